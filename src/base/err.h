@@ -1,0 +1,17 @@
+/* The story of a failure: one sentence for a person, that names the cure where there is one. */
+#ifndef BASE_ERR_H
+#define BASE_ERR_H
+
+#include "base/limits.h"
+
+struct err {
+	char text[LIMIT_ERR_TEXT];
+};
+
+/* Sets the text (cut at its size) and gives -1, so that `return err_set(e, ...)` reads well. e may be NULL. */
+int err_set(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same with ": " and the text of an errno value behind it. */
+int err_sys(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,30 @@
+/* IP addresses and networks. An IPv4 address is kept as the IPv6-mapped one. */
+#ifndef BASE_IP_H
+#define BASE_IP_H
+
+#include "base/buf.h"
+
+struct ip {
+	uint8_t b[16];
+};
+
+struct ip_net {
+	struct ip addr;
+	uint8_t bits; /* 0 to 128, counted on the mapped form: 10.0.0.0/8 has 104 */
+};
+
+/* "192.0.2.1" or "2001:db8::1", nothing else. False: *ip_r untouched. */
+bool ip_parse(struct str s, struct ip *ip_r);
+
+/* "10.0.0.0/8", "2001:db8::/32" or a single address. False for host bits set or bits too many. */
+bool ip_net_parse(struct str s, struct ip_net *net_r);
+
+bool ip_is_v4(const struct ip *ip);
+bool ip_is_loopback(const struct ip *ip);
+bool ip_eq(const struct ip *a, const struct ip *b);
+bool ip_in(const struct ip *ip, const struct ip_net *net);
+
+/* Text form, without brackets. */
+void ip_put(struct buf *b, const struct ip *ip);
+
+#endif

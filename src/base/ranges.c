@@ -1,0 +1,104 @@
+#include "base/ranges.h"
+
+#include "base/mem.h"
+
+void ranges_init(struct ranges *r)
+{
+	*r = (struct ranges){0};
+}
+
+void ranges_fini(struct ranges *r)
+{
+	mem_free(r->v);
+	ranges_init(r);
+}
+
+void ranges_clear(struct ranges *r)
+{
+	r->n = 0;
+	r->count = 0;
+}
+
+/* Index of the first interval whose last is >= value; r->n when there is none. */
+static size_t lower(const struct ranges *r, int64_t value)
+{
+	size_t lo = 0, hi = r->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (r->v[mid].last < value)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static void insert(struct ranges *r, size_t at, int64_t value)
+{
+	if (r->n == r->cap) {
+		r->cap = r->cap ? r->cap * 2 : 8;
+		r->v = mem_resize(r->v, r->cap * sizeof *r->v);
+	}
+	memmove(r->v + at + 1, r->v + at, (r->n - at) * sizeof *r->v);
+	r->v[at] = (struct range){value, value};
+	r->n++;
+}
+
+bool ranges_add(struct ranges *r, int64_t value)
+{
+	size_t at = r->n && r->v[r->n - 1].last < value ? r->n : lower(r, value);
+	bool joins_left, joins_right;
+
+	if (at < r->n && r->v[at].first <= value)
+		return false;
+	joins_left = at > 0 && r->v[at - 1].last == value - 1;
+	joins_right = at < r->n && r->v[at].first == value + 1;
+	if (joins_left && joins_right) {
+		r->v[at - 1].last = r->v[at].last;
+		memmove(r->v + at, r->v + at + 1, (r->n - at - 1) * sizeof *r->v);
+		r->n--;
+	} else if (joins_left) {
+		r->v[at - 1].last = value;
+	} else if (joins_right) {
+		r->v[at].first = value;
+	} else {
+		insert(r, at, value);
+	}
+	r->count++;
+	return true;
+}
+
+bool ranges_has(const struct ranges *r, int64_t value)
+{
+	size_t at = lower(r, value);
+
+	return at < r->n && r->v[at].first <= value;
+}
+
+int64_t ranges_nth(const struct ranges *r, int64_t n)
+{
+	if (n < 1)
+		return -1;
+	for (size_t i = 0; i < r->n; i++) {
+		int64_t size = r->v[i].last - r->v[i].first + 1;
+
+		if (n <= size)
+			return r->v[i].first + n - 1;
+		n -= size;
+	}
+	return -1;
+}
+
+int64_t ranges_index(const struct ranges *r, int64_t value)
+{
+	int64_t before = 0;
+
+	for (size_t i = 0; i < r->n && r->v[i].first <= value; i++) {
+		if (value <= r->v[i].last)
+			return before + value - r->v[i].first + 1;
+		before += r->v[i].last - r->v[i].first + 1;
+	}
+	return -1;
+}

@@ -1,0 +1,34 @@
+/*
+ * A set of 64-bit numbers kept as sorted intervals: message numbers marked for deletion, UIDs of a
+ * snapshot. Also the map between a number 1..n and the n-th member, for every protocol that counts.
+ */
+#ifndef BASE_RANGES_H
+#define BASE_RANGES_H
+
+#include "base/str.h"
+
+struct range {
+	int64_t first;
+	int64_t last; /* inclusive */
+};
+
+struct ranges {
+	struct range *v;
+	size_t n, cap;
+	int64_t count; /* members in all */
+};
+
+void ranges_init(struct ranges *r);
+void ranges_fini(struct ranges *r);
+void ranges_clear(struct ranges *r);
+
+/* Adds one member; adding at the end is O(1). False when it was in already. */
+bool ranges_add(struct ranges *r, int64_t value);
+
+bool ranges_has(const struct ranges *r, int64_t value);
+
+/* The n-th member, 1-based; -1 when there are fewer. The inverse; -1 when it is no member. */
+int64_t ranges_nth(const struct ranges *r, int64_t n);
+int64_t ranges_index(const struct ranges *r, int64_t value);
+
+#endif

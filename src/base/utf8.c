@@ -1,0 +1,56 @@
+#include "base/utf8.h"
+
+static bool is_tail(uint8_t c)
+{
+	return (c & 0xc0) == 0x80;
+}
+
+size_t utf8_char(struct str s)
+{
+	uint8_t c = s.n ? s.p[0] : 0xff;
+	size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+
+	if (n == 0 || s.n < n)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if (!is_tail(s.p[i]))
+			return 0;
+	if ((c == 0xe0 && s.p[1] < 0xa0) || (c == 0xed && s.p[1] > 0x9f) ||
+	    (c == 0xf0 && s.p[1] < 0x90) || (c == 0xf4 && s.p[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+bool utf8_is_valid(struct str s)
+{
+	while (s.n) {
+		size_t n = utf8_char(s);
+
+		if (n == 0)
+			return false;
+		s.p += n;
+		s.n -= n;
+	}
+	return true;
+}
+
+void utf8_put(struct buf *b, uint32_t code)
+{
+	if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+		code = 0xfffd;
+	if (code < 0x80) {
+		buf_byte(b, (uint8_t)code);
+		return;
+	}
+	if (code < 0x800) {
+		buf_byte(b, (uint8_t)(0xc0 | code >> 6));
+	} else if (code < 0x10000) {
+		buf_byte(b, (uint8_t)(0xe0 | code >> 12));
+		buf_byte(b, (uint8_t)(0x80 | (code >> 6 & 0x3f)));
+	} else {
+		buf_byte(b, (uint8_t)(0xf0 | code >> 18));
+		buf_byte(b, (uint8_t)(0x80 | (code >> 12 & 0x3f)));
+		buf_byte(b, (uint8_t)(0x80 | (code >> 6 & 0x3f)));
+	}
+	buf_byte(b, (uint8_t)(0x80 | (code & 0x3f)));
+}

@@ -1,0 +1,19 @@
+/* UTF-8 [RFC 3629]. */
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
+
+#include "base/buf.h"
+
+/*
+ * Length in octets (1 to 4) of the well-formed character at the head of s, 0 when there is none:
+ * overlong forms, surrogates and values above U+10FFFF are not well-formed.
+ */
+size_t utf8_char(struct str s);
+
+/* The whole of s is well-formed. ASCII is. */
+bool utf8_is_valid(struct str s);
+
+/* Appends one code point (at most U+10FFFF, no surrogate: else U+FFFD). */
+void utf8_put(struct buf *b, uint32_t code);
+
+#endif
