@@ -77,6 +77,14 @@ bool ip_in(const struct ip *ip, const struct ip_net *net)
 	return ip_eq(&masked, &net->addr);
 }
 
+struct ip ip_network(const struct ip *ip, unsigned v4_bits, unsigned v6_bits)
+{
+	struct ip net = *ip;
+
+	mask(&net, ip_is_v4(ip) ? v4_bits + 96 : v6_bits);
+	return net;
+}
+
 void ip_put(struct buf *b, const struct ip *ip)
 {
 	char text[INET6_ADDRSTRLEN];

@@ -24,6 +24,9 @@ bool ip_is_loopback(const struct ip *ip);
 bool ip_eq(const struct ip *a, const struct ip *b);
 bool ip_in(const struct ip *ip, const struct ip_net *net);
 
+/* Its network: the first v4_bits (of 32) kept when it is IPv4, else the first v6_bits (of 128). */
+struct ip ip_network(const struct ip *ip, unsigned v4_bits, unsigned v6_bits);
+
 /* Text form, without brackets. */
 void ip_put(struct buf *b, const struct ip *ip);
 

@@ -1,0 +1,64 @@
+/* Addresses and networks: what is read, what is refused, and the network of an address. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "base/ip.h"
+
+static struct ip ip_of(const char *text)
+{
+	struct ip ip;
+
+	assert_true(ip_parse(str_of_c(text), &ip));
+	return ip;
+}
+
+static void network_keeps_the_first_bits(void **state)
+{
+	static const struct {
+		const char *ip, *want;
+	} t[] = {
+	    {"192.0.2.77", "192.0.2.0"},
+	    {"2001:db8:1:2ff:3::4", "2001:db8:1:200::"},
+	    {"127.0.0.1", "127.0.0.0"},
+	};
+
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct ip ip = ip_of(t[i].ip), want = ip_of(t[i].want);
+		struct ip got = ip_network(&ip, 24, 56);
+
+		assert_true(ip_eq(&got, &want));
+	}
+}
+
+static void network_of_all_bits_is_the_address(void **state)
+{
+	struct ip v4 = ip_of("192.0.2.77"), v6 = ip_of("2001:db8::77");
+	struct ip n4 = ip_network(&v4, 32, 64), n6 = ip_network(&v6, 32, 128);
+
+	assert_true(ip_eq(&n4, &v4));
+	assert_true(ip_eq(&n6, &v6));
+}
+
+static void networks_with_host_bits_are_refused(void **state)
+{
+	struct ip_net net = {.bits = 7};
+
+	assert_false(ip_net_parse(STR("10.0.0.1/8"), &net));
+	assert_false(ip_net_parse(STR("10.0.0.0/33"), &net));
+	assert_int_equal(net.bits, 7);
+	assert_true(ip_net_parse(STR("10.0.0.0/8"), &net));
+	assert_int_equal(net.bits, 104);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(network_keeps_the_first_bits),
+	    cmocka_unit_test(network_of_all_bits_is_the_address),
+	    cmocka_unit_test(networks_with_host_bits_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
