@@ -35,6 +35,8 @@
 #define LIMIT_INLINE_MESSAGE     (256 * KIB) /* larger ones are streamed to a file of their own */
 #define LIMIT_GATHER_BUDGET      (64 * MIB)  /* all messages gathered in one front process */
 #define LIMIT_PREFIX             (16 * KIB)  /* per-copy header fields */
+#define LIMIT_ENVELOPE           (1 * MIB)   /* all recipients of one transaction, as encoded */
+#define LIMIT_PLAN               (256 * KIB) /* an encoded delivery plan */
 #define LIMIT_RECEIVED           (4 * KIB)   /* our own Received field */
 #define LIMIT_SUMMARY            (32 * KIB)  /* encoded summary of one message */
 #define LIMIT_MESSAGE_SIZE       ((uint64_t)2 * 1024 * MIB - 1)
@@ -45,11 +47,20 @@
 #define LIMIT_MIME_DEPTH         32
 #define LIMIT_MIME_PARTS         256 /* parts described in a summary; more: not described */
 #define LIMIT_MIME_ADDRESSES     256 /* addresses of one field kept in a summary */
+#define LIMIT_MIME_FIELD_NAME    ((size_t)256) /* a longer one is no field name */
+#define LIMIT_MIME_BOUNDARY      ((size_t)255) /* the RFC asks 70 [RFC 2046 5.1.1] */
+#define LIMIT_MIME_PARAMS        32            /* parameters of one content field */
+#define LIMIT_MIME_TEXT          ((size_t)2048) /* one text of an envelope or part, unfolded */
+#define LIMIT_MIME_SCAN          (256 * KIB)   /* texts and addresses kept by one scan */
+#define LIMIT_MIME_DELIVERED_TO  64
+#define LIMIT_MIME_THREAD_REFS   16
+#define LIMIT_MIME_LINE          ((size_t)998)  /* of what we write [RFC 5322 2.1.1] */
+#define LIMIT_SUMMARY_MIN        ((size_t)1024) /* a summary degrades until it fits in this */
 
 /* ipc */
 #define LIMIT_IPC_CREDIT         (64 * KIB) /* bytes of chunks on the way per request */
 #define LIMIT_IPC_CHUNK          (16 * KIB)
-#define LIMIT_IPC_PAYLOAD        (512 * KIB) /* any frame; most types allow far less */
+#define LIMIT_IPC_PAYLOAD        (2 * MIB)  /* any frame; most types allow far less */
 #define LIMIT_IPC_OPEN_REQUESTS  65536       /* unanswered requests on one link */
 
 /* administration */

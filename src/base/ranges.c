@@ -35,12 +35,17 @@ static size_t lower(const struct ranges *r, int64_t value)
 	return lo;
 }
 
+static void grow(struct ranges *r)
+{
+	if (r->n < r->cap)
+		return;
+	r->cap = r->cap ? r->cap * 2 : 8;
+	r->v = mem_resize(r->v, r->cap * sizeof *r->v);
+}
+
 static void insert(struct ranges *r, size_t at, int64_t value)
 {
-	if (r->n == r->cap) {
-		r->cap = r->cap ? r->cap * 2 : 8;
-		r->v = mem_resize(r->v, r->cap * sizeof *r->v);
-	}
+	grow(r);
 	memmove(r->v + at + 1, r->v + at, (r->n - at) * sizeof *r->v);
 	r->v[at] = (struct range){value, value};
 	r->n++;
@@ -68,6 +73,18 @@ bool ranges_add(struct ranges *r, int64_t value)
 	}
 	r->count++;
 	return true;
+}
+
+void ranges_add_range(struct ranges *r, int64_t first, int64_t last)
+{
+	MUST(first <= last && (r->n == 0 || first > r->v[r->n - 1].last));
+	if (r->n && r->v[r->n - 1].last == first - 1) {
+		r->v[r->n - 1].last = last;
+	} else {
+		grow(r);
+		r->v[r->n++] = (struct range){first, last};
+	}
+	r->count += last - first + 1;
 }
 
 bool ranges_has(const struct ranges *r, int64_t value)

@@ -25,6 +25,9 @@ void ranges_clear(struct ranges *r);
 /* Adds one member; adding at the end is O(1). False when it was in already. */
 bool ranges_add(struct ranges *r, int64_t value);
 
+/* Adds an interval that lies behind every member, last >= first: O(1). Aborts when it does not. */
+void ranges_add_range(struct ranges *r, int64_t first, int64_t last);
+
 bool ranges_has(const struct ranges *r, int64_t value);
 
 /* The n-th member, 1-based; -1 when there are fewer. The inverse; -1 when it is no member. */

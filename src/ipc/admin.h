@@ -1,0 +1,103 @@
+/*
+ * The edge between the command line and store: DATA/run/admin.sock, or the same request executed
+ * in-process while no server runs. One request, a stream of records, one reply.
+ *
+ * A record is a list of named, typed fields, so that the command line prints tables and JSON without
+ * knowing what they mean. The store checks who asks (SO_PEERCRED): root, the store's own user, or
+ * the owner of the data directory.
+ */
+#ifndef IPC_ADMIN_H
+#define IPC_ADMIN_H
+
+#include "base/buf.h"
+#include "base/cur.h"
+#include "base/limits.h"
+#include "ipc/link.h"
+
+enum admin_command {
+	ADMIN_STATUS,          /* ()                                            1 record + processes */
+	ADMIN_DOMAIN_ADD,      /* (domain) */
+	ADMIN_DOMAIN_LIST,     /* () */
+	ADMIN_DOMAIN_REMOVE,   /* (domain) */
+	ADMIN_ACCOUNT_ADD,     /* (address, password, flags: "" or "send-only") */
+	ADMIN_ACCOUNT_LIST,    /* (domain or "") */
+	ADMIN_ACCOUNT_PASSWD,  /* (address, password) */
+	ADMIN_ACCOUNT_DISABLE, /* (address) */
+	ADMIN_ACCOUNT_ENABLE,  /* (address) */
+	ADMIN_ACCOUNT_REMOVE,  /* (address) */
+	ADMIN_ALIAS_ADD,       /* (address or @domain, target) */
+	ADMIN_ALIAS_LIST,      /* (domain or "") */
+	ADMIN_ALIAS_REMOVE,    /* (address, target or "" for all of them) */
+	ADMIN_TRACE,           /* (message id, address, Message-ID, or "" for the newest; limit) */
+	ADMIN_AUDIT,           /* () */
+	ADMIN_TEST_DELIVERY,   /* (from, to, ip, header of the message, size) */
+	ADMIN_COMMANDS
+};
+
+#define ADMIN_ARGS_MAX 8
+#define ADMIN_ARG_MAX  (64 * KIB)
+
+/* The edge has one type: a request answered by a stream of records and a reply. */
+enum admin_type {
+	ADMIN_CALL,
+	ADMIN_TYPES
+};
+
+extern const struct ipc_edge admin_edge;
+
+struct admin_request {
+	enum admin_command command;
+	size_t nargs;
+	struct str args[ADMIN_ARGS_MAX]; /* borrowed */
+};
+
+void admin_request_put(struct buf *b, const struct admin_request *r);
+
+/* The strings point into payload. False for anything malformed; *r_r untouched. */
+bool admin_request_get(struct str payload, struct admin_request *r_r);
+
+/* ---- records ---- */
+enum admin_kind {
+	ADMIN_TEXT,  /* UTF-8, may come from outside: escape before printing */
+	ADMIN_INT,
+	ADMIN_TIME,  /* milliseconds since 1970 UTC */
+	ADMIN_BOOL,
+	ADMIN_BYTES, /* an amount of storage */
+	ADMIN_KINDS
+};
+
+struct admin_field {
+	enum admin_kind kind;
+	struct str name;
+	struct str text; /* ADMIN_TEXT */
+	int64_t number;  /* all others */
+};
+
+/*
+ * Writing one record: begin, fields, end (which patches the length). The first field of a record
+ * may be "type" when a stream mixes several kinds of records (status: "server", "process").
+ */
+size_t admin_record_begin(struct buf *b);
+void admin_record_text(struct buf *b, const char *name, struct str text);
+void admin_record_number(struct buf *b, enum admin_kind kind, const char *name, int64_t number);
+void admin_record_end(struct buf *b, size_t begin);
+
+/*
+ * Reading: takes one record from the front of *stream when it is whole (*record_r is its inside).
+ * 1: taken, 0: more bytes needed, -1: malformed.
+ */
+int admin_record_next(struct str *stream, struct str *record_r);
+
+/* Next field of a record's inside. 1: taken, 0: at its end, -1: malformed. */
+int admin_field_next(struct cur *record, struct admin_field *field_r);
+
+/* ---- the final reply ---- */
+struct admin_reply {
+	uint8_t exit_code; /* 0, or one of sysexits.h */
+	struct str text;   /* a sentence for a person; borrowed */
+};
+
+void admin_reply_put(struct buf *b, const struct admin_reply *r);
+bool admin_reply_get(struct str payload, struct admin_reply *r_r);
+
+#endif
