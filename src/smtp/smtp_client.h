@@ -12,6 +12,7 @@
 #include "smtp/smtp_param.h"
 #include "smtp/smtp_path.h"
 #include "smtp/smtp_reply.h"
+#include "smtp/smtp_wants.h"
 
 enum smtp_tls_policy {
 	SMTP_TLS_NONE,    /* never STARTTLS */

@@ -18,6 +18,7 @@
 #include "smtp/smtp_param.h"
 #include "smtp/smtp_path.h"
 #include "smtp/smtp_reply.h"
+#include "smtp/smtp_wants.h"
 
 enum smtp_role {
 	SMTP_ROLE_MX,         /* anyone; AUTH does not exist */
@@ -107,16 +108,6 @@ struct smtp_result {
 	const struct smtp_reply *replies;
 	size_t reply_count;
 };
-
-/* Bits of wants(). */
-enum smtp_wants {
-	SMTP_WANTS_READ = 1,
-	SMTP_WANTS_WRITE = 2,
-	SMTP_WANTS_CLOSE =
-	    4, /* out() is empty, nothing is pending: close the connection and free */
-};
-
-#define SMTP_NEVER INT64_MAX
 
 /* The envelope while MAIL has been accepted; it is the engine's and lives until the transaction's end. */
 struct smtp_transaction {
