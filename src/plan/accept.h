@@ -1,0 +1,64 @@
+/*
+ * The acceptance pipeline [DESIGN 4.3]: facts about a connection, an envelope and a message in, a
+ * delivery plan out. Pure, and the only place that decides what becomes of a message: the servers and
+ * `godwit test-delivery` call the same function, so that what the one prints is what the other does.
+ * Later stages (sender authentication, spam filter, scripts) are further rows of its table.
+ */
+#ifndef PLAN_ACCEPT_H
+#define PLAN_ACCEPT_H
+
+#include "base/ip.h"
+#include "plan/plan.h"
+
+/* What a recipient is to this server, as store resolved it. */
+enum accept_class {
+	ACCEPT_LOCAL,      /* resolves to mailboxes here, be it through aliases */
+	ACCEPT_REDIRECT,   /* an alias to one address elsewhere: target */
+	ACCEPT_RELAY,      /* elsewhere; accepted only from those who may relay */
+	ACCEPT_UNKNOWN,    /* our domain, no such user */
+	ACCEPT_DISABLED,   /* the account takes no mail */
+	ACCEPT_SEND_ONLY,  /* the account only sends */
+	ACCEPT_OVER_QUOTA, /* the mailbox is full */
+	ACCEPT_TROUBLE,    /* store could not say: try again later */
+	ACCEPT_CLASSES
+};
+
+struct accept_recipient {
+	struct str address; /* as the sender wrote it */
+	enum accept_class class;
+	struct str target; /* ACCEPT_REDIRECT only */
+	bool delivered;    /* the message has a Delivered-To field with this address: a loop */
+};
+
+/* Everything known; strings are borrowed and may be put into the plan. */
+struct accept_input {
+	/* connection */
+	struct ip peer;
+	struct str helo;
+	struct str
+	    refusal;  /* admission refused the connection, in these words; empty: it did not */
+	bool trusted; /* may relay by its network or as a local user */
+	bool authenticated; /* may relay by its password */
+	/* envelope */
+	struct str reverse_path; /* empty: null */
+	const struct accept_recipient *recipients;
+	size_t n;
+	/* message */
+	uint64_t size;            /* octets */
+	uint64_t size_limit;      /* 0: none */
+	uint32_t received_fields; /* Received fields it came with, ours not counted */
+};
+
+/* Runs all stages; the plan has in->n items and lives in a. Static or borrowed strings in it. */
+struct plan accept_run(const struct accept_input *in, struct arena *a);
+
+/*
+ * The refusal of a recipient of that class at RCPT, NULL when it is accepted. may_relay: trusted or
+ * authenticated. Static.
+ */
+const struct plan_reject *accept_refusal(enum accept_class class, bool may_relay);
+
+/* Appends in plain sentences what the pipeline was told and what each stage decided. */
+void accept_explain(struct buf *out, const struct accept_input *in);
+
+#endif
