@@ -216,7 +216,7 @@ bool fs_status_get(struct cur *c, struct fs_status *s_r)
 void fs_rcpt_reply_put(struct buf *b, const struct fs_rcpt_reply *m)
 {
 	wire_u8(b, (uint8_t)m->class);
-	fs_status_put(b, &m->status);
+	wire_str(b, m->target);
 }
 
 bool fs_rcpt_reply_get(struct str payload, struct fs_rcpt_reply *m_r)
@@ -224,8 +224,8 @@ bool fs_rcpt_reply_get(struct str payload, struct fs_rcpt_reply *m_r)
 	struct cur c = cur_of(payload);
 	struct fs_rcpt_reply m = {0};
 
-	m.class = (enum fs_class)cur_enum(&c, FS_CLASSES);
-	fs_status_get(&c, &m.status);
+	m.class = (enum accept_class)cur_enum(&c, ACCEPT_CLASSES);
+	m.target = cur_str(&c, LIMIT_ADDRESS);
 	FINISH(c, m, m_r);
 }
 

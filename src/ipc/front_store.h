@@ -11,6 +11,7 @@
 #include "base/ip.h"
 #include "base/ranges.h"
 #include "ipc/link.h"
+#include "plan/accept.h"
 
 enum fs_type {
 	FS_ADMIT,       /* a connection has come: may it be served? */
@@ -96,23 +97,16 @@ struct fs_rcpt {
 	struct str domain; /* A-label form, lower case; empty: postmaster; "[...]": literal */
 };
 
-/* What the recipient is to this server: plan/accept.h knows the same classes. */
-enum fs_class {
-	FS_CLASS_LOCAL,
-	FS_CLASS_RELAY,
-	FS_CLASS_REFUSED,
-	FS_CLASSES
-};
-
+/* A reply of SMTP. */
 struct fs_status {
-	uint16_t code; /* SMTP reply code */
+	uint16_t code;
 	uint8_t class, subject, detail;
 	struct str text;
 };
 
 struct fs_rcpt_reply {
-	enum fs_class class;
-	struct fs_status status;
+	enum accept_class class;
+	struct str target; /* ACCEPT_REDIRECT */
 };
 
 /* The reply to FS_UPLOAD; after any verdict but FS_OK nothing is kept. */
