@@ -41,7 +41,7 @@ struct plan_reject {
 	uint16_t code;
 	uint8_t class;
 	uint16_t subject, detail; /* enhanced status code, 0 to 999 each */
-	struct str text; /* printable UTF-8, one line, at most PLAN_TEXT_MAX octets, not empty */
+	struct str text;          /* UTF-8, one line, 1 to PLAN_TEXT_MAX octets */
 };
 
 struct plan_item {
@@ -50,12 +50,11 @@ struct plan_item {
 	union {
 		struct {
 			enum plan_role role;
-			struct str
-			    name; /* PLAN_ROLE_NAMED only; UTF-8, at most PLAN_NAME_MAX octets */
+			struct str name; /* of PLAN_ROLE_NAMED: UTF-8, 1 to PLAN_NAME_MAX octets */
 			uint8_t flags;
 		} mailbox;
 		struct str
-		    address; /* PLAN_REDIRECT: at most LIMIT_ADDRESS octets, no control characters */
+		    address;       /* PLAN_REDIRECT: "local@domain", at most LIMIT_ADDRESS octets */
 		struct str reason; /* PLAN_DISCARD: as the text of a reject */
 		struct plan_reject reject;
 	} u;

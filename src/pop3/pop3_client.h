@@ -11,6 +11,7 @@
 
 #include "base/str.h"
 #include "pop3/pop3_reply.h"
+#include "pop3/pop3_wants.h"
 
 enum pop3_client_tls {
 	POP3_TLS_NONE,    /* never STLS */
@@ -66,24 +67,17 @@ enum pop3_client_event_type {
 /* Entries of one event at most. */
 #define POP3_CLIENT_ENTRIES_MAX ((size_t)64)
 
+/* request: what ENTRIES, CONTENT and RESULT belong to. The strings live until done(). */
 struct pop3_client_event {
 	enum pop3_client_event_type type;
-	bool ok;             /* RESULT: +OK. CLOSED: after QUIT's +OK */
-	enum pop3_code code; /* RESULT and CLOSED: of -ERR */
-	struct str text;     /* RESULT: the server's words; CLOSED: a whole sentence, empty if ok */
-	struct pop3_request request; /* ENTRIES, CONTENT, RESULT: what it belongs to */
-	uint64_t count, octets;      /* RESULT of STAT */
-	const struct pop3_entry
-	    *entries; /* ENTRIES: octets are 0 for UIDL, uid is empty for LIST */
+	struct pop3_request request;
+	bool ok;                /* RESULT: +OK. CLOSED: the end was asked for with QUIT */
+	enum pop3_code code;    /* RESULT, CLOSED: of the server's -ERR */
+	struct str text;        /* RESULT: the server's words. CLOSED and not ok: a sentence */
+	uint64_t count, octets; /* RESULT of STAT */
+	const struct pop3_entry *entries; /* ENTRIES; of LIST without uid, of UIDL without octets */
 	size_t n;
-	struct str content; /* CONTENT: at most LIMIT_BODY_CHUNK octets */
-};
-
-/* Bits of pop3_client_wants(): the same as the server's. */
-enum {
-	POP3_CLIENT_WANTS_READ = 1,
-	POP3_CLIENT_WANTS_WRITE = 2,
-	POP3_CLIENT_WANTS_CLOSE = 4, /* close when out() is empty */
+	struct str content; /* CONTENT: 1 to LIMIT_BODY_CHUNK octets */
 };
 
 struct pop3_client;
@@ -102,7 +96,7 @@ size_t pop3_client_feed(struct pop3_client *c, struct str in, int64_t now);
 
 /* Octets to send, valid until the next call; the driver says how many it has taken. */
 struct str pop3_client_out(const struct pop3_client *c);
-void pop3_client_sent(struct pop3_client *c, size_t n);
+void pop3_client_sent(struct pop3_client *c, size_t n, int64_t now);
 
 /* The pending event or NULL; its views live until done(). */
 const struct pop3_client_event *pop3_client_event(const struct pop3_client *c);
@@ -118,15 +112,16 @@ bool pop3_client_request(struct pop3_client *c, const struct pop3_request *r, in
 
 const struct pop3_capa *pop3_client_capa(const struct pop3_client *c);
 
+/* Set of enum pop3_wants. */
 unsigned pop3_client_wants(const struct pop3_client *c);
 
-/* When tick() is due; INT64_MAX while nothing is awaited from the server. */
+/* When tick() is due; POP3_NEVER while nothing is awaited from the server. */
 int64_t pop3_client_deadline(const struct pop3_client *c);
 
 /* Ends a session whose server was silent too long: POP3_CLIENT_CLOSED. */
 void pop3_client_tick(struct pop3_client *c, int64_t now);
 
 /* The server has closed the connection. */
-void pop3_client_eof(struct pop3_client *c);
+void pop3_client_eof(struct pop3_client *c, int64_t now);
 
 #endif

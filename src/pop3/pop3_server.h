@@ -13,6 +13,7 @@
 #include "base/ranges.h"
 #include "base/str.h"
 #include "pop3/pop3_reply.h"
+#include "pop3/pop3_wants.h"
 
 /* Borrowed, with its strings, as long as the session lives. Zero takes the default in brackets. */
 struct pop3_server_config {
@@ -71,18 +72,11 @@ enum pop3_outcome {
 
 struct pop3_result {
 	enum pop3_outcome outcome;
-	struct str
-	    text; /* for people, without line ends; empty: the engine's own words. Never used for
-	                    POP3_FAILED of AUTH, whose words are the same for every reason */
+	/* For people, one line; empty: the engine's own words. Not used for POP3_FAILED of AUTH, whose words
+	 * are the same for every reason. */
+	struct str text;
 	uint64_t count; /* AUTH with POP3_OK: messages, and the sum of their octets */
 	uint64_t octets;
-};
-
-/* Bits of pop3_server_wants(). */
-enum {
-	POP3_WANTS_READ = 1,  /* feed() would take octets */
-	POP3_WANTS_WRITE = 2, /* out() is not empty */
-	POP3_WANTS_CLOSE = 4, /* close when out() is empty; pending effects are to be cancelled */
 };
 
 struct pop3_server;
@@ -102,12 +96,15 @@ size_t pop3_server_feed(struct pop3_server *s, struct str in, int64_t now);
 
 /* Octets to send, valid until the next call; the driver says how many it has taken (at most that many). */
 struct str pop3_server_out(const struct pop3_server *s);
-void pop3_server_sent(struct pop3_server *s, size_t n);
+void pop3_server_sent(struct pop3_server *s, size_t n, int64_t now);
 
 /* The pending effect or NULL; its views live until done(). */
 const struct pop3_effect *pop3_server_effect(const struct pop3_server *s);
 
-/* Ends the pending effect. Aborts when there is none. Look at out(), effect() and wants() after. */
+/*
+ * Ends the pending effect; aborts when there is none. r may be NULL: all zero, POP3_OK. Look at out(),
+ * effect() and wants() after.
+ */
 void pop3_server_done(struct pop3_server *s, const struct pop3_result *r, int64_t now);
 
 /*
@@ -126,23 +123,26 @@ size_t pop3_server_content(struct pop3_server *s, struct str content);
 /* TOP has all the lines it wants: the source may be cancelled, then done(POP3_OK). */
 bool pop3_server_content_full(const struct pop3_server *s);
 
-/* POP3_WANTS_* bits. */
+/* Set of enum pop3_wants. */
 unsigned pop3_server_wants(const struct pop3_server *s);
 
-/* When tick() is due; INT64_MAX while the session waits for its driver only. */
+/* When tick() is due; POP3_NEVER while the session waits for its driver only. */
 int64_t pop3_server_deadline(const struct pop3_server *s);
 
-/* Closes a session whose client was silent too long, or stopped reading; no reply [RFC 1939 3]. */
+/*
+ * Ends a session whose client was silent too long or stopped reading, without a word [RFC 1939 3]; its
+ * pending effect is void, effect() is NULL then. Early calls do nothing.
+ */
 void pop3_server_tick(struct pop3_server *s, int64_t now);
 
 /*
- * The client has closed its sending side. Commands that were fed are finished; the pending effect is
- * still to be answered with done(), then the session closes.
+ * The client will send nothing more; what it sent before has been fed. A pending effect is finished,
+ * then the session ends.
  */
-void pop3_server_eof(struct pop3_server *s);
+void pop3_server_eof(struct pop3_server *s, int64_t now);
 
-/* The server goes down: the command under way is finished, then -ERR [SYS/TEMP] and close. */
-void pop3_server_shutdown(struct pop3_server *s);
+/* The server goes down: the command under way is finished, then -ERR [SYS/TEMP] and the end. */
+void pop3_server_shutdown(struct pop3_server *s, int64_t now);
 
 /* Facts for the log: TLS is active; logged in; why the session ends (static text, "" before its end). */
 bool pop3_server_is_tls(const struct pop3_server *s);
