@@ -1,0 +1,146 @@
+/*
+ * Asking for passwords. The terminal's echo is restored on every way out: a signal that would end the
+ * program ends the reading first, and is delivered again when the terminal is as it was.
+ */
+#include "cli/cli_prompt.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+#define ENDING (sizeof ending / sizeof *ending)
+
+static volatile sig_atomic_t came; /* the signal that interrupted the reading, 0 for none */
+
+static void on_signal(int number)
+{
+	came = number;
+}
+
+int cli_read_line(int fd, struct buf *out)
+{
+	size_t before = out->n;
+	bool good = true;
+	uint8_t c = 0;
+	ssize_t n;
+
+	while ((n = read(fd, &c, 1)) == 1 && c != '\n') {
+		if (c == 0 || out->n - before > LIMIT_PASSWORD)
+			good = false;
+		else
+			buf_byte(out, c);
+	}
+	if (n < 0 || (n == 0 && out->n == before))
+		good = false;
+	if (out->n > before && out->p[out->n - 1] == '\r')
+		out->n--;
+	if (good && out->n - before <= LIMIT_PASSWORD && !out->overflow)
+		return 0;
+	out->n = before;
+	return -1;
+}
+
+/* Reads one line with the echo off. */
+static int read_quietly(int tty, struct buf *out)
+{
+	struct sigaction caught = {.sa_handler = on_signal}, before[ENDING];
+	struct termios saved, quiet;
+	int got;
+
+	if (tcgetattr(tty, &saved) < 0)
+		return -1;
+	quiet = saved;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	quiet.c_cc[VSUSP] = _POSIX_VDISABLE;
+	came = 0;
+	for (size_t i = 0; i < ENDING; i++)
+		sigaction(ending[i], &caught, &before[i]);
+	tcsetattr(tty, TCSAFLUSH, &quiet);
+	got = cli_read_line(tty, out);
+	tcsetattr(tty, TCSAFLUSH, &saved);
+	for (size_t i = 0; i < ENDING; i++)
+		sigaction(ending[i], &before[i], NULL);
+	if (came)
+		raise(came);
+	return got;
+}
+
+static int ask(int tty, const char *question, const char *whose, struct buf *out)
+{
+	int got;
+
+	dprintf(tty, "%s %s: ", question, whose);
+	got = read_quietly(tty, out);
+	dprintf(tty, "\n");
+	return got;
+}
+
+static int ask_twice(int tty, const char *whose, struct buf *out)
+{
+	size_t before = out->n;
+	struct buf again;
+	int code = EX_OK;
+
+	buf_init(&again, out->max);
+	if (ask(tty, "New password for", whose, out) < 0 ||
+	    ask(tty, "Once more, password for", whose, &again) < 0)
+		code = cli_fail(EX_NOINPUT, "no password was typed");
+	else if (!str_eq(str_from(buf_view(out), before), buf_view(&again)))
+		code = cli_fail(EX_DATAERR, "the two passwords differ; nothing was changed");
+	if (code != EX_OK)
+		out->n = before;
+	buf_wipe(&again);
+	return code;
+}
+
+static int from_terminal(enum cli_password kind, const char *whose, struct buf *out)
+{
+	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	int code = EX_OK;
+
+	if (tty < 0)
+		return cli_fail(EX_NOINPUT,
+		    "there is no terminal to ask for the password; give it with --password-stdin "
+		    "or in the environment's GODWIT_PASSWORD");
+	if (kind == CLI_PASSWORD_NEW)
+		code = ask_twice(tty, whose, out);
+	else if (ask(tty, "Password for", whose, out) < 0)
+		code = cli_fail(EX_NOINPUT, "no password was typed");
+	close(tty);
+	return code;
+}
+
+static int from_environment(const char *text, struct buf *out)
+{
+	if (strlen(text) > LIMIT_PASSWORD)
+		return cli_fail(EX_DATAERR,
+		    "the password in GODWIT_PASSWORD is longer than %zu octets", LIMIT_PASSWORD);
+	buf_c(out, text);
+	return EX_OK;
+}
+
+int cli_password(const struct cli *cli, enum cli_password kind, const char *whose, struct buf *out)
+{
+	size_t before = out->n;
+	const char *env = getenv("GODWIT_PASSWORD");
+	int code = EX_OK;
+
+	if (cli_args_has(&cli->args, "password-stdin")) {
+		if (cli_read_line(STDIN_FILENO, out) < 0)
+			code = cli_fail(EX_NOINPUT,
+			    "--password-stdin needs the password as one line of at most %zu octets "
+			    "on standard input",
+			    LIMIT_PASSWORD);
+	} else if (env) {
+		code = from_environment(env, out);
+	} else {
+		code = from_terminal(kind, whose, out);
+	}
+	if (code == EX_OK && out->n == before)
+		code = cli_fail(EX_DATAERR, "an empty password is not allowed");
+	return code;
+}

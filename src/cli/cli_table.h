@@ -1,0 +1,38 @@
+/*
+ * Aligned columns for people. The widths come from the first CLI_TABLE_MEASURED rows, which are kept
+ * until then; later rows are printed as they come, so that a list of any length needs little memory.
+ */
+#ifndef CLI_CLI_TABLE_H
+#define CLI_CLI_TABLE_H
+
+#include "base/buf.h"
+
+#define CLI_TABLE_COLUMNS  ((size_t)24)
+#define CLI_TABLE_MEASURED ((size_t)500)
+
+struct cli_table {
+	struct buf *out;
+	struct buf cells;                /* kept cells, each with its 32-bit length before it */
+	size_t width[CLI_TABLE_COLUMNS]; /* columns on the terminal */
+	bool right[CLI_TABLE_COLUMNS];   /* numbers stand at the right */
+	size_t columns, column;          /* in all; the next one of this row */
+	size_t rows;                     /* kept ones */
+	bool streaming;
+};
+
+/* A table that appends to out whatever is ready; out is borrowed. */
+void cli_table_init(struct cli_table *t, struct buf *out);
+
+/* Names the next column: before the first cell. More than CLI_TABLE_COLUMNS are ignored. */
+void cli_table_column(struct cli_table *t, struct str name, bool right);
+
+/* The next cell of this row, already safe to print; cells beyond the columns are ignored. */
+void cli_table_cell(struct cli_table *t, struct str text);
+
+/* Ends the row; missing cells are empty. */
+void cli_table_row(struct cli_table *t);
+
+/* Prints what is kept, and frees the memory. */
+void cli_table_end(struct cli_table *t);
+
+#endif
