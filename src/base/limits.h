@@ -9,64 +9,78 @@
 #define MIB ((size_t)1024 * 1024)
 
 /* SMTP [RFC 5321 4.5.3.1], with room for the parameters of every extension offered */
-#define LIMIT_SMTP_LINE          ((size_t)4096)  /* command line with CRLF; the RFC asks 512 */
-#define LIMIT_SMTP_AUTH_LINE     ((size_t)12288) /* line of an AUTH exchange [RFC 4954 4] */
-#define LIMIT_SMTP_LOCAL_PART    ((size_t)64)
-#define LIMIT_SMTP_DOMAIN        ((size_t)255)
-#define LIMIT_SMTP_PATH          ((size_t)1024) /* path in UTF-8, source route included */
-#define LIMIT_SMTP_REPLY_LINE    ((size_t)512)
-#define LIMIT_SMTP_PARAM         ((size_t)500) /* ORCPT and ENVID [RFC 3461 5.4] */
-#define LIMIT_SMTP_OUT           (64 * KIB)    /* replies waiting to be sent to a slow client */
-#define LIMIT_SMTP_RCPT_MAX      10000         /* upper bound of the option recipients_max */
-#define LIMIT_RECEIVED_FIELDS    100           /* loop limit [RFC 5321 6.3] */
+#define LIMIT_SMTP_LINE       ((size_t)4096)  /* command line with CRLF; the RFC asks 512 */
+#define LIMIT_SMTP_AUTH_LINE  ((size_t)12288) /* line of an AUTH exchange [RFC 4954 4] */
+#define LIMIT_SMTP_LOCAL_PART ((size_t)64)
+#define LIMIT_SMTP_DOMAIN     ((size_t)255)
+#define LIMIT_SMTP_PATH       ((size_t)1024) /* path in UTF-8, source route included */
+#define LIMIT_SMTP_REPLY_LINE ((size_t)512)
+#define LIMIT_SMTP_PARAM      ((size_t)500) /* ORCPT and ENVID [RFC 3461 5.4] */
+#define LIMIT_SMTP_OUT        (64 * KIB)    /* replies waiting to be sent to a slow client */
+#define LIMIT_SMTP_RCPT_MAX   10000         /* upper bound of the option recipients_max */
+#define LIMIT_RECEIVED_FIELDS 100           /* loop limit [RFC 5321 6.3] */
 
 /* POP3 [RFC 2449 4]: commands 255 octets with CRLF; a SASL response may be longer */
-#define LIMIT_POP3_LINE          ((size_t)1024)
-#define LIMIT_POP3_AUTH_LINE     ((size_t)12288)
-#define LIMIT_POP3_OUT           (64 * KIB)
+#define LIMIT_POP3_LINE      ((size_t)1024)
+#define LIMIT_POP3_AUTH_LINE ((size_t)12288)
+#define LIMIT_POP3_OUT       (64 * KIB)
 
 /* credentials */
-#define LIMIT_USER_NAME          ((size_t)320)
-#define LIMIT_PASSWORD           ((size_t)1024)
-#define LIMIT_SASL_RESPONSE      ((size_t)9216) /* decoded */
+#define LIMIT_USER_NAME     ((size_t)320)
+#define LIMIT_PASSWORD      ((size_t)1024)
+#define LIMIT_SASL_RESPONSE ((size_t)9216) /* decoded */
 
 /* message handling */
-#define LIMIT_BODY_CHUNK         (16 * KIB)  /* one piece of a message between engine and driver */
-#define LIMIT_INLINE_MESSAGE     (256 * KIB) /* larger ones are streamed to a file of their own */
-#define LIMIT_GATHER_BUDGET      (64 * MIB)  /* all messages gathered in one front process */
-#define LIMIT_PREFIX             (16 * KIB)  /* per-copy header fields */
-#define LIMIT_ENVELOPE           (1 * MIB)   /* all recipients of one transaction, as encoded */
-#define LIMIT_PLAN               (256 * KIB) /* an encoded delivery plan */
-#define LIMIT_RECEIVED           (4 * KIB)   /* our own Received field */
-#define LIMIT_SUMMARY            (32 * KIB)  /* encoded summary of one message */
-#define LIMIT_MESSAGE_SIZE       ((uint64_t)2 * 1024 * MIB - 1)
+#define LIMIT_BODY_CHUNK     (16 * KIB)  /* one piece of a message between engine and driver */
+#define LIMIT_INLINE_MESSAGE (256 * KIB) /* larger ones are streamed to a file of their own */
+#define LIMIT_GATHER_BUDGET  (64 * MIB)  /* all messages gathered in one front process */
+#define LIMIT_PREFIX         (16 * KIB)  /* per-copy header fields */
+#define LIMIT_ENVELOPE       (1 * MIB)   /* all recipients of one transaction, as encoded */
+#define LIMIT_PLAN           (256 * KIB) /* an encoded delivery plan */
+#define LIMIT_RECEIVED       (4 * KIB)   /* our own Received field */
+#define LIMIT_SUMMARY        (32 * KIB)  /* encoded summary of one message */
+#define LIMIT_MESSAGE_SIZE   ((uint64_t)2 * 1024 * MIB - 1)
 
 /* MIME */
-#define LIMIT_MIME_FIELD         (64 * KIB) /* one header field that is parsed; longer: skipped */
-#define LIMIT_MIME_HEADER        (1 * MIB)  /* all header fields of one part */
-#define LIMIT_MIME_DEPTH         32
-#define LIMIT_MIME_PARTS         256 /* parts described in a summary; more: not described */
-#define LIMIT_MIME_ADDRESSES     256 /* addresses of one field kept in a summary */
-#define LIMIT_MIME_FIELD_NAME    ((size_t)256) /* a longer one is no field name */
-#define LIMIT_MIME_BOUNDARY      ((size_t)255) /* the RFC asks 70 [RFC 2046 5.1.1] */
-#define LIMIT_MIME_PARAMS        32            /* parameters of one content field */
-#define LIMIT_MIME_TEXT          ((size_t)2048) /* one text of an envelope or part, unfolded */
-#define LIMIT_MIME_SCAN          (256 * KIB)   /* texts and addresses kept by one scan */
-#define LIMIT_MIME_DELIVERED_TO  64
-#define LIMIT_MIME_THREAD_REFS   16
-#define LIMIT_MIME_LINE          ((size_t)998)  /* of what we write [RFC 5322 2.1.1] */
-#define LIMIT_SUMMARY_MIN        ((size_t)1024) /* a summary degrades until it fits in this */
+#define LIMIT_MIME_FIELD        (64 * KIB) /* one header field that is parsed; longer: skipped */
+#define LIMIT_MIME_HEADER       (1 * MIB)  /* all header fields of one part */
+#define LIMIT_MIME_DEPTH        32
+#define LIMIT_MIME_PARTS        256 /* parts described in a summary; more: not described */
+#define LIMIT_MIME_ADDRESSES    256 /* addresses of one field kept in a summary */
+#define LIMIT_MIME_FIELD_NAME   ((size_t)256)  /* a longer one is no field name */
+#define LIMIT_MIME_BOUNDARY     ((size_t)255)  /* the RFC asks 70 [RFC 2046 5.1.1] */
+#define LIMIT_MIME_PARAMS       32             /* parameters of one content field */
+#define LIMIT_MIME_TEXT         ((size_t)2048) /* one text of an envelope or part, unfolded */
+#define LIMIT_MIME_SCAN         (256 * KIB)    /* texts and addresses kept by one scan */
+#define LIMIT_MIME_DELIVERED_TO 64
+#define LIMIT_MIME_THREAD_REFS  16
+#define LIMIT_MIME_LINE         ((size_t)998)  /* of what we write [RFC 5322 2.1.1] */
+#define LIMIT_SUMMARY_MIN       ((size_t)1024) /* a summary degrades until it fits in this */
 
 /* ipc */
-#define LIMIT_IPC_CREDIT         (64 * KIB) /* bytes of chunks on the way per request */
-#define LIMIT_IPC_CHUNK          (16 * KIB)
-#define LIMIT_IPC_PAYLOAD        (2 * MIB)  /* any frame; most types allow far less */
-#define LIMIT_IPC_OPEN_REQUESTS  65536       /* unanswered requests on one link */
+#define LIMIT_IPC_CREDIT        (64 * KIB) /* bytes of chunks on the way per request */
+#define LIMIT_IPC_CHUNK         (16 * KIB)
+#define LIMIT_IPC_PAYLOAD       (2 * MIB) /* any frame; most types allow far less */
+#define LIMIT_IPC_OPEN_REQUESTS 65536     /* unanswered requests on one link */
+
+/* store */
+#define LIMIT_ADMIT_ENTRIES  ((size_t)65536) /* addresses and networks remembered */
+#define LIMIT_ALIAS_DEPTH    10              /* aliases that lead to aliases */
+#define LIMIT_ALIAS_TARGETS  1000            /* addresses met while one recipient is resolved */
+#define LIMIT_SLICE_ROWS     500             /* rows of one commit of maintenance */
+#define LIMIT_TRACE_TEXT     ((size_t)1024)  /* one event's sentence */
+#define LIMIT_LIST_PAGE      ((size_t)256)   /* rows of one page of a listing */
+#define LIMIT_LANE_BATCH     512             /* requests in one commit */
+#define LIMIT_WAL_CHECKPOINT (16 * MIB)      /* write-ahead log that is checkpointed at once */
+#define LIMIT_WAL_THROTTLE   (256 * MIB)     /* ... that makes writers wait */
+#define LIMIT_READER_THREADS 8
+#define LIMIT_READER_MS      50         /* a read transaction should end within this */
+#define LIMIT_RESERVE        (64 * MIB) /* given back when the disk is full */
 
 /* administration */
-#define LIMIT_ADDRESS            ((size_t)320) /* local part, "@", domain, in UTF-8 octets */
-#define LIMIT_LOG_VALUE          ((size_t)256)
-#define LIMIT_LOG_LINE           ((size_t)2048)
-#define LIMIT_ERR_TEXT           ((size_t)512)
+#define LIMIT_ADDRESS   ((size_t)320) /* local part, "@", domain, in UTF-8 octets */
+#define LIMIT_LOG_VALUE ((size_t)256)
+#define LIMIT_LOG_LINE  ((size_t)2048)
+#define LIMIT_ERR_TEXT  ((size_t)512)
 
 #endif

@@ -1,0 +1,66 @@
+/*
+ * The data directory: what lies in it, who may use it (one server or one offline command, by a lock
+ * on the file "lock"), and whether there is room.
+ *
+ *   godwit.conf   tls/     the administrator's; not the store's business
+ *   lock                   held by whoever uses the directory; holds his process id
+ *   reserve                64 MB given back when the disk is full, so that deleting still commits
+ *   store.db[-wal,-shm]    the database
+ *   packs/                 the blobs
+ *   run/                   sockets
+ */
+#ifndef STORE_DATADIR_H
+#define STORE_DATADIR_H
+
+#include "base/err.h"
+#include "store/fsio.h"
+
+#define DATADIR_DB    "store.db"
+#define DATADIR_PACKS "packs"
+#define DATADIR_RUN   "run"
+
+struct datadir {
+	struct fsio fs; /* the real file system below it */
+	int dirfd;
+	int lockfd;
+	bool reserved; /* the reserve is there */
+};
+
+enum datadir_code {
+	DATADIR_OK,
+	DATADIR_MISSING, /* no such directory, or it may not be read */
+	DATADIR_FOREIGN, /* something is there, but no data directory */
+	DATADIR_LOCKED,  /* another process uses it */
+	DATADIR_FAILED,  /* anything else */
+};
+
+/*
+ * Makes the directory (mode 0700) and what belongs in it, or completes one that is empty, or one
+ * that was made before. Sets e on failure; a directory with foreign files is DATADIR_FOREIGN.
+ */
+enum datadir_code datadir_create(const char *path, struct err *e);
+
+/*
+ * Opens and locks it, makes it the working directory of the process, and makes the reserve when it
+ * is missing and there is room. *d_r is untouched on failure; e names the cure.
+ */
+enum datadir_code datadir_open(const char *path, struct datadir *d_r, struct err *e);
+
+/* Gives up the lock and closes. */
+void datadir_close(struct datadir *d);
+
+enum datadir_room {
+	DATADIR_ACCEPTING,
+	DATADIR_FULL, /* less than min_free left, or the reserve is given back */
+};
+
+/* Looks at the file system; min_free in bytes. Remakes a given-back reserve when there is room again. */
+enum datadir_room datadir_room(struct datadir *d, int64_t min_free);
+
+/* Gives the reserve back to the file system; true when there was one. */
+bool datadir_release_reserve(struct datadir *d);
+
+/* Bytes free for an ordinary user, -1 when that cannot be found out. */
+int64_t datadir_free_bytes(struct datadir *d);
+
+#endif

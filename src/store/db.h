@@ -1,0 +1,165 @@
+/*
+ * The database behind a narrow interface: prepared statements of the one list (store/sql.h), typed
+ * values, transactions, classes of failure. Today SQLite in WAL mode; nothing here names it.
+ *
+ * A connection is used by one thread at a time. The names are relative to the working directory,
+ * which is the data directory: the process need not be able to walk its absolute path.
+ */
+#ifndef STORE_DB_H
+#define STORE_DB_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "store/sql.h"
+
+struct db;
+struct db_query;
+
+enum db_role {
+	DB_WRITER, /* the one connection in the world that writes and checkpoints */
+	DB_READER, /* read-only */
+};
+
+enum db_code {
+	DB_OK,
+	DB_ROW,        /* db_step: a row is there. Never from anything else */
+	DB_BUSY,       /* somebody else holds a lock */
+	DB_FULL,       /* no space on the disk, or the database may not grow further */
+	DB_IO,         /* reading, writing or syncing failed: after a write, trust nothing */
+	DB_CORRUPT,    /* damaged, or no database of ours */
+	DB_CONSTRAINT, /* a unique key, NOT NULL or CHECK of the schema */
+	DB_ERROR,      /* anything else: a wrong statement, a type that does not fit */
+};
+
+/* The name of a code, for messages and tests: "DB_FULL". */
+const char *db_code_name(enum db_code code);
+
+#define DB_APPLICATION_ID 0x47574954 /* "GWIT" */
+
+/*
+ * Opens a connection; the writer creates the file if there is none. Failure leaves *db_r as it was
+ * and puts the story into e: DB_CORRUPT for a file that is not ours, or that a newer version wrote.
+ */
+enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e);
+
+/*
+ * Closes it; the last writer of a clean shutdown checkpoints. Readers first, then the writer. Takes
+ * NULL, sets NULL. Aborts when a query is still in use.
+ */
+void db_close(struct db **db);
+
+/* After a failed sync: never checkpoints again, not even at the end. */
+void db_distrust(struct db *db);
+
+/* The version stored in the database, 0 in a fresh one; written by db_set_version in a transaction. */
+enum db_code db_version(struct db *db, int64_t *version_r);
+enum db_code db_set_version(struct db *db, int64_t version);
+
+/* Runs statements without parameters separated by ";", results ignored: for the schema. */
+enum db_code db_script(struct db *db, const char *sql);
+
+/* What failed last on this connection, and its class. Valid until the next failure. */
+const char *db_error(const struct db *db);
+enum db_code db_error_code(const struct db *db);
+
+/* ---- values ---- */
+
+enum db_type {
+	DB_NULL,
+	DB_INT,
+	DB_TEXT,
+	DB_BYTES
+};
+
+struct db_value {
+	enum db_type type;
+	int64_t i;
+	struct str s;
+};
+
+static inline struct db_value db_int(int64_t i)
+{
+	return (struct db_value){.type = DB_INT, .i = i};
+}
+
+/* UTF-8 text. */
+static inline struct db_value db_text(struct str s)
+{
+	return (struct db_value){.type = DB_TEXT, .s = s};
+}
+
+static inline struct db_value db_bytes(struct str s)
+{
+	return (struct db_value){.type = DB_BYTES, .s = s};
+}
+
+static inline struct db_value db_null(void)
+{
+	return (struct db_value){.type = DB_NULL};
+}
+
+/* Arguments in the order $1, $2, ...: DB_ARGS(db_int(7), db_text(name)); none: DB_NO_ARGS. */
+#define DB_ARGS(...)                                                                               \
+	(const struct db_value[]){__VA_ARGS__},                                                    \
+	    sizeof((const struct db_value[]){__VA_ARGS__}) / sizeof(struct db_value)
+#define DB_NO_ARGS NULL, 0
+
+/* ---- statements ---- */
+
+/*
+ * Begins a statement with its arguments; the bytes of text and blobs must live until db_end. The
+ * same statement may not be begun again on this connection before db_end (aborts); a number of
+ * arguments that differs from the statement's parameters aborts. Never NULL: failures show in
+ * db_step. A statement is prepared at its first use and kept.
+ */
+struct db_query *db_begin_query(
+    struct db *db, enum sql_id id, const struct db_value *args, size_t n);
+
+/* DB_ROW: a row is there. DB_OK: no more. Else the failure, which every further step repeats. */
+enum db_code db_step(struct db_query *q);
+
+/* Columns of the row at hand, from 0. NULL reads as 0 or empty. Views live until the next step or end. */
+int64_t db_col_int(struct db_query *q, int col);
+struct str db_col_str(struct db_query *q, int col);
+bool db_col_is_null(struct db_query *q, int col);
+
+/* Ends the statement at any point: DB_OK, or the failure that db_step met. */
+enum db_code db_end(struct db_query *q);
+
+/* All of it at once, rows ignored; *changes_r (may be NULL): rows written. */
+enum db_code db_exec(
+    struct db *db, enum sql_id id, const struct db_value *args, size_t n, int64_t *changes_r);
+
+/* The one integer of the first row: DB_ROW and *value_r; DB_OK, untouched, when there is no row. */
+enum db_code db_get_int(
+    struct db *db, enum sql_id id, const struct db_value *args, size_t n, int64_t *value_r);
+
+/* ---- transactions ---- */
+
+/* The writer takes the write lock at once; a reader sees one state until db_rollback. */
+enum db_code db_begin(struct db *db);
+enum db_code db_commit(struct db *db);
+
+/* Ends the transaction without its effects; does nothing when there is none. */
+enum db_code db_rollback(struct db *db);
+
+/* One savepoint inside the transaction: set, forget (keep the work), go back to it and forget. */
+enum db_code db_savepoint(struct db *db);
+enum db_code db_release(struct db *db);
+enum db_code db_rollback_to(struct db *db);
+
+/* False after an error that took back the whole transaction (a full disk, some I/O errors). */
+bool db_in_transaction(const struct db *db);
+
+/* ---- write-ahead log; writer only ---- */
+
+/* Bytes of the log that are not yet checkpointed or not yet reused, after the last commit. */
+int64_t db_wal_bytes(const struct db *db);
+
+/*
+ * Copies what no reader needs from the log into the database and syncs; waits for nobody. Starts
+ * the log anew at the next write when *all_r (everything was copied).
+ */
+enum db_code db_checkpoint(struct db *db, bool *all_r);
+
+#endif
