@@ -21,7 +21,8 @@ struct sasl_client {
 
 /*
  * Chooses the best of the offered mechanisms (names separated by spaces, any case). user and password
- * are borrowed until the exchange has ended. FAIL: none is known, or user or password holds a NUL.
+ * are borrowed until the exchange has ended. FAIL, c untouched: none is known; user or password
+ * is empty, too long or holds a NUL.
  */
 enum sasl_client_status sasl_client_init(
     struct sasl_client *c, struct str offered, struct str user, struct str password);
