@@ -1,0 +1,143 @@
+#include "proc/log.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/limits.h"
+#include "base/utf8.h"
+
+static const char *process_name = "godwit";
+static enum log_level threshold = LOG_INFO;
+static _Thread_local struct buf line; /* its memory lives as long as the thread */
+static _Thread_local bool dropped;
+
+void log_setup(const char *process, enum log_level level)
+{
+	process_name = process;
+	threshold = level;
+}
+
+void log_open(enum log_level level, const char *event)
+{
+	static const char *const names[] = {"error", "warn", "info", "debug"};
+
+	dropped = level > threshold;
+	if (dropped)
+		return;
+	buf_init(&line, LIMIT_LOG_LINE);
+	clock_put_iso_ms(&line, clock_now());
+	buf_lit(&line, " level=");
+	buf_c(&line, names[level]);
+	buf_lit(&line, " process=");
+	buf_c(&line, process_name);
+	buf_lit(&line, " event=");
+	buf_c(&line, event);
+}
+
+static void key_is(const char *key)
+{
+	buf_byte(&line, ' ');
+	buf_c(&line, key);
+	buf_byte(&line, '=');
+}
+
+static bool is_plain(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] == '"' || s.p[i] == '\\' || s.p[i] == '=' || s.p[i] >= 0x7f)
+			return false;
+	return s.n > 0;
+}
+
+/* Quoted: printable characters and well-formed UTF-8 as they are, the rest as \xHH. */
+static void put_quoted(struct str s)
+{
+	buf_byte(&line, '"');
+	while (s.n) {
+		size_t n = utf8_char(s);
+
+		if (s.p[0] == '"' || s.p[0] == '\\')
+			buf_byte(&line, '\\');
+		if (n && s.p[0] >= ' ' && s.p[0] != 0x7f) {
+			buf_str(&line, str_sub(s, 0, n));
+		} else {
+			n = 1;
+			buf_lit(&line, "\\x");
+			buf_hex(&line, str_sub(s, 0, 1));
+		}
+		s = str_from(s, n);
+	}
+	buf_byte(&line, '"');
+}
+
+void log_str(const char *key, struct str value)
+{
+	struct str cut = str_sub(value, 0, LIMIT_LOG_VALUE);
+
+	if (dropped || buf_room(&line) < 4 * cut.n + 64)
+		return;
+	key_is(key);
+	if (is_plain(cut))
+		buf_str(&line, cut);
+	else
+		put_quoted(cut);
+	if (cut.n < value.n)
+		buf_lit(&line, "...");
+}
+
+void log_text(const char *key, const char *value)
+{
+	log_str(key, str_of_c(value));
+}
+
+void log_num(const char *key, int64_t value)
+{
+	if (dropped)
+		return;
+	key_is(key);
+	buf_i64(&line, value);
+}
+
+void log_id(const char *key, int64_t id)
+{
+	if (dropped)
+		return;
+	key_is(key);
+	id_put(&line, id);
+}
+
+void log_ip(const char *key, const struct ip *ip)
+{
+	if (dropped)
+		return;
+	key_is(key);
+	ip_put(&line, ip);
+}
+
+void log_close(void)
+{
+	struct str rest;
+
+	if (dropped)
+		return;
+	line.max++; /* the line end always fits */
+	line.overflow = false;
+	buf_byte(&line, '\n');
+	rest = buf_view(&line);
+	while (rest.n) {
+		ssize_t n = write(STDERR_FILENO, rest.p, rest.n);
+
+		if (n <= 0)
+			break; /* nobody listens: there is no place left to say so */
+		rest = str_from(rest, (size_t)n);
+	}
+	buf_fini(&line);
+}
+
+void log_note(enum log_level level, const char *event, const char *text)
+{
+	log_open(level, event);
+	log_text("text", text);
+	log_close();
+}

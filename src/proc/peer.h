@@ -1,0 +1,47 @@
+/* An ipc link on a libuv loop: reads when there is something, flushes once a turn, reports the end. */
+#ifndef PROC_PEER_H
+#define PROC_PEER_H
+
+#include <uv.h>
+
+#include "ipc/link.h"
+
+struct peer;
+
+struct peer_config {
+	const struct ipc_edge *edge;
+	enum ipc_side side;
+	const char *name; /* for the log */
+	void (*request)(struct peer *p, struct ipc_request *r, struct str payload, int fd);
+	void (*event)(struct peer *p, uint16_t type, struct str payload, int fd);
+
+	/*
+	 * The link is down: the peer went (why NULL) or broke the protocol. All calls have ended as
+	 * lost, all requests are cancelled; the peer frees itself after this returns.
+	 */
+	void (*down)(struct peer *p, const char *why);
+};
+
+struct peer {
+	const struct peer_config *config;
+	void *owner;
+	uint16_t node; /* of a front, for whoever keeps several */
+	struct ipc_link *link;
+	int fd;
+	bool closing;
+	int watched; /* the events the poll handle waits for */
+	uv_poll_t poll;
+	uv_prepare_t prepare;
+	int open_handles;
+};
+
+/* Takes over the socket fd. config is borrowed, constant. */
+struct peer *peer_new(uv_loop_t *loop, const struct peer_config *config, int fd, void *owner);
+
+/*
+ * Closes the link without calling down(); the object goes by itself. Safe inside its callbacks: the
+ * end then comes in the next turn of the loop. Takes NULL, sets NULL.
+ */
+void peer_close(struct peer **p);
+
+#endif
