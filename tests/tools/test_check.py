@@ -1,0 +1,105 @@
+"""./check counts honestly: what failed, crashed, was skipped or came late never looks passed."""
+
+import json
+
+import pytest
+from loader import ROOT, load
+
+check = load("tools/check.py")
+
+CMOCKA_GOOD = """[==========] tests: Running 3 test(s).
+[ RUN      ] a
+[       OK ] a
+[==========] tests: 3 test(s) run.
+[  PASSED  ] 3 test(s).
+"""
+CMOCKA_BAD = """[==========] tests: Running 3 test(s).
+[  FAILED  ] b
+[==========] tests: 3 test(s) run.
+[  PASSED  ] 2 test(s).
+[  FAILED  ] tests: 1 test(s), listed below:
+[  FAILED  ] b
+"""
+
+
+@pytest.mark.parametrize("output, succeeded, want", [
+    (CMOCKA_GOOD, True, (3, 0, 0)),
+    (CMOCKA_GOOD + CMOCKA_GOOD, True, (6, 0, 0)),
+    (CMOCKA_BAD, False, (2, 1, 0)),
+    (CMOCKA_GOOD, False, (3, 1, 0)),  # a leak found at the end
+    ("[==========] tests: Running 9 test(s).\n[ RUN      ] a\n", False, (0, 1, 0)),  # a crash
+    ("[==========] t: Running 2 test(s).\n[  PASSED  ] 1 test(s).\n"
+     "[  SKIPPED ] t: 1 test(s), listed below:\n", True, (1, 0, 1)),
+    ("40 passed, 2 failed\n", False, (40, 2, 0)),
+    ("40 passed, 0 failed\n", True, (40, 0, 0)),
+    ("", True, (1, 0, 0)),
+    ("", False, (0, 1, 0)),
+])
+def test_count_cases(output, succeeded, want):
+    assert check.count_cases(output, succeeded) == want
+
+
+def test_count_meson(tmp_path):
+    log = tmp_path / "log.json"
+    tests = [("a", "OK", CMOCKA_GOOD), ("b", "FAIL", CMOCKA_BAD), ("c", "SKIP", ""),
+             ("d", "TIMEOUT", CMOCKA_GOOD[:40]), ("e", "OK", "")]
+    log.write_text("\n".join(
+        json.dumps({"name": name, "result": result, "stdout": "", "stderr": output})
+        for name, result, output in tests))
+    result = check.count_meson(str(log))
+    assert (result.passed, result.failed, result.skipped) == (6, 2, 1)
+    assert "--- b: FAIL" in result.text and "--- d: TIMEOUT" in result.text
+
+
+def test_count_pytest(tmp_path):
+    xml = tmp_path / "r.xml"
+    xml.write_text('<testsuites><testsuite tests="9" failures="2" errors="1" skipped="3"/>'
+                   '</testsuites>')
+    result = check.count_pytest(str(xml))
+    assert (result.passed, result.failed, result.skipped) == (3, 3, 3)
+
+
+def sum_of(result, budget=10.0, again=False, clock=None, monkeypatch=None):
+    one = check.Check({"x": (budget, None)}, long=False)
+    if clock:
+        monkeypatch.setattr(check.time, "monotonic", lambda: clock.pop(0))
+    result.again = again
+    one.run("x", lambda: result)
+    return one.passed, one.failed, one.skipped
+
+
+def test_sum():
+    assert sum_of(check.Result(5, 1, 2)) == (5, 1, 2)
+    assert sum_of(check.Result(5, 1, 2), again=True) == (0, 1, 0)
+
+
+def test_over_budget_is_a_failure(monkeypatch, capsys):
+    assert sum_of(check.Result(5), 10.0, clock=[0, 11], monkeypatch=monkeypatch) == (5, 1, 0)
+    assert "OVER ITS BUDGET" in capsys.readouterr().out
+    assert sum_of(check.Result(5), 10.0, clock=[0, 10], monkeypatch=monkeypatch) == (5, 0, 0)
+
+
+def test_no_budget_is_a_failure():
+    one = check.Check({}, long=False)
+    one.run("x", lambda: check.Result(5))
+    assert (one.passed, one.failed) == (0, 1)
+
+
+def test_only_in_long():
+    ran = []
+    for long, want in ((False, []), (True, ["x"])):
+        one = check.Check({"x": (None, 9.0)}, long)
+        one.run("x", lambda: ran.append("x") or check.Result(1))
+        assert ran == want
+
+
+def test_budgets_name_every_suite():
+    budgets = check.read_budgets(f"{ROOT}/tests/budgets")
+    for name, _ in check.plan(True):
+        assert name is None or name in budgets
+
+
+def test_bad_budget(tmp_path):
+    (tmp_path / "budgets").write_text("# fine\nunit many 5\n")
+    with pytest.raises(SystemExit, match="budgets:2"):
+        check.read_budgets(str(tmp_path / "budgets"))

@@ -1,0 +1,328 @@
+"""./check: runs the suites, compares each with its budget, counts real test cases.
+
+A suite is a function that returns a Result. Suites of Meson are found in the build itself, so that
+a test registered there is run without a word here; one without a budget is a failure.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PYTHON = "/usr/bin/python3"  # Debian's: another one first in PATH has no pytest
+JOBS = "2"
+TAIL = 60  # lines shown of a failed command
+
+SANITIZER_ENV = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+}
+BUILDS = {
+    "build": ("gcc", []),
+    "build-clang": ("clang", []),
+    "build-asan": ("gcc", ["-Db_sanitize=address,undefined", "-Db_lundef=false"]),
+}
+
+
+class Result:
+    """Test cases of one suite. text is shown when something failed."""
+
+    def __init__(self, passed=0, failed=0, skipped=0, text="", again=False):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
+        self.text = text
+        self.again = again  # cases already counted by another suite: only failures count
+
+
+def run(command, env=None):
+    """Exit status and output of a command, standard error included."""
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})}, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, errors="replace")
+    return done.returncode, done.stdout
+
+
+def tail(text):
+    lines = text.rstrip().split("\n")
+    cut = [f"... ({len(lines) - TAIL} lines before)"] if len(lines) > TAIL else []
+    return "\n".join(cut + lines[-TAIL:])
+
+
+# ---- budgets ----
+
+def read_budgets(path):
+    """{suite: (seconds in check, seconds in --long)}; None where it does not run."""
+    budgets = {}
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            words = line.split("#")[0].split()
+            if not words:
+                continue
+            try:
+                name, short, long = words[:3]
+                budgets[name] = tuple(None if s == "-" else float(s) for s in (short, long))
+            except ValueError:
+                sys.exit(f"{path}:{number}: expected: suite seconds seconds-in-long")
+    return budgets
+
+
+# ---- counting ----
+
+CMOCKA_RUNNING = re.compile(r"^\[=+\] (?:.*: )?Running (\d+) test\(s\)", re.M)
+CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) +\] (?:.*: )?(\d+) test\(s\)", re.M)
+SUM_LINE = re.compile(r"^(\d+) passed, (\d+) failed$", re.M)
+
+
+def count_cases(output, succeeded):
+    """(passed, failed, skipped) of one test program, from what it printed and how it ended.
+
+    A program that prints no counts is one case. One that ended badly has at least one failure,
+    whatever it printed before, and what it did not come to is not counted as passed.
+    """
+    passed = failed = skipped = 0
+    sums = SUM_LINE.findall(output)
+    if CMOCKA_RUNNING.search(output):
+        for word, number in CMOCKA_COUNT.findall(output):
+            passed += int(number) if word == "PASSED" else 0
+            failed += int(number) if word == "FAILED" else 0
+            skipped += int(number) if word == "SKIPPED" else 0
+    elif sums:
+        passed = sum(int(p) for p, _ in sums)
+        failed = sum(int(f) for _, f in sums)
+    elif succeeded:
+        passed = 1
+    if not succeeded and failed == 0:
+        failed = 1
+    return passed, failed, skipped
+
+
+def count_meson(log_path):
+    """Counts of a Meson JSON log (one object a line) and the output of what failed."""
+    result = Result()
+    failures = []
+    with open(log_path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            test = json.loads(line)
+            if test["result"] == "SKIP":
+                result.skipped += 1
+                continue
+            output = (test.get("stdout") or "") + "\n" + (test.get("stderr") or "")
+            succeeded = test["result"] in ("OK", "EXPECTEDFAIL")
+            passed, failed, skipped = count_cases(output, succeeded)
+            result.passed += passed
+            result.failed += failed
+            result.skipped += skipped
+            if failed:
+                failures.append(f"--- {test['name']}: {test['result']}\n{tail(output)}")
+    result.text = "\n".join(failures)
+    return result
+
+
+def count_pytest(xml_path):
+    result = Result()
+    for suite in ElementTree.parse(xml_path).getroot().iter("testsuite"):
+        bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        result.skipped += int(suite.get("skipped", 0))
+        result.failed += bad
+        result.passed += max(0, int(suite.get("tests", 0)) - bad - int(suite.get("skipped", 0)))
+    return result
+
+
+# ---- suites ----
+
+def suite_tool(name):
+    """A check that is one command: one case."""
+    status, output = run([PYTHON, f"tools/{name}"])
+    if status != 0:
+        return Result(failed=1, text=tail(output))
+    print(tail(output))
+    return Result(passed=1)
+
+
+def suite_build(name):
+    compiler, options = BUILDS[name]
+    env = {"CC": compiler}
+    if not os.path.exists(os.path.join(ROOT, name, "build.ninja")):
+        status, output = run(["meson", "setup", name, *options], env)
+        if status != 0:
+            return Result(failed=1, text=tail(output))
+    status, output = run(["ninja", "-C", name, "-j", JOBS], env)
+    if status != 0:
+        return Result(failed=1, text=tail(output))
+    return Result(passed=1)
+
+
+def meson_suites(build):
+    """Names of the suites that a build directory knows."""
+    status, output = run(["meson", "introspect", "--tests", build])
+    if status != 0:
+        return []
+    return sorted({name.split(":")[-1] for test in json.loads(output) for name in test["suite"]})
+
+
+def meson_tests(build, suites, log, multiplier, env=None):
+    command = ["meson", "test", "-C", build, "--no-rebuild", "--logbase", log,
+               "--num-processes", JOBS, "--timeout-multiplier", str(multiplier)]
+    for suite in suites:
+        command += ["--suite", suite]
+    status, output = run(command, env)
+    path = os.path.join(ROOT, build, "meson-logs", f"{log}.json")
+    if not os.path.exists(path):
+        return Result(failed=1, text=tail(output))
+    result = count_meson(path)
+    if status != 0 and result.failed == 0:
+        result.failed, result.text = 1, tail(output)
+    return result
+
+
+def suite_meson(name):
+    return meson_tests("build", [name], f"check-{name}", 1)
+
+
+def suite_asan():
+    suites = meson_suites("build-asan")
+    result = meson_tests("build-asan", suites, "check-asan", 6, SANITIZER_ENV)
+    result.again = True
+    return result
+
+
+def pytest_run(folder, env=None, options=()):
+    with tempfile.TemporaryDirectory() as scratch:
+        xml = os.path.join(scratch, "result.xml")
+        status, output = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                              "--tb=short", "-rs", f"--junitxml={xml}", *options, folder], env)
+        if not os.path.exists(xml):
+            return Result(failed=1, text=tail(output))
+        result = count_pytest(xml)
+    # 5: nothing was collected, which is no success either
+    if status != 0 and result.failed == 0:
+        result.failed = 1
+    result.text = tail(output)
+    return result
+
+
+def suite_e2e(long):
+    return pytest_run("tests/e2e", options=["--long"] if long else [])
+
+
+def suite_e2e_asan():
+    binary = os.path.join(ROOT, "build-asan", "godwit")
+    result = pytest_run("tests/e2e", {**SANITIZER_ENV, "GODWIT": binary})
+    result.again = True
+    return result
+
+
+def fuzz_targets():
+    folder = os.path.join(ROOT, "tests", "fuzz")
+    return sorted(name[:-2] for name in os.listdir(folder)
+                  if name.startswith("fuzz_") and name.endswith(".c"))
+
+
+def suite_fuzzing(seconds=45):
+    """Each target looks for new inputs; what it finds stays in the build directory."""
+    result = Result()
+    failures = []
+    for target in fuzz_targets():
+        binary = f"build-clang/tests/fuzz/{target}_libfuzzer"
+        if not os.path.exists(os.path.join(ROOT, binary)):
+            result.failed += 1
+            failures.append(f"{binary} was not built")
+            continue
+        found = os.path.join("build-clang", "fuzz-found", target)
+        os.makedirs(os.path.join(ROOT, found), exist_ok=True)
+        status, output = run([binary, f"-max_total_time={seconds}", f"-artifact_prefix={found}/",
+                              "-rss_limit_mb=2048", found,
+                              f"tests/fuzz/corpus/{target.removeprefix('fuzz_')}"])
+        result.passed += status == 0
+        result.failed += status != 0
+        if status != 0:
+            failures.append(f"--- {target}\n{tail(output)}")
+    result.text = "\n".join(failures)
+    return result
+
+
+# Suites that are no Meson suites, in the order of their running. Meson's own come where None stands.
+def plan(long):
+    suites = [("layers", lambda: suite_tool("layers")), ("sizes", lambda: suite_tool("sizes")),
+              ("tools", lambda: pytest_run("tests/tools"))]
+    suites += [(name, lambda name=name: suite_build(name)) for name in BUILDS]
+    suites += [(None, None), ("asan", suite_asan), ("fuzzing", suite_fuzzing),
+               ("e2e", lambda: suite_e2e(long)), ("e2e-asan", suite_e2e_asan)]
+    return suites
+
+
+class Check:
+    """Runs suites one after the other and keeps the sum."""
+
+    def __init__(self, budgets, long):
+        self.budgets, self.long = budgets, long
+        self.passed = self.failed = self.skipped = 0
+
+    def budget(self, name):
+        return self.budgets.get(name, (None, None))[1 if self.long else 0]
+
+    def run(self, name, function):
+        budget = self.budget(name)
+        if name not in self.budgets:
+            print(f"{name}: has no budget in tests/budgets: failed", flush=True)
+            self.failed += 1
+            return
+        if budget is None:
+            return
+        started = time.monotonic()
+        result = function()
+        seconds = time.monotonic() - started
+        over = seconds > budget
+        self.passed += 0 if result.again else result.passed
+        self.failed += result.failed + over
+        self.skipped += 0 if result.again else result.skipped
+        if result.failed or result.skipped:
+            print(result.text)
+        self.report(name, result, seconds, budget)
+
+    def report(self, name, result, seconds, budget):
+        counts = f"{result.passed} passed, {result.failed} failed"
+        if result.skipped:
+            counts += f", {result.skipped} skipped"
+        if result.again:
+            counts += " (again; counted above)"
+        late = " OVER ITS BUDGET: failed" if seconds > budget else ""
+        print(f"{name:12} {seconds:6.1f} s of {budget:4.0f} s  {counts}{late}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./check", description="All tests, within their budgets.")
+    parser.add_argument("--long", action="store_true", help="also what does not fit into a check")
+    parser.add_argument("--list", action="store_true", help="name the suites and stop")
+    parser.add_argument("suite", nargs="*", help="only these suites")
+    args = parser.parse_args()
+    budgets = read_budgets(os.path.join(ROOT, "tests", "budgets"))
+    if args.list:
+        print("\n".join(budgets))
+        return 0
+    unknown = [name for name in args.suite if name not in budgets]
+    if unknown:
+        sys.exit(f"./check: there is no suite {unknown[0]}; ./check --list names them")
+
+    check = Check(budgets, args.long)
+    started = time.monotonic()
+    for name, function in plan(args.long):
+        found = [(name, function)]
+        if name is None:
+            found = [(s, lambda s=s: suite_meson(s)) for s in meson_suites("build")]
+        for one, call in found:
+            if not args.suite or one in args.suite:
+                check.run(one, call)
+    print(f"{time.monotonic() - started:.0f} s in all"
+          + (f", {check.skipped} skipped" if check.skipped else ""))
+    print(f"{check.passed} passed, {check.failed} failed")
+    return 1 if check.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
