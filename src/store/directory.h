@@ -1,0 +1,157 @@
+/*
+ * Domains, accounts and aliases: who is ours, and where mail for an address goes.
+ *
+ * Domains are given in A-label form, lower case. Local parts are compared in ASCII lower case. An
+ * alias has any number of targets; with an empty local part it is the domain's catch-all, and a
+ * target with an empty local part keeps the recipient's ("@a.org -> @b.org" makes a.org another name
+ * of b.org). An alias goes before an account of the same name; its own address among its targets
+ * means that account.
+ */
+#ifndef STORE_DIRECTORY_H
+#define STORE_DIRECTORY_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "plan/accept.h"
+#include "store/lane.h"
+
+struct directory_config {
+	char separator;        /* between local part and detail, as '+'; 0: no subaddresses */
+	struct str postmaster; /* address of the account for postmaster; empty: the first one */
+};
+
+/* ---- where mail goes ---- */
+
+struct directory_target {
+	int64_t account;  /* 0: an address elsewhere */
+	struct str local; /* of the account, or of the address elsewhere */
+	struct str domain;
+	struct str detail; /* "x" of bob+x; empty without one */
+};
+
+struct directory_answer {
+	/* LOCAL also when some of the targets are elsewhere; REDIRECT when all are; TROUBLE when
+	 * aliases lead nowhere but in a circle, or too far; RELAY when the domain is not ours. */
+	enum accept_class class;
+	struct directory_target *targets; /* of LOCAL and REDIRECT; in the arena, each once */
+	size_t count;
+	size_t left_out; /* accounts among several that are disabled or take no mail */
+};
+
+/*
+ * Where mail of `size` octets (0: unknown) for local@domain goes. An empty domain is that of
+ * <postmaster>; postmaster of a domain of ours always resolves when there is any account
+ * [RFC 5321 4.5.1]. At most LIMIT_ALIAS_TARGETS addresses are looked at. DB_OK, or the class of the
+ * database's failure with *answer_r untouched.
+ */
+enum db_code directory_resolve(struct db *db, const struct directory_config *cfg, struct arena *a,
+    struct str local, struct str domain, int64_t size, struct directory_answer *answer_r);
+
+/* ---- who logs in ---- */
+
+enum directory_state {
+	DIRECTORY_ACTIVE,
+	DIRECTORY_STATE_DISABLED,
+	DIRECTORY_REMOVED, /* its mail is being purged; its name is free again */
+	DIRECTORY_STATES
+};
+
+struct directory_login {
+	int64_t account; /* 0: unknown, and all else empty */
+	enum directory_state state;
+	bool send_only;
+	struct str address; /* canonical, in the arena */
+	struct str hash;    /* of the main password */
+};
+
+/* The account behind a login name: its address, or its local part alone while there is only one
+ * domain. DB_OK also for an unknown one. */
+enum db_code directory_login(
+    struct db *db, struct arena *a, struct str name, struct directory_login *login_r);
+
+/* ---- changes ---- */
+
+enum directory_verb {
+	DIRECTORY_DOMAIN_ADD,      /* domain */
+	DIRECTORY_DOMAIN_REMOVE,   /* domain; refused while it has accounts or aliases */
+	DIRECTORY_ACCOUNT_ADD,     /* address, hash, send_only, quota; makes its mailboxes */
+	DIRECTORY_ACCOUNT_REMOVE,  /* address; mail goes in the slices of store/maintain.h */
+	DIRECTORY_ACCOUNT_DISABLE, /* address */
+	DIRECTORY_ACCOUNT_ENABLE,  /* address */
+	DIRECTORY_PASSWORD,        /* address, hash */
+	DIRECTORY_SEND_ONLY,       /* address, send_only */
+	DIRECTORY_QUOTA,           /* address, quota */
+	DIRECTORY_ALIAS_ADD,       /* address, target */
+	DIRECTORY_ALIAS_REMOVE,    /* address, target or nothing: all its targets */
+	DIRECTORY_VERBS
+};
+
+/* One change of the directory as a request to the writer lane. Zero it, set the inputs, then
+ * directory_change_init(). Strings are borrowed until done. */
+struct directory_change {
+	struct lane_op op;
+	enum directory_verb verb;
+	struct str who;           /* the administrator, for the record of changes */
+	struct str local, domain; /* the address; local is empty for a catch-all or a domain */
+	struct str target_local, target_domain;
+	const char *hash; /* of the password */
+	bool send_only;
+	int64_t quota_bytes, quota_messages; /* 0: unlimited */
+	/* the answer */
+	bool refused; /* nothing was changed; why tells in one sentence */
+	struct err why;
+	int64_t account; /* the one that was added or changed */
+};
+
+/* Sets op.exec and the defaults of the answer. op.done is the caller's to set. */
+void directory_change_init(struct directory_change *c);
+
+/*
+ * Splits "local@domain" (or "@domain") at the last "@" and puts both in lower case (ASCII) into the
+ * arena; the domain must be in A-label form. False with e set when it cannot be an address here.
+ */
+bool directory_address(struct arena *a, struct str text, bool catch_all, struct str *local_r,
+    struct str *domain_r, struct err *e);
+
+/* ---- listings: pages of at most `max` rows behind a key, in the order of the key ---- */
+
+struct directory_domain_row {
+	struct str name; /* valid in the call */
+	int64_t created;
+	int64_t accounts;
+	int64_t aliases; /* alias addresses */
+};
+
+struct directory_account_row {
+	struct str local, domain; /* valid in the call */
+	int64_t account;
+	enum directory_state state;
+	bool send_only;
+	int64_t created;
+	int64_t used_bytes, used_messages;
+	int64_t quota_bytes, quota_messages;
+};
+
+struct directory_alias_row {
+	struct str local, domain, target_local, target_domain; /* valid in the call */
+	int64_t created;
+};
+
+typedef void directory_domain_fn(void *ctx, const struct directory_domain_row *row);
+typedef void directory_account_fn(void *ctx, const struct directory_account_row *row);
+typedef void directory_alias_fn(void *ctx, const struct directory_alias_row *row);
+
+/* Domains behind `after` (empty: from the first). *n_r: rows given; fewer than max: the last page. */
+enum db_code directory_domains(
+    struct db *db, struct str after, size_t max, size_t *n_r, directory_domain_fn *fn, void *ctx);
+
+/* Accounts behind (after_domain, after_local); only: this domain's, or all when empty. */
+enum db_code directory_accounts(struct db *db, struct str only, struct str after_domain,
+    struct str after_local, size_t max, size_t *n_r, directory_account_fn *fn, void *ctx);
+
+/* The same for aliases, with the whole key. */
+enum db_code directory_aliases(struct db *db, struct str only,
+    const struct directory_alias_row *after, size_t max, size_t *n_r, directory_alias_fn *fn,
+    void *ctx);
+
+#endif

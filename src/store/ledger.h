@@ -1,0 +1,90 @@
+/*
+ * The conservation law: every accepted recipient is at any time in exactly one of {mailbox, relayed,
+ * bounced, discarded with a reason, queued}. The ledger has one row for each; the audit proves it.
+ */
+#ifndef STORE_LEDGER_H
+#define STORE_LEDGER_H
+
+#include "store/db.h"
+
+enum ledger_state {
+	LEDGER_MAILBOX,
+	LEDGER_RELAYED,
+	LEDGER_BOUNCED,
+	LEDGER_DISCARDED,
+	LEDGER_QUEUED,
+	LEDGER_STATES
+};
+
+/* "mailbox", "relayed" ... */
+const char *ledger_state_name(enum ledger_state state);
+
+struct ledger_row {
+	int64_t message;
+	int64_t recipient; /* number, from 0; those an alias added come behind the accepted ones */
+	struct str address;
+	enum ledger_state state;
+	int64_t account;   /* LEDGER_MAILBOX: whose */
+	struct str detail; /* mailbox, next hop, reason */
+	int64_t time;
+};
+
+/* A new row; DB_CONSTRAINT when there is one for the recipient. Only in the writer lane. */
+enum db_code ledger_add(struct db *db, const struct ledger_row *row);
+
+/*
+ * From LEDGER_QUEUED to a final state. *changed_r: false when the row is not queued (a result that
+ * came twice): nothing was done. Only in the writer lane.
+ */
+enum db_code ledger_settle(struct db *db, const struct ledger_row *row, bool *changed_r);
+
+struct ledger_day {
+	int64_t day; /* its first millisecond, UTC */
+	int64_t messages;
+	int64_t accepted; /* recipients, by the message rows */
+	int64_t in[LEDGER_STATES];
+};
+
+enum ledger_fault {
+	LEDGER_COUNT,          /* ledger rows are missing or too many */
+	LEDGER_NO_EMAIL,       /* in a mailbox, says the ledger; the copy is not there */
+	LEDGER_NO_QUEUE,       /* queued, says the ledger; no queue row */
+	LEDGER_TWO_STATES,     /* final, says the ledger; still in the queue */
+	LEDGER_NO_BLOB,        /* its copy or queue row has no blob */
+	LEDGER_MAILBOX_COUNTS, /* a mailbox's counters differ from its rows; account is set */
+	LEDGER_ACCOUNT_COUNTS, /* an account's usage differs from its mail; account is set */
+	LEDGER_FAULTS
+};
+
+/* The fault in a sentence, to follow the message's or account's name. */
+const char *ledger_fault_text(enum ledger_fault fault);
+
+struct ledger_finding {
+	enum ledger_fault fault;
+	int64_t message;   /* 0 for the faults of accounts */
+	int64_t recipient; /* -1: the message as a whole */
+	int64_t account;
+};
+
+/*
+ * An audit reads all there is, in pieces, each one read transaction: a message with all its rows is in
+ * one piece. Zero it, set the callbacks, step until complete.
+ */
+struct ledger_audit {
+	void (*on_day)(void *ctx, const struct ledger_day *day); /* or NULL; days in order */
+	void (*on_finding)(void *ctx, const struct ledger_finding *finding); /* or NULL */
+	void *ctx;
+	/* the answer */
+	struct ledger_day total;
+	int64_t findings;
+	bool complete;
+	/* ledger.c's own */
+	int stage;
+	int64_t message, account; /* read up to here */
+	struct ledger_day day;    /* the one being summed */
+};
+
+/* Reads up to max further messages or accounts. */
+enum db_code ledger_audit_step(struct db *db, struct ledger_audit *audit, int64_t max);
+
+#endif

@@ -1,0 +1,130 @@
+/*
+ * Mailboxes: snapshots, entries, contents, and taking messages out. docs/invariants/mailbox.md.
+ *
+ * A snapshot is (highest uid, modseq): the rows with uid <= it that were not expunged at that modseq.
+ * It holds no transaction and no lock; two at once on a mailbox know nothing of each other. A
+ * message's number is its place in the snapshot, from 1, and never changes in it.
+ */
+#ifndef STORE_MAILBOX_H
+#define STORE_MAILBOX_H
+
+#include "base/arena.h"
+#include "base/ranges.h"
+#include "store/blob.h"
+#include "store/lane.h"
+
+/* Ids of the mailboxes every account is born with; `role` has the same values. */
+enum mailbox_role {
+	MAILBOX_NO_ROLE = 0,
+	MAILBOX_INBOX = 1,
+	MAILBOX_DRAFTS,
+	MAILBOX_SENT,
+	MAILBOX_JUNK,
+	MAILBOX_TRASH,
+	MAILBOX_ARCHIVE,
+	MAILBOX_ROLES
+};
+
+/* The name a mailbox of this role is made with: "INBOX", "Drafts" ... */
+const char *mailbox_role_name(enum mailbox_role role);
+
+struct mailbox_snapshot {
+	int64_t account;
+	int64_t mailbox;
+	int64_t uid_limit; /* highest uid it may hold */
+	int64_t modseq;
+	int64_t octets;  /* of the messages scanned so far; of all when complete */
+	int64_t scanned; /* uids up to this one are in `uids` */
+	bool complete;
+	struct ranges uids; /* the n-th member is message n */
+};
+
+/*
+ * Begins a snapshot of a mailbox as it is now. DB_ROW and *s_r; DB_OK, untouched, when the account
+ * has no such mailbox; else the failure. mailbox_snapshot_scan() must follow until it is complete.
+ */
+enum db_code mailbox_snapshot_begin(
+    struct db *db, int64_t account, int64_t mailbox, struct mailbox_snapshot *s_r);
+
+/* Reads up to max_rows further rows; in any number of transactions, whatever happens between them. */
+enum db_code mailbox_snapshot_scan(struct db *db, struct mailbox_snapshot *s, int64_t max_rows);
+
+/* Frees its memory. */
+void mailbox_snapshot_fini(struct mailbox_snapshot *s);
+
+/* Messages in a complete snapshot. */
+static inline int64_t mailbox_snapshot_count(const struct mailbox_snapshot *s)
+{
+	return s->uids.count;
+}
+
+struct mailbox_entry {
+	int64_t number;
+	int64_t uid;
+	int64_t email; /* POP3's unique-id, IMAP's EMAILID, JMAP's id */
+	int64_t size;  /* octets of prefix and blob */
+};
+
+/* Entries of messages first, first + 1, ...: at most max of them; *n_r = 0 behind the last. */
+enum db_code mailbox_entries(struct db *db, const struct mailbox_snapshot *s, int64_t first,
+    struct mailbox_entry *v, size_t max, size_t *n_r);
+
+/* ---- contents: prefix and blob as one ---- */
+
+struct mailbox_message {
+	int64_t email;
+	int64_t size;
+	struct str prefix; /* in the arena it was read into */
+	int64_t blob;
+	struct blob_pos pos;
+};
+
+/* Where message `number` lies. DB_ROW; DB_OK, *m_r untouched, when it is not there (any more). */
+enum db_code mailbox_message(struct db *db, struct arena *a, const struct mailbox_snapshot *s,
+    int64_t number, struct mailbox_message *m_r);
+
+struct mailbox_source;
+
+/*
+ * Opens a message for reading from `offset` (0 to its size); its blob stays until the close. m's
+ * prefix is borrowed until then. BLOB_GONE and BLOB_DAMAGED as blob_open().
+ */
+enum blob_code mailbox_source_open(struct blob_store *blobs, const struct mailbox_message *m,
+    int64_t offset, struct mailbox_source **source_r, struct err *e);
+
+/* The next at most n octets; *got_r = 0 at the end. Any thread, one at a time. As blob_read(). */
+enum blob_code mailbox_source_read(struct mailbox_source *s, void *p, size_t n, size_t *got_r);
+
+/* Takes NULL, sets NULL. */
+void mailbox_source_close(struct mailbox_source **s);
+
+/* ---- taking messages out ---- */
+
+/*
+ * Expunges uids, all or nothing. One that is expunged already, by another session, is fine. The rows
+ * keep their blobs until `undelete` has passed.
+ */
+struct mailbox_expunge {
+	struct lane_op op;
+	int64_t account;
+	int64_t mailbox;
+	struct ranges uids; /* owned: mailbox_expunge_fini() */
+	/* the answer */
+	bool missing;     /* the account or mailbox is gone: nothing was done */
+	int64_t expunged; /* taken out by this request */
+};
+
+/* Zeroes the rest, sets op.exec. op.done is the caller's. */
+void mailbox_expunge_init(struct mailbox_expunge *x, int64_t account, int64_t mailbox);
+void mailbox_expunge_fini(struct mailbox_expunge *x);
+
+/* Adds message numbers of a snapshot as uids. False when one is no message of it. */
+bool mailbox_expunge_add(
+    struct mailbox_expunge *x, const struct mailbox_snapshot *s, const struct ranges *numbers);
+
+/* ---- for store/directory.c and store/deliver.c ---- */
+
+/* Makes the mailboxes every account has. uidvalidity: from now. */
+enum db_code mailbox_create_all(struct db *db, int64_t account, int64_t now);
+
+#endif

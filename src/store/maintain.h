@@ -1,0 +1,35 @@
+/*
+ * Housekeeping in slices of at most LIMIT_SLICE_ROWS rows a commit: what was expunged before the undelete
+ * window goes, then its blobs; removed accounts; history older than its time becomes daily sums; the
+ * search index of the trace follows the messages.
+ */
+#ifndef STORE_MAINTAIN_H
+#define STORE_MAINTAIN_H
+
+#include "store/lane.h"
+
+struct maintain_config {
+	int64_t undelete_ms;      /* how long expunged mail is kept */
+	int64_t history_ms;       /* how long ledger and trace rows are kept; then sums */
+	struct blob_store *blobs; /* borrowed: packs without blobs are removed there */
+};
+
+#define MAINTAIN_TASKS 4
+
+/* A request to the writer lane that does one slice; submit it again when idle, at once while more. */
+struct maintain {
+	struct lane_op op;
+	struct maintain_config cfg;
+	/* the answer */
+	int64_t rows; /* handled by this slice */
+	bool more;    /* there was more to do than fits */
+	/* maintain.c's own */
+	unsigned task;                     /* the next one to look at */
+	int64_t dropped[LIMIT_SLICE_ROWS]; /* packs whose rows the last slice deleted */
+	size_t ndropped;
+};
+
+/* Sets op.exec; op.done is the caller's. cfg is copied. */
+void maintain_init(struct maintain *m, const struct maintain_config *cfg);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * The whole store opened: data directory, database, packs, writer lane, readers, passwords, limits,
+ * sessions. The same calls serve the server (threads, answers by callback from store_reap) and offline
+ * commands (no threads: everything is done, and its callback called, before the call returns).
+ *
+ * One thread, the owner's loop, calls all of this.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "store/admit.h"
+#include "store/datadir.h"
+#include "store/directory.h"
+#include "store/lane_thread.h"
+#include "store/maintain.h"
+#include "store/password.h"
+#include "store/reader.h"
+#include "store/session.h"
+
+enum store_mode {
+	STORE_SERVER,
+	STORE_OFFLINE,
+};
+
+struct store_config {
+	enum store_mode mode;
+	struct directory_config directory; /* strings borrowed while the store is open */
+	struct admit_config admit;         /* its networks borrowed likewise */
+	size_t sessions_max;
+	unsigned readers; /* threads */
+	int64_t undelete_ms;
+	int64_t history_ms;
+	int64_t min_free;             /* bytes of disk below which no mail is taken */
+	int64_t pack_size;            /* 0: the default of store/pack.h */
+	void (*wake)(void *wake_ctx); /* any thread: call store_reap() soon */
+	void *wake_ctx;
+};
+
+struct store {
+	struct store_config cfg;
+	struct datadir dir;
+	struct db *db; /* the writer; the lane's thread uses it in a server */
+	struct blob_store *blobs;
+	struct admit *admit;
+	struct session_table sessions;
+	/* server */
+	struct lane_thread *lane_thread;
+	struct reader_pool *readers;
+	struct password *passwords;
+	/* offline */
+	struct lane *lane;
+};
+
+/* The defaults of every limit; for the server mode set wake, for offline nothing more. */
+struct store_config store_defaults(enum store_mode mode);
+
+/*
+ * Makes a data directory with an empty store in it, or completes one; an existing store stays as it
+ * is. Modes 0700 and 0600. The codes and sentences of datadir_create().
+ */
+enum datadir_code store_create(const char *path, struct err *e);
+
+/*
+ * Opens the store at path, which becomes the working directory: takes the lock, recovers, starts the
+ * threads. NULL with *code_r and e set; e names the cure.
+ */
+struct store *store_open(
+    const char *path, const struct store_config *cfg, enum datadir_code *code_r, struct err *e);
+
+/* Answers all that waits, ends the threads, closes all. Takes NULL, sets NULL. */
+void store_close(struct store **s);
+
+/* Hands a request to the writer lane; op->done is called from store_reap(), or here when offline. */
+void store_write(struct store *s, struct lane_op *op);
+
+/* Hands a request to the readers, likewise. */
+void store_read(struct store *s, struct reader_op *op);
+
+/* Hashes or verifies, likewise (offline at once). True: answered already and done is not called. */
+bool store_password(struct store *s, struct password_job *job);
+
+/* Calls done for all that is finished; the owner calls it after wake. */
+void store_reap(struct store *s);
+
+/* Whether new mail may be taken; false below min_free. Looks at the disk: not more than needed. */
+bool store_is_accepting(struct store *s);
+
+/* The counters of the lane. */
+void store_lane_stats(struct store *s, struct lane_stats *stats_r);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * What happened to a message: a timeline made of its message row, its ledger and the events of its
+ * queue attempts. An ordinary delivery writes no event of its own; what it did follows from the rows
+ * that it wrote anyway.
+ */
+#ifndef STORE_TRACE_H
+#define STORE_TRACE_H
+
+#include "base/arena.h"
+#include "store/db.h"
+
+enum trace_kind {
+	TRACE_RECEIVED, /* from the message row */
+	TRACE_MAILBOX,  /* from the ledger: these four */
+	TRACE_RELAYED,
+	TRACE_BOUNCED,
+	TRACE_DISCARDED,
+	TRACE_QUEUED,  /* from the ledger, while it waits */
+	TRACE_ATTEMPT, /* written: a delivery attempt and what it came to */
+	TRACE_NOTICE,  /* written: anything else */
+	TRACE_KINDS
+};
+
+/* "received", "mailbox" ... */
+const char *trace_kind_name(enum trace_kind kind);
+
+struct trace_event {
+	int64_t message;
+	int64_t time;
+	enum trace_kind kind;
+	int64_t recipient;  /* its number, -1: the message as a whole */
+	struct str address; /* of the recipient, or the reverse-path */
+	struct str text;    /* a sentence */
+	int64_t dialogue;   /* blob of the SMTP dialogue, 0: none */
+};
+
+/* Strings are valid in the call. */
+typedef void trace_fn(void *ctx, const struct trace_event *event);
+
+/* Appends an event; only in the writer lane. text is cut at LIMIT_TRACE_TEXT. */
+enum db_code trace_append(struct db *db, const struct trace_event *event);
+
+/* The timeline of one message, in order of time. DB_ROW; DB_OK when there is no such message. */
+enum db_code trace_message(struct db *db, int64_t message, trace_fn *fn, void *ctx);
+
+/*
+ * Ids of the newest messages that match, newest first, at most max: a message id (13 characters), an
+ * address (sender or recipient, case ignored), a Message-ID with or without <>; empty: any.
+ */
+enum db_code trace_find(struct db *db, struct str what, int64_t *ids, size_t max, size_t *n_r);
+
+/*
+ * Makes messages of the lane's past findable by address and Message-ID, at most LIMIT_SLICE_ROWS
+ * index rows a call; until then trace_find() reads them one by one. Only in the writer lane.
+ */
+enum db_code trace_index_slice(struct db *db, bool *more_r);
+
+/* For deliver.c: a message whose id lies behind the index's mark is indexed with its delivery. */
+enum db_code trace_index_late(struct db *db, int64_t message);
+
+#endif
