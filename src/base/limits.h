@@ -63,6 +63,18 @@
 #define LIMIT_IPC_PAYLOAD       (2 * MIB) /* any frame; most types allow far less */
 #define LIMIT_IPC_OPEN_REQUESTS 65536     /* unanswered requests on one link */
 
+/* net */
+#define LIMIT_NET_READ           (17 * KIB) /* one read: a whole TLS record */
+#define LIMIT_NET_WRITE          (64 * KIB) /* a driver stops filling a stream's queue here */
+#define LIMIT_NET_QUEUE          (4 * MIB)  /* octets waiting in one stream; more: it is closed */
+#define LIMIT_NET_LINGER         (4 * MIB)  /* octets read and dropped after the last words */
+
+/* config */
+#define LIMIT_CONFIG_FILE        (1 * MIB)
+#define LIMIT_CONFIG_STRING      ((size_t)4096)
+#define LIMIT_CONFIG_LIST        1000
+#define LIMIT_CONFIG_SNAPSHOT    (1 * MIB)
+
 /* store */
 #define LIMIT_ADMIT_ENTRIES  ((size_t)65536) /* addresses and networks remembered */
 #define LIMIT_ALIAS_DEPTH    10              /* aliases that lead to aliases */

@@ -1,0 +1,141 @@
+/*
+ * The configuration: DATA/godwit.conf read into a numbered snapshot that never changes. The
+ * supervisor reads it and hands it to its children encoded; a new file makes a new snapshot, and
+ * connections keep the one they began with. Every option is declared once, in config/options.c.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/ip.h"
+
+enum config_plaintext_auth {
+	CONFIG_PLAINTEXT_NEVER,
+	CONFIG_PLAINTEXT_LOOPBACK,
+	CONFIG_PLAINTEXT_ALWAYS,
+};
+
+enum config_bare_newline {
+	CONFIG_BARE_REFUSE,
+	CONFIG_BARE_NORMALIZE,
+};
+
+/* The same order as enum log_level (proc/log.h). */
+enum config_log_level {
+	CONFIG_LOG_ERROR,
+	CONFIG_LOG_WARN,
+	CONFIG_LOG_INFO,
+	CONFIG_LOG_DEBUG,
+};
+
+struct config_ips {
+	const struct ip *v;
+	size_t n;
+};
+
+struct config_nets {
+	const struct ip_net *v;
+	size_t n;
+};
+
+/* Port numbers as configured, 0 = off; config_port() adds the offset. */
+struct config_ports {
+	int64_t smtp, smtps, submission, pop3, pop3s, lmtp;
+};
+
+struct config_limits {
+	int64_t connections, connections_per_address, connections_per_network;
+	int64_t auth_failures;
+	int64_t ban_time; /* milliseconds */
+	int64_t gather;   /* octets */
+};
+
+/* Milliseconds. */
+struct config_timeouts {
+	int64_t smtp_command, smtp_data, pop3;
+};
+
+/*
+ * Strings end with a NUL that is not counted. Sizes are octets, times milliseconds. Everything
+ * lives as long as the snapshot.
+ */
+struct config_snapshot {
+	uint64_t number;
+	struct str dir;      /* the data directory, as it was given */
+	struct str hostname; /* lower case */
+	struct config_ips listen;
+	struct config_ports ports;
+	int64_t port_offset;
+	struct str tls_certificate, tls_key; /* paths; relative ones are below dir */
+	int plaintext_auth;                  /* enum config_plaintext_auth */
+	int64_t message_size_limit;
+	int64_t recipients_max;
+	struct config_nets trusted_networks;
+	int bare_newline;                /* enum config_bare_newline */
+	struct str subaddress_separator; /* one character or empty */
+	struct str postmaster;
+	struct config_timeouts timeouts;
+	struct config_limits limits;
+	int64_t min_free;
+	int64_t undelete;
+	int64_t history;
+	struct str user_store, user_net;
+	int64_t mx_processes, user_processes;
+	int log_level; /* enum config_log_level */
+};
+
+/*
+ * Reads DIR/godwit.conf. 0 and the first reference in *snapshot_r; or -1 with a sentence that names
+ * file and line, what is wrong and what would be right. The file must not be writable by others.
+ */
+int config_load(
+    const char *dir, uint64_t number, struct config_snapshot **snapshot_r, struct err *e);
+
+/* The same from text, named as file in errors. */
+int config_parse(const char *dir, const char *file, struct str text, uint64_t number,
+    struct config_snapshot **snapshot_r, struct err *e);
+
+/* References; the memory goes with the last one. _unref takes NULL, sets NULL. */
+struct config_snapshot *config_ref(struct config_snapshot *c);
+void config_unref(struct config_snapshot **c);
+
+/*
+ * For another process of the same program. decode gives 0 and the first reference, or -1 when the
+ * bytes are not what encode made.
+ */
+void config_encode(const struct config_snapshot *c, struct buf *out);
+int config_decode(struct str bytes, struct config_snapshot **snapshot_r);
+
+/* The options in the file's syntax, one a line; all of them or those that differ from their default. */
+void config_put(const struct config_snapshot *c, bool all, struct buf *out);
+
+/*
+ * Everything that can be checked without starting: the file, its mode, the certificate and key files
+ * and their modes. 0, report: the options that differ from their default; or -1 with a sentence.
+ */
+int config_check(const char *dir, struct buf *report, struct err *e);
+
+/* What init knows. */
+struct config_initial {
+	const char *hostname;
+	const char *const *listen; /* addresses, NULL at the end; NULL: the default */
+	int64_t port_offset;
+};
+
+/*
+ * Writes DIR/godwit.conf, mode 0644: every option with its sentence and default as a comment, the
+ * initial ones set. Never replaces a file. 0, or -1 with a sentence (also for a bad initial value).
+ */
+int config_write_default(const char *dir, const struct config_initial *initial, struct err *e);
+
+/* The text of that file. */
+int config_default_text(const struct config_initial *initial, struct buf *out, struct err *e);
+
+/* A port with the offset added; 0 stays 0. */
+uint16_t config_port(const struct config_snapshot *c, int64_t port);
+
+/* path, made absolute below the data directory when it is relative; with a NUL behind it. */
+const char *config_path(const struct config_snapshot *c, struct str path, struct buf *out);
+
+#endif
