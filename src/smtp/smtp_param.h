@@ -1,6 +1,6 @@
 /*
  * Parameters of MAIL and RCPT: SIZE [RFC 1870], BODY [RFC 6152], SMTPUTF8 [RFC 6531], AUTH [RFC 4954 5],
- * RET, ENVID, NOTIFY, ORCPT [RFC 3461 4]. And the xtext coder [RFC 3461 4].
+ * RET, ENVID, NOTIFY, ORCPT [RFC 3461 4, 6533 3].
  */
 #ifndef SMTP_PARAM_H
 #define SMTP_PARAM_H
@@ -62,16 +62,5 @@ enum smtp_param_status smtp_param_rcpt(
 /* Append what a client sends, each with a leading space. _dsn: RET and ENVID [RFC 3461 4]. */
 void smtp_param_put_dsn(struct buf *out, const struct smtp_mail_params *p);
 void smtp_param_put_rcpt(struct buf *out, const struct smtp_rcpt_params *p);
-
-/* xtext [RFC 3461 4]. Decoding: false, out as it was, unless s is exactly xtext. */
-void smtp_xtext_encode(struct buf *out, struct str s);
-bool smtp_xtext_decode(struct buf *out, struct str s);
-
-/*
- * utf-8-addr-xtext and utf-8-addr-unitext [RFC 6533 3]: \x{HEX} stands for characters. Encoding gives
- * the ASCII form. Decoding: false, out as it was, for anything else.
- */
-void smtp_utf8_xtext_encode(struct buf *out, struct str s);
-bool smtp_utf8_xtext_decode(struct buf *out, struct str s);
 
 #endif

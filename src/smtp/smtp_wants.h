@@ -8,7 +8,8 @@
 enum smtp_wants {
 	SMTP_WANTS_READ = 1,
 	SMTP_WANTS_WRITE = 2,
-	SMTP_WANTS_CLOSE = 4, /* out() is empty, nothing is pending: close the connection and free */
+	SMTP_WANTS_CLOSE =
+	    4, /* out() is empty, nothing is pending: close the connection and free */
 };
 
 /* A deadline that never comes. */
