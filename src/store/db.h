@@ -55,6 +55,12 @@ void db_distrust(struct db *db);
 enum db_code db_version(struct db *db, int64_t *version_r);
 enum db_code db_set_version(struct db *db, int64_t version);
 
+/* Whether anything has been created in the database yet. */
+enum db_code db_has_tables(struct db *db, bool *has_r);
+
+/* Prepares every statement now, so that a wrong one is found at the start. */
+enum db_code db_prepare_all(struct db *db);
+
 /* Runs statements without parameters separated by ";", results ignored: for the schema. */
 enum db_code db_script(struct db *db, const char *sql);
 

@@ -1,0 +1,206 @@
+/*
+ * SQLite behind the narrow interface. Statements are prepared at first use and kept; arguments
+ * are bound by the name $k, because SQLite numbers parameters by first appearance.
+ *
+ * Invariants: a query is busy from db_begin_query to db_end; no query is busy when a transaction
+ * or savepoint ends; db->err describes the last failure.
+ */
+#include "store/db.h"
+
+#include "base/mem.h"
+#include "store/db_internal.h"
+
+struct db_query *db_begin_query(
+    struct db *db, enum sql_id id, const struct db_value *args, size_t n)
+{
+	struct db_query *q = &db->queries[id];
+
+	BUG_ON((size_t)id >= SQL_COUNT || q->busy);
+	q->busy = true;
+	q->finished = false;
+	q->failed = DB_OK;
+	db->active++;
+	if (!q->stmt)
+		q->failed = db_prepare(db, id);
+	if (q->failed == DB_OK)
+		db_bind(q, args, n);
+	return q;
+}
+
+void db_bind(struct db_query *q, const struct db_value *args, size_t n)
+{
+	BUG_ON(n != q->nparams);
+	for (size_t i = 0; i < n; i++) {
+		const struct db_value *v = &args[i];
+		/* A NULL pointer would bind NULL; empty text is not NULL. */
+		const char *p = v->s.n ? (const char *)v->s.p : "";
+		int rc = SQLITE_OK;
+
+		switch (v->type) {
+		case DB_NULL:
+			rc = sqlite3_bind_null(q->stmt, q->at[i]);
+			break;
+		case DB_INT:
+			rc = sqlite3_bind_int64(q->stmt, q->at[i], v->i);
+			break;
+		case DB_TEXT:
+			rc = sqlite3_bind_text64(
+			    q->stmt, q->at[i], p, v->s.n, SQLITE_STATIC, SQLITE_UTF8);
+			break;
+		case DB_BYTES:
+			rc = sqlite3_bind_blob64(q->stmt, q->at[i], p, v->s.n, SQLITE_STATIC);
+			break;
+		}
+		if (rc != SQLITE_OK) {
+			q->failed = db_fail(q->db, rc, sql_statement(q->id)->name);
+			return;
+		}
+	}
+}
+
+enum db_code db_step(struct db_query *q)
+{
+	int rc;
+
+	BUG_ON(!q->busy);
+	if (q->failed != DB_OK || q->finished)
+		return q->failed;
+	rc = sqlite3_step(q->stmt);
+	if (rc == SQLITE_ROW)
+		return DB_ROW;
+	q->finished = true; /* a further sqlite3_step would begin anew */
+	if (rc != SQLITE_DONE)
+		q->failed = db_fail(q->db, rc, sql_statement(q->id)->name);
+	return q->failed;
+}
+
+int64_t db_col_int(struct db_query *q, int col)
+{
+	BUG_ON(!q->busy || col >= sqlite3_data_count(q->stmt));
+	return sqlite3_column_int64(q->stmt, col);
+}
+
+struct str db_col_str(struct db_query *q, int col)
+{
+	const void *p;
+
+	BUG_ON(!q->busy || col >= sqlite3_data_count(q->stmt));
+	p = sqlite3_column_blob(q->stmt, col);
+	return (struct str){p, p ? (size_t)sqlite3_column_bytes(q->stmt, col) : 0};
+}
+
+bool db_col_is_null(struct db_query *q, int col)
+{
+	BUG_ON(!q->busy || col >= sqlite3_data_count(q->stmt));
+	return sqlite3_column_type(q->stmt, col) == SQLITE_NULL;
+}
+
+enum db_code db_end(struct db_query *q)
+{
+	BUG_ON(!q->busy);
+	if (q->stmt)
+		(void)sqlite3_reset(q->stmt); /* repeats the error of the step, which is known */
+	q->busy = false;
+	q->db->active--;
+	return q->failed;
+}
+
+enum db_code db_exec(
+    struct db *db, enum sql_id id, const struct db_value *args, size_t n, int64_t *changes_r)
+{
+	struct db_query *q = db_begin_query(db, id, args, n);
+
+	while (db_step(q) == DB_ROW)
+		;
+	if (q->failed == DB_OK && changes_r)
+		*changes_r = sqlite3_changes64(db->sqlite);
+	return db_end(q);
+}
+
+enum db_code db_get_int(
+    struct db *db, enum sql_id id, const struct db_value *args, size_t n, int64_t *value_r)
+{
+	struct db_query *q = db_begin_query(db, id, args, n);
+	bool found = db_step(q) == DB_ROW;
+	int64_t value = found ? db_col_int(q, 0) : 0;
+
+	while (!q->finished && q->failed == DB_OK)
+		(void)db_step(q);
+	if (q->failed != DB_OK || !found)
+		return db_end(q);
+	(void)db_end(q);
+	*value_r = value;
+	return DB_ROW;
+}
+
+enum db_code db_script(struct db *db, const char *sql)
+{
+	int rc = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? DB_OK : db_fail(db, rc, "script");
+}
+
+/* ---- transactions ---- */
+
+enum db_code db_begin(struct db *db)
+{
+	return db_control(db, db->role == DB_WRITER ? DB_DO_BEGIN_WRITE : DB_DO_BEGIN_READ);
+}
+
+enum db_code db_commit(struct db *db)
+{
+	BUG_ON(db->active);
+	return db_control(db, DB_DO_COMMIT);
+}
+
+enum db_code db_rollback(struct db *db)
+{
+	BUG_ON(db->active);
+	return db_in_transaction(db) ? db_control(db, DB_DO_ROLLBACK) : DB_OK;
+}
+
+enum db_code db_savepoint(struct db *db)
+{
+	return db_control(db, DB_DO_SAVEPOINT);
+}
+
+enum db_code db_release(struct db *db)
+{
+	BUG_ON(db->active);
+	return db_control(db, DB_DO_RELEASE);
+}
+
+enum db_code db_rollback_to(struct db *db)
+{
+	enum db_code code;
+
+	BUG_ON(db->active);
+	code = db_control(db, DB_DO_ROLLBACK_TO);
+	return code == DB_OK ? db_control(db, DB_DO_RELEASE) : code;
+}
+
+bool db_in_transaction(const struct db *db)
+{
+	return !sqlite3_get_autocommit(db->sqlite);
+}
+
+/* ---- write-ahead log ---- */
+
+int64_t db_wal_bytes(const struct db *db)
+{
+	return db->wal_pages * DB_PAGE;
+}
+
+enum db_code db_checkpoint(struct db *db, bool *all_r)
+{
+	int in_log = 0, copied = 0, rc;
+
+	BUG_ON(db->role != DB_WRITER || db_in_transaction(db));
+	rc = sqlite3_wal_checkpoint_v2(
+	    db->sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
+	if (rc != SQLITE_OK)
+		return db_fail(db, rc, "checkpoint");
+	*all_r = copied == in_log;
+	db->wal_pages = *all_r ? 0 : in_log;
+	return DB_OK;
+}

@@ -1,0 +1,55 @@
+/* What db.c (queries) and db_open.c (connections) share; nobody else includes it. */
+#ifndef STORE_DB_INTERNAL_H
+#define STORE_DB_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "store/db.h"
+
+#define DB_PARAMS_MAX 40
+#define DB_PAGE       4096
+
+struct db_query {
+	struct db *db;
+	sqlite3_stmt *stmt; /* NULL until first used */
+	enum sql_id id;
+	enum db_code failed;
+	bool busy, finished;
+	uint8_t nparams;
+	uint8_t at[DB_PARAMS_MAX]; /* SQLite's number of $1, $2, ... */
+};
+
+/* Statements that are SQLite's own business and not in the list. */
+enum db_control {
+	DB_DO_BEGIN_WRITE,
+	DB_DO_BEGIN_READ,
+	DB_DO_COMMIT,
+	DB_DO_ROLLBACK,
+	DB_DO_SAVEPOINT,
+	DB_DO_RELEASE,
+	DB_DO_ROLLBACK_TO,
+	DB_CONTROLS
+};
+
+struct db {
+	uint32_t magic;
+	sqlite3 *sqlite;
+	enum db_role role;
+	unsigned active; /* busy queries */
+	int64_t wal_pages;
+	enum db_code code; /* of the last failure */
+	struct err err;
+	sqlite3_stmt *controls[DB_CONTROLS];
+	struct db_query queries[SQL_COUNT];
+};
+
+/* Records a failure and gives its class. Aborts when memory is out. */
+enum db_code db_fail(struct db *db, int rc, const char *what);
+
+/* Prepares the statement into its slot. */
+enum db_code db_prepare(struct db *db, enum sql_id id);
+void db_bind(struct db_query *q, const struct db_value *args, size_t n);
+
+enum db_code db_control(struct db *db, enum db_control what);
+
+#endif

@@ -1,0 +1,316 @@
+/*
+ * Connections: opening with the settings that durability rests on, preparing, classes of failure,
+ * closing. One writer in the world checkpoints; readers never do, not even when they close last.
+ */
+#include "store/db_internal.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "store/db_vfs.h"
+
+#define DB_MAGIC      0x6462676fu
+#define BUSY_WAIT_MS  2000
+#define WRITER_CACHE  "-65536" /* KiB, negative by SQLite's custom */
+#define READER_CACHE  "-8192"
+#define LOG_KEPT      "33554432" /* the log's file is cut to this when it starts anew */
+#define STRINGIFY_(x) #x
+#define STRINGIFY(x)  STRINGIFY_(x)
+
+static const char *const code_names[] = {
+    [DB_OK] = "DB_OK",
+    [DB_ROW] = "DB_ROW",
+    [DB_BUSY] = "DB_BUSY",
+    [DB_FULL] = "DB_FULL",
+    [DB_IO] = "DB_IO",
+    [DB_CORRUPT] = "DB_CORRUPT",
+    [DB_CONSTRAINT] = "DB_CONSTRAINT",
+    [DB_ERROR] = "DB_ERROR",
+};
+
+const char *db_code_name(enum db_code code)
+{
+	BUG_ON((size_t)code >= sizeof code_names / sizeof code_names[0]);
+	return code_names[code];
+}
+
+static enum db_code classify(int rc)
+{
+	if (rc == SQLITE_IOERR_SHMSIZE) /* the log's index could not grow: the disk is full */
+		return DB_FULL;
+	switch (rc & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return DB_BUSY;
+	case SQLITE_FULL:
+		return DB_FULL;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+	case SQLITE_READONLY:
+		return DB_IO;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return DB_CORRUPT;
+	case SQLITE_CONSTRAINT:
+		return DB_CONSTRAINT;
+	default:
+		return DB_ERROR;
+	}
+}
+
+enum db_code db_fail(struct db *db, int rc, const char *what)
+{
+	BUG_ON(rc == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM || rc == SQLITE_MISUSE);
+	db->code = classify(rc);
+	err_set(&db->err, "database: %s: %s (%d)", what, sqlite3_errmsg(db->sqlite), rc);
+	return db->code;
+}
+
+const char *db_error(const struct db *db)
+{
+	return db->err.text;
+}
+
+enum db_code db_error_code(const struct db *db)
+{
+	return db->code;
+}
+
+/* ---- preparing ---- */
+
+/* Finds SQLite's number of each $k; every one from 1 to the count must be there. */
+static void map_parameters(struct db_query *q)
+{
+	int n = sqlite3_bind_parameter_count(q->stmt);
+
+	BUG_ON(n > DB_PARAMS_MAX);
+	q->nparams = (uint8_t)n;
+	for (int k = 1; k <= n; k++) {
+		char name[8];
+		int at;
+
+		snprintf(name, sizeof name, "$%d", k);
+		at = sqlite3_bind_parameter_index(q->stmt, name);
+		BUG_ON(at == 0);
+		q->at[k - 1] = (uint8_t)at;
+	}
+}
+
+static int prepare_text(struct db *db, const char *text, sqlite3_stmt **stmt)
+{
+	return sqlite3_prepare_v3(db->sqlite, text, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+}
+
+enum db_code db_prepare(struct db *db, enum sql_id id)
+{
+	struct db_query *q = &db->queries[id];
+	int rc = prepare_text(db, sql_statement(id)->sqlite, &q->stmt);
+
+	if (rc != SQLITE_OK)
+		return db_fail(db, rc, sql_statement(id)->name);
+	map_parameters(q);
+	return DB_OK;
+}
+
+enum db_code db_prepare_all(struct db *db)
+{
+	for (enum sql_id id = 0; id < SQL_COUNT; id++) {
+		enum db_code code = db->queries[id].stmt ? DB_OK : db_prepare(db, id);
+
+		if (code != DB_OK)
+			return code;
+	}
+	return DB_OK;
+}
+
+enum db_code db_control(struct db *db, enum db_control what)
+{
+	static const char *const texts[] = {
+	    [DB_DO_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+	    [DB_DO_BEGIN_READ] = "BEGIN",
+	    [DB_DO_COMMIT] = "COMMIT",
+	    [DB_DO_ROLLBACK] = "ROLLBACK",
+	    [DB_DO_SAVEPOINT] = "SAVEPOINT op",
+	    [DB_DO_RELEASE] = "RELEASE op",
+	    [DB_DO_ROLLBACK_TO] = "ROLLBACK TO op",
+	};
+	sqlite3_stmt **stmt = &db->controls[what];
+	int rc = *stmt ? SQLITE_OK : prepare_text(db, texts[what], stmt);
+	enum db_code code = DB_OK;
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(*stmt);
+	if (rc != SQLITE_DONE)
+		code = db_fail(db, rc, texts[what]);
+	(void)sqlite3_reset(*stmt);
+	return code;
+}
+
+/* ---- small statements about the database itself ---- */
+
+static enum db_code ask_int(struct db *db, const char *sql, int64_t *value_r)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(db->sqlite, sql, -1, &stmt, NULL);
+	enum db_code code = DB_OK;
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		*value_r = sqlite3_column_int64(stmt, 0);
+	else
+		code = db_fail(db, rc, sql);
+	sqlite3_finalize(stmt);
+	return code;
+}
+
+enum db_code db_version(struct db *db, int64_t *version_r)
+{
+	return ask_int(db, "PRAGMA user_version", version_r);
+}
+
+enum db_code db_set_version(struct db *db, int64_t version)
+{
+	char sql[64];
+
+	snprintf(sql, sizeof sql, "PRAGMA user_version = %d", (int)version);
+	return db_script(db, sql);
+}
+
+enum db_code db_has_tables(struct db *db, bool *has_r)
+{
+	int64_t n = 0;
+	enum db_code code = ask_int(db, "SELECT count(*) FROM sqlite_schema", &n);
+
+	if (code == DB_OK)
+		*has_r = n > 0;
+	return code;
+}
+
+/* ---- opening ---- */
+
+static int on_commit(void *ctx, sqlite3 *sqlite, const char *name, int pages)
+{
+	struct db *db = ctx;
+
+	db->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+static void protect(struct db *db)
+{
+	sqlite3_extended_result_codes(db->sqlite, 1);
+	sqlite3_busy_timeout(db->sqlite, BUSY_WAIT_MS);
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+	if (db->role == DB_READER)
+		sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
+/* The page size and auto_vacuum count only while the file is empty, so they come first. */
+static const char writer_settings[] = "PRAGMA page_size = " STRINGIFY(
+    DB_PAGE) ";"
+	     "PRAGMA auto_vacuum = INCREMENTAL;"
+	     "PRAGMA journal_mode = WAL;"
+	     "PRAGMA synchronous = FULL;"
+	     "PRAGMA wal_autocheckpoint = 0;"
+	     "PRAGMA journal_size_limit = " LOG_KEPT ";"
+	     "PRAGMA temp_store = MEMORY;"
+	     "PRAGMA cache_size = " WRITER_CACHE ";";
+
+static const char reader_settings[] = "PRAGMA query_only = 1;"
+				      "PRAGMA temp_store = MEMORY;"
+				      "PRAGMA cache_size = " READER_CACHE ";";
+
+/* Ours, empty and made ours (writer only), or somebody else's. */
+static enum db_code check_identity(struct db *db)
+{
+	int64_t app = 0, version = 0;
+	bool tables = false;
+	enum db_code code = ask_int(db, "PRAGMA application_id", &app);
+
+	if (code == DB_OK)
+		code = db_version(db, &version);
+	if (code == DB_OK)
+		code = db_has_tables(db, &tables);
+	if (code != DB_OK)
+		return code;
+	if (app != DB_APPLICATION_ID && (app || tables || db->role == DB_READER)) {
+		err_set(&db->err, "database: the file belongs to another program");
+		return db->code = DB_CORRUPT;
+	}
+	if (version > sql_schema()->version) {
+		err_set(&db->err,
+		    "database: written by a newer version (schema %d, this program knows %d):"
+		    " use that version, or restore a backup",
+		    (int)version, sql_schema()->version);
+		return db->code = DB_CORRUPT;
+	}
+	return app ? DB_OK : db_script(db, "PRAGMA application_id = " STRINGIFY(DB_APPLICATION_ID));
+}
+
+static enum db_code configure(struct db *db)
+{
+	enum db_code code;
+
+	protect(db);
+	if (db->role == DB_READER) {
+		code = check_identity(db);
+		return code == DB_OK ? db_script(db, reader_settings) : code;
+	}
+	code = db_script(db, writer_settings);
+	if (code == DB_OK)
+		code = check_identity(db);
+	sqlite3_wal_hook(db->sqlite, on_commit, db);
+	return code;
+}
+
+enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e)
+{
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+		    (role == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+				       : SQLITE_OPEN_READONLY);
+	struct db *db = mem_new(struct db);
+	enum db_code code;
+	int rc;
+
+	db->magic = DB_MAGIC;
+	db->role = role;
+	for (size_t i = 0; i < SQL_COUNT; i++) {
+		db->queries[i].db = db;
+		db->queries[i].id = (enum sql_id)i;
+	}
+	rc = sqlite3_open_v2(name, &db->sqlite, flags, db_vfs_name());
+	code = rc == SQLITE_OK ? configure(db) : db_fail(db, rc, name);
+	if (code == DB_OK) {
+		*db_r = db;
+		return DB_OK;
+	}
+	err_set(e, "%s: %s", name, db->err.text);
+	db_distrust(db); /* leave what is there as it is */
+	db_close(&db);
+	return code;
+}
+
+void db_distrust(struct db *db)
+{
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
+void db_close(struct db **db)
+{
+	struct db *d = *db;
+
+	*db = NULL;
+	if (!d)
+		return;
+	BUG_ON(d->magic != DB_MAGIC || d->active);
+	for (size_t i = 0; i < SQL_COUNT; i++)
+		sqlite3_finalize(d->queries[i].stmt);
+	for (size_t i = 0; i < DB_CONTROLS; i++)
+		sqlite3_finalize(d->controls[i]);
+	MUST(sqlite3_close(d->sqlite) == SQLITE_OK);
+	d->magic = 0;
+	mem_free(d);
+}
