@@ -21,9 +21,10 @@
 #define LIMIT_RECEIVED_FIELDS 100           /* loop limit [RFC 5321 6.3] */
 
 /* POP3 [RFC 2449 4]: commands 255 octets with CRLF; a SASL response may be longer */
-#define LIMIT_POP3_LINE      ((size_t)1024)
-#define LIMIT_POP3_AUTH_LINE ((size_t)12288)
-#define LIMIT_POP3_OUT       (64 * KIB)
+#define LIMIT_POP3_LINE         ((size_t)1024)
+#define LIMIT_POP3_AUTH_LINE    ((size_t)12288)
+#define LIMIT_POP3_OUT          (64 * KIB)
+#define LIMIT_POP3_DELETED_RUNS ((size_t)16384) /* separate intervals of messages marked by DELE */
 
 /* credentials */
 #define LIMIT_USER_NAME     ((size_t)320)
@@ -64,16 +65,16 @@
 #define LIMIT_IPC_OPEN_REQUESTS 65536     /* unanswered requests on one link */
 
 /* net */
-#define LIMIT_NET_READ           (17 * KIB) /* one read: a whole TLS record */
-#define LIMIT_NET_WRITE          (64 * KIB) /* a driver stops filling a stream's queue here */
-#define LIMIT_NET_QUEUE          (4 * MIB)  /* octets waiting in one stream; more: it is closed */
-#define LIMIT_NET_LINGER         (4 * MIB)  /* octets read and dropped after the last words */
+#define LIMIT_NET_READ   (17 * KIB) /* one read: a whole TLS record */
+#define LIMIT_NET_WRITE  (64 * KIB) /* a driver stops filling a stream's queue here */
+#define LIMIT_NET_QUEUE  (4 * MIB)  /* octets waiting in one stream; more: it is closed */
+#define LIMIT_NET_LINGER (4 * MIB)  /* octets read and dropped after the last words */
 
 /* config */
-#define LIMIT_CONFIG_FILE        (1 * MIB)
-#define LIMIT_CONFIG_STRING      ((size_t)4096)
-#define LIMIT_CONFIG_LIST        1000
-#define LIMIT_CONFIG_SNAPSHOT    (1 * MIB)
+#define LIMIT_CONFIG_FILE     (1 * MIB)
+#define LIMIT_CONFIG_STRING   ((size_t)4096)
+#define LIMIT_CONFIG_LIST     1000
+#define LIMIT_CONFIG_SNAPSHOT (1 * MIB)
 
 /* store */
 #define LIMIT_ADMIT_ENTRIES  ((size_t)65536) /* addresses and networks remembered */
