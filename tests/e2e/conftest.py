@@ -1,0 +1,170 @@
+"""Servers for the end-to-end tests.
+
+`server` is one server that most tests share; `make_server` makes others with their own options.
+After each test every server must be sound: no sanitizer report and no bug in its log, the same
+processes as before (a test that kills some says so with @pytest.mark.kills), and it ends cleanly.
+"""
+
+import itertools
+import os
+import re
+import shutil
+import ssl
+import sys
+import tempfile
+
+import pytest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "tools"))
+
+import server as godwit  # noqa: E402 (tools/server.py)
+
+DOMAIN = "example.test"
+PASSWORD = "correct horse battery staple"
+TROUBLE = re.compile(r"Sanitizer|runtime error:|godwit: bug at|[Aa]ssertion|event=violation")
+numbers = itertools.count(1)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="the large forms of the tests")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "kills: the test ends processes of the server")
+    config.addinivalue_line("markers", "violates: the test makes the server log a violation")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    setattr(item, f"report_{report.when}", report)
+
+
+class TestServer(godwit.Server):
+    """A server with what tests ask of it."""
+
+    __test__ = False
+
+    def __init__(self, folder, **more):
+        super().__init__(folder, **more)
+        self.folder = folder
+        self.log_seen = 0
+        self.seen_processes = None
+
+    @property
+    def certificate(self):
+        return os.path.join(self.data, "tls", "certificate.pem")
+
+    def trust(self):
+        """A client's context that believes this server's certificate and no other."""
+        return ssl.create_default_context(cafile=self.certificate)
+
+    def mailbox(self, *more):
+        """A new account; gives its address. Its password is PASSWORD."""
+        address = f"user{next(numbers)}@{DOMAIN}"
+        self.add_account(address, PASSWORD, *more)
+        return address
+
+    def mark(self):
+        """What is sound from here on is compared with now."""
+        self.log_seen = len(self.log())
+        self.seen_processes = self.processes() if self.process else None
+
+    def new_log(self):
+        return self.log()[self.log_seen:]
+
+    def trouble(self, kills=False, violates=False):
+        """Sentences about what is not sound, since mark()."""
+        found = [line for line in self.new_log().split("\n") if TROUBLE.search(line)
+                 and not (violates and "violation" in line)]
+        if self.process and self.process.poll() is not None:
+            found.append(f"the supervisor ended with {self.process.returncode}")
+        elif self.process and not kills and self.seen_processes != self.processes():
+            found.append(f"processes were {self.seen_processes}, are {self.processes()}")
+        return found
+
+
+def check_soundness(request, server):
+    kills = request.node.get_closest_marker("kills")
+    violates = request.node.get_closest_marker("violates")
+    trouble = server.trouble(bool(kills), bool(violates))
+    report = getattr(request.node, "report_call", None)
+    if trouble or (report and report.failed):
+        print(f"---- log of the server in {server.data}\n{server.new_log()[-20000:]}")
+    assert not trouble, "\n".join(trouble)
+
+
+def new_folder():
+    # Not below pytest's own directory: a server run as an ordinary user must be able to walk there.
+    folder = tempfile.mkdtemp(prefix="godwit-test-")
+    os.chmod(folder, 0o755)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_server():
+    folder = new_folder()
+    server = TestServer(folder)
+    server.create([DOMAIN])
+    server.add_account(f"first@{DOMAIN}", PASSWORD)  # it gets the postmaster's mail
+    yield server
+    status = server.stop()
+    log = server.log()
+    shutil.rmtree(folder, ignore_errors=True)
+    assert status == 0, log[-5000:]
+    assert not TROUBLE.search(log), [line for line in log.split("\n") if TROUBLE.search(line)]
+
+
+@pytest.fixture
+def server(request, shared_server):
+    """The shared server, running; started again when an earlier test broke it."""
+    if shared_server.process and shared_server.process.poll() is not None:
+        shared_server.process = None
+    if not shared_server.process:
+        shared_server.start()
+    shared_server.mark()
+    yield shared_server
+    check_soundness(request, shared_server)
+
+
+@pytest.fixture
+def make_server(request):
+    """make_server(options="...", accounts=(...), start=True): a server of the test's own."""
+    made = []
+
+    def make(options="", accounts=(), start=True, folder=None):
+        folder = folder or new_folder()
+        server = TestServer(folder)
+        made.append(server)
+        server.create([DOMAIN], {f"{name}@{DOMAIN}": PASSWORD for name in accounts}, options)
+        if start:
+            server.start()
+            server.mark()
+        return server
+
+    yield make
+    try:
+        for server in made:
+            check_soundness(request, server)
+        for server in made:
+            status = server.stop()
+            assert status in (0, None), f"it ended with {status}:\n{server.log()[-5000:]}"
+            trouble = [line for line in server.log().split("\n") if TROUBLE.search(line)]
+            assert not trouble or request.node.get_closest_marker("violates"), trouble
+    finally:
+        for server in made:
+            if server.process:
+                server.kill_all()
+            shutil.rmtree(server.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def mailbox(server):
+    """A new account of the shared server."""
+    return server.mailbox()
+
+
+@pytest.fixture
+def long(request):
+    return request.config.getoption("--long")

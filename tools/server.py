@@ -1,0 +1,223 @@
+"""A Godwit server as a child process: made, started, watched, killed and stopped.
+
+Used by tools/demo.py and by the end-to-end tests. Waits for what the server does, never for a time
+to pass; ends only processes that it started, by their number.
+"""
+
+import json
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HOST = "127.0.0.1"
+STANDARD_PORTS = {"smtp": 25, "smtps": 465, "submission": 587, "pop3": 110, "pop3s": 995}
+ROLES = ("store", "mx", "user")
+PATIENCE = 60  # seconds until a wait is given up as a failure; reached only by a broken server
+
+
+class ServerError(Exception):
+    """The server, or a command, did not do what it should. The text says what it did."""
+
+
+def binary_path():
+    return os.environ.get("GODWIT") or os.path.join(ROOT, "build", "godwit")
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            return True
+        except OSError:
+            return False
+
+
+def free_offset(wanted=None, more=()):
+    """A number that gives free ports when added to the standard ones: wanted and then further ones
+    in steps of 1000, or any below the range that the kernel gives to outgoing connections."""
+    candidates = [random.randrange(11000, 31000) for _ in range(200)]
+    if wanted is not None:
+        candidates = range(wanted, 65536 - 995, 1000)
+    for offset in candidates:
+        if all(is_free(port + offset) for port in [*STANDARD_PORTS.values(), *more]):
+            return offset
+    raise ServerError("there are no free ports on this machine")
+
+
+def wait_for(what, condition):
+    """Polls until condition() is true and gives its value; ServerError after a long time."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise ServerError(f"waited {PATIENCE} seconds for {what}")
+        time.sleep(0.01)
+
+
+def process_table():
+    """{pid: (parent pid, words of the command line)} of this machine."""
+    table = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                rest = file.read().rpartition(")")[2].split()
+            with open(f"/proc/{name}/cmdline", encoding="utf-8", errors="replace") as file:
+                words = re.split(r"[\0 :]+", file.read())
+        except OSError:
+            continue  # it has ended meanwhile
+        if rest[0] != "Z":
+            table[int(name)] = (int(rest[1]), words)
+    return table
+
+
+class Server:
+    """One data directory and, between start() and stop(), the processes that serve it."""
+
+    def __init__(self, folder, offset=None, hostname="mail.example.test", log=None):
+        self.binary = binary_path()
+        self.data = os.path.join(folder, "data")
+        self.hostname = hostname
+        self.offset = offset
+        self.ports = {}
+        self.log_path = log or os.path.join(folder, "server.log")
+        self.process = None
+
+    # ---- commands ----
+
+    def command(self, *words, stdin="", status=0, env=None, data=True):
+        """Runs `godwit WORDS --data DIR`. status: the exit status it must have, None for any."""
+        line = [self.binary, *words] + (["--data", self.data] if data else [])
+        done = subprocess.run(line, input=stdin, text=True, capture_output=True,
+                              env={**os.environ, **(env or {})}, timeout=PATIENCE)
+        if status is not None and done.returncode != status:
+            raise ServerError(f"godwit {' '.join(words)}: exit {done.returncode}, not {status}\n"
+                              f"{done.stdout}{done.stderr}")
+        return done
+
+    def json(self, *words):
+        return json.loads(self.command(*words, "--json").stdout)
+
+    def create(self, domains=(), accounts=None, options=""):
+        """A new data directory. accounts: {address: password}; options: text added to the
+        configuration."""
+        self.offset = self.offset or free_offset()
+        self.ports = {name: port + self.offset for name, port in STANDARD_PORTS.items()}
+        self.command("init", "--hostname", self.hostname, "--listen", HOST,
+                     "--port-offset", str(self.offset))
+        if options:
+            self.configure(options)
+        for domain in domains:
+            self.command("domain", "add", domain)
+        for address, password in (accounts or {}).items():
+            self.add_account(address, password)
+
+    def add_account(self, address, password, *more):
+        self.command("account", "add", address, "--password-stdin", *more, stdin=password + "\n")
+
+    @property
+    def config_path(self):
+        return os.path.join(self.data, "godwit.conf")
+
+    def configure(self, options):
+        """Adds options to the configuration; one given again replaces the one before."""
+        with open(self.config_path, encoding="utf-8") as file:
+            text = file.read()
+        for line in options.strip().split("\n"):
+            name = re.escape(line.split("=")[0].strip())
+            text = re.sub(rf"^{name}\s*=[^;]*;[ \t]*$", "", text, flags=re.M)
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            file.write(f"{text}\n{options.strip()}\n")
+
+    # ---- life ----
+
+    def start(self, wait=True):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([self.binary, "serve", "--data", self.data],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self, names=("smtp", "submission", "pop3")):
+        """Every listener greets."""
+        for name in names:
+            wait_for(f"a greeting on port {self.ports[name]}", lambda name=name: self.greets(name))
+
+    def greets(self, name):
+        if self.process.poll() is not None:
+            raise ServerError(f"the server ended with {self.process.returncode}:\n{self.log()}")
+        try:
+            with socket.create_connection((HOST, self.ports[name]), timeout=PATIENCE) as client:
+                return client.recv(512)[:3] in (b"220", b"+OK")
+        except OSError:
+            return False
+
+    def processes(self):
+        """{pid: role} of all processes of this server; the supervisor's role is "supervisor"."""
+        table = process_table()
+        top = self.process.pid
+        found = {top: "supervisor"} if top in table else {}
+        found.update({pid: next((w for w in words if w in ROLES), "?")
+                      for pid, (parent, words) in table.items() if parent == top})
+        return found
+
+    def pids(self, role):
+        return [pid for pid, its in self.processes().items() if its == role]
+
+    def kill(self, role):
+        """kill -9 of every process of a role; gives their numbers, after they are gone."""
+        pids = self.pids(role)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(f"the end of {role}", lambda: not set(pids) & set(self.processes()))
+        return pids
+
+    def kill_all(self):
+        """kill -9 of all of them, as a power cut of the processes would be."""
+        pids = list(self.processes())
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # a child goes with the supervisor
+        self.process.wait()
+        wait_for("the end of all processes", lambda: not set(pids) & set(process_table()))
+        self.process = None
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def stop(self):
+        """Asks it to end; gives the exit status, after every process is gone."""
+        if not self.process:
+            return None
+        pids = list(self.processes())
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            status = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            raise ServerError("the server did not stop when asked to") from None
+        wait_for("the end of all processes", lambda: not set(pids) & set(process_table()))
+        self.process = None
+        return status
+
+    def log(self):
+        try:
+            with open(self.log_path, encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def message_count(self):
+        return self.json("status")["mailbox_messages"]
