@@ -1,5 +1,5 @@
 /*
- * The acceptance pipeline [DESIGN 4.3]: facts about a connection, an envelope and a message in, a
+ * The acceptance pipeline: facts about a connection, an envelope and a message in, a
  * delivery plan out. Pure, and the only place that decides what becomes of a message: the servers and
  * `godwit test-delivery` call the same function, so that what the one prints is what the other does.
  * Later stages (sender authentication, spam filter, scripts) are further rows of its table.
@@ -35,9 +35,8 @@ struct accept_input {
 	/* connection */
 	struct ip peer;
 	struct str helo;
-	struct str
-	    refusal;  /* admission refused the connection, in these words; empty: it did not */
-	bool trusted; /* may relay by its network or as a local user */
+	struct str refusal; /* why admission refused the connection; empty: it did not */
+	bool trusted;       /* may relay by its network or as a local user */
 	bool authenticated; /* may relay by its password */
 	/* envelope */
 	struct str reverse_path; /* empty: null */
@@ -49,7 +48,10 @@ struct accept_input {
 	uint32_t received_fields; /* Received fields it came with, ours not counted */
 };
 
-/* Runs all stages; the plan has in->n items and lives in a. Static or borrowed strings in it. */
+/*
+ * Runs all stages over each recipient; the first refusal stands. The plan has in->n items, lives in a and
+ * is well-formed whatever the input holds; its strings are static, borrowed from the input, or in a.
+ */
 struct plan accept_run(const struct accept_input *in, struct arena *a);
 
 /*
@@ -58,7 +60,7 @@ struct plan accept_run(const struct accept_input *in, struct arena *a);
  */
 const struct plan_reject *accept_refusal(enum accept_class class, bool may_relay);
 
-/* Appends in plain sentences what the pipeline was told and what each stage decided. */
+/* Appends in plain sentences, a line each, what the pipeline is told and how many each stage refuses. */
 void accept_explain(struct buf *out, const struct accept_input *in);
 
 #endif
