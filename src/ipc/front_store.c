@@ -112,17 +112,32 @@ bool fs_admit_reply_get(struct str payload, struct fs_admit_reply *m_r)
 	FINISH(c, m, m_r);
 }
 
-void fs_session_put(struct buf *b, uint32_t session)
+void fs_leave_put(struct buf *b, uint32_t session)
 {
 	wire_u32(b, session);
 }
 
-bool fs_session_get(struct str payload, uint32_t *session_r)
+bool fs_leave_get(struct str payload, uint32_t *session_r)
 {
 	struct cur c = cur_of(payload);
 	uint32_t session = cur_u32(&c);
 
 	FINISH(c, session, session_r);
+}
+
+void fs_upload_put(struct buf *b, int64_t message_id)
+{
+	wire_i64(b, message_id);
+}
+
+bool fs_upload_get(struct str payload, int64_t *message_id_r)
+{
+	struct cur c = cur_of(payload);
+	int64_t message_id = cur_i64(&c);
+
+	if (message_id <= 0)
+		cur_fail(&c);
+	FINISH(c, message_id, message_id_r);
 }
 
 void fs_auth_put(struct buf *b, const struct fs_auth *m)

@@ -193,8 +193,10 @@ void fs_admit_put(struct buf *b, const struct fs_admit *m);
 bool fs_admit_get(struct str payload, struct fs_admit *m_r);
 void fs_admit_reply_put(struct buf *b, const struct fs_admit_reply *m);
 bool fs_admit_reply_get(struct str payload, struct fs_admit_reply *m_r);
-void fs_session_put(struct buf *b, uint32_t session); /* FS_LEAVE; FS_UPLOAD, which streams on */
-bool fs_session_get(struct str payload, uint32_t *session_r);
+void fs_leave_put(struct buf *b, uint32_t session);
+bool fs_leave_get(struct str payload, uint32_t *session_r);
+void fs_upload_put(struct buf *b, int64_t message_id); /* the content follows as chunks */
+bool fs_upload_get(struct str payload, int64_t *message_id_r);
 void fs_auth_put(struct buf *b, const struct fs_auth *m);
 bool fs_auth_get(struct str payload, struct fs_auth *m_r);
 void fs_auth_reply_put(struct buf *b, const struct fs_auth_reply *m);

@@ -1,0 +1,126 @@
+/*
+ * Inside of a front process: what its files share. A front accepts connections, runs the protocol
+ * engines, and asks store for everything that matters; it has no files and makes no connections.
+ */
+#ifndef PROC_FRONT_H
+#define PROC_FRONT_H
+
+#include <uv.h>
+
+#include "base/id.h"
+#include "config/config.h"
+#include "ipc/front_store.h"
+#include "ipc/super_child.h"
+#include "net/net_drive.h"
+#include "net/net_listen.h"
+#include "net/tls.h"
+#include "pop3/pop3_server.h"
+#include "proc/peer.h"
+#include "smtp/smtp_server.h"
+
+struct front;
+struct front_session;
+
+/*
+ * One numbered configuration as sessions use it. A session keeps the one it began with; the last
+ * one that leaves frees it.
+ */
+struct front_config {
+	unsigned refs;
+	struct config_snapshot *snapshot;
+	struct tls_ctx *tls;
+	struct smtp_server_config smtp[FS_LISTENERS]; /* of the SMTP listeners */
+	struct pop3_server_config pop3;
+};
+
+/* What a protocol adds to a session. */
+struct front_protocol {
+	const struct net_drive_engine *engine; /* ctx is the session */
+	const char *alpn;
+
+	/* The connection is ready for its first octet: make the engine. */
+	void (*start)(struct front_session *s, bool tls, int64_t now);
+
+	/* STARTTLS is done. */
+	void (*secured)(struct front_session *s);
+
+	/* The server goes down. */
+	void (*shutdown)(struct front_session *s);
+
+	/* The connection is over: drop every call and all memory but the session itself. */
+	void (*end)(struct front_session *s);
+};
+
+struct front_session {
+	struct list link; /* in the front's list */
+	struct front *front;
+	struct front_config *config;
+	const struct front_protocol *protocol;
+	enum fs_listener listener;
+	uint32_t number;  /* names the session to store */
+	bool admitted;    /* store counts it until FS_LEAVE */
+	struct ip ip;
+	uint16_t port;
+	int64_t began;    /* monotonic */
+	struct net_drive *drive;
+	bool started; /* the engine exists */
+	bool busy;    /* the engine's pending effect is being carried out */
+	struct fs_handle handle;
+	struct ipc_call call; /* the request behind the pending effect */
+	union {
+		struct front_smtp *smtp;
+		struct front_pop3 *pop3;
+	} u;
+};
+
+struct front {
+	uv_loop_t *loop;
+	enum sc_role role;
+	struct id_maker ids;
+	struct front_config *config;
+	struct peer *store; /* NULL while store is away */
+	struct list acceptors; /* of struct front_acceptor */
+	struct list sessions;
+	size_t session_count;
+	uint32_t next_number;
+	size_t gathered; /* bytes of messages held in this process: at most LIMIT_GATHER_BUDGET */
+	bool draining;
+};
+
+extern const struct front_protocol front_smtp_protocol;
+extern const struct front_protocol front_pop3_protocol;
+
+/* Milliseconds of the clock that the engines are given. */
+int64_t front_now(void);
+
+/*
+ * Sends a request for the session's pending effect; fd: -1 or handed over. False when store is away:
+ * nothing was sent and fd is closed.
+ */
+bool front_ask(struct front_session *s, struct ipc_call *call, uint16_t type, struct buf *payload,
+    int fd);
+
+/* Tells store something that needs no answer. */
+void front_tell(struct front *f, uint16_t type, struct buf *payload);
+
+/* Asks store whether the connection is welcome; s->call.on_end gets the answer. */
+bool front_ask_admit(struct front_session *s);
+
+/* Asks store to check a password. False also when a part of it is longer than anybody's. */
+bool front_ask_auth(struct front_session *s, struct str mechanism, struct str authzid,
+    struct str authcid, struct str password);
+
+/* May this client log in without TLS? */
+bool front_plaintext_auth(const struct front_session *s);
+
+/* For every protocol's net_drive_engine. ctx: the session. */
+void front_on_secured(void *ctx, const struct net_tls_info *info);
+void front_on_closed(void *ctx, enum net_end end, const char *why);
+
+/* Asks for TLS with the session's certificate. */
+void front_start_tls(struct front_session *s);
+
+/* Logs a line about the session: begin, add keys, log_close(). */
+void front_log(const struct front_session *s, int level, const char *event);
+
+#endif

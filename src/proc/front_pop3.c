@@ -1,0 +1,374 @@
+/*
+ * The POP3 side of a front: carries out the effects of the POP3 engine. Streams from store (lists,
+ * messages) pass through `held`: what the engine does not take now stays there, and only what it
+ * took is credited, so that a slow client holds at most LIMIT_IPC_CREDIT bytes here.
+ */
+#include "base/mem.h"
+#include "proc/front.h"
+#include "proc/log.h"
+
+struct front_pop3 {
+	struct front_session *session;
+	struct pop3_server *engine;
+	struct buf held;   /* streamed from store, not yet taken by the engine */
+	bool ended;        /* the stream's reply has come */
+	struct pop3_result result; /* what it said */
+};
+
+static void answer(struct front_session *s, const struct pop3_result *r)
+{
+	s->busy = false;
+	buf_fini(&s->u.pop3->held);
+	pop3_server_done(s->u.pop3->engine, r, front_now());
+}
+
+static void answer_now(struct front_session *s, enum pop3_outcome outcome, struct str text)
+{
+	answer(s, &(struct pop3_result){.outcome = outcome, .text = text});
+}
+
+static void answer_later(struct front_session *s, enum pop3_outcome outcome, struct str text)
+{
+	answer_now(s, outcome, text);
+	net_drive_pump(s->drive);
+}
+
+static enum pop3_outcome outcome_of(enum fs_verdict v)
+{
+	static const enum pop3_outcome outcomes[FS_VERDICTS] = {
+	    [FS_OK] = POP3_OK,
+	    [FS_TEMPORARY] = POP3_TEMPORARY,
+	    [FS_REFUSED] = POP3_FAILED,
+	    [FS_DISABLED] = POP3_DISABLED,
+	};
+
+	return outcomes[v];
+}
+
+#define STORE_AWAY STR("the mail store is restarting, try again in a moment")
+
+/* ---- ADMIT ---- */
+static void admit_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
+	struct fs_admit_reply reply = {.verdict = FS_TEMPORARY, .text = STORE_AWAY};
+
+	if (end == IPC_REPLIED)
+		fs_admit_reply_get(payload, &reply);
+	s->admitted = reply.verdict == FS_OK;
+	if (!s->admitted) {
+		front_log(s, LOG_WARN, "connection-refused");
+		log_str("why", reply.text);
+		log_close();
+	}
+	answer_later(s, s->admitted ? POP3_OK : POP3_FAILED, reply.text);
+}
+
+static void do_admit(struct front_session *s, const struct pop3_effect *e)
+{
+	s->call = (struct ipc_call){.on_end = admit_ended};
+	if (!front_ask_admit(s))
+		answer_now(s, POP3_FAILED, STORE_AWAY);
+}
+
+/* ---- STLS ---- */
+static void do_stls(struct front_session *s, const struct pop3_effect *e)
+{
+	front_start_tls(s);
+}
+
+static void pop3_secured(struct front_session *s)
+{
+	answer_now(s, POP3_OK, (struct str){NULL, 0});
+}
+
+/* ---- AUTH: the password, then the snapshot of the mailbox ---- */
+static void open_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
+	struct fs_open_reply reply = {.verdict = FS_TEMPORARY};
+	struct pop3_result r = {0};
+
+	if (end == IPC_REPLIED)
+		fs_open_reply_get(payload, &reply);
+	r.outcome = outcome_of(reply.verdict);
+	r.text = reply.text;
+	r.count = reply.count;
+	r.octets = reply.octets;
+	answer(s, &r);
+	net_drive_pump(s->drive);
+}
+
+static bool ask_open(struct front_session *s)
+{
+	struct buf payload;
+
+	buf_init(&payload, 64);
+	fs_handle_put(&payload, &s->handle);
+	s->call = (struct ipc_call){.on_end = open_ended};
+	return front_ask(s, &s->call, FS_OPEN, &payload, -1);
+}
+
+static void auth_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
+	struct fs_auth_reply reply = {.verdict = FS_TEMPORARY};
+
+	if (end == IPC_REPLIED)
+		fs_auth_reply_get(payload, &reply);
+	front_log(s, reply.verdict == FS_OK ? LOG_INFO : LOG_WARN,
+	    reply.verdict == FS_OK ? "login" : "login-failed");
+	log_str("account", reply.address);
+	log_close();
+	if (reply.verdict != FS_OK) {
+		answer_later(s, outcome_of(reply.verdict), reply.text);
+		return;
+	}
+	s->handle = reply.handle;
+	if (!ask_open(s))
+		answer_later(s, POP3_TEMPORARY, STORE_AWAY);
+}
+
+static void do_auth(struct front_session *s, const struct pop3_effect *e)
+{
+	s->call = (struct ipc_call){.on_end = auth_ended};
+	if (!front_ask_auth(
+		s, e->u.auth.mechanism, e->u.auth.authzid, e->u.auth.authcid, e->u.auth.password))
+		answer_now(s, POP3_TEMPORARY, STORE_AWAY);
+}
+
+/* ---- streams ---- */
+
+/* Gives the engine what is held; how many octets it took. */
+static size_t hand_in_entries(struct front_pop3 *p)
+{
+	struct cur c = cur_of(buf_view(&p->held));
+	struct fs_entry e;
+	size_t taken = 0;
+
+	while (cur_left(&c) >= FS_ENTRY_SIZE && fs_entry_get(&c, &e)) {
+		uint8_t text[ID_TEXT_LEN + 1];
+		struct buf uid = {.p = text, .cap = sizeof text, .max = ID_TEXT_LEN};
+		struct pop3_entry entry = {.number = e.number, .octets = e.octets};
+
+		id_put(&uid, e.email_id);
+		entry.uid = buf_view(&uid);
+		if (pop3_server_entries(p->engine, &entry, 1) == 0)
+			break;
+		taken += FS_ENTRY_SIZE;
+	}
+	return taken;
+}
+
+static size_t hand_in_content(struct front_pop3 *p)
+{
+	return pop3_server_content(p->engine, buf_view(&p->held));
+}
+
+/* Moves a stream on: after a chunk came, and after the client took something. */
+static void stream_on(struct front_session *s)
+{
+	struct front_pop3 *p = s->u.pop3;
+	const struct pop3_effect *e = pop3_server_effect(p->engine);
+	size_t taken;
+
+	if (!e || (e->type != POP3_LIST && e->type != POP3_RETR))
+		return;
+	taken = e->type == POP3_LIST ? hand_in_entries(p) : hand_in_content(p);
+	buf_drop(&p->held, taken);
+	ipc_call_credit(&s->call, taken);
+	if (e->type == POP3_RETR && pop3_server_content_full(p->engine)) {
+		ipc_call_cancel(&s->call);
+		answer_now(s, POP3_OK, (struct str){NULL, 0});
+	} else if (p->ended && (p->held.n == 0 || p->result.outcome != POP3_OK)) {
+		answer(s, &p->result);
+	}
+}
+
+static void stream_chunk(struct ipc_call *call, struct str bytes)
+{
+	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
+
+	buf_str(&s->u.pop3->held, bytes);
+	stream_on(s);
+	net_drive_pump(s->drive);
+}
+
+static void stream_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
+	struct fs_done done = {.verdict = FS_TEMPORARY};
+
+	if (end == IPC_REPLIED)
+		fs_done_get(payload, &done);
+	s->u.pop3->ended = true;
+	s->u.pop3->result = (struct pop3_result){.outcome = outcome_of(done.verdict)};
+	stream_on(s);
+	net_drive_pump(s->drive);
+}
+
+static void ask_stream(struct front_session *s, uint16_t type, struct buf *payload)
+{
+	s->u.pop3->ended = false;
+	s->call = (struct ipc_call){.on_end = stream_ended, .on_chunk = stream_chunk};
+	if (!front_ask(s, &s->call, type, payload, -1))
+		answer_now(s, POP3_TEMPORARY, STORE_AWAY);
+}
+
+static void do_list(struct front_session *s, const struct pop3_effect *e)
+{
+	struct fs_list m = {.handle = s->handle, .first = e->u.list.first, .last = e->u.list.last};
+	struct buf payload;
+
+	buf_init(&payload, 64);
+	fs_list_put(&payload, &m);
+	ask_stream(s, FS_LIST, &payload);
+}
+
+static void do_retr(struct front_session *s, const struct pop3_effect *e)
+{
+	struct fs_read m = {.handle = s->handle, .number = e->u.retr.number};
+	struct buf payload;
+
+	buf_init(&payload, 64);
+	fs_read_put(&payload, &m);
+	ask_stream(s, FS_READ, &payload);
+}
+
+/* ---- DELETE ---- */
+static void delete_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
+	struct fs_done done = {.verdict = FS_TEMPORARY};
+
+	if (end == IPC_REPLIED)
+		fs_done_get(payload, &done);
+	answer_later(s, outcome_of(done.verdict), done.text);
+}
+
+static void do_delete(struct front_session *s, const struct pop3_effect *e)
+{
+	struct fs_expunge m = {.handle = s->handle};
+	struct buf payload, numbers;
+
+	buf_init(&numbers, LIMIT_IPC_PAYLOAD);
+	buf_init(&payload, LIMIT_IPC_PAYLOAD);
+	fs_ranges_put(&numbers, e->u.numbers);
+	m.numbers = buf_view(&numbers);
+	fs_expunge_put(&payload, &m);
+	buf_fini(&numbers);
+	front_log(s, LOG_INFO, "deleting");
+	log_num("messages", e->u.numbers->count);
+	log_close();
+	s->call = (struct ipc_call){.on_end = delete_ended};
+	if (!front_ask(s, &s->call, FS_EXPUNGE, &payload, -1))
+		answer_now(s, POP3_TEMPORARY, STORE_AWAY);
+}
+
+/* ---- the protocol's place in the front ---- */
+static struct pop3_server *engine_of(void *ctx)
+{
+	return ((struct front_session *)ctx)->u.pop3->engine;
+}
+
+static void on_effects(void *ctx)
+{
+	static void (*const todo[])(struct front_session *, const struct pop3_effect *) = {
+	    [POP3_ADMIT] = do_admit,
+	    [POP3_STLS] = do_stls,
+	    [POP3_AUTH] = do_auth,
+	    [POP3_LIST] = do_list,
+	    [POP3_RETR] = do_retr,
+	    [POP3_DELETE] = do_delete,
+	};
+	struct front_session *s = ctx;
+	const struct pop3_effect *e;
+
+	if (s->busy)
+		stream_on(s); /* the client took something: there is room again */
+	while (!s->busy && (e = pop3_server_effect(engine_of(s)))) {
+		s->busy = true;
+		todo[e->type](s, e);
+	}
+}
+
+static size_t on_feed(void *ctx, struct str in, int64_t now)
+{
+	return pop3_server_feed(engine_of(ctx), in, now);
+}
+
+static struct str on_out(void *ctx)
+{
+	return pop3_server_out(engine_of(ctx));
+}
+
+static void on_sent(void *ctx, size_t n, int64_t now)
+{
+	pop3_server_sent(engine_of(ctx), n, now);
+}
+
+static unsigned on_wants(void *ctx)
+{
+	return pop3_server_wants(engine_of(ctx));
+}
+
+static int64_t on_deadline(void *ctx)
+{
+	return pop3_server_deadline(engine_of(ctx));
+}
+
+static void on_tick(void *ctx, int64_t now)
+{
+	pop3_server_tick(engine_of(ctx), now);
+}
+
+static void on_eof(void *ctx, int64_t now)
+{
+	pop3_server_eof(engine_of(ctx), now);
+}
+
+static const struct net_drive_engine drive_engine = {
+    .feed = on_feed,
+    .out = on_out,
+    .sent = on_sent,
+    .wants = on_wants,
+    .deadline = on_deadline,
+    .tick = on_tick,
+    .eof = on_eof,
+    .effects = on_effects,
+    .secured = front_on_secured,
+    .closed = front_on_closed,
+};
+
+static void pop3_start(struct front_session *s, bool tls, int64_t now)
+{
+	struct front_pop3 *p = mem_new(struct front_pop3);
+	struct pop3_peer peer = {.tls = tls, .plaintext_auth = front_plaintext_auth(s)};
+
+	s->u.pop3 = p;
+	p->session = s;
+	buf_init(&p->held, LIMIT_IPC_CREDIT);
+	p->engine = pop3_server_new(&s->config->pop3, &peer, now);
+}
+
+static void pop3_shutdown(struct front_session *s)
+{
+	pop3_server_shutdown(s->u.pop3->engine, front_now());
+}
+
+static void pop3_end(struct front_session *s)
+{
+	buf_fini(&s->u.pop3->held);
+	pop3_server_free(&s->u.pop3->engine);
+	mem_free(s->u.pop3);
+	s->u.pop3 = NULL;
+}
+
+const struct front_protocol front_pop3_protocol = {
+    .engine = &drive_engine,
+    .alpn = "pop3",
+    .start = pop3_start,
+    .secured = pop3_secured,
+    .shutdown = pop3_shutdown,
+    .end = pop3_end,
+};
