@@ -29,6 +29,7 @@ struct deliver_result {
 struct deliver {
 	struct lane_op op;   /* submit this after deliver_prepare() */
 	struct arena *arena; /* for the inputs; goes with deliver_free() */
+	void *user;          /* the owner's */
 
 	/* ---- inputs ---- */
 	const struct directory_config *directory; /* borrowed until done */
