@@ -40,8 +40,9 @@ enum mime_encoding {
 };
 
 /*
- * Reads the body of a Content-Type field; result in the arena. Parameters that cannot be read end the
- * list, the type stays; at most LIMIT_MIME_PARAMS are kept. [RFC 2045 5.1]
+ * Reads the body of a Content-Type field; result in the arena. Parameters that cannot be read are left
+ * out, at most LIMIT_MIME_PARAMS kept. A value without quotes goes up to ";" or "(", for many are sent
+ * so that ought to be quoted. [RFC 2045 5.1]
  */
 enum mime_content_status mime_content_type_parse(
     struct arena *a, struct str body, struct mime_content_type *type_r);

@@ -26,13 +26,13 @@ struct mime_field {
 struct mime_field_in {
 	struct buf acc; /* the field at hand, as it came */
 	uint8_t state;
-	bool too_long;
 	bool given;    /* acc holds a field that was handed out */
-	size_t name_n; /* of acc: the name, once the colon was seen */
+	bool too_long; /* its body was dropped from acc */
+	size_t name_n;
 	size_t body_at;
-	uint64_t start; /* offset of the first field */
-	uint64_t at;    /* offset of the next octet */
-	uint64_t field_at;
+	uint64_t start;    /* offset of the header */
+	uint64_t at;       /* offset of the next octet */
+	uint64_t field_at; /* offset of what is in acc */
 };
 
 /* at: offset of the first octet that will be fed. */

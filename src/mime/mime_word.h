@@ -16,12 +16,12 @@
 void mime_word_decode(struct buf *b, struct str raw);
 
 /*
- * Appends UTF-8 text for an unstructured field or a phrase, folded: as it is when it is ASCII that
- * nobody can mistake for an encoded word, else as encoded words of at most 75 characters, B or Q,
- * whichever is shorter [RFC 2047 5]. column: octets that stand before it on its line. phrase: only
- * what [RFC 2047 5 (3)] allows. Ill-formed UTF-8 becomes U+FFFD, control characters blanks.
+ * Appends UTF-8 text for an unstructured field, folded: as it is when it is ASCII that nobody can
+ * mistake for an encoded word, else as encoded words of at most 75 characters, B or Q, whichever is
+ * shorter [RFC 2047 2, 5]; those may stand in a phrase too. column: octets that stand before it on its
+ * line. Ill-formed UTF-8 becomes U+FFFD, control characters become blanks.
  */
-void mime_word_encode(struct buf *b, struct str text, size_t column, bool phrase);
+void mime_word_encode(struct buf *b, struct str text, size_t column);
 
 /*
  * Appends a parameter's value as UTF-8, whether it came plainly, as encoded words (which is wrong but
@@ -31,8 +31,9 @@ void mime_word_encode(struct buf *b, struct str text, size_t column, bool phrase
 bool mime_word_param(struct buf *b, const struct mime_params *ps, struct str name);
 
 /*
- * Appends "; name=value" to a field, as token, quoted string or, when not ASCII, as name*=UTF-8''...,
- * each on a folded line of its own; in pieces when long. [RFC 2231 3, 4]
+ * Appends "; name=value" to a field, on a folded line of its own: as token, as quoted string or, when
+ * not ASCII or long, as name*=UTF-8''... in as many pieces as needed [RFC 2231 3, 4]. The value is cut
+ * at 255 octets; control characters become blanks.
  */
 void mime_word_put_param(struct buf *b, struct str name, struct str value);
 
