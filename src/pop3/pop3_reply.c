@@ -19,8 +19,7 @@ struct str pop3_code_name(enum pop3_code code)
 	return code_names[code];
 }
 
-/* Text as one line of printable ASCII, at most max octets. */
-static void put_text(struct buf *out, struct str text, size_t max)
+void pop3_text_put(struct buf *out, struct str text, size_t max)
 {
 	text = str_sub(text, 0, max);
 	for (size_t i = 0; i < text.n; i++) {
@@ -40,7 +39,7 @@ void pop3_reply_put(struct buf *out, bool ok, enum pop3_code code, struct str te
 		buf_str(out, pop3_code_name(code));
 		buf_lit(out, "] ");
 	}
-	put_text(out, text, POP3_REPLY_MAX - 2 - (out->n - start));
+	pop3_text_put(out, text, POP3_REPLY_MAX - 2 - (out->n - start));
 	buf_lit(out, "\r\n");
 }
 

@@ -29,6 +29,9 @@ struct pop3_entry {
 
 #define POP3_UID_MAX ((size_t)70)
 
+/* Appends at most max octets of a peer's or driver's text, those that are not printable ASCII as "?". */
+void pop3_text_put(struct buf *out, struct str text, size_t max);
+
 /* Octets pop3_reply_put() appends at most: one reply line [RFC 2449 4]. */
 #define POP3_REPLY_MAX ((size_t)512)
 
