@@ -755,7 +755,7 @@ static void smtp_start(struct front_session *s, bool tls, int64_t now)
 {
 	struct front_smtp *m = mem_new(struct front_smtp);
 	struct smtp_peer peer = {
-	    .loopback = ip_is_loopback(&s->ip), .tls = tls, .plaintext_auth = front_plaintext_auth(s)};
+	    .tls = tls, .plaintext_auth = front_plaintext_auth(s)};
 	struct buf ip;
 
 	buf_init(&ip, 64);

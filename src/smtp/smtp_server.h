@@ -42,7 +42,7 @@ struct smtp_server_config {
 	int64_t command_timeout;    /* for a whole command line [RFC 5321 4.5.3.2.7] */
 	int64_t data_timeout;       /* between two pieces of a message */
 	unsigned data_rate; /* octets a second a sender of a message must keep up over its whole */
-	int64_t session_timeout; /* the session as a whole; ends it between transactions */
+	int64_t session_timeout; /* the session as a whole; content under way is finished first */
 };
 
 /* Everything but hostname and starttls set to its default for the role. */
@@ -50,8 +50,7 @@ void smtp_server_config_init(struct smtp_server_config *cfg, enum smtp_role role
 
 /* What is known of the other side. ip is copied. */
 struct smtp_peer {
-	struct str ip; /* as text, for the engine's greeting only; may be empty */
-	bool loopback;
+	struct str ip;       /* as text, for the answer to EHLO; empty: not shown */
 	bool tls;            /* implicit TLS is already active */
 	bool plaintext_auth; /* AUTH is allowed without TLS */
 };
@@ -92,7 +91,8 @@ struct smtp_effect {
  * The answer to an effect. All zero: go on, with the engine's own words. Otherwise the reply is what
  * the client is told, and its code decides: below 400 go on, else not.
  *   ADMIT     trusted: may send as local users do (normalize, no limit on refusals); account: who it is,
- *             if known. 4xx closes at once, 5xx leaves only QUIT [RFC 5321 3.1].
+ *             if known. 4xx closes at once, 5xx leaves only QUIT [RFC 5321 3.1]. The words of
+ *             an accepting reply are not used, those of DATA neither.
  *   STARTTLS  an error code: the handshake failed, the session closes without a word.
  *   AUTH      account: the account's name, which smtp_server_account() gives from now on.
  *   DATA      refusing drops the transaction (an ABORT follows).
@@ -151,8 +151,8 @@ int64_t smtp_server_deadline(const struct smtp_server *s);
 void smtp_server_tick(struct smtp_server *s, int64_t now);
 
 /*
- * The client will send nothing more, or the connection is gone. An open transaction is aborted by an
- * effect; one whose COMMIT is pending is not.
+ * The client will send nothing more and all it sent has been consumed, or the connection is gone. An
+ * open transaction is aborted by an effect; one whose COMMIT is pending is not.
  */
 void smtp_server_eof(struct smtp_server *s, int64_t now);
 

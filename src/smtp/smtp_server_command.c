@@ -1,0 +1,338 @@
+/*
+ * The table of commands: in which states and roles each is allowed, and its handler. What the table
+ * refuses no handler sees. Order of the checks: known at all, allowed in this role, allowed now,
+ * well-formed, authenticated.
+ */
+#include "smtp/smtp_session.h"
+
+#define ROLE(r) (1u << (r))
+#define ANY_ROLE                                                                                   \
+	(ROLE(SMTP_ROLE_MX) | ROLE(SMTP_ROLE_SUBMISSION) | ROLE(SMTP_ROLE_LMTP) |                  \
+	    ROLE(SMTP_ROLE_LOCAL))
+#define SMTP_ROLES (ANY_ROLE & ~ROLE(SMTP_ROLE_LMTP))
+#define AT_ANY     (AT_START | AT_READY | AT_MAIL | AT_CHUNKS)
+
+enum {
+	COUNTED = 1, /* brings no message nearer by itself: max_commands */
+	USERS = 2,   /* on submission only after AUTH */
+};
+
+struct row {
+	unsigned states;
+	unsigned roles;
+	unsigned flags;
+	enum flow (*handle)(struct smtp_server *s, const struct smtp_command *cmd);
+};
+
+/* The keywords of EHLO, a line each [RFC 5321 4.1.1.1]. */
+static void put_keywords(const struct smtp_server *s, struct buf *b)
+{
+	buf_lit(b, "\nPIPELINING\nSIZE ");
+	buf_u64(b, s->cfg->size_limit ? s->cfg->size_limit : LIMIT_MESSAGE_SIZE);
+	buf_lit(b, "\n8BITMIME\nCHUNKING\nSMTPUTF8\nENHANCEDSTATUSCODES\nDSN\nLIMITS RCPTMAX=");
+	buf_u64(b, s->cfg->rcpt_max);
+	if (s->cfg->starttls && !s->tls)
+		buf_lit(b, "\nSTARTTLS");
+	if (session_may_auth(s)) {
+		buf_lit(b, "\nAUTH ");
+		buf_str(b, sasl_server_mechanisms());
+	}
+}
+
+/* The transaction is dropped; now the answer to EHLO, LHLO or HELO. */
+static enum flow greet(struct smtp_server *s)
+{
+	struct smtp_reply r = {.code = 250};
+	struct buf text;
+
+	session_end_transaction(s);
+	s->state = AT_READY;
+	buf_init(&text, SMTP_REPLY_MAX);
+	buf_str(&text, s->cfg->hostname);
+	if (s->ip.n > 0) {
+		buf_lit(&text, " greets ");
+		buf_str(&text, buf_view(&s->ip));
+	}
+	if (s->extended)
+		put_keywords(s, &text);
+	r.text = buf_view(&text);
+	session_reply(s, &r);
+	buf_fini(&text);
+	return FLOW_DONE;
+}
+
+static enum flow do_helo(struct smtp_server *s, const struct smtp_command *cmd)
+{
+	buf_clear(&s->helo);
+	buf_str(&s->helo, cmd->helo);
+	s->extended = cmd->verb != SMTP_HELO;
+	return session_abort(s, greet);
+}
+
+static enum flow mail_resume(struct smtp_server *s, const struct smtp_result *r)
+{
+	if (session_is_refused(r)) {
+		session_reply(s, &r->reply);
+		session_end_transaction(s);
+		return FLOW_DONE;
+	}
+	s->tx_open = true;
+	s->state = AT_MAIL;
+	session_reply_or(s, r, SMTP_REPLY(250, 2, 1, 0, "Sender OK"));
+	return FLOW_DONE;
+}
+
+static enum flow do_mail(struct smtp_server *s, const struct smtp_command *cmd)
+{
+	uint64_t limit = s->cfg->size_limit ? s->cfg->size_limit : LIMIT_MESSAGE_SIZE;
+	const struct smtp_mail_params *p = &cmd->mail.params;
+
+	if (cmd->has_8bit && !p->smtputf8)
+		return session_refuse(
+		    s, SMTP_REPLY(553, 5, 6, 7,
+			   "An address that is not ASCII needs the parameter SMTPUTF8"));
+	if (p->size > limit) {
+		session_reply(
+		    s, &SMTP_REPLY(552, 5, 3, 4, "The message is larger than this server allows"));
+		return FLOW_DONE;
+	}
+	s->tx.reverse = smtp_path_copy(s->arena, &cmd->mail.path);
+	s->tx.params = *p;
+	s->tx.params.auth = arena_str(s->arena, p->auth);
+	s->tx.params.envid = arena_str(s->arena, p->envid);
+	s->tx_begun = true;
+	return session_wait(s, SMTP_EFFECT_MAIL, mail_resume);
+}
+
+/* The accepted recipient joins the transaction; the array doubles, so copying stays linear. */
+static void add_rcpt(struct smtp_server *s)
+{
+	struct smtp_rcpt *at;
+
+	if (s->tx.rcpt_count == s->rcpt_cap) {
+		size_t cap = s->rcpt_cap ? 2 * s->rcpt_cap : 4;
+		struct smtp_rcpt *grown = arena_array(s->arena, cap, sizeof *grown);
+
+		if (s->tx.rcpt_count)
+			memcpy(grown, s->rcpts, s->tx.rcpt_count * sizeof *grown);
+		s->tx.rcpts = s->rcpts = grown;
+		s->rcpt_cap = cap;
+	}
+	at = &s->rcpts[s->tx.rcpt_count++];
+	at->path = smtp_path_copy(s->arena, &s->rcpt.path);
+	at->params = s->rcpt.params;
+	at->params.orcpt_type = arena_str(s->arena, s->rcpt.params.orcpt_type);
+	at->params.orcpt = arena_str(s->arena, s->rcpt.params.orcpt);
+}
+
+static enum flow rcpt_resume(struct smtp_server *s, const struct smtp_result *r)
+{
+	bool stranger = !s->trusted && s->account.n == 0;
+
+	if (!session_is_refused(r)) {
+		add_rcpt(s);
+		session_reply_or(s, r, SMTP_REPLY(250, 2, 1, 5, "Recipient OK"));
+		return FLOW_DONE;
+	}
+	s->rcpt_refused = true;
+	session_reply(s, &r->reply);
+	if (r->reply.code >= 500 && stranger && s->cfg->max_refused &&
+	    ++s->refused >= s->cfg->max_refused)
+		return session_close(s, SMTP_REPLY(421, 4, 7, 0,
+					    "Too many refused recipients, closing the connection"));
+	return FLOW_DONE;
+}
+
+static enum flow do_rcpt(struct smtp_server *s, const struct smtp_command *cmd)
+{
+	if (cmd->has_8bit && !s->tx.params.smtputf8)
+		return session_refuse(
+		    s, SMTP_REPLY(
+			   553, 5, 6, 7, "An address that is not ASCII needs SMTPUTF8 at MAIL"));
+	if (s->tx.rcpt_count >= s->cfg->rcpt_max) {
+		session_reply(s, &SMTP_REPLY(452, 4, 5, 3,
+				     "Too many recipients, send the message again to the others"));
+		return FLOW_DONE;
+	}
+	s->rcpt = (struct smtp_rcpt){cmd->rcpt.path, cmd->rcpt.params};
+	s->effect.rcpt = &s->rcpt;
+	return session_wait(s, SMTP_EFFECT_RCPT, rcpt_resume);
+}
+
+static enum flow reset_done(struct smtp_server *s)
+{
+	session_end_transaction(s);
+	session_reply(s, &SMTP_REPLY(250, 2, 0, 0, "OK"));
+	return FLOW_DONE;
+}
+
+static enum flow do_rset(struct smtp_server *s, const struct smtp_command *cmd)
+{
+	return session_abort(s, reset_done);
+}
+
+static enum flow do_noop(struct smtp_server *s, const struct smtp_command *cmd)
+{
+	session_reply(s, &SMTP_REPLY(250, 2, 0, 0, "OK"));
+	return FLOW_DONE;
+}
+
+static enum flow do_quit(struct smtp_server *s, const struct smtp_command *cmd)
+{
+	return session_close(s, SMTP_REPLY(221, 2, 0, 0, "Goodbye"));
+}
+
+/* [RFC 5321 3.5.3, 7.3]: addresses are not disclosed. */
+static enum flow do_vrfy(struct smtp_server *s, const struct smtp_command *cmd)
+{
+	session_reply(
+	    s, &SMTP_REPLY(252, 2, 0, 0, "Not verified here, send the message to find out"));
+	return FLOW_DONE;
+}
+
+static enum flow do_expn(struct smtp_server *s, const struct smtp_command *cmd)
+{
+	return session_refuse(s, SMTP_REPLY(502, 5, 5, 1, "Lists are not expanded here"));
+}
+
+static enum flow do_help(struct smtp_server *s, const struct smtp_command *cmd)
+{
+	session_reply(s, &SMTP_REPLY(214, 2, 0, 0,
+			     "Commands: EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP\n"
+			     "QUIT VRFY HELP STARTTLS AUTH\n"
+			     "Trouble? Write to postmaster"));
+	return FLOW_DONE;
+}
+
+/* As after the connection, but for TLS: what was said before may have been said by another [RFC 3207 4.2]. */
+static enum flow starttls_resume(struct smtp_server *s, const struct smtp_result *r)
+{
+	if (session_is_refused(r))
+		return session_close(s, (struct smtp_reply){0});
+	s->tls = true;
+	s->state = AT_START;
+	s->extended = false;
+	buf_clear(&s->helo);
+	if (s->cfg->role == SMTP_ROLE_SUBMISSION)
+		buf_clear(&s->account);
+	line_in_reset(&s->line);
+	return FLOW_DONE;
+}
+
+static enum flow do_starttls(struct smtp_server *s, const struct smtp_command *cmd)
+{
+	if (s->tls)
+		return session_refuse(s, SMTP_REPLY(503, 5, 5, 1, "TLS is active already"));
+	if (!s->cfg->starttls)
+		return session_refuse(s, SMTP_REPLY(502, 5, 5, 1, "TLS is not available here"));
+	session_reply(s, &SMTP_REPLY(220, 2, 0, 0, "Go ahead with TLS"));
+	return session_wait(s, SMTP_EFFECT_STARTTLS, starttls_resume);
+}
+
+static const struct row rows[SMTP_VERBS] = {
+    [SMTP_EHLO] = {AT_ANY, SMTP_ROLES, COUNTED, do_helo},
+    [SMTP_HELO] = {AT_ANY, SMTP_ROLES, COUNTED, do_helo},
+    [SMTP_LHLO] = {AT_ANY, ROLE(SMTP_ROLE_LMTP), COUNTED, do_helo},
+    [SMTP_MAIL] = {AT_READY, ANY_ROLE, COUNTED | USERS, do_mail},
+    [SMTP_RCPT] = {AT_MAIL, ANY_ROLE, 0, do_rcpt},
+    [SMTP_DATA] = {AT_MAIL, ANY_ROLE, 0, session_data},
+    [SMTP_BDAT] = {AT_ANY | AT_REFUSED, ANY_ROLE, 0, session_bdat}, /* has octets to swallow */
+    [SMTP_RSET] = {AT_ANY, ANY_ROLE, COUNTED, do_rset},
+    [SMTP_NOOP] = {AT_ANY, ANY_ROLE, COUNTED, do_noop},
+    [SMTP_QUIT] = {AT_ANY | AT_REFUSED, ANY_ROLE, 0, do_quit},
+    [SMTP_VRFY] = {AT_ANY, ANY_ROLE, COUNTED, do_vrfy},
+    [SMTP_EXPN] = {AT_ANY, ANY_ROLE, COUNTED, do_expn},
+    [SMTP_HELP] = {AT_ANY, ANY_ROLE, COUNTED, do_help},
+    [SMTP_STARTTLS] = {AT_START | AT_READY, ANY_ROLE, COUNTED, do_starttls},
+    [SMTP_AUTH] = {AT_READY, ROLE(SMTP_ROLE_SUBMISSION), COUNTED, session_auth},
+};
+
+/* What is wrong with a line, in the parser's order. */
+static struct smtp_reply complaint(enum smtp_syntax syntax, enum smtp_verb verb)
+{
+	bool mail = verb == SMTP_MAIL;
+
+	switch (syntax) {
+	case SMTP_SYNTAX_OCTETS:
+		return SMTP_REPLY(500, 5, 5, 2, "The command has octets that no command may have");
+	case SMTP_SYNTAX_PATH:
+		return mail ? SMTP_REPLY(
+				  501, 5, 1, 7, "Malformed sender, write <local-part@domain> or <>")
+			    : SMTP_REPLY(
+				  501, 5, 1, 3, "Malformed recipient, write <local-part@domain>");
+	case SMTP_SYNTAX_PATH_LONG:
+		return mail ? SMTP_REPLY(501, 5, 1, 7, "The sender's address is too long")
+			    : SMTP_REPLY(501, 5, 1, 3, "The recipient's address is too long");
+	case SMTP_SYNTAX_PARAM_UNKNOWN:
+		return SMTP_REPLY(555, 5, 5, 4, "A parameter is not implemented here");
+	case SMTP_SYNTAX_PARAM:
+		return SMTP_REPLY(501, 5, 5, 4, "A parameter has a wrong value or stands twice");
+	default:
+		return SMTP_REPLY(501, 5, 5, 4, "Wrong arguments");
+	}
+}
+
+/* Why a command may not come now. */
+static struct smtp_reply untimely(enum session_state state)
+{
+	switch (state) {
+	case AT_REFUSED:
+		return SMTP_REPLY(503, 5, 5, 1, "No service for you here, say QUIT");
+	case AT_START:
+		return SMTP_REPLY(503, 5, 5, 1, "Say EHLO first (LHLO with LMTP)");
+	case AT_READY:
+		return SMTP_REPLY(503, 5, 5, 1, "Say MAIL first");
+	case AT_CHUNKS:
+		return SMTP_REPLY(503, 5, 5, 1, "Go on with BDAT, or say RSET");
+	default:
+		return SMTP_REPLY(503, 5, 5, 1, "Not within a transaction, say RSET first");
+	}
+}
+
+/* 530: says what is missing [RFC 4954 6, 3207 4]. */
+static struct smtp_reply unauthenticated(const struct smtp_server *s)
+{
+	return session_may_auth(s)
+		   ? SMTP_REPLY(530, 5, 7, 0, "Authentication required, say AUTH first")
+		   : SMTP_REPLY(530, 5, 7, 0, "Say STARTTLS first, then AUTH");
+}
+
+/* The first thing that is wrong with a command here and now; code 0: nothing. */
+static struct smtp_reply objection(
+    const struct smtp_server *s, enum smtp_syntax syntax, const struct smtp_command *cmd)
+{
+	const struct row *row = &rows[cmd->verb];
+
+	if (syntax == SMTP_SYNTAX_VERB)
+		return SMTP_REPLY(500, 5, 5, 2, "Command not recognized");
+	if (row->handle && !(row->roles & ROLE(s->cfg->role)))
+		return SMTP_REPLY(502, 5, 5, 1, "This command does not exist in this service");
+	if (row->handle && !(row->states & s->state))
+		return untimely(s->state);
+	if (syntax != SMTP_SYNTAX_OK)
+		return complaint(syntax, cmd->verb);
+	if (row->flags & USERS && s->cfg->role == SMTP_ROLE_SUBMISSION && s->account.n == 0)
+		return unauthenticated(s);
+	return (struct smtp_reply){0};
+}
+
+enum flow session_command(struct smtp_server *s, struct str line)
+{
+	struct smtp_command cmd;
+	enum smtp_syntax syntax;
+	struct smtp_reply wrong;
+
+	arena_reset(s->command, false);
+	syntax = smtp_command_parse(line, s->command, &cmd);
+	wrong = objection(s, syntax, &cmd);
+	if (cmd.verb == SMTP_BDAT && syntax != SMTP_SYNTAX_OK)
+		return session_close(s, wrong); /* nobody knows how many octets to swallow */
+	if (wrong.code)
+		return session_refuse(s, wrong);
+	if (rows[cmd.verb].flags & COUNTED && s->cfg->max_commands &&
+	    ++s->commands > s->cfg->max_commands)
+		return session_close(
+		    s, SMTP_REPLY(421, 4, 7, 0,
+			   "Too many commands without a message, closing the connection"));
+	return rows[cmd.verb].handle(s, &cmd);
+}
