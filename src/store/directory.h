@@ -91,6 +91,7 @@ enum directory_verb {
 struct directory_change {
 	struct lane_op op;
 	enum directory_verb verb;
+	const struct directory_config *cfg; /* borrowed until done */
 	struct str who;           /* the administrator, for the record of changes */
 	struct str local, domain; /* the address; local is empty for a catch-all or a domain */
 	struct str target_local, target_domain;

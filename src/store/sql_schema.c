@@ -1,10 +1,19 @@
 /*
  * The schema, in PostgreSQL's words (bigint, bytea, text only); sql_schema_sqlite() turns it into
  * SQLite's. Keys start with the account or the queue shard; no AUTOINCREMENT, no foreign keys.
+ * Tables are keyed (clustered by their primary key) unless their rows are wide or their key is one
+ * rising number.
+ *
+ * A local delivery appends to message, blob, ledger and email, whose new rows lie side by side for
+ * all deliveries of a commit, and touches one page each of account, mailbox, membership and change.
+ * What searching needs (trace_index) is made later, in idle slices.
  */
 #include "store/sql.h"
 
 #define SCHEMA_VERSION 0 /* 0 while the format may still change without a migration */
+
+#define KEYED true
+#define PLAIN false
 
 static const struct sql_object objects[] = {
     /* How far each pack is committed; sequence: of the commit that last changed the row. */
@@ -14,7 +23,227 @@ static const struct sql_object objects[] = {
      " single bigint NOT NULL,"
      " end_offset bigint NOT NULL,"
      " sequence bigint NOT NULL)",
-	false},
+	PLAIN},
+
+    /* Counters and marks of the whole store. */
+    {"CREATE TABLE meta ("
+     " name text NOT NULL PRIMARY KEY,"
+     " value bigint NOT NULL)",
+	KEYED},
+
+    {"CREATE TABLE domain ("
+     " name text NOT NULL PRIMARY KEY,"
+     " created bigint NOT NULL)",
+	KEYED},
+
+    /* used_*: what is in its mailboxes and not expunged. A removed account has the domain ''. */
+    {"CREATE TABLE account ("
+     " id bigint NOT NULL PRIMARY KEY,"
+     " domain text NOT NULL,"
+     " local text NOT NULL,"
+     " state bigint NOT NULL,"
+     " send_only bigint NOT NULL,"
+     " created bigint NOT NULL,"
+     " modseq bigint NOT NULL,"
+     " used_bytes bigint NOT NULL,"
+     " used_messages bigint NOT NULL,"
+     " quota_bytes bigint NOT NULL,"
+     " quota_messages bigint NOT NULL,"
+     " UNIQUE (domain, local))",
+	PLAIN},
+
+    /* kind 0: the main password, name ''. */
+    {"CREATE TABLE credential ("
+     " account bigint NOT NULL,"
+     " kind bigint NOT NULL,"
+     " name text NOT NULL,"
+     " hash text NOT NULL,"
+     " created bigint NOT NULL,"
+     " PRIMARY KEY (account, kind, name))",
+	KEYED},
+
+    /* local '': the catch-all of its domain; target_local '': the recipient's own local part. */
+    {"CREATE TABLE alias ("
+     " domain text NOT NULL,"
+     " local text NOT NULL,"
+     " target_domain text NOT NULL,"
+     " target_local text NOT NULL,"
+     " created bigint NOT NULL,"
+     " PRIMARY KEY (domain, local, target_domain, target_local))",
+	KEYED},
+
+    {"CREATE TABLE mailbox ("
+     " account bigint NOT NULL,"
+     " id bigint NOT NULL,"
+     " parent bigint NOT NULL,"
+     " name text NOT NULL,"
+     " role bigint NOT NULL,"
+     " uidvalidity bigint NOT NULL,"
+     " uidnext bigint NOT NULL,"
+     " modseq bigint NOT NULL,"
+     " messages bigint NOT NULL,"
+     " octets bigint NOT NULL,"
+     " created bigint NOT NULL,"
+     " PRIMARY KEY (account, id),"
+     " UNIQUE (account, parent, name))",
+	KEYED},
+
+    /* size: octets of prefix and blob; links: membership rows, expunged ones too. A delivered
+     * email has the id of its message. */
+    {"CREATE TABLE email ("
+     " account bigint NOT NULL,"
+     " id bigint NOT NULL,"
+     " blob bigint NOT NULL,"
+     " prefix bytea NOT NULL,"
+     " thread bigint NOT NULL,"
+     " received bigint NOT NULL,"
+     " size bigint NOT NULL,"
+     " keywords text NOT NULL,"
+     " modseq bigint NOT NULL,"
+     " links bigint NOT NULL,"
+     " summary bytea NOT NULL,"
+     " PRIMARY KEY (account, id))",
+	PLAIN},
+
+    /* size repeats the email's, which never changes: a listing reads this table only. */
+    {"CREATE TABLE membership ("
+     " account bigint NOT NULL,"
+     " mailbox bigint NOT NULL,"
+     " uid bigint NOT NULL,"
+     " email bigint NOT NULL,"
+     " size bigint NOT NULL,"
+     " modseq bigint NOT NULL,"
+     " expunged_modseq bigint NOT NULL,"
+     " expunged_at bigint NOT NULL,"
+     " PRIMARY KEY (account, mailbox, uid))",
+	KEYED},
+    {"CREATE INDEX membership_expunged ON membership (expunged_at, account, mailbox, uid)"
+     " WHERE expunged_at > 0",
+	PLAIN},
+
+    {"CREATE TABLE change ("
+     " account bigint NOT NULL,"
+     " modseq bigint NOT NULL,"
+     " type bigint NOT NULL,"
+     " id bigint NOT NULL,"
+     " op bigint NOT NULL,"
+     " PRIMARY KEY (account, modseq, type, id))",
+	KEYED},
+
+    /* refs: emails, queue rows and trace events that hold it. */
+    {"CREATE TABLE blob ("
+     " id bigint NOT NULL PRIMARY KEY,"
+     " pack bigint NOT NULL,"
+     " pos bigint NOT NULL,"
+     " length bigint NOT NULL,"
+     " refs bigint NOT NULL)",
+	PLAIN},
+
+    /* What was accepted; the id tells when it began. recipients: ledger rows. */
+    {"CREATE TABLE message ("
+     " id bigint NOT NULL PRIMARY KEY,"
+     " accepted bigint NOT NULL,"
+     " reverse_path text NOT NULL,"
+     " peer text NOT NULL,"
+     " helo text NOT NULL,"
+     " protocol text NOT NULL,"
+     " account bigint NOT NULL,"
+     " size bigint NOT NULL,"
+     " blob bigint NOT NULL,"
+     " recipients bigint NOT NULL,"
+     " header_id text NOT NULL,"
+     " envid text NOT NULL,"
+     " ret bigint NOT NULL,"
+     " flags bigint NOT NULL)",
+	PLAIN},
+
+    /* One row for each accepted recipient. purged: the copy went after its undelete window. */
+    {"CREATE TABLE ledger ("
+     " message bigint NOT NULL,"
+     " recipient bigint NOT NULL,"
+     " address text NOT NULL,"
+     " state bigint NOT NULL,"
+     " account bigint NOT NULL,"
+     " detail text NOT NULL,"
+     " time bigint NOT NULL,"
+     " purged bigint NOT NULL,"
+     " PRIMARY KEY (message, recipient))",
+	KEYED},
+
+    /* A day's sums of ledger rows that are gone. */
+    {"CREATE TABLE ledger_day ("
+     " day bigint NOT NULL PRIMARY KEY,"
+     " messages bigint NOT NULL,"
+     " accepted bigint NOT NULL,"
+     " mailbox bigint NOT NULL,"
+     " relayed bigint NOT NULL,"
+     " bounced bigint NOT NULL,"
+     " discarded bigint NOT NULL)",
+	PLAIN},
+
+    /* A recipient that waits. Its own not_before only: the rest is the destination's. */
+    {"CREATE TABLE queue ("
+     " shard bigint NOT NULL,"
+     " message bigint NOT NULL,"
+     " recipient bigint NOT NULL,"
+     " destination text NOT NULL,"
+     " address text NOT NULL,"
+     " accepted bigint NOT NULL,"
+     " not_before bigint NOT NULL,"
+     " attempts bigint NOT NULL,"
+     " lease_owner bigint NOT NULL,"
+     " lease_token bigint NOT NULL,"
+     " lease_expiry bigint NOT NULL,"
+     " notify bigint NOT NULL,"
+     " orcpt text NOT NULL,"
+     " warned bigint NOT NULL,"
+     " last_reply text NOT NULL,"
+     " PRIMARY KEY (shard, message, recipient))",
+	KEYED},
+    {"CREATE INDEX queue_destination ON queue (shard, destination, not_before)", PLAIN},
+
+    {"CREATE TABLE destination ("
+     " shard bigint NOT NULL,"
+     " name text NOT NULL,"
+     " next_probe bigint NOT NULL,"
+     " concurrency bigint NOT NULL,"
+     " failures bigint NOT NULL,"
+     " last_try bigint NOT NULL,"
+     " last_reply text NOT NULL,"
+     " PRIMARY KEY (shard, name))",
+	KEYED},
+
+    /* Events that no other row tells. */
+    {"CREATE TABLE trace ("
+     " message bigint NOT NULL,"
+     " seq bigint NOT NULL,"
+     " time bigint NOT NULL,"
+     " recipient bigint NOT NULL,"
+     " kind bigint NOT NULL,"
+     " text text NOT NULL,"
+     " dialogue bigint NOT NULL,"
+     " PRIMARY KEY (message, seq))",
+	KEYED},
+
+    /* Addresses and Message-IDs by hash, a region a day. */
+    {"CREATE TABLE trace_index ("
+     " day bigint NOT NULL,"
+     " hash bigint NOT NULL,"
+     " message bigint NOT NULL,"
+     " PRIMARY KEY (day, hash, message))",
+	KEYED},
+
+    /* Who changed what in the directory. */
+    {"CREATE TABLE admin_log ("
+     " id bigint NOT NULL PRIMARY KEY,"
+     " time bigint NOT NULL,"
+     " who text NOT NULL,"
+     " what text NOT NULL)",
+	PLAIN},
+
+    {"INSERT INTO meta (name, value) VALUES"
+     " ('account', 0), ('admin', 0), ('trace_index', 0)",
+	PLAIN},
 };
 
 const struct sql_schema *sql_schema(void)

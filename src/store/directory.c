@@ -1,0 +1,396 @@
+/*
+ * Where mail for an address goes, and who logs in.
+ *
+ * Resolving is a walk over addresses, breadth first: `met` holds every address once, in the order it
+ * was met, and is the queue of the walk too. An address met a second time stands for its account
+ * alone, so a circle of aliases ends, and an alias may keep a copy for the account of its own name.
+ */
+#include "store/directory.h"
+
+#include "base/ascii.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+
+struct address {
+	struct str local, domain;
+	unsigned depth; /* aliases passed on the way here */
+};
+
+struct walk {
+	struct db *db;
+	const struct directory_config *cfg;
+	struct arena *arena;
+	int64_t size;
+	struct address *met;
+	size_t nmet, capacity;
+	struct directory_target *targets;
+	size_t ntargets, target_capacity;
+	size_t left_out;
+	bool over_quota;
+	bool trouble; /* a circle, or a limit reached */
+	enum accept_class
+	    failure;       /* of the first target that takes nothing; ACCEPT_CLASSES: none */
+	enum db_code code; /* the first failure of the database */
+};
+
+/* An account as ACCOUNT_BY_ADDRESS reads it. */
+struct account_row {
+	int64_t id;
+	enum directory_state state;
+	bool send_only;
+	int64_t used_bytes, used_messages, quota_bytes, quota_messages;
+	struct str local, domain; /* in the arena */
+};
+
+static struct str lower(struct arena *a, struct str s)
+{
+	uint8_t *p = arena_alloc(a, s.n);
+
+	for (size_t i = 0; i < s.n; i++)
+		p[i] = ascii_lower(s.p[i]);
+	return str_of(p, s.n);
+}
+
+/* ---- what the walk found ---- */
+
+static void *grow(struct arena *a, void *v, size_t n, size_t *capacity, size_t size)
+{
+	void *wider;
+
+	if (n < *capacity)
+		return v;
+	*capacity = *capacity ? *capacity * 2 : 8;
+	wider = arena_array(a, *capacity, size);
+	if (n)
+		memcpy(wider, v, n * size);
+	return wider;
+}
+
+static void add_target(struct walk *w, struct directory_target target)
+{
+	w->targets = grow(
+	    w->arena, w->targets, w->ntargets, &w->target_capacity, sizeof *w->targets);
+	w->targets[w->ntargets++] = target;
+}
+
+static void leave_out(struct walk *w, enum accept_class class)
+{
+	w->left_out++;
+	if (w->failure == ACCEPT_CLASSES)
+		w->failure = class;
+}
+
+/* A message of unknown size is taken for one octet: nothing fits into a full mailbox. */
+static bool has_room(const struct account_row *row, int64_t size)
+{
+	if (row->quota_bytes > 0 && row->used_bytes + (size ? size : 1) > row->quota_bytes)
+		return false;
+	return row->quota_messages == 0 || row->used_messages < row->quota_messages;
+}
+
+static void add_account(struct walk *w, const struct account_row *row, struct str detail)
+{
+	for (size_t i = 0; i < w->ntargets; i++) {
+		if (w->targets[i].account == row->id)
+			return;
+	}
+	if (row->state != DIRECTORY_ACTIVE)
+		leave_out(w, ACCEPT_DISABLED);
+	else if (row->send_only)
+		leave_out(w, ACCEPT_SEND_ONLY);
+	else if (!has_room(row, w->size))
+		w->over_quota = true;
+	else
+		add_target(w, (struct directory_target){row->id, row->local, row->domain, detail});
+}
+
+/* ---- one look at the database each ---- */
+
+static bool failed(struct walk *w, enum db_code code)
+{
+	if (code != DB_OK && w->code == DB_OK)
+		w->code = code;
+	return w->code != DB_OK;
+}
+
+static bool read_account(
+    struct walk *w, enum sql_id id, const struct db_value *args, size_t n, struct account_row *r)
+{
+	struct db_query *q = db_begin_query(w->db, id, args, n);
+	bool found = db_step(q) == DB_ROW;
+
+	if (found) {
+		r->id = db_col_int(q, 0);
+		r->state = (enum directory_state)db_col_int(q, 1);
+		r->send_only = db_col_int(q, 2) != 0;
+		r->used_bytes = db_col_int(q, 3);
+		r->used_messages = db_col_int(q, 4);
+		r->quota_bytes = db_col_int(q, 5);
+		r->quota_messages = db_col_int(q, 6);
+		r->local = arena_str(w->arena, db_col_str(q, 7));
+		r->domain = arena_str(w->arena, db_col_str(q, 8));
+	}
+	return !failed(w, db_end(q)) && found;
+}
+
+static bool find_account(struct walk *w, struct str local, struct str domain, struct account_row *r)
+{
+	return read_account(w, SQL_ACCOUNT_BY_ADDRESS, DB_ARGS(db_text(domain), db_text(local)), r);
+}
+
+static bool domain_is_ours(struct walk *w, struct str domain)
+{
+	int64_t created;
+	enum db_code code = db_get_int(w->db, SQL_DOMAIN_GET, DB_ARGS(db_text(domain)), &created);
+
+	if (code == DB_ROW)
+		return true;
+	failed(w, code);
+	return false;
+}
+
+/* ---- the walk ---- */
+
+static bool was_met(const struct walk *w, const struct address *a)
+{
+	for (size_t i = 0; i < w->nmet; i++) {
+		if (str_eq(w->met[i].local, a->local) && str_eq(w->met[i].domain, a->domain))
+			return true;
+	}
+	return false;
+}
+
+static void meet(struct walk *w, struct address a)
+{
+	if (w->nmet >= LIMIT_ALIAS_TARGETS || a.depth > LIMIT_ALIAS_DEPTH) {
+		w->trouble = true;
+		return;
+	}
+	w->met = grow(w->arena, w->met, w->nmet, &w->capacity, sizeof *w->met);
+	w->met[w->nmet++] = a;
+}
+
+/* A target met a second time: its account, or nothing but the circle. */
+static void meet_again(struct walk *w, const struct address *a)
+{
+	struct account_row row;
+
+	if (find_account(w, a->local, a->domain, &row))
+		add_account(w, &row, STR(""));
+	else if (w->failure == ACCEPT_CLASSES)
+		w->failure = ACCEPT_TROUBLE;
+}
+
+/* Follows the alias name@domain on the way of `from`; false when there is no such alias. */
+static bool follow_alias(struct walk *w, const struct address *from, struct str name)
+{
+	struct address *to = NULL;
+	size_t n = 0, capacity = 0;
+	struct db_query *q = db_begin_query(
+	    w->db, SQL_ALIAS_TARGETS, DB_ARGS(db_text(from->domain), db_text(name)));
+
+	while (db_step(q) == DB_ROW && n < LIMIT_ALIAS_TARGETS) {
+		struct str local = db_col_str(q, 0);
+
+		to = grow(w->arena, to, n, &capacity, sizeof *to);
+		to[n].local = local.n ? lower(w->arena, local) : from->local;
+		to[n].domain = arena_str(w->arena, db_col_str(q, 1));
+		to[n++].depth = from->depth + 1;
+	}
+	if (failed(w, db_end(q)))
+		return true;
+	for (size_t i = 0; i < n; i++) {
+		if (was_met(w, &to[i]))
+			meet_again(w, &to[i]);
+		else
+			meet(w, to[i]);
+	}
+	return n > 0;
+}
+
+/* The alias, or else the account, of that name. */
+static bool follow_name(
+    struct walk *w, const struct address *from, struct str name, struct str detail)
+{
+	struct account_row row;
+
+	if (follow_alias(w, from, name))
+		return true;
+	if (!find_account(w, name, from->domain, &row))
+		return w->code != DB_OK;
+	add_account(w, &row, detail);
+	return true;
+}
+
+/* bob+x as bob; only the first separator counts. */
+static bool follow_base(struct walk *w, const struct address *from)
+{
+	size_t at = w->cfg->separator ? str_find(from->local, (uint8_t)w->cfg->separator) : 0;
+
+	if (at == 0 || at >= from->local.n)
+		return false;
+	return follow_name(w, from, str_sub(from->local, 0, at), str_from(from->local, at + 1));
+}
+
+static bool follow_postmaster(struct walk *w, const struct address *from)
+{
+	struct str domain, local = str_split(w->cfg->postmaster, '@', &domain);
+	struct account_row row;
+
+	if (!str_eq(from->local, STR("postmaster")))
+		return false;
+	if (local.n && find_account(w, lower(w->arena, local), lower(w->arena, domain), &row))
+		add_account(w, &row, STR(""));
+	else if (read_account(w, SQL_ACCOUNT_FIRST, DB_NO_ARGS, &row))
+		add_account(w, &row, STR(""));
+	else
+		return false;
+	return true;
+}
+
+static void visit(struct walk *w, struct address a)
+{
+	if (!domain_is_ours(w, a.domain)) {
+		if (a.domain.n && w->code == DB_OK)
+			add_target(w, (struct directory_target){0, a.local, a.domain, STR("")});
+		else if (!follow_postmaster(w, &a))
+			leave_out(w, ACCEPT_UNKNOWN);
+		return;
+	}
+	if (follow_name(w, &a, a.local, STR("")) || follow_base(w, &a) ||
+	    follow_alias(w, &a, STR("")) || follow_postmaster(w, &a))
+		return;
+	leave_out(w, ACCEPT_UNKNOWN);
+}
+
+static enum accept_class judge(const struct walk *w)
+{
+	if (w->trouble)
+		return ACCEPT_TROUBLE;
+	if (w->over_quota)
+		return ACCEPT_OVER_QUOTA;
+	for (size_t i = 0; i < w->ntargets; i++) {
+		if (w->targets[i].account)
+			return ACCEPT_LOCAL;
+	}
+	if (w->ntargets == 0)
+		return w->failure == ACCEPT_CLASSES ? ACCEPT_TROUBLE : w->failure;
+	return w->nmet == 1 ? ACCEPT_RELAY : ACCEPT_REDIRECT;
+}
+
+enum db_code directory_resolve(struct db *db, const struct directory_config *cfg, struct arena *a,
+    struct str local, struct str domain, int64_t size, struct directory_answer *answer_r)
+{
+	struct walk w = {.db = db, .cfg = cfg, .arena = a, .size = size, .failure = ACCEPT_CLASSES};
+
+	meet(&w, (struct address){lower(a, local), lower(a, domain), 0});
+	for (size_t i = 0; i < w.nmet && w.code == DB_OK && !w.trouble; i++)
+		visit(&w, w.met[i]);
+	if (w.code != DB_OK)
+		return w.code;
+	*answer_r = (struct directory_answer){judge(&w), w.targets, w.ntargets, w.left_out};
+	if (answer_r->class != ACCEPT_LOCAL && answer_r->class != ACCEPT_REDIRECT)
+		answer_r->count = 0;
+	return DB_OK;
+}
+
+/* ---- who logs in ---- */
+
+static enum db_code only_domain(struct db *db, struct arena *a, struct str *domain_r)
+{
+	struct db_query *q = db_begin_query(db, SQL_DOMAIN_ONLY, DB_NO_ARGS);
+
+	if (db_step(q) == DB_ROW)
+		*domain_r = arena_str(a, db_col_str(q, 0));
+	return db_end(q);
+}
+
+static struct str address_text(struct arena *a, struct str local, struct str domain)
+{
+	uint8_t *p = arena_alloc(a, local.n + 1 + domain.n);
+
+	memcpy(p, local.p, local.n);
+	p[local.n] = '@';
+	memcpy(p + local.n + 1, domain.p, domain.n);
+	return str_of(p, local.n + 1 + domain.n);
+}
+
+enum db_code directory_login(
+    struct db *db, struct arena *a, struct str name, struct directory_login *login_r)
+{
+	struct directory_login login = {0};
+	size_t at = str_rfind(name, '@');
+	struct str local = lower(a, str_sub(name, 0, at)),
+		   domain = lower(a, str_from(name, at + 1));
+	struct db_query *q;
+	enum db_code code = at < name.n ? DB_OK : only_domain(db, a, &domain);
+
+	if (code != DB_OK)
+		return code;
+	q = db_begin_query(db, SQL_ACCOUNT_LOGIN, DB_ARGS(db_text(domain), db_text(local)));
+	if (db_step(q) == DB_ROW && domain.n) {
+		login.account = db_col_int(q, 0);
+		login.state = (enum directory_state)db_col_int(q, 1);
+		login.send_only = db_col_int(q, 2) != 0;
+		login.hash = arena_str(a, db_col_str(q, 3));
+		login.address = address_text(a, local, domain);
+	}
+	code = db_end(q);
+	if (code == DB_OK)
+		*login_r = login;
+	return code;
+}
+
+/* ---- addresses of administrators ---- */
+
+static bool is_domain_octet(uint8_t c)
+{
+	return ascii_is_alnum(c) || c == '-' || c == '.';
+}
+
+/* A-label form: letters, digits and hyphens in labels of 1 to 63 octets [RFC 1034 3.5]. */
+static bool is_domain(struct str s)
+{
+	struct str rest = s;
+
+	if (s.n == 0 || s.n > LIMIT_SMTP_DOMAIN || s.p[s.n - 1] == '.')
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (!is_domain_octet(s.p[i]))
+			return false;
+	}
+	while (rest.n) {
+		struct str label = str_split(rest, '.', &rest);
+
+		if (label.n == 0 || label.n > 63 || label.p[0] == '-' ||
+		    label.p[label.n - 1] == '-')
+			return false;
+	}
+	return true;
+}
+
+bool directory_address(struct arena *a, struct str text, bool catch_all, struct str *local_r,
+    struct str *domain_r, struct err *e)
+{
+	size_t at = str_rfind(text, '@');
+	struct str local = str_sub(text, 0, at), domain = str_from(text, at + 1);
+
+	if (at == text.n)
+		err_set(e, "\"%.*s\" is no address: write it as name@domain", STR_FMT(text));
+	else if (local.n == 0 && !catch_all)
+		err_set(e, "\"%.*s\" has nothing before the @", STR_FMT(text));
+	else if (local.n > LIMIT_SMTP_LOCAL_PART)
+		err_set(
+		    e, "the part before the @ is longer than %zu octets", LIMIT_SMTP_LOCAL_PART);
+	else if (str_has_cntrl(local) || !utf8_is_valid(local))
+		err_set(e, "the part before the @ has characters that no address may have");
+	else if (!is_domain(domain))
+		err_set(e, "\"%.*s\" is no domain name", STR_FMT(domain));
+	else {
+		*local_r = lower(a, local);
+		*domain_r = lower(a, domain);
+		return true;
+	}
+	return false;
+}

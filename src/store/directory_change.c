@@ -1,0 +1,408 @@
+/*
+ * Changes of the directory: one table of verbs, each a function that runs in the writer lane. A
+ * change that the directory refuses says why in one sentence and leaves nothing behind; one that is
+ * done leaves a row in admin_log in the same commit.
+ */
+#include "store/directory.h"
+
+#include <stdarg.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "store/mailbox.h"
+
+struct change {
+	struct directory_change *c;
+	struct db *db;
+	struct arena *arena;
+	int64_t now;
+	enum db_code code;  /* the first failure of the database */
+	struct str address; /* "local@domain", or "@domain" */
+	struct str target;
+	struct err done; /* what was done, for the record */
+};
+
+typedef enum lane_exec change_fn(struct change *x);
+
+static enum lane_exec refuse(struct change *x, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static enum lane_exec refuse(struct change *x, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(x->c->why.text, sizeof x->c->why.text, fmt, ap);
+	va_end(ap);
+	x->c->refused = true;
+	return LANE_UNDO;
+}
+
+static bool failed(struct change *x, enum db_code code)
+{
+	if (code != DB_OK && code != DB_ROW && x->code == DB_OK)
+		x->code = code;
+	return x->code != DB_OK;
+}
+
+/* The integer that a query gives for args, 0 when it gives no row. */
+static int64_t number(struct change *x, enum sql_id id, const struct db_value *args, size_t n)
+{
+	int64_t value = 0;
+
+	failed(x, db_get_int(x->db, id, args, n, &value));
+	return value;
+}
+
+static bool exec(
+    struct change *x, enum sql_id id, const struct db_value *args, size_t n, int64_t *changes_r)
+{
+	return !failed(x, db_exec(x->db, id, args, n, changes_r));
+}
+
+static struct str address_text(struct arena *a, struct str local, struct str domain)
+{
+	struct buf b;
+	struct str text;
+
+	buf_init(&b, LIMIT_ADDRESS);
+	buf_str(&b, local);
+	buf_byte(&b, '@');
+	buf_str(&b, domain);
+	text = arena_str(a, buf_view(&b));
+	buf_fini(&b);
+	return text;
+}
+
+static bool domain_exists(struct change *x, struct str domain)
+{
+	int64_t created;
+	enum db_code code = db_get_int(x->db, SQL_DOMAIN_GET, DB_ARGS(db_text(domain)), &created);
+
+	failed(x, code);
+	return code == DB_ROW;
+}
+
+/* Its id, 0 when there is none. */
+static int64_t find_account(struct change *x)
+{
+	return number(
+	    x, SQL_ACCOUNT_BY_ADDRESS, DB_ARGS(db_text(x->c->domain), db_text(x->c->local)));
+}
+
+static enum lane_exec no_domain(struct change *x)
+{
+	return refuse(x, "there is no domain %.*s; add it with: godwit domain add %.*s",
+	    STR_FMT(x->c->domain), STR_FMT(x->c->domain));
+}
+
+static enum lane_exec no_account(struct change *x)
+{
+	return refuse(x, "there is no account %.*s; those there are: godwit account list",
+	    STR_FMT(x->address));
+}
+
+/* ---- domains ---- */
+
+static enum lane_exec domain_add(struct change *x)
+{
+	if (domain_exists(x, x->c->domain))
+		return refuse(x, "the domain %.*s is there already", STR_FMT(x->c->domain));
+	exec(x, SQL_DOMAIN_ADD, DB_ARGS(db_text(x->c->domain), db_int(x->now)), NULL);
+	err_set(&x->done, "domain %.*s added", STR_FMT(x->c->domain));
+	return LANE_KEEP;
+}
+
+/* One alias that leads to or into something; empty when there is none. */
+static struct str leading(struct change *x, enum sql_id id, const struct db_value *args, size_t n)
+{
+	struct str found = STR("");
+	struct db_query *q = db_begin_query(x->db, id, args, n);
+
+	if (db_step(q) == DB_ROW)
+		found = address_text(x->arena, db_col_str(q, 0), db_col_str(q, 1));
+	failed(x, db_end(q));
+	return found;
+}
+
+static enum lane_exec domain_remove(struct change *x)
+{
+	struct str name = x->c->domain, alias;
+	int64_t accounts = number(x, SQL_DOMAIN_ACCOUNTS, DB_ARGS(db_text(name)));
+	int64_t aliases = number(x, SQL_DOMAIN_ALIASES, DB_ARGS(db_text(name)));
+
+	if (!domain_exists(x, name))
+		return no_domain(x);
+	if (accounts > 0)
+		return refuse(x,
+		    "the domain %.*s still has %lld account%s; remove them first with: "
+		    "godwit account remove ADDRESS",
+		    STR_FMT(name), (long long)accounts, accounts == 1 ? "" : "s");
+	if (aliases > 0)
+		return refuse(x,
+		    "the domain %.*s still has %lld alias%s; remove them first with: "
+		    "godwit alias remove ADDRESS",
+		    STR_FMT(name), (long long)aliases, aliases == 1 ? "" : "es");
+	alias = leading(x, SQL_ALIAS_LEADING_INTO, DB_ARGS(db_text(name)));
+	if (alias.n)
+		return refuse(x, "the alias %.*s still leads into the domain %.*s; remove it first",
+		    STR_FMT(alias), STR_FMT(name));
+	exec(x, SQL_DOMAIN_DELETE, DB_ARGS(db_text(name)), NULL);
+	err_set(&x->done, "domain %.*s removed", STR_FMT(name));
+	return LANE_KEEP;
+}
+
+/* ---- accounts ---- */
+
+static bool set_password(struct change *x, int64_t account)
+{
+	return exec(x, SQL_CREDENTIAL_SET,
+	    DB_ARGS(db_int(account), db_int(0), db_text(STR("")), db_text(str_of_c(x->c->hash)),
+		db_int(x->now)),
+	    NULL);
+}
+
+/* The name is an alias that would keep all mail from the account. */
+static bool alias_hides_account(struct change *x)
+{
+	struct db_query *q = db_begin_query(
+	    x->db, SQL_ALIAS_TARGETS, DB_ARGS(db_text(x->c->domain), db_text(x->c->local)));
+	bool any = false, self = false;
+
+	while (db_step(q) == DB_ROW) {
+		any = true;
+		self = self || (str_eq(db_col_str(q, 0), x->c->local) &&
+				   str_eq(db_col_str(q, 1), x->c->domain));
+	}
+	failed(x, db_end(q));
+	return any && !self;
+}
+
+static enum lane_exec account_add(struct change *x)
+{
+	struct directory_change *c = x->c;
+
+	if (!domain_exists(x, c->domain))
+		return no_domain(x);
+	if (find_account(x))
+		return refuse(x, "the account %.*s is there already", STR_FMT(x->address));
+	if (alias_hides_account(x))
+		return refuse(x,
+		    "%.*s is an alias, which would keep all mail from the account; remove it "
+		    "first with: godwit alias remove %.*s",
+		    STR_FMT(x->address), STR_FMT(x->address));
+	c->account = number(x, SQL_META_NEXT, DB_ARGS(db_text(STR("account"))));
+	if (!exec(x, SQL_ACCOUNT_ADD,
+		DB_ARGS(db_int(c->account), db_text(c->domain), db_text(c->local),
+		    db_int(c->send_only), db_int(x->now), db_int(c->quota_bytes),
+		    db_int(c->quota_messages)),
+		NULL) ||
+	    !set_password(x, c->account))
+		return LANE_BROKEN;
+	failed(x, mailbox_create_all(x->db, c->account, x->now));
+	err_set(&x->done, "account %.*s added", STR_FMT(x->address));
+	return LANE_KEEP;
+}
+
+/* The row goes to the domain '' under its number, so that the name is free at once. */
+static enum lane_exec account_remove(struct change *x)
+{
+	struct directory_change *c = x->c;
+	struct str alias = leading(
+	    x, SQL_ALIAS_LEADING_TO, DB_ARGS(db_text(c->domain), db_text(c->local)));
+	char name[24];
+
+	c->account = find_account(x);
+	if (!c->account)
+		return no_account(x);
+	if (alias.n)
+		return refuse(x,
+		    "the alias %.*s still leads to %.*s; remove it first with: "
+		    "godwit alias remove %.*s %.*s",
+		    STR_FMT(alias), STR_FMT(x->address), STR_FMT(alias), STR_FMT(x->address));
+	snprintf(name, sizeof name, "%lld", (long long)c->account);
+	exec(x, SQL_CREDENTIAL_DELETE, DB_ARGS(db_int(c->account)), NULL);
+	exec(x, SQL_ACCOUNT_RENAME,
+	    DB_ARGS(db_int(c->account), db_text(STR("")), db_text(str_of_c(name)),
+		db_int(DIRECTORY_REMOVED)),
+	    NULL);
+	err_set(&x->done, "account %.*s removed", STR_FMT(x->address));
+	return LANE_KEEP;
+}
+
+static enum lane_exec set_state(struct change *x, enum directory_state state, const char *word)
+{
+	x->c->account = find_account(x);
+	if (!x->c->account)
+		return no_account(x);
+	exec(x, SQL_ACCOUNT_SET_STATE, DB_ARGS(db_int(x->c->account), db_int(state)), NULL);
+	err_set(&x->done, "account %.*s %s", STR_FMT(x->address), word);
+	return LANE_KEEP;
+}
+
+static enum lane_exec account_disable(struct change *x)
+{
+	return set_state(x, DIRECTORY_STATE_DISABLED, "disabled");
+}
+
+static enum lane_exec account_enable(struct change *x)
+{
+	return set_state(x, DIRECTORY_ACTIVE, "enabled");
+}
+
+static enum lane_exec change_password(struct change *x)
+{
+	x->c->account = find_account(x);
+	if (!x->c->account)
+		return no_account(x);
+	set_password(x, x->c->account);
+	err_set(&x->done, "password of %.*s changed", STR_FMT(x->address));
+	return LANE_KEEP;
+}
+
+static enum lane_exec change_send_only(struct change *x)
+{
+	x->c->account = find_account(x);
+	if (!x->c->account)
+		return no_account(x);
+	exec(x, SQL_ACCOUNT_SET_SEND_ONLY, DB_ARGS(db_int(x->c->account), db_int(x->c->send_only)),
+	    NULL);
+	err_set(&x->done, "account %.*s %s", STR_FMT(x->address),
+	    x->c->send_only ? "takes no more mail" : "takes mail again");
+	return LANE_KEEP;
+}
+
+static enum lane_exec change_quota(struct change *x)
+{
+	x->c->account = find_account(x);
+	if (!x->c->account)
+		return no_account(x);
+	exec(x, SQL_ACCOUNT_SET_QUOTA,
+	    DB_ARGS(db_int(x->c->account), db_int(x->c->quota_bytes), db_int(x->c->quota_messages)),
+	    NULL);
+	err_set(&x->done, "quota of %.*s set to %lld octets, %lld messages", STR_FMT(x->address),
+	    (long long)x->c->quota_bytes, (long long)x->c->quota_messages);
+	return LANE_KEEP;
+}
+
+/* ---- aliases ---- */
+
+static enum accept_class resolve(struct change *x, struct str local, struct str domain)
+{
+	static const struct directory_config plain;
+	struct directory_answer answer = {.class = ACCEPT_TROUBLE};
+
+	failed(x, directory_resolve(
+		      x->db, x->c->cfg ? x->c->cfg : &plain, x->arena, local, domain, 0, &answer));
+	return answer.class;
+}
+
+/* A local part that stands for all of them; no account has a space in its name. */
+static struct str probe(struct str local)
+{
+	return local.n ? local : STR("any one");
+}
+
+/* Tried by doing: the new row is there when its ways are walked, and undone with the refusal. */
+static enum lane_exec alias_add(struct change *x)
+{
+	struct directory_change *c = x->c;
+	int64_t added = 0;
+
+	if (!domain_exists(x, c->domain))
+		return no_domain(x);
+	exec(x, SQL_ALIAS_ADD,
+	    DB_ARGS(db_text(c->domain), db_text(c->local), db_text(c->target_domain),
+		db_text(c->target_local), db_int(x->now)),
+	    &added);
+	if (added == 0 && x->code == DB_OK)
+		return refuse(x, "the alias %.*s leads to %.*s already", STR_FMT(x->address),
+		    STR_FMT(x->target));
+	if (c->target_local.n && resolve(x, c->target_local, c->target_domain) == ACCEPT_UNKNOWN)
+		return refuse(x,
+		    "there is no account or alias %.*s; add it first with: "
+		    "godwit account add %.*s",
+		    STR_FMT(x->target), STR_FMT(x->target));
+	if (resolve(x, probe(c->local), c->domain) == ACCEPT_TROUBLE)
+		return refuse(x, "an alias %.*s to %.*s would lead in a circle, or too far",
+		    STR_FMT(x->address), STR_FMT(x->target));
+	err_set(&x->done, "alias %.*s to %.*s added", STR_FMT(x->address), STR_FMT(x->target));
+	return LANE_KEEP;
+}
+
+static enum lane_exec alias_remove(struct change *x)
+{
+	struct directory_change *c = x->c;
+	int64_t removed = 0;
+
+	if (c->target_domain.n)
+		exec(x, SQL_ALIAS_DELETE,
+		    DB_ARGS(db_text(c->domain), db_text(c->local), db_text(c->target_domain),
+			db_text(c->target_local)),
+		    &removed);
+	else
+		exec(x, SQL_ALIAS_DELETE_ALL, DB_ARGS(db_text(c->domain), db_text(c->local)),
+		    &removed);
+	if (removed == 0 && c->target_domain.n)
+		return refuse(x,
+		    "there is no alias %.*s to %.*s; those there are: godwit alias list",
+		    STR_FMT(x->address), STR_FMT(x->target));
+	if (removed == 0)
+		return refuse(x, "there is no alias %.*s; those there are: godwit alias list",
+		    STR_FMT(x->address));
+	err_set(&x->done, "alias %.*s removed", STR_FMT(x->address));
+	return LANE_KEEP;
+}
+
+/* ---- the request ---- */
+
+static change_fn *const verbs[DIRECTORY_VERBS] = {
+    [DIRECTORY_DOMAIN_ADD] = domain_add,
+    [DIRECTORY_DOMAIN_REMOVE] = domain_remove,
+    [DIRECTORY_ACCOUNT_ADD] = account_add,
+    [DIRECTORY_ACCOUNT_REMOVE] = account_remove,
+    [DIRECTORY_ACCOUNT_DISABLE] = account_disable,
+    [DIRECTORY_ACCOUNT_ENABLE] = account_enable,
+    [DIRECTORY_PASSWORD] = change_password,
+    [DIRECTORY_SEND_ONLY] = change_send_only,
+    [DIRECTORY_QUOTA] = change_quota,
+    [DIRECTORY_ALIAS_ADD] = alias_add,
+    [DIRECTORY_ALIAS_REMOVE] = alias_remove,
+};
+
+static void record(struct change *x)
+{
+	int64_t id = number(x, SQL_META_NEXT, DB_ARGS(db_text(STR("admin"))));
+
+	exec(x, SQL_ADMIN_LOG_ADD,
+	    DB_ARGS(
+		db_int(id), db_int(x->now), db_text(x->c->who), db_text(str_of_c(x->done.text))),
+	    NULL);
+}
+
+static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct directory_change *c = LIST_ENTRY(op, struct directory_change, op);
+	struct change x = {.c = c, .db = db, .arena = arena_new(), .now = now};
+	enum lane_exec result;
+
+	c->refused = false;
+	c->account = 0;
+	x.address = address_text(x.arena, c->local, c->domain);
+	x.target = address_text(x.arena, c->target_local, c->target_domain);
+	result = verbs[c->verb](&x);
+	if (result == LANE_KEEP && x.code == DB_OK)
+		record(&x);
+	arena_free(&x.arena);
+	return x.code == DB_OK ? result : LANE_BROKEN;
+}
+
+void directory_change_init(struct directory_change *c)
+{
+	MUST(c->verb < DIRECTORY_VERBS);
+	list_init(&c->op.link);
+	c->op.exec = change_exec;
+	c->refused = false;
+	c->account = 0;
+}

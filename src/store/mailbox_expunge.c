@@ -1,0 +1,97 @@
+/*
+ * Taking messages out of a mailbox: one modseq for the whole request, its rows marked, the counters
+ * of mailbox and account and the change feed in the same commit. A row that is marked already stays as
+ * it is, so that doing it again changes nothing.
+ */
+#include "store/mailbox.h"
+
+#include "store/change.h"
+
+struct sums {
+	int64_t messages, octets;
+};
+
+static enum db_code sum_range(
+    struct db *db, const struct mailbox_expunge *x, struct range r, int64_t modseq, struct sums *s)
+{
+	struct db_query *q = db_begin_query(db, SQL_EXPUNGE_SUM,
+	    DB_ARGS(db_int(x->account), db_int(x->mailbox), db_int(r.first), db_int(r.last),
+		db_int(modseq)));
+
+	if (db_step(q) == DB_ROW) {
+		s->messages += db_col_int(q, 0);
+		s->octets += db_col_int(q, 1);
+	}
+	return db_end(q);
+}
+
+static enum db_code expunge_range(struct db *db, const struct mailbox_expunge *x, struct range r,
+    int64_t modseq, int64_t now, struct sums *s)
+{
+	int64_t changes = 0;
+	enum db_code code = db_exec(db, SQL_EXPUNGE_RANGE,
+	    DB_ARGS(db_int(x->account), db_int(x->mailbox), db_int(r.first), db_int(r.last),
+		db_int(modseq), db_int(now)),
+	    &changes);
+
+	if (code != DB_OK || changes == 0)
+		return code;
+	code = sum_range(db, x, r, modseq, s);
+	if (code != DB_OK)
+		return code;
+	return db_exec(db, SQL_EXPUNGE_CHANGES,
+	    DB_ARGS(db_int(x->account), db_int(x->mailbox), db_int(r.first), db_int(r.last),
+		db_int(modseq), db_int(CHANGE_EMAIL), db_int(CHANGE_DESTROYED)),
+	    NULL);
+}
+
+static enum db_code count_out(
+    struct db *db, const struct mailbox_expunge *x, int64_t modseq, struct sums s)
+{
+	enum db_code code = db_exec(db, SQL_MAILBOX_TAKE_OUT,
+	    DB_ARGS(db_int(x->account), db_int(x->mailbox), db_int(modseq), db_int(s.messages),
+		db_int(s.octets)),
+	    NULL);
+
+	if (code != DB_OK)
+		return code;
+	return db_exec(db, SQL_ACCOUNT_REFUND,
+	    DB_ARGS(db_int(x->account), db_int(s.octets), db_int(s.messages)), NULL);
+}
+
+static enum lane_exec expunge_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct mailbox_expunge *x = LIST_ENTRY(op, struct mailbox_expunge, op);
+	struct sums s = {0};
+	int64_t modseq = 0;
+	enum db_code code = db_get_int(
+	    db, SQL_ACCOUNT_NEXT_MODSEQ, DB_ARGS(db_int(x->account)), &modseq);
+
+	x->expunged = 0;
+	x->missing = code == DB_OK;
+	if (x->missing)
+		return LANE_UNDO;
+	code = code == DB_ROW ? DB_OK : code;
+	for (size_t i = 0; i < x->uids.n && code == DB_OK; i++)
+		code = expunge_range(db, x, x->uids.v[i], modseq, now, &s);
+	if (code == DB_OK && s.messages > 0)
+		code = count_out(db, x, modseq, s);
+	if (code != DB_OK)
+		return LANE_BROKEN;
+	x->expunged = s.messages;
+	return s.messages > 0 ? LANE_KEEP : LANE_UNDO;
+}
+
+void mailbox_expunge_init(struct mailbox_expunge *x, int64_t account, int64_t mailbox)
+{
+	*x = (struct mailbox_expunge){.account = account, .mailbox = mailbox};
+	list_init(&x->op.link);
+	x->op.exec = expunge_exec;
+	x->op.frees = true;
+	ranges_init(&x->uids);
+}
+
+void mailbox_expunge_fini(struct mailbox_expunge *x)
+{
+	ranges_fini(&x->uids);
+}
