@@ -64,7 +64,7 @@ struct mime_part {
 	struct str id, description, md5, language, location;
 	struct str disposition; /* "attachment"; p is NULL without one */
 	struct mime_params disposition_params;
-	/* Of the root and of a MIME_PART_MESSAGE's child; else NULL. */
+	/* Of the root and of a MIME_PART_MESSAGE's child (NULL if it was too much); else NULL. */
 	struct mime_envelope *envelope;
 };
 
