@@ -100,17 +100,23 @@ static void begin_part(struct mime_scan *s, size_t parent, bool is_message)
 	s->in_header = true;
 }
 
-/* The part's body ends here: at a delimiter, or at the end of the message. */
+/*
+ * The part's body ends here: at a delimiter, or at the end of the message. The line end before a
+ * delimiter is the delimiter's, even where it is that of the header [RFC 2046 5.1.1].
+ */
 static void end_part(struct mime_scan *s, size_t index, bool delimiter)
 {
 	struct mime_part *part = &s->msg.parts[index];
 	uint64_t end = delimiter ? s->prev_end : s->at;
-	uint64_t lines = s->msg.lines - part->lines;
 	uint64_t last = delimiter ? s->prev_end - s->prev_start : s->at - s->line_start;
+	uint64_t lines = s->msg.lines - part->lines;
 
-	part->body_size = end > part->body_offset ? end - part->body_offset : 0;
-	if (delimiter)
-		lines -= lines > 0;
+	if (part->header_offset > end)
+		part->header_offset = end;
+	if (part->body_offset > end)
+		part->body_offset = end;
+	part->body_size = end - part->body_offset;
+	lines -= delimiter && lines > 0;
 	part->lines = part->body_size ? lines + (last > 0) : 0;
 }
 
