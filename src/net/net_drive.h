@@ -34,15 +34,16 @@ struct net_drive_engine {
 	void (*eof)(void *ctx, int64_t now);
 
 	/*
-	 * Look for a pending effect and carry it out: done() at once, or later and then
-	 * net_drive_pump(). Called after everything that may have made one.
+	 * Look at the pending effect and carry it out, until there is none or it is left for later:
+	 * done() at once, or later and then net_drive_pump(). Called after everything that may have
+	 * changed the engine, also when output went out and a source may go on filling.
 	 */
 	void (*effects)(void *ctx);
 
 	/* net_drive_connect(): the connection stands. */
 	void (*connected)(void *ctx);
 
-	/* Answers net_drive_start_tls(). Not ok: closed() follows by itself. */
+	/* Answers net_drive_start_tls(). Not ok: closed() follows at once. */
 	void (*secured)(void *ctx, const struct net_tls_info *info);
 
 	/* The end: the drive is freed when this returns; the session may go in it. */

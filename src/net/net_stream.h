@@ -4,7 +4,7 @@
  *
  * Reading: what the handler does not consume is kept, and reading pauses until net_stream_resume();
  * memory per stream is thereby bounded. Writing: the caller watches net_stream_pending().
- * Each stream ends with exactly one closed(), its last callback.
+ * Each stream ends with exactly one closed(), its last callback. The process must ignore SIGPIPE.
  */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
@@ -47,7 +47,7 @@ struct net_stream_handler {
 	/* net_stream_connect(): the connection stands. */
 	void (*connected)(void *user);
 
-	/* Answers each net_stream_start_tls(). Not ok: closed() follows by itself. */
+	/* Answers each net_stream_start_tls(). Not ok: closed() follows at once. */
 	void (*secured)(void *user, const struct net_tls_info *info);
 
 	/* All that was written is on its way, after net_stream_pending() was above 0. */
@@ -73,9 +73,9 @@ void net_stream_set_handler(
     struct net_stream *s, const struct net_stream_handler *handler, void *user);
 
 /*
- * Queues octets; what the socket takes at once does not wait. Nothing is sent after net_stream_finish()
- * or before the connection stands; the queue's maximum is LIMIT_NET_QUEUE, more than that loses the
- * connection. During a handshake octets wait for its end.
+ * Queues octets; what the socket takes at once does not wait. Nothing is sent after net_stream_finish(),
+ * net_stream_shutdown() or on a closing stream. The queue's maximum is LIMIT_NET_QUEUE; more loses the
+ * connection. Aborts before the connection stands and during a handshake.
  */
 void net_stream_write(struct net_stream *s, struct str bytes);
 
@@ -85,7 +85,7 @@ void net_stream_give(struct net_stream *s, struct buf *b);
 /* Octets that wait to be sent. */
 size_t net_stream_pending(const struct net_stream *s);
 
-/* Offers kept octets again and goes on reading. Inside read() it takes effect after its return. */
+/* Offers kept octets again and goes on reading. Does nothing inside read(), whose result says it all. */
 void net_stream_resume(struct net_stream *s);
 
 struct net_tls_start {

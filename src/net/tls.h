@@ -30,8 +30,8 @@ struct tls_ctx *tls_server_new(
 void tls_server_set_tickets(struct tls_ctx *ctx, struct str tickets);
 
 /*
- * A client's context that trusts the authorities in a PEM file; NULL: the system's. NULL with a
- * sentence when the file cannot be read or holds none.
+ * A client's context that trusts the authorities in a PEM file; NULL: the system's; "": nobody, for
+ * streams that do not verify. NULL with a sentence when the file cannot be read or holds none.
  */
 struct tls_ctx *tls_client_new(const char *ca_file, struct err *e);
 
@@ -39,6 +39,9 @@ struct tls_ctx *tls_ref(struct tls_ctx *ctx);
 
 /* Takes NULL, sets NULL. */
 void tls_unref(struct tls_ctx **ctx);
+
+/* Made by tls_client_new()? */
+bool tls_is_client(const struct tls_ctx *ctx);
 
 /* OpenSSL's own; for net/ only. */
 SSL_CTX *tls_ssl_ctx(struct tls_ctx *ctx);

@@ -1,0 +1,194 @@
+/* Certificates: the self-signed one of the first minute, and what one says about itself. */
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/tls.h"
+
+#define VALID_MS   (3650 * DAY_MS)
+#define CN_MAX     64 /* ub-common-name [RFC 5280 A.1] */
+#define SERIAL_LEN 16
+
+static bool add_extension(X509 *x, int nid, const char *value)
+{
+	X509V3_CTX v3;
+	X509_EXTENSION *ext;
+	bool ok;
+
+	X509V3_set_ctx_nodb(&v3);
+	X509V3_set_ctx(&v3, x, x, NULL, NULL, 0);
+	ext = X509V3_EXT_conf_nid(NULL, &v3, nid, value);
+	ok = ext && X509_add_ext(x, ext, -1);
+	X509_EXTENSION_free(ext);
+	return ok;
+}
+
+static bool set_serial(X509 *x)
+{
+	uint8_t bytes[SERIAL_LEN];
+	BIGNUM *number;
+	bool ok;
+
+	if (RAND_bytes(bytes, sizeof bytes) != 1)
+		return false;
+	bytes[0] = (bytes[0] & 0x7f) | 0x40; /* positive, full length */
+	number = BN_bin2bn(bytes, sizeof bytes, NULL);
+	ok = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x));
+	BN_free(number);
+	return ok;
+}
+
+/* A name that is too long for the common name stands in the alternative names only. */
+static bool set_names(X509 *x, struct str hostname)
+{
+	static const struct str fallback = STR_INIT("mail server");
+	struct str cn = hostname.n <= CN_MAX ? hostname : fallback;
+	X509_NAME *name = X509_get_subject_name(x);
+
+	return X509_NAME_add_entry_by_NID(
+		   name, NID_commonName, MBSTRING_UTF8, cn.p, (int)cn.n, -1, 0) &&
+	       X509_set_issuer_name(x, name);
+}
+
+static bool set_extensions(X509 *x, struct str hostname)
+{
+	struct buf alt;
+	bool ok;
+
+	buf_init(&alt, KIB);
+	buf_lit(&alt, "DNS:");
+	buf_str(&alt, hostname);
+	if (!str_eq_i(hostname, STR("localhost")))
+		buf_lit(&alt, ",DNS:localhost");
+	ok = !alt.overflow && add_extension(x, NID_subject_alt_name, buf_cstr(&alt)) &&
+	     add_extension(x, NID_basic_constraints, "critical,CA:FALSE") &&
+	     add_extension(x, NID_key_usage, "critical,digitalSignature") &&
+	     add_extension(x, NID_ext_key_usage, "serverAuth") &&
+	     add_extension(x, NID_subject_key_identifier, "hash");
+	buf_fini(&alt);
+	return ok;
+}
+
+static bool fill(X509 *x, EVP_PKEY *key, struct str hostname, int64_t now)
+{
+	return X509_set_version(x, X509_VERSION_3) && set_serial(x) &&
+	       ASN1_TIME_set(X509_getm_notBefore(x), (time_t)((now - DAY_MS) / SECOND_MS)) &&
+	       ASN1_TIME_set(X509_getm_notAfter(x), (time_t)((now + VALID_MS) / SECOND_MS)) &&
+	       X509_set_pubkey(x, key) && set_names(x, hostname) && set_extensions(x, hostname) &&
+	       X509_sign(x, key, EVP_sha256()) > 0;
+}
+
+static void take_bio(BIO *bio, struct buf *out)
+{
+	char *p;
+	long n = BIO_get_mem_data(bio, &p);
+
+	buf_add(out, p, (size_t)n);
+	mem_wipe(p, (size_t)n);
+}
+
+static bool put_pem(X509 *x, EVP_PKEY *key, struct buf *certificate_out, struct buf *key_out)
+{
+	BIO *a = BIO_new(BIO_s_mem()), *b = BIO_new(BIO_s_mem());
+	bool ok = a && b && PEM_write_bio_X509(a, x) &&
+		  PEM_write_bio_PrivateKey(b, key, NULL, NULL, 0, NULL, NULL);
+
+	if (ok) {
+		take_bio(a, certificate_out);
+		take_bio(b, key_out);
+	}
+	BIO_free(a);
+	BIO_free(b);
+	return ok;
+}
+
+/* The name goes into a comma-separated list: only what a domain name may hold. */
+static bool is_host_name(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		uint8_t c = s.p[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+		    c != '-' && c != '.')
+			return false;
+	}
+	return s.n > 0 && s.n <= 253;
+}
+
+int tls_self_signed(
+    struct str hostname, int64_t now, struct buf *certificate, struct buf *key, struct err *e)
+{
+	EVP_PKEY *pkey;
+	X509 *x;
+	int rc = 0;
+
+	if (!is_host_name(hostname))
+		return err_set(e, "no certificate can be made for \"%.*s\": it is no host name",
+		    STR_FMT(str_sub(hostname, 0, 100)));
+	ERR_clear_error();
+	pkey = EVP_EC_gen("P-256");
+	x = X509_new();
+	if (!pkey || !x || !fill(x, pkey, hostname, now) || !put_pem(x, pkey, certificate, key))
+		rc = tls_err(e, "the certificate cannot be made");
+	X509_free(x);
+	EVP_PKEY_free(pkey);
+	return rc;
+}
+
+/* ---- reading ---- */
+static int64_t asn1_ms(const ASN1_TIME *t)
+{
+	struct tm tm;
+
+	if (!ASN1_TIME_to_tm(t, &tm))
+		return 0;
+	return clock_from_civil(&(struct civil){.year = tm.tm_year + 1900,
+	    .month = tm.tm_mon + 1,
+	    .day = tm.tm_mday,
+	    .hour = tm.tm_hour,
+	    .minute = tm.tm_min,
+	    .second = tm.tm_sec});
+}
+
+static void put_subject(X509 *x, struct tls_facts *facts)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	size_t max = sizeof facts->subject - 1;
+	char *p;
+	long n;
+
+	MUST(bio);
+	X509_NAME_print_ex(bio, X509_get_subject_name(x), 0, XN_FLAG_RFC2253);
+	n = BIO_get_mem_data(bio, &p);
+	if (n > 0)
+		memcpy(facts->subject, p, (size_t)n < max ? (size_t)n : max);
+	BIO_free(bio);
+}
+
+int tls_certificate_facts(struct str certificate, struct tls_facts *facts_r, struct err *e)
+{
+	BIO *bio = BIO_new_mem_buf(
+	    certificate.p ? (const void *)certificate.p : "", (int)certificate.n);
+	X509 *x;
+	struct tls_facts facts = {0};
+	char passphrase[] = ""; /* or OpenSSL would ask for one */
+
+	MUST(bio);
+	ERR_clear_error();
+	x = PEM_read_bio_X509(bio, NULL, NULL, passphrase);
+	BIO_free(bio);
+	if (!x)
+		return tls_err(e, "there is no readable PEM certificate");
+	facts.not_before = asn1_ms(X509_get0_notBefore(x));
+	facts.not_after = asn1_ms(X509_get0_notAfter(x));
+	facts.self_signed = X509_self_signed(x, 0) == 1;
+	put_subject(x, &facts);
+	X509_free(x);
+	*facts_r = facts;
+	return 0;
+}
