@@ -6,7 +6,7 @@
 #include "mime/mime_build.h"
 
 #include "base/ascii.h"
-#include "base/utf8.h"
+#include "base/limits.h"
 #include "mime/mime_charset.h"
 #include "mime/mime_content.h"
 #include "mime/mime_date.h"
