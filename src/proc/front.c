@@ -229,7 +229,7 @@ void front_on_closed(void *ctx, enum net_end end, const char *why)
 	ipc_call_cancel(&s->call);
 	if (s->started)
 		s->protocol->end(s);
-	if (!fs_handle_is_none(&s->handle) && f->role == SC_ROLE_USER) {
+	if (!fs_handle_is_none(&s->handle)) {
 		buf_init(&payload, 64);
 		fs_handle_put(&payload, &s->handle);
 		front_tell(f, FS_RELEASE, &payload);

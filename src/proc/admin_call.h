@@ -1,0 +1,27 @@
+/* Carries out an administrator's request: through the running server, or in this process when none runs. */
+#ifndef PROC_ADMIN_CALL_H
+#define PROC_ADMIN_CALL_H
+
+#include "ipc/admin.h"
+
+struct admin_call {
+	const char *dir;                     /* the data directory */
+	const struct admin_request *request; /* borrowed */
+
+	/* Each record's inside, for admin_field_next(); may be NULL. */
+	void (*record)(void *ctx, struct str record);
+	void *ctx;
+
+	/* The answer: a sentence for a person, may be empty; init it, fini it. */
+	struct buf *text;
+};
+
+/*
+ * Blocks until it is done. Gives the exit code: that of the reply, or EX_NOINPUT without a data
+ * directory, EX_NOPERM without the right to use it, EX_UNAVAILABLE when the server does not answer;
+ * text then says why and names the cure. Without a server the process becomes the data directory's
+ * owner when it is root, and its working directory changes.
+ */
+int admin_call(struct admin_call *call);
+
+#endif

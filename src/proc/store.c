@@ -1,0 +1,252 @@
+/*
+ * The store process.
+ *
+ * Capabilities: the store side's user; after ready(): the data directory, which is the working
+ * directory; the descriptors are the link to the supervisor, the admin socket, one link a front. No
+ * sockets are made, no programs started.
+ */
+#include "proc/store.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/net_listen.h"
+#include "proc/child.h"
+#include "proc/log.h"
+#include "proc/process.h"
+
+#define TEND_MS      1000
+#define SESSIONS_MAX 100000
+
+static void on_wake(uv_async_t *async)
+{
+	struct store_process *sp = async->data;
+
+	store_reap(sp->store);
+}
+
+/* From the lane's, a reader's or the password thread. */
+static void wake(void *ctx)
+{
+	struct store_process *sp = ctx;
+
+	uv_async_send(&sp->wake);
+}
+
+/* ---- housekeeping ---- */
+static void tend_done(struct lane_op *op)
+{
+	struct store_process *sp = LIST_ENTRY(op, struct store_process, maintain.op);
+
+	sp->tending = false;
+	if (op->result == LANE_DONE && sp->maintain.more)
+		uv_timer_start(&sp->tend, sp->tend.timer_cb, 20, TEND_MS);
+}
+
+static void on_tend(uv_timer_t *timer)
+{
+	struct store_process *sp = timer->data;
+
+	uv_timer_start(&sp->tend, on_tend, TEND_MS, TEND_MS);
+	if (sp->tending || !store_is_accepting(sp->store))
+		return;
+	sp->tending = true;
+	store_write(sp->store, &sp->maintain.op);
+}
+
+static void start_tending(struct store_process *sp)
+{
+	struct maintain_config cfg = {.undelete_ms = sp->config->undelete,
+	    .history_ms = sp->config->history, .blobs = sp->store->blobs};
+
+	maintain_init(&sp->maintain, &cfg);
+	sp->maintain.op.done = tend_done;
+	uv_timer_init(sp->loop, &sp->tend);
+	sp->tend.data = sp;
+	uv_timer_start(&sp->tend, on_tend, TEND_MS, TEND_MS);
+}
+
+/* ---- start ---- */
+static struct directory_config directory_of(const struct config_snapshot *c)
+{
+	return (struct directory_config){
+	    .separator = c->subaddress_separator.n ? (char)c->subaddress_separator.p[0] : 0,
+	    .postmaster = c->postmaster,
+	};
+}
+
+static struct store_config store_config_of(struct store_process *sp)
+{
+	const struct config_snapshot *c = sp->config;
+	struct store_config cfg = store_defaults(STORE_SERVER);
+
+	cfg.directory = sp->directory;
+	cfg.admit.total = c->limits.connections;
+	cfg.admit.per_address = c->limits.connections_per_address;
+	cfg.admit.per_network = c->limits.connections_per_network;
+	cfg.admit.auth_failures = c->limits.auth_failures;
+	cfg.admit.ban_ms = c->limits.ban_time;
+	cfg.admit.trusted = c->trusted_networks.v;
+	cfg.admit.trusted_n = c->trusted_networks.n;
+	cfg.sessions_max = SESSIONS_MAX;
+	cfg.undelete_ms = c->undelete;
+	cfg.history_ms = c->history;
+	cfg.min_free = c->min_free;
+	cfg.wake = wake;
+	cfg.wake_ctx = sp;
+	return cfg;
+}
+
+static int process_start(void *ctx, const struct sc_start *start, const char **user_r, struct err *e)
+{
+	struct store_process *sp = ctx;
+
+	if (config_decode(start->snapshot, &sp->config))
+		return err_set(e, "the supervisor sent a configuration that cannot be read");
+	*user_r = (const char *)sp->config->user_store.p;
+	log_setup("store", (enum log_level)sp->config->log_level);
+	return 0;
+}
+
+static int process_ready(void *ctx, struct err *e)
+{
+	struct store_process *sp = ctx;
+	struct store_config cfg;
+	enum datadir_code code;
+
+	uv_async_init(sp->loop, &sp->wake, on_wake);
+	sp->wake.data = sp;
+	sp->directory = directory_of(sp->config);
+	sp->started = clock_now();
+	cfg = store_config_of(sp);
+	sp->store = store_open(".", &cfg, &code, e); /* the supervisor stands in the data directory */
+	if (!sp->store)
+		return -1;
+	if (db_open(DATADIR_DB, DB_READER, &sp->db, e) != DB_OK)
+		return -1;
+	start_tending(sp);
+	child_tell(SC_READY, (struct str){NULL, 0});
+	return 0;
+}
+
+/* ---- the supervisor's events ---- */
+static void on_admin_accepted(void *user, int fd, const struct net_addr *peer)
+{
+	store_admin_link_new(user, fd);
+}
+
+static const struct net_acceptor_handler admin_handler = {.accepted = on_admin_accepted};
+
+static void add_admin_socket(struct store_process *sp, int fd)
+{
+	static struct net_acceptor *acceptor; /* one for the life of the process */
+	struct err e;
+
+	net_acceptor_free(&acceptor);
+	if (net_acceptor_new(sp->loop, fd, &admin_handler, sp, &acceptor, &e))
+		log_note(LOG_ERROR, "admin-socket", e.text);
+}
+
+static void set_processes(struct store_process *sp, struct str payload)
+{
+	struct cur c = cur_of(payload);
+
+	sp->process_count = 0;
+	while (cur_left(&c) && sp->process_count < STORE_PROCESSES &&
+	    sc_process_next(&c, &sp->processes[sp->process_count]))
+		sp->process_count++;
+}
+
+/*
+ * What a new configuration changes here: the directory's rules and the log level. Limits and times
+ * given to the store at its opening hold until its next start.
+ */
+static void set_config(struct store_process *sp, struct str payload)
+{
+	struct sc_start start;
+	struct config_snapshot *fresh, *old = sp->config;
+
+	if (!sc_start_get(payload, &start) || config_decode(start.snapshot, &fresh))
+		return;
+	sp->config = fresh;
+	sp->directory = directory_of(fresh);
+	sp->store->cfg.directory = sp->directory;
+	log_setup("store", (enum log_level)fresh->log_level);
+	/* admit borrows the networks of the snapshot it was opened with: that one stays */
+	if (old->number != 1)
+		config_unref(&old);
+}
+
+static void finish_if_idle(struct store_process *sp)
+{
+	if (!sp->draining || store_front_busy(sp) || sp->tending)
+		return;
+	db_close(&sp->db);
+	store_close(&sp->store);
+	child_exit(0);
+}
+
+static void on_finish_check(uv_check_t *check)
+{
+	finish_if_idle(check->data);
+}
+
+static void drain(struct store_process *sp)
+{
+	static uv_check_t check; /* from here to the end of the process */
+
+	if (sp->draining)
+		return;
+	sp->draining = true;
+	uv_timer_stop(&sp->tend);
+	uv_check_init(sp->loop, &check);
+	check.data = sp;
+	uv_check_start(&check, on_finish_check);
+	uv_async_send(&sp->wake);
+}
+
+static void process_event(void *ctx, uint16_t type, struct str payload, int fd)
+{
+	struct store_process *sp = ctx;
+	enum sc_role role;
+	uint16_t node;
+	uint8_t listener;
+
+	switch (type) {
+	case SC_PEER:
+		if (fd >= 0 && sc_peer_get(payload, &role, &node)) {
+			store_front_new(sp, role, node, fd);
+			return;
+		}
+		break;
+	case SC_LISTENER:
+		if (fd >= 0 && sc_listener_get(payload, &listener) && listener == SC_LISTENER_ADMIN) {
+			add_admin_socket(sp, fd);
+			return;
+		}
+		break;
+	case SC_PROCESSES:
+		set_processes(sp, payload);
+		break;
+	case SC_CONFIG:
+		set_config(sp, payload);
+		break;
+	case SC_DRAIN:
+		drain(sp);
+		break;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static const struct child_role role = {"godwit: store", process_start, process_ready, process_event};
+
+int store_main(void)
+{
+	struct store_process sp = {.loop = uv_default_loop()};
+
+	list_init(&sp.fronts);
+	list_init(&sp.admins);
+	return child_run(&role, &sp, sp.loop);
+}

@@ -1,0 +1,49 @@
+/*
+ * Inside of the store process: what its files share. It alone sees the data directory; it has no
+ * network. One loop; the lane, the readers and the password thread call back into it.
+ */
+#ifndef PROC_STORE_H
+#define PROC_STORE_H
+
+#include <uv.h>
+
+#include "config/config.h"
+#include "ipc/super_child.h"
+#include "proc/peer.h"
+#include "proc/store_admin.h"
+#include "store/store.h"
+
+#define STORE_PROCESSES 64
+
+struct store_process {
+	uv_loop_t *loop;
+	struct config_snapshot *config;
+	struct store *store;
+	struct db *db; /* read-only, of this thread: short look-ups */
+	struct directory_config directory;
+	struct list fronts; /* of struct store_front */
+	struct list admins; /* of struct store_admin_link */
+	uint64_t next_link;
+	uv_async_t wake;
+	uv_timer_t tend;
+	bool tending;
+	struct maintain maintain;
+	struct sc_process processes[STORE_PROCESSES];
+	size_t process_count;
+	int64_t started;
+	bool draining;
+};
+
+/* A link to a front has come. */
+void store_front_new(struct store_process *sp, enum sc_role role, uint16_t node, int fd);
+
+/* Requests of fronts that are not answered yet. */
+size_t store_front_busy(const struct store_process *sp);
+
+/* A connection on the admin socket has come. */
+void store_admin_link_new(struct store_process *sp, int fd);
+
+/* The store as the admin commands see it. */
+struct admin_context store_admin_context(struct store_process *sp);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * The administrator's commands on an open store: one job a request, carried out in steps that each
+ * read or change a bounded piece. The store process runs them for the admin socket; the same code
+ * runs inside the command line while no server does.
+ */
+#ifndef PROC_STORE_ADMIN_H
+#define PROC_STORE_ADMIN_H
+
+#include "base/arena.h"
+#include "ipc/admin.h"
+#include "ipc/super_child.h"
+#include "store/store.h"
+
+/* What a job works on; outlives it. */
+struct admin_context {
+	struct store *store;
+	struct db *db; /* read-only */
+	const struct directory_config *directory;
+	struct str hostname;
+	bool online; /* a server: processes and started are known */
+	int64_t started;
+	const struct sc_process *processes;
+	size_t process_count;
+};
+
+enum admin_step {
+	ADMIN_STEP_MORE, /* there may be records in out; call again */
+	ADMIN_STEP_WAIT, /* the job's woken() will be called */
+	ADMIN_STEP_DONE, /* reply is set; out may hold the last records */
+};
+
+struct admin_job;
+
+/*
+ * A job for an encoded request. who: the administrator, for the record of changes. woken: called
+ * (never from inside a step) when a waiting job can go on. NULL for a malformed request.
+ */
+struct admin_job *admin_job_new(const struct admin_context *ctx, struct str request, struct str who,
+    void (*woken)(void *user), void *user);
+
+/* Not while it waits. Takes NULL, sets NULL. */
+void admin_job_free(struct admin_job **job);
+
+enum admin_step admin_job_step(struct admin_job *job);
+
+/* Records since the last step, to be cleared by the caller. */
+struct buf *admin_job_out(struct admin_job *job);
+
+/* After ADMIN_STEP_DONE. */
+struct admin_reply admin_job_reply(const struct admin_job *job);
+
+#endif

@@ -1,0 +1,510 @@
+/*
+ * The link to one front: who is connected, logins, recipients. The front may be taken over: what it
+ * says of its peers counts only against limits; trust comes from the kernel, authority from handles.
+ */
+#include "proc/store_front.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "proc/child.h"
+#include "proc/log.h"
+
+/* ---- connections, views, sessions of the link ---- */
+struct store_conn *store_front_conn(struct store_front *f, uint32_t session)
+{
+	struct hash_node *n = hash_first(&f->conns, session);
+
+	return n ? HASH_ENTRY(n, struct store_conn, node) : NULL;
+}
+
+static uint64_t handle_hash(const struct fs_handle *h)
+{
+	uint64_t v;
+
+	memcpy(&v, h->b, sizeof v); /* handles are random */
+	return v;
+}
+
+struct store_view *store_front_view(struct store_front *f, const struct fs_handle *handle)
+{
+	struct hash_node *n = hash_first(&f->views, handle_hash(handle));
+
+	for (; n; n = hash_next(n)) {
+		struct store_view *v = HASH_ENTRY(n, struct store_view, node);
+
+		if (memcmp(v->handle.b, handle->b, sizeof handle->b) == 0)
+			return v;
+	}
+	return NULL;
+}
+
+void store_view_unref(struct store_view *v)
+{
+	if (--v->refs)
+		return;
+	mailbox_snapshot_fini(&v->snapshot);
+	mem_free(v);
+}
+
+struct session *store_front_session(struct store_front *f, const struct fs_handle *handle)
+{
+	struct session_handle h;
+
+	memcpy(h.b, handle->b, sizeof h.b);
+	return session_find(&f->sp->store->sessions, f->id, &h);
+}
+
+static bool open_session(struct store_front *f, int64_t account, struct fs_handle *handle_r)
+{
+	struct session *s = session_open(&f->sp->store->sessions, f->id, account);
+
+	if (s)
+		memcpy(handle_r->b, s->handle.b, sizeof handle_r->b);
+	return s;
+}
+
+static void free_if_unused(struct store_front *f)
+{
+	if (f->peer || f->busy)
+		return;
+	hash_fini(&f->conns);
+	hash_fini(&f->views);
+	list_remove(&f->link);
+	mem_free(f);
+}
+
+void store_front_hold(struct store_front *f)
+{
+	f->busy++;
+}
+
+void store_front_unhold(struct store_front *f)
+{
+	f->busy--;
+	free_if_unused(f);
+}
+
+size_t store_front_busy(const struct store_process *sp)
+{
+	size_t busy = 0;
+
+	LIST_FOREACH(&sp->fronts, it)
+		busy += LIST_ENTRY(it, struct store_front, link)->busy;
+	return busy;
+}
+
+void store_front_done(struct ipc_request *r, enum fs_verdict verdict, const char *text)
+{
+	struct fs_done m = {.verdict = verdict, .text = str_of_c(text)};
+	struct buf b;
+
+	buf_init(&b, 1024);
+	fs_done_put(&b, &m);
+	ipc_request_end(r, buf_view(&b));
+	buf_fini(&b);
+}
+
+/* ---- ADMIT and LEAVE ---- */
+
+/* The local user behind a connection of our own Unix socket, or -1. Only the kernel is believed. */
+static int64_t local_user(int fd)
+{
+	struct sockaddr_un name;
+	struct ucred cred;
+	socklen_t len = sizeof name, cred_len = sizeof cred;
+	struct str path;
+
+	memset(&name, 0, sizeof name);
+	if (fd < 0 || getsockname(fd, (struct sockaddr *)&name, &len) || name.sun_family != AF_UNIX)
+		return -1;
+	path = str_of(name.sun_path, strnlen(name.sun_path, sizeof name.sun_path));
+	if (!str_has_suffix_i(path, STR("run/sendmail.sock")) ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_len) || cred.uid == (uid_t)-1)
+		return -1;
+	return cred.uid;
+}
+
+/* The kernel says that the socket's peer is in a network that may relay. */
+static bool is_trusted(const struct store_process *sp, int fd)
+{
+	const struct config_nets *nets = &sp->config->trusted_networks;
+	struct sockaddr_storage sys;
+	socklen_t len = sizeof sys;
+	struct net_addr addr;
+
+	if (fd < 0 || getpeername(fd, (struct sockaddr *)&sys, &len) ||
+	    !net_addr_from_sys(&sys, len, &addr))
+		return false;
+	for (size_t i = 0; i < nets->n; i++)
+		if (ip_in(&addr.ip, &nets->v[i]))
+			return true;
+	return false;
+}
+
+/* Counts the connection; false with the reason when it is not welcome. */
+static bool count_conn(struct store_front *f, struct store_conn *c, struct buf *why)
+{
+	struct admit *a = f->sp->store->admit;
+	enum admit_verdict v;
+
+	if (c->listener == FS_LISTENER_SENDMAIL)
+		return true;
+	v = admit_open(a, &c->ip, clock_mono());
+	if (v != ADMIT_OK) {
+		admit_put_reason(a, why, v, &c->ip, clock_mono());
+		return false;
+	}
+	c->counted = true;
+	return true;
+}
+
+static void admit_conn(struct store_front *f, const struct fs_admit *m, int fd,
+    struct fs_admit_reply *reply, struct buf *text)
+{
+	struct store_conn *c = mem_new(struct store_conn);
+	int64_t uid = m->listener == FS_LISTENER_SENDMAIL ? local_user(fd) : -1;
+
+	c->session = m->session;
+	c->listener = m->listener;
+	c->ip = m->peer;
+	hash_insert(&f->conns, &c->node, c->session);
+	if (m->listener == FS_LISTENER_SENDMAIL && uid < 0) {
+		*reply = (struct fs_admit_reply){.verdict = FS_REFUSED,
+		    .text = STR("The kernel does not say which local user this is")};
+		return;
+	}
+	if (!count_conn(f, c, text)) {
+		*reply = (struct fs_admit_reply){.verdict = FS_TEMPORARY, .text = buf_view(text)};
+		return;
+	}
+	if (uid >= 0) {
+		buf_lit(text, "uid ");
+		buf_i64(text, uid);
+		reply->user = buf_view(text);
+	}
+	if ((uid >= 0 || is_trusted(f->sp, fd)) && !open_session(f, 0, &reply->handle))
+		*reply = (struct fs_admit_reply){
+		    .verdict = FS_TEMPORARY, .text = STR("The server is full, try again later")};
+}
+
+static void take_admit(struct store_front *f, struct ipc_request *r, struct str payload, int fd)
+{
+	struct fs_admit_reply reply = {.verdict = FS_REFUSED, .text = STR("A session number in use")};
+	struct fs_admit m;
+	struct buf b, text;
+
+	buf_init(&b, 1024);
+	buf_init(&text, FS_TEXT_MAX);
+	if (fs_admit_get(payload, &m) && !store_front_conn(f, m.session)) {
+		reply = (struct fs_admit_reply){.verdict = FS_OK};
+		admit_conn(f, &m, fd, &reply, &text);
+	}
+	if (fd >= 0)
+		close(fd);
+	fs_admit_reply_put(&b, &reply);
+	ipc_request_end(r, buf_view(&b));
+	buf_fini(&b);
+	buf_fini(&text);
+}
+
+static void conn_free(struct hash_node *node, void *ctx)
+{
+	struct store_front *f = ctx;
+	struct store_conn *c = HASH_ENTRY(node, struct store_conn, node);
+
+	if (c->counted)
+		admit_close(f->sp->store->admit, &c->ip);
+	hash_remove(&f->conns, node);
+	mem_free(c);
+}
+
+static void take_leave(struct store_front *f, struct str payload)
+{
+	struct store_conn *c;
+	uint32_t session;
+
+	c = fs_leave_get(payload, &session) ? store_front_conn(f, session) : NULL;
+	if (c)
+		conn_free(&c->node, f);
+}
+
+/* ---- AUTH ---- */
+struct auth {
+	struct password_job job;
+	struct store_front *front;
+	struct ipc_request *request;
+	struct directory_login login;
+	struct arena *arena;
+	enum fs_listener listener;
+	bool banned;
+};
+
+static bool is_pop3(enum fs_listener l)
+{
+	return l == FS_LISTENER_POP3 || l == FS_LISTENER_POP3S;
+}
+
+/* What a right password is worth; opens the session. */
+static void auth_good(struct auth *a, struct fs_auth_reply *reply)
+{
+	reply->address = a->login.address;
+	if (a->login.state != DIRECTORY_ACTIVE || (a->login.send_only && is_pop3(a->listener))) {
+		reply->verdict = FS_DISABLED;
+		reply->text = a->login.send_only ? STR("this account only sends mail")
+						 : STR("this account is disabled");
+	} else if (!a->front->peer || !open_session(a->front, a->login.account, &reply->handle)) {
+		reply->verdict = FS_TEMPORARY;
+		reply->text = STR("too many sessions are open, try again later");
+	} else {
+		reply->verdict = FS_OK;
+	}
+}
+
+static void auth_finish(struct auth *a)
+{
+	struct fs_auth_reply reply = {.verdict = FS_REFUSED};
+	struct admit *admit = a->front->sp->store->admit;
+	struct buf b;
+
+	if (a->job.result == PASSWORD_GOOD) {
+		admit_auth_good(admit, &a->job.ip);
+		auth_good(a, &reply);
+	} else if (a->job.result == PASSWORD_BUSY) {
+		reply.verdict = FS_TEMPORARY;
+		reply.text = STR("too many logins at once, try again in a moment");
+	} else if (admit_auth_failed(admit, &a->job.ip, clock_mono())) {
+		log_open(LOG_WARN, "banned");
+		log_ip("ip", &a->job.ip);
+		log_close();
+	}
+	buf_init(&b, 1024);
+	fs_auth_reply_put(&b, &reply);
+	ipc_request_end(a->request, buf_view(&b));
+	buf_fini(&b);
+	store_front_unhold(a->front);
+	arena_free(&a->arena);
+	password_job_wipe(&a->job);
+	mem_free(a);
+}
+
+static void auth_checked(struct password_job *job)
+{
+	auth_finish(LIST_ENTRY(job, struct auth, job));
+}
+
+static void end_auth(struct ipc_request *r, enum fs_verdict verdict, struct str text)
+{
+	struct fs_auth_reply reply = {.verdict = verdict, .text = text};
+	struct buf b;
+
+	buf_init(&b, 1024);
+	fs_auth_reply_put(&b, &reply);
+	ipc_request_end(r, buf_view(&b));
+	buf_fini(&b);
+}
+
+/* Looks the name up and has the password checked; an unknown name costs the same hash. */
+static void start_auth(struct store_front *f, struct ipc_request *r, const struct fs_auth *m,
+    const struct store_conn *c)
+{
+	struct auth *a = mem_new(struct auth);
+
+	a->front = f;
+	a->request = r;
+	a->arena = arena_new();
+	a->listener = c->listener;
+	store_front_hold(f);
+	a->job.kind = PASSWORD_VERIFY;
+	a->job.ip = c->ip;
+	a->job.done = auth_checked;
+	if (directory_login(f->sp->db, a->arena, m->authcid, &a->login) != DB_OK) {
+		a->job.result = PASSWORD_BUSY;
+		auth_finish(a);
+		return;
+	}
+	/* acting for somebody else is nobody's right */
+	if (m->authzid.n && !str_eq_i(m->authzid, m->authcid) && !str_eq_i(m->authzid, a->login.address))
+		a->login = (struct directory_login){0};
+	a->job.account = a->login.account;
+	if (a->login.hash.n < sizeof a->job.hash && a->login.hash.n)
+		memcpy(a->job.hash, a->login.hash.p, a->login.hash.n);
+	memcpy(a->job.password, m->password.p, m->password.n);
+	a->job.password_n = m->password.n;
+	if (store_password(f->sp->store, &a->job))
+		auth_finish(a);
+}
+
+static void take_auth(struct store_front *f, struct ipc_request *r, struct str payload)
+{
+	const struct store_conn *c;
+	struct buf why;
+	struct fs_auth m;
+
+	c = fs_auth_get(payload, &m) ? store_front_conn(f, m.session) : NULL;
+	if (!c || m.password.n == 0) {
+		end_auth(r, FS_REFUSED, (struct str){NULL, 0});
+	} else if (admit_is_banned(f->sp->store->admit, &c->ip, clock_mono())) {
+		buf_init(&why, FS_TEXT_MAX);
+		admit_put_reason(f->sp->store->admit, &why, ADMIT_BANNED, &c->ip, clock_mono());
+		end_auth(r, FS_TEMPORARY, buf_view(&why));
+		buf_fini(&why);
+	} else {
+		start_auth(f, r, &m, c);
+	}
+}
+
+/* ---- RCPT ---- */
+static void take_rcpt(struct store_front *f, struct ipc_request *r, struct str payload)
+{
+	struct arena *a = arena_new();
+	struct fs_rcpt_reply reply = {.class = ACCEPT_TROUBLE};
+	struct directory_answer answer;
+	struct fs_rcpt m;
+	struct buf b, target;
+
+	buf_init(&b, 1024);
+	buf_init(&target, LIMIT_ADDRESS);
+	if (fs_rcpt_get(payload, &m) &&
+	    directory_resolve(f->sp->db, &f->sp->directory, a, m.local, m.domain, 0, &answer) == DB_OK) {
+		reply.class = answer.class;
+		if (answer.class == ACCEPT_REDIRECT && answer.count) {
+			buf_str(&target, answer.targets[0].local);
+			buf_byte(&target, '@');
+			buf_str(&target, answer.targets[0].domain);
+			reply.target = buf_view(&target);
+		}
+	}
+	fs_rcpt_reply_put(&b, &reply);
+	ipc_request_end(r, buf_view(&b));
+	buf_fini(&b);
+	buf_fini(&target);
+	arena_free(&a);
+}
+
+/* ---- RELEASE ---- */
+static void view_free(struct hash_node *node, void *ctx)
+{
+	struct store_front *f = ctx;
+
+	hash_remove(&f->views, node);
+	store_view_unref(HASH_ENTRY(node, struct store_view, node));
+}
+
+static void take_release(struct store_front *f, struct str payload)
+{
+	struct fs_handle handle;
+	struct store_view *v;
+	struct session *s;
+
+	if (!fs_handle_get(payload, &handle))
+		return;
+	v = store_front_view(f, &handle);
+	s = store_front_session(f, &handle);
+	if (v)
+		view_free(&v->node, f);
+	if (s)
+		session_close(&f->sp->store->sessions, s);
+}
+
+/* ---- the link ---- */
+static void on_request(struct peer *p, struct ipc_request *r, struct str payload, int fd)
+{
+	struct store_front *f = p->owner;
+
+	switch ((enum fs_type)r->type) {
+	case FS_ADMIT:
+		take_admit(f, r, payload, fd);
+		return;
+	case FS_AUTH:
+		take_auth(f, r, payload);
+		break;
+	case FS_RCPT:
+		take_rcpt(f, r, payload);
+		break;
+	case FS_UPLOAD:
+		store_take_upload(f, r, payload);
+		break;
+	case FS_DELIVER:
+		store_take_deliver(f, r, payload);
+		break;
+	case FS_OPEN:
+		store_mailbox_open(f, r, payload);
+		break;
+	case FS_LIST:
+		store_mailbox_list(f, r, payload);
+		break;
+	case FS_READ:
+		store_mailbox_read(f, r, payload);
+		break;
+	case FS_EXPUNGE:
+		store_mailbox_expunge(f, r, payload);
+		break;
+	default:
+		MUST(!"the table has no other requests");
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void on_event(struct peer *p, uint16_t type, struct str payload, int fd)
+{
+	struct store_front *f = p->owner;
+
+	if (type == FS_LEAVE)
+		take_leave(f, payload);
+	else if (type == FS_UPLOAD_DROP)
+		store_take_upload_drop(f, payload);
+	else
+		take_release(f, payload);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void on_down(struct peer *p, const char *why)
+{
+	struct store_front *f = p->owner;
+	struct buf b;
+
+	f->peer = NULL;
+	if (why) { /* it broke the protocol: it may be taken over */
+		buf_init(&b, 8);
+		sc_peer_put(&b, f->role, f->node);
+		child_tell(SC_BAD_PEER, buf_view(&b));
+		buf_fini(&b);
+	}
+	hash_each(&f->conns, conn_free, f);
+	hash_each(&f->views, view_free, f);
+	session_close_link(&f->sp->store->sessions, f->id);
+	store_take_link_down(f);
+	free_if_unused(f);
+}
+
+static const struct peer_config links[SC_ROLES] = {
+    [SC_ROLE_MX] = {&fs_edge_mx, IPC_ANSWERER, "mx", on_request, on_event, on_down},
+    [SC_ROLE_USER] = {&fs_edge_user, IPC_ANSWERER, "user", on_request, on_event, on_down},
+};
+
+void store_front_new(struct store_process *sp, enum sc_role role, uint16_t node, int fd)
+{
+	struct store_front *f;
+
+	if (role == SC_ROLE_STORE) {
+		close(fd);
+		return;
+	}
+	f = mem_new(struct store_front);
+	f->sp = sp;
+	f->role = role;
+	f->node = node;
+	f->id = ++sp->next_link;
+	hash_init(&f->conns);
+	hash_init(&f->views);
+	list_init(&f->uploads);
+	list_push(&sp->fronts, &f->link);
+	f->peer = peer_new(sp->loop, &links[role], fd, f);
+	f->peer->node = node;
+}

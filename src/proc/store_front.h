@@ -1,0 +1,63 @@
+/* Inside of the store process: the state of one link to a front, shared by the files that serve it. */
+#ifndef PROC_STORE_FRONT_H
+#define PROC_STORE_FRONT_H
+
+#include "proc/store.h"
+
+struct store_front {
+	struct list link; /* in the process's list */
+	struct store_process *sp;
+	struct peer *peer; /* NULL once the link is down; the object stays until nothing is busy */
+	enum sc_role role;
+	uint16_t node;
+	uint64_t id;           /* names the link to the session table */
+	struct hash_table conns; /* of struct store_conn, by session number */
+	struct hash_table views; /* of struct store_view, by handle */
+	struct list uploads;     /* of struct store_upload */
+	size_t busy;             /* requests handed to other threads */
+	size_t deliver_bytes;    /* of messages on their way into the lane */
+};
+
+/* One connection that the front holds and store counted. */
+struct store_conn {
+	struct hash_node node;
+	uint32_t session;
+	enum fs_listener listener;
+	struct ip ip;
+	bool counted;
+};
+
+/* The INBOX as one POP3 session sees it. Used by reader threads while refs > 0. */
+struct store_view {
+	struct hash_node node;
+	struct fs_handle handle;
+	unsigned refs;
+	struct mailbox_snapshot snapshot;
+};
+
+struct store_conn *store_front_conn(struct store_front *f, uint32_t session);
+struct store_view *store_front_view(struct store_front *f, const struct fs_handle *handle);
+void store_view_unref(struct store_view *v);
+
+/* The session behind a handle of this link, NULL when there is none. */
+struct session *store_front_session(struct store_front *f, const struct fs_handle *handle);
+
+/* A request goes to another thread; its answer is back (f may be freed by this). */
+void store_front_hold(struct store_front *f);
+void store_front_unhold(struct store_front *f);
+
+/* Ends a request with FS_LIST, FS_READ, FS_EXPUNGE's reply. */
+void store_front_done(struct ipc_request *r, enum fs_verdict verdict, const char *text);
+
+/* ---- the requests, each in the file that serves it ---- */
+void store_take_upload(struct store_front *f, struct ipc_request *r, struct str payload);
+void store_take_upload_drop(struct store_front *f, struct str payload);
+void store_take_deliver(struct store_front *f, struct ipc_request *r, struct str payload);
+void store_take_link_down(struct store_front *f);
+
+void store_mailbox_open(struct store_front *f, struct ipc_request *r, struct str payload);
+void store_mailbox_list(struct store_front *f, struct ipc_request *r, struct str payload);
+void store_mailbox_read(struct store_front *f, struct ipc_request *r, struct str payload);
+void store_mailbox_expunge(struct store_front *f, struct ipc_request *r, struct str payload);
+
+#endif

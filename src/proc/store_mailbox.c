@@ -1,0 +1,436 @@
+/*
+ * Mailboxes for POP3 sessions: each request is carried out in pieces by the reader threads, a piece
+ * at a time and only as far as the front's credit goes. The view (snapshot) of a session is pinned
+ * while a piece is out.
+ */
+#include "base/mem.h"
+#include "proc/log.h"
+#include "proc/store_front.h"
+
+#define SCAN_ROWS  20000 /* rows of a snapshot read in one piece */
+#define PAGE       ((size_t)600) /* entries of a list in one chunk */
+#define READ_PIECE LIMIT_IPC_CREDIT
+
+/* What OPEN, LIST and READ have in common. */
+struct task {
+	struct reader_op op;
+	struct store_front *front;
+	struct ipc_request *request;
+	struct store_view *view;
+	bool running; /* a piece is out */
+};
+
+static void task_init(struct task *t, struct store_front *f, struct ipc_request *r,
+    struct store_view *v)
+{
+	t->front = f;
+	t->request = r;
+	t->view = v;
+	v->refs++;
+	r->user = t;
+	store_front_hold(f);
+}
+
+static void task_submit(struct task *t)
+{
+	t->running = true;
+	store_read(t->front->sp->store, &t->op);
+}
+
+/* After the request was ended. */
+static void task_fini(struct task *t)
+{
+	struct store_front *f = t->front;
+
+	store_view_unref(t->view);
+	store_front_unhold(f);
+}
+
+static void task_failed(const struct task *t, const char *what)
+{
+	log_open(LOG_ERROR, "read-failed");
+	log_text("what", what);
+	log_text("why", t->op.err.text);
+	log_close();
+}
+
+/* ---- OPEN ---- */
+struct open_task {
+	struct task task;
+	int64_t account;
+	bool begun, missing;
+};
+
+static enum db_code open_run(struct reader_op *op, struct db *db)
+{
+	struct open_task *o = LIST_ENTRY(op, struct open_task, task.op);
+	enum db_code code = DB_ROW;
+
+	if (!o->begun)
+		code = mailbox_snapshot_begin(db, o->account, MAILBOX_INBOX, &o->task.view->snapshot);
+	if (code == DB_OK) {
+		o->missing = true;
+		return DB_OK;
+	}
+	if (code != DB_ROW)
+		return code;
+	o->begun = true;
+	return mailbox_snapshot_scan(db, &o->task.view->snapshot, SCAN_ROWS);
+}
+
+static void end_open(struct ipc_request *r, const struct fs_open_reply *reply)
+{
+	struct buf b;
+
+	buf_init(&b, 1024);
+	fs_open_reply_put(&b, reply);
+	ipc_request_end(r, buf_view(&b));
+	buf_fini(&b);
+}
+
+/* The view becomes the session's, unless that is gone or has one already. */
+static void keep_view(struct open_task *o)
+{
+	struct store_front *f = o->task.front;
+	struct store_view *v = o->task.view;
+	uint64_t hash;
+
+	if (!f->peer || !store_front_session(f, &v->handle) || store_front_view(f, &v->handle))
+		return;
+	memcpy(&hash, v->handle.b, sizeof hash);
+	hash_insert(&f->views, &v->node, hash);
+	v->refs++;
+}
+
+static void open_done(struct reader_op *op)
+{
+	struct open_task *o = LIST_ENTRY(op, struct open_task, task.op);
+	const struct mailbox_snapshot *s = &o->task.view->snapshot;
+	struct fs_open_reply reply = {.verdict = FS_TEMPORARY};
+
+	if (op->result == DB_OK && !o->missing && !s->complete) {
+		task_submit(&o->task);
+		return;
+	}
+	if (op->result != DB_OK) {
+		task_failed(&o->task, "snapshot");
+	} else if (o->missing) {
+		reply.verdict = FS_DISABLED;
+	} else {
+		reply = (struct fs_open_reply){.verdict = FS_OK,
+		    .count = (uint64_t)mailbox_snapshot_count(s), .octets = (uint64_t)s->octets};
+		keep_view(o);
+	}
+	end_open(o->task.request, &reply);
+	task_fini(&o->task);
+	mem_free(o);
+}
+
+void store_mailbox_open(struct store_front *f, struct ipc_request *r, struct str payload)
+{
+	struct fs_open_reply no = {.verdict = FS_DISABLED};
+	const struct session *s;
+	struct fs_handle handle;
+	struct store_view *v;
+	struct open_task *o;
+
+	s = fs_handle_get(payload, &handle) ? store_front_session(f, &handle) : NULL;
+	if (!s || s->account == 0 || store_front_view(f, &handle)) {
+		end_open(r, &no);
+		return;
+	}
+	v = mem_new(struct store_view);
+	v->handle = handle;
+	o = mem_new(struct open_task);
+	o->account = s->account;
+	o->task.op.run = open_run;
+	o->task.op.done = open_done;
+	task_init(&o->task, f, r, v);
+	task_submit(&o->task);
+}
+
+/* ---- LIST ---- */
+struct list_task {
+	struct task task;
+	int64_t next, last;
+	struct mailbox_entry entries[PAGE];
+	size_t want, got;
+};
+
+static enum db_code list_run(struct reader_op *op, struct db *db)
+{
+	struct list_task *l = LIST_ENTRY(op, struct list_task, task.op);
+
+	return mailbox_entries(db, &l->task.view->snapshot, l->next, l->entries, l->want, &l->got);
+}
+
+static void list_end(struct list_task *l, enum fs_verdict verdict)
+{
+	store_front_done(l->task.request, verdict, "");
+	task_fini(&l->task);
+	mem_free(l);
+}
+
+/* Sends for the next page, if there is one and credit for at least an entry. */
+static void list_go_on(struct list_task *l)
+{
+	size_t room = l->task.request->send_credit / FS_ENTRY_SIZE;
+	int64_t left = l->last - l->next + 1;
+
+	if (l->task.running)
+		return;
+	if (l->task.request->cancelled || left <= 0) {
+		list_end(l, FS_OK);
+		return;
+	}
+	if (room == 0)
+		return; /* on_credit comes back here */
+	l->want = room < PAGE ? room : PAGE;
+	if ((int64_t)l->want > left)
+		l->want = (size_t)left;
+	task_submit(&l->task);
+}
+
+static void send_entries(struct list_task *l)
+{
+	struct buf b;
+
+	buf_init(&b, LIMIT_IPC_CHUNK);
+	for (size_t i = 0; i < l->got; i++) {
+		const struct mailbox_entry *m = &l->entries[i];
+		struct fs_entry e = {(uint64_t)m->number, (uint64_t)m->size, m->email};
+
+		fs_entry_put(&b, &e);
+		l->next = m->number + 1;
+	}
+	ipc_request_chunk(l->task.request, buf_view(&b));
+	buf_fini(&b);
+}
+
+static void list_done(struct reader_op *op)
+{
+	struct list_task *l = LIST_ENTRY(op, struct list_task, task.op);
+
+	l->task.running = false;
+	if (op->result != DB_OK) {
+		task_failed(&l->task, "list");
+		list_end(l, FS_TEMPORARY);
+		return;
+	}
+	if (l->got == 0)
+		l->next = l->last + 1;
+	else if (!l->task.request->cancelled)
+		send_entries(l);
+	list_go_on(l);
+}
+
+static void list_moved(struct ipc_request *r)
+{
+	list_go_on(r->user);
+}
+
+void store_mailbox_list(struct store_front *f, struct ipc_request *r, struct str payload)
+{
+	struct store_view *v;
+	struct list_task *l;
+	struct fs_list m;
+
+	v = fs_list_get(payload, &m) ? store_front_view(f, &m.handle) : NULL;
+	if (!v) {
+		store_front_done(r, FS_REFUSED, "no such mailbox is open");
+		return;
+	}
+	l = mem_new(struct list_task);
+	l->next = (int64_t)m.first;
+	l->last = (int64_t)m.last;
+	if (l->last > mailbox_snapshot_count(&v->snapshot))
+		l->last = mailbox_snapshot_count(&v->snapshot);
+	l->task.op.run = list_run;
+	l->task.op.done = list_done;
+	r->on_credit = list_moved;
+	r->on_cancel = list_moved;
+	task_init(&l->task, f, r, v);
+	list_go_on(l);
+}
+
+/* ---- READ ---- */
+struct read_task {
+	struct task task;
+	int64_t number;
+	struct arena *arena; /* of the message's prefix */
+	struct mailbox_message message;
+	struct mailbox_source *source;
+	bool gone;    /* the message is no longer there */
+	bool ended;   /* read to its end */
+	size_t want, got;
+	uint8_t bytes[READ_PIECE];
+};
+
+/* Finds the message in the first piece; then its bytes. */
+static enum db_code read_open(struct read_task *t, struct db *db)
+{
+	struct blob_store *blobs = t->task.front->sp->store->blobs;
+	enum db_code code =
+	    mailbox_message(db, t->arena, &t->task.view->snapshot, t->number, &t->message);
+
+	if (code == DB_OK)
+		t->gone = true;
+	if (code != DB_ROW)
+		return code;
+	return mailbox_source_open(blobs, &t->message, 0, &t->source, &t->task.op.err) == BLOB_OK
+	    ? DB_OK
+	    : DB_IO;
+}
+
+static enum db_code read_run(struct reader_op *op, struct db *db)
+{
+	struct read_task *t = LIST_ENTRY(op, struct read_task, task.op);
+	enum db_code code = t->source ? DB_OK : read_open(t, db);
+
+	t->got = 0;
+	while (code == DB_OK && !t->gone && !t->ended && t->got < t->want) {
+		size_t n;
+
+		if (mailbox_source_read(t->source, t->bytes + t->got, t->want - t->got, &n) != BLOB_OK) {
+			err_set(&op->err, "message %lld is damaged", (long long)t->message.email);
+			code = DB_CORRUPT;
+		} else {
+			t->got += n;
+			t->ended = n == 0;
+		}
+	}
+	return code;
+}
+
+static void read_end(struct read_task *t, enum fs_verdict verdict)
+{
+	mailbox_source_close(&t->source);
+	arena_free(&t->arena);
+	store_front_done(t->task.request, verdict, "");
+	task_fini(&t->task);
+	mem_free(t);
+}
+
+static void read_go_on(struct read_task *t)
+{
+	if (t->task.running)
+		return;
+	if (t->task.request->cancelled || t->ended) {
+		read_end(t, FS_OK);
+		return;
+	}
+	if (t->task.request->send_credit == 0)
+		return;
+	t->want = t->task.request->send_credit < READ_PIECE ? t->task.request->send_credit : READ_PIECE;
+	task_submit(&t->task);
+}
+
+static void read_done(struct reader_op *op)
+{
+	struct read_task *t = LIST_ENTRY(op, struct read_task, task.op);
+	struct str rest = {t->bytes, t->got};
+
+	t->task.running = false;
+	if (op->result != DB_OK || t->gone) {
+		if (op->result != DB_OK)
+			task_failed(&t->task, "message");
+		read_end(t, t->gone ? FS_REFUSED : FS_TEMPORARY);
+		return;
+	}
+	while (rest.n && !t->task.request->cancelled) {
+		ipc_request_chunk(t->task.request, str_sub(rest, 0, LIMIT_IPC_CHUNK));
+		rest = str_from(rest, LIMIT_IPC_CHUNK);
+	}
+	read_go_on(t);
+}
+
+static void read_moved(struct ipc_request *r)
+{
+	read_go_on(r->user);
+}
+
+void store_mailbox_read(struct store_front *f, struct ipc_request *r, struct str payload)
+{
+	struct store_view *v;
+	struct read_task *t;
+	struct fs_read m;
+
+	v = fs_read_get(payload, &m) ? store_front_view(f, &m.handle) : NULL;
+	if (!v) {
+		store_front_done(r, FS_REFUSED, "no such mailbox is open");
+		return;
+	}
+	t = mem_new(struct read_task);
+	t->number = (int64_t)m.number;
+	t->arena = arena_new();
+	t->task.op.run = read_run;
+	t->task.op.done = read_done;
+	r->on_credit = read_moved;
+	r->on_cancel = read_moved;
+	task_init(&t->task, f, r, v);
+	read_go_on(t);
+}
+
+/* ---- EXPUNGE ---- */
+struct expunge_task {
+	struct mailbox_expunge expunge;
+	struct store_front *front;
+	struct ipc_request *request;
+};
+
+static void expunge_end(struct expunge_task *x, enum fs_verdict verdict, const char *text)
+{
+	struct store_front *f = x->front;
+
+	store_front_done(x->request, verdict, text);
+	mailbox_expunge_fini(&x->expunge);
+	mem_free(x);
+	store_front_unhold(f);
+}
+
+static void expunge_done(struct lane_op *op)
+{
+	struct expunge_task *x = LIST_ENTRY(op, struct expunge_task, expunge.op);
+
+	if (op->result != LANE_DONE) {
+		log_note(LOG_ERROR, "delete-failed", op->err.text);
+		expunge_end(x, FS_TEMPORARY, "nothing was deleted, try again later");
+	} else if (x->expunge.missing) {
+		expunge_end(x, FS_REFUSED, "the mailbox is gone");
+	} else {
+		log_open(LOG_INFO, "deleted");
+		log_num("account", x->expunge.account);
+		log_num("messages", x->expunge.expunged);
+		log_close();
+		expunge_end(x, FS_OK, "");
+	}
+}
+
+void store_mailbox_expunge(struct store_front *f, struct ipc_request *r, struct str payload)
+{
+	struct expunge_task *x;
+	struct store_view *v;
+	struct fs_expunge m;
+	struct ranges numbers;
+	bool good;
+
+	v = fs_expunge_get(payload, &m) ? store_front_view(f, &m.handle) : NULL;
+	if (!v) {
+		store_front_done(r, FS_REFUSED, "no such mailbox is open");
+		return;
+	}
+	x = mem_new(struct expunge_task);
+	x->front = f;
+	x->request = r;
+	store_front_hold(f);
+	mailbox_expunge_init(&x->expunge, v->snapshot.account, v->snapshot.mailbox);
+	x->expunge.op.done = expunge_done;
+	ranges_init(&numbers);
+	good = fs_ranges_get(m.numbers, &numbers) &&
+	    mailbox_expunge_add(&x->expunge, &v->snapshot, &numbers);
+	ranges_fini(&numbers);
+	if (good)
+		store_write(f->sp->store, &x->expunge.op);
+	else
+		expunge_end(x, FS_REFUSED, "no such messages");
+}

@@ -1,0 +1,394 @@
+/*
+ * Taking messages: uploads of large ones, and the request that makes a message durable. The reply is
+ * sent from the lane op's done: after the commit.
+ */
+#include "base/mem.h"
+#include "proc/log.h"
+#include "proc/store_front.h"
+#include "store/deliver.h"
+
+#define UPLOADS_MAX        10000
+#define DELIVER_BYTES_MAX  (4 * LIMIT_GATHER_BUDGET) /* of one front, on their way into the lane */
+
+/* ---- uploads ---- */
+struct store_upload {
+	struct list link; /* in its front's list */
+	struct store_front *front;
+	struct ipc_request *request; /* while content comes */
+	struct blob_upload *blob;
+	struct blob_pos pos;
+	int64_t message_id;
+	uint64_t id;
+	uint64_t size;
+	bool finished; /* may be delivered */
+	struct reader_op op;
+};
+
+static struct blob_store *blobs_of(struct store_front *f)
+{
+	return f->sp->store->blobs;
+}
+
+static void upload_free(struct store_upload *u)
+{
+	blob_upload_free(blobs_of(u->front), &u->blob);
+	list_remove(&u->link);
+	mem_free(u);
+}
+
+static void upload_reply(struct ipc_request *r, const struct fs_upload_reply *reply)
+{
+	struct buf b;
+
+	buf_init(&b, 1024);
+	fs_upload_reply_put(&b, reply);
+	ipc_request_end(r, buf_view(&b));
+	buf_fini(&b);
+}
+
+/* Ends the upload without a result that could be delivered. */
+static void upload_refuse(struct store_upload *u, const char *text)
+{
+	struct fs_upload_reply reply = {.verdict = FS_TEMPORARY, .text = str_of_c(text)};
+
+	if (u->request)
+		upload_reply(u->request, &reply);
+	u->request = NULL;
+	upload_free(u);
+}
+
+static void upload_synced(struct reader_op *op)
+{
+	struct store_upload *u = LIST_ENTRY(op, struct store_upload, op);
+	struct store_front *f = u->front;
+	struct fs_upload_reply reply = {.verdict = FS_OK, .upload = u->id, .size = u->size};
+	struct ipc_request *r = u->request;
+
+	u->request = NULL;
+	if (op->result != DB_OK || r->cancelled) {
+		if (op->result != DB_OK)
+			log_note(LOG_ERROR, "upload-failed", op->err.text);
+		reply = (struct fs_upload_reply){
+		    .verdict = FS_TEMPORARY, .text = STR("The message cannot be stored now")};
+		upload_free(u);
+	} else {
+		u->finished = true;
+	}
+	upload_reply(r, &reply);
+	store_front_unhold(f);
+}
+
+/* In a reader's thread: the sync may take long. */
+static enum db_code upload_sync(struct reader_op *op, struct db *db)
+{
+	struct store_upload *u = LIST_ENTRY(op, struct store_upload, op);
+
+	return blob_upload_finish(blobs_of(u->front), u->blob, &u->pos, &op->err) == BLOB_OK ? DB_OK
+											     : DB_IO;
+}
+
+static void upload_chunk(struct ipc_request *r, struct str bytes, bool last)
+{
+	struct store_upload *u = r->user;
+	struct err e;
+
+	if (!u)
+		return; /* refused before; what is on the way is dropped */
+	u->size += bytes.n;
+	if (u->size > LIMIT_MESSAGE_SIZE + LIMIT_RECEIVED ||
+	    blob_upload_write(blobs_of(u->front), u->blob, bytes, &e) != BLOB_OK) {
+		r->user = NULL;
+		upload_refuse(u, "There is no room for the message now, try again later");
+		return;
+	}
+	ipc_request_credit(r, bytes.n);
+	if (!last)
+		return;
+	r->on_cancel = NULL;
+	u->op.run = upload_sync;
+	u->op.done = upload_synced;
+	store_front_hold(u->front);
+	store_read(u->front->sp->store, &u->op);
+}
+
+static void upload_cancelled(struct ipc_request *r)
+{
+	struct store_upload *u = r->user;
+
+	if (!u)
+		return;
+	r->user = NULL;
+	upload_refuse(u, "cancelled");
+}
+
+static bool may_upload(const struct store_front *f)
+{
+	size_t n = 0;
+
+	LIST_FOREACH(&f->uploads, it)
+		n++;
+	return n < UPLOADS_MAX && !f->sp->draining && store_is_accepting(f->sp->store);
+}
+
+void store_take_upload(struct store_front *f, struct ipc_request *r, struct str payload)
+{
+	struct fs_upload_reply no = {
+	    .verdict = FS_TEMPORARY, .text = STR("There is no room for the message now, try again later")};
+	struct store_upload *u = mem_new(struct store_upload);
+	struct err e;
+
+	list_init(&u->link);
+	u->front = f;
+	u->request = r;
+	if (!fs_upload_get(payload, &u->message_id) || !may_upload(f) ||
+	    blob_upload_begin(blobs_of(f), u->message_id, BLOB_PLAIN, &u->blob, &e) != BLOB_OK) {
+		upload_free(u);
+		upload_reply(r, &no);
+		return;
+	}
+	u->id = ++f->sp->next_link; /* any number that is not in use */
+	list_push(&f->uploads, &u->link);
+	r->user = u;
+	r->on_chunk = upload_chunk;
+	r->on_cancel = upload_cancelled;
+}
+
+/* A finished upload of this link, taken out of its list. */
+static struct store_upload *upload_find(struct store_front *f, uint64_t id)
+{
+	LIST_FOREACH(&f->uploads, it) {
+		struct store_upload *u = LIST_ENTRY(it, struct store_upload, link);
+
+		if (u->id == id && u->finished)
+			return u;
+	}
+	return NULL;
+}
+
+void store_take_upload_drop(struct store_front *f, struct str payload)
+{
+	struct store_upload *u;
+	uint64_t id;
+
+	u = fs_upload_drop_get(payload, &id) ? upload_find(f, id) : NULL;
+	if (u)
+		upload_free(u);
+}
+
+void store_take_link_down(struct store_front *f)
+{
+	LIST_FOREACH(&f->uploads, it) {
+		struct store_upload *u = LIST_ENTRY(it, struct store_upload, link);
+
+		if (u->finished)
+			upload_free(u);
+	}
+}
+
+/* ---- delivering ---- */
+struct delivery {
+	struct deliver *deliver;
+	struct store_front *front;
+	struct ipc_request *request;
+	struct store_upload *upload; /* out of the front's list, or NULL */
+	size_t bytes;
+};
+
+static struct fs_status status_of(const struct plan_reject *no)
+{
+	if (!no)
+		return (struct fs_status){250, 2, 0, 0, STR("Message accepted")};
+	return (struct fs_status){
+	    no->code, no->class, (uint8_t)no->subject, (uint8_t)no->detail, no->text};
+}
+
+static void end_deliver(struct ipc_request *r, const struct fs_deliver_reply *reply)
+{
+	struct buf b;
+
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	fs_deliver_reply_put(&b, reply);
+	ipc_request_end(r, buf_view(&b));
+	buf_fini(&b);
+}
+
+static void refuse_deliver(struct ipc_request *r, const struct plan_reject *no)
+{
+	struct fs_deliver_reply reply = {.status = status_of(no)};
+
+	end_deliver(r, &reply);
+}
+
+static void log_delivery(const struct delivery *v, const struct fs_status *status)
+{
+	const struct deliver *d = v->deliver;
+
+	log_open(status->code < 300 ? LOG_INFO : LOG_WARN, status->code < 300 ? "stored" : "not-stored");
+	log_id("id", d->message_id);
+	log_str("from", d->reverse_path);
+	log_num("recipients", (int64_t)d->n);
+	log_num("copies", d->copies);
+	log_num("queued", d->queued);
+	if (status->code >= 300)
+		log_str("why", status->text);
+	if (d->op.result != LANE_DONE)
+		log_text("trouble", d->op.err.text);
+	log_close();
+}
+
+static void delivery_free(struct delivery *v)
+{
+	struct store_front *f = v->front;
+
+	f->deliver_bytes -= v->bytes;
+	deliver_free(&v->deliver);
+	if (v->upload)
+		upload_free(v->upload);
+	mem_free(v);
+	store_front_unhold(f);
+}
+
+static void put_results(const struct deliver *d, struct buf *b)
+{
+	for (size_t i = 0; d->each && i < d->n; i++) {
+		struct fs_status s =
+		    status_of(d->results[i].accepted ? NULL : &d->results[i].refusal);
+
+		fs_status_put(b, &s);
+	}
+}
+
+static void delivery_done(struct lane_op *op)
+{
+	struct deliver *d = LIST_ENTRY(op, struct deliver, op);
+	struct delivery *v = d->user;
+	struct fs_deliver_reply reply;
+	struct buf results;
+
+	buf_init(&results, LIMIT_ENVELOPE);
+	if (op->result != LANE_DONE) {
+		reply = (struct fs_deliver_reply){.status = status_of(deliver_trouble(op->result))};
+	} else {
+		put_results(d, &results);
+		reply = (struct fs_deliver_reply){.status = status_of(d->accepted ? NULL : &d->refusal),
+		    .per_recipient = buf_view(&results)};
+	}
+	log_delivery(v, &reply.status);
+	end_deliver(v->request, &reply);
+	buf_fini(&results);
+	delivery_free(v);
+}
+
+/* The recipients, copied into the request's arena. False: malformed. */
+static bool copy_recipients(struct deliver *d, const struct fs_deliver *m)
+{
+	struct cur c = cur_of(m->recipients);
+
+	d->n = m->recipient_count;
+	d->recipients = arena_array(d->arena, d->n, sizeof *d->recipients);
+	for (size_t i = 0; i < d->n; i++) {
+		struct fs_recipient r;
+
+		if (!fs_recipient_next(&c, &r))
+			return false;
+		d->recipients[i] = (struct deliver_recipient){
+		    .local = arena_str(d->arena, r.local),
+		    .domain = arena_str(d->arena, r.domain),
+		    .address = arena_str(d->arena, r.address),
+		    .notify = r.notify,
+		    .orcpt = arena_str(d->arena, r.orcpt),
+		};
+	}
+	return cur_done(&c);
+}
+
+static void copy_envelope(struct deliver *d, const struct fs_deliver *m, const struct store_conn *conn)
+{
+	struct buf peer;
+
+	buf_init(&peer, 64);
+	if (conn->listener == FS_LISTENER_SENDMAIL)
+		buf_lit(&peer, "local");
+	else
+		ip_put(&peer, &conn->ip);
+	d->message_id = m->message_id;
+	d->reverse_path = arena_str(d->arena, m->reverse_path);
+	d->helo = arena_str(d->arena, m->helo);
+	d->peer = arena_str(d->arena, buf_view(&peer));
+	d->protocol = arena_str(d->arena, m->protocol);
+	d->envid = arena_str(d->arena, m->envid);
+	d->ret = m->ret;
+	d->utf8 = m->utf8;
+	d->eightbit = m->eightbit;
+	d->each = conn->listener == FS_LISTENER_LMTP;
+	d->summary = arena_str(d->arena, m->summary);
+	d->data = arena_str(d->arena, m->data);
+	buf_fini(&peer);
+}
+
+/* Everything of the request into d. False: malformed, or an upload that is not there. */
+static bool fill(struct delivery *v, const struct fs_deliver *m, const struct store_conn *conn)
+{
+	struct deliver *d = v->deliver;
+	const struct session *s = store_front_session(v->front, &m->handle);
+	struct str plan = arena_str(d->arena, m->plan);
+
+	d->directory = &v->front->sp->directory;
+	copy_envelope(d, m, conn);
+	d->account = s ? s->account : 0;
+	d->may_relay = s;
+	if (!copy_recipients(d, m) || plan_decode(plan, d->n, d->arena, &d->plan) != PLAN_OK)
+		return false;
+	if (m->upload == 0)
+		return m->data.n > 0;
+	v->upload = upload_find(v->front, m->upload);
+	if (!v->upload || v->upload->message_id != m->message_id) {
+		v->upload = NULL;
+		return false;
+	}
+	list_remove(&v->upload->link);
+	d->upload = v->upload->blob;
+	d->upload_pos = v->upload->pos;
+	return true;
+}
+
+static const struct plan_reject malformed = {
+    554, 5, 5, 0, STR_INIT("The request to store this message is malformed")};
+static const struct plan_reject no_room = {
+    452, 4, 3, 1, STR_INIT("The server is short of room, try again later")};
+
+void store_take_deliver(struct store_front *f, struct ipc_request *r, struct str payload)
+{
+	struct delivery *v;
+	const struct store_conn *conn;
+	struct fs_deliver m;
+
+	conn = fs_deliver_get(payload, &m) ? store_front_conn(f, m.session) : NULL;
+	if (!conn) {
+		refuse_deliver(r, &malformed);
+		return;
+	}
+	if (f->sp->draining || !store_is_accepting(f->sp->store) ||
+	    f->deliver_bytes + payload.n > DELIVER_BYTES_MAX) {
+		refuse_deliver(r, &no_room);
+		return;
+	}
+	v = mem_new(struct delivery);
+	v->front = f;
+	v->request = r;
+	v->bytes = payload.n;
+	v->deliver = deliver_new();
+	v->deliver->user = v;
+	f->deliver_bytes += v->bytes;
+	store_front_hold(f);
+	if (!fill(v, &m, conn)) {
+		refuse_deliver(r, &malformed);
+		delivery_free(v);
+	} else if (!deliver_prepare(v->deliver)) {
+		refuse_deliver(r, &v->deliver->refusal);
+		delivery_free(v);
+	} else {
+		v->deliver->op.done = delivery_done;
+		store_write(f->sp->store, &v->deliver->op);
+	}
+}
