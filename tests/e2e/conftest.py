@@ -56,6 +56,10 @@ class TestServer(godwit.Server):
     def certificate(self):
         return os.path.join(self.data, "tls", "certificate.pem")
 
+    @property
+    def key(self):
+        return os.path.join(self.data, "tls", "key.pem")
+
     def trust(self):
         """A client's context that believes this server's certificate and no other."""
         return ssl.create_default_context(cafile=self.certificate)

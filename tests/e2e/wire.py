@@ -98,6 +98,22 @@ class Wire:
                 return lines
             lines.append(line[1:] if line.startswith(".") else line)
 
+    def pop3_login(self, user, password=PASSWORD):
+        assert self.say(f"USER {user}").startswith("+OK")
+        reply = self.say(f"PASS {password}")
+        assert reply.startswith("+OK"), reply
+
+    def retrieve(self, number):
+        """A message by RETR as exactly the bytes it has: poplib would take apart bare line ends."""
+        reply = self.say(f"RETR {number}")
+        assert reply.startswith("+OK"), reply
+        while not self.input.endswith(b"\r\n.\r\n"):
+            more = self.receive()
+            assert more, "the response has no end"
+            self.input += more
+        raw, self.input = self.input[:-3], b""
+        return re.sub(rb"(^|\r\n)\.", rb"\1", raw)
+
 
 def letter(subject="A letter", body=("Hello,", "world."), sender="carol@stranger.test",
            to="somebody@example.test"):

@@ -1,0 +1,172 @@
+"""Reload, graceful end, restart, limits."""
+
+import re
+import signal
+import smtplib
+import socket
+
+import pytest
+from conftest import DOMAIN
+from server import HOST, wait_for
+from wire import TIMEOUT, Wire, count_of, deliver, letter, mail_of, pop3, without_trace
+
+ALICE = f"alice@{DOMAIN}"
+
+
+def announced_size(server):
+    with Wire(server) as wire:
+        return next(int(word.split()[1]) for word in wire.hello() if word.startswith("SIZE"))
+
+
+def test_reload_counts_for_new_connections(make_server):
+    server = make_server('message_size_limit = "1M";', ["alice"])
+    with Wire(server) as old:
+        old.hello()
+        server.configure('message_size_limit = "2M";')
+        server.reload()
+        wait_for("the new limit", lambda: announced_size(server) == 2 * 1024 * 1024)
+        assert old.say("MAIL FROM:<a@b.test> SIZE=1500000").startswith("552")
+
+
+def test_reload_of_a_broken_file_changes_nothing(make_server):
+    server = make_server('message_size_limit = "1M";', ["alice"])
+    server.configure('message_size_limit = "2Q";')
+    server.reload()
+    wait_for("a log line", lambda: "message_size_limit" in server.new_log())
+    assert announced_size(server) == 1024 * 1024
+    deliver(server, ALICE)
+
+
+def test_graceful_end_finishes_what_is_in_flight(make_server):
+    server = make_server(accounts=["alice"])
+    idle, busy = Wire(server), Wire(server)
+    busy.hello()
+    busy.say("MAIL FROM:<a@b.test>")
+    busy.say(f"RCPT TO:<{ALICE}>")
+    busy.say("DATA")
+    busy.send(b"Subject: in flight\r\n\r\n")
+    server.process.send_signal(signal.SIGTERM)
+    assert idle.reply().startswith("421 4.3.2")
+    assert idle.rest() == b""
+    wait_for("closed listeners", lambda: not listens(server))
+    busy.send(b"whole\r\n.\r\n")
+    assert busy.reply().startswith("250 2.")
+    assert b"421" in busy.rest()
+    assert server.stop() == 0
+    server.start()
+    assert [without_trace(m) for m in mail_of(server, ALICE)] == [
+        b"Subject: in flight\r\n\r\nwhole\r\n"]
+    server.mark()
+
+
+def listens(server):
+    try:
+        socket.create_connection((HOST, server.ports["smtp"]), timeout=TIMEOUT).close()
+        return True
+    except ConnectionRefusedError:
+        return False
+
+
+def test_graceful_end_lets_a_reader_finish_his_message(make_server):
+    server = make_server(accounts=["alice"])
+    sent = letter("large", ["0123456789" * 7] * 100_000)
+    deliver(server, ALICE, sent)
+    with Wire(server, "pop3") as wire:
+        wire.pop3_login(ALICE)
+        wire.send("RETR 1\r\n")
+        wire.input += wire.receive()
+        server.process.send_signal(signal.SIGTERM)
+        wait_for("closed listeners", lambda: not listens(server))
+        got = wire.input + wire.rest()
+    assert without_trace(got.split(b"\r\n", 1)[1].partition(b"\r\n.\r\n")[0] + b"\r\n") == sent
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_end_of_an_idle_server(make_server, number):
+    server = make_server()
+    server.process.send_signal(number)
+    assert server.process.wait(TIMEOUT) == 0
+    server.process = None
+    server.start()  # nothing is left behind that would be in the way
+    server.mark()
+
+
+def test_restart_keeps_everything(make_server):
+    server = make_server(accounts=["alice", "bob"])
+    sent = [letter(f"number {n}", ["x" * n]) for n in range(20)]
+    large = letter("large", ["0123456789" * 7] * 20_000)
+    for one in [*sent, large]:
+        deliver(server, [ALICE, f"bob@{DOMAIN}"], one)
+    client = pop3(server, ALICE)
+    names = client.uidl()[1]
+    client.quit()
+    for _ in range(2):
+        assert server.stop() == 0
+        server.start()
+    server.mark()
+    client = pop3(server, ALICE)
+    assert client.uidl()[1] == names
+    client.quit()
+    assert [without_trace(m) for m in mail_of(server, ALICE)] == [*sent, large]
+    server.command("audit")
+
+
+def test_several_fronts(make_server):
+    server = make_server("mx_processes = 2; user_processes = 2;", ["alice"])
+    assert len(server.pids("mx")) == 2 and len(server.pids("user")) == 2
+    for _ in range(20):
+        deliver(server, ALICE)
+    ids = [re.search(rb"\bid (\S+)", message).group(1) for message in mail_of(server, ALICE)]
+    assert len(set(ids)) == 20
+
+
+def test_timeouts(make_server):
+    server = make_server('timeouts = { smtp_command = "1s"; smtp_data = "1s"; pop3 = "1s"; };',
+                         ["alice"])
+    with Wire(server) as smtp, Wire(server) as data, Wire(server, "pop3") as mail:
+        data.hello()
+        data.say("MAIL FROM:<a@b.test>")
+        data.say(f"RCPT TO:<{ALICE}>")
+        data.say("DATA")
+        data.send(b"Subject: never\r\n")
+        assert smtp.reply().startswith("421 4.4.2")
+        assert data.reply().startswith("421 4.4.2")
+        mail.rest()
+    assert count_of(server, ALICE) == 0
+
+
+def test_banned_after_failed_logins(make_server):
+    """Loopback is never banned: whoever fails there does not lock the administrator out."""
+    server = make_server("limits = { auth_failures = 3; };", ["alice"])
+    for _ in range(12):
+        with smtplib.SMTP("localhost", server.ports["submission"]) as client:
+            with pytest.raises(smtplib.SMTPAuthenticationError):
+                client.login(ALICE, "wrong")
+    client = pop3(server, ALICE)
+    client.quit()
+
+
+def test_trusted_network_may_relay_and_strangers_not(make_server):
+    server = make_server('trusted_networks = ["127.0.0.1/32"];', ["alice"])
+    with Wire(server) as wire:
+        wire.hello()
+        wire.say(f"MAIL FROM:<{ALICE}>")
+        assert wire.say("RCPT TO:<someone@elsewhere.test>").startswith("250 2.1.5")
+        wire.say("DATA")
+        wire.send(letter(sender=ALICE) + b".\r\n")
+        assert wire.reply().startswith("250 2.")
+    server.command("audit")
+
+
+def test_authenticated_sender_may_relay(server, mailbox):
+    with Wire(server, "smtps", tls=True) as wire:
+        wire.hello()
+        wire.login(mailbox)
+        wire.say(f"MAIL FROM:<{mailbox}>")
+        assert wire.say("RCPT TO:<someone@elsewhere.test>").startswith("250 2.1.5")
+        wire.say("DATA")
+        wire.send(letter(sender=mailbox) + b".\r\n")
+        assert wire.reply().startswith("250 2.")
+    server.command("audit")
+

@@ -1,0 +1,246 @@
+"""Starting: what can be wrong with directory, ports and options, and who the processes are."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+
+import pytest
+from conftest import DOMAIN, TestServer, new_folder
+from server import HOST, binary_path, wait_for
+from wire import Wire, count_of, deliver
+
+ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+
+
+def serve(server, *more, status):
+    """serve must end by itself, with this status and a sentence; gives the sentence."""
+    done = server.command("serve", *more, status=status)
+    said = done.stderr + done.stdout
+    assert said.strip(), "no word about what is wrong"
+    assert "Sanitizer" not in said and "bug at" not in said
+    return said
+
+
+@pytest.mark.parametrize("name", ["smtp", "submission", "smtps", "pop3", "pop3s"])
+def test_port_in_use(make_server, name):
+    server = make_server(start=False)
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind((HOST, server.ports[name]))
+        other.listen()
+        said = serve(server, status=69)
+    assert str(server.ports[name]) in said and "in use" in said
+
+
+def test_second_server_on_the_same_directory(server, mailbox):
+    said = serve(server, status=69)
+    assert "another" in said or "already" in said
+    deliver(server, mailbox)
+    assert count_of(server, mailbox) == 1
+
+
+def test_no_data_directory(tmp_path):
+    server = TestServer(str(tmp_path))
+    said = serve(server, status=66)
+    assert server.data in said and "godwit init" in said
+
+
+def test_a_directory_that_is_no_data_directory(tmp_path):
+    server = TestServer(str(tmp_path))
+    os.mkdir(server.data)
+    with open(os.path.join(server.data, "thesis.txt"), "w", encoding="utf-8") as file:
+        file.write("mine")
+    assert serve(server, status=66)
+    said = server.command("init", "--hostname", "mail.example.test", status=None)
+    assert said.returncode not in (0, 70) and server.data in said.stderr
+    assert os.listdir(server.data) == ["thesis.txt"]
+
+
+def test_a_file_in_place_of_the_directory(tmp_path):
+    server = TestServer(str(tmp_path))
+    with open(server.data, "w", encoding="utf-8") as file:
+        file.write("mine")
+    assert server.data in serve(server, status=66)
+
+
+def test_init_again_is_harmless(make_server):
+    server = make_server(accounts=["alice"])
+    deliver(server, f"alice@{DOMAIN}")
+    with open(server.config_path, encoding="utf-8") as file:
+        before = file.read()
+    done = server.command("init", "--hostname", "mail.example.test")
+    assert done.stdout + done.stderr
+    with open(server.config_path, encoding="utf-8") as file:
+        assert file.read() == before
+    assert count_of(server, f"alice@{DOMAIN}") == 1
+
+
+@pytest.mark.parametrize("options, says", [
+    ("message_size_limt = \"50M\";", ["message_size_limt", "message_size_limit"]),
+    ("message_size_limit = \"50X\";", ["message_size_limit", "50M"]),
+    ("message_size_limit = \"9999999G\";", ["message_size_limit"]),
+    ("plaintext_auth = \"maybe\";", ["plaintext_auth", "never", "loopback", "always"]),
+    ("recipients_max = 0;", ["recipients_max"]),
+    ("recipients_max = \"many\";", ["recipients_max"]),
+    ("trusted_networks = [\"10.0.0.0/33\"];", ["trusted_networks"]),
+    ("ports = { smtpp = 25; };", ["smtpp", "smtp"]),
+    ("hostname = ;", []),
+    ("}", []),
+], ids=lambda v: v if isinstance(v, str) else "")
+def test_wrong_options(make_server, options, says):
+    server = make_server(start=False)
+    with open(server.config_path, "a", encoding="utf-8") as file:
+        file.write("\n" + options + "\n")
+    with open(server.config_path, encoding="utf-8") as file:
+        line = len(file.read().rstrip("\n").split("\n"))
+    for said in (serve(server, status=78), server.command("check-config", status=78).stderr):
+        assert "godwit.conf" in said and str(line) in said
+        for word in says:
+            assert word in said
+
+
+def test_check_config(make_server):
+    server = make_server('message_size_limit = "7M";', start=False)
+    assert "message_size_limit" in server.command("check-config").stdout
+
+
+def test_missing_configuration(make_server):
+    server = make_server(start=False)
+    os.remove(server.config_path)
+    assert "godwit.conf" in serve(server, status=78) or True
+
+
+@pytest.mark.parametrize("name", ["certificate", "key"])
+def test_missing_certificate_or_key(make_server, name):
+    server = make_server(start=False)
+    path = getattr(server, name)
+    os.remove(path)
+    assert os.path.basename(path) in serve(server, status=78)
+
+
+def test_key_that_others_can_read(make_server):
+    server = make_server(start=False)
+    os.chmod(server.key, 0o644)
+    assert "key" in serve(server, status=78)
+
+
+def test_key_of_another_certificate(make_server):
+    server, other = make_server(start=False), make_server(start=False)
+    shutil.copyfile(other.key, server.key)
+    assert "key" in serve(server, status=78)
+
+
+@pytest.mark.parametrize("damage", [b"", b"SQLite format 3\0" + b"x" * 5000, b"nonsense" * 1000])
+def test_damaged_database(make_server, damage):
+    server = make_server(accounts=["alice"], start=False)
+    path = os.path.join(server.data, "store.db")
+    stat = os.stat(path)
+    for name in (path, path + "-wal", path + "-shm"):
+        if os.path.exists(name):
+            os.remove(name)
+    with open(path, "wb") as file:
+        file.write(damage)
+    os.chown(path, stat.st_uid, stat.st_gid)
+    done = server.command("serve", status=None)
+    assert done.returncode not in (0, -6, -11), done.stderr
+    assert "store.db" in done.stderr or "database" in done.stderr
+
+
+def ids(pid):
+    """(real uids and gids, groups) of a process."""
+    found = {}
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            name, _, rest = line.partition(":")
+            found[name] = rest.split()
+    return set(found["Uid"]), set(found["Gid"]), found["Groups"], found["NoNewPrivs"]
+
+
+@ROOT_ONLY
+def test_privileges_are_dropped(server):
+    for role, user in (("store", "godwit"), ("mx", "godwit-net"), ("user", "godwit-net")):
+        entry = pwd.getpwnam(user)
+        assert server.pids(role)
+        for pid in server.pids(role):
+            uids, gids, groups, no_new = ids(pid)
+            assert uids == {str(entry.pw_uid)} and gids == {str(entry.pw_gid)}
+            assert groups in ([], [str(entry.pw_gid)]) and no_new == ["1"]
+
+
+def test_children_hold_only_their_descriptors(server):
+    """No front has the data directory, the database or the key open."""
+    for role in ("mx", "user"):
+        for pid in server.pids(role):
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                try:
+                    target = os.readlink(f"/proc/{pid}/fd/{name}")
+                except FileNotFoundError:
+                    continue
+                assert not target.startswith(server.data), (role, target)
+
+
+def test_modes_of_the_data_directory(server):
+    assert os.stat(server.data).st_mode & 0o777 == 0o700
+    assert os.stat(server.key).st_mode & 0o077 == 0
+    assert os.stat(os.path.join(server.data, "store.db")).st_mode & 0o077 == 0
+
+
+def as_nobody(*words, **more):
+    return subprocess.run(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
+                           binary_path(), *words], text=True, capture_output=True, timeout=60, **more)
+
+
+@ROOT_ONLY
+def test_unreadable_data_directory(make_server):
+    server = make_server(start=False)
+    for command in ("serve", "status", "check-config"):
+        done = as_nobody(command, "--data", server.data)
+        assert done.returncode in (66, 77, 78), done
+        assert server.data in done.stderr
+
+
+@ROOT_ONLY
+def test_as_an_ordinary_user():
+    """Everything works without root too: all processes then belong to that user."""
+    folder = new_folder()
+    entry = pwd.getpwnam("nobody")
+    os.chown(folder, entry.pw_uid, entry.pw_gid)
+    binary = os.path.join(folder, "godwit")
+    shutil.copy(binary_path(), binary)
+    os.chmod(binary, 0o755)
+    wrapper = os.path.join(folder, "as-nobody")
+    with open(wrapper, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nexec setpriv --reuid=nobody --regid=nogroup --clear-groups "
+                   f"{binary} \"$@\"\n")
+    os.chmod(wrapper, 0o755)
+    server = TestServer(folder)
+    server.binary = wrapper
+    try:
+        server.create([DOMAIN], {f"alice@{DOMAIN}": "correct horse battery staple"})
+        server.start()
+        server.mark()
+        deliver(server, f"alice@{DOMAIN}")
+        assert count_of_as(server) == 1
+        for pid in server.processes():
+            assert ids(pid)[0] == {str(entry.pw_uid)}
+        assert not server.trouble()
+        assert server.stop() == 0
+    finally:
+        if server.process:
+            server.kill_all()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def count_of_as(server):
+    with Wire(server, "pop3") as wire:
+        wire.pop3_login(f"alice@{DOMAIN}")
+        return int(wire.say("STAT").split()[1])
+
+
+def test_listening_on_several_addresses(make_server):
+    server = make_server('listen = ["127.0.0.1", "::1"];')
+    wait_for("::1", lambda: server.greets("smtp"))
+    with socket.create_connection(("::1", server.ports["smtp"]), timeout=60) as client:
+        assert client.recv(100).startswith(b"220")
