@@ -1,0 +1,208 @@
+"""The godwit command: every command's help, wrong input, with and without a running server."""
+
+import json
+import subprocess
+
+import pytest
+from conftest import DOMAIN, PASSWORD
+from server import binary_path
+from wire import Wire, count_of, deliver, letter, message_id
+
+COMMANDS = ["init", "serve", "check-config", "domain", "domain add", "domain list", "domain remove",
+            "account", "account add", "account list", "account passwd", "account disable",
+            "account enable", "account remove", "alias", "alias add", "alias list", "alias remove",
+            "trace", "audit", "status", "test-delivery", "mail", "mail send", "mail list",
+            "mail read", "sendmail"]
+LISTS = [("domain", "list"), ("account", "list"), ("alias", "list"), ("trace",), ("audit",),
+         ("status",)]
+
+
+def godwit(*words, stdin=""):
+    return subprocess.run([binary_path(), *words], input=stdin, text=True, capture_output=True,
+                          timeout=60)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command):
+    done = godwit(*command.split(), "--help")
+    assert done.returncode == 0 and done.stderr == ""
+    assert f"godwit {command}" in done.stdout
+    if command not in ("domain", "account", "alias", "mail", "sendmail", "mail send", "mail list",
+                       "mail read"):
+        assert "--data" in done.stdout
+
+
+def test_help_of_the_whole():
+    done = godwit("--help")
+    assert done.returncode == 0
+    for command in COMMANDS:
+        assert command.split()[0] in done.stdout
+    assert godwit().returncode == 64
+
+
+@pytest.mark.parametrize("words, says", [
+    (("accuont", "list"), "account"),
+    (("account", "lits"), "list"),
+    (("status", "--jsn"), "json"),
+    (("status", "--data"), "--data"),
+    (("domain", "add"), "DOMAIN"),
+    (("domain", "add", "a.test", "b.test"), "b.test"),
+    (("init", "--data", "/nonexistent/x"), "hostname"),
+    (("init", "--data", "/tmp/x", "--hostname", "bad name"), "bad name"),
+    (("init", "--data", "/tmp/x", "--hostname", "a.test", "--port-offset", "x"), "port-offset"),
+    (("init", "--data", "/tmp/x", "--hostname", "a.test", "--port-offset", "70000"), "port-offset"),
+    (("init", "--data", "/tmp/x", "--hostname", "a.test", "--listen", "1.2.3"), "1.2.3"),
+    (("mail", "list"), "--server"),
+    (("mail", "list", "--server", "nonsense"), "--server"),
+    (("mail", "read", "--server", "localhost:1", "--user", "x"), ""),
+    (("test-delivery",), "--to"),
+])
+def test_wrong_usage(words, says):
+    done = godwit(*words)
+    assert done.returncode == 64, done
+    assert done.stderr.startswith("godwit: ") and says in done.stderr
+
+
+@pytest.mark.parametrize("words, status, says", [
+    (("domain", "add", "not a domain"), 65, "not a domain"),
+    (("domain", "add", DOMAIN), None, DOMAIN),
+    (("domain", "add", "x" * 300), 65, ""),
+    (("domain", "remove", "unknown.test"), None, "unknown.test"),
+    (("domain", "remove", DOMAIN), None, "account"),
+    (("account", "passwd", f"nobody@{DOMAIN}", "--password-stdin"), None, "nobody"),
+    (("account", "add", "x@unknown.test", "--password-stdin"), None, "godwit domain add unknown.test"),
+    (("account", "add", "no-at-sign", "--password-stdin"), None, "no-at-sign"),
+    (("account", "add", "a@b@c", "--password-stdin"), None, "a@b@c"),
+    (("account", "add", f"first@{DOMAIN}", "--password-stdin"), None, "first"),
+    (("account", "disable", f"nobody@{DOMAIN}"), None, "nobody"),
+    (("account", "remove", f"nobody@{DOMAIN}"), None, "nobody"),
+    (("alias", "add", "x@unknown.test", f"first@{DOMAIN}"), None, "unknown.test"),
+    (("alias", "add", f"x@{DOMAIN}", "nonsense"), None, "nonsense"),
+    (("alias", "remove", f"x@{DOMAIN}"), None, "x@"),
+    (("test-delivery", "--from", "a@b.test", "--to", "nonsense"), None, "nonsense"),
+    (("test-delivery", "--from", "a@b.test", "--to", "a@b.test", "--ip", "x"), None, "x"),
+])
+def test_wrong_input(server, words, status, says):
+    """The same sentence and exit status whether the server runs or not is tested below."""
+    done = server.command(*words, stdin=f"{PASSWORD}\n", status=None)
+    assert done.returncode not in (0, 70) and done.returncode > 0, done
+    assert status in (None, done.returncode)
+    assert done.stderr.startswith("godwit: ") and says in done.stderr
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_whole_administration(make_server, running):
+    server = make_server(start=running)
+    server.command("domain", "add", "Other.Test")
+    assert {d["domain"] for d in server.json("domain", "list")} == {DOMAIN, "other.test"}
+    server.add_account(f"Alice@{DOMAIN}", PASSWORD)
+    server.add_account("bob@other.test", PASSWORD, "--send-only")
+    names = {a["address"].lower() for a in server.json("account", "list")}
+    assert names == {f"alice@{DOMAIN}", "bob@other.test"}
+    assert len(server.json("account", "list", DOMAIN)) == 1
+    server.command("alias", "add", f"team@{DOMAIN}", f"alice@{DOMAIN}")
+    server.command("alias", "add", f"team@{DOMAIN}", "someone@elsewhere.test")
+    server.command("alias", "add", "@other.test", f"alice@{DOMAIN}")
+    assert len(server.json("alias", "list")) == 3
+    assert len(server.json("alias", "list", DOMAIN)) == 2
+    server.command("alias", "remove", f"team@{DOMAIN}", "someone@elsewhere.test")
+    server.command("alias", "remove", f"team@{DOMAIN}")
+    assert len(server.json("alias", "list")) == 1
+    server.command("account", "disable", f"alice@{DOMAIN}")
+    server.command("account", "enable", f"alice@{DOMAIN}")
+    refused = server.command("domain", "remove", "other.test", status=None)
+    assert refused.returncode not in (0, 70)
+    server.command("account", "remove", "bob@other.test")
+    server.command("alias", "remove", "@other.test")
+    server.command("domain", "remove", "other.test")
+    assert [d["domain"] for d in server.json("domain", "list")] == [DOMAIN]
+    assert server.json("status")["mailbox_messages"] == 0
+    server.command("audit")
+    server.command("trace")
+
+
+@pytest.mark.parametrize("words", LISTS, ids=" ".join)
+def test_lists_for_people_and_for_programs(server, mailbox, words):
+    deliver(server, mailbox)
+    json.loads(server.command(*words, "--json").stdout)
+    text = server.command(*words).stdout
+    assert text.strip() and "\t" not in text
+
+
+def test_account_removed_with_its_mail(server, mailbox):
+    deliver(server, mailbox)
+    before = server.message_count()
+    server.command("account", "remove", mailbox)
+    assert server.message_count() == before - 1
+    with Wire(server) as wire:
+        wire.hello()
+        wire.say("MAIL FROM:<a@b.test>")
+        assert wire.say(f"RCPT TO:<{mailbox}>").startswith("550 5.1.1")
+    server.add_account(mailbox, PASSWORD)
+    assert count_of(server, mailbox) == 0
+    server.command("audit")
+
+
+def test_removed_account_has_nothing_left_to_read(server, mailbox):
+    deliver(server, mailbox)
+    with Wire(server, "pop3s", tls=True) as wire:
+        wire.pop3_login(mailbox)
+        server.command("account", "remove", mailbox)
+        assert not wire.say("RETR 1").startswith("+OK")
+
+
+def test_trace_finds_a_message_by_any_of_its_names(server, mailbox):
+    name = message_id(deliver(server, mailbox, b"Message-ID: <" + mailbox.encode()
+                              + b".unique>\r\n\r\nx\r\n"))
+    for query in (name, mailbox, f"<{mailbox}.unique>"):
+        told = server.command("trace", query).stdout
+        assert name in told and "carol@stranger.test" in told and mailbox in told, query
+    assert json.loads(server.command("trace", name, "--json").stdout)
+    assert server.command("trace", "nobody@nowhere.test", status=None).returncode in (0, 1, 66)
+
+
+def test_status(server):
+    status = server.json("status")
+    assert isinstance(status["mailbox_messages"], int)
+    text = server.command("status").stdout
+    for word in ("store", "mx", "user"):
+        assert word in text
+
+
+def test_test_delivery_tells_what_would_happen(server, mailbox):
+    def plan(to, sender="a@b.test", *more):
+        done = server.command("test-delivery", "--from", sender, "--to", to, *more,
+                              stdin=letter().decode(), status=None)
+        return done.returncode, done.stdout + done.stderr
+
+    before = server.message_count()
+    status, told = plan(mailbox)
+    assert status == 0 and "INBOX" in told and mailbox in told
+    assert "550" in plan(f"nobody@{DOMAIN}")[1]
+    assert "550" in plan("x@elsewhere.test", "a@b.test", "--ip", "192.0.2.7")[1]
+    assert server.message_count() == before
+
+
+def test_control_characters_are_not_sent_to_the_terminal(server, mailbox):
+    deliver(server, mailbox, b"Message-ID: <\x1b[31m@x>\r\nSubject: \x1b]0;evil\x07\r\n\r\nx\r\n")
+    assert "\x1b" not in server.command("trace", mailbox).stdout
+    listing = server.command(
+        "mail", "list", "--server", f"localhost:{server.ports['pop3s']}", "--ca", server.certificate,
+        "--tls", "implicit", "--user", mailbox, data=False, env={"GODWIT_PASSWORD": PASSWORD})
+    assert "\x1b" not in listing.stdout
+
+
+def test_mail_against_a_wrong_certificate_and_password(server, mailbox):
+    base = ("mail", "list", "--server", f"localhost:{server.ports['pop3s']}", "--tls", "implicit",
+            "--user", mailbox)
+    done = server.command(*base, data=False, status=None, env={"GODWIT_PASSWORD": PASSWORD})
+    assert done.returncode not in (0, 70) and "certificate" in done.stderr
+    done = server.command(*base, "--insecure", data=False, status=77,
+                          env={"GODWIT_PASSWORD": "wrong"})
+    assert "password" in done.stderr or "refuses" in done.stderr
+
+
+def test_mail_to_a_server_that_is_not_there(server):
+    done = server.command("mail", "list", "--server", "localhost:1", "--user", "x", data=False,
+                          status=None, env={"GODWIT_PASSWORD": "x"})
+    assert done.returncode in (68, 69, 75) and "localhost" in done.stderr

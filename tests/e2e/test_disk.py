@@ -1,0 +1,151 @@
+"""A full disk: mail is refused for the moment, nothing acknowledged is lost, deleting works."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from conftest import DOMAIN, new_folder
+from server import wait_for
+from wire import Wire, count_of, deliver, letter, mail_of, pop3, without_trace
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="mounting a small disk needs root")
+
+ALICE = f"alice@{DOMAIN}"
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def small_disk():
+    folder = new_folder()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900m,mode=755", "tmpfs", folder],
+                             capture_output=True, text=True)
+    if mounted.returncode != 0:
+        shutil.rmtree(folder)
+        pytest.skip(f"mounting is not allowed here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+    os.rmdir(folder)
+
+
+@pytest.fixture
+def server(small_disk, make_server):
+    """The server's log is elsewhere: it must not fill the disk that is to be tested."""
+    server = make_server('min_free = "100M";', ["alice"], start=False, folder=small_disk)
+    server.folder = new_folder()
+    server.log_path = os.path.join(server.folder, "server.log")
+    server.start()
+    server.mark()
+    yield server
+    # before the disk is unmounted
+    assert not server.trouble()
+    assert server.stop() == 0
+
+
+class Filler:
+    """A file of somebody else that leaves a given number of bytes free."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "filler")
+
+    def leave(self, wanted):
+        fs = os.statvfs(os.path.dirname(self.path))
+        free = fs.f_bavail * fs.f_frsize
+        have = os.path.getsize(self.path) if os.path.exists(self.path) else 0
+        size = max(0, have + free - wanted)
+        with open(self.path, "ab") as file:
+            if size < have:
+                file.truncate(size)
+            else:
+                os.posix_fallocate(file.fileno(), 0, max(size, 1))
+
+
+def try_to_deliver(server, message):
+    """The reply that ends the attempt: to MAIL, RCPT, DATA or the message."""
+    with Wire(server) as wire:
+        wire.hello()
+        for command in ("MAIL FROM:<a@b.test>", f"RCPT TO:<{ALICE}>", "DATA"):
+            reply = wire.say(command)
+            if reply[:1] not in "23":
+                return reply
+        wire.send(message + b".\r\n")
+        return wire.reply()
+
+
+def test_below_the_wanted_free_space(server, small_disk):
+    filler = Filler(small_disk)
+    sent = [letter(f"number {n}") for n in range(5)]
+    for one in sent:
+        deliver(server, ALICE, one)
+    filler.leave(50 * MIB)
+    wait_for("452", lambda: try_to_deliver(server, letter("no")).startswith("452 4.3.1"))
+    assert [without_trace(m) for m in mail_of(server, ALICE)] == sent
+    client = pop3(server, ALICE)
+    client.dele(1)
+    client.quit()
+    assert count_of(server, ALICE) == 4
+    filler.leave(400 * MIB)
+    wait_for("service", lambda: try_to_deliver(server, letter("yes")).startswith("250"))
+    assert count_of(server, ALICE) == 5
+    server.command("audit")
+
+
+def test_no_byte_left(server, small_disk):
+    """Filled up while the server believes that there is room."""
+    filler = Filler(small_disk)
+    acknowledged = []
+    for number in range(20):
+        one = letter(f"number {number}")
+        deliver(server, ALICE, one)
+        acknowledged.append(one)
+    filler.leave(0)
+    large = ["0123456789" * 7] * 20_000  # needs a pack of its own
+    for number in range(10):
+        one = letter(f"late {number}", large if number % 2 else ["x"])
+        reply = try_to_deliver(server, one)
+        assert reply[:3] in ("250", "452", "451"), reply
+        if reply.startswith("250"):
+            acknowledged.append(one)
+    assert [without_trace(m) for m in mail_of(server, ALICE)] == acknowledged
+    client = pop3(server, ALICE)
+    for number in range(1, 11):
+        client.dele(number)
+    client.quit()
+    assert [without_trace(m) for m in mail_of(server, ALICE)] == acknowledged[10:]
+    filler.leave(400 * MIB)
+    wait_for("service", lambda: try_to_deliver(server, letter("again")).startswith("250"))
+    server.command("audit")
+
+
+def test_disk_fills_up_in_the_middle_of_large_messages(server, small_disk):
+    filler = Filler(small_disk)
+    deliver(server, ALICE, letter("first"))
+    line = b"0123456789abcdef" * 60 + b"\r\n"
+    with Wire(server) as wire:
+        wire.hello()
+        wire.say("MAIL FROM:<a@b.test>")
+        wire.say(f"RCPT TO:<{ALICE}>")
+        wire.say("DATA")
+        wire.send(line * 1000)
+        filler.leave(0)
+        wire.send(line * 20_000 + b".\r\n")
+        assert wire.reply().startswith("452")
+        assert wire.say("NOOP").startswith("250")
+    assert [without_trace(m) for m in mail_of(server, ALICE)] == [letter("first")]
+
+
+def test_restart_on_a_full_disk(server, small_disk):
+    """It comes up to hand out and delete what there is."""
+    filler = Filler(small_disk)
+    sent = [letter(f"number {n}") for n in range(3)]
+    for one in sent:
+        deliver(server, ALICE, one)
+    filler.leave(0)
+    server.kill_all()
+    server.start()
+    server.mark()
+    assert [without_trace(m) for m in mail_of(server, ALICE)] == sent
+    client = pop3(server, ALICE)
+    client.dele(1)
+    client.quit()
+    assert count_of(server, ALICE) == 2
