@@ -54,6 +54,10 @@ enum blob_code {
 
 const char *blob_code_name(enum blob_code code);
 
+#define BLOB_IOV_MAX 64 /* pieces of one blob */
+
+typedef void blob_point_fn(void *ctx, const struct blob_point *point);
+
 struct blob_store;
 struct blob_upload;
 struct blob_reader;
@@ -61,20 +65,23 @@ struct blob_reader;
 struct blob_counts {
 	int64_t packs;    /* files */
 	int64_t bytes;    /* committed, over all packs */
-	int64_t appended; /* blobs appended since the start */
-	int64_t syncs;    /* times data was forced to the disk */
+	int64_t appended; /* blobs written since the start */
+	int64_t syncs;    /* times content was forced to the disk */
 	int64_t damaged;  /* records found damaged since the start */
+	int64_t missing;  /* committed packs whose file was missing or too short at the start */
 	int64_t pinned;   /* readers open now */
 };
 
 struct blob_ops {
-	enum blob_code (*append)(struct blob_store *, struct blob_in *in, size_t n, struct err *);
+	enum blob_code (*append)(
+	    struct blob_store *, struct blob_in *const *in, size_t n, struct err *);
 	enum blob_code (*attach)(struct blob_store *, struct blob_upload *, struct err *);
 	bool (*is_dirty)(const struct blob_store *);
 	enum blob_code (*sync)(struct blob_store *, struct err *);
-	size_t (*points)(const struct blob_store *, struct blob_point *, size_t max);
+	void (*points)(const struct blob_store *, blob_point_fn *, void *ctx);
 	void (*committed)(struct blob_store *);
 	void (*rewind)(struct blob_store *);
+	void (*distrust)(struct blob_store *);
 
 	enum blob_code (*upload_begin)(
 	    struct blob_store *, int64_t id, enum blob_codec, struct blob_upload **, struct err *);
@@ -105,7 +112,7 @@ struct blob_store {
  * blob_rewind. Nothing is durable before blob_sync.
  */
 static inline enum blob_code blob_append(
-    struct blob_store *b, struct blob_in *in, size_t n, struct err *e)
+    struct blob_store *b, struct blob_in *const *in, size_t n, struct err *e)
 {
 	return b->ops->append(b, in, n, e);
 }
@@ -132,10 +139,10 @@ static inline enum blob_code blob_sync(struct blob_store *b, struct err *e)
 	return b->ops->sync(b, e);
 }
 
-/* The points to commit with the batch, at most max; more than max aborts. See BLOB_POINTS_MAX. */
-static inline size_t blob_points(const struct blob_store *b, struct blob_point *v, size_t max)
+/* Calls fn for each point that must be committed with the batch; none when nothing was written. */
+static inline void blob_points(const struct blob_store *b, blob_point_fn *fn, void *ctx)
 {
-	return b->ops->points(b, v, max);
+	b->ops->points(b, fn, ctx);
 }
 
 /* The commit that held the points returned. */
@@ -148,6 +155,15 @@ static inline void blob_committed(struct blob_store *b)
 static inline void blob_rewind(struct blob_store *b)
 {
 	b->ops->rewind(b);
+}
+
+/*
+ * After a commit or sync of unknown outcome: from now on no file is removed, because a commit that
+ * seemed to fail may turn out to have happened. The next start cleans up.
+ */
+static inline void blob_distrust(struct blob_store *b)
+{
+	b->ops->distrust(b);
 }
 
 /* ---- large blobs: any thread, one at a time for each upload ---- */
@@ -220,7 +236,7 @@ static inline void blob_close(struct blob_store *b, struct blob_reader **r)
 	*r = NULL;
 }
 
-/* Reads a whole blob of at most max bytes into p (pos.length of them), checksum compared. */
+/* Reads a whole blob into p, checksum compared. BLOB_DAMAGED when pos.length is above max. */
 enum blob_code blob_get(
     struct blob_store *b, int64_t id, struct blob_pos pos, void *p, size_t max, struct err *e);
 
@@ -228,7 +244,7 @@ enum blob_code blob_get(
 
 /*
  * Removes a pack that no committed row refers to any more: unlinked as soon as the last reader has
- * gone. The lane's thread. BLOB_GONE when there is none; the one being appended to aborts.
+ * gone. Any thread. BLOB_GONE when there is none; the one being appended to aborts.
  */
 static inline enum blob_code blob_drop_pack(struct blob_store *b, int64_t pack, struct err *e)
 {

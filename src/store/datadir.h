@@ -19,11 +19,17 @@
 #define DATADIR_PACKS "packs"
 #define DATADIR_RUN   "run"
 
+enum datadir_reserve {
+	RESERVE_NONE,  /* there never was room for one */
+	RESERVE_HELD,  /* the file is there */
+	RESERVE_GIVEN, /* given back to a full file system */
+};
+
 struct datadir {
 	struct fsio fs; /* the real file system below it */
 	int dirfd;
 	int lockfd;
-	bool reserved; /* the reserve is there */
+	_Atomic(enum datadir_reserve) reserve;
 };
 
 enum datadir_code {
@@ -54,7 +60,10 @@ enum datadir_room {
 	DATADIR_FULL, /* less than min_free left, or the reserve is given back */
 };
 
-/* Looks at the file system; min_free in bytes. Remakes a given-back reserve when there is room again. */
+/*
+ * Looks at the file system; min_free in bytes. Remakes a given-back reserve when there is room again.
+ * One thread at a time; datadir_release_reserve may run in another.
+ */
 enum datadir_room datadir_room(struct datadir *d, int64_t min_free);
 
 /* Gives the reserve back to the file system; true when there was one. */

@@ -16,9 +16,11 @@ struct pack_config {
 
 /*
  * Opens the packs of dir. committed: the n rows of the table pack, by rising pack; what lies behind
- * them is forgotten, files of uncommitted packs are removed. On success *point_r is what must be
- * committed (PACK_PUT) before the first append: the pack appended to, with a risen generation, or
- * pack 0 when there is none yet. BLOB_DAMAGED when a committed file is missing or too short.
+ * their ends is forgotten, and files of packs that were never committed are removed. On success
+ * *point_r must be committed before the first append: the pack to append to, with a generation
+ * that no record of an earlier run bears. Committed packs that are missing or too short are
+ * counted and told of in e (cleared otherwise); their blobs are BLOB_GONE or BLOB_DAMAGED.
+ * BLOB_DAMAGED when there are packs with content but no row: the database is not theirs.
  */
 enum blob_code pack_open(const struct pack_config *config, const struct blob_point *committed,
     size_t n, struct blob_store **store_r, struct blob_point *point_r, struct err *e);

@@ -1,0 +1,250 @@
+/*
+ * The data directory. The lock is flock(2) on a file that is never removed: removing it would let
+ * two processes hold "the" lock, each on a file of its own.
+ */
+#include "store/datadir.h"
+
+#include "base/buf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOCK_NAME    "lock"
+#define RESERVE_NAME "reserve"
+#define RESERVE_NEW  "reserve.new"
+
+/* ---- creation ---- */
+
+static void count_entry(void *ctx, const char *name)
+{
+	int *n = ctx;
+
+	++*n;
+}
+
+/* Something of ours lies in it, or nothing at all. */
+static enum datadir_code check_contents(struct fsio *fs, const char *path, struct err *e)
+{
+	int entries = 0, code = fs->ops->each(fs, ".", count_entry, &entries);
+
+	if (code < 0) {
+		err_sys(e, -code, "cannot read the directory %s", path);
+		return DATADIR_MISSING;
+	}
+	if (entries == 0 || faccessat(fs->dirfd, LOCK_NAME, F_OK, 0) == 0)
+		return DATADIR_OK;
+	err_set(e,
+	    "%s holds other files and is no data directory: name a directory that is empty or does"
+	    " not exist",
+	    path);
+	return DATADIR_FOREIGN;
+}
+
+static int make_dir(struct fsio *fs, const char *name, struct err *e)
+{
+	int code = fs->ops->make_dir(fs, name, 0700);
+
+	if (code == 0 || code == -EEXIST)
+		return 0;
+	return err_sys(e, -code, "cannot make the directory %s", name);
+}
+
+/* The lock last: where it is, the rest is too. */
+static int furnish(struct fsio *fs, struct err *e)
+{
+	int fd;
+
+	if (make_dir(fs, DATADIR_PACKS, e) < 0 || make_dir(fs, DATADIR_RUN, e) < 0)
+		return -1;
+	fd = fs->ops->open(fs, LOCK_NAME, O_RDWR | O_CREAT, 0600);
+	if (fd < 0)
+		return err_sys(e, -fd, "cannot make the file %s", LOCK_NAME);
+	fs->ops->close(fs, fd);
+	if (fs->ops->sync_dir(fs, ".") < 0)
+		return err_set(e, "cannot sync the data directory");
+	return 0;
+}
+
+static int open_dir(const char *path)
+{
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+enum datadir_code datadir_create(const char *path, struct err *e)
+{
+	enum datadir_code code;
+	struct fsio fs;
+	int dirfd;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+		err_sys(e, errno, "cannot make the directory %s", path);
+		return DATADIR_FAILED;
+	}
+	dirfd = open_dir(path);
+	if (dirfd < 0) {
+		err_sys(e, errno, "cannot open the directory %s", path);
+		return DATADIR_MISSING;
+	}
+	fsio_init(&fs, dirfd);
+	code = check_contents(&fs, path, e);
+	if (code == DATADIR_OK && (fchmod(dirfd, 0700) < 0 || furnish(&fs, e) < 0))
+		code = DATADIR_FAILED;
+	close(dirfd);
+	return code;
+}
+
+/* ---- the lock ---- */
+
+/* The process that holds it, as it wrote into the file; 0 when it did not. */
+static uint64_t holder(int fd)
+{
+	uint8_t text[24];
+	ssize_t n = pread(fd, text, sizeof text, 0);
+	uint64_t pid = 0;
+
+	if (n > 0)
+		(void)str_to_u64(str_trim(str_of(text, (size_t)n)), INT32_MAX, &pid);
+	return pid;
+}
+
+static void write_holder(int fd)
+{
+	char text[24];
+	int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
+
+	/* Only for the message to whoever comes second: failing is harmless. */
+	if (ftruncate(fd, 0) == 0)
+		(void)!pwrite(fd, text, (size_t)n, 0);
+}
+
+static enum datadir_code take_lock(int fd, const char *path, struct err *e)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		write_holder(fd);
+		return DATADIR_OK;
+	}
+	if (errno != EWOULDBLOCK) {
+		err_sys(e, errno, "cannot lock %s/%s", path, LOCK_NAME);
+		return DATADIR_FAILED;
+	}
+	err_set(e,
+	    "%s is in use by process %llu: stop that server first, or use commands that talk to it",
+	    path, (unsigned long long)holder(fd));
+	return DATADIR_LOCKED;
+}
+
+static enum datadir_code open_lock(int dirfd, const char *path, int *fd_r, struct err *e)
+{
+	int fd = openat(dirfd, LOCK_NAME, O_RDWR | O_CLOEXEC);
+	enum datadir_code code;
+
+	if (fd < 0 && errno == ENOENT) {
+		err_set(
+		    e, "%s is no data directory: make one with: godwit init --data %s", path, path);
+		return DATADIR_FOREIGN;
+	}
+	if (fd < 0) {
+		err_sys(e, errno, "cannot use the data directory %s", path);
+		return DATADIR_MISSING;
+	}
+	code = take_lock(fd, path, e);
+	if (code == DATADIR_OK)
+		*fd_r = fd;
+	else
+		close(fd);
+	return code;
+}
+
+/* ---- the reserve ---- */
+
+static bool has_reserve(int dirfd)
+{
+	return faccessat(dirfd, RESERVE_NAME, F_OK, 0) == 0;
+}
+
+/* Under another name until it is whole; a file system that cannot reserve goes without. */
+static void make_reserve(struct datadir *d)
+{
+	struct fsio *fs = &d->fs;
+	int code, fd;
+
+	if (datadir_free_bytes(d) < 2 * (int64_t)LIMIT_RESERVE)
+		return;
+	fd = fs->ops->open(fs, RESERVE_NEW, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0)
+		return;
+	code = fs->ops->allocate(fs, fd, 0, (int64_t)LIMIT_RESERVE);
+	fs->ops->close(fs, fd);
+	if (code == 0)
+		code = fs->ops->rename(fs, RESERVE_NEW, RESERVE_NAME);
+	if (code == 0)
+		d->reserve = RESERVE_HELD;
+	else
+		(void)fs->ops->unlink(fs, RESERVE_NEW);
+}
+
+bool datadir_release_reserve(struct datadir *d)
+{
+	if (d->reserve != RESERVE_HELD || d->fs.ops->unlink(&d->fs, RESERVE_NAME) < 0)
+		return false;
+	d->reserve = RESERVE_GIVEN;
+	return true;
+}
+
+int64_t datadir_free_bytes(struct datadir *d)
+{
+	int64_t n = d->fs.ops->free_bytes(&d->fs);
+
+	return n < 0 ? -1 : n;
+}
+
+enum datadir_room datadir_room(struct datadir *d, int64_t min_free)
+{
+	int64_t n = datadir_free_bytes(d);
+
+	/* Not before there is room for both, or it would be given back again at once. */
+	if (d->reserve != RESERVE_HELD && n >= min_free + (int64_t)LIMIT_RESERVE)
+		make_reserve(d);
+	return d->reserve != RESERVE_GIVEN && n >= min_free ? DATADIR_ACCEPTING : DATADIR_FULL;
+}
+
+/* ---- opening ---- */
+
+enum datadir_code datadir_open(const char *path, struct datadir *d_r, struct err *e)
+{
+	int dirfd = open_dir(path), lockfd = -1;
+	enum datadir_code code;
+
+	if (dirfd < 0) {
+		err_sys(e, errno, "cannot open the data directory %s", path);
+		return DATADIR_MISSING;
+	}
+	code = open_lock(dirfd, path, &lockfd, e);
+	if (code == DATADIR_OK && fchdir(dirfd) < 0) {
+		err_sys(e, errno, "cannot enter the data directory %s", path);
+		code = DATADIR_MISSING;
+	}
+	if (code != DATADIR_OK) {
+		if (lockfd >= 0)
+			close(lockfd);
+		close(dirfd);
+		return code;
+	}
+	d_r->dirfd = dirfd;
+	d_r->lockfd = lockfd;
+	fsio_init(&d_r->fs, dirfd);
+	d_r->reserve = has_reserve(dirfd) ? RESERVE_HELD : RESERVE_NONE;
+	if (d_r->reserve == RESERVE_NONE)
+		make_reserve(d_r);
+	return DATADIR_OK;
+}
+
+void datadir_close(struct datadir *d)
+{
+	close(d->lockfd);
+	close(d->dirfd);
+	d->lockfd = d->dirfd = -1;
+}

@@ -1,0 +1,377 @@
+/*
+ * Appending to packs. One thread writes (the lane's); a batch is gathered into few large writes,
+ * synced once, and counts only when the database has committed its points.
+ *
+ * Invariants: active->end >= active->committed; every pack with end != committed is in written and
+ * pinned; a pack that is left for a new one is synced at once.
+ */
+#include "store/pack_internal.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+
+static const uint8_t padding[PACK_ALIGN];
+
+/* ---- space ---- */
+
+/* A failure to reserve for want of the call is none. */
+static int reserve(struct packs *p, int fd, int64_t from, int64_t to, int64_t *allocated_r)
+{
+	int code = p->fs->ops->allocate(p->fs, fd, from, to - from);
+
+	if (code == -EOPNOTSUPP) {
+		*allocated_r = INT64_MAX;
+		return 0;
+	}
+	if (code == 0)
+		*allocated_r = to;
+	return code;
+}
+
+/* Space for the bytes up to end: a large step ahead, or just enough when the disk is nearly full. */
+static enum blob_code make_space(struct packs *p, struct pack_file *f, int64_t end, struct err *e)
+{
+	int64_t ahead = f->allocated + PACK_ALLOCATE;
+	int code = 0;
+
+	if (end <= f->allocated)
+		return BLOB_OK;
+	if (ahead > p->pack_size)
+		ahead = p->pack_size;
+	if (ahead < end)
+		ahead = end;
+	code = reserve(p, f->fd, f->allocated, ahead, &f->allocated);
+	if (code == -ENOSPC && ahead > end)
+		code = reserve(p, f->fd, f->allocated, end, &f->allocated);
+	return code < 0 ? pack_fail(e, code, "enlarge", f->id) : BLOB_OK;
+}
+
+/* ---- appending ---- */
+
+static enum blob_code write_gathered(struct packs *p, struct err *e)
+{
+	struct pack_file *f = p->active;
+	int code = 0;
+
+	if (p->niov)
+		code = fsio_write_all(p->fs, f->fd, p->iov, p->niov, p->iov_at);
+	p->niov = p->nheaders = 0;
+	p->iov_at = f->end;
+	return code < 0 ? pack_fail(e, code, "write to", f->id) : BLOB_OK;
+}
+
+static enum blob_code sync_file(struct packs *p, struct pack_file *f, struct err *e)
+{
+	int code = f->unsynced ? p->fs->ops->sync(p->fs, f->fd) : 0;
+
+	if (code < 0) {
+		pack_fail(e, code, "sync", f->id);
+		return BLOB_IO; /* of a sync nothing is a harmless failure, not even a full disk */
+	}
+	if (f->unsynced) {
+		pthread_mutex_lock(&p->lock);
+		p->counts.syncs++;
+		pthread_mutex_unlock(&p->lock);
+	}
+	f->unsynced = false;
+	return BLOB_OK;
+}
+
+/* A full pack gives back what was reserved for more; failing costs only space. */
+static void give_back(struct packs *p, struct pack_file *f)
+{
+	(void)p->fs->ops->truncate(p->fs, f->fd, f->end);
+}
+
+static enum blob_code roll_over(struct packs *p, struct err *e)
+{
+	struct pack_file *next, *old = p->active;
+	enum blob_code code = write_gathered(p, e);
+
+	if (code == BLOB_OK)
+		code = sync_file(p, old, e);
+	if (code == BLOB_OK)
+		code = pack_create(p, &next, e);
+	if (code != BLOB_OK)
+		return code;
+	pthread_mutex_lock(&p->lock);
+	p->active = next;
+	pthread_mutex_unlock(&p->lock);
+	p->iov_at = next->end;
+	/* With nothing uncommitted in it no commit will come by to give back its spare space. */
+	if (list_is_empty(&old->written))
+		give_back(p, old);
+	pack_unpin(p, old);
+	return BLOB_OK;
+}
+
+static void mark_written(struct packs *p, struct pack_file *f)
+{
+	f->unsynced = true;
+	if (!list_is_empty(&f->written))
+		return;
+	list_push(&p->written, &f->written);
+	pthread_mutex_lock(&p->lock);
+	f->pins++;
+	pthread_mutex_unlock(&p->lock);
+}
+
+static int64_t length_of(const struct blob_in *in)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < in->niov; i++)
+		n += (int64_t)in->iov[i].iov_len;
+	return n;
+}
+
+static void gather_bytes(struct packs *p, const void *bytes, size_t n)
+{
+	if (n)
+		p->iov[p->niov++] = (struct iovec){(void *)(uintptr_t)bytes, n};
+}
+
+/* Adds the record to the gathered ones; there is room for it. */
+static void gather(struct packs *p, struct blob_in *in)
+{
+	uint8_t *header = p->headers[p->nheaders++];
+	struct pack_file *f = p->active;
+	struct pack_record record = {.pack = f->id,
+	    .generation = p->generation,
+	    .offset = f->end,
+	    .id = in->id,
+	    .length = in->pos.length,
+	    .codec = in->codec};
+
+	pack_record_put(header, &record);
+	gather_bytes(p, header, PACK_RECORD);
+	XXH3_64bits_reset(p->hash);
+	for (size_t i = 0; i < in->niov; i++) {
+		XXH3_64bits_update(p->hash, in->iov[i].iov_base, in->iov[i].iov_len);
+		gather_bytes(p, in->iov[i].iov_base, in->iov[i].iov_len);
+	}
+	XXH3_64bits_update(p->hash, header, PACK_RECORD_HASHED);
+	pack_record_seal(header, XXH3_64bits_digest(p->hash));
+	gather_bytes(p, padding, (size_t)(-in->pos.length & 7));
+	in->pos.pack = f->id;
+	in->pos.offset = f->end;
+	f->end += pack_record_size(in->pos.length);
+}
+
+static enum blob_code append_one(struct packs *p, struct blob_in *in, struct err *e)
+{
+	int64_t size;
+	enum blob_code code = BLOB_OK;
+
+	BUG_ON(in->niov > BLOB_IOV_MAX);
+	in->pos.length = length_of(in);
+	size = pack_record_size(in->pos.length);
+	if (p->active->end > (int64_t)PACK_HEAD && p->active->end + size > p->pack_size)
+		code = roll_over(p, e);
+	else if (p->nheaders == PACK_HEADERS || p->niov + in->niov + 2 > PACK_IOV)
+		code = write_gathered(p, e);
+	if (code == BLOB_OK)
+		code = make_space(p, p->active, p->active->end + size, e);
+	if (code != BLOB_OK)
+		return code;
+	mark_written(p, p->active);
+	gather(p, in);
+	return BLOB_OK;
+}
+
+static enum blob_code append(
+    struct blob_store *b, struct blob_in *const *in, size_t n, struct err *e)
+{
+	struct packs *p = packs_of(b);
+	enum blob_code code = BLOB_OK;
+
+	p->niov = p->nheaders = 0;
+	p->iov_at = p->active->end;
+	for (size_t i = 0; i < n && code == BLOB_OK; i++)
+		code = append_one(p, in[i], e);
+	if (code == BLOB_OK)
+		code = write_gathered(p, e);
+	if (code != BLOB_OK)
+		return code;
+	pthread_mutex_lock(&p->lock);
+	p->counts.appended += (int64_t)n;
+	pthread_mutex_unlock(&p->lock);
+	return BLOB_OK;
+}
+
+/* ---- the end of a batch ---- */
+
+static bool is_dirty(const struct blob_store *b)
+{
+	const struct packs *p = packs_of(b);
+
+	return !list_is_empty(&p->written) || !list_is_empty(&p->attached);
+}
+
+static enum blob_code sync_all(struct blob_store *b, struct err *e)
+{
+	struct packs *p = packs_of(b);
+	int code = 0;
+
+	LIST_FOREACH(&p->written, it)
+	if (sync_file(p, LIST_ENTRY(it, struct pack_file, written), e) != BLOB_OK)
+		return BLOB_IO;
+	if (p->dir_unsynced)
+		code = p->fs->ops->sync_dir(p->fs, p->dir);
+	if (code < 0) {
+		err_sys(e, -code, "packs: cannot sync the directory %s", p->dir);
+		return BLOB_IO;
+	}
+	p->dir_unsynced = false;
+	return BLOB_OK;
+}
+
+static void points(const struct blob_store *b, blob_point_fn *fn, void *ctx)
+{
+	struct packs *p = packs_of(b);
+
+	LIST_FOREACH(&p->written, it)
+	{
+		struct pack_file *f = LIST_ENTRY(it, struct pack_file, written);
+
+		fn(ctx, &(struct blob_point){f->id, p->generation, false, f->end});
+	}
+	LIST_FOREACH(&p->attached, it)
+	{
+		struct blob_upload *u = LIST_ENTRY(it, struct blob_upload, link);
+		int64_t end = (int64_t)PACK_HEAD + pack_record_size(u->length);
+
+		fn(ctx, &(struct blob_point){u->pack, PACK_SINGLE_GENERATION, true, end});
+	}
+}
+
+/* Takes a pack off the list of written ones; its end is settled. */
+static void settle(struct packs *p, struct pack_file *f)
+{
+	list_remove(&f->written);
+	pack_unpin(p, f);
+}
+
+static void committed(struct blob_store *b)
+{
+	struct packs *p = packs_of(b);
+
+	LIST_FOREACH(&p->written, it)
+	{
+		struct pack_file *f = LIST_ENTRY(it, struct pack_file, written);
+
+		pack_count(p, 0, f->end - f->committed);
+		f->committed = f->end;
+		if (f != p->active)
+			give_back(p, f);
+		settle(p, f);
+	}
+	LIST_FOREACH(&p->attached, it)
+	{
+		struct blob_upload *u = LIST_ENTRY(it, struct blob_upload, link);
+
+		pack_count(p, 1, pack_record_size(u->length));
+		u->committed = true;
+		list_remove(&u->link);
+	}
+}
+
+static void rewind_all(struct blob_store *b)
+{
+	struct packs *p = packs_of(b);
+
+	LIST_FOREACH(&p->written, it)
+	{
+		struct pack_file *f = LIST_ENTRY(it, struct pack_file, written);
+
+		f->end = f->committed;
+		f->unsynced = false;
+		settle(p, f);
+	}
+	LIST_FOREACH(&p->attached, it)
+	list_remove(it);
+	p->generation++; /* what is overwritten now differs from what overwrites it */
+}
+
+static void distrust(struct blob_store *b)
+{
+	struct packs *p = packs_of(b);
+
+	pthread_mutex_lock(&p->lock);
+	p->distrusted = true;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- housekeeping ---- */
+
+static enum blob_code drop_pack(struct blob_store *b, int64_t pack, struct err *e)
+{
+	struct packs *p = packs_of(b);
+	enum blob_code code = BLOB_OK;
+	struct pack_file *f = pack_pin(p, pack, &code, e);
+	int64_t size;
+
+	if (!f)
+		return code;
+	pthread_mutex_lock(&p->lock);
+	BUG_ON(f == p->active);
+	f->dropped = !p->distrusted;
+	pthread_mutex_unlock(&p->lock);
+	if (!f->dropped) {
+		err_set(e, "packs: writing has stopped, pack %lld stays", (long long)pack);
+		code = BLOB_IO;
+	}
+	size = p->fs->ops->size(p->fs, f->fd);
+	if (code == BLOB_OK && size >= (int64_t)PACK_HEAD)
+		pack_count(p, -1, (int64_t)PACK_HEAD - size);
+	pack_unpin(p, f);
+	return code;
+}
+
+static void counts(struct blob_store *b, struct blob_counts *c)
+{
+	struct packs *p = packs_of(b);
+
+	pthread_mutex_lock(&p->lock);
+	*c = p->counts;
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void free_store(struct blob_store *b)
+{
+	struct packs *p = packs_of(b);
+
+	rewind_all(b);
+	if (p->active)
+		pack_unpin(p, p->active);
+	BUG_ON(p->live.count);
+	hash_fini(&p->live);
+	pthread_mutex_destroy(&p->lock);
+	XXH3_freeState(p->hash);
+	mem_free(p->headers);
+	mem_free(p->iov);
+	mem_free(p);
+}
+
+const struct blob_ops pack_ops = {
+    .append = append,
+    .attach = pack_attach,
+    .is_dirty = is_dirty,
+    .sync = sync_all,
+    .points = points,
+    .committed = committed,
+    .rewind = rewind_all,
+    .distrust = distrust,
+    .upload_begin = pack_upload_begin,
+    .upload_write = pack_upload_write,
+    .upload_finish = pack_upload_finish,
+    .upload_free = pack_upload_free,
+    .open = pack_blob_open,
+    .read = pack_blob_read,
+    .seek = pack_blob_seek,
+    .close = pack_blob_close,
+    .drop_pack = drop_pack,
+    .counts = counts,
+    .free = free_store,
+};

@@ -1,0 +1,231 @@
+/*
+ * Opening the packs: what the database has committed is the truth. Files it does not know are
+ * removed (or, with content, set aside), bytes behind a committed end are overwritten later, and
+ * records written from now on bear a generation that none before had.
+ */
+#include "store/pack_internal.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#define GENERATION_STEP 65536 /* room for one rise at each rewind between two starts */
+
+struct opening {
+	struct packs *p;
+	const struct blob_point *rows;
+	size_t n;
+	bool *present; /* for each row */
+	int64_t max_pack;
+	int64_t foreign; /* files with content of packs that are not in the rows */
+	bool look_only;
+};
+
+/* Index of the row of a pack, n when there is none; rows are sorted. */
+static size_t row_of(const struct opening *o, int64_t pack)
+{
+	size_t lo = 0, hi = o->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (o->rows[mid].pack < pack)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < o->n && o->rows[lo].pack == pack ? lo : o->n;
+}
+
+/* Does the file hold a first record? And is it a pack of its own? */
+static bool has_content(struct packs *p, int64_t pack, bool *single_r)
+{
+	uint8_t bytes[PACK_HEAD + PACK_RECORD];
+	struct pack_head head;
+	struct pack_record record;
+	char name[PACK_NAME_MAX];
+	bool found = false;
+	int fd;
+
+	pack_name_put(name, p->dir, pack);
+	fd = p->fs->ops->open(p->fs, name, O_RDONLY, 0);
+	if (fd < 0)
+		return false;
+	if (fsio_read_all(p->fs, fd, bytes, sizeof bytes, 0) == 0 && pack_head_get(bytes, &head)) {
+		found = pack_record_get(bytes + PACK_HEAD, &record);
+		*single_r = head.single;
+	}
+	p->fs->ops->close(p->fs, fd);
+	return found;
+}
+
+/* A file the database does not know: left by a batch that was never committed. */
+static void clean_up(struct opening *o, int64_t pack)
+{
+	char name[PACK_NAME_MAX], aside[PACK_NAME_MAX + 8];
+	bool single = false, content = has_content(o->p, pack, &single);
+
+	o->foreign += content && !single;
+	if (o->look_only)
+		return;
+	pack_name_put(name, o->p->dir, pack);
+	if (content && !single) {
+		snprintf(aside, sizeof aside, "%s.orphan", name);
+		(void)o->p->fs->ops->rename(o->p->fs, name, aside);
+	} else {
+		(void)o->p->fs->ops->unlink(o->p->fs, name);
+	}
+}
+
+static void on_entry(void *ctx, const char *name)
+{
+	struct opening *o = ctx;
+	int64_t pack = pack_name_get(name);
+	size_t row;
+
+	if (pack == 0)
+		return;
+	if (pack > o->max_pack)
+		o->max_pack = pack;
+	row = row_of(o, pack);
+	if (row < o->n)
+		o->present[row] = true;
+	else
+		clean_up(o, pack);
+}
+
+static enum blob_code scan(struct opening *o, struct err *e)
+{
+	struct packs *p = o->p;
+	int code;
+
+	o->look_only = o->n == 0;
+	code = p->fs->ops->each(p->fs, p->dir, on_entry, o);
+	if (code == 0 && o->look_only && o->foreign == 0) {
+		o->look_only = false;
+		code = p->fs->ops->each(p->fs, p->dir, on_entry, o);
+	}
+	if (code < 0) {
+		err_sys(e, -code, "packs: cannot read the directory %s", p->dir);
+		return BLOB_IO;
+	}
+	if (o->n == 0 && o->foreign) {
+		err_set(e,
+		    "packs: %s holds %lld packs with messages of which the database knows nothing:"
+		    " put back the database that belongs to them, or move them away",
+		    p->dir, (long long)o->foreign);
+		return BLOB_DAMAGED;
+	}
+	return BLOB_OK;
+}
+
+/* ---- the pack to append to ---- */
+
+/* The last shared one, if it is there as far as it is committed. */
+static struct pack_file *reopen(struct packs *p, const struct blob_point *row)
+{
+	uint8_t bytes[PACK_HEAD];
+	struct pack_head head;
+	char name[PACK_NAME_MAX];
+	struct pack_file *f;
+	int64_t size;
+	int fd;
+
+	pack_name_put(name, p->dir, row->pack);
+	fd = p->fs->ops->open(p->fs, name, O_RDWR, 0);
+	if (fd < 0)
+		return NULL;
+	size = p->fs->ops->size(p->fs, fd);
+	if (size < row->end || fsio_read_all(p->fs, fd, bytes, sizeof bytes, 0) < 0 ||
+	    !pack_head_get(bytes, &head) || head.pack != row->pack || head.single) {
+		p->fs->ops->close(p->fs, fd);
+		return NULL;
+	}
+	f = pack_adopt(p, row->pack, fd, row->end);
+	f->allocated = size;
+	return f;
+}
+
+/* Adds up the rows; the last shared one is the one to go on with. */
+static const struct blob_point *survey(struct opening *o)
+{
+	const struct blob_point *last = NULL;
+	struct packs *p = o->p;
+
+	for (size_t i = 0; i < o->n; i++) {
+		const struct blob_point *row = &o->rows[i];
+
+		if (row->generation > p->generation)
+			p->generation = row->generation;
+		if (row->pack > o->max_pack)
+			o->max_pack = row->pack;
+		p->counts.packs += o->present[i];
+		p->counts.missing += !o->present[i];
+		p->counts.bytes += o->present[i] ? row->end - (int64_t)PACK_HEAD : 0;
+		if (!row->single)
+			last = row;
+	}
+	p->generation = (p->generation / GENERATION_STEP + 1) * GENERATION_STEP;
+	p->next_pack = o->max_pack + 1;
+	return last;
+}
+
+static enum blob_code choose_active(struct opening *o, struct err *e)
+{
+	const struct blob_point *last = survey(o);
+	struct packs *p = o->p;
+
+	p->active = last ? reopen(p, last) : NULL;
+	if (last && !p->active && o->present[last - o->rows])
+		p->counts.missing++;
+	if (p->active)
+		return BLOB_OK;
+	return pack_create(p, &p->active, e);
+}
+
+static struct packs *packs_new(const struct pack_config *config)
+{
+	struct packs *p = mem_new(struct packs);
+
+	p->base.ops = &pack_ops;
+	p->fs = config->fs;
+	p->dir = config->dir;
+	p->pack_size = config->pack_size ? config->pack_size : PACK_SIZE_DEFAULT;
+	MUST(pthread_mutex_init(&p->lock, NULL) == 0);
+	hash_init(&p->live);
+	list_init(&p->written);
+	list_init(&p->attached);
+	p->hash = XXH3_createState();
+	MUST(p->hash);
+	p->headers = mem_array(PACK_HEADERS, sizeof *p->headers);
+	p->iov = mem_array(PACK_IOV, sizeof *p->iov);
+	return p;
+}
+
+enum blob_code pack_open(const struct pack_config *config, const struct blob_point *committed,
+    size_t n, struct blob_store **store_r, struct blob_point *point_r, struct err *e)
+{
+	struct packs *p = packs_new(config);
+	struct opening o = {.p = p, .rows = committed, .n = n};
+	enum blob_code code;
+
+	o.present = mem_array(n + 1, sizeof *o.present);
+	code = scan(&o, e);
+	if (code == BLOB_OK)
+		code = choose_active(&o, e);
+	mem_free(o.present);
+	if (code != BLOB_OK) {
+		pack_ops.free(&p->base);
+		return code;
+	}
+	if (p->counts.missing)
+		err_set(e,
+		    "packs: %lld packs in %s are missing or cut short: restore them from a backup",
+		    (long long)p->counts.missing, p->dir);
+	else if (e)
+		e->text[0] = '\0';
+	*point_r = (struct blob_point){p->active->id, p->generation, false, p->active->end};
+	*store_r = &p->base;
+	return BLOB_OK;
+}

@@ -1,0 +1,82 @@
+/* Recovery: the database's own log first (SQLite does that when it opens), then the packs. */
+#include "store/recover.h"
+
+#include "base/mem.h"
+
+struct rows {
+	struct blob_point *v;
+	size_t n, cap;
+	int64_t sequence; /* highest */
+};
+
+static void add_row(struct rows *rows, struct db_query *q)
+{
+	int64_t sequence = db_col_int(q, 4);
+
+	if (rows->n == rows->cap) {
+		rows->cap = rows->cap ? rows->cap * 2 : 64;
+		rows->v = mem_resize(rows->v, rows->cap * sizeof *rows->v);
+	}
+	rows->v[rows->n++] = (struct blob_point){.pack = db_col_int(q, 0),
+	    .generation = db_col_int(q, 1),
+	    .single = db_col_int(q, 2) != 0,
+	    .end = db_col_int(q, 3)};
+	if (sequence > rows->sequence)
+		rows->sequence = sequence;
+}
+
+static enum db_code read_rows(struct db *db, struct rows *rows)
+{
+	struct db_query *q = db_begin_query(db, SQL_PACK_LIST, DB_NO_ARGS);
+
+	while (db_step(q) == DB_ROW)
+		add_row(rows, q);
+	return db_end(q);
+}
+
+enum db_code recover_put_point(struct db *db, const struct blob_point *point, int64_t sequence)
+{
+	return db_exec(db, SQL_PACK_PUT,
+	    DB_ARGS(db_int(point->pack), db_int(point->generation), db_int(point->single),
+		db_int(point->end), db_int(sequence)),
+	    NULL);
+}
+
+static enum db_code commit_point(struct db *db, const struct blob_point *point, int64_t sequence)
+{
+	enum db_code code = db_begin(db);
+
+	if (code == DB_OK)
+		code = recover_put_point(db, point, sequence);
+	if (code == DB_OK)
+		code = db_commit(db);
+	if (code != DB_OK)
+		(void)db_rollback(db);
+	return code;
+}
+
+bool recover_packs(struct db *db, const struct pack_config *config, struct blob_store **blobs_r,
+    int64_t *sequence_r, struct err *e)
+{
+	struct rows rows = {0};
+	struct blob_store *blobs = NULL;
+	struct blob_point point;
+	enum db_code code = read_rows(db, &rows);
+	bool opened = false;
+
+	if (code == DB_OK)
+		opened = pack_open(config, rows.v, rows.n, &blobs, &point, e) == BLOB_OK;
+	mem_free(rows.v);
+	if (opened)
+		code = commit_point(db, &point, rows.sequence);
+	if (code != DB_OK) {
+		err_set(e, "%s", db_error(db));
+		blob_store_free(&blobs);
+		return false;
+	}
+	if (!opened)
+		return false;
+	*blobs_r = blobs;
+	*sequence_r = rows.sequence;
+	return true;
+}

@@ -1,0 +1,19 @@
+/* From the database and the files to packs that may be appended to, at every start. */
+#ifndef STORE_RECOVER_H
+#define STORE_RECOVER_H
+
+#include "store/db.h"
+#include "store/pack.h"
+
+/*
+ * Reads the committed ends of the packs from the writer's database, opens the packs and commits
+ * the risen generation. *sequence_r: for struct lane_config. False with e set on failure; on
+ * success e is empty or warns of missing packs.
+ */
+bool recover_packs(struct db *db, const struct pack_config *config, struct blob_store **blobs_r,
+    int64_t *sequence_r, struct err *e);
+
+/* Stores a point in the open transaction. */
+enum db_code recover_put_point(struct db *db, const struct blob_point *point, int64_t sequence);
+
+#endif
