@@ -7,6 +7,7 @@
 #define PROC_STORE_ADMIN_H
 
 #include "base/arena.h"
+#include "config/config.h"
 #include "ipc/admin.h"
 #include "ipc/super_child.h"
 #include "store/store.h"
@@ -17,6 +18,8 @@ struct admin_context {
 	struct db *db; /* read-only */
 	const struct directory_config *directory;
 	struct str hostname;
+	const struct config_nets *trusted;
+	uint64_t size_limit; /* of a message */
 	bool online; /* a server: processes and started are known */
 	int64_t started;
 	const struct sc_process *processes;

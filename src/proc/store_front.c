@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/net_addr.h"
 #include "proc/child.h"
 #include "proc/log.h"
 

@@ -1,0 +1,130 @@
+/*
+ * A job is a request with a next function: each call does a bounded piece and names what comes next
+ * by setting job->next. A command that needs the password thread or the lane waits; their callbacks
+ * set job->ready and wake the job. Output is a stream of records.
+ */
+#include "proc/store_admin.h"
+
+#include <sysexits.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "proc/store_admin_job.h"
+
+/* ---- replies ---- */
+enum admin_step admin_job_finish(struct admin_job *j, uint8_t code, const char *fmt, ...)
+{
+	va_list ap;
+	char text[LIMIT_ERR_TEXT];
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	buf_clear(&j->text);
+	buf_c(&j->text, text);
+	j->exit_code = code;
+	return ADMIN_STEP_DONE;
+}
+
+enum admin_step admin_job_db_failed(struct admin_job *j)
+{
+	return admin_job_finish(j, EX_IOERR, "the database cannot be read: %s", db_error(j->ctx->db));
+}
+
+/* ---- waiting ---- */
+enum admin_step admin_job_wait(struct admin_job *j)
+{
+	if (j->ready)
+		return ADMIN_STEP_MORE; /* answered already: offline, or from a cache */
+	j->waiting = true;
+	return ADMIN_STEP_WAIT;
+}
+
+void admin_job_ready(struct admin_job *j)
+{
+	bool was_waiting = j->waiting;
+
+	j->ready = true;
+	j->waiting = false;
+	if (was_waiting)
+		j->woken(j->user);
+}
+
+/* ---- the table ---- */
+static const struct {
+	size_t min_args, max_args;
+	enum admin_step (*start)(struct admin_job *j);
+} commands[ADMIN_COMMANDS] = {
+    [ADMIN_STATUS] = {0, 0, admin_status},
+    [ADMIN_DOMAIN_ADD] = {1, 1, admin_change_domain},
+    [ADMIN_DOMAIN_LIST] = {0, 0, admin_list_domains},
+    [ADMIN_DOMAIN_REMOVE] = {1, 1, admin_change_domain},
+    [ADMIN_ACCOUNT_ADD] = {2, 3, admin_change_password},
+    [ADMIN_ACCOUNT_LIST] = {0, 1, admin_list_accounts},
+    [ADMIN_ACCOUNT_PASSWD] = {2, 2, admin_change_password},
+    [ADMIN_ACCOUNT_DISABLE] = {1, 1, admin_change_account},
+    [ADMIN_ACCOUNT_ENABLE] = {1, 1, admin_change_account},
+    [ADMIN_ACCOUNT_REMOVE] = {1, 1, admin_change_account},
+    [ADMIN_ALIAS_ADD] = {2, 2, admin_change_alias},
+    [ADMIN_ALIAS_LIST] = {0, 1, admin_list_aliases},
+    [ADMIN_ALIAS_REMOVE] = {1, 2, admin_change_alias},
+    [ADMIN_TRACE] = {0, 2, admin_trace},
+    [ADMIN_AUDIT] = {0, 0, admin_audit},
+    [ADMIN_TEST_DELIVERY] = {5, 5, admin_test_delivery},
+};
+
+struct admin_job *admin_job_new(const struct admin_context *ctx, struct str request, struct str who,
+    void (*woken)(void *user), void *user)
+{
+	struct admin_request r;
+	struct admin_job *j;
+
+	if (!admin_request_get(request, &r) || r.nargs < commands[r.command].min_args ||
+	    r.nargs > commands[r.command].max_args)
+		return NULL;
+	j = mem_new(struct admin_job);
+	j->ctx = ctx;
+	j->arena = arena_new();
+	j->request.command = r.command;
+	j->request.nargs = r.nargs;
+	for (size_t i = 0; i < r.nargs; i++)
+		j->request.args[i] = arena_str(j->arena, r.args[i]);
+	j->who = arena_str(j->arena, who);
+	j->woken = woken;
+	j->user = user;
+	j->next = commands[r.command].start;
+	buf_init(&j->out, LIMIT_IPC_PAYLOAD);
+	buf_init(&j->text, LIMIT_ERR_TEXT);
+	return j;
+}
+
+void admin_job_free(struct admin_job **jp)
+{
+	struct admin_job *j = *jp;
+
+	if (!j)
+		return;
+	MUST(!j->waiting);
+	password_job_wipe(&j->password);
+	arena_reset(j->arena, true); /* arguments may be passwords */
+	arena_free(&j->arena);
+	buf_fini(&j->out);
+	buf_fini(&j->text);
+	mem_free(j);
+	*jp = NULL;
+}
+
+enum admin_step admin_job_step(struct admin_job *j)
+{
+	return j->next(j);
+}
+
+struct buf *admin_job_out(struct admin_job *j)
+{
+	return &j->out;
+}
+
+struct admin_reply admin_job_reply(const struct admin_job *j)
+{
+	return (struct admin_reply){j->exit_code, buf_view(&j->text)};
+}

@@ -1,0 +1,206 @@
+/* The admin commands that change domains, accounts, aliases: a hash if need be, then one lane op. */
+#include <sysexits.h>
+
+#include "base/clock.h"
+#include "mime/mime_idn.h"
+#include "proc/store_admin_job.h"
+
+/* ---- names ---- */
+
+/* A domain as people write it, as the directory keeps it. False with the reply set. */
+static bool take_domain(struct admin_job *j, struct str text, struct str *domain_r)
+{
+	struct buf b;
+	bool good;
+
+	buf_init(&b, LIMIT_SMTP_DOMAIN);
+	good = text.n && mime_idn_to_ascii(&b, text) == MIME_IDN_OK;
+	if (good)
+		*domain_r = arena_str(j->arena, buf_view(&b));
+	else
+		admin_job_finish(j, EX_USAGE, "%.*s is not a domain name; write it like example.org",
+		    STR_FMT(str_sub(text, 0, 255)));
+	buf_fini(&b);
+	return good;
+}
+
+/* An address, or with catch_all also "@domain". False with the reply set. */
+static bool take_address(struct admin_job *j, struct str text, bool catch_all, struct str *local_r,
+    struct str *domain_r)
+{
+	size_t at = str_rfind(text, '@');
+	struct err e = {""};
+	struct str domain;
+	struct buf b;
+	bool good;
+
+	if (at == text.n) {
+		admin_job_finish(j, EX_USAGE, "%.*s is not an address; write it like bob@example.org",
+		    STR_FMT(str_sub(text, 0, 255)));
+		return false;
+	}
+	if (!take_domain(j, str_from(text, at + 1), &domain))
+		return false;
+	buf_init(&b, LIMIT_ADDRESS);
+	buf_str(&b, str_sub(text, 0, at + 1));
+	buf_str(&b, domain);
+	good = !b.overflow &&
+	    directory_address(j->arena, buf_view(&b), catch_all, local_r, domain_r, &e);
+	if (!good)
+		admin_job_finish(j, EX_USAGE, "%s", b.overflow ? "the address is too long" : e.text);
+	buf_fini(&b);
+	return good;
+}
+
+/* ---- the change ---- */
+
+/* What a done change says. */
+static const char *done_text(enum directory_verb verb)
+{
+	static const char *const texts[DIRECTORY_VERBS] = {
+	    [DIRECTORY_DOMAIN_ADD] = "domain added",
+	    [DIRECTORY_DOMAIN_REMOVE] = "domain removed",
+	    [DIRECTORY_ACCOUNT_ADD] = "account added",
+	    [DIRECTORY_ACCOUNT_REMOVE] = "account removed",
+	    [DIRECTORY_ACCOUNT_DISABLE] = "account disabled",
+	    [DIRECTORY_ACCOUNT_ENABLE] = "account enabled",
+	    [DIRECTORY_PASSWORD] = "password changed",
+	    [DIRECTORY_ALIAS_ADD] = "alias added",
+	    [DIRECTORY_ALIAS_REMOVE] = "alias removed",
+	};
+
+	return texts[verb];
+}
+
+/* What ends with the change: logins that were verified before, sessions that are open. */
+static void forget_logins(struct admin_job *j)
+{
+	struct store *s = j->ctx->store;
+
+	if (!j->ctx->online || !j->change.account)
+		return;
+	switch (j->change.verb) {
+	case DIRECTORY_PASSWORD:
+	case DIRECTORY_ACCOUNT_DISABLE:
+	case DIRECTORY_ACCOUNT_REMOVE:
+		password_forget(s->passwords, j->change.account);
+		session_close_account(&s->sessions, j->change.account);
+		break;
+	default:
+		break;
+	}
+}
+
+static enum admin_step change_done(struct admin_job *j)
+{
+	const struct directory_change *c = &j->change;
+
+	if (!j->ready)
+		return admin_job_wait(j);
+	if (c->op.result != LANE_DONE)
+		return admin_job_finish(j, EX_TEMPFAIL, "nothing was changed: %s", c->op.err.text);
+	if (c->refused)
+		return admin_job_finish(j, EX_DATAERR, "%s", c->why.text);
+	forget_logins(j);
+	return admin_job_finish(j, EX_OK, "%s", done_text(c->verb));
+}
+
+static void lane_done(struct lane_op *op)
+{
+	admin_job_ready(LIST_ENTRY(op, struct admin_job, change.op));
+}
+
+static enum admin_step submit(struct admin_job *j, enum directory_verb verb)
+{
+	struct directory_change *c = &j->change;
+
+	c->verb = verb;
+	c->cfg = j->ctx->directory;
+	c->who = j->who;
+	directory_change_init(c);
+	c->op.done = lane_done;
+	j->ready = false;
+	j->next = change_done;
+	store_write(j->ctx->store, &c->op);
+	return admin_job_wait(j);
+}
+
+/* ---- domains ---- */
+enum admin_step admin_change_domain(struct admin_job *j)
+{
+	bool add = j->request.command == ADMIN_DOMAIN_ADD;
+
+	if (!take_domain(j, admin_arg(j, 0), &j->change.domain))
+		return ADMIN_STEP_DONE;
+	return submit(j, add ? DIRECTORY_DOMAIN_ADD : DIRECTORY_DOMAIN_REMOVE);
+}
+
+/* ---- accounts ---- */
+enum admin_step admin_change_account(struct admin_job *j)
+{
+	static const enum directory_verb verbs[ADMIN_COMMANDS] = {
+	    [ADMIN_ACCOUNT_DISABLE] = DIRECTORY_ACCOUNT_DISABLE,
+	    [ADMIN_ACCOUNT_ENABLE] = DIRECTORY_ACCOUNT_ENABLE,
+	    [ADMIN_ACCOUNT_REMOVE] = DIRECTORY_ACCOUNT_REMOVE,
+	};
+
+	if (!take_address(j, admin_arg(j, 0), false, &j->change.local, &j->change.domain))
+		return ADMIN_STEP_DONE;
+	return submit(j, verbs[j->request.command]);
+}
+
+static enum admin_step hash_done(struct admin_job *j)
+{
+	if (!j->ready)
+		return admin_job_wait(j);
+	if (j->password.result != PASSWORD_GOOD)
+		return admin_job_finish(
+		    j, EX_TEMPFAIL, "the server is busy checking passwords; try again in a moment");
+	j->change.hash = j->password.hash;
+	return submit(j, j->request.command == ADMIN_ACCOUNT_ADD ? DIRECTORY_ACCOUNT_ADD
+								  : DIRECTORY_PASSWORD);
+}
+
+static void hashed(struct password_job *job)
+{
+	admin_job_ready(job->ctx);
+}
+
+/* account add and account passwd: the password is hashed first. */
+enum admin_step admin_change_password(struct admin_job *j)
+{
+	struct str password = admin_arg(j, 1);
+	struct password_job *p = &j->password;
+
+	if (!take_address(j, admin_arg(j, 0), false, &j->change.local, &j->change.domain))
+		return ADMIN_STEP_DONE;
+	if (password.n == 0 || password.n > LIMIT_PASSWORD || memchr(password.p, 0, password.n))
+		return admin_job_finish(j, EX_USAGE,
+		    "a password has 1 to %zu octets and no NUL; choose another", LIMIT_PASSWORD);
+	j->change.send_only = str_eq(admin_arg(j, 2), STR("send-only"));
+	p->kind = PASSWORD_HASH;
+	ip_parse(STR("127.0.0.1"), &p->ip);
+	memcpy(p->password, password.p, password.n);
+	p->password_n = password.n;
+	p->done = hashed;
+	p->ctx = j;
+	j->ready = false;
+	j->next = hash_done;
+	if (store_password(j->ctx->store, p))
+		j->ready = true;
+	return admin_job_wait(j);
+}
+
+/* ---- aliases ---- */
+enum admin_step admin_change_alias(struct admin_job *j)
+{
+	struct directory_change *c = &j->change;
+	bool add = j->request.command == ADMIN_ALIAS_ADD;
+	struct str target = admin_arg(j, 1);
+
+	if (!take_address(j, admin_arg(j, 0), true, &c->local, &c->domain))
+		return ADMIN_STEP_DONE;
+	if ((add || target.n) && !take_address(j, target, true, &c->target_local, &c->target_domain))
+		return ADMIN_STEP_DONE;
+	return submit(j, add ? DIRECTORY_ALIAS_ADD : DIRECTORY_ALIAS_REMOVE);
+}

@@ -1,0 +1,69 @@
+/* Inside of the admin commands: the job, and what its files share. */
+#ifndef PROC_STORE_ADMIN_JOB_H
+#define PROC_STORE_ADMIN_JOB_H
+
+#include <stdarg.h>
+
+#include "proc/store_admin.h"
+#include "store/ledger.h"
+
+#define ADMIN_PAGE      ((size_t)100)
+#define ADMIN_TRACE_MAX ((size_t)1000)
+
+struct admin_job {
+	const struct admin_context *ctx;
+	struct arena *arena;
+	struct admin_request request; /* its strings are in the arena */
+	struct str who;
+	enum admin_step (*next)(struct admin_job *j);
+	void (*woken)(void *user);
+	void *user;
+	bool waiting;
+	bool ready; /* what the job waits for has come */
+	struct buf out;
+	struct buf text;
+	uint8_t exit_code;
+
+	/* commands that change something */
+	struct directory_change change;
+	struct password_job password;
+
+	/* lists: the key of the last row */
+	struct str after[4];
+
+	/* trace */
+	int64_t ids[ADMIN_TRACE_MAX];
+	size_t nids, at;
+
+	struct ledger_audit audit;
+};
+
+/* Argument i, empty when it was not given. */
+static inline struct str admin_arg(const struct admin_job *j, size_t i)
+{
+	return i < j->request.nargs ? j->request.args[i] : (struct str){NULL, 0};
+}
+
+/* Sets the reply. */
+enum admin_step admin_job_finish(struct admin_job *j, uint8_t code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+enum admin_step admin_job_db_failed(struct admin_job *j);
+
+/* Between submitting something and going on when admin_job_ready() was called for it. */
+enum admin_step admin_job_wait(struct admin_job *j);
+void admin_job_ready(struct admin_job *j);
+
+/* The commands. */
+enum admin_step admin_status(struct admin_job *j);
+enum admin_step admin_change_domain(struct admin_job *j);
+enum admin_step admin_change_account(struct admin_job *j);
+enum admin_step admin_change_password(struct admin_job *j);
+enum admin_step admin_change_alias(struct admin_job *j);
+enum admin_step admin_list_domains(struct admin_job *j);
+enum admin_step admin_list_accounts(struct admin_job *j);
+enum admin_step admin_list_aliases(struct admin_job *j);
+enum admin_step admin_trace(struct admin_job *j);
+enum admin_step admin_audit(struct admin_job *j);
+enum admin_step admin_test_delivery(struct admin_job *j);
+
+#endif

@@ -1,0 +1,101 @@
+/* The admin commands that list: a page a step, behind the key of the row before. */
+#include <sysexits.h>
+
+#include "proc/store_admin_job.h"
+
+static void put_address(struct admin_job *j, const char *name, struct str local, struct str domain)
+{
+	struct buf b;
+
+	buf_init(&b, LIMIT_ADDRESS);
+	buf_str(&b, local);
+	buf_byte(&b, '@');
+	buf_str(&b, domain);
+	admin_record_text(&j->out, name, buf_view(&b));
+	buf_fini(&b);
+}
+
+/* After a page: fewer rows than asked for means the end. */
+static enum admin_step page_done(struct admin_job *j, enum db_code code, size_t n)
+{
+	if (code != DB_OK)
+		return admin_job_db_failed(j);
+	return n < ADMIN_PAGE ? admin_job_finish(j, EX_OK, "%s", "") : ADMIN_STEP_MORE;
+}
+
+/* ---- domains ---- */
+static void put_domain(void *ctx, const struct directory_domain_row *row)
+{
+	struct admin_job *j = ctx;
+	size_t at = admin_record_begin(&j->out);
+
+	admin_record_text(&j->out, "domain", row->name);
+	admin_record_number(&j->out, ADMIN_INT, "accounts", row->accounts);
+	admin_record_number(&j->out, ADMIN_INT, "aliases", row->aliases);
+	admin_record_number(&j->out, ADMIN_TIME, "created", row->created);
+	admin_record_end(&j->out, at);
+	j->after[0] = arena_str(j->arena, row->name);
+}
+
+enum admin_step admin_list_domains(struct admin_job *j)
+{
+	size_t n = 0;
+	enum db_code code =
+	    directory_domains(j->ctx->db, j->after[0], ADMIN_PAGE, &n, put_domain, j);
+
+	return page_done(j, code, n);
+}
+
+/* ---- accounts ---- */
+static void put_account(void *ctx, const struct directory_account_row *row)
+{
+	static const char *const states[DIRECTORY_STATES] = {"active", "disabled", "removed"};
+	struct admin_job *j = ctx;
+	size_t at = admin_record_begin(&j->out);
+
+	put_address(j, "account", row->local, row->domain);
+	admin_record_text(&j->out, "state", str_of_c(states[row->state]));
+	admin_record_number(&j->out, ADMIN_BOOL, "send_only", row->send_only);
+	admin_record_number(&j->out, ADMIN_INT, "messages", row->used_messages);
+	admin_record_number(&j->out, ADMIN_BYTES, "size", row->used_bytes);
+	admin_record_number(&j->out, ADMIN_TIME, "created", row->created);
+	admin_record_end(&j->out, at);
+	j->after[0] = arena_str(j->arena, row->domain);
+	j->after[1] = arena_str(j->arena, row->local);
+}
+
+enum admin_step admin_list_accounts(struct admin_job *j)
+{
+	size_t n = 0;
+	enum db_code code = directory_accounts(j->ctx->db, admin_arg(j, 0), j->after[0], j->after[1],
+	    ADMIN_PAGE, &n, put_account, j);
+
+	return page_done(j, code, n);
+}
+
+/* ---- aliases ---- */
+static void put_alias(void *ctx, const struct directory_alias_row *row)
+{
+	struct admin_job *j = ctx;
+	size_t at = admin_record_begin(&j->out);
+
+	put_address(j, "alias", row->local, row->domain);
+	put_address(j, "target", row->target_local, row->target_domain);
+	admin_record_number(&j->out, ADMIN_TIME, "created", row->created);
+	admin_record_end(&j->out, at);
+	j->after[0] = arena_str(j->arena, row->domain);
+	j->after[1] = arena_str(j->arena, row->local);
+	j->after[2] = arena_str(j->arena, row->target_domain);
+	j->after[3] = arena_str(j->arena, row->target_local);
+}
+
+enum admin_step admin_list_aliases(struct admin_job *j)
+{
+	struct directory_alias_row after = {.domain = j->after[0], .local = j->after[1],
+	    .target_domain = j->after[2], .target_local = j->after[3]};
+	size_t n = 0;
+	enum db_code code = directory_aliases(
+	    j->ctx->db, admin_arg(j, 0), &after, ADMIN_PAGE, &n, put_alias, j);
+
+	return page_done(j, code, n);
+}

@@ -1,0 +1,290 @@
+/* The admin commands that tell: status, trace, audit, test-delivery. */
+#include <sysexits.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "mime/mime_idn.h"
+#include "mime/mime_scan.h"
+#include "plan/accept.h"
+#include "proc/store_admin_job.h"
+#include "store/status.h"
+#include "store/trace.h"
+
+static void put_int(struct admin_job *j, const char *name, int64_t v)
+{
+	admin_record_number(&j->out, ADMIN_INT, name, v);
+}
+
+static void put_id(struct admin_job *j, const char *name, int64_t id)
+{
+	uint8_t text[ID_TEXT_LEN + 1];
+	struct buf b = {.p = text, .cap = sizeof text, .max = ID_TEXT_LEN};
+
+	id_put(&b, id);
+	admin_record_text(&j->out, name, buf_view(&b));
+}
+
+/* ---- status ---- */
+static void put_lane(struct admin_job *j)
+{
+	struct lane_stats lane;
+
+	store_lane_stats(j->ctx->store, &lane);
+	put_int(j, "commits", lane.commits);
+	put_int(j, "largest_batch", lane.batch_max);
+	admin_record_number(&j->out, ADMIN_BYTES, "wal_size", lane.wal_bytes);
+	put_int(j, "longest_checkpoint_ms", lane.checkpoint_max_ms);
+	admin_record_number(&j->out, ADMIN_BOOL, "accepting",
+	    !lane.closed && store_is_accepting(j->ctx->store));
+	if (lane.closed)
+		admin_record_text(&j->out, "trouble", str_of_c(lane.reason.text));
+}
+
+static void put_server(struct admin_job *j, const struct status *s)
+{
+	size_t at = admin_record_begin(&j->out);
+
+	admin_record_text(&j->out, "hostname", j->ctx->hostname);
+	admin_record_text(&j->out, "version", STR(GODWIT_VERSION));
+	admin_record_number(&j->out, ADMIN_BOOL, "running", j->ctx->online);
+	if (j->ctx->online)
+		admin_record_number(&j->out, ADMIN_TIME, "started", j->ctx->started);
+	put_int(j, "domains", s->domains);
+	put_int(j, "accounts", s->accounts);
+	put_int(j, "aliases", s->aliases);
+	put_int(j, "mailbox_messages", s->mailbox_messages);
+	admin_record_number(&j->out, ADMIN_BYTES, "mailbox_size", s->mailbox_octets);
+	put_int(j, "queued_recipients", s->queue_recipients);
+	if (s->queue_oldest)
+		admin_record_number(&j->out, ADMIN_TIME, "queue_oldest", s->queue_oldest);
+	if (j->ctx->online)
+		put_int(j, "connections", admit_counts(j->ctx->store->admit).open);
+	admin_record_number(
+	    &j->out, ADMIN_BYTES, "disk_free", datadir_free_bytes(&j->ctx->store->dir));
+	put_lane(j);
+	admin_record_end(&j->out, at);
+}
+
+enum admin_step admin_status(struct admin_job *j)
+{
+	struct status s;
+
+	if (status_read(j->ctx->db, &s) != DB_OK)
+		return admin_job_db_failed(j);
+	put_server(j, &s);
+	for (size_t i = 0; i < j->ctx->process_count; i++) {
+		const struct sc_process *p = &j->ctx->processes[i];
+		size_t at = admin_record_begin(&j->out);
+
+		admin_record_text(&j->out, "type", STR("process"));
+		admin_record_text(&j->out, "role", str_of_c(sc_role_name(p->role)));
+		put_int(j, "pid", p->pid);
+		put_int(j, "restarts", p->restarts);
+		admin_record_number(&j->out, ADMIN_TIME, "started", p->started);
+		admin_record_end(&j->out, at);
+	}
+	return admin_job_finish(j, EX_OK, "%s", "");
+}
+
+/* ---- trace ---- */
+static void put_event(void *ctx, const struct trace_event *e)
+{
+	struct admin_job *j = ctx;
+	size_t at = admin_record_begin(&j->out);
+
+	put_id(j, "id", e->message);
+	admin_record_number(&j->out, ADMIN_TIME, "time", e->time);
+	admin_record_text(&j->out, "event", str_of_c(trace_kind_name(e->kind)));
+	admin_record_text(&j->out, "address", e->address);
+	admin_record_text(&j->out, "text", e->text);
+	admin_record_end(&j->out, at);
+}
+
+static enum admin_step trace_next(struct admin_job *j)
+{
+	enum db_code code;
+
+	if (j->at == j->nids)
+		return admin_job_finish(j, EX_OK, "%s", "");
+	code = trace_message(j->ctx->db, j->ids[j->at++], put_event, j);
+	return code == DB_OK || code == DB_ROW ? ADMIN_STEP_MORE : admin_job_db_failed(j);
+}
+
+enum admin_step admin_trace(struct admin_job *j)
+{
+	uint64_t limit = 20;
+
+	if (admin_arg(j, 1).n && (!str_to_u64(admin_arg(j, 1), ADMIN_TRACE_MAX, &limit) || limit == 0))
+		return admin_job_finish(
+		    j, EX_USAGE, "the limit is a number from 1 to %zu", ADMIN_TRACE_MAX);
+	if (trace_find(j->ctx->db, admin_arg(j, 0), j->ids, (size_t)limit, &j->nids) != DB_OK)
+		return admin_job_db_failed(j);
+	if (j->nids == 0 && admin_arg(j, 0).n)
+		return admin_job_finish(j, EX_NOINPUT,
+		    "no message matches %.*s; give a message id, an address or a Message-ID",
+		    STR_FMT(str_sub(admin_arg(j, 0), 0, 255)));
+	j->next = trace_next;
+	return ADMIN_STEP_MORE;
+}
+
+/* ---- audit ---- */
+static void put_day(void *ctx, const struct ledger_day *day)
+{
+	struct admin_job *j = ctx;
+	size_t at = admin_record_begin(&j->out);
+
+	admin_record_text(&j->out, "type", STR("day"));
+	admin_record_number(&j->out, ADMIN_TIME, "day", day->day);
+	put_int(j, "messages", day->messages);
+	put_int(j, "accepted", day->accepted);
+	for (int i = 0; i < LEDGER_STATES; i++)
+		put_int(j, ledger_state_name((enum ledger_state)i), day->in[i]);
+	admin_record_end(&j->out, at);
+}
+
+static void put_finding(void *ctx, const struct ledger_finding *f)
+{
+	struct admin_job *j = ctx;
+	size_t at = admin_record_begin(&j->out);
+
+	admin_record_text(&j->out, "type", STR("finding"));
+	if (f->message)
+		put_id(j, "id", f->message);
+	else
+		put_int(j, "account", f->account);
+	put_int(j, "recipient", f->recipient);
+	admin_record_text(&j->out, "text", str_of_c(ledger_fault_text(f->fault)));
+	admin_record_end(&j->out, at);
+}
+
+static enum admin_step audit_done(struct admin_job *j)
+{
+	const struct ledger_day *t = &j->audit.total;
+
+	if (j->audit.findings)
+		return admin_job_finish(j, EX_DATAERR,
+		    "the books do not balance: %lld findings, named above",
+		    (long long)j->audit.findings);
+	return admin_job_finish(j, EX_OK,
+	    "the books balance: %lld recipients accepted = %lld in mailboxes + %lld relayed + %lld "
+	    "bounced + %lld discarded + %lld queued",
+	    (long long)t->accepted, (long long)t->in[LEDGER_MAILBOX], (long long)t->in[LEDGER_RELAYED],
+	    (long long)t->in[LEDGER_BOUNCED], (long long)t->in[LEDGER_DISCARDED],
+	    (long long)t->in[LEDGER_QUEUED]);
+}
+
+static enum admin_step audit_next(struct admin_job *j)
+{
+	if (ledger_audit_step(j->ctx->db, &j->audit, ADMIN_PAGE) != DB_OK)
+		return admin_job_db_failed(j);
+	return j->audit.complete ? audit_done(j) : ADMIN_STEP_MORE;
+}
+
+enum admin_step admin_audit(struct admin_job *j)
+{
+	j->audit = (struct ledger_audit){.on_day = put_day, .on_finding = put_finding, .ctx = j};
+	j->next = audit_next;
+	return ADMIN_STEP_MORE;
+}
+
+/* ---- test-delivery: from, to, ip, header, size ---- */
+
+/* The recipient as store resolves it. False with the reply set. */
+static bool resolve(struct admin_job *j, struct accept_recipient *r, struct directory_answer *answer)
+{
+	struct str to = admin_arg(j, 1);
+	size_t at = str_rfind(to, '@');
+	struct buf domain;
+	bool good;
+
+	buf_init(&domain, LIMIT_SMTP_DOMAIN);
+	good = at == to.n || mime_idn_to_ascii(&domain, str_from(to, at + 1)) == MIME_IDN_OK;
+	if (!good || str_sub(to, 0, at).n > LIMIT_SMTP_LOCAL_PART || to.n == 0)
+		good = admin_job_finish(j, EX_USAGE, "--to is not an address") != ADMIN_STEP_DONE;
+	else if (directory_resolve(j->ctx->db, j->ctx->directory, j->arena, str_sub(to, 0, at),
+		     buf_view(&domain), 0, answer) != DB_OK)
+		good = admin_job_db_failed(j) != ADMIN_STEP_DONE;
+	buf_fini(&domain);
+	r->address = to;
+	r->class = answer->class;
+	return good;
+}
+
+/* What the header says that acceptance asks about. */
+static void read_header(struct admin_job *j, struct accept_input *in, struct accept_recipient *r)
+{
+	struct mime_scan *scan = mime_scan_new();
+	const struct mime_message *m;
+
+	mime_scan_feed(scan, admin_arg(j, 3));
+	m = mime_scan_finish(scan);
+	in->received_fields = m->facts.received;
+	for (size_t i = 0; i < m->facts.n_delivered_to; i++)
+		if (str_eq_i(r->address, m->facts.delivered_to[i]))
+			r->delivered = true;
+	mime_scan_free(&scan);
+}
+
+static void put_sentence(struct admin_job *j, const char *kind, struct str text)
+{
+	size_t at = admin_record_begin(&j->out);
+
+	admin_record_text(&j->out, "kind", str_of_c(kind));
+	admin_record_text(&j->out, "text", str_trim(text));
+	admin_record_end(&j->out, at);
+}
+
+static void put_lines(struct admin_job *j, const char *kind, struct str text)
+{
+	while (text.n)
+		put_sentence(j, kind, str_split(text, '\n', &text));
+}
+
+static void put_targets(struct admin_job *j, const struct directory_answer *answer)
+{
+	for (size_t i = 0; i < answer->count; i++) {
+		const struct directory_target *t = &answer->targets[i];
+		struct buf b;
+
+		buf_init(&b, 2 * LIMIT_ADDRESS);
+		buf_c(&b, t->account ? "account " : "address elsewhere ");
+		buf_str(&b, t->local);
+		buf_byte(&b, '@');
+		buf_str(&b, t->domain);
+		put_sentence(j, "target", buf_view(&b));
+		buf_fini(&b);
+	}
+}
+
+enum admin_step admin_test_delivery(struct admin_job *j)
+{
+	struct accept_recipient r = {0};
+	struct directory_answer answer = {0};
+	struct accept_input in = {.reverse_path = admin_arg(j, 0), .recipients = &r, .n = 1};
+	const struct config_nets *nets = j->ctx->trusted;
+	struct plan plan;
+	struct buf b;
+
+	if (admin_arg(j, 2).n && !ip_parse(admin_arg(j, 2), &in.peer))
+		return admin_job_finish(j, EX_USAGE, "--ip is not an IP address");
+	if (!str_to_u64(admin_arg(j, 4), LIMIT_MESSAGE_SIZE, &in.size))
+		return admin_job_finish(j, EX_USAGE, "the size is not a number");
+	if (!resolve(j, &r, &answer))
+		return ADMIN_STEP_DONE;
+	for (size_t i = 0; admin_arg(j, 2).n && i < nets->n; i++)
+		in.trusted |= ip_in(&in.peer, &nets->v[i]);
+	in.size_limit = j->ctx->size_limit;
+	read_header(j, &in, &r);
+	plan = accept_run(&in, j->arena);
+	buf_init(&b, 64 * KIB);
+	accept_explain(&b, &in);
+	put_lines(j, "fact", buf_view(&b));
+	buf_clear(&b);
+	plan_item_put(&b, &plan.items[0], r.address);
+	put_lines(j, "plan", buf_view(&b));
+	if (plan.items[0].action == PLAN_MAILBOX || plan.items[0].action == PLAN_REDIRECT)
+		put_targets(j, &answer);
+	buf_fini(&b);
+	return admin_job_finish(j, EX_OK, "%s", "");
+}

@@ -1,0 +1,603 @@
+/*
+ * Order of a start: configuration, store (which takes the lock and recovers), listeners, fronts. A
+ * child that dies is started again; when store dies, every front gets a link to the new one. Listeners
+ * are bound once and stay open here, so that connections queue while a front is restarted.
+ *
+ * Capabilities: whatever it was started with; it binds ports and reads keys. It reads from its
+ * children only, four small events, checked by ipc.
+ */
+#include "proc/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "config/config_file.h"
+#include "ipc/sock.h"
+#include "net/net_listen.h"
+#include "net/tls.h"
+#include "proc/log.h"
+#include "proc/spawn.h"
+#include "store/datadir.h"
+
+#define FRONTS_MAX     32
+#define LISTENERS_MAX  64
+#define DRAIN_MS       30000 /* what is in flight may take this long */
+#define STABLE_MS      5000  /* a child that lived this long is started again at once */
+#define RETRY_MS       1000
+#define TICKET_KEY_MS  (12 * HOUR_MS)
+#define ADMIN_SOCKET   DATADIR_RUN "/admin.sock"
+#define LOCAL_SOCKET   DATADIR_RUN "/sendmail.sock"
+
+struct listener {
+	int fd;
+	uint8_t kind; /* enum fs_listener, or SC_LISTENER_ADMIN */
+	enum sc_role role;
+};
+
+struct supervisor {
+	uv_loop_t *loop;
+	char *dir;
+	struct config_snapshot *config;
+	struct buf certificate, key, tickets;
+	struct spawn store;
+	struct spawn fronts[FRONTS_MAX];
+	size_t front_count;
+	struct listener listeners[LISTENERS_MAX];
+	size_t listener_count;
+	uint16_t next_node;
+	bool up;       /* the first start was completed */
+	bool stopping;
+	int status;    /* exit code */
+	uv_signal_t on_term, on_int, on_hup;
+	uv_timer_t retry, deadline, rotate;
+	bool retrying;
+};
+
+static void advance(struct supervisor *sv);
+
+/* ---- configuration and keys ---- */
+static int read_pem(struct supervisor *sv, const struct config_snapshot *c, struct str name,
+    enum config_file_kind kind, struct buf *out, struct err *e)
+{
+	struct buf path;
+	int r;
+
+	buf_init(&path, 4096);
+	r = config_file_read(config_path(c, name, &path), kind, out, e);
+	buf_fini(&path);
+	return r;
+}
+
+/* Reads everything anew; on failure what was there stays. */
+static int load(struct supervisor *sv, struct err *e)
+{
+	uint64_t number = sv->config ? sv->config->number + 1 : 1;
+	struct config_snapshot *c = NULL;
+	struct buf certificate, key;
+	struct tls_ctx *trial = NULL;
+
+	buf_init(&certificate, 128 * KIB);
+	buf_init(&key, 128 * KIB);
+	if (config_load(sv->dir, number, &c, e))
+		return -1;
+	if (read_pem(sv, c, c->tls_certificate, CONFIG_FILE_PUBLIC, &certificate, e) ||
+	    read_pem(sv, c, c->tls_key, CONFIG_FILE_SECRET, &key, e) ||
+	    !(trial = tls_server_new(buf_view(&certificate), buf_view(&key),
+		  buf_view(&sv->tickets), e))) {
+		config_unref(&c);
+		buf_fini(&certificate);
+		buf_wipe(&key);
+		return -1;
+	}
+	tls_unref(&trial);
+	config_unref(&sv->config);
+	buf_fini(&sv->certificate);
+	buf_wipe(&sv->key);
+	sv->config = c;
+	sv->certificate = certificate;
+	sv->key = key;
+	log_setup("supervisor", (enum log_level)c->log_level);
+	return 0;
+}
+
+static void put_start(struct supervisor *sv, const struct spawn *s, struct buf *b)
+{
+	struct sc_start start = {.role = s->role, .node = s->node, .number = sv->config->number};
+	struct buf snapshot;
+
+	buf_init(&snapshot, 256 * KIB);
+	config_encode(sv->config, &snapshot);
+	start.snapshot = buf_view(&snapshot);
+	if (s->role != SC_ROLE_STORE) {
+		start.certificate = buf_view(&sv->certificate);
+		start.key = buf_view(&sv->key);
+		start.tickets = buf_view(&sv->tickets);
+	}
+	buf_init(b, 1 * MIB);
+	sc_start_put(b, &start);
+	buf_fini(&snapshot);
+}
+
+static void tell_config(struct supervisor *sv, struct spawn *s, uint16_t type)
+{
+	struct buf b;
+
+	put_start(sv, s, &b);
+	spawn_tell(s, type, buf_view(&b), -1);
+	buf_wipe(&b);
+}
+
+static void tell_all_config(struct supervisor *sv)
+{
+	tell_config(sv, &sv->store, SC_CONFIG);
+	for (size_t i = 0; i < sv->front_count; i++)
+		if (sv->fronts[i].running)
+			tell_config(sv, &sv->fronts[i], SC_CONFIG);
+}
+
+/* ---- listeners ---- */
+static int add_listener(struct supervisor *sv, int fd, uint8_t kind, enum sc_role role)
+{
+	if (fd < 0)
+		return -1;
+	MUST(sv->listener_count < LISTENERS_MAX);
+	sv->listeners[sv->listener_count++] = (struct listener){fd, kind, role};
+	return 0;
+}
+
+static int bind_tcp(struct supervisor *sv, int64_t port, enum fs_listener kind, enum sc_role role,
+    struct err *e)
+{
+	const struct config_snapshot *c = sv->config;
+
+	for (size_t i = 0; port && i < c->listen.n; i++) {
+		if (sv->listener_count == LISTENERS_MAX - 2)
+			return err_set(e, "too many addresses to listen on; at most %d sockets",
+			    LISTENERS_MAX);
+		if (add_listener(sv, net_listen_tcp(&c->listen.v[i], config_port(c, port), e),
+			(uint8_t)kind, role))
+			return -1;
+	}
+	return 0;
+}
+
+static int bind_unix(struct supervisor *sv, const char *path, mode_t mode, uint8_t kind,
+    enum sc_role role, struct err *e)
+{
+	return add_listener(sv, net_listen_unix(path, mode, e), kind, role);
+}
+
+static int bind_all(struct supervisor *sv, struct err *e)
+{
+	const struct config_ports *p = &sv->config->ports;
+
+	if (bind_tcp(sv, p->smtp, FS_LISTENER_SMTP, SC_ROLE_MX, e) ||
+	    bind_tcp(sv, p->lmtp, FS_LISTENER_LMTP, SC_ROLE_MX, e) ||
+	    bind_tcp(sv, p->submission, FS_LISTENER_SUBMISSION, SC_ROLE_USER, e) ||
+	    bind_tcp(sv, p->smtps, FS_LISTENER_SMTPS, SC_ROLE_USER, e) ||
+	    bind_tcp(sv, p->pop3, FS_LISTENER_POP3, SC_ROLE_USER, e) ||
+	    bind_tcp(sv, p->pop3s, FS_LISTENER_POP3S, SC_ROLE_USER, e) ||
+	    bind_unix(sv, LOCAL_SOCKET, 0666, FS_LISTENER_SENDMAIL, SC_ROLE_USER, e) ||
+	    bind_unix(sv, ADMIN_SOCKET, 0600, SC_LISTENER_ADMIN, SC_ROLE_STORE, e))
+		return -1;
+	return 0;
+}
+
+static void give_listeners(struct supervisor *sv, struct spawn *s)
+{
+	for (size_t i = 0; i < sv->listener_count; i++) {
+		const struct listener *l = &sv->listeners[i];
+		struct buf b;
+
+		if (l->role != s->role)
+			continue;
+		buf_init(&b, 8);
+		sc_listener_put(&b, l->kind);
+		spawn_tell(s, SC_LISTENER, buf_view(&b), fcntl(l->fd, F_DUPFD_CLOEXEC, 0));
+		buf_fini(&b);
+	}
+}
+
+/* ---- children ---- */
+
+/* A pair of sockets joins a front with store. */
+static void join(struct supervisor *sv, struct spawn *front)
+{
+	int fds[2];
+	struct buf b;
+
+	if (ipc_sock_pair(fds)) {
+		log_note(LOG_ERROR, "join-failed", strerror(errno));
+		return;
+	}
+	buf_init(&b, 8);
+	sc_peer_put(&b, front->role, front->node);
+	spawn_tell(&sv->store, SC_PEER, buf_view(&b), fds[0]);
+	spawn_tell(front, SC_STORE, (struct str){NULL, 0}, fds[1]);
+	buf_fini(&b);
+}
+
+static void tell_processes(struct supervisor *sv)
+{
+	struct buf b;
+	struct sc_process p;
+
+	buf_init(&b, 64 * KIB);
+	for (size_t i = 0; i <= sv->front_count; i++) {
+		const struct spawn *s = i == 0 ? &sv->store : &sv->fronts[i - 1];
+
+		if (!s->running)
+			continue;
+		p = (struct sc_process){s->role, s->node, (uint32_t)s->process.pid, s->restarts, s->started};
+		sc_process_put(&b, &p);
+	}
+	spawn_tell(&sv->store, SC_PROCESSES, buf_view(&b), -1);
+	buf_fini(&b);
+}
+
+static void log_process(enum log_level level, const char *event, const struct spawn *s)
+{
+	log_open(level, event);
+	log_text("role", sc_role_name(s->role));
+	log_num("pid", s->process.pid);
+	log_num("node", s->node);
+}
+
+static void fatal(struct supervisor *sv, int status, const char *text)
+{
+	log_note(LOG_ERROR, "cannot-serve", text);
+	if (!sv->status)
+		sv->status = status;
+	sv->stopping = true;
+}
+
+static void store_ready(struct supervisor *sv)
+{
+	struct err e;
+
+	if (sv->listener_count == 0 && bind_all(sv, &e)) {
+		fatal(sv, EX_UNAVAILABLE, e.text);
+		return;
+	}
+	give_listeners(sv, &sv->store);
+	for (size_t i = 0; i < sv->front_count; i++)
+		if (sv->fronts[i].running)
+			join(sv, &sv->fronts[i]);
+}
+
+static void log_ready(struct supervisor *sv)
+{
+	log_open(LOG_INFO, "ready");
+	log_str("hostname", sv->config->hostname);
+	log_text("data", sv->dir);
+	log_num("smtp", config_port(sv->config, sv->config->ports.smtp));
+	log_num("submission", config_port(sv->config, sv->config->ports.submission));
+	log_num("pop3", config_port(sv->config, sv->config->ports.pop3));
+	log_close();
+}
+
+static void front_ready(struct supervisor *sv)
+{
+	for (size_t i = 0; i < sv->front_count; i++)
+		if (!sv->fronts[i].ready)
+			return;
+	if (!sv->up)
+		log_ready(sv);
+	sv->up = true;
+}
+
+/* Store says that a front broke the protocol between them. */
+static void bad_peer(struct supervisor *sv, struct str payload)
+{
+	enum sc_role role;
+	uint16_t node;
+
+	if (!sc_peer_get(payload, &role, &node))
+		return;
+	for (size_t i = 0; i < sv->front_count; i++)
+		if (sv->fronts[i].running && sv->fronts[i].node == node) {
+			log_process(LOG_ERROR, "front-mistrusted", &sv->fronts[i]);
+			log_close();
+			spawn_kill(&sv->fronts[i]);
+		}
+}
+
+static void on_child_event(struct peer *p, uint16_t type, struct str payload, int fd)
+{
+	struct spawn *s = p->owner;
+	struct supervisor *sv = s->owner;
+	struct buf text;
+
+	switch (type) {
+	case SC_READY:
+		s->ready = true;
+		if (s->role == SC_ROLE_STORE)
+			store_ready(sv);
+		else
+			front_ready(sv);
+		tell_processes(sv);
+		break;
+	case SC_FAILED:
+		buf_init(&text, 1024);
+		buf_str(&text, payload);
+		if (sv->up)
+			log_note(LOG_ERROR, "child-failed", buf_cstr(&text));
+		else
+			fatal(sv, EX_UNAVAILABLE, buf_cstr(&text));
+		buf_fini(&text);
+		break;
+	case SC_BAD_PEER:
+		if (s->role == SC_ROLE_STORE)
+			bad_peer(sv, payload);
+		break;
+	}
+	if (fd >= 0)
+		close(fd);
+	advance(sv);
+}
+
+static void on_child_request(struct peer *p, struct ipc_request *r, struct str payload, int fd)
+{
+	MUST(!"children ask nothing; the table has no requests");
+}
+
+/* Its exit is what counts; a link that breaks before is made an exit. */
+static void on_child_down(struct peer *p, const char *why)
+{
+	struct spawn *s = p->owner;
+
+	s->link = NULL;
+	if (why || !s->draining)
+		spawn_kill(s);
+}
+
+static const struct peer_config child_link = {
+    &sc_edge, IPC_ASKER, "child", on_child_request, on_child_event, on_child_down};
+
+static void on_retry(uv_timer_t *timer)
+{
+	struct supervisor *sv = timer->data;
+
+	sv->retrying = false;
+	advance(sv);
+}
+
+static void on_child_exit(struct spawn *s, int64_t status, int signal)
+{
+	struct supervisor *sv = s->owner;
+	bool expected = s->draining || sv->stopping;
+
+	log_process(expected ? LOG_INFO : LOG_ERROR, "exited", s);
+	log_num("status", status);
+	log_num("signal", signal);
+	log_close();
+	s->restarts++;
+	if (!expected && !sv->up)
+		fatal(sv, EX_SOFTWARE, "a process ended before the server was up; see the lines above");
+	if (!expected && clock_mono() - s->started_mono < STABLE_MS) {
+		sv->retrying = true;
+		uv_timer_start(&sv->retry, on_retry, RETRY_MS, 0);
+	}
+	tell_processes(sv);
+	advance(sv);
+}
+
+static void start(struct supervisor *sv, struct spawn *s)
+{
+	struct err e;
+
+	s->owner = sv;
+	s->on_exit = on_child_exit;
+	sv->next_node = (uint16_t)(sv->next_node % 1022 + 1); /* 0 and 1023 are store's */
+	s->node = s->role == SC_ROLE_STORE ? 0 : sv->next_node;
+	if (spawn_start(s, sv->loop, &child_link, &e)) {
+		log_note(LOG_ERROR, "start-failed", e.text);
+		sv->retrying = true;
+		uv_timer_start(&sv->retry, on_retry, RETRY_MS, 0);
+		return;
+	}
+	log_process(LOG_INFO, "started", s);
+	log_close();
+	tell_config(sv, s, SC_START);
+	if (s->role == SC_ROLE_STORE)
+		return;
+	give_listeners(sv, s);
+	if (sv->store.ready)
+		join(sv, s);
+	spawn_tell(s, SC_GO, (struct str){NULL, 0}, -1);
+}
+
+/* ---- stopping ---- */
+static void drain(struct spawn *s)
+{
+	if (!s->running || s->draining)
+		return;
+	s->draining = true;
+	spawn_tell(s, SC_DRAIN, (struct str){NULL, 0}, -1);
+}
+
+/* Fronts first, so that what they hold still reaches store. */
+static void stop_step(struct supervisor *sv)
+{
+	bool fronts = false;
+
+	for (size_t i = 0; i < sv->front_count; i++) {
+		drain(&sv->fronts[i]);
+		fronts |= sv->fronts[i].running;
+	}
+	if (!fronts)
+		drain(&sv->store);
+	if (!fronts && !sv->store.running)
+		uv_stop(sv->loop);
+}
+
+static void kill_all(struct supervisor *sv)
+{
+	for (size_t i = 0; i < sv->front_count; i++)
+		spawn_kill(&sv->fronts[i]);
+	spawn_kill(&sv->store);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+	log_note(LOG_WARN, "stop-forced", "what was in flight took too long");
+	kill_all(timer->data);
+}
+
+/* Does whatever the state asks for next: start what is missing, or stop what runs. */
+static void advance(struct supervisor *sv)
+{
+	if (sv->stopping) {
+		if (!uv_is_active((uv_handle_t *)&sv->deadline))
+			uv_timer_start(&sv->deadline, on_deadline, DRAIN_MS, DRAIN_MS);
+		stop_step(sv);
+		return;
+	}
+	if (sv->retrying)
+		return;
+	if (!sv->store.running)
+		start(sv, &sv->store);
+	for (size_t i = 0; sv->listener_count && i < sv->front_count; i++)
+		if (!sv->fronts[i].running && !sv->retrying)
+			start(sv, &sv->fronts[i]);
+}
+
+/* ---- signals and timers ---- */
+static void on_stop_signal(uv_signal_t *handle, int signum)
+{
+	struct supervisor *sv = handle->data;
+
+	log_open(LOG_INFO, sv->stopping ? "stop-now" : "stopping");
+	log_num("signal", signum);
+	log_close();
+	if (sv->stopping)
+		kill_all(sv);
+	sv->stopping = true;
+	advance(sv);
+}
+
+static void on_reload_signal(uv_signal_t *handle, int signum)
+{
+	struct supervisor *sv = handle->data;
+	struct err e;
+
+	if (load(sv, &e)) {
+		log_note(LOG_ERROR, "reload-refused", e.text);
+		return;
+	}
+	tell_all_config(sv);
+	log_open(LOG_INFO, "reloaded");
+	log_num("number", (int64_t)sv->config->number);
+	log_close();
+}
+
+static void on_rotate(uv_timer_t *timer)
+{
+	struct supervisor *sv = timer->data;
+
+	tls_tickets_rotate(&sv->tickets);
+	tell_all_config(sv);
+}
+
+static void watch_signal(struct supervisor *sv, uv_signal_t *handle, int signum, uv_signal_cb cb)
+{
+	uv_signal_init(sv->loop, handle);
+	handle->data = sv;
+	uv_signal_start(handle, cb, signum);
+}
+
+static void init_timer(struct supervisor *sv, uv_timer_t *timer)
+{
+	uv_timer_init(sv->loop, timer);
+	timer->data = sv;
+}
+
+/* ---- start ---- */
+static int check_owner(struct supervisor *sv, struct err *e)
+{
+	const char *user = (const char *)sv->config->user_store.p;
+	struct passwd *pw;
+	struct stat st;
+
+	if (geteuid() != 0)
+		return 0;
+	pw = getpwnam(user);
+	if (!pw)
+		return err_set(e,
+		    "there is no system user %s; create it with: useradd --system --shell "
+		    "/usr/sbin/nologin %s",
+		    user, user);
+	if (stat(".", &st) == 0 && st.st_uid != pw->pw_uid)
+		return err_set(e, "%s does not belong to the user %s; cure: chown -R %s %s", sv->dir,
+		    user, user, sv->dir);
+	return 0;
+}
+
+static int fail(const struct err *e, int code)
+{
+	log_note(LOG_ERROR, "cannot-serve", e->text);
+	return code;
+}
+
+static void plan_fronts(struct supervisor *sv)
+{
+	const int64_t want[SC_ROLES] = {
+	    [SC_ROLE_MX] = sv->config->mx_processes, [SC_ROLE_USER] = sv->config->user_processes};
+
+	for (int role = SC_ROLE_MX; role < SC_ROLES; role++)
+		for (int64_t i = 0; i < want[role] && sv->front_count < FRONTS_MAX; i++)
+			sv->fronts[sv->front_count++].role = (enum sc_role)role;
+}
+
+static int run(struct supervisor *sv)
+{
+	watch_signal(sv, &sv->on_term, SIGTERM, on_stop_signal);
+	watch_signal(sv, &sv->on_int, SIGINT, on_stop_signal);
+	watch_signal(sv, &sv->on_hup, SIGHUP, on_reload_signal);
+	signal(SIGPIPE, SIG_IGN);
+	init_timer(sv, &sv->retry);
+	init_timer(sv, &sv->deadline);
+	init_timer(sv, &sv->rotate);
+	uv_timer_start(&sv->rotate, on_rotate, TICKET_KEY_MS, TICKET_KEY_MS);
+	advance(sv);
+	uv_run(sv->loop, UV_RUN_DEFAULT);
+	unlink(ADMIN_SOCKET);
+	unlink(LOCAL_SOCKET);
+	log_note(LOG_INFO, "stopped", "everything in flight was finished");
+	return sv->status;
+}
+
+int supervisor_main(const char *dir)
+{
+	struct supervisor sv = {.loop = uv_default_loop()};
+	struct err e;
+
+	log_setup("supervisor", LOG_INFO);
+	sv.dir = realpath(dir, NULL);
+	if (!sv.dir || chdir(sv.dir)) {
+		err_sys(&e, errno, "cannot use the data directory %s (make one with: godwit init --data %s)",
+		    dir, dir);
+		free(sv.dir);
+		return fail(&e, EX_NOINPUT);
+	}
+	buf_init(&sv.certificate, 128 * KIB);
+	buf_init(&sv.key, 128 * KIB);
+	buf_init(&sv.tickets, TLS_TICKET_KEY * TLS_TICKET_KEYS);
+	tls_warm_up();
+	tls_tickets_rotate(&sv.tickets);
+	if (load(&sv, &e))
+		return fail(&e, EX_CONFIG);
+	if (check_owner(&sv, &e))
+		return fail(&e, EX_NOUSER);
+	plan_fronts(&sv);
+	return run(&sv);
+}
