@@ -157,8 +157,11 @@ static enum smtp_verb find(struct str name)
 	return SMTP_VERB_NONE;
 }
 
-static bool has_bad_octets(struct str line)
+/* Only addresses may be other than ASCII [RFC 6531 3.1]. */
+static bool has_bad_octets(const struct smtp_command *cmd, struct str line)
 {
+	if (cmd->has_8bit && cmd->verb != SMTP_MAIL && cmd->verb != SMTP_RCPT)
+		return true;
 	for (size_t i = 0; i < line.n; i++)
 		if (ascii_is_cntrl(line.p[i]) && line.p[i] != '\t')
 			return true;
@@ -173,7 +176,7 @@ enum smtp_syntax smtp_command_parse(struct str line, struct arena *a, struct smt
 
 	cmd.verb = cmd_r->verb = find(cur_while(&c, ascii_is_alpha));
 	cmd.has_8bit = str_has_8bit(line);
-	if (has_bad_octets(line))
+	if (has_bad_octets(&cmd, line))
 		return SMTP_SYNTAX_OCTETS;
 	if (cmd.verb == SMTP_VERB_NONE || (cur_left(&c) && !ascii_is_wsp(*c.p)))
 		return SMTP_SYNTAX_VERB;

@@ -5,7 +5,7 @@
 #include "base/cur.h"
 #include "base/limits.h"
 
-#define LINES_MAX 7
+#define LINES_MAX 16
 
 /* The status as "2.1.5 ". */
 static void put_status(struct buf *out, struct smtp_status st)

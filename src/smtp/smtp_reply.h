@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/limits.h"
 
 /* x.y.z of an enhanced status code; class 0 means there is none. */
 struct smtp_status {
@@ -29,11 +30,11 @@ static inline bool smtp_reply_is_ok(const struct smtp_reply *r)
 }
 
 /* Octets smtp_reply_put() appends at most. */
-#define SMTP_REPLY_MAX ((size_t)4096)
+#define SMTP_REPLY_MAX ((size_t)16 * LIMIT_SMTP_REPLY_LINE)
 
 /*
  * Appends the reply as it goes over the wire: a line per line of text, the status on each, none longer
- * than LIMIT_SMTP_REPLY_LINE (long text is cut), at most 7 lines; octets that are not printable
+ * than LIMIT_SMTP_REPLY_LINE (long text is cut), at most 16 lines; octets that are not printable
  * ASCII become "?" [RFC 5321 4.2].
  */
 void smtp_reply_put(struct buf *out, const struct smtp_reply *r);

@@ -302,7 +302,9 @@ void smtp_server_sent(struct smtp_server *s, size_t n, int64_t now)
 	session_step *more = s->more;
 
 	MUST(s->magic == MAGIC && n <= s->out.n);
-	s->now = s->waiting = now;
+	s->now = now;
+	if (n > 0)
+		s->waiting = now;
 	buf_drop(&s->out, n);
 	if (more && session_has_room(s))
 		check(s, more(s));

@@ -176,7 +176,7 @@ static enum flow chunk_done(struct smtp_server *s)
 static enum flow content_step(struct smtp_server *s)
 {
 	bool chunks = s->expect == EXPECT_CHUNK;
-	bool full = buf_room(&s->chunk) < 8;
+	bool full = buf_room(&s->chunk) < 4; /* the framer needs as much, and so does the end */
 	bool last = chunks && s->chunk_left == 0 && s->chunk_last;
 
 	if (last && !s->ended && (!full || s->dropping)) {
