@@ -150,7 +150,9 @@ static void print_table_help(const struct cli_command *table, const char *path, 
 
 	fprintf(out, "Usage: %s COMMAND [options]\n\nCommands:\n", path);
 	for (i = 0; table[i].name; i++)
-		fprintf(out, "  %-*s %s\n", (int)HELP_INDENT - 3, table[i].name, table[i].sentence);
+		if (table[i].sentence)
+			fprintf(out, "  %-*s %s\n", (int)HELP_INDENT - 3, table[i].name,
+			    table[i].sentence);
 	fprintf(out, "\n%s COMMAND --help says more about one of them.\n", path);
 }
 
@@ -209,7 +211,8 @@ static int unknown_command(const struct cli_command *table, const char *path, co
 
 	near_init(&n, str_of_c(word));
 	for (size_t i = 0; table[i].name; i++)
-		near_offer(&n, str_of_c(table[i].name));
+		if (table[i].sentence)
+			near_offer(&n, str_of_c(table[i].name));
 	meant = near_found(&n);
 	if (meant.n)
 		return cli_fail(EX_USAGE, "there is no command \"%s\"; did you mean %s %.*s?", word,
@@ -232,11 +235,26 @@ static int dispatch_help(
 	return cli_dispatch(table, path, n, words);
 }
 
+static int run_found(const struct cli_command *c, const char *path, size_t count, char *const *argv)
+{
+	struct buf longer;
+	int code;
+
+	if (c->run_words)
+		return c->run_words(count, argv);
+	buf_init(&longer, PATH_MAX_LEN);
+	buf_printf(&longer, "%s %s", path, c->name);
+	if (c->subs)
+		code = cli_dispatch(c->subs, buf_cstr(&longer), count, argv);
+	else
+		code = cli_run(c, buf_cstr(&longer), count, argv);
+	buf_fini(&longer);
+	return code;
+}
+
 int cli_dispatch(const struct cli_command *table, const char *path, size_t count, char *const *argv)
 {
 	const struct cli_command *c = table;
-	struct buf longer;
-	int code;
 
 	if (count == 0) {
 		print_table_help(table, path, stderr);
@@ -252,10 +270,5 @@ int cli_dispatch(const struct cli_command *table, const char *path, size_t count
 		c++;
 	if (!c->name)
 		return unknown_command(table, path, argv[0]);
-	buf_init(&longer, PATH_MAX_LEN);
-	buf_printf(&longer, "%s %s", path, c->name);
-	code = (c->subs ? cli_dispatch(c->subs, buf_cstr(&longer), count - 1, argv + 1)
-			: cli_run(c, buf_cstr(&longer), count - 1, argv + 1));
-	buf_fini(&longer);
-	return code;
+	return run_found(c, path, count - 1, argv + 1);
 }

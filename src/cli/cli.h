@@ -34,6 +34,7 @@ struct cli_command {
 	size_t min_operands, max_operands;
 	int code;         /* for run functions that serve several commands */
 	const char *more; /* further paragraphs of the help, or NULL */
+	int (*run_words)(size_t count, char *const *argv); /* reads its words itself */
 };
 
 /*

@@ -1,0 +1,253 @@
+/*
+ * Tables of the administrative commands, and what sends their requests. A command that needs no more
+ * than its operands has no function of its own.
+ */
+#include "cli/cli_admin.h"
+
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "cli/cli_prompt.h"
+#include "cli/cli_records.h"
+#include "cli/cli_spool.h"
+#include "cli/cli_text.h"
+#include "proc/admin_call.h"
+
+#define TRACE_DEFAULT 100
+#define TRACE_MAX     100000
+
+const struct cli_command cli_domain_commands[] = {
+    {"add", "DOMAIN", "Makes a domain ours: mail for it is accepted.", cli_admin, .flags = CLI_DATA,
+	.min_operands = 1, .max_operands = 1, .code = ADMIN_DOMAIN_ADD},
+    {"list", "", "Lists our domains.", cli_admin, .flags = CLI_DATA | CLI_JSON,
+	.code = ADMIN_DOMAIN_LIST},
+    {"remove", "DOMAIN", "Removes a domain that has no accounts and aliases left.", cli_admin,
+	.flags = CLI_DATA, .min_operands = 1, .max_operands = 1, .code = ADMIN_DOMAIN_REMOVE},
+    {0},
+};
+
+static const struct cli_option account_add_options[] = {
+    {"send-only", 0, NULL, "The account may send; mail to it is refused."},
+    {0},
+};
+
+const struct cli_command cli_account_commands[] = {
+    {"add", "ADDRESS", "Makes an account with a mailbox.", cli_account_add,
+	.options = account_add_options, .flags = CLI_DATA | CLI_PASSWORD, .min_operands = 1,
+	.max_operands = 1, .more = "For example:\n  godwit account add bob@example.org"},
+    {"list", "[DOMAIN]", "Lists accounts.", cli_admin, .flags = CLI_DATA | CLI_JSON,
+	.max_operands = 1, .code = ADMIN_ACCOUNT_LIST},
+    {"passwd", "ADDRESS", "Changes the password.", cli_account_passwd,
+	.flags = CLI_DATA | CLI_PASSWORD, .min_operands = 1, .max_operands = 1},
+    {"disable", "ADDRESS", "Refuses logins and new mail; nothing is removed.", cli_admin,
+	.flags = CLI_DATA, .min_operands = 1, .max_operands = 1, .code = ADMIN_ACCOUNT_DISABLE},
+    {"enable", "ADDRESS", "The opposite of disable.", cli_admin, .flags = CLI_DATA,
+	.min_operands = 1, .max_operands = 1, .code = ADMIN_ACCOUNT_ENABLE},
+    {"remove", "ADDRESS", "Removes an account and all its mail, for good.", cli_admin,
+	.flags = CLI_DATA, .min_operands = 1, .max_operands = 1, .code = ADMIN_ACCOUNT_REMOVE},
+    {0},
+};
+
+const struct cli_command cli_alias_commands[] = {
+    {"add", "ADDRESS TARGET", "Mail for ADDRESS goes to TARGET (too).", cli_admin,
+	.flags = CLI_DATA, .min_operands = 2, .max_operands = 2, .code = ADMIN_ALIAS_ADD,
+	.more = "ADDRESS may be @DOMAIN: whatever else is unknown there. An alias may have many\n"
+		"targets; add them one by one."},
+    {"list", "[DOMAIN]", "Lists aliases.", cli_admin, .flags = CLI_DATA | CLI_JSON,
+	.max_operands = 1, .code = ADMIN_ALIAS_LIST},
+    {"remove", "ADDRESS [TARGET]", "Removes one target of an alias, or all of them.", cli_admin,
+	.flags = CLI_DATA, .min_operands = 1, .max_operands = 2, .code = ADMIN_ALIAS_REMOVE},
+    {0},
+};
+
+const struct cli_option cli_trace_options[] = {
+    {"limit", 0, "N", "At most N events (default 100)."},
+    {0},
+};
+
+const struct cli_option cli_test_delivery_options[] = {
+    {"from", 0, "ADDRESS", "Envelope sender (default: none, as of a bounce)."},
+    {"to", 0, "ADDRESS", "Recipient."},
+    {"ip", 0, "IP", "Address the message would come from (default 192.0.2.1)."},
+    {0},
+};
+
+/* ---- sending a request ---- */
+
+static void on_record(void *ctx, struct str record)
+{
+	cli_records_put(ctx, record);
+}
+
+static bool takes(const struct cli *cli, unsigned flag)
+{
+	return (cli->command->flags & flag) != 0;
+}
+
+/* The final sentence: a failure on standard error, else where it does not disturb the JSON. */
+static void print_sentence(int code, bool is_json, struct buf *text)
+{
+	struct buf safe;
+
+	if (text->n == 0 || (code == EX_OK && is_json))
+		return;
+	buf_init(&safe, 4 * LIMIT_IPC_PAYLOAD);
+	cli_text_put_lines(&safe, buf_view(text));
+	if (code == EX_OK)
+		printf("%s\n", buf_cstr(&safe));
+	else
+		cli_fail(code, "%s", buf_cstr(&safe));
+	buf_fini(&safe);
+}
+
+static int request(struct cli *cli, enum cli_records_shape shape, enum admin_command command,
+    const struct str *args, size_t nargs)
+{
+	bool is_json = takes(cli, CLI_JSON) && cli_args_has(&cli->args, "json");
+	struct admin_request r = {.command = command, .nargs = nargs};
+	struct cli_records records;
+	struct buf text;
+	struct admin_call call = {
+	    .dir = cli_data_dir(cli),
+	    .request = &r,
+	    .record = on_record,
+	    .ctx = &records,
+	    .text = &text,
+	};
+	int code;
+
+	for (size_t i = 0; i < nargs; i++)
+		r.args[i] = args[i];
+	buf_init(&text, LIMIT_IPC_PAYLOAD);
+	cli_records_init(&records, shape, is_json, cli_flush_stdout);
+	code = admin_call(&call);
+	cli_records_end(&records, code == EX_OK);
+	print_sentence(code, is_json, &text);
+	buf_fini(&text);
+	return code;
+}
+
+/* An operand, empty when it was not given. */
+static struct str operand(const struct cli *cli, size_t i)
+{
+	return str_of_c(i < cli->args.noperands ? cli->args.operands[i] : NULL);
+}
+
+int cli_admin(struct cli *cli)
+{
+	struct str args[ADMIN_ARGS_MAX];
+	size_t n = cli->command->max_operands;
+
+	for (size_t i = 0; i < n; i++)
+		args[i] = operand(cli, i);
+	return request(cli, CLI_RECORDS_LIST, (enum admin_command)cli->command->code, args, n);
+}
+
+static int with_password(
+    struct cli *cli, enum admin_command command, struct str *args, size_t nargs)
+{
+	struct buf password;
+	int code;
+
+	buf_init(&password, LIMIT_PASSWORD);
+	code = cli_password(cli, CLI_PASSWORD_NEW, cli->args.operands[0], &password);
+	args[0] = operand(cli, 0);
+	args[1] = buf_view(&password);
+	if (code == EX_OK)
+		code = request(cli, CLI_RECORDS_LIST, command, args, nargs);
+	buf_wipe(&password);
+	return code;
+}
+
+int cli_account_add(struct cli *cli)
+{
+	struct str args[3];
+
+	args[2] = cli_args_has(&cli->args, "send-only") ? STR("send-only") : STR("");
+	return with_password(cli, ADMIN_ACCOUNT_ADD, args, 3);
+}
+
+int cli_account_passwd(struct cli *cli)
+{
+	struct str args[2];
+
+	return with_password(cli, ADMIN_ACCOUNT_PASSWD, args, 2);
+}
+
+int cli_trace(struct cli *cli)
+{
+	struct str args[2] = {operand(cli, 0)};
+	struct buf limit;
+	uint64_t n;
+	struct err e;
+	int code;
+
+	if (cli_args_number(&cli->args, "limit", 1, TRACE_MAX, TRACE_DEFAULT, &n, &e) < 0)
+		return cli_fail(EX_USAGE, "%s", e.text);
+	buf_init(&limit, 24);
+	buf_u64(&limit, n);
+	args[1] = buf_view(&limit);
+	code = request(cli, CLI_RECORDS_LIST, ADMIN_TRACE, args, 2);
+	buf_fini(&limit);
+	return code;
+}
+
+int cli_status(struct cli *cli)
+{
+	return request(cli, CLI_RECORDS_CARD, ADMIN_STATUS, NULL, 0);
+}
+
+/* ---- test-delivery ---- */
+
+/* The header as far as a request can carry it, cut at the end of a line. */
+static struct str header_of(struct str head)
+{
+	size_t end = str_find_str(head, STR("\r\n\r\n"));
+
+	if (end < head.n)
+		return str_sub(head, 0, end + 4);
+	if (head.n < ADMIN_ARG_MAX)
+		return head;
+	return str_sub(head, 0, str_rfind(head, '\n') + 1);
+}
+
+static int test_delivery(struct cli *cli, const struct cli_spool *spool)
+{
+	const char *ip = cli_args_value(&cli->args, "ip");
+	struct str args[5] = {
+	    str_of_c(cli_args_value(&cli->args, "from")),
+	    str_of_c(cli_args_value(&cli->args, "to")),
+	    ip ? str_of_c(ip) : STR("192.0.2.1"),
+	};
+	struct buf head, size;
+	int code;
+
+	buf_init(&head, ADMIN_ARG_MAX);
+	buf_init(&size, 24);
+	buf_u64(&size, spool->size);
+	if (cli_spool_get(spool, 0, ADMIN_ARG_MAX, &head) < 0) {
+		code = cli_fail(EX_IOERR, "the message cannot be read back");
+	} else {
+		args[3] = header_of(buf_view(&head));
+		args[4] = buf_view(&size);
+		code = request(cli, CLI_RECORDS_LIST, ADMIN_TEST_DELIVERY, args, 5);
+	}
+	buf_fini(&head);
+	buf_fini(&size);
+	return code;
+}
+
+int cli_test_delivery(struct cli *cli)
+{
+	struct cli_spool spool;
+	struct err e;
+	int code;
+
+	if (!cli_args_has(&cli->args, "to"))
+		return cli_fail(EX_USAGE, "say for whom with --to ADDRESS");
+	if (cli_spool_read(&spool, STDIN_FILENO, false, &e) != CLI_SPOOL_OK)
+		return cli_fail(EX_DATAERR, "%s", e.text);
+	code = test_delivery(cli, &spool);
+	cli_spool_fini(&spool);
+	return code;
+}

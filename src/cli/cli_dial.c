@@ -1,0 +1,90 @@
+/* One attempt after another until a connection stands; what happens on it is the engine's business. */
+#include "cli/cli_dial.h"
+
+#include "base/mem.h"
+
+static void try_next(struct cli_dial *d)
+{
+	d->to = d->to ? d->to + 1 : d->server->addrs;
+	d->drive = net_drive_connect(&d->loop, d->to, NULL, d->engine, d->ctx);
+}
+
+void cli_dial_run(struct cli_dial *d, const struct cli_server *server,
+    const struct net_drive_engine *engine, void *ctx, void (*begin)(void *ctx))
+{
+	*d = (struct cli_dial){.server = server, .engine = engine, .ctx = ctx, .begin = begin};
+	MUST(uv_loop_init(&d->loop) == 0);
+	try_next(d);
+	uv_run(&d->loop, UV_RUN_DEFAULT);
+	MUST(uv_loop_close(&d->loop) == 0);
+}
+
+static void begin(struct cli_dial *d)
+{
+	d->started = true;
+	d->begin(d->ctx);
+	net_drive_start(d->drive);
+}
+
+void cli_dial_start_tls(struct cli_dial *d)
+{
+	const struct cli_server *s = d->server;
+	struct net_tls_start start = {
+	    .ctx = s->ctx,
+	    .name = (const char *)s->name.p,
+	    .verify = !s->insecure,
+	};
+
+	net_drive_start_tls(d->drive, &start);
+}
+
+void cli_dial_connected(struct cli_dial *d)
+{
+	if (d->server->tls == CLI_TLS_IMPLICIT)
+		cli_dial_start_tls(d);
+	else
+		begin(d);
+}
+
+/* How to go on in spite of a certificate that nobody has signed. */
+static void explain_tls(struct cli_dial *d, const struct net_tls_info *info)
+{
+	d->failed = true;
+	err_set(&d->why, "TLS with %s failed: %s%s", (const char *)d->server->name.p, info->why,
+	    info->verify_text
+		? "; give the certificate to trust with --ca FILE, or accept any with "
+		  "--insecure"
+		: "");
+}
+
+bool cli_dial_secured(struct cli_dial *d, const struct net_tls_info *info)
+{
+	d->tls = info->ok;
+	if (!info->ok)
+		explain_tls(d, info);
+	if (d->started)
+		return true;
+	if (info->ok)
+		begin(d);
+	return false;
+}
+
+void cli_dial_closed(struct cli_dial *d, enum net_end end, const char *why)
+{
+	struct buf name;
+
+	d->drive = NULL;
+	if (end == NET_END_CONNECT && d->to + 1 < d->server->addrs + d->server->naddrs) {
+		try_next(d);
+		return;
+	}
+	if (end == NET_END_LOCAL || d->failed)
+		return;
+	d->failed = true;
+	buf_init(&name, LIMIT_ERR_TEXT);
+	net_addr_put(&name, d->to);
+	err_set(&d->why, "%s%s: %s",
+	    end == NET_END_CONNECT ? "cannot connect to " : "the connection to ", buf_cstr(&name),
+	    why);
+	buf_fini(&name);
+}

@@ -1,0 +1,284 @@
+/*
+ * Makes what is missing, in an order that can be taken up again after any interruption: directory and
+ * store, configuration, certificate, and last (as root) the ownership. What is there stays as it is.
+ */
+#include "cli/cli_init.h"
+
+#include <errno.h>
+#include <fts.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "config/config.h"
+#include "config/config_file.h"
+#include "net/tls.h"
+#include "store/store.h"
+
+#define LISTEN_MAX ((size_t)16)
+#define PORT_MAX   ((uint64_t)65535)
+
+const struct cli_option cli_init_options[] = {
+    {"hostname", 0, "NAME", "The server's own name, as in mail.example.org."},
+    {"listen", 0, "ADDR", "IP address to listen on; may be given several times (default: all)."},
+    {"port-offset", 0, "N", "Ports are the standard ones plus N (default 0)."},
+    {0},
+};
+
+struct init {
+	const char *dir;
+	struct config_initial initial;
+	const char *listen[LISTEN_MAX + 1];
+	struct config_snapshot *config;
+	bool made_config, made_certificate;
+};
+
+static int read_options(struct init *in, const struct cli *cli)
+{
+	struct err e;
+	uint64_t offset;
+	size_t n = 0;
+
+	in->dir = cli_data_dir(cli);
+	in->initial.hostname = cli_args_value(&cli->args, "hostname");
+	if (!in->initial.hostname)
+		return cli_fail(
+		    EX_USAGE, "what is the server's name? Say it with --hostname mail.example.org");
+	while (n <= LISTEN_MAX && (in->listen[n] = cli_args_nth(&cli->args, "listen", n)) != NULL)
+		n++;
+	if (n > LISTEN_MAX)
+		return cli_fail(EX_USAGE, "--listen can be given %zu times at most", LISTEN_MAX);
+	if (n)
+		in->initial.listen = in->listen;
+	if (cli_args_number(&cli->args, "port-offset", 0, PORT_MAX, 0, &offset, &e) < 0)
+		return cli_fail(EX_USAGE, "%s", e.text);
+	in->initial.port_offset = (int64_t)offset;
+	return EX_OK;
+}
+
+/* Wrong values are found before anything is made. */
+static int check_initial(const struct init *in)
+{
+	struct buf text;
+	struct err e;
+	int code = EX_OK;
+
+	buf_init(&text, MIB);
+	if (config_default_text(&in->initial, &text, &e) < 0)
+		code = cli_fail(EX_USAGE, "%s", e.text);
+	buf_fini(&text);
+	return code;
+}
+
+static bool exists_in(const char *dir, const char *name)
+{
+	struct buf path;
+	bool found;
+
+	buf_init(&path, 4096);
+	buf_printf(&path, "%s/%s", dir, name);
+	found = access(buf_cstr(&path), F_OK) == 0;
+	buf_fini(&path);
+	return found;
+}
+
+static int make_store(const struct init *in)
+{
+	static const int codes[] = {
+	    [DATADIR_MISSING] = EX_CANTCREAT,
+	    [DATADIR_FOREIGN] = EX_CANTCREAT,
+	    [DATADIR_LOCKED] = EX_TEMPFAIL,
+	    [DATADIR_FAILED] = EX_CANTCREAT,
+	};
+	struct err e;
+	enum datadir_code code = store_create(in->dir, &e);
+
+	return code == DATADIR_OK ? EX_OK : cli_fail(codes[code], "%s", e.text);
+}
+
+static int make_config(struct init *in)
+{
+	struct err e;
+
+	if (!exists_in(in->dir, "godwit.conf")) {
+		if (config_write_default(in->dir, &in->initial, &e) < 0)
+			return cli_fail(EX_CANTCREAT, "%s", e.text);
+		in->made_config = true;
+	}
+	if (config_load(in->dir, 0, &in->config, &e) < 0)
+		return cli_fail(EX_CONFIG, "%s", e.text);
+	return EX_OK;
+}
+
+/* ---- certificate ---- */
+
+/* Makes the directory a file will stand in. */
+static int make_parent(const char *path, struct err *e)
+{
+	struct str s = str_of_c(path);
+	struct buf parent;
+	int result = 0;
+
+	buf_init(&parent, 4096);
+	buf_str(&parent, str_sub(s, 0, str_rfind(s, '/')));
+	if (mkdir(buf_cstr(&parent), 0700) < 0 && errno != EEXIST)
+		result = err_sys(e, errno, "cannot make the directory %s", buf_cstr(&parent));
+	buf_fini(&parent);
+	return result;
+}
+
+static int write_pair(const struct init *in, const char *certificate, const char *key)
+{
+	struct buf certificate_pem, key_pem;
+	struct err e;
+	int result;
+
+	buf_init(&certificate_pem, TLS_PEM_MAX);
+	buf_init(&key_pem, TLS_PEM_MAX);
+	result = tls_self_signed(in->config->hostname, clock_now(), &certificate_pem, &key_pem, &e);
+	if (result == 0)
+		result = make_parent(key, &e);
+	if (result == 0)
+		result = make_parent(certificate, &e);
+	if (result == 0)
+		result = config_file_create(key, 0600, buf_view(&key_pem), &e);
+	if (result == 0)
+		result = config_file_create(certificate, 0644, buf_view(&certificate_pem), &e);
+	buf_fini(&certificate_pem);
+	buf_wipe(&key_pem);
+	return result == 0 ? EX_OK : cli_fail(EX_CANTCREAT, "%s", e.text);
+}
+
+/* A self-signed one, unless there is one already or the administrator keeps his elsewhere. */
+static int make_certificate(struct init *in)
+{
+	const struct config_snapshot *c = in->config;
+	struct buf certificate, key;
+	int code = EX_OK;
+
+	buf_init(&certificate, 4096);
+	buf_init(&key, 4096);
+	config_path(c, c->tls_certificate, &certificate);
+	config_path(c, c->tls_key, &key);
+	if (c->tls_certificate.n && c->tls_certificate.p[0] != '/' && c->tls_key.p[0] != '/' &&
+	    access(buf_cstr(&certificate), F_OK) < 0) {
+		unlink(buf_cstr(&key)); /* of an init that was interrupted between the two */
+		code = write_pair(in, buf_cstr(&certificate), buf_cstr(&key));
+		in->made_certificate = code == EX_OK;
+	}
+	buf_fini(&certificate);
+	buf_fini(&key);
+	return code;
+}
+
+/* ---- ownership ---- */
+
+/* The administrator's own files stay his: the configuration and the private key. */
+static bool is_admins(const FTSENT *f)
+{
+	struct str name = str_of_c(f->fts_name);
+
+	return f->fts_level == 1 && (str_eq(name, STR("godwit.conf")) || str_eq(name, STR("tls")));
+}
+
+/* The directory itself goes last: it tells that everything below was handed over. */
+static int hand_over(const char *dir, const struct passwd *pw, struct err *e)
+{
+	char *copy = strdup(dir);
+	char *const roots[] = {copy, NULL};
+	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	int result = fts ? 0 : err_sys(e, errno, "cannot read %s", dir);
+	FTSENT *f;
+
+	while (result == 0 && (f = fts_read(fts)) != NULL) {
+		if (is_admins(f))
+			fts_set(fts, f, FTS_SKIP);
+		else if (f->fts_info != FTS_D && lchown(f->fts_accpath, pw->pw_uid, pw->pw_gid) < 0)
+			result = err_sys(
+			    e, errno, "cannot give %s to the user %s", f->fts_path, pw->pw_name);
+	}
+	if (fts)
+		fts_close(fts);
+	free(copy);
+	return result;
+}
+
+/* The store's system user when started as root; NULL otherwise. Fails when there is no such user. */
+static int find_owner(const struct init *in, const struct passwd **pw_r)
+{
+	struct str user = in->config->user_store;
+
+	*pw_r = NULL;
+	if (geteuid() != 0 || user.n == 0)
+		return EX_OK;
+	*pw_r = getpwnam((const char *)user.p);
+	if (*pw_r)
+		return EX_OK;
+	return cli_fail(EX_NOUSER,
+	    "there is no system user %.*s; make it with: useradd --system --user-group --no-create-home "
+	    "--shell /usr/sbin/nologin %.*s, then run this command again",
+	    STR_FMT(user), STR_FMT(user));
+}
+
+static int set_owner(const struct init *in)
+{
+	const struct passwd *pw;
+	struct stat st;
+	struct err e;
+	int code = find_owner(in, &pw);
+
+	if (code != EX_OK || !pw)
+		return code;
+	if (stat(in->dir, &st) == 0 && st.st_uid == pw->pw_uid)
+		return EX_OK;
+	return hand_over(in->dir, pw, &e) < 0 ? cli_fail(EX_NOPERM, "%s", e.text) : EX_OK;
+}
+
+/* ---- all of it ---- */
+
+static void say_done(const struct init *in, bool had_store)
+{
+	if (had_store && !in->made_config && !in->made_certificate) {
+		printf("%s is a data directory already; nothing was changed.\n", in->dir);
+		return;
+	}
+	printf("Made the data directory %s for %.*s.\n", in->dir, STR_FMT(in->config->hostname));
+	if (in->made_certificate)
+		printf(
+		    "TLS works with a certificate signed by itself; the paths of your own go into "
+		    "%s/godwit.conf.\n",
+		    in->dir);
+	printf(
+	    "Next: godwit domain add DOMAIN --data %s; godwit account add USER@DOMAIN --data %s; "
+	    "godwit serve --data %s\n",
+	    in->dir, in->dir, in->dir);
+}
+
+static int make(struct init *in)
+{
+	bool had_store = exists_in(in->dir, DATADIR_DB);
+	int code = make_store(in);
+
+	if (code == EX_OK)
+		code = make_config(in);
+	if (code == EX_OK)
+		code = make_certificate(in);
+	if (code == EX_OK)
+		code = set_owner(in);
+	if (code == EX_OK)
+		say_done(in, had_store);
+	config_unref(&in->config);
+	return code;
+}
+
+int cli_init(struct cli *cli)
+{
+	struct init in = {0};
+	int code = read_options(&in, cli);
+
+	if (code == EX_OK)
+		code = check_initial(&in);
+	return code == EX_OK ? make(&in) : code;
+}

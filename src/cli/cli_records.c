@@ -1,0 +1,254 @@
+/*
+ * A table's columns are the fields of its first record; later records are matched by name, so that a
+ * field may be missing (an empty cell) or additional (not shown to people).
+ */
+#include "cli/cli_records.h"
+
+#include "base/ascii.h"
+#include "base/limits.h"
+#include "cli/cli_text.h"
+
+#define FIELDS_MAX  ((size_t)64)
+#define OUT_MAX     (128 * MIB)
+#define FLUSH_ABOVE (64 * KIB)
+#define CARD_WIDTH  ((size_t)26)
+
+struct fields {
+	struct admin_field v[FIELDS_MAX];
+	size_t n;
+	struct str type; /* value of a leading field "type", else empty; not in v then */
+};
+
+void cli_flush_stdout(struct buf *out)
+{
+	fwrite(out->p, 1, out->n, stdout);
+	buf_clear(out);
+}
+
+void cli_records_init(struct cli_records *r, enum cli_records_shape shape, bool is_json,
+    void (*flush)(struct buf *out))
+{
+	*r = (struct cli_records){
+	    .shape = shape, .is_json = is_json, .arena = arena_new(), .flush = flush};
+	buf_init(&r->out, OUT_MAX);
+	cli_json_init(&r->json, &r->out);
+}
+
+static int read_fields(struct str record, struct fields *f)
+{
+	struct cur c = cur_of(record);
+	struct admin_field field;
+	int got;
+
+	*f = (struct fields){0};
+	while ((got = admin_field_next(&c, &field)) > 0) {
+		if (f->n == 0 && f->type.n == 0 && field.kind == ADMIN_TEXT &&
+		    str_eq(field.name, STR("type")))
+			f->type = field.text;
+		else if (f->n < FIELDS_MAX)
+			f->v[f->n++] = field;
+	}
+	return got;
+}
+
+/* ---- for people ---- */
+
+static void put_value(struct buf *b, const struct admin_field *f)
+{
+	switch (f->kind) {
+	case ADMIN_TEXT:
+		cli_text_put(b, f->text);
+		break;
+	case ADMIN_TIME:
+		if (f->number)
+			cli_text_time(b, f->number);
+		else
+			buf_byte(b, '-');
+		break;
+	case ADMIN_BOOL:
+		buf_c(b, f->number ? "yes" : "no");
+		break;
+	case ADMIN_BYTES:
+		cli_text_bytes(b, f->number);
+		break;
+	default:
+		buf_i64(b, f->number);
+		break;
+	}
+}
+
+/* "Mailbox messages        12" */
+static void put_card(struct cli_records *r, const struct fields *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		size_t start = r->out.n;
+		struct str name = f->v[i].name;
+
+		for (size_t k = 0; k < name.n; k++)
+			buf_byte(&r->out, name.p[k] == '_' ? ' ' : name.p[k]);
+		if (r->out.n > start)
+			r->out.p[start] = ascii_upper(r->out.p[start]);
+		do
+			buf_byte(&r->out, ' ');
+		while (r->out.n - start < CARD_WIDTH);
+		put_value(&r->out, &f->v[i]);
+		buf_byte(&r->out, '\n');
+	}
+}
+
+static void end_table(struct cli_records *r)
+{
+	if (r->in_table)
+		cli_table_end(&r->table);
+	r->in_table = false;
+	r->ncolumns = 0;
+}
+
+static void begin_table(struct cli_records *r, const struct fields *f)
+{
+	if (r->count)
+		buf_byte(&r->out, '\n');
+	arena_reset(r->arena, false);
+	cli_table_init(&r->table, &r->out);
+	for (size_t i = 0; i < f->n && i < CLI_TABLE_COLUMNS; i++) {
+		enum admin_kind kind = f->v[i].kind;
+
+		r->columns[r->ncolumns++] = arena_str(r->arena, f->v[i].name);
+		cli_table_column(&r->table, f->v[i].name, kind == ADMIN_INT || kind == ADMIN_BYTES);
+	}
+	r->type = arena_str(r->arena, f->type);
+	r->in_table = true;
+}
+
+static void put_row(struct cli_records *r, const struct fields *f)
+{
+	struct buf cell;
+
+	buf_init(&cell, LIMIT_IPC_PAYLOAD * 3);
+	for (size_t i = 0; i < r->ncolumns; i++) {
+		buf_clear(&cell);
+		for (size_t k = 0; k < f->n; k++)
+			if (str_eq(f->v[k].name, r->columns[i]))
+				put_value(&cell, &f->v[k]);
+		cli_table_cell(&r->table, buf_view(&cell));
+	}
+	cli_table_row(&r->table);
+	buf_fini(&cell);
+}
+
+static void put_text(struct cli_records *r, const struct fields *f)
+{
+	if (r->shape == CLI_RECORDS_CARD && r->count == 0) {
+		put_card(r, f);
+		return;
+	}
+	if (r->in_table && !str_eq(r->type, f->type))
+		end_table(r);
+	if (!r->in_table)
+		begin_table(r, f);
+	put_row(r, f);
+}
+
+/* ---- JSON ---- */
+
+static void json_value(struct cli_json *j, const struct admin_field *f)
+{
+	switch (f->kind) {
+	case ADMIN_TEXT:
+		cli_json_text(j, f->name, f->text);
+		break;
+	case ADMIN_TIME:
+		cli_json_time(j, f->name, f->number);
+		break;
+	case ADMIN_BOOL:
+		cli_json_bool(j, f->name, f->number != 0);
+		break;
+	default:
+		cli_json_int(j, f->name, f->number);
+		break;
+	}
+}
+
+static void open_json(struct cli_records *r)
+{
+	if (r->is_open)
+		return;
+	r->is_open = true;
+	if (r->shape == CLI_RECORDS_LIST)
+		cli_json_array(&r->json, CLI_JSON_NO_KEY);
+	else
+		cli_json_object(&r->json, CLI_JSON_NO_KEY);
+}
+
+static void close_json(struct cli_records *r)
+{
+	open_json(r);
+	if (r->in_table)
+		cli_json_end(&r->json);
+	cli_json_end(&r->json);
+}
+
+/* Begins the array of a type unless it is open: "process" gives "processes". */
+static void json_group(struct cli_records *r, struct str type)
+{
+	struct buf plural;
+
+	if (r->in_table && str_eq(r->type, type))
+		return;
+	if (r->in_table)
+		cli_json_end(&r->json);
+	arena_reset(r->arena, false);
+	r->type = arena_str(r->arena, type);
+	buf_init(&plural, type.n + 8);
+	buf_str(&plural, type.n ? type : STR("record"));
+	buf_c(&plural, str_has_suffix_i(type, STR("s")) ? "es" : "s");
+	cli_json_array(&r->json, buf_view(&plural));
+	buf_fini(&plural);
+	r->in_table = true;
+}
+
+static void put_json(struct cli_records *r, const struct fields *f)
+{
+	bool inside = r->shape == CLI_RECORDS_LIST || r->count;
+
+	open_json(r);
+	if (inside && r->shape == CLI_RECORDS_CARD)
+		json_group(r, f->type);
+	if (inside)
+		cli_json_object(&r->json, CLI_JSON_NO_KEY);
+	if (r->shape == CLI_RECORDS_LIST && f->type.n)
+		cli_json_text(&r->json, STR("type"), f->type);
+	for (size_t i = 0; i < f->n; i++)
+		json_value(&r->json, &f->v[i]);
+	if (inside)
+		cli_json_end(&r->json);
+}
+
+/* ---- both ---- */
+
+int cli_records_put(struct cli_records *r, struct str record)
+{
+	struct fields f;
+
+	if (read_fields(record, &f) < 0)
+		return -1;
+	if (r->is_json)
+		put_json(r, &f);
+	else
+		put_text(r, &f);
+	r->count++;
+	if (r->out.n > FLUSH_ABOVE)
+		r->flush(&r->out);
+	return 0;
+}
+
+void cli_records_end(struct cli_records *r, bool ok)
+{
+	if (!r->is_json)
+		end_table(r);
+	else if (ok || r->is_open)
+		close_json(r);
+	r->flush(&r->out);
+	buf_fini(&r->out);
+	arena_free(&r->arena);
+}

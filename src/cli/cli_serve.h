@@ -1,0 +1,13 @@
+/* The commands that run the server and look at its configuration. */
+#ifndef CLI_CLI_SERVE_H
+#define CLI_CLI_SERVE_H
+
+#include "cli/cli.h"
+
+int cli_serve(struct cli *cli);
+int cli_check_config(struct cli *cli);
+
+/* `godwit process ROLE`: started by the supervisor only. */
+int cli_process(size_t count, char *const *argv);
+
+#endif

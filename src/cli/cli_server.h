@@ -1,0 +1,53 @@
+/* Where a mail command connects to: --server, --tls, --insecure, --ca, --user and the password. */
+#ifndef CLI_CLI_SERVER_H
+#define CLI_CLI_SERVER_H
+
+#include "cli/cli.h"
+#include "net/net_addr.h"
+#include "net/tls.h"
+
+#define CLI_SERVER_ADDRS ((size_t)8)
+
+enum cli_tls {
+	CLI_TLS_NONE,
+	CLI_TLS_STARTTLS,
+	CLI_TLS_IMPLICIT,
+};
+
+struct cli_protocol {
+	uint16_t port;          /* when none is given */
+	uint16_t implicit_port; /* the one where TLS is implicit */
+};
+
+extern const struct cli_protocol cli_protocol_submission; /* 587, 465 */
+extern const struct cli_protocol cli_protocol_pop3;       /* 110, 995 */
+
+struct cli_server {
+	struct net_addr addrs[CLI_SERVER_ADDRS]; /* tried in turn */
+	size_t naddrs;
+	struct buf name; /* as it was given, without port; with a NUL behind it */
+	enum cli_tls tls;
+	bool insecure;
+	struct tls_ctx *ctx; /* NULL without TLS */
+	struct str user;     /* empty: no login */
+	struct buf password;
+};
+
+/*
+ * Reads the options of CLI_SERVER and CLI_PASSWORD, looks the name up, asks for the password of
+ * --user. login_needed: --user must be there. EX_OK, or an exit code after saying why; end it with
+ * cli_server_fini() either way.
+ */
+int cli_server_init(struct cli_server *s, const struct cli *cli,
+    const struct cli_protocol *protocol, bool login_needed);
+
+/* A Unix socket: no TLS, no login. The same otherwise. */
+int cli_server_local(struct cli_server *s, const char *path);
+
+/* Wipes the password, frees the rest. */
+void cli_server_fini(struct cli_server *s);
+
+/* May the password go to this address without TLS? To this machine, or anywhere with --insecure. */
+bool cli_server_plaintext(const struct cli_server *s, const struct net_addr *to);
+
+#endif

@@ -1,0 +1,327 @@
+/*
+ * The SMTP client engine on a connection: compose at the first READY, content piece by piece, verdicts
+ * at REPORT, QUIT at the second READY.
+ */
+#include "cli/cli_submit.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "cli/cli_text.h"
+
+struct session {
+	struct cli_dial dial;
+	struct cli_submit *job;
+	struct smtp_client_config cfg;
+	struct smtp_client *client;
+	struct buf helo;
+	bool composed, reported, handshake;
+	struct smtp_client_message message;
+	struct cli_content content;
+	uint64_t at; /* octets of the content that are sent */
+	int code;
+};
+
+uint64_t cli_content_size(const struct cli_content *c)
+{
+	return c->head.n + (c->spool ? c->spool->size - c->spool_at : 0);
+}
+
+/* ---- verdicts ---- */
+
+/* A refusal for good, by the subject and detail of its status. 0xffff: any detail. */
+static const struct {
+	uint16_t subject, detail;
+	int code;
+} exits[] = {
+    {1, 2, EX_NOHOST},
+    {1, 10, EX_NOHOST},
+    {1, 0xffff, EX_NOUSER},
+    {2, 1, EX_NOUSER},
+    {6, 0xffff, EX_DATAERR},
+    {7, 0xffff, EX_NOPERM},
+};
+
+int cli_submit_exit(const struct smtp_verdict *v)
+{
+	const struct smtp_status *s = &v->reply.status;
+
+	if (v->outcome != SMTP_OUTCOME_PERMANENT)
+		return EX_TEMPFAIL;
+	for (size_t i = 0; s->class && i < sizeof exits / sizeof *exits; i++)
+		if (exits[i].subject == s->subject &&
+		    (exits[i].detail == 0xffff || exits[i].detail == s->detail))
+			return exits[i].code;
+	if (v->stage == SMTP_STAGE_AUTH)
+		return EX_NOPERM;
+	return v->stage == SMTP_STAGE_RCPT && !s->class ? EX_NOUSER : EX_UNAVAILABLE;
+}
+
+/* "550 5.1.1 no such mailbox", or our own side's sentence. */
+static void put_reply(struct buf *b, const struct smtp_reply *r)
+{
+	if (r->code)
+		buf_printf(b, "%u ", r->code);
+	if (r->code && r->status.class)
+		buf_printf(b, "%u.%u.%u ", r->status.class, r->status.subject, r->status.detail);
+	cli_text_put(b, r->text);
+}
+
+/* Permanent refusals weigh more than temporary ones: trying again would not help. */
+static void note_code(struct session *s, const struct smtp_verdict *v)
+{
+	int code = cli_submit_exit(v);
+
+	if (s->code == EX_OK || s->code == EX_TEMPFAIL)
+		s->code = code;
+}
+
+static void refuse(struct session *s, const struct smtp_path *rcpt, const struct smtp_verdict *v)
+{
+	static const char *const words[] = {
+	    [SMTP_OUTCOME_TEMPORARY] = "was not accepted for now",
+	    [SMTP_OUTCOME_PERMANENT] = "was refused",
+	    [SMTP_OUTCOME_UNSURE] = "may or may not have been accepted",
+	};
+	struct buf who, why;
+
+	buf_init(&who, 4 * LIMIT_SMTP_PATH);
+	buf_init(&why, 4 * SMTP_REPLY_MAX);
+	if (rcpt)
+		smtp_path_put(&who, rcpt);
+	put_reply(&why, &v->reply);
+	note_code(s, v);
+	cli_fail(s->code, "%s%s %s: %s", rcpt ? "the message to " : "the message",
+	    rcpt ? buf_cstr(&who) : "", words[v->outcome], buf_cstr(&why));
+	buf_fini(&who);
+	buf_fini(&why);
+}
+
+static void report(struct session *s, const struct smtp_client_effect *e)
+{
+	struct buf text;
+
+	s->reported = true;
+	buf_init(&text, 4 * SMTP_REPLY_MAX);
+	for (size_t i = 0; i < e->verdict_count; i++) {
+		if (e->verdicts[i].outcome != SMTP_OUTCOME_ACCEPTED) {
+			refuse(s, &s->message.rcpts[i].path, &e->verdicts[i]);
+		} else if (text.n == 0) {
+			put_reply(&text, &e->verdicts[i].reply);
+			s->job->accepted = arena_str(s->job->arena, buf_view(&text));
+		}
+	}
+	buf_fini(&text);
+}
+
+/* ---- effects ---- */
+
+/* The first word of the greeting is the server's name [RFC 5321 4.2]. */
+static void ready(struct session *s, struct smtp_client_result *result)
+{
+	struct str rest, name;
+
+	if (s->composed)
+		return;
+	s->composed = true;
+	name = str_split(smtp_client_facts(s->client)->greeting, ' ', &rest);
+	s->code = s->job->compose(s->job->ctx, name, &s->message, &s->content);
+	if (s->code == EX_OK)
+		result->next = &s->message;
+	else
+		s->reported = true;
+}
+
+/* The next piece of content into out. 0, or -1 when the spool cannot be read. */
+static int next_piece(struct session *s, struct buf *out)
+{
+	const struct cli_content *c = &s->content;
+	struct str head = str_from(c->head, s->at < c->head.n ? (size_t)s->at : c->head.n);
+
+	buf_str(out, str_sub(head, 0, LIMIT_BODY_CHUNK));
+	if (c->spool && cli_spool_get(c->spool, c->spool_at + (s->at + out->n - c->head.n),
+			    head.n < LIMIT_BODY_CHUNK ? LIMIT_BODY_CHUNK - out->n : 0, out) < 0)
+		return -1;
+	s->at += out->n;
+	return 0;
+}
+
+static void give_piece(struct session *s, struct buf *piece, struct smtp_client_result *result)
+{
+	if (next_piece(s, piece) < 0) {
+		result->failed = true;
+		result->text = STR("the message cannot be read back from its temporary file");
+		return;
+	}
+	result->body = buf_view(piece);
+	result->last = s->at == cli_content_size(&s->content);
+}
+
+static void closed_early(struct session *s, const struct smtp_client_effect *e)
+{
+	if (!s->reported && !s->dial.failed)
+		refuse(s, NULL, &e->verdict);
+	s->reported |= !s->dial.failed;
+}
+
+static void carry_out(struct session *s, const struct smtp_client_effect *e)
+{
+	struct smtp_client_result result = {0};
+	struct buf piece;
+
+	buf_init(&piece, LIMIT_BODY_CHUNK);
+	switch (e->kind) {
+	case SMTP_CLIENT_READY:
+		ready(s, &result);
+		break;
+	case SMTP_CLIENT_BODY:
+		give_piece(s, &piece, &result);
+		break;
+	case SMTP_CLIENT_REPORT:
+		report(s, e);
+		break;
+	case SMTP_CLIENT_CLOSED:
+		closed_early(s, e);
+		break;
+	case SMTP_CLIENT_STARTTLS:
+		break;
+	}
+	smtp_client_done(s->client, &result, clock_mono());
+	buf_fini(&piece);
+}
+
+static void effects(void *ctx)
+{
+	struct session *s = ctx;
+	const struct smtp_client_effect *e;
+
+	while (!s->handshake && (e = smtp_client_effect(s->client)) != NULL) {
+		if (e->kind == SMTP_CLIENT_STARTTLS) {
+			s->handshake = true;
+			cli_dial_start_tls(&s->dial);
+		} else {
+			carry_out(s, e);
+		}
+	}
+}
+
+/* ---- the drive's callbacks ---- */
+
+static size_t feed(void *ctx, struct str in, int64_t now)
+{
+	return smtp_client_feed(((struct session *)ctx)->client, in, now);
+}
+
+static struct str out(void *ctx)
+{
+	return smtp_client_out(((struct session *)ctx)->client);
+}
+
+static void sent(void *ctx, size_t n, int64_t now)
+{
+	smtp_client_sent(((struct session *)ctx)->client, n, now);
+}
+
+static unsigned wants(void *ctx)
+{
+	return smtp_client_wants(((struct session *)ctx)->client);
+}
+
+static int64_t deadline(void *ctx)
+{
+	return smtp_client_deadline(((struct session *)ctx)->client);
+}
+
+static void tick(void *ctx, int64_t now)
+{
+	smtp_client_tick(((struct session *)ctx)->client, now);
+}
+
+static void eof(void *ctx, int64_t now)
+{
+	smtp_client_eof(((struct session *)ctx)->client, now);
+}
+
+static void connected(void *ctx)
+{
+	cli_dial_connected(&((struct session *)ctx)->dial);
+}
+
+static void secured(void *ctx, const struct net_tls_info *info)
+{
+	struct session *s = ctx;
+	struct smtp_client_result result = {.failed = !info->ok, .text = str_of_c(info->why)};
+
+	if (!cli_dial_secured(&s->dial, info))
+		return;
+	s->handshake = false;
+	smtp_client_done(s->client, &result, clock_mono());
+}
+
+static void closed(void *ctx, enum net_end end, const char *why)
+{
+	cli_dial_closed(&((struct session *)ctx)->dial, end, why);
+}
+
+static const struct net_drive_engine engine = {
+    .feed = feed,
+    .out = out,
+    .sent = sent,
+    .wants = wants,
+    .deadline = deadline,
+    .tick = tick,
+    .eof = eof,
+    .effects = effects,
+    .connected = connected,
+    .secured = secured,
+    .closed = closed,
+};
+
+/* ---- running ---- */
+
+/* Our name for EHLO: this machine's, when it is a name at all. */
+static void find_helo(struct buf *helo)
+{
+	char name[256] = "";
+	struct arena *a = arena_new();
+	struct smtp_path parsed;
+
+	if (gethostname(name, sizeof name - 1) == 0 &&
+	    smtp_domain_parse(str_of_c(name), false, a, &parsed) == SMTP_PATH_OK)
+		buf_c(helo, name);
+	else
+		buf_lit(helo, "localhost");
+	arena_free(&a);
+}
+
+static void begin(void *ctx)
+{
+	struct session *s = ctx;
+	const struct cli_server *server = s->job->server;
+
+	smtp_client_config_init(&s->cfg);
+	s->cfg.helo = buf_view(&s->helo);
+	s->cfg.tls = server->tls == CLI_TLS_STARTTLS ? SMTP_TLS_REQUIRE : SMTP_TLS_NONE;
+	s->cfg.tls_active = s->dial.tls;
+	s->cfg.plaintext_auth = cli_server_plaintext(server, s->dial.to);
+	s->cfg.user = server->user;
+	s->cfg.password = buf_view(&server->password);
+	s->client = smtp_client_new(&s->cfg, clock_mono());
+}
+
+int cli_submit_run(struct cli_submit *job)
+{
+	struct session s = {.job = job};
+
+	buf_init(&s.helo, 256);
+	find_helo(&s.helo);
+	cli_dial_run(&s.dial, job->server, &engine, &s, begin);
+	if (!s.reported)
+		s.code = cli_fail(EX_TEMPFAIL, "%s",
+		    s.dial.failed ? s.dial.why.text : "the server closed the connection");
+	smtp_client_free(&s.client);
+	buf_fini(&s.helo);
+	return s.code;
+}

@@ -1,0 +1,78 @@
+/*
+ * The godwit command: one table of its commands. Called by the name sendmail it is `godwit sendmail`.
+ * SIGPIPE is ignored: a reader that goes away is an ordinary error of writing.
+ */
+#include <errno.h>
+#include <signal.h>
+
+#include "cli/cli_admin.h"
+#include "cli/cli_init.h"
+#include "cli/cli_mail.h"
+#include "cli/cli_sendmail.h"
+#include "cli/cli_serve.h"
+#include "ipc/admin.h"
+
+static const struct cli_command commands[] = {
+    {"init", "", "Makes a data directory, with configuration and certificate.", cli_init,
+	.options = cli_init_options, .flags = CLI_DATA,
+	.more = "For example:\n"
+		"  godwit init --data /var/lib/godwit --hostname mail.example.org\n\n"
+		"Run again, it makes what is missing and changes nothing else."},
+    {"serve", "", "Runs the server in the foreground, until Ctrl-C or SIGTERM.", cli_serve,
+	.flags = CLI_DATA,
+	.more =
+	    "SIGHUP makes it read its configuration and certificate again. It logs on standard\n"
+	    "error, one event a line."},
+    {"check-config", "", "Checks the configuration and shows what differs from the defaults.",
+	cli_check_config, .flags = CLI_DATA},
+    {"domain", "", "Domains: add, list, remove.", .subs = cli_domain_commands},
+    {"account", "", "Accounts: add, list, passwd, disable, enable, remove.",
+	.subs = cli_account_commands},
+    {"alias", "", "Aliases: add, list, remove.", .subs = cli_alias_commands},
+    {"status", "", "How the server is doing.", cli_status, .flags = CLI_DATA | CLI_JSON},
+    {"trace", "[ID|ADDRESS|MESSAGE-ID]", "What happened to a message, or the newest events.",
+	cli_trace, .options = cli_trace_options, .flags = CLI_DATA | CLI_JSON, .max_operands = 1,
+	.more = "ID is what the server's 250 reply, the log and the Received field show."},
+    {"audit", "", "Proves that every accepted message is accounted for.", cli_admin,
+	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_AUDIT},
+    {"test-delivery", "", "Says what would become of a message from standard input.",
+	cli_test_delivery, .options = cli_test_delivery_options, .flags = CLI_DATA,
+	.more = "For example:\n"
+		"  godwit test-delivery --from a@example.net --to bob@example.org < message"},
+    {"mail", "", "A small user agent: send, list, read.", .subs = cli_mail_commands},
+    {"sendmail", "", "Sends mail as programs of this machine do.", .run_words = cli_sendmail_main},
+    {"process", "", NULL, .run_words = cli_process},
+    {0},
+};
+
+static bool is_called(const char *path, struct str name)
+{
+	struct str s = str_of_c(path);
+	size_t slash = str_rfind(s, '/');
+
+	return str_eq(slash < s.n ? str_from(s, slash + 1) : s, name);
+}
+
+/* Output that could not be written is an error, unless nobody wanted to read it. */
+static int finish(int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	if (errno == EPIPE)
+		return code == EX_OK ? EX_IOERR : code;
+	return cli_fail(EX_IOERR, "cannot write to standard output: %s", strerror(errno));
+}
+
+int main(int argc, char **argv)
+{
+	size_t count = argc > 1 ? (size_t)argc - 1 : 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (argc > 0 && is_called(argv[0], STR("sendmail")))
+		return finish(cli_sendmail_main(count, argv + 1));
+	if (count == 1 && str_eq(str_of_c(argv[1]), STR("--version"))) {
+		printf("godwit %s\n", GODWIT_VERSION);
+		return finish(EX_OK);
+	}
+	return finish(cli_dispatch(commands, "godwit", count, argv + 1));
+}
