@@ -151,7 +151,7 @@ def suite_build(name):
         status, output = run(["meson", "setup", name, *options], env)
         if status != 0:
             return Result(failed=1, text=tail(output))
-    status, output = run(["ninja", "-C", name, "-j", JOBS], env)
+    status, output = run(["ninja", "--quiet", "-C", name, "-j", JOBS], env)
     if status != 0:
         return Result(failed=1, text=tail(output))
     return Result(passed=1)
