@@ -10,6 +10,9 @@
 #include "base/utf8.h"
 #include "mime/mime_date.h"
 
+#define TOKEN_MAX ((size_t)64)  /* protocol words, ids, names of ciphers */
+#define PATH_MAX  ((size_t)512) /* a local part, every octet escaped, and a domain are less */
+
 static bool is_name(uint8_t c)
 {
 	return ascii_is_alnum(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '[' ||
@@ -37,11 +40,11 @@ static void put_name(struct buf *b, struct str s, size_t max, bool utf8)
 }
 
 /* An address as it stands in a path: all but control characters, and octets that are no UTF-8. */
-static void put_path(struct buf *b, struct str s, size_t max)
+static void put_path(struct buf *b, struct str s)
 {
 	bool utf8;
 
-	s = cut(s, max);
+	s = cut(s, PATH_MAX);
 	utf8 = utf8_is_valid(s);
 	for (size_t i = 0; i < s.n; i++) {
 		bool bad = ascii_is_cntrl(s.p[i]) || (s.p[i] >= 0x80 && !utf8);
@@ -63,7 +66,7 @@ static void put_from(struct buf *b, const struct mime_trace_received *t, bool ut
 	buf_lit(b, " ([");
 	if (str_find(t->ip, ':') < t->ip.n)
 		buf_lit(b, "IPv6:");
-	put_name(b, t->ip, LIMIT_SMTP_DOMAIN, false);
+	put_name(b, t->ip, TOKEN_MAX, false);
 	buf_lit(b, "])");
 }
 
@@ -73,10 +76,10 @@ static void put_tls(struct buf *b, const struct mime_trace_received *t)
 	if (!t->tls.n)
 		return;
 	buf_lit(b, " (");
-	put_name(b, t->tls, LIMIT_SMTP_DOMAIN, false);
+	put_name(b, t->tls, TOKEN_MAX, false);
 	if (t->cipher.n)
 		buf_byte(b, ' ');
-	put_name(b, t->cipher, LIMIT_SMTP_DOMAIN, false);
+	put_name(b, t->cipher, TOKEN_MAX, false);
 	buf_byte(b, ')');
 }
 
@@ -88,13 +91,13 @@ void mime_trace_received(struct buf *b, const struct mime_trace_received *t)
 	buf_lit(b, "\r\n\tby ");
 	put_name(b, t->hostname, LIMIT_SMTP_DOMAIN, utf8);
 	buf_lit(b, " with ");
-	put_name(b, t->protocol, LIMIT_SMTP_DOMAIN, false);
+	put_name(b, t->protocol, TOKEN_MAX, false);
 	put_tls(b, t);
 	buf_lit(b, "\r\n\tid ");
-	put_name(b, t->id, LIMIT_SMTP_DOMAIN, false);
+	put_name(b, t->id, TOKEN_MAX, false);
 	if (t->for_path.n) {
 		buf_lit(b, "\r\n\tfor <");
-		put_path(b, t->for_path, LIMIT_ADDRESS);
+		put_path(b, t->for_path);
 		buf_byte(b, '>');
 	}
 	buf_lit(b, ";\r\n\t");
@@ -105,8 +108,8 @@ void mime_trace_received(struct buf *b, const struct mime_trace_received *t)
 void mime_trace_prefix(struct buf *b, struct str reverse_path, struct str delivered_to)
 {
 	buf_lit(b, "Return-Path: <");
-	put_path(b, reverse_path, LIMIT_ADDRESS * 3 / 2);
+	put_path(b, reverse_path);
 	buf_lit(b, ">\r\nDelivered-To: ");
-	put_path(b, delivered_to, LIMIT_ADDRESS * 3 / 2);
+	put_path(b, delivered_to);
 	buf_lit(b, "\r\n");
 }

@@ -23,7 +23,7 @@ struct mime_trace_received {
 /*
  * Appends "Received: from ... ; date" with its CRLFs: lines of at most 998 octets, LIMIT_RECEIVED in
  * all. What a domain cannot hold becomes "?" in helo; UTF-8 stays only if the protocol is one of the
- * UTF8 ones and the text well-formed. Each text is cut at its limit in base/limits.h.
+ * UTF8 ones and the text well-formed. Domains are cut at 255 octets, paths at 512, other texts at 64.
  * [RFC 5321 4.4; RFC 6531 3.7.3]
  */
 void mime_trace_received(struct buf *b, const struct mime_trace_received *t);
