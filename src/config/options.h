@@ -6,12 +6,13 @@
 #define CONFIG_OPTIONS_H
 
 #include "base/buf.h"
+#include "base/ip.h"
 
 enum option_type {
 	OPTION_NUMBER,   /* int64_t */
 	OPTION_SIZE,     /* int64_t octets; "50M" */
 	OPTION_DURATION, /* int64_t milliseconds; "5m" */
-	OPTION_STRING,   /* struct str; min and max bound its length */
+	OPTION_STRING,   /* struct str, printable UTF-8 */
 	OPTION_FILE,     /* the same: a path, relative ones below the data directory */
 	OPTION_HOST,     /* struct str: a domain name, lower case */
 	OPTION_ENUM,     /* int: index into words */
@@ -26,8 +27,9 @@ struct option {
 	bool list;           /* of that type: {pointer, count} in the snapshot */
 	size_t offset;       /* in struct config_snapshot */
 	const char *initial; /* the default in the file's syntax; NULL: must be set */
-	int64_t min, max; /* of number, size, duration; of a list's count; of a string's length */
+	int64_t min, max;    /* of number, size, duration; of a list's count; of a text's octets */
 	const char *const *words; /* of an enum, NULL at the end */
+	const char *chars;        /* of a string: octets it may hold; NULL: any */
 	const char *sentence;
 };
 
@@ -38,17 +40,20 @@ extern const size_t options_count;
 /* The option of that full name, or NULL. */
 const struct option *options_find(struct str name);
 
-/* The valid name nearest to one that is none, within the group that begins it; NULL: nothing is near. */
-const char *options_nearest(struct str name);
+/* Is it the name of a group? */
+bool options_is_group(struct str name);
+
+/* The valid name nearest to one that is none; empty: nothing is near. */
+struct str options_nearest(struct str name);
 
 /* "ports" of "ports.smtp", empty for a name without group; and "smtp" of it. */
 struct str option_group(const struct option *o);
 struct str option_leaf(const struct option *o);
 
-/* What is allowed, for people: "a size from 64K to 2G, like \"50M\"". */
+/* What is allowed, for people: "a size from 64K to 2047M in quotes, like \"50M\"". */
 void option_put_range(const struct option *o, struct buf *out);
 
-/* All options as a manual page's text, one paragraph each. */
+/* All options as a manual page's text: name, default, range and sentence of each. */
 void options_put_manual(struct buf *out);
 
 #endif

@@ -1,0 +1,208 @@
+/*
+ * Snapshots: made from the defaults, then the file over them, then checked as a whole; never changed
+ * after that. Everything a snapshot points to is in its arena.
+ */
+#include "config/config.h"
+
+#include "base/mem.h"
+#include "config/config_file.h"
+#include "config/config_priv.h"
+
+#define BOX_MAGIC 0x636f6e66u
+#define PORTS     6
+
+/* ---- life ---- */
+static struct config_box *box_of(struct config_snapshot *c)
+{
+	struct config_box *box = (struct config_box *)(void *)((char *)c -
+							       offsetof(struct config_box, c));
+
+	MUST(box->magic == BOX_MAGIC && box->refs > 0);
+	return box;
+}
+
+struct config_box *config_box_new(const char *dir, uint64_t number)
+{
+	struct config_box *box = mem_new(struct config_box);
+
+	box->magic = BOX_MAGIC;
+	box->refs = 1;
+	box->arena = arena_new();
+	box->c.number = number;
+	box->c.dir = str_of_c(arena_cstr(box->arena, str_of_c(dir)));
+	return box;
+}
+
+void config_box_free(struct config_box **box)
+{
+	if (!*box)
+		return;
+	arena_free(&(*box)->arena);
+	(*box)->magic = 0;
+	mem_free(*box);
+	*box = NULL;
+}
+
+struct config_snapshot *config_ref(struct config_snapshot *c)
+{
+	box_of(c)->refs++;
+	return c;
+}
+
+void config_unref(struct config_snapshot **c)
+{
+	struct config_box *box;
+
+	if (!*c)
+		return;
+	box = box_of(*c);
+	*c = NULL;
+	if (--box->refs == 0)
+		config_box_free(&box);
+}
+
+/* ---- checks of the whole ---- */
+static int check_set(const char *file, const bool *seen, struct err *e)
+{
+	for (size_t i = 0; i < options_count; i++)
+		if (!options[i].initial && !seen[i])
+			return err_set(e, "%s: %s is not set; add %s = \"mail.example.org\";", file,
+			    options[i].name, options[i].name);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	size_t offset;
+} ports[PORTS] = {
+    {"smtp", offsetof(struct config_ports, smtp)},
+    {"smtps", offsetof(struct config_ports, smtps)},
+    {"submission", offsetof(struct config_ports, submission)},
+    {"pop3", offsetof(struct config_ports, pop3)},
+    {"pop3s", offsetof(struct config_ports, pop3s)},
+    {"lmtp", offsetof(struct config_ports, lmtp)},
+};
+
+static int64_t port_at(const struct config_snapshot *c, size_t i)
+{
+	int64_t port;
+
+	memcpy(&port, (const char *)&c->ports + ports[i].offset, sizeof port);
+	return port;
+}
+
+static int check_ports(const char *file, const struct config_snapshot *c, struct err *e)
+{
+	for (size_t i = 0; i < PORTS; i++) {
+		int64_t port = port_at(c, i);
+
+		if (port && port + c->port_offset > 65535)
+			return err_set(e,
+			    "%s: ports.%s (%lld) with port_offset (%lld) is %lld; ports end at 65535",
+			    file, ports[i].name, (long long)port, (long long)c->port_offset,
+			    (long long)(port + c->port_offset));
+		for (size_t k = 0; port && k < i; k++)
+			if (port_at(c, k) == port)
+				return err_set(e, "%s: ports.%s and ports.%s are both %lld", file,
+				    ports[k].name, ports[i].name, (long long)port);
+	}
+	return 0;
+}
+
+/* ---- reading ---- */
+static void set_defaults(struct config_box *box)
+{
+	struct buf text;
+	struct err e;
+
+	buf_init(&text, LIMIT_CONFIG_FILE);
+	config_put_defaults(&text);
+	if (config_read_text(box, "default", buf_view(&text), NULL, &e) < 0)
+		mem_bug(__FILE__, __LINE__, e.text);
+	buf_fini(&text);
+}
+
+int config_parse(const char *dir, const char *file, struct str text, uint64_t number,
+    struct config_snapshot **snapshot_r, struct err *e)
+{
+	struct config_box *box = config_box_new(dir, number);
+	bool *seen = mem_array(options_count, sizeof *seen);
+	int rc;
+
+	set_defaults(box);
+	rc = config_read_text(box, file, text, seen, e);
+	if (rc == 0)
+		rc = check_set(file, seen, e);
+	if (rc == 0)
+		rc = check_ports(file, &box->c, e);
+	mem_free(seen);
+	if (rc == 0)
+		*snapshot_r = &box->c;
+	else
+		config_box_free(&box);
+	return rc;
+}
+
+int config_load(
+    const char *dir, uint64_t number, struct config_snapshot **snapshot_r, struct err *e)
+{
+	struct buf path, text;
+	int rc;
+
+	buf_init(&path, LIMIT_CONFIG_STRING);
+	buf_init(&text, LIMIT_CONFIG_FILE);
+	buf_printf(&path, "%s/godwit.conf", dir);
+	rc = config_file_read(buf_cstr(&path), CONFIG_FILE_PUBLIC, &text, e);
+	if (rc == 0)
+		rc = config_parse(dir, buf_cstr(&path), buf_view(&text), number, snapshot_r, e);
+	buf_fini(&path);
+	buf_fini(&text);
+	return rc;
+}
+
+static int check_file(
+    const struct config_snapshot *c, struct str path, enum config_file_kind kind, struct err *e)
+{
+	struct buf full, content;
+	int rc;
+
+	buf_init(&full, 2 * LIMIT_CONFIG_STRING);
+	buf_init(&content, LIMIT_CONFIG_FILE);
+	rc = config_file_read(config_path(c, path, &full), kind, &content, e);
+	buf_fini(&full);
+	buf_wipe(&content);
+	return rc;
+}
+
+int config_check(const char *dir, struct buf *report, struct err *e)
+{
+	struct config_snapshot *c;
+	int rc = config_load(dir, 0, &c, e);
+
+	if (rc < 0)
+		return rc;
+	rc = check_file(c, c->tls_certificate, CONFIG_FILE_PUBLIC, e);
+	if (rc == 0)
+		rc = check_file(c, c->tls_key, CONFIG_FILE_SECRET, e);
+	if (rc == 0)
+		config_put(c, false, report);
+	config_unref(&c);
+	return rc;
+}
+
+/* ---- questions ---- */
+uint16_t config_port(const struct config_snapshot *c, int64_t port)
+{
+	return port ? (uint16_t)(port + c->port_offset) : 0;
+}
+
+const char *config_path(const struct config_snapshot *c, struct str path, struct buf *out)
+{
+	buf_clear(out);
+	if (path.n && path.p[0] != '/') {
+		buf_str(out, c->dir);
+		buf_byte(out, '/');
+	}
+	buf_str(out, path);
+	return buf_cstr(out);
+}

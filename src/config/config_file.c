@@ -1,0 +1,135 @@
+#include "config/config_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- reading ---- */
+static int check_mode(
+    const char *path, const struct stat *st, enum config_file_kind kind, struct err *e)
+{
+	unsigned mode = st->st_mode & 07777;
+
+	if (!S_ISREG(st->st_mode))
+		return err_set(e, "%s is no regular file", path);
+	if (kind == CONFIG_FILE_SECRET && (mode & 0007))
+		return err_set(e, "%s can be read by everybody (mode %04o): run chmod 600 %s", path,
+		    mode, path);
+	if (mode & 0022)
+		return err_set(e,
+		    "%s can be changed by others than its owner (mode %04o): run chmod "
+		    "go-w %s",
+		    path, mode, path);
+	if (st->st_uid != 0 && st->st_uid != geteuid() && geteuid() != 0)
+		return err_set(e, "%s belongs to another user (uid %u): run chown %u %s", path,
+		    (unsigned)st->st_uid, (unsigned)geteuid(), path);
+	return 0;
+}
+
+static int read_all(const char *path, int fd, struct buf *out, struct err *e)
+{
+	for (;;) {
+		size_t room = buf_room(out) < 64 * KIB ? buf_room(out) : 64 * KIB;
+		uint8_t probe;
+		ssize_t n;
+
+		n = room ? read(fd, buf_reserve(out, room), room) : read(fd, &probe, 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "cannot read %s", path);
+		if (n == 0)
+			return 0;
+		if (!room)
+			return err_set(e, "%s is too long: at most %zu octets", path, out->max);
+		buf_advance(out, (size_t)n);
+	}
+}
+
+static int explain_open(const char *path, int code, struct err *e)
+{
+	if (code == ENOENT)
+		return err_set(e, "%s does not exist", path);
+	if (code == EACCES)
+		return err_set(
+		    e, "%s may not be read by this user (uid %u)", path, (unsigned)geteuid());
+	return err_sys(e, code, "cannot open %s", path);
+}
+
+int config_file_read(const char *path, enum config_file_kind kind, struct buf *out, struct err *e)
+{
+	size_t before = out->n;
+	struct stat st;
+	int rc, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return explain_open(path, errno, e);
+	if (fstat(fd, &st) < 0)
+		rc = err_sys(e, errno, "cannot look at %s", path);
+	else
+		rc = check_mode(path, &st, kind, e);
+	if (rc == 0)
+		rc = read_all(path, fd, out, e);
+	close(fd);
+	if (rc < 0)
+		out->n = before;
+	return rc;
+}
+
+/* ---- writing ---- */
+static int write_all(int fd, struct str s)
+{
+	while (s.n) {
+		ssize_t n = write(fd, s.p, s.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		s = str_from(s, (size_t)n);
+	}
+	return fsync(fd);
+}
+
+/* The directory entry must last too. */
+static int sync_parent(const char *path)
+{
+	struct buf dir;
+	const char *slash = strrchr(path, '/');
+	int fd, rc;
+
+	buf_init(&dir, LIMIT_CONFIG_STRING);
+	buf_add(&dir, path, slash ? (size_t)(slash - path) : 0);
+	if (dir.n == 0)
+		buf_c(&dir, slash ? "/" : ".");
+	fd = open(buf_cstr(&dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	buf_fini(&dir);
+	if (fd < 0)
+		return -1;
+	rc = fsync(fd);
+	close(fd);
+	return rc;
+}
+
+int config_file_create(const char *path, unsigned mode, struct str content, struct err *e)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int rc;
+
+	if (fd < 0 && errno == EEXIST)
+		return err_set(e, "%s is there already; it is left as it is", path);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot create %s", path);
+	rc = write_all(fd, content);
+	if (rc == 0)
+		rc = fchmod(fd, mode);
+	if (rc < 0)
+		err_sys(e, errno, "cannot write %s", path);
+	close(fd);
+	if (rc == 0 && sync_parent(path) < 0)
+		rc = err_sys(e, errno, "cannot sync the directory of %s", path);
+	if (rc < 0)
+		unlink(path);
+	return rc;
+}

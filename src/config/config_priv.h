@@ -1,0 +1,52 @@
+/* The inside of a snapshot, shared by the files of this folder and by no other. */
+#ifndef CONFIG_PRIV_H
+#define CONFIG_PRIV_H
+
+#include "base/arena.h"
+#include "config/config.h"
+#include "config/option_value.h"
+#include "config/options.h"
+
+/* A snapshot under construction, then with its references. */
+struct config_box {
+	uint32_t magic;
+	unsigned refs;
+	struct arena *arena; /* everything the snapshot points to */
+	struct config_snapshot c;
+};
+
+/* A list in a snapshot, whatever its element. */
+struct config_list {
+	void *v;
+	size_t n;
+};
+
+/* An empty one with one reference: dir copied, every option still zero. */
+struct config_box *config_box_new(const char *dir, uint64_t number);
+void config_box_free(struct config_box **box);
+
+/* Where an option's value, or its list, stands. */
+static inline void *config_at(struct config_snapshot *c, const struct option *o)
+{
+	return (char *)c + o->offset;
+}
+
+static inline const void *config_at_const(const struct config_snapshot *c, const struct option *o)
+{
+	return (const char *)c + o->offset;
+}
+
+/*
+ * Sets what the text says (libconfig's syntax), leaves the rest. seen: options_count marks, one set for
+ * each option met; may be NULL. 0, or -1 with file, line and a sentence.
+ */
+int config_read_text(
+    struct config_box *box, const char *file, struct str text, bool *seen, struct err *e);
+
+/* The value of one option in the file's syntax. */
+void config_put_option(const struct config_snapshot *c, const struct option *o, struct buf *out);
+
+/* All defaults as a file's text. */
+void config_put_defaults(struct buf *out);
+
+#endif

@@ -1,0 +1,296 @@
+/*
+ * The file's text into a snapshot, by libconfig and the table of options. libconfig 1.5 cuts integers
+ * that do not fit 32 bits without a word and follows @include; both are looked for before it reads.
+ */
+#include <libconfig.h>
+
+#include "base/ascii.h"
+#include "base/mem.h"
+#include "config/config_priv.h"
+
+struct reader {
+	struct config_box *box;
+	const char *file;
+	bool *seen;
+	struct err *e;
+};
+
+/* ---- before libconfig ---- */
+struct scan {
+	struct str text;
+	size_t at;
+	unsigned line;
+};
+
+static int peek(const struct scan *s, size_t ahead)
+{
+	return s->at + ahead < s->text.n ? s->text.p[s->at + ahead] : -1;
+}
+
+static void step(struct scan *s)
+{
+	if (peek(s, 0) == '\n')
+		s->line++;
+	s->at++;
+}
+
+static void skip_line(struct scan *s)
+{
+	while (peek(s, 0) >= 0 && peek(s, 0) != '\n')
+		step(s);
+}
+
+static void skip_comment(struct scan *s)
+{
+	step(s);
+	step(s);
+	while (peek(s, 0) >= 0 && !(peek(s, 0) == '*' && peek(s, 1) == '/'))
+		step(s);
+	step(s);
+	step(s);
+}
+
+static void skip_string(struct scan *s)
+{
+	step(s);
+	while (peek(s, 0) >= 0 && peek(s, 0) != '"') {
+		if (peek(s, 0) == '\\')
+			step(s);
+		step(s);
+	}
+	step(s);
+}
+
+static bool is_word_char(int c)
+{
+	return c >= 0 && (ascii_is_alnum((uint8_t)c) || c == '_' || c == '.');
+}
+
+static struct str take_word(struct scan *s)
+{
+	size_t begin = s->at;
+
+	while (is_word_char(peek(s, 0)))
+		step(s);
+	return str_sub(s->text, begin, s->at - begin);
+}
+
+/* Ten digits may be more than 32 bits hold; no option's number has as many. */
+static bool is_long_number(struct str word)
+{
+	return word.n >= 9 && ascii_is_digit(word.p[0]);
+}
+
+/* One step over whatever stands here. 0, or -1 when it is something libconfig must not see. */
+static int scan_one(struct scan *s, const struct reader *r)
+{
+	int c = peek(s, 0);
+
+	if (c == '#' || (c == '/' && peek(s, 1) == '/')) {
+		skip_line(s);
+	} else if (c == '/' && peek(s, 1) == '*') {
+		skip_comment(s);
+	} else if (c == '"') {
+		skip_string(s);
+	} else if (is_word_char(c)) {
+		struct str word = take_word(s);
+
+		if (is_long_number(word))
+			return err_set(r->e,
+			    "%s:%u: the number %.*s is too large; write sizes like \"5G\"", r->file,
+			    s->line, STR_FMT(str_sub(word, 0, 40)));
+	} else if (c == '@' || c == 0) {
+		return err_set(r->e, "%s:%u: %s", r->file, s->line,
+		    c ? "@include is not supported: write all options into this file"
+		      : "the file holds a NUL octet: it is no text");
+	} else {
+		step(s);
+	}
+	return 0;
+}
+
+static int check_tokens(const struct reader *r, struct str text)
+{
+	struct scan s = {.text = text, .line = 1};
+
+	while (s.at < text.n)
+		if (scan_one(&s, r) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- values ---- */
+/* What stands in the file, for the message. */
+static void put_found(const config_setting_t *set, struct buf *out)
+{
+	const char *text = config_setting_get_string(set);
+
+	switch (config_setting_type(set)) {
+	case CONFIG_TYPE_STRING:
+		buf_printf(out, "\"%.60s\"", text);
+		break;
+	case CONFIG_TYPE_INT:
+	case CONFIG_TYPE_INT64:
+		buf_i64(out, config_setting_get_int64(set));
+		break;
+	case CONFIG_TYPE_FLOAT:
+		buf_printf(out, "%g", config_setting_get_float(set));
+		break;
+	case CONFIG_TYPE_BOOL:
+		buf_c(out, config_setting_get_bool(set) ? "true" : "false");
+		break;
+	case CONFIG_TYPE_GROUP:
+		buf_lit(out, "a group { }");
+		break;
+	default:
+		buf_lit(out, "a list");
+	}
+}
+
+static int wrong_value(const struct reader *r, const struct option *o, const config_setting_t *set)
+{
+	struct buf found, range;
+
+	buf_init(&found, 256);
+	buf_init(&range, 512);
+	put_found(set, &found);
+	option_put_range(o, &range);
+	err_set(r->e, "%s:%u: %s must be %s, and not %s%s%s", r->file,
+	    config_setting_source_line(set), o->name, buf_cstr(&range), buf_cstr(&found),
+	    o->initial ? "; the default is " : "", o->initial ? o->initial : "");
+	buf_fini(&found);
+	buf_fini(&range);
+	return -1;
+}
+
+static bool read_element(const struct reader *r, const struct option *o,
+    const config_setting_t *set, union option_value *v_r)
+{
+	switch (config_setting_type(set)) {
+	case CONFIG_TYPE_STRING:
+		return option_parse_text(
+		    o, str_of_c(config_setting_get_string(set)), r->box->arena, v_r);
+	case CONFIG_TYPE_INT:
+	case CONFIG_TYPE_INT64:
+		return option_parse_number(o, config_setting_get_int64(set), v_r);
+	default:
+		return false;
+	}
+}
+
+static int read_scalar(const struct reader *r, const struct option *o, const config_setting_t *set)
+{
+	union option_value v;
+
+	if (!read_element(r, o, set, &v))
+		return wrong_value(r, o, set);
+	option_value_store(o->type, config_at(&r->box->c, o), &v);
+	return 0;
+}
+
+static bool is_sequence(const config_setting_t *set)
+{
+	return config_setting_type(set) == CONFIG_TYPE_ARRAY ||
+	       config_setting_type(set) == CONFIG_TYPE_LIST;
+}
+
+static int read_list(const struct reader *r, const struct option *o, const config_setting_t *set)
+{
+	size_t size = option_value_size(o->type);
+	struct config_list list = {0};
+	union option_value v;
+	int64_t n = is_sequence(set) ? config_setting_length(set) : -1;
+
+	if (n < o->min || n > o->max)
+		return wrong_value(r, o, set);
+	list.v = arena_array(r->box->arena, (size_t)n, size);
+	for (; list.n < (size_t)n; list.n++) {
+		const config_setting_t *one = config_setting_get_elem(set, (unsigned)list.n);
+
+		if (!read_element(r, o, one, &v))
+			return wrong_value(r, o, one);
+		option_value_store(o->type, (char *)list.v + list.n * size, &v);
+	}
+	memcpy(config_at(&r->box->c, o), &list, sizeof list);
+	return 0;
+}
+
+/* ---- names ---- */
+static int unknown(const struct reader *r, struct str name, const config_setting_t *set)
+{
+	struct str near = options_nearest(name);
+	unsigned line = config_setting_source_line(set);
+
+	if (near.n)
+		return err_set(r->e, "%s:%u: there is no option %.*s; did you mean %.*s?", r->file,
+		    line, STR_FMT(name), STR_FMT(near));
+	return err_set(r->e,
+	    "%s:%u: there is no option %.*s; \"godwit check-config --all\" lists those there are",
+	    r->file, line, STR_FMT(name));
+}
+
+static int read_group(const struct reader *r, const config_setting_t *group, struct str prefix);
+
+static int read_setting(const struct reader *r, struct str name, const config_setting_t *set)
+{
+	const struct option *o = options_find(name);
+
+	if (o) {
+		if (r->seen)
+			r->seen[o - options] = true;
+		return o->list ? read_list(r, o, set) : read_scalar(r, o, set);
+	}
+	if (!options_is_group(name))
+		return unknown(r, name, set);
+	if (config_setting_type(set) != CONFIG_TYPE_GROUP)
+		return err_set(r->e, "%s:%u: %.*s is a group: %.*s = { ... };", r->file,
+		    config_setting_source_line(set), STR_FMT(name), STR_FMT(name));
+	return read_group(r, set, name);
+}
+
+/* Groups are one deep: no option's group has a dot. */
+static int read_group(const struct reader *r, const config_setting_t *group, struct str prefix)
+{
+	for (int i = 0; i < config_setting_length(group); i++) {
+		const config_setting_t *set = config_setting_get_elem(group, (unsigned)i);
+		struct buf name;
+		int rc;
+
+		buf_init(&name, 256);
+		if (prefix.n) {
+			buf_str(&name, prefix);
+			buf_byte(&name, '.');
+		}
+		buf_c(&name, config_setting_name(set));
+		rc = read_setting(r, buf_view(&name), set);
+		buf_fini(&name);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_all(const struct reader *r, config_t *lib, const char *text)
+{
+	if (config_read_string(lib, text) != CONFIG_TRUE)
+		return err_set(r->e,
+		    "%s:%d: %s; an option is written as name = value; with texts in "
+		    "\"quotes\"",
+		    r->file, config_error_line(lib), config_error_text(lib));
+	return read_group(r, config_root_setting(lib), (struct str){NULL, 0});
+}
+
+int config_read_text(
+    struct config_box *box, const char *file, struct str text, bool *seen, struct err *e)
+{
+	const struct reader r = {box, file, seen, e};
+	config_t lib;
+	int rc;
+
+	if (check_tokens(&r, text) < 0)
+		return -1;
+	config_init(&lib);
+	rc = read_all(&r, &lib, arena_cstr(box->arena, text));
+	config_destroy(&lib);
+	return rc;
+}

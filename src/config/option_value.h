@@ -1,0 +1,38 @@
+/* Values of options: one element, from and to text. Pure. */
+#ifndef CONFIG_OPTION_VALUE_H
+#define CONFIG_OPTION_VALUE_H
+
+#include "base/arena.h"
+#include "config/options.h"
+
+/* One element; which member counts follows from the option's type. */
+union option_value {
+	int64_t number;  /* NUMBER, SIZE, DURATION */
+	struct str text; /* STRING, FILE, HOST */
+	int word;        /* ENUM */
+	struct ip ip;
+	struct ip_net net;
+};
+
+/* Octets of one element in the snapshot. */
+size_t option_value_size(enum option_type type);
+
+/* To and from its place in the snapshot. */
+void option_value_store(enum option_type type, void *at, const union option_value *v);
+void option_value_load(enum option_type type, const void *at, union option_value *v_r);
+
+/*
+ * Reads the text in quotes, or a number, as the option's type, within its range. False: it is none;
+ * *v_r untouched. Texts are copied into the arena with a NUL behind them.
+ */
+bool option_parse_text(
+    const struct option *o, struct str s, struct arena *a, union option_value *v_r);
+bool option_parse_number(const struct option *o, int64_t n, union option_value *v_r);
+
+/* The value without quotes: 25, 50M, 5m, text. enums: not here. */
+void option_put_plain(enum option_type type, const union option_value *v, struct buf *out);
+
+/* The value in the file's syntax. */
+void option_put_value(const struct option *o, const union option_value *v, struct buf *out);
+
+#endif

@@ -1,0 +1,250 @@
+#include "config/options.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/near.h"
+#include "config/config.h"
+#include "config/option_value.h"
+
+/* A row's beginning: name, type, place. */
+#define AT(member)       .offset = offsetof(struct config_snapshot, member)
+#define NUMBER(lo, hi)   .type = OPTION_NUMBER, .min = (lo), .max = (hi)
+#define SIZE(lo, hi)     .type = OPTION_SIZE, .min = (int64_t)(lo), .max = (int64_t)(hi)
+#define DURATION(lo, hi) .type = OPTION_DURATION, .min = (lo), .max = (hi)
+#define TEXT(t, lo, hi)  .type = (t), .min = (lo), .max = (int64_t)(hi)
+#define ENUM(w)          .type = OPTION_ENUM, .words = (w)
+#define LIST(t, lo)      .type = (t), .list = true, .min = (lo), .max = LIMIT_CONFIG_LIST
+
+#define PATH_LENGTH 1024
+#define NAME_LENGTH 32
+
+static const char *const plaintext_words[] = {"never", "loopback", "always", NULL};
+static const char *const newline_words[] = {"refuse", "normalize", NULL};
+static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
+
+/* clang-format off */
+const struct option options[] = {
+	{"hostname", AT(hostname), TEXT(OPTION_HOST, 1, 253), .initial = NULL,
+	    .sentence = "Name of this server as other servers see it: in greetings, Received fields and the certificate."},
+	{"listen", AT(listen), LIST(OPTION_IP, 1), .initial = "[\"0.0.0.0\", \"::\"]",
+	    .sentence = "Addresses to listen on."},
+	{"ports.smtp", AT(ports.smtp), NUMBER(0, 65535), .initial = "25",
+	    .sentence = "Mail from other servers (SMTP). 0 turns a port off."},
+	{"ports.smtps", AT(ports.smtps), NUMBER(0, 65535), .initial = "465",
+	    .sentence = "Mail from own users, TLS from the start."},
+	{"ports.submission", AT(ports.submission), NUMBER(0, 65535), .initial = "587",
+	    .sentence = "Mail from own users, TLS by STARTTLS."},
+	{"ports.pop3", AT(ports.pop3), NUMBER(0, 65535), .initial = "110",
+	    .sentence = "Users fetch mail (POP3), TLS by STLS."},
+	{"ports.pop3s", AT(ports.pop3s), NUMBER(0, 65535), .initial = "995",
+	    .sentence = "Users fetch mail (POP3), TLS from the start."},
+	{"ports.lmtp", AT(ports.lmtp), NUMBER(0, 65535), .initial = "0",
+	    .sentence = "Mail handed over by another server of yours (LMTP)."},
+	{"port_offset", AT(port_offset), NUMBER(0, 65535), .initial = "0",
+	    .sentence = "Added to every port, for servers that are not started as root."},
+	{"tls_certificate", AT(tls_certificate), TEXT(OPTION_FILE, 1, PATH_LENGTH), .initial = "\"tls/certificate.pem\"",
+	    .sentence = "PEM file with the certificate, followed by its chain. A relative path is below the data directory."},
+	{"tls_key", AT(tls_key), TEXT(OPTION_FILE, 1, PATH_LENGTH), .initial = "\"tls/key.pem\"",
+	    .sentence = "PEM file with its key. Others must not be able to read it."},
+	{"plaintext_auth", AT(plaintext_auth), ENUM(plaintext_words), .initial = "\"loopback\"",
+	    .sentence = "Where passwords are taken without TLS: never, from this machine only, or always."},
+	{"trusted_networks", AT(trusted_networks), LIST(OPTION_NETWORK, 0), .initial = "[]",
+	    .sentence = "Networks that may send mail to anywhere without a password."},
+	{"message_size_limit", AT(message_size_limit), SIZE(64 * KIB, 2047 * MIB), .initial = "\"50M\"",
+	    .sentence = "The largest message that is taken."},
+	{"recipients_max", AT(recipients_max), NUMBER(1, LIMIT_SMTP_RCPT_MAX), .initial = "1000",
+	    .sentence = "Recipients of one message; a sender splits what is above."},
+	{"bare_newline", AT(bare_newline), ENUM(newline_words), .initial = "\"refuse\"",
+	    .sentence = "What happens to messages of own users and trusted networks whose lines do not end with CRLF; "
+	        "those of strangers are always refused."},
+	{"subaddress_separator", AT(subaddress_separator), TEXT(OPTION_STRING, 0, 1), .chars = "+-_=.#~", .initial = "\"+\"",
+	    .sentence = "Mail for bob+anything goes to bob. Empty: no such addresses."},
+	{"postmaster", AT(postmaster), TEXT(OPTION_STRING, 0, LIMIT_ADDRESS), .initial = "\"\"",
+	    .sentence = "Address of the account that gets mail for postmaster. Empty: the first account."},
+	{"timeouts.smtp_command", AT(timeouts.smtp_command), DURATION(SECOND_MS, HOUR_MS), .initial = "\"5m\"",
+	    .sentence = "How long a sender may take for one command."},
+	{"timeouts.smtp_data", AT(timeouts.smtp_data), DURATION(SECOND_MS, HOUR_MS), .initial = "\"10m\"",
+	    .sentence = "How long a sender may be silent within a message."},
+	{"timeouts.pop3", AT(timeouts.pop3), DURATION(SECOND_MS, HOUR_MS), .initial = "\"10m\"",
+	    .sentence = "How long a user's program may be silent."},
+	{"limits.connections", AT(limits.connections), NUMBER(10, 1000000), .initial = "10000",
+	    .sentence = "Connections at a time, in all."},
+	{"limits.connections_per_address", AT(limits.connections_per_address), NUMBER(1, 1000000), .initial = "100",
+	    .sentence = "Connections at a time from one address. This machine and trusted networks have no such limit."},
+	{"limits.connections_per_network", AT(limits.connections_per_network), NUMBER(1, 1000000), .initial = "500",
+	    .sentence = "Connections at a time from one network (IPv4 /24, IPv6 /64)."},
+	{"limits.auth_failures", AT(limits.auth_failures), NUMBER(0, 1000000), .initial = "10",
+	    .sentence = "Wrong passwords from one address within ban_time, then it is banned for that time. 0: never."},
+	{"limits.ban_time", AT(limits.ban_time), DURATION(SECOND_MS, 30 * DAY_MS), .initial = "\"15m\"",
+	    .sentence = "How long an address that guesses passwords is kept out."},
+	{"limits.gather", AT(limits.gather), SIZE(MIB, LIMIT_GATHER_BUDGET), .initial = "\"64M\"",
+	    .sentence = "Memory in which one front process gathers messages; above it, senders wait."},
+	{"min_free", AT(min_free), SIZE(0, 1024 * 1024 * MIB), .initial = "\"100M\"",
+	    .sentence = "Free space of the disk below which no mail is taken; deleting still works."},
+	{"undelete", AT(undelete), DURATION(0, 3650 * DAY_MS), .initial = "\"14d\"",
+	    .sentence = "How long deleted messages can be brought back."},
+	{"history", AT(history), DURATION(DAY_MS, 3650 * DAY_MS), .initial = "\"90d\"",
+	    .sentence = "How long the trace of each message is kept."},
+	{"user_store", AT(user_store), TEXT(OPTION_STRING, 1, NAME_LENGTH), .initial = "\"godwit\"",
+	    .sentence = "System user that owns the data, when started as root."},
+	{"user_net", AT(user_net), TEXT(OPTION_STRING, 1, NAME_LENGTH), .initial = "\"godwit-net\"",
+	    .sentence = "System user of the processes that talk to the network, when started as root."},
+	{"mx_processes", AT(mx_processes), NUMBER(1, 64), .initial = "1",
+	    .sentence = "Processes that take mail from other servers."},
+	{"user_processes", AT(user_processes), NUMBER(1, 64), .initial = "1",
+	    .sentence = "Processes that serve own users."},
+	{"log_level", AT(log_level), ENUM(log_words), .initial = "\"info\"",
+	    .sentence = "What is logged: this and everything more serious."},
+};
+/* clang-format on */
+
+const size_t options_count = sizeof options / sizeof *options;
+
+/* ---- names ---- */
+struct str option_group(const struct option *o)
+{
+	struct str name = str_of_c(o->name), leaf, group = str_split(name, '.', &leaf);
+
+	return group.n < name.n ? group : (struct str){NULL, 0};
+}
+
+struct str option_leaf(const struct option *o)
+{
+	struct str group = option_group(o);
+
+	return str_from(str_of_c(o->name), group.n ? group.n + 1 : 0);
+}
+
+const struct option *options_find(struct str name)
+{
+	for (size_t i = 0; i < options_count; i++)
+		if (str_eq(name, str_of_c(options[i].name)))
+			return &options[i];
+	return NULL;
+}
+
+bool options_is_group(struct str name)
+{
+	for (size_t i = 0; i < options_count; i++)
+		if (name.n && str_eq(name, option_group(&options[i])))
+			return true;
+	return false;
+}
+
+/* The last part alone, for an option that was put in the wrong place. */
+static struct str nearest_leaf(struct str name)
+{
+	struct near n;
+	struct str leaf;
+
+	near_init(&n, str_from(name, str_find(name, '.') < name.n ? str_find(name, '.') + 1 : 0));
+	for (size_t i = 0; i < options_count; i++)
+		near_offer(&n, option_leaf(&options[i]));
+	leaf = near_found(&n);
+	for (size_t i = 0; i < options_count && leaf.n; i++)
+		if (option_leaf(&options[i]).p == leaf.p)
+			return str_of_c(options[i].name);
+	return leaf;
+}
+
+struct str options_nearest(struct str name)
+{
+	struct near n;
+	struct str found;
+
+	near_init(&n, name);
+	for (size_t i = 0; i < options_count; i++) {
+		near_offer(&n, str_of_c(options[i].name));
+		if (option_group(&options[i]).n)
+			near_offer(&n, option_group(&options[i]));
+	}
+	found = near_found(&n);
+	return found.n ? found : nearest_leaf(name);
+}
+
+/* ---- for people ---- */
+static void put_bounds(const struct option *o, const char *what, struct buf *out)
+{
+	buf_c(out, what);
+	buf_lit(out, " from ");
+	option_put_plain(o->type, &(union option_value){.number = o->min}, out);
+	buf_lit(out, " to ");
+	option_put_plain(o->type, &(union option_value){.number = o->max}, out);
+}
+
+static void put_text_range(const struct option *o, struct buf *out)
+{
+	buf_lit(out, "a text in quotes of ");
+	if (o->min) {
+		buf_i64(out, o->min);
+		buf_lit(out, " to ");
+	} else {
+		buf_lit(out, "at most ");
+	}
+	buf_i64(out, o->max);
+	buf_lit(out, " printable characters");
+	if (o->chars) {
+		buf_lit(out, " out of ");
+		buf_c(out, o->chars);
+	}
+}
+
+static void put_words(const struct option *o, struct buf *out)
+{
+	buf_lit(out, "one of ");
+	for (const char *const *w = o->words; *w; w++)
+		buf_printf(out, "%s\"%s\"", w == o->words ? "" : ", ", *w);
+}
+
+static void put_single_range(const struct option *o, struct buf *out)
+{
+	switch (o->type) {
+	case OPTION_NUMBER:
+		put_bounds(o, "a number", out);
+		break;
+	case OPTION_SIZE:
+		put_bounds(o, "a size", out);
+		buf_lit(out, " in quotes, like \"50M\"");
+		break;
+	case OPTION_DURATION:
+		put_bounds(o, "a time", out);
+		buf_lit(out, " in quotes, like \"90s\", \"5m\", \"4h\" or \"14d\"");
+		break;
+	case OPTION_ENUM:
+		put_words(o, out);
+		break;
+	case OPTION_HOST:
+		buf_lit(out, "a host name in quotes, like \"mail.example.org\"");
+		break;
+	case OPTION_IP:
+		buf_lit(out, "an address in quotes, like \"192.0.2.1\" or \"::1\"");
+		break;
+	case OPTION_NETWORK:
+		buf_lit(out, "a network in quotes, like \"10.0.0.0/8\" or \"2001:db8::/32\"");
+		break;
+	default:
+		put_text_range(o, out);
+	}
+}
+
+void option_put_range(const struct option *o, struct buf *out)
+{
+	if (o->list) {
+		buf_lit(out, "a list in brackets of ");
+		if (o->min)
+			buf_printf(out, "at least %lld, each ", (long long)o->min);
+	}
+	put_single_range(o, out);
+}
+
+void options_put_manual(struct buf *out)
+{
+	for (size_t i = 0; i < options_count; i++) {
+		const struct option *o = &options[i];
+
+		buf_printf(out, "%s\n\t%s\n\tIt is ", o->name, o->sentence);
+		option_put_range(o, out);
+		buf_printf(
+		    out, "; %s%s.\n\n", o->initial ? "default: " : "must be set", o->initial ?: "");
+	}
+}

@@ -1,0 +1,532 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "config/config_file.h"
+#include "config/options.h"
+
+#define HOST "hostname = \"mail.example.org\";\n"
+
+static struct config_snapshot *parse(const char *text)
+{
+	struct config_snapshot *c = NULL;
+	struct err e;
+
+	if (config_parse("/data", "godwit.conf", str_of_c(text), 7, &c, &e) < 0)
+		fail_msg("%s", e.text);
+	return c;
+}
+
+/* ---- values ---- */
+static void test_defaults(void **state)
+{
+	struct config_snapshot *c = parse(HOST);
+	struct buf path;
+
+	assert_int_equal(c->number, 7);
+	assert_string_equal(c->dir.p, "/data");
+	assert_string_equal(c->hostname.p, "mail.example.org");
+	assert_int_equal(c->listen.n, 2);
+	assert_true(ip_is_v4(&c->listen.v[0]));
+	assert_int_equal(c->ports.smtp, 25);
+	assert_int_equal(c->ports.lmtp, 0);
+	assert_int_equal(c->plaintext_auth, CONFIG_PLAINTEXT_LOOPBACK);
+	assert_int_equal(c->message_size_limit, 50 * MIB);
+	assert_int_equal(c->trusted_networks.n, 0);
+	assert_int_equal(c->bare_newline, CONFIG_BARE_REFUSE);
+	assert_string_equal(c->subaddress_separator.p, "+");
+	assert_int_equal(c->postmaster.n, 0);
+	assert_int_equal(c->timeouts.smtp_command, 5 * MINUTE_MS);
+	assert_int_equal(c->limits.gather, 64 * MIB);
+	assert_int_equal(c->undelete, 14 * DAY_MS);
+	assert_int_equal(c->log_level, CONFIG_LOG_INFO);
+	buf_init(&path, 100);
+	assert_string_equal(config_path(c, c->tls_key, &path), "/data/tls/key.pem");
+	assert_string_equal(config_path(c, STR("/etc/key"), &path), "/etc/key");
+	buf_fini(&path);
+	config_unref(&c);
+	assert_null(c);
+}
+
+static void test_values(void **state)
+{
+	struct config_snapshot *c = parse("hostname = \"MAIL.Example.ORG\"\n"
+					  "listen = [\"127.0.0.1\", \"::1\"];\n"
+					  "ports = { smtp = 2525; lmtp = 24; };\n"
+					  "port_offset = 0x10;\n"
+					  "plaintext_auth = \"never\";\n"
+					  "trusted_networks = (\"127.0.0.0/8\", \"2001:db8::/32\");\n"
+					  "message_size_limit = 1048576;\n"
+					  "min_free = \"3g\";\n"
+					  "undelete = \"0\";\n"
+					  "subaddress_separator = \"\";\n"
+					  "limits : { ban_time = \"1500ms\"; };\n"
+					  "bare_newline = \"normalize\"; log_level = \"debug\";\n");
+
+	assert_string_equal(c->hostname.p, "mail.example.org");
+	assert_int_equal(c->listen.n, 2);
+	assert_true(ip_is_loopback(&c->listen.v[1]));
+	assert_int_equal(config_port(c, c->ports.smtp), 2541);
+	assert_int_equal(config_port(c, c->ports.pop3), 126);
+	assert_int_equal(config_port(c, 0), 0);
+	assert_int_equal(c->plaintext_auth, CONFIG_PLAINTEXT_NEVER);
+	assert_int_equal(c->trusted_networks.n, 2);
+	assert_int_equal(c->trusted_networks.v[0].bits, 104);
+	assert_int_equal(c->message_size_limit, MIB);
+	assert_int_equal(c->min_free, 3 * 1024 * MIB);
+	assert_int_equal(c->undelete, 0);
+	assert_int_equal(c->subaddress_separator.n, 0);
+	assert_int_equal(c->limits.ban_time, 1500);
+	assert_int_equal(c->bare_newline, CONFIG_BARE_NORMALIZE);
+	assert_int_equal(c->log_level, CONFIG_LOG_DEBUG);
+	config_unref(&c);
+}
+
+/* ---- errors: each names file and line, what is wrong, and what would be right ---- */
+static const struct {
+	const char *text, *want;
+} errors[] = {
+    {"", "f: hostname is not set; add hostname = \"mail.example.org\";"},
+    {"hostnmae = \"a.b\";", "f:1: there is no option hostnmae; did you mean hostname?"},
+    {HOST "\nzzzzzzzzz = 1;",
+	"f:3: there is no option zzzzzzzzz; \"godwit check-config --all\" lists those there are"},
+    {"ports = {\n smpt = 25; };", "f:2: there is no option ports.smpt; did you mean ports.smtp?"},
+    {"port = { smtp = 25; };", "f:1: there is no option port; did you mean ports?"},
+    {"submission = 25;", "f:1: there is no option submission; did you mean ports.submission?"},
+    {"ports = 25;", "f:1: ports is a group: ports = { ... };"},
+    {"ports = { smtp = { x = 1; }; };",
+	"f:1: ports.smtp must be a number from 0 to 65535, and not a group { }; the default is 25"},
+    {"port_offset = 70000;",
+	"f:1: port_offset must be a number from 0 to 65535, and not 70000; the default is 0"},
+    {"port_offset = \"5\";",
+	"f:1: port_offset must be a number from 0 to 65535, and not \"5\"; the default is 0"},
+    {"port_offset = 1.5;",
+	"f:1: port_offset must be a number from 0 to 65535, and not 1.5; the default is 0"},
+    {"port_offset = true;",
+	"f:1: port_offset must be a number from 0 to 65535, and not true; the default is 0"},
+    {"port_offset = [1];",
+	"f:1: port_offset must be a number from 0 to 65535, and not a list; the default is 0"},
+    {"port_offset = 5L;\nport_offset = 6;",
+	"f:2: duplicate setting name; an option is written as name = value; with texts in \"quotes\""},
+    {"\nmessage_size_limit = \"50X\";",
+	"f:2: message_size_limit must be a size from 64K to 2047M in quotes, like \"50M\", and not "
+	"\"50X\"; the default is \"50M\""},
+    {"message_size_limit = \"1K\";",
+	"f:1: message_size_limit must be a size from 64K to 2047M in quotes, like \"50M\", and not "
+	"\"1K\"; the default is \"50M\""},
+    {"message_size_limit = \"99999999999999999999G\";",
+	"f:1: message_size_limit must be a size from 64K to 2047M in quotes, like \"50M\", and not "
+	"\"99999999999999999999G\"; the default is \"50M\""},
+    {"message_size_limit = 5000000000;",
+	"f:1: the number 5000000000 is too large; write sizes like \"5G\""},
+    {"undelete = 5;",
+	"f:1: undelete must be a time from 0 to 3650d in quotes, like \"90s\", \"5m\", \"4h\" or "
+	"\"14d\", and not 5; the default is \"14d\""},
+    {"undelete = \"5\";",
+	"f:1: undelete must be a time from 0 to 3650d in quotes, like \"90s\", \"5m\", \"4h\" or "
+	"\"14d\", and not \"5\"; the default is \"14d\""},
+    {"undelete = \"5 d\";",
+	"f:1: undelete must be a time from 0 to 3650d in quotes, like \"90s\", \"5m\", \"4h\" or "
+	"\"14d\", and not \"5 d\"; the default is \"14d\""},
+    {"plaintext_auth = \"sometimes\";",
+	"f:1: plaintext_auth must be one of \"never\", \"loopback\", \"always\", and not "
+	"\"sometimes\"; the default is \"loopback\""},
+    {"hostname = \"-a\";",
+	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not \"-a\""},
+    {"hostname = \"192.0.2.1\";",
+	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not \"192.0.2.1\""},
+    {"hostname = \"a..b\";",
+	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not \"a..b\""},
+    {"hostname = \"a.b.\";",
+	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not \"a.b.\""},
+    {"listen = [];",
+	"f:1: listen must be a list in brackets of at least 1, each an address in quotes, like "
+	"\"192.0.2.1\" or \"::1\", and not a list; the default is [\"0.0.0.0\", \"::\"]"},
+    {"listen = [\"0.0.0.0\",\n \"localhost\"];",
+	"f:2: listen must be a list in brackets of at least 1, each an address in quotes, like "
+	"\"192.0.2.1\" or \"::1\", and not \"localhost\"; the default is [\"0.0.0.0\", \"::\"]"},
+    {"trusted_networks = [\"10.0.0.1/8\"];",
+	"f:1: trusted_networks must be a list in brackets of a network in quotes, like \"10.0.0.0/8\" "
+	"or \"2001:db8::/32\", and not \"10.0.0.1/8\"; the default is []"},
+    {"subaddress_separator = \"@\";",
+	"f:1: subaddress_separator must be a text in quotes of at most 1 printable characters out of "
+	"+-_=.#~, and not \"@\"; the default is \"+\""},
+    {"user_net = \"\";",
+	"f:1: user_net must be a text in quotes of 1 to 32 printable characters, and not \"\"; the "
+	"default is \"godwit-net\""},
+    {"postmaster = \"a\\x07\";",
+	"f:1: postmaster must be a text in quotes of at most 320 printable characters, and not "
+	"\"a\x07\"; the default is \"\""},
+    {"hostname = mail.example.org;",
+	"f:1: syntax error; an option is written as name = value; with texts in \"quotes\""},
+    {"# one\n@include \"/etc/passwd\"",
+	"f:2: @include is not supported: write all options into this file"},
+    {HOST "ports = { smtp = 465; };", "f: ports.smtp and ports.smtps are both 465"},
+    {HOST "port_offset = 65000;",
+	"f: ports.submission (587) with port_offset (65000) is 65587; ports end at 65535"},
+};
+
+static void test_errors(void **state)
+{
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+		struct config_snapshot *c = NULL;
+		struct err e = {{0}};
+
+		if (config_parse("/d", "f", str_of_c(errors[i].text), 0, &c, &e) == 0)
+			fail_msg("%s: accepted", errors[i].text);
+		assert_null(c);
+		assert_string_equal(e.text, errors[i].want);
+	}
+}
+
+static void test_nul(void **state)
+{
+	struct config_snapshot *c = NULL;
+	struct err e;
+
+	assert_int_equal(config_parse("/d", "f", STR(HOST "\0x"), 0, &c, &e), -1);
+	assert_string_equal(e.text, "f:2: the file holds a NUL octet: it is no text");
+}
+
+/* What the look before libconfig must not mistake for code. */
+static void test_comments_and_strings(void **state)
+{
+	struct config_snapshot *c = parse("# @include 5000000000\n"
+					  "// @ 5000000000\n"
+					  "/* @ 5000000000 * / \n */\n"
+					  "postmaster = \"a\\\"5000000000@b\\\\\";\n" HOST);
+
+	assert_string_equal(c->postmaster.p, "a\"5000000000@b\\");
+	config_unref(&c);
+}
+
+/* Any bytes: an error or a snapshot, nothing else. */
+static void test_every_prefix(void **state)
+{
+	static const char text[] = HOST "ports = { smtp = 2525; };\nlisten = [\"::1\"]; # x\n"
+					"/* c */ undelete = \"3d\";";
+
+	for (size_t n = 0; n < sizeof text; n++) {
+		struct config_snapshot *c = NULL;
+		struct err e = {{0}};
+		int rc = config_parse("/d", "f", str_of(text, n), 0, &c, &e);
+
+		assert_true(rc == 0 ? c != NULL : e.text[0] != 0);
+		config_unref(&c);
+	}
+}
+
+/* ---- round trips ---- */
+static void assert_same(const struct config_snapshot *a, const struct config_snapshot *b)
+{
+	struct buf x, y;
+
+	buf_init(&x, MIB);
+	buf_init(&y, MIB);
+	config_put(a, true, &x);
+	config_put(b, true, &y);
+	assert_string_equal(buf_cstr(&x), buf_cstr(&y));
+	buf_fini(&x);
+	buf_fini(&y);
+}
+
+static void test_wire(void **state)
+{
+	struct config_snapshot *c = parse(HOST "listen = [\"127.0.0.1\"]; trusted_networks = "
+					       "[\"10.0.0.0/8\", \"::1\"]; postmaster = \"p@q\";");
+	struct config_snapshot *d = NULL;
+	struct buf bytes;
+
+	buf_init(&bytes, MIB);
+	config_encode(c, &bytes);
+	assert_int_equal(config_decode(buf_view(&bytes), &d), 0);
+	assert_int_equal(d->number, 7);
+	assert_string_equal(d->dir.p, "/data");
+	assert_same(c, d);
+	config_unref(&d);
+	for (size_t n = 0; n < bytes.n; n++)
+		assert_int_equal(config_decode(str_of(bytes.p, n), &d), -1);
+	buf_byte(&bytes, 0);
+	assert_int_equal(config_decode(buf_view(&bytes), &d), -1);
+	assert_null(d);
+	buf_fini(&bytes);
+	config_unref(&c);
+}
+
+/* No octet of it, changed, may crash the reader. */
+static void test_wire_damage(void **state)
+{
+	struct config_snapshot *c = parse(HOST), *d;
+	struct buf bytes;
+
+	buf_init(&bytes, MIB);
+	config_encode(c, &bytes);
+	for (size_t i = 0; i < bytes.n; i++)
+		for (int bit = 0; bit < 8; bit++) {
+			bytes.p[i] ^= (uint8_t)(1 << bit);
+			d = NULL;
+			if (config_decode(buf_view(&bytes), &d) == 0)
+				config_unref(&d);
+			bytes.p[i] ^= (uint8_t)(1 << bit);
+		}
+	buf_fini(&bytes);
+	config_unref(&c);
+}
+
+static void test_references(void **state)
+{
+	struct config_snapshot *c = parse(HOST), *d = config_ref(c);
+
+	config_unref(&c);
+	assert_string_equal(d->hostname.p, "mail.example.org");
+	config_unref(&d);
+	config_unref(&d);
+}
+
+/* ---- the default file ---- */
+static void test_default_text(void **state)
+{
+	static const char *const listen[] = {"127.0.0.1", NULL};
+	const struct config_initial initial = {"mail.x.org", listen, 10000};
+	struct config_snapshot *c, *want;
+	struct buf text;
+	struct err e;
+
+	buf_init(&text, MIB);
+	assert_int_equal(config_default_text(&initial, &text, &e), 0);
+	c = parse(buf_cstr(&text));
+	want = parse("hostname = \"mail.x.org\"; listen = [\"127.0.0.1\"]; port_offset = 10000;");
+	assert_same(c, want);
+	for (size_t i = 0; i < options_count; i++) {
+		struct str leaf = option_leaf(&options[i]);
+
+		assert_true(str_find_str(buf_view(&text), leaf) < text.n);
+	}
+	buf_fini(&text);
+	config_unref(&c);
+	config_unref(&want);
+}
+
+/* Taking every comment sign off gives a file that says the defaults, and is accepted. */
+static void test_default_text_uncommented(void **state)
+{
+	const struct config_initial initial = {"mail.x.org", NULL, 0};
+	struct config_snapshot *c, *want = parse("hostname = \"mail.x.org\";");
+	struct buf text, plain;
+	struct str rest;
+	struct err e;
+
+	buf_init(&text, MIB);
+	buf_init(&plain, MIB);
+	assert_int_equal(config_default_text(&initial, &text, &e), 0);
+	rest = buf_view(&text);
+	while (rest.n) {
+		struct str line = str_trim(str_split(rest, '\n', &rest));
+
+		if (line.n > 1 && line.p[0] == '#' && line.p[1] != ' ')
+			line = str_from(line, 1);
+		buf_str(&plain, line);
+		buf_byte(&plain, '\n');
+	}
+	c = parse(buf_cstr(&plain));
+	assert_same(c, want);
+	config_unref(&c);
+	config_unref(&want);
+	buf_fini(&text);
+	buf_fini(&plain);
+}
+
+static void test_default_text_refuses(void **state)
+{
+	static const char *const listen[] = {"localhost", NULL};
+	static const struct {
+		struct config_initial initial;
+		const char *want;
+	} rows[] = {
+	    {{"a_b", NULL, 0},
+		"given:1: hostname must be a host name in quotes, like \"mail.example.org\", and not "
+		"\"a_b\""},
+	    {{"a\"; x", NULL, 0}, "a host name or address holds a quote or backslash"},
+	    {{"a.b", listen, 0},
+		"given:3: listen must be a list in brackets of at least 1, each an address in quotes, "
+		"like \"192.0.2.1\" or \"::1\", and not \"localhost\"; the default is [\"0.0.0.0\", "
+		"\"::\"]"},
+	    {{"a.b", NULL, -1},
+		"given:2: port_offset must be a number from 0 to 65535, and not -1; the default is 0"},
+	};
+	struct buf text;
+	struct err e;
+
+	buf_init(&text, MIB);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		assert_int_equal(config_default_text(&rows[i].initial, &text, &e), -1);
+		assert_string_equal(e.text, rows[i].want);
+		assert_int_equal(text.n, 0);
+	}
+	buf_fini(&text);
+}
+
+/* ---- the table ---- */
+static void test_manual(void **state)
+{
+	struct buf text;
+
+	buf_init(&text, MIB);
+	options_put_manual(&text);
+	for (size_t i = 0; i < options_count; i++) {
+		const struct option *o = &options[i];
+
+		assert_true(str_find_str(buf_view(&text), str_of_c(o->name)) < text.n);
+		assert_true(str_find_str(buf_view(&text), str_of_c(o->sentence)) < text.n);
+		assert_int_equal(o->sentence[strlen(o->sentence) - 1], '.');
+		assert_ptr_equal(options_find(str_of_c(o->name)), o);
+	}
+	buf_fini(&text);
+}
+
+static void test_put_changed(void **state)
+{
+	struct config_snapshot *c = parse(HOST "ports = { smtp = 26; }; min_free = \"1536M\";");
+	struct buf text;
+
+	buf_init(&text, MIB);
+	config_put(c, false, &text);
+	assert_string_equal(buf_cstr(&text),
+	    "hostname = \"mail.example.org\";\nports.smtp = 26;\nmin_free = \"1536M\";\n");
+	buf_fini(&text);
+	config_unref(&c);
+}
+
+/* ---- files ---- */
+static char dir[] = "/tmp/godwit-config-XXXXXX";
+
+static const char *in_dir(struct buf *b, const char *name)
+{
+	buf_clear(b);
+	buf_printf(b, "%s/%s", dir, name);
+	return buf_cstr(b);
+}
+
+static int make_dir(void **state)
+{
+	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	static const char *const names[] = {"godwit.conf", "tls/certificate.pem", "tls/key.pem"};
+	struct buf b;
+
+	buf_init(&b, 256);
+	for (size_t i = 0; i < 3; i++)
+		unlink(in_dir(&b, names[i]));
+	rmdir(in_dir(&b, "tls"));
+	buf_fini(&b);
+	return rmdir(dir);
+}
+
+static void test_file(void **state)
+{
+	const struct config_initial initial = {"mail.x.org", NULL, 5};
+	struct config_snapshot *c;
+	struct buf path;
+	struct stat st;
+	struct err e;
+
+	buf_init(&path, 256);
+	assert_int_equal(config_load(dir, 1, &c, &e), -1);
+	assert_non_null(strstr(e.text, "godwit.conf does not exist"));
+	assert_int_equal(config_write_default(dir, &initial, &e), 0);
+	assert_int_equal(stat(in_dir(&path, "godwit.conf"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0644);
+	assert_int_equal(config_load(dir, 1, &c, &e), 0);
+	assert_int_equal(c->port_offset, 5);
+	config_unref(&c);
+	assert_int_equal(config_write_default(dir, &initial, &e), -1);
+	assert_non_null(strstr(e.text, "is there already; it is left as it is"));
+	chmod(buf_cstr(&path), 0666);
+	assert_int_equal(config_load(dir, 1, &c, &e), -1);
+	assert_non_null(
+	    strstr(e.text, "can be changed by others than its owner (mode 0666): run chmod go-w"));
+	buf_fini(&path);
+}
+
+static void test_check(void **state)
+{
+	const struct config_initial initial = {"mail.x.org", NULL, 5};
+	struct buf path, report;
+	struct err e;
+
+	buf_init(&path, 256);
+	buf_init(&report, MIB);
+	assert_int_equal(config_write_default(dir, &initial, &e), 0);
+	assert_int_equal(config_check(dir, &report, &e), -1);
+	assert_non_null(strstr(e.text, "/tls/certificate.pem does not exist"));
+	assert_int_equal(mkdir(in_dir(&path, "tls"), 0700), 0);
+	assert_int_equal(
+	    config_file_create(in_dir(&path, "tls/certificate.pem"), 0644, STR("c"), &e), 0);
+	assert_int_equal(config_file_create(in_dir(&path, "tls/key.pem"), 0644, STR("k"), &e), 0);
+	assert_int_equal(config_check(dir, &report, &e), -1);
+	assert_non_null(strstr(e.text, "can be read by everybody (mode 0644): run chmod 600"));
+	assert_int_equal(report.n, 0);
+	chmod(in_dir(&path, "tls/key.pem"), 0640);
+	assert_int_equal(config_check(dir, &report, &e), 0);
+	assert_string_equal(
+	    buf_cstr(&report), "hostname = \"mail.x.org\";\nport_offset = 5;\n");
+	buf_fini(&path);
+	buf_fini(&report);
+}
+
+static void test_file_limits(void **state)
+{
+	struct buf path, content;
+	struct err e;
+
+	buf_init(&path, 256);
+	buf_init(&content, 8);
+	buf_lit(&content, "ab");
+	assert_int_equal(
+	    config_file_create(in_dir(&path, "godwit.conf"), 0600, STR("1234567"), &e), 0);
+	assert_int_equal(config_file_read(buf_cstr(&path), CONFIG_FILE_SECRET, &content, &e), -1);
+	assert_non_null(strstr(e.text, "is too long: at most 8 octets"));
+	assert_int_equal(content.n, 2);
+	buf_clear(&content);
+	assert_int_equal(config_file_read(buf_cstr(&path), CONFIG_FILE_SECRET, &content, &e), 0);
+	assert_int_equal(content.n, 7);
+	assert_int_equal(config_file_read(dir, CONFIG_FILE_PUBLIC, &content, &e), -1);
+	assert_non_null(strstr(e.text, "is no regular file"));
+	buf_fini(&content);
+	buf_fini(&path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_values),
+	    cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_nul),
+	    cmocka_unit_test(test_comments_and_strings),
+	    cmocka_unit_test(test_every_prefix),
+	    cmocka_unit_test(test_wire),
+	    cmocka_unit_test(test_wire_damage),
+	    cmocka_unit_test(test_references),
+	    cmocka_unit_test(test_default_text),
+	    cmocka_unit_test(test_default_text_uncommented),
+	    cmocka_unit_test(test_default_text_refuses),
+	    cmocka_unit_test(test_manual),
+	    cmocka_unit_test(test_put_changed),
+	    cmocka_unit_test_setup_teardown(test_file, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(test_check, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(test_file_limits, make_dir, remove_dir),
+	};
+
+	return cmocka_run_group_tests_name("config/config", tests, NULL, NULL);
+}
