@@ -238,7 +238,7 @@ static bool follow_postmaster(struct walk *w, const struct address *from)
 	struct str domain, local = str_split(w->cfg->postmaster, '@', &domain);
 	struct account_row row;
 
-	if (!str_eq(from->local, STR("postmaster")))
+	if (!str_eq(from->local, STR("postmaster"))) /* in lower case as all of the walk */
 		return false;
 	if (local.n && find_account(w, lower(w->arena, local), lower(w->arena, domain), &row))
 		add_account(w, &row, STR(""));
@@ -290,7 +290,7 @@ enum db_code directory_resolve(struct db *db, const struct directory_config *cfg
 	if (w.code != DB_OK)
 		return w.code;
 	*answer_r = (struct directory_answer){judge(&w), w.targets, w.ntargets, w.left_out};
-	if (answer_r->class != ACCEPT_LOCAL && answer_r->class != ACCEPT_REDIRECT)
+	if (accept_refusal(answer_r->class, true))
 		answer_r->count = 0;
 	return DB_OK;
 }
@@ -370,6 +370,20 @@ static bool is_domain(struct str s)
 	return true;
 }
 
+/* What may stand in a path without quotes: atoms and dots [RFC 5321 4.1.2; RFC 6531 3.3]. */
+static bool is_plain_local(struct str s)
+{
+	static const struct str special = STR_INIT(" \"(),:;<>@[\\]");
+
+	if (str_has_cntrl(s) || !utf8_is_valid(s) || str_find_str(s, STR("..")) < s.n)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (str_find(special, s.p[i]) < special.n)
+			return false;
+	}
+	return s.n == 0 || (s.p[0] != '.' && s.p[s.n - 1] != '.');
+}
+
 bool directory_address(struct arena *a, struct str text, bool catch_all, struct str *local_r,
     struct str *domain_r, struct err *e)
 {
@@ -383,8 +397,8 @@ bool directory_address(struct arena *a, struct str text, bool catch_all, struct 
 	else if (local.n > LIMIT_SMTP_LOCAL_PART)
 		err_set(
 		    e, "the part before the @ is longer than %zu octets", LIMIT_SMTP_LOCAL_PART);
-	else if (str_has_cntrl(local) || !utf8_is_valid(local))
-		err_set(e, "the part before the @ has characters that no address may have");
+	else if (!is_plain_local(local))
+		err_set(e, "\"%.*s\" cannot stand before the @ of an address", STR_FMT(local));
 	else if (!is_domain(domain))
 		err_set(e, "\"%.*s\" is no domain name", STR_FMT(domain));
 	else {

@@ -33,7 +33,7 @@ struct directory_answer {
 	/* LOCAL also when some of the targets are elsewhere; REDIRECT when all are; TROUBLE when
 	 * aliases lead nowhere but in a circle, or too far; RELAY when the domain is not ours. */
 	enum accept_class class;
-	struct directory_target *targets; /* of LOCAL and REDIRECT; in the arena, each once */
+	struct directory_target *targets; /* of LOCAL, REDIRECT, RELAY; in the arena, each once */
 	size_t count;
 	size_t left_out; /* accounts among several that are disabled or take no mail */
 };
@@ -92,7 +92,7 @@ struct directory_change {
 	struct lane_op op;
 	enum directory_verb verb;
 	const struct directory_config *cfg; /* borrowed until done */
-	struct str who;           /* the administrator, for the record of changes */
+	struct str who;                     /* the administrator, for the record of changes */
 	struct str local, domain; /* the address; local is empty for a catch-all or a domain */
 	struct str target_local, target_domain;
 	const char *hash; /* of the password */

@@ -205,7 +205,8 @@ static enum lane_exec account_add(struct change *x)
 	return LANE_KEEP;
 }
 
-/* The row goes to the domain '' under its number, so that the name is free at once. */
+/* The row goes to the domain '' under its number, so that the name is free at once; nothing counts
+ * its mail any more, and store/maintain.c takes it away. */
 static enum lane_exec account_remove(struct change *x)
 {
 	struct directory_change *c = x->c;
@@ -223,10 +224,9 @@ static enum lane_exec account_remove(struct change *x)
 		    STR_FMT(alias), STR_FMT(x->address), STR_FMT(alias), STR_FMT(x->address));
 	snprintf(name, sizeof name, "%lld", (long long)c->account);
 	exec(x, SQL_CREDENTIAL_DELETE, DB_ARGS(db_int(c->account)), NULL);
-	exec(x, SQL_ACCOUNT_RENAME,
-	    DB_ARGS(db_int(c->account), db_text(STR("")), db_text(str_of_c(name)),
-		db_int(DIRECTORY_REMOVED)),
-	    NULL);
+	exec(x, SQL_MAILBOX_RESET, DB_ARGS(db_int(c->account)), NULL);
+	exec(x, SQL_ACCOUNT_SET_REMOVED,
+	    DB_ARGS(db_int(c->account), db_text(str_of_c(name)), db_int(DIRECTORY_REMOVED)), NULL);
 	err_set(&x->done, "account %.*s removed", STR_FMT(x->address));
 	return LANE_KEEP;
 }

@@ -47,6 +47,7 @@ struct ledger_day {
 
 enum ledger_fault {
 	LEDGER_COUNT,          /* ledger rows are missing or too many */
+	LEDGER_NO_MESSAGE,     /* ledger rows without a message row */
 	LEDGER_NO_EMAIL,       /* in a mailbox, says the ledger; the copy is not there */
 	LEDGER_NO_QUEUE,       /* queued, says the ledger; no queue row */
 	LEDGER_TWO_STATES,     /* final, says the ledger; still in the queue */

@@ -14,6 +14,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "store/thread.h"
 
 #define ARGON_OPS ((unsigned long long)2)
 #define ARGON_MEM ((size_t)19 * MIB)
@@ -301,10 +302,10 @@ struct password *password_new(const struct password_config *cfg)
 	list_init(&p->age);
 	list_init(&p->turn);
 	list_init(&p->finished);
-	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->work, NULL);
-	if (pthread_create(&p->thread, NULL, thread_main, p) == 0)
+	thread_lock_init(&p->lock, &p->work);
+	if (thread_start(&p->thread, thread_main, p) == 0)
 		return p;
+	thread_lock_fini(&p->lock, &p->work);
 	mem_free(p);
 	return NULL;
 }
@@ -335,8 +336,7 @@ void password_free(struct password **pp)
 		cache_drop(p, LIST_ENTRY(p->age.next, struct cached, age));
 	hash_fini(&p->cache);
 	hash_fini(&p->networks);
-	pthread_cond_destroy(&p->work);
-	pthread_mutex_destroy(&p->lock);
+	thread_lock_fini(&p->lock, &p->work);
 	mem_wipe(p, sizeof *p);
 	mem_free(p);
 	*pp = NULL;

@@ -62,7 +62,10 @@ SQL(ACCOUNT_ADD,
     " used_messages, quota_bytes, quota_messages)"
     " VALUES ($1, $2, $3, 0, $4, $5, 1, 0, 0, $6, $7)")
 
-SQL(ACCOUNT_RENAME, "UPDATE account SET domain = $2, local = $3, state = $4 WHERE id = $1")
+SQL(ACCOUNT_SET_REMOVED, "UPDATE account SET domain = '', local = $2, state = $3,"
+			 " used_bytes = 0, used_messages = 0 WHERE id = $1")
+
+SQL(MAILBOX_RESET, "UPDATE mailbox SET messages = 0, octets = 0 WHERE account = $1")
 
 SQL(ACCOUNT_SET_STATE, "UPDATE account SET state = $2 WHERE id = $1")
 
@@ -151,3 +154,212 @@ SQL(EXPUNGE_CHANGES, "INSERT INTO change (account, modseq, type, id, op)"
 		     " SELECT account, expunged_modseq, $6, email, $7 FROM membership"
 		     " WHERE account = $1 AND mailbox = $2 AND uid >= $3 AND uid <= $4"
 		     " AND expunged_modseq = $5")
+
+/* ---- delivery (store/deliver*.c) ---- */
+
+SQL(MESSAGE_ACCEPTED, "SELECT accepted FROM message WHERE id = $1")
+
+SQL(MESSAGE_ADD,
+    "INSERT INTO message (id, accepted, reverse_path, peer, helo, protocol, account, size, blob,"
+    " recipients, header_id, envid, ret, flags)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)")
+
+SQL(BLOB_ADD, "INSERT INTO blob (id, pack, pos, length, refs) VALUES ($1, $2, $3, $4, $5)")
+
+/* Takes room in the account, or gives no row when there is none. */
+SQL(ACCOUNT_CHARGE,
+    "UPDATE account SET modseq = modseq + 1, used_bytes = used_bytes + $2,"
+    " used_messages = used_messages + 1 WHERE id = $1 AND state = 0 AND send_only = 0"
+    " AND (quota_bytes = 0 OR used_bytes + $2 <= quota_bytes)"
+    " AND (quota_messages = 0 OR used_messages < quota_messages) RETURNING modseq")
+
+SQL(MAILBOX_BY_ROLE, "SELECT id FROM mailbox WHERE account = $1 AND role = $2 ORDER BY id LIMIT 1")
+
+SQL(MAILBOX_BY_NAME,
+    "SELECT id FROM mailbox WHERE account = $1 AND parent = 0 AND name = $2 ORDER BY id LIMIT 1")
+
+SQL(MAILBOX_PUT_IN, "UPDATE mailbox SET uidnext = uidnext + 1, modseq = $3, messages = messages + 1,"
+		    " octets = octets + $4 WHERE account = $1 AND id = $2 RETURNING uidnext")
+
+SQL(EMAIL_MODSEQ, "SELECT modseq FROM email WHERE account = $1 AND id = $2")
+
+SQL(EMAIL_ADD,
+    "INSERT INTO email (account, id, blob, prefix, thread, received, size, keywords, modseq,"
+    " links, summary) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10)")
+
+SQL(MEMBERSHIP_ADD,
+    "INSERT INTO membership (account, mailbox, uid, email, size, modseq, expunged_modseq,"
+    " expunged_at) VALUES ($1, $2, $3, $4, $5, $6, 0, 0)")
+
+SQL(CHANGE_ADD,
+    "INSERT INTO change (account, modseq, type, id, op) VALUES ($1, $2, $3, $4, $5)")
+
+SQL(QUEUE_ADD,
+    "INSERT INTO queue (shard, message, recipient, destination, address, accepted, not_before,"
+    " attempts, lease_owner, lease_token, lease_expiry, notify, orcpt, warned, last_reply)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $6, 0, 0, 0, 0, $7, $8, 0, $9)")
+
+SQL(DESTINATION_ADD,
+    "INSERT INTO destination (shard, name, next_probe, concurrency, failures, last_try,"
+    " last_reply) VALUES ($1, $2, 0, 0, 0, 0, '') ON CONFLICT DO NOTHING")
+
+/* ---- ledger and audit (store/ledger*.c) ---- */
+
+SQL(LEDGER_ADD, "INSERT INTO ledger (message, recipient, address, state, account, detail, time,"
+		" purged) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)")
+
+/* $3: the state it must have. */
+SQL(LEDGER_SETTLE, "UPDATE ledger SET state = $4, account = $5, detail = $6, time = $7"
+		   " WHERE message = $1 AND recipient = $2 AND state = $3")
+
+/* ---- trace (store/trace.c) ---- */
+
+SQL(TRACE_ADD, "INSERT INTO trace (message, seq, time, recipient, kind, text, dialogue)"
+	       " SELECT $1, coalesce(max(seq), 0) + 1, $2, $3, $4, $5, $6 FROM trace"
+	       " WHERE message = $1")
+
+SQL(MESSAGE_GET, "SELECT accepted, reverse_path, peer, helo, protocol, account, size, recipients,"
+		 " header_id FROM message WHERE id = $1")
+
+/* Ledger and events of a message in one order: time, ledger first, number in its table. */
+SQL(TRACE_TIMELINE,
+    "SELECT time, 0, recipient, recipient, state, address, detail, 0 FROM ledger"
+    " WHERE message = $1"
+    " UNION ALL SELECT t.time, 1, t.seq, t.recipient, t.kind, coalesce(l.address, ''), t.text,"
+    " t.dialogue FROM trace t LEFT JOIN ledger l ON l.message = t.message"
+    " AND l.recipient = t.recipient WHERE t.message = $1 ORDER BY 1, 2, 3")
+
+SQL(MESSAGE_NEWEST, "SELECT id FROM message ORDER BY id DESC LIMIT $1")
+
+/* Those the index does not know yet: $1 its mark, $2 an address or Message-ID in lower case. */
+SQL(MESSAGE_SEARCH,
+    "SELECT m.id FROM message m WHERE m.id > $1 AND (lower(m.reverse_path) = $2"
+    " OR lower(m.header_id) = $2 OR EXISTS (SELECT 1 FROM ledger l WHERE l.message = m.id"
+    " AND lower(l.address) = $2)) ORDER BY m.id DESC LIMIT $3")
+
+/* The same for one message. */
+SQL(MESSAGE_MATCHES,
+    "SELECT m.id FROM message m WHERE m.id = $1 AND (lower(m.reverse_path) = $2"
+    " OR lower(m.header_id) = $2 OR EXISTS (SELECT 1 FROM ledger l WHERE l.message = m.id"
+    " AND lower(l.address) = $2))")
+
+SQL(TRACE_INDEX_DAY, "SELECT day FROM trace_index WHERE day < $1 ORDER BY day DESC LIMIT 1")
+
+SQL(TRACE_INDEX_FIND, "SELECT message FROM trace_index WHERE day = $1 AND hash = $2"
+		      " ORDER BY message DESC")
+
+SQL(TRACE_INDEX_ADD, "INSERT INTO trace_index (day, hash, message) VALUES ($1, $2, $3)"
+		     " ON CONFLICT DO NOTHING")
+
+SQL(TRACE_INDEX_DELETE, "DELETE FROM trace_index WHERE day = $1 AND hash = $2 AND message = $3")
+
+SQL(MESSAGE_NEXT, "SELECT id FROM message WHERE id > $1 ORDER BY id LIMIT 1")
+
+SQL(MESSAGE_KEYS, "SELECT reverse_path, header_id FROM message WHERE id = $1")
+
+SQL(LEDGER_ADDRESSES, "SELECT address FROM ledger WHERE message = $1")
+
+/* ---- audit (store/ledger_audit.c) ---- */
+
+SQL(LEDGER_DAYS, "SELECT day, messages, accepted, mailbox, relayed, bounced, discarded"
+		 " FROM ledger_day ORDER BY day")
+
+SQL(AUDIT_MESSAGES, "SELECT id, recipients FROM message WHERE id > $1 ORDER BY id LIMIT $2")
+
+/* What the ledger says of each recipient, and whether the rows are there that it speaks of. */
+SQL(AUDIT_LEDGER,
+    "SELECT l.recipient, l.state, l.account, l.purged,"
+    " CASE WHEN e.id IS NULL THEN 0 ELSE 1 END, CASE WHEN q.message IS NULL THEN 0 ELSE 1 END,"
+    " CASE WHEN b.id IS NULL THEN 0 ELSE 1 END FROM ledger l"
+    " LEFT JOIN email e ON e.account = l.account AND e.id = l.message AND l.state = 0"
+    " LEFT JOIN queue q ON q.shard = 0 AND q.message = l.message AND q.recipient = l.recipient"
+    " LEFT JOIN blob b ON b.id = l.message WHERE l.message = $1")
+
+SQL(AUDIT_STRAYS, "SELECT DISTINCT l.message FROM ledger l WHERE l.message > $1 AND l.message <= $2"
+		  " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = l.message)")
+
+SQL(AUDIT_ACCOUNTS, "SELECT id, used_messages, used_bytes FROM account WHERE id > $1"
+		    " AND domain <> '' ORDER BY id LIMIT $2")
+
+SQL(AUDIT_MAILBOXES, "SELECT m.messages, m.octets,"
+		     " (SELECT count(*) FROM membership s WHERE s.account = m.account"
+		     " AND s.mailbox = m.id AND s.expunged_modseq = 0),"
+		     " (SELECT CAST(coalesce(sum(s.size), 0) AS bigint) FROM membership s"
+		     " WHERE s.account = m.account AND s.mailbox = m.id AND s.expunged_modseq = 0)"
+		     " FROM mailbox m WHERE m.account = $1")
+
+/* ---- maintenance (store/maintain.c) ---- */
+
+SQL(PURGE_EXPUNGED, "SELECT account, mailbox, uid, email FROM membership"
+		    " WHERE expunged_at > 0 AND expunged_at < $1"
+		    " ORDER BY expunged_at, account, mailbox, uid LIMIT $2")
+
+SQL(PURGE_ACCOUNT, "SELECT account, mailbox, uid, email FROM membership WHERE account = $1"
+		   " ORDER BY mailbox, uid LIMIT $2")
+
+SQL(MEMBERSHIP_DELETE, "DELETE FROM membership WHERE account = $1 AND mailbox = $2 AND uid = $3")
+
+SQL(EMAIL_UNLINK, "UPDATE email SET links = links - 1 WHERE account = $1 AND id = $2"
+		  " RETURNING links")
+
+SQL(EMAIL_DELETE, "DELETE FROM email WHERE account = $1 AND id = $2 RETURNING blob")
+
+SQL(LEDGER_PURGED, "UPDATE ledger SET purged = $3 WHERE message = $1 AND account = $2")
+
+SQL(BLOB_UNREF, "UPDATE blob SET refs = refs - 1 WHERE id = $1 RETURNING refs")
+
+SQL(BLOB_DELETE, "DELETE FROM blob WHERE id = $1 RETURNING pack")
+
+SQL(PACK_SINGLE, "SELECT pack FROM pack WHERE pack = $1 AND single = 1")
+
+SQL(ACCOUNT_REMOVED, "SELECT id FROM account WHERE domain = '' ORDER BY local LIMIT 1")
+
+SQL(CHANGE_FIRST, "SELECT modseq FROM change WHERE account = $1 ORDER BY modseq LIMIT 1")
+
+SQL(CHANGE_DELETE, "DELETE FROM change WHERE account = $1 AND modseq < $2")
+
+SQL(MAILBOX_DELETE_ALL, "DELETE FROM mailbox WHERE account = $1")
+
+SQL(ACCOUNT_DELETE, "DELETE FROM account WHERE id = $1")
+
+/* The next one behind $1 that has nothing queued. */
+SQL(FOLD_NEXT, "SELECT m.id, m.recipients FROM message m WHERE m.id > $1 AND NOT EXISTS"
+	       " (SELECT 1 FROM ledger l WHERE l.message = m.id AND l.state = 4)"
+	       " ORDER BY m.id LIMIT 1")
+
+SQL(FOLD_DAY,
+    "INSERT INTO ledger_day (day, messages, accepted, mailbox, relayed, bounced, discarded)"
+    " SELECT $1, 1, max(m.recipients),"
+    " count(CASE WHEN l.state = 0 THEN 1 END), count(CASE WHEN l.state = 1 THEN 1 END),"
+    " count(CASE WHEN l.state = 2 THEN 1 END), count(CASE WHEN l.state = 3 THEN 1 END)"
+    " FROM message m LEFT JOIN ledger l ON l.message = m.id WHERE m.id = $2"
+    " ON CONFLICT (day) DO UPDATE SET messages = ledger_day.messages + excluded.messages,"
+    " accepted = ledger_day.accepted + excluded.accepted,"
+    " mailbox = ledger_day.mailbox + excluded.mailbox,"
+    " relayed = ledger_day.relayed + excluded.relayed,"
+    " bounced = ledger_day.bounced + excluded.bounced,"
+    " discarded = ledger_day.discarded + excluded.discarded")
+
+SQL(TRACE_DIALOGUES, "SELECT dialogue FROM trace WHERE message = $1 AND dialogue > 0")
+
+SQL(TRACE_DELETE, "DELETE FROM trace WHERE message = $1")
+
+SQL(LEDGER_DELETE, "DELETE FROM ledger WHERE message = $1")
+
+SQL(MESSAGE_DELETE, "DELETE FROM message WHERE id = $1")
+
+/* ---- status (store/status.c) ---- */
+
+SQL(STATUS_DIRECTORY, "SELECT (SELECT count(*) FROM domain),"
+		      " (SELECT count(*) FROM account WHERE domain <> ''),"
+		      " (SELECT count(*) FROM (SELECT DISTINCT domain, local FROM alias) AS a)")
+
+SQL(STATUS_MAILBOXES, "SELECT CAST(coalesce(sum(messages), 0) AS bigint),"
+		      " CAST(coalesce(sum(octets), 0) AS bigint) FROM mailbox")
+
+SQL(STATUS_QUEUE, "SELECT count(*), coalesce(min(accepted), 0), count(DISTINCT destination)"
+		  " FROM queue")
+
+SQL(STATUS_BLOBS, "SELECT count(*), CAST(coalesce(sum(length), 0) AS bigint) FROM blob")
+
+SQL(STATUS_HISTORY, "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM ledger_day)")

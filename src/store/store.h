@@ -8,6 +8,8 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <pthread.h>
+
 #include "store/admit.h"
 #include "store/datadir.h"
 #include "store/directory.h"
@@ -39,7 +41,10 @@ struct store_config {
 struct store {
 	struct store_config cfg;
 	struct datadir dir;
-	struct db *db; /* the writer; the lane's thread uses it in a server */
+	pthread_mutex_t room_lock; /* of dir's reserve: the lane's thread gives it back */
+	bool accepting;
+	int64_t room_checked; /* when, by the steady clock */
+	struct db *db;        /* the writer; the lane's thread uses it in a server */
 	struct blob_store *blobs;
 	struct admit *admit;
 	struct session_table sessions;
@@ -82,7 +87,7 @@ bool store_password(struct store *s, struct password_job *job);
 /* Calls done for all that is finished; the owner calls it after wake. */
 void store_reap(struct store *s);
 
-/* Whether new mail may be taken; false below min_free. Looks at the disk: not more than needed. */
+/* Whether new mail may be taken; false below min_free. Looks at the disk at most once a second. */
 bool store_is_accepting(struct store *s);
 
 /* The counters of the lane. */

@@ -43,6 +43,9 @@ enum db_code trace_append(struct db *db, const struct trace_event *event);
 /* The timeline of one message, in order of time. DB_ROW; DB_OK when there is no such message. */
 enum db_code trace_message(struct db *db, int64_t message, trace_fn *fn, void *ctx);
 
+/* A Message-ID without blanks and <> around it. */
+struct str trace_bare_id(struct str id);
+
 /*
  * Ids of the newest messages that match, newest first, at most max: a message id (13 characters), an
  * address (sender or recipient, case ignored), a Message-ID with or without <>; empty: any.
@@ -50,10 +53,14 @@ enum db_code trace_message(struct db *db, int64_t message, trace_fn *fn, void *c
 enum db_code trace_find(struct db *db, struct str what, int64_t *ids, size_t max, size_t *n_r);
 
 /*
- * Makes messages of the lane's past findable by address and Message-ID, at most LIMIT_SLICE_ROWS
- * index rows a call; until then trace_find() reads them one by one. Only in the writer lane.
+ * Makes messages of the lane's past findable by address and Message-ID, some LIMIT_SLICE_ROWS index
+ * rows a call (a message is done whole); until then trace_find() reads them one by one. Only in the
+ * writer lane. *rows_r: index rows written.
  */
-enum db_code trace_index_slice(struct db *db, bool *more_r);
+enum db_code trace_index_slice(struct db *db, int64_t *rows_r, bool *more_r);
+
+/* Takes a message out of the index; before its rows go. */
+enum db_code trace_index_drop(struct db *db, int64_t message);
 
 /* For deliver.c: a message whose id lies behind the index's mark is indexed with its delivery. */
 enum db_code trace_index_late(struct db *db, int64_t message);

@@ -1,0 +1,452 @@
+/*
+ * "Take this message": every recipient is resolved anew and placed, then the whole is judged.
+ *
+ * 1. Nothing is written unless the message is accepted: a refusal undoes the savepoint.
+ * 2. Each accepted recipient i has exactly one ledger row (message, i). Addresses that an alias adds
+ *    beside the first have rows of their own, numbered from n on.
+ * 3. The plan chooses among what the session may do; it can never make a session relay.
+ * 4. A permanent refusal of some recipients of a message that others take cannot be told in the one
+ *    reply of SMTP: it waits in the queue as a bounce, or is discarded when there is no sender.
+ */
+#include "store/deliver.h"
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "mime/mime_summary.h"
+#include "mime/mime_trace.h"
+#include "store/deliver_place.h"
+#include "store/trace.h"
+
+#define REFUSAL(code, class, subject, detail, text)                                                \
+	{                                                                                          \
+		code, class, subject, detail, STR_INIT(text)                                       \
+	}
+
+static const struct plan_reject malformed = REFUSAL(
+    554, 5, 6, 0, "the request to take this message makes no sense");
+static const struct plan_reject id_taken = REFUSAL(
+    451, 4, 3, 0, "the id of this message is taken: send it again");
+static const struct plan_reject not_permitted = REFUSAL(
+    550, 5, 7, 1, "this message may not be sent on to that address");
+static const struct plan_reject disk_full = REFUSAL(
+    452, 4, 3, 1, "the server's disk is full: try again later");
+static const struct plan_reject trouble = REFUSAL(
+    451, 4, 3, 0, "the server could not store the message: try again later");
+
+struct deliver *deliver_new(void)
+{
+	struct deliver *d = mem_new(struct deliver);
+
+	d->arena = arena_new();
+	d->scratch = arena_new();
+	list_init(&d->op.link);
+	return d;
+}
+
+void deliver_free(struct deliver **d)
+{
+	if (!*d)
+		return;
+	arena_free(&(*d)->arena);
+	arena_free(&(*d)->scratch);
+	mem_free(*d);
+	*d = NULL;
+}
+
+const struct plan_reject *deliver_trouble(enum lane_result result)
+{
+	return result == LANE_FULL ? &disk_full : &trouble;
+}
+
+/* ---- recipients ---- */
+
+static void refuse(struct placing *p, size_t i, const struct plan_reject *why)
+{
+	p->d->results[i].accepted = false;
+	p->d->results[i].refusal = *why;
+}
+
+static bool resolve(struct placing *p, struct str local, struct str domain, int64_t size,
+    struct directory_answer *answer)
+{
+	return !placing_failed(p,
+	    directory_resolve(p->db, p->d->directory, p->d->scratch, local, domain, size, answer));
+}
+
+static struct str address_text(struct arena *a, struct str local, struct str domain)
+{
+	uint8_t *p = arena_alloc(a, local.n + 1 + domain.n);
+
+	memcpy(p, local.p, local.n);
+	p[local.n] = '@';
+	memcpy(p + local.n + 1, domain.p, domain.n);
+	return str_of(p, local.n + 1 + domain.n);
+}
+
+static void place_outside(
+    struct placing *p, size_t i, int64_t number, struct str domain, struct str address)
+{
+	placing_queue(p, number, domain, address, &p->d->recipients[i], STR(""));
+	placing_ledger(p, number, address, LEDGER_QUEUED, 0, domain);
+}
+
+/* One of the targets of recipient i. The first has the recipient's row, the others add one. */
+static void place_target(struct placing *p, size_t i, bool first, const struct directory_target *t,
+    const struct plan_item *item)
+{
+	struct str address = first ? p->d->recipients[i].address
+				   : address_text(p->d->scratch, t->local, t->domain);
+	int64_t number = first ? (int64_t)i : (int64_t)p->d->n + p->extra;
+	struct str mailbox = STR("");
+
+	if (t->account)
+		placing_copy(p, t->account, item, &mailbox);
+	if (!first && t->account && mailbox.n == 0)
+		return; /* another recipient's row tells of this copy */
+	if (!first)
+		p->extra++;
+	if (t->account)
+		placing_ledger(p, number, address, LEDGER_MAILBOX, t->account,
+		    mailbox.n ? mailbox : STR("the copy of another recipient"));
+	else
+		place_outside(
+		    p, i, number, t->domain, address_text(p->d->scratch, t->local, t->domain));
+}
+
+static void note_left_out(struct placing *p, size_t i, size_t left_out)
+{
+	struct trace_event event = {.message = p->d->message_id,
+	    .time = p->now,
+	    .kind = TRACE_NOTICE,
+	    .recipient = (int64_t)i,
+	    .text = STR("some addresses behind this alias take no mail and were left out")};
+
+	if (left_out > 0)
+		placing_failed(p, trace_append(p->db, &event));
+}
+
+static void place_answer(struct placing *p, size_t i, const struct directory_answer *answer,
+    const struct plan_item *item)
+{
+	for (size_t k = 0; k < answer->count && p->code == DB_OK; k++)
+		place_target(p, i, k == 0, &answer->targets[k], item);
+	if (p->code == DB_OK)
+		note_left_out(p, i, answer->left_out);
+	p->d->results[i].accepted = true;
+}
+
+/* Octets that a copy of recipient i takes; its prefix is ready in p->prefix. */
+static int64_t copy_size(struct placing *p, size_t i)
+{
+	buf_clear(&p->prefix);
+	mime_trace_prefix(&p->prefix, p->d->reverse_path, p->d->recipients[i].address);
+	return p->length + (int64_t)p->prefix.n;
+}
+
+/* What recipient i is; false when he is refused. */
+static bool admit_recipient(
+    struct placing *p, size_t i, bool may_relay, struct directory_answer *answer)
+{
+	const struct deliver_recipient *r = &p->d->recipients[i];
+	const struct plan_reject *refusal;
+
+	if (!resolve(p, r->local, r->domain, copy_size(p, i), answer))
+		return false;
+	refusal = accept_refusal(answer->class, may_relay);
+	if (refusal)
+		refuse(p, i, refusal);
+	return !refusal;
+}
+
+static void do_mailbox(struct placing *p, size_t i, const struct plan_item *item)
+{
+	struct directory_answer answer;
+
+	if (!admit_recipient(p, i, p->d->may_relay, &answer))
+		return;
+	if (answer.class == ACCEPT_RELAY) /* ours when the plan was made, no more */
+		refuse(p, i, accept_refusal(ACCEPT_TROUBLE, true));
+	else
+		place_answer(p, i, &answer, item);
+}
+
+static void do_relay(struct placing *p, size_t i, const struct plan_item *item)
+{
+	const struct deliver_recipient *r = &p->d->recipients[i];
+	struct directory_answer answer;
+
+	if (!admit_recipient(p, i, p->d->may_relay, &answer))
+		return;
+	if (answer.class != ACCEPT_RELAY) { /* ours by now */
+		place_answer(p, i, &answer, NULL);
+		return;
+	}
+	place_outside(p, i, (int64_t)i, answer.targets[0].domain, r->address);
+	p->d->results[i].accepted = true;
+}
+
+static bool leads_to(const struct directory_answer *answer, struct str local, struct str domain)
+{
+	for (size_t k = 0; k < answer->count; k++) {
+		if (str_eq_i(answer->targets[k].local, local) &&
+		    str_eq_i(answer->targets[k].domain, domain))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * To another address: one the recipient's own alias leads to (then the alias is followed whole), one
+ * of ours, or, for those who may relay, any.
+ */
+static void do_redirect(struct placing *p, size_t i, const struct plan_item *item)
+{
+	struct directory_answer own, to;
+	size_t at = str_rfind(item->u.address, '@');
+	struct str local = str_sub(item->u.address, 0, at);
+	struct str domain = str_from(item->u.address, at + 1);
+
+	if (!admit_recipient(p, i, p->d->may_relay, &own))
+		return;
+	if (leads_to(&own, local, domain)) {
+		place_answer(p, i, &own, NULL);
+		return;
+	}
+	if (!resolve(p, local, domain, copy_size(p, i), &to))
+		return;
+	if (to.class == ACCEPT_LOCAL || to.class == ACCEPT_REDIRECT) {
+		place_answer(p, i, &to, NULL);
+	} else if (to.class == ACCEPT_RELAY && p->d->may_relay && local.n && domain.n) {
+		place_outside(p, i, (int64_t)i, to.targets[0].domain, item->u.address);
+		p->d->results[i].accepted = true;
+	} else {
+		refuse(p, i, &not_permitted);
+	}
+}
+
+static void do_discard(struct placing *p, size_t i, const struct plan_item *item)
+{
+	struct directory_answer answer;
+
+	if (!admit_recipient(p, i, p->d->may_relay, &answer))
+		return;
+	placing_ledger(
+	    p, (int64_t)i, p->d->recipients[i].address, LEDGER_DISCARDED, 0, item->u.reason);
+	p->d->results[i].accepted = true;
+}
+
+static void do_reject(struct placing *p, size_t i, const struct plan_item *item)
+{
+	refuse(p, i, &item->u.reject);
+}
+
+static void (*const actions[PLAN_ACTIONS])(
+    struct placing *p, size_t i, const struct plan_item *item) = {
+    [PLAN_MAILBOX] = do_mailbox,
+    [PLAN_RELAY] = do_relay,
+    [PLAN_REDIRECT] = do_redirect,
+    [PLAN_DISCARD] = do_discard,
+    [PLAN_REJECT] = do_reject,
+};
+
+/* ---- the whole ---- */
+
+struct tally {
+	size_t accepted;
+	const struct plan_reject *temporary; /* the first of each */
+	const struct plan_reject *permanent;
+};
+
+static struct tally count_results(const struct deliver *d)
+{
+	struct tally t = {0};
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct deliver_result *r = &d->results[i];
+
+		if (r->accepted)
+			t.accepted++;
+		else if (r->refusal.code < 500 && !t.temporary)
+			t.temporary = &r->refusal;
+		else if (r->refusal.code >= 500 && !t.permanent)
+			t.permanent = &r->refusal;
+	}
+	return t;
+}
+
+/* Invariant 4. */
+static void keep_refused(struct placing *p, size_t i)
+{
+	const struct deliver_recipient *r = &p->d->recipients[i];
+	struct str why = p->d->results[i].refusal.text;
+
+	if (p->d->reverse_path.n == 0) {
+		placing_ledger(p, (int64_t)i, r->address, LEDGER_DISCARDED, 0, why);
+	} else {
+		placing_queue(p, (int64_t)i, STR(""), r->address, r, why);
+		placing_ledger(p, (int64_t)i, r->address, LEDGER_QUEUED, 0, STR("to be returned"));
+	}
+	p->d->results[i].accepted = true;
+}
+
+/* Accepted or not, as a whole. */
+static bool judge(struct placing *p)
+{
+	struct deliver *d = p->d;
+	struct tally t = count_results(d);
+
+	if (t.accepted == 0 || (!d->each && t.temporary)) {
+		d->refusal = t.temporary ? *t.temporary : *t.permanent;
+		return false;
+	}
+	for (size_t i = 0; i < d->n && !d->each; i++) {
+		if (!d->results[i].accepted)
+			keep_refused(p, i);
+	}
+	return true;
+}
+
+static bool id_is_taken(struct placing *p)
+{
+	int64_t accepted;
+	enum db_code code = db_get_int(
+	    p->db, SQL_MESSAGE_ACCEPTED, DB_ARGS(db_int(p->d->message_id)), &accepted);
+
+	placing_failed(p, code == DB_ROW ? DB_OK : code);
+	return code == DB_ROW;
+}
+
+static void reset_answer(struct deliver *d)
+{
+	arena_reset(d->scratch, false);
+	memset(d->results, 0, d->n * sizeof *d->results);
+	d->accepted = d->duplicate = false;
+	d->copies = d->queued = 0;
+}
+
+static enum lane_exec take(struct placing *p)
+{
+	struct deliver *d = p->d;
+
+	d->duplicate = id_is_taken(p);
+	d->refusal = id_taken;
+	if (d->duplicate)
+		return LANE_UNDO;
+	for (size_t i = 0; i < d->n && p->code == DB_OK; i++)
+		actions[d->plan.items[i].action](p, i, &d->plan.items[i]);
+	if (p->code != DB_OK || !judge(p))
+		return LANE_UNDO;
+	placing_message(p);
+	d->accepted = p->code == DB_OK;
+	return LANE_KEEP;
+}
+
+static enum lane_exec deliver_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct deliver *d = LIST_ENTRY(op, struct deliver, op);
+	struct placing p = {.d = d, .db = db, .now = now};
+	enum lane_exec result;
+
+	reset_answer(d);
+	p.length = d->upload ? d->upload_pos.length : (int64_t)d->data.n;
+	buf_init(&p.prefix, LIMIT_PREFIX);
+	result = take(&p);
+	buf_fini(&p.prefix);
+	return p.code == DB_OK ? result : LANE_BROKEN;
+}
+
+/* ---- checking what came ---- */
+
+/* Text that a database keeps and a person reads. */
+static bool is_text(struct str s, size_t max)
+{
+	return s.n <= max && utf8_is_valid(s) && !str_has_cntrl(s);
+}
+
+static bool recipient_is_valid(const struct deliver_recipient *r)
+{
+	return r->local.n > 0 && is_text(r->local, LIMIT_SMTP_PATH) &&
+	       is_text(r->domain, LIMIT_SMTP_DOMAIN) && r->address.n > 0 &&
+	       is_text(r->address, LIMIT_SMTP_PATH) && is_text(r->orcpt, LIMIT_SMTP_PARAM);
+}
+
+static bool recipients_are_valid(const struct deliver *d)
+{
+	if (d->n < 1 || d->n > LIMIT_SMTP_RCPT_MAX || d->plan.n != d->n)
+		return false;
+	for (size_t i = 0; i < d->n; i++) {
+		if (!recipient_is_valid(&d->recipients[i]) || d->plan.items[i].recipient != i ||
+		    !plan_item_is_valid(&d->plan.items[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool envelope_is_valid(const struct deliver *d)
+{
+	return d->message_id > 0 && is_text(d->reverse_path, LIMIT_SMTP_PATH) &&
+	       is_text(d->helo, LIMIT_SMTP_DOMAIN) && is_text(d->peer, LIMIT_LOG_VALUE) &&
+	       is_text(d->protocol, LIMIT_LOG_VALUE) && is_text(d->envid, LIMIT_SMTP_PARAM);
+}
+
+static bool content_is_valid(const struct deliver *d)
+{
+	if (d->upload)
+		return d->data.n == 0 && d->upload_pos.length > 0;
+	return d->data.n > 0 && d->data.n <= LIMIT_IPC_PAYLOAD;
+}
+
+/* The thread that its references begin with, and their subject; its own when there are none. */
+static int64_t thread_of(const struct mime_thread_key *key, int64_t message_id)
+{
+	static const struct hash_key fixed = {0x74687265616420, 0x6f662061207265};
+	uint64_t parts[2] = {key->subject, key->n_refs ? key->refs[0] : key->id};
+	int64_t thread = (int64_t)(hash_bytes(&fixed, str_of(parts, sizeof parts)) & INT64_MAX);
+
+	return parts[1] && thread ? thread : message_id;
+}
+
+static struct str first_text(const struct mime_message *m, enum mime_text_field field)
+{
+	return m->n_parts && m->parts[0].envelope ? m->parts[0].envelope->text[field] : STR("");
+}
+
+/* A summary that cannot be read is left out: it can be made anew from the blob. */
+static void read_summary(struct deliver *d)
+{
+	struct mime_message m;
+	struct str id;
+
+	d->thread = d->message_id;
+	d->header_message_id = STR("");
+	if (d->summary.n > LIMIT_SUMMARY ||
+	    mime_summary_read(d->scratch, d->summary, &m) != MIME_SUMMARY_OK) {
+		d->summary = STR("");
+		return;
+	}
+	d->thread = thread_of(&m.thread, d->message_id);
+	id = trace_bare_id(first_text(&m, MIME_MESSAGE_ID));
+	if (is_text(id, LIMIT_SMTP_LINE))
+		d->header_message_id = id;
+}
+
+bool deliver_prepare(struct deliver *d)
+{
+	d->accepted = false;
+	if (!envelope_is_valid(d) || !recipients_are_valid(d) || !content_is_valid(d)) {
+		d->refusal = malformed;
+		return false;
+	}
+	read_summary(d);
+	d->results = arena_array(d->arena, d->n, sizeof *d->results);
+	d->iov = (struct iovec){(void *)(uintptr_t)d->data.p, d->data.n};
+	d->blob = (struct blob_in){.id = d->message_id, .iov = &d->iov, .niov = 1};
+	d->op.exec = deliver_exec;
+	d->op.blobs = d->upload ? NULL : &d->blob;
+	d->op.nblobs = d->upload ? 0 : 1;
+	d->op.upload = d->upload;
+	return true;
+}

@@ -1,0 +1,212 @@
+/*
+ * The rows of a delivery.
+ *
+ * 1. An account has at most one copy of a message: email (account, message id) is unique.
+ * 2. blob.refs = emails + queue rows written here.
+ * 3. A copy costs one row each of email, membership and change, and one update each of account and
+ *    mailbox; uid and modseq come from those updates.
+ */
+#include "store/deliver_place.h"
+
+#include "base/limits.h"
+#include "store/change.h"
+#include "store/mailbox.h"
+#include "store/trace.h"
+
+#define QUEUE_SHARD 0
+
+enum {
+	MESSAGE_UTF8 = 1,
+	MESSAGE_EIGHTBIT = 2,
+};
+
+bool placing_failed(struct placing *p, enum db_code code)
+{
+	if (code != DB_OK && p->code == DB_OK)
+		p->code = code;
+	return p->code != DB_OK;
+}
+
+/* The one integer; no row is a failure: what is asked for must be there. */
+static bool must_get(
+    struct placing *p, enum sql_id id, const struct db_value *args, size_t n, int64_t *value_r)
+{
+	enum db_code code = db_get_int(p->db, id, args, n, value_r);
+
+	return !placing_failed(p, code == DB_ROW ? DB_OK : code == DB_OK ? DB_ERROR : code);
+}
+
+/* The same where no row means 0. */
+static bool may_get(
+    struct placing *p, enum sql_id id, const struct db_value *args, size_t n, int64_t *value_r)
+{
+	enum db_code code;
+
+	*value_r = 0;
+	code = db_get_int(p->db, id, args, n, value_r);
+	return !placing_failed(p, code == DB_ROW ? DB_OK : code);
+}
+
+static bool exec(struct placing *p, enum sql_id id, const struct db_value *args, size_t n)
+{
+	return !placing_failed(p, db_exec(p->db, id, args, n, NULL));
+}
+
+/* ---- copies ---- */
+
+static const enum mailbox_role roles[PLAN_ROLES] = {
+    [PLAN_ROLE_INBOX] = MAILBOX_INBOX,
+    [PLAN_ROLE_JUNK] = MAILBOX_JUNK,
+    [PLAN_ROLE_ARCHIVE] = MAILBOX_ARCHIVE,
+    [PLAN_ROLE_TRASH] = MAILBOX_TRASH,
+};
+
+struct choice {
+	int64_t mailbox;
+	struct str name;
+};
+
+/* INBOX when there is no such mailbox. */
+static struct choice choose_mailbox(
+    struct placing *p, int64_t account, const struct plan_item *item)
+{
+	struct choice c = {0, STR("")};
+
+	if (item && item->u.mailbox.role == PLAN_ROLE_NAMED) {
+		c.name = item->u.mailbox.name;
+		may_get(
+		    p, SQL_MAILBOX_BY_NAME, DB_ARGS(db_int(account), db_text(c.name)), &c.mailbox);
+	} else if (item && item->u.mailbox.role != PLAN_ROLE_INBOX) {
+		enum mailbox_role role = roles[item->u.mailbox.role];
+
+		c.name = str_of_c(mailbox_role_name(role));
+		may_get(p, SQL_MAILBOX_BY_ROLE, DB_ARGS(db_int(account), db_int(role)), &c.mailbox);
+	}
+	return c.mailbox ? c : (struct choice){MAILBOX_INBOX, STR("INBOX")};
+}
+
+/* Keywords that the flags stand for [RFC 8621 4.1.1], sorted, separated by spaces. */
+static struct str keywords(uint8_t flags)
+{
+	static const struct str text[PLAN_FLAGS + 1] = {
+	    [PLAN_FLAG_SEEN] = STR_INIT("$seen"),
+	    [PLAN_FLAG_FLAGGED] = STR_INIT("$flagged"),
+	    [PLAN_FLAG_FLAGGED | PLAN_FLAG_SEEN] = STR_INIT("$flagged $seen"),
+	    [PLAN_FLAG_JUNK] = STR_INIT("$junk"),
+	    [PLAN_FLAG_JUNK | PLAN_FLAG_SEEN] = STR_INIT("$junk $seen"),
+	    [PLAN_FLAG_JUNK | PLAN_FLAG_FLAGGED] = STR_INIT("$flagged $junk"),
+	    [PLAN_FLAG_JUNK | PLAN_FLAG_FLAGGED | PLAN_FLAG_SEEN] = STR_INIT(
+		"$flagged $junk $seen"),
+	};
+
+	return text[flags & PLAN_FLAGS].n ? text[flags & PLAN_FLAGS] : STR("");
+}
+
+static void add_copy(struct placing *p, int64_t account, int64_t mailbox, struct str words)
+{
+	const struct deliver *d = p->d;
+	int64_t size = p->length + (int64_t)p->prefix.n, modseq = 0, uidnext = 0;
+
+	if (!must_get(p, SQL_ACCOUNT_CHARGE, DB_ARGS(db_int(account), db_int(size)), &modseq) ||
+	    !must_get(p, SQL_MAILBOX_PUT_IN,
+		DB_ARGS(db_int(account), db_int(mailbox), db_int(modseq), db_int(size)), &uidnext))
+		return;
+	if (!exec(p, SQL_EMAIL_ADD,
+		DB_ARGS(db_int(account), db_int(d->message_id), db_int(d->message_id),
+		    db_bytes(buf_view(&p->prefix)), db_int(d->thread), db_int(p->now), db_int(size),
+		    db_text(words), db_int(modseq), db_bytes(d->summary))))
+		return;
+	if (!exec(p, SQL_MEMBERSHIP_ADD,
+		DB_ARGS(db_int(account), db_int(mailbox), db_int(uidnext - 1),
+		    db_int(d->message_id), db_int(size), db_int(modseq))))
+		return;
+	exec(p, SQL_CHANGE_ADD,
+	    DB_ARGS(db_int(account), db_int(modseq), db_int(CHANGE_EMAIL), db_int(d->message_id),
+		db_int(CHANGE_CREATED)));
+	p->refs++;
+	p->d->copies++;
+}
+
+void placing_copy(
+    struct placing *p, int64_t account, const struct plan_item *item, struct str *mailbox_r)
+{
+	struct choice c;
+	int64_t there = 0;
+
+	*mailbox_r = STR("");
+	if (!may_get(
+		p, SQL_EMAIL_MODSEQ, DB_ARGS(db_int(account), db_int(p->d->message_id)), &there) ||
+	    there)
+		return;
+	c = choose_mailbox(p, account, item);
+	if (p->code != DB_OK)
+		return;
+	add_copy(p, account, c.mailbox, item ? keywords(item->u.mailbox.flags) : STR(""));
+	*mailbox_r = c.name;
+}
+
+/* ---- queue and ledger ---- */
+
+void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
+    const struct deliver_recipient *from, struct str last_reply)
+{
+	if (p->code != DB_OK)
+		return;
+	if (!str_eq(domain, p->destination) || domain.n == 0)
+		exec(p, SQL_DESTINATION_ADD, DB_ARGS(db_int(QUEUE_SHARD), db_text(domain)));
+	p->destination = domain;
+	exec(p, SQL_QUEUE_ADD,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(p->d->message_id), db_int(number), db_text(domain),
+		db_text(address), db_int(p->now), db_int(from->notify), db_text(from->orcpt),
+		db_text(last_reply)));
+	p->refs++;
+	p->d->queued++;
+}
+
+void placing_ledger(struct placing *p, int64_t number, struct str address, enum ledger_state state,
+    int64_t account, struct str detail)
+{
+	struct ledger_row row = {p->d->message_id, number, address, state, account, detail, p->now};
+
+	if (p->code != DB_OK)
+		return;
+	placing_failed(p, ledger_add(p->db, &row));
+	p->rows++;
+}
+
+/* ---- the message ---- */
+
+static struct blob_pos position(const struct deliver *d)
+{
+	return d->upload ? d->upload_pos : d->blob.pos;
+}
+
+static void add_blob(struct placing *p)
+{
+	struct blob_pos pos = position(p->d);
+
+	if (p->refs == 0) /* discarded by all: its bytes have no owner */
+		return;
+	exec(p, SQL_BLOB_ADD,
+	    DB_ARGS(db_int(p->d->message_id), db_int(pos.pack), db_int(pos.offset),
+		db_int(pos.length), db_int(p->refs)));
+}
+
+void placing_message(struct placing *p)
+{
+	const struct deliver *d = p->d;
+	int64_t flags = (d->utf8 ? MESSAGE_UTF8 : 0) | (d->eightbit ? MESSAGE_EIGHTBIT : 0);
+
+	if (p->code != DB_OK)
+		return;
+	add_blob(p);
+	if (p->code != DB_OK ||
+	    !exec(p, SQL_MESSAGE_ADD,
+		DB_ARGS(db_int(d->message_id), db_int(p->now), db_text(d->reverse_path),
+		    db_text(d->peer), db_text(d->helo), db_text(d->protocol), db_int(d->account),
+		    db_int(p->length), db_int(p->refs ? d->message_id : 0), db_int(p->rows),
+		    db_text(d->header_message_id), db_text(d->envid), db_int(d->ret),
+		    db_int(flags))))
+		return;
+	placing_failed(p, trace_index_late(p->db, d->message_id));
+}

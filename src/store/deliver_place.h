@@ -1,0 +1,43 @@
+/* Inside of a delivery: the rows of one copy, one queue entry, one ledger entry. For deliver.c. */
+#ifndef STORE_DELIVER_PLACE_H
+#define STORE_DELIVER_PLACE_H
+
+#include "store/deliver.h"
+#include "store/ledger.h"
+
+/* One run of the request; begun anew when the lane runs it again. */
+struct placing {
+	struct deliver *d;
+	struct db *db;
+	int64_t now;
+	int64_t length;         /* octets of the blob */
+	struct buf prefix;      /* of the recipient at hand */
+	int64_t rows;           /* ledger rows written */
+	int64_t extra;          /* of them, for addresses that an alias added */
+	int64_t refs;           /* emails and queue rows that hold the blob */
+	struct str destination; /* of the last queue row: its destination row is there */
+	enum db_code code; /* the first failure of the database; every step after it does nothing */
+};
+
+/* Remembers the failure; true when there is one by now. */
+bool placing_failed(struct placing *p, enum db_code code);
+
+/*
+ * The copy of an account, in the mailbox that item (PLAN_MAILBOX; NULL: INBOX) names; nothing when
+ * the account has one already. *mailbox_r: the name of the new copy's mailbox, empty without one.
+ */
+void placing_copy(
+    struct placing *p, int64_t account, const struct plan_item *item, struct str *mailbox_r);
+
+/* A queue row for recipient number; last_reply: why it is to be bounced, else empty. */
+void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
+    const struct deliver_recipient *from, struct str last_reply);
+
+/* A ledger row. */
+void placing_ledger(struct placing *p, int64_t number, struct str address, enum ledger_state state,
+    int64_t account, struct str detail);
+
+/* The message, its blob, and what makes it findable. The last rows. */
+void placing_message(struct placing *p);
+
+#endif

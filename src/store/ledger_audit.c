@@ -1,0 +1,199 @@
+/*
+ * The audit: days folded into sums, then messages in the order of their ids, then accounts. Each
+ * message is held against its ledger rows, these against the rows they speak of.
+ */
+#include "store/ledger.h"
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/mem.h"
+
+enum stage {
+	STAGE_DAYS,
+	STAGE_MESSAGES,
+	STAGE_ACCOUNTS,
+};
+
+static const char *const fault_texts[LEDGER_FAULTS] = {
+    [LEDGER_COUNT] = "the ledger has not one row for each accepted recipient",
+    [LEDGER_NO_MESSAGE] = "the ledger has rows of a message that is not there",
+    [LEDGER_NO_EMAIL] = "is in a mailbox, says the ledger; the copy is not there",
+    [LEDGER_NO_QUEUE] = "is queued, says the ledger; the queue row is not there",
+    [LEDGER_TWO_STATES] = "is settled, says the ledger; it is still in the queue",
+    [LEDGER_NO_BLOB] = "the content is not there",
+    [LEDGER_MAILBOX_COUNTS] = "the counters of a mailbox differ from what is in it",
+    [LEDGER_ACCOUNT_COUNTS] = "the usage counted differs from what is in the mailboxes",
+};
+
+const char *ledger_fault_text(enum ledger_fault fault)
+{
+	MUST((size_t)fault < LEDGER_FAULTS);
+	return fault_texts[fault];
+}
+
+static void find(struct ledger_audit *a, struct ledger_finding finding)
+{
+	a->findings++;
+	if (a->on_finding)
+		a->on_finding(a->ctx, &finding);
+}
+
+static void find_if(
+    bool condition, struct ledger_audit *a, struct ledger_finding finding, enum ledger_fault fault)
+{
+	finding.fault = fault;
+	if (condition)
+		find(a, finding);
+}
+
+/* ---- days ---- */
+
+static void end_day(struct ledger_audit *a)
+{
+	if (a->day.messages > 0 && a->on_day)
+		a->on_day(a->ctx, &a->day);
+	a->total.messages += a->day.messages;
+	a->total.accepted += a->day.accepted;
+	for (int i = 0; i < LEDGER_STATES; i++)
+		a->total.in[i] += a->day.in[i];
+	a->day = (struct ledger_day){0};
+}
+
+static void begin_day(struct ledger_audit *a, int64_t day)
+{
+	if (a->day.day != day * DAY_MS)
+		end_day(a);
+	a->day.day = day * DAY_MS;
+}
+
+static enum db_code read_days(struct db *db, struct ledger_audit *a)
+{
+	struct db_query *q = db_begin_query(db, SQL_LEDGER_DAYS, DB_NO_ARGS);
+
+	while (db_step(q) == DB_ROW) {
+		begin_day(a, db_col_int(q, 0));
+		a->day.messages += db_col_int(q, 1);
+		a->day.accepted += db_col_int(q, 2);
+		for (int i = LEDGER_MAILBOX; i < LEDGER_QUEUED; i++)
+			a->day.in[i] += db_col_int(q, 3 + i);
+	}
+	a->stage = STAGE_MESSAGES;
+	return db_end(q);
+}
+
+/* ---- messages ---- */
+
+/* One ledger row against the rows it speaks of; columns as AUDIT_LEDGER. */
+static void check_row(struct ledger_audit *a, int64_t message, struct db_query *q)
+{
+	struct ledger_finding f = {0, message, db_col_int(q, 0), db_col_int(q, 2)};
+	int64_t state = db_col_int(q, 1);
+	bool purged = db_col_int(q, 3) != 0;
+	bool email = db_col_int(q, 4) != 0, queue = db_col_int(q, 5) != 0;
+	bool blob = db_col_int(q, 6) != 0;
+
+	if (state >= 0 && state < LEDGER_STATES)
+		a->day.in[state]++;
+	find_if(state == LEDGER_MAILBOX && !purged && !email, a, f, LEDGER_NO_EMAIL);
+	find_if(state == LEDGER_QUEUED && !queue, a, f, LEDGER_NO_QUEUE);
+	find_if(state != LEDGER_QUEUED && queue, a, f, LEDGER_TWO_STATES);
+	find_if((email || queue) && !blob, a, f, LEDGER_NO_BLOB);
+}
+
+static enum db_code check_message(
+    struct db *db, struct ledger_audit *a, int64_t message, int64_t recipients)
+{
+	struct db_query *q = db_begin_query(db, SQL_AUDIT_LEDGER, DB_ARGS(db_int(message)));
+	int64_t rows = 0;
+
+	begin_day(a, id_time(message) / DAY_MS);
+	a->day.messages++;
+	a->day.accepted += recipients;
+	for (; db_step(q) == DB_ROW; rows++)
+		check_row(a, message, q);
+	if (rows != recipients)
+		find(a, (struct ledger_finding){LEDGER_COUNT, message, -1, 0});
+	return db_end(q);
+}
+
+/* Ledger rows of ids behind `from` up to `to` that belong to no message. */
+static enum db_code check_strays(struct db *db, struct ledger_audit *a, int64_t from, int64_t to)
+{
+	struct db_query *q = db_begin_query(
+	    db, SQL_AUDIT_STRAYS, DB_ARGS(db_int(from), db_int(to)));
+
+	while (db_step(q) == DB_ROW)
+		find(a, (struct ledger_finding){LEDGER_NO_MESSAGE, db_col_int(q, 0), -1, 0});
+	return db_end(q);
+}
+
+static enum db_code check_messages(struct db *db, struct ledger_audit *a, int64_t max)
+{
+	struct db_query *q = db_begin_query(
+	    db, SQL_AUDIT_MESSAGES, DB_ARGS(db_int(a->message), db_int(max)));
+	int64_t from = a->message, rows = 0;
+	enum db_code code = DB_OK, end;
+
+	for (; code == DB_OK && db_step(q) == DB_ROW; rows++) {
+		a->message = db_col_int(q, 0);
+		code = check_message(db, a, a->message, db_col_int(q, 1));
+	}
+	end = db_end(q);
+	code = code == DB_OK ? end : code;
+	if (code != DB_OK)
+		return code;
+	if (rows == max)
+		return check_strays(db, a, from, a->message);
+	end_day(a);
+	a->stage = STAGE_ACCOUNTS;
+	return check_strays(db, a, from, INT64_MAX);
+}
+
+/* ---- accounts ---- */
+
+static enum db_code check_account(
+    struct db *db, struct ledger_audit *a, int64_t account, int64_t messages, int64_t octets)
+{
+	struct db_query *q = db_begin_query(db, SQL_AUDIT_MAILBOXES, DB_ARGS(db_int(account)));
+
+	while (db_step(q) == DB_ROW) {
+		messages -= db_col_int(q, 2);
+		octets -= db_col_int(q, 3);
+		if (db_col_int(q, 0) != db_col_int(q, 2) || db_col_int(q, 1) != db_col_int(q, 3))
+			find(a, (struct ledger_finding){LEDGER_MAILBOX_COUNTS, 0, -1, account});
+	}
+	if (messages != 0 || octets != 0)
+		find(a, (struct ledger_finding){LEDGER_ACCOUNT_COUNTS, 0, -1, account});
+	return db_end(q);
+}
+
+static enum db_code check_accounts(struct db *db, struct ledger_audit *a, int64_t max)
+{
+	struct db_query *q = db_begin_query(
+	    db, SQL_AUDIT_ACCOUNTS, DB_ARGS(db_int(a->account), db_int(max)));
+	int64_t rows = 0;
+	enum db_code code = DB_OK, end;
+
+	for (; code == DB_OK && db_step(q) == DB_ROW; rows++) {
+		a->account = db_col_int(q, 0);
+		code = check_account(db, a, a->account, db_col_int(q, 1), db_col_int(q, 2));
+	}
+	end = db_end(q);
+	a->complete = code == DB_OK && end == DB_OK && rows < max;
+	return code == DB_OK ? end : code;
+}
+
+enum db_code ledger_audit_step(struct db *db, struct ledger_audit *a, int64_t max)
+{
+	MUST(max > 0 && !a->complete);
+	switch ((enum stage)a->stage) {
+	case STAGE_DAYS:
+		return read_days(db, a);
+	case STAGE_MESSAGES:
+		return check_messages(db, a, max);
+	case STAGE_ACCOUNTS:
+		return check_accounts(db, a, max);
+	}
+	MUST(!"a stage");
+	return DB_ERROR;
+}

@@ -1,0 +1,242 @@
+/*
+ * Housekeeping, a slice a commit. A slice does one task as far as LIMIT_SLICE_ROWS allow; the next
+ * slice looks at the next task.
+ *
+ * 1. A blob's row goes with its last reference, in the same commit.
+ * 2. The file of a single pack is removed only after the commit that deleted its row: the next slice
+ *    does so, when it finds the row gone. A crash in between leaves a file that recovery removes.
+ */
+#include "store/maintain.h"
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "store/trace.h"
+
+#define ROWS_PER_COPY 7 /* membership, email, ledger, blob, pack, index entries */
+#define COPIES        (LIMIT_SLICE_ROWS / ROWS_PER_COPY)
+
+struct slice {
+	struct maintain *m;
+	struct db *db;
+	int64_t now;
+	enum db_code code;
+};
+
+static bool failed(struct slice *s, enum db_code code)
+{
+	if (code != DB_OK && code != DB_ROW && s->code == DB_OK)
+		s->code = code;
+	return s->code != DB_OK;
+}
+
+static void exec(struct slice *s, enum sql_id id, const struct db_value *args, size_t n)
+{
+	int64_t changes = 0;
+
+	if (s->code == DB_OK && !failed(s, db_exec(s->db, id, args, n, &changes)))
+		s->m->rows += changes;
+}
+
+/* The integer of the row that was changed or read; false when there was none. */
+static bool get(
+    struct slice *s, enum sql_id id, const struct db_value *args, size_t n, int64_t *value_r)
+{
+	enum db_code code;
+
+	if (s->code != DB_OK)
+		return false;
+	code = db_get_int(s->db, id, args, n, value_r);
+	failed(s, code);
+	return code == DB_ROW;
+}
+
+/* ---- blobs ---- */
+
+static void drop_single(struct slice *s, int64_t pack)
+{
+	int64_t single;
+
+	if (!get(s, SQL_PACK_SINGLE, DB_ARGS(db_int(pack)), &single))
+		return;
+	MUST(s->m->ndropped < LIMIT_SLICE_ROWS);
+	s->m->dropped[s->m->ndropped++] = pack;
+	exec(s, SQL_PACK_DELETE, DB_ARGS(db_int(pack)));
+}
+
+static void unref_blob(struct slice *s, int64_t blob)
+{
+	int64_t refs, pack;
+
+	if (!get(s, SQL_BLOB_UNREF, DB_ARGS(db_int(blob)), &refs))
+		return;
+	s->m->rows++;
+	if (refs > 0 || !get(s, SQL_BLOB_DELETE, DB_ARGS(db_int(blob)), &pack))
+		return;
+	s->m->rows++;
+	drop_single(s, pack);
+}
+
+/* Invariant 2. A pack whose row came back, its commit having failed, stays. */
+static void remove_dropped_files(struct slice *s)
+{
+	struct maintain *m = s->m;
+	int64_t single;
+
+	for (size_t i = 0; i < m->ndropped; i++) {
+		if (!get(s, SQL_PACK_SINGLE, DB_ARGS(db_int(m->dropped[i])), &single) &&
+		    s->code == DB_OK)
+			blob_drop_pack(m->cfg.blobs, m->dropped[i], NULL);
+	}
+	m->ndropped = 0;
+}
+
+/* ---- copies ---- */
+
+struct copy {
+	int64_t account, mailbox, uid, email;
+};
+
+static void purge_copy(struct slice *s, const struct copy *c)
+{
+	int64_t links, blob;
+
+	exec(s, SQL_MEMBERSHIP_DELETE,
+	    DB_ARGS(db_int(c->account), db_int(c->mailbox), db_int(c->uid)));
+	if (!get(s, SQL_EMAIL_UNLINK, DB_ARGS(db_int(c->account), db_int(c->email)), &links))
+		return;
+	s->m->rows++;
+	if (links > 0 ||
+	    !get(s, SQL_EMAIL_DELETE, DB_ARGS(db_int(c->account), db_int(c->email)), &blob))
+		return;
+	exec(s, SQL_LEDGER_PURGED, DB_ARGS(db_int(c->email), db_int(c->account), db_int(s->now)));
+	unref_blob(s, blob);
+}
+
+/* The copies that a query names, at most COPIES; true when there were as many. */
+static bool purge_copies(struct slice *s, enum sql_id id, int64_t arg)
+{
+	struct copy copies[COPIES];
+	struct db_query *q = db_begin_query(s->db, id, DB_ARGS(db_int(arg), db_int(COPIES)));
+	size_t n = 0;
+
+	for (; n < COPIES && db_step(q) == DB_ROW; n++)
+		copies[n] = (struct copy){
+		    db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2), db_col_int(q, 3)};
+	failed(s, db_end(q));
+	for (size_t i = 0; i < n && s->code == DB_OK; i++)
+		purge_copy(s, &copies[i]);
+	return n == COPIES;
+}
+
+static void purge_expunged(struct slice *s)
+{
+	s->m->more = purge_copies(s, SQL_PURGE_EXPUNGED, s->now - s->m->cfg.undelete_ms);
+}
+
+/* ---- removed accounts ---- */
+
+/* Some of the change feed; true while there is any. */
+static bool purge_changes(struct slice *s, int64_t account)
+{
+	int64_t first;
+
+	if (!get(s, SQL_CHANGE_FIRST, DB_ARGS(db_int(account)), &first))
+		return false;
+	exec(s, SQL_CHANGE_DELETE, DB_ARGS(db_int(account), db_int(first + LIMIT_SLICE_ROWS)));
+	return true;
+}
+
+static void purge_accounts(struct slice *s)
+{
+	int64_t account;
+
+	if (!get(s, SQL_ACCOUNT_REMOVED, DB_NO_ARGS, &account))
+		return;
+	s->m->more = true;
+	if (purge_copies(s, SQL_PURGE_ACCOUNT, account) || purge_changes(s, account))
+		return;
+	exec(s, SQL_MAILBOX_DELETE_ALL, DB_ARGS(db_int(account)));
+	exec(s, SQL_ACCOUNT_DELETE, DB_ARGS(db_int(account)));
+}
+
+/* ---- history ---- */
+
+static void unref_dialogues(struct slice *s, int64_t message)
+{
+	struct db_query *q = db_begin_query(s->db, SQL_TRACE_DIALOGUES, DB_ARGS(db_int(message)));
+
+	while (s->code == DB_OK && db_step(q) == DB_ROW)
+		unref_blob(s, db_col_int(q, 0));
+	failed(s, db_end(q));
+}
+
+/* A message's rows become part of its day's sums. */
+static void fold_message(struct slice *s, int64_t message)
+{
+	exec(s, SQL_FOLD_DAY, DB_ARGS(db_int(id_time(message) / DAY_MS), db_int(message)));
+	if (s->code == DB_OK)
+		failed(s, trace_index_drop(s->db, message));
+	unref_dialogues(s, message);
+	exec(s, SQL_TRACE_DELETE, DB_ARGS(db_int(message)));
+	exec(s, SQL_LEDGER_DELETE, DB_ARGS(db_int(message)));
+	exec(s, SQL_MESSAGE_DELETE, DB_ARGS(db_int(message)));
+}
+
+static void fold_history(struct slice *s)
+{
+	int64_t message = 0, before = s->now - s->m->cfg.history_ms;
+
+	while (s->code == DB_OK && s->m->rows < LIMIT_SLICE_ROWS) {
+		if (!get(s, SQL_FOLD_NEXT, DB_ARGS(db_int(message)), &message) ||
+		    id_time(message) >= before)
+			return;
+		fold_message(s, message);
+	}
+	s->m->more = true;
+}
+
+static void index_trace(struct slice *s)
+{
+	failed(s, trace_index_slice(s->db, &s->m->rows, &s->m->more));
+}
+
+/* ---- the slice ---- */
+
+static void (*const tasks[MAINTAIN_TASKS])(struct slice *s) = {
+    purge_expunged,
+    purge_accounts,
+    fold_history,
+    index_trace,
+};
+
+static enum lane_exec maintain_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct maintain *m = LIST_ENTRY(op, struct maintain, op);
+	struct slice s = {.m = m, .db = db, .now = now};
+
+	m->rows = 0;
+	m->more = false;
+	remove_dropped_files(&s);
+	/* the first task, from where the last slice ended, that finds something to do */
+	for (unsigned i = 0; i < MAINTAIN_TASKS && s.code == DB_OK && m->rows == 0; i++) {
+		m->more = false;
+		tasks[m->task % MAINTAIN_TASKS](&s);
+		m->task++;
+	}
+	if (m->rows > 0)
+		m->more = true; /* the other tasks were not looked at */
+	if (s.code != DB_OK)
+		return LANE_BROKEN;
+	return m->rows > 0 ? LANE_KEEP : LANE_UNDO;
+}
+
+void maintain_init(struct maintain *m, const struct maintain_config *cfg)
+{
+	memset(m, 0, sizeof *m);
+	m->cfg = *cfg;
+	list_init(&m->op.link);
+	m->op.exec = maintain_exec;
+	m->op.frees = true;
+}

@@ -1,0 +1,283 @@
+/*
+ * Opening and closing of the whole store, in the one order that is right: lock, database, packs,
+ * writer, readers, passwords; and back. Offline the lane has no thread of its own and every request
+ * is done when the call returns.
+ */
+#include "store/store.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/recover.h"
+
+#define ROOM_CHECK_MS SECOND_MS
+
+struct store_config store_defaults(enum store_mode mode)
+{
+	return (struct store_config){
+	    .mode = mode,
+	    .directory = {.separator = '+'},
+	    .admit = {.total = 10000,
+		.per_address = 50,
+		.per_network = 200,
+		.rate = 0,
+		.auth_failures = 10,
+		.ban_ms = 10 * MINUTE_MS},
+	    .sessions_max = 20000,
+	    .readers = 2,
+	    .undelete_ms = 14 * DAY_MS,
+	    .history_ms = 90 * DAY_MS,
+	    .min_free = (int64_t)(256 * MIB),
+	};
+}
+
+/* ---- the database ---- */
+
+static bool has_schema(struct db *db)
+{
+	int64_t value;
+
+	return db_get_int(db, SQL_META_GET, DB_ARGS(db_text(STR("account"))), &value) == DB_ROW;
+}
+
+static enum db_code create_schema(struct db *db)
+{
+	struct buf script;
+	enum db_code code = db_begin(db);
+
+	buf_init(&script, MIB);
+	sql_schema_sqlite(&script, sql_schema());
+	if (code == DB_OK)
+		code = db_script(db, buf_cstr(&script));
+	if (code == DB_OK)
+		code = db_set_version(db, sql_schema()->version);
+	if (code == DB_OK)
+		code = db_commit(db);
+	db_rollback(db);
+	buf_fini(&script);
+	return code;
+}
+
+/* The writer, its schema made when it is new: also after a crash between the two. */
+static bool open_database(struct db **db_r, struct err *e)
+{
+	if (db_open(DATADIR_DB, DB_WRITER, db_r, e) != DB_OK)
+		return false;
+	if (has_schema(*db_r) || create_schema(*db_r) == DB_OK)
+		return true;
+	err_set(e, "cannot make the database: %s", db_error(*db_r));
+	db_close(db_r);
+	return false;
+}
+
+/* ---- opening ---- */
+
+/* In the lane's thread. */
+static bool make_room(void *ctx)
+{
+	struct store *s = ctx;
+	bool made;
+
+	pthread_mutex_lock(&s->room_lock);
+	made = datadir_release_reserve(&s->dir);
+	pthread_mutex_unlock(&s->room_lock);
+	return made;
+}
+
+static bool open_lane(struct store *s, int64_t sequence, struct err *e)
+{
+	struct lane_thread_config cfg = {
+	    .lane = {.db = s->db,
+		.blobs = s->blobs,
+		.sequence = sequence,
+		.make_room = make_room,
+		.ctx = s},
+	    .wake = s->cfg.wake,
+	    .wake_ctx = s->cfg.wake_ctx,
+	};
+
+	if (s->cfg.mode == STORE_SERVER)
+		s->lane_thread = lane_thread_new(&cfg, e);
+	else
+		s->lane = lane_new(&cfg.lane);
+	return s->lane_thread || s->lane;
+}
+
+static bool open_readers(struct store *s, struct err *e)
+{
+	struct reader_pool_config readers = {.db_name = DATADIR_DB,
+	    .threads = s->cfg.readers,
+	    .wake = s->cfg.wake,
+	    .wake_ctx = s->cfg.wake_ctx};
+	struct password_config passwords = {.queue_total = 1000,
+	    .queue_per_network = 50,
+	    .cache_entries = 10000,
+	    .cache_ms = HOUR_MS,
+	    .wake = s->cfg.wake,
+	    .wake_ctx = s->cfg.wake_ctx};
+
+	if (s->cfg.mode == STORE_OFFLINE)
+		return true;
+	s->readers = reader_pool_new(&readers, e);
+	if (!s->readers)
+		return false;
+	s->passwords = password_new(&passwords);
+	if (!s->passwords)
+		err_set(e, "cannot start the thread that checks passwords");
+	return s->passwords != NULL;
+}
+
+static bool open_all(struct store *s, struct err *e)
+{
+	struct pack_config packs = {
+	    .fs = &s->dir.fs, .dir = DATADIR_PACKS, .pack_size = s->cfg.pack_size};
+	int64_t sequence;
+
+	return open_database(&s->db, e) && recover_packs(s->db, &packs, &s->blobs, &sequence, e) &&
+	       open_lane(s, sequence, e) && open_readers(s, e);
+}
+
+struct store *store_open(
+    const char *path, const struct store_config *cfg, enum datadir_code *code_r, struct err *e)
+{
+	struct store *s = mem_new(struct store);
+
+	s->cfg = *cfg;
+	*code_r = DATADIR_FAILED;
+	if (sodium_init() >= 0)
+		*code_r = datadir_open(path, &s->dir, e);
+	if (*code_r != DATADIR_OK) {
+		mem_free(s);
+		return NULL;
+	}
+	pthread_mutex_init(&s->room_lock, NULL);
+	s->admit = admit_new(&s->cfg.admit);
+	session_table_init(&s->sessions, s->cfg.sessions_max);
+	if (open_all(s, e))
+		return s;
+	*code_r = DATADIR_FAILED;
+	store_close(&s);
+	return NULL;
+}
+
+void store_close(struct store **sp)
+{
+	struct store *s = *sp;
+
+	if (!s)
+		return;
+	password_free(&s->passwords);
+	reader_pool_stop(&s->readers);
+	lane_thread_stop(&s->lane_thread);
+	lane_free(&s->lane);
+	session_table_fini(&s->sessions);
+	admit_free(&s->admit);
+	blob_store_free(&s->blobs);
+	db_close(&s->db);
+	pthread_mutex_destroy(&s->room_lock);
+	datadir_close(&s->dir);
+	mem_free(s);
+	*sp = NULL;
+}
+
+/* Opens it once, so that everything is there. */
+static enum datadir_code complete(const char *path, struct err *e)
+{
+	struct store_config cfg = store_defaults(STORE_OFFLINE);
+	enum datadir_code code;
+	struct store *s = store_open(path, &cfg, &code, e);
+
+	store_close(&s);
+	return code;
+}
+
+enum datadir_code store_create(const char *path, struct err *e)
+{
+	int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum datadir_code code = datadir_create(path, e);
+
+	if (code == DATADIR_OK)
+		code = complete(path, e);
+	if (here >= 0 && fchdir(here) != 0 && code == DATADIR_OK) {
+		err_set(e, "cannot go back to the directory the command was called in");
+		code = DATADIR_FAILED;
+	}
+	if (here >= 0)
+		close(here);
+	return code;
+}
+
+/* ---- requests ---- */
+
+void store_write(struct store *s, struct lane_op *op)
+{
+	if (s->lane_thread)
+		lane_thread_submit(s->lane_thread, op);
+	else
+		lane_run_one(s->lane, op, clock_now());
+}
+
+void store_read(struct store *s, struct reader_op *op)
+{
+	if (s->readers) {
+		reader_pool_submit(s->readers, op);
+		return;
+	}
+	reader_run(op, s->db);
+	op->done(op);
+}
+
+/* On the caller's thread. */
+static void work_now(struct password_job *job)
+{
+	struct str password = str_of(job->password, job->password_n);
+
+	if (job->kind == PASSWORD_HASH)
+		job->result = password_hash(password, job->hash) ? PASSWORD_GOOD : PASSWORD_BUSY;
+	else
+		job->result = job->hash[0] && password_verify(job->hash, password) ? PASSWORD_GOOD
+										   : PASSWORD_BAD;
+	password_job_wipe(job);
+}
+
+bool store_password(struct store *s, struct password_job *job)
+{
+	if (s->passwords)
+		return password_submit(s->passwords, job, clock_mono());
+	work_now(job);
+	return true;
+}
+
+void store_reap(struct store *s)
+{
+	if (s->lane_thread)
+		lane_thread_reap(s->lane_thread);
+	if (s->readers)
+		reader_pool_reap(s->readers);
+	if (s->passwords)
+		password_collect(s->passwords, clock_mono());
+}
+
+bool store_is_accepting(struct store *s)
+{
+	int64_t now = clock_mono();
+
+	if (s->room_checked && now - s->room_checked < ROOM_CHECK_MS)
+		return s->accepting;
+	pthread_mutex_lock(&s->room_lock);
+	s->accepting = datadir_room(&s->dir, s->cfg.min_free) == DATADIR_ACCEPTING;
+	pthread_mutex_unlock(&s->room_lock);
+	s->room_checked = now;
+	return s->accepting;
+}
+
+void store_lane_stats(struct store *s, struct lane_stats *stats_r)
+{
+	if (s->lane_thread)
+		lane_thread_stats(s->lane_thread, stats_r);
+	else
+		lane_stats(s->lane, stats_r);
+}
