@@ -1,0 +1,49 @@
+/*
+ * Failures on demand: a file layer and a hook under the database that count their calls together
+ * and make the n-th of a kind fail, once or from then on.
+ */
+#ifndef TESTS_FAULT_H
+#define TESTS_FAULT_H
+
+#include "store/db_vfs.h"
+#include "store/fsio.h"
+
+enum fault_kind {
+	FAULT_NONE,
+	FAULT_ANY, /* any call that changes something */
+	FAULT_FS_OPEN,
+	FAULT_FS_WRITE,
+	FAULT_FS_SHORT, /* a write that takes only half of the bytes; no failure */
+	FAULT_FS_READ,
+	FAULT_FS_SYNC,
+	FAULT_FS_SYNC_DIR,
+	FAULT_FS_ALLOCATE,
+	FAULT_FS_LINK,
+	FAULT_DB_WRITE,
+	FAULT_DB_SYNC,
+	FAULT_DB_SHM,
+	FAULT_KINDS
+};
+
+struct fault {
+	struct fsio fs; /* give this to the code under test */
+	struct fsio real;
+	enum fault_kind kind;
+	int64_t at;    /* the call that fails, from 1 */
+	bool lasting;  /* every later one too */
+	bool full;     /* as a full disk, else as an I/O error */
+	int64_t fired; /* how many failed */
+	int64_t seen;  /* calls of kind so far */
+	int64_t calls[FAULT_KINDS];
+};
+
+/* Over the current directory, nothing failing; hooks the database. One at a time. */
+void fault_init(struct fault *f);
+
+/* Lets the n-th call of kind fail from here on. */
+void fault_set(struct fault *f, enum fault_kind kind, int64_t n, bool lasting, bool full);
+
+/* Unhooks; closes what it opened. */
+void fault_fini(struct fault *f);
+
+#endif

@@ -1,0 +1,369 @@
+/* The database behind its interface: identity, values, classes of failure, log and readers. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "fault.h"
+#include "scratch.h"
+#include "store/db.h"
+
+#include <sqlite3.h>
+#include <unistd.h>
+
+static struct db *writer;
+
+static void must_open(enum db_role role, struct db **db)
+{
+	struct err e = {""};
+
+	if (db_open("store.db", role, db, &e) != DB_OK)
+		fail_msg("%s", e.text);
+}
+
+static int setup(void **state)
+{
+	scratch_enter();
+	writer = scratch_db();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	db_close(&writer);
+	scratch_leave();
+	return 0;
+}
+
+static enum db_code add_domain(struct db *db, const char *name, int64_t created)
+{
+	return db_exec(db, SQL_DOMAIN_ADD, DB_ARGS(db_text(str_of_c(name)), db_int(created)), NULL);
+}
+
+/* DB_ROW with *created_r, or DB_OK when there is none. */
+static enum db_code get_domain(struct db *db, const char *name, int64_t *created_r)
+{
+	return db_get_int(db, SQL_DOMAIN_GET, DB_ARGS(db_text(str_of_c(name))), created_r);
+}
+
+static void test_every_statement_prepares(void **state)
+{
+	if (db_prepare_all(writer) != DB_OK)
+		fail_msg("%s", db_error(writer));
+}
+
+static void test_settings(void **state)
+{
+	static const struct {
+		const char *pragma;
+		const char *value;
+	} want[] = {
+	    {"PRAGMA journal_mode", "wal"},
+	    {"PRAGMA auto_vacuum", "2"},
+	    {"PRAGMA page_size", "4096"},
+	    {"PRAGMA application_id", "1196902740"},
+	};
+	sqlite3 *raw;
+
+	assert_int_equal(sqlite3_open("store.db", &raw), SQLITE_OK);
+	for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+		sqlite3_stmt *s;
+
+		assert_int_equal(sqlite3_prepare_v2(raw, want[i].pragma, -1, &s, NULL), SQLITE_OK);
+		assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+		assert_string_equal((const char *)sqlite3_column_text(s, 0), want[i].value);
+		sqlite3_finalize(s);
+	}
+	sqlite3_close(raw);
+}
+
+static void test_values(void **state)
+{
+	int64_t created = 5, pack = 0;
+	uint8_t bytes[] = {'a', 0, 'b', 255};
+	struct db_query *q;
+
+	assert_int_equal(get_domain(writer, "x.test", &created), DB_OK);
+	assert_int_equal(created, 5);
+	assert_int_equal(add_domain(writer, "x.test", INT64_MIN), DB_OK);
+	assert_int_equal(get_domain(writer, "x.test", &created), DB_ROW);
+	assert_true(created == INT64_MIN);
+	/* the empty text is no NULL */
+	assert_int_equal(add_domain(writer, "", 1), DB_OK);
+	assert_int_equal(get_domain(writer, "", &created), DB_ROW);
+	/* octets pass unchanged */
+	assert_int_equal(db_exec(writer, SQL_PACK_PUT,
+			     DB_ARGS(db_int(1), db_int(2), db_int(0), db_int(3), db_int(4)), NULL),
+	    DB_OK);
+	q = db_begin_query(writer, SQL_PACK_LIST, DB_NO_ARGS);
+	assert_int_equal(db_step(q), DB_ROW);
+	assert_int_equal(db_col_int(q, 0), 1);
+	assert_int_equal(db_col_int(q, 1), 2);
+	assert_false(db_col_is_null(q, 1));
+	assert_int_equal(db_col_int(q, 3), 3);
+	assert_int_equal(db_step(q), DB_OK);
+	assert_int_equal(db_step(q), DB_OK); /* and does not begin anew */
+	assert_int_equal(db_end(q), DB_OK);
+	assert_int_equal(db_get_int(writer, SQL_PACK_LIST, DB_NO_ARGS, &pack), DB_ROW);
+	assert_int_equal(pack, 1);
+	assert_int_equal(db_exec(writer, SQL_DOMAIN_ADD,
+			     DB_ARGS(db_text(str_of(bytes, sizeof bytes)), db_int(1)), NULL),
+	    DB_OK);
+	assert_int_equal(db_get_int(writer, SQL_DOMAIN_GET,
+			     DB_ARGS(db_text(str_of(bytes, sizeof bytes))), &created),
+	    DB_ROW);
+}
+
+/* $2 stands before $1 in some statements: SQLite would number it first. */
+static void test_parameters_by_name(void **state)
+{
+	int64_t changes = 0, value = 0;
+
+	assert_int_equal(
+	    db_script(writer, "INSERT INTO account SELECT 1,'d','l',0,0,0,0,0,0,0,0"), DB_OK);
+	assert_int_equal(
+	    db_exec(writer, SQL_ACCOUNT_SET_STATE, DB_ARGS(db_int(1), db_int(7)), &changes), DB_OK);
+	assert_int_equal(changes, 1);
+	assert_int_equal(
+	    db_get_int(writer, SQL_ACCOUNT_NEXT_MODSEQ, DB_ARGS(db_int(1)), &value), DB_ROW);
+	assert_int_equal(value, 1);
+	assert_int_equal(
+	    db_get_int(writer, SQL_ACCOUNT_NEXT_MODSEQ, DB_ARGS(db_int(1)), &value), DB_ROW);
+	assert_int_equal(value, 2);
+}
+
+static void test_constraint(void **state)
+{
+	assert_int_equal(add_domain(writer, "x.test", 1), DB_OK);
+	assert_int_equal(add_domain(writer, "x.test", 2), DB_CONSTRAINT);
+	assert_int_equal(db_error_code(writer), DB_CONSTRAINT);
+	assert_non_null(strstr(db_error(writer), "DOMAIN_ADD"));
+	/* a wrong type: the tables are strict */
+	assert_int_equal(db_exec(writer, SQL_DOMAIN_ADD,
+			     DB_ARGS(db_text(STR("y.test")), db_text(STR("soon"))), NULL),
+	    DB_CONSTRAINT);
+}
+
+static void test_savepoint(void **state)
+{
+	int64_t v;
+
+	assert_int_equal(db_begin(writer), DB_OK);
+	assert_true(db_in_transaction(writer));
+	assert_int_equal(db_savepoint(writer), DB_OK);
+	assert_int_equal(add_domain(writer, "kept.test", 1), DB_OK);
+	assert_int_equal(db_release(writer), DB_OK);
+	assert_int_equal(db_savepoint(writer), DB_OK);
+	assert_int_equal(add_domain(writer, "undone.test", 1), DB_OK);
+	assert_int_equal(db_rollback_to(writer), DB_OK);
+	assert_int_equal(db_commit(writer), DB_OK);
+	assert_false(db_in_transaction(writer));
+	assert_int_equal(get_domain(writer, "kept.test", &v), DB_ROW);
+	assert_int_equal(get_domain(writer, "undone.test", &v), DB_OK);
+	assert_int_equal(db_rollback(writer), DB_OK); /* nothing to do is no failure */
+}
+
+static void test_reader_sees_one_state(void **state)
+{
+	struct db *reader = NULL;
+	int64_t v;
+
+	must_open(DB_READER, &reader);
+	assert_int_equal(db_begin(reader), DB_OK);
+	assert_int_equal(get_domain(reader, "x.test", &v), DB_OK);
+	assert_int_equal(add_domain(writer, "x.test", 1), DB_OK);
+	assert_int_equal(get_domain(reader, "x.test", &v), DB_OK);
+	assert_int_equal(db_rollback(reader), DB_OK);
+	assert_int_equal(get_domain(reader, "x.test", &v), DB_ROW);
+	assert_int_not_equal(add_domain(reader, "y.test", 1), DB_OK);
+	db_close(&reader);
+}
+
+static int64_t file_size(const char *name)
+{
+	int64_t n = -1;
+	FILE *f = fopen(name, "rb");
+
+	if (f && fseek(f, 0, SEEK_END) == 0)
+		n = ftell(f);
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static void test_checkpoint(void **state)
+{
+	struct db *reader = NULL;
+	bool all = false;
+	int64_t before;
+
+	assert_int_equal(add_domain(writer, "x.test", 1), DB_OK);
+	assert_true(db_wal_bytes(writer) > 0);
+	must_open(DB_READER, &reader);
+	before = file_size("store.db");
+	/* a reader that closes copies nothing */
+	db_close(&reader);
+	assert_int_equal(file_size("store.db"), before);
+	assert_int_equal(db_checkpoint(writer, &all), DB_OK);
+	assert_true(all);
+	assert_int_equal(db_wal_bytes(writer), 0);
+	assert_true(file_size("store.db") > before);
+	/* the last one out copies the rest and removes the log */
+	assert_int_equal(add_domain(writer, "y.test", 1), DB_OK);
+	db_close(&writer);
+	assert_int_equal(file_size("store.db-wal"), -1);
+	must_open(DB_WRITER, &writer);
+}
+
+static void test_checkpoint_waits_for_nobody(void **state)
+{
+	struct db *reader = NULL;
+	bool all = true;
+	int64_t v;
+
+	assert_int_equal(add_domain(writer, "x.test", 1), DB_OK);
+	must_open(DB_READER, &reader);
+	assert_int_equal(db_begin(reader), DB_OK);
+	assert_int_equal(get_domain(reader, "x.test", &v), DB_ROW);
+	assert_int_equal(add_domain(writer, "y.test", 1), DB_OK);
+	assert_int_equal(db_checkpoint(writer, &all), DB_OK);
+	assert_false(all);
+	assert_true(db_wal_bytes(writer) > 0);
+	assert_int_equal(db_rollback(reader), DB_OK);
+	assert_int_equal(db_checkpoint(writer, &all), DB_OK);
+	assert_true(all);
+	db_close(&reader);
+}
+
+static void test_distrusted_writer_leaves_the_log(void **state)
+{
+	int64_t v;
+
+	assert_int_equal(add_domain(writer, "x.test", 1), DB_OK);
+	db_distrust(writer);
+	db_close(&writer);
+	assert_true(file_size("store.db-wal") > 0);
+	must_open(DB_WRITER, &writer);
+	assert_int_equal(get_domain(writer, "x.test", &v), DB_ROW);
+}
+
+static void test_full(void **state)
+{
+	enum db_code code = DB_OK;
+	char name[512];
+
+	assert_int_equal(db_script(writer, "PRAGMA max_page_count = 1"), DB_OK);
+	memset(name, 'x', sizeof name);
+	for (int i = 0; code == DB_OK && i < 4096; i++) {
+		snprintf(name, 32, "%d", i);
+		name[strlen(name)] = 'x';
+		code = db_exec(writer, SQL_DOMAIN_ADD,
+		    DB_ARGS(db_text(str_of(name, sizeof name)), db_int(1)), NULL);
+	}
+	assert_int_equal(code, DB_FULL);
+	assert_string_equal(db_code_name(code), "DB_FULL");
+}
+
+static void test_io_failures(void **state)
+{
+	static const struct {
+		enum fault_kind kind;
+		bool full;
+		enum db_code want;
+	} cases[] = {
+	    {FAULT_DB_WRITE, false, DB_IO},
+	    {FAULT_DB_WRITE, true, DB_FULL},
+	    {FAULT_DB_SYNC, false, DB_IO},
+	};
+	struct fault f;
+	int64_t v;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		fault_init(&f);
+		fault_set(&f, cases[i].kind, 1, false, cases[i].full);
+		assert_int_equal(add_domain(writer, "x.test", 1), cases[i].want);
+		assert_int_equal(f.fired, 1);
+		fault_fini(&f);
+		assert_false(db_in_transaction(writer));
+		assert_int_equal(get_domain(writer, "x.test", &v), DB_OK);
+	}
+	assert_int_equal(add_domain(writer, "x.test", 1), DB_OK);
+}
+
+static void test_identity(void **state)
+{
+	struct db *db = NULL;
+	struct err e;
+	sqlite3 *raw;
+
+	assert_int_equal(sqlite3_open("other.db", &raw), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(raw, "CREATE TABLE t (x)", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(raw);
+	assert_int_equal(db_open("other.db", DB_WRITER, &db, &e), DB_CORRUPT);
+	assert_non_null(strstr(e.text, "another program"));
+	assert_null(db);
+	assert_int_equal(db_open("none.db", DB_READER, &db, &e), DB_IO);
+
+	FILE *f = fopen("text.db", "wb");
+	for (int i = 0; i < 1000; i++)
+		fputs("this is no database\n", f);
+	fclose(f);
+	assert_int_equal(db_open("text.db", DB_WRITER, &db, &e), DB_CORRUPT);
+}
+
+static void test_newer_version(void **state)
+{
+	struct err e;
+	int64_t version = -1;
+
+	assert_int_equal(db_version(writer, &version), DB_OK);
+	assert_int_equal(version, 0);
+	assert_int_equal(db_set_version(writer, sql_schema()->version + 1), DB_OK);
+	db_close(&writer);
+	assert_int_equal(db_open("store.db", DB_WRITER, &writer, &e), DB_CORRUPT);
+	assert_non_null(strstr(e.text, "newer version"));
+	assert_null(writer);
+}
+
+static void test_schema_words(void **state)
+{
+	static const struct sql_object objects[] = {
+	    {"CREATE TABLE t (a bigint NOT NULL, bytea_count bigint, b bytea)", false},
+	    {"CREATE TABLE u (a bigint PRIMARY KEY)", true},
+	    {"CREATE INDEX i ON t (a)", false},
+	};
+	struct sql_schema schema = {objects, 3, 0};
+	struct buf b;
+
+	buf_init(&b, MIB);
+	sql_schema_sqlite(&b, &schema);
+	assert_string_equal(buf_cstr(&b),
+	    "CREATE TABLE t (a integer NOT NULL, bytea_count integer, b blob) STRICT;\n"
+	    "CREATE TABLE u (a integer PRIMARY KEY) STRICT, WITHOUT ROWID;\n"
+	    "CREATE INDEX i ON t (a);\n");
+	buf_fini(&b);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_every_statement_prepares),
+	    T(test_settings),
+	    T(test_values),
+	    T(test_parameters_by_name),
+	    T(test_constraint),
+	    T(test_savepoint),
+	    T(test_reader_sees_one_state),
+	    T(test_checkpoint),
+	    T(test_checkpoint_waits_for_nobody),
+	    T(test_distrusted_writer_leaves_the_log),
+	    T(test_full),
+	    T(test_io_failures),
+	    T(test_identity),
+	    T(test_newer_version),
+	    T(test_schema_words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
