@@ -66,16 +66,20 @@ void pop3_client_emit(struct pop3_client *c, enum pop3_client_event_type type, p
 void pop3_client_fail(
     struct pop3_client *c, enum pop3_code code, const char *what, struct str words)
 {
+	struct buf text;
+
 	if (c->over)
 		return;
+	buf_init(&text, LIMIT_ERR_TEXT);
+	buf_c(&text, what);
+	if (words.n) {
+		buf_lit(&text, ": ");
+		pop3_text_put(&text, words, buf_room(&text));
+	}
+	buf_fini(&c->text); /* words may have been in it */
+	c->text = text;
 	c->has_event = false;
 	buf_wipe(&c->out);
-	buf_clear(&c->text);
-	buf_c(&c->text, what);
-	if (words.n) {
-		buf_lit(&c->text, ": ");
-		pop3_text_put(&c->text, words, buf_room(&c->text));
-	}
 	pop3_client_emit(c, POP3_CLIENT_CLOSED, NULL);
 	c->event.code = code;
 	c->event.text = buf_view(&c->text);
