@@ -18,6 +18,9 @@
 
 /* ---- creation ---- */
 
+/* Others may pass through to the sockets in run/, and see nothing on the way. */
+#define DIR_MODE 0711
+
 static void count_entry(void *ctx, const char *name)
 {
 	int *n = ctx;
@@ -43,9 +46,9 @@ static enum datadir_code check_contents(struct fsio *fs, const char *path, struc
 	return DATADIR_FOREIGN;
 }
 
-static int make_dir(struct fsio *fs, const char *name, struct err *e)
+static int make_dir(struct fsio *fs, const char *name, mode_t mode, struct err *e)
 {
-	int code = fs->ops->make_dir(fs, name, 0700);
+	int code = fs->ops->make_dir(fs, name, mode);
 
 	if (code == 0 || code == -EEXIST)
 		return 0;
@@ -57,7 +60,7 @@ static int furnish(struct fsio *fs, struct err *e)
 {
 	int fd;
 
-	if (make_dir(fs, DATADIR_PACKS, e) < 0 || make_dir(fs, DATADIR_RUN, e) < 0)
+	if (make_dir(fs, DATADIR_PACKS, 0700, e) < 0 || make_dir(fs, DATADIR_RUN, 0755, e) < 0)
 		return -1;
 	fd = fs->ops->open(fs, LOCK_NAME, O_RDWR | O_CREAT, 0600);
 	if (fd < 0)
@@ -79,7 +82,7 @@ enum datadir_code datadir_create(const char *path, struct err *e)
 	struct fsio fs;
 	int dirfd;
 
-	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+	if (mkdir(path, DIR_MODE) < 0 && errno != EEXIST) {
 		err_sys(e, errno, "cannot make the directory %s", path);
 		return DATADIR_FAILED;
 	}
@@ -90,7 +93,7 @@ enum datadir_code datadir_create(const char *path, struct err *e)
 	}
 	fsio_init(&fs, dirfd);
 	code = check_contents(&fs, path, e);
-	if (code == DATADIR_OK && (fchmod(dirfd, 0700) < 0 || furnish(&fs, e) < 0))
+	if (code == DATADIR_OK && (fchmod(dirfd, DIR_MODE) < 0 || furnish(&fs, e) < 0))
 		code = DATADIR_FAILED;
 	close(dirfd);
 	return code;

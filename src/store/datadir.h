@@ -41,7 +41,7 @@ enum datadir_code {
 };
 
 /*
- * Makes the directory (mode 0700) and what belongs in it, or completes one that is empty, or one
+ * Makes the directory (mode 0711: others may pass through to run/) and what belongs in it, or completes one that is empty, or one
  * that was made before. Sets e on failure; a directory with foreign files is DATADIR_FOREIGN.
  */
 enum datadir_code datadir_create(const char *path, struct err *e);
