@@ -24,7 +24,7 @@
 	ROW(FS_LIST, "list", 0, IPC_DOWN, 64, 1024)                                                \
 	ROW(FS_READ, "read", 0, IPC_DOWN, 64, 1024)                                                \
 	ROW(FS_EXPUNGE, "expunge", 0, IPC_BULK, RANGES_MAX + 64, 1024)                             \
-	ROW(FS_RELEASE, "release", 0, IPC_IS_EVENT, 16, 0)
+	ROW(FS_RELEASE, "release", ASK, IPC_IS_EVENT, 16, 0)
 
 #define MX_ROW(id, name, mx, traits, max, reply)   [id] = {name, mx, traits, max, reply},
 #define USER_ROW(id, name, mx, traits, max, reply) [id] = {name, ASK, traits, max, reply},
