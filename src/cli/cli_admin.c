@@ -13,8 +13,8 @@
 #include "cli/cli_text.h"
 #include "proc/admin_call.h"
 
-#define TRACE_DEFAULT 100
-#define TRACE_MAX     100000
+#define TRACE_DEFAULT 20
+#define TRACE_MAX     1000
 
 const struct cli_command cli_domain_commands[] = {
     {"add", "DOMAIN", "Makes a domain ours: mail for it is accepted.", cli_admin, .flags = CLI_DATA,
@@ -61,7 +61,7 @@ const struct cli_command cli_alias_commands[] = {
 };
 
 const struct cli_option cli_trace_options[] = {
-    {"limit", 0, "N", "At most N events (default 100)."},
+    {"limit", 0, "N", "At most N messages (default 20, at most 1000)."},
     {0},
 };
 

@@ -46,15 +46,13 @@ void cli_dial_connected(struct cli_dial *d)
 		begin(d);
 }
 
-/* How to go on in spite of a certificate that nobody has signed. */
 static void explain_tls(struct cli_dial *d, const struct net_tls_info *info)
 {
 	d->failed = true;
 	err_set(&d->why, "TLS with %s failed: %s%s", (const char *)d->server->name.p, info->why,
-	    info->verify_text
-		? "; give the certificate to trust with --ca FILE, or accept any with "
-		  "--insecure"
-		: "");
+	    d->server->insecure ? ""
+				: " (a certificate nobody has signed is trusted with --ca FILE, "
+				  "any at all with --insecure)");
 }
 
 bool cli_dial_secured(struct cli_dial *d, const struct net_tls_info *info)
@@ -69,9 +67,19 @@ bool cli_dial_secured(struct cli_dial *d, const struct net_tls_info *info)
 	return false;
 }
 
+/* "localhost (127.0.0.1:25)", or the path of a socket. */
+static void put_target(struct buf *b, const struct cli_dial *d)
+{
+	if (!d->to->path[0])
+		buf_printf(b, "%s (", (const char *)d->server->name.p);
+	net_addr_put(b, d->to);
+	if (!d->to->path[0])
+		buf_byte(b, ')');
+}
+
 void cli_dial_closed(struct cli_dial *d, enum net_end end, const char *why)
 {
-	struct buf name;
+	struct buf target;
 
 	d->drive = NULL;
 	if (end == NET_END_CONNECT && d->to + 1 < d->server->addrs + d->server->naddrs) {
@@ -81,10 +89,12 @@ void cli_dial_closed(struct cli_dial *d, enum net_end end, const char *why)
 	if (end == NET_END_LOCAL || d->failed)
 		return;
 	d->failed = true;
-	buf_init(&name, LIMIT_ERR_TEXT);
-	net_addr_put(&name, d->to);
-	err_set(&d->why, "%s%s: %s",
-	    end == NET_END_CONNECT ? "cannot connect to " : "the connection to ", buf_cstr(&name),
-	    why);
-	buf_fini(&name);
+	buf_init(&target, LIMIT_ERR_TEXT);
+	put_target(&target, d);
+	if (end == NET_END_CONNECT)
+		err_set(&d->why, "cannot reach the server at %s: %s; does it run?",
+		    buf_cstr(&target), why);
+	else
+		err_set(&d->why, "the connection to %s broke: %s", buf_cstr(&target), why);
+	buf_fini(&target);
 }

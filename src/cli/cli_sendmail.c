@@ -112,16 +112,18 @@ static int compose(void *ctx, struct str hostname, struct smtp_client_message *m
 
 	hostname = arena_str(m->arena, hostname);
 	if (find_sender(m, &from, &is_null, &e) < 0)
-		return cli_fail(EX_USAGE, "%s", e.text);
+		return fail_data(&e);
 	if (!is_null && cli_envelope_path(m->arena, &from, hostname, &reverse, &e) < 0)
-		return cli_fail(EX_USAGE, "%s", e.text);
+		return fail_data(&e);
 	for (size_t i = 0; i < m->args.nrcpts; i++)
 		if (cli_addresses(m->arena, m->args.rcpts[i], &lists[0], &e) < 0)
-			return cli_fail(EX_USAGE, "%s", e.text);
+			return fail_data(&e);
 	code = make_header(m, &from, hostname, &made, &e);
 	if (code != EX_OK)
 		return code;
 	lists[1] = made.rcpts;
+	if (lists[0].n + lists[1].n == 0)
+		return cli_fail(EX_USAGE, "the message names no recipients in To, Cc or Bcc");
 	*content_r = (struct cli_content){buf_view(&m->header), &m->spool, made.body_at};
 	if (cli_envelope(m->arena, &reverse, lists, 2, hostname, content_r->head, m->spool.has_8bit,
 		cli_content_size(content_r), message_r, &e) < 0)
