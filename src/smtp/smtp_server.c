@@ -35,28 +35,28 @@ void smtp_server_config_init(struct smtp_server_config *cfg, enum smtp_role role
 	};
 }
 
-void session_reply(struct smtp_server *s, const struct smtp_reply *r)
+void smtp_session_reply(struct smtp_server *s, const struct smtp_reply *r)
 {
 	smtp_reply_put(&s->out, r);
 	MUST(!s->out.overflow);
 }
 
-void session_reply_or(
+void smtp_session_reply_or(
     struct smtp_server *s, const struct smtp_result *r, struct smtp_reply otherwise)
 {
-	session_reply(s, r->reply.code ? &r->reply : &otherwise);
+	smtp_session_reply(s, r->reply.code ? &r->reply : &otherwise);
 }
 
-enum flow session_refuse(struct smtp_server *s, struct smtp_reply reply)
+enum flow smtp_session_refuse(struct smtp_server *s, struct smtp_reply reply)
 {
-	session_reply(s, &reply);
+	smtp_session_reply(s, &reply);
 	if (s->cfg->max_errors && ++s->errors >= s->cfg->max_errors)
-		return session_close(
+		return smtp_session_close(
 		    s, SMTP_REPLY(421, 4, 7, 0, "Too many errors, closing the connection"));
 	return FLOW_DONE;
 }
 
-enum flow session_wait(struct smtp_server *s, enum smtp_effect_kind kind, session_resume *resume)
+enum flow smtp_session_wait(struct smtp_server *s, enum smtp_effect_kind kind, session_resume *resume)
 {
 	MUST(!s->resume);
 	s->effect.kind = kind;
@@ -72,12 +72,12 @@ static enum flow abort_resume(struct smtp_server *s, const struct smtp_result *r
 	return s->after_abort(s);
 }
 
-enum flow session_abort(struct smtp_server *s, session_step *next)
+enum flow smtp_session_abort(struct smtp_server *s, session_step *next)
 {
 	if (!s->tx_open)
 		return next(s);
 	s->after_abort = next;
-	return session_wait(s, SMTP_EFFECT_ABORT, abort_resume);
+	return smtp_session_wait(s, SMTP_EFFECT_ABORT, abort_resume);
 }
 
 static enum flow close_now(struct smtp_server *s)
@@ -85,16 +85,16 @@ static enum flow close_now(struct smtp_server *s)
 	return FLOW_CLOSE;
 }
 
-enum flow session_close(struct smtp_server *s, struct smtp_reply reply)
+enum flow smtp_session_close(struct smtp_server *s, struct smtp_reply reply)
 {
 	if (reply.code)
-		session_reply(s, &reply);
+		smtp_session_reply(s, &reply);
 	s->closing = true;
 	s->waiting = s->now;
-	return session_abort(s, close_now);
+	return smtp_session_abort(s, close_now);
 }
 
-void session_end_transaction(struct smtp_server *s)
+void smtp_session_end_transaction(struct smtp_server *s)
 {
 	MUST(!s->tx_open);
 	arena_reset(s->arena, false);
@@ -118,13 +118,13 @@ static enum flow admit_resume(struct smtp_server *s, const struct smtp_result *r
 	struct buf text;
 
 	if (session_is_refused(r) && r->reply.code < 500)
-		return session_close(s, r->reply);
+		return smtp_session_close(s, r->reply);
 	s->admitted = true;
 	s->trusted = r->trusted || s->cfg->role == SMTP_ROLE_LOCAL;
 	s->early = s->early && !s->trusted;
 	s->state = session_is_refused(r) ? AT_REFUSED : AT_START;
 	if (session_is_refused(r)) {
-		session_reply(s, &r->reply);
+		smtp_session_reply(s, &r->reply);
 		return FLOW_DONE;
 	}
 	buf_str(&s->account, str_sub(r->account, 0, LIMIT_USER_NAME));
@@ -132,7 +132,7 @@ static enum flow admit_resume(struct smtp_server *s, const struct smtp_result *r
 	buf_str(&text, s->cfg->hostname);
 	buf_c(&text, s->cfg->role == SMTP_ROLE_LMTP ? " LMTP Godwit" : " ESMTP Godwit");
 	greeting.text = buf_view(&text);
-	session_reply(s, &greeting);
+	smtp_session_reply(s, &greeting);
 	buf_fini(&text);
 	return FLOW_DONE;
 }
@@ -161,7 +161,7 @@ struct smtp_server *smtp_server_new(
 	sasl_server_init(&s->sasl);
 	s->command = arena_new();
 	s->arena = arena_new();
-	session_wait(s, SMTP_EFFECT_ADMIT, admit_resume);
+	smtp_session_wait(s, SMTP_EFFECT_ADMIT, admit_resume);
 	return s;
 }
 
@@ -209,9 +209,9 @@ static void settle(struct smtp_server *s)
 	if (s->resume || s->more || s->closing)
 		return;
 	if (s->eof)
-		session_close(s, (struct smtp_reply){0});
+		smtp_session_close(s, (struct smtp_reply){0});
 	else if (s->shutdown && boundary)
-		session_close(
+		smtp_session_close(
 		    s, SMTP_REPLY(421, 4, 3, 2, "The server is shutting down, come again"));
 }
 
@@ -219,8 +219,8 @@ static void settle(struct smtp_server *s)
 static enum flow refuse_line(struct smtp_server *s, struct smtp_reply reply)
 {
 	if (s->expect == EXPECT_RESPONSE)
-		return session_auth_fail(s, reply);
-	return session_refuse(s, reply);
+		return smtp_session_auth_fail(s, reply);
+	return smtp_session_refuse(s, reply);
 }
 
 /* Commands have their own limit; the longer one is for AUTH. */
@@ -242,12 +242,12 @@ static enum flow take_whole_line(struct smtp_server *s, enum line_status status,
 		    500, 5, 5, 2, "Bare CR or LF in a command, end lines with CRLF");
 
 		if (str_has_prefix_i(line, STR("BDAT")))
-			return session_close(s, bare); /* its octets would be taken for commands */
+			return smtp_session_close(s, bare); /* its octets would be taken for commands */
 		return refuse_line(s, bare);
 	}
 	if (s->expect == EXPECT_RESPONSE)
-		return session_auth_response(s, line);
-	return session_command(s, line);
+		return smtp_session_auth_response(s, line);
+	return smtp_session_command(s, line);
 }
 
 static enum flow take_line(struct smtp_server *s, struct str in, size_t *used_r)
@@ -264,9 +264,9 @@ static enum flow take_line(struct smtp_server *s, struct str in, size_t *used_r)
 static enum flow take(struct smtp_server *s, struct str in, size_t *used_r)
 {
 	if (s->expect == EXPECT_DATA)
-		return session_take_data(s, in, used_r);
+		return smtp_session_take_data(s, in, used_r);
 	if (s->expect == EXPECT_CHUNK)
-		return session_take_chunk(s, in, used_r);
+		return smtp_session_take_chunk(s, in, used_r);
 	return take_line(s, in, used_r);
 }
 
@@ -392,7 +392,7 @@ void smtp_server_tick(struct smtp_server *s, int64_t now)
 	if (s->closing)
 		buf_clear(&s->out); /* it does not read any more */
 	else
-		session_close(s, SMTP_REPLY(421, 4, 4, 2, "Timeout, closing the connection"));
+		smtp_session_close(s, SMTP_REPLY(421, 4, 4, 2, "Timeout, closing the connection"));
 }
 
 void smtp_server_eof(struct smtp_server *s, int64_t now)

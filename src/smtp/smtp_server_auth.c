@@ -1,7 +1,7 @@
 /* AUTH [RFC 4954]: carries the lines of src/sasl, asks the driver about what comes out. */
 #include "smtp/smtp_session.h"
 
-bool session_may_auth(const struct smtp_server *s)
+bool smtp_session_may_auth(const struct smtp_server *s)
 {
 	return s->cfg->role == SMTP_ROLE_SUBMISSION && (s->tls || s->plaintext_auth);
 }
@@ -25,13 +25,13 @@ static enum flow auth_resume(struct smtp_server *s, const struct smtp_result *r)
 		if (s->account.n == 0)
 			buf_str(&s->account, s->effect.auth.authcid);
 		forget(s);
-		session_reply_or(s, r, SMTP_REPLY(235, 2, 7, 0, "Authentication succeeded"));
+		smtp_session_reply_or(s, r, SMTP_REPLY(235, 2, 7, 0, "Authentication succeeded"));
 		return FLOW_DONE;
 	}
 	forget(s);
-	session_reply(s, &r->reply);
+	smtp_session_reply(s, &r->reply);
 	if (max && ++s->auth_failures >= max)
-		return session_close(
+		return smtp_session_close(
 		    s, SMTP_REPLY(421, 4, 7, 0, "Too many failed logins, closing the connection"));
 	return FLOW_DONE;
 }
@@ -44,13 +44,13 @@ static enum flow ask(struct smtp_server *s)
 	s->effect.auth.authzid = c->authzid;
 	s->effect.auth.authcid = c->authcid;
 	s->effect.auth.password = c->password;
-	return session_wait(s, SMTP_EFFECT_AUTH, auth_resume);
+	return smtp_session_wait(s, SMTP_EFFECT_AUTH, auth_resume);
 }
 
-enum flow session_auth_fail(struct smtp_server *s, struct smtp_reply reply)
+enum flow smtp_session_auth_fail(struct smtp_server *s, struct smtp_reply reply)
 {
 	forget(s);
-	return session_refuse(s, reply);
+	return smtp_session_refuse(s, reply);
 }
 
 static enum flow advance(struct smtp_server *s, enum sasl_status status)
@@ -60,34 +60,34 @@ static enum flow advance(struct smtp_server *s, enum sasl_status status)
 	switch (status) {
 	case SASL_CHALLENGE:
 		challenge.text = sasl_server_challenge(&s->sasl);
-		session_reply(s, &challenge);
+		smtp_session_reply(s, &challenge);
 		s->expect = EXPECT_RESPONSE;
 		return FLOW_DONE;
 	case SASL_CREDENTIALS:
 		return ask(s);
 	case SASL_CANCELLED:
-		return session_auth_fail(s, SMTP_REPLY(501, 5, 7, 0, "Authentication cancelled"));
+		return smtp_session_auth_fail(s, SMTP_REPLY(501, 5, 7, 0, "Authentication cancelled"));
 	case SASL_UNKNOWN:
-		return session_auth_fail(
+		return smtp_session_auth_fail(
 		    s, SMTP_REPLY(504, 5, 5, 4, "Mechanism not supported, use PLAIN or LOGIN"));
 	default:
-		return session_auth_fail(
+		return smtp_session_auth_fail(
 		    s, SMTP_REPLY(501, 5, 5, 2, "Malformed authentication response"));
 	}
 }
 
-enum flow session_auth(struct smtp_server *s, const struct smtp_command *cmd)
+enum flow smtp_session_auth(struct smtp_server *s, const struct smtp_command *cmd)
 {
 	if (s->account.n > 0)
-		return session_refuse(s, SMTP_REPLY(503, 5, 5, 1, "You are authenticated already"));
-	if (!session_may_auth(s))
-		return session_refuse(
+		return smtp_session_refuse(s, SMTP_REPLY(503, 5, 5, 1, "You are authenticated already"));
+	if (!smtp_session_may_auth(s))
+		return smtp_session_refuse(
 		    s, SMTP_REPLY(538, 5, 7, 11, "Encryption required, say STARTTLS first"));
 	return advance(s, sasl_server_begin(&s->sasl, cmd->auth.mechanism,
 			      cmd->auth.has_initial ? &cmd->auth.initial : NULL));
 }
 
-enum flow session_auth_response(struct smtp_server *s, struct str line)
+enum flow smtp_session_auth_response(struct smtp_server *s, struct str line)
 {
 	return advance(s, sasl_server_feed(&s->sasl, line));
 }

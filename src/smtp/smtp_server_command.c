@@ -33,7 +33,7 @@ static void put_keywords(const struct smtp_server *s, struct buf *b)
 	buf_u64(b, s->cfg->rcpt_max);
 	if (s->cfg->starttls && !s->tls)
 		buf_lit(b, "\nSTARTTLS");
-	if (session_may_auth(s)) {
+	if (smtp_session_may_auth(s)) {
 		buf_lit(b, "\nAUTH ");
 		buf_str(b, sasl_server_mechanisms());
 	}
@@ -45,7 +45,7 @@ static enum flow greet(struct smtp_server *s)
 	struct smtp_reply r = {.code = 250};
 	struct buf text;
 
-	session_end_transaction(s);
+	smtp_session_end_transaction(s);
 	s->state = AT_READY;
 	buf_init(&text, SMTP_REPLY_MAX);
 	buf_str(&text, s->cfg->hostname);
@@ -56,7 +56,7 @@ static enum flow greet(struct smtp_server *s)
 	if (s->extended)
 		put_keywords(s, &text);
 	r.text = buf_view(&text);
-	session_reply(s, &r);
+	smtp_session_reply(s, &r);
 	buf_fini(&text);
 	return FLOW_DONE;
 }
@@ -66,19 +66,19 @@ static enum flow do_helo(struct smtp_server *s, const struct smtp_command *cmd)
 	buf_clear(&s->helo);
 	buf_str(&s->helo, cmd->helo);
 	s->extended = cmd->verb != SMTP_HELO;
-	return session_abort(s, greet);
+	return smtp_session_abort(s, greet);
 }
 
 static enum flow mail_resume(struct smtp_server *s, const struct smtp_result *r)
 {
 	if (session_is_refused(r)) {
-		session_reply(s, &r->reply);
-		session_end_transaction(s);
+		smtp_session_reply(s, &r->reply);
+		smtp_session_end_transaction(s);
 		return FLOW_DONE;
 	}
 	s->tx_open = true;
 	s->state = AT_MAIL;
-	session_reply_or(s, r, SMTP_REPLY(250, 2, 1, 0, "Sender OK"));
+	smtp_session_reply_or(s, r, SMTP_REPLY(250, 2, 1, 0, "Sender OK"));
 	return FLOW_DONE;
 }
 
@@ -88,11 +88,11 @@ static enum flow do_mail(struct smtp_server *s, const struct smtp_command *cmd)
 	const struct smtp_mail_params *p = &cmd->mail.params;
 
 	if (cmd->has_8bit && !p->smtputf8)
-		return session_refuse(
+		return smtp_session_refuse(
 		    s, SMTP_REPLY(553, 5, 6, 7,
 			   "An address that is not ASCII needs the parameter SMTPUTF8"));
 	if (p->size > limit) {
-		session_reply(
+		smtp_session_reply(
 		    s, &SMTP_REPLY(552, 5, 3, 4, "The message is larger than this server allows"));
 		return FLOW_DONE;
 	}
@@ -101,7 +101,7 @@ static enum flow do_mail(struct smtp_server *s, const struct smtp_command *cmd)
 	s->tx.params.auth = arena_str(s->arena, p->auth);
 	s->tx.params.envid = arena_str(s->arena, p->envid);
 	s->tx_begun = true;
-	return session_wait(s, SMTP_EFFECT_MAIL, mail_resume);
+	return smtp_session_wait(s, SMTP_EFFECT_MAIL, mail_resume);
 }
 
 /* The accepted recipient joins the transaction; the array doubles, so copying stays linear. */
@@ -131,14 +131,14 @@ static enum flow rcpt_resume(struct smtp_server *s, const struct smtp_result *r)
 
 	if (!session_is_refused(r)) {
 		add_rcpt(s);
-		session_reply_or(s, r, SMTP_REPLY(250, 2, 1, 5, "Recipient OK"));
+		smtp_session_reply_or(s, r, SMTP_REPLY(250, 2, 1, 5, "Recipient OK"));
 		return FLOW_DONE;
 	}
 	s->rcpt_refused = true;
-	session_reply(s, &r->reply);
+	smtp_session_reply(s, &r->reply);
 	if (r->reply.code >= 500 && stranger && s->cfg->max_refused &&
 	    ++s->refused >= s->cfg->max_refused)
-		return session_close(s, SMTP_REPLY(421, 4, 7, 0,
+		return smtp_session_close(s, SMTP_REPLY(421, 4, 7, 0,
 					    "Too many refused recipients, closing the connection"));
 	return FLOW_DONE;
 }
@@ -146,58 +146,58 @@ static enum flow rcpt_resume(struct smtp_server *s, const struct smtp_result *r)
 static enum flow do_rcpt(struct smtp_server *s, const struct smtp_command *cmd)
 {
 	if (cmd->has_8bit && !s->tx.params.smtputf8)
-		return session_refuse(
+		return smtp_session_refuse(
 		    s, SMTP_REPLY(
 			   553, 5, 6, 7, "An address that is not ASCII needs SMTPUTF8 at MAIL"));
 	if (s->tx.rcpt_count >= s->cfg->rcpt_max) {
-		session_reply(s, &SMTP_REPLY(452, 4, 5, 3,
+		smtp_session_reply(s, &SMTP_REPLY(452, 4, 5, 3,
 				     "Too many recipients, send the message again to the others"));
 		return FLOW_DONE;
 	}
 	s->rcpt = (struct smtp_rcpt){cmd->rcpt.path, cmd->rcpt.params};
 	s->effect.rcpt = &s->rcpt;
-	return session_wait(s, SMTP_EFFECT_RCPT, rcpt_resume);
+	return smtp_session_wait(s, SMTP_EFFECT_RCPT, rcpt_resume);
 }
 
 static enum flow reset_done(struct smtp_server *s)
 {
-	session_end_transaction(s);
-	session_reply(s, &SMTP_REPLY(250, 2, 0, 0, "OK"));
+	smtp_session_end_transaction(s);
+	smtp_session_reply(s, &SMTP_REPLY(250, 2, 0, 0, "OK"));
 	return FLOW_DONE;
 }
 
 static enum flow do_rset(struct smtp_server *s, const struct smtp_command *cmd)
 {
-	return session_abort(s, reset_done);
+	return smtp_session_abort(s, reset_done);
 }
 
 static enum flow do_noop(struct smtp_server *s, const struct smtp_command *cmd)
 {
-	session_reply(s, &SMTP_REPLY(250, 2, 0, 0, "OK"));
+	smtp_session_reply(s, &SMTP_REPLY(250, 2, 0, 0, "OK"));
 	return FLOW_DONE;
 }
 
 static enum flow do_quit(struct smtp_server *s, const struct smtp_command *cmd)
 {
-	return session_close(s, SMTP_REPLY(221, 2, 0, 0, "Goodbye"));
+	return smtp_session_close(s, SMTP_REPLY(221, 2, 0, 0, "Goodbye"));
 }
 
 /* [RFC 5321 3.5.3, 7.3]: addresses are not disclosed. */
 static enum flow do_vrfy(struct smtp_server *s, const struct smtp_command *cmd)
 {
-	session_reply(
+	smtp_session_reply(
 	    s, &SMTP_REPLY(252, 2, 0, 0, "Not verified here, send the message to find out"));
 	return FLOW_DONE;
 }
 
 static enum flow do_expn(struct smtp_server *s, const struct smtp_command *cmd)
 {
-	return session_refuse(s, SMTP_REPLY(502, 5, 5, 1, "Lists are not expanded here"));
+	return smtp_session_refuse(s, SMTP_REPLY(502, 5, 5, 1, "Lists are not expanded here"));
 }
 
 static enum flow do_help(struct smtp_server *s, const struct smtp_command *cmd)
 {
-	session_reply(s, &SMTP_REPLY(214, 2, 0, 0,
+	smtp_session_reply(s, &SMTP_REPLY(214, 2, 0, 0,
 			     "Commands: EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP\n"
 			     "QUIT VRFY HELP STARTTLS AUTH\n"
 			     "Trouble? Write to postmaster"));
@@ -208,7 +208,7 @@ static enum flow do_help(struct smtp_server *s, const struct smtp_command *cmd)
 static enum flow starttls_resume(struct smtp_server *s, const struct smtp_result *r)
 {
 	if (session_is_refused(r))
-		return session_close(s, (struct smtp_reply){0});
+		return smtp_session_close(s, (struct smtp_reply){0});
 	s->tls = true;
 	s->state = AT_START;
 	s->extended = false;
@@ -222,11 +222,11 @@ static enum flow starttls_resume(struct smtp_server *s, const struct smtp_result
 static enum flow do_starttls(struct smtp_server *s, const struct smtp_command *cmd)
 {
 	if (s->tls)
-		return session_refuse(s, SMTP_REPLY(503, 5, 5, 1, "TLS is active already"));
+		return smtp_session_refuse(s, SMTP_REPLY(503, 5, 5, 1, "TLS is active already"));
 	if (!s->cfg->starttls)
-		return session_refuse(s, SMTP_REPLY(502, 5, 5, 1, "TLS is not available here"));
-	session_reply(s, &SMTP_REPLY(220, 2, 0, 0, "Go ahead with TLS"));
-	return session_wait(s, SMTP_EFFECT_STARTTLS, starttls_resume);
+		return smtp_session_refuse(s, SMTP_REPLY(502, 5, 5, 1, "TLS is not available here"));
+	smtp_session_reply(s, &SMTP_REPLY(220, 2, 0, 0, "Go ahead with TLS"));
+	return smtp_session_wait(s, SMTP_EFFECT_STARTTLS, starttls_resume);
 }
 
 static const struct row rows[SMTP_VERBS] = {
@@ -235,8 +235,8 @@ static const struct row rows[SMTP_VERBS] = {
     [SMTP_LHLO] = {AT_ANY, ROLE(SMTP_ROLE_LMTP), COUNTED, do_helo},
     [SMTP_MAIL] = {AT_READY, ANY_ROLE, COUNTED | USERS, do_mail},
     [SMTP_RCPT] = {AT_MAIL, ANY_ROLE, 0, do_rcpt},
-    [SMTP_DATA] = {AT_MAIL, ANY_ROLE, 0, session_data},
-    [SMTP_BDAT] = {AT_ANY | AT_REFUSED, ANY_ROLE, 0, session_bdat}, /* has octets to swallow */
+    [SMTP_DATA] = {AT_MAIL, ANY_ROLE, 0, smtp_session_data},
+    [SMTP_BDAT] = {AT_ANY | AT_REFUSED, ANY_ROLE, 0, smtp_session_bdat}, /* has octets to swallow */
     [SMTP_RSET] = {AT_ANY, ANY_ROLE, COUNTED, do_rset},
     [SMTP_NOOP] = {AT_ANY, ANY_ROLE, COUNTED, do_noop},
     [SMTP_QUIT] = {AT_ANY | AT_REFUSED, ANY_ROLE, 0, do_quit},
@@ -244,7 +244,7 @@ static const struct row rows[SMTP_VERBS] = {
     [SMTP_EXPN] = {AT_ANY, ANY_ROLE, COUNTED, do_expn},
     [SMTP_HELP] = {AT_ANY, ANY_ROLE, COUNTED, do_help},
     [SMTP_STARTTLS] = {AT_START | AT_READY, ANY_ROLE, COUNTED, do_starttls},
-    [SMTP_AUTH] = {AT_READY, ROLE(SMTP_ROLE_SUBMISSION), COUNTED, session_auth},
+    [SMTP_AUTH] = {AT_READY, ROLE(SMTP_ROLE_SUBMISSION), COUNTED, smtp_session_auth},
 };
 
 /* What is wrong with a line, in the parser's order. */
@@ -292,7 +292,7 @@ static struct smtp_reply untimely(enum session_state state)
 /* 530: says what is missing [RFC 4954 6, 3207 4]. */
 static struct smtp_reply unauthenticated(const struct smtp_server *s)
 {
-	return session_may_auth(s)
+	return smtp_session_may_auth(s)
 		   ? SMTP_REPLY(530, 5, 7, 0, "Authentication required, say AUTH first")
 		   : SMTP_REPLY(530, 5, 7, 0, "Say STARTTLS first, then AUTH");
 }
@@ -316,7 +316,7 @@ static struct smtp_reply objection(
 	return (struct smtp_reply){0};
 }
 
-enum flow session_command(struct smtp_server *s, struct str line)
+enum flow smtp_session_command(struct smtp_server *s, struct str line)
 {
 	struct smtp_command cmd;
 	enum smtp_syntax syntax;
@@ -326,12 +326,12 @@ enum flow session_command(struct smtp_server *s, struct str line)
 	syntax = smtp_command_parse(line, s->command, &cmd);
 	wrong = objection(s, syntax, &cmd);
 	if (cmd.verb == SMTP_BDAT && syntax != SMTP_SYNTAX_OK)
-		return session_close(s, wrong); /* nobody knows how many octets to swallow */
+		return smtp_session_close(s, wrong); /* nobody knows how many octets to swallow */
 	if (wrong.code)
-		return session_refuse(s, wrong);
+		return smtp_session_refuse(s, wrong);
 	if (rows[cmd.verb].flags & COUNTED && s->cfg->max_commands &&
 	    ++s->commands > s->cfg->max_commands)
-		return session_close(
+		return smtp_session_close(
 		    s, SMTP_REPLY(421, 4, 7, 0,
 			   "Too many commands without a message, closing the connection"));
 	return rows[cmd.verb].handle(s, &cmd);

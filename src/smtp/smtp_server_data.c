@@ -54,10 +54,10 @@ static enum flow put_replies(struct smtp_server *s)
 			s->more = put_replies;
 			return FLOW_MORE;
 		}
-		session_reply(s, s->replies ? &s->replies[s->replies_put] : &s->verdict);
+		smtp_session_reply(s, s->replies ? &s->replies[s->replies_put] : &s->verdict);
 		s->replies_put++;
 	}
-	session_end_transaction(s);
+	smtp_session_end_transaction(s);
 	return FLOW_DONE;
 }
 
@@ -68,8 +68,8 @@ static enum flow conclude(struct smtp_server *s)
 		s->replies_put = 0;
 		return put_replies(s);
 	}
-	session_reply(s, &s->verdict);
-	session_end_transaction(s);
+	smtp_session_reply(s, &s->verdict);
+	smtp_session_end_transaction(s);
 	return FLOW_DONE;
 }
 
@@ -80,9 +80,9 @@ static enum flow conclude_dropped(struct smtp_server *s)
 
 	if (s->ended)
 		return conclude(s);
-	session_reply(s, &s->verdict);
-	flow = session_close(s, (struct smtp_reply){0});
-	session_end_transaction(s);
+	smtp_session_reply(s, &s->verdict);
+	flow = smtp_session_close(s, (struct smtp_reply){0});
+	smtp_session_end_transaction(s);
 	return flow;
 }
 
@@ -92,7 +92,7 @@ static enum flow drop(struct smtp_server *s, const struct smtp_reply *why)
 	s->dropping = true;
 	s->verdict = smtp_reply_copy(s->arena, why);
 	buf_clear(&s->chunk);
-	return session_abort(s, content_step);
+	return smtp_session_abort(s, content_step);
 }
 
 /* LMTP: keeps the result's replies until they have been put. */
@@ -160,14 +160,14 @@ static enum flow chunk_done(struct smtp_server *s)
 	s->expect = EXPECT_COMMAND;
 	s->waiting = s->now;
 	if (s->dropping) {
-		session_reply(s, &s->verdict);
+		smtp_session_reply(s, &s->verdict);
 		return FLOW_DONE;
 	}
 	buf_init(&text, LIMIT_SMTP_REPLY_LINE);
 	buf_u64(&text, s->chunk_size);
 	buf_lit(&text, " octets received");
 	r.text = buf_view(&text);
-	session_reply(s, &r);
+	smtp_session_reply(s, &r);
 	buf_fini(&text);
 	return FLOW_DONE;
 }
@@ -191,10 +191,10 @@ static enum flow content_step(struct smtp_server *s)
 			return drop(s, &why);
 		if (s->chunk.n > 0 && (s->ended || full)) {
 			s->effect.body = buf_view(&s->chunk);
-			return session_wait(s, SMTP_EFFECT_BODY, body_resume);
+			return smtp_session_wait(s, SMTP_EFFECT_BODY, body_resume);
 		}
 		if (s->ended)
-			return session_wait(s, SMTP_EFFECT_COMMIT, commit_resume);
+			return smtp_session_wait(s, SMTP_EFFECT_COMMIT, commit_resume);
 	}
 	if (s->dropping && (s->ended || s->octets > size_limit(s) + OVERRUN))
 		return conclude_dropped(s);
@@ -216,7 +216,7 @@ static enum dot_status decode(struct smtp_server *s, struct str in, size_t *used
 	return status;
 }
 
-enum flow session_take_data(struct smtp_server *s, struct str in, size_t *used_r)
+enum flow smtp_session_take_data(struct smtp_server *s, struct str in, size_t *used_r)
 {
 	s->ended = decode(s, in, used_r) == DOT_END;
 	return content_step(s);
@@ -232,15 +232,15 @@ static enum flow take_orphan(struct smtp_server *s, struct str in, size_t *used_
 	s->octets += *used_r;
 	s->waiting = s->now;
 	if (s->octets > size_limit(s) + OVERRUN)
-		return session_close(s, too_large());
+		return smtp_session_close(s, too_large());
 	if (s->chunk_left > 0)
 		return FLOW_DONE;
 	s->orphan = false;
 	s->expect = EXPECT_COMMAND;
-	return session_refuse(s, why);
+	return smtp_session_refuse(s, why);
 }
 
-enum flow session_take_chunk(struct smtp_server *s, struct str in, size_t *used_r)
+enum flow smtp_session_take_chunk(struct smtp_server *s, struct str in, size_t *used_r)
 {
 	if (s->orphan)
 		return take_orphan(s, in, used_r);
@@ -253,27 +253,27 @@ enum flow session_take_chunk(struct smtp_server *s, struct str in, size_t *used_
 /* The driver refused the content before it came. */
 static enum flow end_refused(struct smtp_server *s)
 {
-	session_end_transaction(s);
+	smtp_session_end_transaction(s);
 	return FLOW_DONE;
 }
 
 static enum flow data_resume(struct smtp_server *s, const struct smtp_result *r)
 {
 	if (session_is_refused(r)) {
-		session_reply(s, &r->reply);
-		return session_abort(s, end_refused);
+		smtp_session_reply(s, &r->reply);
+		return smtp_session_abort(s, end_refused);
 	}
-	session_reply(s, &SMTP_REPLY(354, 0, 0, 0, "End the message with <CRLF>.<CRLF>"));
+	smtp_session_reply(s, &SMTP_REPLY(354, 0, 0, 0, "End the message with <CRLF>.<CRLF>"));
 	begin(s, true);
 	s->expect = EXPECT_DATA;
 	return FLOW_DONE;
 }
 
-enum flow session_data(struct smtp_server *s, const struct smtp_command *cmd)
+enum flow smtp_session_data(struct smtp_server *s, const struct smtp_command *cmd)
 {
 	if (s->tx.rcpt_count == 0)
-		return session_refuse(s, no_recipients(s));
-	return session_wait(s, SMTP_EFFECT_DATA, data_resume);
+		return smtp_session_refuse(s, no_recipients(s));
+	return smtp_session_wait(s, SMTP_EFFECT_DATA, data_resume);
 }
 
 /* Of the chunk, at most what may still come is awaited. */
@@ -308,14 +308,14 @@ static enum flow begin_orphan(struct smtp_server *s)
 	return s->chunk_left == 0 ? take_orphan(s, STR(""), &used) : FLOW_DONE;
 }
 
-enum flow session_bdat(struct smtp_server *s, const struct smtp_command *cmd)
+enum flow smtp_session_bdat(struct smtp_server *s, const struct smtp_command *cmd)
 {
 	s->chunk_size = s->chunk_left = cmd->bdat.size;
 	s->chunk_last = cmd->bdat.last;
 	if (s->state != AT_CHUNKS && s->tx.rcpt_count == 0)
 		return begin_orphan(s);
 	if (s->state != AT_CHUNKS)
-		return session_wait(s, SMTP_EFFECT_DATA, bdat_resume);
+		return smtp_session_wait(s, SMTP_EFFECT_DATA, bdat_resume);
 	s->expect = EXPECT_CHUNK;
 	return await_chunk(s);
 }
