@@ -7,7 +7,7 @@
  * smtp_server_data.c     DATA, BDAT and how a transaction ends
  *
  * A handler or resume function says by enum flow how it went on, and the engine checks that. One that waits has called
- * session_wait() with the effect and the function that takes its result, which stands below it.
+ * smtp_session_wait() with the effect and the function that takes its result, which stands below it.
  */
 #ifndef SMTP_SESSION_H
 #define SMTP_SESSION_H
@@ -109,26 +109,26 @@ struct smtp_server {
 };
 
 /* Appends a reply to the output. */
-void session_reply(struct smtp_server *s, const struct smtp_reply *r);
+void smtp_session_reply(struct smtp_server *s, const struct smtp_reply *r);
 
 /* The result's reply when it has one, else the given one. */
-void session_reply_or(
+void smtp_session_reply_or(
     struct smtp_server *s, const struct smtp_result *r, struct smtp_reply otherwise);
 
 /* Replies and counts an error; too many close the session. */
-enum flow session_refuse(struct smtp_server *s, struct smtp_reply reply);
+enum flow smtp_session_refuse(struct smtp_server *s, struct smtp_reply reply);
 
 /* Replies (code 0: silently), drops an open transaction, closes. */
-enum flow session_close(struct smtp_server *s, struct smtp_reply reply);
+enum flow smtp_session_close(struct smtp_server *s, struct smtp_reply reply);
 
 /* Makes s->effect pending with its kind and the function that takes the result. */
-enum flow session_wait(struct smtp_server *s, enum smtp_effect_kind kind, session_resume *resume);
+enum flow smtp_session_wait(struct smtp_server *s, enum smtp_effect_kind kind, session_resume *resume);
 
 /* ABORT if a transaction is open, then the step. */
-enum flow session_abort(struct smtp_server *s, session_step *next);
+enum flow smtp_session_abort(struct smtp_server *s, session_step *next);
 
 /* Forgets the transaction; the next input is a command. */
-void session_end_transaction(struct smtp_server *s);
+void smtp_session_end_transaction(struct smtp_server *s);
 
 /* Room for a reply after this one is kept at all times. */
 static inline bool session_has_room(const struct smtp_server *s)
@@ -149,18 +149,18 @@ static inline bool session_is_lenient(const struct smtp_server *s)
 }
 
 /* smtp_server_command.c: one line without its end. */
-enum flow session_command(struct smtp_server *s, struct str line);
+enum flow smtp_session_command(struct smtp_server *s, struct str line);
 
 /* smtp_server_auth.c */
-bool session_may_auth(const struct smtp_server *s);
-enum flow session_auth(struct smtp_server *s, const struct smtp_command *cmd);
-enum flow session_auth_response(struct smtp_server *s, struct str line);
-enum flow session_auth_fail(struct smtp_server *s, struct smtp_reply reply);
+bool smtp_session_may_auth(const struct smtp_server *s);
+enum flow smtp_session_auth(struct smtp_server *s, const struct smtp_command *cmd);
+enum flow smtp_session_auth_response(struct smtp_server *s, struct str line);
+enum flow smtp_session_auth_fail(struct smtp_server *s, struct smtp_reply reply);
 
 /* smtp_server_data.c: the commands, and a step of input that gives the octets used in *used_r. */
-enum flow session_data(struct smtp_server *s, const struct smtp_command *cmd);
-enum flow session_bdat(struct smtp_server *s, const struct smtp_command *cmd);
-enum flow session_take_data(struct smtp_server *s, struct str in, size_t *used_r);
-enum flow session_take_chunk(struct smtp_server *s, struct str in, size_t *used_r);
+enum flow smtp_session_data(struct smtp_server *s, const struct smtp_command *cmd);
+enum flow smtp_session_bdat(struct smtp_server *s, const struct smtp_command *cmd);
+enum flow smtp_session_take_data(struct smtp_server *s, struct str in, size_t *used_r);
+enum flow smtp_session_take_chunk(struct smtp_server *s, struct str in, size_t *used_r);
 
 #endif
