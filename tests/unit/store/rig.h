@@ -1,0 +1,73 @@
+/* The model on a lane without threads, in a scratch directory, on a clock of its own. */
+#ifndef TESTS_RIG_H
+#define TESTS_RIG_H
+
+#include "base/id.h"
+#include "store/deliver.h"
+#include "store/fsio.h"
+#include "store/ledger.h"
+#include "store/mailbox.h"
+#include "store/maintain.h"
+
+struct rig {
+	struct db *db;
+	struct fsio fs;
+	struct blob_store *blobs;
+	struct lane *lane;
+	struct directory_config directory;
+	struct id_maker ids;
+	int64_t now;
+};
+
+/* A new store with no domain in it, and its end. The time is 2026-11-23 12:00:00 UTC. */
+void rig_open(struct rig *r);
+void rig_close(struct rig *r);
+
+/* Closes and opens what is on disk again: what is committed is there, nothing else. */
+void rig_restart(struct rig *r);
+
+/* Changes of the directory that must be done; the account's number. */
+void rig_domain(struct rig *r, const char *name);
+int64_t rig_account(struct rig *r, const char *address);
+void rig_alias(struct rig *r, const char *address, const char *target);
+void rig_quota(struct rig *r, const char *address, int64_t bytes, int64_t messages);
+
+/* Any change; target may be NULL. The refusal, or "" when it was done; valid until the next call. */
+const char *rig_change(
+    struct rig *r, enum directory_verb verb, const char *address, const char *target);
+
+/* A message from `from` with the text, to nobody yet, id and time from the rig. */
+struct deliver *rig_message(struct rig *r, const char *from, const char *text);
+
+/* One recipient more, with the plan to put it into a mailbox. Its plan item, to be changed. */
+struct plan_item *rig_to(struct deliver *d, const char *address);
+
+/* Runs it through the lane; op.result is LANE_DONE. accepted. */
+bool rig_run(struct rig *r, struct deliver *d);
+
+/* All of that for one recipient: accepted. *id_r (may be NULL): the message's id. */
+bool rig_send(struct rig *r, const char *from, const char *to, const char *text, int64_t *id_r);
+
+/* The finished snapshot of an account's mailbox. */
+struct mailbox_snapshot rig_snapshot(struct rig *r, int64_t account, int64_t mailbox);
+
+/* The octets of message `number`; in the arena. */
+struct str rig_read(
+    struct rig *r, struct arena *a, const struct mailbox_snapshot *s, int64_t number);
+
+/* Expunges numbers first to last of the snapshot; how many went. */
+int64_t rig_expunge(struct rig *r, const struct mailbox_snapshot *s, int64_t first, int64_t last);
+
+/* Slices of maintenance until there is nothing to do; their number. */
+int rig_maintain(struct rig *r, int64_t undelete_ms, int64_t history_ms);
+
+/* A whole audit; faults_r[fault]: how often. */
+struct ledger_day rig_audit(struct rig *r, int64_t faults_r[LEDGER_FAULTS]);
+
+/* The audit balances and finds nothing. */
+void rig_must_balance(struct rig *r);
+
+/* Any statements, by hand. */
+void rig_sql(struct rig *r, const char *sql);
+
+#endif

@@ -1,0 +1,401 @@
+/* Where mail goes, who logs in, and what administrators are told. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "rig.h"
+
+static struct rig rig;
+static struct arena *arena;
+
+static int setup(void **state)
+{
+	rig_open(&rig);
+	arena = arena_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	arena_free(&arena);
+	rig_close(&rig);
+	return 0;
+}
+
+static struct directory_answer resolve(const char *address, int64_t size)
+{
+	struct str text = str_of_c(address);
+	size_t at = str_rfind(text, '@');
+	struct directory_answer answer;
+
+	assert_int_equal(directory_resolve(rig.db, &rig.directory, arena, str_sub(text, 0, at),
+			     str_from(text, at + 1), size, &answer),
+	    DB_OK);
+	return answer;
+}
+
+/* "class: target target ..." in words. */
+static const char *told(const char *address)
+{
+	static const char *const classes[ACCEPT_CLASSES] = {"local", "redirect", "relay", "unknown",
+	    "disabled", "send-only", "over-quota", "trouble"};
+	struct directory_answer answer = resolve(address, 0);
+	struct buf b;
+	const char *text;
+
+	buf_init(&b, KIB);
+	buf_c(&b, classes[answer.class]);
+	for (size_t i = 0; i < answer.count; i++) {
+		const struct directory_target *t = &answer.targets[i];
+
+		buf_byte(&b, ' ');
+		buf_c(&b, t->account ? "" : ">");
+		buf_str(&b, t->local);
+		buf_c(&b, t->detail.n ? "+" : "");
+		buf_str(&b, t->detail);
+		buf_byte(&b, '@');
+		buf_str(&b, t->domain);
+	}
+	text = arena_cstr(arena, buf_view(&b));
+	buf_fini(&b);
+	return text;
+}
+
+static void people(void)
+{
+	rig_domain(&rig, "a.test");
+	rig_domain(&rig, "b.test");
+	rig_account(&rig, "ann@a.test");
+	rig_account(&rig, "bob@a.test");
+	rig_account(&rig, "cat@b.test");
+}
+
+static void resolves(void **state)
+{
+	static const char *const rows[][2] = {
+	    {"ann@a.test", "local ann@a.test"},
+	    {"ANN@A.Test", "local ann@a.test"},
+	    {"ann@b.test", "unknown"},
+	    {"ann@c.test", "relay >ann@c.test"},
+	    {"ann+x@a.test", "local ann+x@a.test"},
+	    {"ann+x+y@a.test", "local ann+x+y@a.test"},
+	    {"ann+@a.test", "local ann@a.test"},
+	    {"+ann@a.test", "unknown"},
+	    {"nobody+x@a.test", "unknown"},
+	    {"info@a.test", "local ann@a.test bob@a.test"},
+	    {"info+x@a.test", "local ann@a.test bob@a.test"},
+	    {"out@a.test", "redirect >o@else.test"},
+	    {"both@a.test", "local bob@a.test >o@else.test"},
+	    {"chain@a.test", "local ann@a.test bob@a.test"},
+	    {"bob@a.test", "local bob@a.test"},
+	    {"postmaster@a.test", "local ann@a.test"},
+	    {"PostMaster@a.test", "local ann@a.test"},
+	    {"postmaster@", "local ann@a.test"},
+	    {"other@", "unknown"},
+	    {"postmaster@c.test", "relay >postmaster@c.test"},
+	    {"anyone@b.test", "unknown"},
+	};
+
+	people();
+	rig_alias(&rig, "info@a.test", "ann@a.test");
+	rig_alias(&rig, "info@a.test", "bob@a.test");
+	rig_alias(&rig, "out@a.test", "o@else.test");
+	rig_alias(&rig, "both@a.test", "bob@a.test");
+	rig_alias(&rig, "both@a.test", "o@else.test");
+	rig_alias(&rig, "chain@a.test", "info@a.test");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (strcmp(told(rows[i][0]), rows[i][1]) != 0)
+			fail_msg("%s: got %s, want %s", rows[i][0], told(rows[i][0]), rows[i][1]);
+	}
+}
+
+static void alias_keeps_a_copy_for_its_own_account(void **state)
+{
+	people();
+	rig_alias(&rig, "bob@a.test", "bob@a.test");
+	rig_alias(&rig, "bob@a.test", "copy@else.test");
+	assert_string_equal(told("bob@a.test"), "local bob@a.test >copy@else.test");
+}
+
+static void catch_all_and_alias_domain(void **state)
+{
+	people();
+	rig_alias(&rig, "@b.test", "ann@a.test");
+	assert_string_equal(told("anyone@b.test"), "local ann@a.test");
+	assert_string_equal(told("cat@b.test"), "local cat@b.test");
+	assert_string_equal(told("cat+x@b.test"), "local cat+x@b.test");
+	assert_string_equal(told("postmaster@b.test"), "local ann@a.test");
+	rig_domain(&rig, "other.test");
+	rig_alias(&rig, "@other.test", "@b.test");
+	assert_string_equal(told("cat+x@other.test"), "local cat+x@b.test");
+	rig_domain(&rig, "moved.test");
+	rig_alias(&rig, "@moved.test", "@else.test");
+	assert_string_equal(told("who@moved.test"), "redirect >who@else.test");
+}
+
+static void postmaster_of_the_configuration(void **state)
+{
+	people();
+	rig.directory.postmaster = STR("Bob@A.test");
+	assert_string_equal(told("postmaster@b.test"), "local bob@a.test");
+	assert_string_equal(told("postmaster@"), "local bob@a.test");
+	rig.directory.postmaster = STR("gone@a.test");
+	assert_string_equal(told("postmaster@b.test"), "local ann@a.test");
+	rig_account(&rig, "postmaster@b.test");
+	assert_string_equal(told("postmaster@b.test"), "local postmaster@b.test");
+}
+
+static void accounts_that_take_nothing(void **state)
+{
+	people();
+	rig_alias(&rig, "all@a.test", "ann@a.test");
+	rig_alias(&rig, "all@a.test", "bob@a.test");
+	assert_string_equal(rig_change(&rig, DIRECTORY_ACCOUNT_DISABLE, "bob@a.test", NULL), "");
+	assert_string_equal(told("bob@a.test"), "disabled");
+	assert_string_equal(told("all@a.test"), "local ann@a.test");
+	assert_int_equal(resolve("all@a.test", 0).left_out, 1);
+	assert_string_equal(rig_change(&rig, DIRECTORY_ACCOUNT_ENABLE, "bob@a.test", NULL), "");
+	assert_string_equal(told("bob@a.test"), "local bob@a.test");
+	rig_sql(&rig, "UPDATE account SET send_only = 1 WHERE local = 'ann'");
+	assert_string_equal(told("ann@a.test"), "send-only");
+	assert_string_equal(told("all@a.test"), "local bob@a.test");
+}
+
+static void quota_counts_the_size(void **state)
+{
+	people();
+	rig_quota(&rig, "ann@a.test", 1000, 0);
+	assert_int_equal(resolve("ann@a.test", 1000).class, ACCEPT_LOCAL);
+	assert_int_equal(resolve("ann@a.test", 1001).class, ACCEPT_OVER_QUOTA);
+	rig_sql(&rig, "UPDATE account SET used_bytes = 1000, used_messages = 3");
+	assert_string_equal(told("ann@a.test"), "over-quota");
+	rig_quota(&rig, "ann@a.test", 0, 3);
+	assert_string_equal(told("ann@a.test"), "over-quota");
+	rig_quota(&rig, "ann@a.test", 0, 4);
+	assert_string_equal(told("ann@a.test"), "local ann@a.test");
+}
+
+static void circles_and_chains_end(void **state)
+{
+	char from[64], to[64];
+
+	people();
+	/* by hand: the directory refuses to make these */
+	rig_sql(&rig, "INSERT INTO alias VALUES ('a.test', 'x', 'a.test', 'y', 0),"
+		      " ('a.test', 'y', 'a.test', 'x', 0)");
+	assert_string_equal(told("x@a.test"), "trouble");
+	rig_sql(&rig, "INSERT INTO alias VALUES ('a.test', 'y', 'a.test', 'bob', 0)");
+	assert_string_equal(told("x@a.test"), "local bob@a.test");
+	for (int i = 0; i < LIMIT_ALIAS_DEPTH; i++) {
+		snprintf(from, sizeof from, "c%d@a.test", i + 1);
+		snprintf(to, sizeof to, i ? "c%d@a.test" : "ann@a.test", i);
+		rig_alias(&rig, from, to);
+	}
+	assert_string_equal(told("c10@a.test"), "local ann@a.test");
+	assert_string_equal(rig_change(&rig, DIRECTORY_ALIAS_ADD, "c11@a.test", "c10@a.test"),
+	    "an alias c11@a.test to c10@a.test would lead in a circle, or too far");
+}
+
+static void fan_out_is_limited(void **state)
+{
+	people();
+	rig_sql(&rig,
+	    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 999)"
+	    " INSERT INTO alias SELECT 'a.test', 'many', 'else.test', 'u' || i, 0 FROM n");
+	assert_int_equal(resolve("many@a.test", 0).count, 999);
+	rig_sql(&rig, "INSERT INTO alias VALUES ('a.test', 'many', 'else.test', 'one more', 0)");
+	assert_string_equal(told("many@a.test"), "trouble");
+}
+
+static void changes_explain_themselves(void **state)
+{
+	static const struct {
+		enum directory_verb verb;
+		const char *address, *target, *want;
+	} rows[] = {
+	    {DIRECTORY_DOMAIN_ADD, "a.test", NULL, "the domain a.test is there already"},
+	    {DIRECTORY_DOMAIN_REMOVE, "x.test", NULL,
+		"there is no domain x.test; add it with: godwit domain add x.test"},
+	    {DIRECTORY_DOMAIN_REMOVE, "a.test", NULL,
+		"the domain a.test still has 2 accounts; remove them first with: "
+		"godwit account remove ADDRESS"},
+	    {DIRECTORY_ACCOUNT_ADD, "ann@x.test", NULL,
+		"there is no domain x.test; add it with: godwit domain add x.test"},
+	    {DIRECTORY_ACCOUNT_ADD, "ann@a.test", NULL, "the account ann@a.test is there already"},
+	    {DIRECTORY_ACCOUNT_ADD, "info@a.test", NULL,
+		"info@a.test is an alias, which would keep all mail from the account; remove it "
+		"first with: godwit alias remove info@a.test"},
+	    {DIRECTORY_ACCOUNT_REMOVE, "dan@a.test", NULL,
+		"there is no account dan@a.test; those there are: godwit account list"},
+	    {DIRECTORY_ACCOUNT_REMOVE, "ann@a.test", NULL,
+		"the alias info@a.test still leads to ann@a.test; remove it first with: "
+		"godwit alias remove info@a.test ann@a.test"},
+	    {DIRECTORY_ACCOUNT_DISABLE, "dan@a.test", NULL,
+		"there is no account dan@a.test; those there are: godwit account list"},
+	    {DIRECTORY_PASSWORD, "dan@a.test", NULL,
+		"there is no account dan@a.test; those there are: godwit account list"},
+	    {DIRECTORY_ALIAS_ADD, "info@x.test", "ann@a.test",
+		"there is no domain x.test; add it with: godwit domain add x.test"},
+	    {DIRECTORY_ALIAS_ADD, "info@a.test", "ann@a.test",
+		"the alias info@a.test leads to ann@a.test already"},
+	    {DIRECTORY_ALIAS_ADD, "sales@a.test", "dan@a.test",
+		"there is no account or alias dan@a.test; add it first with: "
+		"godwit account add dan@a.test"},
+	    {DIRECTORY_ALIAS_ADD, "@b.test", "@b.test",
+		"an alias @b.test to @b.test would lead in a circle, or too far"},
+	    {DIRECTORY_ALIAS_REMOVE, "sales@a.test", NULL,
+		"there is no alias sales@a.test; those there are: godwit alias list"},
+	    {DIRECTORY_ALIAS_REMOVE, "info@a.test", "bob@a.test",
+		"there is no alias info@a.test to bob@a.test; those there are: godwit alias list"},
+	};
+
+	people();
+	rig_alias(&rig, "info@a.test", "ann@a.test");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_string_equal(
+		    rig_change(&rig, rows[i].verb, rows[i].address, rows[i].target), rows[i].want);
+	assert_string_equal(
+	    rig_change(&rig, DIRECTORY_ALIAS_ADD, "loop@a.test", "info@a.test"), "");
+	assert_string_equal(rig_change(&rig, DIRECTORY_ALIAS_REMOVE, "info@a.test", NULL), "");
+	assert_string_equal(rig_change(&rig, DIRECTORY_ALIAS_ADD, "info@a.test", "loop@a.test"),
+	    "an alias info@a.test to loop@a.test would lead in a circle, or too far");
+}
+
+static void removed_things_are_gone(void **state)
+{
+	int64_t value = 0;
+
+	people();
+	assert_string_equal(rig_change(&rig, DIRECTORY_ACCOUNT_REMOVE, "cat@b.test", NULL), "");
+	assert_string_equal(told("cat@b.test"), "unknown");
+	assert_string_equal(rig_change(&rig, DIRECTORY_DOMAIN_REMOVE, "b.test", NULL), "");
+	assert_string_equal(told("cat@b.test"), "relay >cat@b.test");
+	rig_domain(&rig, "b.test");
+	assert_true(rig_account(&rig, "cat@b.test") > 3); /* a new one: numbers never come back */
+	assert_int_equal(
+	    db_get_int(rig.db, SQL_META_GET, DB_ARGS(db_text(STR("admin"))), &value), DB_ROW);
+	assert_int_equal(value, 9); /* a row of the record for each change that was done */
+}
+
+static void logs_in_by_address(void **state)
+{
+	struct directory_login login;
+
+	people();
+	assert_int_equal(directory_login(rig.db, arena, STR("Ann@A.test"), &login), DB_OK);
+	assert_int_equal(login.account, 1);
+	assert_true(str_eq(login.address, STR("ann@a.test")));
+	assert_true(str_eq(login.hash, STR("$hash$")));
+	assert_int_equal(directory_login(rig.db, arena, STR("ann"), &login), DB_OK);
+	assert_int_equal(login.account, 0); /* two domains: which? */
+	assert_int_equal(directory_login(rig.db, arena, STR("dan@a.test"), &login), DB_OK);
+	assert_int_equal(login.account, 0);
+	assert_int_equal(login.hash.n, 0);
+	rig_change(&rig, DIRECTORY_ACCOUNT_REMOVE, "cat@b.test", NULL);
+	assert_int_equal(directory_login(rig.db, arena, STR("3@"), &login), DB_OK);
+	assert_int_equal(login.account, 0);
+	rig_change(&rig, DIRECTORY_DOMAIN_REMOVE, "b.test", NULL);
+	assert_int_equal(directory_login(rig.db, arena, STR("ann"), &login), DB_OK);
+	assert_int_equal(login.account, 1);
+}
+
+static void put_domain(void *ctx, const struct directory_domain_row *row)
+{
+	buf_printf(ctx, "%.*s %lld %lld\n", STR_FMT(row->name), (long long)row->accounts,
+	    (long long)row->aliases);
+}
+
+static void put_account(void *ctx, const struct directory_account_row *row)
+{
+	buf_printf(ctx, "%.*s@%.*s\n", STR_FMT(row->local), STR_FMT(row->domain));
+}
+
+static void put_alias(void *ctx, const struct directory_alias_row *row)
+{
+	buf_printf(ctx, "%.*s@%.*s %.*s@%.*s\n", STR_FMT(row->local), STR_FMT(row->domain),
+	    STR_FMT(row->target_local), STR_FMT(row->target_domain));
+}
+
+static void lists_in_pages(void **state)
+{
+	struct directory_alias_row after = {.domain = STR("a.test"),
+	    .local = STR("info"),
+	    .target_domain = STR("a.test"),
+	    .target_local = STR("ann")};
+	struct buf b;
+	size_t n;
+
+	people();
+	rig_alias(&rig, "info@a.test", "ann@a.test");
+	rig_alias(&rig, "info@a.test", "bob@a.test");
+	rig_alias(&rig, "@b.test", "ann@a.test");
+	buf_init(&b, 4 * KIB);
+	assert_int_equal(directory_domains(rig.db, STR(""), 1, &n, put_domain, &b), DB_OK);
+	assert_int_equal(n, 1);
+	directory_domains(rig.db, STR("a.test"), 5, &n, put_domain, &b);
+	assert_string_equal(buf_cstr(&b), "a.test 2 1\nb.test 1 1\n");
+	buf_clear(&b);
+	directory_accounts(rig.db, STR(""), STR("a.test"), STR("ann"), 10, &n, put_account, &b);
+	assert_string_equal(buf_cstr(&b), "bob@a.test\ncat@b.test\n");
+	buf_clear(&b);
+	directory_accounts(rig.db, STR("a.test"), STR(""), STR(""), 10, &n, put_account, &b);
+	assert_string_equal(buf_cstr(&b), "ann@a.test\nbob@a.test\n");
+	buf_clear(&b);
+	directory_aliases(rig.db, STR(""), NULL, 1, &n, put_alias, &b);
+	directory_aliases(rig.db, STR(""), &after, 10, &n, put_alias, &b);
+	assert_string_equal(buf_cstr(&b), "info@a.test ann@a.test\ninfo@a.test bob@a.test\n"
+					  "@b.test ann@a.test\n");
+	buf_fini(&b);
+}
+
+static void addresses_are_checked(void **state)
+{
+	static const char *const good[][3] = {
+	    {"Bob@X.Test", "bob", "x.test"},
+	    {"@x.test", "", "x.test"},
+	    {"a.b@x-1.test", "a.b", "x-1.test"},
+	};
+	static const char *const bad[] = {"bob", "bob@", "bob@x..test", "bob@-x.test",
+	    "bob@x.test.", "b b@x.test", "\"b\"@x.test", "a..b@x.test", ".a@x.test", "a@b@x.test",
+	    "bob@x_y.test", "b\xff@x.test", "b\n@x.test"};
+	struct str local, domain;
+	struct err e;
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		assert_true(
+		    directory_address(arena, str_of_c(good[i][0]), true, &local, &domain, &e));
+		assert_true(str_eq(local, str_of_c(good[i][1])));
+		assert_true(str_eq(domain, str_of_c(good[i][2])));
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		e.text[0] = 0;
+		if (directory_address(arena, str_of_c(bad[i]), true, &local, &domain, &e))
+			fail_msg("%s was taken", bad[i]);
+		assert_true(e.text[0]);
+	}
+	assert_false(directory_address(arena, STR("@x.test"), false, &local, &domain, &e));
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(resolves),
+	    T(alias_keeps_a_copy_for_its_own_account),
+	    T(catch_all_and_alias_domain),
+	    T(postmaster_of_the_configuration),
+	    T(accounts_that_take_nothing),
+	    T(quota_counts_the_size),
+	    T(circles_and_chains_end),
+	    T(fan_out_is_limited),
+	    T(changes_explain_themselves),
+	    T(removed_things_are_gone),
+	    T(logs_in_by_address),
+	    T(lists_in_pages),
+	    T(addresses_are_checked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
