@@ -15,7 +15,7 @@ struct parser {
 	struct mime_lex_token at;
 	const uint8_t *at_start; /* where reading of the token (and the gap before it) began */
 	struct mime_address_list list;
-	size_t max, cap;
+	size_t max;
 	bool in_group;
 };
 
@@ -153,14 +153,14 @@ static bool has_room(struct parser *p, size_t more)
 		p->list.truncated = true;
 		return false;
 	}
-	if (p->list.n + more > p->cap) {
-		size_t cap = p->cap ? p->cap * 2 : 4;
+	if (p->list.n + more > p->list.cap) {
+		size_t cap = p->list.cap ? p->list.cap * 2 : 4;
 		struct mime_address *v = arena_array(p->arena, cap, sizeof *v);
 
 		if (p->list.n)
 			memcpy(v, p->list.v, p->list.n * sizeof *v);
 		p->list.v = v;
-		p->cap = cap;
+		p->list.cap = cap;
 	}
 	return true;
 }
@@ -305,16 +305,23 @@ static void parse(struct parser *p, struct str body)
 	buf_fini(&e.domain);
 }
 
+enum mime_address_status mime_address_append(
+    struct arena *a, struct str body, size_t max, struct mime_address_list *list)
+{
+	struct parser p = {.arena = a, .max = max, .list = *list};
+
+	parse(&p, body);
+	*list = p.list;
+	if (list->truncated)
+		return MIME_ADDRESS_TRUNCATED;
+	return list->bad ? MIME_ADDRESS_SOME_BAD : MIME_ADDRESS_OK;
+}
+
 enum mime_address_status mime_address_parse(
     struct arena *a, struct str body, size_t max, struct mime_address_list *list_r)
 {
-	struct parser p = {.arena = a, .max = max};
-
-	parse(&p, body);
-	*list_r = p.list;
-	return p.list.truncated ? MIME_ADDRESS_TRUNCATED
-	       : p.list.bad     ? MIME_ADDRESS_SOME_BAD
-				: MIME_ADDRESS_OK;
+	*list_r = (struct mime_address_list){.v = NULL};
+	return mime_address_append(a, body, max, list_r);
 }
 
 size_t mime_address_steps(struct str body, size_t max)

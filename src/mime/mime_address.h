@@ -25,6 +25,7 @@ struct mime_address {
 struct mime_address_list {
 	struct mime_address *v;
 	size_t n;
+	size_t cap;     /* elements that v has room for; only mime_address_append() asks */
 	size_t bad;     /* elements left out because no address could be read from them */
 	bool truncated; /* more elements than the maximum: parsing stopped there */
 };
@@ -44,6 +45,13 @@ enum mime_address_status {
  */
 enum mime_address_status mime_address_parse(
     struct arena *a, struct str body, size_t max, struct mime_address_list *list_r);
+
+/*
+ * Adds the elements of a further field to a list, which has been zeroed or filled by one of these two
+ * with the same arena; max counts all. [RFC 5322 4.5.3]
+ */
+enum mime_address_status mime_address_append(
+    struct arena *a, struct str body, size_t max, struct mime_address_list *list);
 
 /* Octets the parser looked at for this body: for tests of linear time. */
 size_t mime_address_steps(struct str body, size_t max);

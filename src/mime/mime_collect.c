@@ -58,33 +58,16 @@ static void keep_text(struct mime_collect *c, struct str *slot, struct str text)
 	*slot = arena_str(c->arena, str_sub(text, 0, LIMIT_MIME_TEXT));
 }
 
-/* Adds the elements of a further field of the same name behind those of the first. */
-static void append_list(
-    struct mime_collect *c, struct mime_address_list *list, const struct mime_address_list *more)
-{
-	struct mime_address *v = arena_array(c->arena, list->n + more->n, sizeof *v);
-
-	if (list->n)
-		memcpy(v, list->v, list->n * sizeof *v);
-	if (more->n)
-		memcpy(v + list->n, more->v, more->n * sizeof *v);
-	list->v = v;
-	list->n += more->n;
-	list->bad += more->bad;
-	list->truncated |= more->truncated;
-}
-
 /* All of To, Cc and Bcc count [RFC 5322 4.5.3]; of originators the first field. */
 static void take_addresses(
     struct mime_collect *c, struct mime_part *part, unsigned arg, struct str text)
 {
-	struct mime_address_list *list = &part->envelope->address[arg], more;
-	bool again = list->v || list->bad || list->truncated;
+	struct mime_address_list *list = &part->envelope->address[arg];
+	bool again = list->n || list->bad;
 
 	if ((again && arg < MIME_TO) || !may_keep(c))
 		return;
-	mime_address_parse(c->arena, text, LIMIT_MIME_ADDRESSES - list->n, &more);
-	append_list(c, list, &more);
+	mime_address_append(c->arena, text, LIMIT_MIME_ADDRESSES, list);
 	c->msg->incomplete |= list->truncated;
 }
 

@@ -47,10 +47,18 @@ void mime_field_in_reset(struct mime_field_in *f, uint64_t at)
 	begin(f, at);
 }
 
-/* Moves n octets from the input to acc; above the limit the body goes and stays away. */
+/* Moves n octets from the input to acc. */
 static void keep(struct mime_field_in *f, struct str *in, size_t n)
 {
-	if (!f->too_long && (n > buf_room(&f->acc) || f->at - f->start > LIMIT_MIME_HEADER)) {
+	buf_add(&f->acc, in->p, n);
+	*in = str_from(*in, n);
+	f->at += n;
+}
+
+/* The same for a body; above the limits it goes and stays away. */
+static void keep_body(struct mime_field_in *f, struct str *in, size_t n)
+{
+	if (n > buf_room(&f->acc) || f->at + n - f->start > LIMIT_MIME_HEADER) {
 		f->too_long = true;
 		f->acc.n = f->body_at;
 	}
@@ -135,7 +143,7 @@ static enum mime_field_status in_body(struct mime_field_in *f, struct str *in)
 		n++;
 		f->state = AFTER_LINE;
 	}
-	keep(f, in, n);
+	keep_body(f, in, n);
 	return MIME_FIELD_MORE;
 }
 
