@@ -138,7 +138,7 @@ struct smtp_server_facts {
 	uint64_t size_limit; /* 0: none told */
 	unsigned rcpt_max;   /* LIMITS RCPTMAX [RFC 9422], 0: none told */
 	struct str auth;     /* mechanisms, separated by spaces */
-	struct str greeting; /* text of the greeting */
+	struct str greeting; /* its text; after STARTTLS the first line of the answer to EHLO */
 };
 
 struct smtp_client;

@@ -56,7 +56,8 @@ enum flow smtp_session_refuse(struct smtp_server *s, struct smtp_reply reply)
 	return FLOW_DONE;
 }
 
-enum flow smtp_session_wait(struct smtp_server *s, enum smtp_effect_kind kind, session_resume *resume)
+enum flow smtp_session_wait(
+    struct smtp_server *s, enum smtp_effect_kind kind, session_resume *resume)
 {
 	MUST(!s->resume);
 	s->effect.kind = kind;
@@ -242,7 +243,8 @@ static enum flow take_whole_line(struct smtp_server *s, enum line_status status,
 		    500, 5, 5, 2, "Bare CR or LF in a command, end lines with CRLF");
 
 		if (str_has_prefix_i(line, STR("BDAT")))
-			return smtp_session_close(s, bare); /* its octets would be taken for commands */
+			return smtp_session_close(
+			    s, bare); /* its octets would be taken for commands */
 		return refuse_line(s, bare);
 	}
 	if (s->expect == EXPECT_RESPONSE)

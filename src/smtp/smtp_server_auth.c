@@ -66,7 +66,8 @@ static enum flow advance(struct smtp_server *s, enum sasl_status status)
 	case SASL_CREDENTIALS:
 		return ask(s);
 	case SASL_CANCELLED:
-		return smtp_session_auth_fail(s, SMTP_REPLY(501, 5, 7, 0, "Authentication cancelled"));
+		return smtp_session_auth_fail(
+		    s, SMTP_REPLY(501, 5, 7, 0, "Authentication cancelled"));
 	case SASL_UNKNOWN:
 		return smtp_session_auth_fail(
 		    s, SMTP_REPLY(504, 5, 5, 4, "Mechanism not supported, use PLAIN or LOGIN"));
@@ -79,7 +80,8 @@ static enum flow advance(struct smtp_server *s, enum sasl_status status)
 enum flow smtp_session_auth(struct smtp_server *s, const struct smtp_command *cmd)
 {
 	if (s->account.n > 0)
-		return smtp_session_refuse(s, SMTP_REPLY(503, 5, 5, 1, "You are authenticated already"));
+		return smtp_session_refuse(
+		    s, SMTP_REPLY(503, 5, 5, 1, "You are authenticated already"));
 	if (!smtp_session_may_auth(s))
 		return smtp_session_refuse(
 		    s, SMTP_REPLY(538, 5, 7, 11, "Encryption required, say STARTTLS first"));

@@ -138,8 +138,9 @@ static enum flow rcpt_resume(struct smtp_server *s, const struct smtp_result *r)
 	smtp_session_reply(s, &r->reply);
 	if (r->reply.code >= 500 && stranger && s->cfg->max_refused &&
 	    ++s->refused >= s->cfg->max_refused)
-		return smtp_session_close(s, SMTP_REPLY(421, 4, 7, 0,
-					    "Too many refused recipients, closing the connection"));
+		return smtp_session_close(
+		    s, SMTP_REPLY(
+			   421, 4, 7, 0, "Too many refused recipients, closing the connection"));
 	return FLOW_DONE;
 }
 
@@ -150,8 +151,9 @@ static enum flow do_rcpt(struct smtp_server *s, const struct smtp_command *cmd)
 		    s, SMTP_REPLY(
 			   553, 5, 6, 7, "An address that is not ASCII needs SMTPUTF8 at MAIL"));
 	if (s->tx.rcpt_count >= s->cfg->rcpt_max) {
-		smtp_session_reply(s, &SMTP_REPLY(452, 4, 5, 3,
-				     "Too many recipients, send the message again to the others"));
+		smtp_session_reply(
+		    s, &SMTP_REPLY(452, 4, 5, 3,
+			   "Too many recipients, send the message again to the others"));
 		return FLOW_DONE;
 	}
 	s->rcpt = (struct smtp_rcpt){cmd->rcpt.path, cmd->rcpt.params};
@@ -198,9 +200,9 @@ static enum flow do_expn(struct smtp_server *s, const struct smtp_command *cmd)
 static enum flow do_help(struct smtp_server *s, const struct smtp_command *cmd)
 {
 	smtp_session_reply(s, &SMTP_REPLY(214, 2, 0, 0,
-			     "Commands: EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP\n"
-			     "QUIT VRFY HELP STARTTLS AUTH\n"
-			     "Trouble? Write to postmaster"));
+				  "Commands: EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP\n"
+				  "QUIT VRFY HELP STARTTLS AUTH\n"
+				  "Trouble? Write to postmaster"));
 	return FLOW_DONE;
 }
 
@@ -224,7 +226,8 @@ static enum flow do_starttls(struct smtp_server *s, const struct smtp_command *c
 	if (s->tls)
 		return smtp_session_refuse(s, SMTP_REPLY(503, 5, 5, 1, "TLS is active already"));
 	if (!s->cfg->starttls)
-		return smtp_session_refuse(s, SMTP_REPLY(502, 5, 5, 1, "TLS is not available here"));
+		return smtp_session_refuse(
+		    s, SMTP_REPLY(502, 5, 5, 1, "TLS is not available here"));
 	smtp_session_reply(s, &SMTP_REPLY(220, 2, 0, 0, "Go ahead with TLS"));
 	return smtp_session_wait(s, SMTP_EFFECT_STARTTLS, starttls_resume);
 }

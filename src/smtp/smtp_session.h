@@ -122,7 +122,8 @@ enum flow smtp_session_refuse(struct smtp_server *s, struct smtp_reply reply);
 enum flow smtp_session_close(struct smtp_server *s, struct smtp_reply reply);
 
 /* Makes s->effect pending with its kind and the function that takes the result. */
-enum flow smtp_session_wait(struct smtp_server *s, enum smtp_effect_kind kind, session_resume *resume);
+enum flow smtp_session_wait(
+    struct smtp_server *s, enum smtp_effect_kind kind, session_resume *resume);
 
 /* ABORT if a transaction is open, then the step. */
 enum flow smtp_session_abort(struct smtp_server *s, session_step *next);

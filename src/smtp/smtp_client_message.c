@@ -1,0 +1,342 @@
+/*
+ * One message. With PIPELINING [RFC 2920] commands of the envelope are sent ahead as room permits, else one
+ * by one; either way the replies come in the order of the steps, so `sent` and `got` say all.
+ *
+ * Invariants:
+ * - A recipient's verdict is written once, when it becomes RCPT_DECIDED or RCPT_SKIPPED.
+ * - `accepted` counts those in RCPT_ACCEPTED; content is sent only while there is one.
+ * - After the final dot nothing but its reply decides; without it the outcome is UNSURE.
+ */
+#include "smtp/smtp_client_priv.h"
+
+/* An envelope command with all its parameters is shorter. */
+#define COMMAND_MAX (8 * KIB)
+
+static size_t step_data(const struct smtp_client *c)
+{
+	return STEP_RCPT + c->msg.m->rcpt_count;
+}
+
+static void decide(struct smtp_client *c, size_t i, const struct smtp_verdict *v)
+{
+	struct client_message *g = &c->msg;
+
+	if (g->rcpts[i] >= RCPT_DECIDED)
+		return;
+	if (g->rcpts[i] == RCPT_ACCEPTED)
+		g->accepted--;
+	g->rcpts[i] = RCPT_DECIDED;
+	g->verdicts[i] = *v;
+}
+
+static void decide_all(struct smtp_client *c, const struct smtp_verdict *v)
+{
+	for (size_t i = 0; i < c->msg.m->rcpt_count; i++)
+		decide(c, i, v);
+}
+
+/* The message is finished; what was not decided would be a bug. */
+static void report(struct smtp_client *c)
+{
+	struct client_message *g = &c->msg;
+
+	for (size_t i = 0; i < g->m->rcpt_count; i++)
+		MUST(g->rcpts[i] >= RCPT_DECIDED);
+	c->effect.verdicts = g->verdicts;
+	c->effect.verdict_count = g->m->rcpt_count;
+	c->state = ON_IDLE;
+	client_wait(c, SMTP_CLIENT_REPORT);
+}
+
+void client_message_end(struct smtp_client *c)
+{
+	arena_free(&c->msg.arena);
+	c->msg = (struct client_message){0};
+}
+
+/* Those behind the final dot may have been delivered. */
+void client_message_fail(struct smtp_client *c, const struct smtp_verdict *why)
+{
+	struct smtp_verdict unsure = *why;
+
+	unsure.outcome = SMTP_OUTCOME_UNSURE;
+	for (size_t i = 0; i < c->msg.m->rcpt_count; i++) {
+		bool sent = c->state == ON_END && c->msg.rcpts[i] == RCPT_ACCEPTED &&
+			    why->reply.code == 0;
+
+		decide(c, i, sent ? &unsure : why);
+	}
+	report(c);
+}
+
+static struct smtp_verdict impossible(struct smtp_status status, struct str text)
+{
+	return (struct smtp_verdict){
+	    SMTP_OUTCOME_PERMANENT, SMTP_STAGE_MAIL, {.status = status, .text = text}};
+}
+
+/* Decides what the server's extensions rule out: size, and addresses or header in UTF-8 [RFC 6531 3.2]. */
+static void check_extensions(struct smtp_client *c)
+{
+	const struct smtp_client_message *m = c->msg.m;
+	bool utf8 = c->facts.extensions & SMTP_EXT_SMTPUTF8;
+	struct smtp_verdict large = impossible((struct smtp_status){5, 3, 4},
+	    STR("the message is larger than the next server allows"));
+	struct smtp_verdict foreign = impossible((struct smtp_status){5, 6, 7},
+	    STR("the next server cannot take internationalised addresses (SMTPUTF8)"));
+
+	c->msg.utf8 = m->params.smtputf8 || m->reverse.needs_utf8;
+	if (c->facts.size_limit && m->params.size > c->facts.size_limit)
+		decide_all(c, &large);
+	if (c->msg.utf8 && !utf8)
+		decide_all(c, &foreign);
+	for (size_t i = 0; i < m->rcpt_count; i++) {
+		if (!m->rcpts[i].path.needs_utf8)
+			continue;
+		if (utf8)
+			c->msg.utf8 = true;
+		else
+			decide(c, i, &foreign);
+	}
+	for (size_t i = 0; i < m->rcpt_count; i++)
+		if (c->msg.rcpts[i] == RCPT_DECIDED)
+			c->msg.rcpts[i] = RCPT_SKIPPED;
+}
+
+/* The step behind this one. */
+static size_t next_step(const struct smtp_client *c, size_t step)
+{
+	do
+		step++;
+	while (step >= STEP_RCPT && step < step_data(c) &&
+	       c->msg.rcpts[step - STEP_RCPT] == RCPT_SKIPPED);
+	return step;
+}
+
+void client_message_begin(struct smtp_client *c, const struct smtp_client_message *m)
+{
+	struct client_message *g = &c->msg;
+
+	MUST(m->rcpt_count > 0);
+	g->m = m;
+	g->arena = arena_new();
+	g->verdicts = arena_array(g->arena, m->rcpt_count, sizeof *g->verdicts);
+	g->rcpts = arena_array(g->arena, m->rcpt_count, sizeof *g->rcpts);
+	g->sent = g->got = c->dirty ? STEP_RSET : STEP_MAIL;
+	check_extensions(c);
+	if (next_step(c, STEP_MAIL) == step_data(c)) {
+		report(c);
+		return;
+	}
+	dot_out_init(&g->dot);
+	c->state = ON_ENVELOPE;
+	client_message_pump(c);
+}
+
+static void put_mail(const struct smtp_client *c, struct buf *line)
+{
+	const struct smtp_mail_params *p = &c->msg.m->params;
+	unsigned ext = c->facts.extensions;
+
+	buf_lit(line, "MAIL FROM:");
+	smtp_path_put_angle(line, &c->msg.m->reverse);
+	if (ext & SMTP_EXT_SIZE && p->size) {
+		buf_lit(line, " SIZE=");
+		buf_u64(line, p->size);
+	}
+	if (ext & SMTP_EXT_8BITMIME && p->body == SMTP_BODY_8BITMIME)
+		buf_lit(line, " BODY=8BITMIME");
+	if (c->msg.utf8)
+		buf_lit(line, " SMTPUTF8");
+	if (ext & SMTP_EXT_DSN)
+		smtp_param_put_dsn(line, p);
+}
+
+static void put_rcpt(const struct smtp_client *c, size_t i, struct buf *line)
+{
+	const struct smtp_client_rcpt *r = &c->msg.m->rcpts[i];
+
+	buf_lit(line, "RCPT TO:");
+	smtp_path_put_angle(line, &r->path);
+	if (c->facts.extensions & SMTP_EXT_DSN)
+		smtp_param_put_rcpt(line, &r->params);
+}
+
+static void send_step(struct smtp_client *c, size_t step)
+{
+	struct buf line;
+
+	buf_init(&line, COMMAND_MAX);
+	if (step == STEP_RSET)
+		buf_lit(&line, "RSET");
+	else if (step == STEP_MAIL)
+		put_mail(c, &line);
+	else if (step < step_data(c))
+		put_rcpt(c, step - STEP_RCPT, &line);
+	else
+		buf_lit(&line, "DATA");
+	MUST(!line.overflow);
+	client_command(c, buf_view(&line), false);
+	buf_fini(&line);
+	c->dirty = true;
+}
+
+/* The next step may be sent now. */
+static bool may_send(const struct smtp_client *c)
+{
+	const struct client_message *g = &c->msg;
+	bool pipelining = c->facts.extensions & SMTP_EXT_PIPELINING;
+
+	if (g->stopped || g->sent > step_data(c) || buf_room(&c->out) < COMMAND_MAX + 2)
+		return false;
+	if (g->sent == g->got)
+		return g->sent < step_data(c) || g->accepted > 0;
+	return pipelining && g->got > STEP_RSET;
+}
+
+/* The envelope is over without content: every recipient has been refused. */
+static bool is_over(const struct smtp_client *c)
+{
+	const struct client_message *g = &c->msg;
+
+	return g->sent == g->got && (g->stopped || (g->sent >= step_data(c) && g->accepted == 0));
+}
+
+void client_message_pump(struct smtp_client *c)
+{
+	struct client_message *g = &c->msg;
+
+	if (c->state == ON_CONTENT && !c->pending && c->out.n <= LIMIT_SMTP_OUT / 2 - KIB)
+		client_wait(c, SMTP_CLIENT_BODY);
+	if (c->state != ON_ENVELOPE)
+		return;
+	while (may_send(c)) {
+		send_step(c, g->sent);
+		g->sent = next_step(c, g->sent);
+	}
+	if (is_over(c))
+		report(c);
+}
+
+static void on_rset(struct smtp_client *c, const struct smtp_reply *r)
+{
+	struct smtp_verdict v = client_verdict(c->msg.arena, SMTP_STAGE_MAIL, r);
+
+	if (v.outcome == SMTP_OUTCOME_ACCEPTED)
+		return;
+	v.outcome = SMTP_OUTCOME_TEMPORARY; /* it says nothing about the message */
+	decide_all(c, &v);
+	c->msg.stopped = true;
+}
+
+static void on_mail(struct smtp_client *c, const struct smtp_reply *r)
+{
+	struct smtp_verdict v = client_verdict(c->msg.arena, SMTP_STAGE_MAIL, r);
+
+	if (v.outcome == SMTP_OUTCOME_ACCEPTED)
+		return;
+	decide_all(c, &v);
+	c->msg.stopped = true;
+}
+
+/* 552 without a status of its own means too many recipients: later [RFC 5321 4.5.3.1.10]. */
+static void on_rcpt(struct smtp_client *c, size_t i, const struct smtp_reply *r)
+{
+	struct smtp_verdict v = client_verdict(c->msg.arena, SMTP_STAGE_RCPT, r);
+
+	if (r->code == 552 && (r->status.class == 0 || r->status.subject == 5))
+		v.outcome = SMTP_OUTCOME_TEMPORARY;
+	if (v.outcome != SMTP_OUTCOME_ACCEPTED) {
+		decide(c, i, &v);
+	} else if (c->msg.rcpts[i] == RCPT_OPEN) {
+		c->msg.rcpts[i] = RCPT_ACCEPTED;
+		c->msg.accepted++;
+	}
+}
+
+/* 354: content, or a lone dot if there is nobody to send it to [RFC 2920 3.1]. */
+static void on_data(struct smtp_client *c, const struct smtp_reply *r)
+{
+	struct smtp_verdict v = client_verdict(c->msg.arena, SMTP_STAGE_DATA, r);
+
+	if (r->code == 354 && c->msg.accepted > 0) {
+		c->state = ON_CONTENT;
+		return;
+	}
+	if (r->code == 354 && c->cfg->lmtp) { /* it would not answer the dot [RFC 2033 4.2] */
+		client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 5, 0},
+		    STR("the server wants content although it refused every recipient"));
+		return;
+	}
+	if (r->code == 354) {
+		client_command(c, STR("."), false);
+		c->state = ON_EMPTY_END;
+		return;
+	}
+	if (v.outcome == SMTP_OUTCOME_ACCEPTED)
+		v.outcome = SMTP_OUTCOME_TEMPORARY; /* a positive reply that is not 354 */
+	decide_all(c, &v);
+}
+
+void client_on_envelope(struct smtp_client *c, const struct smtp_reply *r)
+{
+	struct client_message *g = &c->msg;
+	size_t step = g->got;
+
+	g->got = next_step(c, step);
+	if (step == STEP_RSET)
+		on_rset(c, r);
+	else if (step == STEP_MAIL)
+		on_mail(c, r);
+	else if (step < step_data(c))
+		on_rcpt(c, step - STEP_RCPT, r);
+	else
+		on_data(c, r);
+	client_message_pump(c);
+}
+
+void client_body_done(struct smtp_client *c, const struct smtp_client_result *r)
+{
+	struct client_message *g = &c->msg;
+	size_t used;
+
+	if (r->failed) {
+		client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 3, 0},
+		    r->text.n ? r->text : STR("the message could not be read"));
+		return;
+	}
+	MUST(r->body.n <= LIMIT_BODY_CHUNK);
+	dot_out_feed(&g->dot, r->body, &used, &c->out);
+	MUST(used == r->body.n); /* stuffing adds less than the room that was there */
+	if (r->last) {
+		dot_out_end(&g->dot, &c->out);
+		c->state = ON_END;
+	}
+	client_message_pump(c);
+}
+
+/* LMTP: the next recipient in order that was accepted; else all of them. */
+void client_on_end(struct smtp_client *c, const struct smtp_reply *r)
+{
+	struct client_message *g = &c->msg;
+	struct smtp_verdict v = client_verdict(g->arena, SMTP_STAGE_BODY, r);
+
+	if (c->cfg->lmtp) {
+		while (g->rcpts[g->end_at] != RCPT_ACCEPTED)
+			g->end_at++;
+		decide(c, g->end_at, &v);
+	} else {
+		decide_all(c, &v);
+	}
+	if (g->accepted > 0)
+		return;
+	c->dirty = false;
+	report(c);
+}
+
+/* The reply to a content that was for nobody. */
+void client_on_empty_end(struct smtp_client *c, const struct smtp_reply *r)
+{
+	c->dirty = false;
+	report(c);
+}
