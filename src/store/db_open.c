@@ -4,6 +4,9 @@
  */
 #include "store/db_internal.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/buf.h"
 #include "base/mem.h"
 #include "store/db_vfs.h"
@@ -266,6 +269,15 @@ static enum db_code configure(struct db *db)
 	return code;
 }
 
+/* A new database belongs to its user alone; its log and index take over its mode. */
+static void create_private(const char *name)
+{
+	int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
@@ -281,6 +293,8 @@ enum db_code db_open(const char *name, enum db_role role, struct db **db_r, stru
 		db->queries[i].db = db;
 		db->queries[i].id = (enum sql_id)i;
 	}
+	if (role == DB_WRITER && name[0] != ':')
+		create_private(name);
 	rc = sqlite3_open_v2(name, &db->sqlite, flags, db_vfs_name());
 	code = rc == SQLITE_OK ? configure(db) : db_fail(db, rc, name);
 	if (code == DB_OK) {
