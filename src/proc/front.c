@@ -54,6 +54,26 @@ void front_log(const struct front_session *s, int level, const char *event)
 		log_ip("ip", &s->ip);
 }
 
+void front_log_login(
+    const struct front_session *s, struct str user, const struct fs_auth_reply *reply)
+{
+	static const struct {
+		enum log_level level;
+		const char *event;
+	} lines[FS_VERDICTS] = {
+	    [FS_OK] = {LOG_INFO, "login"},
+	    [FS_TEMPORARY] = {LOG_WARN, "login-deferred"},
+	    [FS_REFUSED] = {LOG_WARN, "login-failed"},
+	    [FS_DISABLED] = {LOG_WARN, "login-disabled"},
+	};
+
+	front_log(s, (int)lines[reply->verdict].level, lines[reply->verdict].event);
+	log_str("user", user);
+	if (reply->address.n)
+		log_str("account", reply->address);
+	log_close();
+}
+
 /* ---- configuration ---- */
 static struct front_config *config_new(const struct sc_start *start, struct err *e)
 {

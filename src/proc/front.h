@@ -123,4 +123,8 @@ void front_start_tls(struct front_session *s);
 /* Logs a line about the session: begin, add keys, log_close(). */
 void front_log(const struct front_session *s, int level, const char *event);
 
+/* Logs how a login went; user: the name that was given. */
+void front_log_login(
+    const struct front_session *s, struct str user, const struct fs_auth_reply *reply);
+
 #endif

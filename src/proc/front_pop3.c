@@ -116,10 +116,7 @@ static void auth_ended(struct ipc_call *call, enum ipc_end end, struct str paylo
 
 	if (end == IPC_REPLIED)
 		fs_auth_reply_get(payload, &reply);
-	front_log(s, reply.verdict == FS_OK ? LOG_INFO : LOG_WARN,
-	    reply.verdict == FS_OK ? "login" : "login-failed");
-	log_str("account", reply.address);
-	log_close();
+	front_log_login(s, pop3_server_effect(s->u.pop3->engine)->u.auth.authcid, &reply);
 	if (reply.verdict != FS_OK) {
 		answer_later(s, outcome_of(reply.verdict), reply.text);
 		return;

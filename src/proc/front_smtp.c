@@ -176,10 +176,7 @@ static void auth_ended(struct ipc_call *call, enum ipc_end end, struct str paylo
 	} else if (reply.verdict == FS_TEMPORARY && reply.text.n) {
 		r.reply.text = reply.text;
 	}
-	front_log(s, reply.verdict == FS_OK ? LOG_INFO : LOG_WARN,
-	    reply.verdict == FS_OK ? "login" : "login-failed");
-	log_str("account", reply.address);
-	log_close();
+	front_log_login(s, smtp_server_effect(s->u.smtp->engine)->auth.authcid, &reply);
 	answer(s, &r);
 	net_drive_pump(s->drive);
 }

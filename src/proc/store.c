@@ -180,7 +180,7 @@ static void set_config(struct store_process *sp, struct str payload)
 
 static void finish_if_idle(struct store_process *sp)
 {
-	if (!sp->draining || store_front_busy(sp) || sp->tending)
+	if (!sp->store || store_front_busy(sp) || sp->tending)
 		return;
 	db_close(&sp->db);
 	store_close(&sp->store);

@@ -376,7 +376,7 @@ static void on_child_exit(struct spawn *s, int64_t status, int signal)
 	struct supervisor *sv = s->owner;
 	bool expected = s->draining || sv->stopping;
 
-	log_process(expected ? LOG_INFO : LOG_ERROR, "exited", s);
+	log_process(expected && signal == 0 ? LOG_INFO : LOG_ERROR, "exited", s);
 	log_num("status", status);
 	log_num("signal", signal);
 	log_close();
