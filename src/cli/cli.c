@@ -27,7 +27,7 @@ static const struct cli_option password_options[] = {
 static const struct cli_option server_options[] = {
     {"server", 0, "HOST:PORT", "The server to talk to; [::1]:25 for an IPv6 address."},
     {"tls", 0, "MODE", "none, starttls, or implicit (default: by the port, else starttls)."},
-    {"insecure", 0, NULL, "Accepts any certificate."},
+    {"insecure", 0, NULL, "Accepts any certificate; with --tls none, also sends the password in the clear."},
     {"ca", 0, "FILE", "Trusts the certificates in this PEM file instead of the system's."},
     {"user", 0, "NAME", "Login name, usually the address."},
     {0},
@@ -88,16 +88,21 @@ static struct cli_option_sets sets_of(const struct cli_command *c)
 static void print_wrapped(const char *text, size_t column, size_t indent)
 {
 	struct str rest = str_of_c(text);
+	bool first = true;
 
 	while (rest.n) {
 		struct str word = str_split(rest, ' ', &rest);
 
-		if (column + word.n > HELP_WIDTH && column > indent) {
+		if (!first && column + 1 + word.n > HELP_WIDTH) {
 			printf("\n%*s", (int)indent, "");
 			column = indent;
+		} else if (!first) {
+			putchar(' ');
+			column++;
 		}
-		printf("%.*s%s", STR_FMT(word), rest.n ? " " : "");
-		column += word.n + 1;
+		printf("%.*s", STR_FMT(word));
+		column += word.n;
+		first = false;
 	}
 	putchar('\n');
 }

@@ -21,7 +21,8 @@ struct fields {
 
 void cli_flush_stdout(struct buf *out)
 {
-	fwrite(out->p, 1, out->n, stdout);
+	if (out->n)
+		fwrite(out->p, 1, out->n, stdout);
 	buf_clear(out);
 }
 
