@@ -15,9 +15,12 @@
 /* Longer runs are cut at a sample of places: around their ends and at steps between. */
 #define SPLITS_MAX ((size_t)1500)
 
+/* What the engine says, in logs. */
+#define SAID "said: "
+
 struct segment {
 	struct buf in;
-	struct buf want; /* S and > lines in order */
+	struct buf want; /* what is said and asked, in order */
 	struct buf event;
 };
 
@@ -34,6 +37,7 @@ static struct script {
 	struct buf results[RESULTS]; /* for effect n */
 	size_t effects;
 	bool want_closed;
+	char peer; /* the letter of what is fed */
 } script;
 
 static struct str option(const char *word)
@@ -166,12 +170,12 @@ static struct segment *read_line(struct segment *g, struct str line)
 		return g;
 	if (str_eq(line, STR("--")))
 		return segment_new();
-	if (str_has_prefix(line, STR("C:")) || str_has_prefix(line, STR("C|"))) {
+	if (line.p[0] == script.peer) {
 		unescape(text, &g->in);
 		if (line.p[1] == ':')
 			buf_lit(&g->in, "\r\n");
-	} else if (str_has_prefix(line, STR("S:"))) {
-		read_want(g, "S: ", text);
+	} else if (line.p[0] == 'C' || line.p[0] == 'S') {
+		read_want(g, SAID, text);
 	} else if (line.p[0] == '>') {
 		read_want(g, "> ", str_from(line, 2));
 		MUST(++script.effects < RESULTS);
@@ -188,7 +192,7 @@ static struct segment *read_line(struct segment *g, struct str line)
 	return g;
 }
 
-static void script_read(const char *path)
+static void script_read(const char *path, char peer)
 {
 	FILE *f = fopen(path, "rb");
 	struct segment *g;
@@ -196,7 +200,7 @@ static void script_read(const char *path)
 	int c;
 
 	MUST(f);
-	script = (struct script){0};
+	script = (struct script){.peer = peer};
 	buf_init(&script.file, FILE_MAX);
 	for (size_t i = 0; i < RESULTS; i++)
 		buf_init(&script.results[i], FILE_MAX);
@@ -240,7 +244,7 @@ static void drain(struct run *r)
 	buf_str(&r->line, out);
 	r->e->sent(r->ctx, n);
 	while (end = str_find_str(buf_view(&r->line), STR("\r\n")), end < r->line.n) {
-		put_log(&r->log, "S: ", str_sub(buf_view(&r->line), 0, end));
+		put_log(&r->log, SAID, str_sub(buf_view(&r->line), 0, end));
 		buf_drop(&r->line, end + 2);
 	}
 }
@@ -342,7 +346,7 @@ int script_run(const char *path, const struct script_engine *e)
 {
 	int failed;
 
-	script_read(path);
+	script_read(path, e->is_client ? 'S' : 'C');
 	failed = run_once(path, e, "whole", SEGMENTS, 0, LOG_MAX);
 	if (!failed)
 		failed = run_once(path, e, "byte by byte", SEGMENTS, 0, 1);

@@ -12,6 +12,7 @@
  *   ! word value         something happens to the engine: eof, tick 300000 ...
  *   --                   the client waits until everything above has happened
  *
+ * With is_client the letters C and S change their places: the engine says the C lines.
  * In texts \r \n \t \0 \\ \xHH are escapes, and \{N:text} stands for the text N times. The order of S and >
  * lines is checked; the C lines between two of "--" and "!" are one run of octets.
  */
@@ -35,6 +36,7 @@ struct script_engine {
 	void (*event)(void *ctx, struct str word, struct str value);
 	/* Once at the end: the engine wants to close. Shown as "! closed" in the file. */
 	bool (*is_closed)(void *ctx);
+	bool is_client;
 };
 
 /* Runs one file in all ways; prints what differs. Returns the number of ways that failed. */
