@@ -101,7 +101,7 @@ static void put_explained(
 
 	buf_init(&text, 2 * KIB);
 	buf_init(&value, LIMIT_CONFIG_SNAPSHOT);
-	buf_printf(&text, "%s It is ", o->sentence);
+	buf_printf(&text, "%s Allowed: ", o->sentence);
 	option_put_range(o, &text);
 	buf_byte(&text, '.');
 	put_comment(indent, buf_view(&text), out);

@@ -242,7 +242,7 @@ void options_put_manual(struct buf *out)
 	for (size_t i = 0; i < options_count; i++) {
 		const struct option *o = &options[i];
 
-		buf_printf(out, "%s\n\t%s\n\tIt is ", o->name, o->sentence);
+		buf_printf(out, "%s\n\t%s\n\tAllowed: ", o->name, o->sentence);
 		option_put_range(o, out);
 		buf_printf(
 		    out, "; %s%s.\n\n", o->initial ? "default: " : "must be set", o->initial ?: "");

@@ -84,6 +84,7 @@ static int explain(const struct net_addr *addr, int code, struct err *e)
 		err_sys(e, code, "cannot listen on %s", buf_cstr(&text));
 	}
 	buf_fini(&text);
+	errno = code;
 	return -1;
 }
 

@@ -10,7 +10,8 @@
 /*
  * Binds and listens: non-blocking, close-on-exec, IPv6 only for IPv6. The descriptor, or -1 with a
  * sentence that names port and cure (in use, privileged, address not of this machine).
- * port 0: any; net_listen_port() tells which.
+ * port 0: any; net_listen_port() tells which. errno stays for callers that can live with a reason, as
+ * with EAFNOSUPPORT on a machine without IPv6.
  */
 int net_listen_tcp(const struct ip *ip, uint16_t port, struct err *e);
 
