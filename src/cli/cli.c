@@ -27,7 +27,8 @@ static const struct cli_option password_options[] = {
 static const struct cli_option server_options[] = {
     {"server", 0, "HOST:PORT", "The server to talk to; [::1]:25 for an IPv6 address."},
     {"tls", 0, "MODE", "none, starttls, or implicit (default: by the port, else starttls)."},
-    {"insecure", 0, NULL, "Accepts any certificate; with --tls none, also sends the password in the clear."},
+    {"insecure", 0, NULL,
+	"Accepts any certificate; with --tls none, also sends the password in the clear."},
     {"ca", 0, "FILE", "Trusts the certificates in this PEM file instead of the system's."},
     {"user", 0, "NAME", "Login name, usually the address."},
     {0},

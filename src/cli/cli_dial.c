@@ -48,7 +48,7 @@ void cli_dial_connected(struct cli_dial *d)
 
 static void explain_tls(struct cli_dial *d, const struct net_tls_info *info)
 {
-	d->failed = true;
+	d->failed = EX_UNAVAILABLE;
 	err_set(&d->why, "TLS with %s failed: %s%s", (const char *)d->server->name.p, info->why,
 	    d->server->insecure ? ""
 				: " (a certificate nobody has signed is trusted with --ca FILE, "
@@ -88,7 +88,7 @@ void cli_dial_closed(struct cli_dial *d, enum net_end end, const char *why)
 	}
 	if (end == NET_END_LOCAL || d->failed)
 		return;
-	d->failed = true;
+	d->failed = EX_TEMPFAIL;
 	buf_init(&target, LIMIT_ERR_TEXT);
 	put_target(&target, d);
 	if (end == NET_END_CONNECT)

@@ -18,7 +18,7 @@ struct cli_dial {
 	bool tls;     /* TLS is active */
 	bool started; /* the engine is driven */
 	void (*begin)(void *ctx);
-	bool failed; /* the connection ended badly: why */
+	int failed; /* exit code when the connection ended badly, for the reason in why; else 0 */
 	struct err why;
 };
 

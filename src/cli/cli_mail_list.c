@@ -122,7 +122,7 @@ static const struct cli_pop3_handler handler = {more, entry, content, result};
 static int list(struct mail_list *l, struct cli *cli)
 {
 	struct cli_server server;
-	int code = cli_server_init(&server, cli, &cli_protocol_pop3, true);
+	int code = cli_server_init(&server, cli, CLI_PORT_POP3S, true);
 
 	if (code == EX_OK) {
 		cli_records_init(&l->records, CLI_RECORDS_LIST, l->is_json, cli_flush_stdout);

@@ -102,7 +102,7 @@ int cli_mail_read(struct cli *cli)
 		    "\"%s\" is no message number; `godwit mail list` shows them",
 		    cli->args.operands[0]);
 	buf_init(&m.message, SHOW_MAX);
-	code = cli_server_init(&server, cli, &cli_protocol_pop3, true);
+	code = cli_server_init(&server, cli, CLI_PORT_POP3S, true);
 	if (code == EX_OK)
 		code = cli_pop3_run(&server, &handler, &m);
 	cli_server_fini(&server);

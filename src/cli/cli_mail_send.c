@@ -154,15 +154,16 @@ static int submit(struct mail_send *m)
 	struct cli_server server;
 	struct cli_submit job = {
 	    .server = &server, .compose = compose, .ctx = m, .arena = m->arena};
-	int code = cli_server_init(&server, m->cli, &cli_protocol_submission, false);
+	int code = cli_server_init(&server, m->cli, CLI_PORT_SMTPS, false);
 
 	/* The password, if it comes from there, is the first line of standard input. */
 	if (code == EX_OK)
 		code = read_text(m);
 	if (code == EX_OK)
 		code = cli_submit_run(&job);
-	if (code == EX_OK)
-		printf("Sent: %.*s\n", STR_FMT(job.accepted));
+	if (job.accepted.n)
+		printf("%s: %.*s\n", code == EX_OK ? "Sent" : "Sent to the others",
+		    STR_FMT(job.accepted));
 	cli_server_fini(&server);
 	return code;
 }

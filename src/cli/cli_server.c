@@ -6,9 +6,6 @@
 
 #define NAME_MAX_LEN ((size_t)255)
 
-const struct cli_protocol cli_protocol_submission = {587, 465};
-const struct cli_protocol cli_protocol_pop3 = {110, 995};
-
 static const struct {
 	struct str word;
 	enum cli_tls mode;
@@ -82,10 +79,10 @@ static int read_login(struct cli_server *s, const struct cli *cli, bool needed)
 	return needed ? cli_fail(EX_USAGE, "who are you? Say it with --user NAME") : EX_OK;
 }
 
-int cli_server_init(struct cli_server *s, const struct cli *cli,
-    const struct cli_protocol *protocol, bool login_needed)
+int cli_server_init(
+    struct cli_server *s, const struct cli *cli, uint16_t implicit_port, bool login_needed)
 {
-	uint16_t port = protocol->port;
+	uint16_t port = 0;
 	int code;
 
 	*s = (struct cli_server){.insecure = cli_args_has(&cli->args, "insecure")};
@@ -93,7 +90,7 @@ int cli_server_init(struct cli_server *s, const struct cli *cli,
 	buf_init(&s->password, LIMIT_PASSWORD);
 	code = read_name(s, cli, &port);
 	if (code == EX_OK)
-		code = read_tls(s, cli, port == protocol->implicit_port);
+		code = read_tls(s, cli, port == implicit_port);
 	if (code == EX_OK)
 		code = look_up(s, port);
 	if (code == EX_OK)

@@ -14,13 +14,9 @@ enum cli_tls {
 	CLI_TLS_IMPLICIT,
 };
 
-struct cli_protocol {
-	uint16_t port;          /* when none is given */
-	uint16_t implicit_port; /* the one where TLS is implicit */
-};
-
-extern const struct cli_protocol cli_protocol_submission; /* 587, 465 */
-extern const struct cli_protocol cli_protocol_pop3;       /* 110, 995 */
+/* Ports on which TLS is implicit unless --tls says otherwise [RFC 8314 3]. */
+#define CLI_PORT_SMTPS 465
+#define CLI_PORT_POP3S 995
 
 struct cli_server {
 	struct net_addr addrs[CLI_SERVER_ADDRS]; /* tried in turn */
@@ -35,11 +31,11 @@ struct cli_server {
 
 /*
  * Reads the options of CLI_SERVER and CLI_PASSWORD, looks the name up, asks for the password of
- * --user. login_needed: --user must be there. EX_OK, or an exit code after saying why; end it with
+ * --user. implicit_port: one of the above. login_needed: --user must be there. EX_OK, or an exit code after saying why; end it with
  * cli_server_fini() either way.
  */
-int cli_server_init(struct cli_server *s, const struct cli *cli,
-    const struct cli_protocol *protocol, bool login_needed);
+int cli_server_init(
+    struct cli_server *s, const struct cli *cli, uint16_t implicit_port, bool login_needed);
 
 /* A Unix socket: no TLS, no login. The same otherwise. */
 int cli_server_local(struct cli_server *s, const char *path);

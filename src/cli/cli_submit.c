@@ -319,7 +319,7 @@ int cli_submit_run(struct cli_submit *job)
 	find_helo(&s.helo);
 	cli_dial_run(&s.dial, job->server, &engine, &s, begin);
 	if (!s.reported)
-		s.code = cli_fail(EX_TEMPFAIL, "%s",
+		s.code = cli_fail(s.dial.failed ? s.dial.failed : EX_TEMPFAIL, "%s",
 		    s.dial.failed ? s.dial.why.text : "the server closed the connection");
 	smtp_client_free(&s.client);
 	buf_fini(&s.helo);
