@@ -36,12 +36,6 @@ static uint8_t clean(uint8_t c)
 	return c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
 }
 
-static void put_clean(struct buf *b, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		buf_byte(b, clean(s.p[i]));
-}
-
 static void put_quoted(struct buf *b, struct str s)
 {
 	buf_byte(b, '"');
@@ -69,12 +63,26 @@ static void put_name(struct buf *b, struct str name, size_t column)
 		put_words_or_quoted(b, name, ' ');
 }
 
+/* A domain as it is; between the brackets of a literal with quoted pairs [RFC 5322 3.4.1]. */
+static void put_domain(struct buf *b, struct str s)
+{
+	bool literal = s.n > 1 && s.p[0] == '[' && s.p[s.n - 1] == ']';
+
+	for (size_t i = 0; i < s.n; i++) {
+		bool inside = literal && i > 0 && i + 1 < s.n;
+
+		if (inside && (s.p[i] == '[' || s.p[i] == ']' || s.p[i] == '\\'))
+			buf_byte(b, '\\');
+		buf_byte(b, clean(s.p[i]));
+	}
+}
+
 void mime_address_put_spec(struct buf *b, const struct mime_address *addr)
 {
 	put_words_or_quoted(b, addr->local, '.');
 	if (addr->domain.n) {
 		buf_byte(b, '@');
-		put_clean(b, addr->domain);
+		put_domain(b, addr->domain);
 	}
 }
 

@@ -181,6 +181,8 @@ enum mime_date_status mime_date_parse(struct str body, struct mime_date *date_r)
 	if (r.bad || r.at.kind != MIME_LEX_END || !exists(&c))
 		return MIME_DATE_BAD;
 	d.ms = clock_from_civil(&c) - d.zone * MINUTE_MS;
+	if (d.ms < MIME_DATE_MIN || d.ms > MIME_DATE_MAX)
+		return MIME_DATE_BAD;
 	*date_r = d;
 	return MIME_DATE_OK;
 }

@@ -4,6 +4,10 @@
 
 #include "base/buf.h"
 
+/* The moments a date may name: the years 1900 to 9999 in UTC. */
+#define MIME_DATE_MIN INT64_C(-2208988800000)
+#define MIME_DATE_MAX INT64_C(253402300799000)
+
 struct mime_date {
 	int64_t ms;        /* since 1970-01-01 UTC */
 	int16_t zone;      /* minutes east of UTC of the text, -1439 to 1439 */
@@ -18,7 +22,7 @@ enum mime_date_status {
 /*
  * Reads the body of a Date field: comments and folds anywhere, day name optional (and not compared
  * with the date), years of two and three digits as 4.3 says, second 60 allowed. Text behind the zone
- * is tolerated if it is a comment. Years 1900 to 9999.
+ * is tolerated if it is a comment. MIME_DATE_MIN to MIME_DATE_MAX.
  */
 enum mime_date_status mime_date_parse(struct str body, struct mime_date *date_r);
 

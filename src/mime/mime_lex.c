@@ -101,18 +101,16 @@ static void scan_token(struct mime_lex *l, struct mime_lex_token *t)
 		return;
 	}
 	l->p++;
-	if (c == '"') {
-		t->kind = MIME_LEX_QUOTED;
-		t->text = enclosed(l, '"', '"');
-	} else if (c == '[') {
-		t->kind = MIME_LEX_LITERAL;
-		enclosed(l, ']', ']');
-		t->text = str_of(start, (size_t)(l->p - start));
-	} else {
-		t->kind = MIME_LEX_SPECIAL;
-		t->special = c;
-		t->text = str_of(start, 1);
+	t->kind = MIME_LEX_SPECIAL;
+	t->special = c;
+	t->text = str_of(start, 1);
+	if (c == '"' || c == '[') {
+		t->text = enclosed(l, c == '"' ? '"' : ']', c == '"' ? '"' : ']');
+		if (l->p > t->text.p + t->text.n)
+			t->kind = c == '"' ? MIME_LEX_QUOTED : MIME_LEX_LITERAL;
 	}
+	if (t->kind == MIME_LEX_LITERAL)
+		t->text = str_of(start, (size_t)(l->p - start));
 }
 
 struct mime_lex_token mime_lex_next(struct mime_lex *l)

@@ -19,7 +19,7 @@ enum mime_lex_kind {
 	MIME_LEX_WORD,    /* text: octets that are no special, blank, CR, LF or NUL */
 	MIME_LEX_QUOTED,  /* text: between the quotes, as it came */
 	MIME_LEX_LITERAL, /* text: "[...]" with its brackets, as it came */
-	MIME_LEX_SPECIAL, /* special: that octet */
+	MIME_LEX_SPECIAL, /* special: that octet; also a quote or bracket that is never closed */
 };
 
 struct mime_lex_token {
@@ -38,7 +38,7 @@ struct mime_lex {
 
 void mime_lex_init(struct mime_lex *l, struct str s, enum mime_lex_grammar grammar);
 
-/* The next token; views into the text given at init. What is not closed ends with the text. */
+/* The next token; views into the text given at init. What is never closed takes all that is left. */
 struct mime_lex_token mime_lex_next(struct mime_lex *l);
 
 /* The token is this special. */

@@ -5,15 +5,10 @@
  */
 #include "mime/mime_summary.h"
 
-#include "base/clock.h"
 #include "base/cur.h"
 #include "mime/mime_summary_form.h"
 
 #define SIZE_LIMIT ((uint64_t)1 << 62) /* of sizes: sums of two do not overflow */
-
-/* Moments that a Date field can say: years 1900 to 9999, any zone. */
-#define DATE_MIN (INT64_C(-2208988800000) - DAY_MS)
-#define DATE_MAX (INT64_C(253402300799999) + DAY_MS)
 
 /* A number up to max, in its shortest form; else failure and 0. */
 static uint64_t get_num(struct cur *c, uint64_t max)
@@ -125,7 +120,7 @@ static void get_date(struct cur *c, struct mime_envelope *e)
 		return;
 	e->date.ms = cur_i64(c);
 	e->date.zone = (int16_t)((int)get_num(c, 2 * MIME_SUMMARY_ZONE) - MIME_SUMMARY_ZONE);
-	if (e->date.ms < DATE_MIN || e->date.ms > DATE_MAX)
+	if (e->date.ms < MIME_DATE_MIN || e->date.ms > MIME_DATE_MAX)
 		cur_fail(c);
 }
 

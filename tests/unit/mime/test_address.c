@@ -57,7 +57,9 @@ static const struct {
     {">>>, al@x.org", "al@x.org (1 bad)"},
     {"a\\b@x.org, al@x.org", "al@x.org (1 bad)"},
     {"bob@x.org@y.org, al@x.org", "al@x.org (1 bad)"},
-    {"\"Bob <bob@x.org>, al@x.org", "Bob <bob@x.org>, al@x.org@"},
+    {"al@x.org, \"Bob <bob@x.org>, al@x.org", "al@x.org (1 bad)"},
+    {"bob@[1.2, al@x.org", " (1 bad)"},
+    {"bob@[1\\].2]", "bob@[1].2]"},
     {"(bob@x.org", ""},
 };
 

@@ -52,6 +52,8 @@ static const struct {
     {"1 Jan 2024 12:00 +0000 tomorrow", NULL, 0, false},
     {"1 Jan 20240 12:00 +0000", NULL, 0, false},
     {"1 Jan 4 12:00 +0000", NULL, 0, false},
+    {"1 Jan 1900 00:00 +0001", NULL, 0, false},
+    {"31 Dec 9999 23:59 -0001", NULL, 0, false},
     {"1 Jan 1899 12:00 +0000", NULL, 0, false},
     {"1 Foo 2024 12:00 +0000", NULL, 0, false},
     {"1 1 2024 12:00 +0000", NULL, 0, false},
