@@ -237,8 +237,6 @@ size_t pop3_server_content(struct pop3_server *s, struct str content)
 	size_t n, used;
 
 	MUST(s->has_effect && s->effect.type == POP3_RETR);
-	if (wanted.full)
-		return content.n;
 	if (content.n == 0 || buf_room(&s->out) < 2 * POP3_ROOM)
 		return 0;
 	begin_content(s);

@@ -108,7 +108,7 @@ static void test_refusals_agree(void **state)
 static void test_refusal_text_is_safe(void **state)
 {
 	static const struct accept_recipient r = {.class = ACCEPT_LOCAL};
-	static uint8_t octets[PLAN_TEXT_MAX * 2];
+	uint8_t octets[PLAN_TEXT_MAX * 2];
 	struct accept_input in = {.recipients = &r, .n = 1};
 	struct arena *a = arena_new();
 	struct plan p;

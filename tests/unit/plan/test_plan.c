@@ -88,7 +88,7 @@ static void test_validity(void **state)
 /* Texts exactly at their limits, and one octet above. */
 static void test_limits(void **state)
 {
-	static uint8_t octets[PLAN_NAME_MAX + 1];
+	uint8_t octets[PLAN_NAME_MAX + 1];
 	struct plan_item item = {.action = PLAN_DISCARD};
 
 	memset(octets, 'x', sizeof octets);

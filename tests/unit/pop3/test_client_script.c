@@ -17,6 +17,16 @@ struct session {
 static const char *const verbs[POP3_REQUESTS] = {
     "stat", "list", "uidl", "retr", "top", "dele", "noop", "rset", "quit"};
 
+/* Passwords that would end the line they stand on. */
+static const struct {
+	const char *word;
+	struct str password;
+} unfit[] = {
+    {"CR", STR_INIT("a\rb")},
+    {"LF", STR_INIT("a\nb")},
+    {"NUL", STR_INIT("a\0b")},
+};
+
 static void *session_open(struct str (*option)(const char *word))
 {
 	struct session *s = mem_new(struct session);
@@ -29,8 +39,9 @@ static void *session_open(struct str (*option)(const char *word))
 	s->cfg.plaintext_auth = option("plaintext").n > 0;
 	s->cfg.user = option("user").n ? option("user") : STR("bob");
 	s->cfg.password = option("password").n ? option("password") : STR("secret");
-	if (option("newline").n)
-		s->cfg.password = STR("secret\r\nDELE 1");
+	for (size_t i = 0; i < sizeof unfit / sizeof unfit[0]; i++)
+		if (str_eq(option("unfit"), str_of_c(unfit[i].word)))
+			s->cfg.password = unfit[i].password;
 	s->now = 1000;
 	s->client = pop3_client_new(&s->cfg, s->now);
 	return s;

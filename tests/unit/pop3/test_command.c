@@ -110,7 +110,7 @@ static void test_texts(void **state)
 
 static void test_text_limits(void **state)
 {
-	static uint8_t octets[LIMIT_PASSWORD + 1];
+	uint8_t octets[LIMIT_PASSWORD + 1];
 	struct pop3_args args;
 
 	memset(octets, 'x', sizeof octets);

@@ -77,7 +77,7 @@ static void test_put(void **state)
 /* Every code, with texts around the limit: a line is never longer than the RFC allows. */
 static void test_put_is_cut(void **state)
 {
-	static uint8_t octets[POP3_REPLY_MAX + 10];
+	uint8_t octets[POP3_REPLY_MAX + 10];
 	struct buf b;
 
 	memset(octets, 'x', sizeof octets);

@@ -133,6 +133,44 @@ static void test_list_back_pressure(void **state)
 	pop3_server_free(&s);
 }
 
+/* The end of a reply and a goodbye fit even when entries or content have filled the output. */
+static void assert_ends_within_bounds(struct pop3_server *s)
+{
+	static const char end[] =
+	    ".\r\n-ERR [SYS/TEMP] the server goes down, try again in a minute\r\n";
+	struct str out;
+
+	pop3_server_shutdown(s, NOW);
+	done(s, POP3_OK);
+	out = pop3_server_out(s);
+	assert_true(out.n <= LIMIT_POP3_OUT);
+	assert_memory_equal(out.p + out.n - (sizeof end - 1), end, sizeof end - 1);
+	pop3_server_free(&s);
+}
+
+static void test_end_fits(void **state)
+{
+	uint8_t block[16 * KIB];
+	struct pop3_server *s = logged_in(MILLION, 0);
+	struct pop3_entry e;
+	uint64_t n = 1;
+
+	feed_all(s, STR("UIDL\r\n"));
+	for (e = entry(n); pop3_server_entries(s, &e, 1) == 1; e = entry(n))
+		n++;
+	assert_ends_within_bounds(s);
+
+	s = logged_in(1, 0);
+	feed_all(s, STR("RETR 1\r\n"));
+	/* lines of two octets that begin with a dot: the most that stuffing can add */
+	memset(block, '\n', sizeof block);
+	for (size_t i = 0; i < sizeof block; i += 2)
+		block[i] = '.';
+	while (pop3_server_content(s, str_of(block, sizeof block)) > 0)
+		;
+	assert_ends_within_bounds(s);
+}
+
 /* Commands whose replies are not read: input is left to the driver before output could overflow. */
 static void test_command_back_pressure(void **state)
 {
@@ -393,6 +431,8 @@ static void test_deadlines(void **state)
 	assert_effect(s, POP3_AUTH);
 	pop3_server_done(s, NULL, NOW + HOUR_MS);
 	assert_int_equal(pop3_server_deadline(s), NOW + HOUR_MS + 10 * MINUTE_MS);
+	pop3_server_feed(s, STR("NOOP\r\n"), NOW + HOUR_MS + 5); /* its reply is not read yet */
+	assert_int_equal(pop3_server_deadline(s), NOW + HOUR_MS + 5 + 10 * MINUTE_MS);
 	pop3_server_free(&s);
 }
 
@@ -478,6 +518,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_million),
 	    cmocka_unit_test(test_list_back_pressure),
+	    cmocka_unit_test(test_end_fits),
 	    cmocka_unit_test(test_command_back_pressure),
 	    cmocka_unit_test(test_dots_everywhere),
 	    cmocka_unit_test(test_large_content),
