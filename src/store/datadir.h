@@ -41,8 +41,9 @@ enum datadir_code {
 };
 
 /*
- * Makes the directory (mode 0711: others may pass through to run/) and what belongs in it, or completes one that is empty, or one
- * that was made before. Sets e on failure; a directory with foreign files is DATADIR_FOREIGN.
+ * Makes the directory (mode 0711: others may pass through to run/) and what belongs in it, or
+ * completes one that is empty or was made before. Sets e on failure; a directory with foreign files
+ * is DATADIR_FOREIGN.
  */
 enum datadir_code datadir_create(const char *path, struct err *e);
 

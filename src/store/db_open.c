@@ -11,6 +11,9 @@
 #include "base/mem.h"
 #include "store/db_vfs.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #define DB_MAGIC      0x6462676fu
 #define BUSY_WAIT_MS  2000
 #define WRITER_CACHE  "-65536" /* KiB, negative by SQLite's custom */
@@ -278,6 +281,18 @@ static void create_private(const char *name)
 		close(fd);
 }
 
+/*
+ * SQLite would make it readable for all, and gives its log the mode of the file. Never opened when
+ * it is there: closing it would drop the locks of this process's other connections.
+ */
+static void make_private(const char *name)
+{
+	int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd); /* if not, SQLite finds out why */
+}
+
 enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
@@ -295,6 +310,8 @@ enum db_code db_open(const char *name, enum db_role role, struct db **db_r, stru
 	}
 	if (role == DB_WRITER && name[0] != ':')
 		create_private(name);
+	if (role == DB_WRITER)
+		make_private(name);
 	rc = sqlite3_open_v2(name, &db->sqlite, flags, db_vfs_name());
 	code = rc == SQLITE_OK ? configure(db) : db_fail(db, rc, name);
 	if (code == DB_OK) {

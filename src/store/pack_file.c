@@ -139,25 +139,36 @@ static int write_head(struct packs *p, int fd, int64_t id)
 	return fsio_write_all(p->fs, fd, &iov, 1, 0);
 }
 
+/* The file and its name are on the disk; of a sync no failure is harmless, not even a full disk. */
+static enum blob_code sync_new(struct packs *p, int fd, int64_t id, struct err *e)
+{
+	int code = p->fs->ops->sync(p->fs, fd);
+
+	if (code == 0)
+		code = p->fs->ops->sync_dir(p->fs, p->dir);
+	if (code == 0)
+		return BLOB_OK;
+	pack_fail(e, code, "sync", id);
+	return BLOB_IO;
+}
+
 enum blob_code pack_create(struct packs *p, struct pack_file **file_r, struct err *e)
 {
 	int64_t id = pack_take_id(p);
 	char name[PACK_NAME_MAX];
-	int code, fd;
+	enum blob_code code;
+	int result, fd;
 
 	pack_name_put(name, p->dir, id);
 	fd = p->fs->ops->open(p->fs, name, O_RDWR | O_CREAT | O_EXCL, PACK_FILE_MODE);
 	if (fd < 0)
 		return pack_fail(e, fd, "create", id);
-	code = write_head(p, fd, id);
-	if (code == 0)
-		code = p->fs->ops->sync(p->fs, fd);
-	if (code == 0)
-		code = p->fs->ops->sync_dir(p->fs, p->dir);
-	if (code < 0) {
+	result = write_head(p, fd, id);
+	code = result < 0 ? pack_fail(e, result, "create", id) : sync_new(p, fd, id, e);
+	if (code != BLOB_OK) {
 		p->fs->ops->close(p->fs, fd);
 		p->fs->ops->unlink(p->fs, name);
-		return pack_fail(e, code, "create", id);
+		return code;
 	}
 	*file_r = pack_adopt(p, id, fd, (int64_t)PACK_HEAD);
 	pack_count(p, 1, 0);

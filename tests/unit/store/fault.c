@@ -7,6 +7,25 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+static const char letters[FAULT_KINDS] = {
+    [FAULT_FS_OPEN] = 'o',
+    [FAULT_FS_WRITE] = 'w',
+    [FAULT_FS_SYNC] = 's',
+    [FAULT_FS_SYNC_DIR] = 'd',
+    [FAULT_FS_LINK] = 'l',
+    [FAULT_DB_WRITE] = 'W',
+    [FAULT_DB_SYNC] = 'S',
+};
+
+static void note(struct fault *f, enum fault_kind kind)
+{
+	size_t n = strlen(f->order);
+	char letter = letters[kind];
+
+	if (letter && n + 1 < sizeof f->order && (n == 0 || f->order[n - 1] != letter))
+		f->order[n] = letter; /* the rest of the array is zero */
+}
+
 /* Does this call fail? Reads and short writes are not among "any". */
 static bool strikes(struct fault *f, enum fault_kind kind)
 {
@@ -14,6 +33,7 @@ static bool strikes(struct fault *f, enum fault_kind kind)
 		     (f->kind == FAULT_ANY && kind != FAULT_FS_READ && kind != FAULT_FS_SHORT);
 
 	f->calls[kind]++;
+	note(f, kind);
 	if (!meant)
 		return false;
 	f->seen++;
@@ -141,6 +161,12 @@ void fault_set(struct fault *f, enum fault_kind kind, int64_t n, bool lasting, b
 	f->lasting = lasting;
 	f->full = full;
 	f->seen = f->fired = 0;
+}
+
+void fault_clear(struct fault *f)
+{
+	memset(f->calls, 0, sizeof f->calls);
+	memset(f->order, 0, sizeof f->order);
 }
 
 void fault_fini(struct fault *f)

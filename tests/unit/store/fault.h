@@ -35,6 +35,8 @@ struct fault {
 	int64_t fired; /* how many failed */
 	int64_t seen;  /* calls of kind so far */
 	int64_t calls[FAULT_KINDS];
+	char order
+	    [256]; /* calls that change something, a letter each (fault.c), repeated ones once */
 };
 
 /* Over the current directory, nothing failing; hooks the database. One at a time. */
@@ -42,6 +44,9 @@ void fault_init(struct fault *f);
 
 /* Lets the n-th call of kind fail from here on. */
 void fault_set(struct fault *f, enum fault_kind kind, int64_t n, bool lasting, bool full);
+
+/* Forgets the calls counted and their order. */
+void fault_clear(struct fault *f);
 
 /* Unhooks; closes what it opened. */
 void fault_fini(struct fault *f);

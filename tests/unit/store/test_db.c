@@ -9,6 +9,7 @@
 #include "store/db.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct db *writer;
@@ -75,6 +76,18 @@ static void test_settings(void **state)
 		sqlite3_finalize(s);
 	}
 	sqlite3_close(raw);
+}
+
+/* Nobody else may read mail, in the database or its log. */
+static void test_files_are_private(void **state)
+{
+	static const char *const names[] = {"store.db", "store.db-wal", "store.db-shm"};
+	struct stat st;
+
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(stat(names[i], &st), 0);
+		assert_int_equal(st.st_mode & 07777, 0600);
+	}
 }
 
 static void test_values(void **state)
@@ -350,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_every_statement_prepares),
 	    T(test_settings),
+	    T(test_files_are_private),
 	    T(test_values),
 	    T(test_parameters_by_name),
 	    T(test_constraint),
