@@ -12,6 +12,7 @@
 #include "cli/cli_spool.h"
 #include "cli/cli_text.h"
 #include "proc/admin_call.h"
+#include "smtp/smtp_path.h"
 
 #define TRACE_DEFAULT 20
 #define TRACE_MAX     1000
@@ -122,6 +123,8 @@ static int request(struct cli *cli, enum cli_records_shape shape, enum admin_com
 	cli_records_init(&records, shape, is_json, cli_flush_stdout);
 	code = admin_call(&call);
 	cli_records_end(&records, code == EX_OK);
+	if (code == EX_OK && takes(cli, CLI_JSON) && records.count == 0 && text.n == 0)
+		buf_lit(&text, "There is nothing to list.");
 	print_sentence(code, is_json, &text);
 	buf_fini(&text);
 	return code;
@@ -214,8 +217,9 @@ static struct str header_of(struct str head)
 static int test_delivery(struct cli *cli, const struct cli_spool *spool)
 {
 	const char *ip = cli_args_value(&cli->args, "ip");
+	struct str from = str_of_c(cli_args_value(&cli->args, "from"));
 	struct str args[5] = {
-	    str_of_c(cli_args_value(&cli->args, "from")),
+	    str_eq(from, STR("<>")) ? STR("") : from,
 	    str_of_c(cli_args_value(&cli->args, "to")),
 	    ip ? str_of_c(ip) : STR("192.0.2.1"),
 	};
@@ -237,6 +241,23 @@ static int test_delivery(struct cli *cli, const struct cli_spool *spool)
 	return code;
 }
 
+/* --from may be empty or <>, --to may be postmaster alone [RFC 5321 4.5.1]. */
+static int check_address(const struct cli *cli, const char *option, struct str alone)
+{
+	struct str text = str_of_c(cli_args_value(&cli->args, option));
+	struct arena *a = arena_new();
+	struct smtp_path path;
+	int code = EX_OK;
+
+	if (text.n && !str_eq_i(text, alone) &&
+	    smtp_mailbox_parse(text, true, a, &path) != SMTP_PATH_OK)
+		code = cli_fail(EX_DATAERR,
+		    "--%s: \"%.*s\" is no mail address; write it like bob@example.org", option,
+		    STR_FMT(text));
+	arena_free(&a);
+	return code;
+}
+
 int cli_test_delivery(struct cli *cli)
 {
 	struct cli_spool spool;
@@ -245,6 +266,11 @@ int cli_test_delivery(struct cli *cli)
 
 	if (!cli_args_has(&cli->args, "to"))
 		return cli_fail(EX_USAGE, "say for whom with --to ADDRESS");
+	code = check_address(cli, "from", STR("<>"));
+	if (code == EX_OK)
+		code = check_address(cli, "to", STR("postmaster"));
+	if (code != EX_OK)
+		return code;
 	if (cli_spool_read(&spool, STDIN_FILENO, false, &e) != CLI_SPOOL_OK)
 		return cli_fail(EX_DATAERR, "%s", e.text);
 	code = test_delivery(cli, &spool);
