@@ -155,7 +155,7 @@ static bool reached(int64_t limit, int64_t value)
 /* Counts the attempt in the minute's window; false when the window is full. */
 static bool rate_allows(const struct admit *a, struct entry *e, int64_t now)
 {
-	if (now - e->minute >= MINUTE_MS || now < e->minute) {
+	if (e->connects == 0 || now - e->minute >= MINUTE_MS || now < e->minute) {
 		e->minute = now;
 		e->connects = 0;
 	}

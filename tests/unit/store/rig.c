@@ -172,6 +172,7 @@ struct plan_item *rig_to(struct deliver *d, const char *address)
 	to->address = text;
 	to->local = str_sub(text, 0, at);
 	to->domain = str_from(text, at + 1);
+	d->plan.items[d->plan.n].recipient = (uint32_t)d->plan.n;
 	return &d->plan.items[d->plan.n++];
 }
 
@@ -305,4 +306,20 @@ void rig_sql(struct rig *r, const char *sql)
 {
 	if (db_script(r->db, sql) != DB_OK)
 		fail_msg("%s", db_error(r->db));
+}
+
+int64_t rig_number(struct rig *r, const char *select)
+{
+	struct buf sql;
+	int64_t n = -1;
+
+	buf_init(&sql, KIB);
+	buf_printf(&sql,
+	    "DELETE FROM meta WHERE name = 'number'; INSERT INTO meta SELECT 'number', (%s)",
+	    select);
+	rig_sql(r, buf_cstr(&sql));
+	buf_fini(&sql);
+	assert_int_equal(
+	    db_get_int(r->db, SQL_META_GET, DB_ARGS(db_text(STR("number"))), &n), DB_ROW);
+	return n;
 }

@@ -67,6 +67,9 @@ struct ledger_day rig_audit(struct rig *r, int64_t faults_r[LEDGER_FAULTS]);
 /* The audit balances and finds nothing. */
 void rig_must_balance(struct rig *r);
 
+/* The one integer of a SELECT, by hand. */
+int64_t rig_number(struct rig *r, const char *select);
+
 /* Any statements, by hand. */
 void rig_sql(struct rig *r, const char *sql);
 

@@ -1,0 +1,157 @@
+/* The audit: what is taken balances, and whatever is removed by hand is named. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "rig.h"
+
+#include "base/clock.h"
+
+static struct rig rig;
+
+static int setup(void **state)
+{
+	struct deliver *d;
+
+	rig_open(&rig);
+	rig_domain(&rig, "a.test");
+	rig_account(&rig, "ann@a.test");
+	rig_account(&rig, "bob@a.test");
+	for (int i = 0; i < 3; i++) {
+		d = rig_message(&rig, "ann@a.test", "text\r\n");
+		d->may_relay = true;
+		rig_to(d, "bob@a.test");
+		rig_to(d, "x@else.test")->action = PLAN_RELAY;
+		assert_true(rig_run(&rig, d));
+		deliver_free(&d);
+		rig.now += DAY_MS;
+	}
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_close(&rig);
+	return 0;
+}
+
+static void what_was_taken_balances(void **state)
+{
+	int64_t faults[LEDGER_FAULTS];
+	struct ledger_day total = rig_audit(&rig, faults);
+
+	rig_must_balance(&rig);
+	assert_int_equal(total.messages, 3);
+	assert_int_equal(total.accepted, 6);
+	assert_int_equal(total.in[LEDGER_MAILBOX], 3);
+	assert_int_equal(total.in[LEDGER_QUEUED], 3);
+}
+
+/* Each row of some kind, removed or changed by hand, is one finding of its kind. */
+static void whatever_is_removed_is_named(void **state)
+{
+	static const struct {
+		const char *sql;
+		int64_t want[LEDGER_FAULTS];
+	} rows[] = {
+	    {"DELETE FROM email WHERE id = (SELECT min(id) FROM email)", {[LEDGER_NO_EMAIL] = 1}},
+	    {"DELETE FROM queue WHERE message = (SELECT max(id) FROM message)",
+		{[LEDGER_NO_QUEUE] = 1}},
+	    {"DELETE FROM blob WHERE id = (SELECT min(id) FROM blob)", {[LEDGER_NO_BLOB] = 2}},
+	    {"DELETE FROM ledger WHERE message = (SELECT min(id) FROM message) AND recipient = 0",
+		{[LEDGER_COUNT] = 1}},
+	    {"DELETE FROM message WHERE id = (SELECT min(id) FROM message)",
+		{[LEDGER_NO_MESSAGE] = 1}},
+	    {"DELETE FROM message WHERE id = (SELECT max(id) FROM message)",
+		{[LEDGER_NO_MESSAGE] = 1}},
+	    {"UPDATE ledger SET state = 1 WHERE state = 4 AND message = (SELECT min(id) FROM message)",
+		{[LEDGER_TWO_STATES] = 1}},
+	    {"DELETE FROM membership WHERE uid = 2",
+		{[LEDGER_MAILBOX_COUNTS] = 1, [LEDGER_ACCOUNT_COUNTS] = 1}},
+	    {"UPDATE account SET used_bytes = used_bytes + 1 WHERE local = 'ann'",
+		{[LEDGER_ACCOUNT_COUNTS] = 1}},
+	    {"UPDATE mailbox SET messages = 2 WHERE account = 1 AND id = 3",
+		{[LEDGER_MAILBOX_COUNTS] = 1}},
+	};
+	int64_t faults[LEDGER_FAULTS];
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		assert_int_equal(db_begin(rig.db), DB_OK);
+		rig_sql(&rig, rows[i].sql);
+		rig_audit(&rig, faults);
+		assert_int_equal(db_rollback(rig.db), DB_OK);
+		for (int f = 0; f < LEDGER_FAULTS; f++) {
+			if (faults[f] != rows[i].want[f])
+				fail_msg("%s: %lld times: %s", rows[i].sql, (long long)faults[f],
+				    ledger_fault_text(f));
+		}
+	}
+	rig_must_balance(&rig);
+}
+
+static void settles_once(void **state)
+{
+	struct ledger_row row = {.message = rig_number(&rig, "SELECT min(id) FROM message"),
+	    .recipient = 1,
+	    .state = LEDGER_RELAYED,
+	    .detail = STR("mx.else.test"),
+	    .time = rig.now};
+	bool changed = false;
+	int64_t faults[LEDGER_FAULTS];
+
+	assert_int_equal(ledger_settle(rig.db, &row, &changed), DB_OK);
+	assert_true(changed);
+	rig_sql(&rig, "DELETE FROM queue WHERE message = (SELECT min(id) FROM message)");
+	row.state = LEDGER_BOUNCED;
+	assert_int_equal(ledger_settle(rig.db, &row, &changed), DB_OK);
+	assert_false(changed);
+	assert_int_equal(rig_audit(&rig, faults).in[LEDGER_RELAYED], 1);
+	rig_must_balance(&rig);
+	assert_int_equal(ledger_add(rig.db, &row), DB_CONSTRAINT);
+}
+
+static void put_day(void *ctx, const struct ledger_day *day)
+{
+	buf_printf(ctx, "%lld:%lld/%lld ", (long long)(day->day / DAY_MS), (long long)day->messages,
+	    (long long)day->accepted);
+}
+
+/* Folding history does not change the sums, nor what each day says. */
+static void days_stay_when_their_rows_go(void **state)
+{
+	struct buf before, after;
+	struct ledger_audit a = {.on_day = put_day, .ctx = &before};
+
+	buf_init(&before, KIB);
+	buf_init(&after, KIB);
+	rig_sql(&rig, "UPDATE ledger SET state = 1 WHERE state = 4; DELETE FROM queue;"
+		      "UPDATE blob SET refs = 1");
+	while (!a.complete)
+		assert_int_equal(ledger_audit_step(rig.db, &a, 1), DB_OK);
+	rig_maintain(&rig, INT64_MAX / 2, 2 * DAY_MS);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM message"), 2);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM ledger"), 4);
+	a = (struct ledger_audit){.on_day = put_day, .ctx = &after};
+	while (!a.complete)
+		assert_int_equal(ledger_audit_step(rig.db, &a, 1), DB_OK);
+	assert_string_equal(buf_cstr(&after), buf_cstr(&before));
+	assert_int_equal(a.total.in[LEDGER_RELAYED], 3);
+	rig_must_balance(&rig);
+	buf_fini(&before);
+	buf_fini(&after);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(what_was_taken_balances),
+	    T(whatever_is_removed_is_named),
+	    T(settles_once),
+	    T(days_stay_when_their_rows_go),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

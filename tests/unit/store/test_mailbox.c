@@ -1,0 +1,257 @@
+/* Snapshots that know nothing of each other, listings, reading, and taking messages out. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "rig.h"
+
+#include "base/mem.h"
+
+static struct rig rig;
+static struct arena *arena;
+static int64_t ann;
+
+static int setup(void **state)
+{
+	rig_open(&rig);
+	arena = arena_new();
+	rig_domain(&rig, "a.test");
+	ann = rig_account(&rig, "ann@a.test");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_must_balance(&rig);
+	arena_free(&arena);
+	rig_close(&rig);
+	return 0;
+}
+
+static void send_n(int n)
+{
+	for (int i = 0; i < n; i++)
+		assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", NULL));
+}
+
+/* "number:uid number:uid ..." of the entries from first on, read max at a time. */
+static const char *entries(const struct mailbox_snapshot *s, int64_t first, size_t max)
+{
+	static struct buf b;
+	struct mailbox_entry v[16];
+	size_t n;
+
+	MUST(max <= 16);
+	buf_fini(&b);
+	buf_init(&b, KIB);
+	do {
+		assert_int_equal(mailbox_entries(rig.db, s, first, v, max, &n), DB_OK);
+		for (size_t i = 0; i < n; i++)
+			buf_printf(&b, " %lld:%lld", (long long)v[i].number, (long long)v[i].uid);
+		first = n ? v[n - 1].number + 1 : first;
+	} while (n > 0);
+	return buf_cstr(&b);
+}
+
+static void numbers_and_uids(void **state)
+{
+	struct mailbox_snapshot s;
+
+	send_n(5);
+	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	for (size_t max = 1; max < 7; max++)
+		assert_string_equal(entries(&s, 1, max), " 1:1 2:2 3:3 4:4 5:5");
+	assert_int_equal(rig_expunge(&rig, &s, 2, 3), 2);
+	mailbox_snapshot_fini(&s);
+	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	for (size_t max = 1; max < 7; max++)
+		assert_string_equal(entries(&s, 1, max), " 1:1 2:4 3:5");
+	assert_string_equal(entries(&s, 3, 2), " 3:5");
+	assert_string_equal(entries(&s, 4, 2), "");
+	mailbox_snapshot_fini(&s);
+}
+
+static void an_empty_mailbox(void **state)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	struct mailbox_message m;
+
+	assert_int_equal(mailbox_snapshot_count(&s), 0);
+	assert_string_equal(entries(&s, 1, 4), "");
+	assert_int_equal(mailbox_message(rig.db, arena, &s, 1, &m), DB_OK);
+	mailbox_snapshot_fini(&s);
+	assert_int_equal(mailbox_snapshot_begin(rig.db, ann, 77, &s), DB_OK);
+	assert_int_equal(mailbox_snapshot_begin(rig.db, 77, MAILBOX_INBOX, &s), DB_OK);
+}
+
+static void two_snapshots_at_once(void **state)
+{
+	struct mailbox_snapshot one, two;
+
+	send_n(4);
+	one = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	send_n(1);
+	two = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	assert_int_equal(mailbox_snapshot_count(&one), 4);
+	assert_int_equal(mailbox_snapshot_count(&two), 5);
+	assert_int_equal(rig_expunge(&rig, &one, 2, 3), 2);
+	assert_string_equal(entries(&two, 1, 3), " 1:1 2:2 3:3 4:4 5:5");
+	assert_int_equal(rig_read(&rig, arena, &two, 2).n, rig_read(&rig, arena, &two, 5).n);
+	/* those that the other took out already are fine, and counted once */
+	assert_int_equal(rig_expunge(&rig, &two, 3, 5), 2);
+	assert_int_equal(rig_expunge(&rig, &two, 1, 5), 1);
+	assert_int_equal(rig_expunge(&rig, &two, 1, 5), 0);
+	assert_string_equal(entries(&one, 1, 3), " 1:1 2:2 3:3 4:4");
+	mailbox_snapshot_fini(&one);
+	mailbox_snapshot_fini(&two);
+}
+
+/* A scan that goes on after others delivered and expunged sees the mailbox as it was. */
+static void a_scan_in_pieces_is_one_moment(void **state)
+{
+	struct mailbox_snapshot slow, fast;
+
+	send_n(6);
+	fast = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	rig_expunge(&rig, &fast, 2, 2);
+	assert_int_equal(mailbox_snapshot_begin(rig.db, ann, MAILBOX_INBOX, &slow), DB_ROW);
+	assert_int_equal(mailbox_snapshot_scan(rig.db, &slow, 2), DB_OK);
+	assert_false(slow.complete);
+	rig_expunge(&rig, &fast, 1, 1);
+	rig_expunge(&rig, &fast, 5, 5);
+	send_n(1);
+	while (!slow.complete)
+		assert_int_equal(mailbox_snapshot_scan(rig.db, &slow, 2), DB_OK);
+	assert_string_equal(entries(&slow, 1, 2), " 1:1 2:3 3:4 4:5 5:6");
+	assert_int_equal(slow.octets, fast.octets / 6 * 5);
+	mailbox_snapshot_fini(&slow);
+	mailbox_snapshot_fini(&fast);
+}
+
+static void reads_from_any_offset(void **state)
+{
+	struct mailbox_snapshot s;
+	struct mailbox_message m;
+	struct mailbox_source *source = NULL;
+	struct err e;
+	struct str whole;
+	uint8_t p[256];
+	size_t n;
+
+	send_n(1);
+	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	whole = rig_read(&rig, arena, &s, 1);
+	assert_int_equal(mailbox_message(rig.db, arena, &s, 1, &m), DB_ROW);
+	for (int64_t off = 0; off <= m.size; off++) {
+		size_t got = 1, all = 0;
+
+		assert_int_equal(mailbox_source_open(rig.blobs, &m, off, &source, &e), BLOB_OK);
+		for (n = 0; got > 0; n += got) {
+			assert_int_equal(
+			    mailbox_source_read(source, p + n, sizeof p - n, &got), BLOB_OK);
+			all += got;
+		}
+		assert_true(str_eq(str_of(p, all), str_from(whole, (size_t)off)));
+		mailbox_source_close(&source);
+	}
+	mailbox_snapshot_fini(&s);
+}
+
+static void expunging_is_all_or_nothing(void **state)
+{
+	struct mailbox_expunge x;
+	struct mailbox_snapshot s;
+	struct ranges numbers;
+
+	send_n(3);
+	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	ranges_init(&numbers);
+	ranges_add(&numbers, 2);
+	ranges_add(&numbers, 4);
+	mailbox_expunge_init(&x, ann, MAILBOX_INBOX);
+	assert_false(mailbox_expunge_add(&x, &s, &numbers));
+	assert_int_equal(x.uids.count, 0);
+	mailbox_expunge_fini(&x);
+	ranges_fini(&numbers);
+	rig_change(&rig, DIRECTORY_ACCOUNT_REMOVE, "ann@a.test", NULL);
+	rig_maintain(&rig, 0, INT64_MAX / 2);
+	assert_int_equal(rig_expunge(&rig, &s, 1, 3), -1); /* the account is gone */
+	mailbox_snapshot_fini(&s);
+}
+
+static void every_change_has_its_modseq(void **state)
+{
+	struct mailbox_snapshot s;
+
+	send_n(3);
+	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	rig_expunge(&rig, &s, 1, 2);
+	assert_int_equal(s.modseq, 4);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM change"), 5);
+	assert_int_equal(rig_number(&rig, "SELECT count(DISTINCT modseq) FROM change"), 4);
+	assert_int_equal(
+	    rig_number(&rig, "SELECT count(*) FROM change WHERE op = 3 AND modseq = 5"), 2);
+	assert_int_equal(rig_number(&rig, "SELECT modseq FROM account"), 5);
+	mailbox_snapshot_fini(&s);
+}
+
+/* A large mailbox with holes: opened, listed and half of it expunged, in steps of its size. */
+static void a_large_mailbox(void **state)
+{
+	struct mailbox_snapshot s;
+	struct mailbox_entry v[100];
+	struct mailbox_expunge x;
+	struct ranges odd;
+	int64_t next = 1;
+	size_t n;
+
+	rig_sql(&rig, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000)"
+		      " INSERT INTO membership SELECT 1, 1, i, i, 10, 1, 0, 0 FROM n WHERE i % 10;"
+		      "UPDATE mailbox SET uidnext = 30001, messages = 27000, octets = 270000"
+		      " WHERE account = 1 AND id = 1;"
+		      "UPDATE account SET used_bytes = 270000, used_messages = 27000");
+	assert_int_equal(mailbox_snapshot_begin(rig.db, ann, MAILBOX_INBOX, &s), DB_ROW);
+	while (!s.complete)
+		assert_int_equal(mailbox_snapshot_scan(rig.db, &s, 1000), DB_OK);
+	assert_int_equal(mailbox_snapshot_count(&s), 27000);
+	assert_int_equal(s.octets, 270000);
+	assert_int_equal(s.uids.n, 3000); /* intervals, not messages, cost memory */
+	do {
+		assert_int_equal(mailbox_entries(rig.db, &s, next, v, 100, &n), DB_OK);
+		for (size_t i = 0; i < n; i++, next++) {
+			assert_int_equal(v[i].number, next);
+			assert_int_equal(v[i].uid, ranges_nth(&s.uids, next));
+		}
+	} while (n > 0);
+	assert_int_equal(next, 27001);
+	ranges_init(&odd);
+	for (int64_t i = 1; i <= 27000; i += 2)
+		ranges_add(&odd, i);
+	mailbox_expunge_init(&x, ann, MAILBOX_INBOX);
+	assert_true(mailbox_expunge_add(&x, &s, &odd));
+	assert_int_equal(x.uids.count, 13500);
+	for (int64_t i = 1; i <= 27000; i += 997)
+		assert_int_equal(ranges_has(&x.uids, ranges_nth(&s.uids, i)), i % 2);
+	ranges_fini(&odd);
+	mailbox_expunge_fini(&x);
+	mailbox_snapshot_fini(&s);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(numbers_and_uids),
+	    T(an_empty_mailbox),
+	    T(two_snapshots_at_once),
+	    T(a_scan_in_pieces_is_one_moment),
+	    T(reads_from_any_offset),
+	    T(expunging_is_all_or_nothing),
+	    T(every_change_has_its_modseq),
+	    T(a_large_mailbox),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

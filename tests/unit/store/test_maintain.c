@@ -1,0 +1,183 @@
+/* Housekeeping: what goes, when, and what must not go with it. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "rig.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define NEVER (INT64_MAX / 2)
+
+static struct rig rig;
+static int64_t ann, bob;
+
+static int setup(void **state)
+{
+	rig_open(&rig);
+	rig_domain(&rig, "a.test");
+	ann = rig_account(&rig, "ann@a.test");
+	bob = rig_account(&rig, "bob@a.test");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_must_balance(&rig);
+	rig_close(&rig);
+	return 0;
+}
+
+static void send_to_both(void)
+{
+	struct deliver *d = rig_message(&rig, "x@else.test", "text\r\n");
+
+	rig_to(d, "ann@a.test");
+	rig_to(d, "bob@a.test");
+	assert_true(rig_run(&rig, d));
+	deliver_free(&d);
+}
+
+static void expunge_all(int64_t account)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, account, MAILBOX_INBOX);
+
+	rig_expunge(&rig, &s, 1, mailbox_snapshot_count(&s));
+	mailbox_snapshot_fini(&s);
+}
+
+static int64_t count(const char *what)
+{
+	char select[80];
+
+	snprintf(select, sizeof select, "SELECT count(*) FROM %s", what);
+	return rig_number(&rig, select);
+}
+
+static void expunged_mail_stays_for_its_window(void **state)
+{
+	send_to_both();
+	expunge_all(ann);
+	rig.now += 14 * DAY_MS;
+	rig_maintain(&rig, 14 * DAY_MS, NEVER);
+	assert_int_equal(count("membership"), 2);
+	assert_int_equal(count("email"), 2);
+	rig.now += 1;
+	rig_maintain(&rig, 14 * DAY_MS, NEVER);
+	assert_int_equal(count("membership"), 1);
+	assert_int_equal(count("email"), 1);
+	assert_int_equal(rig_number(&rig, "SELECT refs FROM blob"), 1); /* bob's */
+	expunge_all(bob);
+	rig.now += 1;
+	rig_maintain(&rig, 0, NEVER);
+	assert_int_equal(count("email"), 0);
+	assert_int_equal(count("blob"), 0);
+	assert_int_equal(count("ledger"), 2); /* history is another matter */
+}
+
+static void many_go_in_slices(void **state)
+{
+	struct maintain_config cfg = {0, NEVER, rig.blobs};
+	struct maintain *m = mem_new(struct maintain);
+
+	for (int i = 0; i < 100; i++)
+		send_to_both();
+	expunge_all(ann);
+	expunge_all(bob);
+	rig.now += 1;
+	maintain_init(m, &cfg);
+	assert_true(m->op.frees);
+	for (int64_t left = 200; left > 0;) {
+		int64_t now_left;
+
+		MUST(m->op.exec(&m->op, rig.db, rig.now) == LANE_KEEP);
+		now_left = count("membership");
+		assert_true(m->rows <= LIMIT_SLICE_ROWS);
+		assert_true(now_left < left || m->more);
+		left = now_left;
+	}
+	mem_free(m);
+	rig_maintain(&rig, 0, NEVER);
+	assert_int_equal(count("blob"), 0);
+}
+
+static void a_removed_account_goes_whole(void **state)
+{
+	for (int i = 0; i < 90; i++)
+		send_to_both();
+	assert_string_equal(rig_change(&rig, DIRECTORY_ACCOUNT_REMOVE, "ann@a.test", NULL), "");
+	rig_must_balance(&rig);
+	assert_true(rig_account(&rig, "ann@a.test") > bob); /* the name is free at once */
+	rig_maintain(&rig, NEVER, NEVER);
+	assert_int_equal(count("email WHERE account = 1"), 0);
+	assert_int_equal(count("membership WHERE account = 1"), 0);
+	assert_int_equal(count("change WHERE account = 1"), 0);
+	assert_int_equal(count("mailbox WHERE account = 1"), 0);
+	assert_int_equal(count("account WHERE id = 1"), 0);
+	assert_int_equal(count("credential WHERE account = 1"), 0);
+	assert_int_equal(count("email"), 90);
+	assert_int_equal(rig_number(&rig, "SELECT sum(refs) FROM blob"), 90);
+}
+
+static void history_becomes_sums(void **state)
+{
+	send_to_both();
+	rig.now += 1;
+	rig_maintain(&rig, NEVER, NEVER); /* indexed */
+	assert_int_equal(count("trace_index"), 3);
+	rig.now += 90 * DAY_MS;
+	send_to_both();
+	rig_maintain(&rig, NEVER, 90 * DAY_MS);
+	assert_int_equal(count("message"), 1);
+	assert_int_equal(count("ledger"), 2);
+	assert_int_equal(count("trace_index"), 3); /* of the new one */
+	assert_int_equal(rig_number(&rig, "SELECT mailbox FROM ledger_day"), 2);
+	assert_int_equal(count("email"), 4); /* mail is not history */
+}
+
+static void queued_mail_is_not_folded(void **state)
+{
+	struct deliver *d = rig_message(&rig, "ann@a.test", "text\r\n");
+
+	d->may_relay = true;
+	rig_to(d, "bob@a.test");
+	rig_to(d, "x@else.test")->action = PLAN_RELAY;
+	assert_true(rig_run(&rig, d));
+	deliver_free(&d);
+	send_to_both();
+	rig.now += 100 * DAY_MS;
+	rig_maintain(&rig, NEVER, DAY_MS);
+	assert_int_equal(count("message"), 1);
+	assert_int_equal(count("queue"), 1);
+	assert_int_equal(count("ledger"), 2);
+}
+
+static void nothing_to_do_writes_nothing(void **state)
+{
+	struct lane_stats before, after;
+
+	rig_maintain(&rig, NEVER, NEVER);
+	lane_stats(rig.lane, &before);
+	assert_int_equal(rig_maintain(&rig, NEVER, NEVER), 1);
+	lane_stats(rig.lane, &after);
+	assert_int_equal(after.wal_bytes, before.wal_bytes);
+	assert_int_equal(after.sequence, before.sequence);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(expunged_mail_stays_for_its_window),
+	    T(many_go_in_slices),
+	    T(a_removed_account_goes_whole),
+	    T(history_becomes_sums),
+	    T(queued_mail_is_not_folded),
+	    T(nothing_to_do_writes_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,198 @@
+/* Timelines, and finding a message by what a person knows of it. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "rig.h"
+
+#include "base/clock.h"
+#include "mime/mime_scan.h"
+#include "mime/mime_summary.h"
+#include "store/trace.h"
+
+#define TEXT "Message-ID: <Tea@X.test>\r\n\r\nhello\r\n"
+
+static struct rig rig;
+
+static int setup(void **state)
+{
+	rig_open(&rig);
+	rig_domain(&rig, "a.test");
+	rig_account(&rig, "ann@a.test");
+	rig_account(&rig, "bob@a.test");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_close(&rig);
+	return 0;
+}
+
+static void add_summary(struct deliver *d)
+{
+	struct mime_scan *scan = mime_scan_new();
+	struct buf b;
+
+	buf_init(&b, LIMIT_SUMMARY);
+	mime_scan_feed(scan, d->data);
+	mime_summary_put(&b, mime_scan_finish(scan), LIMIT_SUMMARY);
+	d->summary = arena_str(d->arena, buf_view(&b));
+	buf_fini(&b);
+	mime_scan_free(&scan);
+}
+
+static int64_t send(const char *from, const char *to, const char *text)
+{
+	struct deliver *d = rig_message(&rig, from, text);
+	int64_t id = d->message_id;
+
+	d->may_relay = true;
+	rig_to(d, to);
+	if (!str_has_suffix_i(str_of_c(to), STR("@a.test")))
+		d->plan.items[0].action = PLAN_RELAY;
+	add_summary(d);
+	assert_true(rig_run(&rig, d));
+	deliver_free(&d);
+	return id;
+}
+
+static void put_event(void *ctx, const struct trace_event *e)
+{
+	buf_printf(ctx, "%s %lld <%.*s> %.*s\n", trace_kind_name(e->kind), (long long)e->recipient,
+	    STR_FMT(e->address), STR_FMT(e->text));
+}
+
+static void tells_the_story_in_order(void **state)
+{
+	struct buf b;
+	int64_t id = send("x@else.test", "ann@a.test", TEXT), other, attempts[2];
+	struct trace_event event = {.kind = TRACE_ATTEMPT, .recipient = 0};
+	struct ledger_row row = {.state = LEDGER_RELAYED, .detail = STR("mx.else.test")};
+	bool changed;
+
+	buf_init(&b, 4 * KIB);
+	assert_int_equal(trace_message(rig.db, id, put_event, &b), DB_ROW);
+	assert_string_equal(buf_cstr(&b),
+	    "received -1 <x@else.test> received from client.test [192.0.2.1] with ESMTP, 35 octets,"
+	    " for 1 recipient, Message-ID <Tea@X.test>\n"
+	    "mailbox 0 <ann@a.test> delivered to the mailbox INBOX\n");
+	other = send("ann@a.test", "y@else.test", "\r\n");
+	event.message = row.message = other;
+	for (int i = 0; i < 2; i++) {
+		event.time = attempts[i] = rig.now + (i + 1) * MINUTE_MS;
+		event.text = i ? STR("250 thanks") : STR("451 busy");
+		assert_int_equal(trace_append(rig.db, &event), DB_OK);
+	}
+	buf_clear(&b);
+	assert_int_equal(trace_message(rig.db, other, put_event, &b), DB_ROW);
+	assert_string_equal(buf_cstr(&b),
+	    "received -1 <ann@a.test> received from client.test [192.0.2.1] with ESMTP, 2 octets,"
+	    " for 1 recipient\n"
+	    "queued 0 <y@else.test> in the queue, for else.test\n"
+	    "attempt 0 <y@else.test> 451 busy\n"
+	    "attempt 0 <y@else.test> 250 thanks\n");
+	row.time = attempts[1] + 1;
+	assert_int_equal(ledger_settle(rig.db, &row, &changed), DB_OK);
+	buf_clear(&b);
+	trace_message(rig.db, other, put_event, &b);
+	assert_true(
+	    str_has_suffix_i(buf_view(&b), STR("250 thanks\nrelayed 0 <y@else.test> handed over to "
+					       "mx.else.test\n")));
+	assert_int_equal(trace_message(rig.db, other + 1, put_event, &b), DB_OK);
+	buf_fini(&b);
+}
+
+static void long_texts_are_cut_between_characters(void **state)
+{
+	struct trace_event event = {.message = 7, .kind = TRACE_NOTICE, .recipient = -1};
+	uint8_t text[LIMIT_TRACE_TEXT + 2];
+
+	memset(text, 'x', sizeof text);
+	memcpy(text + LIMIT_TRACE_TEXT - 1, "\xc3\xa4", 2);
+	event.text = str_of(text, sizeof text);
+	assert_int_equal(trace_append(rig.db, &event), DB_OK);
+	assert_int_equal(
+	    rig_number(&rig, "SELECT length(CAST(text AS blob)) FROM trace"), LIMIT_TRACE_TEXT - 1);
+}
+
+/* The ids found, as "1 2 3" in the order they were sent. */
+static const char *found(const char *what, const int64_t *sent, size_t n)
+{
+	static char text[64];
+	int64_t ids[8];
+	size_t count = 0, at = 0;
+
+	text[0] = 0;
+	assert_int_equal(trace_find(rig.db, str_of_c(what), ids, 8, &count), DB_OK);
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < n; k++) {
+			if (ids[i] == sent[k])
+				at += (size_t)snprintf(text + at, sizeof text - at, "%zu ", k);
+		}
+	}
+	return text;
+}
+
+static void finds_by_what_one_knows(void **state)
+{
+	int64_t sent[4];
+	struct buf id;
+
+	buf_init(&id, 32);
+	sent[0] = send("x@else.test", "Ann@a.test", TEXT);
+	rig.now += DAY_MS;
+	sent[1] = send("ann@a.test", "bob@a.test", "Message-ID: <2@x>\r\n\r\n");
+	rig.now += DAY_MS;
+	sent[2] = send("ann@a.test", "y@else.test", "\r\n");
+	id_put(&id, sent[1]);
+	/* the same before, between and after the index has them */
+	for (int round = 0; round < 3; round++) {
+		assert_string_equal(found("", sent, 3), "2 1 0 ");
+		assert_string_equal(found("ANN@a.test", sent, 3), "2 1 0 ");
+		assert_string_equal(found("bob@a.test", sent, 3), "1 ");
+		assert_string_equal(found("y@else.test", sent, 3), "2 ");
+		assert_string_equal(found("<tea@x.test>", sent, 3), "0 ");
+		assert_string_equal(found("Tea@X.test", sent, 3), "0 ");
+		assert_string_equal(found("nobody@a.test", sent, 3), "");
+		assert_string_equal(found(buf_cstr(&id), sent, 3), "1 ");
+		if (round == 0)
+			rig_maintain(&rig, INT64_MAX / 2, INT64_MAX / 2);
+		if (round == 1)
+			sent[3] = send("bob@else.test", "ann+z@a.test", "\r\n");
+	}
+	assert_string_equal(found("bob@else.test", sent, 4), "3 ");
+	assert_true(rig_number(&rig, "SELECT count(*) FROM trace_index") == 8);
+	buf_fini(&id);
+}
+
+/* Ids are given at MAIL: one may commit behind the index's mark. */
+static void a_late_message_is_found(void **state)
+{
+	struct deliver *late = rig_message(&rig, "late@else.test", "\r\n");
+	int64_t id = late->message_id;
+
+	send("x@else.test", "ann@a.test", "\r\n");
+	rig_maintain(&rig, INT64_MAX / 2, INT64_MAX / 2);
+	rig_to(late, "ann@a.test");
+	assert_true(rig_run(&rig, late));
+	deliver_free(&late);
+	assert_string_equal(found("late@else.test", &id, 1), "0 ");
+	rig_maintain(&rig, INT64_MAX / 2, INT64_MAX / 2);
+	assert_string_equal(found("late@else.test", &id, 1), "0 ");
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(tells_the_story_in_order),
+	    T(long_texts_are_cut_between_characters),
+	    T(finds_by_what_one_knows),
+	    T(a_late_message_is_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
