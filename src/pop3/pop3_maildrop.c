@@ -63,6 +63,8 @@ size_t pop3_server_entries(struct pop3_server *s, const struct pop3_entry *entri
 {
 	size_t i;
 
+	if (s->ended)
+		return n; /* for nobody any more */
 	MUST(s->has_effect && s->effect.type == POP3_LIST);
 	for (i = 0; i < n && buf_room(&s->out) >= POP3_ROOM + LINE_ROOM; i++) {
 		const struct pop3_entry *e = &entries[i];
@@ -236,6 +238,8 @@ size_t pop3_server_content(struct pop3_server *s, struct str content)
 	struct pop3_top wanted = s->read.top;
 	size_t n, used;
 
+	if (s->ended)
+		return content.n; /* for nobody any more */
 	MUST(s->has_effect && s->effect.type == POP3_RETR);
 	if (content.n == 0 || buf_room(&s->out) < 2 * POP3_ROOM)
 		return 0;

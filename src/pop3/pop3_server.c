@@ -306,6 +306,8 @@ void pop3_server_done(struct pop3_server *s, const struct pop3_result *r, int64_
 	static const struct pop3_result all_zero;
 	pop3_resume *resume = check(s)->resume;
 
+	if (s->ended && !s->has_effect)
+		return; /* the result of an effect that a timeout made void */
 	MUST(s->has_effect);
 	s->has_effect = false;
 	s->resume = NULL;
@@ -322,14 +324,23 @@ unsigned pop3_server_wants(const struct pop3_server *s)
 	return (can_read(s) ? POP3_WANTS_READ : 0u) | (write ? POP3_WANTS_WRITE : 0u);
 }
 
+/* The client can do nothing to move the session on. A stream that it does not read is its turn. */
+static bool is_drivers_turn(const struct pop3_server *s)
+{
+	bool streams = s->effect.type == POP3_LIST || s->effect.type == POP3_RETR;
+
+	if (!s->has_effect || s->effect.type == POP3_STLS)
+		return false;
+	return !streams || s->out_at == s->out.n;
+}
+
 int64_t pop3_server_deadline(const struct pop3_server *s)
 {
 	const struct pop3_server_config *cfg = check(s)->cfg;
-	bool handshake = s->has_effect && s->effect.type == POP3_STLS;
 	int64_t timeout = cfg->timeout ? cfg->timeout : DEFAULT_TIMEOUT;
 
-	if (s->has_effect && !handshake && pop3_server_out(s).n == 0)
-		return POP3_NEVER; /* the driver's turn, not the client's */
+	if (is_drivers_turn(s))
+		return POP3_NEVER;
 	if (s->state <= POP3_AUTHORIZATION)
 		timeout = cfg->login_timeout ? cfg->login_timeout : DEFAULT_LOGIN_TIMEOUT;
 	return s->heard + timeout;

@@ -102,8 +102,9 @@ void pop3_server_sent(struct pop3_server *s, size_t n, int64_t now);
 const struct pop3_effect *pop3_server_effect(const struct pop3_server *s);
 
 /*
- * Ends the pending effect; aborts when there is none. r may be NULL: all zero, POP3_OK. Look at out(),
- * effect() and wants() after.
+ * Ends the pending effect. r may be NULL: all zero, POP3_OK. Look at out(), effect() and wants() after.
+ * Aborts when there is none, but for a session that has ended: there, and in the two functions
+ * below, what comes too late is ignored.
  */
 void pop3_server_done(struct pop3_server *s, const struct pop3_result *r, int64_t now);
 
@@ -130,8 +131,9 @@ unsigned pop3_server_wants(const struct pop3_server *s);
 int64_t pop3_server_deadline(const struct pop3_server *s);
 
 /*
- * Ends a session whose client was silent too long or stopped reading, without a word [RFC 1939 3]; its
- * pending effect is void, effect() is NULL then. Early calls do nothing.
+ * Ends a session whose client was silent too long or stopped reading, without a word [RFC 1939 3]. A
+ * POP3_STLS, POP3_LIST or POP3_RETR that was pending is void, effect() is NULL then; others are never
+ * interrupted. Early calls do nothing.
  */
 void pop3_server_tick(struct pop3_server *s, int64_t now);
 

@@ -455,6 +455,26 @@ static void test_stalled_reader(void **state)
 	assert_int_equal(pop3_server_out(s).n, 0);
 	assert_int_equal(pop3_server_wants(s), POP3_WANTS_CLOSE);
 	assert_string_equal(pop3_server_end_reason(s), "timeout");
+	/* what comes too late is swallowed */
+	assert_int_equal(pop3_server_content(s, STR("more")), 4);
+	assert_int_equal(pop3_server_entries(s, &(struct pop3_entry){1, 1, STR("u")}, 1), 1);
+	pop3_server_done(s, NULL, NOW);
+	assert_int_equal(pop3_server_wants(s), POP3_WANTS_CLOSE);
+	pop3_server_free(&s);
+}
+
+/* Checking a password and deleting are not cut off, however little the client reads meanwhile. */
+static void test_work_is_not_interrupted(void **state)
+{
+	struct pop3_server *s = logged_in(2, 10);
+
+	feed_all(s, STR("DELE 1\r\nQUIT\r\n"));
+	assert_true(pop3_server_out(s).n > 0);
+	assert_true(pop3_server_deadline(s) == POP3_NEVER);
+	pop3_server_tick(s, NOW + DAY_MS);
+	assert_effect(s, POP3_DELETE);
+	pop3_server_done(s, NULL, NOW + DAY_MS);
+	assert_int_equal(pop3_server_deadline(s), NOW + DAY_MS + 10 * MINUTE_MS);
 	pop3_server_free(&s);
 }
 
@@ -529,6 +549,7 @@ int main(void)
 	    cmocka_unit_test(test_early_talker_waits),
 	    cmocka_unit_test(test_deadlines),
 	    cmocka_unit_test(test_stalled_reader),
+	    cmocka_unit_test(test_work_is_not_interrupted),
 	    cmocka_unit_test(test_eof_while_waiting),
 	    cmocka_unit_test(test_shutdown_in_message),
 	    cmocka_unit_test(test_contradicting_sizes),
