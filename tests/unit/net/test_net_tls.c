@@ -168,6 +168,7 @@ static void test_half_close(void **state)
 	net_stream_finish(w->n.b.s);
 	net_until(&w->n, a_eof);
 	assert_got(&w->n.a, "answer");
+	net_stream_close(w->n.a.s);
 	net_until(&w->n, b_closed);
 	assert_int_equal(w->n.b.why, NET_END_LOCAL);
 }
