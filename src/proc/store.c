@@ -23,7 +23,8 @@ static void on_wake(uv_async_t *async)
 {
 	struct store_process *sp = async->data;
 
-	store_reap(sp->store);
+	if (sp->store) /* closing it wakes once more */
+		store_reap(sp->store);
 }
 
 /* From the lane's, a reader's or the password thread. */
