@@ -4,8 +4,7 @@
 #include <cmocka.h>
 
 #include "cli/cli_args.h"
-
-#define MAX_WORDS 8
+#include "words.h"
 
 static const struct cli_option own[] = {
     {"from", 'f', "ADDRESS", "Sender."},
@@ -17,25 +16,11 @@ static const struct cli_option own[] = {
 static const struct cli_option shared[] = {{"limit", 0, "N", "At most N."}, {0}};
 static const struct cli_option_sets sets = {.list = {own, NULL, shared}};
 
-/* Splits at blanks; the words point into copy. */
-static size_t split(char *copy, char **words)
-{
-	size_t n = 0;
-
-	for (char *p = copy; *p; p++) {
-		if (p == copy || p[-1] == 0)
-			words[n++] = p;
-		if (*p == ' ')
-			*p = 0;
-	}
-	return n;
-}
-
 static enum cli_parsed parse(struct cli_args *a, char *line, struct err *e)
 {
 	char *words[MAX_WORDS];
 
-	return cli_args_parse(a, &sets, split(line, words), words, e);
+	return cli_args_parse(a, &sets, split_words(line, words), words, e);
 }
 
 static const char *or_none(const char *s)

@@ -4,27 +4,13 @@
 #include <cmocka.h>
 
 #include "cli/cli_sendmail_args.h"
-
-#define MAX_WORDS 12
-
-static size_t split(char *copy, char **words)
-{
-	size_t n = 0;
-
-	for (char *p = copy; *p; p++) {
-		if (p == copy || p[-1] == 0)
-			words[n++] = p;
-		if (*p == ' ')
-			*p = 0;
-	}
-	return n;
-}
+#include "words.h"
 
 static enum cli_sendmail_parsed parse(
     const char *line, char *copy, char **words, struct cli_sendmail_args *a, struct err *e)
 {
 	snprintf(copy, 128, "%s", line);
-	return cli_sendmail_args_parse(a, split(copy, words), words, e);
+	return cli_sendmail_args_parse(a, split_words(copy, words), words, e);
 }
 
 static void show(const struct cli_sendmail_args *a, char *out, size_t size)
