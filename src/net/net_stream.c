@@ -187,6 +187,19 @@ static struct net_stream *stream_new(
 	return s;
 }
 
+static void on_warm(uv_handle_t *h)
+{
+	mem_free(h);
+}
+
+void net_stream_warm_up(uv_loop_t *loop)
+{
+	uv_tcp_t *tcp = mem_new(uv_tcp_t);
+
+	MUST(uv_tcp_init(loop, tcp) == 0);
+	uv_close((uv_handle_t *)tcp, on_warm);
+}
+
 /* Answers go out when they are complete; the kernel need not wait for more. */
 static void opened(struct net_stream *s)
 {

@@ -60,6 +60,12 @@ struct net_stream_handler {
 	void (*closed)(void *user, enum net_end end, const char *why);
 };
 
+/*
+ * Makes libuv open what it opens with the first stream of a loop (a spare descriptor). Call it before
+ * a sandbox is entered, and tls_warm_up() too: no file is opened after that.
+ */
+void net_stream_warm_up(uv_loop_t *loop);
+
 /* Takes over a connected socket (also when it fails). NULL with a sentence. handler: borrowed. */
 struct net_stream *net_stream_open(
     uv_loop_t *loop, int fd, const struct net_stream_handler *handler, void *user, struct err *e);

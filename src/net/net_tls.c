@@ -81,6 +81,18 @@ static BIO *wire_bio(struct net_tls *t)
 }
 
 /* ---- life ---- */
+/* OpenSSL copies the name, but wants it without const. Longer ones are no host names. */
+static void set_sni(SSL *ssl, struct str name)
+{
+	char copy[256];
+
+	if (name.n >= sizeof copy)
+		return;
+	memcpy(copy, name.p, name.n);
+	copy[name.n] = 0;
+	SSL_set_tlsext_host_name(ssl, copy);
+}
+
 /* A name to verify; addresses are compared with addresses and have no SNI [RFC 6066 3]. */
 static void want_name(SSL *ssl, const char *name)
 {
@@ -91,7 +103,7 @@ static void want_name(SSL *ssl, const char *name)
 		X509_VERIFY_PARAM_set1_ip_asc(param, name);
 		return;
 	}
-	SSL_set_tlsext_host_name(ssl, name);
+	set_sni(ssl, str_of_c(name));
 	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	X509_VERIFY_PARAM_set1_host(param, name, 0);
 }

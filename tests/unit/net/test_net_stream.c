@@ -384,6 +384,19 @@ static void test_deadline_moves(void **state)
 	assert_int_equal(n->a.deadlines, 1);
 }
 
+/* Nothing is left to open when the first connection comes. */
+static void test_warm_up(void **state)
+{
+	struct net *n = *state;
+	int spare;
+
+	net_stream_warm_up(&n->loop);
+	spare = n->loop.emfile_fd;
+	assert_true(spare >= 0);
+	net_pair(n);
+	assert_int_equal(n->loop.emfile_fd, spare);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +416,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_close_while_connecting, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_deadline, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_deadline_moves, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_warm_up, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("net/stream", tests, NULL, NULL);
