@@ -196,7 +196,21 @@ static void end_headers(struct mime_scan *s, uint64_t body_offset)
 		end_header(s, body_offset, s->msg.lines);
 }
 
-/* Octets of the line at hand, which is no delimiter, for the header at hand. */
+/* Are there octets above 127? In a header: in that of the message itself. */
+static void note_8bit(struct mime_scan *s, struct str bytes, bool header)
+{
+	struct mime_facts *facts = &s->msg.facts;
+	bool *flag = header ? &facts->has_8bit_header : &facts->has_8bit_body;
+	uint8_t all = 0;
+
+	if (*flag)
+		return;
+	for (size_t i = 0; i < bytes.n; i++)
+		all |= bytes.p[i];
+	*flag = all & 0x80;
+}
+
+/* Octets of the line at hand, which is no delimiter, for the header at hand and the body behind it. */
 static void header_bytes(struct mime_scan *s, struct str bytes)
 {
 	while (bytes.n && s->in_header) {
@@ -204,6 +218,7 @@ static void header_bytes(struct mime_scan *s, struct str bytes)
 		size_t used;
 		enum mime_field_status st = mime_field_next(&s->fields, bytes, &used, &field);
 
+		note_8bit(s, str_sub(bytes, 0, used), s->open == 0);
 		bytes = str_from(bytes, used);
 		if (st == MIME_FIELD_ONE) {
 			mime_collect_field(&s->collect, &s->msg.parts[s->open], &field);
@@ -214,6 +229,7 @@ static void header_bytes(struct mime_scan *s, struct str bytes)
 			end_headers(s, mime_field_body_offset(&s->fields));
 		}
 	}
+	note_8bit(s, bytes, false);
 }
 
 /* The header at hand is cut off by a delimiter, or by the end of the message. */
@@ -283,25 +299,14 @@ static void take_delimiter(struct mime_scan *s, size_t level, bool last)
 	begin_part(s, s->stack[level].part, false);
 }
 
-static bool has_8bit(struct str s)
-{
-	uint8_t all = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		all |= s.p[i];
-	return all & 0x80;
-}
-
 /* Octets of a line that is no delimiter (any more). */
 static void line_bytes(struct mime_scan *s, struct str bytes)
 {
-	struct mime_facts *facts = &s->msg.facts;
-	bool *flag = s->in_header && s->open == 0 ? &facts->has_8bit_header : &facts->has_8bit_body;
-
-	*flag = *flag || has_8bit(bytes);
-	facts->has_nul = facts->has_nul || memchr(bytes.p, 0, bytes.n);
+	s->msg.facts.has_nul = s->msg.facts.has_nul || memchr(bytes.p, 0, bytes.n);
 	if (s->in_header)
 		header_bytes(s, bytes);
+	else
+		note_8bit(s, bytes, false);
 }
 
 /* Offset where the text of the line at hand ends, its LF being the last octet looked at. */

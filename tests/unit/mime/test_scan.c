@@ -30,6 +30,10 @@ static const struct {
 	"0 ^0 text/plain 7bit @0+11+16 2 lines\n"
 	"  From: a@b\n"
 	"27 octets, 3 lines, longest 9, 1 fields, 0 received, 1 from, no separator\n"},
+    {"8 bit in no field", "From: a@b\r\nF\xfc: x\r\n\r\n",
+	"0 ^0 text/plain 7bit @0+11+9 2 lines\n"
+	"  From: a@b\n"
+	"20 octets, 3 lines, longest 9, 1 fields, 0 received, 1 from, 8bit body, no separator\n"},
     {"header only", "From: a@b\r\nDelivered-To: BOB@x.org\r\nDelivered-To: al@x.org",
 	"0 ^0 text/plain 7bit @0+58+0 0 lines\n"
 	"  From: a@b\n"
