@@ -55,7 +55,7 @@ void smtp_client_free(struct smtp_client **cp)
 	if (!c)
 		return;
 	MUST(c->magic == MAGIC);
-	client_message_end(c);
+	smtp_client_message_end(c);
 	line_in_fini(&c->line);
 	buf_wipe(&c->out);
 	buf_fini(&c->text);
@@ -83,7 +83,7 @@ struct str smtp_stage_name(enum smtp_stage stage)
 	return names[stage];
 }
 
-enum smtp_stage client_stage(const struct smtp_client *c)
+enum smtp_stage smtp_client_stage(const struct smtp_client *c)
 {
 	static const enum smtp_stage stages[] = {
 	    [ON_GREETING] = SMTP_STAGE_CONNECT,
@@ -113,7 +113,7 @@ static int64_t timeout(const struct smtp_client *c)
 
 	if (c->state == ON_END || c->state == ON_EMPTY_END)
 		return t->end;
-	switch (client_stage(c)) {
+	switch (smtp_client_stage(c)) {
 	case SMTP_STAGE_CONNECT:
 		return t->greeting;
 	case SMTP_STAGE_MAIL:
@@ -143,7 +143,7 @@ static void note(struct smtp_client *c, const char *who, struct str line)
 	buf_byte(d, '\n');
 }
 
-void client_command(struct smtp_client *c, struct str line, bool secret)
+void smtp_client_command(struct smtp_client *c, struct str line, bool secret)
 {
 	MUST(buf_reserve(&c->out, line.n + 2)); /* at once: a secret is not copied when it grows */
 	buf_str(&c->out, line);
@@ -151,7 +151,7 @@ void client_command(struct smtp_client *c, struct str line, bool secret)
 	note(c, "C: ", secret ? STR("(secret)") : line);
 }
 
-void client_wait(struct smtp_client *c, enum smtp_client_effect_kind kind)
+void smtp_client_wait(struct smtp_client *c, enum smtp_client_effect_kind kind)
 {
 	MUST(!c->pending);
 	c->effect.kind = kind;
@@ -160,7 +160,7 @@ void client_wait(struct smtp_client *c, enum smtp_client_effect_kind kind)
 		c->effect.verdict = c->end;
 }
 
-struct smtp_verdict client_verdict(
+struct smtp_verdict smtp_client_verdict(
     struct arena *a, enum smtp_stage stage, const struct smtp_reply *r)
 {
 	struct smtp_verdict v = {SMTP_OUTCOME_TEMPORARY, stage, smtp_reply_copy(a, r)};
@@ -176,14 +176,14 @@ struct smtp_verdict client_verdict(
 static void wind_up(struct smtp_client *c)
 {
 	if (c->msg.m) {
-		client_message_fail(c, &c->end);
+		smtp_client_message_fail(c, &c->end);
 		return;
 	}
 	c->state = ON_NOTHING;
-	client_wait(c, SMTP_CLIENT_CLOSED);
+	smtp_client_wait(c, SMTP_CLIENT_CLOSED);
 }
 
-void client_fail(struct smtp_client *c, const struct smtp_verdict *why, bool polite)
+void smtp_client_fail(struct smtp_client *c, const struct smtp_verdict *why, bool polite)
 {
 	if (c->lost || c->state == ON_NOTHING)
 		return;
@@ -193,20 +193,20 @@ void client_fail(struct smtp_client *c, const struct smtp_verdict *why, bool pol
 	if (c->end.outcome == SMTP_OUTCOME_ACCEPTED)
 		c->end.outcome = SMTP_OUTCOME_TEMPORARY;
 	if (polite && c->state != ON_CONTENT && buf_room(&c->out) > 64)
-		client_command(c, STR("QUIT"), false);
+		smtp_client_command(c, STR("QUIT"), false);
 	if (c->pending && c->effect.kind != SMTP_CLIENT_READY)
 		return;
 	c->pending = false;
 	wind_up(c);
 }
 
-void client_fail_own(
+void smtp_client_fail_own(
     struct smtp_client *c, enum smtp_outcome outcome, struct smtp_status status, struct str text)
 {
-	struct smtp_verdict v = {outcome, client_stage(c), {.status = status, .text = text}};
+	struct smtp_verdict v = {outcome, smtp_client_stage(c), {.status = status, .text = text}};
 	bool polite = c->state != ON_CONTENT && c->state != ON_END && c->state != ON_NOTHING;
 
-	client_fail(c, &v, polite);
+	smtp_client_fail(c, &v, polite);
 }
 
 /* What is left to say cannot be said any more; with the final dot in it, nothing was delivered. */
@@ -221,39 +221,39 @@ static void drop_output(struct smtp_client *c)
 static void fail_broken(struct smtp_client *c, struct smtp_status status, struct str text)
 {
 	struct smtp_verdict v = {
-	    SMTP_OUTCOME_TEMPORARY, client_stage(c), {.status = status, .text = text}};
+	    SMTP_OUTCOME_TEMPORARY, smtp_client_stage(c), {.status = status, .text = text}};
 
 	drop_output(c);
-	client_fail(c, &v, false);
+	smtp_client_fail(c, &v, false);
 }
 
 /* A reply where none is due: 421, or nonsense. */
 static void on_unexpected(struct smtp_client *c, const struct smtp_reply *r)
 {
-	struct smtp_verdict v = client_verdict(c->arena, client_stage(c), r);
+	struct smtp_verdict v = smtp_client_verdict(c->arena, smtp_client_stage(c), r);
 
 	if (r->code < 400)
-		client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 5, 0},
+		smtp_client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 5, 0},
 		    STR("the server sent a reply to nothing"));
 	else
-		client_fail(c, &v, false);
+		smtp_client_fail(c, &v, false);
 }
 
 /* A complete reply. */
 static void on_reply(struct smtp_client *c, const struct smtp_reply *r)
 {
 	static void (*const handlers[])(struct smtp_client * c, const struct smtp_reply *r) = {
-	    [ON_GREETING] = client_on_greeting,
-	    [ON_EHLO] = client_on_ehlo,
-	    [ON_HELO] = client_on_helo,
-	    [ON_STARTTLS] = client_on_starttls,
-	    [ON_AUTH] = client_on_auth,
+	    [ON_GREETING] = smtp_client_on_greeting,
+	    [ON_EHLO] = smtp_client_on_ehlo,
+	    [ON_HELO] = smtp_client_on_helo,
+	    [ON_STARTTLS] = smtp_client_on_starttls,
+	    [ON_AUTH] = smtp_client_on_auth,
 	    [ON_IDLE] = on_unexpected,
-	    [ON_ENVELOPE] = client_on_envelope,
+	    [ON_ENVELOPE] = smtp_client_on_envelope,
 	    [ON_CONTENT] = on_unexpected,
-	    [ON_END] = client_on_end,
-	    [ON_EMPTY_END] = client_on_empty_end,
-	    [ON_QUIT] = client_on_quit,
+	    [ON_END] = smtp_client_on_end,
+	    [ON_EMPTY_END] = smtp_client_on_empty_end,
+	    [ON_QUIT] = smtp_client_on_quit,
 	    [ON_NOTHING] = on_unexpected,
 	};
 
@@ -266,7 +266,7 @@ static void on_reply(struct smtp_client *c, const struct smtp_reply *r)
 
 static void on_nonsense(struct smtp_client *c)
 {
-	client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 5, 0},
+	smtp_client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 5, 0},
 	    STR("the server sent what is no SMTP reply"));
 }
 
@@ -337,7 +337,7 @@ size_t smtp_client_feed(struct smtp_client *c, struct str in, int64_t now)
 			on_nonsense(c);
 		else if (status != LINE_MORE)
 			on_line(c, line);
-		client_message_pump(c);
+		smtp_client_message_pump(c);
 	}
 	check_injection(c, in.n - used);
 	return c->lost || c->state == ON_NOTHING ? in.n : used;
@@ -355,7 +355,7 @@ void smtp_client_sent(struct smtp_client *c, size_t n, int64_t now)
 	if (n > 0)
 		c->since = now;
 	buf_drop(&c->out, n);
-	client_message_pump(c);
+	smtp_client_message_pump(c);
 }
 
 const struct smtp_client_effect *smtp_client_effect(const struct smtp_client *c)
@@ -366,19 +366,19 @@ const struct smtp_client_effect *smtp_client_effect(const struct smtp_client *c)
 static void ready_done(struct smtp_client *c, const struct smtp_client_result *r)
 {
 	if (r->next)
-		client_message_begin(c, r->next);
+		smtp_client_message_begin(c, r->next);
 	else
-		client_quit(c);
+		smtp_client_quit(c);
 }
 
 /* The message is forgotten; on to the next, or to the end. */
 static void report_done(struct smtp_client *c)
 {
-	client_message_end(c);
+	smtp_client_message_end(c);
 	if (c->lost)
 		wind_up(c);
 	else
-		client_wait(c, SMTP_CLIENT_READY);
+		smtp_client_wait(c, SMTP_CLIENT_READY);
 }
 
 void smtp_client_done(struct smtp_client *c, const struct smtp_client_result *r, int64_t now)
@@ -399,9 +399,9 @@ void smtp_client_done(struct smtp_client *c, const struct smtp_client_result *r,
 	else if (kind == SMTP_CLIENT_READY)
 		ready_done(c, r);
 	else if (kind == SMTP_CLIENT_BODY)
-		client_body_done(c, r);
+		smtp_client_body_done(c, r);
 	else
-		client_tls_done(c, r);
+		smtp_client_tls_done(c, r);
 }
 
 unsigned smtp_client_wants(const struct smtp_client *c)
@@ -443,7 +443,7 @@ void smtp_client_eof(struct smtp_client *c, int64_t now)
 	c->now = now;
 	if (c->state == ON_QUIT) { /* as good as an answer */
 		c->state = ON_NOTHING;
-		client_wait(c, SMTP_CLIENT_CLOSED);
+		smtp_client_wait(c, SMTP_CLIENT_CLOSED);
 	}
 	drop_output(c);
 	fail_broken(c, (struct smtp_status){4, 4, 2}, STR("the server closed the connection"));

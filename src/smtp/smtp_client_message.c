@@ -45,17 +45,17 @@ static void report(struct smtp_client *c)
 	c->effect.verdicts = g->verdicts;
 	c->effect.verdict_count = g->m->rcpt_count;
 	c->state = ON_IDLE;
-	client_wait(c, SMTP_CLIENT_REPORT);
+	smtp_client_wait(c, SMTP_CLIENT_REPORT);
 }
 
-void client_message_end(struct smtp_client *c)
+void smtp_client_message_end(struct smtp_client *c)
 {
 	arena_free(&c->msg.arena);
 	c->msg = (struct client_message){0};
 }
 
 /* Those behind the final dot may have been delivered. */
-void client_message_fail(struct smtp_client *c, const struct smtp_verdict *why)
+void smtp_client_message_fail(struct smtp_client *c, const struct smtp_verdict *why)
 {
 	struct smtp_verdict unsure = *why;
 
@@ -113,7 +113,7 @@ static size_t next_step(const struct smtp_client *c, size_t step)
 	return step;
 }
 
-void client_message_begin(struct smtp_client *c, const struct smtp_client_message *m)
+void smtp_client_message_begin(struct smtp_client *c, const struct smtp_client_message *m)
 {
 	struct client_message *g = &c->msg;
 
@@ -130,7 +130,7 @@ void client_message_begin(struct smtp_client *c, const struct smtp_client_messag
 	}
 	dot_out_init(&g->dot);
 	c->state = ON_ENVELOPE;
-	client_message_pump(c);
+	smtp_client_message_pump(c);
 }
 
 static void put_mail(const struct smtp_client *c, struct buf *line)
@@ -176,7 +176,7 @@ static void send_step(struct smtp_client *c, size_t step)
 	else
 		buf_lit(&line, "DATA");
 	MUST(!line.overflow);
-	client_command(c, buf_view(&line), false);
+	smtp_client_command(c, buf_view(&line), false);
 	buf_fini(&line);
 	c->dirty = true;
 }
@@ -202,12 +202,12 @@ static bool is_over(const struct smtp_client *c)
 	return g->sent == g->got && (g->stopped || (g->sent >= step_data(c) && g->accepted == 0));
 }
 
-void client_message_pump(struct smtp_client *c)
+void smtp_client_message_pump(struct smtp_client *c)
 {
 	struct client_message *g = &c->msg;
 
 	if (c->state == ON_CONTENT && !c->pending && c->out.n <= LIMIT_SMTP_OUT / 2 - KIB)
-		client_wait(c, SMTP_CLIENT_BODY);
+		smtp_client_wait(c, SMTP_CLIENT_BODY);
 	if (c->state != ON_ENVELOPE)
 		return;
 	while (may_send(c)) {
@@ -220,7 +220,7 @@ void client_message_pump(struct smtp_client *c)
 
 static void on_rset(struct smtp_client *c, const struct smtp_reply *r)
 {
-	struct smtp_verdict v = client_verdict(c->msg.arena, SMTP_STAGE_MAIL, r);
+	struct smtp_verdict v = smtp_client_verdict(c->msg.arena, SMTP_STAGE_MAIL, r);
 
 	if (v.outcome == SMTP_OUTCOME_ACCEPTED)
 		return;
@@ -231,7 +231,7 @@ static void on_rset(struct smtp_client *c, const struct smtp_reply *r)
 
 static void on_mail(struct smtp_client *c, const struct smtp_reply *r)
 {
-	struct smtp_verdict v = client_verdict(c->msg.arena, SMTP_STAGE_MAIL, r);
+	struct smtp_verdict v = smtp_client_verdict(c->msg.arena, SMTP_STAGE_MAIL, r);
 
 	if (v.outcome == SMTP_OUTCOME_ACCEPTED)
 		return;
@@ -242,7 +242,7 @@ static void on_mail(struct smtp_client *c, const struct smtp_reply *r)
 /* 552 without a status of its own means too many recipients: later [RFC 5321 4.5.3.1.10]. */
 static void on_rcpt(struct smtp_client *c, size_t i, const struct smtp_reply *r)
 {
-	struct smtp_verdict v = client_verdict(c->msg.arena, SMTP_STAGE_RCPT, r);
+	struct smtp_verdict v = smtp_client_verdict(c->msg.arena, SMTP_STAGE_RCPT, r);
 
 	if (r->code == 552 && (r->status.class == 0 || r->status.subject == 5))
 		v.outcome = SMTP_OUTCOME_TEMPORARY;
@@ -257,19 +257,19 @@ static void on_rcpt(struct smtp_client *c, size_t i, const struct smtp_reply *r)
 /* 354: content, or a lone dot if there is nobody to send it to [RFC 2920 3.1]. */
 static void on_data(struct smtp_client *c, const struct smtp_reply *r)
 {
-	struct smtp_verdict v = client_verdict(c->msg.arena, SMTP_STAGE_DATA, r);
+	struct smtp_verdict v = smtp_client_verdict(c->msg.arena, SMTP_STAGE_DATA, r);
 
 	if (r->code == 354 && c->msg.accepted > 0) {
 		c->state = ON_CONTENT;
 		return;
 	}
 	if (r->code == 354 && c->cfg->lmtp) { /* it would not answer the dot [RFC 2033 4.2] */
-		client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 5, 0},
+		smtp_client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 5, 0},
 		    STR("the server wants content although it refused every recipient"));
 		return;
 	}
 	if (r->code == 354) {
-		client_command(c, STR("."), false);
+		smtp_client_command(c, STR("."), false);
 		c->state = ON_EMPTY_END;
 		return;
 	}
@@ -278,7 +278,7 @@ static void on_data(struct smtp_client *c, const struct smtp_reply *r)
 	decide_all(c, &v);
 }
 
-void client_on_envelope(struct smtp_client *c, const struct smtp_reply *r)
+void smtp_client_on_envelope(struct smtp_client *c, const struct smtp_reply *r)
 {
 	struct client_message *g = &c->msg;
 	size_t step = g->got;
@@ -292,16 +292,16 @@ void client_on_envelope(struct smtp_client *c, const struct smtp_reply *r)
 		on_rcpt(c, step - STEP_RCPT, r);
 	else
 		on_data(c, r);
-	client_message_pump(c);
+	smtp_client_message_pump(c);
 }
 
-void client_body_done(struct smtp_client *c, const struct smtp_client_result *r)
+void smtp_client_body_done(struct smtp_client *c, const struct smtp_client_result *r)
 {
 	struct client_message *g = &c->msg;
 	size_t used;
 
 	if (r->failed) {
-		client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 3, 0},
+		smtp_client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 3, 0},
 		    r->text.n ? r->text : STR("the message could not be read"));
 		return;
 	}
@@ -312,14 +312,14 @@ void client_body_done(struct smtp_client *c, const struct smtp_client_result *r)
 		dot_out_end(&g->dot, &c->out);
 		c->state = ON_END;
 	}
-	client_message_pump(c);
+	smtp_client_message_pump(c);
 }
 
 /* LMTP: the next recipient in order that was accepted; else all of them. */
-void client_on_end(struct smtp_client *c, const struct smtp_reply *r)
+void smtp_client_on_end(struct smtp_client *c, const struct smtp_reply *r)
 {
 	struct client_message *g = &c->msg;
-	struct smtp_verdict v = client_verdict(g->arena, SMTP_STAGE_BODY, r);
+	struct smtp_verdict v = smtp_client_verdict(g->arena, SMTP_STAGE_BODY, r);
 
 	if (c->cfg->lmtp) {
 		while (g->rcpts[g->end_at] != RCPT_ACCEPTED)
@@ -335,7 +335,7 @@ void client_on_end(struct smtp_client *c, const struct smtp_reply *r)
 }
 
 /* The reply to a content that was for nobody. */
-void client_on_empty_end(struct smtp_client *c, const struct smtp_reply *r)
+void smtp_client_on_empty_end(struct smtp_client *c, const struct smtp_reply *r)
 {
 	c->dirty = false;
 	report(c);

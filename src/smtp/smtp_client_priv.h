@@ -93,50 +93,50 @@ struct smtp_client {
 };
 
 /* Makes an effect pending. */
-void client_wait(struct smtp_client *c, enum smtp_client_effect_kind kind);
+void smtp_client_wait(struct smtp_client *c, enum smtp_client_effect_kind kind);
 
 /* A whole command line, its CRLF added; secret: not shown in the dialogue. */
-void client_command(struct smtp_client *c, struct str line, bool secret);
+void smtp_client_command(struct smtp_client *c, struct str line, bool secret);
 
 /*
  * The session cannot go on: the message under way is reported, then CLOSED. polite: says QUIT, without
  * waiting for an answer. With an effect pending (but READY) it waits for its end.
  */
-void client_fail(struct smtp_client *c, const struct smtp_verdict *why, bool polite);
+void smtp_client_fail(struct smtp_client *c, const struct smtp_verdict *why, bool polite);
 
 /* The same for a cause of our own: outcome, status class.subject.detail and text. */
-void client_fail_own(
+void smtp_client_fail_own(
     struct smtp_client *c, enum smtp_outcome outcome, struct smtp_status status, struct str text);
 
 /* The stage the session stands in. */
-enum smtp_stage client_stage(const struct smtp_client *c);
+enum smtp_stage smtp_client_stage(const struct smtp_client *c);
 
 /* The verdict a reply means. */
-struct smtp_verdict client_verdict(
+struct smtp_verdict smtp_client_verdict(
     struct arena *a, enum smtp_stage stage, const struct smtp_reply *r);
 
 /* smtp_client_session.c: replies in the states of the session. */
-void client_on_greeting(struct smtp_client *c, const struct smtp_reply *r);
-void client_on_ehlo(struct smtp_client *c, const struct smtp_reply *r);
-void client_on_helo(struct smtp_client *c, const struct smtp_reply *r);
-void client_on_starttls(struct smtp_client *c, const struct smtp_reply *r);
-void client_on_auth(struct smtp_client *c, const struct smtp_reply *r);
-void client_on_quit(struct smtp_client *c, const struct smtp_reply *r);
-void client_tls_done(struct smtp_client *c, const struct smtp_client_result *r);
-void client_quit(struct smtp_client *c);
+void smtp_client_on_greeting(struct smtp_client *c, const struct smtp_reply *r);
+void smtp_client_on_ehlo(struct smtp_client *c, const struct smtp_reply *r);
+void smtp_client_on_helo(struct smtp_client *c, const struct smtp_reply *r);
+void smtp_client_on_starttls(struct smtp_client *c, const struct smtp_reply *r);
+void smtp_client_on_auth(struct smtp_client *c, const struct smtp_reply *r);
+void smtp_client_on_quit(struct smtp_client *c, const struct smtp_reply *r);
+void smtp_client_tls_done(struct smtp_client *c, const struct smtp_client_result *r);
+void smtp_client_quit(struct smtp_client *c);
 
 /* smtp_client_message.c */
-void client_message_begin(struct smtp_client *c, const struct smtp_client_message *m);
-void client_message_pump(struct smtp_client *c);
-void client_on_envelope(struct smtp_client *c, const struct smtp_reply *r);
-void client_on_end(struct smtp_client *c, const struct smtp_reply *r);
-void client_on_empty_end(struct smtp_client *c, const struct smtp_reply *r);
-void client_body_done(struct smtp_client *c, const struct smtp_client_result *r);
+void smtp_client_message_begin(struct smtp_client *c, const struct smtp_client_message *m);
+void smtp_client_message_pump(struct smtp_client *c);
+void smtp_client_on_envelope(struct smtp_client *c, const struct smtp_reply *r);
+void smtp_client_on_end(struct smtp_client *c, const struct smtp_reply *r);
+void smtp_client_on_empty_end(struct smtp_client *c, const struct smtp_reply *r);
+void smtp_client_body_done(struct smtp_client *c, const struct smtp_client_result *r);
 
 /* Decides all recipients that are still open, and reports. */
-void client_message_fail(struct smtp_client *c, const struct smtp_verdict *why);
+void smtp_client_message_fail(struct smtp_client *c, const struct smtp_verdict *why);
 
 /* REPORT is done: the message is forgotten. */
-void client_message_end(struct smtp_client *c);
+void smtp_client_message_end(struct smtp_client *c);
 
 #endif

@@ -8,7 +8,7 @@ static void say_helo(struct smtp_client *c, const char *verb, enum client_state 
 	buf_init(&line, LIMIT_SMTP_REPLY_LINE);
 	buf_c(&line, verb);
 	buf_str(&line, c->cfg->helo);
-	client_command(c, buf_view(&line), false);
+	smtp_client_command(c, buf_view(&line), false);
 	buf_fini(&line);
 	c->state = state;
 }
@@ -21,12 +21,12 @@ static void say_ehlo(struct smtp_client *c)
 /* A refusal that ends the session. */
 static void refused(struct smtp_client *c, const struct smtp_reply *r)
 {
-	struct smtp_verdict v = client_verdict(c->arena, client_stage(c), r);
+	struct smtp_verdict v = smtp_client_verdict(c->arena, smtp_client_stage(c), r);
 
-	client_fail(c, &v, true);
+	smtp_client_fail(c, &v, true);
 }
 
-void client_on_greeting(struct smtp_client *c, const struct smtp_reply *r)
+void smtp_client_on_greeting(struct smtp_client *c, const struct smtp_reply *r)
 {
 	if (r->code / 100 != 2) {
 		refused(c, r);
@@ -99,7 +99,7 @@ static void say_auth(struct smtp_client *c)
 		buf_byte(&line, ' ');
 		sasl_client_next(&c->sasl, &line);
 	}
-	client_command(c, buf_view(&line), true);
+	smtp_client_command(c, buf_view(&line), true);
 	buf_wipe(&line);
 	c->state = ON_AUTH;
 }
@@ -107,7 +107,7 @@ static void say_auth(struct smtp_client *c)
 static void auth_impossible(struct smtp_client *c, struct str why)
 {
 	c->state = ON_AUTH;
-	client_fail_own(c, SMTP_OUTCOME_PERMANENT, (struct smtp_status){5, 7, 0}, why);
+	smtp_client_fail_own(c, SMTP_OUTCOME_PERMANENT, (struct smtp_status){5, 7, 0}, why);
 }
 
 /* AUTH if there is a user, else the session is ready. */
@@ -115,7 +115,7 @@ static void authenticate(struct smtp_client *c)
 {
 	if (c->cfg->user.n == 0) {
 		c->state = ON_IDLE;
-		client_wait(c, SMTP_CLIENT_READY);
+		smtp_client_wait(c, SMTP_CLIENT_READY);
 	} else if (!c->tls && !c->cfg->plaintext_auth) {
 		auth_impossible(c, STR("the password is not sent over a connection without TLS"));
 	} else if (!(c->facts.extensions & SMTP_EXT_AUTH)) {
@@ -139,13 +139,13 @@ static void secure(struct smtp_client *c)
 	}
 	c->state = ON_STARTTLS;
 	if (offered)
-		client_command(c, STR("STARTTLS"), false);
+		smtp_client_command(c, STR("STARTTLS"), false);
 	else
-		client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 7, 10},
+		smtp_client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 7, 10},
 		    STR("the server does not offer STARTTLS, and TLS is required"));
 }
 
-void client_on_ehlo(struct smtp_client *c, const struct smtp_reply *r)
+void smtp_client_on_ehlo(struct smtp_client *c, const struct smtp_reply *r)
 {
 	struct str first;
 	struct str rest;
@@ -167,7 +167,7 @@ void client_on_ehlo(struct smtp_client *c, const struct smtp_reply *r)
 	secure(c);
 }
 
-void client_on_helo(struct smtp_client *c, const struct smtp_reply *r)
+void smtp_client_on_helo(struct smtp_client *c, const struct smtp_reply *r)
 {
 	if (r->code / 100 != 2) {
 		refused(c, r);
@@ -177,10 +177,10 @@ void client_on_helo(struct smtp_client *c, const struct smtp_reply *r)
 	secure(c);
 }
 
-void client_on_starttls(struct smtp_client *c, const struct smtp_reply *r)
+void smtp_client_on_starttls(struct smtp_client *c, const struct smtp_reply *r)
 {
 	if (r->code == 220)
-		client_wait(c, SMTP_CLIENT_STARTTLS);
+		smtp_client_wait(c, SMTP_CLIENT_STARTTLS);
 	else if (c->cfg->tls == SMTP_TLS_REQUIRE)
 		refused(c, r);
 	else
@@ -188,10 +188,10 @@ void client_on_starttls(struct smtp_client *c, const struct smtp_reply *r)
 }
 
 /* All that was learnt without TLS is forgotten [RFC 3207 4.2]. */
-void client_tls_done(struct smtp_client *c, const struct smtp_client_result *r)
+void smtp_client_tls_done(struct smtp_client *c, const struct smtp_client_result *r)
 {
 	if (r->failed) {
-		client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 7, 0},
+		smtp_client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 7, 0},
 		    r->text.n ? r->text : STR("the TLS handshake failed"));
 		return;
 	}
@@ -201,7 +201,7 @@ void client_tls_done(struct smtp_client *c, const struct smtp_client_result *r)
 	say_ehlo(c);
 }
 
-void client_on_auth(struct smtp_client *c, const struct smtp_reply *r)
+void smtp_client_on_auth(struct smtp_client *c, const struct smtp_reply *r)
 {
 	struct buf line;
 
@@ -210,7 +210,7 @@ void client_on_auth(struct smtp_client *c, const struct smtp_reply *r)
 	if (r->code == 235) {
 		c->authenticated = true;
 		c->state = ON_IDLE;
-		client_wait(c, SMTP_CLIENT_READY);
+		smtp_client_wait(c, SMTP_CLIENT_READY);
 		return;
 	}
 	if (r->code != 334) {
@@ -221,21 +221,21 @@ void client_on_auth(struct smtp_client *c, const struct smtp_reply *r)
 	buf_reserve(&line, 2 * LIMIT_SMTP_AUTH_LINE);
 	if (sasl_client_next(&c->sasl, &line) != SASL_CLIENT_OK)
 		buf_lit(&line, "*"); /* a challenge too many: cancelled, the server answers 501 */
-	client_command(c, buf_view(&line), true);
+	smtp_client_command(c, buf_view(&line), true);
 	buf_wipe(&line);
 }
 
-void client_quit(struct smtp_client *c)
+void smtp_client_quit(struct smtp_client *c)
 {
-	client_command(c, STR("QUIT"), false);
+	smtp_client_command(c, STR("QUIT"), false);
 	c->state = ON_QUIT;
 	c->end = (struct smtp_verdict){.outcome = SMTP_OUTCOME_ACCEPTED, .stage = SMTP_STAGE_QUIT};
 }
 
 /* Whatever it says, it is the end. */
-void client_on_quit(struct smtp_client *c, const struct smtp_reply *r)
+void smtp_client_on_quit(struct smtp_client *c, const struct smtp_reply *r)
 {
 	c->end.reply = smtp_reply_copy(c->arena, r);
 	c->state = ON_NOTHING;
-	client_wait(c, SMTP_CLIENT_CLOSED);
+	smtp_client_wait(c, SMTP_CLIENT_CLOSED);
 }
