@@ -4,8 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* any thread may come by */
 
 static const char letters[FAULT_KINDS] = {
     [FAULT_FS_OPEN] = 'o',
@@ -26,8 +29,8 @@ static void note(struct fault *f, enum fault_kind kind)
 		f->order[n] = letter; /* the rest of the array is zero */
 }
 
-/* Does this call fail? Reads and short writes are not among "any". */
-static bool strikes(struct fault *f, enum fault_kind kind)
+/* Reads and short writes are not among "any". */
+static bool count_call(struct fault *f, enum fault_kind kind)
 {
 	bool meant = f->kind == kind ||
 		     (f->kind == FAULT_ANY && kind != FAULT_FS_READ && kind != FAULT_FS_SHORT);
@@ -41,6 +44,17 @@ static bool strikes(struct fault *f, enum fault_kind kind)
 		return false;
 	f->fired++;
 	return true;
+}
+
+/* Does this call fail? */
+static bool strikes(struct fault *f, enum fault_kind kind)
+{
+	bool result;
+
+	pthread_mutex_lock(&lock);
+	result = count_call(f, kind);
+	pthread_mutex_unlock(&lock);
+	return result;
 }
 
 static int error_of(const struct fault *f)

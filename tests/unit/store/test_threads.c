@@ -37,7 +37,7 @@ static void wake(void *ctx)
 
 static void start_lane(void)
 {
-	struct pack_config packs = {&fault.fs, "packs", 256 * 1024};
+	struct pack_config packs = {&fault.fs, "packs", 16 * 1024};
 	struct lane_thread_config config = {.wake = wake, .wake_ctx = &wake_fd};
 
 	db = scratch_db();
@@ -276,6 +276,53 @@ static void test_readers(void **state)
 	assert_int_equal(stats.waiting, 0);
 }
 
+struct blob_op {
+	struct reader_op op;
+	const struct write_op *what;
+};
+
+static enum db_code run_blob(struct reader_op *op, struct db *d)
+{
+	const struct write_op *w = ((struct blob_op *)(void *)op)->what;
+	int64_t got = -1;
+
+	if (blob_get(blobs, w->id, w->in.pos, &got, sizeof got, &op->err) != BLOB_OK)
+		return DB_CORRUPT;
+	return got == w->id ? DB_OK : DB_CORRUPT;
+}
+
+static void blob_done(struct reader_op *op)
+{
+	reads++;
+}
+
+/* Blobs are read while others are appended and packs are begun. */
+static void test_reading_while_writing(void **state)
+{
+	static struct blob_op ops[EACH];
+	struct blob_counts counts;
+
+	prepare_writes();
+	reads = 0;
+	send_writes(writes[0]);
+	loop_until(&written, EACH);
+	for (int i = 0; i < EACH; i++) {
+		ops[i] = (struct blob_op){
+		    .op = {.run = run_blob, .done = blob_done}, .what = &writes[0][i]};
+		reader_pool_submit(readers, &ops[i].op);
+		lane_thread_submit(lane, &writes[1][i].op);
+		lane_thread_submit(lane, &writes[2][i].op);
+	}
+	loop_until(&reads, EACH);
+	loop_until(&written, 3 * EACH);
+	for (int i = 0; i < EACH; i++)
+		assert_int_equal(ops[i].op.result, DB_OK);
+	blob_counts(blobs, &counts);
+	assert_int_equal(counts.pinned, 0);
+	assert_int_equal(counts.damaged, 0);
+	assert_true(counts.packs > 1);
+}
+
 static void test_reader_failures(void **state)
 {
 	struct read_op own = {.op = {.run = run_read, .done = read_done}, .say = DB_ERROR};
@@ -324,6 +371,7 @@ int main(void)
 	    T(test_stop_finishes_what_was_submitted),
 	    T(test_failed_sync_in_the_thread),
 	    T(test_readers),
+	    T(test_reading_while_writing),
 	    T(test_reader_failures),
 	    T(test_reader_stop_finishes_what_was_submitted),
 	    T(test_pool_without_database),
