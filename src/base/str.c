@@ -127,12 +127,20 @@ bool str_to_u64(struct str s, uint64_t max, uint64_t *out)
 	return true;
 }
 
+/* Message bodies pass here: eight octets at a time. */
 bool str_has_8bit(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] & 0x80)
-			return true;
-	return false;
+	uint64_t eight, all = 0;
+	uint8_t rest = 0;
+	size_t i = 0;
+
+	for (; s.n - i >= sizeof eight; i += sizeof eight) {
+		memcpy(&eight, s.p + i, sizeof eight);
+		all |= eight;
+	}
+	for (; i < s.n; i++)
+		rest |= s.p[i];
+	return (all & UINT64_C(0x8080808080808080)) || (rest & 0x80);
 }
 
 bool str_has_cntrl(struct str s)

@@ -201,13 +201,8 @@ static void note_8bit(struct mime_scan *s, struct str bytes, bool header)
 {
 	struct mime_facts *facts = &s->msg.facts;
 	bool *flag = header ? &facts->has_8bit_header : &facts->has_8bit_body;
-	uint8_t all = 0;
 
-	if (*flag)
-		return;
-	for (size_t i = 0; i < bytes.n; i++)
-		all |= bytes.p[i];
-	*flag = all & 0x80;
+	*flag = *flag || str_has_8bit(bytes);
 }
 
 /* Octets of the line at hand, which is no delimiter, for the header at hand and the body behind it. */

@@ -31,6 +31,21 @@ static void test_str(void **state)
 	assert_int_equal(str_sub(STR("abc"), 5, 2).n, 0);
 }
 
+static void test_8bit_at_every_place(void **state)
+{
+	uint8_t bytes[40] = {0};
+
+	for (size_t n = 0; n <= sizeof bytes; n++) {
+		assert_false(str_has_8bit(str_of(bytes, n)));
+		for (size_t i = 0; i < n; i++) {
+			bytes[i] = 0x80;
+			assert_true(str_has_8bit(str_of(bytes, n)));
+			assert_false(str_has_8bit(str_of(bytes, i)));
+			bytes[i] = 0x7f;
+		}
+	}
+}
+
 static void test_numbers(void **state)
 {
 	static const struct {
@@ -181,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_str),
+	    cmocka_unit_test(test_8bit_at_every_place),
 	    cmocka_unit_test(test_numbers),
 	    cmocka_unit_test(test_buf_stops_at_its_maximum),
 	    cmocka_unit_test(test_buf_writers),
