@@ -61,7 +61,7 @@ struct store_config store_defaults(enum store_mode mode);
 
 /*
  * Makes a data directory with an empty store in it, or completes one; an existing store stays as it
- * is. Modes 0700 and 0600. The codes and sentences of datadir_create().
+ * is. The codes, modes and sentences of datadir_create(). The working directory stays.
  */
 enum datadir_code store_create(const char *path, struct err *e);
 

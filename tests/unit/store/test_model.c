@@ -1,0 +1,339 @@
+/*
+ * Random operations against a model of a few lines: what is in each mailbox, what each account uses,
+ * and what each open snapshot must go on seeing. Fixed seeds: a failure names its own.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "rig.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define ACCOUNTS  4
+#define MAILS     4000
+#define SNAPSHOTS 5
+#define STEPS     400
+#define QUOTA     1500
+#define UNDELETE  (2 * HOUR_MS)
+
+struct mail {
+	int64_t email, size;
+};
+
+/* An account as it should be. */
+struct owner {
+	const char *address;
+	int64_t account;
+	int64_t quota;
+	bool disabled;
+	struct mail mails[MAILS]; /* those there are, oldest first */
+	size_t n;
+	int64_t used;
+};
+
+/* A snapshot somebody holds, and what was there when he opened it. */
+struct held {
+	bool open;
+	struct mailbox_snapshot s;
+	struct mail mails[MAILS];
+	size_t n;
+	int64_t opened;
+};
+
+static struct rig rig;
+static struct owner *owners;
+static struct held *held;
+static uint64_t random_state;
+static int64_t accepted, queued;
+
+static uint64_t pick(uint64_t below)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return random_state % below;
+}
+
+static int64_t prefix_size(const char *to)
+{
+	return (int64_t)(strlen("Return-Path: <x@else.test>\r\nDelivered-To: \r\n") + strlen(to));
+}
+
+static bool takes(const struct owner *o, int64_t size)
+{
+	return !o->disabled && (o->quota == 0 || o->used + size <= o->quota);
+}
+
+static void put_in(struct owner *o, int64_t email, int64_t size)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		if (o->mails[i].email == email)
+			return;
+	}
+	MUST(o->n < MAILS);
+	o->mails[o->n++] = (struct mail){email, size};
+	o->used += size;
+}
+
+/* ---- the operations ---- */
+
+static struct str text_of(struct arena *a, size_t length)
+{
+	uint8_t *p = arena_alloc(a, length);
+
+	memset(p, 'a' + (int)pick(26), length);
+	return str_of(p, length);
+}
+
+/* To some of the accounts and perhaps elsewhere; taken by all or by none. */
+static void step_send(void)
+{
+	struct deliver *d = rig_message(&rig, "x@else.test", "text of some length\r\n");
+	int64_t length = (int64_t)(5 + pick(100));
+	struct owner *to[ACCOUNTS];
+	size_t n = 0, outside = pick(4) == 0;
+	bool all = true;
+
+	d->data = text_of(d->arena, (size_t)length);
+	for (size_t i = 0; i < ACCOUNTS; i++) {
+		if (pick(3) == 0)
+			to[n++] = &owners[i];
+	}
+	for (size_t i = 0; i < n; i++) {
+		rig_to(d, to[i]->address);
+		all = all && takes(to[i], length + prefix_size(to[i]->address));
+	}
+	if (outside || n == 0) {
+		rig_to(d, "y@else.test")->action = PLAN_RELAY;
+		d->may_relay = true;
+		outside = 1;
+	}
+	/* with permanent and temporary refusals mixed, a full mailbox decides for all */
+	for (size_t i = 0; i < n; i++) {
+		if (to[i]->disabled) {
+			deliver_free(&d);
+			return;
+		}
+	}
+	assert_int_equal(rig_run(&rig, d), all);
+	for (size_t i = 0; i < n && all; i++)
+		put_in(to[i], d->message_id, length + prefix_size(to[i]->address));
+	accepted += all ? (int64_t)d->n : 0;
+	queued += all ? (int64_t)outside : 0;
+	deliver_free(&d);
+}
+
+static void step_open(void)
+{
+	struct held *h = &held[pick(SNAPSHOTS)];
+	struct owner *o = &owners[pick(ACCOUNTS)];
+
+	if (h->open)
+		mailbox_snapshot_fini(&h->s);
+	h->s = rig_snapshot(&rig, o->account, MAILBOX_INBOX);
+	h->open = true;
+	h->opened = rig.now;
+	h->n = o->n;
+	memcpy(h->mails, o->mails, o->n * sizeof *o->mails);
+}
+
+static struct owner *owner_of(int64_t account)
+{
+	for (size_t i = 0; i < ACCOUNTS; i++) {
+		if (owners[i].account == account)
+			return &owners[i];
+	}
+	fail_msg("no such account");
+	return NULL;
+}
+
+static bool take_out(struct owner *o, int64_t email)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		if (o->mails[i].email == email) {
+			o->used -= o->mails[i].size;
+			memmove(&o->mails[i], &o->mails[i + 1], (o->n - i - 1) * sizeof *o->mails);
+			o->n--;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Some messages of an open snapshot; others may have taken them out before. */
+static void step_expunge(void)
+{
+	struct held *h = &held[pick(SNAPSHOTS)];
+	int64_t first, last, want = 0;
+
+	if (!h->open || h->n == 0)
+		return;
+	first = 1 + (int64_t)pick(h->n);
+	last = first + (int64_t)pick(5);
+	last = last > (int64_t)h->n ? (int64_t)h->n : last;
+	for (int64_t i = first; i <= last; i++)
+		want += take_out(owner_of(h->s.account), h->mails[i - 1].email);
+	assert_int_equal(rig_expunge(&rig, &h->s, first, last), want);
+}
+
+static void step_time(void)
+{
+	rig.now += (int64_t)pick(HOUR_MS);
+	rig_maintain(&rig, UNDELETE, DAY_MS * 1000);
+	for (size_t i = 0; i < SNAPSHOTS; i++) { /* what is purged is gone from old snapshots */
+		if (held[i].open && rig.now - held[i].opened > UNDELETE) {
+			mailbox_snapshot_fini(&held[i].s);
+			held[i].open = false;
+		}
+	}
+}
+
+static void step_restart(void)
+{
+	rig_restart(&rig);
+}
+
+static void step_disable(void)
+{
+	struct owner *o = &owners[pick(ACCOUNTS)];
+
+	o->disabled = !o->disabled && pick(2);
+	rig_change(&rig, o->disabled ? DIRECTORY_ACCOUNT_DISABLE : DIRECTORY_ACCOUNT_ENABLE,
+	    o->address, NULL);
+}
+
+/* ---- the comparison ---- */
+
+static void compare_mails(const struct mailbox_snapshot *s, const struct mail *mails, size_t n)
+{
+	struct mailbox_entry v[8];
+	size_t got, at = 0;
+
+	assert_int_equal(mailbox_snapshot_count(s), n);
+	do {
+		assert_int_equal(mailbox_entries(rig.db, s, (int64_t)at + 1, v, 8, &got), DB_OK);
+		for (size_t i = 0; i < got; i++, at++) {
+			assert_int_equal(v[i].number, at + 1);
+			assert_int_equal(v[i].email, mails[at].email);
+			assert_int_equal(v[i].size, mails[at].size);
+		}
+	} while (got > 0);
+	assert_int_equal(at, n);
+}
+
+static void compare_one_content(const struct held *h)
+{
+	struct arena *a = arena_new();
+	int64_t number = 1 + (int64_t)pick(h->n);
+
+	assert_int_equal(rig_read(&rig, a, &h->s, number).n, h->mails[number - 1].size);
+	arena_free(&a);
+}
+
+static void compare(void)
+{
+	for (size_t i = 0; i < ACCOUNTS; i++) {
+		struct mailbox_snapshot s = rig_snapshot(&rig, owners[i].account, MAILBOX_INBOX);
+
+		compare_mails(&s, owners[i].mails, owners[i].n);
+		assert_int_equal(s.octets, owners[i].used);
+		mailbox_snapshot_fini(&s);
+	}
+	for (size_t i = 0; i < SNAPSHOTS; i++) {
+		if (!held[i].open)
+			continue;
+		compare_mails(&held[i].s, held[i].mails, held[i].n);
+		if (held[i].n > 0)
+			compare_one_content(&held[i]);
+	}
+}
+
+static const struct {
+	unsigned weight;
+	void (*step)(void);
+} steps[] = {
+    {40, step_send},
+    {15, step_open},
+    {25, step_expunge},
+    {10, step_time},
+    {2, step_restart},
+    {8, step_disable},
+};
+
+static void one_step(void)
+{
+	uint64_t at = pick(100);
+
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		if (at < steps[i].weight) {
+			steps[i].step();
+			return;
+		}
+		at -= steps[i].weight;
+	}
+}
+
+static void begin(uint64_t seed)
+{
+	static const char *const addresses[ACCOUNTS] = {
+	    "ann@a.test", "bob@a.test", "cat@b.test", "dan@b.test"};
+
+	random_state = seed;
+	accepted = queued = 0;
+	owners = mem_array(ACCOUNTS, sizeof *owners);
+	held = mem_array(SNAPSHOTS, sizeof *held);
+	rig_open(&rig);
+	rig_domain(&rig, "a.test");
+	rig_domain(&rig, "b.test");
+	for (size_t i = 0; i < ACCOUNTS; i++) {
+		owners[i].address = addresses[i];
+		owners[i].account = rig_account(&rig, addresses[i]);
+		owners[i].quota = i < 2 ? QUOTA : 0;
+		rig_quota(&rig, addresses[i], owners[i].quota, 0);
+	}
+}
+
+static void end(void)
+{
+	int64_t faults[LEDGER_FAULTS];
+	struct ledger_day total = rig_audit(&rig, faults);
+
+	rig_must_balance(&rig);
+	assert_int_equal(total.accepted, accepted);
+	assert_int_equal(total.in[LEDGER_QUEUED], queued);
+	for (size_t i = 0; i < SNAPSHOTS; i++) {
+		if (held[i].open)
+			mailbox_snapshot_fini(&held[i].s);
+	}
+	rig_close(&rig);
+	mem_free(owners);
+	mem_free(held);
+}
+
+static void does_what_the_model_does(void **state)
+{
+	static const uint64_t seeds[] = {1, 20261123, 0x9e3779b97f4a7c15};
+
+	for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+		print_message("seed %llu\n", (unsigned long long)seeds[i]);
+		begin(seeds[i]);
+		for (int n = 0; n < STEPS; n++) {
+			one_step();
+			if (n % 5 == 0)
+				compare();
+		}
+		end();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(does_what_the_model_does),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
