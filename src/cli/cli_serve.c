@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "cli/cli_records.h"
 #include "config/config.h"
+#include "config/options.h"
 #include "proc/process.h"
 #include "proc/supervisor.h"
 
@@ -12,12 +13,29 @@ int cli_serve(struct cli *cli)
 	return supervisor_main(cli_data_dir(cli));
 }
 
+const struct cli_option cli_check_config_options[] = {
+    {"all", 0, NULL, "First lists all options there are, with meaning, range and default."},
+    {0},
+};
+
+static void print_manual(void)
+{
+	struct buf text;
+
+	buf_init(&text, MIB);
+	options_put_manual(&text);
+	cli_flush_stdout(&text);
+	buf_fini(&text);
+}
+
 int cli_check_config(struct cli *cli)
 {
 	struct buf report;
 	struct err e;
 	int code = EX_OK;
 
+	if (cli_args_has(&cli->args, "all"))
+		print_manual();
 	buf_init(&report, MIB);
 	if (config_check(cli_data_dir(cli), &report, &e) < 0) {
 		code = cli_fail(EX_CONFIG, "%s", e.text);

@@ -4,6 +4,8 @@
 
 #include "cli/cli.h"
 
+extern const struct cli_option cli_check_config_options[];
+
 int cli_serve(struct cli *cli);
 int cli_check_config(struct cli *cli);
 

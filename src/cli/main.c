@@ -24,7 +24,7 @@ static const struct cli_command commands[] = {
 	    "SIGHUP makes it read its configuration and certificate again. It logs on standard\n"
 	    "error, one event a line."},
     {"check-config", "", "Checks the configuration and shows what differs from the defaults.",
-	cli_check_config, .flags = CLI_DATA},
+	cli_check_config, .options = cli_check_config_options, .flags = CLI_DATA},
     {"domain", "", "Domains: add, list, remove.", .subs = cli_domain_commands},
     {"account", "", "Accounts: add, list, passwd, disable, enable, remove.",
 	.subs = cli_account_commands},
