@@ -1,7 +1,8 @@
 /*
  * Each element is read twice from its first octet: once to find the special that decides what it is
- * ("<" ":" "@" or its end), once to take it. A third time for "bob@x.org <bob@x.org>", where an address
- * stands in for the name. So every octet is looked at three times at most, whatever the input.
+ * ("<" ":" "@" or its end), once to take it. A third time for "bob@x.org <bob@x.org>", where an
+ * address stands in for the name. So every octet is looked at three times at most, whatever the
+ * input.
  */
 #include "mime/mime_address.h"
 

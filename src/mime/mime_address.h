@@ -16,10 +16,9 @@ enum mime_address_kind {
 
 struct mime_address {
 	enum mime_address_kind kind;
-	struct str name;  /* display name, unquoted, blanks joined; encoded words as they came */
-	struct str local; /* local part, unquoted; empty only in what is no usable address */
-	struct str
-	    domain; /* as written, without comments; literals keep their brackets; may be empty */
+	struct str name;   /* display name, unquoted, blanks joined; encoded words as they came */
+	struct str local;  /* local part, unquoted; never empty in a mailbox */
+	struct str domain; /* as written, without comments, literals in brackets; may be empty */
 };
 
 struct mime_address_list {
@@ -37,18 +36,18 @@ enum mime_address_status {
 };
 
 /*
- * Reads the body of an address field, folds included. At most max elements are kept, a group's begin
- * and end counting one each. A group that is open at the end is closed, if there is room. A comment
- * behind an address without display name becomes its name, as in "bob@x.org (Bob)". Elements and
- * their text live in the arena. Linear in body.n; memory at most about body.n plus max elements.
- * [RFC 5322 3.4, 4.4]
+ * Reads the body of an address field, folds included. At most max elements are kept, a group's
+ * begin and end counting one each. A group that is open at the end is closed, if there is room. A
+ * comment behind an address without display name becomes its name, as in "bob@x.org (Bob)".
+ * Elements and their text live in the arena. Linear in body.n; memory at most about body.n plus max
+ * elements. [RFC 5322 3.4, 4.4]
  */
 enum mime_address_status mime_address_parse(
     struct arena *a, struct str body, size_t max, struct mime_address_list *list_r);
 
 /*
- * Adds the elements of a further field to a list, which has been zeroed or filled by one of these two
- * with the same arena; max counts all. [RFC 5322 4.5.3]
+ * Adds the elements of a further field to a list, which has been zeroed or filled by one of these
+ * two with the same arena; max counts all. [RFC 5322 4.5.3]
  */
 enum mime_address_status mime_address_append(
     struct arena *a, struct str body, size_t max, struct mime_address_list *list);
@@ -57,14 +56,16 @@ enum mime_address_status mime_address_append(
 size_t mime_address_steps(struct str body, size_t max);
 
 /*
- * Appends one element in a form any parser reads back: display names quoted where needed, as encoded
- * words [RFC 2047] when not ASCII; local parts quoted where needed. A group's begin gives "Name:",
- * its end ";". CR, LF and NUL in any part become blanks.
+ * Appends one element in a form any parser reads back: display names quoted where needed, as
+ * encoded words [RFC 2047] when not ASCII; local parts quoted where needed. A group's begin gives
+ * "Name:", its end ";". CR, LF and NUL in any part become blanks.
  */
 void mime_address_put(struct buf *b, const struct mime_address *addr);
 
-/* The whole list, comma separated, folded [RFC 5322 2.2.3] so that lines stay within 78 columns where
- * the addresses allow. column: octets that stand before it on its line. */
+/*
+ * The whole list, comma separated, folded [RFC 5322 2.2.3] so that lines stay within 78 columns
+ * where the addresses allow. column: octets that stand before it on its line.
+ */
 void mime_address_list_put(struct buf *b, const struct mime_address_list *list, size_t column);
 
 /* "local@domain" alone, quoted where needed; what an SMTP path holds. */

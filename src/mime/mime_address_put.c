@@ -1,4 +1,6 @@
-/* The printer of addresses: what it writes, mime_address_parse() and every other reader reads back. */
+/*
+ * The printer of addresses: what it writes, mime_address_parse() and every other reader reads back.
+ */
 #include "mime/mime_address.h"
 
 #include "base/ascii.h"

@@ -1,7 +1,7 @@
 /*
- * New messages. Everything that comes from the caller passes the printers of mime_address and mime_word
- * or an encoder, so that no text can end its field and no line is too long. The boundary holds a
- * character that stands in no base 64 body, and text that holds the boundary is encoded.
+ * New messages. Everything that comes from the caller passes the printers of mime_address and
+ * mime_word or an encoder, so that no text can end its field and no line is too long. The boundary
+ * holds a character that stands in no base 64 body, and text that holds the boundary is encoded.
  */
 #include "mime/mime_build.h"
 

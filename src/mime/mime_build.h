@@ -28,8 +28,8 @@ enum mime_build_status {
 
 /*
  * Appends the message. Text is text/plain UTF-8 in 7bit where it is ASCII with lines up to 998
- * octets, else quoted-printable or base 64, whichever is shorter; with files a multipart/mixed whose
- * boundary occurs in none of its parts. No Bcc, no trace fields.
+ * octets, else quoted-printable or base 64, whichever is shorter; with files a multipart/mixed
+ * whose boundary occurs in none of its parts. No Bcc, no trace fields.
  */
 enum mime_build_status mime_build_put(struct buf *b, const struct mime_build_message *m);
 

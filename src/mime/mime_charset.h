@@ -14,7 +14,9 @@ enum mime_charset {
 /* By name, case ignored, with the usual aliases; the empty name is US-ASCII. */
 enum mime_charset mime_charset_by_name(struct str name);
 
-/* Appends s as UTF-8: at most 3 times s.n octets. UNKNOWN is read as UTF-8; what is none is U+FFFD. */
+/*
+ * Appends s as UTF-8: at most 3 times s.n octets. UNKNOWN is read as UTF-8; what is none is U+FFFD.
+ */
 void mime_charset_to_utf8(struct buf *b, enum mime_charset c, struct str s);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Base 64 and quoted-printable, streaming [RFC 2045 6.7, 6.8]. The decoders take anything; the encoders
- * write lines of at most 76 characters. State between two calls is a few octets.
+ * Base 64 and quoted-printable, streaming [RFC 2045 6.7, 6.8]. The decoders take anything; the
+ * encoders write lines of at most 76 characters. State between two calls is a few octets.
  */
 #include "mime/mime_content.h"
 

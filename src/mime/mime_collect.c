@@ -1,6 +1,6 @@
 /*
- * One table of field names: whom the field is about, what reads it, where the result goes. Names not in
- * it are counted and forgotten.
+ * One table of field names: whom the field is about, what reads it, where the result goes. Names
+ * not in it are counted and forgotten.
  */
 #include "mime/mime_collect.h"
 

@@ -1,4 +1,6 @@
-/* What header fields say, put into the part, envelope and facts they are about. Serves mime_scan. */
+/*
+ * What header fields say, put into the part, envelope and facts they are about. Serves mime_scan.
+ */
 #ifndef MIME_COLLECT_H
 #define MIME_COLLECT_H
 
@@ -18,8 +20,8 @@ void mime_collect_init(struct mime_collect *c, struct arena *arena, struct mime_
 void mime_collect_fini(struct mime_collect *c);
 
 /*
- * A header begins: gives an envelope to a part that is_message. Texts beyond LIMIT_MIME_SCAN are left
- * out from then on and the message is incomplete.
+ * A header begins: gives an envelope to a part that is_message. Texts beyond LIMIT_MIME_SCAN are
+ * left out from then on and the message is incomplete.
  */
 void mime_collect_begin(struct mime_collect *c, struct mime_part *part, bool is_message);
 

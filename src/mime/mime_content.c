@@ -1,6 +1,6 @@
 /*
- * Content fields: a first token (or two with a slash), then parameters. What is wrong in a parameter
- * costs that parameter only.
+ * Content fields: a first token (or two with a slash), then parameters. What is wrong in a
+ * parameter costs that parameter only.
  */
 #include "mime/mime_content.h"
 

@@ -40,14 +40,17 @@ enum mime_encoding {
 };
 
 /*
- * Reads the body of a Content-Type field; result in the arena. Parameters that cannot be read are left
- * out, at most LIMIT_MIME_PARAMS kept. A value without quotes goes up to ";" or "(", for many are sent
- * so that ought to be quoted. [RFC 2045 5.1]
+ * Reads the body of a Content-Type field; result in the arena. Parameters that cannot be read are
+ * left out, at most LIMIT_MIME_PARAMS kept. A value without quotes goes up to ";" or "(", for many
+ * are sent so that ought to be quoted. [RFC 2045 5.1]
  */
 enum mime_content_status mime_content_type_parse(
     struct arena *a, struct str body, struct mime_content_type *type_r);
 
-/* The same for Content-Disposition: *word_r is "attachment", "inline" ... in lower case. [RFC 2183 2] */
+/*
+ * The same for Content-Disposition: *word_r is "attachment", "inline" ... in lower case. [RFC 2183
+ * 2]
+ */
 enum mime_content_status mime_content_disposition_parse(
     struct arena *a, struct str body, struct str *word_r, struct mime_params *params_r);
 
@@ -84,11 +87,13 @@ void mime_decoder_feed(struct mime_decoder *d, struct str in, struct buf *out);
 /* End of the body: appends what is complete of the last group. */
 void mime_decoder_finish(struct mime_decoder *d, struct buf *out);
 
-/* A streaming encoder: BASE64 in lines of 76 characters, or QUOTED_PRINTABLE for text with CRLF lines. */
+/*
+ * A streaming encoder: BASE64 in lines of 76 characters, or QUOTED_PRINTABLE for text with CRLF
+ * lines.
+ */
 struct mime_encoder {
 	enum mime_encoding encoding;
-	uint8_t
-	    held[3]; /* base 64: octets of an unfinished group; quoted-printable: a blank or CR */
+	uint8_t held[3]; /* octets of an unfinished group; quoted-printable: a blank, a CR */
 	uint8_t n;
 	uint8_t column;
 };

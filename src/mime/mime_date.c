@@ -1,6 +1,6 @@
 /*
- * Dates, read from tokens in the order of the grammar. Numbers are bounded by their digits before they
- * are used; the calendar itself is base/clock's.
+ * Dates, read from tokens in the order of the grammar. Numbers are bounded by their digits before
+ * they are used; the calendar itself is base/clock's.
  */
 #include "mime/mime_date.h"
 

@@ -21,8 +21,8 @@ enum mime_date_status {
 
 /*
  * Reads the body of a Date field: comments and folds anywhere, day name optional (and not compared
- * with the date), years of two and three digits as 4.3 says, second 60 allowed. Text behind the zone
- * is tolerated if it is a comment. MIME_DATE_MIN to MIME_DATE_MAX.
+ * with the date), years of two and three digits as 4.3 says, second 60 allowed. Text behind the
+ * zone is tolerated if it is a comment. MIME_DATE_MIN to MIME_DATE_MAX.
  */
 enum mime_date_status mime_date_parse(struct str body, struct mime_date *date_r);
 

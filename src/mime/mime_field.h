@@ -1,6 +1,6 @@
 /*
- * The one reader of header fields, fed in chunks [RFC 5322 2.2, 4.5]. It decides where fields and the
- * header end; what stands in a field is for others.
+ * The one reader of header fields, fed in chunks [RFC 5322 2.2, 4.5]. It decides where fields and
+ * the header end; what stands in a field is for others.
  */
 #ifndef MIME_FIELD_H
 #define MIME_FIELD_H
@@ -19,8 +19,7 @@ struct mime_field {
 	struct str body; /* behind the colon, folds included, without the last line end */
 	uint64_t offset; /* of the name's first octet */
 	uint64_t size;   /* octets, line ends included */
-	bool
-	    too_long; /* above LIMIT_MIME_FIELD, or behind LIMIT_MIME_HEADER octets: body is empty */
+	bool too_long;   /* above LIMIT_MIME_FIELD, or behind LIMIT_MIME_HEADER: body is empty */
 };
 
 struct mime_field_in {
@@ -43,10 +42,10 @@ void mime_field_in_fini(struct mime_field_in *f);
 void mime_field_in_reset(struct mime_field_in *f, uint64_t at);
 
 /*
- * Takes octets from the front of in until a field is complete (which shows at the first octet behind
- * it, not consumed) or the header ends; *used_r: octets consumed. Lines end with LF or CRLF. A line
- * that starts neither a field nor a fold ends the header: NO_SEPARATOR; its octets that were consumed
- * already are mime_field_pending(). "From " lines of mbox files are skipped. After END or
+ * Takes octets from the front of in until a field is complete (which shows at the first octet
+ * behind it, not consumed) or the header ends; *used_r: octets consumed. Lines end with LF or CRLF.
+ * A line that starts neither a field nor a fold ends the header: NO_SEPARATOR; its octets that were
+ * consumed already are mime_field_pending(). "From " lines of mbox files are skipped. After END or
  * NO_SEPARATOR only reset or fini.
  */
 enum mime_field_status mime_field_next(

@@ -1,7 +1,7 @@
 /*
- * Domain names between their two forms. Most are ASCII and never meet the library; for those the rules
- * are those of host names, with "_" for the names that DNS itself made. A name of mixed form (A-labels
- * beside U-labels) is mapped as a whole.
+ * Domain names between their two forms. Most are ASCII and never meet the library; for those the
+ * rules are those of host names, with "_" for the names that DNS itself made. A name of mixed form
+ * (A-labels beside U-labels) is mapped as a whole.
  */
 #include "mime/mime_idn.h"
 

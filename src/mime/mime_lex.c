@@ -1,6 +1,6 @@
 /*
- * One pass, no looking back. Comments nest without recursion: a counter is enough. A backslash takes
- * the next octet with it in quoted strings, comments and literals, nowhere else.
+ * One pass, no looking back. Comments nest without recursion: a counter is enough. A backslash
+ * takes the next octet with it in quoted strings, comments and literals, nowhere else.
  */
 #include "mime/mime_lex.h"
 
@@ -43,8 +43,8 @@ void mime_lex_init(struct mime_lex *l, struct str s, enum mime_lex_grammar gramm
 }
 
 /*
- * Moves behind the closing octet and gives what stands before it. open: an octet that must be closed
- * as often again (comments nest), or the closing one itself.
+ * Moves behind the closing octet and gives what stands before it. open: an octet that must be
+ * closed as often again (comments nest), or the closing one itself.
  */
 static struct str enclosed(struct mime_lex *l, uint8_t open, uint8_t close)
 {

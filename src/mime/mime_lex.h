@@ -1,6 +1,6 @@
 /*
- * Tokens of structured header fields: words, quoted strings, domain literals, specials, with comments
- * and folds skipped [RFC 5322 3.2, 4.1; RFC 2045 5.1]. Every octet is looked at once.
+ * Tokens of structured header fields: words, quoted strings, domain literals, specials, with
+ * comments and folds skipped [RFC 5322 3.2, 4.1; RFC 2045 5.1]. Every octet is looked at once.
  */
 #ifndef MIME_LEX_H
 #define MIME_LEX_H
@@ -38,7 +38,9 @@ struct mime_lex {
 
 void mime_lex_init(struct mime_lex *l, struct str s, enum mime_lex_grammar grammar);
 
-/* The next token; views into the text given at init. What is never closed takes all that is left. */
+/*
+ * The next token; views into the text given at init. What is never closed takes all that is left.
+ */
 struct mime_lex_token mime_lex_next(struct mime_lex *l);
 
 /* The token is this special. */

@@ -3,8 +3,8 @@
  * acceptance. Made by mime_scan, packed and unpacked by mime_summary. Types only.
  *
  * Offsets count from the first octet of the blob, which begins with our own Received field. Texts
- * are as they stand in the message (unfolded, encoded words not decoded), may hold any octet but NUL,
- * CR and LF, and live as long as the object that handed them out says.
+ * are as they stand in the message (unfolded, encoded words not decoded), may hold any octet but
+ * NUL, CR and LF, and live as long as the object that handed them out says.
  */
 #ifndef MIME_MESSAGE_H
 #define MIME_MESSAGE_H

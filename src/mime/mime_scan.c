@@ -1,11 +1,12 @@
 /*
- * Two layers. The lower one cuts the input into lines and asks of each whether it is a delimiter; only
- * lines that begin with "-" are gathered for that, and only while a boundary is known. The upper one is
- * a stack of the multiparts and messages that are open, and the part whose header or body is at hand.
+ * Two layers. The lower one cuts the input into lines and asks of each whether it is a delimiter;
+ * only lines that begin with "-" are gathered for that, and only while a boundary is known. The
+ * upper one is a stack of the multiparts and messages that are open, and the part whose header or
+ * body is at hand.
  *
- * Invariants: parts of the stack are open and each is the parent of the next; open is the part at hand
- * or NONE (preamble, epilogue, or a part beyond the limit). An open part's lines holds the count of
- * lines before its body. A delimiter takes the line end before it with it.
+ * Invariants: parts of the stack are open and each is the parent of the next; open is the part at
+ * hand or NONE (preamble, epilogue, or a part beyond the limit). An open part's lines holds the
+ * count of lines before its body. A delimiter takes the line end before it with it.
  */
 #include "mime/mime_scan.h"
 
@@ -187,8 +188,8 @@ static void end_header(struct mime_scan *s, uint64_t body_offset, uint64_t lines
 }
 
 /*
- * The header at hand ends at a line that is no field, or where nothing follows. If that makes its part
- * a message, the header of this ends there too.
+ * The header at hand ends at a line that is no field, or where nothing follows. If that makes its
+ * part a message, the header of this ends there too.
  */
 static void end_headers(struct mime_scan *s, uint64_t body_offset)
 {
@@ -205,7 +206,9 @@ static void note_8bit(struct mime_scan *s, struct str bytes, bool header)
 	*flag = *flag || str_has_8bit(bytes);
 }
 
-/* Octets of the line at hand, which is no delimiter, for the header at hand and the body behind it. */
+/*
+ * Octets of the line at hand, which is no delimiter, for the header at hand and the body behind it.
+ */
 static void header_bytes(struct mime_scan *s, struct str bytes)
 {
 	while (bytes.n && s->in_header) {

@@ -19,10 +19,11 @@ void mime_scan_free(struct mime_scan **s);
 void mime_scan_feed(struct mime_scan *s, struct str bytes);
 
 /*
- * End of the message. What was found, owned by the scan. Nothing is an error: bytes that are no mail
- * at all are a message of one text/plain part. Depth, parts, addresses and texts beyond their limits
- * are left out and set incomplete, sizes and offsets of the rest stay true. A line ends with LF or
- * CRLF; a delimiter line is exactly "--boundary" or "--boundary--" and blanks [RFC 2046 5.1.1].
+ * End of the message. What was found, owned by the scan. Nothing is an error: bytes that are no
+ * mail at all are a message of one text/plain part. Depth, parts, addresses and texts beyond their
+ * limits are left out and set incomplete, sizes and offsets of the rest stay true. A line ends with
+ * LF or CRLF; a delimiter line is exactly "--boundary" or "--boundary--" and blanks [RFC 2046
+ * 5.1.1].
  */
 const struct mime_message *mime_scan_finish(struct mime_scan *s);
 

@@ -10,10 +10,11 @@
  *   facts    = fields received from flags(in order of struct mime_facts) longest *text 0
  *   thread   = u64 subject, u64 id, count, *u64 refs
  *   part     = parent kind encoding header_offset header_size body_size lines type subtype *param 0
- *              id description md5 language location disposition *param 0 flags(1 envelope) [envelope]
+ *              id description md5 language location disposition *param 0
+ *              flags(1 envelope) [envelope]
  *   param    = name value
- *   envelope = flags(1 date, 2 zone unknown) [u64 ms, zone + 1440] subject date message_id in_reply_to
- *              references 6list
+ *   envelope = flags(1 date, 2 zone unknown) [u64 ms, zone + 1440]
+ *              subject date message_id in_reply_to references 6list
  *   list     = *(kind name local domain) 3 bad flags(1 truncated)
  */
 #define MIME_SUMMARY_VERSION_NOW 1

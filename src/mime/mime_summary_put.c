@@ -1,7 +1,7 @@
 /*
- * The writer of summaries. It tries one level of detail after the other until the result fits; the last
- * one fits always, because everything in it is bounded by a constant. What is only as good as it is
- * whole (ids, addresses) is dropped where it is too long; what a person reads is cut.
+ * The writer of summaries. It tries one level of detail after the other until the result fits; the
+ * last one fits always, because everything in it is bounded by a constant. What is only as good as
+ * it is whole (ids, addresses) is dropped where it is too long; what a person reads is cut.
  */
 #include "mime/mime_summary.h"
 

@@ -1,7 +1,7 @@
 /*
- * The reader of summaries. They come from processes that may have been taken over: counts are compared
- * with their limits and with the octets that are left before anything is allocated, offsets with the
- * message, structure with what mime_scan can produce.
+ * The reader of summaries. They come from processes that may have been taken over: counts are
+ * compared with their limits and with the octets that are left before anything is allocated,
+ * offsets with the message, structure with what mime_scan can produce.
  */
 #include "mime/mime_summary.h"
 

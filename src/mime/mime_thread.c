@@ -1,6 +1,6 @@
 /*
- * Thread keys. The hash key is a constant: the hashes are stored and compared over years. Somebody who
- * makes two ids collide joins his own messages to a thread, which a copied id does as well.
+ * Thread keys. The hash key is a constant: the hashes are stored and compared over years. Somebody
+ * who makes two ids collide joins his own messages to a thread, which a copied id does as well.
  */
 #include "mime/mime_thread.h"
 
@@ -102,7 +102,9 @@ uint64_t mime_thread_subject(struct str raw)
 	return hash;
 }
 
-/* The text between the next "<" and ">" of *rest, which moves behind it; empty: there is no more. */
+/*
+ * The text between the next "<" and ">" of *rest, which moves behind it; empty: there is no more.
+ */
 static struct str next_id(struct str *rest)
 {
 	struct str s = str_from(*rest, str_find(*rest, '<') + 1);

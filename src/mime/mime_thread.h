@@ -5,8 +5,9 @@
 #include "mime/mime_message.h"
 
 /*
- * Hash of a Subject's base: decoded, without "Re:", "Fwd:" and their like in a few languages, "[list]",
- * "(fwd)", case and blanks [RFC 5256 2.1; RFC 8621 3]. The raw subject is cut at LIMIT_MIME_TEXT.
+ * Hash of a Subject's base: decoded, without "Re:", "Fwd:" and their like in a few languages,
+ * "[list]", "(fwd)", case and blanks [RFC 5256 2.1; RFC 8621 3]. The raw subject is cut at
+ * LIMIT_MIME_TEXT.
  */
 uint64_t mime_thread_subject(struct str raw);
 

@@ -1,7 +1,7 @@
 /*
  * Trace fields. Every text from outside passes one of two filters, so that no field can be begun or
- * ended by a peer: put_name() for what stands where the grammar wants a domain or token, put_path() for
- * addresses. Each text is cut at its limit; with the folds below no line exceeds 998 octets.
+ * ended by a peer: put_name() for what stands where the grammar wants a domain or token, put_path()
+ * for addresses. Each text is cut at its limit; with the folds below no line exceeds 998 octets.
  */
 #include "mime/mime_trace.h"
 

@@ -15,23 +15,22 @@ struct mime_trace_received {
 	struct str tls;      /* "TLSv1.3"; empty without TLS */
 	struct str cipher;   /* "TLS_AES_256_GCM_SHA384" */
 	struct str id;       /* message id as text */
-	struct str
-	    for_path; /* the only recipient, as in its path without <>; empty if there are more */
-	int64_t date; /* milliseconds since 1970 */
+	struct str for_path; /* the only recipient's path without <>; empty if there are more */
+	int64_t date;        /* milliseconds since 1970 */
 };
 
 /*
- * Appends "Received: from ... ; date" with its CRLFs: lines of at most 998 octets, LIMIT_RECEIVED in
- * all. What a domain cannot hold becomes "?" in helo; UTF-8 stays only if the protocol is one of the
- * UTF8 ones and the text well-formed. Domains are cut at 255 octets, paths at 512, other texts at 64.
- * [RFC 5321 4.4; RFC 6531 3.7.3]
+ * Appends "Received: from ... ; date" with its CRLFs: lines of at most 998 octets, LIMIT_RECEIVED
+ * in all. What a domain cannot hold becomes "?" in helo; UTF-8 stays only if the protocol is one of
+ * the UTF8 ones and the text well-formed. Domains are cut at 255 octets, paths at 512, other texts
+ * at 64. [RFC 5321 4.4; RFC 6531 3.7.3]
  */
 void mime_trace_received(struct buf *b, const struct mime_trace_received *t);
 
 /*
  * Appends the fields that stand before the blob in one copy: "Return-Path: <reverse_path>" and
- * "Delivered-To: address", both as they stand in SMTP paths, without <>; an empty reverse_path is the
- * null one. Control characters become "?". Within LIMIT_PREFIX. [RFC 5321 4.4]
+ * "Delivered-To: address", both as they stand in SMTP paths, without <>; an empty reverse_path is
+ * the null one. Control characters become "?". Within LIMIT_PREFIX. [RFC 5321 4.4]
  */
 void mime_trace_prefix(struct buf *b, struct str reverse_path, struct str delivered_to);
 

@@ -1,7 +1,8 @@
 /*
- * Reading of encoded words and extended parameters. Words that stand beside each other in one charset
- * are decoded to octets first and converted together, for senders cut characters in two. Trying for a
- * word reads up to the third "?" at most, so that no octet is tried more than three times.
+ * Reading of encoded words and extended parameters. Words that stand beside each other in one
+ * charset are decoded to octets first and converted together, for senders cut characters in two.
+ * Trying for a word reads up to the third "?" at most, so that no octet is tried more than three
+ * times.
  */
 #include "mime/mime_word.h"
 

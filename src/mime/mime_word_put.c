@@ -1,6 +1,6 @@
 /*
- * Writing of text that is not ASCII into header fields. What is written stays within 78 columns where it
- * can be folded at all; encoded words never cut a character in two.
+ * Writing of text that is not ASCII into header fields. What is written stays within 78 columns
+ * where it can be folded at all; encoded words never cut a character in two.
  */
 #include "mime/mime_word.h"
 

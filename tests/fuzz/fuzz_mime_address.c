@@ -1,6 +1,6 @@
 /*
- * Address lists. Octet 0 is the maximum of elements, the rest the body of a field: groups are closed, the
- * maximum holds, the work is linear, and what is printed is read back as the same list.
+ * Address lists. Octet 0 is the maximum of elements, the rest the body of a field: groups are
+ * closed, the maximum holds, the work is linear, and what is printed is read back as the same list.
  */
 #include "fuzz.h"
 

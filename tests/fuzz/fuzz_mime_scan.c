@@ -1,6 +1,6 @@
 /*
- * Messages. Octet 0 says in which pieces the rest is fed: the result is that of feeding it whole, the
- * summary's reader, which trusts nothing, accepts it, and the work is linear.
+ * Messages. Octet 0 says in which pieces the rest is fed: the result is that of feeding it whole,
+ * the summary's reader, which trusts nothing, accepts it, and the work is linear.
  */
 #include "fuzz.h"
 

@@ -1,4 +1,7 @@
-/* Summaries from an enemy: refused, or sound enough to be written and read again, with the same result. */
+/*
+ * Summaries from an enemy: refused, or sound enough to be written and read again, with the same
+ * result.
+ */
 #include "fuzz.h"
 
 #include "base/limits.h"

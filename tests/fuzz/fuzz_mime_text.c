@@ -1,7 +1,7 @@
 /*
  * Encoded words, parameters and bodies. Octet 0 is a place to cut at. Whatever comes is decoded to
- * well-formed UTF-8 within its bound; what is encoded is one ASCII field and comes back; decoders do not
- * care about pieces.
+ * well-formed UTF-8 within its bound; what is encoded is one ASCII field and comes back; decoders
+ * do not care about pieces.
  */
 #include "fuzz.h"
 

@@ -146,7 +146,9 @@ static void test_reset(void **state)
 	stop(&r);
 }
 
-/* A field one octet below the limit is whole, one above keeps its name, and the next one is whole. */
+/*
+ * A field one octet below the limit is whole, one above keeps its name, and the next one is whole.
+ */
 static void test_long_field(void **state)
 {
 	for (size_t extra = 0; extra < 2; extra++) {
@@ -197,7 +199,9 @@ static void test_long_name(void **state)
 	stop(&r);
 }
 
-/* Behind LIMIT_MIME_HEADER octets fields are counted, their bodies skipped; memory stays bounded. */
+/*
+ * Behind LIMIT_MIME_HEADER octets fields are counted, their bodies skipped; memory stays bounded.
+ */
 static void test_many_fields(void **state)
 {
 	size_t n = 0, skipped = 0;

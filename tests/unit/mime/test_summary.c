@@ -6,13 +6,15 @@
 
 static const char *const messages[] = {
     "",
-    "From: Al <al@x.org>\r\nTo: g: b@x, c@y;, d@z\r\nSubject: Hi\r\nDate: 1 Jan 2000 00:00 -0330\r\n"
+    "From: Al <al@x.org>\r\nTo: g: b@x, c@y;, d@z\r\nSubject: Hi\r\n"
+    "Date: 1 Jan 2000 00:00 -0330\r\n"
     "Message-ID: <1@x>\r\nReferences: <2@x> <3@x>\r\nIn-Reply-To: <3@x>\r\nDelivered-To: q@r\r\n"
     "Received: a\r\n\r\nHello \xff",
     "Date: 1 Jan 1900 00:00 +2359\r\nCc: broken broken, a@b\r\n\r\n",
     "Content-Type: multipart/mixed; boundary=b; x=\"\"\r\n\r\n--b\r\nContent-ID: <i>\r\n"
-    "Content-Disposition: attachment; filename=\"a b\"\r\nContent-Description:\r\n\r\ntext\r\n--b\r\n"
-    "Content-Type: message/rfc822\r\n\r\nFrom: in@x\r\nDate: 1 Jan 2000 00:00 Z\r\n\r\nbody\r\n--b--",
+    "Content-Disposition: attachment; filename=\"a b\"\r\nContent-Description:\r\n\r\ntext\r\n"
+    "--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: in@x\r\nDate: 1 Jan 2000 00:00 Z\r\n\r\n"
+    "body\r\n--b--",
 };
 
 static void scan_to(struct buf *out, struct str text, struct buf *shown)
@@ -110,7 +112,9 @@ static struct mime_scan *scan_huge(void)
 	return s;
 }
 
-/* Whatever room there is, down to the least: it fits, it can be read, the root's numbers are true. */
+/*
+ * Whatever room there is, down to the least: it fits, it can be read, the root's numbers are true.
+ */
 static void test_degrades(void **state)
 {
 	struct mime_scan *s = scan_huge();
