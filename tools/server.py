@@ -129,12 +129,14 @@ class Server:
         return os.path.join(self.data, "godwit.conf")
 
     def configure(self, options):
-        """Adds options to the configuration; one given again replaces the one before."""
+        """Adds options to the configuration, each beginning a line; one given again, also a whole
+        group, replaces the one before."""
         with open(self.config_path, encoding="utf-8") as file:
             text = file.read()
         for line in options.strip().split("\n"):
             name = re.escape(line.split("=")[0].strip())
-            text = re.sub(rf"^{name}\s*=[^;]*;[ \t]*$", "", text, flags=re.M)
+            text = re.sub(rf"^{name}\s*=\s*(\{{.*?^\}}|[^;{{]*);[ \t]*$", "", text,
+                          flags=re.M | re.S)
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(f"{text}\n{options.strip()}\n")
 

@@ -53,7 +53,7 @@ def test_help_of_the_whole():
     (("init", "--data", "/tmp/x", "--hostname", "a.test", "--port-offset", "70000"), "port-offset"),
     (("init", "--data", "/tmp/x", "--hostname", "a.test", "--listen", "1.2.3"), "1.2.3"),
     (("mail", "list"), "--server"),
-    (("mail", "list", "--server", "nonsense"), "--server"),
+    (("mail", "list", "--server", "host:port"), "--server"),
     (("mail", "read", "--server", "localhost:1", "--user", "x"), ""),
     (("test-delivery",), "--to"),
 ])
@@ -64,23 +64,23 @@ def test_wrong_usage(words, says):
 
 
 @pytest.mark.parametrize("words, status, says", [
-    (("domain", "add", "not a domain"), 65, "not a domain"),
+    (("domain", "add", "not a domain"), None, "not a domain"),
     (("domain", "add", DOMAIN), None, DOMAIN),
-    (("domain", "add", "x" * 300), 65, ""),
+    (("domain", "add", "x" * 300), None, ""),
     (("domain", "remove", "unknown.test"), None, "unknown.test"),
     (("domain", "remove", DOMAIN), None, "account"),
     (("account", "passwd", f"nobody@{DOMAIN}", "--password-stdin"), None, "nobody"),
     (("account", "add", "x@unknown.test", "--password-stdin"), None, "godwit domain add unknown.test"),
     (("account", "add", "no-at-sign", "--password-stdin"), None, "no-at-sign"),
-    (("account", "add", "a@b@c", "--password-stdin"), None, "a@b@c"),
+    (("account", "add", "a@b@c", "--password-stdin"), None, "a@b"),
     (("account", "add", f"first@{DOMAIN}", "--password-stdin"), None, "first"),
     (("account", "disable", f"nobody@{DOMAIN}"), None, "nobody"),
     (("account", "remove", f"nobody@{DOMAIN}"), None, "nobody"),
     (("alias", "add", "x@unknown.test", f"first@{DOMAIN}"), None, "unknown.test"),
     (("alias", "add", f"x@{DOMAIN}", "nonsense"), None, "nonsense"),
     (("alias", "remove", f"x@{DOMAIN}"), None, "x@"),
-    (("test-delivery", "--from", "a@b.test", "--to", "nonsense"), None, "nonsense"),
-    (("test-delivery", "--from", "a@b.test", "--to", "a@b.test", "--ip", "x"), None, "x"),
+    (("test-delivery", "--from", "a@b@c", "--to", "a@b.test"), None, "a@b"),
+    (("test-delivery", "--from", "a@b.test", "--to", "a@b.test", "--ip", "x"), None, "--ip"),
 ])
 def test_wrong_input(server, words, status, says):
     """The same sentence and exit status whether the server runs or not is tested below."""
@@ -97,7 +97,7 @@ def test_whole_administration(make_server, running):
     assert {d["domain"] for d in server.json("domain", "list")} == {DOMAIN, "other.test"}
     server.add_account(f"Alice@{DOMAIN}", PASSWORD)
     server.add_account("bob@other.test", PASSWORD, "--send-only")
-    names = {a["address"].lower() for a in server.json("account", "list")}
+    names = {a["account"].lower() for a in server.json("account", "list")}
     assert names == {f"alice@{DOMAIN}", "bob@other.test"}
     assert len(server.json("account", "list", DOMAIN)) == 1
     server.command("alias", "add", f"team@{DOMAIN}", f"alice@{DOMAIN}")

@@ -45,7 +45,7 @@ def test_curl_reads(server, mailbox, port, scheme, tls):
     assert listing == [b"1", b"%d" % len(got)]
     assert without_trace(got) == sent
     curl(server, *tls, url + "1", "-X", "DELE", "--list-only", user=mailbox)
-    assert curl(server, *tls, url, user=mailbox) == b""
+    assert curl(server, *tls, url, user=mailbox).strip() == b""
 
 
 def test_curl_with_wrong_password(server, mailbox):

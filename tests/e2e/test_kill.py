@@ -123,7 +123,7 @@ def test_deleted_mail_does_not_come_back(make_server, long):
     """Half of the mail is deleted; a QUIT that was answered holds over kill -9."""
     server = make_server(accounts=["alice"])
     for number in range(20):
-        deliver(server, ALICE, letter(f"number {number}"))
+        deliver(server, ALICE, letter(f"number {number}", LARGE if number % 10 == 9 else ["small"]))
     left = set(range(20))
     for round_number in range(5):
         client = pop3(server, ALICE)

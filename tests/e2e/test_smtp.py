@@ -5,7 +5,7 @@ import smtplib
 
 import pytest
 from conftest import DOMAIN
-from wire import (Wire, count_of, deliver, fetch, letter, mail_of, message_id, pop3,
+from wire import (Wire, count_of, deliver, deliver_exactly, fetch, letter, mail_of, message_id, pop3,
                   without_trace)
 
 
@@ -61,7 +61,7 @@ def test_received_field_and_log_name_the_id(server, mailbox):
 ], ids=["empty", "blank", "no header", "no body", "no field", "long line", "8 bit", "NUL", "dots",
         "large"])
 def test_any_content_comes_back(server, mailbox, message):
-    deliver(server, mailbox, message)
+    deliver_exactly(server, mailbox, message)
     with Wire(server, "pop3s", tls=True) as wire:
         wire.pop3_login(mailbox)
         size = int(wire.say("LIST 1").split()[2])

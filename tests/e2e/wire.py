@@ -134,6 +134,17 @@ def deliver(server, recipients, message=None, sender="carol@stranger.test", opti
         return text.decode()
 
 
+def deliver_exactly(server, recipient, message):
+    """The same for bytes that smtplib would put right: an empty message, one of a single dot."""
+    with Wire(server) as wire:
+        wire.hello()
+        for command in ("MAIL FROM:<carol@stranger.test>", f"RCPT TO:<{recipient}>", "DATA"):
+            assert wire.say(command)[:1] in "23"
+        wire.send(re.sub(rb"(^|\r\n)\.", rb"\1..", message) + b".\r\n")
+        reply = wire.reply()
+        assert reply.startswith("250"), reply
+
+
 def message_id(reply):
     """The id that a 250 names."""
     return re.search(r"\bid=(\S+)", reply).group(1)

@@ -1,0 +1,141 @@
+"""The two set-up commands as a newcomer runs them."""
+
+import os
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+
+import pytest
+from conftest import new_folder
+from server import HOST, ROOT, process_table, wait_for
+from wire import count_of, submit
+
+QUICKSTART = os.path.join(ROOT, "quickstart")
+pytestmark = pytest.mark.skipif("GODWIT" in os.environ, reason="quickstart runs build/godwit")
+
+
+class Visitor:
+    """Somebody who runs ./quickstart in a terminal and reads what it prints."""
+
+    def __init__(self, folder, *words):
+        self.data = os.path.join(folder, "mail")
+        self.output = os.path.join(folder, "output")
+        self.certificate = os.path.join(self.data, "tls", "certificate.pem")
+        self.words = words
+
+    def __enter__(self):
+        with open(self.output, "wb") as output:
+            self.process = subprocess.Popen([QUICKSTART, "--data", self.data, *self.words],
+                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        wait_for("Godwit is running", self.is_running)
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(60)
+
+    def said(self):
+        with open(self.output, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def is_running(self):
+        assert self.process.poll() is None, self.said()
+        return "what happened to the message" in self.said()
+
+    def accounts(self):
+        return dict(re.findall(r"account (\S+)\s+password (\S+)", self.said()))
+
+    def ports(self):
+        smtp, submission, smtps, pop3, pop3s = re.search(
+            rf"{HOST}:(\d+)\n.*{HOST}:(\d+) STARTTLS, {HOST}:(\d+) TLS\n"
+            rf".*{HOST}:(\d+) STLS, {HOST}:(\d+) TLS", self.said()).groups()
+        return {"smtp": int(smtp), "submission": int(submission), "smtps": int(smtps),
+                "pop3": int(pop3), "pop3s": int(pop3s)}
+
+    def stop(self, number):
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+    def trust(self):
+        return ssl.create_default_context(cafile=self.certificate)
+
+    def commands(self):
+        """The commands it tells one to try, as one would paste them."""
+        text = self.said().split("Three commands to try", 1)[1]
+        text = re.sub(r"\\\n\s+", "", text)
+        return [line.strip() for line in text.split("\n") if "godwit " in line
+                and not line.strip().startswith("#")]
+
+
+@pytest.fixture
+def folder():
+    path = new_folder()
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def test_a_visit_and_another_one(folder):
+    with Visitor(folder) as visitor:
+        visitor.ports = visitor.ports()
+        accounts = visitor.accounts()
+        alice, bob = sorted(accounts)
+        submit(visitor, alice, bob, password=accounts[alice])
+        assert count_of(visitor, bob, accounts[bob]) == 1
+        commands = visitor.commands()
+        assert len(commands) == 3
+        for command in commands:
+            done = subprocess.run(command, shell=True, cwd=ROOT, text=True, capture_output=True,
+                                  timeout=60)
+            assert done.returncode == 0, (command, done.stdout, done.stderr)
+        assert count_of(visitor, bob, accounts[bob]) == 2
+        assert visitor.stop(signal.SIGINT) == 0
+        assert "kept" in visitor.said()
+    with Visitor(folder) as again:
+        assert again.accounts() == accounts and again.ports() == visitor.ports
+        again.ports = visitor.ports
+        assert count_of(again, bob, accounts[bob]) == 2
+        assert "keeping what is in" in again.said()
+        assert again.stop(signal.SIGTERM) == 0
+
+
+def test_other_ports_are_found_when_the_usual_ones_are_taken(folder):
+    with Visitor(folder) as one:
+        second = os.path.join(folder, "second")
+        os.mkdir(second)
+        with Visitor(second) as two:
+            assert not set(one.ports().values()) & set(two.ports().values())
+
+
+def test_it_ends_when_the_server_cannot_start(folder):
+    with Visitor(folder) as one:
+        offset = one.ports()["smtp"] - 25
+        done = subprocess.run([QUICKSTART, "--data", os.path.join(folder, "second"),
+                               "--port-offset", str(offset)], text=True, capture_output=True,
+                              timeout=60)
+        assert done.returncode == 69 and "in use" in done.stderr
+
+
+@pytest.mark.parametrize("words, status", [(["--nonsense"], 64), (["--port-offset"], 64),
+                                           (["--port-offset", "x"], 64),
+                                           (["--port-offset", "99999"], 64), (["--help"], 0)])
+def test_words(words, status):
+    done = subprocess.run([QUICKSTART, *words], text=True, capture_output=True, timeout=60)
+    assert done.returncode == status and (done.stdout if status == 0 else done.stderr)
+
+
+def test_build_only():
+    done = subprocess.run([QUICKSTART, "--build-only"], text=True, capture_output=True, timeout=300)
+    assert done.returncode == 0 and done.stdout.count(" ms\n") == 3
+
+
+def test_demo():
+    before = set(process_table())
+    done = subprocess.run([QUICKSTART, "--demo"], text=True, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Everything was as told" in done.stdout
+    left = [words for pid, (_, words) in process_table().items()
+            if pid not in before and "godwit" in words[0]]
+    assert not left
