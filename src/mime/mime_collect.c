@@ -193,12 +193,16 @@ static void count(struct mime_facts *facts, const struct mime_field *f)
 }
 
 /* References and In-Reply-To, whole as they are: the text kept may be shorter. */
-static void collect_thread(struct mime_thread_key *key, const struct rule *r, struct str text)
+static void collect_thread(struct mime_collect *c, const struct rule *r, struct str text)
 {
+	struct mime_thread_key *key = &c->msg->thread;
+
 	if (r->take != take_text)
 		return;
-	if (r->arg == MIME_REFERENCES || r->arg == MIME_IN_REPLY_TO)
+	if (r->arg == MIME_REFERENCES)
 		mime_thread_add_refs(key, text);
+	if (r->arg == MIME_IN_REPLY_TO)
+		mime_thread_add_refs(&c->replied_to, text);
 	if (r->arg == MIME_MESSAGE_ID && !key->id)
 		key->id = mime_thread_id(text);
 }
@@ -217,7 +221,7 @@ void mime_collect_field(struct mime_collect *c, struct mime_part *part, const st
 	mime_field_unfold(&c->text, f->body);
 	c->steps += f->body.n + c->text.n;
 	if (root)
-		collect_thread(&c->msg->thread, r, buf_view(&c->text));
+		collect_thread(c, r, buf_view(&c->text));
 	r->take(c, part, r->arg, buf_view(&c->text));
 }
 
@@ -227,6 +231,8 @@ void mime_collect_end(struct mime_collect *c, struct mime_part *part, bool in_di
 		part->content.type = in_digest ? STR("message") : STR("text");
 		part->content.subtype = in_digest ? STR("rfc822") : STR("plain");
 	}
-	if (part == &c->msg->parts[0])
-		c->msg->thread.subject = mime_thread_subject(part->envelope->text[MIME_SUBJECT]);
+	if (part != &c->msg->parts[0])
+		return;
+	mime_thread_merge_refs(&c->msg->thread, &c->replied_to);
+	c->msg->thread.subject = mime_thread_subject(part->envelope->text[MIME_SUBJECT]);
 }

@@ -10,9 +10,10 @@
 struct mime_collect {
 	struct arena *arena; /* of all texts and lists; about LIMIT_MIME_SCAN octets at most */
 	struct mime_message *msg;
-	struct buf text;   /* the field at hand, unfolded */
-	bool has_encoding; /* the header at hand had a Content-Transfer-Encoding */
-	uint64_t steps;    /* octets of fields that were parsed */
+	struct buf text;                   /* the field at hand, unfolded */
+	struct mime_thread_key replied_to; /* In-Reply-To, which counts behind References */
+	bool has_encoding;                 /* the header at hand had a Content-Transfer-Encoding */
+	uint64_t steps;                    /* octets of fields that were parsed */
 };
 
 /* The arena and the message are the caller's and stay. */

@@ -141,6 +141,12 @@ static void add_ref(struct mime_thread_key *key, uint64_t hash)
 	refs[key->n_refs++] = hash;
 }
 
+void mime_thread_merge_refs(struct mime_thread_key *key, const struct mime_thread_key *more)
+{
+	for (size_t i = 0; i < more->n_refs; i++)
+		add_ref(key, more->refs[i]);
+}
+
 void mime_thread_add_refs(struct mime_thread_key *key, struct str text)
 {
 	while (text.n) {

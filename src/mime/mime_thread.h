@@ -20,6 +20,9 @@ uint64_t mime_thread_id(struct str text);
  */
 void mime_thread_add_refs(struct mime_thread_key *key, struct str text);
 
+/* The same for the hashes of another key. */
+void mime_thread_merge_refs(struct mime_thread_key *key, const struct mime_thread_key *more);
+
 /* Appends the base subject that mime_thread_subject() hashes: for tests and for people. */
 void mime_thread_base_subject(struct buf *b, struct str raw);
 

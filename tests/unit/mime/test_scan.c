@@ -2,6 +2,7 @@
 #include "mime_test.h"
 
 #include "mime/mime_scan.h"
+#include "mime/mime_thread.h"
 
 static const struct {
 	const char *name;
@@ -192,6 +193,22 @@ static void test_facts(void **state)
 	mime_scan_free(&s);
 }
 
+/* The root of References comes first, in whatever order the fields stand. */
+static void test_thread_root(void **state)
+{
+	struct mime_scan *s = mime_scan_new();
+	const struct mime_message *m;
+
+	mime_scan_feed(
+	    s, STR("In-Reply-To: <b>\r\nReferences: <a> <b>\r\nMessage-ID: <c>\r\n\r\n"));
+	m = mime_scan_finish(s);
+	assert_int_equal(m->thread.n_refs, 2);
+	assert_true(m->thread.refs[0] == mime_thread_id(STR("<a>")));
+	assert_true(m->thread.refs[1] == mime_thread_id(STR("<b>")));
+	assert_true(m->thread.id == mime_thread_id(STR("<c>")));
+	mime_scan_free(&s);
+}
+
 /* Ten thousand levels: bounded depth, parts and memory; the sizes of what is described are true. */
 static void test_depth(void **state)
 {
@@ -324,6 +341,7 @@ int main(void)
 	    cmocka_unit_test(test_table),
 	    cmocka_unit_test(test_bodies),
 	    cmocka_unit_test(test_facts),
+	    cmocka_unit_test(test_thread_root),
 	    cmocka_unit_test(test_depth),
 	    cmocka_unit_test(test_nested_messages),
 	    cmocka_unit_test(test_many_parts),
