@@ -16,6 +16,12 @@
 #define LOG_MAX  (64 * MIB)
 #define MESSAGES 3
 
+/* Octets between the two; those before `at` have arrived. */
+struct way {
+	struct buf b;
+	size_t at;
+};
+
 struct pair {
 	struct smtp_server_config server_cfg;
 	struct smtp_client_config client_cfg;
@@ -26,7 +32,7 @@ struct pair {
 	size_t down_max; /* ... or to the client */
 	size_t up, down;
 	bool broken;
-	struct buf to_server, to_client; /* on the way */
+	struct way to_server, to_client;
 
 	const struct smtp_client_message *message; /* sent MESSAGES times */
 	struct str content;
@@ -53,8 +59,8 @@ static void setup(struct pair *p, enum smtp_role role)
 	p->server_cfg.max_refused = 0;
 	p->client_cfg.helo = STR("client.test");
 	p->client_cfg.lmtp = role == SMTP_ROLE_LMTP;
-	buf_init(&p->to_server, LOG_MAX);
-	buf_init(&p->to_client, LOG_MAX);
+	buf_init(&p->to_server.b, LOG_MAX);
+	buf_init(&p->to_client.b, LOG_MAX);
 	buf_init(&p->body, LOG_MAX);
 }
 
@@ -70,8 +76,8 @@ static void close_pair(struct pair *p)
 {
 	smtp_client_free(&p->c);
 	smtp_server_free(&p->s);
-	buf_fini(&p->to_server);
-	buf_fini(&p->to_client);
+	buf_fini(&p->to_server.b);
+	buf_fini(&p->to_client.b);
 	buf_fini(&p->body);
 }
 
@@ -173,13 +179,28 @@ static bool shake_hands(struct pair *p)
 }
 
 /* Octets onto the way, up to where it breaks. */
-static size_t put(struct pair *p, struct buf *way, struct str out, size_t *count, size_t max)
+static size_t put(struct pair *p, struct way *w, struct str out, size_t *count, size_t max)
 {
 	out = str_sub(out, 0, max - *count);
 	out = str_sub(out, 0, p->piece);
-	buf_str(way, out);
+	buf_str(&w->b, out);
 	*count += out.n;
 	return out.n;
+}
+
+/* What comes next off the way, and that it was taken. */
+static struct str next(const struct pair *p, const struct way *w)
+{
+	return str_sub(buf_view(&w->b), w->at, p->piece);
+}
+
+static void taken(struct way *w, size_t n)
+{
+	w->at += n;
+	if (w->at < w->b.n)
+		return;
+	buf_clear(&w->b);
+	w->at = 0;
 }
 
 static bool move(struct pair *p)
@@ -193,11 +214,11 @@ static bool move(struct pair *p)
 	used = put(p, &p->to_client, smtp_server_out(p->s), &p->down, p->down_max);
 	smtp_server_sent(p->s, used, 0);
 	n += used;
-	used = smtp_server_feed(p->s, str_sub(buf_view(&p->to_server), 0, p->piece), 0);
-	buf_drop(&p->to_server, used);
+	used = smtp_server_feed(p->s, next(p, &p->to_server), 0);
+	taken(&p->to_server, used);
 	n += used;
-	used = smtp_client_feed(p->c, str_sub(buf_view(&p->to_client), 0, p->piece), 0);
-	buf_drop(&p->to_client, used);
+	used = smtp_client_feed(p->c, next(p, &p->to_client), 0);
+	taken(&p->to_client, used);
 	return n + used > 0;
 }
 
