@@ -15,9 +15,9 @@
 #include "ipc/link.h"
 
 enum admin_command {
-	ADMIN_STATUS,          /* ()                                            1 record + processes */
-	ADMIN_DOMAIN_ADD,      /* (domain) */
-	ADMIN_DOMAIN_LIST,     /* () */
+	ADMIN_STATUS,      /* ()                                            1 record + processes */
+	ADMIN_DOMAIN_ADD,  /* (domain) */
+	ADMIN_DOMAIN_LIST, /* () */
 	ADMIN_DOMAIN_REMOVE,   /* (domain) */
 	ADMIN_ACCOUNT_ADD,     /* (address, password, flags: "" or "send-only") */
 	ADMIN_ACCOUNT_LIST,    /* (domain or "") */
@@ -58,9 +58,9 @@ bool admin_request_get(struct str payload, struct admin_request *r_r);
 
 /* ---- records ---- */
 enum admin_kind {
-	ADMIN_TEXT,  /* UTF-8, may come from outside: escape before printing */
+	ADMIN_TEXT, /* UTF-8, may come from outside: escape before printing */
 	ADMIN_INT,
-	ADMIN_TIME,  /* milliseconds since 1970 UTC */
+	ADMIN_TIME, /* milliseconds since 1970 UTC */
 	ADMIN_BOOL,
 	ADMIN_BYTES, /* an amount of storage */
 	ADMIN_KINDS

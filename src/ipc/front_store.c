@@ -342,8 +342,8 @@ bool fs_deliver_get(struct str payload, struct fs_deliver *m_r)
 	m.summary = cur_str(&c, LIMIT_SUMMARY);
 	m.upload = cur_u64(&c);
 	m.data = cur_str(&c, LIMIT_INLINE_MESSAGE);
-	if (m.message_id <= 0 || m.recipient_count == 0 || m.recipient_count > LIMIT_SMTP_RCPT_MAX ||
-	    (m.upload && m.data.n))
+	if (m.message_id <= 0 || m.recipient_count == 0 ||
+	    m.recipient_count > LIMIT_SMTP_RCPT_MAX || (m.upload && m.data.n))
 		cur_fail(&c);
 	FINISH(c, m, m_r);
 }

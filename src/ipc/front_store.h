@@ -64,15 +64,16 @@ enum fs_verdict {
 struct fs_admit {
 	uint32_t session; /* chosen by the front, unique on the link while the session lives */
 	enum fs_listener listener;
-	struct ip peer;   /* unused on FS_LISTENER_SENDMAIL */
+	struct ip peer; /* unused on FS_LISTENER_SENDMAIL */
 	/* with the accepted socket when the front believes the peer to be trusted */
 };
 
 struct fs_admit_reply {
 	enum fs_verdict verdict;
-	struct str text;         /* why not */
-	struct fs_handle handle; /* given when the kernel says the peer is trusted: relaying allowed */
-	struct str user;         /* address of the local user on FS_LISTENER_SENDMAIL */
+	struct str text; /* why not */
+	struct fs_handle
+	    handle;      /* given when the kernel says the peer is trusted: relaying allowed */
+	struct str user; /* address of the local user on FS_LISTENER_SENDMAIL */
 };
 
 struct fs_auth {
@@ -132,16 +133,16 @@ struct fs_deliver {
 	int64_t message_id;
 	struct str reverse_path; /* empty: null */
 	struct str helo;
-	struct str protocol;     /* word of the Received field */
+	struct str protocol; /* word of the Received field */
 	struct str envid;
-	uint8_t ret;             /* as in smtp/smtp_param.h */
+	uint8_t ret; /* as in smtp/smtp_param.h */
 	bool utf8;
 	bool eightbit;
 	uint32_t recipient_count;
-	struct str recipients;   /* encoded */
-	struct str plan;         /* encoded, plan/plan.h */
-	struct str summary;      /* encoded, mime/mime_summary.h */
-	uint64_t upload;         /* 0: the message is in data */
+	struct str recipients; /* encoded */
+	struct str plan;       /* encoded, plan/plan.h */
+	struct str summary;    /* encoded, mime/mime_summary.h */
+	uint64_t upload;       /* 0: the message is in data */
 	struct str data;
 };
 

@@ -52,8 +52,8 @@ struct ipc_link {
 	struct hash_table open; /* ipc_call or ipc_request by id */
 };
 
-struct ipc_link *ipc_link_new(const struct ipc_edge *edge, enum ipc_side side,
-    const struct ipc_handler *handler, void *user)
+struct ipc_link *ipc_link_new(
+    const struct ipc_edge *edge, enum ipc_side side, const struct ipc_handler *handler, void *user)
 {
 	struct ipc_link *l = mem_new(struct ipc_link);
 
@@ -89,11 +89,11 @@ static void out_free(struct out *o)
 static void outs_free(struct list *queue)
 {
 	LIST_FOREACH(queue, it)
-		out_free(LIST_ENTRY(it, struct out, link));
+	out_free(LIST_ENTRY(it, struct out, link));
 }
 
-static void put_frame(struct ipc_link *l, struct list *queue, const struct head *h, struct str payload,
-    int fd)
+static void put_frame(
+    struct ipc_link *l, struct list *queue, const struct head *h, struct str payload, int fd)
 {
 	struct out *o;
 	struct buf b;
@@ -146,7 +146,8 @@ size_t ipc_link_out(struct ipc_link *l, struct iovec *vec, size_t max, int *fd_r
 	*fd_r = -1;
 	if (list_is_empty(&l->sending))
 		choose_frames(l);
-	LIST_FOREACH(&l->sending, it) {
+	LIST_FOREACH(&l->sending, it)
+	{
 		struct out *o = LIST_ENTRY(it, struct out, link);
 
 		if (n == max || (n > 0 && o->fd >= 0))
@@ -189,7 +190,8 @@ static const struct ipc_type *type_of(const struct ipc_link *l, uint16_t type)
 }
 
 /* ---- asker ---- */
-void ipc_call_start(struct ipc_link *l, struct ipc_call *call, uint16_t type, struct str payload, int fd)
+void ipc_call_start(
+    struct ipc_link *l, struct ipc_call *call, uint16_t type, struct str payload, int fd)
 {
 	const struct ipc_type *t = type_of(l, type);
 	struct head h = {.kind = IPC_REQUEST, .type = type};
@@ -209,8 +211,8 @@ void ipc_call_start(struct ipc_link *l, struct ipc_call *call, uint16_t type, st
 
 void ipc_call_chunk(struct ipc_call *call, struct str bytes, bool last)
 {
-	struct head h = {.kind = IPC_CHUNK, .flags = last ? FLAG_LAST : 0, .type = call->type,
-	    .id = call->id};
+	struct head h = {
+	    .kind = IPC_CHUNK, .flags = last ? FLAG_LAST : 0, .type = call->type, .id = call->id};
 
 	MUST(call->link && bytes.n <= call->send_credit && bytes.n <= LIMIT_IPC_CHUNK);
 	call->send_credit -= bytes.n;
@@ -249,7 +251,8 @@ void ipc_call_cancel(struct ipc_call *call)
 	if (!l)
 		return;
 	call_detach(call);
-	put_frame(l, &l->bulk, &h, (struct str){NULL, 0}, -1); /* behind its own request and chunks */
+	put_frame(
+	    l, &l->bulk, &h, (struct str){NULL, 0}, -1); /* behind its own request and chunks */
 }
 
 /* ---- answerer ---- */
@@ -384,7 +387,8 @@ static const char *got_chunk(struct ipc_link *l, const struct head *h, struct st
 		return NULL;
 	if (l->side == IPC_ASKER)
 		return chunk_to_call(HASH_ENTRY(n, struct ipc_call, node), payload);
-	return chunk_to_request(HASH_ENTRY(n, struct ipc_request, node), payload, h->flags & FLAG_LAST);
+	return chunk_to_request(
+	    HASH_ENTRY(n, struct ipc_request, node), payload, h->flags & FLAG_LAST);
 }
 
 /* Adds to a credit, which never exceeds the window. False: it would. */
@@ -536,7 +540,8 @@ static void keep_fds(struct ipc_link *l, const int *fds, size_t nfds)
 	}
 }
 
-int ipc_link_feed(struct ipc_link *l, struct str in, const int *fds, size_t nfds, const char **why_r)
+int ipc_link_feed(
+    struct ipc_link *l, struct str in, const int *fds, size_t nfds, const char **why_r)
 {
 	const char *why = NULL;
 

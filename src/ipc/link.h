@@ -40,16 +40,16 @@ enum ipc_side {
 #define IPC_BY_ANSWERER (1u << IPC_ANSWERER)
 
 /* Traits of a type. */
-#define IPC_IS_EVENT 1u /* an event, not a request */
-#define IPC_UP       2u /* the request is followed by chunks from the asker */
-#define IPC_DOWN     4u /* the reply is preceded by chunks from the answerer */
-#define IPC_FD       8u /* may carry one descriptor */
+#define IPC_IS_EVENT 1u  /* an event, not a request */
+#define IPC_UP       2u  /* the request is followed by chunks from the asker */
+#define IPC_DOWN     4u  /* the reply is preceded by chunks from the answerer */
+#define IPC_FD       8u  /* may carry one descriptor */
 #define IPC_BULK     16u /* the request itself is large: it queues with the chunks */
 
 /* One row of an edge's table. */
 struct ipc_type {
 	const char *name;
-	unsigned by;      /* who may send it */
+	unsigned by; /* who may send it */
 	unsigned traits;
 	size_t max;       /* octets of its payload */
 	size_t reply_max; /* octets of its reply's payload */
@@ -113,8 +113,8 @@ struct ipc_handler {
 };
 
 /* A link of the given side. edge, handler: borrowed, constant. */
-struct ipc_link *ipc_link_new(const struct ipc_edge *edge, enum ipc_side side,
-    const struct ipc_handler *handler, void *user);
+struct ipc_link *ipc_link_new(
+    const struct ipc_edge *edge, enum ipc_side side, const struct ipc_handler *handler, void *user);
 
 /*
  * Ends the link: open calls end with IPC_LOST, open requests are cancelled; nothing is sent any
@@ -128,8 +128,8 @@ void *ipc_link_user(const struct ipc_link *link);
  * Takes bytes from the peer, and the descriptors that came with them (at most 16 are kept waiting;
  * they are owned by the link from here on). 0, or -1 after a violation: *why_r says which, close it.
  */
-int ipc_link_feed(struct ipc_link *link, struct str in, const int *fds, size_t nfds,
-    const char **why_r);
+int ipc_link_feed(
+    struct ipc_link *link, struct str in, const int *fds, size_t nfds, const char **why_r);
 
 /*
  * Bytes to send: fills at most max vectors; *fd_r is -1 or the descriptor to send with the first
@@ -144,8 +144,8 @@ size_t ipc_link_waiting(const struct ipc_link *link);
 
 /* ---- asker ---- */
 /* Starts a call. fd: -1, or a descriptor that the link now owns. payload is copied. */
-void ipc_call_start(struct ipc_link *link, struct ipc_call *call, uint16_t type, struct str payload,
-    int fd);
+void ipc_call_start(
+    struct ipc_link *link, struct ipc_call *call, uint16_t type, struct str payload, int fd);
 
 /* Sends a piece of the upward stream: at most call->send_credit and LIMIT_IPC_CHUNK octets. */
 void ipc_call_chunk(struct ipc_call *call, struct str bytes, bool last);

@@ -40,7 +40,9 @@ enum ipc_sock ipc_sock_read(int fd, struct ipc_link *link, const char **why_r)
 			struct cmsghdr align;
 		} control;
 		struct iovec vec = {bytes, sizeof bytes};
-		struct msghdr msg = {.msg_iov = &vec, .msg_iovlen = 1, .msg_control = control.space,
+		struct msghdr msg = {.msg_iov = &vec,
+		    .msg_iovlen = 1,
+		    .msg_control = control.space,
 		    .msg_controllen = sizeof control.space};
 		ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 		int fds[FDS_MAX];
@@ -51,7 +53,8 @@ enum ipc_sock ipc_sock_read(int fd, struct ipc_link *link, const char **why_r)
 			return IPC_SOCK_OK;
 		if (n <= 0)
 			return IPC_SOCK_CLOSED;
-		if (ipc_link_feed(link, str_of(bytes, (size_t)n), fds, received_fds(&msg, fds), why_r))
+		if (ipc_link_feed(
+			link, str_of(bytes, (size_t)n), fds, received_fds(&msg, fds), why_r))
 			return IPC_SOCK_BAD;
 		if ((size_t)n < sizeof bytes)
 			return IPC_SOCK_OK;

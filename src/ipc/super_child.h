@@ -10,9 +10,9 @@
 #include "ipc/link.h"
 
 enum sc_type {
-	SC_START,     /* who you are, your configuration; the first event */
-	SC_CONFIG,    /* a new configuration snapshot; open connections keep theirs */
-	SC_LISTENER,  /* + descriptor: a listening socket to accept from (front), or the admin's (store) */
+	SC_START,  /* who you are, your configuration; the first event */
+	SC_CONFIG, /* a new configuration snapshot; open connections keep theirs */
+	SC_LISTENER, /* + descriptor: a listening socket to accept from (front), or the admin's (store) */
 	SC_STORE,     /* + descriptor: a link to store; the one before it is void */
 	SC_PEER,      /* + descriptor, to store: a link to a front */
 	SC_PROCESSES, /* to store: what runs, for status */
@@ -40,11 +40,11 @@ const char *sc_role_name(enum sc_role role);
 /* SC_START and SC_CONFIG. */
 struct sc_start {
 	enum sc_role role;
-	uint16_t node;       /* number of this process; part of the message ids it makes */
-	uint64_t number;     /* of the snapshot */
-	struct str snapshot; /* config/config.h */
+	uint16_t node;               /* number of this process; part of the message ids it makes */
+	uint64_t number;             /* of the snapshot */
+	struct str snapshot;         /* config/config.h */
 	struct str certificate, key; /* PEM; empty for store */
-	struct str tickets;  /* keys of TLS session tickets, shared by all fronts */
+	struct str tickets;          /* keys of TLS session tickets, shared by all fronts */
 };
 
 struct sc_process {

@@ -222,15 +222,16 @@ static int become_owner(const char *dir, struct err *e)
 	return 1;
 }
 
-static int with_store(struct admin_call *call, const struct config_snapshot *config, const char *dir)
+static int with_store(
+    struct admin_call *call, const struct config_snapshot *config, const char *dir)
 {
 	struct store_config cfg = store_defaults(STORE_OFFLINE);
 	struct admin_context ctx = {.hostname = config->hostname,
 	    .trusted = &config->trusted_networks,
 	    .size_limit = (uint64_t)config->message_size_limit};
 	struct directory_config directory = {
-	    .separator =
-		config->subaddress_separator.n ? (char)config->subaddress_separator.p[0] : (char)0,
+	    .separator = config->subaddress_separator.n ? (char)config->subaddress_separator.p[0]
+							: (char)0,
 	    .postmaster = config->postmaster,
 	};
 	enum datadir_code code = DATADIR_FAILED;
@@ -256,8 +257,9 @@ static int no_access(struct admin_call *call)
 	if (errno == EACCES)
 		return fail(call, EX_NOPERM,
 		    "%s belongs to somebody else; run this as root or as its owner", call->dir);
-	return fail(call, EX_NOINPUT, "there is no data directory %s; make it with: godwit init --data %s",
-	    call->dir, call->dir);
+	return fail(call, EX_NOINPUT,
+	    "there is no data directory %s; make it with: godwit init --data %s", call->dir,
+	    call->dir);
 }
 
 static int call_offline(struct admin_call *call)
@@ -292,8 +294,8 @@ int admin_call(struct admin_call *call)
 		return call_offline(call);
 	}
 	if (errno == ENAMETOOLONG)
-		return fail(call, EX_USAGE, "the path %s is too long for a socket; use a shorter one",
-		    call->dir);
+		return fail(call, EX_USAGE,
+		    "the path %s is too long for a socket; use a shorter one", call->dir);
 	return fail(call, EX_NOPERM,
 	    "the server at %s does not let you in; run this as root or as the owner of the directory",
 	    call->dir);

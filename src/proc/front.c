@@ -135,11 +135,11 @@ bool front_plaintext_auth(const struct front_session *s)
 	int policy = s->config->snapshot->plaintext_auth;
 
 	return policy == CONFIG_PLAINTEXT_ALWAYS ||
-	    (policy == CONFIG_PLAINTEXT_LOOPBACK && ip_is_loopback(&s->ip));
+	       (policy == CONFIG_PLAINTEXT_LOOPBACK && ip_is_loopback(&s->ip));
 }
 
-bool front_ask(struct front_session *s, struct ipc_call *call, uint16_t type, struct buf *payload,
-    int fd)
+bool front_ask(
+    struct front_session *s, struct ipc_call *call, uint16_t type, struct buf *payload, int fd)
 {
 	struct front *f = s->front;
 	bool there = f->store && !payload->overflow;
@@ -188,8 +188,11 @@ bool front_ask_admit(struct front_session *s)
 bool front_ask_auth(struct front_session *s, struct str mechanism, struct str authzid,
     struct str authcid, struct str password)
 {
-	struct fs_auth m = {.session = s->number, .mechanism = mechanism, .authzid = authzid,
-	    .authcid = authcid, .password = password};
+	struct fs_auth m = {.session = s->number,
+	    .mechanism = mechanism,
+	    .authzid = authzid,
+	    .authcid = authcid,
+	    .password = password};
 	struct buf payload;
 
 	if (authzid.n > LIMIT_PASSWORD || authcid.n > LIMIT_PASSWORD || password.n > LIMIT_PASSWORD)
@@ -355,7 +358,8 @@ static void on_store_down(struct peer *p, const char *why)
 
 	f->store = NULL;
 	log_note(LOG_WARN, "store-away", "sessions are told to come back in a moment");
-	LIST_FOREACH(&f->sessions, it) {
+	LIST_FOREACH(&f->sessions, it)
+	{
 		struct front_session *s = LIST_ENTRY(it, struct front_session, link);
 
 		if (!s->started)
@@ -366,7 +370,8 @@ static void on_store_down(struct peer *p, const char *why)
 }
 
 static const struct peer_config store_link[SC_ROLES] = {
-    [SC_ROLE_MX] = {&fs_edge_mx, IPC_ASKER, "store", on_store_request, on_store_event, on_store_down},
+    [SC_ROLE_MX] = {&fs_edge_mx, IPC_ASKER, "store", on_store_request, on_store_event,
+	on_store_down},
     [SC_ROLE_USER] = {&fs_edge_user, IPC_ASKER, "store", on_store_request, on_store_event,
 	on_store_down},
 };
@@ -404,14 +409,16 @@ static void drain(struct front *f)
 	if (f->draining)
 		return;
 	f->draining = true;
-	LIST_FOREACH(&f->acceptors, it) {
+	LIST_FOREACH(&f->acceptors, it)
+	{
 		struct front_acceptor *a = LIST_ENTRY(it, struct front_acceptor, link);
 
 		net_acceptor_free(&a->acceptor);
 		list_remove(it);
 		mem_free(a);
 	}
-	LIST_FOREACH(&f->sessions, it) {
+	LIST_FOREACH(&f->sessions, it)
+	{
 		struct front_session *s = LIST_ENTRY(it, struct front_session, link);
 
 		if (!s->started) {
@@ -479,8 +486,12 @@ static const struct child_role roles[SC_ROLES] = {
 int front_main(enum sc_role role)
 {
 	struct front f = {.loop = uv_default_loop()};
+	int status;
 
 	list_init(&f.sessions);
 	list_init(&f.acceptors);
-	return child_run(&roles[role], &f, f.loop);
+	status = child_run(&roles[role], &f, f.loop);
+	if (f.config)
+		config_release(f.config);
+	return status;
 }

@@ -57,11 +57,11 @@ struct front_session {
 	struct front_config *config;
 	const struct front_protocol *protocol;
 	enum fs_listener listener;
-	uint32_t number;  /* names the session to store */
-	bool admitted;    /* store counts it until FS_LEAVE */
+	uint32_t number; /* names the session to store */
+	bool admitted;   /* store counts it until FS_LEAVE */
 	struct ip ip;
 	uint16_t port;
-	int64_t began;    /* monotonic */
+	int64_t began; /* monotonic */
 	struct net_drive *drive;
 	bool started; /* the engine exists */
 	bool busy;    /* the engine's pending effect is being carried out */
@@ -78,7 +78,7 @@ struct front {
 	enum sc_role role;
 	struct id_maker ids;
 	struct front_config *config;
-	struct peer *store; /* NULL while store is away */
+	struct peer *store;    /* NULL while store is away */
 	struct list acceptors; /* of struct front_acceptor */
 	struct list sessions;
 	size_t session_count;
@@ -97,8 +97,8 @@ int64_t front_now(void);
  * Sends a request for the session's pending effect; fd: -1 or handed over. False when store is away:
  * nothing was sent and fd is closed.
  */
-bool front_ask(struct front_session *s, struct ipc_call *call, uint16_t type, struct buf *payload,
-    int fd);
+bool front_ask(
+    struct front_session *s, struct ipc_call *call, uint16_t type, struct buf *payload, int fd);
 
 /* Tells store something that needs no answer. */
 void front_tell(struct front *f, uint16_t type, struct buf *payload);

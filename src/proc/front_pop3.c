@@ -10,8 +10,8 @@
 struct front_pop3 {
 	struct front_session *session;
 	struct pop3_server *engine;
-	struct buf held;   /* streamed from store, not yet taken by the engine */
-	bool ended;        /* the stream's reply has come */
+	struct buf held;           /* streamed from store, not yet taken by the engine */
+	bool ended;                /* the stream's reply has come */
 	struct pop3_result result; /* what it said */
 };
 
@@ -61,14 +61,14 @@ static void admit_ended(struct ipc_call *call, enum ipc_end end, struct str payl
 		log_str("why", reply.text);
 		log_close();
 	}
-	answer_later(s, s->admitted ? POP3_OK : POP3_FAILED, reply.text);
+	answer_later(s, outcome_of(reply.verdict), reply.text);
 }
 
 static void do_admit(struct front_session *s, const struct pop3_effect *e)
 {
 	s->call = (struct ipc_call){.on_end = admit_ended};
 	if (!front_ask_admit(s))
-		answer_now(s, POP3_FAILED, STORE_AWAY);
+		answer_now(s, POP3_TEMPORARY, STORE_AWAY);
 }
 
 /* ---- STLS ---- */

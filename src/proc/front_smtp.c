@@ -48,8 +48,8 @@ struct front_smtp {
 	struct smtp_reply refusal;
 };
 
-static const struct smtp_reply store_away =
-    {451, {4, 3, 0}, STR_INIT("The mail store is restarting, please try again in a moment")};
+static const struct smtp_reply store_away = {
+    451, {4, 3, 0}, STR_INIT("The mail store is restarting, please try again in a moment")};
 
 static void answer(struct front_session *s, const struct smtp_result *r)
 {
@@ -126,8 +126,8 @@ static void admit_ended(struct ipc_call *call, enum ipc_end end, struct str payl
 		if (reply.verdict != FS_OK) {
 			bool temporary = reply.verdict == FS_TEMPORARY;
 
-			r.reply = (struct smtp_reply){temporary ? 421 : 554,
-			    {temporary ? 4 : 5, 7, 0}, reply.text};
+			r.reply = (struct smtp_reply){
+			    temporary ? 421 : 554, {temporary ? 4 : 5, 7, 0}, reply.text};
 			front_log(s, LOG_WARN, "connection-refused");
 			log_str("why", reply.text);
 			log_close();
@@ -159,7 +159,8 @@ static void smtp_secured(struct front_session *s)
 static void auth_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
 {
 	static const struct smtp_reply replies[FS_VERDICTS] = {
-	    [FS_TEMPORARY] = {454, {4, 7, 0}, STR_INIT("The password cannot be checked now, try again later")},
+	    [FS_TEMPORARY] = {454, {4, 7, 0},
+		STR_INIT("The password cannot be checked now, try again later")},
 	    [FS_REFUSED] = {535, {5, 7, 8}, STR_INIT("User name or password is wrong")},
 	    [FS_DISABLED] = {535, {5, 7, 13}, STR_INIT("This account is disabled")},
 	};
@@ -184,7 +185,8 @@ static void auth_ended(struct ipc_call *call, enum ipc_end end, struct str paylo
 static void do_auth(struct front_session *s, const struct smtp_effect *e)
 {
 	s->call = (struct ipc_call){.on_end = auth_ended};
-	if (!front_ask_auth(s, e->auth.mechanism, e->auth.authzid, e->auth.authcid, e->auth.password))
+	if (!front_ask_auth(
+		s, e->auth.mechanism, e->auth.authzid, e->auth.authcid, e->auth.password))
 		answer_reply(s, (struct smtp_reply){454, {4, 7, 0}, store_away.text});
 }
 
@@ -286,7 +288,8 @@ static void rcpt_ended(struct ipc_call *call, enum ipc_end end, struct str paylo
 		answer_later(s,
 		    (struct smtp_reply){no->code, {no->class, no->subject, no->detail}, no->text});
 	} else if (!keep_recipient(s, rcpt, reply.class, reply.target)) {
-		answer_later(s, SMTP_REPLY(452, 4, 5, 3, "Too many recipients, send the rest separately"));
+		answer_later(
+		    s, SMTP_REPLY(452, 4, 5, 3, "Too many recipients, send the rest separately"));
 	} else {
 		answer_later(s, (struct smtp_reply){0});
 	}
@@ -295,13 +298,15 @@ static void rcpt_ended(struct ipc_call *call, enum ipc_end end, struct str paylo
 static void do_rcpt(struct front_session *s, const struct smtp_effect *e)
 {
 	struct buf domain, payload;
-	struct fs_rcpt m = {.session = s->number, .handle = s->handle, .local = e->rcpt->path.local};
+	struct fs_rcpt m = {
+	    .session = s->number, .handle = s->handle, .local = e->rcpt->path.local};
 
 	buf_init(&domain, LIMIT_SMTP_DOMAIN + 2);
 	buf_init(&payload, 1024);
 	if (!put_lookup_domain(&domain, &e->rcpt->path) || domain.n > LIMIT_SMTP_DOMAIN) {
 		buf_fini(&domain);
-		answer_reply(s, SMTP_REPLY(553, 5, 1, 2, "The domain of this address is not a valid name"));
+		answer_reply(
+		    s, SMTP_REPLY(553, 5, 1, 2, "The domain of this address is not a valid name"));
 		return;
 	}
 	m.domain = buf_view(&domain);
@@ -402,7 +407,8 @@ static void upload_pump(struct front_session *s)
 	bool committing = e && e->kind == SMTP_EFFECT_COMMIT;
 
 	while (m->upload_off < m->gather.n && m->upload.send_credit) {
-		struct str part = str_sub(buf_view(&m->gather), m->upload_off, m->upload.send_credit);
+		struct str part = str_sub(
+		    buf_view(&m->gather), m->upload_off, m->upload.send_credit);
 		bool last;
 
 		part = str_sub(part, 0, LIMIT_IPC_CHUNK);
@@ -441,7 +447,7 @@ static bool fits_in_memory(const struct front_session *s, size_t n)
 	const struct front_smtp *m = s->u.smtp;
 
 	return m->gather.n + n <= LIMIT_INLINE_MESSAGE &&
-	    s->front->gathered + n <= LIMIT_GATHER_BUDGET;
+	       s->front->gathered + n <= LIMIT_GATHER_BUDGET;
 }
 
 static void do_body(struct front_session *s, const struct smtp_effect *e)
@@ -460,7 +466,8 @@ static void do_body(struct front_session *s, const struct smtp_effect *e)
 		answer_reply(s, m->mode == BODY_REFUSED ? m->refusal : store_away);
 		return;
 	}
-	buf_str(&m->gather, e->body); /* its maximum has room for one piece above the inline limit */
+	buf_str(
+	    &m->gather, e->body); /* its maximum has room for one piece above the inline limit */
 	budget_set(s, m->gather.n);
 	upload_pump(s);
 }
@@ -498,7 +505,8 @@ static void put_taken(struct front_session *s, struct buf *b)
 	id_put(b, s->u.smtp->message_id);
 }
 
-static void answer_each(struct front_session *s, const struct fs_deliver_reply *reply, struct str taken)
+static void answer_each(
+    struct front_session *s, const struct fs_deliver_reply *reply, struct str taken)
 {
 	struct front_smtp *m = s->u.smtp;
 	struct smtp_reply *replies = arena_array(m->arena, m->count, sizeof *replies);
@@ -558,7 +566,7 @@ static struct plan make_plan(struct front_session *s, const struct mime_message 
 	    .recipients = m->classes,
 	    .n = m->count,
 	    .size = m->size,
-	    .size_limit = 0, /* the engine has seen to it */
+	    .size_limit = 0,                                /* the engine has seen to it */
 	    .received_fields = message->facts.received - 1, /* the first is ours */
 	};
 
@@ -582,8 +590,8 @@ static const struct plan_reject *refused_by_all(const struct plan *plan)
 	return plan->n ? &plan->items[0].u.reject : NULL;
 }
 
-static void put_deliver(struct front_session *s, struct buf *payload, struct str plan, struct str summary,
-    struct str reverse)
+static void put_deliver(struct front_session *s, struct buf *payload, struct str plan,
+    struct str summary, struct str reverse)
 {
 	struct front_smtp *m = s->u.smtp;
 	const struct smtp_transaction *t = smtp_server_transaction(m->engine);
@@ -620,7 +628,8 @@ static void commit_message(struct front_session *s)
 
 	if (no) {
 		struct fs_deliver_reply reply = {
-		    .status = {no->code, no->class, (uint8_t)no->subject, (uint8_t)no->detail, no->text}};
+		    .status = {
+			no->code, no->class, (uint8_t)no->subject, (uint8_t)no->detail, no->text}};
 
 		log_taken(s, &reply);
 		answer_reply(s, reply_of(&reply.status));
@@ -751,8 +760,7 @@ static const struct net_drive_engine drive_engine = {
 static void smtp_start(struct front_session *s, bool tls, int64_t now)
 {
 	struct front_smtp *m = mem_new(struct front_smtp);
-	struct smtp_peer peer = {
-	    .tls = tls, .plaintext_auth = front_plaintext_auth(s)};
+	struct smtp_peer peer = {.tls = tls, .plaintext_auth = front_plaintext_auth(s)};
 	struct buf ip;
 
 	buf_init(&ip, 64);

@@ -45,7 +45,8 @@ static void key_is(const char *key)
 static bool is_plain(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] == '"' || s.p[i] == '\\' || s.p[i] == '=' || s.p[i] >= 0x7f)
+		if (s.p[i] <= ' ' || s.p[i] == '"' || s.p[i] == '\\' || s.p[i] == '=' ||
+		    s.p[i] >= 0x7f)
 			return false;
 	return s.n > 0;
 }

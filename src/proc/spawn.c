@@ -29,8 +29,11 @@ int spawn_start(struct spawn *s, uv_loop_t *loop, const struct peer_config *conf
 	    {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
 	    {.flags = UV_INHERIT_FD},
 	};
-	uv_process_options_t options = {.file = "/proc/self/exe", .args = args, .stdio = stdio,
-	    .stdio_count = CHILD_LINK_FD + 1, .exit_cb = on_process_exit};
+	uv_process_options_t options = {.file = "/proc/self/exe",
+	    .args = args,
+	    .stdio = stdio,
+	    .stdio_count = CHILD_LINK_FD + 1,
+	    .exit_cb = on_process_exit};
 	int fds[2], r;
 
 	if (ipc_sock_pair(fds))

@@ -56,18 +56,6 @@ static void on_tend(uv_timer_t *timer)
 	store_write(sp->store, &sp->maintain.op);
 }
 
-static void start_tending(struct store_process *sp)
-{
-	struct maintain_config cfg = {.undelete_ms = sp->config->undelete,
-	    .history_ms = sp->config->history, .blobs = sp->store->blobs};
-
-	maintain_init(&sp->maintain, &cfg);
-	sp->maintain.op.done = tend_done;
-	uv_timer_init(sp->loop, &sp->tend);
-	sp->tend.data = sp;
-	uv_timer_start(&sp->tend, on_tend, TEND_MS, TEND_MS);
-}
-
 /* ---- start ---- */
 static struct directory_config directory_of(const struct config_snapshot *c)
 {
@@ -77,29 +65,56 @@ static struct directory_config directory_of(const struct config_snapshot *c)
 	};
 }
 
+static struct admit_config admit_of(const struct config_snapshot *c)
+{
+	return (struct admit_config){
+	    .total = c->limits.connections,
+	    .per_address = c->limits.connections_per_address,
+	    .per_network = c->limits.connections_per_network,
+	    .auth_failures = c->limits.auth_failures,
+	    .ban_ms = c->limits.ban_time,
+	    .trusted = c->trusted_networks.v,
+	    .trusted_n = c->trusted_networks.n,
+	};
+}
+
+static struct maintain_config maintain_of(const struct store_process *sp)
+{
+	return (struct maintain_config){
+	    .undelete_ms = sp->config->undelete,
+	    .history_ms = sp->config->history,
+	    .blobs = sp->store->blobs,
+	};
+}
+
 static struct store_config store_config_of(struct store_process *sp)
 {
-	const struct config_snapshot *c = sp->config;
 	struct store_config cfg = store_defaults(STORE_SERVER);
 
 	cfg.directory = sp->directory;
-	cfg.admit.total = c->limits.connections;
-	cfg.admit.per_address = c->limits.connections_per_address;
-	cfg.admit.per_network = c->limits.connections_per_network;
-	cfg.admit.auth_failures = c->limits.auth_failures;
-	cfg.admit.ban_ms = c->limits.ban_time;
-	cfg.admit.trusted = c->trusted_networks.v;
-	cfg.admit.trusted_n = c->trusted_networks.n;
+	cfg.admit = admit_of(sp->config);
 	cfg.sessions_max = SESSIONS_MAX;
-	cfg.undelete_ms = c->undelete;
-	cfg.history_ms = c->history;
-	cfg.min_free = c->min_free;
+	cfg.undelete_ms = sp->config->undelete;
+	cfg.history_ms = sp->config->history;
+	cfg.min_free = sp->config->min_free;
 	cfg.wake = wake;
 	cfg.wake_ctx = sp;
 	return cfg;
 }
 
-static int process_start(void *ctx, const struct sc_start *start, const char **user_r, struct err *e)
+static void start_tending(struct store_process *sp)
+{
+	struct maintain_config cfg = maintain_of(sp);
+
+	maintain_init(&sp->maintain, &cfg);
+	sp->maintain.op.done = tend_done;
+	uv_timer_init(sp->loop, &sp->tend);
+	sp->tend.data = sp;
+	uv_timer_start(&sp->tend, on_tend, TEND_MS, TEND_MS);
+}
+
+static int process_start(
+    void *ctx, const struct sc_start *start, const char **user_r, struct err *e)
 {
 	struct store_process *sp = ctx;
 
@@ -121,7 +136,8 @@ static int process_ready(void *ctx, struct err *e)
 	sp->directory = directory_of(sp->config);
 	sp->started = clock_now();
 	cfg = store_config_of(sp);
-	sp->store = store_open(".", &cfg, &code, e); /* the supervisor stands in the data directory */
+	sp->store = store_open(
+	    ".", &cfg, &code, e); /* the supervisor stands in the data directory */
 	if (!sp->store)
 		return -1;
 	if (db_open(DATADIR_DB, DB_READER, &sp->db, e) != DB_OK)
@@ -141,11 +157,10 @@ static const struct net_acceptor_handler admin_handler = {.accepted = on_admin_a
 
 static void add_admin_socket(struct store_process *sp, int fd)
 {
-	static struct net_acceptor *acceptor; /* one for the life of the process */
 	struct err e;
 
-	net_acceptor_free(&acceptor);
-	if (net_acceptor_new(sp->loop, fd, &admin_handler, sp, &acceptor, &e))
+	net_acceptor_free(&sp->admin_socket);
+	if (net_acceptor_new(sp->loop, fd, &admin_handler, sp, &sp->admin_socket, &e))
 		log_note(LOG_ERROR, "admin-socket", e.text);
 }
 
@@ -155,28 +170,29 @@ static void set_processes(struct store_process *sp, struct str payload)
 
 	sp->process_count = 0;
 	while (cur_left(&c) && sp->process_count < STORE_PROCESSES &&
-	    sc_process_next(&c, &sp->processes[sp->process_count]))
+	       sc_process_next(&c, &sp->processes[sp->process_count]))
 		sp->process_count++;
 }
 
-/*
- * What a new configuration changes here: the directory's rules and the log level. Limits and times
- * given to the store at its opening hold until its next start.
- */
+/* Rules, limits and times change; the size of packs and the number of threads do not. */
 static void set_config(struct store_process *sp, struct str payload)
 {
 	struct sc_start start;
 	struct config_snapshot *fresh, *old = sp->config;
+	struct admit_config admit;
 
 	if (!sc_start_get(payload, &start) || config_decode(start.snapshot, &fresh))
 		return;
 	sp->config = fresh;
 	sp->directory = directory_of(fresh);
+	admit = admit_of(fresh);
+	admit_configure(sp->store->admit, &admit);
 	sp->store->cfg.directory = sp->directory;
+	sp->store->cfg.min_free = fresh->min_free;
+	if (!sp->tending)
+		sp->maintain.cfg = maintain_of(sp);
 	log_setup("store", (enum log_level)fresh->log_level);
-	/* admit borrows the networks of the snapshot it was opened with: that one stays */
-	if (old->number != 1)
-		config_unref(&old);
+	config_unref(&old);
 }
 
 static void finish_if_idle(struct store_process *sp)
@@ -195,15 +211,13 @@ static void on_finish_check(uv_check_t *check)
 
 static void drain(struct store_process *sp)
 {
-	static uv_check_t check; /* from here to the end of the process */
-
 	if (sp->draining)
 		return;
 	sp->draining = true;
 	uv_timer_stop(&sp->tend);
-	uv_check_init(sp->loop, &check);
-	check.data = sp;
-	uv_check_start(&check, on_finish_check);
+	uv_check_init(sp->loop, &sp->finish);
+	sp->finish.data = sp;
+	uv_check_start(&sp->finish, on_finish_check);
 	uv_async_send(&sp->wake);
 }
 
@@ -222,7 +236,8 @@ static void process_event(void *ctx, uint16_t type, struct str payload, int fd)
 		}
 		break;
 	case SC_LISTENER:
-		if (fd >= 0 && sc_listener_get(payload, &listener) && listener == SC_LISTENER_ADMIN) {
+		if (fd >= 0 && sc_listener_get(payload, &listener) &&
+		    listener == SC_LISTENER_ADMIN) {
 			add_admin_socket(sp, fd);
 			return;
 		}
@@ -241,13 +256,17 @@ static void process_event(void *ctx, uint16_t type, struct str payload, int fd)
 		close(fd);
 }
 
-static const struct child_role role = {"godwit: store", process_start, process_ready, process_event};
+static const struct child_role role = {
+    "godwit: store", process_start, process_ready, process_event};
 
 int store_main(void)
 {
 	struct store_process sp = {.loop = uv_default_loop()};
+	int status;
 
 	list_init(&sp.fronts);
 	list_init(&sp.admins);
-	return child_run(&role, &sp, sp.loop);
+	status = child_run(&role, &sp, sp.loop);
+	config_unref(&sp.config);
+	return status;
 }

@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "ipc/super_child.h"
+#include "net/net_listen.h"
 #include "proc/peer.h"
 #include "proc/store_admin.h"
 #include "store/store.h"
@@ -26,6 +27,8 @@ struct store_process {
 	uint64_t next_link;
 	uv_async_t wake;
 	uv_timer_t tend;
+	uv_check_t finish; /* looks for the end of a drain in each turn */
+	struct net_acceptor *admin_socket;
 	bool tending;
 	struct maintain maintain;
 	struct sc_process processes[STORE_PROCESSES];

@@ -20,7 +20,7 @@ struct admin_context {
 	struct str hostname;
 	const struct config_nets *trusted;
 	uint64_t size_limit; /* of a message */
-	bool online; /* a server: processes and started are known */
+	bool online;         /* a server: processes and started are known */
 	int64_t started;
 	const struct sc_process *processes;
 	size_t process_count;

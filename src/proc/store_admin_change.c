@@ -18,15 +18,16 @@ static bool take_domain(struct admin_job *j, struct str text, struct str *domain
 	if (good)
 		*domain_r = arena_str(j->arena, buf_view(&b));
 	else
-		admin_job_finish(j, EX_USAGE, "%.*s is not a domain name; write it like example.org",
+		admin_job_finish(j, EX_USAGE,
+		    "%.*s is not a domain name; write it like example.org",
 		    STR_FMT(str_sub(text, 0, 255)));
 	buf_fini(&b);
 	return good;
 }
 
 /* An address, or with catch_all also "@domain". False with the reply set. */
-static bool take_address(struct admin_job *j, struct str text, bool catch_all, struct str *local_r,
-    struct str *domain_r)
+static bool take_address(
+    struct admin_job *j, struct str text, bool catch_all, struct str *local_r, struct str *domain_r)
 {
 	size_t at = str_rfind(text, '@');
 	struct err e = {""};
@@ -35,7 +36,8 @@ static bool take_address(struct admin_job *j, struct str text, bool catch_all, s
 	bool good;
 
 	if (at == text.n) {
-		admin_job_finish(j, EX_USAGE, "%.*s is not an address; write it like bob@example.org",
+		admin_job_finish(j, EX_USAGE,
+		    "%.*s is not an address; write it like bob@example.org",
 		    STR_FMT(str_sub(text, 0, 255)));
 		return false;
 	}
@@ -45,9 +47,10 @@ static bool take_address(struct admin_job *j, struct str text, bool catch_all, s
 	buf_str(&b, str_sub(text, 0, at + 1));
 	buf_str(&b, domain);
 	good = !b.overflow &&
-	    directory_address(j->arena, buf_view(&b), catch_all, local_r, domain_r, &e);
+	       directory_address(j->arena, buf_view(&b), catch_all, local_r, domain_r, &e);
 	if (!good)
-		admin_job_finish(j, EX_USAGE, "%s", b.overflow ? "the address is too long" : e.text);
+		admin_job_finish(
+		    j, EX_USAGE, "%s", b.overflow ? "the address is too long" : e.text);
 	buf_fini(&b);
 	return good;
 }
@@ -157,8 +160,8 @@ static enum admin_step hash_done(struct admin_job *j)
 		return admin_job_finish(
 		    j, EX_TEMPFAIL, "the server is busy checking passwords; try again in a moment");
 	j->change.hash = j->password.hash;
-	return submit(j, j->request.command == ADMIN_ACCOUNT_ADD ? DIRECTORY_ACCOUNT_ADD
-								  : DIRECTORY_PASSWORD);
+	return submit(j,
+	    j->request.command == ADMIN_ACCOUNT_ADD ? DIRECTORY_ACCOUNT_ADD : DIRECTORY_PASSWORD);
 }
 
 static void hashed(struct password_job *job)
@@ -200,7 +203,8 @@ enum admin_step admin_change_alias(struct admin_job *j)
 
 	if (!take_address(j, admin_arg(j, 0), true, &c->local, &c->domain))
 		return ADMIN_STEP_DONE;
-	if ((add || target.n) && !take_address(j, target, true, &c->target_local, &c->target_domain))
+	if ((add || target.n) &&
+	    !take_address(j, target, true, &c->target_local, &c->target_domain))
 		return ADMIN_STEP_DONE;
 	return submit(j, add ? DIRECTORY_ALIAS_ADD : DIRECTORY_ALIAS_REMOVE);
 }

@@ -73,7 +73,8 @@ static bool send_records(struct store_admin_link *l)
 	struct str rest = buf_view(out);
 
 	while (rest.n && l->request->send_credit && !l->request->cancelled) {
-		struct str part = str_sub(str_sub(rest, 0, l->request->send_credit), 0, LIMIT_IPC_CHUNK);
+		struct str part = str_sub(
+		    str_sub(rest, 0, l->request->send_credit), 0, LIMIT_IPC_CHUNK);
 
 		ipc_request_chunk(l->request, part);
 		rest = str_from(rest, part.n);
@@ -151,7 +152,8 @@ static void on_request(struct peer *p, struct ipc_request *r, struct str payload
 	l->context = store_admin_context(l->sp);
 	l->job = admin_job_new(&l->context, payload, str_of_c(l->who), on_woken, l);
 	if (!l->job) {
-		refuse(r, "the request is malformed; use the godwit command of the server's version");
+		refuse(
+		    r, "the request is malformed; use the godwit command of the server's version");
 		return;
 	}
 	l->request = r;
@@ -197,7 +199,7 @@ static size_t count_links(const struct store_process *sp)
 	size_t n = 0;
 
 	LIST_FOREACH(&sp->admins, it)
-		n++;
+	n++;
 	return n;
 }
 

@@ -40,8 +40,8 @@ static void put_domain(void *ctx, const struct directory_domain_row *row)
 enum admin_step admin_list_domains(struct admin_job *j)
 {
 	size_t n = 0;
-	enum db_code code =
-	    directory_domains(j->ctx->db, j->after[0], ADMIN_PAGE, &n, put_domain, j);
+	enum db_code code = directory_domains(
+	    j->ctx->db, j->after[0], ADMIN_PAGE, &n, put_domain, j);
 
 	return page_done(j, code, n);
 }
@@ -67,8 +67,8 @@ static void put_account(void *ctx, const struct directory_account_row *row)
 enum admin_step admin_list_accounts(struct admin_job *j)
 {
 	size_t n = 0;
-	enum db_code code = directory_accounts(j->ctx->db, admin_arg(j, 0), j->after[0], j->after[1],
-	    ADMIN_PAGE, &n, put_account, j);
+	enum db_code code = directory_accounts(
+	    j->ctx->db, admin_arg(j, 0), j->after[0], j->after[1], ADMIN_PAGE, &n, put_account, j);
 
 	return page_done(j, code, n);
 }
@@ -91,8 +91,10 @@ static void put_alias(void *ctx, const struct directory_alias_row *row)
 
 enum admin_step admin_list_aliases(struct admin_job *j)
 {
-	struct directory_alias_row after = {.domain = j->after[0], .local = j->after[1],
-	    .target_domain = j->after[2], .target_local = j->after[3]};
+	struct directory_alias_row after = {.domain = j->after[0],
+	    .local = j->after[1],
+	    .target_domain = j->after[2],
+	    .target_local = j->after[3]};
 	size_t n = 0;
 	enum db_code code = directory_aliases(
 	    j->ctx->db, admin_arg(j, 0), &after, ADMIN_PAGE, &n, put_alias, j);

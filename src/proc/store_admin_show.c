@@ -35,8 +35,8 @@ static void put_lane(struct admin_job *j)
 	put_int(j, "largest_batch", lane.batch_max);
 	admin_record_number(&j->out, ADMIN_BYTES, "wal_size", lane.wal_bytes);
 	put_int(j, "longest_checkpoint_ms", lane.checkpoint_max_ms);
-	admin_record_number(&j->out, ADMIN_BOOL, "accepting",
-	    !lane.closed && store_is_accepting(j->ctx->store));
+	admin_record_number(
+	    &j->out, ADMIN_BOOL, "accepting", !lane.closed && store_is_accepting(j->ctx->store));
 	if (lane.closed)
 		admin_record_text(&j->out, "trouble", str_of_c(lane.reason.text));
 }
@@ -115,7 +115,8 @@ enum admin_step admin_trace(struct admin_job *j)
 {
 	uint64_t limit = 20;
 
-	if (admin_arg(j, 1).n && (!str_to_u64(admin_arg(j, 1), ADMIN_TRACE_MAX, &limit) || limit == 0))
+	if (admin_arg(j, 1).n &&
+	    (!str_to_u64(admin_arg(j, 1), ADMIN_TRACE_MAX, &limit) || limit == 0))
 		return admin_job_finish(
 		    j, EX_USAGE, "the limit is a number from 1 to %zu", ADMIN_TRACE_MAX);
 	if (trace_find(j->ctx->db, admin_arg(j, 0), j->ids, (size_t)limit, &j->nids) != DB_OK)
@@ -169,9 +170,9 @@ static enum admin_step audit_done(struct admin_job *j)
 	return admin_job_finish(j, EX_OK,
 	    "the books balance: %lld recipients accepted = %lld in mailboxes + %lld relayed + %lld "
 	    "bounced + %lld discarded + %lld queued",
-	    (long long)t->accepted, (long long)t->in[LEDGER_MAILBOX], (long long)t->in[LEDGER_RELAYED],
-	    (long long)t->in[LEDGER_BOUNCED], (long long)t->in[LEDGER_DISCARDED],
-	    (long long)t->in[LEDGER_QUEUED]);
+	    (long long)t->accepted, (long long)t->in[LEDGER_MAILBOX],
+	    (long long)t->in[LEDGER_RELAYED], (long long)t->in[LEDGER_BOUNCED],
+	    (long long)t->in[LEDGER_DISCARDED], (long long)t->in[LEDGER_QUEUED]);
 }
 
 static enum admin_step audit_next(struct admin_job *j)
@@ -191,7 +192,8 @@ enum admin_step admin_audit(struct admin_job *j)
 /* ---- test-delivery: from, to, ip, header, size ---- */
 
 /* The recipient as store resolves it. False with the reply set. */
-static bool resolve(struct admin_job *j, struct accept_recipient *r, struct directory_answer *answer)
+static bool resolve(
+    struct admin_job *j, struct accept_recipient *r, struct directory_answer *answer)
 {
 	struct str to = admin_arg(j, 1);
 	size_t at = str_rfind(to, '@');

@@ -94,7 +94,7 @@ size_t store_front_busy(const struct store_process *sp)
 	size_t busy = 0;
 
 	LIST_FOREACH(&sp->fronts, it)
-		busy += LIST_ENTRY(it, struct store_front, link)->busy;
+	busy += LIST_ENTRY(it, struct store_front, link)->busy;
 	return busy;
 }
 
@@ -194,7 +194,8 @@ static void admit_conn(struct store_front *f, const struct fs_admit *m, int fd,
 
 static void take_admit(struct store_front *f, struct ipc_request *r, struct str payload, int fd)
 {
-	struct fs_admit_reply reply = {.verdict = FS_REFUSED, .text = STR("A session number in use")};
+	struct fs_admit_reply reply = {
+	    .verdict = FS_REFUSED, .text = STR("A session number in use")};
 	struct fs_admit m;
 	struct buf b, text;
 
@@ -328,7 +329,8 @@ static void start_auth(struct store_front *f, struct ipc_request *r, const struc
 		return;
 	}
 	/* acting for somebody else is nobody's right */
-	if (m->authzid.n && !str_eq_i(m->authzid, m->authcid) && !str_eq_i(m->authzid, a->login.address))
+	if (m->authzid.n && !str_eq_i(m->authzid, m->authcid) &&
+	    !str_eq_i(m->authzid, a->login.address))
 		a->login = (struct directory_login){0};
 	a->job.account = a->login.account;
 	if (a->login.hash.n < sizeof a->job.hash && a->login.hash.n)
@@ -369,8 +371,8 @@ static void take_rcpt(struct store_front *f, struct ipc_request *r, struct str p
 
 	buf_init(&b, 1024);
 	buf_init(&target, LIMIT_ADDRESS);
-	if (fs_rcpt_get(payload, &m) &&
-	    directory_resolve(f->sp->db, &f->sp->directory, a, m.local, m.domain, 0, &answer) == DB_OK) {
+	if (fs_rcpt_get(payload, &m) && directory_resolve(f->sp->db, &f->sp->directory, a, m.local,
+					    m.domain, 0, &answer) == DB_OK) {
 		reply.class = answer.class;
 		if (answer.class == ACCEPT_REDIRECT && answer.count) {
 			buf_str(&target, answer.targets[0].local);

@@ -10,7 +10,7 @@ struct store_front {
 	struct peer *peer; /* NULL once the link is down; the object stays until nothing is busy */
 	enum sc_role role;
 	uint16_t node;
-	uint64_t id;           /* names the link to the session table */
+	uint64_t id;             /* names the link to the session table */
 	struct hash_table conns; /* of struct store_conn, by session number */
 	struct hash_table views; /* of struct store_view, by handle */
 	struct list uploads;     /* of struct store_upload */

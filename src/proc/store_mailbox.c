@@ -7,7 +7,7 @@
 #include "proc/log.h"
 #include "proc/store_front.h"
 
-#define SCAN_ROWS  20000 /* rows of a snapshot read in one piece */
+#define SCAN_ROWS  20000         /* rows of a snapshot read in one piece */
 #define PAGE       ((size_t)600) /* entries of a list in one chunk */
 #define READ_PIECE LIMIT_IPC_CREDIT
 
@@ -20,8 +20,8 @@ struct task {
 	bool running; /* a piece is out */
 };
 
-static void task_init(struct task *t, struct store_front *f, struct ipc_request *r,
-    struct store_view *v)
+static void task_init(
+    struct task *t, struct store_front *f, struct ipc_request *r, struct store_view *v)
 {
 	t->front = f;
 	t->request = r;
@@ -67,7 +67,8 @@ static enum db_code open_run(struct reader_op *op, struct db *db)
 	enum db_code code = DB_ROW;
 
 	if (!o->begun)
-		code = mailbox_snapshot_begin(db, o->account, MAILBOX_INBOX, &o->task.view->snapshot);
+		code = mailbox_snapshot_begin(
+		    db, o->account, MAILBOX_INBOX, &o->task.view->snapshot);
 	if (code == DB_OK) {
 		o->missing = true;
 		return DB_OK;
@@ -118,7 +119,8 @@ static void open_done(struct reader_op *op)
 		reply.verdict = FS_DISABLED;
 	} else {
 		reply = (struct fs_open_reply){.verdict = FS_OK,
-		    .count = (uint64_t)mailbox_snapshot_count(s), .octets = (uint64_t)s->octets};
+		    .count = (uint64_t)mailbox_snapshot_count(s),
+		    .octets = (uint64_t)s->octets};
 		keep_view(o);
 	}
 	end_open(o->task.request, &reply);
@@ -260,8 +262,8 @@ struct read_task {
 	struct arena *arena; /* of the message's prefix */
 	struct mailbox_message message;
 	struct mailbox_source *source;
-	bool gone;    /* the message is no longer there */
-	bool ended;   /* read to its end */
+	bool gone;  /* the message is no longer there */
+	bool ended; /* read to its end */
 	size_t want, got;
 	uint8_t bytes[READ_PIECE];
 };
@@ -270,16 +272,16 @@ struct read_task {
 static enum db_code read_open(struct read_task *t, struct db *db)
 {
 	struct blob_store *blobs = t->task.front->sp->store->blobs;
-	enum db_code code =
-	    mailbox_message(db, t->arena, &t->task.view->snapshot, t->number, &t->message);
+	enum db_code code = mailbox_message(
+	    db, t->arena, &t->task.view->snapshot, t->number, &t->message);
 
 	if (code == DB_OK)
 		t->gone = true;
 	if (code != DB_ROW)
 		return code;
 	return mailbox_source_open(blobs, &t->message, 0, &t->source, &t->task.op.err) == BLOB_OK
-	    ? DB_OK
-	    : DB_IO;
+		   ? DB_OK
+		   : DB_IO;
 }
 
 static enum db_code read_run(struct reader_op *op, struct db *db)
@@ -291,7 +293,8 @@ static enum db_code read_run(struct reader_op *op, struct db *db)
 	while (code == DB_OK && !t->gone && !t->ended && t->got < t->want) {
 		size_t n;
 
-		if (mailbox_source_read(t->source, t->bytes + t->got, t->want - t->got, &n) != BLOB_OK) {
+		if (mailbox_source_read(t->source, t->bytes + t->got, t->want - t->got, &n) !=
+		    BLOB_OK) {
 			err_set(&op->err, "message %lld is damaged", (long long)t->message.email);
 			code = DB_CORRUPT;
 		} else {
@@ -321,7 +324,8 @@ static void read_go_on(struct read_task *t)
 	}
 	if (t->task.request->send_credit == 0)
 		return;
-	t->want = t->task.request->send_credit < READ_PIECE ? t->task.request->send_credit : READ_PIECE;
+	t->want = t->task.request->send_credit < READ_PIECE ? t->task.request->send_credit
+							    : READ_PIECE;
 	task_submit(&t->task);
 }
 
@@ -427,7 +431,7 @@ void store_mailbox_expunge(struct store_front *f, struct ipc_request *r, struct 
 	x->expunge.op.done = expunge_done;
 	ranges_init(&numbers);
 	good = fs_ranges_get(m.numbers, &numbers) &&
-	    mailbox_expunge_add(&x->expunge, &v->snapshot, &numbers);
+	       mailbox_expunge_add(&x->expunge, &v->snapshot, &numbers);
 	ranges_fini(&numbers);
 	if (good)
 		store_write(f->sp->store, &x->expunge.op);

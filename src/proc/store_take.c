@@ -7,8 +7,8 @@
 #include "proc/store_front.h"
 #include "store/deliver.h"
 
-#define UPLOADS_MAX        10000
-#define DELIVER_BYTES_MAX  (4 * LIMIT_GATHER_BUDGET) /* of one front, on their way into the lane */
+#define UPLOADS_MAX       10000
+#define DELIVER_BYTES_MAX (4 * LIMIT_GATHER_BUDGET) /* of one front, on their way into the lane */
 
 /* ---- uploads ---- */
 struct store_upload {
@@ -83,8 +83,9 @@ static enum db_code upload_sync(struct reader_op *op, struct db *db)
 {
 	struct store_upload *u = LIST_ENTRY(op, struct store_upload, op);
 
-	return blob_upload_finish(blobs_of(u->front), u->blob, &u->pos, &op->err) == BLOB_OK ? DB_OK
-											     : DB_IO;
+	return blob_upload_finish(blobs_of(u->front), u->blob, &u->pos, &op->err) == BLOB_OK
+		   ? DB_OK
+		   : DB_IO;
 }
 
 static void upload_chunk(struct ipc_request *r, struct str bytes, bool last)
@@ -126,14 +127,14 @@ static bool may_upload(const struct store_front *f)
 	size_t n = 0;
 
 	LIST_FOREACH(&f->uploads, it)
-		n++;
+	n++;
 	return n < UPLOADS_MAX && !f->sp->draining && store_is_accepting(f->sp->store);
 }
 
 void store_take_upload(struct store_front *f, struct ipc_request *r, struct str payload)
 {
-	struct fs_upload_reply no = {
-	    .verdict = FS_TEMPORARY, .text = STR("There is no room for the message now, try again later")};
+	struct fs_upload_reply no = {.verdict = FS_TEMPORARY,
+	    .text = STR("There is no room for the message now, try again later")};
 	struct store_upload *u = mem_new(struct store_upload);
 	struct err e;
 
@@ -156,7 +157,8 @@ void store_take_upload(struct store_front *f, struct ipc_request *r, struct str 
 /* A finished upload of this link, taken out of its list. */
 static struct store_upload *upload_find(struct store_front *f, uint64_t id)
 {
-	LIST_FOREACH(&f->uploads, it) {
+	LIST_FOREACH(&f->uploads, it)
+	{
 		struct store_upload *u = LIST_ENTRY(it, struct store_upload, link);
 
 		if (u->id == id && u->finished)
@@ -177,7 +179,8 @@ void store_take_upload_drop(struct store_front *f, struct str payload)
 
 void store_take_link_down(struct store_front *f)
 {
-	LIST_FOREACH(&f->uploads, it) {
+	LIST_FOREACH(&f->uploads, it)
+	{
 		struct store_upload *u = LIST_ENTRY(it, struct store_upload, link);
 
 		if (u->finished)
@@ -223,7 +226,8 @@ static void log_delivery(const struct delivery *v, const struct fs_status *statu
 {
 	const struct deliver *d = v->deliver;
 
-	log_open(status->code < 300 ? LOG_INFO : LOG_WARN, status->code < 300 ? "stored" : "not-stored");
+	log_open(
+	    status->code < 300 ? LOG_INFO : LOG_WARN, status->code < 300 ? "stored" : "not-stored");
 	log_id("id", d->message_id);
 	log_str("from", d->reverse_path);
 	log_num("recipients", (int64_t)d->n);
@@ -251,8 +255,8 @@ static void delivery_free(struct delivery *v)
 static void put_results(const struct deliver *d, struct buf *b)
 {
 	for (size_t i = 0; d->each && i < d->n; i++) {
-		struct fs_status s =
-		    status_of(d->results[i].accepted ? NULL : &d->results[i].refusal);
+		struct fs_status s = status_of(
+		    d->results[i].accepted ? NULL : &d->results[i].refusal);
 
 		fs_status_put(b, &s);
 	}
@@ -270,7 +274,8 @@ static void delivery_done(struct lane_op *op)
 		reply = (struct fs_deliver_reply){.status = status_of(deliver_trouble(op->result))};
 	} else {
 		put_results(d, &results);
-		reply = (struct fs_deliver_reply){.status = status_of(d->accepted ? NULL : &d->refusal),
+		reply = (struct fs_deliver_reply){
+		    .status = status_of(d->accepted ? NULL : &d->refusal),
 		    .per_recipient = buf_view(&results)};
 	}
 	log_delivery(v, &reply.status);
@@ -302,7 +307,8 @@ static bool copy_recipients(struct deliver *d, const struct fs_deliver *m)
 	return cur_done(&c);
 }
 
-static void copy_envelope(struct deliver *d, const struct fs_deliver *m, const struct store_conn *conn)
+static void copy_envelope(
+    struct deliver *d, const struct fs_deliver *m, const struct store_conn *conn)
 {
 	struct buf peer;
 

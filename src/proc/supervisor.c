@@ -28,14 +28,14 @@
 #include "proc/spawn.h"
 #include "store/datadir.h"
 
-#define FRONTS_MAX     32
-#define LISTENERS_MAX  64
-#define DRAIN_MS       30000 /* what is in flight may take this long */
-#define STABLE_MS      5000  /* a child that lived this long is started again at once */
-#define RETRY_MS       1000
-#define TICKET_KEY_MS  (12 * HOUR_MS)
-#define ADMIN_SOCKET   DATADIR_RUN "/admin.sock"
-#define LOCAL_SOCKET   DATADIR_RUN "/sendmail.sock"
+#define FRONTS_MAX    32
+#define LISTENERS_MAX 64
+#define DRAIN_MS      30000 /* what is in flight may take this long */
+#define STABLE_MS     5000  /* a child that lived this long is started again at once */
+#define RETRY_MS      1000
+#define TICKET_KEY_MS (12 * HOUR_MS)
+#define ADMIN_SOCKET  DATADIR_RUN "/admin.sock"
+#define LOCAL_SOCKET  DATADIR_RUN "/sendmail.sock"
 
 struct listener {
 	int fd;
@@ -54,9 +54,9 @@ struct supervisor {
 	struct listener listeners[LISTENERS_MAX];
 	size_t listener_count;
 	uint16_t next_node;
-	bool up;       /* the first start was completed */
+	bool up; /* the first start was completed */
 	bool stopping;
-	int status;    /* exit code */
+	int status; /* exit code */
 	uv_signal_t on_term, on_int, on_hup;
 	uv_timer_t retry, deadline, rotate;
 	bool retrying;
@@ -91,8 +91,8 @@ static int load(struct supervisor *sv, struct err *e)
 		return -1;
 	if (read_pem(sv, c, c->tls_certificate, CONFIG_FILE_PUBLIC, &certificate, e) ||
 	    read_pem(sv, c, c->tls_key, CONFIG_FILE_SECRET, &key, e) ||
-	    !(trial = tls_server_new(buf_view(&certificate), buf_view(&key),
-		  buf_view(&sv->tickets), e))) {
+	    !(trial = tls_server_new(
+		  buf_view(&certificate), buf_view(&key), buf_view(&sv->tickets), e))) {
 		config_unref(&c);
 		buf_fini(&certificate);
 		buf_wipe(&key);
@@ -154,8 +154,8 @@ static int add_listener(struct supervisor *sv, int fd, uint8_t kind, enum sc_rol
 	return 0;
 }
 
-static int bind_tcp(struct supervisor *sv, int64_t port, enum fs_listener kind, enum sc_role role,
-    struct err *e)
+static int bind_tcp(
+    struct supervisor *sv, int64_t port, enum fs_listener kind, enum sc_role role, struct err *e)
 {
 	const struct config_snapshot *c = sv->config;
 
@@ -237,7 +237,8 @@ static void tell_processes(struct supervisor *sv)
 
 		if (!s->running)
 			continue;
-		p = (struct sc_process){s->role, s->node, (uint32_t)s->process.pid, s->restarts, s->started};
+		p = (struct sc_process){
+		    s->role, s->node, (uint32_t)s->process.pid, s->restarts, s->started};
 		sc_process_put(&b, &p);
 	}
 	spawn_tell(&sv->store, SC_PROCESSES, buf_view(&b), -1);
@@ -382,7 +383,8 @@ static void on_child_exit(struct spawn *s, int64_t status, int signal)
 	log_close();
 	s->restarts++;
 	if (!expected && !sv->up)
-		fatal(sv, EX_SOFTWARE, "a process ended before the server was up; see the lines above");
+		fatal(sv, EX_SOFTWARE,
+		    "a process ended before the server was up; see the lines above");
 	if (!expected && clock_mono() - s->started_mono < STABLE_MS) {
 		sv->retrying = true;
 		uv_timer_start(&sv->retry, on_retry, RETRY_MS, 0);
@@ -485,15 +487,31 @@ static void on_stop_signal(uv_signal_t *handle, int signum)
 	advance(sv);
 }
 
+/* A change that running listeners and processes cannot follow. */
+static bool needs_restart(const struct config_snapshot *a, const struct config_snapshot *b)
+{
+	return memcmp(&a->ports, &b->ports, sizeof a->ports) || a->port_offset != b->port_offset ||
+	       a->listen.n != b->listen.n ||
+	       memcmp(a->listen.v, b->listen.v, a->listen.n * sizeof *a->listen.v) ||
+	       a->mx_processes != b->mx_processes || a->user_processes != b->user_processes ||
+	       !str_eq(a->user_store, b->user_store) || !str_eq(a->user_net, b->user_net);
+}
+
 static void on_reload_signal(uv_signal_t *handle, int signum)
 {
 	struct supervisor *sv = handle->data;
+	struct config_snapshot *old = config_ref(sv->config);
 	struct err e;
 
 	if (load(sv, &e)) {
 		log_note(LOG_ERROR, "reload-refused", e.text);
+		config_unref(&old);
 		return;
 	}
+	if (needs_restart(old, sv->config))
+		log_note(LOG_WARN, "restart-needed",
+		    "addresses, ports, users and numbers of processes change at the next start");
+	config_unref(&old);
 	tell_all_config(sv);
 	log_open(LOG_INFO, "reloaded");
 	log_num("number", (int64_t)sv->config->number);
@@ -537,8 +555,8 @@ static int check_owner(struct supervisor *sv, struct err *e)
 		    "/usr/sbin/nologin %s",
 		    user, user);
 	if (stat(".", &st) == 0 && st.st_uid != pw->pw_uid)
-		return err_set(e, "%s does not belong to the user %s; cure: chown -R %s %s", sv->dir,
-		    user, user, sv->dir);
+		return err_set(e, "%s does not belong to the user %s; cure: chown -R %s %s",
+		    sv->dir, user, user, sv->dir);
 	return 0;
 }
 
@@ -572,32 +590,55 @@ static int run(struct supervisor *sv)
 	uv_run(sv->loop, UV_RUN_DEFAULT);
 	unlink(ADMIN_SOCKET);
 	unlink(LOCAL_SOCKET);
-	log_note(LOG_INFO, "stopped", "everything in flight was finished");
+	log_open(LOG_INFO, "stopped");
+	log_num("status", sv->status);
+	log_close();
 	return sv->status;
+}
+
+static void release(struct supervisor *sv)
+{
+	for (size_t i = 0; i < sv->listener_count; i++)
+		close(sv->listeners[i].fd);
+	config_unref(&sv->config);
+	buf_fini(&sv->certificate);
+	buf_wipe(&sv->key);
+	buf_wipe(&sv->tickets);
+	free(sv->dir);
+}
+
+/* The data directory becomes the working directory, here and in all children. */
+static int enter(struct supervisor *sv, const char *dir, struct err *e)
+{
+	sv->dir = realpath(dir, NULL);
+	if (sv->dir && chdir(sv->dir) == 0)
+		return 0;
+	return err_sys(e, errno,
+	    "cannot use the data directory %s (make one with: godwit init --data %s)", dir, dir);
 }
 
 int supervisor_main(const char *dir)
 {
 	struct supervisor sv = {.loop = uv_default_loop()};
 	struct err e;
+	int code;
 
 	log_setup("supervisor", LOG_INFO);
-	sv.dir = realpath(dir, NULL);
-	if (!sv.dir || chdir(sv.dir)) {
-		err_sys(&e, errno, "cannot use the data directory %s (make one with: godwit init --data %s)",
-		    dir, dir);
-		free(sv.dir);
-		return fail(&e, EX_NOINPUT);
-	}
 	buf_init(&sv.certificate, 128 * KIB);
 	buf_init(&sv.key, 128 * KIB);
 	buf_init(&sv.tickets, TLS_TICKET_KEY * TLS_TICKET_KEYS);
 	tls_warm_up();
 	tls_tickets_rotate(&sv.tickets);
-	if (load(&sv, &e))
-		return fail(&e, EX_CONFIG);
-	if (check_owner(&sv, &e))
-		return fail(&e, EX_NOUSER);
-	plan_fronts(&sv);
-	return run(&sv);
+	if (enter(&sv, dir, &e)) {
+		code = fail(&e, EX_NOINPUT);
+	} else if (load(&sv, &e)) {
+		code = fail(&e, EX_CONFIG);
+	} else if (check_owner(&sv, &e)) {
+		code = fail(&e, EX_NOUSER);
+	} else {
+		plan_fronts(&sv);
+		code = run(&sv);
+	}
+	release(&sv);
+	return code;
 }

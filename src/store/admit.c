@@ -61,6 +61,11 @@ static void entry_free(struct hash_node *node, void *ctx)
 	mem_free(HASH_ENTRY(node, struct entry, node));
 }
 
+void admit_configure(struct admit *a, const struct admit_config *cfg)
+{
+	a->cfg = *cfg;
+}
+
 void admit_free(struct admit **a)
 {
 	if (!*a)
@@ -170,7 +175,7 @@ static enum admit_verdict judge(struct admit *a, const struct ip *ip, struct ent
 {
 	if (reached(a->cfg.total, a->counts.open))
 		return ADMIT_TOTAL;
-	if (admit_is_trusted(a, ip))
+	if (admit_is_exempt(a, ip))
 		return ADMIT_OK;
 	if (address->banned_until > now)
 		return ADMIT_BANNED;
@@ -206,7 +211,7 @@ void admit_close(struct admit *a, const struct ip *ip)
 	a->counts.open--;
 }
 
-bool admit_is_trusted(const struct admit *a, const struct ip *ip)
+bool admit_is_exempt(const struct admit *a, const struct ip *ip)
 {
 	if (ip_is_loopback(ip))
 		return true;
@@ -221,7 +226,7 @@ bool admit_auth_failed(struct admit *a, const struct ip *ip, int64_t now)
 {
 	struct entry *e;
 
-	if (admit_is_trusted(a, ip) || a->cfg.auth_failures <= 0)
+	if (admit_is_exempt(a, ip) || a->cfg.auth_failures <= 0)
 		return false;
 	e = entry_get(a, ip, SCOPE_ADDRESS);
 	entry_touch(a, e);
@@ -248,7 +253,7 @@ bool admit_is_banned(const struct admit *a, const struct ip *ip, int64_t now)
 {
 	const struct entry *e = entry_find(a, ip, SCOPE_ADDRESS);
 
-	return e && e->banned_until > now && !admit_is_trusted(a, ip);
+	return e && e->banned_until > now && !admit_is_exempt(a, ip);
 }
 
 static void put_ban(const struct admit *a, struct buf *b, const struct ip *ip, int64_t now)

@@ -48,6 +48,9 @@ struct admit *admit_new(const struct admit_config *cfg);
 /* Takes NULL, sets NULL. */
 void admit_free(struct admit **a);
 
+/* Other limits from now on; what is counted stays. The networks as with admit_new(). */
+void admit_configure(struct admit *a, const struct admit_config *cfg);
+
 /*
  * A connection from ip at `now` (milliseconds of any steady clock). ADMIT_OK counts it as open until
  * admit_close() with the same ip; any other verdict counts nothing as open.
@@ -55,8 +58,8 @@ void admit_free(struct admit **a);
 enum admit_verdict admit_open(struct admit *a, const struct ip *ip, int64_t now);
 void admit_close(struct admit *a, const struct ip *ip);
 
-/* The address is loopback or in a trusted network: it may relay without a password. */
-bool admit_is_trusted(const struct admit *a, const struct ip *ip);
+/* The address is loopback or in a trusted network: no limit but the total holds for it. */
+bool admit_is_exempt(const struct admit *a, const struct ip *ip);
 
 /* A failed login from ip; true when this one begins a ban. A good login forgets the failures. */
 bool admit_auth_failed(struct admit *a, const struct ip *ip, int64_t now);
