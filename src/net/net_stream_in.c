@@ -196,13 +196,13 @@ void stream_discard(struct net_stream *s)
 }
 
 /* ---- all together ---- */
-/* Everything was offered: the end is told, or reading goes on. */
+/* Everything was offered: the end is told, or reading goes on. The end is never met while any is kept. */
 static void settle(struct net_stream *s)
 {
 	if (!stream_is_open(s))
 		return;
 	set_reading(s, !is_blocked(s) && !s->ended);
-	if (!s->ended || is_blocked(s) || s->told_eof || !stream_is_open(s))
+	if (!s->ended || s->told_eof || !stream_is_open(s))
 		return;
 	s->told_eof = true;
 	s->handler->eof(s->user);

@@ -56,18 +56,19 @@ static void test_defaults(void **state)
 
 static void test_values(void **state)
 {
-	struct config_snapshot *c = parse("hostname = \"MAIL.Example.ORG\"\n"
-					  "listen = [\"127.0.0.1\", \"::1\"];\n"
-					  "ports = { smtp = 2525; lmtp = 24; };\n"
-					  "port_offset = 0x10;\n"
-					  "plaintext_auth = \"never\";\n"
-					  "trusted_networks = (\"127.0.0.0/8\", \"2001:db8::/32\");\n"
-					  "message_size_limit = 1048576;\n"
-					  "min_free = \"3g\";\n"
-					  "undelete = \"0\";\n"
-					  "subaddress_separator = \"\";\n"
-					  "limits : { ban_time = \"1500ms\"; };\n"
-					  "bare_newline = \"normalize\"; log_level = \"debug\";\n");
+	struct config_snapshot *c = parse(
+	    "hostname = \"MAIL.Example.ORG\"\n"
+	    "listen = [\"127.0.0.1\", \"::1\"];\n"
+	    "ports = { smtp = 2525; lmtp = 24; };\n"
+	    "port_offset = 0x10;\n"
+	    "plaintext_auth = \"never\";\n"
+	    "trusted_networks = (\"127.0.0.0/8\", \"2001:db8::/32\");\n"
+	    "message_size_limit = 1048576;\n"
+	    "min_free = \"3g\";\n"
+	    "undelete = \"0\";\n"
+	    "subaddress_separator = \"\";\n"
+	    "limits : { ban_time = \"1500ms\"; };\n"
+	    "bare_newline = \"normalize\"; log_level = \"debug\";\n");
 
 	assert_string_equal(c->hostname.p, "mail.example.org");
 	assert_int_equal(c->listen.n, 2);
@@ -123,6 +124,9 @@ static const struct {
     {"message_size_limit = \"99999999999999999999G\";",
 	"f:1: message_size_limit must be a size from 64K to 2047M in quotes, like \"50M\", and not "
 	"\"99999999999999999999G\"; the default is \"50M\""},
+    {"min_free = \"9999999999999999T\";",
+	"f:1: min_free must be a size from 0 to 1T in quotes, like \"50M\", and not "
+	"\"9999999999999999T\"; the default is \"100M\""},
     {"message_size_limit = 5000000000;",
 	"f:1: the number 5000000000 is too large; write sizes like \"5G\""},
     {"undelete = 5;",
@@ -252,6 +256,9 @@ static void test_wire(void **state)
 	config_unref(&d);
 	for (size_t n = 0; n < bytes.n; n++)
 		assert_int_equal(config_decode(str_of(bytes.p, n), &d), -1);
+	bytes.p[1]++; /* of a program with other options */
+	assert_int_equal(config_decode(buf_view(&bytes), &d), -1);
+	bytes.p[1]--;
 	buf_byte(&bytes, 0);
 	assert_int_equal(config_decode(buf_view(&bytes), &d), -1);
 	assert_null(d);
@@ -478,8 +485,7 @@ static void test_check(void **state)
 	assert_int_equal(report.n, 0);
 	chmod(in_dir(&path, "tls/key.pem"), 0640);
 	assert_int_equal(config_check(dir, &report, &e), 0);
-	assert_string_equal(
-	    buf_cstr(&report), "hostname = \"mail.x.org\";\nport_offset = 5;\n");
+	assert_string_equal(buf_cstr(&report), "hostname = \"mail.x.org\";\nport_offset = 5;\n");
 	buf_fini(&path);
 	buf_fini(&report);
 }

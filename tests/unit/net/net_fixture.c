@@ -178,6 +178,26 @@ int net_half(struct net *n, struct end *e)
 	return fds[1];
 }
 
+int net_tcp_half(struct net *n, struct end *e)
+{
+	struct sockaddr_storage sys;
+	struct net_addr addr;
+	struct ip loopback;
+	struct err err;
+	int listener, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len;
+
+	assert_true(ip_parse(STR("127.0.0.1"), &loopback));
+	listener = net_listen_tcp(&loopback, 0, &err);
+	assert_true(listener >= 0);
+	addr = net_addr_ip(&loopback, net_listen_port(listener));
+	len = net_addr_to_sys(&addr, &sys);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&sys, len), 0);
+	open_end(n, e, accept(listener, NULL, NULL));
+	close(listener);
+	return fd;
+}
+
 void net_until(struct net *n, bool (*done)(struct net *n))
 {
 	while (!done(n))

@@ -49,6 +49,9 @@ void net_tcp_pair(struct net *n);
 /* One end on a socket pair; the other descriptor, non-blocking. */
 int net_half(struct net *n, struct end *e);
 
+/* The same over loopback; the other descriptor blocks. */
+int net_tcp_half(struct net *n, struct end *e);
+
 /* Runs the loop until done() is true. */
 void net_until(struct net *n, bool (*done)(struct net *n));
 bool both_closed(struct net *n);

@@ -1,7 +1,8 @@
 /*
- * The driver with an engine made for it: lines in, lines out. "echo X" answers at once, "later X" by an
+ * The driver with an engine made for it: lines in, lines out. "echo X" answers at once, "late X" by an
  * effect that is done at once, "wait X" by one that the test finishes, "many N" with N octets that come
- * piece by piece from an effect, "tls" starts TLS, "quit" says bye and wants to close.
+ * piece by piece from an effect, "hops X" after three effects without output, "tls" starts TLS, "quit"
+ * says bye and wants to close.
  */
 #include "net_fixture.h"
 
@@ -13,6 +14,7 @@ enum effect {
 	LATER,
 	WAIT,
 	MANY,
+	HOPS,
 	TLS,
 };
 
@@ -72,6 +74,9 @@ static void command(struct session *s)
 		   str_to_u64(str_from(buf_view(&s->line), 5), GOT_MAX, &many)) {
 		effect(s, MANY);
 		s->many = (size_t)many;
+	} else if (starts(s, "hops ")) {
+		effect(s, HOPS);
+		s->many = 3;
 	} else if (starts(s, "tls")) {
 		answer(s, "go");
 		effect(s, TLS);
@@ -183,6 +188,10 @@ static void effects(void *ctx)
 		net_drive_pump(s->d); /* from inside: only asks for another round */
 	} else if (s->effect == MANY) {
 		many(s);
+	} else if (s->effect == HOPS) {
+		if (--s->many == 0)
+			done(s);
+		net_drive_pump(s->d);
 	} else if (s->effect == TLS) {
 		s->effect = WAIT;
 		net_drive_start_tls(s->d, s->tls);
@@ -313,6 +322,16 @@ static void test_effects_at_once(void **state)
 	say(w, "late 1\necho 2\nlate 3\nlate 4\nquit\necho never\n");
 	until_closed(w);
 	assert_got(&w->n.a, "1\n2\n3\n4\nbye\n");
+}
+
+/* Effects that follow each other without any octet in between. */
+static void test_chain_of_effects(void **state)
+{
+	struct world *w = *state;
+
+	say(w, "hops 1\nquit\n");
+	until_closed(w);
+	assert_got(&w->n.a, "1\nbye\n");
 }
 
 /* A pending effect stops feeding, but what was fed is kept, and goes on after it. */
@@ -487,6 +506,27 @@ static void test_starttls(void **state)
 	secrets_fini(&x);
 }
 
+/* What the engine says during a handshake waits for its end; here it fails, and nothing is said. */
+static void test_output_during_handshake(void **state)
+{
+	struct world *w = *state;
+	struct secrets x;
+
+	secrets_init(&x);
+	w->s.tls = &x.server_start;
+	say(w, "tls\n");
+	until_got(w, 3);
+	answer(&w->s, "shutting down");
+	net_drive_pump(w->s.d);
+	some_turns(w);
+	assert_got(&w->n.a, "go\n");
+	net_stream_close(w->n.a.s);
+	while (!w->s.closed)
+		uv_run(&w->n.loop, UV_RUN_ONCE);
+	assert_int_equal(w->s.why, NET_END_TLS);
+	secrets_fini(&x);
+}
+
 static void test_starttls_fails(void **state)
 {
 	struct world *w = *state;
@@ -520,6 +560,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_starttls, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_starttls_fails, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_output_during_handshake, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_chain_of_effects, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("net/drive", tests, NULL, NULL);
