@@ -21,7 +21,7 @@ void base64_encode(struct buf *out, struct str in)
 	}
 }
 
-static int value(uint8_t c)
+int base64_value(uint8_t c)
 {
 	if (ascii_is_upper(c))
 		return c - 'A';
@@ -41,7 +41,7 @@ static bool decode_group(struct buf *out, const uint8_t *p, bool last)
 	if (pads && !last)
 		return false;
 	for (int i = 0; i < 4; i++) {
-		int d = i < 4 - pads ? value(p[i]) : 0;
+		int d = i < 4 - pads ? base64_value(p[i]) : 0;
 
 		if (d < 0)
 			return false;

@@ -12,4 +12,7 @@ void base64_encode(struct buf *out, struct str in);
  */
 bool base64_decode(struct buf *out, struct str in);
 
+/* Value of one character of the alphabet, -1 if it is none. */
+int base64_value(uint8_t c);
+
 #endif

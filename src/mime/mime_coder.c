@@ -5,12 +5,11 @@
 #include "mime/mime_content.h"
 
 #include "base/ascii.h"
+#include "base/base64.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
 #define LINE_CHARS 76
-
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 enum {
 	QP_TEXT,
@@ -28,17 +27,6 @@ void mime_decoder_init(struct mime_decoder *d, enum mime_encoding e)
 void mime_decoder_fini(struct mime_decoder *d)
 {
 	buf_fini(&d->blanks);
-}
-
-static int base64_value(uint8_t c)
-{
-	if (ascii_is_upper(c))
-		return c - 'A';
-	if (ascii_is_lower(c))
-		return c - 'a' + 26;
-	if (ascii_is_digit(c))
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
 static void base64_byte(struct mime_decoder *d, uint8_t c, struct buf *out)
@@ -174,12 +162,8 @@ void mime_encoder_init(struct mime_encoder *e, enum mime_encoding encoding)
 /* The held octets, padded to a group; none are left. */
 static void put_group(struct mime_encoder *e, struct buf *out)
 {
-	uint32_t v = (uint32_t)e->held[0] << 16 | (uint32_t)e->held[1] << 8 | e->held[2];
-
-	for (int i = 0; i < 4; i++)
-		buf_byte(out, i <= e->n ? (uint8_t)alphabet[v >> (18 - 6 * i) & 63] : '=');
+	base64_encode(out, str_of(e->held, e->n));
 	e->n = 0;
-	memset(e->held, 0, sizeof e->held);
 	e->column = (uint8_t)(e->column + 4);
 	if (e->column == LINE_CHARS) {
 		buf_lit(out, "\r\n");
