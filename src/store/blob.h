@@ -76,6 +76,7 @@ struct blob_ops {
 	enum blob_code (*append)(
 	    struct blob_store *, struct blob_in *const *in, size_t n, struct err *);
 	enum blob_code (*attach)(struct blob_store *, struct blob_upload *, struct err *);
+	void (*detach)(struct blob_store *, struct blob_upload *);
 	bool (*is_dirty)(const struct blob_store *);
 	enum blob_code (*sync)(struct blob_store *, struct err *);
 	void (*points)(const struct blob_store *, blob_point_fn *, void *ctx);
@@ -121,6 +122,12 @@ static inline enum blob_code blob_append(
 static inline enum blob_code blob_attach(struct blob_store *b, struct blob_upload *u, struct err *e)
 {
 	return b->ops->attach(b, u, e);
+}
+
+/* Takes it out of the batch again, after the sync: what it was for did not happen. */
+static inline void blob_detach(struct blob_store *b, struct blob_upload *u)
+{
+	b->ops->detach(b, u);
 }
 
 /* Something was appended or attached and needs blob_sync before the commit. */

@@ -354,6 +354,7 @@ static enum lane_exec deliver_exec(struct lane_op *op, struct db *db, int64_t no
 	p.length = d->upload ? d->upload_pos.length : (int64_t)d->data.n;
 	buf_init(&p.prefix, LIMIT_PREFIX);
 	result = take(&p);
+	op->spare_upload = p.refs == 0;
 	buf_fini(&p.prefix);
 	return p.code == DB_OK ? result : LANE_BROKEN;
 }

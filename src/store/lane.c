@@ -176,7 +176,10 @@ static bool exec_op(struct lane *l, struct lane_op *op, int64_t now)
 		return false;
 	}
 	op->result = LANE_DONE;
+	op->spare_upload = false;
 	verdict = op->exec(op, db, now);
+	if (verdict != LANE_KEEP)
+		op->spare_upload = true;
 	if (verdict == LANE_BROKEN || !db_in_transaction(db))
 		return fail_op(l, op);
 	if ((verdict == LANE_KEEP ? db_release(db) : db_rollback_to(db)) == DB_OK)
@@ -213,11 +216,21 @@ static void put_point(void *ctx, const struct blob_point *point)
 		    put->lane->config.db, point, put->lane->stats.sequence + 1);
 }
 
-static enum outcome commit(struct lane *l)
+/* Files of their own that nothing refers to must not be committed: nobody would ever remove them. */
+static void detach_spare(struct lane *l, struct list *batch)
 {
-	bool dirty = blob_is_dirty(l->config.blobs);
-	struct put put = {l, DB_OK};
+	LIST_FOREACH(batch, it)
+	if (op_of(it)->upload && op_of(it)->spare_upload)
+		blob_detach(l->config.blobs, op_of(it)->upload);
+}
 
+static enum outcome commit(struct lane *l, struct list *batch)
+{
+	struct put put = {l, DB_OK};
+	bool dirty;
+
+	detach_spare(l, batch);
+	dirty = blob_is_dirty(l->config.blobs);
 	blob_points(l->config.blobs, put_point, &put);
 	if (put.code != DB_OK) {
 		note_db(l);
@@ -257,7 +270,7 @@ static enum outcome attempt(struct lane *l, struct list *batch, int64_t now)
 		synced = finish_sync(l);
 	if (synced != BLOB_OK)
 		return close_lane(l, "the sync failed");
-	return good ? commit(l) : take_back(l);
+	return good ? commit(l, batch) : take_back(l);
 }
 
 /* ---- batches ---- */

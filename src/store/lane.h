@@ -44,6 +44,7 @@ struct lane_op {
 	size_t nblobs;
 	struct blob_upload *upload; /* finished, or NULL; still the owner's to free in done */
 	bool frees;                 /* makes room: may use the reserve when the disk is full */
+	bool spare_upload;          /* exec may set it: the upload is not needed after all */
 
 	enum lane_result result;
 	struct err err; /* set unless LANE_DONE */

@@ -357,6 +357,7 @@ static void free_store(struct blob_store *b)
 const struct blob_ops pack_ops = {
     .append = append,
     .attach = pack_attach,
+    .detach = pack_detach,
     .is_dirty = is_dirty,
     .sync = sync_all,
     .points = points,

@@ -105,6 +105,7 @@ enum blob_code pack_upload_begin(
 enum blob_code pack_upload_write(struct blob_upload *, struct str, struct err *);
 enum blob_code pack_upload_finish(struct blob_upload *, struct blob_pos *, struct err *);
 enum blob_code pack_attach(struct blob_store *, struct blob_upload *, struct err *);
+void pack_detach(struct blob_store *, struct blob_upload *);
 void pack_upload_free(struct blob_upload *);
 
 /* pack.c: the functions of the interface */

@@ -130,6 +130,11 @@ enum blob_code pack_attach(struct blob_store *b, struct blob_upload *u, struct e
 	return BLOB_OK;
 }
 
+void pack_detach(struct blob_store *b, struct blob_upload *u)
+{
+	list_remove(&u->link);
+}
+
 /* The name goes unless the blob is committed, or may be. */
 static void remove_name(struct blob_upload *u)
 {

@@ -517,6 +517,29 @@ static void test_order_of_syncs(void **state)
 	assert_string_equal(fault.order, "owsldWS");
 }
 
+/* A large message that nobody takes leaves no file behind. */
+static void test_spare_uploads_go(void **state)
+{
+	static const enum behaviour behaviours[] = {PLAIN, UNDOING, BREAKING, PLAIN};
+	struct test_op *t[4];
+	struct blob_counts counts;
+	struct list batch;
+
+	list_init(&batch);
+	for (int i = 0; i < 4; i++) {
+		t[i] = add_op(&batch, behaviours[i], 100);
+		t[i]->op.nblobs = 0;
+		t[i]->op.upload = new_upload(t[i]->id, &t[i]->in.pos);
+	}
+	run(&batch);
+	for (int i = 0; i < 4; i++)
+		blob_upload_free(blobs, &t[i]->op.upload);
+	verify();
+	blob_counts(blobs, &counts);
+	assert_int_equal(counts.packs, 3); /* the active one and two of their own */
+	assert_int_equal(counts.missing, 0);
+}
+
 /* The commit seemed to fail but may have happened: the blob's file must outlive the answer. */
 static void test_upload_of_a_failed_commit_stays(void **state)
 {
@@ -664,6 +687,7 @@ int main(void)
 	    T(test_full_disk_while_appending),
 	    T(test_uploads),
 	    T(test_order_of_syncs),
+	    T(test_spare_uploads_go),
 	    T(test_upload_of_a_failed_commit_stays),
 	    T(test_checkpoints),
 	    T(test_every_call_failing),
