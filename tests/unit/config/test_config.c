@@ -124,9 +124,9 @@ static const struct {
     {"message_size_limit = \"99999999999999999999G\";",
 	"f:1: message_size_limit must be a size from 64K to 2047M in quotes, like \"50M\", and not "
 	"\"99999999999999999999G\"; the default is \"50M\""},
-    {"min_free = \"9999999999999999T\";",
+    {"min_free = \"16777216T\";",
 	"f:1: min_free must be a size from 0 to 1T in quotes, like \"50M\", and not "
-	"\"9999999999999999T\"; the default is \"100M\""},
+	"\"16777216T\"; the default is \"100M\""},
     {"message_size_limit = 5000000000;",
 	"f:1: the number 5000000000 is too large; write sizes like \"5G\""},
     {"undelete = 5;",
