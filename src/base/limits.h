@@ -91,6 +91,12 @@
 #define LIMIT_READER_MS      50         /* a read transaction should end within this */
 #define LIMIT_RESERVE        (64 * MIB) /* given back when the disk is full */
 
+/* command line */
+#define LIMIT_CLI_MESSAGE     (128 * MIB)   /* a message that is built or shown whole */
+#define LIMIT_CLI_TEXT        (32 * MIB)    /* text of a new message */
+#define LIMIT_CLI_ATTACHMENTS ((size_t)100) /* files of a new message */
+#define LIMIT_CLI_OUT         (512 * MIB)   /* output kept before it is written */
+
 /* administration */
 #define LIMIT_ADDRESS   ((size_t)320) /* local part, "@", domain, in UTF-8 octets */
 #define LIMIT_LOG_VALUE ((size_t)256)

@@ -48,11 +48,12 @@ void cli_dial_connected(struct cli_dial *d)
 
 static void explain_tls(struct cli_dial *d, const struct net_tls_info *info)
 {
+	struct str why = str_of_c(info->why);
+	bool distrust = str_find_str(why, STR("certificate")) < why.n;
+
 	d->failed = EX_UNAVAILABLE;
 	err_set(&d->why, "TLS with %s failed: %s%s", (const char *)d->server->name.p, info->why,
-	    d->server->insecure ? ""
-				: " (a certificate nobody has signed is trusted with --ca FILE, "
-				  "any at all with --insecure)");
+	    distrust ? " (trust it with --ca FILE, or any with --insecure)" : "");
 }
 
 bool cli_dial_secured(struct cli_dial *d, const struct net_tls_info *info)

@@ -13,6 +13,7 @@
 
 struct mail_list {
 	uint64_t limit;
+	bool has_top; /* else only sizes can be shown */
 	bool counted; /* STAT was answered */
 	bool stat_asked, quit_asked;
 	uint64_t count, next; /* next: the message to ask about */
@@ -27,12 +28,10 @@ struct mail_list {
 /* Asks LIST and TOP of one message; false when there is no room for more requests. */
 static bool ask_next(struct mail_list *l, struct cli_pop3 *p)
 {
-	const struct pop3_capa *capa = cli_pop3_capa(p);
-
 	if (!l->size_asked && !cli_pop3_ask(p, POP3_REQ_LIST, l->next, 0))
 		return false;
 	l->size_asked = true;
-	if ((capa->top || !capa->known) && !cli_pop3_ask(p, POP3_REQ_TOP, l->next, 0))
+	if (l->has_top && !cli_pop3_ask(p, POP3_REQ_TOP, l->next, 0))
 		return false;
 	l->size_asked = false;
 	l->next++;
@@ -43,8 +42,10 @@ static void more(void *ctx, struct cli_pop3 *p)
 {
 	struct mail_list *l = ctx;
 
-	if (!l->stat_asked)
+	if (!l->stat_asked) {
+		l->has_top = cli_pop3_capa(p)->top || !cli_pop3_capa(p)->known;
 		l->stat_asked = cli_pop3_ask(p, POP3_REQ_STAT, 0, 0);
+	}
 	while (l->counted && l->next <= l->count)
 		if (!ask_next(l, p))
 			return;
@@ -112,7 +113,7 @@ static void result(void *ctx, const struct pop3_client_event *e)
 		l->counted = true;
 		l->count = e->count;
 		l->next = e->count > l->limit ? e->count - l->limit + 1 : 1;
-	} else if (e->request.type == POP3_REQ_TOP) {
+	} else if (e->request.type == (l->has_top ? POP3_REQ_TOP : POP3_REQ_LIST)) {
 		put_row(l, e->request.number);
 	}
 }
@@ -132,6 +133,8 @@ static int list(struct mail_list *l, struct cli *cli)
 		buf_fini(&l->header);
 	}
 	cli_server_fini(&server);
+	if (code == EX_OK && l->code == EX_OK && l->count == 0 && !l->is_json)
+		printf("The mailbox is empty.\n");
 	return code == EX_OK ? l->code : code;
 }
 

@@ -6,8 +6,6 @@
 #include "cli/cli_records.h"
 #include "cli/cli_show.h"
 
-#define SHOW_MAX (128 * MIB)
-
 enum step {
 	READ_IT,
 	DELETE_IT,
@@ -60,7 +58,7 @@ static void show(struct mail_read *m)
 		    EX_DATAERR, "the message is too large to be shown; save it with --raw > FILE");
 		return;
 	}
-	buf_init(&out, 4 * SHOW_MAX);
+	buf_init(&out, LIMIT_CLI_OUT);
 	cli_show_message(&out, buf_view(&m->message));
 	cli_flush_stdout(&out);
 	buf_fini(&out);
@@ -101,7 +99,7 @@ int cli_mail_read(struct cli *cli)
 		return cli_fail(EX_USAGE,
 		    "\"%s\" is no message number; `godwit mail list` shows them",
 		    cli->args.operands[0]);
-	buf_init(&m.message, SHOW_MAX);
+	buf_init(&m.message, LIMIT_CLI_MESSAGE);
 	code = cli_server_init(&server, cli, CLI_PORT_POP3S, true);
 	if (code == EX_OK)
 		code = cli_pop3_run(&server, &handler, &m);

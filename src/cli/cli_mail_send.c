@@ -11,17 +11,13 @@
 #include "cli/cli_text.h"
 #include "mime/mime_build.h"
 
-#define MESSAGE_MAX (128 * MIB)
-#define TEXT_MAX    (32 * MIB)
-#define FILES_MAX   ((size_t)100)
-
 struct mail_send {
 	struct cli *cli;
 	struct arena *arena;
 	struct mime_build_message mail;
 	struct mime_address_list bcc;
-	struct mime_build_file files[FILES_MAX];
-	struct buf file_bytes[FILES_MAX];
+	struct mime_build_file files[LIMIT_CLI_ATTACHMENTS];
+	struct buf file_bytes[LIMIT_CLI_ATTACHMENTS];
 	struct buf text;
 	struct buf out; /* the message */
 };
@@ -81,9 +77,10 @@ static int read_file(struct mail_send *m, const char *path)
 	struct str name = str_of_c(path);
 	int fd = -1, result = -1;
 
-	if (i == FILES_MAX)
-		return cli_fail(EX_USAGE, "more than %zu files are too many", FILES_MAX);
-	buf_init(&m->file_bytes[i], MESSAGE_MAX);
+	if (i == LIMIT_CLI_ATTACHMENTS)
+		return cli_fail(
+		    EX_USAGE, "more than %zu files are too many", LIMIT_CLI_ATTACHMENTS);
+	buf_init(&m->file_bytes[i], LIMIT_CLI_MESSAGE);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		result = read_all(fd, &m->file_bytes[i]);
@@ -137,7 +134,8 @@ static int compose(void *ctx, struct str hostname, struct smtp_client_message *m
 	m->mail.message_id = buf_view(&id);
 	m->mail.date = clock_now();
 	if (mime_build_put(&m->out, &m->mail) != MIME_BUILD_OK)
-		code = cli_fail(EX_DATAERR, "the message is larger than %zu octets", MESSAGE_MAX);
+		code = cli_fail(
+		    EX_DATAERR, "the message is larger than %zu octets", LIMIT_CLI_MESSAGE);
 	*content_r = (struct cli_content){.head = buf_view(&m->out)};
 	if (code == EX_OK &&
 	    (cli_envelope_path(m->arena, &m->mail.from.v[0], hostname, &reverse, &e) < 0 ||
@@ -173,8 +171,8 @@ int cli_mail_send(struct cli *cli)
 	struct mail_send m = {.cli = cli, .arena = arena_new()};
 	int code;
 
-	buf_init(&m.text, TEXT_MAX);
-	buf_init(&m.out, MESSAGE_MAX);
+	buf_init(&m.text, LIMIT_CLI_TEXT);
+	buf_init(&m.out, LIMIT_CLI_MESSAGE);
 	m.mail.subject = str_of_c(cli_args_value(&cli->args, "subject"));
 	code = read_envelope(&m);
 	if (code == EX_OK)

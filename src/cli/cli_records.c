@@ -9,7 +9,6 @@
 #include "cli/cli_text.h"
 
 #define FIELDS_MAX  ((size_t)64)
-#define OUT_MAX     (128 * MIB)
 #define FLUSH_ABOVE (64 * KIB)
 #define CARD_WIDTH  ((size_t)26)
 
@@ -31,7 +30,7 @@ void cli_records_init(struct cli_records *r, enum cli_records_shape shape, bool 
 {
 	*r = (struct cli_records){
 	    .shape = shape, .is_json = is_json, .arena = arena_new(), .flush = flush};
-	buf_init(&r->out, OUT_MAX);
+	buf_init(&r->out, LIMIT_CLI_OUT);
 	cli_json_init(&r->json, &r->out);
 }
 

@@ -36,7 +36,7 @@ static const struct cli_command commands[] = {
     {"audit", "", "Proves that every accepted message is accounted for.", cli_admin,
 	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_AUDIT},
     {"test-delivery", "", "Says what would become of a message from standard input.",
-	cli_test_delivery, .options = cli_test_delivery_options, .flags = CLI_DATA,
+	cli_test_delivery, .options = cli_test_delivery_options, .flags = CLI_DATA | CLI_JSON,
 	.more = "For example:\n"
 		"  godwit test-delivery --from a@example.net --to bob@example.org < message"},
     {"mail", "", "A small user agent: send, list, read.", .subs = cli_mail_commands},
