@@ -1,0 +1,137 @@
+"""`godwit mail` against scripted servers: odd, broken and hostile ones. None may hang or crash it."""
+
+import os
+import socket
+import subprocess
+import threading
+
+import pytest
+from server import binary_path
+
+LINE = None  # a step of a script: wait for a line of the client
+BODY = "body"  # wait for the end of a message
+
+GREETING = b"220 mail.odd.test ESMTP\r\n"
+TO_DATA = [GREETING, LINE, b"250 mail.odd.test\r\n", LINE, b"250 2.1.0 ok\r\n", LINE,
+           b"250 2.1.5 ok\r\n", LINE, b"250 2.1.5 ok\r\n", LINE, b"354 go on\r\n", BODY]
+LOGIN = [b"+OK\r\n", LINE, b"-ERR what?\r\n", LINE, b"+OK\r\n", LINE, b"+OK welcome\r\n"]
+SEND = ("mail", "send", "--from", "a@b.test", "--to", "b@c.test", "--to", "d@c.test")
+LIST = ("mail", "list", "--user", "me")
+READ = ("mail", "read", "1", "--user", "me")
+
+
+def follow(script, connection):
+    with connection, connection.makefile("rb") as lines:
+        for step in script:
+            if step is LINE:
+                if not lines.readline():
+                    return
+            elif step is BODY:
+                while lines.readline() not in (b".\r\n", b""):
+                    pass
+            else:
+                connection.sendall(step)
+
+
+def play(script, *words, tls="none"):
+    """Runs the command against a server that follows the script, then closes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            try:
+                follow(script, listener.accept()[0])
+            except OSError:
+                pass  # the client left first
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        done = subprocess.run(
+            [binary_path(), *words, "--server", f"127.0.0.1:{listener.getsockname()[1]}", "--tls",
+             tls], input="text\n", text=True, capture_output=True, timeout=60,
+            env={**os.environ, "GODWIT_PASSWORD": "x"})
+        thread.join(60)
+    assert "Sanitizer" not in done.stderr and "bug at" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("script, tls, status, says", [
+    ([], "none", 75, "closed"),
+    ([b"hello there\r\n"], "none", 75, "no SMTP reply"),
+    ([b"x" * 100_000], "none", 75, ""),
+    ([b"554 go away\r\n", LINE, b"221 bye\r\n"], "none", 69, "554 go away"),
+    ([b"421 4.3.2 later\r\n"], "none", 75, "4.3.2 later"),
+    ([GREETING, LINE], "none", 75, "closed"),
+    ([GREETING, LINE, b"250 x\r\n", LINE, b"221 bye\r\n"], "starttls", 75, "STARTTLS"),
+    ([GREETING, LINE, b"250-x\r\n250 STARTTLS\r\n", LINE, b"220 go\r\n", LINE, b"nonsense\r\n" * 9],
+     "starttls", 69, "TLS"),
+    ([GREETING, LINE, b"250-x\r\n250 STARTTLS\r\n", LINE, b"220 go\r\n250 injected\r\n"],
+     "starttls", 75, "TLS"),
+    ([GREETING, LINE], "implicit", 69, "TLS"),
+    (TO_DATA, "none", 75, "may or may not"),
+    (TO_DATA + [b"451 4.3.0 try again\r\n", LINE, b"221 bye\r\n"], "none", 75, "4.3.0 try again"),
+    (TO_DATA + [b"550 5.6.0 bad content\r\n", LINE, b"221 bye\r\n"], "none", 65, "5.6.0 bad content"),
+], ids=range(13))
+def test_send_is_refused(script, tls, status, says):
+    done = play(script, *SEND, tls=tls)
+    assert done.returncode == status, done
+    assert done.stderr.startswith("godwit: ") and says in done.stderr
+    assert done.stdout == ""
+
+
+def test_send_says_what_the_server_said_but_not_to_the_terminal():
+    done = play(TO_DATA + [b"250 2.0.0 taken \x1b[31m\r\n", LINE, b"221 bye\r\n"], *SEND)
+    assert done.returncode == 0 and "taken" in done.stdout and "\x1b" not in done.stdout
+
+
+def test_send_to_some_only():
+    done = play([GREETING, LINE, b"250 x\r\n", LINE, b"250 ok\r\n", LINE, b"550 5.1.1 who?\r\n",
+                 LINE, b"250 ok\r\n", LINE, b"354 go\r\n", BODY, b"250 2.0.0 taken\r\n", LINE,
+                 b"221 bye\r\n"], *SEND)
+    assert done.returncode == 67
+    assert "b@c.test" in done.stderr and "5.1.1 who?" in done.stderr
+    assert "d@c.test" not in done.stderr and "taken" in done.stdout
+
+
+def test_password_is_not_sent_where_no_login_is_offered():
+    done = play([GREETING, LINE, b"250 x\r\n", LINE, b"221 bye\r\n"], *SEND, "--user", "me")
+    assert done.returncode == 77 and "authentication" in done.stderr
+
+
+@pytest.mark.parametrize("words", [LIST, READ], ids=["list", "read"])
+@pytest.mark.parametrize("script, status, says", [
+    ([], 75, "closed"),
+    ([b"hi\r\n"], 75, "POP3"),
+    ([b"+OK" + b"x" * 100_000], 75, ""),
+    ([b"-ERR [SYS/TEMP] later\r\n"], 75, "later"),
+    (LOGIN[:-1] + [b"-ERR [AUTH] no\r\n", LINE, b"+OK\r\n"], 77, ""),
+    (LOGIN + [LINE], 75, "closed"),
+    (LOGIN + [LINE, b"nonsense\r\n"], 75, ""),
+], ids=range(7))
+def test_pop3_breaks_off(words, script, status, says):
+    done = play(script, *words)
+    assert done.returncode == status, done
+    assert done.stderr.startswith("godwit: ") and says in done.stderr
+
+
+def test_list_of_an_empty_mailbox():
+    done = play(LOGIN + [LINE, b"+OK 0 0\r\n", LINE, b"+OK bye\r\n"], *LIST)
+    assert done.returncode == 0 and "empty" in done.stdout
+    done = play(LOGIN + [LINE, b"+OK 0 0\r\n", LINE, b"+OK bye\r\n"], *LIST, "--json")
+    assert done.returncode == 0 and done.stdout == "[]\n"
+
+
+def test_list_without_top_shows_sizes():
+    capa = [b"+OK\r\n", LINE, b"+OK\r\nUSER\r\n.\r\n", LINE, b"+OK\r\n", LINE, b"+OK\r\n"]
+    done = play(capa + [LINE, b"+OK 1 4321\r\n", LINE, b"+OK 1 4321\r\n", LINE, b"+OK\r\n"], *LIST,
+                "--json")
+    assert done.returncode == 0 and '"size": 4321' in done.stdout
+
+
+def test_read_that_ends_half_way_prints_nothing_as_if_whole():
+    done = play(LOGIN + [LINE, b"+OK\r\nSubject: x\r\n\r\nhalf"], *READ)
+    assert done.returncode == 75 and "half" not in done.stdout
+
+
+def test_read_undoes_dots():
+    done = play(LOGIN + [LINE, b"+OK\r\nSubject: x\r\n\r\n..dot\r\n.\r\n", LINE, b"+OK\r\n"], *READ,
+                "--raw")
+    assert done.returncode == 0 and done.stdout == "Subject: x\n\n.dot\n"
