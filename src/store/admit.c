@@ -298,7 +298,7 @@ void admit_put_reason(const struct admit *a, struct buf *b, enum admit_verdict v
 		break;
 	case ADMIT_OK:
 	case ADMIT_VERDICTS:
-		MUST(!"a refusal");
+		mem_bug(__FILE__, __LINE__, "no refusal");
 	}
 }
 

@@ -194,6 +194,5 @@ enum db_code ledger_audit_step(struct db *db, struct ledger_audit *a, int64_t ma
 	case STAGE_ACCOUNTS:
 		return check_accounts(db, a, max);
 	}
-	MUST(!"a stage");
-	return DB_ERROR;
+	mem_bug(__FILE__, __LINE__, "no stage");
 }
