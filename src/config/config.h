@@ -107,7 +107,7 @@ void config_unref(struct config_snapshot **c);
 void config_encode(const struct config_snapshot *c, struct buf *out);
 int config_decode(struct str bytes, struct config_snapshot **snapshot_r);
 
-/* The options in the file's syntax, one a line; all of them or those that differ from their default. */
+/* The options as a file's text, without comments: all or those that differ from their default. */
 void config_put(const struct config_snapshot *c, bool all, struct buf *out);
 
 /*

@@ -33,49 +33,64 @@ static bool is_default(const struct config_snapshot *c, const struct option *o, 
 	return o->initial && str_eq(buf_view(value), str_of_c(o->initial));
 }
 
+/* ---- groups ---- */
+/* Options go out in the table's order; a group opens before its first and closes behind its last. */
+struct file_out {
+	struct buf *out;
+	struct str group; /* open; empty: none */
+	const char *gap;  /* behind a group */
+};
+
+static void leave_group(struct file_out *f)
+{
+	if (f->group.n)
+		buf_printf(f->out, "};\n%s", f->gap);
+	f->group = (struct str){NULL, 0};
+}
+
+/* Gives the indent of the option's line. */
+static const char *enter_group(struct file_out *f, const struct option *o)
+{
+	struct str group = option_group(o);
+
+	if (!str_eq(group, f->group)) {
+		leave_group(f);
+		if (group.n)
+			buf_printf(f->out, "%.*s = {\n", STR_FMT(group));
+		f->group = group;
+	}
+	return group.n ? "\t" : "";
+}
+
+static void put_line(struct file_out *f, const struct option *o, const char *value)
+{
+	const char *indent = enter_group(f, o);
+
+	buf_printf(f->out, "%s%.*s = %s;\n", indent, STR_FMT(option_leaf(o)), value);
+}
+
+/* ---- whole files ---- */
 void config_put(const struct config_snapshot *c, bool all, struct buf *out)
 {
+	struct file_out f = {.out = out, .gap = ""};
 	struct buf value;
 
 	buf_init(&value, LIMIT_CONFIG_SNAPSHOT);
 	for (size_t i = 0; i < options_count; i++)
 		if (!is_default(c, &options[i], &value) || all)
-			buf_printf(out, "%s = %s;\n", options[i].name, buf_cstr(&value));
+			put_line(&f, &options[i], buf_cstr(&value));
+	leave_group(&f);
 	buf_fini(&value);
-}
-
-/* ---- whole files ---- */
-/* One option's lines; the indent is that of its group. */
-typedef void put_line(const struct option *o, const char *indent, struct buf *out, const void *ctx);
-
-static void put_file(put_line *put, const void *ctx, struct buf *out)
-{
-	struct str group = {NULL, 0};
-
-	for (size_t i = 0; i <= options_count; i++) {
-		struct str next = i < options_count ? option_group(&options[i])
-						    : (struct str){NULL, 0};
-
-		if (group.n && !str_eq(group, next))
-			buf_lit(out, "};\n\n");
-		if (next.n && !str_eq(group, next))
-			buf_printf(out, "%.*s = {\n", STR_FMT(next));
-		group = next;
-		if (i < options_count)
-			put(&options[i], group.n ? "\t" : "", out, ctx);
-	}
-}
-
-static void put_default_line(
-    const struct option *o, const char *indent, struct buf *out, const void *ctx)
-{
-	if (o->initial)
-		buf_printf(out, "%.*s = %s;\n", STR_FMT(option_leaf(o)), o->initial);
 }
 
 void config_put_defaults(struct buf *out)
 {
-	put_file(put_default_line, NULL, out);
+	struct file_out f = {.out = out, .gap = ""};
+
+	for (size_t i = 0; i < options_count; i++)
+		if (options[i].initial)
+			put_line(&f, &options[i], options[i].initial);
+	leave_group(&f);
 }
 
 /* A comment, broken at spaces. */
@@ -94,25 +109,36 @@ static void put_comment(const char *indent, struct str text, struct buf *out)
 }
 
 static void put_explained(
-    const struct option *o, const char *indent, struct buf *out, const void *ctx)
+    struct file_out *f, const struct option *o, const struct config_snapshot *set)
 {
-	const struct config_snapshot *set = ctx;
+	const char *indent = enter_group(f, o);
 	struct buf text, value;
+	bool commented;
 
 	buf_init(&text, 2 * KIB);
 	buf_init(&value, LIMIT_CONFIG_SNAPSHOT);
 	buf_printf(&text, "%s Allowed: ", o->sentence);
 	option_put_range(o, &text);
 	buf_byte(&text, '.');
-	put_comment(indent, buf_view(&text), out);
-	if (is_default(set, o, &value))
-		buf_printf(out, "%s#%.*s = %s;\n", indent, STR_FMT(option_leaf(o)), o->initial);
-	else
-		buf_printf(
-		    out, "%s%.*s = %s;\n", indent, STR_FMT(option_leaf(o)), buf_cstr(&value));
-	buf_c(out, *indent ? "" : "\n");
+	put_comment(indent, buf_view(&text), f->out);
+	commented = is_default(set, o, &value);
+	buf_printf(f->out, "%s%s%.*s = %s;\n%s", indent, commented ? "#" : "",
+	    STR_FMT(option_leaf(o)), buf_cstr(&value), *indent ? "" : "\n");
 	buf_fini(&text);
 	buf_fini(&value);
+}
+
+static void put_all_explained(const struct config_snapshot *set, struct buf *out)
+{
+	struct file_out f = {.out = out, .gap = "\n"};
+
+	buf_lit(out,
+	    "# Configuration of the Godwit mail server. What is commented out is the default.\n"
+	    "# \"godwit check-config\" checks this file; a running server reads it again on "
+	    "SIGHUP.\n\n");
+	for (size_t i = 0; i < options_count; i++)
+		put_explained(&f, &options[i], set);
+	leave_group(&f);
 }
 
 static void put_initial(const struct config_initial *initial, struct buf *out)
@@ -156,10 +182,7 @@ int config_default_text(const struct config_initial *initial, struct buf *out, s
 	buf_fini(&text);
 	if (rc < 0)
 		return -1;
-	buf_lit(out,
-	    "# Configuration of the Godwit mail server. What is commented out is the default.\n"
-	    "# \"godwit check-config\" checks this file; a running server reads it again on SIGHUP.\n\n");
-	put_file(put_explained, set, out);
+	put_all_explained(set, out);
 	config_unref(&set);
 	return out->overflow ? err_set(e, "the configuration is too long") : 0;
 }

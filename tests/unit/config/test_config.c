@@ -296,6 +296,28 @@ static void test_references(void **state)
 	config_unref(&d);
 }
 
+/* What is shown is a file that says the same. */
+static void test_put_parses(void **state)
+{
+	struct config_snapshot *c = parse(
+	    HOST "ports = { smtp = 26; lmtp = 24; }; min_free = \"1536M\"; "
+		 "limits = { ban_time = \"3s\"; }; listen = [\"::1\"];"
+		 "postmaster = \"a\\\"b\\\\@c\"; log_level = \"warn\";");
+	struct config_snapshot *d;
+	struct buf text;
+
+	buf_init(&text, MIB);
+	for (int all = 0; all < 2; all++) {
+		buf_clear(&text);
+		config_put(c, all, &text);
+		d = parse(buf_cstr(&text));
+		assert_same(c, d);
+		config_unref(&d);
+	}
+	buf_fini(&text);
+	config_unref(&c);
+}
+
 /* ---- the default file ---- */
 static void test_default_text(void **state)
 {
@@ -405,7 +427,7 @@ static void test_put_changed(void **state)
 	buf_init(&text, MIB);
 	config_put(c, false, &text);
 	assert_string_equal(buf_cstr(&text),
-	    "hostname = \"mail.example.org\";\nports.smtp = 26;\nmin_free = \"1536M\";\n");
+	    "hostname = \"mail.example.org\";\nports = {\n\tsmtp = 26;\n};\nmin_free = \"1536M\";\n");
 	buf_fini(&text);
 	config_unref(&c);
 }
@@ -524,6 +546,7 @@ int main(void)
 	    cmocka_unit_test(test_wire),
 	    cmocka_unit_test(test_wire_damage),
 	    cmocka_unit_test(test_references),
+	    cmocka_unit_test(test_put_parses),
 	    cmocka_unit_test(test_default_text),
 	    cmocka_unit_test(test_default_text_uncommented),
 	    cmocka_unit_test(test_default_text_refuses),
