@@ -17,7 +17,7 @@
 #define TRACE_DEFAULT 20
 #define TRACE_MAX     1000
 
-const struct cli_command cli_domain_commands[] = {
+const struct cli_command cli_admin_domain_commands[] = {
     {"add", "DOMAIN", "Makes a domain ours: mail for it is accepted.", cli_admin, .flags = CLI_DATA,
 	.min_operands = 1, .max_operands = 1, .code = ADMIN_DOMAIN_ADD},
     {"list", "", "Lists our domains.", cli_admin, .flags = CLI_DATA | CLI_JSON,
@@ -32,13 +32,13 @@ static const struct cli_option account_add_options[] = {
     {0},
 };
 
-const struct cli_command cli_account_commands[] = {
-    {"add", "ADDRESS", "Makes an account with a mailbox.", cli_account_add,
+const struct cli_command cli_admin_account_commands[] = {
+    {"add", "ADDRESS", "Makes an account with a mailbox.", cli_admin_account_add,
 	.options = account_add_options, .flags = CLI_DATA | CLI_PASSWORD, .min_operands = 1,
 	.max_operands = 1, .more = "For example:\n  godwit account add bob@example.org"},
     {"list", "[DOMAIN]", "Lists accounts.", cli_admin, .flags = CLI_DATA | CLI_JSON,
 	.max_operands = 1, .code = ADMIN_ACCOUNT_LIST},
-    {"passwd", "ADDRESS", "Changes the password.", cli_account_passwd,
+    {"passwd", "ADDRESS", "Changes the password.", cli_admin_account_passwd,
 	.flags = CLI_DATA | CLI_PASSWORD, .min_operands = 1, .max_operands = 1},
     {"disable", "ADDRESS", "Refuses logins and new mail; nothing is removed.", cli_admin,
 	.flags = CLI_DATA, .min_operands = 1, .max_operands = 1, .code = ADMIN_ACCOUNT_DISABLE},
@@ -49,7 +49,7 @@ const struct cli_command cli_account_commands[] = {
     {0},
 };
 
-const struct cli_command cli_alias_commands[] = {
+const struct cli_command cli_admin_alias_commands[] = {
     {"add", "ADDRESS TARGET", "Mail for ADDRESS goes to TARGET (too).", cli_admin,
 	.flags = CLI_DATA, .min_operands = 2, .max_operands = 2, .code = ADMIN_ALIAS_ADD,
 	.more = "ADDRESS may be @DOMAIN: whatever else is unknown there. An alias may have many\n"
@@ -61,12 +61,12 @@ const struct cli_command cli_alias_commands[] = {
     {0},
 };
 
-const struct cli_option cli_trace_options[] = {
+const struct cli_option cli_admin_trace_options[] = {
     {"limit", 0, "N", "At most N messages (default 20, at most 1000)."},
     {0},
 };
 
-const struct cli_option cli_test_delivery_options[] = {
+const struct cli_option cli_admin_test_delivery_options[] = {
     {"from", 0, "ADDRESS", "Envelope sender (default: none, as of a bounce)."},
     {"to", 0, "ADDRESS", "Recipient."},
     {"ip", 0, "IP", "Address the message would come from (default 192.0.2.1)."},
@@ -120,7 +120,7 @@ static int request(struct cli *cli, enum cli_records_shape shape, enum admin_com
 	for (size_t i = 0; i < nargs; i++)
 		r.args[i] = args[i];
 	buf_init(&text, LIMIT_IPC_PAYLOAD);
-	cli_records_init(&records, shape, is_json, cli_flush_stdout);
+	cli_records_init(&records, shape, is_json, cli_records_flush_stdout);
 	code = admin_call(&call);
 	cli_records_end(&records, code == EX_OK);
 	if (code == EX_OK && takes(cli, CLI_JSON) && records.count == 0 && text.n == 0)
@@ -153,7 +153,7 @@ static int with_password(
 	int code;
 
 	buf_init(&password, LIMIT_PASSWORD);
-	code = cli_password(cli, CLI_PASSWORD_NEW, cli->args.operands[0], &password);
+	code = cli_prompt_password(cli, CLI_PROMPT_NEW, cli->args.operands[0], &password);
 	args[0] = operand(cli, 0);
 	args[1] = buf_view(&password);
 	if (code == EX_OK)
@@ -162,7 +162,7 @@ static int with_password(
 	return code;
 }
 
-int cli_account_add(struct cli *cli)
+int cli_admin_account_add(struct cli *cli)
 {
 	struct str args[3];
 
@@ -170,14 +170,14 @@ int cli_account_add(struct cli *cli)
 	return with_password(cli, ADMIN_ACCOUNT_ADD, args, 3);
 }
 
-int cli_account_passwd(struct cli *cli)
+int cli_admin_account_passwd(struct cli *cli)
 {
 	struct str args[2];
 
 	return with_password(cli, ADMIN_ACCOUNT_PASSWD, args, 2);
 }
 
-int cli_trace(struct cli *cli)
+int cli_admin_trace(struct cli *cli)
 {
 	struct str args[2] = {operand(cli, 0)};
 	struct buf limit;
@@ -195,7 +195,7 @@ int cli_trace(struct cli *cli)
 	return code;
 }
 
-int cli_status(struct cli *cli)
+int cli_admin_status(struct cli *cli)
 {
 	return request(cli, CLI_RECORDS_CARD, ADMIN_STATUS, NULL, 0);
 }
@@ -258,7 +258,7 @@ static int check_address(const struct cli *cli, const char *option, struct str a
 	return code;
 }
 
-int cli_test_delivery(struct cli *cli)
+int cli_admin_test_delivery(struct cli *cli)
 {
 	struct cli_spool spool;
 	struct err e;

@@ -4,20 +4,20 @@
 
 #include "cli/cli.h"
 
-extern const struct cli_command cli_domain_commands[];
-extern const struct cli_command cli_account_commands[];
-extern const struct cli_command cli_alias_commands[];
+extern const struct cli_command cli_admin_domain_commands[];
+extern const struct cli_command cli_admin_account_commands[];
+extern const struct cli_command cli_admin_alias_commands[];
 
-extern const struct cli_option cli_trace_options[];
-extern const struct cli_option cli_test_delivery_options[];
+extern const struct cli_option cli_admin_trace_options[];
+extern const struct cli_option cli_admin_test_delivery_options[];
 
 /* The command's code is its enum admin_command; its operands are the request's arguments. */
 int cli_admin(struct cli *cli);
 
-int cli_account_add(struct cli *cli);
-int cli_account_passwd(struct cli *cli);
-int cli_trace(struct cli *cli);
-int cli_status(struct cli *cli);
-int cli_test_delivery(struct cli *cli);
+int cli_admin_account_add(struct cli *cli);
+int cli_admin_account_passwd(struct cli *cli);
+int cli_admin_trace(struct cli *cli);
+int cli_admin_status(struct cli *cli);
+int cli_admin_test_delivery(struct cli *cli);
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "cli/cli_text.h"
 
-void cli_message_id(struct buf *b, struct str domain)
+void cli_compose_message_id(struct buf *b, struct str domain)
 {
 	uint8_t random[10];
 
@@ -32,7 +32,7 @@ static int no_address(struct str text, struct err *e)
 	return -1;
 }
 
-int cli_envelope_path(struct arena *a, const struct mime_address *from, struct str domain,
+int cli_compose_path(struct arena *a, const struct mime_address *from, struct str domain,
     struct smtp_path *path_r, struct err *e)
 {
 	struct mime_address full = *from;
@@ -49,11 +49,12 @@ int cli_envelope_path(struct arena *a, const struct mime_address *from, struct s
 	return result;
 }
 
-int cli_address(struct arena *a, const char *text, struct mime_address *address_r, struct err *e)
+int cli_compose_address(
+    struct arena *a, const char *text, struct mime_address *address_r, struct err *e)
 {
 	struct mime_address_list list = {0};
 
-	if (cli_addresses(a, text, &list, e) < 0)
+	if (cli_compose_addresses(a, text, &list, e) < 0)
 		return -1;
 	if (list.n != 1)
 		return err_set(e, "\"%s\" must be one mail address", text);
@@ -61,7 +62,8 @@ int cli_address(struct arena *a, const char *text, struct mime_address *address_
 	return 0;
 }
 
-int cli_addresses(struct arena *a, const char *text, struct mime_address_list *list, struct err *e)
+int cli_compose_addresses(
+    struct arena *a, const char *text, struct mime_address_list *list, struct err *e)
 {
 	struct mime_address_list more;
 	struct mime_address *v;
@@ -92,7 +94,7 @@ static void set_params(
 	m->params.smtputf8 = utf8 || (header_8bit && utf8_is_valid(header));
 }
 
-int cli_envelope(struct arena *a, const struct smtp_path *reverse,
+int cli_compose_envelope(struct arena *a, const struct smtp_path *reverse,
     const struct mime_address_list *lists, size_t n, struct str domain, struct str header,
     bool body_8bit, uint64_t size, struct smtp_client_message *message_r, struct err *e)
 {
@@ -113,7 +115,7 @@ int cli_envelope(struct arena *a, const struct smtp_path *reverse,
 		for (size_t k = 0; k < lists[i].n; k++) {
 			struct smtp_client_rcpt *r = &rcpts[m.rcpt_count++];
 
-			if (cli_envelope_path(a, &lists[i].v[k], domain, &r->path, e) < 0)
+			if (cli_compose_path(a, &lists[i].v[k], domain, &r->path, e) < 0)
 				return -1;
 			utf8 |= r->path.needs_utf8;
 		}

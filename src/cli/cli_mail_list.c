@@ -126,7 +126,8 @@ static int list(struct mail_list *l, struct cli *cli)
 	int code = cli_server_init(&server, cli, CLI_PORT_POP3S, true);
 
 	if (code == EX_OK) {
-		cli_records_init(&l->records, CLI_RECORDS_LIST, l->is_json, cli_flush_stdout);
+		cli_records_init(
+		    &l->records, CLI_RECORDS_LIST, l->is_json, cli_records_flush_stdout);
 		buf_init(&l->header, LIMIT_MIME_HEADER);
 		code = cli_pop3_run(&server, &handler, l);
 		cli_records_end(&l->records, code == EX_OK && l->code == EX_OK);

@@ -60,7 +60,7 @@ static void show(struct mail_read *m)
 	}
 	buf_init(&out, LIMIT_CLI_OUT);
 	cli_show_message(&out, buf_view(&m->message));
-	cli_flush_stdout(&out);
+	cli_records_flush_stdout(&out);
 	buf_fini(&out);
 }
 

@@ -29,7 +29,7 @@ static int read_addresses(struct mail_send *m, const char *option, struct mime_a
 	struct err e;
 
 	for (size_t i = 0; (text = cli_args_nth(&m->cli->args, option, i)) != NULL; i++)
-		if (cli_addresses(m->arena, text, list, &e) < 0)
+		if (cli_compose_addresses(m->arena, text, list, &e) < 0)
 			return cli_fail(EX_USAGE, "--%s: %s", option, e.text);
 	return EX_OK;
 }
@@ -130,7 +130,8 @@ static int compose(void *ctx, struct str hostname, struct smtp_client_message *m
 	int code = EX_OK;
 
 	buf_init(&id, 1024);
-	cli_message_id(&id, m->mail.from.v[0].domain.n ? m->mail.from.v[0].domain : hostname);
+	cli_compose_message_id(
+	    &id, m->mail.from.v[0].domain.n ? m->mail.from.v[0].domain : hostname);
 	m->mail.message_id = buf_view(&id);
 	m->mail.date = clock_now();
 	if (mime_build_put(&m->out, &m->mail) != MIME_BUILD_OK)
@@ -138,8 +139,8 @@ static int compose(void *ctx, struct str hostname, struct smtp_client_message *m
 		    EX_DATAERR, "the message is larger than %zu octets", LIMIT_CLI_MESSAGE);
 	*content_r = (struct cli_content){.head = buf_view(&m->out)};
 	if (code == EX_OK &&
-	    (cli_envelope_path(m->arena, &m->mail.from.v[0], hostname, &reverse, &e) < 0 ||
-		cli_envelope(m->arena, &reverse, lists, 3, hostname,
+	    (cli_compose_path(m->arena, &m->mail.from.v[0], hostname, &reverse, &e) < 0 ||
+		cli_compose_envelope(m->arena, &reverse, lists, 3, hostname,
 		    str_sub(content_r->head, 0, str_find_str(content_r->head, STR("\r\n\r\n"))),
 		    str_has_8bit(content_r->head), content_r->head.n, message_r, &e) < 0))
 		code = cli_fail(EX_DATAERR, "%s", e.text);

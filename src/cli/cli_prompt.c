@@ -21,7 +21,7 @@ static void on_signal(int number)
 	came = number;
 }
 
-int cli_read_line(int fd, struct buf *out)
+int cli_prompt_line(int fd, struct buf *out)
 {
 	size_t before = out->n;
 	bool good = true;
@@ -60,7 +60,7 @@ static int read_quietly(int tty, struct buf *out)
 	for (size_t i = 0; i < ENDING; i++)
 		sigaction(ending[i], &caught, &before[i]);
 	tcsetattr(tty, TCSAFLUSH, &quiet);
-	got = cli_read_line(tty, out);
+	got = cli_prompt_line(tty, out);
 	tcsetattr(tty, TCSAFLUSH, &saved);
 	for (size_t i = 0; i < ENDING; i++)
 		sigaction(ending[i], &before[i], NULL);
@@ -97,7 +97,7 @@ static int ask_twice(int tty, const char *whose, struct buf *out)
 	return code;
 }
 
-static int from_terminal(enum cli_password kind, const char *whose, struct buf *out)
+static int from_terminal(enum cli_prompt_kind kind, const char *whose, struct buf *out)
 {
 	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	int code = EX_OK;
@@ -106,7 +106,7 @@ static int from_terminal(enum cli_password kind, const char *whose, struct buf *
 		return cli_fail(EX_NOINPUT,
 		    "there is no terminal to ask for the password; give it with --password-stdin "
 		    "or in the environment's GODWIT_PASSWORD");
-	if (kind == CLI_PASSWORD_NEW)
+	if (kind == CLI_PROMPT_NEW)
 		code = ask_twice(tty, whose, out);
 	else if (ask(tty, "Password for", whose, out) < 0)
 		code = cli_fail(EX_NOINPUT, "no password was typed");
@@ -123,14 +123,15 @@ static int from_environment(const char *text, struct buf *out)
 	return EX_OK;
 }
 
-int cli_password(const struct cli *cli, enum cli_password kind, const char *whose, struct buf *out)
+int cli_prompt_password(
+    const struct cli *cli, enum cli_prompt_kind kind, const char *whose, struct buf *out)
 {
 	size_t before = out->n;
 	const char *env = getenv("GODWIT_PASSWORD");
 	int code = EX_OK;
 
 	if (cli_args_has(&cli->args, "password-stdin")) {
-		if (cli_read_line(STDIN_FILENO, out) < 0)
+		if (cli_prompt_line(STDIN_FILENO, out) < 0)
 			code = cli_fail(EX_NOINPUT,
 			    "--password-stdin needs the password as one line of at most %zu octets "
 			    "on standard input",

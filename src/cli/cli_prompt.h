@@ -5,9 +5,9 @@
 #include "base/buf.h"
 #include "cli/cli.h"
 
-enum cli_password {
-	CLI_PASSWORD_NEW,   /* asked for twice */
-	CLI_PASSWORD_LOGIN, /* asked for once */
+enum cli_prompt_kind {
+	CLI_PROMPT_NEW,   /* asked for twice */
+	CLI_PROMPT_LOGIN, /* asked for once */
 };
 
 /*
@@ -16,10 +16,11 @@ enum cli_password {
  * GODWIT_PASSWORD, else what is typed at the terminal without echo. The command must have the flag
  * CLI_PASSWORD. Gives EX_OK, or an exit code after saying why; out is untouched then.
  */
-int cli_password(const struct cli *cli, enum cli_password kind, const char *whose, struct buf *out);
+int cli_prompt_password(
+    const struct cli *cli, enum cli_prompt_kind kind, const char *whose, struct buf *out);
 
 /* One line without its end from a descriptor, octet by octet so that nothing behind it is taken. At
  * most LIMIT_PASSWORD octets. 0, or -1 at the end of input, for a longer line, NUL, or an error. */
-int cli_read_line(int fd, struct buf *out);
+int cli_prompt_line(int fd, struct buf *out);
 
 #endif

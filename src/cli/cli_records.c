@@ -18,7 +18,7 @@ struct fields {
 	struct str type; /* value of a leading field "type", else empty; not in v then */
 };
 
-void cli_flush_stdout(struct buf *out)
+void cli_records_flush_stdout(struct buf *out)
 {
 	if (out->n)
 		fwrite(out->p, 1, out->n, stdout);

@@ -47,6 +47,6 @@ int cli_records_put(struct cli_records *r, struct str record);
 void cli_records_end(struct cli_records *r, bool ok);
 
 /* Writes the buffer to standard output and clears it. */
-void cli_flush_stdout(struct buf *out);
+void cli_records_flush_stdout(struct buf *out);
 
 #endif

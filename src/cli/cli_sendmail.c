@@ -64,7 +64,7 @@ static int find_sender(struct sendmail *m, struct mime_address *from, bool *is_n
 
 	*is_null = m->args.from && (given.n == 0 || str_eq(given, STR("<>")));
 	*from = (struct mime_address){.kind = MIME_ADDRESS_MAILBOX, .local = m->login};
-	if (m->args.from && !*is_null && cli_address(m->arena, m->args.from, from, e) < 0)
+	if (m->args.from && !*is_null && cli_compose_address(m->arena, m->args.from, from, e) < 0)
 		return -1;
 	from->name = m->full_name;
 	return 0;
@@ -90,7 +90,7 @@ static int make_header(struct sendmail *m, const struct mime_address *from, stru
 	if (wish.from.domain.n == 0)
 		wish.from.domain = hostname;
 	buf_init(&id, 1024);
-	cli_message_id(&id, hostname);
+	cli_compose_message_id(&id, hostname);
 	wish.message_id = buf_view(&id);
 	status = cli_header_make(
 	    buf_view(&m->head), m->head.n == m->spool.size, &wish, m->arena, &m->header, made, e);
@@ -113,10 +113,10 @@ static int compose(void *ctx, struct str hostname, struct smtp_client_message *m
 	hostname = arena_str(m->arena, hostname);
 	if (find_sender(m, &from, &is_null, &e) < 0)
 		return fail_data(&e);
-	if (!is_null && cli_envelope_path(m->arena, &from, hostname, &reverse, &e) < 0)
+	if (!is_null && cli_compose_path(m->arena, &from, hostname, &reverse, &e) < 0)
 		return fail_data(&e);
 	for (size_t i = 0; i < m->args.nrcpts; i++)
-		if (cli_addresses(m->arena, m->args.rcpts[i], &lists[0], &e) < 0)
+		if (cli_compose_addresses(m->arena, m->args.rcpts[i], &lists[0], &e) < 0)
 			return fail_data(&e);
 	code = make_header(m, &from, hostname, &made, &e);
 	if (code != EX_OK)
@@ -125,8 +125,8 @@ static int compose(void *ctx, struct str hostname, struct smtp_client_message *m
 	if (lists[0].n + lists[1].n == 0)
 		return cli_fail(EX_USAGE, "the message names no recipients in To, Cc or Bcc");
 	*content_r = (struct cli_content){buf_view(&m->header), &m->spool, made.body_at};
-	if (cli_envelope(m->arena, &reverse, lists, 2, hostname, content_r->head, m->spool.has_8bit,
-		cli_content_size(content_r), message_r, &e) < 0)
+	if (cli_compose_envelope(m->arena, &reverse, lists, 2, hostname, content_r->head,
+		m->spool.has_8bit, cli_content_size(content_r), message_r, &e) < 0)
 		return fail_data(&e);
 	return EX_OK;
 }

@@ -13,7 +13,7 @@ int cli_serve(struct cli *cli)
 	return supervisor_main(cli_data_dir(cli));
 }
 
-const struct cli_option cli_check_config_options[] = {
+const struct cli_option cli_serve_check_config_options[] = {
     {"all", 0, NULL, "First lists all options there are, with meaning, range and default."},
     {0},
 };
@@ -24,11 +24,11 @@ static void print_manual(void)
 
 	buf_init(&text, MIB);
 	options_put_manual(&text);
-	cli_flush_stdout(&text);
+	cli_records_flush_stdout(&text);
 	buf_fini(&text);
 }
 
-int cli_check_config(struct cli *cli)
+int cli_serve_check_config(struct cli *cli)
 {
 	struct buf report;
 	struct err e;
@@ -41,13 +41,13 @@ int cli_check_config(struct cli *cli)
 		code = cli_fail(EX_CONFIG, "%s", e.text);
 	} else {
 		printf("The configuration is good. Options that differ from their default:\n");
-		cli_flush_stdout(&report);
+		cli_records_flush_stdout(&report);
 	}
 	buf_fini(&report);
 	return code;
 }
 
-int cli_process(size_t count, char *const *argv)
+int cli_serve_process(size_t count, char *const *argv)
 {
 	if (count != 1)
 		return cli_fail(EX_USAGE, "this command is for the server's own use");

@@ -4,12 +4,12 @@
 
 #include "cli/cli.h"
 
-extern const struct cli_option cli_check_config_options[];
+extern const struct cli_option cli_serve_check_config_options[];
 
 int cli_serve(struct cli *cli);
-int cli_check_config(struct cli *cli);
+int cli_serve_check_config(struct cli *cli);
 
 /* `godwit process ROLE`: started by the supervisor only. */
-int cli_process(size_t count, char *const *argv);
+int cli_serve_process(size_t count, char *const *argv);
 
 #endif

@@ -75,7 +75,7 @@ static int read_login(struct cli_server *s, const struct cli *cli, bool needed)
 	if (user && (s->user.n == 0 || s->user.n > LIMIT_USER_NAME))
 		return cli_fail(EX_USAGE, "--user must have 1 to %zu octets", LIMIT_USER_NAME);
 	if (user)
-		return cli_password(cli, CLI_PASSWORD_LOGIN, user, &s->password);
+		return cli_prompt_password(cli, CLI_PROMPT_LOGIN, user, &s->password);
 	return needed ? cli_fail(EX_USAGE, "who are you? Say it with --user NAME") : EX_OK;
 }
 

@@ -32,10 +32,10 @@ static void test_paths(void **state)
 		struct smtp_path path;
 		struct err e = {""};
 		struct buf got;
-		int result = cli_address(a, rows[i].text, &address, &e);
+		int result = cli_compose_address(a, rows[i].text, &address, &e);
 
 		if (result == 0)
-			result = cli_envelope_path(a, &address, STR("mail.x.org"), &path, &e);
+			result = cli_compose_path(a, &address, STR("mail.x.org"), &path, &e);
 		assert_int_equal(result, rows[i].want ? 0 : -1);
 		assert_int_equal(e.text[0] != 0, !rows[i].want);
 		buf_init(&got, 1024);
@@ -55,8 +55,8 @@ static void envelope(const char *rcpts, const char *header, bool body_8bit, int 
 	struct err e;
 
 	if (*rcpts)
-		assert_int_equal(cli_addresses(a, rcpts, &list, &e), 0);
-	assert_int_equal(cli_envelope(a, &reverse, &list, 1, STR("x.org"), str_of_c(header),
+		assert_int_equal(cli_compose_addresses(a, rcpts, &list, &e), 0);
+	assert_int_equal(cli_compose_envelope(a, &reverse, &list, 1, STR("x.org"), str_of_c(header),
 			     body_8bit, 99, m, &e),
 	    want);
 }
@@ -113,8 +113,8 @@ static void test_message_ids_differ(void **state)
 
 	buf_init(&one, 256);
 	buf_init(&other, 256);
-	cli_message_id(&one, STR("x.org"));
-	cli_message_id(&other, STR("x.org"));
+	cli_compose_message_id(&one, STR("x.org"));
+	cli_compose_message_id(&other, STR("x.org"));
 	assert_true(str_has_suffix_i(buf_view(&one), STR("@x.org")));
 	assert_false(str_eq(buf_view(&one), buf_view(&other)));
 	buf_fini(&one);

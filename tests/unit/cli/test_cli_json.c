@@ -72,8 +72,8 @@ static void test_nesting(void **state)
 	cli_json_int(&j, STR("n"), 6);
 	cli_json_end(&j);
 	cli_json_end(&j);
-	assert_out(
-	    &b, "[\n  {\"n\": -5, \"on\": true, \"list\": [1, 2], \"none\": {}},\n  {\"n\": 6}\n]\n");
+	assert_out(&b,
+	    "[\n  {\"n\": -5, \"on\": true, \"list\": [1, 2], \"none\": {}},\n  {\"n\": 6}\n]\n");
 	buf_fini(&b);
 }
 
