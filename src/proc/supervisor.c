@@ -192,6 +192,14 @@ static int bind_all(struct supervisor *sv, struct err *e)
 	return 0;
 }
 
+/* Nobody shall wait in the queue of a socket that nobody will accept from. */
+static void close_listeners(struct supervisor *sv)
+{
+	for (size_t i = 0; i < sv->listener_count; i++)
+		close(sv->listeners[i].fd);
+	sv->listener_count = 0;
+}
+
 static void give_listeners(struct supervisor *sv, struct spawn *s)
 {
 	for (size_t i = 0; i < sv->listener_count; i++) {
@@ -265,6 +273,8 @@ static void store_ready(struct supervisor *sv)
 {
 	struct err e;
 
+	if (sv->stopping)
+		return;
 	if (sv->listener_count == 0 && bind_all(sv, &e)) {
 		fatal(sv, EX_UNAVAILABLE, e.text);
 		return;
@@ -459,6 +469,7 @@ static void on_deadline(uv_timer_t *timer)
 static void advance(struct supervisor *sv)
 {
 	if (sv->stopping) {
+		close_listeners(sv);
 		if (!uv_is_active((uv_handle_t *)&sv->deadline))
 			uv_timer_start(&sv->deadline, on_deadline, DRAIN_MS, DRAIN_MS);
 		stop_step(sv);
@@ -598,8 +609,7 @@ static int run(struct supervisor *sv)
 
 static void release(struct supervisor *sv)
 {
-	for (size_t i = 0; i < sv->listener_count; i++)
-		close(sv->listeners[i].fd);
+	close_listeners(sv);
 	config_unref(&sv->config);
 	buf_fini(&sv->certificate);
 	buf_wipe(&sv->key);
