@@ -54,6 +54,7 @@ class Senders:
         body = LARGE if number % 10 == 9 else ["small"]
         client.sendmail("a@b.test", ALICE, letter(f"number {number}", body))
         self.acknowledged.add(number)
+        self.stopping.wait(0.01)  # a load, not a benchmark: all of it is read again afterwards
 
     def wait_for_more(self, count):
         goal = len(self.acknowledged) + count
