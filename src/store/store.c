@@ -61,15 +61,32 @@ static enum db_code create_schema(struct db *db)
 	return code;
 }
 
-/* The writer, its schema made when it is new: also after a crash between the two. */
-static bool open_database(struct db **db_r, struct err *e)
+/* On a full disk even opening needs room: the reserve is for that too. */
+static enum db_code open_writer(struct store *s, struct err *e)
 {
-	if (db_open(DATADIR_DB, DB_WRITER, db_r, e) != DB_OK)
+	enum db_code code = db_open(DATADIR_DB, DB_WRITER, &s->db, e);
+
+	if (code == DB_FULL && datadir_release_reserve(&s->dir))
+		code = db_open(DATADIR_DB, DB_WRITER, &s->db, e);
+	return code;
+}
+
+/*
+ * The writer. Its schema is made only when the store is: an empty database beside packs has lost what
+ * it held, and beginning anew would free the packs.
+ */
+static bool open_database(struct store *s, bool create, struct err *e)
+{
+	if (open_writer(s, e) != DB_OK)
 		return false;
-	if (has_schema(*db_r) || create_schema(*db_r) == DB_OK)
+	if (has_schema(s->db) || (create && create_schema(s->db) == DB_OK))
 		return true;
-	err_set(e, "cannot make the database: %s", db_error(*db_r));
-	db_close(db_r);
+	if (create)
+		err_set(e, "cannot make the database: %s", db_error(s->db));
+	else
+		err_set(
+		    e, "the database " DATADIR_DB " is empty or damaged; restore it from a backup");
+	db_close(&s->db);
 	return false;
 }
 
@@ -130,18 +147,19 @@ static bool open_readers(struct store *s, struct err *e)
 	return s->passwords != NULL;
 }
 
-static bool open_all(struct store *s, struct err *e)
+static bool open_all(struct store *s, bool create, struct err *e)
 {
 	struct pack_config packs = {
 	    .fs = &s->dir.fs, .dir = DATADIR_PACKS, .pack_size = s->cfg.pack_size};
 	int64_t sequence;
 
-	return open_database(&s->db, e) && recover_packs(s->db, &packs, &s->blobs, &sequence, e) &&
-	       open_lane(s, sequence, e) && open_readers(s, e);
+	return open_database(s, create, e) &&
+	       recover_packs(s->db, &packs, &s->blobs, &sequence, e) && open_lane(s, sequence, e) &&
+	       open_readers(s, e);
 }
 
-struct store *store_open(
-    const char *path, const struct store_config *cfg, enum datadir_code *code_r, struct err *e)
+static struct store *open_store(const char *path, const struct store_config *cfg, bool create,
+    enum datadir_code *code_r, struct err *e)
 {
 	struct store *s = mem_new(struct store);
 
@@ -156,11 +174,17 @@ struct store *store_open(
 	pthread_mutex_init(&s->room_lock, NULL);
 	s->admit = admit_new(&s->cfg.admit);
 	session_table_init(&s->sessions, s->cfg.sessions_max);
-	if (open_all(s, e))
+	if (open_all(s, create, e))
 		return s;
 	*code_r = DATADIR_FAILED;
 	store_close(&s);
 	return NULL;
+}
+
+struct store *store_open(
+    const char *path, const struct store_config *cfg, enum datadir_code *code_r, struct err *e)
+{
+	return open_store(path, cfg, false, code_r, e);
 }
 
 void store_close(struct store **sp)
@@ -183,12 +207,12 @@ void store_close(struct store **sp)
 	*sp = NULL;
 }
 
-/* Opens it once, so that everything is there. */
+/* Opens it once, so that everything is there: also after a crash in the middle of that. */
 static enum datadir_code complete(const char *path, struct err *e)
 {
 	struct store_config cfg = store_defaults(STORE_OFFLINE);
 	enum datadir_code code;
-	struct store *s = store_open(path, &cfg, &code, e);
+	struct store *s = open_store(path, &cfg, true, &code, e);
 
 	store_close(&s);
 	return code;

@@ -213,6 +213,21 @@ static void only_one_uses_it(void **state)
 	assert_true(e.text[0]);
 }
 
+/* An emptied database is no new store: its packs would be freed. */
+static void an_emptied_database_is_refused(void **state)
+{
+	struct err e = {""};
+	struct store_config cfg = store_defaults(STORE_OFFLINE);
+	enum datadir_code code = DATADIR_OK;
+
+	assert_int_equal(store_create("data", &e), DATADIR_OK);
+	assert_int_equal(truncate("data/" DATADIR_DB, 0), 0);
+	assert_null(store_open("data", &cfg, &code, &e));
+	assert_int_equal(code, DATADIR_FAILED);
+	assert_non_null(strstr(e.text, DATADIR_DB));
+	MUST(chdir("..") == 0);
+}
+
 static void full_below_min_free(void **state)
 {
 	struct err e = {""};
@@ -255,6 +270,7 @@ int main(void)
 	    T(what_one_mode_writes_the_other_reads),
 	    T(creating_again_changes_nothing),
 	    T(only_one_uses_it),
+	    T(an_emptied_database_is_refused),
 	    T(full_below_min_free),
 	    T(passwords_in_both_modes),
 	};
