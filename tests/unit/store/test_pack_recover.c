@@ -1,0 +1,288 @@
+/* Packs: what was committed survives restarts and failing calls, what was not is forgotten. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "pack_rig.h"
+#include "scratch.h"
+#include "store/pack_format.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void test_uncommitted_is_forgotten(void **state)
+{
+	struct blob_pos kept = packs_add(1, 1000), lost, next;
+
+	assert_int_equal(packs_append(2, 3000, &lost), BLOB_OK);
+	packs_reopen();
+	next = packs_add(3, 500);
+	assert_int_equal(next.pack, lost.pack);
+	assert_int_equal(next.offset, lost.offset);
+	assert_int_equal(packs_check(1, kept), BLOB_OK);
+	assert_int_equal(packs_check(3, next), BLOB_OK);
+	assert_int_equal(packs_check(2, lost), BLOB_DAMAGED);
+}
+
+static void test_torn_tail(void **state)
+{
+	struct blob_pos kept = packs_add(1, 1000), lost;
+
+	for (int64_t cut = 0; cut < 300; cut += 37) {
+		char name[PACK_NAME_MAX];
+		struct blob_pos next;
+
+		assert_int_equal(packs_append(2, 200, &lost), BLOB_OK);
+		blob_store_free(&rig.store);
+		pack_name_put(name, "packs", lost.pack);
+		assert_int_equal(truncate(name, lost.offset + cut), 0);
+		packs_must_open(PACKS_SMALL);
+		assert_int_equal(packs_check(1, kept), BLOB_OK);
+		assert_int_equal(packs_append(4, 100, &next), BLOB_OK);
+		assert_int_equal(next.offset, lost.offset);
+		assert_int_equal(packs_check(4, next), BLOB_OK);
+		blob_rewind(rig.store);
+	}
+}
+
+/* What overwrites differs in its generation from what was there, after a rewind and a restart. */
+static void test_generations_rise(void **state)
+{
+	int64_t first = rig.rows[0].generation, second;
+	struct blob_pos pos;
+
+	assert_int_equal(packs_append(1, 10, &pos), BLOB_OK);
+	blob_rewind(rig.store);
+	packs_add(1, 10);
+	second = rig.rows[0].generation;
+	assert_true(second > first);
+	assert_int_equal(packs_append(1, 10, &pos), BLOB_OK);
+	blob_rewind(rig.store);
+	packs_reopen();
+	assert_true(rig.rows[0].generation > second + 1);
+}
+
+static void test_missing_pack(void **state)
+{
+	struct blob_pos first = packs_add(1, 50000), second = packs_add(2, 50000), third;
+	struct blob_counts counts;
+	char name[PACK_NAME_MAX];
+
+	assert_int_not_equal(first.pack, second.pack);
+	pack_name_put(name, "packs", first.pack);
+	unlink(name);
+	packs_reopen();
+	assert_non_null(strstr(rig.err.text, "missing"));
+	blob_counts(rig.store, &counts);
+	assert_int_equal(counts.missing, 1);
+	assert_int_equal(packs_check(1, first), BLOB_GONE);
+	assert_int_equal(packs_check(2, second), BLOB_OK);
+	/* the last one cut short: it is left alone and a new one begun */
+	pack_name_put(name, "packs", second.pack);
+	assert_int_equal(truncate(name, second.offset + 100), 0);
+	packs_reopen();
+	third = packs_add(3, 100);
+	assert_true(third.pack > second.pack);
+	assert_int_equal(packs_check(2, second), BLOB_DAMAGED);
+	assert_int_equal(packs_check(3, third), BLOB_OK);
+}
+
+static void test_foreign_packs(void **state)
+{
+	struct blob_pos first = packs_add(1, 50000), second = packs_add(2, 50000);
+	char name[PACK_NAME_MAX], aside[PACK_NAME_MAX + 8];
+
+	/* a database that lost everything must not cost the packs too */
+	blob_store_free(&rig.store);
+	rig.nrows = 0;
+	assert_int_equal(packs_try_open(PACKS_SMALL), BLOB_DAMAGED);
+	assert_non_null(strstr(rig.err.text, "knows nothing"));
+	assert_true(packs_size_of(first.pack) > 0);
+	/* one that knows some: the others are set aside */
+	rig.rows[rig.nrows++] = (struct blob_point){first.pack, 1, false, 50128};
+	packs_must_open(PACKS_SMALL);
+	assert_int_equal(packs_check(1, first), BLOB_OK);
+	pack_name_put(name, "packs", second.pack);
+	snprintf(aside, sizeof aside, "%s.orphan", name);
+	assert_int_equal(access(aside, F_OK), 0);
+}
+
+static void test_stranger_files_are_left_alone(void **state)
+{
+	static const char *const names[] = {"packs/README", "packs/1.pack",
+	    "packs/0000000009.pack.orphan", "packs/x000000009.pack"};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		close(open(names[i], O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	packs_reopen();
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		assert_int_equal(access(names[i], F_OK), 0);
+}
+
+static void test_short_writes(void **state)
+{
+	struct blob_pos pos;
+
+	fault_set(&rig.fault, FAULT_FS_SHORT, 1, true, false);
+	pos = packs_add(1, 100);
+	fault_set(&rig.fault, FAULT_NONE, 0, false, false);
+	assert_int_equal(packs_check(1, pos), BLOB_OK);
+}
+
+static void test_full_disk(void **state)
+{
+	struct blob_pos kept = packs_add(1, 30000), pos;
+
+	fault_set(&rig.fault, FAULT_FS_WRITE, 1, true, true);
+	assert_int_equal(packs_append(2, 1000, &pos), BLOB_FULL);
+	blob_rewind(rig.store);
+	fault_set(&rig.fault, FAULT_FS_OPEN, 1, true, true);
+	assert_int_equal(packs_append(2, 50000, &pos), BLOB_FULL); /* wants a new pack */
+	blob_rewind(rig.store);
+	fault_set(&rig.fault, FAULT_NONE, 0, false, false);
+	pos = packs_add(2, 1000);
+	assert_int_equal(packs_check(1, kept), BLOB_OK);
+	assert_int_equal(packs_check(2, pos), BLOB_OK);
+}
+
+/* One run: appends, a rewind, a roll-over, an upload. Gives up at the first failure. */
+static enum blob_code scenario(int64_t *acknowledged, struct blob_pos pos[8])
+{
+	struct blob_upload *u = NULL;
+	enum blob_code code = BLOB_OK;
+
+	for (int64_t i = 0; i < 6 && code == BLOB_OK; i++) {
+		code = packs_append(i, 15000, &pos[i]);
+		if (code == BLOB_OK)
+			code = blob_sync(rig.store, &rig.err);
+		if (code != BLOB_OK)
+			break;
+		blob_points(rig.store, packs_put_row, NULL);
+		blob_committed(rig.store);
+		*acknowledged = i + 1;
+	}
+	if (code == BLOB_OK)
+		code = packs_upload(6, 100000, &u, &pos[6]);
+	if (code == BLOB_OK)
+		code = blob_attach(rig.store, u, &rig.err);
+	if (code == BLOB_OK)
+		code = blob_sync(rig.store, &rig.err);
+	if (code == BLOB_OK) {
+		blob_points(rig.store, packs_put_row, NULL);
+		blob_committed(rig.store);
+		*acknowledged = 7;
+	} else {
+		blob_rewind(rig.store);
+	}
+	blob_upload_free(rig.store, &u);
+	return code;
+}
+
+/* The n-th call fails, for every n: what was acknowledged is there after the restart. */
+static void test_every_call_failing(void **state)
+{
+	int64_t failures = 0;
+
+	for (int full = 0; full < 2; full++) {
+		for (int64_t n = 1;; n++) {
+			struct blob_pos pos[8];
+			int64_t acknowledged = 0;
+			enum blob_code code;
+			bool fired;
+
+			blob_store_free(&rig.store);
+			scratch_wipe();
+			mkdir("packs", 0700);
+			rig.nrows = 0;
+			fault_set(&rig.fault, FAULT_ANY, n, false, full);
+			code = packs_try_open(PACKS_SMALL);
+			if (code == BLOB_OK)
+				code = scenario(&acknowledged, pos);
+			fired = rig.fault.fired > 0;
+			failures += code != BLOB_OK;
+			fault_set(&rig.fault, FAULT_NONE, 0, false, false);
+			blob_store_free(&rig.store);
+			packs_must_open(PACKS_SMALL);
+			for (int64_t i = 0; i < acknowledged; i++)
+				assert_int_equal(packs_check(i, pos[i]), BLOB_OK);
+			packs_add(50, 100);
+			if (!fired) {
+				assert_int_equal(acknowledged, 7);
+				break;
+			}
+		}
+	}
+	assert_true(failures > 40);
+}
+
+/* Thousands of random steps against a model. */
+static void test_random_operations(void **state)
+{
+	enum {
+		N = 1500
+	};
+	static struct blob_pos pos[N];
+	uint64_t seed = 88172645463325252u;
+	int committed = 0, pending = 0;
+
+	for (int step = 0; step < 4000 && committed + pending < N; step++) {
+		seed ^= seed << 13;
+		seed ^= seed >> 7;
+		seed ^= seed << 17;
+		switch (seed % 8) {
+		case 0:
+			if (pending && blob_is_dirty(rig.store))
+				packs_commit();
+			committed += pending;
+			pending = 0;
+			break;
+		case 1:
+			blob_rewind(rig.store);
+			pending = 0;
+			break;
+		case 2:
+			if (seed % 5 == 0) {
+				packs_reopen();
+				pending = 0;
+			}
+			break;
+		case 3: {
+			int i = committed ? (int)(seed / 8 % (uint64_t)committed) : -1;
+
+			if (i >= 0)
+				assert_int_equal(packs_check(i, pos[i]), BLOB_OK);
+			break;
+		}
+		default:
+			assert_int_equal(packs_append(committed + pending, seed / 8 % 3000,
+					     &pos[committed + pending]),
+			    BLOB_OK);
+			pending++;
+		}
+	}
+	packs_reopen();
+	assert_true(committed > 100);
+	for (int i = 0; i < committed; i++)
+		assert_int_equal(packs_check(i, pos[i]), BLOB_OK);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, packs_setup, packs_teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_uncommitted_is_forgotten),
+	    T(test_torn_tail),
+	    T(test_generations_rise),
+	    T(test_missing_pack),
+	    T(test_foreign_packs),
+	    T(test_stranger_files_are_left_alone),
+	    T(test_short_writes),
+	    T(test_full_disk),
+	    T(test_every_call_failing),
+	    T(test_random_operations),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
