@@ -158,7 +158,6 @@ void smtp_client_on_ehlo(struct smtp_client *c, const struct smtp_reply *r)
 		refused(c, r);
 		return;
 	}
-	c->facts = (struct smtp_server_facts){.greeting = c->facts.greeting};
 	first = str_split(r->text, '\n', &rest);
 	if (c->facts.greeting.n == 0)
 		c->facts.greeting = arena_str(c->arena, first);
@@ -173,7 +172,6 @@ void smtp_client_on_helo(struct smtp_client *c, const struct smtp_reply *r)
 		refused(c, r);
 		return;
 	}
-	c->facts = (struct smtp_server_facts){.greeting = c->facts.greeting};
 	secure(c);
 }
 
@@ -197,7 +195,6 @@ void smtp_client_tls_done(struct smtp_client *c, const struct smtp_client_result
 	}
 	c->tls = true;
 	c->facts = (struct smtp_server_facts){0};
-	line_in_reset(&c->line);
 	say_ehlo(c);
 }
 

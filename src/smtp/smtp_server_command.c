@@ -217,7 +217,6 @@ static enum flow starttls_resume(struct smtp_server *s, const struct smtp_result
 	buf_clear(&s->helo);
 	if (s->cfg->role == SMTP_ROLE_SUBMISSION)
 		buf_clear(&s->account);
-	line_in_reset(&s->line);
 	return FLOW_DONE;
 }
 

@@ -185,6 +185,24 @@ static void test_deadlines(void **state)
 	stop(&f);
 }
 
+/* What the driver takes for itself is not the sender's time. */
+static void test_slow_driver(void **state)
+{
+	struct fixture f;
+
+	start(&f, SMTP_ROLE_MX);
+	say(&f, "HELO c\r\n" ENVELOPE "DATA\r\n");
+	f.stop_at = f.effects; /* the first BODY stays pending */
+	while (!smtp_server_effect(f.s))
+		feed(&f, STR("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"));
+	assert_int_equal(smtp_server_effect(f.s)->kind, SMTP_EFFECT_BODY);
+	f.now += 60 * MINUTE_MS;
+	f.stop_at = SIZE_MAX;
+	turn(&f);
+	assert_true(smtp_server_deadline(f.s) == f.now + 10 * MINUTE_MS);
+	stop(&f);
+}
+
 /* A fast sender of much may take long; the session as a whole has an end, too. */
 static void test_long_sessions(void **state)
 {
@@ -467,15 +485,17 @@ static void test_eof_at_commit(void **state)
 /* TLS forgets who spoke; octets before the handshake are dropped wherever they were cut. */
 static void test_starttls(void **state)
 {
-	struct smtp_peer peer = {0};
+	struct smtp_peer peer = {.plaintext_auth = true};
 	struct fixture f;
 
 	start(&f, SMTP_ROLE_SUBMISSION);
 	smtp_server_free(&f.s);
 	f.cfg.starttls = true;
 	f.s = smtp_server_new(&f.cfg, &peer, f.now);
-	f.stop_at = 1;
-	assert_int_equal(feed(&f, STR("EHLO c\r\nSTARTTLS\r\nEHLO evil\r\nNOO")).n, 0);
+	f.stop_at = 2;
+	assert_int_equal(feed(&f, STR("EHLO c\r\nAUTH PLAIN AGJvYgBz\r\n")).n, 0);
+	assert_true(str_eq(smtp_server_account(f.s), STR("bob")));
+	assert_int_equal(feed(&f, STR("STARTTLS\r\nEHLO evil\r\nNOO")).n, 0);
 	assert_int_equal(smtp_server_effect(f.s)->kind, SMTP_EFFECT_STARTTLS);
 	assert_true(has_said(&f, "220 2.0.0")); /* goes out before the handshake */
 	assert_int_equal(smtp_server_feed(f.s, STR("P\r\n"), f.now), 3);
@@ -484,6 +504,7 @@ static void test_starttls(void **state)
 	turn(&f);
 	assert_true(smtp_server_is_tls(f.s));
 	assert_int_equal(smtp_server_helo(f.s).n, 0);
+	assert_int_equal(smtp_server_account(f.s).n, 0);
 	say(&f, "NOOP\r\n");
 	assert_true(str_eq(buf_view(&f.said), STR("250 2.0.0 OK\r\n")));
 	stop(&f);
@@ -532,6 +553,7 @@ int main(void)
 	    cmocka_unit_test(test_early_talker),
 	    cmocka_unit_test(test_pending),
 	    cmocka_unit_test(test_deadlines),
+	    cmocka_unit_test(test_slow_driver),
 	    cmocka_unit_test(test_long_sessions),
 	    cmocka_unit_test(test_slow_reader),
 	    cmocka_unit_test(test_many_recipients),

@@ -1,0 +1,295 @@
+/* What transcripts cannot show of the client: injection, times, failures while an effect is pending. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "smtp/smtp_client.h"
+
+struct fixture {
+	struct smtp_client_config cfg;
+	struct smtp_client *c;
+	struct arena *arena;
+	struct smtp_client_message message;
+	struct smtp_client_rcpt rcpt;
+	int64_t now;
+};
+
+static void start(struct fixture *f)
+{
+	*f = (struct fixture){.now = 1000, .arena = arena_new()};
+	smtp_client_config_init(&f->cfg);
+	f->cfg.helo = STR("client.test");
+	f->message = (struct smtp_client_message){
+	    .reverse = {.is_null = true}, .rcpts = &f->rcpt, .rcpt_count = 1};
+	assert_int_equal(
+	    smtp_mailbox_parse(STR("bob@x.org"), true, f->arena, &f->rcpt.path), SMTP_PATH_OK);
+	f->c = smtp_client_new(&f->cfg, f->now);
+}
+
+static void stop(struct fixture *f)
+{
+	smtp_client_free(&f->c);
+	assert_null(f->c);
+	smtp_client_free(&f->c);
+	arena_free(&f->arena);
+}
+
+static void flush(struct fixture *f)
+{
+	smtp_client_sent(f->c, smtp_client_out(f->c).n, f->now);
+}
+
+/* The server says this; what the client says goes out. */
+static void say(struct fixture *f, const char *text)
+{
+	flush(f);
+	assert_int_equal(smtp_client_feed(f->c, str_of_c(text), f->now), strlen(text));
+	flush(f);
+}
+
+static enum smtp_client_effect_kind asked(const struct fixture *f)
+{
+	assert_non_null(smtp_client_effect(f->c));
+	return smtp_client_effect(f->c)->kind;
+}
+
+static void send_next(struct fixture *f)
+{
+	struct smtp_client_result r = {.next = &f->message};
+
+	assert_int_equal(asked(f), SMTP_CLIENT_READY);
+	smtp_client_done(f->c, &r, f->now);
+}
+
+static void give(struct fixture *f, struct str body, bool last)
+{
+	struct smtp_client_result r = {.body = body, .last = last};
+
+	assert_int_equal(asked(f), SMTP_CLIENT_BODY);
+	smtp_client_done(f->c, &r, f->now);
+}
+
+/* The session up to the first BODY, without PIPELINING. */
+static void go_to_body(struct fixture *f)
+{
+	say(f, "220 hi\r\n");
+	say(f, "250 mx.test\r\n");
+	send_next(f);
+	say(f, "250 ok\r\n");
+	say(f, "250 ok\r\n");
+	say(f, "354 ok\r\n");
+	assert_int_equal(asked(f), SMTP_CLIENT_BODY);
+}
+
+/* The message is reported so, and the session is over so. */
+static void expect_end(struct fixture *f, enum smtp_outcome outcome, enum smtp_stage stage)
+{
+	assert_int_equal(asked(f), SMTP_CLIENT_REPORT);
+	assert_int_equal(smtp_client_effect(f->c)->verdicts[0].outcome, outcome);
+	assert_int_equal(smtp_client_effect(f->c)->verdicts[0].stage, stage);
+	smtp_client_done(f->c, NULL, f->now);
+	assert_int_equal(asked(f), SMTP_CLIENT_CLOSED);
+	assert_int_equal(smtp_client_effect(f->c)->verdict.stage, stage);
+	smtp_client_done(f->c, NULL, f->now);
+	assert_int_equal(smtp_client_wants(f->c), SMTP_WANTS_CLOSE);
+	assert_true(smtp_client_deadline(f->c) == SMTP_NEVER);
+}
+
+/* Octets in the same piece as the answer to STARTTLS, one or many: the session ends, nothing is sent. */
+static void test_injection(void **state)
+{
+	static const char evil[] = "250-evil\r\n250 AUTH PLAIN\r\n";
+
+	for (size_t n = 1; n < sizeof evil; n++) {
+		struct fixture f;
+		struct buf piece;
+
+		start(&f);
+		buf_init(&piece, 200);
+		buf_lit(&piece, "220 go\r\n");
+		buf_add(&piece, evil, n);
+		say(&f, "220 hi\r\n");
+		say(&f, "250-mx.test\r\n250 STARTTLS\r\n");
+		assert_int_equal(smtp_client_feed(f.c, buf_view(&piece), f.now), piece.n);
+		assert_int_equal(asked(&f), SMTP_CLIENT_CLOSED);
+		assert_int_equal(smtp_client_effect(f.c)->verdict.stage, SMTP_STAGE_TLS);
+		assert_int_equal(smtp_client_out(f.c).n, 0);
+		assert_false(smtp_client_is_tls(f.c));
+		buf_fini(&piece);
+		stop(&f);
+	}
+}
+
+/* While the handshake is under way nothing is read. */
+static void test_starttls_reads_nothing(void **state)
+{
+	struct fixture f;
+
+	start(&f);
+	say(&f, "220 hi\r\n");
+	say(&f, "250-mx.test\r\n250 STARTTLS\r\n");
+	say(&f, "220 go\r\n");
+	assert_int_equal(asked(&f), SMTP_CLIENT_STARTTLS);
+	assert_int_equal(smtp_client_wants(f.c), 0);
+	assert_int_equal(smtp_client_facts(f.c)->extensions, SMTP_EXT_STARTTLS);
+	smtp_client_done(f.c, NULL, f.now);
+	assert_int_equal(smtp_client_facts(f.c)->extensions, 0);
+	assert_true(smtp_client_is_tls(f.c));
+	stop(&f);
+}
+
+/* As long as the final dot is still here nothing was delivered; once it is out nobody knows. */
+static void test_unsent_dot(void **state)
+{
+	for (int sent = 0; sent < 2; sent++) {
+		struct fixture f;
+
+		start(&f);
+		go_to_body(&f);
+		give(&f, STR("hi\r\n"), true);
+		assert_true(str_eq(smtp_client_out(f.c), STR("hi\r\n.\r\n")));
+		smtp_client_sent(f.c, sent ? 7 : 6, f.now);
+		smtp_client_eof(f.c, f.now);
+		expect_end(
+		    &f, sent ? SMTP_OUTCOME_UNSURE : SMTP_OUTCOME_TEMPORARY, SMTP_STAGE_BODY);
+		stop(&f);
+	}
+}
+
+/* A failure while BODY is pending waits for its end; what it brings is not sent. */
+static void test_failure_at_body(void **state)
+{
+	for (int how = 0; how < 3; how++) {
+		struct fixture f;
+
+		start(&f);
+		go_to_body(&f);
+		if (how == 0)
+			smtp_client_eof(f.c, f.now);
+		if (how == 1)
+			say(&f, "421 4.3.2 bye\r\n");
+		if (how == 2)
+			say(&f, "552 too much\r\n");
+		assert_int_equal(asked(&f), SMTP_CLIENT_BODY);
+		assert_true(smtp_client_deadline(f.c) == SMTP_NEVER);
+		give(&f, STR("hi\r\n"), true);
+		assert_int_equal(smtp_client_out(f.c).n, 0);
+		expect_end(&f, how == 2 ? SMTP_OUTCOME_PERMANENT : SMTP_OUTCOME_TEMPORARY,
+		    SMTP_STAGE_BODY);
+		stop(&f);
+	}
+}
+
+/* READY stays until the server goes; then CLOSED takes its place. */
+static void test_idle(void **state)
+{
+	for (int how = 0; how < 2; how++) {
+		struct fixture f;
+
+		start(&f);
+		say(&f, "220 hi\r\n");
+		say(&f, "250 mx.test\r\n");
+		assert_int_equal(asked(&f), SMTP_CLIENT_READY);
+		assert_int_equal(smtp_client_wants(f.c), SMTP_WANTS_READ);
+		assert_true(smtp_client_deadline(f.c) == SMTP_NEVER);
+		if (how == 0)
+			smtp_client_eof(f.c, f.now);
+		else
+			say(&f, "421 4.4.2 idle too long\r\n");
+		assert_int_equal(asked(&f), SMTP_CLIENT_CLOSED);
+		assert_int_equal(smtp_client_effect(f.c)->verdict.outcome, SMTP_OUTCOME_TEMPORARY);
+		assert_int_equal(smtp_client_effect(f.c)->verdict.reply.code, how ? 421 : 0);
+		smtp_client_done(f.c, NULL, f.now);
+		assert_int_equal(smtp_client_wants(f.c), SMTP_WANTS_CLOSE);
+		stop(&f);
+	}
+}
+
+/* Each stage has its time; it runs anew from each reply [RFC 5321 4.5.3.2]. */
+static void test_timeouts(void **state)
+{
+	static const struct {
+		const char *says;
+		int64_t minutes;
+		enum smtp_stage stage;
+	} steps[] = {
+	    {"", 5, SMTP_STAGE_CONNECT},
+	    {"220 hi\r\n", 5, SMTP_STAGE_HELO},
+	    {"250 mx.test\r\n", 5, SMTP_STAGE_MAIL},
+	    {"250 ok\r\n", 5, SMTP_STAGE_RCPT},
+	    {"250 ok\r\n", 2, SMTP_STAGE_DATA},
+	    {"354 ok\r\n", 10, SMTP_STAGE_BODY},
+	};
+
+	for (size_t last = 0; last < sizeof steps / sizeof *steps; last++) {
+		struct fixture f;
+		int64_t at;
+
+		start(&f);
+		for (size_t i = 0; i <= last; i++) {
+			f.now += 17;
+			if (i > 0)
+				say(&f, steps[i].says);
+			if (smtp_client_effect(f.c) && asked(&f) == SMTP_CLIENT_READY)
+				send_next(&f);
+			if (smtp_client_effect(f.c) && asked(&f) == SMTP_CLIENT_BODY)
+				give(&f, STR("x"), true);
+		}
+		flush(&f);
+		at = (last ? f.now : 1000) + steps[last].minutes * MINUTE_MS;
+		assert_true(smtp_client_deadline(f.c) == at);
+		smtp_client_tick(f.c, at - 1);
+		assert_null(smtp_client_effect(f.c));
+		f.now = at;
+		smtp_client_tick(f.c, at);
+		if (last < 2) {
+			assert_int_equal(asked(&f), SMTP_CLIENT_CLOSED);
+			assert_int_equal(smtp_client_effect(f.c)->verdict.stage, steps[last].stage);
+		} else {
+			expect_end(&f, last == 5 ? SMTP_OUTCOME_UNSURE : SMTP_OUTCOME_TEMPORARY,
+			    steps[last].stage);
+		}
+		stop(&f);
+	}
+}
+
+/* A server that does not read: output is bounded, content waits, then time is up. */
+static void test_slow_server(void **state)
+{
+	static uint8_t dots[LIMIT_BODY_CHUNK];
+	struct fixture f;
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof dots; i++)
+		dots[i] = i % 2 ? '\n' : '.';
+	start(&f);
+	go_to_body(&f);
+	while (smtp_client_effect(f.c)) {
+		give(&f, str_of(dots, sizeof dots), false);
+		assert_true(smtp_client_out(f.c).n <= LIMIT_SMTP_OUT);
+		assert_true(++n < 10);
+	}
+	assert_true(n > 1);
+	assert_true(smtp_client_deadline(f.c) == f.now + 3 * MINUTE_MS);
+	smtp_client_sent(f.c, smtp_client_out(f.c).n, f.now);
+	assert_int_equal(asked(&f), SMTP_CLIENT_BODY);
+	stop(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_injection),
+	    cmocka_unit_test(test_starttls_reads_nothing),
+	    cmocka_unit_test(test_unsent_dot),
+	    cmocka_unit_test(test_failure_at_body),
+	    cmocka_unit_test(test_idle),
+	    cmocka_unit_test(test_timeouts),
+	    cmocka_unit_test(test_slow_server),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
