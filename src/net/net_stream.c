@@ -108,18 +108,28 @@ void net_stream_finish(struct net_stream *s)
 }
 
 /* ---- time ---- */
-static void on_deadline(struct net_stream *s)
-{
-	int64_t left = s->deadline - clock_mono();
+static void set_timer(struct net_stream *s);
 
-	if (s->deadline == INT64_MAX)
-		return;
-	if (left > 0) {
-		stream_timer(s, left); /* it was moved while the timer ran */
-		return;
+/* When the timer is next needed. */
+static int64_t next_moment(const struct net_stream *s)
+{
+	return s->deadline < s->handshake_by ? s->deadline : s->handshake_by;
+}
+
+/* Moments may have moved away while the timer ran: then it is set anew. */
+static void on_moment(struct net_stream *s)
+{
+	int64_t now = clock_mono();
+
+	if (s->handshake_by <= now) {
+		stream_end(s, NET_END_TLS, "the TLS handshake took too long");
+	} else if (s->deadline <= now) {
+		s->deadline = INT64_MAX;
+		set_timer(s);
+		s->handler->deadline(s->user);
+	} else {
+		set_timer(s);
 	}
-	s->deadline = INT64_MAX;
-	s->handler->deadline(s->user);
 }
 
 static void on_timer(uv_timer_t *t)
@@ -129,7 +139,7 @@ static void on_timer(uv_timer_t *t)
 	switch (s->state) {
 	case STREAM_CONNECTING:
 	case STREAM_OPEN:
-		on_deadline(s);
+		on_moment(s);
 		return;
 	case STREAM_FLUSHING:
 		stream_end(s, NET_END_LOST, "the peer does not read our last words");
@@ -148,17 +158,25 @@ void stream_timer(struct net_stream *s, int64_t ms)
 	uv_timer_start(&s->timer, on_timer, ms > 0 ? (uint64_t)ms : 0, 0);
 }
 
-/* A deadline that moves away leaves the timer alone: it looks again when it fires. */
+static void set_timer(struct net_stream *s)
+{
+	int64_t at = next_moment(s);
+
+	if (at != INT64_MAX)
+		stream_timer(s, at - clock_mono());
+}
+
+/* A moment that moves away leaves the timer alone: it looks again when it fires. */
 void net_stream_deadline(struct net_stream *s, int64_t at)
 {
-	bool sooner = at < s->deadline;
+	bool sooner = at < next_moment(s);
 
 	stream_of(s);
 	if (s->state != STREAM_OPEN && s->state != STREAM_CONNECTING)
 		return;
 	s->deadline = at;
-	if (at != INT64_MAX && (sooner || !uv_is_active((uv_handle_t *)&s->timer)))
-		stream_timer(s, at - clock_mono());
+	if (sooner || !uv_is_active((uv_handle_t *)&s->timer))
+		set_timer(s);
 }
 
 /* ---- the beginning ---- */
@@ -171,7 +189,7 @@ static struct net_stream *stream_new(
 	s->state = STREAM_CONNECTING;
 	s->handler = handler;
 	s->user = user;
-	s->deadline = INT64_MAX;
+	s->deadline = s->handshake_by = INT64_MAX;
 	buf_init(&s->in, LIMIT_NET_READ);
 	buf_init(&s->raw, LIMIT_NET_READ);
 	buf_init(&s->out, LIMIT_NET_QUEUE);
@@ -321,6 +339,8 @@ void net_stream_start_tls(struct net_stream *s, const struct net_tls_start *star
 	s->dropped = stream_drop_input(s);
 	s->tls = net_tls_new(start, &s->out);
 	s->handshaking = true;
+	s->handshake_by = clock_mono() + (start->timeout ? start->timeout : NET_HANDSHAKE_MS);
+	set_timer(s);
 	if (!tls_is_client(start->ctx))
 		net_stream_resume(s);
 	else

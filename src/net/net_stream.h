@@ -99,6 +99,7 @@ struct net_tls_start {
 	const char *name;    /* client: the server's name for SNI and verification; NULL: none */
 	bool verify;         /* client: an untrusted certificate or wrong name ends the handshake */
 	const char *alpn;    /* server: see tls_set_alpn(); client: offered when not NULL; static */
+	int64_t timeout;     /* milliseconds for the handshake; 0: 30 seconds */
 };
 
 /*

@@ -69,6 +69,7 @@ void stream_handshake(struct net_stream *s, struct str *wire)
 	switch (net_tls_handshake(s->tls, wire, &e)) {
 	case NET_TLS_OK:
 		s->handshaking = false;
+		s->handshake_by = INT64_MAX;
 		stream_flush(s);
 		if (!stream_is_open(s))
 			return;

@@ -46,6 +46,7 @@ struct net_stream {
 	/* TLS */
 	struct net_tls *tls;
 	bool handshaking;
+	int64_t handshake_by; /* when it must be done; INT64_MAX when there is none */
 
 	/* the end */
 	enum net_end end;
@@ -67,8 +68,9 @@ static inline bool stream_is_open(const struct net_stream *s)
 	return s->state == STREAM_OPEN;
 }
 
-#define NET_FLUSH_MS  (30 * 1000) /* for the last words to get out */
-#define NET_LINGER_MS (2 * 1000)  /* for the peer to close too */
+#define NET_HANDSHAKE_MS (30 * 1000)
+#define NET_FLUSH_MS     (30 * 1000) /* for the last words to get out */
+#define NET_LINGER_MS    (2 * 1000)  /* for the peer to close too */
 
 /* Lets the timer fire in so many milliseconds; replaces what it was set to. */
 void stream_timer(struct net_stream *s, int64_t ms);

@@ -7,6 +7,13 @@
 #include "base/mem.h"
 #include "config/config.h"
 
+/* libconfig 1.5 loses a text that a syntax error follows. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libconfig.so\n";
+}
+
 #define TEXT_MAX (8 * MIB)
 
 static void print(const struct config_snapshot *c, struct buf *out)

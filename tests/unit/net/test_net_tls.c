@@ -468,6 +468,39 @@ static void test_broken_record(void **state)
 	buf_fini(&r.out);
 }
 
+/* A client that connects and says nothing, or stops in the middle. */
+static void test_handshake_takes_too_long(void **state)
+{
+	struct world *w = *state;
+	const struct net_tls_start server = {.ctx = w->server, .timeout = 1};
+	int fd = net_half(&w->n, &w->n.b);
+
+	net_stream_start_tls(w->n.b.s, &server);
+	assert_int_equal(write(fd, "\x16\x03\x01", 3), 3);
+	net_until(&w->n, b_closed);
+	assert_broke(&w->n.b);
+	assert_string_equal(w->n.b.text, "the TLS handshake took too long");
+	close(fd);
+}
+
+/* Done in time, its limit is forgotten; the deadline set meanwhile still comes. */
+static bool a_deadline(struct net *n)
+{
+	return n->a.deadlines > 0;
+}
+
+static void test_deadline_around_handshake(void **state)
+{
+	struct world *w = *state;
+
+	net_pair(&w->n);
+	net_stream_deadline(w->n.a.s, clock_mono() + HOUR_MS);
+	secure(w);
+	net_stream_deadline(w->n.a.s, clock_mono());
+	net_until(&w->n, a_deadline);
+	assert_false(w->n.a.closed);
+}
+
 /* Closed by us while it goes on: the handshake is answered all the same. */
 static void test_close_during_handshake(void **state)
 {
@@ -586,6 +619,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_gone_at_every_moment, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_broken_record, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_close_during_handshake, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_handshake_takes_too_long, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_deadline_around_handshake, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_context_swap, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_context_swapped, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_alpn_agreed, setup, teardown),
