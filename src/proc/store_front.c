@@ -30,7 +30,8 @@ static uint64_t handle_hash(const struct fs_handle *h)
 	return v;
 }
 
-struct store_view *store_front_view(struct store_front *f, const struct fs_handle *handle)
+/* The view that is kept under a handle, whatever became of its session. */
+static struct store_view *find_view(struct store_front *f, const struct fs_handle *handle)
 {
 	struct hash_node *n = hash_first(&f->views, handle_hash(handle));
 
@@ -41,6 +42,11 @@ struct store_view *store_front_view(struct store_front *f, const struct fs_handl
 			return v;
 	}
 	return NULL;
+}
+
+struct store_view *store_front_view(struct store_front *f, const struct fs_handle *handle)
+{
+	return store_front_session(f, handle) ? find_view(f, handle) : NULL;
 }
 
 void store_view_unref(struct store_view *v)
@@ -405,7 +411,7 @@ static void take_release(struct store_front *f, struct str payload)
 
 	if (!fs_handle_get(payload, &handle))
 		return;
-	v = store_front_view(f, &handle);
+	v = find_view(f, &handle);
 	s = store_front_session(f, &handle);
 	if (v)
 		view_free(&v->node, f);

@@ -36,6 +36,8 @@ struct store_view {
 };
 
 struct store_conn *store_front_conn(struct store_front *f, uint32_t session);
+
+/* The mailbox open behind a handle; NULL also when its account was removed or disabled since. */
 struct store_view *store_front_view(struct store_front *f, const struct fs_handle *handle);
 void store_view_unref(struct store_view *v);
 

@@ -20,6 +20,12 @@ struct task {
 	bool running; /* a piece is out */
 };
 
+/* What the handle still opens: a session ends also when its account is disabled or removed. */
+static struct store_view *open_view(struct store_front *f, const struct fs_handle *handle)
+{
+	return store_front_session(f, handle) ? store_front_view(f, handle) : NULL;
+}
+
 static void task_init(
     struct task *t, struct store_front *f, struct ipc_request *r, struct store_view *v)
 {
@@ -237,7 +243,7 @@ void store_mailbox_list(struct store_front *f, struct ipc_request *r, struct str
 	struct list_task *l;
 	struct fs_list m;
 
-	v = fs_list_get(payload, &m) ? store_front_view(f, &m.handle) : NULL;
+	v = fs_list_get(payload, &m) ? open_view(f, &m.handle) : NULL;
 	if (!v) {
 		store_front_done(r, FS_REFUSED, "no such mailbox is open");
 		return;
@@ -359,7 +365,7 @@ void store_mailbox_read(struct store_front *f, struct ipc_request *r, struct str
 	struct read_task *t;
 	struct fs_read m;
 
-	v = fs_read_get(payload, &m) ? store_front_view(f, &m.handle) : NULL;
+	v = fs_read_get(payload, &m) ? open_view(f, &m.handle) : NULL;
 	if (!v) {
 		store_front_done(r, FS_REFUSED, "no such mailbox is open");
 		return;
@@ -418,7 +424,7 @@ void store_mailbox_expunge(struct store_front *f, struct ipc_request *r, struct 
 	struct ranges numbers;
 	bool good;
 
-	v = fs_expunge_get(payload, &m) ? store_front_view(f, &m.handle) : NULL;
+	v = fs_expunge_get(payload, &m) ? open_view(f, &m.handle) : NULL;
 	if (!v) {
 		store_front_done(r, FS_REFUSED, "no such mailbox is open");
 		return;
