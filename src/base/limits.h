@@ -85,8 +85,9 @@
 #define LIMIT_TRACE_TEXT     ((size_t)1024)  /* one event's sentence */
 #define LIMIT_LIST_PAGE      ((size_t)256)   /* rows of one page of a listing */
 #define LIMIT_LANE_BATCH     512             /* requests in one commit */
-#define LIMIT_WAL_CHECKPOINT (16 * MIB)      /* write-ahead log that is checkpointed at once */
-#define LIMIT_WAL_THROTTLE   (256 * MIB)     /* ... that makes writers wait */
+#define LIMIT_LANE_BYTES     (16 * MIB)  /* ... and the content that they bring, but for the last */
+#define LIMIT_WAL_CHECKPOINT (16 * MIB)  /* write-ahead log that is checkpointed at once */
+#define LIMIT_WAL_THROTTLE   (256 * MIB) /* ... that makes writers wait */
 #define LIMIT_READER_THREADS 8
 #define LIMIT_READER_MS      50         /* a read transaction should end within this */
 #define LIMIT_RESERVE        (64 * MIB) /* given back when the disk is full */

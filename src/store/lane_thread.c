@@ -21,13 +21,31 @@ struct lane_thread {
 	bool stop;
 };
 
-/* Moves at most a batch; the lock is held. */
+/* Bytes that the op will have appended. */
+static size_t content_of(struct list *link)
+{
+	const struct lane_op *op = LIST_ENTRY(link, struct lane_op, link);
+	size_t n = 0;
+
+	for (size_t i = 0; i < op->nblobs; i++)
+		for (size_t k = 0; k < op->blobs[i].niov; k++)
+			n += op->blobs[i].iov[k].iov_len;
+	return n;
+}
+
+/* Moves at most a batch, bounded in bytes so that nobody waits long; the lock is held. */
 static void take(struct lane_thread *t, struct list *batch)
 {
-	struct list *link;
+	size_t bytes = 0;
 
-	for (size_t n = 0; n < LIMIT_LANE_BATCH && (link = list_pop(&t->queued)); n++)
+	for (size_t n = 0; n < LIMIT_LANE_BATCH && bytes < LIMIT_LANE_BYTES; n++) {
+		struct list *link = list_pop(&t->queued);
+
+		if (!link)
+			return;
+		bytes += content_of(link);
 		list_push(batch, link);
+	}
 }
 
 /* Waits for work; the lock is held. An empty batch means that the lane is idle or must stop. */

@@ -200,6 +200,22 @@ static void test_stop_finishes_what_was_submitted(void **state)
 	assert_int_equal(db_wal_bytes(db), 0); /* and leaves a clean log */
 }
 
+/* Large messages share a commit too, but not so many that the others wait long. */
+static void test_batches_are_bounded_in_bytes(void **state)
+{
+	static uint8_t content[MIB];
+	struct lane_stats stats;
+
+	prepare_writes();
+	for (int i = 0; i < 60; i++) {
+		writes[0][i].iov = (struct iovec){content, sizeof content};
+		lane_thread_submit(lane, &writes[0][i].op);
+	}
+	loop_until(&written, 60);
+	lane_thread_stats(lane, &stats);
+	assert_true(stats.batch_max <= (int64_t)(LIMIT_LANE_BYTES / sizeof content));
+}
+
 static void test_failed_sync_in_the_thread(void **state)
 {
 	struct lane_stats stats;
@@ -369,6 +385,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_many_senders),
 	    T(test_stop_finishes_what_was_submitted),
+	    T(test_batches_are_bounded_in_bytes),
 	    T(test_failed_sync_in_the_thread),
 	    T(test_readers),
 	    T(test_reading_while_writing),
