@@ -146,6 +146,12 @@ SQL(EXPUNGE_RANGE, "UPDATE membership SET expunged_modseq = $5, expunged_at = $6
 		   " WHERE account = $1 AND mailbox = $2 AND uid >= $3 AND uid <= $4"
 		   " AND expunged_modseq = 0")
 
+SQL(EXPUNGE_LIVE, "SELECT uid, email, size FROM membership WHERE account = $1 AND mailbox = $2"
+		  " AND uid >= $3 AND uid <= $4 AND expunged_modseq = 0")
+
+SQL(EXPUNGE_ONE, "UPDATE membership SET expunged_modseq = $4, expunged_at = $5"
+		 " WHERE account = $1 AND mailbox = $2 AND uid = $3")
+
 SQL(EXPUNGE_SUM, "SELECT count(*), CAST(coalesce(sum(size), 0) AS bigint) FROM membership"
 		 " WHERE account = $1 AND mailbox = $2 AND uid >= $3 AND uid <= $4"
 		 " AND expunged_modseq = $5")
