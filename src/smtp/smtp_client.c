@@ -192,7 +192,7 @@ void smtp_client_fail(struct smtp_client *c, const struct smtp_verdict *why, boo
 	c->end.reply = smtp_reply_copy(c->arena, &why->reply);
 	if (c->end.outcome == SMTP_OUTCOME_ACCEPTED)
 		c->end.outcome = SMTP_OUTCOME_TEMPORARY;
-	if (polite && c->state != ON_CONTENT && buf_room(&c->out) > 64)
+	if (polite && buf_room(&c->out) > 64)
 		smtp_client_command(c, STR("QUIT"), false);
 	if (c->pending && c->effect.kind != SMTP_CLIENT_READY)
 		return;

@@ -191,7 +191,7 @@ static bool may_send(const struct smtp_client *c)
 		return false;
 	if (g->sent == g->got)
 		return g->sent < step_data(c) || g->accepted > 0;
-	return pipelining && g->got > STEP_RSET;
+	return pipelining;
 }
 
 /* The envelope is over without content: every recipient has been refused. */
