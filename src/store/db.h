@@ -168,4 +168,10 @@ int64_t db_wal_bytes(const struct db *db);
  */
 enum db_code db_checkpoint(struct db *db, bool *all_r);
 
+/*
+ * When a good part of the database is unused pages, gives at most some of them back to the file
+ * system, in a transaction of its own; does nothing otherwise. For idle moments.
+ */
+enum db_code db_shrink(struct db *db);
+
 #endif

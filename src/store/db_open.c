@@ -19,6 +19,8 @@
 #define WRITER_CACHE  "-65536" /* KiB, negative by SQLite's custom */
 #define READER_CACHE  "-8192"
 #define LOG_KEPT      "33554432" /* the log's file is cut to this when it starts anew */
+#define SHRINK_MIN    1024       /* unused pages that are no trouble */
+#define SHRINK_SLICE  512        /* pages given back at a time */
 #define STRINGIFY_(x) #x
 #define STRINGIFY(x)  STRINGIFY_(x)
 
@@ -190,6 +192,18 @@ enum db_code db_has_tables(struct db *db, bool *has_r)
 	if (code == DB_OK)
 		*has_r = n > 0;
 	return code;
+}
+
+enum db_code db_shrink(struct db *db)
+{
+	int64_t unused = 0, pages = 0;
+	enum db_code code = ask_int(db, "PRAGMA freelist_count", &unused);
+
+	if (code == DB_OK)
+		code = ask_int(db, "PRAGMA page_count", &pages);
+	if (code != DB_OK || unused < SHRINK_MIN || unused < pages / 4)
+		return code;
+	return db_script(db, "PRAGMA incremental_vacuum(" STRINGIFY(SHRINK_SLICE) ")");
 }
 
 /* ---- opening ---- */

@@ -380,6 +380,15 @@ void lane_run_one(struct lane *lane, struct lane_op *op, int64_t now)
 
 /* ---- checkpoints ---- */
 
+/* For want of space or a lock it is done some other time; after anything else trust nothing. */
+static void judge_tending(struct lane *l, enum db_code code, const char *what)
+{
+	if (code == DB_OK || code == DB_BUSY || code == DB_FULL)
+		return;
+	note_db(l);
+	close_lane(l, what);
+}
+
 static void checkpoint(struct lane *l)
 {
 	int64_t took, begin = clock_mono();
@@ -390,10 +399,7 @@ static void checkpoint(struct lane *l)
 	l->stats.checkpoints++;
 	if (took > l->stats.checkpoint_max_ms)
 		l->stats.checkpoint_max_ms = took;
-	if (code == DB_OK || code == DB_BUSY || code == DB_FULL)
-		return; /* the log keeps what could not be copied */
-	note_db(l);
-	close_lane(l, "the checkpoint failed");
+	judge_tending(l, code, "the checkpoint failed");
 }
 
 int lane_tend(struct lane *lane, bool idle)
@@ -409,6 +415,8 @@ int lane_tend(struct lane *lane, bool idle)
 		checkpoint(lane);
 		lane->log_mark = log;
 	}
+	if (idle && !lane->stats.closed)
+		judge_tending(lane, db_shrink(lane->config.db), "shrinking the database failed");
 	lane->stats.wal_bytes = db_wal_bytes(lane->config.db);
 	return log >= (int64_t)LIMIT_WAL_THROTTLE ? THROTTLE_MS : 0;
 }

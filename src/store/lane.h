@@ -104,7 +104,8 @@ void lane_run_one(struct lane *lane, struct lane_op *op, int64_t now);
 
 /*
  * Housekeeping between batches: checkpoints when idle is true and there is something to, or when
- * the log is above LIMIT_WAL_CHECKPOINT. Gives milliseconds to wait before the next batch: above 0
+ * the log is above LIMIT_WAL_CHECKPOINT; when idle, gives unused parts of the database back to the
+ * file system. Gives milliseconds to wait before the next batch: above 0
  * while the log is over LIMIT_WAL_THROTTLE because a reader keeps it from starting anew.
  */
 int lane_tend(struct lane *lane, bool idle);

@@ -270,6 +270,35 @@ static void test_checkpoints(void **state)
 	lane_rig_verify();
 }
 
+static int64_t database_size(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat("store.db", &st), 0);
+	return st.st_size;
+}
+
+/* What was deleted comes back to the file system, slice by slice, when the lane is idle. */
+static void test_idle_lane_shrinks_the_database(void **state)
+{
+	int64_t large, small;
+
+	for (int i = 0; i < 30; i++)
+		lane_rig_run_one(BULKY);
+	lane_tend(rig.lane, true);
+	large = database_size();
+	assert_true(large > 30 * 400000);
+	assert_int_equal(db_script(rig.db, "DELETE FROM domain"), DB_OK);
+	lane_tend(rig.lane, false);
+	assert_int_equal(database_size(), large);
+	for (int i = 0; i < 20 && !lane_is_clean(rig.lane); i++)
+		lane_tend(rig.lane, true);
+	small = database_size();
+	assert_true(small < large / 2);
+	assert_true(lane_is_clean(rig.lane)); /* and comes to rest */
+	lane_rig_verify();
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, lane_rig_setup, lane_rig_teardown)
@@ -285,6 +314,7 @@ int main(void)
 	    T(test_spare_uploads_go),
 	    T(test_upload_of_a_failed_commit_stays),
 	    T(test_checkpoints),
+	    T(test_idle_lane_shrinks_the_database),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
