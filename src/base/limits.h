@@ -92,6 +92,14 @@
 #define LIMIT_READER_MS      50         /* a read transaction should end within this */
 #define LIMIT_RESERVE        (64 * MIB) /* given back when the disk is full */
 
+/* queue */
+#define LIMIT_QUEUE_STEPS    ((size_t)32)   /* elements of a list of waits */
+#define LIMIT_QUEUE_REPLY    ((size_t)900)  /* a reply as rows and reports keep it, one line */
+#define LIMIT_DSN_RECIPIENTS ((size_t)1000) /* recipients in one report */
+#define LIMIT_DSN_ORIGINAL   (64 * KIB)     /* a message that a report returns whole */
+#define LIMIT_DSN_HEADER     (32 * KIB)     /* of a header that a report returns */
+#define LIMIT_DSN            (24 * MIB)     /* a report */
+
 /* command line */
 #define LIMIT_CLI_MESSAGE     (128 * MIB)   /* a message that is built or shown whole */
 #define LIMIT_CLI_TEXT        (32 * MIB)    /* text of a new message */

@@ -1,0 +1,67 @@
+/*
+ * The state of a destination, a domain or a host that mail waits for: failures belong to it, not to each
+ * message. It is up, or failing: then one probe at each step of the schedule, and the first answer
+ * wakes all that waits. How many sessions it may have follows what it can bear.
+ */
+#ifndef QUEUE_DESTINATION_H
+#define QUEUE_DESTINATION_H
+
+#include "queue/queue_policy.h"
+#include "queue/queue_result.h"
+
+#define QUEUE_SESSIONS_START 5
+#define QUEUE_SESSIONS_MAX   20
+
+/* As in its row. Times in milliseconds since 1970, 0: never. */
+struct queue_destination {
+	uint32_t failures;     /* probes in a row that failed; 0: it is up */
+	int64_t failing_since; /* while failing: the first of them */
+	int64_t next_probe;    /* while failing: not before */
+	int64_t last_try;      /* an attempt ended */
+	uint32_t limit;        /* sessions it may have, 1 to QUEUE_SESSIONS_MAX */
+	struct str last_reply; /* as queue_result_put_reply() has it; borrowed */
+	uint64_t seed;         /* of its jitter: a hash of its name */
+};
+
+/* One of which nothing is known: up. */
+void queue_destination_init(struct queue_destination *d, uint64_t seed);
+
+static inline bool queue_destination_is_failing(const struct queue_destination *d)
+{
+	return d->failures > 0;
+}
+
+/*
+ * What an attempt taught. others: sessions to it that are open beside the one that tells. reply is kept
+ * as last_reply, unless the event is NONE (which changes nothing). SUCCESS raises the limit by one;
+ * FAILED and BUSY halve it; TURNED_AWAY while others are open lowers it to at most their number and is
+ * no failure. While it fails only a probe counts: the failures of sessions that were under way when
+ * it began to fail change nothing but last_reply. True: it was failing and is up again, so that all
+ * that waits for it may go.
+ */
+bool queue_destination_apply(struct queue_destination *d, const struct queue_policy *p,
+    enum queue_event event, size_t others, struct str reply, int64_t now);
+
+/* Sessions that may be opened beside the active ones; at most one, the probe, while it fails. */
+size_t queue_destination_room(const struct queue_destination *d, size_t active, int64_t now);
+
+/* What holds a recipient back, the first that applies. */
+enum queue_hold {
+	QUEUE_HOLD_NONE,       /* he may go; alone, as the probe, if the destination is failing */
+	QUEUE_HOLD_OWN,        /* his own not-before */
+	QUEUE_HOLD_PROBE_TIME, /* the destination fails, and its next probe is later */
+	QUEUE_HOLD_PROBE,      /* it fails, and a session is under way that will tell */
+	QUEUE_HOLD_SESSIONS,   /* it has as many sessions as it may */
+};
+
+/* The rule: may a recipient with this not-before go now? */
+enum queue_hold queue_destination_hold(
+    const struct queue_destination *d, size_t active, int64_t not_before, int64_t now);
+
+/*
+ * After the clock was set back: times in the future move so that what was left of a wait is left. True:
+ * something changed and the row is to be written.
+ */
+bool queue_destination_settle(struct queue_destination *d, int64_t now);
+
+#endif

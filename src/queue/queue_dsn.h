@@ -1,0 +1,77 @@
+/*
+ * Delivery status notifications [RFC 3461, 3464, 6522, 6533]: what became of a message, told to its
+ * sender in whole sentences, to programs as fields, with the original behind it. From typed fields
+ * only; texts of other servers are escaped and cut.
+ */
+#ifndef QUEUE_DSN_H
+#define QUEUE_DSN_H
+
+#include "base/limits.h"
+#include "queue/queue_phrase.h"
+#include "queue/queue_result.h"
+
+enum queue_dsn_action {
+	QUEUE_DSN_FAILED,
+	QUEUE_DSN_DELAYED,
+	QUEUE_DSN_DELIVERED,
+	QUEUE_DSN_RELAYED,
+	QUEUE_DSN_EXPANDED,
+	QUEUE_DSN_ACTIONS
+};
+
+struct queue_dsn_recipient {
+	struct str address;  /* where it was to go: "local@domain" as in a path */
+	struct str original; /* ORCPT as rows have it, "rfc822;address", decoded; empty: none */
+	enum queue_dsn_action action;
+	struct queue_status status; /* of the last attempt, as queue_result_of() has it */
+	enum queue_problem problem; /* of the last attempt; NONE: the server replied */
+	bool expired;               /* FAILED: because the lifetime is over; reported as 4.4.7 */
+	struct str remote_mta;      /* name of the server that was tried; empty: none */
+	struct str reply;           /* its words, "550 5.1.1 ..."; empty: none */
+	int64_t last_attempt;       /* 0: none */
+	int64_t retry_until;        /* DELAYED: when it will expire; 0: not told */
+};
+
+struct queue_dsn {
+	enum queue_lang lang;
+	struct queue_zone zone;
+	struct str sender;        /* the reverse-path without <>; the report goes to him */
+	struct str reporting_mta; /* our host name */
+	struct str message_id;    /* of the report, without <>, unique */
+	int64_t date;             /* of the report */
+	int64_t arrival;          /* of the message */
+	struct str envid;         /* decoded; empty: none */
+	struct str original_id;   /* Message-ID of the message; empty: not known */
+	const struct queue_dsn_recipient *recipients;
+	size_t n;            /* 1 to LIMIT_DSN_RECIPIENTS */
+	struct str original; /* the message's beginning, at least its header, or all of it */
+	bool complete;       /* original is all of it */
+	bool want_full;      /* RET=FULL: return all of it, if it is not above LIMIT_DSN_ORIGINAL */
+};
+
+enum queue_dsn_status {
+	QUEUE_DSN_OK,
+	QUEUE_DSN_NO_SENDER, /* the reverse-path is null: a report about it must not be */
+	QUEUE_DSN_BAD_COUNT, /* no recipient, or too many */
+	QUEUE_DSN_TOO_LARGE, /* the buffer's maximum was reached */
+};
+
+/* What its transport must know. */
+struct queue_dsn_facts {
+	bool eightbit; /* its body has 8-bit octets: BODY=8BITMIME */
+	bool utf8;     /* its header has: SMTPUTF8 */
+};
+
+/*
+ * Appends the report as a message with CRLF lines of at most 998 octets, but for those of the
+ * original. Unless OK the buffer and *facts_r are as before. LIMIT_DSN octets are always enough. The
+ * text is in sentences: what happened, to whom, why, what the sender can do, and the remote server's
+ * own words, quoted. [RFC 3461 6, RFC 3464 2]
+ */
+enum queue_dsn_status queue_dsn_put(
+    struct buf *b, const struct queue_dsn *d, struct queue_dsn_facts *facts_r);
+
+/* "failed", "delayed" ... [RFC 3464 2.3.3] Static. */
+const char *queue_dsn_action_name(enum queue_dsn_action action);
+
+#endif

@@ -1,0 +1,29 @@
+/* Why a recipient waits and what will happen when, in whole sentences that are true. */
+#ifndef QUEUE_EXPLAIN_H
+#define QUEUE_EXPLAIN_H
+
+#include "queue/queue_phrase.h"
+#include "queue/queue_schedule.h"
+
+/* What is known about one recipient, all at the same moment. Texts may hold anything. */
+struct queue_explain {
+	enum queue_lang lang;
+	struct queue_zone zone;
+	struct str recipient;
+	struct str sender; /* empty: null */
+	struct str domain; /* name of the destination; empty: refused for good, to be returned */
+	struct str last_reply; /* the recipient's own, as queue_result_put_reply() has it */
+	bool notify_failure;   /* the sender wants to hear of a failure: NOTIFY */
+	int64_t under_way;     /* a session has the message since then; 0: none */
+	size_t active;         /* sessions to the destination */
+	struct queue_entry entry;
+	struct queue_destination destination;
+	const struct queue_policy *policy;
+	int64_t started; /* as for queue_schedule_of() */
+	int64_t now;
+};
+
+/* Appends the sentences, separated by blanks, without line ends, as queue_schedule_of() has it. */
+void queue_explain_put(struct buf *b, const struct queue_explain *x);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * When a recipient that waits is tried next, when his sender is warned, when the message is returned: a
+ * pure function of what the rows say.
+ */
+#ifndef QUEUE_SCHEDULE_H
+#define QUEUE_SCHEDULE_H
+
+#include "queue/queue_destination.h"
+
+/* Later than any time: it does not happen. */
+#define QUEUE_NEVER INT64_MAX
+
+/*
+ * A recipient's row. attempts counts the temporary refusals of himself; those of the host are counted by
+ * the destination. not_before 0: at once (a new row, or one that an administrator wants retried).
+ */
+struct queue_entry {
+	int64_t accepted;
+	int64_t not_before;
+	int64_t last_attempt; /* of those in attempts; 0: none */
+	uint32_t attempts;
+	uint32_t warnings; /* elements of the policy's warn that are done with */
+	bool bounce;       /* the reverse-path is null */
+	bool warn;     /* the sender wants to hear of delays: NOTIFY has DELAY or is not given */
+	uint64_t seed; /* of his jitter: a hash of message and recipient */
+};
+
+struct queue_schedule {
+	int64_t next_attempt; /* below now: overdue. QUEUE_NEVER: none before it expires */
+	int64_t expires;      /* the message is returned */
+	int64_t next_warning; /* or QUEUE_NEVER */
+};
+
+/*
+ * d: where he goes to, settled as the entry is. started: since when the scheduler has been running, for
+ * what could not be done while it was not: an attempt that was missed comes before the warning and the
+ * return that have become due meanwhile; these then wait until the first step of the policy after the
+ * start, or the attempt.
+ *
+ * next_attempt is not before the entry's not_before nor, while the destination fails, its next probe,
+ * and always before accepted + lifetime. expires is accepted + lifetime.
+ */
+struct queue_schedule queue_schedule_of(const struct queue_policy *p, const struct queue_entry *e,
+    const struct queue_destination *d, int64_t started);
+
+/* What is due now, in this order; one at a time. */
+enum queue_due {
+	QUEUE_DUE_NOTHING,
+	QUEUE_DUE_RETURN,
+	QUEUE_DUE_WARNING,
+	QUEUE_DUE_ATTEMPT, /* as far as queue_destination_hold() lets him */
+};
+
+enum queue_due queue_schedule_due(const struct queue_schedule *s, int64_t now);
+
+/* The first moment at which anything is due. */
+int64_t queue_schedule_wake(const struct queue_schedule *s);
+
+/* He was refused for now (QUEUE_RETRY): one attempt more, and a new not_before. */
+void queue_schedule_refused(struct queue_entry *e, const struct queue_policy *p, int64_t now);
+
+/* The sender was warned: all warnings due by now are done with. */
+void queue_schedule_warned(struct queue_entry *e, const struct queue_policy *p, int64_t now);
+
+/*
+ * After the clock was set back: times in the future move so that what was left of a wait is left, and
+ * so that the lifetime ends. True: something changed and the row is to be written.
+ */
+bool queue_schedule_settle(struct queue_entry *e, int64_t now);
+
+#endif
