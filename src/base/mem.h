@@ -31,6 +31,7 @@ void mem_wipe(void *p, size_t n);
 			mem_bug(__FILE__, __LINE__, #cond);                                        \
 	} while (0)
 #define MUST(cond) BUG_ON(!(cond))
+#define BUG(text)  mem_bug(__FILE__, __LINE__, text)
 
 _Noreturn void mem_bug(const char *file, int line, const char *what);
 

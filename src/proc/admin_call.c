@@ -5,6 +5,7 @@
 #include "proc/admin_call.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <sys/socket.h>
@@ -217,7 +218,7 @@ static int become_owner(const char *dir, struct err *e)
 
 	if (geteuid() != 0 || stat(dir, &st) || st.st_uid == 0)
 		return 0;
-	if (chdir(dir) || setgid(st.st_gid) || setuid(st.st_uid))
+	if (chdir(dir) || setgroups(0, NULL) || setgid(st.st_gid) || setuid(st.st_uid))
 		return err_sys(e, errno, "cannot become the owner of %s", dir);
 	return 1;
 }

@@ -104,7 +104,7 @@ static void on_event(struct peer *p, uint16_t type, struct str payload, int fd)
 
 static void on_request(struct peer *p, struct ipc_request *r, struct str payload, int fd)
 {
-	MUST(!"the supervisor sends events only; the table has no requests");
+	BUG("the supervisor sends events only; the table has no requests");
 }
 
 static void on_down(struct peer *p, const char *why)

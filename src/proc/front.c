@@ -340,12 +340,12 @@ static void add_listener(struct front *f, struct str payload, int fd)
 /* Store has nothing to ask of a front; both are ruled out by the edge's table. */
 static void on_store_request(struct peer *p, struct ipc_request *r, struct str payload, int fd)
 {
-	MUST(!"a front answers nothing");
+	BUG("a front answers nothing");
 }
 
 static void on_store_event(struct peer *p, uint16_t type, struct str payload, int fd)
 {
-	MUST(!"store sends fronts no events");
+	BUG("store sends fronts no events");
 }
 
 /*
@@ -450,6 +450,9 @@ static int front_start(void *ctx, const struct sc_start *start, const char **use
 
 static int front_ready(void *ctx, struct err *e)
 {
+	struct front *f = ctx;
+
+	net_stream_warm_up(f->loop);
 	return 0;
 }
 

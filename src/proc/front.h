@@ -83,7 +83,8 @@ struct front {
 	struct list sessions;
 	size_t session_count;
 	uint32_t next_number;
-	size_t gathered; /* bytes of messages held in this process: at most LIMIT_GATHER_BUDGET */
+	size_t
+	    gathered; /* bytes of messages held in this process: at most the option limits.gather */
 	bool draining;
 };
 

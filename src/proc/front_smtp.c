@@ -447,7 +447,7 @@ static bool fits_in_memory(const struct front_session *s, size_t n)
 	const struct front_smtp *m = s->u.smtp;
 
 	return m->gather.n + n <= LIMIT_INLINE_MESSAGE &&
-	       s->front->gathered + n <= LIMIT_GATHER_BUDGET;
+	       s->front->gathered + n <= (size_t)s->config->snapshot->limits.gather;
 }
 
 static void do_body(struct front_session *s, const struct smtp_effect *e)

@@ -7,6 +7,7 @@
  */
 #include "proc/store.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,6 +19,7 @@
 
 #define TEND_MS      1000
 #define SESSIONS_MAX 100000
+#define LOCK_WAIT_MS 3000
 
 static void on_wake(uv_async_t *async)
 {
@@ -41,14 +43,34 @@ static void tend_done(struct lane_op *op)
 	struct store_process *sp = LIST_ENTRY(op, struct store_process, maintain.op);
 
 	sp->tending = false;
-	if (op->result == LANE_DONE && sp->maintain.more)
+	if (op->result == LANE_DONE && sp->maintain.more && !sp->draining)
 		uv_timer_start(&sp->tend, sp->tend.timer_cb, 20, TEND_MS);
+}
+
+/* A commit or sync failed: nothing more is written until a restart; reading goes on. Said once. */
+static void check_lane(struct store_process *sp)
+{
+	struct lane_stats stats;
+
+	store_lane_stats(sp->store, &stats);
+	if (!stats.closed || sp->lane_closed)
+		return;
+	sp->lane_closed = true;
+	log_open(LOG_ERROR, "store-closed");
+	log_text("why", stats.reason.text);
+	log_text("cure",
+	    "mail is refused for now and mailboxes stay readable; see to the disk, then "
+	    "restart the server");
+	log_close();
 }
 
 static void on_tend(uv_timer_t *timer)
 {
 	struct store_process *sp = timer->data;
 
+	if (sp->draining)
+		return;
+	check_lane(sp);
 	uv_timer_start(&sp->tend, on_tend, TEND_MS, TEND_MS);
 	if (sp->tending || !store_is_accepting(sp->store))
 		return;
@@ -125,19 +147,41 @@ static int process_start(
 	return 0;
 }
 
+/* The supervisor stands in the data directory; in sentences it has its own name. */
+static void name_directory(const struct store_process *sp, struct err *e)
+{
+	struct err plain = *e;
+
+	if (str_has_prefix(str_of_c(plain.text), STR(". ")))
+		err_set(e, "%s%s", (const char *)sp->config->dir.p, plain.text + 1);
+}
+
+/* A command that uses the directory at the moment has its time to end. */
+static struct store *open_patiently(struct store_process *sp, struct err *e)
+{
+	struct store_config cfg = store_config_of(sp);
+	int64_t until = clock_mono() + LOCK_WAIT_MS;
+	struct timespec pause = {.tv_nsec = 50 * 1000000};
+	enum datadir_code code;
+	struct store *s;
+
+	while (!(s = store_open(".", &cfg, &code, e)) && code == DATADIR_LOCKED &&
+	       clock_mono() < until)
+		nanosleep(&pause, NULL);
+	if (!s)
+		name_directory(sp, e);
+	return s;
+}
+
 static int process_ready(void *ctx, struct err *e)
 {
 	struct store_process *sp = ctx;
-	struct store_config cfg;
-	enum datadir_code code;
 
 	uv_async_init(sp->loop, &sp->wake, on_wake);
 	sp->wake.data = sp;
 	sp->directory = directory_of(sp->config);
 	sp->started = clock_now();
-	cfg = store_config_of(sp);
-	sp->store = store_open(
-	    ".", &cfg, &code, e); /* the supervisor stands in the data directory */
+	sp->store = open_patiently(sp, e);
 	if (!sp->store)
 		return -1;
 	if (db_open(DATADIR_DB, DB_READER, &sp->db, e) != DB_OK)

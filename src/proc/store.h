@@ -30,6 +30,7 @@ struct store_process {
 	uv_check_t finish; /* looks for the end of a drain in each turn */
 	struct net_acceptor *admin_socket;
 	bool tending;
+	bool lane_closed; /* and that it was said */
 	struct maintain maintain;
 	struct sc_process processes[STORE_PROCESSES];
 	size_t process_count;

@@ -166,7 +166,7 @@ static void on_request(struct peer *p, struct ipc_request *r, struct str payload
 
 static void on_event(struct peer *p, uint16_t type, struct str payload, int fd)
 {
-	MUST(!"the admin edge has no events");
+	BUG("the admin edge has no events");
 }
 
 static void on_down(struct peer *p, const char *why)

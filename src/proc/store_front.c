@@ -453,7 +453,7 @@ static void on_request(struct peer *p, struct ipc_request *r, struct str payload
 		store_mailbox_expunge(f, r, payload);
 		break;
 	default:
-		MUST(!"the table has no other requests");
+		BUG("the table has no other requests");
 	}
 	if (fd >= 0)
 		close(fd);
@@ -485,6 +485,8 @@ static void on_down(struct peer *p, const char *why)
 		child_tell(SC_BAD_PEER, buf_view(&b));
 		buf_fini(&b);
 	}
+	if (!f->sp->store)
+		return; /* the end of the process: store is closed, nothing is left to give back */
 	hash_each(&f->conns, conn_free, f);
 	hash_each(&f->views, view_free, f);
 	session_close_link(&f->sp->store->sessions, f->id);

@@ -3,6 +3,7 @@
 #define PROC_STORE_FRONT_H
 
 #include "proc/store.h"
+#include "store/mailbox.h"
 
 struct store_front {
 	struct list link; /* in the process's list */

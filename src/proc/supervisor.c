@@ -54,7 +54,8 @@ struct supervisor {
 	struct listener listeners[LISTENERS_MAX];
 	size_t listener_count;
 	uint16_t next_node;
-	bool up; /* the first start was completed */
+	bool bound; /* all listeners are ours */
+	bool up;    /* the first start was completed */
 	bool stopping;
 	int status; /* exit code */
 	uv_signal_t on_term, on_int, on_hup;
@@ -189,6 +190,7 @@ static int bind_all(struct supervisor *sv, struct err *e)
 	    bind_unix(sv, LOCAL_SOCKET, 0666, FS_LISTENER_SENDMAIL, SC_ROLE_USER, e) ||
 	    bind_unix(sv, ADMIN_SOCKET, 0600, SC_LISTENER_ADMIN, SC_ROLE_STORE, e))
 		return -1;
+	sv->bound = true;
 	return 0;
 }
 
@@ -358,7 +360,7 @@ static void on_child_event(struct peer *p, uint16_t type, struct str payload, in
 
 static void on_child_request(struct peer *p, struct ipc_request *r, struct str payload, int fd)
 {
-	MUST(!"children ask nothing; the table has no requests");
+	BUG("children ask nothing; the table has no requests");
 }
 
 /* Its exit is what counts; a link that breaks before is made an exit. */
@@ -599,8 +601,10 @@ static int run(struct supervisor *sv)
 	uv_timer_start(&sv->rotate, on_rotate, TICKET_KEY_MS, TICKET_KEY_MS);
 	advance(sv);
 	uv_run(sv->loop, UV_RUN_DEFAULT);
-	unlink(ADMIN_SOCKET);
-	unlink(LOCAL_SOCKET);
+	if (sv->bound) { /* else they may be another server's */
+		unlink(ADMIN_SOCKET);
+		unlink(LOCAL_SOCKET);
+	}
 	log_open(LOG_INFO, "stopped");
 	log_num("status", sv->status);
 	log_close();
