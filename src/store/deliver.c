@@ -72,8 +72,8 @@ static void refuse(struct placing *p, size_t i, const struct plan_reject *why)
 static bool resolve(struct placing *p, struct str local, struct str domain, int64_t size,
     struct directory_answer *answer)
 {
-	return !placing_failed(p,
-	    directory_resolve(p->db, p->d->directory, p->d->scratch, local, domain, size, answer));
+	return !placing_failed(
+	    p, directory_resolve(p->db, &p->d->config, p->d->scratch, local, domain, size, answer));
 }
 
 static struct str address_text(struct arena *a, struct str local, struct str domain)
@@ -441,6 +441,8 @@ bool deliver_prepare(struct deliver *d)
 		d->refusal = malformed;
 		return false;
 	}
+	d->config = *d->directory; /* the owner's may change while the lane works */
+	d->config.postmaster = arena_str(d->arena, d->directory->postmaster);
 	read_summary(d);
 	d->results = arena_array(d->arena, d->n, sizeof *d->results);
 	d->iov = (struct iovec){(void *)(uintptr_t)d->data.p, d->data.n};

@@ -32,7 +32,7 @@ struct deliver {
 	void *user;          /* the owner's */
 
 	/* ---- inputs ---- */
-	const struct directory_config *directory; /* borrowed until done */
+	const struct directory_config *directory; /* copied by deliver_prepare() */
 	int64_t message_id;
 	struct str reverse_path; /* empty: null */
 	struct str helo;
@@ -61,6 +61,7 @@ struct deliver {
 	int64_t queued;                 /* queue rows made */
 
 	/* ---- deliver.c's own ---- */
+	struct directory_config config;
 	struct blob_in blob;
 	struct iovec iov;
 	struct str header_message_id;

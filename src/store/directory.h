@@ -91,7 +91,7 @@ enum directory_verb {
 struct directory_change {
 	struct lane_op op;
 	enum directory_verb verb;
-	const struct directory_config *cfg; /* borrowed until done */
+	const struct directory_config *cfg; /* borrowed by directory_change_init(); may be NULL */
 	struct str who;                     /* the administrator, for the record of changes */
 	struct str local, domain; /* the address; local is empty for a catch-all or a domain */
 	struct str target_local, target_domain;
@@ -102,6 +102,7 @@ struct directory_change {
 	bool refused; /* nothing was changed; why tells in one sentence */
 	struct err why;
 	int64_t account; /* the one that was added or changed */
+	char separator;  /* directory_change.c's own */
 };
 
 /* Sets op.exec and the defaults of the answer. op.done is the caller's to set. */

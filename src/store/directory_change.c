@@ -290,11 +290,10 @@ static enum lane_exec change_quota(struct change *x)
 
 static enum accept_class resolve(struct change *x, struct str local, struct str domain)
 {
-	static const struct directory_config plain;
+	struct directory_config cfg = {.separator = x->c->separator};
 	struct directory_answer answer = {.class = ACCEPT_TROUBLE};
 
-	failed(x, directory_resolve(
-		      x->db, x->c->cfg ? x->c->cfg : &plain, x->arena, local, domain, 0, &answer));
+	failed(x, directory_resolve(x->db, &cfg, x->arena, local, domain, 0, &answer));
 	return answer.class;
 }
 
@@ -403,6 +402,7 @@ void directory_change_init(struct directory_change *c)
 	MUST(c->verb < DIRECTORY_VERBS);
 	list_init(&c->op.link);
 	c->op.exec = change_exec;
+	c->separator = c->cfg ? c->cfg->separator : 0;
 	c->refused = false;
 	c->account = 0;
 }

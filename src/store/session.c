@@ -61,8 +61,6 @@ void session_close(struct session_table *t, struct session *s)
 {
 	hash_remove(&t->by_handle, &s->node);
 	list_remove(&s->link_of_table);
-	if (s->has_snapshot)
-		mailbox_snapshot_fini(&s->snapshot);
 	mem_wipe(s, sizeof *s);
 	mem_free(s);
 }

@@ -7,7 +7,6 @@
 
 #include "base/hash.h"
 #include "base/list.h"
-#include "store/mailbox.h"
 
 struct session_handle {
 	uint8_t b[16];
@@ -19,8 +18,6 @@ struct session {
 	struct session_handle handle;
 	uint64_t link; /* the front link that opened it */
 	int64_t account;
-	bool has_snapshot;
-	struct mailbox_snapshot snapshot; /* owned; see store/mailbox.h */
 };
 
 struct session_table {

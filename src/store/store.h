@@ -14,6 +14,7 @@
 #include "store/datadir.h"
 #include "store/directory.h"
 #include "store/lane_thread.h"
+#include "store/mailbox.h"
 #include "store/maintain.h"
 #include "store/password.h"
 #include "store/reader.h"
