@@ -1,4 +1,6 @@
-/* The mechanisms from the best to the worst; each is a row with a function that writes response n. */
+/*
+ * The mechanisms from the best to the worst; each is a row with a function that writes response n.
+ */
 #include "sasl/sasl_client.h"
 
 #include "base/base64.h"

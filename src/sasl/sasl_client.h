@@ -20,9 +20,9 @@ struct sasl_client {
 };
 
 /*
- * Chooses the best of the offered mechanisms (names separated by spaces, any case). user and password
- * are borrowed until the exchange has ended. FAIL, c untouched: none is known; user or password
- * is empty, too long or holds a NUL.
+ * Chooses the best of the offered mechanisms (names separated by spaces, any case). user and
+ * password are borrowed until the exchange has ended. FAIL, c untouched: none is known; user or
+ * password is empty, too long or holds a NUL.
  */
 enum sasl_client_status sasl_client_init(
     struct sasl_client *c, struct str offered, struct str user, struct str password);
@@ -30,7 +30,9 @@ enum sasl_client_status sasl_client_init(
 /* Name of the chosen mechanism, upper case, static. */
 struct str sasl_client_mechanism(const struct sasl_client *c);
 
-/* Whether the first response may go with the AUTH command; if so, take it with sasl_client_next(). */
+/*
+ * Whether the first response may go with the AUTH command; if so, take it with sasl_client_next().
+ */
 bool sasl_client_has_initial(const struct sasl_client *c);
 
 /* Appends the next response, in base 64, to out: a secret, to be wiped. FAIL when none is left. */

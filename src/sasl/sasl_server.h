@@ -40,8 +40,8 @@ void sasl_server_init(struct sasl_server *s);
 void sasl_server_reset(struct sasl_server *s);
 
 /*
- * Begins an exchange, forgetting any earlier one. mechanism: its name in any case. initial: the initial
- * response in base 64 ("=" stands for an empty one), or NULL when the client sent none.
+ * Begins an exchange, forgetting any earlier one. mechanism: its name in any case. initial: the
+ * initial response in base 64 ("=" stands for an empty one), or NULL when the client sent none.
  */
 enum sasl_status sasl_server_begin(
     struct sasl_server *s, struct str mechanism, const struct str *initial);

@@ -1,11 +1,11 @@
 /*
- * The client session's life: lines to replies, replies to the function of the state, effects, failures,
- * times. Invariants:
- * - At most one effect is pending; a failure meanwhile waits for its done(), but for READY, which it
- *   replaces.
+ * The client session's life: lines to replies, replies to the function of the state, effects,
+ * failures, times. Invariants:
+ * - At most one effect is pending; a failure meanwhile waits for its done(), but for READY, which
+ *   it replaces.
  * - `lost` is set once; then the message under way is reported, CLOSED follows, nothing else.
- * - Time runs from the last complete reply, progress in sending, or done(); a server that drips octets
- *   gains nothing.
+ * - Time runs from the last complete reply, progress in sending, or done(); a server that drips
+ *   octets gains nothing.
  */
 #include "smtp/smtp_client_priv.h"
 

@@ -1,10 +1,10 @@
 /*
- * The SMTP and LMTP client session [RFC 5321, 2033] as an engine without I/O, made for many messages over
- * one connection. Driven like the server (smtp/smtp_server.h): feed, out/sent, effect/done, wants,
- * deadline/tick, eof.
+ * The SMTP and LMTP client session [RFC 5321, 2033] as an engine without I/O, made for many
+ * messages over one connection. Driven like the server (smtp/smtp_server.h): feed, out/sent,
+ * effect/done, wants, deadline/tick, eof.
  *
- * Effects in order: [STARTTLS] READY ( BODY* REPORT READY )* CLOSED. CLOSED always comes, once, last; a
- * message under way is always reported before it.
+ * Effects in order: [STARTTLS] READY ( BODY* REPORT READY )* CLOSED. CLOSED always comes, once,
+ * last; a message under way is always reported before it.
  */
 #ifndef SMTP_CLIENT_H
 #define SMTP_CLIENT_H
@@ -25,7 +25,10 @@ struct smtp_client_timeouts {
 	int64_t greeting, helo, mail, rcpt, data, body, end, quit;
 };
 
-/* Borrowed: outlives the session. */
+/*
+ * Borrowed: outlives the session. dialogue: the conversation is appended there, "C: " or "S: " before
+ * each line, secrets masked, content left out; NULL: not wanted.
+ */
 struct smtp_client_config {
 	struct str helo; /* our name: Domain or address literal */
 	bool lmtp;
@@ -35,9 +38,7 @@ struct smtp_client_config {
 	struct str user;     /* empty: no AUTH */
 	struct str password;
 	struct smtp_client_timeouts timeouts;
-	struct buf *
-	    dialogue; /* the conversation is appended, "C: " or "S: " before each line, secrets masked,
-	                         content left out; NULL: not wanted */
+	struct buf *dialogue;
 };
 
 /* Everything but helo set: the RFC's times, TLS when offered, no AUTH. */
@@ -49,9 +50,9 @@ struct smtp_client_rcpt {
 };
 
 /*
- * A message to send; borrowed until its REPORT is done. params: size (exact octets of the content, 0: not
- * known), body (8BITMIME when the content has 8-bit octets), smtputf8 (its header has UTF-8), ret, envid;
- * params the server does not offer are left out, except as REPORT says.
+ * A message to send; borrowed until its REPORT is done. params: size (exact octets of the content,
+ * 0: not known), body (8BITMIME when the content has 8-bit octets), smtputf8 (its header has
+ * UTF-8), ret, envid; params the server does not offer are left out, except as REPORT says.
  */
 struct smtp_client_message {
 	struct smtp_path reverse;
@@ -63,7 +64,7 @@ struct smtp_client_message {
 enum smtp_outcome {
 	SMTP_OUTCOME_TEMPORARY, /* refused for now, or not tried: try again */
 	SMTP_OUTCOME_PERMANENT, /* refused for good */
-	SMTP_OUTCOME_UNSURE, /* the connection broke between the final dot and its reply: may be delivered */
+	SMTP_OUTCOME_UNSURE, /* broken off between the final dot and its reply: may be delivered */
 	SMTP_OUTCOME_ACCEPTED, /* the server has taken responsibility */
 };
 
@@ -85,8 +86,8 @@ enum smtp_stage {
 struct str smtp_stage_name(enum smtp_stage stage);
 
 /*
- * What became of a recipient or of the session. reply: the server's own (text printable or not: escape
- * it); code 0 when it is ours (text then says what happened, and how our side saw it).
+ * What became of a recipient or of the session. reply: the server's own (text printable or not:
+ * escape it); code 0 when it is ours (text then says what happened, and how our side saw it).
  */
 struct smtp_verdict {
 	enum smtp_outcome outcome;
@@ -94,13 +95,20 @@ struct smtp_verdict {
 	struct smtp_reply reply;
 };
 
+/*
+ * STARTTLS  flush, drop unread input, handshake; done with failed when it failed.
+ * READY     idle: done with the next message, or without one to QUIT. It may stay pending, and is
+ *           replaced by CLOSED when the server closes meanwhile.
+ * BODY      done with the next piece of content, or the last; or failed, to break off.
+ * REPORT    the message is finished: verdicts, one for each recipient.
+ * CLOSED    the session is over: verdict; ACCEPTED when it ended by our QUIT.
+ */
 enum smtp_client_effect_kind {
-	SMTP_CLIENT_STARTTLS, /* flush, drop unread input, handshake; done with failed when it failed */
-	SMTP_CLIENT_READY, /* idle: done with the next message, or without one to QUIT. May stay pending;
-	                         is replaced by CLOSED when the server closes meanwhile */
-	SMTP_CLIENT_BODY, /* done with the next piece of content, or last; or failed to break off */
-	SMTP_CLIENT_REPORT, /* the message is finished: verdicts, one for each recipient */
-	SMTP_CLIENT_CLOSED, /* the session is over: verdict; ACCEPTED when it ended by our QUIT */
+	SMTP_CLIENT_STARTTLS,
+	SMTP_CLIENT_READY,
+	SMTP_CLIENT_BODY,
+	SMTP_CLIENT_REPORT,
+	SMTP_CLIENT_CLOSED,
 };
 
 /* What an effect shows lives until its done(). */

@@ -1,6 +1,7 @@
 /*
- * One message. With PIPELINING [RFC 2920] commands of the envelope are sent ahead as room permits, else one
- * by one; either way the replies come in the order of the steps, so `sent` and `got` say all.
+ * One message. With PIPELINING [RFC 2920] commands of the envelope are sent ahead as room permits,
+ * else one by one; either way the replies come in the order of the steps, so `sent` and `got` say
+ * all.
  *
  * Invariants:
  * - A recipient's verdict is written once, when it becomes RCPT_DECIDED or RCPT_SKIPPED.
@@ -75,7 +76,10 @@ static struct smtp_verdict impossible(struct smtp_status status, struct str text
 	    SMTP_OUTCOME_PERMANENT, SMTP_STAGE_MAIL, {.status = status, .text = text}};
 }
 
-/* Decides what the server's extensions rule out: size, and addresses or header in UTF-8 [RFC 6531 3.2]. */
+/*
+ * Decides what the server's extensions rule out: size, and addresses or header in UTF-8
+ * [RFC 6531 3.2].
+ */
 static void check_extensions(struct smtp_client *c)
 {
 	const struct smtp_client_message *m = c->msg.m;

@@ -41,8 +41,8 @@ enum rcpt_state {
 };
 
 /*
- * The envelope's commands have numbers, in the order they are sent and answered: 0 RSET, 1 MAIL, then
- * one for each recipient, then DATA.
+ * The envelope's commands have numbers, in the order they are sent and answered: 0 RSET, 1 MAIL,
+ * then one for each recipient, then DATA.
  */
 enum {
 	STEP_RSET,
@@ -99,8 +99,8 @@ void smtp_client_wait(struct smtp_client *c, enum smtp_client_effect_kind kind);
 void smtp_client_command(struct smtp_client *c, struct str line, bool secret);
 
 /*
- * The session cannot go on: the message under way is reported, then CLOSED. polite: says QUIT, without
- * waiting for an answer. With an effect pending (but READY) it waits for its end.
+ * The session cannot go on: the message under way is reported, then CLOSED. polite: says QUIT,
+ * without waiting for an answer. With an effect pending (but READY) it waits for its end.
  */
 void smtp_client_fail(struct smtp_client *c, const struct smtp_verdict *why, bool polite);
 

@@ -1,6 +1,6 @@
 /*
- * Parameters of MAIL and RCPT: SIZE [RFC 1870], BODY [RFC 6152], SMTPUTF8 [RFC 6531], AUTH [RFC 4954 5],
- * RET, ENVID, NOTIFY, ORCPT [RFC 3461 4, 6533 3].
+ * Parameters of MAIL and RCPT: SIZE [RFC 1870], BODY [RFC 6152], SMTPUTF8 [RFC 6531],
+ * AUTH [RFC 4954 5], RET, ENVID, NOTIFY, ORCPT [RFC 3461 4, 6533 3].
  */
 #ifndef SMTP_PARAM_H
 #define SMTP_PARAM_H
@@ -51,8 +51,8 @@ enum smtp_param_status {
 };
 
 /*
- * Parse all that is left of the cursor: nothing, or parameters each behind SP. Strings are allocated in a;
- * *params_r is untouched on failure.
+ * Parse all that is left of the cursor: nothing, or parameters each behind SP. Strings are
+ * allocated in a; *params_r is untouched on failure.
  */
 enum smtp_param_status smtp_param_mail(
     struct cur *c, struct arena *a, struct smtp_mail_params *params_r);

@@ -1,8 +1,8 @@
 /*
- * The functions in the first half follow the ABNF of [RFC 5321 4.1.2] by name, over a sticky cursor.
- * Octets above 127 pass as letters first; the spans that hold them are then checked to be UTF-8
- * without control characters. A quoted local part is unquoted at once, so that `"bob"@x.org` and
- * `bob@x.org` are one address everywhere else in the program.
+ * The functions in the first half follow the ABNF of [RFC 5321 4.1.2] by name, over a sticky
+ * cursor. Octets above 127 pass as letters first; the spans that hold them are then checked to be
+ * UTF-8 without control characters. A quoted local part is unquoted at once, so that `"bob"@x.org`
+ * and `bob@x.org` are one address everywhere else in the program.
  */
 #include "smtp/smtp_path.h"
 
@@ -137,8 +137,8 @@ static struct str ip_text(struct arena *a, const struct ip *ip)
 }
 
 /*
- * address-literal = "[" ( IPv4 / "IPv6:" IPv6 ) "]". A General-address-literal is refused: no tag but
- * IPv6 is registered [RFC 5321 4.1.3], so no such address can be ours or be reached.
+ * address-literal = "[" ( IPv4 / "IPv6:" IPv6 ) "]". A General-address-literal is refused: no tag
+ * but IPv6 is registered [RFC 5321 4.1.3], so no such address can be ours or be reached.
  */
 static void literal(struct cur *c, struct arena *a, struct smtp_path *path)
 {

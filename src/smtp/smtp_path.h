@@ -13,9 +13,9 @@
 
 /*
  * A path or mailbox in canonical form. local: without quotes and backslashes, case kept; at most
- * LIMIT_SMTP_LOCAL_PART octets (reverse-path: see smtp_path_reverse()), without control characters. domain:
- * ASCII in lower case, U-labels as they came, at most LIMIT_SMTP_DOMAIN octets; for a literal
- * the text of its address; empty for <> and for <postmaster>.
+ * LIMIT_SMTP_LOCAL_PART octets (reverse-path: see smtp_path_reverse()), without control characters.
+ * domain: ASCII in lower case, U-labels as they came, at most LIMIT_SMTP_DOMAIN octets; for a
+ * literal the text of its address; empty for <> and for <postmaster>.
  */
 struct smtp_path {
 	struct str local;
@@ -38,9 +38,9 @@ enum smtp_path_status {
  * routes are checked and dropped [RFC 5321 4.1.1.3, C]. The strings are allocated in a; *path_r is
  * untouched on failure. Linear time.
  *
- * Reverse-path: Path or "<>". As it must only be returned as it came, its local part may be longer than
- * the 64 octets of [RFC 5321 4.5.3.1.1], as those of mailing lists often are: the address
- * has at most LIMIT_ADDRESS octets [RFC 5321 4.1.1.2].
+ * Reverse-path: Path or "<>". As it must only be returned as it came, its local part may be longer
+ * than the 64 octets of [RFC 5321 4.5.3.1.1], as those of mailing lists often are: the address has
+ * at most LIMIT_ADDRESS octets [RFC 5321 4.1.1.2].
  */
 enum smtp_path_status smtp_path_reverse(
     struct cur *c, bool utf8, struct arena *a, struct smtp_path *path_r);
@@ -53,7 +53,10 @@ enum smtp_path_status smtp_path_forward(
 enum smtp_path_status smtp_mailbox_parse(
     struct str s, bool utf8, struct arena *a, struct smtp_path *path_r);
 
-/* The whole of s as Domain or address literal; fills domain, ip, is_literal and needs_utf8, local is empty. */
+/*
+ * The whole of s as Domain or address literal; fills domain, ip, is_literal and needs_utf8, local
+ * is empty.
+ */
 enum smtp_path_status smtp_domain_parse(
     struct str s, bool utf8, struct arena *a, struct smtp_path *path_r);
 

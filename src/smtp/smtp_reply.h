@@ -33,9 +33,9 @@ static inline bool smtp_reply_is_ok(const struct smtp_reply *r)
 #define SMTP_REPLY_MAX ((size_t)16 * LIMIT_SMTP_REPLY_LINE)
 
 /*
- * Appends the reply as it goes over the wire: a line per line of text, the status on each, none longer
- * than LIMIT_SMTP_REPLY_LINE (long text is cut), at most 16 lines; octets that are not printable
- * ASCII become "?" [RFC 5321 4.2].
+ * Appends the reply as it goes over the wire: a line per line of text, the status on each, none
+ * longer than LIMIT_SMTP_REPLY_LINE (long text is cut), at most 16 lines; octets that are not
+ * printable ASCII become "?" [RFC 5321 4.2].
  */
 void smtp_reply_put(struct buf *out, const struct smtp_reply *r);
 

@@ -1,6 +1,6 @@
 /*
- * The session's life: input by what is expected, effects and their results, times, and the answers to
- * the driver's questions. Invariants:
+ * The session's life: input by what is expected, effects and their results, times, and the answers
+ * to the driver's questions. Invariants:
  * - An effect is pending exactly while `resume` is set; no input is consumed then, and no deadline
  *   runs: the client is not to blame for what the driver does.
  * - `out` never overflows: a command is begun only while session_has_room().
@@ -202,7 +202,9 @@ static void check(const struct smtp_server *s, enum flow flow)
 	MUST(flow != FLOW_DONE || !s->closing);
 }
 
-/* What follows from what was just done: the end of input and of service wait for the right moment. */
+/*
+ * What follows from what was just done: the end of input and of service wait for the right moment.
+ */
 static void settle(struct smtp_server *s)
 {
 	bool boundary = s->expect == EXPECT_COMMAND || s->expect == EXPECT_RESPONSE;

@@ -1,6 +1,6 @@
 /*
- * The SMTP and LMTP server session [RFC 5321, 2033, 6531] as an engine without I/O: fed with bytes and
- * results, it gives back bytes and effects. One object serves port 25, submission, LMTP and the
+ * The SMTP and LMTP server session [RFC 5321, 2033, 6531] as an engine without I/O: fed with bytes
+ * and results, it gives back bytes and effects. One object serves port 25, submission, LMTP and the
  * socket of local users; the role says which.
  *
  * The driver's loop:
@@ -88,17 +88,18 @@ struct smtp_effect {
 };
 
 /*
- * The answer to an effect. All zero: go on, with the engine's own words. Otherwise the reply is what
- * the client is told, and its code decides: below 400 go on, else not.
- *   ADMIT     trusted: may send as local users do (normalize, no limit on refusals); account: who it is,
- *             if known. 4xx closes at once, 5xx leaves only QUIT [RFC 5321 3.1]. The words of
- *             an accepting reply are not used, those of DATA neither.
+ * The answer to an effect. All zero: go on, with the engine's own words. Otherwise the reply is
+ * what the client is told, and its code decides: below 400 go on, else not.
+ *   ADMIT     trusted: may send as local users do (normalize, no limit on refusals); account: who
+ *             it is, if known. 4xx closes at once, 5xx leaves only QUIT [RFC 5321 3.1]. The words
+ *             of an accepting reply are not used, those of DATA neither.
  *   STARTTLS  an error code: the handshake failed, the session closes without a word.
  *   AUTH      account: the account's name, which smtp_server_account() gives from now on.
  *   DATA      refusing drops the transaction (an ABORT follows).
- *   BODY      refusing drops the transaction (an ABORT follows); the rest is read and dropped, then replied.
- *   COMMIT    the transaction is over either way. LMTP: replies has one for each recipient, in order;
- *             NULL: reply is for all.
+ *   BODY      refusing drops the transaction (an ABORT follows); the rest is read and dropped, then
+ *             replied.
+ *   COMMIT    the transaction is over either way. LMTP: replies has one for each recipient, in
+ *             order; NULL: reply is for all.
  * The strings are the caller's and are copied.
  */
 struct smtp_result {
@@ -109,7 +110,10 @@ struct smtp_result {
 	size_t reply_count;
 };
 
-/* The envelope while MAIL has been accepted; it is the engine's and lives until the transaction's end. */
+/*
+ * The envelope while MAIL has been accepted; it is the engine's and lives until the transaction's
+ * end.
+ */
 struct smtp_transaction {
 	struct smtp_path reverse;
 	struct smtp_mail_params params;
@@ -119,14 +123,22 @@ struct smtp_transaction {
 
 struct smtp_server;
 
-/* A session; its first effect is ADMIT. Aborts when the hostname is empty or rcpt_max out of range. */
+/*
+ * A session; its first effect is ADMIT. Aborts when the hostname is empty or rcpt_max out of range.
+ */
 struct smtp_server *smtp_server_new(
     const struct smtp_server_config *cfg, const struct smtp_peer *peer, int64_t now);
 
-/* Frees the session, wiping secrets. With a transaction open the driver drops it itself. Takes NULL, sets NULL. */
+/*
+ * Frees the session, wiping secrets. With a transaction open the driver drops it itself. Takes
+ * NULL, sets NULL.
+ */
 void smtp_server_free(struct smtp_server **s);
 
-/* Input; gives how many octets were consumed. 0 while an effect is pending or output is not being taken. */
+/*
+ * Input; gives how many octets were consumed. 0 while an effect is pending or output is not being
+ * taken.
+ */
 size_t smtp_server_feed(struct smtp_server *s, struct str in, int64_t now);
 
 /* Output waiting to be sent; valid until the next call that is not a question. */
@@ -151,12 +163,15 @@ int64_t smtp_server_deadline(const struct smtp_server *s);
 void smtp_server_tick(struct smtp_server *s, int64_t now);
 
 /*
- * The client will send nothing more and all it sent has been consumed, or the connection is gone. An
- * open transaction is aborted by an effect; one whose COMMIT is pending is not.
+ * The client will send nothing more and all it sent has been consumed, or the connection is gone.
+ * An open transaction is aborted by an effect; one whose COMMIT is pending is not.
  */
 void smtp_server_eof(struct smtp_server *s, int64_t now);
 
-/* Ends the session with 421 4.3.2 at the next command boundary; content under way is finished first. */
+/*
+ * Ends the session with 421 4.3.2 at the next command boundary; content under way is finished
+ * first.
+ */
 void smtp_server_shutdown(struct smtp_server *s, int64_t now);
 
 /* The open transaction, NULL outside: from the MAIL effect to the done() of COMMIT or ABORT. */

@@ -28,7 +28,7 @@ struct row {
 static void put_keywords(const struct smtp_server *s, struct buf *b)
 {
 	buf_lit(b, "\nPIPELINING\nSIZE ");
-	buf_u64(b, s->cfg->size_limit ? s->cfg->size_limit : LIMIT_MESSAGE_SIZE);
+	buf_u64(b, session_size_limit(s));
 	buf_lit(b, "\n8BITMIME\nCHUNKING\nSMTPUTF8\nENHANCEDSTATUSCODES\nDSN\nLIMITS RCPTMAX=");
 	buf_u64(b, s->cfg->rcpt_max);
 	if (s->cfg->starttls && !s->tls)
@@ -84,16 +84,16 @@ static enum flow mail_resume(struct smtp_server *s, const struct smtp_result *r)
 
 static enum flow do_mail(struct smtp_server *s, const struct smtp_command *cmd)
 {
-	uint64_t limit = s->cfg->size_limit ? s->cfg->size_limit : LIMIT_MESSAGE_SIZE;
 	const struct smtp_mail_params *p = &cmd->mail.params;
 
 	if (cmd->has_8bit && !p->smtputf8)
 		return smtp_session_refuse(
 		    s, SMTP_REPLY(553, 5, 6, 7,
 			   "An address that is not ASCII needs the parameter SMTPUTF8"));
-	if (p->size > limit) {
-		smtp_session_reply(
-		    s, &SMTP_REPLY(552, 5, 3, 4, "The message is larger than this server allows"));
+	if (p->size > session_size_limit(s)) {
+		struct smtp_reply large = session_too_large();
+
+		smtp_session_reply(s, &large);
 		return FLOW_DONE;
 	}
 	s->tx.reverse = smtp_path_copy(s->arena, &cmd->mail.path);
@@ -206,7 +206,10 @@ static enum flow do_help(struct smtp_server *s, const struct smtp_command *cmd)
 	return FLOW_DONE;
 }
 
-/* As after the connection, but for TLS: what was said before may have been said by another [RFC 3207 4.2]. */
+/*
+ * As after the connection, but for TLS: what was said before may have been said by another
+ * [RFC 3207 4.2].
+ */
 static enum flow starttls_resume(struct smtp_server *s, const struct smtp_result *r)
 {
 	if (session_is_refused(r))

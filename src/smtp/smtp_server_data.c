@@ -15,16 +15,6 @@
 
 static enum flow content_step(struct smtp_server *s);
 
-static uint64_t size_limit(const struct smtp_server *s)
-{
-	return s->cfg->size_limit ? s->cfg->size_limit : LIMIT_MESSAGE_SIZE;
-}
-
-static struct smtp_reply too_large(void)
-{
-	return SMTP_REPLY(552, 5, 3, 4, "The message is larger than this server allows");
-}
-
 /* Without recipients there is nothing to send content for. */
 static struct smtp_reply no_recipients(const struct smtp_server *s)
 {
@@ -73,7 +63,9 @@ static enum flow conclude(struct smtp_server *s)
 	return FLOW_DONE;
 }
 
-/* A dropped message has been read to its end, or too far: then it is the end of the session, too. */
+/*
+ * A dropped message has been read to its end, or too far: then it is the end of the session, too.
+ */
 static enum flow conclude_dropped(struct smtp_server *s)
 {
 	enum flow flow;
@@ -130,8 +122,8 @@ static enum flow body_resume(struct smtp_server *s, const struct smtp_result *r)
 /* Why the content so far cannot be accepted; code 0: it can. */
 static struct smtp_reply fault(const struct smtp_server *s)
 {
-	if (s->octets > size_limit(s))
-		return too_large();
+	if (s->octets > session_size_limit(s))
+		return session_too_large();
 	if (s->dot.bare && !s->dot.normalize)
 		return SMTP_REPLY(550, 5, 6, 0,
 		    "The message has a bare CR or LF, end each line with CRLF [RFC 5321 2.3.8]");
@@ -196,7 +188,7 @@ static enum flow content_step(struct smtp_server *s)
 		if (s->ended)
 			return smtp_session_wait(s, SMTP_EFFECT_COMMIT, commit_resume);
 	}
-	if (s->dropping && (s->ended || s->octets > size_limit(s) + OVERRUN))
+	if (s->dropping && (s->ended || s->octets > session_size_limit(s) + OVERRUN))
 		return conclude_dropped(s);
 	return chunks && s->chunk_left == 0 ? chunk_done(s) : FLOW_DONE;
 }
@@ -231,8 +223,8 @@ static enum flow take_orphan(struct smtp_server *s, struct str in, size_t *used_
 	s->chunk_left -= *used_r;
 	s->octets += *used_r;
 	s->waiting = s->now;
-	if (s->octets > size_limit(s) + OVERRUN)
-		return smtp_session_close(s, too_large());
+	if (s->octets > session_size_limit(s) + OVERRUN)
+		return smtp_session_close(s, session_too_large());
 	if (s->chunk_left > 0)
 		return FLOW_DONE;
 	s->orphan = false;
@@ -279,8 +271,8 @@ enum flow smtp_session_data(struct smtp_server *s, const struct smtp_command *cm
 /* Of the chunk, at most what may still come is awaited. */
 static enum flow await_chunk(struct smtp_server *s)
 {
-	if (!s->dropping && s->octets + s->chunk_left > size_limit(s)) {
-		struct smtp_reply why = too_large();
+	if (!s->dropping && s->octets + s->chunk_left > session_size_limit(s)) {
+		struct smtp_reply why = session_too_large();
 
 		return drop(s, &why);
 	}

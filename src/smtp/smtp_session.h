@@ -6,8 +6,9 @@
  * smtp_server_auth.c     AUTH
  * smtp_server_data.c     DATA, BDAT and how a transaction ends
  *
- * A handler or resume function says by enum flow how it went on, and the engine checks that. One that waits has called
- * smtp_session_wait() with the effect and the function that takes its result, which stands below it.
+ * A handler or resume function says by enum flow how it went on, and the engine checks that. One
+ * that waits has called smtp_session_wait() with the effect and the function that takes its result,
+ * which stands below it.
  */
 #ifndef SMTP_SESSION_H
 #define SMTP_SESSION_H
@@ -141,6 +142,16 @@ static inline bool session_has_room(const struct smtp_server *s)
 static inline bool session_is_refused(const struct smtp_result *r)
 {
 	return r->reply.code >= 400;
+}
+
+static inline uint64_t session_size_limit(const struct smtp_server *s)
+{
+	return s->cfg->size_limit ? s->cfg->size_limit : LIMIT_MESSAGE_SIZE;
+}
+
+static inline struct smtp_reply session_too_large(void)
+{
+	return SMTP_REPLY(552, 5, 3, 4, "The message is larger than this server allows");
 }
 
 /* normalize applies to this sender. */

@@ -9,8 +9,9 @@ void smtp_xtext_encode(struct buf *out, struct str s);
 bool smtp_xtext_decode(struct buf *out, struct str s);
 
 /*
- * utf-8-addr-xtext and utf-8-addr-unitext: \x{HEX} stands for a character. s must be UTF-8; encoding
- * gives the ASCII form. Decoding: false, out as it was, for anything else, control characters included.
+ * utf-8-addr-xtext and utf-8-addr-unitext: \x{HEX} stands for a character. s must be UTF-8;
+ * encoding gives the ASCII form. Decoding: false, out as it was, for anything else, control
+ * characters included.
  */
 void smtp_utf8_xtext_encode(struct buf *out, struct str s);
 bool smtp_utf8_xtext_decode(struct buf *out, struct str s);

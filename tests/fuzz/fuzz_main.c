@@ -1,6 +1,6 @@
 /*
- * Runs a target over its kept corpus: each file of the directories given, and each prefix of it. Fails
- * when there is no file, so that a lost corpus is noticed.
+ * Runs a target over its kept corpus: each file of the directories given, and each prefix of it.
+ * Fails when there is no file, so that a lost corpus is noticed.
  */
 #include "fuzz.h"
 

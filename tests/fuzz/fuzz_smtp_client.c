@@ -1,7 +1,7 @@
 /*
- * A hostile SMTP server. Octet 0 chooses the client's options, octet 1 how the input is cut, the rest is
- * what the server says; an octet 0xff hangs up there and then. Checked: the order of effects, a verdict for each
- * recipient, bounded output, an end.
+ * A hostile SMTP server. Octet 0 chooses the client's options, octet 1 how the input is cut, the
+ * rest is what the server says; an octet 0xff hangs up there and then. Checked: the order of
+ * effects, a verdict for each recipient, bounded output, an end.
  */
 #include "fuzz.h"
 

@@ -1,8 +1,8 @@
 /*
- * Whole SMTP sessions with results of all kinds. Octet 0 chooses role and options, octet 1 the seed of the
- * results, the rest is what the client sends. Each input is run in one piece and in small ones; both
- * must give the same output and effects. Checked besides: the order of effects, content with CRLF
- * lines only, bounded output, an end after eof.
+ * Whole SMTP sessions with results of all kinds. Octet 0 chooses role and options, octet 1 the seed
+ * of the results, the rest is what the client sends. Each input is run in one piece and in small
+ * ones; both must give the same output and effects. Checked besides: the order of effects, content
+ * with CRLF lines only, bounded output, an end after eof.
  */
 #include "fuzz.h"
 

@@ -225,7 +225,10 @@ static void script_forget(void)
 	buf_fini(&script.file);
 }
 
-/* One way to run it: the client's octets of each segment come in pieces of `piece`, the first of `first`. */
+/*
+ * One way to run it: the client's octets of each segment come in pieces of `piece`, the first of
+ * `first`.
+ */
 struct run {
 	const struct script_engine *e;
 	void *ctx;

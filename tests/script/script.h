@@ -1,6 +1,6 @@
 /*
- * Transcripts: sessions of a sans-IO engine in plain text, run against it whole, byte by byte and with
- * the client's octets cut in two at every place; the outcome must be the same each time.
+ * Transcripts: sessions of a sans-IO engine in plain text, run against it whole, byte by byte and
+ * with the client's octets cut in two at every place; the outcome must be the same each time.
  *
  *   # comment
  *   @ word value         an option of the engine, before everything else
@@ -13,8 +13,8 @@
  *   --                   the client waits until everything above has happened
  *
  * With is_client the letters C and S change their places: the engine says the C lines.
- * In texts \r \n \t \0 \\ \xHH are escapes, and \{N:text} stands for the text N times. The order of S and >
- * lines is checked; the C lines between two of "--" and "!" are one run of octets.
+ * In texts \r \n \t \0 \\ \xHH are escapes, and \{N:text} stands for the text N times.
+ * The order of S and > lines is checked; the C lines between two of "--" and "!" are one run of octets.
  */
 #ifndef SCRIPT_H
 #define SCRIPT_H

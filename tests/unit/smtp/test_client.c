@@ -1,4 +1,7 @@
-/* What transcripts cannot show of the client: injection, times, failures while an effect is pending. */
+/*
+ * What transcripts cannot show of the client: injection, times, failures while an effect is
+ * pending.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,7 +101,10 @@ static void expect_end(struct fixture *f, enum smtp_outcome outcome, enum smtp_s
 	assert_true(smtp_client_deadline(f->c) == SMTP_NEVER);
 }
 
-/* Octets in the same piece as the answer to STARTTLS, one or many: the session ends, nothing is sent. */
+/*
+ * Octets in the same piece as the answer to STARTTLS, one or many: the session ends, nothing is
+ * sent.
+ */
 static void test_injection(void **state)
 {
 	static const char evil[] = "250-evil\r\n250 AUTH PLAIN\r\n";

@@ -1,7 +1,7 @@
 /*
- * The client engine against the server engine, in memory: all extensions, all roles, any pieces; and a
- * connection that breaks after every octet in either direction: what the client holds for accepted
- * has been committed, what it holds for refused has not.
+ * The client engine against the server engine, in memory: all extensions, all roles, any pieces;
+ * and a connection that breaks after every octet in either direction: what the client holds for
+ * accepted has been committed, what it holds for refused has not.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* Addresses: tables of what is accepted and what it prints to, limits, every prefix, linear time. */
+/* Addresses: tables of what is accepted and what it prints to, limits, every prefix. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,6 @@
-/* What transcripts cannot show of the server: times, back-pressure, bounds, ends at every moment. */
+/*
+ * What transcripts cannot show of the server: times, back-pressure, bounds, ends at every moment.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -235,7 +237,10 @@ static void test_long_sessions(void **state)
 	stop(&f);
 }
 
-/* A client that does not read: output stays bounded, input waits, its last reply does not wait for ever. */
+/*
+ * A client that does not read: output stays bounded, input waits, its last reply does not wait for
+ * ever.
+ */
 static void test_slow_reader(void **state)
 {
 	struct fixture f;
@@ -270,7 +275,10 @@ static void put_recipients(struct buf *b, unsigned n)
 	buf_lit(b, "DATA\r\nhi\r\n.\r\n");
 }
 
-/* 10 000 recipients, one too many, replies in order although the client reads a few octets at a time. */
+/*
+ * 10 000 recipients, one too many, replies in order although the client reads a few octets at a
+ * time.
+ */
 static void test_many_recipients(void **state)
 {
 	static const enum smtp_role roles[] = {SMTP_ROLE_MX, SMTP_ROLE_LMTP};
