@@ -26,8 +26,8 @@ struct smtp_client_timeouts {
 };
 
 /*
- * Borrowed: outlives the session. dialogue: the conversation is appended there, "C: " or "S: " before
- * each line, secrets masked, content left out; NULL: not wanted.
+ * Borrowed: outlives the session. dialogue: the conversation is appended there, "C: " or "S: "
+ * before each line, secrets masked, content left out; NULL: not wanted.
  */
 struct smtp_client_config {
 	struct str helo; /* our name: Domain or address literal */

@@ -29,6 +29,7 @@ static void begin(struct smtp_server *s, bool dots)
 {
 	dot_in_init(&s->dot, dots, session_is_lenient(s));
 	buf_clear(&s->chunk);
+	buf_reserve(&s->chunk, 4 * KIB); /* most messages need no more: one allocation */
 	s->octets = 0;
 	s->ended = false;
 	s->dropping = false;
