@@ -63,7 +63,7 @@ def listens(server):
     try:
         socket.create_connection((HOST, server.ports["smtp"]), timeout=TIMEOUT).close()
         return True
-    except ConnectionRefusedError:
+    except ConnectionError:  # refused, or reset while it closes
         return False
 
 
