@@ -18,7 +18,8 @@
 
 static void open_store(struct rig *r)
 {
-	struct pack_config packs = {.fs = &r->fs, .dir = "packs", .pack_size = (int64_t)MIB};
+	struct fsio *fs = r->fault ? &r->fault->fs : &r->fs;
+	struct pack_config packs = {.fs = fs, .dir = "packs", .pack_size = (int64_t)MIB};
 	struct lane_config lane = {0};
 	struct err e = {""};
 	int64_t sequence;

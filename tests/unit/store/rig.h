@@ -3,6 +3,7 @@
 #define TESTS_RIG_H
 
 #include "base/id.h"
+#include "fault.h"
 #include "store/deliver.h"
 #include "store/fsio.h"
 #include "store/ledger.h"
@@ -17,6 +18,8 @@ struct rig {
 	struct directory_config directory;
 	struct id_maker ids;
 	int64_t now;
+	struct fault
+	    *fault; /* NULL, or what the packs' files go through from the next restart on */
 };
 
 /* A new store with no domain in it, and its end. The time is 2026-11-23 12:00:00 UTC. */

@@ -1,0 +1,268 @@
+/*
+ * A day of one account with the n-th call that changes something failing, for every n: what was
+ * answered is there after a restart, what was not answered is there whole or not at all, and the audit
+ * balances. Every call fails once by itself; every third also for good, and for want of space.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "rig.h"
+
+#define MAILS 4
+#define TEXT  "text of a message\r\n"
+
+/* What the account's owner was told. */
+struct told {
+	bool sent[MAILS]; /* 250 */
+	bool refused[MAILS];
+	int64_t ids[MAILS];
+	bool deleted; /* the first two: +OK to his QUIT */
+	bool tried;   /* ... or no answer that he could trust */
+};
+
+static struct rig rig;
+static struct fault fault;
+static int64_t ann;
+
+static void nothing(struct lane_op *op)
+{
+}
+
+static void send_mail(struct told *t, int i)
+{
+	struct deliver *d = rig_message(&rig, "x@else.test", TEXT);
+
+	rig_to(d, "ann@a.test");
+	d->op.done = nothing;
+	t->ids[i] = d->message_id;
+	assert_true(deliver_prepare(d));
+	lane_run_one(rig.lane, &d->op, rig.now);
+	t->sent[i] = d->op.result == LANE_DONE && d->accepted;
+	t->refused[i] = d->op.result == LANE_FULL || d->op.result == LANE_FAILED;
+	deliver_free(&d);
+}
+
+/* Deletes the first two of his mails, by their uids. */
+static void delete_mails(struct told *t)
+{
+	struct mailbox_expunge x;
+
+	mailbox_expunge_init(&x, ann, MAILBOX_INBOX);
+	ranges_add(&x.uids, 1);
+	ranges_add(&x.uids, 2);
+	x.op.done = nothing;
+	lane_run_one(rig.lane, &x.op, rig.now);
+	t->deleted = x.op.result == LANE_DONE;
+	t->tried = x.op.result == LANE_CLOSED;
+	mailbox_expunge_fini(&x);
+}
+
+static void tend(void)
+{
+	struct maintain_config cfg = {0, INT64_MAX / 2, rig.blobs};
+	static struct maintain m;
+
+	maintain_init(&m, &cfg);
+	m.op.done = nothing;
+	rig.now++;
+	for (int i = 0; i < 3; i++)
+		lane_run_one(rig.lane, &m.op, rig.now);
+	lane_tend(rig.lane, true);
+}
+
+static void live_a_day(struct told *t)
+{
+	send_mail(t, 0);
+	send_mail(t, 1);
+	delete_mails(t);
+	send_mail(t, 2);
+	tend();
+	send_mail(t, 3);
+}
+
+static bool is_there(const struct mailbox_snapshot *s, int64_t id)
+{
+	struct mailbox_entry v[MAILS];
+	size_t n;
+
+	assert_int_equal(mailbox_entries(rig.db, s, 1, v, MAILS, &n), DB_OK);
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].email == id)
+			return true;
+	}
+	return false;
+}
+
+static void check(const struct told *t)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	struct arena *a = arena_new();
+
+	rig_must_balance(&rig);
+	for (int i = 0; i < MAILS; i++) {
+		bool there = is_there(&s, t->ids[i]);
+		bool may_be_deleted = i < 2 && (t->deleted || t->tried);
+
+		if (t->sent[i] && !there && !may_be_deleted)
+			fail_msg("mail %d was taken and is lost", i);
+		if (there && i < 2 && t->deleted && t->sent[0] && t->sent[1])
+			fail_msg("mail %d was deleted and is back", i);
+		if (there && t->refused[i])
+			fail_msg("mail %d was refused and is there", i);
+	}
+	for (int64_t n = 1; n <= mailbox_snapshot_count(&s); n++)
+		assert_true(str_has_suffix_i(rig_read(&rig, a, &s, n), STR(TEXT)));
+	arena_free(&a);
+	mailbox_snapshot_fini(&s);
+}
+
+/* One day with the n-th call failing; false when there is no such call. */
+static bool day_with_failure(int64_t n, bool lasting, bool full)
+{
+	struct told t = {0};
+	bool fired;
+
+	rig_open(&rig);
+	fault_init(&fault);
+	rig.fault = &fault;
+	rig_restart(&rig);
+	rig_domain(&rig, "a.test");
+	ann = rig_account(&rig, "ann@a.test");
+	fault_set(&fault, FAULT_ANY, n, lasting, full);
+	live_a_day(&t);
+	fired = fault.fired > 0;
+	fault_set(&fault, FAULT_NONE, 0, false, false);
+	rig_restart(&rig);
+	check(&t);
+	if (!fired) {
+		for (int i = 0; i < MAILS; i++)
+			assert_true(t.sent[i]);
+		assert_true(t.deleted);
+	}
+	rig_close(&rig);
+	fault_fini(&fault);
+	return fired;
+}
+
+static void any_call_may_fail(void **state)
+{
+	for (int how = 0; how < 4; how++) {
+		int64_t n = 1;
+
+		while (day_with_failure(n, how & 1, how & 2))
+			n += how ? 3 : 1;
+		print_message("about %lld calls, failing %s %s\n", (long long)n - 1,
+		    how & 1 ? "for good" : "once", how & 2 ? "for want of space" : "by itself");
+		assert_true(n > 20);
+	}
+}
+
+/* ---- a statement that fails in the middle of a request ---- */
+
+/* All rows of all tables that a request writes, as one number. */
+static int64_t fingerprint(void)
+{
+	return rig_number(&rig,
+	    "SELECT (SELECT count(*) + sum(refs) FROM blob) * 1000000"
+	    " + (SELECT count(*) FROM message) * 100000 + (SELECT count(*) FROM ledger) * 10000"
+	    " + (SELECT count(*) FROM queue) * 1000 + (SELECT count(*) FROM email) * 100"
+	    " + (SELECT count(*) + sum(expunged_modseq) FROM membership)"
+	    " + (SELECT count(*) FROM change) * 10 + (SELECT sum(modseq + used_bytes) FROM account)"
+	    " + (SELECT sum(messages + uidnext) FROM mailbox)");
+}
+
+static enum lane_result deliver_one(void)
+{
+	struct deliver *d = rig_message(&rig, "ann@a.test", TEXT);
+	enum lane_result result;
+
+	d->may_relay = true;
+	rig_to(d, "ann@a.test");
+	rig_to(d, "x@else.test")->action = PLAN_RELAY;
+	d->op.done = nothing;
+	assert_true(deliver_prepare(d));
+	lane_run_one(rig.lane, &d->op, rig.now);
+	result = d->op.result;
+	assert_int_equal(d->accepted, result == LANE_DONE);
+	deliver_free(&d);
+	return result;
+}
+
+static enum lane_result expunge_one(void)
+{
+	struct mailbox_expunge x;
+	enum lane_result result;
+
+	mailbox_expunge_init(&x, ann, MAILBOX_INBOX);
+	ranges_add(&x.uids, 1);
+	x.op.done = nothing;
+	lane_run_one(rig.lane, &x.op, rig.now);
+	result = x.op.result;
+	mailbox_expunge_fini(&x);
+	return result;
+}
+
+static enum lane_result purge_one(void)
+{
+	struct maintain_config cfg = {0, INT64_MAX / 2, rig.blobs};
+	static struct maintain m;
+
+	maintain_init(&m, &cfg);
+	m.op.done = nothing;
+	rig.now++;
+	lane_run_one(rig.lane, &m.op, rig.now);
+	return m.op.result;
+}
+
+/* Runs the request without each of the tables in turn, then with all of them. */
+static void run_without(enum lane_result (*request)(void), const char *const *tables)
+{
+	int64_t before = fingerprint();
+	char sql[80];
+
+	for (; *tables; tables++) {
+		snprintf(sql, sizeof sql, "ALTER TABLE %s RENAME TO hidden", *tables);
+		rig_sql(&rig, sql);
+		if (request() != LANE_FAILED)
+			fail_msg("no %s, and it was done", *tables);
+		snprintf(sql, sizeof sql, "ALTER TABLE hidden RENAME TO %s", *tables);
+		rig_sql(&rig, sql);
+		if (fingerprint() != before)
+			fail_msg("no %s, and something was done", *tables);
+		rig_must_balance(&rig);
+	}
+	assert_int_equal(request(), LANE_DONE);
+	assert_int_not_equal(fingerprint(), before);
+	rig_must_balance(&rig);
+}
+
+static void a_failing_statement_leaves_nothing(void **state)
+{
+	static const char *const of_deliver[] = {"account", "alias", "blob", "change",
+	    "destination", "domain", "email", "ledger", "mailbox", "membership", "message", "meta",
+	    "queue", NULL};
+	static const char *const of_expunge[] = {
+	    "account", "change", "mailbox", "membership", NULL};
+	static const char *const of_purge[] = {"blob", "email", "ledger", "membership", NULL};
+
+	rig_open(&rig);
+	rig_domain(&rig, "a.test");
+	ann = rig_account(&rig, "ann@a.test");
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", TEXT, NULL));
+	run_without(deliver_one, of_deliver);
+	run_without(expunge_one, of_expunge);
+	run_without(purge_one, of_purge);
+	rig_close(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(any_call_may_fail),
+	    cmocka_unit_test(a_failing_statement_leaves_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
