@@ -5,8 +5,9 @@
  * 2. Each accepted recipient i has exactly one ledger row (message, i). Addresses that an alias adds
  *    beside the first have rows of their own, numbered from n on.
  * 3. The plan chooses among what the session may do; it can never make a session relay.
- * 4. A permanent refusal of some recipients of a message that others take cannot be told in the one
- *    reply of SMTP: it waits in the queue as a bounce, or is discarded when there is no sender.
+ * 4. The plan's refusal of some recipients of a message that others take cannot be told in the one
+ *    reply of SMTP: it waits in the queue to be returned, or, where there is no sender or the session
+ *    may not cause mail to others, is discarded with its reason.
  */
 #include "store/deliver.h"
 
@@ -29,6 +30,8 @@ static const struct plan_reject malformed = REFUSAL(
     554, 5, 6, 0, "the request to take this message makes no sense");
 static const struct plan_reject id_taken = REFUSAL(
     451, 4, 3, 0, "the id of this message is taken: send it again");
+static const struct plan_reject changed = REFUSAL(
+    451, 4, 3, 0, "a recipient was accepted but is refused by now: send it again");
 static const struct plan_reject not_permitted = REFUSAL(
     550, 5, 7, 1, "this message may not be sent on to that address");
 static const struct plan_reject disk_full = REFUSAL(
@@ -109,8 +112,7 @@ static void place_target(struct placing *p, size_t i, bool first, const struct d
 	if (!first)
 		p->extra++;
 	if (t->account)
-		placing_ledger(p, number, address, LEDGER_MAILBOX, t->account,
-		    mailbox.n ? mailbox : STR("the copy of another recipient"));
+		placing_ledger(p, number, address, LEDGER_MAILBOX, t->account, mailbox);
 	else
 		place_outside(
 		    p, i, number, t->domain, address_text(p->d->scratch, t->local, t->domain));
@@ -258,6 +260,7 @@ struct tally {
 	size_t accepted;
 	const struct plan_reject *temporary; /* the first of each */
 	const struct plan_reject *permanent;
+	bool changed; /* a recipient is refused for good whom the plan did not refuse */
 };
 
 static struct tally count_results(const struct deliver *d)
@@ -273,6 +276,7 @@ static struct tally count_results(const struct deliver *d)
 			t.temporary = &r->refusal;
 		else if (r->refusal.code >= 500 && !t.permanent)
 			t.permanent = &r->refusal;
+		t.changed = t.changed || (!r->accepted && d->plan.items[i].action != PLAN_REJECT);
 	}
 	return t;
 }
@@ -283,7 +287,7 @@ static void keep_refused(struct placing *p, size_t i)
 	const struct deliver_recipient *r = &p->d->recipients[i];
 	struct str why = p->d->results[i].refusal.text;
 
-	if (p->d->reverse_path.n == 0) {
+	if (p->d->reverse_path.n == 0 || !p->d->may_relay) {
 		placing_ledger(p, (int64_t)i, r->address, LEDGER_DISCARDED, 0, why);
 	} else {
 		placing_queue(p, (int64_t)i, STR(""), r->address, r, why);
@@ -300,6 +304,10 @@ static bool judge(struct placing *p)
 
 	if (t.accepted == 0 || (!d->each && t.temporary)) {
 		d->refusal = t.temporary ? *t.temporary : *t.permanent;
+		return false;
+	}
+	if (!d->each && t.changed) {
+		d->refusal = changed;
 		return false;
 	}
 	for (size_t i = 0; i < d->n && !d->each; i++) {

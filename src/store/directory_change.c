@@ -136,13 +136,11 @@ static enum lane_exec domain_remove(struct change *x)
 		return no_domain(x);
 	if (accounts > 0)
 		return refuse(x,
-		    "the domain %.*s still has %lld account%s; remove them first with: "
-		    "godwit account remove ADDRESS",
+		    "the domain %.*s still has %lld account%s; first: godwit account remove ADDRESS",
 		    STR_FMT(name), (long long)accounts, accounts == 1 ? "" : "s");
 	if (aliases > 0)
 		return refuse(x,
-		    "the domain %.*s still has %lld alias%s; remove them first with: "
-		    "godwit alias remove ADDRESS",
+		    "the domain %.*s still has %lld alias%s; first: godwit alias remove ADDRESS",
 		    STR_FMT(name), (long long)aliases, aliases == 1 ? "" : "es");
 	alias = leading(x, SQL_ALIAS_LEADING_INTO, DB_ARGS(db_text(name)));
 	if (alias.n)

@@ -25,7 +25,7 @@ struct ledger_row {
 	struct str address;
 	enum ledger_state state;
 	int64_t account;   /* LEDGER_MAILBOX: whose */
-	struct str detail; /* mailbox, next hop, reason */
+	struct str detail; /* mailbox (empty: that of another recipient's copy), next hop, reason */
 	int64_t time;
 };
 

@@ -126,7 +126,10 @@ static void tell_row(struct db_query *q, int64_t message, struct buf *b, trace_f
 	    .dialogue = db_col_int(q, 7)};
 
 	buf_clear(b);
-	if (of_ledger && kind >= 0 && kind < LEDGER_STATES) {
+	if (of_ledger && kind == LEDGER_MAILBOX && db_col_str(q, 6).n == 0) {
+		event.kind = TRACE_MAILBOX;
+		buf_lit(b, "has the copy that was delivered for another recipient");
+	} else if (of_ledger && kind >= 0 && kind < LEDGER_STATES) {
 		event.kind = ledger_events[kind].kind;
 		buf_c(b, ledger_events[kind].words);
 	} else {

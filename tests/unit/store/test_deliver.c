@@ -37,7 +37,7 @@ static int teardown(void **state)
 
 static int64_t count(const char *table)
 {
-	char select[64];
+	char select[128];
 
 	snprintf(select, sizeof select, "SELECT count(*) FROM %s", table);
 	return rig_number(&rig, select);
@@ -210,29 +210,52 @@ static void reject_item(struct plan_item *item)
 	item->u.reject = (struct plan_reject){554, 5, 4, 6, STR("a loop")};
 }
 
-/* One reply cannot tell of a permanent refusal of some: it waits to be returned. */
-static void refused_for_good_beside_accepted(void **state)
+/* To ann, and to bob whom the plan refuses; where his row went. */
+static enum ledger_state refuse_beside_accepted(const char *from, bool may_relay)
 {
-	struct deliver *d = rig_message(&rig, "x@else.test", TEXT);
-	int64_t faults[LEDGER_FAULTS];
+	struct deliver *d = rig_message(&rig, from, TEXT);
+	int64_t id = d->message_id;
+	char select[128];
 
+	d->may_relay = may_relay;
 	rig_to(d, "ann@a.test");
 	reject_item(rig_to(d, "bob@a.test"));
 	assert_true(rig_run(&rig, d));
-	assert_int_equal(count("queue"), 1);
-	assert_int_equal(rig_audit(&rig, faults).in[LEDGER_QUEUED], 1);
 	deliver_free(&d);
-	d = rig_message(&rig, "", TEXT);
-	rig_to(d, "ann@a.test");
-	reject_item(rig_to(d, "bob@a.test"));
-	assert_true(rig_run(&rig, d)); /* nobody to tell */
+	snprintf(select, sizeof select,
+	    "SELECT state FROM ledger WHERE recipient = 1 AND message = %lld", (long long)id);
+	return (enum ledger_state)rig_number(&rig, select);
+}
+
+/* One reply cannot tell of a refusal of some: it waits to be returned, unless there is nobody to return
+ * it to, or the session may not cause mail to others. */
+static void refused_for_good_beside_accepted(void **state)
+{
+	struct deliver *d;
+
+	assert_int_equal(refuse_beside_accepted("x@else.test", true), LEDGER_QUEUED);
+	assert_int_equal(count("queue WHERE destination = '' AND last_reply = 'a loop'"), 1);
+	assert_int_equal(refuse_beside_accepted("", true), LEDGER_DISCARDED);
+	assert_int_equal(refuse_beside_accepted("x@else.test", false), LEDGER_DISCARDED);
 	assert_int_equal(count("queue"), 1);
-	assert_int_equal(rig_audit(&rig, faults).in[LEDGER_DISCARDED], 1);
-	deliver_free(&d);
 	d = rig_message(&rig, "x@else.test", TEXT);
 	reject_item(rig_to(d, "bob@a.test"));
 	assert_false(rig_run(&rig, d));
 	assert_string_equal(code_of(&d->refusal), "554 5.4.6");
+	deliver_free(&d);
+}
+
+/* Accepted at RCPT, removed since: the sender comes again and is told there. */
+static void a_recipient_removed_meanwhile(void **state)
+{
+	struct deliver *d = rig_message(&rig, "x@else.test", TEXT);
+
+	rig_change(&rig, DIRECTORY_ACCOUNT_REMOVE, "bob@a.test", NULL);
+	rig_to(d, "ann@a.test");
+	rig_to(d, "bob@a.test");
+	assert_false(rig_run(&rig, d));
+	assert_string_equal(code_of(&d->refusal), "451 4.3.0");
+	assert_int_equal(messages_of(ann, MAILBOX_INBOX), 0);
 	deliver_free(&d);
 }
 
@@ -512,6 +535,7 @@ int main(void)
 	    T(quota_is_exact),
 	    T(all_or_none_with_one_reply),
 	    T(refused_for_good_beside_accepted),
+	    T(a_recipient_removed_meanwhile),
 	    T(a_plan_never_relays_for_mx),
 	    T(relays_for_those_who_may),
 	    T(follows_redirects_that_are_permitted),
