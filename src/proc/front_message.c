@@ -1,0 +1,407 @@
+/*
+ * The message of an SMTP transaction: gathered in memory up to LIMIT_INLINE_MESSAGE and within the
+ * budget of the process; beyond that it is streamed to store as an upload, the gather buffer being
+ * its queue. At its end the acceptance pipeline makes the plan, and store is asked to take it. One
+ * request to store is open at a time for the effect (s->call), and the upload's own (upload).
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "mime/mime_summary.h"
+#include "mime/mime_trace.h"
+#include "proc/front_smtp.h"
+#include "proc/log.h"
+
+static struct smtp_reply reply_of(const struct fs_status *f)
+{
+	return (struct smtp_reply){f->code, {f->class, f->subject, f->detail}, f->text};
+}
+
+/* ---- memory of a message ---- */
+static void budget_set(struct front_session *s, size_t bytes)
+{
+	struct front_smtp *m = s->u.smtp;
+
+	s->front->gathered = s->front->gathered - m->gathered + bytes;
+	m->gathered = bytes;
+}
+
+void front_message_reset(struct front_session *s)
+{
+	struct front_smtp *m = s->u.smtp;
+
+	if (m->mode == BODY_UPLOADED && m->upload_id) {
+		struct buf b;
+
+		buf_init(&b, 8);
+		fs_upload_drop_put(&b, m->upload_id);
+		front_tell(s->front, FS_UPLOAD_DROP, &b);
+	}
+	ipc_call_cancel(&m->upload);
+	mime_scan_free(&m->scan);
+	buf_fini(&m->gather);
+	buf_fini(&m->recipients);
+	budget_set(s, 0);
+	arena_reset(m->arena, false);
+	mem_free(m->classes);
+	m->classes = NULL;
+	m->count = m->cap = 0;
+	m->size = 0;
+	m->mode = BODY_INLINE;
+	m->upload_id = 0;
+	m->upload_off = 0;
+	m->last_sent = false;
+}
+
+/* ---- DATA: our own Received field begins the message ---- */
+static void put_received(struct front_session *s, struct buf *b)
+{
+	const struct smtp_server *engine = s->u.smtp->engine;
+	const struct smtp_transaction *t = smtp_server_transaction(engine);
+	const struct net_stream *stream = net_drive_stream(s->drive);
+	struct mime_trace_received r = {
+	    .helo = smtp_server_helo(engine),
+	    .hostname = s->config->snapshot->hostname,
+	    .protocol = smtp_server_protocol(engine),
+	    .tls = str_of_c(net_stream_tls_version(stream)),
+	    .cipher = str_of_c(net_stream_tls_cipher(stream)),
+	    .date = clock_now(),
+	};
+	struct buf ip, id, to;
+
+	buf_init(&ip, 64);
+	buf_init(&id, ID_TEXT_LEN);
+	buf_init(&to, LIMIT_SMTP_PATH);
+	if (s->listener != FS_LISTENER_SENDMAIL)
+		ip_put(&ip, &s->ip);
+	id_put(&id, s->u.smtp->message_id);
+	if (t->rcpt_count == 1)
+		smtp_path_put(&to, &t->rcpts[0].path);
+	r.ip = buf_view(&ip);
+	r.id = buf_view(&id);
+	r.for_path = buf_view(&to);
+	mime_trace_received(b, &r);
+	buf_fini(&ip);
+	buf_fini(&id);
+	buf_fini(&to);
+}
+
+void front_message_data(struct front_session *s, const struct smtp_effect *e)
+{
+	struct front_smtp *m = s->u.smtp;
+
+	if (!s->front->store) {
+		front_smtp_answer_reply(s, front_smtp_store_away);
+		return;
+	}
+	put_received(s, &m->gather);
+	budget_set(s, m->gather.n);
+	m->size = m->gather.n;
+	m->scan = mime_scan_new();
+	mime_scan_feed(m->scan, buf_view(&m->gather));
+	front_smtp_answer(s, NULL);
+}
+
+/* ---- BODY: inline, or through the upload ---- */
+static void upload_pump(struct front_session *s);
+
+static void upload_room(struct ipc_call *call)
+{
+	upload_pump(LIST_ENTRY(call, struct front_smtp, upload)->session);
+}
+
+static void commit_message(struct front_session *s);
+
+static void upload_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct front_session *s = LIST_ENTRY(call, struct front_smtp, upload)->session;
+	struct front_smtp *m = s->u.smtp;
+	const struct smtp_effect *e = smtp_server_effect(m->engine);
+	struct fs_upload_reply reply = {
+	    .verdict = FS_TEMPORARY, .text = front_smtp_store_away.text};
+
+	if (end == IPC_REPLIED)
+		fs_upload_reply_get(payload, &reply);
+	if (reply.verdict == FS_OK && m->last_sent) {
+		m->mode = BODY_UPLOADED;
+		m->upload_id = reply.upload;
+		commit_message(s);
+		return;
+	}
+	m->mode = BODY_REFUSED;
+	m->refusal = (struct smtp_reply){452, {4, 3, 1}, arena_str(m->arena, reply.text)};
+	buf_fini(&m->gather);
+	budget_set(s, 0);
+	if (e && (e->kind == SMTP_EFFECT_BODY || e->kind == SMTP_EFFECT_COMMIT))
+		front_smtp_answer_later(s, m->refusal);
+}
+
+/* Sends what credit allows; a BODY that waited for room is answered when all of it is on its way. */
+static void upload_pump(struct front_session *s)
+{
+	struct front_smtp *m = s->u.smtp;
+	const struct smtp_effect *e = smtp_server_effect(m->engine);
+	bool committing = e && e->kind == SMTP_EFFECT_COMMIT;
+
+	while (m->upload_off < m->gather.n && m->upload.send_credit) {
+		struct str part = str_sub(
+		    buf_view(&m->gather), m->upload_off, m->upload.send_credit);
+		bool last;
+
+		part = str_sub(part, 0, LIMIT_IPC_CHUNK);
+		m->upload_off += part.n;
+		last = committing && m->upload_off == m->gather.n;
+		m->last_sent = last;
+		ipc_call_chunk(&m->upload, part, last);
+	}
+	if (m->upload_off < m->gather.n || (committing && m->last_sent))
+		return;
+	buf_clear(&m->gather);
+	m->upload_off = 0;
+	if (committing) {
+		m->last_sent = true;
+		ipc_call_chunk(&m->upload, (struct str){NULL, 0}, true);
+	} else if (e && e->kind == SMTP_EFFECT_BODY) {
+		front_smtp_answer_later(s, (struct smtp_reply){0});
+	}
+}
+
+/* The message outgrows memory: hands it to store from here on. */
+static bool upload_start(struct front_session *s)
+{
+	struct front_smtp *m = s->u.smtp;
+	struct buf payload;
+
+	buf_init(&payload, 8);
+	fs_upload_put(&payload, m->message_id);
+	m->upload = (struct ipc_call){.on_end = upload_ended, .on_credit = upload_room};
+	m->mode = BODY_UPLOADING;
+	return front_ask(s, &m->upload, FS_UPLOAD, &payload, -1);
+}
+
+static bool fits_in_memory(const struct front_session *s, size_t n)
+{
+	const struct front_smtp *m = s->u.smtp;
+
+	return m->gather.n + n <= LIMIT_INLINE_MESSAGE &&
+	       s->front->gathered + n <= (size_t)s->config->snapshot->limits.gather;
+}
+
+void front_message_body(struct front_session *s, const struct smtp_effect *e)
+{
+	struct front_smtp *m = s->u.smtp;
+
+	m->size += e->body.n;
+	mime_scan_feed(m->scan, e->body);
+	if (m->mode == BODY_INLINE && fits_in_memory(s, e->body.n)) {
+		buf_str(&m->gather, e->body);
+		budget_set(s, m->gather.n);
+		front_smtp_answer(s, NULL);
+		return;
+	}
+	if (m->mode == BODY_REFUSED || (m->mode == BODY_INLINE && !upload_start(s))) {
+		front_smtp_answer_reply(
+		    s, m->mode == BODY_REFUSED ? m->refusal : front_smtp_store_away);
+		return;
+	}
+	buf_str(
+	    &m->gather, e->body); /* its maximum has room for one piece above the inline limit */
+	budget_set(s, m->gather.n);
+	upload_pump(s);
+}
+
+/* ---- COMMIT ---- */
+
+/* The answer for all recipients in one, as SMTP wants it. */
+static void log_taken(struct front_session *s, const struct fs_deliver_reply *reply)
+{
+	struct front_smtp *m = s->u.smtp;
+	const struct smtp_transaction *t = smtp_server_transaction(m->engine);
+	bool taken = reply->status.code < 300;
+	struct buf from;
+
+	buf_init(&from, LIMIT_SMTP_PATH);
+	smtp_path_put(&from, &t->reverse);
+	front_log(s, taken ? LOG_INFO : LOG_WARN, taken ? "accepted" : "refused");
+	log_id("id", m->message_id);
+	log_str("from", buf_view(&from));
+	log_num("recipients", (int64_t)m->count);
+	if (m->count)
+		log_str("to", m->classes[0].address);
+	log_num("size", (int64_t)m->size);
+	log_num("code", reply->status.code);
+	if (!taken)
+		log_str("why", reply->status.text);
+	log_close();
+	buf_fini(&from);
+}
+
+/* "taken; id=...": what the client is told, and finds again in Received and in the trace. */
+static void put_taken(struct front_session *s, struct buf *b)
+{
+	buf_lit(b, "Message accepted, id=");
+	id_put(b, s->u.smtp->message_id);
+}
+
+static void answer_each(
+    struct front_session *s, const struct fs_deliver_reply *reply, struct str taken)
+{
+	struct front_smtp *m = s->u.smtp;
+	struct smtp_reply *replies = arena_array(m->arena, m->count, sizeof *replies);
+	struct cur c = cur_of(reply->per_recipient);
+	struct smtp_result r = {.replies = replies, .reply_count = m->count};
+
+	for (size_t i = 0; i < m->count; i++) {
+		struct fs_status status;
+
+		if (!fs_status_get(&c, &status))
+			status = reply->status;
+		replies[i] = reply_of(&status);
+		if (status.code < 300)
+			replies[i].text = taken;
+	}
+	r.reply = reply_of(&reply->status);
+	front_smtp_answer(s, &r);
+}
+
+static void deliver_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
+	struct fs_deliver_reply reply = {.status = {451, 4, 3, 0, front_smtp_store_away.text}};
+	struct buf taken;
+
+	buf_init(&taken, 64);
+	if (end == IPC_REPLIED)
+		fs_deliver_reply_get(payload, &reply);
+	s->u.smtp->mode = BODY_INLINE; /* store has done with the upload either way */
+	put_taken(s, &taken);
+	log_taken(s, &reply);
+	if (s->listener == FS_LISTENER_LMTP) {
+		answer_each(s, &reply, buf_view(&taken));
+	} else {
+		struct smtp_reply r = reply_of(&reply.status);
+
+		if (r.code < 300)
+			r.text = buf_view(&taken);
+		front_smtp_answer_reply(s, r);
+	}
+	buf_fini(&taken);
+	front_message_reset(s);
+	net_drive_pump(s->drive);
+}
+
+/* Runs the acceptance pipeline over what is known. */
+static struct plan make_plan(struct front_session *s, const struct mime_message *message)
+{
+	struct front_smtp *m = s->u.smtp;
+	const struct smtp_transaction *t = smtp_server_transaction(m->engine);
+	struct buf reverse;
+	struct accept_input in = {
+	    .peer = s->ip,
+	    .helo = smtp_server_helo(m->engine),
+	    .trusted = m->trusted,
+	    .authenticated = front_smtp_may_relay(s),
+	    .recipients = m->classes,
+	    .n = m->count,
+	    .size = m->size,
+	    .size_limit = 0,                                /* the engine has seen to it */
+	    .received_fields = message->facts.received - 1, /* the first is ours */
+	};
+
+	buf_init(&reverse, LIMIT_SMTP_PATH);
+	smtp_path_put(&reverse, &t->reverse);
+	in.reverse_path = arena_str(m->arena, buf_view(&reverse));
+	buf_fini(&reverse);
+	for (size_t i = 0; i < m->count; i++)
+		for (size_t k = 0; k < message->facts.n_delivered_to; k++)
+			if (str_eq_i(m->classes[i].address, message->facts.delivered_to[k]))
+				m->classes[i].delivered = true;
+	return accept_run(&in, m->arena);
+}
+
+/* The refusal when no recipient is left, NULL when there is one. */
+static const struct plan_reject *refused_by_all(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->items[i].action != PLAN_REJECT)
+			return NULL;
+	return plan->n ? &plan->items[0].u.reject : NULL;
+}
+
+static void put_deliver(struct front_session *s, struct buf *payload, struct str plan,
+    struct str summary, struct str reverse)
+{
+	struct front_smtp *m = s->u.smtp;
+	const struct smtp_transaction *t = smtp_server_transaction(m->engine);
+	struct fs_deliver d = {
+	    .session = s->number,
+	    .handle = s->handle,
+	    .message_id = m->message_id,
+	    .reverse_path = reverse,
+	    .helo = smtp_server_helo(m->engine),
+	    .protocol = smtp_server_protocol(m->engine),
+	    .envid = t->params.envid,
+	    .ret = (uint8_t)t->params.ret,
+	    .utf8 = t->params.smtputf8,
+	    .eightbit = t->params.body == SMTP_BODY_8BITMIME,
+	    .recipient_count = (uint32_t)m->count,
+	    .recipients = buf_view(&m->recipients),
+	    .plan = plan,
+	    .summary = summary,
+	    .upload = m->upload_id,
+	};
+
+	if (m->mode == BODY_INLINE)
+		d.data = buf_view(&m->gather);
+	fs_deliver_put(payload, &d);
+}
+
+static void commit_message(struct front_session *s)
+{
+	struct front_smtp *m = s->u.smtp;
+	const struct mime_message *message = mime_scan_finish(m->scan);
+	struct plan plan = make_plan(s, message);
+	const struct plan_reject *no = refused_by_all(&plan);
+	struct buf plan_bytes, summary, payload, reverse;
+
+	if (no) {
+		struct fs_deliver_reply reply = {
+		    .status = {
+			no->code, no->class, (uint8_t)no->subject, (uint8_t)no->detail, no->text}};
+
+		log_taken(s, &reply);
+		front_smtp_answer_reply(s, reply_of(&reply.status));
+		front_message_reset(s);
+		net_drive_pump(s->drive);
+		return;
+	}
+	buf_init(&plan_bytes, LIMIT_PLAN);
+	buf_init(&summary, LIMIT_SUMMARY);
+	buf_init(&payload, LIMIT_IPC_PAYLOAD);
+	buf_init(&reverse, LIMIT_SMTP_PATH);
+	plan_encode(&plan_bytes, &plan);
+	mime_summary_put(&summary, message, LIMIT_SUMMARY);
+	smtp_path_put(&reverse, &smtp_server_transaction(m->engine)->reverse);
+	put_deliver(s, &payload, buf_view(&plan_bytes), buf_view(&summary), buf_view(&reverse));
+	s->call = (struct ipc_call){.on_end = deliver_ended};
+	if (payload.overflow || plan_bytes.overflow ||
+	    !front_ask(s, &s->call, FS_DELIVER, &payload, -1))
+		front_smtp_answer_later(s, front_smtp_store_away);
+	else if (m->mode == BODY_INLINE)
+		buf_fini(&m->gather); /* it is on its way; the budget counts it until the answer */
+	buf_fini(&payload);
+	buf_fini(&plan_bytes);
+	buf_fini(&summary);
+	buf_fini(&reverse);
+}
+
+void front_message_commit(struct front_session *s, const struct smtp_effect *e)
+{
+	struct front_smtp *m = s->u.smtp;
+
+	if (m->mode == BODY_REFUSED)
+		front_smtp_answer_reply(s, m->refusal);
+	else if (m->mode == BODY_UPLOADING)
+		upload_pump(s);
+	else
+		commit_message(s);
+}
