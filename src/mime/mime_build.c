@@ -12,7 +12,7 @@
 #include "mime/mime_date.h"
 #include "mime/mime_word.h"
 
-static const struct str boundary = STR_INIT("=_godwit_=");
+static const struct str boundary = STR_INIT(MIME_BUILD_BOUNDARY);
 
 /* "Name: " and what put adds. */
 static void put_list_field(struct buf *b, struct str name, const struct mime_address_list *list)
@@ -117,7 +117,7 @@ static void put_encoding(struct buf *b, enum mime_encoding how)
 	buf_lit(b, "\r\n\r\n");
 }
 
-static void put_text(struct buf *b, struct str text)
+void mime_build_text(struct buf *b, struct str text)
 {
 	enum mime_encoding how;
 	struct buf normal;
@@ -165,7 +165,7 @@ static void put_file(struct buf *b, const struct mime_build_file *f)
 	encode(b, f->bytes, MIME_ENCODING_BASE64);
 }
 
-static void put_header(struct buf *b, const struct mime_build_message *m)
+void mime_build_header(struct buf *b, const struct mime_build_message *m)
 {
 	buf_lit(b, "Date: ");
 	mime_date_put(b, m->date);
@@ -184,14 +184,14 @@ enum mime_build_status mime_build_put(struct buf *b, const struct mime_build_mes
 {
 	size_t before = b->n;
 
-	put_header(b, m);
+	mime_build_header(b, m);
 	if (m->n_files) {
 		buf_lit(b, "Content-Type: multipart/mixed; boundary=\"");
 		buf_str(b, boundary);
 		buf_lit(b, "\"\r\n\r\n");
 		put_delimiter(b, false);
 	}
-	put_text(b, m->text);
+	mime_build_text(b, m->text);
 	for (size_t i = 0; i < m->n_files; i++)
 		put_file(b, &m->files[i]);
 	if (m->n_files)

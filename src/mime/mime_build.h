@@ -33,4 +33,13 @@ enum mime_build_status {
  */
 enum mime_build_status mime_build_put(struct buf *b, const struct mime_build_message *m);
 
+/* What every boundary of ours begins with: text that holds it is encoded. */
+#define MIME_BUILD_BOUNDARY "=_godwit_="
+
+/* Parts of such a message, for messages of other shapes: its header up to MIME-Version ... */
+void mime_build_header(struct buf *b, const struct mime_build_message *m);
+
+/* ... and a text: Content-Type, Content-Transfer-Encoding, an empty line, and the text as above. */
+void mime_build_text(struct buf *b, struct str text);
+
 #endif

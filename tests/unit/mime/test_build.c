@@ -39,6 +39,28 @@ static void test_plain(void **state)
 	buf_fini(&b);
 }
 
+/* A message of another shape, of the same parts. */
+static void test_parts(void **state)
+{
+	struct buf b;
+
+	buf_init(&b, 10000);
+	mime_build_header(&b, &base);
+	assert_true(str_has_suffix_i(buf_view(&b), STR("MIME-Version: 1.0\r\n")));
+	buf_clear(&b);
+	mime_build_text(&b, STR("a\n"));
+	expect_text("text", buf_view(&b),
+	    "Content-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: 7bit\r\n"
+	    "\r\n"
+	    "a\r\n");
+	buf_clear(&b);
+	mime_build_text(&b, STR("--" MIME_BUILD_BOUNDARY "1\n"));
+	assert_int_equal(
+	    str_find_str(buf_view(&b), STR("--" MIME_BUILD_BOUNDARY)), buf_view(&b).n);
+	buf_fini(&b);
+}
+
 /* The body of a part, decoded. */
 static void decode_part(struct buf *out, struct str message, const struct mime_part *p)
 {
@@ -202,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_plain),
+	    cmocka_unit_test(test_parts),
 	    cmocka_unit_test(test_texts),
 	    cmocka_unit_test(test_long_line),
 	    cmocka_unit_test(test_files),
