@@ -400,6 +400,7 @@ void directory_change_init(struct directory_change *c)
 	MUST(c->verb < DIRECTORY_VERBS);
 	list_init(&c->op.link);
 	c->op.exec = change_exec;
+	c->op.frees = c->verb == DIRECTORY_ACCOUNT_REMOVE;
 	c->separator = c->cfg ? c->cfg->separator : 0;
 	c->refused = false;
 	c->account = 0;

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <sodium.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -296,6 +297,24 @@ bool store_is_accepting(struct store *s)
 	pthread_mutex_unlock(&s->room_lock);
 	s->room_checked = now;
 	return s->accepting;
+}
+
+static int64_t file_size(const struct store *s, const char *name)
+{
+	struct stat st;
+
+	return fstatat(s->dir.dirfd, name, &st, 0) == 0 ? (int64_t)st.st_size : 0;
+}
+
+void store_sizes(struct store *s, struct store_sizes *sizes_r)
+{
+	struct blob_counts packs;
+
+	blob_counts(s->blobs, &packs);
+	*sizes_r = (struct store_sizes){.database = file_size(s, DATADIR_DB),
+	    .log = file_size(s, DATADIR_DB "-wal"),
+	    .packs = packs.bytes,
+	    .pack_files = packs.packs};
 }
 
 void store_lane_stats(struct store *s, struct lane_stats *stats_r)

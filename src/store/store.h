@@ -91,6 +91,17 @@ void store_reap(struct store *s);
 /* Whether new mail may be taken; false below min_free. Looks at the disk at most once a second. */
 bool store_is_accepting(struct store *s);
 
+/* Octets on the disk. */
+struct store_sizes {
+	int64_t database;
+	int64_t log;   /* the database's write-ahead log */
+	int64_t packs; /* committed content of messages */
+	int64_t pack_files;
+};
+
+/* Asks the file system; 0 for what cannot be found out. */
+void store_sizes(struct store *s, struct store_sizes *sizes_r);
+
 /* The counters of the lane. */
 void store_lane_stats(struct store *s, struct lane_stats *stats_r);
 

@@ -128,27 +128,76 @@ static struct status status_of(struct store *s)
 	return op.status;
 }
 
-static void send_one(struct store *s, int64_t id)
+static struct deliver *mail(int64_t id, void (*done)(struct lane_op *op))
 {
 	static const struct directory_config plain;
 	struct deliver *d = deliver_new();
-	struct deliver_recipient to = {
-	    .local = STR("ann"), .domain = STR("a.test"), .address = STR("ann@a.test")};
 
-	d->op.done = write_done;
+	d->op.done = done;
 	d->directory = &plain;
 	d->message_id = id;
-	d->recipients = &to;
+	d->recipients = arena_obj(d->arena, struct deliver_recipient);
+	*d->recipients = (struct deliver_recipient){
+	    .local = STR("ann"), .domain = STR("a.test"), .address = STR("ann@a.test")};
 	d->n = 1;
 	d->plan = plan_new(d->arena, 1);
 	d->data = STR("text\r\n");
 	assert_true(deliver_prepare(d));
+	return d;
+}
+
+static void send_one(struct store *s, int64_t id)
+{
+	struct deliver *d = mail(id, write_done);
+
 	finished = false;
 	store_write(s, &d->op);
 	await(s);
 	assert_int_equal(d->op.result, LANE_DONE);
 	assert_true(d->accepted);
 	deliver_free(&d);
+}
+
+static void ignore_password(struct password_job *job)
+{
+}
+
+static int64_t left; /* mails without an answer yet */
+
+static void count_and_free(struct lane_op *op)
+{
+	struct deliver *d = LIST_ENTRY(op, struct deliver, op);
+
+	MUST(op->result == LANE_DONE && d->accepted);
+	deliver_free(&d);
+	finished = --left == 0;
+}
+
+/* While the lane works on some, readers and the hashing thread have work too. */
+static void many_at_once(void **state)
+{
+	struct password_job *job = mem_new(struct password_job);
+	struct store_sizes sizes;
+	struct err e = {""};
+	struct store *s;
+
+	assert_int_equal(store_create("data", &e), DATADIR_OK);
+	s = open_store(STORE_SERVER);
+	add_people(s);
+	job->done = ignore_password;
+	assert_false(store_password(s, job)); /* an unknown user's: the full hash */
+	left = 300;
+	for (int64_t id = 1; id <= 300; id++)
+		store_write(s, &mail(id, count_and_free)->op);
+	await(s);
+	assert_int_equal(status_of(s).mailbox_messages, 300);
+	store_sizes(s, &sizes);
+	assert_true(sizes.database > 0 && sizes.log > 0);
+	assert_true(sizes.packs >= 300 * 6);
+	assert_int_equal(sizes.pack_files, 1);
+	close_store(&s); /* answers the job, if it still waits */
+	assert_int_not_equal(job->result, PASSWORD_GOOD);
+	mem_free(job);
 }
 
 static void what_one_mode_writes_the_other_reads(void **state)
@@ -268,6 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(what_one_mode_writes_the_other_reads),
+	    T(many_at_once),
 	    T(creating_again_changes_nothing),
 	    T(only_one_uses_it),
 	    T(an_emptied_database_is_refused),
