@@ -234,6 +234,7 @@ static int with_store(
 	    .separator = config->subaddress_separator.n ? (char)config->subaddress_separator.p[0]
 							: (char)0,
 	    .postmaster = config->postmaster,
+	    .hostname = config->hostname,
 	};
 	enum datadir_code code = DATADIR_FAILED;
 	struct err e = {""};

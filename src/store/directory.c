@@ -233,12 +233,25 @@ static bool follow_base(struct walk *w, const struct address *from)
 	return follow_name(w, from, str_sub(from->local, 0, at), str_from(from->local, at + 1));
 }
 
+/* <postmaster> without a domain, or an address at the server's own name, which is no mail domain. */
+static bool is_of_server(const struct walk *w, struct str domain)
+{
+	return domain.n == 0 || str_eq_i(domain, w->cfg->hostname);
+}
+
+/* What this machine's own programs write to, as cron does, is for him too. */
+static bool is_postmaster(const struct walk *w, const struct address *a)
+{
+	return str_eq(a->local, STR("postmaster")) || /* in lower case as all of the walk */
+	       (is_of_server(w, a->domain) && str_eq(a->local, STR("root")));
+}
+
 static bool follow_postmaster(struct walk *w, const struct address *from)
 {
 	struct str domain, local = str_split(w->cfg->postmaster, '@', &domain);
 	struct account_row row;
 
-	if (!str_eq(from->local, STR("postmaster"))) /* in lower case as all of the walk */
+	if (!is_postmaster(w, from))
 		return false;
 	if (local.n && find_account(w, lower(w->arena, local), lower(w->arena, domain), &row))
 		add_account(w, &row, STR(""));
@@ -252,7 +265,7 @@ static bool follow_postmaster(struct walk *w, const struct address *from)
 static void visit(struct walk *w, struct address a)
 {
 	if (!domain_is_ours(w, a.domain)) {
-		if (a.domain.n && w->code == DB_OK)
+		if (!is_of_server(w, a.domain) && w->code == DB_OK)
 			add_target(w, (struct directory_target){0, a.local, a.domain, STR("")});
 		else if (!follow_postmaster(w, &a))
 			leave_out(w, ACCEPT_UNKNOWN);

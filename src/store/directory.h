@@ -18,6 +18,7 @@
 struct directory_config {
 	char separator;        /* between local part and detail, as '+'; 0: no subaddresses */
 	struct str postmaster; /* address of the account for postmaster; empty: the first one */
+	struct str hostname;   /* of the server: its postmaster and root are that account too */
 };
 
 /* ---- where mail goes ---- */

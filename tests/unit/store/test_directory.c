@@ -134,6 +134,18 @@ static void catch_all_and_alias_domain(void **state)
 	assert_string_equal(told("who@moved.test"), "redirect >who@else.test");
 }
 
+static void the_servers_own_name(void **state)
+{
+	people();
+	assert_string_equal(told("root@mail.a.test"), "relay >root@mail.a.test");
+	rig.directory.hostname = STR("mail.a.test");
+	assert_string_equal(told("root@mail.a.test"), "local ann@a.test");
+	assert_string_equal(told("Postmaster@Mail.A.test"), "local ann@a.test");
+	assert_string_equal(told("ann@mail.a.test"), "unknown");
+	assert_string_equal(told("root@a.test"), "unknown");
+	assert_string_equal(told("root@c.test"), "relay >root@c.test");
+}
+
 static void postmaster_of_the_configuration(void **state)
 {
 	people();
@@ -385,6 +397,7 @@ int main(void)
 	    T(alias_keeps_a_copy_for_its_own_account),
 	    T(catch_all_and_alias_domain),
 	    T(postmaster_of_the_configuration),
+	    T(the_servers_own_name),
 	    T(accounts_that_take_nothing),
 	    T(quota_counts_the_size),
 	    T(circles_and_chains_end),
