@@ -79,16 +79,6 @@ static bool resolve(struct placing *p, struct str local, struct str domain, int6
 	    p, directory_resolve(p->db, &p->d->config, p->d->scratch, local, domain, size, answer));
 }
 
-static struct str address_text(struct arena *a, struct str local, struct str domain)
-{
-	uint8_t *p = arena_alloc(a, local.n + 1 + domain.n);
-
-	memcpy(p, local.p, local.n);
-	p[local.n] = '@';
-	memcpy(p + local.n + 1, domain.p, domain.n);
-	return str_of(p, local.n + 1 + domain.n);
-}
-
 static void place_outside(
     struct placing *p, size_t i, int64_t number, struct str domain, struct str address)
 {
@@ -101,7 +91,7 @@ static void place_target(struct placing *p, size_t i, bool first, const struct d
     const struct plan_item *item)
 {
 	struct str address = first ? p->d->recipients[i].address
-				   : address_text(p->d->scratch, t->local, t->domain);
+				   : directory_text(p->d->scratch, t->local, t->domain);
 	int64_t number = first ? (int64_t)i : (int64_t)p->d->n + p->extra;
 	struct str mailbox = STR("");
 
@@ -115,7 +105,7 @@ static void place_target(struct placing *p, size_t i, bool first, const struct d
 		placing_ledger(p, number, address, LEDGER_MAILBOX, t->account, mailbox);
 	else
 		place_outside(
-		    p, i, number, t->domain, address_text(p->d->scratch, t->local, t->domain));
+		    p, i, number, t->domain, directory_text(p->d->scratch, t->local, t->domain));
 }
 
 static void note_left_out(struct placing *p, size_t i, size_t left_out)
@@ -451,6 +441,7 @@ bool deliver_prepare(struct deliver *d)
 	}
 	d->config = *d->directory; /* the owner's may change while the lane works */
 	d->config.postmaster = arena_str(d->arena, d->directory->postmaster);
+	d->config.hostname = arena_str(d->arena, d->directory->hostname);
 	read_summary(d);
 	d->results = arena_array(d->arena, d->n, sizeof *d->results);
 	d->iov = (struct iovec){(void *)(uintptr_t)d->data.p, d->data.n};

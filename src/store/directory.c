@@ -8,6 +8,7 @@
 #include "store/directory.h"
 
 #include "base/ascii.h"
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -319,14 +320,18 @@ static enum db_code only_domain(struct db *db, struct arena *a, struct str *doma
 	return db_end(q);
 }
 
-static struct str address_text(struct arena *a, struct str local, struct str domain)
+struct str directory_text(struct arena *a, struct str local, struct str domain)
 {
-	uint8_t *p = arena_alloc(a, local.n + 1 + domain.n);
+	struct buf b;
+	struct str text;
 
-	memcpy(p, local.p, local.n);
-	p[local.n] = '@';
-	memcpy(p + local.n + 1, domain.p, domain.n);
-	return str_of(p, local.n + 1 + domain.n);
+	buf_init(&b, local.n + 1 + domain.n);
+	buf_str(&b, local);
+	buf_byte(&b, '@');
+	buf_str(&b, domain);
+	text = arena_str(a, buf_view(&b));
+	buf_fini(&b);
+	return text;
 }
 
 enum db_code directory_login(
@@ -347,7 +352,7 @@ enum db_code directory_login(
 		login.state = (enum directory_state)db_col_int(q, 1);
 		login.send_only = db_col_int(q, 2) != 0;
 		login.hash = arena_str(a, db_col_str(q, 3));
-		login.address = address_text(a, local, domain);
+		login.address = directory_text(a, local, domain);
 	}
 	code = db_end(q);
 	if (code == DB_OK)

@@ -116,6 +116,9 @@ void directory_change_init(struct directory_change *c);
 bool directory_address(struct arena *a, struct str text, bool catch_all, struct str *local_r,
     struct str *domain_r, struct err *e);
 
+/* "local@domain" in the arena. */
+struct str directory_text(struct arena *a, struct str local, struct str domain);
+
 /* ---- listings: pages of at most `max` rows behind a key, in the order of the key ---- */
 
 struct directory_domain_row {

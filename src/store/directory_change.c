@@ -61,20 +61,6 @@ static bool exec(
 	return !failed(x, db_exec(x->db, id, args, n, changes_r));
 }
 
-static struct str address_text(struct arena *a, struct str local, struct str domain)
-{
-	struct buf b;
-	struct str text;
-
-	buf_init(&b, LIMIT_ADDRESS);
-	buf_str(&b, local);
-	buf_byte(&b, '@');
-	buf_str(&b, domain);
-	text = arena_str(a, buf_view(&b));
-	buf_fini(&b);
-	return text;
-}
-
 static bool domain_exists(struct change *x, struct str domain)
 {
 	int64_t created;
@@ -121,7 +107,7 @@ static struct str leading(struct change *x, enum sql_id id, const struct db_valu
 	struct db_query *q = db_begin_query(x->db, id, args, n);
 
 	if (db_step(q) == DB_ROW)
-		found = address_text(x->arena, db_col_str(q, 0), db_col_str(q, 1));
+		found = directory_text(x->arena, db_col_str(q, 0), db_col_str(q, 1));
 	failed(x, db_end(q));
 	return found;
 }
@@ -386,8 +372,8 @@ static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now
 
 	c->refused = false;
 	c->account = 0;
-	x.address = address_text(x.arena, c->local, c->domain);
-	x.target = address_text(x.arena, c->target_local, c->target_domain);
+	x.address = directory_text(x.arena, c->local, c->domain);
+	x.target = directory_text(x.arena, c->target_local, c->target_domain);
 	result = verbs[c->verb](&x);
 	if (result == LANE_KEEP && x.code == DB_OK)
 		record(&x);
