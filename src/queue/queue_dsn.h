@@ -28,7 +28,7 @@ struct queue_dsn_recipient {
 	bool expired;               /* FAILED: because the lifetime is over; reported as 4.4.7 */
 	struct str remote_mta;      /* name of the server that was tried; empty: none */
 	struct str reply;           /* its words, "550 5.1.1 ..."; empty: none */
-	int64_t last_attempt;       /* 0: none */
+	int64_t last_attempt;       /* of his own or his destination's; 0: none */
 	int64_t retry_until;        /* DELAYED: when it will expire; 0: not told */
 };
 
@@ -46,7 +46,8 @@ struct queue_dsn {
 	size_t n;            /* 1 to LIMIT_DSN_RECIPIENTS */
 	struct str original; /* the message's beginning, at least its header, or all of it */
 	bool complete;       /* original is all of it */
-	bool want_full;      /* RET=FULL: return all of it, if it is not above LIMIT_DSN_ORIGINAL */
+	bool
+	    want_full; /* RET=FULL: return all of it, if anything failed and it is not above LIMIT_DSN_ORIGINAL */
 };
 
 enum queue_dsn_status {

@@ -73,7 +73,7 @@ enum queue_outcome {
 enum queue_event {
 	QUEUE_EVENT_NONE,     /* nothing */
 	QUEUE_EVENT_SUCCESS,  /* a message went */
-	QUEUE_EVENT_ANSWERED, /* it works; that the message did not go is not its fault */
+	QUEUE_EVENT_ANSWERED, /* it works, or what is known of it is final */
 	QUEUE_EVENT_BUSY,     /* it works, but had enough: 421, or a session broken off */
 	QUEUE_EVENT_TURNED_AWAY, /* refused or 421 at once: down, or busy with other sessions of ours */
 	QUEUE_EVENT_FAILED,      /* it cannot be used */

@@ -1,0 +1,107 @@
+/*
+ * message/delivery-status. Every value passes queue_text_clean(), so that none can end its field; what
+ * continues on the next line begins with a blank, so that none can be a boundary.
+ */
+#include "queue/queue_dsn_part.h"
+
+#include "base/ascii.h"
+#include "mime/mime_date.h"
+#include "queue/queue_text.h"
+
+#define FOLD_WIDTH 76
+
+/* "name: type value", folded; nothing when the value is empty. type: "dns; " or "". */
+static void put_field(
+    struct buf *b, struct str name, struct str type, struct str value, size_t max, bool utf8)
+{
+	struct buf clean;
+
+	buf_init(&clean, max);
+	queue_text_clean(&clean, value, max, utf8);
+	if (clean.n) {
+		buf_str(b, name);
+		buf_lit(b, ": ");
+		buf_str(b, type);
+		queue_text_wrap(b, buf_view(&clean), STR("\r\n "), FOLD_WIDTH, name.n + 2 + type.n);
+		buf_lit(b, "\r\n");
+	}
+	buf_fini(&clean);
+}
+
+static void put_date(struct buf *b, struct str name, int64_t ms)
+{
+	if (ms == 0)
+		return;
+	buf_str(b, name);
+	buf_lit(b, ": ");
+	mime_date_put(b, ms);
+	buf_lit(b, "\r\n");
+}
+
+/* "type;address" with a type that is an atom, as RFC 3464 2.1.2 wants it? */
+static bool is_typed(struct str s)
+{
+	size_t n = str_find(s, ';');
+
+	for (size_t i = 0; i < n; i++)
+		if (!ascii_is_alnum(s.p[i]) && s.p[i] != '-')
+			return false;
+	return n > 0 && n + 1 < s.n;
+}
+
+/* [RFC 3464 2.3.4]; a failure after too long is 4.4.7 whatever came last. */
+static struct queue_status status_of(const struct queue_dsn_recipient *r)
+{
+	static const uint8_t classes[QUEUE_DSN_ACTIONS] = {
+	    [QUEUE_DSN_FAILED] = 5,
+	    [QUEUE_DSN_DELAYED] = 4,
+	    [QUEUE_DSN_DELIVERED] = 2,
+	    [QUEUE_DSN_RELAYED] = 2,
+	    [QUEUE_DSN_EXPANDED] = 2,
+	};
+
+	if (r->action == QUEUE_DSN_FAILED && r->expired)
+		return (struct queue_status){4, 4, 7};
+	if (r->status.class == 0)
+		return (struct queue_status){classes[r->action], 0, 0};
+	return r->status;
+}
+
+static void put_status(struct buf *b, const struct queue_dsn_recipient *r)
+{
+	buf_lit(b, "Action: ");
+	buf_c(b, queue_dsn_action_name(r->action));
+	buf_lit(b, "\r\nStatus: ");
+	queue_result_put_status(b, status_of(r));
+	buf_lit(b, "\r\n");
+}
+
+static void put_recipient(struct buf *b, const struct queue_dsn_recipient *r, bool utf8)
+{
+	bool replied = queue_result_is_reply(r->reply);
+
+	if (is_typed(r->original))
+		put_field(
+		    b, STR("Original-Recipient"), STR(""), r->original, LIMIT_SMTP_PARAM, utf8);
+	put_field(b, STR("Final-Recipient"),
+	    str_has_8bit(r->address) ? STR("utf-8; ") : STR("rfc822; "), r->address,
+	    QUEUE_DSN_ADDRESS, utf8);
+	put_status(b, r);
+	put_field(b, STR("Remote-MTA"), STR("dns; "), r->remote_mta, LIMIT_SMTP_DOMAIN, utf8);
+	put_field(b, STR("Diagnostic-Code"), replied ? STR("smtp; ") : STR("x-godwit; "), r->reply,
+	    LIMIT_QUEUE_REPLY, utf8);
+	put_date(b, STR("Last-Attempt-Date"), r->last_attempt);
+	if (r->action == QUEUE_DSN_DELAYED)
+		put_date(b, STR("Will-Retry-Until"), r->retry_until);
+}
+
+void queue_dsn_fields(struct buf *b, const struct queue_dsn *d, bool utf8)
+{
+	put_field(b, STR("Original-Envelope-Id"), STR(""), d->envid, LIMIT_SMTP_PARAM, utf8);
+	put_field(b, STR("Reporting-MTA"), STR("dns; "), d->reporting_mta, LIMIT_SMTP_DOMAIN, utf8);
+	put_date(b, STR("Arrival-Date"), d->arrival);
+	for (size_t i = 0; i < d->n; i++) {
+		buf_lit(b, "\r\n");
+		put_recipient(b, &d->recipients[i], utf8);
+	}
+}

@@ -1,0 +1,185 @@
+/*
+ * The text of a report: recipients by what became of them, each with the reason and what can be done.
+ * What other servers said stands on lines that begin with ">", and nowhere else.
+ */
+#include "queue/queue_dsn_part.h"
+
+#include "queue/queue_reason.h"
+#include "queue/queue_text.h"
+
+#define WIDTH    76
+#define SENTENCE ((size_t)8 * KIB) /* octets of one paragraph; each text that is put in is cut */
+
+struct writer {
+	struct buf *out;
+	const struct queue_dsn *d;
+	struct buf paragraph; /* what is being said */
+	struct buf when;
+};
+
+static void say(struct writer *w, enum queue_phrase phrase, const struct str *args, size_t n)
+{
+	if (w->paragraph.n)
+		buf_byte(&w->paragraph, ' ');
+	queue_phrase_put(&w->paragraph, w->d->lang, phrase, args, n);
+}
+
+/* Writes what was said as lines behind the indent, and begins anew. */
+static void flush(struct writer *w, struct str indent)
+{
+	struct buf eol;
+
+	buf_init(&eol, KIB);
+	buf_byte(&eol, '\n');
+	buf_str(&eol, indent);
+	if (w->paragraph.n) {
+		buf_str(w->out, indent);
+		queue_text_wrap(w->out, buf_view(&w->paragraph), buf_view(&eol), WIDTH, indent.n);
+		buf_byte(w->out, '\n');
+	}
+	buf_clear(&w->paragraph);
+	buf_fini(&eol);
+}
+
+static struct str when(struct writer *w, int64_t ms)
+{
+	buf_clear(&w->when);
+	queue_phrase_put_time(&w->when, w->d->lang, ms, 0, &w->d->zone);
+	return buf_view(&w->when);
+}
+
+/* ---- one recipient ---- */
+
+static void say_expired(struct writer *w, const struct queue_dsn_recipient *r)
+{
+	struct buf span;
+
+	buf_init(&span, KIB);
+	queue_phrase_put_span(&span, w->d->lang, w->d->date - w->d->arrival);
+	if (r->last_attempt)
+		say(w, QUEUE_PHRASE_EXPIRED, QUEUE_ARGS(buf_view(&span), when(w, r->last_attempt)));
+	else
+		say(w, QUEUE_PHRASE_EXPIRED_UNTRIED, QUEUE_ARGS(buf_view(&span)));
+	buf_fini(&span);
+}
+
+static void say_failed(struct writer *w, const struct queue_dsn_recipient *r,
+    const struct queue_reason *reason, const struct str *args, size_t n)
+{
+	say(w, reason->why, args, n);
+	if (r->expired)
+		say_expired(w, r);
+	say(w, reason->advice, args, n);
+}
+
+static void say_delayed(struct writer *w, const struct queue_dsn_recipient *r,
+    const struct queue_reason *reason, const struct str *args, size_t n)
+{
+	say(w, reason->why, args, n);
+	if (r->retry_until)
+		say(w, QUEUE_PHRASE_KEEPS_TRYING_UNTIL, QUEUE_ARGS(when(w, r->retry_until)));
+	else
+		say(w, QUEUE_PHRASE_KEEPS_TRYING, NULL, 0);
+}
+
+/* The other server's own words. */
+static void quote(struct writer *w, const struct queue_dsn_recipient *r)
+{
+	struct buf name;
+
+	if (!queue_result_is_reply(r->reply))
+		return;
+	buf_init(&name, LIMIT_SMTP_DOMAIN);
+	queue_text_clean(&name, r->remote_mta, LIMIT_SMTP_DOMAIN, true);
+	if (name.n)
+		say(w, QUEUE_PHRASE_WORDS_OF, QUEUE_ARGS(buf_view(&name)));
+	else
+		say(w, QUEUE_PHRASE_WORDS, NULL, 0);
+	flush(w, STR("    "));
+	queue_text_clean(&w->paragraph, r->reply, LIMIT_QUEUE_REPLY, true);
+	flush(w, STR("    > "));
+	buf_fini(&name);
+}
+
+static void put_recipient(struct writer *w, const struct queue_dsn_recipient *r)
+{
+	struct queue_reason reason = queue_reason_of(r->problem, r->status);
+	struct buf address;
+	struct str args[2];
+
+	buf_init(&address, QUEUE_DSN_ADDRESS);
+	queue_text_clean(&address, r->address, QUEUE_DSN_ADDRESS, true);
+	args[0] = buf_view(&address);
+	args[1] = queue_text_domain(args[0]);
+	buf_str(&w->paragraph, args[0]);
+	flush(w, STR(""));
+	if (r->action == QUEUE_DSN_FAILED)
+		say_failed(w, r, &reason, args, 2);
+	if (r->action == QUEUE_DSN_DELAYED)
+		say_delayed(w, r, &reason, args, 2);
+	flush(w, STR("    "));
+	if (r->action == QUEUE_DSN_FAILED || r->action == QUEUE_DSN_DELAYED)
+		quote(w, r);
+	buf_byte(w->out, '\n');
+	buf_fini(&address);
+}
+
+/* ---- the whole ---- */
+
+static bool has_action(const struct queue_dsn *d, enum queue_dsn_action action)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (d->recipients[i].action == action)
+			return true;
+	return false;
+}
+
+static void put_group(struct writer *w, enum queue_dsn_action action)
+{
+	if (!has_action(w->d, action))
+		return;
+	say(w, (enum queue_phrase)((int)QUEUE_PHRASE_OPENING_FAILED + (int)action),
+	    QUEUE_ARGS(when(w, w->d->arrival)));
+	flush(w, STR(""));
+	buf_byte(w->out, '\n');
+	for (size_t i = 0; i < w->d->n; i++)
+		if (w->d->recipients[i].action == action)
+			put_recipient(w, &w->d->recipients[i]);
+}
+
+static void say_greeting(struct writer *w)
+{
+	struct buf name;
+
+	buf_init(&name, LIMIT_SMTP_DOMAIN);
+	queue_text_clean(&name, w->d->reporting_mta, LIMIT_SMTP_DOMAIN, true);
+	say(w, QUEUE_PHRASE_GREETING, QUEUE_ARGS(buf_view(&name)));
+	buf_fini(&name);
+}
+
+static void say_original(struct writer *w, bool full)
+{
+	struct buf id;
+
+	buf_init(&id, LIMIT_MIME_LINE);
+	queue_text_clean(&id, w->d->original_id, LIMIT_MIME_LINE / 2, true);
+	say(w, full ? QUEUE_PHRASE_ORIGINAL_FULL : QUEUE_PHRASE_ORIGINAL_HEADER, NULL, 0);
+	if (id.n)
+		say(w, QUEUE_PHRASE_MESSAGE_ID, QUEUE_ARGS(buf_view(&id)));
+	buf_fini(&id);
+}
+
+void queue_dsn_text(struct buf *b, const struct queue_dsn *d, bool full)
+{
+	struct writer w = {.out = b, .d = d};
+
+	buf_init(&w.paragraph, SENTENCE);
+	buf_init(&w.when, KIB);
+	say_greeting(&w);
+	for (int action = 0; action < QUEUE_DSN_ACTIONS; action++)
+		put_group(&w, (enum queue_dsn_action)action);
+	say_original(&w, full);
+	flush(&w, STR(""));
+	buf_fini(&w.paragraph);
+	buf_fini(&w.when);
+}

@@ -1,0 +1,273 @@
+/*
+ * Explanations: three steps, each from the same picture and the same schedule that the scheduler uses: why
+ * it waits, what is next, how it ends. Invariant: no sentence says more than the schedule promises.
+ */
+#include "queue/queue_explain.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "queue/queue_text.h"
+
+#define PIECE (LIMIT_SMTP_PATH + LIMIT_QUEUE_REPLY) /* octets of one text that is put in */
+
+/* What is said, with the texts that are put in. */
+struct telling {
+	const struct queue_explain *x;
+	struct buf *out;
+	struct queue_entry entry; /* settled, as the next is */
+	struct queue_destination destination;
+	struct queue_schedule schedule;
+	enum queue_hold hold;
+	struct buf recipient, sender, domain, reply, count, when;
+	size_t start;
+};
+
+static struct buf cleaned(struct str s, size_t max)
+{
+	struct buf b;
+
+	buf_init(&b, PIECE);
+	queue_text_clean(&b, s, max, true);
+	return b;
+}
+
+/*
+ * What holds it back for longest: where its own time and a later probe both do, the probe is what will
+ * tell.
+ */
+static enum queue_hold hold_of(const struct telling *t)
+{
+	const struct queue_destination *d = &t->destination;
+	enum queue_hold hold = queue_destination_hold(
+	    d, t->x->active, t->entry.not_before, t->x->now);
+
+	if (hold == QUEUE_HOLD_OWN && queue_destination_is_failing(d) &&
+	    d->next_probe >= t->entry.not_before)
+		return t->x->active > 0 ? QUEUE_HOLD_PROBE : QUEUE_HOLD_PROBE_TIME;
+	return hold;
+}
+
+static void begin(struct telling *t, const struct queue_explain *x, struct buf *out)
+{
+	*t = (struct telling){
+	    .x = x,
+	    .out = out,
+	    .entry = x->entry,
+	    .destination = x->destination,
+	    .recipient = cleaned(x->recipient, LIMIT_SMTP_PATH),
+	    .sender = cleaned(x->sender, LIMIT_SMTP_PATH),
+	    .domain = cleaned(x->domain, LIMIT_SMTP_PATH),
+	    .start = out->n,
+	};
+	buf_init(&t->reply, PIECE);
+	buf_init(&t->count, PIECE);
+	buf_init(&t->when, PIECE);
+	queue_schedule_settle(&t->entry, x->now);
+	queue_destination_settle(&t->destination, x->now);
+	t->schedule = queue_schedule_of(x->policy, &t->entry, &t->destination, x->started);
+	t->hold = hold_of(t);
+}
+
+static void end(struct telling *t)
+{
+	buf_fini(&t->recipient);
+	buf_fini(&t->sender);
+	buf_fini(&t->domain);
+	buf_fini(&t->reply);
+	buf_fini(&t->count);
+	buf_fini(&t->when);
+}
+
+static void blank(struct telling *t)
+{
+	if (t->out->n > t->start)
+		buf_byte(t->out, ' ');
+}
+
+static struct str when(struct telling *t, int64_t ms)
+{
+	buf_clear(&t->when);
+	queue_phrase_put_time(&t->when, t->x->lang, ms, t->x->now, &t->x->zone);
+	return buf_view(&t->when);
+}
+
+/* ---- why it waits ---- */
+
+static void put_wait(struct telling *t, enum queue_phrase phrase, struct str reply, int64_t time)
+{
+	blank(t);
+	buf_clear(&t->reply);
+	queue_text_clean(&t->reply, reply, LIMIT_QUEUE_REPLY, true);
+	queue_phrase_put(t->out, t->x->lang, phrase,
+	    QUEUE_ARGS(buf_view(&t->recipient), buf_view(&t->domain), buf_view(&t->reply),
+		buf_view(&t->count), when(t, time)));
+}
+
+static void count(struct telling *t, enum queue_phrase one, int64_t n)
+{
+	buf_clear(&t->count);
+	queue_phrase_put_count(&t->count, t->x->lang, one, n);
+}
+
+static void why_failing(struct telling *t)
+{
+	const struct queue_destination *d = &t->destination;
+
+	count(t, QUEUE_PHRASE_ATTEMPT, d->failures);
+	put_wait(t,
+	    queue_result_is_reply(d->last_reply) ? QUEUE_PHRASE_WAIT_NO_SERVICE
+						 : QUEUE_PHRASE_WAIT_UNREACHABLE,
+	    d->last_reply, d->last_try);
+}
+
+static void why_own(struct telling *t)
+{
+	const struct queue_entry *e = &t->entry;
+
+	if (e->attempts == 0) {
+		put_wait(t, QUEUE_PHRASE_WAIT_HELD, STR(""), t->x->now);
+		return;
+	}
+	count(t, QUEUE_PHRASE_ATTEMPT, e->attempts);
+	put_wait(t,
+	    queue_result_is_reply(t->x->last_reply) ? QUEUE_PHRASE_WAIT_REFUSED
+						    : QUEUE_PHRASE_WAIT_BROKEN,
+	    t->x->last_reply, e->last_attempt);
+}
+
+static void why_sessions(struct telling *t)
+{
+	count(t, QUEUE_PHRASE_CONNECTION, (int64_t)t->x->active);
+	put_wait(t, QUEUE_PHRASE_WAIT_SESSIONS, STR(""), t->x->now);
+}
+
+static void why_turn(struct telling *t)
+{
+	put_wait(t, QUEUE_PHRASE_WAIT_TURN, STR(""), t->x->now);
+}
+
+static void why(struct telling *t)
+{
+	static void (*const reasons[])(struct telling * t) = {
+	    [QUEUE_HOLD_NONE] = why_turn,
+	    [QUEUE_HOLD_OWN] = why_own,
+	    [QUEUE_HOLD_PROBE_TIME] = why_failing,
+	    [QUEUE_HOLD_PROBE] = why_failing,
+	    [QUEUE_HOLD_SESSIONS] = why_sessions,
+	};
+
+	if (t->hold == QUEUE_HOLD_NONE && queue_destination_is_failing(&t->destination))
+		why_failing(t);
+	else
+		reasons[t->hold](t);
+}
+
+/* ---- what is next ---- */
+
+static void put_next(struct telling *t, enum queue_phrase phrase, int64_t time)
+{
+	blank(t);
+	queue_phrase_put(t->out, t->x->lang, phrase,
+	    QUEUE_ARGS(buf_view(&t->recipient), buf_view(&t->domain), when(t, time)));
+}
+
+static void next(struct telling *t)
+{
+	static const enum queue_phrase phrases[] = {
+	    [QUEUE_HOLD_NONE] = QUEUE_PHRASE_NEXT_NOW,
+	    [QUEUE_HOLD_OWN] = QUEUE_PHRASE_NEXT,
+	    [QUEUE_HOLD_PROBE_TIME] = QUEUE_PHRASE_NEXT_REACH,
+	    [QUEUE_HOLD_PROBE] = QUEUE_PHRASE_NEXT_PROBE,
+	    [QUEUE_HOLD_SESSIONS] = QUEUE_PHRASE_NEXT_FREE,
+	};
+	enum queue_phrase phrase = phrases[t->hold];
+
+	if (t->schedule.next_attempt == QUEUE_NEVER && t->hold != QUEUE_HOLD_PROBE)
+		return;
+	if (t->hold == QUEUE_HOLD_OWN && queue_destination_is_failing(&t->destination))
+		phrase = QUEUE_PHRASE_NEXT_IF_UP;
+	put_next(t, phrase, t->schedule.next_attempt);
+}
+
+/* ---- how it ends ---- */
+
+enum ending {
+	ENDING_IF,
+	ENDING_THEN,
+	ENDING_NOW,
+	ENDING_LATE
+};
+
+static void put_ending(struct telling *t, enum ending ending)
+{
+	enum queue_phrase first = QUEUE_PHRASE_RETURN_IF;
+
+	if (t->entry.bounce)
+		first = QUEUE_PHRASE_NULL_IF;
+	else if (!t->x->notify_failure)
+		first = QUEUE_PHRASE_SILENT_IF;
+	blank(t);
+	queue_phrase_put(t->out, t->x->lang, (enum queue_phrase)((int)first + (int)ending),
+	    QUEUE_ARGS(buf_view(&t->sender), when(t, t->schedule.expires)));
+}
+
+static bool is_late(const struct telling *t)
+{
+	int64_t lifetime = queue_policy_lifetime(t->x->policy, t->entry.bounce);
+
+	return t->schedule.expires > t->entry.accepted + lifetime &&
+	       t->x->now >= t->entry.accepted + lifetime;
+}
+
+static void how(struct telling *t)
+{
+	if (is_late(t))
+		put_ending(t, ENDING_LATE);
+	else if (t->schedule.next_attempt == QUEUE_NEVER)
+		put_ending(t, ENDING_THEN);
+	else
+		put_ending(t, ENDING_IF);
+}
+
+static void warning(struct telling *t)
+{
+	if (t->schedule.next_warning == QUEUE_NEVER || t->schedule.next_warning <= t->x->now)
+		return;
+	blank(t);
+	queue_phrase_put(t->out, t->x->lang, QUEUE_PHRASE_WARNING,
+	    QUEUE_ARGS(buf_view(&t->sender), when(t, t->schedule.next_warning)));
+}
+
+/* ---- the whole ---- */
+
+static void tell(struct telling *t)
+{
+	const struct queue_explain *x = t->x;
+
+	if (x->domain.n == 0) {
+		put_wait(t, QUEUE_PHRASE_REFUSED_FOR_GOOD, x->last_reply, x->now);
+		put_ending(t, ENDING_NOW);
+	} else if (x->under_way) {
+		put_wait(t, QUEUE_PHRASE_UNDER_WAY, STR(""), x->under_way);
+		if (x->now < t->schedule.expires)
+			put_ending(t, ENDING_IF);
+	} else if (x->now >= t->schedule.expires) {
+		put_wait(t, QUEUE_PHRASE_GIVEN_UP, STR(""), x->now);
+		put_ending(t, ENDING_NOW);
+	} else {
+		why(t);
+		next(t);
+		how(t);
+		warning(t);
+	}
+}
+
+void queue_explain_put(struct buf *b, const struct queue_explain *x)
+{
+	struct telling t;
+
+	MUST(x->policy && x->destination.limit >= 1);
+	begin(&t, x, b);
+	tell(&t);
+	end(&t);
+}

@@ -1,0 +1,189 @@
+/*
+ * English. What is put in: of days and units nothing or a number; of times %1 time, %2 weekday, %3 day,
+ * %4 month, %5 year; else as the comment above each group says.
+ */
+#include "queue/queue_phrase_table.h"
+
+/* clang-format off */
+const char *const queue_phrase_en[QUEUE_PHRASES] = {
+	[QUEUE_PHRASE_SUNDAY] = "Sunday",
+	[QUEUE_PHRASE_MONDAY] = "Monday",
+	[QUEUE_PHRASE_TUESDAY] = "Tuesday",
+	[QUEUE_PHRASE_WEDNESDAY] = "Wednesday",
+	[QUEUE_PHRASE_THURSDAY] = "Thursday",
+	[QUEUE_PHRASE_FRIDAY] = "Friday",
+	[QUEUE_PHRASE_SATURDAY] = "Saturday",
+	[QUEUE_PHRASE_JANUARY] = "January",
+	[QUEUE_PHRASE_FEBRUARY] = "February",
+	[QUEUE_PHRASE_MARCH] = "March",
+	[QUEUE_PHRASE_APRIL] = "April",
+	[QUEUE_PHRASE_MAY] = "May",
+	[QUEUE_PHRASE_JUNE] = "June",
+	[QUEUE_PHRASE_JULY] = "July",
+	[QUEUE_PHRASE_AUGUST] = "August",
+	[QUEUE_PHRASE_SEPTEMBER] = "September",
+	[QUEUE_PHRASE_OCTOBER] = "October",
+	[QUEUE_PHRASE_NOVEMBER] = "November",
+	[QUEUE_PHRASE_DECEMBER] = "December",
+
+	[QUEUE_PHRASE_TIME_TODAY] = "at %1",
+	[QUEUE_PHRASE_TIME_DAY] = "on %2 %3 %4 at %1",
+	[QUEUE_PHRASE_TIME_YEAR] = "on %2 %3 %4 %5 at %1",
+	[QUEUE_PHRASE_DAY] = "1 day",
+	[QUEUE_PHRASE_DAYS] = "%1 days",
+	[QUEUE_PHRASE_HOUR] = "1 hour",
+	[QUEUE_PHRASE_HOURS] = "%1 hours",
+	[QUEUE_PHRASE_MINUTE] = "1 minute",
+	[QUEUE_PHRASE_MINUTES] = "%1 minutes",
+	[QUEUE_PHRASE_SECOND] = "1 second",
+	[QUEUE_PHRASE_SECONDS] = "%1 seconds",
+	[QUEUE_PHRASE_SPAN_AND] = "%1 and %2",
+	[QUEUE_PHRASE_ATTEMPT] = "1 attempt",
+	[QUEUE_PHRASE_ATTEMPTS] = "%1 attempts",
+	[QUEUE_PHRASE_CONNECTION] = "1 connection",
+	[QUEUE_PHRASE_CONNECTIONS] = "%1 connections",
+
+	/* %1 recipient, %2 destination, %3 last reply, %4 "3 attempts" or connections, %5 when */
+	[QUEUE_PHRASE_WAIT_UNREACHABLE] = "%1 waits because %2 could not be reached (%3, %4, last %5).",
+	[QUEUE_PHRASE_WAIT_NO_SERVICE] =
+	    "%1 waits because %2 takes no mail at present (it answered \"%3\", %4, last %5).",
+	[QUEUE_PHRASE_WAIT_REFUSED] =
+	    "%1 waits because %2 has not accepted the message yet (it answered \"%3\", %4, last %5).",
+	[QUEUE_PHRASE_WAIT_BROKEN] =
+	    "%1 waits because the message could not be transferred to %2 (%3, %4, last %5).",
+	[QUEUE_PHRASE_WAIT_SESSIONS] =
+	    "%1 waits because %2 has as many connections as it may have at present (%4).",
+	[QUEUE_PHRASE_WAIT_TURN] = "%1 waits for its turn; %2 can be tried at once.",
+	[QUEUE_PHRASE_WAIT_HELD] = "%1 waits for the time that is set for it.",
+	[QUEUE_PHRASE_UNDER_WAY] = "%1 is being delivered: the attempt began %5.",
+	[QUEUE_PHRASE_GIVEN_UP] = "%1 could not be delivered in time.",
+	[QUEUE_PHRASE_REFUSED_FOR_GOOD] = "%1 cannot be delivered (%3).",
+
+	/* %1 recipient, %2 destination, %3 when */
+	[QUEUE_PHRASE_NEXT] = "The next attempt is %3.",
+	[QUEUE_PHRASE_NEXT_REACH] = "The next attempt to reach %2 is %3.",
+	[QUEUE_PHRASE_NEXT_NOW] = "The next attempt is due now.",
+	[QUEUE_PHRASE_NEXT_FREE] = "It goes as soon as one of them is free.",
+	[QUEUE_PHRASE_NEXT_PROBE] =
+	    "An attempt with another message is under way; if %2 answers it, this one follows.",
+	[QUEUE_PHRASE_NEXT_IF_UP] = "The next attempt is %3, if %2 can be reached by then.",
+	/* %1 sender, %2 when */
+	[QUEUE_PHRASE_WARNING] = "If it still waits %2, %1 is told of the delay.",
+
+	/* %1 sender, %2 when */
+	[QUEUE_PHRASE_RETURN_IF] = "If none succeeds, it will be returned to %1 %2.",
+	[QUEUE_PHRASE_RETURN_THEN] =
+	    "No further attempt is planned; it will be returned to %1 %2.",
+	[QUEUE_PHRASE_RETURN_NOW] = "It is now being returned to %1.",
+	[QUEUE_PHRASE_RETURN_LATE] =
+	    "Its time ended while the server was not running: unless an attempt succeeds, it will be "
+	    "returned to %1, at the latest %2.",
+	[QUEUE_PHRASE_NULL_IF] =
+	    "If none succeeds, it will be given up %2; it has no sender who could be told.",
+	[QUEUE_PHRASE_NULL_THEN] =
+	    "No further attempt is planned; it will be given up %2 and has no sender who could be told.",
+	[QUEUE_PHRASE_NULL_NOW] = "It is now being given up and has no sender who could be told.",
+	[QUEUE_PHRASE_NULL_LATE] =
+	    "Its time ended while the server was not running: unless an attempt succeeds, it will be "
+	    "given up, at the latest %2; it has no sender who could be told.",
+	[QUEUE_PHRASE_SILENT_IF] =
+	    "If none succeeds, it will be given up %2; %1 asked not to be told.",
+	[QUEUE_PHRASE_SILENT_THEN] =
+	    "No further attempt is planned; it will be given up %2, and %1 asked not to be told.",
+	[QUEUE_PHRASE_SILENT_NOW] = "It is now being given up; %1 asked not to be told.",
+	[QUEUE_PHRASE_SILENT_LATE] =
+	    "Its time ended while the server was not running: unless an attempt succeeds, it will be "
+	    "given up, at the latest %2; %1 asked not to be told.",
+
+	[QUEUE_PHRASE_SUBJECT_FAILED] = "Your message could not be delivered",
+	[QUEUE_PHRASE_SUBJECT_DELAYED] = "Your message has not been delivered yet",
+	[QUEUE_PHRASE_SUBJECT_DELIVERED] = "Your message was delivered",
+	[QUEUE_PHRASE_SUBJECT_RELAYED] = "Your message was passed on",
+	[QUEUE_PHRASE_SUBJECT_EXPANDED] = "Your message was sent on to several addresses",
+	/* %1 when it was taken */
+	[QUEUE_PHRASE_OPENING_FAILED] =
+	    "The message that it took from you %1 could not be delivered to:",
+	[QUEUE_PHRASE_OPENING_DELAYED] =
+	    "The message that it took from you %1 has not been delivered yet to:",
+	[QUEUE_PHRASE_OPENING_DELIVERED] = "The message that it took from you %1 was delivered to:",
+	[QUEUE_PHRASE_OPENING_RELAYED] =
+	    "The message that it took from you %1 was passed on to a server that will not report its "
+	    "delivery, for:",
+	[QUEUE_PHRASE_OPENING_EXPANDED] =
+	    "The message that it took from you %1 was sent on to all addresses behind:",
+	[QUEUE_PHRASE_FROM_NAME] = "Mail delivery at %1",        /* %1 host */
+	[QUEUE_PHRASE_GREETING] = "This is the mail server %1.", /* %1 host */
+	/* %1 span, %2 when last */
+	[QUEUE_PHRASE_EXPIRED] = "It was tried for %1, the last time %2, and has been given up.",
+	[QUEUE_PHRASE_EXPIRED_UNTRIED] = "It could not be sent for %1 and has been given up.",
+	[QUEUE_PHRASE_KEEPS_TRYING] = "It will be tried again. You need not send it again.",
+	/* %1 when */
+	[QUEUE_PHRASE_KEEPS_TRYING_UNTIL] =
+	    "It will be tried again. You need not send it again. If no attempt succeeds, it will be "
+	    "returned to you %1.",
+	[QUEUE_PHRASE_WORDS_OF] = "The server %1 answered:", /* %1 host */
+	[QUEUE_PHRASE_WORDS] = "The answer was:",
+	[QUEUE_PHRASE_ORIGINAL_FULL] = "Your message is attached.",
+	[QUEUE_PHRASE_ORIGINAL_HEADER] =
+	    "The header of your message is attached, its content is not.",
+	[QUEUE_PHRASE_MESSAGE_ID] = "Its Message-ID is %1.",
+
+	/* %1 recipient, %2 his domain */
+	[QUEUE_PHRASE_WHY_UNREACHABLE] = "The mail server of %2 could not be reached.",
+	[QUEUE_PHRASE_WHY_BROKEN] =
+	    "The mail server of %2 stopped answering before it had taken the message.",
+	[QUEUE_PHRASE_WHY_GARBAGE] = "What answers for %2 does not behave like a mail server.",
+	[QUEUE_PHRASE_WHY_TLS] =
+	    "The connection to the mail server of %2 could not be secured, and without that the message "
+	    "is not sent.",
+	[QUEUE_PHRASE_WHY_AUTH] =
+	    "The server through which mail for %2 is sent did not let this server log in.",
+	[QUEUE_PHRASE_WHY_DNS] =
+	    "The mail server of %2 could not be looked up: its name servers gave no usable answer.",
+	[QUEUE_PHRASE_WHY_NO_DOMAIN] = "The domain %2 does not exist.",
+	[QUEUE_PHRASE_WHY_NO_ADDRESS] = "The domain %2 has no mail server.",
+	[QUEUE_PHRASE_WHY_NULL_MX] = "The domain %2 declares that it takes no mail.",
+	[QUEUE_PHRASE_WHY_FORBIDDEN] =
+	    "The domain %2 names a mail server at an address to which no mail can be sent.",
+	[QUEUE_PHRASE_WHY_LOOP] = "The message went round in circles on its way to %1.",
+	[QUEUE_PHRASE_WHY_NO_UTF8] =
+	    "The mail server of %2 cannot take international characters in addresses and headers, which "
+	    "this message has.",
+	[QUEUE_PHRASE_WHY_TOO_LARGE] = "The message is larger than the mail server of %2 takes.",
+	[QUEUE_PHRASE_WHY_LOCAL] =
+	    "This server was not able to send it; neither you nor %2 caused that.",
+	[QUEUE_PHRASE_WHY_NO_MAILBOX] = "According to the mail server of %2 there is no mailbox %1.",
+	[QUEUE_PHRASE_WHY_BAD_ADDRESS] =
+	    "According to the mail server of %2 the address %1 is not one that it can deliver to.",
+	[QUEUE_PHRASE_WHY_MOVED] =
+	    "According to the mail server of %2 the recipient has left the address %1.",
+	[QUEUE_PHRASE_WHY_SENDER_ADDRESS] =
+	    "The mail server of %2 does not accept your own address as that of a sender.",
+	[QUEUE_PHRASE_WHY_DISABLED] = "The mailbox %1 is not taking mail.",
+	[QUEUE_PHRASE_WHY_MAILBOX_FULL] = "The mailbox %1 is full.",
+	[QUEUE_PHRASE_WHY_SYSTEM] =
+	    "The mail server of %2 has trouble of its own and could not take the message.",
+	[QUEUE_PHRASE_WHY_POLICY] = "The rules of the mail server of %2 forbid the message.",
+	[QUEUE_PHRASE_WHY_UNPROVEN] =
+	    "The mail server of %2 found no proof that the message comes from your domain (SPF, DKIM, "
+	    "DMARC).",
+	[QUEUE_PHRASE_WHY_CONTENT] = "The mail server of %2 cannot handle the content of the message.",
+	[QUEUE_PHRASE_WHY_LATER] = "The mail server of %2 did not accept the message for the time being.",
+	[QUEUE_PHRASE_WHY_OTHER] = "The mail server of %2 refused the message.",
+	[QUEUE_PHRASE_DO_CHECK_ADDRESS] =
+	    "Please check the spelling of the address, or ask the recipient for the right one.",
+	[QUEUE_PHRASE_DO_CHECK_DOMAIN] =
+	    "Please check the spelling of the address behind the @ sign.",
+	[QUEUE_PHRASE_DO_SEND_LATER] =
+	    "Please send the message again later, or reach the recipient in another way.",
+	[QUEUE_PHRASE_DO_TELL_RECIPIENT] =
+	    "Please tell the recipient in another way, so that this can be put right.",
+	[QUEUE_PHRASE_DO_MAKE_SMALLER] =
+	    "Please send it in smaller parts, or put large files where the recipient can fetch them.",
+	[QUEUE_PHRASE_DO_ASK_OWN_ADMIN] =
+	    "Please show this report to the administrator of your mail server.",
+	[QUEUE_PHRASE_DO_ASK_THEIR_ADMIN] =
+	    "Please reach the recipient in another way; only the administrators of %2 can put this right.",
+	[QUEUE_PHRASE_DO_OTHER_ADDRESS] = "Please ask the recipient for another address.",
+};
+/* clang-format on */

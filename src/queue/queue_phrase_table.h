@@ -1,0 +1,9 @@
+/* The tables of phrases, one for each language. For queue_phrase.c alone. */
+#ifndef QUEUE_PHRASE_TABLE_H
+#define QUEUE_PHRASE_TABLE_H
+
+#include "queue/queue_phrases.h"
+
+extern const char *const queue_phrase_en[QUEUE_PHRASES];
+
+#endif

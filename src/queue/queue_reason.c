@@ -1,0 +1,79 @@
+/* Reasons: one table for our own problems, one for what other servers say by status. */
+#include "queue/queue_reason.h"
+
+#include "base/mem.h"
+
+#define REASON(why, advice)                                                                        \
+	{                                                                                          \
+		QUEUE_PHRASE_WHY_##why, QUEUE_PHRASE_DO_##advice                                   \
+	}
+
+static const struct queue_reason of_problem[QUEUE_PROBLEMS] = {
+    [QUEUE_PROBLEM_NONE] = REASON(OTHER, ASK_OWN_ADMIN),
+    [QUEUE_PROBLEM_REFUSED] = REASON(UNREACHABLE, SEND_LATER),
+    [QUEUE_PROBLEM_UNREACHABLE] = REASON(UNREACHABLE, SEND_LATER),
+    [QUEUE_PROBLEM_TIMEOUT] = REASON(UNREACHABLE, SEND_LATER),
+    [QUEUE_PROBLEM_LOST] = REASON(BROKEN, SEND_LATER),
+    [QUEUE_PROBLEM_GARBAGE] = REASON(GARBAGE, ASK_THEIR_ADMIN),
+    [QUEUE_PROBLEM_TLS] = REASON(TLS, ASK_THEIR_ADMIN),
+    [QUEUE_PROBLEM_NO_TLS] = REASON(TLS, ASK_THEIR_ADMIN),
+    [QUEUE_PROBLEM_NO_AUTH] = REASON(AUTH, ASK_OWN_ADMIN),
+    [QUEUE_PROBLEM_DNS] = REASON(DNS, SEND_LATER),
+    [QUEUE_PROBLEM_NXDOMAIN] = REASON(NO_DOMAIN, CHECK_DOMAIN),
+    [QUEUE_PROBLEM_NO_ADDRESS] = REASON(NO_ADDRESS, CHECK_DOMAIN),
+    [QUEUE_PROBLEM_NULL_MX] = REASON(NULL_MX, CHECK_DOMAIN),
+    [QUEUE_PROBLEM_FORBIDDEN] = REASON(FORBIDDEN, ASK_THEIR_ADMIN),
+    [QUEUE_PROBLEM_LOOP] = REASON(LOOP, ASK_OWN_ADMIN),
+    [QUEUE_PROBLEM_NO_SMTPUTF8] = REASON(NO_UTF8, OTHER_ADDRESS),
+    [QUEUE_PROBLEM_TOO_LARGE] = REASON(TOO_LARGE, MAKE_SMALLER),
+    [QUEUE_PROBLEM_LOCAL] = REASON(LOCAL, ASK_OWN_ADMIN),
+    [QUEUE_PROBLEM_EXPIRED] = REASON(UNREACHABLE, SEND_LATER),
+};
+
+#define ANY UINT16_MAX
+
+/* The first row that fits. Class 0 and ANY fit all. */
+static const struct {
+	uint8_t class;
+	uint16_t subject, first, last; /* details */
+	struct queue_reason reason;
+} of_status[] = {
+    {0, 1, 1, 1, REASON(NO_MAILBOX, CHECK_ADDRESS)},
+    {0, 1, 2, 2, REASON(NO_DOMAIN, CHECK_DOMAIN)},
+    {0, 1, 3, 4, REASON(BAD_ADDRESS, CHECK_ADDRESS)},
+    {0, 1, 6, 6, REASON(MOVED, CHECK_ADDRESS)},
+    {0, 1, 7, 9, REASON(SENDER_ADDRESS, ASK_OWN_ADMIN)},
+    {0, 1, 10, 10, REASON(NULL_MX, CHECK_DOMAIN)},
+    {5, 1, 0, ANY, REASON(BAD_ADDRESS, CHECK_ADDRESS)},
+    {0, 2, 1, 1, REASON(DISABLED, OTHER_ADDRESS)},
+    {0, 2, 2, 2, REASON(MAILBOX_FULL, TELL_RECIPIENT)},
+    {0, 2, 3, 3, REASON(TOO_LARGE, MAKE_SMALLER)},
+    {5, 2, 0, ANY, REASON(DISABLED, OTHER_ADDRESS)},
+    {0, 3, 4, 4, REASON(TOO_LARGE, MAKE_SMALLER)},
+    {0, 3, 0, ANY, REASON(SYSTEM, SEND_LATER)},
+    {0, 4, 1, 2, REASON(UNREACHABLE, SEND_LATER)},
+    {0, 4, 3, 3, REASON(DNS, SEND_LATER)},
+    {0, 4, 4, 4, REASON(NO_ADDRESS, CHECK_DOMAIN)},
+    {0, 4, 6, 6, REASON(LOOP, ASK_OWN_ADMIN)},
+    {0, 6, 7, 7, REASON(NO_UTF8, OTHER_ADDRESS)},
+    {5, 6, 0, ANY, REASON(CONTENT, ASK_OWN_ADMIN)},
+    {0, 7, 20, 27, REASON(UNPROVEN, ASK_OWN_ADMIN)},
+    {5, 7, 0, ANY, REASON(POLICY, TELL_RECIPIENT)},
+    {4, ANY, 0, ANY, REASON(LATER, SEND_LATER)},
+};
+
+struct queue_reason queue_reason_of(enum queue_problem problem, struct queue_status status)
+{
+	MUST(problem < QUEUE_PROBLEMS);
+	if (problem == QUEUE_PROBLEM_TIMEOUT && status.detail == 2) /* within the session */
+		return of_problem[QUEUE_PROBLEM_LOST];
+	if (problem != QUEUE_PROBLEM_NONE)
+		return of_problem[problem];
+	for (size_t i = 0; i < sizeof of_status / sizeof of_status[0]; i++) {
+		if ((of_status[i].class == 0 || of_status[i].class == status.class) &&
+		    (of_status[i].subject == ANY || of_status[i].subject == status.subject) &&
+		    status.detail >= of_status[i].first && status.detail <= of_status[i].last)
+			return of_status[i].reason;
+	}
+	return of_problem[QUEUE_PROBLEM_NONE];
+}

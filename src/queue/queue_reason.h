@@ -1,0 +1,16 @@
+/* Why a message was not taken, and what its sender can do, in phrases: from what went wrong. */
+#ifndef QUEUE_REASON_H
+#define QUEUE_REASON_H
+
+#include "queue/queue_phrases.h"
+#include "queue/queue_result.h"
+
+struct queue_reason {
+	enum queue_phrase why;    /* %1 recipient, %2 his domain */
+	enum queue_phrase advice; /* for one who has the message back; the same */
+};
+
+/* By the problem; NONE: by the status of the reply, the most exact that is known. [RFC 3463 3] */
+struct queue_reason queue_reason_of(enum queue_problem problem, struct queue_status status);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * The schedule. The attempts that count for a recipient are his own refusals and the probes of his
+ * destination; whichever lets him wait longer decides. Invariant: next_attempt is QUEUE_NEVER or
+ * before accepted + lifetime.
+ */
+#include "queue/queue_schedule.h"
+
+/*
+ * When something is done that is due at a time: then, or, if that passed while the scheduler was not
+ * running and an attempt was due before it, a first step after the start.
+ */
+static int64_t unless_missed(
+    const struct queue_policy *p, int64_t due, int64_t attempt, int64_t started)
+{
+	return attempt < due && due <= started ? started + p->retry[0] : due;
+}
+
+static int64_t next_warning(
+    const struct queue_policy *p, const struct queue_entry *e, int64_t attempt, int64_t started)
+{
+	if (e->bounce || !e->warn || e->warnings >= p->n_warn)
+		return QUEUE_NEVER;
+	return unless_missed(p, e->accepted + p->warn[e->warnings], attempt, started);
+}
+
+struct queue_schedule queue_schedule_of(const struct queue_policy *p, const struct queue_entry *e,
+    const struct queue_destination *d, int64_t started)
+{
+	int64_t end = e->accepted + queue_policy_lifetime(p, e->bounce);
+	struct queue_schedule s = {.next_attempt = e->not_before};
+
+	if (s.next_attempt < e->accepted)
+		s.next_attempt = e->accepted;
+	if (queue_destination_is_failing(d) && s.next_attempt < d->next_probe)
+		s.next_attempt = d->next_probe;
+	if (s.next_attempt >= end)
+		s.next_attempt = QUEUE_NEVER;
+	s.expires = unless_missed(p, end, s.next_attempt, started);
+	s.next_warning = next_warning(p, e, s.next_attempt, started);
+	if (s.next_warning >= s.expires)
+		s.next_warning = QUEUE_NEVER;
+	return s;
+}
+
+enum queue_due queue_schedule_due(const struct queue_schedule *s, int64_t now)
+{
+	if (now >= s->expires)
+		return QUEUE_DUE_RETURN;
+	if (now >= s->next_warning)
+		return QUEUE_DUE_WARNING;
+	return now >= s->next_attempt ? QUEUE_DUE_ATTEMPT : QUEUE_DUE_NOTHING;
+}
+
+static int64_t min_of(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t queue_schedule_wake(const struct queue_schedule *s)
+{
+	return min_of(s->expires, min_of(s->next_warning, s->next_attempt));
+}
+
+void queue_schedule_refused(struct queue_entry *e, const struct queue_policy *p, int64_t now)
+{
+	if (e->attempts < UINT32_MAX)
+		e->attempts++;
+	e->last_attempt = now;
+	e->not_before = now + queue_policy_delay(p, e->attempts, e->seed);
+}
+
+void queue_schedule_warned(struct queue_entry *e, const struct queue_policy *p, int64_t now)
+{
+	while (e->warnings < p->n_warn && e->accepted + p->warn[e->warnings] <= now)
+		e->warnings++;
+}
+
+bool queue_schedule_settle(struct queue_entry *e, int64_t now)
+{
+	int64_t ahead = e->last_attempt - now;
+
+	if (ahead <= 0 && e->accepted <= now)
+		return false;
+	if (ahead > 0) {
+		e->last_attempt = now;
+		e->not_before -= ahead;
+	}
+	if (e->accepted > now)
+		e->accepted = now;
+	return true;
+}
