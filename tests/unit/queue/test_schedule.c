@@ -1,0 +1,336 @@
+/* Weeks of a queue in microseconds. */
+#include "queue_sim.h"
+
+#include "base/hash.h"
+
+#define SEEDS 200
+
+/* A step with its tenth, as far as the first step allows. */
+static int64_t low_of(const struct queue_policy *p, size_t failures)
+{
+	int64_t step = p->retry[failures < p->n_retry ? failures - 1 : p->n_retry - 1];
+	int64_t low = step - step / 10;
+
+	return low < p->retry[0] ? p->retry[0] : low;
+}
+
+static int64_t high_of(const struct queue_policy *p, size_t failures)
+{
+	int64_t step = p->retry[failures < p->n_retry ? failures - 1 : p->n_retry - 1];
+
+	return step + step / 10;
+}
+
+/* Every gap is its step, and none is at or past the end. */
+static void expect_steps(const struct sim *s, int64_t lifetime)
+{
+	for (size_t i = 1; i < s->n_attempts; i++) {
+		int64_t gap = s->attempts[i] - s->attempts[i - 1];
+
+		assert_in_range(gap, low_of(&s->policy, i), high_of(&s->policy, i));
+	}
+	assert_true(s->attempts[s->n_attempts - 1] < SIM_START + lifetime);
+	assert_true(s->attempts[s->n_attempts - 1] + high_of(&s->policy, s->n_attempts) >=
+		    SIM_START + lifetime);
+}
+
+static void expect_dead_week(uint64_t seed, bool bounce, int64_t lifetime, size_t warnings,
+    struct queue_attempt (*answer)(const struct sim *s))
+{
+	struct sim *s = sim_new(seed);
+
+	s->entry.bounce = bounce;
+	s->answer = answer;
+	sim_run(s, SIM_START + 30 * DAY_MS);
+	assert_int_equal(s->returned, SIM_START + lifetime);
+	assert_int_equal(s->attempts[0], SIM_START);
+	assert_in_range(s->attempts[1] - SIM_START, 5 * MINUTE_MS, 5 * MINUTE_MS + 30 * SECOND_MS);
+	assert_in_range(s->attempts[2] - SIM_START, 18 * MINUTE_MS, 22 * MINUTE_MS);
+	assert_in_range(s->attempts[3] - SIM_START, 45 * MINUTE_MS, 55 * MINUTE_MS);
+	assert_in_range(s->attempts[4] - SIM_START, 72 * MINUTE_MS, 88 * MINUTE_MS);
+	expect_steps(s, lifetime);
+	assert_int_equal(s->n_warnings, warnings);
+	if (warnings)
+		assert_int_equal(s->warnings[0], SIM_START + 4 * HOUR_MS);
+	sim_free(&s);
+}
+
+static void test_dead_week(void **state)
+{
+	for (uint64_t seed = 0; seed < SEEDS; seed++) {
+		expect_dead_week(seed, false, 5 * DAY_MS, 1, sim_refused);
+		expect_dead_week(seed, false, 5 * DAY_MS, 1, sim_greylisted);
+		expect_dead_week(seed, true, 2 * DAY_MS, 0, sim_refused);
+	}
+}
+
+static void test_no_warning_wanted(void **state)
+{
+	struct sim *s = sim_new(1);
+
+	s->entry.warn = false;
+	sim_run(s, SIM_START + 30 * DAY_MS);
+	assert_int_equal(s->n_warnings, 0);
+	assert_int_equal(s->returned, SIM_START + 5 * DAY_MS);
+	sim_free(&s);
+}
+
+static struct queue_attempt down_three_days(const struct sim *s)
+{
+	return s->time < SIM_START + 3 * DAY_MS + 4 * HOUR_MS ? sim_refused(s) : sim_taken(s);
+}
+
+static void test_down_three_days(void **state)
+{
+	for (uint64_t seed = 0; seed < SEEDS; seed++) {
+		struct sim *s = sim_new(seed);
+		int64_t up = SIM_START + 3 * DAY_MS + 4 * HOUR_MS;
+
+		s->answer = down_three_days;
+		sim_run(s, SIM_START + 30 * DAY_MS);
+		assert_in_range(s->delivered, up, up + 33 * MINUTE_MS);
+		assert_int_equal(s->n_warnings, 1);
+		assert_int_equal(s->returned, 0);
+		sim_free(&s);
+	}
+}
+
+static struct queue_attempt five_minutes(const struct sim *s)
+{
+	return s->time < SIM_START + 5 * MINUTE_MS ? sim_greylisted(s) : sim_taken(s);
+}
+
+/* The second attempt is never too early for a server that asks for the first step. */
+static void test_greylisting(void **state)
+{
+	for (uint64_t seed = 0; seed < SEEDS; seed++) {
+		struct sim *s = sim_new(seed);
+
+		s->answer = five_minutes;
+		sim_run(s, SIM_START + DAY_MS);
+		assert_int_equal(s->n_attempts, 2);
+		assert_true(s->delivered > 0);
+		sim_free(&s);
+	}
+}
+
+/* What failed together does not come back together. */
+static void test_jitter_spreads(void **state)
+{
+	int buckets[7] = {0}; /* of a minute, from 27 to 33 */
+	struct queue_policy p;
+
+	queue_policy_init(&p);
+	for (uint64_t seed = 0; seed < 1000; seed++) {
+		int64_t delay = queue_policy_delay(&p, 7, seed);
+
+		assert_int_equal(delay, queue_policy_delay(&p, 7, seed));
+		assert_in_range(delay, 27 * MINUTE_MS, 33 * MINUTE_MS);
+		buckets[(delay - 27 * MINUTE_MS) / MINUTE_MS]++;
+	}
+	for (size_t i = 0; i < 6; i++)
+		assert_in_range(buckets[i], 100, 240);
+}
+
+/* ---- any policy ---- */
+
+static int64_t random_of(uint64_t seed, uint64_t n, int64_t max)
+{
+	struct hash_key key = {seed, n};
+
+	return (int64_t)(hash_bytes(&key, STR("test")) % (uint64_t)max);
+}
+
+static struct queue_policy random_policy(uint64_t seed)
+{
+	struct queue_policy p = {.n_retry = (size_t)random_of(seed, 0, 5) + 1};
+	int64_t step = SECOND_MS;
+
+	for (size_t i = 0; i < p.n_retry; i++)
+		p.retry[i] = step += random_of(seed, i + 1, HOUR_MS);
+	p.lifetime = p.retry[0] + random_of(seed, 10, 9 * DAY_MS);
+	p.bounce_lifetime = SECOND_MS + random_of(seed, 11, 9 * DAY_MS);
+	p.n_warn = (size_t)random_of(seed, 12, 4);
+	for (size_t i = 0, at = 0; i < p.n_warn; i++)
+		p.warn[i] = (int64_t)(at += SECOND_MS + (size_t)random_of(seed, 20 + i, DAY_MS));
+	assert_int_equal(queue_policy_check(&p), QUEUE_POLICY_OK);
+	return p;
+}
+
+static void test_any_policy(void **state)
+{
+	for (uint64_t seed = 0; seed < 300; seed++) {
+		struct sim *s = sim_new(seed);
+		size_t due = 0;
+
+		s->policy = random_policy(seed);
+		s->policy.retry[0] += MINUTE_MS; /* bounds the number of attempts */
+		for (size_t i = 1; i < s->policy.n_retry; i++)
+			s->policy.retry[i] += MINUTE_MS;
+		s->policy.lifetime += MINUTE_MS;
+		s->answer = seed % 2 ? sim_greylisted : sim_refused;
+		sim_run(s, SIM_START + 30 * DAY_MS);
+		assert_int_equal(s->returned, SIM_START + s->policy.lifetime);
+		expect_steps(s, s->policy.lifetime);
+		for (size_t i = 0; i < s->policy.n_warn; i++)
+			due += s->policy.warn[i] < s->policy.lifetime;
+		assert_int_equal(s->n_warnings, due);
+		for (size_t i = 0; i < due; i++)
+			assert_int_equal(s->warnings[i], SIM_START + s->policy.warn[i]);
+		sim_free(&s);
+	}
+}
+
+/* ---- clocks and pauses ---- */
+
+static void set_back_after_a_day(struct sim *s)
+{
+	if (s->time > SIM_START + DAY_MS)
+		s->offset = -DAY_MS;
+}
+
+/* An attempt just before the jump has its whole wait behind it, and no more than that. */
+static void expect_set_back(uint64_t seed, struct queue_attempt (*answer)(const struct sim *s))
+{
+	struct sim *s = sim_new(seed);
+
+	s->answer = answer;
+	s->on_step = set_back_after_a_day;
+	sim_run(s, SIM_START + 30 * DAY_MS);
+	for (size_t i = 1; i < s->n_attempts; i++) {
+		assert_true(s->attempts[i] - s->attempts[i - 1] >= low_of(&s->policy, i));
+		assert_true(s->attempts[i] - s->attempts[i - 1] <= high_of(&s->policy, i));
+	}
+	assert_in_range(s->returned, SIM_START + 5 * DAY_MS, SIM_START + 6 * DAY_MS);
+	assert_int_equal(s->n_warnings, 1);
+	sim_free(&s);
+}
+
+static void test_clock_set_back(void **state)
+{
+	for (uint64_t seed = 0; seed < SEEDS; seed++) {
+		expect_set_back(seed, sim_refused);
+		expect_set_back(seed, sim_greylisted);
+	}
+}
+
+static void year_2036(struct sim *s)
+{
+	s->offset = 0; /* it was ahead when the message was taken */
+}
+
+/* A message from a future that never was ends all the same. */
+static void test_accepted_in_future(void **state)
+{
+	struct sim *s = sim_new(3);
+
+	s->entry.accepted = SIM_START + 3650 * DAY_MS;
+	s->on_step = year_2036;
+	sim_run(s, SIM_START + 30 * DAY_MS);
+	assert_int_equal(s->attempts[0], SIM_START);
+	assert_int_equal(s->returned, SIM_START + 5 * DAY_MS);
+	sim_free(&s);
+}
+
+/* Runs for an hour, is off until back, runs on. */
+static struct sim *paused(int64_t back, struct queue_attempt (*then)(const struct sim *s))
+{
+	struct sim *s = sim_new(5);
+
+	sim_run(s, SIM_START + HOUR_MS);
+	assert_int_equal(s->n_attempts, 4);
+	s->time = s->started = SIM_START + back;
+	s->answer = then;
+	return s;
+}
+
+static void test_off_beyond_lifetime(void **state)
+{
+	struct sim *s = paused(6 * DAY_MS, sim_taken);
+
+	sim_run(s, SIM_START + 30 * DAY_MS);
+	assert_int_equal(s->delivered, SIM_START + 6 * DAY_MS);
+	assert_int_equal(s->n_warnings, 0);
+	sim_free(&s);
+
+	s = paused(6 * DAY_MS, sim_refused);
+	sim_run(s, SIM_START + 30 * DAY_MS);
+	assert_int_equal(s->n_attempts, 5);
+	assert_int_equal(s->returned, SIM_START + 6 * DAY_MS);
+	assert_int_equal(s->n_warnings, 0);
+	sim_free(&s);
+}
+
+/* Nobody has time for it: it is returned all the same. */
+static void test_off_and_starved(void **state)
+{
+	struct sim *s = paused(6 * DAY_MS, sim_refused);
+	struct queue_schedule plan = queue_schedule_of(
+	    &s->policy, &s->entry, &s->destination, s->started);
+
+	assert_int_equal(queue_schedule_due(&plan, s->started), QUEUE_DUE_ATTEMPT);
+	assert_int_equal(plan.expires, s->started + 5 * MINUTE_MS);
+	assert_int_equal(queue_schedule_due(&plan, plan.expires - 1), QUEUE_DUE_ATTEMPT);
+	assert_int_equal(queue_schedule_due(&plan, plan.expires), QUEUE_DUE_RETURN);
+	sim_free(&s);
+}
+
+static void test_off_beyond_warning(void **state)
+{
+	struct sim *s = paused(30 * HOUR_MS, sim_refused);
+
+	s->policy.n_warn = 3;
+	s->policy.warn[1] = 24 * HOUR_MS;
+	s->policy.warn[2] = 48 * HOUR_MS;
+	sim_run(s, SIM_START + 30 * DAY_MS);
+	assert_int_equal(s->attempts[4], SIM_START + 30 * HOUR_MS);
+	assert_int_equal(s->n_warnings, 2);
+	assert_int_equal(s->warnings[0], SIM_START + 30 * HOUR_MS);
+	assert_int_equal(s->warnings[1], SIM_START + 48 * HOUR_MS);
+	sim_free(&s);
+}
+
+/* It wakes with its destination, but not before its own time. */
+static void test_own_time_and_probe(void **state)
+{
+	struct sim *s = sim_new(9);
+	struct queue_schedule plan;
+
+	s->entry.not_before = SIM_START + HOUR_MS;
+	queue_destination_apply(
+	    &s->destination, &s->policy, QUEUE_EVENT_FAILED, 0, STR("x"), SIM_START);
+	plan = queue_schedule_of(&s->policy, &s->entry, &s->destination, 0);
+	assert_int_equal(plan.next_attempt, SIM_START + HOUR_MS);
+	s->entry.not_before = 0;
+	plan = queue_schedule_of(&s->policy, &s->entry, &s->destination, 0);
+	assert_int_equal(plan.next_attempt, s->destination.next_probe);
+	s->destination.next_probe = SIM_START + 5 * DAY_MS;
+	plan = queue_schedule_of(&s->policy, &s->entry, &s->destination, 0);
+	assert_true(plan.next_attempt == QUEUE_NEVER);
+	assert_int_equal(queue_schedule_wake(&plan), SIM_START + 4 * HOUR_MS);
+	queue_destination_apply(
+	    &s->destination, &s->policy, QUEUE_EVENT_SUCCESS, 0, STR("250"), SIM_START + 1);
+	plan = queue_schedule_of(&s->policy, &s->entry, &s->destination, 0);
+	assert_int_equal(plan.next_attempt, SIM_START);
+	sim_free(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_dead_week),
+	    cmocka_unit_test(test_no_warning_wanted),
+	    cmocka_unit_test(test_down_three_days),
+	    cmocka_unit_test(test_greylisting),
+	    cmocka_unit_test(test_jitter_spreads),
+	    cmocka_unit_test(test_any_policy),
+	    cmocka_unit_test(test_clock_set_back),
+	    cmocka_unit_test(test_accepted_in_future),
+	    cmocka_unit_test(test_off_beyond_lifetime),
+	    cmocka_unit_test(test_off_and_starved),
+	    cmocka_unit_test(test_off_beyond_warning),
+	    cmocka_unit_test(test_own_time_and_probe),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
