@@ -157,21 +157,27 @@ def suite_build(name):
     return Result(passed=1)
 
 
+def by_suite(tests):
+    """{suite: names of its tests} of Meson's list. A test in several suites belongs to the first, so
+    that it is run and counted once."""
+    found = {}
+    for test in tests:
+        found.setdefault(test["suite"][0].split(":")[-1], []).append(test["name"])
+    return dict(sorted(found.items()))
+
+
 def meson_suites(build):
-    """Names of the suites that a build directory knows."""
     status, output = run(["meson", "introspect", "--tests", build])
-    if status != 0:
-        return []
-    return sorted({name.split(":")[-1] for test in json.loads(output) for name in test["suite"]})
+    return by_suite(json.loads(output)) if status == 0 else {}
 
 
-def meson_tests(build, suites, log, multiplier, env=None):
+def meson_tests(build, names, log, multiplier, env=None):
     command = ["meson", "test", "-C", build, "--no-rebuild", "--logbase", log,
-               "--num-processes", JOBS, "--timeout-multiplier", str(multiplier)]
-    for suite in suites:
-        command += ["--suite", suite]
-    status, output = run(command, env)
+               "--num-processes", JOBS, "--timeout-multiplier", str(multiplier), *names]
     path = os.path.join(ROOT, build, "meson-logs", f"{log}.json")
+    if os.path.exists(path):
+        os.remove(path)
+    status, output = run(command, env)
     if not os.path.exists(path):
         return Result(failed=1, text=tail(output))
     result = count_meson(path)
@@ -181,12 +187,11 @@ def meson_tests(build, suites, log, multiplier, env=None):
 
 
 def suite_meson(name):
-    return meson_tests("build", [name], f"check-{name}", 1)
+    return meson_tests("build", meson_suites("build").get(name, []), f"check-{name}", 1)
 
 
 def suite_asan():
-    suites = meson_suites("build-asan")
-    result = meson_tests("build-asan", suites, "check-asan", 6, SANITIZER_ENV)
+    result = meson_tests("build-asan", [], "check-asan", 6, SANITIZER_ENV)
     result.again = True
     return result
 
@@ -325,7 +330,8 @@ def main():
     for name, function in plan(args.long):
         found = [(name, function)]
         if name is None:
-            found = [(s, lambda s=s: suite_meson(s)) for s in meson_suites("build")]
+            found = [(suite, lambda suite=suite: suite_meson(suite))
+                     for suite in meson_suites("build")]
         for one, call in found:
             if not args.suite or one in args.suite:
                 check.run(one, call)

@@ -51,6 +51,12 @@ def test_count_meson(tmp_path):
     assert "--- b: FAIL" in result.text and "--- d: TIMEOUT" in result.text
 
 
+def test_a_test_in_two_suites_is_run_once():
+    tests = [{"name": "a", "suite": ["godwit:unit"]}, {"name": "b", "suite": ["godwit:store"]},
+             {"name": "c", "suite": ["godwit:unit", "godwit:store"]}]
+    assert check.by_suite(tests) == {"store": ["b"], "unit": ["a", "c"]}
+
+
 def test_count_pytest(tmp_path):
     xml = tmp_path / "r.xml"
     xml.write_text('<testsuites><testsuite tests="9" failures="2" errors="1" skipped="3"/>'
