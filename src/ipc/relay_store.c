@@ -1,0 +1,248 @@
+/* Each message has its writer and, below it, its reader. Readers check everything. */
+#include "ipc/relay_store.h"
+
+#include "base/limits.h"
+#include "base/wire.h"
+
+#define OUTCOMES_MAX (RS_RECIPIENTS_MAX * (RS_TEXT_MAX + 64))
+#define ORCPT_MAX    (2 * LIMIT_SMTP_PARAM)
+#define TLS_MAX      LIMIT_LOG_VALUE
+#define HOST_MAX     LIMIT_SMTP_DOMAIN
+#define ASK          IPC_BY_ASKER
+
+static const struct ipc_type types[RS_TYPES] = {
+    [RS_HELLO] = {"hello", ASK, IPC_IS_EVENT, 8, 0},
+    [RS_LEASE] = {"lease", ASK, 0, 4, LIMIT_IPC_PAYLOAD},
+    [RS_READ] = {"read", ASK, IPC_DOWN, 16, 1},
+    [RS_EXTEND] = {"extend", ASK, IPC_IS_EVENT, 16, 0},
+    [RS_RESULT] = {"result", ASK, IPC_BULK, LIMIT_IPC_PAYLOAD, 1},
+};
+
+const struct ipc_edge rs_edge = {"relay-store", types, RS_TYPES};
+
+/* The common end of a reader: the value is given only when all was well and nothing is left. */
+#define FINISH(c, value, out_r)                                                                    \
+	do {                                                                                       \
+		if (!cur_done(&(c)))                                                               \
+			return false;                                                              \
+		*(out_r) = (value);                                                                \
+		return true;                                                                       \
+	} while (0)
+
+/* The same for one of several. */
+#define FINISH_NEXT(c, value, out_r)                                                               \
+	do {                                                                                       \
+		if ((c)->bad)                                                                      \
+			return false;                                                              \
+		*(out_r) = (value);                                                                \
+		return true;                                                                       \
+	} while (0)
+
+void rs_hello_put(struct buf *b, int64_t owner)
+{
+	wire_i64(b, owner);
+}
+
+bool rs_hello_get(struct str payload, int64_t *owner_r)
+{
+	struct cur c = cur_of(payload);
+	int64_t owner = cur_i64(&c);
+
+	if (owner <= 0)
+		cur_fail(&c);
+	FINISH(c, owner, owner_r);
+}
+
+void rs_lease_put(struct buf *b, uint32_t room)
+{
+	wire_u32(b, room);
+}
+
+bool rs_lease_get(struct str payload, uint32_t *room_r)
+{
+	struct cur c = cur_of(payload);
+	uint32_t room = cur_u32(&c);
+
+	if (room == 0 || room > RS_ROOM_MAX)
+		cur_fail(&c);
+	FINISH(c, room, room_r);
+}
+
+static void put_lease(struct buf *b, const struct rs_lease *l)
+{
+	wire_i64(b, l->message);
+	wire_i64(b, l->token);
+}
+
+static struct rs_lease get_lease(struct cur *c)
+{
+	struct rs_lease l = {cur_i64(c), 0};
+
+	l.token = cur_i64(c);
+	if (l.message <= 0 || l.token <= 0)
+		cur_fail(c);
+	return l;
+}
+
+void rs_job_put(struct buf *b, const struct rs_job *job)
+{
+	put_lease(b, &job->lease);
+	wire_str(b, job->destination);
+	wire_str(b, job->route_host);
+	wire_u16(b, job->route_port);
+	wire_str(b, job->reverse_path);
+	wire_bool(b, job->eightbit);
+	wire_bool(b, job->utf8);
+	wire_u8(b, job->ret);
+	wire_str(b, job->envid);
+	wire_u64(b, job->size);
+	wire_u32(b, job->attempts);
+	wire_u32(b, job->recipient_count);
+	wire_str(b, job->recipients);
+}
+
+bool rs_job_next(struct cur *c, struct rs_job *job_r)
+{
+	struct rs_job j = {.lease = get_lease(c)};
+
+	j.destination = cur_str(c, LIMIT_SMTP_DOMAIN);
+	j.route_host = cur_str(c, HOST_MAX);
+	j.route_port = cur_u16(c);
+	j.reverse_path = cur_str(c, LIMIT_SMTP_PATH);
+	j.eightbit = cur_bool(c);
+	j.utf8 = cur_bool(c);
+	j.ret = cur_u8(c);
+	j.envid = cur_str(c, LIMIT_SMTP_PARAM);
+	j.size = cur_u64(c);
+	j.attempts = cur_u32(c);
+	j.recipient_count = cur_u32(c);
+	j.recipients = cur_str(c, LIMIT_ENVELOPE);
+	if (j.recipient_count == 0 || j.recipient_count > RS_RECIPIENTS_MAX)
+		cur_fail(c);
+	FINISH_NEXT(c, j, job_r);
+}
+
+void rs_recipient_put(struct buf *b, const struct rs_recipient *r)
+{
+	wire_u32(b, r->number);
+	wire_str(b, r->address);
+	wire_u8(b, r->notify);
+	wire_str(b, r->orcpt);
+}
+
+bool rs_recipient_next(struct cur *c, struct rs_recipient *r_r)
+{
+	struct rs_recipient r = {.number = cur_u32(c)};
+
+	r.address = cur_str(c, LIMIT_SMTP_PATH);
+	r.notify = cur_u8(c);
+	r.orcpt = cur_str(c, ORCPT_MAX);
+	FINISH_NEXT(c, r, r_r);
+}
+
+void rs_handle_put(struct buf *b, const struct rs_lease *lease)
+{
+	put_lease(b, lease);
+}
+
+bool rs_handle_get(struct str payload, struct rs_lease *lease_r)
+{
+	struct cur c = cur_of(payload);
+	struct rs_lease l = get_lease(&c);
+
+	FINISH(c, l, lease_r);
+}
+
+static void put_attempt(struct buf *b, const struct queue_attempt *a)
+{
+	wire_u8(b, (uint8_t)a->stage);
+	wire_u8(b, (uint8_t)a->problem);
+	wire_u16(b, a->code);
+	wire_u8(b, a->status.class);
+	wire_u16(b, a->status.subject);
+	wire_u16(b, a->status.detail);
+	wire_u32(b, (uint32_t)a->accepted);
+}
+
+static bool status_is_valid(const struct queue_status *s)
+{
+	return (s->class == 0 || s->class == 2 || s->class == 4 || s->class == 5) &&
+	       s->subject <= 999 && s->detail <= 999;
+}
+
+static struct queue_attempt get_attempt(struct cur *c)
+{
+	struct queue_attempt a = {0};
+
+	a.stage = (enum queue_stage)cur_enum(c, QUEUE_STAGES);
+	a.problem = (enum queue_problem)cur_enum(c, QUEUE_PROBLEMS);
+	a.code = cur_u16(c);
+	a.status.class = cur_u8(c);
+	a.status.subject = cur_u16(c);
+	a.status.detail = cur_u16(c);
+	a.accepted = cur_u32(c);
+	if (a.code > 599 || !status_is_valid(&a.status))
+		cur_fail(c);
+	return a;
+}
+
+void rs_outcome_put(struct buf *b, const struct rs_outcome *o)
+{
+	wire_u32(b, o->number);
+	put_attempt(b, &o->attempt);
+	wire_str(b, str_sub(o->text, 0, RS_TEXT_MAX));
+}
+
+bool rs_outcome_next(struct cur *c, struct rs_outcome *o_r)
+{
+	struct rs_outcome o = {.number = cur_u32(c)};
+
+	o.attempt = get_attempt(c);
+	o.text = cur_str(c, RS_TEXT_MAX);
+	FINISH_NEXT(c, o, o_r);
+}
+
+void rs_result_put(struct buf *b, const struct rs_result *r)
+{
+	put_lease(b, &r->lease);
+	wire_str(b, str_sub(r->remote_name, 0, HOST_MAX));
+	buf_add(b, r->remote_ip.b, sizeof r->remote_ip.b);
+	wire_str(b, str_sub(r->tls, 0, TLS_MAX));
+	wire_bool(b, r->dsn);
+	wire_u32(b, r->count);
+	wire_str(b, r->outcomes);
+	wire_str(b, str_sub(r->dialogue, 0, RS_DIALOGUE_MAX));
+}
+
+bool rs_result_get(struct str payload, struct rs_result *r_r)
+{
+	struct cur c = cur_of(payload);
+	struct rs_result r = {.lease = get_lease(&c)};
+	struct str ip;
+
+	r.remote_name = cur_str(&c, HOST_MAX);
+	ip = cur_take(&c, sizeof r.remote_ip.b);
+	if (ip.n)
+		memcpy(r.remote_ip.b, ip.p, ip.n);
+	r.tls = cur_str(&c, TLS_MAX);
+	r.dsn = cur_bool(&c);
+	r.count = cur_u32(&c);
+	r.outcomes = cur_str(&c, OUTCOMES_MAX);
+	r.dialogue = cur_str(&c, RS_DIALOGUE_MAX);
+	if (r.count == 0 || r.count > RS_RECIPIENTS_MAX)
+		cur_fail(&c);
+	FINISH(c, r, r_r);
+}
+
+void rs_verdict_put(struct buf *b, enum rs_verdict v)
+{
+	wire_u8(b, (uint8_t)v);
+}
+
+bool rs_verdict_get(struct str payload, enum rs_verdict *v_r)
+{
+	struct cur c = cur_of(payload);
+	enum rs_verdict v = (enum rs_verdict)cur_enum(&c, RS_VERDICTS);
+
+	FINISH(c, v, v_r);
+}

@@ -1,0 +1,121 @@
+/*
+ * The edge between a relay and store. The relay asks for jobs and holds each under a lease: (message,
+ * token), of the owner that the relay named when the link began. What it reports counts only while the
+ * lease is its own; a relay that is taken over reaches no other mail than what it was given.
+ *
+ * A job is one message to one destination. Its recipients are done with in one transaction, whose
+ * result ends the lease. When a link goes down, the leases of its owner are free at once, unless store
+ * itself went: a relay that greets again with the same owner keeps them.
+ */
+#ifndef IPC_RELAY_STORE_H
+#define IPC_RELAY_STORE_H
+
+#include "base/clock.h"
+#include "base/cur.h"
+#include "base/ip.h"
+#include "ipc/link.h"
+#include "queue/queue_result.h"
+
+enum rs_type {
+	RS_HELLO,  /* event: who I am; the first on each link */
+	RS_LEASE,  /* jobs, please: replied when there are some, or when it is cancelled */
+	RS_READ,   /* the content of a job's message, streamed down */
+	RS_EXTEND, /* event: the transaction goes on, the lease may not end yet */
+	RS_RESULT, /* what became of a job: replied once that is durable */
+	RS_TYPES
+};
+
+extern const struct ipc_edge rs_edge;
+
+/* A lease lives this long; extended in time (at half of it), as long as is needed. */
+#define RS_LEASE_MS (30 * MINUTE_MS)
+
+#define RS_RECIPIENTS_MAX 100       /* of one job */
+#define RS_ROOM_MAX       1000      /* jobs asked for at once */
+#define RS_TEXT_MAX       (4 * KIB) /* one reply of another server */
+#define RS_DIALOGUE_MAX   (64 * KIB)
+
+struct rs_lease {
+	int64_t message;
+	int64_t token; /* never used again */
+};
+
+/* ---- RS_LEASE ---- */
+
+struct rs_job {
+	struct rs_lease lease;
+	struct str destination; /* domain in A-label form, lower case, or a literal "[...]" */
+	struct str
+	    route_host; /* name or address without brackets to use in place of its MX; or empty */
+	uint16_t route_port;      /* with route_host; else 0 */
+	struct str reverse_path;  /* as in an SMTP path, without <>; empty: null */
+	bool eightbit;            /* the content has 8-bit octets */
+	bool utf8;                /* SMTPUTF8 was asked for */
+	uint8_t ret;              /* enum smtp_ret */
+	struct str envid;         /* decoded; empty: none */
+	uint64_t size;            /* octets of the content */
+	uint32_t attempts;        /* failures before this one, of host or recipient: for the log */
+	uint32_t recipient_count; /* 1 to RS_RECIPIENTS_MAX */
+	struct str recipients;    /* encoded, read by rs_recipient_next() */
+};
+
+struct rs_recipient {
+	uint32_t number;    /* names him in the result */
+	struct str address; /* as in an SMTP path, without <> */
+	uint8_t notify;     /* bits of enum smtp_notify; 0: not given */
+	struct str orcpt;   /* "rfc822;address", decoded; empty: none */
+};
+
+/* ---- RS_READ: the chunks are the content as it was accepted, lines with CRLF, not stuffed ---- */
+
+enum rs_verdict {
+	RS_DONE,
+	RS_STALE,     /* the lease is not the asker's (any more): nothing was changed */
+	RS_TEMPORARY, /* store cannot do it now: READ: break off and report QUEUE_PROBLEM_LOCAL;
+	               * RESULT: keep it and say it again */
+	RS_VERDICTS
+};
+
+/* ---- RS_RESULT ---- */
+
+struct rs_result {
+	struct rs_lease lease;
+	struct str remote_name; /* of the server that was spoken to last; empty: none */
+	struct ip remote_ip;    /* all zero: none */
+	struct str tls; /* "TLSv1.3 TLS_AES_256_GCM_SHA384, certificate not checked"; or empty */
+	bool dsn;       /* the server took NOTIFY and ORCPT on [RFC 3461 5.2] */
+	uint32_t count; /* 1 to RS_RECIPIENTS_MAX */
+	struct str outcomes; /* encoded, read by rs_outcome_next() */
+	struct str dialogue; /* the SMTP dialogue, without secrets and content; empty: none */
+};
+
+/* A recipient that a result leaves out was not tried: he is free again. */
+struct rs_outcome {
+	uint32_t number;
+	struct queue_attempt attempt;
+	struct str text; /* of the server's reply, or more about the problem; may hold anything */
+};
+
+/*
+ * Writers and readers. A reader gives false for anything malformed and leaves *_r untouched; strings
+ * in what it gives point into the payload. Texts are cut at their maximum by the writer.
+ */
+void rs_hello_put(
+    struct buf *b, int64_t owner); /* random, above 0, the same for one process's life */
+bool rs_hello_get(struct str payload, int64_t *owner_r);
+void rs_lease_put(struct buf *b, uint32_t room); /* RS_LEASE: how many jobs, 1 to RS_ROOM_MAX */
+bool rs_lease_get(struct str payload, uint32_t *room_r);
+void rs_job_put(struct buf *b, const struct rs_job *job);
+bool rs_job_next(struct cur *jobs, struct rs_job *job_r); /* the reply of RS_LEASE: any number */
+void rs_recipient_put(struct buf *b, const struct rs_recipient *r);
+bool rs_recipient_next(struct cur *recipients, struct rs_recipient *r_r);
+void rs_handle_put(struct buf *b, const struct rs_lease *lease); /* RS_READ, RS_EXTEND */
+bool rs_handle_get(struct str payload, struct rs_lease *lease_r);
+void rs_outcome_put(struct buf *b, const struct rs_outcome *o);
+bool rs_outcome_next(struct cur *outcomes, struct rs_outcome *o_r);
+void rs_result_put(struct buf *b, const struct rs_result *r);
+bool rs_result_get(struct str payload, struct rs_result *r_r);
+void rs_verdict_put(struct buf *b, enum rs_verdict v); /* replies of RS_READ and RS_RESULT */
+bool rs_verdict_get(struct str payload, enum rs_verdict *v_r);
+
+#endif
