@@ -43,6 +43,8 @@ struct ipc_link {
 	const struct ipc_handler *handler;
 	void *user;
 	bool closed;
+	bool closing; /* ipc_link_close() is telling the open ones: not to be freed under it */
+	bool closing;  /* ipc_link_close() is at work: what its callbacks end frees no link */
 	struct buf in; /* a frame that has not come whole */
 	int fds[FDS_WAITING];
 	size_t nfds;
@@ -275,7 +277,7 @@ void ipc_request_credit(struct ipc_request *r, size_t n)
 
 static void link_free_if_unused(struct ipc_link *l)
 {
-	if (!l->closed || l->open.count)
+	if (!l->closed || l->closing || l->open.count)
 		return;
 	hash_fini(&l->open);
 	l->magic = 0;
@@ -585,7 +587,7 @@ void ipc_link_close(struct ipc_link **lp)
 		return;
 	*lp = NULL;
 	MUST(l->magic == LINK_MAGIC && !l->closed);
-	l->closed = true;
+	l->closed = l->closing = true;
 	outs_free(&l->control);
 	outs_free(&l->bulk);
 	outs_free(&l->sending);
@@ -593,5 +595,7 @@ void ipc_link_close(struct ipc_link **lp)
 	while (l->nfds)
 		close(l->fds[--l->nfds]);
 	hash_each(&l->open, l->side == IPC_ASKER ? lose_call : lose_request, NULL);
+	l->closing = false;
+	l->closing = false;
 	link_free_if_unused(l);
 }

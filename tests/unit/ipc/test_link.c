@@ -307,6 +307,49 @@ static void test_end_of_link(void **state)
 	end_first(STR("nobody hears")); /* frees the link */
 }
 
+static void end_when_cancelled(struct ipc_request *r)
+{
+	seen.cancels++;
+	seen.nopen = 0;
+	ipc_request_end(r, STR("cancelled"));
+}
+
+/* The last request is ended by the callback of the link's own end. */
+static void test_end_of_link_ends_its_last_request(void **state)
+{
+	struct call call = new_call();
+
+	ipc_call_start(asker, &call.call, UP, STR("x"), -1);
+	carry(asker, answerer, 100);
+	seen.open[0]->on_cancel = end_when_cancelled;
+	ipc_link_close(&answerer);
+	assert_int_equal(seen.cancels, 1);
+	assert_null(answerer);
+	ipc_link_close(&asker);
+	assert_true(call.ended);
+}
+
+static void end_when_cancelled(struct ipc_request *r)
+{
+	seen.cancels++;
+	ipc_request_end(r, STR("over"));
+}
+
+/* Requests may end inside their on_cancel, the last one too. */
+static void test_end_of_link_ends_requests(void **state)
+{
+	struct call calls[3] = {new_call(), new_call(), new_call()};
+
+	for (int i = 0; i < 3; i++)
+		ipc_call_start(asker, &calls[i].call, UP, STR(""), -1);
+	carry(asker, answerer, 100);
+	while (seen.nopen)
+		seen.open[--seen.nopen]->on_cancel = end_when_cancelled;
+	ipc_link_close(&answerer);
+	assert_int_equal(seen.cancels, 3);
+	ipc_link_close(&asker);
+}
+
 /* One raw frame. */
 static struct buf frame(uint32_t n, uint8_t kind, uint8_t flags, uint16_t type, uint32_t id, size_t fill)
 {
@@ -404,6 +447,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_cancel_is_told_once_and_reply_ignored, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_end_of_link, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_end_of_link_ends_its_last_request, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_end_of_link_ends_requests, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_violations, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_violations_of_an_open_request, setup, teardown),
 	};
