@@ -93,12 +93,25 @@
 #define LIMIT_RESERVE        (64 * MIB) /* given back when the disk is full */
 
 /* queue */
-#define LIMIT_QUEUE_STEPS    ((size_t)32)   /* elements of a list of waits */
-#define LIMIT_QUEUE_REPLY    ((size_t)900)  /* a reply as rows and reports keep it, one line */
-#define LIMIT_DSN_RECIPIENTS ((size_t)1000) /* recipients in one report */
-#define LIMIT_DSN_ORIGINAL   (64 * KIB)     /* a message that a report returns whole */
-#define LIMIT_DSN_HEADER     (32 * KIB)     /* of a header that a report returns */
-#define LIMIT_DSN            (24 * MIB)     /* a report */
+#define LIMIT_QUEUE_STEPS     ((size_t)32)   /* elements of a list of waits */
+#define LIMIT_QUEUE_REPLY     ((size_t)900)  /* a reply as rows and reports keep it, one line */
+#define LIMIT_DSN_RECIPIENTS  ((size_t)1000) /* recipients in one report */
+#define LIMIT_DSN_ORIGINAL    (64 * KIB)     /* a message that a report returns whole */
+#define LIMIT_DSN_HEADER      (32 * KIB)     /* of a header that a report returns */
+#define LIMIT_DSN             (24 * MIB)     /* a report */
+#define LIMIT_QUEUE_HOSTS     10             /* of a domain that are tried [RFC 5321 5.1] */
+#define LIMIT_QUEUE_ADDRESSES 20             /* of them all, in one attempt */
+
+/* DNS */
+#define LIMIT_DNS_ANSWERS ((size_t)64)   /* of one lookup that are kept */
+#define LIMIT_DNS_ANSWER  ((size_t)2048) /* octets of one; a TXT with a key of RSA 4096 has 800 */
+#define LIMIT_DNS_NAME    ((size_t)253)  /* as text, without final dot [RFC 1035 2.3.4] */
+#define LIMIT_DNS_WHY     ((size_t)256)
+#define LIMIT_DNS_CNAMES  16 /* steps from one name to another */
+#define LIMIT_DNS_PACKET  ((size_t)65535)
+#define LIMIT_DNS_LOOKUPS ((size_t)1000) /* at a time; more are answered with SERVFAIL */
+#define LIMIT_DNS_TIME    10000          /* milliseconds for one, all tries included */
+#define LIMIT_DNS_TTL     86400u         /* seconds */
 
 /* command line */
 #define LIMIT_CLI_MESSAGE     (128 * MIB)   /* a message that is built or shown whole */
