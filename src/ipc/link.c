@@ -44,7 +44,6 @@ struct ipc_link {
 	void *user;
 	bool closed;
 	bool closing; /* ipc_link_close() is telling the open ones: not to be freed under it */
-	bool closing;  /* ipc_link_close() is at work: what its callbacks end frees no link */
 	struct buf in; /* a frame that has not come whole */
 	int fds[FDS_WAITING];
 	size_t nfds;
@@ -595,7 +594,6 @@ void ipc_link_close(struct ipc_link **lp)
 	while (l->nfds)
 		close(l->fds[--l->nfds]);
 	hash_each(&l->open, l->side == IPC_ASKER ? lose_call : lose_request, NULL);
-	l->closing = false;
 	l->closing = false;
 	link_free_if_unused(l);
 }

@@ -310,28 +310,6 @@ static void test_end_of_link(void **state)
 static void end_when_cancelled(struct ipc_request *r)
 {
 	seen.cancels++;
-	seen.nopen = 0;
-	ipc_request_end(r, STR("cancelled"));
-}
-
-/* The last request is ended by the callback of the link's own end. */
-static void test_end_of_link_ends_its_last_request(void **state)
-{
-	struct call call = new_call();
-
-	ipc_call_start(asker, &call.call, UP, STR("x"), -1);
-	carry(asker, answerer, 100);
-	seen.open[0]->on_cancel = end_when_cancelled;
-	ipc_link_close(&answerer);
-	assert_int_equal(seen.cancels, 1);
-	assert_null(answerer);
-	ipc_link_close(&asker);
-	assert_true(call.ended);
-}
-
-static void end_when_cancelled(struct ipc_request *r)
-{
-	seen.cancels++;
 	ipc_request_end(r, STR("over"));
 }
 
@@ -447,8 +425,6 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_cancel_is_told_once_and_reply_ignored, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_end_of_link, setup, teardown),
-	    cmocka_unit_test_setup_teardown(
-		test_end_of_link_ends_its_last_request, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_end_of_link_ends_requests, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_violations, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_violations_of_an_open_request, setup, teardown),
