@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "config/config_file.h"
 #include "config/config_priv.h"
+#include "queue/queue_policy.h"
 
 #define BOX_MAGIC 0x636f6e66u
 #define PORTS     6
@@ -109,6 +110,27 @@ static int check_ports(const char *file, const struct config_snapshot *c, struct
 	return 0;
 }
 
+static int check_queue(const char *file, const struct config_snapshot *c, struct err *e)
+{
+	struct queue_policy policy;
+	enum queue_policy_status status;
+
+	config_queue_policy(c, &policy);
+	status = queue_policy_check(&policy);
+	return status == QUEUE_POLICY_OK ? 0
+					 : err_set(e, "%s: %s", file, queue_policy_text(status));
+}
+
+static int check_routes(const char *file, const struct config_snapshot *c, struct err *e)
+{
+	for (size_t i = 0; i < c->routes.n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (str_eq(c->routes.v[i].domain, c->routes.v[k].domain))
+				return err_set(e, "%s: routes has two entries for the domain %.*s",
+				    file, STR_FMT(c->routes.v[i].domain));
+	return 0;
+}
+
 /* ---- reading ---- */
 static void set_defaults(struct config_box *box)
 {
@@ -135,6 +157,10 @@ int config_parse(const char *dir, const char *file, struct str text, uint64_t nu
 		rc = check_set(file, seen, e);
 	if (rc == 0)
 		rc = check_ports(file, &box->c, e);
+	if (rc == 0)
+		rc = check_queue(file, &box->c, e);
+	if (rc == 0)
+		rc = check_routes(file, &box->c, e);
 	mem_free(seen);
 	if (rc == 0)
 		*snapshot_r = &box->c;
@@ -191,6 +217,36 @@ int config_check(const char *dir, struct buf *report, struct err *e)
 }
 
 /* ---- questions ---- */
+static size_t copy_steps(const struct config_durations *from, int64_t to[LIMIT_QUEUE_STEPS])
+{
+	for (size_t i = 0; i < from->n && i < LIMIT_QUEUE_STEPS; i++)
+		to[i] = from->v[i];
+	return from->n < LIMIT_QUEUE_STEPS ? from->n : LIMIT_QUEUE_STEPS;
+}
+
+void config_queue_policy(const struct config_snapshot *c, struct queue_policy *policy_r)
+{
+	*policy_r = (struct queue_policy){
+	    .lifetime = c->queue.lifetime,
+	    .bounce_lifetime = c->queue.bounce_lifetime,
+	};
+	policy_r->n_retry = copy_steps(&c->queue.retry, policy_r->retry);
+	policy_r->n_warn = copy_steps(&c->queue.delay_warning, policy_r->warn);
+}
+
+const struct config_route *config_route(const struct config_snapshot *c, struct str domain)
+{
+	const struct config_route *any = NULL;
+
+	for (size_t i = 0; i < c->routes.n; i++) {
+		if (str_eq(c->routes.v[i].domain, domain))
+			return &c->routes.v[i];
+		if (str_eq(c->routes.v[i].domain, STR("*")))
+			any = &c->routes.v[i];
+	}
+	return any;
+}
+
 uint16_t config_port(const struct config_snapshot *c, int64_t port)
 {
 	return port ? (uint16_t)(port + c->port_offset) : 0;

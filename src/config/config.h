@@ -21,6 +21,11 @@ enum config_bare_newline {
 	CONFIG_BARE_NORMALIZE,
 };
 
+enum config_dnssec {
+	CONFIG_DNSSEC_VALIDATE,
+	CONFIG_DNSSEC_OFF,
+};
+
 /* The same order as enum log_level (proc/log.h). */
 enum config_log_level {
 	CONFIG_LOG_ERROR,
@@ -37,6 +42,30 @@ struct config_ips {
 struct config_nets {
 	const struct ip_net *v;
 	size_t n;
+};
+
+struct config_durations {
+	const int64_t *v;
+	size_t n;
+};
+
+/* Where mail for a domain goes in place of its MX. */
+struct config_route {
+	struct str domain; /* "*": every other one */
+	struct str host;   /* a name, or an address as text */
+	int64_t port;
+};
+
+struct config_routes {
+	const struct config_route *v;
+	size_t n;
+};
+
+/* Times in milliseconds; config_queue_policy() gives them to the queue. */
+struct config_queue {
+	struct config_durations retry;
+	int64_t lifetime, bounce_lifetime;
+	struct config_durations delay_warning;
 };
 
 /* Port numbers as configured, 0 = off; config_port() adds the offset. */
@@ -73,10 +102,16 @@ struct config_snapshot {
 	int64_t recipients_max;
 	struct config_nets trusted_networks;
 	int bare_newline;                /* enum config_bare_newline */
+	struct str dns_server;           /* "192.0.2.1@53"; empty: the system's */
+	int dnssec;                      /* enum config_dnssec */
 	struct str subaddress_separator; /* one character or empty */
 	struct str postmaster;
 	struct config_timeouts timeouts;
 	struct config_limits limits;
+	struct config_queue queue;
+	int64_t relay_port;
+	struct config_routes routes;
+	int relay_allow_private; /* a truth value */
 	int64_t min_free;
 	int64_t undelete;
 	int64_t history;
@@ -131,6 +166,14 @@ int config_write_default(const char *dir, const struct config_initial *initial, 
 
 /* The text of that file. */
 int config_default_text(const struct config_initial *initial, struct buf *out, struct err *e);
+
+struct queue_policy;
+
+/* The queue's part, as queue/queue_policy.h wants it. */
+void config_queue_policy(const struct config_snapshot *c, struct queue_policy *policy_r);
+
+/* The route of a domain (A-label form, lower case): its own, else that of "*", else NULL. */
+const struct config_route *config_route(const struct config_snapshot *c, struct str domain);
 
 /* A port with the offset added; 0 stays 0. */
 uint16_t config_port(const struct config_snapshot *c, int64_t port);

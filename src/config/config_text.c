@@ -163,6 +163,19 @@ static int wrong_value(const struct reader *r, const struct option *o, const con
 	return -1;
 }
 
+/* Three members, all of them and no other. */
+static bool read_route(const struct reader *r, const config_setting_t *set, union option_value *v_r)
+{
+	const char *domain, *host;
+	int port;
+
+	return config_setting_length(set) == 3 &&
+	       config_setting_lookup_string(set, "domain", &domain) &&
+	       config_setting_lookup_string(set, "host", &host) &&
+	       config_setting_lookup_int(set, "port", &port) &&
+	       option_parse_route(str_of_c(domain), str_of_c(host), port, r->box->arena, v_r);
+}
+
 static bool read_element(const struct reader *r, const struct option *o,
     const config_setting_t *set, union option_value *v_r)
 {
@@ -173,6 +186,10 @@ static bool read_element(const struct reader *r, const struct option *o,
 	case CONFIG_TYPE_INT:
 	case CONFIG_TYPE_INT64:
 		return option_parse_number(o, config_setting_get_int64(set), v_r);
+	case CONFIG_TYPE_BOOL:
+		return option_parse_bool(o, config_setting_get_bool(set), v_r);
+	case CONFIG_TYPE_GROUP:
+		return o->type == OPTION_ROUTE && read_route(r, set, v_r);
 	default:
 		return false;
 	}
@@ -201,7 +218,7 @@ static int read_list(const struct reader *r, const struct option *o, const confi
 	union option_value v;
 	int64_t n = is_sequence(set) ? config_setting_length(set) : -1;
 
-	if (n < o->min || n > o->max)
+	if (n < o->least || n > o->most)
 		return wrong_value(r, o, set);
 	list.v = arena_array(r->box->arena, (size_t)n, size);
 	for (; list.n < (size_t)n; list.n++) {

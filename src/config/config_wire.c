@@ -16,6 +16,7 @@ static void put_element(const struct option *o, const void *at, struct buf *out)
 	case OPTION_STRING:
 	case OPTION_FILE:
 	case OPTION_HOST:
+	case OPTION_SERVER:
 		wire_str(out, v.text);
 		break;
 	case OPTION_ENUM:
@@ -27,6 +28,14 @@ static void put_element(const struct option *o, const void *at, struct buf *out)
 	case OPTION_NETWORK:
 		buf_add(out, v.net.addr.b, sizeof v.net.addr.b);
 		wire_u8(out, v.net.bits);
+		break;
+	case OPTION_BOOL:
+		wire_bool(out, v.word);
+		break;
+	case OPTION_ROUTE:
+		wire_str(out, v.route.domain);
+		wire_str(out, v.route.host);
+		wire_u16(out, (uint16_t)v.route.port);
 		break;
 	default:
 		wire_i64(out, v.number);
@@ -76,6 +85,16 @@ static void get_ip(struct cur *c, struct ip *ip)
 		memcpy(ip->b, bytes.p, sizeof ip->b);
 }
 
+static void get_route(struct cur *c, struct arena *a, union option_value *v)
+{
+	struct str domain = cur_str(c, LIMIT_CONFIG_STRING);
+	struct str host = cur_str(c, LIMIT_CONFIG_STRING);
+	uint16_t port = cur_u16(c);
+
+	if (!option_parse_route(domain, host, port, a, v))
+		cur_fail(c);
+}
+
 static void get_element(const struct option *o, struct cur *c, struct arena *a, void *at)
 {
 	union option_value v = {0};
@@ -84,6 +103,7 @@ static void get_element(const struct option *o, struct cur *c, struct arena *a, 
 	case OPTION_STRING:
 	case OPTION_FILE:
 	case OPTION_HOST:
+	case OPTION_SERVER:
 		v.text = get_text(c, a);
 		break;
 	case OPTION_ENUM:
@@ -95,6 +115,12 @@ static void get_element(const struct option *o, struct cur *c, struct arena *a, 
 	case OPTION_NETWORK:
 		get_ip(c, &v.net.addr);
 		v.net.bits = cur_enum(c, 129);
+		break;
+	case OPTION_BOOL:
+		v.word = cur_bool(c);
+		break;
+	case OPTION_ROUTE:
+		get_route(c, a, &v);
 		break;
 	default:
 		v.number = cur_i64(c);
@@ -109,7 +135,7 @@ static void get_list(const struct option *o, struct cur *c, struct config_box *b
 	size_t size = option_value_size(o->type);
 	struct config_list list = {.n = cur_u32(c)};
 
-	if ((int64_t)list.n < o->min || (int64_t)list.n > o->max) {
+	if ((int64_t)list.n < o->least || (int64_t)list.n > o->most) {
 		cur_fail(c);
 		return;
 	}

@@ -15,14 +15,14 @@ void config_put_option(const struct config_snapshot *c, const struct option *o, 
 		option_put_value(o, &v, out);
 		return;
 	}
-	buf_byte(out, '[');
+	buf_byte(out, o->type == OPTION_ROUTE ? '(' : '[');
 	for (size_t i = 0; i < list->n; i++) {
 		option_value_load(
 		    o->type, (const char *)list->v + i * option_value_size(o->type), &v);
 		buf_c(out, i ? ", " : "");
 		option_put_value(o, &v, out);
 	}
-	buf_byte(out, ']');
+	buf_byte(out, o->type == OPTION_ROUTE ? ')' : ']');
 }
 
 /* ---- the effective values ---- */

@@ -99,6 +99,17 @@ static bool is_host(struct str s)
 	return !str_to_u64(label, UINT64_MAX, &n);
 }
 
+/* "192.0.2.1", "2001:db8::1@5353" */
+static bool is_server(struct str s)
+{
+	struct str port, address = str_split(s, '@', &port);
+	struct ip ip;
+	uint64_t n;
+
+	return ip_parse(address, &ip) &&
+	       (address.n == s.n || (str_to_u64(port, 65535, &n) && n > 0));
+}
+
 static struct str lower_copy(struct arena *a, struct str s)
 {
 	char *p = arena_alloc(a, s.n + 1);
@@ -143,6 +154,11 @@ bool option_parse_text(
 		if (ok)
 			v.text = lower_copy(a, s);
 		break;
+	case OPTION_SERVER:
+		ok = s.n == 0 || is_server(s);
+		if (ok)
+			v.text = lower_copy(a, s);
+		break;
 	case OPTION_ENUM:
 		ok = find_word(o->words, s, &v.word);
 		break;
@@ -169,6 +185,27 @@ bool option_parse_number(const struct option *o, int64_t n, union option_value *
 	return true;
 }
 
+bool option_parse_bool(const struct option *o, bool b, union option_value *v_r)
+{
+	if (o->type != OPTION_BOOL)
+		return false;
+	v_r->word = b;
+	return true;
+}
+
+bool option_parse_route(
+    struct str domain, struct str host, int64_t port, struct arena *a, union option_value *v_r)
+{
+	struct ip ip;
+
+	if (!str_eq(domain, STR("*")) && !is_host(domain))
+		return false;
+	if ((!is_host(host) && !ip_parse(host, &ip)) || port < 1 || port > 65535)
+		return false;
+	v_r->route = (struct config_route){lower_copy(a, domain), lower_copy(a, host), port};
+	return true;
+}
+
 static void put_net(const struct ip_net *net, struct buf *out)
 {
 	unsigned skipped = ip_is_v4(&net->addr) ? 96 : 0;
@@ -190,6 +227,7 @@ void option_put_plain(enum option_type type, const union option_value *v, struct
 	case OPTION_STRING:
 	case OPTION_FILE:
 	case OPTION_HOST:
+	case OPTION_SERVER:
 		buf_str(out, v->text);
 		break;
 	case OPTION_IP:
@@ -215,12 +253,34 @@ static void put_quoted(struct str s, struct buf *out)
 	buf_byte(out, '"');
 }
 
+/* { domain = "x.test"; host = "127.0.0.1"; port = 2526; } */
+static void put_route(const struct config_route *r, struct buf *out)
+{
+	buf_lit(out, "{ domain = ");
+	put_quoted(r->domain, out);
+	buf_lit(out, "; host = ");
+	put_quoted(r->host, out);
+	buf_lit(out, "; port = ");
+	buf_i64(out, r->port);
+	buf_lit(out, "; }");
+}
+
+static void put_unquoted(enum option_type type, const union option_value *v, struct buf *out)
+{
+	if (type == OPTION_ROUTE)
+		put_route(&v->route, out);
+	else if (type == OPTION_BOOL)
+		buf_c(out, v->word ? "true" : "false");
+	else
+		buf_i64(out, v->number);
+}
+
 void option_put_value(const struct option *o, const union option_value *v, struct buf *out)
 {
 	struct buf plain;
 
-	if (o->type == OPTION_NUMBER) {
-		buf_i64(out, v->number);
+	if (o->type == OPTION_NUMBER || o->type == OPTION_BOOL || o->type == OPTION_ROUTE) {
+		put_unquoted(o->type, v, out);
 		return;
 	}
 	buf_init(&plain, out->max);
@@ -242,9 +302,12 @@ size_t option_value_size(enum option_type type)
 	    [OPTION_STRING] = sizeof(struct str),
 	    [OPTION_FILE] = sizeof(struct str),
 	    [OPTION_HOST] = sizeof(struct str),
+	    [OPTION_SERVER] = sizeof(struct str),
 	    [OPTION_ENUM] = sizeof(int),
+	    [OPTION_BOOL] = sizeof(int),
 	    [OPTION_IP] = sizeof(struct ip),
 	    [OPTION_NETWORK] = sizeof(struct ip_net),
+	    [OPTION_ROUTE] = sizeof(struct config_route),
 	};
 
 	return size[type];

@@ -3,15 +3,17 @@
 #define CONFIG_OPTION_VALUE_H
 
 #include "base/arena.h"
+#include "config/config.h"
 #include "config/options.h"
 
 /* One element; which member counts follows from the option's type. */
 union option_value {
 	int64_t number;  /* NUMBER, SIZE, DURATION */
-	struct str text; /* STRING, FILE, HOST */
-	int word;        /* ENUM */
+	struct str text; /* STRING, FILE, HOST, SERVER */
+	int word;        /* ENUM, BOOL */
 	struct ip ip;
 	struct ip_net net;
+	struct config_route route;
 };
 
 /* Octets of one element in the snapshot. */
@@ -29,7 +31,14 @@ bool option_parse_text(
     const struct option *o, struct str s, struct arena *a, union option_value *v_r);
 bool option_parse_number(const struct option *o, int64_t n, union option_value *v_r);
 
-/* The value without quotes: 25, 50M, 5m, text. enums: not here. */
+/* true or false, as an OPTION_BOOL. */
+bool option_parse_bool(const struct option *o, bool b, union option_value *v_r);
+
+/* An OPTION_ROUTE of its three parts, checked and copied. False: *v_r untouched. */
+bool option_parse_route(
+    struct str domain, struct str host, int64_t port, struct arena *a, union option_value *v_r);
+
+/* The value without quotes: 25, 50M, 5m, text. Neither enums nor routes. */
 void option_put_plain(enum option_type type, const union option_value *v, struct buf *out);
 
 /* The value in the file's syntax. */

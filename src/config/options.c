@@ -13,20 +13,22 @@
 #define DURATION(lo, hi) .type = OPTION_DURATION, .min = (lo), .max = (hi)
 #define TEXT(t, lo, hi)  .type = (t), .min = (lo), .max = (int64_t)(hi)
 #define ENUM(w)          .type = OPTION_ENUM, .words = (w)
-#define LIST(t, lo)      .type = (t), .list = true, .min = (lo), .max = LIMIT_CONFIG_LIST
+#define BOOL             .type = OPTION_BOOL
+#define LIST(lo, hi)     .list = true, .least = (lo), .most = (int64_t)(hi)
 
 #define PATH_LENGTH 1024
 #define NAME_LENGTH 32
 
 static const char *const plaintext_words[] = {"never", "loopback", "always", NULL};
 static const char *const newline_words[] = {"refuse", "normalize", NULL};
+static const char *const dnssec_words[] = {"validate", "off", NULL};
 static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
 
 /* clang-format off */
 const struct option options[] = {
 	{"hostname", AT(hostname), TEXT(OPTION_HOST, 1, 253), .initial = NULL,
 	    .sentence = "Name of this server as other servers see it: in greetings, Received fields and the certificate."},
-	{"listen", AT(listen), LIST(OPTION_IP, 1), .initial = "[\"0.0.0.0\", \"::\"]",
+	{"listen", AT(listen), .type = OPTION_IP, LIST(1, LIMIT_CONFIG_LIST), .initial = "[\"0.0.0.0\", \"::\"]",
 	    .sentence = "Addresses to listen on."},
 	{"ports.smtp", AT(ports.smtp), NUMBER(0, 65535), .initial = "25",
 	    .sentence = "Mail from other servers (SMTP). 0 turns a port off."},
@@ -48,7 +50,7 @@ const struct option options[] = {
 	    .sentence = "PEM file with its key. Others must not be able to read it."},
 	{"plaintext_auth", AT(plaintext_auth), ENUM(plaintext_words), .initial = "\"loopback\"",
 	    .sentence = "Where passwords are taken without TLS: never, from this machine only, or always."},
-	{"trusted_networks", AT(trusted_networks), LIST(OPTION_NETWORK, 0), .initial = "[]",
+	{"trusted_networks", AT(trusted_networks), .type = OPTION_NETWORK, LIST(0, LIMIT_CONFIG_LIST), .initial = "[]",
 	    .sentence = "Networks that may send mail to anywhere without a password."},
 	{"message_size_limit", AT(message_size_limit), SIZE(64 * KIB, 2047 * MIB), .initial = "\"50M\"",
 	    .sentence = "The largest message that is taken."},
@@ -57,6 +59,10 @@ const struct option options[] = {
 	{"bare_newline", AT(bare_newline), ENUM(newline_words), .initial = "\"refuse\"",
 	    .sentence = "What happens to messages of own users and trusted networks whose lines do not end with CRLF; "
 	        "those of strangers are always refused."},
+	{"dns_server", AT(dns_server), TEXT(OPTION_SERVER, 0, NAME_LENGTH), .initial = "\"\"",
+	    .sentence = "The DNS server to ask. Empty: those that /etc/resolv.conf names."},
+	{"dnssec", AT(dnssec), ENUM(dnssec_words), .initial = "\"validate\"",
+	    .sentence = "Whether signatures of the DNS are checked; the DNS server must hand them through."},
 	{"subaddress_separator", AT(subaddress_separator), TEXT(OPTION_STRING, 0, 1), .chars = "+-_=.#~", .initial = "\"+\"",
 	    .sentence = "Mail for bob+anything goes to bob. Empty: no such addresses."},
 	{"postmaster", AT(postmaster), TEXT(OPTION_STRING, 0, LIMIT_ADDRESS), .initial = "\"\"",
@@ -79,6 +85,23 @@ const struct option options[] = {
 	    .sentence = "How long an address that guesses passwords is kept out."},
 	{"limits.gather", AT(limits.gather), SIZE(MIB, LIMIT_GATHER_BUDGET), .initial = "\"64M\"",
 	    .sentence = "Memory in which one front process gathers messages; above it, senders wait."},
+	{"queue.retry", AT(queue.retry), DURATION(SECOND_MS, DAY_MS), LIST(1, LIMIT_QUEUE_STEPS),
+	    .initial = "[\"5m\", \"15m\", \"30m\"]",
+	    .sentence = "How long to wait after the first, the second ... failed attempt to send a message on; the last one repeats."},
+	{"queue.lifetime", AT(queue.lifetime), DURATION(SECOND_MS, 60 * DAY_MS), .initial = "\"5d\"",
+	    .sentence = "How long a message is tried before it is returned to its sender."},
+	{"queue.bounce_lifetime", AT(queue.bounce_lifetime), DURATION(SECOND_MS, 60 * DAY_MS), .initial = "\"2d\"",
+	    .sentence = "How long a report without a sender is tried before it is given up."},
+	{"queue.delay_warning", AT(queue.delay_warning), DURATION(SECOND_MS, 60 * DAY_MS), LIST(0, LIMIT_QUEUE_STEPS),
+	    .initial = "[\"4h\"]",
+	    .sentence = "How long after acceptance a sender is told that his message still waits. Empty: never."},
+	{"relay_port", AT(relay_port), NUMBER(1, 65535), .initial = "25",
+	    .sentence = "Port of other servers to which mail is sent."},
+	{"routes", AT(routes), .type = OPTION_ROUTE, LIST(0, LIMIT_CONFIG_LIST), .initial = "()",
+	    .sentence = "Servers to use for a domain in place of its MX; the domain \"*\" stands for every other one."},
+	{"relay_allow_private", AT(relay_allow_private), BOOL, .initial = "false",
+	    .sentence = "Whether mail may be sent to servers at loopback, private and other special addresses that DNS names. "
+	        "Those in routes always may."},
 	{"min_free", AT(min_free), SIZE(0, 1024 * 1024 * MIB), .initial = "\"100M\"",
 	    .sentence = "Free space of the disk below which no mail is taken; deleting still works."},
 	{"undelete", AT(undelete), DURATION(0, 3650 * DAY_MS), .initial = "\"14d\"",
@@ -213,8 +236,20 @@ static void put_single_range(const struct option *o, struct buf *out)
 	case OPTION_ENUM:
 		put_words(o, out);
 		break;
+	case OPTION_BOOL:
+		buf_lit(out, "true or false");
+		break;
+	case OPTION_ROUTE:
+		buf_lit(out,
+		    "a group like { domain = \"example.org\"; host = \"192.0.2.1\"; port = 25; }");
+		break;
 	case OPTION_HOST:
 		buf_lit(out, "a host name in quotes, like \"mail.example.org\"");
+		break;
+	case OPTION_SERVER:
+		buf_lit(out,
+		    "an address in quotes, with a port if it is not 53, like \"192.0.2.1\" or "
+		    "\"127.0.0.1@5300\"; or \"\"");
 		break;
 	case OPTION_IP:
 		buf_lit(out, "an address in quotes, like \"192.0.2.1\" or \"::1\"");
@@ -230,9 +265,10 @@ static void put_single_range(const struct option *o, struct buf *out)
 void option_put_range(const struct option *o, struct buf *out)
 {
 	if (o->list) {
-		buf_lit(out, "a list in brackets of ");
-		if (o->min)
-			buf_printf(out, "at least %lld, each ", (long long)o->min);
+		buf_c(out, o->type == OPTION_ROUTE ? "a list in parentheses of "
+						   : "a list in brackets of ");
+		if (o->least)
+			buf_printf(out, "at least %lld, each ", (long long)o->least);
 	}
 	put_single_range(o, out);
 }

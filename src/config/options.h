@@ -12,22 +12,26 @@ enum option_type {
 	OPTION_NUMBER,   /* int64_t */
 	OPTION_SIZE,     /* int64_t octets; "50M" */
 	OPTION_DURATION, /* int64_t milliseconds; "5m" */
+	OPTION_BOOL,     /* int: true or false */
 	OPTION_STRING,   /* struct str, printable UTF-8 */
 	OPTION_FILE,     /* the same: a path, relative ones below the data directory */
 	OPTION_HOST,     /* struct str: a domain name, lower case */
+	OPTION_SERVER,   /* struct str: an address, or address and port: "192.0.2.1@53"; or empty */
 	OPTION_ENUM,     /* int: index into words */
 	OPTION_IP,       /* struct ip */
 	OPTION_NETWORK,  /* struct ip_net */
+	OPTION_ROUTE,    /* struct config_route, only in lists */
 	OPTION_TYPES
 };
 
 struct option {
 	const char *name; /* "port_offset"; in a group: "ports.smtp" */
 	enum option_type type;
-	bool list;           /* of that type: {pointer, count} in the snapshot */
-	size_t offset;       /* in struct config_snapshot */
-	const char *initial; /* the default in the file's syntax; NULL: must be set */
-	int64_t min, max;    /* of number, size, duration; of a list's count; of a text's octets */
+	bool list;                /* of that type: {pointer, count} in the snapshot */
+	size_t offset;            /* in struct config_snapshot */
+	const char *initial;      /* the default in the file's syntax; NULL: must be set */
+	int64_t min, max;         /* of number, size, duration; of a text's octets */
+	int64_t least, most;      /* elements of a list */
 	const char *const *words; /* of an enum, NULL at the end */
 	const char *chars;        /* of a string: octets it may hold; NULL: any */
 	const char *sentence;

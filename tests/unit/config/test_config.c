@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "config/config_file.h"
 #include "config/options.h"
+#include "queue/queue_policy.h"
 
 #define HOST "hostname = \"mail.example.org\";\n"
 
@@ -40,6 +41,8 @@ static void test_defaults(void **state)
 	assert_int_equal(c->message_size_limit, 50 * MIB);
 	assert_int_equal(c->trusted_networks.n, 0);
 	assert_int_equal(c->bare_newline, CONFIG_BARE_REFUSE);
+	assert_int_equal(c->dns_server.n, 0);
+	assert_int_equal(c->dnssec, CONFIG_DNSSEC_VALIDATE);
 	assert_string_equal(c->subaddress_separator.p, "+");
 	assert_int_equal(c->postmaster.n, 0);
 	assert_int_equal(c->timeouts.smtp_command, 5 * MINUTE_MS);
@@ -68,6 +71,7 @@ static void test_values(void **state)
 	    "undelete = \"0\";\n"
 	    "subaddress_separator = \"\";\n"
 	    "limits : { ban_time = \"1500ms\"; };\n"
+	    "dns_server = \"2001:DB8::1@5300\"; dnssec = \"off\";\n"
 	    "bare_newline = \"normalize\"; log_level = \"debug\";\n");
 
 	assert_string_equal(c->hostname.p, "mail.example.org");
@@ -82,6 +86,8 @@ static void test_values(void **state)
 	assert_int_equal(c->message_size_limit, MIB);
 	assert_int_equal(c->min_free, 3 * 1024 * MIB);
 	assert_int_equal(c->undelete, 0);
+	assert_string_equal(c->dns_server.p, "2001:db8::1@5300");
+	assert_int_equal(c->dnssec, CONFIG_DNSSEC_OFF);
 	assert_int_equal(c->subaddress_separator.n, 0);
 	assert_int_equal(c->limits.ban_time, 1500);
 	assert_int_equal(c->bare_newline, CONFIG_BARE_NORMALIZE);
@@ -89,7 +95,55 @@ static void test_values(void **state)
 	config_unref(&c);
 }
 
+static void test_queue(void **state)
+{
+	struct config_snapshot *c = parse(
+	    HOST "queue = { retry = [\"1m\", \"2m\"]; lifetime = \"1d\"; "
+		 "delay_warning = [\"1h\", \"6h\", \"12h\"]; };\n");
+	struct queue_policy policy, initial;
+
+	config_queue_policy(c, &policy);
+	assert_int_equal(policy.n_retry, 2);
+	assert_int_equal(policy.retry[1], 2 * MINUTE_MS);
+	assert_int_equal(policy.lifetime, DAY_MS);
+	assert_int_equal(policy.bounce_lifetime, 2 * DAY_MS);
+	assert_int_equal(policy.n_warn, 3);
+	assert_int_equal(policy.warn[2], 12 * HOUR_MS);
+	config_unref(&c);
+	c = parse(HOST);
+	config_queue_policy(c, &policy);
+	queue_policy_init(&initial);
+	assert_memory_equal(&policy, &initial, sizeof policy);
+	assert_int_equal(c->relay_port, 25);
+	assert_false(c->relay_allow_private);
+	assert_null(config_route(c, STR("x.test")));
+	config_unref(&c);
+}
+
+static void test_routes(void **state)
+{
+	struct config_snapshot *c = parse(
+	    HOST "relay_port = 2525; relay_allow_private = true;\n"
+		 "routes = ( { domain = \"*\"; host = \"Smart.Example.ORG\"; port = 587; },\n"
+		 "           { domain = \"X.test\"; host = \"::1\"; port = 2526; } );\n");
+	const struct config_route *r = config_route(c, STR("x.test"));
+
+	assert_int_equal(c->relay_port, 2525);
+	assert_true(c->relay_allow_private);
+	assert_int_equal(c->routes.n, 2);
+	assert_string_equal(r->host.p, "::1");
+	assert_int_equal(r->port, 2526);
+	r = config_route(c, STR("y.test"));
+	assert_string_equal(r->host.p, "smart.example.org");
+	assert_int_equal(r->port, 587);
+	config_unref(&c);
+}
+
 /* ---- errors: each names file and line, what is wrong, and what would be right ---- */
+#define ROUTE                                                                                      \
+	" must be a list in parentheses of a group like { domain = \"example.org\"; host = "       \
+	"\"192.0.2.1\"; port = 25; }, and not a group { }; the default is ()"
+
 static const struct {
 	const char *text, *want;
 } errors[] = {
@@ -103,6 +157,15 @@ static const struct {
     {"ports = 25;", "f:1: ports is a group: ports = { ... };"},
     {"ports = { smtp = { x = 1; }; };",
 	"f:1: ports.smtp must be a number from 0 to 65535, and not a group { }; the default is 25"},
+#define SERVER                                                                                     \
+	"f:1: dns_server must be an address in quotes, with a port if it is not 53, like "         \
+	"\"192.0.2.1\" or \"127.0.0.1@5300\"; or \"\", and not "
+    {"dns_server = \"ns.test\";", SERVER "\"ns.test\"; the default is \"\""},
+    {"dns_server = \"192.0.2.1@\";", SERVER "\"192.0.2.1@\"; the default is \"\""},
+    {"dns_server = \"192.0.2.1@0\";", SERVER "\"192.0.2.1@0\"; the default is \"\""},
+    {"dns_server = \"192.0.2.1@65536\";", SERVER "\"192.0.2.1@65536\"; the default is \"\""},
+    {"dns_server = \"@53\";", SERVER "\"@53\"; the default is \"\""},
+    {"dns_server = 53;", SERVER "53; the default is \"\""},
     {"port_offset = 70000;",
 	"f:1: port_offset must be a number from 0 to 65535, and not 70000; the default is 0"},
     {"port_offset = \"5\";",
@@ -171,6 +234,33 @@ static const struct {
 	"f:1: syntax error; an option is written as name = value; with texts in \"quotes\""},
     {"# one\n@include \"/etc/passwd\"",
 	"f:2: @include is not supported: write all options into this file"},
+    {"relay_allow_private = 1;",
+	"f:1: relay_allow_private must be true or false, and not 1; the default is false"},
+    {"relay_port = true;",
+	"f:1: relay_port must be a number from 1 to 65535, and not true; the default is 25"},
+    {"queue = { retry = \"5m\"; };",
+	"f:1: queue.retry must be a list in brackets of at least 1, each a time from 1s to 1d in "
+	"quotes, like \"90s\", \"5m\", \"4h\" or \"14d\", and not \"5m\"; the default is [\"5m\", "
+	"\"15m\", \"30m\"]"},
+    {"queue = { delay_warning = [\"61d\"]; };",
+	"f:1: queue.delay_warning must be a list in brackets of a time from 1s to 60d in "
+	"quotes, like \"90s\", \"5m\", \"4h\" or \"14d\", and not \"61d\"; the default is [\"4h\"]"},
+    {HOST "queue = { retry = [\"5m\", \"1m\"]; };",
+	"f: the times of queue.retry must not get shorter: put the shortest first"},
+    {HOST "queue = { lifetime = \"1m\"; };",
+	"f: queue.lifetime is over before the first time of queue.retry: make it longer, or that "
+	"time shorter"},
+    {"\nroutes = ( { domain = \"x.test\"; host = \"y.test\"; } );", "f:2: routes" ROUTE},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; prot = 25; } );", "f:1: routes" ROUTE},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 0; } );", "f:1: routes" ROUTE},
+    {"routes = ( { domain = \"x.test\"; host = \"[::1]\"; port = 25; } );", "f:1: routes" ROUTE},
+    {"routes = ( { domain = \"-\"; host = \"y.test\"; port = 25; } );", "f:1: routes" ROUTE},
+    {"listen = ( { domain = \"x\"; host = \"y\"; port = 25; } );",
+	"f:1: listen must be a list in brackets of at least 1, each an address in quotes, like "
+	"\"192.0.2.1\" or \"::1\", and not a group { }; the default is [\"0.0.0.0\", \"::\"]"},
+    {HOST "routes = ( { domain = \"x.test\"; host = \"y\"; port = 25; },\n"
+	  "{ domain = \"X.test\"; host = \"z\"; port = 25; } );",
+	"f: routes has two entries for the domain x.test"},
     {HOST "ports = { smtp = 465; };", "f: ports.smtp and ports.smtps are both 465"},
     {HOST "port_offset = 65000;",
 	"f: ports.submission (587) with port_offset (65000) is 65587; ports end at 65535"},
@@ -243,7 +333,10 @@ static void assert_same(const struct config_snapshot *a, const struct config_sna
 static void test_wire(void **state)
 {
 	struct config_snapshot *c = parse(HOST "listen = [\"127.0.0.1\"]; trusted_networks = "
-					       "[\"10.0.0.0/8\", \"::1\"]; postmaster = \"p@q\";");
+					       "[\"10.0.0.0/8\", \"::1\"]; postmaster = \"p@q\"; "
+					       "routes = ( { domain = \"x.test\"; host = \"::1\"; "
+					       "port = 65535; } ); relay_allow_private = true; "
+					       "queue = { delay_warning = []; };");
 	struct config_snapshot *d = NULL;
 	struct buf bytes;
 
@@ -302,7 +395,9 @@ static void test_put_parses(void **state)
 	struct config_snapshot *c = parse(
 	    HOST "ports = { smtp = 26; lmtp = 24; }; min_free = \"1536M\"; "
 		 "limits = { ban_time = \"3s\"; }; listen = [\"::1\"];"
-		 "postmaster = \"a\\\"b\\\\@c\"; log_level = \"warn\";");
+		 "postmaster = \"a\\\"b\\\\@c\"; log_level = \"warn\"; relay_allow_private = true; "
+		 "routes = ({ domain = \"*\"; host = \"a.b\"; port = 1; }, "
+		 "{ domain = \"c\"; host = \"::2\"; port = 2; }); queue = { retry = [\"1s\"]; };");
 	struct config_snapshot *d;
 	struct buf text;
 
@@ -539,6 +634,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_values),
+	    cmocka_unit_test(test_queue),
+	    cmocka_unit_test(test_routes),
 	    cmocka_unit_test(test_errors),
 	    cmocka_unit_test(test_nul),
 	    cmocka_unit_test(test_comments_and_strings),
