@@ -7,15 +7,24 @@
 #include "ipc/sock.h"
 #include "proc/child.h"
 
+/* Only now may the handle be used for the next process. */
+static void on_process_closed(uv_handle_t *handle)
+{
+	struct spawn *s = handle->data;
+
+	s->running = false;
+	s->on_exit(s, s->exit_status, s->exit_signal);
+}
+
 static void on_process_exit(uv_process_t *process, int64_t status, int signal)
 {
 	struct spawn *s = process->data;
 
-	s->running = false;
 	s->ready = false;
-	uv_close((uv_handle_t *)process, NULL);
+	s->exit_status = status;
+	s->exit_signal = signal;
 	peer_close(&s->link);
-	s->on_exit(s, status, signal);
+	uv_close((uv_handle_t *)process, on_process_closed);
 }
 
 int spawn_start(struct spawn *s, uv_loop_t *loop, const struct peer_config *config, struct err *e)
@@ -66,6 +75,6 @@ void spawn_tell(struct spawn *s, uint16_t type, struct str payload, int fd)
 
 void spawn_kill(struct spawn *s)
 {
-	if (s->running)
+	if (s->running && !uv_is_closing((uv_handle_t *)&s->process))
 		uv_process_kill(&s->process, SIGKILL);
 }

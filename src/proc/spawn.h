@@ -19,7 +19,11 @@ struct spawn {
 	uint32_t restarts;
 	int64_t started; /* wall clock */
 	int64_t started_mono;
+	int64_t exit_status; /* of the process that ended, until on_exit */
+	int exit_signal;
 	void *owner;
+
+	/* It has ended, and may be started again from here. */
 	void (*on_exit)(struct spawn *s, int64_t status, int signal);
 };
 
