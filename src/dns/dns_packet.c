@@ -288,7 +288,7 @@ static bool read_tlsa(const struct reader *r, const struct record *rec, struct d
 
 static bool read_ptr(const struct reader *r, const struct record *rec, struct dns_answer *a)
 {
-	return put_host(r, rec, 0, a);
+	return put_host(r, rec, 0, a) && a->host.n > 0;
 }
 
 static bool (*const read_data[DNS_TYPES])(

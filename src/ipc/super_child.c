@@ -16,6 +16,7 @@ static const struct ipc_type types[SC_TYPES] = {
     [SC_CONFIG] = {"config", SUPER, IPC_IS_EVENT, START_MAX, 0},
     [SC_LISTENER] = {"listener", SUPER, IPC_IS_EVENT | IPC_FD, 1, 0},
     [SC_STORE] = {"store", SUPER, IPC_IS_EVENT | IPC_FD, 0, 0},
+    [SC_RESOLVER] = {"resolver", SUPER, IPC_IS_EVENT | IPC_FD, 0, 0},
     [SC_PEER] = {"peer", SUPER, IPC_IS_EVENT | IPC_FD, 3, 0},
     [SC_PROCESSES] = {"processes", SUPER, IPC_IS_EVENT, 64 * KIB, 0},
     [SC_GO] = {"go", SUPER, IPC_IS_EVENT, 0, 0},
@@ -29,7 +30,7 @@ const struct ipc_edge sc_edge = {"supervisor-child", types, SC_TYPES};
 
 const char *sc_role_name(enum sc_role role)
 {
-	static const char *const names[SC_ROLES] = {"store", "mx", "user"};
+	static const char *const names[SC_ROLES] = {"store", "mx", "user", "resolver"};
 
 	return names[role];
 }

@@ -14,7 +14,8 @@ enum sc_type {
 	SC_CONFIG, /* a new configuration snapshot; open connections keep theirs */
 	SC_LISTENER, /* + descriptor: a listening socket to accept from (front), or the admin's (store) */
 	SC_STORE,     /* + descriptor: a link to store; the one before it is void */
-	SC_PEER,      /* + descriptor, to store: a link to a front */
+	SC_RESOLVER,  /* + descriptor: a link to the resolver; the one before it is void */
+	SC_PEER,      /* + descriptor, to store or resolver: a link to one who asks */
 	SC_PROCESSES, /* to store: what runs, for status */
 	SC_GO,        /* all is handed over: begin to serve */
 	SC_DRAIN,     /* finish what is in flight, then exit */
@@ -30,6 +31,7 @@ enum sc_role {
 	SC_ROLE_STORE,
 	SC_ROLE_MX,
 	SC_ROLE_USER,
+	SC_ROLE_RESOLVER,
 	SC_ROLES
 };
 

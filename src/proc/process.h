@@ -9,5 +9,6 @@ int process_main(const char *role);
 
 int front_main(enum sc_role role);
 int store_main(void);
+int resolver_main(void);
 
 #endif
