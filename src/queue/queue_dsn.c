@@ -8,7 +8,6 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "mime/mime_build.h"
 #include "queue/queue_dsn_part.h"
 #include "queue/queue_text.h"
@@ -76,7 +75,7 @@ static struct original original_of(const struct queue_dsn *d)
 		o.full = true;
 	}
 	o.eightbit = str_has_8bit(o.bytes);
-	o.utf8 = str_has_8bit(header) && utf8_is_valid(header);
+	o.utf8 = queue_dsn_is_utf8(header);
 	return o;
 }
 
@@ -147,9 +146,10 @@ static void put_header(struct buf *b, const struct queue_dsn *d, struct str boun
 	arena_free(&a);
 }
 
+/* The line end before a delimiter is its own [RFC 2046 5.1.1]. */
 static void put_delimiter(struct buf *b, struct str boundary, bool last)
 {
-	buf_lit(b, "--");
+	buf_lit(b, "\r\n--");
 	buf_str(b, boundary);
 	buf_str(b, last ? STR("--\r\n") : STR("\r\n"));
 }
@@ -166,8 +166,8 @@ static void put_fields(struct buf *b, const struct queue_dsn *d, bool utf8)
 static bool has_utf8_address(const struct queue_dsn *d)
 {
 	for (size_t i = 0; i < d->n; i++)
-		if (str_has_8bit(d->recipients[i].address) ||
-		    str_has_8bit(d->recipients[i].original))
+		if (queue_dsn_is_utf8(d->recipients[i].address) ||
+		    queue_dsn_is_utf8(d->recipients[i].original))
 			return true;
 	return false;
 }
@@ -190,7 +190,8 @@ static void put_all(
 	buf_init(&boundary, KIB);
 	make_boundary(&boundary, d, o->bytes);
 	put_header(b, d, buf_view(&boundary));
-	buf_str(b, eightbit ? STR("Content-Transfer-Encoding: 8bit\r\n\r\n") : STR("\r\n"));
+	if (eightbit)
+		buf_lit(b, "Content-Transfer-Encoding: 8bit\r\n");
 	put_delimiter(b, buf_view(&boundary), false);
 	put_text(b, d, o->full);
 	put_delimiter(b, buf_view(&boundary), false);
@@ -205,14 +206,15 @@ enum queue_dsn_status queue_dsn_put(
     struct buf *b, const struct queue_dsn *d, struct queue_dsn_facts *facts_r)
 {
 	size_t before = b->n;
-	bool utf8 = has_utf8_address(d);
 	struct original o;
+	bool utf8;
 
 	if (d->sender.n == 0)
 		return QUEUE_DSN_NO_SENDER;
 	if (d->n == 0 || d->n > LIMIT_DSN_RECIPIENTS)
 		return QUEUE_DSN_BAD_COUNT;
 	o = original_of(d);
+	utf8 = has_utf8_address(d);
 	put_all(b, d, &o, utf8, utf8 || o.eightbit);
 	if (b->overflow) {
 		b->n = before;

@@ -5,10 +5,16 @@
 #include "queue/queue_dsn_part.h"
 
 #include "base/ascii.h"
+#include "base/utf8.h"
 #include "mime/mime_date.h"
 #include "queue/queue_text.h"
 
 #define FOLD_WIDTH 76
+
+bool queue_dsn_is_utf8(struct str s)
+{
+	return str_has_8bit(s) && utf8_is_valid(s);
+}
 
 /* "name: type value", folded; nothing when the value is empty. type: "dns; " or "". */
 static void put_field(
@@ -84,7 +90,7 @@ static void put_recipient(struct buf *b, const struct queue_dsn_recipient *r, bo
 		put_field(
 		    b, STR("Original-Recipient"), STR(""), r->original, LIMIT_SMTP_PARAM, utf8);
 	put_field(b, STR("Final-Recipient"),
-	    str_has_8bit(r->address) ? STR("utf-8; ") : STR("rfc822; "), r->address,
+	    queue_dsn_is_utf8(r->address) ? STR("utf-8; ") : STR("rfc822; "), r->address,
 	    QUEUE_DSN_ADDRESS, utf8);
 	put_status(b, r);
 	put_field(b, STR("Remote-MTA"), STR("dns; "), r->remote_mta, LIMIT_SMTP_DOMAIN, utf8);

@@ -16,4 +16,7 @@ void queue_dsn_text(struct buf *b, const struct queue_dsn *d, bool full);
  */
 void queue_dsn_fields(struct buf *b, const struct queue_dsn *d, bool utf8);
 
+/* Has it characters above 127, all well-formed? What is not well-formed is shown as "?". */
+bool queue_dsn_is_utf8(struct str s);
+
 #endif

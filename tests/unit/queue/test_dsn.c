@@ -1,0 +1,152 @@
+/* When no report is made, and what all reports have in common. What they say: dsn_read.py. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "dsn_sample.h"
+
+static void expect_refused(struct dsn_sample *s, size_t max, enum queue_dsn_status want)
+{
+	struct queue_dsn_facts facts = {true, true};
+	struct buf b;
+
+	buf_init(&b, max);
+	buf_lit(&b, "before");
+	assert_int_equal(queue_dsn_put(&b, &s->dsn, &facts), want);
+	assert_string_equal(buf_cstr(&b), "before");
+	assert_false(b.overflow);
+	assert_true(facts.eightbit && facts.utf8);
+	buf_fini(&b);
+	dsn_sample_free(&s);
+}
+
+static void test_refusals(void **state)
+{
+	struct dsn_sample *s = dsn_sample_new();
+
+	s->dsn.sender = STR("");
+	expect_refused(s, LIMIT_DSN, QUEUE_DSN_NO_SENDER);
+	s = dsn_sample_new();
+	s->dsn.n = 0;
+	expect_refused(s, LIMIT_DSN, QUEUE_DSN_BAD_COUNT);
+	s = dsn_sample_new();
+	s->dsn.n = LIMIT_DSN_RECIPIENTS + 1;
+	expect_refused(s, LIMIT_DSN, QUEUE_DSN_BAD_COUNT);
+	for (size_t max = 6; max < 1500; max += 7)
+		expect_refused(dsn_sample_new(), max, QUEUE_DSN_TOO_LARGE);
+}
+
+/* Lines end with CRLF and have at most 998 octets; no control characters; 8-bit only as said. */
+static void expect_lines(struct str s, bool eightbit)
+{
+	assert_true(eightbit || !str_has_8bit(s));
+	while (s.n) {
+		struct str line = str_split(s, '\n', &s);
+
+		assert_in_range(line.n, 1, LIMIT_MIME_LINE + 1);
+		assert_int_equal(line.p[--line.n], '\r');
+		for (size_t i = 0; i < line.n; i++)
+			assert_true(line.p[i] >= 0x20 || line.p[i] == '\t');
+	}
+}
+
+static void test_lines(void **state)
+{
+	for (size_t i = 0; i < dsn_changes_count; i++) {
+		struct dsn_sample *s = dsn_sample_new();
+		struct queue_dsn_facts facts;
+		struct buf b;
+
+		buf_init(&b, LIMIT_DSN);
+		dsn_changes[i].change(s);
+		assert_int_equal(queue_dsn_put(&b, &s->dsn, &facts), QUEUE_DSN_OK);
+		expect_lines(buf_view(&b), facts.eightbit);
+		buf_fini(&b);
+		dsn_sample_free(&s);
+	}
+}
+
+/* A thousand recipients with the longest of everything fit. */
+static void test_largest(void **state)
+{
+	struct dsn_sample *s = dsn_sample_new();
+	struct queue_dsn_facts facts;
+	struct buf b;
+
+	buf_lit(&s->text, "550 ");
+	while (s->text.n < 2000)
+		buf_lit(&s->text, "\xe7\x94\xa8");
+	s->recipients[0] = (struct queue_dsn_recipient){.address = buf_view(&s->text),
+	    .original = buf_view(&s->text),
+	    .action = QUEUE_DSN_FAILED,
+	    .problem = QUEUE_PROBLEM_NO_SMTPUTF8,
+	    .expired = true,
+	    .remote_mta = buf_view(&s->text),
+	    .reply = buf_view(&s->text),
+	    .last_attempt = 1};
+	for (size_t i = 1; i < LIMIT_DSN_RECIPIENTS; i++)
+		s->recipients[i] = s->recipients[0];
+	s->dsn.n = LIMIT_DSN_RECIPIENTS;
+	buf_init(&b, LIMIT_DSN);
+	assert_int_equal(queue_dsn_put(&b, &s->dsn, &facts), QUEUE_DSN_OK);
+	assert_true(b.n > 4 * MIB);
+	buf_fini(&b);
+	dsn_sample_free(&s);
+}
+
+static struct str boundary_of(struct str message)
+{
+	size_t at = str_find_str(message, STR("boundary=\"")) + 10;
+
+	return str_sub(message, at, str_find(str_from(message, at), '"'));
+}
+
+/* An original that holds the boundary gets another one. */
+static void test_boundary(void **state)
+{
+	struct dsn_sample *s = dsn_sample_new();
+	struct queue_dsn_facts facts;
+	struct buf first, second;
+
+	buf_init(&first, LIMIT_DSN);
+	buf_init(&second, LIMIT_DSN);
+	assert_int_equal(queue_dsn_put(&first, &s->dsn, &facts), QUEUE_DSN_OK);
+	buf_lit(&s->text, "Subject: x\r\n\r\n--");
+	buf_str(&s->text, boundary_of(buf_view(&first)));
+	buf_lit(&s->text, "--\r\n");
+	s->dsn.original = buf_view(&s->text);
+	s->dsn.want_full = true;
+	assert_int_equal(queue_dsn_put(&second, &s->dsn, &facts), QUEUE_DSN_OK);
+	assert_int_equal(boundary_of(buf_view(&second)).n, 26);
+	assert_false(str_eq(boundary_of(buf_view(&first)), boundary_of(buf_view(&second))));
+	assert_int_equal(
+	    str_find_str(buf_view(&s->text), boundary_of(buf_view(&second))), s->text.n);
+	buf_fini(&first);
+	buf_fini(&second);
+	dsn_sample_free(&s);
+}
+
+static void test_names(void **state)
+{
+	assert_string_equal(queue_dsn_action_name(QUEUE_DSN_FAILED), "failed");
+	assert_string_equal(queue_dsn_action_name(QUEUE_DSN_DELAYED), "delayed");
+	assert_string_equal(queue_dsn_action_name(QUEUE_DSN_DELIVERED), "delivered");
+	assert_string_equal(queue_dsn_action_name(QUEUE_DSN_RELAYED), "relayed");
+	assert_string_equal(queue_dsn_action_name(QUEUE_DSN_EXPANDED), "expanded");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_refusals),
+	    cmocka_unit_test(test_lines),
+	    cmocka_unit_test(test_largest),
+	    cmocka_unit_test(test_boundary),
+	    cmocka_unit_test(test_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
