@@ -173,6 +173,7 @@ def test_privileges_are_dropped(server):
             assert groups in ([], [str(entry.pw_gid)]) and no_new == ["1"]
 
 
+@ROOT_ONLY  # the processes let nobody else look into them
 def test_children_hold_only_their_descriptors(server):
     """No front has the data directory, the database or the key open."""
     for role in ("mx", "user"):
