@@ -142,7 +142,7 @@ bool front_ask(
     struct front_session *s, struct ipc_call *call, uint16_t type, struct buf *payload, int fd)
 {
 	struct front *f = s->front;
-	bool there = f->store && !payload->overflow;
+	bool there = f->store && f->store->link && !payload->overflow;
 
 	if (there)
 		ipc_call_start(f->store->link, call, type, buf_view(payload), fd);
@@ -154,7 +154,7 @@ bool front_ask(
 
 void front_tell(struct front *f, uint16_t type, struct buf *payload)
 {
-	if (f->store)
+	if (f->store && f->store->link)
 		ipc_event(f->store->link, type, buf_view(payload), -1);
 	buf_fini(payload);
 }

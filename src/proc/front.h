@@ -78,7 +78,7 @@ struct front {
 	enum sc_role role;
 	struct id_maker ids;
 	struct front_config *config;
-	struct peer *store;    /* NULL while store is away */
+	struct peer *store;    /* NULL while store is away; without a link while that ends */
 	struct list acceptors; /* of struct front_acceptor */
 	struct list sessions;
 	size_t session_count;

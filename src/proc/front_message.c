@@ -166,7 +166,7 @@ static void upload_pump(struct front_session *s)
 }
 
 /* The message outgrows memory: hands it to store from here on. */
-static bool upload_start(struct front_session *s)
+static void upload_start(struct front_session *s)
 {
 	struct front_smtp *m = s->u.smtp;
 	struct buf payload;
@@ -175,7 +175,10 @@ static bool upload_start(struct front_session *s)
 	fs_upload_put(&payload, m->message_id);
 	m->upload = (struct ipc_call){.on_end = upload_ended, .on_credit = upload_room};
 	m->mode = BODY_UPLOADING;
-	return front_ask(s, &m->upload, FS_UPLOAD, &payload, -1);
+	if (front_ask(s, &m->upload, FS_UPLOAD, &payload, -1))
+		return;
+	m->mode = BODY_REFUSED;
+	m->refusal = front_smtp_store_away;
 }
 
 static bool fits_in_memory(const struct front_session *s, size_t n)
@@ -198,9 +201,10 @@ void front_message_body(struct front_session *s, const struct smtp_effect *e)
 		front_smtp_answer(s, NULL);
 		return;
 	}
-	if (m->mode == BODY_REFUSED || (m->mode == BODY_INLINE && !upload_start(s))) {
-		front_smtp_answer_reply(
-		    s, m->mode == BODY_REFUSED ? m->refusal : front_smtp_store_away);
+	if (m->mode == BODY_INLINE)
+		upload_start(s);
+	if (m->mode == BODY_REFUSED) {
+		front_smtp_answer_reply(s, m->refusal);
 		return;
 	}
 	buf_str(
