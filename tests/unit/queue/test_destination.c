@@ -92,6 +92,7 @@ static void test_wakes(void **state)
 		assert_int_equal(d.next_probe, 0);
 		assert_int_equal(d.failing_since, 0);
 		assert_int_equal(queue_destination_room(&d, 0, T0 + 1), d.limit);
+		assert_int_equal(queue_destination_room(&d, 1, T0 + 1), d.limit - 1);
 	}
 }
 

@@ -96,6 +96,16 @@ static void late_warning(struct queue_policy *p)
 	p->warn[0] = 30 * DAY_MS;
 }
 
+static void longest(struct queue_policy *p)
+{
+	p->n_retry = p->n_warn = LIMIT_QUEUE_STEPS;
+	for (size_t i = 0; i < LIMIT_QUEUE_STEPS; i++) {
+		p->retry[i] = DAY_MS;
+		p->warn[i] = 60 * DAY_MS - (int64_t)(LIMIT_QUEUE_STEPS - 1 - i);
+	}
+	p->lifetime = p->bounce_lifetime = 60 * DAY_MS;
+}
+
 static void shortest(struct queue_policy *p)
 {
 	p->n_retry = 1;
@@ -120,6 +130,7 @@ static const struct {
     {same_steps, QUEUE_POLICY_OK},
     {no_warning, QUEUE_POLICY_OK},
     {late_warning, QUEUE_POLICY_OK},
+    {longest, QUEUE_POLICY_OK},
     {shortest, QUEUE_POLICY_OK},
 };
 

@@ -283,11 +283,46 @@ static void test_off_beyond_warning(void **state)
 	s->policy.warn[1] = 24 * HOUR_MS;
 	s->policy.warn[2] = 48 * HOUR_MS;
 	sim_run(s, SIM_START + 30 * DAY_MS);
+	assert_int_equal(s->entry.warnings, 3);
 	assert_int_equal(s->attempts[4], SIM_START + 30 * HOUR_MS);
 	assert_int_equal(s->n_warnings, 2);
 	assert_int_equal(s->warnings[0], SIM_START + 30 * HOUR_MS);
 	assert_int_equal(s->warnings[1], SIM_START + 48 * HOUR_MS);
 	sim_free(&s);
+}
+
+/* What became due just when the scheduler started waits for the attempt, what is due later does not. */
+static void test_due_at_start(void **state)
+{
+	struct sim *s = paused(5 * DAY_MS, sim_refused);
+	struct queue_schedule plan = queue_schedule_of(
+	    &s->policy, &s->entry, &s->destination, s->started);
+
+	assert_int_equal(plan.expires, SIM_START + 5 * DAY_MS + 5 * MINUTE_MS);
+	plan = queue_schedule_of(&s->policy, &s->entry, &s->destination, s->started - 1);
+	assert_int_equal(plan.expires, SIM_START + 5 * DAY_MS);
+	sim_free(&s);
+}
+
+static void test_settle(void **state)
+{
+	struct queue_entry e = {.accepted = 1000, .last_attempt = 2000, .not_before = 2500};
+
+	assert_false(queue_schedule_settle(&e, 2000));
+	assert_int_equal(e.not_before, 2500);
+	assert_true(queue_schedule_settle(&e, 1500));
+	assert_int_equal(e.accepted, 1000);
+	assert_int_equal(e.last_attempt, 1500);
+	assert_int_equal(e.not_before, 2000);
+	assert_false(queue_schedule_settle(&e, 1500));
+	assert_true(queue_schedule_settle(&e, 900));
+	assert_int_equal(e.accepted, 900);
+	assert_int_equal(e.last_attempt, 900);
+	assert_int_equal(e.not_before, 1400);
+	e = (struct queue_entry){.accepted = 1000};
+	assert_false(queue_schedule_settle(&e, 1000));
+	assert_true(queue_schedule_settle(&e, 999));
+	assert_int_equal(e.not_before, 0);
 }
 
 /* It wakes with its destination, but not before its own time. */
@@ -329,6 +364,8 @@ int main(void)
 	    cmocka_unit_test(test_off_beyond_lifetime),
 	    cmocka_unit_test(test_off_and_starved),
 	    cmocka_unit_test(test_off_beyond_warning),
+	    cmocka_unit_test(test_due_at_start),
+	    cmocka_unit_test(test_settle),
 	    cmocka_unit_test(test_own_time_and_probe),
 	};
 
