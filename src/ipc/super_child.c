@@ -30,7 +30,7 @@ const struct ipc_edge sc_edge = {"supervisor-child", types, SC_TYPES};
 
 const char *sc_role_name(enum sc_role role)
 {
-	static const char *const names[SC_ROLES] = {"store", "mx", "user", "resolver"};
+	static const char *const names[SC_ROLES] = {"store", "mx", "user", "resolver", "relay"};
 
 	return names[role];
 }

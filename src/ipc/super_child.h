@@ -32,6 +32,7 @@ enum sc_role {
 	SC_ROLE_MX,
 	SC_ROLE_USER,
 	SC_ROLE_RESOLVER,
+	SC_ROLE_RELAY,
 	SC_ROLES
 };
 

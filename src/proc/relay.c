@@ -1,0 +1,227 @@
+/*
+ * The relay process.
+ *
+ * Capabilities: the network side's user; after ready(): no files, no listening; it connects to other
+ * mail servers. The descriptors are the links to the supervisor, store and resolver, and connections.
+ */
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "proc/child.h"
+#include "proc/log.h"
+#include "proc/process.h"
+#include "proc/relay.h"
+
+#define TEND_MS 5000
+
+/* ---- jobs ---- */
+static void finish_if_idle(struct relay *r)
+{
+	if (r->draining && list_is_empty(&r->sessions) && list_is_empty(&r->results))
+		child_exit(0);
+}
+
+static void got_jobs(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct relay *r = LIST_ENTRY(call, struct relay, lease);
+	struct cur c = cur_of(payload);
+	struct rs_job job;
+
+	if (end != IPC_REPLIED)
+		return;
+	while (cur_left(&c) && rs_job_next(&c, &job)) {
+		struct relay_job *j = relay_job_new(r, &job);
+
+		if (j)
+			relay_session_take(r, j);
+	}
+	relay_want_jobs(r);
+}
+
+void relay_want_jobs(struct relay *r)
+{
+	size_t room = r->jobs < RELAY_JOBS_MAX ? RELAY_JOBS_MAX - r->jobs : 0;
+	struct buf payload;
+
+	finish_if_idle(r);
+	if (!r->store || r->lease.link || r->draining || room == 0)
+		return;
+	buf_init(&payload, 64);
+	rs_lease_put(&payload, (uint32_t)room);
+	r->lease = (struct ipc_call){.on_end = got_jobs};
+	ipc_call_start(r->store->link, &r->lease, RS_LEASE, buf_view(&payload), -1);
+	buf_fini(&payload);
+}
+
+static void on_tend(uv_timer_t *timer)
+{
+	struct relay *r = timer->data;
+
+	relay_job_resend(r);
+	if (clock_mono() - r->extended >= RS_LEASE_MS / 2) {
+		r->extended = clock_mono();
+		relay_session_extend(r);
+	}
+	finish_if_idle(r);
+}
+
+/* ---- links: nobody asks the relay anything, the tables rule it out ---- */
+static void on_request(struct peer *p, struct ipc_request *request, struct str payload, int fd)
+{
+	BUG("a relay answers nothing");
+}
+
+static void on_event(struct peer *p, uint16_t type, struct str payload, int fd)
+{
+	BUG("a relay is sent no events");
+}
+
+static void on_store_down(struct peer *p, const char *why)
+{
+	struct relay *r = p->owner;
+
+	r->store = NULL;
+}
+
+static void on_resolver_down(struct peer *p, const char *why)
+{
+	struct relay *r = p->owner;
+
+	r->resolver = NULL;
+}
+
+static const struct peer_config store_link = {
+    &rs_edge, IPC_ASKER, "store", on_request, on_event, on_store_down};
+static const struct peer_config resolver_link = {
+    &rr_edge, IPC_ASKER, "resolver", on_request, on_event, on_resolver_down};
+
+static void set_store(struct relay *r, int fd)
+{
+	struct buf b;
+
+	if (fd < 0)
+		return;
+	peer_close(&r->store);
+	r->store = peer_new(r->loop, &store_link, fd, r);
+	buf_init(&b, 16);
+	rs_hello_put(&b, r->owner);
+	ipc_event(r->store->link, RS_HELLO, buf_view(&b), -1);
+	buf_fini(&b);
+	relay_job_resend(r);
+	relay_want_jobs(r);
+}
+
+static void set_resolver(struct relay *r, int fd)
+{
+	if (fd < 0)
+		return;
+	peer_close(&r->resolver);
+	r->resolver = peer_new(r->loop, &resolver_link, fd, r);
+}
+
+/* ---- the supervisor's events ---- */
+static int take_config(struct relay *r, const struct sc_start *start)
+{
+	struct config_snapshot *fresh;
+
+	if (config_decode(start->snapshot, &fresh))
+		return -1;
+	config_unref(&r->previous); /* sessions may still look at the one before */
+	r->previous = r->config;
+	r->config = fresh;
+	r->self_name = fresh->hostname;
+	r->self = (struct queue_self){
+	    .names = &r->self_name,
+	    .name_count = 1,
+	    .addresses = fresh->listen.v,
+	    .address_count = fresh->listen.n,
+	    .allow_private = fresh->relay_allow_private,
+	};
+	return 0;
+}
+
+static int relay_start(void *ctx, const struct sc_start *start, const char **user_r, struct err *e)
+{
+	struct relay *r = ctx;
+
+	tls_warm_up();
+	if (take_config(r, start))
+		return err_set(e, "the supervisor sent a configuration that cannot be read");
+	r->tls = tls_client_new(NULL, e);
+	if (!r->tls) /* opportunistic TLS asks for no authority */
+		r->tls = tls_client_new("", e);
+	if (!r->tls)
+		return -1;
+	*user_r = (const char *)r->config->user_net.p;
+	log_setup("relay", (enum log_level)r->config->log_level);
+	return 0;
+}
+
+static int relay_ready(void *ctx, struct err *e)
+{
+	struct relay *r = ctx;
+
+	net_stream_warm_up(r->loop);
+	if (getrandom(&r->owner, sizeof r->owner, 0) != sizeof r->owner)
+		return err_set(e, "the system gives no random numbers");
+	r->owner = (r->owner & INT64_MAX) | 1;
+	uv_timer_init(r->loop, &r->tend);
+	r->tend.data = r;
+	r->extended = clock_mono();
+	uv_timer_start(&r->tend, on_tend, TEND_MS, TEND_MS);
+	return 0;
+}
+
+static void drain(struct relay *r)
+{
+	r->draining = true;
+	ipc_call_cancel(&r->lease);
+	relay_session_drain(r);
+	finish_if_idle(r);
+}
+
+static void relay_event(void *ctx, uint16_t type, struct str payload, int fd)
+{
+	struct relay *r = ctx;
+	struct sc_start start;
+
+	switch (type) {
+	case SC_CONFIG:
+		if (sc_start_get(payload, &start) == 0 || take_config(r, &start))
+			log_note(
+			    LOG_ERROR, "config-refused", "a configuration that cannot be read");
+		break;
+	case SC_STORE:
+		set_store(r, fd);
+		return;
+	case SC_RESOLVER:
+		set_resolver(r, fd);
+		return;
+	case SC_GO:
+		child_tell(SC_READY, (struct str){NULL, 0});
+		break;
+	case SC_DRAIN:
+		drain(r);
+		break;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static const struct child_role role = {"godwit: relay", relay_start, relay_ready, relay_event};
+
+int relay_main(void)
+{
+	struct relay r = {.loop = uv_default_loop()};
+	int status;
+
+	list_init(&r.sessions);
+	list_init(&r.results);
+	status = child_run(&role, &r, r.loop);
+	config_unref(&r.config);
+	config_unref(&r.previous);
+	tls_unref(&r.tls);
+	return status;
+}

@@ -1,0 +1,129 @@
+/*
+ * Inside of the relay process: what its files share. It takes jobs from store, each a message for one
+ * destination under a lease, speaks SMTP to the destination's servers, and reports. It has no files;
+ * names are the resolver's business.
+ */
+#ifndef PROC_RELAY_H
+#define PROC_RELAY_H
+
+#include <uv.h>
+
+#include "config/config.h"
+#include "dns/dns.h"
+#include "ipc/relay_resolver.h"
+#include "ipc/relay_store.h"
+#include "ipc/super_child.h"
+#include "net/net_drive.h"
+#include "proc/peer.h"
+#include "queue/queue_mx.h"
+#include "smtp/smtp_client.h"
+
+#define RELAY_JOBS_MAX 500 /* at once */
+
+struct relay {
+	uv_loop_t *loop;
+	struct config_snapshot *config, *previous;
+	struct tls_ctx *tls;    /* a client's */
+	struct queue_self self; /* borrows from config */
+	struct str self_name;
+	struct peer *store, *resolver;
+	int64_t owner;         /* of our leases */
+	struct ipc_call lease; /* the long poll for jobs */
+	struct list sessions;
+	struct list results; /* of struct relay_job: reports that wait for store */
+	size_t jobs;         /* held under a lease */
+	uv_timer_t tend;
+	int64_t extended; /* when the leases were, monotonic */
+	bool draining;
+};
+
+/* One job: the message, its recipients, what became of them. */
+struct relay_job {
+	struct list link; /* in relay's results, once it is to be reported */
+	struct relay *relay;
+	struct arena *arena; /* of all below */
+	struct rs_job job;
+	struct rs_recipient *recipients;
+	struct smtp_client_rcpt *rcpts;
+	struct smtp_client_message message;
+	struct buf report;    /* encoded RS_RESULT */
+	struct ipc_call call; /* RS_RESULT */
+};
+
+/* Where mail of a job goes: filled by relay_route_start(). */
+struct relay_hop {
+	struct net_addr addr;
+	struct str host; /* its name; empty: none */
+};
+
+struct relay_route {
+	struct relay *relay;
+	struct arena *arena;
+	struct ipc_call call;
+	struct rr_lookup lookup; /* the one at hand */
+	struct str domain;
+	uint16_t port;
+	struct queue_self self; /* which addresses are no targets */
+	uint64_t seed;
+	struct queue_mx_hosts hosts;
+	size_t host;                                    /* whose addresses are being looked up */
+	struct dns_answer found[2 * LIMIT_DNS_ANSWERS]; /* of that host */
+	size_t nfound;
+	bool trouble; /* a lookup of an address gave no answer for now */
+	struct relay_hop hops[LIMIT_QUEUE_ADDRESSES];
+	size_t nhops;
+	struct queue_mx_addresses addresses;
+	void (*done)(struct relay_route *route, enum queue_problem problem, struct str text);
+};
+
+/* ---- relay_route.c ---- */
+
+/* Finds the hops; done() is called, perhaps before this returns. job: borrowed until then. */
+void relay_route_start(struct relay_route *route, struct relay *relay, const struct rs_job *job,
+    void (*done)(struct relay_route *, enum queue_problem, struct str));
+
+/* Ends a route that is under way, and frees its memory. */
+void relay_route_fini(struct relay_route *route);
+
+/* ---- relay_session.c ---- */
+
+/* Keeps the leases of all jobs under way. */
+void relay_session_extend(struct relay *relay);
+
+/* Takes a job: a session that is idle at its destination goes on with it, or a new one begins. */
+void relay_session_take(struct relay *relay, struct relay_job *job);
+
+/* Ends sessions that are idle; the others end after their message. */
+void relay_session_drain(struct relay *relay);
+
+/* ---- relay_job.c ---- */
+
+/* A copy of a job as store gave it. NULL: it cannot be sent as it is (an address that is none). */
+struct relay_job *relay_job_new(struct relay *relay, const struct rs_job *job);
+
+/* Forgets a job without a report: its lease ends with the link, and another relay has it. */
+void relay_job_abandon(struct relay_job *job);
+
+/* What a session knows of the other side. */
+struct relay_remote {
+	struct str name;
+	struct ip ip;
+	struct str tls;
+	bool dsn;
+	struct str dialogue;
+};
+
+/* Reports one outcome for all recipients, or one for each (count of them), and frees the job when store
+ * has it. */
+void relay_job_fail(struct relay_job *job, const struct relay_remote *remote,
+    const struct queue_attempt *attempt, struct str text);
+void relay_job_report(struct relay_job *job, const struct relay_remote *remote,
+    const struct rs_outcome *outcomes, size_t count);
+
+/* Says reports again that store did not get. */
+void relay_job_resend(struct relay *relay);
+
+/* Asks store for more jobs, if there is room. */
+void relay_want_jobs(struct relay *relay);
+
+#endif

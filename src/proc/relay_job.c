@@ -1,0 +1,192 @@
+/*
+ * Jobs of the relay: from the lease to the report. A report is kept and said again until store has
+ * answered it: only then is it durable, and the lease ended.
+ */
+#include "base/mem.h"
+#include "proc/log.h"
+#include "proc/relay.h"
+
+static void job_free(struct relay_job *j)
+{
+	struct relay *r = j->relay;
+
+	ipc_call_cancel(&j->call);
+	list_remove(&j->link);
+	buf_fini(&j->report);
+	arena_free(&j->arena);
+	mem_free(j);
+	r->jobs--;
+	relay_want_jobs(r);
+}
+
+void relay_job_abandon(struct relay_job *job)
+{
+	job_free(job);
+}
+
+/* "rfc822;address" as the parameter's two halves. */
+static void take_orcpt(struct arena *a, struct str orcpt, struct smtp_rcpt_params *p)
+{
+	struct str address, type = str_split(orcpt, ';', &address);
+
+	p->orcpt_type = arena_str(a, type);
+	p->orcpt = arena_str(a, address);
+}
+
+static bool take_recipients(struct relay_job *j, const struct rs_job *job)
+{
+	struct cur c = cur_of(job->recipients);
+
+	j->recipients = arena_array(j->arena, job->recipient_count, sizeof *j->recipients);
+	j->rcpts = arena_array(j->arena, job->recipient_count, sizeof *j->rcpts);
+	for (size_t i = 0; i < job->recipient_count; i++) {
+		struct rs_recipient *r = &j->recipients[i];
+
+		if (!rs_recipient_next(&c, r) || smtp_mailbox_parse(r->address, true, j->arena,
+						     &j->rcpts[i].path) != SMTP_PATH_OK)
+			return false;
+		j->rcpts[i].params.notify = r->notify;
+		take_orcpt(j->arena, r->orcpt, &j->rcpts[i].params);
+	}
+	return true;
+}
+
+static bool needs_utf8(const struct relay_job *j, const struct rs_job *job)
+{
+	bool utf8 = job->utf8 || j->message.reverse.needs_utf8;
+
+	for (size_t i = 0; i < job->recipient_count; i++)
+		utf8 |= j->rcpts[i].path.needs_utf8;
+	return utf8;
+}
+
+static bool take_message(struct relay_job *j, const struct rs_job *job)
+{
+	struct smtp_client_message *m = &j->message;
+
+	if (job->reverse_path.n == 0)
+		m->reverse.is_null = true;
+	else if (smtp_mailbox_parse(job->reverse_path, true, j->arena, &m->reverse) != SMTP_PATH_OK)
+		return false;
+	m->params.size = job->size;
+	m->params.body = job->eightbit ? SMTP_BODY_8BITMIME : SMTP_BODY_7BIT;
+	m->params.smtputf8 = needs_utf8(j, job);
+	m->params.ret = (enum smtp_ret)job->ret;
+	m->params.envid = arena_str(j->arena, job->envid);
+	m->rcpts = j->rcpts;
+	m->rcpt_count = job->recipient_count;
+	return true;
+}
+
+struct relay_job *relay_job_new(struct relay *relay, const struct rs_job *job)
+{
+	struct relay_job *j = mem_new(struct relay_job);
+
+	j->relay = relay;
+	j->arena = arena_new();
+	list_init(&j->link);
+	buf_init(&j->report, LIMIT_IPC_PAYLOAD);
+	relay->jobs++;
+	j->job = *job;
+	j->job.destination = arena_str(j->arena, job->destination);
+	j->job.route_host = arena_str(j->arena, job->route_host);
+	j->job.reverse_path = arena_str(j->arena, job->reverse_path);
+	j->job.recipients = arena_str(j->arena, job->recipients);
+	if (take_recipients(j, &j->job) && take_message(j, &j->job))
+		return j;
+	log_open(LOG_ERROR, "job-malformed");
+	log_id("id", job->lease.message);
+	log_close();
+	job_free(j);
+	return NULL;
+}
+
+/* ---- reports ---- */
+static void report_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct relay_job *j = LIST_ENTRY(call, struct relay_job, call);
+	enum rs_verdict verdict = RS_TEMPORARY;
+
+	if (end != IPC_REPLIED)
+		return; /* said again on the next link */
+	rs_verdict_get(payload, &verdict);
+	if (verdict == RS_TEMPORARY)
+		return; /* said again by the timer */
+	if (verdict == RS_STALE) {
+		log_open(LOG_WARN, "lease-stale");
+		log_id("id", j->job.lease.message);
+		log_close();
+	}
+	job_free(j);
+}
+
+static void send_report(struct relay_job *j)
+{
+	if (!j->relay->store || j->call.link)
+		return;
+	j->call = (struct ipc_call){.on_end = report_ended};
+	ipc_call_start(j->relay->store->link, &j->call, RS_RESULT, buf_view(&j->report), -1);
+}
+
+void relay_job_resend(struct relay *relay)
+{
+	LIST_FOREACH(&relay->results, it)
+	send_report(LIST_ENTRY(it, struct relay_job, link));
+}
+
+static void log_outcome(
+    const struct relay_job *j, const struct relay_remote *remote, const struct rs_outcome *o)
+{
+	const struct rs_recipient *r = NULL;
+	struct buf reply;
+
+	for (size_t i = 0; i < j->job.recipient_count; i++)
+		if (j->recipients[i].number == o->number)
+			r = &j->recipients[i];
+	buf_init(&reply, LIMIT_LOG_LINE);
+	queue_result_put_reply(&reply, &o->attempt, o->text);
+	log_open(LOG_INFO,
+	    queue_result_of(&o->attempt).outcome == QUEUE_DELIVERED ? "relayed" : "not-relayed");
+	log_id("id", j->job.lease.message);
+	log_str("to", r ? r->address : (struct str){NULL, 0});
+	log_str("host", remote->name);
+	log_str("tls", remote->tls);
+	log_str("reply", buf_view(&reply));
+	log_close();
+	buf_fini(&reply);
+}
+
+void relay_job_report(struct relay_job *job, const struct relay_remote *remote,
+    const struct rs_outcome *outcomes, size_t count)
+{
+	struct rs_result result = {.lease = job->job.lease,
+	    .remote_name = remote->name,
+	    .remote_ip = remote->ip,
+	    .tls = remote->tls,
+	    .dsn = remote->dsn,
+	    .count = (uint32_t)count,
+	    .dialogue = remote->dialogue};
+	struct buf encoded;
+
+	buf_init(&encoded, LIMIT_IPC_PAYLOAD);
+	for (size_t i = 0; i < count; i++) {
+		rs_outcome_put(&encoded, &outcomes[i]);
+		log_outcome(job, remote, &outcomes[i]);
+	}
+	result.outcomes = buf_view(&encoded);
+	rs_result_put(&job->report, &result);
+	buf_fini(&encoded);
+	list_push(&job->relay->results, &job->link);
+	send_report(job);
+}
+
+void relay_job_fail(struct relay_job *job, const struct relay_remote *remote,
+    const struct queue_attempt *attempt, struct str text)
+{
+	struct rs_outcome *outcomes = arena_array(
+	    job->arena, job->job.recipient_count, sizeof *outcomes);
+
+	for (size_t i = 0; i < job->job.recipient_count; i++)
+		outcomes[i] = (struct rs_outcome){job->recipients[i].number, *attempt, text};
+	relay_job_report(job, remote, outcomes, job->job.recipient_count);
+}

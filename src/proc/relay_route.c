@@ -1,0 +1,219 @@
+/*
+ * From a destination to addresses: a configured route, an address literal, or MX and then A and AAAA of
+ * each host in turn [RFC 5321 5.1]. One lookup at a time; the pure rules are in queue/queue_mx.c.
+ */
+#include "base/hash.h"
+#include "base/mem.h"
+#include "proc/relay.h"
+
+static void finish(struct relay_route *r, enum queue_problem problem, const char *text)
+{
+	r->done(r, problem, str_of_c(text));
+}
+
+static void ask(struct relay_route *r, struct str name, enum dns_type type,
+    void (*ended)(struct ipc_call *, enum ipc_end, struct str))
+{
+	struct buf payload;
+
+	r->lookup = (struct rr_lookup){name, type};
+	r->call = (struct ipc_call){.on_end = ended};
+	if (!r->relay->resolver) {
+		finish(r, QUEUE_PROBLEM_DNS, "the resolver is being restarted");
+		return;
+	}
+	buf_init(&payload, 1024);
+	rr_lookup_put(&payload, &r->lookup);
+	ipc_call_start(r->relay->resolver->link, &r->call, RR_LOOKUP, buf_view(&payload), -1);
+	buf_fini(&payload);
+}
+
+/* The reply to the lookup at hand; a link that broke counts as no answer. */
+static struct dns_result result_of(struct relay_route *r, enum ipc_end end, struct str payload)
+{
+	struct dns_result result = {
+	    .status = DNS_TIMEOUT, .why = STR("the resolver gave no answer")};
+
+	if (end == IPC_REPLIED)
+		rr_reply_get(payload, r->lookup.type, r->arena, &result);
+	return result;
+}
+
+/* ---- addresses of the hosts ---- */
+static void next_host(struct relay_route *r);
+
+static void addresses_known(struct relay_route *r)
+{
+	struct ip ips[2 * LIMIT_DNS_ANSWERS];
+	size_t first = r->addresses.count, n;
+
+	for (size_t i = 0; i < r->nfound; i++)
+		ips[i] = r->found[i].ip;
+	n = queue_mx_addresses_add(&r->addresses, ips, r->nfound, &r->self, r->seed);
+	for (size_t i = first; i < first + n; i++)
+		r->hops[r->nhops++] = (struct relay_hop){
+		    net_addr_ip(&r->addresses.ip[i], r->port), r->hosts.host[r->host]};
+	r->host++;
+	next_host(r);
+}
+
+static void keep_addresses(struct relay_route *r, const struct dns_result *result)
+{
+	for (size_t i = 0; i < result->count && r->nfound < 2 * LIMIT_DNS_ANSWERS; i++)
+		r->found[r->nfound++] = result->answers[i];
+	if (result->status != DNS_OK && result->status != DNS_NODATA &&
+	    result->status != DNS_NXDOMAIN)
+		r->trouble = true;
+}
+
+static void got_a(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct relay_route *r = LIST_ENTRY(call, struct relay_route, call);
+	struct dns_result result = result_of(r, end, payload);
+
+	keep_addresses(r, &result);
+	addresses_known(r);
+}
+
+static void got_aaaa(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct relay_route *r = LIST_ENTRY(call, struct relay_route, call);
+	struct dns_result result = result_of(r, end, payload);
+
+	keep_addresses(r, &result);
+	ask(r, r->hosts.host[r->host], DNS_A, got_a);
+}
+
+/* What it means that no address is left. */
+static void no_address(struct relay_route *r)
+{
+	if (r->addresses.worst == QUEUE_TARGET_OWN)
+		finish(r, QUEUE_PROBLEM_LOOP, "its mail exchangers are this server itself");
+	else if (r->addresses.refused)
+		finish(r, QUEUE_PROBLEM_FORBIDDEN,
+		    "its addresses are not of the public Internet, and relay_allow_private is off");
+	else if (r->trouble)
+		finish(r, QUEUE_PROBLEM_DNS, "no answer for the addresses of its mail exchangers");
+	else
+		finish(r, QUEUE_PROBLEM_NO_ADDRESS, "its mail exchangers have no address");
+}
+
+static void next_host(struct relay_route *r)
+{
+	r->nfound = 0;
+	if (r->host < r->hosts.count && r->nhops < LIMIT_QUEUE_ADDRESSES)
+		ask(r, r->hosts.host[r->host], DNS_AAAA, got_aaaa);
+	else if (r->nhops)
+		finish(r, QUEUE_PROBLEM_NONE, "");
+	else
+		no_address(r);
+}
+
+/* ---- MX ---- */
+static void order_hosts(struct relay_route *r, const struct dns_result *result)
+{
+	struct queue_mx *mx = arena_array(r->arena, result->count + 1, sizeof *mx);
+
+	for (size_t i = 0; i < result->count; i++)
+		mx[i] = (struct queue_mx){result->answers[i].preference, result->answers[i].host};
+	switch (queue_mx_order(r->domain, mx, result->count, &r->self, r->seed, &r->hosts)) {
+	case QUEUE_MX_NULL:
+		finish(r, QUEUE_PROBLEM_NULL_MX, "it says that it takes no mail (null MX)");
+		break;
+	case QUEUE_MX_LOOP:
+		finish(r, QUEUE_PROBLEM_LOOP, "its best mail exchanger is this server itself");
+		break;
+	default:
+		next_host(r);
+	}
+}
+
+static void got_mx(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct relay_route *r = LIST_ENTRY(call, struct relay_route, call);
+	struct dns_result result = result_of(r, end, payload);
+
+	switch (result.status) {
+	case DNS_OK:
+	case DNS_NODATA:
+		if (result.count == 0 && result.dropped)
+			finish(r, QUEUE_PROBLEM_NO_ADDRESS, "its MX records name no usable host");
+		else
+			order_hosts(r, &result);
+		break;
+	case DNS_NXDOMAIN:
+		finish(r, QUEUE_PROBLEM_NXDOMAIN, "");
+		break;
+	default:
+		r->done(r, QUEUE_PROBLEM_DNS, result.why);
+	}
+}
+
+/* ---- start ---- */
+
+/* An address to go to without any lookup. */
+static void take_address(struct relay_route *r, const struct ip *ip)
+{
+	if (queue_mx_addresses_add(&r->addresses, ip, 1, &r->self, r->seed) == 0) {
+		no_address(r);
+		return;
+	}
+	r->hops[r->nhops++] = (struct relay_hop){net_addr_ip(ip, r->port), r->domain};
+	finish(r, QUEUE_PROBLEM_NONE, "");
+}
+
+static void take_routed_host(struct relay_route *r, struct str host)
+{
+	struct ip ip;
+
+	r->domain = host;
+	r->self = (struct queue_self){.allow_private = true}; /* the administrator knows */
+	if (ip_parse(host, &ip)) {
+		take_address(r, &ip);
+		return;
+	}
+	r->hosts.host[0] = host;
+	r->hosts.count = 1;
+	next_host(r);
+}
+
+/* "[192.0.2.1]" or "[IPv6:...]" [RFC 5321 4.1.3]. */
+static bool is_literal(struct str domain, struct ip *ip_r)
+{
+	struct str inside;
+
+	if (domain.n < 3 || domain.p[0] != '[' || domain.p[domain.n - 1] != ']')
+		return false;
+	inside = str_sub(domain, 1, domain.n - 2);
+	if (str_has_prefix_i(inside, STR("IPv6:")))
+		inside = str_from(inside, 5);
+	return ip_parse(inside, ip_r);
+}
+
+void relay_route_start(struct relay_route *r, struct relay *relay, const struct rs_job *job,
+    void (*done)(struct relay_route *, enum queue_problem, struct str))
+{
+	static const struct hash_key key = {0x676f64776974, 0x726f757465};
+	struct ip ip;
+
+	*r = (struct relay_route){.relay = relay, .self = relay->self, .done = done};
+	r->arena = arena_new();
+	r->domain = arena_str(r->arena, job->destination);
+	r->port = job->route_host.n ? job->route_port : (uint16_t)relay->config->relay_port;
+	r->seed = hash_bytes(&key, r->domain) ^ (uint64_t)job->lease.token;
+	queue_mx_addresses_init(&r->addresses);
+	if (job->route_host.n)
+		take_routed_host(r, arena_str(r->arena, job->route_host));
+	else if (is_literal(r->domain, &ip))
+		take_address(r, &ip);
+	else if (!dns_name_is_valid(r->domain))
+		finish(r, QUEUE_PROBLEM_NXDOMAIN, "it is no domain name");
+	else
+		ask(r, r->domain, DNS_MX, got_mx);
+}
+
+void relay_route_fini(struct relay_route *r)
+{
+	ipc_call_cancel(&r->call);
+	arena_free(&r->arena);
+}

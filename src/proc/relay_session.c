@@ -1,0 +1,602 @@
+/*
+ * One SMTP client session: from a job to a route, along its hops until one answers, through the
+ * message, and on with the next job for the same destination while the connection is open.
+ *
+ * States: a session has a route under way, or a drive (connecting, or with an engine), or is about to
+ * end. A failure before the server is ready for a message leads to the next hop; later ones are
+ * reported. TLS is opportunistic: where its handshake fails the hop is tried again without.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "proc/log.h"
+#include "proc/relay.h"
+
+#define CONNECT_MS   30000
+#define IDLE_MS      2000 /* an open connection waits so long for another message */
+#define MESSAGES_MAX 100  /* over one connection */
+
+struct relay_session {
+	struct list link;
+	struct relay *relay;
+	struct arena *arena;
+	struct str destination, route_host;
+	struct relay_route route;
+	size_t hop;
+	bool plain; /* without TLS, since the handshake failed on this hop */
+	struct net_drive *drive;
+	struct smtp_client *engine;
+	struct smtp_client_config cfg;
+	struct buf dialogue;
+	bool busy;      /* the engine's pending effect is being carried out */
+	bool idle;      /* it is READY, and there is no job */
+	bool timed_out; /* the deadline at hand has passed */
+	bool ready;     /* the server was ready once: failures are no longer about the hop */
+	unsigned messages;
+	uv_timer_t timer; /* connecting, idle */
+	struct relay_job *job;
+	struct ipc_call read;
+	struct buf held; /* of the content, not yet taken by the engine */
+	bool read_ended, read_failed;
+	char tls[160];
+	struct queue_attempt last; /* the failure of the hop tried last */
+	char last_text[256];
+};
+
+static int64_t now_ms(void)
+{
+	return clock_mono();
+}
+
+/* ---- the end ---- */
+static void on_timer_closed(uv_handle_t *h)
+{
+	mem_free(h->data);
+}
+
+static void session_free(struct relay_session *s)
+{
+	MUST(!s->drive && !s->job);
+	ipc_call_cancel(&s->read);
+	relay_route_fini(&s->route);
+	smtp_client_free(&s->engine);
+	buf_fini(&s->dialogue);
+	buf_fini(&s->held);
+	arena_free(&s->arena);
+	list_remove(&s->link);
+	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
+}
+
+static struct relay_remote remote_of(struct relay_session *s)
+{
+	struct relay_remote remote = {.tls = str_of_c(s->tls), .dialogue = buf_view(&s->dialogue)};
+
+	if (s->hop < s->route.nhops) {
+		remote.name = s->route.hops[s->hop].host;
+		remote.ip = s->route.hops[s->hop].addr.ip;
+	}
+	if (s->engine && s->ready)
+		remote.dsn = smtp_client_facts(s->engine)->extensions & SMTP_EXT_DSN;
+	return remote;
+}
+
+static void job_over(struct relay_session *s)
+{
+	ipc_call_cancel(&s->read);
+	buf_fini(&s->held);
+	buf_clear(&s->dialogue);
+	s->job = NULL;
+}
+
+static void fail_job(struct relay_session *s)
+{
+	struct relay_remote remote = remote_of(s);
+
+	relay_job_fail(s->job, &remote, &s->last, str_of_c(s->last_text));
+	job_over(s);
+}
+
+/* ---- what went wrong, in the queue's terms ---- */
+static void remember(struct relay_session *s, const struct queue_attempt *attempt, struct str text)
+{
+	s->last = *attempt;
+	snprintf(s->last_text, sizeof s->last_text, "%.*s", STR_FMT(str_sub(text, 0, 200)));
+}
+
+static enum queue_stage stage_of(enum smtp_stage stage)
+{
+	static const enum queue_stage stages[] = {
+	    [SMTP_STAGE_CONNECT] = QUEUE_STAGE_GREETING,
+	    [SMTP_STAGE_HELO] = QUEUE_STAGE_HELO,
+	    [SMTP_STAGE_TLS] = QUEUE_STAGE_TLS,
+	    [SMTP_STAGE_AUTH] = QUEUE_STAGE_AUTH,
+	    [SMTP_STAGE_READY] = QUEUE_STAGE_MAIL,
+	    [SMTP_STAGE_MAIL] = QUEUE_STAGE_MAIL,
+	    [SMTP_STAGE_RCPT] = QUEUE_STAGE_RCPT,
+	    [SMTP_STAGE_DATA] = QUEUE_STAGE_DATA,
+	    [SMTP_STAGE_BODY] = QUEUE_STAGE_BODY,
+	    [SMTP_STAGE_QUIT] = QUEUE_STAGE_BODY,
+	};
+
+	return stages[stage];
+}
+
+/* A verdict of our own side, by the status the engine gave it. */
+static enum queue_problem problem_of(const struct relay_session *s, const struct smtp_verdict *v)
+{
+	static const struct {
+		struct smtp_status status;
+		enum queue_problem problem;
+	} table[] = {
+	    {{5, 6, 7}, QUEUE_PROBLEM_NO_SMTPUTF8},
+	    {{5, 3, 4}, QUEUE_PROBLEM_TOO_LARGE},
+	    {{4, 7, 10}, QUEUE_PROBLEM_NO_TLS},
+	    {{4, 7, 0}, QUEUE_PROBLEM_TLS},
+	    {{4, 5, 0}, QUEUE_PROBLEM_GARBAGE},
+	    {{4, 3, 0}, QUEUE_PROBLEM_LOCAL},
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (table[i].status.class == v->reply.status.class &&
+		    table[i].status.subject == v->reply.status.subject &&
+		    table[i].status.detail == v->reply.status.detail)
+			return table[i].problem;
+	return s->timed_out ? QUEUE_PROBLEM_TIMEOUT : QUEUE_PROBLEM_LOST;
+}
+
+static struct queue_attempt attempt_of(
+    const struct relay_session *s, const struct smtp_verdict *v, size_t accepted)
+{
+	struct queue_attempt a = {.stage = stage_of(v->stage), .accepted = accepted};
+
+	if (v->reply.code == 0) {
+		a.problem = problem_of(s, v);
+		return a;
+	}
+	a.code = v->reply.code;
+	a.status = (struct queue_status){
+	    v->reply.status.class, v->reply.status.subject, v->reply.status.detail};
+	return a;
+}
+
+/* ---- the content, from store ---- */
+static void feed_body(struct relay_session *s);
+
+static void on_read_chunk(struct ipc_call *call, struct str bytes)
+{
+	struct relay_session *s = LIST_ENTRY(call, struct relay_session, read);
+
+	buf_str(&s->held, bytes);
+	feed_body(s);
+}
+
+static void on_read_end(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct relay_session *s = LIST_ENTRY(call, struct relay_session, read);
+	enum rs_verdict verdict = RS_TEMPORARY;
+
+	if (end == IPC_REPLIED)
+		rs_verdict_get(payload, &verdict);
+	s->read_ended = true;
+	s->read_failed = verdict != RS_DONE;
+	feed_body(s);
+}
+
+static void start_reading(struct relay_session *s)
+{
+	struct buf payload;
+
+	buf_init(&payload, 64);
+	buf_init(&s->held, LIMIT_IPC_CREDIT);
+	rs_handle_put(&payload, &s->job->job.lease);
+	s->read = (struct ipc_call){.on_chunk = on_read_chunk, .on_end = on_read_end};
+	s->read_ended = s->read_failed = !s->relay->store;
+	if (s->relay->store)
+		ipc_call_start(s->relay->store->link, &s->read, RS_READ, buf_view(&payload), -1);
+	buf_fini(&payload);
+}
+
+/* The next piece, if the engine waits for one and there is one. */
+static bool give_body(struct relay_session *s)
+{
+	struct str piece = str_sub(buf_view(&s->held), 0, LIMIT_BODY_CHUNK);
+	struct smtp_client_result r = {.body = piece};
+
+	if (s->read_failed) {
+		r = (struct smtp_client_result){
+		    .failed = true, .text = STR("the message could not be read from our store")};
+	} else if (piece.n == 0 && !s->read_ended) {
+		return false;
+	} else {
+		r.last = s->read_ended && piece.n == s->held.n;
+	}
+	s->busy = false;
+	smtp_client_done(s->engine, &r, now_ms());
+	buf_drop(&s->held, r.failed ? 0 : piece.n);
+	ipc_call_credit(&s->read, r.failed ? 0 : piece.n);
+	return true;
+}
+
+static void feed_body(struct relay_session *s)
+{
+	const struct smtp_client_effect *e = s->engine ? smtp_client_effect(s->engine) : NULL;
+
+	if (s->busy && e && e->kind == SMTP_CLIENT_BODY && give_body(s))
+		net_drive_pump(s->drive);
+}
+
+/* ---- effects of the engine ---- */
+static void quit(struct relay_session *s)
+{
+	s->idle = false;
+	s->busy = false;
+	uv_timer_stop(&s->timer);
+	smtp_client_done(s->engine, &(struct smtp_client_result){0}, now_ms());
+}
+
+static void on_idle_timeout(uv_timer_t *timer)
+{
+	struct relay_session *s = timer->data;
+
+	quit(s);
+	net_drive_pump(s->drive);
+}
+
+static void give_message(struct relay_session *s)
+{
+	s->idle = false;
+	s->busy = false;
+	s->messages++;
+	s->timed_out = false;
+	uv_timer_stop(&s->timer);
+	start_reading(s);
+	smtp_client_done(
+	    s->engine, &(struct smtp_client_result){.next = &s->job->message}, now_ms());
+}
+
+static void do_ready(struct relay_session *s)
+{
+	s->ready = true;
+	if (s->job) {
+		give_message(s);
+	} else if (s->relay->draining || s->messages >= MESSAGES_MAX) {
+		quit(s);
+	} else {
+		s->idle = true;
+		uv_timer_start(&s->timer, on_idle_timeout, IDLE_MS, 0);
+	}
+}
+
+static void do_report(struct relay_session *s, const struct smtp_client_effect *e)
+{
+	struct rs_outcome *outcomes = arena_array(
+	    s->job->arena, e->verdict_count, sizeof *outcomes);
+	struct relay_remote remote = remote_of(s);
+	size_t accepted = 0;
+
+	for (size_t i = 0; i < e->verdict_count; i++) {
+		const struct smtp_verdict *v = &e->verdicts[i];
+
+		outcomes[i] = (struct rs_outcome){
+		    s->job->recipients[i].number, attempt_of(s, v, accepted), v->reply.text};
+		accepted += v->stage != SMTP_STAGE_RCPT;
+	}
+	relay_job_report(s->job, &remote, outcomes, e->verdict_count);
+	job_over(s);
+	s->busy = false;
+	smtp_client_done(s->engine, NULL, now_ms());
+}
+
+static void do_starttls(struct relay_session *s)
+{
+	struct net_tls_start start = {
+	    .ctx = s->relay->tls, .name = arena_cstr(s->arena, s->route.hops[s->hop].host)};
+
+	net_drive_start_tls(s->drive, &start);
+}
+
+static void do_closed(struct relay_session *s, const struct smtp_client_effect *e)
+{
+	if (s->job) {
+		struct queue_attempt a = attempt_of(s, &e->verdict, 0);
+
+		remember(s, &a, e->verdict.reply.text);
+	}
+	s->busy = false;
+	smtp_client_done(s->engine, NULL, now_ms());
+}
+
+static void on_effects(void *ctx)
+{
+	struct relay_session *s = ctx;
+	const struct smtp_client_effect *e;
+
+	while (!s->busy && (e = smtp_client_effect(s->engine))) {
+		s->busy = true;
+		switch (e->kind) {
+		case SMTP_CLIENT_STARTTLS:
+			do_starttls(s);
+			break;
+		case SMTP_CLIENT_READY:
+			do_ready(s);
+			break;
+		case SMTP_CLIENT_BODY:
+			give_body(s);
+			break;
+		case SMTP_CLIENT_REPORT:
+			do_report(s, e);
+			break;
+		case SMTP_CLIENT_CLOSED:
+			do_closed(s, e);
+			break;
+		}
+		if (s->idle)
+			return;
+	}
+}
+
+/* An idle session: the server may close while READY is pending. */
+static void on_idle_effects(struct relay_session *s)
+{
+	const struct smtp_client_effect *e = smtp_client_effect(s->engine);
+
+	if (s->idle && (!e || e->kind != SMTP_CLIENT_READY)) {
+		s->idle = false;
+		s->busy = false;
+		uv_timer_stop(&s->timer);
+	}
+}
+
+/* ---- the driver's view ---- */
+static size_t on_feed(void *ctx, struct str in, int64_t now)
+{
+	return smtp_client_feed(((struct relay_session *)ctx)->engine, in, now);
+}
+
+static struct str on_out(void *ctx)
+{
+	return smtp_client_out(((struct relay_session *)ctx)->engine);
+}
+
+static void on_sent(void *ctx, size_t n, int64_t now)
+{
+	smtp_client_sent(((struct relay_session *)ctx)->engine, n, now);
+}
+
+static unsigned on_wants(void *ctx)
+{
+	return smtp_client_wants(((struct relay_session *)ctx)->engine);
+}
+
+static int64_t on_deadline(void *ctx)
+{
+	return smtp_client_deadline(((struct relay_session *)ctx)->engine);
+}
+
+static void on_tick(void *ctx, int64_t now)
+{
+	struct relay_session *s = ctx;
+
+	s->timed_out = smtp_client_deadline(s->engine) <= now;
+	smtp_client_tick(s->engine, now);
+}
+
+static void on_eof(void *ctx, int64_t now)
+{
+	smtp_client_eof(((struct relay_session *)ctx)->engine, now);
+}
+
+static void on_any_effects(void *ctx)
+{
+	on_idle_effects(ctx);
+	on_effects(ctx);
+}
+
+/* ---- hops ---- */
+static void try_hop(struct relay_session *s);
+
+static void on_connected(void *ctx)
+{
+	struct relay_session *s = ctx;
+
+	uv_timer_stop(&s->timer);
+	smtp_client_config_init(&s->cfg);
+	s->cfg.helo = s->relay->config->hostname;
+	s->cfg.tls = s->plain ? SMTP_TLS_NONE : SMTP_TLS_MAY;
+	s->cfg.dialogue = &s->dialogue;
+	s->engine = smtp_client_new(&s->cfg, now_ms());
+	s->busy = s->idle = s->ready = s->timed_out = false;
+	net_drive_start(s->drive);
+}
+
+static void on_secured(void *ctx, const struct net_tls_info *info)
+{
+	struct relay_session *s = ctx;
+
+	if (!info->ok)
+		return; /* closed() follows */
+	snprintf(s->tls, sizeof s->tls, "%s %s, certificate %s", info->version, info->cipher,
+	    info->verified ? "verified" : "not verified");
+	s->busy = false;
+	smtp_client_done(s->engine, NULL, now_ms());
+}
+
+static enum queue_problem connect_problem(const struct relay_session *s, const char *why)
+{
+	struct str text = str_of_c(why);
+
+	if (s->timed_out || str_find_str(text, STR("timed out")) < text.n)
+		return QUEUE_PROBLEM_TIMEOUT;
+	return str_find_str(text, STR("refused")) < text.n ? QUEUE_PROBLEM_REFUSED
+							   : QUEUE_PROBLEM_UNREACHABLE;
+}
+
+/* The connection has ended while a job is left: along the hops, or back to the queue. */
+static void go_on_after_failure(struct relay_session *s)
+{
+	if (s->relay->draining) {
+		relay_job_abandon(s->job);
+		job_over(s);
+		session_free(s);
+		return;
+	}
+	if (s->last.stage == QUEUE_STAGE_TLS && !s->plain) {
+		s->plain = true;
+	} else {
+		s->plain = false;
+		s->hop++;
+	}
+	if (s->hop < s->route.nhops) {
+		try_hop(s);
+		return;
+	}
+	s->hop = s->route.nhops - 1;
+	fail_job(s);
+	session_free(s);
+}
+
+static void on_closed(void *ctx, enum net_end end, const char *why)
+{
+	struct relay_session *s = ctx;
+	struct relay *relay = s->relay;
+
+	uv_timer_stop(&s->timer);
+	s->drive = NULL;
+	if (s->job && !s->engine)
+		remember(s,
+		    &(struct queue_attempt){
+			.stage = QUEUE_STAGE_CONNECT, .problem = connect_problem(s, why)},
+		    str_of_c(why));
+	else if (s->job && end == NET_END_TLS)
+		remember(s,
+		    &(struct queue_attempt){.stage = QUEUE_STAGE_TLS, .problem = QUEUE_PROBLEM_TLS},
+		    str_of_c(why));
+	smtp_client_free(&s->engine);
+	s->tls[0] = 0;
+	if (s->job)
+		go_on_after_failure(s);
+	else
+		session_free(s);
+	relay_want_jobs(relay);
+}
+
+static const struct net_drive_engine drive_engine = {
+    .feed = on_feed,
+    .out = on_out,
+    .sent = on_sent,
+    .wants = on_wants,
+    .deadline = on_deadline,
+    .tick = on_tick,
+    .eof = on_eof,
+    .effects = on_any_effects,
+    .connected = on_connected,
+    .secured = on_secured,
+    .closed = on_closed,
+};
+
+static void on_connect_timeout(uv_timer_t *timer)
+{
+	struct relay_session *s = timer->data;
+
+	s->timed_out = true;
+	net_drive_close(s->drive);
+}
+
+static void try_hop(struct relay_session *s)
+{
+	s->timed_out = false;
+	uv_timer_start(&s->timer, on_connect_timeout, CONNECT_MS, 0);
+	s->drive = net_drive_connect(
+	    s->relay->loop, &s->route.hops[s->hop].addr, NULL, &drive_engine, s);
+}
+
+static void routed(struct relay_route *route, enum queue_problem problem, struct str text)
+{
+	struct relay_session *s = LIST_ENTRY(route, struct relay_session, route);
+
+	if (problem == QUEUE_PROBLEM_NONE) {
+		try_hop(s);
+		return;
+	}
+	remember(s, &(struct queue_attempt){.stage = QUEUE_STAGE_LOOKUP, .problem = problem}, text);
+	fail_job(s);
+	session_free(s);
+}
+
+/* ---- taking jobs ---- */
+static struct relay_session *find_idle(struct relay *relay, const struct rs_job *job)
+{
+	LIST_FOREACH(&relay->sessions, it)
+	{
+		struct relay_session *s = LIST_ENTRY(it, struct relay_session, link);
+
+		if (s->idle && str_eq(s->destination, job->destination) &&
+		    str_eq(s->route_host, job->route_host))
+			return s;
+	}
+	return NULL;
+}
+
+static void session_start(struct relay *relay, struct relay_job *job)
+{
+	struct relay_session *s = mem_new(struct relay_session);
+
+	s->relay = relay;
+	s->arena = arena_new();
+	s->destination = arena_str(s->arena, job->job.destination);
+	s->route_host = arena_str(s->arena, job->job.route_host);
+	s->job = job;
+	buf_init(&s->dialogue, RS_DIALOGUE_MAX);
+	buf_init(&s->held, LIMIT_IPC_CREDIT);
+	uv_timer_init(relay->loop, &s->timer);
+	s->timer.data = s;
+	list_push(&relay->sessions, &s->link);
+	relay_route_start(&s->route, relay, &job->job, routed);
+}
+
+void relay_session_take(struct relay *relay, struct relay_job *job)
+{
+	struct relay_session *s = find_idle(relay, &job->job);
+
+	if (!s) {
+		session_start(relay, job);
+		return;
+	}
+	s->job = job;
+	give_message(s);
+	net_drive_pump(s->drive);
+}
+
+void relay_session_drain(struct relay *relay)
+{
+	LIST_FOREACH(&relay->sessions, it)
+	{
+		struct relay_session *s = LIST_ENTRY(it, struct relay_session, link);
+
+		if (s->idle) {
+			quit(s);
+			net_drive_pump(s->drive);
+		} else if (s->drive && !s->ready) {
+			net_drive_close(s->drive);
+		} else if (!s->drive) { /* it is still looking for the way */
+			relay_job_abandon(s->job);
+			job_over(s);
+			session_free(s);
+		}
+	}
+}
+
+void relay_session_extend(struct relay *relay)
+{
+	LIST_FOREACH(&relay->sessions, it)
+	{
+		struct relay_session *s = LIST_ENTRY(it, struct relay_session, link);
+		struct buf b;
+
+		if (!s->job || !relay->store)
+			continue;
+		buf_init(&b, 64);
+		rs_handle_put(&b, &s->job->job.lease);
+		ipc_event(relay->store->link, RS_EXTEND, buf_view(&b), -1);
+		buf_fini(&b);
+	}
+}
