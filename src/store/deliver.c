@@ -82,7 +82,7 @@ static bool resolve(struct placing *p, struct str local, struct str domain, int6
 static void place_outside(
     struct placing *p, size_t i, int64_t number, struct str domain, struct str address)
 {
-	placing_queue(p, number, domain, address, &p->d->recipients[i], STR(""));
+	placing_queue(p, number, domain, address, &p->d->recipients[i], NULL);
 	placing_ledger(p, number, address, LEDGER_QUEUED, 0, domain);
 }
 
@@ -275,10 +275,10 @@ static struct tally count_results(const struct deliver *d)
 static void keep_refused(struct placing *p, size_t i)
 {
 	const struct deliver_recipient *r = &p->d->recipients[i];
-	struct str why = p->d->results[i].refusal.text;
+	const struct plan_reject *why = &p->d->results[i].refusal;
 
 	if (p->d->reverse_path.n == 0 || !p->d->may_relay) {
-		placing_ledger(p, (int64_t)i, r->address, LEDGER_DISCARDED, 0, why);
+		placing_ledger(p, (int64_t)i, r->address, LEDGER_DISCARDED, 0, why->text);
 	} else {
 		placing_queue(p, (int64_t)i, STR(""), r->address, r, why);
 		placing_ledger(p, (int64_t)i, r->address, LEDGER_QUEUED, 0, STR("to be returned"));

@@ -13,6 +13,12 @@
 #include "store/directory.h"
 #include "store/lane.h"
 
+/* message.flags. Stored. */
+enum deliver_flag {
+	DELIVER_UTF8 = 1,     /* SMTPUTF8 was asked for */
+	DELIVER_EIGHTBIT = 2, /* the content has 8-bit octets */
+};
+
 struct deliver_recipient {
 	struct str local;   /* unquoted */
 	struct str domain;  /* A-label form, lower case; empty: postmaster; "[...]": a literal */

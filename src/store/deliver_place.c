@@ -11,14 +11,8 @@
 #include "base/limits.h"
 #include "store/change.h"
 #include "store/mailbox.h"
+#include "store/queue.h"
 #include "store/trace.h"
-
-#define QUEUE_SHARD 0
-
-enum {
-	MESSAGE_UTF8 = 1,
-	MESSAGE_EIGHTBIT = 2,
-};
 
 bool placing_failed(struct placing *p, enum db_code code)
 {
@@ -147,18 +141,46 @@ void placing_copy(
 
 /* ---- queue and ledger ---- */
 
-void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
-    const struct deliver_recipient *from, struct str last_reply)
+/* Why a recipient was refused, as a row keeps it. */
+static struct queue_status refusal_status(const struct plan_reject *why, struct buf *reply)
 {
+	struct queue_attempt attempt = {.stage = QUEUE_STAGE_BODY,
+	    .code = why->code,
+	    .status = {why->class, why->subject, why->detail}};
+
+	queue_result_put_reply(reply, &attempt, why->text);
+	return queue_result_of(&attempt).status;
+}
+
+static void announce(struct placing *p, struct str domain)
+{
+	if (str_eq(domain, p->destination) && domain.n > 0)
+		return;
+	exec(p, SQL_DESTINATION_ADD,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_text(domain), db_int(domain.n ? p->now : QUEUE_NEVER),
+		db_int(QUEUE_SESSIONS_START)));
+	p->destination = domain;
+}
+
+void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
+    const struct deliver_recipient *from, const struct plan_reject *refused)
+{
+	struct queue_status status = {0};
+	struct buf reply;
+
 	if (p->code != DB_OK)
 		return;
-	if (!str_eq(domain, p->destination) || domain.n == 0)
-		exec(p, SQL_DESTINATION_ADD, DB_ARGS(db_int(QUEUE_SHARD), db_text(domain)));
-	p->destination = domain;
+	buf_init(&reply, LIMIT_QUEUE_REPLY);
+	if (refused)
+		status = refusal_status(refused, &reply);
+	announce(p, domain);
 	exec(p, SQL_QUEUE_ADD,
 	    DB_ARGS(db_int(QUEUE_SHARD), db_int(p->d->message_id), db_int(number), db_text(domain),
-		db_text(address), db_int(p->now), db_int(from->notify), db_text(from->orcpt),
-		db_text(last_reply)));
+		db_text(address), db_int(p->now), db_int(p->d->reverse_path.n == 0),
+		db_int(refused ? QUEUE_REPORT_FAILED : QUEUE_REPORT_NONE), db_int(from->notify),
+		db_text(from->orcpt), db_int(queue_status_number(status)),
+		db_text(buf_view(&reply))));
+	buf_fini(&reply);
 	p->refs++;
 	p->d->queued++;
 }
@@ -195,7 +217,7 @@ static void add_blob(struct placing *p)
 void placing_message(struct placing *p)
 {
 	const struct deliver *d = p->d;
-	int64_t flags = (d->utf8 ? MESSAGE_UTF8 : 0) | (d->eightbit ? MESSAGE_EIGHTBIT : 0);
+	int64_t flags = (d->utf8 ? DELIVER_UTF8 : 0) | (d->eightbit ? DELIVER_EIGHTBIT : 0);
 
 	if (p->code != DB_OK)
 		return;

@@ -29,9 +29,9 @@ bool placing_failed(struct placing *p, enum db_code code);
 void placing_copy(
     struct placing *p, int64_t account, const struct plan_item *item, struct str *mailbox_r);
 
-/* A queue row for recipient number; last_reply: why it is to be bounced, else empty. */
+/* A queue row for recipient number: waiting for domain or, refused for good, to be returned. */
 void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
-    const struct deliver_recipient *from, struct str last_reply);
+    const struct deliver_recipient *from, const struct plan_reject *refused);
 
 /* A ledger row. */
 void placing_ledger(struct placing *p, int64_t number, struct str address, enum ledger_state state,

@@ -2,7 +2,8 @@
  * Housekeeping, a slice a commit. A slice does one task as far as LIMIT_SLICE_ROWS allow; the next
  * slice looks at the next task.
  *
- * 1. A blob's row goes with its last reference, in the same commit.
+ * 1. A blob's row goes with its last reference, in the same commit; what the queue lets go is left with
+ *    none, for a slice to take.
  * 2. The file of a single pack is removed only after the commit that deleted its row: the next slice
  *    does so, when it finds the row gone. A crash in between leaves a file that recovery removes.
  */
@@ -16,6 +17,7 @@
 
 #define ROWS_PER_COPY 7 /* membership, email, ledger, blob, pack, index entries */
 #define COPIES        (LIMIT_SLICE_ROWS / ROWS_PER_COPY)
+#define BLOBS         (LIMIT_SLICE_ROWS / 2)
 
 struct slice {
 	struct maintain *m;
@@ -65,17 +67,25 @@ static void drop_single(struct slice *s, int64_t pack)
 	exec(s, SQL_PACK_DELETE, DB_ARGS(db_int(pack)));
 }
 
+static void delete_blob(struct slice *s, int64_t blob)
+{
+	int64_t pack;
+
+	if (!get(s, SQL_BLOB_DELETE, DB_ARGS(db_int(blob)), &pack))
+		return;
+	s->m->rows++;
+	drop_single(s, pack);
+}
+
 static void unref_blob(struct slice *s, int64_t blob)
 {
-	int64_t refs, pack;
+	int64_t refs;
 
 	if (!get(s, SQL_BLOB_UNREF, DB_ARGS(db_int(blob)), &refs))
 		return;
 	s->m->rows++;
-	if (refs > 0 || !get(s, SQL_BLOB_DELETE, DB_ARGS(db_int(blob)), &pack))
-		return;
-	s->m->rows++;
-	drop_single(s, pack);
+	if (refs <= 0)
+		delete_blob(s, blob);
 }
 
 /* Invariant 2. A pack whose row came back, its commit having failed, stays. */
@@ -90,6 +100,21 @@ static void remove_dropped_files(struct slice *s)
 			blob_drop_pack(m->cfg.blobs, m->dropped[i], NULL);
 	}
 	m->ndropped = 0;
+}
+
+/* Those without references. A single pack costs a row more each. */
+static void purge_blobs(struct slice *s)
+{
+	int64_t blobs[BLOBS];
+	struct db_query *q = db_begin_query(s->db, SQL_BLOB_UNUSED, DB_ARGS(db_int(BLOBS)));
+	size_t n = 0;
+
+	while (n < BLOBS && db_step(q) == DB_ROW)
+		blobs[n++] = db_col_int(q, 0);
+	failed(s, db_end(q));
+	for (size_t i = 0; i < n && s->code == DB_OK; i++)
+		delete_blob(s, blobs[i]);
+	s->m->more = n == BLOBS;
 }
 
 /* ---- copies ---- */
@@ -206,6 +231,7 @@ static void index_trace(struct slice *s)
 
 static void (*const tasks[MAINTAIN_TASKS])(struct slice *s) = {
     purge_expunged,
+    purge_blobs,
     purge_accounts,
     fold_history,
     index_trace,

@@ -138,6 +138,7 @@ static const struct sql_object objects[] = {
      " length bigint NOT NULL,"
      " refs bigint NOT NULL)",
 	PLAIN},
+    {"CREATE INDEX blob_unused ON blob (id) WHERE refs = 0", PLAIN},
 
     /* What was accepted; the id tells when it began. recipients: ledger rows. */
     {"CREATE TABLE message ("
@@ -181,7 +182,10 @@ static const struct sql_object objects[] = {
      " discarded bigint NOT NULL)",
 	PLAIN},
 
-    /* A recipient that waits. Its own not_before only: the rest is the destination's. */
+    /*
+     * A recipient that waits. Its own not_before only: the rest is the destination's. token: of
+     * the lease it is under, 0: none. report: enum queue_report; last_*: of its own last attempt.
+     */
     {"CREATE TABLE queue ("
      " shard bigint NOT NULL,"
      " message bigint NOT NULL,"
@@ -190,28 +194,58 @@ static const struct sql_object objects[] = {
      " address text NOT NULL,"
      " accepted bigint NOT NULL,"
      " not_before bigint NOT NULL,"
-     " attempts bigint NOT NULL,"
-     " lease_owner bigint NOT NULL,"
-     " lease_token bigint NOT NULL,"
-     " lease_expiry bigint NOT NULL,"
+     " token bigint NOT NULL,"
+     " bounce bigint NOT NULL,"
+     " report bigint NOT NULL,"
+     " warned bigint NOT NULL,"
      " notify bigint NOT NULL,"
      " orcpt text NOT NULL,"
-     " warned bigint NOT NULL,"
+     " attempts bigint NOT NULL,"
+     " last_attempt bigint NOT NULL,"
+     " last_problem bigint NOT NULL,"
+     " last_status bigint NOT NULL,"
      " last_reply text NOT NULL,"
+     " last_remote text NOT NULL,"
      " PRIMARY KEY (shard, message, recipient))",
 	KEYED},
-    {"CREATE INDEX queue_destination ON queue (shard, destination, not_before)", PLAIN},
+    {"CREATE INDEX queue_destination ON queue (shard, destination, token, not_before)", PLAIN},
+    {"CREATE INDEX queue_accepted ON queue (shard, bounce, warned, accepted) WHERE report = 0",
+	PLAIN},
 
+    /*
+     * due: when an attempt may be due, INT64_MAX: not before something changes; turn: the token of
+     * its last lease. sessions: how many it may have at once; last_*: of the last attempt.
+     */
     {"CREATE TABLE destination ("
      " shard bigint NOT NULL,"
      " name text NOT NULL,"
-     " next_probe bigint NOT NULL,"
-     " concurrency bigint NOT NULL,"
+     " due bigint NOT NULL,"
+     " turn bigint NOT NULL,"
+     " sessions bigint NOT NULL,"
      " failures bigint NOT NULL,"
+     " failing_since bigint NOT NULL,"
+     " next_probe bigint NOT NULL,"
      " last_try bigint NOT NULL,"
+     " last_problem bigint NOT NULL,"
+     " last_status bigint NOT NULL,"
      " last_reply text NOT NULL,"
+     " last_remote text NOT NULL,"
      " PRIMARY KEY (shard, name))",
 	KEYED},
+    {"CREATE INDEX destination_due ON destination (shard, due, turn)", PLAIN},
+
+    /* An attempt under way: recipients of one message for one destination. */
+    {"CREATE TABLE lease ("
+     " shard bigint NOT NULL,"
+     " token bigint NOT NULL,"
+     " owner bigint NOT NULL,"
+     " message bigint NOT NULL,"
+     " destination text NOT NULL,"
+     " begun bigint NOT NULL,"
+     " expiry bigint NOT NULL,"
+     " PRIMARY KEY (shard, token))",
+	KEYED},
+    {"CREATE INDEX lease_destination ON lease (shard, destination)", PLAIN},
 
     /* Events that no other row tells. */
     {"CREATE TABLE trace ("
@@ -242,7 +276,7 @@ static const struct sql_object objects[] = {
 	PLAIN},
 
     {"INSERT INTO meta (name, value) VALUES"
-     " ('account', 0), ('admin', 0), ('trace_index', 0)",
+     " ('account', 0), ('admin', 0), ('lease', 0), ('trace_index', 0)",
 	PLAIN},
 };
 

@@ -202,12 +202,18 @@ SQL(CHANGE_ADD,
 
 SQL(QUEUE_ADD,
     "INSERT INTO queue (shard, message, recipient, destination, address, accepted, not_before,"
-    " attempts, lease_owner, lease_token, lease_expiry, notify, orcpt, warned, last_reply)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $6, 0, 0, 0, 0, $7, $8, 0, $9)")
+    " token, bounce, report, warned, notify, orcpt, attempts, last_attempt, last_problem,"
+    " last_status, last_reply, last_remote)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $6, 0, $7, $8, 0, $9, $10, 0, 0, 0, $11, $12, '')")
 
+/* Makes it known, or has it looked at when its $3 is earlier than what it waits for. */
 SQL(DESTINATION_ADD,
-    "INSERT INTO destination (shard, name, next_probe, concurrency, failures, last_try,"
-    " last_reply) VALUES ($1, $2, 0, 0, 0, 0, '') ON CONFLICT DO NOTHING")
+    "INSERT INTO destination (shard, name, due, turn, sessions, failures, failing_since,"
+    " next_probe, last_try, last_problem, last_status, last_reply, last_remote)"
+    " VALUES ($1, $2, $3, 0, $4, 0, 0, 0, 0, 0, 0, '', '')"
+    " ON CONFLICT (shard, name) DO UPDATE SET due = CASE WHEN destination.failures > 0"
+    " AND destination.next_probe > excluded.due THEN destination.next_probe"
+    " ELSE excluded.due END WHERE destination.due > excluded.due")
 
 /* ---- ledger and audit (store/ledger*.c) ---- */
 
@@ -318,6 +324,8 @@ SQL(BLOB_DELETE, "DELETE FROM blob WHERE id = $1 RETURNING pack")
 
 SQL(PACK_SINGLE, "SELECT pack FROM pack WHERE pack = $1 AND single = 1")
 
+SQL(BLOB_UNUSED, "SELECT id FROM blob WHERE refs = 0 ORDER BY id LIMIT $1")
+
 SQL(ACCOUNT_REMOVED, "SELECT id FROM account WHERE domain = '' ORDER BY local LIMIT 1")
 
 SQL(CHANGE_FIRST, "SELECT modseq FROM change WHERE account = $1 ORDER BY modseq LIMIT 1")
@@ -369,3 +377,5 @@ SQL(STATUS_QUEUE, "SELECT count(*), coalesce(min(accepted), 0), count(DISTINCT d
 SQL(STATUS_BLOBS, "SELECT count(*), CAST(coalesce(sum(length), 0) AS bigint) FROM blob")
 
 SQL(STATUS_HISTORY, "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM ledger_day)")
+
+#include "store/sql_statements_queue.h"

@@ -234,7 +234,9 @@ static void refused_for_good_beside_accepted(void **state)
 	struct deliver *d;
 
 	assert_int_equal(refuse_beside_accepted("x@else.test", true), LEDGER_QUEUED);
-	assert_int_equal(count("queue WHERE destination = '' AND last_reply = 'a loop'"), 1);
+	assert_int_equal(count("queue WHERE destination = '' AND report = 1"
+			       " AND last_status = 5004006 AND last_reply = '554 5.4.6 a loop'"),
+	    1);
 	assert_int_equal(refuse_beside_accepted("", true), LEDGER_DISCARDED);
 	assert_int_equal(refuse_beside_accepted("x@else.test", false), LEDGER_DISCARDED);
 	assert_int_equal(count("queue"), 1);

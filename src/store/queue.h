@@ -1,0 +1,132 @@
+/*
+ * The queue in the store: what its files share with each other and with whoever runs them. Rows of
+ * recipients, of destinations, of messages that wait. docs/invariants/queue-entry.md, destination.md.
+ *
+ * A recipient waits for his destination, is under a lease while a relay tries him, or waits for his
+ * report: then nothing is tried any more, and he goes with it.
+ */
+#ifndef STORE_QUEUE_H
+#define STORE_QUEUE_H
+
+#include "base/arena.h"
+#include "queue/queue_phrase.h"
+#include "queue/queue_schedule.h"
+#include "store/blob.h"
+#include "store/db.h"
+#include "store/directory.h"
+
+#define QUEUE_SHARD INT64_C(0)
+
+/* What the sender is to be told of a recipient whose attempts are over. Stored. */
+enum queue_report_kind {
+	QUEUE_REPORT_NONE,    /* he waits */
+	QUEUE_REPORT_FAILED,  /* refused for good */
+	QUEUE_REPORT_EXPIRED, /* his lifetime is over */
+	QUEUE_REPORT_RELAYED, /* went to a server that does not report [RFC 3461 5.2.2] */
+	QUEUE_REPORT_KINDS
+};
+
+/* NOTIFY, a set of bits as in smtp/smtp_param.h; 0: not given. Stored. */
+enum queue_notify {
+	QUEUE_NOTIFY_NEVER = 1,
+	QUEUE_NOTIFY_SUCCESS = 2,
+	QUEUE_NOTIFY_FAILURE = 4,
+	QUEUE_NOTIFY_DELAY = 8,
+};
+
+/* What the owner of the store tells the queue. Texts are borrowed for the life of what uses it. */
+struct queue_config {
+	struct queue_policy policy;
+	int64_t started;     /* since when the scheduler has been running */
+	struct str hostname; /* of reports */
+	enum queue_lang lang;
+	struct queue_zone zone; /* of times in reports */
+	const struct directory_config *directory;
+};
+
+/* The last attempt of a recipient, or of a destination. */
+struct queue_last {
+	enum queue_problem problem;
+	struct queue_status status; /* class 0: there was none */
+	struct str reply;           /* as queue_result_put_reply() has it */
+	struct str remote;          /* name of the server; empty: none was reached */
+};
+
+/* A recipient. */
+struct queue_row {
+	int64_t message;
+	int64_t recipient;
+	struct str destination; /* empty: his attempts are over */
+	struct str address;     /* as in an SMTP path */
+	int64_t token;          /* of the lease he is under; 0: none */
+	enum queue_report_kind report;
+	unsigned notify;
+	struct str orcpt;
+	struct queue_entry entry;
+	struct queue_last last;
+};
+
+struct queue_rows {
+	struct queue_row *v;
+	size_t n;
+};
+
+/* A destination. */
+struct queue_place {
+	struct str name;
+	int64_t due;  /* when an attempt may be due */
+	int64_t turn; /* token of its last lease */
+	struct queue_destination state;
+	struct queue_last last; /* its reply is state.last_reply */
+};
+
+/* A message, as far as sending it on needs it. */
+struct queue_message {
+	int64_t id;
+	int64_t accepted;
+	struct str reverse_path;
+	int64_t size;
+	struct str envid;
+	uint8_t ret;
+	bool utf8, eightbit;
+	struct str header_id; /* its Message-ID without <> */
+	int64_t blob;
+	struct blob_pos pos;
+};
+
+/* A status as a row keeps it, and back. */
+int64_t queue_status_number(struct queue_status s);
+struct queue_status queue_status_of(int64_t number);
+
+/*
+ * The rows that a statement of QUEUE_COLUMNS gives, texts in the arena, clocks settled at now: what was
+ * written while the clock was ahead reads as it should be.
+ */
+enum db_code queue_rows_get(struct db *db, struct arena *a, int64_t now, enum sql_id id,
+    const struct db_value *args, size_t n, struct queue_rows *rows_r);
+
+/* Writes what may change of a row. Only in the writer lane, as what follows. */
+enum db_code queue_row_set(struct db *db, const struct queue_row *row);
+
+/* The row goes, its reference to the blob with it. */
+enum db_code queue_row_delete(struct db *db, const struct queue_row *row, int64_t blob);
+
+/* DB_ROW and *place_r, settled at now, texts in the arena; DB_OK: there is none of that name. */
+enum db_code queue_place_get(
+    struct db *db, struct arena *a, int64_t now, struct str name, struct queue_place *place_r);
+
+/* Leases that are out for a destination. */
+enum db_code queue_place_active(struct db *db, struct str name, int64_t *active_r);
+
+/* Writes it, with due as it follows from its state, its leases and who waits. */
+enum db_code queue_place_set(struct db *db, struct queue_place *place, int64_t now);
+
+/* DB_ROW and *m_r, texts in the arena; DB_OK: there is none, or it has no content any more. */
+enum db_code queue_message_get(
+    struct db *db, struct arena *a, int64_t id, struct queue_message *m_r);
+
+/* The next attempt, warning or return of a recipient; place: where he goes to, NULL: unknown. */
+struct queue_schedule queue_row_schedule(
+    const struct queue_config *cfg, const struct queue_row *row, const struct queue_place *place);
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * The statements of the queue; a part of store/sql_statements.h, which includes it. $1 is the shard
+ * throughout.
+ */
+
+/* Columns of a row as store/queue_rows.c reads them. */
+#define QUEUE_COLUMNS                                                                              \
+	"q.message, q.recipient, q.destination, q.address, q.accepted, q.not_before, q.token,"     \
+	" q.bounce, q.report, q.warned, q.notify, q.orcpt, q.attempts, q.last_attempt,"            \
+	" q.last_problem, q.last_status, q.last_reply, q.last_remote"
+
+/* ---- rows (store/queue_rows.c) ---- */
+
+/* All of a message, behind recipient $3. */
+SQL(QUEUE_OF_MESSAGE, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
+		      " AND q.message = $2 AND q.recipient > $3 ORDER BY q.recipient LIMIT $4")
+
+/* Under a lease. */
+SQL(QUEUE_OF_LEASE, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
+		    " AND q.message = $2 AND q.token = $3 ORDER BY q.recipient")
+
+/* Those that may go as far as they themselves are concerned. */
+SQL(QUEUE_READY, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
+		 " AND q.destination = $2 AND q.token = 0 AND q.not_before <= $3"
+		 " ORDER BY q.not_before, q.message, q.recipient LIMIT $4")
+
+/* Accepted no later than $4. */
+SQL(QUEUE_ACCEPTED, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
+		    " AND q.bounce = $2 AND q.warned = $3 AND q.report = 0 AND q.accepted <= $4"
+		    " ORDER BY q.accepted, q.message, q.recipient LIMIT $5")
+
+/* All, behind ($2, $3). */
+SQL(QUEUE_ALL, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
+	       " AND (q.message, q.recipient) > ($2, $3) ORDER BY q.message, q.recipient LIMIT $4")
+
+/* The first accepted later than $4. */
+SQL(QUEUE_ACCEPTED_NEXT, "SELECT accepted FROM queue WHERE shard = $1 AND bounce = $2"
+			 " AND warned = $3 AND report = 0 AND accepted > $4 ORDER BY accepted LIMIT 1")
+
+SQL(QUEUE_FIRST, "SELECT not_before FROM queue WHERE shard = $1 AND destination = $2"
+		 " AND token = 0 ORDER BY not_before LIMIT 1")
+
+/* The highest class of warnings that occurs. */
+SQL(QUEUE_WARNED_MAX, "SELECT warned FROM queue WHERE shard = $1 AND bounce = $2 AND report = 0"
+		      " ORDER BY warned DESC LIMIT 1")
+
+SQL(QUEUE_SET,
+    "UPDATE queue SET destination = $4, accepted = $5, not_before = $6, token = $7, report = $8,"
+    " warned = $9, attempts = $10, last_attempt = $11, last_problem = $12, last_status = $13,"
+    " last_reply = $14, last_remote = $15 WHERE shard = $1 AND message = $2 AND recipient = $3")
+
+SQL(QUEUE_DELETE, "DELETE FROM queue WHERE shard = $1 AND message = $2 AND recipient = $3")
+
+SQL(QUEUE_TAKE, "UPDATE queue SET token = $4 WHERE shard = $1 AND message = $2 AND recipient = $3"
+		" AND token = 0")
+
+SQL(QUEUE_FREE, "UPDATE queue SET token = 0 WHERE shard = $1 AND message = $2 AND token = $3")
+
+SQL(QUEUE_MESSAGE,
+    "SELECT m.accepted, m.reverse_path, m.size, m.envid, m.ret, m.flags, m.header_id,"
+    " b.id, b.pack, b.pos, b.length FROM message m JOIN blob b ON b.id = m.blob WHERE m.id = $1")
+
+/* ---- destinations (store/queue_rows.c) ---- */
+
+SQL(DESTINATION_GET, "SELECT due, turn, sessions, failures, failing_since, next_probe, last_try,"
+		     " last_problem, last_status, last_reply, last_remote"
+		     " FROM destination WHERE shard = $1 AND name = $2")
+
+SQL(DESTINATION_SET,
+    "UPDATE destination SET due = $3, turn = $4, sessions = $5, failures = $6, failing_since = $7,"
+    " next_probe = $8, last_try = $9, last_problem = $10, last_status = $11, last_reply = $12,"
+    " last_remote = $13 WHERE shard = $1 AND name = $2")
+
+/* Whose turn it is. */
+SQL(DESTINATION_READY, "SELECT name FROM destination WHERE shard = $1 AND due <= $2"
+		       " AND name <> '' ORDER BY due, turn, name LIMIT 1")
+
+SQL(DESTINATION_WAKE, "SELECT due FROM destination WHERE shard = $1 AND name <> ''"
+		      " ORDER BY due LIMIT 1")
+
+/* Behind the name $2. */
+SQL(DESTINATION_NEXT, "SELECT name FROM destination WHERE shard = $1 AND name > $2"
+		      " ORDER BY name LIMIT 1")
+
+/* Tried in what is now the future: the clock was set back. */
+SQL(DESTINATION_AHEAD, "SELECT last_try FROM destination WHERE shard = $1 AND last_try > $2 LIMIT 1")
+
+/* Nothing waits for it, and nothing did since $2. */
+SQL(DESTINATION_FORGET,
+    "DELETE FROM destination WHERE shard = $1 AND name IN (SELECT d.name FROM destination d"
+    " WHERE d.shard = $1 AND d.due = 9223372036854775807 AND d.last_try < $2 AND d.name <> ''"
+    " AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.shard = $1 AND q.destination = d.name)"
+    " ORDER BY d.name LIMIT $3)")
+
+/* ---- leases (store/queue_lease.c) ---- */
+
+SQL(LEASE_ADD, "INSERT INTO lease (shard, token, owner, message, destination, begun, expiry)"
+	       " VALUES ($1, $2, $3, $4, $5, $6, $7)")
+
+SQL(LEASE_GET, "SELECT owner, message, destination, begun, expiry FROM lease"
+	       " WHERE shard = $1 AND token = $2")
+
+SQL(LEASE_DELETE, "DELETE FROM lease WHERE shard = $1 AND token = $2")
+
+SQL(LEASE_COUNT, "SELECT count(*) FROM lease WHERE shard = $1 AND destination = $2")
+
+SQL(LEASE_EXTEND, "UPDATE lease SET expiry = $4 WHERE shard = $1 AND token = $2 AND owner = $3"
+		  " AND message = $5")
+
+SQL(LEASE_LIST, "SELECT token, owner, message, destination, begun, expiry FROM lease"
+		" WHERE shard = $1 AND token > $2 ORDER BY token LIMIT $3")
+
+SQL(LEASE_WAKE, "SELECT expiry FROM lease WHERE shard = $1 ORDER BY expiry LIMIT 1")
