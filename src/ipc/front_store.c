@@ -244,17 +244,17 @@ bool fs_rcpt_reply_get(struct str payload, struct fs_rcpt_reply *m_r)
 	FINISH(c, m, m_r);
 }
 
-void fs_upload_drop_put(struct buf *b, uint64_t upload)
+void fs_upload_drop_put(struct buf *b, int64_t message_id)
 {
-	wire_u64(b, upload);
+	wire_i64(b, message_id);
 }
 
-bool fs_upload_drop_get(struct str payload, uint64_t *upload_r)
+bool fs_upload_drop_get(struct str payload, int64_t *message_id_r)
 {
 	struct cur c = cur_of(payload);
-	uint64_t upload = cur_u64(&c);
+	int64_t message_id = cur_i64(&c);
 
-	FINISH(c, upload, upload_r);
+	FINISH(c, message_id, message_id_r);
 }
 
 void fs_upload_reply_put(struct buf *b, const struct fs_upload_reply *m)

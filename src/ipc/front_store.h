@@ -19,7 +19,7 @@ enum fs_type {
 	FS_AUTH,        /* user name and password */
 	FS_RCPT,        /* is this recipient ours, or may it be relayed? */
 	FS_UPLOAD,      /* a large message, streamed up */
-	FS_UPLOAD_DROP, /* event: the upload will not be delivered */
+	FS_UPLOAD_DROP, /* event: the upload of this message will not be delivered */
 	FS_DELIVER,     /* take this message: replied once it is durable */
 	FS_OPEN,        /* snapshot of the INBOX behind a handle */
 	FS_LIST,        /* entries of the snapshot, streamed down */
@@ -206,8 +206,8 @@ void fs_rcpt_put(struct buf *b, const struct fs_rcpt *m);
 bool fs_rcpt_get(struct str payload, struct fs_rcpt *m_r);
 void fs_rcpt_reply_put(struct buf *b, const struct fs_rcpt_reply *m);
 bool fs_rcpt_reply_get(struct str payload, struct fs_rcpt_reply *m_r);
-void fs_upload_drop_put(struct buf *b, uint64_t upload);
-bool fs_upload_drop_get(struct str payload, uint64_t *upload_r);
+void fs_upload_drop_put(struct buf *b, int64_t message_id);
+bool fs_upload_drop_get(struct str payload, int64_t *message_id_r);
 void fs_upload_reply_put(struct buf *b, const struct fs_upload_reply *m);
 bool fs_upload_reply_get(struct str payload, struct fs_upload_reply *m_r);
 void fs_deliver_put(struct buf *b, const struct fs_deliver *m);

@@ -29,11 +29,12 @@ void front_message_reset(struct front_session *s)
 {
 	struct front_smtp *m = s->u.smtp;
 
-	if (m->mode == BODY_UPLOADED && m->upload_id) {
-		struct buf b;
+	if (m->mode == BODY_UPLOADING || m->mode == BODY_UPLOADED) {
+		struct buf
+		    b; /* that it is finished may be on the way to us: cancelling is not enough */
 
 		buf_init(&b, 8);
-		fs_upload_drop_put(&b, m->upload_id);
+		fs_upload_drop_put(&b, m->message_id);
 		front_tell(s->front, FS_UPLOAD_DROP, &b);
 	}
 	ipc_call_cancel(&m->upload);

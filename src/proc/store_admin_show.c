@@ -58,8 +58,10 @@ static void put_server(struct admin_job *j, const struct status *s)
 	put_int(j, "queued_recipients", s->queue_recipients);
 	if (s->queue_oldest)
 		admin_record_number(&j->out, ADMIN_TIME, "queue_oldest", s->queue_oldest);
-	if (j->ctx->online)
+	if (j->ctx->online) {
 		put_int(j, "connections", admit_counts(j->ctx->store->admit).open);
+		put_int(j, "sessions", (int64_t)j->ctx->store->sessions.by_handle.count);
+	}
 	admin_record_number(
 	    &j->out, ADMIN_BYTES, "disk_free", datadir_free_bytes(&j->ctx->store->dir));
 	put_lane(j);

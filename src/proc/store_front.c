@@ -14,6 +14,8 @@
 #include "proc/child.h"
 #include "proc/log.h"
 
+#define CONNS_MAX 100000 /* of one front */
+
 /* ---- connections, views, sessions of the link ---- */
 struct store_conn *store_front_conn(struct store_front *f, uint32_t session)
 {
@@ -65,12 +67,36 @@ struct session *store_front_session(struct store_front *f, const struct fs_handl
 	return session_find(&f->sp->store->sessions, f->id, &h);
 }
 
-static bool open_session(struct store_front *f, int64_t account, struct fs_handle *handle_r)
+static void view_free(struct hash_node *node, void *ctx)
 {
-	struct session *s = session_open(&f->sp->store->sessions, f->id, account);
+	struct store_front *f = ctx;
 
+	hash_remove(&f->views, node);
+	store_view_unref(HASH_ENTRY(node, struct store_view, node));
+}
+
+/* Ends the session behind a handle, if there is one, and what it has open. */
+static void close_session(struct store_front *f, const struct fs_handle *handle)
+{
+	struct store_view *v = find_view(f, handle);
+	struct session *s = store_front_session(f, handle);
+
+	if (v)
+		view_free(&v->node, f);
 	if (s)
-		memcpy(handle_r->b, s->handle.b, sizeof handle_r->b);
+		session_close(&f->sp->store->sessions, s);
+}
+
+/* A session for a connection, in the place of the one before, of which it may know nothing. */
+static bool open_session(struct store_front *f, int64_t account, struct fs_handle *handle)
+{
+	struct session *s;
+
+	close_session(f, handle);
+	*handle = (struct fs_handle){{0}};
+	s = session_open(&f->sp->store->sessions, f->id, account);
+	if (s)
+		memcpy(handle->b, s->handle.b, sizeof handle->b);
 	return s;
 }
 
@@ -116,6 +142,17 @@ void store_front_done(struct ipc_request *r, enum fs_verdict verdict, const char
 }
 
 /* ---- ADMIT and LEAVE ---- */
+static const struct str server_full = STR_INIT("The server is full, try again later");
+
+static bool is_pop3(enum fs_listener l)
+{
+	return l == FS_LISTENER_POP3 || l == FS_LISTENER_POP3S;
+}
+
+static bool is_listener_of(enum sc_role role, enum fs_listener l)
+{
+	return (role == SC_ROLE_MX) == (l == FS_LISTENER_SMTP || l == FS_LISTENER_LMTP);
+}
 
 /* The local user behind a connection of our own Unix socket, or -1. Only the kernel is believed. */
 static int64_t local_user(int fd)
@@ -193,21 +230,27 @@ static void admit_conn(struct store_front *f, const struct fs_admit *m, int fd,
 		buf_i64(text, uid);
 		reply->user = buf_view(text);
 	}
-	if ((uid >= 0 || is_trusted(f->sp, fd)) && !open_session(f, 0, &reply->handle))
-		*reply = (struct fs_admit_reply){
-		    .verdict = FS_TEMPORARY, .text = STR("The server is full, try again later")};
+	if (is_pop3(m->listener) || (uid < 0 && !is_trusted(f->sp, fd)))
+		return;
+	if (open_session(f, 0, &c->trusted))
+		reply->handle = c->trusted;
+	else
+		*reply = (struct fs_admit_reply){.verdict = FS_TEMPORARY, .text = server_full};
 }
 
 static void take_admit(struct store_front *f, struct ipc_request *r, struct str payload, int fd)
 {
 	struct fs_admit_reply reply = {
-	    .verdict = FS_REFUSED, .text = STR("A session number in use")};
+	    .verdict = FS_REFUSED, .text = STR("A listener or session number that cannot be")};
 	struct fs_admit m;
 	struct buf b, text;
 
 	buf_init(&b, 1024);
 	buf_init(&text, FS_TEXT_MAX);
-	if (fs_admit_get(payload, &m) && !store_front_conn(f, m.session)) {
+	if (f->conns.count >= CONNS_MAX) {
+		reply = (struct fs_admit_reply){.verdict = FS_TEMPORARY, .text = server_full};
+	} else if (fs_admit_get(payload, &m) && is_listener_of(f->role, m.listener) &&
+		   !store_front_conn(f, m.session)) {
 		reply = (struct fs_admit_reply){.verdict = FS_OK};
 		admit_conn(f, &m, fd, &reply, &text);
 	}
@@ -224,6 +267,8 @@ static void conn_free(struct hash_node *node, void *ctx)
 	struct store_front *f = ctx;
 	struct store_conn *c = HASH_ENTRY(node, struct store_conn, node);
 
+	close_session(f, &c->trusted); /* also those whose handles never reached the front */
+	close_session(f, &c->login);
 	if (c->counted)
 		admit_close(f->sp->store->admit, &c->ip);
 	hash_remove(&f->conns, node);
@@ -247,28 +292,28 @@ struct auth {
 	struct ipc_request *request;
 	struct directory_login login;
 	struct arena *arena;
-	enum fs_listener listener;
-	bool banned;
+	uint32_t session;
 };
 
-static bool is_pop3(enum fs_listener l)
-{
-	return l == FS_LISTENER_POP3 || l == FS_LISTENER_POP3S;
-}
-
-/* What a right password is worth; opens the session. */
+/* What a right password is worth; opens the session, unless the client has gone since. */
 static void auth_good(struct auth *a, struct fs_auth_reply *reply)
 {
+	struct store_conn *c = store_front_conn(a->front, a->session);
+
 	reply->address = a->login.address;
-	if (a->login.state != DIRECTORY_ACTIVE || (a->login.send_only && is_pop3(a->listener))) {
+	if (!c || a->request->cancelled) {
+		reply->verdict = FS_TEMPORARY;
+	} else if (a->login.state != DIRECTORY_ACTIVE ||
+		   (a->login.send_only && is_pop3(c->listener))) {
 		reply->verdict = FS_DISABLED;
 		reply->text = a->login.send_only ? STR("this account only sends mail")
 						 : STR("this account is disabled");
-	} else if (!a->front->peer || !open_session(a->front, a->login.account, &reply->handle)) {
+	} else if (!open_session(a->front, a->login.account, &c->login)) {
 		reply->verdict = FS_TEMPORARY;
 		reply->text = STR("too many sessions are open, try again later");
 	} else {
 		reply->verdict = FS_OK;
+		reply->handle = c->login;
 	}
 }
 
@@ -324,7 +369,7 @@ static void start_auth(struct store_front *f, struct ipc_request *r, const struc
 	a->front = f;
 	a->request = r;
 	a->arena = arena_new();
-	a->listener = c->listener;
+	a->session = c->session;
 	store_front_hold(f);
 	a->job.kind = PASSWORD_VERIFY;
 	a->job.ip = c->ip;
@@ -395,28 +440,12 @@ static void take_rcpt(struct store_front *f, struct ipc_request *r, struct str p
 }
 
 /* ---- RELEASE ---- */
-static void view_free(struct hash_node *node, void *ctx)
-{
-	struct store_front *f = ctx;
-
-	hash_remove(&f->views, node);
-	store_view_unref(HASH_ENTRY(node, struct store_view, node));
-}
-
 static void take_release(struct store_front *f, struct str payload)
 {
 	struct fs_handle handle;
-	struct store_view *v;
-	struct session *s;
 
-	if (!fs_handle_get(payload, &handle))
-		return;
-	v = find_view(f, &handle);
-	s = store_front_session(f, &handle);
-	if (v)
-		view_free(&v->node, f);
-	if (s)
-		session_close(&f->sp->store->sessions, s);
+	if (fs_handle_get(payload, &handle))
+		close_session(f, &handle);
 }
 
 /* ---- the link ---- */

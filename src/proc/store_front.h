@@ -26,6 +26,8 @@ struct store_conn {
 	enum fs_listener listener;
 	struct ip ip;
 	bool counted;
+	struct fs_handle trusted; /* what the kernel vouches for; none: all zero */
+	struct fs_handle login;   /* the last one */
 };
 
 /* The INBOX as one POP3 session sees it. Used by reader threads while refs > 0. */

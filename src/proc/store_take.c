@@ -21,6 +21,7 @@ struct store_upload {
 	uint64_t id;
 	uint64_t size;
 	bool finished; /* may be delivered */
+	bool dropped;  /* nobody will deliver it */
 	struct reader_op op;
 };
 
@@ -65,7 +66,7 @@ static void upload_synced(struct reader_op *op)
 	struct ipc_request *r = u->request;
 
 	u->request = NULL;
-	if (op->result != DB_OK || r->cancelled) {
+	if (op->result != DB_OK || r->cancelled || u->dropped) {
 		if (op->result != DB_OK)
 			log_note(LOG_ERROR, "upload-failed", op->err.text);
 		reply = (struct fs_upload_reply){
@@ -154,27 +155,41 @@ void store_take_upload(struct store_front *f, struct ipc_request *r, struct str 
 	r->on_cancel = upload_cancelled;
 }
 
-/* A finished upload of this link, taken out of its list. */
-static struct store_upload *upload_find(struct store_front *f, uint64_t id)
+/* The upload of a message on this link. */
+static struct store_upload *upload_find(struct store_front *f, int64_t message_id)
 {
 	LIST_FOREACH(&f->uploads, it)
 	{
 		struct store_upload *u = LIST_ENTRY(it, struct store_upload, link);
 
-		if (u->id == id && u->finished)
+		if (u->message_id == message_id)
 			return u;
 	}
 	return NULL;
 }
 
+/* The finished upload that a message shall be made of, out of the list; NULL: there is none. */
+static struct store_upload *upload_take(struct store_front *f, const struct fs_deliver *m)
+{
+	struct store_upload *u = m->upload ? upload_find(f, m->message_id) : NULL;
+
+	if (!u || u->id != m->upload || !u->finished)
+		return NULL;
+	list_remove(&u->link);
+	return u;
+}
+
+/* May cross the reply that it is finished. One that still comes is cancelled by its request. */
 void store_take_upload_drop(struct store_front *f, struct str payload)
 {
 	struct store_upload *u;
-	uint64_t id;
+	int64_t message_id;
 
-	u = fs_upload_drop_get(payload, &id) ? upload_find(f, id) : NULL;
-	if (u)
+	u = fs_upload_drop_get(payload, &message_id) ? upload_find(f, message_id) : NULL;
+	if (u && u->finished)
 		upload_free(u);
+	else if (u)
+		u->dropped = true;
 }
 
 void store_take_link_down(struct store_front *f)
@@ -347,15 +362,31 @@ static bool fill(struct delivery *v, const struct fs_deliver *m, const struct st
 		return false;
 	if (m->upload == 0)
 		return m->data.n > 0;
-	v->upload = upload_find(v->front, m->upload);
-	if (!v->upload || v->upload->message_id != m->message_id) {
-		v->upload = NULL;
+	if (!v->upload)
 		return false;
-	}
-	list_remove(&v->upload->link);
 	d->upload = v->upload->blob;
 	d->upload_pos = v->upload->pos;
 	return true;
+}
+
+static struct delivery *delivery_new(struct store_front *f, struct ipc_request *r, size_t bytes)
+{
+	struct delivery *v = mem_new(struct delivery);
+
+	v->front = f;
+	v->request = r;
+	v->bytes = bytes;
+	v->deliver = deliver_new();
+	v->deliver->user = v;
+	f->deliver_bytes += bytes;
+	store_front_hold(f);
+	return v;
+}
+
+static bool has_room(const struct store_front *f)
+{
+	return !f->sp->draining && store_is_accepting(f->sp->store) &&
+	       f->deliver_bytes <= DELIVER_BYTES_MAX;
 }
 
 static const struct plan_reject malformed = {
@@ -369,25 +400,17 @@ void store_take_deliver(struct store_front *f, struct ipc_request *r, struct str
 	const struct store_conn *conn;
 	struct fs_deliver m;
 
-	conn = fs_deliver_get(payload, &m) ? store_front_conn(f, m.session) : NULL;
-	if (!conn) {
+	if (!fs_deliver_get(payload, &m)) {
 		refuse_deliver(r, &malformed);
 		return;
 	}
-	if (f->sp->draining || !store_is_accepting(f->sp->store) ||
-	    f->deliver_bytes + payload.n > DELIVER_BYTES_MAX) {
+	v = delivery_new(f, r, payload.n);
+	v->upload = upload_take(f, &m); /* refused or not, it ends with this request */
+	conn = store_front_conn(f, m.session);
+	if (!has_room(f)) {
 		refuse_deliver(r, &no_room);
-		return;
-	}
-	v = mem_new(struct delivery);
-	v->front = f;
-	v->request = r;
-	v->bytes = payload.n;
-	v->deliver = deliver_new();
-	v->deliver->user = v;
-	f->deliver_bytes += v->bytes;
-	store_front_hold(f);
-	if (!fill(v, &m, conn)) {
+		delivery_free(v);
+	} else if (!conn || !fill(v, &m, conn)) {
 		refuse_deliver(r, &malformed);
 		delivery_free(v);
 	} else if (!deliver_prepare(v->deliver)) {
