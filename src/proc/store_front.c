@@ -532,7 +532,7 @@ void store_front_new(struct store_process *sp, enum sc_role role, uint16_t node,
 {
 	struct store_front *f;
 
-	if (role == SC_ROLE_STORE) {
+	if (!links[role].edge) {
 		close(fd);
 		return;
 	}

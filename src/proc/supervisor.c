@@ -28,14 +28,28 @@
 #include "proc/spawn.h"
 #include "store/datadir.h"
 
-#define FRONTS_MAX    32
+#define CHILDREN_MAX  132 /* 64 fronts of each kind, and the others */
 #define LISTENERS_MAX 64
 #define DRAIN_MS      30000 /* what is in flight may take this long */
 #define STABLE_MS     5000  /* a child that lived this long is started again at once */
 #define RETRY_MS      1000
+#define IMPATIENT_MS  1000
 #define TICKET_KEY_MS (12 * HOUR_MS)
 #define ADMIN_SOCKET  DATADIR_RUN "/admin.sock"
 #define LOCAL_SOCKET  DATADIR_RUN "/sendmail.sock"
+
+/* What each role is given. */
+static const struct {
+	bool listens; /* sockets, and the keys for TLS on them */
+	bool asks_store;
+	bool asks_resolver;
+	bool ends_late; /* when a server stops: after those who need it */
+} roles[SC_ROLES] = {
+    [SC_ROLE_STORE] = {.ends_late = true},
+    [SC_ROLE_MX] = {.listens = true, .asks_store = true},
+    [SC_ROLE_USER] = {.listens = true, .asks_store = true},
+    [SC_ROLE_RESOLVER] = {.ends_late = true},
+};
 
 struct listener {
 	int fd;
@@ -49,14 +63,15 @@ struct supervisor {
 	struct config_snapshot *config;
 	struct buf certificate, key, tickets;
 	struct spawn store;
-	struct spawn fronts[FRONTS_MAX];
-	size_t front_count;
+	struct spawn children[CHILDREN_MAX]; /* all but store */
+	size_t child_count;
 	struct listener listeners[LISTENERS_MAX];
 	size_t listener_count;
 	uint16_t next_node;
 	bool bound; /* all listeners are ours */
 	bool up;    /* the first start was completed */
 	bool stopping;
+	int64_t stop_asked; /* monotonic */
 	int status; /* exit code */
 	uv_signal_t on_term, on_int, on_hup;
 	uv_timer_t retry, deadline, rotate;
@@ -118,7 +133,7 @@ static void put_start(struct supervisor *sv, const struct spawn *s, struct buf *
 	buf_init(&snapshot, 256 * KIB);
 	config_encode(sv->config, &snapshot);
 	start.snapshot = buf_view(&snapshot);
-	if (s->role != SC_ROLE_STORE) {
+	if (roles[s->role].listens) {
 		start.certificate = buf_view(&sv->certificate);
 		start.key = buf_view(&sv->key);
 		start.tickets = buf_view(&sv->tickets);
@@ -140,9 +155,9 @@ static void tell_config(struct supervisor *sv, struct spawn *s, uint16_t type)
 static void tell_all_config(struct supervisor *sv)
 {
 	tell_config(sv, &sv->store, SC_CONFIG);
-	for (size_t i = 0; i < sv->front_count; i++)
-		if (sv->fronts[i].running)
-			tell_config(sv, &sv->fronts[i], SC_CONFIG);
+	for (size_t i = 0; i < sv->child_count; i++)
+		if (sv->children[i].running)
+			tell_config(sv, &sv->children[i], SC_CONFIG);
 }
 
 /* ---- listeners ---- */
@@ -219,8 +234,8 @@ static void give_listeners(struct supervisor *sv, struct spawn *s)
 
 /* ---- children ---- */
 
-/* A pair of sockets joins a front with store. */
-static void join(struct supervisor *sv, struct spawn *front)
+/* A pair of sockets joins one who asks with one who answers: SC_STORE, SC_RESOLVER say which. */
+static void join(struct spawn *answerer, struct spawn *asker, enum sc_type type)
 {
 	int fds[2];
 	struct buf b;
@@ -230,10 +245,37 @@ static void join(struct supervisor *sv, struct spawn *front)
 		return;
 	}
 	buf_init(&b, 8);
-	sc_peer_put(&b, front->role, front->node);
-	spawn_tell(&sv->store, SC_PEER, buf_view(&b), fds[0]);
-	spawn_tell(front, SC_STORE, (struct str){NULL, 0}, fds[1]);
+	sc_peer_put(&b, asker->role, asker->node);
+	spawn_tell(answerer, SC_PEER, buf_view(&b), fds[0]);
+	spawn_tell(asker, type, (struct str){NULL, 0}, fds[1]);
 	buf_fini(&b);
+}
+
+/* Everybody who asks store gets a link to it. */
+static void join_store(struct supervisor *sv)
+{
+	for (size_t i = 0; i < sv->child_count; i++)
+		if (sv->children[i].running && roles[sv->children[i].role].asks_store)
+			join(&sv->store, &sv->children[i], SC_STORE);
+}
+
+static void join_resolver(struct supervisor *sv, struct spawn *resolver)
+{
+	for (size_t i = 0; i < sv->child_count; i++)
+		if (sv->children[i].running && roles[sv->children[i].role].asks_resolver)
+			join(resolver, &sv->children[i], SC_RESOLVER);
+}
+
+/* A child that was just started: whom it asks, and who asks it. */
+static void join_child(struct supervisor *sv, struct spawn *s)
+{
+	if (roles[s->role].asks_store && sv->store.ready)
+		join(&sv->store, s, SC_STORE);
+	if (s->role == SC_ROLE_RESOLVER)
+		join_resolver(sv, s);
+	for (size_t i = 0; roles[s->role].asks_resolver && i < sv->child_count; i++)
+		if (sv->children[i].running && sv->children[i].role == SC_ROLE_RESOLVER)
+			join(&sv->children[i], s, SC_RESOLVER);
 }
 
 static void tell_processes(struct supervisor *sv)
@@ -242,8 +284,8 @@ static void tell_processes(struct supervisor *sv)
 	struct sc_process p;
 
 	buf_init(&b, 64 * KIB);
-	for (size_t i = 0; i <= sv->front_count; i++) {
-		const struct spawn *s = i == 0 ? &sv->store : &sv->fronts[i - 1];
+	for (size_t i = 0; i <= sv->child_count; i++) {
+		const struct spawn *s = i == 0 ? &sv->store : &sv->children[i - 1];
 
 		if (!s->running)
 			continue;
@@ -282,9 +324,7 @@ static void store_ready(struct supervisor *sv)
 		return;
 	}
 	give_listeners(sv, &sv->store);
-	for (size_t i = 0; i < sv->front_count; i++)
-		if (sv->fronts[i].running)
-			join(sv, &sv->fronts[i]);
+	join_store(sv);
 }
 
 static void log_ready(struct supervisor *sv)
@@ -298,17 +338,17 @@ static void log_ready(struct supervisor *sv)
 	log_close();
 }
 
-static void front_ready(struct supervisor *sv)
+static void child_ready(struct supervisor *sv)
 {
-	for (size_t i = 0; i < sv->front_count; i++)
-		if (!sv->fronts[i].ready)
+	for (size_t i = 0; i < sv->child_count; i++)
+		if (!sv->children[i].ready)
 			return;
 	if (!sv->up)
 		log_ready(sv);
 	sv->up = true;
 }
 
-/* Store says that a front broke the protocol between them. */
+/* One who answers says that one who asks broke the protocol between them. */
 static void bad_peer(struct supervisor *sv, struct str payload)
 {
 	enum sc_role role;
@@ -316,11 +356,11 @@ static void bad_peer(struct supervisor *sv, struct str payload)
 
 	if (!sc_peer_get(payload, &role, &node))
 		return;
-	for (size_t i = 0; i < sv->front_count; i++)
-		if (sv->fronts[i].running && sv->fronts[i].node == node) {
-			log_process(LOG_ERROR, "front-mistrusted", &sv->fronts[i]);
+	for (size_t i = 0; i < sv->child_count; i++)
+		if (sv->children[i].running && sv->children[i].node == node) {
+			log_process(LOG_ERROR, "front-mistrusted", &sv->children[i]);
 			log_close();
-			spawn_kill(&sv->fronts[i]);
+			spawn_kill(&sv->children[i]);
 		}
 }
 
@@ -336,7 +376,7 @@ static void on_child_event(struct peer *p, uint16_t type, struct str payload, in
 		if (s->role == SC_ROLE_STORE)
 			store_ready(sv);
 		else
-			front_ready(sv);
+			child_ready(sv);
 		tell_processes(sv);
 		break;
 	case SC_FAILED:
@@ -349,7 +389,7 @@ static void on_child_event(struct peer *p, uint16_t type, struct str payload, in
 		buf_fini(&text);
 		break;
 	case SC_BAD_PEER:
-		if (s->role == SC_ROLE_STORE)
+		if (s->role == SC_ROLE_STORE || s->role == SC_ROLE_RESOLVER)
 			bad_peer(sv, payload);
 		break;
 	}
@@ -425,8 +465,7 @@ static void start(struct supervisor *sv, struct spawn *s)
 	if (s->role == SC_ROLE_STORE)
 		return;
 	give_listeners(sv, s);
-	if (sv->store.ready)
-		join(sv, s);
+	join_child(sv, s);
 	spawn_tell(s, SC_GO, (struct str){NULL, 0}, -1);
 }
 
@@ -439,25 +478,37 @@ static void drain(struct spawn *s)
 	spawn_tell(s, SC_DRAIN, (struct str){NULL, 0}, -1);
 }
 
-/* Fronts first, so that what they hold still reaches store. */
+/* Tells those that end late, or the others, to end. Do any of them still run? */
+static bool drain_children(struct supervisor *sv, bool late)
+{
+	bool running = false;
+
+	for (size_t i = 0; i < sv->child_count; i++) {
+		if (roles[sv->children[i].role].ends_late != late)
+			continue;
+		drain(&sv->children[i]);
+		running |= sv->children[i].running;
+	}
+	return running;
+}
+
+/* Those who ask first, so that what they hold still reaches store. */
 static void stop_step(struct supervisor *sv)
 {
-	bool fronts = false;
+	bool running = drain_children(sv, false);
 
-	for (size_t i = 0; i < sv->front_count; i++) {
-		drain(&sv->fronts[i]);
-		fronts |= sv->fronts[i].running;
-	}
-	if (!fronts)
-		drain(&sv->store);
-	if (!fronts && !sv->store.running)
+	if (running)
+		return;
+	running = drain_children(sv, true);
+	drain(&sv->store);
+	if (!running && !sv->store.running)
 		uv_stop(sv->loop);
 }
 
 static void kill_all(struct supervisor *sv)
 {
-	for (size_t i = 0; i < sv->front_count; i++)
-		spawn_kill(&sv->fronts[i]);
+	for (size_t i = 0; i < sv->child_count; i++)
+		spawn_kill(&sv->children[i]);
 	spawn_kill(&sv->store);
 }
 
@@ -481,22 +532,27 @@ static void advance(struct supervisor *sv)
 		return;
 	if (!sv->store.running)
 		start(sv, &sv->store);
-	for (size_t i = 0; sv->listener_count && i < sv->front_count; i++)
-		if (!sv->fronts[i].running && !sv->retrying)
-			start(sv, &sv->fronts[i]);
+	for (size_t i = 0; sv->listener_count && i < sv->child_count; i++)
+		if (!sv->children[i].running && !sv->retrying)
+			start(sv, &sv->children[i]);
 }
 
 /* ---- signals and timers ---- */
 static void on_stop_signal(uv_signal_t *handle, int signum)
 {
 	struct supervisor *sv = handle->data;
+	bool again = sv->stopping;
 
-	log_open(LOG_INFO, sv->stopping ? "stop-now" : "stopping");
+	/* a terminal and a service manager may both send one: only a later one means "at once" */
+	if (again && clock_mono() - sv->stop_asked < IMPATIENT_MS)
+		return;
+	log_open(LOG_INFO, again ? "stop-now" : "stopping");
 	log_num("signal", signum);
 	log_close();
-	if (sv->stopping)
+	if (again)
 		kill_all(sv);
 	sv->stopping = true;
+	sv->stop_asked = clock_mono();
 	advance(sv);
 }
 
@@ -579,14 +635,15 @@ static int fail(const struct err *e, int code)
 	return code;
 }
 
-static void plan_fronts(struct supervisor *sv)
+static void plan_children(struct supervisor *sv)
 {
-	const int64_t want[SC_ROLES] = {
-	    [SC_ROLE_MX] = sv->config->mx_processes, [SC_ROLE_USER] = sv->config->user_processes};
+	const int64_t want[SC_ROLES] = {[SC_ROLE_RESOLVER] = 1,
+	    [SC_ROLE_MX] = sv->config->mx_processes,
+	    [SC_ROLE_USER] = sv->config->user_processes};
 
 	for (int role = SC_ROLE_MX; role < SC_ROLES; role++)
-		for (int64_t i = 0; i < want[role] && sv->front_count < FRONTS_MAX; i++)
-			sv->fronts[sv->front_count++].role = (enum sc_role)role;
+		for (int64_t i = 0; i < want[role] && sv->child_count < CHILDREN_MAX; i++)
+			sv->children[sv->child_count++].role = (enum sc_role)role;
 }
 
 static int run(struct supervisor *sv)
@@ -650,7 +707,7 @@ int supervisor_main(const char *dir)
 	} else if (check_owner(&sv, &e)) {
 		code = fail(&e, EX_NOUSER);
 	} else {
-		plan_fronts(&sv);
+		plan_children(&sv);
 		code = run(&sv);
 	}
 	release(&sv);
