@@ -95,8 +95,6 @@ static struct str when(struct telling *t, int64_t ms)
 
 static void put_wait(struct telling *t, enum queue_phrase phrase, struct str reply, int64_t time)
 {
-	blank(t);
-	buf_clear(&t->reply);
 	queue_text_clean(&t->reply, reply, LIMIT_QUEUE_REPLY, true);
 	queue_phrase_put(t->out, t->x->lang, phrase,
 	    QUEUE_ARGS(buf_view(&t->recipient), buf_view(&t->domain), buf_view(&t->reply),
@@ -105,7 +103,6 @@ static void put_wait(struct telling *t, enum queue_phrase phrase, struct str rep
 
 static void count(struct telling *t, enum queue_phrase one, int64_t n)
 {
-	buf_clear(&t->count);
 	queue_phrase_put_count(&t->count, t->x->lang, one, n);
 }
 
@@ -211,12 +208,11 @@ static void put_ending(struct telling *t, enum ending ending)
 	    QUEUE_ARGS(buf_view(&t->sender), when(t, t->schedule.expires)));
 }
 
+/* Its time is over, and yet it has not expired: it could not be tried while the server was off. */
 static bool is_late(const struct telling *t)
 {
-	int64_t lifetime = queue_policy_lifetime(t->x->policy, t->entry.bounce);
-
-	return t->schedule.expires > t->entry.accepted + lifetime &&
-	       t->x->now >= t->entry.accepted + lifetime;
+	return t->x->now >=
+	       t->entry.accepted + queue_policy_lifetime(t->x->policy, t->entry.bounce);
 }
 
 static void how(struct telling *t)

@@ -43,7 +43,6 @@ void queue_phrase_put(
 
 static struct str number(struct buf *b, int64_t n)
 {
-	buf_clear(b);
 	buf_i64(b, n);
 	return buf_view(b);
 }

@@ -129,6 +129,39 @@ static void test_boundary(void **state)
 	dsn_sample_free(&s);
 }
 
+/* A message of n octets: is it returned whole? One line of header, or of content. */
+static void expect_original(size_t n, bool one_header_line, bool want_full, size_t want_octets)
+{
+	struct dsn_sample *s = dsn_sample_new();
+	struct queue_dsn_facts facts;
+	struct str type = want_full ? STR("Content-Type: message/rfc822\r\n\r\n")
+				    : STR("Content-Type: text/rfc822-headers\r\n\r\n");
+	struct buf b;
+	size_t at;
+
+	buf_str(&s->text, one_header_line ? STR("S: x") : STR("S: x\r\n\r\n"));
+	while (s->text.n < n - 2)
+		buf_byte(&s->text, 'y');
+	buf_lit(&s->text, "\r\n");
+	s->dsn.original = buf_view(&s->text);
+	s->dsn.want_full = true;
+	buf_init(&b, LIMIT_DSN);
+	assert_int_equal(queue_dsn_put(&b, &s->dsn, &facts), QUEUE_DSN_OK);
+	at = str_find_str(buf_view(&b), type) + type.n;
+	assert_true(at < b.n);
+	assert_int_equal(
+	    str_find_str(str_from(buf_view(&b), at), STR("\r\n--=_godwit_=")), want_octets);
+	buf_fini(&b);
+	dsn_sample_free(&s);
+}
+
+static void test_original(void **state)
+{
+	expect_original(LIMIT_DSN_ORIGINAL, false, true, LIMIT_DSN_ORIGINAL);
+	expect_original(LIMIT_DSN_ORIGINAL + 1, false, false, 6);
+	expect_original(LIMIT_DSN_ORIGINAL + 1, true, false, LIMIT_DSN_HEADER + 2);
+}
+
 static void test_names(void **state)
 {
 	assert_string_equal(queue_dsn_action_name(QUEUE_DSN_FAILED), "failed");
@@ -145,6 +178,7 @@ int main(void)
 	    cmocka_unit_test(test_lines),
 	    cmocka_unit_test(test_largest),
 	    cmocka_unit_test(test_boundary),
+	    cmocka_unit_test(test_original),
 	    cmocka_unit_test(test_names),
 	};
 

@@ -116,6 +116,20 @@ static void test_own(void **state)
 	expect(&x,
 	    "bob@b.test waits because the message could not be transferred to b.test (connection lost, "
 	    "1 attempt, last at 20:00). The next attempt is at 20:05, if b.test can be reached by then. " RETURNED);
+	x.destination.last_reply = STR("no answer in time");
+	x.destination.last_try = SIM_START + MINUTE_MS;
+	x.destination.next_probe = x.entry.not_before;
+	x.now = SIM_START + 3 * MINUTE_MS + 1;
+	expect(&x,
+	    "bob@b.test waits because b.test could not be reached (no answer in time, 1 attempt, "
+	    "last at 20:01). The next attempt to reach b.test is at 20:05:00. " RETURNED);
+	x.active = 1;
+	expect(&x,
+	    "bob@b.test waits because b.test could not be reached (no answer in time, 1 attempt, "
+	    "last at 20:01). An attempt with another message is under way; if b.test answers it, this one "
+	    "follows. " RETURNED);
+	x.active = 0;
+	x.now = MON;
 	x.destination = picture().destination;
 	x.entry.attempts = 0;
 	expect(&x,
@@ -170,6 +184,19 @@ static void test_endings(void **state)
 	expect(&x,
 	    "bob@b.test cannot be delivered (550 5.1.1 unknown). It is now being returned to "
 	    "alice@a.test.");
+}
+
+/* The clock was set back by a day, and the rows are not written yet. */
+static void test_set_back(void **state)
+{
+	struct queue_explain x = unreachable();
+
+	x.entry.warn = false;
+	x.now = SIM_START - DAY_MS;
+	expect(&x,
+	    "bob@b.test waits because b.test could not be reached (connection refused, 3 attempts, "
+	    "last at 20:00:00). The next attempt to reach b.test is at 20:30. If none succeeds, it will "
+	    "be returned to alice@a.test on Friday 27 November at 20:00.");
 }
 
 static void test_late(void **state)
@@ -287,6 +314,7 @@ int main(void)
 	    cmocka_unit_test(test_own),
 	    cmocka_unit_test(test_may_go),
 	    cmocka_unit_test(test_endings),
+	    cmocka_unit_test(test_set_back),
 	    cmocka_unit_test(test_late),
 	    cmocka_unit_test(test_hostile),
 	    cmocka_unit_test(test_true),

@@ -100,6 +100,8 @@ static void test_clean(void **state)
 	expect_clean(STR("123456789"), 9, true, "123456789");
 	expect_clean(STR("123456789  "), 9, true, "123456789");
 	expect_clean(STR("1234567890"), 9, true, "123456...");
+	expect_clean(STR("1234567 9"), 9, true, "1234567 9");
+	expect_clean(STR("12345678 9"), 9, true, "123456...");
 	expect_clean(STR("12345\xc3\xbc"
 			 "7890"),
 	    9, true, "12345...");
