@@ -84,7 +84,7 @@ static bool exists_in(const char *dir, const char *name)
 	return found;
 }
 
-static int make_store(const struct init *in)
+static int make_store(const struct init *in, bool had_store)
 {
 	static const int codes[] = {
 	    [DATADIR_MISSING] = EX_CANTCREAT,
@@ -95,7 +95,10 @@ static int make_store(const struct init *in)
 	struct err e;
 	enum datadir_code code = store_create(in->dir, &e);
 
-	return code == DATADIR_OK ? EX_OK : cli_fail(codes[code], "%s", e.text);
+	/* who holds the lock has opened the store: there is nothing to complete */
+	if (code == DATADIR_OK || (code == DATADIR_LOCKED && had_store))
+		return EX_OK;
+	return cli_fail(codes[code], "%s", e.text);
 }
 
 static int make_config(struct init *in)
@@ -259,7 +262,7 @@ static void say_done(const struct init *in, bool had_store)
 static int make(struct init *in)
 {
 	bool had_store = exists_in(in->dir, DATADIR_DB);
-	int code = make_store(in);
+	int code = make_store(in, had_store);
 
 	if (code == EX_OK)
 		code = make_config(in);
