@@ -17,6 +17,8 @@
 #include "proc/log.h"
 #include "proc/process.h"
 
+#define POP3_LOGIN_MS (3 * MINUTE_MS) /* strangers hold a session no longer */
+
 struct front_acceptor {
 	struct list link;
 	struct front *front;
@@ -117,6 +119,7 @@ static void config_fill(struct front_config *c)
 	    .implementation = STR("Godwit"),
 	    .stls = true,
 	    .timeout = o->timeouts.pop3,
+	    .login_timeout = o->timeouts.pop3 < POP3_LOGIN_MS ? o->timeouts.pop3 : POP3_LOGIN_MS,
 	};
 }
 
