@@ -10,5 +10,6 @@ int process_main(const char *role);
 int front_main(enum sc_role role);
 int store_main(void);
 int resolver_main(void);
+int relay_main(void);
 
 #endif
