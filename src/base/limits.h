@@ -64,6 +64,7 @@
 #define LIMIT_IPC_CHUNK         (16 * KIB)
 #define LIMIT_IPC_PAYLOAD       (2 * MIB) /* any frame; most types allow far less */
 #define LIMIT_IPC_OPEN_REQUESTS 65536     /* unanswered requests on one link */
+#define LIMIT_IPC_UNREAD        131072    /* frames that wait for an asker who does not read */
 
 /* net */
 #define LIMIT_NET_READ   (17 * KIB) /* one read: a whole TLS record */

@@ -43,12 +43,13 @@ struct ipc_link {
 	const struct ipc_handler *handler;
 	void *user;
 	bool closed;
-	bool closing; /* ipc_link_close() is telling the open ones: not to be freed under it */
+	bool closing;  /* ipc_link_close() is telling the open ones: not to be freed under it */
 	struct buf in; /* a frame that has not come whole */
 	int fds[FDS_WAITING];
 	size_t nfds;
 	struct list control, bulk, sending;
-	size_t waiting;
+	size_t waiting; /* octets */
+	size_t frames;  /* that wait */
 	uint32_t next_id;
 	struct hash_table open; /* ipc_call or ipc_request by id */
 };
@@ -119,6 +120,7 @@ static void put_frame(
 	if (l->waiting == 0)
 		l->handler->wake(l->user);
 	l->waiting += o->n;
+	l->frames++;
 }
 
 size_t ipc_link_waiting(const struct ipc_link *l)
@@ -171,6 +173,7 @@ void ipc_link_sent(struct ipc_link *l, size_t n)
 		o->off += part;
 		n -= part;
 		if (o->off == o->n) {
+			l->frames--;
 			out_free(o);
 		} else if (o->fd >= 0) {
 			close(o->fd); /* it went with the first byte */
@@ -509,10 +512,12 @@ static size_t take_frame(struct ipc_link *l, struct str in, const char **why_r)
 	*why_r = check_head(l, &h);
 	if (*why_r || in.n < HEAD + h.n)
 		return 0;
-	if (h.flags & FLAG_FD && l->nfds == 0) {
+	if (h.flags & FLAG_FD && l->nfds == 0)
 		*why_r = "a descriptor announced that did not come";
+	else if (l->side == IPC_ANSWERER && l->frames >= LIMIT_IPC_UNREAD)
+		*why_r = "it asks and does not read the answers";
+	if (*why_r)
 		return 0;
-	}
 	*why_r = kinds[h.kind].got(l, &h, str_sub(in, HEAD, h.n));
 	return HEAD + h.n;
 }

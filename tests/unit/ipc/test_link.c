@@ -391,6 +391,28 @@ static void test_violations(void **state)
 	}
 }
 
+/* Answers are control frames, which need no credit: they have a maximum of their own. */
+static void test_answers_that_are_not_read(void **state)
+{
+	const char *why = NULL;
+	size_t answered = 0;
+	int code;
+
+	do {
+		struct buf b = frame(0, IPC_REQUEST, 0, ASK, 1, 0);
+
+		code = ipc_link_feed(answerer, buf_view(&b), NULL, 0, &why);
+		buf_fini(&b);
+		if (code == 0) {
+			answered++;
+			end_first(STR("answer"));
+		}
+	} while (code == 0 && answered <= LIMIT_IPC_UNREAD);
+	assert_int_equal(code, -1);
+	assert_int_equal(answered, LIMIT_IPC_UNREAD);
+	assert_non_null(why);
+}
+
 static void test_violations_of_an_open_request(void **state)
 {
 	struct buf open = frame(0, IPC_REQUEST, 0, UP, 5, 0);
@@ -428,6 +450,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_end_of_link_ends_requests, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_violations, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_violations_of_an_open_request, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_answers_that_are_not_read, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
