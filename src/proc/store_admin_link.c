@@ -99,6 +99,7 @@ static void on_idle(uv_idle_t *idle)
 		end_request(l);
 		return;
 	}
+	l->context = store_admin_context(l->sp); /* a reload frees what was there before */
 	step = admin_job_step(l->job);
 	l->done = step == ADMIN_STEP_DONE;
 	l->waiting = step == ADMIN_STEP_WAIT;
