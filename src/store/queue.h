@@ -76,6 +76,7 @@ struct queue_place {
 	struct str name;
 	int64_t due;  /* when an attempt may be due */
 	int64_t turn; /* token of its last lease */
+	int64_t hold; /* not stored: queue_place_set() makes it due no earlier */
 	struct queue_destination state;
 	struct queue_last last; /* its reply is state.last_reply */
 };
@@ -104,6 +105,9 @@ struct queue_status queue_status_of(int64_t number);
  */
 enum db_code queue_rows_get(struct db *db, struct arena *a, int64_t now, enum sql_id id,
     const struct db_value *args, size_t n, struct queue_rows *rows_r);
+
+/* His attempts are over: he waits for his report, from now on. To be written with queue_row_set(). */
+void queue_row_finish(struct queue_row *row, enum queue_report_kind report, int64_t now);
 
 /* Writes what may change of a row. Only in the writer lane, as what follows. */
 enum db_code queue_row_set(struct db *db, const struct queue_row *row);

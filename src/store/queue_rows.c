@@ -105,6 +105,15 @@ enum db_code queue_rows_get(struct db *db, struct arena *a, int64_t now, enum sq
 	return code;
 }
 
+void queue_row_finish(struct queue_row *row, enum queue_report_kind report, int64_t now)
+{
+	row->destination = STR("");
+	row->report = report;
+	row->token = 0;
+	row->entry.not_before = now;
+	row->entry.attempts = 0;
+}
+
 enum db_code queue_row_set(struct db *db, const struct queue_row *r)
 {
 	return db_exec(db, SQL_QUEUE_SET,
@@ -195,9 +204,9 @@ static enum db_code compute_due(struct db *db, struct queue_place *p, int64_t no
 	if (first == QUEUE_NEVER || p->name.n == 0)
 		return DB_OK;
 	if (queue_destination_is_failing(d) && active == 0)
-		p->due = max_of(now, max_of(first, d->next_probe));
+		p->due = max_of(max_of(now, p->hold), max_of(first, d->next_probe));
 	else if (queue_destination_room(d, (size_t)active, now) > 0)
-		p->due = max_of(now, first);
+		p->due = max_of(max_of(now, p->hold), first);
 	return DB_OK;
 }
 

@@ -170,6 +170,8 @@ SQL(MESSAGE_ADD,
     " recipients, header_id, envid, ret, flags)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)")
 
+SQL(BLOB_GET, "SELECT pack, pos, length FROM blob WHERE id = $1")
+
 SQL(BLOB_ADD, "INSERT INTO blob (id, pack, pos, length, refs) VALUES ($1, $2, $3, $4, $5)")
 
 /* Takes room in the account, or gives no row when there is none. */

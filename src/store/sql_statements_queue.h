@@ -97,7 +97,7 @@ SQL(DESTINATION_FORGET,
 SQL(LEASE_ADD, "INSERT INTO lease (shard, token, owner, message, destination, begun, expiry)"
 	       " VALUES ($1, $2, $3, $4, $5, $6, $7)")
 
-SQL(LEASE_GET, "SELECT owner, message, destination, begun, expiry FROM lease"
+SQL(LEASE_GET, "SELECT token, owner, message, destination, begun, expiry FROM lease"
 	       " WHERE shard = $1 AND token = $2")
 
 SQL(LEASE_DELETE, "DELETE FROM lease WHERE shard = $1 AND token = $2")

@@ -1,0 +1,349 @@
+/*
+ * Giving out jobs and taking them back.
+ *
+ * 1. A queue row bears a token exactly while the lease with that token is there, and the lease's
+ *    message and destination are the row's.
+ * 2. Destinations take turns: the one that has been due for longest goes next; what still has work
+ *    after its job is due now, behind the others.
+ * 3. Each step of the loop gives out a job or moves a destination behind now: it ends.
+ */
+#include "store/queue_lease.h"
+
+#include "base/mem.h"
+
+#define LEASE      STR("lease") /* the counter of tokens */
+#define SCAN_ROWS  (2 * QUEUE_JOB_RECIPIENTS)
+#define HOLD_MS    SECOND_MS /* until what has expired was returned */
+#define MISSING_MS HOUR_MS   /* a message that cannot be read is looked at again */
+
+/* One run of the request. */
+struct leasing {
+	struct queue_lease *l;
+	struct db *db;
+	int64_t now;
+	struct queue_place place;
+	enum db_code code;
+};
+
+static bool failed(struct leasing *g, enum db_code code)
+{
+	if (code != DB_OK && code != DB_ROW && g->code == DB_OK)
+		g->code = code;
+	return g->code != DB_OK;
+}
+
+/* ---- choosing ---- */
+
+static bool may_go(const struct leasing *g, const struct queue_row *row)
+{
+	struct queue_schedule s = queue_row_schedule(&g->l->cfg, row, &g->place);
+
+	return row->report == QUEUE_REPORT_NONE && s.next_attempt <= g->now && g->now < s.expires;
+}
+
+/* Of rows in the order of their turn: the first that may go, and those of its message behind it. */
+static struct queue_rows choose(const struct leasing *g, struct queue_rows rows)
+{
+	struct queue_rows chosen = {NULL, 0};
+	size_t i = 0;
+
+	while (i < rows.n && !may_go(g, &rows.v[i]))
+		i++;
+	chosen.v = rows.v + i;
+	while (i < rows.n && chosen.n < QUEUE_JOB_RECIPIENTS && may_go(g, &rows.v[i]) &&
+	       rows.v[i].message == chosen.v[0].message) {
+		chosen.n++;
+		i++;
+	}
+	return chosen;
+}
+
+/* ---- writing ---- */
+
+static void take_rows(struct leasing *g, struct queue_rows *rows, int64_t token)
+{
+	for (size_t i = 0; i < rows->n && g->code == DB_OK; i++) {
+		rows->v[i].token = token;
+		failed(g, db_exec(g->db, SQL_QUEUE_TAKE,
+			      DB_ARGS(db_int(QUEUE_SHARD), db_int(rows->v[i].message),
+				  db_int(rows->v[i].recipient), db_int(token)),
+			      NULL));
+	}
+}
+
+static int64_t new_token(struct leasing *g)
+{
+	int64_t token = 0;
+	enum db_code code = db_get_int(g->db, SQL_META_NEXT, DB_ARGS(db_text(LEASE)), &token);
+
+	failed(g, code == DB_OK ? DB_CORRUPT : code);
+	return token;
+}
+
+static size_t text_of(const struct queue_job *job)
+{
+	size_t n = job->message.reverse_path.n + job->message.envid.n + job->destination.n + 256;
+
+	for (size_t i = 0; i < job->rows.n; i++)
+		n += job->rows.v[i].address.n + job->rows.v[i].orcpt.n + 32;
+	return n;
+}
+
+static void give_out(struct leasing *g, struct queue_job job)
+{
+	job.token = new_token(g);
+	job.attempts = g->place.state.failures + job.rows.v[0].entry.attempts;
+	if (g->code != DB_OK ||
+	    failed(g, db_exec(g->db, SQL_LEASE_ADD,
+			  DB_ARGS(db_int(QUEUE_SHARD), db_int(job.token), db_int(g->l->owner),
+			      db_int(job.message.id), db_text(job.destination), db_int(g->now),
+			      db_int(g->now + QUEUE_LEASE_MS)),
+			  NULL)))
+		return;
+	take_rows(g, &job.rows, job.token);
+	g->place.turn = job.token;
+	g->l->used += text_of(&job);
+	g->l->jobs[g->l->n++] = job;
+}
+
+/* Never so by the invariants; but one message may not hold up all others. */
+static void postpone(struct leasing *g, const struct queue_rows *rows)
+{
+	for (size_t i = 0; i < rows->n && g->code == DB_OK; i++) {
+		rows->v[i].entry.not_before = g->now + MISSING_MS;
+		failed(g, queue_row_set(g->db, &rows->v[i]));
+	}
+}
+
+/* A job for the destination whose turn it is, if one may go. */
+static void serve(struct leasing *g)
+{
+	struct queue_job job = {.destination = g->place.name};
+	struct queue_rows rows;
+	enum db_code code;
+	int64_t active;
+
+	if (failed(g, queue_place_active(g->db, g->place.name, &active)) ||
+	    queue_destination_room(&g->place.state, (size_t)active, g->now) == 0)
+		return;
+	if (failed(g, queue_rows_get(g->db, g->l->arena, g->now, SQL_QUEUE_READY,
+			  DB_ARGS(db_int(QUEUE_SHARD), db_text(g->place.name), db_int(g->now),
+			      db_int(SCAN_ROWS)),
+			  &rows)))
+		return;
+	job.rows = choose(g, rows);
+	if (job.rows.n == 0) {
+		g->place.hold = rows.n ? g->now + HOLD_MS : 0;
+		return;
+	}
+	code = queue_message_get(g->db, g->l->arena, job.rows.v[0].message, &job.message);
+	if (code == DB_ROW)
+		give_out(g, job);
+	else if (!failed(g, code))
+		postpone(g, &job.rows);
+}
+
+/* The name of the destination whose turn it is; DB_OK: none is due. */
+static enum db_code next_name(struct leasing *g, struct str *name_r)
+{
+	struct db_query *q = db_begin_query(
+	    g->db, SQL_DESTINATION_READY, DB_ARGS(db_int(QUEUE_SHARD), db_int(g->now)));
+	enum db_code found = db_step(q), code;
+
+	if (found == DB_ROW)
+		*name_r = arena_str(g->l->arena, db_col_str(q, 0));
+	code = db_end(q);
+	return code == DB_OK ? found : code;
+}
+
+static bool serve_next(struct leasing *g)
+{
+	struct str name;
+	enum db_code code = next_name(g, &name);
+
+	if (code != DB_ROW)
+		return failed(g, code);
+	code = queue_place_get(g->db, g->l->arena, g->now, name, &g->place);
+	if (failed(g, code == DB_OK ? DB_CORRUPT : code))
+		return false;
+	serve(g);
+	if (g->code == DB_OK)
+		failed(g, queue_place_set(g->db, &g->place, g->now));
+	return g->code == DB_OK;
+}
+
+static enum lane_exec lease_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct queue_lease *l = LIST_ENTRY(op, struct queue_lease, op);
+	struct leasing g = {.l = l, .db = db, .now = now};
+
+	arena_reset(l->arena, false);
+	l->jobs = arena_array(l->arena, l->room, sizeof *l->jobs);
+	l->n = l->used = 0;
+	while (l->n < l->room && l->used < l->bytes && serve_next(&g))
+		;
+	return g.code == DB_OK ? LANE_KEEP : LANE_BROKEN;
+}
+
+void queue_lease_init(struct queue_lease *l)
+{
+	MUST(l->owner > 0 && l->room > 0);
+	list_init(&l->op.link);
+	l->op.exec = lease_exec;
+	l->arena = arena_new();
+}
+
+void queue_lease_fini(struct queue_lease *l)
+{
+	arena_free(&l->arena);
+}
+
+/* ---- reading ---- */
+
+/* columns as LEASE_LIST */
+static struct queue_lease_row get_lease(struct db_query *q, struct arena *a)
+{
+	return (struct queue_lease_row){
+	    .token = db_col_int(q, 0),
+	    .owner = db_col_int(q, 1),
+	    .message = db_col_int(q, 2),
+	    .destination = arena_str(a, db_col_str(q, 3)),
+	    .begun = db_col_int(q, 4),
+	    .expiry = db_col_int(q, 5),
+	};
+}
+
+enum db_code queue_lease_get(
+    struct db *db, struct arena *a, int64_t token, struct queue_lease_row *row_r)
+{
+	struct db_query *q = db_begin_query(
+	    db, SQL_LEASE_GET, DB_ARGS(db_int(QUEUE_SHARD), db_int(token)));
+	enum db_code found = db_step(q), code;
+
+	if (found == DB_ROW)
+		*row_r = get_lease(q, a);
+	code = db_end(q);
+	return code == DB_OK ? found : code;
+}
+
+static enum db_code wake_of(
+    struct db *db, enum sql_id id, const struct db_value *args, size_t n, int64_t *when_r)
+{
+	int64_t when = QUEUE_NEVER;
+	enum db_code code = db_get_int(db, id, args, n, &when);
+
+	if (code != DB_OK && code != DB_ROW)
+		return code;
+	*when_r = when;
+	return DB_OK;
+}
+
+enum db_code queue_lease_wake(struct db *db, int64_t *when_r)
+{
+	return wake_of(db, SQL_LEASE_WAKE, DB_ARGS(db_int(QUEUE_SHARD)), when_r);
+}
+
+enum db_code queue_attempt_wake(struct db *db, int64_t *when_r)
+{
+	return wake_of(db, SQL_DESTINATION_WAKE, DB_ARGS(db_int(QUEUE_SHARD)), when_r);
+}
+
+/* ---- taking back ---- */
+
+static bool is_over(const struct queue_release *r, const struct queue_lease_row *lease, int64_t now)
+{
+	if (lease->expiry <= now || lease->owner == r->gone)
+		return true;
+	for (size_t i = 0; i < r->nowners; i++) {
+		if (r->owners[i] == lease->owner)
+			return false;
+	}
+	return r->others;
+}
+
+static enum db_code release(
+    struct db *db, struct arena *a, const struct queue_lease_row *lease, int64_t now)
+{
+	struct queue_place place;
+	enum db_code code = db_exec(db, SQL_QUEUE_FREE,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(lease->message), db_int(lease->token)), NULL);
+
+	if (code == DB_OK)
+		code = db_exec(
+		    db, SQL_LEASE_DELETE, DB_ARGS(db_int(QUEUE_SHARD), db_int(lease->token)), NULL);
+	if (code == DB_OK)
+		code = queue_place_get(db, a, now, lease->destination, &place);
+	return code == DB_ROW ? queue_place_set(db, &place, now) : code;
+}
+
+/* Begun while the clock was ahead: it lives no longer than one begun now. */
+static enum db_code shorten(struct db *db, const struct queue_lease_row *lease, int64_t now)
+{
+	return db_exec(db, SQL_LEASE_EXTEND,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(lease->token), db_int(lease->owner),
+		db_int(now + QUEUE_LEASE_MS), db_int(lease->message)),
+	    NULL);
+}
+
+/* A page of leases behind r->after. */
+static enum db_code list_leases(struct db *db, struct arena *a, const struct queue_release *r,
+    struct queue_lease_row *rows, size_t *n_r)
+{
+	struct db_query *q = db_begin_query(db, SQL_LEASE_LIST,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(r->after), db_int(LIMIT_SLICE_ROWS)));
+
+	*n_r = 0;
+	while (db_step(q) == DB_ROW)
+		rows[(*n_r)++] = get_lease(q, a);
+	return db_end(q);
+}
+
+static enum lane_exec release_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct queue_release *r = LIST_ENTRY(op, struct queue_release, op);
+	struct arena *a = arena_new();
+	struct queue_lease_row *rows = arena_array(a, LIMIT_SLICE_ROWS, sizeof *rows);
+	size_t n;
+	enum db_code code = list_leases(db, a, r, rows, &n);
+
+	r->released = 0;
+	r->more = n == LIMIT_SLICE_ROWS;
+	for (size_t i = 0; i < n && code == DB_OK; i++) {
+		if (is_over(r, &rows[i], now)) {
+			code = release(db, a, &rows[i], now);
+			r->released++;
+		} else if (rows[i].expiry > now + QUEUE_LEASE_MS) {
+			code = shorten(db, &rows[i], now);
+		}
+	}
+	if (n > 0)
+		r->next = rows[n - 1].token;
+	arena_free(&a);
+	return code == DB_OK ? LANE_KEEP : LANE_BROKEN;
+}
+
+void queue_release_init(struct queue_release *r)
+{
+	MUST(r->nowners <= QUEUE_OWNERS_MAX);
+	list_init(&r->op.link);
+	r->op.exec = release_exec;
+}
+
+/* ---- keeping ---- */
+
+static enum lane_exec extend_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct queue_extend *x = LIST_ENTRY(op, struct queue_extend, op);
+	enum db_code code = db_exec(db, SQL_LEASE_EXTEND,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(x->token), db_int(x->owner),
+		db_int(now + QUEUE_LEASE_MS), db_int(x->message)),
+	    NULL);
+
+	return code == DB_OK ? LANE_KEEP : LANE_BROKEN;
+}
+
+void queue_extend_init(struct queue_extend *x)
+{
+	list_init(&x->op.link);
+	x->op.exec = extend_exec;
+}

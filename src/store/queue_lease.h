@@ -1,0 +1,92 @@
+/*
+ * Leases: jobs given out, kept, taken back. A job is one message to one destination; its recipients
+ * bear the lease's token until its result (store/queue_settle.h), or until it is released.
+ */
+#ifndef STORE_QUEUE_LEASE_H
+#define STORE_QUEUE_LEASE_H
+
+#include "base/clock.h"
+#include "store/lane.h"
+#include "store/queue.h"
+
+#define QUEUE_LEASE_MS       (30 * MINUTE_MS) /* a lease that is not extended ends */
+#define QUEUE_JOB_RECIPIENTS 100
+
+struct queue_job {
+	int64_t token;
+	struct str destination;
+	struct queue_message message;
+	struct queue_rows rows; /* 1 to QUEUE_JOB_RECIPIENTS */
+	uint32_t attempts;      /* failures of destination and recipient so far */
+};
+
+/*
+ * Gives out up to `room` jobs: destinations take turns, a job each, as far as each has room for a
+ * session; the job of a failing one is its probe. Zero it, set the inputs, then queue_lease_init().
+ */
+struct queue_lease {
+	struct lane_op op;
+	/* inputs */
+	struct queue_config cfg;
+	int64_t owner; /* above 0 */
+	size_t room;
+	size_t bytes; /* octets of text after which no further job is begun */
+	/* the answer; lives until queue_lease_fini() */
+	struct queue_job *jobs;
+	size_t n;
+	/* queue_lease.c's own */
+	struct arena *arena;
+	size_t used;
+};
+
+/* op.done is the caller's. */
+void queue_lease_init(struct queue_lease *l);
+void queue_lease_fini(struct queue_lease *l);
+
+#define QUEUE_OWNERS_MAX 64
+
+/*
+ * Takes back leases that have expired, and those of owners that are gone: their recipients are free
+ * at once. Zero it, set the inputs, then queue_release_init().
+ */
+struct queue_release {
+	struct lane_op op;
+	/* inputs */
+	int64_t gone;                     /* an owner that is no more; 0: none */
+	bool others;                      /* all owners but those listed are no more */
+	int64_t owners[QUEUE_OWNERS_MAX]; /* listed */
+	size_t nowners;
+	/* the answer */
+	int64_t released;
+	bool more; /* there may be others: set after to next and submit it again */
+	int64_t next;
+	int64_t after; /* input: looks at tokens behind this one */
+};
+
+void queue_release_init(struct queue_release *r);
+
+/* Lets a lease live QUEUE_LEASE_MS from now. Nothing happens if it is not the owner's. */
+struct queue_extend {
+	struct lane_op op;
+	int64_t owner, message, token;
+};
+
+void queue_extend_init(struct queue_extend *x);
+
+/* When the first lease expires; QUEUE_NEVER: there is none. */
+enum db_code queue_lease_wake(struct db *db, int64_t *when_r);
+
+/* When the first attempt may be due; QUEUE_NEVER: nothing waits that may go. */
+enum db_code queue_attempt_wake(struct db *db, int64_t *when_r);
+
+struct queue_lease_row {
+	int64_t token, owner, message;
+	struct str destination;
+	int64_t begun, expiry;
+};
+
+/* A lease, text in the arena. DB_ROW; DB_OK: there is none. */
+enum db_code queue_lease_get(
+    struct db *db, struct arena *a, int64_t token, struct queue_lease_row *row_r);
+
+#endif

@@ -1,0 +1,325 @@
+/*
+ * Results.
+ *
+ * 1. A result is carried out whole or not at all, in one savepoint: rows, ledger, destination, trace.
+ * 2. Of a job the destination learns one event: the one that says most about it.
+ * 3. The attempts of a recipient end here, or when his lifetime does (store/queue_report.h): what his
+ *    sender is told then goes a way of its own.
+ */
+#include "store/queue_settle.h"
+
+#include "base/mem.h"
+#include "store/dialogue.h"
+#include "store/ledger.h"
+#include "store/queue_lease.h"
+#include "store/trace.h"
+
+/* One run of the request. */
+struct settling {
+	struct queue_settle *s;
+	struct db *db;
+	int64_t now;
+	struct queue_message message;
+	enum queue_event event;             /* what the destination learns */
+	const struct queue_verdict *teller; /* whose outcome says it */
+	int64_t events;                     /* trace events that name the dialogue */
+	struct buf text;
+	enum db_code code;
+};
+
+static bool failed(struct settling *t, enum db_code code)
+{
+	if (code != DB_OK && code != DB_ROW && t->code == DB_OK)
+		t->code = code;
+	return t->code != DB_OK;
+}
+
+/* ---- the trace ---- */
+
+/* "mx.b.test [192.0.2.1] over TLSv1.3", as much as is known. */
+static void put_server(struct buf *b, const struct queue_settle *s)
+{
+	buf_str(b, s->remote);
+	if (s->remote_ip.n) {
+		buf_c(b, s->remote.n ? " [" : "[");
+		buf_str(b, s->remote_ip);
+		buf_byte(b, ']');
+	}
+}
+
+/* With a server that was spoken to, and without. */
+static const struct {
+	const char *with, *without;
+} words[QUEUE_OUTCOMES] = {
+    [QUEUE_DELIVERED] = {"taken by ", "taken"},
+    [QUEUE_RETRY] = {"refused for now by ", "not delivered"},
+    [QUEUE_RETRY_HOST] = {"no service at ", "the destination cannot be reached"},
+    [QUEUE_RETRY_NOW] = {"left for the next transaction with ", "left for the next transaction"},
+    [QUEUE_FAILED] = {"refused for good by ", "cannot be delivered"},
+};
+
+static void trace(
+    struct settling *t, const struct queue_row *row, enum queue_outcome outcome, struct str reply)
+{
+	const struct queue_settle *s = t->s;
+	bool server = s->remote.n || s->remote_ip.n;
+	struct trace_event event = {.message = row->message,
+	    .time = t->now,
+	    .kind = TRACE_ATTEMPT,
+	    .recipient = row->recipient,
+	    .dialogue = s->packed.n ? s->dialogue_id : 0};
+
+	buf_clear(&t->text);
+	buf_c(&t->text, server ? words[outcome].with : words[outcome].without);
+	if (server)
+		put_server(&t->text, s);
+	if (s->tls.n) {
+		buf_lit(&t->text, " over ");
+		buf_str(&t->text, s->tls);
+	}
+	if (reply.n) {
+		buf_lit(&t->text, ": ");
+		buf_str(&t->text, reply);
+	}
+	event.text = buf_view(&t->text);
+	failed(t, trace_append(t->db, &event));
+	t->events++;
+}
+
+static void keep_dialogue(struct settling *t)
+{
+	const struct blob_pos *pos = &t->s->blob.pos;
+
+	if (t->s->packed.n == 0 || t->events == 0 || t->code != DB_OK)
+		return;
+	failed(t, db_exec(t->db, SQL_BLOB_ADD,
+		      DB_ARGS(db_int(t->s->dialogue_id), db_int(pos->pack), db_int(pos->offset),
+			  db_int(pos->length), db_int(t->events)),
+		      NULL));
+}
+
+/* ---- recipients ---- */
+
+static void delivered(struct settling *t, struct queue_row *row)
+{
+	struct ledger_row settled = {.message = row->message,
+	    .recipient = row->recipient,
+	    .state = LEDGER_RELAYED,
+	    .time = t->now};
+	bool changed;
+
+	if ((row->notify & QUEUE_NOTIFY_SUCCESS) && !t->s->dsn && t->message.reverse_path.n) {
+		queue_row_finish(row, QUEUE_REPORT_RELAYED, t->now);
+		failed(t, queue_row_set(t->db, row));
+		return;
+	}
+	buf_clear(&t->text);
+	put_server(&t->text, t->s);
+	buf_c(&t->text, t->text.n ? ": " : "");
+	buf_str(&t->text, row->last.reply);
+	settled.detail = buf_view(&t->text);
+	if (!failed(t, ledger_settle(t->db, &settled, &changed)))
+		failed(t, queue_row_delete(t->db, row, t->message.blob));
+}
+
+static void refused(struct settling *t, struct queue_row *row)
+{
+	queue_schedule_refused(&row->entry, &t->s->cfg.policy, t->now);
+	failed(t, queue_row_set(t->db, row));
+}
+
+static void waits(struct settling *t, struct queue_row *row)
+{
+	failed(t, queue_row_set(t->db, row));
+}
+
+static void over(struct settling *t, struct queue_row *row)
+{
+	queue_row_finish(row, QUEUE_REPORT_FAILED, t->now);
+	failed(t, queue_row_set(t->db, row));
+}
+
+static void (*const actions[QUEUE_OUTCOMES])(struct settling *t, struct queue_row *row) = {
+    [QUEUE_DELIVERED] = delivered,
+    [QUEUE_RETRY] = refused,
+    [QUEUE_RETRY_HOST] = waits,
+    [QUEUE_RETRY_NOW] = waits,
+    [QUEUE_FAILED] = over,
+};
+
+/* How much an event says about the destination. */
+static const unsigned weights[QUEUE_EVENTS] = {
+    [QUEUE_EVENT_NONE] = 0,
+    [QUEUE_EVENT_ANSWERED] = 1,
+    [QUEUE_EVENT_TURNED_AWAY] = 2,
+    [QUEUE_EVENT_FAILED] = 3,
+    [QUEUE_EVENT_BUSY] = 4,
+    [QUEUE_EVENT_SUCCESS] = 5,
+};
+
+static void learn(struct settling *t, const struct queue_verdict *o, enum queue_event event)
+{
+	if (weights[event] <= weights[t->event])
+		return;
+	t->event = event;
+	t->teller = o;
+}
+
+static struct str reply_of(struct settling *t, const struct queue_verdict *o)
+{
+	struct buf b;
+	struct str reply;
+
+	buf_init(&b, LIMIT_QUEUE_REPLY);
+	queue_result_put_reply(&b, &o->attempt, o->text);
+	reply = arena_str(t->s->scratch, buf_view(&b));
+	buf_fini(&b);
+	return reply;
+}
+
+static struct queue_last last_of(struct settling *t, const struct queue_verdict *o)
+{
+	return (struct queue_last){
+	    .problem = o->attempt.problem,
+	    .status = queue_result_of(&o->attempt).status,
+	    .reply = reply_of(t, o),
+	    .remote = t->s->remote,
+	};
+}
+
+static const struct queue_verdict *outcome_of(const struct queue_settle *s, int64_t recipient)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->outcomes[i].recipient == recipient)
+			return &s->outcomes[i];
+	}
+	return NULL;
+}
+
+static void settle_row(struct settling *t, struct queue_row *row)
+{
+	const struct queue_verdict *o = outcome_of(t->s, row->recipient);
+	struct queue_result result;
+	struct queue_last last;
+
+	row->token = 0;
+	if (!o) {
+		waits(t, row);
+		return;
+	}
+	result = queue_result_of(&o->attempt);
+	last = last_of(t, o);
+	if (result.outcome != QUEUE_RETRY_HOST && result.outcome != QUEUE_RETRY_NOW)
+		row->last = last;
+	actions[result.outcome](t, row);
+	learn(t, o, result.event);
+	t->s->counts[result.outcome]++;
+	if (t->code == DB_OK)
+		trace(t, row, result.outcome, last.reply);
+}
+
+/* ---- the destination ---- */
+
+static void teach(struct settling *t, struct str name)
+{
+	struct queue_place place;
+	int64_t others = 0;
+	enum db_code code = queue_place_get(t->db, t->s->scratch, t->now, name, &place);
+
+	if (failed(t, code == DB_OK ? DB_CORRUPT : code) ||
+	    failed(t, queue_place_active(t->db, name, &others)))
+		return;
+	if (t->teller) {
+		place.last = last_of(t, t->teller);
+		t->s->woken = queue_destination_apply(&place.state, &t->s->cfg.policy, t->event,
+		    (size_t)others, place.last.reply, t->now);
+	}
+	failed(t, queue_place_set(t->db, &place, t->now));
+}
+
+/* ---- the whole ---- */
+
+/* DB_ROW: the lease is the asker's. */
+static enum db_code find_lease(struct settling *t, struct queue_lease_row *lease)
+{
+	enum db_code code = queue_lease_get(t->db, t->s->scratch, t->s->token, lease);
+
+	if (code == DB_ROW && (lease->owner != t->s->owner || lease->message != t->s->message))
+		return DB_OK;
+	return code;
+}
+
+static void settle(struct settling *t, const struct queue_lease_row *lease)
+{
+	struct queue_rows rows = {NULL, 0};
+	enum db_code code = queue_message_get(t->db, t->s->scratch, t->s->message, &t->message);
+
+	if (failed(t, code == DB_OK ? DB_CORRUPT : code) ||
+	    failed(t, queue_rows_get(t->db, t->s->scratch, t->now, SQL_QUEUE_OF_LEASE,
+			  DB_ARGS(db_int(QUEUE_SHARD), db_int(t->s->message), db_int(t->s->token)),
+			  &rows)))
+		return;
+	for (size_t i = 0; i < rows.n && t->code == DB_OK; i++)
+		settle_row(t, &rows.v[i]);
+	keep_dialogue(t);
+	if (t->code == DB_OK)
+		failed(t, db_exec(t->db, SQL_LEASE_DELETE,
+			      DB_ARGS(db_int(QUEUE_SHARD), db_int(t->s->token)), NULL));
+	if (t->code == DB_OK)
+		teach(t, lease->destination);
+}
+
+static enum lane_exec settle_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct queue_settle *s = LIST_ENTRY(op, struct queue_settle, op);
+	struct settling t = {.s = s, .db = db, .now = now};
+	struct queue_lease_row lease;
+	enum db_code found;
+
+	arena_reset(s->scratch, false);
+	memset(s->counts, 0, sizeof s->counts);
+	s->woken = s->stale = false;
+	found = find_lease(&t, &lease);
+	if (found != DB_ROW) {
+		s->stale = found == DB_OK;
+		return s->stale ? LANE_UNDO : LANE_BROKEN;
+	}
+	buf_init(&t.text, 2 * LIMIT_TRACE_TEXT);
+	settle(&t, &lease);
+	buf_fini(&t.text);
+	return t.code == DB_OK ? LANE_KEEP : LANE_BROKEN;
+}
+
+struct queue_settle *queue_settle_new(void)
+{
+	struct queue_settle *s = mem_new(struct queue_settle);
+
+	s->arena = arena_new();
+	s->scratch = arena_new();
+	list_init(&s->op.link);
+	buf_init(&s->packed, 2 * DIALOGUE_MAX);
+	return s;
+}
+
+void queue_settle_prepare(struct queue_settle *s)
+{
+	if (s->dialogue.n)
+		dialogue_pack(&s->packed, s->dialogue);
+	s->iov = (struct iovec){s->packed.p, s->packed.n};
+	s->blob = (struct blob_in){
+	    .id = s->dialogue_id, .codec = BLOB_ZSTD, .iov = &s->iov, .niov = 1};
+	s->op.exec = settle_exec;
+	s->op.blobs = s->packed.n ? &s->blob : NULL;
+	s->op.nblobs = s->packed.n ? 1 : 0;
+}
+
+void queue_settle_free(struct queue_settle **s)
+{
+	if (!*s)
+		return;
+	arena_free(&(*s)->arena);
+	arena_free(&(*s)->scratch);
+	buf_fini(&(*s)->packed);
+	mem_free(*s);
+	*s = NULL;
+}
