@@ -1,7 +1,7 @@
 /*
- * The state of a destination, a domain or a host that mail waits for: failures belong to it, not to each
- * message. It is up, or failing: then one probe at each step of the schedule, and the first answer
- * wakes all that waits. How many sessions it may have follows what it can bear.
+ * The state of a destination, a domain or a host that mail waits for: failures belong to it, not
+ * to each message. It is up, or failing: then one probe at each step of the schedule, and the
+ * first answer wakes all that waits. How many sessions it may have follows what it can bear.
  */
 #ifndef QUEUE_DESTINATION_H
 #define QUEUE_DESTINATION_H
@@ -32,12 +32,12 @@ static inline bool queue_destination_is_failing(const struct queue_destination *
 }
 
 /*
- * What an attempt taught. others: sessions to it that are open beside the one that tells. reply is kept
- * as last_reply, unless the event is NONE (which changes nothing). SUCCESS raises the limit by one;
- * FAILED and BUSY halve it; TURNED_AWAY while others are open lowers it to at most their number and is
- * no failure. While it fails only a probe counts: the failures of sessions that were under way when
- * it began to fail change nothing but last_reply. True: it was failing and is up again, so that all
- * that waits for it may go.
+ * What an attempt taught. others: sessions to it that are open beside the one that tells. reply is
+ * kept as last_reply, unless the event is NONE (which changes nothing). SUCCESS raises the limit
+ * by one; FAILED and BUSY halve it; TURNED_AWAY while others are open lowers it to at most their
+ * number and is no failure. While it fails only a probe counts: the failures of sessions that were
+ * under way when it began to fail change nothing but last_reply. True: it was failing and is up
+ * again, so that all that waits for it may go.
  */
 bool queue_destination_apply(struct queue_destination *d, const struct queue_policy *p,
     enum queue_event event, size_t others, struct str reply, int64_t now);
@@ -59,8 +59,8 @@ enum queue_hold queue_destination_hold(
     const struct queue_destination *d, size_t active, int64_t not_before, int64_t now);
 
 /*
- * After the clock was set back: times in the future move so that what was left of a wait is left. True:
- * something changed and the row is to be written.
+ * After the clock was set back: times in the future move so that what was left of a wait is left.
+ * True: something changed and the row is to be written.
  */
 bool queue_destination_settle(struct queue_destination *d, int64_t now);
 

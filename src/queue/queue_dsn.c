@@ -1,7 +1,7 @@
 /*
- * A report as a message: multipart/report of text, fields and original [RFC 6522 3]. The boundary occurs
- * in none of them: the text is encoded if need be, lines of the fields begin otherwise, and for the
- * original another boundary is chosen until it does not occur.
+ * A report as a message: multipart/report of text, fields and original [RFC 6522 3]. The boundary
+ * occurs in none of them: the text is encoded if need be, lines of the fields begin otherwise, and
+ * for the original another boundary is chosen until it does not occur.
  */
 #include "queue/queue_dsn.h"
 

@@ -46,8 +46,7 @@ struct queue_dsn {
 	size_t n;            /* 1 to LIMIT_DSN_RECIPIENTS */
 	struct str original; /* the message's beginning, at least its header, or all of it */
 	bool complete;       /* original is all of it */
-	bool
-	    want_full; /* RET=FULL: return all of it, if anything failed and it is not above LIMIT_DSN_ORIGINAL */
+	bool want_full; /* RET=FULL: all of it, if anything failed and up to LIMIT_DSN_ORIGINAL */
 };
 
 enum queue_dsn_status {
@@ -65,9 +64,9 @@ struct queue_dsn_facts {
 
 /*
  * Appends the report as a message with CRLF lines of at most 998 octets, but for those of the
- * original. Unless OK the buffer and *facts_r are as before. LIMIT_DSN octets are always enough. The
- * text is in sentences: what happened, to whom, why, what the sender can do, and the remote server's
- * own words, quoted. [RFC 3461 6, RFC 3464 2]
+ * original. Unless OK the buffer and *facts_r are as before. LIMIT_DSN octets are always enough.
+ * The text is in sentences: what happened, to whom, why, what the sender can do, and the remote
+ * server's own words, quoted. [RFC 3461 6, RFC 3464 2]
  */
 enum queue_dsn_status queue_dsn_put(
     struct buf *b, const struct queue_dsn *d, struct queue_dsn_facts *facts_r);

@@ -1,6 +1,6 @@
 /*
- * message/delivery-status. Every value passes queue_text_clean(), so that none can end its field; what
- * continues on the next line begins with a blank, so that none can be a boundary.
+ * message/delivery-status. Every value passes queue_text_clean(), so that none can end its field;
+ * what continues on the next line begins with a blank, so that none can be a boundary.
  */
 #include "queue/queue_dsn_part.h"
 

@@ -7,7 +7,10 @@
 /* Octets of an address that are shown: more than a local part, quoted, and a domain have. */
 #define QUEUE_DSN_ADDRESS ((size_t)512)
 
-/* Appends what people read: paragraphs of short lines that end with LF. full: the original is whole. */
+/*
+ * Appends what people read: paragraphs of short lines that end with LF. full: the original is
+ * whole.
+ */
 void queue_dsn_text(struct buf *b, const struct queue_dsn *d, bool full);
 
 /*

@@ -1,6 +1,6 @@
 /*
- * The text of a report: recipients by what became of them, each with the reason and what can be done.
- * What other servers said stands on lines that begin with ">", and nowhere else.
+ * The text of a report: recipients by what became of them, each with the reason and what can be
+ * done. What other servers said stands on lines that begin with ">", and nowhere else.
  */
 #include "queue/queue_dsn_part.h"
 

@@ -1,6 +1,7 @@
 /*
- * Explanations: three steps, each from the same picture and the same schedule that the scheduler uses: why
- * it waits, what is next, how it ends. Invariant: no sentence says more than the schedule promises.
+ * Explanations: three steps, each from the same picture and the same schedule that the scheduler
+ * uses: why it waits, what is next, how it ends. Invariant: no sentence says more than the
+ * schedule promises.
  */
 #include "queue/queue_explain.h"
 
@@ -32,8 +33,8 @@ static struct buf cleaned(struct str s, size_t max)
 }
 
 /*
- * What holds it back for longest: where its own time and a later probe both do, the probe is what will
- * tell.
+ * What holds it back for longest: where its own time and a later probe both do, the probe is what
+ * will tell.
  */
 static enum queue_hold hold_of(const struct telling *t)
 {

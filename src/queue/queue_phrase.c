@@ -1,4 +1,7 @@
-/* Puts words into templates, and speaks times. The words themselves are in queue_phrase_en.c and its like. */
+/*
+ * Puts words into templates, and speaks times. The words themselves are in queue_phrase_en.c and
+ * its like.
+ */
 #include "queue/queue_phrase.h"
 
 #include "base/ascii.h"

@@ -38,7 +38,9 @@ struct str queue_phrase_text(enum queue_lang lang, enum queue_phrase phrase);
 void queue_phrase_put_time(
     struct buf *b, enum queue_lang lang, int64_t ms, int64_t now, const struct queue_zone *zone);
 
-/* "1 attempt", "5 attempts": one is the phrase of the singular, behind which the plural's stands. */
+/*
+ * "1 attempt", "5 attempts": one is the phrase of the singular, behind which the plural's stands.
+ */
 void queue_phrase_put_count(struct buf *b, enum queue_lang lang, enum queue_phrase one, int64_t n);
 
 /* "5 days", "4 hours and 30 minutes": the two largest units, rounded down; at least "1 second". */

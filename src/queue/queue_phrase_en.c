@@ -1,6 +1,6 @@
 /*
- * English. What is put in: of days and units nothing or a number; of times %1 time, %2 weekday, %3 day,
- * %4 month, %5 year; else as the comment above each group says.
+ * English. What is put in: of days and units nothing or a number; of times %1 time, %2 weekday, %3
+ * day, %4 month, %5 year; else as the comment above each group says.
  */
 #include "queue/queue_phrase_table.h"
 
@@ -44,11 +44,13 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_CONNECTIONS] = "%1 connections",
 
 	/* %1 recipient, %2 destination, %3 last reply, %4 "3 attempts" or connections, %5 when */
-	[QUEUE_PHRASE_WAIT_UNREACHABLE] = "%1 waits because %2 could not be reached (%3, %4, last %5).",
+	[QUEUE_PHRASE_WAIT_UNREACHABLE] = "%1 waits because %2 could not be reached (%3, %4, last "
+	    "%5).",
 	[QUEUE_PHRASE_WAIT_NO_SERVICE] =
 	    "%1 waits because %2 takes no mail at present (it answered \"%3\", %4, last %5).",
 	[QUEUE_PHRASE_WAIT_REFUSED] =
-	    "%1 waits because %2 has not accepted the message yet (it answered \"%3\", %4, last %5).",
+	    "%1 waits because %2 has not accepted the message yet (it answered \"%3\", %4, last "
+	    "%5).",
 	[QUEUE_PHRASE_WAIT_BROKEN] =
 	    "%1 waits because the message could not be transferred to %2 (%3, %4, last %5).",
 	[QUEUE_PHRASE_WAIT_SESSIONS] =
@@ -76,15 +78,18 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "No further attempt is planned; it will be returned to %1 %2.",
 	[QUEUE_PHRASE_RETURN_NOW] = "It is now being returned to %1.",
 	[QUEUE_PHRASE_RETURN_LATE] =
-	    "Its time ended while the server was not running: unless an attempt succeeds, it will be "
+	    "Its time ended while the server was not running: unless an attempt succeeds, it will "
+	    "be "
 	    "returned to %1, at the latest %2.",
 	[QUEUE_PHRASE_NULL_IF] =
 	    "If none succeeds, it will be given up %2; it has no sender who could be told.",
 	[QUEUE_PHRASE_NULL_THEN] =
-	    "No further attempt is planned; it will be given up %2 and has no sender who could be told.",
+	    "No further attempt is planned; it will be given up %2 and has no sender who could be "
+	    "told.",
 	[QUEUE_PHRASE_NULL_NOW] = "It is now being given up and has no sender who could be told.",
 	[QUEUE_PHRASE_NULL_LATE] =
-	    "Its time ended while the server was not running: unless an attempt succeeds, it will be "
+	    "Its time ended while the server was not running: unless an attempt succeeds, it will "
+	    "be "
 	    "given up, at the latest %2; it has no sender who could be told.",
 	[QUEUE_PHRASE_SILENT_IF] =
 	    "If none succeeds, it will be given up %2; %1 asked not to be told.",
@@ -92,7 +97,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "No further attempt is planned; it will be given up %2, and %1 asked not to be told.",
 	[QUEUE_PHRASE_SILENT_NOW] = "It is now being given up; %1 asked not to be told.",
 	[QUEUE_PHRASE_SILENT_LATE] =
-	    "Its time ended while the server was not running: unless an attempt succeeds, it will be "
+	    "Its time ended while the server was not running: unless an attempt succeeds, it will "
+	    "be "
 	    "given up, at the latest %2; %1 asked not to be told.",
 
 	[QUEUE_PHRASE_SUBJECT_FAILED] = "Your message could not be delivered",
@@ -107,7 +113,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "The message that it took from you %1 has not been delivered yet to:",
 	[QUEUE_PHRASE_OPENING_DELIVERED] = "The message that it took from you %1 was delivered to:",
 	[QUEUE_PHRASE_OPENING_RELAYED] =
-	    "The message that it took from you %1 was passed on to a server that will not report its "
+	    "The message that it took from you %1 was passed on to a server that will not report "
+	    "its "
 	    "delivery, for:",
 	[QUEUE_PHRASE_OPENING_EXPANDED] =
 	    "The message that it took from you %1 was sent on to all addresses behind:",
@@ -119,7 +126,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_KEEPS_TRYING] = "It will be tried again. You need not send it again.",
 	/* %1 when */
 	[QUEUE_PHRASE_KEEPS_TRYING_UNTIL] =
-	    "It will be tried again. You need not send it again. If no attempt succeeds, it will be "
+	    "It will be tried again. You need not send it again. If no attempt succeeds, it will "
+	    "be "
 	    "returned to you %1.",
 	[QUEUE_PHRASE_WORDS_OF] = "The server %1 answered:", /* %1 host */
 	[QUEUE_PHRASE_WORDS] = "The answer was:",
@@ -134,7 +142,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "The mail server of %2 stopped answering before it had taken the message.",
 	[QUEUE_PHRASE_WHY_GARBAGE] = "What answers for %2 does not behave like a mail server.",
 	[QUEUE_PHRASE_WHY_TLS] =
-	    "The connection to the mail server of %2 could not be secured, and without that the message "
+	    "The connection to the mail server of %2 could not be secured, and without that the "
+	    "message "
 	    "is not sent.",
 	[QUEUE_PHRASE_WHY_AUTH] =
 	    "The server through which mail for %2 is sent did not let this server log in.",
@@ -147,12 +156,14 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "The domain %2 names a mail server at an address to which no mail can be sent.",
 	[QUEUE_PHRASE_WHY_LOOP] = "The message went round in circles on its way to %1.",
 	[QUEUE_PHRASE_WHY_NO_UTF8] =
-	    "The mail server of %2 cannot take international characters in addresses and headers, which "
+	    "The mail server of %2 cannot take international characters in addresses and headers, "
+	    "which "
 	    "this message has.",
 	[QUEUE_PHRASE_WHY_TOO_LARGE] = "The message is larger than the mail server of %2 takes.",
 	[QUEUE_PHRASE_WHY_LOCAL] =
 	    "This server was not able to send it; neither you nor %2 caused that.",
-	[QUEUE_PHRASE_WHY_NO_MAILBOX] = "According to the mail server of %2 there is no mailbox %1.",
+	[QUEUE_PHRASE_WHY_NO_MAILBOX] = "According to the mail server of %2 there is no mailbox "
+	    "%1.",
 	[QUEUE_PHRASE_WHY_BAD_ADDRESS] =
 	    "According to the mail server of %2 the address %1 is not one that it can deliver to.",
 	[QUEUE_PHRASE_WHY_MOVED] =
@@ -165,10 +176,13 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "The mail server of %2 has trouble of its own and could not take the message.",
 	[QUEUE_PHRASE_WHY_POLICY] = "The rules of the mail server of %2 forbid the message.",
 	[QUEUE_PHRASE_WHY_UNPROVEN] =
-	    "The mail server of %2 found no proof that the message comes from your domain (SPF, DKIM, "
+	    "The mail server of %2 found no proof that the message comes from your domain (SPF, "
+	    "DKIM, "
 	    "DMARC).",
-	[QUEUE_PHRASE_WHY_CONTENT] = "The mail server of %2 cannot handle the content of the message.",
-	[QUEUE_PHRASE_WHY_LATER] = "The mail server of %2 did not accept the message for the time being.",
+	[QUEUE_PHRASE_WHY_CONTENT] = "The mail server of %2 cannot handle the content of the "
+	    "message.",
+	[QUEUE_PHRASE_WHY_LATER] = "The mail server of %2 did not accept the message for the time "
+	    "being.",
 	[QUEUE_PHRASE_WHY_OTHER] = "The mail server of %2 refused the message.",
 	[QUEUE_PHRASE_DO_CHECK_ADDRESS] =
 	    "Please check the spelling of the address, or ask the recipient for the right one.",
@@ -179,11 +193,13 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_DO_TELL_RECIPIENT] =
 	    "Please tell the recipient in another way, so that this can be put right.",
 	[QUEUE_PHRASE_DO_MAKE_SMALLER] =
-	    "Please send it in smaller parts, or put large files where the recipient can fetch them.",
+	    "Please send it in smaller parts, or put large files where the recipient can fetch "
+	    "them.",
 	[QUEUE_PHRASE_DO_ASK_OWN_ADMIN] =
 	    "Please show this report to the administrator of your mail server.",
 	[QUEUE_PHRASE_DO_ASK_THEIR_ADMIN] =
-	    "Please reach the recipient in another way; only the administrators of %2 can put this right.",
+	    "Please reach the recipient in another way; only the administrators of %2 can put "
+	    "this right.",
 	[QUEUE_PHRASE_DO_OTHER_ADDRESS] = "Please ask the recipient for another address.",
 };
 /* clang-format on */

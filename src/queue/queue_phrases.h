@@ -63,8 +63,11 @@ enum queue_phrase {
 	QUEUE_PHRASE_NEXT_IF_UP,
 	QUEUE_PHRASE_WARNING,
 
-	/* How it ends: returned, given up since the sender is null, or since he wants no report; of each
-	   if attempts fail, without further attempt, at once, and when it outlived its time unattended. */
+	/*
+	 * How it ends: returned, given up since the sender is null, or since he wants no report; of
+	 * each if attempts fail, without further attempt, at once, and when its time ended while
+	 * the server was off.
+	 */
 	QUEUE_PHRASE_RETURN_IF,
 	QUEUE_PHRASE_RETURN_THEN,
 	QUEUE_PHRASE_RETURN_NOW,

@@ -1,7 +1,7 @@
 /*
- * How long mail is tried and how often: the configuration's
- * `queue = { retry = ["5m", "15m", "30m"]; lifetime = "5d"; delay_warning = ["4h"]; };`. Each destination
- * may have one of its own. [RFC 5321 4.5.4.1]
+ * How long mail is tried and how often: the configuration's `queue = { retry = ["5m", "15m",
+ * "30m"]; lifetime = "5d"; delay_warning = ["4h"]; };`. Each destination may have one of its own.
+ * [RFC 5321 4.5.4.1]
  */
 #ifndef QUEUE_POLICY_H
 #define QUEUE_POLICY_H
@@ -45,8 +45,8 @@ enum queue_policy_status {
 
 /*
  * The first thing wrong with it: an empty or overlong list, a value out of bounds, steps that get
- * shorter, warnings that do not rise, a lifetime that ends before the first retry. Warnings behind the
- * lifetime are allowed: they are never due.
+ * shorter, warnings that do not rise, a lifetime that ends before the first retry. Warnings behind
+ * the lifetime are allowed: they are never due.
  */
 enum queue_policy_status queue_policy_check(const struct queue_policy *p);
 
@@ -57,9 +57,9 @@ const char *queue_policy_text(enum queue_policy_status status);
 int64_t queue_policy_lifetime(const struct queue_policy *p, bool bounce);
 
 /*
- * The wait after the failures-th failure in a row, 1 or more (aborts on 0): its step, with up to a tenth
- * more or less so that what failed together does not come back together, but never less than the first
- * step, which greylisting servers count on. The same seed and count give the same wait.
+ * The wait after the failures-th failure in a row, 1 or more (aborts on 0): its step, with up to a
+ * tenth more or less so that what failed together does not come back together, but never less than
+ * the first step, which greylisting servers count on. The same seed and count give the same wait.
  */
 int64_t queue_policy_delay(const struct queue_policy *p, uint32_t failures, uint64_t seed);
 

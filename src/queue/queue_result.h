@@ -1,6 +1,6 @@
 /*
- * What the outcome of an attempt means for a recipient and for the destination: delivered, to be tried
- * again, or failed for good; with the status code of its report. [RFC 5321 4.2.1, RFC 3463]
+ * What the outcome of an attempt means for a recipient and for the destination: delivered, to be
+ * tried again, or failed for good; with the status code of its report. [RFC 5321 4.2.1, RFC 3463]
  */
 #ifndef QUEUE_RESULT_H
 #define QUEUE_RESULT_H
@@ -71,11 +71,11 @@ enum queue_outcome {
 
 /* What the destination learns from it: queue_destination_apply(). */
 enum queue_event {
-	QUEUE_EVENT_NONE,     /* nothing */
-	QUEUE_EVENT_SUCCESS,  /* a message went */
-	QUEUE_EVENT_ANSWERED, /* it works, or what is known of it is final */
-	QUEUE_EVENT_BUSY,     /* it works, but had enough: 421, or a session broken off */
-	QUEUE_EVENT_TURNED_AWAY, /* refused or 421 at once: down, or busy with other sessions of ours */
+	QUEUE_EVENT_NONE,        /* nothing */
+	QUEUE_EVENT_SUCCESS,     /* a message went */
+	QUEUE_EVENT_ANSWERED,    /* it works, or what is known of it is final */
+	QUEUE_EVENT_BUSY,        /* it works, but had enough: 421, or a session broken off */
+	QUEUE_EVENT_TURNED_AWAY, /* refused or 421 at once: down, or busy with our sessions */
 	QUEUE_EVENT_FAILED,      /* it cannot be used */
 	QUEUE_EVENTS
 };
@@ -87,9 +87,10 @@ struct queue_result {
 };
 
 /*
- * Classifies an attempt. A reply's own status counts when its class fits the outcome, else one that
- * follows from code and stage. 5xx to STARTTLS or AUTH is retried: it is about our side's wishes, not
- * about the message. A positive reply that ends nothing is the server's error and retried.
+ * Classifies an attempt. A reply's own status counts when its class fits the outcome, else one
+ * that follows from code and stage. 5xx to STARTTLS or AUTH is retried: it is about our side's
+ * wishes, not about the message. A positive reply that ends nothing is the server's error and
+ * retried.
  */
 struct queue_result queue_result_of(const struct queue_attempt *a);
 
@@ -100,8 +101,8 @@ const char *queue_result_problem(enum queue_problem problem);
 void queue_result_put_status(struct buf *b, struct queue_status s);
 
 /*
- * Appends an attempt as rows keep it in last_reply: "550 5.1.1 text" of a reply, the problem's noun, and
- * the text behind it if there is one. Escaped and cut at LIMIT_QUEUE_REPLY, UTF-8.
+ * Appends an attempt as rows keep it in last_reply: "550 5.1.1 text" of a reply, the problem's
+ * noun, and the text behind it if there is one. Escaped and cut at LIMIT_QUEUE_REPLY, UTF-8.
  */
 void queue_result_put_reply(struct buf *b, const struct queue_attempt *a, struct str text);
 

@@ -6,8 +6,8 @@
 #include "queue/queue_schedule.h"
 
 /*
- * When something is done that is due at a time: then, or, if that passed while the scheduler was not
- * running and an attempt was due before it, a first step after the start.
+ * When something is done that is due at a time: then, or, if that passed while the scheduler was
+ * not running and an attempt was due before it, a first step after the start.
  */
 static int64_t unless_missed(
     const struct queue_policy *p, int64_t due, int64_t attempt, int64_t started)

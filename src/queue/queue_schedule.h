@@ -1,6 +1,6 @@
 /*
- * When a recipient that waits is tried next, when his sender is warned, when the message is returned: a
- * pure function of what the rows say.
+ * When a recipient that waits is tried next, when his sender is warned, when the message is
+ * returned: a pure function of what the rows say.
  */
 #ifndef QUEUE_SCHEDULE_H
 #define QUEUE_SCHEDULE_H
@@ -11,8 +11,9 @@
 #define QUEUE_NEVER INT64_MAX
 
 /*
- * A recipient's row. attempts counts the temporary refusals of himself; those of the host are counted by
- * the destination. not_before 0: at once (a new row, or one that an administrator wants retried).
+ * A recipient's row. attempts counts the temporary refusals of himself; those of the host are
+ * counted by the destination. not_before 0: at once (a new row, or one that an administrator wants
+ * retried).
  */
 struct queue_entry {
 	int64_t accepted;
@@ -32,13 +33,13 @@ struct queue_schedule {
 };
 
 /*
- * d: where he goes to, settled as the entry is. started: since when the scheduler has been running, for
- * what could not be done while it was not: an attempt that was missed comes before the warning and the
- * return that have become due meanwhile; these then wait until the first step of the policy after the
- * start, or the attempt.
+ * d: where he goes to, settled as the entry is. started: since when the scheduler has been
+ * running, for what could not be done while it was not: an attempt that was missed comes before
+ * the warning and the return that have become due meanwhile; these then wait until the first step
+ * of the policy after the start, or the attempt.
  *
- * next_attempt is not before the entry's not_before nor, while the destination fails, its next probe,
- * and always before accepted + lifetime. expires is accepted + lifetime.
+ * next_attempt is not before the entry's not_before nor, while the destination fails, its next
+ * probe, and always before accepted + lifetime. expires is accepted + lifetime.
  */
 struct queue_schedule queue_schedule_of(const struct queue_policy *p, const struct queue_entry *e,
     const struct queue_destination *d, int64_t started);
@@ -63,8 +64,8 @@ void queue_schedule_refused(struct queue_entry *e, const struct queue_policy *p,
 void queue_schedule_warned(struct queue_entry *e, const struct queue_policy *p, int64_t now);
 
 /*
- * After the clock was set back: times in the future move so that what was left of a wait is left, and
- * so that the lifetime ends. True: something changed and the row is to be written.
+ * After the clock was set back: times in the future move so that what was left of a wait is left,
+ * and so that the lifetime ends. True: something changed and the row is to be written.
  */
 bool queue_schedule_settle(struct queue_entry *e, int64_t now);
 

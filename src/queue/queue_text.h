@@ -5,17 +5,18 @@
 #include "base/buf.h"
 
 /*
- * Appends s as one line of at most max octets (4 or more), cut between characters and ending in "..."
- * when there was more. Blanks and line ends become one blank and vanish at both ends. Control
- * characters, also those of Unicode that change the direction of text, and octets that are no UTF-8
- * become "?"; so do all others above 127 unless utf8. Looks at little more of s than it takes.
+ * Appends s as one line of at most max octets (4 or more), cut between characters and ending in
+ * "..." when there was more. Blanks and line ends become one blank and vanish at both ends.
+ * Control characters, also those of Unicode that change the direction of text, and octets that are
+ * no UTF-8 become "?"; so do all others above 127 unless utf8. Looks at little more of s than it
+ * takes.
  */
 void queue_text_clean(struct buf *b, struct str s, size_t max, bool utf8);
 
 /*
- * Appends words that are separated by single blanks, going on behind eol wherever a line would have
- * more than width characters. column: characters that stand on the line before them. A word is never
- * broken.
+ * Appends words that are separated by single blanks, going on behind eol wherever a line would
+ * have more than width characters. column: characters that stand on the line before them. A word
+ * is never broken.
  */
 void queue_text_wrap(struct buf *b, struct str text, struct str eol, size_t width, size_t column);
 

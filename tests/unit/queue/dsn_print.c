@@ -1,4 +1,7 @@
-/* Writes every report of dsn_sample.c to standard output, each behind "name octets eightbit utf8" LF. */
+/*
+ * Writes every report of dsn_sample.c to standard output, each behind "name octets eightbit utf8"
+ * LF.
+ */
 #include <stdio.h>
 
 #include "base/mem.h"

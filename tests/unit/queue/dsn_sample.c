@@ -91,13 +91,21 @@ static void mixed(struct dsn_sample *s)
 {
 	static const struct str addresses[] = {STR_INIT("a@b.test"), STR_INIT("b@b.test"),
 	    STR_INIT("c@b.test"), STR_INIT("d@b.test"), STR_INIT("e@b.test")};
+	static const struct str untyped[] = {STR_INIT(";x@b.test"), STR_INIT("rfc822;"),
+	    STR_INIT("rfc822"), STR_INIT("r 8;x@b.test")};
+	struct queue_dsn_recipient typed = s->recipients[0];
 
 	for (size_t i = 0; i < QUEUE_DSN_ACTIONS; i++) {
-		s->recipients[i] = s->recipients[0];
+		s->recipients[i] = typed;
 		s->recipients[i].address = addresses[i];
+		if (i < 4)
+			s->recipients[i].original = untyped[i];
 		s->recipients[i].action = (enum queue_dsn_action)(QUEUE_DSN_ACTIONS - 1 - i);
 		s->recipients[i].status = (struct queue_status){0};
 	}
+	s->recipients[3].remote_mta = STR("");
+	s->recipients[4].expired = true;
+	s->recipients[4].last_attempt = 0;
 	s->dsn.n = QUEUE_DSN_ACTIONS;
 }
 

@@ -1,4 +1,7 @@
-/* One recipient, one destination and a clock, run through the real schedule: for the tests of src/queue. */
+/*
+ * One recipient, one destination and a clock, run through the real schedule: for the tests of
+ * src/queue.
+ */
 #ifndef TESTS_QUEUE_SIM_H
 #define TESTS_QUEUE_SIM_H
 

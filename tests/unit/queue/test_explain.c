@@ -69,17 +69,20 @@ static void test_failing(void **state)
 	x.destination.failures = 1;
 	x.entry.warn = false;
 	expect(&x,
-	    "bob@b.test waits because b.test takes no mail at present (it answered \"421 4.3.2 closing\", "
+	    "bob@b.test waits because b.test takes no mail at present (it answered \"421 4.3.2 "
+	    "closing\", "
 	    "1 attempt, last at 20:02). The next attempt to reach b.test is at 20:32. " RETURNED);
 	x.active = 1;
 	expect(&x,
-	    "bob@b.test waits because b.test takes no mail at present (it answered \"421 4.3.2 closing\", "
+	    "bob@b.test waits because b.test takes no mail at present (it answered \"421 4.3.2 "
+	    "closing\", "
 	    "1 attempt, last at 20:02). An attempt with another message is under way; if b.test "
 	    "answers it, this one follows. " RETURNED);
 	x.active = 0;
 	x.now = x.destination.next_probe;
 	expect(&x,
-	    "bob@b.test waits because b.test takes no mail at present (it answered \"421 4.3.2 closing\", "
+	    "bob@b.test waits because b.test takes no mail at present (it answered \"421 4.3.2 "
+	    "closing\", "
 	    "1 attempt, last at 20:02). The next attempt is due now. " RETURNED);
 }
 
@@ -91,7 +94,8 @@ static void test_zone(void **state)
 	x.entry.warn = false;
 	expect(&x,
 	    "bob@b.test waits because b.test could not be reached (connection refused, 3 attempts, "
-	    "last at 01:32 IST). The next attempt to reach b.test is at 02:02 IST. If none succeeds, it "
+	    "last at 01:32 IST). The next attempt to reach b.test is at 02:02 IST. If none "
+	    "succeeds, it "
 	    "will be returned to alice@a.test on Sunday 29 November at 01:30 IST.");
 }
 
@@ -105,17 +109,21 @@ static void test_own(void **state)
 	x.entry.warn = false;
 	x.last_reply = STR("450 4.7.1 greylisted");
 	expect(&x,
-	    "bob@b.test waits because b.test has not accepted the message yet (it answered \"450 4.7.1 "
+	    "bob@b.test waits because b.test has not accepted the message yet (it answered \"450 "
+	    "4.7.1 "
 	    "greylisted\", 1 attempt, last at 20:00). The next attempt is at 20:05. " RETURNED);
 	x.last_reply = STR("connection lost");
 	expect(&x,
-	    "bob@b.test waits because the message could not be transferred to b.test (connection lost, "
+	    "bob@b.test waits because the message could not be transferred to b.test (connection "
+	    "lost, "
 	    "1 attempt, last at 20:00). The next attempt is at 20:05. " RETURNED);
 	x.destination.failures = 1;
 	x.destination.next_probe = SIM_START + 4 * MINUTE_MS;
 	expect(&x,
-	    "bob@b.test waits because the message could not be transferred to b.test (connection lost, "
-	    "1 attempt, last at 20:00). The next attempt is at 20:05, if b.test can be reached by then. " RETURNED);
+	    "bob@b.test waits because the message could not be transferred to b.test (connection "
+	    "lost, "
+	    "1 attempt, last at 20:00). The next attempt is at 20:05, if b.test can be reached by "
+	    "then. " RETURNED);
 	x.destination.last_reply = STR("no answer in time");
 	x.destination.last_try = SIM_START + MINUTE_MS;
 	x.destination.next_probe = x.entry.not_before;
@@ -126,14 +134,16 @@ static void test_own(void **state)
 	x.active = 1;
 	expect(&x,
 	    "bob@b.test waits because b.test could not be reached (no answer in time, 1 attempt, "
-	    "last at 20:01). An attempt with another message is under way; if b.test answers it, this one "
+	    "last at 20:01). An attempt with another message is under way; if b.test answers it, "
+	    "this one "
 	    "follows. " RETURNED);
 	x.active = 0;
 	x.now = MON;
 	x.destination = picture().destination;
 	x.entry.attempts = 0;
 	expect(&x,
-	    "bob@b.test waits for the time that is set for it. The next attempt is at 20:05. " RETURNED);
+	    "bob@b.test waits for the time that is set for it. The next attempt is at 20:05. "
+	    "" RETURNED);
 }
 
 static void test_may_go(void **state)
@@ -142,7 +152,8 @@ static void test_may_go(void **state)
 
 	x.entry.warn = false;
 	expect(&x,
-	    "bob@b.test waits for its turn; b.test can be tried at once. The next attempt is due now. " RETURNED);
+	    "bob@b.test waits for its turn; b.test can be tried at once. The next attempt is due "
+	    "now. " RETURNED);
 	x.active = 5;
 	expect(&x,
 	    "bob@b.test waits because b.test has as many connections as it may have at present "
@@ -159,25 +170,29 @@ static void test_endings(void **state)
 	x.destination.next_probe = end;
 	x.destination.last_try = x.now = end - 10 * MINUTE_MS;
 	expect(&x,
-	    "bob@b.test waits because b.test could not be reached (connection refused, 3 attempts, last "
-	    "at 19:50:00). No further attempt is planned; it will be returned to alice@a.test at 20:00.");
+	    "bob@b.test waits because b.test could not be reached (connection refused, 3 "
+	    "attempts, last "
+	    "at 19:50:00). No further attempt is planned; it will be returned to alice@a.test at "
+	    "20:00.");
 	x.notify_failure = false;
-	expect(&x,
-	    "bob@b.test waits because b.test could not be reached (connection refused, 3 attempts, last "
-	    "at 19:50:00). No further attempt is planned; it will be given up at 20:00, and alice@a.test "
-	    "asked not to be told.");
+	expect(&x, "bob@b.test waits because b.test could not be reached (connection refused, 3 "
+		   "attempts, last "
+		   "at 19:50:00). No further attempt is planned; it will be given up at 20:00, and "
+		   "alice@a.test "
+		   "asked not to be told.");
 	x.now = end;
 	expect(&x,
-	    "bob@b.test could not be delivered in time. It is now being given up; alice@a.test asked not "
+	    "bob@b.test could not be delivered in time. It is now being given up; alice@a.test "
+	    "asked not "
 	    "to be told.");
 	x.notify_failure = true;
 	expect(&x,
 	    "bob@b.test could not be delivered in time. It is now being returned to alice@a.test.");
 	x.entry.bounce = true;
 	x.sender = STR("");
-	expect(&x,
-	    "bob@b.test could not be delivered in time. It is now being given up and has no sender who "
-	    "could be told.");
+	expect(&x, "bob@b.test could not be delivered in time. It is now being given up and has no "
+		   "sender who "
+		   "could be told.");
 	x = picture();
 	x.domain = STR("");
 	x.last_reply = STR("550 5.1.1 unknown");
@@ -195,7 +210,8 @@ static void test_set_back(void **state)
 	x.now = SIM_START - DAY_MS;
 	expect(&x,
 	    "bob@b.test waits because b.test could not be reached (connection refused, 3 attempts, "
-	    "last at 20:00:00). The next attempt to reach b.test is at 20:30. If none succeeds, it will "
+	    "last at 20:00:00). The next attempt to reach b.test is at 20:30. If none succeeds, "
+	    "it will "
 	    "be returned to alice@a.test on Friday 27 November at 20:00.");
 }
 
@@ -206,8 +222,10 @@ static void test_late(void **state)
 	x.started = SIM_START + 6 * DAY_MS;
 	x.now = x.started + MINUTE_MS;
 	expect(&x,
-	    "bob@b.test waits for its turn; b.test can be tried at once. The next attempt is due now. "
-	    "Its time ended while the server was not running: unless an attempt succeeds, it will be "
+	    "bob@b.test waits for its turn; b.test can be tried at once. The next attempt is due "
+	    "now. "
+	    "Its time ended while the server was not running: unless an attempt succeeds, it will "
+	    "be "
 	    "returned to alice@a.test, at the latest at 20:05.");
 }
 

@@ -291,7 +291,10 @@ static void test_off_beyond_warning(void **state)
 	sim_free(&s);
 }
 
-/* What became due just when the scheduler started waits for the attempt, what is due later does not. */
+/*
+ * What became due just when the scheduler started waits for the attempt, what is due later does
+ * not.
+ */
 static void test_due_at_start(void **state)
 {
 	struct sim *s = paused(5 * DAY_MS, sim_refused);
