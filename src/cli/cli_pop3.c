@@ -100,40 +100,12 @@ static void effects(void *ctx)
 
 /* ---- the drive's callbacks ---- */
 
-static size_t feed(void *ctx, struct str in, int64_t now)
+static struct pop3_client *engine_of(void *ctx)
 {
-	return pop3_client_feed(((struct cli_pop3 *)ctx)->client, in, now);
+	return ((struct cli_pop3 *)ctx)->client;
 }
 
-static struct str out(void *ctx)
-{
-	return pop3_client_out(((struct cli_pop3 *)ctx)->client);
-}
-
-static void sent(void *ctx, size_t n, int64_t now)
-{
-	pop3_client_sent(((struct cli_pop3 *)ctx)->client, n, now);
-}
-
-static unsigned wants(void *ctx)
-{
-	return pop3_client_wants(((struct cli_pop3 *)ctx)->client);
-}
-
-static int64_t deadline(void *ctx)
-{
-	return pop3_client_deadline(((struct cli_pop3 *)ctx)->client);
-}
-
-static void tick(void *ctx, int64_t now)
-{
-	pop3_client_tick(((struct cli_pop3 *)ctx)->client, now);
-}
-
-static void eof(void *ctx, int64_t now)
-{
-	pop3_client_eof(((struct cli_pop3 *)ctx)->client, now);
-}
+NET_DRIVE_CALLBACKS(pop3_client, engine_of)
 
 static void connected(void *ctx)
 {
@@ -157,13 +129,7 @@ static void closed(void *ctx, enum net_end end, const char *why)
 }
 
 static const struct net_drive_engine engine = {
-    .feed = feed,
-    .out = out,
-    .sent = sent,
-    .wants = wants,
-    .deadline = deadline,
-    .tick = tick,
-    .eof = eof,
+    NET_DRIVE_CALLBACKS_INIT,
     .effects = effects,
     .connected = connected,
     .secured = secured,

@@ -209,40 +209,12 @@ static void effects(void *ctx)
 
 /* ---- the drive's callbacks ---- */
 
-static size_t feed(void *ctx, struct str in, int64_t now)
+static struct smtp_client *engine_of(void *ctx)
 {
-	return smtp_client_feed(((struct session *)ctx)->client, in, now);
+	return ((struct session *)ctx)->client;
 }
 
-static struct str out(void *ctx)
-{
-	return smtp_client_out(((struct session *)ctx)->client);
-}
-
-static void sent(void *ctx, size_t n, int64_t now)
-{
-	smtp_client_sent(((struct session *)ctx)->client, n, now);
-}
-
-static unsigned wants(void *ctx)
-{
-	return smtp_client_wants(((struct session *)ctx)->client);
-}
-
-static int64_t deadline(void *ctx)
-{
-	return smtp_client_deadline(((struct session *)ctx)->client);
-}
-
-static void tick(void *ctx, int64_t now)
-{
-	smtp_client_tick(((struct session *)ctx)->client, now);
-}
-
-static void eof(void *ctx, int64_t now)
-{
-	smtp_client_eof(((struct session *)ctx)->client, now);
-}
+NET_DRIVE_CALLBACKS(smtp_client, engine_of)
 
 static void connected(void *ctx)
 {
@@ -266,13 +238,7 @@ static void closed(void *ctx, enum net_end end, const char *why)
 }
 
 static const struct net_drive_engine engine = {
-    .feed = feed,
-    .out = out,
-    .sent = sent,
-    .wants = wants,
-    .deadline = deadline,
-    .tick = tick,
-    .eof = eof,
+    NET_DRIVE_CALLBACKS_INIT,
     .effects = effects,
     .connected = connected,
     .secured = secured,

@@ -50,6 +50,44 @@ struct net_drive_engine {
 	void (*closed)(void *ctx, enum net_end end, const char *why);
 };
 
+/*
+ * Defines drive_feed() ... drive_eof() for an engine whose functions are NAME_feed() ... NAME_eof();
+ * of(ctx) gives the engine of a session. NET_DRIVE_CALLBACKS_INIT puts them into the table.
+ */
+#define NET_DRIVE_CALLBACKS(name, of)                                                              \
+	static size_t drive_feed(void *ctx, struct str in, int64_t now)                            \
+	{                                                                                          \
+		return name##_feed(of(ctx), in, now);                                              \
+	}                                                                                          \
+	static struct str drive_out(void *ctx)                                                     \
+	{                                                                                          \
+		return name##_out(of(ctx));                                                        \
+	}                                                                                          \
+	static void drive_sent(void *ctx, size_t n, int64_t now)                                   \
+	{                                                                                          \
+		name##_sent(of(ctx), n, now);                                                      \
+	}                                                                                          \
+	static unsigned drive_wants(void *ctx)                                                     \
+	{                                                                                          \
+		return name##_wants(of(ctx));                                                      \
+	}                                                                                          \
+	static int64_t drive_deadline(void *ctx)                                                   \
+	{                                                                                          \
+		return name##_deadline(of(ctx));                                                   \
+	}                                                                                          \
+	static void drive_tick(void *ctx, int64_t now)                                             \
+	{                                                                                          \
+		name##_tick(of(ctx), now);                                                         \
+	}                                                                                          \
+	static void drive_eof(void *ctx, int64_t now)                                              \
+	{                                                                                          \
+		name##_eof(of(ctx), now);                                                          \
+	}
+
+#define NET_DRIVE_CALLBACKS_INIT                                                                   \
+	.feed = drive_feed, .out = drive_out, .sent = drive_sent, .wants = drive_wants,            \
+	.deadline = drive_deadline, .tick = drive_tick, .eof = drive_eof
+
 struct net_drive;
 
 /* As net_stream_open() and net_stream_connect(). engine: borrowed. */

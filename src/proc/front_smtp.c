@@ -277,49 +277,10 @@ static void on_effects(void *ctx)
 	}
 }
 
-static size_t on_feed(void *ctx, struct str in, int64_t now)
-{
-	return smtp_server_feed(engine_of(ctx), in, now);
-}
-
-static struct str on_out(void *ctx)
-{
-	return smtp_server_out(engine_of(ctx));
-}
-
-static void on_sent(void *ctx, size_t n, int64_t now)
-{
-	smtp_server_sent(engine_of(ctx), n, now);
-}
-
-static unsigned on_wants(void *ctx)
-{
-	return smtp_server_wants(engine_of(ctx));
-}
-
-static int64_t on_deadline(void *ctx)
-{
-	return smtp_server_deadline(engine_of(ctx));
-}
-
-static void on_tick(void *ctx, int64_t now)
-{
-	smtp_server_tick(engine_of(ctx), now);
-}
-
-static void on_eof(void *ctx, int64_t now)
-{
-	smtp_server_eof(engine_of(ctx), now);
-}
+NET_DRIVE_CALLBACKS(smtp_server, engine_of)
 
 static const struct net_drive_engine drive_engine = {
-    .feed = on_feed,
-    .out = on_out,
-    .sent = on_sent,
-    .wants = on_wants,
-    .deadline = on_deadline,
-    .tick = on_tick,
-    .eof = on_eof,
+    NET_DRIVE_CALLBACKS_INIT,
     .effects = on_effects,
     .secured = front_on_secured,
     .closed = front_on_closed,

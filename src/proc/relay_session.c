@@ -347,42 +347,19 @@ static void on_idle_effects(struct relay_session *s)
 }
 
 /* ---- the driver's view ---- */
-static size_t on_feed(void *ctx, struct str in, int64_t now)
+static struct smtp_client *engine_of(void *ctx)
 {
-	return smtp_client_feed(((struct relay_session *)ctx)->engine, in, now);
+	return ((struct relay_session *)ctx)->engine;
 }
 
-static struct str on_out(void *ctx)
-{
-	return smtp_client_out(((struct relay_session *)ctx)->engine);
-}
-
-static void on_sent(void *ctx, size_t n, int64_t now)
-{
-	smtp_client_sent(((struct relay_session *)ctx)->engine, n, now);
-}
-
-static unsigned on_wants(void *ctx)
-{
-	return smtp_client_wants(((struct relay_session *)ctx)->engine);
-}
-
-static int64_t on_deadline(void *ctx)
-{
-	return smtp_client_deadline(((struct relay_session *)ctx)->engine);
-}
+NET_DRIVE_CALLBACKS(smtp_client, engine_of)
 
 static void on_tick(void *ctx, int64_t now)
 {
 	struct relay_session *s = ctx;
 
-	s->timed_out = smtp_client_deadline(s->engine) <= now;
-	smtp_client_tick(s->engine, now);
-}
-
-static void on_eof(void *ctx, int64_t now)
-{
-	smtp_client_eof(((struct relay_session *)ctx)->engine, now);
+	s->timed_out = drive_deadline(s) <= now;
+	drive_tick(s, now);
 }
 
 static void on_any_effects(void *ctx)
@@ -480,13 +457,13 @@ static void on_closed(void *ctx, enum net_end end, const char *why)
 }
 
 static const struct net_drive_engine drive_engine = {
-    .feed = on_feed,
-    .out = on_out,
-    .sent = on_sent,
-    .wants = on_wants,
-    .deadline = on_deadline,
+    .feed = drive_feed,
+    .out = drive_out,
+    .sent = drive_sent,
+    .wants = drive_wants,
+    .deadline = drive_deadline,
     .tick = on_tick,
-    .eof = on_eof,
+    .eof = drive_eof,
     .effects = on_any_effects,
     .connected = on_connected,
     .secured = on_secured,
