@@ -152,6 +152,12 @@ static struct queue_status refusal_status(const struct plan_reject *why, struct 
 	return queue_result_of(&attempt).status;
 }
 
+/* Who does not want to hear of delays counts as warned, so that nobody looks for it. */
+static int64_t warnings_done(unsigned notify)
+{
+	return notify == 0 || (notify & QUEUE_NOTIFY_DELAY) ? 0 : (int64_t)LIMIT_QUEUE_STEPS;
+}
+
 static void announce(struct placing *p, struct str domain)
 {
 	if (str_eq(domain, p->destination) && domain.n > 0)
@@ -177,9 +183,9 @@ void placing_queue(struct placing *p, int64_t number, struct str domain, struct 
 	exec(p, SQL_QUEUE_ADD,
 	    DB_ARGS(db_int(QUEUE_SHARD), db_int(p->d->message_id), db_int(number), db_text(domain),
 		db_text(address), db_int(p->now), db_int(p->d->reverse_path.n == 0),
-		db_int(refused ? QUEUE_REPORT_FAILED : QUEUE_REPORT_NONE), db_int(from->notify),
-		db_text(from->orcpt), db_int(queue_status_number(status)),
-		db_text(buf_view(&reply))));
+		db_int(refused ? QUEUE_REPORT_FAILED : QUEUE_REPORT_NONE),
+		db_int(warnings_done(from->notify)), db_int(from->notify), db_text(from->orcpt),
+		db_int(queue_status_number(status)), db_text(buf_view(&reply))));
 	buf_fini(&reply);
 	p->refs++;
 	p->d->queued++;

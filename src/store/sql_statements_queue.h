@@ -40,14 +40,20 @@ SQL(QUEUE_ACCEPTED_NEXT, "SELECT accepted FROM queue WHERE shard = $1 AND bounce
 SQL(QUEUE_FIRST, "SELECT not_before FROM queue WHERE shard = $1 AND destination = $2"
 		 " AND token = 0 ORDER BY not_before LIMIT 1")
 
-/* The highest class of warnings that occurs. */
-SQL(QUEUE_WARNED_MAX, "SELECT warned FROM queue WHERE shard = $1 AND bounce = $2 AND report = 0"
-		      " ORDER BY warned DESC LIMIT 1")
+/* The number of warnings, above $3, that a row has behind it. */
+SQL(QUEUE_CLASS_NEXT, "SELECT warned FROM queue WHERE shard = $1 AND bounce = $2 AND report = 0"
+		      " AND warned > $3 ORDER BY warned LIMIT 1")
 
 SQL(QUEUE_SET,
     "UPDATE queue SET destination = $4, accepted = $5, not_before = $6, token = $7, report = $8,"
     " warned = $9, attempts = $10, last_attempt = $11, last_problem = $12, last_status = $13,"
     " last_reply = $14, last_remote = $15 WHERE shard = $1 AND message = $2 AND recipient = $3")
+
+SQL(QUEUE_WARNED, "UPDATE queue SET warned = $4 WHERE shard = $1 AND message = $2"
+		  " AND recipient = $3")
+
+SQL(QUEUE_STATE, "SELECT token, report, warned FROM queue WHERE shard = $1 AND message = $2"
+		 " AND recipient = $3")
 
 SQL(QUEUE_DELETE, "DELETE FROM queue WHERE shard = $1 AND message = $2 AND recipient = $3")
 

@@ -1,0 +1,204 @@
+/*
+ * The text of a report, from rows: typed fields only; of the original no more than its bytes are
+ * copied. In a reader's thread, because it reads the message's content.
+ */
+#include "base/id.h"
+#include "base/mem.h"
+#include "mime/mime_address.h"
+#include "mime/mime_idn.h"
+#include "queue/queue_dsn.h"
+#include "store/queue_due.h"
+#include "store/queue_report.h"
+
+#define ORIGINAL_READ (LIMIT_DSN_ORIGINAL + 1) /* the header, and whether that is all */
+#define RET_FULL      1                        /* as in smtp/smtp_param.h */
+
+/* ---- who is told ---- */
+
+static bool wants_report(const struct queue_report *r, const struct queue_row *row)
+{
+	if (r->about.reverse_path.n == 0)
+		return false;
+	if (r->is_warning || row->report == QUEUE_REPORT_RELAYED)
+		return true; /* they are not made for others */
+	return row->notify == 0 || (row->notify & QUEUE_NOTIFY_FAILURE);
+}
+
+static struct queue_rows told(struct queue_report *r)
+{
+	struct queue_rows rows = {arena_array(r->arena, r->rows.n, sizeof *rows.v), 0};
+
+	for (size_t i = 0; i < r->rows.n; i++) {
+		if (wants_report(r, &r->rows.v[i]))
+			rows.v[rows.n++] = r->rows.v[i];
+	}
+	return rows;
+}
+
+/* ---- the fields ---- */
+
+static enum queue_dsn_action action_of(const struct queue_report *r, const struct queue_row *row)
+{
+	if (r->is_warning)
+		return QUEUE_DSN_DELAYED;
+	return row->report == QUEUE_REPORT_RELAYED ? QUEUE_DSN_RELAYED : QUEUE_DSN_FAILED;
+}
+
+static struct queue_dsn_recipient recipient_of(
+    const struct queue_report *r, const struct queue_row *row)
+{
+	struct queue_status unknown = {row->report == QUEUE_REPORT_NONE ? 4 : 5, 0, 0};
+
+	return (struct queue_dsn_recipient){
+	    .address = row->address,
+	    .original = row->orcpt,
+	    .action = action_of(r, row),
+	    .status = row->last.status.class ? row->last.status : unknown,
+	    .problem = row->last.problem,
+	    .expired = row->report == QUEUE_REPORT_EXPIRED,
+	    .remote_mta = row->last.remote,
+	    .reply = row->last.problem == QUEUE_PROBLEM_NONE ? row->last.reply : STR(""),
+	    .last_attempt = row->entry.last_attempt,
+	    .retry_until = r->is_warning
+			       ? row->entry.accepted + queue_policy_lifetime(&r->cfg.policy, false)
+			       : 0,
+	};
+}
+
+static struct str id_text(struct arena *a, int64_t id, struct str host)
+{
+	struct buf b;
+	struct str text;
+
+	buf_init(&b, ID_TEXT_LEN + 1 + LIMIT_SMTP_DOMAIN);
+	id_put(&b, id);
+	buf_byte(&b, '@');
+	buf_str(&b, host);
+	text = arena_str(a, buf_view(&b));
+	buf_fini(&b);
+	return text;
+}
+
+/* The beginning of the message. A damaged one is reported without it. */
+static struct str read_original(struct queue_report *r)
+{
+	size_t want = r->about.size < (int64_t)ORIGINAL_READ ? (size_t)r->about.size
+							     : ORIGINAL_READ;
+	uint8_t *p = arena_alloc(r->arena, want);
+	struct blob_reader *reader = NULL;
+	size_t n = 0, got = 1;
+
+	if (blob_open(r->blobs, r->about.blob, r->about.pos, &reader, NULL) != BLOB_OK)
+		return STR("");
+	while (n < want && got > 0) {
+		if (blob_read(r->blobs, reader, p + n, want - n, &got) != BLOB_OK) {
+			n = 0;
+			break;
+		}
+		n += got;
+	}
+	blob_close(r->blobs, &reader);
+	return str_of(p, n);
+}
+
+static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *rows)
+{
+	struct queue_dsn_recipient *v = arena_array(r->arena, rows->n, sizeof *v);
+	struct str original = read_original(r);
+
+	for (size_t i = 0; i < rows->n; i++)
+		v[i] = recipient_of(r, &rows->v[i]);
+	return (struct queue_dsn){
+	    .lang = r->cfg.lang,
+	    .zone = r->cfg.zone,
+	    .sender = r->about.reverse_path,
+	    .reporting_mta = r->cfg.hostname,
+	    .message_id = id_text(r->arena, r->report_id, r->cfg.hostname),
+	    .date = r->now,
+	    .arrival = r->about.accepted,
+	    .envid = r->about.envid,
+	    .original_id = r->about.header_id,
+	    .recipients = v,
+	    .n = rows->n,
+	    .original = original,
+	    .complete = (int64_t)original.n == r->about.size,
+	    .want_full = r->about.ret == RET_FULL,
+	};
+}
+
+/* ---- the message ---- */
+
+/* The parts of the reverse-path. False: it is no address that mail can go to. */
+static bool sender_of(struct queue_report *r, struct deliver_recipient *to)
+{
+	struct mime_address_list list;
+	struct buf domain;
+	bool good;
+
+	if (mime_address_parse(r->arena, r->about.reverse_path, 1, &list) != MIME_ADDRESS_OK ||
+	    list.n != 1 || list.v[0].kind != MIME_ADDRESS_MAILBOX)
+		return false;
+	to->address = r->about.reverse_path;
+	to->local = list.v[0].local;
+	if (list.v[0].domain.n && list.v[0].domain.p[0] == '[') {
+		to->domain = list.v[0].domain;
+		return true;
+	}
+	buf_init(&domain, LIMIT_SMTP_DOMAIN);
+	good = mime_idn_to_ascii(&domain, list.v[0].domain) == MIME_IDN_OK;
+	to->domain = arena_str(r->arena, buf_view(&domain));
+	buf_fini(&domain);
+	return good;
+}
+
+static struct deliver *deliver_of(
+    struct queue_report *r, struct str data, const struct queue_dsn_facts *facts)
+{
+	struct deliver *d = deliver_new();
+
+	d->directory = r->cfg.directory;
+	d->message_id = r->report_id;
+	d->helo = arena_str(d->arena, r->cfg.hostname);
+	d->peer = STR("local");
+	d->protocol = STR("report");
+	d->utf8 = facts->utf8;
+	d->eightbit = facts->eightbit;
+	d->may_relay = true;
+	d->data = arena_str(d->arena, data);
+	d->recipients = arena_array(d->arena, 1, sizeof *d->recipients);
+	d->n = 1;
+	d->plan = plan_new(d->arena, 1);
+	d->plan.items[0].action = PLAN_RELAY;
+	if (sender_of(r, &d->recipients[0]) && deliver_prepare(d)) {
+		d->header_message_id = id_text(d->arena, r->report_id, r->cfg.hostname);
+		return d;
+	}
+	err_set(&r->why, "its reverse-path is no address that a report can be sent to");
+	deliver_free(&d);
+	return NULL;
+}
+
+/* For as many of the rows as one report holds; the others are left for the next. */
+static void make(struct queue_report *r, struct queue_rows rows)
+{
+	struct queue_dsn dsn = dsn_of(r, &rows);
+	struct queue_dsn_facts facts;
+	struct buf b;
+
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	if (queue_dsn_put(&b, &dsn, &facts) == QUEUE_DSN_OK)
+		r->deliver = deliver_of(r, buf_view(&b), &facts);
+	else
+		err_set(&r->why, "a report about it would be too large");
+	buf_fini(&b);
+}
+
+void queue_report_compose(struct queue_report *r)
+{
+	struct queue_rows rows = told(r);
+
+	err_set(&r->why,
+	    r->about.reverse_path.n ? "its sender asked for no report" : "it has no sender");
+	if (rows.n > 0)
+		make(r, rows);
+}

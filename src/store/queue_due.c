@@ -1,0 +1,174 @@
+/*
+ * Rows of one class, (bounce, warnings done with), have the same time from acceptance to what is next:
+ * so an index over acceptance finds what is due without a time in each row, whatever the policy is
+ * now.
+ */
+#include "store/queue_due.h"
+
+#include "base/mem.h"
+
+#define SCAN_ROWS 1000
+/* After a scan that was cut: attempts that were missed while nobody ran come first. */
+#define SCAN_AGAIN (10 * SECOND_MS)
+
+struct finding {
+	struct db *db;
+	const struct queue_config *cfg;
+	int64_t now;
+	struct arena *arena;
+	struct queue_due_list list;
+	struct queue_place place; /* of the row before */
+	bool has_place;
+	enum db_code code;
+};
+
+static bool failed(struct finding *f, enum db_code code)
+{
+	if (code != DB_OK && code != DB_ROW && f->code == DB_OK)
+		f->code = code;
+	return f->code != DB_OK;
+}
+
+static void wake_at(struct finding *f, int64_t when)
+{
+	if (when < f->list.wake)
+		f->list.wake = when;
+}
+
+static bool is_full(const struct finding *f)
+{
+	return f->list.n == QUEUE_DUE_MAX || f->code != DB_OK;
+}
+
+static void add(struct finding *f, int64_t message)
+{
+	for (size_t i = 0; i < f->list.n; i++) {
+		if (f->list.messages[i] == message)
+			return;
+	}
+	if (f->list.n < QUEUE_DUE_MAX)
+		f->list.messages[f->list.n++] = message;
+}
+
+enum queue_due queue_row_due(const struct queue_config *cfg, const struct queue_row *row,
+    const struct queue_place *place, int64_t now)
+{
+	struct queue_schedule s;
+
+	if (row->token != 0)
+		return QUEUE_DUE_NOTHING; /* what comes of it is seen first */
+	if (row->report != QUEUE_REPORT_NONE)
+		return row->entry.not_before <= now ? QUEUE_DUE_RETURN : QUEUE_DUE_NOTHING;
+	s = queue_row_schedule(cfg, row, place);
+	return queue_schedule_due(&s, now);
+}
+
+/* ---- reports that wait ---- */
+
+static void find_reports(struct finding *f)
+{
+	struct queue_rows rows = {NULL, 0};
+	int64_t first = QUEUE_NEVER;
+
+	if (failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_READY,
+			  DB_ARGS(db_int(QUEUE_SHARD), db_text(STR("")), db_int(f->now),
+			      db_int(SCAN_ROWS)),
+			  &rows)))
+		return;
+	for (size_t i = 0; i < rows.n; i++)
+		add(f, rows.v[i].message);
+	failed(f, db_get_int(f->db, SQL_QUEUE_FIRST, DB_ARGS(db_int(QUEUE_SHARD), db_text(STR(""))),
+		      &first));
+	wake_at(f, first);
+}
+
+/* ---- returns and warnings ---- */
+
+static const struct queue_place *place_of(struct finding *f, struct str name)
+{
+	enum db_code code;
+
+	if (f->has_place && str_eq(f->place.name, name))
+		return &f->place;
+	code = queue_place_get(f->db, f->arena, f->now, name, &f->place);
+	failed(f, code);
+	f->has_place = code == DB_ROW;
+	return f->has_place ? &f->place : NULL;
+}
+
+static void look_at(struct finding *f, const struct queue_row *row)
+{
+	const struct queue_place *place = place_of(f, row->destination);
+	enum queue_due due = queue_row_due(f->cfg, row, place, f->now);
+	struct queue_schedule s;
+
+	if (due == QUEUE_DUE_RETURN || due == QUEUE_DUE_WARNING) {
+		add(f, row->message);
+		return;
+	}
+	s = queue_row_schedule(f->cfg, row, place);
+	if (row->token == 0)
+		wake_at(f, s.expires < s.next_warning ? s.expires : s.next_warning);
+}
+
+/* The time from acceptance to what is next for a class. */
+static int64_t wait_of(const struct queue_policy *p, bool bounce, uint32_t warned)
+{
+	int64_t lifetime = queue_policy_lifetime(p, bounce);
+
+	return !bounce && warned < p->n_warn && p->warn[warned] < lifetime ? p->warn[warned]
+									   : lifetime;
+}
+
+static void find_in_class(struct finding *f, bool bounce, uint32_t warned)
+{
+	int64_t wait = wait_of(&f->cfg->policy, bounce, warned), accepted;
+	struct queue_rows rows = {NULL, 0};
+	enum db_code code;
+
+	if (failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_ACCEPTED,
+			  DB_ARGS(db_int(QUEUE_SHARD), db_int(bounce), db_int(warned),
+			      db_int(f->now - wait), db_int(SCAN_ROWS)),
+			  &rows)))
+		return;
+	for (size_t i = 0; i < rows.n && !is_full(f); i++)
+		look_at(f, &rows.v[i]);
+	if (rows.n == SCAN_ROWS)
+		wake_at(f, f->now + SCAN_AGAIN);
+	code = db_get_int(f->db, SQL_QUEUE_ACCEPTED_NEXT,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(bounce), db_int(warned), db_int(f->now - wait)),
+	    &accepted);
+	if (!failed(f, code) && code == DB_ROW)
+		wake_at(f, accepted + wait);
+}
+
+static void find_in_classes(struct finding *f, bool bounce)
+{
+	int64_t warned = -1;
+
+	while (!is_full(f)) {
+		enum db_code code = db_get_int(f->db, SQL_QUEUE_CLASS_NEXT,
+		    DB_ARGS(db_int(QUEUE_SHARD), db_int(bounce), db_int(warned)), &warned);
+
+		if (failed(f, code) || code != DB_ROW)
+			return;
+		find_in_class(f, bounce, (uint32_t)warned);
+	}
+}
+
+enum db_code queue_due_find(
+    struct db *db, const struct queue_config *cfg, int64_t now, struct queue_due_list *list_r)
+{
+	struct finding f = {
+	    .db = db, .cfg = cfg, .now = now, .arena = arena_new(), .list = {.wake = QUEUE_NEVER}};
+
+	find_reports(&f);
+	if (!is_full(&f))
+		find_in_classes(&f, false);
+	if (!is_full(&f))
+		find_in_classes(&f, true);
+	arena_free(&f.arena);
+	if (f.code == DB_OK)
+		*list_r = f.list;
+	return f.code;
+}

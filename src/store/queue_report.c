@@ -1,0 +1,362 @@
+/*
+ * Reports and ends.
+ *
+ * 1. A recipient's end (ledger, queue row) and the report that tells of it are one commit; so are a
+ *    warning and the mark that it was given.
+ * 2. What was read is compared in the lane: if it changed in between, nothing is done.
+ * 3. A report that is refused for now is tried again; one that is refused for good, or for too long,
+ *    is given up: the recipients end without it, and the trace says so.
+ */
+#include "store/queue_report.h"
+
+#include "base/id.h"
+#include "base/mem.h"
+#include "store/ledger.h"
+#include "store/queue_due.h"
+#include "store/trace.h"
+
+/* ---- reading ---- */
+
+struct reading {
+	struct queue_report *r;
+	struct db *db;
+	struct queue_place place; /* of the row before */
+	bool has_place;
+	enum db_code code;
+};
+
+static const struct queue_place *place_of(struct reading *g, struct str name)
+{
+	enum db_code code;
+
+	if (g->has_place && str_eq(g->place.name, name))
+		return &g->place;
+	code = queue_place_get(g->db, g->r->arena, g->r->now, name, &g->place);
+	g->has_place = code == DB_ROW;
+	if (code != DB_OK && code != DB_ROW)
+		g->code = code;
+	return g->has_place ? &g->place : NULL;
+}
+
+/* What failed for lack of the destination is told with the destination's reply. */
+static void complete(struct queue_row *row, const struct queue_place *place)
+{
+	bool failing = place && queue_destination_is_failing(&place->state);
+
+	if (!failing && row->last.status.class)
+		return;
+	if (!place || place->state.last_try == 0)
+		return;
+	row->last = place->last;
+	row->entry.last_attempt = place->state.last_try;
+}
+
+/* Keeps the rows for which `want` is due, at most as many as a report holds. */
+static void keep_due(struct reading *g, const struct queue_rows *all, enum queue_due want)
+{
+	struct queue_report *r = g->r;
+
+	r->rows = (struct queue_rows){
+	    arena_array(r->arena, QUEUE_REPORT_RECIPIENTS, sizeof *r->rows.v), 0};
+	for (size_t i = 0; i < all->n && r->rows.n < QUEUE_REPORT_RECIPIENTS; i++) {
+		struct queue_row row = all->v[i];
+		const struct queue_place *place = place_of(g, row.destination);
+
+		if (queue_row_due(&r->cfg, &row, place, r->now) != want)
+			continue;
+		if (row.report == QUEUE_REPORT_NONE)
+			complete(&row, place);
+		if (row.report == QUEUE_REPORT_NONE && want == QUEUE_DUE_RETURN)
+			row.report = QUEUE_REPORT_EXPIRED;
+		r->rows.v[r->rows.n++] = row;
+	}
+}
+
+static enum db_code read_rows(struct queue_report *r, struct db *db)
+{
+	struct reading g = {.r = r, .db = db, .code = DB_OK};
+	struct queue_rows all = {NULL, 0};
+
+	g.code = queue_rows_get(db, r->arena, r->now, SQL_QUEUE_OF_MESSAGE,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(r->message), db_int(-1), db_int(INT64_MAX)), &all);
+	if (g.code == DB_OK)
+		keep_due(&g, &all, QUEUE_DUE_RETURN);
+	r->is_warning = r->rows.n == 0;
+	if (g.code == DB_OK && r->is_warning)
+		keep_due(&g, &all, QUEUE_DUE_WARNING);
+	r->nothing = r->rows.n == 0;
+	return g.code;
+}
+
+static enum db_code report_read(struct reader_op *op, struct db *db)
+{
+	struct queue_report *r = LIST_ENTRY(op, struct queue_report, read);
+	enum db_code code = queue_message_get(db, r->arena, r->message, &r->about);
+
+	if (code == DB_OK)
+		r->nothing = true;
+	if (code != DB_ROW)
+		return code;
+	code = read_rows(r, db);
+	if (code != DB_OK || r->nothing)
+		return code;
+	queue_report_compose(r);
+	if (r->deliver) {
+		r->op.blobs = r->deliver->op.blobs;
+		r->op.nblobs = r->deliver->op.nblobs;
+	}
+	return DB_OK;
+}
+
+/* ---- writing ---- */
+
+/* One run of the request. */
+struct reporting {
+	struct queue_report *r;
+	struct db *db;
+	int64_t now;
+	enum db_code code;
+};
+
+static bool failed(struct reporting *g, enum db_code code)
+{
+	if (code != DB_OK && code != DB_ROW && g->code == DB_OK)
+		g->code = code;
+	return g->code != DB_OK;
+}
+
+/* Invariant 2. */
+static bool is_as_read(struct reporting *g, const struct queue_row *row)
+{
+	struct db_query *q = db_begin_query(g->db, SQL_QUEUE_STATE,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(row->message), db_int(row->recipient)));
+	bool same = db_step(q) == DB_ROW && db_col_int(q, 0) == 0 &&
+		    db_col_int(q, 2) == (int64_t)row->entry.warnings;
+
+	if (same && db_col_int(q, 1) != (int64_t)row->report)
+		same = db_col_int(q, 1) == QUEUE_REPORT_NONE && row->report == QUEUE_REPORT_EXPIRED;
+	failed(g, db_end(q));
+	return same && g->code == DB_OK;
+}
+
+static bool all_as_read(struct reporting *g)
+{
+	for (size_t i = 0; i < g->r->rows.n; i++) {
+		if (!is_as_read(g, &g->r->rows.v[i]))
+			return false;
+	}
+	return true;
+}
+
+static void note(struct reporting *g, const char *words, struct str more)
+{
+	struct trace_event event = {.message = g->r->message,
+	    .time = g->now,
+	    .kind = TRACE_NOTICE,
+	    .recipient = -1,
+	    .address = g->r->about.reverse_path};
+	struct buf b;
+
+	if (g->code != DB_OK)
+		return;
+	buf_init(&b, LIMIT_TRACE_TEXT);
+	buf_c(&b, words);
+	buf_str(&b, more);
+	event.text = buf_view(&b);
+	failed(g, trace_append(g->db, &event));
+	buf_fini(&b);
+}
+
+static void note_told(struct reporting *g)
+{
+	uint8_t text[ID_TEXT_LEN + 1];
+	struct buf id = {.p = text, .cap = sizeof text, .max = ID_TEXT_LEN};
+
+	id_put(&id, g->r->report_id);
+	note(g,
+	    g->r->is_warning ? "the sender is told of the delay by message "
+			     : "the sender is told by message ",
+	    buf_view(&id));
+}
+
+/* ---- the report ---- */
+
+enum placed {
+	PLACED,
+	NOT_NOW,
+	NOT_EVER, /* or there is none */
+};
+
+static enum placed judge(struct queue_report *r)
+{
+	struct deliver *d = r->deliver;
+
+	err_set(&r->why, "the report to its sender was refused: %.*s", STR_FMT(d->refusal.text));
+	return d->duplicate || d->refusal.code < 500 ? NOT_NOW : NOT_EVER;
+}
+
+/* A refusal of its only recipient has written nothing. */
+static enum placed place_report(struct reporting *g)
+{
+	struct queue_report *r = g->r;
+	struct deliver *d = r->deliver;
+
+	if (!d)
+		return NOT_EVER;
+	if (d->op.exec(&d->op, g->db, g->now) == LANE_BROKEN) {
+		failed(g, db_error_code(g->db) == DB_OK ? DB_ERROR : db_error_code(g->db));
+		return NOT_NOW;
+	}
+	r->told = d->accepted;
+	return d->accepted ? PLACED : judge(r);
+}
+
+/* ---- the ends ---- */
+
+static struct str detail_of(const struct queue_row *row, struct buf *b)
+{
+	buf_clear(b);
+	if (row->report == QUEUE_REPORT_EXPIRED)
+		buf_lit(b, "its time in the queue is over");
+	else if (row->report == QUEUE_REPORT_RELAYED)
+		buf_str(b, row->last.remote);
+	if (row->last.reply.n && b->n)
+		buf_lit(b, ": ");
+	buf_str(b, row->last.reply);
+	return buf_view(b);
+}
+
+static void end_row(struct reporting *g, const struct queue_row *row, struct buf *b)
+{
+	bool relayed = row->report == QUEUE_REPORT_RELAYED, changed;
+	struct ledger_row settled = {.message = row->message,
+	    .recipient = row->recipient,
+	    .state = relayed ? LEDGER_RELAYED : LEDGER_BOUNCED,
+	    .detail = detail_of(row, b),
+	    .time = g->now};
+
+	if (g->code == DB_OK && !failed(g, ledger_settle(g->db, &settled, &changed)))
+		failed(g, queue_row_delete(g->db, row, g->r->about.blob));
+	g->r->ended++;
+}
+
+static void end_rows(struct reporting *g)
+{
+	struct buf b;
+
+	buf_init(&b, 2 * LIMIT_QUEUE_REPLY);
+	for (size_t i = 0; i < g->r->rows.n; i++)
+		end_row(g, &g->r->rows.v[i], &b);
+	buf_fini(&b);
+}
+
+/* Invariant 3: as long as a report itself may live, behind the end of the message's time. */
+static bool may_put_off(const struct reporting *g)
+{
+	const struct queue_policy *p = &g->r->cfg.policy;
+
+	return g->now < g->r->about.accepted + p->lifetime + p->bounce_lifetime;
+}
+
+static void put_off(struct reporting *g)
+{
+	for (size_t i = 0; i < g->r->rows.n && g->code == DB_OK; i++) {
+		struct queue_row row = g->r->rows.v[i];
+		uint32_t attempts = row.destination.n ? 0 : row.entry.attempts;
+		int64_t last = row.entry.last_attempt;
+
+		queue_row_finish(&row, row.report, g->now);
+		row.entry.attempts = attempts;
+		queue_schedule_refused(&row.entry, &g->r->cfg.policy, g->now);
+		row.entry.last_attempt = last; /* the attempt to deliver, for the report */
+		failed(g, queue_row_set(g->db, &row));
+	}
+	g->r->put_off = true;
+	note(g, "", str_of_c(g->r->why.text));
+}
+
+static void end_all(struct reporting *g)
+{
+	enum placed placed = place_report(g);
+
+	if (g->code != DB_OK)
+		return;
+	if (placed == NOT_NOW && may_put_off(g)) {
+		put_off(g);
+		return;
+	}
+	if (placed == PLACED)
+		note_told(g);
+	else
+		note(g, "nobody is told: ", str_of_c(g->r->why.text));
+	end_rows(g);
+}
+
+/* ---- warnings: given once, whatever becomes of them ---- */
+
+static void warn_all(struct reporting *g)
+{
+	enum placed placed = place_report(g);
+
+	for (size_t i = 0; i < g->r->rows.n && g->code == DB_OK; i++) {
+		struct queue_row *row = &g->r->rows.v[i];
+		uint32_t before = row->entry.warnings;
+
+		queue_schedule_warned(&row->entry, &g->r->cfg.policy, g->now);
+		failed(g, db_exec(g->db, SQL_QUEUE_WARNED,
+			      DB_ARGS(db_int(QUEUE_SHARD), db_int(row->message),
+				  db_int(row->recipient), db_int(row->entry.warnings)),
+			      NULL));
+		row->entry.warnings = before; /* the request may run again */
+	}
+	g->r->warned = (int64_t)g->r->rows.n;
+	if (placed == PLACED)
+		note_told(g);
+	else
+		note(g, "nobody is told of the delay: ", str_of_c(g->r->why.text));
+}
+
+static enum lane_exec report_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct queue_report *r = LIST_ENTRY(op, struct queue_report, op);
+	struct reporting g = {.r = r, .db = db, .now = now};
+
+	r->told = r->put_off = false;
+	r->ended = r->warned = 0;
+	r->stale = !all_as_read(&g);
+	if (g.code == DB_OK && r->stale)
+		return LANE_UNDO;
+	if (g.code == DB_OK && r->is_warning)
+		warn_all(&g);
+	else if (g.code == DB_OK)
+		end_all(&g);
+	return g.code == DB_OK ? LANE_KEEP : LANE_BROKEN;
+}
+
+/* ---- life ---- */
+
+struct queue_report *queue_report_new(void)
+{
+	struct queue_report *r = mem_new(struct queue_report);
+
+	r->arena = arena_new();
+	list_init(&r->read.link);
+	list_init(&r->op.link);
+	return r;
+}
+
+void queue_report_prepare(struct queue_report *r)
+{
+	r->read.run = report_read;
+	r->op.exec = report_exec;
+}
+
+void queue_report_free(struct queue_report **r)
+{
+	if (!*r)
+		return;
+	deliver_free(&(*r)->deliver);
+	arena_free(&(*r)->arena);
+	mem_free(*r);
+	*r = NULL;
+}

@@ -1,0 +1,57 @@
+/*
+ * Reports: what the sender of a message is told about recipients whose attempts are over, or who wait
+ * for long; and the end of these recipients. The report is a message of its own, with the null
+ * reverse-path: it goes into his mailbox or into the queue in the commit that ends them.
+ */
+#ifndef STORE_QUEUE_REPORT_H
+#define STORE_QUEUE_REPORT_H
+
+#include "store/deliver.h"
+#include "store/queue.h"
+#include "store/reader.h"
+
+#define QUEUE_REPORT_RECIPIENTS ((size_t)200) /* of one report; the others have the next */
+
+/*
+ * All that is due for one message now, in two requests: the reading one first, then, unless it found
+ * nothing or failed, the lane's.
+ */
+struct queue_report {
+	struct reader_op read;
+	struct lane_op op;
+	void *user; /* the owner's */
+	/* inputs */
+	struct queue_config cfg;
+	struct blob_store *blobs;
+	int64_t message;
+	int64_t report_id; /* of the report, if one is made: an id of our own that is not in use */
+	int64_t now;       /* for the reading */
+	/* the answer of the reading */
+	bool nothing;
+	/* the answer */
+	bool stale;     /* something changed in between: nothing was done, look again */
+	bool told;      /* a report was made */
+	bool put_off;   /* the report could not be placed: it will be tried again */
+	int64_t ended;  /* recipients that left the queue */
+	int64_t warned; /* recipients whose delay the sender was told of */
+	struct err why; /* put_off, or why there was no report */
+	/* queue_report*.c's own */
+	struct arena *arena;
+	struct queue_message about;
+	struct queue_rows rows; /* what is due */
+	bool is_warning;
+	struct deliver *deliver; /* the report; NULL: none */
+};
+
+struct queue_report *queue_report_new(void);
+
+/* Makes ready for the reading; read.done and op.done are the caller's. */
+void queue_report_prepare(struct queue_report *r);
+
+/* Takes NULL, sets NULL. Not while a reader or the lane has it. */
+void queue_report_free(struct queue_report **r);
+
+/* For queue_report.c: composes the report for r->rows into r->deliver; or r->why says why there is none. */
+void queue_report_compose(struct queue_report *r);
+
+#endif
