@@ -91,6 +91,10 @@ static void on_idle(uv_idle_t *idle)
 	struct store_admin_link *l = idle->data;
 	enum admin_step step;
 
+	if (!l->sp->store) { /* the end of the process, which the asker sees */
+		uv_idle_stop(idle);
+		return;
+	}
 	if (!send_records(l)) {
 		uv_idle_stop(idle); /* credit wakes it */
 		return;
