@@ -12,6 +12,8 @@
 #define RESPONSE 0x8180
 #define CNAME    5
 #define SOA      6
+#define L16      "abcdefghijklmnop"
+#define L64      L16 L16 L16 L16
 
 /* A packet under construction; counts are written into its header. */
 static struct {
@@ -220,6 +222,7 @@ static void test_bad_data(void **state)
 	    {DNS_TLSA, STR_INIT("\3")},
 	    {DNS_PTR, STR_INIT("\0")},
 	    {DNS_PTR, STR_INIT("\1a")},
+	    {DNS_PTR, STR_INIT("\100" L64 "\0")},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -391,6 +394,7 @@ static void test_bad_pointers(void **state)
 	    STR_INIT("\300\30"),    /* to itself */
 	    STR_INIT("\1a\300\30"), /* to its own beginning */
 	    STR_INIT("\300\31"),    /* forwards */
+	    STR_INIT("\300\44"),    /* forwards, to a good name */
 	    STR_INIT("\377\377"),   /* outside */
 	    STR_INIT("\100a\0"),    /* kinds of labels that are none */
 	    STR_INIT("\200a\0"),
@@ -400,7 +404,7 @@ static void test_bad_pointers(void **state)
 		begin(RESPONSE, "b.test", DNS_A);
 		count_one(6);
 		buf_str(&t.b, owners[i]);
-		buf_add(&t.b, "\0\1\0\1\0\0\0\74\0\4\1\2\3\4", 14);
+		buf_add(&t.b, "\0\1\0\1\0\0\0\74\0\10\1b\4test\0", 18);
 		assert_int_equal(read_as("b.test", DNS_A), DNS_BAD);
 	}
 }
