@@ -404,7 +404,7 @@ static void test_bad_pointers(void **state)
 		begin(RESPONSE, "b.test", DNS_A);
 		count_one(6);
 		buf_str(&t.b, owners[i]);
-		buf_add(&t.b, "\0\1\0\1\0\0\0\74\0\10\1b\4test\0", 18);
+		buf_add(&t.b, "\0\143\0\1\0\0\0\74\0\10\1b\4test\0", 18);
 		assert_int_equal(read_as("b.test", DNS_A), DNS_BAD);
 	}
 }
