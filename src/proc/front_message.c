@@ -157,7 +157,7 @@ static void upload_pump(struct front_session *s)
 	if (m->upload_off < m->gather.n || (committing && m->last_sent))
 		return;
 	if (m->gather.cap > LIMIT_IPC_CREDIT)
-		buf_fini(&m->gather); /* what was gathered inline is gone; pieces are small from here */
+		buf_fini(&m->gather); /* from here on pieces are small */
 	buf_clear(&m->gather);
 	budget_set(s, 0);
 	m->upload_off = 0;
