@@ -16,6 +16,7 @@
 #include "proc/child.h"
 #include "proc/log.h"
 #include "proc/process.h"
+#include "proc/store_relay.h"
 
 #define TEND_MS      1000
 #define SESSIONS_MAX 100000
@@ -188,6 +189,7 @@ static int process_ready(void *ctx, struct err *e)
 	if (db_open(DATADIR_DB, DB_READER, &sp->db, e) != DB_OK)
 		return -1;
 	start_tending(sp);
+	sp->queue = store_queue_new(sp);
 	child_tell(SC_READY, (struct str){NULL, 0});
 	return 0;
 }
@@ -238,12 +240,14 @@ static void set_config(struct store_process *sp, struct str payload)
 		sp->maintain.cfg = maintain_of(sp);
 	log_setup("store", (enum log_level)fresh->log_level);
 	config_unref(&old);
+	store_queue_kick(sp->queue);
 }
 
 static void finish_if_idle(struct store_process *sp)
 {
-	if (!sp->store || store_front_busy(sp) || sp->tending)
+	if (!sp->store || store_front_busy(sp) || sp->tending || store_queue_busy(sp->queue))
 		return;
+	store_queue_free(&sp->queue);
 	db_close(&sp->db);
 	store_close(&sp->store);
 	child_exit(0);
@@ -266,6 +270,16 @@ static void drain(struct store_process *sp)
 	uv_async_send(&sp->wake);
 }
 
+static void new_link(struct store_process *sp, enum sc_role role, uint16_t node, int fd)
+{
+	if (role == SC_ROLE_MX || role == SC_ROLE_USER)
+		store_front_new(sp, role, node, fd);
+	else if (role == SC_ROLE_RELAY)
+		store_relay_new(sp, node, fd);
+	else
+		close(fd);
+}
+
 static void process_event(void *ctx, uint16_t type, struct str payload, int fd)
 {
 	struct store_process *sp = ctx;
@@ -276,7 +290,7 @@ static void process_event(void *ctx, uint16_t type, struct str payload, int fd)
 	switch (type) {
 	case SC_PEER:
 		if (fd >= 0 && sc_peer_get(payload, &role, &node)) {
-			store_front_new(sp, role, node, fd);
+			new_link(sp, role, node, fd);
 			return;
 		}
 		break;

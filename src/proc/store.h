@@ -23,6 +23,7 @@ struct store_process {
 	struct db *db; /* read-only, of this thread: short look-ups */
 	struct directory_config directory;
 	struct list fronts; /* of struct store_front */
+	struct store_queue *queue;
 	struct list admins; /* of struct store_admin_link */
 	uint64_t next_link;
 	uv_async_t wake;

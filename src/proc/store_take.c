@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "proc/log.h"
 #include "proc/store_front.h"
+#include "proc/store_queue.h"
 #include "store/deliver.h"
 
 #define UPLOADS_MAX       10000
@@ -294,6 +295,8 @@ static void delivery_done(struct lane_op *op)
 		    .per_recipient = buf_view(&results)};
 	}
 	log_delivery(v, &reply.status);
+	if (d->queued)
+		store_queue_kick(v->front->sp->queue);
 	end_deliver(v->request, &reply);
 	buf_fini(&results);
 	delivery_free(v);

@@ -106,8 +106,8 @@ struct queue_status queue_status_of(int64_t number);
 enum db_code queue_rows_get(struct db *db, struct arena *a, int64_t now, enum sql_id id,
     const struct db_value *args, size_t n, struct queue_rows *rows_r);
 
-/* His attempts are over: he waits for his report, from now on. To be written with queue_row_set(). */
-void queue_row_finish(struct queue_row *row, enum queue_report_kind report, int64_t now);
+/* His attempts are over: he waits for his report. To be written with queue_row_set(). */
+void queue_row_finish(struct queue_row *row, enum queue_report_kind report);
 
 /* Writes what may change of a row. Only in the writer lane, as what follows. */
 enum db_code queue_row_set(struct db *db, const struct queue_row *row);

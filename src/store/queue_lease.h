@@ -46,16 +46,17 @@ void queue_lease_fini(struct queue_lease *l);
 #define QUEUE_OWNERS_MAX 64
 
 /*
- * Takes back leases that have expired, and those of owners that are gone: their recipients are free
- * at once. Zero it, set the inputs, then queue_release_init().
+ * Takes back leases: those that have expired, those of owners that are gone, those named. Their
+ * recipients are free at once. Zero it, set the inputs, then queue_release_init().
  */
 struct queue_release {
 	struct lane_op op;
 	/* inputs */
-	int64_t gone;                     /* an owner that is no more; 0: none */
 	bool others;                      /* all owners but those listed are no more */
 	int64_t owners[QUEUE_OWNERS_MAX]; /* listed */
 	size_t nowners;
+	const int64_t *tokens; /* these leases too; borrowed */
+	size_t ntokens;
 	/* the answer */
 	int64_t released;
 	bool more; /* there may be others: set after to next and submit it again */

@@ -265,7 +265,7 @@ static void put_off(struct reporting *g)
 		uint32_t attempts = row.destination.n ? 0 : row.entry.attempts;
 		int64_t last = row.entry.last_attempt;
 
-		queue_row_finish(&row, row.report, g->now);
+		queue_row_finish(&row, row.report);
 		row.entry.attempts = attempts;
 		queue_schedule_refused(&row.entry, &g->r->cfg.policy, g->now);
 		row.entry.last_attempt = last; /* the attempt to deliver, for the report */

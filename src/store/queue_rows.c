@@ -59,6 +59,16 @@ static struct queue_entry get_entry(struct db_query *q, unsigned notify)
 	};
 }
 
+/* Who was never tried may go from his acceptance on, wherever that is moved to. */
+static void settle(struct queue_entry *e, int64_t now)
+{
+	bool at_once = e->not_before <= e->accepted;
+
+	queue_schedule_settle(e, now);
+	if (at_once && e->not_before > e->accepted)
+		e->not_before = e->accepted;
+}
+
 /* columns as QUEUE_COLUMNS */
 static struct queue_row get_row(struct db_query *q, struct arena *a, int64_t now)
 {
@@ -76,7 +86,7 @@ static struct queue_row get_row(struct db_query *q, struct arena *a, int64_t now
 
 	row.entry = get_entry(q, row.notify);
 	row.entry.seed = seed_of(row.message, row.destination);
-	queue_schedule_settle(&row.entry, now);
+	settle(&row.entry, now);
 	return row;
 }
 
@@ -105,12 +115,12 @@ enum db_code queue_rows_get(struct db *db, struct arena *a, int64_t now, enum sq
 	return code;
 }
 
-void queue_row_finish(struct queue_row *row, enum queue_report_kind report, int64_t now)
+void queue_row_finish(struct queue_row *row, enum queue_report_kind report)
 {
 	row->destination = STR("");
 	row->report = report;
 	row->token = 0;
-	row->entry.not_before = now;
+	row->entry.not_before = 0;
 	row->entry.attempts = 0;
 }
 

@@ -109,7 +109,7 @@ static void delivered(struct settling *t, struct queue_row *row)
 	bool changed;
 
 	if ((row->notify & QUEUE_NOTIFY_SUCCESS) && !t->s->dsn && t->message.reverse_path.n) {
-		queue_row_finish(row, QUEUE_REPORT_RELAYED, t->now);
+		queue_row_finish(row, QUEUE_REPORT_RELAYED);
 		failed(t, queue_row_set(t->db, row));
 		return;
 	}
@@ -135,7 +135,7 @@ static void waits(struct settling *t, struct queue_row *row)
 
 static void over(struct settling *t, struct queue_row *row)
 {
-	queue_row_finish(row, QUEUE_REPORT_FAILED, t->now);
+	queue_row_finish(row, QUEUE_REPORT_FAILED);
 	failed(t, queue_row_set(t->db, row));
 }
 

@@ -33,6 +33,12 @@ SQL(QUEUE_ACCEPTED, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
 SQL(QUEUE_ALL, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
 	       " AND (q.message, q.recipient) > ($2, $3) ORDER BY q.message, q.recipient LIMIT $4")
 
+/* Of those behind ($2, $3): accepted or tried later than $4. */
+SQL(QUEUE_AHEAD, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
+		 " AND (q.message, q.recipient) > ($2, $3)"
+		 " AND (q.accepted > $4 OR q.last_attempt > $4)"
+		 " ORDER BY q.message, q.recipient LIMIT $5")
+
 /* The first accepted later than $4. */
 SQL(QUEUE_ACCEPTED_NEXT, "SELECT accepted FROM queue WHERE shard = $1 AND bounce = $2"
 			 " AND warned = $3 AND report = 0 AND accepted > $4 ORDER BY accepted LIMIT 1")

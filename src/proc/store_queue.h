@@ -1,0 +1,62 @@
+/*
+ * The queue's scheduler in the store process: gives jobs to relays that wait for them, has reports made,
+ * takes back leases; in between it sleeps until something is due.
+ */
+#ifndef PROC_STORE_QUEUE_H
+#define PROC_STORE_QUEUE_H
+
+#include "base/id.h"
+#include "proc/store.h"
+#include "store/queue_clock.h"
+#include "store/queue_due.h"
+#include "store/queue_lease.h"
+
+#define STORE_QUEUE_REPORTS 8 /* under way at once */
+
+struct store_queue {
+	struct store_process *sp;
+	uv_timer_t timer;
+	struct list relays;  /* of struct store_relay */
+	struct id_maker ids; /* of reports and dialogues */
+	size_t busy;         /* requests handed to other threads */
+	int64_t paused;      /* monotonic: nothing is begun before, something failed */
+
+	struct queue_due_list due; /* messages whose turn comes, from due_at on */
+	size_t due_at;
+	size_t reports; /* under way */
+
+	struct queue_release release;
+	bool releasing;
+	int64_t
+	    void_at; /* monotonic: leases of owners that did not greet by then are void; 0: done */
+
+	struct queue_clock clock;
+	bool moving;        /* the clock was set back, and rows follow */
+	int64_t wall, mono; /* when last looked at */
+};
+
+/* For sp->queue. The store is open. */
+struct store_queue *store_queue_new(struct store_process *sp);
+
+/* No request is under way. Takes NULL, sets NULL. */
+void store_queue_free(struct store_queue **q);
+
+/* Something may be due: looks now. */
+void store_queue_kick(struct store_queue *q);
+
+/* Requests of the queue, or of relays, that other threads have. */
+size_t store_queue_busy(const struct store_queue *q);
+
+/* The settings as they are now; texts in the arena. */
+struct queue_config store_queue_config(struct store_queue *q, struct arena *a);
+
+/* An owner of leases has gone: those of all who are not here are void. */
+void store_queue_gone(struct store_queue *q);
+
+/* A relay has greeted, or its link came. */
+void store_queue_greeted(struct store_queue *q);
+
+/* A request failed: its kind is not begun again for a while. */
+void store_queue_failed(struct store_queue *q, const char *what, const struct lane_op *op);
+
+#endif
