@@ -48,6 +48,7 @@ struct dns_client {
 	struct hash_table lookups;
 	struct list by_age;
 	struct lookup *resolving; /* handed to libunbound now, and not ended yet */
+	bool deleting;            /* a context: what libunbound says of its questions is void */
 	bool validates;
 	void (*started)(void *user, enum dns_client_start how);
 	void *user;
@@ -196,6 +197,8 @@ static void on_answer(
 	struct dns_client *c = l->client;
 	struct dns_result result = {.status = DNS_SERVFAIL};
 
+	if (c->deleting)
+		return;
 	if (sec == UB_BOGUS) {
 		result.status = DNS_BOGUS;
 		result.why = str_of_c(why_bogus ? why_bogus : "DNSSEC validation failed");
@@ -315,6 +318,8 @@ static void on_started(void *arg, int rcode, void *packet, int n, int sec, char 
 	struct dns_client *c = arg;
 	enum dns_client_start how = DNS_CLIENT_FAILED;
 
+	if (c->deleting)
+		return;
 	if (sec == UB_SECURE)
 		how = DNS_CLIENT_SECURE;
 	else if (sec == UB_BOGUS || (rcode == 0 && c->validates))
@@ -322,6 +327,14 @@ static void on_started(void *arg, int rcode, void *packet, int n, int sec, char 
 	else if (rcode == 0)
 		how = DNS_CLIENT_INSECURE;
 	c->started(c->user, how);
+}
+
+/* libunbound fails the questions that are under way, or forgets them. */
+static void delete_context(struct dns_client *c, struct ub_ctx *ctx)
+{
+	c->deleting = true;
+	ub_ctx_delete(ctx);
+	c->deleting = false;
 }
 
 int dns_client_set(struct dns_client *c, const struct dns_client_config *config, struct err *e)
@@ -332,7 +345,7 @@ int dns_client_set(struct dns_client *c, const struct dns_client_config *config,
 	if (!ctx)
 		return err_set(e, "libunbound does not start: %s", strerror(errno));
 	if (configure(ctx, config, e)) {
-		ub_ctx_delete(ctx);
+		delete_context(c, ctx);
 		return -1;
 	}
 	c->ctx = ctx;
@@ -340,11 +353,11 @@ int dns_client_set(struct dns_client *c, const struct dns_client_config *config,
 	r = ub_resolve_event(ctx, ".", TYPE_NS, CLASS_IN, c, on_started, NULL);
 	if (r) { /* the settings are checked only now */
 		c->ctx = old;
-		ub_ctx_delete(ctx);
+		delete_context(c, ctx);
 		return err_set(e, "libunbound does not start: %s", ub_strerror(r));
 	}
 	if (old)
-		ub_ctx_delete(old);
+		delete_context(c, old);
 	LIST_FOREACH(&c->by_age, it)
 	resolve(LIST_ENTRY(it, struct lookup, link));
 	return 0;
@@ -381,7 +394,7 @@ void dns_client_free(struct dns_client **cp)
 	if (!c)
 		return;
 	if (c->ctx)
-		ub_ctx_delete(c->ctx);
+		delete_context(c, c->ctx);
 	LIST_FOREACH(&c->by_age, it)
 	{
 		struct lookup *l = LIST_ENTRY(it, struct lookup, link);

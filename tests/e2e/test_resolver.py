@@ -1,0 +1,374 @@
+"""The resolver process, asked over its own link, against a real DNS server and against liars."""
+
+import json
+import os
+import shutil
+import struct
+import subprocess
+
+import pytest
+from dns_servers import Liar, Nsd, message, record, to_wire
+from server import HOST, binary_path
+
+BUILD = os.path.dirname(os.path.abspath(binary_path()))
+DNS_ASK, DNS_DIRECT = (os.path.join(BUILD, "tests", "e2e", name)
+                       for name in ("dns_ask", "dns_direct"))
+
+ZONE = """
+@ MX 20 mx2
+@ MX 10 mx1
+@ TXT "v=spf1 " "-all"
+mx1 A 127.0.0.11
+mx1 A 127.0.0.12
+mx1 AAAA 2001:db8::11
+mx2 A 127.0.0.21
+_25._tcp.mx1 TLSA 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+null MX 0 .
+alias CNAME alias2
+alias2 CNAME mx1
+dangling CNAME nowhere
+away CNAME host.other.test.
+loop1 CNAME loop2
+loop2 CNAME loop1
+empty TXT "x"
+Upper.Case MX 5 Mail.Upper.CASE
+odd MX 10 a\\032b
+odd-one MX 10 a\\032b
+odd-one MX 20 mx2
+*.wild A 127.0.0.99
+deep TXT """ + " ".join(f'"{chr(97 + i) * 200}"' for i in range(9)) + """
+huge TXT """ + " ".join('"' + "x" * 255 + '"' for _ in range(20)) + "\n" + "".join(
+    f"many A 10.1.{i // 250}.{i % 250}\n" for i in range(300)) + "".join(
+    f"link{i} CNAME link{i + 1}\n" for i in range(30)) + "link30 A 127.0.0.30\n"
+OTHER = "host A 127.0.0.44\n"
+REVERSE = "4.3 PTR mail.Zone.test.\n"
+
+
+class Resolver:
+    """A resolver process with its supervisor and relay played by dns_ask."""
+
+    def __init__(self, options):
+        self.process = subprocess.Popen([DNS_ASK, binary_path(), options], text=True, bufsize=1,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+        assert self.line() == "ready"
+
+    def line(self):
+        return self.process.stdout.readline().strip()
+
+    def say(self, *lines):
+        self.process.stdin.write("".join(line + "\n" for line in lines))
+        self.process.stdin.flush()
+
+    def ask_all(self, *questions):
+        """{(type, name): answer} of questions "TYPE NAME", all asked at once."""
+        self.say(*(f"ask {question}" for question in questions))
+        got = [json.loads(self.line()) for _ in questions]
+        return {f"{answer['type']} {answer['name']}": answer for answer in got}
+
+    def ask(self, kind, name):
+        return self.ask_all(f"{kind} {name}")[f"{kind} {name}"]
+
+    def close(self):
+        """Ends it; gives what it logged."""
+        _, log = self.process.communicate(timeout=60)
+        assert self.process.returncode == 0, log
+        assert "Sanitizer" not in log and "bug at" not in log and "runtime error" not in log, log
+        return log
+
+
+@pytest.fixture(scope="module")
+def nsd():
+    server = Nsd({"zone.test": ZONE, "other.test": OTHER, "0.10.in-addr.arpa": REVERSE})
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def resolver(nsd):
+    process = Resolver(f'dns_server = "{nsd.server}";')
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def liar():
+    made = []
+
+    def make(behave, **more):
+        made.append(Liar(behave, **more))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
+
+
+def hosts(answer):
+    return sorted((a["preference"], a["host"]) for a in answer["answers"])
+
+
+def ips(answer):
+    return sorted(a["ip"] for a in answer["answers"])
+
+
+# ---- a real server ----
+
+def test_each_type(resolver):
+    mx = resolver.ask("MX", "zone.test")
+    assert mx["status"] == "OK" and mx["ttl"] == 300 and not mx["secure"]
+    assert hosts(mx) == [(10, "mx1.zone.test"), (20, "mx2.zone.test")]
+    assert ips(resolver.ask("A", "mx1.zone.test")) == ["127.0.0.11", "127.0.0.12"]
+    assert ips(resolver.ask("AAAA", "mx1.zone.test")) == ["2001:db8::11"]
+    assert resolver.ask("TXT", "zone.test")["answers"][0]["bytes"] == "v=spf1 -all"
+    tlsa = resolver.ask("TLSA", "_25._tcp.mx1.zone.test")["answers"][0]
+    assert tlsa["tlsa"] == [3, 1, 1] and tlsa["bytes"].encode("latin-1").hex() == "0123456789abcdef" * 4
+    assert resolver.ask("PTR", "4.3.0.10.in-addr.arpa")["answers"][0]["host"] == "mail.zone.test"
+
+
+def test_nothing_there(resolver):
+    answer = resolver.ask("MX", "nowhere.zone.test")
+    assert answer["status"] == "NXDOMAIN" and answer["ttl"] == 120 and not answer["answers"]
+    assert resolver.ask("MX", "empty.zone.test")["status"] == "NODATA"
+    assert resolver.ask("AAAA", "mx2.zone.test")["status"] == "NODATA"
+
+
+def test_null_mx(resolver):
+    answer = resolver.ask("MX", "null.zone.test")
+    assert answer["status"] == "OK" and hosts(answer) == [(0, "")]
+
+
+def test_aliases(resolver):
+    answer = resolver.ask("A", "alias.zone.test")
+    assert ips(answer) == ["127.0.0.11", "127.0.0.12"]
+    assert answer["canonical"] == "mx1.zone.test"
+    answer = resolver.ask("A", "away.zone.test")
+    assert ips(answer) == ["127.0.0.44"] and answer["canonical"] == "host.other.test"
+    answer = resolver.ask("A", "dangling.zone.test")
+    assert answer["status"] == "NXDOMAIN" and answer["canonical"] == "nowhere.zone.test"
+    assert resolver.ask("MX", "alias.zone.test")["status"] == "NODATA"
+
+
+def test_aliases_without_end(resolver):
+    assert resolver.ask("A", "loop1.zone.test")["status"] in ("SERVFAIL", "BAD")
+    assert resolver.ask("A", "link0.zone.test")["status"] in ("SERVFAIL", "BAD")
+    assert ips(resolver.ask("A", "link25.zone.test")) == ["127.0.0.30"]
+
+
+def test_case_and_odd_names(resolver):
+    answer = resolver.ask("MX", "uPPer.case.zone.test")
+    assert hosts(answer) == [(5, "mail.upper.case.zone.test")]
+    answer = resolver.ask("MX", "odd.zone.test")
+    assert answer["status"] == "BAD" and answer["dropped"] == 1 and answer["why"]
+    answer = resolver.ask("MX", "odd-one.zone.test")
+    assert hosts(answer) == [(20, "mx2.zone.test")] and answer["dropped"] == 1
+    assert ips(resolver.ask("A", "any.wild.zone.test")) == ["127.0.0.99"]
+
+
+def test_large_answers(resolver):
+    """They come over TCP; what is above the limits is left out."""
+    answer = resolver.ask("TXT", "deep.zone.test")
+    assert answer["answers"][0]["bytes"] == "".join(chr(97 + i) * 200 for i in range(9))
+    answer = resolver.ask("TXT", "huge.zone.test")
+    assert answer["status"] == "BAD" and answer["dropped"] == 1
+    answer = resolver.ask("A", "many.zone.test")
+    assert len(answer["answers"]) == 64 and answer["dropped"] == 300 - 64
+
+
+def test_a_server_that_is_not_ours_to_ask(resolver):
+    """nsd refuses what is in none of its zones."""
+    assert resolver.ask("MX", "elsewhere.test")["status"] == "SERVFAIL"
+
+
+def test_many_at_once(resolver):
+    names = [f"n{i}.wild.zone.test" for i in range(900)]
+    answers = resolver.ask_all(*(f"A {name}" for name in names))
+    assert len(answers) == 900
+    assert all(ips(answer) == ["127.0.0.99"] for answer in answers.values())
+
+
+# ---- cache, sharing, configuration ----
+
+def test_cache(liar):
+    def behave(name, query, tcp):
+        if name == "no.test":
+            return [message(query, 0x8583)[:6] + struct.pack(">3H", 0, 1, 0)
+                    + message(query)[12:] + record("test", "SOA", soa(100))]
+        return [message(query, answer=[record(name, "A", b"\x7f\0\0\5")])]
+
+    server = liar(behave)
+    process = Resolver(f'dns_server = "{server.server}"; dnssec = "off";')
+    for _ in range(3):
+        assert ips(process.ask("A", "a.test")) == ["127.0.0.5"]
+        assert process.ask("A", "no.test")["status"] == "NXDOMAIN"
+    assert server.count("a.test") == 1 and server.count("no.test") == 1
+    process.close()
+
+
+def soa(minimum):
+    return to_wire("ns.test") + to_wire("root.test") + struct.pack(">5I", 1, 2, 3, 4, minimum)
+
+
+def test_the_same_question_is_asked_once(liar):
+    server = liar(lambda name, query, tcp: [message(query, answer=[record(name, "A", b"\x7f\0\0\5")])])
+    process = Resolver(f'dns_server = "{server.server}"; dnssec = "off";')
+    process.say(*(["ask A Shared.test", "ask A shared.test"] * 50))
+    got = [json.loads(process.line()) for _ in range(100)]
+    assert all(ips(answer) == ["127.0.0.5"] for answer in got)
+    assert server.count("shared.test") == 1
+    process.close()
+
+
+def test_another_server(liar):
+    """A new configuration asks another server, also for what was under way."""
+    silent = liar(lambda name, query, tcp: [])
+    good = liar(lambda name, query, tcp: [message(query, answer=[record(name, "A", b"\x7f\0\0\6")])])
+    process = Resolver(f'dns_server = "{silent.server}"; dnssec = "off";')
+    process.say("ask A a.test", "ask A b.test")
+    process.say(f'config dns_server = "{good.server}"; dnssec = "off";')
+    got = [json.loads(process.line()), json.loads(process.line())]
+    assert [ips(answer) for answer in got] == [["127.0.0.6"]] * 2, str(got)
+    assert "event=config number=2" in process.close()
+
+
+def test_the_cache_survives_other_changes(liar):
+    server = liar(lambda name, query, tcp: [message(query, answer=[record(name, "A", b"\x7f\0\0\6")])])
+    process = Resolver(f'dns_server = "{server.server}"; dnssec = "off";')
+    process.ask("A", "a.test")
+    process.say(f'config dns_server = "{server.server}"; dnssec = "off"; history = "10d";')
+    process.ask("A", "a.test")
+    process.close()
+    assert server.count("a.test") == 1
+
+
+# ---- servers that fail or lie ----
+
+def lies(name, query, tcp):
+    good = message(query, answer=[record(name, "A", b"\x7f\0\0\7")])
+    evil = [record(name, "A", b"\x06\6\6\6")]
+    other = to_wire("other.test") + struct.pack(">2H", 1, 1)
+    number = bytes([query[0] ^ 255, query[1]])
+    table = {
+        "wrong-id.test": [message(query, number=number, answer=evil), good],
+        "wrong-question.test": [message(query, question=other, answer=evil), good],
+        "no-response.test": [message(query, flags=0x0100, answer=evil), good],
+        "extra.test": [message(query, answer=[record("bank.test", "A", b"\x06\6\6\6"),
+                                              record(name, "A", b"\x7f\0\0\7")])],
+        "tcp.test": [good] if tcp else [message(query, flags=0x8780)],
+        "servfail.test": [message(query, 0x8582)],
+        "refused.test": [message(query, 0x8585)],
+        "formerr.test": [message(query, 0x8581)],
+        "garbage.test": [query[:2] + b"\x85\x80" + b"\xff" * 100],
+        "cut.test": [good[:-5]],
+        "short.test": [good[:9]],
+        "forever.test": [message(query, answer=[record(name, "CNAME", to_wire("x" + name[-60:]))])],
+        "bank.test": [message(query, answer=[record(name, "A", b"\x7f\0\0\x08")])],
+    }
+    if name.endswith("forever.test"):
+        return table["forever.test"]
+    return table.get(name, [])
+
+
+def test_lies(liar):
+    server = liar(lies)
+    process = Resolver(f'dns_server = "{server.server}"; dnssec = "off";')
+    for name in ("wrong-id", "extra", "tcp"):
+        answer = process.ask("A", f"{name}.test")
+        assert answer["status"] == "OK" and ips(answer) == ["127.0.0.7"], name
+    for name in ("wrong-question", "no-response"):
+        answer = process.ask("A", f"{name}.test")
+        assert answer["status"] in ("OK", "SERVFAIL"), name
+        assert all(a["ip"] == "127.0.0.7" for a in answer["answers"]), name
+    assert ("tcp.test", True) in server.queries
+    # what came beside the answer is not believed later
+    assert ips(process.ask("A", "bank.test")) == ["127.0.0.8"]
+    for name in ("servfail", "refused", "formerr", "forever"):
+        answer = process.ask("A", f"{name}.test")
+        assert answer["status"] in ("SERVFAIL", "BAD") and answer["why"], name
+    process.close()
+
+
+def test_silence(liar):
+    """Nothing usable comes: every question ends, and those that can be answered are, meanwhile."""
+    server = liar(lies)
+    process = Resolver(f'dns_server = "{server.server}"; dnssec = "off";')
+    names = ("silent", "garbage", "cut", "short")
+    process.say(*(f"ask A {name}.test" for name in names))
+    assert ips(process.ask("A", "tcp.test")) == ["127.0.0.7"]
+    got = {answer["name"]: answer for answer in (json.loads(process.line()) for _ in names)}
+    for name in names:
+        answer = got[f"{name}.test"]
+        assert answer["status"] in ("TIMEOUT", "SERVFAIL") and answer["why"], name
+    process.close()
+
+
+def test_nobody_there():
+    process = Resolver(f'dns_server = "{HOST}@1"; dnssec = "off";')
+    assert process.ask("MX", "zone.test")["status"] == "TIMEOUT"
+    process.close()
+
+
+# ---- one who asks ----
+
+def test_junk(nsd):
+    process = Resolver(f'dns_server = "{nsd.server}";')
+    process.say("junk")
+    assert {process.line(), process.line()} == {"bad-peer", "nothing"}
+    assert "event=ipc-violation" in process.close()
+
+
+def test_leaving_while_it_works(liar):
+    server = liar(lambda name, query, tcp: [])
+    process = Resolver(f'dns_server = "{server.server}"; dnssec = "off";')
+    process.say("ask A silent.test", "ask MX silent.test", "leave")
+    assert [process.line(), process.line()] == ["lost", "lost"]
+    process.say("ask A silent.test", "leave")
+    assert process.line() == "lost"
+    process.close()
+
+
+# ---- DNSSEC ----
+
+def direct(server, keys, *questions):
+    done = subprocess.run([DNS_DIRECT, server, keys, *" ".join(questions).split()], text=True,
+                          capture_output=True, check=True, timeout=60)
+    return {answer["name"]: answer for answer in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory):
+    """nsd with a signed zone whose record "forged" was changed after signing; its key's file."""
+    folder = tmp_path_factory.mktemp("signed")
+    zone = folder / "zone"
+    zone.write_text(Nsd.HEAD.format("signed.test") + "@ MX 10 mx\nmx A 127.0.0.3\nforged A 127.0.0.4\n")
+    key = subprocess.run(["ldns-keygen", "-a", "ECDSAP256SHA256", "-k", "signed.test"], cwd=folder,
+                         capture_output=True, text=True, check=True).stdout.strip()
+    subprocess.run(["ldns-signzone", "-e", "20380101000000", "-i", "20200101000000", "-n", "zone", key],
+                   cwd=folder, check=True)
+    path = folder / "zone.signed"
+    text = path.read_text()
+    assert "127.0.0.4" in text
+    path.write_text(text.replace("127.0.0.4", "127.0.0.5"))
+    server = Nsd({"signed.test": str(path), "plain.test": OTHER})
+    yield server.server, str(folder / f"{key}.key")
+    server.close()
+
+
+@pytest.mark.skipif(not shutil.which("ldns-signzone"), reason="ldnsutils is not installed")
+def test_dnssec(signed):
+    server, keys = signed
+    got = direct(server, keys, "MX signed.test", "A mx.signed.test", "A forged.signed.test",
+                 "A nowhere.signed.test", "A host.plain.test")
+    assert got["signed.test"]["status"] == "OK" and got["signed.test"]["secure"]
+    assert got["mx.signed.test"]["secure"]
+    forged = got["forged.signed.test"]
+    assert forged["status"] == "BOGUS" and forged["why"] and not forged["answers"]
+    assert got["nowhere.signed.test"]["status"] == "NXDOMAIN" and got["nowhere.signed.test"]["secure"]
+    assert got["host.plain.test"]["status"] == "OK" and not got["host.plain.test"]["secure"]
+
+
+@pytest.mark.skipif(not shutil.which("ldns-signzone"), reason="ldnsutils is not installed")
+def test_without_keys_nothing_is_secure(signed):
+    got = direct(signed[0], "-", "MX signed.test", "A forged.signed.test")
+    assert got["signed.test"]["status"] == "OK" and not got["signed.test"]["secure"]
+    assert ips(got["forged.signed.test"]) == ["127.0.0.5"]
