@@ -42,6 +42,7 @@ class Peer:
     name = None  # as in results
     title = None  # as in tables
     loads = ""  # of "A" SMTP to mailbox, "B" relay, "C" POP3, "E" idle connections
+    idle_kinds = ("pop3", "smtp")  # protocols of load E
     idle_limit = {}  # by protocol: idle connections that its defaults allow
 
     def __init__(self, settings):

@@ -69,6 +69,7 @@ class Postfix(Peer):
     name = "postfix"
     title = "Postfix"
     loads = "ABE"
+    idle_kinds = ("smtp",)
     idle_limit = {"smtp": 90}  # of 100 smtpd processes
 
     def missing(self):
@@ -128,11 +129,12 @@ class PostfixDovecot(Postfix):
     name = "postfix-dovecot"
     title = "Postfix + Dovecot"
     loads = "ACE"
+    idle_kinds = ("pop3",)  # its SMTP is measured with Postfix alone
 
     def __init__(self, settings):
         super().__init__(settings)
         self.dovecot = Dovecot(settings)
-        self.idle_limit = {**Postfix.idle_limit, **self.dovecot.idle_limit}
+        self.idle_limit = self.dovecot.idle_limit
 
     def missing(self):
         return super().missing() or self.dovecot.missing()
