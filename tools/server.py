@@ -16,7 +16,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HOST = "127.0.0.1"
 STANDARD_PORTS = {"smtp": 25, "smtps": 465, "submission": 587, "pop3": 110, "pop3s": 995}
-ROLES = ("store", "mx", "user", "resolver")
+ROLES = ("store", "mx", "user", "resolver", "relay")
 PATIENCE = 60  # seconds until a wait is given up as a failure; reached only by a broken server
 
 

@@ -12,6 +12,8 @@ int process_main(const char *role)
 			return store_main();
 		case SC_ROLE_RESOLVER:
 			return resolver_main();
+		case SC_ROLE_RELAY:
+			return relay_main();
 		default:
 			return front_main((enum sc_role)i);
 		}

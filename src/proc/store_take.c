@@ -394,6 +394,9 @@ static bool has_room(const struct store_front *f)
 
 static const struct plan_reject malformed = {
     554, 5, 5, 0, STR_INIT("The request to store this message is malformed")};
+/* The session began with the store before this one: its sender keeps the message. */
+static const struct plan_reject restarted = {
+    451, 4, 3, 0, STR_INIT("The mail store was restarted, please send the message again")};
 static const struct plan_reject no_room = {
     452, 4, 3, 1, STR_INIT("The server is short of room, try again later")};
 
@@ -413,7 +416,10 @@ void store_take_deliver(struct store_front *f, struct ipc_request *r, struct str
 	if (!has_room(f)) {
 		refuse_deliver(r, &no_room);
 		delivery_free(v);
-	} else if (!conn || !fill(v, &m, conn)) {
+	} else if (!conn) {
+		refuse_deliver(r, &restarted);
+		delivery_free(v);
+	} else if (!fill(v, &m, conn)) {
 		refuse_deliver(r, &malformed);
 		delivery_free(v);
 	} else if (!deliver_prepare(v->deliver)) {

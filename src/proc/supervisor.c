@@ -49,6 +49,7 @@ static const struct {
     [SC_ROLE_MX] = {.listens = true, .asks_store = true},
     [SC_ROLE_USER] = {.listens = true, .asks_store = true},
     [SC_ROLE_RESOLVER] = {.ends_late = true},
+    [SC_ROLE_RELAY] = {.asks_store = true, .asks_resolver = true},
 };
 
 struct listener {
@@ -72,7 +73,7 @@ struct supervisor {
 	bool up;    /* the first start was completed */
 	bool stopping;
 	int64_t stop_asked; /* monotonic */
-	int status; /* exit code */
+	int status;         /* exit code */
 	uv_signal_t on_term, on_int, on_hup;
 	uv_timer_t retry, deadline, rotate;
 	bool retrying;
@@ -341,8 +342,8 @@ static void log_ready(struct supervisor *sv)
 static void child_ready(struct supervisor *sv)
 {
 	for (size_t i = 0; i < sv->child_count; i++)
-		if (!sv->children[i].ready)
-			return;
+		if (roles[sv->children[i].role].listens && !sv->children[i].ready)
+			return; /* the others may take their time: a resolver asks the DNS first */
 	if (!sv->up)
 		log_ready(sv);
 	sv->up = true;
@@ -638,6 +639,7 @@ static int fail(const struct err *e, int code)
 static void plan_children(struct supervisor *sv)
 {
 	const int64_t want[SC_ROLES] = {[SC_ROLE_RESOLVER] = 1,
+	    [SC_ROLE_RELAY] = 1,
 	    [SC_ROLE_MX] = sv->config->mx_processes,
 	    [SC_ROLE_USER] = sv->config->user_processes};
 

@@ -90,7 +90,7 @@ def test_one_process_dies(make_server, role, long):
             wait_for(f"a new {role}", lambda: server.pids(role))
         senders.wait_for_more(30)
     compare(server, senders.acknowledged)
-    assert set(server.processes().values()) == {"supervisor", "store", "mx", "user"}
+    assert set(server.processes().values()) == {"supervisor", "store", "mx", "user", "resolver", "relay"}
     assert server.json("status")
 
 
