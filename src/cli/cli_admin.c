@@ -61,7 +61,27 @@ const struct cli_command cli_admin_alias_commands[] = {
     {0},
 };
 
+#define WHICH "WHICH is a message id, an address (of recipient or sender) or a domain."
+
+const struct cli_command cli_admin_queue_commands[] = {
+    {"list", "[WHICH]", "Lists what waits to be sent to other servers.", cli_admin,
+	.flags = CLI_DATA | CLI_JSON, .max_operands = 1, .code = ADMIN_QUEUE_LIST, .more = WHICH},
+    {"show", "ID", "Shows a message that waits, and each of its recipients.", cli_admin_queue_show,
+	.flags = CLI_DATA | CLI_JSON, .min_operands = 1, .max_operands = 1},
+    {"explain", "[WHICH]", "Says why messages wait, and what will happen when.", cli_admin,
+	.flags = CLI_DATA | CLI_JSON, .max_operands = 1, .code = ADMIN_QUEUE_EXPLAIN,
+	.more = WHICH},
+    {"retry", "[WHICH]", "Tries now what waits; without WHICH, everything.", cli_admin,
+	.flags = CLI_DATA, .max_operands = 1, .code = ADMIN_QUEUE_RETRY, .more = WHICH},
+    {"remove", "WHICH", "Removes recipients from the queue, without a report to the sender.",
+	cli_admin, .flags = CLI_DATA, .min_operands = 1, .max_operands = 1,
+	.code = ADMIN_QUEUE_REMOVE, .more = WHICH},
+    {0},
+};
+
 const struct cli_option cli_admin_trace_options[] = {
+    {"dialogue", 0, NULL,
+	"Shows the SMTP dialogue of each attempt; so it is for a single message."},
     {"limit", 0, "N", "At most N messages (default 20, at most 1000)."},
     {0},
 };
@@ -179,7 +199,7 @@ int cli_admin_account_passwd(struct cli *cli)
 
 int cli_admin_trace(struct cli *cli)
 {
-	struct str args[2] = {operand(cli, 0)};
+	struct str args[3] = {operand(cli, 0)};
 	struct buf limit;
 	uint64_t n;
 	struct err e;
@@ -190,7 +210,8 @@ int cli_admin_trace(struct cli *cli)
 	buf_init(&limit, 24);
 	buf_u64(&limit, n);
 	args[1] = buf_view(&limit);
-	code = request(cli, CLI_RECORDS_LIST, ADMIN_TRACE, args, 2);
+	args[2] = cli_args_has(&cli->args, "dialogue") ? STR("dialogue") : STR("");
+	code = request(cli, CLI_RECORDS_LIST, ADMIN_TRACE, args, 3);
 	buf_fini(&limit);
 	return code;
 }
@@ -198,6 +219,13 @@ int cli_admin_trace(struct cli *cli)
 int cli_admin_status(struct cli *cli)
 {
 	return request(cli, CLI_RECORDS_CARD, ADMIN_STATUS, NULL, 0);
+}
+
+int cli_admin_queue_show(struct cli *cli)
+{
+	struct str id = operand(cli, 0);
+
+	return request(cli, CLI_RECORDS_CARD, ADMIN_QUEUE_SHOW, &id, 1);
 }
 
 /* ---- test-delivery ---- */

@@ -1,5 +1,6 @@
 /*
- * A table's columns are the fields of its first record; later records are matched by name, so that a
+ * A table's columns are the fields of its first record but those of several lines, which stand below
+ * their row; later records are matched by name, so that a
  * field may be missing (an empty cell) or additional (not shown to people).
  */
 #include "cli/cli_records.h"
@@ -57,6 +58,7 @@ static void put_value(struct buf *b, const struct admin_field *f)
 {
 	switch (f->kind) {
 	case ADMIN_TEXT:
+	case ADMIN_LINES:
 		cli_text_put(b, f->text);
 		break;
 	case ADMIN_TIME:
@@ -113,11 +115,33 @@ static void begin_table(struct cli_records *r, const struct fields *f)
 	for (size_t i = 0; i < f->n && i < CLI_TABLE_COLUMNS; i++) {
 		enum admin_kind kind = f->v[i].kind;
 
+		if (kind == ADMIN_LINES)
+			continue;
 		r->columns[r->ncolumns++] = arena_str(r->arena, f->v[i].name);
 		cli_table_column(&r->table, f->v[i].name, kind == ADMIN_INT || kind == ADMIN_BYTES);
 	}
 	r->type = arena_str(r->arena, f->type);
 	r->in_table = true;
+}
+
+/* Indented, an empty line behind them. */
+static void put_lines(struct cli_records *r, struct str text)
+{
+	struct buf safe, lines;
+	struct str rest;
+
+	buf_init(&safe, LIMIT_IPC_PAYLOAD * 3);
+	buf_init(&lines, LIMIT_IPC_PAYLOAD * 8);
+	cli_text_put_lines(&safe, text);
+	for (rest = buf_view(&safe); rest.n;) {
+		buf_lit(&lines, "    ");
+		buf_str(&lines, str_split(rest, '\n', &rest));
+		buf_byte(&lines, '\n');
+	}
+	buf_byte(&lines, '\n');
+	cli_table_below(&r->table, buf_view(&lines));
+	buf_fini(&safe);
+	buf_fini(&lines);
 }
 
 static void put_row(struct cli_records *r, const struct fields *f)
@@ -132,6 +156,9 @@ static void put_row(struct cli_records *r, const struct fields *f)
 				put_value(&cell, &f->v[k]);
 		cli_table_cell(&r->table, buf_view(&cell));
 	}
+	for (size_t k = 0; k < f->n; k++)
+		if (f->v[k].kind == ADMIN_LINES && f->v[k].text.n)
+			put_lines(r, f->v[k].text);
 	cli_table_row(&r->table);
 	buf_fini(&cell);
 }
@@ -155,6 +182,7 @@ static void json_value(struct cli_json *j, const struct admin_field *f)
 {
 	switch (f->kind) {
 	case ADMIN_TEXT:
+	case ADMIN_LINES:
 		cli_json_text(j, f->name, f->text);
 		break;
 	case ADMIN_TIME:

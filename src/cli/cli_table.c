@@ -1,6 +1,6 @@
 /*
- * Rows are cells in order, `columns` of them each, the head being the first row. Kept cells live in
- * one buffer; a cell that is too wide once streaming has begun only pushes its own row's rest.
+ * Rows are cells in order, `columns` of them each, the head being the first row; behind the cells of a
+ * row, but not of the head, its lines below. Kept cells live in one buffer; a cell that is too wide once streaming has begun only pushes its own row's rest.
  */
 #include "cli/cli_table.h"
 
@@ -18,6 +18,7 @@ void cli_table_init(struct cli_table *t, struct buf *out)
 {
 	*t = (struct cli_table){.out = out};
 	buf_init(&t->cells, TABLE_MAX);
+	buf_init(&t->below, TABLE_MAX);
 }
 
 static void print_blanks(struct buf *out, size_t n)
@@ -80,11 +81,19 @@ static void stream(struct cli_table *t)
 {
 	struct cur c = cur_of(buf_view(&t->cells));
 
-	while (cur_left(&c))
+	for (bool head = true; cur_left(&c); head = false) {
 		for (size_t i = 0; i < t->columns; i++)
 			print_cell(t, i, cur_str(&c, TABLE_MAX));
+		if (!head)
+			buf_str(t->out, cur_str(&c, TABLE_MAX));
+	}
 	buf_clear(&t->cells);
 	t->streaming = true;
+}
+
+void cli_table_below(struct cli_table *t, struct str lines)
+{
+	buf_str(&t->below, lines);
 }
 
 void cli_table_row(struct cli_table *t)
@@ -92,6 +101,11 @@ void cli_table_row(struct cli_table *t)
 	while (t->column < t->columns)
 		cli_table_cell(t, STR(""));
 	t->column = 0;
+	if (t->streaming)
+		buf_str(t->out, buf_view(&t->below));
+	else
+		wire_str(&t->cells, buf_view(&t->below));
+	buf_clear(&t->below);
 	if (!t->streaming && (++t->rows == CLI_TABLE_MEASURED || t->cells.n > KEPT_MAX))
 		stream(t);
 }
@@ -101,4 +115,5 @@ void cli_table_end(struct cli_table *t)
 	if (!t->streaming)
 		stream(t);
 	buf_fini(&t->cells);
+	buf_fini(&t->below);
 }

@@ -13,6 +13,7 @@
 struct cli_table {
 	struct buf *out;
 	struct buf cells;                /* kept cells, each with its 32-bit length before it */
+	struct buf below;                /* lines below this row */
 	size_t width[CLI_TABLE_COLUMNS]; /* columns on the terminal */
 	bool right[CLI_TABLE_COLUMNS];   /* numbers stand at the right */
 	size_t columns, column;          /* in all; the next one of this row */
@@ -28,6 +29,9 @@ void cli_table_column(struct cli_table *t, struct str name, bool right);
 
 /* The next cell of this row, already safe to print; cells beyond the columns are ignored. */
 void cli_table_cell(struct cli_table *t, struct str text);
+
+/* Lines that stand below this row as they are, each with its line end; already safe to print. */
+void cli_table_below(struct cli_table *t, struct str lines);
 
 /* Ends the row; missing cells are empty. */
 void cli_table_row(struct cli_table *t);

@@ -54,9 +54,15 @@ void admin_record_text(struct buf *b, const char *name, struct str text)
 	wire_str(b, str_sub(text, 0, FIELD_TEXT_MAX));
 }
 
+void admin_record_lines(struct buf *b, const char *name, struct str text)
+{
+	field_head(b, ADMIN_LINES, name);
+	wire_str(b, str_sub(text, 0, FIELD_TEXT_MAX));
+}
+
 void admin_record_number(struct buf *b, enum admin_kind kind, const char *name, int64_t number)
 {
-	MUST(kind != ADMIN_TEXT);
+	MUST(kind != ADMIN_TEXT && kind != ADMIN_LINES);
 	field_head(b, kind, name);
 	wire_i64(b, number);
 }
@@ -95,7 +101,7 @@ int admin_field_next(struct cur *record, struct admin_field *field_r)
 		return 0;
 	f.kind = (enum admin_kind)cur_enum(record, ADMIN_KINDS);
 	f.name = cur_str(record, FIELD_NAME_MAX);
-	if (f.kind == ADMIN_TEXT)
+	if (f.kind == ADMIN_TEXT || f.kind == ADMIN_LINES)
 		f.text = cur_str(record, FIELD_TEXT_MAX);
 	else
 		f.number = cur_i64(record);

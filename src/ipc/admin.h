@@ -28,9 +28,15 @@ enum admin_command {
 	ADMIN_ALIAS_ADD,       /* (address or @domain, target) */
 	ADMIN_ALIAS_LIST,      /* (domain or "") */
 	ADMIN_ALIAS_REMOVE,    /* (address, target or "" for all of them) */
-	ADMIN_TRACE,           /* (message id, address, Message-ID, or "" for the newest; limit) */
+	ADMIN_TRACE,           /* (message id, address, Message-ID, or "" for the newest; limit;
+	                        * "dialogue" or "") */
 	ADMIN_AUDIT,           /* () */
 	ADMIN_TEST_DELIVERY,   /* (from, to, ip, header of the message, size) */
+	ADMIN_QUEUE_LIST, /* (message id, address or domain, or "" for all; so the next three) */
+	ADMIN_QUEUE_EXPLAIN,
+	ADMIN_QUEUE_RETRY,
+	ADMIN_QUEUE_REMOVE,
+	ADMIN_QUEUE_SHOW, /* (message id)                1 record + recipients */
 	ADMIN_COMMANDS
 };
 
@@ -63,13 +69,14 @@ enum admin_kind {
 	ADMIN_TIME, /* milliseconds since 1970 UTC */
 	ADMIN_BOOL,
 	ADMIN_BYTES, /* an amount of storage */
+	ADMIN_LINES, /* as ADMIN_TEXT, of several lines: for people it stands below its row */
 	ADMIN_KINDS
 };
 
 struct admin_field {
 	enum admin_kind kind;
 	struct str name;
-	struct str text; /* ADMIN_TEXT */
+	struct str text; /* ADMIN_TEXT, ADMIN_LINES */
 	int64_t number;  /* all others */
 };
 
@@ -79,6 +86,7 @@ struct admin_field {
  */
 size_t admin_record_begin(struct buf *b);
 void admin_record_text(struct buf *b, const char *name, struct str text);
+void admin_record_lines(struct buf *b, const char *name, struct str text);
 void admin_record_number(struct buf *b, enum admin_kind kind, const char *name, int64_t number);
 void admin_record_end(struct buf *b, size_t begin);
 

@@ -14,11 +14,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "config/config.h"
 #include "ipc/sock.h"
 #include "proc/child.h"
 #include "proc/store_admin.h"
+#include "proc/store_queue.h"
 
 #define ADMIN_SOCKET "run/admin.sock"
 
@@ -242,6 +244,7 @@ static int with_store(
 
 	cfg.directory = directory;
 	ctx.directory = &directory;
+	ctx.queue = store_queue_settings(config, &directory, clock_now());
 	ctx.store = store_open(dir, &cfg, &code, &e);
 	if (!ctx.store)
 		return open_failed(call, code, &e);

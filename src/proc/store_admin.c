@@ -69,9 +69,14 @@ static const struct {
     [ADMIN_ALIAS_ADD] = {2, 2, admin_change_alias},
     [ADMIN_ALIAS_LIST] = {0, 1, admin_list_aliases},
     [ADMIN_ALIAS_REMOVE] = {1, 2, admin_change_alias},
-    [ADMIN_TRACE] = {0, 2, admin_trace},
+    [ADMIN_TRACE] = {0, 3, admin_trace},
     [ADMIN_AUDIT] = {0, 0, admin_audit},
     [ADMIN_TEST_DELIVERY] = {5, 5, admin_test_delivery},
+    [ADMIN_QUEUE_LIST] = {0, 1, admin_queue_list},
+    [ADMIN_QUEUE_EXPLAIN] = {0, 1, admin_queue_explain},
+    [ADMIN_QUEUE_RETRY] = {0, 1, admin_queue_change},
+    [ADMIN_QUEUE_REMOVE] = {1, 1, admin_queue_change},
+    [ADMIN_QUEUE_SHOW] = {1, 1, admin_queue_show},
 };
 
 struct admin_job *admin_job_new(const struct admin_context *ctx, struct str request, struct str who,

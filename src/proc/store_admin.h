@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "ipc/admin.h"
 #include "ipc/super_child.h"
+#include "store/queue.h"
 #include "store/store.h"
 
 /* What a job works on; outlives it. */
@@ -20,7 +21,10 @@ struct admin_context {
 	struct str hostname;
 	const struct config_nets *trusted;
 	uint64_t size_limit; /* of a message */
-	bool online;         /* a server: processes and started are known */
+	struct queue_config queue;
+	void (*queue_changed)(void *user); /* more may be due; or NULL */
+	void *user;
+	bool online; /* a server: processes and started are known */
 	int64_t started;
 	const struct sc_process *processes;
 	size_t process_count;

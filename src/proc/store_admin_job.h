@@ -6,6 +6,7 @@
 
 #include "proc/store_admin.h"
 #include "store/ledger.h"
+#include "store/queue_change.h"
 
 #define ADMIN_PAGE      ((size_t)100)
 #define ADMIN_TRACE_MAX ((size_t)1000)
@@ -34,8 +35,17 @@ struct admin_job {
 	/* trace */
 	int64_t ids[ADMIN_TRACE_MAX];
 	size_t nids, at;
+	bool dialogues;   /* are shown */
+	int64_t dialogue; /* the one shown last: events of one attempt share it */
 
 	struct ledger_audit audit;
+
+	/* queue */
+	struct queue_filter filter;
+	struct queue_at queue_at;
+	struct queue_change queue_change;
+	int64_t changed, busy; /* by all slices of the change */
+	int64_t found;
 };
 
 /* Argument i, empty when it was not given. */
@@ -65,5 +75,12 @@ enum admin_step admin_list_aliases(struct admin_job *j);
 enum admin_step admin_trace(struct admin_job *j);
 enum admin_step admin_audit(struct admin_job *j);
 enum admin_step admin_test_delivery(struct admin_job *j);
+enum admin_step admin_queue_list(struct admin_job *j);
+enum admin_step admin_queue_show(struct admin_job *j);
+enum admin_step admin_queue_explain(struct admin_job *j);
+enum admin_step admin_queue_change(struct admin_job *j);
+
+/* A field with an id. */
+void admin_put_id(struct admin_job *j, const char *name, int64_t id);
 
 #endif

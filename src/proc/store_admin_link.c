@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "proc/log.h"
-#include "proc/store.h"
+#include "proc/store_queue.h"
 
 #define LINKS_MAX 64
 
@@ -20,6 +20,13 @@ struct store_admin_link {
 	char who[32];
 };
 
+static void on_queue_changed(void *user)
+{
+	struct store_process *sp = user;
+
+	store_queue_kick(sp->queue);
+}
+
 struct admin_context store_admin_context(struct store_process *sp)
 {
 	return (struct admin_context){
@@ -29,6 +36,9 @@ struct admin_context store_admin_context(struct store_process *sp)
 	    .hostname = sp->config->hostname,
 	    .trusted = &sp->config->trusted_networks,
 	    .size_limit = (uint64_t)sp->config->message_size_limit,
+	    .queue = store_queue_settings(sp->config, &sp->directory, sp->started),
+	    .queue_changed = on_queue_changed,
+	    .user = sp,
 	    .online = true,
 	    .started = sp->started,
 	    .processes = sp->processes,

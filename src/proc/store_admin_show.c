@@ -8,6 +8,7 @@
 #include "mime/mime_scan.h"
 #include "plan/accept.h"
 #include "proc/store_admin_job.h"
+#include "store/dialogue.h"
 #include "store/status.h"
 #include "store/trace.h"
 
@@ -16,7 +17,7 @@ static void put_int(struct admin_job *j, const char *name, int64_t v)
 	admin_record_number(&j->out, ADMIN_INT, name, v);
 }
 
-static void put_id(struct admin_job *j, const char *name, int64_t id)
+void admin_put_id(struct admin_job *j, const char *name, int64_t id)
 {
 	uint8_t text[ID_TEXT_LEN + 1];
 	struct buf b = {.p = text, .cap = sizeof text, .max = ID_TEXT_LEN};
@@ -90,16 +91,40 @@ enum admin_step admin_status(struct admin_job *j)
 }
 
 /* ---- trace ---- */
+
+#define DIALOGUES_MAX (LIMIT_IPC_PAYLOAD / 2) /* octets of one message's answer */
+
+/* The dialogue of an attempt, below the first of its events. */
+static void put_dialogue(struct admin_job *j, int64_t id)
+{
+	struct buf text;
+
+	if (!j->dialogues || id == 0 || id == j->dialogue)
+		return;
+	j->dialogue = id;
+	if (j->out.n > DIALOGUES_MAX) {
+		admin_record_lines(&j->out, "dialogue", STR("(left out: there are too many)"));
+		return;
+	}
+	buf_init(&text, DIALOGUE_MAX);
+	if (dialogue_read(j->ctx->db, j->ctx->store->blobs, id, &text) == DIALOGUE_OK)
+		admin_record_lines(&j->out, "dialogue", buf_view(&text));
+	else
+		admin_record_lines(&j->out, "dialogue", STR("(it cannot be read)"));
+	buf_fini(&text);
+}
+
 static void put_event(void *ctx, const struct trace_event *e)
 {
 	struct admin_job *j = ctx;
 	size_t at = admin_record_begin(&j->out);
 
-	put_id(j, "id", e->message);
+	admin_put_id(j, "id", e->message);
 	admin_record_number(&j->out, ADMIN_TIME, "time", e->time);
 	admin_record_text(&j->out, "event", str_of_c(trace_kind_name(e->kind)));
 	admin_record_text(&j->out, "address", e->address);
 	admin_record_text(&j->out, "text", e->text);
+	put_dialogue(j, e->dialogue);
 	admin_record_end(&j->out, at);
 }
 
@@ -127,6 +152,7 @@ enum admin_step admin_trace(struct admin_job *j)
 		return admin_job_finish(j, EX_NOINPUT,
 		    "no message matches %.*s; give a message id, an address or a Message-ID",
 		    STR_FMT(str_sub(admin_arg(j, 0), 0, 255)));
+	j->dialogues = j->nids == 1 || admin_arg(j, 2).n;
 	j->next = trace_next;
 	return ADMIN_STEP_MORE;
 }
@@ -153,7 +179,7 @@ static void put_finding(void *ctx, const struct ledger_finding *f)
 
 	admin_record_text(&j->out, "type", STR("finding"));
 	if (f->message)
-		put_id(j, "id", f->message);
+		admin_put_id(j, "id", f->message);
 	else
 		put_int(j, "account", f->account);
 	put_int(j, "recipient", f->recipient);

@@ -24,32 +24,40 @@ static void turn(struct store_queue *q);
 /* ---- settings ---- */
 
 /* The zone of this machine at the moment. */
-static struct queue_zone zone_now(struct arena *a)
+static struct queue_zone zone_now(void)
 {
 	time_t now = (time_t)(clock_now() / SECOND_MS);
 	struct tm tm;
 
 	if (!localtime_r(&now, &tm))
 		return (struct queue_zone){0, STR("UTC")};
-	return (struct queue_zone){
-	    (int16_t)(tm.tm_gmtoff / 60), arena_str(a, str_of_c(tm.tm_zone))};
+	return (struct queue_zone){(int16_t)(tm.tm_gmtoff / 60), str_of_c(tm.tm_zone)};
+}
+
+struct queue_config store_queue_settings(
+    const struct config_snapshot *c, const struct directory_config *directory, int64_t started)
+{
+	struct queue_config cfg = {
+	    .started = started,
+	    .hostname = c->hostname,
+	    .zone = zone_now(),
+	    .directory = directory,
+	};
+
+	config_queue_policy(c, &cfg.policy);
+	return cfg;
 }
 
 struct queue_config store_queue_config(struct store_queue *q, struct arena *a)
 {
-	const struct config_snapshot *c = q->sp->config;
 	struct directory_config *directory = arena_obj(a, struct directory_config);
-	struct queue_config cfg = {
-	    .started = q->sp->started,
-	    .hostname = arena_str(a, c->hostname),
-	    .zone = zone_now(a),
-	    .directory = directory,
-	};
+	struct queue_config cfg = store_queue_settings(q->sp->config, directory, q->sp->started);
 
 	*directory = q->sp->directory;
 	directory->postmaster = arena_str(a, directory->postmaster);
 	directory->hostname = arena_str(a, directory->hostname);
-	config_queue_policy(c, &cfg.policy);
+	cfg.hostname = arena_str(a, cfg.hostname);
+	cfg.zone.name = arena_str(a, cfg.zone.name);
 	return cfg;
 }
 

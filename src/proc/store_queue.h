@@ -47,7 +47,11 @@ void store_queue_kick(struct store_queue *q);
 /* Requests of the queue, or of relays, that other threads have. */
 size_t store_queue_busy(const struct store_queue *q);
 
-/* The settings as they are now; texts in the arena. */
+/* The queue's settings of a configuration, from which they borrow. started: of the scheduler. */
+struct queue_config store_queue_settings(
+    const struct config_snapshot *c, const struct directory_config *directory, int64_t started);
+
+/* The settings as they are now, copied into the arena: for other threads. */
 struct queue_config store_queue_config(struct store_queue *q, struct arena *a);
 
 /* An owner of leases has gone: those of all who are not here are void. */

@@ -40,7 +40,7 @@ static bool failed(struct settling *t, enum db_code code)
 static void put_server(struct buf *b, const struct queue_settle *s)
 {
 	buf_str(b, s->remote);
-	if (s->remote_ip.n) {
+	if (s->remote_ip.n && !str_eq(s->remote, s->remote_ip)) {
 		buf_c(b, s->remote.n ? " [" : "[");
 		buf_str(b, s->remote_ip);
 		buf_byte(b, ']');
@@ -167,11 +167,12 @@ static void learn(struct settling *t, const struct queue_verdict *o, enum queue_
 
 static struct str reply_of(struct settling *t, const struct queue_verdict *o)
 {
+	struct str noun = str_of_c(queue_result_problem(o->attempt.problem));
 	struct buf b;
 	struct str reply;
 
 	buf_init(&b, LIMIT_QUEUE_REPLY);
-	queue_result_put_reply(&b, &o->attempt, o->text);
+	queue_result_put_reply(&b, &o->attempt, str_eq_i(o->text, noun) ? STR("") : o->text);
 	reply = arena_str(t->s->scratch, buf_view(&b));
 	buf_fini(&b);
 	return reply;

@@ -1,0 +1,170 @@
+/* Walks over the queue by its key, slice by slice, so that a filter that fits little holds up nobody. */
+#include "store/queue_change.h"
+
+#include "base/mem.h"
+#include "queue/queue_text.h"
+#include "store/ledger.h"
+
+/* ---- filters ---- */
+
+static bool is_about(struct str filter, struct str address)
+{
+	if (str_find(filter, '@') < filter.n)
+		return str_eq_i(filter, address);
+	return str_eq_i(filter, queue_text_domain(address));
+}
+
+bool queue_filter_fits(const struct queue_filter *f, const struct queue_row *row, struct str sender)
+{
+	if (f->message && f->message != row->message)
+		return false;
+	return f->text.n == 0 || str_eq(f->text, row->destination) ||
+	       is_about(f->text, row->address) || is_about(f->text, sender);
+}
+
+struct queue_at queue_filter_start(const struct queue_filter *f)
+{
+	return f->message ? (struct queue_at){f->message, -1} : (struct queue_at){0, -1};
+}
+
+/* ---- walking ---- */
+
+struct walk {
+	struct db *db;
+	struct arena *arena;
+	int64_t now;
+	struct queue_message message; /* of the row before */
+};
+
+/* The message of a row. */
+static enum db_code message_of(struct walk *w, int64_t id)
+{
+	enum db_code code;
+
+	if (w->message.id == id)
+		return DB_OK;
+	code = queue_message_get(w->db, w->arena, id, &w->message);
+	return code == DB_ROW ? DB_OK : code == DB_OK ? DB_CORRUPT : code;
+}
+
+/* The rows behind *at that a slice looks at; *at moves behind them. */
+static enum db_code next_rows(struct walk *w, const struct queue_filter *f, size_t max,
+    struct queue_at *at, struct queue_rows *rows_r, bool *more_r)
+{
+	enum db_code code = queue_rows_get(w->db, w->arena, w->now, SQL_QUEUE_ALL,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(at->message), db_int(at->recipient),
+		db_int((int64_t)max)),
+	    rows_r);
+
+	if (code != DB_OK)
+		return code;
+	*more_r = rows_r->n == max;
+	if (rows_r->n > 0) {
+		const struct queue_row *last = &rows_r->v[rows_r->n - 1];
+
+		*at = (struct queue_at){last->message, last->recipient};
+		*more_r = *more_r && (f->message == 0 || last->message == f->message);
+	}
+	return DB_OK;
+}
+
+enum db_code queue_list(struct db *db, const struct queue_filter *f, int64_t now, size_t max,
+    struct queue_at *at, bool *more_r, queue_row_fn *fn, void *ctx)
+{
+	struct walk w = {.db = db, .arena = arena_new(), .now = now};
+	struct queue_rows rows = {NULL, 0};
+	enum db_code code = next_rows(&w, f, max, at, &rows, more_r);
+
+	for (size_t i = 0; i < rows.n && code == DB_OK; i++) {
+		if (f->message && rows.v[i].message != f->message)
+			break;
+		code = message_of(&w, rows.v[i].message);
+		if (code == DB_OK && queue_filter_fits(f, &rows.v[i], w.message.reverse_path))
+			fn(ctx, &rows.v[i], &w.message);
+	}
+	arena_free(&w.arena);
+	return code;
+}
+
+/* ---- changes ---- */
+
+/* The destination knows who waits; probe: and is tried as soon as there is room. */
+static enum db_code tell_place(struct walk *w, struct str name, bool probe)
+{
+	struct queue_place place;
+	enum db_code code = queue_place_get(w->db, w->arena, w->now, name, &place);
+
+	if (code != DB_ROW)
+		return code;
+	if (probe && queue_destination_is_failing(&place.state) && place.state.next_probe > w->now)
+		place.state.next_probe = w->now;
+	return queue_place_set(w->db, &place, w->now);
+}
+
+static enum db_code retry(struct walk *w, struct queue_change *c, struct queue_row *row)
+{
+	enum db_code code;
+
+	row->entry.not_before = row->entry.accepted;
+	code = queue_row_set(w->db, row);
+	return code == DB_OK ? tell_place(w, row->destination, true) : code;
+}
+
+static enum db_code discard(struct walk *w, struct queue_change *c, struct queue_row *row)
+{
+	struct ledger_row settled = {.message = row->message,
+	    .recipient = row->recipient,
+	    .state = LEDGER_DISCARDED,
+	    .time = w->now};
+	struct buf b;
+	bool changed;
+	enum db_code code;
+
+	buf_init(&b, LIMIT_TRACE_TEXT);
+	buf_lit(&b, "taken out of the queue by ");
+	buf_str(&b, str_sub(c->who, 0, LIMIT_LOG_VALUE));
+	settled.detail = buf_view(&b);
+	code = ledger_settle(w->db, &settled, &changed);
+	buf_fini(&b);
+	if (code == DB_OK)
+		code = queue_row_delete(w->db, row, w->message.blob);
+	return code == DB_OK ? tell_place(w, row->destination, false) : code;
+}
+
+static enum db_code change_row(struct walk *w, struct queue_change *c, struct queue_row *row)
+{
+	enum db_code code = message_of(w, row->message);
+
+	if (code != DB_OK || !queue_filter_fits(&c->filter, row, w->message.reverse_path))
+		return code;
+	if (row->token) {
+		c->busy++;
+		return DB_OK;
+	}
+	c->changed++;
+	return c->verb == QUEUE_CHANGE_RETRY ? retry(w, c, row) : discard(w, c, row);
+}
+
+static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct queue_change *c = LIST_ENTRY(op, struct queue_change, op);
+	struct walk w = {.db = db, .arena = arena_new(), .now = now};
+	struct queue_rows rows = {NULL, 0};
+	enum db_code code;
+
+	c->next = c->at;
+	c->changed = c->busy = 0;
+	code = next_rows(&w, &c->filter, LIMIT_SLICE_ROWS, &c->next, &rows, &c->more);
+	for (size_t i = 0; i < rows.n && code == DB_OK; i++)
+		code = change_row(&w, c, &rows.v[i]);
+	arena_free(&w.arena);
+	return code == DB_OK ? LANE_KEEP : LANE_BROKEN;
+}
+
+void queue_change_init(struct queue_change *c)
+{
+	list_init(&c->op.link);
+	c->op.exec = change_exec;
+	c->op.frees = c->verb == QUEUE_CHANGE_REMOVE;
+	c->at = queue_filter_start(&c->filter);
+}

@@ -1,0 +1,60 @@
+/* What an administrator sees of the queue and does to it. */
+#ifndef STORE_QUEUE_CHANGE_H
+#define STORE_QUEUE_CHANGE_H
+
+#include "store/lane.h"
+#include "store/queue.h"
+
+/* Which recipients: those of a message, or who have to do with an address or a domain, or all. */
+struct queue_filter {
+	int64_t message; /* 0: of any */
+	struct str text; /* lower case; an address, or a domain in A-label form; empty: any */
+};
+
+/* sender: of the row's message. An address is the recipient's or the sender's; a domain likewise. */
+bool queue_filter_fits(
+    const struct queue_filter *f, const struct queue_row *row, struct str sender);
+
+/* A place in the queue: rows go by message, then recipient. */
+struct queue_at {
+	int64_t message, recipient;
+};
+
+/* Before the first row that a filter may fit. */
+struct queue_at queue_filter_start(const struct queue_filter *f);
+
+typedef void queue_row_fn(
+    void *ctx, const struct queue_row *row, const struct queue_message *message);
+
+/*
+ * Looks at up to `max` rows behind *at and calls fn for those that fit; *at moves on. *more_r: there may
+ * be others. What fn is given is valid in the call.
+ */
+enum db_code queue_list(struct db *db, const struct queue_filter *f, int64_t now, size_t max,
+    struct queue_at *at, bool *more_r, queue_row_fn *fn, void *ctx);
+
+enum queue_change_verb {
+	QUEUE_CHANGE_RETRY,  /* may go now, whatever was to be waited for; his destination too */
+	QUEUE_CHANGE_REMOVE, /* is discarded, nobody is told */
+};
+
+/*
+ * A slice of a change as a request to the writer lane. Zero it, set the inputs, then
+ * queue_change_init(); while more, set at = next and submit it again.
+ */
+struct queue_change {
+	struct lane_op op;
+	enum queue_change_verb verb;
+	struct queue_filter filter;
+	struct str who; /* the administrator */
+	struct queue_at at;
+	/* the answer */
+	bool more;
+	struct queue_at next;
+	int64_t changed;
+	int64_t busy; /* fitted, but an attempt is under way: left as they are */
+};
+
+void queue_change_init(struct queue_change *c);
+
+#endif
