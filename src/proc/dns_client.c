@@ -305,11 +305,6 @@ void dns_client_cancel(struct dns_ask *ask)
 	list_remove(&ask->link);
 }
 
-size_t dns_client_busy(const struct dns_client *c)
-{
-	return c->lookups.count;
-}
-
 /* ---- beginning and end ---- */
 
 /* The servers of the root: what every answer can be proven from, if anything can. */

@@ -59,7 +59,4 @@ void dns_client_ask(struct dns_client *c, struct str name, enum dns_type type, s
 /* done() will not be called. Does nothing once it was. */
 void dns_client_cancel(struct dns_ask *ask);
 
-/* Different questions under way. */
-size_t dns_client_busy(const struct dns_client *c);
-
 #endif

@@ -40,6 +40,7 @@ struct waiter {
 	struct ipc_request *request;
 	struct asker *asker;
 	enum dns_type type;
+	struct str name; /* stands behind the struct */
 };
 
 /* ---- what may be asked ---- */
@@ -63,11 +64,27 @@ static void end(struct waiter *w, struct str reply)
 		child_exit(0);
 }
 
+static void log_result(const struct waiter *w, const struct dns_result *result)
+{
+	log_open(result->status == DNS_BOGUS ? LOG_WARN : LOG_DEBUG, "lookup");
+	log_str("name", w->name);
+	log_text("type", dns_type_name(w->type));
+	log_text("status", dns_status_name(result->status));
+	log_num("answers", (int64_t)result->count);
+	log_num("secure", result->secure);
+	if (result->dropped)
+		log_num("dropped", (int64_t)result->dropped);
+	if (result->why.n)
+		log_str("why", result->why);
+	log_close();
+}
+
 static void on_done(struct dns_ask *ask, const struct dns_result *result)
 {
 	struct waiter *w = LIST_ENTRY(ask, struct waiter, ask);
 	struct buf b;
 
+	log_result(w, result);
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	rr_reply_put(&b, w->type, result);
 	end(w, buf_view(&b));
@@ -93,6 +110,24 @@ static void mistrust(struct asker *a)
 	buf_fini(&b);
 }
 
+static struct waiter *waiter_new(struct asker *a, struct ipc_request *r, const struct rr_lookup *m)
+{
+	struct waiter *w = mem_alloc(sizeof *w + m->name.n);
+	uint8_t *name = (uint8_t *)(w + 1);
+
+	memcpy(name, m->name.p, m->name.n);
+	w->ask.done = on_done;
+	w->request = r;
+	w->asker = a;
+	w->type = m->type;
+	w->name = str_of(name, m->name.n);
+	r->user = w;
+	r->on_cancel = on_cancel;
+	a->waiting++;
+	a->resolver->waiting++;
+	return w;
+}
+
 static void take_lookup(struct asker *a, struct ipc_request *r, struct str payload)
 {
 	struct rr_lookup m;
@@ -104,15 +139,7 @@ static void take_lookup(struct asker *a, struct ipc_request *r, struct str paylo
 		ipc_request_end(r, (struct str){NULL, 0});
 		return;
 	}
-	w = mem_new(struct waiter);
-	w->ask.done = on_done;
-	w->request = r;
-	w->asker = a;
-	w->type = m.type;
-	r->user = w;
-	r->on_cancel = on_cancel;
-	a->waiting++;
-	a->resolver->waiting++;
+	w = waiter_new(a, r, &m);
 	dns_client_ask(a->resolver->dns, m.name, m.type, &w->ask);
 }
 

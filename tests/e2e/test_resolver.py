@@ -289,15 +289,14 @@ def test_lies(liar):
 
 
 def test_silence(liar):
-    """Nothing usable comes: every question ends, and those that can be answered are, meanwhile."""
+    """Nothing usable comes: every question ends, and one that can be answered is."""
     server = liar(lies)
     process = Resolver(f'dns_server = "{server.server}"; dnssec = "off";')
     names = ("silent", "garbage", "cut", "short")
-    process.say(*(f"ask A {name}.test" for name in names))
-    assert ips(process.ask("A", "tcp.test")) == ["127.0.0.7"]
-    got = {answer["name"]: answer for answer in (json.loads(process.line()) for _ in names)}
+    got = process.ask_all(*(f"A {name}.test" for name in names), "A tcp.test")
+    assert ips(got["A tcp.test"]) == ["127.0.0.7"]
     for name in names:
-        answer = got[f"{name}.test"]
+        answer = got[f"A {name}.test"]
         assert answer["status"] in ("TIMEOUT", "SERVFAIL") and answer["why"], name
     process.close()
 
@@ -325,6 +324,19 @@ def test_leaving_while_it_works(liar):
     process.say("ask A silent.test", "leave")
     assert process.line() == "lost"
     process.close()
+
+
+def test_too_many_at_once(liar):
+    """Above the limit a question fails at once; the others are not hurt."""
+    server = liar(lambda name, query, tcp: [])
+    process = Resolver(f'dns_server = "{server.server}"; dnssec = "off"; log_level = "debug";')
+    process.say(*(f"ask A n{i}.test" for i in range(1100)))
+    for _ in range(100):
+        answer = json.loads(process.line())
+        assert answer["status"] == "SERVFAIL" and "too many" in answer["why"]
+    process.say("ask A n5.test", "leave")
+    assert [process.line() for _ in range(1001)] == ["lost"] * 1001
+    assert process.close().count("event=lookup name=n") == 100
 
 
 # ---- DNSSEC ----
