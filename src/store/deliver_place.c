@@ -160,10 +160,10 @@ static int64_t warnings_done(unsigned notify)
 
 static void announce(struct placing *p, struct str domain)
 {
-	if (str_eq(domain, p->destination) && domain.n > 0)
+	if (domain.n == 0 || str_eq(domain, p->destination))
 		return;
 	exec(p, SQL_DESTINATION_ADD,
-	    DB_ARGS(db_int(QUEUE_SHARD), db_text(domain), db_int(domain.n ? p->now : QUEUE_NEVER),
+	    DB_ARGS(db_int(QUEUE_SHARD), db_text(domain), db_int(p->now),
 		db_int(QUEUE_SESSIONS_START)));
 	p->destination = domain;
 }

@@ -13,6 +13,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "store/queue.h"
 #include "store/trace.h"
 
 #define ROWS_PER_COPY 7 /* membership, email, ledger, blob, pack, index entries */
@@ -222,6 +223,20 @@ static void fold_history(struct slice *s)
 	s->m->more = true;
 }
 
+/* Once an hour: destinations that nothing waits for are as many as there ever were. */
+static void forget_destinations(struct slice *s)
+{
+	int64_t before = s->m->rows, ago = s->now - s->m->forgot;
+
+	if (ago >= 0 && ago < HOUR_MS)
+		return;
+	exec(s, SQL_DESTINATION_FORGET,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(s->now - s->m->cfg.history_ms),
+		db_int(LIMIT_SLICE_ROWS)));
+	if (s->m->rows == before)
+		s->m->forgot = s->now;
+}
+
 static void index_trace(struct slice *s)
 {
 	failed(s, trace_index_slice(s->db, &s->m->rows, &s->m->more));
@@ -234,6 +249,7 @@ static void (*const tasks[MAINTAIN_TASKS])(struct slice *s) = {
     purge_blobs,
     purge_accounts,
     fold_history,
+    forget_destinations,
     index_trace,
 };
 

@@ -1,6 +1,6 @@
 /*
  * Housekeeping in slices of at most LIMIT_SLICE_ROWS rows a commit: what was expunged before the undelete
- * window goes, then its blobs; blobs that the queue has done with; removed accounts; history older than its time becomes daily sums; the
+ * window goes, then its blobs; blobs that the queue has done with; removed accounts; destinations long unused; history older than its time becomes daily sums; the
  * search index of the trace follows the messages.
  */
 #ifndef STORE_MAINTAIN_H
@@ -14,7 +14,7 @@ struct maintain_config {
 	struct blob_store *blobs; /* borrowed: packs without blobs are removed there */
 };
 
-#define MAINTAIN_TASKS 5
+#define MAINTAIN_TASKS 6
 
 /* A request to the writer lane that does one slice; submit it again when idle, at once while more. */
 struct maintain {
@@ -25,6 +25,7 @@ struct maintain {
 	bool more;    /* there was more to do than fits */
 	/* maintain.c's own */
 	unsigned task;                     /* the next one to look at */
+	int64_t forgot;                    /* when destinations were last looked at */
 	int64_t dropped[LIMIT_SLICE_ROWS]; /* packs whose rows the last slice deleted */
 	size_t ndropped;
 };

@@ -85,9 +85,9 @@ SQL(DESTINATION_SET,
 
 /* Whose turn it is. */
 SQL(DESTINATION_READY, "SELECT name FROM destination WHERE shard = $1 AND due <= $2"
-		       " AND name <> '' ORDER BY due, turn, name LIMIT 1")
+		       " ORDER BY due, turn, name LIMIT 1")
 
-SQL(DESTINATION_WAKE, "SELECT due FROM destination WHERE shard = $1 AND name <> ''"
+SQL(DESTINATION_WAKE, "SELECT due FROM destination WHERE shard = $1"
 		      " ORDER BY due LIMIT 1")
 
 /* Behind the name $2. */
@@ -97,10 +97,10 @@ SQL(DESTINATION_NEXT, "SELECT name FROM destination WHERE shard = $1 AND name > 
 /* Tried in what is now the future: the clock was set back. */
 SQL(DESTINATION_AHEAD, "SELECT last_try FROM destination WHERE shard = $1 AND last_try > $2 LIMIT 1")
 
-/* Nothing waits for it, and nothing did since $2. */
+/* Nothing waits for it, and it was not tried since $2. */
 SQL(DESTINATION_FORGET,
     "DELETE FROM destination WHERE shard = $1 AND name IN (SELECT d.name FROM destination d"
-    " WHERE d.shard = $1 AND d.due = 9223372036854775807 AND d.last_try < $2 AND d.name <> ''"
+    " WHERE d.shard = $1 AND d.due = 9223372036854775807 AND d.last_try < $2"
     " AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.shard = $1 AND q.destination = d.name)"
     " ORDER BY d.name LIMIT $3)")
 

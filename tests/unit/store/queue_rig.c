@@ -253,7 +253,7 @@ struct qrig_answer qrig_problem(enum queue_problem problem)
 
 int64_t qrig_count(struct qrig *q, const char *what)
 {
-	char select[512];
+	char select[900];
 
 	snprintf(select, sizeof select, "SELECT count(*) FROM %s", what);
 	return rig_number(&q->rig, select);

@@ -548,6 +548,23 @@ static void a_shorter_lifetime_holds_at_once(void **state)
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
 }
 
+/* Rows of destinations go when nothing was heard of them for as long as history is kept. */
+static void destinations_are_forgotten(void **state)
+{
+	q.world = all_well;
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_work(&q);
+	q.world = greylisted;
+	qrig_send_one(&q, "ann@a.test", "bob@c.test");
+	qrig_work(&q);
+	rig_maintain(&q.rig, DAY_MS, DAY_MS);
+	assert_int_equal(qrig_count(&q, "destination"), 2);
+	q.rig.now += 2 * DAY_MS;
+	rig_maintain(&q.rig, DAY_MS, DAY_MS);
+	assert_int_equal(qrig_count(&q, "destination"), 1);
+	assert_int_equal(qrig_count(&q, "destination WHERE name = 'c.test'"), 1);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -576,6 +593,7 @@ int main(void)
 	    T(clock_back_a_day),
 	    T(off_for_a_week),
 	    T(a_shorter_lifetime_holds_at_once),
+	    T(destinations_are_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
