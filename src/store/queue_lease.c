@@ -156,13 +156,14 @@ static enum db_code next_name(struct leasing *g, struct str *name_r)
 	return code == DB_OK ? found : code;
 }
 
+/* False: none is due, or the database failed. */
 static bool serve_next(struct leasing *g)
 {
 	struct str name;
 	enum db_code code = next_name(g, &name);
 
-	if (code != DB_ROW)
-		return failed(g, code);
+	if (failed(g, code) || code != DB_ROW)
+		return false;
 	code = queue_place_get(g->db, g->l->arena, g->now, name, &g->place);
 	if (failed(g, code == DB_OK ? DB_CORRUPT : code))
 		return false;
