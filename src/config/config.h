@@ -109,6 +109,7 @@ struct config_snapshot {
 	struct config_timeouts timeouts;
 	struct config_limits limits;
 	struct config_queue queue;
+	int language; /* enum queue_lang (queue/queue_phrase.h) */
 	int64_t relay_port;
 	struct config_routes routes;
 	int relay_allow_private; /* a truth value */

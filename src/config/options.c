@@ -22,6 +22,7 @@
 static const char *const plaintext_words[] = {"never", "loopback", "always", NULL};
 static const char *const newline_words[] = {"refuse", "normalize", NULL};
 static const char *const dnssec_words[] = {"validate", "off", NULL};
+static const char *const language_words[] = {"en", "zh-Hans", "zh-Hant", NULL};
 static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
 
 /* clang-format off */
@@ -95,6 +96,9 @@ const struct option options[] = {
 	{"queue.delay_warning", AT(queue.delay_warning), DURATION(SECOND_MS, 60 * DAY_MS), LIST(0, LIMIT_QUEUE_STEPS),
 	    .initial = "[\"4h\"]",
 	    .sentence = "How long after acceptance a sender is told that his message still waits. Empty: never."},
+	{"language", AT(language), ENUM(language_words), .initial = "\"en\"",
+	    .sentence = "Language of reports to senders whose messages show no other one that is spoken here, and of "
+	        "explanations of the queue."},
 	{"relay_port", AT(relay_port), NUMBER(1, 65535), .initial = "25",
 	    .sentence = "Port of other servers to which mail is sent."},
 	{"routes", AT(routes), .type = OPTION_ROUTE, LIST(0, LIMIT_CONFIG_LIST), .initial = "()",

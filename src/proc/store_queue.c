@@ -39,6 +39,7 @@ struct queue_config store_queue_settings(
 {
 	struct queue_config cfg = {
 	    .started = started,
+	    .lang = (enum queue_lang)c->language,
 	    .hostname = c->hostname,
 	    .zone = zone_now(),
 	    .directory = directory,

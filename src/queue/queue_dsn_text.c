@@ -20,7 +20,7 @@ struct writer {
 static void say(struct writer *w, enum queue_phrase phrase, const struct str *args, size_t n)
 {
 	if (w->paragraph.n)
-		buf_byte(&w->paragraph, ' ');
+		queue_phrase_join(&w->paragraph, w->d->lang);
 	queue_phrase_put(&w->paragraph, w->d->lang, phrase, args, n);
 }
 
@@ -103,7 +103,7 @@ static void quote(struct writer *w, const struct queue_dsn_recipient *r)
 
 static void put_recipient(struct writer *w, const struct queue_dsn_recipient *r)
 {
-	struct queue_reason reason = queue_reason_of(r->problem, r->status);
+	struct queue_reason reason = queue_reason_of(r->problem, r->status, r->reply);
 	struct buf address;
 	struct str args[2];
 

@@ -79,10 +79,10 @@ static void end(struct telling *t)
 	buf_fini(&t->when);
 }
 
-static void blank(struct telling *t)
+static void join(struct telling *t)
 {
 	if (t->out->n > t->start)
-		buf_byte(t->out, ' ');
+		queue_phrase_join(t->out, t->x->lang);
 }
 
 static struct str when(struct telling *t, int64_t ms)
@@ -164,7 +164,7 @@ static void why(struct telling *t)
 
 static void put_next(struct telling *t, enum queue_phrase phrase, int64_t time)
 {
-	blank(t);
+	join(t);
 	queue_phrase_put(t->out, t->x->lang, phrase,
 	    QUEUE_ARGS(buf_view(&t->recipient), buf_view(&t->domain), when(t, time)));
 }
@@ -204,7 +204,7 @@ static void put_ending(struct telling *t, enum ending ending)
 		first = QUEUE_PHRASE_NULL_IF;
 	else if (!t->x->notify_failure)
 		first = QUEUE_PHRASE_SILENT_IF;
-	blank(t);
+	join(t);
 	queue_phrase_put(t->out, t->x->lang, (enum queue_phrase)((int)first + (int)ending),
 	    QUEUE_ARGS(buf_view(&t->sender), when(t, t->schedule.expires)));
 }
@@ -230,7 +230,7 @@ static void warning(struct telling *t)
 {
 	if (t->schedule.next_warning == QUEUE_NEVER || t->schedule.next_warning <= t->x->now)
 		return;
-	blank(t);
+	join(t);
 	queue_phrase_put(t->out, t->x->lang, QUEUE_PHRASE_WARNING,
 	    QUEUE_ARGS(buf_view(&t->sender), when(t, t->schedule.next_warning)));
 }

@@ -11,7 +11,15 @@
 
 static const char *const *const tables[QUEUE_LANGS] = {
     [QUEUE_LANG_EN] = queue_phrase_en,
+    [QUEUE_LANG_ZH_HANS] = queue_phrase_zh_hans,
+    [QUEUE_LANG_ZH_HANT] = queue_phrase_zh_hant,
 };
+
+void queue_phrase_join(struct buf *b, enum queue_lang lang)
+{
+	if (lang == QUEUE_LANG_EN)
+		buf_byte(b, ' ');
+}
 
 struct str queue_phrase_text(enum queue_lang lang, enum queue_phrase phrase)
 {

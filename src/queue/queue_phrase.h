@@ -10,6 +10,8 @@
 
 enum queue_lang {
 	QUEUE_LANG_EN,
+	QUEUE_LANG_ZH_HANS, /* simplified */
+	QUEUE_LANG_ZH_HANT, /* traditional */
 	QUEUE_LANGS
 };
 
@@ -27,6 +29,9 @@ void queue_phrase_put(struct buf *b, enum queue_lang lang, enum queue_phrase phr
 #define QUEUE_ARGS(...)                                                                            \
 	(const struct str[]){__VA_ARGS__},                                                         \
 	    sizeof((const struct str[]){__VA_ARGS__}) / sizeof(struct str)
+
+/* Appends what stands between two sentences: a blank, or nothing in Chinese. */
+void queue_phrase_join(struct buf *b, enum queue_lang lang);
 
 /* A phrase as it stands. Static. */
 struct str queue_phrase_text(enum queue_lang lang, enum queue_phrase phrase);

@@ -183,6 +183,25 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "message.",
 	[QUEUE_PHRASE_WHY_LATER] = "The mail server of %2 did not accept the message for the time "
 	    "being.",
+	[QUEUE_PHRASE_WHY_GREYLISTED] =
+	    "The mail server of %2 asks servers that it does not know to come again later "
+	    "(greylisting).",
+	[QUEUE_PHRASE_WHY_BLOCKLISTED] =
+	    "The mail server of %2 takes no mail from the address of this server, which is on a "
+	    "blocklist or has a bad reputation.",
+	[QUEUE_PHRASE_WHY_IDENTITY] =
+	    "The mail server of %2 does not accept the name of this server, or what its address "
+	    "resolves to.",
+	[QUEUE_PHRASE_WHY_SPAM] = "The mail server of %2 takes the message for spam.",
+	[QUEUE_PHRASE_WHY_VIRUS] =
+	    "The mail server of %2 found something harmful in the message.",
+	[QUEUE_PHRASE_WHY_TOO_MUCH] =
+	    "The mail server of %2 has been sent more mail in a short time than it wants.",
+	[QUEUE_PHRASE_WHY_NO_RELAY] =
+	    "The server that is named as the mail server of %2 says that it does not serve this "
+	    "domain.",
+	[QUEUE_PHRASE_WHY_RESTRICTED] =
+	    "Only certain senders may write to %1, and you are not among them.",
 	[QUEUE_PHRASE_WHY_OTHER] = "The mail server of %2 refused the message.",
 	[QUEUE_PHRASE_DO_CHECK_ADDRESS] =
 	    "Please check the spelling of the address, or ask the recipient for the right one.",
@@ -195,6 +214,9 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_DO_MAKE_SMALLER] =
 	    "Please send it in smaller parts, or put large files where the recipient can fetch "
 	    "them.",
+	[QUEUE_PHRASE_DO_CHECK_FILES] =
+	    "Please check your computer and the attachments, and send the message without what is "
+	    "suspect.",
 	[QUEUE_PHRASE_DO_ASK_OWN_ADMIN] =
 	    "Please show this report to the administrator of your mail server.",
 	[QUEUE_PHRASE_DO_ASK_THEIR_ADMIN] =

@@ -5,5 +5,7 @@
 #include "queue/queue_phrases.h"
 
 extern const char *const queue_phrase_en[QUEUE_PHRASES];
+extern const char *const queue_phrase_zh_hans[QUEUE_PHRASES];
+extern const char *const queue_phrase_zh_hant[QUEUE_PHRASES];
 
 #endif

@@ -1,7 +1,8 @@
-/* Reasons: one table for our own problems, one for what other servers say by status. */
+/* Reasons: tables for our own problems, and for what other servers say by status. */
 #include "queue/queue_reason.h"
 
 #include "base/mem.h"
+#include "queue/queue_words.h"
 
 #define REASON(why, advice)                                                                        \
 	{                                                                                          \
@@ -32,48 +33,71 @@ static const struct queue_reason of_problem[QUEUE_PROBLEMS] = {
 
 #define ANY UINT16_MAX
 
-/* The first row that fits. Class 0 and ANY fit all. */
-static const struct {
+struct row {
 	uint8_t class;
 	uint16_t subject, first, last; /* details */
 	struct queue_reason reason;
-} of_status[] = {
+};
+
+/* Rows are tried from the top. Class 0 and ANY fit all. These name one cause. */
+static const struct row exact[] = {
     {0, 1, 1, 1, REASON(NO_MAILBOX, CHECK_ADDRESS)},
     {0, 1, 2, 2, REASON(NO_DOMAIN, CHECK_DOMAIN)},
     {0, 1, 3, 4, REASON(BAD_ADDRESS, CHECK_ADDRESS)},
     {0, 1, 6, 6, REASON(MOVED, CHECK_ADDRESS)},
     {0, 1, 7, 9, REASON(SENDER_ADDRESS, ASK_OWN_ADMIN)},
     {0, 1, 10, 10, REASON(NULL_MX, CHECK_DOMAIN)},
-    {5, 1, 0, ANY, REASON(BAD_ADDRESS, CHECK_ADDRESS)},
-    {0, 2, 1, 1, REASON(DISABLED, OTHER_ADDRESS)},
     {0, 2, 2, 2, REASON(MAILBOX_FULL, TELL_RECIPIENT)},
     {0, 2, 3, 3, REASON(TOO_LARGE, MAKE_SMALLER)},
-    {5, 2, 0, ANY, REASON(DISABLED, OTHER_ADDRESS)},
     {0, 3, 4, 4, REASON(TOO_LARGE, MAKE_SMALLER)},
-    {0, 3, 0, ANY, REASON(SYSTEM, SEND_LATER)},
-    {0, 4, 1, 2, REASON(UNREACHABLE, SEND_LATER)},
-    {0, 4, 3, 3, REASON(DNS, SEND_LATER)},
     {0, 4, 4, 4, REASON(NO_ADDRESS, CHECK_DOMAIN)},
     {0, 4, 6, 6, REASON(LOOP, ASK_OWN_ADMIN)},
     {0, 6, 7, 7, REASON(NO_UTF8, OTHER_ADDRESS)},
+    {0, 7, 20, 24, REASON(UNPROVEN, ASK_OWN_ADMIN)},
+    {0, 7, 25, 25, REASON(IDENTITY, ASK_OWN_ADMIN)},
+    {0, 7, 26, 27, REASON(UNPROVEN, ASK_OWN_ADMIN)},
+};
+
+/* What is known when words say nothing. */
+static const struct row general[] = {
+    {5, 1, 0, ANY, REASON(BAD_ADDRESS, CHECK_ADDRESS)},
+    {0, 2, 1, 1, REASON(DISABLED, OTHER_ADDRESS)},
+    {5, 2, 0, ANY, REASON(DISABLED, OTHER_ADDRESS)},
+    {0, 3, 0, ANY, REASON(SYSTEM, SEND_LATER)},
+    {0, 4, 1, 2, REASON(UNREACHABLE, SEND_LATER)},
+    {0, 4, 3, 3, REASON(DNS, SEND_LATER)},
     {5, 6, 0, ANY, REASON(CONTENT, ASK_OWN_ADMIN)},
-    {0, 7, 20, 27, REASON(UNPROVEN, ASK_OWN_ADMIN)},
     {5, 7, 0, ANY, REASON(POLICY, TELL_RECIPIENT)},
     {4, ANY, 0, ANY, REASON(LATER, SEND_LATER)},
 };
 
-struct queue_reason queue_reason_of(enum queue_problem problem, struct queue_status status)
+#define FIND(rows, status, reason_r) find(rows, sizeof rows / sizeof rows[0], status, reason_r)
+
+static bool find(
+    const struct row *rows, size_t n, struct queue_status status, struct queue_reason *reason_r)
 {
+	for (size_t i = 0; i < n; i++) {
+		if ((rows[i].class == 0 || rows[i].class == status.class) &&
+		    (rows[i].subject == ANY || rows[i].subject == status.subject) &&
+		    status.detail >= rows[i].first && status.detail <= rows[i].last) {
+			*reason_r = rows[i].reason;
+			return true;
+		}
+	}
+	return false;
+}
+
+struct queue_reason queue_reason_of(
+    enum queue_problem problem, struct queue_status status, struct str reply)
+{
+	struct queue_reason reason;
+
 	MUST(problem < QUEUE_PROBLEMS);
 	if (problem == QUEUE_PROBLEM_TIMEOUT && status.detail == 2) /* within the session */
 		return of_problem[QUEUE_PROBLEM_LOST];
-	if (problem != QUEUE_PROBLEM_NONE)
-		return of_problem[problem];
-	for (size_t i = 0; i < sizeof of_status / sizeof of_status[0]; i++) {
-		if ((of_status[i].class == 0 || of_status[i].class == status.class) &&
-		    (of_status[i].subject == ANY || of_status[i].subject == status.subject) &&
-		    status.detail >= of_status[i].first && status.detail <= of_status[i].last)
-			return of_status[i].reason;
-	}
-	return of_problem[QUEUE_PROBLEM_NONE];
+	if (problem == QUEUE_PROBLEM_NONE &&
+	    (FIND(exact, status, &reason) || queue_words_find(reply, status.class, &reason) ||
+		FIND(general, status, &reason)))
+		return reason;
+	return of_problem[problem];
 }

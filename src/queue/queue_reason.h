@@ -10,7 +10,11 @@ struct queue_reason {
 	enum queue_phrase advice; /* for one who has the message back; the same */
 };
 
-/* By the problem; NONE: by the status of the reply, the most exact that is known. [RFC 3463 3] */
-struct queue_reason queue_reason_of(enum queue_problem problem, struct queue_status status);
+/*
+ * By the problem; NONE: by the reply, the most exact that is known: its status if that names one cause,
+ * else its words, else the kind of status. [RFC 3463 3]
+ */
+struct queue_reason queue_reason_of(
+    enum queue_problem problem, struct queue_status status, struct str reply);
 
 #endif

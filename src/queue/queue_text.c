@@ -78,14 +78,51 @@ void queue_text_clean(struct buf *b, struct str s, size_t max, bool utf8)
 	}
 }
 
-/* Characters, if it is UTF-8. */
-static size_t count(struct str s)
+/* ---- lines ---- */
+
+/* Has two columns: U+2E80 and above; what is rarer and wide is not told apart. */
+static bool is_wide(struct str c)
 {
+	return c.n == 4 || (c.n == 3 && (c.p[0] > 0xe2 || (c.p[0] == 0xe2 && c.p[1] >= 0xba)));
+}
+
+static bool is_one_of(struct str c, struct str marks)
+{
+	return c.n == 3 && str_find_str(marks, c) < marks.n;
+}
+
+/* May a line end between two characters that follow each other? */
+static bool may_break(struct str before, struct str after)
+{
+	if (is_one_of(after, STR("\u3002\uff0c\uff1b\uff1a\uff01\uff1f\u3001\uff09\u300d\u201d")) ||
+	    is_one_of(before, STR("\uff08\u300c\u201c")))
+		return false;
+	return is_wide(before) || is_wide(after);
+}
+
+static struct str char_of(struct str s)
+{
+	size_t n = utf8_char(s);
+
+	return str_sub(s, 0, n ? n : 1);
+}
+
+/* What must stay together at the head of text; *columns_r: how many it has. */
+static struct str piece_of(struct str text, size_t *columns_r)
+{
+	struct str c = char_of(text), next;
 	size_t n = 0;
 
-	for (size_t i = 0; i < s.n; i++)
-		n += (s.p[i] & 0xc0) != 0x80;
-	return n;
+	*columns_r = 0;
+	while (n < text.n && text.p[n] != ' ') {
+		n += c.n;
+		*columns_r += is_wide(c) ? 2 : 1;
+		next = char_of(str_from(text, n));
+		if (n < text.n && may_break(c, next))
+			break;
+		c = next;
+	}
+	return str_sub(text, 0, n);
 }
 
 void queue_text_wrap(struct buf *b, struct str text, struct str eol, size_t width, size_t column)
@@ -94,19 +131,20 @@ void queue_text_wrap(struct buf *b, struct str text, struct str eol, size_t widt
 	bool first = true;
 
 	while (text.n) {
-		struct str word = str_split(text, ' ', &text);
-		size_t n = count(word);
+		size_t gap = text.p[0] == ' ', n;
+		struct str piece = piece_of(str_from(text, gap), &n);
 
-		if (!first && column + 1 + n > width) {
+		if (!first && column + gap + n > width) {
 			buf_str(b, eol);
 			column = tail.n;
-		} else if (!first) {
+		} else if (gap) {
 			buf_byte(b, ' ');
 			column++;
 		}
-		buf_str(b, word);
+		buf_str(b, piece);
 		column += n;
 		first = false;
+		text = str_from(text, gap + piece.n);
 	}
 }
 

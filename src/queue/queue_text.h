@@ -15,8 +15,9 @@ void queue_text_clean(struct buf *b, struct str s, size_t max, bool utf8);
 
 /*
  * Appends words that are separated by single blanks, going on behind eol wherever a line would
- * have more than width characters. column: characters that stand on the line before them. A word
- * is never broken.
+ * have more than width columns. column: columns that are taken on the line before them. A wide
+ * character (of Chinese, Japanese, Korean) has two, and a line may end before and behind it, but not
+ * before a closing nor behind an opening mark. Any other word is never broken.
  */
 void queue_text_wrap(struct buf *b, struct str text, struct str eol, size_t width, size_t column);
 

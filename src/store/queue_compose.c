@@ -7,6 +7,7 @@
 #include "mime/mime_address.h"
 #include "mime/mime_idn.h"
 #include "queue/queue_dsn.h"
+#include "queue/queue_lang.h"
 #include "store/queue_due.h"
 #include "store/queue_report.h"
 
@@ -105,11 +106,13 @@ static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *
 {
 	struct queue_dsn_recipient *v = arena_array(r->arena, rows->n, sizeof *v);
 	struct str original = read_original(r);
+	enum queue_lang lang = r->cfg.lang;
 
 	for (size_t i = 0; i < rows->n; i++)
 		v[i] = recipient_of(r, &rows->v[i]);
+	queue_lang_of_message(original, &lang);
 	return (struct queue_dsn){
-	    .lang = r->cfg.lang,
+	    .lang = lang,
 	    .zone = r->cfg.zone,
 	    .sender = r->about.reverse_path,
 	    .reporting_mta = r->cfg.hostname,

@@ -20,9 +20,9 @@ This is the mail server mail.a.test. The message that it took from you on
 Monday 23 November 2026 at 20:00 UTC could not be delivered to:
 
 e@b.test
-    The mail server of b.test refused the message. It could not be sent for
-    3 seconds and has been given up. Please show this report to the
-    administrator of your mail server.
+    According to the mail server of b.test there is no mailbox e@b.test. It
+    could not be sent for 3 seconds and has been given up. Please check the
+    spelling of the address, or ask the recipient for the right one.
     The server mx.b.test answered:
     > 550 5.1.1 No such user here
 
@@ -30,8 +30,8 @@ The message that it took from you on Monday 23 November 2026 at 20:00 UTC
 has not been delivered yet to:
 
 d@b.test
-    The mail server of b.test refused the message. It will be tried again.
-    You need not send it again.
+    According to the mail server of b.test there is no mailbox d@b.test. It
+    will be tried again. You need not send it again.
     The answer was:
     > 550 5.1.1 No such user here
 

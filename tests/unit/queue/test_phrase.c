@@ -158,14 +158,15 @@ static const struct {
 static void test_reasons(void **state)
 {
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
-		struct queue_reason r = queue_reason_of(reasons[i].problem, reasons[i].status);
+		struct queue_reason r = queue_reason_of(
+		    reasons[i].problem, reasons[i].status, STR(""));
 
 		assert_int_equal(r.why, reasons[i].why);
 		assert_int_equal(r.advice, reasons[i].advice);
 	}
 	for (int i = 0; i < QUEUE_PROBLEMS; i++) {
 		struct queue_reason r = queue_reason_of(
-		    (enum queue_problem)i, (struct queue_status){5, 0, 0});
+		    (enum queue_problem)i, (struct queue_status){5, 0, 0}, STR(""));
 
 		assert_in_range(r.why, QUEUE_PHRASE_WHY_UNREACHABLE, QUEUE_PHRASE_WHY_OTHER);
 		assert_in_range(

@@ -68,7 +68,7 @@ void qrig_run(struct qrig *q, struct lane_op *op)
 
 int64_t qrig_send(struct qrig *q, const char *from, unsigned notify, const char *const *to)
 {
-	struct deliver *d = rig_message(&q->rig, from, BODY);
+	struct deliver *d = rig_message(&q->rig, from, q->content ? q->content : BODY);
 	int64_t id = d->message_id;
 
 	d->may_relay = true;

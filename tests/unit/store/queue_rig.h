@@ -38,6 +38,7 @@ struct qrig {
 	int64_t warnings;                            /* recipients whose sender was warned */
 	int64_t last_attempt;                        /* when */
 	void (*on_job)(const struct queue_job *job); /* or NULL */
+	const char *content; /* of what is sent; NULL: any */
 };
 
 /* A store with the domain a.test and the account ann@a.test, which is ours; the default policy. */

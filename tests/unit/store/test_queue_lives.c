@@ -65,6 +65,25 @@ static struct qrig_answer unknown(const struct queue_job *job, const struct queu
 	return a;
 }
 
+/* A sender is told in the language that his message shows, else in that of the server. */
+static void told_in_his_language(void **state)
+{
+	q.world = unknown;
+	q.content = "Subject: =?GBK?B?xOO6ww==?=\r\n\r\nx\r\n";
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	qrig_work(&q);
+	assert_true(has(qrig_mail(&q, arena), "=?UTF-8?B?5oKo55qE6YKu5Lu25peg5rOV5oqV6YCS?="));
+	q.content = "Accept-Language: en\r\n\r\nx\r\n";
+	q.cfg.lang = QUEUE_LANG_ZH_HANT;
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	qrig_work(&q);
+	assert_true(has(qrig_mail(&q, arena), "Subject: Your message could not be delivered"));
+	q.content = NULL;
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	qrig_work(&q);
+	assert_true(has(qrig_mail(&q, arena), "=?UTF-8?B?5oKo55qE6YO15Lu254Sh5rOV5oqV6YGe?="));
+}
+
 /* bob is known, others are not; carl not yet. */
 static struct qrig_answer some(const struct queue_job *job, const struct queue_row *row)
 {
@@ -571,6 +590,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(goes_at_once),
+	    T(told_in_his_language),
 	    T(greylisted_for_ever),
 	    T(host_down),
 	    T(a_success_wakes_all),
