@@ -3,13 +3,11 @@
  *
  * 1. An account has at most one copy of a message: email (account, message id) is unique.
  * 2. blob.refs = emails + queue rows written here.
- * 3. A copy costs one row each of email, membership and change, and one update each of account and
- *    mailbox; uid and modseq come from those updates.
  */
 #include "store/deliver_place.h"
 
 #include "base/limits.h"
-#include "store/change.h"
+#include "store/copy.h"
 #include "store/mailbox.h"
 #include "store/queue.h"
 #include "store/trace.h"
@@ -21,16 +19,7 @@ bool placing_failed(struct placing *p, enum db_code code)
 	return p->code != DB_OK;
 }
 
-/* The one integer; no row is a failure: what is asked for must be there. */
-static bool must_get(
-    struct placing *p, enum sql_id id, const struct db_value *args, size_t n, int64_t *value_r)
-{
-	enum db_code code = db_get_int(p->db, id, args, n, value_r);
-
-	return !placing_failed(p, code == DB_ROW ? DB_OK : code == DB_OK ? DB_ERROR : code);
-}
-
-/* The same where no row means 0. */
+/* The one integer; no row means 0. */
 static bool may_get(
     struct placing *p, enum sql_id id, const struct db_value *args, size_t n, int64_t *value_r)
 {
@@ -99,24 +88,22 @@ static struct str keywords(uint8_t flags)
 static void add_copy(struct placing *p, int64_t account, int64_t mailbox, struct str words)
 {
 	const struct deliver *d = p->d;
-	int64_t size = p->length + (int64_t)p->prefix.n, modseq = 0, uidnext = 0;
+	struct copy_place place = {.account = account,
+	    .mailbox = mailbox,
+	    .email = d->message_id,
+	    .size = p->length + (int64_t)p->prefix.n,
+	    .now = p->now};
+	struct copy_email email = {.blob = d->message_id,
+	    .prefix = buf_view(&p->prefix),
+	    .thread = d->thread,
+	    .received = p->now,
+	    .keywords = words,
+	    .summary = d->summary};
+	enum db_code code = copy_add(p->db, &place, &email);
 
-	if (!must_get(p, SQL_ACCOUNT_CHARGE, DB_ARGS(db_int(account), db_int(size)), &modseq) ||
-	    !must_get(p, SQL_MAILBOX_PUT_IN,
-		DB_ARGS(db_int(account), db_int(mailbox), db_int(modseq), db_int(size)), &uidnext))
+	/* that there is room was asked in this transaction */
+	if (placing_failed(p, code == DB_ROW ? DB_OK : code == DB_OK ? DB_ERROR : code))
 		return;
-	if (!exec(p, SQL_EMAIL_ADD,
-		DB_ARGS(db_int(account), db_int(d->message_id), db_int(d->message_id),
-		    db_bytes(buf_view(&p->prefix)), db_int(d->thread), db_int(p->now), db_int(size),
-		    db_text(words), db_int(modseq), db_bytes(d->summary))))
-		return;
-	if (!exec(p, SQL_MEMBERSHIP_ADD,
-		DB_ARGS(db_int(account), db_int(mailbox), db_int(uidnext - 1),
-		    db_int(d->message_id), db_int(size), db_int(modseq))))
-		return;
-	exec(p, SQL_CHANGE_ADD,
-	    DB_ARGS(db_int(account), db_int(modseq), db_int(CHANGE_EMAIL), db_int(d->message_id),
-		db_int(CHANGE_CREATED)));
 	p->refs++;
 	p->d->copies++;
 }

@@ -105,7 +105,8 @@ static const struct sql_object objects[] = {
      " PRIMARY KEY (account, id))",
 	PLAIN},
 
-    /* size repeats the email's, which never changes: a listing reads this table only. */
+    /* size repeats the email's, which never changes: a listing reads this table only. created: when
+     * it was put in; origin: the uid of the expunged row that this one brings back, 0: none. */
     {"CREATE TABLE membership ("
      " account bigint NOT NULL,"
      " mailbox bigint NOT NULL,"
@@ -113,12 +114,16 @@ static const struct sql_object objects[] = {
      " email bigint NOT NULL,"
      " size bigint NOT NULL,"
      " modseq bigint NOT NULL,"
+     " created bigint NOT NULL,"
+     " origin bigint NOT NULL,"
      " expunged_modseq bigint NOT NULL,"
      " expunged_at bigint NOT NULL,"
      " PRIMARY KEY (account, mailbox, uid))",
 	KEYED},
     {"CREATE INDEX membership_expunged ON membership (expunged_at, account, mailbox, uid)"
      " WHERE expunged_at > 0",
+	PLAIN},
+    {"CREATE INDEX membership_origin ON membership (account, mailbox, origin) WHERE origin > 0",
 	PLAIN},
 
     {"CREATE TABLE change ("

@@ -161,6 +161,20 @@ SQL(EXPUNGE_CHANGES, "INSERT INTO change (account, modseq, type, id, op)"
 		     " WHERE account = $1 AND mailbox = $2 AND uid >= $3 AND uid <= $4"
 		     " AND expunged_modseq = $5")
 
+/* ---- bringing back (store/undelete.c) ---- */
+
+/* Expunged rows behind ($2, $3) that no other row brings back. */
+SQL(UNDELETE_LIST,
+    "SELECT m.mailbox, m.uid, m.email, m.size FROM membership m WHERE m.account = $1"
+    " AND (m.mailbox, m.uid) > ($2, $3) AND m.expunged_at > 0 AND m.expunged_at >= $4"
+    " AND (m.email = $5 OR $5 = 0) AND ($6 = '' OR EXISTS (SELECT 1 FROM message x"
+    " WHERE x.id = m.email AND lower(x.header_id) = lower($6)))"
+    " AND NOT EXISTS (SELECT 1 FROM membership s WHERE s.account = m.account"
+    " AND s.mailbox = m.mailbox AND s.origin = m.uid AND s.origin > 0)"
+    " ORDER BY m.mailbox, m.uid LIMIT $7")
+
+SQL(EMAIL_LINK, "UPDATE email SET links = links + 1, modseq = $3 WHERE account = $1 AND id = $2")
+
 /* ---- delivery (store/deliver*.c) ---- */
 
 SQL(MESSAGE_ACCEPTED, "SELECT accepted FROM message WHERE id = $1")
@@ -196,8 +210,8 @@ SQL(EMAIL_ADD,
     " links, summary) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10)")
 
 SQL(MEMBERSHIP_ADD,
-    "INSERT INTO membership (account, mailbox, uid, email, size, modseq, expunged_modseq,"
-    " expunged_at) VALUES ($1, $2, $3, $4, $5, $6, 0, 0)")
+    "INSERT INTO membership (account, mailbox, uid, email, size, modseq, created, origin,"
+    " expunged_modseq, expunged_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0)")
 
 SQL(CHANGE_ADD,
     "INSERT INTO change (account, modseq, type, id, op) VALUES ($1, $2, $3, $4, $5)")

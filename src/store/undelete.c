@@ -1,0 +1,73 @@
+/*
+ * A slice of undeleting. An expunged row that was brought back stays for the snapshots that know it;
+ * the new row names it as its origin, so that it counts as brought back from then on.
+ */
+#include "store/undelete.h"
+
+#include "store/copy.h"
+
+struct row {
+	struct undelete_at at;
+	int64_t email, size;
+};
+
+static enum db_code read_rows(
+    struct db *db, const struct undelete *u, struct row rows[UNDELETE_SLICE], size_t *n_r)
+{
+	struct db_query *q = db_begin_query(db, SQL_UNDELETE_LIST,
+	    DB_ARGS(db_int(u->account), db_int(u->after.mailbox), db_int(u->after.uid),
+		db_int(u->since), db_int(u->email), db_text(u->header_id), db_int(UNDELETE_SLICE)));
+	size_t n = 0;
+
+	for (; n < UNDELETE_SLICE && db_step(q) == DB_ROW; n++)
+		rows[n] = (struct row){
+		    {db_col_int(q, 0), db_col_int(q, 1)}, db_col_int(q, 2), db_col_int(q, 3)};
+	*n_r = n;
+	return db_end(q);
+}
+
+/* DB_OK, also when the account does not take it: u->no_room. */
+static enum db_code bring_back(struct db *db, struct undelete *u, const struct row *r, int64_t now)
+{
+	struct copy_place place = {.account = u->account,
+	    .mailbox = r->at.mailbox,
+	    .email = r->email,
+	    .size = r->size,
+	    .origin = r->at.uid,
+	    .now = now};
+	int64_t modseq = 0;
+	enum db_code code = copy_put_in(db, &place, &modseq);
+
+	if (code == DB_OK)
+		u->no_room = true;
+	if (code != DB_ROW)
+		return code;
+	u->restored++;
+	return db_exec(db, SQL_EMAIL_LINK,
+	    DB_ARGS(db_int(u->account), db_int(r->email), db_int(modseq)), NULL);
+}
+
+static enum lane_exec undelete_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct undelete *u = LIST_ENTRY(op, struct undelete, op);
+	struct row rows[UNDELETE_SLICE];
+	size_t n = 0;
+	enum db_code code = read_rows(db, u, rows, &n);
+
+	u->restored = 0;
+	u->no_room = false;
+	u->found = (int64_t)n;
+	u->next = n ? rows[n - 1].at : u->after;
+	for (size_t i = 0; i < n && code == DB_OK && !u->no_room; i++)
+		code = bring_back(db, u, &rows[i], now);
+	u->more = n == UNDELETE_SLICE && !u->no_room;
+	if (code != DB_OK)
+		return LANE_BROKEN;
+	return u->restored ? LANE_KEEP : LANE_UNDO;
+}
+
+void undelete_init(struct undelete *u)
+{
+	list_init(&u->op.link);
+	u->op.exec = undelete_exec;
+}

@@ -1,0 +1,37 @@
+/*
+ * Bringing back what was expunged and not yet purged: each message gets a new uid in the mailbox it
+ * was in and keeps its email id, because the id stands for content and that never changed.
+ * docs/invariants/mailbox.md.
+ */
+#ifndef STORE_UNDELETE_H
+#define STORE_UNDELETE_H
+
+#include "store/lane.h"
+
+#define UNDELETE_SLICE 50 /* messages a commit */
+
+/*
+ * A slice as a request to the writer lane. Zero it, set the inputs, then undelete_init(); while more,
+ * set after = next and submit it again. What was brought back is not brought back again.
+ */
+struct undelete {
+	struct lane_op op;
+	int64_t account;
+	int64_t since;        /* expunged at this moment or later */
+	int64_t email;        /* only this one; 0: any */
+	struct str header_id; /* only of this Message-ID, without <>; empty: any */
+	struct undelete_at {
+		int64_t mailbox, uid;
+	} after; /* zero: from the first */
+	/* the answer */
+	bool more;
+	struct undelete_at next;
+	int64_t found;    /* that fitted and could be brought back */
+	int64_t restored; /* of them; fewer when the account takes no more */
+	bool no_room;     /* its quota, or it is disabled or send-only */
+};
+
+/* Sets op.exec; op.done is the caller's. */
+void undelete_init(struct undelete *u);
+
+#endif
