@@ -61,21 +61,35 @@ const struct cli_command cli_admin_alias_commands[] = {
     {0},
 };
 
-#define WHICH "WHICH is a message id, an address (of recipient or sender) or a domain."
+static const struct cli_option queue_options[] = {
+    {"to", 0, "ADDRESS", "Only recipients with this address, or in this domain."},
+    {"from", 0, "ADDRESS", "Only of this sender, or of this domain; <> for reports without one."},
+    {"older", 0, "AGE", "Only what has waited so long: 90s, 30m, 4h, 2d."},
+    {0},
+};
+
+#define WHICH  "WHICH is a message id, an address (of recipient or sender) or a domain."
+#define CHOOSE .options = queue_options, .max_operands = 1, .more = WHICH
 
 const struct cli_command cli_admin_queue_commands[] = {
-    {"list", "[WHICH]", "Lists what waits to be sent to other servers.", cli_admin,
-	.flags = CLI_DATA | CLI_JSON, .max_operands = 1, .code = ADMIN_QUEUE_LIST, .more = WHICH},
+    {"list", "[WHICH]", "Lists what waits to be sent to other servers.", cli_admin_queue,
+	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_QUEUE_LIST, CHOOSE},
+    {"summary", "", "Shows for each destination how much waits, and how it is doing.", cli_admin,
+	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_QUEUE_SUMMARY},
     {"show", "ID", "Shows a message that waits, and each of its recipients.", cli_admin_queue_show,
 	.flags = CLI_DATA | CLI_JSON, .min_operands = 1, .max_operands = 1},
-    {"explain", "[WHICH]", "Says why messages wait, and what will happen when.", cli_admin,
-	.flags = CLI_DATA | CLI_JSON, .max_operands = 1, .code = ADMIN_QUEUE_EXPLAIN,
-	.more = WHICH},
-    {"retry", "[WHICH]", "Tries now what waits; without WHICH, everything.", cli_admin,
-	.flags = CLI_DATA, .max_operands = 1, .code = ADMIN_QUEUE_RETRY, .more = WHICH},
-    {"remove", "WHICH", "Removes recipients from the queue, without a report to the sender.",
-	cli_admin, .flags = CLI_DATA, .min_operands = 1, .max_operands = 1,
-	.code = ADMIN_QUEUE_REMOVE, .more = WHICH},
+    {"explain", "[WHICH]", "Says why messages wait, and what will happen when.", cli_admin_queue,
+	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_QUEUE_EXPLAIN, CHOOSE},
+    {"retry", "[WHICH]", "Tries now what waits; without a choice, everything.", cli_admin_queue,
+	.flags = CLI_DATA, .code = ADMIN_QUEUE_RETRY, CHOOSE},
+    {"hold", "[WHICH]", "Neither tries nor returns it until it is released.", cli_admin_queue,
+	.flags = CLI_DATA, .code = ADMIN_QUEUE_HOLD, CHOOSE},
+    {"release", "[WHICH]", "Lets go what is held; without a choice, everything.", cli_admin_queue,
+	.flags = CLI_DATA, .code = ADMIN_QUEUE_RELEASE, CHOOSE},
+    {"remove", "[WHICH]", "Removes it, without a report to the sender.", cli_admin_queue,
+	.flags = CLI_DATA, .code = ADMIN_QUEUE_REMOVE, CHOOSE},
+    {"bounce", "[WHICH]", "Returns it to its sender at once.", cli_admin_queue, .flags = CLI_DATA,
+	.code = ADMIN_QUEUE_BOUNCE, CHOOSE},
     {0},
 };
 
@@ -219,6 +233,18 @@ int cli_admin_trace(struct cli *cli)
 int cli_admin_status(struct cli *cli)
 {
 	return request(cli, CLI_RECORDS_CARD, ADMIN_STATUS, NULL, 0);
+}
+
+int cli_admin_queue(struct cli *cli)
+{
+	struct str args[4] = {
+	    operand(cli, 0),
+	    str_of_c(cli_args_value(&cli->args, "to")),
+	    str_of_c(cli_args_value(&cli->args, "from")),
+	    str_of_c(cli_args_value(&cli->args, "older")),
+	};
+
+	return request(cli, CLI_RECORDS_LIST, (enum admin_command)cli->command->code, args, 4);
 }
 
 int cli_admin_queue_show(struct cli *cli)

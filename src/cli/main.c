@@ -29,7 +29,7 @@ static const struct cli_command commands[] = {
     {"account", "", "Accounts: add, list, passwd, disable, enable, remove.",
 	.subs = cli_admin_account_commands},
     {"alias", "", "Aliases: add, list, remove.", .subs = cli_admin_alias_commands},
-    {"queue", "", "What waits for other servers: list, show, explain, retry, remove.",
+    {"queue", "", "What waits for other servers: list, summary, show, explain, retry, hold ...",
 	.subs = cli_admin_queue_commands},
     {"status", "", "How the server is doing.", cli_admin_status, .flags = CLI_DATA | CLI_JSON},
     {"trace", "[ID|ADDRESS|MESSAGE-ID]", "What happened to a message, or the newest events.",

@@ -32,11 +32,16 @@ enum admin_command {
 	                        * "dialogue" or "") */
 	ADMIN_AUDIT,           /* () */
 	ADMIN_TEST_DELIVERY,   /* (from, to, ip, header of the message, size) */
-	ADMIN_QUEUE_LIST, /* (message id, address or domain, or "" for all; so the next three) */
+	ADMIN_QUEUE_LIST, /* (message id, address or domain; recipient or his domain; sender or his
+	                   * domain or "<>"; age: "" for any; so the next six) */
 	ADMIN_QUEUE_EXPLAIN,
 	ADMIN_QUEUE_RETRY,
+	ADMIN_QUEUE_HOLD,
+	ADMIN_QUEUE_RELEASE,
 	ADMIN_QUEUE_REMOVE,
-	ADMIN_QUEUE_SHOW, /* (message id)                1 record + recipients */
+	ADMIN_QUEUE_BOUNCE,
+	ADMIN_QUEUE_SUMMARY, /* () */
+	ADMIN_QUEUE_SHOW,    /* (message id)                1 record + recipients */
 	ADMIN_COMMANDS
 };
 

@@ -72,10 +72,14 @@ static const struct {
     [ADMIN_TRACE] = {0, 3, admin_trace},
     [ADMIN_AUDIT] = {0, 0, admin_audit},
     [ADMIN_TEST_DELIVERY] = {5, 5, admin_test_delivery},
-    [ADMIN_QUEUE_LIST] = {0, 1, admin_queue_list},
-    [ADMIN_QUEUE_EXPLAIN] = {0, 1, admin_queue_explain},
-    [ADMIN_QUEUE_RETRY] = {0, 1, admin_queue_change},
-    [ADMIN_QUEUE_REMOVE] = {1, 1, admin_queue_change},
+    [ADMIN_QUEUE_LIST] = {0, 4, admin_queue_list},
+    [ADMIN_QUEUE_EXPLAIN] = {0, 4, admin_queue_explain},
+    [ADMIN_QUEUE_RETRY] = {0, 4, admin_queue_change},
+    [ADMIN_QUEUE_HOLD] = {0, 4, admin_queue_change},
+    [ADMIN_QUEUE_RELEASE] = {0, 4, admin_queue_change},
+    [ADMIN_QUEUE_REMOVE] = {0, 4, admin_queue_change},
+    [ADMIN_QUEUE_BOUNCE] = {0, 4, admin_queue_change},
+    [ADMIN_QUEUE_SUMMARY] = {0, 0, admin_queue_summary},
     [ADMIN_QUEUE_SHOW] = {1, 1, admin_queue_show},
 };
 

@@ -44,7 +44,7 @@ struct admin_job {
 	struct queue_filter filter;
 	struct queue_at queue_at;
 	struct queue_change queue_change;
-	int64_t changed, busy; /* by all slices of the change */
+	int64_t changed, busy, kept; /* by all slices of the change */
 	int64_t found;
 };
 
@@ -78,6 +78,7 @@ enum admin_step admin_test_delivery(struct admin_job *j);
 enum admin_step admin_queue_list(struct admin_job *j);
 enum admin_step admin_queue_show(struct admin_job *j);
 enum admin_step admin_queue_explain(struct admin_job *j);
+enum admin_step admin_queue_summary(struct admin_job *j);
 enum admin_step admin_queue_change(struct admin_job *j);
 
 /* A field with an id. */

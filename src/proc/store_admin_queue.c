@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "config/option_value.h"
 #include "mime/mime_idn.h"
 #include "proc/store_admin_job.h"
 #include "queue/queue_explain.h"
@@ -11,46 +12,72 @@
 
 /* ---- filters ---- */
 
-static bool take_domain(struct admin_job *j, struct str text)
+static bool refuse(struct admin_job *j, struct str text, const char *why)
+{
+	admin_job_finish(j, EX_USAGE, "%.*s %s", STR_FMT(str_sub(text, 0, 255)), why);
+	return false;
+}
+
+/* An address or a domain. False: it is neither. */
+static bool take_name(struct admin_job *j, struct str text, struct str *name_r)
 {
 	struct buf b;
-	bool good;
+	bool good = true;
 
-	buf_init(&b, LIMIT_SMTP_DOMAIN);
-	good = mime_idn_to_ascii(&b, text) == MIME_IDN_OK;
-	j->filter.text = arena_str(j->arena, buf_view(&b));
+	buf_init(&b, text.n + LIMIT_SMTP_DOMAIN);
+	if (text.n == 0 || str_find(text, '@') < text.n)
+		buf_lower(&b, text);
+	else
+		good = mime_idn_to_ascii(&b, text) == MIME_IDN_OK;
+	*name_r = arena_str(j->arena, buf_view(&b));
 	buf_fini(&b);
 	return good;
 }
 
-/* From the first argument. False with the reply set. */
+/* "90m": since then or longer. */
+static bool take_age(struct admin_job *j, struct str text)
+{
+	static const struct option age = {.type = OPTION_DURATION, .max = 3650 * DAY_MS};
+	union option_value v;
+
+	if (text.n && !option_parse_text(&age, text, j->arena, &v))
+		return false;
+	j->filter.before = text.n ? clock_now() - v.number : 0;
+	return true;
+}
+
+/* From the arguments: which, recipient, sender, age. False with the reply set. */
 static bool take_filter(struct admin_job *j)
 {
-	struct str text = admin_arg(j, 0);
-	struct buf b;
+	struct queue_filter *f = &j->filter;
+	struct str sender = admin_arg(j, 2);
 
-	if (text.n == 0 || id_parse(text, &j->filter.message))
-		return true;
-	if (str_find(text, '@') == text.n) {
-		if (take_domain(j, text))
-			return true;
-		admin_job_finish(j, EX_USAGE,
-		    "%.*s is no message id, address or domain; \"godwit queue list\" shows those "
-		    "that wait",
-		    STR_FMT(str_sub(text, 0, 255)));
-		return false;
-	}
-	buf_init(&b, text.n);
-	buf_lower(&b, text);
-	j->filter.text = arena_str(j->arena, buf_view(&b));
-	buf_fini(&b);
+	if (!id_parse(admin_arg(j, 0), &f->message) && !take_name(j, admin_arg(j, 0), &f->text))
+		return refuse(j, admin_arg(j, 0),
+		    "is no message id, address or domain; \"godwit queue list\" shows those that wait");
+	if (!take_name(j, admin_arg(j, 1), &f->recipient))
+		return refuse(j, admin_arg(j, 1), "is no address or domain of a recipient");
+	f->sender = sender;
+	if (!str_eq(sender, STR("<>")) && !take_name(j, sender, &f->sender))
+		return refuse(j, sender, "is no address or domain of a sender; the null one is <>");
+	if (!take_age(j, admin_arg(j, 3)))
+		return refuse(j, admin_arg(j, 3), "is no age; write it like 90s, 30m, 4h or 2d");
 	return true;
+}
+
+static bool has_filter(const struct admin_job *j)
+{
+	const struct queue_filter *f = &j->filter;
+
+	return f->message || f->text.n || f->recipient.n || f->sender.n || f->before;
 }
 
 static enum admin_step none_found(struct admin_job *j)
 {
+	struct str which = str_sub(admin_arg(j, 0), 0, 255);
+
 	return admin_job_finish(j, EX_NOINPUT, "nothing in the queue matches %.*s",
-	    STR_FMT(str_sub(admin_arg(j, 0), 0, 255)));
+	    STR_FMT(which.n ? which : STR("what was asked for")));
 }
 
 /* A page of the rows that fit; at the end the reply. */
@@ -63,8 +90,7 @@ static enum admin_step walk(struct admin_job *j, queue_row_fn *fn)
 		return admin_job_db_failed(j);
 	if (more)
 		return ADMIN_STEP_MORE;
-	return j->found || admin_arg(j, 0).n == 0 ? admin_job_finish(j, EX_OK, "%s", "")
-						  : none_found(j);
+	return j->found || !has_filter(j) ? admin_job_finish(j, EX_OK, "%s", "") : none_found(j);
 }
 
 static enum admin_step start(struct admin_job *j, enum admin_step (*next)(struct admin_job *j))
@@ -105,6 +131,8 @@ static const char *state_of(const struct queue_row *row, const struct picture *p
 {
 	if (row->token)
 		return "under way";
+	if (row->held)
+		return "held";
 	if (row->report != QUEUE_REPORT_NONE)
 		return "to be reported";
 	return p->has_place && queue_destination_is_failing(&p->place.state) ? "unreachable"
@@ -115,7 +143,7 @@ static int64_t next_of(struct admin_job *j, const struct queue_row *row, const s
 {
 	struct queue_schedule s;
 
-	if (row->token || row->report != QUEUE_REPORT_NONE)
+	if (row->token || row->held || row->report != QUEUE_REPORT_NONE)
 		return 0;
 	s = queue_row_schedule(&j->ctx->queue, row, p->has_place ? &p->place : NULL);
 	return s.next_attempt == QUEUE_NEVER ? s.expires : s.next_attempt;
@@ -238,6 +266,7 @@ static void put_explanation(void *ctx, const struct queue_row *row, const struct
 	    .last_reply = row->last.reply,
 	    .notify_failure = row->notify == 0 || (row->notify & QUEUE_NOTIFY_FAILURE),
 	    .under_way = p.under_way,
+	    .held = row->held,
 	    .active = (size_t)p.active,
 	    .entry = row->entry,
 	    .policy = &j->ctx->queue.policy,
@@ -270,20 +299,121 @@ enum admin_step admin_queue_explain(struct admin_job *j)
 	return start(j, explain_next);
 }
 
-/* ---- retry, remove ---- */
+/* ---- summary ---- */
+
+static void put_place(struct admin_job *j, const struct queue_place *p)
+{
+	const struct queue_destination *d = &p->state;
+	int64_t sums[2] = {0}, active = 0;
+	struct db_query *q;
+	size_t at;
+
+	q = db_begin_query(
+	    j->ctx->db, SQL_DESTINATION_SUMS, DB_ARGS(db_int(QUEUE_SHARD), db_text(p->name)));
+	if (db_step(q) == DB_ROW) {
+		sums[0] = db_col_int(q, 0);
+		sums[1] = db_col_int(q, 1);
+	}
+	if (db_end(q) != DB_OK || queue_place_active(j->ctx->db, p->name, &active) != DB_OK ||
+	    (sums[0] == 0 && active == 0))
+		return;
+	at = admin_record_begin(&j->out);
+	admin_record_text(&j->out, "destination", p->name);
+	admin_record_number(&j->out, ADMIN_INT, "waiting", sums[0]);
+	admin_record_number(&j->out, ADMIN_TIME, "oldest", sums[1] ? id_time(sums[1]) : 0);
+	admin_record_text(
+	    &j->out, "state", queue_destination_is_failing(d) ? STR("unreachable") : STR("up"));
+	admin_record_number(&j->out, ADMIN_INT, "failures", d->failures);
+	admin_record_number(
+	    &j->out, ADMIN_TIME, "next_probe", queue_destination_is_failing(d) ? d->next_probe : 0);
+	admin_record_number(&j->out, ADMIN_INT, "sessions", active);
+	admin_record_number(&j->out, ADMIN_INT, "sessions_max", d->limit);
+	admin_record_text(&j->out, "last_reply", d->last_reply);
+	admin_record_end(&j->out, at);
+	j->found++;
+}
+
+/* The destination behind the one before: one a step, for it may have very many that wait. */
+static enum admin_step summary_next(struct admin_job *j)
+{
+	struct arena *a = arena_new();
+	struct db_query *q = db_begin_query(
+	    j->ctx->db, SQL_DESTINATION_NEXT, DB_ARGS(db_int(QUEUE_SHARD), db_text(j->after[0])));
+	enum db_code found = db_step(q);
+	struct queue_place place;
+	enum db_code code;
+
+	if (found == DB_ROW)
+		j->after[0] = arena_str(j->arena, db_col_str(q, 0));
+	code = db_end(q);
+	if (code == DB_OK && found == DB_ROW)
+		code = queue_place_get(j->ctx->db, a, clock_now(), j->after[0], &place);
+	if (code == DB_ROW)
+		put_place(j, &place);
+	arena_free(&a);
+	if (code != DB_ROW && code != DB_OK)
+		return admin_job_db_failed(j);
+	return found == DB_ROW ? ADMIN_STEP_MORE : admin_job_finish(j, EX_OK, "%s", "");
+}
+
+enum admin_step admin_queue_summary(struct admin_job *j)
+{
+	j->after[0] = STR(""); /* the name of none: it stands for those whose attempts are over */
+	j->next = summary_next;
+	return ADMIN_STEP_MORE;
+}
+
+/* ---- changes ---- */
+
+static const struct {
+	enum admin_command command;
+	enum queue_change_verb verb;
+	bool of_all; /* also without any filter */
+	const char *done, *kept;
+} verbs[] = {
+    {ADMIN_QUEUE_RETRY, QUEUE_CHANGE_RETRY, true, "may be tried now", "held: release them first"},
+    {ADMIN_QUEUE_HOLD, QUEUE_CHANGE_HOLD, false, "held", "held already, or being reported"},
+    {ADMIN_QUEUE_RELEASE, QUEUE_CHANGE_RELEASE, true, "released", "not held"},
+    {ADMIN_QUEUE_REMOVE, QUEUE_CHANGE_REMOVE, false, "removed from the queue", ""},
+    {ADMIN_QUEUE_BOUNCE, QUEUE_CHANGE_BOUNCE, false, "returned to the sender",
+	"being reported already"},
+};
+
+/* The row of the command; the table has one for each that comes here. */
+static size_t verb_of(const struct admin_job *j)
+{
+	size_t i = 0;
+
+	while (verbs[i].command != j->request.command)
+		i++;
+	return i;
+}
 
 static enum admin_step change_over(struct admin_job *j)
 {
-	bool remove = j->queue_change.verb == QUEUE_CHANGE_REMOVE;
+	size_t i = verb_of(j);
+	bool may_wait = verbs[i].verb == QUEUE_CHANGE_RETRY; /* they are being tried */
+	struct buf b;
 
-	if (j->changed == 0 && j->busy == 0 && admin_arg(j, 0).n)
+	if (j->changed + j->busy + j->kept == 0 && has_filter(j))
 		return none_found(j);
 	if (j->changed && j->ctx->queue_changed)
 		j->ctx->queue_changed(j->ctx->user);
-	return admin_job_finish(j, j->busy && remove ? EX_TEMPFAIL : EX_OK, "%lld %s %s%s",
-	    (long long)j->changed, j->changed == 1 ? "recipient" : "recipients",
-	    remove ? "removed from the queue" : "may be tried now",
-	    j->busy && remove ? "; to others it is being sent at this moment: try again" : "");
+	buf_init(&b, LIMIT_ERR_TEXT);
+	buf_i64(&b, j->changed);
+	buf_c(&b, j->changed == 1 ? " recipient " : " recipients ");
+	buf_c(&b, verbs[i].done);
+	if (j->kept) {
+		buf_lit(&b, "; ");
+		buf_i64(&b, j->kept);
+		buf_c(&b, j->kept == 1 ? " other is " : " others are ");
+		buf_c(&b, verbs[i].kept);
+	}
+	if (j->busy && !may_wait)
+		buf_lit(&b, "; to others it is being sent at this moment: try again");
+	admin_job_finish(j, j->busy && !may_wait ? EX_TEMPFAIL : EX_OK, "%s", buf_cstr(&b));
+	buf_fini(&b);
+	return ADMIN_STEP_DONE;
 }
 
 static enum admin_step change_done(struct admin_job *j)
@@ -297,6 +427,7 @@ static enum admin_step change_done(struct admin_job *j)
 		    (long long)j->changed, c->op.err.text);
 	j->changed += c->changed;
 	j->busy += c->busy;
+	j->kept += c->kept;
 	if (!c->more)
 		return change_over(j);
 	c->at = c->next;
@@ -316,8 +447,10 @@ enum admin_step admin_queue_change(struct admin_job *j)
 
 	if (!take_filter(j))
 		return ADMIN_STEP_DONE;
-	c->verb = j->request.command == ADMIN_QUEUE_REMOVE ? QUEUE_CHANGE_REMOVE
-							   : QUEUE_CHANGE_RETRY;
+	if (!has_filter(j) && !verbs[verb_of(j)].of_all)
+		return admin_job_finish(j, EX_USAGE,
+		    "say which: a message id, an address or a domain, or --to, --from, --older");
+	c->verb = verbs[verb_of(j)].verb;
 	c->filter = j->filter;
 	c->who = j->who;
 	queue_change_init(c);

@@ -63,7 +63,8 @@ static void begin(struct telling *t, const struct queue_explain *x, struct buf *
 	buf_init(&t->reply, PIECE);
 	buf_init(&t->count, PIECE);
 	buf_init(&t->when, PIECE);
-	queue_schedule_settle(&t->entry, x->now);
+	if (!x->held)
+		queue_schedule_settle(&t->entry, x->now);
 	queue_destination_settle(&t->destination, x->now);
 	t->schedule = queue_schedule_of(x->policy, &t->entry, &t->destination, x->started);
 	t->hold = hold_of(t);
@@ -244,6 +245,8 @@ static void tell(struct telling *t)
 	if (x->domain.n == 0) {
 		put_wait(t, QUEUE_PHRASE_REFUSED_FOR_GOOD, x->last_reply, x->now);
 		put_ending(t, ENDING_NOW);
+	} else if (x->held) {
+		put_wait(t, QUEUE_PHRASE_HELD, STR(""), x->held);
 	} else if (x->under_way) {
 		put_wait(t, QUEUE_PHRASE_UNDER_WAY, STR(""), x->under_way);
 		if (x->now < t->schedule.expires)

@@ -57,6 +57,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "%1 waits because %2 has as many connections as it may have at present (%4).",
 	[QUEUE_PHRASE_WAIT_TURN] = "%1 waits for its turn; %2 can be tried at once.",
 	[QUEUE_PHRASE_WAIT_HELD] = "%1 waits for the time that is set for it.",
+	[QUEUE_PHRASE_HELD] =
+	    "%1 is held back by an administrator since %5: it is neither tried nor returned until it is released.",
 	[QUEUE_PHRASE_UNDER_WAY] = "%1 is being delivered: the attempt began %5.",
 	[QUEUE_PHRASE_GIVEN_UP] = "%1 could not be delivered in time.",
 	[QUEUE_PHRASE_REFUSED_FOR_GOOD] = "%1 cannot be delivered (%3).",
@@ -162,6 +164,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WHY_TOO_LARGE] = "The message is larger than the mail server of %2 takes.",
 	[QUEUE_PHRASE_WHY_LOCAL] =
 	    "This server was not able to send it; neither you nor %2 caused that.",
+	[QUEUE_PHRASE_WHY_ENDED] =
+	    "An administrator of this mail server has ended the attempts to send it.",
 	[QUEUE_PHRASE_WHY_NO_MAILBOX] = "According to the mail server of %2 there is no mailbox "
 	    "%1.",
 	[QUEUE_PHRASE_WHY_BAD_ADDRESS] =

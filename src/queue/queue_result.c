@@ -64,6 +64,7 @@ static const struct {
     [QUEUE_PROBLEM_TOO_LARGE] = {"message too large", ALWAYS(FINAL(ANSWERED, 5, 3, 4))},
     [QUEUE_PROBLEM_LOCAL] = {"trouble on this side", ALWAYS(OWN(NONE, 4, 3, 0))},
     [QUEUE_PROBLEM_EXPIRED] = {"not delivered in time", ALWAYS(FINAL(NONE, 4, 4, 7))},
+    [QUEUE_PROBLEM_ENDED] = {"returned by an administrator", ALWAYS(FINAL(NONE, 5, 0, 0))},
 };
 
 static struct queue_result of_problem(enum queue_problem problem, enum queue_stage stage)

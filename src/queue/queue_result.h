@@ -43,6 +43,7 @@ enum queue_problem {
 	QUEUE_PROBLEM_TOO_LARGE,   /* above the size that the next server announced */
 	QUEUE_PROBLEM_LOCAL,       /* our side failed: nothing known about the other */
 	QUEUE_PROBLEM_EXPIRED,     /* the lifetime is over */
+	QUEUE_PROBLEM_ENDED,       /* an administrator of ours had it returned */
 	QUEUE_PROBLEMS
 };
 

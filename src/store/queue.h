@@ -59,6 +59,7 @@ struct queue_row {
 	struct str destination; /* empty: his attempts are over */
 	struct str address;     /* as in an SMTP path */
 	int64_t token;          /* of the lease he is under; 0: none */
+	int64_t held;           /* since when an administrator holds him back; 0: he does not */
 	enum queue_report_kind report;
 	unsigned notify;
 	struct str orcpt;
@@ -108,6 +109,13 @@ enum db_code queue_rows_get(struct db *db, struct arena *a, int64_t now, enum sq
 
 /* His attempts are over: he waits for his report. To be written with queue_row_set(). */
 void queue_row_finish(struct queue_row *row, enum queue_report_kind report);
+
+/*
+ * Holds him back, as far as nothing else is under way: he is neither tried nor returned, nor is his
+ * sender warned, and the time does not count. Let go, he may be tried at once.
+ */
+void queue_row_hold(struct queue_row *row, int64_t now);
+void queue_row_let_go(struct queue_row *row, int64_t now);
 
 /* Writes what may change of a row. Only in the writer lane, as what follows. */
 enum db_code queue_row_set(struct db *db, const struct queue_row *row);

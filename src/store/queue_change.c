@@ -14,12 +14,26 @@ static bool is_about(struct str filter, struct str address)
 	return str_eq_i(filter, queue_text_domain(address));
 }
 
+static bool is_to(struct str filter, const struct queue_row *row)
+{
+	return str_eq(filter, row->destination) || is_about(filter, row->address);
+}
+
+static bool is_from(struct str filter, struct str sender)
+{
+	return str_eq(filter, STR("<>")) ? sender.n == 0 : is_about(filter, sender);
+}
+
 bool queue_filter_fits(const struct queue_filter *f, const struct queue_row *row, struct str sender)
 {
-	if (f->message && f->message != row->message)
+	if ((f->message && f->message != row->message) ||
+	    (f->before && f->before < row->entry.accepted))
 		return false;
-	return f->text.n == 0 || str_eq(f->text, row->destination) ||
-	       is_about(f->text, row->address) || is_about(f->text, sender);
+	if (f->recipient.n && !is_to(f->recipient, row))
+		return false;
+	if (f->sender.n && !is_from(f->sender, sender))
+		return false;
+	return f->text.n == 0 || is_to(f->text, row) || is_about(f->text, sender);
 }
 
 struct queue_at queue_filter_start(const struct queue_filter *f)
@@ -131,18 +145,76 @@ static enum db_code discard(struct walk *w, struct queue_change *c, struct queue
 	return code == DB_OK ? tell_place(w, row->destination, false) : code;
 }
 
+static enum db_code hold(struct walk *w, struct queue_change *c, struct queue_row *row)
+{
+	enum db_code code;
+
+	queue_row_hold(row, w->now);
+	code = queue_row_set(w->db, row);
+	return code == DB_OK ? tell_place(w, row->destination, false) : code;
+}
+
+static enum db_code let_go(struct walk *w, struct queue_change *c, struct queue_row *row)
+{
+	enum db_code code;
+
+	queue_row_let_go(row, w->now);
+	code = queue_row_set(w->db, row);
+	return code == DB_OK ? tell_place(w, row->destination, false) : code;
+}
+
+static enum db_code bounce(struct walk *w, struct queue_change *c, struct queue_row *row)
+{
+	struct str destination = row->destination;
+	struct queue_attempt ended = {.problem = QUEUE_PROBLEM_ENDED};
+	struct buf reply;
+	enum db_code code;
+
+	queue_row_finish(row, QUEUE_REPORT_FAILED);
+	buf_init(&reply, LIMIT_QUEUE_REPLY);
+	queue_result_put_reply(&reply, &ended, STR(""));
+	row->last = (struct queue_last){
+	    ended.problem, queue_result_of(&ended).status, buf_view(&reply), STR("")};
+	code = queue_row_set(w->db, row);
+	buf_fini(&reply);
+	return code == DB_OK ? tell_place(w, destination, false) : code;
+}
+
+/* Of rows that are held or not, whose attempts are over or not: which does a verb concern? */
+static const struct {
+	enum db_code (*run)(struct walk *w, struct queue_change *c, struct queue_row *row);
+	bool of_held, of_others, of_over;
+} verbs[QUEUE_CHANGE_VERBS] = {
+    [QUEUE_CHANGE_RETRY] = {retry, false, true, true},
+    [QUEUE_CHANGE_HOLD] = {hold, false, true, false},
+    [QUEUE_CHANGE_RELEASE] = {let_go, true, false, false},
+    [QUEUE_CHANGE_REMOVE] = {discard, true, true, true},
+    [QUEUE_CHANGE_BOUNCE] = {bounce, true, true, false},
+};
+
+static bool concerns(enum queue_change_verb verb, const struct queue_row *row)
+{
+	if (row->report != QUEUE_REPORT_NONE)
+		return verbs[verb].of_over;
+	return row->held ? verbs[verb].of_held : verbs[verb].of_others;
+}
+
 static enum db_code change_row(struct walk *w, struct queue_change *c, struct queue_row *row)
 {
 	enum db_code code = message_of(w, row->message);
 
 	if (code != DB_OK || !queue_filter_fits(&c->filter, row, w->message.reverse_path))
 		return code;
+	if (!concerns(c->verb, row)) {
+		c->kept++;
+		return DB_OK;
+	}
 	if (row->token) {
 		c->busy++;
 		return DB_OK;
 	}
 	c->changed++;
-	return c->verb == QUEUE_CHANGE_RETRY ? retry(w, c, row) : discard(w, c, row);
+	return verbs[c->verb].run(w, c, row);
 }
 
 static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now)
@@ -153,7 +225,7 @@ static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now
 	enum db_code code;
 
 	c->next = c->at;
-	c->changed = c->busy = 0;
+	c->changed = c->busy = c->kept = 0;
 	code = next_rows(&w, &c->filter, LIMIT_SLICE_ROWS, &c->next, &rows, &c->more);
 	for (size_t i = 0; i < rows.n && code == DB_OK; i++)
 		code = change_row(&w, c, &rows.v[i]);

@@ -5,13 +5,19 @@
 #include "store/lane.h"
 #include "store/queue.h"
 
-/* Which recipients: those of a message, or who have to do with an address or a domain, or all. */
+/*
+ * Which recipients: all that fit whatever is given. Texts are lower case, an address or a domain in
+ * A-label form; empty: any.
+ */
 struct queue_filter {
 	int64_t message; /* 0: of any */
-	struct str text; /* lower case; an address, or a domain in A-label form; empty: any */
+	struct str text; /* of the recipient or of the sender */
+	struct str recipient;
+	struct str sender; /* "<>": the null one */
+	int64_t before;    /* waits since then or longer; 0: however long */
 };
 
-/* sender: of the row's message. An address is the recipient's or the sender's; a domain likewise. */
+/* sender: of the row's message. */
 bool queue_filter_fits(
     const struct queue_filter *f, const struct queue_row *row, struct str sender);
 
@@ -34,8 +40,12 @@ enum db_code queue_list(struct db *db, const struct queue_filter *f, int64_t now
     struct queue_at *at, bool *more_r, queue_row_fn *fn, void *ctx);
 
 enum queue_change_verb {
-	QUEUE_CHANGE_RETRY,  /* may go now, whatever was to be waited for; his destination too */
-	QUEUE_CHANGE_REMOVE, /* is discarded, nobody is told */
+	QUEUE_CHANGE_RETRY,   /* may go now, whatever was to be waited for; his destination too */
+	QUEUE_CHANGE_HOLD,    /* is neither tried nor returned until he is released */
+	QUEUE_CHANGE_RELEASE, /* no longer held: may go now; the time he was held does not count */
+	QUEUE_CHANGE_REMOVE,  /* is discarded, nobody is told */
+	QUEUE_CHANGE_BOUNCE,  /* is returned to the sender now */
+	QUEUE_CHANGE_VERBS
 };
 
 /*
@@ -53,6 +63,7 @@ struct queue_change {
 	struct queue_at next;
 	int64_t changed;
 	int64_t busy; /* fitted, but an attempt is under way: left as they are */
+	int64_t kept; /* fitted, but it has nothing to change in them: those held, or not held */
 };
 
 void queue_change_init(struct queue_change *c);

@@ -55,7 +55,7 @@ enum queue_due queue_row_due(const struct queue_config *cfg, const struct queue_
 {
 	struct queue_schedule s;
 
-	if (row->token != 0)
+	if (row->token != 0 || row->held)
 		return QUEUE_DUE_NOTHING; /* what comes of it is seen first */
 	if (row->report != QUEUE_REPORT_NONE)
 		return row->entry.not_before <= now ? QUEUE_DUE_RETURN : QUEUE_DUE_NOTHING;

@@ -82,11 +82,13 @@ static struct queue_row get_row(struct db_query *q, struct arena *a, int64_t now
 	    .notify = (unsigned)db_col_int(q, 10),
 	    .orcpt = arena_str(a, db_col_str(q, 11)),
 	    .last = get_last(q, a, 14),
+	    .held = db_col_int(q, 18),
 	};
 
 	row.entry = get_entry(q, row.notify);
 	row.entry.seed = seed_of(row.message, row.destination);
-	settle(&row.entry, now);
+	if (!row.held)
+		settle(&row.entry, now);
 	return row;
 }
 
@@ -120,8 +122,23 @@ void queue_row_finish(struct queue_row *row, enum queue_report_kind report)
 	row->destination = STR("");
 	row->report = report;
 	row->token = 0;
+	row->held = 0;
 	row->entry.not_before = 0;
 	row->entry.attempts = 0;
+}
+
+void queue_row_hold(struct queue_row *row, int64_t now)
+{
+	row->held = now;
+	row->entry.not_before = QUEUE_NEVER;
+}
+
+void queue_row_let_go(struct queue_row *row, int64_t now)
+{
+	if (now > row->held)
+		row->entry.accepted += now - row->held;
+	row->entry.not_before = row->entry.accepted;
+	row->held = 0;
 }
 
 enum db_code queue_row_set(struct db *db, const struct queue_row *r)
@@ -132,7 +149,7 @@ enum db_code queue_row_set(struct db *db, const struct queue_row *r)
 		db_int(r->token), db_int(r->report), db_int(r->entry.warnings),
 		db_int(r->entry.attempts), db_int(r->entry.last_attempt), db_int(r->last.problem),
 		db_int(queue_status_number(r->last.status)), db_text(r->last.reply),
-		db_text(r->last.remote)),
+		db_text(r->last.remote), db_int(r->held)),
 	    NULL);
 }
 

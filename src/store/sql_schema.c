@@ -189,7 +189,8 @@ static const struct sql_object objects[] = {
 
     /*
      * A recipient that waits. Its own not_before only: the rest is the destination's. token: of
-     * the lease it is under, 0: none. report: enum queue_report; last_*: of its own last attempt.
+     * the lease it is under, 0: none. held: since when an administrator holds it back, 0: he does not.
+     * report: enum queue_report; last_*: of its own last attempt.
      */
     {"CREATE TABLE queue ("
      " shard bigint NOT NULL,"
@@ -201,6 +202,7 @@ static const struct sql_object objects[] = {
      " not_before bigint NOT NULL,"
      " token bigint NOT NULL,"
      " bounce bigint NOT NULL,"
+     " held bigint NOT NULL,"
      " report bigint NOT NULL,"
      " warned bigint NOT NULL,"
      " notify bigint NOT NULL,"
@@ -214,7 +216,8 @@ static const struct sql_object objects[] = {
      " PRIMARY KEY (shard, message, recipient))",
 	KEYED},
     {"CREATE INDEX queue_destination ON queue (shard, destination, token, not_before)", PLAIN},
-    {"CREATE INDEX queue_accepted ON queue (shard, bounce, warned, accepted) WHERE report = 0",
+    {"CREATE INDEX queue_accepted ON queue (shard, bounce, warned, accepted)"
+     " WHERE report = 0 AND held = 0",
 	PLAIN},
 
     /*

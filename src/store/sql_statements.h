@@ -218,9 +218,9 @@ SQL(CHANGE_ADD,
 
 SQL(QUEUE_ADD,
     "INSERT INTO queue (shard, message, recipient, destination, address, accepted, not_before,"
-    " token, bounce, report, warned, notify, orcpt, attempts, last_attempt, last_problem,"
+    " token, bounce, held, report, warned, notify, orcpt, attempts, last_attempt, last_problem,"
     " last_status, last_reply, last_remote)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $6, 0, $7, $8, $9, $10, $11, 0, 0, 0, $12, $13, '')")
+    " VALUES ($1, $2, $3, $4, $5, $6, $6, 0, $7, 0, $8, $9, $10, $11, 0, 0, 0, $12, $13, '')")
 
 /* Makes it known, or has it looked at when its $3 is earlier than what it waits for. */
 SQL(DESTINATION_ADD,

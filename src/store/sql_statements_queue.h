@@ -7,7 +7,7 @@
 #define QUEUE_COLUMNS                                                                              \
 	"q.message, q.recipient, q.destination, q.address, q.accepted, q.not_before, q.token,"     \
 	" q.bounce, q.report, q.warned, q.notify, q.orcpt, q.attempts, q.last_attempt,"            \
-	" q.last_problem, q.last_status, q.last_reply, q.last_remote"
+	" q.last_problem, q.last_status, q.last_reply, q.last_remote, q.held"
 
 /* ---- rows (store/queue_rows.c) ---- */
 
@@ -26,7 +26,7 @@ SQL(QUEUE_READY, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
 
 /* Accepted no later than $4. */
 SQL(QUEUE_ACCEPTED, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
-		    " AND q.bounce = $2 AND q.warned = $3 AND q.report = 0 AND q.accepted <= $4"
+		    " AND q.bounce = $2 AND q.warned = $3 AND q.report = 0 AND q.held = 0 AND q.accepted <= $4"
 		    " ORDER BY q.accepted, q.message, q.recipient LIMIT $5")
 
 /* All, behind ($2, $3). */
@@ -41,19 +41,20 @@ SQL(QUEUE_AHEAD, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
 
 /* The first accepted later than $4. */
 SQL(QUEUE_ACCEPTED_NEXT, "SELECT accepted FROM queue WHERE shard = $1 AND bounce = $2"
-			 " AND warned = $3 AND report = 0 AND accepted > $4 ORDER BY accepted LIMIT 1")
+			 " AND warned = $3 AND report = 0 AND held = 0 AND accepted > $4"
+			 " ORDER BY accepted LIMIT 1")
 
 SQL(QUEUE_FIRST, "SELECT not_before FROM queue WHERE shard = $1 AND destination = $2"
 		 " AND token = 0 ORDER BY not_before LIMIT 1")
 
 /* The number of warnings, above $3, that a row has behind it. */
-SQL(QUEUE_CLASS_NEXT, "SELECT warned FROM queue WHERE shard = $1 AND bounce = $2 AND report = 0"
+SQL(QUEUE_CLASS_NEXT, "SELECT warned FROM queue WHERE shard = $1 AND bounce = $2 AND report = 0 AND held = 0"
 		      " AND warned > $3 ORDER BY warned LIMIT 1")
 
 SQL(QUEUE_SET,
     "UPDATE queue SET destination = $4, accepted = $5, not_before = $6, token = $7, report = $8,"
     " warned = $9, attempts = $10, last_attempt = $11, last_problem = $12, last_status = $13,"
-    " last_reply = $14, last_remote = $15 WHERE shard = $1 AND message = $2 AND recipient = $3")
+    " last_reply = $14, last_remote = $15, held = $16 WHERE shard = $1 AND message = $2 AND recipient = $3")
 
 SQL(QUEUE_WARNED, "UPDATE queue SET warned = $4 WHERE shard = $1 AND message = $2"
 		  " AND recipient = $3")
@@ -103,6 +104,10 @@ SQL(DESTINATION_FORGET,
     " WHERE d.shard = $1 AND d.due = 9223372036854775807 AND d.last_try < $2"
     " AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.shard = $1 AND q.destination = d.name)"
     " ORDER BY d.name LIMIT $3)")
+
+/* Who waits for a destination, held or not; the first message is the oldest, by its id. */
+SQL(DESTINATION_SUMS, "SELECT count(*), coalesce(min(message), 0) FROM queue WHERE shard = $1"
+		      " AND destination = $2")
 
 /* ---- leases (store/queue_lease.c) ---- */
 

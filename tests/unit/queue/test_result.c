@@ -85,6 +85,7 @@ static const struct {
     {QUEUE_PROBLEM_TOO_LARGE, BOTH(QUEUE_FAILED, ANSWERED, "5.3.4")},
     {QUEUE_PROBLEM_LOCAL, BOTH(QUEUE_RETRY, NONE, "4.3.0")},
     {QUEUE_PROBLEM_EXPIRED, BOTH(QUEUE_FAILED, NONE, "4.4.7")},
+    {QUEUE_PROBLEM_ENDED, BOTH(QUEUE_FAILED, NONE, "5.0.0")},
 };
 
 static void expect(const struct queue_attempt *a, enum queue_outcome outcome,

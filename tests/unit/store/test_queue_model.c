@@ -254,7 +254,10 @@ static void step_change(void)
 {
 	static const char *const texts[] = {
 	    "one.test", "d@three.test", "ann@a.test", "nobody@x.test"};
-	struct queue_change c = {.verb = pick(3) ? QUEUE_CHANGE_RETRY : QUEUE_CHANGE_REMOVE,
+	static const enum queue_change_verb verbs[] = {QUEUE_CHANGE_RETRY, QUEUE_CHANGE_RETRY,
+	    QUEUE_CHANGE_REMOVE, QUEUE_CHANGE_HOLD, QUEUE_CHANGE_HOLD, QUEUE_CHANGE_RELEASE,
+	    QUEUE_CHANGE_BOUNCE};
+	struct queue_change c = {.verb = verbs[pick(sizeof verbs / sizeof *verbs)],
 	    .filter.text = str_of_c(texts[pick(4)]),
 	    .who = STR("root")};
 
@@ -289,6 +292,7 @@ static void check_rows(void)
 		     " AND l.destination = r.destination)");
 	must_be_none("lease l WHERE NOT EXISTS (SELECT 1 FROM queue r WHERE r.token = l.token)");
 	must_be_none("queue WHERE (destination = '') <> (report <> 0)");
+	must_be_none("queue WHERE held > 0 AND (token <> 0 OR report <> 0)");
 	must_be_none("queue r WHERE destination <> '' AND NOT EXISTS"
 		     " (SELECT 1 FROM destination d WHERE d.name = r.destination)");
 	must_be_none("destination WHERE (failures > 0) <> (next_probe > 0)");
@@ -367,9 +371,20 @@ static void one_step(void)
 	}
 }
 
+static void release_held(void)
+{
+	struct queue_change c = {.verb = QUEUE_CHANGE_RELEASE};
+
+	queue_change_init(&c);
+	qrig_run(&q, &c.op);
+	assert_false(c.more);
+	must_be_none("queue WHERE held > 0");
+}
+
 /* In the end everybody answers: nothing is left. */
 static void finish(void)
 {
+	release_held();
 	qrig_release(&q, NULL, 0);
 	void_leases(0);
 	q.world = all_well;

@@ -1,0 +1,107 @@
+"""`godwit queue`: what an administrator sees and does while a destination is down."""
+
+import smtplib
+import socket
+
+import pytest
+from conftest import DOMAIN, PASSWORD
+from server import wait_for
+
+ANN, BEN = f"ann@{DOMAIN}", f"ben@{DOMAIN}"
+MESSAGE = b"From: ann@example.test\r\nSubject: x\r\n\r\nwords\r\n"
+
+
+@pytest.fixture
+def waiting(make_server):
+    """A server with three recipients that wait: nothing listens where they go to."""
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        port = hole.getsockname()[1]
+    server = make_server(f'routes = ( {{ domain = "*"; host = "127.0.0.1"; port = {port}; }} );',
+                         accounts=("ann", "ben"))
+    send(server, ANN, "bob@one.test", "carl@two.test")
+    send(server, BEN, "bob@two.test")
+    wait_for("both destinations to be down", lambda: [
+        d["state"] for d in server.json("queue", "summary")] == ["unreachable"] * 2)
+    return server
+
+
+def send(server, sender, *to):
+    with smtplib.SMTP("127.0.0.1", server.ports["submission"], timeout=30) as client:
+        client.starttls()
+        client.login(sender, PASSWORD)
+        client.sendmail(sender, to, MESSAGE)
+
+
+def recipients(server, *which):
+    return sorted(row["recipient"] for row in server.json("queue", "list", *which))
+
+
+def test_filters(waiting):
+    everyone = ["bob@one.test", "bob@two.test", "carl@two.test"]
+    assert recipients(waiting) == everyone
+    assert recipients(waiting, "two.test") == ["bob@two.test", "carl@two.test"]
+    assert recipients(waiting, "--to", "bob@two.test") == ["bob@two.test"]
+    assert recipients(waiting, "--to", "two.test", "--from", ANN) == ["carl@two.test"]
+    assert recipients(waiting, "--from", "BEN@example.test") == ["bob@two.test"]
+    assert recipients(waiting, ANN) == ["bob@one.test", "carl@two.test"]
+    one = waiting.json("queue", "list", "one.test")[0]["id"]
+    assert recipients(waiting, one) == ["bob@one.test", "carl@two.test"]
+    assert recipients(waiting, "--older", "0s") == everyone
+    done = waiting.command("queue", "list", "--older", "1d", status=66)
+    assert "nothing in the queue matches" in done.stderr
+
+
+def test_summary(waiting):
+    summary = {d["destination"]: d for d in waiting.json("queue", "summary")}
+    assert {name: d["waiting"] for name, d in summary.items()} == {"one.test": 1, "two.test": 2}
+    assert summary["one.test"]["failures"] == 1 and summary["one.test"]["sessions"] == 0
+    assert "refused" in summary["one.test"]["last_reply"]
+    assert summary["one.test"]["next_probe"] > summary["one.test"]["oldest"]
+    assert "two.test" in waiting.command("queue", "summary").stdout
+
+
+def test_hold_and_release(waiting):
+    assert "2 recipients held" in waiting.command("queue", "hold", "two.test").stdout
+    states = {r["recipient"]: r["state"] for r in waiting.json("queue", "list")}
+    assert states == {"bob@one.test": "unreachable", "bob@two.test": "held",
+                      "carl@two.test": "held"}
+    for row in waiting.json("queue", "explain", "two.test"):
+        assert "held back by an administrator since" in row["explanation"], row
+        assert "returned to" not in row["explanation"]
+    done = waiting.command("queue", "retry")
+    assert "1 recipient may be tried now; 2 others are held: release them first" in done.stdout
+    waiting.stop()
+    assert "2 recipients released" in waiting.command("queue", "release").stdout  # offline too
+    waiting.start()
+    assert not [r for r in waiting.json("queue", "list") if r["state"] == "held"]
+    waiting.mark()
+    waiting.command("audit")
+
+
+def test_bounce(waiting):
+    waiting.command("queue", "hold", "carl@two.test")
+    assert "1 recipient returned" in waiting.command("queue", "bounce", "carl@two.test").stdout
+    wait_for("the report", lambda: waiting.message_count() == 1)
+    assert recipients(waiting) == ["bob@one.test", "bob@two.test"]
+    assert "1 recipient removed" in waiting.command("queue", "remove", "--from", BEN).stdout
+    assert waiting.message_count() == 1
+    waiting.command("audit")
+
+
+@pytest.mark.parametrize("words, status, says", [
+    (("hold",), 64, "say which"),
+    (("remove",), 64, "say which"),
+    (("bounce",), 64, "say which"),
+    (("list", "a b"), 64, "no message id, address or domain"),
+    (("list", "--to", "a b"), 64, "no address or domain of a recipient"),
+    (("list", "--from", "a b"), 64, "the null one is <>"),
+    (("list", "--older", "soon"), 64, "write it like 90s"),
+    (("list", "--older", "-1d"), 64, "write it like 90s"),
+    (("hold", "nobody.test"), 66, "nothing in the queue matches nobody.test"),
+    (("show", "one.test"), 64, "no message id"),
+    (("summary", "more"), 64, ""),
+    (("holt", "x"), 64, "hold"),
+], ids=range(12))
+def test_wrong_words(server, words, status, says):
+    done = server.command("queue", *words, status=status)
+    assert done.stderr.startswith("godwit: ") and says in done.stderr, done.stderr
