@@ -7,32 +7,14 @@
 
 #include "base/id.h"
 #include "proc/store.h"
-#include "store/queue_clock.h"
-#include "store/queue_due.h"
-#include "store/queue_lease.h"
-
-#define STORE_QUEUE_REPORTS 8 /* under way at once */
+#include "store/queue_run.h"
 
 struct store_queue {
 	struct store_process *sp;
 	uv_timer_t timer;
 	struct list relays;  /* of struct store_relay */
 	struct id_maker ids; /* of reports and dialogues */
-	size_t busy;         /* requests handed to other threads */
-	int64_t paused;      /* monotonic: nothing is begun before, something failed */
-
-	struct queue_due_list due; /* messages whose turn comes, from due_at on */
-	size_t due_at;
-	size_t reports; /* under way */
-
-	struct queue_release release;
-	bool releasing;
-	int64_t
-	    void_at; /* monotonic: leases of owners that did not greet by then are void; 0: done */
-
-	struct queue_clock clock;
-	bool moving;        /* the clock was set back, and rows follow */
-	int64_t wall, mono; /* when last looked at */
+	struct queue_run run;
 };
 
 /* For sp->queue. The store is open. */

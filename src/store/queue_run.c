@@ -1,0 +1,289 @@
+/*
+ * The scheduler. Each turn looks at what is due now and begins it; every end of something begins a
+ * turn, and so does the owner's timer, which is set to the next moment at which anything is due.
+ */
+#include "store/queue_run.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define WAIT_MAX   MINUTE_MS       /* it looks at least so often: clocks jump */
+#define PAUSE_MS   (5 * SECOND_MS) /* after a failure */
+#define PAUSE_FULL MINUTE_MS       /* after a full disk */
+#define VOID_MS    SECOND_MS       /* relays that are there have greeted by then */
+#define JUMP_MS    (2 * SECOND_MS) /* the clock was set back by more than that */
+
+static struct queue_time time_of(const struct queue_run *r)
+{
+	return r->world->time(r->ctx);
+}
+
+static void again(struct queue_run *r)
+{
+	r->world->again(r->ctx);
+}
+
+static void write_op(struct queue_run *r, struct lane_op *op)
+{
+	r->world->write(r->ctx, op);
+}
+
+/* ---- trouble ---- */
+
+void queue_run_failed(struct queue_run *r, const char *what, const struct lane_op *op)
+{
+	r->world->failed(r->ctx, what, op ? op->err.text : db_error(r->db));
+	r->paused = time_of(r).mono + (op && op->result == LANE_FULL ? PAUSE_FULL : PAUSE_MS);
+}
+
+/* The database could be read; else that is said. */
+static bool is_good(struct queue_run *r, const char *what, enum db_code code)
+{
+	if (code != DB_OK)
+		queue_run_failed(r, what, NULL);
+	return code == DB_OK;
+}
+
+/* ---- reports ---- */
+
+static void report_over(struct queue_report *report)
+{
+	struct queue_run *r = report->user;
+
+	queue_report_free(&report);
+	r->reports--;
+	r->busy--;
+	again(r);
+}
+
+static void report_done(struct lane_op *op)
+{
+	struct queue_report *report = LIST_ENTRY(op, struct queue_report, op);
+	struct queue_run *r = report->user;
+
+	if (op->result != LANE_DONE)
+		queue_run_failed(r, "report", op);
+	else if (!report->stale)
+		r->world->reported(r->ctx, report);
+	report_over(report);
+}
+
+static void report_was_read(struct reader_op *op)
+{
+	struct queue_report *report = LIST_ENTRY(op, struct queue_report, read);
+	struct queue_run *r = report->user;
+
+	if (op->result == DB_OK && !report->nothing) {
+		write_op(r, &report->op);
+		return;
+	}
+	if (op->result != DB_OK) {
+		report->op.err = op->err;
+		report->op.result = LANE_FAILED;
+		queue_run_failed(r, "report", &report->op);
+	}
+	report_over(report);
+}
+
+static void begin_report(struct queue_run *r, int64_t message)
+{
+	struct queue_report *report = queue_report_new();
+	int64_t now = time_of(r).wall;
+
+	report->user = r;
+	report->cfg = r->world->config(r->ctx, report->arena);
+	report->blobs = r->blobs;
+	report->message = message;
+	report->report_id = id_make(r->ids, now);
+	report->now = now;
+	queue_report_prepare(report);
+	report->read.done = report_was_read;
+	report->op.done = report_done;
+	r->reports++;
+	r->busy++;
+	r->world->read(r->ctx, &report->read);
+}
+
+static bool find_due(struct queue_run *r)
+{
+	struct arena *a = arena_new();
+	struct queue_config cfg = r->world->config(r->ctx, a);
+	bool good = is_good(r, "due", queue_due_find(r->db, &cfg, time_of(r).wall, &r->due));
+
+	r->due_at = 0;
+	if (!good)
+		r->due.n = 0;
+	arena_free(&a);
+	return good;
+}
+
+/* A list is worked off before the next is made, so that no message is in it twice. */
+static void make_reports(struct queue_run *r)
+{
+	if (r->due_at == r->due.n && (r->reports > 0 || !find_due(r)))
+		return;
+	while (r->due_at < r->due.n && r->reports < QUEUE_RUN_REPORTS &&
+	       r->world->is_accepting(r->ctx))
+		begin_report(r, r->due.messages[r->due_at++]);
+}
+
+/* ---- leases ---- */
+
+static void release_done(struct lane_op *op)
+{
+	struct queue_run *r = LIST_ENTRY(op, struct queue_run, release.op);
+
+	if (op->result == LANE_DONE && r->release.more) {
+		r->release.after = r->release.next;
+		write_op(r, op);
+		return;
+	}
+	r->releasing = false;
+	r->busy--;
+	if (op->result != LANE_DONE) {
+		queue_run_failed(r, "release", op);
+		r->void_at = time_of(r).mono + PAUSE_MS; /* whose are void is found out again */
+	} else if (r->release.released) {
+		r->world->released(r->ctx, r->release.released);
+	}
+	again(r);
+}
+
+static void release(struct queue_run *r)
+{
+	struct queue_release release = {0};
+	struct queue_time now = time_of(r);
+	int64_t expiry = QUEUE_NEVER;
+	bool others = r->void_at != 0 && r->void_at <= now.mono;
+
+	if (r->releasing || !is_good(r, "leases", queue_lease_wake(r->db, &expiry)))
+		return;
+	if (others && !r->world->owners(r->ctx, release.owners, &release.nowners)) {
+		others = false;
+		r->void_at = now.mono + VOID_MS;
+	}
+	if (!others && expiry > now.wall)
+		return;
+	release.others = others;
+	r->release = release;
+	queue_release_init(&r->release);
+	r->release.op.done = release_done;
+	r->releasing = true;
+	r->busy++;
+	if (others)
+		r->void_at = 0;
+	write_op(r, &r->release.op);
+}
+
+void queue_run_gone(struct queue_run *r)
+{
+	r->void_at = time_of(r).mono;
+}
+
+void queue_run_greeted(struct queue_run *r)
+{
+	if (r->void_at == QUEUE_NEVER)
+		r->void_at = time_of(r).mono + VOID_MS;
+}
+
+/* ---- the clock ---- */
+
+static void move_rows(struct queue_run *r)
+{
+	r->moving = true;
+	r->busy++;
+	write_op(r, &r->clock.op);
+}
+
+static void clock_done(struct lane_op *op)
+{
+	struct queue_run *r = LIST_ENTRY(op, struct queue_run, clock.op);
+
+	r->busy--;
+	r->moving = false;
+	if (op->result != LANE_DONE) {
+		queue_run_failed(r, "clock", op);
+	} else if (r->clock.more && !r->world->is_ending(r->ctx)) {
+		queue_clock_go_on(&r->clock);
+		move_rows(r);
+		return;
+	}
+	again(r);
+}
+
+static void follow_clock(struct queue_run *r)
+{
+	if (r->moving)
+		return;
+	r->world->clock_set_back(r->ctx);
+	r->clock = (struct queue_clock){0};
+	queue_clock_init(&r->clock);
+	r->clock.op.done = clock_done;
+	move_rows(r);
+}
+
+static void watch_clock(struct queue_run *r)
+{
+	struct queue_time now = time_of(r);
+
+	if (now.wall - r->last.wall < now.mono - r->last.mono - JUMP_MS)
+		follow_clock(r);
+	r->last = now;
+}
+
+/* ---- turns ---- */
+
+static int64_t min_of(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* *wake_r: the first moment at which something is due, by the wall clock. */
+static void begin_what_is_due(struct queue_run *r, int64_t *wake_r)
+{
+	int64_t attempt = QUEUE_NEVER, lease = QUEUE_NEVER;
+
+	release(r);
+	make_reports(r);
+	if (!is_good(r, "attempts", queue_attempt_wake(r->db, &attempt)) ||
+	    !is_good(r, "leases", queue_lease_wake(r->db, &lease)))
+		return;
+	if (attempt <= time_of(r).wall && r->world->somebody_waits(r->ctx))
+		r->world->give(r->ctx);
+	*wake_r = min_of(*wake_r, r->world->somebody_waits(r->ctx) ? attempt : QUEUE_NEVER);
+	*wake_r = min_of(*wake_r, r->releasing ? QUEUE_NEVER : lease);
+	*wake_r = min_of(*wake_r, r->reports ? QUEUE_NEVER : r->due.wake);
+}
+
+static int64_t wait_until(const struct queue_run *r, int64_t wake)
+{
+	struct queue_time now = time_of(r);
+	int64_t wait = wake == QUEUE_NEVER ? WAIT_MAX : min_of(wake - now.wall, WAIT_MAX);
+
+	if (r->paused > now.mono)
+		wait = min_of(r->paused - now.mono, WAIT_MAX);
+	else if (r->void_at && r->void_at != QUEUE_NEVER)
+		wait = min_of(wait, r->void_at - now.mono);
+	return wait > 1 ? wait : 1;
+}
+
+int64_t queue_run_turn(struct queue_run *r)
+{
+	int64_t wake = QUEUE_NEVER;
+
+	watch_clock(r);
+	if (r->paused <= time_of(r).mono)
+		begin_what_is_due(r, &wake);
+	return wait_until(r, wake);
+}
+
+void queue_run_init(struct queue_run *r)
+{
+	bool ahead = false;
+
+	r->last = time_of(r);
+	r->due.wake = QUEUE_NEVER;
+	r->void_at = QUEUE_NEVER; /* not before a relay is here */
+	if (is_good(r, "clock", queue_clock_is_ahead(r->db, r->last.wall, &ahead)) && ahead)
+		follow_clock(r);
+}

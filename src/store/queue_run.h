@@ -1,0 +1,91 @@
+/*
+ * The queue's scheduler, without loop, clock or log: whoever owns it says what time it is, carries its
+ * requests, and calls it again when something has changed or at the moment it asks for. So the same
+ * code runs in the store process and in simulated time.
+ */
+#ifndef STORE_QUEUE_RUN_H
+#define STORE_QUEUE_RUN_H
+
+#include "base/id.h"
+#include "store/queue_clock.h"
+#include "store/queue_due.h"
+#include "store/queue_lease.h"
+#include "store/queue_report.h"
+
+#define QUEUE_RUN_REPORTS 8 /* under way at once */
+
+/* By the wall, which jumps, and for durations, which does not. Milliseconds. */
+struct queue_time {
+	int64_t wall, mono;
+};
+
+/* What it asks of its owner. A request's done is called later, or before the call returns. */
+struct queue_run_world {
+	struct queue_time (*time)(void *ctx);
+	void (*write)(void *ctx, struct lane_op *op);
+	void (*read)(void *ctx, struct reader_op *op);
+
+	/* The settings as they are now, copied into the arena. */
+	struct queue_config (*config)(void *ctx, struct arena *a);
+
+	/* May reports be begun? Not while the disk is full. */
+	bool (*is_accepting)(void *ctx);
+
+	/* The end has come: what is under way ends, nothing goes on. */
+	bool (*is_ending)(void *ctx);
+
+	/* The owners of leases that are here, at most QUEUE_OWNERS_MAX. False: one has not said who it is. */
+	bool (*owners)(void *ctx, int64_t *owners_r, size_t *n_r);
+
+	/* Whether a relay waits for jobs; and gives them to one that does, by a request of its own. */
+	bool (*somebody_waits)(void *ctx);
+	void (*give)(void *ctx);
+
+	/* queue_run_turn() is to be called again soon, not from here. */
+	void (*again)(void *ctx);
+
+	/* For the log. why: of what failed. */
+	void (*failed)(void *ctx, const char *what, const char *why);
+	void (*reported)(void *ctx, const struct queue_report *r);
+	void (*released)(void *ctx, int64_t count);
+	void (*clock_set_back)(void *ctx);
+};
+
+struct queue_run {
+	const struct queue_run_world *world;
+	void *ctx;
+	struct db *db; /* to look into, in the owner's thread; borrowed */
+	struct blob_store *blobs;
+	struct id_maker *ids; /* of reports */
+	size_t busy;          /* requests that are out */
+	int64_t paused;       /* mono: nothing is begun before, something failed */
+
+	struct queue_due_list due; /* messages whose turn comes, from due_at on */
+	size_t due_at;
+	size_t reports; /* under way */
+
+	struct queue_release release;
+	bool releasing;
+	int64_t void_at; /* mono: leases of owners that are not here by then are void; 0: done */
+
+	struct queue_clock clock;
+	bool moving; /* the clock was set back, and rows follow */
+	struct queue_time last;
+};
+
+/* world, ctx, db, blobs, ids are set; the rest is zero. Then turns may begin. */
+void queue_run_init(struct queue_run *r);
+
+/* Begins what is due. Milliseconds until it wants to be called again, above 0. */
+int64_t queue_run_turn(struct queue_run *r);
+
+/* An owner of leases has gone: those of all who are not here are void. A turn is to follow. */
+void queue_run_gone(struct queue_run *r);
+
+/* An owner is here: those that are not will be void soon. A turn is to follow. */
+void queue_run_greeted(struct queue_run *r);
+
+/* A request failed, the owner's or its own: nothing is begun for a while. op NULL: the database. */
+void queue_run_failed(struct queue_run *r, const char *what, const struct lane_op *op);
+
+#endif
