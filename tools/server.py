@@ -28,24 +28,25 @@ def binary_path():
     return os.environ.get("GODWIT") or os.path.join(ROOT, "build", "godwit")
 
 
-def is_free(port):
+def is_free(port, host=HOST):
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
             return True
         except OSError:
             return False
 
 
-def free_offset(wanted=None, more=()):
+def free_offset(wanted=None, more=(), hosts=(HOST,)):
     """A number that gives free ports when added to the standard ones: wanted and then further ones
     in steps of 1000, or any below the range that the kernel gives to outgoing connections."""
     candidates = [random.randrange(11000, 31000) for _ in range(200)]
     if wanted is not None:
         candidates = range(wanted, 65536 - 995, 1000)
     for offset in candidates:
-        if all(is_free(port + offset) for port in [*STANDARD_PORTS.values(), *more]):
+        if all(is_free(port + offset, host) for host in hosts
+               for port in [*STANDARD_PORTS.values(), *more]):
             return offset
     raise ServerError("there are no free ports on this machine")
 
@@ -83,10 +84,11 @@ def process_table():
 class Server:
     """One data directory and, between start() and stop(), the processes that serve it."""
 
-    def __init__(self, folder, offset=None, hostname="mail.example.test", log=None):
+    def __init__(self, folder, offset=None, hostname="mail.example.test", log=None, host=HOST):
         self.binary = binary_path()
         self.data = os.path.join(folder, "data")
         self.hostname = hostname
+        self.host = host  # the address it listens on
         self.offset = offset
         self.ports = {}
         self.log_path = log or os.path.join(folder, "server.log")
@@ -110,9 +112,9 @@ class Server:
     def create(self, domains=(), accounts=None, options=""):
         """A new data directory. accounts: {address: password}; options: text added to the
         configuration."""
-        self.offset = self.offset or free_offset()
+        self.offset = self.offset or free_offset(hosts=(self.host,))
         self.ports = {name: port + self.offset for name, port in STANDARD_PORTS.items()}
-        self.command("init", "--hostname", self.hostname, "--listen", HOST,
+        self.command("init", "--hostname", self.hostname, "--listen", self.host,
                      "--port-offset", str(self.offset))
         if options:
             self.configure(options)
@@ -135,8 +137,8 @@ class Server:
             text = file.read()
         for line in options.strip().split("\n"):
             name = re.escape(line.split("=")[0].strip())
-            text = re.sub(rf"^{name}\s*=\s*(\{{.*?^\}}|[^;{{]*);[ \t]*$", "", text,
-                          flags=re.M | re.S)
+            text = re.sub(rf"^{name}\s*=\s*(\{{[^{{}}]*\}}|\([^()]*\)|[^;{{(]*);[ \t]*$", "", text,
+                          flags=re.M)
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(f"{text}\n{options.strip()}\n")
 
@@ -158,7 +160,7 @@ class Server:
         if self.process.poll() is not None:
             raise ServerError(f"the server ended with {self.process.returncode}:\n{self.log()}")
         try:
-            with socket.create_connection((HOST, self.ports[name]), timeout=PATIENCE) as client:
+            with socket.create_connection((self.host, self.ports[name]), timeout=PATIENCE) as client:
                 return client.recv(512)[:3] in (b"220", b"+OK")
         except OSError:
             return False

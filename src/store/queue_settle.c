@@ -212,11 +212,11 @@ static void settle_row(struct settling *t, struct queue_row *row)
 	last = last_of(t, o);
 	if (result.outcome != QUEUE_RETRY_HOST && result.outcome != QUEUE_RETRY_NOW)
 		row->last = last;
-	actions[result.outcome](t, row);
+	trace(t, row, result.outcome, last.reply); /* the attempt, then what came of it */
+	if (t->code == DB_OK)
+		actions[result.outcome](t, row);
 	learn(t, o, result.event);
 	t->s->counts[result.outcome]++;
-	if (t->code == DB_OK)
-		trace(t, row, result.outcome, last.reply);
 }
 
 /* ---- the destination ---- */

@@ -132,10 +132,22 @@ def test_build_only():
 
 
 def test_demo():
-    before = set(process_table())
     done = subprocess.run([QUICKSTART, "--demo"], text=True, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Everything was as told" in done.stdout
-    left = [words for pid, (_, words) in process_table().items()
-            if pid not in before and "godwit" in words[0]]
+    left = [words for _, words in process_table().values()
+            if any("godwit-demo-" in word or "godwit-nsd-" in word for word in words)]
     assert not left
+
+
+def test_demo_is_interrupted(folder):
+    """Ctrl-C in the middle of a story: nothing stays behind."""
+    output = os.path.join(folder, "output")
+    with open(output, "wb") as file:
+        demo = subprocess.Popen([QUICKSTART, "--demo"], stdin=subprocess.DEVNULL, stdout=file,
+                                stderr=file, start_new_session=True, env={**os.environ, "TMPDIR": folder})
+    wait_for("the second story", lambda: b"switched off" in open(output, "rb").read())
+    os.killpg(demo.pid, signal.SIGINT)
+    assert demo.wait(60) == 130
+    assert os.listdir(folder) == ["output"]
+    assert not [words for _, words in process_table().values() if any(folder in w for w in words)]

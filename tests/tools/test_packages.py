@@ -25,6 +25,7 @@ def debian(tmp_path):
             "sudo": "[ \"$2\" = true ] && exit 0\nshift\nexec \"$@\"\n",
             "apt-get": f"echo \"$@\" >>{calls}\n"
                        f"[ \"$1\" = update ] && exit 0\n"
+                       f"sh {tmp_path}/policy-rc.d; [ $? -eq 101 ] || exit 99\n"  # no service starts
                        f"left=$(cat {tmp_path}/failures)\n"
                        f"printf %s \"${{left%x}}\" >{tmp_path}/failures\n"
                        f"[ -z \"$left\" ]\n",
@@ -34,8 +35,10 @@ def debian(tmp_path):
         for name, body in scripts.items():
             (bin_dir / name).write_text(f"#!/bin/sh\n{body}")
             (bin_dir / name).chmod(0o755)
-        env = {**os.environ, "PATH": f"{bin_dir}:/usr/bin:/bin"}
+        env = {**os.environ, "PATH": f"{bin_dir}:/usr/bin:/bin",
+               "PACKAGES_POLICY": str(tmp_path / "policy-rc.d")}
         done = subprocess.run([TOOL, "build"], env=env, text=True, capture_output=True)
+        assert not (tmp_path / "policy-rc.d").exists()
         return done, calls.read_text().splitlines()
     return make
 
