@@ -83,6 +83,7 @@ struct config_limits {
 /* Milliseconds. */
 struct config_timeouts {
 	int64_t smtp_command, smtp_data, pop3;
+	int64_t relay_connect, relay_command, relay_data, relay_body, relay_end;
 };
 
 /*

@@ -11,7 +11,6 @@
 #include "proc/log.h"
 #include "proc/relay.h"
 
-#define CONNECT_MS   30000
 #define IDLE_MS      2000 /* an open connection waits so long for another message */
 #define MESSAGES_MAX 100  /* over one connection */
 
@@ -288,8 +287,9 @@ static void do_report(struct relay_session *s, const struct smtp_client_effect *
 
 static void do_starttls(struct relay_session *s)
 {
-	struct net_tls_start start = {
-	    .ctx = s->relay->tls, .name = arena_cstr(s->arena, s->route.hops[s->hop].host)};
+	struct net_tls_start start = {.ctx = s->relay->tls,
+	    .name = arena_cstr(s->arena, s->route.hops[s->hop].host),
+	    .timeout = s->relay->config->timeouts.relay_connect};
 
 	net_drive_start_tls(s->drive, &start);
 }
@@ -371,6 +371,15 @@ static void on_any_effects(void *ctx)
 /* ---- hops ---- */
 static void try_hop(struct relay_session *s);
 
+/* [RFC 5321 4.5.3.2] */
+static void set_timeouts(struct smtp_client_timeouts *t, const struct config_timeouts *o)
+{
+	t->greeting = t->helo = t->mail = t->rcpt = o->relay_command;
+	t->data = o->relay_data;
+	t->body = o->relay_body;
+	t->end = o->relay_end;
+}
+
 static void on_connected(void *ctx)
 {
 	struct relay_session *s = ctx;
@@ -380,6 +389,7 @@ static void on_connected(void *ctx)
 	s->cfg.helo = s->relay->config->hostname;
 	s->cfg.tls = s->plain ? SMTP_TLS_NONE : SMTP_TLS_MAY;
 	s->cfg.dialogue = &s->dialogue;
+	set_timeouts(&s->cfg.timeouts, &s->relay->config->timeouts);
 	s->engine = smtp_client_new(&s->cfg, now_ms());
 	s->busy = s->idle = s->ready = s->timed_out = false;
 	net_drive_start(s->drive);
@@ -481,7 +491,8 @@ static void on_connect_timeout(uv_timer_t *timer)
 static void try_hop(struct relay_session *s)
 {
 	s->timed_out = false;
-	uv_timer_start(&s->timer, on_connect_timeout, CONNECT_MS, 0);
+	uv_timer_start(
+	    &s->timer, on_connect_timeout, (uint64_t)s->relay->config->timeouts.relay_connect, 0);
 	s->drive = net_drive_connect(
 	    s->relay->loop, &s->route.hops[s->hop].addr, NULL, &drive_engine, s);
 }

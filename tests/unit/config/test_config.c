@@ -46,6 +46,7 @@ static void test_defaults(void **state)
 	assert_string_equal(c->subaddress_separator.p, "+");
 	assert_int_equal(c->postmaster.n, 0);
 	assert_int_equal(c->timeouts.smtp_command, 5 * MINUTE_MS);
+	assert_int_equal(c->timeouts.relay_end, 10 * MINUTE_MS);
 	assert_int_equal(c->limits.gather, 64 * MIB);
 	assert_int_equal(c->undelete, 14 * DAY_MS);
 	assert_int_equal(c->log_level, CONFIG_LOG_INFO);
