@@ -311,14 +311,21 @@ static bool is_reading(const struct smtp_client *c)
 	       c->effect.kind == SMTP_CLIENT_BODY;
 }
 
-/* Octets behind the answer to STARTTLS came from somebody in between [RFC 3207 4.2]. */
-static void check_injection(struct smtp_client *c, size_t left)
+/*
+ * Octets behind the answer to STARTTLS came from somebody in between [RFC 3207 4.2]. Where TLS is a
+ * must he is reported; else they are dropped, and what the server says over TLS counts: a session
+ * that ended here would be tried again without TLS. Gives how many are dropped.
+ */
+static size_t check_injection(struct smtp_client *c, size_t left)
 {
 	if (left == 0 || !c->pending || c->effect.kind != SMTP_CLIENT_STARTTLS)
-		return;
+		return 0;
+	if (c->cfg->tls == SMTP_TLS_MAY)
+		return left;
 	c->pending = false;
 	fail_broken(c, (struct smtp_status){4, 7, 0},
 	    STR("the server sent octets before the TLS handshake that do not belong there"));
+	return left;
 }
 
 size_t smtp_client_feed(struct smtp_client *c, struct str in, int64_t now)
@@ -333,13 +340,13 @@ size_t smtp_client_feed(struct smtp_client *c, struct str in, int64_t now)
 		enum line_status status = line_in_next(&c->line, str_from(in, used), &n, &line);
 
 		used += n;
-		if (status == LINE_TOO_LONG)
-			on_nonsense(c);
+		if (status == LINE_TOO_LONG || c->line.too_long)
+			on_nonsense(c); /* without waiting for an end that may not come */
 		else if (status != LINE_MORE)
 			on_line(c, line);
 		smtp_client_message_pump(c);
 	}
-	check_injection(c, in.n - used);
+	used += check_injection(c, in.n - used);
 	return c->lost || c->state == ON_NOTHING ? in.n : used;
 }
 

@@ -101,32 +101,70 @@ static void expect_end(struct fixture *f, enum smtp_outcome outcome, enum smtp_s
 	assert_true(smtp_client_deadline(f->c) == SMTP_NEVER);
 }
 
-/*
- * Octets in the same piece as the answer to STARTTLS, one or many: the session ends, nothing is
- * sent.
- */
+static const char evil[] = "250-evil\r\n250 AUTH PLAIN\r\n";
+
+/* The answer to STARTTLS and, in the same piece, n octets of somebody else. */
+static void inject(struct fixture *f, enum smtp_tls_policy policy, size_t n)
+{
+	struct buf piece;
+
+	start(f);
+	f->cfg.tls = policy;
+	buf_init(&piece, 200);
+	buf_lit(&piece, "220 go\r\n");
+	buf_add(&piece, evil, n);
+	say(f, "220 hi\r\n");
+	say(f, "250-mx.test\r\n250 STARTTLS\r\n");
+	assert_int_equal(smtp_client_feed(f->c, buf_view(&piece), f->now), piece.n);
+	buf_fini(&piece);
+}
+
+/* TLS is a must: the session ends, nothing is sent. */
 static void test_injection(void **state)
 {
-	static const char evil[] = "250-evil\r\n250 AUTH PLAIN\r\n";
-
 	for (size_t n = 1; n < sizeof evil; n++) {
 		struct fixture f;
-		struct buf piece;
 
-		start(&f);
-		buf_init(&piece, 200);
-		buf_lit(&piece, "220 go\r\n");
-		buf_add(&piece, evil, n);
-		say(&f, "220 hi\r\n");
-		say(&f, "250-mx.test\r\n250 STARTTLS\r\n");
-		assert_int_equal(smtp_client_feed(f.c, buf_view(&piece), f.now), piece.n);
+		inject(&f, SMTP_TLS_REQUIRE, n);
 		assert_int_equal(asked(&f), SMTP_CLIENT_CLOSED);
 		assert_int_equal(smtp_client_effect(f.c)->verdict.stage, SMTP_STAGE_TLS);
 		assert_int_equal(smtp_client_out(f.c).n, 0);
 		assert_false(smtp_client_is_tls(f.c));
-		buf_fini(&piece);
 		stop(&f);
 	}
+}
+
+/* TLS is welcome: it begins, and of what was injected nothing is left. */
+static void test_injection_is_dropped(void **state)
+{
+	for (size_t n = 1; n < sizeof evil; n++) {
+		struct fixture f;
+
+		inject(&f, SMTP_TLS_MAY, n);
+		assert_int_equal(asked(&f), SMTP_CLIENT_STARTTLS);
+		smtp_client_done(f.c, NULL, f.now);
+		assert_true(smtp_client_is_tls(f.c));
+		assert_int_equal(smtp_client_facts(f.c)->extensions, 0);
+		say(&f, "250-mx.test\r\n250 DSN\r\n");
+		assert_int_equal(asked(&f), SMTP_CLIENT_READY);
+		assert_int_equal(smtp_client_facts(f.c)->extensions, SMTP_EXT_DSN);
+		stop(&f);
+	}
+}
+
+/* A line without end: the session does not wait for it. */
+static void test_line_without_end(void **state)
+{
+	struct fixture f;
+
+	start(&f);
+	for (size_t n = 0; n < 4 * KIB; n++) {
+		assert_null(smtp_client_effect(f.c));
+		smtp_client_feed(f.c, STR("x"), f.now);
+	}
+	smtp_client_feed(f.c, STR("x"), f.now);
+	assert_int_equal(asked(&f), SMTP_CLIENT_CLOSED);
+	stop(&f);
 }
 
 /* While the handshake is under way nothing is read. */
@@ -289,6 +327,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_injection),
+	    cmocka_unit_test(test_injection_is_dropped),
+	    cmocka_unit_test(test_line_without_end),
 	    cmocka_unit_test(test_starttls_reads_nothing),
 	    cmocka_unit_test(test_unsent_dot),
 	    cmocka_unit_test(test_failure_at_body),
