@@ -19,7 +19,7 @@
 /* ---- jobs ---- */
 static void finish_if_idle(struct relay *r)
 {
-	if (r->draining && list_is_empty(&r->sessions) && list_is_empty(&r->results))
+	if (r->draining && list_is_empty(&r->sessions) && list_is_empty(&r->jobs))
 		child_exit(0);
 }
 
@@ -42,16 +42,17 @@ static void got_jobs(struct ipc_call *call, enum ipc_end end, struct str payload
 
 void relay_want_jobs(struct relay *r)
 {
-	size_t room = r->jobs < RELAY_JOBS_MAX ? RELAY_JOBS_MAX - r->jobs : 0;
+	size_t room = r->job_count < RELAY_JOBS_MAX ? RELAY_JOBS_MAX - r->job_count : 0;
+	struct ipc_link *link = relay_link(r->store);
 	struct buf payload;
 
 	finish_if_idle(r);
-	if (!r->store || r->lease.link || r->draining || room == 0)
+	if (!link || r->lease.link || r->draining || room == 0)
 		return;
 	buf_init(&payload, 64);
 	rs_lease_put(&payload, (uint32_t)room);
 	r->lease = (struct ipc_call){.on_end = got_jobs};
-	ipc_call_start(r->store->link, &r->lease, RS_LEASE, buf_view(&payload), -1);
+	ipc_call_start(link, &r->lease, RS_LEASE, buf_view(&payload), -1);
 	buf_fini(&payload);
 }
 
@@ -62,7 +63,7 @@ static void on_tend(uv_timer_t *timer)
 	relay_job_resend(r);
 	if (clock_mono() - r->extended >= RS_LEASE_MS / 2) {
 		r->extended = clock_mono();
-		relay_session_extend(r);
+		relay_job_extend(r);
 	}
 	finish_if_idle(r);
 }
@@ -103,6 +104,8 @@ static void set_store(struct relay *r, int fd)
 
 	if (fd < 0)
 		return;
+	ipc_call_cancel(&r->lease);
+	relay_job_forget_link(r);
 	peer_close(&r->store);
 	r->store = peer_new(r->loop, &store_link, fd, r);
 	buf_init(&b, 16);
@@ -128,17 +131,8 @@ static int take_config(struct relay *r, const struct sc_start *start)
 
 	if (config_decode(start->snapshot, &fresh))
 		return -1;
-	config_unref(&r->previous); /* sessions may still look at the one before */
-	r->previous = r->config;
+	config_unref(&r->config);
 	r->config = fresh;
-	r->self_name = fresh->hostname;
-	r->self = (struct queue_self){
-	    .names = &r->self_name,
-	    .name_count = 1,
-	    .addresses = fresh->listen.v,
-	    .address_count = fresh->listen.n,
-	    .allow_private = fresh->relay_allow_private,
-	};
 	return 0;
 }
 
@@ -218,10 +212,10 @@ int relay_main(void)
 	int status;
 
 	list_init(&r.sessions);
+	list_init(&r.jobs);
 	list_init(&r.results);
 	status = child_run(&role, &r, r.loop);
 	config_unref(&r.config);
-	config_unref(&r.previous);
 	tls_unref(&r.tls);
 	return status;
 }

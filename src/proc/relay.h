@@ -22,24 +22,30 @@
 
 struct relay {
 	uv_loop_t *loop;
-	struct config_snapshot *config, *previous;
-	struct tls_ctx *tls;    /* a client's */
-	struct queue_self self; /* borrows from config */
-	struct str self_name;
+	struct config_snapshot *config; /* sessions keep that of their beginning */
+	struct tls_ctx *tls;            /* a client's */
 	struct peer *store, *resolver;
 	int64_t owner;         /* of our leases */
 	struct ipc_call lease; /* the long poll for jobs */
 	struct list sessions;
-	struct list results; /* of struct relay_job: reports that wait for store */
-	size_t jobs;         /* held under a lease */
+	struct list jobs; /* of struct relay_job: all that is held under a lease */
+	size_t job_count;
+	struct list results; /* of them: reports that wait for store */
 	uv_timer_t tend;
 	int64_t extended; /* when the leases were, monotonic */
 	bool draining;
 };
 
+/* The link to another process, or NULL while there is none: also while its calls are being ended. */
+static inline struct ipc_link *relay_link(const struct peer *peer)
+{
+	return peer ? peer->link : NULL;
+}
+
 /* One job: the message, its recipients, what became of them. */
 struct relay_job {
-	struct list link; /* in relay's results, once it is to be reported */
+	struct list link;   /* in relay's jobs */
+	struct list result; /* in relay's results, once it is to be reported */
 	struct relay *relay;
 	struct arena *arena; /* of all below */
 	struct rs_job job;
@@ -78,8 +84,12 @@ struct relay_route {
 
 /* ---- relay_route.c ---- */
 
-/* Finds the hops; done() is called, perhaps before this returns. job: borrowed until then. */
-void relay_route_start(struct relay_route *route, struct relay *relay, const struct rs_job *job,
+/*
+ * Finds the hops; done() is called, perhaps before this returns. job: borrowed until this returns.
+ * config: borrowed until relay_route_fini().
+ */
+void relay_route_start(struct relay_route *route, struct relay *relay,
+    const struct config_snapshot *config, const struct rs_job *job,
     void (*done)(struct relay_route *, enum queue_problem, struct str));
 
 /* Ends a route that is under way, and frees its memory. */
@@ -87,19 +97,34 @@ void relay_route_fini(struct relay_route *route);
 
 /* ---- relay_session.c ---- */
 
-/* Keeps the leases of all jobs under way. */
-void relay_session_extend(struct relay *relay);
-
 /* Takes a job: a session that is idle at its destination goes on with it, or a new one begins. */
 void relay_session_take(struct relay *relay, struct relay_job *job);
 
 /* Ends sessions that are idle; the others end after their message. */
 void relay_session_drain(struct relay *relay);
 
+/* ---- relay_attempt.c: pure ---- */
+
+/* The verdict of the engine in the queue's terms. accepted: recipients before this one that were taken. */
+struct queue_attempt relay_attempt_of(
+    const struct smtp_verdict *verdict, size_t accepted, bool timed_out);
+
+/*
+ * Of two failures of a destination's hosts, does the one at another host outweigh this one? What is
+ * only for now outweighs what is for good: the other host may take the message tomorrow.
+ */
+bool relay_attempt_outweighs(const struct queue_attempt *other, const struct queue_attempt *this);
+
+/* Does it say no more than that a connection which was kept open has come to its end? */
+bool relay_attempt_is_unheard(const struct queue_attempt *attempt);
+
 /* ---- relay_job.c ---- */
 
-/* A copy of a job as store gave it. NULL: it cannot be sent as it is (an address that is none). */
+/* A copy of a job as store gave it. NULL: it cannot be sent, and that has been reported. */
 struct relay_job *relay_job_new(struct relay *relay, const struct rs_job *job);
+
+/* Keeps the leases of all jobs, those that wait for store to take their report too. */
+void relay_job_extend(struct relay *relay);
 
 /* Forgets a job without a report: its lease ends with the link, and another relay has it. */
 void relay_job_abandon(struct relay_job *job);
@@ -119,6 +144,9 @@ void relay_job_fail(struct relay_job *job, const struct relay_remote *remote,
     const struct queue_attempt *attempt, struct str text);
 void relay_job_report(struct relay_job *job, const struct relay_remote *remote,
     const struct rs_outcome *outcomes, size_t count);
+
+/* The link to store is another one: what was asked on the old one is not answered any more. */
+void relay_job_forget_link(struct relay *relay);
 
 /* Says reports again that store did not get. */
 void relay_job_resend(struct relay *relay);

@@ -12,10 +12,11 @@ static void job_free(struct relay_job *j)
 
 	ipc_call_cancel(&j->call);
 	list_remove(&j->link);
+	list_remove(&j->result);
 	buf_fini(&j->report);
 	arena_free(&j->arena);
 	mem_free(j);
-	r->jobs--;
+	r->job_count--;
 	relay_want_jobs(r);
 }
 
@@ -33,17 +34,25 @@ static void take_orcpt(struct arena *a, struct str orcpt, struct smtp_rcpt_param
 	p->orcpt = arena_str(a, address);
 }
 
-static bool take_recipients(struct relay_job *j, const struct rs_job *job)
+static bool read_recipients(struct relay_job *j)
 {
-	struct cur c = cur_of(job->recipients);
+	struct cur c = cur_of(j->job.recipients);
 
-	j->recipients = arena_array(j->arena, job->recipient_count, sizeof *j->recipients);
-	j->rcpts = arena_array(j->arena, job->recipient_count, sizeof *j->rcpts);
-	for (size_t i = 0; i < job->recipient_count; i++) {
+	j->recipients = arena_array(j->arena, j->job.recipient_count, sizeof *j->recipients);
+	for (size_t i = 0; i < j->job.recipient_count; i++)
+		if (!rs_recipient_next(&c, &j->recipients[i]))
+			return false;
+	return true;
+}
+
+static bool take_recipients(struct relay_job *j)
+{
+	j->rcpts = arena_array(j->arena, j->job.recipient_count, sizeof *j->rcpts);
+	for (size_t i = 0; i < j->job.recipient_count; i++) {
 		struct rs_recipient *r = &j->recipients[i];
 
-		if (!rs_recipient_next(&c, r) || smtp_mailbox_parse(r->address, true, j->arena,
-						     &j->rcpts[i].path) != SMTP_PATH_OK)
+		if (smtp_mailbox_parse(r->address, true, j->arena, &j->rcpts[i].path) !=
+		    SMTP_PATH_OK)
 			return false;
 		j->rcpts[i].params.notify = r->notify;
 		take_orcpt(j->arena, r->orcpt, &j->rcpts[i].params);
@@ -80,24 +89,34 @@ static bool take_message(struct relay_job *j, const struct rs_job *job)
 
 struct relay_job *relay_job_new(struct relay *relay, const struct rs_job *job)
 {
+	static const struct relay_remote nobody;
 	struct relay_job *j = mem_new(struct relay_job);
+	bool known;
 
 	j->relay = relay;
 	j->arena = arena_new();
-	list_init(&j->link);
+	list_init(&j->result);
+	list_push(&relay->jobs, &j->link);
 	buf_init(&j->report, LIMIT_IPC_PAYLOAD);
-	relay->jobs++;
+	relay->job_count++;
 	j->job = *job;
 	j->job.destination = arena_str(j->arena, job->destination);
 	j->job.route_host = arena_str(j->arena, job->route_host);
 	j->job.reverse_path = arena_str(j->arena, job->reverse_path);
 	j->job.recipients = arena_str(j->arena, job->recipients);
-	if (take_recipients(j, &j->job) && take_message(j, &j->job))
+	known = read_recipients(j);
+	if (known && take_recipients(j) && take_message(j, &j->job))
 		return j;
 	log_open(LOG_ERROR, "job-malformed");
 	log_id("id", job->lease.message);
 	log_close();
-	job_free(j);
+	if (!known) {
+		job_free(j);
+		return NULL;
+	}
+	relay_job_fail(j, &nobody,
+	    &(struct queue_attempt){.stage = QUEUE_STAGE_LOOKUP, .problem = QUEUE_PROBLEM_LOCAL},
+	    STR("an address of this message cannot be written as SMTP has it"));
 	return NULL;
 }
 
@@ -122,16 +141,42 @@ static void report_ended(struct ipc_call *call, enum ipc_end end, struct str pay
 
 static void send_report(struct relay_job *j)
 {
-	if (!j->relay->store || j->call.link)
+	struct ipc_link *link = relay_link(j->relay->store);
+
+	if (!link || j->call.link)
 		return;
 	j->call = (struct ipc_call){.on_end = report_ended};
-	ipc_call_start(j->relay->store->link, &j->call, RS_RESULT, buf_view(&j->report), -1);
+	ipc_call_start(link, &j->call, RS_RESULT, buf_view(&j->report), -1);
+}
+
+void relay_job_forget_link(struct relay *relay)
+{
+	LIST_FOREACH(&relay->results, it)
+	ipc_call_cancel(&LIST_ENTRY(it, struct relay_job, result)->call);
+}
+
+void relay_job_extend(struct relay *relay)
+{
+	struct ipc_link *link = relay_link(relay->store);
+
+	LIST_FOREACH(&relay->jobs, it)
+	{
+		struct relay_job *j = LIST_ENTRY(it, struct relay_job, link);
+		struct buf b;
+
+		if (!link)
+			return;
+		buf_init(&b, 64);
+		rs_handle_put(&b, &j->job.lease);
+		ipc_event(link, RS_EXTEND, buf_view(&b), -1);
+		buf_fini(&b);
+	}
 }
 
 void relay_job_resend(struct relay *relay)
 {
 	LIST_FOREACH(&relay->results, it)
-	send_report(LIST_ENTRY(it, struct relay_job, link));
+	send_report(LIST_ENTRY(it, struct relay_job, result));
 }
 
 static void log_outcome(
@@ -176,7 +221,7 @@ void relay_job_report(struct relay_job *job, const struct relay_remote *remote,
 	result.outcomes = buf_view(&encoded);
 	rs_result_put(&job->report, &result);
 	buf_fini(&encoded);
-	list_push(&job->relay->results, &job->link);
+	list_push(&job->relay->results, &job->result);
 	send_report(job);
 }
 

@@ -14,17 +14,18 @@ static void finish(struct relay_route *r, enum queue_problem problem, const char
 static void ask(struct relay_route *r, struct str name, enum dns_type type,
     void (*ended)(struct ipc_call *, enum ipc_end, struct str))
 {
+	struct ipc_link *link = relay_link(r->relay->resolver);
 	struct buf payload;
 
 	r->lookup = (struct rr_lookup){name, type};
 	r->call = (struct ipc_call){.on_end = ended};
-	if (!r->relay->resolver) {
+	if (!link) {
 		finish(r, QUEUE_PROBLEM_DNS, "the resolver is being restarted");
 		return;
 	}
 	buf_init(&payload, 1024);
 	rr_lookup_put(&payload, &r->lookup);
-	ipc_call_start(r->relay->resolver->link, &r->call, RR_LOOKUP, buf_view(&payload), -1);
+	ipc_call_start(link, &r->call, RR_LOOKUP, buf_view(&payload), -1);
 	buf_fini(&payload);
 }
 
@@ -89,6 +90,8 @@ static void no_address(struct relay_route *r)
 {
 	if (r->addresses.worst == QUEUE_TARGET_OWN)
 		finish(r, QUEUE_PROBLEM_LOOP, "its mail exchangers are this server itself");
+	else if (r->addresses.worst == QUEUE_TARGET_NEVER)
+		finish(r, QUEUE_PROBLEM_FORBIDDEN, "nobody can be at its addresses");
 	else if (r->addresses.refused)
 		finish(r, QUEUE_PROBLEM_FORBIDDEN,
 		    "its addresses are not of the public Internet, and relay_allow_private is off");
@@ -190,16 +193,28 @@ static bool is_literal(struct str domain, struct ip *ip_r)
 	return ip_parse(inside, ip_r);
 }
 
-void relay_route_start(struct relay_route *r, struct relay *relay, const struct rs_job *job,
+static struct queue_self self_of(const struct config_snapshot *config)
+{
+	return (struct queue_self){
+	    .names = &config->hostname,
+	    .name_count = 1,
+	    .addresses = config->listen.v,
+	    .address_count = config->listen.n,
+	    .allow_private = config->relay_allow_private,
+	};
+}
+
+void relay_route_start(struct relay_route *r, struct relay *relay,
+    const struct config_snapshot *config, const struct rs_job *job,
     void (*done)(struct relay_route *, enum queue_problem, struct str))
 {
 	static const struct hash_key key = {0x676f64776974, 0x726f757465};
 	struct ip ip;
 
-	*r = (struct relay_route){.relay = relay, .self = relay->self, .done = done};
+	*r = (struct relay_route){.relay = relay, .self = self_of(config), .done = done};
 	r->arena = arena_new();
 	r->domain = arena_str(r->arena, job->destination);
-	r->port = job->route_host.n ? job->route_port : (uint16_t)relay->config->relay_port;
+	r->port = job->route_host.n ? job->route_port : (uint16_t)config->relay_port;
 	r->seed = hash_bytes(&key, r->domain) ^ (uint64_t)job->lease.token;
 	queue_mx_addresses_init(&r->addresses);
 	if (job->route_host.n)

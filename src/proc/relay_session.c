@@ -4,7 +4,8 @@
  *
  * States: a session has a route under way, or a drive (connecting, or with an engine), or is about to
  * end. A failure before the server is ready for a message leads to the next hop; later ones are
- * reported. TLS is opportunistic: where its handshake fails the hop is tried again without.
+ * reported. TLS is opportunistic: where its handshake fails the hop is tried again without. A
+ * connection that was kept open and ends as it is given a message is replaced: nothing was heard of it.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -14,9 +15,17 @@
 #define IDLE_MS      2000 /* an open connection waits so long for another message */
 #define MESSAGES_MAX 100  /* over one connection */
 
+/* A failure of a hop. */
+struct hop_failure {
+	size_t hop;
+	struct queue_attempt attempt;
+	char text[256];
+};
+
 struct relay_session {
 	struct list link;
 	struct relay *relay;
+	struct config_snapshot *config; /* as it was at the beginning */
 	struct arena *arena;
 	struct str destination, route_host;
 	struct relay_route route;
@@ -30,6 +39,7 @@ struct relay_session {
 	bool idle;      /* it is READY, and there is no job */
 	bool timed_out; /* the deadline at hand has passed */
 	bool ready;     /* the server was ready once: failures are no longer about the hop */
+	bool again;     /* the kept connection ended: another one to the same hop */
 	unsigned messages;
 	uv_timer_t timer; /* connecting, idle */
 	struct relay_job *job;
@@ -37,8 +47,9 @@ struct relay_session {
 	struct buf held; /* of the content, not yet taken by the engine */
 	bool read_ended, read_failed;
 	char tls[160];
-	struct queue_attempt last; /* the failure of the hop tried last */
-	char last_text[256];
+	struct hop_failure last; /* of the hop at hand */
+	struct hop_failure kept; /* of those before it, the one that counts */
+	bool has_kept;
 };
 
 static int64_t now_ms(void)
@@ -60,6 +71,7 @@ static void session_free(struct relay_session *s)
 	smtp_client_free(&s->engine);
 	buf_fini(&s->dialogue);
 	buf_fini(&s->held);
+	config_unref(&s->config);
 	arena_free(&s->arena);
 	list_remove(&s->link);
 	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
@@ -78,10 +90,15 @@ static struct relay_remote remote_of(struct relay_session *s)
 	return remote;
 }
 
-static void job_over(struct relay_session *s)
+static void stop_reading(struct relay_session *s)
 {
 	ipc_call_cancel(&s->read);
 	buf_fini(&s->held);
+}
+
+static void job_over(struct relay_session *s)
+{
+	stop_reading(s);
 	buf_clear(&s->dialogue);
 	s->job = NULL;
 }
@@ -90,71 +107,15 @@ static void fail_job(struct relay_session *s)
 {
 	struct relay_remote remote = remote_of(s);
 
-	relay_job_fail(s->job, &remote, &s->last, str_of_c(s->last_text));
+	relay_job_fail(s->job, &remote, &s->last.attempt, str_of_c(s->last.text));
 	job_over(s);
 }
 
-/* ---- what went wrong, in the queue's terms ---- */
 static void remember(struct relay_session *s, const struct queue_attempt *attempt, struct str text)
 {
-	s->last = *attempt;
-	snprintf(s->last_text, sizeof s->last_text, "%.*s", STR_FMT(str_sub(text, 0, 200)));
-}
-
-static enum queue_stage stage_of(enum smtp_stage stage)
-{
-	static const enum queue_stage stages[] = {
-	    [SMTP_STAGE_CONNECT] = QUEUE_STAGE_GREETING,
-	    [SMTP_STAGE_HELO] = QUEUE_STAGE_HELO,
-	    [SMTP_STAGE_TLS] = QUEUE_STAGE_TLS,
-	    [SMTP_STAGE_AUTH] = QUEUE_STAGE_AUTH,
-	    [SMTP_STAGE_READY] = QUEUE_STAGE_MAIL,
-	    [SMTP_STAGE_MAIL] = QUEUE_STAGE_MAIL,
-	    [SMTP_STAGE_RCPT] = QUEUE_STAGE_RCPT,
-	    [SMTP_STAGE_DATA] = QUEUE_STAGE_DATA,
-	    [SMTP_STAGE_BODY] = QUEUE_STAGE_BODY,
-	    [SMTP_STAGE_QUIT] = QUEUE_STAGE_BODY,
-	};
-
-	return stages[stage];
-}
-
-/* A verdict of our own side, by the status the engine gave it. */
-static enum queue_problem problem_of(const struct relay_session *s, const struct smtp_verdict *v)
-{
-	static const struct {
-		struct smtp_status status;
-		enum queue_problem problem;
-	} table[] = {
-	    {{5, 6, 7}, QUEUE_PROBLEM_NO_SMTPUTF8},
-	    {{5, 3, 4}, QUEUE_PROBLEM_TOO_LARGE},
-	    {{4, 7, 10}, QUEUE_PROBLEM_NO_TLS},
-	    {{4, 7, 0}, QUEUE_PROBLEM_TLS},
-	    {{4, 5, 0}, QUEUE_PROBLEM_GARBAGE},
-	    {{4, 3, 0}, QUEUE_PROBLEM_LOCAL},
-	};
-
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-		if (table[i].status.class == v->reply.status.class &&
-		    table[i].status.subject == v->reply.status.subject &&
-		    table[i].status.detail == v->reply.status.detail)
-			return table[i].problem;
-	return s->timed_out ? QUEUE_PROBLEM_TIMEOUT : QUEUE_PROBLEM_LOST;
-}
-
-static struct queue_attempt attempt_of(
-    const struct relay_session *s, const struct smtp_verdict *v, size_t accepted)
-{
-	struct queue_attempt a = {.stage = stage_of(v->stage), .accepted = accepted};
-
-	if (v->reply.code == 0) {
-		a.problem = problem_of(s, v);
-		return a;
-	}
-	a.code = v->reply.code;
-	a.status = (struct queue_status){
-	    v->reply.status.class, v->reply.status.subject, v->reply.status.detail};
-	return a;
+	s->last.hop = s->hop;
+	s->last.attempt = *attempt;
+	snprintf(s->last.text, sizeof s->last.text, "%.*s", STR_FMT(str_sub(text, 0, 200)));
 }
 
 /* ---- the content, from store ---- */
@@ -182,15 +143,16 @@ static void on_read_end(struct ipc_call *call, enum ipc_end end, struct str payl
 
 static void start_reading(struct relay_session *s)
 {
+	struct ipc_link *link = relay_link(s->relay->store);
 	struct buf payload;
 
 	buf_init(&payload, 64);
 	buf_init(&s->held, LIMIT_IPC_CREDIT);
 	rs_handle_put(&payload, &s->job->job.lease);
 	s->read = (struct ipc_call){.on_chunk = on_read_chunk, .on_end = on_read_end};
-	s->read_ended = s->read_failed = !s->relay->store;
-	if (s->relay->store)
-		ipc_call_start(s->relay->store->link, &s->read, RS_READ, buf_view(&payload), -1);
+	s->read_ended = s->read_failed = !link;
+	if (link)
+		ipc_call_start(link, &s->read, RS_READ, buf_view(&payload), -1);
 	buf_fini(&payload);
 }
 
@@ -265,7 +227,19 @@ static void do_ready(struct relay_session *s)
 	}
 }
 
-static void do_report(struct relay_session *s, const struct smtp_client_effect *e)
+/* Nothing was heard of the message but the end of a connection that had carried others. */
+static bool is_unheard(struct relay_session *s, const struct smtp_client_effect *e)
+{
+	for (size_t i = 0; i < e->verdict_count; i++) {
+		struct queue_attempt a = relay_attempt_of(&e->verdicts[i], 0, s->timed_out);
+
+		if (!relay_attempt_is_unheard(&a))
+			return false;
+	}
+	return s->messages > 1;
+}
+
+static void report_job(struct relay_session *s, const struct smtp_client_effect *e)
 {
 	struct rs_outcome *outcomes = arena_array(
 	    s->job->arena, e->verdict_count, sizeof *outcomes);
@@ -275,21 +249,39 @@ static void do_report(struct relay_session *s, const struct smtp_client_effect *
 	for (size_t i = 0; i < e->verdict_count; i++) {
 		const struct smtp_verdict *v = &e->verdicts[i];
 
-		outcomes[i] = (struct rs_outcome){
-		    s->job->recipients[i].number, attempt_of(s, v, accepted), v->reply.text};
+		outcomes[i] = (struct rs_outcome){s->job->recipients[i].number,
+		    relay_attempt_of(v, accepted, s->timed_out), v->reply.text};
 		accepted += v->stage != SMTP_STAGE_RCPT;
 	}
 	relay_job_report(s->job, &remote, outcomes, e->verdict_count);
 	job_over(s);
+}
+
+static void do_report(struct relay_session *s, const struct smtp_client_effect *e)
+{
+	if (is_unheard(s, e)) {
+		s->again = true; /* the job stays for the next connection */
+		stop_reading(s);
+	} else {
+		report_job(s, e);
+	}
 	s->busy = false;
 	smtp_client_done(s->engine, NULL, now_ms());
+}
+
+/* The server's name for SNI; an address has none. */
+static const char *server_name(struct relay_session *s)
+{
+	struct str host = s->route.hops[s->hop].host;
+
+	return str_has_prefix(host, STR("[")) ? NULL : arena_cstr(s->arena, host);
 }
 
 static void do_starttls(struct relay_session *s)
 {
 	struct net_tls_start start = {.ctx = s->relay->tls,
-	    .name = arena_cstr(s->arena, s->route.hops[s->hop].host),
-	    .timeout = s->relay->config->timeouts.relay_connect};
+	    .name = server_name(s),
+	    .timeout = s->config->timeouts.relay_connect};
 
 	net_drive_start_tls(s->drive, &start);
 }
@@ -297,12 +289,14 @@ static void do_starttls(struct relay_session *s)
 static void do_closed(struct relay_session *s, const struct smtp_client_effect *e)
 {
 	if (s->job) {
-		struct queue_attempt a = attempt_of(s, &e->verdict, 0);
+		struct queue_attempt a = relay_attempt_of(&e->verdict, 0, s->timed_out);
 
 		remember(s, &a, e->verdict.reply.text);
 	}
 	s->busy = false;
 	smtp_client_done(s->engine, NULL, now_ms());
+	if (s->timed_out && s->drive) /* nobody is there to read what is left to say */
+		net_drive_close(s->drive);
 }
 
 static void on_effects(void *ctx)
@@ -386,12 +380,13 @@ static void on_connected(void *ctx)
 
 	uv_timer_stop(&s->timer);
 	smtp_client_config_init(&s->cfg);
-	s->cfg.helo = s->relay->config->hostname;
+	s->cfg.helo = s->config->hostname;
 	s->cfg.tls = s->plain ? SMTP_TLS_NONE : SMTP_TLS_MAY;
 	s->cfg.dialogue = &s->dialogue;
-	set_timeouts(&s->cfg.timeouts, &s->relay->config->timeouts);
+	set_timeouts(&s->cfg.timeouts, &s->config->timeouts);
 	s->engine = smtp_client_new(&s->cfg, now_ms());
 	s->busy = s->idle = s->ready = s->timed_out = false;
+	s->messages = 0;
 	net_drive_start(s->drive);
 }
 
@@ -417,7 +412,38 @@ static enum queue_problem connect_problem(const struct relay_session *s, const c
 							   : QUEUE_PROBLEM_UNREACHABLE;
 }
 
-/* The connection has ended while a job is left: along the hops, or back to the queue. */
+/* The failure of the hop at hand joins those before it. */
+static void keep_failure(struct relay_session *s)
+{
+	if (!s->has_kept || !relay_attempt_outweighs(&s->kept.attempt, &s->last.attempt))
+		s->kept = s->last;
+	s->has_kept = true;
+}
+
+/* Every hop was tried: back to the queue. */
+static void give_up(struct relay_session *s)
+{
+	s->last = s->kept;
+	s->hop = s->kept.hop;
+	fail_job(s);
+	session_free(s);
+}
+
+/* The hop for the next connection: the same once more, or the one behind it. */
+static void choose_hop(struct relay_session *s)
+{
+	if (s->again) {
+		s->again = false;
+	} else if (s->last.attempt.stage == QUEUE_STAGE_TLS && !s->plain) {
+		s->plain = true;
+	} else {
+		keep_failure(s);
+		s->plain = false;
+		s->hop++;
+	}
+}
+
+/* The connection has ended while a job is left. */
 static void go_on_after_failure(struct relay_session *s)
 {
 	if (s->relay->draining) {
@@ -426,38 +452,45 @@ static void go_on_after_failure(struct relay_session *s)
 		session_free(s);
 		return;
 	}
-	if (s->last.stage == QUEUE_STAGE_TLS && !s->plain) {
-		s->plain = true;
-	} else {
-		s->plain = false;
-		s->hop++;
-	}
-	if (s->hop < s->route.nhops) {
+	choose_hop(s);
+	if (s->hop < s->route.nhops)
 		try_hop(s);
-		return;
+	else
+		give_up(s);
+}
+
+/* What the engine still waits for does not come any more. */
+static void end_engine(struct relay_session *s, const char *why)
+{
+	struct smtp_client_result r = {.failed = true, .text = str_of_c(why)};
+
+	if (smtp_client_effect(s->engine) && s->busy) {
+		s->busy = false;
+		smtp_client_done(s->engine, &r, now_ms());
+		on_effects(s);
 	}
-	s->hop = s->route.nhops - 1;
-	fail_job(s);
-	session_free(s);
+	smtp_client_free(&s->engine);
 }
 
 static void on_closed(void *ctx, enum net_end end, const char *why)
 {
 	struct relay_session *s = ctx;
 	struct relay *relay = s->relay;
+	bool spoke = s->engine;
 
 	uv_timer_stop(&s->timer);
 	s->drive = NULL;
-	if (s->job && !s->engine)
+	if (spoke)
+		end_engine(s, why);
+	if (s->job && !spoke)
 		remember(s,
 		    &(struct queue_attempt){
 			.stage = QUEUE_STAGE_CONNECT, .problem = connect_problem(s, why)},
 		    str_of_c(why));
-	else if (s->job && end == NET_END_TLS)
+	else if (s->job && end == NET_END_TLS && !s->ready)
 		remember(s,
 		    &(struct queue_attempt){.stage = QUEUE_STAGE_TLS, .problem = QUEUE_PROBLEM_TLS},
 		    str_of_c(why));
-	smtp_client_free(&s->engine);
 	s->tls[0] = 0;
 	if (s->job)
 		go_on_after_failure(s);
@@ -492,7 +525,7 @@ static void try_hop(struct relay_session *s)
 {
 	s->timed_out = false;
 	uv_timer_start(
-	    &s->timer, on_connect_timeout, (uint64_t)s->relay->config->timeouts.relay_connect, 0);
+	    &s->timer, on_connect_timeout, (uint64_t)s->config->timeouts.relay_connect, 0);
 	s->drive = net_drive_connect(
 	    s->relay->loop, &s->route.hops[s->hop].addr, NULL, &drive_engine, s);
 }
@@ -529,6 +562,7 @@ static void session_start(struct relay *relay, struct relay_job *job)
 	struct relay_session *s = mem_new(struct relay_session);
 
 	s->relay = relay;
+	s->config = config_ref(relay->config);
 	s->arena = arena_new();
 	s->destination = arena_str(s->arena, job->job.destination);
 	s->route_host = arena_str(s->arena, job->job.route_host);
@@ -538,7 +572,7 @@ static void session_start(struct relay *relay, struct relay_job *job)
 	uv_timer_init(relay->loop, &s->timer);
 	s->timer.data = s;
 	list_push(&relay->sessions, &s->link);
-	relay_route_start(&s->route, relay, &job->job, routed);
+	relay_route_start(&s->route, relay, s->config, &job->job, routed);
 }
 
 void relay_session_take(struct relay *relay, struct relay_job *job)
@@ -563,28 +597,12 @@ void relay_session_drain(struct relay *relay)
 		if (s->idle) {
 			quit(s);
 			net_drive_pump(s->drive);
-		} else if (s->drive && !s->ready) {
+		} else if (s->drive && !(s->ready && s->job)) {
 			net_drive_close(s->drive);
 		} else if (!s->drive) { /* it is still looking for the way */
 			relay_job_abandon(s->job);
 			job_over(s);
 			session_free(s);
 		}
-	}
-}
-
-void relay_session_extend(struct relay *relay)
-{
-	LIST_FOREACH(&relay->sessions, it)
-	{
-		struct relay_session *s = LIST_ENTRY(it, struct relay_session, link);
-		struct buf b;
-
-		if (!s->job || !relay->store)
-			continue;
-		buf_init(&b, 64);
-		rs_handle_put(&b, &s->job->job.lease);
-		ipc_event(relay->store->link, RS_EXTEND, buf_view(&b), -1);
-		buf_fini(&b);
 	}
 }
