@@ -1,0 +1,408 @@
+"""The relay and what the next server says: refusals at every command, nonsense, ends, silence.
+
+What is said to a message is seen once; then the peer is good, and the message, if it still waits, goes:
+nothing is lost, and nothing goes twice but what was broken off behind its final dot.
+"""
+
+import os
+import signal
+import socket
+
+import pytest
+from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
+from server import wait_for
+from smtp_peer import CLOSE, EXTENSIONS, HANG, RESET
+from wire import letter, mail_of
+
+STEPS = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "end")
+PLAIN = ("8BITMIME", "SMTPUTF8")  # without pipelining
+UNREACHABLE, WAITING, RETURNED = "unreachable", "waiting", "returned"
+MEGABYTE = b"x" * 1_000_000
+
+
+def goes_at_last(net, peer, number, sent=1):
+    """The attempt that is made now delivers. sent: how often the content came in all."""
+    before = len(net.attempts(number))
+    net.retry(number)
+    assert net.wait_attempt(number, before + 1) == (1, 0, 0)
+    assert net.queue(number) == []
+    assert len(peer.received) == sent and len(peer.taken) == 1
+
+
+def check(net, peer, number, outcome, says, sent=0):
+    """The first attempt ended so; the queue and the trace say it; what waits is then delivered."""
+    failed = outcome == RETURNED
+    assert net.wait_attempt(number) == (0, failed, not failed)
+    assert len(peer.received) == sent and not peer.taken
+    trace = net.trace(number)
+    assert says in trace, trace
+    if failed:
+        net.wait_gone(number)
+        assert "returned to the sender" in net.trace(number)
+        return
+    [row] = net.queue(number)
+    assert row["state"] == outcome and says in row["last_reply"], row
+    goes_at_last(net, peer, number, sent + 1)
+
+
+# ---- refusals ----
+
+REFUSALS = [
+    ("greeting", b"450 4.7.1 not now\r\n", UNREACHABLE),
+    ("greeting", b"554 5.7.1 not you\r\n", RETURNED),
+    ("EHLO", b"451 4.3.0 not now\r\n", UNREACHABLE),
+    ("MAIL", b"450 4.2.0 not now\r\n", WAITING),
+    ("MAIL", b"550 5.7.1 not you\r\n", RETURNED),
+    ("RCPT", b"450 4.2.1 not now\r\n", WAITING),
+    ("RCPT", b"550 5.1.1 not him\r\n", RETURNED),
+    ("DATA", b"451 4.3.0 not now\r\n", WAITING),
+    ("DATA", b"554 5.7.1 not this\r\n", RETURNED),
+    ("DATA", b"250 2.0.0 what\r\n", WAITING),
+    ("end", b"452 4.3.1 not now\r\n", WAITING),
+    ("end", b"550 5.6.0 not this\r\n", RETURNED),
+    ("end", b"354 go on\r\n", WAITING),
+]
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, PLAIN], ids=["pipelining", "plain"])
+@pytest.mark.parametrize("step, reply, outcome", REFUSALS, ids=[f"{s}-{r[:3].decode()}" for s, r, _ in REFUSALS])
+def test_refusal(net, step, reply, outcome, extensions):
+    peer = net.peer(extensions=extensions, **{step: [reply]})
+    number = net.send(f"bob@{peer.domain}")
+    check(net, peer, number, outcome, reply.decode().strip(), step == "end")
+
+
+def test_helo_where_ehlo_is_not_known(net):
+    peer = net.peer(EHLO=b"502 5.5.1 what?\r\n")
+    number = net.send(f"bob@{peer.domain}")
+    peer.wait_taken()
+    assert net.wait_attempt(number) == (1, 0, 0)
+    assert peer.commands[:3] == ["EHLO mail.example.test", "HELO mail.example.test", f"MAIL FROM:<{ALICE}>"]
+
+
+@pytest.mark.parametrize("reply, outcome", [(b"450 4.7.1 not now\r\n", UNREACHABLE),
+                                            (b"550 5.7.1 not you\r\n", RETURNED)], ids=["450", "550"])
+def test_refused_helo(net, reply, outcome):
+    peer = net.peer(EHLO=[b"500 what?\r\n", b"500 what?\r\n"], HELO=[reply])
+    number = net.send(f"bob@{peer.domain}")
+    check(net, peer, number, outcome, reply.decode().strip())
+
+
+# ---- 421, at any time ----
+
+@pytest.mark.parametrize("step", [*STEPS, "content"])
+def test_421(net, step):
+    peer = net.peer(**{step: [(b"421 4.3.2 shutting down\r\n", CLOSE)]})
+    number = net.send(f"bob@{peer.domain}")
+    outcome = UNREACHABLE if step in ("greeting", "EHLO") else WAITING
+    check(net, peer, number, outcome, "421 4.3.2 shutting down", step == "end")
+
+
+# ---- the connection ends ----
+
+@pytest.mark.parametrize("how", [CLOSE, RESET])
+@pytest.mark.parametrize("step", [*STEPS, "content"])
+def test_connection_ends(net, step, how):
+    peer = net.peer(**{step: [how]})
+    number = net.send(f"bob@{peer.domain}")
+    outcome = UNREACHABLE if step in ("greeting", "EHLO") else WAITING
+    check(net, peer, number, outcome, "connection lost", step == "end")
+
+
+def test_end_behind_the_last_reply_is_none_of_ours(net):
+    peer = net.peer(end=(b"250 2.0.0 taken\r\n", CLOSE))
+    for _ in range(3):
+        number = net.send(f"bob@{peer.domain}")
+        assert net.wait_attempt(number) == (1, 0, 0)
+    assert len(peer.taken) == len(peer.received) == 3
+
+
+@pytest.mark.parametrize("how", [CLOSE, (b"421 4.7.0 enough for one connection\r\n", CLOSE)], ids=["close", "421"])
+def test_kept_connection_that_ends_with_the_next_message(net, how):
+    """It says nothing about the message: there is another connection at once."""
+    peer = net.peer(MAIL=[b"250 2.1.0 ok\r\n", how])
+    assert net.wait_attempt(net.send(f"bob@{peer.domain}")) == (1, 0, 0)
+    assert net.wait_attempt(net.send(f"bob@{peer.domain}")) == (1, 0, 0)
+    assert len(peer.sessions) == 2 and len(peer.taken) == len(peer.received) == 2
+
+
+def test_connection_is_kept_for_the_next_message(net):
+    peer = net.peer()
+    for _ in range(4):
+        assert net.wait_attempt(net.send(f"bob@{peer.domain}")) == (1, 0, 0)
+    assert len(peer.sessions) == 1 and len(peer.taken) == 4
+
+
+def test_refused_connection(net):
+    domain = net.domain(net.address())
+    number = net.send(f"bob@{domain}")
+    assert net.wait_attempt(number) == (0, 0, 1)
+    [row] = net.queue(number)
+    assert row["state"] == UNREACHABLE and "connection refused" in row["last_reply"]
+
+
+# ---- what is no SMTP ----
+
+@pytest.mark.parametrize("octets", [b"banana\r\n", b"\0\xff\x80\r\n", b"600 too high\r\n", b"2500 too long\r\n",
+                                    b"150 too low\r\n", b"\r\n", MEGABYTE, b"250-so\r\n550 or so\r\n",
+                                    b"250-and so on\r\n" * 2000],
+                         ids=["word", "binary", "600", "2500", "150", "empty", "megabyte", "two codes", "endless"])
+def test_nonsense(net, octets):
+    peers = {step: net.peer(**{step: [octets]}) for step in STEPS}
+    numbers = {step: net.send(f"bob@{peer.domain}") for step, peer in peers.items()}
+    for step, peer in peers.items():
+        outcome = UNREACHABLE if step in ("greeting", "EHLO") else WAITING
+        check(net, peer, numbers[step], outcome, "no SMTP reply", step == "end")
+
+
+def test_replies_of_many_lines(net):
+    lines = {step: b"".join(b"%b-2.1.0 line %d\r\n" % (code, n) for n in range(200)) + code + b" 2.1.0 last\r\n"
+             for step, code in (("greeting", b"220"), ("EHLO", b"250"), ("MAIL", b"250"), ("RCPT", b"250"),
+                                ("DATA", b"354"), ("end", b"250"))}
+    peer = net.peer(**lines)
+    number = net.send(f"bob@{peer.domain}")
+    assert net.wait_attempt(number) == (1, 0, 0)
+    assert len(peer.taken) == 1
+
+
+def test_replies_octet_by_octet(net):
+    def drip(session):
+        octets = b"250-2.1.0 slow\r\n250 2.1.0 ly\r\n"
+        for octet in octets[:-1]:
+            session.send(bytes([octet]))
+        return octets[-1:]
+
+    peer = net.peer(greeting=(b"220", b"-x\r", b"\n220 y", b"\r\n"), MAIL=drip, RCPT=drip)
+    number = net.send(f"bob@{peer.domain}")
+    assert net.wait_attempt(number) == (1, 0, 0)
+
+
+def test_reply_to_nothing(net):
+    """Behind a reply comes another that nobody asked for: the session is over, the message is not."""
+    peer = net.peer(end=b"250 2.0.0 taken\r\n250 2.0.0 and again\r\n")
+    for _ in range(2):
+        assert net.wait_attempt(net.send(f"bob@{peer.domain}")) == (1, 0, 0)
+    assert len(peer.taken) == 2
+
+
+def test_text_of_a_peer_reaches_no_terminal(net):
+    peer = net.peer(RCPT=[b"450 4.2.0 \x1b[31mred\xff\xfe \x07\r\n"])
+    number = net.send(f"bob@{peer.domain}")
+    assert net.wait_attempt(number) == (0, 0, 1)
+    for text in (net.trace(number), net.server.command("queue", "list").stdout, net.server.new_log()):
+        assert "\x1b" not in text and "\x07" not in text
+
+
+# ---- silence ----
+
+def full_listener(address, port):
+    """One whose queue of connections is full: the next are not answered."""
+    listener = socket.socket()
+    listener.bind((address, port))
+    listener.listen(0)
+    clients = []
+    for _ in range(2):
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex((address, port))
+        clients.append(client)
+    return [listener, *clients]
+
+
+def test_silence_at_each_step(net):
+    """All at the same time; each ends by its own timeout, and waits for nobody else."""
+    silent = {step: net.peer(**{step: [HANG]}) for step in STEPS}
+    silent["content"] = net.peer(content=[HANG])
+    numbers = {step: net.send(f"bob@{peer.domain}",
+                              content=letter(body=["x" * 70] * 200_000) if step == "content" else None)
+               for step, peer in silent.items()}
+    address = net.address()
+    sockets = full_listener(address, net.port)
+    numbers["connect"] = net.send(f"bob@{net.domain(address)}")
+    for step, number in numbers.items():
+        assert net.wait_attempt(number) == (0, 0, 1), step
+        [row] = net.queue(number)
+        early = step in ("connect", "greeting", "EHLO")
+        assert row["state"] == (UNREACHABLE if early else WAITING), (step, row)
+        assert "no answer in time" in row["last_reply"], (step, row)
+    for step, peer in silent.items():
+        goes_at_last(net, peer, numbers[step], 2 if step == "end" else 1)
+    for each in sockets:
+        each.close()
+
+
+# ---- several recipients ----
+
+def states(net, number):
+    return {row["recipient"].split("@")[0]: row["last_reply"] for row in net.queue(number)}
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, PLAIN], ids=["pipelining", "plain"])
+def test_each_recipient_has_his_own_answer(net, extensions):
+    peer = net.peer(extensions=extensions, RCPT=[
+        b"250 2.1.5 ok\r\n", b"450 4.2.1 greylisted\r\n", b"550 5.1.1 who?\r\n", b"251 2.1.5 forwarded\r\n",
+        b"451 4.3.0 later\r\n", b"553 5.1.3 what?\r\n"])
+    number = net.send(*(f"r{n}@{peer.domain}" for n in range(6)))
+    assert net.wait_attempt(number) == (2, 2, 2)
+    [message] = peer.taken
+    assert message.recipients == [f"<r0@{peer.domain}>", f"<r3@{peer.domain}>"]
+    wait_for("the report", lambda: len(net.queue(number)) == 2)
+    assert states(net, number) == {"r1": "450 4.2.1 greylisted", "r4": "451 4.3.0 later"}
+    report = mail_of(net.server, ALICE)[-1]
+    assert b"5.1.1 who?" in report and b"5.1.3 what?" in report and b"greylisted" not in report
+    net.retry(number)
+    assert net.wait_attempt(number, 2) == (2, 0, 0)
+    assert [len(message.recipients) for message in peer.taken] == [2, 2]
+
+
+@pytest.mark.parametrize("data", [b"354 go on\r\n", b"554 5.5.1 no valid recipients\r\n", b"503 5.5.1 no\r\n"],
+                         ids=["354", "554", "503"])
+def test_nobody_is_accepted(net, data):
+    """With pipelining DATA is out before: whatever the server makes of it, nothing is sent."""
+    peer = net.peer(RCPT=[b"450 4.2.1 later\r\n", b"550 5.1.1 who?\r\n"], DATA=[data])
+    number = net.send(f"r0@{peer.domain}", f"r1@{peer.domain}")
+    assert net.wait_attempt(number) == (0, 1, 1)
+    assert not peer.received and peer.empty == ([b""] if data[:3] == b"354" else [])
+    wait_for("the report", lambda: states(net, number) == {"r0": "450 4.2.1 later"})
+
+
+@pytest.mark.parametrize("reply", [b"452 4.5.3 too many\r\n", b"452 too many\r\n", b"552 too many\r\n"],
+                         ids=["452-4.5.3", "452", "552"])
+def test_too_many_recipients_go_in_several_transactions(net, reply):
+    taken = []
+
+    def two(session):
+        message = session.message
+        return b"250 2.1.5 ok\r\n" if len(message.recipients) < 2 else reply
+
+    peer = net.peer(RCPT=two)
+    number = net.send(*(f"r{n}@{peer.domain}" for n in range(7)))
+    wait_for("all of them", lambda: sum(len(message.recipients) for message in peer.taken) >= 7)
+    net.wait_gone(number)
+    for message in peer.taken:
+        taken += message.recipients
+    assert sorted(taken) == [f"<r{n}@{peer.domain}>" for n in range(7)]
+
+
+def test_421_behind_some_answers_leaves_those_as_they_are(net):
+    peer = net.peer(RCPT=[b"550 5.1.1 who?\r\n", (b"421 4.3.2 enough\r\n", CLOSE)])
+    number = net.send(f"r0@{peer.domain}", f"r1@{peer.domain}", f"r2@{peer.domain}")
+    assert net.wait_attempt(number) == (0, 1, 2)
+    wait_for("the report", lambda: set(states(net, number)) == {"r1", "r2"})
+    net.retry(number)
+    assert net.wait_attempt(number, 2) == (2, 0, 0)
+
+
+# ---- what the next server can ----
+
+EIGHT = "Grüße, с приветом, 你好".encode()
+
+
+def eight_bit_letter():
+    return letter(subject="8 bit", body=["%"]).replace(
+        b"\r\n\r\n", b"\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        b"Content-Transfer-Encoding: 8bit\r\n\r\n").replace(b"%", EIGHT)
+
+
+@pytest.mark.parametrize("offered", [True, False], ids=["offered", "not offered"])
+def test_8bitmime(net, offered):
+    peer = net.peer(extensions=("8BITMIME",) if offered else ())
+    number = net.send(f"bob@{peer.domain}", content=eight_bit_letter(), options=["BODY=8BITMIME"])
+    assert net.wait_attempt(number) == (1, 0, 0)
+    [message] = peer.taken
+    assert EIGHT in message.content and ("BODY=8BITMIME" in message.mail) == offered
+
+
+@pytest.mark.parametrize("local, offered, outcome", [("bob", True, (1, 0, 0)), ("боб", True, (1, 0, 0)),
+                                                     ("боб", False, (0, 1, 0))],
+                         ids=["header", "address", "not offered"])
+def test_smtputf8(net, local, offered, outcome):
+    peer = net.peer(extensions=("8BITMIME", "SMTPUTF8") if offered else ("8BITMIME",))
+    number = net.send(f"{local}@{peer.domain}", content=letter(subject="привет"),
+                      options=["SMTPUTF8", "BODY=8BITMIME"])
+    assert net.wait_attempt(number) == outcome
+    net.wait_gone(number)
+    if outcome[0]:
+        assert "SMTPUTF8" in peer.taken[0].mail
+    else:
+        assert not peer.received and "SMTPUTF8 not offered" in net.trace(number)
+        assert b"Status: 5.6.7" in mail_of(net.server, ALICE)[-1]
+
+
+def test_size_is_declared(net):
+    peer = net.peer(extensions=("SIZE 1000000",))
+    number = net.send(f"bob@{peer.domain}")
+    assert net.wait_attempt(number) == (1, 0, 0)
+    [message] = peer.taken
+    assert f"SIZE={len(message.content)}" in message.mail
+
+
+def test_size_too_small(net):
+    peer = net.peer(extensions=("SIZE 100",))
+    number = net.send(f"bob@{peer.domain}")
+    assert net.wait_attempt(number) == (0, 1, 0)
+    net.wait_gone(number)
+    assert not any(command.startswith("MAIL") for command in peer.commands)
+    assert b"Status: 5.3.4" in mail_of(net.server, ALICE)[-1]
+
+
+def test_content_arrives_as_it_was_accepted(net):
+    """Dots, long lines and much of it."""
+    content = letter(body=[".", "..", ".a", "", "x" * 990, *(["0123456789" * 7] * 20_000), "."])
+    peer = net.peer()
+    number = net.send(f"bob@{peer.domain}", content=content)
+    assert net.wait_attempt(number) == (1, 0, 0)
+    [message] = peer.taken
+    assert message.content.endswith(b"\r\n" + content)
+
+
+# ---- several hosts ----
+
+def test_next_host_when_the_first_refuses(net):
+    bad, good = net.peer(greeting=b"554 5.7.1 not you\r\n"), net.peer()
+    number = net.send(f"bob@{net.domain(bad.address, net.address(), good.address)}")
+    assert net.wait_attempt(number) == (1, 0, 0)
+    assert len(bad.sessions) == 1 and len(good.taken) == 1
+
+
+def test_host_that_cannot_be_reached_outweighs_one_that_refuses(net):
+    """The first may take it tomorrow: what the backup says is not the last word."""
+    bad, first = net.peer(greeting=b"554 5.7.1 not you\r\n"), net.address()
+    number = net.send(f"bob@{net.domain(first, bad.address)}")
+    assert net.wait_attempt(number) == (0, 0, 1)
+    good = net.peer(first)
+    net.retry(number)
+    assert net.wait_attempt(number, 2) == (1, 0, 0)
+    assert len(good.taken) == 1
+
+
+def test_all_hosts_refuse_for_good(net):
+    peers = [net.peer(greeting=b"554 5.7.1 not you\r\n") for _ in range(3)]
+    number = net.send(f"bob@{net.domain(*(peer.address for peer in peers))}")
+    assert net.wait_attempt(number) == (0, 1, 0)
+    assert [len(peer.sessions) for peer in peers] == [1, 1, 1]
+
+
+def test_connection_that_breaks_while_our_store_is_busy(net):
+    """The peer goes while the relay waits for content: one failed attempt, then the whole of it."""
+    def take_what_there_is(session):
+        session.lines.read(65536)  # as much as the relay is given ahead
+        return RESET
+
+    store = net.server.pids("store")[0]
+    content = letter(body=["0123456789" * 7] * 20_000)
+    first, second = net.peer(DATA=[HANG], content=[take_what_there_is]), net.peer()
+    number = net.send(f"bob@{net.domain(first.address, second.address)}", content=content)
+    first.wait_hanging()
+    os.kill(store, signal.SIGSTOP)
+    try:
+        first.go_on.set()
+        wait_for("the end of the session", lambda: first.sessions[0].socket.fileno() < 0)
+        wait_for("the relay to see it", lambda: second.sessions or "event=not-relayed" in net.server.new_log())
+    finally:
+        os.kill(store, signal.SIGCONT)
+    assert net.wait_attempt(number) == (0, 0, 1)
+    net.retry(number)
+    assert net.wait_attempt(number, 2) == (1, 0, 0)
+    [message] = first.taken + second.taken
+    assert message.content.endswith(content)
