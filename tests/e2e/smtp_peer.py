@@ -185,7 +185,8 @@ class Peer:
 
     def up(self):
         """Listens, as at the beginning."""
-        self.listener = socket.create_server((self.address, self.port), backlog=128)
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        self.listener = socket.create_server((self.address, self.port), family=family, backlog=128)
         thread = threading.Thread(target=self.accept, args=(self.listener,))
         self.threads.append(thread)
         thread.start()
@@ -194,6 +195,12 @@ class Peer:
         """Refuses connections from now on; those that are open stay."""
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+
+    def cut(self):
+        """Ends all connections."""
+        for session in self.sessions:
+            with contextlib.suppress(OSError):
+                session.socket.shutdown(socket.SHUT_RDWR)
 
     def accept(self, listener):
         while True:
@@ -243,8 +250,6 @@ class Peer:
         self.go_on.set()
         with contextlib.suppress(OSError):
             self.down()
-        for session in self.sessions:
-            with contextlib.suppress(OSError):
-                session.socket.shutdown(socket.SHUT_RDWR)
+        self.cut()
         for thread in self.threads:
             thread.join()
