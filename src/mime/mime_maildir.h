@@ -1,0 +1,34 @@
+/*
+ * Names in a Maildir: of a message "UNIQUE:2,FLAGS", of a folder ".Work.Projects" (Maildir++) with
+ * what is not ASCII in modified UTF-7 [RFC 3501 5.1.3].
+ */
+#ifndef MIME_MAILDIR_H
+#define MIME_MAILDIR_H
+
+#include "base/buf.h"
+
+#define MIME_MAILDIR_NAME_MAX ((size_t)255)
+
+/*
+ * Appends the name of a message: seconds, id and host make it unique, and the same ones give the same
+ * name again; then its size and the letters for its keywords.
+ */
+void mime_maildir_name_put(struct buf *b, int64_t received, int64_t id, struct str host,
+    uint64_t size, struct str keywords);
+
+/*
+ * What a name of others says: keywords in the form of mime_keywords_put(), with "$deleted" for the
+ * flag T, appended to *keywords; *time_r the milliseconds it begins with, 0 when it begins otherwise.
+ */
+void mime_maildir_name_read(struct str name, struct buf *keywords, int64_t *time_r);
+
+/* Appends ".Work.Projects" for "Work/Projects" (UTF-8). */
+void mime_maildir_folder_put(struct buf *b, struct str path);
+
+/*
+ * The inverse, also for names in plain UTF-8. False for what is no such name or holds control
+ * characters or an empty part; what was appended then does not count.
+ */
+bool mime_maildir_folder_read(struct buf *b, struct str name);
+
+#endif

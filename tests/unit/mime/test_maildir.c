@@ -1,0 +1,98 @@
+/* Names in a Maildir, there and back and those of others. */
+#include "mime_test.h"
+
+#include "base/id.h"
+#include "mime/mime_maildir.h"
+
+static void test_names(void **state)
+{
+	static const struct {
+		const char *name, *keywords;
+		int64_t time;
+	} cases[] = {
+	    {"1795463673.M1P2.host,S=12:2,FS", "$flagged $seen", INT64_C(1795463673000)},
+	    {"1795463673.M1P2.host", "", INT64_C(1795463673000)},
+	    {"1795463673.1_0.host:2,", "", INT64_C(1795463673000)},
+	    {"1795463673.x;2,RSTabc", "$answered $deleted $seen", INT64_C(1795463673000)},
+	    {"1795463673.x!2,PD", "$draft $forwarded", INT64_C(1795463673000)},
+	    {"1795463673.x:1,S", "", INT64_C(1795463673000)},
+	    {"message.eml", "", 0},
+	    {"99999999999999999999.x:2,S", "$seen", 0},
+	    {"12", "", 0},
+	    {"", "", 0},
+	    {",", "", 0},
+	    {"2,S", "", 0},
+	};
+	struct buf b;
+
+	buf_init(&b, KIB);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		int64_t time = -1;
+
+		buf_clear(&b);
+		mime_maildir_name_read(str_of_c(cases[i].name), &b, &time);
+		expect_text(cases[i].name, buf_view(&b), cases[i].keywords);
+		assert_int_equal(time, cases[i].time);
+	}
+	buf_clear(&b);
+	mime_maildir_name_put(
+	    &b, INT64_C(1795463673999), 77, STR("a.b/c:d"), 1234, STR("$draft $seen x"));
+	expect_text("name", buf_view(&b), "1795463673.G000000000002d.a.b_c_d,S=1234:2,DS");
+	buf_fini(&b);
+}
+
+static void test_folders(void **state)
+{
+	static const struct {
+		const char *path, *name;
+	} cases[] = {
+	    {"Sent", ".Sent"},
+	    {"Work/Projects", ".Work.Projects"},
+	    {"Entw\xc3\xbcrfe", ".Entw&APw-rfe"},
+	    {"a&b", ".a&-b"},
+	    {"v1.2", ".v1&AC4-2"},
+	    {"\xe5\x8f\xb0\xe5\x8c\x97/\xf0\x9f\x98\x80x", ".&U,BTFw-.&2D3eAA-x"},
+	    {"&", ".&-"},
+	};
+	struct buf b;
+
+	buf_init(&b, KIB);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		buf_clear(&b);
+		mime_maildir_folder_put(&b, str_of_c(cases[i].path));
+		expect_text(cases[i].path, buf_view(&b), cases[i].name);
+		buf_clear(&b);
+		assert_true(mime_maildir_folder_read(&b, str_of_c(cases[i].name)));
+		expect_text(cases[i].name, buf_view(&b), cases[i].path);
+	}
+	buf_clear(&b);
+	assert_true(mime_maildir_folder_read(&b, STR(".Entw\xc3\xbcrfe &x")));
+	expect_text("plain UTF-8", buf_view(&b), "Entw\xc3\xbcrfe &x");
+	buf_fini(&b);
+}
+
+static void test_no_folders(void **state)
+{
+	static const char *const names[] = {"", ".", "..", "x", "cur", "..a", ".a.", ".a..b",
+	    ".\x01", ".&!-", ".\xff", ".&AAE-", ".&2D0-", ".&3gA-x&2D0-"};
+	struct buf b;
+
+	buf_init(&b, KIB);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		buf_clear(&b);
+		if (mime_maildir_folder_read(&b, str_of_c(names[i])))
+			fail_msg("%s is taken as %s", names[i], buf_cstr(&b));
+	}
+	buf_fini(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_folders),
+	    cmocka_unit_test(test_no_folders),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

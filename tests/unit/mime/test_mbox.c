@@ -1,0 +1,289 @@
+/* mbox files: what is written is read back octet by octet at every split, and files of others. */
+#include "mime_test.h"
+
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "mime/mime_keywords.h"
+#include "mime/mime_mbox.h"
+
+#define DATE INT64_C(1795463673000) /* Mon Nov 23 19:54:33 2026 */
+
+/* ---- what a reader finds, as one text ---- */
+
+static void on_begin(void *ctx, struct str sender, int64_t date)
+{
+	struct buf *b = ctx;
+
+	buf_byte(b, '[');
+	buf_str(b, sender);
+	buf_byte(b, ' ');
+	if (date == MIME_MBOX_NO_DATE)
+		buf_byte(b, '-');
+	else
+		buf_i64(b, date);
+	buf_byte(b, '|');
+}
+
+static void on_bytes(void *ctx, struct str bytes)
+{
+	buf_str(ctx, bytes);
+}
+
+static void on_end(void *ctx, struct str keywords)
+{
+	buf_byte(ctx, '|');
+	buf_str(ctx, keywords);
+	buf_byte(ctx, ']');
+}
+
+/* Fed in pieces of `piece` octets, the first one of `first`. */
+static bool read_in(struct buf *found, struct str file, size_t first, size_t piece)
+{
+	struct mime_mbox_sink sink = {on_begin, on_bytes, on_end, found};
+	struct mime_mbox_reader *r = mime_mbox_reader_new(&sink);
+	bool good;
+
+	buf_clear(found);
+	good = mime_mbox_feed(r, str_sub(file, 0, first));
+	for (size_t at = first; at < file.n && good; at += piece)
+		good = mime_mbox_feed(r, str_sub(file, at, piece));
+	mime_mbox_finish(r);
+	mime_mbox_reader_free(&r);
+	return good;
+}
+
+/* Whole, byte by byte, and at every split into two. */
+static void expect_read(const char *what, struct str file, const char *want)
+{
+	struct buf found, shown;
+
+	buf_init(&found, 64 * MIB);
+	buf_init(&shown, 64 * MIB);
+	for (size_t first = 0; first <= file.n; first++) {
+		assert_true(read_in(&found, file, first, file.n + 1));
+		buf_clear(&shown);
+		dump_text(&shown, buf_view(&found));
+		expect_text(what, buf_view(&shown), want);
+	}
+	assert_true(read_in(&found, file, 0, 1));
+	buf_clear(&shown);
+	dump_text(&shown, buf_view(&found));
+	expect_text(what, buf_view(&shown), want);
+	buf_fini(&found);
+	buf_fini(&shown);
+}
+
+static void test_files_of_others(void **state)
+{
+	static const struct {
+		const char *what, *file, *want;
+	} cases[] = {
+	    {"empty", "", ""},
+	    {"one", "From ann@a.test Mon Nov 23 19:54:33 2026\nSubject: x\n\nHello\n\n",
+		"[ann@a.test 1795463673000|Subject: x\\r\\n\\r\\nHello\\r\\n|]"},
+	    {"two, no blank line at the end",
+		"From a Mon Nov 23 19:54:33 2026\n\nA\n\nFrom b Mon Nov 23 19:54:33 2026\n\nB\n",
+		"[a 1795463673000|\\r\\nA\\r\\n|][b 1795463673000|\\r\\nB\\r\\n|]"},
+	    {"no end of the last line", "From a Mon Nov 23 19:54:33 2026\n\nA",
+		"[a 1795463673000|\\r\\nA\\r\\n|]"},
+	    {"CRLF, and blank lines before",
+		"\r\n\r\nFrom a Mon Nov 23 19:54:33 2026\r\nS: x\r\n\r\nA\r\n\r\n",
+		"[a 1795463673000|S: x\\r\\n\\r\\nA\\r\\n|]"},
+	    {"bare CR", "From a Mon Nov 23 19:54:33 2026\nS: x\n\nA\rB\r\r\nC\n\n",
+		"[a 1795463673000|S: x\\r\\n\\r\\nA\\r\\nB\\r\\n\\r\\nC\\r\\n|]"},
+	    {"zones, blanks, no seconds",
+		"From a  Mon Nov  3 19:54 MET 2026\n\n\nFrom b@c Tue Jan 05 01:02:03 2010 +0100\n\n\n",
+		"[a 1793735640000|\\r\\n|][b@c 1262649723000|\\r\\n|]"},
+	    {"quoted", "From a Mon Nov 23 19:54:33 2026\n\n>From x\n>>From y\n>Fromm\n> From z\n\n",
+		"[a 1795463673000|\\r\\nFrom x\\r\\n>From y\\r\\n>Fromm\\r\\n> From z\\r\\n|]"},
+	    {"From in text is no beginning without blank line and date",
+		"From a Mon Nov 23 19:54:33 2026\n\nx\nFrom b Mon Nov 23 19:54:33 2026\n\nFrom now on\n\n",
+		"[a 1795463673000|\\r\\nx\\r\\nFrom b Mon Nov 23 19:54:33 2026\\r\\n\\r\\nFrom now on\\r\\n|]"},
+	    {"without dates", "From a\n\nA\n\nFrom b\n\nB\n\n",
+		"[a -|\\r\\nA\\r\\n|][b -|\\r\\nB\\r\\n|]"},
+	    {"no sender", "From Mon Nov 23 19:54:33 2026\n\nA\n\n",
+		"[ 1795463673000|\\r\\nA\\r\\n|]"},
+	    {"a sender with blanks", "From \"a b\"@c Mon Nov 23 19:54:33 2026\n\nA\n\n",
+		"[\"a b\"@c 1795463673000|\\r\\nA\\r\\n|]"},
+	    {"blank lines of the message stay",
+		"From a Mon Nov 23 19:54:33 2026\nS: x\n\nA\n\n\n\n",
+		"[a 1795463673000|S: x\\r\\n\\r\\nA\\r\\n\\r\\n\\r\\n|]"},
+	    {"Status and X-Status",
+		"From a Mon Nov 23 19:54:33 2026\nS: x\nStatus: RO\nX-Status: AF\nX-Keywords: Work\nX-UID: 7\n"
+		"Content-Length: 2\n\nA\n\n",
+		"[a 1795463673000|S: x\\r\\n\\r\\nA\\r\\n|$answered $flagged $seen work]"},
+	    {"Status in the middle is the message's",
+		"From a Mon Nov 23 19:54:33 2026\nStatus: RO\nS: x\n\nA\n\n",
+		"[a 1795463673000|Status: RO\\r\\nS: x\\r\\n\\r\\nA\\r\\n|]"},
+	    {"marked deleted", "From a Mon Nov 23 19:54:33 2026\nS: x\nX-Status: D\n\nA\n\n",
+		"[a 1795463673000|S: x\\r\\n\\r\\nA\\r\\n|$deleted]"},
+	    {"Thunderbird",
+		"From - Mon Nov 23 19:54:33 2026\nX-Mozilla-Status: 1005\nX-Mozilla-Status2: 00000000\n"
+		"X-Mozilla-Keys:    \nS: x\n\nA\n\n",
+		"[- 1795463673000|S: x\\r\\n\\r\\nA\\r\\n|$flagged $forwarded $seen]"},
+	    {"ours says all",
+		"From a Mon Nov 23 19:54:33 2026\nX-Mozilla-Status: 0001\nStatus: RO\nX-Godwit-Status: a B\n"
+		"Status: O\nX-Status: A\n\nA\n\n",
+		"[a 1795463673000|X-Mozilla-Status: 0001\\r\\nStatus: RO\\r\\n\\r\\nA\\r\\n|a b]"},
+	    {"a header without a body", "From a Mon Nov 23 19:54:33 2026\nS: x\nStatus: R\n\n",
+		"[a 1795463673000|S: x\\r\\n|$seen]"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		expect_read(cases[i].what, str_of_c(cases[i].file), cases[i].want);
+}
+
+static void test_no_mbox(void **state)
+{
+	static const char *const files[] = {"x", "Subject: x\n\nFrom a\n", "\nFro", "from a\n"};
+	struct buf found;
+
+	buf_init(&found, KIB);
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		struct str file = str_of_c(files[i]);
+
+		for (size_t first = 0; first <= file.n; first++) {
+			(void)read_in(&found, file, first, 1);
+			assert_int_equal(found.n, 0);
+		}
+	}
+	assert_false(read_in(&found, STR("Subject: x\n"), 0, 99));
+	buf_fini(&found);
+}
+
+/* ---- writing ---- */
+
+static void write_one(struct buf *file, struct str message, size_t piece, struct str keywords)
+{
+	struct mime_mbox_writer w;
+
+	mime_mbox_write_begin(&w, file, STR("ann@a.test"), DATE, keywords);
+	for (size_t at = 0; at < message.n; at += piece)
+		mime_mbox_write(&w, str_sub(message, at, piece));
+	mime_mbox_write_end(&w);
+}
+
+static void test_form(void **state)
+{
+	struct buf file;
+
+	buf_init(&file, 64 * KIB);
+	write_one(&file, STR("S: x\r\n\r\nFrom here\r\n>From\r\n>>From there\r\nend"), 3,
+	    STR("$answered $seen blue"));
+	expect_text("file", buf_view(&file),
+	    "From ann@a.test Mon Nov 23 19:54:33 2026\nS: x\nX-Godwit-Status: $answered $seen blue\n"
+	    "Status: RO\nX-Status: A\n\n>From here\n>From\n>>>From there\nend\n\n");
+	buf_fini(&file);
+}
+
+/* A message that ends its last line comes back as it is, with the flags, whatever stands in it. */
+static void test_there_and_back(void **state)
+{
+	static const char *const messages[] = {
+	    "",
+	    "\r\n",
+	    "x\r\n",
+	    "\r\n\r\n\r\n",
+	    "S: x\r\n\r\nbody\r\n",
+	    "S: x\r\n\r\nbody\r\n\r\n\r\n",
+	    "From a\r\n>From b\r\n\r\nFrom c Mon Nov 23 19:54:33 2026\r\n\r\nFrom d Mon Nov 23 19:54:33 2026\r\n",
+	    ">>>\r\n>>>From \r\nFro\r\nFrom\r\nFrom\tx\r\n",
+	    "S: x\r\nStatus: RO\r\n\r\nx\r\n",
+	    "S: x\r\nStatus: RO\r\n folded\r\n\r\nx\r\n",
+	    "Status: RO\r\n\r\nx\r\n",
+	    "X-Mozilla-Status: 0001\r\nS: x\r\n\r\nx\r\n",
+	    "S: x\r\nX-Godwit-Status: mine\r\nStatus: O\r\n\r\nx\r\n",
+	    "S: x\r\nContent-Length: 7\r\n\r\nx\r\n",
+	    " fold\r\nx\r\n\r\n\r\n",
+	};
+	static const char *const keywords[] = {"", "$seen", "$draft $flagged green"};
+	struct buf file, found, want;
+
+	buf_init(&file, 64 * KIB);
+	buf_init(&found, 64 * KIB);
+	buf_init(&want, 64 * KIB);
+	for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
+		for (size_t k = 0; k < 3; k++) {
+			struct str message = str_of_c(messages[i]);
+			size_t piece = k ? k : 100;
+
+			write_one(&file, message, piece, str_of_c(keywords[k]));
+			on_begin(&want, STR("ann@a.test"), DATE);
+			buf_str(&want, message);
+			on_end(&want, str_of_c(keywords[k]));
+		}
+	}
+	for (size_t first = 0; first <= file.n; first++) {
+		assert_true(read_in(&found, buf_view(&file), first, file.n + 1));
+		expect_text("back", buf_view(&found), buf_cstr(&want));
+	}
+	assert_true(read_in(&found, buf_view(&file), 0, 1));
+	expect_text("back", buf_view(&found), buf_cstr(&want));
+	buf_fini(&file);
+	buf_fini(&found);
+	buf_fini(&want);
+}
+
+/* Lines and headers above what is held back. */
+static void test_large(void **state)
+{
+	struct buf message, file, found;
+	struct str got;
+
+	buf_init(&message, 8 * MIB);
+	buf_init(&file, 16 * MIB);
+	buf_init(&found, 16 * MIB);
+	buf_lit(&message, "X: ");
+	for (int i = 0; i < 300000; i++)
+		buf_lit(&message, "12345\r\n ");
+	buf_lit(&message, "\r\nStatus: R\r\n\r\n>From ");
+	for (int i = 0; i < 5000; i++)
+		buf_lit(&message, "From ");
+	buf_lit(&message, "\r\n");
+	write_one(&file, buf_view(&message), 1000, STR(""));
+	for (size_t piece = 999; piece < 70000; piece += 23003) {
+		assert_true(read_in(&found, buf_view(&file), 0, piece));
+		got = str_from(buf_view(&found), str_find(buf_view(&found), '|') + 1);
+		/* a header so long keeps the fields that the writer added */
+		assert_true(str_has_prefix(got, str_sub(buf_view(&message), 0, 2 * MIB)));
+		assert_true(
+		    str_find_str(got, str_from(buf_view(&message), message.n - 25010)) < got.n);
+	}
+	buf_fini(&message);
+	buf_fini(&file);
+	buf_fini(&found);
+}
+
+static void test_keywords(void **state)
+{
+	struct buf b;
+
+	buf_init(&b, KIB);
+	mime_keywords_put(&b, STR("  $Seen,work\t(no) WORK a\"b $answered "));
+	expect_text("keywords", buf_view(&b), "$answered $seen work");
+	assert_true(mime_keywords_has(buf_view(&b), STR("$seen")));
+	assert_false(mime_keywords_has(buf_view(&b), STR("wor")));
+	buf_clear(&b);
+	mime_keywords_letters(&b, MIME_LETTERS_MAILDIR, STR("$draft $flagged $seen x"));
+	expect_text("letters", buf_view(&b), "DFS");
+	buf_clear(&b);
+	mime_keywords_of_letters(&b, MIME_LETTERS_MAILDIR, STR("SRXa"));
+	expect_text("words", buf_view(&b), " $answered $seen");
+	buf_fini(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_files_of_others),
+	    cmocka_unit_test(test_no_mbox),
+	    cmocka_unit_test(test_form),
+	    cmocka_unit_test(test_there_and_back),
+	    cmocka_unit_test(test_large),
+	    cmocka_unit_test(test_keywords),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
