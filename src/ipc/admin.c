@@ -9,6 +9,8 @@
 
 static const struct ipc_type types[ADMIN_TYPES] = {
     [ADMIN_CALL] = {"call", IPC_BY_ASKER, IPC_DOWN, 4 * ADMIN_ARG_MAX, REPLY_TEXT_MAX + 16},
+    [ADMIN_FEED] = {"feed", IPC_BY_ASKER, IPC_UP | IPC_DOWN, 4 * ADMIN_ARG_MAX,
+	REPLY_TEXT_MAX + 16},
 };
 
 const struct ipc_edge admin_edge = {"admin-store", types, ADMIN_TYPES};
@@ -60,9 +62,21 @@ void admin_record_lines(struct buf *b, const char *name, struct str text)
 	wire_str(b, str_sub(text, 0, FIELD_TEXT_MAX));
 }
 
+void admin_record_raw(struct buf *b, const char *name, struct str bytes)
+{
+	MUST(bytes.n <= ADMIN_RAW_MAX);
+	field_head(b, ADMIN_RAW, name);
+	wire_str(b, bytes);
+}
+
+static bool is_text(enum admin_kind kind)
+{
+	return kind == ADMIN_TEXT || kind == ADMIN_LINES || kind == ADMIN_RAW;
+}
+
 void admin_record_number(struct buf *b, enum admin_kind kind, const char *name, int64_t number)
 {
-	MUST(kind != ADMIN_TEXT && kind != ADMIN_LINES);
+	MUST(!is_text(kind));
 	field_head(b, kind, name);
 	wire_i64(b, number);
 }
@@ -101,7 +115,7 @@ int admin_field_next(struct cur *record, struct admin_field *field_r)
 		return 0;
 	f.kind = (enum admin_kind)cur_enum(record, ADMIN_KINDS);
 	f.name = cur_str(record, FIELD_NAME_MAX);
-	if (f.kind == ADMIN_TEXT || f.kind == ADMIN_LINES)
+	if (is_text(f.kind))
 		f.text = cur_str(record, FIELD_TEXT_MAX);
 	else
 		f.number = cur_i64(record);

@@ -47,10 +47,12 @@ enum admin_command {
 
 #define ADMIN_ARGS_MAX 8
 #define ADMIN_ARG_MAX  (64 * KIB)
+#define ADMIN_RAW_MAX  (64 * KIB)
 
-/* The edge has one type: a request answered by a stream of records and a reply. */
+/* A request is answered by a stream of records and a reply; to a feed a stream goes up as well. */
 enum admin_type {
 	ADMIN_CALL,
+	ADMIN_FEED,
 	ADMIN_TYPES
 };
 
@@ -75,13 +77,14 @@ enum admin_kind {
 	ADMIN_BOOL,
 	ADMIN_BYTES, /* an amount of storage */
 	ADMIN_LINES, /* as ADMIN_TEXT, of several lines: for people it stands below its row */
+	ADMIN_RAW,   /* octets of a message or file, never printed */
 	ADMIN_KINDS
 };
 
 struct admin_field {
 	enum admin_kind kind;
 	struct str name;
-	struct str text; /* ADMIN_TEXT, ADMIN_LINES */
+	struct str text; /* ADMIN_TEXT, ADMIN_LINES, ADMIN_RAW */
 	int64_t number;  /* all others */
 };
 
@@ -92,6 +95,7 @@ struct admin_field {
 size_t admin_record_begin(struct buf *b);
 void admin_record_text(struct buf *b, const char *name, struct str text);
 void admin_record_lines(struct buf *b, const char *name, struct str text);
+void admin_record_raw(struct buf *b, const char *name, struct str bytes); /* <= ADMIN_RAW_MAX */
 void admin_record_number(struct buf *b, enum admin_kind kind, const char *name, int64_t number);
 void admin_record_end(struct buf *b, size_t begin);
 

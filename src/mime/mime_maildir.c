@@ -144,26 +144,6 @@ void mime_maildir_folder_put(struct buf *b, struct str path)
 	run_end(&r);
 }
 
-static void put_utf8(struct buf *b, uint32_t c)
-{
-	if (c < 0x80) {
-		buf_byte(b, (uint8_t)c);
-		return;
-	}
-	if (c < 0x800) {
-		buf_byte(b, (uint8_t)(0xc0 | c >> 6));
-	} else {
-		if (c < 0x10000) {
-			buf_byte(b, (uint8_t)(0xe0 | c >> 12));
-		} else {
-			buf_byte(b, (uint8_t)(0xf0 | c >> 18));
-			buf_byte(b, (uint8_t)(0x80 | (c >> 12 & 0x3f)));
-		}
-		buf_byte(b, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
-	}
-	buf_byte(b, (uint8_t)(0x80 | (c & 0x3f)));
-}
-
 /* The inside of "&...-" as UTF-16; false when it is none. */
 static bool read_run(struct buf *b, struct str run)
 {
@@ -185,10 +165,10 @@ static bool read_run(struct buf *b, struct str run)
 		if (high == 0 && unit >= 0xd800 && unit < 0xdc00) {
 			high = unit;
 		} else if (high != 0) {
-			put_utf8(b, 0x10000 + ((high - 0xd800) << 10) + ((unit - 0xdc00) & 0x3ff));
+			utf8_put(b, 0x10000 + ((high - 0xd800) << 10) + ((unit - 0xdc00) & 0x3ff));
 			high = 0;
 		} else {
-			put_utf8(b, unit);
+			utf8_put(b, unit);
 		}
 	}
 	return high == 0;
@@ -199,7 +179,7 @@ bool mime_maildir_folder_read(struct buf *b, struct str name)
 	size_t begin = b->n;
 	struct str path;
 
-	if (name.n < 2 || name.p[0] != '.' || name.p[1] == '.')
+	if (name.n < 2 || name.p[0] != '.' || name.p[1] == '.' || str_find(name, '/') < name.n)
 		return false;
 	for (size_t i = 1; i < name.n; i++) {
 		size_t n = str_find(str_from(name, i), '-');
@@ -213,6 +193,6 @@ bool mime_maildir_folder_read(struct buf *b, struct str name)
 		i += name.p[i] == '&' && n < name.n - i ? n : 0;
 	}
 	path = str_from(buf_view(b), begin);
-	return utf8_is_valid(path) && !str_has_cntrl(path) && path.p[path.n - 1] != '/' &&
-	       str_find_str(path, STR("//")) == path.n;
+	return utf8_is_valid(path) && !str_has_cntrl(path) && path.p[0] != '/' &&
+	       path.p[path.n - 1] != '/' && str_find_str(path, STR("//")) == path.n;
 }

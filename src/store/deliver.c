@@ -12,13 +12,12 @@
 #include "store/deliver.h"
 
 #include "base/buf.h"
-#include "base/hash.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "mime/mime_summary.h"
 #include "mime/mime_trace.h"
 #include "store/deliver_place.h"
+#include "store/summary.h"
 #include "store/trace.h"
 
 #define REFUSAL(code, class, subject, detail, text)                                                \
@@ -398,42 +397,10 @@ static bool content_is_valid(const struct deliver *d)
 	return d->data.n > 0 && d->data.n <= LIMIT_IPC_PAYLOAD;
 }
 
-/* The thread that its references begin with, and their subject; its own when there are none. */
-static int64_t thread_of(const struct mime_thread_key *key, int64_t message_id)
-{
-	static const struct hash_key fixed = {0x74687265616420, 0x6f662061207265};
-	uint64_t parts[2] = {key->subject, key->n_refs ? key->refs[0] : key->id};
-	int64_t thread = (int64_t)(hash_bytes(&fixed, str_of(parts, sizeof parts)) & INT64_MAX);
-
-	return parts[1] && thread ? thread : message_id;
-}
-
-static struct str first_text(const struct mime_message *m, enum mime_text_field field)
-{
-	return m->n_parts && m->parts[0].envelope ? m->parts[0].envelope->text[field] : STR("");
-}
-
-/* A summary that cannot be read is left out: it can be made anew from the blob. */
-static void read_summary(struct deliver *d)
-{
-	struct mime_message m;
-	struct str id;
-
-	d->thread = d->message_id;
-	d->header_message_id = STR("");
-	if (d->summary.n > LIMIT_SUMMARY ||
-	    mime_summary_read(d->scratch, d->summary, &m) != MIME_SUMMARY_OK) {
-		d->summary = STR("");
-		return;
-	}
-	d->thread = thread_of(&m.thread, d->message_id);
-	id = trace_bare_id(first_text(&m, MIME_MESSAGE_ID));
-	if (is_text(id, LIMIT_SMTP_LINE))
-		d->header_message_id = id;
-}
-
 bool deliver_prepare(struct deliver *d)
 {
+	struct summary_facts facts;
+
 	d->accepted = false;
 	if (!envelope_is_valid(d) || !recipients_are_valid(d) || !content_is_valid(d)) {
 		d->refusal = malformed;
@@ -442,7 +409,9 @@ bool deliver_prepare(struct deliver *d)
 	d->config = *d->directory; /* the owner's may change while the lane works */
 	d->config.postmaster = arena_str(d->arena, d->directory->postmaster);
 	d->config.hostname = arena_str(d->arena, d->directory->hostname);
-	read_summary(d);
+	summary_facts(d->scratch, &d->summary, d->message_id, &facts);
+	d->thread = facts.thread;
+	d->header_message_id = facts.header_id;
 	d->results = arena_array(d->arena, d->n, sizeof *d->results);
 	d->iov = (struct iovec){(void *)(uintptr_t)d->data.p, d->data.n};
 	d->blob = (struct blob_in){.id = d->message_id, .iov = &d->iov, .niov = 1};

@@ -175,6 +175,54 @@ SQL(UNDELETE_LIST,
 
 SQL(EMAIL_LINK, "UPDATE email SET links = links + 1, modseq = $3 WHERE account = $1 AND id = $2")
 
+/* ---- mailboxes by path, and as of a moment (store/mailbox_path.c, mailbox_at.c) ---- */
+
+SQL(MAILBOX_CHILD, "SELECT id FROM mailbox WHERE account = $1 AND parent = $2 AND name = $3")
+
+SQL(MAILBOX_LAST, "SELECT max(id) FROM mailbox WHERE account = $1")
+
+SQL(MAILBOX_ADD_CHILD,
+    "INSERT INTO mailbox (account, id, parent, name, role, uidvalidity, uidnext, modseq, messages,"
+    " octets, created) VALUES ($1, $2, $3, $4, 0, $5, 1, $6, 0, 0, $7)")
+
+SQL(MAILBOX_LIST, "SELECT id, parent, name FROM mailbox WHERE account = $1 ORDER BY id")
+
+/* Rows behind uid $3 that were in the mailbox at the moment $4. */
+SQL(MAILBOX_AT,
+    "SELECT m.uid, m.email, m.size, e.received, e.keywords, e.prefix, e.summary, e.blob, b.pack,"
+    " b.pos, b.length FROM membership m"
+    " LEFT JOIN email e ON e.account = m.account AND e.id = m.email"
+    " LEFT JOIN blob b ON b.id = e.blob WHERE m.account = $1 AND m.mailbox = $2 AND m.uid > $3"
+    " AND m.created <= $4 AND (m.expunged_modseq = 0 OR m.expunged_at > $4)"
+    " ORDER BY m.uid LIMIT $5")
+
+/* ---- taking in what is no delivery (store/import.c) ---- */
+
+SQL(IMPORT_KNOWN, "SELECT m.uid, m.email, m.size, m.expunged_modseq, CASE WHEN EXISTS"
+		  " (SELECT 1 FROM membership s WHERE s.account = m.account AND s.mailbox = m.mailbox"
+		  " AND s.origin = m.uid AND s.origin > 0) THEN 1 ELSE 0 END FROM membership m"
+		  " WHERE m.account = $1 AND m.mailbox = $2 AND m.uid > $3 ORDER BY m.uid LIMIT $4")
+
+SQL(EMAIL_PLACE, "SELECT e.size, e.prefix, e.blob, b.pack, b.pos, b.length FROM email e"
+		 " JOIN blob b ON b.id = e.blob WHERE e.account = $1 AND e.id = $2")
+
+SQL(EMAIL_IS_LIVE, "SELECT count(*) FROM membership WHERE account = $1 AND email = $2"
+		   " AND expunged_modseq = 0")
+
+SQL(MEMBERSHIP_EXPUNGED, "SELECT email FROM membership WHERE account = $1 AND mailbox = $2"
+			 " AND uid = $3 AND expunged_modseq > 0")
+
+SQL(BLOB_REF, "UPDATE blob SET refs = refs + 1 WHERE id = $1 AND length = $2 RETURNING refs")
+
+SQL(LEDGER_UNPURGED, "UPDATE ledger SET purged = 0 WHERE message = $1 AND account = $2"
+		     " AND state = 0")
+
+SQL(MESSAGE_RECIPIENT, "UPDATE message SET recipients = recipients + 1 WHERE id = $1"
+		       " RETURNING recipients - 1")
+
+SQL(META_PUT, "INSERT INTO meta (name, value) VALUES ($1, $2)"
+	      " ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+
 /* ---- delivery (store/deliver*.c) ---- */
 
 SQL(MESSAGE_ACCEPTED, "SELECT accepted FROM message WHERE id = $1")

@@ -1,0 +1,111 @@
+/*
+ * Taking in a message that is no delivery: from a file of another server, or out of a backup. One
+ * request to the writer lane; it is charged like a delivery and has its rows in message and ledger, so
+ * that the audit balances. docs/invariants/mailbox.md and message.md.
+ */
+#ifndef STORE_IMPORT_H
+#define STORE_IMPORT_H
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "store/lane.h"
+#include "store/mailbox.h"
+
+enum import_result {
+	IMPORT_TAKEN,
+	IMPORT_THERE,   /* the mailbox, or with an id of old the account, has it */
+	IMPORT_NO_ROOM, /* the account does not take it: quota, disabled, send-only */
+	IMPORT_ID_USED, /* by other content: take a new id */
+	IMPORT_GONE,    /* the account or mailbox is gone */
+	IMPORT_RESULTS
+};
+
+struct import {
+	struct lane_op op; /* done is the caller's */
+	struct arena *arena;
+	void *user;
+
+	/* ---- inputs, in the arena ---- */
+	int64_t account, mailbox;
+	int64_t id;     /* of message, email and blob */
+	bool old;       /* the id is one that this store gave out before: see import_prepare() */
+	int64_t origin; /* old: uid of the expunged row to bring back, 0: none is known */
+	struct str address;  /* of the account, for the ledger */
+	struct str name;     /* of the mailbox, for the ledger */
+	struct str protocol; /* "import", "restore" */
+	struct str prefix;
+	int64_t received;
+	struct str keywords;
+	struct str summary;
+	struct str data;            /* the content, when there is no upload */
+	struct blob_upload *upload; /* finished, or NULL; freed by the owner after done */
+	struct blob_pos upload_pos;
+
+	/* ---- the answer, after LANE_DONE ---- */
+	enum import_result result;
+
+	/* ---- import.c's own ---- */
+	int64_t thread;
+	struct str header_id;
+	struct blob_in blob;
+	struct iovec iov;
+};
+
+struct import *import_new(void);
+void import_free(struct import **im); /* takes NULL, sets NULL; the upload is not touched */
+
+/*
+ * Makes ready to submit. With `old`, what is still there of the message is used: its email if the account
+ * has it, its blob if anybody has it, its rows of history; the id then comes back with the same content
+ * or not at all.
+ */
+void import_prepare(struct import *im);
+
+/* ---- what a mailbox has, to recognise what comes again ---- */
+
+struct import_known {
+	struct hash_table by_size; /* of struct import_entry */
+	struct hash_table by_email;
+	int64_t account, mailbox;
+	int64_t uid; /* read up to here */
+	bool complete;
+};
+
+#define IMPORT_DIGEST ((size_t)16)
+
+struct import_entry {
+	struct hash_node size_node, email_node;
+	int64_t uid, email, size;
+	bool expunged; /* and not brought back yet */
+	bool has_digest, unreadable;
+	uint8_t digest[IMPORT_DIGEST];
+};
+
+void import_known_init(struct import_known *k, int64_t account, int64_t mailbox);
+void import_known_fini(struct import_known *k);
+
+/* Reads some further rows; any thread, one at a time. */
+enum db_code import_known_scan(struct db *db, struct import_known *k);
+
+/* The next live entry of that size that was not given yet to this search. */
+struct import_entry *import_known_next(
+    const struct import_known *k, int64_t size, struct import_entry *before);
+
+/* The entry of an email, NULL when there is none. */
+struct import_entry *import_known_email(const struct import_known *k, int64_t email);
+
+/* Adds what was taken. digest may be NULL. */
+void import_known_add(
+    struct import_known *k, int64_t email, int64_t size, const uint8_t digest[IMPORT_DIGEST]);
+
+/* Computes an entry's digest from its content; in a reader's thread. What cannot be read is like nothing. */
+enum db_code import_digest(
+    struct db *db, struct blob_store *blobs, int64_t account, struct import_entry *e);
+
+/* The digest of a content, in pieces. */
+struct import_hash;
+struct import_hash *import_hash_new(void);
+void import_hash_feed(struct import_hash *h, struct str bytes);
+void import_hash_end(struct import_hash **h, uint8_t digest_r[IMPORT_DIGEST]); /* frees it */
+
+#endif

@@ -1,0 +1,191 @@
+/* Mailboxes by path. A name is unique among the children of its parent; 0 is the parent of the top. */
+#include "store/mailbox_path.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "store/change.h"
+#include "store/mailbox.h"
+
+#define LISTED_MAX ((size_t)100000)
+
+/* What other servers call them. */
+static const struct {
+	struct str name;
+	enum mailbox_role role;
+} usual[] = {
+    {STR_INIT("INBOX"), MAILBOX_INBOX},
+    {STR_INIT("Drafts"), MAILBOX_DRAFTS},
+    {STR_INIT("Sent"), MAILBOX_SENT},
+    {STR_INIT("Sent Items"), MAILBOX_SENT},
+    {STR_INIT("Sent Messages"), MAILBOX_SENT},
+    {STR_INIT("Junk"), MAILBOX_JUNK},
+    {STR_INIT("Junk E-mail"), MAILBOX_JUNK},
+    {STR_INIT("Spam"), MAILBOX_JUNK},
+    {STR_INIT("Trash"), MAILBOX_TRASH},
+    {STR_INIT("Deleted Items"), MAILBOX_TRASH},
+    {STR_INIT("Deleted Messages"), MAILBOX_TRASH},
+    {STR_INIT("Archive"), MAILBOX_ARCHIVE},
+    {STR_INIT("Archives"), MAILBOX_ARCHIVE},
+};
+
+bool mailbox_path_is_valid(struct str path)
+{
+	int depth = 0;
+
+	if (path.n == 0 || path.n > MAILBOX_PATH_MAX || !utf8_is_valid(path) || str_has_cntrl(path))
+		return false;
+	for (size_t at = 0; at <= path.n; depth++) {
+		size_t n = str_find(str_from(path, at), '/');
+
+		if (n == 0)
+			return false;
+		at += n + 1;
+	}
+	return path.p[path.n - 1] != '/' && depth <= MAILBOX_DEPTH_MAX;
+}
+
+/* A child of parent; DB_OK when there is none. */
+static enum db_code find_child(
+    struct db *db, int64_t account, int64_t parent, struct str name, int64_t *child_r)
+{
+	enum db_code code = db_get_int(db, SQL_MAILBOX_CHILD,
+	    DB_ARGS(db_int(account), db_int(parent), db_text(name)), child_r);
+
+	for (size_t i = 0; i < sizeof usual / sizeof *usual && code == DB_OK && parent == 0; i++) {
+		if (str_eq_i(name, usual[i].name))
+			return db_get_int(db, SQL_MAILBOX_BY_ROLE,
+			    DB_ARGS(db_int(account), db_int(usual[i].role)), child_r);
+	}
+	return code;
+}
+
+/* As far as there are mailboxes; *rest_r: the parts that there are none for. */
+static enum db_code walk(
+    struct db *db, int64_t account, struct str path, int64_t *mailbox_r, struct str *rest_r)
+{
+	enum db_code code = DB_ROW;
+
+	*mailbox_r = 0;
+	while (path.n > 0 && code == DB_ROW) {
+		struct str after, name = str_split(path, '/', &after);
+
+		code = find_child(db, account, *mailbox_r, name, mailbox_r);
+		if (code == DB_ROW)
+			path = after;
+	}
+	*rest_r = path;
+	return code;
+}
+
+enum db_code mailbox_path_find(struct db *db, int64_t account, struct str path, int64_t *mailbox_r)
+{
+	struct str rest;
+
+	return walk(db, account, path, mailbox_r, &rest);
+}
+
+/* ---- making ---- */
+
+static enum db_code make_child(struct db *db, const struct mailbox_make *m, struct str name,
+    int64_t modseq, int64_t now, int64_t *mailbox)
+{
+	int64_t last = 0;
+	enum db_code code = db_get_int(db, SQL_MAILBOX_LAST, DB_ARGS(db_int(m->account)), &last);
+
+	if (code != DB_ROW)
+		return code == DB_OK ? DB_ERROR : code;
+	code = db_exec(db, SQL_MAILBOX_ADD_CHILD,
+	    DB_ARGS(db_int(m->account), db_int(last + 1), db_int(*mailbox), db_text(name),
+		db_int(now / SECOND_MS), db_int(modseq), db_int(now)),
+	    NULL);
+	*mailbox = last + 1;
+	if (code == DB_OK)
+		code = db_exec(db, SQL_CHANGE_ADD,
+		    DB_ARGS(db_int(m->account), db_int(modseq), db_int(CHANGE_MAILBOX),
+			db_int(*mailbox), db_int(CHANGE_CREATED)),
+		    NULL);
+	return code;
+}
+
+static enum lane_exec make_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct mailbox_make *m = LIST_ENTRY(op, struct mailbox_make, op);
+	int64_t modseq = 0;
+	struct str rest;
+	enum db_code code = walk(db, m->account, m->path, &m->mailbox, &rest);
+
+	m->missing = false;
+	if (code == DB_ROW)
+		return LANE_UNDO; /* all is there */
+	if (code == DB_OK)
+		code = db_get_int(
+		    db, SQL_ACCOUNT_NEXT_MODSEQ, DB_ARGS(db_int(m->account)), &modseq);
+	m->missing = code == DB_OK;
+	code = code == DB_ROW ? DB_OK : code;
+	if (m->missing)
+		return LANE_UNDO;
+	while (rest.n > 0 && code == DB_OK) {
+		struct str name = str_split(rest, '/', &rest);
+
+		code = make_child(db, m, name, modseq, now, &m->mailbox);
+	}
+	return code == DB_OK ? LANE_KEEP : LANE_BROKEN;
+}
+
+void mailbox_make_init(struct mailbox_make *m, int64_t account, struct str path)
+{
+	MUST(mailbox_path_is_valid(path));
+	*m = (struct mailbox_make){.account = account, .path = path};
+	list_init(&m->op.link);
+	m->op.exec = make_exec;
+}
+
+/* ---- listing ---- */
+
+/* "parent's path/name"; a parent that is not there counts as the top. */
+static struct str path_of(
+    struct arena *a, const struct mailbox_listed *list, size_t n, int64_t parent, struct str name)
+{
+	struct buf b;
+	struct str path;
+
+	buf_init(&b, 2 * MAILBOX_PATH_MAX);
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].mailbox == parent) {
+			buf_str(&b, list[i].path);
+			buf_byte(&b, '/');
+		}
+	}
+	buf_str(&b, name);
+	path = arena_str(a, buf_view(&b));
+	buf_fini(&b);
+	return path;
+}
+
+enum db_code mailbox_path_list(
+    struct db *db, struct arena *a, int64_t account, struct mailbox_listed **list_r, size_t *n_r)
+{
+	struct db_query *q = db_begin_query(db, SQL_MAILBOX_LIST, DB_ARGS(db_int(account)));
+	struct mailbox_listed *list = NULL;
+	size_t n = 0, cap = 0;
+	enum db_code code;
+
+	for (; n < LISTED_MAX && db_step(q) == DB_ROW; n++) {
+		if (n == cap) {
+			cap = cap ? cap * 2 : 16;
+			list = mem_resize(list, cap * sizeof *list);
+		}
+		list[n] = (struct mailbox_listed){
+		    db_col_int(q, 0), db_col_int(q, 1), arena_str(a, db_col_str(q, 2)), {0}};
+		list[n].path = path_of(a, list, n, list[n].parent, list[n].name);
+	}
+	code = db_end(q);
+	*list_r = arena_array(a, n ? n : 1, sizeof *list);
+	if (n)
+		memcpy(*list_r, list, n * sizeof *list);
+	*n_r = n;
+	mem_free(list);
+	return code;
+}

@@ -1,0 +1,41 @@
+/* Mailboxes by path ("Work/Projects"): finding, making, listing. */
+#ifndef STORE_MAILBOX_PATH_H
+#define STORE_MAILBOX_PATH_H
+
+#include "base/arena.h"
+#include "store/lane.h"
+
+#define MAILBOX_PATH_MAX  ((size_t)1000)
+#define MAILBOX_DEPTH_MAX 20
+
+/*
+ * The mailbox of that path. The first part may be one of the names other servers have for the usual
+ * ones ("Sent Items", "Spam"), in any case. DB_ROW; DB_OK when there is none.
+ */
+enum db_code mailbox_path_find(struct db *db, int64_t account, struct str path, int64_t *mailbox_r);
+
+/* UTF-8 without control characters, no empty part, within the limits. */
+bool mailbox_path_is_valid(struct str path);
+
+/* Finds it, or makes what is missing, as a request to the writer lane. */
+struct mailbox_make {
+	struct lane_op op; /* done is the caller's */
+	int64_t account;
+	struct str path; /* valid; borrowed */
+	/* the answer */
+	int64_t mailbox;
+	bool missing; /* the account is gone */
+};
+
+void mailbox_make_init(struct mailbox_make *m, int64_t account, struct str path);
+
+struct mailbox_listed {
+	int64_t mailbox, parent;
+	struct str name, path;
+};
+
+/* All mailboxes of an account, in the arena, parents before their children. */
+enum db_code mailbox_path_list(
+    struct db *db, struct arena *a, int64_t account, struct mailbox_listed **list_r, size_t *n_r);
+
+#endif

@@ -1,0 +1,377 @@
+/* Messages that are no deliveries: charged, in the ledger, recognised when they come again. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "rig.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/import.h"
+#include "store/mailbox_at.h"
+#include "store/mailbox_path.h"
+
+static struct rig rig;
+static struct arena *arena;
+static int64_t ann;
+
+static int setup(void **state)
+{
+	rig_open(&rig);
+	arena = arena_new();
+	rig_domain(&rig, "a.test");
+	ann = rig_account(&rig, "ann@a.test");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_must_balance(&rig);
+	arena_free(&arena);
+	rig_close(&rig);
+	return 0;
+}
+
+static void nothing(struct lane_op *op)
+{
+}
+
+static struct import *message(const char *text)
+{
+	struct import *im = import_new();
+
+	im->op.done = nothing;
+	im->account = ann;
+	im->mailbox = MAILBOX_INBOX;
+	im->id = id_make(&rig.ids, rig.now);
+	im->address = STR("ann@a.test");
+	im->name = STR("INBOX");
+	im->protocol = STR("import");
+	im->received = INT64_C(1000000000000);
+	im->keywords = STR("$seen");
+	im->data = str_of_c(text);
+	return im;
+}
+
+static enum import_result run(struct import *im)
+{
+	enum import_result result;
+
+	import_prepare(im);
+	lane_run_one(rig.lane, &im->op, rig.now);
+	assert_int_equal(im->op.result, LANE_DONE);
+	result = im->result;
+	import_free(&im);
+	rig_must_balance(&rig);
+	return result;
+}
+
+/* Message `number` of the INBOX as text. */
+static const char *text(int64_t number)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	const char *p = arena_cstr(arena, rig_read(&rig, arena, &s, number));
+
+	mailbox_snapshot_fini(&s);
+	return p;
+}
+
+static int64_t count(void)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	int64_t n = mailbox_snapshot_count(&s);
+
+	mailbox_snapshot_fini(&s);
+	return n;
+}
+
+static void is_taken(void **state)
+{
+	struct mailbox_at_row row;
+	struct import *im = message("S: x\r\n\r\nA\r\n");
+	int64_t id = im->id;
+
+	im->prefix = STR("P: y\r\n");
+	assert_int_equal(run(im), IMPORT_TAKEN);
+	assert_string_equal(text(1), "P: y\r\nS: x\r\n\r\nA\r\n");
+	assert_int_equal(
+	    mailbox_at_next(rig.db, arena, ann, MAILBOX_INBOX, 0, MAILBOX_NOW, &row), DB_ROW);
+	assert_int_equal(row.received, INT64_C(1000000000000));
+	assert_int_equal(row.message.email, id);
+	assert_true(str_eq(row.keywords, STR("$seen")));
+	assert_int_equal(rig_number(&rig, "SELECT used_bytes FROM account"), 17);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM ledger WHERE state = 0"), 1);
+	im = message("B\r\n");
+	im->id = id; /* of something else by now */
+	assert_int_equal(run(im), IMPORT_ID_USED);
+	assert_int_equal(count(), 1);
+}
+
+static void keeps_the_quota(void **state)
+{
+	rig_quota(&rig, "ann@a.test", 5, 0);
+	assert_int_equal(run(message("12345")), IMPORT_TAKEN);
+	assert_int_equal(run(message("6")), IMPORT_NO_ROOM);
+	rig_quota(&rig, "ann@a.test", 0, 0);
+	assert_string_equal(rig_change(&rig, DIRECTORY_ACCOUNT_DISABLE, "ann@a.test", NULL), "");
+	assert_int_equal(run(message("6")), IMPORT_NO_ROOM);
+	assert_int_equal(count(), 1);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM message"), 1);
+}
+
+static void needs_a_place(void **state)
+{
+	struct import *im = message("x");
+
+	im->mailbox = 77;
+	assert_int_equal(run(im), IMPORT_GONE);
+	im = message("x");
+	im->account = 77;
+	assert_int_equal(run(im), IMPORT_GONE);
+}
+
+/* ---- ids of old ---- */
+
+/* As a backup has the message `number`. */
+static struct import *of_old(int64_t id, const char *prefix_and_text, size_t prefix)
+{
+	struct import *im = message(prefix_and_text + prefix);
+
+	im->old = true;
+	im->id = id;
+	im->prefix = str_of(prefix_and_text, prefix);
+	return im;
+}
+
+static size_t prefix_of(const char *p)
+{
+	return str_find_str(str_of_c(p), STR("text"));
+}
+
+static void expunge_all(void)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+
+	rig_expunge(&rig, &s, 1, mailbox_snapshot_count(&s));
+	mailbox_snapshot_fini(&s);
+}
+
+static void old_and_still_there(void **state)
+{
+	int64_t id;
+	const char *p;
+
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", &id));
+	p = text(1);
+	assert_int_equal(run(of_old(id, p, prefix_of(p))), IMPORT_THERE);
+	assert_int_equal(count(), 1);
+	expunge_all();
+	assert_int_equal(run(of_old(id, p, prefix_of(p))), IMPORT_TAKEN);
+	assert_string_equal(text(1), p);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM email"), 1);
+	assert_int_equal(rig_number(&rig, "SELECT links FROM email"), 2);
+	assert_int_equal(run(of_old(id, p, prefix_of(p))), IMPORT_THERE);
+}
+
+static void old_and_purged(void **state)
+{
+	int64_t id;
+	const char *p;
+
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", &id));
+	p = text(1);
+	expunge_all();
+	rig.now += 2 * DAY_MS;
+	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM email"), 0);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM ledger WHERE purged > 0"), 1);
+	assert_int_equal(run(of_old(id, p, prefix_of(p))), IMPORT_TAKEN);
+	assert_int_equal(rig_number(&rig, "SELECT id FROM email"), id);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM ledger"), 1);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM ledger WHERE purged > 0"), 0);
+	assert_string_equal(text(1), p);
+}
+
+static void old_and_folded(void **state)
+{
+	int64_t id;
+	const char *p;
+
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", &id));
+	p = text(1);
+	expunge_all();
+	rig.now += 100 * DAY_MS;
+	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM message"), 0);
+	assert_int_equal(run(of_old(id, p, prefix_of(p))), IMPORT_TAKEN);
+	assert_int_equal(rig_number(&rig, "SELECT id FROM email"), id);
+	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
+	rig_must_balance(&rig);
+	assert_string_equal(text(1), p);
+}
+
+/* Another account has it: one blob, one ledger row more. */
+static void old_and_with_another(void **state)
+{
+	int64_t bob = rig_account(&rig, "bob@a.test"), id;
+	struct deliver *d = rig_message(&rig, "x@else.test", "text\r\n");
+
+	rig_to(d, "bob@a.test");
+	assert_true(rig_run(&rig, d));
+	id = d->message_id;
+	deliver_free(&d);
+	assert_int_equal(run(of_old(id, "text\r\n", 0)), IMPORT_TAKEN);
+	assert_int_equal(rig_number(&rig, "SELECT refs FROM blob"), 2);
+	assert_int_equal(rig_number(&rig, "SELECT recipients FROM message"), 2);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM ledger"), 2);
+	assert_string_equal(text(1), "text\r\n");
+	assert_true(bob > 0);
+	assert_int_equal(run(of_old(id + 1, "text\r\n", 0)), IMPORT_TAKEN);
+}
+
+/* The id of other content is never used. */
+static void old_but_other(void **state)
+{
+	int64_t id;
+
+	(void)rig_account(&rig, "bob@a.test");
+	assert_true(rig_send(&rig, "x@else.test", "bob@a.test", "text\r\n", &id));
+	assert_int_equal(run(of_old(id, "other text\r\n", 0)), IMPORT_ID_USED);
+	assert_int_equal(count(), 0);
+}
+
+/* ---- what is known ---- */
+
+static void recognises(void **state)
+{
+	struct import_known k;
+	struct import_entry *e;
+	struct import_hash *h = import_hash_new();
+	uint8_t digest[IMPORT_DIGEST];
+	int64_t id;
+
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", &id));
+	assert_int_equal(run(message("12345\r\n")), IMPORT_TAKEN);
+	assert_int_equal(run(message("12346\r\n")), IMPORT_TAKEN);
+	import_known_init(&k, ann, MAILBOX_INBOX);
+	while (!k.complete)
+		assert_int_equal(import_known_scan(rig.db, &k), DB_OK);
+	assert_null(import_known_next(&k, 8, NULL));
+	assert_int_equal(import_known_email(&k, id)->uid, 1);
+	assert_null(import_known_email(&k, 4711));
+	e = import_known_next(&k, 7, NULL);
+	assert_non_null(e);
+	assert_non_null(import_known_next(&k, 7, e));
+	assert_null(import_known_next(&k, 7, import_known_next(&k, 7, e)));
+	assert_int_equal(import_digest(rig.db, rig.blobs, ann, e), DB_OK);
+	assert_true(e->has_digest);
+	import_hash_feed(h, STR("123"));
+	import_hash_feed(h, e->uid == 2 ? STR("45\r\n") : STR("46\r\n"));
+	import_hash_end(&h, digest);
+	assert_memory_equal(digest, e->digest, IMPORT_DIGEST);
+	import_known_add(&k, 99, 8, digest);
+	assert_non_null(import_known_next(&k, 8, NULL));
+	import_known_fini(&k);
+	expunge_all();
+	import_known_init(&k, ann, MAILBOX_INBOX);
+	assert_int_equal(import_known_scan(rig.db, &k), DB_OK);
+	assert_null(import_known_next(&k, 7, NULL));
+	assert_true(import_known_email(&k, id)->expunged);
+	import_known_fini(&k);
+}
+
+/* ---- mailboxes ---- */
+
+static int64_t make(const char *path)
+{
+	struct mailbox_make m;
+
+	mailbox_make_init(&m, ann, str_of_c(path));
+	m.op.done = nothing;
+	lane_run_one(rig.lane, &m.op, rig.now);
+	assert_int_equal(m.op.result, LANE_DONE);
+	assert_false(m.missing);
+	return m.mailbox;
+}
+
+static void mailboxes_by_path(void **state)
+{
+	struct mailbox_listed *list;
+	int64_t deep, found = 0;
+	size_t n;
+
+	assert_int_equal(make("inbox"), MAILBOX_INBOX);
+	assert_int_equal(make("Sent Items"), MAILBOX_SENT);
+	assert_int_equal(mailbox_path_find(rig.db, ann, STR("Work/A/B"), &found), DB_OK);
+	deep = make("Work/A/B");
+	assert_int_equal(make("Work/A/B"), deep);
+	assert_int_equal(make("Work/A"), deep - 1);
+	assert_int_equal(make("Work/Sent"), deep + 1);
+	assert_int_equal(mailbox_path_find(rig.db, ann, STR("Work/A/B"), &found), DB_ROW);
+	assert_int_equal(found, deep);
+	assert_int_equal(mailbox_path_list(rig.db, arena, ann, &list, &n), DB_OK);
+	assert_int_equal(n, MAILBOX_ROLES - 1 + 4);
+	assert_true(str_eq(list[n - 2].path, STR("Work/A/B")));
+	assert_true(mailbox_path_is_valid(STR("a/b")));
+	assert_false(mailbox_path_is_valid(STR("")));
+	assert_false(mailbox_path_is_valid(STR("/a")));
+	assert_false(mailbox_path_is_valid(STR("a//b")));
+	assert_false(mailbox_path_is_valid(STR("a/")));
+	assert_false(mailbox_path_is_valid(STR("a\n")));
+	assert_false(
+	    mailbox_path_is_valid(STR("1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19/20/21")));
+}
+
+/* How many there were. */
+static int64_t at(int64_t moment)
+{
+	struct mailbox_at_row row = {0};
+	int64_t n = 0;
+
+	while (mailbox_at_next(rig.db, arena, ann, MAILBOX_INBOX, row.uid, moment, &row) == DB_ROW)
+		n++;
+	return n;
+}
+
+static void as_of_a_moment(void **state)
+{
+	int64_t t0 = rig.now, t1, t2;
+
+	rig.now += HOUR_MS;
+	assert_int_equal(
+	    run(message("1")), IMPORT_TAKEN); /* its date is years ago: that is not asked */
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", NULL));
+	t1 = rig.now;
+	rig.now += HOUR_MS;
+	expunge_all();
+	t2 = rig.now;
+	rig.now += HOUR_MS;
+	assert_int_equal(run(message("1")), IMPORT_TAKEN);
+	assert_int_equal(at(t0), 0);
+	assert_int_equal(at(t1), 2);
+	assert_int_equal(at(t2), 0);
+	assert_int_equal(at(rig.now), 1);
+	assert_int_equal(at(MAILBOX_NOW), 1);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(is_taken),
+	    T(keeps_the_quota),
+	    T(needs_a_place),
+	    T(old_and_still_there),
+	    T(old_and_purged),
+	    T(old_and_folded),
+	    T(old_and_with_another),
+	    T(old_but_other),
+	    T(recognises),
+	    T(mailboxes_by_path),
+	    T(as_of_a_moment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
