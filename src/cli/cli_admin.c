@@ -6,11 +6,13 @@
 
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "cli/cli_prompt.h"
 #include "cli/cli_records.h"
 #include "cli/cli_spool.h"
 #include "cli/cli_text.h"
+#include "cli/cli_time.h"
 #include "proc/admin_call.h"
 #include "smtp/smtp_path.h"
 
@@ -107,11 +109,18 @@ const struct cli_option cli_admin_test_delivery_options[] = {
     {0},
 };
 
+const struct cli_option cli_admin_undelete_options[] = {
+    {"message-id", 0, "ID", "Only this one: its id here, or its Message-ID."},
+    {"since", 0, "TIME", "Only what was deleted since then (default: all that is kept)."},
+    {0},
+};
+
 /* ---- sending a request ---- */
 
-static void on_record(void *ctx, struct str record)
+static bool on_record(void *ctx, struct str record)
 {
 	cli_records_put(ctx, record);
+	return true;
 }
 
 static bool takes(const struct cli *cli, unsigned flag)
@@ -252,6 +261,25 @@ int cli_admin_queue_show(struct cli *cli)
 	struct str id = operand(cli, 0);
 
 	return request(cli, CLI_RECORDS_CARD, ADMIN_QUEUE_SHOW, &id, 1);
+}
+
+int cli_admin_undelete(struct cli *cli)
+{
+	struct str args[3] = {operand(cli, 0), str_of_c(cli_args_value(&cli->args, "message-id"))};
+	struct str since = str_of_c(cli_args_value(&cli->args, "since"));
+	struct buf moment;
+	int64_t ms = 0;
+	struct err e;
+	int code;
+
+	if (since.n && cli_time_parse(since, clock_now(), &ms, &e) < 0)
+		return cli_fail(EX_USAGE, "--since: %s", e.text);
+	buf_init(&moment, 24);
+	buf_i64(&moment, ms);
+	args[2] = buf_view(&moment);
+	code = request(cli, CLI_RECORDS_LIST, ADMIN_UNDELETE, args, 3);
+	buf_fini(&moment);
+	return code;
 }
 
 /* ---- test-delivery ---- */

@@ -6,6 +6,8 @@
 #include <signal.h>
 
 #include "cli/cli_admin.h"
+#include "cli/cli_export.h"
+#include "cli/cli_import.h"
 #include "cli/cli_init.h"
 #include "cli/cli_mail.h"
 #include "cli/cli_sendmail.h"
@@ -43,6 +45,20 @@ static const struct cli_command commands[] = {
 	.flags = CLI_DATA | CLI_JSON,
 	.more = "For example:\n"
 		"  godwit test-delivery --from a@example.net --to bob@example.org < message"},
+    {"undelete", "ADDRESS", "Brings back deleted messages of an account.", cli_admin_undelete,
+	.options = cli_admin_undelete_options, .flags = CLI_DATA, .min_operands = 1,
+	.max_operands = 1,
+	.more = "Deleted messages are kept as long as undelete in godwit.conf says. For example:\n"
+		"  godwit undelete bob@example.org --since 2h"},
+    {"export", "ADDRESS", "Writes an account's mail as mbox files or as a Maildir.", cli_export,
+	.options = cli_export_options, .flags = CLI_DATA, .min_operands = 1, .max_operands = 1,
+	.more = "For example:\n  godwit export bob@example.org --maildir bob"},
+    {"import", "ADDRESS FILE|DIR", "Takes mail of other servers and programs into an account.",
+	cli_import, .options = cli_import_options, .flags = CLI_DATA, .min_operands = 2,
+	.max_operands = 2,
+	.more =
+	    "Takes an mbox file, a Maildir with its folders, or a directory of such. Run again, it\n"
+	    "goes on where it was: what is there is not taken twice."},
     {"mail", "", "A small user agent: send, list, read.", .subs = cli_mail_commands},
     {"sendmail", "", "Sends mail as programs of this machine do.", .run_words = cli_sendmail_main},
     {"process", "", NULL, .run_words = cli_serve_process},

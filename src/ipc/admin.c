@@ -143,3 +143,93 @@ bool admin_reply_get(struct str payload, struct admin_reply *r_r)
 	*r_r = r;
 	return true;
 }
+
+/* ---- frames of a feed ---- */
+
+/* The head of a frame; frame_end() patches its length. */
+static size_t frame_begin(struct buf *b, enum admin_feed_kind kind)
+{
+	wire_u8(b, (uint8_t)kind);
+	return admin_record_begin(b);
+}
+
+void admin_feed_begin_put(struct buf *b, const struct admin_feed_begin *m)
+{
+	size_t at = frame_begin(b, ADMIN_FEED_BEGIN);
+
+	wire_str(b, m->path);
+	wire_i64(b, m->id);
+	wire_i64(b, m->length);
+	wire_str(b, m->prefix);
+	admin_record_end(b, at);
+}
+
+void admin_feed_data_put(struct buf *b, struct str bytes)
+{
+	size_t at = frame_begin(b, ADMIN_FEED_DATA);
+
+	buf_str(b, bytes);
+	admin_record_end(b, at);
+}
+
+void admin_feed_end_put(struct buf *b, const struct admin_feed_end *m)
+{
+	size_t at = frame_begin(b, ADMIN_FEED_END);
+
+	wire_i64(b, m->received);
+	wire_str(b, m->keywords);
+	wire_str(b, m->summary);
+	admin_record_end(b, at);
+}
+
+void admin_feed_drop_put(struct buf *b)
+{
+	admin_record_end(b, frame_begin(b, ADMIN_FEED_DROP));
+}
+
+int admin_feed_next(struct str *stream, enum admin_feed_kind *kind_r, struct str *payload_r)
+{
+	struct cur c = cur_of(*stream);
+	uint8_t kind = cur_u8(&c);
+	uint32_t n = cur_u32(&c);
+
+	if (c.bad)
+		return 0;
+	if (kind >= ADMIN_FEED_KINDS || n > ADMIN_FEED_FRAME)
+		return -1;
+	if (cur_left(&c) < n)
+		return 0;
+	*kind_r = (enum admin_feed_kind)kind;
+	*payload_r = cur_take(&c, n);
+	*stream = cur_rest(&c);
+	return 1;
+}
+
+bool admin_feed_begin_get(struct str payload, struct admin_feed_begin *m_r)
+{
+	struct cur c = cur_of(payload);
+	struct admin_feed_begin m = {0};
+
+	m.path = cur_str(&c, ADMIN_FEED_FRAME);
+	m.id = cur_i64(&c);
+	m.length = cur_i64(&c);
+	m.prefix = cur_str(&c, LIMIT_PREFIX);
+	if (!cur_done(&c) || m.id < 0 || m.length < 0)
+		return false;
+	*m_r = m;
+	return true;
+}
+
+bool admin_feed_end_get(struct str payload, struct admin_feed_end *m_r)
+{
+	struct cur c = cur_of(payload);
+	struct admin_feed_end m = {0};
+
+	m.received = cur_i64(&c);
+	m.keywords = cur_str(&c, ADMIN_FEED_FRAME);
+	m.summary = cur_str(&c, LIMIT_SUMMARY);
+	if (!cur_done(&c))
+		return false;
+	*m_r = m;
+	return true;
+}

@@ -42,6 +42,12 @@ enum admin_command {
 	ADMIN_QUEUE_BOUNCE,
 	ADMIN_QUEUE_SUMMARY, /* () */
 	ADMIN_QUEUE_SHOW,    /* (message id)                1 record + recipients */
+	ADMIN_UNDELETE, /* (address, message id or Message-ID or "", expunged since when or "") */
+	ADMIN_EXPORT,   /* (address, path of a mailbox or "" for all, as of when or "" for now):
+	               * records "mailbox", "message", "data", "end" */
+	ADMIN_IMPORT, /* (address, store the ids are of or "", and to make the account: hash or "",
+	               * "send-only" or "", quota in octets, in messages), a feed of frames as below:
+	               * a record for each message */
 	ADMIN_COMMANDS
 };
 
@@ -107,6 +113,41 @@ int admin_record_next(struct str *stream, struct str *record_r);
 
 /* Next field of a record's inside. 1: taken, 0: at its end, -1: malformed. */
 int admin_field_next(struct cur *record, struct admin_field *field_r);
+
+/* ---- what ADMIN_IMPORT is fed: frames ---- */
+enum admin_feed_kind {
+	ADMIN_FEED_BEGIN, /* struct admin_feed_begin */
+	ADMIN_FEED_DATA,  /* octets of the content */
+	ADMIN_FEED_END,   /* struct admin_feed_end: the message is whole */
+	ADMIN_FEED_DROP,  /* it is not wanted after all */
+	ADMIN_FEED_KINDS
+};
+
+#define ADMIN_FEED_FRAME (48 * KIB) /* of a frame, at most */
+
+struct admin_feed_begin {
+	struct str path;   /* of the mailbox */
+	int64_t id;        /* that it had in the store named by the command; 0: none */
+	int64_t length;    /* of the content of one with an id */
+	struct str prefix; /* stands in front of the content */
+};
+
+struct admin_feed_end {
+	int64_t received;    /* milliseconds since 1970 */
+	struct str keywords; /* as mime_keywords_put() writes them */
+	struct str summary;
+};
+
+void admin_feed_begin_put(struct buf *b, const struct admin_feed_begin *m);
+void admin_feed_data_put(struct buf *b, struct str bytes);
+void admin_feed_end_put(struct buf *b, const struct admin_feed_end *m);
+void admin_feed_drop_put(struct buf *b);
+
+/* Takes a frame from the front of *stream: 1 and its kind and payload, 0: more is needed, -1: malformed. */
+int admin_feed_next(struct str *stream, enum admin_feed_kind *kind_r, struct str *payload_r);
+
+bool admin_feed_begin_get(struct str payload, struct admin_feed_begin *m_r);
+bool admin_feed_end_get(struct str payload, struct admin_feed_end *m_r);
 
 /* ---- the final reply ---- */
 struct admin_reply {

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -18,23 +19,25 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "ipc/sock.h"
+#include "proc/admin_serve.h"
 #include "proc/child.h"
 #include "proc/store_admin.h"
 #include "proc/store_queue.h"
 
 #define ADMIN_SOCKET "run/admin.sock"
+#define SERVED       (-1) /* the asker has the answer */
 
 /* ---- records ---- */
 
-/* Hands whole records on; what is left of a cut one stays in the buffer. False: malformed. */
+/* Hands whole records on; what is left of a cut one stays. False: malformed, or no more is wanted. */
 static bool give_records(struct admin_call *call, struct buf *b)
 {
 	struct str stream = buf_view(b), record;
 	int r;
 
 	while ((r = admin_record_next(&stream, &record)) == 1)
-		if (call->record)
-			call->record(call->ctx, record);
+		if (call->record && !call->record(call->ctx, record))
+			return false;
 	buf_drop(b, b->n - stream.n);
 	return r == 0;
 }
@@ -60,6 +63,7 @@ struct online {
 	struct admin_call *call;
 	struct buf records;
 	bool broken, ended;
+	bool fed; /* the stream up has ended */
 	int code;
 };
 
@@ -103,6 +107,24 @@ static void no_wake(void *user)
 
 static const struct ipc_handler handler = {no_request, no_event, no_wake};
 
+/* The stream up, as far as credit goes. */
+static void feed(struct online *o)
+{
+	uint8_t piece[LIMIT_IPC_CHUNK];
+
+	while (o->call->feed && !o->fed && !o->ended && o->ipc.send_credit > 0) {
+		size_t n = o->ipc.send_credit < sizeof piece ? o->ipc.send_credit : sizeof piece;
+
+		n = o->call->feed(o->call->ctx, piece, n, &o->fed);
+		ipc_call_chunk(&o->ipc, str_of(piece, n), o->fed);
+	}
+}
+
+static void online_credit(struct ipc_call *ipc)
+{
+	/* the loop looks at it */
+}
+
 /* Moves bytes until the call ends or the server goes. */
 static void online_loop(struct online *o, struct ipc_link *link, int fd)
 {
@@ -110,8 +132,10 @@ static void online_loop(struct online *o, struct ipc_link *link, int fd)
 
 	while (!o->ended && !o->broken) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
-		enum ipc_sock s = ipc_sock_flush(fd, link);
+		enum ipc_sock s;
 
+		feed(o);
+		s = ipc_sock_flush(fd, link);
 		if (s == IPC_SOCK_AGAIN)
 			p.events |= POLLOUT;
 		if (s == IPC_SOCK_CLOSED || (poll(&p, 1, -1) < 0 && errno != EINTR))
@@ -126,14 +150,16 @@ static void online_loop(struct online *o, struct ipc_link *link, int fd)
 
 static int call_online(struct admin_call *call, int fd)
 {
-	struct online o = {.ipc = {.on_chunk = online_chunk, .on_end = online_end}, .call = call};
+	struct online o = {
+	    .ipc = {.on_chunk = online_chunk, .on_credit = online_credit, .on_end = online_end},
+	    .call = call};
 	struct ipc_link *link = ipc_link_new(&admin_edge, IPC_ASKER, &handler, NULL);
 	struct buf payload;
 
 	buf_init(&payload, 4 * ADMIN_ARG_MAX);
 	buf_init(&o.records, LIMIT_IPC_PAYLOAD);
 	admin_request_put(&payload, call->request);
-	ipc_call_start(link, &o.ipc, ADMIN_CALL, buf_view(&payload), -1);
+	ipc_call_start(link, &o.ipc, call->feed ? ADMIN_FEED : ADMIN_CALL, buf_view(&payload), -1);
 	buf_wipe(&payload);
 	online_loop(&o, link, fd);
 	ipc_link_close(&link); /* an open call ends as lost */
@@ -193,6 +219,12 @@ static int run_job(struct admin_call *call, const struct admin_context *ctx)
 	return reply.exit_code;
 }
 
+static int serve_job(const struct admin_context *ctx, int fd)
+{
+	admin_serve(ctx, fd);
+	return SERVED;
+}
+
 static const struct {
 	enum datadir_code code;
 	int exit_code;
@@ -225,8 +257,9 @@ static int become_owner(const char *dir, struct err *e)
 	return 1;
 }
 
+/* serve_fd: -1, or where to answer the request. */
 static int with_store(
-    struct admin_call *call, const struct config_snapshot *config, const char *dir)
+    struct admin_call *call, const struct config_snapshot *config, const char *dir, int serve_fd)
 {
 	struct store_config cfg = store_defaults(STORE_OFFLINE);
 	struct admin_context ctx = {.hostname = config->hostname,
@@ -239,9 +272,13 @@ static int with_store(
 	    .hostname = config->hostname,
 	};
 	enum datadir_code code = DATADIR_FAILED;
+	struct id_maker ids;
 	struct err e = {""};
 	int exit_code;
 
+	id_maker_init(&ids, ADMIN_NODE, 0);
+	ctx.ids = &ids;
+	cfg.min_free = config->min_free;
 	cfg.directory = directory;
 	ctx.directory = &directory;
 	ctx.queue = store_queue_settings(config, &directory, clock_now());
@@ -249,7 +286,7 @@ static int with_store(
 	if (!ctx.store)
 		return open_failed(call, code, &e);
 	if (db_open(DATADIR_DB, DB_READER, &ctx.db, &e) == DB_OK)
-		exit_code = run_job(call, &ctx);
+		exit_code = serve_fd < 0 ? run_job(call, &ctx) : serve_job(&ctx, serve_fd);
 	else
 		exit_code = fail(call, EX_IOERR, "%s", e.text);
 	db_close(&ctx.db);
@@ -267,7 +304,7 @@ static int no_access(struct admin_call *call)
 	    call->dir);
 }
 
-static int call_offline(struct admin_call *call)
+static int call_offline(struct admin_call *call, int serve_fd)
 {
 	struct config_snapshot *config = NULL;
 	struct err e = {""};
@@ -281,9 +318,43 @@ static int call_offline(struct admin_call *call)
 	if (became < 0)
 		exit_code = fail(call, EX_NOPERM, "%s", e.text);
 	else
-		exit_code = with_store(call, config, became ? "." : call->dir);
+		exit_code = with_store(call, config, became ? "." : call->dir, serve_fd);
 	config_unref(&config);
 	return exit_code;
+}
+
+/* In the child: the job, or why there is none. */
+_Noreturn static void serve_apart(struct admin_call *call, int fd)
+{
+	int code = call_offline(call, fd);
+	struct admin_reply reply = {(uint8_t)code, buf_view(call->text)};
+
+	if (code != SERVED)
+		admin_serve_refusal(fd, &reply);
+	_exit(0);
+}
+
+/* See struct admin_call: apart. */
+static int call_apart(struct admin_call *call)
+{
+	int fds[2], code, status;
+	pid_t child;
+
+	if (ipc_sock_pair(fds) < 0)
+		return fail(call, EX_OSERR, "cannot make a socket pair: %s", strerror(errno));
+	fflush(NULL);
+	child = fork();
+	if (child == 0) {
+		close(fds[0]);
+		serve_apart(call, fds[1]);
+	}
+	close(fds[1]);
+	code = child < 0 ? fail(call, EX_OSERR, "cannot make a process: %s", strerror(errno))
+			 : call_online(call, fds[0]);
+	close(fds[0]);
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		continue;
+	return code;
 }
 
 int admin_call(struct admin_call *call)
@@ -296,7 +367,7 @@ int admin_call(struct admin_call *call)
 		close(fd);
 		return code;
 	case 0:
-		return call_offline(call);
+		return call->apart ? call_apart(call) : call_offline(call, -1);
 	}
 	if (errno == ENAMETOOLONG)
 		return fail(call, EX_USAGE,

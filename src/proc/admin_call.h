@@ -8,9 +8,21 @@ struct admin_call {
 	const char *dir;                     /* the data directory */
 	const struct admin_request *request; /* borrowed */
 
-	/* Each record's inside, for admin_field_next(); may be NULL. */
-	void (*record)(void *ctx, struct str record);
+	/* Each record's inside, for admin_field_next(); false breaks it off. May be NULL. */
+	bool (*record)(void *ctx, struct str record);
 	void *ctx;
+
+	/*
+	 * A command with a stream that goes up: gives the next at most n octets of it; *last_r at its end. May
+	 * be NULL.
+	 */
+	size_t (*feed)(void *ctx, uint8_t *p, size_t n, bool *last_r);
+
+	/*
+	 * The command reads or writes files of the caller: without a server it is carried out in a child
+	 * process, so that this one keeps its user and its directory.
+	 */
+	bool apart;
 
 	/* The answer: a sentence for a person, may be empty; init it, fini it. */
 	struct buf *text;

@@ -190,6 +190,7 @@ static int process_ready(void *ctx, struct err *e)
 		return -1;
 	start_tending(sp);
 	sp->queue = store_queue_new(sp);
+	id_maker_init(&sp->import_ids, ADMIN_NODE, 0);
 	child_tell(SC_READY, (struct str){NULL, 0});
 	return 0;
 }
@@ -245,7 +246,7 @@ static void set_config(struct store_process *sp, struct str payload)
 
 static void finish_if_idle(struct store_process *sp)
 {
-	if (!sp->store || store_front_busy(sp) || sp->tending || store_queue_busy(sp->queue))
+	if (!sp->store || store_admin_busy(sp) || store_front_busy(sp) || sp->tending || store_queue_busy(sp->queue))
 		return;
 	store_queue_free(&sp->queue);
 	db_close(&sp->db);

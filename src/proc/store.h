@@ -25,6 +25,7 @@ struct store_process {
 	struct list fronts; /* of struct store_front */
 	struct store_queue *queue;
 	struct list admins; /* of struct store_admin_link */
+	struct id_maker import_ids;
 	uint64_t next_link;
 	uv_async_t wake;
 	uv_timer_t tend;
@@ -47,6 +48,9 @@ size_t store_front_busy(const struct store_process *sp);
 
 /* A connection on the admin socket has come. */
 void store_admin_link_new(struct store_process *sp, int fd);
+
+/* Ends the admin commands that hold something open; true while there are any. */
+bool store_admin_busy(struct store_process *sp);
 
 /* The store as the admin commands see it. */
 struct admin_context store_admin_context(struct store_process *sp);

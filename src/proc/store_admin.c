@@ -32,6 +32,14 @@ enum admin_step admin_job_db_failed(struct admin_job *j)
 	    j, EX_IOERR, "the database cannot be read: %s", db_error(j->ctx->db));
 }
 
+int64_t admin_arg_number(const struct admin_job *j, size_t i)
+{
+	uint64_t n = 0;
+
+	(void)str_to_u64(admin_arg(j, i), INT64_MAX, &n);
+	return (int64_t)n;
+}
+
 /* ---- waiting ---- */
 enum admin_step admin_job_wait(struct admin_job *j)
 {
@@ -46,9 +54,62 @@ void admin_job_ready(struct admin_job *j)
 	bool was_waiting = j->waiting;
 
 	j->ready = true;
-	j->waiting = false;
+	j->waiting = j->wants_in = false;
 	if (was_waiting)
 		j->woken(j->user);
+}
+
+void admin_job_back(struct admin_job *j)
+{
+	MUST(j->out_there > 0);
+	j->out_there--;
+	admin_job_ready(j);
+}
+
+/* ---- streams ---- */
+enum admin_step admin_job_wait_in(struct admin_job *j)
+{
+	MUST(!j->in_ended);
+	j->waiting = j->wants_in = true;
+	return ADMIN_STEP_WAIT;
+}
+
+void admin_job_take(struct admin_job *j, size_t n)
+{
+	buf_drop(&j->in, n);
+	j->in_taken += n;
+}
+
+void admin_job_feed(struct admin_job *j, struct str bytes, bool last)
+{
+	buf_str(&j->in, bytes);
+	MUST(!j->in.overflow);
+	j->in_ended = j->in_ended || last;
+	if (!j->wants_in || (bytes.n == 0 && !last))
+		return;
+	j->waiting = j->wants_in = false;
+	j->woken(j->user);
+}
+
+size_t admin_job_taken(struct admin_job *j)
+{
+	size_t n = j->in_taken;
+
+	j->in_taken = 0;
+	return n;
+}
+
+bool admin_job_abandon(struct admin_job *j)
+{
+	if (j->wants_in)
+		j->waiting = j->wants_in = false;
+	j->waiting = j->waiting || j->out_there > 0;
+	return !j->waiting;
+}
+
+bool admin_job_is_stream(const struct admin_job *j)
+{
+	return j->stream != NULL;
 }
 
 /* ---- the table ---- */
@@ -80,6 +141,9 @@ static const struct {
     [ADMIN_QUEUE_REMOVE] = {0, 4, admin_queue_change},
     [ADMIN_QUEUE_BOUNCE] = {0, 4, admin_queue_change},
     [ADMIN_QUEUE_SUMMARY] = {0, 0, admin_queue_summary},
+    [ADMIN_UNDELETE] = {3, 3, admin_undelete},
+    [ADMIN_EXPORT] = {3, 3, admin_export},
+    [ADMIN_IMPORT] = {6, 6, admin_import},
     [ADMIN_QUEUE_SHOW] = {1, 1, admin_queue_show},
 };
 
@@ -103,6 +167,7 @@ struct admin_job *admin_job_new(const struct admin_context *ctx, struct str requ
 	j->woken = woken;
 	j->user = user;
 	j->next = commands[r.command].start;
+	buf_init(&j->in, LIMIT_IPC_CREDIT);
 	buf_init(&j->out, LIMIT_IPC_PAYLOAD);
 	buf_init(&j->text, LIMIT_ERR_TEXT);
 	return j;
@@ -114,10 +179,13 @@ void admin_job_free(struct admin_job **jp)
 
 	if (!j)
 		return;
-	MUST(!j->waiting);
+	MUST(!j->waiting && j->out_there == 0);
+	if (j->stream)
+		j->stream_fini(j);
 	password_job_wipe(&j->password);
 	arena_reset(j->arena, true); /* arguments may be passwords */
 	arena_free(&j->arena);
+	buf_fini(&j->in);
 	buf_fini(&j->out);
 	buf_fini(&j->text);
 	mem_free(j);

@@ -7,11 +7,14 @@
 #define PROC_STORE_ADMIN_H
 
 #include "base/arena.h"
+#include "base/id.h"
 #include "config/config.h"
 #include "ipc/admin.h"
 #include "ipc/super_child.h"
 #include "store/queue.h"
 #include "store/store.h"
+
+#define ADMIN_NODE 1022 /* of the ids of what is imported */
 
 /* What a job works on; outlives it. */
 struct admin_context {
@@ -22,6 +25,7 @@ struct admin_context {
 	const struct config_nets *trusted;
 	uint64_t size_limit; /* of a message */
 	struct queue_config queue;
+	struct id_maker *ids;              /* of what is imported */
 	void (*queue_changed)(void *user); /* more may be due; or NULL */
 	void *user;
 	bool online; /* a server: processes and started are known */
@@ -49,6 +53,21 @@ struct admin_job *admin_job_new(const struct admin_context *ctx, struct str requ
 void admin_job_free(struct admin_job **job);
 
 enum admin_step admin_job_step(struct admin_job *job);
+
+/* Octets of the stream that goes up; last: nothing follows. At most LIMIT_IPC_CREDIT not taken yet. */
+void admin_job_feed(struct admin_job *job, struct str bytes, bool last);
+
+/* Octets of it that were taken since this was asked last: as much more may come. */
+size_t admin_job_taken(struct admin_job *job);
+
+/*
+ * Nobody wants its answer any more. True: it may be freed now. False: it waits for what it began, woken()
+ * comes, ask again then; it must not be stepped.
+ */
+bool admin_job_abandon(struct admin_job *job);
+
+/* It holds something open between steps, so that the store must not be closed before it is freed. */
+bool admin_job_is_stream(const struct admin_job *job);
 
 /* Records since the last step, to be cleared by the caller. */
 struct buf *admin_job_out(struct admin_job *job);

@@ -25,8 +25,7 @@ static bool take_domain(struct admin_job *j, struct str text, struct str *domain
 	return good;
 }
 
-/* An address, or with catch_all also "@domain". False with the reply set. */
-static bool take_address(
+bool admin_job_address(
     struct admin_job *j, struct str text, bool catch_all, struct str *local_r, struct str *domain_r)
 {
 	size_t at = str_rfind(text, '@');
@@ -53,6 +52,27 @@ static bool take_address(
 		    j, EX_USAGE, "%s", b.overflow ? "the address is too long" : e.text);
 	buf_fini(&b);
 	return good;
+}
+
+int64_t admin_job_account(struct admin_job *j, struct str text)
+{
+	struct str local, domain;
+	int64_t account = 0;
+	enum db_code code;
+
+	if (!admin_job_address(j, text, false, &local, &domain))
+		return 0;
+	code = db_get_int(
+	    j->ctx->db, SQL_ACCOUNT_BY_ADDRESS, DB_ARGS(db_text(domain), db_text(local)), &account);
+	if (code == DB_ROW)
+		return account;
+	if (code == DB_OK)
+		admin_job_finish(j, EX_NOUSER,
+		    "there is no account %.*s; those there are: godwit account list",
+		    STR_FMT(str_sub(text, 0, 320)));
+	else
+		admin_job_db_failed(j);
+	return 0;
 }
 
 /* ---- the change ---- */
@@ -147,7 +167,7 @@ enum admin_step admin_change_account(struct admin_job *j)
 	    [ADMIN_ACCOUNT_REMOVE] = DIRECTORY_ACCOUNT_REMOVE,
 	};
 
-	if (!take_address(j, admin_arg(j, 0), false, &j->change.local, &j->change.domain))
+	if (!admin_job_address(j, admin_arg(j, 0), false, &j->change.local, &j->change.domain))
 		return ADMIN_STEP_DONE;
 	return submit(j, verbs[j->request.command]);
 }
@@ -175,7 +195,7 @@ enum admin_step admin_change_password(struct admin_job *j)
 	struct str password = admin_arg(j, 1);
 	struct password_job *p = &j->password;
 
-	if (!take_address(j, admin_arg(j, 0), false, &j->change.local, &j->change.domain))
+	if (!admin_job_address(j, admin_arg(j, 0), false, &j->change.local, &j->change.domain))
 		return ADMIN_STEP_DONE;
 	if (password.n == 0 || password.n > LIMIT_PASSWORD || memchr(password.p, 0, password.n))
 		return admin_job_finish(j, EX_USAGE,
@@ -201,10 +221,10 @@ enum admin_step admin_change_alias(struct admin_job *j)
 	bool add = j->request.command == ADMIN_ALIAS_ADD;
 	struct str target = admin_arg(j, 1);
 
-	if (!take_address(j, admin_arg(j, 0), true, &c->local, &c->domain))
+	if (!admin_job_address(j, admin_arg(j, 0), true, &c->local, &c->domain))
 		return ADMIN_STEP_DONE;
 	if ((add || target.n) &&
-	    !take_address(j, target, true, &c->target_local, &c->target_domain))
+	    !admin_job_address(j, target, true, &c->target_local, &c->target_domain))
 		return ADMIN_STEP_DONE;
 	return submit(j, add ? DIRECTORY_ALIAS_ADD : DIRECTORY_ALIAS_REMOVE);
 }

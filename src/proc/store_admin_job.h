@@ -46,6 +46,15 @@ struct admin_job {
 	struct queue_change queue_change;
 	int64_t changed, busy, kept; /* by all slices of the change */
 	int64_t found;
+
+	/* streams: what came up and was not taken yet, and the command's own */
+	struct buf in;
+	size_t in_taken;
+	bool in_ended;      /* nothing more comes */
+	bool wants_in;      /* it waits for more of it */
+	unsigned out_there; /* requests to the lane or the readers that have not ended */
+	void *stream;
+	void (*stream_fini)(struct admin_job *j);
 };
 
 /* Argument i, empty when it was not given. */
@@ -62,6 +71,29 @@ enum admin_step admin_job_db_failed(struct admin_job *j);
 /* Between submitting something and going on when admin_job_ready() was called for it. */
 enum admin_step admin_job_wait(struct admin_job *j);
 void admin_job_ready(struct admin_job *j);
+
+/* The same for more of what comes up, or its end. */
+enum admin_step admin_job_wait_in(struct admin_job *j);
+
+/* What came up; the first n octets of it were dealt with. */
+static inline struct str admin_job_in(const struct admin_job *j)
+{
+	return buf_view(&j->in);
+}
+void admin_job_take(struct admin_job *j, size_t n);
+
+/* A request of the job has ended: from its done. */
+void admin_job_back(struct admin_job *j);
+
+/* An address, or with catch_all also "@domain", in the job's arena. False with the reply set. */
+bool admin_job_address(struct admin_job *j, struct str text, bool catch_all, struct str *local_r,
+    struct str *domain_r);
+
+/* The account of an address, 0 with the reply set. */
+int64_t admin_job_account(struct admin_job *j, struct str text);
+
+/* Argument i as a decimal number, 0 when it is none. */
+int64_t admin_arg_number(const struct admin_job *j, size_t i);
 
 /* The commands. */
 enum admin_step admin_status(struct admin_job *j);
@@ -80,6 +112,9 @@ enum admin_step admin_queue_show(struct admin_job *j);
 enum admin_step admin_queue_explain(struct admin_job *j);
 enum admin_step admin_queue_summary(struct admin_job *j);
 enum admin_step admin_queue_change(struct admin_job *j);
+enum admin_step admin_undelete(struct admin_job *j);
+enum admin_step admin_export(struct admin_job *j);
+enum admin_step admin_import(struct admin_job *j);
 
 /* A field with an id. */
 void admin_put_id(struct admin_job *j, const char *name, int64_t id);

@@ -1,5 +1,6 @@
 /* Connections on the admin socket: one job at a time each, records against credit. */
 #include <sys/socket.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -16,6 +17,7 @@ struct store_admin_link {
 	struct admin_job *job;
 	struct admin_context context;
 	bool waiting, done;
+	bool stopping;  /* the process ends */
 	uv_idle_t idle; /* runs while the job has work to do */
 	char who[32];
 };
@@ -37,6 +39,7 @@ struct admin_context store_admin_context(struct store_process *sp)
 	    .trusted = &sp->config->trusted_networks,
 	    .size_limit = (uint64_t)sp->config->message_size_limit,
 	    .queue = store_queue_settings(sp->config, &sp->directory, sp->started),
+	    .ids = &sp->import_ids,
 	    .queue_changed = on_queue_changed,
 	    .user = sp,
 	    .online = true,
@@ -63,7 +66,9 @@ static void free_if_unused(struct store_admin_link *l)
 
 static void end_request(struct store_admin_link *l)
 {
-	struct admin_reply reply = admin_job_reply(l->job);
+	static const struct admin_reply stopped = {
+	    EX_TEMPFAIL, STR_INIT("the server was stopped meanwhile; run the command again")};
+	struct admin_reply reply = l->stopping ? stopped : admin_job_reply(l->job);
 	struct ipc_request *r = l->request;
 	struct buf b;
 
@@ -74,6 +79,23 @@ static void end_request(struct store_admin_link *l)
 	uv_idle_stop(&l->idle);
 	ipc_request_end(r, buf_view(&b));
 	buf_fini(&b);
+}
+
+/*
+ * Nobody wants the answer: the asker has gone or given up, or the process ends. The request ends once
+ * nothing of its job is out any more.
+ */
+static void give_up(struct store_admin_link *l)
+{
+	uv_idle_stop(&l->idle);
+	l->waiting = !admin_job_abandon(l->job);
+	if (!l->waiting)
+		end_request(l);
+}
+
+static bool is_wanted(const struct store_admin_link *l)
+{
+	return l->peer && !l->request->cancelled && !l->stopping;
 }
 
 /* Sends what credit allows; false when records are left. */
@@ -109,12 +131,17 @@ static void on_idle(uv_idle_t *idle)
 		uv_idle_stop(idle); /* credit wakes it */
 		return;
 	}
-	if (l->done || l->request->cancelled) {
+	if (!is_wanted(l)) {
+		give_up(l);
+		return;
+	}
+	if (l->done) {
 		end_request(l);
 		return;
 	}
 	l->context = store_admin_context(l->sp); /* a reload frees what was there before */
 	step = admin_job_step(l->job);
+	ipc_request_credit(l->request, admin_job_taken(l->job));
 	l->done = step == ADMIN_STEP_DONE;
 	l->waiting = step == ADMIN_STEP_WAIT;
 	if (l->waiting)
@@ -132,17 +159,32 @@ static void on_woken(void *user)
 	struct store_admin_link *l = user;
 
 	l->waiting = false;
-	if (!l->peer) { /* the asker has gone in the meantime */
-		end_request(l);
-		free_if_unused(l);
+	if (is_wanted(l)) {
+		go_on(l);
 		return;
 	}
-	go_on(l);
+	give_up(l);
+	free_if_unused(l);
 }
 
 static void on_credit(struct ipc_request *r)
 {
 	go_on(r->user);
+}
+
+static void on_cancel(struct ipc_request *r)
+{
+	struct store_admin_link *l = r->user;
+
+	if (l->job)
+		give_up(l);
+}
+
+static void on_chunk(struct ipc_request *r, struct str bytes, bool last)
+{
+	struct store_admin_link *l = r->user;
+
+	admin_job_feed(l->job, bytes, last);
 }
 
 static void refuse(struct ipc_request *r, const char *text)
@@ -175,7 +217,9 @@ static void on_request(struct peer *p, struct ipc_request *r, struct str payload
 	l->done = false;
 	r->user = l;
 	r->on_credit = on_credit;
-	r->on_cancel = on_credit;
+	r->on_cancel = on_cancel;
+	r->on_chunk = on_chunk;
+	admin_job_feed(l->job, (struct str){NULL, 0}, r->up_ended);
 	go_on(l);
 }
 
@@ -189,8 +233,8 @@ static void on_down(struct peer *p, const char *why)
 	struct store_admin_link *l = p->owner;
 
 	l->peer = NULL;
-	if (l->job && !l->waiting)
-		end_request(l);
+	if (l->job)
+		give_up(l);
 	free_if_unused(l);
 }
 
@@ -235,4 +279,21 @@ void store_admin_link_new(struct store_process *sp, int fd)
 	l->idle.data = l;
 	list_push(&sp->admins, &l->link);
 	l->peer = peer_new(sp->loop, &config, fd, l);
+}
+
+bool store_admin_busy(struct store_process *sp)
+{
+	bool busy = false;
+
+	LIST_FOREACH(&sp->admins, it)
+	{
+		struct store_admin_link *l = LIST_ENTRY(it, struct store_admin_link, link);
+
+		if (!l->job || !admin_job_is_stream(l->job))
+			continue;
+		l->stopping = true;
+		give_up(l);
+		busy = busy || l->job != NULL;
+	}
+	return busy;
 }

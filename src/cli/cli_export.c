@@ -1,0 +1,209 @@
+/*
+ * Export: the records of the admin command go to a format. A message that cannot be read is named and
+ * passed over; that it was shows in the exit code. A failure of writing ends it.
+ */
+#include "cli/cli_export.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/limits.h"
+#include "cli/cli_progress.h"
+#include "cli/cli_text.h"
+#include "cli/cli_time.h"
+#include "proc/admin_call.h"
+
+const struct cli_option cli_export_options[] = {
+    {"mbox", 0, "FILE", "Writes mbox files: the INBOX to FILE, others to FILE.NAME."},
+    {"maildir", 0, "DIR", "Writes a Maildir, with other mailboxes as its folders."},
+    {"mailbox", 0, "NAME", "Only this mailbox (default: all)."},
+    {"as-of", 0, "TIME", "As it was then, within the time that deleted mail is kept."},
+    {0},
+};
+
+struct exporting {
+	const struct cli_export_format *format;
+	void *state;
+	struct cli_progress progress;
+	struct cli_export_message message;
+	struct buf keywords;
+	int64_t count, bytes, damaged;
+	bool failed; /* writing did */
+	struct err e;
+};
+
+/* ---- records ---- */
+
+struct record {
+	struct str type, path, keywords, bytes, damage;
+	int64_t id, size, received;
+};
+
+static void read_record(struct str bytes, struct record *r)
+{
+	struct cur c = cur_of(bytes);
+	struct admin_field f;
+
+	*r = (struct record){0};
+	while (admin_field_next(&c, &f) > 0) {
+		const struct {
+			const char *name;
+			struct str *text;
+			int64_t *number;
+		} fields[] = {{"type", &r->type, NULL}, {"path", &r->path, NULL},
+		    {"keywords", &r->keywords, NULL}, {"bytes", &r->bytes, NULL},
+		    {"damage", &r->damage, NULL}, {"id", NULL, &r->id}, {"size", NULL, &r->size},
+		    {"received", NULL, &r->received}};
+
+		for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+			if (!str_eq(f.name, str_of_c(fields[i].name)))
+				continue;
+			if (fields[i].text)
+				*fields[i].text = f.text;
+			else
+				*fields[i].number = f.number;
+		}
+	}
+}
+
+static int begin(struct exporting *x, const struct record *r)
+{
+	buf_clear(&x->keywords);
+	buf_str(&x->keywords, r->keywords);
+	x->message = (struct cli_export_message){
+	    r->id, r->size, r->received, buf_view(&x->keywords)};
+	return x->format->begin(x->state, &x->message, &x->e);
+}
+
+/* Which one is left out, and why. */
+static void say_damaged(struct exporting *x, struct str why)
+{
+	struct buf b;
+
+	x->damaged++;
+	buf_init(&b, KIB);
+	buf_lit(&b, "message ");
+	id_put(&b, x->message.id);
+	buf_lit(&b, " of ");
+	cli_text_time(&b, x->message.received);
+	buf_lit(&b, " is left out: ");
+	cli_text_put(&b, why);
+	cli_progress_clear(&x->progress);
+	(void)cli_fail(EX_DATAERR, "%s", buf_cstr(&b));
+	buf_fini(&b);
+}
+
+static int end(struct exporting *x, const struct record *r)
+{
+	bool whole = r->damage.n == 0;
+
+	x->count += whole;
+	if (!whole)
+		say_damaged(x, r->damage);
+	return x->format->end(x->state, whole, &x->e);
+}
+
+static int take(struct exporting *x, const struct record *r)
+{
+	if (str_eq(r->type, STR("mailbox")))
+		return x->format->mailbox(x->state, r->path, &x->e);
+	if (str_eq(r->type, STR("message")))
+		return begin(x, r);
+	if (str_eq(r->type, STR("end")))
+		return end(x, r);
+	x->bytes += (int64_t)r->bytes.n;
+	return x->format->data(x->state, r->bytes, &x->e);
+}
+
+static bool on_record(void *ctx, struct str bytes)
+{
+	struct exporting *x = ctx;
+	struct record r;
+
+	read_record(bytes, &r);
+	x->failed = take(x, &r) < 0;
+	cli_progress_show(&x->progress, "exporting", x->count, x->bytes);
+	return !x->failed;
+}
+
+/* ---- the command ---- */
+
+static int call(struct cli *cli, struct exporting *x, struct str moment)
+{
+	struct admin_request request = {.command = ADMIN_EXPORT, .nargs = 3};
+	struct buf text;
+	struct admin_call call = {.dir = cli_data_dir(cli),
+	    .request = &request,
+	    .record = on_record,
+	    .ctx = x,
+	    .apart = true,
+	    .text = &text};
+	int code;
+
+	request.args[0] = str_of_c(cli->args.operands[0]);
+	request.args[1] = str_of_c(cli_args_value(&cli->args, "mailbox"));
+	request.args[2] = moment;
+	buf_init(&text, LIMIT_IPC_PAYLOAD);
+	code = admin_call(&call);
+	cli_progress_clear(&x->progress);
+	if (x->failed)
+		code = cli_fail(EX_CANTCREAT, "%s", x->e.text);
+	else if (code != EX_OK)
+		(void)cli_fail(code, "%s", buf_cstr(&text));
+	buf_fini(&text);
+	return code;
+}
+
+static int run(struct cli *cli, struct exporting *x, const char *path, struct str moment)
+{
+	struct err e = {""};
+	int code;
+
+	if (x->format->open(&x->state, path, &e) < 0)
+		return cli_fail(EX_CANTCREAT, "%s", e.text);
+	code = call(cli, x, moment);
+	if (x->format->close(&x->state, code == EX_OK, &e) < 0 && code == EX_OK)
+		code = cli_fail(EX_CANTCREAT, "%s", e.text);
+	if (code == EX_OK)
+		printf("%lld message%s exported%s\n", (long long)x->count, x->count == 1 ? "" : "s",
+		    x->damaged ? "; others are damaged" : "");
+	return code == EX_OK && x->damaged ? EX_DATAERR : code;
+}
+
+/* The moment as an argument; empty: now. */
+static int read_moment(const struct cli *cli, struct buf *moment, struct err *e)
+{
+	struct str text = str_of_c(cli_args_value(&cli->args, "as-of"));
+	int64_t ms;
+
+	if (text.n == 0)
+		return 0;
+	if (cli_time_parse(text, clock_now(), &ms, e) < 0)
+		return -1;
+	buf_i64(moment, ms);
+	return 0;
+}
+
+int cli_export(struct cli *cli)
+{
+	const char *mbox = cli_args_value(&cli->args, "mbox");
+	const char *maildir = cli_args_value(&cli->args, "maildir");
+	struct exporting x = {.format = mbox ? &cli_export_mbox : &cli_export_maildir};
+	struct buf moment;
+	struct err e;
+	int code;
+
+	if (!mbox == !maildir)
+		return cli_fail(EX_USAGE, "say where to with --mbox FILE or --maildir DIR");
+	buf_init(&moment, 24);
+	buf_init(&x.keywords, 64 * KIB);
+	cli_progress_init(&x.progress);
+	if (read_moment(cli, &moment, &e) < 0)
+		code = cli_fail(EX_USAGE, "--as-of: %s", e.text);
+	else
+		code = run(cli, &x, mbox ? mbox : maildir, buf_view(&moment));
+	buf_fini(&moment);
+	buf_fini(&x.keywords);
+	return code;
+}

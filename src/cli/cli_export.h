@@ -1,0 +1,32 @@
+/* The command export: an account's mail as mbox files or as a Maildir. */
+#ifndef CLI_CLI_EXPORT_H
+#define CLI_CLI_EXPORT_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "cli/cli.h"
+
+extern const struct cli_option cli_export_options[];
+
+int cli_export(struct cli *cli);
+
+/* ---- inside: a format ---- */
+
+struct cli_export_message {
+	int64_t id, size, received;
+	struct str keywords; /* borrowed until its end */
+};
+
+/* Where messages go. Functions give 0, or -1 with *e set: the export cannot go on. */
+struct cli_export_format {
+	int (*open)(void **state_r, const char *path, struct err *e);
+	int (*mailbox)(void *state, struct str path, struct err *e);
+	int (*begin)(void *state, const struct cli_export_message *m, struct err *e);
+	int (*data)(void *state, struct str bytes, struct err *e);
+	int (*end)(void *state, bool whole, struct err *e); /* not whole: nothing of it may stay */
+	int (*close)(void **state, bool whole, struct err *e);
+};
+
+extern const struct cli_export_format cli_export_mbox, cli_export_maildir;
+
+#endif

@@ -1,0 +1,203 @@
+/*
+ * mbox files: each mailbox goes to FILE.part and gets its name when it is whole, so that a file of that
+ * name is complete. A mailbox without messages makes no file, except the INBOX.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "cli/cli_export.h"
+#include "mime/mime_mbox.h"
+
+#define FLUSH_AT (64 * KIB)
+
+struct mbox {
+	struct buf file; /* what --mbox named */
+	struct buf name; /* of the mailbox at hand; empty: none is open */
+	struct buf part;
+	int fd;
+	int64_t size;    /* written */
+	int64_t message; /* where the message at hand begins */
+	int64_t messages;
+	bool inbox;
+	struct buf head; /* of the message at hand, until its sender is known */
+	bool started;
+	struct cli_export_message meta;
+	struct mime_mbox_writer w;
+	struct buf out;
+};
+
+static int flush(struct mbox *m, struct err *e)
+{
+	struct str s = buf_view(&m->out);
+
+	while (s.n > 0) {
+		ssize_t n = write(m->fd, s.p, s.n);
+
+		if (n < 0 && errno != EINTR)
+			return err_sys(e, errno, "cannot write %s", buf_cstr(&m->part));
+		if (n > 0)
+			s = str_from(s, (size_t)n);
+	}
+	m->size += (int64_t)m->out.n;
+	buf_clear(&m->out);
+	return 0;
+}
+
+static int mbox_open(void **state_r, const char *path, struct err *e)
+{
+	struct mbox *m;
+
+	if (access(path, F_OK) == 0)
+		return err_set(e, "%s is there already; name a file that is not", path);
+	m = mem_new(struct mbox);
+	m->fd = -1;
+	buf_init(&m->file, 4096);
+	buf_init(&m->name, 8192);
+	buf_init(&m->part, 8192);
+	buf_init(&m->head, 64 * KIB);
+	buf_init(&m->out, 64 * MIB);
+	buf_c(&m->file, path);
+	*state_r = m;
+	return 0;
+}
+
+/* ---- a mailbox ---- */
+
+/* FILE, or FILE.NAME with what a name of a file cannot hold as "_". */
+static void name_mailbox(struct mbox *m, struct str path)
+{
+	m->inbox = str_eq_i(path, STR("INBOX"));
+	buf_clear(&m->name);
+	buf_str(&m->name, buf_view(&m->file));
+	if (!m->inbox)
+		buf_byte(&m->name, '.');
+	for (size_t i = 0; i < path.n && !m->inbox; i++)
+		buf_byte(&m->name, path.p[i] == '/' ? '.' : path.p[i]);
+	buf_clear(&m->part);
+	buf_str(&m->part, buf_view(&m->name));
+	buf_lit(&m->part, ".part");
+}
+
+static int close_mailbox(struct mbox *m, bool whole, struct err *e)
+{
+	int result = 0;
+
+	if (m->fd < 0)
+		return 0;
+	if (whole && (fsync(m->fd) < 0 || ((m->messages || m->inbox) &&
+					      rename(buf_cstr(&m->part), buf_cstr(&m->name)) < 0)))
+		result = err_sys(e, errno, "cannot complete %s", buf_cstr(&m->name));
+	close(m->fd);
+	m->fd = -1;
+	if (!whole || (!m->messages && !m->inbox))
+		unlink(buf_cstr(&m->part));
+	return result;
+}
+
+static int mbox_mailbox(void *state, struct str path, struct err *e)
+{
+	struct mbox *m = state;
+
+	if (close_mailbox(m, true, e) < 0)
+		return -1;
+	name_mailbox(m, path);
+	if (access(buf_cstr(&m->name), F_OK) == 0)
+		return err_set(
+		    e, "%s is there already; name a file that is not", buf_cstr(&m->name));
+	m->fd = open(buf_cstr(&m->part), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (m->fd < 0)
+		return err_sys(e, errno, "cannot make %s", buf_cstr(&m->part));
+	m->size = m->messages = 0;
+	return 0;
+}
+
+/* ---- a message ---- */
+
+/* Whom the first line of our own prefix names. */
+static struct str sender_of(struct str head)
+{
+	struct str line = str_sub(head, 0, str_find(head, '\r'));
+
+	if (!str_has_prefix_i(line, STR("Return-Path: <")) || line.p[line.n - 1] != '>')
+		return STR("");
+	return str_sub(line, 14, line.n - 15);
+}
+
+/* The "From " line names the sender, so the first line of the message comes first. */
+static void start(struct mbox *m)
+{
+	m->started = true;
+	mime_mbox_write_begin(
+	    &m->w, &m->out, sender_of(buf_view(&m->head)), m->meta.received, m->meta.keywords);
+	mime_mbox_write(&m->w, buf_view(&m->head));
+	buf_clear(&m->head);
+}
+
+static int mbox_begin(void *state, const struct cli_export_message *meta, struct err *e)
+{
+	struct mbox *m = state;
+
+	m->message = m->size;
+	m->meta = *meta;
+	m->started = false;
+	return 0;
+}
+
+static int mbox_data(void *state, struct str bytes, struct err *e)
+{
+	struct mbox *m = state;
+
+	if (m->started) {
+		mime_mbox_write(&m->w, bytes);
+	} else {
+		struct str first = str_sub(bytes, 0, buf_room(&m->head));
+
+		buf_str(&m->head, first);
+		if (str_find(buf_view(&m->head), '\n') < m->head.n || buf_room(&m->head) == 0)
+			start(m);
+		if (m->started)
+			mime_mbox_write(&m->w, str_from(bytes, first.n));
+	}
+	return m->out.n < FLUSH_AT ? 0 : flush(m, e);
+}
+
+static int mbox_end(void *state, bool whole, struct err *e)
+{
+	struct mbox *m = state;
+
+	if (!m->started)
+		start(m);
+	mime_mbox_write_end(&m->w);
+	if (flush(m, e) < 0)
+		return -1;
+	m->messages += whole;
+	if (whole)
+		return 0;
+	if (ftruncate(m->fd, m->message) < 0 || lseek(m->fd, m->message, SEEK_SET) < 0)
+		return err_sys(e, errno, "cannot write %s", buf_cstr(&m->part));
+	m->size = m->message;
+	return 0;
+}
+
+static int mbox_close(void **state, bool whole, struct err *e)
+{
+	struct mbox *m = *state;
+	int result = close_mailbox(m, whole, e);
+
+	buf_fini(&m->w.name);
+	buf_fini(&m->file);
+	buf_fini(&m->name);
+	buf_fini(&m->part);
+	buf_fini(&m->head);
+	buf_fini(&m->out);
+	mem_free(m);
+	*state = NULL;
+	return result;
+}
+
+const struct cli_export_format cli_export_mbox = {
+    mbox_open, mbox_mailbox, mbox_begin, mbox_data, mbox_end, mbox_close};

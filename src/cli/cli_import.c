@@ -1,0 +1,393 @@
+/*
+ * Import: one source after another is read, a piece at a time as the store takes it. What cannot be read
+ * is named and passed over. Run again, it goes on where it was: the store recognises what it has.
+ */
+#include "cli/cli_import.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/dot.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "mime/mime_keywords.h"
+#include "mime/mime_maildir.h"
+#include "mime/mime_mbox.h"
+
+#define PIECE ((size_t)16 * 1024)
+
+const struct cli_option cli_import_options[] = {
+    {"mailbox", 0, "NAME", "Puts it into this mailbox, or below it (default: INBOX)."},
+    {"with-deleted", 0, NULL, "Takes also what is only marked as deleted there."},
+    {0},
+};
+
+struct importing {
+	struct cli_feed feed;
+	struct cli_import_sources sources;
+	size_t at; /* the source at hand */
+	bool with_deleted;
+	int64_t deleted, left_out;
+
+	/* mbox */
+	struct mime_mbox_reader *mbox;
+	int64_t date;
+
+	/* Maildir */
+	char **files;
+	size_t file;
+	struct buf keywords; /* of the folder: "a $junk" a line */
+	struct buf name;     /* path of the file at hand */
+	struct dot_in lines;
+	struct buf text;
+
+	int fd;
+};
+
+static const struct cli_import_source *source(const struct importing *im)
+{
+	return &im->sources.v[im->at];
+}
+
+static void leave_out(struct importing *im, const char *what, const char *why)
+{
+	im->left_out++;
+	cli_progress_clear(&im->feed.progress);
+	(void)cli_fail(EX_DATAERR, "%s is left out: %s", what, why);
+}
+
+static void begin(struct importing *im)
+{
+	struct admin_feed_begin begin = {.path = str_of_c(source(im)->mailbox)};
+
+	cli_feed_begin(&im->feed, &begin);
+}
+
+/* With "$deleted" among the keywords it is dropped, unless that is wanted; the word itself goes. */
+static void end(struct importing *im, int64_t received, struct str keywords)
+{
+	struct buf kept;
+
+	if (!mime_keywords_has(keywords, STR("$deleted"))) {
+		im->left_out += !cli_feed_end(&im->feed, received, keywords, STR(""));
+		return;
+	}
+	if (!im->with_deleted) {
+		im->deleted++;
+		cli_feed_drop(&im->feed);
+		return;
+	}
+	buf_init(&kept, MIME_KEYWORDS_OUT);
+	while (keywords.n > 0) {
+		struct str word = str_split(keywords, ' ', &keywords);
+
+		if (str_eq(word, STR("$deleted")))
+			continue;
+		if (kept.n)
+			buf_byte(&kept, ' ');
+		buf_str(&kept, word);
+	}
+	im->left_out += !cli_feed_end(&im->feed, received, buf_view(&kept), STR(""));
+	buf_fini(&kept);
+}
+
+/* ---- mbox ---- */
+
+static void on_begin(void *ctx, struct str sender, int64_t date)
+{
+	struct importing *im = ctx;
+
+	im->date = date;
+	begin(im);
+}
+
+static void on_bytes(void *ctx, struct str bytes)
+{
+	cli_feed_bytes(&((struct importing *)ctx)->feed, bytes);
+}
+
+static void on_end(void *ctx, struct str keywords)
+{
+	struct importing *im = ctx;
+
+	end(im, im->date, keywords);
+}
+
+static bool open_mbox(struct importing *im)
+{
+	struct mime_mbox_sink sink = {on_begin, on_bytes, on_end, im};
+
+	im->fd = open(source(im)->path, O_RDONLY | O_CLOEXEC);
+	if (im->fd < 0)
+		leave_out(im, source(im)->path, strerror(errno));
+	else
+		im->mbox = mime_mbox_reader_new(&sink);
+	return im->fd >= 0;
+}
+
+/* False at the end of the file. */
+static bool read_mbox(struct importing *im)
+{
+	uint8_t bytes[PIECE];
+	ssize_t n = read(im->fd, bytes, sizeof bytes);
+
+	if (n < 0)
+		leave_out(im, source(im)->path, strerror(errno));
+	if (n > 0 && !mime_mbox_feed(im->mbox, str_of(bytes, (size_t)n))) {
+		leave_out(im, source(im)->path,
+		    "it does not begin with \"From \", so it is no mbox file");
+		n = 0;
+	}
+	if (n > 0)
+		return true;
+	mime_mbox_finish(im->mbox);
+	mime_mbox_reader_free(&im->mbox);
+	close(im->fd);
+	im->fd = -1;
+	return false;
+}
+
+/* ---- Maildir ---- */
+
+/* The folder's list of keywords: "0 $junk" means that the letter a stands for $junk. */
+static void read_keywords(struct importing *im)
+{
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+	FILE *f;
+
+	buf_clear(&im->name);
+	buf_printf(&im->name, "%s/dovecot-keywords", source(im)->path);
+	buf_clear(&im->keywords);
+	f = fopen(buf_cstr(&im->name), "re");
+	while (f && (n = getline(&line, &cap, f)) > 0) {
+		struct str word, number = str_split(str_of(line, (size_t)n), ' ', &word);
+		uint64_t letter;
+
+		if (!str_to_u64(number, 25, &letter))
+			continue;
+		buf_byte(&im->keywords, (uint8_t)('a' + letter));
+		buf_byte(&im->keywords, ' ');
+		buf_str(&im->keywords, str_trim(word));
+		buf_byte(&im->keywords, '\n');
+	}
+	free(line);
+	if (f)
+		fclose(f);
+}
+
+/* The word that a letter of the list stands for; empty: none. */
+static struct str word_of(struct importing *im, uint8_t letter)
+{
+	struct str rest = buf_view(&im->keywords), line;
+
+	while (rest.n > 0) {
+		line = str_split(rest, '\n', &rest);
+		if (line.n > 2 && line.p[0] == letter)
+			return str_from(line, 2);
+	}
+	return STR("");
+}
+
+static void add_letters(struct importing *im, struct str name, struct buf *words)
+{
+	size_t at = str_rfind(name, ',');
+
+	for (size_t i = at + 1; i < name.n; i++) {
+		buf_byte(words, ' ');
+		buf_str(words, word_of(im, name.p[i]));
+	}
+}
+
+/* When it came: what the name and the file's time say, the earlier one. */
+static void end_file(struct importing *im, const struct stat *st)
+{
+	struct str name = str_of_c(im->files[im->file] + 4); /* without "cur/" */
+	int64_t named,
+	    written = (int64_t)st->st_mtim.tv_sec * SECOND_MS + st->st_mtim.tv_nsec / 1000000;
+	struct buf words, keywords;
+
+	buf_init(&words, 16 * KIB);
+	buf_init(&keywords, MIME_KEYWORDS_OUT);
+	mime_maildir_name_read(name, &words, &named);
+	if (words.n || str_find(name, ':') < name.n || str_find(name, ';') < name.n)
+		add_letters(im, name, &words);
+	mime_keywords_put(&keywords, buf_view(&words));
+	end(im, named > 0 && named / SECOND_MS < written / SECOND_MS ? named : written,
+	    buf_view(&keywords));
+	buf_fini(&words);
+	buf_fini(&keywords);
+}
+
+static void put_lines(struct importing *im, struct str bytes)
+{
+	while (bytes.n > 0) {
+		size_t used;
+
+		dot_in_feed(&im->lines, bytes, &used, &im->text);
+		bytes = str_from(bytes, used);
+		cli_feed_bytes(&im->feed, buf_view(&im->text));
+		buf_clear(&im->text);
+	}
+}
+
+static bool open_file(struct importing *im)
+{
+	struct stat st;
+
+	buf_clear(&im->name);
+	buf_printf(&im->name, "%s/%s", source(im)->path, im->files[im->file]);
+	im->fd = open(buf_cstr(&im->name), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (im->fd >= 0 && fstat(im->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		dot_in_init(&im->lines, false, true);
+		begin(im);
+		return true;
+	}
+	if (im->fd < 0)
+		leave_out(im, buf_cstr(&im->name), strerror(errno));
+	else
+		close(im->fd);
+	im->fd = -1;
+	return false;
+}
+
+static void close_file(struct importing *im, bool whole)
+{
+	struct stat st = {0};
+	bool midline;
+
+	dot_in_finish(&im->lines, &im->text, &midline);
+	if (im->text.n)
+		cli_feed_bytes(&im->feed, buf_view(&im->text));
+	buf_clear(&im->text);
+	(void)fstat(im->fd, &st);
+	if (whole)
+		end_file(im, &st);
+	else
+		cli_feed_drop(&im->feed);
+	close(im->fd);
+	im->fd = -1;
+	im->file++;
+}
+
+static bool open_maildir(struct importing *im)
+{
+	struct err e = {""};
+
+	im->files = cli_import_list(source(im)->path, &e);
+	im->file = 0;
+	if (!im->files)
+		leave_out(im, source(im)->path, e.text);
+	else
+		read_keywords(im);
+	return im->files;
+}
+
+/* A piece of the file at hand, or the next one. False when all were. */
+static bool read_maildir(struct importing *im)
+{
+	uint8_t bytes[PIECE];
+	ssize_t n;
+
+	if (!im->files[im->file]) {
+		cli_import_list_free(im->files);
+		im->files = NULL;
+		return false;
+	}
+	if (im->fd < 0 && !open_file(im)) {
+		im->file++;
+		return true;
+	}
+	n = read(im->fd, bytes, sizeof bytes);
+	if (n < 0)
+		leave_out(im, buf_cstr(&im->name), strerror(errno));
+	if (n > 0)
+		put_lines(im, str_of(bytes, (size_t)n));
+	else
+		close_file(im, n == 0);
+	return true;
+}
+
+/* ---- all of it ---- */
+
+static const struct {
+	bool (*open)(struct importing *im);
+	bool (*read)(struct importing *im);
+} kinds[] = {
+    [CLI_IMPORT_MBOX] = {open_mbox, read_mbox},
+    [CLI_IMPORT_MAILDIR] = {open_maildir, read_maildir},
+};
+
+static bool is_open(const struct importing *im)
+{
+	return im->mbox || im->files;
+}
+
+static bool pump(void *ctx)
+{
+	struct importing *im = ctx;
+
+	if (im->at == im->sources.n)
+		return false;
+	if (!is_open(im) && !kinds[source(im)->kind].open(im))
+		im->at++;
+	else if (!kinds[source(im)->kind].read(im))
+		im->at++;
+	return true;
+}
+
+static void say_done(const struct importing *im)
+{
+	printf(
+	    "%lld message%s imported", (long long)im->feed.taken, im->feed.taken == 1 ? "" : "s");
+	if (im->feed.there)
+		printf("; %lld were there already", (long long)im->feed.there);
+	if (im->deleted)
+		printf(
+		    "; %lld are marked as deleted there and were left out", (long long)im->deleted);
+	if (im->left_out)
+		printf("; %lld could not be read or are empty", (long long)im->left_out);
+	printf("\n");
+}
+
+static void importing_fini(struct importing *im)
+{
+	mime_mbox_reader_free(&im->mbox);
+	cli_import_list_free(im->files);
+	if (im->fd >= 0)
+		close(im->fd);
+	buf_fini(&im->keywords);
+	buf_fini(&im->name);
+	buf_fini(&im->text);
+	cli_import_sources_fini(&im->sources);
+	cli_feed_fini(&im->feed);
+}
+
+int cli_import(struct cli *cli)
+{
+	struct importing im = {.fd = -1, .with_deleted = cli_args_has(&cli->args, "with-deleted")};
+	struct admin_request request = {.command = ADMIN_IMPORT, .nargs = 6};
+	const char *mailbox = cli_args_value(&cli->args, "mailbox");
+	struct err e = {""};
+	int code;
+
+	request.args[0] = str_of_c(cli->args.operands[0]);
+	if (cli_import_find(&im.sources, cli->args.operands[1], mailbox ? mailbox : "", &e) < 0) {
+		cli_import_sources_fini(&im.sources);
+		return cli_fail(EX_NOINPUT, "%s", e.text);
+	}
+	buf_init(&im.keywords, 64 * KIB);
+	buf_init(&im.name, 16 * KIB);
+	buf_init(&im.text, 64 * KIB);
+	cli_feed_init(&im.feed, "importing", pump, &im);
+	code = cli_feed_call(&im.feed, cli_data_dir(cli), &request);
+	say_done(&im);
+	if (code == EX_OK && im.left_out)
+		code = EX_DATAERR;
+	importing_fini(&im);
+	return code;
+}

@@ -1,0 +1,240 @@
+/* What a directory holds: Maildirs in both layouts, mbox files, Thunderbird's ".sbd" directories. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "cli/cli_import.h"
+#include "mime/mime_maildir.h"
+
+#define DEPTH_MAX 20
+
+static bool is_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool is_below(const char *dir, const char *name)
+{
+	struct buf b;
+	bool found;
+
+	buf_init(&b, 16 * KIB);
+	buf_printf(&b, "%s/%s", dir, name);
+	found = is_dir(buf_cstr(&b));
+	buf_fini(&b);
+	return found;
+}
+
+static bool is_maildir(const char *path)
+{
+	return is_below(path, "cur") || is_below(path, "new");
+}
+
+/* Begins with "From ". */
+static bool is_mbox(const char *path)
+{
+	char head[5] = "";
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool found = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		     read(fd, head, 5) == 5 && memcmp(head, "From ", 5) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return found;
+}
+
+static char *copy(struct str s)
+{
+	char *p = mem_alloc(s.n + 1);
+
+	memcpy(p, s.p, s.n);
+	return p;
+}
+
+static void add(
+    struct cli_import_sources *s, enum cli_import_kind kind, const char *path, struct str mailbox)
+{
+	if (s->n == s->cap) {
+		s->cap = s->cap ? s->cap * 2 : 16;
+		s->v = mem_resize(s->v, s->cap * sizeof *s->v);
+	}
+	s->v[s->n++] = (struct cli_import_source){
+	    kind, copy(str_of_c(path)), copy(mailbox.n ? mailbox : STR("INBOX"))};
+}
+
+void cli_import_sources_fini(struct cli_import_sources *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		mem_free(s->v[i].path);
+		mem_free(s->v[i].mailbox);
+	}
+	mem_free(s->v);
+	*s = (struct cli_import_sources){0};
+}
+
+/* ---- directories ---- */
+
+static int not_hidden(const struct dirent *d)
+{
+	struct str name = str_of_c(d->d_name);
+
+	return !str_eq(name, STR(".")) && !str_eq(name, STR(".."));
+}
+
+/* Entries in order, to be freed with free(). */
+static int entries(const char *path, struct dirent ***v_r, struct err *e)
+{
+	int n = scandir(path, v_r, not_hidden, alphasort);
+
+	return n < 0 ? err_sys(e, errno, "cannot read the directory %s", path) : n;
+}
+
+/* "mailbox/name", or the one that is not empty. */
+static void join(struct buf *b, struct str mailbox, struct str name)
+{
+	buf_clear(b);
+	buf_str(b, mailbox);
+	if (mailbox.n && name.n)
+		buf_byte(b, '/');
+	buf_str(b, name);
+}
+
+/* "Inbox" of a mail program is the INBOX; endings of programs are no part of the name. */
+static struct str name_of(struct str file)
+{
+	static const struct str endings[] = {STR_INIT(".mbox"), STR_INIT(".mbx"), STR_INIT(".sbd")};
+
+	for (size_t i = 0; i < 3; i++) {
+		if (file.n > endings[i].n && str_has_suffix_i(file, endings[i]))
+			file = str_sub(file, 0, file.n - endings[i].n);
+	}
+	return file;
+}
+
+static int find(
+    struct cli_import_sources *s, const char *path, struct str mailbox, int depth, struct err *e);
+
+/* A Maildir's folders: ".Work.Projects", or directories that are Maildirs themselves. */
+static int find_entry(struct cli_import_sources *s, const char *path, const char *name,
+    struct str mailbox, int depth, struct err *e)
+{
+	struct buf full, below, folder;
+	struct str file = str_of_c(name);
+	int result = 0;
+
+	buf_init(&full, 16 * KIB);
+	buf_init(&below, 4096);
+	buf_init(&folder, 4096);
+	buf_printf(&full, "%s/%s", path, name);
+	if (file.p[0] == '.' && is_maildir(buf_cstr(&full)) &&
+	    mime_maildir_folder_read(&folder, file)) {
+		join(&below, mailbox, buf_view(&folder));
+		add(s, CLI_IMPORT_MAILDIR, buf_cstr(&full), buf_view(&below));
+	} else if (file.p[0] != '.' && is_dir(buf_cstr(&full))) {
+		join(&below, mailbox, name_of(file));
+		result = find(s, buf_cstr(&full), buf_view(&below), depth + 1, e);
+	} else if (file.p[0] != '.' && is_mbox(buf_cstr(&full))) {
+		join(&below, mailbox, name_of(file));
+		add(s, CLI_IMPORT_MBOX, buf_cstr(&full), buf_view(&below));
+	}
+	buf_fini(&full);
+	buf_fini(&below);
+	buf_fini(&folder);
+	return result;
+}
+
+static bool is_inside(const char *name)
+{
+	struct str s = str_of_c(name);
+
+	return str_eq(s, STR("cur")) || str_eq(s, STR("new")) || str_eq(s, STR("tmp"));
+}
+
+static int find(
+    struct cli_import_sources *s, const char *path, struct str mailbox, int depth, struct err *e)
+{
+	struct dirent **v = NULL;
+	bool maildir = is_maildir(path);
+	int n = depth > DEPTH_MAX ? 0 : entries(path, &v, e), result = n < 0 ? -1 : 0;
+
+	if (maildir)
+		add(s, CLI_IMPORT_MAILDIR, path, mailbox);
+	for (int i = 0; i < n; i++) {
+		if (result == 0 && !(maildir && is_inside(v[i]->d_name)))
+			result = find_entry(s, path, v[i]->d_name, mailbox, depth, e);
+		free(v[i]);
+	}
+	free(v);
+	return result;
+}
+
+int cli_import_find(
+    struct cli_import_sources *s, const char *path, const char *mailbox, struct err *e)
+{
+	*s = (struct cli_import_sources){0};
+	if (access(path, R_OK) < 0)
+		return err_sys(e, errno, "cannot read %s", path);
+	if (!is_dir(path))
+		add(s, CLI_IMPORT_MBOX, path, str_of_c(mailbox));
+	else if (find(s, path, str_of_c(mailbox), 0, e) < 0)
+		return -1;
+	return s->n
+		   ? 0
+		   : err_set(e,
+			 "%s holds no mail that is known here: it must be an mbox file, a Maildir (with "
+			 "cur and new), or a directory of such",
+			 path);
+}
+
+/* ---- files of a Maildir ---- */
+
+static int list_one(const char *maildir, const char *sub, char ***list, size_t *n, struct err *e)
+{
+	struct dirent **v = NULL;
+	struct buf path;
+	int found = 0;
+
+	buf_init(&path, 16 * KIB);
+	buf_printf(&path, "%s/%s", maildir, sub);
+	if (is_dir(buf_cstr(&path)))
+		found = entries(buf_cstr(&path), &v, e);
+	*list = mem_resize(*list, (*n + (size_t)(found > 0 ? found : 0) + 1) * sizeof **list);
+	for (int i = 0; i < found; i++) {
+		buf_clear(&path);
+		buf_printf(&path, "%s/%s", sub, v[i]->d_name);
+		if (v[i]->d_name[0] != '.')
+			(*list)[(*n)++] = copy(buf_view(&path));
+		free(v[i]);
+	}
+	(*list)[*n] = NULL;
+	free(v);
+	buf_fini(&path);
+	return found < 0 ? -1 : 0;
+}
+
+char **cli_import_list(const char *maildir, struct err *e)
+{
+	char **list = NULL;
+	size_t n = 0;
+
+	if (list_one(maildir, "cur", &list, &n, e) == 0 &&
+	    list_one(maildir, "new", &list, &n, e) == 0)
+		return list;
+	cli_import_list_free(list);
+	return NULL;
+}
+
+void cli_import_list_free(char **list)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		mem_free(list[i]);
+	mem_free(list);
+}

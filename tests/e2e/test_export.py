@@ -1,0 +1,258 @@
+"""Export, import and undelete: what goes out comes back octet by octet, whatever is killed in between."""
+
+import os
+import poplib
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import DOMAIN, PASSWORD
+from server import wait_for
+from wire import Wire, deliver, letter
+
+
+def messages(server, user):
+    """Every message of the INBOX by POP3: [(unique-id, octets)]."""
+    with Wire(server, "pop3") as wire:
+        wire.pop3_login(user)
+        wire.say("UIDL")
+        ids = [line.split()[1] for line in wire.multiline()]
+        return [(uid, wire.retrieve(number)) for number, uid in enumerate(ids, 1)]
+
+
+def contents(server, user):
+    return [data for _, data in messages(server, user)]
+
+
+def delete(server, user, *numbers):
+    client = poplib.POP3("127.0.0.1", server.ports["pop3"], timeout=60)
+    client.user(user)
+    client.pass_(PASSWORD)
+    for number in numbers:
+        client.dele(number)
+    client.quit()
+
+
+def fill(server, user, count=12):
+    for n in range(count):
+        deliver(server, user, letter(f"number {n}", ("From here", ">From there", f"line {n}", "")))
+    deliver(server, user, letter("large", [f"{n:070}" for n in range(6000)]))
+
+
+def audit(server):
+    return server.command("audit", status=0)
+
+
+@pytest.fixture(params=["running", "stopped"])
+def either(request, make_server):
+    """A server of the test's own with one account, and a function that takes it to the state in which
+    the commands are tried."""
+    server = make_server(accounts=("ann", "bob"))
+
+    def settle():
+        if request.param == "stopped":
+            assert server.stop() == 0
+    server.settle = settle
+    return server
+
+
+def started(server):
+    if not server.process:
+        server.start()
+        server.mark()
+
+
+def test_there_and_back(either, tmp_path):
+    server, ann, bob = either, f"ann@{DOMAIN}", f"bob@{DOMAIN}"
+    fill(server, ann)
+    before = contents(server, ann)
+    server.settle()
+    server.command("export", ann, "--mbox", str(tmp_path / "ann.mbox"))
+    server.command("export", ann, "--maildir", str(tmp_path / "ann"))
+    assert "13 messages imported" in server.command("import", bob, str(tmp_path / "ann.mbox")).stdout
+    again = server.command("import", bob, str(tmp_path / "ann")).stdout
+    assert "0 messages imported; 13 were there already" in again
+    server.command("export", bob, "--mbox", str(tmp_path / "bob.mbox"))
+    assert (tmp_path / "ann.mbox").read_bytes() == (tmp_path / "bob.mbox").read_bytes()
+    audit(server)
+    started(server)
+    assert contents(server, bob) == before
+    audit(server)
+
+
+def test_flags_dates_and_folders(server, mailbox, tmp_path):
+    other = server.mailbox()
+    tree = tmp_path / "tree"
+    for folder in ("", ".Sent", ".Work.Gr&APwA3w-e"):
+        for sub in ("cur", "new", "tmp"):
+            os.makedirs(tree / folder / sub)
+    for path, text in (("cur/1700000000.a.host:2,FSa", b"S: 1\n\nx\n"),
+                       ("new/1700000001.b.host", b"S: 2\r\n\r\nno end"),
+                       (".Sent/cur/1700000002.c.host,S=9:2,RD", b"S: 3\n\nFrom x\n"),
+                       (".Work.Gr&APwA3w-e/cur/1700000003.d.host:2,", b"S: 4\n\n\n\n"),
+                       ("cur/1700000004.e.host:2,ST", b"S: deleted\n\nx\n")):
+        (tree / path).write_bytes(text)
+    (tree / "dovecot-keywords").write_text("0 $Junk\n")
+    os.utime(tree / "cur/1700000000.a.host:2,FSa", (1600000000, 1600000000))
+    done = server.command("import", mailbox, str(tree)).stdout
+    assert "4 messages imported" in done and "1 are marked as deleted" in done
+    assert contents(server, mailbox) == [b"S: 1\r\n\r\nx\r\n", b"S: 2\r\n\r\nno end\r\n"]
+    server.command("export", mailbox, "--maildir", str(tmp_path / "out"))
+    found = {os.path.relpath(os.path.join(folder, name), tmp_path / "out"):
+             os.path.getmtime(os.path.join(folder, name))
+             for folder, _, names in os.walk(tmp_path / "out") for name in names}
+    ends = {(os.path.dirname(name), name.rpartition(":2,")[2], int(time))
+            for name, time in found.items() if ":2," in name}
+    assert ends == {("cur", "FSa", 1600000000), ("cur", "", 1700000001),
+                    (".Sent/cur", "DR", 1700000002), (".Work.Gr&APwA3w-e/cur", "", 1700000003)}
+    assert (tmp_path / "out" / "dovecot-keywords").read_text() == "0 $junk\n"
+    server.command("export", mailbox, "--mbox", str(tmp_path / "mbox"))
+    assert sorted(os.listdir(tmp_path)) == ["mbox", "mbox.Sent", "mbox.Work.Grüße", "out", "tree"]
+    # the files of a directory are mailboxes again; what they are called stands in their names
+    server.command("import", other, str(tmp_path / "mbox"))
+    server.command("import", other, str(tmp_path / "mbox.Sent"), "--mailbox", "Sent")
+    server.command("import", other, str(tmp_path / "mbox.Work.Grüße"), "--mailbox", "Work/Grüße")
+    server.command("export", other, "--mbox", str(tmp_path / "again"))
+    for name in ("", ".Sent", ".Work.Grüße"):
+        assert (tmp_path / f"mbox{name}").read_bytes() == (tmp_path / f"again{name}").read_bytes()
+    audit(server)
+
+
+def test_refusals(server, mailbox, tmp_path):
+    (tmp_path / "x").write_text("Subject: no mbox\n\n")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("x")
+    for words, status, what in (
+            (("import", mailbox, str(tmp_path / "x")), 65, "no mbox file"),
+            (("import", mailbox, str(tmp_path / "none")), 66, "none"),
+            (("import", mailbox, str(tmp_path / "full")), 66, "no mail that is known"),
+            (("import", f"nobody@{DOMAIN}", str(tmp_path / "x")), 67, "no account"),
+            (("export", mailbox), 64, "--mbox"),
+            (("export", mailbox, "--mbox", str(tmp_path / "x")), 73, "there already"),
+            (("export", mailbox, "--maildir", str(tmp_path / "full")), 73, "holds other files"),
+            (("export", mailbox, "--mailbox", "Nope", "--mbox", str(tmp_path / "y")), 66, "Nope"),
+            (("export", mailbox, "--as-of", "yesterday", "--mbox", str(tmp_path / "y")), 64, "moment"),
+            (("export", mailbox, "--as-of", "2020-01-01", "--mbox", str(tmp_path / "y")), 64, "undelete"),
+            (("undelete", mailbox), 66, "nothing that fits"),
+            (("undelete", mailbox, "--since", "30 February"), 64, "moment")):
+        done = server.command(*words, status=status)
+        assert what in done.stderr, done.stderr
+    assert not (tmp_path / "y").exists() and not (tmp_path / "y.part").exists()
+
+
+def test_undelete_and_as_of(either, tmp_path):
+    server, ann = either, f"ann@{DOMAIN}"
+    fill(server, ann, 5)
+    before = messages(server, ann)
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
+    wait_for("the next second", lambda: time.time() > time.time() // 1 + 0.01)
+    wait_for("the moment", lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) >= moment)
+    delete(server, ann, 2, 4)
+    assert len(messages(server, ann)) == 4
+    server.settle()
+    server.command("export", ann, "--as-of", moment, "--mbox", str(tmp_path / "then"))
+    server.command("export", ann, "--mbox", str(tmp_path / "now"))
+    assert (tmp_path / "then").read_bytes().count(b"\nSubject: ") == 6
+    assert (tmp_path / "now").read_bytes().count(b"\nSubject: ") == 4
+    assert "2 messages were brought back" in server.command("undelete", ann, "--since", "1h").stdout
+    server.command("undelete", ann, status=66)
+    audit(server)
+    started(server)
+    after = messages(server, ann)
+    assert sorted(after) == sorted(before)  # the same octets under the same unique-ids
+    assert [uid for uid, _ in after[-2:]] == [before[1][0], before[3][0]]  # at the end, as new uids
+    delete(server, ann, 1, 2)
+    assert "1 message was" in server.command("undelete", ann, "--message-id", after[1][0]).stdout
+    assert after[1] in messages(server, ann)
+
+
+def test_quota_is_kept(make_server, tmp_path):
+    server = make_server(accounts=("ann", "bob"))
+    ann, bob = f"ann@{DOMAIN}", f"bob@{DOMAIN}"
+    fill(server, ann, 3)
+    server.command("export", ann, "--mbox", str(tmp_path / "mbox"))
+    server.command("account", "disable", bob)
+    done = server.command("import", bob, str(tmp_path / "mbox"), status=73)
+    assert "takes no more" in done.stderr and "0 messages imported" in done.stdout
+    server.command("account", "enable", bob)
+    server.command("import", bob, str(tmp_path / "mbox"))
+    assert contents(server, bob) == contents(server, ann)
+    audit(server)
+
+
+def damage(server):
+    """Flips an octet of the first message that lies in a shared pack."""
+    packs = os.path.join(server.data, "packs")
+    name = sorted(os.listdir(packs))[0]
+    with open(os.path.join(packs, name), "r+b") as file:
+        data = file.read()
+        at = data.index(b"Subject: number 0")
+        file.seek(at)
+        file.write(b"s")
+
+
+def test_damage_stops_nothing(make_server, tmp_path):
+    server = make_server(accounts=("ann",))
+    ann = f"ann@{DOMAIN}"
+    fill(server, ann, 4)
+    assert server.stop() == 0
+    damage(server)
+    server.start()
+    server.mark()
+    for form in ("--mbox", "--maildir"):
+        done = server.command("export", ann, form, str(tmp_path / form), status=65)
+        assert "damaged" in done.stderr and "message " in done.stderr
+        assert "4 messages exported" in done.stdout
+    assert (tmp_path / "--mbox").read_bytes().count(b"\nSubject: number") == 3
+    assert len(os.listdir(tmp_path / "--maildir" / "cur")) == 4
+    assert not os.listdir(tmp_path / "--maildir" / "tmp")
+
+
+def big_mbox(path, count):
+    with open(path, "wb") as file:
+        for n in range(count):
+            file.write(b"From a@b Mon Nov 23 19:54:33 2026\nSubject: %d\nMessage-ID: <%d@x>\n\n" % (n, n)
+                       + b"some text\n" * 50 + b"\n")
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("whom", ["command", "server"])
+def test_killed_imports_go_on(make_server, tmp_path, whom, long):
+    """kill -9 in the middle of an import: run again, it is whole, and nothing is there twice."""
+    server = make_server(accounts=("ann",))
+    ann, count = f"ann@{DOMAIN}", 20000 if long else 3000
+    big_mbox(tmp_path / "mbox", count)
+    words = [server.binary, "import", ann, str(tmp_path / "mbox"), "--data", server.data]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for("the first messages", lambda: server.message_count() > 100)
+    if whom == "command":
+        process.send_signal(signal.SIGKILL)
+    else:
+        server.kill_all()
+    process.communicate()
+    assert process.returncode != 0
+    started(server)
+    some = server.message_count()
+    assert 100 < some < count
+    done = server.command("import", ann, str(tmp_path / "mbox")).stdout
+    assert f"{count - some} messages imported; {some} were there already" in done
+    assert server.message_count() == count
+    server.command("export", ann, "--mbox", str(tmp_path / "out"))
+    subjects = [line for line in (tmp_path / "out").read_bytes().split(b"\n")
+                if line.startswith(b"Subject: ")]
+    assert sorted(subjects) == sorted(b"Subject: %d" % n for n in range(count))
+    audit(server)
+
+
+def test_stopping_breaks_an_import_off(make_server, tmp_path):
+    server = make_server(accounts=("ann",))
+    big_mbox(tmp_path / "mbox", 6000)
+    words = [server.binary, "import", f"ann@{DOMAIN}", str(tmp_path / "mbox"), "--data", server.data]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for("the first messages", lambda: server.message_count() > 50)
+    assert server.stop() == 0
+    process.communicate()
+    assert process.returncode in (69, 75)
+    audit(server)
