@@ -239,6 +239,19 @@ static int set_owner(const struct init *in)
 	return hand_over(in->dir, pw, &e) < 0 ? cli_fail(EX_NOPERM, "%s", e.text) : EX_OK;
 }
 
+int cli_init_set_owner(const char *dir)
+{
+	struct init in = {.dir = dir};
+	struct err e;
+	int code;
+
+	if (config_load(dir, 0, &in.config, &e) < 0)
+		return cli_fail(EX_CONFIG, "%s", e.text);
+	code = set_owner(&in);
+	config_unref(&in.config);
+	return code;
+}
+
 /* ---- all of it ---- */
 
 static void say_done(const struct init *in, bool had_store)

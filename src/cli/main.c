@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "cli/cli_admin.h"
+#include "cli/cli_backup.h"
 #include "cli/cli_export.h"
 #include "cli/cli_import.h"
 #include "cli/cli_init.h"
@@ -45,6 +46,16 @@ static const struct cli_command commands[] = {
 	.flags = CLI_DATA | CLI_JSON,
 	.more = "For example:\n"
 		"  godwit test-delivery --from a@example.net --to bob@example.org < message"},
+    {"backup", "DIR", "Copies everything into a directory; again, only what is new.", cli_backup,
+	.flags = CLI_DATA, .min_operands = 1, .max_operands = 1,
+	.more =
+	    "While the server runs, or while it is stopped. What was there before stays usable until the\n"
+	    "new backup is complete. For example:\n  godwit backup /media/disk/mail"},
+    {"restore", "DIR", "Brings back a backup: everything, an account, or a message.", cli_restore,
+	.options = cli_restore_options, .flags = CLI_DATA, .min_operands = 1, .max_operands = 1,
+	.more = "Everything goes into an empty data directory:\n"
+		"  godwit restore /media/disk/mail --data /var/lib/godwit\n\n"
+		"The rest into the one that is there, while its server runs or is stopped."},
     {"undelete", "ADDRESS", "Brings back deleted messages of an account.", cli_admin_undelete,
 	.options = cli_admin_undelete_options, .flags = CLI_DATA, .min_operands = 1,
 	.max_operands = 1,

@@ -48,6 +48,9 @@ enum admin_command {
 	ADMIN_IMPORT, /* (address, store the ids are of or "", and to make the account: hash or "",
 	               * "send-only" or "", quota in octets, in messages), a feed of frames as below:
 	               * a record for each message */
+	ADMIN_BACKUP, /* (store that the asker has packs of, or ""), a feed of pairs (pack, end) that he has:
+	               * records "progress", "store", "data" of the database, then for each pack "pack",
+	               * "data" of what he does not have, "end" */
 	ADMIN_COMMANDS
 };
 

@@ -116,6 +116,8 @@ static void feed(struct online *o)
 		size_t n = o->ipc.send_credit < sizeof piece ? o->ipc.send_credit : sizeof piece;
 
 		n = o->call->feed(o->call->ctx, piece, n, &o->fed);
+		if (n == 0 && !o->fed)
+			return;
 		ipc_call_chunk(&o->ipc, str_of(piece, n), o->fed);
 	}
 }

@@ -141,6 +141,7 @@ static const struct {
     [ADMIN_QUEUE_REMOVE] = {0, 4, admin_queue_change},
     [ADMIN_QUEUE_BOUNCE] = {0, 4, admin_queue_change},
     [ADMIN_QUEUE_SUMMARY] = {0, 0, admin_queue_summary},
+    [ADMIN_BACKUP] = {1, 1, admin_backup},
     [ADMIN_UNDELETE] = {3, 3, admin_undelete},
     [ADMIN_EXPORT] = {3, 3, admin_export},
     [ADMIN_IMPORT] = {6, 6, admin_import},

@@ -97,6 +97,10 @@ struct blob_ops {
 	void (*close)(struct blob_reader *);
 
 	enum blob_code (*drop_pack)(struct blob_store *, int64_t pack, struct err *);
+	enum blob_code (*raw)(
+	    struct blob_store *, int64_t pack, int64_t off, void *, size_t n, struct err *);
+	void (*hold)(struct blob_store *);
+	void (*release)(struct blob_store *);
 	void (*counts)(struct blob_store *, struct blob_counts *);
 	void (*free)(struct blob_store *);
 };
@@ -256,6 +260,27 @@ enum blob_code blob_get(
 static inline enum blob_code blob_drop_pack(struct blob_store *b, int64_t pack, struct err *e)
 {
 	return b->ops->drop_pack(b, pack, e);
+}
+
+/*
+ * Exactly n octets of a pack as they lie in it, from off on: for copying what is committed. Any thread.
+ * BLOB_DAMAGED when the pack ends before.
+ */
+static inline enum blob_code blob_raw(
+    struct blob_store *b, int64_t pack, int64_t off, void *p, size_t n, struct err *e)
+{
+	return b->ops->raw(b, pack, off, p, n, e);
+}
+
+/* From here to the release no pack's file goes: dropped ones go then. May be nested; any thread. */
+static inline void blob_hold(struct blob_store *b)
+{
+	b->ops->hold(b);
+}
+
+static inline void blob_release(struct blob_store *b)
+{
+	b->ops->release(b);
 }
 
 static inline void blob_counts(struct blob_store *b, struct blob_counts *c)

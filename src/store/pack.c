@@ -305,13 +305,31 @@ static void distrust(struct blob_store *b)
 
 /* ---- housekeeping ---- */
 
+/* While files are held it is only noted. */
+static bool note_held(struct packs *p, int64_t pack)
+{
+	bool held;
+
+	pthread_mutex_lock(&p->lock);
+	held = p->holds > 0;
+	if (held) {
+		p->held = mem_resize(p->held, (p->nheld + 1) * sizeof *p->held);
+		p->held[p->nheld++] = pack;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return held;
+}
+
 static enum blob_code drop_pack(struct blob_store *b, int64_t pack, struct err *e)
 {
 	struct packs *p = packs_of(b);
 	enum blob_code code = BLOB_OK;
-	struct pack_file *f = pack_pin(p, pack, &code, e);
+	struct pack_file *f;
 	int64_t size;
 
+	if (note_held(p, pack))
+		return BLOB_OK;
+	f = pack_pin(p, pack, &code, e);
 	if (!f)
 		return code;
 	pthread_mutex_lock(&p->lock);
@@ -327,6 +345,35 @@ static enum blob_code drop_pack(struct blob_store *b, int64_t pack, struct err *
 		pack_count(p, -1, (int64_t)PACK_HEAD - size);
 	pack_unpin(p, f);
 	return code;
+}
+
+static void hold(struct blob_store *b)
+{
+	struct packs *p = packs_of(b);
+
+	pthread_mutex_lock(&p->lock);
+	p->holds++;
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void release(struct blob_store *b)
+{
+	struct packs *p = packs_of(b);
+	int64_t *held = NULL;
+	size_t n = 0;
+
+	pthread_mutex_lock(&p->lock);
+	BUG_ON(p->holds == 0);
+	if (--p->holds == 0) {
+		held = p->held;
+		n = p->nheld;
+		p->held = NULL;
+		p->nheld = 0;
+	}
+	pthread_mutex_unlock(&p->lock);
+	for (size_t i = 0; i < n; i++)
+		(void)drop_pack(b, held[i], NULL); /* else the next start does */
+	mem_free(held);
 }
 
 static void counts(struct blob_store *b, struct blob_counts *c)
@@ -348,6 +395,7 @@ static void free_store(struct blob_store *b)
 	BUG_ON(p->live.count);
 	hash_fini(&p->live);
 	pthread_mutex_destroy(&p->lock);
+	mem_free(p->held);
 	XXH3_freeState(p->hash);
 	mem_free(p->headers);
 	mem_free(p->iov);
@@ -373,6 +421,9 @@ const struct blob_ops pack_ops = {
     .seek = pack_blob_seek,
     .close = pack_blob_close,
     .drop_pack = drop_pack,
+    .raw = pack_raw,
+    .hold = hold,
+    .release = release,
     .counts = counts,
     .free = free_store,
 };

@@ -25,4 +25,7 @@ struct pack_config {
 enum blob_code pack_open(const struct pack_config *config, const struct blob_point *committed,
     size_t n, struct blob_store **store_r, struct blob_point *point_r, struct err *e);
 
+/* The packs of a backup, for reading only: nothing is looked for, removed or made. */
+struct blob_store *pack_open_reader(const struct pack_config *config);
+
 #endif

@@ -43,6 +43,9 @@ struct packs {
 	struct blob_counts counts;
 	int64_t next_pack;
 	bool distrusted;
+	unsigned holds; /* no file goes while > 0 */
+	int64_t *held;  /* packs that were dropped meanwhile */
+	size_t nheld;
 
 	/* the writer's */
 	struct pack_file *active; /* pinned */
@@ -93,6 +96,8 @@ struct pack_file *pack_adopt(struct packs *p, int64_t id, int fd, int64_t end);
 enum blob_code pack_create(struct packs *p, struct pack_file **file_r, struct err *e);
 
 /* pack_read.c */
+enum blob_code pack_raw(
+    struct blob_store *, int64_t pack, int64_t off, void *, size_t n, struct err *);
 enum blob_code pack_blob_open(
     struct blob_store *, int64_t id, struct blob_pos, struct blob_reader **, struct err *);
 enum blob_code pack_blob_read(struct blob_reader *, void *, size_t, size_t *);

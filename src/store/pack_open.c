@@ -229,3 +229,8 @@ enum blob_code pack_open(const struct pack_config *config, const struct blob_poi
 	*store_r = &p->base;
 	return BLOB_OK;
 }
+
+struct blob_store *pack_open_reader(const struct pack_config *config)
+{
+	return &packs_new(config)->base;
+}

@@ -181,3 +181,24 @@ void pack_blob_close(struct blob_reader *r)
 	r->magic = 0;
 	mem_free(r);
 }
+
+enum blob_code pack_raw(
+    struct blob_store *b, int64_t pack, int64_t off, void *to, size_t n, struct err *e)
+{
+	struct packs *p = packs_of(b);
+	enum blob_code code = BLOB_OK;
+	struct pack_file *f = pack_pin(p, pack, &code, e);
+	int result;
+
+	if (!f)
+		return code;
+	result = fsio_read_all(p->fs, f->fd, to, n, off);
+	if (result == -ENODATA) {
+		err_set(e, "packs: the file of pack %lld is cut short", (long long)pack);
+		code = BLOB_DAMAGED;
+	} else if (result < 0) {
+		code = pack_fail(e, result, "read", pack);
+	}
+	pack_unpin(p, f);
+	return code;
+}

@@ -49,6 +49,7 @@ struct store {
 	struct blob_store *blobs;
 	struct admit *admit;
 	struct session_table sessions;
+	bool backing_up; /* one backup at a time */
 	/* server */
 	struct lane_thread *lane_thread;
 	struct reader_pool *readers;

@@ -1,0 +1,295 @@
+/*
+ * Restore. Everything: each file is compared with its checksum on its way into a directory that gets its
+ * lock, and so becomes a data directory, at the very end; broken off, it is begun again in the same place.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "cli/cli_backup.h"
+#include "cli/cli_init.h"
+#include "cli/cli_progress.h"
+#include "cli/cli_text.h"
+#include "store/restore.h"
+
+#define COPY ((size_t)256 * 1024)
+
+const struct cli_option cli_restore_options[] = {
+    {"account", 0, "ADDRESS",
+	"Only the mail of this account, into the data directory that is there."},
+    {"message-id", 0, "ID", "Only this message: its id, or its Message-ID."},
+    {0},
+};
+
+struct restoring {
+	const struct cli_manifest *m;
+	int source, target;
+	const char *source_path, *dir;
+	XXH3_state_t *hash;
+	uint8_t *bytes;
+	struct cli_progress progress;
+	int64_t copied, damaged;
+};
+
+/* ---- copying ---- */
+
+static bool write_all(int fd, struct str s)
+{
+	while (s.n > 0) {
+		ssize_t n = write(fd, s.p, s.n);
+
+		if (n < 0 && errno != EINTR)
+			return false;
+		if (n > 0)
+			s = str_from(s, (size_t)n);
+	}
+	return true;
+}
+
+/* size octets from where `from` stands; their sum. False: they are not there, or cannot be written. */
+static bool copy_octets(struct restoring *r, int from, int to, int64_t size, uint64_t *sum_r)
+{
+	XXH3_64bits_reset(r->hash);
+	while (size > 0) {
+		size_t want = size < (int64_t)COPY ? (size_t)size : COPY;
+		ssize_t n = read(from, r->bytes, want);
+
+		if (n <= 0) {
+			errno = n == 0 ? ENODATA : errno;
+			return false;
+		}
+		XXH3_64bits_update(r->hash, r->bytes, (size_t)n);
+		if (!write_all(to, str_of(r->bytes, (size_t)n)))
+			return false;
+		size -= n;
+		r->copied += n;
+		cli_progress_show(&r->progress, "restored", -1, r->copied);
+	}
+	*sum_r = XXH3_64bits_digest(r->hash);
+	return true;
+}
+
+static int cannot(struct restoring *r, const char *what, const char *name)
+{
+	int code = errno;
+
+	cli_progress_clear(&r->progress);
+	return cli_fail(EX_IOERR, "cannot %s %s: %s", what, name, strerror(code));
+}
+
+static void say_damaged(struct restoring *r, const char *name)
+{
+	r->damaged++;
+	cli_progress_clear(&r->progress);
+	(void)cli_fail(EX_DATAERR,
+	    "%s in the backup differs from its checksum; it is restored as it is", name);
+}
+
+/* One of the files; the database must be what it was. */
+static int copy_file(struct restoring *r, const struct cli_manifest_file *f)
+{
+	bool is_database = str_eq(f->name, STR("store.db"));
+	struct buf from_name, to_name;
+	int from, to, code = EX_OK;
+	uint64_t sum = 0;
+
+	buf_init(&from_name, 4096);
+	buf_init(&to_name, 4096);
+	buf_printf(&from_name, "%.*s/%.*s", STR_FMT(r->m->files), STR_FMT(f->name));
+	buf_str(&to_name, f->name);
+	from = openat(r->source, buf_cstr(&from_name), O_RDONLY | O_CLOEXEC);
+	to = openat(r->target, buf_cstr(&to_name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+	    is_database ? 0600 : f->mode);
+	if (from < 0 || to < 0 || !copy_octets(r, from, to, f->size, &sum))
+		code = cannot(r, from < 0 ? "read" : "restore", buf_cstr(&to_name));
+	else if (sum != f->sum && is_database)
+		code = cli_fail(EX_DATAERR,
+		    "the database in the backup %s is damaged; use another backup", r->source_path);
+	else if (sum != f->sum)
+		say_damaged(r, buf_cstr(&to_name));
+	if (from >= 0)
+		close(from);
+	if (to >= 0)
+		close(to);
+	buf_fini(&from_name);
+	buf_fini(&to_name);
+	return code;
+}
+
+/* All parts of the pack that part i begins; *next_r the part behind them. */
+static int copy_pack(struct restoring *r, size_t i, size_t *next_r)
+{
+	struct buf from_name, to_name;
+	int64_t end = 0;
+	int from, to, code = EX_OK;
+	uint64_t sum = 0;
+	bool good = true;
+
+	*next_r = cli_manifest_pack(r->m, i, &end);
+	buf_init(&from_name, 4096);
+	buf_init(&to_name, 4096);
+	cli_backup_pack_name(&from_name, r->m->packs, r->m->part[i].pack);
+	cli_backup_pack_name(&to_name, STR("packs"), r->m->part[i].pack);
+	from = openat(r->source, buf_cstr(&from_name), O_RDONLY | O_CLOEXEC);
+	to = openat(r->target, buf_cstr(&to_name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	for (size_t k = i; from >= 0 && to >= 0 && k < *next_r && code == EX_OK; k++) {
+		const struct cli_manifest_part *p = &r->m->part[k];
+
+		if (!copy_octets(r, from, to, p->to - p->from, &sum))
+			code = errno == ENODATA ? EX_DATAERR
+						: cannot(r, "write", buf_cstr(&to_name));
+		good = good && code == EX_OK && sum == p->sum;
+	}
+	if (to < 0)
+		code = cannot(r, "make", buf_cstr(&to_name));
+	else if (from < 0 || code == EX_DATAERR || !good) {
+		say_damaged(r, buf_cstr(&from_name));
+		code = EX_OK; /* what is there of it is worth having */
+	}
+	if (from >= 0)
+		close(from);
+	if (to >= 0)
+		close(to);
+	buf_fini(&from_name);
+	buf_fini(&to_name);
+	return code;
+}
+
+static int copy_all(struct restoring *r)
+{
+	int code = EX_OK;
+
+	for (size_t i = 0; i < r->m->nfiles && code == EX_OK; i++)
+		code = copy_file(r, &r->m->file[i]);
+	for (size_t i = 0; i < r->m->nparts && code == EX_OK;)
+		code = copy_pack(r, i, &i);
+	return code;
+}
+
+/* ---- the directory ---- */
+
+/* Empty but for what a restore that was broken off left. */
+static bool may_hold(int target)
+{
+	DIR *dir;
+	struct dirent *d;
+	bool good = true;
+
+	if (faccessat(target, RESTORE_MARK, F_OK, 0) == 0)
+		return true;
+	dir = fdopendir(openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	while (dir && (d = readdir(dir)) != NULL)
+		good = good && (str_eq(str_of_c(d->d_name), STR(".")) ||
+				   str_eq(str_of_c(d->d_name), STR("..")));
+	if (dir)
+		closedir(dir);
+	return good;
+}
+
+static int open_target(struct restoring *r)
+{
+	int mark;
+
+	if (mkdir(r->dir, 0700) < 0 && errno != EEXIST)
+		return cli_fail(
+		    EX_CANTCREAT, "cannot make the directory %s: %s", r->dir, strerror(errno));
+	r->target = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r->target < 0)
+		return cli_fail(
+		    EX_CANTCREAT, "cannot open the directory %s: %s", r->dir, strerror(errno));
+	if (!may_hold(r->target))
+		return cli_fail(EX_CANTCREAT,
+		    "%s is not empty: name with --data a directory that is empty or not there; for one "
+		    "account into this one: --account ADDRESS",
+		    r->dir);
+	mark = openat(r->target, RESTORE_MARK, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (mark < 0 || fchmod(r->target, 0700) < 0 ||
+	    (mkdirat(r->target, "packs", 0700) < 0 && errno != EEXIST) ||
+	    (mkdirat(r->target, "tls", 0700) < 0 && errno != EEXIST))
+		return cli_fail(EX_CANTCREAT, "cannot write into %s: %s", r->dir, strerror(errno));
+	close(mark);
+	/* of a restore that was broken off: a log of another database must not be taken for ours */
+	(void)unlinkat(r->target, "store.db-wal", 0);
+	(void)unlinkat(r->target, "store.db-shm", 0);
+	return EX_OK;
+}
+
+static int complete(struct restoring *r)
+{
+	struct err e = {""};
+	struct buf size;
+	int code;
+
+	if (restore_complete(r->dir, r->m->store, clock_now(), &e) < 0)
+		return cli_fail(EX_CANTCREAT, "%s", e.text);
+	code = cli_init_set_owner(r->dir);
+	if (code != EX_OK)
+		return code;
+	buf_init(&size, 64);
+	cli_text_bytes(&size, r->copied);
+	printf("restored %s into %s; start it with: godwit serve --data %s\n", buf_cstr(&size),
+	    r->dir, r->dir);
+	buf_fini(&size);
+	return r->damaged || r->m->lost ? EX_DATAERR : EX_OK;
+}
+
+int cli_restore_all(
+    const struct cli_manifest *m, int source, const char *source_path, const char *dir)
+{
+	struct restoring r = {.m = m,
+	    .source = source,
+	    .target = -1,
+	    .source_path = source_path,
+	    .dir = dir,
+	    .hash = XXH3_createState(),
+	    .bytes = mem_alloc(COPY)};
+	int code;
+
+	cli_progress_init(&r.progress);
+	code = open_target(&r);
+	if (code == EX_OK)
+		code = copy_all(&r);
+	cli_progress_clear(&r.progress);
+	if (code == EX_OK)
+		code = complete(&r);
+	if (r.target >= 0)
+		close(r.target);
+	XXH3_freeState(r.hash);
+	mem_free(r.bytes);
+	return code;
+}
+
+/* ---- the command ---- */
+
+int cli_restore(struct cli *cli)
+{
+	const char *path = cli->args.operands[0];
+	int source = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), code;
+	struct cli_manifest m;
+	struct err e = {""};
+
+	if (source < 0)
+		return cli_fail(EX_NOINPUT, "cannot open %s: %s", path, strerror(errno));
+	cli_manifest_init(&m);
+	switch (cli_manifest_read(&m, source, path, &e)) {
+	case CLI_MANIFEST_NONE:
+		code = cli_fail(EX_NOINPUT, "%s holds no complete backup", path);
+		break;
+	case CLI_MANIFEST_BAD:
+		code = cli_fail(EX_DATAERR, "%s", e.text);
+		break;
+	default:
+		code = cli_args_has(&cli->args, "account") || cli_args_has(&cli->args, "message-id")
+			   ? cli_restore_mail(cli, &m, source)
+			   : cli_restore_all(&m, source, path, cli_data_dir(cli));
+	}
+	cli_manifest_fini(&m);
+	close(source);
+	return code;
+}

@@ -1,0 +1,344 @@
+/*
+ * Restore of mail into a data directory that is there: the backup's database and packs are read as they
+ * lie, and each message goes through the import of the server, with the id it had. An account that is not
+ * there any more is made, with its password of the time.
+ */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/id.h"
+#include "base/mem.h"
+#include "cli/cli_backup.h"
+#include "cli/cli_feed.h"
+#include "cli/cli_text.h"
+#include "store/directory.h"
+#include "store/mailbox_at.h"
+#include "store/mailbox_path.h"
+#include "store/pack.h"
+#include "store/summary.h"
+#include "store/trace.h"
+
+#define READ          ((size_t)64 * 1024)
+#define ACCOUNTS_PAGE ((size_t)100)
+
+struct restoring {
+	struct cli *cli;
+	const struct cli_manifest *m;
+	struct fsio fs;
+	struct db *db;
+	struct blob_store *blobs;
+	struct arena *arena; /* of an account */
+	struct arena *row_arena;
+
+	/* which */
+	int64_t id;           /* 0: any */
+	struct str header_id; /* empty: any */
+
+	/* the account at hand */
+	int64_t account;
+	struct mailbox_listed *list;
+	size_t nlist, at;
+	int64_t uid; /* the last one seen of the mailbox */
+	struct mailbox_source *source;
+	struct mailbox_at_row row;
+	struct cli_feed feed;
+
+	int64_t found, taken, there, damaged;
+	bool failed; /* the backup's database cannot be read */
+};
+
+/* ---- one account's messages ---- */
+
+static bool is_wanted(struct restoring *r)
+{
+	struct summary_facts facts;
+	struct str summary = r->row.summary;
+
+	if (r->id)
+		return r->row.message.email == r->id;
+	if (r->header_id.n == 0)
+		return true;
+	summary_facts(r->row_arena, &summary, 1, &facts);
+	return str_eq_i(facts.header_id, r->header_id);
+}
+
+static void leave_out(struct restoring *r, const char *why)
+{
+	struct buf b;
+
+	r->damaged++;
+	buf_init(&b, KIB);
+	buf_lit(&b, "message ");
+	id_put(&b, r->row.message.email);
+	buf_printf(&b, " is left out: %s", why);
+	cli_progress_clear(&r->feed.progress);
+	(void)cli_fail(EX_DATAERR, "%s", buf_cstr(&b));
+	buf_fini(&b);
+}
+
+static void begin(struct restoring *r)
+{
+	struct admin_feed_begin begin = {.path = r->list[r->at].path,
+	    .id = r->row.message.email,
+	    .length = r->row.message.pos.length,
+	    .prefix = r->row.message.prefix};
+	struct mailbox_message content = r->row.message;
+	struct err e = {""};
+
+	r->found++;
+	content.size -= (int64_t)content.prefix.n;
+	content.prefix = STR(""); /* it goes apart */
+	if (r->row.lost)
+		leave_out(r, "the backup does not have it");
+	else if (mailbox_source_open(r->blobs, &content, 0, &r->source, &e) != BLOB_OK)
+		leave_out(r, e.text);
+	else
+		cli_feed_begin(&r->feed, &begin);
+}
+
+/* A piece of the message at hand. */
+static void go_on(struct restoring *r)
+{
+	uint8_t *bytes = mem_alloc(READ);
+	size_t got = 0;
+	enum blob_code code = mailbox_source_read(r->source, bytes, READ, &got);
+
+	if (code == BLOB_OK && got > 0)
+		cli_feed_bytes(&r->feed, str_of(bytes, got));
+	else
+		mailbox_source_close(&r->source);
+	if (code != BLOB_OK) {
+		cli_feed_drop(&r->feed);
+		leave_out(r, "its content in the backup is damaged");
+	} else if (got == 0) {
+		(void)cli_feed_end(&r->feed, r->row.received, r->row.keywords, r->row.summary);
+	}
+	mem_free(bytes);
+}
+
+/* The next message that is wanted, or nothing. */
+static void next_row(struct restoring *r)
+{
+	enum db_code code;
+
+	arena_reset(r->row_arena, false);
+	code = mailbox_at_next(
+	    r->db, r->row_arena, r->account, r->list[r->at].mailbox, r->uid, MAILBOX_NOW, &r->row);
+	if (code == DB_ROW) {
+		r->uid = r->row.uid;
+		if (is_wanted(r))
+			begin(r);
+		return;
+	}
+	r->failed = r->failed || code != DB_OK;
+	r->at = code == DB_OK ? r->at + 1 : r->nlist;
+	r->uid = 0;
+}
+
+static bool pump(void *ctx)
+{
+	struct restoring *r = ctx;
+
+	if (r->source)
+		go_on(r);
+	else if (r->at < r->nlist)
+		next_row(r);
+	else
+		return false;
+	return true;
+}
+
+/* ---- accounts ---- */
+
+struct owner {
+	struct str local, domain;
+	int64_t id;
+	bool send_only;
+	struct str hash;
+	int64_t quota_bytes, quota_messages;
+};
+
+static struct str number(struct arena *a, int64_t n)
+{
+	struct buf b;
+	struct str s;
+
+	buf_init(&b, 24);
+	buf_i64(&b, n);
+	s = arena_str(a, buf_view(&b));
+	buf_fini(&b);
+	return s;
+}
+
+/* make: the account too, when it is not there. */
+static int restore_account(struct restoring *r, const struct owner *o, bool make)
+{
+	struct admin_request request = {.command = ADMIN_IMPORT, .nargs = 6};
+	int code = EX_OK;
+
+	r->account = o->id;
+	r->at = 0;
+	r->uid = 0;
+	if (mailbox_path_list(r->db, r->arena, o->id, &r->list, &r->nlist) != DB_OK)
+		return cli_fail(
+		    EX_DATAERR, "the backup's database cannot be read: %s", db_error(r->db));
+	request.args[0] = directory_text(r->arena, o->local, o->domain);
+	request.args[1] = number(r->arena, r->m->store);
+	request.args[2] = make ? o->hash : STR("");
+	request.args[3] = o->send_only ? STR("send-only") : STR("");
+	request.args[4] = number(r->arena, o->quota_bytes);
+	request.args[5] = number(r->arena, o->quota_messages);
+	cli_feed_init(&r->feed, "restoring", pump, r);
+	code = cli_feed_call(&r->feed, cli_data_dir(r->cli), &request);
+	mailbox_source_close(&r->source);
+	r->taken += r->feed.taken;
+	r->there += r->feed.there;
+	cli_feed_fini(&r->feed);
+	return code;
+}
+
+/* The account of the backup. *o_r; false when there is none, or with r->failed. */
+static bool find_owner(struct restoring *r, struct str local, struct str domain, struct owner *o_r)
+{
+	struct db_query *q = db_begin_query(
+	    r->db, SQL_ACCOUNT_BY_ADDRESS, DB_ARGS(db_text(domain), db_text(local)));
+	bool found = db_step(q) == DB_ROW;
+
+	*o_r = (struct owner){.local = local, .domain = domain, .hash = STR("")};
+	if (found) {
+		o_r->id = db_col_int(q, 0);
+		o_r->send_only = db_col_int(q, 2) != 0;
+		o_r->quota_bytes = db_col_int(q, 5);
+		o_r->quota_messages = db_col_int(q, 6);
+	}
+	r->failed = db_end(q) != DB_OK || r->failed;
+	if (!found)
+		return false;
+	q = db_begin_query(r->db, SQL_ACCOUNT_LOGIN, DB_ARGS(db_text(domain), db_text(local)));
+	if (db_step(q) == DB_ROW)
+		o_r->hash = arena_str(r->arena, db_col_str(q, 3));
+	r->failed = db_end(q) != DB_OK || r->failed;
+	return !r->failed;
+}
+
+static int one_account(struct restoring *r, const char *address)
+{
+	struct str local, domain;
+	struct err e = {""};
+	struct owner o;
+
+	if (!directory_address(r->arena, str_of_c(address), false, &local, &domain, &e))
+		return cli_fail(EX_USAGE, "%s", e.text);
+	if (!find_owner(r, local, domain, &o))
+		return cli_fail(EX_NOUSER, "the backup has no account %s", address);
+	return restore_account(r, &o, true);
+}
+
+/* ---- the message in whatever account has it ---- */
+
+struct page {
+	struct restoring *r;
+	struct owner *v;
+	size_t n;
+};
+
+static void on_account(void *ctx, const struct directory_account_row *row)
+{
+	struct page *p = ctx;
+
+	p->v[p->n++] = (struct owner){.local = arena_str(p->r->arena, row->local),
+	    .domain = arena_str(p->r->arena, row->domain),
+	    .id = row->account};
+}
+
+static bool has_message(struct restoring *r, int64_t account)
+{
+	struct db_query *q;
+	bool has;
+
+	if (!r->id)
+		return true; /* found out row by row */
+	q = db_begin_query(r->db, SQL_EMAIL_PLACE, DB_ARGS(db_int(account), db_int(r->id)));
+	has = db_step(q) == DB_ROW;
+	r->failed = db_end(q) != DB_OK || r->failed;
+	return has;
+}
+
+static int every_account(struct restoring *r)
+{
+	struct owner *v = arena_array(r->arena, ACCOUNTS_PAGE, sizeof *v);
+	struct str domain = STR(""), local = STR("");
+	size_t n = ACCOUNTS_PAGE;
+	int code = EX_OK;
+
+	while (n == ACCOUNTS_PAGE && code == EX_OK && !r->failed) {
+		struct page page = {r, v, 0};
+
+		if (directory_accounts(r->db, STR(""), domain, local, ACCOUNTS_PAGE, &n, on_account,
+			&page) != DB_OK)
+			r->failed = true;
+		for (size_t i = 0; i < page.n && code == EX_OK; i++) {
+			domain = v[i].domain;
+			local = v[i].local;
+			if (has_message(r, v[i].id))
+				code = restore_account(r, &v[i], false);
+		}
+	}
+	return code;
+}
+
+/* ---- the backup ---- */
+
+static int open_backup(struct restoring *r, int source)
+{
+	struct pack_config packs = {.fs = &r->fs, .dir = arena_cstr(r->arena, r->m->packs)};
+	struct err e = {""};
+	struct buf name;
+	int code = EX_OK;
+
+	fsio_init(&r->fs, source);
+	buf_init(&name, 4096);
+	buf_printf(&name, "%s/%.*s/store.db", r->cli->args.operands[0], STR_FMT(r->m->files));
+	if (db_open(buf_cstr(&name), DB_READER, &r->db, &e) != DB_OK)
+		code = cli_fail(EX_DATAERR, "%s", e.text);
+	else
+		r->blobs = pack_open_reader(&packs);
+	buf_fini(&name);
+	return code;
+}
+
+static int over(struct restoring *r, int code)
+{
+	if (r->failed)
+		return cli_fail(EX_DATAERR, "the database of the backup cannot be read");
+	if (code == EX_OK && r->found == 0 && (r->id || r->header_id.n))
+		return cli_fail(EX_NOINPUT, "the backup has no such message");
+	printf("%lld message%s restored", (long long)r->taken, r->taken == 1 ? "" : "s");
+	if (r->there)
+		printf("; %lld were there already", (long long)r->there);
+	if (r->damaged)
+		printf("; %lld are damaged in the backup", (long long)r->damaged);
+	printf("\n");
+	return code == EX_OK && r->damaged ? EX_DATAERR : code;
+}
+
+int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source)
+{
+	const char *address = cli_args_value(&cli->args, "account");
+	struct str which = str_of_c(cli_args_value(&cli->args, "message-id"));
+	struct restoring r = {.cli = cli, .m = m, .arena = arena_new(), .row_arena = arena_new()};
+	int code;
+
+	if (!id_parse(which, &r.id))
+		r.header_id = trace_bare_id(which);
+	code = open_backup(&r, source);
+	if (code == EX_OK) {
+		code = address ? one_account(&r, address) : every_account(&r);
+		code = over(&r, code);
+	}
+	blob_store_free(&r.blobs);
+	db_close(&r.db);
+	arena_free(&r.arena);
+	arena_free(&r.row_arena);
+	return code;
+}

@@ -1,0 +1,427 @@
+/*
+ * The admin command backup: the database as of one moment, and of each pack what the asker does not have.
+ * docs/invariants/backup.md.
+ *
+ * 1. Packs are held before the moment and until the end, so that what the database names is there.
+ * 2. The database is copied to a file of the data directory first, quickly, so that its log is not kept
+ *    from starting anew while a slow asker takes it; the file has no name while it is sent.
+ * 3. The readers' threads do all that waits for the disk, a piece at a time.
+ */
+#include <fcntl.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "proc/store_admin_job.h"
+#include "store/db_copy.h"
+
+#define COPY_NAME  "backup.db" /* of the database's copy, while it is made */
+#define COPY_PAGES 256
+#define PIECE      ((size_t)192 * KIB)
+#define READ       ((size_t)60 * KIB)
+
+/* A pack as the database has it, and as far as the asker has it. */
+struct entry {
+	struct blob_point point;
+	int64_t have;
+};
+
+struct backing {
+	struct reader_op op;
+	struct admin_job *job;
+	struct store *store;
+
+	/* what the asker has */
+	int64_t (*have)[2]; /* pack, end; by rising pack */
+	size_t nhave;
+	bool anew;
+
+	/* the moment */
+	int64_t id, parent;
+	struct db *db; /* a reader of its own, in a transaction until the copy is made */
+	struct db_copy *copy;
+	struct entry *packs;
+	size_t npacks;
+
+	/* what is sent */
+	int fd; /* the copy, without a name; -1 */
+	int64_t size, at;
+	size_t pack;
+	bool in_pack, done;
+	struct buf out;
+	uint8_t bytes[READ];
+
+	/* the store's identity, when it has none yet */
+	struct lane_op identify;
+};
+
+static void close_db(struct backing *b)
+{
+	db_copy_end(&b->copy);
+	if (b->db)
+		(void)db_rollback(b->db);
+	db_close(&b->db);
+}
+
+static void backing_fini(struct admin_job *j)
+{
+	struct backing *b = j->stream;
+
+	close_db(b);
+	if (b->fd >= 0)
+		close(b->fd);
+	blob_release(b->store->blobs);
+	b->store->backing_up = false;
+	mem_free(b->have);
+	mem_free(b->packs);
+	buf_fini(&b->out);
+	mem_free(b);
+}
+
+/* ---- in a reader's thread ---- */
+
+static size_t begin_record(struct backing *b, const char *type)
+{
+	size_t at = admin_record_begin(&b->out);
+
+	admin_record_text(&b->out, "type", str_of_c(type));
+	return at;
+}
+
+static void put_number(struct backing *b, const char *name, int64_t n)
+{
+	admin_record_number(&b->out, ADMIN_INT, name, n);
+}
+
+static void put_data(struct backing *b, size_t n)
+{
+	size_t at = begin_record(b, "data");
+
+	admin_record_raw(&b->out, "bytes", str_of(b->bytes, n));
+	admin_record_end(&b->out, at);
+}
+
+/* ---- the moment ---- */
+
+/* How far the asker has it; asked for rising packs. */
+static int64_t end_had(const struct backing *b, int64_t pack, size_t *at)
+{
+	while (*at < b->nhave && b->have[*at][0] < pack)
+		++*at;
+	return *at < b->nhave && b->have[*at][0] == pack ? b->have[*at][1] : 0;
+}
+
+static enum db_code read_packs(struct backing *b)
+{
+	struct db_query *q = db_begin_query(b->db, SQL_PACK_LIST, DB_NO_ARGS);
+	size_t cap = 0, at = 0;
+
+	for (; db_step(q) == DB_ROW; b->npacks++) {
+		struct entry *e;
+
+		if (b->npacks == cap) {
+			cap = cap ? cap * 2 : 64;
+			b->packs = mem_resize(b->packs, cap * sizeof *b->packs);
+		}
+		e = &b->packs[b->npacks];
+		e->point = (struct blob_point){
+		    db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2) != 0, db_col_int(q, 3)};
+		e->have = b->anew ? 0 : end_had(b, e->point.pack, &at);
+		/* more than there is: it is the copy of another history */
+		if (e->have > e->point.end)
+			b->anew = true;
+	}
+	for (size_t i = 0; i < b->npacks && b->anew; i++)
+		b->packs[i].have = 0;
+	return db_end(q);
+}
+
+static enum db_code has_room(struct backing *b, int64_t size, struct err *e)
+{
+	int64_t free_bytes = datadir_free_bytes(&b->store->dir);
+
+	if (free_bytes < 0 || free_bytes - size >= b->store->cfg.min_free)
+		return DB_OK;
+	err_set(e,
+	    "the data directory has no room for the copy of the database that is made first (%lld MB): "
+	    "make room, then run this again",
+	    (long long)(size >> 20));
+	return DB_FULL;
+}
+
+static enum db_code begin_copy(struct backing *b, struct err *e)
+{
+	enum db_code code = db_open(DATADIR_DB, DB_READER, &b->db, e);
+	int64_t size = 0;
+
+	if (code != DB_OK)
+		return code;
+	code = db_begin(b->db);
+	if (code == DB_OK)
+		code = read_packs(b); /* this reads, so that the moment is fixed from here on */
+	if (code == DB_OK)
+		code = db_size(b->db, &size);
+	if (code != DB_OK) {
+		err_set(e, "%s", db_error(b->db));
+		return code;
+	}
+	code = has_room(b, size, e);
+	if (code == DB_OK)
+		b->copy = db_copy_begin(b->db, COPY_NAME, e);
+	return code == DB_OK && !b->copy ? DB_IO : code;
+}
+
+static void put_store(struct backing *b)
+{
+	size_t at = begin_record(b, "store");
+
+	put_number(b, "id", b->id);
+	put_number(b, "parent", b->parent);
+	admin_record_number(&b->out, ADMIN_BOOL, "anew", b->anew);
+	put_number(b, "size", b->size);
+	admin_record_end(&b->out, at);
+}
+
+/* From here on the file has no name. */
+static enum db_code keep_copy(struct backing *b, struct err *e)
+{
+	struct stat st;
+
+	close_db(b);
+	b->fd = open(COPY_NAME, O_RDONLY | O_CLOEXEC);
+	(void)unlink(COPY_NAME);
+	if (b->fd < 0 || fstat(b->fd, &st) < 0) {
+		err_set(e, "the copy of the database cannot be read");
+		return DB_IO;
+	}
+	b->size = (int64_t)st.st_size;
+	put_store(b);
+	return DB_OK;
+}
+
+static void put_progress(struct backing *b)
+{
+	size_t at = begin_record(b, "progress");
+
+	put_number(b, "bytes", db_copy_size(b->copy) - db_copy_left(b->copy));
+	admin_record_end(&b->out, at);
+}
+
+static enum db_code copy_run(struct reader_op *op, struct db *db)
+{
+	struct backing *b = LIST_ENTRY(op, struct backing, op);
+	enum db_code code = b->copy ? DB_OK : begin_copy(b, &op->err);
+
+	if (code == DB_OK)
+		code = db_copy_step(b->copy, COPY_PAGES, &op->err);
+	if (code == DB_ROW)
+		put_progress(b);
+	else if (code == DB_OK)
+		code = keep_copy(b, &op->err);
+	return code == DB_ROW ? DB_OK : code;
+}
+
+/* ---- sending ---- */
+
+static enum db_code put_database(struct backing *b, struct err *e)
+{
+	ssize_t n = pread(b->fd, b->bytes, READ, b->at);
+
+	if (n <= 0) {
+		err_set(e, "the copy of the database cannot be read");
+		return DB_IO;
+	}
+	put_data(b, (size_t)n);
+	b->at += n;
+	return DB_OK;
+}
+
+static void end_pack(struct backing *b, const char *problem)
+{
+	size_t at = begin_record(b, "end");
+
+	admin_record_text(&b->out, "problem", str_of_c(problem));
+	admin_record_end(&b->out, at);
+	b->in_pack = false;
+	b->pack++;
+}
+
+static void begin_pack(struct backing *b)
+{
+	const struct entry *e = &b->packs[b->pack];
+	size_t at = begin_record(b, "pack");
+
+	put_number(b, "pack", e->point.pack);
+	put_number(b, "generation", e->point.generation);
+	put_number(b, "single", e->point.single);
+	put_number(b, "from", e->have);
+	put_number(b, "end", e->point.end);
+	admin_record_end(&b->out, at);
+	b->in_pack = true;
+	b->at = e->have;
+}
+
+static void put_pack(struct backing *b)
+{
+	const struct entry *e = &b->packs[b->pack];
+	int64_t left = e->point.end - b->at;
+	size_t n = left < (int64_t)READ ? (size_t)left : READ;
+	struct err why = {""};
+
+	if (left <= 0) {
+		end_pack(b, "");
+	} else if (blob_raw(b->store->blobs, e->point.pack, b->at, b->bytes, n, &why) != BLOB_OK) {
+		end_pack(b, why.text);
+	} else {
+		put_data(b, n);
+		b->at += (int64_t)n;
+	}
+}
+
+static enum db_code send_run(struct reader_op *op, struct db *db)
+{
+	struct backing *b = LIST_ENTRY(op, struct backing, op);
+	enum db_code code = DB_OK;
+
+	while (code == DB_OK && !b->done && b->out.n < PIECE) {
+		if (!b->in_pack && b->pack == 0 && b->at < b->size)
+			code = put_database(b, &op->err);
+		else if (b->in_pack)
+			put_pack(b);
+		else if (b->pack < b->npacks)
+			begin_pack(b);
+		else
+			b->done = true;
+	}
+	return code;
+}
+
+/* ---- in the loop ---- */
+
+static void read_back(struct reader_op *op)
+{
+	admin_job_back(LIST_ENTRY(op, struct backing, op)->job);
+}
+
+static enum admin_step backup_next(struct admin_job *j);
+
+static enum admin_step submit(struct admin_job *j)
+{
+	struct backing *b = j->stream;
+
+	list_init(&b->op.link);
+	b->op.run = b->fd < 0 ? copy_run : send_run;
+	b->op.done = read_back;
+	j->ready = false;
+	j->out_there++;
+	j->next = backup_next;
+	store_read(j->ctx->store, &b->op);
+	return admin_job_wait(j);
+}
+
+static enum admin_step backup_next(struct admin_job *j)
+{
+	struct backing *b = j->stream;
+
+	if (!j->ready)
+		return admin_job_wait(j);
+	buf_str(&j->out, buf_view(&b->out));
+	buf_clear(&b->out);
+	if (b->op.result != DB_OK)
+		return admin_job_finish(
+		    j, b->op.result == DB_FULL ? EX_CANTCREAT : EX_IOERR, "%s", b->op.err.text);
+	if (b->done)
+		return admin_job_finish(j, EX_OK, "%s", "");
+	j->next = submit; /* once what there is has been sent */
+	return ADMIN_STEP_MORE;
+}
+
+/* ---- the store's identity: what a backup is of ---- */
+
+static void identified(struct lane_op *op)
+{
+	admin_job_back(LIST_ENTRY(op, struct backing, identify)->job);
+}
+
+static enum lane_exec identify_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct backing *b = LIST_ENTRY(op, struct backing, identify);
+	enum db_code code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(STR("store"))), &b->id);
+
+	if (code == DB_ROW)
+		return LANE_UNDO;
+	randombytes_buf(&b->id, sizeof b->id);
+	b->id = (b->id & INT64_MAX) | 1;
+	if (code == DB_OK)
+		code = db_exec(
+		    db, SQL_META_PUT, DB_ARGS(db_text(STR("store")), db_int(b->id)), NULL);
+	return code == DB_OK ? LANE_KEEP : LANE_BROKEN;
+}
+
+static enum admin_step has_identity(struct admin_job *j)
+{
+	struct backing *b = j->stream;
+
+	if (!j->ready)
+		return admin_job_wait(j);
+	if (b->identify.result != LANE_DONE)
+		return admin_job_finish(j, EX_TEMPFAIL, "%s", b->identify.err.text);
+	(void)db_get_int(j->ctx->db, SQL_META_GET, DB_ARGS(db_text(STR("parent"))), &b->parent);
+	b->anew = admin_arg_number(j, 0) != b->id;
+	return submit(j);
+}
+
+static enum admin_step identify(struct admin_job *j)
+{
+	struct backing *b = j->stream;
+
+	list_init(&b->identify.link);
+	b->identify.exec = identify_exec;
+	b->identify.done = identified;
+	j->ready = false;
+	j->out_there++;
+	j->next = has_identity;
+	store_write(j->ctx->store, &b->identify);
+	return admin_job_wait(j);
+}
+
+/* ---- what the asker has: pairs of 64-bit numbers, pack and end ---- */
+
+static enum admin_step take_have(struct admin_job *j)
+{
+	struct backing *b = j->stream;
+	struct cur c = cur_of(admin_job_in(j));
+	size_t n = admin_job_in(j).n / 16;
+
+	b->have = mem_resize(b->have, (b->nhave + n + 1) * sizeof *b->have);
+	for (size_t i = 0; i < n; i++, b->nhave++) {
+		b->have[b->nhave][0] = cur_i64(&c);
+		b->have[b->nhave][1] = cur_i64(&c);
+	}
+	admin_job_take(j, n * 16);
+	if (j->in_ended)
+		return identify(j);
+	return n ? ADMIN_STEP_MORE : admin_job_wait_in(j);
+}
+
+enum admin_step admin_backup(struct admin_job *j)
+{
+	struct backing *b;
+
+	if (j->ctx->store->backing_up)
+		return admin_job_finish(j, EX_TEMPFAIL,
+		    "another backup is being made; run this again when it has ended");
+	b = mem_new(struct backing);
+	b->job = j;
+	b->store = j->ctx->store;
+	b->store->backing_up = true;
+	b->fd = -1;
+	buf_init(&b->out, LIMIT_IPC_PAYLOAD);
+	blob_hold(b->store->blobs);
+	j->stream = b;
+	j->stream_fini = backing_fini;
+	j->next = take_have;
+	return ADMIN_STEP_MORE;
+}

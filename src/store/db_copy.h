@@ -1,0 +1,31 @@
+/*
+ * A copy of the database as of one moment, made while the writer goes on: SQLite's online backup out of a
+ * read transaction, a bounded number of pages at a time. The copy is a database in one file.
+ */
+#ifndef STORE_DB_COPY_H
+#define STORE_DB_COPY_H
+
+#include "store/db.h"
+
+struct db_copy;
+
+/*
+ * Begins to copy what `from` (a reader in a transaction, which must stay open) sees into a new file of that
+ * name; one that is there is replaced. NULL with e set on failure.
+ */
+struct db_copy *db_copy_begin(struct db *from, const char *name, struct err *e);
+
+/* The next pages at most. DB_ROW: more to do; DB_OK: complete; else the failure, in e. */
+enum db_code db_copy_step(struct db_copy *c, int pages, struct err *e);
+
+/* Octets in all, and those that are still to copy. After the first step. */
+int64_t db_copy_size(const struct db_copy *c);
+int64_t db_copy_left(const struct db_copy *c);
+
+/* Closes the copy; an incomplete one stays as it is. Takes NULL, sets NULL. */
+void db_copy_end(struct db_copy **c);
+
+/* Octets of the database as a reader sees it. */
+enum db_code db_size(struct db *db, int64_t *size_r);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * The last steps of a restore. The database is changed before the lock makes a data directory of it, so
+ * that no server can open what still has the identity of another one.
+ */
+#include "store/restore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "store/datadir.h"
+#include "store/db.h"
+
+static enum db_code put_meta(struct db *db, const char *name, int64_t value)
+{
+	return db_exec(db, SQL_META_PUT, DB_ARGS(db_text(str_of_c(name)), db_int(value)), NULL);
+}
+
+static enum db_code change_identity(struct db *db, int64_t source, int64_t now)
+{
+	int64_t id = 0;
+	enum db_code code = db_begin(db);
+
+	randombytes_buf(&id, sizeof id);
+	if (code == DB_OK)
+		code = put_meta(db, "store", (id & INT64_MAX) | 1);
+	if (code == DB_OK)
+		code = put_meta(db, "parent", source);
+	if (code == DB_OK)
+		code = put_meta(db, "restored", now);
+	if (code == DB_OK)
+		code = db_commit(db);
+	(void)db_rollback(db);
+	return code;
+}
+
+static int change_database(const char *dir, int64_t source, int64_t now, struct err *e)
+{
+	struct db *db = NULL;
+	struct buf path;
+	enum db_code code;
+
+	buf_init(&path, 8192);
+	buf_printf(&path, "%s/" DATADIR_DB, dir);
+	code = sodium_init() < 0 ? DB_ERROR : db_open(buf_cstr(&path), DB_WRITER, &db, e);
+	if (code == DB_OK) {
+		code = change_identity(db, source, now);
+		if (code != DB_OK)
+			err_set(e, "%s", db_error(db));
+	}
+	db_close(&db);
+	buf_fini(&path);
+	return code == DB_OK ? 0 : -1;
+}
+
+static int furnish(const char *dir, struct err *e)
+{
+	int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), lock = -1;
+	bool good = dirfd >= 0 && fchmod(dirfd, 0711) == 0 &&
+		    (mkdirat(dirfd, DATADIR_RUN, 0755) == 0 || errno == EEXIST) &&
+		    syncfs(dirfd) == 0;
+
+	if (good)
+		lock = openat(dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	good = good && lock >= 0 && fsync(dirfd) == 0 && unlinkat(dirfd, RESTORE_MARK, 0) == 0 &&
+	       fsync(dirfd) == 0;
+	if (!good)
+		err_sys(e, errno, "cannot complete the data directory %s", dir);
+	if (lock >= 0)
+		close(lock);
+	if (dirfd >= 0)
+		close(dirfd);
+	return good ? 0 : -1;
+}
+
+int restore_complete(const char *dir, int64_t source, int64_t now, struct err *e)
+{
+	if (change_database(dir, source, now, e) < 0)
+		return -1;
+	return furnish(dir, e);
+}

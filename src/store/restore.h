@@ -1,0 +1,22 @@
+/*
+ * From the files of a backup to a data directory: what must be different there from what was copied, and
+ * the mark that it is complete. docs/invariants/backup.md.
+ */
+#ifndef STORE_RESTORE_H
+#define STORE_RESTORE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Lies in a directory from the first to the last step of a restore. */
+#define RESTORE_MARK "restoring"
+
+/*
+ * The directory has store.db and packs/ as they were in the backup of the store `source`. Gives what is in
+ * it an identity of its own, that knows whose ids it has up to now; then makes what belongs in a data
+ * directory, the lock last, and takes the mark away. 0, or -1 with e set: doing it again is right.
+ */
+int restore_complete(const char *dir, int64_t source, int64_t now, struct err *e);
+
+#endif

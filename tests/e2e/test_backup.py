@@ -1,0 +1,317 @@
+"""Backup and restore: complete and consistent under load, small when little is new, usable whatever is
+killed in between."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from conftest import DOMAIN, TestServer, new_folder
+from server import wait_for
+from test_export import audit, contents, delete, fill, messages
+from wire import deliver, letter
+
+
+def size_of(path):
+    return sum(os.path.getsize(os.path.join(folder, name))
+               for folder, _, names in os.walk(path) for name in names)
+
+
+def backup(server, target, status=0):
+    """Octets that were copied."""
+    done = server.command("backup", str(target), status=status)
+    return int(re.search(r"(\d+) octets", done.stdout).group(1))
+
+
+class Restored(TestServer):
+    """A server on a data directory that a restore made."""
+
+    def __init__(self, other, folder):
+        super().__init__(folder, offset=other.offset)
+        self.ports = other.ports
+
+
+@pytest.fixture
+def restore(make_server):
+    """restore(server, source): stops the server and restores its backup; a server for the result."""
+    made = []
+
+    def run(server, source, **more):
+        assert server.stop() in (0, None)
+        other = Restored(server, new_folder())
+        made.append(other)
+        other.command("restore", str(source), **more)
+        other.start()
+        other.mark()
+        return other
+
+    yield run
+    for other in made:
+        if other.process:
+            assert other.stop() == 0, other.log()[-3000:]
+        shutil.rmtree(other.folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["running", "stopped"])
+def either(request, make_server):
+    server = make_server(accounts=("ann", "bob"))
+    server.settle = (lambda: server.stop()) if request.param == "stopped" else (lambda: None)
+    return server
+
+
+def test_everything(either, restore, tmp_path):
+    server, ann = either, f"ann@{DOMAIN}"
+    fill(server, ann)
+    delete(server, ann, 3)
+    deliver(server, f"bob@{DOMAIN}", letter("to Bob"))
+    before = messages(server, ann), messages(server, f"bob@{DOMAIN}")
+    config = open(server.config_path, "rb").read()
+    server.settle()
+    backup(server, tmp_path / "backup")
+    assert os.stat(tmp_path / "backup").st_mode & 0o777 == 0o700
+    other = restore(server, tmp_path / "backup")
+    assert (messages(other, ann), messages(other, f"bob@{DOMAIN}")) == before
+    assert open(other.config_path, "rb").read() == config
+    assert open(other.key, "rb").read() == open(server.key, "rb").read()
+    audit(other)
+    assert "1 message was" in other.command("undelete", ann).stdout  # deleted mail came along
+    deliver(other, ann, letter("goes on"))
+    assert len(messages(other, ann)) == len(before[0]) + 2
+    done = other.command("restore", str(tmp_path / "backup"), status=73)
+    assert "not empty" in done.stderr
+    # what goes on from a backup may be backed up into it, and does not mix with it
+    backup(other, tmp_path / "backup")
+    last = messages(other, ann)
+    third = restore(other, tmp_path / "backup")
+    assert messages(third, ann) == last
+
+
+def test_only_what_is_new(server, tmp_path):
+    user, target = server.mailbox(), tmp_path / "backup"
+    fill(server, user, 5)
+    first = backup(server, target)
+    files = os.path.getsize(os.path.join(server.data, "store.db"))
+    deliver(server, user, letter("small", ["x" * 70] * 100))
+    wait_for("the log to be checkpointed", lambda: server.json("status")["wal_size"] == 0)
+    before = size_of(target)
+    second = backup(server, target)
+    database = next(os.path.getsize(os.path.join(folder, "store.db"))
+                    for folder, _, names in os.walk(target) if "store.db" in names)
+    extra = second - database - sum(
+        os.path.getsize(path) for path in (server.config_path, server.certificate, server.key))
+    assert 7200 <= extra < 9000, (first, second, extra)  # the message with its head, nothing else
+    assert abs(size_of(target) - before - extra) < files
+    third = backup(server, target)
+    assert third == second - extra
+    assert sorted(name.partition("-")[0] for name in os.listdir(target)) == [
+        "files", "lock", "manifest", "packs"]
+
+
+def test_under_load(make_server, restore, tmp_path):
+    """What was accepted before a backup began is in it; what is in it is whole; nobody is kept waiting."""
+    server = make_server(accounts=("ann", "bob"))
+    ann, bob = f"ann@{DOMAIN}", f"bob@{DOMAIN}"
+    fill(server, ann, 20)
+    stop, sent, trouble = threading.Event(), [], []
+
+    def load(number):
+        n = 0
+        while not stop.is_set():
+            name = f"load {number}.{n}"
+            try:
+                deliver(server, [ann, bob], letter(name, ["y" * 70] * (9000 if n % 20 == 0 else 30)))
+                sent.append(name)
+            except Exception as e:  # pylint: disable=broad-except
+                trouble.append(e)
+                return
+            n += 1
+
+    threads = [threading.Thread(target=load, args=(i,)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_for("some mail", lambda: len(sent) > 30)
+        backup(server, tmp_path / "backup")
+        wait_for("more mail", lambda: len(sent) > 60)
+        delete(server, ann, *range(1, 15))
+        known = list(sent)
+        backup(server, tmp_path / "backup")
+        after = len(sent)
+        wait_for("the load goes on", lambda: len(sent) > after)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not trouble
+    everything = set(messages(server, ann)), set(messages(server, bob))
+    other = restore(server, tmp_path / "backup")
+    audit(other)
+    for user, all_of_it in zip((ann, bob), everything):
+        there = messages(other, user)
+        assert set(there) <= all_of_it
+        subjects = {re.search(rb"Subject: (.*)\r\n", data).group(1).decode() for _, data in there}
+        assert {name for name in known if name.startswith("load")} <= subjects
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("whom", ["command", "server"])
+def test_killed_backups_leave_the_one_before(make_server, restore, tmp_path, whom):
+    server = make_server(accounts=("ann",))
+    ann, target = f"ann@{DOMAIN}", tmp_path / "backup"
+    fill(server, ann, 5)
+    first = messages(server, ann)
+    backup(server, target)
+    for n in range(30):
+        deliver(server, ann, letter(f"large {n}", ["z" * 70] * 14000))
+    known = os.listdir(target)
+    process = subprocess.Popen([server.binary, "backup", str(target), "--data", server.data],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for("a new file", lambda: set(os.listdir(target)) - set(known) or process.poll() is not None)
+    packs = next(name for name in known if name.startswith("packs"))
+    wait_for("some packs", lambda: len(os.listdir(target / packs)) > 4 or process.poll() is not None)
+    assert process.poll() is None, "the backup was too fast to be killed"
+    if whom == "command":
+        process.send_signal(signal.SIGKILL)
+    else:
+        server.kill_all()
+    process.communicate()
+    assert process.returncode != 0
+    copy = tmp_path / "copy"
+    shutil.copytree(target, copy)
+    if not server.process:
+        server.start()
+        server.mark()
+    backup(server, target)  # goes on as if nothing had been
+    everything = messages(server, ann)
+    assert not os.path.exists(os.path.join(server.data, "backup.db"))
+    other = restore(server, copy)
+    assert messages(other, ann) == first
+    last = restore(other, target)
+    assert messages(last, ann) == everything
+    audit(last)
+
+
+def test_killed_restores_are_begun_again(make_server, tmp_path):
+    server = make_server(accounts=("ann",))
+    ann = f"ann@{DOMAIN}"
+    fill(server, ann, 3)
+    for n in range(20):
+        deliver(server, ann, letter(f"large {n}", ["z" * 70] * 14000))
+    backup(server, tmp_path / "backup")
+    before = messages(server, ann)
+    assert server.stop() == 0
+    other = Restored(server, new_folder())
+    try:
+        words = [other.binary, "restore", str(tmp_path / "backup"), "--data", other.data]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_for("a pack", lambda: os.path.isdir(os.path.join(other.data, "packs"))
+                 and os.listdir(os.path.join(other.data, "packs")))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -9
+        done = other.command("status", status=None)
+        assert done.returncode != 0  # it is no data directory
+        other.command("restore", str(tmp_path / "backup"))
+        other.start()
+        assert messages(other, ann) == before
+        audit(other)
+        assert other.stop() == 0
+    finally:
+        if other.process:
+            other.kill_all()
+        shutil.rmtree(other.folder, ignore_errors=True)
+
+
+def test_the_queue_comes_along(make_server, restore, tmp_path):
+    server = make_server(accounts=("ann",), options='dns_server = "127.0.0.1@9";')
+    server.command("sendmail", "-f", f"ann@{DOMAIN}", "bob@elsewhere.test", data=False,
+                   stdin="Subject: outgoing\n\nx\n", env={"GODWIT_DATA": server.data})
+    queued = server.json("queue", "list")
+    assert len(queued) == 1
+    backup(server, tmp_path / "backup")
+    other = restore(server, tmp_path / "backup")
+    again = other.json("queue", "list")
+    assert [row["id"] for row in again] == [row["id"] for row in queued]
+    other.command("queue", "retry")
+    audit(other)
+
+
+def test_one_account_and_one_message(either, tmp_path):
+    server, ann, bob, target = either, f"ann@{DOMAIN}", f"bob@{DOMAIN}", tmp_path / "backup"
+    fill(server, ann, 4)
+    deliver(server, [ann, bob], b"Message-ID: <both@x>\r\nSubject: both\r\n\r\nx\r\n")
+    before = messages(server, ann)
+    backup(server, target)
+    delete(server, ann, 1, 2)
+    delete(server, bob, 1)
+    server.settle()
+    done = server.command("restore", str(target), "--account", ann).stdout
+    assert "2 messages restored; 4 were there already" in done
+    done = server.command("restore", str(target), "--message-id", "<both@x>").stdout
+    assert "1 message restored; 1 were there already" in done
+    server.command("restore", str(target), "--message-id", "<none@x>", status=66)
+    server.command("restore", str(target), "--account", f"nobody@{DOMAIN}", status=67)
+    audit(server)
+    if not server.process:
+        server.start()
+        server.mark()
+    assert sorted(messages(server, ann)) == sorted(before)  # under the same unique-ids
+    assert len(messages(server, bob)) == 1
+    server.command("account", "remove", ann)
+    wait_for("the mail to go", lambda: server.message_count() == 1)
+    server.command("restore", str(target), "--account", ann)
+    assert contents(server, ann) == [data for _, data in before]  # with the password it had
+    audit(server)
+
+
+def test_an_account_of_another_server(make_server, tmp_path):
+    """Ids of a stranger are not kept: what they stand for here is not known."""
+    server, other = make_server(accounts=("ann",)), make_server()
+    ann = f"ann@{DOMAIN}"
+    fill(server, ann, 3)
+    backup(server, tmp_path / "backup")
+    other.command("restore", str(tmp_path / "backup"), "--account", ann)
+    assert contents(other, ann) == contents(server, ann)
+    ids = {uid for uid, _ in messages(server, ann)}
+    assert not ids & {uid for uid, _ in messages(other, ann)}
+    done = other.command("restore", str(tmp_path / "backup"), "--account", ann).stdout
+    assert "0 messages restored; 4 were there already" in done
+    audit(other)
+    done = other.command("backup", str(tmp_path / "backup"), status=73)
+    assert "another data directory" in done.stderr
+
+
+def test_damage_is_found(make_server, restore, tmp_path):
+    server = make_server(accounts=("ann",))
+    ann, target = f"ann@{DOMAIN}", tmp_path / "backup"
+    fill(server, ann, 3)
+    backup(server, target)
+    packs = next(name for name in os.listdir(target) if name.startswith("packs"))
+    pack = target / packs / sorted(os.listdir(target / packs))[0]
+    data = pack.read_bytes()
+    pack.write_bytes(data.replace(b"Subject: number 0", b"subject: number 0"))
+    done = server.command("restore", str(target), "--account", ann, status=65)
+    assert "message " in done.stderr and "damaged" in done.stderr
+    assert "3 were there already; 1 are damaged" in done.stdout
+    manifest = (target / "manifest").read_bytes()
+    (target / "manifest").write_bytes(manifest.replace(b"store ", b"Store ", 1))
+    assert "damaged" in server.command("backup", str(target), status=65).stderr
+    (target / "manifest").write_bytes(manifest)
+    (tmp_path / "no").mkdir()
+    (tmp_path / "no" / "file").write_text("x")
+    assert "other files" in server.command("backup", str(tmp_path / "no"), status=73).stderr
+    assert "no complete backup" in server.command(
+        "restore", str(tmp_path / "no"), status=66).stderr
+    assert server.stop() == 0
+    other = restore(server, target, status=65)
+    assert len(messages_that_can_be_read(other, ann)) == 3
+
+
+def messages_that_can_be_read(server, user):
+    folder = os.path.join(server.folder, "out")
+    server.command("export", user, "--maildir", folder, status=65)
+    return os.listdir(os.path.join(folder, "cur"))
