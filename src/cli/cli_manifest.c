@@ -256,7 +256,8 @@ static bool take_frame(struct str *text, struct err *e, const char *path)
 		return false;
 	}
 	l = (struct line){.rest = str_trim(str_from(*text, text->n - last + 4))};
-	if (rest.n < last || hex(&l) != XXH3_64bits(text->p, text->n - last) || l.bad) {
+	if (rest.n < last || !str_has_prefix(str_from(*text, text->n - last), STR("sum ")) ||
+	    hex(&l) != XXH3_64bits(text->p, text->n - last) || l.bad) {
 		err_set(e, "the manifest of the backup %s is damaged", path);
 		return false;
 	}

@@ -317,6 +317,46 @@ static void test_drop_waits_for_readers(void **state)
 	assert_int_equal(blob_drop_pack(rig.store, pos.pack, &rig.err), BLOB_GONE);
 }
 
+static void test_held_packs_stay(void **state)
+{
+	struct blob_upload *u = NULL;
+	struct blob_pos pos;
+	uint8_t head[8];
+
+	assert_int_equal(packs_upload(1, 300000, &u, &pos), BLOB_OK);
+	assert_int_equal(blob_attach(rig.store, u, &rig.err), BLOB_OK);
+	packs_commit();
+	blob_upload_free(rig.store, &u);
+	blob_hold(rig.store);
+	blob_hold(rig.store);
+	packs_remove_row(pos.pack);
+	assert_int_equal(blob_drop_pack(rig.store, pos.pack, &rig.err), BLOB_OK);
+	assert_int_equal(blob_raw(rig.store, pos.pack, 0, head, 8, &rig.err), BLOB_OK);
+	assert_memory_equal(head, "GODWITPK", 8);
+	blob_release(rig.store);
+	assert_true(packs_size_of(pos.pack) > 0);
+	blob_release(rig.store);
+	assert_int_equal(packs_size_of(pos.pack), -1);
+	assert_int_equal(blob_raw(rig.store, pos.pack, 0, head, 8, &rig.err), BLOB_GONE);
+}
+
+static void test_raw_ends_with_the_file(void **state)
+{
+	struct blob_upload *u = NULL;
+	struct blob_pos pos;
+	uint8_t bytes[16];
+	int64_t size;
+
+	assert_int_equal(packs_upload(1, 300000, &u, &pos), BLOB_OK);
+	assert_int_equal(blob_attach(rig.store, u, &rig.err), BLOB_OK);
+	packs_commit();
+	blob_upload_free(rig.store, &u);
+	size = packs_size_of(pos.pack);
+	assert_int_equal(blob_raw(rig.store, pos.pack, size - 16, bytes, 16, &rig.err), BLOB_OK);
+	assert_int_equal(
+	    blob_raw(rig.store, pos.pack, size - 15, bytes, 16, &rig.err), BLOB_DAMAGED);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, packs_setup, packs_teardown)
@@ -333,6 +373,8 @@ int main(void)
 	    T(test_upload),
 	    T(test_upload_given_up),
 	    T(test_drop_waits_for_readers),
+	    T(test_held_packs_stay),
+	    T(test_raw_ends_with_the_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,140 @@
+/* Copies of the database: one moment, whatever is written meanwhile; one file that needs nothing beside. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "scratch.h"
+#include "store/db_copy.h"
+
+static struct db *writer, *reader;
+
+static int setup(void **state)
+{
+	struct err e = {""};
+
+	scratch_enter();
+	writer = scratch_db();
+	return db_open("store.db", DB_READER, &reader, &e) != DB_OK;
+}
+
+static int teardown(void **state)
+{
+	db_close(&reader);
+	db_close(&writer);
+	scratch_leave();
+	return 0;
+}
+
+static void write_row(const char *name, int64_t value)
+{
+	assert_int_equal(
+	    db_exec(writer, SQL_META_PUT, DB_ARGS(db_text(str_of_c(name)), db_int(value)), NULL),
+	    DB_OK);
+}
+
+static int64_t row(struct db *db, const char *name)
+{
+	int64_t value = -1;
+
+	(void)db_get_int(db, SQL_META_GET, DB_ARGS(db_text(str_of_c(name))), &value);
+	return value;
+}
+
+static void fill(int from)
+{
+	char name[32];
+
+	assert_int_equal(db_begin(writer), DB_OK);
+	for (int i = from; i < from + 3000; i++) {
+		snprintf(name, sizeof name, "a row with the number %d", i);
+		write_row(name, i);
+	}
+	assert_int_equal(db_commit(writer), DB_OK);
+}
+
+static void one_moment(void **state)
+{
+	struct db_copy *copy;
+	struct db *db = NULL;
+	struct err e = {""};
+	enum db_code code;
+	bool all;
+	int64_t size = 0;
+	struct stat st;
+	uint8_t head[20];
+	int steps = 0, fd;
+
+	fill(0);
+	write_row("mark", 1);
+	assert_int_equal(db_begin(reader), DB_OK);
+	assert_int_equal(row(reader, "mark"), 1);
+	copy = db_copy_begin(reader, "copy", &e);
+	assert_non_null(copy);
+	while ((code = db_copy_step(copy, 10, &e)) == DB_ROW) {
+		write_row("mark", 2 + steps++); /* the writer goes on, and checkpoints */
+		if (steps == 3)
+			fill(3000);
+		assert_int_equal(db_checkpoint(writer, &all), DB_OK);
+	}
+	assert_int_equal(code, DB_OK);
+	assert_true(steps > 5); /* and was not begun anew for ever */
+	assert_int_equal(db_size(reader, &size), DB_OK);
+	db_copy_end(&copy);
+	assert_int_equal(db_rollback(reader), DB_OK);
+	assert_int_equal(stat("copy", &st), 0);
+	assert_int_equal(st.st_size, size);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(access("copy-wal", F_OK), -1);
+	fd = open("copy", O_RDONLY);
+	assert_int_equal(read(fd, head, sizeof head), sizeof head);
+	close(fd);
+	assert_int_equal(head[18], 1); /* no log belongs to it */
+	assert_int_equal(mkdir("below", 0700), 0);
+	assert_int_equal(rename("copy", "below/copy"), 0);
+	assert_int_equal(chmod("below", 0500), 0);
+	assert_int_equal(db_open("below/copy", DB_READER, &db, &e), DB_OK);
+	assert_int_equal(row(db, "mark"), 1);
+	assert_int_equal(row(db, "a row with the number 2999"), 2999);
+	assert_int_equal(row(db, "a row with the number 3000"), -1);
+	db_close(&db);
+	assert_int_equal(chmod("below", 0700), 0);
+	assert_int_equal(db_open("below/copy", DB_WRITER, &db, &e), DB_OK);
+	db_close(&db);
+}
+
+/* One left by a copy that was broken off is replaced. */
+static void replaces(void **state)
+{
+	struct db_copy *copy;
+	struct err e = {""};
+	int fd = open("copy", O_WRONLY | O_CREAT, 0644);
+
+	assert_int_equal(write(fd, "rubbish", 7), 7);
+	close(fd);
+	assert_int_equal(db_begin(reader), DB_OK);
+	copy = db_copy_begin(reader, "copy", &e);
+	assert_non_null(copy);
+	assert_int_equal(db_copy_step(copy, -1, &e), DB_OK);
+	db_copy_end(&copy);
+	copy = db_copy_begin(reader, "none/copy", &e);
+	assert_null(copy);
+	assert_true(e.text[0]);
+	assert_int_equal(db_rollback(reader), DB_OK);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(one_moment),
+	    T(replaces),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
