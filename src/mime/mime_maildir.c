@@ -193,6 +193,6 @@ bool mime_maildir_folder_read(struct buf *b, struct str name)
 		i += name.p[i] == '&' && n < name.n - i ? n : 0;
 	}
 	path = str_from(buf_view(b), begin);
-	return utf8_is_valid(path) && !str_has_cntrl(path) && path.p[0] != '/' &&
+	return path.n > 0 && utf8_is_valid(path) && !str_has_cntrl(path) && path.p[0] != '/' &&
 	       path.p[path.n - 1] != '/' && str_find_str(path, STR("//")) == path.n;
 }

@@ -222,7 +222,7 @@ def big_mbox(path, count):
 def test_killed_imports_go_on(make_server, tmp_path, whom, long):
     """kill -9 in the middle of an import: run again, it is whole, and nothing is there twice."""
     server = make_server(accounts=("ann",))
-    ann, count = f"ann@{DOMAIN}", 20000 if long else 3000
+    ann, count = f"ann@{DOMAIN}", 20000 if long else 1500
     big_mbox(tmp_path / "mbox", count)
     words = [server.binary, "import", ann, str(tmp_path / "mbox"), "--data", server.data]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

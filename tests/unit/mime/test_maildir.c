@@ -74,7 +74,7 @@ static void test_folders(void **state)
 static void test_no_folders(void **state)
 {
 	static const char *const names[] = {"", ".", "..", "x", "cur", "..a", ".a.", ".a..b",
-	    ".\x01", ".&!-", ".\xff", ".&AAE-", "./a", ".&AC8-a", ".a&AC8-", ".&2D0-",
+	    ".\x01", ".&!-", ".\xff", ".&AAE-", ".&eU-", "./a", ".&AC8-a", ".a&AC8-", ".&2D0-",
 	    ".&3gA-x&2D0-"};
 	struct buf b;
 
