@@ -17,6 +17,8 @@ import xml.etree.ElementTree as ElementTree
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = "/usr/bin/python3"  # Debian's: another one first in PATH has no pytest
 JOBS = "2"
+# The end-to-end tests mostly wait for others. The tests of a file stay together: they share a server.
+SPREAD = ["-n", "3", "--dist", "loadfile"]
 TAIL = 60  # lines shown of a failed command
 
 SANITIZER_ENV = {
@@ -223,7 +225,7 @@ def pytest_run(folder, env=None, options=()):
 
 
 def suite_e2e(long):
-    return pytest_run("tests/e2e", options=["--long"] if long else [])
+    return pytest_run("tests/e2e", options=[*SPREAD, *(["--long"] if long else [])])
 
 
 def suite_e2e_asan():

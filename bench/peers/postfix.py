@@ -89,9 +89,9 @@ class Postfix(Peer):
 
     def start(self):
         owner, config = pwd.getpwnam("mail"), self.path("config")
-        port = self.ports["smtp"] = self.ports["relay"] = free_port()
+        port = self.ports["smtp"] = self.ports["relay"] = self.ports.get("smtp") or free_port()
         for name in (config, self.path("queue"), self.path("mail"), self.path("lib")):
-            os.mkdir(name)
+            os.makedirs(name, exist_ok=True)
         os.chown(self.path("mail"), owner.pw_uid, owner.pw_gid)
         os.chown(self.path("lib"), pwd.getpwnam("postfix").pw_uid, -1)
         self.write("mailboxes", "".join(f"{name}@{DOMAIN} {name}/\n"

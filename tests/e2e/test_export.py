@@ -1,8 +1,8 @@
 """Export, import and undelete: what goes out comes back octet by octet, whatever is killed in between."""
 
 import os
-import poplib
 import re
+import poplib
 import signal
 import subprocess
 import time
@@ -238,9 +238,8 @@ def test_killed_imports_go_on(make_server, tmp_path, whom, long):
     some = server.message_count()
     assert 100 < some < count
     done = server.command("import", ann, str(tmp_path / "mbox")).stdout
-    taken, there = map(int, re.match(r"(\d+) messages imported; (\d+) were there", done).groups())
-    assert taken + there == count
-    assert some <= there < count  # what was on its way when it was counted came as well
+    taken, there = map(int, re.search(r"(\d+) messages imported; (\d+) were there already", done).groups())
+    assert taken + there == count and there >= some  # the server may have finished what it had begun
     assert server.message_count() == count
     server.command("export", ann, "--mbox", str(tmp_path / "out"))
     subjects = [line for line in (tmp_path / "out").read_bytes().split(b"\n")
