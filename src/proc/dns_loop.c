@@ -1,6 +1,9 @@
 /*
- * Each event has a timer and, once it waits for a descriptor, a poll handle. libuv closes handles in a
+ * Each event has a timer and, while it waits for a descriptor, a poll handle. libuv closes handles in a
  * later turn: an event that libunbound has freed lives on, deaf, until both are closed.
+ *
+ * A handle never outlives the wait: libunbound closes the descriptor behind it, and to stop the handle
+ * later would make the loop deaf to whoever has that number then.
  *
  * As libevent does it: an event that is not persistent is inactive before its callback runs; one that is
  * persistent gets its timeout anew. A callback may free its own event: nothing is touched behind it.
@@ -21,12 +24,6 @@ struct base {
 	size_t events;
 };
 
-/* A handle of its own, since an event may change to another descriptor while the old one closes. */
-struct poll {
-	uv_poll_t handle;
-	int fd;
-};
-
 struct event {
 	struct ub_event ub; /* first */
 	struct base *base;
@@ -34,7 +31,7 @@ struct event {
 	short bits;
 	void (*cb)(int fd, short bits, void *arg);
 	void *arg;
-	struct poll *poll; /* NULL until a descriptor is waited for */
+	uv_poll_t *poll; /* of its own; NULL unless a descriptor is waited for */
 	uv_timer_t timer;
 	uint64_t timeout; /* milliseconds; of the last activation */
 	bool timed;       /* ... which had one */
@@ -49,10 +46,21 @@ static struct event *event_of(struct ub_event *ub)
 }
 
 /* ---- firing ---- */
-static void stop(struct event *e)
+static void on_poll_closed(uv_handle_t *h)
+{
+	mem_free(h);
+}
+
+static void drop_poll(struct event *e)
 {
 	if (e->poll)
-		uv_poll_stop(&e->poll->handle);
+		uv_close((uv_handle_t *)e->poll, on_poll_closed);
+	e->poll = NULL;
+}
+
+static void stop(struct event *e)
+{
+	drop_poll(e);
 	uv_timer_stop(&e->timer);
 }
 
@@ -89,41 +97,25 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 }
 
 /* ---- descriptors ---- */
-static void on_poll_closed(uv_handle_t *h)
-{
-	mem_free((struct poll *)h); /* its first member */
-}
-
-static void drop_poll(struct event *e)
-{
-	if (e->poll)
-		uv_close((uv_handle_t *)&e->poll->handle, on_poll_closed);
-	e->poll = NULL;
-}
 
 /* Waits for the descriptor as the event's bits say. 0, or -1. */
 static int watch(struct event *e)
 {
 	int events = 0;
+	uv_poll_t *poll;
 
 	if (e->bits & UB_EV_READ)
 		events |= UV_READABLE;
 	if (e->bits & UB_EV_WRITE)
 		events |= UV_WRITABLE;
-	if (e->poll && e->poll->fd != e->fd)
-		drop_poll(e);
-	if (!e->poll) {
-		struct poll *p = mem_new(struct poll);
-
-		if (uv_poll_init(e->base->loop, &p->handle, e->fd)) {
-			mem_free(p);
-			return -1;
-		}
-		p->fd = e->fd;
-		p->handle.data = e;
-		e->poll = p;
+	poll = mem_new(uv_poll_t);
+	if (uv_poll_init(e->base->loop, poll, e->fd)) {
+		mem_free(poll);
+		return -1;
 	}
-	return uv_poll_start(&e->poll->handle, events, on_poll) ? -1 : 0;
+	poll->data = e;
+	e->poll = poll;
+	return uv_poll_start(poll, events, on_poll) ? -1 : 0;
 }
 
 /* ---- what libunbound calls on an event ---- */
@@ -192,7 +184,6 @@ static void event_free(struct ub_event *ub)
 	struct event *e = event_of(ub);
 
 	stop(e);
-	drop_poll(e);
 	e->base->events--;
 	uv_close((uv_handle_t *)&e->timer, on_timer_closed);
 }

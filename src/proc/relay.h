@@ -92,6 +92,9 @@ void relay_route_start(struct relay_route *route, struct relay *relay,
     const struct config_snapshot *config, const struct rs_job *job,
     void (*done)(struct relay_route *, enum queue_problem, struct str));
 
+/* The resolver has been silent for too long about a route that is under way: done() is called. */
+void relay_route_give_up(struct relay_route *route);
+
 /* Ends a route that is under way, and frees its memory. */
 void relay_route_fini(struct relay_route *route);
 

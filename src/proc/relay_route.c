@@ -227,6 +227,12 @@ void relay_route_start(struct relay_route *r, struct relay *relay,
 		ask(r, r->domain, DNS_MX, got_mx);
 }
 
+void relay_route_give_up(struct relay_route *r)
+{
+	ipc_call_cancel(&r->call);
+	finish(r, QUEUE_PROBLEM_DNS, "the resolver does not answer");
+}
+
 void relay_route_fini(struct relay_route *r)
 {
 	ipc_call_cancel(&r->call);

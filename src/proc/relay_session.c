@@ -12,8 +12,9 @@
 #include "proc/log.h"
 #include "proc/relay.h"
 
-#define IDLE_MS      2000 /* an open connection waits so long for another message */
-#define MESSAGES_MAX 100  /* over one connection */
+#define ROUTE_MS     (5 * MINUTE_MS) /* far more than the resolver takes for all lookups */
+#define IDLE_MS      2000             /* an open connection waits so long for another message */
+#define MESSAGES_MAX 100              /* over one connection */
 
 /* A failure of a hop. */
 struct hop_failure {
@@ -41,7 +42,7 @@ struct relay_session {
 	bool ready;     /* the server was ready once: failures are no longer about the hop */
 	bool again;     /* the kept connection ended: another one to the same hop */
 	unsigned messages;
-	uv_timer_t timer; /* connecting, idle */
+	uv_timer_t timer; /* routing, connecting, idle */
 	struct relay_job *job;
 	struct ipc_call read;
 	struct buf held; /* of the content, not yet taken by the engine */
@@ -543,6 +544,11 @@ static void routed(struct relay_route *route, enum queue_problem problem, struct
 	session_free(s);
 }
 
+static void on_route_timeout(uv_timer_t *timer)
+{
+	relay_route_give_up(&((struct relay_session *)timer->data)->route);
+}
+
 /* ---- taking jobs ---- */
 static struct relay_session *find_idle(struct relay *relay, const struct rs_job *job)
 {
@@ -572,6 +578,7 @@ static void session_start(struct relay *relay, struct relay_job *job)
 	uv_timer_init(relay->loop, &s->timer);
 	s->timer.data = s;
 	list_push(&relay->sessions, &s->link);
+	uv_timer_start(&s->timer, on_route_timeout, ROUTE_MS, 0);
 	relay_route_start(&s->route, relay, s->config, &job->job, routed);
 }
 
