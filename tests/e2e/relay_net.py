@@ -61,6 +61,20 @@ class Names:
         return record(name, kind, to_wire(data[0]))
 
 
+def full_listener(address, port):
+    """One whose queue of connections is full: the next are not answered."""
+    listener = socket.socket()
+    listener.bind((address, port))
+    listener.listen(0)
+    clients = []
+    for _ in range(2):
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex((address, port))
+        clients.append(client)
+    return [listener, *clients]
+
+
 class Net:
     """The server, its names, and peers as tests ask for them."""
 

@@ -49,6 +49,7 @@ class Session:
         self.lines = connection.makefile("rb")
         self.commands = []
         self.message = None
+        self.head = b""  # of the content, if an answer has read it already
         self.tls = False
 
     def send(self, octets):
@@ -153,7 +154,7 @@ class Session:
     def take(self):
         """The content. Without a recipient it is kept apart, and no message."""
         self.act(self.peer.next_answer("content"))
-        self.message.content = self.content()
+        self.message.content = self.head + self.content()
         if not self.message.recipients:
             self.peer.empty.append(self.message.content)
             self.send(b"554 5.5.1 for nobody\r\n")

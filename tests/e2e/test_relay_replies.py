@@ -6,10 +6,9 @@ nothing is lost, and nothing goes twice but what was broken off behind its final
 
 import os
 import signal
-import socket
 
 import pytest
-from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
+from relay_net import ALICE, full_listener, net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
 from smtp_peer import CLOSE, EXTENSIONS, HANG, RESET
 from wire import letter, mail_of
@@ -194,20 +193,6 @@ def test_text_of_a_peer_reaches_no_terminal(net):
 
 
 # ---- silence ----
-
-def full_listener(address, port):
-    """One whose queue of connections is full: the next are not answered."""
-    listener = socket.socket()
-    listener.bind((address, port))
-    listener.listen(0)
-    clients = []
-    for _ in range(2):
-        client = socket.socket()
-        client.setblocking(False)
-        client.connect_ex((address, port))
-        clients.append(client)
-    return [listener, *clients]
-
 
 def test_silence_at_each_step(net):
     """All at the same time; each ends by its own timeout, and waits for nobody else."""
