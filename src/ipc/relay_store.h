@@ -17,7 +17,7 @@
 #include "queue/queue_result.h"
 
 enum rs_type {
-	RS_HELLO,  /* event: who I am; the first on each link */
+	RS_HELLO, /* event: who I am; the first on each link, an EXTEND for each lease I hold behind it */
 	RS_LEASE,  /* jobs, please: replied when there are some, or when it is cancelled */
 	RS_READ,   /* the content of a job's message, streamed down */
 	RS_EXTEND, /* event: the transaction goes on, the lease may not end yet */

@@ -261,7 +261,7 @@ static bool is_over(const struct queue_release *r, const struct queue_lease_row 
 	}
 	for (size_t i = 0; i < r->nowners; i++) {
 		if (r->owners[i] == lease->owner)
-			return false;
+			return r->others && lease->expiry < r->since;
 	}
 	return r->others;
 }

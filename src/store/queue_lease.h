@@ -55,6 +55,7 @@ struct queue_release {
 	bool others;                      /* all owners but those listed are no more */
 	int64_t owners[QUEUE_OWNERS_MAX]; /* listed */
 	size_t nowners;
+	int64_t since; /* with others: so are leases that end before, whoever has them; 0: none */
 	const int64_t *tokens; /* these leases too; borrowed */
 	size_t ntokens;
 	/* the answer */

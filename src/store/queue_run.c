@@ -165,6 +165,8 @@ static void release(struct queue_run *r)
 	if (!others && expiry > now.wall)
 		return;
 	release.others = others;
+	release.since = r->begun +
+			QUEUE_LEASE_MS; /* given out before, and not kept: it never arrived */
 	r->release = release;
 	queue_release_init(&r->release);
 	r->release.op.done = release_done;
@@ -187,6 +189,11 @@ void queue_run_greeted(struct queue_run *r)
 }
 
 /* ---- the clock ---- */
+
+static int64_t min_of(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
 
 static void move_rows(struct queue_run *r)
 {
@@ -228,15 +235,11 @@ static void watch_clock(struct queue_run *r)
 
 	if (now.wall - r->last.wall < now.mono - r->last.mono - JUMP_MS)
 		follow_clock(r);
+	r->begun = min_of(r->begun, now.wall);
 	r->last = now;
 }
 
 /* ---- turns ---- */
-
-static int64_t min_of(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 
 /* *wake_r: the first moment at which something is due, by the wall clock. */
 static void begin_what_is_due(struct queue_run *r, int64_t *wake_r)
@@ -282,6 +285,7 @@ void queue_run_init(struct queue_run *r)
 	bool ahead = false;
 
 	r->last = time_of(r);
+	r->begun = r->last.wall;
 	r->due.wake = QUEUE_NEVER;
 	r->void_at = QUEUE_NEVER; /* not before a relay is here */
 	if (is_good(r, "clock", queue_clock_is_ahead(r->db, r->last.wall, &ahead)) && ahead)

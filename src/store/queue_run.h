@@ -67,6 +67,7 @@ struct queue_run {
 	struct queue_release release;
 	bool releasing;
 	int64_t void_at; /* mono: leases of owners that are not here by then are void; 0: done */
+	int64_t begun; /* wall: leases given out before are void unless their owner has kept them */
 
 	struct queue_clock clock;
 	bool moving; /* the clock was set back, and rows follow */
@@ -82,7 +83,10 @@ int64_t queue_run_turn(struct queue_run *r);
 /* An owner of leases has gone: those of all who are not here are void. A turn is to follow. */
 void queue_run_gone(struct queue_run *r);
 
-/* An owner is here: those that are not will be void soon. A turn is to follow. */
+/*
+ * An owner is here: leases of those that are not will be void soon, and those of his from before the
+ * start that he does not extend by then. A turn is to follow.
+ */
 void queue_run_greeted(struct queue_run *r);
 
 /* A request failed, the owner's or its own: nothing is begun for a while. op NULL: the database. */

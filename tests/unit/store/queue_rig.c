@@ -129,9 +129,9 @@ bool qrig_settle(struct qrig *q, int64_t owner, const struct queue_job *job)
 	return !stale;
 }
 
-int64_t qrig_release(struct qrig *q, const int64_t *owners, size_t n)
+int64_t qrig_release_since(struct qrig *q, const int64_t *owners, size_t n, int64_t since)
 {
-	struct queue_release r = {.others = true, .nowners = n};
+	struct queue_release r = {.others = true, .nowners = n, .since = since};
 
 	for (size_t i = 0; i < n; i++)
 		r.owners[i] = owners[i];
@@ -139,6 +139,11 @@ int64_t qrig_release(struct qrig *q, const int64_t *owners, size_t n)
 	qrig_run(q, &r.op);
 	assert_false(r.more);
 	return r.released;
+}
+
+int64_t qrig_release(struct qrig *q, const int64_t *owners, size_t n)
+{
+	return qrig_release_since(q, owners, n, 0);
 }
 
 static void report(struct qrig *q, int64_t message)

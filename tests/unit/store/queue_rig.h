@@ -38,7 +38,7 @@ struct qrig {
 	int64_t warnings;                            /* recipients whose sender was warned */
 	int64_t last_attempt;                        /* when */
 	void (*on_job)(const struct queue_job *job); /* or NULL */
-	const char *content; /* of what is sent; NULL: any */
+	const char *content;                         /* of what is sent; NULL: any */
 };
 
 /* A store with the domain a.test and the account ann@a.test, which is ours; the default policy. */
@@ -63,6 +63,9 @@ bool qrig_settle(struct qrig *q, int64_t owner, const struct queue_job *job);
 
 /* Leases of others than these owners (n of them) go; how many. */
 int64_t qrig_release(struct qrig *q, const int64_t *owners, size_t n);
+
+/* The same, and of those owners the leases that end before. */
+int64_t qrig_release_since(struct qrig *q, const int64_t *owners, size_t n, int64_t since);
 
 /* All that is due beside attempts; how many messages had something. */
 int64_t qrig_tend(struct qrig *q);

@@ -401,6 +401,30 @@ static void leases_outlive_a_crash_of_the_store(void **state)
 	assert_int_equal(qrig_count(&q, "queue"), 0);
 }
 
+/* The store died before it could say what it gave out: he who greets again keeps what he knows of. */
+static void leases_that_never_arrived_are_given_out_again(void **state)
+{
+	struct queue_extend x = {.owner = 5};
+	int64_t since;
+
+	q.world = all_well;
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_send_one(&q, "ann@a.test", "eve@c.test");
+	assert_int_equal(qrig_lease(&q, 5, 10), 2);
+	x.message = q.lease.jobs[0].message.id;
+	x.token = q.lease.jobs[0].token;
+	q.rig.now += 1000;
+	qrig_restart(&q);
+	since = q.rig.now + QUEUE_LEASE_MS;
+	queue_extend_init(&x);
+	qrig_run(&q, &x.op);
+	assert_int_equal(qrig_release_since(&q, (int64_t[]){5}, 1, since), 1);
+	assert_true(qrig_settle(&q, 5, &q.lease.jobs[0]));
+	assert_false(qrig_settle(&q, 5, &q.lease.jobs[1]));
+	qrig_work(&q);
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+}
+
 static void leases_expire(void **state)
 {
 	struct queue_extend x = {.owner = 5};
@@ -689,6 +713,7 @@ int main(void)
 	    T(refused_when_it_was_taken),
 	    T(a_stale_result_changes_nothing),
 	    T(leases_outlive_a_crash_of_the_store),
+	    T(leases_that_never_arrived_are_given_out_again),
 	    T(leases_expire),
 	    T(left_out_recipients_are_free),
 	    T(destinations_take_turns),
