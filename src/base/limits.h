@@ -93,6 +93,12 @@
 #define LIMIT_READER_MS      50         /* a read transaction should end within this */
 #define LIMIT_RESERVE        (64 * MIB) /* given back when the disk is full */
 
+/* store: what one link to a front or relay may make it hold, should its process be taken over */
+#define LIMIT_STORE_LINK_OUT (4 * MIB) /* of mail on its way out, read or to be sent */
+#define LIMIT_STORE_UPLOADS  ((size_t)2048) /* messages on their way in, LIMIT_IPC_CREDIT each */
+#define LIMIT_STORE_DELIVER  (256 * MIB)    /* of messages on their way into the lane */
+#define LIMIT_STORE_CONNS    ((size_t)100000) /* connections that a front reports */
+
 /* queue */
 #define LIMIT_QUEUE_STEPS     ((size_t)32)   /* elements of a list of waits */
 #define LIMIT_QUEUE_REPLY     ((size_t)900)  /* a reply as rows and reports keep it, one line */

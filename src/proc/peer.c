@@ -48,6 +48,8 @@ static void watch(struct peer *p, int events);
 
 static void flush(struct peer *p)
 {
+	size_t waited = ipc_link_waiting(p->link);
+
 	switch (ipc_sock_flush(p->fd, p->link)) {
 	case IPC_SOCK_OK:
 		watch(p, UV_READABLE);
@@ -57,7 +59,10 @@ static void flush(struct peer *p)
 		break;
 	default:
 		go_down(p, NULL);
+		return;
 	}
+	if (p->config->sent && ipc_link_waiting(p->link) < waited)
+		p->config->sent(p);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -145,4 +150,13 @@ void peer_close(struct peer **pp)
 	*pp = NULL;
 	if (p)
 		p->closing = true;
+}
+
+void peer_lose(struct peer **pp)
+{
+	struct peer *p = *pp;
+
+	*pp = NULL;
+	if (p && !p->closing)
+		go_down(p, NULL);
 }

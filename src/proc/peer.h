@@ -20,6 +20,9 @@ struct peer_config {
 	 * lost, all requests are cancelled; the peer frees itself after this returns.
 	 */
 	void (*down)(struct peer *p, const char *why);
+
+	/* Some output has left; NULL when nobody waits for that. Not inside the link's callbacks. */
+	void (*sent)(struct peer *p);
 };
 
 struct peer {
@@ -43,5 +46,11 @@ struct peer *peer_new(uv_loop_t *loop, const struct peer_config *config, int fd,
  * end then comes in the next turn of the loop. Takes NULL, sets NULL.
  */
 void peer_close(struct peer **p);
+
+/*
+ * Ends the link at once as though the other side had gone: down() is called. Not for use inside its
+ * own callbacks. Takes NULL, sets NULL.
+ */
+void peer_lose(struct peer **p);
 
 #endif

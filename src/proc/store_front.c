@@ -14,8 +14,6 @@
 #include "proc/child.h"
 #include "proc/log.h"
 
-#define CONNS_MAX 100000 /* of one front */
-
 /* ---- connections, views, sessions of the link ---- */
 struct store_conn *store_front_conn(struct store_front *f, uint32_t session)
 {
@@ -67,12 +65,26 @@ struct session *store_front_session(struct store_front *f, const struct fs_handl
 	return session_find(&f->sp->store->sessions, f->id, &h);
 }
 
+void store_front_keep_view(struct store_front *f, struct store_view *v)
+{
+	MUST(!v->kept);
+	hash_insert(&f->views, &v->node, handle_hash(&v->handle));
+	v->kept = true;
+	v->refs++;
+}
+
+void store_front_drop_view(struct store_front *f, struct store_view *v)
+{
+	if (!v->kept)
+		return;
+	v->kept = false;
+	hash_remove(&f->views, &v->node);
+	store_view_unref(v);
+}
+
 static void view_free(struct hash_node *node, void *ctx)
 {
-	struct store_front *f = ctx;
-
-	hash_remove(&f->views, node);
-	store_view_unref(HASH_ENTRY(node, struct store_view, node));
+	store_front_drop_view(ctx, HASH_ENTRY(node, struct store_view, node));
 }
 
 /* Ends the session behind a handle, if there is one, and what it has open. */
@@ -82,7 +94,7 @@ static void close_session(struct store_front *f, const struct fs_handle *handle)
 	struct session *s = store_front_session(f, handle);
 
 	if (v)
-		view_free(&v->node, f);
+		store_front_drop_view(f, v);
 	if (s)
 		session_close(&f->sp->store->sessions, s);
 }
@@ -247,7 +259,7 @@ static void take_admit(struct store_front *f, struct ipc_request *r, struct str 
 
 	buf_init(&b, 1024);
 	buf_init(&text, FS_TEXT_MAX);
-	if (f->conns.count >= CONNS_MAX) {
+	if (f->conns.count >= LIMIT_STORE_CONNS) {
 		reply = (struct fs_admit_reply){.verdict = FS_TEMPORARY, .text = server_full};
 	} else if (fs_admit_get(payload, &m) && is_listener_of(f->role, m.listener) &&
 		   !store_front_conn(f, m.session)) {
@@ -523,9 +535,17 @@ static void on_down(struct peer *p, const char *why)
 	free_if_unused(f);
 }
 
+/* Those who read mail for it and had no room may go on. */
+static void on_sent(struct peer *p)
+{
+	struct store_front *f = p->owner;
+
+	store_flow_move(&f->flow, p->link);
+}
+
 static const struct peer_config links[SC_ROLES] = {
-    [SC_ROLE_MX] = {&fs_edge_mx, IPC_ANSWERER, "mx", on_request, on_event, on_down},
-    [SC_ROLE_USER] = {&fs_edge_user, IPC_ANSWERER, "user", on_request, on_event, on_down},
+    [SC_ROLE_MX] = {&fs_edge_mx, IPC_ANSWERER, "mx", on_request, on_event, on_down, on_sent},
+    [SC_ROLE_USER] = {&fs_edge_user, IPC_ANSWERER, "user", on_request, on_event, on_down, on_sent},
 };
 
 void store_front_new(struct store_process *sp, enum sc_role role, uint16_t node, int fd)
@@ -544,6 +564,7 @@ void store_front_new(struct store_process *sp, enum sc_role role, uint16_t node,
 	hash_init(&f->conns);
 	hash_init(&f->views);
 	list_init(&f->uploads);
+	store_flow_init(&f->flow);
 	list_push(&sp->fronts, &f->link);
 	f->peer = peer_new(sp->loop, &links[role], fd, f);
 	f->peer->node = node;

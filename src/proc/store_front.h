@@ -3,6 +3,7 @@
 #define PROC_STORE_FRONT_H
 
 #include "proc/store.h"
+#include "proc/store_flow.h"
 #include "store/mailbox.h"
 
 struct store_front {
@@ -15,8 +16,10 @@ struct store_front {
 	struct hash_table conns; /* of struct store_conn, by session number */
 	struct hash_table views; /* of struct store_view, by handle */
 	struct list uploads;     /* of struct store_upload */
-	size_t busy;             /* requests handed to other threads */
-	size_t deliver_bytes;    /* of messages on their way into the lane */
+	size_t upload_count;
+	struct store_flow flow; /* mail on its way out */
+	size_t busy;            /* requests handed to other threads */
+	size_t deliver_bytes;   /* of messages on their way into the lane */
 };
 
 /* One connection that the front holds and store counted. */
@@ -35,13 +38,21 @@ struct store_view {
 	struct hash_node node;
 	struct fs_handle handle;
 	unsigned refs;
+	bool kept;                   /* in the table of its front */
+	bool ready;                  /* the snapshot is whole */
+	struct store_stream *stream; /* what is being listed or read: one at a time */
 	struct mailbox_snapshot snapshot;
 };
 
 struct store_conn *store_front_conn(struct store_front *f, uint32_t session);
 
-/* The mailbox open behind a handle; NULL also when its account was removed or disabled since. */
+/* The mailbox behind a handle, open or about to be; NULL also when its account was removed or disabled
+ * since. */
 struct store_view *store_front_view(struct store_front *f, const struct fs_handle *handle);
+
+/* Keeps the view for its handle's session, and lets it go again. */
+void store_front_keep_view(struct store_front *f, struct store_view *v);
+void store_front_drop_view(struct store_front *f, struct store_view *v);
 void store_view_unref(struct store_view *v);
 
 /* The session behind a handle of this link, NULL when there is none. */

@@ -1,7 +1,7 @@
 /*
  * Mailboxes for POP3 sessions: each request is carried out in pieces by the reader threads, a piece
- * at a time and only as far as the front's credit goes. The view (snapshot) of a session is pinned
- * while a piece is out.
+ * at a time and only as far as the front's credit and the room of its link go; memory for a piece
+ * lives while it is out. The view (snapshot) of a session is pinned as long as a request needs it.
  */
 #include "base/mem.h"
 #include "proc/log.h"
@@ -17,13 +17,14 @@ struct task {
 	struct store_front *front;
 	struct ipc_request *request;
 	struct store_view *view;
-	bool running; /* a piece is out */
 };
 
 /* What the handle still opens: a session ends also when its account is disabled or removed. */
 static struct store_view *open_view(struct store_front *f, const struct fs_handle *handle)
 {
-	return store_front_session(f, handle) ? store_front_view(f, handle) : NULL;
+	struct store_view *v = store_front_view(f, handle);
+
+	return v && v->ready ? v : NULL;
 }
 
 static void task_init(
@@ -33,13 +34,11 @@ static void task_init(
 	t->request = r;
 	t->view = v;
 	v->refs++;
-	r->user = t;
 	store_front_hold(f);
 }
 
 static void task_submit(struct task *t)
 {
-	t->running = true;
 	store_read(t->front->sp->store, &t->op);
 }
 
@@ -58,6 +57,83 @@ static void task_failed(const struct task *t, const char *what)
 	log_text("what", what);
 	log_text("why", t->op.err.text);
 	log_close();
+}
+
+/* ---- what LIST and READ have in common: pieces ---- */
+struct store_stream {
+	struct task task;
+	struct store_flow_turn turn;
+	bool running;    /* a piece is out */
+	bool superseded; /* another stream of the view came: the cancel of this one is on its way */
+	void (*go_on)(struct store_stream *s); /* asks for the next piece, or ends */
+};
+
+static bool is_unwanted(const struct store_stream *s)
+{
+	return s->task.request->cancelled || s->superseded;
+}
+
+static void stream_turn(struct store_flow_turn *t)
+{
+	struct store_stream *s = LIST_ENTRY(t, struct store_stream, turn);
+
+	s->go_on(s);
+}
+
+static void stream_moved(struct ipc_request *r)
+{
+	struct store_stream *s = r->user;
+
+	if (!s->running)
+		s->go_on(s);
+}
+
+/* Only the last stream of a view is carried on: it has one asker, who asks for one at a time. */
+static void stream_begin(
+    struct store_stream *s, struct store_front *f, struct ipc_request *r, struct store_view *v)
+{
+	struct store_stream *before = v->stream;
+
+	task_init(&s->task, f, r, v);
+	r->user = s;
+	r->on_credit = stream_moved;
+	r->on_cancel = stream_moved;
+	store_flow_turn_init(&s->turn, stream_turn);
+	v->stream = s;
+	if (before) {
+		before->superseded = true;
+		if (!before->running)
+			before->go_on(before);
+	}
+	s->go_on(s);
+}
+
+/* Submits a piece of at most n octets, unless its link has no room: then it waits for its turn. */
+static void stream_submit(struct store_stream *s, size_t n)
+{
+	if (!store_flow_take(&s->task.front->flow, &s->turn, s->task.request->link, n))
+		return;
+	s->running = true;
+	task_submit(&s->task);
+}
+
+/* Its room goes to those who wait for it. */
+static void stream_give(struct store_stream *s)
+{
+	struct store_front *f = s->task.front;
+
+	store_flow_give(&f->flow, &s->turn);
+	if (f->peer && f->peer->link)
+		store_flow_move(&f->flow, f->peer->link);
+}
+
+static void stream_end(struct store_stream *s, enum fs_verdict verdict)
+{
+	store_front_done(s->task.request, verdict, "");
+	if (s->task.view->stream == s)
+		s->task.view->stream = NULL;
+	stream_give(s);
+	task_fini(&s->task);
 }
 
 /* ---- OPEN ---- */
@@ -95,20 +171,6 @@ static void end_open(struct ipc_request *r, const struct fs_open_reply *reply)
 	buf_fini(&b);
 }
 
-/* The view becomes the session's, unless that is gone or has one already. */
-static void keep_view(struct open_task *o)
-{
-	struct store_front *f = o->task.front;
-	struct store_view *v = o->task.view;
-	uint64_t hash;
-
-	if (!f->peer || !store_front_session(f, &v->handle) || store_front_view(f, &v->handle))
-		return;
-	memcpy(&hash, v->handle.b, sizeof hash);
-	hash_insert(&f->views, &v->node, hash);
-	v->refs++;
-}
-
 static void open_done(struct reader_op *op)
 {
 	struct open_task *o = LIST_ENTRY(op, struct open_task, task.op);
@@ -119,6 +181,8 @@ static void open_done(struct reader_op *op)
 		task_submit(&o->task);
 		return;
 	}
+	if (op->result != DB_OK || o->missing)
+		store_front_drop_view(o->task.front, o->task.view);
 	if (op->result != DB_OK) {
 		task_failed(&o->task, "snapshot");
 	} else if (o->missing) {
@@ -127,7 +191,7 @@ static void open_done(struct reader_op *op)
 		reply = (struct fs_open_reply){.verdict = FS_OK,
 		    .count = (uint64_t)mailbox_snapshot_count(s),
 		    .octets = (uint64_t)s->octets};
-		keep_view(o);
+		o->task.view->ready = true;
 	}
 	end_open(o->task.request, &reply);
 	task_fini(&o->task);
@@ -153,41 +217,42 @@ void store_mailbox_open(struct store_front *f, struct ipc_request *r, struct str
 	o->account = s->account;
 	o->task.op.run = open_run;
 	o->task.op.done = open_done;
+	store_front_keep_view(f, v); /* from now on: a handle opens one view */
 	task_init(&o->task, f, r, v);
 	task_submit(&o->task);
 }
 
 /* ---- LIST ---- */
 struct list_task {
-	struct task task;
+	struct store_stream stream;
 	int64_t next, last;
-	struct mailbox_entry entries[PAGE];
+	struct mailbox_entry *entries; /* while a piece is out */
 	size_t want, got;
 };
 
 static enum db_code list_run(struct reader_op *op, struct db *db)
 {
-	struct list_task *l = LIST_ENTRY(op, struct list_task, task.op);
+	struct list_task *l = LIST_ENTRY(op, struct list_task, stream.task.op);
+	const struct mailbox_snapshot *s = &l->stream.task.view->snapshot;
 
-	return mailbox_entries(db, &l->task.view->snapshot, l->next, l->entries, l->want, &l->got);
+	l->entries = mem_array(l->want, sizeof *l->entries);
+	return mailbox_entries(db, s, l->next, l->entries, l->want, &l->got);
 }
 
 static void list_end(struct list_task *l, enum fs_verdict verdict)
 {
-	store_front_done(l->task.request, verdict, "");
-	task_fini(&l->task);
+	stream_end(&l->stream, verdict);
 	mem_free(l);
 }
 
 /* Sends for the next page, if there is one and credit for at least an entry. */
-static void list_go_on(struct list_task *l)
+static void list_go_on(struct store_stream *s)
 {
-	size_t room = l->task.request->send_credit / FS_ENTRY_SIZE;
+	struct list_task *l = LIST_ENTRY(s, struct list_task, stream);
+	size_t room = s->task.request->send_credit / FS_ENTRY_SIZE;
 	int64_t left = l->last - l->next + 1;
 
-	if (l->task.running)
-		return;
-	if (l->task.request->cancelled || left <= 0) {
+	if (is_unwanted(s) || left <= 0) {
 		list_end(l, FS_OK);
 		return;
 	}
@@ -196,7 +261,7 @@ static void list_go_on(struct list_task *l)
 	l->want = room < PAGE ? room : PAGE;
 	if ((int64_t)l->want > left)
 		l->want = (size_t)left;
-	task_submit(&l->task);
+	stream_submit(s, l->want * FS_ENTRY_SIZE);
 }
 
 static void send_entries(struct list_task *l)
@@ -211,30 +276,28 @@ static void send_entries(struct list_task *l)
 		fs_entry_put(&b, &e);
 		l->next = m->number + 1;
 	}
-	ipc_request_chunk(l->task.request, buf_view(&b));
+	ipc_request_chunk(l->stream.task.request, buf_view(&b));
 	buf_fini(&b);
 }
 
 static void list_done(struct reader_op *op)
 {
-	struct list_task *l = LIST_ENTRY(op, struct list_task, task.op);
+	struct list_task *l = LIST_ENTRY(op, struct list_task, stream.task.op);
 
-	l->task.running = false;
+	l->stream.running = false;
+	if (op->result == DB_OK && l->got && !is_unwanted(&l->stream))
+		send_entries(l);
+	if (l->got == 0)
+		l->next = l->last + 1;
+	mem_free(l->entries);
+	l->entries = NULL;
 	if (op->result != DB_OK) {
-		task_failed(&l->task, "list");
+		task_failed(&l->stream.task, "list");
 		list_end(l, FS_TEMPORARY);
 		return;
 	}
-	if (l->got == 0)
-		l->next = l->last + 1;
-	else if (!l->task.request->cancelled)
-		send_entries(l);
-	list_go_on(l);
-}
-
-static void list_moved(struct ipc_request *r)
-{
-	list_go_on(r->user);
+	stream_give(&l->stream);
+	list_go_on(&l->stream);
 }
 
 void store_mailbox_list(struct store_front *f, struct ipc_request *r, struct str payload)
@@ -253,17 +316,15 @@ void store_mailbox_list(struct store_front *f, struct ipc_request *r, struct str
 	l->last = (int64_t)m.last;
 	if (l->last > mailbox_snapshot_count(&v->snapshot))
 		l->last = mailbox_snapshot_count(&v->snapshot);
-	l->task.op.run = list_run;
-	l->task.op.done = list_done;
-	r->on_credit = list_moved;
-	r->on_cancel = list_moved;
-	task_init(&l->task, f, r, v);
-	list_go_on(l);
+	l->stream.task.op.run = list_run;
+	l->stream.task.op.done = list_done;
+	l->stream.go_on = list_go_on;
+	stream_begin(&l->stream, f, r, v);
 }
 
 /* ---- READ ---- */
 struct read_task {
-	struct task task;
+	struct store_stream stream;
 	int64_t number;
 	struct arena *arena; /* of the message's prefix */
 	struct mailbox_message message;
@@ -271,30 +332,34 @@ struct read_task {
 	bool gone;  /* the message is no longer there */
 	bool ended; /* read to its end */
 	size_t want, got;
-	uint8_t bytes[READ_PIECE];
+	uint8_t *bytes; /* while a piece is out */
 };
 
 /* Finds the message in the first piece; then its bytes. */
 static enum db_code read_open(struct read_task *t, struct db *db)
 {
-	struct blob_store *blobs = t->task.front->sp->store->blobs;
-	enum db_code code = mailbox_message(
-	    db, t->arena, &t->task.view->snapshot, t->number, &t->message);
+	struct task *task = &t->stream.task;
+	struct blob_store *blobs = task->front->sp->store->blobs;
+	enum db_code code;
+
+	t->arena = arena_new();
+	code = mailbox_message(db, t->arena, &task->view->snapshot, t->number, &t->message);
 
 	if (code == DB_OK)
 		t->gone = true;
 	if (code != DB_ROW)
 		return code;
-	return mailbox_source_open(blobs, &t->message, 0, &t->source, &t->task.op.err) == BLOB_OK
+	return mailbox_source_open(blobs, &t->message, 0, &t->source, &task->op.err) == BLOB_OK
 		   ? DB_OK
 		   : DB_IO;
 }
 
 static enum db_code read_run(struct reader_op *op, struct db *db)
 {
-	struct read_task *t = LIST_ENTRY(op, struct read_task, task.op);
+	struct read_task *t = LIST_ENTRY(op, struct read_task, stream.task.op);
 	enum db_code code = t->source ? DB_OK : read_open(t, db);
 
+	t->bytes = mem_alloc(t->want);
 	t->got = 0;
 	while (code == DB_OK && !t->gone && !t->ended && t->got < t->want) {
 		size_t n;
@@ -315,48 +380,45 @@ static void read_end(struct read_task *t, enum fs_verdict verdict)
 {
 	mailbox_source_close(&t->source);
 	arena_free(&t->arena);
-	store_front_done(t->task.request, verdict, "");
-	task_fini(&t->task);
+	stream_end(&t->stream, verdict);
 	mem_free(t);
 }
 
-static void read_go_on(struct read_task *t)
+static void read_go_on(struct store_stream *s)
 {
-	if (t->task.running)
-		return;
-	if (t->task.request->cancelled || t->ended) {
+	struct read_task *t = LIST_ENTRY(s, struct read_task, stream);
+	size_t credit = s->task.request->send_credit;
+
+	if (is_unwanted(s) || t->ended) {
 		read_end(t, FS_OK);
 		return;
 	}
-	if (t->task.request->send_credit == 0)
+	if (credit == 0)
 		return;
-	t->want = t->task.request->send_credit < READ_PIECE ? t->task.request->send_credit
-							    : READ_PIECE;
-	task_submit(&t->task);
+	t->want = credit < READ_PIECE ? credit : READ_PIECE;
+	stream_submit(s, t->want);
 }
 
 static void read_done(struct reader_op *op)
 {
-	struct read_task *t = LIST_ENTRY(op, struct read_task, task.op);
-	struct str rest = {t->bytes, t->got};
+	struct read_task *t = LIST_ENTRY(op, struct read_task, stream.task.op);
+	struct str rest = {t->bytes, op->result == DB_OK ? t->got : 0};
 
-	t->task.running = false;
+	t->stream.running = false;
+	while (rest.n && !is_unwanted(&t->stream)) {
+		ipc_request_chunk(t->stream.task.request, str_sub(rest, 0, LIMIT_IPC_CHUNK));
+		rest = str_from(rest, LIMIT_IPC_CHUNK);
+	}
+	mem_free(t->bytes);
+	t->bytes = NULL;
 	if (op->result != DB_OK || t->gone) {
 		if (op->result != DB_OK)
-			task_failed(&t->task, "message");
+			task_failed(&t->stream.task, "message");
 		read_end(t, t->gone ? FS_REFUSED : FS_TEMPORARY);
 		return;
 	}
-	while (rest.n && !t->task.request->cancelled) {
-		ipc_request_chunk(t->task.request, str_sub(rest, 0, LIMIT_IPC_CHUNK));
-		rest = str_from(rest, LIMIT_IPC_CHUNK);
-	}
-	read_go_on(t);
-}
-
-static void read_moved(struct ipc_request *r)
-{
-	read_go_on(r->user);
+	stream_give(&t->stream);
+	read_go_on(&t->stream);
 }
 
 void store_mailbox_read(struct store_front *f, struct ipc_request *r, struct str payload)
@@ -372,13 +434,10 @@ void store_mailbox_read(struct store_front *f, struct ipc_request *r, struct str
 	}
 	t = mem_new(struct read_task);
 	t->number = (int64_t)m.number;
-	t->arena = arena_new();
-	t->task.op.run = read_run;
-	t->task.op.done = read_done;
-	r->on_credit = read_moved;
-	r->on_cancel = read_moved;
-	task_init(&t->task, f, r, v);
-	read_go_on(t);
+	t->stream.task.op.run = read_run;
+	t->stream.task.op.done = read_done;
+	t->stream.go_on = read_go_on;
+	stream_begin(&t->stream, f, r, v);
 }
 
 /* ---- EXPUNGE ---- */

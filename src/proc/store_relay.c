@@ -14,6 +14,7 @@
 
 #define REPLY_BYTES (1 * MIB) /* of texts in one reply; the last job may pass it */
 #define READ_PIECE  LIMIT_IPC_CREDIT
+#define READS_MAX   ((size_t)2 * RS_ROOM_MAX) /* one a job, and those whose cancel is on its way */
 
 _Static_assert(QUEUE_LEASE_MS == RS_LEASE_MS, "both sides of the edge know how long a lease lives");
 _Static_assert(QUEUE_JOB_RECIPIENTS == RS_RECIPIENTS_MAX, "a job of the store fits the edge");
@@ -228,10 +229,11 @@ struct read_task {
 	struct arena *arena;
 	struct queue_message message;
 	struct blob_reader *blob;
+	struct store_flow_turn turn;
 	bool running; /* a piece is out */
 	bool stale, ended;
 	size_t want, got;
-	uint8_t bytes[READ_PIECE];
+	uint8_t *bytes; /* while a piece is out */
 };
 
 static struct blob_store *blobs_of(const struct read_task *t)
@@ -243,8 +245,10 @@ static struct blob_store *blobs_of(const struct read_task *t)
 static enum db_code read_open(struct read_task *t, struct db *db)
 {
 	struct queue_lease_row lease;
-	enum db_code code = queue_lease_get(db, t->arena, t->lease.token, &lease);
+	enum db_code code;
 
+	t->arena = arena_new();
+	code = queue_lease_get(db, t->arena, t->lease.token, &lease);
 	if (code == DB_ROW && lease.owner == t->owner && lease.message == t->lease.message)
 		code = queue_message_get(db, t->arena, t->lease.message, &t->message);
 	else if (code == DB_ROW)
@@ -264,6 +268,7 @@ static enum db_code read_run(struct reader_op *op, struct db *db)
 	struct read_task *t = LIST_ENTRY(op, struct read_task, op);
 	enum db_code code = t->blob ? DB_OK : read_open(t, db);
 
+	t->bytes = mem_alloc(t->want);
 	t->got = 0;
 	while (code == DB_OK && !t->stale && !t->ended && t->got < t->want) {
 		size_t n;
@@ -280,6 +285,16 @@ static enum db_code read_run(struct reader_op *op, struct db *db)
 	return code;
 }
 
+/* Its room goes to those who wait for it. */
+static void read_give(struct read_task *t)
+{
+	struct store_relay *r = t->relay;
+
+	store_flow_give(&r->flow, &t->turn);
+	if (r->peer && r->peer->link)
+		store_flow_move(&r->flow, r->peer->link);
+}
+
 static void read_end(struct read_task *t, enum rs_verdict verdict)
 {
 	struct store_relay *r = t->relay;
@@ -287,6 +302,8 @@ static void read_end(struct read_task *t, enum rs_verdict verdict)
 	blob_close(blobs_of(t), &t->blob);
 	end_with(t->request, verdict);
 	arena_free(&t->arena);
+	r->reading--;
+	read_give(t);
 	mem_free(t);
 	unhold(r);
 }
@@ -304,26 +321,36 @@ static void read_go_on(struct read_task *t)
 	if (credit == 0)
 		return; /* on_credit comes back here */
 	t->want = credit < READ_PIECE ? credit : READ_PIECE;
+	if (!store_flow_take(&t->relay->flow, &t->turn, t->request->link, t->want))
+		return; /* read_turn comes back here */
 	t->running = true;
 	store_read(t->relay->sp->store, &t->op);
+}
+
+static void read_turn(struct store_flow_turn *turn)
+{
+	read_go_on(LIST_ENTRY(turn, struct read_task, turn));
 }
 
 static void read_done(struct reader_op *op)
 {
 	struct read_task *t = LIST_ENTRY(op, struct read_task, op);
-	struct str rest = {t->bytes, t->got};
+	struct str rest = {t->bytes, op->result == DB_OK ? t->got : 0};
 
 	t->running = false;
+	while (rest.n && !t->request->cancelled) {
+		ipc_request_chunk(t->request, str_sub(rest, 0, LIMIT_IPC_CHUNK));
+		rest = str_from(rest, LIMIT_IPC_CHUNK);
+	}
+	mem_free(t->bytes);
+	t->bytes = NULL;
 	if (op->result != DB_OK || t->stale) {
 		if (op->result != DB_OK)
 			log_note(LOG_ERROR, "read-failed", op->err.text);
 		read_end(t, t->stale ? RS_STALE : RS_TEMPORARY);
 		return;
 	}
-	while (rest.n && !t->request->cancelled) {
-		ipc_request_chunk(t->request, str_sub(rest, 0, LIMIT_IPC_CHUNK));
-		rest = str_from(rest, LIMIT_IPC_CHUNK);
-	}
+	read_give(t);
 	read_go_on(t);
 }
 
@@ -337,16 +364,17 @@ static void take_read(struct store_relay *r, struct ipc_request *request, struct
 	struct read_task *t;
 	struct rs_lease lease;
 
-	if (!rs_handle_get(payload, &lease)) {
-		end_with(request, RS_STALE);
+	if (!rs_handle_get(payload, &lease) || r->reading >= READS_MAX) {
+		end_with(request, r->reading >= READS_MAX ? RS_TEMPORARY : RS_STALE);
 		return;
 	}
+	r->reading++;
 	t = mem_new(struct read_task);
 	t->relay = r;
 	t->request = request;
 	t->owner = r->owner;
 	t->lease = lease;
-	t->arena = arena_new();
+	store_flow_turn_init(&t->turn, read_turn);
 	t->op.run = read_run;
 	t->op.done = read_done;
 	request->user = t;
@@ -571,8 +599,16 @@ static void on_down(struct peer *p, const char *why)
 	free_if_unused(r);
 }
 
+/* Those who read mail for it and had no room may go on. */
+static void on_sent(struct peer *p)
+{
+	struct store_relay *r = p->owner;
+
+	store_flow_move(&r->flow, p->link);
+}
+
 static const struct peer_config relay_peer = {
-    &rs_edge, IPC_ANSWERER, "relay", on_request, on_event, on_down};
+    &rs_edge, IPC_ANSWERER, "relay", on_request, on_event, on_down, on_sent};
 
 void store_relay_new(struct store_process *sp, uint16_t node, int fd)
 {
@@ -581,6 +617,7 @@ void store_relay_new(struct store_process *sp, uint16_t node, int fd)
 	r->sp = sp;
 	r->queue = sp->queue;
 	r->node = node;
+	store_flow_init(&r->flow);
 	list_push(&sp->queue->relays, &r->link);
 	r->peer = peer_new(sp->loop, &relay_peer, fd, r);
 	r->peer->node = node;

@@ -3,6 +3,7 @@
 #define PROC_STORE_RELAY_H
 
 #include "ipc/relay_store.h"
+#include "proc/store_flow.h"
 #include "proc/store_queue.h"
 
 struct store_relay {
@@ -16,6 +17,8 @@ struct store_relay {
 	uint32_t room;               /* jobs it takes */
 	bool leasing;                /* a lease for it is under way */
 	size_t busy;                 /* requests handed to other threads */
+	size_t reading;              /* RS_READ that are open */
+	struct store_flow flow;      /* mail on its way out */
 };
 
 /* A link to a relay has come. */
