@@ -3,8 +3,8 @@
 #include "base/ascii.h"
 #include "base/mem.h"
 
-#define ID_EPOCH    INT64_C(1704067200000) /* 2024-01-01 00:00:00 UTC */
-#define ID_SEQ_BITS 12
+#define ID_EPOCH     INT64_C(1704067200000) /* 2024-01-01 00:00:00 UTC */
+#define ID_SEQ_BITS  12
 #define ID_NODE_BITS 10
 
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -28,12 +28,17 @@ int64_t id_make(struct id_maker *m, int64_t now)
 		next = m->last + 1; /* same millisecond, or the clock went back */
 	m->last = next;
 	return (int64_t)((next >> ID_SEQ_BITS) << (ID_NODE_BITS + ID_SEQ_BITS) |
-	    (uint64_t)m->node << ID_SEQ_BITS | (next & ((1u << ID_SEQ_BITS) - 1)));
+			 (uint64_t)m->node << ID_SEQ_BITS | (next & ((1u << ID_SEQ_BITS) - 1)));
 }
 
 int64_t id_time(int64_t id)
 {
 	return (id >> (ID_NODE_BITS + ID_SEQ_BITS)) + ID_EPOCH;
+}
+
+uint16_t id_node(int64_t id)
+{
+	return (uint16_t)((uint64_t)id >> ID_SEQ_BITS & (ID_NODES - 1));
 }
 
 void id_put(struct buf *b, int64_t id)

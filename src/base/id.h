@@ -25,6 +25,9 @@ int64_t id_make(struct id_maker *m, int64_t now);
 /* The moment in an id, milliseconds since 1970 UTC. */
 int64_t id_time(int64_t id);
 
+/* The node in an id. */
+uint16_t id_node(int64_t id);
+
 /* 13 characters. Reading is exact: 13 characters of the alphabet, value > 0; else false. */
 void id_put(struct buf *b, int64_t id);
 bool id_parse(struct str s, int64_t *id_r);

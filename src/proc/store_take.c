@@ -1,6 +1,6 @@
 /*
- * Taking messages: uploads of large ones, and the request that makes a message durable. The reply is
- * sent from the lane op's done: after the commit.
+ * Taking messages: uploads of large ones, written by the reader threads, and the request that makes a
+ * message durable. The reply is sent from the lane op's done: after the commit.
  */
 #include "base/mem.h"
 #include "proc/log.h"
@@ -8,23 +8,32 @@
 #include "proc/store_queue.h"
 #include "store/deliver.h"
 
-#define UPLOADS_MAX       10000
-#define DELIVER_BYTES_MAX (4 * LIMIT_GATHER_BUDGET) /* of one front, on their way into the lane */
-
 /* ---- uploads ---- */
+
+/*
+ * One thing is out at a time: content that is written, or the sync at the end. What comes meanwhile
+ * waits in `held`; credit is given when it is written, so that held and writing together never
+ * exceed LIMIT_IPC_CREDIT.
+ */
 struct store_upload {
 	struct list link; /* in its front's list */
 	struct store_front *front;
 	struct ipc_request *request; /* while content comes */
-	struct blob_upload *blob;
+	struct blob_upload *blob;    /* NULL before the first write */
 	struct blob_pos pos;
 	int64_t message_id;
 	uint64_t id;
 	uint64_t size;
+	struct buf held;    /* came, and is not written yet */
+	struct buf writing; /* a reader thread's while busy */
+	bool busy;
+	bool whole;    /* the last octet has come */
 	bool finished; /* may be delivered */
 	bool dropped;  /* nobody will deliver it */
 	struct reader_op op;
 };
+
+static const char no_space[] = "There is no room for the message now, try again later";
 
 static struct blob_store *blobs_of(struct store_front *f)
 {
@@ -34,6 +43,9 @@ static struct blob_store *blobs_of(struct store_front *f)
 static void upload_free(struct store_upload *u)
 {
 	blob_upload_free(blobs_of(u->front), &u->blob);
+	buf_fini(&u->held);
+	buf_fini(&u->writing);
+	u->front->upload_count--;
 	list_remove(&u->link);
 	mem_free(u);
 }
@@ -48,15 +60,36 @@ static void upload_reply(struct ipc_request *r, const struct fs_upload_reply *re
 	buf_fini(&b);
 }
 
-/* Ends the upload without a result that could be delivered. */
-static void upload_refuse(struct store_upload *u, const char *text)
+static void refuse(struct ipc_request *r, const char *text)
 {
 	struct fs_upload_reply reply = {.verdict = FS_TEMPORARY, .text = str_of_c(text)};
 
-	if (u->request)
-		upload_reply(u->request, &reply);
-	u->request = NULL;
+	upload_reply(r, &reply);
+}
+
+/* Ends the upload without a result that could be delivered. */
+static void upload_refuse(struct store_upload *u, const char *text)
+{
+	struct ipc_request *r = u->request;
+
 	upload_free(u);
+	refuse(r, text);
+}
+
+/* Nobody wants it any more. */
+static bool is_given_up(const struct store_upload *u)
+{
+	return u->request->cancelled || u->dropped;
+}
+
+static void upload_submit(struct store_upload *u,
+    enum db_code (*run)(struct reader_op *op, struct db *db), void (*done)(struct reader_op *op))
+{
+	u->busy = true;
+	u->op.run = run;
+	u->op.done = done;
+	store_front_hold(u->front);
+	store_read(u->front->sp->store, &u->op);
 }
 
 static void upload_synced(struct reader_op *op)
@@ -66,21 +99,20 @@ static void upload_synced(struct reader_op *op)
 	struct fs_upload_reply reply = {.verdict = FS_OK, .upload = u->id, .size = u->size};
 	struct ipc_request *r = u->request;
 
-	u->request = NULL;
-	if (op->result != DB_OK || r->cancelled || u->dropped) {
+	u->busy = false;
+	if (op->result != DB_OK || is_given_up(u)) {
 		if (op->result != DB_OK)
 			log_note(LOG_ERROR, "upload-failed", op->err.text);
-		reply = (struct fs_upload_reply){
-		    .verdict = FS_TEMPORARY, .text = STR("The message cannot be stored now")};
-		upload_free(u);
+		upload_refuse(u, "The message cannot be stored now");
 	} else {
+		u->request = NULL;
 		u->finished = true;
+		upload_reply(r, &reply);
 	}
-	upload_reply(r, &reply);
 	store_front_unhold(f);
 }
 
-/* In a reader's thread: the sync may take long. */
+/* In a reader's thread, like all that follows: the disk may be slow. */
 static enum db_code upload_sync(struct reader_op *op, struct db *db)
 {
 	struct store_upload *u = LIST_ENTRY(op, struct store_upload, op);
@@ -90,67 +122,111 @@ static enum db_code upload_sync(struct reader_op *op, struct db *db)
 		   : DB_IO;
 }
 
+static enum db_code upload_write(struct reader_op *op, struct db *db)
+{
+	struct store_upload *u = LIST_ENTRY(op, struct store_upload, op);
+	struct blob_store *blobs = blobs_of(u->front);
+	enum blob_code code = BLOB_OK;
+
+	if (!u->blob)
+		code = blob_upload_begin(blobs, u->message_id, BLOB_PLAIN, &u->blob, &op->err);
+	if (code == BLOB_OK)
+		code = blob_upload_write(blobs, u->blob, buf_view(&u->writing), &op->err);
+	return code == BLOB_OK ? DB_OK : DB_IO;
+}
+
+static void upload_go_on(struct store_upload *u);
+
+static void upload_written(struct reader_op *op)
+{
+	struct store_upload *u = LIST_ENTRY(op, struct store_upload, op);
+	struct store_front *f = u->front;
+
+	u->busy = false;
+	if (op->result != DB_OK) {
+		log_note(LOG_ERROR, "upload-failed", op->err.text);
+		upload_refuse(u, no_space);
+	} else if (is_given_up(u)) {
+		upload_refuse(u, "cancelled");
+	} else {
+		ipc_request_credit(u->request, u->writing.n);
+		buf_fini(&u->writing);
+		upload_go_on(u);
+	}
+	store_front_unhold(f);
+}
+
+/* What comes next, once nothing is out. An upload without content has a file too. */
+static void upload_go_on(struct store_upload *u)
+{
+	if (u->busy)
+		return;
+	if (u->held.n || (u->whole && !u->blob)) {
+		u->writing = u->held;
+		buf_init(&u->held, LIMIT_IPC_CREDIT);
+		upload_submit(u, upload_write, upload_written);
+	} else if (u->whole) {
+		upload_submit(u, upload_sync, upload_synced);
+	}
+}
+
 static void upload_chunk(struct ipc_request *r, struct str bytes, bool last)
 {
 	struct store_upload *u = r->user;
-	struct err e;
 
-	if (!u)
-		return; /* refused before; what is on the way is dropped */
 	u->size += bytes.n;
-	if (u->size > LIMIT_MESSAGE_SIZE + LIMIT_RECEIVED ||
-	    blob_upload_write(blobs_of(u->front), u->blob, bytes, &e) != BLOB_OK) {
-		r->user = NULL;
-		upload_refuse(u, "There is no room for the message now, try again later");
-		return;
-	}
-	ipc_request_credit(r, bytes.n);
-	if (!last)
-		return;
-	r->on_cancel = NULL;
-	u->op.run = upload_sync;
-	u->op.done = upload_synced;
-	store_front_hold(u->front);
-	store_read(u->front->sp->store, &u->op);
+	u->whole = last;
+	buf_str(&u->held, bytes);
+	if (u->size > LIMIT_MESSAGE_SIZE + LIMIT_RECEIVED)
+		u->dropped = true;
+	if (u->dropped && !u->busy)
+		upload_refuse(u, no_space);
+	else
+		upload_go_on(u);
 }
 
 static void upload_cancelled(struct ipc_request *r)
 {
 	struct store_upload *u = r->user;
 
-	if (!u)
-		return;
-	r->user = NULL;
-	upload_refuse(u, "cancelled");
+	if (!u->busy) /* else it ends when that is back */
+		upload_refuse(u, "cancelled");
 }
 
 static bool may_upload(const struct store_front *f)
 {
-	size_t n = 0;
+	return f->upload_count < LIMIT_STORE_UPLOADS && !f->sp->draining &&
+	       store_is_accepting(f->sp->store);
+}
 
-	LIST_FOREACH(&f->uploads, it)
-	n++;
-	return n < UPLOADS_MAX && !f->sp->draining && store_is_accepting(f->sp->store);
+/* Ids of messages say which process made them: a front makes none in the name of another. */
+static bool is_id_of(const struct store_front *f, int64_t message_id)
+{
+	return message_id > 0 && id_node(message_id) == f->node;
 }
 
 void store_take_upload(struct store_front *f, struct ipc_request *r, struct str payload)
 {
-	struct fs_upload_reply no = {.verdict = FS_TEMPORARY,
-	    .text = STR("There is no room for the message now, try again later")};
-	struct store_upload *u = mem_new(struct store_upload);
-	struct err e;
+	struct store_upload *u;
+	int64_t message_id;
 
-	list_init(&u->link);
-	u->front = f;
-	u->request = r;
-	if (!fs_upload_get(payload, &u->message_id) || !may_upload(f) ||
-	    blob_upload_begin(blobs_of(f), u->message_id, BLOB_PLAIN, &u->blob, &e) != BLOB_OK) {
-		upload_free(u);
-		upload_reply(r, &no);
+	if (!fs_upload_get(payload, &message_id) || !is_id_of(f, message_id)) {
+		refuse(r, "The request to store this message is malformed");
 		return;
 	}
+	if (!may_upload(f)) {
+		refuse(r, no_space);
+		return;
+	}
+	u = mem_new(struct store_upload);
+	u->front = f;
+	u->request = r;
+	u->message_id = message_id;
 	u->id = ++f->sp->next_link; /* any number that is not in use */
+	buf_init(&u->held, LIMIT_IPC_CREDIT);
+	buf_init(&u->writing, LIMIT_IPC_CREDIT);
 	list_push(&f->uploads, &u->link);
+	f->upload_count++;
 	r->user = u;
 	r->on_chunk = upload_chunk;
 	r->on_cancel = upload_cancelled;
@@ -389,7 +465,7 @@ static struct delivery *delivery_new(struct store_front *f, struct ipc_request *
 static bool has_room(const struct store_front *f)
 {
 	return !f->sp->draining && store_is_accepting(f->sp->store) &&
-	       f->deliver_bytes <= DELIVER_BYTES_MAX;
+	       f->deliver_bytes <= LIMIT_STORE_DELIVER;
 }
 
 static const struct plan_reject malformed = {
@@ -406,7 +482,7 @@ void store_take_deliver(struct store_front *f, struct ipc_request *r, struct str
 	const struct store_conn *conn;
 	struct fs_deliver m;
 
-	if (!fs_deliver_get(payload, &m)) {
+	if (!fs_deliver_get(payload, &m) || !is_id_of(f, m.message_id)) {
 		refuse_deliver(r, &malformed);
 		return;
 	}

@@ -4,19 +4,25 @@ import contextlib
 import ctypes
 import os
 import random
+import re
+import signal
 import socket
 import struct
 
 import pytest
-from conftest import DOMAIN
+from conftest import DOMAIN, PASSWORD
 from server import wait_for
-from wire import Wire, count_of, deliver
+from wire import TIMEOUT, Wire, count_of, deliver
 
 ALICE = f"alice@{DOMAIN}"
 PIDFD_OPEN, PIDFD_GETFD = 434, 438
 SUPERVISOR = 3  # descriptor of the link to the supervisor
 REQUEST, REPLY, CHUNK, CREDIT, CANCEL, EVENT = range(6)
-ADMIT, LEAVE, AUTH, RCPT, UPLOAD, DROP, DELIVER, OPEN = range(8)
+ADMIT, LEAVE, AUTH, RCPT, UPLOAD, DROP, DELIVER, OPEN, LIST, READ = range(10)
+POP3 = 4  # a listener
+LOOPBACK = bytes(10) + b"\xff\xff\x7f\0\0\1"
+OK, TEMPORARY = 0, 1  # verdicts
+CREDIT_OF_STREAM = 64 * 1024
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may take a process over"),
@@ -50,7 +56,7 @@ def taken_over(server, role):
     os.close(pidfd)
     assert fd >= 0, os.strerror(ctypes.get_errno())
     with socket.socket(fileno=fd) as link:
-        link.setblocking(True)
+        link.settimeout(TIMEOUT)
         yield link
 
 
@@ -63,6 +69,12 @@ def text(value):
     return struct.pack(">I", len(value)) + value
 
 
+def message_id(node, sequence=0):
+    return struct.pack(">q", 1 << 60 | node << 12 | sequence)
+
+
+OWN_IDS = [message_id(node) for node in range(1, 200)]  # one of them is the front's own
+
 VIOLATIONS = {
     "garbage": random.Random(1).randbytes(4096),
     "zeros": bytes(64),
@@ -74,11 +86,70 @@ VIOLATIONS = {
     "id 0": frame(REQUEST, ADMIT, bytes(21), number=0),
     "descriptor that did not come": frame(REQUEST, ADMIT, bytes(21), flags=2),
     "chunk too long": frame(CHUNK, UPLOAD, length=1 << 20),
-    "id in use": frame(REQUEST, UPLOAD, struct.pack(">q", 1 << 40)) * 2,
+    "id in use": b"".join(frame(REQUEST, UPLOAD, own) * 2 for own in OWN_IDS),
     "authenticating from mx": frame(
         REQUEST, AUTH, bytes(4) + text(b"PLAIN") + text(b"") + text(ALICE.encode()) + text(b"x")),
     "opening a mailbox from mx": frame(REQUEST, OPEN, bytes(16)),
 }
+
+
+class Hostile:
+    """In the place of a front that is stopped meanwhile: asks store and reads what it answers."""
+
+    def __init__(self, link):
+        self.link = link
+        self.number = 1 << 24
+        self.input = b""
+
+    def send(self, kind_type, payload):
+        self.number += 1
+        self.link.sendall(frame(REQUEST, kind_type, payload, self.number))
+        return self.number
+
+    def chunk(self, kind_type, number, data, last):
+        self.link.sendall(frame(CHUNK, kind_type, data, number, flags=1 if last else 0))
+
+    def receive(self):
+        """The next frame: its kind, type, number and payload."""
+        while len(self.input) < 12 or len(self.input) < 12 + struct.unpack(">I", self.input[:4])[0]:
+            more = self.link.recv(1 << 20)
+            assert more, "store closed the link"
+            self.input += more
+        size, kind, _, kind_type, number = struct.unpack(">IBBHI", self.input[:12])
+        payload, self.input = self.input[12:12 + size], self.input[12 + size:]
+        return kind, kind_type, number, payload
+
+    def ask(self, kind_type, payload):
+        """The reply to a request."""
+        number = self.send(kind_type, payload)
+        while True:
+            kind, _, got, reply = self.receive()
+            if (kind, got) == (REPLY, number):
+                return reply
+
+    def admit(self, session, listener):
+        reply = self.ask(ADMIT, struct.pack(">IB", session, listener) + LOOPBACK)
+        assert reply[0] == OK, reply
+
+    def log_in(self, session, user):
+        """A handle."""
+        self.admit(session, POP3)
+        reply = self.ask(AUTH, struct.pack(">I", session) + text(b"PLAIN") + text(b"") +
+                         text(user.encode()) + text(PASSWORD.encode()))
+        assert reply[0] == OK, reply
+        return reply[1:17]
+
+
+@contextlib.contextmanager
+def stopped(server, role):
+    """The front of this role taken over and silent."""
+    pid = server.pids(role)[0]
+    with taken_over(server, role) as link:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield Hostile(link)
+        finally:
+            os.kill(pid, signal.SIGKILL)  # what was answered it would not understand
 
 
 def test_violation_costs_the_front_only(make_server):
@@ -133,6 +204,83 @@ def test_random_frames_never_harm_the_store(make_server):
     wait_for("a greeting", lambda: server.greets("smtp"))
     deliver(server, ALICE)
     assert count_of(server, ALICE) == 1
+
+
+def node_of(server, role):
+    """The number of the process of this role, as the log has it."""
+    return int(re.findall(rf"event=started role={role} pid=\d+ node=(\d+)", server.log())[-1])
+
+
+def upload(hostile, identity, data=b"Subject: x\r\n\r\nx\r\n"):
+    number = hostile.send(UPLOAD, identity)
+    hostile.chunk(UPLOAD, number, data, True)
+    while True:
+        kind, _, got, reply = hostile.receive()
+        if (kind, got) == (REPLY, number):
+            return reply
+
+
+def test_ids_of_other_processes_are_refused(make_server):
+    """A front may make ids of messages in its own name only."""
+    server = make_server(accounts=["alice"])
+    node = node_of(server, "mx")
+    with stopped(server, "mx") as hostile:
+        for other in (0, node + 1, 1023):
+            assert upload(hostile, message_id(other))[0] != OK
+        assert upload(hostile, message_id(node))[0] == OK
+
+
+def rss(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status.read()).group(1)) * 1024
+
+
+def test_mail_that_is_not_read_takes_little_memory(make_server):
+    """A front that opens many mailboxes and reads nothing of what it asks for; then it reads all."""
+    server = make_server(accounts=["alice"])
+    deliver(server, ALICE, b"Subject: long\r\n\r\n" + b"0123456789abcde\r\n" * 20_000)
+    store = server.pids("store")[0]
+    sessions = 800
+    with stopped(server, "user") as hostile:
+        handles = [hostile.log_in(session, ALICE) for session in range(1, sessions + 1)]
+        for handle in handles:
+            assert hostile.ask(OPEN, handle)[0] == OK
+        before = rss(store)
+        asked = {hostile.send(READ, handle + struct.pack(">Q", 1)) for handle in handles}
+        assert hostile.send(RCPT, b"") not in asked  # answered past the mail, behind all of that
+        got = dict.fromkeys(asked, 0)
+        while any(size < CREDIT_OF_STREAM for size in got.values()):
+            kind, kind_type, number, payload = hostile.receive()
+            if kind_type == RCPT:
+                grown = rss(store) - before
+            elif kind == CHUNK:
+                got[number] += len(payload)
+        assert set(got.values()) == {CREDIT_OF_STREAM}
+        if "asan" not in server.binary:  # its allocator keeps what was freed
+            assert grown < 16 << 20, grown
+
+
+def test_one_mailbox_is_read_once_at_a_time(make_server):
+    """Another request takes the place of the one before, that was to be cancelled."""
+    server = make_server(accounts=["alice"])
+    deliver(server, ALICE, b"Subject: long\r\n\r\n" + b"0123456789abcde\r\n" * 20_000)
+    with stopped(server, "user") as hostile:
+        handle = hostile.log_in(1, ALICE)
+        assert hostile.ask(OPEN, handle)[0] == OK
+        assert hostile.ask(OPEN, handle)[0] != OK  # once is enough
+        first = hostile.send(READ, handle + struct.pack(">Q", 1))
+        got = 0
+        while got < CREDIT_OF_STREAM:
+            got += len(hostile.receive()[3])
+        second = hostile.send(READ, handle + struct.pack(">Q", 1))
+        ended, got = set(), 0
+        while got < CREDIT_OF_STREAM or first not in ended:
+            kind, _, number, payload = hostile.receive()
+            if kind == REPLY:
+                ended.add(number)
+            elif number == second:
+                got += len(payload)
+        assert ended == {first}
 
 
 def test_nonsense_on_the_admin_socket(make_server):
