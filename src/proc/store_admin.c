@@ -66,6 +66,30 @@ void admin_job_back(struct admin_job *j)
 	admin_job_ready(j);
 }
 
+/* ---- the record ---- */
+static void noted(struct lane_op *op)
+{
+	admin_job_back(LIST_ENTRY(op, struct admin_job, note.op));
+}
+
+enum admin_step admin_job_note(
+    struct admin_job *j, enum admin_step (*next)(struct admin_job *j), const char *fmt, ...)
+{
+	struct err text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text.text, sizeof text.text, fmt, ap);
+	va_end(ap);
+	admin_log_init(&j->note, j->who, arena_str(j->arena, str_of_c(text.text)));
+	j->note.op.done = noted;
+	j->ready = false;
+	j->next = next;
+	j->out_there++;
+	store_write(j->ctx->store, &j->note.op);
+	return admin_job_wait(j);
+}
+
 /* ---- streams ---- */
 enum admin_step admin_job_wait_in(struct admin_job *j)
 {

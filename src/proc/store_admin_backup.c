@@ -364,25 +364,39 @@ static enum admin_step has_identity(struct admin_job *j)
 {
 	struct backing *b = j->stream;
 
-	if (!j->ready)
-		return admin_job_wait(j);
-	if (b->identify.result != LANE_DONE)
-		return admin_job_finish(j, EX_TEMPFAIL, "%s", b->identify.err.text);
 	(void)db_get_int(j->ctx->db, SQL_META_GET, DB_ARGS(db_text(STR("parent"))), &b->parent);
 	b->anew = admin_arg_number(j, 0) != b->id;
 	return submit(j);
 }
 
-static enum admin_step identify(struct admin_job *j)
+static enum admin_step was_identified(struct admin_job *j)
 {
 	struct backing *b = j->stream;
 
+	if (!j->ready)
+		return admin_job_wait(j);
+	if (b->identify.result != LANE_DONE)
+		return admin_job_finish(j, EX_TEMPFAIL, "%s", b->identify.err.text);
+	return has_identity(j);
+}
+
+/* Where it has one nothing is written: a store that cannot write any more needs its backup most. */
+static enum admin_step identify(struct admin_job *j)
+{
+	struct backing *b = j->stream;
+	enum db_code code = db_get_int(
+	    j->ctx->db, SQL_META_GET, DB_ARGS(db_text(STR("store"))), &b->id);
+
+	if (code == DB_ROW)
+		return has_identity(j);
+	if (code != DB_OK)
+		return admin_job_db_failed(j);
 	list_init(&b->identify.link);
 	b->identify.exec = identify_exec;
 	b->identify.done = identified;
 	j->ready = false;
 	j->out_there++;
-	j->next = has_identity;
+	j->next = was_identified;
 	store_write(j->ctx->store, &b->identify);
 	return admin_job_wait(j);
 }

@@ -108,10 +108,19 @@ static void put_result(struct importing *im, int64_t number, const char *result,
 	admin_record_end(&j->out, at);
 }
 
+/* Until what is out has come back. */
+static enum admin_step still_busy(struct admin_job *j)
+{
+	j->ready = false;
+	return admin_job_wait(j);
+}
+
 static enum admin_step over(struct admin_job *j)
 {
 	struct importing *im = j->stream;
 
+	if (j->out_there > 0)
+		return still_busy(j);
 	if (im->trouble.text[0])
 		return admin_job_finish(j, EX_TEMPFAIL, "%s", im->trouble.text);
 	if (im->no_room)
@@ -124,9 +133,14 @@ static enum admin_step over(struct admin_job *j)
 /* What is on its way is waited for. */
 static enum admin_step finish(struct admin_job *j)
 {
+	struct importing *im = j->stream;
+
 	j->next = finish;
-	if (j->out_there == 0)
+	if (j->out_there == 0 && im->taken == 0)
 		return over(j);
+	if (j->out_there == 0)
+		return admin_job_note(j, over, "%lld messages %s to %.*s", (long long)im->taken,
+		    im->restoring ? "restored" : "imported", STR_FMT(im->address));
 	j->ready = false;
 	return admin_job_wait(j);
 }
@@ -147,13 +161,6 @@ static void read_back(struct reader_op *op)
 
 	im->busy = false;
 	admin_job_back(im->job);
-}
-
-/* Until what is out has come back. */
-static enum admin_step still_busy(struct admin_job *j)
-{
-	j->ready = false;
-	return admin_job_wait(j);
 }
 
 static enum admin_step read_and(struct importing *im,

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "proc/store_admin.h"
+#include "store/admin_log.h"
 #include "store/ledger.h"
 #include "store/queue_change.h"
 
@@ -53,6 +54,7 @@ struct admin_job {
 	bool in_ended;      /* nothing more comes */
 	bool wants_in;      /* it waits for more of it */
 	unsigned out_there; /* requests to the lane or the readers that have not ended */
+	struct admin_log note;
 	void *stream;
 	void (*stream_fini)(struct admin_job *j);
 };
@@ -84,6 +86,10 @@ void admin_job_take(struct admin_job *j, size_t n);
 
 /* A request of the job has ended: from its done. */
 void admin_job_back(struct admin_job *j);
+
+/* Writes what was done into the record of administrators, then goes on with `next`. */
+enum admin_step admin_job_note(struct admin_job *j, enum admin_step (*next)(struct admin_job *j),
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* An address, or with catch_all also "@domain", in the job's arena. False with the reply set. */
 bool admin_job_address(struct admin_job *j, struct str text, bool catch_all, struct str *local_r,

@@ -22,6 +22,8 @@ static enum admin_step over(struct admin_job *j)
 {
 	struct undeleting *u = j->stream;
 
+	if (!j->ready)
+		return admin_job_wait(j);
 	if (u->slice.no_room)
 		return admin_job_finish(j, EX_CANTCREAT,
 		    "%lld %s brought back; for more the account has no room (or it is disabled, or may "
@@ -46,7 +48,8 @@ static enum admin_step slice_done(struct admin_job *j)
 		    (long long)u->restored, u->slice.op.err.text);
 	u->restored += u->slice.restored;
 	if (!u->slice.more)
-		return over(j);
+		return admin_job_note(j, over, "%lld deleted messages of %.*s brought back",
+		    (long long)u->restored, STR_FMT(admin_arg(j, 0)));
 	u->slice.after = u->slice.next;
 	j->ready = false;
 	j->out_there++;

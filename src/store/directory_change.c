@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "store/admin_log.h"
 #include "store/mailbox.h"
 
 struct change {
@@ -356,12 +357,7 @@ static change_fn *const verbs[DIRECTORY_VERBS] = {
 
 static void record(struct change *x)
 {
-	int64_t id = number(x, SQL_META_NEXT, DB_ARGS(db_text(STR("admin"))));
-
-	exec(x, SQL_ADMIN_LOG_ADD,
-	    DB_ARGS(
-		db_int(id), db_int(x->now), db_text(x->c->who), db_text(str_of_c(x->done.text))),
-	    NULL);
+	failed(x, admin_log_add(x->db, x->now, x->c->who, str_of_c(x->done.text)));
 }
 
 static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now)
