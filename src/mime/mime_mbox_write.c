@@ -6,16 +6,18 @@
 
 #include "base/ascii.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "mime/mime_keywords.h"
 #include "mime/mime_mbox_form.h"
 
 static const struct str from_ = STR_INIT("From ");
 
-/* A token without blanks: what stands there ends with the first one. */
+/* A token without blanks: what stands there ends with the first one. Readers have their limits too. */
 static void put_sender(struct buf *b, struct str sender)
 {
 	if (sender.n == 0)
 		buf_lit(b, "MAILER-DAEMON");
+	sender = str_sub(sender, 0, LIMIT_ADDRESS);
 	for (size_t i = 0; i < sender.n; i++)
 		buf_byte(b, sender.p[i] <= 0x20 || sender.p[i] == 0x7f ? '-' : sender.p[i]);
 }
