@@ -119,6 +119,8 @@ size_t admin_job_taken(struct admin_job *j)
 {
 	size_t n = j->in_taken;
 
+	if (n < LIMIT_IPC_CHUNK && !j->wants_in)
+		return 0; /* later, with more of it: each credit is a frame of its own */
 	j->in_taken = 0;
 	return n;
 }
@@ -219,7 +221,11 @@ void admin_job_free(struct admin_job **jp)
 
 enum admin_step admin_job_step(struct admin_job *j)
 {
-	return j->next(j);
+	enum admin_step step = j->next(j);
+
+	for (unsigned i = 0; i < j->burst && step == ADMIN_STEP_MORE; i++)
+		step = j->next(j);
+	return step;
 }
 
 struct buf *admin_job_out(struct admin_job *j)

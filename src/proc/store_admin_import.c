@@ -16,6 +16,8 @@
 
 #define ON_THE_WAY     ((size_t)64)
 #define BYTES_ON_A_WAY (8 * MIB)
+#define RESULTS        (4 * KIB) /* of records that go down together */
+#define BURST          100
 
 struct importing {
 	struct admin_job *job;
@@ -48,6 +50,7 @@ struct importing {
 
 	/* on their way through the lane */
 	size_t out, out_bytes;
+	struct buf results; /* records that go down together */
 	bool no_room;
 	struct err trouble; /* what ends it */
 };
@@ -91,6 +94,7 @@ static void importing_fini(struct admin_job *j)
 	drop_mailbox(im);
 	arena_free(&im->arena);
 	buf_fini(&im->data);
+	buf_fini(&im->results);
 	mem_free(im);
 }
 
@@ -98,14 +102,18 @@ static void importing_fini(struct admin_job *j)
 
 static void put_result(struct importing *im, int64_t number, const char *result, int64_t id)
 {
-	struct admin_job *j = im->job;
-	size_t at = admin_record_begin(&j->out);
+	size_t at = admin_record_begin(&im->results);
 
-	admin_record_number(&j->out, ADMIN_INT, "number", number);
-	admin_record_text(&j->out, "result", str_of_c(result));
-	if (id)
-		admin_put_id(j, "id", id);
-	admin_record_end(&j->out, at);
+	admin_record_number(&im->results, ADMIN_INT, "number", number);
+	admin_record_text(&im->results, "result", str_of_c(result));
+	admin_record_number(&im->results, ADMIN_INT, "id", id);
+	admin_record_end(&im->results, at);
+}
+
+static void give_results(struct importing *im)
+{
+	buf_str(&im->job->out, buf_view(&im->results));
+	buf_clear(&im->results);
 }
 
 /* Until what is out has come back. */
@@ -121,6 +129,7 @@ static enum admin_step over(struct admin_job *j)
 
 	if (j->out_there > 0)
 		return still_busy(j);
+	give_results(im);
 	if (im->trouble.text[0])
 		return admin_job_finish(j, EX_TEMPFAIL, "%s", im->trouble.text);
 	if (im->no_room)
@@ -227,6 +236,11 @@ static enum admin_step wait_for_room(struct admin_job *j)
 	return admin_job_wait(j);
 }
 
+static int64_t whole_size(const struct importing *im)
+{
+	return im->size + (int64_t)im->message->prefix.n;
+}
+
 static enum admin_step submit(struct importing *im)
 {
 	struct import *m = im->message;
@@ -240,7 +254,7 @@ static enum admin_step submit(struct importing *im)
 	m->user = p;
 	m->op.done = one_back;
 	import_prepare(m);
-	import_known_add(&im->known, m->id, im->size + (int64_t)m->prefix.n, im->digest);
+	import_known_add(&im->known, m->id, whole_size(im), im->digest);
 	im->message = NULL;
 	im->upload = NULL;
 	im->out++;
@@ -272,44 +286,11 @@ static enum admin_step synced(struct admin_job *j)
 	return im->op.result == DB_OK ? submit(im) : fail(im, im->op.err.text);
 }
 
-/* The one of the same content that the mailbox has. */
-static struct import_entry *alike(struct importing *im)
-{
-	int64_t size = im->size + (int64_t)im->message->prefix.n;
-	struct import_entry *e = NULL;
-
-	while ((e = import_known_next(&im->known, size, e)) != NULL) {
-		if (e->has_digest && memcmp(e->digest, im->digest, IMPORT_DIGEST) == 0)
-			return e;
-	}
-	return NULL;
-}
-
 static enum db_code digests_run(struct reader_op *op, struct db *db)
 {
 	struct importing *im = LIST_ENTRY(op, struct importing, op);
-	int64_t size = im->size + (int64_t)im->message->prefix.n;
-	struct import_entry *e = import_known_next(&im->known, size, NULL), *next;
-	enum db_code code = DB_OK;
 
-	for (; e && code == DB_OK; e = next) {
-		next = import_known_next(&im->known, size, e);
-		if (!e->has_digest)
-			code = import_digest(db, im->store->blobs, im->account, e);
-	}
-	return code;
-}
-
-static bool lacks_digests(struct importing *im)
-{
-	int64_t size = im->size + (int64_t)im->message->prefix.n;
-	struct import_entry *e = NULL;
-
-	while ((e = import_known_next(&im->known, size, e)) != NULL) {
-		if (!e->has_digest)
-			return true;
-	}
-	return false;
+	return import_known_digest(&im->known, db, im->store->blobs, whole_size(im));
 }
 
 static enum admin_step skip(struct importing *im, int64_t id)
@@ -330,7 +311,9 @@ static enum admin_step compared(struct admin_job *j)
 		return still_busy(j);
 	if (im->op.result != DB_OK)
 		return fail(im, im->op.err.text);
-	e = alike(im);
+	if (import_known_lacks(&im->known, whole_size(im)))
+		return read_and(im, digests_run, compared); /* there were more than one piece */
+	e = import_known_alike(&im->known, whole_size(im), im->digest);
 	if (e)
 		return skip(im, e->email);
 	if (im->upload)
@@ -356,8 +339,6 @@ static enum admin_step take_end(struct importing *im, struct str payload)
 	if (e && !e->expunged)
 		return skip(im, e->email);
 	m->origin = e ? e->uid : 0;
-	if (lacks_digests(im))
-		return read_and(im, digests_run, compared);
 	im->job->next = compared;
 	im->op.result = DB_OK;
 	return ADMIN_STEP_MORE;
@@ -544,6 +525,8 @@ static enum admin_step import_in(struct admin_job *j)
 
 	if (im->no_room || im->trouble.text[0])
 		return finish(j);
+	if (im->results.n >= RESULTS || got == 0)
+		give_results(im);
 	if (got == 0 && !j->in_ended)
 		return admin_job_wait_in(j);
 	if (got == 0 && admin_job_in(j).n == 0 && !im->message)
@@ -604,6 +587,8 @@ static enum admin_step begin(struct admin_job *j)
 	im->address = directory_text(j->arena, local, domain);
 	im->arena = arena_new();
 	buf_init(&im->data, LIMIT_INLINE_MESSAGE);
+	buf_init(&im->results, MIB);
+	j->burst = BURST;
 	j->stream = im;
 	j->stream_fini = importing_fini;
 	know_ids(im);

@@ -53,6 +53,7 @@ struct admin_job {
 	size_t in_taken;
 	bool in_ended;      /* nothing more comes */
 	bool wants_in;      /* it waits for more of it */
+	unsigned burst;     /* small pieces that it may do in one step, beyond the first */
 	unsigned out_there; /* requests to the lane or the readers that have not ended */
 	struct admin_log note;
 	void *stream;

@@ -64,20 +64,27 @@ void import_prepare(struct import *im);
 /* ---- what a mailbox has, to recognise what comes again ---- */
 
 struct import_known {
-	struct hash_table by_size; /* of struct import_entry */
-	struct hash_table by_email;
+	struct hash_table by_size;   /* of struct import_entry: live ones without a digest */
+	struct hash_table by_digest; /* live ones with one */
+	struct hash_table by_email;  /* all */
 	int64_t account, mailbox;
 	int64_t uid; /* read up to here */
 	bool complete;
 };
 
-#define IMPORT_DIGEST ((size_t)16)
+#define IMPORT_DIGEST  ((size_t)16)
+#define IMPORT_DIGESTS 200 /* computed in one go */
 
 struct import_entry {
-	struct hash_node size_node, email_node;
+	struct hash_node node; /* in by_size or by_digest */
+	struct hash_node email_node;
 	int64_t uid, email, size;
 	bool expunged; /* and not brought back yet */
-	bool has_digest, unreadable;
+	enum {
+		IMPORT_APART, /* in neither: expunged, or unreadable */
+		IMPORT_BY_SIZE,
+		IMPORT_BY_DIGEST
+	} place;
 	uint8_t digest[IMPORT_DIGEST];
 };
 
@@ -87,20 +94,23 @@ void import_known_fini(struct import_known *k);
 /* Reads some further rows; any thread, one at a time. */
 enum db_code import_known_scan(struct db *db, struct import_known *k);
 
-/* The next live entry of that size that was not given yet to this search. */
-struct import_entry *import_known_next(
-    const struct import_known *k, int64_t size, struct import_entry *before);
+/* Whether there are live ones of that size whose digest is not known. */
+bool import_known_lacks(const struct import_known *k, int64_t size);
+
+/* Computes some of those from their content; in a reader's thread. What cannot be read is like nothing. */
+enum db_code import_known_digest(
+    struct import_known *k, struct db *db, struct blob_store *blobs, int64_t size);
+
+/* A live one of that size and digest, NULL when there is none. */
+struct import_entry *import_known_alike(
+    const struct import_known *k, int64_t size, const uint8_t digest[IMPORT_DIGEST]);
 
 /* The entry of an email, NULL when there is none. */
 struct import_entry *import_known_email(const struct import_known *k, int64_t email);
 
-/* Adds what was taken. digest may be NULL. */
+/* Adds what was taken. */
 void import_known_add(
     struct import_known *k, int64_t email, int64_t size, const uint8_t digest[IMPORT_DIGEST]);
-
-/* Computes an entry's digest from its content; in a reader's thread. What cannot be read is like nothing. */
-enum db_code import_digest(
-    struct db *db, struct blob_store *blobs, int64_t account, struct import_entry *e);
 
 /* The digest of a content, in pieces. */
 struct import_hash;

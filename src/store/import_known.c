@@ -10,24 +10,71 @@
 #define SCAN_ROWS 5000
 #define PIECE     (64 * KIB)
 
+/* Ids differ in their upper bits, where the time is; tables look at the lower ones. */
+static uint64_t mix(int64_t n)
+{
+	uint64_t x = (uint64_t)n;
+
+	x ^= x >> 22;
+	x *= UINT64_C(0x9e3779b97f4a7c15);
+	return x ^ x >> 29;
+}
+
 void import_known_init(struct import_known *k, int64_t account, int64_t mailbox)
 {
 	*k = (struct import_known){.account = account, .mailbox = mailbox};
 	hash_init(&k->by_size);
+	hash_init(&k->by_digest);
 	hash_init(&k->by_email);
 }
 
 static void free_entry(struct hash_node *node, void *ctx)
 {
-	mem_free(HASH_ENTRY(node, struct import_entry, size_node));
+	mem_free(HASH_ENTRY(node, struct import_entry, email_node));
 }
 
 void import_known_fini(struct import_known *k)
 {
-	hash_fini(&k->by_email);
-	hash_each(&k->by_size, free_entry, NULL);
 	hash_fini(&k->by_size);
+	hash_fini(&k->by_digest);
+	hash_each(&k->by_email, free_entry, NULL);
+	hash_fini(&k->by_email);
 }
+
+/* ---- places ---- */
+
+static uint64_t digest_hash(const uint8_t digest[IMPORT_DIGEST])
+{
+	uint64_t hash;
+
+	memcpy(&hash, digest, sizeof hash);
+	return hash;
+}
+
+static void take_out(struct import_known *k, struct import_entry *e)
+{
+	if (e->place == IMPORT_BY_SIZE)
+		hash_remove(&k->by_size, &e->node);
+	else if (e->place == IMPORT_BY_DIGEST)
+		hash_remove(&k->by_digest, &e->node);
+	e->place = IMPORT_APART;
+}
+
+static void put_by_size(struct import_known *k, struct import_entry *e)
+{
+	take_out(k, e);
+	hash_insert(&k->by_size, &e->node, mix(e->size));
+	e->place = IMPORT_BY_SIZE;
+}
+
+static void put_by_digest(struct import_known *k, struct import_entry *e)
+{
+	take_out(k, e);
+	hash_insert(&k->by_digest, &e->node, digest_hash(e->digest));
+	e->place = IMPORT_BY_DIGEST;
+}
+
+/* ---- rows ---- */
 
 static struct import_entry *add(struct import_known *k, int64_t uid, int64_t email, int64_t size)
 {
@@ -36,8 +83,7 @@ static struct import_entry *add(struct import_known *k, int64_t uid, int64_t ema
 	e->uid = uid;
 	e->email = email;
 	e->size = size;
-	hash_insert(&k->by_size, &e->size_node, (uint64_t)size);
-	hash_insert(&k->by_email, &e->email_node, (uint64_t)email);
+	hash_insert(&k->by_email, &e->email_node, mix(email));
 	return e;
 }
 
@@ -54,6 +100,10 @@ static void take_row(struct import_known *k, struct db_query *q)
 		return;
 	e->uid = k->uid;
 	e->expunged = expunged;
+	if (expunged)
+		take_out(k, e);
+	else
+		put_by_size(k, e);
 }
 
 enum db_code import_known_scan(struct db *db, struct import_known *k)
@@ -71,16 +121,28 @@ enum db_code import_known_scan(struct db *db, struct import_known *k)
 	return code;
 }
 
-struct import_entry *import_known_next(
-    const struct import_known *k, int64_t size, struct import_entry *before)
+/* One of that size without a digest. */
+static struct import_entry *first_of(const struct import_known *k, int64_t size)
 {
-	struct hash_node *n = before ? hash_next(&before->size_node)
-				     : hash_first(&k->by_size, (uint64_t)size);
+	struct hash_node *n = hash_first(&k->by_size, mix(size));
+
+	return n ? HASH_ENTRY(n, struct import_entry, node) : NULL;
+}
+
+bool import_known_lacks(const struct import_known *k, int64_t size)
+{
+	return first_of(k, size) != NULL;
+}
+
+struct import_entry *import_known_alike(
+    const struct import_known *k, int64_t size, const uint8_t digest[IMPORT_DIGEST])
+{
+	struct hash_node *n = hash_first(&k->by_digest, digest_hash(digest));
 
 	for (; n; n = hash_next(n)) {
-		struct import_entry *e = HASH_ENTRY(n, struct import_entry, size_node);
+		struct import_entry *e = HASH_ENTRY(n, struct import_entry, node);
 
-		if (e->size == size && !e->expunged && !e->unreadable)
+		if (e->size == size && memcmp(e->digest, digest, IMPORT_DIGEST) == 0)
 			return e;
 	}
 	return NULL;
@@ -88,7 +150,7 @@ struct import_entry *import_known_next(
 
 struct import_entry *import_known_email(const struct import_known *k, int64_t email)
 {
-	struct hash_node *n = hash_first(&k->by_email, (uint64_t)email);
+	struct hash_node *n = hash_first(&k->by_email, mix(email));
 
 	for (; n; n = hash_next(n)) {
 		struct import_entry *e = HASH_ENTRY(n, struct import_entry, email_node);
@@ -107,10 +169,8 @@ void import_known_add(
 	if (!e)
 		e = add(k, 0, email, size);
 	e->expunged = false;
-	if (!digest)
-		return;
 	memcpy(e->digest, digest, IMPORT_DIGEST);
-	e->has_digest = true;
+	put_by_digest(k, e);
 }
 
 /* ---- digests ---- */
@@ -177,16 +237,28 @@ static bool digest_of(
 	return good;
 }
 
-enum db_code import_digest(
-    struct db *db, struct blob_store *blobs, int64_t account, struct import_entry *e)
+static enum db_code digest(
+    struct import_known *k, struct db *db, struct blob_store *blobs, struct import_entry *e)
 {
 	struct mailbox_message m = {0};
 	struct arena *a = arena_new();
-	enum db_code code = find(db, a, account, e->email, &m);
+	enum db_code code = find(db, a, k->account, e->email, &m);
 
-	if (code == DB_ROW)
-		e->has_digest = digest_of(blobs, &m, e);
-	e->unreadable = !e->has_digest && (code == DB_ROW || code == DB_OK);
+	if (code == DB_ROW && digest_of(blobs, &m, e))
+		put_by_digest(k, e);
+	else if (code == DB_ROW || code == DB_OK)
+		take_out(k, e); /* it cannot be read */
 	arena_free(&a);
 	return code == DB_ROW ? DB_OK : code;
+}
+
+enum db_code import_known_digest(
+    struct import_known *k, struct db *db, struct blob_store *blobs, int64_t size)
+{
+	struct import_entry *e;
+	enum db_code code = DB_OK;
+
+	for (int i = 0; i < IMPORT_DIGESTS && code == DB_OK && (e = first_of(k, size)); i++)
+		code = digest(k, db, blobs, e);
+	return code;
 }

@@ -315,3 +315,33 @@ def messages_that_can_be_read(server, user):
     folder = os.path.join(server.folder, "out")
     server.command("export", user, "--maildir", folder, status=65)
     return os.listdir(os.path.join(folder, "cur"))
+
+
+@pytest.fixture
+def small_disk():
+    if os.getuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    folder = new_folder()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder],
+                             capture_output=True, text=True)
+    if mounted.returncode != 0:
+        shutil.rmtree(folder)
+        pytest.skip(f"mounting is not allowed here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+    os.rmdir(folder)
+
+
+def test_a_full_disk_leaves_the_backup_before(make_server, restore, small_disk):
+    server = make_server(accounts=("ann",))
+    ann, target = f"ann@{DOMAIN}", os.path.join(small_disk, "backup")
+    fill(server, ann, 3)
+    before = messages(server, ann)
+    backup(server, target)
+    for n in range(6):
+        deliver(server, ann, letter(f"large {n}", ["z" * 70] * 14000))
+    done = server.command("backup", target, status=73)
+    assert "No space left" in done.stderr, done.stderr
+    assert not server.json("status").get("trouble")
+    other = restore(server, target)
+    assert messages(other, ann) == before
