@@ -15,6 +15,7 @@
 #define REPLY_BYTES (1 * MIB) /* of texts in one reply; the last job may pass it */
 #define READ_PIECE  LIMIT_IPC_CREDIT
 #define READS_MAX   ((size_t)2 * RS_ROOM_MAX) /* one a job, and those whose cancel is on its way */
+#define BUSY_MAX    (2 * READS_MAX) /* requests of all kinds; no relay that is well has more */
 
 _Static_assert(QUEUE_LEASE_MS == RS_LEASE_MS, "both sides of the edge know how long a lease lives");
 _Static_assert(QUEUE_JOB_RECIPIENTS == RS_RECIPIENTS_MAX, "a job of the store fits the edge");
@@ -46,6 +47,24 @@ static void end_with(struct ipc_request *request, enum rs_verdict verdict)
 	rs_verdict_put(&b, verdict);
 	ipc_request_end(request, buf_view(&b));
 	buf_fini(&b);
+}
+
+/* What no relay asks that is well; it is told so where it waits for an answer. */
+static void log_refused(const struct store_relay *r, const char *what)
+{
+	log_open(LOG_WARN, "relay-refused");
+	log_num("node", r->node);
+	log_text("what", what);
+	log_close();
+}
+
+/* It may be taken over, and have more asked for than we have memory. */
+static bool is_too_busy(const struct store_relay *r, const char *what)
+{
+	if (r->busy < BUSY_MAX)
+		return false;
+	log_refused(r, what);
+	return true;
 }
 
 /* ---- LEASE ---- */
@@ -208,6 +227,7 @@ static void take_lease(struct store_relay *r, struct ipc_request *request, struc
 	uint32_t room;
 
 	if (!rs_lease_get(payload, &room) || r->waiting) {
+		log_refused(r, "jobs, as it may not ask for them");
 		ipc_request_end(request, STR(""));
 		return;
 	}
@@ -347,6 +367,8 @@ static void read_done(struct reader_op *op)
 	if (op->result != DB_OK || t->stale) {
 		if (op->result != DB_OK)
 			log_note(LOG_ERROR, "read-failed", op->err.text);
+		else
+			log_refused(t->relay, "content, without the lease");
 		read_end(t, t->stale ? RS_STALE : RS_TEMPORARY);
 		return;
 	}
@@ -364,8 +386,14 @@ static void take_read(struct store_relay *r, struct ipc_request *request, struct
 	struct read_task *t;
 	struct rs_lease lease;
 
-	if (!rs_handle_get(payload, &lease) || r->reading >= READS_MAX) {
-		end_with(request, r->reading >= READS_MAX ? RS_TEMPORARY : RS_STALE);
+	if (!rs_handle_get(payload, &lease)) {
+		log_refused(r, "content, by a handle that is none");
+		end_with(request, RS_STALE);
+		return;
+	}
+	if (r->reading >= READS_MAX) {
+		log_refused(r, "content, too much at a time");
+		end_with(request, RS_TEMPORARY);
 		return;
 	}
 	r->reading++;
@@ -494,7 +522,13 @@ static void take_result(struct store_relay *r, struct ipc_request *request, stru
 	struct settling *t;
 
 	if (!fill(s, r, payload)) {
+		log_refused(r, "a result that cannot be read");
 		end_with(request, RS_STALE);
+		queue_settle_free(&s);
+		return;
+	}
+	if (is_too_busy(r, "a result, too many at a time")) {
+		end_with(request, RS_TEMPORARY);
 		queue_settle_free(&s);
 		return;
 	}
@@ -531,8 +565,12 @@ static void take_extend(struct store_relay *r, struct str payload)
 	struct extending *x;
 	struct rs_lease lease;
 
-	if (!rs_handle_get(payload, &lease) || r->sp->draining)
+	if (r->sp->draining || is_too_busy(r, "more time, too often"))
 		return;
+	if (!rs_handle_get(payload, &lease)) {
+		log_refused(r, "more time, by a handle that is none");
+		return;
+	}
 	x = mem_new(struct extending);
 	x->relay = r;
 	x->extend.owner = r->owner;
@@ -548,8 +586,10 @@ static void take_hello(struct store_relay *r, struct str payload)
 {
 	int64_t owner;
 
-	if (r->owner || !rs_hello_get(payload, &owner))
+	if (r->owner || !rs_hello_get(payload, &owner)) {
+		log_refused(r, "to be somebody else");
 		return;
+	}
 	r->owner = owner;
 	store_queue_greeted(r->queue);
 }

@@ -1,7 +1,6 @@
 """A process that was taken over: its own link to store is used to send what it never would."""
 
 import contextlib
-import ctypes
 import os
 import random
 import re
@@ -11,13 +10,11 @@ import struct
 
 import pytest
 from conftest import DOMAIN, PASSWORD
+from ipc_frames import CANCEL, CHUNK, CREDIT, EVENT, REPLY, REQUEST, frame, taken_over, text
 from server import wait_for
-from wire import TIMEOUT, Wire, count_of, deliver
+from wire import Wire, count_of, deliver
 
 ALICE = f"alice@{DOMAIN}"
-PIDFD_OPEN, PIDFD_GETFD = 434, 438
-SUPERVISOR = 3  # descriptor of the link to the supervisor
-REQUEST, REPLY, CHUNK, CREDIT, CANCEL, EVENT = range(6)
 ADMIT, LEAVE, AUTH, RCPT, UPLOAD, DROP, DELIVER, OPEN, LIST, READ = range(10)
 POP3 = 4  # a listener
 LOOPBACK = bytes(10) + b"\xff\xff\x7f\0\0\1"
@@ -29,44 +26,6 @@ pytestmark = [
     pytest.mark.violates,
     pytest.mark.kills,
 ]
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def is_link(entry):
-    return os.path.basename(entry) != str(SUPERVISOR) and os.readlink(entry).startswith("socket:")
-
-
-def unix_inodes():
-    with open("/proc/net/unix", encoding="ascii") as table:
-        next(table)
-        return {row.split()[6] for row in table if len(row.split()) == 7}  # those without a path
-
-
-@contextlib.contextmanager
-def taken_over(server, role):
-    """The socket that joins the process of this role with store."""
-    pid = server.pids(role)[0]
-    unnamed = unix_inodes()
-    entries = [f"/proc/{pid}/fd/{fd}" for fd in os.listdir(f"/proc/{pid}/fd")]
-    links = [e for e in entries if is_link(e) and os.readlink(e)[8:-1] in unnamed]
-    assert len(links) == 1, links
-    pidfd = libc.syscall(PIDFD_OPEN, pid, 0)
-    assert pidfd >= 0
-    fd = libc.syscall(PIDFD_GETFD, pidfd, int(os.path.basename(links[0])), 0)
-    os.close(pidfd)
-    assert fd >= 0, os.strerror(ctypes.get_errno())
-    with socket.socket(fileno=fd) as link:
-        link.settimeout(TIMEOUT)
-        yield link
-
-
-def frame(kind, kind_type, payload=b"", number=77, flags=0, length=None):
-    size = len(payload) if length is None else length
-    return struct.pack(">IBBHI", size, kind, flags, kind_type, number) + payload
-
-
-def text(value):
-    return struct.pack(">I", len(value)) + value
 
 
 def message_id(node, sequence=0):
