@@ -270,11 +270,12 @@ static enum admin_step submit(struct importing *im)
 static enum db_code sync_run(struct reader_op *op, struct db *db)
 {
 	struct importing *im = LIST_ENTRY(op, struct importing, op);
+	struct blob_store *blobs = im->store->blobs;
+	enum blob_code code = blob_upload_write(blobs, im->upload, buf_view(&im->data), &op->err);
 
-	return blob_upload_finish(
-		   im->store->blobs, im->upload, &im->message->upload_pos, &op->err) == BLOB_OK
-		   ? DB_OK
-		   : DB_IO;
+	if (code == BLOB_OK)
+		code = blob_upload_finish(blobs, im->upload, &im->message->upload_pos, &op->err);
+	return code == BLOB_OK ? DB_OK : DB_IO;
 }
 
 static enum admin_step synced(struct admin_job *j)
@@ -346,47 +347,45 @@ static enum admin_step take_end(struct importing *im, struct str payload)
 
 /* ---- its content ---- */
 
-static bool write_upload(struct importing *im, struct str bytes)
+/* It outgrows memory: what there is goes to a file. In a reader's thread, for a disk may be slow. */
+static enum db_code write_run(struct reader_op *op, struct db *db)
 {
-	struct err e = {""};
+	struct importing *im = LIST_ENTRY(op, struct importing, op);
+	struct blob_store *blobs = im->store->blobs;
+	enum blob_code code = BLOB_OK;
 
-	if (blob_upload_write(im->store->blobs, im->upload, bytes, &e) == BLOB_OK)
-		return true;
-	err_set(
-	    &im->trouble, "message %lld could not be stored: %s", (long long)im->number, e.text);
-	return false;
+	if (!im->upload)
+		code = blob_upload_begin(blobs, im->message->id, BLOB_PLAIN, &im->upload, &op->err);
+	if (code == BLOB_OK)
+		code = blob_upload_write(blobs, im->upload, buf_view(&im->data), &op->err);
+	return code == BLOB_OK ? DB_OK : DB_IO;
 }
 
-/* It outgrows memory: from here on it goes to a file. */
-static bool begin_upload(struct importing *im)
+static enum admin_step written(struct admin_job *j)
 {
-	struct err e = {""};
+	struct importing *im = j->stream;
 
-	if (blob_upload_begin(im->store->blobs, im->message->id, BLOB_PLAIN, &im->upload, &e) !=
-	    BLOB_OK) {
-		err_set(&im->trouble, "message %lld could not be stored: %s", (long long)im->number,
-		    e.text);
-		return false;
-	}
-	if (!write_upload(im, buf_view(&im->data)))
-		return false;
+	if (im->busy)
+		return still_busy(j);
+	if (im->op.result != DB_OK)
+		return fail(im, im->op.err.text);
 	buf_clear(&im->data);
-	return true;
+	j->next = import_in;
+	return ADMIN_STEP_MORE;
 }
 
-static bool take_data(struct importing *im, struct str bytes)
+static enum admin_step take_data(struct importing *im, struct str bytes)
 {
-	if (!im->message || (uint64_t)im->size + bytes.n > LIMIT_MESSAGE_SIZE) {
-		err_set(&im->trouble, "message %lld is too large", (long long)im->number);
-		return false;
-	}
+	if (!im->message)
+		return fail(im, "the stream of messages is malformed");
+	if ((uint64_t)im->size + bytes.n > LIMIT_MESSAGE_SIZE)
+		return fail(im, "a message is larger than any that can be stored");
 	im->size += (int64_t)bytes.n;
 	import_hash_feed(im->hash, bytes);
-	if (!im->upload && im->data.n + bytes.n <= LIMIT_INLINE_MESSAGE) {
-		buf_str(&im->data, bytes);
-		return true;
-	}
-	return (im->upload || begin_upload(im)) && write_upload(im, bytes);
+	buf_str(&im->data, bytes);
+	if (im->data.n > LIMIT_INLINE_MESSAGE)
+		return read_and(im, write_run, written);
+	return ADMIN_STEP_MORE;
 }
 
 /* ---- its beginning ---- */
@@ -539,8 +538,8 @@ static enum admin_step import_in(struct admin_job *j)
 		step = take_end(im, payload);
 	else if (kind == ADMIN_FEED_DROP)
 		drop_message(im);
-	else if (!take_data(im, payload))
-		step = finish(j);
+	else
+		step = take_data(im, payload);
 	admin_job_take(j, used);
 	return step;
 }
@@ -586,7 +585,7 @@ static enum admin_step begin(struct admin_job *j)
 	im->account = account;
 	im->address = directory_text(j->arena, local, domain);
 	im->arena = arena_new();
-	buf_init(&im->data, LIMIT_INLINE_MESSAGE);
+	buf_init(&im->data, LIMIT_INLINE_MESSAGE + ADMIN_FEED_FRAME);
 	buf_init(&im->results, MIB);
 	j->burst = BURST;
 	j->stream = im;

@@ -218,16 +218,21 @@ def big_mbox(path, count):
                        + b"some text\n" * 50 + b"\n")
 
 
+def grown(server):
+    """Octets in the database's log: what was committed not long ago."""
+    return os.path.getsize(os.path.join(server.data, "store.db-wal"))
+
+
 @pytest.mark.kills
 @pytest.mark.parametrize("whom", ["command", "server"])
 def test_killed_imports_go_on(make_server, tmp_path, whom, long):
     """kill -9 in the middle of an import: run again, it is whole, and nothing is there twice."""
     server = make_server(accounts=("ann",))
-    ann, count = f"ann@{DOMAIN}", 20000 if long else 1500
+    ann, count = f"ann@{DOMAIN}", 20000 if long else 4000
     big_mbox(tmp_path / "mbox", count)
     words = [server.binary, "import", ann, str(tmp_path / "mbox"), "--data", server.data]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait_for("the first messages", lambda: server.message_count() > 100)
+    wait_for("the first messages", lambda: grown(server) > 300000)
     if whom == "command":
         process.send_signal(signal.SIGKILL)
     else:
@@ -236,7 +241,7 @@ def test_killed_imports_go_on(make_server, tmp_path, whom, long):
     assert process.returncode != 0
     started(server)
     some = server.message_count()
-    assert 100 < some < count
+    assert 0 < some < count
     done = server.command("import", ann, str(tmp_path / "mbox")).stdout
     taken, there = map(int, re.search(r"(\d+) messages imported; (\d+) were there already", done).groups())
     assert taken + there == count and there >= some  # the server may have finished what it had begun
@@ -253,7 +258,7 @@ def test_stopping_breaks_an_import_off(make_server, tmp_path):
     big_mbox(tmp_path / "mbox", 6000)
     words = [server.binary, "import", f"ann@{DOMAIN}", str(tmp_path / "mbox"), "--data", server.data]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait_for("the first messages", lambda: server.message_count() > 50)
+    wait_for("the first messages", lambda: grown(server) > 300000)
     assert server.stop() == 0
     process.communicate()
     assert process.returncode in (69, 75)
