@@ -284,6 +284,7 @@ static enum admin_step synced(struct admin_job *j)
 
 	if (im->busy)
 		return still_busy(j);
+	buf_clear(&im->data);
 	return im->op.result == DB_OK ? submit(im) : fail(im, im->op.err.text);
 }
 

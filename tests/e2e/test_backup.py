@@ -165,7 +165,7 @@ def test_killed_backups_leave_the_one_before(make_server, restore, tmp_path, who
     fill(server, ann, 5)
     first = messages(server, ann)
     backup(server, target)
-    for n in range(30):
+    for n in range(16):
         deliver(server, ann, letter(f"large {n}", ["z" * 70] * 14000))
     known = os.listdir(target)
     process = subprocess.Popen([server.binary, "backup", str(target), "--data", server.data],
@@ -199,7 +199,7 @@ def test_killed_restores_are_begun_again(make_server, tmp_path):
     server = make_server(accounts=("ann",))
     ann = f"ann@{DOMAIN}"
     fill(server, ann, 3)
-    for n in range(20):
+    for n in range(10):
         deliver(server, ann, letter(f"large {n}", ["z" * 70] * 14000))
     backup(server, tmp_path / "backup")
     before = messages(server, ann)

@@ -68,13 +68,14 @@ def started(server):
 def test_there_and_back(either, tmp_path):
     server, ann, bob = either, f"ann@{DOMAIN}", f"bob@{DOMAIN}"
     fill(server, ann)
+    deliver(server, ann, letter("behind the large one"))
     before = contents(server, ann)
     server.settle()
     server.command("export", ann, "--mbox", str(tmp_path / "ann.mbox"))
     server.command("export", ann, "--maildir", str(tmp_path / "ann"))
-    assert "13 messages imported" in server.command("import", bob, str(tmp_path / "ann.mbox")).stdout
+    assert "14 messages imported" in server.command("import", bob, str(tmp_path / "ann.mbox")).stdout
     again = server.command("import", bob, str(tmp_path / "ann")).stdout
-    assert "0 messages imported; 13 were there already" in again
+    assert "0 messages imported; 14 were there already" in again
     server.command("export", bob, "--mbox", str(tmp_path / "bob.mbox"))
     assert (tmp_path / "ann.mbox").read_bytes() == (tmp_path / "bob.mbox").read_bytes()
     audit(server)
