@@ -3,54 +3,15 @@
  * the old one when all of it is on the disk. Until then everything the old one names stays as it is: packs
  * only grow behind its ends, all else has new names.
  */
-#include "cli/cli_backup.h"
+#include "cli/cli_backup_dir.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "base/wire.h"
-#include "cli/cli_progress.h"
 #include "cli/cli_text.h"
 #include "proc/admin_call.h"
-
-#define COPY ((size_t)64 * 1024)
-
-struct backup {
-	const char *path, *data;
-	int dirfd;
-	struct cli_manifest old, new;
-	bool has_old, anew;
-	size_t old_at; /* parts of the old one that were looked at */
-	struct cli_progress progress;
-	int64_t copied;
-
-	/* the file at hand */
-	int fd;
-	XXH3_state_t *hash;
-	struct cli_manifest_part part;
-	int64_t size; /* of the database's copy */
-	int64_t at;
-
-	/* what the server is told */
-	struct buf have;
-	size_t told; /* of it */
-
-	bool failed;
-	struct err e;
-};
-
-static int fail(struct backup *b, const char *what, struct str name)
-{
-	b->failed = true;
-	return err_sys(&b->e, errno, "cannot %s %.*s in %s", what, STR_FMT(name), b->path);
-}
 
 void cli_backup_pack_name(struct buf *b, struct str dir, int64_t pack)
 {
@@ -96,60 +57,11 @@ static void read_record(struct str bytes, struct record *r)
 	}
 }
 
-/* ---- files of the backup ---- */
-
-static int open_new(struct backup *b, struct str dir, const char *name, bool append)
-{
-	struct buf path;
-	int fd;
-
-	buf_init(&path, 4096);
-	buf_str(&path, dir);
-	buf_byte(&path, '/');
-	buf_c(&path, name);
-	fd = openat(b->dirfd, buf_cstr(&path),
-	    O_WRONLY | O_CREAT | O_CLOEXEC | (append ? 0 : O_TRUNC), 0600);
-	if (fd < 0)
-		fail(b, "make", buf_view(&path));
-	buf_fini(&path);
-	return fd;
-}
-
-static int write_all(struct backup *b, struct str s)
-{
-	while (s.n > 0) {
-		ssize_t n = pwrite(b->fd, s.p, s.n, b->at);
-
-		if (n < 0 && errno != EINTR)
-			return fail(b, "write", STR("a file"));
-		if (n <= 0)
-			continue;
-		XXH3_64bits_update(b->hash, s.p, (size_t)n);
-		b->at += n;
-		b->copied += n;
-		s = str_from(s, (size_t)n);
-	}
-	return 0;
-}
-
-static int make_dir(struct backup *b, struct str name)
-{
-	struct buf path;
-	int result = 0;
-
-	buf_init(&path, 4096);
-	buf_str(&path, name);
-	if (mkdirat(b->dirfd, buf_cstr(&path), 0700) < 0 && errno != EEXIST)
-		result = fail(b, "make", name);
-	buf_fini(&path);
-	return result;
-}
-
 /* ---- the database ---- */
 
 static int begin_database(struct backup *b)
 {
-	b->fd = open_new(b, b->new.files, "store.db", false);
+	b->fd = cli_backup_file(b, b->new.files, "store.db", false);
 	b->at = 0;
 	XXH3_64bits_reset(b->hash);
 	return b->fd < 0 ? -1 : 0;
@@ -183,7 +95,7 @@ static int take_store(struct backup *b, const struct record *r)
 	buf_printf(&name, "packs-%lld", (long long)b->new.created);
 	b->new.packs = b->anew ? arena_str(b->new.arena, buf_view(&name)) : b->old.packs;
 	buf_fini(&name);
-	if (make_dir(b, b->new.packs) < 0)
+	if (cli_backup_make_dir(b, b->new.packs) < 0)
 		return -1;
 	return begin_database(b);
 }
@@ -214,11 +126,11 @@ static int begin_pack(struct backup *b, const struct record *r)
 		return 0;
 	buf_init(&name, 64);
 	cli_backup_pack_name(&name, STR(""), r->pack);
-	b->fd = open_new(b, b->new.packs, buf_cstr(&name) + 1, true);
+	b->fd = cli_backup_file(b, b->new.packs, buf_cstr(&name) + 1, true);
 	buf_fini(&name);
 	/* what an interrupted backup left behind the end */
 	if (b->fd >= 0 && ftruncate(b->fd, r->from) < 0)
-		return fail(b, "write", b->new.packs);
+		return cli_backup_fail(b, "write", b->new.packs);
 	return b->fd < 0 ? -1 : 0;
 }
 
@@ -249,7 +161,7 @@ static int take(struct backup *b, const struct record *r)
 		return end_pack(b, r);
 	if (!str_eq(r->type, STR("data")))
 		return 0;
-	if (write_all(b, r->bytes) < 0)
+	if (cli_backup_write(b, r->bytes) < 0)
 		return -1;
 	return b->new.nfiles == 0 && b->at == b->size ? end_database(b) : 0;
 }
@@ -272,9 +184,11 @@ static void put_have(struct backup *b)
 	int64_t end = 0;
 
 	for (size_t i = 0; i < b->old.nparts;) {
-		wire_i64(&b->have, b->old.part[i].pack);
+		int64_t pack = b->old.part[i].pack;
+
 		i = cli_manifest_pack(&b->old, i, &end);
-		wire_i64(&b->have, end);
+		wire_i64(&b->have, pack);
+		wire_i64(&b->have, cli_backup_has(b, pack, end));
 	}
 }
 
@@ -288,190 +202,6 @@ static size_t tell(void *ctx, uint8_t *p, size_t n, bool *last_r)
 	b->told += part.n;
 	*last_r = b->told == b->have.n;
 	return part.n;
-}
-
-/* ---- the administrator's files ---- */
-
-static int copy_file(struct backup *b, const char *name)
-{
-	struct cli_manifest_file f = {.name = str_of_c(name)};
-	uint8_t *bytes = mem_alloc(COPY);
-	struct buf path;
-	struct stat st;
-	ssize_t n = -1;
-	int from;
-
-	buf_init(&path, 8192);
-	buf_printf(&path, "%s/%s", b->data, name);
-	from = open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
-	b->at = 0;
-	XXH3_64bits_reset(b->hash);
-	b->fd = from < 0 ? -1 : open_new(b, b->new.files, name, false);
-	if (b->fd >= 0 && fstat(from, &st) == 0)
-		while ((n = read(from, bytes, COPY)) > 0 &&
-		       write_all(b, str_of(bytes, (size_t)n)) == 0)
-			continue;
-	if (n != 0 && !b->failed) {
-		b->failed = true;
-		err_sys(&b->e, errno, "cannot read %s", buf_cstr(&path));
-	} else if (n == 0) {
-		f.mode = st.st_mode & 0777;
-		f.size = b->at;
-		f.sum = XXH3_64bits_digest(b->hash);
-		cli_manifest_add_file(&b->new, &f);
-	}
-	if (from >= 0)
-		close(from);
-	if (b->fd >= 0)
-		close(b->fd);
-	b->fd = -1;
-	buf_fini(&path);
-	mem_free(bytes);
-	return b->failed ? -1 : 0;
-}
-
-/* godwit.conf and what lies in tls/. */
-static int copy_files(struct backup *b)
-{
-	struct buf name;
-	struct dirent *d;
-	DIR *dir;
-	int result = copy_file(b, "godwit.conf");
-
-	buf_init(&name, 8192);
-	buf_printf(&name, "%s/tls", b->data);
-	dir = opendir(buf_cstr(&name));
-	while (result == 0 && dir && (d = readdir(dir)) != NULL) {
-		if (d->d_name[0] == '.')
-			continue;
-		buf_clear(&name);
-		buf_printf(&name, "tls/%s", d->d_name);
-		result = copy_file(b, buf_cstr(&name));
-	}
-	if (dir)
-		closedir(dir);
-	buf_fini(&name);
-	return result;
-}
-
-/* ---- the directory ---- */
-
-static bool belongs(const struct cli_manifest *m, struct str name)
-{
-	return str_eq(name, m->packs) || str_eq(name, m->files) ||
-	       str_eq(name, STR(CLI_MANIFEST_NAME)) || str_eq(name, STR("lock"));
-}
-
-static void remove_below(int dirfd, const char *name)
-{
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *d;
-
-	while (dir && (d = readdir(dir)) != NULL) {
-		struct str s = str_of_c(d->d_name);
-
-		if (str_eq(s, STR(".")) || str_eq(s, STR("..")))
-			continue;
-		if (unlinkat(fd, d->d_name, 0) < 0)
-			remove_below(fd, d->d_name);
-	}
-	if (dir)
-		closedir(dir);
-	(void)unlinkat(dirfd, name, AT_REMOVEDIR);
-}
-
-/* "packs-" or "files-" and a moment. */
-static bool is_ours(struct str name)
-{
-	uint64_t n;
-
-	return (str_has_prefix(name, STR("packs-")) || str_has_prefix(name, STR("files-"))) &&
-	       str_to_u64(str_from(name, 6), INT64_MAX, &n);
-}
-
-/* Directories of ours that the manifest does not name: of backups before, or broken off. */
-static void clean_up(struct backup *b, const struct cli_manifest *m)
-{
-	DIR *dir = fdopendir(openat(b->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	struct dirent *d;
-
-	while (dir && (d = readdir(dir)) != NULL) {
-		if (is_ours(str_of_c(d->d_name)) && !belongs(m, str_of_c(d->d_name)))
-			remove_below(b->dirfd, d->d_name);
-	}
-	if (dir)
-		closedir(dir);
-}
-
-/* Packs that the new manifest does not name any more. */
-static void clean_packs(struct backup *b)
-{
-	struct buf name;
-	int64_t end = 0, pack;
-
-	buf_init(&name, 4096);
-	for (size_t i = 0, k = 0; i < b->old.nparts && !b->anew;) {
-		pack = b->old.part[i].pack;
-		i = cli_manifest_pack(&b->old, i, &end);
-		while (k < b->new.nparts && b->new.part[k].pack < pack)
-			k++;
-		if (k < b->new.nparts && b->new.part[k].pack == pack)
-			continue;
-		buf_clear(&name);
-		cli_backup_pack_name(&name, b->old.packs, pack);
-		(void)unlinkat(b->dirfd, buf_cstr(&name), 0);
-	}
-	buf_fini(&name);
-}
-
-/* It is empty, or a backup. */
-static bool may_hold(struct backup *b)
-{
-	DIR *dir = fdopendir(openat(b->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	struct dirent *d;
-	bool good = true;
-
-	while (dir && (d = readdir(dir)) != NULL) {
-		struct str s = str_of_c(d->d_name);
-
-		good = good && (s.p[0] == '.' || is_ours(s) || belongs(&b->old, s) ||
-				   str_eq(s, STR("manifest.new")));
-	}
-	if (dir)
-		closedir(dir);
-	return good;
-}
-
-static int open_target(struct backup *b)
-{
-	struct err e = {""};
-	int lock;
-
-	if (mkdir(b->path, 0700) < 0 && errno != EEXIST)
-		return cli_fail(
-		    EX_CANTCREAT, "cannot make the directory %s: %s", b->path, strerror(errno));
-	b->dirfd = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (b->dirfd < 0)
-		return cli_fail(
-		    EX_CANTCREAT, "cannot open the directory %s: %s", b->path, strerror(errno));
-	switch (cli_manifest_read(&b->old, b->dirfd, b->path, &e)) {
-	case CLI_MANIFEST_BAD:
-		return cli_fail(EX_DATAERR, "%s: name another directory", e.text);
-	case CLI_MANIFEST_OK:
-		b->has_old = true;
-		break;
-	case CLI_MANIFEST_NONE:
-		break;
-	}
-	if (!may_hold(b))
-		return cli_fail(EX_CANTCREAT,
-		    "%s holds other files: name a directory that is empty or holds a backup",
-		    b->path);
-	lock = openat(b->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
-		return cli_fail(EX_TEMPFAIL, "another backup into %s is under way", b->path);
-	return EX_OK; /* the lock is held until the process ends */
 }
 
 /* ---- the command ---- */
@@ -515,8 +245,8 @@ static int complete(struct backup *b)
 		    EX_IOERR, "cannot write %s to the disk: %s", b->path, strerror(errno));
 	if (cli_manifest_write(&b->new, b->dirfd, &e) < 0)
 		return cli_fail(EX_CANTCREAT, "%s", e.text);
-	clean_packs(b);
-	clean_up(b, &b->new);
+	cli_backup_clean_packs(b);
+	cli_backup_clean(b, &b->new);
 	buf_init(&size, 64);
 	cli_text_bytes(&size, b->copied);
 	printf("backup complete: %lld octets (%s) copied%s\n", (long long)b->copied,
@@ -525,33 +255,19 @@ static int complete(struct backup *b)
 	return b->new.lost ? EX_DATAERR : EX_OK;
 }
 
-static void name_files(struct backup *b)
-{
-	struct buf name;
-
-	buf_init(&name, 64);
-	buf_printf(&name, "files-%lld", (long long)b->new.created);
-	b->new.files = arena_str(b->new.arena, buf_view(&name));
-	buf_clear(&name);
-	buf_printf(&name, "files-%lld/tls", (long long)b->new.created);
-	if (make_dir(b, b->new.files) == 0)
-		make_dir(b, buf_view(&name));
-	buf_fini(&name);
-}
-
 static int run(struct cli *cli, struct backup *b)
 {
-	int code = open_target(b);
+	int code = cli_backup_open(b);
 
 	if (code != EX_OK)
 		return code;
-	clean_up(b, &b->old);
+	cli_backup_clean(b, &b->old);
 	b->new.created = clock_now();
 	if (b->has_old && b->new.created <= b->old.created)
 		b->new.created = b->old.created + 1; /* names are new whatever the clock does */
-	name_files(b);
-	code = b->failed ? cli_fail(EX_CANTCREAT, "%s", b->e.text) : call(cli, b);
-	if (code == EX_OK && copy_files(b) < 0)
+	code = cli_backup_name_files(b) < 0 ? cli_fail(EX_CANTCREAT, "%s", b->e.text)
+					    : call(cli, b);
+	if (code == EX_OK && cli_backup_copy_files(b) < 0)
 		code = cli_fail(EX_IOERR, "%s", b->e.text);
 	if (code == EX_OK)
 		code = complete(b);

@@ -12,10 +12,6 @@ int cli_restore(struct cli *cli);
 
 /* ---- inside ---- */
 
-/* Everything of the backup into a new data directory. The exit code; a failure has been told. */
-int cli_restore_all(
-    const struct cli_manifest *m, int source, const char *source_path, const char *dir);
-
 /* The mail of one account, or one message, into the data directory that is there. */
 int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source);
 

@@ -24,6 +24,7 @@ const struct cli_option cli_restore_options[] = {
     {"account", 0, "ADDRESS",
 	"Only the mail of this account, into the data directory that is there."},
     {"message-id", 0, "ID", "Only this message: its id, or its Message-ID."},
+    {"verify", 0, NULL, "Restores nothing: only compares everything with its checksums."},
     {0},
 };
 
@@ -35,6 +36,7 @@ struct restoring {
 	uint8_t *bytes;
 	struct cli_progress progress;
 	int64_t copied, damaged;
+	bool verify; /* nothing is written */
 };
 
 /* ---- copying ---- */
@@ -91,6 +93,13 @@ static void say_damaged(struct restoring *r, const char *name)
 	    "%s in the backup differs from its checksum; it is restored as it is", name);
 }
 
+static int open_to(const struct restoring *r, const char *name, mode_t mode)
+{
+	if (r->verify)
+		return open("/dev/null", O_WRONLY | O_CLOEXEC);
+	return openat(r->target, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+}
+
 /* One of the files; the database must be what it was. */
 static int copy_file(struct restoring *r, const struct cli_manifest_file *f)
 {
@@ -104,8 +113,7 @@ static int copy_file(struct restoring *r, const struct cli_manifest_file *f)
 	buf_printf(&from_name, "%.*s/%.*s", STR_FMT(r->m->files), STR_FMT(f->name));
 	buf_str(&to_name, f->name);
 	from = openat(r->source, buf_cstr(&from_name), O_RDONLY | O_CLOEXEC);
-	to = openat(r->target, buf_cstr(&to_name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-	    is_database ? 0600 : f->mode);
+	to = open_to(r, buf_cstr(&to_name), is_database ? 0600 : f->mode);
 	if (from < 0 || to < 0 || !copy_octets(r, from, to, f->size, &sum))
 		code = cannot(r, from < 0 ? "read" : "restore", buf_cstr(&to_name));
 	else if (sum != f->sum && is_database)
@@ -137,7 +145,7 @@ static int copy_pack(struct restoring *r, size_t i, size_t *next_r)
 	cli_backup_pack_name(&from_name, r->m->packs, r->m->part[i].pack);
 	cli_backup_pack_name(&to_name, STR("packs"), r->m->part[i].pack);
 	from = openat(r->source, buf_cstr(&from_name), O_RDONLY | O_CLOEXEC);
-	to = openat(r->target, buf_cstr(&to_name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	to = open_to(r, buf_cstr(&to_name), 0600);
 	for (size_t k = i; from >= 0 && to >= 0 && k < *next_r && code == EX_OK; k++) {
 		const struct cli_manifest_part *p = &r->m->part[k];
 
@@ -239,7 +247,34 @@ static int complete(struct restoring *r)
 	return r->damaged || r->m->lost ? EX_DATAERR : EX_OK;
 }
 
-int cli_restore_all(
+static int verified(struct restoring *r)
+{
+	struct buf size;
+
+	if (r->damaged)
+		return EX_DATAERR;
+	buf_init(&size, 64);
+	cli_text_bytes(&size, r->copied);
+	printf("the backup is as it was written: %s compared%s\n", buf_cstr(&size),
+	    r->m->lost ? "; some packs could not be read in full when it was made" : "");
+	buf_fini(&size);
+	return EX_OK;
+}
+
+static int run(struct restoring *r)
+{
+	int code = r->verify ? EX_OK : open_target(r);
+
+	if (code == EX_OK)
+		code = copy_all(r);
+	cli_progress_clear(&r->progress);
+	if (code != EX_OK)
+		return code;
+	return r->verify ? verified(r) : complete(r);
+}
+
+/* dir: NULL to compare only. */
+static int restore_all(
     const struct cli_manifest *m, int source, const char *source_path, const char *dir)
 {
 	struct restoring r = {.m = m,
@@ -247,17 +282,13 @@ int cli_restore_all(
 	    .target = -1,
 	    .source_path = source_path,
 	    .dir = dir,
+	    .verify = !dir,
 	    .hash = XXH3_createState(),
 	    .bytes = mem_alloc(COPY)};
 	int code;
 
 	cli_progress_init(&r.progress);
-	code = open_target(&r);
-	if (code == EX_OK)
-		code = copy_all(&r);
-	cli_progress_clear(&r.progress);
-	if (code == EX_OK)
-		code = complete(&r);
+	code = run(&r);
 	if (r.target >= 0)
 		close(r.target);
 	XXH3_freeState(r.hash);
@@ -266,6 +297,17 @@ int cli_restore_all(
 }
 
 /* ---- the command ---- */
+
+static int run_command(struct cli *cli, const struct cli_manifest *m, int source)
+{
+	const char *path = cli->args.operands[0];
+
+	if (cli_args_has(&cli->args, "verify"))
+		return restore_all(m, source, path, NULL);
+	if (cli_args_has(&cli->args, "account") || cli_args_has(&cli->args, "message-id"))
+		return cli_restore_mail(cli, m, source);
+	return restore_all(m, source, path, cli_data_dir(cli));
+}
 
 int cli_restore(struct cli *cli)
 {
@@ -285,9 +327,7 @@ int cli_restore(struct cli *cli)
 		code = cli_fail(EX_DATAERR, "%s", e.text);
 		break;
 	default:
-		code = cli_args_has(&cli->args, "account") || cli_args_has(&cli->args, "message-id")
-			   ? cli_restore_mail(cli, &m, source)
-			   : cli_restore_all(&m, source, path, cli_data_dir(cli));
+		code = run_command(cli, &m, source);
 	}
 	cli_manifest_fini(&m);
 	close(source);

@@ -289,10 +289,13 @@ def test_damage_is_found(make_server, restore, tmp_path):
     ann, target = f"ann@{DOMAIN}", tmp_path / "backup"
     fill(server, ann, 3)
     backup(server, target)
+    assert "as it was written" in server.command("restore", str(target), "--verify").stdout
     packs = next(name for name in os.listdir(target) if name.startswith("packs"))
     pack = target / packs / sorted(os.listdir(target / packs))[0]
     data = pack.read_bytes()
     pack.write_bytes(data.replace(b"Subject: number 0", b"subject: number 0"))
+    done = server.command("restore", str(target), "--verify", status=65)
+    assert "differs from its checksum" in done.stderr
     done = server.command("restore", str(target), "--account", ann, status=65)
     assert "message " in done.stderr and "damaged" in done.stderr
     assert "3 were there already; 1 are damaged" in done.stdout
@@ -308,6 +311,23 @@ def test_damage_is_found(make_server, restore, tmp_path):
     assert server.stop() == 0
     other = restore(server, target, status=65)
     assert len(messages_that_can_be_read(other, ann)) == 3
+
+
+def test_what_is_missing_is_copied_again(make_server, restore, tmp_path):
+    server = make_server(accounts=("ann",))
+    ann, target = f"ann@{DOMAIN}", tmp_path / "backup"
+    fill(server, ann, 3)
+    backup(server, target)
+    packs = next(name for name in os.listdir(target) if name.startswith("packs"))
+    names = sorted(os.listdir(target / packs))
+    os.unlink(target / packs / names[1])
+    os.truncate(target / packs / names[0], 100)
+    deliver(server, ann, letter("one more"))
+    before = messages(server, ann)
+    done = server.command("backup", str(target))
+    assert done.stderr.count("copied again") == 2
+    server.command("restore", str(target), "--verify")
+    assert messages(restore(server, target), ann) == before
 
 
 def messages_that_can_be_read(server, user):

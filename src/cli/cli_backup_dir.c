@@ -1,0 +1,290 @@
+/*
+ * The directory of a backup: what may be in it, what is to go, and the administrator's files. Only what
+ * bears our names and no manifest needs is ever removed.
+ */
+#include "cli/cli_backup_dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define COPY ((size_t)64 * 1024)
+
+int cli_backup_fail(struct backup *b, const char *what, struct str name)
+{
+	b->failed = true;
+	return err_sys(&b->e, errno, "cannot %s %.*s in %s", what, STR_FMT(name), b->path);
+}
+
+/* ---- files of the backup ---- */
+
+int cli_backup_file(struct backup *b, struct str dir, const char *name, bool append)
+{
+	struct buf path;
+	int fd;
+
+	buf_init(&path, 4096);
+	buf_str(&path, dir);
+	buf_byte(&path, '/');
+	buf_c(&path, name);
+	fd = openat(b->dirfd, buf_cstr(&path),
+	    O_WRONLY | O_CREAT | O_CLOEXEC | (append ? 0 : O_TRUNC), 0600);
+	if (fd < 0)
+		cli_backup_fail(b, "make", buf_view(&path));
+	buf_fini(&path);
+	return fd;
+}
+
+int cli_backup_write(struct backup *b, struct str s)
+{
+	while (s.n > 0) {
+		ssize_t n = pwrite(b->fd, s.p, s.n, b->at);
+
+		if (n < 0 && errno != EINTR)
+			return cli_backup_fail(b, "write", STR("a file"));
+		if (n <= 0)
+			continue;
+		XXH3_64bits_update(b->hash, s.p, (size_t)n);
+		b->at += n;
+		b->copied += n;
+		s = str_from(s, (size_t)n);
+	}
+	return 0;
+}
+
+int cli_backup_make_dir(struct backup *b, struct str name)
+{
+	struct buf path;
+	int result = 0;
+
+	buf_init(&path, 4096);
+	buf_str(&path, name);
+	if (mkdirat(b->dirfd, buf_cstr(&path), 0700) < 0 && errno != EEXIST)
+		result = cli_backup_fail(b, "make", name);
+	buf_fini(&path);
+	return result;
+}
+
+/* ---- the administrator's files ---- */
+
+static int copy_file(struct backup *b, const char *name)
+{
+	struct cli_manifest_file f = {.name = str_of_c(name)};
+	uint8_t *bytes = mem_alloc(COPY);
+	struct buf path;
+	struct stat st;
+	ssize_t n = -1;
+	int from;
+
+	buf_init(&path, 8192);
+	buf_printf(&path, "%s/%s", b->data, name);
+	from = open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
+	b->at = 0;
+	XXH3_64bits_reset(b->hash);
+	b->fd = from < 0 ? -1 : cli_backup_file(b, b->new.files, name, false);
+	if (b->fd >= 0 && fstat(from, &st) == 0)
+		while ((n = read(from, bytes, COPY)) > 0 &&
+		       cli_backup_write(b, str_of(bytes, (size_t)n)) == 0)
+			continue;
+	if (n != 0 && !b->failed) {
+		b->failed = true;
+		err_sys(&b->e, errno, "cannot read %s", buf_cstr(&path));
+	} else if (n == 0) {
+		f.mode = st.st_mode & 0777;
+		f.size = b->at;
+		f.sum = XXH3_64bits_digest(b->hash);
+		cli_manifest_add_file(&b->new, &f);
+	}
+	if (from >= 0)
+		close(from);
+	if (b->fd >= 0)
+		close(b->fd);
+	b->fd = -1;
+	buf_fini(&path);
+	mem_free(bytes);
+	return b->failed ? -1 : 0;
+}
+
+/* godwit.conf and what lies in tls/. */
+int cli_backup_copy_files(struct backup *b)
+{
+	struct buf name;
+	struct dirent *d;
+	DIR *dir;
+	int result = copy_file(b, "godwit.conf");
+
+	buf_init(&name, 8192);
+	buf_printf(&name, "%s/tls", b->data);
+	dir = opendir(buf_cstr(&name));
+	while (result == 0 && dir && (d = readdir(dir)) != NULL) {
+		if (d->d_name[0] == '.')
+			continue;
+		buf_clear(&name);
+		buf_printf(&name, "tls/%s", d->d_name);
+		result = copy_file(b, buf_cstr(&name));
+	}
+	if (dir)
+		closedir(dir);
+	buf_fini(&name);
+	return result;
+}
+
+/* ---- the directory ---- */
+
+static bool belongs(const struct cli_manifest *m, struct str name)
+{
+	return str_eq(name, m->packs) || str_eq(name, m->files) ||
+	       str_eq(name, STR(CLI_MANIFEST_NAME)) || str_eq(name, STR("lock"));
+}
+
+static void remove_below(int dirfd, const char *name)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+
+	while (dir && (d = readdir(dir)) != NULL) {
+		struct str s = str_of_c(d->d_name);
+
+		if (str_eq(s, STR(".")) || str_eq(s, STR("..")))
+			continue;
+		if (unlinkat(fd, d->d_name, 0) < 0)
+			remove_below(fd, d->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	(void)unlinkat(dirfd, name, AT_REMOVEDIR);
+}
+
+/* "packs-" or "files-" and a moment. */
+static bool is_ours(struct str name)
+{
+	uint64_t n;
+
+	return (str_has_prefix(name, STR("packs-")) || str_has_prefix(name, STR("files-"))) &&
+	       str_to_u64(str_from(name, 6), INT64_MAX, &n);
+}
+
+/* Directories of ours that the manifest does not name: of backups before, or broken off. */
+void cli_backup_clean(struct backup *b, const struct cli_manifest *m)
+{
+	DIR *dir = fdopendir(openat(b->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct dirent *d;
+
+	while (dir && (d = readdir(dir)) != NULL) {
+		if (is_ours(str_of_c(d->d_name)) && !belongs(m, str_of_c(d->d_name)))
+			remove_below(b->dirfd, d->d_name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* Packs that the new manifest does not name any more. */
+void cli_backup_clean_packs(struct backup *b)
+{
+	struct buf name;
+	int64_t end = 0, pack;
+
+	buf_init(&name, 4096);
+	for (size_t i = 0, k = 0; i < b->old.nparts && !b->anew;) {
+		pack = b->old.part[i].pack;
+		i = cli_manifest_pack(&b->old, i, &end);
+		while (k < b->new.nparts && b->new.part[k].pack < pack)
+			k++;
+		if (k < b->new.nparts && b->new.part[k].pack == pack)
+			continue;
+		buf_clear(&name);
+		cli_backup_pack_name(&name, b->old.packs, pack);
+		(void)unlinkat(b->dirfd, buf_cstr(&name), 0);
+	}
+	buf_fini(&name);
+}
+
+/* It is empty, or a backup. */
+static bool may_hold(struct backup *b)
+{
+	DIR *dir = fdopendir(openat(b->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct dirent *d;
+	bool good = true;
+
+	while (dir && (d = readdir(dir)) != NULL) {
+		struct str s = str_of_c(d->d_name);
+
+		good = good && (s.p[0] == '.' || is_ours(s) || belongs(&b->old, s) ||
+				   str_eq(s, STR("manifest.new")));
+	}
+	if (dir)
+		closedir(dir);
+	return good;
+}
+
+int cli_backup_open(struct backup *b)
+{
+	struct err e = {""};
+	int lock;
+
+	if (mkdir(b->path, 0700) < 0 && errno != EEXIST)
+		return cli_fail(
+		    EX_CANTCREAT, "cannot make the directory %s: %s", b->path, strerror(errno));
+	b->dirfd = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (b->dirfd < 0)
+		return cli_fail(
+		    EX_CANTCREAT, "cannot open the directory %s: %s", b->path, strerror(errno));
+	switch (cli_manifest_read(&b->old, b->dirfd, b->path, &e)) {
+	case CLI_MANIFEST_BAD:
+		return cli_fail(EX_DATAERR, "%s: name another directory", e.text);
+	case CLI_MANIFEST_OK:
+		b->has_old = true;
+		break;
+	case CLI_MANIFEST_NONE:
+		break;
+	}
+	if (!may_hold(b))
+		return cli_fail(EX_CANTCREAT,
+		    "%s holds other files: name a directory that is empty or holds a backup",
+		    b->path);
+	lock = openat(b->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
+		return cli_fail(EX_TEMPFAIL, "another backup into %s is under way", b->path);
+	return EX_OK; /* the lock is held until the process ends */
+}
+
+int cli_backup_name_files(struct backup *b)
+{
+	struct buf name;
+
+	buf_init(&name, 64);
+	buf_printf(&name, "files-%lld", (long long)b->new.created);
+	b->new.files = arena_str(b->new.arena, buf_view(&name));
+	buf_clear(&name);
+	buf_printf(&name, "files-%lld/tls", (long long)b->new.created);
+	if (cli_backup_make_dir(b, b->new.files) == 0)
+		cli_backup_make_dir(b, buf_view(&name));
+	buf_fini(&name);
+	return b->failed ? -1 : 0;
+}
+
+/* ---- what is there of packs ---- */
+
+int64_t cli_backup_has(struct backup *b, int64_t pack, int64_t end)
+{
+	struct buf name;
+	struct stat st;
+	bool there;
+
+	buf_init(&name, 4096);
+	cli_backup_pack_name(&name, b->old.packs, pack);
+	there = fstatat(b->dirfd, buf_cstr(&name), &st, 0) == 0 && st.st_size >= end;
+	buf_fini(&name);
+	if (there)
+		return end;
+	(void)cli_fail(EX_DATAERR,
+	    "pack %lld of the backup is missing or cut short there; it is copied again",
+	    (long long)pack);
+	return 0;
+}

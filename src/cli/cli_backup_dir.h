@@ -1,0 +1,65 @@
+/* Inside of the command backup: what its files share. */
+#ifndef CLI_CLI_BACKUP_DIR_H
+#define CLI_CLI_BACKUP_DIR_H
+
+#include <xxhash.h>
+
+#include "cli/cli_backup.h"
+#include "cli/cli_progress.h"
+
+struct backup {
+	const char *path, *data;
+	int dirfd;
+	struct cli_manifest old, new;
+	bool has_old, anew;
+	size_t old_at; /* parts of the old one that were looked at */
+	struct cli_progress progress;
+	int64_t copied;
+
+	/* the file at hand */
+	int fd;
+	XXH3_state_t *hash;
+	struct cli_manifest_part part;
+	int64_t size; /* of the database's copy */
+	int64_t at;
+
+	/* what the server is told */
+	struct buf have;
+	size_t told; /* of it */
+
+	bool failed;
+	struct err e;
+};
+
+/* Sets the failure from errno; gives -1. */
+int cli_backup_fail(struct backup *b, const char *what, struct str name);
+
+/* A file below the backup, empty unless append; -1 with the failure set. */
+int cli_backup_file(struct backup *b, struct str dir, const char *name, bool append);
+
+/* Writes at b->at of b->fd and into the checksum; 0 or -1. */
+int cli_backup_write(struct backup *b, struct str s);
+
+/* Makes a directory below it, unless it is there; 0 or -1. */
+int cli_backup_make_dir(struct backup *b, struct str name);
+
+/*
+ * Makes, opens and locks the directory and reads its manifest. The exit code; a failure has been told.
+ * The lock is held until the process ends.
+ */
+int cli_backup_open(struct backup *b);
+
+/* Directories of ours that the manifest does not name go: of backups before, or broken off. */
+void cli_backup_clean(struct backup *b, const struct cli_manifest *m);
+
+/* Packs that the new manifest does not name any more go. */
+void cli_backup_clean_packs(struct backup *b);
+
+/* How far a pack of the old manifest is there; 0 when its file is missing or shorter than that. */
+int64_t cli_backup_has(struct backup *b, int64_t pack, int64_t end);
+
+/* The directory for the files of this backup; then godwit.conf and tls/ into it. 0 or -1. */
+int cli_backup_name_files(struct backup *b);
+int cli_backup_copy_files(struct backup *b);
+
+#endif
