@@ -3,6 +3,7 @@
 import os
 import re
 import poplib
+import pty
 import signal
 import subprocess
 import time
@@ -264,3 +265,18 @@ def test_stopping_breaks_an_import_off(make_server, tmp_path):
     process.communicate()
     assert process.returncode in (69, 75)
     audit(server)
+
+
+def test_progress_on_a_terminal(server, mailbox, tmp_path):
+    """A line that renews itself on a terminal, nothing but the result elsewhere."""
+    big_mbox(tmp_path / "mbox", 50)
+    terminal, end = pty.openpty()
+    done = subprocess.run([server.binary, "import", mailbox, str(tmp_path / "mbox"),
+                           "--data", server.data], stdout=subprocess.PIPE, stderr=end, text=True)
+    os.close(end)
+    shown = os.read(terminal, 65536).decode()
+    os.close(terminal)
+    assert done.returncode == 0 and done.stdout == "50 messages imported\n"
+    assert "importing: " in shown and shown.endswith("\r\033[K")
+    again = server.command("import", mailbox, str(tmp_path / "mbox"))
+    assert again.stderr == ""
