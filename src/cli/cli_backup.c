@@ -174,7 +174,10 @@ static bool on_record(void *ctx, struct str bytes)
 	read_record(bytes, &r);
 	if (take(b, &r) < 0)
 		return false;
-	cli_progress_show(&b->progress, "copied", -1, b->copied);
+	if (str_eq(r.type, STR("progress")))
+		cli_progress_show(&b->progress, "reading the database", -1, r.size);
+	else
+		cli_progress_show(&b->progress, "copied", -1, b->copied);
 	return true;
 }
 

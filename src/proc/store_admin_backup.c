@@ -19,6 +19,7 @@
 
 #define COPY_NAME  "backup.db" /* of the database's copy, while it is made */
 #define COPY_PAGES 256
+#define PROGRESS   ((int64_t)(16 * MIB))
 #define PIECE      ((size_t)192 * KIB)
 #define READ       ((size_t)60 * KIB)
 
@@ -42,6 +43,7 @@ struct backing {
 	int64_t id, parent;
 	struct db *db; /* a reader of its own, in a transaction until the copy is made */
 	struct db_copy *copy;
+	int64_t told; /* of it, to the asker */
 	struct entry *packs;
 	size_t npacks;
 
@@ -201,11 +203,17 @@ static enum db_code keep_copy(struct backing *b, struct err *e)
 	return DB_OK;
 }
 
+/* Seldom: an asker who does not read must not keep the copy, and with it the log, waiting. */
 static void put_progress(struct backing *b)
 {
-	size_t at = begin_record(b, "progress");
+	int64_t copied = db_copy_size(b->copy) - db_copy_left(b->copy);
+	size_t at;
 
-	put_number(b, "bytes", db_copy_size(b->copy) - db_copy_left(b->copy));
+	if (copied - b->told < PROGRESS)
+		return;
+	b->told = copied;
+	at = begin_record(b, "progress");
+	put_number(b, "size", copied);
 	admin_record_end(&b->out, at);
 }
 
