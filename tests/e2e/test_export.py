@@ -280,3 +280,27 @@ def test_progress_on_a_terminal(server, mailbox, tmp_path):
     assert "importing: " in shown and shown.endswith("\r\033[K")
     again = server.command("import", mailbox, str(tmp_path / "mbox"))
     assert again.stderr == ""
+
+
+def test_directories_of_mail_programs(server, mailbox, tmp_path):
+    """mbox files in directories, as Thunderbird keeps them; and Maildirs in directories."""
+    mail = tmp_path / "Mail"
+    for folder in ("Work.sbd", "Lists/cur", "Lists/new"):
+        (mail / folder).mkdir(parents=True)
+    line = b"From - Mon Nov 23 19:54:33 2026\nX-Mozilla-Status: %s\nX-Mozilla-Status2: 00000000\n"
+    (mail / "Inbox").write_bytes(line % b"0001" + b"Subject: one\n\nx\n\n"
+                                 + line % b"0009" + b"Subject: gone\n\nx\n\n")
+    (mail / "Inbox.msf").write_text("no mail")
+    (mail / "Sent").write_bytes(line % b"0000" + b"Subject: two\n\nx\n\n")
+    (mail / "Work.sbd" / "Projects").write_bytes(line % b"0000" + b"Subject: three\n\nx\n\n")
+    (mail / "Lists" / "new" / "1700000000.x").write_bytes(b"Subject: four\n\nx\n")
+    done = server.command("import", mailbox, str(mail)).stdout
+    assert "4 messages imported; 1 are marked as deleted" in done
+    assert contents(server, mailbox) == [b"Subject: one\r\n\r\nx\r\n"]
+    server.command("export", mailbox, "--maildir", str(tmp_path / "out"))
+    assert {os.path.relpath(folder, tmp_path / "out") for folder, _, names in os.walk(tmp_path / "out")
+            if names} == {"cur", ".Sent/cur", ".Work.Projects/cur", ".Lists/cur"}
+    done = server.command("import", mailbox, str(mail), "--mailbox", "Old", "--with-deleted").stdout
+    assert "5 messages imported" in done
+    server.command("export", mailbox, "--mailbox", "Old/Inbox", "--mbox", str(tmp_path / "old"))
+    assert (tmp_path / "old.Old.Inbox").read_bytes().count(b"\nSubject: ") == 2
