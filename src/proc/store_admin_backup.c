@@ -17,7 +17,6 @@
 #include "proc/store_admin_job.h"
 #include "store/db_copy.h"
 
-#define COPY_NAME  "backup.db" /* of the database's copy, while it is made */
 #define COPY_PAGES 256
 #define PROGRESS   ((int64_t)(16 * MIB))
 #define PIECE      ((size_t)192 * KIB)
@@ -171,7 +170,7 @@ static enum db_code begin_copy(struct backing *b, struct err *e)
 	}
 	code = has_room(b, size, e);
 	if (code == DB_OK)
-		b->copy = db_copy_begin(b->db, COPY_NAME, e);
+		b->copy = db_copy_begin(b->db, DATADIR_COPY, e);
 	return code == DB_OK && !b->copy ? DB_IO : code;
 }
 
@@ -192,8 +191,8 @@ static enum db_code keep_copy(struct backing *b, struct err *e)
 	struct stat st;
 
 	close_db(b);
-	b->fd = open(COPY_NAME, O_RDONLY | O_CLOEXEC);
-	(void)unlink(COPY_NAME);
+	b->fd = open(DATADIR_COPY, O_RDONLY | O_CLOEXEC);
+	(void)unlink(DATADIR_COPY);
 	if (b->fd < 0 || fstat(b->fd, &st) < 0) {
 		err_set(e, "the copy of the database cannot be read");
 		return DB_IO;

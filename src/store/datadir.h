@@ -6,6 +6,7 @@
  *   lock                   held by whoever uses the directory; holds his process id
  *   reserve                64 MB given back when the disk is full, so that deleting still commits
  *   store.db[-wal,-shm]    the database
+ *   backup.db              a copy of the database while a backup makes it
  *   packs/                 the blobs
  *   run/                   sockets
  */
@@ -16,6 +17,7 @@
 #include "store/fsio.h"
 
 #define DATADIR_DB    "store.db"
+#define DATADIR_COPY  "backup.db"
 #define DATADIR_PACKS "packs"
 #define DATADIR_RUN   "run"
 

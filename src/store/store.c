@@ -172,6 +172,8 @@ static struct store *open_store(const char *path, const struct store_config *cfg
 		mem_free(s);
 		return NULL;
 	}
+	(void)s->dir.fs.ops->unlink(
+	    &s->dir.fs, DATADIR_COPY); /* of a backup that a crash broke off */
 	pthread_mutex_init(&s->room_lock, NULL);
 	s->admit = admit_new(&s->cfg.admit);
 	session_table_init(&s->sessions, s->cfg.sessions_max);

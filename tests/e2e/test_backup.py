@@ -184,6 +184,8 @@ def test_killed_backups_leave_the_one_before(make_server, restore, tmp_path, who
     if not server.process:
         server.start()
         server.mark()
+    if whom == "server":
+        assert not os.path.exists(os.path.join(server.data, "backup.db"))
     backup(server, target)  # goes on as if nothing had been
     everything = messages(server, ann)
     assert not os.path.exists(os.path.join(server.data, "backup.db"))

@@ -2,6 +2,7 @@
 #include "mime_test.h"
 
 #include "base/id.h"
+#include "mime/mime_lf.h"
 #include "mime/mime_maildir.h"
 
 static void test_names(void **state)
@@ -87,12 +88,32 @@ static void test_no_folders(void **state)
 	buf_fini(&b);
 }
 
+/* At every split. */
+static void test_line_ends(void **state)
+{
+	struct str text = STR("\r\n\ra\r\n\r\nb\nc\r\r\n\r");
+	struct buf out;
+
+	buf_init(&out, KIB);
+	for (size_t at = 0; at <= text.n; at++) {
+		struct mime_lf lf = {0};
+
+		buf_clear(&out);
+		mime_lf_put(&lf, &out, str_sub(text, 0, at));
+		mime_lf_put(&lf, &out, str_from(text, at));
+		mime_lf_end(&lf, &out);
+		assert_true(str_eq(buf_view(&out), STR("\n\ra\n\nb\nc\r\n\r")));
+	}
+	buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_folders),
 	    cmocka_unit_test(test_no_folders),
+	    cmocka_unit_test(test_line_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
