@@ -383,7 +383,7 @@ static void set_store(struct front *f, int fd)
 {
 	if (fd < 0)
 		return;
-	peer_close(&f->store);
+	peer_lose(&f->store); /* its end may not have been seen yet; handles are void all the same */
 	f->store = peer_new(f->loop, &store_link[f->role], fd, f);
 }
 

@@ -1,5 +1,7 @@
 """Links between processes that end while something is on its way over them."""
 
+import contextlib
+import ctypes
 import os
 import signal
 
@@ -9,6 +11,8 @@ from server import wait_for
 from wire import Wire, count_of, deliver
 
 ALICE = f"alice@{DOMAIN}"
+PIDFD_OPEN, PIDFD_GETFD = 434, 438
+libc = ctypes.CDLL(None, use_errno=True)
 LARGE = b"0123456789\r\n" * 50_000  # more than is gathered in a front
 
 
@@ -56,6 +60,47 @@ def test_store_dies_while_a_message_comes(make_server):
         wait_for("a greeting", lambda: server.greets("smtp"))
         store = server.pids("store")
     assert count_of(server, ALICE) == 0
+
+
+@contextlib.contextmanager
+def held_open(pid):
+    """Copies of the sockets of a process: nobody sees the end of its links when it dies."""
+    pidfd = libc.syscall(PIDFD_OPEN, pid, 0)
+    assert pidfd >= 0
+    copies = [libc.syscall(PIDFD_GETFD, pidfd, int(name), 0)
+              for name in os.listdir(f"/proc/{pid}/fd")
+              if os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:")]
+    os.close(pidfd)
+    try:
+        yield
+    finally:
+        for copy in copies:
+            if copy >= 0:
+                os.close(copy)
+
+
+@pytest.mark.kills
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may hold another process's links open")
+def test_new_store_comes_before_the_end_of_the_old(make_server):
+    """What was open at the old store is void: it ends at once, and new sessions are served."""
+    server = make_server(accounts=["alice"])
+    store = server.pids("store")
+    with Wire(server, "pop3") as reader, Wire(server) as sender, Wire(server) as waiting:
+        reader.pop3_login(ALICE)
+        begin_data(sender)
+        waiting.hello()
+        os.kill(store[0], signal.SIGSTOP)
+        waiting.send("MAIL FROM:<a@b.test>\r\n" + f"RCPT TO:<{ALICE}>\r\n")
+        assert waiting.reply().startswith("250")
+        with held_open(store[0]):
+            server.kill("store")
+            wait_for("a new store", lambda: server.pids("store") not in ([], store))
+            assert waiting.reply()[:1] == "4"
+            assert reader.rest()[:5] in (b"", b"-ERR ")
+            assert sender.say("Subject: x\r\n\r\nx\r\n.")[:1] in ("4", "")
+    wait_for("a greeting", lambda: server.greets("smtp"))
+    deliver(server, ALICE)
+    assert count_of(server, ALICE) == 1
 
 
 @pytest.mark.kills
