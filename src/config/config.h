@@ -84,6 +84,7 @@ struct config_limits {
 struct config_timeouts {
 	int64_t smtp_command, smtp_data, pop3;
 	int64_t relay_connect, relay_command, relay_data, relay_body, relay_end;
+	int64_t store, process;
 };
 
 /*

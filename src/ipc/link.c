@@ -259,6 +259,14 @@ void ipc_call_cancel(struct ipc_call *call)
 	    l, &l->bulk, &h, (struct str){NULL, 0}, -1); /* behind its own request and chunks */
 }
 
+void ipc_call_lose(struct ipc_call *call)
+{
+	if (!call->link)
+		return;
+	ipc_call_cancel(call);
+	call->on_end(call, IPC_LOST, (struct str){NULL, 0});
+}
+
 /* ---- answerer ---- */
 void ipc_request_chunk(struct ipc_request *r, struct str bytes)
 {

@@ -156,6 +156,9 @@ void ipc_call_credit(struct ipc_call *call, size_t n);
 /* No callback comes any more; the struct may go. Does nothing on a call that is not open. */
 void ipc_call_cancel(struct ipc_call *call);
 
+/* Cancels it and ends it with IPC_LOST: the answer took too long. Does nothing when not open. */
+void ipc_call_lose(struct ipc_call *call);
+
 /* ---- answerer ---- */
 void ipc_request_chunk(struct ipc_request *r, struct str bytes);
 void ipc_request_credit(struct ipc_request *r, size_t n);

@@ -21,8 +21,10 @@ static const struct ipc_type types[SC_TYPES] = {
     [SC_PROCESSES] = {"processes", SUPER, IPC_IS_EVENT, 64 * KIB, 0},
     [SC_GO] = {"go", SUPER, IPC_IS_EVENT, 0, 0},
     [SC_DRAIN] = {"drain", SUPER, IPC_IS_EVENT, 0, 0},
+    [SC_PING] = {"ping", SUPER, IPC_IS_EVENT, 0, 0},
     [SC_READY] = {"ready", CHILD, IPC_IS_EVENT, 0, 0},
     [SC_FAILED] = {"failed", CHILD, IPC_IS_EVENT, 1 * KIB, 0},
+    [SC_PONG] = {"pong", CHILD, IPC_IS_EVENT, 0, 0},
     [SC_BAD_PEER] = {"bad_peer", CHILD, IPC_IS_EVENT, 3, 0},
 };
 

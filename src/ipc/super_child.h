@@ -19,8 +19,10 @@ enum sc_type {
 	SC_PROCESSES, /* to store: what runs, for status */
 	SC_GO,        /* all is handed over: begin to serve */
 	SC_DRAIN,     /* finish what is in flight, then exit */
+	SC_PING,      /* do you still answer? Only after SC_READY, one at a time */
 	SC_READY,     /* child: serving */
 	SC_FAILED,    /* child: cannot start; the text says why and names the cure */
+	SC_PONG,      /* child: the answer to SC_PING */
 	SC_BAD_PEER,  /* store: the front of this node broke the protocol: restart it */
 	SC_TYPES
 };

@@ -1,5 +1,6 @@
 #include "proc/child.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
@@ -86,6 +87,11 @@ static void got_start(struct str payload)
 		return;
 	}
 	harden();
+	if (!child.role->stays && chdir("/")) {
+		err_sys(&e, errno, "cannot leave the data directory");
+		fail(&e);
+		return;
+	}
 	if (child.role->ready(child.ctx, &e))
 		fail(&e);
 }
@@ -97,6 +103,8 @@ static void on_event(struct peer *p, uint16_t type, struct str payload, int fd)
 			close(fd);
 	} else if (type == SC_START && !child.started) {
 		got_start(payload);
+	} else if (type == SC_PING) {
+		child_tell(SC_PONG, (struct str){NULL, 0});
 	} else {
 		child.role->event(child.ctx, type, payload, fd);
 	}

@@ -16,6 +16,7 @@
 /* What a role does with the supervisor's events. ctx is what start() set. */
 struct child_role {
 	const char *title; /* of the process, in the log and in ps */
+	bool stays;        /* in the data directory; the others work in "/" from ready() on */
 
 	/* The first event: 0, or -1 with the reason in *e. Runs before privileges are dropped;
 	 * *user_r: name of the system user to become when started as root, NULL to stay. */

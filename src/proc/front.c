@@ -17,6 +17,7 @@
 #include "proc/log.h"
 #include "proc/process.h"
 
+#define PATIENCE_MS   1000
 #define POP3_LOGIN_MS (3 * MINUTE_MS) /* strangers hold a session no longer */
 
 struct front_acceptor {
@@ -147,12 +148,18 @@ bool front_ask(
 	struct front *f = s->front;
 	bool there = f->store && f->store->link && !payload->overflow;
 
+	front_heard(s);
 	if (there)
 		ipc_call_start(f->store->link, call, type, buf_view(payload), fd);
 	else if (fd >= 0)
 		close(fd);
 	buf_wipe(payload);
 	return there;
+}
+
+void front_heard(struct front_session *s)
+{
+	s->heard = front_now();
 }
 
 void front_tell(struct front *f, uint16_t type, struct buf *payload)
@@ -372,6 +379,28 @@ static void on_store_down(struct peer *p, const char *why)
 	}
 }
 
+/* A session is not kept waiting for ever: what it asked counts as lost, and it ends. */
+static void on_patience(uv_timer_t *timer)
+{
+	struct front *f = timer->data;
+	int64_t now = front_now();
+
+	LIST_FOREACH(&f->sessions, it)
+	{
+		struct front_session *s = LIST_ENTRY(it, struct front_session, link);
+
+		if (!s->started || !s->protocol->waits(s) ||
+		    now - s->heard < s->config->snapshot->timeouts.store)
+			continue;
+		front_log(s, LOG_ERROR, "store-silent");
+		log_num("ms", now - s->heard);
+		log_close();
+		s->protocol->lose(s);
+		s->protocol->shutdown(s);
+		net_drive_pump(s->drive);
+	}
+}
+
 static const struct peer_config store_link[SC_ROLES] = {
     [SC_ROLE_MX] = {&fs_edge_mx, IPC_ASKER, "store", on_store_request, on_store_event,
 	on_store_down},
@@ -383,7 +412,8 @@ static void set_store(struct front *f, int fd)
 {
 	if (fd < 0)
 		return;
-	peer_lose(&f->store); /* its end may not have been seen yet; handles are void all the same */
+	peer_lose(
+	    &f->store); /* its end may not have been seen yet; handles are void all the same */
 	f->store = peer_new(f->loop, &store_link[f->role], fd, f);
 }
 
@@ -456,6 +486,9 @@ static int front_ready(void *ctx, struct err *e)
 	struct front *f = ctx;
 
 	net_stream_warm_up(f->loop);
+	uv_timer_init(f->loop, &f->patience);
+	f->patience.data = f;
+	uv_timer_start(&f->patience, on_patience, PATIENCE_MS, PATIENCE_MS);
 	return 0;
 }
 
@@ -485,8 +518,8 @@ static void front_event(void *ctx, uint16_t type, struct str payload, int fd)
 }
 
 static const struct child_role roles[SC_ROLES] = {
-    [SC_ROLE_MX] = {"godwit: mx", front_start, front_ready, front_event},
-    [SC_ROLE_USER] = {"godwit: user", front_start, front_ready, front_event},
+    [SC_ROLE_MX] = {"godwit: mx", false, front_start, front_ready, front_event},
+    [SC_ROLE_USER] = {"godwit: user", false, front_start, front_ready, front_event},
 };
 
 int front_main(enum sc_role role)

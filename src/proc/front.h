@@ -44,6 +44,12 @@ struct front_protocol {
 	/* STARTTLS is done. */
 	void (*secured)(struct front_session *s);
 
+	/* The session cannot go on before store has answered or taken something. */
+	bool (*waits)(const struct front_session *s);
+
+	/* Ends what it waits for as though store had gone. */
+	void (*lose)(struct front_session *s);
+
 	/* The server goes down. */
 	void (*shutdown)(struct front_session *s);
 
@@ -63,8 +69,9 @@ struct front_session {
 	uint16_t port;
 	int64_t began; /* monotonic */
 	struct net_drive *drive;
-	bool started; /* the engine exists */
-	bool busy;    /* the engine's pending effect is being carried out */
+	bool started;  /* the engine exists */
+	bool busy;     /* the engine's pending effect is being carried out */
+	int64_t heard; /* when store last gave it something, or was asked for it; monotonic */
 	struct fs_handle handle;
 	struct ipc_call call; /* the request behind the pending effect */
 	union {
@@ -79,6 +86,7 @@ struct front {
 	struct id_maker ids;
 	struct front_config *config;
 	struct peer *store;    /* NULL while store is away; without a link while that ends */
+	uv_timer_t patience;   /* looks for sessions that store keeps waiting */
 	struct list acceptors; /* of struct front_acceptor */
 	struct list sessions;
 	size_t session_count;
@@ -100,6 +108,9 @@ int64_t front_now(void);
  */
 bool front_ask(
     struct front_session *s, struct ipc_call *call, uint16_t type, struct buf *payload, int fd);
+
+/* Store gave the session something: its time to answer begins anew. */
+void front_heard(struct front_session *s);
 
 /* Tells store something that needs no answer. */
 void front_tell(struct front *f, uint16_t type, struct buf *payload);

@@ -107,6 +107,7 @@ static void upload_pump(struct front_session *s);
 
 static void upload_room(struct ipc_call *call)
 {
+	front_heard(LIST_ENTRY(call, struct front_smtp, upload)->session);
 	upload_pump(LIST_ENTRY(call, struct front_smtp, upload)->session);
 }
 
@@ -152,6 +153,7 @@ static void upload_pump(struct front_session *s)
 		m->upload_off += part.n;
 		last = committing && m->upload_off == m->gather.n;
 		m->last_sent = last;
+		front_heard(s);
 		ipc_call_chunk(&m->upload, part, last);
 	}
 	if (m->upload_off < m->gather.n || (committing && m->last_sent))
@@ -163,6 +165,7 @@ static void upload_pump(struct front_session *s)
 	m->upload_off = 0;
 	if (committing) {
 		m->last_sent = true;
+		front_heard(s);
 		ipc_call_chunk(&m->upload, (struct str){NULL, 0}, true);
 	} else if (e && e->kind == SMTP_EFFECT_BODY) {
 		front_smtp_answer_later(s, (struct smtp_reply){0});
@@ -400,6 +403,13 @@ static void commit_message(struct front_session *s)
 	buf_fini(&plan_bytes);
 	buf_fini(&summary);
 	buf_fini(&reverse);
+}
+
+bool front_message_waits(const struct front_session *s)
+{
+	const struct front_smtp *m = s->u.smtp;
+
+	return m->upload.link && (m->last_sent || m->upload_off < m->gather.n);
 }
 
 void front_message_commit(struct front_session *s, const struct smtp_effect *e)

@@ -173,6 +173,8 @@ static void stream_on(struct front_session *s)
 		return;
 	taken = e->type == POP3_LIST ? hand_in_entries(p) : hand_in_content(p);
 	buf_drop(&p->held, taken);
+	if (taken)
+		front_heard(s); /* only from now on could store have sent more */
 	ipc_call_credit(&s->call, taken);
 	if (e->type == POP3_RETR && pop3_server_content_full(p->engine)) {
 		ipc_call_cancel(&s->call);
@@ -186,6 +188,7 @@ static void stream_chunk(struct ipc_call *call, struct str bytes)
 {
 	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
 
+	front_heard(s);
 	buf_str(&s->u.pop3->held, bytes);
 	stream_on(s);
 	net_drive_pump(s->drive);
@@ -309,6 +312,17 @@ static void pop3_start(struct front_session *s, bool tls, int64_t now)
 	p->engine = pop3_server_new(&s->config->pop3, &peer, now);
 }
 
+/* A stream waits for the client while all that store may send lies here. */
+static bool pop3_waits(const struct front_session *s)
+{
+	return s->call.link && (!s->call.on_chunk || s->u.pop3->held.n == 0);
+}
+
+static void pop3_lose(struct front_session *s)
+{
+	ipc_call_lose(&s->call);
+}
+
 static void pop3_shutdown(struct front_session *s)
 {
 	pop3_server_shutdown(s->u.pop3->engine, front_now());
@@ -327,6 +341,8 @@ const struct front_protocol front_pop3_protocol = {
     .alpn = "pop3",
     .start = pop3_start,
     .secured = pop3_secured,
+    .waits = pop3_waits,
+    .lose = pop3_lose,
     .shutdown = pop3_shutdown,
     .end = pop3_end,
 };

@@ -35,11 +35,16 @@ bool front_smtp_may_relay(const struct front_session *s)
 }
 
 /* ---- ADMIT ---- */
+
+/* In the place of a greeting [RFC 5321 4.2.2]. */
+static const struct smtp_reply greeting_away = {
+    421, {4, 3, 0}, STR_INIT("The mail store is restarting, please try again in a moment")};
+
 static void admit_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
 {
 	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
 	struct fs_admit_reply reply;
-	struct smtp_result r = {.reply = front_smtp_store_away};
+	struct smtp_result r = {.reply = greeting_away};
 
 	if (end == IPC_REPLIED && fs_admit_reply_get(payload, &reply)) {
 		s->admitted = reply.verdict == FS_OK;
@@ -64,8 +69,7 @@ static void do_admit(struct front_session *s, const struct smtp_effect *e)
 {
 	s->call = (struct ipc_call){.on_end = admit_ended};
 	if (!front_ask_admit(s))
-		front_smtp_answer_reply(
-		    s, (struct smtp_reply){421, {4, 3, 0}, front_smtp_store_away.text});
+		front_smtp_answer_reply(s, greeting_away);
 }
 
 /* ---- STARTTLS ---- */
@@ -304,6 +308,17 @@ static void smtp_start(struct front_session *s, bool tls, int64_t now)
 	buf_fini(&ip);
 }
 
+static bool smtp_waits(const struct front_session *s)
+{
+	return s->call.link || front_message_waits(s);
+}
+
+static void smtp_lose(struct front_session *s)
+{
+	ipc_call_lose(&s->call);
+	ipc_call_lose(&s->u.smtp->upload);
+}
+
 static void smtp_shutdown(struct front_session *s)
 {
 	smtp_server_shutdown(s->u.smtp->engine, front_now());
@@ -325,6 +340,8 @@ const struct front_protocol front_smtp_protocol = {
     .alpn = "smtp",
     .start = smtp_start,
     .secured = smtp_secured,
+    .waits = smtp_waits,
+    .lose = smtp_lose,
     .shutdown = smtp_shutdown,
     .end = smtp_end,
 };

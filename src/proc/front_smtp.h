@@ -54,6 +54,9 @@ void front_message_data(struct front_session *s, const struct smtp_effect *e);
 void front_message_body(struct front_session *s, const struct smtp_effect *e);
 void front_message_commit(struct front_session *s, const struct smtp_effect *e);
 
+/* The upload waits for store. */
+bool front_message_waits(const struct front_session *s);
+
 /* Forgets the message and the transaction; an upload in store is dropped. */
 void front_message_reset(struct front_session *s);
 

@@ -205,7 +205,8 @@ static void relay_event(void *ctx, uint16_t type, struct str payload, int fd)
 		close(fd);
 }
 
-static const struct child_role role = {"godwit: relay", relay_start, relay_ready, relay_event};
+static const struct child_role role = {
+    "godwit: relay", false, relay_start, relay_ready, relay_event};
 
 int relay_main(void)
 {

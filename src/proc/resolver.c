@@ -312,7 +312,7 @@ static void resolver_event(void *ctx, uint16_t type, struct str payload, int fd)
 }
 
 static const struct child_role role = {
-    "godwit: resolver", resolver_start, resolver_ready, resolver_event};
+    "godwit: resolver", false, resolver_start, resolver_ready, resolver_event};
 
 int resolver_main(void)
 {

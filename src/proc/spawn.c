@@ -59,6 +59,8 @@ int spawn_start(struct spawn *s, uv_loop_t *loop, const struct peer_config *conf
 	s->process.data = s;
 	s->running = true;
 	s->draining = false;
+	s->failed = s->mistrusted = false;
+	watch_begin(&s->watch);
 	s->started = clock_now();
 	s->started_mono = clock_mono();
 	s->link = peer_new(loop, config, fds[0], s);

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "ipc/super_child.h"
 #include "proc/peer.h"
+#include "proc/watchdog.h"
 
 struct spawn {
 	uv_process_t process;
@@ -14,8 +15,11 @@ struct spawn {
 	enum sc_role role;
 	uint16_t node;
 	bool running;
-	bool ready;    /* it said SC_READY */
-	bool draining; /* it was told SC_DRAIN */
+	bool ready;      /* it said SC_READY */
+	bool draining;   /* it was told SC_DRAIN */
+	bool failed;     /* it said SC_FAILED */
+	bool mistrusted; /* it said what it may not: its end is under way */
+	struct watch watch;
 	uint32_t restarts;
 	int64_t started; /* wall clock */
 	int64_t started_mono;

@@ -246,7 +246,8 @@ static void set_config(struct store_process *sp, struct str payload)
 
 static void finish_if_idle(struct store_process *sp)
 {
-	if (!sp->store || store_admin_busy(sp) || store_front_busy(sp) || sp->tending || store_queue_busy(sp->queue))
+	if (!sp->store || store_admin_busy(sp) || store_front_busy(sp) || sp->tending ||
+	    store_queue_busy(sp->queue))
 		return;
 	store_queue_free(&sp->queue);
 	db_close(&sp->db);
@@ -317,7 +318,7 @@ static void process_event(void *ctx, uint16_t type, struct str payload, int fd)
 }
 
 static const struct child_role role = {
-    "godwit: store", process_start, process_ready, process_event};
+    "godwit: store", true, process_start, process_ready, process_event};
 
 int store_main(void)
 {

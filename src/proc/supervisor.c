@@ -4,7 +4,7 @@
  * are bound once and stay open here, so that connections queue while a front is restarted.
  *
  * Capabilities: whatever it was started with; it binds ports and reads keys. It reads from its
- * children only, four small events, checked by ipc.
+ * children only a few small events, checked by ipc and by what each may say when.
  */
 #include "proc/supervisor.h"
 
@@ -75,7 +75,8 @@ struct supervisor {
 	int64_t stop_asked; /* monotonic */
 	int status;         /* exit code */
 	uv_signal_t on_term, on_int, on_hup;
-	uv_timer_t retry, deadline, rotate;
+	uv_timer_t retry, deadline, rotate, watch;
+	struct watchdog watchdog;
 	bool retrying;
 };
 
@@ -349,53 +350,88 @@ static void child_ready(struct supervisor *sv)
 	sv->up = true;
 }
 
-/* One who answers says that one who asks broke the protocol between them. */
-static void bad_peer(struct supervisor *sv, struct str payload)
+/* One who answers says that one who asks him broke the protocol between them. */
+static bool bad_peer(struct supervisor *sv, struct spawn *s, struct str payload)
 {
 	enum sc_role role;
 	uint16_t node;
 
 	if (!sc_peer_get(payload, &role, &node))
-		return;
-	for (size_t i = 0; i < sv->child_count; i++)
-		if (sv->children[i].running && sv->children[i].node == node) {
-			log_process(LOG_ERROR, "front-mistrusted", &sv->children[i]);
+		return false;
+	if (s->role == SC_ROLE_STORE ? !roles[role].asks_store
+				     : s->role != SC_ROLE_RESOLVER || !roles[role].asks_resolver)
+		return false;
+	for (size_t i = 0; i < sv->child_count; i++) {
+		struct spawn *bad = &sv->children[i];
+
+		if (bad->running && bad->node == node && bad->role == role) {
+			log_process(LOG_ERROR, "front-mistrusted", bad);
 			log_close();
-			spawn_kill(&sv->children[i]);
+			spawn_kill(bad);
 		}
+	}
+	return true;
 }
+
+/* ---- what children tell: each returns false when the child may not say that now ---- */
+static bool on_ready(struct supervisor *sv, struct spawn *s, struct str payload)
+{
+	if (s->ready || s->failed)
+		return false;
+	s->ready = true;
+	if (s->role == SC_ROLE_STORE)
+		store_ready(sv);
+	else
+		child_ready(sv);
+	tell_processes(sv);
+	return true;
+}
+
+static bool on_failed(struct supervisor *sv, struct spawn *s, struct str payload)
+{
+	struct buf text;
+
+	if (s->ready || s->failed)
+		return false;
+	s->failed = true;
+	buf_init(&text, 1024);
+	buf_str(&text, payload);
+	if (sv->up)
+		log_note(LOG_ERROR, "child-failed", buf_cstr(&text));
+	else
+		fatal(sv, EX_UNAVAILABLE, buf_cstr(&text));
+	buf_fini(&text);
+	return true;
+}
+
+static bool on_pong(struct supervisor *sv, struct spawn *s, struct str payload)
+{
+	return watch_answered(&s->watch);
+}
+
+static bool (*const told[SC_TYPES])(struct supervisor *sv, struct spawn *s, struct str payload) = {
+    [SC_READY] = on_ready,
+    [SC_FAILED] = on_failed,
+    [SC_PONG] = on_pong,
+    [SC_BAD_PEER] = bad_peer,
+};
 
 static void on_child_event(struct peer *p, uint16_t type, struct str payload, int fd)
 {
 	struct spawn *s = p->owner;
 	struct supervisor *sv = s->owner;
-	struct buf text;
 
-	switch (type) {
-	case SC_READY:
-		s->ready = true;
-		if (s->role == SC_ROLE_STORE)
-			store_ready(sv);
-		else
-			child_ready(sv);
-		tell_processes(sv);
-		break;
-	case SC_FAILED:
-		buf_init(&text, 1024);
-		buf_str(&text, payload);
-		if (sv->up)
-			log_note(LOG_ERROR, "child-failed", buf_cstr(&text));
-		else
-			fatal(sv, EX_UNAVAILABLE, buf_cstr(&text));
-		buf_fini(&text);
-		break;
-	case SC_BAD_PEER:
-		if (s->role == SC_ROLE_STORE || s->role == SC_ROLE_RESOLVER)
-			bad_peer(sv, payload);
-		break;
-	}
 	if (fd >= 0)
 		close(fd);
+	if (uv_is_closing((uv_handle_t *)&s->process) || s->mistrusted)
+		return;
+	if (!told[type](sv, s, payload)) {
+		log_process(LOG_ERROR, "child-mistrusted", s);
+		log_text("why", sc_edge.types[type].name);
+		log_close();
+		s->mistrusted = true;
+		spawn_kill(s);
+	}
 	advance(sv);
 }
 
@@ -468,6 +504,65 @@ static void start(struct supervisor *sv, struct spawn *s)
 	give_listeners(sv, s);
 	join_child(sv, s);
 	spawn_tell(s, SC_GO, (struct str){NULL, 0}, -1);
+}
+
+/* ---- the watchdog ---- */
+static struct spawn *nth_child(struct supervisor *sv, size_t i)
+{
+	return i < sv->child_count ? &sv->children[i] : &sv->store;
+}
+
+static bool is_watched(const struct spawn *s)
+{
+	return s->running && s->ready && !s->draining;
+}
+
+static void end_hung(struct spawn *s)
+{
+	log_process(LOG_ERROR, "process-hung", s);
+	log_num("silent_ms", s->watch.silent);
+	log_text("cure",
+	    "it is started again; if it happens again, look at the disk and the load of "
+	    "the machine, or raise timeouts.process");
+	log_close();
+	watch_ended(&s->watch);
+	spawn_kill(s);
+}
+
+static void on_watch(uv_timer_t *timer)
+{
+	struct supervisor *sv = timer->data;
+	int64_t patience = sv->config->timeouts.process;
+	int64_t passed = watchdog_tick(&sv->watchdog, clock_mono(), patience);
+	unsigned watched = 0, hung = 0;
+	bool machine;
+
+	uv_timer_start(timer, on_watch, (uint64_t)watchdog_step(patience), 0);
+	for (size_t i = 0; i <= sv->child_count; i++) {
+		struct spawn *s = nth_child(sv, i);
+
+		if (!is_watched(s))
+			continue;
+		if (watch_pass(&s->watch, passed))
+			spawn_tell(s, SC_PING, (struct str){NULL, 0}, -1);
+		watched++;
+		hung += watch_is_hung(&s->watch, patience);
+	}
+	machine = watchdog_is_machine(hung, watched);
+	if (machine)
+		log_note(LOG_WARN, "machine-slow",
+		    "most processes do not answer at the same time: the machine has no time for "
+		    "them, so they are left alone");
+	for (size_t i = 0; hung && i <= sv->child_count; i++) {
+		struct spawn *s = nth_child(sv, i);
+
+		if (is_watched(s) && watch_is_hung(&s->watch, patience)) {
+			if (machine)
+				s->watch.silent = 0;
+			else
+				end_hung(s);
+		}
+	}
 }
 
 /* ---- stopping ---- */
@@ -657,7 +752,9 @@ static int run(struct supervisor *sv)
 	init_timer(sv, &sv->retry);
 	init_timer(sv, &sv->deadline);
 	init_timer(sv, &sv->rotate);
+	init_timer(sv, &sv->watch);
 	uv_timer_start(&sv->rotate, on_rotate, TICKET_KEY_MS, TICKET_KEY_MS);
+	on_watch(&sv->watch);
 	advance(sv);
 	uv_run(sv->loop, UV_RUN_DEFAULT);
 	if (sv->bound) { /* else they may be another server's */

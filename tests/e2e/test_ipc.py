@@ -10,7 +10,8 @@ import struct
 
 import pytest
 from conftest import DOMAIN, PASSWORD
-from ipc_frames import CANCEL, CHUNK, CREDIT, EVENT, REPLY, REQUEST, frame, taken_over, text
+from ipc_frames import (CANCEL, CHUNK, CREDIT, EVENT, REPLY, REQUEST, SUPERVISOR, frame, taken_over,
+                        text)
 from server import wait_for
 from wire import Wire, count_of, deliver
 
@@ -50,6 +51,31 @@ VIOLATIONS = {
         REQUEST, AUTH, bytes(4) + text(b"PLAIN") + text(b"") + text(ALICE.encode()) + text(b"x")),
     "opening a mailbox from mx": frame(REQUEST, OPEN, bytes(16)),
 }
+
+
+# What a child may tell the supervisor, but not now: in the place of a process that serves.
+READY, FAILED, PONG, BAD_PEER = range(10, 14)
+UNTIMELY = {
+    "ready once more": ("mx", READY, b""),
+    "failed after all": ("user", FAILED, b"no"),
+    "an answer to nothing": ("relay", PONG, b""),
+    "a judgement that is not its own": ("resolver", BAD_PEER, struct.pack(">BH", 1, 1)),
+    "a front that judges": ("mx", BAD_PEER, struct.pack(">BH", 2, 1)),
+}
+
+
+def test_untimely_words_to_the_supervisor(make_server):
+    server = make_server(accounts=["alice"])
+    for name, (role, event, payload) in UNTIMELY.items():
+        before = server.processes()
+        old, = server.pids(role)
+        with taken_over(server, role, SUPERVISOR) as link:
+            link.sendall(frame(EVENT, event, payload, number=0) * 3)
+        wait_for(f"another {role} after {name}", lambda: server.pids(role) not in ([], [old]))
+        assert {pid for pid in before if pid != old} <= set(server.processes()), name
+        assert f"event=child-mistrusted role={role} pid={old}" in server.new_log()
+        wait_for("a greeting", lambda: server.greets("smtp"))
+    deliver(server, ALICE)
 
 
 class Hostile:

@@ -1,0 +1,114 @@
+"""Processes that stop answering: sessions are told, and the supervisor starts them again."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import termios
+
+import pytest
+from conftest import DOMAIN
+from server import ROLES, wait_for
+from wire import Wire, count_of, deliver, letter, mail_of
+
+ALICE = f"alice@{DOMAIN}"
+
+
+@contextlib.contextmanager
+def hung(server, role):
+    pid = server.pids(role)[0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_sessions_do_not_wait_for_ever(make_server):
+    """Each in the words of its protocol, then it ends; what comes after the store is back is served."""
+    server = make_server('timeouts = { store = "1s"; };', accounts=["alice"])
+    deliver(server, ALICE)
+    with Wire(server) as mail, Wire(server) as data, Wire(server, "pop3") as reader:
+        mail.hello()
+        data.hello()
+        for line in ("MAIL FROM:<a@b.test>", f"RCPT TO:<{ALICE}>", "DATA"):
+            assert data.say(line)[0] in "23"
+        reader.pop3_login(ALICE)
+        with hung(server, "store"):
+            mail.send(f"MAIL FROM:<a@b.test>\r\nRCPT TO:<{ALICE}>\r\n")
+            data.send("Subject: x\r\n\r\nx\r\n.\r\n")
+            reader.send("RETR 1\r\n")
+            assert mail.reply().startswith("250 ")
+            assert mail.reply().startswith("451 ")
+            assert mail.reply().startswith("421 ")
+            assert data.reply().startswith("451 ")
+            assert data.reply().startswith("421 ")
+            assert reader.reply().startswith("-ERR [SYS/TEMP]")
+            with Wire(server) as late:
+                assert late.greeting.startswith("421 ")
+            with Wire(server, "pop3") as late:
+                assert late.greeting.startswith("-ERR [SYS/TEMP]")
+    assert server.new_log().count("event=store-silent") == 5
+    wait_for("a greeting", lambda: server.greets("smtp"))
+    deliver(server, ALICE, letter("Afterwards"))
+    assert sum(b"Subject: Afterwards" in message for message in mail_of(server, ALICE)) == 1
+
+
+def stands(sock, seen):
+    """Nothing more came for many turns: all that is on the way is full."""
+    waiting = fcntl.ioctl(sock, termios.FIONREAD, bytes(4))
+    if seen and seen[-1] != waiting:
+        seen.clear()
+    seen.append(waiting)
+    return len(seen) > 30
+
+
+def test_a_slow_client_keeps_nobody_waiting(make_server):
+    """Store is silent because the client takes nothing: that is the client's matter."""
+    server = make_server('timeouts = { store = "1s"; };', accounts=["alice"])
+    deliver(server, ALICE, b"Subject: x\r\n\r\n" + b"0123456789abcde\r\n" * 600_000)
+    with Wire(server, "pop3") as slow, Wire(server) as other:
+        slow.pop3_login(ALICE)
+        slow.send("RETR 1\r\n")
+        other.hello()
+        stopped = []  # how much has come, while that does not change
+        wait_for("the stream to stand", lambda: stands(slow.socket, stopped))
+        with hung(server, "store"):  # a whole patience passes while slow takes nothing
+            assert other.say("MAIL FROM:<a@b.test>").startswith("250")
+            assert other.say(f"RCPT TO:<{ALICE}>").startswith("451")
+        assert slow.reply().startswith("+OK")
+        assert len(slow.multiline()) > 600_000
+
+
+@pytest.mark.kills
+def test_hung_processes_are_started_again(make_server):
+    server = make_server('timeouts = { process = "1s"; };', accounts=["alice"])
+    for role in ("store", "user"):
+        before = server.processes()
+        with hung(server, role) as pid:
+            wait_for(f"another {role}", lambda: server.pids(role) not in ([], [pid]))
+        assert f"event=process-hung role={role} pid={pid}" in server.new_log()
+        assert {p for p in before if p != pid} <= set(server.processes())
+        wait_for("a greeting", lambda: server.greets("smtp") and server.greets("pop3"))
+    deliver(server, ALICE)
+    assert count_of(server, ALICE) == 1
+
+
+def test_a_slow_machine_is_left_alone(make_server):
+    """All stop, as when the machine has no time: nobody is ended, and all go on."""
+    server = make_server('timeouts = { process = "1s"; };', accounts=["alice"])
+    with contextlib.ExitStack() as stack:
+        for role in ROLES:
+            stack.enter_context(hung(server, role))
+        wait_for("the remark", lambda: "event=machine-slow" in server.new_log())
+    deliver(server, ALICE)
+
+
+def test_processes_work_outside_of_the_data_directory(make_server):
+    server = make_server()
+    inside = os.path.realpath(server.data)
+    for role in ROLES:
+        place = inside if role == "store" else "/"
+        pid, = server.pids(role)
+        wait_for(f"{role} in {place}", lambda: os.readlink(f"/proc/{pid}/cwd") == place)
