@@ -13,17 +13,31 @@
 #include "cli/cli_spool.h"
 #include "cli/cli_text.h"
 #include "cli/cli_time.h"
+#include "config/option_value.h"
 #include "proc/admin_call.h"
 #include "smtp/smtp_path.h"
 
 #define TRACE_DEFAULT 20
 #define TRACE_MAX     1000
 
+static const struct cli_option quota_options[] = {
+    {"bytes", 0, "N", "How much: a number with K, M, G or T behind it, none, or default."},
+    {"messages", 0, "N", "How many: a number, none, or default."},
+    {0},
+};
+
+#define QUOTA_MORE                                                                                    \
+	"\"default\" is what the configuration says (quota.account_bytes and its like). What is in\n" \
+	"effect and what is used is shown by the lists."
+
 const struct cli_command cli_admin_domain_commands[] = {
     {"add", "DOMAIN", "Makes a domain ours: mail for it is accepted.", cli_admin, .flags = CLI_DATA,
 	.min_operands = 1, .max_operands = 1, .code = ADMIN_DOMAIN_ADD},
     {"list", "", "Lists our domains.", cli_admin, .flags = CLI_DATA | CLI_JSON,
 	.code = ADMIN_DOMAIN_LIST},
+    {"quota", "DOMAIN", "Limits what all accounts of a domain hold together.", cli_admin_quota,
+	.options = quota_options, .flags = CLI_DATA, .min_operands = 1, .max_operands = 1,
+	.code = ADMIN_DOMAIN_QUOTA, .more = QUOTA_MORE},
     {"remove", "DOMAIN", "Removes a domain that has no accounts and aliases left.", cli_admin,
 	.flags = CLI_DATA, .min_operands = 1, .max_operands = 1, .code = ADMIN_DOMAIN_REMOVE},
     {0},
@@ -42,6 +56,10 @@ const struct cli_command cli_admin_account_commands[] = {
 	.max_operands = 1, .code = ADMIN_ACCOUNT_LIST},
     {"passwd", "ADDRESS", "Changes the password.", cli_admin_account_passwd,
 	.flags = CLI_DATA | CLI_PASSWORD, .min_operands = 1, .max_operands = 1},
+    {"quota", "ADDRESS", "Limits what an account's mailboxes hold.", cli_admin_quota,
+	.options = quota_options, .flags = CLI_DATA, .min_operands = 1, .max_operands = 1,
+	.code = ADMIN_ACCOUNT_QUOTA,
+	.more = "For example:\n  godwit account quota bob@example.org --bytes 2G\n\n" QUOTA_MORE},
     {"disable", "ADDRESS", "Refuses logins and new mail; nothing is removed.", cli_admin,
 	.flags = CLI_DATA, .min_operands = 1, .max_operands = 1, .code = ADMIN_ACCOUNT_DISABLE},
     {"enable", "ADDRESS", "The opposite of disable.", cli_admin, .flags = CLI_DATA,
@@ -218,6 +236,35 @@ int cli_admin_account_passwd(struct cli *cli)
 	struct str args[2];
 
 	return with_password(cli, ADMIN_ACCOUNT_PASSWD, args, 2);
+}
+
+/* "2G" in octets; words and what is wrong go as they are, and the store says so. */
+static struct str octets_of(const char *text, struct buf *b)
+{
+	static const struct option size = {.type = OPTION_SIZE, .max = INT64_MAX / 2};
+	struct str given = str_of_c(text);
+	union option_value v;
+
+	if (!given.n || !option_parse_text(&size, given, NULL, &v))
+		return given;
+	buf_i64(b, v.number);
+	return buf_view(b);
+}
+
+int cli_admin_quota(struct cli *cli)
+{
+	struct str args[3] = {operand(cli, 0)};
+	struct buf b;
+	int code;
+
+	if (!cli_args_has(&cli->args, "bytes") && !cli_args_has(&cli->args, "messages"))
+		return cli_fail(EX_USAGE, "say how much with --bytes N, --messages N or both");
+	buf_init(&b, 24);
+	args[1] = octets_of(cli_args_value(&cli->args, "bytes"), &b);
+	args[2] = str_of_c(cli_args_value(&cli->args, "messages"));
+	code = request(cli, CLI_RECORDS_LIST, (enum admin_command)cli->command->code, args, 3);
+	buf_fini(&b);
+	return code;
 }
 
 int cli_admin_trace(struct cli *cli)

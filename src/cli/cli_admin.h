@@ -18,6 +18,7 @@ int cli_admin(struct cli *cli);
 
 int cli_admin_account_add(struct cli *cli);
 int cli_admin_account_passwd(struct cli *cli);
+int cli_admin_quota(struct cli *cli);
 int cli_admin_trace(struct cli *cli);
 int cli_admin_status(struct cli *cli);
 int cli_admin_queue(struct cli *cli);

@@ -11,6 +11,7 @@
 #include "cli/cli_backup.h"
 #include "cli/cli_feed.h"
 #include "cli/cli_text.h"
+#include "store/quota.h"
 #include "store/directory.h"
 #include "store/mailbox_at.h"
 #include "store/mailbox_path.h"
@@ -170,6 +171,11 @@ static struct str number(struct arena *a, int64_t n)
 	return s;
 }
 
+static struct str limit(struct arena *a, int64_t n)
+{
+	return n > 0 ? number(a, n) : n == QUOTA_NONE ? STR("none") : STR("default");
+}
+
 /* make: the account too, when it is not there. */
 static int restore_account(struct restoring *r, const struct owner *o, bool make)
 {
@@ -186,8 +192,8 @@ static int restore_account(struct restoring *r, const struct owner *o, bool make
 	request.args[1] = number(r->arena, r->m->store);
 	request.args[2] = make ? o->hash : STR("");
 	request.args[3] = o->send_only ? STR("send-only") : STR("");
-	request.args[4] = number(r->arena, o->quota_bytes);
-	request.args[5] = number(r->arena, o->quota_messages);
+	request.args[4] = limit(r->arena, o->quota_bytes);
+	request.args[5] = limit(r->arena, o->quota_messages);
 	cli_feed_init(&r->feed, "restoring", pump, r);
 	code = cli_feed_call(&r->feed, cli_data_dir(r->cli), &request);
 	mailbox_source_close(&r->source);

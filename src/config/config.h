@@ -68,6 +68,12 @@ struct config_queue {
 	struct config_durations delay_warning;
 };
 
+/* 0: no limit. */
+struct config_quota {
+	int64_t account_bytes, account_messages;
+	int64_t domain_bytes, domain_messages;
+};
+
 /* Port numbers as configured, 0 = off; config_port() adds the offset. */
 struct config_ports {
 	int64_t smtp, smtps, submission, pop3, pop3s, lmtp;
@@ -111,6 +117,7 @@ struct config_snapshot {
 	struct config_timeouts timeouts;
 	struct config_limits limits;
 	struct config_queue queue;
+	struct config_quota quota;
 	int language; /* enum queue_lang (queue/queue_phrase.h) */
 	int64_t relay_port;
 	struct config_routes routes;

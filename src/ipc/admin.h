@@ -46,11 +46,13 @@ enum admin_command {
 	ADMIN_EXPORT,   /* (address, path of a mailbox or "" for all, as of when or "" for now):
 	               * records "mailbox", "message", "data", "end" */
 	ADMIN_IMPORT, /* (address, store the ids are of or "", and to make the account: hash or "",
-	               * "send-only" or "", quota in octets, in messages), a feed of frames as below:
+	               * "send-only" or "", quota as of ADMIN_ACCOUNT_QUOTA), a feed of frames as below:
 	               * a record for each message */
 	ADMIN_BACKUP, /* (store that the asker has packs of, or ""), a feed of pairs (pack, end) that he has:
 	               * records "progress", "store", "data" of the database, then for each pack "pack",
 	               * "data" of what he does not have, "end" */
+	ADMIN_ACCOUNT_QUOTA, /* (address, octets or "none", "default", "" as it is; messages likewise) */
+	ADMIN_DOMAIN_QUOTA, /* (domain, likewise) */
 	ADMIN_COMMANDS
 };
 

@@ -281,6 +281,7 @@ static int with_store(
 	id_maker_init(&ids, ADMIN_NODE, 0);
 	ctx.ids = &ids;
 	cfg.min_free = config->min_free;
+	cfg.quota = store_quota_defaults(config);
 	cfg.directory = directory;
 	ctx.directory = &directory;
 	ctx.queue = store_queue_settings(config, &directory, clock_now());

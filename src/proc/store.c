@@ -73,7 +73,10 @@ static void on_tend(uv_timer_t *timer)
 		return;
 	check_lane(sp);
 	uv_timer_start(&sp->tend, on_tend, TEND_MS, TEND_MS);
-	if (sp->tending || !store_is_accepting(sp->store))
+	if (!store_is_accepting(sp->store))
+		return;
+	store_quota_turn(&sp->quota);
+	if (sp->tending)
 		return;
 	sp->tending = true;
 	store_write(sp->store, &sp->maintain.op);
@@ -117,6 +120,7 @@ static struct store_config store_config_of(struct store_process *sp)
 
 	cfg.directory = sp->directory;
 	cfg.admit = admit_of(sp->config);
+	cfg.quota = store_quota_defaults(sp->config);
 	cfg.sessions_max = SESSIONS_MAX;
 	cfg.undelete_ms = sp->config->undelete;
 	cfg.history_ms = sp->config->history;
@@ -190,6 +194,7 @@ static int process_ready(void *ctx, struct err *e)
 		return -1;
 	start_tending(sp);
 	sp->queue = store_queue_new(sp);
+	store_quota_init(&sp->quota, sp);
 	id_maker_init(&sp->import_ids, ADMIN_NODE, 0);
 	child_tell(SC_READY, (struct str){NULL, 0});
 	return 0;
@@ -237,6 +242,7 @@ static void set_config(struct store_process *sp, struct str payload)
 	admit_configure(sp->store->admit, &admit);
 	sp->store->cfg.directory = sp->directory;
 	sp->store->cfg.min_free = fresh->min_free;
+	store_quota_configure(&sp->quota);
 	if (!sp->tending)
 		sp->maintain.cfg = maintain_of(sp);
 	log_setup("store", (enum log_level)fresh->log_level);
@@ -247,7 +253,7 @@ static void set_config(struct store_process *sp, struct str payload)
 static void finish_if_idle(struct store_process *sp)
 {
 	if (!sp->store || store_admin_busy(sp) || store_front_busy(sp) || sp->tending ||
-	    store_queue_busy(sp->queue))
+	    store_quota_busy(&sp->quota) || store_queue_busy(sp->queue))
 		return;
 	store_queue_free(&sp->queue);
 	db_close(&sp->db);

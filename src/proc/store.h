@@ -12,6 +12,7 @@
 #include "net/net_listen.h"
 #include "proc/peer.h"
 #include "proc/store_admin.h"
+#include "proc/store_quota.h"
 #include "store/store.h"
 
 #define STORE_PROCESSES 64
@@ -24,6 +25,7 @@ struct store_process {
 	struct directory_config directory;
 	struct list fronts; /* of struct store_front */
 	struct store_queue *queue;
+	struct store_quota quota;
 	struct list admins; /* of struct store_admin_link */
 	struct id_maker import_ids;
 	uint64_t next_link;

@@ -171,6 +171,8 @@ static const struct {
     [ADMIN_UNDELETE] = {3, 3, admin_undelete},
     [ADMIN_EXPORT] = {3, 3, admin_export},
     [ADMIN_IMPORT] = {6, 6, admin_import},
+    [ADMIN_ACCOUNT_QUOTA] = {3, 3, admin_change_quota},
+    [ADMIN_DOMAIN_QUOTA] = {3, 3, admin_change_quota},
     [ADMIN_QUEUE_SHOW] = {1, 1, admin_queue_show},
 };
 

@@ -88,6 +88,8 @@ static const char *done_text(enum directory_verb verb)
 	    [DIRECTORY_ACCOUNT_DISABLE] = "account disabled",
 	    [DIRECTORY_ACCOUNT_ENABLE] = "account enabled",
 	    [DIRECTORY_PASSWORD] = "password changed",
+	    [DIRECTORY_QUOTA] = "quota set",
+	    [DIRECTORY_DOMAIN_QUOTA] = "quota set",
 	    [DIRECTORY_ALIAS_ADD] = "alias added",
 	    [DIRECTORY_ALIAS_REMOVE] = "alias removed",
 	};
@@ -212,6 +214,39 @@ enum admin_step admin_change_password(struct admin_job *j)
 	if (store_password(j->ctx->store, p))
 		j->ready = true;
 	return admin_job_wait(j);
+}
+
+/* ---- quota ---- */
+
+bool admin_job_limit(struct admin_job *j, struct str text, int64_t *limit_r)
+{
+	uint64_t n = 0;
+
+	*limit_r = QUOTA_KEEP;
+	if (str_eq(text, STR("none")))
+		*limit_r = QUOTA_NONE;
+	else if (str_eq(text, STR("default")))
+		*limit_r = QUOTA_DEFAULT;
+	else if (text.n && str_to_u64(text, INT64_MAX / 2, &n) && n > 0)
+		*limit_r = (int64_t)n;
+	else if (text.n)
+		admin_job_finish(j, EX_USAGE,
+		    "%.*s is no quota; give a number above 0, \"none\" or \"default\"",
+		    STR_FMT(str_sub(text, 0, 64)));
+	return text.n == 0 || *limit_r != QUOTA_KEEP;
+}
+
+enum admin_step admin_change_quota(struct admin_job *j)
+{
+	struct directory_change *c = &j->change;
+	bool domain = j->request.command == ADMIN_DOMAIN_QUOTA;
+
+	if (!(domain ? take_domain(j, admin_arg(j, 0), &c->domain)
+		     : admin_job_address(j, admin_arg(j, 0), false, &c->local, &c->domain)) ||
+	    !admin_job_limit(j, admin_arg(j, 1), &c->quota_bytes) ||
+	    !admin_job_limit(j, admin_arg(j, 2), &c->quota_messages))
+		return ADMIN_STEP_DONE;
+	return submit(j, domain ? DIRECTORY_DOMAIN_QUOTA : DIRECTORY_QUOTA);
 }
 
 /* ---- aliases ---- */

@@ -293,8 +293,13 @@ enum admin_step admin_import(struct admin_job *j)
 	c->who = j->who;
 	c->hash = arena_cstr(j->arena, admin_arg(j, 2));
 	c->send_only = admin_arg(j, 3).n > 0;
-	c->quota_bytes = admin_arg_number(j, 4);
-	c->quota_messages = admin_arg_number(j, 5);
+	if (!admin_job_limit(j, admin_arg(j, 4), &c->quota_bytes) ||
+	    !admin_job_limit(j, admin_arg(j, 5), &c->quota_messages))
+		return ADMIN_STEP_DONE;
+	if (c->quota_bytes == QUOTA_KEEP)
+		c->quota_bytes = QUOTA_DEFAULT;
+	if (c->quota_messages == QUOTA_KEEP)
+		c->quota_messages = QUOTA_DEFAULT;
 	directory_change_init(c);
 	c->op.done = change_back;
 	j->ready = false;

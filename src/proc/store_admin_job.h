@@ -96,6 +96,9 @@ enum admin_step admin_job_note(struct admin_job *j, enum admin_step (*next)(stru
 bool admin_job_address(struct admin_job *j, struct str text, bool catch_all, struct str *local_r,
     struct str *domain_r);
 
+/* A quota as of ADMIN_ACCOUNT_QUOTA. False with the reply set. */
+bool admin_job_limit(struct admin_job *j, struct str text, int64_t *limit_r);
+
 /* The account of an address, 0 with the reply set. */
 int64_t admin_job_account(struct admin_job *j, struct str text);
 
@@ -107,6 +110,7 @@ enum admin_step admin_status(struct admin_job *j);
 enum admin_step admin_change_domain(struct admin_job *j);
 enum admin_step admin_change_account(struct admin_job *j);
 enum admin_step admin_change_password(struct admin_job *j);
+enum admin_step admin_change_quota(struct admin_job *j);
 enum admin_step admin_change_alias(struct admin_job *j);
 enum admin_step admin_list_domains(struct admin_job *j);
 enum admin_step admin_list_accounts(struct admin_job *j);

@@ -23,6 +23,15 @@ static enum admin_step page_done(struct admin_job *j, enum db_code code, size_t 
 	return n < ADMIN_PAGE ? admin_job_finish(j, EX_OK, "%s", "") : ADMIN_STEP_MORE;
 }
 
+/* Limits in effect; 0: none. */
+static void put_quota(struct admin_job *j, int64_t bytes, int64_t messages)
+{
+	admin_record_number(
+	    &j->out, ADMIN_BYTES, "quota_size", bytes == QUOTA_INFINITE ? 0 : bytes);
+	admin_record_number(
+	    &j->out, ADMIN_INT, "quota_messages", messages == QUOTA_INFINITE ? 0 : messages);
+}
+
 /* ---- domains ---- */
 static void put_domain(void *ctx, const struct directory_domain_row *row)
 {
@@ -32,6 +41,9 @@ static void put_domain(void *ctx, const struct directory_domain_row *row)
 	admin_record_text(&j->out, "domain", row->name);
 	admin_record_number(&j->out, ADMIN_INT, "accounts", row->accounts);
 	admin_record_number(&j->out, ADMIN_INT, "aliases", row->aliases);
+	admin_record_number(&j->out, ADMIN_INT, "messages", row->used_messages);
+	admin_record_number(&j->out, ADMIN_BYTES, "size", row->used_bytes);
+	put_quota(j, row->quota_bytes, row->quota_messages);
 	admin_record_number(&j->out, ADMIN_TIME, "created", row->created);
 	admin_record_end(&j->out, at);
 	j->after[0] = arena_str(j->arena, row->name);
@@ -58,6 +70,7 @@ static void put_account(void *ctx, const struct directory_account_row *row)
 	admin_record_number(&j->out, ADMIN_BOOL, "send_only", row->send_only);
 	admin_record_number(&j->out, ADMIN_INT, "messages", row->used_messages);
 	admin_record_number(&j->out, ADMIN_BYTES, "size", row->used_bytes);
+	put_quota(j, row->quota_bytes, row->quota_messages);
 	admin_record_number(&j->out, ADMIN_TIME, "created", row->created);
 	admin_record_end(&j->out, at);
 	j->after[0] = arena_str(j->arena, row->domain);

@@ -180,6 +180,8 @@ static void put_finding(void *ctx, const struct ledger_finding *f)
 	admin_record_text(&j->out, "type", STR("finding"));
 	if (f->message)
 		admin_put_id(j, "id", f->message);
+	else if (f->domain.n)
+		admin_record_text(&j->out, "domain", f->domain);
 	else
 		put_int(j, "account", f->account);
 	put_int(j, "recipient", f->recipient);

@@ -488,7 +488,7 @@ static void start(struct supervisor *sv, struct spawn *s)
 
 	s->owner = sv;
 	s->on_exit = on_child_exit;
-	sv->next_node = (uint16_t)(sv->next_node % 1022 + 1); /* 0 and 1023 are store's */
+	sv->next_node = (uint16_t)(sv->next_node % 1021 + 1); /* 0, 1022, 1023: store's */
 	s->node = s->role == SC_ROLE_STORE ? 0 : sv->next_node;
 	if (spawn_start(s, sv->loop, &child_link, &e)) {
 		log_note(LOG_ERROR, "start-failed", e.text);

@@ -227,5 +227,17 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "Please reach the recipient in another way; only the administrators of %2 can put "
 	    "this right.",
 	[QUEUE_PHRASE_DO_OTHER_ADDRESS] = "Please ask the recipient for another address.",
+
+	[QUEUE_PHRASE_QUOTA_SUBJECT] = "Your mailbox is nearly full",
+	/* %1 address, %2 used, %3 limit */
+	[QUEUE_PHRASE_QUOTA_BYTES] = "Your mailbox %1 holds %2 of the %3 that it may hold.",
+	[QUEUE_PHRASE_QUOTA_MESSAGES] =
+	    "Your mailbox %1 holds %2 of the %3 messages that it may hold.",
+	[QUEUE_PHRASE_QUOTA_NEXT] =
+	    "When it is full, mail for you is not accepted any more: other servers try again for some "
+	    "days and then return it to its senders.",
+	[QUEUE_PHRASE_QUOTA_ADVICE] =
+	    "Please delete messages that you do not need any more, or ask the administrator of your "
+	    "mail server for more room.",
 };
 /* clang-format on */

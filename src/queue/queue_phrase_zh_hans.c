@@ -142,5 +142,10 @@ const char *const queue_phrase_zh_hans[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_DO_ASK_OWN_ADMIN] = "请把这份报告交给您的邮件服务器的管理员。",
 	[QUEUE_PHRASE_DO_ASK_THEIR_ADMIN] = "请用其他方式联系收件人；只有 %2 的管理员能解决这个问题。",
 	[QUEUE_PHRASE_DO_OTHER_ADDRESS] = "请向收件人询问其他地址。",
+	[QUEUE_PHRASE_QUOTA_SUBJECT] = "您的邮箱快满了",
+	[QUEUE_PHRASE_QUOTA_BYTES] = "您的邮箱 %1 已使用 %2，上限为 %3。",
+	[QUEUE_PHRASE_QUOTA_MESSAGES] = "您的邮箱 %1 中有 %2 封邮件，上限为 %3 封。",
+	[QUEUE_PHRASE_QUOTA_NEXT] = "邮箱满后将不再接收寄给您的邮件：其他服务器会重试几天，然后把邮件退回给发件人。",
+	[QUEUE_PHRASE_QUOTA_ADVICE] = "请删除不再需要的邮件，或请您的邮件服务器的管理员增加空间。",
 };
 /* clang-format on */

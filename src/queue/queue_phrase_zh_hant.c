@@ -142,5 +142,10 @@ const char *const queue_phrase_zh_hant[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_DO_ASK_OWN_ADMIN] = "請把這份報告交給您的郵件伺服器的管理員。",
 	[QUEUE_PHRASE_DO_ASK_THEIR_ADMIN] = "請用其他方式聯絡收件者；只有 %2 的管理員能解決這個問題。",
 	[QUEUE_PHRASE_DO_OTHER_ADDRESS] = "請向收件者詢問其他地址。",
+	[QUEUE_PHRASE_QUOTA_SUBJECT] = "您的信箱快滿了",
+	[QUEUE_PHRASE_QUOTA_BYTES] = "您的信箱 %1 已使用 %2，上限為 %3。",
+	[QUEUE_PHRASE_QUOTA_MESSAGES] = "您的信箱 %1 中有 %2 封郵件，上限為 %3 封。",
+	[QUEUE_PHRASE_QUOTA_NEXT] = "信箱滿後將不再接收寄給您的郵件：其他伺服器會重試幾天，然後把郵件退回給寄件者。",
+	[QUEUE_PHRASE_QUOTA_ADVICE] = "請刪除不再需要的郵件，或請您的郵件伺服器的管理員增加空間。",
 };
 /* clang-format on */

@@ -1,6 +1,6 @@
 /*
  * The rows of one copy. It costs one row each of email, membership and change, and one update each
- * of account and mailbox; uid and modseq come from those updates.
+ * of account, domain and mailbox; uid and modseq come from those updates.
  */
 #include "store/copy.h"
 
@@ -18,10 +18,14 @@ static enum db_code must_get(
 enum db_code copy_put_in(struct db *db, const struct copy_place *p, int64_t *modseq_r)
 {
 	int64_t modseq = 0, uidnext = 0;
-	enum db_code code = db_get_int(
-	    db, SQL_ACCOUNT_CHARGE, DB_ARGS(db_int(p->account), db_int(p->size)), &modseq);
+	enum db_code code = db_get_int(db, SQL_ACCOUNT_CHARGE,
+	    DB_ARGS(db_int(p->account), db_int(p->size), db_int(p->no_quota)), &modseq);
 
 	if (code != DB_ROW)
+		return code;
+	code = db_exec(
+	    db, SQL_DOMAIN_REFUND, DB_ARGS(db_int(p->account), db_int(-p->size), db_int(-1)), NULL);
+	if (code != DB_OK)
 		return code;
 	code = must_get(db, SQL_MAILBOX_PUT_IN,
 	    DB_ARGS(db_int(p->account), db_int(p->mailbox), db_int(modseq), db_int(p->size)),

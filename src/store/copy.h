@@ -15,6 +15,7 @@ struct copy_place {
 	int64_t size;   /* octets of prefix and blob */
 	int64_t origin; /* uid of the expunged row in this mailbox that it brings back; 0: none */
 	int64_t now;
+	bool no_quota; /* whatever the quota */
 };
 
 /* What an email's row holds beside. */

@@ -409,6 +409,7 @@ bool deliver_prepare(struct deliver *d)
 	d->config = *d->directory; /* the owner's may change while the lane works */
 	d->config.postmaster = arena_str(d->arena, d->directory->postmaster);
 	d->config.hostname = arena_str(d->arena, d->directory->hostname);
+	d->config.no_quota = d->no_quota;
 	summary_facts(d->scratch, &d->summary, d->message_id, &facts);
 	d->thread = facts.thread;
 	d->header_message_id = facts.header_id;

@@ -50,6 +50,7 @@ struct deliver {
 	int64_t account; /* the authenticated one, 0: none */
 	bool may_relay;  /* authenticated, or trusted */
 	bool each;       /* every recipient has its own reply */
+	bool no_quota;   /* into full mailboxes too: our own word to their owners */
 	struct deliver_recipient *recipients;
 	size_t n;                   /* 1 to LIMIT_SMTP_RCPT_MAX */
 	struct plan plan;           /* n items */

@@ -92,7 +92,8 @@ static void add_copy(struct placing *p, int64_t account, int64_t mailbox, struct
 	    .mailbox = mailbox,
 	    .email = d->message_id,
 	    .size = p->length + (int64_t)p->prefix.n,
-	    .now = p->now};
+	    .now = p->now,
+	    .no_quota = d->no_quota};
 	struct copy_email email = {.blob = d->message_id,
 	    .prefix = buf_view(&p->prefix),
 	    .thread = d->thread,

@@ -35,12 +35,16 @@ struct walk {
 	enum db_code code; /* the first failure of the database */
 };
 
+struct usage {
+	int64_t bytes, messages, max_bytes, max_messages;
+};
+
 /* An account as ACCOUNT_BY_ADDRESS reads it. */
 struct account_row {
 	int64_t id;
 	enum directory_state state;
 	bool send_only;
-	int64_t used_bytes, used_messages, quota_bytes, quota_messages;
+	struct usage own, domains;
 	struct str local, domain; /* in the arena */
 };
 
@@ -83,11 +87,15 @@ static void leave_out(struct walk *w, enum accept_class class)
 }
 
 /* A message of unknown size is taken for one octet: nothing fits into a full mailbox. */
-static bool has_room(const struct account_row *row, int64_t size)
+static bool has_room(const struct usage *u, int64_t size)
 {
-	if (row->quota_bytes > 0 && row->used_bytes + (size ? size : 1) > row->quota_bytes)
-		return false;
-	return row->quota_messages == 0 || row->used_messages < row->quota_messages;
+	return u->bytes + (size ? size : 1) <= u->max_bytes && u->messages < u->max_messages;
+}
+
+static bool is_full(const struct walk *w, const struct account_row *row)
+{
+	return !w->cfg->no_quota &&
+	       (!has_room(&row->own, w->size) || !has_room(&row->domains, w->size));
 }
 
 static void add_account(struct walk *w, const struct account_row *row, struct str detail)
@@ -100,7 +108,7 @@ static void add_account(struct walk *w, const struct account_row *row, struct st
 		leave_out(w, ACCEPT_DISABLED);
 	else if (row->send_only)
 		leave_out(w, ACCEPT_SEND_ONLY);
-	else if (!has_room(row, w->size))
+	else if (is_full(w, row))
 		w->over_quota = true;
 	else
 		add_target(w, (struct directory_target){row->id, row->local, row->domain, detail});
@@ -125,10 +133,10 @@ static bool read_account(
 		r->id = db_col_int(q, 0);
 		r->state = (enum directory_state)db_col_int(q, 1);
 		r->send_only = db_col_int(q, 2) != 0;
-		r->used_bytes = db_col_int(q, 3);
-		r->used_messages = db_col_int(q, 4);
-		r->quota_bytes = db_col_int(q, 5);
-		r->quota_messages = db_col_int(q, 6);
+		r->own = (struct usage){
+		    db_col_int(q, 3), db_col_int(q, 4), db_col_int(q, 9), db_col_int(q, 10)};
+		r->domains = (struct usage){
+		    db_col_int(q, 11), db_col_int(q, 12), db_col_int(q, 13), db_col_int(q, 14)};
 		r->local = arena_str(w->arena, db_col_str(q, 7));
 		r->domain = arena_str(w->arena, db_col_str(q, 8));
 	}

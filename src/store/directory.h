@@ -19,6 +19,7 @@ struct directory_config {
 	char separator;        /* between local part and detail, as '+'; 0: no subaddresses */
 	struct str postmaster; /* address of the account for postmaster; empty: the first one */
 	struct str hostname;   /* of the server: its postmaster and root are that account too */
+	bool no_quota;         /* full mailboxes take it too */
 };
 
 /* ---- where mail goes ---- */
@@ -82,6 +83,7 @@ enum directory_verb {
 	DIRECTORY_PASSWORD,        /* address, hash */
 	DIRECTORY_SEND_ONLY,       /* address, send_only */
 	DIRECTORY_QUOTA,           /* address, quota */
+	DIRECTORY_DOMAIN_QUOTA,    /* domain, quota: of all its accounts together */
 	DIRECTORY_ALIAS_ADD,       /* address, target */
 	DIRECTORY_ALIAS_REMOVE,    /* address, target or nothing: all its targets */
 	DIRECTORY_VERBS
@@ -98,7 +100,7 @@ struct directory_change {
 	struct str target_local, target_domain;
 	const char *hash; /* of the password */
 	bool send_only;
-	int64_t quota_bytes, quota_messages; /* 0: unlimited */
+	int64_t quota_bytes, quota_messages; /* limits, or QUOTA_DEFAULT ... (store/quota.h) */
 	/* the answer */
 	bool refused; /* nothing was changed; why tells in one sentence */
 	struct err why;
@@ -125,7 +127,9 @@ struct directory_domain_row {
 	struct str name; /* valid in the call */
 	int64_t created;
 	int64_t accounts;
-	int64_t aliases; /* alias addresses */
+	int64_t aliases;                     /* alias addresses */
+	int64_t used_bytes, used_messages;   /* by all accounts */
+	int64_t quota_bytes, quota_messages; /* in effect; QUOTA_INFINITE: none */
 };
 
 struct directory_account_row {
@@ -135,7 +139,7 @@ struct directory_account_row {
 	bool send_only;
 	int64_t created;
 	int64_t used_bytes, used_messages;
-	int64_t quota_bytes, quota_messages;
+	int64_t quota_bytes, quota_messages; /* in effect; QUOTA_INFINITE: none */
 };
 
 struct directory_alias_row {

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "store/admin_log.h"
 #include "store/mailbox.h"
+#include "store/quota.h"
 
 struct change {
 	struct directory_change *c;
@@ -209,6 +210,7 @@ static enum lane_exec account_remove(struct change *x)
 		    STR_FMT(alias), STR_FMT(x->address), STR_FMT(alias), STR_FMT(x->address));
 	snprintf(name, sizeof name, "%lld", (long long)c->account);
 	exec(x, SQL_CREDENTIAL_DELETE, DB_ARGS(db_int(c->account)), NULL);
+	exec(x, SQL_DOMAIN_REFUND_ALL, DB_ARGS(db_text(c->domain), db_int(c->account)), NULL);
 	exec(x, SQL_MAILBOX_RESET, DB_ARGS(db_int(c->account)), NULL);
 	exec(x, SQL_ACCOUNT_SET_REMOVED,
 	    DB_ARGS(db_int(c->account), db_text(str_of_c(name)), db_int(DIRECTORY_REMOVED)), NULL);
@@ -258,6 +260,26 @@ static enum lane_exec change_send_only(struct change *x)
 	return LANE_KEEP;
 }
 
+static void put_quota(struct err *text, const char *what, int64_t limit)
+{
+	struct err before = *text;
+
+	if (limit == QUOTA_KEEP)
+		return;
+	if (limit > 0)
+		err_set(text, "%s %s %lld", before.text, what, (long long)limit);
+	else
+		err_set(text, "%s %s %s", before.text, what,
+		    limit == QUOTA_DEFAULT ? "default" : "none");
+}
+
+static void note_quota(struct change *x, struct str of)
+{
+	err_set(&x->done, "quota of %.*s set:", STR_FMT(of));
+	put_quota(&x->done, "bytes", x->c->quota_bytes);
+	put_quota(&x->done, "messages", x->c->quota_messages);
+}
+
 static enum lane_exec change_quota(struct change *x)
 {
 	x->c->account = find_account(x);
@@ -266,8 +288,19 @@ static enum lane_exec change_quota(struct change *x)
 	exec(x, SQL_ACCOUNT_SET_QUOTA,
 	    DB_ARGS(db_int(x->c->account), db_int(x->c->quota_bytes), db_int(x->c->quota_messages)),
 	    NULL);
-	err_set(&x->done, "quota of %.*s set to %lld octets, %lld messages", STR_FMT(x->address),
-	    (long long)x->c->quota_bytes, (long long)x->c->quota_messages);
+	exec(x, SQL_ACCOUNT_MARK_QUOTA, DB_ARGS(db_int(x->c->account)), NULL);
+	note_quota(x, x->address);
+	return LANE_KEEP;
+}
+
+static enum lane_exec change_domain_quota(struct change *x)
+{
+	if (!domain_exists(x, x->c->domain))
+		return no_domain(x);
+	exec(x, SQL_DOMAIN_SET_QUOTA,
+	    DB_ARGS(db_text(x->c->domain), db_int(x->c->quota_bytes), db_int(x->c->quota_messages)),
+	    NULL);
+	note_quota(x, x->c->domain);
 	return LANE_KEEP;
 }
 
@@ -351,6 +384,7 @@ static change_fn *const verbs[DIRECTORY_VERBS] = {
     [DIRECTORY_PASSWORD] = change_password,
     [DIRECTORY_SEND_ONLY] = change_send_only,
     [DIRECTORY_QUOTA] = change_quota,
+    [DIRECTORY_DOMAIN_QUOTA] = change_domain_quota,
     [DIRECTORY_ALIAS_ADD] = alias_add,
     [DIRECTORY_ALIAS_REMOVE] = alias_remove,
 };

@@ -10,8 +10,9 @@ enum db_code directory_domains(
 	enum db_code code;
 
 	for (; db_step(q) == DB_ROW; n++) {
-		struct directory_domain_row row = {
-		    db_col_str(q, 0), db_col_int(q, 1), db_col_int(q, 2), db_col_int(q, 3)};
+		struct directory_domain_row row = {db_col_str(q, 0), db_col_int(q, 1),
+		    db_col_int(q, 2), db_col_int(q, 3), db_col_int(q, 4), db_col_int(q, 5),
+		    db_col_int(q, 6), db_col_int(q, 7)};
 
 		fn(ctx, &row);
 	}

@@ -54,6 +54,7 @@ enum ledger_fault {
 	LEDGER_NO_BLOB,        /* its copy or queue row has no blob */
 	LEDGER_MAILBOX_COUNTS, /* a mailbox's counters differ from its rows; account is set */
 	LEDGER_ACCOUNT_COUNTS, /* an account's usage differs from its mail; account is set */
+	LEDGER_DOMAIN_COUNTS,  /* a domain's usage differs from its accounts'; domain is set */
 	LEDGER_FAULTS
 };
 
@@ -65,6 +66,7 @@ struct ledger_finding {
 	int64_t message;   /* 0 for the faults of accounts */
 	int64_t recipient; /* -1: the message as a whole */
 	int64_t account;
+	struct str domain; /* valid in the call */
 };
 
 /*

@@ -23,6 +23,7 @@ static const char *const fault_texts[LEDGER_FAULTS] = {
     [LEDGER_NO_BLOB] = "the content is not there",
     [LEDGER_MAILBOX_COUNTS] = "the counters of a mailbox differ from what is in it",
     [LEDGER_ACCOUNT_COUNTS] = "the usage counted differs from what is in the mailboxes",
+    [LEDGER_DOMAIN_COUNTS] = "the usage counted for the domain differs from that of its accounts",
 };
 
 const char *ledger_fault_text(enum ledger_fault fault)
@@ -86,7 +87,8 @@ static enum db_code read_days(struct db *db, struct ledger_audit *a)
 /* One ledger row against the rows it speaks of; columns as AUDIT_LEDGER. */
 static void check_row(struct ledger_audit *a, int64_t message, struct db_query *q)
 {
-	struct ledger_finding f = {0, message, db_col_int(q, 0), db_col_int(q, 2)};
+	struct ledger_finding f = {
+	    .message = message, .recipient = db_col_int(q, 0), .account = db_col_int(q, 2)};
 	int64_t state = db_col_int(q, 1);
 	bool purged = db_col_int(q, 3) != 0;
 	bool email = db_col_int(q, 4) != 0, queue = db_col_int(q, 5) != 0;
@@ -112,7 +114,9 @@ static enum db_code check_message(
 	for (; db_step(q) == DB_ROW; rows++)
 		check_row(a, message, q);
 	if (rows != recipients)
-		find(a, (struct ledger_finding){LEDGER_COUNT, message, -1, 0});
+		find(a,
+		    (struct ledger_finding){
+			.fault = LEDGER_COUNT, .message = message, .recipient = -1, .account = 0});
 	return db_end(q);
 }
 
@@ -160,10 +164,27 @@ static enum db_code check_account(
 		messages -= db_col_int(q, 2);
 		octets -= db_col_int(q, 3);
 		if (db_col_int(q, 0) != db_col_int(q, 2) || db_col_int(q, 1) != db_col_int(q, 3))
-			find(a, (struct ledger_finding){LEDGER_MAILBOX_COUNTS, 0, -1, account});
+			find(a, (struct ledger_finding){.fault = LEDGER_MAILBOX_COUNTS,
+				    .message = 0,
+				    .recipient = -1,
+				    .account = account});
 	}
 	if (messages != 0 || octets != 0)
-		find(a, (struct ledger_finding){LEDGER_ACCOUNT_COUNTS, 0, -1, account});
+		find(a, (struct ledger_finding){.fault = LEDGER_ACCOUNT_COUNTS,
+			    .message = 0,
+			    .recipient = -1,
+			    .account = account});
+	return db_end(q);
+}
+
+static enum db_code check_domains(struct db *db, struct ledger_audit *a)
+{
+	struct db_query *q = db_begin_query(db, SQL_AUDIT_DOMAINS, DB_NO_ARGS);
+
+	while (db_step(q) == DB_ROW)
+		find(a, (struct ledger_finding){.fault = LEDGER_DOMAIN_COUNTS,
+			    .recipient = -1,
+			    .domain = db_col_str(q, 0)});
 	return db_end(q);
 }
 
@@ -179,8 +200,11 @@ static enum db_code check_accounts(struct db *db, struct ledger_audit *a, int64_
 		code = check_account(db, a, a->account, db_col_int(q, 1), db_col_int(q, 2));
 	}
 	end = db_end(q);
-	a->complete = code == DB_OK && end == DB_OK && rows < max;
-	return code == DB_OK ? end : code;
+	code = code == DB_OK ? end : code;
+	if (code == DB_OK && rows < max)
+		code = check_domains(db, a);
+	a->complete = code == DB_OK && rows < max;
+	return code;
 }
 
 enum db_code ledger_audit_step(struct db *db, struct ledger_audit *a, int64_t max)

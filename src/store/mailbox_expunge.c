@@ -102,6 +102,10 @@ static enum db_code count_out(
 
 	if (code != DB_OK)
 		return code;
+	code = db_exec(db, SQL_DOMAIN_REFUND,
+	    DB_ARGS(db_int(x->account), db_int(s.octets), db_int(s.messages)), NULL);
+	if (code != DB_OK)
+		return code;
 	return db_exec(db, SQL_ACCOUNT_REFUND,
 	    DB_ARGS(db_int(x->account), db_int(s.octets), db_int(s.messages)), NULL);
 }

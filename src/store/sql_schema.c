@@ -31,12 +31,20 @@ static const struct sql_object objects[] = {
      " value bigint NOT NULL)",
 	KEYED},
 
+    /* used_*: the sums of its accounts'. quota_*: as an account's. */
     {"CREATE TABLE domain ("
      " name text NOT NULL PRIMARY KEY,"
-     " created bigint NOT NULL)",
+     " created bigint NOT NULL,"
+     " used_bytes bigint NOT NULL,"
+     " used_messages bigint NOT NULL,"
+     " quota_bytes bigint NOT NULL,"
+     " quota_messages bigint NOT NULL)",
 	KEYED},
 
-    /* used_*: what is in its mailboxes and not expunged. A removed account has the domain ''. */
+    /*
+     * used_*: what is in its mailboxes and not expunged. A removed account has the domain ''.
+     * quota_*: 0: the default of meta, -1: none; quota_warned: enum quota_warned (store/quota.h).
+     */
     {"CREATE TABLE account ("
      " id bigint NOT NULL PRIMARY KEY,"
      " domain text NOT NULL,"
@@ -49,8 +57,10 @@ static const struct sql_object objects[] = {
      " used_messages bigint NOT NULL,"
      " quota_bytes bigint NOT NULL,"
      " quota_messages bigint NOT NULL,"
+     " quota_warned bigint NOT NULL,"
      " UNIQUE (domain, local))",
 	PLAIN},
+    {"CREATE INDEX account_warning ON account (id) WHERE quota_warned = 1", PLAIN},
 
     /* kind 0: the main password, name ''. */
     {"CREATE TABLE credential ("
@@ -284,7 +294,11 @@ static const struct sql_object objects[] = {
 	PLAIN},
 
     {"INSERT INTO meta (name, value) VALUES"
-     " ('account', 0), ('admin', 0), ('lease', 0), ('trace_index', 0)",
+     " ('account', 0), ('admin', 0), ('lease', 0), ('trace_index', 0),"
+     " ('quota_account_bytes', 9223372036854775807),"
+     " ('quota_account_messages', 9223372036854775807),"
+     " ('quota_domain_bytes', 9223372036854775807),"
+     " ('quota_domain_messages', 9223372036854775807)",
 	PLAIN},
 };
 

@@ -26,12 +26,40 @@ SQL(META_SET, "UPDATE meta SET value = $2 WHERE name = $1")
 
 /* ---- domains, accounts, aliases (store/directory*.c) ---- */
 
+/*
+ * What a row of account (a) or domain (d) may hold: its own limit, that of the configuration, which
+ * stands in meta, or all there is (store/quota.h).
+ */
+#define QUOTA_OF(column, name)                                                                     \
+	"(CASE WHEN " column " > 0 THEN " column " WHEN " column                                   \
+	" < 0 THEN 9223372036854775807 ELSE (SELECT value FROM meta WHERE name = '" name "') END)"
+#define ACCOUNT_BYTES_MAX    QUOTA_OF("a.quota_bytes", "quota_account_bytes")
+#define ACCOUNT_MESSAGES_MAX QUOTA_OF("a.quota_messages", "quota_account_messages")
+#define DOMAIN_BYTES_MAX     QUOTA_OF("d.quota_bytes", "quota_domain_bytes")
+#define DOMAIN_MESSAGES_MAX  QUOTA_OF("d.quota_messages", "quota_domain_messages")
+
+/* The mark of the warning for such usage: due from 90 %, given again only after less than 80 %. */
+#define QUOTA_MARK(bytes, messages)                                                                \
+	"CASE WHEN a.quota_warned = 0 AND (" bytes " >= " ACCOUNT_BYTES_MAX                        \
+	" - " ACCOUNT_BYTES_MAX " / 10 OR " messages " >= " ACCOUNT_MESSAGES_MAX                   \
+	" - " ACCOUNT_MESSAGES_MAX " / 10) THEN 1 WHEN a.quota_warned <> 0 AND " bytes             \
+	" < " ACCOUNT_BYTES_MAX " - " ACCOUNT_BYTES_MAX " / 5 AND " messages                       \
+	" < " ACCOUNT_MESSAGES_MAX " - " ACCOUNT_MESSAGES_MAX                                      \
+	" / 5 THEN 0 ELSE a.quota_warned END"
+
+#define ACCOUNT_COLUMNS                                                                            \
+	"SELECT a.id, a.state, a.send_only, a.used_bytes, a.used_messages, a.quota_bytes,"         \
+	" a.quota_messages, a.local, a.domain, " ACCOUNT_BYTES_MAX ", " ACCOUNT_MESSAGES_MAX       \
+	", d.used_bytes, d.used_messages, " DOMAIN_BYTES_MAX ", " DOMAIN_MESSAGES_MAX              \
+	" FROM account a JOIN domain d ON d.name = a.domain "
+
 SQL(DOMAIN_GET, "SELECT created FROM domain WHERE name = $1")
 
 /* The only one there is; no row when there are more. */
 SQL(DOMAIN_ONLY, "SELECT min(name) FROM domain HAVING count(*) = 1")
 
-SQL(DOMAIN_ADD, "INSERT INTO domain (name, created) VALUES ($1, $2)")
+SQL(DOMAIN_ADD, "INSERT INTO domain (name, created, used_bytes, used_messages, quota_bytes,"
+		" quota_messages) VALUES ($1, $2, 0, 0, 0, 0)")
 
 SQL(DOMAIN_DELETE, "DELETE FROM domain WHERE name = $1")
 
@@ -41,17 +69,14 @@ SQL(DOMAIN_ALIASES, "SELECT count(DISTINCT local) FROM alias WHERE domain = $1")
 
 SQL(DOMAIN_LIST, "SELECT d.name, d.created,"
 		 " (SELECT count(*) FROM account a WHERE a.domain = d.name),"
-		 " (SELECT count(DISTINCT l.local) FROM alias l WHERE l.domain = d.name)"
+		 " (SELECT count(DISTINCT l.local) FROM alias l WHERE l.domain = d.name),"
+		 " d.used_bytes, d.used_messages, " DOMAIN_BYTES_MAX ", " DOMAIN_MESSAGES_MAX
 		 " FROM domain d WHERE d.name > $1 ORDER BY d.name LIMIT $2")
 
-SQL(ACCOUNT_BY_ADDRESS,
-    "SELECT id, state, send_only, used_bytes, used_messages, quota_bytes, quota_messages,"
-    " local, domain FROM account WHERE domain = $1 AND local = $2")
+SQL(ACCOUNT_BY_ADDRESS, ACCOUNT_COLUMNS "WHERE a.domain = $1 AND a.local = $2")
 
 /* The oldest that takes mail. */
-SQL(ACCOUNT_FIRST,
-    "SELECT id, state, send_only, used_bytes, used_messages, quota_bytes, quota_messages,"
-    " local, domain FROM account WHERE state = 0 AND send_only = 0 ORDER BY id LIMIT 1")
+SQL(ACCOUNT_FIRST, ACCOUNT_COLUMNS "WHERE a.state = 0 AND a.send_only = 0 ORDER BY a.id LIMIT 1")
 
 SQL(ACCOUNT_LOGIN, "SELECT a.id, a.state, a.send_only, c.hash FROM account a"
 		   " LEFT JOIN credential c ON c.account = a.id AND c.kind = 0 AND c.name = ''"
@@ -59,8 +84,8 @@ SQL(ACCOUNT_LOGIN, "SELECT a.id, a.state, a.send_only, c.hash FROM account a"
 
 SQL(ACCOUNT_ADD,
     "INSERT INTO account (id, domain, local, state, send_only, created, modseq, used_bytes,"
-    " used_messages, quota_bytes, quota_messages)"
-    " VALUES ($1, $2, $3, 0, $4, $5, 1, 0, 0, $6, $7)")
+    " used_messages, quota_bytes, quota_messages, quota_warned)"
+    " VALUES ($1, $2, $3, 0, $4, $5, 1, 0, 0, $6, $7, 0)")
 
 SQL(ACCOUNT_SET_REMOVED, "UPDATE account SET domain = '', local = $2, state = $3,"
 			 " used_bytes = 0, used_messages = 0 WHERE id = $1")
@@ -71,13 +96,23 @@ SQL(ACCOUNT_SET_STATE, "UPDATE account SET state = $2 WHERE id = $1")
 
 SQL(ACCOUNT_SET_SEND_ONLY, "UPDATE account SET send_only = $2 WHERE id = $1")
 
-SQL(ACCOUNT_SET_QUOTA, "UPDATE account SET quota_bytes = $2, quota_messages = $3 WHERE id = $1")
+/* -2: as it is (QUOTA_KEEP). */
+SQL(ACCOUNT_SET_QUOTA,
+    "UPDATE account SET quota_bytes = CASE WHEN $2 = -2 THEN quota_bytes ELSE $2 END,"
+    " quota_messages = CASE WHEN $3 = -2 THEN quota_messages ELSE $3 END WHERE id = $1")
+
+SQL(DOMAIN_SET_QUOTA,
+    "UPDATE domain SET quota_bytes = CASE WHEN $2 = -2 THEN quota_bytes ELSE $2 END,"
+    " quota_messages = CASE WHEN $3 = -2 THEN quota_messages ELSE $3 END WHERE name = $1")
+
+SQL(ACCOUNT_MARK_QUOTA, "UPDATE account AS a SET quota_warned = " QUOTA_MARK(
+			    "a.used_bytes", "a.used_messages") " WHERE a.id = $1")
 
 /* $1: this domain only, or '' for all but the removed ones. */
-SQL(ACCOUNT_LIST,
-    "SELECT id, domain, local, state, send_only, created, used_bytes, used_messages, quota_bytes,"
-    " quota_messages FROM account WHERE domain <> '' AND ($1 = '' OR domain = $1)"
-    " AND (domain, local) > ($2, $3) ORDER BY domain, local LIMIT $4")
+SQL(ACCOUNT_LIST, "SELECT a.id, a.domain, a.local, a.state, a.send_only, a.created, a.used_bytes,"
+		  " a.used_messages, " ACCOUNT_BYTES_MAX ", " ACCOUNT_MESSAGES_MAX
+		  " FROM account a WHERE a.domain <> '' AND ($1 = '' OR a.domain = $1)"
+		  " AND (a.domain, a.local) > ($2, $3) ORDER BY a.domain, a.local LIMIT $4")
 
 SQL(CREDENTIAL_SET,
     "INSERT INTO credential (account, kind, name, hash, created) VALUES ($1, $2, $3, $4, $5)"
@@ -136,8 +171,20 @@ SQL(MESSAGE_PLACE, "SELECT e.id, e.size, e.prefix, e.blob, b.pack, b.pos, b.leng
 
 SQL(ACCOUNT_NEXT_MODSEQ, "UPDATE account SET modseq = modseq + 1 WHERE id = $1 RETURNING modseq")
 
-SQL(ACCOUNT_REFUND, "UPDATE account SET used_bytes = used_bytes - $2,"
-		    " used_messages = used_messages - $3 WHERE id = $1")
+SQL(ACCOUNT_REFUND,
+    "UPDATE account AS a SET used_bytes = a.used_bytes - $2,"
+    " used_messages = a.used_messages - $3,"
+    " quota_warned = " QUOTA_MARK("a.used_bytes - $2", "a.used_messages - $3") " WHERE a.id = $1")
+
+/* $2 and $3 may be negative: what came in. */
+SQL(DOMAIN_REFUND, "UPDATE domain SET used_bytes = used_bytes - $2,"
+		   " used_messages = used_messages - $3"
+		   " WHERE name = (SELECT a.domain FROM account a WHERE a.id = $1)")
+
+SQL(DOMAIN_REFUND_ALL,
+    "UPDATE domain SET used_bytes = used_bytes"
+    " - (SELECT a.used_bytes FROM account a WHERE a.id = $2), used_messages = used_messages"
+    " - (SELECT a.used_messages FROM account a WHERE a.id = $2) WHERE name = $1")
 
 SQL(MAILBOX_TAKE_OUT, "UPDATE mailbox SET modseq = $3, messages = messages - $4,"
 		      " octets = octets - $5 WHERE account = $1 AND id = $2")
@@ -198,10 +245,11 @@ SQL(MAILBOX_AT,
 
 /* ---- taking in what is no delivery (store/import.c) ---- */
 
-SQL(IMPORT_KNOWN, "SELECT m.uid, m.email, m.size, m.expunged_modseq, CASE WHEN EXISTS"
-		  " (SELECT 1 FROM membership s WHERE s.account = m.account AND s.mailbox = m.mailbox"
-		  " AND s.origin = m.uid AND s.origin > 0) THEN 1 ELSE 0 END FROM membership m"
-		  " WHERE m.account = $1 AND m.mailbox = $2 AND m.uid > $3 ORDER BY m.uid LIMIT $4")
+SQL(IMPORT_KNOWN,
+    "SELECT m.uid, m.email, m.size, m.expunged_modseq, CASE WHEN EXISTS"
+    " (SELECT 1 FROM membership s WHERE s.account = m.account AND s.mailbox = m.mailbox"
+    " AND s.origin = m.uid AND s.origin > 0) THEN 1 ELSE 0 END FROM membership m"
+    " WHERE m.account = $1 AND m.mailbox = $2 AND m.uid > $3 ORDER BY m.uid LIMIT $4")
 
 SQL(EMAIL_PLACE, "SELECT e.size, e.prefix, e.blob, b.pack, b.pos, b.length FROM email e"
 		 " JOIN blob b ON b.id = e.blob WHERE e.account = $1 AND e.id = $2")
@@ -223,6 +271,16 @@ SQL(MESSAGE_RECIPIENT, "UPDATE message SET recipients = recipients + 1 WHERE id 
 SQL(META_PUT, "INSERT INTO meta (name, value) VALUES ($1, $2)"
 	      " ON CONFLICT (name) DO UPDATE SET value = excluded.value")
 
+/* ---- warnings of a mailbox that is nearly full (store/quota*.c) ---- */
+
+SQL(QUOTA_WARNING_DUE,
+    "SELECT a.id, a.local, a.domain, a.used_bytes, a.used_messages, " ACCOUNT_BYTES_MAX
+    ", " ACCOUNT_MESSAGES_MAX " FROM account a WHERE a.quota_warned = 1 AND a.id > $1"
+    " ORDER BY a.id LIMIT 1")
+
+/* From the mark $2 to $3. */
+SQL(QUOTA_WARNED, "UPDATE account SET quota_warned = $3 WHERE id = $1 AND quota_warned = $2")
+
 /* ---- delivery (store/deliver*.c) ---- */
 
 SQL(MESSAGE_ACCEPTED, "SELECT accepted FROM message WHERE id = $1")
@@ -236,20 +294,24 @@ SQL(BLOB_GET, "SELECT pack, pos, length FROM blob WHERE id = $1")
 
 SQL(BLOB_ADD, "INSERT INTO blob (id, pack, pos, length, refs) VALUES ($1, $2, $3, $4, $5)")
 
-/* Takes room in the account, or gives no row when there is none. */
+/* Takes room in the account, or gives no row when there is none. $3: 1: whatever the quota. */
 SQL(ACCOUNT_CHARGE,
-    "UPDATE account SET modseq = modseq + 1, used_bytes = used_bytes + $2,"
-    " used_messages = used_messages + 1 WHERE id = $1 AND state = 0 AND send_only = 0"
-    " AND (quota_bytes = 0 OR used_bytes + $2 <= quota_bytes)"
-    " AND (quota_messages = 0 OR used_messages < quota_messages) RETURNING modseq")
+    "UPDATE account AS a SET modseq = a.modseq + 1, used_bytes = a.used_bytes + $2,"
+    " used_messages = a.used_messages + 1,"
+    " quota_warned = " QUOTA_MARK("a.used_bytes + $2",
+	"a.used_messages + 1") " WHERE a.id = $1 AND a.state = 0 AND a.send_only = 0 AND ($3 = 1 OR (a.used_bytes + $2 <= " ACCOUNT_BYTES_MAX
+			       " AND a.used_messages < " ACCOUNT_MESSAGES_MAX
+			       " AND EXISTS (SELECT 1 FROM domain d WHERE d.name = a.domain AND d.used_bytes + $2 <= " DOMAIN_BYTES_MAX
+			       " AND d.used_messages < " DOMAIN_MESSAGES_MAX "))) RETURNING modseq")
 
 SQL(MAILBOX_BY_ROLE, "SELECT id FROM mailbox WHERE account = $1 AND role = $2 ORDER BY id LIMIT 1")
 
 SQL(MAILBOX_BY_NAME,
     "SELECT id FROM mailbox WHERE account = $1 AND parent = 0 AND name = $2 ORDER BY id LIMIT 1")
 
-SQL(MAILBOX_PUT_IN, "UPDATE mailbox SET uidnext = uidnext + 1, modseq = $3, messages = messages + 1,"
-		    " octets = octets + $4 WHERE account = $1 AND id = $2 RETURNING uidnext")
+SQL(MAILBOX_PUT_IN,
+    "UPDATE mailbox SET uidnext = uidnext + 1, modseq = $3, messages = messages + 1,"
+    " octets = octets + $4 WHERE account = $1 AND id = $2 RETURNING uidnext")
 
 SQL(EMAIL_MODSEQ, "SELECT modseq FROM email WHERE account = $1 AND id = $2")
 
@@ -261,8 +323,7 @@ SQL(MEMBERSHIP_ADD,
     "INSERT INTO membership (account, mailbox, uid, email, size, modseq, created, origin,"
     " expunged_modseq, expunged_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0)")
 
-SQL(CHANGE_ADD,
-    "INSERT INTO change (account, modseq, type, id, op) VALUES ($1, $2, $3, $4, $5)")
+SQL(CHANGE_ADD, "INSERT INTO change (account, modseq, type, id, op) VALUES ($1, $2, $3, $4, $5)")
 
 SQL(QUEUE_ADD,
     "INSERT INTO queue (shard, message, recipient, destination, address, accepted, not_before,"
@@ -357,6 +418,13 @@ SQL(AUDIT_STRAYS, "SELECT DISTINCT l.message FROM ledger l WHERE l.message > $1 
 SQL(AUDIT_ACCOUNTS, "SELECT id, used_messages, used_bytes FROM account WHERE id > $1"
 		    " AND domain <> '' ORDER BY id LIMIT $2")
 
+/* Whose sums are not those of their accounts. */
+SQL(AUDIT_DOMAINS, "SELECT d.name FROM domain d WHERE d.used_bytes <>"
+		   " (SELECT CAST(coalesce(sum(a.used_bytes), 0) AS bigint) FROM account a"
+		   " WHERE a.domain = d.name) OR d.used_messages <>"
+		   " (SELECT CAST(coalesce(sum(a.used_messages), 0) AS bigint) FROM account a"
+		   " WHERE a.domain = d.name) ORDER BY d.name")
+
 SQL(AUDIT_MAILBOXES, "SELECT m.messages, m.octets,"
 		     " (SELECT count(*) FROM membership s WHERE s.account = m.account"
 		     " AND s.mailbox = m.id AND s.expunged_modseq = 0),"
@@ -441,5 +509,13 @@ SQL(STATUS_QUEUE, "SELECT count(*), coalesce(min(accepted), 0), count(DISTINCT d
 SQL(STATUS_BLOBS, "SELECT count(*), CAST(coalesce(sum(length), 0) AS bigint) FROM blob")
 
 SQL(STATUS_HISTORY, "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM ledger_day)")
+
+#undef QUOTA_OF
+#undef ACCOUNT_BYTES_MAX
+#undef ACCOUNT_MESSAGES_MAX
+#undef DOMAIN_BYTES_MAX
+#undef DOMAIN_MESSAGES_MAX
+#undef QUOTA_MARK
+#undef ACCOUNT_COLUMNS
 
 #include "store/sql_statements_queue.h"

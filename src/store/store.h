@@ -17,6 +17,7 @@
 #include "store/mailbox.h"
 #include "store/maintain.h"
 #include "store/password.h"
+#include "store/quota.h"
 #include "store/reader.h"
 #include "store/session.h"
 
@@ -31,6 +32,7 @@ struct store_config {
 	struct admit_config admit;         /* its networks borrowed likewise */
 	size_t sessions_max;
 	unsigned readers; /* threads */
+	struct quota_defaults quota;
 	int64_t undelete_ms;
 	int64_t history_ms;
 	int64_t min_free;             /* bytes of disk below which no mail is taken */

@@ -133,9 +133,10 @@ void rig_alias(struct rig *r, const char *address, const char *target)
 	assert_string_equal(rig_change(r, DIRECTORY_ALIAS_ADD, address, target), "");
 }
 
-void rig_quota(struct rig *r, const char *address, int64_t bytes, int64_t messages)
+static void set_quota(
+    struct rig *r, enum directory_verb verb, const char *address, int64_t bytes, int64_t messages)
 {
-	struct directory_change c = change(r, DIRECTORY_QUOTA);
+	struct directory_change c = change(r, verb);
 	struct arena *a = arena_new();
 
 	split(a, address, &c.local, &c.domain);
@@ -144,6 +145,16 @@ void rig_quota(struct rig *r, const char *address, int64_t bytes, int64_t messag
 	run_change(r, &c);
 	arena_free(&a);
 	assert_false(c.refused);
+}
+
+void rig_quota(struct rig *r, const char *address, int64_t bytes, int64_t messages)
+{
+	set_quota(r, DIRECTORY_QUOTA, address, bytes, messages);
+}
+
+void rig_domain_quota(struct rig *r, const char *domain, int64_t bytes, int64_t messages)
+{
+	set_quota(r, DIRECTORY_DOMAIN_QUOTA, domain, bytes, messages);
 }
 
 struct deliver *rig_message(struct rig *r, const char *from, const char *text)

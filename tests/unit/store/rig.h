@@ -35,6 +35,8 @@ int64_t rig_account(struct rig *r, const char *address);
 void rig_alias(struct rig *r, const char *address, const char *target);
 void rig_quota(struct rig *r, const char *address, int64_t bytes, int64_t messages);
 
+void rig_domain_quota(struct rig *r, const char *domain, int64_t bytes, int64_t messages);
+
 /* Any change; target may be NULL. The refusal, or "" when it was done; valid until the next call. */
 const char *rig_change(
     struct rig *r, enum directory_verb verb, const char *address, const char *target);

@@ -210,11 +210,13 @@ static void a_large_mailbox(void **state)
 	int64_t next = 1;
 	size_t n;
 
-	rig_sql(&rig, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000)"
-		      " INSERT INTO membership SELECT 1, 1, i, i, 10, 1, 0, 0, 0, 0 FROM n WHERE i % 100;"
-		      "UPDATE mailbox SET uidnext = 30001, messages = 29700, octets = 297000"
-		      " WHERE account = 1 AND id = 1;"
-		      "UPDATE account SET used_bytes = 297000, used_messages = 29700");
+	rig_sql(&rig,
+	    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000)"
+	    " INSERT INTO membership SELECT 1, 1, i, i, 10, 1, 0, 0, 0, 0 FROM n WHERE i % 100;"
+	    "UPDATE mailbox SET uidnext = 30001, messages = 29700, octets = 297000"
+	    " WHERE account = 1 AND id = 1;"
+	    "UPDATE account SET used_bytes = 297000, used_messages = 29700;"
+	    "UPDATE domain SET used_bytes = 297000, used_messages = 29700");
 	assert_int_equal(mailbox_snapshot_begin(rig.db, ann, MAILBOX_INBOX, &s), DB_ROW);
 	while (!s.complete)
 		assert_int_equal(mailbox_snapshot_scan(rig.db, &s, 1000), DB_OK);
