@@ -209,6 +209,7 @@ class Peer:
                 connection, _ = listener.accept()
             except OSError:
                 return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             session = Session(self, connection)
             self.sessions.append(session)
             thread = threading.Thread(target=self.serve, args=(session,))

@@ -29,11 +29,12 @@ def half_of_it(session):
     return HANG
 
 
-def wait_for_lookup(net):
-    """A domain whose lookup gets no answer before the event is set."""
+def peer_not_found(net, host=""):
+    """A peer whose domain, or its host, gets no answer from the DNS before the last event is set."""
     asked, go_on = threading.Event(), threading.Event()
     peer = net.peer()
-    records = net.names.answers[peer.domain]
+    looked_up = host + peer.domain
+    records = net.names.answers[looked_up]
 
     def behave(name, query, tcp):
         asked.set()
@@ -42,7 +43,7 @@ def wait_for_lookup(net):
         net.names.answers[name] = records
         return net.names.behave(name, query, tcp)
 
-    net.names.answers[peer.domain] = behave
+    net.names.answers[looked_up] = behave
     return peer, asked, go_on
 
 
@@ -58,7 +59,9 @@ class Transfers:
         self.peers["STARTTLS"] = net.peer(tls=net.tls(), STARTTLS=[HANG])
         self.peers["handshake"] = net.peer(extensions=(*EXTENSIONS, "STARTTLS"), STARTTLS=[(b"220 go\r\n", HANG)])
         hanging = list(self.peers.values())
-        self.peers["lookup"], asked, self.answer = wait_for_lookup(net)
+        self.peers["MX"], mx_asked, mx_answer = peer_not_found(net)
+        self.peers["AAAA"], address_asked, address_answer = peer_not_found(net, "mx0.")
+        self.answers = mx_answer, address_answer
         self.numbers = {step: net.send(f"bob@{peer.domain}", content=LARGE if step == "content" else None)
                         for step, peer in self.peers.items()}
         self.address = net.address()
@@ -66,7 +69,7 @@ class Transfers:
         self.numbers["connect"] = net.send(f"bob@{net.domain(self.address)}")
         for peer in hanging:
             peer.wait_hanging()
-        assert asked.wait(60)
+        assert mx_asked.wait(60) and address_asked.wait(60)
         wait_for("all to be under way", lambda: all(row["state"] == "under way" for row in net.queue()))
         assert len(net.queue()) == len(self.numbers)
 
@@ -74,7 +77,8 @@ class Transfers:
         for each in self.full:
             each.close()
         self.peers["connect"] = self.net.peer(self.address)
-        self.answer.set()
+        for answer in self.answers:
+            answer.set()
         for peer in self.peers.values():
             peer.go_on.set()
 
