@@ -1,0 +1,375 @@
+/*
+ * From a destination to the addresses where mail for it goes. The resolver is in this process, at the
+ * other end of a link without a socket, and answers from a table.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "proc/relay.h"
+
+#define ROWS_MAX 8
+
+/* What the DNS says about a name; a status that is not OK: only that. */
+struct row {
+	const char *name;
+	enum dns_type type;
+	const char *data; /* an address, or a host with its preference in front; NULL: see status */
+	enum dns_status status;
+};
+
+static struct {
+	struct ipc_link *asker, *answerer;
+	struct peer resolver;
+	struct relay relay;
+	struct config_snapshot config;
+	struct ip own;
+	const struct row *rows;
+	bool silent; /* requests stay open */
+	struct ipc_request *open;
+	struct relay_route route;
+	struct arena *arena;
+	int done;
+	enum queue_problem problem;
+	struct buf text;
+} f;
+
+/* ---- the resolver ---- */
+static struct dns_answer answer_of(const struct row *r)
+{
+	struct dns_answer a = {0};
+	struct str text = str_of_c(r->data), rest;
+	uint64_t preference;
+
+	if (r->type != DNS_MX) {
+		assert_true(ip_parse(text, &a.ip));
+		return a;
+	}
+	text = str_split(text, ' ', &rest);
+	assert_true(str_to_u64(text, UINT16_MAX, &preference));
+	a.preference = (uint16_t)preference;
+	a.host = rest;
+	return a;
+}
+
+static void answer(struct ipc_request *r, struct str name, enum dns_type type)
+{
+	struct dns_answer answers[ROWS_MAX];
+	struct dns_result result = {.status = DNS_NXDOMAIN, .answers = answers};
+	struct buf b;
+
+	for (const struct row *row = f.rows; row->name; row++) {
+		if (!str_eq(name, str_of_c(row->name)))
+			continue;
+		if (result.status == DNS_NXDOMAIN)
+			result.status = DNS_NODATA;
+		if (row->type == type && row->data)
+			answers[result.count++] = answer_of(row);
+		if (row->type == type)
+			result.status = row->data ? DNS_OK : row->status;
+	}
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	rr_reply_put(&b, type, &result);
+	ipc_request_end(r, buf_view(&b));
+	buf_fini(&b);
+}
+
+static void on_request(void *user, struct ipc_request *r, struct str payload, int fd)
+{
+	struct rr_lookup m;
+
+	assert_true(rr_lookup_get(payload, &m));
+	f.open = r;
+	if (!f.silent)
+		answer(r, m.name, m.type);
+}
+
+static void on_event(void *user, uint16_t type, struct str payload, int fd)
+{
+	fail();
+}
+
+static void on_wake(void *user)
+{
+}
+
+static const struct ipc_handler handler = {on_request, on_event, on_wake};
+
+/* Everything that waits on one side comes to the other. True: there was something. */
+static bool carry(struct ipc_link *from, struct ipc_link *to)
+{
+	struct iovec vec[16];
+	struct buf bytes;
+	const char *why;
+	int fd;
+	bool any = false;
+	size_t n;
+
+	buf_init(&bytes, 4 * LIMIT_IPC_PAYLOAD);
+	while ((n = ipc_link_out(from, vec, 16, &fd)) > 0) {
+		size_t sum = 0;
+
+		for (size_t i = 0; i < n; i++) {
+			buf_add(&bytes, vec[i].iov_base, vec[i].iov_len);
+			sum += vec[i].iov_len;
+		}
+		ipc_link_sent(from, sum);
+		any = true;
+	}
+	assert_int_equal(ipc_link_feed(to, buf_view(&bytes), NULL, 0, &why), 0);
+	buf_fini(&bytes);
+	return any;
+}
+
+static void carry_all(void)
+{
+	while (carry(f.asker, f.answerer) || carry(f.answerer, f.asker))
+		;
+}
+
+/* ---- the rig ---- */
+static int up(void **state)
+{
+	memset(&f, 0, sizeof f);
+	f.arena = arena_new();
+	buf_init(&f.text, 1024);
+	f.asker = ipc_link_new(&rr_edge, IPC_ASKER, &handler, NULL);
+	f.answerer = ipc_link_new(&rr_edge, IPC_ANSWERER, &handler, NULL);
+	f.resolver.link = f.asker;
+	f.relay.resolver = &f.resolver;
+	assert_true(ip_parse(STR("198.18.0.1"), &f.own));
+	f.config.hostname = STR("mail.us.test");
+	f.config.listen.v = &f.own;
+	f.config.listen.n = 1;
+	f.config.relay_port = 25;
+	return 0;
+}
+
+static int down(void **state)
+{
+	relay_route_fini(&f.route);
+	ipc_link_close(&f.resolver.link);
+	ipc_link_close(&f.answerer);
+	arena_free(&f.arena);
+	buf_fini(&f.text);
+	return 0;
+}
+
+static void on_done(struct relay_route *route, enum queue_problem problem, struct str text)
+{
+	f.done++;
+	f.problem = problem;
+	buf_clear(&f.text);
+	buf_str(&f.text, text);
+}
+
+static void start(const struct row *rows, const char *destination, const char *host, uint16_t port)
+{
+	struct rs_job job = {.lease = {1, 1},
+	    .destination = str_of_c(destination),
+	    .route_host = str_of_c(host),
+	    .route_port = port};
+
+	f.rows = rows;
+	relay_route_start(&f.route, &f.relay, &f.config, &job, on_done);
+}
+
+/* The way to a destination, from beginning to end. */
+static void find(const struct row *rows, const char *destination)
+{
+	start(rows, destination, "", 0);
+	carry_all();
+	assert_int_equal(f.done, 1);
+}
+
+/* The hops as text: "host=address:port host=..." */
+static void expect_hops(const char *want)
+{
+	struct buf b;
+
+	assert_int_equal(f.problem, QUEUE_PROBLEM_NONE);
+	buf_init(&b, 4096);
+	for (size_t i = 0; i < f.route.nhops; i++) {
+		buf_c(&b, i ? " " : "");
+		buf_str(&b, f.route.hops[i].host);
+		buf_byte(&b, '=');
+		net_addr_put(&b, &f.route.hops[i].addr);
+	}
+	assert_string_equal(buf_cstr(&b), want);
+	buf_fini(&b);
+}
+
+static void expect_problem(enum queue_problem problem, const char *says)
+{
+	assert_int_equal(f.problem, problem);
+	assert_true(str_find_str(buf_view(&f.text), str_of_c(says)) <= f.text.n);
+	if (*says)
+		assert_true(str_find_str(buf_view(&f.text), str_of_c(says)) < f.text.n);
+}
+
+/* ---- ways ---- */
+static void test_mx(void **state)
+{
+	find((const struct row[]){{"a.test", DNS_MX, "20 two.test", DNS_OK},
+		 {"a.test", DNS_MX, "10 one.test", DNS_OK},
+		 {"one.test", DNS_A, "192.88.99.1", DNS_OK},
+		 {"one.test", DNS_AAAA, "2a00::1", DNS_OK},
+		 {"two.test", DNS_A, "192.88.99.2", DNS_OK}, {0}},
+	    "a.test");
+	expect_hops("one.test=[2a00::1]:25 one.test=192.88.99.1:25 two.test=192.88.99.2:25");
+}
+
+static void test_implicit(void **state)
+{
+	find((const struct row[]){{"a.test", DNS_A, "192.88.99.1", DNS_OK}, {0}}, "a.test");
+	expect_hops("a.test=192.88.99.1:25");
+}
+
+static void test_host_in_trouble_beside_others(void **state)
+{
+	find((const struct row[]){{"a.test", DNS_MX, "10 one.test", DNS_OK},
+		 {"a.test", DNS_MX, "20 two.test", DNS_OK},
+		 {"one.test", DNS_AAAA, NULL, DNS_SERVFAIL}, {"one.test", DNS_A, NULL, DNS_TIMEOUT},
+		 {"two.test", DNS_A, "192.88.99.2", DNS_OK}, {0}},
+	    "a.test");
+	expect_hops("two.test=192.88.99.2:25");
+}
+
+static void test_literals(void **state)
+{
+	static const struct {
+		const char *destination, *want;
+	} rows[] = {
+	    {"[192.88.99.1]", "[192.88.99.1]=192.88.99.1:25"},
+	    {"[IPv6:2a00::1]", "[IPv6:2a00::1]=[2a00::1]:25"},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		f.done = 0;
+		find(NULL, rows[i].destination);
+		expect_hops(rows[i].want);
+		relay_route_fini(&f.route);
+	}
+	f.done = 0;
+	find(NULL, "[10.0.0.1]");
+	assert_int_equal(f.problem, QUEUE_PROBLEM_FORBIDDEN);
+}
+
+/* What an administrator names may be anywhere. */
+static void test_routes(void **state)
+{
+	start(NULL, "a.test", "10.0.0.1", 2525);
+	expect_hops("10.0.0.1=10.0.0.1:2525");
+	relay_route_fini(&f.route);
+	f.done = 0;
+	start((const struct row[]){{"hub.test", DNS_A, "127.0.0.1", DNS_OK}, {0}}, "a.test",
+	    "hub.test", 587);
+	carry_all();
+	expect_hops("hub.test=127.0.0.1:587");
+}
+
+/* ---- no way ---- */
+static void test_problems(void **state)
+{
+	static const struct {
+		struct row rows[4];
+		enum queue_problem want;
+		const char *says;
+	} table[] = {
+	    {{{0}}, QUEUE_PROBLEM_NXDOMAIN, ""},
+	    {{{"a.test", DNS_TXT, NULL, DNS_NODATA}}, QUEUE_PROBLEM_NO_ADDRESS, "no address"},
+	    {{{"a.test", DNS_MX, "0 ", DNS_OK}}, QUEUE_PROBLEM_NULL_MX, "null MX"},
+	    {{{"a.test", DNS_MX, NULL, DNS_SERVFAIL}}, QUEUE_PROBLEM_DNS, ""},
+	    {{{"a.test", DNS_MX, NULL, DNS_TIMEOUT}}, QUEUE_PROBLEM_DNS, ""},
+	    {{{"a.test", DNS_MX, NULL, DNS_BOGUS}}, QUEUE_PROBLEM_DNS, ""},
+	    {{{"a.test", DNS_MX, "10 mail.us.test", DNS_OK}}, QUEUE_PROBLEM_LOOP, "itself"},
+	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"b.test", DNS_A, "198.18.0.1", DNS_OK}},
+		QUEUE_PROBLEM_LOOP, "itself"},
+	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"b.test", DNS_A, "127.0.0.1", DNS_OK}},
+		QUEUE_PROBLEM_FORBIDDEN, "relay_allow_private"},
+	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"b.test", DNS_A, "0.0.0.0", DNS_OK}},
+		QUEUE_PROBLEM_FORBIDDEN, "nobody"},
+	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}}, QUEUE_PROBLEM_NO_ADDRESS, "no address"},
+	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"b.test", DNS_A, NULL, DNS_SERVFAIL}},
+		QUEUE_PROBLEM_DNS, "no answer"},
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		f.done = 0;
+		find(table[i].rows, "a.test");
+		expect_problem(table[i].want, table[i].says);
+		relay_route_fini(&f.route);
+	}
+	f.done = 0;
+	find(NULL, "no domain name");
+	expect_problem(QUEUE_PROBLEM_NXDOMAIN, "no domain name");
+}
+
+static void test_private_addresses_where_allowed(void **state)
+{
+	f.config.relay_allow_private = true;
+	find((const struct row[]){{"a.test", DNS_A, "127.0.0.1", DNS_OK}, {0}}, "a.test");
+	expect_hops("a.test=127.0.0.1:25");
+}
+
+/* ---- a resolver that is not there ---- */
+static void test_no_resolver(void **state)
+{
+	f.relay.resolver = NULL;
+	find(NULL, "a.test");
+	expect_problem(QUEUE_PROBLEM_DNS, "being restarted");
+}
+
+/* It dies in the middle: the next question does not go to a link that is being closed. */
+static void test_resolver_dies(void **state)
+{
+	static const struct row rows[] = {
+	    {"a.test", DNS_MX, "10 b.test", DNS_OK}, {"b.test", DNS_A, "192.88.99.1", DNS_OK}, {0}};
+
+	start(rows, "a.test", "", 0);
+	carry(f.asker, f.answerer);
+	f.silent = true; /* about the address */
+	carry_all();
+	assert_int_equal(f.done, 0);
+	ipc_link_close(&f.resolver.link);
+	assert_int_equal(f.done, 1);
+	expect_problem(QUEUE_PROBLEM_DNS, "being restarted");
+	ipc_request_end(f.open, STR(""));
+}
+
+static void test_resolver_is_silent(void **state)
+{
+	f.silent = true;
+	start((const struct row[]){{0}}, "a.test", "", 0);
+	carry_all();
+	assert_int_equal(f.done, 0);
+	relay_route_give_up(&f.route);
+	assert_int_equal(f.done, 1);
+	expect_problem(QUEUE_PROBLEM_DNS, "does not answer");
+	carry_all(); /* the cancel */
+	ipc_request_end(f.open, STR(""));
+	carry_all();
+	assert_int_equal(f.done, 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    T(test_mx),
+	    T(test_implicit),
+	    T(test_host_in_trouble_beside_others),
+	    T(test_literals),
+	    T(test_routes),
+	    T(test_problems),
+	    T(test_private_addresses_where_allowed),
+	    T(test_no_resolver),
+	    T(test_resolver_dies),
+	    T(test_resolver_is_silent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
