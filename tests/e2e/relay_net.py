@@ -29,7 +29,6 @@ trusted_networks = ["127.0.0.0/8"];
 dns_server = "{dns}";
 dnssec = "off";
 queue = {{ retry = ["1h"]; lifetime = "5d"; }};
-timeouts = {{ relay_connect = "2s"; relay_command = "1s"; relay_data = "1s"; relay_body = "1s"; relay_end = "1s"; }};
 """
 
 

@@ -16,7 +16,6 @@ from wire import letter
 
 # Everything that failed is tried again in a second, and nothing ends by time.
 NET_OPTIONS = """queue = { retry = ["1s"]; };
-timeouts = { relay_connect = "1m"; relay_command = "1m"; relay_data = "1m"; relay_body = "1m"; relay_end = "1m"; };
 """
 LARGE = letter(body=["0123456789" * 9] * 110_000)  # more than the kernel takes ahead
 LATE = ("end",)  # the final dot is out

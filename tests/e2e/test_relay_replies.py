@@ -1,4 +1,4 @@
-"""The relay and what the next server says: refusals at every command, nonsense, ends, silence.
+"""The relay and what the next server says: refusals at every command, nonsense, ends.
 
 What is said to a message is seen once; then the peer is good, and the message, if it still waits, goes:
 nothing is lost, and nothing goes twice but what was broken off behind its final dot.
@@ -10,9 +10,9 @@ import signal
 import threading
 
 import pytest
-from relay_net import ALICE, full_listener, net, shared_net  # noqa: F401 (fixtures)
+from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
-from smtp_peer import CLOSE, EXTENSIONS, HANG, RESET
+from smtp_peer import CLOSE, EXTENSIONS, RESET
 from wire import letter, mail_of
 
 STEPS = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "end")
@@ -192,30 +192,6 @@ def test_text_of_a_peer_reaches_no_terminal(net):
     assert net.wait_attempt(number) == (0, 0, 1)
     for text in (net.trace(number), net.server.command("queue", "list").stdout, net.server.new_log()):
         assert "\x1b" not in text and "\x07" not in text
-
-
-# ---- silence ----
-
-def test_silence_at_each_step(net):
-    """All at the same time; each ends by its own timeout, and waits for nobody else."""
-    silent = {step: net.peer(**{step: [HANG]}) for step in STEPS}
-    silent["content"] = net.peer(content=[HANG])
-    numbers = {step: net.send(f"bob@{peer.domain}",
-                              content=letter(body=["x" * 70] * 200_000) if step == "content" else None)
-               for step, peer in silent.items()}
-    address = net.address()
-    sockets = full_listener(address, net.port)
-    numbers["connect"] = net.send(f"bob@{net.domain(address)}")
-    for step, number in numbers.items():
-        assert net.wait_attempt(number) == (0, 0, 1), step
-        [row] = net.queue(number)
-        early = step in ("connect", "greeting", "EHLO")
-        assert row["state"] == (UNREACHABLE if early else WAITING), (step, row)
-        assert "no answer in time" in row["last_reply"], (step, row)
-    for step, peer in silent.items():
-        goes_at_last(net, peer, numbers[step], 2 if step == "end" else 1)
-    for each in sockets:
-        each.close()
 
 
 # ---- several recipients ----

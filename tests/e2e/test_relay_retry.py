@@ -1,4 +1,4 @@
-"""Time and the queue: hosts that come back, reports of delay and of the end, and what is slow."""
+"""Time and the queue: hosts that come back, reports of delay and of the end."""
 
 import email
 import itertools
@@ -8,7 +8,6 @@ import pytest
 from conftest import DOMAIN, PASSWORD
 from relay_net import net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
-from smtp_peer import HANG
 from wire import TIMEOUT, count_of, letter, mail_of, submit
 
 # Its own server has retries a second apart.
@@ -140,43 +139,3 @@ def test_notify(net, sender, notify, reports):
         client.sendmail(sender, f"bob@{peer.domain}", letter(), rcpt_options=[f"NOTIFY={notify}"])
     wait_for("an empty queue", lambda: peer.sessions and not net.queue(peer.domain))
     assert count_of(net.server, sender) == reports
-
-
-# ---- what is slow ----
-
-def test_slow_destination_delays_nobody_else(net, sender):
-    """Twenty messages for a host that answers nothing, more than it may have sessions; then others go."""
-    slow = net.peer(greeting=HANG)
-    held = [net.send(f"r{n}@{slow.domain}", sender=sender) for n in range(20)]
-    slow.wait_hanging()
-    for _ in range(5):
-        peer = net.peer()
-        number = net.send(f"bob@{peer.domain}", sender=sender)
-        assert net.wait_attempt(number) == (1, 0, 0)
-    waiting = {row["id"] for row in net.queue(slow.domain)}
-    assert waiting == set(held) and not any(net.attempts(number) for number in held)
-    assert 1 <= len(slow.sessions) <= 5
-
-
-def test_destinations_that_refuse_delay_nobody_else(net, sender):
-    dead = [net.domain(net.address()) for _ in range(20)]
-    for domain in dead:
-        net.send(f"bob@{domain}", sender=sender)
-    peer = net.peer()
-    assert net.wait_attempt(net.send(f"bob@{peer.domain}", sender=sender)) == (1, 0, 0)
-
-
-# ---- configuration ----
-
-def test_sessions_survive_new_configurations(net, sender):
-    """A session keeps the configuration it began with, however many come after it."""
-    peer = net.peer(greeting=[HANG])
-    number = net.send(f"bob@{peer.domain}", sender=sender)
-    peer.wait_hanging()
-    for _ in range(3):
-        seen = net.server.log().count("event=reloaded")
-        net.server.reload()
-        wait_for("the new configuration", lambda: net.server.log().count("event=reloaded") > seen)
-    peer.go_on.set()
-    assert net.wait_attempt(number) == (1, 0, 0)
-    assert peer.commands[0] == f"EHLO {net.server.hostname}"

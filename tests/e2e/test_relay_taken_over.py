@@ -18,9 +18,6 @@ DONE, STALE, TEMPORARY = range(3)
 BODY, ACCEPTED = 9, 250  # a stage, a reply's code
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 TOKENS = range(1, 60)  # every lease there ever was
-# The peers hang for as long as a test takes.
-NET_OPTIONS = """timeouts = { relay_connect = "1m"; relay_command = "1m"; relay_data = "1m"; relay_body = "1m"; relay_end = "1m"; };
-"""
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may take a process over"),

@@ -77,16 +77,6 @@ def test_broken_tls_is_done_without(net, answer):
     assert "STARTTLS" not in peer.sessions[1].commands
 
 
-def test_silence_is_done_without(net):
-    """To the command, and to the handshake: each until its timeout, both at once."""
-    peers = [net.peer(extensions=OFFERED, STARTTLS=HANG),
-             net.peer(extensions=OFFERED, STARTTLS=(b"220 go\r\n", HANG))]
-    numbers = [net.send(f"bob@{peer.domain}") for peer in peers]
-    for peer, number in zip(peers, numbers):
-        assert net.wait_attempt(number) == (1, 0, 0), net.trace(number)
-        assert len(peer.sessions) == 2 and len(peer.taken) == 1
-
-
 def without_certificate(net):
     return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 

@@ -1,0 +1,46 @@
+"""The relay and servers that say nothing: at each step there is a time after which it goes away."""
+
+from relay_net import full_listener, net, shared_net  # noqa: F401 (fixtures)
+from smtp_peer import EXTENSIONS, HANG
+from wire import letter
+
+# A second for everything.
+NET_OPTIONS = """timeouts = { relay_connect = "1s"; relay_command = "1s"; relay_data = "1s"; relay_body = "1s"; relay_end = "1s"; };
+"""
+EARLY = ("connect", "greeting", "EHLO")  # it is the host's failure
+STEPS = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "content", "end")
+LARGE = letter(body=["0123456789" * 9] * 110_000)  # more than the kernel takes ahead
+
+
+def test_silence_at_each_step(net):
+    """All at the same time; each ends by its own timeout, and the message goes with the next attempt."""
+    silent = {step: net.peer(**{step: [HANG]}) for step in STEPS}
+    numbers = {step: net.send(f"bob@{peer.domain}", content=LARGE if step == "content" else None)
+               for step, peer in silent.items()}
+    address = net.address()
+    sockets = full_listener(address, net.port)
+    numbers["connect"] = net.send(f"bob@{net.domain(address)}")
+    for step, number in numbers.items():
+        assert net.wait_attempt(number) == (0, 0, 1), step
+        [row] = net.queue(number)
+        assert row["state"] == ("unreachable" if step in EARLY else "waiting"), (step, row)
+        assert "no answer in time" in row["last_reply"], (step, row)
+        assert "no answer in time" in net.trace(number)
+    for each in sockets:
+        each.close()
+    silent["connect"] = net.peer(address)
+    for step, peer in silent.items():
+        net.retry(numbers[step])
+        assert net.wait_attempt(numbers[step], 2) == (1, 0, 0), step
+        assert len(peer.received) == (2 if step == "end" else 1), step
+    assert not net.queue()
+
+
+def test_silence_about_tls_is_done_without(net):
+    """To the command, and to the handshake: each until its timeout, both at once."""
+    peers = [net.peer(extensions=(*EXTENSIONS, "STARTTLS"), STARTTLS=answer)
+             for answer in (HANG, (b"220 go\r\n", HANG))]
+    numbers = [net.send(f"bob@{peer.domain}") for peer in peers]
+    for peer, number in zip(peers, numbers):
+        assert net.wait_attempt(number) == (1, 0, 0), net.trace(number)
+        assert len(peer.sessions) == 2 and len(peer.taken) == 1

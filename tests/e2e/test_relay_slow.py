@@ -1,0 +1,41 @@
+"""Hosts that take their time: they hold up nobody else, nor do they hold on to anything."""
+
+from relay_net import net, shared_net  # noqa: F401 (fixtures)
+from server import wait_for
+from smtp_peer import HANG
+
+
+def test_slow_destination_delays_nobody_else(net):
+    """Twenty messages for a host that answers nothing, more than it may have sessions; then others go."""
+    slow = net.peer(greeting=HANG)
+    held = [net.send(f"r{n}@{slow.domain}") for n in range(20)]
+    slow.wait_hanging()
+    for _ in range(5):
+        peer = net.peer()
+        number = net.send(f"bob@{peer.domain}")
+        assert net.wait_attempt(number) == (1, 0, 0)
+    waiting = {row["id"] for row in net.queue(slow.domain)}
+    assert waiting == set(held) and not any(net.attempts(number) for number in held)
+    assert 1 <= len(slow.sessions) <= 5
+
+
+def test_destinations_that_refuse_delay_nobody_else(net):
+    dead = [net.domain(net.address()) for _ in range(20)]
+    for domain in dead:
+        net.send(f"bob@{domain}")
+    peer = net.peer()
+    assert net.wait_attempt(net.send(f"bob@{peer.domain}")) == (1, 0, 0)
+
+
+def test_sessions_survive_new_configurations(net):
+    """A session keeps the configuration it began with, however many come after it."""
+    peer = net.peer(greeting=[HANG])
+    number = net.send(f"bob@{peer.domain}")
+    peer.wait_hanging()
+    for _ in range(3):
+        seen = net.server.log().count("event=reloaded")
+        net.server.reload()
+        wait_for("the new configuration", lambda: net.server.log().count("event=reloaded") > seen)
+    peer.go_on.set()
+    assert net.wait_attempt(number) == (1, 0, 0)
+    assert peer.commands[0] == f"EHLO {net.server.hostname}"
