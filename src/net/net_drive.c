@@ -1,7 +1,8 @@
 /*
- * The pump: carry out effects, hand output to the stream up to its mark, offer input, until nothing
- * moves; then set the deadline. It never runs inside itself: a call from inside asks it for another
- * round. Input is fed only from the stream's read callback, so its octets are kept in one place.
+ * The pump: carry out effects, offer input, hand output to the stream up to its mark, until nothing
+ * moves; then set the deadline. Input comes before output, so that the answers to what was pipelined
+ * leave in one write. It never runs inside itself: a call from inside asks it for another round. Input
+ * is fed only from the stream's read callback, so its octets are kept in one place.
  */
 #include "net/net_drive.h"
 
@@ -60,17 +61,21 @@ static bool send_out(struct net_drive *d, size_t mark)
 	return went;
 }
 
+/* Effects, until none follows from another. */
+static void run_effects(struct net_drive *d)
+{
+	do {
+		d->again = false;
+		d->engine->effects(d->ctx);
+	} while (d->again && !d->closed);
+}
+
 /* Effects and output, until neither makes more of the other. */
 static void run_engine(struct net_drive *d)
 {
-	bool more = true;
-
-	while (more && !d->closed) {
-		d->again = false;
-		d->engine->effects(d->ctx);
-		more = !d->securing && send_out(d, LIMIT_NET_WRITE);
-		more |= d->again;
-	}
+	do
+		run_effects(d);
+	while (!d->closed && !d->securing && send_out(d, LIMIT_NET_WRITE));
 }
 
 /* ---- the pump ---- */
@@ -88,6 +93,13 @@ static bool close_if_done(struct net_drive *d)
 	return true;
 }
 
+/* Comes back in on_read(), when something is kept. */
+static void offer_kept(struct net_drive *d)
+{
+	if (!d->closed && wants(d) & NET_WANTS_READ)
+		net_stream_resume(d->stream);
+}
+
 void net_drive_pump(struct net_drive *d)
 {
 	drive_of(d);
@@ -98,13 +110,18 @@ void net_drive_pump(struct net_drive *d)
 	if (!is_running(d))
 		return;
 	d->pumping = true;
+	run_effects(d);
+	d->pumping = false;
+	offer_kept(d);
+	if (d->closed)
+		return;
+	d->pumping = true;
 	run_engine(d);
 	d->pumping = false;
 	if (d->closed || close_if_done(d))
 		return;
 	set_deadline(d);
-	if (wants(d) & NET_WANTS_READ)
-		net_stream_resume(d->stream);
+	offer_kept(d); /* what was sent may have made room for more */
 }
 
 /* ---- from the stream ---- */
@@ -123,10 +140,14 @@ static size_t feed_all(struct net_drive *d, struct str in)
 		size_t n = d->engine->feed(d->ctx, str_from(in, used), clock_mono());
 
 		used += n;
-		run_engine(d);
+		run_effects(d);
+		if (!takes_input(d))
+			run_engine(d); /* when it has said what it has to, it may take more */
 		if (n == 0)
 			break;
 	}
+	if (!d->closed)
+		run_engine(d);
 	d->pumping = false;
 	return used;
 }

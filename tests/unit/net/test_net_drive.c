@@ -27,7 +27,7 @@ struct session {
 	bool quit;
 	bool stubborn; /* tells the driver to read, consumes nothing */
 	int64_t deadline;
-	int ticks, eofs, fed;
+	int ticks, eofs, fed, writes;
 	bool inside; /* for the promise that no call comes from inside another */
 	bool secured_ok, closed;
 	enum net_end why;
@@ -118,7 +118,10 @@ static struct str out(void *ctx)
 
 static void sent(void *ctx, size_t n, int64_t now)
 {
-	buf_drop(&((struct session *)ctx)->out, n);
+	struct session *s = ctx;
+
+	buf_drop(&s->out, n);
+	s->writes++;
 }
 
 static unsigned wants(void *ctx)
@@ -322,6 +325,22 @@ static void test_effects_at_once(void **state)
 	say(w, "late 1\necho 2\nlate 3\nlate 4\nquit\necho never\n");
 	until_closed(w);
 	assert_got(&w->n.a, "1\n2\n3\n4\nbye\n");
+}
+
+/* What is answered in one turn leaves in one write, also what was kept behind an effect. */
+static void test_one_write_a_turn(void **state)
+{
+	struct world *w = *state;
+
+	say(w, "late 1\necho 2\nlate 3\nwait 4\nlate 5\necho 6\nlate 7\n");
+	until_got(w, 6);
+	assert_int_equal(w->s.writes, 1);
+	assert_got(&w->n.a, "1\n2\n3\n");
+	done(&w->s);
+	net_drive_pump(w->s.d);
+	assert_int_equal(w->s.writes, 2);
+	until_got(w, 14);
+	assert_got(&w->n.a, "1\n2\n3\n4\n5\n6\n7\n");
 }
 
 /* Effects that follow each other without any octet in between. */
@@ -549,6 +568,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_echo, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_one_write_a_turn, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_effects_at_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_effect_pending, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_one_octet_at_a_time, setup, teardown),
