@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "link_rig.h"
 #include "proc/relay.h"
 
 #define ROWS_MAX 8
@@ -97,35 +98,9 @@ static void on_wake(void *user)
 
 static const struct ipc_handler handler = {on_request, on_event, on_wake};
 
-/* Everything that waits on one side comes to the other. True: there was something. */
-static bool carry(struct ipc_link *from, struct ipc_link *to)
-{
-	struct iovec vec[16];
-	struct buf bytes;
-	const char *why;
-	int fd;
-	bool any = false;
-	size_t n;
-
-	buf_init(&bytes, 4 * LIMIT_IPC_PAYLOAD);
-	while ((n = ipc_link_out(from, vec, 16, &fd)) > 0) {
-		size_t sum = 0;
-
-		for (size_t i = 0; i < n; i++) {
-			buf_add(&bytes, vec[i].iov_base, vec[i].iov_len);
-			sum += vec[i].iov_len;
-		}
-		ipc_link_sent(from, sum);
-		any = true;
-	}
-	assert_int_equal(ipc_link_feed(to, buf_view(&bytes), NULL, 0, &why), 0);
-	buf_fini(&bytes);
-	return any;
-}
-
 static void carry_all(void)
 {
-	while (carry(f.asker, f.answerer) || carry(f.answerer, f.asker))
+	while (link_rig_carry(f.asker, f.answerer) || link_rig_carry(f.answerer, f.asker))
 		;
 }
 
@@ -329,7 +304,7 @@ static void test_resolver_dies(void **state)
 	    {"a.test", DNS_MX, "10 b.test", DNS_OK}, {"b.test", DNS_A, "192.88.99.1", DNS_OK}, {0}};
 
 	start(rows, "a.test", "", 0);
-	carry(f.asker, f.answerer);
+	link_rig_carry(f.asker, f.answerer);
 	f.silent = true; /* about the address */
 	carry_all();
 	assert_int_equal(f.done, 0);
