@@ -87,8 +87,11 @@ enum db_code queue_list(struct db *db, const struct queue_filter *f, int64_t now
 {
 	struct walk w = {.db = db, .arena = arena_new(), .now = now};
 	struct queue_rows rows = {NULL, 0};
-	enum db_code code = next_rows(&w, f, max, at, &rows, more_r);
+	bool nested = db_in_transaction(db);
+	enum db_code code = nested ? DB_OK : db_begin(db);
 
+	if (code == DB_OK)
+		code = next_rows(&w, f, max, at, &rows, more_r);
 	for (size_t i = 0; i < rows.n && code == DB_OK; i++) {
 		if (f->message && rows.v[i].message != f->message)
 			break;
@@ -96,6 +99,8 @@ enum db_code queue_list(struct db *db, const struct queue_filter *f, int64_t now
 		if (code == DB_OK && queue_filter_fits(f, &rows.v[i], w.message.reverse_path))
 			fn(ctx, &rows.v[i], &w.message);
 	}
+	if (!nested)
+		(void)db_rollback(db);
 	arena_free(&w.arena);
 	return code;
 }

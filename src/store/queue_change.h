@@ -34,7 +34,7 @@ typedef void queue_row_fn(
 
 /*
  * Looks at up to `max` rows behind *at and calls fn for those that fit; *at moves on. *more_r: there may
- * be others. What fn is given is valid in the call.
+ * be others. What fn is given is valid in the call. All of it, and what fn reads, is of one moment.
  */
 enum db_code queue_list(struct db *db, const struct queue_filter *f, int64_t now, size_t max,
     struct queue_at *at, bool *more_r, queue_row_fn *fn, void *ctx);

@@ -543,6 +543,37 @@ static void chosen_by_filters(void **state)
 	assert_int_equal(change(QUEUE_CHANGE_RETRY, "nobody@b.test", "", 0), 0);
 }
 
+/* What is listed goes while it is being listed, with all that was kept for it. */
+static void take_away(void *ctx, const struct queue_row *row, const struct queue_message *m)
+{
+	int *listed = ctx;
+
+	change(QUEUE_CHANGE_REMOVE, "b.test", "", 0);
+	rig_maintain(&q.rig, 0, DAY_MS);
+	++*listed;
+}
+
+static void listed_as_of_one_moment(void **state)
+{
+	struct queue_filter all = {0};
+	struct queue_at at = queue_filter_start(&all);
+	struct err e = {""};
+	struct db *db = NULL;
+	bool more;
+	int listed = 0;
+
+	q.world = greylisted;
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	assert_int_equal(db_open("store.db", DB_READER, &db, &e), DB_OK);
+	assert_int_equal(
+	    queue_list(db, &all, q.rig.now, 10, &at, &more, take_away, &listed), DB_OK);
+	assert_int_equal(listed, 2);
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+	assert_int_equal(qrig_count(&q, "blob"), 0);
+	db_close(&db);
+}
+
 /* ---- fairness and sessions ---- */
 
 static void destinations_take_turns(void **state)
@@ -699,6 +730,7 @@ int main(void)
 	    T(held_and_released),
 	    T(returned_by_hand),
 	    T(chosen_by_filters),
+	    T(listed_as_of_one_moment),
 	    T(greylisted_for_ever),
 	    T(host_down),
 	    T(a_success_wakes_all),
