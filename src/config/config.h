@@ -49,11 +49,24 @@ struct config_durations {
 	size_t n;
 };
 
+/* How far TLS is asked of a server that mail goes to. */
+enum config_route_tls {
+	CONFIG_ROUTE_MAY,     /* when it is offered and works */
+	CONFIG_ROUTE_REQUIRE, /* else nothing is sent */
+	CONFIG_ROUTE_VERIFY,  /* the same, and its certificate must be valid for its name */
+	CONFIG_ROUTE_NONE,
+	CONFIG_ROUTE_TLS_WORDS
+};
+
 /* Where mail for a domain goes in place of its MX. */
 struct config_route {
 	struct str domain; /* "*": every other one */
 	struct str host;   /* a name, or an address as text */
 	int64_t port;
+	int tls;         /* enum config_route_tls */
+	struct str user; /* to log in there with; empty: no login */
+	struct str
+	    password_file; /* holds his password and nothing else; a relative path is below dir */
 };
 
 struct config_routes {

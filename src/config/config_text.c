@@ -163,17 +163,34 @@ static int wrong_value(const struct reader *r, const struct option *o, const con
 	return -1;
 }
 
-/* Three members, all of them and no other. */
+/* A member that may be left out; *n_r counts those that are there. */
+static struct str route_text(const config_setting_t *set, const char *name, int *n_r)
+{
+	const char *text;
+
+	if (!config_setting_lookup_string(set, name, &text))
+		return STR("");
+	++*n_r;
+	return str_of_c(text);
+}
+
+/* Three members must be there, three may, and no other. */
 static bool read_route(const struct reader *r, const config_setting_t *set, union option_value *v_r)
 {
-	const char *domain, *host;
-	int port;
+	int port, n = 1;
+	struct config_route raw = {
+	    .domain = route_text(set, "domain", &n),
+	    .host = route_text(set, "host", &n),
+	    .user = route_text(set, "user", &n),
+	    .password_file = route_text(set, "password_file", &n),
+	};
+	struct str tls = route_text(set, "tls", &n);
 
-	return config_setting_length(set) == 3 &&
-	       config_setting_lookup_string(set, "domain", &domain) &&
-	       config_setting_lookup_string(set, "host", &host) &&
-	       config_setting_lookup_int(set, "port", &port) &&
-	       option_parse_route(str_of_c(domain), str_of_c(host), port, r->box->arena, v_r);
+	if (!config_setting_lookup_int(set, "port", &port) || config_setting_length(set) != n)
+		return false;
+	raw.port = port;
+	return (tls.n == 0 || option_find_word(option_route_tls, tls, &raw.tls)) &&
+	       option_parse_route(&raw, r->box->arena, v_r);
 }
 
 static bool read_element(const struct reader *r, const struct option *o,

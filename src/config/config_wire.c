@@ -36,6 +36,9 @@ static void put_element(const struct option *o, const void *at, struct buf *out)
 		wire_str(out, v.route.domain);
 		wire_str(out, v.route.host);
 		wire_u16(out, (uint16_t)v.route.port);
+		wire_u8(out, (uint8_t)v.route.tls);
+		wire_str(out, v.route.user);
+		wire_str(out, v.route.password_file);
 		break;
 	default:
 		wire_i64(out, v.number);
@@ -87,11 +90,14 @@ static void get_ip(struct cur *c, struct ip *ip)
 
 static void get_route(struct cur *c, struct arena *a, union option_value *v)
 {
-	struct str domain = cur_str(c, LIMIT_CONFIG_STRING);
-	struct str host = cur_str(c, LIMIT_CONFIG_STRING);
-	uint16_t port = cur_u16(c);
+	struct config_route raw = {.domain = cur_str(c, LIMIT_CONFIG_STRING)};
 
-	if (!option_parse_route(domain, host, port, a, v))
+	raw.host = cur_str(c, LIMIT_CONFIG_STRING);
+	raw.port = cur_u16(c);
+	raw.tls = cur_enum(c, CONFIG_ROUTE_TLS_WORDS);
+	raw.user = cur_str(c, LIMIT_CONFIG_STRING);
+	raw.password_file = cur_str(c, LIMIT_CONFIG_STRING);
+	if (!option_parse_route(&raw, a, v))
 		cur_fail(c);
 }
 

@@ -119,7 +119,7 @@ static struct str lower_copy(struct arena *a, struct str s)
 	return str_of(p, s.n);
 }
 
-static bool find_word(const char *const *words, struct str s, int *word_r)
+bool option_find_word(const char *const *words, struct str s, int *word_r)
 {
 	for (int i = 0; words[i]; i++)
 		if (str_eq(s, str_of_c(words[i]))) {
@@ -160,7 +160,7 @@ bool option_parse_text(
 			v.text = lower_copy(a, s);
 		break;
 	case OPTION_ENUM:
-		ok = find_word(o->words, s, &v.word);
+		ok = option_find_word(o->words, s, &v.word);
 		break;
 	case OPTION_IP:
 		ok = ip_parse(s, &v.ip);
@@ -193,16 +193,35 @@ bool option_parse_bool(const struct option *o, bool b, union option_value *v_r)
 	return true;
 }
 
-bool option_parse_route(
-    struct str domain, struct str host, int64_t port, struct arena *a, union option_value *v_r)
+const char *const option_route_tls[] = {"may", "require", "verify", "none", NULL};
+
+/* A password goes over TLS only, and to nobody else: the name of the server must be checked. */
+static bool login_is_good(const struct config_route *r)
+{
+	static const struct option user = {.max = LIMIT_USER_NAME, .min = 1};
+	static const struct option file = {.max = 1024, .min = 1};
+
+	if (r->user.n == 0 || r->password_file.n == 0)
+		return r->user.n == r->password_file.n;
+	return r->tls == CONFIG_ROUTE_VERIFY && text_is_good(&user, r->user) &&
+	       text_is_good(&file, r->password_file);
+}
+
+bool option_parse_route(const struct config_route *raw, struct arena *a, union option_value *v_r)
 {
 	struct ip ip;
 
-	if (!str_eq(domain, STR("*")) && !is_host(domain))
+	if (!str_eq(raw->domain, STR("*")) && !is_host(raw->domain))
 		return false;
-	if ((!is_host(host) && !ip_parse(host, &ip)) || port < 1 || port > 65535)
+	if (!is_host(raw->host) && !ip_parse(raw->host, &ip))
 		return false;
-	v_r->route = (struct config_route){lower_copy(a, domain), lower_copy(a, host), port};
+	if (raw->port < 1 || raw->port > 65535 || !login_is_good(raw))
+		return false;
+	v_r->route = *raw;
+	v_r->route.domain = lower_copy(a, raw->domain);
+	v_r->route.host = lower_copy(a, raw->host);
+	v_r->route.user = arena_str(a, raw->user);
+	v_r->route.password_file = str_of(arena_cstr(a, raw->password_file), raw->password_file.n);
 	return true;
 }
 
@@ -262,6 +281,16 @@ static void put_route(const struct config_route *r, struct buf *out)
 	put_quoted(r->host, out);
 	buf_lit(out, "; port = ");
 	buf_i64(out, r->port);
+	if (r->tls != CONFIG_ROUTE_MAY) {
+		buf_lit(out, "; tls = ");
+		put_quoted(str_of_c(option_route_tls[r->tls]), out);
+	}
+	if (r->user.n) {
+		buf_lit(out, "; user = ");
+		put_quoted(r->user, out);
+		buf_lit(out, "; password_file = ");
+		put_quoted(r->password_file, out);
+	}
 	buf_lit(out, "; }");
 }
 

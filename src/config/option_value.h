@@ -31,12 +31,17 @@ bool option_parse_text(
     const struct option *o, struct str s, struct arena *a, union option_value *v_r);
 bool option_parse_number(const struct option *o, int64_t n, union option_value *v_r);
 
+/* Which of the words, NULL at the end, is it? False: none. */
+bool option_find_word(const char *const *words, struct str s, int *word_r);
+
 /* true or false, as an OPTION_BOOL. */
 bool option_parse_bool(const struct option *o, bool b, union option_value *v_r);
 
-/* An OPTION_ROUTE of its three parts, checked and copied. False: *v_r untouched. */
-bool option_parse_route(
-    struct str domain, struct str host, int64_t port, struct arena *a, union option_value *v_r);
+/* An OPTION_ROUTE of its parts, checked and copied: a login needs tls = "verify". False: *v_r untouched. */
+bool option_parse_route(const struct config_route *raw, struct arena *a, union option_value *v_r);
+
+/* The words of enum config_route_tls, NULL at the end. */
+extern const char *const option_route_tls[];
 
 /* The value without quotes: 25, 50M, 5m, text. Neither enums nor routes. */
 void option_put_plain(enum option_type type, const union option_value *v, struct buf *out);

@@ -124,7 +124,8 @@ const struct option options[] = {
 	{"relay_port", AT(relay_port), NUMBER(1, 65535), .initial = "25",
 	    .sentence = "Port of other servers to which mail is sent."},
 	{"routes", AT(routes), .type = OPTION_ROUTE, LIST(0, LIMIT_CONFIG_LIST), .initial = "()",
-	    .sentence = "Servers to use for a domain in place of its MX; the domain \"*\" stands for every other one."},
+	    .sentence = "Servers to use for a domain in place of its MX; the domain \"*\" stands for every other one, as "
+	        "where port 25 is closed and a provider takes the mail."},
 	{"relay_allow_private", AT(relay_allow_private), BOOL, .initial = "false",
 	    .sentence = "Whether mail may be sent to servers at loopback, private and other special addresses that DNS names. "
 	        "Those in routes always may."},
@@ -267,7 +268,9 @@ static void put_single_range(const struct option *o, struct buf *out)
 		break;
 	case OPTION_ROUTE:
 		buf_lit(out,
-		    "a group like { domain = \"example.org\"; host = \"192.0.2.1\"; port = 25; }");
+		    "a group like { domain = \"example.org\"; host = \"192.0.2.1\"; port = 25; }, "
+		    "also with tls = \"may\", \"require\", \"verify\" or \"none\", and for a login "
+		    "there with tls = \"verify\", user and password_file");
 		break;
 	case OPTION_HOST:
 		buf_lit(out, "a host name in quotes, like \"mail.example.org\"");

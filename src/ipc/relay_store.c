@@ -84,12 +84,31 @@ static struct rs_lease get_lease(struct cur *c)
 	return l;
 }
 
+static void put_route(struct buf *b, const struct rs_route *r)
+{
+	wire_str(b, r->host);
+	wire_u16(b, r->port);
+	wire_u8(b, r->tls);
+	wire_str(b, r->user);
+	wire_str(b, r->password);
+}
+
+static struct rs_route get_route(struct cur *c)
+{
+	struct rs_route r = {.host = cur_str(c, HOST_MAX)};
+
+	r.port = cur_u16(c);
+	r.tls = cur_enum(c, RS_ROUTE_TLS_WORDS);
+	r.user = cur_str(c, LIMIT_USER_NAME);
+	r.password = cur_str(c, LIMIT_PASSWORD);
+	return r;
+}
+
 void rs_job_put(struct buf *b, const struct rs_job *job)
 {
 	put_lease(b, &job->lease);
 	wire_str(b, job->destination);
-	wire_str(b, job->route_host);
-	wire_u16(b, job->route_port);
+	put_route(b, &job->route);
 	wire_str(b, job->reverse_path);
 	wire_bool(b, job->eightbit);
 	wire_bool(b, job->utf8);
@@ -106,8 +125,7 @@ bool rs_job_next(struct cur *c, struct rs_job *job_r)
 	struct rs_job j = {.lease = get_lease(c)};
 
 	j.destination = cur_str(c, LIMIT_SMTP_DOMAIN);
-	j.route_host = cur_str(c, HOST_MAX);
-	j.route_port = cur_u16(c);
+	j.route = get_route(c);
 	j.reverse_path = cur_str(c, LIMIT_SMTP_PATH);
 	j.eightbit = cur_bool(c);
 	j.utf8 = cur_bool(c);

@@ -42,12 +42,20 @@ struct rs_lease {
 
 /* ---- RS_LEASE ---- */
 
+#define RS_ROUTE_TLS_WORDS 4 /* of enum config_route_tls */
+
+/* A server to use in place of the destination's MX. */
+struct rs_route {
+	struct str host; /* name, or address without brackets; empty: there is none, nor the rest */
+	uint16_t port;
+	uint8_t tls;               /* enum config_route_tls (config/config.h) */
+	struct str user, password; /* to log in with; empty: not */
+};
+
 struct rs_job {
 	struct rs_lease lease;
 	struct str destination; /* domain in A-label form, lower case, or a literal "[...]" */
-	struct str
-	    route_host; /* name or address without brackets to use in place of its MX; or empty */
-	uint16_t route_port;      /* with route_host; else 0 */
+	struct rs_route route;
 	struct str reverse_path;  /* as in an SMTP path, without <>; empty: null */
 	bool eightbit;            /* the content has 8-bit octets */
 	bool utf8;                /* SMTPUTF8 was asked for */

@@ -101,7 +101,9 @@ struct relay_job *relay_job_new(struct relay *relay, const struct rs_job *job)
 	relay->job_count++;
 	j->job = *job;
 	j->job.destination = arena_str(j->arena, job->destination);
-	j->job.route_host = arena_str(j->arena, job->route_host);
+	j->job.route.host = arena_str(j->arena, job->route.host);
+	j->job.route.user = arena_str(j->arena, job->route.user);
+	j->job.route.password = arena_str(j->arena, job->route.password);
 	j->job.reverse_path = arena_str(j->arena, job->reverse_path);
 	j->job.recipients = arena_str(j->arena, job->recipients);
 	known = read_recipients(j);

@@ -214,11 +214,11 @@ void relay_route_start(struct relay_route *r, struct relay *relay,
 	*r = (struct relay_route){.relay = relay, .self = self_of(config), .done = done};
 	r->arena = arena_new();
 	r->domain = arena_str(r->arena, job->destination);
-	r->port = job->route_host.n ? job->route_port : (uint16_t)config->relay_port;
+	r->port = job->route.host.n ? job->route.port : (uint16_t)config->relay_port;
 	r->seed = hash_bytes(&key, r->domain) ^ (uint64_t)job->lease.token;
 	queue_mx_addresses_init(&r->addresses);
-	if (job->route_host.n)
-		take_routed_host(r, arena_str(r->arena, job->route_host));
+	if (job->route.host.n)
+		take_routed_host(r, arena_str(r->arena, job->route.host));
 	else if (is_literal(r->domain, &ip))
 		take_address(r, &ip);
 	else if (!dns_name_is_valid(r->domain))

@@ -4,8 +4,9 @@
  *
  * States: a session has a route under way, or a drive (connecting, or with an engine), or is about to
  * end. A failure before the server is ready for a message leads to the next hop; later ones are
- * reported. TLS is opportunistic: where its handshake fails the hop is tried again without. A
- * connection that was kept open and ends as it is given a message is replaced: nothing was heard of it.
+ * reported. TLS is opportunistic unless a route asks for more: where its handshake fails the hop is
+ * tried again without. A connection that was kept open and ends as it is given a message is replaced:
+ * nothing was heard of it.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -13,8 +14,8 @@
 #include "proc/relay.h"
 
 #define ROUTE_MS     (5 * MINUTE_MS) /* far more than the resolver takes for all lookups */
-#define IDLE_MS      2000             /* an open connection waits so long for another message */
-#define MESSAGES_MAX 100              /* over one connection */
+#define IDLE_MS      2000            /* an open connection waits so long for another message */
+#define MESSAGES_MAX 100             /* over one connection */
 
 /* A failure of a hop. */
 struct hop_failure {
@@ -28,7 +29,8 @@ struct relay_session {
 	struct relay *relay;
 	struct config_snapshot *config; /* as it was at the beginning */
 	struct arena *arena;
-	struct str destination, route_host;
+	struct str destination;
+	struct rs_route routed; /* the server that the administrator names for it, if any */
 	struct relay_route route;
 	size_t hop;
 	bool plain; /* without TLS, since the handshake failed on this hop */
@@ -282,6 +284,7 @@ static void do_starttls(struct relay_session *s)
 {
 	struct net_tls_start start = {.ctx = s->relay->tls,
 	    .name = server_name(s),
+	    .verify = s->routed.tls == CONFIG_ROUTE_VERIFY,
 	    .timeout = s->config->timeouts.relay_connect};
 
 	net_drive_start_tls(s->drive, &start);
@@ -377,12 +380,20 @@ static void set_timeouts(struct smtp_client_timeouts *t, const struct config_tim
 
 static void on_connected(void *ctx)
 {
+	static const enum smtp_tls_policy policies[] = {
+	    [CONFIG_ROUTE_MAY] = SMTP_TLS_MAY,
+	    [CONFIG_ROUTE_REQUIRE] = SMTP_TLS_REQUIRE,
+	    [CONFIG_ROUTE_VERIFY] = SMTP_TLS_REQUIRE,
+	    [CONFIG_ROUTE_NONE] = SMTP_TLS_NONE,
+	};
 	struct relay_session *s = ctx;
 
 	uv_timer_stop(&s->timer);
 	smtp_client_config_init(&s->cfg);
 	s->cfg.helo = s->config->hostname;
-	s->cfg.tls = s->plain ? SMTP_TLS_NONE : SMTP_TLS_MAY;
+	s->cfg.tls = s->plain ? SMTP_TLS_NONE : policies[s->routed.tls];
+	s->cfg.user = s->routed.user;
+	s->cfg.password = s->routed.password;
 	s->cfg.dialogue = &s->dialogue;
 	set_timeouts(&s->cfg.timeouts, &s->config->timeouts);
 	s->engine = smtp_client_new(&s->cfg, now_ms());
@@ -435,7 +446,8 @@ static void choose_hop(struct relay_session *s)
 {
 	if (s->again) {
 		s->again = false;
-	} else if (s->last.attempt.stage == QUEUE_STAGE_TLS && !s->plain) {
+	} else if (s->last.attempt.stage == QUEUE_STAGE_TLS && !s->plain &&
+		   s->routed.tls == CONFIG_ROUTE_MAY) {
 		s->plain = true;
 	} else {
 		keep_failure(s);
@@ -550,6 +562,12 @@ static void on_route_timeout(uv_timer_t *timer)
 }
 
 /* ---- taking jobs ---- */
+static bool is_same_route(const struct rs_route *a, const struct rs_route *b)
+{
+	return str_eq(a->host, b->host) && a->port == b->port && a->tls == b->tls &&
+	       str_eq(a->user, b->user) && str_eq(a->password, b->password);
+}
+
 static struct relay_session *find_idle(struct relay *relay, const struct rs_job *job)
 {
 	LIST_FOREACH(&relay->sessions, it)
@@ -557,7 +575,7 @@ static struct relay_session *find_idle(struct relay *relay, const struct rs_job 
 		struct relay_session *s = LIST_ENTRY(it, struct relay_session, link);
 
 		if (s->idle && str_eq(s->destination, job->destination) &&
-		    str_eq(s->route_host, job->route_host))
+		    is_same_route(&s->routed, &job->route))
 			return s;
 	}
 	return NULL;
@@ -571,7 +589,10 @@ static void session_start(struct relay *relay, struct relay_job *job)
 	s->config = config_ref(relay->config);
 	s->arena = arena_new();
 	s->destination = arena_str(s->arena, job->job.destination);
-	s->route_host = arena_str(s->arena, job->job.route_host);
+	s->routed = job->job.route;
+	s->routed.host = arena_str(s->arena, s->routed.host);
+	s->routed.user = arena_str(s->arena, s->routed.user);
+	s->routed.password = arena_str(s->arena, s->routed.password);
 	s->job = job;
 	buf_init(&s->dialogue, RS_DIALOGUE_MAX);
 	buf_init(&s->held, LIMIT_IPC_CREDIT);

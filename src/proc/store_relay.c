@@ -4,6 +4,7 @@
  */
 #include "proc/store_relay.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -89,11 +90,53 @@ static void put_recipients(struct buf *b, const struct queue_rows *rows)
 	}
 }
 
+/* The first line of the password's file; what is wrong with that is said once for each job. */
+static bool read_password(
+    const struct config_snapshot *config, const struct config_route *route, struct buf *password)
+{
+	struct buf path;
+	int fd;
+	ssize_t n;
+
+	buf_init(&path, 8 * KIB);
+	fd = open(config_path(config, route->password_file, &path), O_RDONLY | O_CLOEXEC);
+	n = fd >= 0 ? read(fd, buf_reserve(password, LIMIT_PASSWORD), LIMIT_PASSWORD) : -1;
+	if (fd >= 0)
+		close(fd);
+	buf_fini(&path);
+	if (n <= 0)
+		return false;
+	password->n = str_find(str_of(password->p, (size_t)n), '\n');
+	return password->n > 0;
+}
+
+static void put_route(struct rs_job *m, const struct config_snapshot *config, struct buf *password)
+{
+	const struct config_route *route = config_route(config, m->destination);
+
+	if (!route)
+		return;
+	m->route = (struct rs_route){.host = route->host,
+	    .port = (uint16_t)route->port,
+	    .tls = (uint8_t)route->tls,
+	    .user = route->user};
+	if (route->user.n == 0)
+		return;
+	if (!read_password(config, route, password)) {
+		log_open(LOG_ERROR, "route-password-unreadable");
+		log_str("domain", route->domain);
+		log_str("file", route->password_file);
+		log_text("cure",
+		    "put the password into that file and let the user of the store read it");
+		log_close();
+	}
+	m->route.password = buf_view(password);
+}
+
 static void put_job(
     struct buf *b, const struct queue_job *job, const struct config_snapshot *config)
 {
-	const struct config_route *route = config_route(config, job->destination);
-	struct buf recipients;
+	struct buf recipients, password;
 	struct rs_job m = {
 	    .lease = {job->message.id, job->token},
 	    .destination = job->destination,
@@ -107,15 +150,14 @@ static void put_job(
 	    .recipient_count = (uint32_t)job->rows.n,
 	};
 
-	if (route) {
-		m.route_host = route->host;
-		m.route_port = (uint16_t)route->port;
-	}
+	buf_init(&password, LIMIT_PASSWORD + 1);
+	put_route(&m, config, &password);
 	buf_init(&recipients, LIMIT_ENVELOPE);
 	put_recipients(&recipients, &job->rows);
 	m.recipients = buf_view(&recipients);
 	rs_job_put(b, &m);
 	buf_fini(&recipients);
+	buf_wipe(&password);
 }
 
 static void reply_jobs(struct store_relay *r, const struct queue_lease *lease)

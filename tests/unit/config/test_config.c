@@ -137,13 +137,45 @@ static void test_routes(void **state)
 	r = config_route(c, STR("y.test"));
 	assert_string_equal(r->host.p, "smart.example.org");
 	assert_int_equal(r->port, 587);
+	assert_int_equal(r->tls, CONFIG_ROUTE_MAY);
 	config_unref(&c);
 }
 
+/* A login is kept through the file's form and the other process's. */
+static void test_login_of_a_route(void **state)
+{
+	struct config_snapshot *
+	    c = parse(HOST
+	       "routes = ( { domain = \"*\"; host = \"smart.test\"; port = 587; tls = \"verify\";\n"
+	       " user = \"me@a.test\"; password_file = \"secret\"; } );\n"),
+	   *other;
+	const struct config_route *r;
+	struct buf wire, text;
+
+	buf_init(&wire, MIB);
+	buf_init(&text, MIB);
+	config_encode(c, &wire);
+	assert_int_equal(config_decode(buf_view(&wire), &other), 0);
+	r = config_route(other, STR("x.test"));
+	assert_int_equal(r->tls, CONFIG_ROUTE_VERIFY);
+	assert_string_equal(r->user.p, "me@a.test");
+	assert_string_equal(r->password_file.p, "secret");
+	config_put(other, false, &text);
+	assert_non_null(
+	    strstr(buf_cstr(&text), "port = 587; tls = \"verify\"; user = \"me@a.test\"; "
+				    "password_file = \"secret\"; }"));
+	config_unref(&c);
+	config_unref(&other);
+	buf_fini(&wire);
+	buf_fini(&text);
+}
+
 /* ---- errors: each names file and line, what is wrong, and what would be right ---- */
-#define ROUTE                                                                                      \
-	" must be a list in parentheses of a group like { domain = \"example.org\"; host = "       \
-	"\"192.0.2.1\"; port = 25; }, and not a group { }; the default is ()"
+#define ROUTE                                                                                            \
+	" must be a list in parentheses of a group like { domain = \"example.org\"; host = "             \
+	"\"192.0.2.1\"; port = 25; }, also with tls = \"may\", \"require\", \"verify\" or \"none\", "    \
+	"and for a login there with tls = \"verify\", user and password_file, and not a group { }; the " \
+	"default is ()"
 
 static const struct {
 	const char *text, *want;
@@ -252,6 +284,13 @@ static const struct {
 	"f: queue.lifetime is over before the first time of queue.retry: make it longer, or that "
 	"time shorter"},
     {"\nroutes = ( { domain = \"x.test\"; host = \"y.test\"; } );", "f:2: routes" ROUTE},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; tls = \"no\"; } );",
+	"f:1: routes" ROUTE},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; user = \"u\"; } );",
+	"f:1: routes" ROUTE},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; user = \"u\"; "
+     "password_file = \"f\"; tls = \"require\"; } );",
+	"f:1: routes" ROUTE},
     {"routes = ( { domain = \"x.test\"; host = \"y.test\"; prot = 25; } );", "f:1: routes" ROUTE},
     {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 0; } );", "f:1: routes" ROUTE},
     {"routes = ( { domain = \"x.test\"; host = \"[::1]\"; port = 25; } );", "f:1: routes" ROUTE},
@@ -637,6 +676,7 @@ int main(void)
 	    cmocka_unit_test(test_values),
 	    cmocka_unit_test(test_queue),
 	    cmocka_unit_test(test_routes),
+	    cmocka_unit_test(test_login_of_a_route),
 	    cmocka_unit_test(test_errors),
 	    cmocka_unit_test(test_nul),
 	    cmocka_unit_test(test_comments_and_strings),

@@ -144,8 +144,7 @@ static void start(const struct row *rows, const char *destination, const char *h
 {
 	struct rs_job job = {.lease = {1, 1},
 	    .destination = str_of_c(destination),
-	    .route_host = str_of_c(host),
-	    .route_port = port};
+	    .route = {.host = str_of_c(host), .port = port}};
 
 	f.rows = rows;
 	relay_route_start(&f.route, &f.relay, &f.config, &job, on_done);
