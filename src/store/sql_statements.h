@@ -358,13 +358,16 @@ SQL(TRACE_ADD, "INSERT INTO trace (message, seq, time, recipient, kind, text, di
 SQL(MESSAGE_GET, "SELECT accepted, reverse_path, peer, helo, protocol, account, size, recipients,"
 		 " header_id FROM message WHERE id = $1")
 
-/* Ledger and events of a message in one order: time, ledger first, number in its table. */
+/* Ledger and events of a message in one order: time, ledger first, number in its table. But the attempt
+ * (kind 6) that ends a recipient's way has the time of what the ledger says of it (anything but
+ * state 4, queued), and comes before. */
 SQL(TRACE_TIMELINE,
-    "SELECT time, 0, recipient, recipient, state, address, detail, 0 FROM ledger"
+    "SELECT time, 0, recipient, recipient, state, address, detail, 0, 1 FROM ledger"
     " WHERE message = $1"
     " UNION ALL SELECT t.time, 1, t.seq, t.recipient, t.kind, coalesce(l.address, ''), t.text,"
-    " t.dialogue FROM trace t LEFT JOIN ledger l ON l.message = t.message"
-    " AND l.recipient = t.recipient WHERE t.message = $1 ORDER BY 1, 2, 3")
+    " t.dialogue, CASE WHEN t.kind = 6 AND l.state <> 4 THEN 0 ELSE 2 END"
+    " FROM trace t LEFT JOIN ledger l ON l.message = t.message"
+    " AND l.recipient = t.recipient WHERE t.message = $1 ORDER BY 1, 9, 3")
 
 SQL(MESSAGE_NEWEST, "SELECT id FROM message ORDER BY id DESC LIMIT $1")
 

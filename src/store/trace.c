@@ -41,6 +41,8 @@ static const struct {
     [LEDGER_QUEUED] = {TRACE_QUEUED, "in the queue, for "},
 };
 
+_Static_assert(TRACE_ATTEMPT == 6 && LEDGER_QUEUED == 4, "SQL_TRACE_TIMELINE names them so");
+
 const char *trace_kind_name(enum trace_kind kind)
 {
 	MUST((size_t)kind < TRACE_KINDS);
