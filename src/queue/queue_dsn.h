@@ -27,9 +27,9 @@ struct queue_dsn_recipient {
 	enum queue_problem problem; /* of the last attempt; NONE: the server replied */
 	bool expired;               /* FAILED: because the lifetime is over; reported as 4.4.7 */
 	struct str remote_mta;      /* name of the server that was tried; empty: none */
-	struct str reply;           /* its words, "550 5.1.1 ..."; empty: none */
-	int64_t last_attempt;       /* of his own or his destination's; 0: none */
-	int64_t retry_until;        /* DELAYED: when it will expire; 0: not told */
+	struct str reply;     /* "550 5.1.1 ...", or what we met, "connection refused"; or empty */
+	int64_t last_attempt; /* of his own or his destination's; 0: none */
+	int64_t retry_until;  /* DELAYED: when it will expire; 0: not told */
 };
 
 struct queue_dsn {

@@ -58,7 +58,7 @@ static struct queue_dsn_recipient recipient_of(
 	    .problem = row->last.problem,
 	    .expired = row->report == QUEUE_REPORT_EXPIRED,
 	    .remote_mta = row->last.remote,
-	    .reply = row->last.problem == QUEUE_PROBLEM_NONE ? row->last.reply : STR(""),
+	    .reply = row->last.reply,
 	    .last_attempt = row->entry.last_attempt,
 	    .retry_until = r->is_warning
 			       ? row->entry.accepted + queue_policy_lifetime(&r->cfg.policy, false)

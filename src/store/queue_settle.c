@@ -100,6 +100,14 @@ static void keep_dialogue(struct settling *t)
 
 /* ---- recipients ---- */
 
+/* What is left is his report, which tells when the last attempt was. */
+static void finish(struct settling *t, struct queue_row *row, enum queue_report_kind report)
+{
+	queue_row_finish(row, report);
+	row->entry.last_attempt = t->now;
+	failed(t, queue_row_set(t->db, row));
+}
+
 static void delivered(struct settling *t, struct queue_row *row)
 {
 	struct ledger_row settled = {.message = row->message,
@@ -109,8 +117,7 @@ static void delivered(struct settling *t, struct queue_row *row)
 	bool changed;
 
 	if ((row->notify & QUEUE_NOTIFY_SUCCESS) && !t->s->dsn && t->message.reverse_path.n) {
-		queue_row_finish(row, QUEUE_REPORT_RELAYED);
-		failed(t, queue_row_set(t->db, row));
+		finish(t, row, QUEUE_REPORT_RELAYED);
 		return;
 	}
 	buf_clear(&t->text);
@@ -135,8 +142,7 @@ static void waits(struct settling *t, struct queue_row *row)
 
 static void over(struct settling *t, struct queue_row *row)
 {
-	queue_row_finish(row, QUEUE_REPORT_FAILED);
-	failed(t, queue_row_set(t->db, row));
+	finish(t, row, QUEUE_REPORT_FAILED);
 }
 
 static void (*const actions[QUEUE_OUTCOMES])(struct settling *t, struct queue_row *row) = {

@@ -166,6 +166,20 @@ static void host_down(void **state)
 	assert_int_equal(qrig_count(&q, "ledger WHERE state = 1"), 20);
 }
 
+/* Its sender's report says why, also when nobody spoke to us. */
+static void host_down_for_ever(void **state)
+{
+	int64_t start = q.rig.now;
+
+	q.world = refused;
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_live(&q, start + 6 * DAY_MS);
+	assert_int_equal(qrig_mails(&q), 2);
+	assert_true(has(qrig_mail(&q, arena), "Status: 4.4.7"));
+	assert_true(has(qrig_mail(&q, arena), "\r\nDiagnostic-Code: x-godwit; connection refused\r\n"));
+	assert_true(has(qrig_mail(&q, arena), "\r\nLast-Attempt-Date: "));
+}
+
 static void a_success_wakes_all(void **state)
 {
 	int64_t start = q.rig.now;
@@ -198,6 +212,7 @@ static void unknown_recipient_bounces_at_once(void **state)
 	assert_int_equal(qrig_mails(&q), 1);
 	mail = qrig_mail(&q, arena);
 	assert_true(str_has_prefix(mail, STR("Return-Path: <>\r\nDelivered-To: ann@a.test\r\n")));
+	assert_true(has(mail, "\r\nLast-Attempt-Date: "));
 	assert_true(has(mail, "Final-Recipient: rfc822; nobody@b.test"));
 	assert_true(has(mail, "Status: 5.1.1"));
 	assert_true(has(mail, "Remote-MTA: dns; mx.else.test"));
@@ -318,6 +333,7 @@ static void success_is_reported_when_nobody_else_does(void **state)
 	qrig_work(&q);
 	assert_int_equal(q.reports, 1);
 	assert_true(has(qrig_mail(&q, arena), "Action: relayed"));
+	assert_true(has(qrig_mail(&q, arena), "\r\nLast-Attempt-Date: "));
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
 }
 
@@ -733,6 +749,7 @@ int main(void)
 	    T(listed_as_of_one_moment),
 	    T(greylisted_for_ever),
 	    T(host_down),
+	    T(host_down_for_ever),
 	    T(a_success_wakes_all),
 	    T(unknown_recipient_bounces_at_once),
 	    T(each_recipient_for_himself),
