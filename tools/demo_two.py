@@ -3,6 +3,7 @@ when it fails."""
 
 import email
 import email.policy
+import itertools
 import os
 import re
 
@@ -17,6 +18,17 @@ HOSTS = {"alice.test": "127.0.0.2", "bob.test": "127.0.0.3"}
 ZONE = "@ MX 10 mail\nmail A {0}\n"
 RETRY = 'queue = {{ retry = ["1s", "2s"]; delay_warning = []; lifetime = "{0}"; bounce_lifetime = "1h"; }};'
 
+# Each letter's story as `godwit trace` has it: its events, repeated ones once, and what else is in it.
+EVENT = r"^\S+ +\S+ \S+ +([a-z]+) "
+TOLD = (("The offer", ["received", "attempt", "relayed"], "S: 250 2.0.0"),
+        ("While you are away", ["received", "attempt", "relayed"], "S: 250 2.0.0"),
+        ("Are you there", ["received", "attempt", "bounced", "notice"], "connection refused"),
+        ("Hello Bbo", ["received", "attempt", "bounced", "notice"], "S: 550 5.1.1"))
+
+
+def without_dialogue(trace):
+    return re.sub(r"^ .*\n", "", trace, flags=re.M)
+
 
 class TwoServers:
     def __init__(self, story, folder):
@@ -28,7 +40,7 @@ class TwoServers:
         self.alice = MailProgram(self.alices, ALICE, PASSWORDS[ALICE])
         self.bob = MailProgram(self.bobs, BOB, PASSWORDS[BOB])
         self.ids = {}  # of messages, by their subjects
-        self.arrived = 0  # messages in Bob's mailbox
+        self.arrived = {server: 0 for server in self.servers}  # messages in its mailbox
 
     def server(self, domain):
         folder = os.path.join(self.folder, domain)
@@ -57,23 +69,26 @@ class TwoServers:
         self.ids[subject] = re.search(r"id=(\S+)", text.decode()).group(1)
         return sent
 
+    def wait_for_mail(self, server):
+        wait_for(f"mail at {server.hostname}", lambda: server.message_count() > self.arrived[server])
+        self.arrived[server] = server.message_count()
+
     def arrives(self, sent, sentence):
-        wait_for("the letter in Bob's mailbox", lambda: self.bobs.message_count() > self.arrived)
-        self.arrived = self.bobs.message_count()
+        self.wait_for_mail(self.bobs)
         self.story.true(sentence, sum(without_trace(m) == sent for m in self.bob.mail()) == 1)
+
+    def story_of(self, subject):
+        return self.alices.command("trace", self.ids[subject]).stdout
 
     def report_about(self, subject):
         """The report in Alice's mailbox about that letter, when it has come."""
         name = f"<{subject.replace(' ', '.')}@demo.example.test>"
-
-        def find():
-            return [m for m in self.alice.mail() if b"multipart/report" in m and name.encode() in m]
-
-        found = wait_for("a report in Alice's mailbox", find)
+        self.wait_for_mail(self.alices)
+        found = [m for m in self.alice.mail() if b"multipart/report" in m and name.encode() in m]
         self.story.true("one report lies in Alice's mailbox", len(found) == 1)
         return email.message_from_bytes(found[0], policy=email.policy.default)
 
-    def check_report(self, report, recipient, status, subject):
+    def check_report(self, report, recipient, status, reason, subject):
         """By the rules of RFC 3464, part by part. Gives its text."""
         story = self.story
         parts = list(report.iter_parts())
@@ -89,6 +104,9 @@ class TwoServers:
                    about["Reporting-MTA"] == "dns; mail.alice.test"
                    and one["Final-Recipient"] == f"rfc822; {recipient}"
                    and one["Action"] == "failed" and one["Status"] == status)
+        story.true(f"and why: {one['Diagnostic-Code']}",
+                   one["Diagnostic-Code"] == reason and "Arrival-Date" in about
+                   and "Last-Attempt-Date" in one)
         story.true("and the original is hers",
                    f"Subject: {subject}" in parts[2].get_payload(decode=True).decode())
         return parts[0].get_content()
@@ -127,9 +145,15 @@ class TwoServers:
         sent = self.write("While you are away", BOB)
         wait_for("the first attempt", lambda: self.alices.json(
             "queue", "list", BOB)[0]["state"] == "unreachable")
-        story.show(self.alices.command("queue", "list").stdout)
-        explanation = self.alices.json("queue", "explain", BOB)[0]["explanation"]
+        listing = self.alices.command("queue", "list").stdout
+        story.show(listing)
+        line = next((line for line in listing.split("\n") if self.ids["While you are away"] in line), "")
+        story.true("`godwit queue list` has the letter, from whom, to whom, and that Bob's server is away",
+                   ALICE in line and BOB in line and "unreachable" in line
+                   and "connection refused" in line)
+        explanation = self.alices.command("queue", "explain", BOB).stdout
         story.show(explanation)
+        explanation = " ".join(explanation.split())
         story.true("`godwit queue explain` says why it waits, when it is tried next, and how it ends",
                    "could not be reached" in explanation and "next attempt" in explanation
                    and f"returned to {ALICE}" in explanation)
@@ -149,7 +173,8 @@ class TwoServers:
         wait_for("the new configuration",
                  lambda: self.alices.log().count("event=reloaded") > reloads)
         self.write("Are you there", BOB)
-        text = self.check_report(self.report_about("Are you there"), BOB, "4.4.7", "Are you there")
+        text = self.check_report(self.report_about("Are you there"), BOB, "4.4.7",
+                                 "x-godwit; connection refused", "Are you there")
         story.show(text)
         story.true("its text says in plain words what happened, to whom, and what she can do",
                    BOB in text and "could not be reached" in text and "has been given up" in text
@@ -161,22 +186,26 @@ class TwoServers:
         story = self.story
         story.step("Alice mistypes Bob's address.")
         self.write("Hello Bbo", NOBODY)
-        text = self.check_report(self.report_about("Hello Bbo"), NOBODY, "5.1.1", "Hello Bbo")
+        text = self.check_report(self.report_about("Hello Bbo"), NOBODY, "5.1.1",
+                                 "smtp; 550 5.1.1 there is no such user here", "Hello Bbo")
         story.show(text)
+        attempts = self.story_of("Hello Bbo").count(" attempt ")
+        story.true("it came at once: one attempt was made", attempts == 1)
         story.true("it says that there is no such mailbox, and quotes the other server's own words",
                    "there is no mailbox" in " ".join(text.split()) and "> 550 5.1.1" in text)
 
     def answers(self):
         story = self.story
         story.step("The administrators ask what happened.")
-        for subject, says in (("The offer", "S: 250"), ("Are you there", ""),
-                              ("Hello Bbo", "S: 550 5.1.1")):
-            trace = self.alices.command("trace", self.ids[subject]).stdout
-            if says:
-                story.show(trace)
-            story.true(f"`godwit trace` tells the story of \u201c{subject}\u201d"
-                       + (" with the dialogue of the servers" if says else ""),
-                       ALICE in trace and says in trace and (not says or "C: RCPT TO:" in trace))
+        for subject, events, says in TOLD:
+            trace = self.story_of(subject)
+            story.show(without_dialogue(trace) if subject == "While you are away" else trace)
+            told = [event for event, _ in itertools.groupby(re.findall(EVENT, trace, re.M))]
+            story.true(f"`godwit trace` tells the story of \u201c{subject}\u201d: {', '.join(told)}",
+                       ALICE in trace and told == events and says in trace)
+            if says.startswith("S: "):
+                story.true("with what the servers said to each other",
+                           "C: STARTTLS" in trace and "C: RCPT TO:" in trace)
         story.true("`godwit trace` of Bob's server knows the letter as well",
                    ALICE in self.bobs.command("trace", BOB).stdout)
         for server in self.servers:

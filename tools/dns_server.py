@@ -63,7 +63,11 @@ class Nsd:
         with open(os.path.join(self.folder, "log"), "wb") as log:
             self.process = subprocess.Popen([NSD, "-d", "-c", path], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log)
-        self.wait(next(iter(zones)))
+        try:
+            self.wait(next(iter(zones)))
+        except BaseException:  # Ctrl-C too: nobody else knows of it yet
+            self.close()
+            raise
 
     def write(self, name, text):
         if text.startswith("/"):
