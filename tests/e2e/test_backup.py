@@ -1,10 +1,12 @@
 """Backup and restore: complete and consistent under load, small when little is new, usable whatever is
 killed in between."""
 
+import contextlib
 import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -26,6 +28,15 @@ def backup(server, target, status=0):
     """Octets that were copied."""
     done = server.command("backup", str(target), status=status)
     return int(re.search(r"(\d+) octets", done.stdout).group(1))
+
+
+def rows(server, query, folder):
+    """Rows of the database, read from a copy."""
+    for end in ("", "-wal"):
+        if os.path.exists(os.path.join(server.data, "store.db" + end)):
+            shutil.copy(os.path.join(server.data, "store.db" + end), folder)
+    with contextlib.closing(sqlite3.connect(folder / "store.db")) as db:
+        return db.execute(query).fetchall()
 
 
 class Restored(TestServer):
@@ -93,6 +104,12 @@ def test_everything(either, restore, tmp_path):
     other = restore(server, tmp_path / "backup")
     assert (messages(other, ann), messages(other, f"bob@{DOMAIN}")) == before
     assert open(other.config_path, "rb").read() == config
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    uids = "SELECT account, id, name, uidvalidity, uidnext FROM mailbox"
+    assert rows(other, uids, tmp_path / "new") == rows(server, uids, tmp_path / "old")
+    identity = "SELECT value FROM meta WHERE name = 'store'"
+    assert rows(other, identity, tmp_path / "new") != rows(server, identity, tmp_path / "old")
     assert open(other.key, "rb").read() == open(server.key, "rb").read()
     audit(other)
     assert "1 message was" in other.command("undelete", ann).stdout  # deleted mail came along
