@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/migrate.h"
 #include "store/recover.h"
 
 #define ROOM_CHECK_MS SECOND_MS
@@ -80,7 +81,13 @@ static bool open_database(struct store *s, bool create, struct err *e)
 {
 	if (open_writer(s, e) != DB_OK)
 		return false;
-	if (has_schema(s->db) || (create && create_schema(s->db) == DB_OK))
+	if (has_schema(s->db)) {
+		if (migrate(s->db, DATADIR_DB, migrations(), sql_schema()->version, e) == DB_OK)
+			return true;
+		db_close(&s->db);
+		return false;
+	}
+	if (create && create_schema(s->db) == DB_OK)
 		return true;
 	if (create)
 		err_set(e, "cannot make the database: %s", db_error(s->db));

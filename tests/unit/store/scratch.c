@@ -49,6 +49,7 @@ static void create_schema(struct db *db)
 	MUST(db_begin(db) == DB_OK);
 	if (db_script(db, buf_cstr(&b)) != DB_OK)
 		mem_bug(__FILE__, __LINE__, db_error(db));
+	MUST(db_set_version(db, sql_schema()->version) == DB_OK);
 	MUST(db_commit(db) == DB_OK);
 	buf_fini(&b);
 }

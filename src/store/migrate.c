@@ -1,0 +1,160 @@
+/*
+ * Migrations. What is written by a program of version N is opened by every later one; what a later one
+ * wrote is refused by db_open().
+ *
+ * 1. The copy is complete and synced before anything is changed; one that is there from an attempt
+ *    that failed is replaced.
+ * 2. All migrations and the new number are one transaction: the database has the old version or the new.
+ * 3. A migration that stands here is never changed; tests/data holds what its predecessors wrote.
+ */
+#include "store/migrate.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "store/db_copy.h"
+
+#define COPY_PAGES 4096
+#define NAME_MAX_  ((size_t)4096)
+
+/* None yet. A row: {2, version_2, count}, with version_2 an array of struct sql_object. */
+const struct migrations *migrations(void)
+{
+	static const struct migrations none = {NULL, 0};
+
+	return &none;
+}
+
+/* ---- the copy ---- */
+
+static int sync_path(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+	int result = fd < 0 ? -1 : fsync(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+static enum db_code copy_all(struct db *from, const char *copy, struct err *e)
+{
+	struct db_copy *c = db_copy_begin(from, copy, e);
+	enum db_code code = c ? DB_ROW : DB_IO;
+
+	while (code == DB_ROW)
+		code = db_copy_step(c, COPY_PAGES, e);
+	db_copy_end(&c);
+	return code;
+}
+
+/* The database lies in the working directory. */
+static enum db_code keep(const char *name, const char *copy, struct err *e)
+{
+	struct db *from = NULL;
+	enum db_code code = db_open(name, DB_READER, &from, e);
+
+	if (code == DB_OK) {
+		code = db_begin(from);
+		if (code == DB_OK)
+			code = copy_all(from, copy, e);
+		else
+			err_set(e, "%s", db_error(from));
+		(void)db_rollback(from);
+	}
+	db_close(&from);
+	if (code == DB_OK &&
+	    (sync_path(copy, O_RDONLY) < 0 || sync_path(".", O_RDONLY | O_DIRECTORY) < 0)) {
+		err_set(e, "%s cannot be synced", copy);
+		code = DB_IO;
+	}
+	if (code != DB_OK)
+		(void)unlink(copy);
+	return code;
+}
+
+/* ---- the changes ---- */
+
+static enum db_code apply(struct db *db, const struct migration *m)
+{
+	struct sql_schema part = {m->objects, m->n, m->version};
+	struct buf script;
+	enum db_code code;
+
+	buf_init(&script, MIB);
+	sql_schema_sqlite(&script, &part);
+	code = db_script(db, buf_cstr(&script));
+	buf_fini(&script);
+	return code;
+}
+
+static enum db_code change(struct db *db, const struct migrations *all, int64_t from, int version)
+{
+	enum db_code code = db_begin(db);
+
+	for (size_t i = 0; i < all->n && code == DB_OK; i++) {
+		if (all->v[i].version > from && all->v[i].version <= version)
+			code = apply(db, &all->v[i]);
+	}
+	if (code == DB_OK)
+		code = db_set_version(db, version);
+	if (code == DB_OK)
+		code = db_commit(db);
+	return code;
+}
+
+static bool has_all(const struct migrations *all, int64_t from, int version)
+{
+	int64_t next = from + 1;
+
+	for (size_t i = 0; i < all->n; i++)
+		next += all->v[i].version == next;
+	return next > version;
+}
+
+static enum db_code change_or_explain(struct db *db, const struct migrations *all, int64_t from,
+    int version, const char *copy, struct err *e)
+{
+	enum db_code code = change(db, all, from, version);
+
+	if (code == DB_OK)
+		return DB_OK;
+	err_set(e,
+	    "the database cannot be brought from version %d to %d: %s; it is as it was, also in"
+	    " %s: make room on the disk, or use the program it was written by",
+	    (int)from, version, db_error(db), copy);
+	(void)db_rollback(db);
+	return code;
+}
+
+enum db_code migrate(
+    struct db *db, const char *name, const struct migrations *all, int version, struct err *e)
+{
+	char copy[NAME_MAX_];
+	int64_t from = 0;
+	struct err why = {""};
+	enum db_code code = db_version(db, &from);
+
+	if (code != DB_OK)
+		err_set(e, "%s", db_error(db));
+	if (code != DB_OK || from == version)
+		return code;
+	if (from < 1) {
+		err_set(e, "the database was written by a program before version 1, which is not "
+			   "supported: export its mail with that program and import it here");
+		return DB_ERROR;
+	}
+	MUST(has_all(all, from, version));
+	snprintf(copy, sizeof copy, "%s" MIGRATE_KEPT "%d", name, (int)from);
+	code = keep(name, copy, &why);
+	if (code == DB_OK)
+		return change_or_explain(db, all, from, version, copy, e);
+	err_set(e,
+	    "the database must be brought from version %d to %d, and cannot be copied before: %s;"
+	    " make room on the disk, or use the program it was written by",
+	    (int)from, version, why.text);
+	return code;
+}
