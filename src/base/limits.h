@@ -38,6 +38,7 @@
 #define LIMIT_GATHER_BUDGET  (64 * MIB)  /* all messages gathered in one front process */
 #define LIMIT_PREFIX         (16 * KIB)  /* per-copy header fields */
 #define LIMIT_ENVELOPE       (1 * MIB)   /* all recipients of one transaction, as encoded */
+#define LIMIT_ENVELOPES      (64 * MIB)  /* ... of all transactions in one front process */
 #define LIMIT_PLAN           (256 * KIB) /* an encoded delivery plan */
 #define LIMIT_RECEIVED       (4 * KIB)   /* our own Received field */
 #define LIMIT_SUMMARY        (32 * KIB)  /* encoded summary of one message */
@@ -65,6 +66,7 @@
 #define LIMIT_IPC_PAYLOAD       (2 * MIB) /* any frame; most types allow far less */
 #define LIMIT_IPC_OPEN_REQUESTS 65536     /* unanswered requests on one link */
 #define LIMIT_IPC_UNREAD        131072    /* frames that wait for an asker who does not read */
+#define LIMIT_IPC_UNREAD_BYTES  (128 * MIB) /* ... and their octets */
 
 /* net */
 #define LIMIT_NET_READ   (17 * KIB) /* one read: a whole TLS record */
@@ -98,6 +100,7 @@
 #define LIMIT_STORE_UPLOADS  ((size_t)2048) /* messages on their way in, LIMIT_IPC_CREDIT each */
 #define LIMIT_STORE_DELIVER  (256 * MIB)    /* of messages on their way into the lane */
 #define LIMIT_STORE_CONNS    ((size_t)100000) /* connections that a front reports */
+#define LIMIT_STORE_VIEWS    ((size_t)200)    /* times it has the mailbox of one account open */
 
 /* queue */
 #define LIMIT_QUEUE_STEPS     ((size_t)32)   /* elements of a list of waits */

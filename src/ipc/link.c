@@ -522,7 +522,8 @@ static size_t take_frame(struct ipc_link *l, struct str in, const char **why_r)
 		return 0;
 	if (h.flags & FLAG_FD && l->nfds == 0)
 		*why_r = "a descriptor announced that did not come";
-	else if (l->side == IPC_ANSWERER && l->frames >= LIMIT_IPC_UNREAD)
+	else if (l->side == IPC_ANSWERER &&
+		 (l->frames >= LIMIT_IPC_UNREAD || l->waiting >= LIMIT_IPC_UNREAD_BYTES))
 		*why_r = "it asks and does not read the answers";
 	if (*why_r)
 		return 0;

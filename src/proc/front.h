@@ -91,6 +91,7 @@ struct front {
 	struct list sessions;
 	size_t session_count;
 	uint32_t next_number;
+	size_t envelopes; /* bytes of recipients held in this process: at most LIMIT_ENVELOPES */
 	size_t
 	    gathered; /* bytes of messages held in this process: at most the option limits.gather */
 	bool draining;

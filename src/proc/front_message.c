@@ -42,6 +42,8 @@ void front_message_reset(struct front_session *s)
 	buf_fini(&m->gather);
 	buf_fini(&m->recipients);
 	budget_set(s, 0);
+	s->front->envelopes -= m->envelope;
+	m->envelope = 0;
 	arena_reset(m->arena, false);
 	mem_free(m->classes);
 	m->classes = NULL;

@@ -139,6 +139,26 @@ static bool put_lookup_domain(struct buf *b, const struct smtp_path *path)
 	return path->domain.n == 0 || mime_idn_to_ascii(b, path->domain) == MIME_IDN_OK;
 }
 
+/* What a recipient takes here: encoded, for the acceptance pipeline, and in the engine. */
+static size_t cost_of(const struct smtp_rcpt *rcpt, struct str target)
+{
+	return sizeof *rcpt + sizeof(struct accept_recipient) + target.n + rcpt->params.orcpt.n +
+	       3 * (rcpt->path.local.n + rcpt->path.domain.n);
+}
+
+/* False: all transactions of this process together hold too much. */
+static bool count_recipient(
+    struct front_session *s, const struct smtp_rcpt *rcpt, struct str target)
+{
+	size_t cost = cost_of(rcpt, target);
+
+	if (s->front->envelopes + cost > LIMIT_ENVELOPES)
+		return false;
+	s->front->envelopes += cost;
+	s->u.smtp->envelope += cost;
+	return true;
+}
+
 /* Keeps an accepted recipient. False: the envelope is full. */
 static bool keep_recipient(struct front_session *s, const struct smtp_rcpt *rcpt,
     enum accept_class class, struct str target)
@@ -211,6 +231,9 @@ static void rcpt_ended(struct ipc_call *call, enum ipc_end end, struct str paylo
 		log_refused(s, rcpt, no->text);
 		front_smtp_answer_later(s,
 		    (struct smtp_reply){no->code, {no->class, no->subject, no->detail}, no->text});
+	} else if (!count_recipient(s, rcpt, reply.target)) {
+		front_smtp_answer_later(
+		    s, SMTP_REPLY(452, 4, 3, 1, "The server is short of memory, try again later"));
 	} else if (!keep_recipient(s, rcpt, reply.class, reply.target)) {
 		front_smtp_answer_later(
 		    s, SMTP_REPLY(452, 4, 5, 3, "Too many recipients, send the rest separately"));

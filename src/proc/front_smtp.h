@@ -24,6 +24,7 @@ struct front_smtp {
 	struct buf recipients; /* encoded struct fs_recipient */
 	struct accept_recipient *classes;
 	size_t count, cap;
+	size_t envelope; /* what the process counts for them */
 
 	/* its message */
 	struct mime_scan *scan;

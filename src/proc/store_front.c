@@ -65,12 +65,21 @@ struct session *store_front_session(struct store_front *f, const struct fs_handl
 	return session_find(&f->sp->store->sessions, f->id, &h);
 }
 
-void store_front_keep_view(struct store_front *f, struct store_view *v)
+bool store_front_keep_view(struct store_front *f, struct store_view *v, int64_t account)
 {
+	struct hash_node *n = hash_first(&f->views_of, (uint64_t)account);
+	size_t open = 0;
+
 	MUST(!v->kept);
+	for (; n; n = hash_next(n))
+		open++;
+	if (open >= LIMIT_STORE_VIEWS)
+		return false;
 	hash_insert(&f->views, &v->node, handle_hash(&v->handle));
+	hash_insert(&f->views_of, &v->node_of, (uint64_t)account);
 	v->kept = true;
 	v->refs++;
+	return true;
 }
 
 void store_front_drop_view(struct store_front *f, struct store_view *v)
@@ -79,6 +88,7 @@ void store_front_drop_view(struct store_front *f, struct store_view *v)
 		return;
 	v->kept = false;
 	hash_remove(&f->views, &v->node);
+	hash_remove(&f->views_of, &v->node_of);
 	store_view_unref(v);
 }
 
@@ -118,6 +128,7 @@ static void free_if_unused(struct store_front *f)
 		return;
 	hash_fini(&f->conns);
 	hash_fini(&f->views);
+	hash_fini(&f->views_of);
 	list_remove(&f->link);
 	mem_free(f);
 }
@@ -563,6 +574,7 @@ void store_front_new(struct store_process *sp, enum sc_role role, uint16_t node,
 	f->id = ++sp->next_link;
 	hash_init(&f->conns);
 	hash_init(&f->views);
+	hash_init(&f->views_of);
 	list_init(&f->uploads);
 	store_flow_init(&f->flow);
 	list_push(&sp->fronts, &f->link);

@@ -12,10 +12,11 @@ struct store_front {
 	struct peer *peer; /* NULL once the link is down; the object stays until nothing is busy */
 	enum sc_role role;
 	uint16_t node;
-	uint64_t id;             /* names the link to the session table */
-	struct hash_table conns; /* of struct store_conn, by session number */
-	struct hash_table views; /* of struct store_view, by handle */
-	struct list uploads;     /* of struct store_upload */
+	uint64_t id;                /* names the link to the session table */
+	struct hash_table conns;    /* of struct store_conn, by session number */
+	struct hash_table views;    /* of struct store_view, by handle */
+	struct hash_table views_of; /* the same, by account */
+	struct list uploads;        /* of struct store_upload */
 	size_t upload_count;
 	struct store_flow flow; /* mail on its way out */
 	size_t busy;            /* requests handed to other threads */
@@ -36,8 +37,10 @@ struct store_conn {
 /* The INBOX as one POP3 session sees it. Used by reader threads while refs > 0. */
 struct store_view {
 	struct hash_node node;
+	struct hash_node node_of; /* by account */
 	struct fs_handle handle;
 	unsigned refs;
+	bool expunging;              /* one request at a time */
 	bool kept;                   /* in the table of its front */
 	bool ready;                  /* the snapshot is whole */
 	struct store_stream *stream; /* what is being listed or read: one at a time */
@@ -50,8 +53,8 @@ struct store_conn *store_front_conn(struct store_front *f, uint32_t session);
  * since. */
 struct store_view *store_front_view(struct store_front *f, const struct fs_handle *handle);
 
-/* Keeps the view for its handle's session, and lets it go again. */
-void store_front_keep_view(struct store_front *f, struct store_view *v);
+/* Keeps the view for its handle's session, unless the account has LIMIT_STORE_VIEWS; lets it go again. */
+bool store_front_keep_view(struct store_front *f, struct store_view *v, int64_t account);
 void store_front_drop_view(struct store_front *f, struct store_view *v);
 void store_view_unref(struct store_view *v);
 

@@ -201,6 +201,8 @@ static void open_done(struct reader_op *op)
 void store_mailbox_open(struct store_front *f, struct ipc_request *r, struct str payload)
 {
 	struct fs_open_reply no = {.verdict = FS_DISABLED};
+	struct fs_open_reply full = {.verdict = FS_TEMPORARY,
+	    .text = STR("this mailbox is open too often, try again later")};
 	const struct session *s;
 	struct fs_handle handle;
 	struct store_view *v;
@@ -213,11 +215,15 @@ void store_mailbox_open(struct store_front *f, struct ipc_request *r, struct str
 	}
 	v = mem_new(struct store_view);
 	v->handle = handle;
+	if (!store_front_keep_view(f, v, s->account)) { /* from now on: a handle opens one view */
+		mem_free(v);
+		end_open(r, &full);
+		return;
+	}
 	o = mem_new(struct open_task);
 	o->account = s->account;
 	o->task.op.run = open_run;
 	o->task.op.done = open_done;
-	store_front_keep_view(f, v); /* from now on: a handle opens one view */
 	task_init(&o->task, f, r, v);
 	task_submit(&o->task);
 }
@@ -445,6 +451,7 @@ struct expunge_task {
 	struct mailbox_expunge expunge;
 	struct store_front *front;
 	struct ipc_request *request;
+	struct store_view *view;
 };
 
 static void expunge_end(struct expunge_task *x, enum fs_verdict verdict, const char *text)
@@ -453,6 +460,8 @@ static void expunge_end(struct expunge_task *x, enum fs_verdict verdict, const c
 
 	store_front_done(x->request, verdict, text);
 	mailbox_expunge_fini(&x->expunge);
+	x->view->expunging = false;
+	store_view_unref(x->view);
 	mem_free(x);
 	store_front_unhold(f);
 }
@@ -488,9 +497,16 @@ void store_mailbox_expunge(struct store_front *f, struct ipc_request *r, struct 
 		store_front_done(r, FS_REFUSED, "no such mailbox is open");
 		return;
 	}
+	if (v->expunging) {
+		store_front_done(r, FS_TEMPORARY, "messages are being deleted, try again later");
+		return;
+	}
 	x = mem_new(struct expunge_task);
 	x->front = f;
 	x->request = r;
+	x->view = v;
+	v->expunging = true;
+	v->refs++;
 	store_front_hold(f);
 	mailbox_expunge_init(&x->expunge, v->snapshot.account, v->snapshot.mailbox);
 	x->expunge.op.done = expunge_done;

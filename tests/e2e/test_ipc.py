@@ -16,7 +16,7 @@ from server import wait_for
 from wire import Wire, count_of, deliver
 
 ALICE = f"alice@{DOMAIN}"
-ADMIT, LEAVE, AUTH, RCPT, UPLOAD, DROP, DELIVER, OPEN, LIST, READ = range(10)
+ADMIT, LEAVE, AUTH, RCPT, UPLOAD, DROP, DELIVER, OPEN, LIST, READ, EXPUNGE = range(11)
 POP3 = 4  # a listener
 LOOPBACK = bytes(10) + b"\xff\xff\x7f\0\0\1"
 OK, TEMPORARY = 0, 1  # verdicts
@@ -222,12 +222,12 @@ def rss(pid):
 
 def test_mail_that_is_not_read_takes_little_memory(make_server):
     """A front that opens many mailboxes and reads nothing of what it asks for; then it reads all."""
-    server = make_server(accounts=["alice"])
-    deliver(server, ALICE, b"Subject: long\r\n\r\n" + b"0123456789abcde\r\n" * 20_000)
+    server = make_server(accounts=["alice", "bob", "carol", "dave"])
+    users = [f"{name}@{DOMAIN}" for name in ("alice", "bob", "carol", "dave")]
+    deliver(server, users, b"Subject: long\r\n\r\n" + b"0123456789abcde\r\n" * 20_000)
     store = server.pids("store")[0]
-    sessions = 800
     with stopped(server, "user") as hostile:
-        handles = [hostile.log_in(session, ALICE) for session in range(1, sessions + 1)]
+        handles = [hostile.log_in(session, users[session % 4]) for session in range(1, 801)]
         for handle in handles:
             assert hostile.ask(OPEN, handle)[0] == OK
         before = rss(store)
@@ -266,6 +266,55 @@ def test_one_mailbox_is_read_once_at_a_time(make_server):
             elif number == second:
                 got += len(payload)
         assert ended == {first}
+
+
+def test_one_account_opens_so_many_mailboxes(make_server):
+    server = make_server(accounts=["alice", "bob"])
+    with stopped(server, "user") as hostile:
+        handles = [hostile.log_in(session, ALICE) for session in range(1, 202)]
+        assert {hostile.ask(OPEN, handle)[0] for handle in handles[:200]} == {OK}
+        assert hostile.ask(OPEN, handles[200])[0] == TEMPORARY
+        hostile.link.sendall(frame(EVENT, LEAVE, struct.pack(">I", 1), number=0))
+        assert hostile.ask(OPEN, handles[200])[0] == OK
+        assert hostile.ask(OPEN, hostile.log_in(300, f"bob@{DOMAIN}"))[0] == OK
+
+
+def test_a_mailbox_takes_one_expunge_at_a_time(make_server):
+    server = make_server(accounts=["alice"])
+    deliver(server, ALICE)
+    with stopped(server, "user") as hostile:
+        handle = hostile.log_in(1, ALICE)
+        assert hostile.ask(OPEN, handle)[0] == OK
+        numbers = text(struct.pack(">QQ", 1, 1))
+        asked = [hostile.number + 1 + i for i in range(20)]
+        hostile.link.sendall(b"".join(frame(REQUEST, EXPUNGE, handle + numbers, number)
+                                      for number in asked))
+        got = {}
+        while len(got) < len(asked):
+            _, _, number, payload = hostile.receive()
+            got[number] = payload[0]
+        assert got[asked[0]] == OK and TEMPORARY in got.values(), got
+
+
+def test_recipients_of_all_sessions_have_a_budget(make_server, long):
+    if not long:
+        pytest.skip("sends 100,000 recipients")
+    server = make_server("recipients_max = 10000;", accounts=["alice"])
+    commands = f"RCPT TO:<alice+{'x' * 58}@{DOMAIN}>\r\n" * 10_000
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            sender = stack.enter_context(Wire(server))
+            sender.hello()
+            assert sender.say("MAIL FROM:<a@b.test>").startswith("250")
+            sender.send(commands)
+            replies = {sender.reply()[:9] for _ in range(10_000)}
+            if "452 4.3.1" in replies:
+                break
+        assert "452 4.3.1" in replies
+    with Wire(server) as sender:  # they have gone, and what they held
+        sender.hello()
+        sender.say("MAIL FROM:<a@b.test>")
+        wait_for("room", lambda: sender.say(f"RCPT TO:<{ALICE}>").startswith("250"))
 
 
 def test_nonsense_on_the_admin_socket(make_server):

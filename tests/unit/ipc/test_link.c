@@ -10,7 +10,16 @@
 #include "base/wire.h"
 #include "ipc/link.h"
 
-enum { ASK, UP, DOWN, BIG, NOTE, SECRET, TYPES };
+enum {
+	ASK,
+	UP,
+	DOWN,
+	BIG,
+	NOTE,
+	SECRET,
+	LONG,
+	TYPES
+};
 
 static const struct ipc_type types[TYPES] = {
     [ASK] = {"ask", IPC_BY_ASKER, IPC_FD, 100, 100},
@@ -19,6 +28,7 @@ static const struct ipc_type types[TYPES] = {
     [BIG] = {"big", IPC_BY_ASKER, IPC_BULK, 300000, 10},
     [NOTE] = {"note", IPC_BY_ASKER | IPC_BY_ANSWERER, IPC_IS_EVENT, 20, 0},
     [SECRET] = {"secret", 0, 0, 10, 10},
+    [LONG] = {"long", IPC_BY_ASKER, 0, 10, MIB},
 };
 static const struct ipc_edge edge = {"test", types, TYPES};
 
@@ -329,7 +339,8 @@ static void test_end_of_link_ends_requests(void **state)
 }
 
 /* One raw frame. */
-static struct buf frame(uint32_t n, uint8_t kind, uint8_t flags, uint16_t type, uint32_t id, size_t fill)
+static struct buf frame(
+    uint32_t n, uint8_t kind, uint8_t flags, uint16_t type, uint32_t id, size_t fill)
 {
 	struct buf b;
 
@@ -413,6 +424,29 @@ static void test_answers_that_are_not_read(void **state)
 	assert_non_null(why);
 }
 
+static void test_long_answers_that_are_not_read(void **state)
+{
+	size_t answered = 0, n = MIB;
+	uint8_t *answer = mem_alloc(n);
+	const char *why = NULL;
+	int code;
+
+	do {
+		struct buf b = frame(0, IPC_REQUEST, 0, LONG, 1, 0);
+
+		code = ipc_link_feed(answerer, buf_view(&b), NULL, 0, &why);
+		buf_fini(&b);
+		if (code == 0) {
+			answered++;
+			end_first(str_of(answer, n));
+		}
+	} while (code == 0 && answered <= LIMIT_IPC_UNREAD_BYTES / n);
+	assert_int_equal(code, -1);
+	assert_int_equal(answered, LIMIT_IPC_UNREAD_BYTES / n);
+	assert_non_null(why);
+	mem_free(answer);
+}
+
 static void test_violations_of_an_open_request(void **state)
 {
 	struct buf open = frame(0, IPC_REQUEST, 0, UP, 5, 0);
@@ -451,6 +485,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_violations, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_violations_of_an_open_request, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_answers_that_are_not_read, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_long_answers_that_are_not_read, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
