@@ -19,6 +19,7 @@ PYTHON = "/usr/bin/python3"  # Debian's: another one first in PATH has no pytest
 JOBS = "2"
 # The end-to-end tests mostly wait for others. The tests of a file stay together: they share a server.
 SPREAD = ["-n", "3", "--dist", "loadfile"]
+CRASH_SECONDS = "400"  # for each of the explorer's runs in --long
 TAIL = 60  # lines shown of a failed command
 
 SANITIZER_ENV = {
@@ -38,6 +39,7 @@ class Result:
     def __init__(self, passed=0, failed=0, skipped=0, text="", again=False):
         self.passed, self.failed, self.skipped = passed, failed, skipped
         self.text = text
+        self.notes = []  # lines that tests want shown
         self.again = again  # cases already counted by another suite: only failures count
 
 
@@ -77,6 +79,7 @@ def read_budgets(path):
 
 CMOCKA_RUNNING = re.compile(r"^\[=+\] (?:.*: )?Running (\d+) test\(s\)", re.M)
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) +\] (?:.*: )?(\d+) test\(s\)", re.M)
+NOTE_LINE = re.compile(r"^\d+ crash states explored.*$", re.M)
 SUM_LINE = re.compile(r"^(\d+) passed, (\d+) failed$", re.M)
 
 
@@ -114,6 +117,8 @@ def count_meson(log_path):
                 result.skipped += 1
                 continue
             output = (test.get("stdout") or "") + "\n" + (test.get("stderr") or "")
+            result.notes += [f"{test['name'].split('/')[-1]}: {note}"
+                             for note in NOTE_LINE.findall(output)]
             succeeded = test["result"] in ("OK", "EXPECTEDFAIL")
             passed, failed, skipped = count_cases(output, succeeded)
             result.passed += passed
@@ -199,8 +204,9 @@ def meson_tests(build, names, log, multiplier, env=None):
     return result
 
 
-def suite_meson(name):
-    return meson_tests("build", meson_suites("build").get(name, []), f"check-{name}", 1)
+def suite_meson(name, long):
+    env = {"CRASH_SECONDS": CRASH_SECONDS} if long else None
+    return meson_tests("build", meson_suites("build").get(name, []), f"check-{name}", 1, env)
 
 
 def suite_asan():
@@ -310,6 +316,8 @@ class Check:
         self.passed += 0 if result.again else result.passed
         self.failed += result.failed + over
         self.skipped += 0 if result.again else result.skipped
+        for note in result.notes:
+            print(f"    {note}")
         if result.failed or result.skipped:
             print(result.text)
         self.report(name, result, seconds, budget)
@@ -343,7 +351,7 @@ def main():
     for name, function in plan(args.long):
         found = [(name, function)]
         if name is None:
-            found = [(suite, lambda suite=suite: suite_meson(suite))
+            found = [(suite, lambda suite=suite: suite_meson(suite, args.long))
                      for suite in meson_suites("build")]
         for one, call in found:
             if not args.suite or one in args.suite:

@@ -1,0 +1,68 @@
+/*
+ * A disk as a recording leaves it: what is certainly on it, and what was done since and may be on it in
+ * whole, in part, in any order or not at all when the power goes. README.md has the rules.
+ */
+#ifndef CRASH_DISK_H
+#define CRASH_DISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "record.h"
+
+struct event {
+	struct record_head head;
+	const char *name; /* name_n octets */
+	const uint8_t *data;
+};
+
+struct recording {
+	uint8_t *bytes;
+	struct event *events;
+	size_t n;
+};
+
+/* Begins a recording with what lies in the directory; the program is run after that. */
+void recording_begin(const char *file, const char *directory);
+
+/* Reads a recording whole; a cut or senseless one aborts. */
+void recording_read(struct recording *r, const char *file);
+void recording_free(struct recording *r);
+
+/* What of the unsynced is kept. The first ones are the canonical states of every moment. */
+enum disk_variant {
+	DISK_ALL,       /* everything: the program was killed, the machine lived on */
+	DISK_NONE,      /* nothing that was not synced */
+	DISK_NO_NAMES,  /* octets but no names */
+	DISK_NO_DATA,   /* names, but no octets and no sizes */
+	DISK_ZEROS,     /* names and sizes; where no octets were, zeros */
+	DISK_RUBBISH,   /* the same with the remains of others in place of zeros */
+	DISK_CANONICAL, /* from here on: all subsets while they are few, else drawn by seed */
+};
+
+/* Unsynced steps up to which every subset of them is a state. */
+#define DISK_SUBSETS 5
+
+struct disk;
+
+/* An empty one. */
+struct disk *disk_new(void);
+void disk_free(struct disk **d);
+
+/* One step more was done. The recording must outlive the disk. */
+void disk_do(struct disk *d, const struct event *e);
+
+/* How many steps are not synced. */
+size_t disk_pending(const struct disk *d);
+
+/*
+ * Makes an image of the state; the same (variant, seed) always gives the same. The number of the image's
+ * content, equal for equal ones, and the image to be written by disk_write.
+ */
+uint64_t disk_choose(struct disk *d, unsigned variant, uint64_t seed);
+
+/* Writes the image chosen last into an empty directory. */
+void disk_write(struct disk *d, const char *directory);
+
+#endif
