@@ -33,6 +33,10 @@ class Mta(peer.Peer):
     originals = True  # its reports name ENVID and ORCPT
     orcpt_decoded = True  # ... without xtext
     slow_to_return = False
+    closed = f"closed@{DOMAIN}"  # it takes mail for this address and then cannot deliver it
+    # What it logs of sending by CHUNKING and of commands in advance, None when it does not do or say so.
+    chunking = None
+    pipelining = None
 
     def __init__(self, folder, godwit):
         super().__init__(peer.Settings(folder, None, None, USERS, 0))
@@ -72,6 +76,7 @@ class Postfix(Mta, postfix.Postfix):
                 f"smtpd_tls_key_file = {self.path('key.pem')}\nsmtpd_tls_security_level = may\n"
                 f"smtp_tls_security_level = may\nmyhostname = mail.{DOMAIN}\n"
                 f"transport_maps = inline:{{example.test=smtp:[{HOST}]:{self.godwit}}}\n"
+                f"virtual_alias_maps = inline:{{{self.closed}=nobody@elsewhere.test}}\n"
                 "relay_domains = example.test\nminimal_backoff_time = 1s\nmaximal_backoff_time = 1s\n"
                 "message_size_limit = 50000000\nmailbox_size_limit = 0\nvirtual_mailbox_limit = 0\n")
 
@@ -136,6 +141,7 @@ local_interfaces = {host}
 daemon_smtp_ports = {port}
 spool_directory = {folder}/spool
 log_file_path = {folder}/log/%slog
+log_selector = +pipelining
 pid_file_path = {folder}/exim.pid
 tls_advertise_hosts = *
 tls_certificate = {folder}/certificate.pem
@@ -163,6 +169,17 @@ out:
   self = send
   transport = smtp_out
   no_more
+closed_at_first:
+  driver = accept
+  verify_only
+  domains = bench.test
+  local_parts = closed
+closed:
+  driver = redirect
+  domains = bench.test
+  local_parts = closed
+  allow_fail
+  data = :fail: nothing is delivered here
 in:
   driver = accept
   domains = bench.test
@@ -193,6 +210,8 @@ class Exim(Unpacked):
     name = "exim"
     log_name = "log/mainlog"
     orcpt_decoded = False
+    chunking = r" K "
+    pipelining = r" L "
     accounts = ("Debian-exim",)
 
     def start(self):
@@ -231,6 +250,7 @@ class OpenSmtpd(Unpacked):
     slow_to_return = True
     tls = False  # Debian's build fails each handshake as a server, with any client: it is not offered
     originals = False
+    closed = None
     accounts = ("opensmtpd", "opensmtpq")
 
     def start(self):

@@ -6,6 +6,7 @@ One Godwit and one other server for all tests of a kind; mail for bench.test goe
 import email
 import email.policy
 import os
+import re
 import shutil
 import smtplib
 import uuid
@@ -31,6 +32,11 @@ def letter(body, sender=ANN, to=mta.address(0)):
             + f"Message-ID: <{uuid.uuid4()}@{DOMAIN}>\r\nMIME-Version: 1.0\r\n"
             "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n".encode()
             + body)
+
+
+def number_of(message):
+    """What its Message-ID field has between the brackets."""
+    return message.split(b"Message-ID: <")[1].split(b">")[0].decode()
 
 
 BODIES = {
@@ -109,6 +115,26 @@ class Pair:
         return [email.message_from_bytes(m, policy=email.policy.default)
                 for m in mail_of(self.server, ANN) if b"message/delivery-status" in m and words in m]
 
+    def dialogue(self, message):
+        """Of the transfer of a message, once it has been taken."""
+        def taken():
+            text = self.server.command("trace", number_of(message)).stdout
+            return text if "taken by" in text else None
+
+        return wait_for("the result", taken)
+
+    def log_of(self, message, end):
+        """The other's lines about a message, once one of them matches end."""
+        def lines():
+            log = self.other.log().split("\n")
+            naming = [re.search(r"(\S+?):? (?:message-id=<|<= )", line) for line in log
+                      if number_of(message) in line]
+            ids = [found.group(1) for found in naming if found]
+            of_it = [line for line in log if ids and ids[0] in line]
+            return of_it if any(re.search(end, line) for line in of_it) else None
+
+        return wait_for(f"{end} in the log of {self.other.name}", lines)
+
     def queue_is_empty(self):
         return self.server.json("queue", "list") == []
 
@@ -146,9 +172,7 @@ def test_with_tls_and_its_dialogue(pair):
     message = letter(b"x\r\n")
     pair.submit(message, mta.address(0))
     pair.arrives_there(message)
-    number = message.split(b"Message-ID: <")[1].split(b">")[0].decode()
-    trace = wait_for("the result", lambda: pair.server.command("trace", number).stdout
-                     if "taken by" in pair.server.command("trace", number).stdout else None)
+    trace = pair.dialogue(message)
     assert ("over TLSv1." in trace) == pair.other.tls
     assert f"C: RCPT TO:<{mta.address(0)}>" in trace
 
@@ -160,8 +184,7 @@ def test_many_recipients_in_one_transaction(pair):
     for n in range(mta.USERS):
         pair.arrives_there(message, n)
     wait_for("an empty queue", pair.queue_is_empty)
-    number = message.split(b"Message-ID: <")[1].split(b">")[0].decode()
-    trace = pair.server.command("trace", number).stdout
+    trace = pair.dialogue(message)
     assert trace.count("C: MAIL FROM:") == 1 and trace.count("C: RCPT TO:") == mta.USERS
 
 
@@ -204,6 +227,34 @@ def test_wanted_reports_of_success(pair):
         assert one["Original-Recipient"].replace(" ", "") == f"rfc822;first{plus}address@bench.test"
 
 
+@pytest.mark.parametrize("ret", ["FULL", "HDRS"])
+def test_wanted_report_of_a_later_failure(pair, ret):
+    """The other server takes the message and fails afterwards: it returns as much as RET says."""
+    if not pair.other.closed:
+        pytest.skip("it refuses at RCPT whatever it cannot deliver")
+    message = letter(b"the text of the letter\r\n")
+    pair.submit(message, pair.other.closed, options=[f"RET={ret}"], rcpt_options=["NOTIFY=FAILURE"])
+    report = wait_for("a report", lambda: pair.reports(message[:46]))[0]
+    _, fields, returned = report.iter_parts()
+    assert "bench.test" in fields.get_payload()[0]["Reporting-MTA"]
+    assert fields.get_payload()[1]["Action"] == "failed"
+    assert ("the text of the letter" in returned.as_string()) == (ret == "FULL")
+
+
+def test_unwanted_report_of_a_later_failure(pair):
+    if not pair.other.closed:
+        pytest.skip("it refuses at RCPT whatever it cannot deliver")
+    message = letter(b"x\r\n")
+    pair.submit(message, pair.other.closed, rcpt_options=["NOTIFY=NEVER"])
+    lines = pair.log_of(message, r": removed|Completed")
+    reports = re.compile(r"non-delivery notification|R=\S+-\S+-")
+    assert not [line for line in lines if reports.search(line)]
+    wanted = letter(b"x\r\n")  # with which the same would be seen
+    pair.submit(wanted, pair.other.closed)
+    lines = pair.log_of(wanted, r": removed|Completed")
+    assert [line for line in lines if reports.search(line)]
+
+
 def test_waits_while_the_other_is_down(pair):
     pair.other.stop()
     message = letter(b"x\r\n")
@@ -226,6 +277,19 @@ def test_comes_byte_for_byte(pair, body):
     assert got[got.index(message[:46]):] == message
     received = email.message_from_bytes(without_trace(got) and got).get_all("Received")
     assert "with ESMTPS" in " ".join(received[0].split())
+
+
+def test_comes_in_chunks_and_in_advance(pair):
+    """BDAT, and commands that do not wait for replies, from who can send them."""
+    if not pair.other.chunking:
+        pytest.skip("it sends no BDAT, or does not say so")
+    for body in (BODIES["dots"], BODIES["large"]):
+        message = letter(body, sender=mta.address(0), to=ANN)
+        pair.hand_over(message, ANN)
+        got = pair.arrives_here(message)
+        assert got[got.index(message[:46]):] == message
+        sent = next(line for line in pair.log_of(message, " => ") if " => " in line)
+        assert re.search(pair.other.chunking, sent) and re.search(pair.other.pipelining, sent), sent
 
 
 def test_several_recipients_come_together(pair):
