@@ -301,6 +301,24 @@ static bool (*const read_data[DNS_TYPES])(
     [DNS_PTR] = read_ptr,
 };
 
+/*
+ * Where one more answer goes; NULL: there is no place. Of more MX than are kept the best ones stay: the
+ * others are never tried.
+ */
+static struct dns_answer *place_for(struct dns_answer *list, struct dns_result *result,
+    enum dns_type type, const struct dns_answer *a)
+{
+	struct dns_answer *worst = list;
+
+	if (result->count < LIMIT_DNS_ANSWERS)
+		return &list[result->count++];
+	result->dropped++;
+	for (size_t i = 1; i < result->count; i++)
+		if (list[i].preference > worst->preference)
+			worst = &list[i];
+	return type == DNS_MX && a->preference < worst->preference ? worst : NULL;
+}
+
 /* Takes the records of the type that belong to the name, and counts those left out. */
 static void take_answers(
     const struct reader *r, const struct name *name, enum dns_type type, struct dns_result *result)
@@ -309,17 +327,18 @@ static void take_answers(
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct record *rec = &r->records[i];
-		struct dns_answer a = {0};
+		struct dns_answer a = {0}, *place = NULL;
 
 		if (rec->authority || rec->type != dns_type_code(type) ||
 		    !str_eq(rec->owner, name_view(name)))
 			continue;
 		lower_ttl(result, rec->ttl);
-		if (result->count < LIMIT_DNS_ANSWERS && rec->data.n <= LIMIT_DNS_ANSWER &&
-		    read_data[type](r, rec, &a))
-			list[result->count++] = a;
+		if (rec->data.n <= LIMIT_DNS_ANSWER && read_data[type](r, rec, &a))
+			place = place_for(list, result, type, &a);
 		else
 			result->dropped++;
+		if (place)
+			*place = a;
 	}
 	result->answers = list;
 }

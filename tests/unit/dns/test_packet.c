@@ -446,6 +446,19 @@ static void test_many(void **state)
 	assert_int_equal(t.r.count, LIMIT_DNS_ANSWERS);
 }
 
+/* Of more MX than are kept the best ones are, wherever they stand. */
+static void test_many_mx(void **state)
+{
+	begin(RESPONSE, "b.test", DNS_MX);
+	for (unsigned i = 0; i < 100; i++)
+		put_mx("b.test", 1 + (i * 37 + 50) % 100, "mx.b.test", 60);
+	assert_int_equal(read_as("b.test", DNS_MX), DNS_OK);
+	assert_int_equal(t.r.count, LIMIT_DNS_ANSWERS);
+	assert_int_equal(t.r.dropped, 100 - LIMIT_DNS_ANSWERS);
+	for (size_t i = 0; i < t.r.count; i++)
+		assert_in_range(t.r.answers[i].preference, 1, LIMIT_DNS_ANSWERS);
+}
+
 static void put_long_txt(size_t strings)
 {
 	struct buf data;
@@ -553,6 +566,7 @@ int main(void)
 	    T(test_bad_pointers),
 	    T(test_pointer_stairs),
 	    T(test_many),
+	    T(test_many_mx),
 	    T(test_long_txt),
 	    T(test_ttl),
 	    T(test_cut),
