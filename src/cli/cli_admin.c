@@ -17,8 +17,10 @@
 #include "proc/admin_call.h"
 #include "smtp/smtp_path.h"
 
-#define TRACE_DEFAULT 20
-#define TRACE_MAX     1000
+#define TRACE_DEFAULT  20
+#define TRACE_MAX      1000
+#define LEDGER_DEFAULT 100
+#define LEDGER_MAX     1000000
 
 static const struct cli_option quota_options[] = {
     {"bytes", 0, "N", "How much: a number with K, M, G or T behind it, none, or default."},
@@ -117,6 +119,11 @@ const struct cli_option cli_admin_trace_options[] = {
     {"dialogue", 0, NULL,
 	"Shows the SMTP dialogue of each attempt; so it is for a single message."},
     {"limit", 0, "N", "At most N messages (default 20, at most 1000)."},
+    {0},
+};
+
+const struct cli_option cli_admin_ledger_options[] = {
+    {"limit", 0, "N", "At most N changes (default 100)."},
     {0},
 };
 
@@ -282,6 +289,24 @@ int cli_admin_trace(struct cli *cli)
 	args[1] = buf_view(&limit);
 	args[2] = cli_args_has(&cli->args, "dialogue") ? STR("dialogue") : STR("");
 	code = request(cli, CLI_RECORDS_LIST, ADMIN_TRACE, args, 3);
+	buf_fini(&limit);
+	return code;
+}
+
+int cli_admin_ledger(struct cli *cli)
+{
+	struct str arg;
+	struct buf limit;
+	uint64_t n;
+	struct err e;
+	int code;
+
+	if (cli_args_number(&cli->args, "limit", 1, LEDGER_MAX, LEDGER_DEFAULT, &n, &e) < 0)
+		return cli_fail(EX_USAGE, "%s", e.text);
+	buf_init(&limit, 24);
+	buf_u64(&limit, n);
+	arg = buf_view(&limit);
+	code = request(cli, CLI_RECORDS_LIST, ADMIN_LEDGER, &arg, 1);
 	buf_fini(&limit);
 	return code;
 }

@@ -11,6 +11,7 @@ extern const struct cli_command cli_admin_queue_commands[];
 
 extern const struct cli_option cli_admin_undelete_options[];
 extern const struct cli_option cli_admin_trace_options[];
+extern const struct cli_option cli_admin_ledger_options[];
 extern const struct cli_option cli_admin_test_delivery_options[];
 
 /* The command's code is its enum admin_command; its operands are the request's arguments. */
@@ -19,6 +20,7 @@ int cli_admin(struct cli *cli);
 int cli_admin_account_add(struct cli *cli);
 int cli_admin_account_passwd(struct cli *cli);
 int cli_admin_quota(struct cli *cli);
+int cli_admin_ledger(struct cli *cli);
 int cli_admin_trace(struct cli *cli);
 int cli_admin_status(struct cli *cli);
 int cli_admin_queue(struct cli *cli);

@@ -39,6 +39,8 @@ static const struct cli_command commands[] = {
 	cli_admin_trace, .options = cli_admin_trace_options, .flags = CLI_DATA | CLI_JSON,
 	.max_operands = 1,
 	.more = "ID is what the server's 250 reply, the log and the Received field show."},
+    {"ledger", "", "Lists what administrators changed: who, what, when; the newest first.",
+	cli_admin_ledger, .options = cli_admin_ledger_options, .flags = CLI_DATA | CLI_JSON},
     {"audit", "", "Proves that every accepted message is accounted for.", cli_admin,
 	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_AUDIT},
     {"test-delivery", "", "Says what would become of a message from standard input.",

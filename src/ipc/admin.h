@@ -53,6 +53,7 @@ enum admin_command {
 	               * "data" of what he does not have, "end" */
 	ADMIN_ACCOUNT_QUOTA, /* (address, octets or "none", "default", "" as it is; messages likewise) */
 	ADMIN_DOMAIN_QUOTA, /* (domain, likewise) */
+	ADMIN_LEDGER,        /* (limit): what administrators changed, the newest first */
 	ADMIN_COMMANDS
 };
 

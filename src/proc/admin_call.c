@@ -207,7 +207,7 @@ static int run_job(struct admin_call *call, const struct admin_context *ctx)
 
 	buf_init(&request, 4 * ADMIN_ARG_MAX);
 	admin_request_put(&request, call->request);
-	job = admin_job_new(ctx, buf_view(&request), STR("offline"), no_waking, NULL);
+	job = admin_job_new(ctx, buf_view(&request), ctx->who, no_waking, NULL);
 	MUST(job);
 	do {
 		step = admin_job_step(job);
@@ -280,6 +280,7 @@ static int with_store(
 
 	id_maker_init(&ids, ADMIN_NODE, 0);
 	ctx.ids = &ids;
+	ctx.who = str_of_c(call->who);
 	cfg.min_free = config->min_free;
 	cfg.quota = store_quota_defaults(config);
 	cfg.directory = directory;
@@ -364,6 +365,8 @@ int admin_call(struct admin_call *call)
 {
 	int fd, code;
 
+	/* before this process becomes the directory's owner */
+	snprintf(call->who, sizeof call->who, "uid %u, offline", (unsigned)getuid());
 	switch (connect_server(call->dir, &fd)) {
 	case 1:
 		code = call_online(call, fd);

@@ -26,6 +26,7 @@ struct admin_call {
 
 	/* The answer: a sentence for a person, may be empty; init it, fini it. */
 	struct buf *text;
+	char who[40]; /* admin_call.c's own: the administrator, for the record of changes */
 };
 
 /*

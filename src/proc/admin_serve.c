@@ -54,7 +54,7 @@ static void on_request(void *user, struct ipc_request *r, struct str payload, in
 		end(s, r, s->only_refusal);
 		return;
 	}
-	s->job = s->job ? NULL : admin_job_new(s->ctx, payload, STR("offline"), woken, s);
+	s->job = s->job ? NULL : admin_job_new(s->ctx, payload, s->ctx->who, woken, s);
 	if (!s->job) {
 		end(s, r, &malformed);
 		return;

@@ -172,6 +172,7 @@ static const struct {
     [ADMIN_EXPORT] = {3, 3, admin_export},
     [ADMIN_IMPORT] = {6, 6, admin_import},
     [ADMIN_ACCOUNT_QUOTA] = {3, 3, admin_change_quota},
+    [ADMIN_LEDGER] = {1, 1, admin_ledger},
     [ADMIN_DOMAIN_QUOTA] = {3, 3, admin_change_quota},
     [ADMIN_QUEUE_SHOW] = {1, 1, admin_queue_show},
 };

@@ -28,6 +28,7 @@ struct admin_context {
 	struct id_maker *ids;              /* of what is imported */
 	void (*queue_changed)(void *user); /* more may be due; or NULL */
 	void *user;
+	struct str who; /* offline: the administrator */
 	bool online; /* a server: processes and started are known */
 	int64_t started;
 	const struct sc_process *processes;

@@ -36,6 +36,7 @@ struct admin_job {
 	/* trace */
 	int64_t ids[ADMIN_TRACE_MAX];
 	size_t nids, at;
+	int64_t before, left; /* ledger: of the row before; rows that are still wanted */
 	bool dialogues;   /* are shown */
 	int64_t dialogue; /* the one shown last: events of one attempt share it */
 
@@ -111,6 +112,7 @@ enum admin_step admin_change_domain(struct admin_job *j);
 enum admin_step admin_change_account(struct admin_job *j);
 enum admin_step admin_change_password(struct admin_job *j);
 enum admin_step admin_change_quota(struct admin_job *j);
+enum admin_step admin_ledger(struct admin_job *j);
 enum admin_step admin_change_alias(struct admin_job *j);
 enum admin_step admin_list_domains(struct admin_job *j);
 enum admin_step admin_list_accounts(struct admin_job *j);

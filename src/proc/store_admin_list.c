@@ -114,3 +114,36 @@ enum admin_step admin_list_aliases(struct admin_job *j)
 
 	return page_done(j, code, n);
 }
+
+/* ---- what administrators changed ---- */
+static void put_change(void *ctx, int64_t id, int64_t time, struct str who, struct str what)
+{
+	struct admin_job *j = ctx;
+	size_t at = admin_record_begin(&j->out);
+
+	admin_record_number(&j->out, ADMIN_TIME, "time", time);
+	admin_record_text(&j->out, "who", who);
+	admin_record_text(&j->out, "what", what);
+	admin_record_end(&j->out, at);
+	j->before = id;
+}
+
+static enum admin_step ledger_next(struct admin_job *j)
+{
+	size_t max = j->left < (int64_t)ADMIN_PAGE ? (size_t)j->left : ADMIN_PAGE, n = 0;
+
+	if (admin_log_list(j->ctx->db, j->before, max, &n, put_change, j) != DB_OK)
+		return admin_job_db_failed(j);
+	j->left -= (int64_t)n;
+	return n < max || j->left == 0 ? admin_job_finish(j, EX_OK, "%s", "") : ADMIN_STEP_MORE;
+}
+
+enum admin_step admin_ledger(struct admin_job *j)
+{
+	j->left = admin_arg_number(j, 0);
+	if (j->left <= 0)
+		return admin_job_finish(j, EX_USAGE, "the limit is a number above 0");
+	j->before = INT64_MAX;
+	j->next = ledger_next;
+	return ADMIN_STEP_MORE;
+}

@@ -237,6 +237,13 @@ static void forget_destinations(struct slice *s)
 		s->m->forgot = s->now;
 }
 
+/* As old as what it tells of. */
+static void forget_admin_log(struct slice *s)
+{
+	exec(s, SQL_ADMIN_LOG_FORGET,
+	    DB_ARGS(db_int(s->now - s->m->cfg.history_ms), db_int(LIMIT_SLICE_ROWS)));
+}
+
 static void index_trace(struct slice *s)
 {
 	failed(s, trace_index_slice(s->db, &s->m->rows, &s->m->more));
@@ -250,6 +257,7 @@ static void (*const tasks[MAINTAIN_TASKS])(struct slice *s) = {
     purge_accounts,
     fold_history,
     forget_destinations,
+    forget_admin_log,
     index_trace,
 };
 

@@ -14,7 +14,7 @@ struct maintain_config {
 	struct blob_store *blobs; /* borrowed: packs without blobs are removed there */
 };
 
-#define MAINTAIN_TASKS 6
+#define MAINTAIN_TASKS 7
 
 /* A request to the writer lane that does one slice; submit it again when idle, at once while more. */
 struct maintain {

@@ -145,6 +145,14 @@ SQL(ALIAS_LIST, "SELECT domain, local, target_domain, target_local, created FROM
 		" AND (domain, local, target_domain, target_local) > ($2, $3, $4, $5)"
 		" ORDER BY domain, local, target_domain, target_local LIMIT $6")
 
+/* The newest before $1. */
+SQL(ADMIN_LOG_LIST, "SELECT id, time, who, what FROM admin_log WHERE id < $1"
+		    " ORDER BY id DESC LIMIT $2")
+
+/* The oldest of those before the moment $1, at most $2. */
+SQL(ADMIN_LOG_FORGET, "DELETE FROM admin_log WHERE time < $1 AND id IN"
+		      " (SELECT l.id FROM admin_log l ORDER BY l.id LIMIT $2)")
+
 SQL(ADMIN_LOG_ADD, "INSERT INTO admin_log (id, time, who, what) VALUES ($1, $2, $3, $4)")
 
 /* ---- mailboxes (store/mailbox*.c) ---- */

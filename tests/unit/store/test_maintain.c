@@ -154,6 +154,24 @@ static void queued_mail_is_not_folded(void **state)
 	assert_int_equal(count("ledger"), 2);
 }
 
+/* What administrators did is kept as long as what it tells of. */
+static void changes_are_forgotten_in_slices(void **state)
+{
+	int64_t before = count("admin_log");
+
+	rig_sql(&rig,
+	    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)"
+	    " INSERT INTO admin_log SELECT i - 5000, 1, 'uid 0', 'nothing' FROM n");
+	assert_true(rig_maintain(&rig, NEVER, 90 * DAY_MS) >= 3);
+	assert_int_equal(count("admin_log"), before);
+	rig.now += 89 * DAY_MS;
+	rig_maintain(&rig, NEVER, 90 * DAY_MS);
+	assert_int_equal(count("admin_log"), before);
+	rig.now += 2 * DAY_MS;
+	rig_maintain(&rig, NEVER, 90 * DAY_MS);
+	assert_int_equal(count("admin_log"), 0);
+}
+
 static void nothing_to_do_writes_nothing(void **state)
 {
 	struct lane_stats before, after;
@@ -176,6 +194,7 @@ int main(void)
 	    T(a_removed_account_goes_whole),
 	    T(history_becomes_sums),
 	    T(queued_mail_is_not_folded),
+	    T(changes_are_forgotten_in_slices),
 	    T(nothing_to_do_writes_nothing),
 	};
 
