@@ -187,6 +187,7 @@ void queue_result_put_reply(struct buf *b, const struct queue_attempt *a, struct
 {
 	size_t start = b->n;
 
+	text = str_trim(text);
 	if (a->problem == QUEUE_PROBLEM_NONE) {
 		buf_u64_pad(b, a->code, 3);
 		if (a->status.class != 0) {
@@ -194,9 +195,12 @@ void queue_result_put_reply(struct buf *b, const struct queue_attempt *a, struct
 			queue_result_put_status(b, a->status);
 		}
 	} else {
-		buf_c(b, queue_result_problem(a->problem));
+		struct str noun = str_of_c(queue_result_problem(a->problem));
+
+		buf_str(b, noun);
+		if (str_eq_i(text, noun))
+			return; /* the kernel often has the same words */
 	}
-	text = str_trim(text);
 	if (text.n == 0)
 		return;
 	buf_str(b, a->problem == QUEUE_PROBLEM_NONE ? STR(" ") : STR(": "));

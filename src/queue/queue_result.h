@@ -103,7 +103,7 @@ void queue_result_put_status(struct buf *b, struct queue_status s);
 
 /*
  * Appends an attempt as rows keep it in last_reply: "550 5.1.1 text" of a reply, the problem's
- * noun, and the text behind it if there is one. Escaped and cut at LIMIT_QUEUE_REPLY, UTF-8.
+ * noun, and the text behind it if it says more. Escaped and cut at LIMIT_QUEUE_REPLY, UTF-8.
  */
 void queue_result_put_reply(struct buf *b, const struct queue_attempt *a, struct str text);
 

@@ -173,12 +173,11 @@ static void learn(struct settling *t, const struct queue_verdict *o, enum queue_
 
 static struct str reply_of(struct settling *t, const struct queue_verdict *o)
 {
-	struct str noun = str_of_c(queue_result_problem(o->attempt.problem));
 	struct buf b;
 	struct str reply;
 
 	buf_init(&b, LIMIT_QUEUE_REPLY);
-	queue_result_put_reply(&b, &o->attempt, str_eq_i(o->text, noun) ? STR("") : o->text);
+	queue_result_put_reply(&b, &o->attempt, o->text);
 	reply = arena_str(t->s->scratch, buf_view(&b));
 	buf_fini(&b);
 	return reply;

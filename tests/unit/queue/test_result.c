@@ -166,6 +166,7 @@ static void test_put_reply(void **state)
 	expect_reply(&without, STR(" "), "421");
 	expect_reply(&lost, STR(""), "connection lost");
 	expect_reply(&lost, STR("by peer"), "connection lost: by peer");
+	expect_reply(&lost, STR("Connection lost\n"), "connection lost");
 	assert_true(queue_result_is_reply(STR("250 ok")));
 	assert_true(queue_result_is_reply(STR("599")));
 	assert_false(queue_result_is_reply(STR("55")));
