@@ -91,7 +91,8 @@ static size_t pull(void *ctx, uint8_t *p, size_t n, bool *last_r)
 		more = f->pump(f->ctx);
 	}
 	part = str_sub(str_from(buf_view(&f->up), f->sent), 0, n);
-	memcpy(p, part.p, part.n);
+	if (part.n)
+		memcpy(p, part.p, part.n);
 	f->sent += part.n;
 	f->bytes += (int64_t)part.n;
 	*last_r = !more && f->sent == f->up.n;
