@@ -168,6 +168,17 @@ static int check_plain(const struct config_initial *initial, struct err *e)
 	return ok ? 0 : err_set(e, "a host name or address holds a quote or backslash");
 }
 
+/* "given:1: hostname must be ...": there is no file, and no line to look at. */
+static void leave_place_out(struct err *e)
+{
+	struct err whole = *e;
+	struct str text = str_of_c(whole.text);
+	size_t at = str_has_prefix(text, STR("given:")) ? str_find(text, ' ') + 1 : 0;
+
+	if (at < text.n)
+		err_set(e, "%s", whole.text + at);
+}
+
 int config_default_text(const struct config_initial *initial, struct buf *out, struct err *e)
 {
 	struct config_snapshot *set;
@@ -180,8 +191,10 @@ int config_default_text(const struct config_initial *initial, struct buf *out, s
 	put_initial(initial, &text);
 	rc = config_parse(".", "given", buf_view(&text), 0, &set, e);
 	buf_fini(&text);
-	if (rc < 0)
+	if (rc < 0) {
+		leave_place_out(e);
 		return -1;
+	}
 	put_all_explained(set, out);
 	config_unref(&set);
 	return out->overflow ? err_set(e, "the configuration is too long") : 0;

@@ -199,10 +199,21 @@ static enum flow do_expn(struct smtp_server *s, const struct smtp_command *cmd)
 
 static enum flow do_help(struct smtp_server *s, const struct smtp_command *cmd)
 {
-	smtp_session_reply(s, &SMTP_REPLY(214, 2, 0, 0,
-				  "Commands: EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP\n"
-				  "QUIT VRFY HELP STARTTLS AUTH\n"
-				  "Trouble? Write to postmaster"));
+	struct smtp_reply reply = {214, {2, 0, 0}, {NULL, 0}};
+	struct buf text;
+
+	buf_init(&text, LIMIT_SMTP_REPLY_LINE);
+	buf_lit(&text, "Commands: ");
+	buf_c(&text, s->cfg->role == SMTP_ROLE_LMTP ? "LHLO" : "EHLO HELO");
+	buf_lit(&text, " MAIL RCPT DATA BDAT RSET NOOP\nQUIT VRFY HELP");
+	if (s->cfg->starttls)
+		buf_lit(&text, " STARTTLS");
+	if (s->cfg->role == SMTP_ROLE_SUBMISSION)
+		buf_lit(&text, " AUTH");
+	buf_lit(&text, "\nTrouble? Write to postmaster");
+	reply.text = buf_view(&text);
+	smtp_session_reply(s, &reply);
+	buf_fini(&text);
 	return FLOW_DONE;
 }
 

@@ -514,15 +514,15 @@ static void test_default_text_refuses(void **state)
 		const char *want;
 	} rows[] = {
 	    {{"a_b", NULL, 0},
-		"given:1: hostname must be a host name in quotes, like \"mail.example.org\", and not "
+		"hostname must be a host name in quotes, like \"mail.example.org\", and not "
 		"\"a_b\""},
 	    {{"a\"; x", NULL, 0}, "a host name or address holds a quote or backslash"},
 	    {{"a.b", listen, 0},
-		"given:3: listen must be a list in brackets of at least 1, each an address in quotes, "
+		"listen must be a list in brackets of at least 1, each an address in quotes, "
 		"like \"192.0.2.1\" or \"::1\", and not \"localhost\"; the default is [\"0.0.0.0\", "
 		"\"::\"]"},
 	    {{"a.b", NULL, -1},
-		"given:2: port_offset must be a number from 0 to 65535, and not -1; the default is 0"},
+		"port_offset must be a number from 0 to 65535, and not -1; the default is 0"},
 	};
 	struct buf text;
 	struct err e;
