@@ -82,7 +82,7 @@ static const struct {
 	" WHERE p.pack IS NULL OR b.pos + 64 + b.length > p.end_offset"},
     {"queue-entry.md 3: a row has its destination",
 	"queue q LEFT JOIN destination d ON d.shard = q.shard AND d.name = q.destination"
-	" WHERE d.name IS NULL"},
+	" WHERE q.destination <> '' AND d.name IS NULL"},
     {"queue-entry.md: a leased row has its lease",
 	"queue q LEFT JOIN lease l ON l.shard = q.shard AND l.token = q.token"
 	" WHERE q.token <> 0 AND (l.token IS NULL OR l.message <> q.message)"},

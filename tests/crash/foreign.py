@@ -1,0 +1,16 @@
+#!/usr/bin/env python3
+"""foreign.py EXPLORER SAMPLE HOW [OPTION...]: records the sample program and explores it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+explorer, sample = (os.path.abspath(path) for path in sys.argv[1:3])
+how, *options = sys.argv[3:]
+with tempfile.TemporaryDirectory() as scratch:
+    recording = os.path.join(scratch, "recording")
+    work = os.path.join(scratch, "work")
+    os.mkdir(work)
+    subprocess.run([explorer, "record", recording, work, "--", sample, how], check=True)
+    sys.exit(subprocess.run([explorer, "check", recording, *options, "--", sample, "check"]).returncode)
