@@ -98,12 +98,12 @@ SQL(ACCOUNT_SET_SEND_ONLY, "UPDATE account SET send_only = $2 WHERE id = $1")
 
 /* -2: as it is (QUOTA_KEEP). */
 SQL(ACCOUNT_SET_QUOTA,
-    "UPDATE account SET quota_bytes = CASE WHEN $2 = -2 THEN quota_bytes ELSE $2 END,"
-    " quota_messages = CASE WHEN $3 = -2 THEN quota_messages ELSE $3 END WHERE id = $1")
+    "UPDATE account SET quota_bytes = CASE WHEN $2 = CAST(-2 AS bigint) THEN quota_bytes ELSE $2 END,"
+    " quota_messages = CASE WHEN $3 = CAST(-2 AS bigint) THEN quota_messages ELSE $3 END WHERE id = $1")
 
 SQL(DOMAIN_SET_QUOTA,
-    "UPDATE domain SET quota_bytes = CASE WHEN $2 = -2 THEN quota_bytes ELSE $2 END,"
-    " quota_messages = CASE WHEN $3 = -2 THEN quota_messages ELSE $3 END WHERE name = $1")
+    "UPDATE domain SET quota_bytes = CASE WHEN $2 = CAST(-2 AS bigint) THEN quota_bytes ELSE $2 END,"
+    " quota_messages = CASE WHEN $3 = CAST(-2 AS bigint) THEN quota_messages ELSE $3 END WHERE name = $1")
 
 SQL(ACCOUNT_MARK_QUOTA, "UPDATE account AS a SET quota_warned = " QUOTA_MARK(
 			    "a.used_bytes", "a.used_messages") " WHERE a.id = $1")
@@ -307,7 +307,7 @@ SQL(ACCOUNT_CHARGE,
     "UPDATE account AS a SET modseq = a.modseq + 1, used_bytes = a.used_bytes + $2,"
     " used_messages = a.used_messages + 1,"
     " quota_warned = " QUOTA_MARK("a.used_bytes + $2",
-	"a.used_messages + 1") " WHERE a.id = $1 AND a.state = 0 AND a.send_only = 0 AND ($3 = 1 OR (a.used_bytes + $2 <= " ACCOUNT_BYTES_MAX
+	"a.used_messages + 1") " WHERE a.id = $1 AND a.state = 0 AND a.send_only = 0 AND ($3 = CAST(1 AS bigint) OR (a.used_bytes + $2 <= " ACCOUNT_BYTES_MAX
 			       " AND a.used_messages < " ACCOUNT_MESSAGES_MAX
 			       " AND EXISTS (SELECT 1 FROM domain d WHERE d.name = a.domain AND d.used_bytes + $2 <= " DOMAIN_BYTES_MAX
 			       " AND d.used_messages < " DOMAIN_MESSAGES_MAX "))) RETURNING modseq")
