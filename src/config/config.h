@@ -138,6 +138,7 @@ struct config_snapshot {
 	int64_t min_free;
 	int64_t undelete;
 	int64_t history;
+	int64_t compact_rate; /* octets a second; 0: never */
 	struct str user_store, user_net;
 	int64_t mx_processes, user_processes;
 	int log_level; /* enum config_log_level */

@@ -54,6 +54,8 @@ enum admin_command {
 	ADMIN_ACCOUNT_QUOTA, /* (address, octets or "none", "default", "" as it is; messages likewise) */
 	ADMIN_DOMAIN_QUOTA, /* (domain, likewise) */
 	ADMIN_LEDGER,        /* (limit): what administrators changed, the newest first */
+	ADMIN_VERIFY, /* (octets of packs to read a second, 0: as fast as it goes): records "progress",
+	               * "finding" */
 	ADMIN_COMMANDS
 };
 

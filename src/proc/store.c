@@ -16,6 +16,7 @@
 #include "proc/child.h"
 #include "proc/log.h"
 #include "proc/process.h"
+#include "proc/store_compact.h"
 #include "proc/store_relay.h"
 
 #define TEND_MS      1000
@@ -44,6 +45,11 @@ static void tend_done(struct lane_op *op)
 	struct store_process *sp = LIST_ENTRY(op, struct store_process, maintain.op);
 
 	sp->tending = false;
+	sp->purged = sp->purged || (op->result == LANE_DONE && sp->maintain.rows > 0);
+	if (sp->purged && !sp->maintain.more && !sp->draining) {
+		sp->purged = false;
+		store_compact_kick(sp->compact);
+	}
 	if (op->result == LANE_DONE && sp->maintain.more && !sp->draining)
 		uv_timer_start(&sp->tend, sp->tend.timer_cb, 20, TEND_MS);
 }
@@ -139,6 +145,7 @@ static void start_tending(struct store_process *sp)
 	uv_timer_init(sp->loop, &sp->tend);
 	sp->tend.data = sp;
 	uv_timer_start(&sp->tend, on_tend, TEND_MS, TEND_MS);
+	sp->compact = store_compact_new(sp);
 }
 
 static int process_start(
@@ -253,9 +260,11 @@ static void set_config(struct store_process *sp, struct str payload)
 static void finish_if_idle(struct store_process *sp)
 {
 	if (!sp->store || store_admin_busy(sp) || store_front_busy(sp) || sp->tending ||
-	    store_quota_busy(&sp->quota) || store_queue_busy(sp->queue))
+	    store_quota_busy(&sp->quota) || store_compact_busy(sp->compact) ||
+	    store_queue_busy(sp->queue))
 		return;
 	store_queue_free(&sp->queue);
+	store_compact_free(&sp->compact);
 	db_close(&sp->db);
 	store_close(&sp->store);
 	child_exit(0);
@@ -272,6 +281,7 @@ static void drain(struct store_process *sp)
 		return;
 	sp->draining = true;
 	uv_timer_stop(&sp->tend);
+	store_compact_stop(sp->compact);
 	uv_check_init(sp->loop, &sp->finish);
 	sp->finish.data = sp;
 	uv_check_start(&sp->finish, on_finish_check);

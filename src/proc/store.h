@@ -36,6 +36,8 @@ struct store_process {
 	bool tending;
 	bool lane_closed; /* and that it was said */
 	struct maintain maintain;
+	bool purged; /* since the packs were looked at */
+	struct store_compact *compact;
 	struct sc_process processes[STORE_PROCESSES];
 	size_t process_count;
 	int64_t started;

@@ -94,6 +94,7 @@ struct blob_ops {
 	    struct blob_store *, int64_t id, struct blob_pos, struct blob_reader **, struct err *);
 	enum blob_code (*read)(struct blob_reader *, void *, size_t, size_t *got_r);
 	enum blob_code (*seek)(struct blob_reader *, int64_t off);
+	enum blob_codec (*codec)(const struct blob_reader *);
 	void (*close)(struct blob_reader *);
 
 	enum blob_code (*drop_pack)(struct blob_store *, int64_t pack, struct err *);
@@ -237,6 +238,13 @@ static inline enum blob_code blob_read(
 static inline enum blob_code blob_seek(struct blob_store *b, struct blob_reader *r, int64_t off)
 {
 	return b->ops->seek(r, off);
+}
+
+/* As it was written with. */
+static inline enum blob_codec blob_codec_of(
+    const struct blob_store *b, const struct blob_reader *r)
+{
+	return b->ops->codec(r);
 }
 
 /* Takes NULL, sets NULL. */

@@ -419,6 +419,7 @@ const struct blob_ops pack_ops = {
     .open = pack_blob_open,
     .read = pack_blob_read,
     .seek = pack_blob_seek,
+    .codec = pack_blob_codec,
     .close = pack_blob_close,
     .drop_pack = drop_pack,
     .raw = pack_raw,

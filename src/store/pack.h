@@ -12,6 +12,9 @@ struct pack_config {
 	struct fsio *fs;   /* borrowed */
 	const char *dir;   /* exists; borrowed */
 	int64_t pack_size; /* a new pack is begun when this would be passed; 0: 256 MiB */
+	const int64_t
+	    *dropped; /* packs whose files go at the opening if no row names them; borrowed */
+	size_t ndropped;
 };
 
 /*

@@ -102,6 +102,7 @@ enum blob_code pack_blob_open(
     struct blob_store *, int64_t id, struct blob_pos, struct blob_reader **, struct err *);
 enum blob_code pack_blob_read(struct blob_reader *, void *, size_t, size_t *);
 enum blob_code pack_blob_seek(struct blob_reader *, int64_t off);
+enum blob_codec pack_blob_codec(const struct blob_reader *);
 void pack_blob_close(struct blob_reader *);
 
 /* pack_upload.c */

@@ -20,7 +20,17 @@ struct opening {
 	int64_t max_pack;
 	int64_t foreign; /* files with content of packs that are not in the rows */
 	bool look_only;
+	const int64_t *dropped;
+	size_t ndropped;
 };
+
+static bool is_dropped(const struct opening *o, int64_t pack)
+{
+	for (size_t i = 0; i < o->ndropped; i++)
+		if (o->dropped[i] == pack)
+			return true;
+	return false;
+}
 
 /* Index of the row of a pack, n when there is none; rows are sorted. */
 static size_t row_of(const struct opening *o, int64_t pack)
@@ -60,12 +70,16 @@ static bool has_content(struct packs *p, int64_t pack, bool *single_r)
 	return found;
 }
 
-/* A file the database does not know: left by a batch that was never committed. */
+/*
+ * A file the database does not know: left by a batch that was never committed, or of a pack that was
+ * dropped before its file could go.
+ */
 static void clean_up(struct opening *o, int64_t pack)
 {
 	char name[PACK_NAME_MAX], aside[PACK_NAME_MAX + 8];
 	bool single = false, content = has_content(o->p, pack, &single);
 
+	content = content && !is_dropped(o, pack);
 	o->foreign += content && !single;
 	if (o->look_only)
 		return;
@@ -207,7 +221,11 @@ enum blob_code pack_open(const struct pack_config *config, const struct blob_poi
     size_t n, struct blob_store **store_r, struct blob_point *point_r, struct err *e)
 {
 	struct packs *p = packs_new(config);
-	struct opening o = {.p = p, .rows = committed, .n = n};
+	struct opening o = {.p = p,
+	    .rows = committed,
+	    .n = n,
+	    .dropped = config->dropped,
+	    .ndropped = config->ndropped};
 	enum blob_code code;
 
 	o.present = mem_array(n + 1, sizeof *o.present);

@@ -172,6 +172,12 @@ enum blob_code pack_blob_seek(struct blob_reader *r, int64_t off)
 	return BLOB_OK;
 }
 
+enum blob_codec pack_blob_codec(const struct blob_reader *r)
+{
+	BUG_ON(r->magic != READER_MAGIC);
+	return r->record.codec;
+}
+
 void pack_blob_close(struct blob_reader *r)
 {
 	BUG_ON(r->magic != READER_MAGIC);

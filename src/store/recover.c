@@ -7,6 +7,8 @@ struct rows {
 	struct blob_point *v;
 	size_t n, cap;
 	int64_t sequence; /* highest */
+	int64_t *dropped;
+	size_t ndropped;
 };
 
 static void add_row(struct rows *rows, struct db_query *q)
@@ -34,6 +36,18 @@ static enum db_code read_rows(struct db *db, struct rows *rows)
 	return db_end(q);
 }
 
+static enum db_code read_dropped(struct db *db, struct rows *rows)
+{
+	struct db_query *q = db_begin_query(db, SQL_DROPPED_LIST, DB_NO_ARGS);
+
+	while (db_step(q) == DB_ROW) {
+		rows->dropped = mem_resize(
+		    rows->dropped, (rows->ndropped + 1) * sizeof *rows->dropped);
+		rows->dropped[rows->ndropped++] = db_col_int(q, 0);
+	}
+	return db_end(q);
+}
+
 enum db_code recover_put_point(struct db *db, const struct blob_point *point, int64_t sequence)
 {
 	return db_exec(db, SQL_PACK_PUT,
@@ -48,6 +62,8 @@ static enum db_code commit_point(struct db *db, const struct blob_point *point, 
 
 	if (code == DB_OK)
 		code = recover_put_point(db, point, sequence);
+	if (code == DB_OK) /* their files went when the packs were opened */
+		code = db_exec(db, SQL_DROPPED_CLEAR, DB_ARGS(db_int(INT64_MAX)), NULL);
 	if (code == DB_OK)
 		code = db_commit(db);
 	if (code != DB_OK)
@@ -62,11 +78,17 @@ bool recover_packs(struct db *db, const struct pack_config *config, struct blob_
 	struct blob_store *blobs = NULL;
 	struct blob_point point;
 	enum db_code code = read_rows(db, &rows);
+	struct pack_config with = *config;
 	bool opened = false;
 
 	if (code == DB_OK)
-		opened = pack_open(config, rows.v, rows.n, &blobs, &point, e) == BLOB_OK;
+		code = read_dropped(db, &rows);
+	with.dropped = rows.dropped;
+	with.ndropped = rows.ndropped;
+	if (code == DB_OK)
+		opened = pack_open(&with, rows.v, rows.n, &blobs, &point, e) == BLOB_OK;
 	mem_free(rows.v);
+	mem_free(rows.dropped);
 	if (opened)
 		code = commit_point(db, &point, rows.sequence);
 	if (code != DB_OK) {

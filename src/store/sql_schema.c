@@ -29,6 +29,11 @@ static const struct sql_object objects[] = {
      " sequence bigint NOT NULL)",
 	PLAIN},
 
+    /* Packs whose row is gone; the file may still be there until the next start. */
+    {"CREATE TABLE dropped ("
+     " pack bigint NOT NULL PRIMARY KEY)",
+	PLAIN},
+
     /* Counters and marks of the whole store. */
     {"CREATE TABLE meta ("
      " name text NOT NULL PRIMARY KEY,"
@@ -158,6 +163,7 @@ static const struct sql_object objects[] = {
      " refs bigint NOT NULL)",
 	PLAIN},
     {"CREATE INDEX blob_unused ON blob (id) WHERE refs = 0", PLAIN},
+    {"CREATE INDEX blob_pack ON blob (pack, pos)", PLAIN},
 
     /* What was accepted; the id tells when it began. recipients: ledger rows. */
     {"CREATE TABLE message ("

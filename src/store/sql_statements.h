@@ -16,6 +16,30 @@ SQL(PACK_PUT, "INSERT INTO pack (pack, generation, single, end_offset, sequence)
 
 SQL(PACK_DELETE, "DELETE FROM pack WHERE pack = $1")
 
+/* ---- compaction (store/compact.c) ---- */
+
+/* The next shared pack that is no longer appended to. */
+SQL(COMPACT_NEXT, "SELECT pack, end_offset FROM pack WHERE pack > $1 AND single = 0"
+		  " AND pack < (SELECT max(pack) FROM pack WHERE single = 0)"
+		  " ORDER BY pack LIMIT 1")
+
+SQL(COMPACT_LIVE, "SELECT count(*), CAST(coalesce(sum(length), 0) AS bigint) FROM blob"
+		  " WHERE pack = $1")
+
+SQL(COMPACT_BLOBS, "SELECT id, pos, length FROM blob WHERE pack = $1 AND pos > $2"
+		   " ORDER BY pos LIMIT $3")
+
+/* Only from where it was read. */
+SQL(BLOB_MOVE, "UPDATE blob SET pack = $4, pos = $5 WHERE id = $1 AND pack = $2 AND pos = $3")
+
+SQL(PACK_USED, "SELECT id FROM blob WHERE pack = $1 LIMIT 1")
+
+SQL(DROPPED_ADD, "INSERT INTO dropped (pack) VALUES ($1) ON CONFLICT DO NOTHING")
+
+SQL(DROPPED_LIST, "SELECT pack FROM dropped ORDER BY pack")
+
+SQL(DROPPED_CLEAR, "DELETE FROM dropped WHERE pack <= $1")
+
 /* ---- counters of the store ---- */
 
 SQL(META_NEXT, "UPDATE meta SET value = value + 1 WHERE name = $1 RETURNING value")
@@ -530,3 +554,4 @@ SQL(STATUS_HISTORY, "SELECT (SELECT count(*) FROM message), (SELECT count(*) FRO
 #undef ACCOUNT_COLUMNS
 
 #include "store/sql_statements_queue.h"
+#include "store/sql_statements_verify.h"

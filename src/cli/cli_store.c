@@ -1,0 +1,98 @@
+/* verify: a request whose records are findings, and in between how far it is. */
+#include "cli/cli_store.h"
+
+#include "cli/cli_progress.h"
+#include "cli/cli_records.h"
+#include "cli/cli_text.h"
+#include "proc/admin_call.h"
+
+#define RATE_DEFAULT 32
+#define RATE_MAX     100000
+
+static const struct cli_option verify_options[] = {
+    {"rate", 0, "MB",
+	"At most so many MB of messages a second (default 32; 0: as fast as it goes)."},
+    {0},
+};
+
+struct showing {
+	struct cli_records records;
+	struct cli_progress progress;
+};
+
+/* Fields of a record of progress; false when it is another one. */
+static bool show_progress(struct showing *s, struct str record)
+{
+	struct cur c = cur_of(record);
+	struct admin_field f;
+	struct str stage = STR("");
+	int64_t octets = 0;
+
+	while (admin_field_next(&c, &f) == 1) {
+		if (str_eq(f.name, STR("type")) && !str_eq(f.text, STR("progress")))
+			return false;
+		if (str_eq(f.name, STR("stage")))
+			stage = f.text;
+		if (str_eq(f.name, STR("octets")))
+			octets = f.number;
+	}
+	if (!s->records.is_json) {
+		char text[40];
+
+		snprintf(text, sizeof text, "reading %.*s", STR_FMT(str_sub(stage, 0, 24)));
+		cli_progress_show(&s->progress, text, -1, octets);
+	}
+	return true;
+}
+
+static bool on_record(void *ctx, struct str record)
+{
+	struct showing *s = ctx;
+
+	if (show_progress(s, record))
+		return true;
+	cli_progress_clear(&s->progress);
+	cli_records_put(&s->records, record);
+	return true;
+}
+
+static int verify(struct cli *cli)
+{
+	bool is_json = cli_args_has(&cli->args, "json");
+	struct admin_request r = {.command = ADMIN_VERIFY, .nargs = 1};
+	struct showing s;
+	struct buf text, rate;
+	struct admin_call call = {
+	    .dir = cli_data_dir(cli), .request = &r, .record = on_record, .ctx = &s, .text = &text};
+	uint64_t mb = 0;
+	struct err e;
+	int code;
+
+	if (cli_args_number(&cli->args, "rate", 0, RATE_MAX, RATE_DEFAULT, &mb, &e) < 0)
+		return cli_fail(EX_USAGE, "%s", e.text);
+	buf_init(&rate, 24);
+	buf_u64(&rate, mb * MIB);
+	r.args[0] = buf_view(&rate);
+	buf_init(&text, LIMIT_IPC_PAYLOAD);
+	cli_progress_init(&s.progress);
+	cli_records_init(&s.records, CLI_RECORDS_LIST, is_json, cli_records_flush_stdout);
+	code = admin_call(&call);
+	cli_progress_clear(&s.progress);
+	cli_records_end(&s.records, code == EX_OK || code == EX_DATAERR);
+	if (code != EX_OK)
+		cli_fail(code, "%s", buf_cstr(&text));
+	else if (!is_json)
+		printf("%s\n", buf_cstr(&text));
+	buf_fini(&rate);
+	buf_fini(&text);
+	return code;
+}
+
+const struct cli_command cli_store_commands[] = {
+    {"verify", "", "Reads everything and names what is damaged.", verify, .options = verify_options,
+	.flags = CLI_DATA | CLI_JSON,
+	.more =
+	    "Changes nothing; while the server runs, or while it is stopped. The exit code is 0 when\n"
+	    "nothing is damaged, 65 when something is."},
+    {0},
+};

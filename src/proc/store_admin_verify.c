@@ -1,0 +1,237 @@
+/*
+ * The admin command verify: store/verify.h in the readers' threads, a piece at a time. The pace is kept
+ * by a short sleep behind each piece, so that others have their turn in between.
+ */
+#include <sysexits.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "proc/store_admin_job.h"
+#include "store/verify.h"
+
+#define PIECE     ((size_t)192 * KIB) /* of the answer */
+#define FOUND_MAX (16 * MIB) /* of findings that wait to be sent; further ones are only counted */
+#define READ_MIN  ((int64_t)(64 * KIB))
+#define READ_MAX  ((int64_t)(1024 * KIB))
+#define TOLD_MS   200 /* between two records of progress */
+
+struct verifying {
+	struct reader_op op;
+	struct admin_job *job;
+	struct verify v;
+	int64_t rate, told;
+	int64_t unnamed; /* findings that were only counted */
+	bool open;
+	struct buf out;
+};
+
+/* ---- in a reader's thread ---- */
+
+static void put_int(struct verifying *x, const char *name, int64_t n)
+{
+	admin_record_number(&x->out, ADMIN_INT, name, n);
+}
+
+static void put_id(struct verifying *x, int64_t id)
+{
+	struct buf text;
+
+	buf_init(&text, 24);
+	if (id)
+		buf_i64(&text, id);
+	admin_record_text(&x->out, "id", buf_view(&text));
+	buf_fini(&text);
+}
+
+static void put_what(struct verifying *x, const struct verify_finding *f)
+{
+	struct buf text;
+
+	buf_init(&text, 8 * KIB);
+	buf_c(&text, f->what);
+	if (f->compares) {
+		buf_lit(&text, " (");
+		buf_i64(&text, f->stored);
+		buf_lit(&text, ", should be ");
+		buf_i64(&text, f->expected);
+		buf_byte(&text, ')');
+	}
+	if (f->detail.n) {
+		buf_lit(&text, ": ");
+		buf_str(&text, str_sub(f->detail, 0, 4 * KIB));
+	}
+	admin_record_text(&x->out, "what", buf_view(&text));
+	buf_fini(&text);
+}
+
+static void on_finding(void *ctx, const struct verify_finding *f)
+{
+	struct verifying *x = ctx;
+	size_t at;
+
+	if (x->out.n > FOUND_MAX - MIB) {
+		x->unnamed++;
+		return;
+	}
+	at = admin_record_begin(&x->out);
+	admin_record_text(&x->out, "type", STR("finding"));
+	put_what(x, f);
+	put_id(x, f->message);
+	admin_record_text(&x->out, "account", f->account);
+	put_int(x, "mailbox", f->mailbox);
+	put_int(x, "uid", f->uid);
+	admin_record_text(&x->out, "message_id", str_sub(f->header_id, 0, KIB));
+	admin_record_text(&x->out, "subject", str_sub(f->subject, 0, KIB));
+	put_int(x, "pack", f->pack);
+	put_int(x, "offset", f->offset);
+	admin_record_end(&x->out, at);
+}
+
+static void put_progress(struct verifying *x)
+{
+	static const char *const stages[VERIFY_STAGES] = {
+	    "the database", "its rows", "the ledger", "messages"};
+	int64_t now = clock_mono();
+	size_t at;
+
+	if (now - x->told < TOLD_MS)
+		return;
+	x->told = now;
+	at = admin_record_begin(&x->out);
+	admin_record_text(&x->out, "type", STR("progress"));
+	admin_record_text(&x->out, "stage", str_of_c(stages[x->v.stage]));
+	admin_record_number(&x->out, ADMIN_BYTES, "octets", x->v.octets);
+	admin_record_number(&x->out, ADMIN_BYTES, "all", x->v.octets_all);
+	admin_record_end(&x->out, at);
+}
+
+/* What can be read in a turn of a reader at the pace asked for. */
+static int64_t piece_of(const struct verifying *x)
+{
+	int64_t piece = x->rate * LIMIT_READER_MS / SECOND_MS;
+
+	if (x->rate == 0 || piece > READ_MAX)
+		return READ_MAX;
+	return piece < READ_MIN ? READ_MIN : piece;
+}
+
+static void keep_pace(const struct verifying *x, int64_t octets, int64_t begun)
+{
+	int64_t ms = x->rate ? octets * SECOND_MS / x->rate - (clock_mono() - begun) : 0;
+	struct timespec pause = {.tv_sec = ms / SECOND_MS, .tv_nsec = ms % SECOND_MS * 1000000};
+
+	if (ms > 0)
+		(void)nanosleep(&pause, NULL);
+}
+
+static enum db_code verify_run(struct reader_op *op, struct db *db)
+{
+	struct verifying *x = LIST_ENTRY(op, struct verifying, op);
+	int64_t begun = clock_mono(), before = x->v.octets;
+	enum db_code code = DB_OK;
+
+	if (!x->open) {
+		x->open = true;
+		if (!verify_begin(&x->v, x->job->ctx->store->blobs, DATADIR_DB))
+			code = DB_IO;
+		x->v.on_finding = on_finding;
+		x->v.ctx = x;
+	}
+	if (code == DB_OK)
+		code = verify_step(&x->v, piece_of(x));
+	if (code == DB_OK)
+		put_progress(x);
+	else
+		op->err = x->v.err;
+	keep_pace(x, x->v.octets - before, begun);
+	return code;
+}
+
+/* ---- in the loop ---- */
+
+static void verifying_fini(struct admin_job *j)
+{
+	struct verifying *x = j->stream;
+
+	if (x->open)
+		verify_end(&x->v);
+	buf_fini(&x->out);
+	mem_free(x);
+}
+
+static void verify_back(struct reader_op *op)
+{
+	admin_job_back(LIST_ENTRY(op, struct verifying, op)->job);
+}
+
+static enum admin_step verify_next(struct admin_job *j);
+
+static enum admin_step submit(struct admin_job *j)
+{
+	struct verifying *x = j->stream;
+
+	j->ready = false;
+	j->out_there++;
+	j->next = verify_next;
+	store_read(j->ctx->store, &x->op);
+	return admin_job_wait(j);
+}
+
+/* Whole records, as many as a piece of the answer holds. */
+static void hand_over(struct admin_job *j, struct verifying *x)
+{
+	struct str all = buf_view(&x->out), rest = all, record;
+
+	while (all.n - rest.n < PIECE && admin_record_next(&rest, &record) == 1)
+		;
+	buf_str(&j->out, str_sub(all, 0, all.n - rest.n));
+	buf_drop(&x->out, all.n - rest.n);
+}
+
+static enum admin_step verify_done(struct admin_job *j, const struct verifying *x)
+{
+	if (x->v.findings == 0)
+		return admin_job_finish(j, EX_OK,
+		    "nothing is damaged: %lld packs with %lld MB and the database were read",
+		    (long long)x->v.packs, (long long)(x->v.octets / (int64_t)MIB));
+	return admin_job_finish(j, EX_DATAERR,
+	    "%lld findings%s; stop the server and run `godwit store repair`, or bring back a backup",
+	    (long long)x->v.findings,
+	    x->unnamed ? ", of which not all are named above" : ", named above");
+}
+
+static enum admin_step verify_next(struct admin_job *j)
+{
+	struct verifying *x = j->stream;
+
+	if (!j->ready)
+		return admin_job_wait(j);
+	hand_over(j, x);
+	if (x->op.result != DB_OK)
+		return admin_job_finish(j, EX_IOERR,
+		    "the database cannot be read: %s; stop the server and run `godwit store repair`, or "
+		    "bring back a backup",
+		    x->op.err.text);
+	if (x->out.n)
+		return ADMIN_STEP_MORE;
+	if (x->v.complete)
+		return verify_done(j, x);
+	j->next = submit;
+	return ADMIN_STEP_MORE;
+}
+
+enum admin_step admin_verify(struct admin_job *j)
+{
+	struct verifying *x = mem_new(struct verifying);
+
+	x->job = j;
+	x->rate = admin_arg_number(j, 0);
+	x->op.run = verify_run;
+	x->op.done = verify_back;
+	list_init(&x->op.link);
+	buf_init(&x->out, FOUND_MAX);
+	j->stream = x;
+	j->stream_fini = verifying_fini;
+	return submit(j);
+}

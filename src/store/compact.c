@@ -1,0 +1,223 @@
+/*
+ * 1. A blob is moved by an update that names the place it was read from: whatever happened to it
+ *    meanwhile wins, and the copy is dead space of the pack it went to.
+ * 2. What does not read as it was written is never copied: it stays, and its pack with it.
+ * 3. The row of a pack goes in a commit after which no blob is in it, and `dropped` gets one: the file
+ *    goes later, at the next start at the latest.
+ */
+#include "store/compact.h"
+
+#include "base/mem.h"
+#include "store/pack_format.h"
+
+/* Worth the copying: less than half of it lives. */
+static bool is_mostly_dead(int64_t live, int64_t end)
+{
+	return live * 2 < end - (int64_t)PACK_HEAD;
+}
+
+/* ---- reading: in a reader's thread ---- */
+
+/* The next pack; DB_OK when there is none. */
+static enum db_code next_pack(struct compact *c, struct db *db)
+{
+	struct db_query *q = db_begin_query(db, SQL_COMPACT_NEXT, DB_ARGS(db_int(c->after)));
+	enum db_code found = db_step(q), code;
+
+	if (found == DB_ROW) {
+		c->after = db_col_int(q, 0);
+		c->end = db_col_int(q, 1);
+	}
+	code = db_end(q);
+	return code == DB_OK && found == DB_ROW ? DB_ROW : code;
+}
+
+static enum db_code measure(struct compact *c, struct db *db, bool *worth_r)
+{
+	struct db_query *q = db_begin_query(db, SQL_COMPACT_LIVE, DB_ARGS(db_int(c->after)));
+	int64_t count = 0, octets = 0;
+
+	if (db_step(q) == DB_ROW) {
+		count = db_col_int(q, 0);
+		octets = db_col_int(q, 1);
+	}
+	*worth_r = c->empty_only ? count == 0
+				 : is_mostly_dead(octets + count * (int64_t)PACK_RECORD, c->end);
+	return db_end(q);
+}
+
+/* One pack a call, so that a reader is never busy with this for long. */
+static enum db_code choose(struct compact *c, struct db *db)
+{
+	bool worth = false;
+	enum db_code code = next_pack(c, db);
+
+	if (code == DB_OK) {
+		c->complete = true;
+		c->after = 0;
+	}
+	if (code != DB_ROW)
+		return code;
+	code = measure(c, db, &worth);
+	if (code == DB_OK && worth) {
+		c->pack = c->after;
+		c->at = 0;
+	}
+	return code;
+}
+
+/* Into data at off; false when it is not what was written. */
+static bool read_blob(struct compact *c, struct blob_in *in, struct blob_pos pos, int64_t off)
+{
+	struct blob_reader *r = NULL;
+	bool good = blob_open(c->blobs, in->id, pos, &r, NULL) == BLOB_OK;
+	size_t got = 1;
+
+	if (good)
+		in->codec = blob_codec_of(c->blobs, r);
+	for (int64_t at = 0; good && got; at += (int64_t)got)
+		good = blob_read(c->blobs, r, c->data + off + at, (size_t)(pos.length - at),
+			   &got) == BLOB_OK;
+	blob_close(c->blobs, &r);
+	return good;
+}
+
+static void take(struct compact *c, int64_t id, struct blob_pos pos)
+{
+	struct blob_in *in = &c->in[c->n];
+
+	*in = (struct blob_in){.id = id, .iov = &c->iov[c->n], .niov = 1};
+	c->data = mem_resize(c->data, (size_t)(c->bytes + pos.length) + 1);
+	if (!read_blob(c, in, pos, c->bytes)) {
+		c->kept++;
+		return;
+	}
+	c->from[c->n] = pos.offset;
+	c->iov[c->n].iov_len = (size_t)pos.length;
+	c->bytes += pos.length;
+	c->n++;
+}
+
+static enum db_code read_slice(struct compact *c, struct db *db)
+{
+	struct db_query *q = db_begin_query(db, SQL_COMPACT_BLOBS,
+	    DB_ARGS(db_int(c->pack), db_int(c->at), db_int((int64_t)COMPACT_BLOBS)));
+	size_t seen = 0;
+
+	while (c->bytes < COMPACT_BYTES && db_step(q) == DB_ROW) {
+		c->at = db_col_int(q, 1);
+		take(c, db_col_int(q, 0), (struct blob_pos){c->pack, c->at, db_col_int(q, 2)});
+		seen++;
+	}
+	c->last = c->bytes < COMPACT_BYTES && seen < COMPACT_BLOBS;
+	for (size_t i = 0, off = 0; i < c->n; off += c->iov[i++].iov_len)
+		c->iov[i].iov_base = c->data + off;
+	c->write.nblobs = c->n;
+	return db_end(q);
+}
+
+static enum db_code read_run(struct reader_op *op, struct db *db)
+{
+	struct compact *c = LIST_ENTRY(op, struct compact, read);
+	enum db_code code = DB_OK;
+
+	c->has_work = c->complete = c->last = false;
+	c->n = 0;
+	c->bytes = 0;
+	c->write.nblobs = 0;
+	if (c->pack == 0)
+		code = choose(c, db);
+	if (code == DB_OK && c->pack)
+		code = read_slice(c, db);
+	c->has_work = code == DB_OK && c->pack && (c->n || c->last);
+	return code;
+}
+
+/* ---- moving: in the lane ---- */
+
+static enum db_code move_all(struct compact *c, struct db *db)
+{
+	enum db_code code = DB_OK;
+
+	for (size_t i = 0; i < c->n && code == DB_OK; i++)
+		code = db_exec(db, SQL_BLOB_MOVE,
+		    DB_ARGS(db_int(c->in[i].id), db_int(c->pack), db_int(c->from[i]),
+			db_int(c->in[i].pos.pack), db_int(c->in[i].pos.offset)),
+		    NULL);
+	return code;
+}
+
+/* Invariant 3. */
+static enum db_code end_pack(struct compact *c, struct db *db)
+{
+	int64_t blob;
+	enum db_code code = db_get_int(db, SQL_PACK_USED, DB_ARGS(db_int(c->pack)), &blob);
+
+	if (code != DB_OK)
+		return code == DB_ROW ? DB_OK : code; /* what cannot be read stays in it */
+	code = db_exec(db, SQL_PACK_DELETE, DB_ARGS(db_int(c->pack)), NULL);
+	if (code == DB_OK)
+		code = db_exec(db, SQL_DROPPED_ADD, DB_ARGS(db_int(c->pack)), NULL);
+	c->drops = code == DB_OK;
+	return code;
+}
+
+static enum lane_exec write_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct compact *c = LIST_ENTRY(op, struct compact, write);
+	enum db_code code = move_all(c, db);
+
+	c->drops = false;
+	if (code == DB_OK && c->last)
+		code = end_pack(c, db);
+	return code == DB_OK ? LANE_KEEP : LANE_BROKEN;
+}
+
+/* ---- the caller's thread ---- */
+
+void compact_written(struct compact *c, int64_t now)
+{
+	bool done = c->write.result == LANE_DONE;
+
+	if (done)
+		c->moved += c->bytes;
+	if (done && c->drops) {
+		c->removed++;
+		if (c->ndrops < COMPACT_DROPS) { /* else the next start does it */
+			c->drop[c->ndrops].pack = c->pack;
+			c->drop[c->ndrops++].when = now + COMPACT_GRACE_MS;
+		}
+	}
+	if (c->last || !done) /* a slice that failed is read again in the next pass */
+		c->pack = 0;
+}
+
+void compact_tend(struct compact *c, int64_t now)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->ndrops; i++) {
+		if (c->drop[i].when > now)
+			c->drop[kept++] = c->drop[i];
+		else
+			(void)blob_drop_pack(c->blobs, c->drop[i].pack, NULL);
+	}
+	c->ndrops = kept;
+}
+
+void compact_init(struct compact *c, struct blob_store *blobs)
+{
+	memset(c, 0, sizeof *c);
+	c->blobs = blobs;
+	c->read.run = read_run;
+	c->write.exec = write_exec;
+	c->write.blobs = c->in;
+	list_init(&c->read.link);
+	list_init(&c->write.link);
+}
+
+void compact_fini(struct compact *c)
+{
+	mem_free(c->data);
+	c->data = NULL;
+}

@@ -1,0 +1,59 @@
+/*
+ * Compaction: what still lives of a mostly dead pack is copied to the current one, in slices; then
+ * the pack goes. Each round is one request to the readers, which looks for a pack or reads a slice of
+ * it, and one to the writer lane, which moves it. docs/invariants/pack.md has the rules.
+ */
+#ifndef STORE_COMPACT_H
+#define STORE_COMPACT_H
+
+#include "store/lane.h"
+#include "store/reader.h"
+
+#define COMPACT_BLOBS ((size_t)64) /* of one slice */
+#define COMPACT_BYTES                                                                              \
+	((int64_t)256 * 1024)      /* of one slice; one larger blob is a slice of its own */
+#define COMPACT_DROPS ((size_t)64) /* packs that wait to be removed */
+
+/* A reader that found a blob's place before it was moved has opened it by then. */
+#define COMPACT_GRACE_MS ((int64_t)60 * 1000)
+
+struct compact {
+	struct reader_op read; /* its done is the caller's, who then hands on write if has_work */
+	struct lane_op write;  /* likewise; then compact_written() */
+	struct blob_store *blobs;
+	bool empty_only; /* the caller's: the disk is too full to copy anything */
+	/* the answers of read */
+	bool has_work;
+	bool complete; /* every pack was looked at; the next read begins anew */
+	/* of write */
+	int64_t bytes; /* that the slice copies */
+	/* of all of them */
+	int64_t moved;   /* octets */
+	int64_t removed; /* packs */
+	int64_t kept;    /* blobs that could not be read and so were left where they are */
+	/* compact.c's own */
+	int64_t pack, end, at; /* the pack at hand, 0: none; its blobs up to at were seen */
+	int64_t after;         /* packs up to it were looked at */
+	bool last;             /* of this pack nothing is left to be read */
+	bool drops;            /* the commit at hand ends it */
+	size_t n;
+	struct blob_in in[COMPACT_BLOBS];
+	struct iovec iov[COMPACT_BLOBS];
+	int64_t from[COMPACT_BLOBS];
+	uint8_t *data;
+	struct {
+		int64_t pack, when;
+	} drop[COMPACT_DROPS];
+	size_t ndrops;
+};
+
+void compact_init(struct compact *c, struct blob_store *blobs);
+void compact_fini(struct compact *c);
+
+/* After write's done, in the same thread. now: any steady clock, as for compact_tend. */
+void compact_written(struct compact *c, int64_t now);
+
+/* Removes the files whose time has come; INT64_MAX: all of them. */
+void compact_tend(struct compact *c, int64_t now);
+
+#endif

@@ -1,0 +1,14 @@
+/* The database's own check of its pages, a table with its indexes at a time. */
+#ifndef STORE_DB_CHECK_H
+#define STORE_DB_CHECK_H
+
+#include "store/db.h"
+
+/*
+ * Checks table number i of the schema; *more_r: there are further ones. on_bad is called for each thing
+ * found, in SQLite's words. DB_OK also when something was found.
+ */
+enum db_code db_check_table(
+    struct db *db, size_t i, void (*on_bad)(void *ctx, const char *text), void *ctx, bool *more_r);
+
+#endif

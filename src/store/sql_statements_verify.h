@@ -1,0 +1,140 @@
+/*
+ * What must hold between rows (store/verify_rows.c). Each gives the rows where it does not: account,
+ * message, mailbox, uid (0 where there is none), what is stored, what should be. Part of
+ * sql_statements.h. Accounts that were removed have the domain '' and are being cleared away.
+ */
+
+SQL(VERIFY_BLOB_REFS,
+    "SELECT 0, b.id, 0, 0, b.refs, coalesce(r.n, 0) FROM blob b LEFT JOIN (SELECT u.blob AS blob,"
+    " count(*) AS n FROM (SELECT blob FROM email UNION ALL SELECT message FROM queue UNION ALL"
+    " SELECT dialogue FROM trace WHERE dialogue > 0) u GROUP BY u.blob) r ON r.blob = b.id"
+    " WHERE b.refs <> coalesce(r.n, 0)")
+
+SQL(VERIFY_BLOB_PACK,
+    "SELECT 0, b.id, 0, 0, b.pos, coalesce(p.end_offset, 0) FROM blob b LEFT JOIN pack p"
+    " ON p.pack = b.pack WHERE p.pack IS NULL OR b.pos + b.length + 64 > p.end_offset")
+
+SQL(VERIFY_EMAIL_BLOB, "SELECT e.account, e.id, 0, 0, e.blob, 0 FROM email e LEFT JOIN blob b"
+		       " ON b.id = e.blob WHERE b.id IS NULL")
+
+SQL(VERIFY_QUEUE_BLOB, "SELECT 0, q.message, 0, 0, q.recipient, 0 FROM queue q LEFT JOIN blob b"
+		       " ON b.id = q.message WHERE b.id IS NULL")
+
+SQL(VERIFY_TRACE_BLOB, "SELECT 0, t.message, 0, 0, t.dialogue, 0 FROM trace t LEFT JOIN blob b"
+		       " ON b.id = t.dialogue WHERE t.dialogue > 0 AND b.id IS NULL")
+
+SQL(VERIFY_EMAIL_ACCOUNT, "SELECT e.account, e.id, 0, 0, 0, 0 FROM email e LEFT JOIN account a"
+			  " ON a.id = e.account WHERE a.id IS NULL")
+
+SQL(VERIFY_EMAIL_LINKS,
+    "SELECT e.account, e.id, 0, 0, e.links, coalesce(c.n, 0) FROM email e LEFT JOIN"
+    " (SELECT account, email, count(*) AS n FROM membership GROUP BY account, email) c"
+    " ON c.account = e.account AND c.email = e.id WHERE e.links <> coalesce(c.n, 0)")
+
+SQL(VERIFY_EMAIL_SIZE,
+    "SELECT e.account, e.id, 0, 0, e.size, length(e.prefix) + b.length FROM email e JOIN blob b"
+    " ON b.id = e.blob WHERE e.size <> length(e.prefix) + b.length")
+
+SQL(VERIFY_MEMBER_EMAIL,
+    "SELECT m.account, m.email, m.mailbox, m.uid, 0, 0 FROM membership m LEFT JOIN email e"
+    " ON e.account = m.account AND e.id = m.email WHERE e.id IS NULL")
+
+SQL(VERIFY_MEMBER_SIZE,
+    "SELECT m.account, m.email, m.mailbox, m.uid, m.size, e.size FROM membership m JOIN email e"
+    " ON e.account = m.account AND e.id = m.email WHERE m.size <> e.size")
+
+SQL(VERIFY_MEMBER_MAILBOX,
+    "SELECT m.account, m.email, m.mailbox, m.uid, 0, 0 FROM membership m LEFT JOIN mailbox b"
+    " ON b.account = m.account AND b.id = m.mailbox WHERE b.id IS NULL")
+
+SQL(VERIFY_MAILBOX_ACCOUNT, "SELECT b.account, 0, b.id, 0, 0, 0 FROM mailbox b LEFT JOIN account a"
+			    " ON a.id = b.account WHERE a.id IS NULL")
+
+SQL(VERIFY_MAILBOX_COUNTS,
+    "SELECT b.account, 0, b.id, 0, b.messages, coalesce(c.n, 0) FROM mailbox b JOIN account a"
+    " ON a.id = b.account AND a.domain <> '' LEFT JOIN (SELECT account, mailbox, count(*) AS n,"
+    " sum(size) AS octets FROM membership WHERE expunged_modseq = 0 GROUP BY account, mailbox) c"
+    " ON c.account = b.account AND c.mailbox = b.id"
+    " WHERE b.messages <> coalesce(c.n, 0) OR b.octets <> coalesce(c.octets, 0)")
+
+SQL(VERIFY_ACCOUNT_COUNTS,
+    "SELECT a.id, 0, 0, 0, a.used_bytes, CAST(coalesce(c.octets, 0) AS bigint) FROM account a"
+    " LEFT JOIN (SELECT account, sum(messages) AS n, sum(octets) AS octets FROM mailbox"
+    " GROUP BY account) c ON c.account = a.id WHERE a.domain <> ''"
+    " AND (a.used_messages <> coalesce(c.n, 0) OR a.used_bytes <> coalesce(c.octets, 0))")
+
+SQL(VERIFY_UIDNEXT, "SELECT b.account, 0, b.id, max(m.uid), b.uidnext, max(m.uid) + 1 FROM mailbox b"
+		    " JOIN membership m ON m.account = b.account AND m.mailbox = b.id"
+		    " GROUP BY b.account, b.id, b.uidnext HAVING b.uidnext <= max(m.uid)")
+
+SQL(VERIFY_MODSEQ, "SELECT a.id, 0, 0, 0, a.modseq, max(c.modseq) FROM account a"
+		   " JOIN change c ON c.account = a.id GROUP BY a.id, a.modseq"
+		   " HAVING a.modseq < max(c.modseq)")
+
+SQL(VERIFY_CHANGE_IN,
+    "SELECT m.account, m.email, m.mailbox, m.uid, m.modseq, 0 FROM membership m JOIN account a"
+    " ON a.id = m.account AND a.domain <> '' WHERE NOT EXISTS (SELECT 1 FROM change c"
+    " WHERE c.account = m.account AND c.modseq = m.modseq AND c.id = m.email)")
+
+SQL(VERIFY_CHANGE_OUT,
+    "SELECT m.account, m.email, m.mailbox, m.uid, m.expunged_modseq, 0 FROM membership m"
+    " JOIN account a ON a.id = m.account AND a.domain <> '' WHERE m.expunged_modseq > 0"
+    " AND NOT EXISTS (SELECT 1 FROM change c WHERE c.account = m.account"
+    " AND c.modseq = m.expunged_modseq AND c.id = m.email)")
+
+SQL(VERIFY_INBOX, "SELECT a.id, 0, 1, 0, 0, 0 FROM account a LEFT JOIN mailbox b ON b.account = a.id"
+		  " AND b.id = 1 WHERE a.domain <> '' AND b.id IS NULL")
+
+SQL(VERIFY_CREDENTIAL,
+    "SELECT a.id, 0, 0, 0, 0, 0 FROM account a LEFT JOIN credential c ON c.account = a.id"
+    " AND c.kind = 0 WHERE a.domain <> '' AND c.account IS NULL")
+
+SQL(VERIFY_DOMAIN, "SELECT a.id, 0, 0, 0, 0, 0 FROM account a LEFT JOIN domain d"
+		   " ON d.name = a.domain WHERE a.domain <> '' AND d.name IS NULL")
+
+SQL(VERIFY_QUEUE_LEDGER,
+    "SELECT 0, q.message, 0, 0, q.recipient, 0 FROM queue q LEFT JOIN ledger l"
+    " ON l.message = q.message AND l.recipient = q.recipient AND l.state = 4"
+    " WHERE l.message IS NULL")
+
+SQL(VERIFY_QUEUE_DESTINATION,
+    "SELECT 0, q.message, 0, 0, q.recipient, 0 FROM queue q LEFT JOIN destination d"
+    " ON d.shard = q.shard AND d.name = q.destination"
+    " WHERE q.destination <> '' AND d.name IS NULL")
+
+SQL(VERIFY_QUEUE_LEASE,
+    "SELECT 0, q.message, 0, 0, q.token, 0 FROM queue q LEFT JOIN lease l ON l.shard = q.shard"
+    " AND l.token = q.token WHERE q.token > 0 AND l.token IS NULL")
+
+SQL(VERIFY_META, "SELECT 0, 0, 0, 0, count(*), 4 FROM meta"
+		 " WHERE name IN ('account', 'admin', 'lease', 'trace_index') HAVING count(*) < 4")
+
+SQL(VERIFY_META_ACCOUNT, "SELECT max(a.id), 0, 0, 0, m.value, max(a.id) FROM account a, meta m"
+			 " WHERE m.name = 'account' GROUP BY m.value HAVING max(a.id) > m.value")
+
+SQL(VERIFY_ADMIN_LOG,
+    "SELECT 0, 0, 0, 0, (SELECT count(*) FROM admin_log), m.value FROM meta m"
+    " WHERE m.name = 'admin' AND m.value <> (SELECT count(*) FROM admin_log)")
+
+/* ---- what a finding is about (store/verify.c) ---- */
+
+/* A page of blobs, with those that hold them. */
+SQL(VERIFY_PACK_NEXT,
+    "SELECT pack, end_offset FROM pack WHERE pack > $1 ORDER BY pack LIMIT 1")
+
+SQL(VERIFY_PACK_SUM, "SELECT count(*), CAST(coalesce(sum(end_offset), 0) AS bigint) FROM pack")
+
+/* Blobs whose records lie in a part of a pack. */
+SQL(VERIFY_PACK_BLOBS, "SELECT id, pos, length FROM blob WHERE pack = $1 AND pos >= $2 AND pos < $3"
+		       " ORDER BY pos")
+
+/* Where the blob of a message is in use: by the key of email that each account has. */
+SQL(VERIFY_BLOB_EMAILS,
+    "SELECT e.account, e.id, e.summary, a.local, a.domain FROM account a JOIN email e"
+    " ON e.account = a.id AND e.id = $1")
+
+SQL(VERIFY_ACCOUNT_NAME, "SELECT local, domain FROM account WHERE id = $1")
+
+SQL(VERIFY_EMAIL, "SELECT summary FROM email WHERE account = $1 AND id = $2")
+
+SQL(VERIFY_MESSAGE, "SELECT header_id, reverse_path FROM message WHERE id = $1")

@@ -1,0 +1,57 @@
+/* Rules between rows: each is a query that gives the rows where it does not hold. */
+#include "store/verify.h"
+
+#include "base/mem.h"
+
+static const struct {
+	enum sql_id query;
+	const char *what;
+	bool compares;
+} rules[] = {
+    {SQL_VERIFY_BLOB_REFS, "the references to its content are counted wrong", true},
+    {SQL_VERIFY_BLOB_PACK, "its content lies where no pack is", false},
+    {SQL_VERIFY_EMAIL_BLOB, "its content is not in the index", false},
+    {SQL_VERIFY_QUEUE_BLOB, "waits to be sent, and its content is not in the index", false},
+    {SQL_VERIFY_TRACE_BLOB, "the dialogue of an attempt is not in the index", false},
+    {SQL_VERIFY_EMAIL_ACCOUNT, "belongs to an account that is not there", false},
+    {SQL_VERIFY_EMAIL_LINKS, "the mailboxes it is in are counted wrong", true},
+    {SQL_VERIFY_EMAIL_SIZE, "has another size than its content", true},
+    {SQL_VERIFY_MEMBER_EMAIL, "is in a mailbox, and the message is not there", false},
+    {SQL_VERIFY_MEMBER_SIZE, "has another size in its mailbox", true},
+    {SQL_VERIFY_MEMBER_MAILBOX, "is in a mailbox that is not there", false},
+    {SQL_VERIFY_MAILBOX_ACCOUNT, "a mailbox belongs to an account that is not there", false},
+    {SQL_VERIFY_MAILBOX_COUNTS, "the counters of a mailbox differ from what is in it", true},
+    {SQL_VERIFY_ACCOUNT_COUNTS, "the usage counted differs from the mailboxes", true},
+    {SQL_VERIFY_UIDNEXT, "the next uid of a mailbox has been given already", true},
+    {SQL_VERIFY_MODSEQ, "the next change would get a number that has been given", true},
+    {SQL_VERIFY_CHANGE_IN, "the feed of changes does not tell of its coming", false},
+    {SQL_VERIFY_CHANGE_OUT, "the feed of changes does not tell of its deletion", false},
+    {SQL_VERIFY_INBOX, "the account has no INBOX", false},
+    {SQL_VERIFY_CREDENTIAL, "the account has no password", false},
+    {SQL_VERIFY_DOMAIN, "the domain of the account is not there", false},
+    {SQL_VERIFY_QUEUE_LEDGER, "waits to be sent, and the ledger does not know it", false},
+    {SQL_VERIFY_QUEUE_DESTINATION, "waits for a destination that is not there", false},
+    {SQL_VERIFY_QUEUE_LEASE, "is being sent under a lease that is not there", false},
+    {SQL_VERIFY_META, "counters of the store are missing", true},
+    {SQL_VERIFY_META_ACCOUNT, "the next account would get a number that has been given", true},
+    {SQL_VERIFY_ADMIN_LOG, "rows of the administrators' record are missing", true},
+};
+
+enum db_code verify_rule(struct verify *v, size_t i, bool *more_r)
+{
+	struct db_query *q = db_begin_query(v->db, rules[i].query, DB_NO_ARGS);
+
+	while (db_step(q) == DB_ROW) {
+		struct verify_finding f = {.what = rules[i].what,
+		    .message = db_col_int(q, 1),
+		    .mailbox = db_col_int(q, 2),
+		    .uid = db_col_int(q, 3),
+		    .stored = db_col_int(q, 4),
+		    .expected = db_col_int(q, 5),
+		    .compares = rules[i].compares};
+
+		verify_found(v, f, db_col_int(q, 0));
+	}
+	*more_r = i + 1 < sizeof rules / sizeof *rules;
+	return db_end(q);
+}

@@ -1,0 +1,290 @@
+/* Compaction: what lives is moved octet by octet, what is dead goes, whatever happens in between. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "rig.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/compact.h"
+
+#define NEVER  (INT64_MAX / 2)
+#define COUNT  120 /* messages of 20 KB: the packs of the rig hold 1 MiB */
+#define LENGTH 20000
+
+static struct rig rig;
+static int64_t ann;
+static char text[LENGTH + 1];
+static struct compact *work;
+
+static void begin_work(void)
+{
+	work = mem_new(struct compact);
+	compact_init(work, rig.blobs);
+}
+
+static void end_work(void)
+{
+	compact_fini(work);
+	mem_free(work);
+	work = NULL;
+}
+
+static int setup(void **state)
+{
+	rig_open(&rig);
+	rig_domain(&rig, "a.test");
+	ann = rig_account(&rig, "ann@a.test");
+	begin_work();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	end_work();
+	rig_must_balance(&rig);
+	rig_close(&rig);
+	return 0;
+}
+
+/* Message n says its number in every octet. */
+static const char *text_of(int n)
+{
+	memset(text, 'a' + n % 26, LENGTH);
+	snprintf(text, 20, "n: %d\r\n\r\n", n);
+	text[strlen(text)] = 'x';
+	memcpy(text + LENGTH - 2, "\r\n", 3);
+	return text;
+}
+
+static void fill(void)
+{
+	for (int n = 0; n < COUNT; n++)
+		assert_true(rig_send(&rig, "x@else.test", "ann@a.test", text_of(n), NULL));
+}
+
+/* All but every tenth. */
+static void expunge_most(void)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+
+	for (int n = 0; n < COUNT; n += 10)
+		rig_expunge(&rig, &s, n + 2, n + 10);
+	mailbox_snapshot_fini(&s);
+	rig.now += 1;
+	rig_maintain(&rig, 0, NEVER);
+}
+
+static bool round_of_work(void)
+{
+	reader_run(&work->read, rig.db);
+	assert_int_equal(work->read.result, DB_OK);
+	if (work->has_work) {
+		lane_run_one(rig.lane, &work->write, rig.now);
+		assert_int_equal(work->write.result, LANE_DONE);
+		compact_written(work, rig.now);
+	}
+	return !work->complete;
+}
+
+static void nothing(struct lane_op *op)
+{
+}
+
+static void compact_all(void)
+{
+	work->write.done = nothing;
+	while (round_of_work())
+		assert_true(work->bytes <= COMPACT_BYTES + LENGTH);
+}
+
+static void expect_tenths(void)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	struct arena *a = arena_new();
+
+	assert_int_equal(mailbox_snapshot_count(&s), COUNT / 10);
+	for (int n = 0; n < COUNT / 10; n++) {
+		struct str got = rig_read(&rig, a, &s, n + 1);
+
+		assert_true(str_eq(str_from(got, got.n - LENGTH), str_of(text_of(n * 10), LENGTH)));
+	}
+	arena_free(&a);
+	mailbox_snapshot_fini(&s);
+}
+
+static int64_t disk_use(void)
+{
+	int64_t sum = 0;
+	char name[40];
+
+	for (int64_t pack = 1; pack < 100; pack++) {
+		snprintf(name, sizeof name, "packs/%010lld.pack", (long long)pack);
+		sum += access(name, F_OK) == 0;
+	}
+	return sum;
+}
+
+static void the_dead_goes_and_the_living_stays(void **state)
+{
+	int64_t before;
+
+	fill();
+	before = disk_use();
+	assert_true(before >= 3);
+	expunge_most();
+	compact_all();
+	assert_int_equal(work->removed, before - 1);
+	assert_true(work->moved > 0);
+	expect_tenths();
+	compact_tend(work, rig.now + COMPACT_GRACE_MS - 1);
+	assert_int_equal(disk_use(), before);
+	compact_tend(work, rig.now + COMPACT_GRACE_MS);
+	assert_true(disk_use() <= 2);
+	expect_tenths();
+	rig_restart(&rig);
+	expect_tenths();
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM dropped"), 0);
+}
+
+static void what_mostly_lives_is_left_alone(void **state)
+{
+	struct mailbox_snapshot s;
+
+	fill();
+	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	rig_expunge(&rig, &s, 1, 10);
+	mailbox_snapshot_fini(&s);
+	rig.now += 1;
+	rig_maintain(&rig, 0, NEVER);
+	compact_all();
+	assert_int_equal(work->moved, 0);
+	assert_int_equal(work->removed, 0);
+}
+
+/* Readers that opened before go on in files without names. */
+static void a_reader_keeps_its_pack(void **state)
+{
+	struct blob_pos pos;
+	struct blob_reader *r = NULL;
+	uint8_t bytes[LENGTH];
+	size_t got;
+	int64_t id;
+
+	fill();
+	expunge_most();
+	id = rig_number(&rig, "SELECT min(id) FROM blob");
+	pos = (struct blob_pos){rig_number(&rig, "SELECT pack FROM blob ORDER BY id LIMIT 1"),
+	    rig_number(&rig, "SELECT pos FROM blob ORDER BY id LIMIT 1"), LENGTH};
+	assert_int_equal(blob_open(rig.blobs, id, pos, &r, NULL), BLOB_OK);
+	compact_all();
+	compact_tend(work, INT64_MAX);
+	assert_int_equal(blob_read(rig.blobs, r, bytes, sizeof bytes, &got), BLOB_OK);
+	assert_memory_equal(bytes, text_of(0), LENGTH);
+	assert_int_equal(access("packs/0000000001.pack", F_OK), 0);
+	blob_close(rig.blobs, &r);
+	assert_int_not_equal(access("packs/0000000001.pack", F_OK), 0);
+	expect_tenths();
+}
+
+/* Moved or gone between the reading and the writing: that wins. */
+static void a_change_in_between_wins(void **state)
+{
+	fill();
+	expunge_most();
+	work->write.done = nothing;
+	do
+		reader_run(&work->read, rig.db);
+	while (!work->has_work);
+	rig_sql(&rig, "UPDATE blob SET pos = pos + 8 WHERE id = (SELECT min(id) FROM blob)");
+	lane_run_one(rig.lane, &work->write, rig.now);
+	compact_written(work, rig.now);
+	assert_int_equal(rig_number(&rig, "SELECT pack FROM blob ORDER BY id LIMIT 1"), 1);
+	rig_sql(&rig, "UPDATE blob SET pos = pos - 8 WHERE id = (SELECT min(id) FROM blob)");
+	compact_all();
+	expect_tenths();
+}
+
+static void what_is_damaged_stays(void **state)
+{
+	int fd;
+
+	fill();
+	expunge_most();
+	fd = open("packs/0000000001.pack", O_RDWR);
+	assert_int_equal(pwrite(fd, "?", 1, 64 + 64 + 1000), 1);
+	close(fd);
+	compact_all();
+	assert_int_equal(work->kept, 1);
+	compact_tend(work, INT64_MAX);
+	assert_int_equal(access("packs/0000000001.pack", F_OK), 0);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM blob WHERE pack = 1"), 1);
+	fd = open("packs/0000000001.pack", O_RDWR);
+	assert_int_equal(pwrite(fd, "a", 1, 64 + 64 + 1000), 1);
+	close(fd);
+	expect_tenths();
+}
+
+/* Killed after each round: nothing is lost, no file stays behind, none becomes an orphan. */
+static void a_restart_after_each_round(void **state)
+{
+	fill();
+	expunge_most();
+	for (bool more = true; more;) {
+		work->write.done = nothing;
+		more = round_of_work();
+		if (work->complete || work->has_work) {
+			int64_t removed = work->removed;
+
+			end_work();
+			rig_restart(&rig);
+			begin_work();
+			expect_tenths();
+			if (removed)
+				assert_int_equal(
+				    rig_number(&rig, "SELECT count(*) FROM pack"), disk_use());
+		}
+	}
+	assert_true(disk_use() <= 2);
+	assert_int_not_equal(access("packs/0000000001.pack.orphan", F_OK), 0);
+}
+
+/* On a full disk nothing is copied, and what is empty goes nevertheless. */
+static void without_room_only_what_is_empty_goes(void **state)
+{
+	struct mailbox_snapshot s;
+
+	fill();
+	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	rig_expunge(&rig, &s, 1, COUNT / 2 + 5);
+	rig_expunge(&rig, &s, COUNT / 2 + 7, COUNT - 15);
+	mailbox_snapshot_fini(&s);
+	rig.now += 1;
+	rig_maintain(&rig, 0, NEVER);
+	work->empty_only = true;
+	compact_all();
+	assert_int_equal(work->moved, 0);
+	assert_int_equal(work->removed, 1);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(the_dead_goes_and_the_living_stays),
+	    T(what_mostly_lives_is_left_alone),
+	    T(a_reader_keeps_its_pack),
+	    T(a_change_in_between_wins),
+	    T(what_is_damaged_stays),
+	    T(a_restart_after_each_round),
+	    T(without_room_only_what_is_empty_goes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
