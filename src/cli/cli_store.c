@@ -1,6 +1,7 @@
-/* verify: a request whose records are findings, and in between how far it is. */
+/* verify is a request whose records are findings, and in between how far it is; repair an ordinary one. */
 #include "cli/cli_store.h"
 
+#include "cli/cli_admin.h"
 #include "cli/cli_progress.h"
 #include "cli/cli_records.h"
 #include "cli/cli_text.h"
@@ -94,5 +95,13 @@ const struct cli_command cli_store_commands[] = {
 	.more =
 	    "Changes nothing; while the server runs, or while it is stopped. The exit code is 0 when\n"
 	    "nothing is damaged, 65 when something is."},
+    {"repair", "", "Saves what can be saved of a damaged store; the server must be stopped.",
+	cli_admin, .flags = CLI_DATA | CLI_JSON, .code = ADMIN_REPAIR,
+	.more =
+	    "Messages whose content is damaged or lost are taken out of their mailboxes and out of the\n"
+	    "queue; what is left of them is written to quarantine/ in the data directory, and the\n"
+	    "ledger says that they were discarded as damaged. Messages that are in no mailbox come to the\n"
+	    "INBOX of their account. Everything else stays as it is. Make a copy of the data\n"
+	    "directory first, when there is room for one."},
     {0},
 };

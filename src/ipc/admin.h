@@ -56,6 +56,7 @@ enum admin_command {
 	ADMIN_LEDGER,        /* (limit): what administrators changed, the newest first */
 	ADMIN_VERIFY, /* (octets of packs to read a second, 0: as fast as it goes): records "progress",
 	               * "finding" */
+	ADMIN_REPAIR, /* (), only without a server: a record for each message given up */
 	ADMIN_COMMANDS
 };
 

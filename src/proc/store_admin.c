@@ -176,6 +176,7 @@ static const struct {
     [ADMIN_DOMAIN_QUOTA] = {3, 3, admin_change_quota},
     [ADMIN_QUEUE_SHOW] = {1, 1, admin_queue_show},
     [ADMIN_VERIFY] = {1, 1, admin_verify},
+    [ADMIN_REPAIR] = {0, 0, admin_repair},
 };
 
 struct admin_job *admin_job_new(const struct admin_context *ctx, struct str request, struct str who,

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proc/store_admin_job.h"
 #include "store/verify.h"
@@ -37,9 +38,9 @@ static void put_id(struct verifying *x, int64_t id)
 {
 	struct buf text;
 
-	buf_init(&text, 24);
+	buf_init(&text, ID_TEXT_LEN);
 	if (id)
-		buf_i64(&text, id);
+		id_put(&text, id);
 	admin_record_text(&x->out, "id", buf_view(&text));
 	buf_fini(&text);
 }

@@ -97,6 +97,7 @@ struct blob_ops {
 	enum blob_codec (*codec)(const struct blob_reader *);
 	void (*close)(struct blob_reader *);
 
+	enum blob_code (*seal)(struct blob_store *, struct err *);
 	enum blob_code (*drop_pack)(struct blob_store *, int64_t pack, struct err *);
 	enum blob_code (*raw)(
 	    struct blob_store *, int64_t pack, int64_t off, void *, size_t n, struct err *);
@@ -268,6 +269,12 @@ enum blob_code blob_get(
 static inline enum blob_code blob_drop_pack(struct blob_store *b, int64_t pack, struct err *e)
 {
 	return b->ops->drop_pack(b, pack, e);
+}
+
+/* What is appended from here on goes to a new pack. Between batches, in the lane's place. */
+static inline enum blob_code blob_seal(struct blob_store *b, struct err *e)
+{
+	return b->ops->seal(b, e);
 }
 
 /*

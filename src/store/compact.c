@@ -216,6 +216,12 @@ void compact_init(struct compact *c, struct blob_store *blobs)
 	list_init(&c->write.link);
 }
 
+void compact_choose(struct compact *c, int64_t pack)
+{
+	c->pack = pack;
+	c->at = 0;
+}
+
 void compact_fini(struct compact *c)
 {
 	mem_free(c->data);

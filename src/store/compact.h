@@ -50,6 +50,9 @@ struct compact {
 void compact_init(struct compact *c, struct blob_store *blobs);
 void compact_fini(struct compact *c);
 
+/* The next rounds empty this pack, however much of it lives; not the one that is appended to. */
+void compact_choose(struct compact *c, int64_t pack);
+
 /* After write's done, in the same thread. now: any steady clock, as for compact_tend. */
 void compact_written(struct compact *c, int64_t now);
 

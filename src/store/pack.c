@@ -320,6 +320,15 @@ static bool note_held(struct packs *p, int64_t pack)
 	return held;
 }
 
+static enum blob_code seal(struct blob_store *b, struct err *e)
+{
+	struct packs *p = packs_of(b);
+
+	BUG_ON(is_dirty(b));
+	p->niov = p->nheaders = 0;
+	return roll_over(p, e);
+}
+
 static enum blob_code drop_pack(struct blob_store *b, int64_t pack, struct err *e)
 {
 	struct packs *p = packs_of(b);
@@ -421,6 +430,7 @@ const struct blob_ops pack_ops = {
     .seek = pack_blob_seek,
     .codec = pack_blob_codec,
     .close = pack_blob_close,
+    .seal = seal,
     .drop_pack = drop_pack,
     .raw = pack_raw,
     .hold = hold,

@@ -554,4 +554,5 @@ SQL(STATUS_HISTORY, "SELECT (SELECT count(*) FROM message), (SELECT count(*) FRO
 #undef ACCOUNT_COLUMNS
 
 #include "store/sql_statements_queue.h"
+#include "store/sql_statements_repair.h"
 #include "store/sql_statements_verify.h"

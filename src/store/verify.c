@@ -356,6 +356,11 @@ enum db_code verify_step(struct verify *v, int64_t octets)
 	case VERIFY_STAGES:
 		break;
 	}
+	if (code == DB_CORRUPT && v->stage < VERIFY_PACKS) {
+		report(v, &(struct verify_finding){.what = "rows cannot be read",
+			      .detail = str_of_c(db_error(v->db))});
+		code = v->stage == VERIFY_LEDGER ? begin_packs(v) : DB_OK;
+	}
 	if (code != DB_OK)
 		err_set(&v->err, "%s", db_error(v->db));
 	return code;

@@ -1,0 +1,28 @@
+/*
+ * Puts right what store/verify.h finds, in a store that nobody else uses. Messages whose content is
+ * damaged or lost go out of their mailboxes and the queue, what is left of them into quarantine/; their
+ * ledger rows say "discarded: damaged", so that the books balance. All others stay as they are, with
+ * their ids and uids. Each change is a commit of its own, and doing all of it again is right.
+ */
+#ifndef STORE_REPAIR_H
+#define STORE_REPAIR_H
+
+#include "store/store.h"
+
+#define REPAIR_QUARANTINE "quarantine"
+
+struct repair {
+	/* A message that was given up: its accounts' emails one by one; file: where the rest of it is. */
+	void (*on_message)(void *ctx, int64_t message, int64_t account, const char *file);
+	void *ctx;
+	/* the answer */
+	int64_t damaged; /* messages given up */
+	int64_t indexed; /* blobs found in the packs whose rows were lost */
+	int64_t moved;   /* packs whose sound messages were copied, and that went to quarantine/ */
+	struct err err;
+};
+
+/* Blocks until all is done. False with err set: run it again when that is cured. */
+bool repair_run(struct repair *r, struct store *s);
+
+#endif

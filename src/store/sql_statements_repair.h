@@ -1,0 +1,196 @@
+/*
+ * What puts rows right (store/repair.c), in the order in which it is done; each changes nothing where
+ * nothing is wrong. Part of sql_statements.h.
+ */
+
+/* ---- a message whose content is damaged or lost ---- */
+
+SQL(REPAIR_EMAILS, "SELECT account, id, prefix FROM email WHERE blob = $1 ORDER BY account")
+
+SQL(REPAIR_MEMBERS_DELETE, "DELETE FROM membership WHERE account = $1 AND email = $2")
+
+SQL(REPAIR_EMAIL_DELETE, "DELETE FROM email WHERE account = $1 AND id = $2")
+
+SQL(REPAIR_DISCARD_COPY, "UPDATE ledger SET state = 3, account = 0, detail = 'damaged', time = $3"
+			 " WHERE message = $1 AND account = $2 AND state = 0 AND purged = 0")
+
+SQL(REPAIR_DISCARD_QUEUED, "UPDATE ledger SET state = 3, detail = 'damaged', time = $2"
+			   " WHERE message = $1 AND state = 4")
+
+SQL(REPAIR_QUEUE_DELETE, "DELETE FROM queue WHERE shard = 0 AND message = $1")
+
+SQL(REPAIR_TRACE_CUT, "UPDATE trace SET dialogue = 0 WHERE dialogue = $1")
+
+/* Content that is held and not in the index. */
+SQL(REPAIR_LOST,
+    "SELECT u.blob FROM (SELECT blob FROM email UNION SELECT message FROM queue UNION"
+    " SELECT dialogue FROM trace WHERE dialogue > 0) u LEFT JOIN blob b ON b.id = u.blob"
+    " WHERE b.id IS NULL")
+
+/* Messages of accounts that are in no mailbox. */
+SQL(REPAIR_HOMELESS,
+    "SELECT e.account, e.id, e.size FROM email e JOIN account a ON a.id = e.account"
+    " AND a.domain <> '' WHERE NOT EXISTS (SELECT 1 FROM membership m"
+    " WHERE m.account = e.account AND m.email = e.id)")
+
+/* ---- all rows ---- */
+
+SQL(REPAIR_META, "INSERT INTO meta (name, value) SELECT 'lease', coalesce(max(token), 0) + 1000000"
+		 " FROM queue WHERE 1 = 1 ON CONFLICT DO NOTHING")
+
+SQL(REPAIR_META_ADMIN, "INSERT INTO meta (name, value) SELECT 'admin', coalesce(max(id), 0)"
+		       " FROM admin_log WHERE 1 = 1 ON CONFLICT DO NOTHING")
+
+SQL(REPAIR_META_INDEX, "INSERT INTO meta (name, value) SELECT 'trace_index', 0"
+		       " WHERE 1 = 1 ON CONFLICT DO NOTHING")
+
+SQL(REPAIR_META_ACCOUNT, "UPDATE meta SET value = (SELECT max(id) FROM account)"
+			 " WHERE name = 'account' AND value < (SELECT max(id) FROM account)")
+
+SQL(REPAIR_ADMIN_LOG,
+    "INSERT INTO admin_log (id, time, who, what) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL"
+    " SELECT i + 1 FROM n WHERE i < (SELECT value FROM meta WHERE name = 'admin'))"
+    " SELECT n.i, 0, '', 'lost' FROM n WHERE n.i <= (SELECT value FROM meta WHERE name = 'admin')"
+    " AND NOT EXISTS (SELECT 1 FROM admin_log a WHERE a.id = n.i)")
+
+SQL(REPAIR_DOMAIN,
+    "INSERT INTO domain (name, created, used_bytes, used_messages, quota_bytes, quota_messages)"
+    " SELECT domain, min(created), 0, 0, 0, 0 FROM account WHERE domain <> '' GROUP BY domain"
+    " ON CONFLICT DO NOTHING")
+
+SQL(REPAIR_DOMAIN_COUNTS,
+    "UPDATE domain SET used_bytes = (SELECT CAST(coalesce(sum(a.used_bytes), 0) AS bigint)"
+    " FROM account a WHERE a.domain = domain.name), used_messages ="
+    " (SELECT CAST(coalesce(sum(a.used_messages), 0) AS bigint) FROM account a"
+    " WHERE a.domain = domain.name)")
+
+SQL(REPAIR_META_QUOTA,
+    "INSERT INTO meta (name, value) VALUES ('quota_account_bytes', 9223372036854775807),"
+    " ('quota_account_messages', 9223372036854775807), ('quota_domain_bytes', 9223372036854775807),"
+    " ('quota_domain_messages', 9223372036854775807) ON CONFLICT DO NOTHING")
+
+SQL(REPAIR_INBOX,
+    "INSERT INTO mailbox (account, id, parent, name, role, uidvalidity, uidnext, modseq, messages,"
+    " octets, created) SELECT a.id, 1, 0, 'INBOX', 1, $1, coalesce((SELECT max(m.uid)"
+    " FROM membership m WHERE m.account = a.id AND m.mailbox = 1), 0) + 1, a.modseq, 0, 0,"
+    " a.created FROM account a WHERE a.domain <> '' AND NOT EXISTS (SELECT 1 FROM mailbox b"
+    " WHERE b.account = a.id AND b.id = 1)")
+
+SQL(REPAIR_MAILBOX,
+    "INSERT INTO mailbox (account, id, parent, name, role, uidvalidity, uidnext, modseq, messages,"
+    " octets, created) SELECT m.account, m.mailbox, 0, 'Recovered ' || CAST(m.mailbox AS text), 0,"
+    " $1, max(m.uid) + 1, max(m.modseq), 0, 0, min(m.created) FROM membership m WHERE NOT EXISTS"
+    " (SELECT 1 FROM mailbox b WHERE b.account = m.account AND b.id = m.mailbox)"
+    " GROUP BY m.account, m.mailbox")
+
+SQL(REPAIR_MEMBER_CHANGE,
+    "INSERT INTO change (account, modseq, type, id, op) SELECT DISTINCT m.account, a.modseq + 1, 1,"
+    " m.email, 3 FROM membership m JOIN account a ON a.id = m.account WHERE NOT EXISTS"
+    " (SELECT 1 FROM email e WHERE e.account = m.account AND e.id = m.email)"
+    " ON CONFLICT DO NOTHING")
+
+SQL(REPAIR_MEMBER, "DELETE FROM membership WHERE NOT EXISTS (SELECT 1 FROM email e"
+		   " WHERE e.account = membership.account AND e.id = membership.email)")
+
+SQL(REPAIR_LEDGER_COPY,
+    "UPDATE ledger SET state = 3, account = 0, detail = 'damaged' WHERE state = 0 AND purged = 0"
+    " AND NOT EXISTS (SELECT 1 FROM email e WHERE e.account = ledger.account"
+    " AND e.id = ledger.message)")
+
+SQL(REPAIR_LEDGER_QUEUE,
+    "UPDATE ledger SET state = 3, detail = 'damaged' WHERE state = 4 AND NOT EXISTS"
+    " (SELECT 1 FROM queue q WHERE q.message = ledger.message AND q.recipient = ledger.recipient)")
+
+SQL(REPAIR_QUEUE_FINAL,
+    "DELETE FROM queue WHERE EXISTS (SELECT 1 FROM ledger l WHERE l.message = queue.message"
+    " AND l.recipient = queue.recipient AND l.state <> 4)")
+
+SQL(REPAIR_QUEUE_LEDGER,
+    "INSERT INTO ledger (message, recipient, address, state, account, detail, time, purged)"
+    " SELECT q.message, q.recipient, q.address, 4, 0, q.destination, q.accepted, 0 FROM queue q"
+    " WHERE 1 = 1 ON CONFLICT DO NOTHING")
+
+/* Numbers far behind those of recipients, one for each account. */
+SQL(REPAIR_COPY_LEDGER,
+    "INSERT INTO ledger (message, recipient, address, state, account, detail, time, purged)"
+    " SELECT e.id, 1000000 + e.account, a.local || '@' || a.domain, 0, e.account, '', e.received, 0"
+    " FROM message m JOIN email e ON e.id = m.id JOIN account a ON a.id = e.account"
+    " WHERE m.recipients > (SELECT count(*) FROM ledger l WHERE l.message = m.id)"
+    " AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.message = m.id AND l.account = e.account)"
+    " ON CONFLICT DO NOTHING")
+
+SQL(REPAIR_MESSAGE,
+    "INSERT INTO message (id, accepted, reverse_path, peer, helo, protocol, account, size, blob,"
+    " recipients, header_id, envid, ret, flags) SELECT l.message, min(l.time), '', '', '', '', 0, 0,"
+    " l.message, count(*), '', '', 0, 0 FROM ledger l WHERE NOT EXISTS (SELECT 1 FROM message m"
+    " WHERE m.id = l.message) GROUP BY l.message")
+
+SQL(REPAIR_RECIPIENTS,
+    "UPDATE message SET recipients = (SELECT count(*) FROM ledger l WHERE l.message = message.id)"
+    " WHERE recipients <> (SELECT count(*) FROM ledger l WHERE l.message = message.id)")
+
+SQL(REPAIR_TOKEN, "UPDATE queue SET token = 0 WHERE token > 0 AND NOT EXISTS (SELECT 1 FROM lease l"
+		  " WHERE l.shard = queue.shard AND l.token = queue.token)")
+
+SQL(REPAIR_DESTINATION,
+    "INSERT INTO destination (shard, name, due, turn, sessions, failures, failing_since,"
+    " next_probe, last_try, last_problem, last_status, last_reply, last_remote)"
+    " SELECT DISTINCT shard, destination, 0, 0, 1, 0, 0, 0, 0, 0, 0, '', '' FROM queue"
+    " WHERE destination <> '' ON CONFLICT DO NOTHING")
+
+SQL(REPAIR_EMAIL_SIZE,
+    "UPDATE email SET size = length(prefix) + (SELECT b.length FROM blob b WHERE b.id = email.blob)"
+    " WHERE EXISTS (SELECT 1 FROM blob b WHERE b.id = email.blob"
+    " AND email.size <> length(email.prefix) + b.length)")
+
+SQL(REPAIR_MEMBER_SIZE,
+    "UPDATE membership SET size = (SELECT e.size FROM email e WHERE e.account = membership.account"
+    " AND e.id = membership.email) WHERE EXISTS (SELECT 1 FROM email e"
+    " WHERE e.account = membership.account AND e.id = membership.email"
+    " AND e.size <> membership.size)")
+
+SQL(REPAIR_LINKS,
+    "UPDATE email SET links = (SELECT count(*) FROM membership m WHERE m.account = email.account"
+    " AND m.email = email.id) WHERE id IN (SELECT e.id FROM email e LEFT JOIN (SELECT account,"
+    " email, count(*) AS n FROM membership GROUP BY account, email) c ON c.account = e.account"
+    " AND c.email = e.id WHERE e.links <> coalesce(c.n, 0))")
+
+SQL(REPAIR_CHANGE_IN,
+    "INSERT INTO change (account, modseq, type, id, op) SELECT m.account, m.modseq, 1, m.email, 1"
+    " FROM membership m WHERE 1 = 1 ON CONFLICT DO NOTHING")
+
+SQL(REPAIR_CHANGE_OUT,
+    "INSERT INTO change (account, modseq, type, id, op) SELECT m.account, m.expunged_modseq, 1,"
+    " m.email, 3 FROM membership m WHERE m.expunged_modseq > 0 ON CONFLICT DO NOTHING")
+
+SQL(REPAIR_MODSEQ,
+    "UPDATE account SET modseq = (SELECT max(c.modseq) FROM change c WHERE c.account = account.id)"
+    " WHERE modseq < (SELECT max(c.modseq) FROM change c WHERE c.account = account.id)")
+
+SQL(REPAIR_UIDNEXT,
+    "UPDATE mailbox SET uidnext = (SELECT max(m.uid) + 1 FROM membership m"
+    " WHERE m.account = mailbox.account AND m.mailbox = mailbox.id) WHERE uidnext <="
+    " (SELECT max(m.uid) FROM membership m WHERE m.account = mailbox.account"
+    " AND m.mailbox = mailbox.id)")
+
+SQL(REPAIR_MAILBOX_COUNTS,
+    "UPDATE mailbox SET messages = (SELECT count(*) FROM membership m"
+    " WHERE m.account = mailbox.account AND m.mailbox = mailbox.id AND m.expunged_modseq = 0),"
+    " octets = (SELECT CAST(coalesce(sum(m.size), 0) AS bigint) FROM membership m"
+    " WHERE m.account = mailbox.account AND m.mailbox = mailbox.id AND m.expunged_modseq = 0)"
+    " WHERE EXISTS (SELECT 1 FROM account a WHERE a.id = mailbox.account AND a.domain <> '')")
+
+SQL(REPAIR_ACCOUNT_COUNTS,
+    "UPDATE account SET used_messages = (SELECT CAST(coalesce(sum(b.messages), 0) AS bigint)"
+    " FROM mailbox b WHERE b.account = account.id), used_bytes ="
+    " (SELECT CAST(coalesce(sum(b.octets), 0) AS bigint) FROM mailbox b"
+    " WHERE b.account = account.id) WHERE domain <> ''")
+
+SQL(REPAIR_REFS_NONE,
+    "UPDATE blob SET refs = 0 WHERE refs <> 0 AND id NOT IN (SELECT blob FROM email UNION ALL"
+    " SELECT message FROM queue UNION ALL SELECT dialogue FROM trace)")
+
+SQL(REPAIR_REFS,
+    "UPDATE blob SET refs = r.n FROM (SELECT u.blob AS id, count(*) AS n FROM (SELECT blob FROM email"
+    " UNION ALL SELECT message FROM queue UNION ALL SELECT dialogue FROM trace WHERE dialogue > 0) u"
+    " GROUP BY u.blob) r WHERE r.id = blob.id AND blob.refs <> r.n")

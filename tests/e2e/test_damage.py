@@ -1,0 +1,201 @@
+"""Damage: whatever flips or vanishes is found and named; deleted mail gives its space back."""
+
+import glob
+import os
+import random
+import sqlite3
+
+import pytest
+
+from conftest import DOMAIN
+from server import wait_for
+from test_export import contents, delete, messages
+from wire import deliver, letter
+
+ANN, BOB = f"ann@{DOMAIN}", f"bob@{DOMAIN}"
+
+
+def fill(server, count=8):
+    for n in range(count):
+        deliver(server, ANN if n % 2 else BOB, letter(f"number {n}", [f"line {n}"] * (20 * n)))
+    deliver(server, ANN, letter("large", [f"{n:070}" for n in range(6000)]))
+
+
+def packs(server):
+    return sorted(glob.glob(os.path.join(server.data, "packs", "*.pack")))
+
+
+def flip(path, at, bit):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        octet = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([octet ^ (1 << bit)]))
+
+
+def ends(server):
+    """How far each pack is committed, by its file."""
+    db = sqlite3.connect(f"file:{server.data}/store.db?mode=ro", uri=True)
+    rows = db.execute("SELECT pack, end_offset FROM pack").fetchall()
+    db.close()
+    return {os.path.join(server.data, "packs", f"{pack:010}.pack"): end for pack, end in rows}
+
+
+def verify(server, status=None):
+    done = server.command("store", "verify", "--rate", "0", "--json", status=status)
+    return done
+
+
+@pytest.fixture
+def filled(make_server):
+    server = make_server(accounts=("ann", "bob"))
+    fill(server)
+    return server
+
+
+def test_what_is_sound_is_sound(filled):
+    assert verify(filled, 0).stdout.strip() == "[]"
+    delete(filled, ANN, 1, 2)
+    assert "nothing is damaged" in filled.command("store", "verify", status=0).stdout
+    assert filled.stop() == 0
+    assert "nothing is damaged" in filled.command("store", "verify", status=0).stdout
+
+
+def test_a_message_is_named(filled):
+    path = max(packs(filled), key=lambda path: -int(os.path.basename(path)[:10]))
+    with open(path, "rb") as file:
+        at = file.read().index(b"line 7")
+    flip(path, at, 3)
+    found = verify(filled, 65)
+    assert ANN in found.stdout and "number 7" in found.stdout
+    flip(path, at, 3)
+    verify(filled, 0)
+
+
+def test_every_flipped_bit_is_found(filled, request):
+    chance = random.Random(5)
+    assert filled.stop() == 0
+    files = ends(filled)
+    for _ in range(200 if request.config.getoption("--long") else 12):
+        path = chance.choice(sorted(files))
+        at, bit = chance.randrange(files[path]), chance.randrange(8)
+        flip(path, at, bit)
+        done = verify(filled, 65)
+        assert '"what"' in done.stdout, (path, at, bit)
+        flip(path, at, bit)
+    verify(filled, 0)
+
+
+TABLES = {  # what is taken away: how it is told
+    "blob WHERE id = (SELECT max(id) FROM email)": "not in the index",
+    "email WHERE id = (SELECT max(id) FROM email)": "message is not there",
+    "membership WHERE email = (SELECT max(id) FROM email)": "counted wrong",
+    "mailbox WHERE account = 1 AND id = 1": "INBOX",
+    "account WHERE id = 1": "account that is not there",
+    "credential WHERE account = 1": "no password",
+    "domain": "domain of the account",
+    "change WHERE id = (SELECT max(id) FROM email)": "feed of changes",
+    "message WHERE id = (SELECT max(id) FROM email)": "message that is not there",
+    "ledger WHERE message = (SELECT max(id) FROM email)": "not one row for each",
+    "meta WHERE name = 'lease'": "counters of the store",
+    "admin_log WHERE id = 1": "record are missing",
+}
+
+
+def test_each_missing_row_is_named(filled):
+    assert filled.stop() == 0
+    database = os.path.join(filled.data, "store.db")
+    verify(filled, 0)
+    with open(database, "rb") as file:
+        sound = file.read()
+    for what, told in TABLES.items():
+        db = sqlite3.connect(database)
+        assert db.execute(f"DELETE FROM {what}").rowcount > 0, what
+        db.commit()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.close()
+        assert told in verify(filled, 65).stdout, what
+        for name in glob.glob(database + "-*"):
+            os.unlink(name)
+        with open(database, "r+b") as file:
+            file.truncate(len(sound))
+            file.write(sound)
+    verify(filled, 0)
+
+
+def repair(server):
+    return server.command("store", "repair", status=0).stdout
+
+
+def all_mail(server):
+    return {(user, uid): data for user in (ANN, BOB) for uid, data in messages(server, user)}
+
+
+def test_each_missing_row_is_repaired(filled):
+    before = all_mail(filled)
+    assert filled.stop() == 0
+    database = os.path.join(filled.data, "store.db")
+    for what in TABLES:
+        if what.startswith(("account", "credential")):
+            continue  # names and passwords are nowhere else
+        db = sqlite3.connect(database)
+        assert db.execute(f"DELETE FROM {what}").rowcount > 0, what
+        db.commit()
+        db.close()
+        repair(filled)
+        verify(filled, 0)
+        filled.command("audit", status=0)
+    filled.start()
+    filled.mark()
+    after = all_mail(filled)
+    assert len(before) - len(after) == 1  # the one whose email row was taken away
+    assert after.items() <= before.items()
+
+
+def test_repair_saves_all_others(filled, request):
+    chance = random.Random(7)
+    before = all_mail(filled)
+    for _ in range(30 if request.config.getoption("--long") else 4):
+        assert filled.stop() == 0
+        files = ends(filled)
+        path = chance.choice(sorted(files))
+        flip(path, chance.randrange(files[path]), chance.randrange(8))
+        verify(filled, 65)
+        told = repair(filled)
+        verify(filled, 0)
+        filled.command("audit", status=0)
+        filled.start()
+        filled.mark()
+        after = all_mail(filled)
+        assert after.items() <= before.items()
+        assert len(before) - len(after) == told.count(".eml")
+        before = after
+    deliver(filled, ANN, letter("afterwards"))
+    assert len(all_mail(filled)) == len(before) + 1
+
+
+def test_repair_needs_the_store_alone(filled):
+    assert "stop it" in filled.command("store", "repair", status=69).stderr
+
+
+def test_a_damaged_page_is_told(filled):
+    assert filled.stop() == 0
+    database = os.path.join(filled.data, "store.db")
+    db = sqlite3.connect(database)
+    page = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'change'").fetchone()[0]
+    db.close()
+    with open(database, "r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 200)
+    assert "damaged" in verify(filled, 65).stdout
+
+
+def test_space_comes_back(make_server):
+    server = make_server('undelete = "0s";\n', accounts=("ann", "bob"))
+    fill(server)
+    before = contents(server, BOB)
+    large = [path for path in packs(server) if os.path.getsize(path) < 1 << 20]
+    delete(server, ANN, *range(1, 6))
+    wait_for("the large one's pack to go", lambda: not any(map(os.path.exists, large)))
+    assert contents(server, BOB) == before
+    verify(server, 0)
