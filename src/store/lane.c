@@ -344,6 +344,8 @@ static void count(struct lane *l, struct list *batch)
 	if (n > l->stats.batch_max)
 		l->stats.batch_max = n;
 	l->stats.wal_bytes = db_wal_bytes(l->config.db);
+	if (l->stats.wal_bytes < l->log_mark)
+		l->log_mark = 0; /* it has started anew since the checkpoint */
 	if (l->stats.wal_bytes > l->stats.wal_max)
 		l->stats.wal_max = l->stats.wal_bytes;
 }
@@ -408,8 +410,6 @@ int lane_tend(struct lane *lane, bool idle)
 
 	if (lane->stats.closed || log == 0)
 		return 0;
-	if (log < lane->log_mark)
-		lane->log_mark = 0; /* it has started anew since */
 	if (idle || log - lane->log_mark >= (int64_t)LIMIT_WAL_CHECKPOINT ||
 	    log >= (int64_t)LIMIT_WAL_THROTTLE) {
 		checkpoint(lane);

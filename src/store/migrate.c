@@ -20,12 +20,24 @@
 #define COPY_PAGES 4096
 #define NAME_MAX_  ((size_t)4096)
 
-/* None yet. A row: {2, version_2, count}, with version_2 an array of struct sql_object. */
+/* Compaction: which blobs are in a pack, and the packs that it emptied. */
+static const struct sql_object version_2[] = {
+    {"CREATE TABLE dropped ("
+     " pack bigint NOT NULL PRIMARY KEY)",
+	false},
+    {"CREATE INDEX blob_pack ON blob (pack, pos)", false},
+};
+
+static const struct migration all_migrations[] = {
+    {2, version_2, sizeof version_2 / sizeof version_2[0]},
+};
+
 const struct migrations *migrations(void)
 {
-	static const struct migrations none = {NULL, 0};
+	static const struct migrations list = {
+	    all_migrations, sizeof all_migrations / sizeof all_migrations[0]};
 
-	return &none;
+	return &list;
 }
 
 /* ---- the copy ---- */
