@@ -413,7 +413,8 @@ int lane_tend(struct lane *lane, bool idle)
 	if (idle || log - lane->log_mark >= (int64_t)LIMIT_WAL_CHECKPOINT ||
 	    log >= (int64_t)LIMIT_WAL_THROTTLE) {
 		checkpoint(lane);
-		lane->log_mark = log;
+		/* all of it copied: it starts anew with the next write */
+		lane->log_mark = db_wal_bytes(lane->config.db) ? log : 0;
 	}
 	if (idle && !lane->stats.closed)
 		judge_tending(lane, db_shrink(lane->config.db), "shrinking the database failed");
