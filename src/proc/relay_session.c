@@ -414,14 +414,25 @@ static void on_secured(void *ctx, const struct net_tls_info *info)
 	smtp_client_done(s->engine, NULL, now_ms());
 }
 
+/* A server may reset a connection in the moment in which it opens. */
 static enum queue_problem connect_problem(const struct relay_session *s, const char *why)
 {
+	static const struct {
+		struct str words;
+		enum queue_problem problem;
+	} known[] = {
+	    {STR_INIT("timed out"), QUEUE_PROBLEM_TIMEOUT},
+	    {STR_INIT("refused"), QUEUE_PROBLEM_REFUSED},
+	    {STR_INIT("reset"), QUEUE_PROBLEM_LOST},
+	};
 	struct str text = str_of_c(why);
 
-	if (s->timed_out || str_find_str(text, STR("timed out")) < text.n)
+	if (s->timed_out)
 		return QUEUE_PROBLEM_TIMEOUT;
-	return str_find_str(text, STR("refused")) < text.n ? QUEUE_PROBLEM_REFUSED
-							   : QUEUE_PROBLEM_UNREACHABLE;
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (str_find_str(text, known[i].words) < text.n)
+			return known[i].problem;
+	return QUEUE_PROBLEM_UNREACHABLE;
 }
 
 /* The failure of the hop at hand joins those before it. */
