@@ -47,10 +47,17 @@ static int read_all(const char *path, int fd, struct buf *out, struct err *e)
 	}
 }
 
-static int explain_open(const char *path, int code, struct err *e)
+static int explain_open(const char *path, enum config_file_kind kind, int code, struct err *e)
 {
+	if (code == ENOENT && kind == CONFIG_FILE_SECRET)
+		return err_set(e,
+		    "%s does not exist; put the certificate's key there, or name its file with tls_key in "
+		    "godwit.conf",
+		    path);
 	if (code == ENOENT)
-		return err_set(e, "%s does not exist", path);
+		return err_set(e,
+		    "%s does not exist; \"godwit init\" makes a data directory with all it needs",
+		    path);
 	if (code == EACCES)
 		return err_set(
 		    e, "%s may not be read by this user (uid %u)", path, (unsigned)geteuid());
@@ -64,7 +71,7 @@ int config_file_read(const char *path, enum config_file_kind kind, struct buf *o
 	int rc, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
-		return explain_open(path, errno, e);
+		return explain_open(path, kind, errno, e);
 	if (fstat(fd, &st) < 0)
 		rc = err_sys(e, errno, "cannot look at %s", path);
 	else

@@ -83,7 +83,11 @@ enum datadir_code datadir_create(const char *path, struct err *e)
 	int dirfd;
 
 	if (mkdir(path, DIR_MODE) < 0 && errno != EEXIST) {
-		err_sys(e, errno, "cannot make the directory %s", path);
+		if (errno == ENOENT)
+			err_set(
+			    e, "cannot make the directory %s: make the one above it first", path);
+		else
+			err_sys(e, errno, "cannot make the directory %s", path);
 		return DATADIR_FAILED;
 	}
 	dirfd = open_dir(path);

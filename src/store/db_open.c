@@ -286,15 +286,6 @@ static enum db_code configure(struct db *db)
 	return code;
 }
 
-/* A new database belongs to its user alone; its log and index take over its mode. */
-static void create_private(const char *name)
-{
-	int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		close(fd);
-}
-
 /*
  * SQLite would make it readable for all, and gives its log the mode of the file. Never opened when
  * it is there: closing it would drop the locks of this process's other connections.
@@ -305,6 +296,19 @@ static void make_private(const char *name)
 
 	if (fd >= 0)
 		close(fd); /* if not, SQLite finds out why */
+}
+
+static void explain(struct db *db, const char *name, struct err *e)
+{
+	int rc = sqlite3_errcode(db->sqlite);
+
+	if (rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT)
+		err_set(e,
+		    "the database %s is damaged (%s); run \"godwit store repair\", or restore a backup with "
+		    "\"godwit restore\" into a new data directory",
+		    name, sqlite3_errmsg(db->sqlite));
+	else
+		err_set(e, "%s: %s", name, db->err.text);
 }
 
 enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e)
@@ -322,8 +326,6 @@ enum db_code db_open(const char *name, enum db_role role, struct db **db_r, stru
 		db->queries[i].db = db;
 		db->queries[i].id = (enum sql_id)i;
 	}
-	if (role == DB_WRITER && name[0] != ':')
-		create_private(name);
 	if (role == DB_WRITER)
 		make_private(name);
 	rc = sqlite3_open_v2(name, &db->sqlite, flags, db_vfs_name());
@@ -332,7 +334,7 @@ enum db_code db_open(const char *name, enum db_role role, struct db **db_r, stru
 		*db_r = db;
 		return DB_OK;
 	}
-	err_set(e, "%s: %s", name, db->err.text);
+	explain(db, name, e);
 	db_distrust(db); /* leave what is there as it is */
 	db_close(&db);
 	return code;
