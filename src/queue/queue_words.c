@@ -1,7 +1,7 @@
 /*
  * The words. Rows are tried from the top: those that can only mean one thing come first, so that
- * "blocked using a blocklist, user unknown" is about the blocklist. A row holds up to four words; any
- * of them will do. Case does not matter, and a blank stands for '-', '_' or a blank.
+ * "blocked using a blocklist, user unknown" is about the blocklist. Any word of a row will do. Case
+ * does not matter, and a blank stands for '-', '_' or a blank.
  */
 #include "queue/queue_words.h"
 
