@@ -1,7 +1,5 @@
 #include "base/clock.h"
 
-#include <time.h>
-
 /* Days since 1970-01-01 of a civil date; years counted from March, eras of 400 years. */
 static int64_t days_of(int64_t y, int m, int d)
 {
@@ -79,22 +77,4 @@ void clock_put_iso(struct buf *b, int64_t ms)
 void clock_put_iso_ms(struct buf *b, int64_t ms)
 {
 	put_iso(b, ms, true);
-}
-
-static int64_t read_clock(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (int64_t)ts.tv_sec * SECOND_MS + ts.tv_nsec / 1000000;
-}
-
-int64_t clock_now(void)
-{
-	return read_clock(CLOCK_REALTIME);
-}
-
-int64_t clock_mono(void)
-{
-	return read_clock(CLOCK_MONOTONIC);
 }

@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "proc/child.h"
 #include "proc/log.h"
 #include "proc/process.h"
 #include "proc/relay.h"
@@ -205,18 +204,24 @@ static void relay_event(void *ctx, uint16_t type, struct str payload, int fd)
 		close(fd);
 }
 
-static const struct child_role role = {
+const struct child_role relay_role = {
     "godwit: relay", false, relay_start, relay_ready, relay_event};
+
+void relay_init(struct relay *r, uv_loop_t *loop)
+{
+	*r = (struct relay){.loop = loop};
+	list_init(&r->sessions);
+	list_init(&r->jobs);
+	list_init(&r->results);
+}
 
 int relay_main(void)
 {
-	struct relay r = {.loop = uv_default_loop()};
+	struct relay r;
 	int status;
 
-	list_init(&r.sessions);
-	list_init(&r.jobs);
-	list_init(&r.results);
-	status = child_run(&role, &r, r.loop);
+	relay_init(&r, uv_default_loop());
+	status = child_run(&relay_role, &r, r.loop);
 	config_unref(&r.config);
 	tls_unref(&r.tls);
 	return status;

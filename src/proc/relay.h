@@ -14,7 +14,7 @@
 #include "ipc/relay_store.h"
 #include "ipc/super_child.h"
 #include "net/net_drive.h"
-#include "proc/peer.h"
+#include "proc/child.h"
 #include "queue/queue_mx.h"
 #include "smtp/smtp_client.h"
 
@@ -35,6 +35,12 @@ struct relay {
 	int64_t extended; /* when the leases were, monotonic */
 	bool draining;
 };
+
+/* ---- relay.c ---- */
+
+/* An empty one; and what it does when it starts and at the supervisor's events: its ctx is the relay. */
+void relay_init(struct relay *r, uv_loop_t *loop);
+extern const struct child_role relay_role;
 
 /* The link to another process, or NULL while there is none: also while its calls are being ended. */
 static inline struct ipc_link *relay_link(const struct peer *peer)

@@ -6,9 +6,8 @@
 #include "config/option_value.h"
 #include "mime/mime_idn.h"
 #include "proc/store_admin_job.h"
-#include "queue/queue_explain.h"
 #include "store/queue_due.h"
-#include "store/queue_lease.h"
+#include "store/queue_tell.h"
 
 /* ---- filters ---- */
 
@@ -104,30 +103,12 @@ static enum admin_step start(struct admin_job *j, enum admin_step (*next)(struct
 
 /* ---- what is known of a row ---- */
 
-struct picture {
-	struct arena *arena;
-	struct queue_place place;
-	bool has_place;
-	int64_t active;
-	int64_t under_way; /* since when; 0: no attempt is */
-};
-
-/* What cannot be read is left out. */
-static struct picture look(struct admin_job *j, const struct queue_row *row)
+static struct queue_picture look(struct admin_job *j, const struct queue_row *row)
 {
-	struct picture p = {.arena = arena_new()};
-	struct queue_lease_row lease;
-
-	p.has_place = queue_place_get(
-			  j->ctx->db, p.arena, clock_now(), row->destination, &p.place) == DB_ROW;
-	if (queue_place_active(j->ctx->db, row->destination, &p.active) != DB_OK)
-		p.active = 0;
-	if (row->token && queue_lease_get(j->ctx->db, p.arena, row->token, &lease) == DB_ROW)
-		p.under_way = lease.begun;
-	return p;
+	return queue_picture_of(j->ctx->db, row, clock_now());
 }
 
-static const char *state_of(const struct queue_row *row, const struct picture *p)
+static const char *state_of(const struct queue_row *row, const struct queue_picture *p)
 {
 	if (row->token)
 		return "under way";
@@ -139,7 +120,8 @@ static const char *state_of(const struct queue_row *row, const struct picture *p
 									     : "waiting";
 }
 
-static int64_t next_of(struct admin_job *j, const struct queue_row *row, const struct picture *p)
+static int64_t next_of(
+    struct admin_job *j, const struct queue_row *row, const struct queue_picture *p)
 {
 	struct queue_schedule s;
 
@@ -150,7 +132,7 @@ static int64_t next_of(struct admin_job *j, const struct queue_row *row, const s
 }
 
 /* What held it back last: himself or his destination. */
-static struct str reply_of(const struct queue_row *row, const struct picture *p)
+static struct str reply_of(const struct queue_row *row, const struct queue_picture *p)
 {
 	if (p->has_place && queue_destination_is_failing(&p->place.state))
 		return p->place.state.last_reply;
@@ -167,7 +149,7 @@ static struct str sender_of(const struct queue_message *m)
 static void put_row(void *ctx, const struct queue_row *row, const struct queue_message *m)
 {
 	struct admin_job *j = ctx;
-	struct picture p = look(j, row);
+	struct queue_picture p = look(j, row);
 	size_t at = admin_record_begin(&j->out);
 
 	admin_put_id(j, "id", row->message);
@@ -179,7 +161,7 @@ static void put_row(void *ctx, const struct queue_row *row, const struct queue_m
 	admin_record_number(&j->out, ADMIN_TIME, "next", next_of(j, row, &p));
 	admin_record_text(&j->out, "last_reply", reply_of(row, &p));
 	admin_record_end(&j->out, at);
-	arena_free(&p.arena);
+	queue_picture_fini(&p);
 	j->found++;
 }
 
@@ -214,7 +196,7 @@ static void put_message(struct admin_job *j, const struct queue_message *m)
 static void put_recipient(void *ctx, const struct queue_row *row, const struct queue_message *m)
 {
 	struct admin_job *j = ctx;
-	struct picture p = look(j, row);
+	struct queue_picture p = look(j, row);
 	size_t at;
 
 	if (j->found++ == 0)
@@ -232,7 +214,7 @@ static void put_recipient(void *ctx, const struct queue_row *row, const struct q
 	admin_record_text(&j->out, "last_server", row->last.remote);
 	admin_record_text(&j->out, "last_reply", reply_of(row, &p));
 	admin_record_end(&j->out, at);
-	arena_free(&p.arena);
+	queue_picture_fini(&p);
 }
 
 static enum admin_step show_next(struct admin_job *j)
@@ -256,36 +238,15 @@ enum admin_step admin_queue_show(struct admin_job *j)
 static void put_explanation(void *ctx, const struct queue_row *row, const struct queue_message *m)
 {
 	struct admin_job *j = ctx;
-	struct picture p = look(j, row);
-	struct queue_explain x = {
-	    .lang = j->ctx->queue.lang,
-	    .zone = j->ctx->queue.zone,
-	    .recipient = row->address,
-	    .sender = m->reverse_path,
-	    .domain = row->destination,
-	    .last_reply = row->last.reply,
-	    .notify_failure = row->notify == 0 || (row->notify & QUEUE_NOTIFY_FAILURE),
-	    .under_way = p.under_way,
-	    .held = row->held,
-	    .active = (size_t)p.active,
-	    .entry = row->entry,
-	    .policy = &j->ctx->queue.policy,
-	    .started = j->ctx->queue.started,
-	    .now = clock_now(),
-	};
 	size_t at = admin_record_begin(&j->out);
 	struct buf text;
 
-	queue_destination_init(&x.destination, 0);
-	if (p.has_place)
-		x.destination = p.place.state;
 	buf_init(&text, 16 * KIB);
-	queue_explain_put(&text, &x);
+	queue_tell(&text, j->ctx->db, &j->ctx->queue, row, m, clock_now());
 	admin_put_id(j, "id", row->message);
 	admin_record_text(&j->out, "explanation", buf_view(&text));
 	admin_record_end(&j->out, at);
 	buf_fini(&text);
-	arena_free(&p.arena);
 	j->found++;
 }
 

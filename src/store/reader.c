@@ -30,28 +30,6 @@ static struct reader_op *op_of(struct list *link)
 	return LIST_ENTRY(link, struct reader_op, link);
 }
 
-/* Settles the result; an op may have set a better text than the database has. */
-static void settle(struct reader_op *op, struct db *db, enum db_code code)
-{
-	op->result = code;
-	if (code != DB_OK && op->err.text[0] == '\0')
-		err_set(&op->err, "%s", code == db_error_code(db) ? db_error(db) : "read failed");
-}
-
-void reader_run(struct reader_op *op, struct db *db)
-{
-	bool nested = db_in_transaction(db);
-	enum db_code code = nested ? DB_OK : db_begin(db);
-
-	op->err.text[0] = '\0';
-	if (code == DB_OK)
-		code = op->run(op, db);
-	BUG_ON(code == DB_ROW);
-	settle(op, db, code);
-	if (!nested)
-		(void)db_rollback(db);
-}
-
 /* The next op, or NULL to end; the lock is held. */
 static struct reader_op *await(struct reader_pool *p)
 {

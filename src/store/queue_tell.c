@@ -1,0 +1,51 @@
+/* One picture for all who show the queue, so that none of them says another thing. */
+#include "store/queue_tell.h"
+
+#include "queue/queue_explain.h"
+#include "store/queue_lease.h"
+
+struct queue_picture queue_picture_of(struct db *db, const struct queue_row *row, int64_t now)
+{
+	struct queue_picture p = {.arena = arena_new()};
+	struct queue_lease_row lease;
+
+	p.has_place = queue_place_get(db, p.arena, now, row->destination, &p.place) == DB_ROW;
+	if (queue_place_active(db, row->destination, &p.active) != DB_OK)
+		p.active = 0;
+	if (row->token && queue_lease_get(db, p.arena, row->token, &lease) == DB_ROW)
+		p.under_way = lease.begun;
+	return p;
+}
+
+void queue_picture_fini(struct queue_picture *p)
+{
+	arena_free(&p->arena);
+}
+
+void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
+    const struct queue_row *row, const struct queue_message *m, int64_t now)
+{
+	struct queue_picture p = queue_picture_of(db, row, now);
+	struct queue_explain x = {
+	    .lang = cfg->lang,
+	    .zone = cfg->zone,
+	    .recipient = row->address,
+	    .sender = m->reverse_path,
+	    .domain = row->destination,
+	    .last_reply = row->last.reply,
+	    .notify_failure = row->notify == 0 || (row->notify & QUEUE_NOTIFY_FAILURE),
+	    .under_way = p.under_way,
+	    .held = row->held,
+	    .active = (size_t)p.active,
+	    .entry = row->entry,
+	    .policy = &cfg->policy,
+	    .started = cfg->started,
+	    .now = now,
+	};
+
+	queue_destination_init(&x.destination, 0);
+	if (p.has_place)
+		x.destination = p.place.state;
+	queue_explain_put(out, &x);
+	queue_picture_fini(&p);
+}
