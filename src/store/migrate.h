@@ -14,7 +14,7 @@ struct migration {
 	size_t n;
 };
 
-/* All there are, without gaps: from 2 up to sql_schema()->version. */
+/* All there are, without gaps: from 2 up to sql_schema()->version; none while that is 1. */
 struct migrations {
 	const struct migration *v;
 	size_t n;

@@ -14,7 +14,7 @@
  * A change of what stands below, or of the format of packs, takes the next number and a migration
  * (store/migrate.c) that does the same to older databases; a test compares them.
  */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 1
 
 #define KEYED true
 #define PLAIN false

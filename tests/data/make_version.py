@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Makes tests/data/version-N: a small data directory as the program of that version writes it, as SQL
-and one pack. Run it once for each version, before that version is released, and never again."""
+and one pack. Run it for a version just before it is released, and never again."""
 
 import glob
 import os
