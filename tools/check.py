@@ -137,6 +137,8 @@ def count_pytest(xml_path):
         result.skipped += int(suite.get("skipped", 0))
         result.failed += bad
         result.passed += max(0, int(suite.get("tests", 0)) - bad - int(suite.get("skipped", 0)))
+        result.notes += [f"{case.get('name')}: {note.get('value')}" for case in suite.iter("testcase")
+                         for note in case.iter("property") if note.get("name") == "note"]
     return result
 
 
@@ -219,7 +221,7 @@ def pytest_run(folder, env=None, options=()):
     with tempfile.TemporaryDirectory() as scratch:
         xml = os.path.join(scratch, "result.xml")
         status, output = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-                              "--tb=short", "-rs", f"--junitxml={xml}", *options, folder], env)
+                              "--tb=short", "-rs", f"--junitxml={xml}", "-o", "junit_family=xunit1", *options, folder], env)
         if not os.path.exists(xml):
             return Result(failed=1, text=tail(output))
         result = count_pytest(xml)

@@ -20,6 +20,7 @@
 	ROW(FS_UPLOAD, "upload", ASK, IPC_UP, 8, 1024)                                             \
 	ROW(FS_UPLOAD_DROP, "upload_drop", ASK, IPC_IS_EVENT, 8, 0)                                \
 	ROW(FS_DELIVER, "deliver", ASK, IPC_BULK, LIMIT_IPC_PAYLOAD, LIMIT_IPC_PAYLOAD)            \
+	ROW(FS_TAKEN, "taken", ASK, 0, 12, LIMIT_IPC_PAYLOAD)                                      \
 	ROW(FS_OPEN, "open", 0, 0, 16, 1024)                                                       \
 	ROW(FS_LIST, "list", 0, IPC_DOWN, 64, 1024)                                                \
 	ROW(FS_READ, "read", 0, IPC_DOWN, 64, 1024)                                                \
@@ -344,6 +345,24 @@ bool fs_deliver_get(struct str payload, struct fs_deliver *m_r)
 	m.data = cur_str(&c, LIMIT_INLINE_MESSAGE);
 	if (m.message_id <= 0 || m.recipient_count == 0 ||
 	    m.recipient_count > LIMIT_SMTP_RCPT_MAX || (m.upload && m.data.n))
+		cur_fail(&c);
+	FINISH(c, m, m_r);
+}
+
+void fs_taken_put(struct buf *b, const struct fs_taken *m)
+{
+	wire_i64(b, m->message_id);
+	wire_u32(b, m->each);
+}
+
+bool fs_taken_get(struct str payload, struct fs_taken *m_r)
+{
+	struct cur c = cur_of(payload);
+	struct fs_taken m = {0};
+
+	m.message_id = cur_i64(&c);
+	m.each = cur_u32(&c);
+	if (m.message_id <= 0 || m.each > LIMIT_SMTP_RCPT_MAX)
 		cur_fail(&c);
 	FINISH(c, m, m_r);
 }

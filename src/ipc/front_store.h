@@ -21,6 +21,7 @@ enum fs_type {
 	FS_UPLOAD,      /* a large message, streamed up */
 	FS_UPLOAD_DROP, /* event: the upload of this message will not be delivered */
 	FS_DELIVER,     /* take this message: replied once it is durable */
+	FS_TAKEN,       /* did the store before this one take this message of ours? */
 	FS_OPEN,        /* snapshot of the INBOX behind a handle */
 	FS_LIST,        /* entries of the snapshot, streamed down */
 	FS_READ,        /* one message, streamed down */
@@ -151,6 +152,12 @@ struct fs_deliver_reply {
 	struct str per_recipient; /* encoded statuses, one a recipient, read by fs_status_get() */
 };
 
+/* The reply is that of FS_DELIVER. */
+struct fs_taken {
+	int64_t message_id;
+	uint32_t each; /* recipients that have a reply each; 0: there is one for all */
+};
+
 struct fs_open_reply {
 	enum fs_verdict verdict;
 	uint64_t count;
@@ -216,6 +223,8 @@ void fs_recipient_put(struct buf *b, const struct fs_recipient *r);
 bool fs_recipient_next(struct cur *recipients, struct fs_recipient *r_r);
 void fs_status_put(struct buf *b, const struct fs_status *s);
 bool fs_status_get(struct cur *c, struct fs_status *s_r);
+void fs_taken_put(struct buf *b, const struct fs_taken *m);
+bool fs_taken_get(struct str payload, struct fs_taken *m_r);
 void fs_deliver_reply_put(struct buf *b, const struct fs_deliver_reply *m);
 bool fs_deliver_reply_get(struct str payload, struct fs_deliver_reply *m_r);
 void fs_handle_put(struct buf *b, const struct fs_handle *h); /* FS_OPEN, FS_RELEASE */

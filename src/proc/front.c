@@ -142,11 +142,16 @@ bool front_plaintext_auth(const struct front_session *s)
 	       (policy == CONFIG_PLAINTEXT_LOOPBACK && ip_is_loopback(&s->ip));
 }
 
+bool front_has_store(const struct front *f)
+{
+	return f->store && f->store->link;
+}
+
 bool front_ask(
     struct front_session *s, struct ipc_call *call, uint16_t type, struct buf *payload, int fd)
 {
 	struct front *f = s->front;
-	bool there = f->store && f->store->link && !payload->overflow;
+	bool there = front_has_store(f) && !payload->overflow;
 
 	front_heard(s);
 	if (there)
@@ -360,7 +365,8 @@ static void on_store_event(struct peer *p, uint16_t type, struct str payload, in
 
 /*
  * Store is gone: its handles are void. Sessions that wait were told by their calls; those logged in
- * end, since no request of theirs can succeed any more.
+ * end, since no request of theirs can succeed any more. One whose message store was to take first waits
+ * for the next store, to learn whether it was taken.
  */
 static void on_store_down(struct peer *p, const char *why)
 {
@@ -415,6 +421,13 @@ static void set_store(struct front *f, int fd)
 	peer_lose(
 	    &f->store); /* its end may not have been seen yet; handles are void all the same */
 	f->store = peer_new(f->loop, &store_link[f->role], fd, f);
+	LIST_FOREACH(&f->sessions, it)
+	{
+		struct front_session *s = LIST_ENTRY(it, struct front_session, link);
+
+		if (s->started && s->protocol->store_back)
+			s->protocol->store_back(s);
+	}
 }
 
 /* ---- the supervisor's events ---- */

@@ -50,6 +50,9 @@ struct front_protocol {
 	/* Ends what it waits for as though store had gone. */
 	void (*lose)(struct front_session *s);
 
+	/* There is a store again. NULL: nothing is asked of it that another was asked. */
+	void (*store_back)(struct front_session *s);
+
 	/* The server goes down. */
 	void (*shutdown)(struct front_session *s);
 
@@ -109,6 +112,9 @@ int64_t front_now(void);
  */
 bool front_ask(
     struct front_session *s, struct ipc_call *call, uint16_t type, struct buf *payload, int fd);
+
+/* Store is here, and the link to it is open. */
+bool front_has_store(const struct front *f);
 
 /* Store gave the session something: its time to answer begins anew. */
 void front_heard(struct front_session *s);

@@ -53,6 +53,7 @@ void front_message_reset(struct front_session *s)
 	m->upload_id = 0;
 	m->upload_off = 0;
 	m->last_sent = false;
+	m->unsure = false;
 }
 
 /* ---- DATA: our own Received field begins the message ---- */
@@ -276,22 +277,22 @@ static void answer_each(
 	front_smtp_answer(s, &r);
 }
 
-static void deliver_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
+static const struct fs_deliver_reply store_away = {
+    .status = {
+	451, 4, 3, 0, STR_INIT("The mail store is restarting, please try again in a moment")}};
+
+static void answer_deliver(struct front_session *s, const struct fs_deliver_reply *reply)
 {
-	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
-	struct fs_deliver_reply reply = {.status = {451, 4, 3, 0, front_smtp_store_away.text}};
 	struct buf taken;
 
 	buf_init(&taken, 64);
-	if (end == IPC_REPLIED)
-		fs_deliver_reply_get(payload, &reply);
 	s->u.smtp->mode = BODY_INLINE; /* store has done with the upload either way */
 	put_taken(s, &taken);
-	log_taken(s, &reply);
+	log_taken(s, reply);
 	if (s->listener == FS_LISTENER_LMTP) {
-		answer_each(s, &reply, buf_view(&taken));
+		answer_each(s, reply, buf_view(&taken));
 	} else {
-		struct smtp_reply r = reply_of(&reply.status);
+		struct smtp_reply r = reply_of(&reply->status);
 
 		if (r.code < 300)
 			r.text = buf_view(&taken);
@@ -300,6 +301,47 @@ static void deliver_ended(struct ipc_call *call, enum ipc_end end, struct str pa
 	buf_fini(&taken);
 	front_message_reset(s);
 	net_drive_pump(s->drive);
+}
+
+/*
+ * A store that went may have committed the message before. To refuse it then would make its sender deliver
+ * it twice, so the next store is asked. A store that is here but silent is not waited for any longer.
+ */
+static void deliver_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
+	struct fs_deliver_reply reply = store_away;
+
+	if (end == IPC_LOST && !front_has_store(s->front)) {
+		s->u.smtp->unsure = true;
+		front_heard(s);
+		return;
+	}
+	if (end == IPC_REPLIED)
+		fs_deliver_reply_get(payload, &reply);
+	answer_deliver(s, &reply);
+}
+
+void front_message_store_back(struct front_session *s)
+{
+	struct front_smtp *m = s->u.smtp;
+	struct fs_taken asked = {.message_id = m->message_id};
+	struct buf payload;
+
+	if (!m->unsure)
+		return;
+	if (s->listener == FS_LISTENER_LMTP)
+		asked.each = (uint32_t)m->count;
+	buf_init(&payload, 16);
+	fs_taken_put(&payload, &asked);
+	s->call = (struct ipc_call){.on_end = deliver_ended};
+	m->unsure = !front_ask(s, &s->call, FS_TAKEN, &payload, -1);
+}
+
+void front_message_lose(struct front_session *s)
+{
+	if (s->u.smtp->unsure)
+		answer_deliver(s, &store_away);
 }
 
 /* Runs the acceptance pipeline over what is known. */
@@ -411,7 +453,7 @@ bool front_message_waits(const struct front_session *s)
 {
 	const struct front_smtp *m = s->u.smtp;
 
-	return m->upload.link && (m->last_sent || m->upload_off < m->gather.n);
+	return m->unsure || (m->upload.link && (m->last_sent || m->upload_off < m->gather.n));
 }
 
 void front_message_commit(struct front_session *s, const struct smtp_effect *e)

@@ -340,6 +340,7 @@ static void smtp_lose(struct front_session *s)
 {
 	ipc_call_lose(&s->call);
 	ipc_call_lose(&s->u.smtp->upload);
+	front_message_lose(s);
 }
 
 static void smtp_shutdown(struct front_session *s)
@@ -365,6 +366,7 @@ const struct front_protocol front_smtp_protocol = {
     .secured = smtp_secured,
     .waits = smtp_waits,
     .lose = smtp_lose,
+    .store_back = front_message_store_back,
     .shutdown = smtp_shutdown,
     .end = smtp_end,
 };

@@ -36,6 +36,7 @@ struct front_smtp {
 	size_t upload_off; /* of gather: what is sent already */
 	bool last_sent;
 	uint64_t upload_id;
+	bool unsure; /* store went before it said whether it has taken it: the next one knows */
 	struct smtp_reply refusal;
 };
 
@@ -57,6 +58,12 @@ void front_message_commit(struct front_session *s, const struct smtp_effect *e);
 
 /* The upload waits for store. */
 bool front_message_waits(const struct front_session *s);
+
+/* Asks the store that is here now what became of a message that the one before was to take. */
+void front_message_store_back(struct front_session *s);
+
+/* Nobody will say: the answer is that of a store that is away. */
+void front_message_lose(struct front_session *s);
 
 /* Forgets the message and the transaction; an upload in store is dropped. */
 void front_message_reset(struct front_session *s);

@@ -492,6 +492,9 @@ static void on_request(struct peer *p, struct ipc_request *r, struct str payload
 	case FS_DELIVER:
 		store_take_deliver(f, r, payload);
 		break;
+	case FS_TAKEN:
+		store_take_taken(f, r, payload);
+		break;
 	case FS_OPEN:
 		store_mailbox_open(f, r, payload);
 		break;

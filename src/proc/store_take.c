@@ -506,3 +506,40 @@ void store_take_deliver(struct store_front *f, struct ipc_request *r, struct str
 		store_write(f->sp->store, &v->deliver->op);
 	}
 }
+
+/* ---- what became of a message whose answer was lost ---- */
+
+static struct fs_status taken_status(struct store_front *f, int64_t message_id, int64_t recipient)
+{
+	bool taken = false;
+
+	if (deliver_was_taken(f->sp->db, message_id, recipient, &taken) != DB_OK)
+		log_note(LOG_ERROR, "database", db_error(f->sp->db));
+	return status_of(taken ? NULL : &restarted);
+}
+
+/*
+ * Nothing of a link from before is under way here: what is not there now will not come. If that cannot be
+ * read, the sender is told to keep the message, and it may be delivered twice.
+ */
+void store_take_taken(struct store_front *f, struct ipc_request *r, struct str payload)
+{
+	struct fs_deliver_reply reply;
+	struct fs_taken m;
+	struct buf each;
+
+	if (!fs_taken_get(payload, &m) || !is_id_of(f, m.message_id)) {
+		refuse_deliver(r, &malformed);
+		return;
+	}
+	buf_init(&each, LIMIT_ENVELOPE);
+	for (uint32_t i = 0; i < m.each; i++) {
+		struct fs_status status = taken_status(f, m.message_id, i);
+
+		fs_status_put(&each, &status);
+	}
+	reply = (struct fs_deliver_reply){
+	    .status = taken_status(f, m.message_id, -1), .per_recipient = buf_view(&each)};
+	end_deliver(r, &reply);
+	buf_fini(&each);
+}

@@ -306,14 +306,27 @@ static bool judge(struct placing *p)
 	return true;
 }
 
+enum db_code deliver_was_taken(struct db *db, int64_t message_id, int64_t recipient, bool *taken_r)
+{
+	int64_t when;
+	enum db_code code = recipient < 0
+				? db_get_int(
+				      db, SQL_MESSAGE_ACCEPTED, DB_ARGS(db_int(message_id)), &when)
+				: db_get_int(db, SQL_LEDGER_HAS,
+				      DB_ARGS(db_int(message_id), db_int(recipient)), &when);
+
+	if (code != DB_OK && code != DB_ROW)
+		return code;
+	*taken_r = code == DB_ROW;
+	return DB_OK;
+}
+
 static bool id_is_taken(struct placing *p)
 {
-	int64_t accepted;
-	enum db_code code = db_get_int(
-	    p->db, SQL_MESSAGE_ACCEPTED, DB_ARGS(db_int(p->d->message_id)), &accepted);
+	bool taken = false;
 
-	placing_failed(p, code == DB_ROW ? DB_OK : code);
-	return code == DB_ROW;
+	placing_failed(p, deliver_was_taken(p->db, p->d->message_id, -1, &taken));
+	return taken;
 }
 
 static void reset_answer(struct deliver *d)

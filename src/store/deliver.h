@@ -88,6 +88,12 @@ bool deliver_prepare(struct deliver *d);
 /* Takes NULL, sets NULL. Not while the lane has it. The upload is not touched. */
 void deliver_free(struct deliver **d);
 
+/*
+ * Whether this recipient of the message was taken, by the number he had in the request; by -1: anybody. For
+ * a front that has lost the answer. *taken_r untouched on failure.
+ */
+enum db_code deliver_was_taken(struct db *db, int64_t message_id, int64_t recipient, bool *taken_r);
+
 /* The reply to use when op.result is not LANE_DONE: 452 4.3.1 or 451 4.3.0. Static. */
 const struct plan_reject *deliver_trouble(enum lane_result result);
 

@@ -429,6 +429,8 @@ SQL(MESSAGE_NEXT, "SELECT id FROM message WHERE id > $1 ORDER BY id LIMIT 1")
 
 SQL(MESSAGE_KEYS, "SELECT reverse_path, header_id FROM message WHERE id = $1")
 
+SQL(LEDGER_HAS, "SELECT time FROM ledger WHERE message = $1 AND recipient = $2")
+
 SQL(LEDGER_ADDRESSES, "SELECT address FROM ledger WHERE message = $1")
 
 /* ---- audit (store/ledger_audit.c) ---- */

@@ -65,6 +65,13 @@ def test_count_pytest(tmp_path):
     assert (result.passed, result.failed, result.skipped) == (3, 3, 3)
 
 
+def test_notes_of_pytest(tmp_path):
+    xml = tmp_path / "r.xml"
+    xml.write_text('<testsuites><testsuite tests="1"><testcase name="test_a"><properties><property name="note" '
+                   'value="7 kills"/><property name="other" value="x"/></properties></testcase></testsuite></testsuites>')
+    assert check.count_pytest(str(xml)).notes == ["test_a: 7 kills"]
+
+
 def sum_of(result, budget=10.0, again=False, clock=None, monkeypatch=None):
     one = check.Check({"x": (budget, None)}, long=False)
     if clock:
