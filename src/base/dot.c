@@ -11,7 +11,15 @@
 
 #include "base/mem.h"
 
-enum { BOL, BARE_BOL, TEXT, CR, DOT, BARE_DOT, DOT_CR };
+enum {
+	BOL,
+	BARE_BOL,
+	TEXT,
+	CR,
+	DOT,
+	BARE_DOT,
+	DOT_CR
+};
 
 void dot_in_init(struct dot_in *d, bool dots, bool normalize)
 {
@@ -120,9 +128,9 @@ void dot_in_finish(struct dot_in *d, struct buf *out, bool *midline_r)
 	*midline_r = d->state == TEXT;
 }
 
-void dot_out_init(struct dot_out *d)
+void dot_out_init(struct dot_out *d, bool dots)
 {
-	d->midline = false;
+	*d = (struct dot_out){.dots = dots};
 }
 
 void dot_out_feed(struct dot_out *d, struct str in, size_t *used_r, struct buf *out)
@@ -133,7 +141,7 @@ void dot_out_feed(struct dot_out *d, struct str in, size_t *used_r, struct buf *
 		struct str rest = str_from(in, i);
 		size_t n;
 
-		if (!d->midline && rest.p[0] == '.')
+		if (d->dots && !d->midline && rest.p[0] == '.')
 			buf_byte(out, '.');
 		rest = str_sub(rest, 0, buf_room(out));
 		n = str_find(rest, '\n');
@@ -149,6 +157,7 @@ void dot_out_end(struct dot_out *d, struct buf *out)
 {
 	if (d->midline)
 		buf_lit(out, "\r\n");
-	buf_lit(out, ".\r\n");
+	if (d->dots)
+		buf_lit(out, ".\r\n");
 	d->midline = false;
 }

@@ -35,15 +35,19 @@ enum dot_status dot_in_feed(struct dot_in *d, struct str in, size_t *used_r, str
 void dot_in_finish(struct dot_in *d, struct buf *out, bool *midline_r);
 
 struct dot_out {
+	bool dots;    /* stuff them and end with a dot line; false: content as it is */
 	bool midline; /* the last octet was no LF */
 };
 
-void dot_out_init(struct dot_out *d);
+void dot_out_init(struct dot_out *d, bool dots);
 
-/* Appends content with dots stuffed; consumes while out has room, *used_r: octets consumed. */
+/* Appends content; consumes while out has room, *used_r: octets consumed. */
 void dot_out_feed(struct dot_out *d, struct str in, size_t *used_r, struct buf *out);
 
-/* Appends the terminating line, after a CRLF if the content did not end with one: up to 5 octets. */
+/*
+ * Appends a CRLF if the content did not end with one, then with dots the terminating line: up to 5
+ * octets.
+ */
 void dot_out_end(struct dot_out *d, struct buf *out);
 
 #endif

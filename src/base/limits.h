@@ -18,6 +18,7 @@
 #define LIMIT_SMTP_PARAM      ((size_t)500) /* ORCPT and ENVID [RFC 3461 5.4] */
 #define LIMIT_SMTP_OUT        (64 * KIB)    /* replies waiting to be sent to a slow client */
 #define LIMIT_SMTP_RCPT_MAX   10000         /* upper bound of the option recipients_max */
+#define LIMIT_SMTP_CHUNK      (64 * KIB)    /* of content that we send by BDAT */
 #define LIMIT_RECEIVED_FIELDS 100           /* loop limit [RFC 5321 6.3] */
 
 /* POP3 [RFC 2449 4]: commands 255 octets with CRLF; a SASL response may be longer */
@@ -63,9 +64,9 @@
 /* ipc */
 #define LIMIT_IPC_CREDIT        (64 * KIB) /* bytes of chunks on the way per request */
 #define LIMIT_IPC_CHUNK         (16 * KIB)
-#define LIMIT_IPC_PAYLOAD       (2 * MIB) /* any frame; most types allow far less */
-#define LIMIT_IPC_OPEN_REQUESTS 65536     /* unanswered requests on one link */
-#define LIMIT_IPC_UNREAD        131072    /* frames that wait for an asker who does not read */
+#define LIMIT_IPC_PAYLOAD       (2 * MIB)   /* any frame; most types allow far less */
+#define LIMIT_IPC_OPEN_REQUESTS 65536       /* unanswered requests on one link */
+#define LIMIT_IPC_UNREAD        131072      /* frames that wait for an asker who does not read */
 #define LIMIT_IPC_UNREAD_BYTES  (128 * MIB) /* ... and their octets */
 
 /* net */
@@ -96,9 +97,9 @@
 #define LIMIT_RESERVE        (64 * MIB) /* given back when the disk is full */
 
 /* store: what one link to a front or relay may make it hold, should its process be taken over */
-#define LIMIT_STORE_LINK_OUT (4 * MIB) /* of mail on its way out, read or to be sent */
-#define LIMIT_STORE_UPLOADS  ((size_t)2048) /* messages on their way in, LIMIT_IPC_CREDIT each */
-#define LIMIT_STORE_DELIVER  (256 * MIB)    /* of messages on their way into the lane */
+#define LIMIT_STORE_LINK_OUT (4 * MIB)        /* of mail on its way out, read or to be sent */
+#define LIMIT_STORE_UPLOADS  ((size_t)2048)   /* messages on their way in, LIMIT_IPC_CREDIT each */
+#define LIMIT_STORE_DELIVER  (256 * MIB)      /* of messages on their way into the lane */
 #define LIMIT_STORE_CONNS    ((size_t)100000) /* connections that a front reports */
 #define LIMIT_STORE_VIEWS    ((size_t)200)    /* times it has the mailbox of one account open */
 

@@ -271,7 +271,7 @@ static enum pop3_step emit_content(struct pop3_server *s, uint64_t number, int64
 	if (!is_there(s, number))
 		return POP3_STEP_DONE;
 	s->read = (struct pop3_reading){0};
-	dot_out_init(&s->read.dots);
+	dot_out_init(&s->read.dots, true);
 	pop3_top_init(&s->read.top, lines);
 	s->effect.u.retr.number = number;
 	s->effect.u.retr.top_lines = lines;

@@ -21,6 +21,7 @@ void smtp_client_config_init(struct smtp_client_config *cfg)
 {
 	*cfg = (struct smtp_client_config){
 	    .tls = SMTP_TLS_MAY,
+	    .chunk = LIMIT_SMTP_CHUNK,
 	    .timeouts = {.greeting = 5 * MINUTE_MS,
 		.helo = 5 * MINUTE_MS,
 		.mail = 5 * MINUTE_MS,
@@ -36,14 +37,14 @@ struct smtp_client *smtp_client_new(const struct smtp_client_config *cfg, int64_
 {
 	struct smtp_client *c = mem_new(struct smtp_client);
 
-	MUST(cfg->helo.n > 0 && cfg->helo.n <= LIMIT_SMTP_DOMAIN);
+	MUST(cfg->helo.n > 0 && cfg->helo.n <= LIMIT_SMTP_DOMAIN && cfg->chunk <= LIMIT_SMTP_CHUNK);
 	c->magic = MAGIC;
 	c->cfg = cfg;
 	c->tls = cfg->tls_active;
 	c->now = c->since = now;
 	c->arena = arena_new();
 	line_in_init(&c->line, LINE_MAX);
-	buf_init(&c->out, LIMIT_SMTP_OUT);
+	buf_init(&c->out, LIMIT_SMTP_OUT + LIMIT_SMTP_CHUNK);
 	buf_init(&c->text, TEXT_MAX);
 	return c;
 }
@@ -94,6 +95,7 @@ enum smtp_stage smtp_client_stage(const struct smtp_client *c)
 	    [ON_IDLE] = SMTP_STAGE_READY,
 	    [ON_ENVELOPE] = SMTP_STAGE_RCPT,
 	    [ON_CONTENT] = SMTP_STAGE_BODY,
+	    [ON_CHUNKS] = SMTP_STAGE_BODY,
 	    [ON_END] = SMTP_STAGE_BODY,
 	    [ON_EMPTY_END] = SMTP_STAGE_BODY,
 	    [ON_QUIT] = SMTP_STAGE_QUIT,
@@ -204,12 +206,13 @@ void smtp_client_fail_own(
     struct smtp_client *c, enum smtp_outcome outcome, struct smtp_status status, struct str text)
 {
 	struct smtp_verdict v = {outcome, smtp_client_stage(c), {.status = status, .text = text}};
-	bool polite = c->state != ON_CONTENT && c->state != ON_END && c->state != ON_NOTHING;
+	bool polite = c->state != ON_CONTENT && c->state != ON_CHUNKS && c->state != ON_END &&
+		      c->state != ON_NOTHING;
 
 	smtp_client_fail(c, &v, polite);
 }
 
-/* What is left to say cannot be said any more; with the final dot in it, nothing was delivered. */
+/* What is left to say cannot be said any more; with the end of data in it, nothing was delivered. */
 static void drop_output(struct smtp_client *c)
 {
 	if (c->out.n > 0 && c->state == ON_END)
@@ -228,7 +231,7 @@ static void fail_broken(struct smtp_client *c, struct smtp_status status, struct
 }
 
 /* A reply where none is due: 421, or nonsense. */
-static void on_unexpected(struct smtp_client *c, const struct smtp_reply *r)
+void smtp_client_on_nothing(struct smtp_client *c, const struct smtp_reply *r)
 {
 	struct smtp_verdict v = smtp_client_verdict(c->arena, smtp_client_stage(c), r);
 
@@ -248,18 +251,20 @@ static void on_reply(struct smtp_client *c, const struct smtp_reply *r)
 	    [ON_HELO] = smtp_client_on_helo,
 	    [ON_STARTTLS] = smtp_client_on_starttls,
 	    [ON_AUTH] = smtp_client_on_auth,
-	    [ON_IDLE] = on_unexpected,
+	    [ON_IDLE] = smtp_client_on_nothing,
 	    [ON_ENVELOPE] = smtp_client_on_envelope,
-	    [ON_CONTENT] = on_unexpected,
+	    [ON_CONTENT] = smtp_client_on_nothing,
+	    [ON_CHUNKS] = smtp_client_on_chunk,
 	    [ON_END] = smtp_client_on_end,
 	    [ON_EMPTY_END] = smtp_client_on_empty_end,
 	    [ON_QUIT] = smtp_client_on_quit,
-	    [ON_NOTHING] = on_unexpected,
+	    [ON_NOTHING] = smtp_client_on_nothing,
 	};
 
 	c->since = c->now;
 	if (r->code == 421 && c->state != ON_QUIT)
-		on_unexpected(c, r); /* the server is closing, whatever was asked [RFC 5321 3.8] */
+		smtp_client_on_nothing(
+		    c, r); /* the server is closing, whatever was asked [RFC 5321 3.8] */
 	else
 		handlers[c->state](c, r);
 }

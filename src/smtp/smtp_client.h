@@ -37,11 +37,12 @@ struct smtp_client_config {
 	bool plaintext_auth; /* AUTH even without TLS */
 	struct str user;     /* empty: no AUTH */
 	struct str password;
+	size_t chunk; /* octets of one BDAT where CHUNKING is offered; 0: always DATA */
 	struct smtp_client_timeouts timeouts;
 	struct buf *dialogue;
 };
 
-/* Everything but helo set: the RFC's times, TLS when offered, no AUTH. */
+/* Everything but helo set: the RFC's times, TLS when offered, no AUTH, chunks of LIMIT_SMTP_CHUNK. */
 void smtp_client_config_init(struct smtp_client_config *cfg);
 
 struct smtp_client_rcpt {
@@ -64,7 +65,7 @@ struct smtp_client_message {
 enum smtp_outcome {
 	SMTP_OUTCOME_TEMPORARY, /* refused for now, or not tried: try again */
 	SMTP_OUTCOME_PERMANENT, /* refused for good */
-	SMTP_OUTCOME_UNSURE, /* broken off between the final dot and its reply: may be delivered */
+	SMTP_OUTCOME_UNSURE, /* broken off between the end of data and its reply: may be delivered */
 	SMTP_OUTCOME_ACCEPTED, /* the server has taken responsibility */
 };
 
@@ -78,7 +79,7 @@ enum smtp_stage {
 	SMTP_STAGE_MAIL,
 	SMTP_STAGE_RCPT,
 	SMTP_STAGE_DATA, /* the DATA command */
-	SMTP_STAGE_BODY, /* the content and the reply behind its final dot */
+	SMTP_STAGE_BODY, /* the content and the reply behind its final dot or last chunk */
 	SMTP_STAGE_QUIT,
 };
 
@@ -151,7 +152,7 @@ struct smtp_server_facts {
 
 struct smtp_client;
 
-/* A session on an open connection. Aborts when helo is empty. */
+/* A session on an open connection. Aborts when helo is empty or chunk above LIMIT_SMTP_CHUNK. */
 struct smtp_client *smtp_client_new(const struct smtp_client_config *cfg, int64_t now);
 
 /* Wipes and frees it. Takes NULL, sets NULL. */

@@ -1,12 +1,12 @@
 /*
- * One message. With PIPELINING [RFC 2920] commands of the envelope are sent ahead as room permits,
- * else one by one; either way the replies come in the order of the steps, so `sent` and `got` say
- * all.
+ * One message's envelope and verdicts. With PIPELINING [RFC 2920] commands of the envelope are sent
+ * ahead as room permits, else one by one; either way the replies come in the order of the steps, so
+ * `sent` and `got` say all.
  *
  * Invariants:
  * - A recipient's verdict is written once, when it becomes RCPT_DECIDED or RCPT_SKIPPED.
  * - `accepted` counts those in RCPT_ACCEPTED; content is sent only while there is one.
- * - After the final dot nothing but its reply decides; without it the outcome is UNSURE.
+ * - After the end of data nothing but its reply decides; without it the outcome is UNSURE.
  */
 #include "smtp/smtp_client_priv.h"
 
@@ -18,7 +18,13 @@ static size_t step_data(const struct smtp_client *c)
 	return STEP_RCPT + c->msg.m->rcpt_count;
 }
 
-static void decide(struct smtp_client *c, size_t i, const struct smtp_verdict *v)
+/* Behind the last step of the envelope. */
+static size_t step_end(const struct smtp_client *c)
+{
+	return step_data(c) + !c->msg.chunked;
+}
+
+void smtp_client_decide(struct smtp_client *c, size_t i, const struct smtp_verdict *v)
 {
 	struct client_message *g = &c->msg;
 
@@ -30,14 +36,13 @@ static void decide(struct smtp_client *c, size_t i, const struct smtp_verdict *v
 	g->verdicts[i] = *v;
 }
 
-static void decide_all(struct smtp_client *c, const struct smtp_verdict *v)
+void smtp_client_decide_all(struct smtp_client *c, const struct smtp_verdict *v)
 {
 	for (size_t i = 0; i < c->msg.m->rcpt_count; i++)
-		decide(c, i, v);
+		smtp_client_decide(c, i, v);
 }
 
-/* The message is finished; what was not decided would be a bug. */
-static void report(struct smtp_client *c)
+void smtp_client_message_report(struct smtp_client *c)
 {
 	struct client_message *g = &c->msg;
 
@@ -52,10 +57,11 @@ static void report(struct smtp_client *c)
 void smtp_client_message_end(struct smtp_client *c)
 {
 	arena_free(&c->msg.arena);
+	buf_fini(&c->msg.chunk);
 	c->msg = (struct client_message){0};
 }
 
-/* Those behind the final dot may have been delivered. */
+/* Those behind the end of data may have been delivered. */
 void smtp_client_message_fail(struct smtp_client *c, const struct smtp_verdict *why)
 {
 	struct smtp_verdict unsure = *why;
@@ -65,9 +71,9 @@ void smtp_client_message_fail(struct smtp_client *c, const struct smtp_verdict *
 		bool sent = c->state == ON_END && c->msg.rcpts[i] == RCPT_ACCEPTED &&
 			    why->reply.code == 0;
 
-		decide(c, i, sent ? &unsure : why);
+		smtp_client_decide(c, i, sent ? &unsure : why);
 	}
-	report(c);
+	smtp_client_message_report(c);
 }
 
 static struct smtp_verdict impossible(struct smtp_status status, struct str text)
@@ -91,16 +97,16 @@ static void check_extensions(struct smtp_client *c)
 
 	c->msg.utf8 = m->params.smtputf8 || m->reverse.needs_utf8;
 	if (c->facts.size_limit && m->params.size > c->facts.size_limit)
-		decide_all(c, &large);
+		smtp_client_decide_all(c, &large);
 	if (c->msg.utf8 && !utf8)
-		decide_all(c, &foreign);
+		smtp_client_decide_all(c, &foreign);
 	for (size_t i = 0; i < m->rcpt_count; i++) {
 		if (!m->rcpts[i].path.needs_utf8)
 			continue;
 		if (utf8)
 			c->msg.utf8 = true;
 		else
-			decide(c, i, &foreign);
+			smtp_client_decide(c, i, &foreign);
 	}
 	for (size_t i = 0; i < m->rcpt_count; i++)
 		if (c->msg.rcpts[i] == RCPT_DECIDED)
@@ -127,12 +133,13 @@ void smtp_client_message_begin(struct smtp_client *c, const struct smtp_client_m
 	g->verdicts = arena_array(g->arena, m->rcpt_count, sizeof *g->verdicts);
 	g->rcpts = arena_array(g->arena, m->rcpt_count, sizeof *g->rcpts);
 	g->sent = g->got = c->dirty ? STEP_RSET : STEP_MAIL;
+	g->chunked = c->facts.extensions & SMTP_EXT_CHUNKING && c->cfg->chunk > 0;
+	buf_init(&g->chunk, c->cfg->chunk + LIMIT_BODY_CHUNK + 2); /* CRLF may be added */
 	check_extensions(c);
 	if (next_step(c, STEP_MAIL) == step_data(c)) {
-		report(c);
+		smtp_client_message_report(c);
 		return;
 	}
-	dot_out_init(&g->dot);
 	c->state = ON_ENVELOPE;
 	smtp_client_message_pump(c);
 }
@@ -191,7 +198,7 @@ static bool may_send(const struct smtp_client *c)
 	const struct client_message *g = &c->msg;
 	bool pipelining = c->facts.extensions & SMTP_EXT_PIPELINING;
 
-	if (g->stopped || g->sent > step_data(c) || buf_room(&c->out) < COMMAND_MAX + 2)
+	if (g->stopped || g->sent >= step_end(c) || c->out.n + COMMAND_MAX + 2 > LIMIT_SMTP_OUT)
 		return false;
 	if (g->sent == g->got)
 		return g->sent < step_data(c) || g->accepted > 0;
@@ -210,16 +217,18 @@ void smtp_client_message_pump(struct smtp_client *c)
 {
 	struct client_message *g = &c->msg;
 
-	if (c->state == ON_CONTENT && !c->pending && c->out.n <= LIMIT_SMTP_OUT / 2 - KIB)
-		smtp_client_wait(c, SMTP_CLIENT_BODY);
-	if (c->state != ON_ENVELOPE)
+	if (c->state != ON_ENVELOPE) {
+		smtp_client_content_pump(c);
 		return;
+	}
 	while (may_send(c)) {
 		send_step(c, g->sent);
 		g->sent = next_step(c, g->sent);
 	}
 	if (is_over(c))
-		report(c);
+		smtp_client_message_report(c);
+	else if (g->chunked && g->got == step_end(c))
+		smtp_client_content_begin(c);
 }
 
 static void on_rset(struct smtp_client *c, const struct smtp_reply *r)
@@ -229,7 +238,7 @@ static void on_rset(struct smtp_client *c, const struct smtp_reply *r)
 	if (v.outcome == SMTP_OUTCOME_ACCEPTED)
 		return;
 	v.outcome = SMTP_OUTCOME_TEMPORARY; /* it says nothing about the message */
-	decide_all(c, &v);
+	smtp_client_decide_all(c, &v);
 	c->msg.stopped = true;
 }
 
@@ -239,7 +248,7 @@ static void on_mail(struct smtp_client *c, const struct smtp_reply *r)
 
 	if (v.outcome == SMTP_OUTCOME_ACCEPTED)
 		return;
-	decide_all(c, &v);
+	smtp_client_decide_all(c, &v);
 	c->msg.stopped = true;
 }
 
@@ -251,7 +260,7 @@ static void on_rcpt(struct smtp_client *c, size_t i, const struct smtp_reply *r)
 	if (r->code == 552 && (r->status.class == 0 || r->status.subject == 5))
 		v.outcome = SMTP_OUTCOME_TEMPORARY;
 	if (v.outcome != SMTP_OUTCOME_ACCEPTED) {
-		decide(c, i, &v);
+		smtp_client_decide(c, i, &v);
 	} else if (c->msg.rcpts[i] == RCPT_OPEN) {
 		c->msg.rcpts[i] = RCPT_ACCEPTED;
 		c->msg.accepted++;
@@ -264,7 +273,7 @@ static void on_data(struct smtp_client *c, const struct smtp_reply *r)
 	struct smtp_verdict v = smtp_client_verdict(c->msg.arena, SMTP_STAGE_DATA, r);
 
 	if (r->code == 354 && c->msg.accepted > 0) {
-		c->state = ON_CONTENT;
+		smtp_client_content_begin(c);
 		return;
 	}
 	if (r->code == 354 && c->cfg->lmtp) { /* it would not answer the dot [RFC 2033 4.2] */
@@ -279,7 +288,7 @@ static void on_data(struct smtp_client *c, const struct smtp_reply *r)
 	}
 	if (v.outcome == SMTP_OUTCOME_ACCEPTED)
 		v.outcome = SMTP_OUTCOME_TEMPORARY; /* a positive reply that is not 354 */
-	decide_all(c, &v);
+	smtp_client_decide_all(c, &v);
 }
 
 void smtp_client_on_envelope(struct smtp_client *c, const struct smtp_reply *r)
@@ -297,50 +306,4 @@ void smtp_client_on_envelope(struct smtp_client *c, const struct smtp_reply *r)
 	else
 		on_data(c, r);
 	smtp_client_message_pump(c);
-}
-
-void smtp_client_body_done(struct smtp_client *c, const struct smtp_client_result *r)
-{
-	struct client_message *g = &c->msg;
-	size_t used;
-
-	if (r->failed) {
-		smtp_client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 3, 0},
-		    r->text.n ? r->text : STR("the message could not be read"));
-		return;
-	}
-	MUST(r->body.n <= LIMIT_BODY_CHUNK);
-	dot_out_feed(&g->dot, r->body, &used, &c->out);
-	MUST(used == r->body.n); /* stuffing adds less than the room that was there */
-	if (r->last) {
-		dot_out_end(&g->dot, &c->out);
-		c->state = ON_END;
-	}
-	smtp_client_message_pump(c);
-}
-
-/* LMTP: the next recipient in order that was accepted; else all of them. */
-void smtp_client_on_end(struct smtp_client *c, const struct smtp_reply *r)
-{
-	struct client_message *g = &c->msg;
-	struct smtp_verdict v = smtp_client_verdict(g->arena, SMTP_STAGE_BODY, r);
-
-	if (c->cfg->lmtp) {
-		while (g->rcpts[g->end_at] != RCPT_ACCEPTED)
-			g->end_at++;
-		decide(c, g->end_at, &v);
-	} else {
-		decide_all(c, &v);
-	}
-	if (g->accepted > 0)
-		return;
-	c->dirty = false;
-	report(c);
-}
-
-/* The reply to a content that was for nobody. */
-void smtp_client_on_empty_end(struct smtp_client *c, const struct smtp_reply *r)
-{
-	c->dirty = false;
-	report(c);
 }

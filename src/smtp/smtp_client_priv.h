@@ -3,7 +3,8 @@
  *
  * smtp_client.c          life, lines and replies, effects, times, the driver's questions
  * smtp_client_session.c  greeting, EHLO, STARTTLS, AUTH, QUIT
- * smtp_client_message.c  one message: envelope with pipelining, content, verdicts
+ * smtp_client_message.c  one message: envelope with pipelining, verdicts
+ * smtp_client_content.c  its content by DATA or BDAT
  */
 #ifndef SMTP_CLIENT_PRIV_H
 #define SMTP_CLIENT_PRIV_H
@@ -25,8 +26,10 @@ enum client_state {
 	ON_AUTH,
 	ON_IDLE,      /* nothing: READY is pending, or another effect */
 	ON_ENVELOPE,  /* the step `got` of the envelope */
-	ON_CONTENT,   /* nothing: the content is being sent */
-	ON_END,       /* the final dot: one reply, LMTP one for each accepted recipient */
+	ON_CONTENT,   /* nothing: the content is being sent by DATA */
+	ON_CHUNKS,    /* one chunk of `chunks`, or nothing: the content is being sent by BDAT */
+	ON_END,       /* a chunk before the last, else the end of data: LMTP one for each accepted
+		       * recipient */
 	ON_EMPTY_END, /* the final dot of a content that has no recipient */
 	ON_QUIT,
 	ON_NOTHING, /* the session is over */
@@ -42,7 +45,7 @@ enum rcpt_state {
 
 /*
  * The envelope's commands have numbers, in the order they are sent and answered: 0 RSET, 1 MAIL,
- * then one for each recipient, then DATA.
+ * then one for each recipient, then DATA, but not where content goes by BDAT.
  */
 enum {
 	STEP_RSET,
@@ -59,8 +62,12 @@ struct client_message {
 	size_t accepted;  /* recipients in RCPT_ACCEPTED */
 	size_t end_at;    /* next recipient the reply to the final dot may be for (LMTP) */
 	bool utf8;        /* MAIL says SMTPUTF8 */
-	bool stopped;     /* no more steps are sent */
+	bool stopped;     /* no more steps or chunks are sent */
+	bool chunked;     /* the content goes by BDAT */
 	struct dot_out dot;
+	struct buf chunk; /* content that is not yet sent as a chunk */
+	bool ended;       /* with it the content is complete */
+	size_t chunks;    /* sent before the last one, not yet answered */
 };
 
 struct smtp_client {
@@ -108,6 +115,9 @@ void smtp_client_fail(struct smtp_client *c, const struct smtp_verdict *why, boo
 void smtp_client_fail_own(
     struct smtp_client *c, enum smtp_outcome outcome, struct smtp_status status, struct str text);
 
+/* A reply where none is due: 421, or nonsense. */
+void smtp_client_on_nothing(struct smtp_client *c, const struct smtp_reply *r);
+
 /* The stage the session stands in. */
 enum smtp_stage smtp_client_stage(const struct smtp_client *c);
 
@@ -129,6 +139,18 @@ void smtp_client_quit(struct smtp_client *c);
 void smtp_client_message_begin(struct smtp_client *c, const struct smtp_client_message *m);
 void smtp_client_message_pump(struct smtp_client *c);
 void smtp_client_on_envelope(struct smtp_client *c, const struct smtp_reply *r);
+
+/* A verdict for recipient i, for all; of those that have one it changes nothing. */
+void smtp_client_decide(struct smtp_client *c, size_t i, const struct smtp_verdict *v);
+void smtp_client_decide_all(struct smtp_client *c, const struct smtp_verdict *v);
+
+/* The message is finished, all recipients are decided: REPORT. */
+void smtp_client_message_report(struct smtp_client *c);
+
+/* smtp_client_content.c */
+void smtp_client_content_begin(struct smtp_client *c);
+void smtp_client_content_pump(struct smtp_client *c);
+void smtp_client_on_chunk(struct smtp_client *c, const struct smtp_reply *r);
 void smtp_client_on_end(struct smtp_client *c, const struct smtp_reply *r);
 void smtp_client_on_empty_end(struct smtp_client *c, const struct smtp_reply *r);
 void smtp_client_body_done(struct smtp_client *c, const struct smtp_client_result *r);

@@ -34,6 +34,7 @@ class Mta(peer.Peer):
     orcpt_decoded = True  # ... without xtext
     slow_to_return = False
     closed = f"closed@{DOMAIN}"  # it takes mail for this address and then cannot deliver it
+    offers_chunking = True
     # What it logs of sending by CHUNKING and of commands in advance, None when it does not do or say so.
     chunking = None
     pipelining = None
@@ -247,6 +248,7 @@ match from any for domain "example.test" action "out"
 
 class OpenSmtpd(Unpacked):
     name = "opensmtpd"
+    offers_chunking = False
     slow_to_return = True
     tls = False  # Debian's build fails each handshake as a server, with any client: it is not offered
     originals = False

@@ -16,6 +16,7 @@ from server import wait_for
 
 CLOSE, RESET, HANG = "close", "reset", "hang"
 EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+CHUNKING = (*EXTENSIONS, "CHUNKING")
 GOOD = {
     "greeting": b"220 peer.test ESMTP\r\n",
     "HELO": b"250 peer.test\r\n",
@@ -23,6 +24,7 @@ GOOD = {
     "MAIL": b"250 2.1.0 ok\r\n",
     "RCPT": b"250 2.1.5 ok\r\n",
     "DATA": b"354 go on\r\n",
+    "chunk": b"250 2.0.0 continue\r\n",
     "end": b"250 2.0.0 taken\r\n",
     "RSET": b"250 2.0.0 ok\r\n",
     "QUIT": b"221 2.0.0 bye\r\n",
@@ -35,10 +37,12 @@ class End(Exception):
 
 
 class Message:
-    """What came between MAIL and the final dot. taken: it was answered with 250."""
+    """What came between MAIL and the final dot or last chunk. taken: it was answered with 250. chunks:
+    their sizes; refused: one of them was."""
 
     def __init__(self, mail):
         self.mail, self.recipients, self.content, self.taken = mail, [], None, False
+        self.chunks, self.refused = [], False
 
 
 class Session:
@@ -139,13 +143,15 @@ class Session:
             verb = line.split(" ")[0].split(":")[0].upper()
             if verb == "MAIL":
                 self.message = Message(line[len("MAIL FROM:"):])
-            said = self.answer(verb) or b""
+            said = (self.answer(verb) or b"") if verb != "BDAT" else b""
             if verb == "MAIL" and said[:1] in b"45":
                 self.message = None
             elif verb == "RCPT" and said[:1] not in b"45" and self.message:
                 self.message.recipients.append(line[len("RCPT TO:"):])
             elif verb == "DATA" and b"354 " in said:
                 self.take()
+            elif verb == "BDAT":
+                self.take_chunk(*line.split(" ")[1:])
             elif verb == "STARTTLS" and said[:3] == b"220" and self.peer.tls:
                 self.start_tls()
             elif verb == "QUIT":
@@ -159,6 +165,28 @@ class Session:
             self.peer.empty.append(self.message.content)
             self.send(b"554 5.5.1 for nobody\r\n")
             return
+        self.end()
+
+    def take_chunk(self, size, last=None):
+        """The octets first, whatever is said to them."""
+        self.act(self.peer.next_answer("content"))
+        octets = self.lines.read(int(size))
+        message = self.message
+        if len(octets) < int(size):
+            raise End
+        if not message or not message.recipients or message.refused:
+            self.send(b"503 5.5.1 not now\r\n")
+            return
+        message.content = (message.content or b"") + octets
+        message.chunks.append(len(octets))
+        if last:
+            self.end()
+            self.message = None
+        elif self.answer("chunk")[:1] != b"2":
+            message.refused = True
+
+    def end(self):
+        """All content is here."""
         self.peer.received.append(self.message)
         told = self.peer.next_answer("end")
         told = GOOD["end"] if told is None else (HANG, GOOD["end"]) if told == HANG else told
@@ -170,7 +198,8 @@ class Session:
 
 class Peer:
     """A server at an address of its own. tls: a context, with which it offers STARTTLS. answers: by
-    verb in capitals, "greeting", "content" (before it reads content) and "end" (the final dot)."""
+    verb in capitals, "greeting", "content" (before it reads content or a chunk), "chunk" (one that is not
+    the last) and "end" (the final dot, the last chunk)."""
 
     def __init__(self, address, port, extensions=EXTENSIONS, tls=None, **answers):
         self.address, self.port = address, port

@@ -177,6 +177,15 @@ def test_with_tls_and_its_dialogue(pair):
     assert f"C: RCPT TO:<{mta.address(0)}>" in trace
 
 
+def test_content_goes_in_chunks_where_they_are_offered(pair):
+    message = letter(BODIES["large"])
+    pair.submit(message, mta.address(0), options=["BODY=8BITMIME"])
+    assert pair.arrives_there(message) == message
+    commands = re.findall("C: (BDAT|DATA)", pair.dialogue(message))
+    assert set(commands) == {"BDAT" if pair.other.offers_chunking else "DATA"}
+    assert len(commands) > 20 or not pair.other.offers_chunking
+
+
 def test_many_recipients_in_one_transaction(pair):
     message = letter(b"x\r\n")
     everyone = [mta.address(n) for n in range(mta.USERS)]

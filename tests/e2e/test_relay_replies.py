@@ -12,7 +12,7 @@ import threading
 import pytest
 from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
-from smtp_peer import CLOSE, EXTENSIONS, RESET
+from smtp_peer import CHUNKING, CLOSE, EXTENSIONS, RESET
 from wire import letter, mail_of
 
 STEPS = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "end")
@@ -192,6 +192,70 @@ def test_text_of_a_peer_reaches_no_terminal(net):
     assert net.wait_attempt(number) == (0, 0, 1)
     for text in (net.trace(number), net.server.command("queue", "list").stdout, net.server.new_log()):
         assert "\x1b" not in text and "\x07" not in text
+
+
+# ---- content in chunks ----
+
+LINES = [f".{n:06} a line of a message of several chunks" for n in range(5000)]
+LARGE = letter(body=LINES, sender=ALICE)
+IN_CHUNKS = pytest.mark.parametrize("extensions", [CHUNKING, ("CHUNKING",)], ids=["pipelining", "plain"])
+
+
+@IN_CHUNKS
+@pytest.mark.parametrize("body", [(), (".", "..", ".x"), LINES], ids=["empty", "dots", "large"])
+def test_chunks(net, extensions, body):
+    """By BDAT where it is offered: octet for octet what DATA brings to another."""
+    peer, plain = net.peer(extensions=extensions), net.peer()
+    content = letter(body=body, sender=ALICE)
+    number = net.send(f"bob@{peer.domain}", f"bob@{plain.domain}", content=content)
+    [message], [other] = peer.wait_taken(), plain.wait_taken()
+    net.wait_gone(number)
+    assert message.content == other.content and message.content.endswith(content)
+    assert "DATA" not in peer.commands and not other.chunks
+    assert peer.commands[-1] == f"BDAT {message.chunks[-1]} LAST"
+    assert len(message.chunks) == (4 if body is LINES else 1) and max(message.chunks) <= 65536
+    assert f"C: BDAT {message.chunks[-1]} LAST" in net.trace(number)
+
+
+CHUNK_REFUSALS = [("chunk", b"452 4.3.1 not now\r\n", WAITING), ("chunk", b"552 5.3.4 not this\r\n", RETURNED),
+                  ("end", b"452 4.3.1 not now\r\n", WAITING), ("end", b"550 5.6.0 not this\r\n", RETURNED)]
+
+
+@IN_CHUNKS
+@pytest.mark.parametrize("step, reply, outcome", CHUNK_REFUSALS,
+                         ids=[f"{s}-{r[:3].decode()}" for s, r, _ in CHUNK_REFUSALS])
+def test_refused_chunk(net, extensions, step, reply, outcome):
+    """The message fails or waits; the connection goes on with the next behind a RSET."""
+    peer = net.peer(extensions=extensions, **{step: [reply]})
+    number = net.send(f"bob@{peer.domain}", content=LARGE)
+    failed = outcome == RETURNED
+    assert net.wait_attempt(number) == (0, failed, not failed)
+    assert reply.decode().strip() in net.trace(number)
+    assert net.wait_attempt(net.send(f"bob@{peer.domain}", content=LARGE)) == (1, 0, 0)
+    assert len(peer.sessions) == 1 and peer.commands.count("RSET") == 1 and len(peer.taken) == 1
+    if not failed:
+        [row] = net.queue(number)
+        assert row["state"] == WAITING and reply.decode().strip() in row["last_reply"]
+        net.retry(number)
+        assert net.wait_attempt(number, 2) == (1, 0, 0)
+
+
+@IN_CHUNKS
+@pytest.mark.parametrize("how", [CLOSE, RESET, (b"421 4.3.2 shutting down\r\n", CLOSE)],
+                         ids=["close", "reset", "421"])
+@pytest.mark.parametrize("step", ["content", "chunk", "end"])
+def test_connection_ends_among_chunks(net, extensions, step, how):
+    peer = net.peer(extensions=extensions, **{step: [how]})
+    number = net.send(f"bob@{peer.domain}", content=LARGE)
+    says = "421 4.3.2" if isinstance(how, tuple) else "connection lost"
+    check(net, peer, number, WAITING, says, step == "end")
+
+
+def test_no_chunk_for_nobody(net):
+    peer = net.peer(extensions=CHUNKING, RCPT=[b"450 4.2.1 later\r\n", b"550 5.1.1 who?\r\n"])
+    number = net.send(f"r0@{peer.domain}", f"r1@{peer.domain}")
+    assert net.wait_attempt(number) == (0, 1, 1)
+    assert not [command for command in peer.commands if command.startswith(("BDAT", "DATA"))]
 
 
 # ---- several recipients ----

@@ -33,6 +33,8 @@ static void start(struct run *r, uint8_t options)
 	r->cfg.tls = options & 2 ? SMTP_TLS_REQUIRE : SMTP_TLS_MAY;
 	r->cfg.tls_active = options & 4;
 	r->cfg.plaintext_auth = options & 8;
+	if (options & 128)
+		r->cfg.chunk = 3;
 	if (options & 16) {
 		r->cfg.user = STR("bob");
 		r->cfg.password = STR("secret");
@@ -98,7 +100,7 @@ static void turn(struct run *r)
 	const struct smtp_client_effect *e;
 
 	do {
-		MUST(smtp_client_out(r->c).n <= LIMIT_SMTP_OUT);
+		MUST(smtp_client_out(r->c).n <= LIMIT_SMTP_OUT + LIMIT_SMTP_CHUNK);
 		smtp_client_sent(r->c, smtp_client_out(r->c).n, 0);
 		e = smtp_client_effect(r->c);
 		if (e)

@@ -166,7 +166,7 @@ static void test_round_trip(void **state)
 			}
 		}
 		buf_lit(&text, "\r\n");
-		dot_out_init(&enc);
+		dot_out_init(&enc, true);
 		for (size_t at = 0; at < text.n; at += used) {
 			struct buf part;
 
@@ -194,7 +194,7 @@ static void test_end_adds_a_line_end(void **state)
 	size_t used;
 
 	buf_init(&out, 100);
-	dot_out_init(&enc);
+	dot_out_init(&enc, true);
 	dot_out_feed(&enc, STR("no line end"), &used, &out);
 	dot_out_end(&enc, &out);
 	assert_true(str_eq(buf_view(&out), STR("no line end\r\n.\r\n")));

@@ -203,6 +203,77 @@ static void test_unsent_dot(void **state)
 	}
 }
 
+/* The session up to the first BODY, by BDAT and without PIPELINING. */
+static void go_to_chunks(struct fixture *f, size_t chunk)
+{
+	f->cfg.chunk = chunk;
+	say(f, "220 hi\r\n");
+	say(f, "250-mx.test\r\n250 CHUNKING\r\n");
+	send_next(f);
+	say(f, "250 ok\r\n");
+	say(f, "250 ok\r\n");
+	assert_int_equal(asked(f), SMTP_CLIENT_BODY);
+}
+
+/* The same for each octet of the last chunk. */
+static void test_unsent_chunk(void **state)
+{
+	static const char last[] = "BDAT 4 LAST\r\nhi\r\n";
+
+	for (size_t sent = 0; sent < sizeof last; sent++) {
+		struct fixture f;
+		bool all = sent == sizeof last - 1;
+
+		start(&f);
+		go_to_chunks(&f, LIMIT_SMTP_CHUNK);
+		give(&f, STR("hi\r\n"), true);
+		assert_true(str_eq(smtp_client_out(f.c), str_of_c(last)));
+		smtp_client_sent(f.c, sent, f.now);
+		smtp_client_eof(f.c, f.now);
+		expect_end(&f, all ? SMTP_OUTCOME_UNSURE : SMTP_OUTCOME_TEMPORARY, SMTP_STAGE_BODY);
+		stop(&f);
+	}
+}
+
+/* Chunks are refused while content is awaited: what comes then is not sent, and the session goes on. */
+static void test_refused_at_body(void **state)
+{
+	for (int failed = 0; failed < 2; failed++) {
+		struct smtp_client_result r = {
+		    .failed = failed, .body = STR("abcdefgh"), .last = true};
+		struct fixture f;
+
+		start(&f);
+		go_to_chunks(&f, 4);
+		give(&f, STR("abcd"), false);
+		say(&f, "552 5.3.4 too much\r\n");
+		assert_int_equal(asked(&f), SMTP_CLIENT_BODY);
+		smtp_client_done(f.c, &r, f.now);
+		assert_int_equal(smtp_client_out(f.c).n, 0);
+		assert_int_equal(asked(&f), SMTP_CLIENT_REPORT);
+		assert_int_equal(
+		    smtp_client_effect(f.c)->verdicts[0].outcome, SMTP_OUTCOME_PERMANENT);
+		smtp_client_done(f.c, NULL, f.now);
+		send_next(&f);
+		assert_true(str_eq(smtp_client_out(f.c), STR("RSET\r\n")));
+		stop(&f);
+	}
+}
+
+/* A reply although no chunk waits for one ends the session. */
+static void test_unasked_at_chunks(void **state)
+{
+	struct fixture f;
+
+	start(&f);
+	go_to_chunks(&f, 4);
+	say(&f, "250 ok\r\n");
+	give(&f, STR("hi\r\n"), true);
+	assert_int_equal(smtp_client_out(f.c).n, 0);
+	expect_end(&f, SMTP_OUTCOME_TEMPORARY, SMTP_STAGE_BODY);
+	stop(&f);
+}
+
 /* A failure while BODY is pending waits for its end; what it brings is not sent. */
 static void test_failure_at_body(void **state)
 {
@@ -323,6 +394,34 @@ static void test_slow_server(void **state)
 	stop(&f);
 }
 
+/* The same by BDAT, with chunks that are full only once; one that does not answer them either. */
+static void test_slow_chunks(void **state)
+{
+	static uint8_t content[LIMIT_BODY_CHUNK];
+
+	for (int reads = 0; reads < 2; reads++) {
+		struct fixture f;
+		size_t n = 0;
+
+		start(&f);
+		go_to_chunks(&f, LIMIT_SMTP_CHUNK);
+		while (smtp_client_effect(f.c)) {
+			give(&f, str_of(content, sizeof content), false);
+			assert_true(smtp_client_out(f.c).n <= LIMIT_SMTP_OUT + LIMIT_SMTP_CHUNK);
+			if (reads)
+				flush(&f);
+			assert_true(++n < 10);
+		}
+		assert_int_equal(n, reads ? 8 : 4);
+		assert_true(smtp_client_deadline(f.c) == f.now + 3 * MINUTE_MS);
+		smtp_client_sent(f.c, smtp_client_out(f.c).n, f.now);
+		if (reads)
+			say(&f, "250 ok\r\n");
+		assert_int_equal(asked(&f), SMTP_CLIENT_BODY);
+		stop(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,10 +430,14 @@ int main(void)
 	    cmocka_unit_test(test_line_without_end),
 	    cmocka_unit_test(test_starttls_reads_nothing),
 	    cmocka_unit_test(test_unsent_dot),
+	    cmocka_unit_test(test_unsent_chunk),
+	    cmocka_unit_test(test_refused_at_body),
+	    cmocka_unit_test(test_unasked_at_chunks),
 	    cmocka_unit_test(test_failure_at_body),
 	    cmocka_unit_test(test_idle),
 	    cmocka_unit_test(test_timeouts),
 	    cmocka_unit_test(test_slow_server),
+	    cmocka_unit_test(test_slow_chunks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ static void *open_session(struct str (*option)(const char *word))
 {
 	struct session *t = mem_new(struct session);
 	struct str policy = option("tls");
+	uint64_t chunk;
 
 	smtp_client_config_init(&t->cfg);
 	t->cfg.helo = STR("client.test");
@@ -31,6 +32,8 @@ static void *open_session(struct str (*option)(const char *word))
 	if (str_eq(policy, STR("require")))
 		t->cfg.tls = SMTP_TLS_REQUIRE;
 	t->cfg.plaintext_auth = option("plaintext-auth").n > 0;
+	if (str_to_u64(option("chunk"), SIZE_MAX, &chunk))
+		t->cfg.chunk = (size_t)chunk;
 	t->cfg.user = option("user");
 	t->cfg.password = option("password");
 	t->arena = arena_new();

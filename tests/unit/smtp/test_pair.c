@@ -286,8 +286,8 @@ static struct smtp_client_message *message_new(struct arena *a, size_t n)
 	return m;
 }
 
-/* The three messages through, in pieces. */
-static void through(enum smtp_role role, size_t piece, size_t rcpts, bool tls)
+/* The three messages through, in pieces; chunk: as the client is configured. */
+static void through_by(enum smtp_role role, size_t piece, size_t rcpts, bool tls, size_t chunk)
 {
 	struct arena *a = arena_new();
 	struct pair p;
@@ -298,6 +298,7 @@ static void through(enum smtp_role role, size_t piece, size_t rcpts, bool tls)
 	p.content = STR(CONTENT);
 	p.server_cfg.starttls = tls;
 	p.client_cfg.tls = tls ? SMTP_TLS_REQUIRE : SMTP_TLS_NONE;
+	p.client_cfg.chunk = chunk;
 	if (role == SMTP_ROLE_SUBMISSION) {
 		p.client_cfg.user = STR("bob");
 		p.client_cfg.password = STR("secret");
@@ -315,6 +316,11 @@ static void through(enum smtp_role role, size_t piece, size_t rcpts, bool tls)
 	arena_free(&a);
 }
 
+static void through(enum smtp_role role, size_t piece, size_t rcpts, bool tls)
+{
+	through_by(role, piece, rcpts, tls, LIMIT_SMTP_CHUNK);
+}
+
 static void test_pieces(void **state)
 {
 	for (size_t piece = 1; piece < 40; piece++) {
@@ -326,6 +332,16 @@ static void test_pieces(void **state)
 	}
 }
 
+/* By DATA, and by chunks of any size. */
+static void test_chunks(void **state)
+{
+	for (size_t chunk = 0; chunk < sizeof CONTENT; chunk++) {
+		through_by(SMTP_ROLE_MX, 7, 4, false, chunk);
+		through_by(SMTP_ROLE_MX, SIZE_MAX, 1, true, chunk);
+		through_by(SMTP_ROLE_LMTP, 1, 4, false, chunk);
+	}
+}
+
 static void test_many_recipients(void **state)
 {
 	through(SMTP_ROLE_MX, SIZE_MAX, LIMIT_SMTP_RCPT_MAX, false);
@@ -334,7 +350,7 @@ static void test_many_recipients(void **state)
 }
 
 /* Broken after n octets: false when n was never reached. */
-static bool broken_after(enum smtp_role role, bool upwards, size_t n)
+static bool broken_after(enum smtp_role role, size_t chunk, bool upwards, size_t n)
 {
 	struct arena *a = arena_new();
 	struct pair p;
@@ -344,6 +360,7 @@ static bool broken_after(enum smtp_role role, bool upwards, size_t n)
 	p.message = message_new(a, 5);
 	p.content = STR(CONTENT);
 	p.server_cfg.starttls = true;
+	p.client_cfg.chunk = chunk;
 	p.up_max = upwards ? n : SIZE_MAX;
 	p.down_max = upwards ? SIZE_MAX : n;
 	open_pair(&p);
@@ -362,20 +379,21 @@ static bool broken_after(enum smtp_role role, bool upwards, size_t n)
 static void test_broken(void **state)
 {
 	static const enum smtp_role roles[] = {SMTP_ROLE_MX, SMTP_ROLE_LMTP};
+	static const size_t chunks[] = {0, LIMIT_SMTP_CHUNK, 9};
 	size_t n;
 
-	for (size_t i = 0; i < 2; i++) {
-		for (n = 0; broken_after(roles[i], true, n); n++)
+	for (size_t i = 0; i < 6; i++) {
+		for (n = 0; broken_after(roles[i % 2], chunks[i / 2], true, n); n++)
 			assert_true(n < 100000);
 		assert_true(n > 500);
-		for (n = 0; broken_after(roles[i], false, n); n++)
+		for (n = 0; broken_after(roles[i % 2], chunks[i / 2], false, n); n++)
 			assert_true(n < 100000);
 		assert_true(n > 500);
 	}
 }
 
 /* Large content, above all chunk sizes, every line begins with a dot. */
-static void test_large(void **state)
+static void large(size_t chunk)
 {
 	struct arena *a = arena_new();
 	struct buf content;
@@ -387,12 +405,20 @@ static void test_large(void **state)
 	setup(&p, SMTP_ROLE_MX);
 	p.message = message_new(a, 1);
 	p.content = buf_view(&content);
+	p.client_cfg.chunk = chunk;
 	open_pair(&p);
 	run(&p);
 	assert_int_equal(p.commits, MESSAGES);
 	close_pair(&p);
 	buf_fini(&content);
 	arena_free(&a);
+}
+
+static void test_large(void **state)
+{
+	large(0);
+	large(1000);
+	large(LIMIT_SMTP_CHUNK);
 }
 
 /* Refused at AUTH, or too large: no content moves. */
@@ -457,8 +483,9 @@ static void test_facts(void **state)
 	assert_true(str_eq(f->auth, STR("PLAIN LOGIN")));
 	assert_true(str_eq(f->greeting, STR("mail.test")));
 	assert_true(str_find_str(buf_view(&dialogue), STR("C: (secret)\n")) < dialogue.n);
-	assert_true(str_find_str(buf_view(&dialogue), STR("C: DATA\nS: 354 ")) == dialogue.n);
-	assert_true(str_find_str(buf_view(&dialogue), STR("S: 354 ")) < dialogue.n);
+	assert_true(
+	    str_find_str(buf_view(&dialogue), STR("C: BDAT 34 LAST\nS: 250 ")) < dialogue.n);
+	assert_true(str_find_str(buf_view(&dialogue), STR("DATA")) == dialogue.n);
 	assert_true(str_find_str(buf_view(&dialogue), STR("AGJvYgBzZWNyZXQ")) == dialogue.n);
 	assert_true(str_find_str(buf_view(&dialogue), STR("Subject")) == dialogue.n);
 	buf_fini(&dialogue);
@@ -470,6 +497,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_pieces),
+	    cmocka_unit_test(test_chunks),
 	    cmocka_unit_test(test_many_recipients),
 	    cmocka_unit_test(test_broken),
 	    cmocka_unit_test(test_large),
