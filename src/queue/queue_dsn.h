@@ -26,7 +26,7 @@ struct queue_dsn_recipient {
 	struct queue_status status; /* of the last attempt, as queue_result_of() has it */
 	enum queue_problem problem; /* of the last attempt; NONE: the server replied */
 	bool expired;               /* FAILED: because the lifetime is over; reported as 4.4.7 */
-	struct str remote_mta;      /* name of the server that was tried; empty: none */
+	struct str remote_mta;      /* name of the server that was tried: told if it replied */
 	struct str reply;     /* "550 5.1.1 ...", or what we met, "connection refused"; or empty */
 	int64_t last_attempt; /* of his own or his destination's; 0: none */
 	int64_t retry_until;  /* DELAYED: when it will expire; 0: not told */

@@ -93,7 +93,9 @@ static void put_recipient(struct buf *b, const struct queue_dsn_recipient *r, bo
 	    queue_dsn_is_utf8(r->address) ? STR("utf-8; ") : STR("rfc822; "), r->address,
 	    QUEUE_DSN_ADDRESS, utf8);
 	put_status(b, r);
-	put_field(b, STR("Remote-MTA"), STR("dns; "), r->remote_mta, LIMIT_SMTP_DOMAIN, utf8);
+	if (replied) /* who said nothing has reported nothing [RFC 3464 2.3.5] */
+		put_field(
+		    b, STR("Remote-MTA"), STR("dns; "), r->remote_mta, LIMIT_SMTP_DOMAIN, utf8);
 	put_field(b, STR("Diagnostic-Code"), replied ? STR("smtp; ") : STR("x-godwit; "), r->reply,
 	    LIMIT_QUEUE_REPLY, utf8);
 	put_date(b, STR("Last-Attempt-Date"), r->last_attempt);

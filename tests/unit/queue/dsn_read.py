@@ -125,6 +125,8 @@ class Report:
         assert self.recipients
         for one in self.recipients:
             assert {"Final-Recipient", "Action", "Status"} <= set(one)
+            replied = one.get("Diagnostic-Code", "").startswith("smtp; ")
+            assert replied or "Remote-MTA" not in one, one  # it reported nothing [RFC 3464 2.3.5]
 
     def kinds(self):
         return [part.get_content_type() for part in self.parts[1:]]
