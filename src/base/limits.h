@@ -112,6 +112,7 @@
 #define LIMIT_DSN             (24 * MIB)     /* a report */
 #define LIMIT_QUEUE_HOSTS     10             /* of a domain that are tried [RFC 5321 5.1] */
 #define LIMIT_QUEUE_ADDRESSES 20             /* of them all, in one attempt */
+#define LIMIT_OWN_ADDRESSES   ((size_t)4096) /* of this machine that mail is not sent to */
 
 /* DNS */
 #define LIMIT_DNS_ANSWERS ((size_t)64)   /* of one lookup that are kept */

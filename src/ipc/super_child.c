@@ -6,6 +6,7 @@
 #define PEM_MAX     (128 * KIB)
 #define CONFIG_MAX  (256 * KIB)
 #define TICKETS_MAX ((size_t)1024)
+#define OWN_MAX     (LIMIT_OWN_ADDRESSES * sizeof(struct ip))
 #define START_MAX   (CONFIG_MAX + 2 * PEM_MAX + 4 * KIB)
 
 #define SUPER IPC_BY_ASKER
@@ -18,6 +19,7 @@ static const struct ipc_type types[SC_TYPES] = {
     [SC_STORE] = {"store", SUPER, IPC_IS_EVENT | IPC_FD, 0, 0},
     [SC_RESOLVER] = {"resolver", SUPER, IPC_IS_EVENT | IPC_FD, 0, 0},
     [SC_PEER] = {"peer", SUPER, IPC_IS_EVENT | IPC_FD, 3, 0},
+    [SC_OWN] = {"own", SUPER, IPC_IS_EVENT, OWN_MAX, 0},
     [SC_PROCESSES] = {"processes", SUPER, IPC_IS_EVENT, 64 * KIB, 0},
     [SC_GO] = {"go", SUPER, IPC_IS_EVENT, 0, 0},
     [SC_DRAIN] = {"drain", SUPER, IPC_IS_EVENT, 0, 0},
@@ -98,6 +100,21 @@ bool sc_peer_get(struct str payload, enum sc_role *role_r, uint16_t *node_r)
 		return false;
 	*role_r = role;
 	*node_r = node;
+	return true;
+}
+
+void sc_own_put(struct buf *b, const struct ip *ip)
+{
+	buf_add(b, ip->b, sizeof ip->b);
+}
+
+bool sc_own_next(struct cur *c, struct ip *ip_r)
+{
+	struct str bytes = cur_take(c, sizeof ip_r->b);
+
+	if (c->bad)
+		return false;
+	memcpy(ip_r->b, bytes.p, sizeof ip_r->b);
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #define IPC_SUPER_CHILD_H
 
 #include "base/cur.h"
+#include "base/ip.h"
 #include "ipc/front_store.h"
 #include "ipc/link.h"
 
@@ -16,6 +17,7 @@ enum sc_type {
 	SC_STORE,     /* + descriptor: a link to store; the one before it is void */
 	SC_RESOLVER,  /* + descriptor: a link to the resolver; the one before it is void */
 	SC_PEER,      /* + descriptor, to store or resolver: a link to one who asks */
+	SC_OWN,       /* to the relay: the addresses of this server, instead of those before */
 	SC_PROCESSES, /* to store: what runs, for status */
 	SC_GO,        /* all is handed over: begin to serve */
 	SC_DRAIN,     /* finish what is in flight, then exit */
@@ -70,6 +72,10 @@ bool sc_listener_get(struct str payload, uint8_t *listener_r);
 /* SC_PEER; SC_BAD_PEER uses the node only. */
 void sc_peer_put(struct buf *b, enum sc_role role, uint16_t node);
 bool sc_peer_get(struct str payload, enum sc_role *role_r, uint16_t *node_r);
+
+/* A list of addresses, read one by one; at most LIMIT_OWN_ADDRESSES. */
+void sc_own_put(struct buf *b, const struct ip *ip);
+bool sc_own_next(struct cur *c, struct ip *ip_r);
 
 /* A list of processes, read one by one. */
 void sc_process_put(struct buf *b, const struct sc_process *p);

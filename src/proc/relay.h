@@ -33,6 +33,8 @@ struct relay {
 	struct list results; /* of them: reports that wait for store */
 	uv_timer_t tend;
 	int64_t extended; /* when the leases were, monotonic */
+	struct ip *own;   /* the addresses of this server */
+	size_t own_count;
 	bool draining;
 };
 
@@ -75,10 +77,11 @@ struct relay_route {
 	struct rr_lookup lookup; /* the one at hand */
 	struct str domain;
 	uint16_t port;
-	struct queue_self self; /* which addresses are no targets */
+	struct queue_self self; /* which addresses are no targets; they are in the arena */
 	uint64_t seed;
 	struct queue_mx_hosts hosts;
 	size_t host;                                    /* whose addresses are being looked up */
+	size_t first[LIMIT_QUEUE_HOSTS];                /* the hop at which each host's begin */
 	struct dns_answer found[2 * LIMIT_DNS_ANSWERS]; /* of that host */
 	size_t nfound;
 	bool trouble; /* a lookup of an address gave no answer for now */

@@ -43,6 +43,18 @@ static struct dns_result result_of(struct relay_route *r, enum ipc_end end, stru
 /* ---- addresses of the hosts ---- */
 static void next_host(struct relay_route *r);
 
+/*
+ * The host at hand is ourselves under another name: it and those that are no better are left out, also
+ * those that came before it by chance. Mail goes only to who is nearer to its end than we are.
+ */
+static void cut_at_ourselves(struct relay_route *r)
+{
+	size_t better = queue_mx_better(&r->hosts, r->host);
+
+	r->hosts.count = better;
+	r->nhops = r->first[better];
+}
+
 static void addresses_known(struct relay_route *r)
 {
 	struct ip ips[2 * LIMIT_DNS_ANSWERS];
@@ -51,9 +63,12 @@ static void addresses_known(struct relay_route *r)
 	for (size_t i = 0; i < r->nfound; i++)
 		ips[i] = r->found[i].ip;
 	n = queue_mx_addresses_add(&r->addresses, ips, r->nfound, &r->self, r->seed);
+	r->first[r->host] = r->nhops;
 	for (size_t i = first; i < first + n; i++)
 		r->hops[r->nhops++] = (struct relay_hop){
 		    net_addr_ip(&r->addresses.ip[i], r->port), r->hosts.host[r->host]};
+	if (r->addresses.ourselves)
+		cut_at_ourselves(r);
 	r->host++;
 	next_host(r);
 }
@@ -85,18 +100,18 @@ static void got_aaaa(struct ipc_call *call, enum ipc_end end, struct str payload
 	ask(r, r->hosts.host[r->host], DNS_A, got_a);
 }
 
-/* What it means that no address is left. */
+/* What it means that no address is left. A host in trouble may have some tomorrow. */
 static void no_address(struct relay_route *r)
 {
-	if (r->addresses.worst == QUEUE_TARGET_OWN)
+	if (r->trouble)
+		finish(r, QUEUE_PROBLEM_DNS, "no answer for the addresses of its mail exchangers");
+	else if (r->addresses.worst == QUEUE_TARGET_OWN)
 		finish(r, QUEUE_PROBLEM_LOOP, "its mail exchangers are this server itself");
 	else if (r->addresses.worst == QUEUE_TARGET_NEVER)
 		finish(r, QUEUE_PROBLEM_FORBIDDEN, "nobody can be at its addresses");
 	else if (r->addresses.refused)
 		finish(r, QUEUE_PROBLEM_FORBIDDEN,
 		    "its addresses are not of the public Internet, and relay_allow_private is off");
-	else if (r->trouble)
-		finish(r, QUEUE_PROBLEM_DNS, "no answer for the addresses of its mail exchangers");
 	else
 		finish(r, QUEUE_PROBLEM_NO_ADDRESS, "its mail exchangers have no address");
 }
@@ -193,13 +208,18 @@ static bool is_literal(struct str domain, struct ip *ip_r)
 	return ip_parse(inside, ip_r);
 }
 
-static struct queue_self self_of(const struct config_snapshot *config)
+static struct queue_self self_of(
+    struct arena *a, const struct relay *relay, const struct config_snapshot *config)
 {
+	struct ip *own = arena_array(a, relay->own_count + 1, sizeof *own);
+
+	for (size_t i = 0; i < relay->own_count; i++)
+		own[i] = relay->own[i];
 	return (struct queue_self){
 	    .names = &config->hostname,
 	    .name_count = 1,
-	    .addresses = config->listen.v,
-	    .address_count = config->listen.n,
+	    .addresses = own,
+	    .address_count = relay->own_count,
 	    .allow_private = config->relay_allow_private,
 	};
 }
@@ -211,8 +231,9 @@ void relay_route_start(struct relay_route *r, struct relay *relay,
 	static const struct hash_key key = {0x676f64776974, 0x726f757465};
 	struct ip ip;
 
-	*r = (struct relay_route){.relay = relay, .self = self_of(config), .done = done};
+	*r = (struct relay_route){.relay = relay, .done = done};
 	r->arena = arena_new();
+	r->self = self_of(r->arena, relay, config);
 	r->domain = arena_str(r->arena, job->destination);
 	r->port = job->route.host.n ? job->route.port : (uint16_t)config->relay_port;
 	r->seed = hash_bytes(&key, r->domain) ^ (uint64_t)job->lease.token;

@@ -25,6 +25,7 @@
 #include "net/net_listen.h"
 #include "net/tls.h"
 #include "proc/log.h"
+#include "proc/own_watch.h"
 #include "proc/spawn.h"
 #include "store/datadir.h"
 
@@ -43,13 +44,14 @@ static const struct {
 	bool listens; /* sockets, and the keys for TLS on them */
 	bool asks_store;
 	bool asks_resolver;
+	bool sends;     /* mail to others, and knows who is no other */
 	bool ends_late; /* when a server stops: after those who need it */
 } roles[SC_ROLES] = {
     [SC_ROLE_STORE] = {.ends_late = true},
     [SC_ROLE_MX] = {.listens = true, .asks_store = true},
     [SC_ROLE_USER] = {.listens = true, .asks_store = true},
     [SC_ROLE_RESOLVER] = {.ends_late = true},
-    [SC_ROLE_RELAY] = {.asks_store = true, .asks_resolver = true},
+    [SC_ROLE_RELAY] = {.asks_store = true, .asks_resolver = true, .sends = true},
 };
 
 struct listener {
@@ -77,6 +79,7 @@ struct supervisor {
 	uv_signal_t on_term, on_int, on_hup;
 	uv_timer_t retry, deadline, rotate, watch;
 	struct watchdog watchdog;
+	struct own_watch own;
 	bool retrying;
 };
 
@@ -160,6 +163,20 @@ static void tell_all_config(struct supervisor *sv)
 	for (size_t i = 0; i < sv->child_count; i++)
 		if (sv->children[i].running)
 			tell_config(sv, &sv->children[i], SC_CONFIG);
+}
+
+static void tell_own(struct supervisor *sv, struct spawn *s)
+{
+	if (s->running && roles[s->role].sends)
+		spawn_tell(s, SC_OWN, buf_view(&sv->own.list), -1);
+}
+
+static void on_own_changed(struct own_watch *own)
+{
+	struct supervisor *sv = LIST_ENTRY(own, struct supervisor, own);
+
+	for (size_t i = 0; i < sv->child_count; i++)
+		tell_own(sv, &sv->children[i]);
 }
 
 /* ---- listeners ---- */
@@ -501,6 +518,7 @@ static void start(struct supervisor *sv, struct spawn *s)
 	tell_config(sv, s, SC_START);
 	if (s->role == SC_ROLE_STORE)
 		return;
+	tell_own(sv, s);
 	give_listeners(sv, s);
 	join_child(sv, s);
 	spawn_tell(s, SC_GO, (struct str){NULL, 0}, -1);
@@ -678,6 +696,7 @@ static void on_reload_signal(uv_signal_t *handle, int signum)
 		    "addresses, ports, users and numbers of processes change at the next start");
 	config_unref(&old);
 	tell_all_config(sv);
+	own_watch_set(&sv->own, sv->config->listen.v, sv->config->listen.n);
 	log_open(LOG_INFO, "reloaded");
 	log_num("number", (int64_t)sv->config->number);
 	log_close();
@@ -755,6 +774,8 @@ static int run(struct supervisor *sv)
 	init_timer(sv, &sv->watch);
 	uv_timer_start(&sv->rotate, on_rotate, TICKET_KEY_MS, TICKET_KEY_MS);
 	on_watch(&sv->watch);
+	own_watch_init(&sv->own, sv->loop, on_own_changed);
+	own_watch_set(&sv->own, sv->config->listen.v, sv->config->listen.n);
 	advance(sv);
 	uv_run(sv->loop, UV_RUN_DEFAULT);
 	if (sv->bound) { /* else they may be another server's */
@@ -770,6 +791,7 @@ static int run(struct supervisor *sv)
 static void release(struct supervisor *sv)
 {
 	close_listeners(sv);
+	own_watch_fini(&sv->own);
 	config_unref(&sv->config);
 	buf_fini(&sv->certificate);
 	buf_wipe(&sv->key);

@@ -4,6 +4,8 @@
  */
 #include "queue/queue_mx.h"
 
+#include "base/mem.h"
+
 #define HOSTS_MAX ((size_t)64) /* of one domain that are looked at */
 
 /* ---- chance ---- */
@@ -100,13 +102,26 @@ enum queue_mx_verdict queue_mx_order(struct str domain, const struct queue_mx *m
 		if (mx[i].host.n && mx[i].preference < limit)
 			n = insert(list, n, (struct candidate){&mx[i], lot});
 	}
-	for (size_t i = 0; i < n && hosts.count < LIMIT_QUEUE_HOSTS; i++)
-		if (!has_host(&hosts, list[i].mx->host))
-			hosts.host[hosts.count++] = list[i].mx->host;
+	for (size_t i = 0; i < n && hosts.count < LIMIT_QUEUE_HOSTS; i++) {
+		if (has_host(&hosts, list[i].mx->host))
+			continue;
+		hosts.preference[hosts.count] = list[i].mx->preference;
+		hosts.host[hosts.count++] = list[i].mx->host;
+	}
 	*hosts_r = hosts;
 	if (hosts.count)
 		return QUEUE_MX_HOSTS;
 	return named ? QUEUE_MX_LOOP : QUEUE_MX_NULL;
+}
+
+size_t queue_mx_better(const struct queue_mx_hosts *hosts, size_t host)
+{
+	size_t n = host;
+
+	MUST(host < hosts->count);
+	while (n > 0 && hosts->preference[n - 1] == hosts->preference[host])
+		n--;
+	return n;
 }
 
 /* ---- which addresses ---- */
@@ -238,6 +253,7 @@ static bool has_ip(const struct queue_mx_addresses *list, const struct ip *ip)
 static void refuse(struct queue_mx_addresses *list, const struct ip *ip, enum queue_target target)
 {
 	list->refused++;
+	list->ourselves |= target == QUEUE_TARGET_OWN && !ip_is_loopback(ip);
 	if (list->worst == QUEUE_TARGET_OK || target < list->worst) {
 		list->worst = target;
 		list->worst_ip = *ip;

@@ -17,7 +17,7 @@ struct queue_mx {
 struct queue_self {
 	const struct str *names; /* of this server: host name, local domains' own MX names */
 	size_t name_count;
-	const struct ip *addresses; /* on which it listens */
+	const struct ip *addresses; /* at which it is reached */
 	size_t address_count;
 	bool allow_private; /* private addresses may be targets: relay_allow_private */
 };
@@ -31,7 +31,8 @@ enum queue_mx_verdict {
 
 struct queue_mx_hosts {
 	struct str host[LIMIT_QUEUE_HOSTS]; /* the first is tried first */
-	size_t count;                       /* above 0 exactly for QUEUE_MX_HOSTS */
+	uint16_t preference[LIMIT_QUEUE_HOSTS];
+	size_t count;  /* above 0 exactly for QUEUE_MX_HOSTS */
 	bool implicit; /* there is no MX: the domain itself, by its addresses */
 };
 
@@ -43,6 +44,9 @@ struct queue_mx_hosts {
  */
 enum queue_mx_verdict queue_mx_order(struct str domain, const struct queue_mx *mx, size_t count,
     const struct queue_self *self, uint64_t seed, struct queue_mx_hosts *hosts_r);
+
+/* How many hosts, all at the beginning of the list, have a lower preference than that at `host`. */
+size_t queue_mx_better(const struct queue_mx_hosts *hosts, size_t host);
 
 /* May mail be sent to an address? */
 enum queue_target {
@@ -69,6 +73,8 @@ struct queue_mx_addresses {
 	size_t refused;          /* addresses that may not be targets */
 	enum queue_target worst; /* of the refused ones: OWN before PRIVATE before NEVER; else OK */
 	struct ip worst_ip;
+	bool
+	    ourselves; /* an address of our own, no loopback: everybody's own name may lead there */
 };
 
 void queue_mx_addresses_init(struct queue_mx_addresses *list);

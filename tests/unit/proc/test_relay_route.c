@@ -27,6 +27,7 @@ static struct {
 	struct relay relay;
 	struct config_snapshot config;
 	struct ip own;
+	int64_t token; /* of the lease: the seed of chance */
 	const struct row *rows;
 	bool silent; /* requests stay open */
 	struct ipc_request *open;
@@ -116,8 +117,8 @@ static int up(void **state)
 	f.relay.resolver = &f.resolver;
 	assert_true(ip_parse(STR("198.18.0.1"), &f.own));
 	f.config.hostname = STR("mail.us.test");
-	f.config.listen.v = &f.own;
-	f.config.listen.n = 1;
+	f.relay.own = &f.own;
+	f.relay.own_count = 1;
 	f.config.relay_port = 25;
 	return 0;
 }
@@ -142,7 +143,7 @@ static void on_done(struct relay_route *route, enum queue_problem problem, struc
 
 static void start(const struct row *rows, const char *destination, const char *host, uint16_t port)
 {
-	struct rs_job job = {.lease = {1, 1},
+	struct rs_job job = {.lease = {1, f.token},
 	    .destination = str_of_c(destination),
 	    .route = {.host = str_of_c(host), .port = port}};
 
@@ -248,7 +249,7 @@ static void test_routes(void **state)
 static void test_problems(void **state)
 {
 	static const struct {
-		struct row rows[4];
+		struct row rows[5];
 		enum queue_problem want;
 		const char *says;
 	} table[] = {
@@ -261,6 +262,9 @@ static void test_problems(void **state)
 	    {{{"a.test", DNS_MX, "10 mail.us.test", DNS_OK}}, QUEUE_PROBLEM_LOOP, "itself"},
 	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"b.test", DNS_A, "198.18.0.1", DNS_OK}},
 		QUEUE_PROBLEM_LOOP, "itself"},
+	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"a.test", DNS_MX, "20 us.test", DNS_OK},
+		 {"b.test", DNS_A, NULL, DNS_SERVFAIL}, {"us.test", DNS_A, "198.18.0.1", DNS_OK}},
+		QUEUE_PROBLEM_DNS, "no answer"},
 	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"b.test", DNS_A, "127.0.0.1", DNS_OK}},
 		QUEUE_PROBLEM_FORBIDDEN, "relay_allow_private"},
 	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"b.test", DNS_A, "0.0.0.0", DNS_OK}},
@@ -279,6 +283,54 @@ static void test_problems(void **state)
 	f.done = 0;
 	find(NULL, "no domain name");
 	expect_problem(QUEUE_PROBLEM_NXDOMAIN, "no domain name");
+}
+
+/* By whatever name: hosts that are no nearer to the end than we are get nothing. [RFC 5321 5.1] */
+static void test_ourselves_by_address(void **state)
+{
+	static const struct row before[] = {{"a.test", DNS_MX, "10 one.test", DNS_OK},
+	    {"a.test", DNS_MX, "20 us.test", DNS_OK}, {"a.test", DNS_MX, "20 two.test", DNS_OK},
+	    {"a.test", DNS_MX, "30 three.test", DNS_OK}, {"one.test", DNS_A, "192.88.99.1", DNS_OK},
+	    {"two.test", DNS_A, "192.88.99.2", DNS_OK},
+	    {"three.test", DNS_A, "192.88.99.3", DNS_OK}, {"us.test", DNS_A, "198.18.0.1", DNS_OK},
+	    {"us.test", DNS_A, "192.88.99.9", DNS_OK}, {0}};
+	static const struct row best[] = {{"a.test", DNS_MX, "10 us.test", DNS_OK},
+	    {"a.test", DNS_MX, "20 two.test", DNS_OK}, {"two.test", DNS_A, "192.88.99.2", DNS_OK},
+	    {"us.test", DNS_A, "198.18.0.1", DNS_OK}, {0}};
+
+	for (uint32_t token = 1; token < 20; token++) { /* two.test comes before us, and behind */
+		f.token = token;
+		f.done = 0;
+		find(before, "a.test");
+		expect_hops("one.test=192.88.99.1:25");
+		relay_route_fini(&f.route);
+		f.done = 0;
+		find(best, "a.test");
+		expect_problem(QUEUE_PROBLEM_LOOP, "itself");
+		relay_route_fini(&f.route);
+	}
+}
+
+/* A loopback address is everybody's own: a name that leads there is wrong, and no name of ours. */
+static void test_loopback_is_nobodys_name(void **state)
+{
+	assert_true(ip_parse(STR("127.0.0.1"), &f.own));
+	find((const struct row[]){{"a.test", DNS_MX, "10 localhost.test", DNS_OK},
+		 {"a.test", DNS_MX, "20 two.test", DNS_OK},
+		 {"localhost.test", DNS_A, "127.0.0.1", DNS_OK},
+		 {"two.test", DNS_A, "192.88.99.2", DNS_OK}, {0}},
+	    "a.test");
+	expect_hops("two.test=192.88.99.2:25");
+}
+
+/* What a route began with stays, whatever the machine's addresses are now. */
+static void test_own_addresses_change(void **state)
+{
+	start((const struct row[]){{"a.test", DNS_A, "198.18.0.1", DNS_OK}, {0}}, "a.test", "", 0);
+	f.relay.own_count = 0;
+	assert_true(ip_parse(STR("198.18.0.7"), &f.own));
+	carry_all();
+	expect_problem(QUEUE_PROBLEM_LOOP, "itself");
 }
 
 static void test_private_addresses_where_allowed(void **state)
@@ -339,6 +391,9 @@ int main(void)
 	    T(test_literals),
 	    T(test_routes),
 	    T(test_problems),
+	    T(test_ourselves_by_address),
+	    T(test_loopback_is_nobodys_name),
+	    T(test_own_addresses_change),
 	    T(test_private_addresses_where_allowed),
 	    T(test_no_resolver),
 	    T(test_resolver_dies),

@@ -89,6 +89,23 @@ static void test_orders(void **state)
 	}
 }
 
+/* How many are better than each. */
+static void test_better(void **state)
+{
+	static const size_t want[] = {0, 1, 1, 1, 4, 5, 5};
+	struct queue_mx mx[7];
+	size_t n = read_mx("5 a.t, 10 b.t, 10 c.t, 10 d.t, 11 e.t, 20 f.t, 20 g.t", mx);
+	struct queue_mx_hosts hosts;
+
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		queue_mx_order(STR("d.t"), mx, n, &nobody, seed, &hosts);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(queue_mx_better(&hosts, i), want[i]);
+	}
+	queue_mx_order(STR("d.t"), NULL, 0, &nobody, 1, &hosts);
+	assert_int_equal(queue_mx_better(&hosts, 0), 0);
+}
+
 /* Equal ones: every order comes, each about as often; the same seed gives the same one. */
 static void test_shuffle(void **state)
 {
@@ -293,7 +310,7 @@ static void test_families(void **state)
 static void test_refused(void **state)
 {
 	const struct ip own[] = {ip_of("8.8.8.8")};
-	const struct queue_self here = {.addresses = own, .address_count = 1};
+	struct queue_self here = {.addresses = own, .address_count = 1};
 	struct queue_mx_addresses list;
 	struct ip ip;
 
@@ -304,9 +321,16 @@ static void test_refused(void **state)
 	assert_int_equal(list.worst, QUEUE_TARGET_PRIVATE);
 	ip = ip_of("127.0.0.1");
 	assert_true(ip_eq(&list.worst_ip, &ip));
+	assert_false(list.ourselves);
 	assert_string_equal(add(&list, "8.8.8.8 10.0.0.1", &here, 1), "");
 	assert_int_equal(list.worst, QUEUE_TARGET_OWN);
 	assert_int_equal(list.refused, 5);
+	assert_true(list.ourselves);
+	here.addresses = &ip; /* the loopback's, which is everybody's */
+	queue_mx_addresses_init(&list);
+	assert_string_equal(add(&list, "127.0.0.1", &here, 1), "");
+	assert_int_equal(list.worst, QUEUE_TARGET_OWN);
+	assert_false(list.ourselves);
 }
 
 /* 64 addresses of one host: as many as fit, another set by each seed; nothing is added when full. */
@@ -338,7 +362,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_orders),
-	    cmocka_unit_test(test_shuffle),
+	    cmocka_unit_test(test_better),
+    cmocka_unit_test(test_shuffle),
 	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_targets),
 	    cmocka_unit_test(test_own_address),
