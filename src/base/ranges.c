@@ -7,14 +7,28 @@ void ranges_init(struct ranges *r)
 	*r = (struct ranges){0};
 }
 
+static int64_t size_of(struct range v)
+{
+	return v.last - v.first + 1;
+}
+
+/* Before each change. */
+static void unseal(struct ranges *r)
+{
+	mem_free(r->before);
+	r->before = NULL;
+}
+
 void ranges_fini(struct ranges *r)
 {
 	mem_free(r->v);
+	mem_free(r->before);
 	ranges_init(r);
 }
 
 void ranges_clear(struct ranges *r)
 {
+	unseal(r);
 	r->n = 0;
 	r->count = 0;
 }
@@ -58,6 +72,7 @@ bool ranges_add(struct ranges *r, int64_t value)
 
 	if (at < r->n && r->v[at].first <= value)
 		return false;
+	unseal(r);
 	joins_left = at > 0 && r->v[at - 1].last == value - 1;
 	joins_right = at < r->n && r->v[at].first == value + 1;
 	if (joins_left && joins_right) {
@@ -78,6 +93,7 @@ bool ranges_add(struct ranges *r, int64_t value)
 void ranges_add_range(struct ranges *r, int64_t first, int64_t last)
 {
 	MUST(first <= last && (r->n == 0 || first > r->v[r->n - 1].last));
+	unseal(r);
 	if (r->n && r->v[r->n - 1].last == first - 1) {
 		r->v[r->n - 1].last = last;
 	} else {
@@ -94,28 +110,76 @@ bool ranges_has(const struct ranges *r, int64_t value)
 	return at < r->n && r->v[at].first <= value;
 }
 
+void ranges_seal(struct ranges *r)
+{
+	int64_t before = 0;
+
+	unseal(r);
+	r->before = mem_array(r->n + 1, sizeof *r->before);
+	for (size_t i = 0; i < r->n; i++) {
+		r->before[i] = before;
+		before += size_of(r->v[i]);
+	}
+}
+
+/* The last interval with fewer than n members before it. */
+static size_t find_sealed(const struct ranges *r, int64_t n)
+{
+	size_t lo = 0, hi = r->n;
+
+	while (hi - lo > 1) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (r->before[mid] < n)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* Members before interval `at`. */
+static int64_t count_before(const struct ranges *r, size_t at)
+{
+	int64_t n = 0;
+
+	if (r->before)
+		return r->before[at];
+	for (size_t i = 0; i < at; i++)
+		n += size_of(r->v[i]);
+	return n;
+}
+
+bool ranges_find(const struct ranges *r, int64_t n, size_t *at_r, int64_t *value_r)
+{
+	size_t at = 0;
+
+	if (n < 1 || n > r->count)
+		return false;
+	if (r->before) {
+		at = find_sealed(r, n);
+		n -= r->before[at];
+	}
+	while (n > size_of(r->v[at]))
+		n -= size_of(r->v[at++]);
+	*at_r = at;
+	*value_r = r->v[at].first + n - 1;
+	return true;
+}
+
 int64_t ranges_nth(const struct ranges *r, int64_t n)
 {
-	if (n < 1)
-		return -1;
-	for (size_t i = 0; i < r->n; i++) {
-		int64_t size = r->v[i].last - r->v[i].first + 1;
+	size_t at;
+	int64_t value;
 
-		if (n <= size)
-			return r->v[i].first + n - 1;
-		n -= size;
-	}
-	return -1;
+	return ranges_find(r, n, &at, &value) ? value : -1;
 }
 
 int64_t ranges_index(const struct ranges *r, int64_t value)
 {
-	int64_t before = 0;
+	size_t at = lower(r, value);
 
-	for (size_t i = 0; i < r->n && r->v[i].first <= value; i++) {
-		if (value <= r->v[i].last)
-			return before + value - r->v[i].first + 1;
-		before += r->v[i].last - r->v[i].first + 1;
-	}
-	return -1;
+	if (at == r->n || r->v[at].first > value)
+		return -1;
+	return count_before(r, at) + value - r->v[at].first + 1;
 }

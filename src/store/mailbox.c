@@ -82,9 +82,12 @@ enum db_code mailbox_snapshot_scan(struct db *db, struct mailbox_snapshot *s, in
 		s->octets += db_col_int(q, 1);
 	}
 	code = db_end(q);
-	if (code == DB_OK)
-		s->complete = rows < max_rows;
-	return code;
+	if (code != DB_OK)
+		return code;
+	s->complete = rows < max_rows;
+	if (s->complete)
+		ranges_seal(&s->uids);
+	return DB_OK;
 }
 
 void mailbox_snapshot_fini(struct mailbox_snapshot *s)
@@ -103,9 +106,13 @@ struct member {
 	int64_t number;
 };
 
-static struct member member_first(const struct ranges *r)
+static struct member member_at(const struct ranges *r, int64_t number)
 {
-	return (struct member){r, 0, r->n ? r->v[0].first : 0, 1};
+	struct member m = {.r = r, .number = number};
+
+	if (!ranges_find(r, number, &m.at, &m.uid))
+		m.uid = 0;
+	return m;
 }
 
 /* On to a number at or behind the present one: a step for each interval in between. */
@@ -127,12 +134,11 @@ static void member_forward(struct member *m, int64_t number)
 enum db_code mailbox_entries(struct db *db, const struct mailbox_snapshot *s, int64_t first,
     struct mailbox_entry *v, size_t max, size_t *n_r)
 {
-	struct member m = member_first(&s->uids);
+	struct member m = member_at(&s->uids, first);
 	struct db_query *q;
 	size_t n = 0;
 	enum db_code code;
 
-	member_forward(&m, first);
 	if (m.uid == 0 || max == 0) {
 		*n_r = 0;
 		return DB_OK;
@@ -155,22 +161,30 @@ enum db_code mailbox_entries(struct db *db, const struct mailbox_snapshot *s, in
 	return code;
 }
 
+/* Adds members of `from` by their numbers: an interval at a time. */
+static void add_members(struct ranges *to, const struct ranges *from, struct range numbers)
+{
+	struct member m = member_at(from, numbers.first);
+
+	while (m.uid && m.number <= numbers.last) {
+		int64_t more = from->v[m.at].last - m.uid;
+
+		if (more > numbers.last - m.number)
+			more = numbers.last - m.number;
+		ranges_add_range(to, m.uid, m.uid + more);
+		member_forward(&m, m.number + more + 1);
+	}
+}
+
 bool mailbox_expunge_add(
     struct mailbox_expunge *x, const struct mailbox_snapshot *s, const struct ranges *numbers)
 {
-	struct member m = member_first(&s->uids);
-
 	for (size_t i = 0; i < numbers->n; i++) {
 		if (numbers->v[i].first < 1 || numbers->v[i].last > s->uids.count)
 			return false;
 	}
-	for (size_t i = 0; i < numbers->n; i++) {
-		member_forward(&m, numbers->v[i].first);
-		while (m.uid && m.number <= numbers->v[i].last) {
-			ranges_add(&x->uids, m.uid);
-			member_forward(&m, m.number + 1);
-		}
-	}
+	for (size_t i = 0; i < numbers->n; i++)
+		add_members(&x->uids, &s->uids, numbers->v[i]);
 	return true;
 }
 

@@ -29,6 +29,8 @@ static void test_ranges_against_an_array(void **state)
 			in[v] = true;
 		}
 		assert_int_equal(r.count, count);
+		if (round % 2)
+			ranges_seal(&r);
 		for (int64_t v = 1; v <= N; v++) {
 			assert_int_equal(ranges_has(&r, v), in[v]);
 			nth += in[v];
@@ -42,6 +44,30 @@ static void test_ranges_against_an_array(void **state)
 			assert_true(r.v[i].first > r.v[i - 1].last + 1);
 		ranges_fini(&r);
 	}
+}
+
+/* Of many intervals each member is found at once: a linear search would take minutes here. */
+static void test_sealed_ranges(void **state)
+{
+	struct ranges r;
+
+	ranges_init(&r);
+	for (int64_t i = 1; i <= 500000; i++)
+		ranges_add(&r, 2 * i);
+	ranges_seal(&r);
+	for (int64_t i = 1; i <= 500000; i++) {
+		assert_int_equal(ranges_nth(&r, i), 2 * i);
+		assert_int_equal(ranges_index(&r, 2 * i), i);
+	}
+	assert_int_equal(ranges_nth(&r, 500001), -1);
+	assert_int_equal(ranges_index(&r, 3), -1);
+	ranges_add(&r, 3); /* that unseals it */
+	assert_int_equal(ranges_nth(&r, 2), 3);
+	assert_int_equal(ranges_index(&r, 1000000), 500001);
+	ranges_seal(&r);
+	ranges_seal(&r);
+	assert_int_equal(ranges_nth(&r, 500001), 1000000);
+	ranges_fini(&r);
 }
 
 static void test_ranges_of_a_million(void **state)
@@ -110,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_ranges_against_an_array),
 	    cmocka_unit_test(test_ranges_of_a_million),
+	    cmocka_unit_test(test_sealed_ranges),
 	    cmocka_unit_test(test_siphash),
 	    cmocka_unit_test(test_hash_table),
 	};
