@@ -322,7 +322,8 @@ static enum pop3_step goodbye(struct pop3_server *s)
 static enum pop3_step resume_delete(struct pop3_server *s, const struct pop3_result *r)
 {
 	if (r->outcome != POP3_OK) {
-		pop3_err_result(s, r, STR("the messages could not be deleted, all are kept"));
+		pop3_err_result(
+		    s, r, STR("not all of them could be deleted, what is still there was kept"));
 		return pop3_end(s, "quit, deletion failed");
 	}
 	reply_number(s, true, STR("goodbye, deleted: "), (uint64_t)s->deleted.count);

@@ -470,9 +470,15 @@ static void expunge_done(struct lane_op *op)
 {
 	struct expunge_task *x = LIST_ENTRY(op, struct expunge_task, expunge.op);
 
+	if (op->result == LANE_DONE && mailbox_expunge_go_on(&x->expunge)) {
+		store_write(x->front->sp->store, op);
+		return;
+	}
 	if (op->result != LANE_DONE) {
 		log_note(LOG_ERROR, "delete-failed", op->err.text);
-		expunge_end(x, FS_TEMPORARY, "nothing was deleted, try again later");
+		expunge_end(x, FS_TEMPORARY,
+		    x->expunge.expunged ? "not all was deleted, try again later"
+					: "nothing was deleted, try again later");
 	} else if (x->expunge.missing) {
 		expunge_end(x, FS_REFUSED, "the mailbox is gone");
 	} else {

@@ -100,9 +100,13 @@ void mailbox_source_close(struct mailbox_source **s);
 
 /* ---- taking messages out ---- */
 
+#define MAILBOX_EXPUNGE_SLICE 2000 /* messages in one commit */
+
 /*
- * Expunges uids, all or nothing. One that is expunged already, by another session, is fine. The rows
- * keep their blobs until `undelete` has passed.
+ * Expunges uids, a slice each time it is submitted, so that nobody waits for a large one: up to
+ * MAILBOX_EXPUNGE_SLICE all or nothing. After LANE_DONE mailbox_expunge_go_on() says whether to submit
+ * it again. One that is expunged already, by another session, is fine. The rows keep their blobs
+ * until `undelete` has passed.
  */
 struct mailbox_expunge {
 	struct lane_op op;
@@ -111,14 +115,23 @@ struct mailbox_expunge {
 	struct ranges uids; /* owned: mailbox_expunge_fini() */
 	/* the answer */
 	bool missing;     /* the account or mailbox is gone: nothing was done */
-	int64_t expunged; /* taken out by this request */
+	int64_t expunged; /* taken out by this request, all slices */
+	/* mailbox_expunge.c's own: where the slice begins, and what it did */
+	size_t at;
+	int64_t uid;
+	size_t next_at;
+	int64_t next_uid;
+	int64_t slice;
 };
 
 /* Zeroes the rest, sets op.exec. op.done is the caller's. */
 void mailbox_expunge_init(struct mailbox_expunge *x, int64_t account, int64_t mailbox);
 void mailbox_expunge_fini(struct mailbox_expunge *x);
 
-/* Adds message numbers of a snapshot as uids. False when one is no message of it. */
+/* After each slice that was committed. True: there is another, submit it again. */
+bool mailbox_expunge_go_on(struct mailbox_expunge *x);
+
+/* Adds message numbers of a snapshot as uids, once. False when one is no message of it. */
 bool mailbox_expunge_add(
     struct mailbox_expunge *x, const struct mailbox_snapshot *s, const struct ranges *numbers);
 

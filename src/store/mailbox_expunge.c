@@ -1,7 +1,7 @@
 /*
- * Taking messages out of a mailbox: one modseq for the whole request, its rows marked, the counters
+ * Taking messages out of a mailbox: one modseq for a slice of the request, its rows marked, the counters
  * of mailbox and account and the change feed in the same commit. A row that is marked already stays as
- * it is, so that doing it again changes nothing.
+ * it is, so that doing it again changes nothing. Where the slice begins moves on only after its commit.
  *
  * Long intervals are taken out by statements over the interval, short ones row by row: SQLite sets a
  * savepoint for each statement that writes many rows, and letting go of it costs time in proportion
@@ -115,6 +115,27 @@ static bool is_short(struct range r)
 	return r.last - r.first < SHORT;
 }
 
+static bool is_over(const struct mailbox_expunge *x)
+{
+	return x->next_at == x->uids.n;
+}
+
+/* The next interval, as much as there is room for. */
+static struct range take_range(struct mailbox_expunge *x, int64_t *room)
+{
+	struct range r = x->uids.v[x->next_at];
+
+	if (r.first < x->next_uid)
+		r.first = x->next_uid;
+	if (r.last - r.first >= *room)
+		r.last = r.first + *room - 1;
+	*room -= r.last - r.first + 1;
+	x->next_uid = r.last + 1;
+	if (r.last == x->uids.v[x->next_at].last)
+		x->next_at++;
+	return r;
+}
+
 static enum lane_exec expunge_exec(struct lane_op *op, struct db *db, int64_t now)
 {
 	struct mailbox_expunge *x = LIST_ENTRY(op, struct mailbox_expunge, op);
@@ -123,20 +144,33 @@ static enum lane_exec expunge_exec(struct lane_op *op, struct db *db, int64_t no
 	enum db_code code = db_get_int(
 	    db, SQL_ACCOUNT_NEXT_MODSEQ, DB_ARGS(db_int(x->account)), &modseq);
 
-	x->expunged = 0;
+	x->slice = 0;
+	x->next_at = x->at;
+	x->next_uid = x->uid;
 	x->missing = code == DB_OK;
 	if (x->missing)
 		return LANE_UNDO;
 	code = code == DB_ROW ? DB_OK : code;
-	for (size_t i = 0; i < x->uids.n && code == DB_OK; i++)
-		code = (is_short(x->uids.v[i]) ? expunge_short : expunge_long)(
-		    db, x, x->uids.v[i], modseq, now, &s);
+	for (int64_t room = MAILBOX_EXPUNGE_SLICE; room > 0 && !is_over(x) && code == DB_OK;) {
+		struct range r = take_range(x, &room);
+
+		code = (is_short(r) ? expunge_short : expunge_long)(db, x, r, modseq, now, &s);
+	}
 	if (code == DB_OK && s.messages > 0)
 		code = count_out(db, x, modseq, s);
 	if (code != DB_OK)
 		return LANE_BROKEN;
-	x->expunged = s.messages;
+	x->slice = s.messages;
 	return s.messages > 0 ? LANE_KEEP : LANE_UNDO;
+}
+
+bool mailbox_expunge_go_on(struct mailbox_expunge *x)
+{
+	x->expunged += x->slice;
+	x->slice = 0;
+	x->at = x->next_at;
+	x->uid = x->next_uid;
+	return !x->missing && !is_over(x);
 }
 
 void mailbox_expunge_init(struct mailbox_expunge *x, int64_t account, int64_t mailbox)
