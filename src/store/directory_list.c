@@ -39,9 +39,9 @@ static void account_row(struct db_query *q, struct directory_account_row *r)
 enum db_code directory_accounts(struct db *db, struct str only, struct str after_domain,
     struct str after_local, size_t max, size_t *n_r, directory_account_fn *fn, void *ctx)
 {
-	struct db_query *q = db_begin_query(db, SQL_ACCOUNT_LIST,
+	struct db_query *q = db_begin_query(db, only.n ? SQL_ACCOUNT_LIST_OF : SQL_ACCOUNT_LIST,
 	    DB_ARGS(
-		db_text(only), db_text(after_domain), db_text(after_local), db_int((int64_t)max)));
+		db_text(only.n ? only : after_domain), db_text(after_local), db_int((int64_t)max)));
 	size_t n = 0;
 	enum db_code code;
 
@@ -63,9 +63,10 @@ enum db_code directory_aliases(struct db *db, struct str only,
 {
 	static const struct directory_alias_row first;
 	const struct directory_alias_row *a = after ? after : &first;
-	struct db_query *q = db_begin_query(db, SQL_ALIAS_LIST,
-	    DB_ARGS(db_text(only), db_text(a->domain), db_text(a->local), db_text(a->target_domain),
-		db_text(a->target_local), db_int((int64_t)max)));
+	/* a catch-all has an empty local part: in front of it is nothing but an empty target */
+	struct db_query *q = db_begin_query(db, only.n ? SQL_ALIAS_LIST_OF : SQL_ALIAS_LIST,
+	    DB_ARGS(db_text(only.n ? only : a->domain), db_text(a->local),
+		db_text(a->target_domain), db_text(a->target_local), db_int((int64_t)max)));
 	size_t n = 0;
 	enum db_code code;
 

@@ -132,11 +132,16 @@ SQL(DOMAIN_SET_QUOTA,
 SQL(ACCOUNT_MARK_QUOTA, "UPDATE account AS a SET quota_warned = " QUOTA_MARK(
 			    "a.used_bytes", "a.used_messages") " WHERE a.id = $1")
 
-/* $1: this domain only, or '' for all but the removed ones. */
-SQL(ACCOUNT_LIST, "SELECT a.id, a.domain, a.local, a.state, a.send_only, a.created, a.used_bytes,"
-		  " a.used_messages, " ACCOUNT_BYTES_MAX ", " ACCOUNT_MESSAGES_MAX
-		  " FROM account a WHERE a.domain <> '' AND ($1 = '' OR a.domain = $1)"
-		  " AND (a.domain, a.local) > ($2, $3) ORDER BY a.domain, a.local LIMIT $4")
+/* All but the removed ones. */
+#define ACCOUNT_LIST_COLUMNS                                                                       \
+	"SELECT a.id, a.domain, a.local, a.state, a.send_only, a.created, a.used_bytes,"           \
+	" a.used_messages, " ACCOUNT_BYTES_MAX ", " ACCOUNT_MESSAGES_MAX " FROM account a "
+SQL(ACCOUNT_LIST, ACCOUNT_LIST_COLUMNS "WHERE a.domain <> '' AND (a.domain, a.local) > ($1, $2)"
+				       " ORDER BY a.domain, a.local LIMIT $3")
+
+/* Those of the domain $1, as the others. */
+SQL(ACCOUNT_LIST_OF, ACCOUNT_LIST_COLUMNS "WHERE a.domain = $1 AND a.local > $2"
+					  " ORDER BY a.local LIMIT $3")
 
 SQL(CREDENTIAL_SET,
     "INSERT INTO credential (account, kind, name, hash, created) VALUES ($1, $2, $3, $4, $5)"
@@ -165,9 +170,13 @@ SQL(ALIAS_LEADING_INTO, "SELECT local, domain FROM alias WHERE target_domain = $
 			" AND domain <> $1 LIMIT 1")
 
 SQL(ALIAS_LIST, "SELECT domain, local, target_domain, target_local, created FROM alias"
-		" WHERE ($1 = '' OR domain = $1)"
-		" AND (domain, local, target_domain, target_local) > ($2, $3, $4, $5)"
-		" ORDER BY domain, local, target_domain, target_local LIMIT $6")
+		" WHERE (domain, local, target_domain, target_local) > ($1, $2, $3, $4)"
+		" ORDER BY domain, local, target_domain, target_local LIMIT $5")
+
+/* Those of the domain $1. */
+SQL(ALIAS_LIST_OF, "SELECT domain, local, target_domain, target_local, created FROM alias"
+		   " WHERE domain = $1 AND (local, target_domain, target_local) > ($2, $3, $4)"
+		   " ORDER BY local, target_domain, target_local LIMIT $5")
 
 /* The newest before $1. */
 SQL(ADMIN_LOG_LIST, "SELECT id, time, who, what FROM admin_log WHERE id < $1"
@@ -537,15 +546,14 @@ SQL(STATUS_DIRECTORY, "SELECT (SELECT count(*) FROM domain),"
 		      " (SELECT count(*) FROM account WHERE domain <> ''),"
 		      " (SELECT count(*) FROM (SELECT DISTINCT domain, local FROM alias) AS a)")
 
-SQL(STATUS_MAILBOXES, "SELECT CAST(coalesce(sum(messages), 0) AS bigint),"
-		      " CAST(coalesce(sum(octets), 0) AS bigint) FROM mailbox")
+/* The sums of the mailboxes, kept with each domain. */
+SQL(STATUS_MAILBOXES, "SELECT CAST(coalesce(sum(used_messages), 0) AS bigint),"
+		      " CAST(coalesce(sum(used_bytes), 0) AS bigint) FROM domain")
 
-SQL(STATUS_QUEUE, "SELECT count(*), coalesce(min(accepted), 0), count(DISTINCT destination)"
-		  " FROM queue")
+SQL(STATUS_QUEUE, "SELECT count(*) FROM queue")
 
-SQL(STATUS_BLOBS, "SELECT count(*), CAST(coalesce(sum(length), 0) AS bigint) FROM blob")
-
-SQL(STATUS_HISTORY, "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM ledger_day)")
+/* The oldest by its id, which is that of its acceptance. */
+SQL(STATUS_QUEUE_OLDEST, "SELECT accepted FROM queue WHERE shard = 0 ORDER BY message LIMIT 1")
 
 #undef QUOTA_OF
 #undef ACCOUNT_BYTES_MAX
@@ -554,6 +562,7 @@ SQL(STATUS_HISTORY, "SELECT (SELECT count(*) FROM message), (SELECT count(*) FRO
 #undef DOMAIN_MESSAGES_MAX
 #undef QUOTA_MARK
 #undef ACCOUNT_COLUMNS
+#undef ACCOUNT_LIST_COLUMNS
 
 #include "store/sql_statements_queue.h"
 #include "store/sql_statements_repair.h"

@@ -23,9 +23,8 @@ enum db_code status_read(struct db *db, struct status *s_r)
 	} rows[] = {
 	    {SQL_STATUS_DIRECTORY, 3, {&s.domains, &s.accounts, &s.aliases}},
 	    {SQL_STATUS_MAILBOXES, 2, {&s.mailbox_messages, &s.mailbox_octets}},
-	    {SQL_STATUS_QUEUE, 3, {&s.queue_recipients, &s.queue_oldest, &s.destinations}},
-	    {SQL_STATUS_BLOBS, 2, {&s.blobs, &s.blob_octets}},
-	    {SQL_STATUS_HISTORY, 2, {&s.messages, &s.days}},
+	    {SQL_STATUS_QUEUE, 1, {&s.queue_recipients}},
+	    {SQL_STATUS_QUEUE_OLDEST, 1, {&s.queue_oldest}},
 	};
 	enum db_code code = DB_OK;
 
