@@ -11,7 +11,13 @@ struct err {
 /* Sets the text (cut at its size) and gives -1, so that `return err_set(e, ...)` reads well. e may be NULL. */
 int err_set(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same with ": " and the text of an errno value behind it. */
+/*
+ * What an errno value means, and what helps where that is known: "Permission denied (let this user do it,
+ * or run this as root)".
+ */
+const char *err_reason(int code);
+
+/* err_set() with ": " and the reason of an errno value behind it. */
 int err_sys(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

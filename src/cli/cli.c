@@ -141,6 +141,36 @@ static void print_options(const struct cli_command *c)
 	print_option(&help);
 }
 
+static const struct {
+	int code;
+	const char *meaning;
+} exits[] = {
+    {EX_OK, "done"},
+    {EX_USAGE, "the command line is wrong"},
+    {EX_DATAERR, "what was given or is stored is wrong, damaged, or in the way of what was asked"},
+    {EX_NOINPUT, "there is nothing to work on: no data directory, no file, no such message"},
+    {EX_NOUSER, "there is no such account or alias"},
+    {EX_NOHOST, "there is no such domain or server"},
+    {EX_UNAVAILABLE, "the server refuses or breaks off, or somebody else holds the data directory"},
+    {EX_SOFTWARE, "a bug in Godwit"},
+    {EX_OSERR, "the operating system refuses"},
+    {EX_CANTCREAT, "the output cannot be made"},
+    {EX_IOERR, "reading or writing failed"},
+    {EX_TEMPFAIL, "not now: try again later"},
+    {EX_NOPERM, "not permitted, or the wrong password"},
+    {EX_CONFIG, "the configuration is wrong"},
+};
+
+static void print_exits(const struct cli_command *c)
+{
+	unsigned may = (c->exits ? c->exits : CLI_EXITS_STORE) | CLI_EXIT(EX_USAGE);
+
+	printf("\nExit codes:\n");
+	for (size_t i = 0; i < sizeof exits / sizeof *exits; i++)
+		if (exits[i].code == EX_OK || (may & CLI_EXIT(exits[i].code)) != 0)
+			printf("  %2d  %s\n", exits[i].code, exits[i].meaning);
+}
+
 static void print_command_help(const struct cli_command *c, const char *path)
 {
 	printf("Usage: %s%s%s [options]\n\n", path, *c->operands ? " " : "", c->operands);
@@ -148,6 +178,7 @@ static void print_command_help(const struct cli_command *c, const char *path)
 	if (c->more)
 		printf("\n%s\n", c->more);
 	print_options(c);
+	print_exits(c);
 }
 
 static void print_table_help(const struct cli_command *table, const char *path, FILE *out)
@@ -159,18 +190,40 @@ static void print_table_help(const struct cli_command *table, const char *path, 
 		if (table[i].sentence)
 			fprintf(out, "  %-*s %s\n", (int)HELP_INDENT - 3, table[i].name,
 			    table[i].sentence);
-	fprintf(out, "\n%s COMMAND --help says more about one of them.\n", path);
+	fprintf(out, "\n%s COMMAND --help says more about one of them, and lists its exit codes.\n",
+	    path);
 }
 
 /* ---- running ---- */
 
+/* How the help calls an operand: "ADDRESS" of "ADDRESS [TARGET]". */
+static struct str operand_name(const struct cli_command *c, size_t index)
+{
+	struct str rest = str_of_c(c->operands), name;
+
+	do
+		name = str_split(rest, ' ', &rest);
+	while (index-- > 0);
+	if (name.n > 2 && name.p[0] == '[')
+		name = str_sub(name, 1, name.n - 2);
+	return name;
+}
+
+/* An empty operand is most often a variable that was not set: it must not mean "all". */
 static int check_operands(const struct cli_command *c, const char *path, const struct cli_args *a)
 {
-	if (a->noperands < c->min_operands)
-		return cli_fail(EX_USAGE, "something is missing; write: %s %s", path, c->operands);
+	const char *space = *c->operands ? " " : "";
+
 	if (a->noperands > c->max_operands)
-		return cli_fail(EX_USAGE, "\"%s\" is too much; write: %s%s%s",
-		    a->operands[c->max_operands], path, *c->operands ? " " : "", c->operands);
+		return cli_fail(EX_USAGE, "\"%s\" is one word too many; write: %s%s%s [options]",
+		    a->operands[c->max_operands], path, space, c->operands);
+	for (size_t i = 0; i < a->noperands; i++)
+		if (!*a->operands[i])
+			return cli_fail(EX_USAGE, "%.*s is empty; write: %s%s%s",
+			    STR_FMT(operand_name(c, i)), path, space, c->operands);
+	if (a->noperands < c->min_operands)
+		return cli_fail(EX_USAGE, "%.*s is missing; write: %s%s%s",
+		    STR_FMT(operand_name(c, a->noperands)), path, space, c->operands);
 	return EX_OK;
 }
 
@@ -215,6 +268,11 @@ static int unknown_command(const struct cli_command *table, const char *path, co
 	struct near n;
 	struct str meant;
 
+	if (word[0] == '-')
+		return cli_fail(EX_USAGE,
+		    "a command comes first, options behind it: %s COMMAND %s ...; %s --help lists the "
+		    "commands",
+		    path, word, path);
 	near_init(&n, str_of_c(word));
 	for (size_t i = 0; table[i].name; i++)
 		if (table[i].sentence)
@@ -263,6 +321,7 @@ int cli_dispatch(const struct cli_command *table, const char *path, size_t count
 	const struct cli_command *c = table;
 
 	if (count == 0) {
+		(void)cli_fail(EX_USAGE, "say which command; these are there:");
 		print_table_help(table, path, stderr);
 		return EX_USAGE;
 	}

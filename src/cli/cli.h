@@ -23,6 +23,19 @@ struct cli {
 
 #define CLI_ANY_OPERANDS SIZE_MAX
 
+/* The exit codes of a command, for its help; 0 and EX_USAGE are everybody's. */
+#define CLI_EXIT(code) (1u << ((code)-EX__BASE))
+#define CLI_EXITS_STORE                                                                            \
+	(CLI_EXIT(EX_NOINPUT) | CLI_EXIT(EX_UNAVAILABLE) | CLI_EXIT(EX_IOERR) |                    \
+	    CLI_EXIT(EX_TEMPFAIL) | CLI_EXIT(EX_NOPERM) | CLI_EXIT(EX_CONFIG))
+#define CLI_EXITS_FILES /* what takes or gives files */                                            \
+	(CLI_EXITS_STORE | CLI_EXIT(EX_DATAERR) | CLI_EXIT(EX_NOUSER) | CLI_EXIT(EX_CANTCREAT))
+#define CLI_EXITS_NAMES /* what changes or lists domains, accounts, aliases */                     \
+	(CLI_EXITS_STORE | CLI_EXIT(EX_DATAERR) | CLI_EXIT(EX_NOUSER) | CLI_EXIT(EX_NOHOST))
+#define CLI_EXITS_SERVER                                                                           \
+	(CLI_EXIT(EX_NOINPUT) | CLI_EXIT(EX_NOHOST) | CLI_EXIT(EX_UNAVAILABLE) |                   \
+	    CLI_EXIT(EX_TEMPFAIL) | CLI_EXIT(EX_NOPERM))
+
 struct cli_command {
 	const char *name;            /* NULL ends a table */
 	const char *operands;        /* as the help prints them, "" for none */
@@ -33,6 +46,7 @@ struct cli_command {
 	unsigned flags;
 	size_t min_operands, max_operands;
 	int code;         /* for run functions that serve several commands */
+	unsigned exits;   /* CLI_EXIT() bits; 0: CLI_EXITS_STORE */
 	const char *more; /* further paragraphs of the help, or NULL */
 	int (*run_words)(size_t count, char *const *argv); /* reads its words itself */
 };

@@ -14,6 +14,7 @@
 #include "cli/cli_text.h"
 #include "cli/cli_time.h"
 #include "config/option_value.h"
+#include "proc/admin_address.h"
 #include "proc/admin_call.h"
 #include "smtp/smtp_path.h"
 
@@ -34,14 +35,15 @@ static const struct cli_option quota_options[] = {
 
 const struct cli_command cli_admin_domain_commands[] = {
     {"add", "DOMAIN", "Makes a domain ours: mail for it is accepted.", cli_admin, .flags = CLI_DATA,
-	.min_operands = 1, .max_operands = 1, .code = ADMIN_DOMAIN_ADD},
+	.exits = CLI_EXITS_NAMES, .min_operands = 1, .max_operands = 1, .code = ADMIN_DOMAIN_ADD},
     {"list", "", "Lists our domains.", cli_admin, .flags = CLI_DATA | CLI_JSON,
-	.code = ADMIN_DOMAIN_LIST},
+	.exits = CLI_EXITS_NAMES, .code = ADMIN_DOMAIN_LIST},
     {"quota", "DOMAIN", "Limits what all accounts of a domain hold together.", cli_admin_quota,
-	.options = quota_options, .flags = CLI_DATA, .min_operands = 1, .max_operands = 1,
-	.code = ADMIN_DOMAIN_QUOTA, .more = QUOTA_MORE},
+	.options = quota_options, .flags = CLI_DATA, .exits = CLI_EXITS_NAMES, .min_operands = 1,
+	.max_operands = 1, .code = ADMIN_DOMAIN_QUOTA, .more = QUOTA_MORE},
     {"remove", "DOMAIN", "Removes a domain that has no accounts and aliases left.", cli_admin,
-	.flags = CLI_DATA, .min_operands = 1, .max_operands = 1, .code = ADMIN_DOMAIN_REMOVE},
+	.flags = CLI_DATA, .exits = CLI_EXITS_NAMES, .min_operands = 1, .max_operands = 1,
+	.code = ADMIN_DOMAIN_REMOVE},
     {0},
 };
 
@@ -52,34 +54,41 @@ static const struct cli_option account_add_options[] = {
 
 const struct cli_command cli_admin_account_commands[] = {
     {"add", "ADDRESS", "Makes an account with a mailbox.", cli_admin_account_add,
-	.options = account_add_options, .flags = CLI_DATA | CLI_PASSWORD, .min_operands = 1,
-	.max_operands = 1, .more = "For example:\n  godwit account add bob@example.org"},
+	.options = account_add_options, .flags = CLI_DATA | CLI_PASSWORD, .exits = CLI_EXITS_NAMES,
+	.min_operands = 1, .max_operands = 1,
+	.more = "For example:\n  godwit account add bob@example.org"},
     {"list", "[DOMAIN]", "Lists accounts.", cli_admin, .flags = CLI_DATA | CLI_JSON,
-	.max_operands = 1, .code = ADMIN_ACCOUNT_LIST},
+	.exits = CLI_EXITS_NAMES, .max_operands = 1, .code = ADMIN_ACCOUNT_LIST},
     {"passwd", "ADDRESS", "Changes the password.", cli_admin_account_passwd,
-	.flags = CLI_DATA | CLI_PASSWORD, .min_operands = 1, .max_operands = 1},
+	.flags = CLI_DATA | CLI_PASSWORD, .exits = CLI_EXITS_NAMES, .min_operands = 1,
+	.max_operands = 1},
     {"quota", "ADDRESS", "Limits what an account's mailboxes hold.", cli_admin_quota,
-	.options = quota_options, .flags = CLI_DATA, .min_operands = 1, .max_operands = 1,
-	.code = ADMIN_ACCOUNT_QUOTA,
+	.options = quota_options, .flags = CLI_DATA, .exits = CLI_EXITS_NAMES, .min_operands = 1,
+	.max_operands = 1, .code = ADMIN_ACCOUNT_QUOTA,
 	.more = "For example:\n  godwit account quota bob@example.org --bytes 2G\n\n" QUOTA_MORE},
     {"disable", "ADDRESS", "Refuses logins and new mail; nothing is removed.", cli_admin,
-	.flags = CLI_DATA, .min_operands = 1, .max_operands = 1, .code = ADMIN_ACCOUNT_DISABLE},
+	.flags = CLI_DATA, .exits = CLI_EXITS_NAMES, .min_operands = 1, .max_operands = 1,
+	.code = ADMIN_ACCOUNT_DISABLE},
     {"enable", "ADDRESS", "The opposite of disable.", cli_admin, .flags = CLI_DATA,
-	.min_operands = 1, .max_operands = 1, .code = ADMIN_ACCOUNT_ENABLE},
+	.exits = CLI_EXITS_NAMES, .min_operands = 1, .max_operands = 1,
+	.code = ADMIN_ACCOUNT_ENABLE},
     {"remove", "ADDRESS", "Removes an account and all its mail, for good.", cli_admin,
-	.flags = CLI_DATA, .min_operands = 1, .max_operands = 1, .code = ADMIN_ACCOUNT_REMOVE},
+	.flags = CLI_DATA, .exits = CLI_EXITS_NAMES, .min_operands = 1, .max_operands = 1,
+	.code = ADMIN_ACCOUNT_REMOVE},
     {0},
 };
 
 const struct cli_command cli_admin_alias_commands[] = {
     {"add", "ADDRESS TARGET", "Mail for ADDRESS goes to TARGET (too).", cli_admin,
-	.flags = CLI_DATA, .min_operands = 2, .max_operands = 2, .code = ADMIN_ALIAS_ADD,
+	.flags = CLI_DATA, .exits = CLI_EXITS_NAMES, .min_operands = 2, .max_operands = 2,
+	.code = ADMIN_ALIAS_ADD,
 	.more = "ADDRESS may be @DOMAIN: whatever else is unknown there. An alias may have many\n"
 		"targets; add them one by one."},
     {"list", "[DOMAIN]", "Lists aliases.", cli_admin, .flags = CLI_DATA | CLI_JSON,
-	.max_operands = 1, .code = ADMIN_ALIAS_LIST},
+	.exits = CLI_EXITS_NAMES, .max_operands = 1, .code = ADMIN_ALIAS_LIST},
     {"remove", "ADDRESS [TARGET]", "Removes one target of an alias, or all of them.", cli_admin,
-	.flags = CLI_DATA, .min_operands = 1, .max_operands = 2, .code = ADMIN_ALIAS_REMOVE},
+	.flags = CLI_DATA, .exits = CLI_EXITS_NAMES, .min_operands = 1, .max_operands = 2,
+	.code = ADMIN_ALIAS_REMOVE},
     {0},
 };
 
@@ -128,7 +137,8 @@ const struct cli_option cli_admin_ledger_options[] = {
 };
 
 const struct cli_option cli_admin_test_delivery_options[] = {
-    {"from", 0, "ADDRESS", "Envelope sender (default: none, as of a bounce)."},
+    {"from", 0, "ADDRESS", "Envelope sender (default: none, as of a bounce).",
+	.may_be_empty = true},
     {"to", 0, "ADDRESS", "Recipient."},
     {"ip", 0, "IP", "Address the message would come from (default 192.0.2.1)."},
     {0},
@@ -214,14 +224,27 @@ int cli_admin(struct cli *cli)
 	return request(cli, CLI_RECORDS_LIST, (enum admin_command)cli->command->code, args, n);
 }
 
+/* Nobody is to type a password twice for an address that is none. */
+static int check_account(const struct cli *cli)
+{
+	struct arena *a = arena_new();
+	struct str local, domain;
+	struct err e = {""};
+	bool good = admin_address_parse(a, operand(cli, 0), false, &local, &domain, &e);
+
+	arena_free(&a);
+	return good ? EX_OK : cli_fail(EX_USAGE, "%s", e.text);
+}
+
 static int with_password(
     struct cli *cli, enum admin_command command, struct str *args, size_t nargs)
 {
 	struct buf password;
-	int code;
+	int code = check_account(cli);
 
 	buf_init(&password, LIMIT_PASSWORD);
-	code = cli_prompt_password(cli, CLI_PROMPT_NEW, cli->args.operands[0], &password);
+	if (code == EX_OK)
+		code = cli_prompt_password(cli, CLI_PROMPT_NEW, cli->args.operands[0], &password);
 	args[0] = operand(cli, 0);
 	args[1] = buf_view(&password);
 	if (code == EX_OK)
@@ -405,7 +428,7 @@ static int check_address(const struct cli *cli, const char *option, struct str a
 
 	if (text.n && !str_eq_i(text, alone) &&
 	    smtp_mailbox_parse(text, true, a, &path) != SMTP_PATH_OK)
-		code = cli_fail(EX_DATAERR,
+		code = cli_fail(EX_USAGE,
 		    "--%s: \"%.*s\" is no mail address; write it like bob@example.org", option,
 		    STR_FMT(text));
 	arena_free(&a);

@@ -61,9 +61,29 @@ static enum cli_parsed unknown(struct parse *p, const char *word, struct str nam
 	return CLI_BAD_USAGE;
 }
 
-static void give(struct parse *p, const struct cli_option *o, const char *value)
+static bool was_given(const struct cli_args *a, const struct cli_option *o)
 {
+	for (size_t i = 0; i < a->ngiven; i++)
+		if (a->given[i].option == o)
+			return true;
+	return false;
+}
+
+/* A flag said twice says the same; of two values one would be lost without a word. */
+static enum cli_parsed give(struct parse *p, const struct cli_option *o, const char *value)
+{
+	const char *wrong = NULL;
+
+	if (o->value && !o->many && was_given(p->a, o))
+		wrong = "was given twice; give it once";
+	else if (o->value && !o->may_be_empty && !*value)
+		wrong = "has an empty value; write";
+	if (wrong) {
+		err_set(p->e, "the option --%s %s: --%s %s", o->name, wrong, o->name, o->value);
+		return CLI_BAD_USAGE;
+	}
 	p->a->given[p->a->ngiven++] = (struct cli_arg){o, value};
+	return CLI_PARSED;
 }
 
 /* The value of an option that stands in the next word. */
@@ -77,8 +97,7 @@ static enum cli_parsed give_next(struct parse *p, const struct cli_option *o)
 		return CLI_BAD_USAGE;
 	}
 	p->at++;
-	give(p, o, next);
-	return CLI_PARSED;
+	return give(p, o, next);
 }
 
 static enum cli_parsed parse_long(struct parse *p, const char *word)
@@ -97,8 +116,7 @@ static enum cli_parsed parse_long(struct parse *p, const char *word)
 		return CLI_WANTS_HELP;
 	if (o->value && eq == body.n)
 		return give_next(p, o);
-	give(p, o, o->value ? word + 2 + eq + 1 : "");
-	return CLI_PARSED;
+	return give(p, o, o->value ? word + 2 + eq + 1 : "");
 }
 
 /* "-x", several flags in one word ("-xy"), a value behind its letter ("-fA") or in the next word. */
@@ -113,11 +131,9 @@ static enum cli_parsed parse_letters(struct parse *p, const char *word)
 			return CLI_WANTS_HELP;
 		if (o->value && !c[1])
 			return give_next(p, o);
-		if (o->value) {
-			give(p, o, c + 1);
-			return CLI_PARSED;
-		}
-		give(p, o, "");
+		if (o->value)
+			return give(p, o, c + 1);
+		(void)give(p, o, ""); /* a flag is never wrong */
 	}
 	return CLI_PARSED;
 }

@@ -13,6 +13,8 @@ struct cli_option {
 	char letter;          /* its short form, 0 for none */
 	const char *value;    /* how the help names its value; NULL for a flag */
 	const char *sentence; /* what it does, for the help */
+	bool many;            /* may be given several times */
+	bool may_be_empty; /* "" is a value; else it is refused: most often a variable was unset */
 };
 
 #define CLI_OPTION_SETS 5

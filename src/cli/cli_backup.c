@@ -245,7 +245,7 @@ static int complete(struct backup *b)
 
 	if (syncfs(b->dirfd) < 0)
 		return cli_fail(
-		    EX_IOERR, "cannot write %s to the disk: %s", b->path, strerror(errno));
+		    EX_IOERR, "cannot write %s to the disk: %s", b->path, err_reason(errno));
 	if (cli_manifest_write(&b->new, b->dirfd, &e) < 0)
 		return cli_fail(EX_CANTCREAT, "%s", e.text);
 	cli_backup_clean_packs(b);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "proc/admin_call.h"
 
 #define COPY ((size_t)64 * 1024)
 
@@ -223,18 +224,53 @@ static bool may_hold(struct backup *b)
 	return good;
 }
 
+/* Is it below the data directory, or that itself? */
+static bool is_inside(int dirfd, const char *data)
+{
+	struct stat top = {0}, at, above;
+	int fd = dup(dirfd);
+	bool inside = false, more = fd >= 0 && stat(data, &top) == 0 && fstat(fd, &at) == 0;
+
+	while (more && !inside) {
+		int up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		inside = at.st_dev == top.st_dev && at.st_ino == top.st_ino;
+		close(fd);
+		fd = up;
+		more = fd >= 0 && fstat(fd, &above) == 0 &&
+		       (above.st_dev != at.st_dev || above.st_ino != at.st_ino);
+		at = above;
+	}
+	if (fd >= 0)
+		close(fd);
+	return inside;
+}
+
 int cli_backup_open(struct backup *b)
 {
 	struct err e = {""};
-	int lock;
+	int lock, code;
+	bool made;
 
-	if (mkdir(b->path, 0700) < 0 && errno != EEXIST)
+	code = admin_find_directory(b->data, &e);
+	if (code != EX_OK)
+		return cli_fail(code, "%s", e.text);
+	made = mkdir(b->path, 0700) == 0;
+	if (!made && errno != EEXIST)
 		return cli_fail(
-		    EX_CANTCREAT, "cannot make the directory %s: %s", b->path, strerror(errno));
+		    EX_CANTCREAT, "cannot make the directory %s: %s", b->path, err_reason(errno));
 	b->dirfd = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (b->dirfd < 0)
 		return cli_fail(
-		    EX_CANTCREAT, "cannot open the directory %s: %s", b->path, strerror(errno));
+		    EX_CANTCREAT, "cannot open the directory %s: %s", b->path, err_reason(errno));
+	if (is_inside(b->dirfd, b->data)) {
+		if (made)
+			rmdir(b->path);
+		return cli_fail(EX_CANTCREAT,
+		    "%s lies in the data directory and would be lost with it; name a directory "
+		    "elsewhere, best on another disk",
+		    b->path);
+	}
 	switch (cli_manifest_read(&b->old, b->dirfd, b->path, &e)) {
 	case CLI_MANIFEST_BAD:
 		return cli_fail(EX_DATAERR, "%s: name another directory", e.text);

@@ -83,6 +83,19 @@ int cli_compose_addresses(
 	return 0;
 }
 
+int cli_compose_check(struct arena *a, const struct mime_address_list *list, struct err *e)
+{
+	struct smtp_path path;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->v[i].domain.n == 0)
+			return no_address(list->v[i].local, e);
+		if (cli_compose_path(a, &list->v[i], STR(""), &path, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Parameters that the content and the addresses make necessary. */
 static void set_params(
     struct smtp_client_message *m, struct str header, bool body_8bit, uint64_t size, bool utf8)

@@ -23,6 +23,9 @@ int cli_compose_address(
 int cli_compose_addresses(
     struct arena *a, const char *text, struct mime_address_list *list, struct err *e);
 
+/* Each one has a domain and may stand in an envelope. 0, or -1 with a sentence about the first other. */
+int cli_compose_check(struct arena *a, const struct mime_address_list *list, struct err *e);
+
 /*
  * Fills in the message: reverse, recipients of all n lists, and the parameters that the content asks
  * for. header: the part of the content that is its header. 0, or -1 with a sentence.

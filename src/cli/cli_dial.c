@@ -93,8 +93,10 @@ void cli_dial_closed(struct cli_dial *d, enum net_end end, const char *why)
 	buf_init(&target, LIMIT_ERR_TEXT);
 	put_target(&target, d);
 	if (end == NET_END_CONNECT)
-		err_set(&d->why, "cannot reach the server at %s: %s; does it run?",
-		    buf_cstr(&target), why);
+		err_set(&d->why, "cannot reach the server at %s: %s; %s", buf_cstr(&target), why,
+		    d->to->path[0] ? "start it with \"godwit serve\", or name its data directory "
+				     "with --data DIR"
+				   : "does it run, and is the port right?");
 	else
 		err_set(&d->why, "the connection to %s broke: %s", buf_cstr(&target), why);
 	buf_fini(&target);

@@ -195,7 +195,8 @@ int cli_export(struct cli *cli)
 	int code;
 
 	if (!mbox == !maildir)
-		return cli_fail(EX_USAGE, "say where to with --mbox FILE or --maildir DIR");
+		return cli_fail(EX_USAGE, "say where to with --mbox FILE or --maildir DIR%s",
+		    mbox ? ", not with both" : "");
 	buf_init(&moment, 24);
 	buf_init(&x.keywords, 64 * KIB);
 	cli_progress_init(&x.progress);

@@ -81,8 +81,9 @@ static int maildir_open(void **state_r, const char *path, struct err *e)
 	char host[256] = "localhost";
 
 	if (!may_hold(path))
-		return err_set(
-		    e, "%s holds other files; name a directory that is empty or not there", path);
+		return err_set(e,
+		    "%s is a file or holds other files; name a directory that is empty or not there",
+		    path);
 	m = mem_new(struct maildir);
 	m->fd = -1;
 	buf_init(&m->dir, 4096);

@@ -122,7 +122,7 @@ static bool open_mbox(struct importing *im)
 
 	im->fd = open(source(im)->path, O_RDONLY | O_CLOEXEC);
 	if (im->fd < 0)
-		leave_out(im, source(im)->path, strerror(errno));
+		leave_out(im, source(im)->path, err_reason(errno));
 	else
 		im->mbox = mime_mbox_reader_new(&sink);
 	return im->fd >= 0;
@@ -135,7 +135,7 @@ static bool read_mbox(struct importing *im)
 	ssize_t n = read(im->fd, bytes, sizeof bytes);
 
 	if (n < 0)
-		leave_out(im, source(im)->path, strerror(errno));
+		leave_out(im, source(im)->path, err_reason(errno));
 	if (n > 0 && !mime_mbox_feed(im->mbox, str_of(bytes, (size_t)n))) {
 		leave_out(im, source(im)->path,
 		    "it does not begin with \"From \", so it is no mbox file");
@@ -248,7 +248,7 @@ static bool open_file(struct importing *im)
 		return true;
 	}
 	if (im->fd < 0)
-		leave_out(im, buf_cstr(&im->name), strerror(errno));
+		leave_out(im, buf_cstr(&im->name), err_reason(errno));
 	else
 		close(im->fd);
 	im->fd = -1;
@@ -304,7 +304,7 @@ static bool read_maildir(struct importing *im)
 	}
 	n = read(im->fd, bytes, sizeof bytes);
 	if (n < 0)
-		leave_out(im, buf_cstr(&im->name), strerror(errno));
+		leave_out(im, buf_cstr(&im->name), err_reason(errno));
 	if (n > 0)
 		put_lines(im, str_of(bytes, (size_t)n));
 	else
@@ -385,7 +385,8 @@ int cli_import(struct cli *cli)
 	buf_init(&im.text, 64 * KIB);
 	cli_feed_init(&im.feed, "importing", pump, &im);
 	code = cli_feed_call(&im.feed, cli_data_dir(cli), &request);
-	say_done(&im);
+	if (code != EX_USAGE && code != EX_NOUSER && code != EX_NOINPUT) /* it was begun */
+		say_done(&im);
 	if (code == EX_OK && im.left_out)
 		code = EX_DATAERR;
 	importing_fini(&im);

@@ -14,15 +14,17 @@
 #include "base/limits.h"
 #include "config/config.h"
 #include "config/config_file.h"
+#include "config/option_value.h"
 #include "net/tls.h"
 #include "store/store.h"
 
 #define LISTEN_MAX ((size_t)16)
-#define PORT_MAX   ((uint64_t)65535)
+#define OFFSET_MAX ((uint64_t)(65535 - 995)) /* 995 is the highest of the standard ports */
 
 const struct cli_option cli_init_options[] = {
     {"hostname", 0, "NAME", "The server's own name, as in mail.example.org."},
-    {"listen", 0, "ADDR", "IP address to listen on; may be given several times (default: all)."},
+    {"listen", 0, "ADDR", "IP address to listen on; may be given several times (default: all).",
+	.many = true},
     {"port-offset", 0, "N", "Ports are the standard ones plus N (default 0)."},
     {0},
 };
@@ -35,24 +37,62 @@ struct init {
 	bool made_config, made_certificate;
 };
 
+/* As the option of the configuration that it becomes. */
+static bool is_good(enum option_type type, const char *text)
+{
+	const struct option as = {.type = type};
+	struct arena *a = arena_new();
+	union option_value v;
+	bool good = option_parse_text(&as, str_of_c(text), a, &v);
+
+	arena_free(&a);
+	return good;
+}
+
+static int read_listen(struct init *in, const struct cli *cli)
+{
+	size_t n = 0;
+	const char *text;
+
+	while ((text = cli_args_nth(&cli->args, "listen", n)) != NULL) {
+		if (n == LISTEN_MAX)
+			return cli_fail(EX_USAGE,
+			    "--listen was given more than %zu times; leave it out to listen on all "
+			    "addresses",
+			    LISTEN_MAX);
+		if (!is_good(OPTION_IP, text))
+			return cli_fail(EX_USAGE,
+			    "--listen must be an IP address like 192.0.2.1 or ::1, not \"%s\"",
+			    text);
+		for (size_t i = 0; i < n; i++)
+			if (str_eq(str_of_c(in->listen[i]), str_of_c(text)))
+				return cli_fail(
+				    EX_USAGE, "--listen %s was given twice; once is enough", text);
+		in->listen[n++] = text;
+	}
+	if (n)
+		in->initial.listen = in->listen;
+	return EX_OK;
+}
+
 static int read_options(struct init *in, const struct cli *cli)
 {
 	struct err e;
 	uint64_t offset;
-	size_t n = 0;
+	int code;
 
 	in->dir = cli_data_dir(cli);
 	in->initial.hostname = cli_args_value(&cli->args, "hostname");
 	if (!in->initial.hostname)
 		return cli_fail(
 		    EX_USAGE, "what is the server's name? Say it with --hostname mail.example.org");
-	while (n <= LISTEN_MAX && (in->listen[n] = cli_args_nth(&cli->args, "listen", n)) != NULL)
-		n++;
-	if (n > LISTEN_MAX)
-		return cli_fail(EX_USAGE, "--listen can be given %zu times at most", LISTEN_MAX);
-	if (n)
-		in->initial.listen = in->listen;
-	if (cli_args_number(&cli->args, "port-offset", 0, PORT_MAX, 0, &offset, &e) < 0)
+	if (!is_good(OPTION_HOST, in->initial.hostname))
+		return cli_fail(EX_USAGE,
+		    "--hostname must be a host name like mail.example.org, not \"%s\"",
+		    in->initial.hostname);
+	if ((code = read_listen(in, cli)) != EX_OK)
+		return code;
+	if (cli_args_number(&cli->args, "port-offset", 0, OFFSET_MAX, 0, &offset, &e) < 0)
 		return cli_fail(EX_USAGE, "%s", e.text);
 	in->initial.port_offset = (int64_t)offset;
 	return EX_OK;

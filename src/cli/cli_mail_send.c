@@ -31,6 +31,8 @@ static int read_addresses(struct mail_send *m, const char *option, struct mime_a
 	for (size_t i = 0; (text = cli_args_nth(&m->cli->args, option, i)) != NULL; i++)
 		if (cli_compose_addresses(m->arena, text, list, &e) < 0)
 			return cli_fail(EX_USAGE, "--%s: %s", option, e.text);
+	if (cli_compose_check(m->arena, list, &e) < 0)
+		return cli_fail(EX_USAGE, "--%s: %s", option, e.text);
 	return EX_OK;
 }
 
@@ -85,7 +87,7 @@ static int read_file(struct mail_send *m, const char *path)
 	if (fd >= 0)
 		result = read_all(fd, &m->file_bytes[i]);
 	if (result < 0)
-		cli_fail(EX_NOINPUT, "cannot attach %s: %s", path, strerror(errno));
+		cli_fail(EX_NOINPUT, "cannot attach %s: %s", path, err_reason(errno));
 	if (fd >= 0)
 		close(fd);
 	m->mail.n_files++;
@@ -114,7 +116,7 @@ static int read_text(struct mail_send *m)
 {
 	if (read_all(STDIN_FILENO, &m->text) < 0)
 		return cli_fail(
-		    EX_NOINPUT, "cannot read the text from standard input: %s", strerror(errno));
+		    EX_NOINPUT, "cannot read the text from standard input: %s", err_reason(errno));
 	m->mail.text = buf_view(&m->text);
 	return EX_OK;
 }

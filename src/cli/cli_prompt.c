@@ -88,9 +88,10 @@ static int ask_twice(int tty, const char *whose, struct buf *out)
 	buf_init(&again, out->max);
 	if (ask(tty, "New password for", whose, out) < 0 ||
 	    ask(tty, "Once more, password for", whose, &again) < 0)
-		code = cli_fail(EX_NOINPUT, "no password was typed");
+		code = cli_fail(EX_NOINPUT, "no password was typed; nothing was done");
 	else if (!str_eq(str_from(buf_view(out), before), buf_view(&again)))
-		code = cli_fail(EX_DATAERR, "the two passwords differ; nothing was changed");
+		code = cli_fail(
+		    EX_DATAERR, "the two passwords differ, so nothing was changed; run this again");
 	if (code != EX_OK)
 		out->n = before;
 	buf_wipe(&again);
@@ -109,7 +110,7 @@ static int from_terminal(enum cli_prompt_kind kind, const char *whose, struct bu
 	if (kind == CLI_PROMPT_NEW)
 		code = ask_twice(tty, whose, out);
 	else if (ask(tty, "Password for", whose, out) < 0)
-		code = cli_fail(EX_NOINPUT, "no password was typed");
+		code = cli_fail(EX_NOINPUT, "no password was typed; nothing was done");
 	close(tty);
 	return code;
 }
@@ -118,7 +119,8 @@ static int from_environment(const char *text, struct buf *out)
 {
 	if (strlen(text) > LIMIT_PASSWORD)
 		return cli_fail(EX_DATAERR,
-		    "the password in GODWIT_PASSWORD is longer than %zu octets", LIMIT_PASSWORD);
+		    "the password in GODWIT_PASSWORD is longer than %zu octets; choose a shorter one",
+		    LIMIT_PASSWORD);
 	buf_c(out, text);
 	return EX_OK;
 }
@@ -142,6 +144,7 @@ int cli_prompt_password(
 		code = from_terminal(kind, whose, out);
 	}
 	if (code == EX_OK && out->n == before)
-		code = cli_fail(EX_DATAERR, "an empty password is not allowed");
+		code = cli_fail(EX_DATAERR, "the password is empty; give one of 1 to %zu octets",
+		    LIMIT_PASSWORD);
 	return code;
 }

@@ -82,7 +82,7 @@ static int cannot(struct restoring *r, const char *what, const char *name)
 	int code = errno;
 
 	cli_progress_clear(&r->progress);
-	return cli_fail(EX_IOERR, "cannot %s %s: %s", what, name, strerror(code));
+	return cli_fail(EX_IOERR, "cannot %s %s: %s", what, name, err_reason(code));
 }
 
 static void say_damaged(struct restoring *r, const char *name)
@@ -206,11 +206,11 @@ static int open_target(struct restoring *r)
 
 	if (mkdir(r->dir, 0700) < 0 && errno != EEXIST)
 		return cli_fail(
-		    EX_CANTCREAT, "cannot make the directory %s: %s", r->dir, strerror(errno));
+		    EX_CANTCREAT, "cannot make the directory %s: %s", r->dir, err_reason(errno));
 	r->target = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r->target < 0)
 		return cli_fail(
-		    EX_CANTCREAT, "cannot open the directory %s: %s", r->dir, strerror(errno));
+		    EX_CANTCREAT, "cannot open the directory %s: %s", r->dir, err_reason(errno));
 	if (!may_hold(r->target))
 		return cli_fail(EX_CANTCREAT,
 		    "%s is not empty: name with --data a directory that is empty or not there; for one "
@@ -220,7 +220,8 @@ static int open_target(struct restoring *r)
 	if (mark < 0 || fchmod(r->target, 0700) < 0 ||
 	    (mkdirat(r->target, "packs", 0700) < 0 && errno != EEXIST) ||
 	    (mkdirat(r->target, "tls", 0700) < 0 && errno != EEXIST))
-		return cli_fail(EX_CANTCREAT, "cannot write into %s: %s", r->dir, strerror(errno));
+		return cli_fail(
+		    EX_CANTCREAT, "cannot write into %s: %s", r->dir, err_reason(errno));
 	close(mark);
 	/* of a restore that was broken off: a log of another database must not be taken for ours */
 	(void)unlinkat(r->target, "store.db-wal", 0);
@@ -302,9 +303,14 @@ static int run_command(struct cli *cli, const struct cli_manifest *m, int source
 {
 	const char *path = cli->args.operands[0];
 
+	bool part = cli_args_has(&cli->args, "account") || cli_args_has(&cli->args, "message-id");
+
 	if (cli_args_has(&cli->args, "verify"))
-		return restore_all(m, source, path, NULL);
-	if (cli_args_has(&cli->args, "account") || cli_args_has(&cli->args, "message-id"))
+		return part ? cli_fail(EX_USAGE,
+				  "--verify compares the whole backup; leave --account and "
+				  "--message-id out")
+			    : restore_all(m, source, path, NULL);
+	if (part)
 		return cli_restore_mail(cli, m, source);
 	return restore_all(m, source, path, cli_data_dir(cli));
 }
@@ -317,11 +323,14 @@ int cli_restore(struct cli *cli)
 	struct err e = {""};
 
 	if (source < 0)
-		return cli_fail(EX_NOINPUT, "cannot open %s: %s", path, strerror(errno));
+		return cli_fail(
+		    EX_NOINPUT, "cannot open the backup %s: %s", path, err_reason(errno));
 	cli_manifest_init(&m);
 	switch (cli_manifest_read(&m, source, path, &e)) {
 	case CLI_MANIFEST_NONE:
-		code = cli_fail(EX_NOINPUT, "%s holds no complete backup", path);
+		code = cli_fail(EX_NOINPUT,
+		    "%s holds no complete backup; name the directory that \"godwit backup\" wrote",
+		    path);
 		break;
 	case CLI_MANIFEST_BAD:
 		code = cli_fail(EX_DATAERR, "%s", e.text);

@@ -11,6 +11,7 @@
 #include "cli/cli_backup.h"
 #include "cli/cli_feed.h"
 #include "cli/cli_text.h"
+#include "proc/admin_address.h"
 #include "store/quota.h"
 #include "store/directory.h"
 #include "store/mailbox_at.h"
@@ -233,10 +234,11 @@ static int one_account(struct restoring *r, const char *address)
 	struct err e = {""};
 	struct owner o;
 
-	if (!directory_address(r->arena, str_of_c(address), false, &local, &domain, &e))
+	if (!admin_address_parse(r->arena, str_of_c(address), false, &local, &domain, &e))
 		return cli_fail(EX_USAGE, "%s", e.text);
 	if (!find_owner(r, local, domain, &o))
-		return cli_fail(EX_NOUSER, "the backup has no account %s", address);
+		return cli_fail(EX_NOUSER,
+		    "the backup has no account %s; an older backup may have it", address);
 	return restore_account(r, &o, true);
 }
 
@@ -318,7 +320,10 @@ static int over(struct restoring *r, int code)
 	if (r->failed)
 		return cli_fail(EX_DATAERR, "the database of the backup cannot be read");
 	if (code == EX_OK && r->found == 0 && (r->id || r->header_id.n))
-		return cli_fail(EX_NOINPUT, "the backup has no such message");
+		return cli_fail(EX_NOINPUT,
+		    "the backup has no such message; an older or newer backup may have it");
+	if (code == EX_USAGE || code == EX_NOUSER || code == EX_NOINPUT) /* it was not begun */
+		return code;
 	printf("%lld message%s restored", (long long)r->taken, r->taken == 1 ? "" : "s");
 	if (r->there)
 		printf("; %lld were there already", (long long)r->there);

@@ -124,14 +124,16 @@ static int parse_letters(struct parse *p, const char *word)
 		const char *value = c + 1;
 
 		if (row < 0)
-			return err_set(p->e, "sendmail has no option -%c", *c);
+			return err_set(p->e,
+			    "sendmail has no option -%c; sendmail --help lists those it has", *c);
 		if (letters[row].value == NO_VALUE) {
 			apply(p, letters[row].meaning, "");
 			continue;
 		}
 		if (letters[row].value == NEEDED && !*value) {
 			if (p->at == p->count)
-				return err_set(p->e, "sendmail's option -%c needs a value", *c);
+				return err_set(
+				    p->e, "sendmail's option -%c needs a value behind it", *c);
 			value = p->argv[p->at++];
 		}
 		return apply(p, letters[row].meaning, value);
@@ -147,24 +149,42 @@ static int parse_long(struct parse *p, const char *word)
 		p->a.help = true;
 	} else if (str_has_prefix(s, STR("--data="))) {
 		p->a.data = word + strlen("--data=");
-	} else if (str_eq(s, STR("--data")) && p->at < p->count) {
-		p->a.data = p->argv[p->at++];
+	} else if (str_eq(s, STR("--data"))) {
+		p->a.data = p->at < p->count ? p->argv[p->at++] : "";
 	} else {
-		return err_set(p->e, "sendmail has no option %s; only --data DIR and --help", word);
+		return err_set(p->e,
+		    "sendmail has no option %s; of long ones it has only --data DIR and --help",
+		    word);
 	}
+	if (p->a.data && !*p->a.data)
+		return err_set(p->e, "the option --data has no value; write: --data DIR");
 	return 0;
 }
 
+static bool is_option(const char *word)
+{
+	return word[0] == '-' && word[1];
+}
+
+/* Options end at the first recipient: what stands behind it may come from a stranger. */
 static int parse_words(struct parse *p)
 {
-	while (p->at < p->count && p->argv[p->at][0] == '-' && p->argv[p->at][1]) {
+	bool any = false; /* behind "--", a recipient may look like an option */
+
+	while (p->at < p->count && !any && is_option(p->argv[p->at])) {
 		const char *word = p->argv[p->at++];
 
 		if (word[1] == '-' && !word[2])
-			break;
-		if ((word[1] == '-' ? parse_long(p, word) : parse_letters(p, word)) < 0)
+			any = true;
+		else if ((word[1] == '-' ? parse_long(p, word) : parse_letters(p, word)) < 0)
 			return -1;
 	}
+	for (size_t i = p->at; i < p->count && !any; i++)
+		if (is_option(p->argv[i]))
+			return err_set(p->e,
+			    "%s stands behind a recipient: options come first, and an address that "
+			    "begins with a dash behind --",
+			    p->argv[i]);
 	p->a.rcpts = p->argv + p->at;
 	p->a.nrcpts = p->count - p->at;
 	return 0;

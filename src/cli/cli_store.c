@@ -91,12 +91,13 @@ static int verify(struct cli *cli)
 
 const struct cli_command cli_store_commands[] = {
     {"verify", "", "Reads everything and names what is damaged.", verify, .options = verify_options,
-	.flags = CLI_DATA | CLI_JSON,
+	.flags = CLI_DATA | CLI_JSON, .exits = CLI_EXITS_STORE | CLI_EXIT(EX_DATAERR),
 	.more =
 	    "Changes nothing; while the server runs, or while it is stopped. The exit code is 0 when\n"
 	    "nothing is damaged, 65 when something is."},
     {"repair", "", "Saves what can be saved of a damaged store; the server must be stopped.",
-	cli_admin, .flags = CLI_DATA | CLI_JSON, .code = ADMIN_REPAIR,
+	cli_admin, .flags = CLI_DATA | CLI_JSON, .exits = CLI_EXITS_STORE | CLI_EXIT(EX_DATAERR),
+	.code = ADMIN_REPAIR,
 	.more =
 	    "Messages whose content is damaged or lost are taken out of their mailboxes and out of the\n"
 	    "queue; what is left of them is written to quarantine/ in the data directory, and the\n"

@@ -16,21 +16,29 @@
 #include "cli/cli_store.h"
 #include "ipc/admin.h"
 
+#define CLI_EXITS_INIT                                                                             \
+	(CLI_EXIT(EX_NOUSER) | CLI_EXIT(EX_CANTCREAT) | CLI_EXIT(EX_TEMPFAIL) |                    \
+	    CLI_EXIT(EX_NOPERM) | CLI_EXIT(EX_CONFIG))
+#define CLI_EXITS_SERVE                                                                            \
+	(CLI_EXIT(EX_NOINPUT) | CLI_EXIT(EX_UNAVAILABLE) | CLI_EXIT(EX_OSERR) |                    \
+	    CLI_EXIT(EX_NOPERM) | CLI_EXIT(EX_CONFIG))
+
 static const struct cli_command commands[] = {
     {"init", "", "Makes a data directory, with configuration and certificate.", cli_init,
-	.options = cli_init_options, .flags = CLI_DATA,
+	.options = cli_init_options, .flags = CLI_DATA, .exits = CLI_EXITS_INIT,
 	.more = "For example:\n"
 		"  godwit init --data /var/lib/godwit --hostname mail.example.org\n\n"
 		"Run again, it makes what is missing and changes nothing else."},
     {"serve", "", "Runs the server in the foreground, until Ctrl-C or SIGTERM.", cli_serve,
-	.flags = CLI_DATA,
+	.flags = CLI_DATA, .exits = CLI_EXITS_SERVE,
 	.more =
 	    "SIGHUP makes it read its configuration and certificate again. It logs on standard\n"
 	    "error, one event a line."},
     {"check-config", "", "Checks the configuration and shows what differs from the defaults.",
-	cli_serve_check_config, .options = cli_serve_check_config_options, .flags = CLI_DATA},
-    {"domain", "", "Domains: add, list, remove.", .subs = cli_admin_domain_commands},
-    {"account", "", "Accounts: add, list, passwd, disable, enable, remove.",
+	cli_serve_check_config, .options = cli_serve_check_config_options, .flags = CLI_DATA,
+	.exits = CLI_EXIT(EX_NOINPUT) | CLI_EXIT(EX_CONFIG)},
+    {"domain", "", "Domains: add, list, quota, remove.", .subs = cli_admin_domain_commands},
+    {"account", "", "Accounts: add, list, passwd, quota, disable, enable, remove.",
 	.subs = cli_admin_account_commands},
     {"alias", "", "Aliases: add, list, remove.", .subs = cli_admin_alias_commands},
     {"queue", "", "What waits for other servers: list, summary, show, explain, retry, hold ...",
@@ -43,33 +51,36 @@ static const struct cli_command commands[] = {
     {"ledger", "", "Lists what administrators changed: who, what, when; the newest first.",
 	cli_admin_ledger, .options = cli_admin_ledger_options, .flags = CLI_DATA | CLI_JSON},
     {"audit", "", "Proves that every accepted message is accounted for.", cli_admin,
-	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_AUDIT},
+	.flags = CLI_DATA | CLI_JSON, .exits = CLI_EXITS_STORE | CLI_EXIT(EX_DATAERR),
+	.code = ADMIN_AUDIT},
     {"test-delivery", "", "Says what would become of a message from standard input.",
 	cli_admin_test_delivery, .options = cli_admin_test_delivery_options,
 	.flags = CLI_DATA | CLI_JSON,
 	.more = "For example:\n"
 		"  godwit test-delivery --from a@example.net --to bob@example.org < message"},
     {"backup", "DIR", "Copies everything into a directory; again, only what is new.", cli_backup,
-	.flags = CLI_DATA, .min_operands = 1, .max_operands = 1,
+	.flags = CLI_DATA, .exits = CLI_EXITS_FILES, .min_operands = 1, .max_operands = 1,
 	.more =
 	    "While the server runs, or while it is stopped. What was there before stays usable until the\n"
 	    "new backup is complete. For example:\n  godwit backup /media/disk/mail"},
     {"restore", "DIR", "Brings back a backup: everything, an account, or a message.", cli_restore,
-	.options = cli_restore_options, .flags = CLI_DATA, .min_operands = 1, .max_operands = 1,
+	.options = cli_restore_options, .flags = CLI_DATA, .exits = CLI_EXITS_FILES,
+	.min_operands = 1, .max_operands = 1,
 	.more = "Everything goes into an empty data directory:\n"
 		"  godwit restore /media/disk/mail --data /var/lib/godwit\n\n"
 		"The rest into the one that is there, while its server runs or is stopped."},
     {"undelete", "ADDRESS", "Brings back deleted messages of an account.", cli_admin_undelete,
-	.options = cli_admin_undelete_options, .flags = CLI_DATA, .min_operands = 1,
-	.max_operands = 1,
+	.options = cli_admin_undelete_options, .flags = CLI_DATA, .exits = CLI_EXITS_FILES,
+	.min_operands = 1, .max_operands = 1,
 	.more = "Deleted messages are kept as long as undelete in godwit.conf says. For example:\n"
 		"  godwit undelete bob@example.org --since 2h"},
     {"export", "ADDRESS", "Writes an account's mail as mbox files or as a Maildir.", cli_export,
-	.options = cli_export_options, .flags = CLI_DATA, .min_operands = 1, .max_operands = 1,
+	.options = cli_export_options, .flags = CLI_DATA, .exits = CLI_EXITS_FILES,
+	.min_operands = 1, .max_operands = 1,
 	.more = "For example:\n  godwit export bob@example.org --maildir bob"},
     {"import", "ADDRESS FILE|DIR", "Takes mail of other servers and programs into an account.",
-	cli_import, .options = cli_import_options, .flags = CLI_DATA, .min_operands = 2,
-	.max_operands = 2,
+	cli_import, .options = cli_import_options, .flags = CLI_DATA, .exits = CLI_EXITS_FILES,
+	.min_operands = 2, .max_operands = 2,
 	.more =
 	    "Takes an mbox file, a Maildir with its folders, or a directory of such. Run again, it\n"
 	    "goes on where it was: what is there is not taken twice."},
@@ -95,7 +106,7 @@ static int finish(int code)
 		return code;
 	if (errno == EPIPE)
 		return code == EX_OK ? EX_IOERR : code;
-	return cli_fail(EX_IOERR, "cannot write to standard output: %s", strerror(errno));
+	return cli_fail(EX_IOERR, "cannot write to standard output: %s", err_reason(errno));
 }
 
 int main(int argc, char **argv)
@@ -105,7 +116,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc > 0 && is_called(argv[0], STR("sendmail")))
 		return finish(cli_sendmail_main(count, argv + 1));
-	if (count == 1 && str_eq(str_of_c(argv[1]), STR("--version"))) {
+	if (count > 0 && str_eq(str_of_c(argv[1]), STR("--version"))) {
 		printf("godwit %s\n", GODWIT_VERSION);
 		return finish(EX_OK);
 	}

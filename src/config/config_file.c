@@ -59,8 +59,9 @@ static int explain_open(const char *path, enum config_file_kind kind, int code, 
 		    "%s does not exist; \"godwit init\" makes a data directory with all it needs",
 		    path);
 	if (code == EACCES)
-		return err_set(
-		    e, "%s may not be read by this user (uid %u)", path, (unsigned)geteuid());
+		return err_set(e,
+		    "%s may not be read by this user (uid %u); run this as root or as its owner",
+		    path, (unsigned)geteuid());
 	return err_sys(e, code, "cannot open %s", path);
 }
 

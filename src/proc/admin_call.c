@@ -190,7 +190,7 @@ static int connect_server(const char *dir, int *fd_r)
 	code = errno;
 	close(fd);
 	errno = code;
-	return code == ENOENT || code == ECONNREFUSED ? 0 : -1;
+	return code == ENOENT || code == ENOTDIR || code == ECONNREFUSED ? 0 : -1;
 }
 
 /* ---- in this process ---- */
@@ -281,6 +281,7 @@ static int with_store(
 	id_maker_init(&ids, ADMIN_NODE, 0);
 	ctx.ids = &ids;
 	ctx.who = str_of_c(call->who);
+	cfg.name = call->dir;
 	cfg.min_free = config->min_free;
 	cfg.quota = store_quota_defaults(config);
 	cfg.directory = directory;
@@ -298,24 +299,33 @@ static int with_store(
 	return exit_code;
 }
 
-static int no_access(struct admin_call *call)
+int admin_find_directory(const char *dir, struct err *e)
 {
-	if (errno == EACCES)
-		return fail(call, EX_NOPERM,
-		    "%s belongs to somebody else; run this as root or as its owner", call->dir);
-	return fail(call, EX_NOINPUT,
-	    "there is no data directory %s; make it with: godwit init --data %s", call->dir,
-	    call->dir);
+	struct stat st;
+	bool found = stat(dir, &st) == 0;
+
+	if (found && !S_ISDIR(st.st_mode)) {
+		err_set(e, "%s is a file; name the data directory with --data DIR", dir);
+		return EX_NOINPUT;
+	}
+	if (found && access(dir, R_OK | X_OK) == 0)
+		return EX_OK;
+	if (errno == EACCES) {
+		err_set(e, "%s belongs to somebody else; run this as root or as its owner", dir);
+		return EX_NOPERM;
+	}
+	err_set(e, "there is no data directory %s; make it with: godwit init --data %s", dir, dir);
+	return EX_NOINPUT;
 }
 
 static int call_offline(struct admin_call *call, int serve_fd)
 {
 	struct config_snapshot *config = NULL;
 	struct err e = {""};
-	int became, exit_code;
+	int became, exit_code = admin_find_directory(call->dir, &e);
 
-	if (access(call->dir, X_OK))
-		return no_access(call);
+	if (exit_code != EX_OK)
+		return fail(call, exit_code, "%s", e.text);
 	if (config_load(call->dir, 1, &config, &e))
 		return fail(call, EX_CONFIG, "%s", e.text);
 	became = become_owner(call->dir, &e);
@@ -345,7 +355,7 @@ static int call_apart(struct admin_call *call)
 	pid_t child;
 
 	if (ipc_sock_pair(fds) < 0)
-		return fail(call, EX_OSERR, "cannot make a socket pair: %s", strerror(errno));
+		return fail(call, EX_OSERR, "cannot make a socket pair: %s", err_reason(errno));
 	fflush(NULL);
 	child = fork();
 	if (child == 0) {
@@ -353,7 +363,7 @@ static int call_apart(struct admin_call *call)
 		serve_apart(call, fds[1]);
 	}
 	close(fds[1]);
-	code = child < 0 ? fail(call, EX_OSERR, "cannot make a process: %s", strerror(errno))
+	code = child < 0 ? fail(call, EX_OSERR, "cannot make a process: %s", err_reason(errno))
 			 : call_online(call, fds[0]);
 	close(fds[0]);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
@@ -377,7 +387,8 @@ int admin_call(struct admin_call *call)
 	}
 	if (errno == ENAMETOOLONG)
 		return fail(call, EX_USAGE,
-		    "the path %s is too long for a socket; use a shorter one", call->dir);
+		    "the path %s is too long for the server's sockets; use a shorter one",
+		    call->dir);
 	return fail(call, EX_NOPERM,
 	    "the server at %s does not let you in; run this as root or as the owner of the directory",
 	    call->dir);

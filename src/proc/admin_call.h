@@ -2,6 +2,7 @@
 #ifndef PROC_ADMIN_CALL_H
 #define PROC_ADMIN_CALL_H
 
+#include "base/err.h"
 #include "ipc/admin.h"
 
 struct admin_call {
@@ -36,5 +37,8 @@ struct admin_call {
  * owner when it is root, and its working directory changes.
  */
 int admin_call(struct admin_call *call);
+
+/* EX_OK when the directory is there and may be used, else the exit code, with *e set. */
+int admin_find_directory(const char *dir, struct err *e);
 
 #endif

@@ -2,56 +2,30 @@
 #include <sysexits.h>
 
 #include "base/clock.h"
-#include "mime/mime_idn.h"
+#include "proc/admin_address.h"
 #include "proc/store_admin_job.h"
 
 /* ---- names ---- */
 
-/* A domain as people write it, as the directory keeps it. False with the reply set. */
 static bool take_domain(struct admin_job *j, struct str text, struct str *domain_r)
 {
-	struct buf b;
-	bool good;
+	struct err e = {""};
 
-	buf_init(&b, LIMIT_SMTP_DOMAIN);
-	good = text.n && mime_idn_to_ascii(&b, text) == MIME_IDN_OK;
-	if (good)
-		*domain_r = arena_str(j->arena, buf_view(&b));
-	else
-		admin_job_finish(j, EX_USAGE,
-		    "%.*s is not a domain name; write it like example.org",
-		    STR_FMT(str_sub(text, 0, 255)));
-	buf_fini(&b);
-	return good;
+	if (admin_domain_parse(j->arena, text, domain_r, &e))
+		return true;
+	admin_job_finish(j, EX_USAGE, "%s", e.text);
+	return false;
 }
 
 bool admin_job_address(
     struct admin_job *j, struct str text, bool catch_all, struct str *local_r, struct str *domain_r)
 {
-	size_t at = str_rfind(text, '@');
 	struct err e = {""};
-	struct str domain;
-	struct buf b;
-	bool good;
 
-	if (at == text.n) {
-		admin_job_finish(j, EX_USAGE,
-		    "%.*s is not an address; write it like bob@example.org",
-		    STR_FMT(str_sub(text, 0, 255)));
-		return false;
-	}
-	if (!take_domain(j, str_from(text, at + 1), &domain))
-		return false;
-	buf_init(&b, LIMIT_ADDRESS);
-	buf_str(&b, str_sub(text, 0, at + 1));
-	buf_str(&b, domain);
-	good = !b.overflow &&
-	       directory_address(j->arena, buf_view(&b), catch_all, local_r, domain_r, &e);
-	if (!good)
-		admin_job_finish(
-		    j, EX_USAGE, "%s", b.overflow ? "the address is too long" : e.text);
-	buf_fini(&b);
-	return good;
+	if (admin_address_parse(j->arena, text, catch_all, local_r, domain_r, &e))
+		return true;
+	admin_job_finish(j, EX_USAGE, "%s", e.text);
+	return false;
 }
 
 int64_t admin_job_account(struct admin_job *j, struct str text)
@@ -116,6 +90,17 @@ static void forget_logins(struct admin_job *j)
 	}
 }
 
+static uint8_t refusal_exit(enum directory_missing missing)
+{
+	static const uint8_t exits[] = {
+	    [DIRECTORY_MISSING_NOTHING] = EX_DATAERR,
+	    [DIRECTORY_MISSING_DOMAIN] = EX_NOHOST,
+	    [DIRECTORY_MISSING_ACCOUNT] = EX_NOUSER,
+	};
+
+	return exits[missing];
+}
+
 static enum admin_step change_done(struct admin_job *j)
 {
 	const struct directory_change *c = &j->change;
@@ -125,7 +110,7 @@ static enum admin_step change_done(struct admin_job *j)
 	if (c->op.result != LANE_DONE)
 		return admin_job_finish(j, EX_TEMPFAIL, "nothing was changed: %s", c->op.err.text);
 	if (c->refused)
-		return admin_job_finish(j, EX_DATAERR, "%s", c->why.text);
+		return admin_job_finish(j, refusal_exit(c->missing), "%s", c->why.text);
 	forget_logins(j);
 	return admin_job_finish(j, EX_OK, "%s", done_text(c->verb));
 }
@@ -201,7 +186,8 @@ enum admin_step admin_change_password(struct admin_job *j)
 		return ADMIN_STEP_DONE;
 	if (password.n == 0 || password.n > LIMIT_PASSWORD || memchr(password.p, 0, password.n))
 		return admin_job_finish(j, EX_USAGE,
-		    "a password has 1 to %zu octets and no NUL; choose another", LIMIT_PASSWORD);
+		    "a password has 1 to %zu octets and no NUL; choose another one",
+		    LIMIT_PASSWORD);
 	j->change.send_only = str_eq(admin_arg(j, 2), STR("send-only"));
 	p->kind = PASSWORD_HASH;
 	ip_parse(STR("127.0.0.1"), &p->ip);
@@ -231,7 +217,8 @@ bool admin_job_limit(struct admin_job *j, struct str text, int64_t *limit_r)
 		*limit_r = (int64_t)n;
 	else if (text.n)
 		admin_job_finish(j, EX_USAGE,
-		    "%.*s is no quota; give a number above 0, \"none\" or \"default\"",
+		    "\"%.*s\" is no quota; give a number above 0 (octets with K, M, G or T behind "
+		    "it if you like), \"none\" or \"default\"",
 		    STR_FMT(str_sub(text, 0, 64)));
 	return text.n == 0 || *limit_r != QUOTA_KEEP;
 }

@@ -197,8 +197,9 @@ static enum admin_step export_next(struct admin_job *j)
 		return ADMIN_STEP_MORE;
 	}
 	if (!x->found)
-		return admin_job_finish(
-		    j, EX_NOINPUT, "there is no mailbox %.*s", STR_FMT(str_sub(x->only, 0, 255)));
+		return admin_job_finish(j, EX_NOINPUT,
+		    "there is no mailbox %.*s; without --mailbox all of them are exported",
+		    STR_FMT(str_sub(x->only, 0, 255)));
 	return admin_job_finish(j, EX_OK, "%s", "");
 }
 
@@ -214,7 +215,7 @@ static bool take_moment(struct admin_job *j, int64_t *moment_r)
 	if (moment <= now && moment >= now - j->ctx->store->cfg.undelete_ms)
 		return true;
 	admin_job_finish(j, EX_USAGE,
-	    moment > now ? "the moment of --as-of lies in the future"
+	    moment > now ? "the moment of --as-of lies in the future; name one that is past"
 			 : "the moment of --as-of lies before the time that deleted mail is kept "
 			   "(undelete in godwit.conf); an older state may be in a backup");
 	return false;

@@ -1,6 +1,7 @@
 /* The admin commands that list: a page a step, behind the key of the row before. */
 #include <sysexits.h>
 
+#include "proc/admin_address.h"
 #include "proc/store_admin_job.h"
 
 static void put_address(struct admin_job *j, const char *name, struct str local, struct str domain)
@@ -58,6 +59,30 @@ enum admin_step admin_list_domains(struct admin_job *j)
 	return page_done(j, code, n);
 }
 
+/* The domain that a list is limited to; "" is all. False with the reply set. */
+static bool take_filter(struct admin_job *j, struct str *domain_r)
+{
+	struct err e = {""};
+	int64_t created;
+	enum db_code code;
+
+	*domain_r = STR("");
+	if (admin_arg(j, 0).n == 0)
+		return true;
+	if (!admin_domain_parse(j->arena, admin_arg(j, 0), domain_r, &e)) {
+		admin_job_finish(j, EX_USAGE, "%s", e.text);
+		return false;
+	}
+	code = db_get_int(j->ctx->db, SQL_DOMAIN_GET, DB_ARGS(db_text(*domain_r)), &created);
+	if (code == DB_OK)
+		admin_job_finish(j, EX_NOHOST,
+		    "there is no domain %.*s; those there are: godwit domain list",
+		    STR_FMT(*domain_r));
+	else if (code != DB_ROW)
+		admin_job_db_failed(j);
+	return code == DB_ROW;
+}
+
 /* ---- accounts ---- */
 static void put_account(void *ctx, const struct directory_account_row *row)
 {
@@ -79,10 +104,14 @@ static void put_account(void *ctx, const struct directory_account_row *row)
 
 enum admin_step admin_list_accounts(struct admin_job *j)
 {
+	struct str domain;
 	size_t n = 0;
-	enum db_code code = directory_accounts(
-	    j->ctx->db, admin_arg(j, 0), j->after[0], j->after[1], ADMIN_PAGE, &n, put_account, j);
+	enum db_code code;
 
+	if (!take_filter(j, &domain))
+		return ADMIN_STEP_DONE;
+	code = directory_accounts(
+	    j->ctx->db, domain, j->after[0], j->after[1], ADMIN_PAGE, &n, put_account, j);
 	return page_done(j, code, n);
 }
 
@@ -108,10 +137,13 @@ enum admin_step admin_list_aliases(struct admin_job *j)
 	    .local = j->after[1],
 	    .target_domain = j->after[2],
 	    .target_local = j->after[3]};
+	struct str domain;
 	size_t n = 0;
-	enum db_code code = directory_aliases(
-	    j->ctx->db, admin_arg(j, 0), &after, ADMIN_PAGE, &n, put_alias, j);
+	enum db_code code;
 
+	if (!take_filter(j, &domain))
+		return ADMIN_STEP_DONE;
+	code = directory_aliases(j->ctx->db, domain, &after, ADMIN_PAGE, &n, put_alias, j);
 	return page_done(j, code, n);
 }
 

@@ -75,7 +75,8 @@ static enum admin_step none_found(struct admin_job *j)
 {
 	struct str which = str_sub(admin_arg(j, 0), 0, 255);
 
-	return admin_job_finish(j, EX_NOINPUT, "nothing in the queue matches %.*s",
+	return admin_job_finish(j, EX_NOINPUT,
+	    "nothing in the queue matches %.*s; \"godwit queue list\" shows what waits",
 	    STR_FMT(which.n ? which : STR("what was asked for")));
 }
 

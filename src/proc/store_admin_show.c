@@ -275,7 +275,9 @@ static bool resolve(
 	buf_init(&domain, LIMIT_SMTP_DOMAIN);
 	good = at == to.n || mime_idn_to_ascii(&domain, str_from(to, at + 1)) == MIME_IDN_OK;
 	if (!good || str_sub(to, 0, at).n > LIMIT_SMTP_LOCAL_PART || to.n == 0)
-		good = admin_job_finish(j, EX_USAGE, "--to is not an address") != ADMIN_STEP_DONE;
+		good = admin_job_finish(j, EX_USAGE,
+			   "--to: \"%.*s\" is no address; write it like bob@example.org",
+			   STR_FMT(str_sub(to, 0, 80))) != ADMIN_STEP_DONE;
 	else if (directory_resolve(j->ctx->db, j->ctx->directory, j->arena, str_sub(to, 0, at),
 		     buf_view(&domain), 0, answer) != DB_OK)
 		good = admin_job_db_failed(j) != ADMIN_STEP_DONE;
@@ -341,7 +343,9 @@ enum admin_step admin_test_delivery(struct admin_job *j)
 	struct buf b;
 
 	if (admin_arg(j, 2).n && !ip_parse(admin_arg(j, 2), &in.peer))
-		return admin_job_finish(j, EX_USAGE, "--ip is not an IP address");
+		return admin_job_finish(j, EX_USAGE,
+		    "--ip must be an IP address like 192.0.2.1 or 2001:db8::1, not \"%.*s\"",
+		    STR_FMT(str_sub(admin_arg(j, 2), 0, 80)));
 	if (!str_to_u64(admin_arg(j, 4), LIMIT_MESSAGE_SIZE, &in.size))
 		return admin_job_finish(j, EX_USAGE, "the size is not a number");
 	if (!resolve(j, &r, &answer))

@@ -220,18 +220,19 @@ enum datadir_room datadir_room(struct datadir *d, int64_t min_free)
 
 /* ---- opening ---- */
 
-enum datadir_code datadir_open(const char *path, struct datadir *d_r, struct err *e)
+enum datadir_code datadir_open(
+    const char *path, const char *name, struct datadir *d_r, struct err *e)
 {
 	int dirfd = open_dir(path), lockfd = -1;
 	enum datadir_code code;
 
 	if (dirfd < 0) {
-		err_sys(e, errno, "cannot open the data directory %s", path);
+		err_sys(e, errno, "cannot open the data directory %s", name);
 		return DATADIR_MISSING;
 	}
-	code = open_lock(dirfd, path, &lockfd, e);
+	code = open_lock(dirfd, name, &lockfd, e);
 	if (code == DATADIR_OK && fchdir(dirfd) < 0) {
-		err_sys(e, errno, "cannot enter the data directory %s", path);
+		err_sys(e, errno, "cannot enter the data directory %s", name);
 		code = DATADIR_MISSING;
 	}
 	if (code != DATADIR_OK) {

@@ -50,10 +50,11 @@ enum datadir_code {
 enum datadir_code datadir_create(const char *path, struct err *e);
 
 /*
- * Opens and locks it, makes it the working directory of the process, and makes the reserve when it
+ * Opens and locks it, which sentences call name, makes it the working directory of the process, and makes the reserve when it
  * is missing and there is room. *d_r is untouched on failure; e names the cure.
  */
-enum datadir_code datadir_open(const char *path, struct datadir *d_r, struct err *e);
+enum datadir_code datadir_open(
+    const char *path, const char *name, struct datadir *d_r, struct err *e);
 
 /* Gives up the lock and closes. */
 void datadir_close(struct datadir *d);

@@ -375,10 +375,10 @@ static bool is_domain_octet(uint8_t c)
 	return ascii_is_alnum(c) || c == '-' || c == '.';
 }
 
-/* A-label form: letters, digits and hyphens in labels of 1 to 63 octets [RFC 1034 3.5]. */
-static bool is_domain(struct str s)
+bool directory_is_domain(struct str s)
 {
-	struct str rest = s;
+	struct str rest = s, label = {NULL, 0};
+	uint64_t n;
 
 	if (s.n == 0 || s.n > LIMIT_SMTP_DOMAIN || s.p[s.n - 1] == '.')
 		return false;
@@ -387,13 +387,12 @@ static bool is_domain(struct str s)
 			return false;
 	}
 	while (rest.n) {
-		struct str label = str_split(rest, '.', &rest);
-
+		label = str_split(rest, '.', &rest);
 		if (label.n == 0 || label.n > 63 || label.p[0] == '-' ||
 		    label.p[label.n - 1] == '-')
 			return false;
 	}
-	return true;
+	return !str_to_u64(label, UINT64_MAX, &n);
 }
 
 /* What may stand in a path without quotes: atoms and dots [RFC 5321 4.1.2; RFC 6531 3.3]. */
@@ -417,16 +416,20 @@ bool directory_address(struct arena *a, struct str text, bool catch_all, struct 
 	struct str local = str_sub(text, 0, at), domain = str_from(text, at + 1);
 
 	if (at == text.n)
-		err_set(e, "\"%.*s\" is no address: write it as name@domain", STR_FMT(text));
+		err_set(e, "\"%.*s\" is no address; write it like bob@example.org", STR_FMT(text));
 	else if (local.n == 0 && !catch_all)
-		err_set(e, "\"%.*s\" has nothing before the @", STR_FMT(text));
+		err_set(e, "\"%.*s\" has nothing before the @; write it like bob@example.org",
+		    STR_FMT(text));
 	else if (local.n > LIMIT_SMTP_LOCAL_PART)
-		err_set(
-		    e, "the part before the @ is longer than %zu octets", LIMIT_SMTP_LOCAL_PART);
+		err_set(e, "the part before the @ is longer than %zu octets; choose a shorter one",
+		    LIMIT_SMTP_LOCAL_PART);
 	else if (!is_plain_local(local))
-		err_set(e, "\"%.*s\" cannot stand before the @ of an address", STR_FMT(local));
-	else if (!is_domain(domain))
-		err_set(e, "\"%.*s\" is no domain name", STR_FMT(domain));
+		err_set(e,
+		    "\"%.*s\" cannot stand before the @ of an address; write it like bob@example.org",
+		    STR_FMT(local));
+	else if (!directory_is_domain(domain))
+		err_set(
+		    e, "\"%.*s\" is no domain name; write it like example.org", STR_FMT(domain));
 	else {
 		*local_r = lower(a, local);
 		*domain_r = lower(a, domain);

@@ -89,6 +89,13 @@ enum directory_verb {
 	DIRECTORY_VERBS
 };
 
+/* What a refused change was asked of, and is not there. */
+enum directory_missing {
+	DIRECTORY_MISSING_NOTHING, /* it was refused for another reason */
+	DIRECTORY_MISSING_DOMAIN,
+	DIRECTORY_MISSING_ACCOUNT, /* or alias */
+};
+
 /* One change of the directory as a request to the writer lane. Zero it, set the inputs, then
  * directory_change_init(). Strings are borrowed until done. */
 struct directory_change {
@@ -104,12 +111,19 @@ struct directory_change {
 	/* the answer */
 	bool refused; /* nothing was changed; why tells in one sentence */
 	struct err why;
+	enum directory_missing missing;
 	int64_t account; /* the one that was added or changed */
 	char separator;  /* directory_change.c's own */
 };
 
 /* Sets op.exec and the defaults of the answer. op.done is the caller's to set. */
 void directory_change_init(struct directory_change *c);
+
+/*
+ * A-label form: letters, digits and hyphens in labels of 1 to 63 octets [RFC 1034 3.5]; a last label
+ * that is a number would make it an address.
+ */
+bool directory_is_domain(struct str s);
 
 /*
  * Splits "local@domain" (or "@domain") at the last "@" and puts both in lower case (ASCII) into the

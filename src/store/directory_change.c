@@ -27,10 +27,11 @@ struct change {
 
 typedef enum lane_exec change_fn(struct change *x);
 
-static enum lane_exec refuse(struct change *x, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+static enum lane_exec refuse_missing(struct change *x, enum directory_missing missing,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-static enum lane_exec refuse(struct change *x, const char *fmt, ...)
+static enum lane_exec refuse_missing(
+    struct change *x, enum directory_missing missing, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -38,8 +39,11 @@ static enum lane_exec refuse(struct change *x, const char *fmt, ...)
 	vsnprintf(x->c->why.text, sizeof x->c->why.text, fmt, ap);
 	va_end(ap);
 	x->c->refused = true;
+	x->c->missing = missing;
 	return LANE_UNDO;
 }
+
+#define refuse(x, ...) refuse_missing((x), DIRECTORY_MISSING_NOTHING, __VA_ARGS__)
 
 static bool failed(struct change *x, enum db_code code)
 {
@@ -79,16 +83,24 @@ static int64_t find_account(struct change *x)
 	    x, SQL_ACCOUNT_BY_ADDRESS, DB_ARGS(db_text(x->c->domain), db_text(x->c->local)));
 }
 
+/* What has no domain yet gets one first; else the name is wrong. */
+static enum lane_exec no_domain_yet(struct change *x)
+{
+	return refuse_missing(x, DIRECTORY_MISSING_DOMAIN,
+	    "there is no domain %.*s; add it with: godwit domain add %.*s", STR_FMT(x->c->domain),
+	    STR_FMT(x->c->domain));
+}
+
 static enum lane_exec no_domain(struct change *x)
 {
-	return refuse(x, "there is no domain %.*s; add it with: godwit domain add %.*s",
-	    STR_FMT(x->c->domain), STR_FMT(x->c->domain));
+	return refuse_missing(x, DIRECTORY_MISSING_DOMAIN,
+	    "there is no domain %.*s; those there are: godwit domain list", STR_FMT(x->c->domain));
 }
 
 static enum lane_exec no_account(struct change *x)
 {
-	return refuse(x, "there is no account %.*s; those there are: godwit account list",
-	    STR_FMT(x->address));
+	return refuse_missing(x, DIRECTORY_MISSING_ACCOUNT,
+	    "there is no account %.*s; those there are: godwit account list", STR_FMT(x->address));
 }
 
 /* ---- domains ---- */
@@ -96,7 +108,8 @@ static enum lane_exec no_account(struct change *x)
 static enum lane_exec domain_add(struct change *x)
 {
 	if (domain_exists(x, x->c->domain))
-		return refuse(x, "the domain %.*s is there already", STR_FMT(x->c->domain));
+		return refuse(x, "the domain %.*s is there already; nothing was changed",
+		    STR_FMT(x->c->domain));
 	exec(x, SQL_DOMAIN_ADD, DB_ARGS(db_text(x->c->domain), db_int(x->now)), NULL);
 	err_set(&x->done, "domain %.*s added", STR_FMT(x->c->domain));
 	return LANE_KEEP;
@@ -132,8 +145,10 @@ static enum lane_exec domain_remove(struct change *x)
 		    STR_FMT(name), (long long)aliases, aliases == 1 ? "" : "es");
 	alias = leading(x, SQL_ALIAS_LEADING_INTO, DB_ARGS(db_text(name)));
 	if (alias.n)
-		return refuse(x, "the alias %.*s still leads into the domain %.*s; remove it first",
-		    STR_FMT(alias), STR_FMT(name));
+		return refuse(x,
+		    "the alias %.*s still leads into the domain %.*s; remove it first with: "
+		    "godwit alias remove %.*s",
+		    STR_FMT(alias), STR_FMT(name), STR_FMT(alias));
 	exec(x, SQL_DOMAIN_DELETE, DB_ARGS(db_text(name)), NULL);
 	err_set(&x->done, "domain %.*s removed", STR_FMT(name));
 	return LANE_KEEP;
@@ -170,9 +185,12 @@ static enum lane_exec account_add(struct change *x)
 	struct directory_change *c = x->c;
 
 	if (!domain_exists(x, c->domain))
-		return no_domain(x);
+		return no_domain_yet(x);
 	if (find_account(x))
-		return refuse(x, "the account %.*s is there already", STR_FMT(x->address));
+		return refuse(x,
+		    "the account %.*s is there already; its password is changed with: "
+		    "godwit account passwd %.*s",
+		    STR_FMT(x->address), STR_FMT(x->address));
 	if (alias_hides_account(x))
 		return refuse(x,
 		    "%.*s is an alias, which would keep all mail from the account; remove it "
@@ -328,21 +346,23 @@ static enum lane_exec alias_add(struct change *x)
 	int64_t added = 0;
 
 	if (!domain_exists(x, c->domain))
-		return no_domain(x);
+		return no_domain_yet(x);
 	exec(x, SQL_ALIAS_ADD,
 	    DB_ARGS(db_text(c->domain), db_text(c->local), db_text(c->target_domain),
 		db_text(c->target_local), db_int(x->now)),
 	    &added);
 	if (added == 0 && x->code == DB_OK)
-		return refuse(x, "the alias %.*s leads to %.*s already", STR_FMT(x->address),
-		    STR_FMT(x->target));
+		return refuse(x, "the alias %.*s leads to %.*s already; nothing was changed",
+		    STR_FMT(x->address), STR_FMT(x->target));
 	if (c->target_local.n && resolve(x, c->target_local, c->target_domain) == ACCEPT_UNKNOWN)
-		return refuse(x,
+		return refuse_missing(x, DIRECTORY_MISSING_ACCOUNT,
 		    "there is no account or alias %.*s; add it first with: "
 		    "godwit account add %.*s",
 		    STR_FMT(x->target), STR_FMT(x->target));
 	if (resolve(x, probe(c->local), c->domain) == ACCEPT_TROUBLE)
-		return refuse(x, "an alias %.*s to %.*s would lead in a circle, or too far",
+		return refuse(x,
+		    "an alias %.*s to %.*s would lead in a circle, or too far; name another "
+		    "target",
 		    STR_FMT(x->address), STR_FMT(x->target));
 	err_set(&x->done, "alias %.*s to %.*s added", STR_FMT(x->address), STR_FMT(x->target));
 	return LANE_KEEP;
@@ -362,11 +382,12 @@ static enum lane_exec alias_remove(struct change *x)
 		exec(x, SQL_ALIAS_DELETE_ALL, DB_ARGS(db_text(c->domain), db_text(c->local)),
 		    &removed);
 	if (removed == 0 && c->target_domain.n)
-		return refuse(x,
+		return refuse_missing(x, DIRECTORY_MISSING_ACCOUNT,
 		    "there is no alias %.*s to %.*s; those there are: godwit alias list",
 		    STR_FMT(x->address), STR_FMT(x->target));
 	if (removed == 0)
-		return refuse(x, "there is no alias %.*s; those there are: godwit alias list",
+		return refuse_missing(x, DIRECTORY_MISSING_ACCOUNT,
+		    "there is no alias %.*s; those there are: godwit alias list",
 		    STR_FMT(x->address));
 	err_set(&x->done, "alias %.*s removed", STR_FMT(x->address));
 	return LANE_KEEP;

@@ -189,7 +189,7 @@ static struct store *open_store(const char *path, const struct store_config *cfg
 	s->cfg = *cfg;
 	*code_r = DATADIR_FAILED;
 	if (sodium_init() >= 0)
-		*code_r = datadir_open(path, &s->dir, e);
+		*code_r = datadir_open(path, cfg->name ? cfg->name : path, &s->dir, e);
 	if (*code_r != DATADIR_OK) {
 		mem_free(s);
 		return NULL;

@@ -8,7 +8,7 @@
 
 static const struct cli_option own[] = {
     {"from", 'f', "ADDRESS", "Sender."},
-    {"to", 0, "ADDRESS", "Recipient."},
+    {"to", 0, "ADDRESS", "Recipient.", .many = true, .may_be_empty = true},
     {"quiet", 'q', NULL, "Says nothing."},
     {"verbose", 'v', NULL, "Says more."},
     {0},
@@ -47,7 +47,7 @@ static void test_understood(void **state)
 	    {"", "- - 00 -"},
 	    {"a b", "- - 00 - [a] [b]"},
 	    {"--from a@x --to b", "a@x b 00 -"},
-	    {"--from=a@x --to=", "a@x  00 -"},
+	    {"--from=a@x --to=", "a@x  00 -"}, /* --to may be empty */
 	    {"--from=--to", "--to - 00 -"},
 	    {"-f a -q", "a - 10 -"},
 	    {"-fa -qv", "a - 11 -"},
@@ -57,7 +57,8 @@ static void test_understood(void **state)
 	    {"--limit 5 x", "- - 00 5 [x]"},
 	    {"-- --from -q", "- - 00 - [--from] [-q]"},
 	    {"- -q", "- - 10 - [-]"},
-	    {"--from a --from b", "b - 00 -"},
+	    {"--to a --to b", "- b 00 -"}, /* --to may be repeated */
+	    {"-q --quiet", "- - 10 -"},
 	    {"--from -q", "-q - 00 -"},
 	};
 
@@ -91,6 +92,10 @@ static void test_refused(void **state)
 	    {"--from --to x", "the option --from needs a value: --from ADDRESS "
 			      "(write --option=value when it begins with dashes)"},
 	    {"--quiet=yes", "the option --quiet takes no value"},
+	    {"--from=", "the option --from has an empty value; write: --from ADDRESS"},
+	    {"--from a --from b",
+		"the option --from was given twice; give it once: --from ADDRESS"},
+	    {"-fa --from=a", "the option --from was given twice; give it once: --from ADDRESS"},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -151,7 +156,6 @@ static void test_number(void **state)
 	    {"--limit 101", -1, 0},
 	    {"--limit 0", -1, 0},
 	    {"--limit 5x", -1, 0},
-	    {"--limit=", -1, 0},
 	    {"--limit=-1", -1, 0},
 	};
 

@@ -87,6 +87,11 @@ static void test_other_modes(void **state)
 	    {"-f", CLI_SENDMAIL_BAD},
 	    {"--nonsense", CLI_SENDMAIL_BAD},
 	    {"--data", CLI_SENDMAIL_BAD},
+	    {"--data=", CLI_SENDMAIL_BAD},
+	    {"bob@x -t", CLI_SENDMAIL_BAD},
+	    {"bob@x --data /x", CLI_SENDMAIL_BAD},
+	    {"bob@x -- carol@x", CLI_SENDMAIL_BAD},
+	    {"-- bob@x -t", CLI_SENDMAIL_SEND},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

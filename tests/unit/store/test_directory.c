@@ -206,7 +206,8 @@ static void circles_and_chains_end(void **state)
 	}
 	assert_string_equal(told("c10@a.test"), "local ann@a.test");
 	assert_string_equal(rig_change(&rig, DIRECTORY_ALIAS_ADD, "c11@a.test", "c10@a.test"),
-	    "an alias c11@a.test to c10@a.test would lead in a circle, or too far");
+	    "an alias c11@a.test to c10@a.test would lead in a circle, or too far; name another "
+	    "target");
 }
 
 static void fan_out_is_limited(void **state)
@@ -226,14 +227,17 @@ static void changes_explain_themselves(void **state)
 		enum directory_verb verb;
 		const char *address, *target, *want;
 	} rows[] = {
-	    {DIRECTORY_DOMAIN_ADD, "a.test", NULL, "the domain a.test is there already"},
+	    {DIRECTORY_DOMAIN_ADD, "a.test", NULL,
+		"the domain a.test is there already; nothing was changed"},
 	    {DIRECTORY_DOMAIN_REMOVE, "x.test", NULL,
-		"there is no domain x.test; add it with: godwit domain add x.test"},
+		"there is no domain x.test; those there are: godwit domain list"},
 	    {DIRECTORY_DOMAIN_REMOVE, "a.test", NULL,
 		"the domain a.test still has 2 accounts; first: godwit account remove ADDRESS"},
 	    {DIRECTORY_ACCOUNT_ADD, "ann@x.test", NULL,
 		"there is no domain x.test; add it with: godwit domain add x.test"},
-	    {DIRECTORY_ACCOUNT_ADD, "ann@a.test", NULL, "the account ann@a.test is there already"},
+	    {DIRECTORY_ACCOUNT_ADD, "ann@a.test", NULL,
+		"the account ann@a.test is there already; its password is changed with: "
+		"godwit account passwd ann@a.test"},
 	    {DIRECTORY_ACCOUNT_ADD, "info@a.test", NULL,
 		"info@a.test is an alias, which would keep all mail from the account; remove it "
 		"first with: godwit alias remove info@a.test"},
@@ -249,12 +253,13 @@ static void changes_explain_themselves(void **state)
 	    {DIRECTORY_ALIAS_ADD, "info@x.test", "ann@a.test",
 		"there is no domain x.test; add it with: godwit domain add x.test"},
 	    {DIRECTORY_ALIAS_ADD, "info@a.test", "ann@a.test",
-		"the alias info@a.test leads to ann@a.test already"},
+		"the alias info@a.test leads to ann@a.test already; nothing was changed"},
 	    {DIRECTORY_ALIAS_ADD, "sales@a.test", "dan@a.test",
 		"there is no account or alias dan@a.test; add it first with: "
 		"godwit account add dan@a.test"},
 	    {DIRECTORY_ALIAS_ADD, "@b.test", "@b.test",
-		"an alias @b.test to @b.test would lead in a circle, or too far"},
+		"an alias @b.test to @b.test would lead in a circle, or too far; name another "
+		"target"},
 	    {DIRECTORY_ALIAS_REMOVE, "sales@a.test", NULL,
 		"there is no alias sales@a.test; those there are: godwit alias list"},
 	    {DIRECTORY_ALIAS_REMOVE, "info@a.test", "bob@a.test",
@@ -270,7 +275,8 @@ static void changes_explain_themselves(void **state)
 	    rig_change(&rig, DIRECTORY_ALIAS_ADD, "loop@a.test", "info@a.test"), "");
 	assert_string_equal(rig_change(&rig, DIRECTORY_ALIAS_REMOVE, "info@a.test", NULL), "");
 	assert_string_equal(rig_change(&rig, DIRECTORY_ALIAS_ADD, "info@a.test", "loop@a.test"),
-	    "an alias info@a.test to loop@a.test would lead in a circle, or too far");
+	    "an alias info@a.test to loop@a.test would lead in a circle, or too far; name another "
+	    "target");
 }
 
 static void removed_things_are_gone(void **state)
@@ -369,7 +375,7 @@ static void addresses_are_checked(void **state)
 	};
 	static const char *const bad[] = {"bob", "bob@", "bob@x..test", "bob@-x.test",
 	    "bob@x.test.", "b b@x.test", "\"b\"@x.test", "a..b@x.test", ".a@x.test", "a@b@x.test",
-	    "bob@x_y.test", "b\xff@x.test", "b\n@x.test"};
+	    "bob@x_y.test", "bob@192.0.2.1", "bob@x.1", "b\xff@x.test", "b\n@x.test"};
 	struct str local, domain;
 	struct err e;
 
