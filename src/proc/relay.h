@@ -123,12 +123,19 @@ struct queue_attempt relay_attempt_of(
 
 /*
  * Of two failures of a destination's hosts, does the one at another host outweigh this one? What is
- * only for now outweighs what is for good: the other host may take the message tomorrow.
+ * only for now outweighs what is for good: the other host may take the message tomorrow. Then one that
+ * broke off in the middle outweighs one that was not there: the destination works, for other messages.
  */
 bool relay_attempt_outweighs(const struct queue_attempt *other, const struct queue_attempt *this);
 
 /* Does it say no more than that a connection which was kept open has come to its end? */
 bool relay_attempt_is_unheard(const struct queue_attempt *attempt);
+
+/*
+ * Did the session break off without a word about this recipient, and before the message can have been
+ * taken? Then the next host may have it at once, and it is not sent twice. [RFC 5321 5.1]
+ */
+bool relay_attempt_is_open(const struct smtp_verdict *verdict, bool timed_out);
 
 /* ---- relay_job.c ---- */
 

@@ -61,12 +61,33 @@ static bool is_final(const struct queue_attempt *a)
 	return queue_result_of(a).outcome == QUEUE_FAILED;
 }
 
+/* From MAIL on the host has answered: what went wrong may be about this message alone. */
+static bool is_late(const struct queue_attempt *a)
+{
+	return a->stage >= QUEUE_STAGE_MAIL;
+}
+
 bool relay_attempt_outweighs(const struct queue_attempt *other, const struct queue_attempt *this)
 {
-	return is_final(this) && !is_final(other);
+	if (is_final(other) != is_final(this))
+		return is_final(this);
+	return is_late(other) && !is_late(this);
 }
 
 bool relay_attempt_is_unheard(const struct queue_attempt *a)
 {
 	return a->stage == QUEUE_STAGE_MAIL && (a->problem == QUEUE_PROBLEM_LOST || a->code == 421);
+}
+
+/* 421 to the content may be the answer to its final dot: the host's word. */
+bool relay_attempt_is_open(const struct smtp_verdict *v, bool timed_out)
+{
+	struct queue_attempt a = relay_attempt_of(v, 0, timed_out);
+
+	if (v->outcome == SMTP_OUTCOME_UNSURE)
+		return false;
+	if (a.code)
+		return a.code == 421 && a.stage < QUEUE_STAGE_BODY;
+	return a.problem == QUEUE_PROBLEM_LOST || a.problem == QUEUE_PROBLEM_TIMEOUT ||
+	       a.problem == QUEUE_PROBLEM_GARBAGE;
 }

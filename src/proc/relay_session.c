@@ -3,8 +3,8 @@
  * message, and on with the next job for the same destination while the connection is open.
  *
  * States: a session has a route under way, or a drive (connecting, or with an engine), or is about to
- * end. A failure before the server is ready for a message leads to the next hop; later ones are
- * reported. TLS is opportunistic unless a route asks for more: where its handshake fails the hop is
+ * end. A failure before the server is ready for a message leads to the next hop, and so does a session
+ * that breaks off before it has said anything about a recipient; what it says is reported. TLS is opportunistic unless a route asks for more: where its handshake fails the hop is
  * tried again without. A connection that was kept open and ends as it is given a message is replaced:
  * nothing was heard of it.
  */
@@ -41,7 +41,7 @@ struct relay_session {
 	bool busy;      /* the engine's pending effect is being carried out */
 	bool idle;      /* it is READY, and there is no job */
 	bool timed_out; /* the deadline at hand has passed */
-	bool ready;     /* the server was ready once: failures are no longer about the hop */
+	bool ready;     /* the server was ready for a message */
 	bool again;     /* the kept connection ended: another one to the same hop */
 	unsigned messages;
 	uv_timer_t timer; /* routing, connecting, idle */
@@ -242,6 +242,15 @@ static bool is_unheard(struct relay_session *s, const struct smtp_client_effect 
 	return s->messages > 1;
 }
 
+/* The host has said nothing about any recipient and cannot have the message; there is another one. */
+static bool may_go_on(struct relay_session *s, const struct smtp_client_effect *e)
+{
+	for (size_t i = 0; i < e->verdict_count; i++)
+		if (!relay_attempt_is_open(&e->verdicts[i], s->timed_out))
+			return false;
+	return s->hop + 1 < s->route.nhops;
+}
+
 static void report_job(struct relay_session *s, const struct smtp_client_effect *e)
 {
 	struct rs_outcome *outcomes = arena_array(
@@ -262,12 +271,11 @@ static void report_job(struct relay_session *s, const struct smtp_client_effect 
 
 static void do_report(struct relay_session *s, const struct smtp_client_effect *e)
 {
-	if (is_unheard(s, e)) {
-		s->again = true; /* the job stays for the next connection */
-		stop_reading(s);
-	} else {
+	s->again = is_unheard(s, e);
+	if (s->again || may_go_on(s, e))
+		stop_reading(s); /* the job stays for the next connection */
+	else
 		report_job(s, e);
-	}
 	s->busy = false;
 	smtp_client_done(s->engine, NULL, now_ms());
 }

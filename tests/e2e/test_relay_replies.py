@@ -410,8 +410,62 @@ def test_all_hosts_refuse_for_good(net):
     assert [len(peer.sessions) for peer in peers] == [1, 1, 1]
 
 
+BREAKS = {"close": CLOSE, "reset": RESET, "421": (b"421 4.3.2 shutting down\r\n", CLOSE), "nonsense": b"banana\r\n"}
+
+
+@pytest.mark.parametrize("how", BREAKS.values(), ids=BREAKS)
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+def test_next_host_when_the_first_breaks_off(net, step, how):
+    """It said nothing about the recipient, so the next one has the message at once; and only he has it."""
+    bad, good = net.peer(**{step: how}), net.peer()
+    number = net.send(f"bob@{net.domain(bad.address, good.address)}")
+    assert net.wait_attempt(number) == (1, 0, 0), net.trace(number)
+    assert len(bad.sessions) == 1 and not bad.received and len(good.taken) == len(good.received) == 1
+    assert "taken by mx1.d" in net.trace(number)
+
+
+def test_next_host_when_the_first_breaks_off_in_the_content(net):
+    bad, good = net.peer(content=CLOSE), net.peer()
+    content = letter(body=["0123456789" * 7] * 20_000)
+    number = net.send(f"bob@{net.domain(bad.address, good.address)}", content=content)
+    assert net.wait_attempt(number) == (1, 0, 0), net.trace(number)
+    [message] = good.received
+    assert message.content.endswith(content) and not bad.received
+
+
+@pytest.mark.parametrize("how", [CLOSE, RESET, b"banana\r\n", (b"421 4.3.2 shutting down\r\n", CLOSE)],
+                         ids=["close", "reset", "nonsense", "421"])
+def test_no_other_host_behind_the_final_dot(net, how):
+    """The first may have taken the message: the next would be a second time."""
+    first, second = net.peer(end=how), net.peer()
+    number = net.send(f"bob@{net.domain(first.address, second.address)}")
+    assert net.wait_attempt(number) == (0, 0, 1)
+    assert not second.sessions and len(first.received) == 1
+
+
+def test_no_other_host_when_a_recipient_has_his_answer(net):
+    """The refusal is reported as that host's; the other recipient is tried again later."""
+    first, second = net.peer(RCPT=[b"550 5.1.1 who?\r\n", CLOSE]), net.peer()
+    domain = net.domain(first.address, second.address)
+    number = net.send(f"r0@{domain}", f"r1@{domain}")
+    assert net.wait_attempt(number) == (0, 1, 1)
+    assert not second.sessions
+
+
+def test_all_hosts_break_off(net):
+    """What broke off says more than who was not there: it is the message that waits, not the destination."""
+    first, second = net.peer(MAIL=[CLOSE]), net.peer(RCPT=[RESET])
+    number = net.send(f"bob@{net.domain(first.address, second.address, net.address())}")
+    assert net.wait_attempt(number) == (0, 0, 1)
+    [row] = net.queue(number)
+    assert row["state"] == WAITING and "connection lost" in row["last_reply"]
+    assert f"[{second.address}]" in net.trace(number)
+    goes_at_last(net, first, number)
+    assert len(second.sessions) == 1
+
+
 def test_connection_that_breaks_while_our_store_is_busy(net):
-    """The peer goes while the relay waits for content: one failed attempt, then the whole of it."""
+    """The peer goes while the relay waits for content: then the next one has the whole of it."""
     reading, stopped = threading.Event(), threading.Event()
 
     def take_what_there_is(session):
@@ -435,8 +489,6 @@ def test_connection_that_breaks_while_our_store_is_busy(net):
         wait_for("the relay to see it", lambda: second.sessions or "event=not-relayed" in net.server.new_log())
     finally:
         os.kill(store, signal.SIGCONT)
-    assert net.wait_attempt(number) == (0, 0, 1)
-    net.retry(number)
-    assert net.wait_attempt(number, 2) == (1, 0, 0)
-    [message] = first.taken + second.taken
-    assert message.content.endswith(content)
+    assert net.wait_attempt(number) == (1, 0, 0)
+    [message] = second.taken
+    assert message.content.endswith(content) and not first.taken

@@ -44,3 +44,13 @@ def test_silence_about_tls_is_done_without(net):
     for peer, number in zip(peers, numbers):
         assert net.wait_attempt(number) == (1, 0, 0), net.trace(number)
         assert len(peer.sessions) == 2 and len(peer.taken) == 1
+
+
+def test_next_host_when_the_first_falls_silent(net):
+    """At a step before it has said anything about the recipient; all at once."""
+    pairs = {step: (net.peer(**{step: HANG}), net.peer()) for step in ("greeting", "EHLO", "MAIL", "RCPT", "DATA")}
+    numbers = {step: net.send(f"bob@{net.domain(*(peer.address for peer in pair))}")
+               for step, pair in pairs.items()}
+    for step, (first, second) in pairs.items():
+        assert net.wait_attempt(numbers[step]) == (1, 0, 0), net.trace(numbers[step])
+        assert not first.received and len(second.taken) == len(second.received) == 1

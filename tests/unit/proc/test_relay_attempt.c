@@ -84,7 +84,9 @@ static void test_problems(void **state)
 static const struct queue_attempt refused = {.stage = QUEUE_STAGE_CONNECT,
 				      .problem = QUEUE_PROBLEM_REFUSED},
 				  later = {.stage = QUEUE_STAGE_GREETING, .code = 450},
-				  never = {.stage = QUEUE_STAGE_GREETING, .code = 554};
+				  never = {.stage = QUEUE_STAGE_GREETING, .code = 554},
+				  broken = {
+				      .stage = QUEUE_STAGE_MAIL, .problem = QUEUE_PROBLEM_LOST};
 
 static void test_weight(void **state)
 {
@@ -94,6 +96,11 @@ static void test_weight(void **state)
 	assert_false(relay_attempt_outweighs(&never, &refused));
 	assert_false(relay_attempt_outweighs(&refused, &later));
 	assert_false(relay_attempt_outweighs(&later, &refused));
+	assert_true(relay_attempt_outweighs(&broken, &refused));
+	assert_true(relay_attempt_outweighs(&broken, &never));
+	assert_false(relay_attempt_outweighs(&refused, &broken));
+	assert_false(relay_attempt_outweighs(&never, &broken));
+	assert_false(relay_attempt_outweighs(&broken, &broken));
 }
 
 static void test_unheard(void **state)
@@ -116,6 +123,36 @@ static void test_unheard(void **state)
 		assert_int_equal(relay_attempt_is_unheard(&rows[i].a), rows[i].want);
 }
 
+/* Whether the next host may have the message at once. */
+static void test_open(void **state)
+{
+	struct smtp_verdict v;
+
+	for (int stage = SMTP_STAGE_MAIL; stage <= SMTP_STAGE_BODY; stage++) {
+		enum smtp_stage at = (enum smtp_stage)stage;
+
+		v = own(at, 4, 4, 2);
+		assert_true(relay_attempt_is_open(&v, false));
+		assert_true(relay_attempt_is_open(&v, true));
+		v.outcome = SMTP_OUTCOME_UNSURE;
+		assert_false(relay_attempt_is_open(&v, false));
+		v = own(at, 4, 5, 0);
+		assert_true(relay_attempt_is_open(&v, false));
+		v = own(at, 4, 3, 0); /* our own side */
+		assert_false(relay_attempt_is_open(&v, false));
+		v = own(at, 5, 6, 7);
+		assert_false(relay_attempt_is_open(&v, false));
+		v = reply(at, 421, (struct smtp_status){4, 3, 2});
+		assert_int_equal(relay_attempt_is_open(&v, false), stage < SMTP_STAGE_BODY);
+		v = reply(at, 450, (struct smtp_status){4, 2, 0});
+		assert_false(relay_attempt_is_open(&v, false));
+		v = reply(at, 550, (struct smtp_status){5, 1, 1});
+		assert_false(relay_attempt_is_open(&v, false));
+		v = reply(at, 250, (struct smtp_status){2, 0, 0});
+		assert_false(relay_attempt_is_open(&v, false));
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -124,6 +161,7 @@ int main(void)
 	    cmocka_unit_test(test_problems),
 	    cmocka_unit_test(test_weight),
 	    cmocka_unit_test(test_unheard),
+	    cmocka_unit_test(test_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
