@@ -94,6 +94,10 @@ void net_stream_close(struct net_stream *s)
 void net_stream_finish(struct net_stream *s)
 {
 	stream_of(s);
+	if (s->broken) {
+		stream_end(s, s->end, s->why);
+		return;
+	}
 	if (!stream_is_open(s) || s->handshaking) {
 		if (s->state != STREAM_FLUSHING && s->state != STREAM_LINGERING)
 			net_stream_close(s);
@@ -113,7 +117,9 @@ static void set_timer(struct net_stream *s);
 /* When the timer is next needed. */
 static int64_t next_moment(const struct net_stream *s)
 {
-	return s->deadline < s->handshake_by ? s->deadline : s->handshake_by;
+	int64_t at = s->deadline < s->handshake_by ? s->deadline : s->handshake_by;
+
+	return at < s->heard_by ? at : s->heard_by;
 }
 
 /* Moments may have moved away while the timer ran: then it is set anew. */
@@ -121,7 +127,9 @@ static void on_moment(struct net_stream *s)
 {
 	int64_t now = clock_mono();
 
-	if (s->handshake_by <= now) {
+	if (s->heard_by <= now) {
+		stream_end(s, s->end, s->why);
+	} else if (s->handshake_by <= now) {
 		stream_end(s, NET_END_TLS, "the TLS handshake took too long");
 	} else if (s->deadline <= now) {
 		s->deadline = INT64_MAX;
@@ -166,6 +174,21 @@ static void set_timer(struct net_stream *s)
 		stream_timer(s, at - clock_mono());
 }
 
+void stream_broke(struct net_stream *s, int code)
+{
+	struct err e;
+
+	if (!s->hears_out || !stream_is_open(s) || s->handshaking || s->ended) {
+		stream_lost(s, "sending", code);
+		return;
+	}
+	err_set(&e, "sending: %s", uv_strerror(code));
+	set_reason(s, NET_END_LOST, e.text);
+	s->broken = true;
+	s->heard_by = clock_mono() + NET_LINGER_MS;
+	set_timer(s);
+}
+
 /* A moment that moves away leaves the timer alone: it looks again when it fires. */
 void net_stream_deadline(struct net_stream *s, int64_t at)
 {
@@ -189,7 +212,7 @@ static struct net_stream *stream_new(
 	s->state = STREAM_CONNECTING;
 	s->handler = handler;
 	s->user = user;
-	s->deadline = s->handshake_by = INT64_MAX;
+	s->deadline = s->handshake_by = s->heard_by = INT64_MAX;
 	buf_init(&s->in, LIMIT_NET_READ);
 	buf_init(&s->raw, LIMIT_NET_READ);
 	buf_init(&s->out, LIMIT_NET_QUEUE);
@@ -309,6 +332,7 @@ struct net_stream *net_stream_connect(uv_loop_t *loop, const struct net_addr *to
 	struct net_stream *s = stream_new(loop, to->path[0] != 0, handler, user);
 	int code = 0;
 
+	s->hears_out = true;
 	s->req.connect.data = s;
 	if (to->path[0])
 		uv_pipe_connect(&s->req.connect, &s->h.pipe, to->path, on_connect);
@@ -341,10 +365,9 @@ void net_stream_start_tls(struct net_stream *s, const struct net_tls_start *star
 	s->handshaking = true;
 	s->handshake_by = clock_mono() + (start->timeout ? start->timeout : NET_HANDSHAKE_MS);
 	set_timer(s);
-	if (!tls_is_client(start->ctx))
-		net_stream_resume(s);
-	else
+	if (tls_is_client(start->ctx))
 		stream_handshake(s, &none);
+	net_stream_resume(s); /* it may have paused */
 }
 
 bool net_stream_is_tls(const struct net_stream *s)

@@ -70,7 +70,10 @@ void net_stream_warm_up(uv_loop_t *loop);
 struct net_stream *net_stream_open(
     uv_loop_t *loop, int fd, const struct net_stream_handler *handler, void *user, struct err *e);
 
-/* Connects; from: local address to use, or NULL. Every failure comes by closed(), never from inside. */
+/*
+ * Connects; from: local address to use, or NULL. Every failure comes by closed(), never from inside.
+ * When writing fails what the server said before is still read, for a moment: it may say why.
+ */
 struct net_stream *net_stream_connect(uv_loop_t *loop, const struct net_addr *to,
     const struct ip *from, const struct net_stream_handler *handler, void *user);
 
@@ -88,7 +91,7 @@ void net_stream_write(struct net_stream *s, struct str bytes);
 /* The same, taking the buffer's memory where that saves a copy; *b is empty afterwards. */
 void net_stream_give(struct net_stream *s, struct buf *b);
 
-/* Octets that wait to be sent. */
+/* Octets that wait to be sent; SIZE_MAX once they cannot be. */
 size_t net_stream_pending(const struct net_stream *s);
 
 /* Offers kept octets again and goes on reading. Does nothing inside read(), whose result says it all. */

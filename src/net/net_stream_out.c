@@ -1,6 +1,7 @@
 /*
  * Writing. Octets go to the socket at once where it takes them; the rest waits in out, and moves to
- * sending while libuv has it. At most one libuv write is under way, so the order is that of out.
+ * sending while libuv has it. At most one libuv write is under way, so the order is that of out. On a
+ * broken stream nothing moves any more, and pending says so: nobody takes for sent what is not.
  */
 #include "base/limits.h"
 #include "base/mem.h"
@@ -13,15 +14,16 @@ static bool is_writing(const struct net_stream *s)
 
 size_t net_stream_pending(const struct net_stream *s)
 {
-	return s->out.n + s->sending.n;
+	return s->broken ? SIZE_MAX : s->out.n + s->sending.n;
 }
 
 static bool can_send(const struct net_stream *s)
 {
-	return (s->state == STREAM_OPEN || s->state == STREAM_FLUSHING) && !s->half_closed;
+	return (s->state == STREAM_OPEN || s->state == STREAM_FLUSHING) && !s->half_closed &&
+	       !s->broken;
 }
 
-/* Octets the socket took; an error other than "full" ends the stream. */
+/* Octets the socket took; an error other than "full" breaks the stream. */
 static size_t try_send(struct net_stream *s, struct str bytes)
 {
 	uv_buf_t vec;
@@ -32,7 +34,7 @@ static size_t try_send(struct net_stream *s, struct str bytes)
 	vec = (uv_buf_t){.base = (char *)(uintptr_t)bytes.p, .len = bytes.n};
 	n = uv_try_write(&s->h.stream, &vec, 1);
 	if (n < 0 && n != UV_EAGAIN)
-		stream_lost(s, "sending", n);
+		stream_broke(s, n);
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -82,7 +84,7 @@ static void on_written(uv_write_t *req, int code)
 	if (s->state == STREAM_CLOSING)
 		return;
 	if (code < 0) {
-		stream_lost(s, "sending", code);
+		stream_broke(s, code);
 		return;
 	}
 	stream_flush(s);
@@ -103,7 +105,7 @@ static void send_rest(struct net_stream *s)
 	code = uv_write(&s->write, &s->h.stream, &vec, 1, on_written);
 	if (code < 0) {
 		buf_fini(&s->sending);
-		stream_lost(s, "sending", code);
+		stream_broke(s, code);
 	}
 }
 
@@ -116,7 +118,7 @@ void stream_flush(struct net_stream *s)
 	if (!can_send(s) || is_writing(s))
 		return;
 	buf_drop(&s->out, try_send(s, buf_view(&s->out)));
-	if (s->state == STREAM_CLOSING)
+	if (s->state == STREAM_CLOSING || s->broken)
 		return;
 	if (s->out.n > 0) {
 		send_rest(s);
@@ -130,7 +132,7 @@ void stream_flush(struct net_stream *s)
 static bool may_write(const struct net_stream *s)
 {
 	MUST(s->state != STREAM_CONNECTING);
-	if (!stream_is_open(s) || s->half_closing)
+	if (!stream_is_open(s) || s->half_closing || s->broken)
 		return false;
 	MUST(!s->handshaking);
 	return true;

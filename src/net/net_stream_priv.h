@@ -40,6 +40,8 @@ struct net_stream {
 	/* output */
 	struct buf out;     /* waits */
 	struct buf sending; /* libuv has it */
+	bool hears_out;     /* when writing fails the peer's last words are still read */
+	bool broken;        /* it has failed: nothing is sent any more */
 	bool half_closing;  /* net_stream_shutdown(): close our side when out is empty */
 	bool half_closed;
 
@@ -47,6 +49,7 @@ struct net_stream {
 	struct net_tls *tls;
 	bool handshaking;
 	int64_t handshake_by; /* when it must be done; INT64_MAX when there is none */
+	int64_t heard_by;     /* when a broken stream ends at the latest; else INT64_MAX */
 
 	/* the end */
 	enum net_end end;
@@ -70,7 +73,7 @@ static inline bool stream_is_open(const struct net_stream *s)
 
 #define NET_HANDSHAKE_MS (30 * 1000)
 #define NET_FLUSH_MS     (30 * 1000) /* for the last words to get out */
-#define NET_LINGER_MS    (2 * 1000)  /* for the peer to close too */
+#define NET_LINGER_MS    (2 * 1000)  /* for the peer to close too, or to be heard out */
 
 /* Lets the timer fire in so many milliseconds; replaces what it was set to. */
 void stream_timer(struct net_stream *s, int64_t ms);
@@ -80,6 +83,12 @@ void stream_end(struct net_stream *s, enum net_end end, const char *why);
 
 /* Closes it because of a libuv error; what: said in front. */
 void stream_lost(struct net_stream *s, const char *what, int code);
+
+/*
+ * Writing failed. Who hears out goes on reading: the reason may be in what the peer said before it
+ * went. For others, and in a handshake, it is the end.
+ */
+void stream_broke(struct net_stream *s, int code);
 
 /* TLS broke: the alert goes out, then the stream ends. */
 void stream_tls_broke(struct net_stream *s, const char *why);

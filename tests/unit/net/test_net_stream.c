@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "net/net_listen.h"
+#include "net/net_stream_priv.h"
 
 static int setup(void **state)
 {
@@ -135,6 +136,11 @@ static void test_give(void **state)
 }
 
 /* ---- back-pressure ---- */
+static bool a_offered(struct net *n)
+{
+	return n->a.offered > 0;
+}
+
 static bool b_offered(struct net *n)
 {
 	return n->b.offered > 0;
@@ -377,6 +383,70 @@ static void test_close_while_connecting(void **state)
 	assert_int_equal(n->a.why, NET_END_LOCAL);
 }
 
+/* ---- a peer that is gone ---- */
+static bool a_connected(struct net *n)
+{
+	return n->a.connected;
+}
+
+/* a is connected to a peer that has said this and then reset the connection; the reset is here. */
+static void connect_to_gone(struct net *n, const char *words)
+{
+	struct linger now = {1, 0};
+	struct net_addr to = {.port = 0};
+	struct err e;
+	int listener, fd;
+
+	assert_true(ip_parse(STR("127.0.0.1"), &to.ip));
+	listener = net_listen_tcp(&to.ip, 0, &e);
+	to.port = net_listen_port(listener);
+	n->a.s = net_stream_connect(&n->loop, &to, NULL, &end_handler, &n->a);
+	net_until(n, a_connected);
+	do
+		fd = accept(listener, NULL, NULL);
+	while (fd < 0 && errno == EAGAIN);
+	close(listener);
+	assert_int_equal(write(fd, words, strlen(words)), (ssize_t)strlen(words));
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+	close(fd);
+}
+
+/* Writing fails before they were read: they are not lost, and nothing counts as sent. */
+static void test_last_words(void **state)
+{
+	struct net *n = *state;
+
+	connect_to_gone(n, "421 bye");
+	say(&n->a, "hello");
+	assert_int_equal(net_stream_pending(n->a.s), SIZE_MAX);
+	say(&n->a, "hello again");
+	net_until(n, a_eof);
+	assert_got(&n->a, "421 bye");
+	assert_false(n->a.closed);
+	net_stream_finish(n->a.s);
+	net_until(n, a_closed);
+	assert_int_equal(n->a.why, NET_END_LOST);
+	assert_non_null(strstr(n->a.text, "sending: "));
+	assert_false(n->a.drained);
+}
+
+/* Who does not listen to them is not waited for. */
+static void test_last_words_unread(void **state)
+{
+	struct net *n = *state;
+
+	n->a.take = 0;
+	connect_to_gone(n, "421 bye");
+	say(&n->a, "hello");
+	net_until(n, a_offered);
+	assert_in_range(n->a.s->heard_by - clock_mono(), 0, NET_LINGER_MS);
+	net_stream_deadline(n->a.s, clock_mono()); /* lets the timer fire */
+	n->a.s->heard_by = clock_mono();
+	net_until(n, a_closed);
+	assert_int_equal(n->a.why, NET_END_LOST);
+	assert_int_equal(n->a.deadlines, 0);
+}
+
 /* ---- time ---- */
 static bool a_deadline(struct net *n)
 {
@@ -447,6 +517,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_bad_source, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_no_such_path, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_close_while_connecting, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_last_words, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_last_words_unread, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_deadline, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_deadline_moves, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_warm_up, setup, teardown),
