@@ -11,12 +11,21 @@ static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 void id_maker_init(struct id_maker *m, uint16_t node, int64_t floor)
 {
-	uint64_t ms = (uint64_t)floor >> (ID_NODE_BITS + ID_SEQ_BITS);
-	uint64_t seq = (uint64_t)floor & ((1u << ID_SEQ_BITS) - 1);
-
-	MUST(node < ID_NODES && floor >= 0);
+	MUST(node < ID_NODES);
 	m->node = node;
-	m->last = ms << ID_SEQ_BITS | seq;
+	m->last = 0;
+	id_maker_raise(m, floor);
+}
+
+/* The node stands above the sequence: only a later millisecond is above all nodes of this one. */
+void id_maker_raise(struct id_maker *m, int64_t floor)
+{
+	uint64_t ms = (uint64_t)floor >> (ID_NODE_BITS + ID_SEQ_BITS);
+	uint64_t last = floor ? ms << ID_SEQ_BITS | ((1u << ID_SEQ_BITS) - 1) : 0;
+
+	MUST(floor >= 0);
+	if (last > m->last)
+		m->last = last;
 }
 
 int64_t id_make(struct id_maker *m, int64_t now)

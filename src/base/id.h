@@ -19,6 +19,9 @@ struct id_maker {
 /* floor: no id below or equal to it is made (0 for none). node < ID_NODES. */
 void id_maker_init(struct id_maker *m, uint16_t node, int64_t floor);
 
+/* From here on no id below or equal to floor, of whatever node, is made. */
+void id_maker_raise(struct id_maker *m, int64_t floor);
+
 /* A new id, always > 0 and above the last one. now: milliseconds since 1970 UTC. */
 int64_t id_make(struct id_maker *m, int64_t now);
 

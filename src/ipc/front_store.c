@@ -25,10 +25,12 @@
 	ROW(FS_LIST, "list", 0, IPC_DOWN, 64, 1024)                                                \
 	ROW(FS_READ, "read", 0, IPC_DOWN, 64, 1024)                                                \
 	ROW(FS_EXPUNGE, "expunge", 0, IPC_BULK, RANGES_MAX + 64, 1024)                             \
-	ROW(FS_RELEASE, "release", ASK, IPC_IS_EVENT, 16, 0)
+	ROW(FS_RELEASE, "release", ASK, IPC_IS_EVENT, 16, 0)                                       \
+	ROW(FS_FLOOR, "floor", IPC_BY_ANSWERER, IPC_IS_EVENT, 8, 0)
 
-#define MX_ROW(id, name, mx, traits, max, reply)   [id] = {name, mx, traits, max, reply},
-#define USER_ROW(id, name, mx, traits, max, reply) [id] = {name, ASK, traits, max, reply},
+#define MX_ROW(id, name, mx, traits, max, reply) [id] = {name, mx, traits, max, reply},
+#define USER_ROW(id, name, mx, traits, max, reply)                                                 \
+	[id] = {name, (mx) ? (mx) : ASK, traits, max, reply},
 
 static const struct ipc_type mx_types[FS_TYPES] = {FS_TABLE(MX_ROW)};
 static const struct ipc_type user_types[FS_TYPES] = {FS_TABLE(USER_ROW)};
@@ -347,6 +349,21 @@ bool fs_deliver_get(struct str payload, struct fs_deliver *m_r)
 	    m.recipient_count > LIMIT_SMTP_RCPT_MAX || (m.upload && m.data.n))
 		cur_fail(&c);
 	FINISH(c, m, m_r);
+}
+
+void fs_floor_put(struct buf *b, int64_t id)
+{
+	wire_i64(b, id);
+}
+
+bool fs_floor_get(struct str payload, int64_t *id_r)
+{
+	struct cur c = cur_of(payload);
+	int64_t id = cur_i64(&c);
+
+	if (id < 0)
+		cur_fail(&c);
+	FINISH(c, id, id_r);
 }
 
 void fs_taken_put(struct buf *b, const struct fs_taken *m)

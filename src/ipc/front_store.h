@@ -27,6 +27,7 @@ enum fs_type {
 	FS_READ,        /* one message, streamed down */
 	FS_EXPUNGE,     /* delete these numbers, all or nothing */
 	FS_RELEASE,     /* event: the handle is no longer used */
+	FS_FLOOR,       /* event of store: ids of messages are to be above this one */
 	FS_TYPES
 };
 
@@ -223,6 +224,8 @@ void fs_recipient_put(struct buf *b, const struct fs_recipient *r);
 bool fs_recipient_next(struct cur *recipients, struct fs_recipient *r_r);
 void fs_status_put(struct buf *b, const struct fs_status *s);
 bool fs_status_get(struct cur *c, struct fs_status *s_r);
+void fs_floor_put(struct buf *b, int64_t id);
+bool fs_floor_get(struct str payload, int64_t *id_r);
 void fs_taken_put(struct buf *b, const struct fs_taken *m);
 bool fs_taken_get(struct str payload, struct fs_taken *m_r);
 void fs_deliver_reply_put(struct buf *b, const struct fs_deliver_reply *m);

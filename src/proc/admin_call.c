@@ -23,6 +23,7 @@
 #include "proc/child.h"
 #include "proc/store_admin.h"
 #include "proc/store_queue.h"
+#include "store/deliver.h"
 
 #define ADMIN_SOCKET "run/admin.sock"
 #define SERVED       (-1) /* the asker has the answer */
@@ -278,7 +279,6 @@ static int with_store(
 	struct err e = {""};
 	int exit_code;
 
-	id_maker_init(&ids, ADMIN_NODE, 0);
 	ctx.ids = &ids;
 	ctx.who = str_of_c(call->who);
 	cfg.name = call->dir;
@@ -290,10 +290,12 @@ static int with_store(
 	ctx.store = store_open(dir, &cfg, &code, &e);
 	if (!ctx.store)
 		return open_failed(call, code, &e);
-	if (db_open(DATADIR_DB, DB_READER, &ctx.db, &e) == DB_OK)
+	if (db_open(DATADIR_DB, DB_READER, &ctx.db, &e) == DB_OK) {
+		id_maker_init(&ids, ADMIN_NODE, deliver_newest_id(ctx.db));
 		exit_code = serve_fd < 0 ? run_job(call, &ctx) : serve_job(&ctx, serve_fd);
-	else
+	} else {
 		exit_code = fail(call, EX_IOERR, "%s", e.text);
+	}
 	db_close(&ctx.db);
 	store_close(&ctx.store);
 	return exit_code;

@@ -352,7 +352,7 @@ static void add_listener(struct front *f, struct str payload, int fd)
 
 /* ---- the link to store ---- */
 
-/* Store has nothing to ask of a front; both are ruled out by the edge's table. */
+/* Store has nothing to ask of a front: ruled out by the edge's table. */
 static void on_store_request(struct peer *p, struct ipc_request *r, struct str payload, int fd)
 {
 	BUG("a front answers nothing");
@@ -360,7 +360,13 @@ static void on_store_request(struct peer *p, struct ipc_request *r, struct str p
 
 static void on_store_event(struct peer *p, uint16_t type, struct str payload, int fd)
 {
-	BUG("store sends fronts no events");
+	struct front *f = p->owner;
+	int64_t floor;
+
+	if (fs_floor_get(payload, &floor))
+		id_maker_raise(&f->ids, floor);
+	if (fd >= 0)
+		close(fd);
 }
 
 /*

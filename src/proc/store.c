@@ -18,6 +18,7 @@
 #include "proc/process.h"
 #include "proc/store_compact.h"
 #include "proc/store_relay.h"
+#include "store/deliver.h"
 
 #define TEND_MS      1000
 #define SESSIONS_MAX 100000
@@ -202,7 +203,7 @@ static int process_ready(void *ctx, struct err *e)
 	start_tending(sp);
 	sp->queue = store_queue_new(sp);
 	store_quota_init(&sp->quota, sp);
-	id_maker_init(&sp->import_ids, ADMIN_NODE, 0);
+	id_maker_init(&sp->import_ids, ADMIN_NODE, deliver_newest_id(sp->db));
 	child_tell(SC_READY, (struct str){NULL, 0});
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "net/net_addr.h"
 #include "proc/child.h"
 #include "proc/log.h"
+#include "store/deliver.h"
 
 /* ---- connections, views, sessions of the link ---- */
 struct store_conn *store_front_conn(struct store_front *f, uint32_t session)
@@ -448,6 +449,8 @@ static void take_rcpt(struct store_front *f, struct ipc_request *r, struct str p
 	if (fs_rcpt_get(payload, &m) && directory_resolve(f->sp->db, &f->sp->directory, a, m.local,
 					    m.domain, 0, &answer) == DB_OK) {
 		reply.class = answer.class;
+		if (!accept_refusal(answer.class, true) && !store_is_accepting(f->sp->store))
+			reply.class = store_room(f->sp->store);
 		if (answer.class == ACCEPT_REDIRECT && answer.count) {
 			buf_str(&target, answer.targets[0].local);
 			buf_byte(&target, '@');
@@ -562,6 +565,17 @@ static const struct peer_config links[SC_ROLES] = {
     [SC_ROLE_USER] = {&fs_edge_user, IPC_ANSWERER, "user", on_request, on_event, on_down, on_sent},
 };
 
+/* Ahead of its first request, so that no message of it has an id from before. */
+static void tell_floor(struct store_front *f)
+{
+	struct buf b;
+
+	buf_init(&b, 8);
+	fs_floor_put(&b, deliver_newest_id(f->sp->db));
+	ipc_event(f->peer->link, FS_FLOOR, buf_view(&b), -1);
+	buf_fini(&b);
+}
+
 void store_front_new(struct store_process *sp, enum sc_role role, uint16_t node, int fd)
 {
 	struct store_front *f;
@@ -583,4 +597,5 @@ void store_front_new(struct store_process *sp, enum sc_role role, uint16_t node,
 	list_push(&sp->fronts, &f->link);
 	f->peer = peer_new(sp->loop, &links[role], fd, f);
 	f->peer->node = node;
+	tell_floor(f);
 }

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "proc/log.h"
 #include "proc/store_relay.h"
+#include "store/deliver.h"
 
 #define NODE 1023 /* of our own ids */
 
@@ -141,6 +142,8 @@ static void run_again(void *ctx)
 
 static void log_failed(void *ctx, const char *what, const char *why)
 {
+	if (store_room(((struct store_queue *)ctx)->sp->store) == ACCEPT_CLOSED)
+		return; /* said once, when it closed */
 	log_open(LOG_ERROR, "queue-failed");
 	log_text("what", what);
 	log_text("why", why);
@@ -241,7 +244,7 @@ struct store_queue *store_queue_new(struct store_process *sp)
 	tzset();
 	q->sp = sp;
 	list_init(&q->relays);
-	id_maker_init(&q->ids, NODE, 0);
+	id_maker_init(&q->ids, NODE, deliver_newest_id(sp->db));
 	uv_timer_init(sp->loop, &q->timer);
 	q->timer.data = q;
 	q->run.world = &world;

@@ -306,6 +306,14 @@ static bool judge(struct placing *p)
 	return true;
 }
 
+int64_t deliver_newest_id(struct db *db)
+{
+	int64_t id = 0;
+
+	(void)db_get_int(db, SQL_NEWEST_ID, DB_NO_ARGS, &id);
+	return id;
+}
+
 enum db_code deliver_was_taken(struct db *db, int64_t message_id, int64_t recipient, bool *taken_r)
 {
 	int64_t when;

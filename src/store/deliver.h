@@ -89,6 +89,12 @@ bool deliver_prepare(struct deliver *d);
 void deliver_free(struct deliver **d);
 
 /*
+ * The newest id of a message or blob, 0 when there is none: new ones must be above it, though the clock may
+ * have been set back meanwhile. 0 also when that cannot be read; an id that is taken is refused anyway.
+ */
+int64_t deliver_newest_id(struct db *db);
+
+/*
  * Whether this recipient of the message was taken, by the number he had in the request; by -1: anybody. For
  * a front that has lost the answer. *taken_r untouched on failure.
  */

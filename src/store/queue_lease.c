@@ -253,7 +253,7 @@ enum db_code queue_attempt_wake(struct db *db, int64_t *when_r)
 
 static bool is_over(const struct queue_release *r, const struct queue_lease_row *lease, int64_t now)
 {
-	if (lease->expiry <= now)
+	if (lease->expiry <= now && !r->spare)
 		return true;
 	for (size_t i = 0; i < r->ntokens; i++) {
 		if (r->tokens[i] == lease->token)

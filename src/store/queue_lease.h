@@ -52,6 +52,7 @@ void queue_lease_fini(struct queue_lease *l);
 struct queue_release {
 	struct lane_op op;
 	/* inputs */
+	bool spare;                       /* expiry tells nothing: the clock was set ahead */
 	bool others;                      /* all owners but those listed are no more */
 	int64_t owners[QUEUE_OWNERS_MAX]; /* listed */
 	size_t nowners;

@@ -11,7 +11,7 @@
 #define PAUSE_MS   (5 * SECOND_MS) /* after a failure */
 #define PAUSE_FULL MINUTE_MS       /* after a full disk */
 #define VOID_MS    SECOND_MS       /* relays that are there have greeted by then */
-#define JUMP_MS    (2 * SECOND_MS) /* the clock was set back by more than that */
+#define JUMP_MS    (2 * SECOND_MS) /* the clock was set by more than that */
 
 static struct queue_time time_of(const struct queue_run *r)
 {
@@ -149,6 +149,11 @@ static void release_done(struct lane_op *op)
 	again(r);
 }
 
+static int64_t min_of(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void release(struct queue_run *r)
 {
 	struct queue_release release = {0};
@@ -162,7 +167,8 @@ static void release(struct queue_run *r)
 		others = false;
 		r->void_at = now.mono + VOID_MS;
 	}
-	if (!others && expiry > now.wall)
+	release.spare = now.mono < r->spared;
+	if (!others && (release.spare || expiry > now.wall))
 		return;
 	release.others = others;
 	release.since = r->begun +
@@ -189,11 +195,6 @@ void queue_run_greeted(struct queue_run *r)
 }
 
 /* ---- the clock ---- */
-
-static int64_t min_of(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 
 static void move_rows(struct queue_run *r)
 {
@@ -232,14 +233,26 @@ static void follow_clock(struct queue_run *r)
 static void watch_clock(struct queue_run *r)
 {
 	struct queue_time now = time_of(r);
+	int64_t ahead = (now.wall - r->last.wall) - (now.mono - r->last.mono);
 
-	if (now.wall - r->last.wall < now.mono - r->last.mono - JUMP_MS)
+	if (ahead < -JUMP_MS)
 		follow_clock(r);
+	/* A lease that seems to be over is not: who has it extends it long before this. */
+	if (ahead > JUMP_MS)
+		r->spared = now.mono + QUEUE_LEASE_MS;
 	r->begun = min_of(r->begun, now.wall);
 	r->last = now;
 }
 
 /* ---- turns ---- */
+
+/* By the wall clock: when leases may be taken back, the first of which expires then. */
+static int64_t lease_wake(const struct queue_run *r, int64_t expiry)
+{
+	struct queue_time now = time_of(r);
+
+	return now.mono < r->spared ? now.wall + r->spared - now.mono : expiry;
+}
 
 /* *wake_r: the first moment at which something is due, by the wall clock. */
 static void begin_what_is_due(struct queue_run *r, int64_t *wake_r)
@@ -254,7 +267,7 @@ static void begin_what_is_due(struct queue_run *r, int64_t *wake_r)
 	if (attempt <= time_of(r).wall && r->world->somebody_waits(r->ctx))
 		r->world->give(r->ctx);
 	*wake_r = min_of(*wake_r, r->world->somebody_waits(r->ctx) ? attempt : QUEUE_NEVER);
-	*wake_r = min_of(*wake_r, r->releasing ? QUEUE_NEVER : lease);
+	*wake_r = min_of(*wake_r, r->releasing ? QUEUE_NEVER : lease_wake(r, lease));
 	*wake_r = min_of(*wake_r, r->reports ? QUEUE_NEVER : r->due.wake);
 }
 
@@ -288,6 +301,8 @@ void queue_run_init(struct queue_run *r)
 	r->begun = r->last.wall;
 	r->due.wake = QUEUE_NEVER;
 	r->void_at = QUEUE_NEVER; /* not before a relay is here */
+	r->spared = r->last.mono +
+		    QUEUE_LEASE_MS; /* the clock may have been set while nobody ran */
 	if (is_good(r, "clock", queue_clock_is_ahead(r->db, r->last.wall, &ahead)) && ahead)
 		follow_clock(r);
 }

@@ -67,6 +67,8 @@ struct queue_run {
 	struct queue_release release;
 	bool releasing;
 	int64_t void_at; /* mono: leases of owners that are not here by then are void; 0: done */
+	int64_t
+	    spared; /* mono: until then no lease expires, for its owner must first hear of the clock */
 	int64_t begun; /* wall: leases given out before are void unless their owner has kept them */
 
 	struct queue_clock clock;

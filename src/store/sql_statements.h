@@ -438,6 +438,9 @@ SQL(MESSAGE_NEXT, "SELECT id FROM message WHERE id > $1 ORDER BY id LIMIT 1")
 
 SQL(MESSAGE_KEYS, "SELECT reverse_path, header_id FROM message WHERE id = $1")
 
+SQL(NEWEST_ID, "SELECT CAST(coalesce(max(id), 0) AS bigint) FROM (SELECT max(id) AS id FROM message"
+	       " UNION ALL SELECT max(id) AS id FROM blob) AS newest")
+
 SQL(LEDGER_HAS, "SELECT time FROM ledger WHERE message = $1 AND recipient = $2")
 
 SQL(LEDGER_ADDRESSES, "SELECT address FROM ledger WHERE message = $1")

@@ -88,7 +88,12 @@ static void test_ids_rise_whatever_the_clock_does(void **state)
 		assert_true(id > last);
 		last = id;
 	}
-	id_maker_init(&m, 6, last);
+	for (uint16_t node = 4; node <= 6; node++) {
+		id_maker_init(&m, node, last);
+		assert_true(id_make(&m, 0) > last);
+		last = id_make(&m, 0);
+	}
+	id_maker_raise(&m, 7); /* raises nothing */
 	assert_true(id_make(&m, 0) > last);
 }
 

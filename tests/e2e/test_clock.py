@@ -1,0 +1,124 @@
+"""The wall clock jumps a day, ahead and back: ids rise, sessions live, the queue goes on."""
+
+import random
+import sqlite3
+
+import pytest
+from conftest import DOMAIN
+from server import wait_for
+from smtp_peer import HANG, Peer
+from wire import Wire, deliver, letter, mail_of, message_id
+from world import world  # noqa: F401 (fixture)
+
+ALICE = f"alice@{DOMAIN}"
+DAY = 86400
+OPTIONS = """routes = ( {{ domain = "*"; host = "{host}"; port = {port}; }} );
+queue = {{ retry = ["1s"]; lifetime = "10d"; delay_warning = []; }};
+trusted_networks = ["127.0.0.0/8"];
+"""
+
+
+@pytest.fixture
+def peer():
+    peer = Peer(f"127.77.{random.randrange(250)}.{random.randrange(1, 250)}", 2525)
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def server(make_server, world, peer):
+    return make_server(OPTIONS.format(host=peer.address, port=peer.port), accounts=["alice"])
+
+
+def send(server, recipient=ALICE, subject="x"):
+    return message_id(deliver(server, recipient, letter(subject)))
+
+
+def queue_is_empty(server):
+    return server.json("status")["queued_recipients"] == 0
+
+
+def rows_in_order(server):
+    """Messages of the mailbox by uid."""
+    db = sqlite3.connect(f"file:{server.data}/store.db?mode=ro", uri=True)
+    rows = db.execute("SELECT uid, email FROM membership ORDER BY uid").fetchall()
+    db.close()
+    return rows
+
+
+JUMPS = (DAY, -DAY, 0, DAY)
+
+
+def test_ids_rise_and_sessions_live(server, world):
+    ids = [send(server, subject="0")]
+    with Wire(server) as sender, Wire(server, "pop3") as reader:
+        sender.hello()
+        reader.pop3_login(ALICE)
+        for n, jump in enumerate(JUMPS, 1):
+            sender.say("MAIL FROM:<a@b.test>")
+            world.set_clock(jump)
+            sender.say(f"RCPT TO:<{ALICE}>")
+            assert sender.say("DATA").startswith("354")
+            sender.send(letter(str(n)) + b".\r\n")
+            ids.append(message_id(sender.reply()))
+            assert reader.say("STAT").startswith("+OK 1 ")
+            assert b"Subject: 0\r\n" in reader.retrieve(1)
+        reader.say("DELE 1")
+        assert reader.say("QUIT").startswith("+OK")
+    assert ids == sorted(set(ids))
+    assert [email for _, email in rows_in_order(server)] == sorted(email for _, email in rows_in_order(server))
+    assert [f"Subject: {n}".encode() in message for n, message in enumerate(mail_of(server, ALICE), 1)] == [True] * 4
+    server.command("audit")
+    server.command("store", "verify", "--rate", "0")
+
+
+@pytest.mark.kills
+def test_ids_rise_over_a_restart(server, world):
+    """A new front, a new store and a new server begin above what there is."""
+    world.set_clock(DAY)
+    ids = [send(server)]
+    world.set_clock(-DAY)
+    for role in ("mx", "store"):
+        server.kill(role)
+        server.wait_ready()
+        ids.append(send(server))
+    assert server.stop() == 0
+    server.start()
+    server.mark()
+    ids.append(send(server))
+    assert ids == sorted(set(ids))
+
+
+@pytest.mark.parametrize("jumps", [(DAY, 0), (-DAY, 0), (0, -DAY)], ids=["ahead and back", "back and ahead", "back"])
+def test_the_queue_goes_on(server, world, peer, jumps):
+    """One that waits for its retry, one under a lease, one that is new."""
+    peer.answers.update(MAIL=[b"451 4.3.0 later\r\n"])
+    world.set_clock(jumps[0])
+    waits = send(server, "waits@away.test", "waits")
+    wait_for("an attempt", lambda: f"event=attempt id={waits}" in server.new_log())
+    peer.answers.update(end=[HANG])
+    leased = send(server, "leased@away.test", "leased")
+    peer.wait_hanging()
+    world.set_clock(jumps[1])
+    send(server, "new@away.test", "new")
+    peer.go_on.set()
+    wait_for("an empty queue", lambda: queue_is_empty(server))
+    subjects = sorted(message.content.split(b"Subject: ")[1].split(b"\r\n")[0] for message in peer.taken)
+    assert subjects == [b"leased", b"new", b"waits"], leased
+    server.command("audit")
+
+
+@pytest.mark.kills
+def test_what_waited_while_the_clock_was_ahead(server, world, peer):
+    """Set back while nobody runs."""
+    peer.answers.update(MAIL=b"451 4.3.0 later\r\n")
+    world.set_clock(DAY)
+    waits = send(server, "waits@away.test")
+    wait_for("an attempt", lambda: f"event=attempt id={waits}" in server.new_log())
+    server.kill_all()
+    world.set_clock(0)
+    del peer.answers["MAIL"]
+    server.start()
+    server.mark()
+    wait_for("an empty queue", lambda: queue_is_empty(server))
+    assert len(peer.taken) == 1

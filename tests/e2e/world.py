@@ -1,0 +1,81 @@
+"""What the store stands on, in a test's hands: a disk whose calls fail, a clock that jumps (world_preload.c)."""
+
+import errno
+import mmap
+import os
+import struct
+
+import pytest
+from conftest import new_folder
+from server import binary_path
+
+OPEN, WRITE, SYNC, SIZE, NAME = range(5)
+ANY, LOG, DATABASE, PACK = range(4)
+KILL_BEFORE, KILL_AFTER = -1, -2  # errors that are none: the process dies
+FOR_EVER = 1 << 40
+FAULT = struct.Struct("=5q")  # error, file, after, count, fired
+CLOCK = struct.Struct("=q")
+MEMORY, MEMORY_AT = struct.Struct("=16s2q"), 2048  # role, after, fired
+LIBRARIES = os.path.join(os.path.dirname(os.path.abspath(binary_path())), "tests", "e2e")
+
+
+class World:
+    """The page that the processes share. Calls are those of the store process."""
+
+    def __init__(self, path):
+        with open(path, "w+b") as file:
+            file.truncate(4096)
+            self.page = mmap.mmap(file.fileno(), 4096)
+
+    def fail(self, *kinds, error=errno.EIO, file=ANY, after=0, count=FOR_EVER):
+        """Lets count calls of these kinds fail, after as many that go well."""
+        for kind in kinds:
+            FAULT.pack_into(self.page, CLOCK.size + kind * FAULT.size, 0, file, after, count, 0)
+            FAULT.pack_into(self.page, CLOCK.size + kind * FAULT.size, error, file, after, count, 0)
+
+    def heal(self):
+        self.page[CLOCK.size:CLOCK.size + 5 * FAULT.size] = bytes(5 * FAULT.size)
+
+    def fired(self, kind):
+        return FAULT.unpack_from(self.page, CLOCK.size + kind * FAULT.size)[4]
+
+    def read_only(self):
+        """As a file system that was mounted anew, or has done so itself for an error."""
+        self.fail(OPEN, WRITE, SIZE, NAME, error=errno.EROFS)
+
+    def fail_allocation(self, role, after):
+        """One, of processes of this role, after as many that go well."""
+        MEMORY.pack_into(self.page, MEMORY_AT, b"", after, 0)
+        MEMORY.pack_into(self.page, MEMORY_AT, role.encode(), after, 0)
+
+    def allocations_failed(self):
+        return MEMORY.unpack_from(self.page, MEMORY_AT)[2]
+
+    def set_clock(self, seconds):
+        """So much ahead of the true time, or behind it."""
+        CLOCK.pack_into(self.page, 0, int(seconds * 1_000_000_000))
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """Holds for servers and commands that are started from here on."""
+    folder = new_folder()
+    path = os.path.join(folder, "world")
+    made = World(path)
+    monkeypatch.setenv("GODWIT_TEST_WORLD", path)
+    monkeypatch.setenv("LD_PRELOAD", os.path.join(LIBRARIES, "libworld.so"))
+    monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+    yield made
+    os.unlink(path)
+    os.rmdir(folder)
+
+
+@pytest.fixture
+def memory(world, monkeypatch):
+    """The same, and its allocations fail."""
+    with open(binary_path(), "rb") as file:
+        if b"__asan_init" in file.read():
+            pytest.skip("AddressSanitizer has an allocator of its own")
+    libraries = (os.path.join(LIBRARIES, f"lib{name}.so") for name in ("world", "memory"))
+    monkeypatch.setenv("LD_PRELOAD", ":".join(libraries))
+    return world
