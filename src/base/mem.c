@@ -3,21 +3,39 @@
 #include <stdint.h>
 #include <unistd.h>
 
+/* n: what snprintf() gave. */
+static _Noreturn void last_words(const char *text, size_t room, int n)
+{
+	if (n > 0 && write(STDERR_FILENO, text, (size_t)n < room ? (size_t)n : room) < 0)
+		abort();
+	abort();
+}
+
 _Noreturn void mem_bug(const char *file, int line, const char *what)
 {
 	char text[256];
-	int n = snprintf(text, sizeof text, "godwit: bug at %s:%d: %s\n", file, line, what);
 
-	if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text) < 0)
-		abort();
-	abort();
+	last_words(text, sizeof text,
+	    snprintf(text, sizeof text, "godwit: bug at %s:%d: %s\n", file, line, what));
+}
+
+_Noreturn void mem_out(size_t n)
+{
+	char text[256];
+
+	last_words(text, sizeof text,
+	    snprintf(text, sizeof text,
+		"godwit: out of memory (%zu octets were asked for): this process ends and a new one is "
+		"started; give the machine more memory, or lower limits.connections in godwit.conf\n",
+		n));
 }
 
 void *mem_alloc(size_t n)
 {
 	void *p = calloc(1, n ? n : 1);
 
-	MUST(p);
+	if (!p)
+		mem_out(n);
 	return p;
 }
 
@@ -31,7 +49,8 @@ void *mem_resize(void *p, size_t n)
 {
 	void *q = realloc(p, n ? n : 1);
 
-	MUST(q);
+	if (!q)
+		mem_out(n);
 	return q;
 }
 

@@ -33,6 +33,9 @@ void mem_wipe(void *p, size_t n);
 #define MUST(cond) BUG_ON(!(cond))
 #define BUG(text)  mem_bug(__FILE__, __LINE__, text)
 
+/* Memory is out, n octets (0: nobody knows) were asked for: says what to do about it, and aborts. */
+_Noreturn void mem_out(size_t n);
+
 _Noreturn void mem_bug(const char *file, int line, const char *what);
 
 #endif

@@ -19,6 +19,8 @@ enum accept_class {
 	ACCEPT_DISABLED,   /* the account takes no mail */
 	ACCEPT_SEND_ONLY,  /* the account only sends */
 	ACCEPT_OVER_QUOTA, /* the mailbox is full */
+	ACCEPT_NO_ROOM,    /* the disk is full */
+	ACCEPT_CLOSED,     /* the disk failed, and nothing is written until a restart */
 	ACCEPT_TROUBLE,    /* store could not say: try again later */
 	ACCEPT_CLASSES
 };

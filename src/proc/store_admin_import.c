@@ -67,9 +67,14 @@ static bool is_accepting(struct importing *im)
 {
 	if (store_is_accepting(im->store))
 		return true;
-	err_set(&im->trouble,
-	    "the disk has less room than min_free in godwit.conf asks for: make room, "
-	    "then run this again");
+	if (store_room(im->store) == ACCEPT_CLOSED)
+		err_set(&im->trouble,
+		    "the disk failed and the store takes nothing until it is restarted: see to the "
+		    "disk, restart the server, then run this again");
+	else
+		err_set(&im->trouble,
+		    "the disk has less room than min_free in godwit.conf asks for: make room, "
+		    "then run this again");
 	return false;
 }
 

@@ -36,8 +36,7 @@ static void put_lane(struct admin_job *j)
 	put_int(j, "largest_batch", lane.batch_max);
 	admin_record_number(&j->out, ADMIN_BYTES, "wal_size", lane.wal_bytes);
 	put_int(j, "longest_checkpoint_ms", lane.checkpoint_max_ms);
-	admin_record_number(
-	    &j->out, ADMIN_BOOL, "accepting", !lane.closed && store_is_accepting(j->ctx->store));
+	admin_record_number(&j->out, ADMIN_BOOL, "accepting", store_is_accepting(j->ctx->store));
 	if (lane.closed)
 		admin_record_text(&j->out, "trouble", str_of_c(lane.reason.text));
 }

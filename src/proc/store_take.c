@@ -476,6 +476,14 @@ static const struct plan_reject restarted = {
 static const struct plan_reject no_room = {
     452, 4, 3, 1, STR_INIT("The server is short of room, try again later")};
 
+/* The disk's state, or the limits of what is under way at once. */
+static const struct plan_reject *why_no_room(const struct store_front *f)
+{
+	const struct plan_reject *no = accept_refusal(store_room(f->sp->store), true);
+
+	return no ? no : &no_room;
+}
+
 void store_take_deliver(struct store_front *f, struct ipc_request *r, struct str payload)
 {
 	struct delivery *v;
@@ -490,7 +498,7 @@ void store_take_deliver(struct store_front *f, struct ipc_request *r, struct str
 	v->upload = upload_take(f, &m); /* refused or not, it ends with this request */
 	conn = store_front_conn(f, m.session);
 	if (!has_room(f)) {
-		refuse_deliver(r, &no_room);
+		refuse_deliver(r, why_no_room(f));
 		delivery_free(v);
 	} else if (!conn) {
 		refuse_deliver(r, &restarted);

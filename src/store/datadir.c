@@ -153,6 +153,13 @@ static enum datadir_code open_lock(int dirfd, const char *path, int *fd_r, struc
 		    e, "%s is no data directory: make one with: godwit init --data %s", path, path);
 		return DATADIR_FOREIGN;
 	}
+	if (fd < 0 && errno == EROFS) {
+		err_set(e,
+		    "%s is on a file system that is read-only: look into the kernel's log for the reason, "
+		    "and mount it for writing",
+		    path);
+		return DATADIR_FAILED;
+	}
 	if (fd < 0) {
 		err_sys(e, errno, "cannot use the data directory %s", path);
 		return DATADIR_MISSING;

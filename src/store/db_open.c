@@ -67,9 +67,17 @@ static enum db_code classify(int rc)
 
 enum db_code db_fail(struct db *db, int rc, const char *what)
 {
-	BUG_ON(rc == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM || rc == SQLITE_MISUSE);
+	int system = db_vfs_errno();
+
+	if (rc == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM)
+		mem_out(0);
+	BUG_ON(rc == SQLITE_MISUSE);
 	db->code = classify(rc);
-	err_set(&db->err, "database: %s: %s (%d)", what, sqlite3_errmsg(db->sqlite), rc);
+	if (db->code == DB_IO && system) /* SQLite has one word for all of them */
+		err_sys(&db->err, system, "database: %s: %s (%d)", what, sqlite3_errmsg(db->sqlite),
+		    rc);
+	else
+		err_set(&db->err, "database: %s: %s (%d)", what, sqlite3_errmsg(db->sqlite), rc);
 	return db->code;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
 
@@ -23,6 +24,16 @@ static struct {
 	db_io_hook *hook;
 	void *ctx;
 } layer = {.once = PTHREAD_ONCE_INIT};
+
+static _Thread_local int last_errno;
+
+/* Keeps the reason of a failure that is no end of a file. */
+static int noted(int rc)
+{
+	if (rc != SQLITE_OK)
+		last_errno = errno;
+	return rc;
+}
 
 static int ask(const struct db_io *io)
 {
@@ -55,21 +66,21 @@ static int file_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 off)
 {
 	int rc = ask(&(struct db_io){DB_IO_WRITE, file_of(f)->name, p, n, off});
 
-	return rc ? rc : real_of(f)->pMethods->xWrite(real_of(f), p, n, off);
+	return rc ? rc : noted(real_of(f)->pMethods->xWrite(real_of(f), p, n, off));
 }
 
 static int file_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
 	int rc = ask(&(struct db_io){DB_IO_TRUNCATE, file_of(f)->name, NULL, size, 0});
 
-	return rc ? rc : real_of(f)->pMethods->xTruncate(real_of(f), size);
+	return rc ? rc : noted(real_of(f)->pMethods->xTruncate(real_of(f), size));
 }
 
 static int file_sync(sqlite3_file *f, int flags)
 {
 	int rc = ask(&(struct db_io){DB_IO_SYNC, file_of(f)->name, NULL, 0, 0});
 
-	return rc ? rc : real_of(f)->pMethods->xSync(real_of(f), flags);
+	return rc ? rc : noted(real_of(f)->pMethods->xSync(real_of(f), flags));
 }
 
 static int file_size(sqlite3_file *f, sqlite3_int64 *size_r)
@@ -158,7 +169,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fla
 	file->name = name ? name : "";
 	file->real = (sqlite3_file *)(void *)(file + 1);
 	if (rc == SQLITE_OK)
-		rc = layer.unix_vfs->xOpen(layer.unix_vfs, name, file->real, flags, flags_r);
+		rc = noted(layer.unix_vfs->xOpen(layer.unix_vfs, name, file->real, flags, flags_r));
 	if (rc == SQLITE_OK)
 		file->base.pMethods = &methods;
 	return rc;
@@ -208,6 +219,11 @@ const char *db_vfs_name(void)
 {
 	MUST(pthread_once(&layer.once, register_layer) == 0);
 	return layer.vfs.zName;
+}
+
+int db_vfs_errno(void)
+{
+	return last_errno;
 }
 
 void db_vfs_hook(db_io_hook *hook, void *ctx)

@@ -310,17 +310,34 @@ void store_reap(struct store *s)
 		password_collect(s->passwords, clock_mono());
 }
 
-bool store_is_accepting(struct store *s)
+static enum accept_class look_for_room(struct store *s)
+{
+	struct lane_stats lane;
+	enum datadir_room room;
+
+	store_lane_stats(s, &lane);
+	if (lane.closed)
+		return ACCEPT_CLOSED;
+	pthread_mutex_lock(&s->room_lock);
+	room = datadir_room(&s->dir, s->cfg.min_free);
+	pthread_mutex_unlock(&s->room_lock);
+	return room == DATADIR_ACCEPTING ? ACCEPT_LOCAL : ACCEPT_NO_ROOM;
+}
+
+enum accept_class store_room(struct store *s)
 {
 	int64_t now = clock_mono();
 
-	if (s->room_checked && now - s->room_checked < ROOM_CHECK_MS)
-		return s->accepting;
-	pthread_mutex_lock(&s->room_lock);
-	s->accepting = datadir_room(&s->dir, s->cfg.min_free) == DATADIR_ACCEPTING;
-	pthread_mutex_unlock(&s->room_lock);
-	s->room_checked = now;
-	return s->accepting;
+	if (!s->room_checked || now - s->room_checked >= ROOM_CHECK_MS) {
+		s->room = look_for_room(s);
+		s->room_checked = now;
+	}
+	return s->room;
+}
+
+bool store_is_accepting(struct store *s)
+{
+	return store_room(s) == ACCEPT_LOCAL;
 }
 
 static int64_t file_size(const struct store *s, const char *name)

@@ -46,7 +46,7 @@ struct store {
 	struct store_config cfg;
 	struct datadir dir;
 	pthread_mutex_t room_lock; /* of dir's reserve: the lane's thread gives it back */
-	bool accepting;
+	enum accept_class room;
 	int64_t room_checked; /* when, by the steady clock */
 	struct db *db;        /* the writer; the lane's thread uses it in a server */
 	struct blob_store *blobs;
@@ -92,7 +92,11 @@ bool store_password(struct store *s, struct password_job *job);
 /* Calls done for all that is finished; the owner calls it after wake. */
 void store_reap(struct store *s);
 
-/* Whether new mail may be taken; false below min_free. Looks at the disk at most once a second. */
+/*
+ * Whether new mail may be taken: ACCEPT_LOCAL, or ACCEPT_NO_ROOM below min_free, or ACCEPT_CLOSED after a
+ * failure of the disk. Looks at most once a second.
+ */
+enum accept_class store_room(struct store *s);
 bool store_is_accepting(struct store *s);
 
 /* Octets on the disk. */

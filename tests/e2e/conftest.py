@@ -35,6 +35,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "kills: the test ends processes of the server")
     config.addinivalue_line("markers", "violates: the test makes the server log a violation")
+    config.addinivalue_line("markers", "out_of_memory: the test takes a process's memory away")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -80,10 +81,10 @@ class TestServer(godwit.Server):
     def new_log(self):
         return self.log()[self.log_seen:]
 
-    def trouble(self, kills=False, violates=False):
-        """Sentences about what is not sound, since mark()."""
+    def trouble(self, kills=False, expected=None):
+        """Sentences about what is not sound, since mark(). expected: a regex of lines that may be there."""
         found = [line for line in self.new_log().split("\n") if TROUBLE.search(line)
-                 and not (violates and re.search("violation|front-mistrusted", line))]
+                 and not (expected and re.search(expected, line))]
         if self.process and self.process.poll() is not None:
             found.append(f"the supervisor ended with {self.process.returncode}")
         elif self.process and not kills and self.seen_processes != self.processes():
@@ -91,10 +92,15 @@ class TestServer(godwit.Server):
         return found
 
 
+def expected_trouble(request):
+    """Lines that are what the test is about."""
+    words = {"violates": "violation|front-mistrusted", "out_of_memory": r"event=exited .*signal=6\b"}
+    return "|".join(regex for name, regex in words.items() if request.node.get_closest_marker(name)) or None
+
+
 def check_soundness(request, server):
     kills = request.node.get_closest_marker("kills")
-    violates = request.node.get_closest_marker("violates")
-    trouble = server.trouble(bool(kills), bool(violates))
+    trouble = server.trouble(bool(kills), expected_trouble(request))
     report = getattr(request.node, "report_call", None)
     if trouble or (report and report.failed):
         print(f"---- log of the server in {server.data}\n{server.new_log()[-4000:]}")
@@ -157,7 +163,7 @@ def make_server(request):
             status = server.stop()
             assert status in (0, None), f"it ended with {status}:\n{server.log()[-5000:]}"
             trouble = [line for line in server.log().split("\n") if TROUBLE.search(line)]
-            assert not trouble or request.node.get_closest_marker("violates"), trouble
+            assert not trouble or expected_trouble(request), trouble
     finally:
         for server in made:
             if server.process:

@@ -103,9 +103,12 @@ class Load:
         self.wrong = []  # sentences about what may never be
         self.senders = senders
         self.stopping = False
-        self.thread = threading.Thread(target=lambda: asyncio.run(self.run()))
+        self.thread = None
 
     def __enter__(self):
+        """May be entered again after the end: the books go on."""
+        self.stopping = False
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.run()))
         self.thread.start()
         return self
 
@@ -278,7 +281,7 @@ class Load:
                     self.wrong.append(f"{mailbox.user}: {uid} ({name}) was there and is lost")
         return found
 
-    def check_mailboxes(self):
+    def check_mailboxes(self, unsure_refusals):
         """Gives how many copies there are of attempts without a 250, and of messages that are there again."""
         found, extra, twice = self.copies(), 0, 0
         delivered = set()
@@ -290,7 +293,7 @@ class Load:
                     self.wrong.append(f"{what} is there {copies} times")
                 if copies == 0 and attempt.state == "taken":
                     self.wrong.append(f"{what} is lost")
-                if copies and attempt.state in ("", "refused"):
+                if copies and (attempt.state == "" or attempt.state == "refused" and not unsure_refusals):
                     self.wrong.append(f"{what} is there")
                 extra += copies and attempt.state != "taken"
                 place = number, attempt.name.split(".")[0]
@@ -315,9 +318,10 @@ class Load:
                     self.wrong.append(f"{attempt.name} was relayed twice and no relay had died")
         return twice
 
-    def check(self, deaths=()):
-        """Compares everything; gives the sums in a sentence."""
-        (extra, again), twice = self.check_mailboxes(), self.check_relayed(deaths)
+    def check(self, deaths=(), unsure_refusals=False):
+        """Compares everything; gives the sums in a sentence. unsure_refusals: what was refused may be there, for
+        the disk failed in the middle of a commit."""
+        (extra, again), twice = self.check_mailboxes(unsure_refusals), self.check_relayed(deaths)
         assert not self.wrong, "\n".join(self.wrong[:40])
         states = collections.Counter(attempt.state for attempt in self.attempts.values())
         return (f"{states['taken']} messages taken, {self.deletions} copies deleted, {len(self.relayed)} relayed; "
