@@ -32,8 +32,8 @@ static void note(struct fault *f, enum fault_kind kind)
 /* Reads and short writes are not among "any". */
 static bool count_call(struct fault *f, enum fault_kind kind)
 {
-	bool meant = f->kind == kind ||
-		     (f->kind == FAULT_ANY && kind != FAULT_FS_READ && kind != FAULT_FS_SHORT);
+	bool meant = f->kind == kind || (f->kind == FAULT_ANY && kind != FAULT_FS_READ &&
+					    kind != FAULT_DB_READ && kind != FAULT_FS_SHORT);
 
 	f->calls[kind]++;
 	note(f, kind);
@@ -129,14 +129,32 @@ static int fault_allocate(struct fsio *fs, int fd, int64_t off, int64_t n)
 	return fsio_real.allocate(&fault_of(fs)->real, fd, off, n);
 }
 
+static int fault_truncate(struct fsio *fs, int fd, int64_t size)
+{
+	STRIKE(fs, FAULT_FS_TRUNCATE);
+	return fsio_real.truncate(&fault_of(fs)->real, fd, size);
+}
+
+static int fault_unlink(struct fsio *fs, const char *name)
+{
+	STRIKE(fs, FAULT_FS_UNLINK);
+	return fsio_real.unlink(&fault_of(fs)->real, name);
+}
+
 static int hook(void *ctx, const struct db_io *io)
 {
 	static const enum fault_kind kinds[DB_IO_KINDS] = {
+	    [DB_IO_OPEN] = FAULT_DB_OPEN,
+	    [DB_IO_READ] = FAULT_DB_READ,
+	    [DB_IO_TRUNCATE] = FAULT_DB_TRUNCATE,
 	    [DB_IO_WRITE] = FAULT_DB_WRITE,
 	    [DB_IO_SYNC] = FAULT_DB_SYNC,
 	    [DB_IO_SHM] = FAULT_DB_SHM,
 	};
 	static const int errors[DB_IO_KINDS] = {
+	    [DB_IO_OPEN] = SQLITE_CANTOPEN,
+	    [DB_IO_READ] = SQLITE_IOERR_READ,
+	    [DB_IO_TRUNCATE] = SQLITE_IOERR_TRUNCATE,
 	    [DB_IO_WRITE] = SQLITE_IOERR_WRITE,
 	    [DB_IO_SYNC] = SQLITE_IOERR_FSYNC,
 	    [DB_IO_SHM] = SQLITE_IOERR_SHMSIZE,
@@ -163,6 +181,8 @@ void fault_init(struct fault *f)
 	ops.sync = fault_sync;
 	ops.sync_dir = fault_sync_dir;
 	ops.allocate = fault_allocate;
+	ops.truncate = fault_truncate;
+	ops.unlink = fault_unlink;
 	*f = (struct fault){.fs = {&ops, dirfd}};
 	fsio_init(&f->real, dirfd);
 	db_vfs_hook(hook, f);

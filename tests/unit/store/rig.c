@@ -63,6 +63,16 @@ void rig_restart(struct rig *r)
 	open_store(r);
 }
 
+void rig_pause(struct rig *r)
+{
+	close_store(r);
+}
+
+void rig_resume(struct rig *r)
+{
+	open_store(r);
+}
+
 static void nothing(struct lane_op *op)
 {
 }

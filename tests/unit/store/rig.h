@@ -29,6 +29,10 @@ void rig_close(struct rig *r);
 /* Closes and opens what is on disk again: what is committed is there, nothing else. */
 void rig_restart(struct rig *r);
 
+/* The same in two steps: in between nothing of the store is open, and the process may fork. */
+void rig_pause(struct rig *r);
+void rig_resume(struct rig *r);
+
 /* Changes of the directory that must be done; the account's number. */
 void rig_domain(struct rig *r, const char *name);
 int64_t rig_account(struct rig *r, const char *address);

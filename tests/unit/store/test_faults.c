@@ -8,19 +8,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "rig.h"
+#include "day.h"
 
-#define MAILS 4
-#define TEXT  "text of a message\r\n"
-
-/* What the account's owner was told. */
-struct told {
-	bool sent[MAILS]; /* 250 */
-	bool refused[MAILS];
-	int64_t ids[MAILS];
-	bool deleted; /* the first two: +OK to his QUIT */
-	bool tried;   /* ... or no answer that he could trust */
-};
+#define TEXT "text of a message\r\n"
 
 static struct rig rig;
 static struct fault fault;
@@ -30,117 +20,25 @@ static void nothing(struct lane_op *op)
 {
 }
 
-static void send_mail(struct told *t, int i)
-{
-	struct deliver *d = rig_message(&rig, "x@else.test", TEXT);
-
-	rig_to(d, "ann@a.test");
-	d->op.done = nothing;
-	t->ids[i] = d->message_id;
-	assert_true(deliver_prepare(d));
-	lane_run_one(rig.lane, &d->op, rig.now);
-	t->sent[i] = d->op.result == LANE_DONE && d->accepted;
-	t->refused[i] = d->op.result == LANE_FULL || d->op.result == LANE_FAILED;
-	deliver_free(&d);
-}
-
-/* Deletes the first two of his mails, by their uids. */
-static void delete_mails(struct told *t)
-{
-	struct mailbox_expunge x;
-
-	mailbox_expunge_init(&x, ann, MAILBOX_INBOX);
-	ranges_add(&x.uids, 1);
-	ranges_add(&x.uids, 2);
-	x.op.done = nothing;
-	lane_run_one(rig.lane, &x.op, rig.now);
-	t->deleted = x.op.result == LANE_DONE;
-	t->tried = x.op.result == LANE_CLOSED;
-	mailbox_expunge_fini(&x);
-}
-
-static void tend(void)
-{
-	struct maintain_config cfg = {0, INT64_MAX / 2, rig.blobs};
-	static struct maintain m;
-
-	maintain_init(&m, &cfg);
-	m.op.done = nothing;
-	rig.now++;
-	for (int i = 0; i < 3; i++)
-		lane_run_one(rig.lane, &m.op, rig.now);
-	lane_tend(rig.lane, true);
-}
-
-static void live_a_day(struct told *t)
-{
-	send_mail(t, 0);
-	send_mail(t, 1);
-	delete_mails(t);
-	send_mail(t, 2);
-	tend();
-	send_mail(t, 3);
-}
-
-static bool is_there(const struct mailbox_snapshot *s, int64_t id)
-{
-	struct mailbox_entry v[MAILS];
-	size_t n;
-
-	assert_int_equal(mailbox_entries(rig.db, s, 1, v, MAILS, &n), DB_OK);
-	for (size_t i = 0; i < n; i++) {
-		if (v[i].email == id)
-			return true;
-	}
-	return false;
-}
-
-static void check(const struct told *t)
-{
-	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
-	struct arena *a = arena_new();
-
-	rig_must_balance(&rig);
-	for (int i = 0; i < MAILS; i++) {
-		bool there = is_there(&s, t->ids[i]);
-		bool may_be_deleted = i < 2 && (t->deleted || t->tried);
-
-		if (t->sent[i] && !there && !may_be_deleted)
-			fail_msg("mail %d was taken and is lost", i);
-		if (there && i < 2 && t->deleted && t->sent[0] && t->sent[1])
-			fail_msg("mail %d was deleted and is back", i);
-		if (there && t->refused[i])
-			fail_msg("mail %d was refused and is there", i);
-	}
-	for (int64_t n = 1; n <= mailbox_snapshot_count(&s); n++)
-		assert_true(str_has_suffix_i(rig_read(&rig, a, &s, n), STR(TEXT)));
-	arena_free(&a);
-	mailbox_snapshot_fini(&s);
-}
-
 /* One day with the n-th call failing; false when there is no such call. */
-static bool day_with_failure(int64_t n, bool lasting, bool full)
+static bool day_with_failure(enum fault_kind kind, int64_t n, bool lasting, bool full)
 {
-	struct told t = {0};
+	struct day day = {0};
 	bool fired;
 
 	rig_open(&rig);
 	fault_init(&fault);
 	rig.fault = &fault;
 	rig_restart(&rig);
-	rig_domain(&rig, "a.test");
-	ann = rig_account(&rig, "ann@a.test");
-	fault_set(&fault, FAULT_ANY, n, lasting, full);
-	live_a_day(&t);
+	ann = day_account(&rig);
+	fault_set(&fault, kind, n, lasting, full);
+	day_live(&day, &rig, ann);
 	fired = fault.fired > 0;
 	fault_set(&fault, FAULT_NONE, 0, false, false);
 	rig_restart(&rig);
-	check(&t);
-	if (!fired) {
-		for (int i = 0; i < MAILS; i++)
-			assert_true(t.sent[i]);
-		assert_true(t.deleted);
-	}
+	day_check(&day, &rig, ann);
+	if (!fired)
+		assert_true(day_was_good(&day));
 	rig_close(&rig);
 	fault_fini(&fault);
 	return fired;
@@ -151,12 +49,29 @@ static void any_call_may_fail(void **state)
 	for (int how = 0; how < 4; how++) {
 		int64_t n = 1;
 
-		while (day_with_failure(n, how & 1, how & 2))
+		while (day_with_failure(FAULT_ANY, n, how & 1, how & 2))
 			n += how ? 7 : 1;
 		print_message("about %lld calls, failing %s %s\n", (long long)n - 1,
 		    how & 1 ? "for good" : "once", how & 2 ? "for want of space" : "by itself");
 		assert_true(n > 20);
 	}
+}
+
+static void any_read_may_fail(void **state)
+{
+	static const enum fault_kind kinds[] = {FAULT_DB_READ, FAULT_FS_READ};
+	int64_t days = 0;
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		for (int lasting = 0; lasting < 2; lasting++) {
+			int64_t n = 1;
+
+			for (; day_with_failure(kinds[i], n, lasting, false); n += 3)
+				days++;
+		}
+	}
+	print_message("%lld days with a read that fails\n", (long long)days);
+	assert_true(days > 10);
 }
 
 /* ---- a statement that fails in the middle of a request ---- */
@@ -261,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(any_call_may_fail),
+	    cmocka_unit_test(any_read_may_fail),
 	    cmocka_unit_test(a_failing_statement_leaves_nothing),
 	};
 
