@@ -107,7 +107,7 @@
 #define LIMIT_QUEUE_STEPS     ((size_t)32)   /* elements of a list of waits */
 #define LIMIT_QUEUE_REPLY     ((size_t)900)  /* a reply as rows and reports keep it, one line */
 #define LIMIT_DSN_RECIPIENTS  ((size_t)1000) /* recipients in one report */
-#define LIMIT_DSN_ORIGINAL    (64 * KIB)     /* a message that a report returns whole */
+#define LIMIT_DSN_ORIGINAL    (1 * MIB)      /* a message that a report returns whole */
 #define LIMIT_DSN_HEADER      (32 * KIB)     /* of a header that a report returns */
 #define LIMIT_DSN             (24 * MIB)     /* a report */
 #define LIMIT_QUEUE_HOSTS     10             /* of a domain that are tried [RFC 5321 5.1] */

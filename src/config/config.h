@@ -79,6 +79,7 @@ struct config_queue {
 	struct config_durations retry;
 	int64_t lifetime, bounce_lifetime;
 	struct config_durations delay_warning;
+	int64_t return_size; /* octets; larger messages are not returned whole */
 };
 
 /* 0: no limit. */

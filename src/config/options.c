@@ -110,6 +110,8 @@ const struct option options[] = {
 	{"queue.delay_warning", AT(queue.delay_warning), DURATION(SECOND_MS, 60 * DAY_MS), LIST(0, LIMIT_QUEUE_STEPS),
 	    .initial = "[\"4h\"]",
 	    .sentence = "How long after acceptance a sender is told that his message still waits. Empty: never."},
+	{"queue.return_size", AT(queue.return_size), SIZE(0, LIMIT_DSN_ORIGINAL), .initial = "\"50K\"",
+	    .sentence = "Messages up to this size are returned whole when they cannot be delivered, of larger ones the header."},
 	{"quota.account_bytes", AT(quota.account_bytes), SIZE(0, 1024 * 1024 * 1024 * MIB), .initial = "\"0\"",
 	    .sentence = "What an account's mailboxes may hold, unless the account has a quota of its own. 0: no limit."},
 	{"quota.account_messages", AT(quota.account_messages), NUMBER(0, INT64_C(1000000000000)), .initial = "0",

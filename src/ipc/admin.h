@@ -52,8 +52,9 @@ enum admin_command {
 	               * records "progress", "store", "data" of the database, then for each pack "pack",
 	               * "data" of what he does not have, "end" */
 	ADMIN_ACCOUNT_QUOTA, /* (address, octets or "none", "default", "" as it is; messages likewise) */
-	ADMIN_DOMAIN_QUOTA, /* (domain, likewise) */
-	ADMIN_LEDGER,        /* (limit): what administrators changed, the newest first */
+	ADMIN_DOMAIN_QUOTA,     /* (domain, likewise) */
+	ADMIN_ACCOUNT_LANGUAGE, /* (address, a language tag or "auto") */
+	ADMIN_LEDGER,           /* (limit): what administrators changed, the newest first */
 	ADMIN_VERIFY, /* (octets of packs to read a second, 0: as fast as it goes): records "progress",
 	               * "finding" */
 	ADMIN_REPAIR, /* (), only without a server: a record for each message given up */

@@ -174,6 +174,7 @@ static const struct {
     [ADMIN_ACCOUNT_QUOTA] = {3, 3, admin_change_quota},
     [ADMIN_LEDGER] = {1, 1, admin_ledger},
     [ADMIN_DOMAIN_QUOTA] = {3, 3, admin_change_quota},
+    [ADMIN_ACCOUNT_LANGUAGE] = {2, 2, admin_change_language},
     [ADMIN_QUEUE_SHOW] = {1, 1, admin_queue_show},
     [ADMIN_VERIFY] = {1, 1, admin_verify},
     [ADMIN_REPAIR] = {0, 0, admin_repair},

@@ -64,6 +64,7 @@ static const char *done_text(enum directory_verb verb)
 	    [DIRECTORY_PASSWORD] = "password changed",
 	    [DIRECTORY_QUOTA] = "quota set",
 	    [DIRECTORY_DOMAIN_QUOTA] = "quota set",
+	    [DIRECTORY_LANGUAGE] = "language set",
 	    [DIRECTORY_ALIAS_ADD] = "alias added",
 	    [DIRECTORY_ALIAS_REMOVE] = "alias removed",
 	};
@@ -234,6 +235,32 @@ enum admin_step admin_change_quota(struct admin_job *j)
 	    !admin_job_limit(j, admin_arg(j, 2), &c->quota_messages))
 		return ADMIN_STEP_DONE;
 	return submit(j, domain ? DIRECTORY_DOMAIN_QUOTA : DIRECTORY_QUOTA);
+}
+
+/* ---- language ---- */
+
+/* The word that is kept for a language that is spoken here. */
+static const char *const language_words[QUEUE_LANGS] = {
+    [QUEUE_LANG_EN] = "en",
+    [QUEUE_LANG_ZH_HANS] = "zh-hans",
+    [QUEUE_LANG_ZH_HANT] = "zh-hant",
+};
+
+enum admin_step admin_change_language(struct admin_job *j)
+{
+	struct directory_change *c = &j->change;
+	struct str word = admin_arg(j, 1);
+	enum queue_lang lang;
+
+	if (!admin_job_address(j, admin_arg(j, 0), false, &c->local, &c->domain))
+		return ADMIN_STEP_DONE;
+	if (queue_lang_by_tag(word, &lang))
+		c->language = str_of_c(language_words[lang]);
+	else if (!str_eq(word, STR("auto")))
+		return admin_job_finish(j, EX_USAGE,
+		    "%.*s is no language that is spoken here; say en, zh-hans, zh-hant or auto",
+		    STR_FMT(str_sub(word, 0, 64)));
+	return submit(j, DIRECTORY_LANGUAGE);
 }
 
 /* ---- aliases ---- */

@@ -112,6 +112,7 @@ enum admin_step admin_change_domain(struct admin_job *j);
 enum admin_step admin_change_account(struct admin_job *j);
 enum admin_step admin_change_password(struct admin_job *j);
 enum admin_step admin_change_quota(struct admin_job *j);
+enum admin_step admin_change_language(struct admin_job *j);
 enum admin_step admin_ledger(struct admin_job *j);
 enum admin_step admin_change_alias(struct admin_job *j);
 enum admin_step admin_list_domains(struct admin_job *j);

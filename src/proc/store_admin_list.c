@@ -96,6 +96,7 @@ static void put_account(void *ctx, const struct directory_account_row *row)
 	admin_record_number(&j->out, ADMIN_INT, "messages", row->used_messages);
 	admin_record_number(&j->out, ADMIN_BYTES, "size", row->used_bytes);
 	put_quota(j, row->quota_bytes, row->quota_messages);
+	admin_record_text(&j->out, "language", row->language.n ? row->language : STR("auto"));
 	admin_record_number(&j->out, ADMIN_TIME, "created", row->created);
 	admin_record_end(&j->out, at);
 	j->after[0] = arena_str(j->arena, row->domain);

@@ -34,6 +34,7 @@ struct queue_config store_queue_settings(
 	    .started = started,
 	    .lang = (enum queue_lang)c->language,
 	    .hostname = c->hostname,
+	    .return_size = c->queue.return_size,
 	    .zone = zone_now(),
 	    .directory = directory,
 	};

@@ -371,7 +371,7 @@ static void delivery_done(struct lane_op *op)
 		    .per_recipient = buf_view(&results)};
 	}
 	log_delivery(v, &reply.status);
-	if (d->queued)
+	if (d->queued || d->reports)
 		store_queue_kick(v->front->sp->queue);
 	end_deliver(v->request, &reply);
 	buf_fini(&results);

@@ -35,7 +35,9 @@ struct queue_dsn_recipient {
 struct queue_dsn {
 	enum queue_lang lang;
 	struct queue_zone zone;
-	struct str sender;        /* the reverse-path without <>; the report goes to him */
+	struct str sender; /* the reverse-path without <>; the report goes to him */
+	bool
+	    postmaster; /* the message was a report of ours: this is our postmaster, and he is told */
 	struct str reporting_mta; /* our host name */
 	struct str message_id;    /* of the report, without <>, unique */
 	int64_t date;             /* of the report */
@@ -46,7 +48,7 @@ struct queue_dsn {
 	size_t n;            /* 1 to LIMIT_DSN_RECIPIENTS */
 	struct str original; /* the message's beginning, at least its header, or all of it */
 	bool complete;       /* original is all of it */
-	bool want_full; /* RET=FULL: all of it, if anything failed and up to LIMIT_DSN_ORIGINAL */
+	bool want_full;      /* return all of it, if anything failed and up to LIMIT_DSN_ORIGINAL */
 };
 
 enum queue_dsn_status {

@@ -69,7 +69,8 @@ static void say_failed(struct writer *w, const struct queue_dsn_recipient *r,
 	say(w, reason->why, args, n);
 	if (r->expired)
 		say_expired(w, r);
-	say(w, reason->advice, args, n);
+	if (!w->d->postmaster)
+		say(w, reason->advice, args, n);
 }
 
 static void say_delayed(struct writer *w, const struct queue_dsn_recipient *r,
@@ -138,7 +139,9 @@ static void put_group(struct writer *w, enum queue_dsn_action action)
 {
 	if (!has_action(w->d, action))
 		return;
-	say(w, (enum queue_phrase)((int)QUEUE_PHRASE_OPENING_FAILED + (int)action),
+	say(w,
+	    w->d->postmaster ? QUEUE_PHRASE_OPENING_DOUBLE
+			     : (enum queue_phrase)((int)QUEUE_PHRASE_OPENING_FAILED + (int)action),
 	    QUEUE_ARGS(when(w, w->d->arrival)));
 	flush(w, STR(""));
 	buf_byte(w->out, '\n');
@@ -163,7 +166,11 @@ static void say_original(struct writer *w, bool full)
 
 	buf_init(&id, LIMIT_MIME_LINE);
 	queue_text_clean(&id, w->d->original_id, LIMIT_MIME_LINE / 2, true);
-	say(w, full ? QUEUE_PHRASE_ORIGINAL_FULL : QUEUE_PHRASE_ORIGINAL_HEADER, NULL, 0);
+	say(w,
+	    w->d->postmaster ? full ? QUEUE_PHRASE_DOUBLE_FULL : QUEUE_PHRASE_DOUBLE_HEADER
+	    : full           ? QUEUE_PHRASE_ORIGINAL_FULL
+			     : QUEUE_PHRASE_ORIGINAL_HEADER,
+	    NULL, 0);
 	if (id.n)
 		say(w, QUEUE_PHRASE_MESSAGE_ID, QUEUE_ARGS(buf_view(&id)));
 	buf_fini(&id);

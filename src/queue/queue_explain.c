@@ -201,7 +201,9 @@ static void put_ending(struct telling *t, enum ending ending)
 {
 	enum queue_phrase first = QUEUE_PHRASE_RETURN_IF;
 
-	if (t->entry.bounce)
+	if (t->x->postmaster)
+		first = QUEUE_PHRASE_POSTMASTER_IF;
+	else if (t->entry.bounce)
 		first = QUEUE_PHRASE_NULL_IF;
 	else if (!t->x->notify_failure)
 		first = QUEUE_PHRASE_SILENT_IF;

@@ -11,6 +11,7 @@ struct queue_explain {
 	struct queue_zone zone;
 	struct str recipient;
 	struct str sender; /* empty: null */
+	bool postmaster;   /* it is a report of ours: if it fails, the postmaster is told */
 	struct str domain; /* name of the destination; empty: refused for good, to be returned */
 	struct str last_reply; /* the recipient's own, as queue_result_put_reply() has it */
 	bool notify_failure;   /* the sender wants to hear of a failure: NOTIFY */

@@ -93,6 +93,16 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "Its time ended while the server was not running: unless an attempt succeeds, it will "
 	    "be "
 	    "given up, at the latest %2; it has no sender who could be told.",
+	[QUEUE_PHRASE_POSTMASTER_IF] =
+	    "If none succeeds, it will be given up %2, and the postmaster is told of this report.",
+	[QUEUE_PHRASE_POSTMASTER_THEN] =
+	    "No further attempt is planned; it will be given up %2, and the postmaster is told of "
+	    "this report.",
+	[QUEUE_PHRASE_POSTMASTER_NOW] =
+	    "It is now being given up, and the postmaster is told of this report.",
+	[QUEUE_PHRASE_POSTMASTER_LATE] =
+	    "Its time ended while the server was not running: unless an attempt succeeds, it will "
+	    "be given up, at the latest %2, and the postmaster is told of this report.",
 	[QUEUE_PHRASE_SILENT_IF] =
 	    "If none succeeds, it will be given up %2; %1 asked not to be told.",
 	[QUEUE_PHRASE_SILENT_THEN] =
@@ -120,6 +130,13 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "delivery, for:",
 	[QUEUE_PHRASE_OPENING_EXPANDED] =
 	    "The message that it took from you %1 was sent on to all addresses behind:",
+	[QUEUE_PHRASE_SUBJECT_DOUBLE] = "A report could not be delivered",
+	[QUEUE_PHRASE_OPENING_DOUBLE] =
+	    "A report of this server, made %1, could not be delivered to the sender of whose mail it "
+	    "tells. So it goes to you, the postmaster. It was for:",
+	[QUEUE_PHRASE_DOUBLE_FULL] = "The report is attached.",
+	[QUEUE_PHRASE_DOUBLE_HEADER] =
+	    "The header of the report is attached, its content is not.",
 	[QUEUE_PHRASE_FROM_NAME] = "Mail delivery at %1",        /* %1 host */
 	[QUEUE_PHRASE_GREETING] = "This is the mail server %1.", /* %1 host */
 	/* %1 span, %2 when last */

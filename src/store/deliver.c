@@ -3,7 +3,8 @@
  *
  * 1. Nothing is written unless the message is accepted: a refusal undoes the savepoint.
  * 2. Each accepted recipient i has exactly one ledger row (message, i). Addresses that an alias adds
- *    beside the first have rows of their own, numbered from n on.
+ *    beside the first have rows of their own, numbered from n on; from the same numbers are queue rows
+ *    that only tell the sender of success, which have none in the ledger.
  * 3. The plan chooses among what the session may do; it can never make a session relay.
  * 4. The plan's refusal of some recipients of a message that others take cannot be told in the one
  *    reply of SMTP: it waits in the queue to be returned, or, where there is no sender or the session
@@ -78,18 +79,33 @@ static bool resolve(struct placing *p, struct str local, struct str domain, int6
 	    p, directory_resolve(p->db, &p->d->config, p->d->scratch, local, domain, size, answer));
 }
 
-static void place_outside(
-    struct placing *p, size_t i, int64_t number, struct str domain, struct str address)
+static void place_outside(struct placing *p, const struct deliver_recipient *from, int64_t number,
+    struct str domain, struct str address)
 {
-	placing_queue(p, number, domain, address, &p->d->recipients[i], NULL);
+	placing_queue(p, number, domain, address, from, NULL);
 	placing_ledger(p, number, address, LEDGER_QUEUED, 0, domain);
+}
+
+/*
+ * What the addresses behind an alias inherit. Of one among several no success is told: that the alias
+ * was expanded is.
+ */
+static struct deliver_recipient heir(const struct deliver_recipient *r, bool several)
+{
+	struct deliver_recipient from = *r;
+
+	if (several && (r->notify & QUEUE_NOTIFY_SUCCESS)) {
+		from.notify &= (uint8_t)~QUEUE_NOTIFY_SUCCESS;
+		from.notify = from.notify ? from.notify : QUEUE_NOTIFY_NEVER;
+	}
+	return from;
 }
 
 /* One of the targets of recipient i. The first has the recipient's row, the others add one. */
 static void place_target(struct placing *p, size_t i, bool first, const struct directory_target *t,
-    const struct plan_item *item)
+    const struct deliver_recipient *from, const struct plan_item *item)
 {
-	struct str address = first ? p->d->recipients[i].address
+	struct str address = first ? from->address
 				   : directory_text(p->d->scratch, t->local, t->domain);
 	int64_t number = first ? (int64_t)i : (int64_t)p->d->n + p->extra;
 	struct str mailbox = STR("");
@@ -104,7 +120,7 @@ static void place_target(struct placing *p, size_t i, bool first, const struct d
 		placing_ledger(p, number, address, LEDGER_MAILBOX, t->account, mailbox);
 	else
 		place_outside(
-		    p, i, number, t->domain, directory_text(p->d->scratch, t->local, t->domain));
+		    p, from, number, t->domain, directory_text(p->d->scratch, t->local, t->domain));
 }
 
 static void note_left_out(struct placing *p, size_t i, size_t left_out)
@@ -122,8 +138,16 @@ static void note_left_out(struct placing *p, size_t i, size_t left_out)
 static void place_answer(struct placing *p, size_t i, const struct directory_answer *answer,
     const struct plan_item *item)
 {
+	const struct deliver_recipient *r = &p->d->recipients[i];
+	const struct directory_target *t = answer->targets;
+	struct deliver_recipient from = heir(r, answer->count > 1);
+
 	for (size_t k = 0; k < answer->count && p->code == DB_OK; k++)
-		place_target(p, i, k == 0, &answer->targets[k], item);
+		place_target(p, i, k == 0, &t[k], &from, item);
+	if (answer->count > 1)
+		placing_tell(p, i, QUEUE_REPORT_EXPANDED);
+	else if (answer->count == 1 && t->account)
+		placing_tell(p, i, QUEUE_REPORT_DELIVERED);
 	if (p->code == DB_OK)
 		note_left_out(p, i, answer->left_out);
 	p->d->results[i].accepted = true;
@@ -175,7 +199,7 @@ static void do_relay(struct placing *p, size_t i, const struct plan_item *item)
 		place_answer(p, i, &answer, NULL);
 		return;
 	}
-	place_outside(p, i, (int64_t)i, answer.targets[0].domain, r->address);
+	place_outside(p, r, (int64_t)i, answer.targets[0].domain, r->address);
 	p->d->results[i].accepted = true;
 }
 
@@ -211,7 +235,8 @@ static void do_redirect(struct placing *p, size_t i, const struct plan_item *ite
 	if (to.class == ACCEPT_LOCAL || to.class == ACCEPT_REDIRECT) {
 		place_answer(p, i, &to, NULL);
 	} else if (to.class == ACCEPT_RELAY && p->d->may_relay && local.n && domain.n) {
-		place_outside(p, i, (int64_t)i, to.targets[0].domain, item->u.address);
+		place_outside(
+		    p, &p->d->recipients[i], (int64_t)i, to.targets[0].domain, item->u.address);
 		p->d->results[i].accepted = true;
 	} else {
 		refuse(p, i, &not_permitted);
@@ -342,7 +367,7 @@ static void reset_answer(struct deliver *d)
 	arena_reset(d->scratch, false);
 	memset(d->results, 0, d->n * sizeof *d->results);
 	d->accepted = d->duplicate = false;
-	d->copies = d->queued = 0;
+	d->copies = d->queued = d->reports = 0;
 }
 
 static enum lane_exec take(struct placing *p)

@@ -65,7 +65,8 @@ struct deliver {
 	struct plan_reject refusal;     /* when not accepted */
 	struct deliver_result *results; /* n of them */
 	int64_t copies;                 /* mailbox copies made */
-	int64_t queued;                 /* queue rows made */
+	int64_t queued;                 /* queue rows made, but for: */
+	int64_t reports;                /* rows that tell the sender of success, as he asked */
 
 	/* ---- deliver.c's own ---- */
 	struct directory_config config;

@@ -156,27 +156,45 @@ static void announce(struct placing *p, struct str domain)
 	p->destination = domain;
 }
 
-void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
-    const struct deliver_recipient *from, const struct plan_reject *refused)
+/* A row of the queue; refused, report: when nothing is tried any more. */
+static void add_row(struct placing *p, int64_t number, struct str domain, struct str address,
+    const struct deliver_recipient *from, enum queue_report_kind report,
+    const struct plan_reject *refused)
 {
 	struct queue_status status = {0};
 	struct buf reply;
 
-	if (p->code != DB_OK)
-		return;
 	buf_init(&reply, LIMIT_QUEUE_REPLY);
 	if (refused)
 		status = refusal_status(refused, &reply);
-	announce(p, domain);
 	exec(p, SQL_QUEUE_ADD,
 	    DB_ARGS(db_int(QUEUE_SHARD), db_int(p->d->message_id), db_int(number), db_text(domain),
-		db_text(address), db_int(p->now), db_int(p->d->reverse_path.n == 0),
-		db_int(refused ? QUEUE_REPORT_FAILED : QUEUE_REPORT_NONE),
+		db_text(address), db_int(p->now), db_int(p->d->reverse_path.n == 0), db_int(report),
 		db_int(warnings_done(from->notify)), db_int(from->notify), db_text(from->orcpt),
 		db_int(queue_status_number(status)), db_text(buf_view(&reply))));
 	buf_fini(&reply);
 	p->refs++;
+}
+
+void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
+    const struct deliver_recipient *from, const struct plan_reject *refused)
+{
+	if (p->code != DB_OK)
+		return;
+	announce(p, domain);
+	add_row(p, number, domain, address, from, refused ? QUEUE_REPORT_FAILED : QUEUE_REPORT_NONE,
+	    refused);
 	p->d->queued++;
+}
+
+void placing_tell(struct placing *p, size_t i, enum queue_report_kind report)
+{
+	const struct deliver_recipient *r = &p->d->recipients[i];
+
+	if (p->code != DB_OK || !(r->notify & QUEUE_NOTIFY_SUCCESS) || p->d->reverse_path.n == 0)
+		return;
+	add_row(p, (int64_t)p->d->n + p->extra++, STR(""), r->address, r, report, NULL);
+	p->d->reports++;
 }
 
 void placing_ledger(struct placing *p, int64_t number, struct str address, enum ledger_state state,

@@ -4,6 +4,7 @@
 
 #include "store/deliver.h"
 #include "store/ledger.h"
+#include "store/queue.h"
 
 /* One run of the request; begun anew when the lane runs it again. */
 struct placing {
@@ -13,7 +14,7 @@ struct placing {
 	int64_t length;         /* octets of the blob */
 	struct buf prefix;      /* of the recipient at hand */
 	int64_t rows;           /* ledger rows written */
-	int64_t extra;          /* of them, for addresses that an alias added */
+	int64_t extra;          /* numbers given behind those of the recipients */
 	int64_t refs;           /* emails and queue rows that hold the blob */
 	struct str destination; /* of the last queue row: its destination row is there */
 	enum db_code code; /* the first failure of the database; every step after it does nothing */
@@ -32,6 +33,12 @@ void placing_copy(
 /* A queue row for recipient number: waiting for domain or, refused for good, to be returned. */
 void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
     const struct deliver_recipient *from, const struct plan_reject *refused);
+
+/*
+ * A row that tells the sender what became of recipient i, if he wants to hear of success: that the
+ * message is in a mailbox, or was sent on to all addresses behind his.
+ */
+void placing_tell(struct placing *p, size_t i, enum queue_report_kind report);
 
 /* A ledger row. */
 void placing_ledger(struct placing *p, int64_t number, struct str address, enum ledger_state state,

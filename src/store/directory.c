@@ -342,6 +342,17 @@ struct str directory_text(struct arena *a, struct str local, struct str domain)
 	return text;
 }
 
+enum db_code directory_language(
+    struct db *db, int64_t account, enum queue_lang *lang_r, bool *has_r)
+{
+	struct db_query *q = db_begin_query(db, SQL_ACCOUNT_LANGUAGE, DB_ARGS(db_int(account)));
+	bool has = db_step(q) == DB_ROW && queue_lang_by_tag(db_col_str(q, 0), lang_r);
+	enum db_code code = db_end(q);
+
+	*has_r = has && code == DB_OK;
+	return code;
+}
+
 enum db_code directory_login(
     struct db *db, struct arena *a, struct str name, struct directory_login *login_r)
 {

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "plan/accept.h"
+#include "queue/queue_lang.h"
 #include "store/lane.h"
 
 struct directory_config {
@@ -71,6 +72,13 @@ struct directory_login {
 enum db_code directory_login(
     struct db *db, struct arena *a, struct str name, struct directory_login *login_r);
 
+/*
+ * The language of an account, in which its owner is written to; *has_r: it is set. DB_OK also for one that
+ * is not there.
+ */
+enum db_code directory_language(
+    struct db *db, int64_t account, enum queue_lang *lang_r, bool *has_r);
+
 /* ---- changes ---- */
 
 enum directory_verb {
@@ -83,6 +91,7 @@ enum directory_verb {
 	DIRECTORY_PASSWORD,        /* address, hash */
 	DIRECTORY_SEND_ONLY,       /* address, send_only */
 	DIRECTORY_QUOTA,           /* address, quota */
+	DIRECTORY_LANGUAGE,        /* address, language: of what is written to it */
 	DIRECTORY_DOMAIN_QUOTA,    /* domain, quota: of all its accounts together */
 	DIRECTORY_ALIAS_ADD,       /* address, target */
 	DIRECTORY_ALIAS_REMOVE,    /* address, target or nothing: all its targets */
@@ -108,6 +117,8 @@ struct directory_change {
 	const char *hash; /* of the password */
 	bool send_only;
 	int64_t quota_bytes, quota_messages; /* limits, or QUOTA_DEFAULT ... (store/quota.h) */
+	struct str
+	    language; /* a tag that queue_lang_by_tag() knows; empty: as each message shows */
 	/* the answer */
 	bool refused; /* nothing was changed; why tells in one sentence */
 	struct err why;
@@ -154,6 +165,7 @@ struct directory_account_row {
 	int64_t created;
 	int64_t used_bytes, used_messages;
 	int64_t quota_bytes, quota_messages; /* in effect; QUOTA_INFINITE: none */
+	struct str language;                 /* empty: none set */
 };
 
 struct directory_alias_row {

@@ -322,6 +322,18 @@ static enum lane_exec change_domain_quota(struct change *x)
 	return LANE_KEEP;
 }
 
+static enum lane_exec change_language(struct change *x)
+{
+	x->c->account = find_account(x);
+	if (!x->c->account)
+		return no_account(x);
+	exec(x, SQL_ACCOUNT_SET_LANGUAGE, DB_ARGS(db_int(x->c->account), db_text(x->c->language)),
+	    NULL);
+	err_set(&x->done, "language of %.*s set: %.*s", STR_FMT(x->address),
+	    STR_FMT(x->c->language.n ? x->c->language : STR("as its messages show")));
+	return LANE_KEEP;
+}
+
 /* ---- aliases ---- */
 
 static enum accept_class resolve(struct change *x, struct str local, struct str domain)
@@ -405,6 +417,7 @@ static change_fn *const verbs[DIRECTORY_VERBS] = {
     [DIRECTORY_PASSWORD] = change_password,
     [DIRECTORY_SEND_ONLY] = change_send_only,
     [DIRECTORY_QUOTA] = change_quota,
+    [DIRECTORY_LANGUAGE] = change_language,
     [DIRECTORY_DOMAIN_QUOTA] = change_domain_quota,
     [DIRECTORY_ALIAS_ADD] = alias_add,
     [DIRECTORY_ALIAS_REMOVE] = alias_remove,

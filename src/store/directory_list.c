@@ -34,6 +34,7 @@ static void account_row(struct db_query *q, struct directory_account_row *r)
 	r->used_messages = db_col_int(q, 7);
 	r->quota_bytes = db_col_int(q, 8);
 	r->quota_messages = db_col_int(q, 9);
+	r->language = db_col_str(q, 10);
 }
 
 enum db_code directory_accounts(struct db *db, struct str only, struct str after_domain,

@@ -20,12 +20,21 @@
 #define COPY_PAGES 4096
 #define NAME_MAX_  ((size_t)4096)
 
-/* The first will lead to version 2: an array of struct migration, in the order of their versions. */
+/* What it adds to a row has the default that says nothing: old rows are as they were. */
+static const struct sql_object version_2[] = {
+    {"ALTER TABLE account ADD COLUMN language text NOT NULL DEFAULT ''", false},
+};
+
+static const struct migration all_migrations[] = {
+    {2, version_2, sizeof version_2 / sizeof version_2[0]},
+};
+
 const struct migrations *migrations(void)
 {
-	static const struct migrations none = {NULL, 0};
+	static const struct migrations list = {
+	    all_migrations, sizeof all_migrations / sizeof all_migrations[0]};
 
-	return &none;
+	return &list;
 }
 
 /* ---- the copy ---- */

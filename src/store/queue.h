@@ -19,10 +19,12 @@
 
 /* What the sender is to be told of a recipient whose attempts are over. Stored. */
 enum queue_report_kind {
-	QUEUE_REPORT_NONE,    /* he waits */
-	QUEUE_REPORT_FAILED,  /* refused for good */
-	QUEUE_REPORT_EXPIRED, /* his lifetime is over */
-	QUEUE_REPORT_RELAYED, /* went to a server that does not report [RFC 3461 5.2.2] */
+	QUEUE_REPORT_NONE,      /* he waits */
+	QUEUE_REPORT_FAILED,    /* refused for good */
+	QUEUE_REPORT_EXPIRED,   /* his lifetime is over */
+	QUEUE_REPORT_RELAYED,   /* went to a server that does not report [RFC 3461 5.2.2] */
+	QUEUE_REPORT_DELIVERED, /* into a mailbox; the row only tells of it, as the next's */
+	QUEUE_REPORT_EXPANDED,  /* an alias, sent on to several addresses [RFC 3461 5.2.7.3] */
 	QUEUE_REPORT_KINDS
 };
 
@@ -39,6 +41,7 @@ struct queue_config {
 	struct queue_policy policy;
 	int64_t started;     /* since when the scheduler has been running */
 	struct str hostname; /* of reports */
+	int64_t return_size; /* octets; a message up to this is returned whole */
 	enum queue_lang lang;
 	struct queue_zone zone; /* of times in reports */
 	const struct directory_config *directory;
@@ -92,9 +95,17 @@ struct queue_message {
 	uint8_t ret;
 	bool utf8, eightbit;
 	struct str header_id; /* its Message-ID without <> */
+	struct str protocol;  /* by which it came */
+	int64_t account;      /* who sent it, logged in; 0: nobody did */
 	int64_t blob;
 	struct blob_pos pos;
 };
+
+/* The protocol of reports that are made here. */
+#define QUEUE_PROTOCOL_REPORT STR_INIT("report")
+
+/* If it fails the postmaster is told: a report of ours that cannot be delivered. */
+bool queue_message_is_report(const struct queue_message *m);
 
 /* A status as a row keeps it, and back. */
 int64_t queue_status_number(struct queue_status s);
@@ -119,6 +130,15 @@ void queue_row_let_go(struct queue_row *row, int64_t now);
 
 /* Writes what may change of a row. Only in the writer lane, as what follows. */
 enum db_code queue_row_set(struct db *db, const struct queue_row *row);
+
+/*
+ * A row that only tells: its recipient was settled when it was made. It has a number of its own, that
+ * no row of the ledger has.
+ */
+static inline bool queue_row_only_tells(const struct queue_row *row)
+{
+	return row->report >= QUEUE_REPORT_DELIVERED;
+}
 
 /* The row goes, its reference to the blob with it. */
 enum db_code queue_row_delete(struct db *db, const struct queue_row *row, int64_t blob);

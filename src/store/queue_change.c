@@ -143,7 +143,7 @@ static enum db_code discard(struct walk *w, struct queue_change *c, struct queue
 	buf_lit(&b, "taken out of the queue by ");
 	buf_str(&b, str_sub(c->who, 0, LIMIT_LOG_VALUE));
 	settled.detail = buf_view(&b);
-	code = ledger_settle(w->db, &settled, &changed);
+	code = queue_row_only_tells(row) ? DB_OK : ledger_settle(w->db, &settled, &changed);
 	buf_fini(&b);
 	if (code == DB_OK)
 		code = queue_row_delete(w->db, row, w->message.blob);

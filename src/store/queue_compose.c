@@ -11,16 +11,15 @@
 #include "store/queue_due.h"
 #include "store/queue_report.h"
 
-#define ORIGINAL_READ (LIMIT_DSN_ORIGINAL + 1) /* the header, and whether that is all */
-#define RET_FULL      1                        /* as in smtp/smtp_param.h */
+#define RET_HDRS 2 /* as in smtp/smtp_param.h */
 
 /* ---- who is told ---- */
 
 static bool wants_report(const struct queue_report *r, const struct queue_row *row)
 {
 	if (r->about.reverse_path.n == 0)
-		return false;
-	if (r->is_warning || row->report == QUEUE_REPORT_RELAYED)
+		return r->to_postmaster && !r->is_warning && row->notify != QUEUE_NOTIFY_NEVER;
+	if (r->is_warning || row->report >= QUEUE_REPORT_RELAYED)
 		return true; /* they are not made for others */
 	return row->notify == 0 || (row->notify & QUEUE_NOTIFY_FAILURE);
 }
@@ -40,15 +39,25 @@ static struct queue_rows told(struct queue_report *r)
 
 static enum queue_dsn_action action_of(const struct queue_report *r, const struct queue_row *row)
 {
+	static const enum queue_dsn_action actions[QUEUE_REPORT_KINDS] = {
+	    [QUEUE_REPORT_NONE] = QUEUE_DSN_FAILED,
+	    [QUEUE_REPORT_FAILED] = QUEUE_DSN_FAILED,
+	    [QUEUE_REPORT_EXPIRED] = QUEUE_DSN_FAILED,
+	    [QUEUE_REPORT_RELAYED] = QUEUE_DSN_RELAYED,
+	    [QUEUE_REPORT_DELIVERED] = QUEUE_DSN_DELIVERED,
+	    [QUEUE_REPORT_EXPANDED] = QUEUE_DSN_EXPANDED,
+	};
+
 	if (r->is_warning)
 		return QUEUE_DSN_DELAYED;
-	return row->report == QUEUE_REPORT_RELAYED ? QUEUE_DSN_RELAYED : QUEUE_DSN_FAILED;
+	return row->report < QUEUE_REPORT_KINDS ? actions[row->report] : QUEUE_DSN_FAILED;
 }
 
 static struct queue_dsn_recipient recipient_of(
     const struct queue_report *r, const struct queue_row *row)
 {
-	struct queue_status unknown = {row->report == QUEUE_REPORT_NONE ? 4 : 5, 0, 0};
+	uint8_t class = queue_row_only_tells(row) ? 2 : row->report == QUEUE_REPORT_NONE ? 4 : 5;
+	struct queue_status unknown = {class, 0, 0};
 
 	return (struct queue_dsn_recipient){
 	    .address = row->address,
@@ -80,11 +89,19 @@ static struct str id_text(struct arena *a, int64_t id, struct str host)
 	return text;
 }
 
-/* The beginning of the message. A damaged one is reported without it. */
+/* RET=FULL of larger messages is not granted, as RFC 3461 6.2 permits. */
+static bool is_returned_whole(const struct queue_report *r)
+{
+	return r->about.ret != RET_HDRS && r->about.size <= r->cfg.return_size &&
+	       r->about.size <= (int64_t)LIMIT_DSN_ORIGINAL;
+}
+
+/* The beginning of the message, at least its header. A damaged one is reported without it. */
 static struct str read_original(struct queue_report *r)
 {
-	size_t want = r->about.size < (int64_t)ORIGINAL_READ ? (size_t)r->about.size
-							     : ORIGINAL_READ;
+	size_t most = LIMIT_DSN_HEADER + 2 * KIB;
+	size_t want = is_returned_whole(r) || r->about.size < (int64_t)most ? (size_t)r->about.size
+									    : most;
 	uint8_t *p = arena_alloc(r->arena, want);
 	struct blob_reader *reader = NULL;
 	size_t n = 0, got = 1;
@@ -102,6 +119,12 @@ static struct str read_original(struct queue_report *r)
 	return str_of(p, n);
 }
 
+/* For people: mail goes to <postmaster>, wherever that is. */
+static struct str postmaster_of(struct queue_report *r)
+{
+	return directory_text(r->arena, STR("postmaster"), r->cfg.hostname);
+}
+
 static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *rows)
 {
 	struct queue_dsn_recipient *v = arena_array(r->arena, rows->n, sizeof *v);
@@ -110,11 +133,15 @@ static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *
 
 	for (size_t i = 0; i < rows->n; i++)
 		v[i] = recipient_of(r, &rows->v[i]);
-	queue_lang_of_message(original, &lang);
+	if (r->has_lang)
+		lang = r->lang;
+	else if (!r->to_postmaster)
+		queue_lang_of_message(original, &lang);
 	return (struct queue_dsn){
 	    .lang = lang,
 	    .zone = r->cfg.zone,
-	    .sender = r->about.reverse_path,
+	    .sender = r->to_postmaster ? postmaster_of(r) : r->about.reverse_path,
+	    .postmaster = r->to_postmaster,
 	    .reporting_mta = r->cfg.hostname,
 	    .message_id = id_text(r->arena, r->report_id, r->cfg.hostname),
 	    .date = r->now,
@@ -125,7 +152,7 @@ static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *
 	    .n = rows->n,
 	    .original = original,
 	    .complete = (int64_t)original.n == r->about.size,
-	    .want_full = r->about.ret == RET_FULL,
+	    .want_full = is_returned_whole(r),
 	};
 }
 
@@ -138,6 +165,11 @@ static bool sender_of(struct queue_report *r, struct deliver_recipient *to)
 	struct buf domain;
 	bool good;
 
+	if (r->to_postmaster) {
+		*to = (struct deliver_recipient){
+		    .local = STR("postmaster"), .address = STR("postmaster")};
+		return true;
+	}
 	if (mime_address_parse(r->arena, r->about.reverse_path, 1, &list) != MIME_ADDRESS_OK ||
 	    list.n != 1 || list.v[0].kind != MIME_ADDRESS_MAILBOX)
 		return false;
@@ -157,13 +189,14 @@ static bool sender_of(struct queue_report *r, struct deliver_recipient *to)
 static struct deliver *deliver_of(
     struct queue_report *r, struct str data, const struct queue_dsn_facts *facts)
 {
+	static const struct str report = QUEUE_PROTOCOL_REPORT;
 	struct deliver *d = deliver_new();
 
 	d->directory = r->cfg.directory;
 	d->message_id = r->report_id;
 	d->helo = arena_str(d->arena, r->cfg.hostname);
 	d->peer = STR("local");
-	d->protocol = STR("report");
+	d->protocol = r->to_postmaster ? STR("postmaster") : report; /* whose failure is the end */
 	d->utf8 = facts->utf8;
 	d->eightbit = facts->eightbit;
 	d->may_relay = true;
@@ -186,10 +219,15 @@ static void make(struct queue_report *r, struct queue_rows rows)
 {
 	struct queue_dsn dsn = dsn_of(r, &rows);
 	struct queue_dsn_facts facts;
+	enum queue_dsn_status status;
 	struct buf b;
 
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
-	if (queue_dsn_put(&b, &dsn, &facts) == QUEUE_DSN_OK)
+	status = queue_dsn_put(&b, &dsn, &facts);
+	dsn.want_full = false;
+	if (status == QUEUE_DSN_TOO_LARGE)
+		status = queue_dsn_put(&b, &dsn, &facts);
+	if (status == QUEUE_DSN_OK)
 		r->deliver = deliver_of(r, buf_view(&b), &facts);
 	else
 		err_set(&r->why, "a report about it would be too large");
@@ -198,8 +236,10 @@ static void make(struct queue_report *r, struct queue_rows rows)
 
 void queue_report_compose(struct queue_report *r)
 {
-	struct queue_rows rows = told(r);
+	struct queue_rows rows;
 
+	r->to_postmaster = queue_message_is_report(&r->about);
+	rows = told(r);
 	err_set(&r->why,
 	    r->about.reverse_path.n ? "its sender asked for no report" : "it has no sender");
 	if (rows.n > 0)

@@ -88,6 +88,25 @@ static enum db_code read_rows(struct queue_report *r, struct db *db)
 	return g.code;
 }
 
+/* What the account of the sender has set: of the one that logged in, else of the one he names. */
+static enum db_code read_language(struct queue_report *r, struct db *db)
+{
+	struct directory_answer answer = {.count = 0};
+	int64_t account = r->about.account;
+	size_t at = str_rfind(r->about.reverse_path, '@');
+	enum db_code code = DB_OK;
+
+	if (!account && at < r->about.reverse_path.n)
+		code = directory_resolve(db, r->cfg.directory, r->arena,
+		    str_sub(r->about.reverse_path, 0, at), str_from(r->about.reverse_path, at + 1),
+		    0, &answer);
+	if (!account && answer.count == 1)
+		account = answer.targets[0].account;
+	if (code == DB_OK && account)
+		code = directory_language(db, account, &r->lang, &r->has_lang);
+	return code;
+}
+
 static enum db_code report_read(struct reader_op *op, struct db *db)
 {
 	struct queue_report *r = LIST_ENTRY(op, struct queue_report, read);
@@ -98,6 +117,8 @@ static enum db_code report_read(struct reader_op *op, struct db *db)
 	if (code != DB_ROW)
 		return code;
 	code = read_rows(r, db);
+	if (code == DB_OK && !r->nothing)
+		code = read_language(r, db);
 	if (code != DB_OK || r->nothing)
 		return code;
 	queue_report_compose(r);
@@ -175,7 +196,9 @@ static void note_told(struct reporting *g)
 	id_put(&id, g->r->report_id);
 	note(g,
 	    g->r->is_warning ? "the sender is told of the delay by message "
-			     : "the sender is told by message ",
+	    : g->r->to_postmaster
+		? "the report could not be delivered; the postmaster is told by message "
+		: "the sender is told by message ",
 	    buf_view(&id));
 }
 
@@ -191,7 +214,8 @@ static enum placed judge(struct queue_report *r)
 {
 	struct deliver *d = r->deliver;
 
-	err_set(&r->why, "the report to its sender was refused: %.*s", STR_FMT(d->refusal.text));
+	err_set(&r->why, "the report to %s was refused: %.*s",
+	    r->to_postmaster ? "the postmaster" : "its sender", STR_FMT(d->refusal.text));
 	return d->duplicate || d->refusal.code < 500 ? NOT_NOW : NOT_EVER;
 }
 
@@ -235,7 +259,9 @@ static void end_row(struct reporting *g, const struct queue_row *row, struct buf
 	    .detail = detail_of(row, b),
 	    .time = g->now};
 
-	if (g->code == DB_OK && !failed(g, ledger_settle(g->db, &settled, &changed)))
+	if (g->code == DB_OK && !queue_row_only_tells(row))
+		failed(g, ledger_settle(g->db, &settled, &changed));
+	if (g->code == DB_OK)
 		failed(g, queue_row_delete(g->db, row, g->r->about.blob));
 	g->r->ended++;
 }

@@ -40,6 +40,9 @@ struct queue_report {
 	struct queue_message about;
 	struct queue_rows rows; /* what is due */
 	bool is_warning;
+	bool to_postmaster;   /* the message is a report of ours */
+	enum queue_lang lang; /* of its sender's account; else the server's */
+	bool has_lang;
 	struct deliver *deliver; /* the report; NULL: none */
 };
 

@@ -272,6 +272,8 @@ static struct queue_message get_message(struct db_query *q, struct arena *a, int
 	    .header_id = arena_str(a, db_col_str(q, 6)),
 	    .blob = db_col_int(q, 7),
 	    .pos = {db_col_int(q, 8), db_col_int(q, 9), db_col_int(q, 10)},
+	    .protocol = arena_str(a, db_col_str(q, 11)),
+	    .account = db_col_int(q, 12),
 	};
 }
 
@@ -285,6 +287,13 @@ enum db_code queue_message_get(
 		*m_r = get_message(q, a, id);
 	code = db_end(q);
 	return code == DB_OK ? found : code;
+}
+
+bool queue_message_is_report(const struct queue_message *m)
+{
+	static const struct str report = QUEUE_PROTOCOL_REPORT;
+
+	return m->reverse_path.n == 0 && str_eq(m->protocol, report);
 }
 
 struct queue_schedule queue_row_schedule(

@@ -15,6 +15,8 @@ struct due {
 	int64_t account;
 	struct str local, domain;
 	struct queue_quota facts;
+	enum queue_lang lang; /* of the account, if it has one */
+	bool has_lang;
 };
 
 static enum db_code read_due(struct db *db, struct arena *a, int64_t after, struct due *d)
@@ -33,6 +35,8 @@ static enum db_code read_due(struct db *db, struct arena *a, int64_t after, stru
 		d->facts.max_messages = db_col_int(q, 6);
 	}
 	code = db_end(q);
+	if (code == DB_OK && found)
+		code = directory_language(db, d->account, &d->lang, &d->has_lang);
 	return code == DB_OK && found ? DB_ROW : code;
 }
 
@@ -85,7 +89,7 @@ static void compose(struct deliver *d, struct due *due, const struct queue_confi
 	due->facts.message_id = arena_str(d->arena, buf_view(&b));
 	due->facts.address = directory_text(d->arena, due->local, due->domain);
 	due->facts.hostname = cfg->hostname;
-	due->facts.lang = cfg->lang;
+	due->facts.lang = due->has_lang ? due->lang : cfg->lang;
 	due->facts.date = now;
 	buf_clear(&b);
 	queue_quota_put(&b, &due->facts);

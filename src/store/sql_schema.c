@@ -14,7 +14,7 @@
  * A change of what stands below, or of the format of packs, takes the next number and a migration
  * (store/migrate.c) that does the same to older databases; a test compares them.
  */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 #define KEYED true
 #define PLAIN false
@@ -53,6 +53,7 @@ static const struct sql_object objects[] = {
     /*
      * used_*: what is in its mailboxes and not expunged. A removed account has the domain ''.
      * quota_*: 0: the default of meta, -1: none; quota_warned: enum quota_warned (store/quota.h).
+     * language: a tag, '': none set.
      */
     {"CREATE TABLE account ("
      " id bigint NOT NULL PRIMARY KEY,"
@@ -67,6 +68,7 @@ static const struct sql_object objects[] = {
      " quota_bytes bigint NOT NULL,"
      " quota_messages bigint NOT NULL,"
      " quota_warned bigint NOT NULL,"
+     " language text NOT NULL DEFAULT '',"
      " UNIQUE (domain, local))",
 	PLAIN},
     {"CREATE INDEX account_warning ON account (id) WHERE quota_warned = 1", PLAIN},

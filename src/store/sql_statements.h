@@ -118,6 +118,10 @@ SQL(MAILBOX_RESET, "UPDATE mailbox SET messages = 0, octets = 0 WHERE account = 
 
 SQL(ACCOUNT_SET_STATE, "UPDATE account SET state = $2 WHERE id = $1")
 
+SQL(ACCOUNT_SET_LANGUAGE, "UPDATE account SET language = $2 WHERE id = $1")
+
+SQL(ACCOUNT_LANGUAGE, "SELECT language FROM account WHERE id = $1")
+
 SQL(ACCOUNT_SET_SEND_ONLY, "UPDATE account SET send_only = $2 WHERE id = $1")
 
 /* -2: as it is (QUOTA_KEEP). */
@@ -135,7 +139,8 @@ SQL(ACCOUNT_MARK_QUOTA, "UPDATE account AS a SET quota_warned = " QUOTA_MARK(
 /* All but the removed ones. */
 #define ACCOUNT_LIST_COLUMNS                                                                       \
 	"SELECT a.id, a.domain, a.local, a.state, a.send_only, a.created, a.used_bytes,"           \
-	" a.used_messages, " ACCOUNT_BYTES_MAX ", " ACCOUNT_MESSAGES_MAX " FROM account a "
+	" a.used_messages, " ACCOUNT_BYTES_MAX ", " ACCOUNT_MESSAGES_MAX                           \
+	", a.language FROM account a "
 SQL(ACCOUNT_LIST, ACCOUNT_LIST_COLUMNS "WHERE a.domain <> '' AND (a.domain, a.local) > ($1, $2)"
 				       " ORDER BY a.domain, a.local LIMIT $3")
 

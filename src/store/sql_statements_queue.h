@@ -71,7 +71,7 @@ SQL(QUEUE_FREE, "UPDATE queue SET token = 0 WHERE shard = $1 AND message = $2 AN
 
 SQL(QUEUE_MESSAGE,
     "SELECT m.accepted, m.reverse_path, m.size, m.envid, m.ret, m.flags, m.header_id,"
-    " b.id, b.pack, b.pos, b.length FROM message m JOIN blob b ON b.id = m.blob WHERE m.id = $1")
+    " b.id, b.pack, b.pos, b.length, m.protocol, m.account FROM message m JOIN blob b ON b.id = m.blob WHERE m.id = $1")
 
 /* ---- destinations (store/queue_rows.c) ---- */
 

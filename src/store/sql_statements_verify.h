@@ -95,7 +95,7 @@ SQL(VERIFY_DOMAIN, "SELECT a.id, 0, 0, 0, 0, 0 FROM account a LEFT JOIN domain d
 SQL(VERIFY_QUEUE_LEDGER,
     "SELECT 0, q.message, 0, 0, q.recipient, 0 FROM queue q LEFT JOIN ledger l"
     " ON l.message = q.message AND l.recipient = q.recipient AND l.state = 4"
-    " WHERE l.message IS NULL")
+    " WHERE l.message IS NULL AND q.report < 4")
 
 SQL(VERIFY_QUEUE_DESTINATION,
     "SELECT 0, q.message, 0, 0, q.recipient, 0 FROM queue q LEFT JOIN destination d"

@@ -6,7 +6,7 @@ import smtplib
 
 import pytest
 from conftest import DOMAIN, PASSWORD
-from relay_net import net, shared_net  # noqa: F401 (fixtures)
+from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
 from wire import TIMEOUT, count_of, letter, mail_of, submit
 
@@ -114,13 +114,14 @@ def test_report_to_a_sender_elsewhere(net):
 
 
 def test_report_that_cannot_be_delivered_is_given_up(net):
-    """Its own lifetime ends; nobody is told about that."""
+    """Its own lifetime ends; the postmaster is told about that."""
     home, away = net.peer(RCPT=b"450 4.2.1 busy\r\n"), net.peer(RCPT=b"550 5.1.1 who?\r\n")
     before = net.server.message_count()
     net.send(f"bob@{away.domain}", sender=f"carol@{home.domain}")
     wait_for("the report", lambda: net.queue(home.domain))
     wait_for("its end", lambda: not net.queue(home.domain))
-    assert net.server.message_count() == before and not home.received
+    assert net.server.message_count() == before + 1 and not home.received
+    assert f"carol@{home.domain}".encode() in mail_of(net.server, ALICE)[-1]
 
 
 def test_submitted_mail_is_reported_too(net, sender):

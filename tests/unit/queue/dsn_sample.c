@@ -165,7 +165,7 @@ static void long_header(struct dsn_sample *s)
 		buf_lit(&s->text, "X-Filler: 0123456789012345678901234567890123456789\r\n");
 	buf_lit(&s->text, "\r\ntext\r\n");
 	s->dsn.original = buf_view(&s->text);
-	s->dsn.want_full = true;
+	s->dsn.want_full = false;
 }
 
 static void no_original(struct dsn_sample *s)

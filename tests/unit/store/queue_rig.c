@@ -32,6 +32,7 @@ void qrig_open(struct qrig *q)
 	queue_policy_init(&q->cfg.policy);
 	q->cfg.started = q->rig.now;
 	q->cfg.hostname = STR("mx.a.test");
+	q->cfg.return_size = 50 * KIB;
 	q->cfg.zone.name = STR("UTC");
 	q->cfg.directory = &q->rig.directory;
 }

@@ -176,7 +176,8 @@ static void host_down_for_ever(void **state)
 	qrig_live(&q, start + 6 * DAY_MS);
 	assert_int_equal(qrig_mails(&q), 2);
 	assert_true(has(qrig_mail(&q, arena), "Status: 4.4.7"));
-	assert_true(has(qrig_mail(&q, arena), "\r\nDiagnostic-Code: x-godwit; connection refused\r\n"));
+	assert_true(
+	    has(qrig_mail(&q, arena), "\r\nDiagnostic-Code: x-godwit; connection refused\r\n"));
 	assert_true(has(qrig_mail(&q, arena), "\r\nLast-Attempt-Date: "));
 }
 
@@ -218,7 +219,52 @@ static void unknown_recipient_bounces_at_once(void **state)
 	assert_true(has(mail, "Remote-MTA: dns; mx.else.test"));
 	assert_true(has(mail, "> 550 5.1.1 no such user"));
 	assert_true(has(mail, "Subject: hello"));
-	assert_false(has(mail, "the words of ann"));
+	assert_true(has(mail, "the words of ann"));
+}
+
+/* Whole up to a size, unless the sender wants the header alone. */
+static void what_is_returned(void **state)
+{
+	static const char words[] = "the words of ann";
+
+	q.world = unknown;
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	q.cfg.return_size = rig_number(&q.rig, "SELECT size FROM message");
+	rig_sql(&q.rig, "UPDATE message SET ret = 1"); /* FULL */
+	qrig_work(&q);
+	assert_true(has(qrig_mail(&q, arena), words));
+	q.cfg.return_size--;
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	rig_sql(&q.rig, "UPDATE message SET ret = 1");
+	qrig_work(&q);
+	assert_false(has(qrig_mail(&q, arena), words));
+	assert_true(has(qrig_mail(&q, arena), "Subject: hello"));
+	q.cfg.return_size++;
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	rig_sql(&q.rig, "UPDATE message SET ret = 2"); /* HDRS */
+	qrig_work(&q);
+	assert_false(has(qrig_mail(&q, arena), words));
+	assert_int_equal(qrig_mails(&q), 3);
+}
+
+/* An account's own language goes before that of its message. */
+static void language_of_the_account(void **state)
+{
+	q.world = unknown;
+	rig_sql(&q.rig, "UPDATE account SET language = 'zh-hant'");
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	qrig_work(&q);
+	assert_true(has(qrig_mail(&q, arena), "Status: 5.1.1"));
+	assert_false(has(qrig_mail(&q, arena), "Subject: Your message could not be delivered"));
+	rig_sql(&q.rig, "UPDATE account SET language = ''");
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	qrig_work(&q);
+	assert_true(has(qrig_mail(&q, arena), "Subject: Your message could not be delivered"));
+	rig_sql(&q.rig, "UPDATE account SET language = 'zh-hans'"); /* as it is found by an alias */
+	rig_alias(&q.rig, "anna@a.test", "ann@a.test");
+	qrig_send_one(&q, "Anna@a.test", "nobody@b.test");
+	qrig_work(&q);
+	assert_false(has(qrig_mail(&q, arena), "Subject: Your message could not be delivered"));
 }
 
 static void each_recipient_for_himself(void **state)
@@ -271,12 +317,69 @@ static void report_to_the_outside(void **state)
 	    1);
 	assert_int_equal(
 	    qrig_count(&q, "message WHERE reverse_path = '' AND protocol = 'report'"), 1);
-	qrig_work(&q); /* the report is refused too: nobody is left to tell */
+	qrig_work(&q); /* the report is refused too: the postmaster has it */
 	assert_int_equal(qrig_count(&q, "queue"), 0);
 	assert_int_equal(qrig_count(&q, "ledger WHERE state = 2"), 2);
-	assert_int_equal(q.reports, 0 + 1);
+	assert_int_equal(q.reports, 2);
 	assert_int_equal(
-	    qrig_count(&q, "trace WHERE text = 'nobody is told: it has no sender'"), 1);
+	    qrig_count(&q, "message WHERE reverse_path = '' AND protocol = 'postmaster'"), 1);
+	assert_true(has(qrig_mail(&q, arena), "Subject: A report could not be delivered"));
+	assert_true(has(qrig_mail(&q, arena), "Final-Recipient: rfc822; Xavier@else.test"));
+	assert_true(has(qrig_mail(&q, arena), "Final-Recipient: rfc822; nobody@b.test"));
+}
+
+/* Nobody is the postmaster: that is the end. */
+static void report_without_a_postmaster(void **state)
+{
+	q.world = unknown;
+	rig_sql(&q.rig, "UPDATE account SET state = 1");
+	qrig_send_one(&q, "Xavier@else.test", "nobody@b.test");
+	qrig_work(&q);
+	qrig_work(&q);
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+	assert_int_equal(q.reports, 1);
+	assert_int_equal(qrig_count(&q, "trace WHERE text LIKE 'nobody is told: the report to the"
+					" postmaster was refused: %'"),
+	    1);
+}
+
+/* In the mailbox, or expanded: those who want to hear of it are told, once, with the header alone. */
+static void success_here_is_reported(void **state)
+{
+	static const char *const bob[] = {"bob@a.test", NULL};
+	static const char *const both[] = {"both@a.test", NULL};
+	static const char *const one[] = {"one@a.test", NULL};
+
+	rig_account(&q.rig, "bob@a.test");
+	rig_alias(&q.rig, "both@a.test", "bob@a.test");
+	rig_alias(&q.rig, "both@a.test", "carl@b.test");
+	rig_alias(&q.rig, "one@a.test", "bob@a.test");
+	q.world = all_well;
+	qrig_send(&q, "ann@a.test", 0, bob);
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_FAILURE | QUEUE_NOTIFY_DELAY, bob);
+	qrig_send(&q, "", QUEUE_NOTIFY_SUCCESS, bob);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 0);
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_SUCCESS | QUEUE_NOTIFY_FAILURE, bob);
+	assert_int_equal(qrig_count(&q, "queue WHERE destination = '' AND report = 4"), 1);
+	rig_must_balance(&q.rig);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 1);
+	assert_true(has(qrig_mail(&q, arena), "Action: delivered\r\nStatus: 2.0.0\r\n"));
+	assert_true(has(qrig_mail(&q, arena), "Content-Type: text/rfc822-headers"));
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_SUCCESS, one);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 2);
+	assert_true(has(qrig_mail(&q, arena), "Final-Recipient: rfc822; one@a.test"));
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_SUCCESS, both);
+	assert_int_equal(qrig_count(&q, "queue WHERE report = 5"), 1);
+	assert_int_equal(qrig_count(&q, "queue WHERE destination = 'b.test' AND notify = 1"), 1);
+	rig_must_balance(&q.rig);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 3);
+	assert_true(has(qrig_mail(&q, arena), "Action: expanded\r\nStatus: 2.0.0\r\n"));
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+	rig_must_balance(&q.rig);
 }
 
 static void bounces_live_two_days(void **state)
@@ -754,7 +857,11 @@ int main(void)
 	    T(unknown_recipient_bounces_at_once),
 	    T(each_recipient_for_himself),
 	    T(one_report_for_many),
+	    T(what_is_returned),
+	    T(language_of_the_account),
 	    T(report_to_the_outside),
+	    T(report_without_a_postmaster),
+	    T(success_here_is_reported),
 	    T(bounces_live_two_days),
 	    T(notify_is_kept),
 	    T(success_is_reported_when_nobody_else_does),
