@@ -75,17 +75,21 @@ static void check_lane(struct store_process *sp)
 static void on_tend(uv_timer_t *timer)
 {
 	struct store_process *sp = timer->data;
+	bool full;
 
 	if (sp->draining)
 		return;
 	check_lane(sp);
 	uv_timer_start(&sp->tend, on_tend, TEND_MS, TEND_MS);
-	if (!store_is_accepting(sp->store))
+	if (sp->lane_closed)
 		return;
-	store_quota_turn(&sp->quota);
+	full = !store_is_accepting(sp->store);
+	if (!full)
+		store_quota_turn(&sp->quota);
 	if (sp->tending)
 		return;
 	sp->tending = true;
+	sp->maintain.full = full;
 	store_write(sp->store, &sp->maintain.op);
 }
 

@@ -81,6 +81,14 @@ static void write_done(struct lane_op *op)
 	wait_for(c, op->result == LANE_DONE ? pause_after(c, c->work.bytes) : PASS_MS);
 }
 
+/* On a full disk a pack is worth half of what is left: its own space comes back a minute later. */
+static int64_t room_to_copy(struct store *s)
+{
+	int64_t left = store_is_accepting(s) ? INT64_MAX : datadir_free_bytes(&s->dir);
+
+	return left > 0 ? left / 2 : 0;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct store_compact *c = timer->data;
@@ -91,7 +99,7 @@ static void on_timer(uv_timer_t *timer)
 		return;
 	}
 	c->busy = true;
-	c->work.empty_only = !store_is_accepting(c->sp->store);
+	c->work.room = room_to_copy(c->sp->store);
 	store_read(c->sp->store, &c->work.read);
 }
 

@@ -41,8 +41,8 @@ static enum db_code measure(struct compact *c, struct db *db, bool *worth_r)
 		count = db_col_int(q, 0);
 		octets = db_col_int(q, 1);
 	}
-	*worth_r = c->empty_only ? count == 0
-				 : is_mostly_dead(octets + count * (int64_t)PACK_RECORD, c->end);
+	octets += count * (int64_t)PACK_RECORD;
+	*worth_r = octets <= c->room && is_mostly_dead(octets, c->end);
 	return db_end(q);
 }
 
@@ -209,6 +209,7 @@ void compact_init(struct compact *c, struct blob_store *blobs)
 {
 	memset(c, 0, sizeof *c);
 	c->blobs = blobs;
+	c->room = INT64_MAX;
 	c->read.run = read_run;
 	c->write.exec = write_exec;
 	c->write.blobs = c->in;

@@ -21,7 +21,8 @@ struct compact {
 	struct reader_op read; /* its done is the caller's, who then hands on write if has_work */
 	struct lane_op write;  /* likewise; then compact_written() */
 	struct blob_store *blobs;
-	bool empty_only; /* the caller's: the disk is too full to copy anything */
+	int64_t
+	    room; /* the caller's: packs are left alone of which more than this would be copied */
 	/* the answers of read */
 	bool has_work;
 	bool complete; /* every pack was looked at; the next read begins anew */

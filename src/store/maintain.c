@@ -251,14 +251,17 @@ static void index_trace(struct slice *s)
 
 /* ---- the slice ---- */
 
-static void (*const tasks[MAINTAIN_TASKS])(struct slice *s) = {
-    purge_expunged,
-    purge_blobs,
-    purge_accounts,
-    fold_history,
-    forget_destinations,
-    forget_admin_log,
-    index_trace,
+static const struct {
+	void (*run)(struct slice *s);
+	bool frees; /* less is stored afterwards: done on a full disk too */
+} tasks[MAINTAIN_TASKS] = {
+    {purge_expunged, true},
+    {purge_blobs, true},
+    {purge_accounts, true},
+    {fold_history, true},
+    {forget_destinations, true},
+    {forget_admin_log, true},
+    {index_trace, false},
 };
 
 static enum lane_exec maintain_exec(struct lane_op *op, struct db *db, int64_t now)
@@ -271,9 +274,11 @@ static enum lane_exec maintain_exec(struct lane_op *op, struct db *db, int64_t n
 	remove_dropped_files(&s);
 	/* the first task, from where the last slice ended, that finds something to do */
 	for (unsigned i = 0; i < MAINTAIN_TASKS && s.code == DB_OK && m->rows == 0; i++) {
+		unsigned task = m->task++ % MAINTAIN_TASKS;
+
 		m->more = false;
-		tasks[m->task % MAINTAIN_TASKS](&s);
-		m->task++;
+		if (tasks[task].frees || !m->full)
+			tasks[task].run(&s);
 	}
 	if (m->rows > 0)
 		m->more = true; /* the other tasks were not looked at */

@@ -20,6 +20,7 @@ struct maintain_config {
 struct maintain {
 	struct lane_op op;
 	struct maintain_config cfg;
+	bool full; /* the caller's: the disk is, so only what frees something is done */
 	/* the answer */
 	int64_t rows; /* handled by this slice */
 	bool more;    /* there was more to do than fits */

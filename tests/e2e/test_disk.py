@@ -104,6 +104,33 @@ def test_below_the_wanted_free_space(server, small_disk):
     server.command("audit")
 
 
+def test_room_is_made_while_the_disk_is_full(server, small_disk):
+    """Housekeeping goes on: what was deleted for good leaves the disk before mail is taken again."""
+    filler = Filler(small_disk)
+    large = letter("large", ["0123456789" * 7] * 20_000)  # a pack of its own
+    for _ in range(10):
+        deliver(server, ALICE, large)
+    server.configure('undelete = "0";')
+    server.reload()
+    wait_for("the new configuration", lambda: "event=reloaded" in server.log())
+    filler.leave(50 * MIB)
+    wait_for("452", lambda: try_to_deliver(server, letter("late")).startswith("452 4.3.1"))
+
+    def stored():
+        packs = os.path.join(server.data, "packs")
+        return sum(os.path.getsize(os.path.join(packs, name)) for name in os.listdir(packs)
+                   if name != "0000000001.pack")
+
+    assert stored() > 10 * len(large)
+    client = pop3(server, ALICE)
+    for number in range(1, 11):
+        client.dele(number)
+    client.quit()
+    wait_for("room", lambda: stored() == 0)
+    assert try_to_deliver(server, letter("late")).startswith("452 4.3.1")
+    server.command("audit")
+
+
 def test_no_byte_left(server, small_disk):
     """Filled up while the server believes that there is room."""
     filler = Filler(small_disk)

@@ -283,6 +283,7 @@ int rig_maintain(struct rig *r, int64_t undelete_ms, int64_t history_ms)
 
 	maintain_init(m, &cfg);
 	m->op.done = nothing;
+	m->full = r->disk_full;
 	do {
 		lane_run_one(r->lane, &m->op, r->now);
 		if (m->op.result != LANE_DONE)

@@ -18,6 +18,7 @@ struct rig {
 	struct directory_config directory;
 	struct id_maker ids;
 	int64_t now;
+	bool disk_full; /* for rig_maintain() */
 	struct fault
 	    *fault; /* NULL, or what the packs' files go through from the next restart on */
 };

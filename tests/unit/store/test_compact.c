@@ -254,8 +254,8 @@ static void a_restart_after_each_round(void **state)
 	assert_int_not_equal(access("packs/0000000001.pack.orphan", F_OK), 0);
 }
 
-/* On a full disk nothing is copied, and what is empty goes nevertheless. */
-static void without_room_only_what_is_empty_goes(void **state)
+/* On a full disk what is empty goes, and what takes less room to copy than there is. */
+static void on_a_full_disk_only_what_finds_room_is_copied(void **state)
 {
 	struct mailbox_snapshot s;
 
@@ -266,10 +266,17 @@ static void without_room_only_what_is_empty_goes(void **state)
 	mailbox_snapshot_fini(&s);
 	rig.now += 1;
 	rig_maintain(&rig, 0, NEVER);
-	work->empty_only = true;
+	work->room = 0;
 	compact_all();
 	assert_int_equal(work->moved, 0);
 	assert_int_equal(work->removed, 1);
+	work->room = LENGTH; /* and the head of its record is too much */
+	compact_all();
+	assert_int_equal(work->moved, 0);
+	work->room = LENGTH + 64;
+	compact_all();
+	assert_int_equal(work->moved, LENGTH);
+	assert_int_equal(work->removed, 2);
 }
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -283,7 +290,7 @@ int main(void)
 	    T(a_change_in_between_wins),
 	    T(what_is_damaged_stays),
 	    T(a_restart_after_each_round),
-	    T(without_room_only_what_is_empty_goes),
+	    T(on_a_full_disk_only_what_finds_room_is_copied),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,28 @@ static void expunged_mail_stays_for_its_window(void **state)
 	assert_int_equal(count("ledger"), 2); /* history is another matter */
 }
 
+/* Whatever stores less goes on; the index of the trace, which grows, waits. */
+static void a_full_disk_is_made_room_on(void **state)
+{
+	rig.disk_full = true;
+	send_to_both();
+	expunge_all(ann);
+	expunge_all(bob);
+	rig.now += 1;
+	rig_maintain(&rig, 0, NEVER);
+	assert_int_equal(count("email"), 0);
+	assert_int_equal(count("blob"), 0);
+	assert_int_equal(count("trace_index"), 0);
+	rig.now += 100 * DAY_MS;
+	rig_maintain(&rig, 0, 90 * DAY_MS);
+	assert_int_equal(count("ledger"), 0);
+	assert_int_equal(count("message"), 0);
+	rig.disk_full = false;
+	send_to_both();
+	rig_maintain(&rig, 0, NEVER);
+	assert_true(count("trace_index") > 0);
+}
+
 static void many_go_in_slices(void **state)
 {
 	struct maintain_config cfg = {0, NEVER, rig.blobs};
@@ -190,6 +212,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(expunged_mail_stays_for_its_window),
+	    T(a_full_disk_is_made_room_on),
 	    T(many_go_in_slices),
 	    T(a_removed_account_goes_whole),
 	    T(history_becomes_sums),
