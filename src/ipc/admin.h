@@ -58,6 +58,7 @@ enum admin_command {
 	ADMIN_VERIFY, /* (octets of packs to read a second, 0: as fast as it goes): records "progress",
 	               * "finding" */
 	ADMIN_REPAIR, /* (), only without a server: a record for each message given up */
+	ADMIN_SALVAGE, /* (address), likewise: who gets the messages whose owner nothing tells */
 	ADMIN_COMMANDS
 };
 

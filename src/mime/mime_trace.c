@@ -105,6 +105,34 @@ void mime_trace_received(struct buf *b, const struct mime_trace_received *t)
 	buf_lit(b, "\r\n");
 }
 
+/* The field with its CRLF, without what follows it. */
+static struct str first_field(struct str head)
+{
+	size_t end = 0;
+
+	while (end + 2 < head.n && !(head.p[end] == '\r' && head.p[end + 1] == '\n' &&
+				       head.p[end + 2] != '\t' && head.p[end + 2] != ' '))
+		end++;
+	return str_sub(head, 0, end);
+}
+
+struct str mime_trace_for(struct str head, struct str id)
+{
+	struct str rest = first_field(head), line, path = STR("");
+	bool ours = false;
+
+	if (!str_has_prefix(rest, STR("Received: from ")))
+		return STR("");
+	while (rest.n > 0) {
+		line = str_split(rest, '\n', &rest);
+		if (str_has_prefix(line, STR("\tid ")))
+			ours = str_eq(str_sub(line, 4, id.n), id);
+		if (str_has_prefix(line, STR("\tfor <")))
+			path = str_sub(line, 6, str_rfind(line, '>') - 6);
+	}
+	return ours ? path : STR("");
+}
+
 void mime_trace_prefix(struct buf *b, struct str reverse_path, struct str delivered_to)
 {
 	buf_lit(b, "Return-Path: <");

@@ -28,6 +28,13 @@ struct mime_trace_received {
 void mime_trace_received(struct buf *b, const struct mime_trace_received *t);
 
 /*
+ * For whom the message was taken that begins with our Received field of this id: the path that
+ * mime_trace_received() wrote, a view into head. Empty when it does not begin with that field (it is another
+ * server's, or the id differs), or when there were several recipients.
+ */
+struct str mime_trace_for(struct str head, struct str id);
+
+/*
  * Appends the fields that stand before the blob in one copy: "Return-Path: <reverse_path>" and
  * "Delivered-To: address", both as they stand in SMTP paths, without <>; an empty reverse_path is
  * the null one. Control characters become "?". Within LIMIT_PREFIX. [RFC 5321 4.4]

@@ -276,6 +276,7 @@ static int with_store(
 	};
 	enum datadir_code code = DATADIR_FAILED;
 	struct id_maker ids;
+	struct salvage salvaged;
 	struct err e = {""};
 	int exit_code;
 
@@ -287,6 +288,11 @@ static int with_store(
 	cfg.directory = directory;
 	ctx.directory = &directory;
 	ctx.queue = store_queue_settings(config, &directory, clock_now());
+	if (call->request->command == ADMIN_SALVAGE) {
+		if (!salvage_run(&salvaged, dir, call->dir))
+			return fail(call, EX_IOERR, "%s", salvaged.err.text);
+		ctx.salvaged = &salvaged;
+	}
 	ctx.store = store_open(dir, &cfg, &code, &e);
 	if (!ctx.store)
 		return open_failed(call, code, &e);

@@ -178,6 +178,7 @@ static const struct {
     [ADMIN_QUEUE_SHOW] = {1, 1, admin_queue_show},
     [ADMIN_VERIFY] = {1, 1, admin_verify},
     [ADMIN_REPAIR] = {0, 0, admin_repair},
+    [ADMIN_SALVAGE] = {1, 1, admin_salvage},
 };
 
 struct admin_job *admin_job_new(const struct admin_context *ctx, struct str request, struct str who,

@@ -12,6 +12,7 @@
 #include "ipc/admin.h"
 #include "ipc/super_child.h"
 #include "store/queue.h"
+#include "store/salvage.h"
 #include "store/store.h"
 
 #define ADMIN_NODE 1022 /* of the ids of what is imported */
@@ -28,8 +29,9 @@ struct admin_context {
 	struct id_maker *ids;              /* of what is imported */
 	void (*queue_changed)(void *user); /* more may be due; or NULL */
 	void *user;
-	struct str who; /* offline: the administrator */
-	bool online; /* a server: processes and started are known */
+	struct str who;                 /* offline: the administrator */
+	const struct salvage *salvaged; /* the database was made anew before; or NULL */
+	bool online;                    /* a server: processes and started are known */
 	int64_t started;
 	const struct sc_process *processes;
 	size_t process_count;

@@ -312,8 +312,8 @@ static void explain(struct db *db, const char *name, struct err *e)
 
 	if (rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT)
 		err_set(e,
-		    "the database %s is damaged (%s); run \"godwit store repair\", or restore a backup with "
-		    "\"godwit restore\" into a new data directory",
+		    "the database %s is damaged (%s); stop the server and run `godwit store salvage ADDRESS`,"
+		    " or restore a backup with `godwit restore` into a new data directory",
 		    name, sqlite3_errmsg(db->sqlite));
 	else
 		err_set(e, "%s: %s", name, db->err.text);

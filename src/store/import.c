@@ -35,7 +35,7 @@ void import_free(struct import **im)
 
 static int64_t length_of(const struct import *im)
 {
-	return im->upload ? im->upload_pos.length : (int64_t)im->data.n;
+	return im->upload || im->stored ? im->upload_pos.length : (int64_t)im->data.n;
 }
 
 /* A count or sum; no row is a failure. */
@@ -87,7 +87,7 @@ static enum db_code add_history(struct db *db, const struct import *im, int64_t 
 /* Its row, or one reference more. IMPORT_ID_USED: invariant 4. */
 static enum db_code hold_blob(struct db *db, struct import *im)
 {
-	struct blob_pos pos = im->upload ? im->upload_pos : im->blob.pos;
+	struct blob_pos pos = im->upload || im->stored ? im->upload_pos : im->blob.pos;
 	int64_t refs, pack;
 	enum db_code code = im->old ? db_get_int(db, SQL_BLOB_REF,
 					  DB_ARGS(db_int(im->id), db_int(pos.length)), &refs)
@@ -99,6 +99,10 @@ static enum db_code hold_blob(struct db *db, struct import *im)
 	}
 	if (code != DB_OK)
 		return code;
+	if (im->stored)
+		im->result = IMPORT_ID_USED; /* it is gone, or another one */
+	if (im->stored)
+		return DB_OK;
 	code = db_get_int(db, SQL_BLOB_GET, DB_ARGS(db_int(im->id)), &pack);
 	if (code == DB_ROW)
 		im->result = IMPORT_ID_USED;
@@ -119,7 +123,8 @@ static struct copy_place place_of(const struct import *im, int64_t size, int64_t
 	    .email = im->id,
 	    .size = size,
 	    .origin = im->origin,
-	    .now = now};
+	    .now = now,
+	    .no_quota = im->no_quota};
 }
 
 static enum db_code add_copy(struct db *db, struct import *im, int64_t now)
@@ -227,7 +232,7 @@ void import_prepare(struct import *im)
 	im->iov = (struct iovec){(void *)(uintptr_t)im->data.p, im->data.n};
 	im->blob = (struct blob_in){.id = im->id, .iov = &im->iov, .niov = 1};
 	im->op.exec = import_exec;
-	im->op.blobs = im->upload ? NULL : &im->blob;
-	im->op.nblobs = im->upload ? 0 : 1;
+	im->op.blobs = im->upload || im->stored ? NULL : &im->blob;
+	im->op.nblobs = im->op.blobs ? 1 : 0;
 	im->op.upload = im->upload;
 }

@@ -40,6 +40,8 @@ struct import {
 	struct str data;            /* the content, when there is no upload */
 	struct blob_upload *upload; /* finished, or NULL; freed by the owner after done */
 	struct blob_pos upload_pos;
+	bool stored;   /* old: the content is the blob of that id, of upload_pos.length octets */
+	bool no_quota; /* whatever the quota */
 
 	/* ---- the answer, after LANE_DONE ---- */
 	enum import_result result;

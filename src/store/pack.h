@@ -15,6 +15,12 @@ struct pack_config {
 	const int64_t
 	    *dropped; /* packs whose files go at the opening if no row names them; borrowed */
 	size_t ndropped;
+	/*
+	 * May be NULL: whether blobs of the database lie in a pack that is not among its rows. Such a row was
+	 * lost; the file stays as it is, for the repair.
+	 */
+	bool (*is_named)(void *ctx, int64_t pack);
+	void *ctx;
 };
 
 /*

@@ -9,10 +9,11 @@
 #include <endian.h>
 #include <xxhash.h>
 
-#define FORMAT      1
-#define FLAG_SINGLE 1u
-#define NAME_SUFFIX ".pack"
-#define NAME_DIGITS ((size_t)10)
+#define FORMAT        1
+#define FLAG_SINGLE   1u
+#define ORPHAN_SUFFIX ".orphan"
+#define NAME_SUFFIX   ".pack"
+#define NAME_DIGITS   ((size_t)10)
 
 #define HEAD_SUM   ((size_t)56) /* offset of the head's checksum */
 #define RECORD_SUM ((size_t)48) /* offset of the record header's own sum */
@@ -118,13 +119,28 @@ void pack_name_put(char out[PACK_NAME_MAX], const char *dir, int64_t pack)
 	    out, PACK_NAME_MAX, "%.32s/%0*lld" NAME_SUFFIX, dir, (int)NAME_DIGITS, (long long)pack);
 }
 
-int64_t pack_name_get(const char *name)
+void pack_orphan_put(char out[PACK_NAME_MAX], const char *dir, int64_t pack)
 {
-	struct str s = str_of_c(name), suffix = STR(NAME_SUFFIX);
+	snprintf(out, PACK_NAME_MAX, "%.24s/%0*lld" NAME_SUFFIX ORPHAN_SUFFIX, dir,
+	    (int)NAME_DIGITS, (long long)pack);
+}
+
+static int64_t number_of(struct str name, struct str suffix)
+{
 	uint64_t pack;
 
-	if (s.n < NAME_DIGITS + suffix.n || !str_eq(str_from(s, s.n - suffix.n), suffix) ||
-	    !str_to_u64(str_sub(s, 0, s.n - suffix.n), INT64_MAX, &pack))
+	if (name.n < NAME_DIGITS + suffix.n || !str_eq(str_from(name, name.n - suffix.n), suffix) ||
+	    !str_to_u64(str_sub(name, 0, name.n - suffix.n), INT64_MAX, &pack))
 		return 0;
 	return (int64_t)pack;
+}
+
+int64_t pack_name_get(const char *name)
+{
+	return number_of(str_of_c(name), STR(NAME_SUFFIX));
+}
+
+int64_t pack_orphan_get(const char *name)
+{
+	return number_of(str_of_c(name), STR(NAME_SUFFIX ORPHAN_SUFFIX));
 }

@@ -55,4 +55,8 @@ static inline int64_t pack_record_size(int64_t length)
 void pack_name_put(char out[PACK_NAME_MAX], const char *dir, int64_t pack);
 int64_t pack_name_get(const char *name);
 
+/* The same for DIR/0000000001.pack.orphan, a pack that was set aside. */
+void pack_orphan_put(char out[PACK_NAME_MAX], const char *dir, int64_t pack);
+int64_t pack_orphan_get(const char *name);
+
 #endif

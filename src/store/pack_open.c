@@ -20,14 +20,14 @@ struct opening {
 	int64_t max_pack;
 	int64_t foreign; /* files with content of packs that are not in the rows */
 	bool look_only;
-	const int64_t *dropped;
-	size_t ndropped;
+	const struct pack_config *config;
+	int64_t unlisted; /* that only blobs name */
 };
 
 static bool is_dropped(const struct opening *o, int64_t pack)
 {
-	for (size_t i = 0; i < o->ndropped; i++)
-		if (o->dropped[i] == pack)
+	for (size_t i = 0; i < o->config->ndropped; i++)
+		if (o->config->dropped[i] == pack)
 			return true;
 	return false;
 }
@@ -76,16 +76,20 @@ static bool has_content(struct packs *p, int64_t pack, bool *single_r)
  */
 static void clean_up(struct opening *o, int64_t pack)
 {
-	char name[PACK_NAME_MAX], aside[PACK_NAME_MAX + 8];
+	char name[PACK_NAME_MAX], aside[PACK_NAME_MAX];
 	bool single = false, content = has_content(o->p, pack, &single);
 
+	if (o->config->is_named && o->config->is_named(o->config->ctx, pack)) {
+		o->unlisted += !o->look_only;
+		return;
+	}
 	content = content && !is_dropped(o, pack);
 	o->foreign += content && !single;
 	if (o->look_only)
 		return;
 	pack_name_put(name, o->p->dir, pack);
 	if (content && !single) {
-		snprintf(aside, sizeof aside, "%s.orphan", name);
+		pack_orphan_put(aside, o->p->dir, pack);
 		(void)o->p->fs->ops->rename(o->p->fs, name, aside);
 	} else {
 		(void)o->p->fs->ops->unlink(o->p->fs, name);
@@ -95,13 +99,14 @@ static void clean_up(struct opening *o, int64_t pack)
 static void on_entry(void *ctx, const char *name)
 {
 	struct opening *o = ctx;
-	int64_t pack = pack_name_get(name);
+	int64_t pack = pack_name_get(name), aside = pack_orphan_get(name);
 	size_t row;
 
+	/* nor is the number of one that was set aside given again: it may come back */
+	if (pack > o->max_pack || aside > o->max_pack)
+		o->max_pack = pack > aside ? pack : aside;
 	if (pack == 0)
 		return;
-	if (pack > o->max_pack)
-		o->max_pack = pack;
 	row = row_of(o, pack);
 	if (row < o->n)
 		o->present[row] = true;
@@ -221,11 +226,7 @@ enum blob_code pack_open(const struct pack_config *config, const struct blob_poi
     size_t n, struct blob_store **store_r, struct blob_point *point_r, struct err *e)
 {
 	struct packs *p = packs_new(config);
-	struct opening o = {.p = p,
-	    .rows = committed,
-	    .n = n,
-	    .dropped = config->dropped,
-	    .ndropped = config->ndropped};
+	struct opening o = {.p = p, .rows = committed, .n = n, .config = config};
 	enum blob_code code;
 
 	o.present = mem_array(n + 1, sizeof *o.present);
@@ -241,6 +242,11 @@ enum blob_code pack_open(const struct pack_config *config, const struct blob_poi
 		err_set(e,
 		    "packs: %lld packs in %s are missing or cut short: restore them from a backup",
 		    (long long)p->counts.missing, p->dir);
+	else if (o.unlisted)
+		err_set(e,
+		    "packs: %lld packs in %s hold messages and have lost their row: stop the server and"
+		    " run `godwit store repair`",
+		    (long long)o.unlisted, p->dir);
 	else if (e)
 		e->text[0] = '\0';
 	*point_r = (struct blob_point){p->active->id, p->generation, false, p->active->end};

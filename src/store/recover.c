@@ -71,6 +71,13 @@ static enum db_code commit_point(struct db *db, const struct blob_point *point, 
 	return code;
 }
 
+static bool is_named(void *ctx, int64_t pack)
+{
+	int64_t blob;
+
+	return db_get_int(ctx, SQL_BLOB_OF_PACK, DB_ARGS(db_int(pack)), &blob) != DB_OK;
+}
+
 bool recover_packs(struct db *db, const struct pack_config *config, struct blob_store **blobs_r,
     int64_t *sequence_r, struct err *e)
 {
@@ -85,6 +92,8 @@ bool recover_packs(struct db *db, const struct pack_config *config, struct blob_
 		code = read_dropped(db, &rows);
 	with.dropped = rows.dropped;
 	with.ndropped = rows.ndropped;
+	with.is_named = is_named;
+	with.ctx = db;
 	if (code == DB_OK)
 		opened = pack_open(&with, rows.v, rows.n, &blobs, &point, e) == BLOB_OK;
 	mem_free(rows.v);

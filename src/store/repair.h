@@ -9,16 +9,21 @@
 
 #include "store/store.h"
 
-#define REPAIR_QUARANTINE "quarantine"
-
 struct repair {
 	/* A message that was given up: its accounts' emails one by one; file: where the rest of it is. */
 	void (*on_message)(void *ctx, int64_t message, int64_t account, const char *file);
+	/*
+	 * May be NULL. Called when what can be held by rows is, and its references are counted, before what is
+	 * lost is written off in the ledger: takes in what no row holds. False with err set.
+	 */
+	bool (*recover)(void *ctx);
 	void *ctx;
 	/* the answer */
-	int64_t damaged; /* messages given up */
-	int64_t indexed; /* blobs found in the packs whose rows were lost */
-	int64_t moved;   /* packs whose sound messages were copied, and that went to quarantine/ */
+	int64_t damaged;  /* messages given up */
+	int64_t indexed;  /* blobs found in the packs whose rows were lost */
+	int64_t remade;   /* messages in mailboxes whose rows were lost */
+	int64_t accounts; /* that lost their row, and have one again */
+	int64_t moved;    /* packs whose sound messages were copied, and that went to quarantine/ */
 	struct err err;
 };
 

@@ -20,7 +20,7 @@ static enum db_code put_meta(struct db *db, const char *name, int64_t value)
 	return db_exec(db, SQL_META_PUT, DB_ARGS(db_text(str_of_c(name)), db_int(value)), NULL);
 }
 
-static enum db_code change_identity(struct db *db, int64_t source, int64_t now)
+enum db_code restore_identity(struct db *db, int64_t source, int64_t now)
 {
 	int64_t id = 0;
 	enum db_code code = db_begin(db);
@@ -48,7 +48,7 @@ static int change_database(const char *dir, int64_t source, int64_t now, struct 
 	buf_printf(&path, "%s/" DATADIR_DB, dir);
 	code = sodium_init() < 0 ? DB_ERROR : db_open(buf_cstr(&path), DB_WRITER, &db, e);
 	if (code == DB_OK) {
-		code = change_identity(db, source, now);
+		code = restore_identity(db, source, now);
 		if (code != DB_OK)
 			err_set(e, "%s", db_error(db));
 	}

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "store/db.h"
 
 /* Lies in a directory from the first to the last step of a restore. */
 #define RESTORE_MARK "restoring"
@@ -18,5 +19,8 @@
  * directory, the lock last, and takes the mark away. 0, or -1 with e set: doing it again is right.
  */
 int restore_complete(const char *dir, int64_t source, int64_t now, struct err *e);
+
+/* That identity, in a transaction of its own. libsodium is initialised. */
+enum db_code restore_identity(struct db *db, int64_t source, int64_t now);
 
 #endif

@@ -34,6 +34,9 @@ SQL(BLOB_MOVE, "UPDATE blob SET pack = $4, pos = $5 WHERE id = $1 AND pack = $2 
 
 SQL(PACK_USED, "SELECT id FROM blob WHERE pack = $1 LIMIT 1")
 
+/* Whether anything lies in a pack. */
+SQL(BLOB_OF_PACK, "SELECT id FROM blob WHERE pack = $1 LIMIT 1")
+
 SQL(DROPPED_ADD, "INSERT INTO dropped (pack) VALUES ($1) ON CONFLICT DO NOTHING")
 
 SQL(DROPPED_LIST, "SELECT pack FROM dropped ORDER BY pack")

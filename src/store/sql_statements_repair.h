@@ -27,11 +27,78 @@ SQL(REPAIR_LOST,
     " SELECT dialogue FROM trace WHERE dialogue > 0) u LEFT JOIN blob b ON b.id = u.blob"
     " WHERE b.id IS NULL")
 
+/* The same of messages that only a mailbox or the ledger still knows. */
+SQL(REPAIR_LOST_COPIES,
+    "SELECT u.id FROM (SELECT email AS id FROM membership UNION SELECT message FROM ledger"
+    " WHERE state = 0 AND purged = 0) u LEFT JOIN blob b ON b.id = u.id WHERE b.id IS NULL")
+
+SQL(REPAIR_PLACE, "UPDATE blob SET pack = $2, pos = $3, length = $4 WHERE id = $1")
+
+/* Packs that have lost their row, or whose row ends before a blob in them. */
+SQL(REPAIR_PACKS, "SELECT DISTINCT b.pack FROM blob b LEFT JOIN pack p ON p.pack = b.pack"
+		  " WHERE p.pack IS NULL OR b.pos + b.length + 64 > p.end_offset ORDER BY b.pack")
+
 /* Messages of accounts that are in no mailbox. */
 SQL(REPAIR_HOMELESS,
     "SELECT e.account, e.id, e.size FROM email e JOIN account a ON a.id = e.account"
     " AND a.domain <> '' WHERE NOT EXISTS (SELECT 1 FROM membership m"
     " WHERE m.account = e.account AND m.email = e.id)")
+
+/* ---- a database that is made anew (store/salvage.c) ---- */
+
+SQL(SALVAGE_DROPPED, "SELECT pack FROM dropped WHERE pack = $1")
+
+SQL(SALVAGE_LAST, "SELECT max(id) FROM message")
+
+SQL(SALVAGE_BLOB_NOWHERE, "UPDATE blob SET pack = 0, pos = 0")
+
+SQL(SALVAGE_BLOB_LOST, "DELETE FROM blob WHERE pos = 0")
+
+/* $5: 1: it is sound. */
+SQL(SALVAGE_BLOB, "INSERT INTO blob (id, pack, pos, length, refs) VALUES ($1, $2, $3, $4, 0)"
+		  " ON CONFLICT (id) DO UPDATE SET pack = excluded.pack, pos = excluded.pos,"
+		  " length = excluded.length WHERE $5 = CAST(1 AS bigint) OR blob.pos = 0")
+
+SQL(SALVAGE_BLOB_KNOWN, "UPDATE blob SET pack = $2, pos = $3, length = $4 WHERE id = $1"
+			" AND ($5 = CAST(1 AS bigint) OR pos = 0)")
+
+/* ---- messages that no row holds (store/adopt.c) ---- */
+
+SQL(ADOPT_NEXT, "SELECT id, pack, pos, length FROM blob WHERE refs = 0 AND id > $1"
+		" ORDER BY id LIMIT 1")
+
+/* The ledger knows what became of each recipient, and no copy is left. */
+SQL(ADOPT_IS_OVER,
+    "SELECT m.id FROM message m WHERE m.id = $1 AND m.recipients = (SELECT count(*) FROM ledger l"
+    " WHERE l.message = m.id) AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.message = m.id"
+    " AND (l.state = 4 OR (l.state = 0 AND l.purged = 0)))")
+
+/* Messages that a mailbox or the ledger says an account has, whose row is lost and whose content is there. */
+SQL(ADOPT_LOST,
+    "SELECT u.account, u.id, b.pack, b.pos, b.length FROM (SELECT account, email AS id FROM membership"
+    " UNION SELECT account, message FROM ledger WHERE state = 0 AND purged = 0) u JOIN account a"
+    " ON a.id = u.account AND a.domain <> '' JOIN blob b ON b.id = u.id LEFT JOIN email e"
+    " ON e.account = u.account AND e.id = u.id WHERE e.id IS NULL ORDER BY u.account, u.id")
+
+SQL(ADOPT_ADDRESS, "SELECT coalesce((SELECT l.address FROM ledger l WHERE l.message = $1"
+		   " AND l.account = $2 ORDER BY l.recipient LIMIT 1), a.local || '@' || a.domain)"
+		   " FROM account a WHERE a.id = $2")
+
+SQL(ADOPT_MESSAGE, "SELECT accepted, reverse_path FROM message WHERE id = $1")
+
+/* ---- accounts that lost their row ---- */
+
+/* Each with the address that most of its mail came for; some have none. */
+SQL(REPAIR_ACCOUNTS,
+    "SELECT o.account, (SELECT l.address FROM ledger l WHERE l.account = o.account AND l.state = 0"
+    " GROUP BY l.address ORDER BY count(*) DESC, l.address LIMIT 1) FROM (SELECT account FROM email"
+    " UNION SELECT account FROM mailbox UNION SELECT account FROM membership UNION SELECT account"
+    " FROM credential) o LEFT JOIN account a ON a.id = o.account WHERE a.id IS NULL"
+    " ORDER BY o.account")
+
+SQL(REPAIR_ACCOUNT_ADDRESS, "SELECT id FROM account WHERE domain = $1 AND local = $2")
+
+SQL(REPAIR_ACCOUNT_DOMAIN, "SELECT name FROM domain ORDER BY used_messages DESC, name LIMIT 1")
 
 /* ---- all rows ---- */
 
@@ -40,6 +107,9 @@ SQL(REPAIR_META, "INSERT INTO meta (name, value) SELECT 'lease', coalesce(max(to
 
 SQL(REPAIR_META_ADMIN, "INSERT INTO meta (name, value) SELECT 'admin', coalesce(max(id), 0)"
 		       " FROM admin_log WHERE 1 = 1 ON CONFLICT DO NOTHING")
+
+SQL(REPAIR_META_ADMIN_LOW, "UPDATE meta SET value = (SELECT max(id) FROM admin_log)"
+			   " WHERE name = 'admin' AND value < (SELECT max(id) FROM admin_log)")
 
 SQL(REPAIR_META_INDEX, "INSERT INTO meta (name, value) SELECT 'trace_index', 0"
 		       " WHERE 1 = 1 ON CONFLICT DO NOTHING")

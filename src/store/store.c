@@ -92,8 +92,9 @@ static bool open_database(struct store *s, bool create, struct err *e)
 	if (create)
 		err_set(e, "cannot make the database: %s", db_error(s->db));
 	else
-		err_set(
-		    e, "the database " DATADIR_DB " is empty or damaged; restore it from a backup");
+		err_set(e, "the database " DATADIR_DB
+			   " is empty or damaged; stop everything that uses it and run"
+			   " `godwit store salvage ADDRESS`, or restore it from a backup");
 	db_close(&s->db);
 	return false;
 }

@@ -27,7 +27,7 @@ static const struct {
     {SQL_VERIFY_CHANGE_IN, "the feed of changes does not tell of its coming", false},
     {SQL_VERIFY_CHANGE_OUT, "the feed of changes does not tell of its deletion", false},
     {SQL_VERIFY_INBOX, "the account has no INBOX", false},
-    {SQL_VERIFY_CREDENTIAL, "the account has no password", false},
+    {SQL_VERIFY_CREDENTIAL, "the account has no password (godwit account passwd sets one)", false},
     {SQL_VERIFY_DOMAIN, "the domain of the account is not there", false},
     {SQL_VERIFY_QUEUE_LEDGER, "waits to be sent, and the ledger does not know it", false},
     {SQL_VERIFY_QUEUE_DESTINATION, "waits for a destination that is not there", false},

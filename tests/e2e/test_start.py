@@ -151,7 +151,7 @@ def test_damaged_database(make_server, damage):
     assert done.returncode not in (0, -6, -11), done.stderr
     assert "store.db" in done.stderr
     if damage:
-        assert "is damaged" in done.stderr and "godwit store repair" in done.stderr
+        assert "is damaged" in done.stderr and "godwit store salvage" in done.stderr
 
 
 def ids(pid):

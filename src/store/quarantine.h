@@ -1,0 +1,24 @@
+/* What is left of a message that is given up, as a file that a person may look at. */
+#ifndef STORE_QUARANTINE_H
+#define STORE_QUARANTINE_H
+
+#include "store/store.h"
+
+#define QUARANTINE "quarantine" /* the directory, in the data directory */
+
+/* Makes the directory. False with e set. */
+bool quarantine_make(struct store *s, struct err *e);
+
+/*
+ * A file for each account's copy of the blob, prefix and content as far as they can be read; one without
+ * account when none has a copy (it waits to be sent, or is a dialogue). on_file (may be NULL) is told of
+ * each. The files are on the disk when it returns; false with e set.
+ */
+bool quarantine_write(struct store *s, int64_t blob,
+    void (*on_file)(void *ctx, int64_t message, int64_t account, const char *file), void *ctx,
+    struct err *e);
+
+/* Moves the file of a pack there, whole: perhaps somebody can make more of it. */
+void quarantine_pack(struct store *s, int64_t pack);
+
+#endif

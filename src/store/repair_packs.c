@@ -1,0 +1,239 @@
+/* The packs of a store that is repaired, and the index of what is in them. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "store/pack_survey.h"
+#include "store/pack_walk.h"
+#include "store/recover.h"
+#include "store/repair_work.h"
+
+/* ---- reading the packs ---- */
+
+static void add_place(struct repair_work *w, const struct pack_record *r)
+{
+	if (w->nfound == w->found_cap) {
+		w->found_cap = w->found_cap ? w->found_cap * 2 : 64;
+		w->found = mem_resize(w->found, w->found_cap * sizeof *w->found);
+	}
+	w->found[w->nfound] = (struct repair_place){
+	    r->id, {r->pack, r->offset, r->length}, w->nfound};
+	w->nfound++;
+}
+
+static void on_record(void *ctx, const struct pack_record *r, bool good)
+{
+	struct repair_work *w = ctx;
+	struct db_query *q = db_begin_query(w->s->db, SQL_BLOB_GET, DB_ARGS(db_int(r->id)));
+	bool here = db_step(q) == DB_ROW && db_col_int(q, 0) == r->pack &&
+		    db_col_int(q, 1) == r->offset && db_col_int(q, 2) == r->length;
+
+	(void)db_end(q);
+	if (!good)
+		repair_add(&w->packs, r->pack);
+	if (!good && here)
+		repair_add(&w->bad, r->id);
+	else if (good && !here)
+		add_place(w, r);
+}
+
+static void on_damage(void *ctx, int64_t pack, int64_t from, int64_t to, const char *why)
+{
+	struct repair_work *w = ctx;
+
+	repair_add(&w->packs, pack);
+}
+
+/* Rows that lie where no sound header is. */
+static bool check_rows(struct repair_work *w, int64_t pack)
+{
+	struct db_query *q = db_begin_query(
+	    w->s->db, SQL_VERIFY_PACK_BLOBS, DB_ARGS(db_int(pack), db_int(0), db_int(INT64_MAX)));
+
+	while (db_step(q) == DB_ROW) {
+		struct blob_pos pos = {pack, db_col_int(q, 1), db_col_int(q, 2)};
+		struct blob_reader *r = NULL;
+
+		if (blob_open(w->s->blobs, db_col_int(q, 0), pos, &r, NULL) != BLOB_OK)
+			repair_add(&w->bad, db_col_int(q, 0));
+		blob_close(w->s->blobs, &r);
+	}
+	return repair_db_good(w, db_end(q));
+}
+
+static bool read_pack(struct repair_work *w, int64_t pack, int64_t end)
+{
+	struct pack_walk walk = {
+	    .on_record = on_record, .on_damage = on_damage, .ctx = w, .blobs = w->s->blobs};
+	enum blob_code code = BLOB_OK;
+	bool done = false;
+
+	pack_walk_begin(&walk, pack, end);
+	while (code == BLOB_OK && !done)
+		code = pack_walk_step(&walk, (int64_t)MIB, &done, &w->r->err);
+	pack_walk_fini(&walk);
+	if (code == BLOB_IO)
+		return false; /* a disk that fails now may give it later */
+	if (code != BLOB_OK)
+		repair_add(&w->packs, pack);
+	return check_rows(w, pack);
+}
+
+/* Of one id the youngest last: it was moved there. */
+static int by_id(const void *a, const void *b)
+{
+	const struct repair_place *x = a, *y = b;
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return x->number < y->number ? -1 : 1;
+}
+
+bool repair_read_packs(struct repair_work *w)
+{
+	int64_t pack = 0, end = 0;
+	bool more = true;
+
+	while (more) {
+		struct db_query *q = db_begin_query(
+		    w->s->db, SQL_VERIFY_PACK_NEXT, DB_ARGS(db_int(pack)));
+
+		more = db_step(q) == DB_ROW;
+		if (more) {
+			pack = db_col_int(q, 0);
+			end = db_col_int(q, 1);
+		}
+		if (!repair_db_good(w, db_end(q)) || (more && !read_pack(w, pack, end)))
+			return false;
+	}
+	if (w->nfound)
+		qsort(w->found, w->nfound, sizeof *w->found, by_id);
+	return true;
+}
+
+/* ---- rows of packs ---- */
+
+static enum db_code put_pack(struct repair_work *w, struct db *db, int64_t now)
+{
+	return recover_put_point(db, &w->point, 0);
+}
+
+/* Blobs lie in it, and its row is lost or ends before them. */
+static bool name_pack(struct repair_work *w, int64_t pack)
+{
+	struct pack_survey survey = {.on_record = NULL};
+	struct blob_store *blobs = w->s->blobs;
+
+	if (pack_survey(&survey, &w->s->dir.fs, DATADIR_PACKS, blobs, pack, NULL) == BLOB_IO)
+		return check_rows(w, pack); /* there is no such file, or it cannot be read */
+	w->point = (struct blob_point){.pack = pack,
+	    .generation = survey.generation,
+	    .single = survey.single,
+	    .end = survey.end};
+	return repair_change(w, put_pack);
+}
+
+bool repair_name_packs(struct repair_work *w)
+{
+	struct db_query *q = db_begin_query(w->s->db, SQL_REPAIR_PACKS, DB_NO_ARGS);
+	struct repair_list packs = {0};
+	bool good;
+
+	while (db_step(q) == DB_ROW)
+		repair_add(&packs, db_col_int(q, 0));
+	good = repair_db_good(w, db_end(q));
+	for (size_t i = 0; i < packs.n && good; i++)
+		good = name_pack(w, packs.v[i]);
+	mem_free(packs.v);
+	return good;
+}
+
+/* ---- the index ---- */
+
+static const struct repair_place *find(const struct repair_work *w, int64_t id)
+{
+	size_t lo = 0, hi = w->nfound;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (w->found[mid].id <= id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo > 0 && w->found[lo - 1].id == id ? &w->found[lo - 1] : NULL;
+}
+
+/* Rows whose place is wrong, and that have another. */
+static enum db_code index_moved(struct repair_work *w, struct db *db)
+{
+	struct repair_list bad = w->bad;
+	enum db_code code = DB_OK;
+
+	w->bad.n = 0;
+	for (size_t i = 0; i < bad.n && code == DB_OK; i++) {
+		const struct repair_place *p = find(w, bad.v[i]);
+
+		if (!p) {
+			w->bad.v[w->bad.n++] = bad.v[i];
+			continue;
+		}
+		w->r->indexed++;
+		code = db_exec(db, SQL_REPAIR_PLACE,
+		    DB_ARGS(db_int(p->id), db_int(p->pos.pack), db_int(p->pos.offset),
+			db_int(p->pos.length)),
+		    NULL);
+	}
+	return code;
+}
+
+static enum db_code list_ids(struct db *db, enum sql_id query, struct repair_list *l)
+{
+	struct db_query *q = db_begin_query(db, query, DB_NO_ARGS);
+
+	l->n = 0;
+	while (db_step(q) == DB_ROW)
+		repair_add(l, db_col_int(q, 0));
+	return db_end(q);
+}
+
+/* Rows for what was found; bad (may be NULL) gets what was not. */
+static enum db_code index_lost(
+    struct repair_work *w, struct db *db, const struct repair_list *lost, struct repair_list *bad)
+{
+	enum db_code code = DB_OK;
+
+	for (size_t i = 0; i < lost->n && code == DB_OK; i++) {
+		const struct repair_place *p = find(w, lost->v[i]);
+
+		if (!p && bad)
+			repair_add(bad, lost->v[i]);
+		if (!p)
+			continue;
+		w->r->indexed++;
+		code = db_exec(db, SQL_BLOB_ADD,
+		    DB_ARGS(db_int(p->id), db_int(p->pos.pack), db_int(p->pos.offset),
+			db_int(p->pos.length), db_int(1)),
+		    NULL);
+	}
+	return code;
+}
+
+enum db_code repair_index(struct repair_work *w, struct db *db, int64_t now)
+{
+	struct repair_list lost = {0};
+	enum db_code code;
+
+	w->r->indexed = 0;
+	code = list_ids(db, SQL_REPAIR_LOST, &lost);
+	if (code == DB_OK)
+		code = index_moved(w, db);
+	if (code == DB_OK)
+		code = index_lost(w, db, &lost, &w->bad);
+	if (code == DB_OK)
+		code = list_ids(db, SQL_REPAIR_LOST_COPIES, &lost);
+	if (code == DB_OK)
+		code = index_lost(w, db, &lost, NULL);
+	mem_free(lost.v);
+	return code;
+}

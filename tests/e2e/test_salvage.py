@@ -1,0 +1,238 @@
+"""Salvage: whatever becomes of the database, what the packs hold comes back."""
+
+import contextlib
+import glob
+import os
+import random
+import shutil
+import sqlite3
+
+import pytest
+
+from conftest import DOMAIN, PASSWORD
+from test_damage import flip, packs, repair, verify
+from test_export import contents, delete
+from wire import deliver, letter, without_trace
+
+ANN, BOB, ALL, CHIEF = (f"{name}@{DOMAIN}" for name in ("ann", "bob", "all", "chief"))
+PAGE = 4096
+
+
+def fill(server, first=0, count=10):
+    """Subjects of what was delivered, by account."""
+    sent = {ANN: set(), BOB: set()}
+    for n in range(first, first + count):
+        to = (ANN, BOB)[n % 2]
+        deliver(server, to, letter(f"number {n}.", [f"line {n}"] * (10 * n)))
+        sent[to].add(f"number {n}.")
+    deliver(server, ANN, letter(f"large {first}.", [f"{n:070}" for n in range(5000)]))
+    deliver(server, [ANN, BOB], letter(f"both {first}.", ["x"] * first))
+    sent[ANN] |= {f"large {first}.", f"both {first}."}
+    sent[BOB] |= {f"both {first}."}
+    return sent
+
+
+def subjects(server, folder):
+    """{account: {mailbox: {subject}}} of everything that there is, by export."""
+    found = {}
+    for row in server.json("account", "list"):
+        tree = os.path.join(folder, row["account"])
+        shutil.rmtree(tree, ignore_errors=True)
+        server.command("export", row["account"], "--maildir", tree)
+        boxes = found.setdefault(row["account"], {})
+        for path in glob.glob(os.path.join(glob.escape(tree), "**"), recursive=True, include_hidden=True):
+            if os.path.isfile(path) and ":2," in path:
+                box = os.path.relpath(os.path.dirname(os.path.dirname(path)), tree).strip(".") or "INBOX"
+                with open(path, "rb") as file:
+                    text = without_trace(file.read().replace(b"\n", b"\r\n"))
+                boxes.setdefault(box, set()).add(text.split(b"Subject: ")[1].split(b"\r\n")[0].decode())
+    return found
+
+
+def everything(found):
+    return {subject for boxes in found.values() for box in boxes.values() for subject in box}
+
+
+def files_of(server):
+    return [os.path.join(server.data, "store.db" + end) for end in ("", "-wal", "-shm")]
+
+
+def remove_database(server):
+    for name in files_of(server):
+        if os.path.exists(name):
+            os.unlink(name)
+
+
+def salvage(server, address=CHIEF, without_passwords=()):
+    done = server.command("store", "salvage", address, status=0).stdout
+    for user in without_passwords:
+        assert f"{user}" in verify(server, 65).stdout
+        server.command("account", "passwd", user, "--password-stdin", stdin=PASSWORD + "\n")
+    verify(server, 0)
+    server.command("audit", status=0)
+    return done
+
+
+@pytest.fixture
+def filled(make_server):
+    server = make_server(accounts=("ann", "bob"))
+    server.sent = fill(server)
+    return server
+
+
+def test_it_must_be_alone(filled):
+    assert "stop it" in filled.command("store", "salvage", ANN, status=69).stderr
+    assert filled.stop() == 0
+    remove_database(filled)
+    with open(files_of(filled)[0], "wb"):
+        os.chown(files_of(filled)[0], os.stat(filled.data).st_uid, os.stat(filled.data).st_gid)
+    assert "godwit store salvage" in filled.command("audit", status=None).stderr
+
+
+def test_without_database(filled, tmp_path):
+    """Nothing tells of accounts any more: all comes to the one that is named, and it goes on from there."""
+    assert filled.stop() == 0
+    remove_database(filled)
+    told = salvage(filled)
+    assert "account passwd" in told
+    found = subjects(filled, tmp_path)
+    assert found == {CHIEF: {"recovered": filled.sent[ANN] | filled.sent[BOB]}}
+    changed = str(filled.json("ledger"))
+    assert f"account {CHIEF} added" in changed and "salvaged" in changed
+    filled.start()
+    filled.mark()
+    deliver(filled, CHIEF, letter("afterwards."))
+    assert subjects(filled, tmp_path)[CHIEF]["INBOX"] == {"afterwards."}
+
+
+def test_on_top_of_a_backup(filled, tmp_path):
+    """Accounts, mailboxes, and what was deleted long ago, are as the backup knows them; all that came
+    later comes back to whom it was for."""
+    delete(filled, ANN, 1)
+    filled.command("backup", str(tmp_path / "backup"))
+    later = fill(filled, first=20)
+    assert filled.stop() == 0
+    remove_database(filled)
+    old = glob.glob(str(tmp_path / "backup" / "files-*" / "store.db"))
+    shutil.copy(old[0], files_of(filled)[0])
+    shutil.chown(files_of(filled)[0], *(lambda s: (s.st_uid, s.st_gid))(os.stat(filled.data)))
+    salvage(filled)
+    found = subjects(filled, tmp_path)
+    assert found[ANN]["INBOX"] == filled.sent[ANN] - {"number 0."}
+    assert found[BOB]["INBOX"] == filled.sent[BOB]
+    assert found[ANN]["recovered"] == later[ANN] - {"both 20."}  # to whom, only the database told
+    assert found[BOB]["recovered"] == later[BOB] - {"both 20."}
+    assert found[CHIEF] == {"recovered": {"both 20."}}
+    assert set(os.listdir(os.path.join(filled.data, "packs"))) == {
+        os.path.basename(path) for path in packs(filled)}
+    filled.start()
+    filled.mark()
+    assert len(contents(filled, ANN)) == len(filled.sent[ANN]) - 1
+    filled.command("backup", str(tmp_path / "backup"))  # goes on, and mixes nothing
+    filled.command("restore", str(tmp_path / "backup"), "--verify", data=False)
+
+
+def trees(database):
+    """{table: [pages]} of each table that has rows, as the pages can be walked."""
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        found = {}
+        for name, page in db.execute("SELECT tbl_name, pageno FROM sqlite_schema s JOIN dbstat d"
+                                     " ON d.name = s.name WHERE s.type = 'table'"
+                                     " AND s.tbl_name NOT LIKE 'sqlite%' ORDER BY pageno"):
+            found.setdefault(name, []).append(page)
+        return found
+
+
+def test_whatever_page_is_damaged(filled, tmp_path, long):
+    chance = random.Random(11)
+    fill(filled, first=30, count=60 if long else 24)
+    before = subjects(filled, tmp_path)
+    assert filled.stop() == 0
+    with contextlib.closing(sqlite3.connect(files_of(filled)[0])) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with open(files_of(filled)[0], "rb") as file:
+        sound = file.read()
+    whole = trees(files_of(filled)[0])
+    assert len(whole["email"]) > 3  # more than one leaf
+    tables = sorted(whole) if long else ["account", "blob", "email", "ledger", "membership", "message"]
+    for table in tables:
+        page = chance.choice(whole[table])
+        remove_database(filled)
+        with open(files_of(filled)[0], "wb") as file:
+            file.write(sound)
+            file.seek((page - 1) * PAGE)
+            file.write(bytes(chance.randrange(256) for _ in range(PAGE)))
+        assert filled.command("store", "verify", "--rate", "0", status=None).returncode
+        salvage(filled, without_passwords=(ANN, BOB) if table == "credential" else ())
+        found = subjects(filled, tmp_path)
+        assert everything(found) == everything(before), table
+        for user in (ANN, BOB):  # nobody's mail is another's
+            assert set().union(*found[user].values()) == before[user]["INBOX"], (table, user)
+
+
+def test_most_rows_around_damaged_pages_are_kept(filled, tmp_path):
+    """Of three damaged leaves of a table only their own rows are lost."""
+    fill(filled, first=30, count=60)
+    before = subjects(filled, tmp_path)
+    assert filled.stop() == 0
+    database = files_of(filled)[0]
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        rows = set(db.execute("SELECT account, id, modseq FROM email"))
+        leaves = db.execute("SELECT pageno, ncell FROM dbstat WHERE name = 'email'"
+                            " AND pagetype = 'leaf' ORDER BY path").fetchall()
+    assert len(leaves) > 4
+    lost = (leaves[1], leaves[3])
+    with open(database, "r+b") as file:
+        for page, _ in lost:
+            file.seek((page - 1) * PAGE)
+            file.write(b"\xa5" * PAGE)
+    salvage(filled)
+    found = subjects(filled, tmp_path)
+    assert found == {**before, CHIEF: {}}  # mailboxes and the ledger tell whose they are
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        after = set(db.execute("SELECT account, id, modseq FROM email"))
+    assert len(rows - after) == len(after - rows) == sum(n for _, n in lost)
+
+
+def test_a_pack_that_lost_its_row(filled):
+    """Nothing is removed; the repair gives the row back."""
+    before = {user: contents(filled, user) for user in (ANN, BOB)}
+    assert filled.stop() == 0
+    there = packs(filled)
+    with contextlib.closing(sqlite3.connect(files_of(filled)[0])) as db:
+        db.execute("DELETE FROM pack")
+        db.commit()
+    assert "where no pack is" in verify(filled, 65).stdout
+    filled.start()
+    assert filled.stop() == 0
+    assert set(there) <= set(packs(filled))
+    repair(filled)
+    verify(filled, 0)
+    filled.start()
+    filled.mark()
+    assert {user: contents(filled, user) for user in (ANN, BOB)} == before
+
+
+def test_packs_that_were_set_aside(filled, tmp_path):
+    assert filled.stop() == 0
+    remove_database(filled)
+    for path in packs(filled):
+        os.rename(path, path + ".orphan")
+    salvage(filled, ANN)
+    assert everything(subjects(filled, tmp_path)) == filled.sent[ANN] | filled.sent[BOB]
+
+
+def test_damaged_packs_too(filled, tmp_path):
+    """Without a database, and a bit of a message is wrong: all others come back."""
+    assert filled.stop() == 0
+    remove_database(filled)
+    path = packs(filled)[0]
+    with open(path, "rb") as file:
+        at = file.read().index(b"line 7")
+    flip(path, at, 3)
+    filled.command("store", "salvage", CHIEF, status=0)
+    verify(filled, 0)
+    assert everything(subjects(filled, tmp_path)) == (filled.sent[ANN] | filled.sent[BOB]) - {"number 7."}
+    with open(glob.glob(os.path.join(filled.data, "quarantine", "*.eml"))[0], "rb") as file:
+        assert b"number 7." in file.read()
