@@ -460,19 +460,30 @@ static void give_up(struct relay_session *s)
 	session_free(s);
 }
 
+/* The hop may work without TLS: it broke, or the server was gone before it said a word over it. */
+static bool is_tls_at_fault(const struct relay_session *s)
+{
+	const struct queue_attempt *a = &s->last.attempt;
+
+	if (s->plain || s->routed.tls != CONFIG_ROUTE_MAY)
+		return false;
+	return a->stage == QUEUE_STAGE_TLS ||
+	       (s->tls[0] && a->stage == QUEUE_STAGE_HELO && a->problem == QUEUE_PROBLEM_LOST);
+}
+
 /* The hop for the next connection: the same once more, or the one behind it. */
 static void choose_hop(struct relay_session *s)
 {
 	if (s->again) {
 		s->again = false;
-	} else if (s->last.attempt.stage == QUEUE_STAGE_TLS && !s->plain &&
-		   s->routed.tls == CONFIG_ROUTE_MAY) {
+	} else if (is_tls_at_fault(s)) {
 		s->plain = true;
 	} else {
 		keep_failure(s);
 		s->plain = false;
 		s->hop++;
 	}
+	s->tls[0] = 0;
 }
 
 /* The connection has ended while a job is left. */
@@ -523,7 +534,6 @@ static void on_closed(void *ctx, enum net_end end, const char *why)
 		remember(s,
 		    &(struct queue_attempt){.stage = QUEUE_STAGE_TLS, .problem = QUEUE_PROBLEM_TLS},
 		    str_of_c(why));
-	s->tls[0] = 0;
 	if (s->job)
 		go_on_after_failure(s);
 	else
