@@ -1,0 +1,222 @@
+/* RS_LEASE: jobs for a relay that waits for some, each under a lease. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "proc/log.h"
+#include "proc/store_relay_priv.h"
+
+#define REPLY_BYTES (1 * MIB) /* of texts in one reply; the last job may pass it */
+
+_Static_assert(QUEUE_LEASE_MS == RS_LEASE_MS, "both sides of the edge know how long a lease lives");
+_Static_assert(QUEUE_JOB_RECIPIENTS == RS_RECIPIENTS_MAX, "a job of the store fits the edge");
+
+struct giving {
+	struct queue_lease lease;
+	struct store_relay *relay;
+	struct arena *arena; /* of its settings */
+};
+
+static void put_recipients(struct buf *b, const struct queue_rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		struct rs_recipient r = {
+		    .number = (uint32_t)rows->v[i].recipient,
+		    .address = rows->v[i].address,
+		    .notify = (uint8_t)rows->v[i].notify,
+		    .orcpt = rows->v[i].orcpt,
+		};
+
+		rs_recipient_put(b, &r);
+	}
+}
+
+/* The first line of the password's file; what is wrong with that is said once for each job. */
+static bool read_password(
+    const struct config_snapshot *config, const struct config_route *route, struct buf *password)
+{
+	struct buf path;
+	int fd;
+	ssize_t n;
+
+	buf_init(&path, 8 * KIB);
+	fd = open(config_path(config, route->password_file, &path), O_RDONLY | O_CLOEXEC);
+	n = fd >= 0 ? read(fd, buf_reserve(password, LIMIT_PASSWORD), LIMIT_PASSWORD) : -1;
+	if (fd >= 0)
+		close(fd);
+	buf_fini(&path);
+	if (n <= 0)
+		return false;
+	password->n = str_find(str_of(password->p, (size_t)n), '\n');
+	return password->n > 0;
+}
+
+static void put_route(struct rs_job *m, const struct config_snapshot *config, struct buf *password)
+{
+	const struct config_route *route = config_route(config, m->destination);
+
+	if (!route)
+		return;
+	m->route = (struct rs_route){.host = route->host,
+	    .port = (uint16_t)route->port,
+	    .tls = (uint8_t)route->tls,
+	    .user = route->user};
+	if (route->user.n == 0)
+		return;
+	if (!read_password(config, route, password)) {
+		log_open(LOG_ERROR, "route-password-unreadable");
+		log_str("domain", route->domain);
+		log_str("file", route->password_file);
+		log_text("cure",
+		    "put the password into that file and let the user of the store read it");
+		log_close();
+	}
+	m->route.password = buf_view(password);
+}
+
+static void put_job(
+    struct buf *b, const struct queue_job *job, const struct config_snapshot *config)
+{
+	struct buf recipients, password;
+	struct rs_job m = {
+	    .lease = {job->message.id, job->token},
+	    .destination = job->destination,
+	    .reverse_path = job->message.reverse_path,
+	    .eightbit = job->message.eightbit,
+	    .utf8 = job->message.utf8,
+	    .ret = job->message.ret,
+	    .envid = job->message.envid,
+	    .size = (uint64_t)job->message.size,
+	    .attempts = job->attempts,
+	    .recipient_count = (uint32_t)job->rows.n,
+	};
+
+	buf_init(&password, LIMIT_PASSWORD + 1);
+	put_route(&m, config, &password);
+	buf_init(&recipients, LIMIT_ENVELOPE);
+	put_recipients(&recipients, &job->rows);
+	m.recipients = buf_view(&recipients);
+	rs_job_put(b, &m);
+	buf_fini(&recipients);
+	buf_wipe(&password);
+}
+
+static void reply_jobs(struct store_relay *r, const struct queue_lease *lease)
+{
+	struct ipc_request *request = r->waiting;
+	struct buf b;
+
+	r->waiting = NULL;
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	for (size_t i = 0; i < lease->n; i++)
+		put_job(&b, &lease->jobs[i], r->sp->config);
+	ipc_request_end(request, buf_view(&b));
+	buf_fini(&b);
+}
+
+/* Jobs that nobody is there to take any more. */
+struct returning {
+	struct queue_release release;
+	struct store_relay *relay;
+	int64_t tokens[RS_ROOM_MAX];
+};
+
+static void returned(struct lane_op *op)
+{
+	struct returning *b = LIST_ENTRY(op, struct returning, release.op);
+	struct store_relay *r = b->relay;
+
+	if (op->result == LANE_DONE && b->release.more) {
+		b->release.after = b->release.next;
+		store_write(r->sp->store, op);
+		return;
+	}
+	if (op->result != LANE_DONE) /* they expire by themselves */
+		store_queue_failed(r->queue, "return", op);
+	store_queue_kick(r->queue);
+	mem_free(b);
+	store_relay_unhold(r);
+}
+
+static void give_back(struct store_relay *r, const struct queue_lease *lease)
+{
+	struct returning *b = mem_new(struct returning);
+
+	b->relay = r;
+	for (size_t i = 0; i < lease->n; i++)
+		b->tokens[i] = lease->jobs[i].token;
+	b->release.tokens = b->tokens;
+	b->release.ntokens = lease->n;
+	queue_release_init(&b->release);
+	b->release.op.done = returned;
+	store_relay_hold(r);
+	store_write(r->sp->store, &b->release.op);
+}
+
+static void lease_done(struct lane_op *op)
+{
+	struct giving *g = LIST_ENTRY(op, struct giving, lease.op);
+	struct store_relay *r = g->relay;
+	struct store_queue *q = r->queue;
+
+	r->leasing = false;
+	if (op->result != LANE_DONE)
+		store_queue_failed(q, "lease", op);
+	else if (g->lease.n && r->waiting)
+		reply_jobs(r, &g->lease);
+	else if (g->lease.n)
+		give_back(r, &g->lease);
+	queue_lease_fini(&g->lease);
+	arena_free(&g->arena);
+	mem_free(g);
+	store_relay_unhold(r);
+	store_queue_kick(q);
+}
+
+bool store_relay_is_waiting(const struct store_relay *r)
+{
+	return r->peer && r->owner && r->waiting && !r->leasing;
+}
+
+void store_relay_give(struct store_relay *r)
+{
+	struct giving *g = mem_new(struct giving);
+
+	g->relay = r;
+	g->arena = arena_new();
+	g->lease.cfg = store_queue_config(r->queue, g->arena);
+	g->lease.owner = r->owner;
+	g->lease.room = r->room;
+	g->lease.bytes = REPLY_BYTES;
+	queue_lease_init(&g->lease);
+	g->lease.op.done = lease_done;
+	r->leasing = true;
+	store_relay_hold(r);
+	store_write(r->sp->store, &g->lease.op);
+}
+
+static void lease_cancelled(struct ipc_request *request)
+{
+	struct store_relay *r = request->user;
+
+	if (r->waiting != request)
+		return;
+	r->waiting = NULL;
+	ipc_request_end(request, STR(""));
+}
+
+void store_relay_take_lease(struct store_relay *r, struct ipc_request *request, struct str payload)
+{
+	uint32_t room;
+
+	if (!rs_lease_get(payload, &room) || r->waiting) {
+		store_relay_log_refused(r, "jobs, as it may not ask for them");
+		ipc_request_end(request, STR(""));
+		return;
+	}
+	r->waiting = request;
+	r->room = room;
+	request->user = r;
+	request->on_cancel = lease_cancelled;
+	store_queue_kick(r->queue);
+}
