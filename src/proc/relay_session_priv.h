@@ -1,0 +1,67 @@
+/*
+ * The inside of a session of the relay.
+ *
+ * relay_session.c  its life: jobs, routes, hops, connections
+ * relay_talk.c     what it says over a connection: the engine's effects, content, results
+ */
+#ifndef PROC_RELAY_SESSION_PRIV_H
+#define PROC_RELAY_SESSION_PRIV_H
+
+#include "proc/relay.h"
+
+/* A failure of a hop. */
+struct hop_failure {
+	size_t hop;
+	struct queue_attempt attempt;
+	char text[256];
+};
+
+struct relay_session {
+	struct list link;
+	struct relay *relay;
+	struct config_snapshot *config; /* as it was at the beginning */
+	struct arena *arena;
+	struct str destination;
+	struct rs_route routed; /* the server that the administrator names for it, if any */
+	struct relay_route route;
+	size_t hop;
+	bool plain; /* without TLS, since the handshake failed on this hop */
+	struct net_drive *drive;
+	struct smtp_client *engine;
+	struct smtp_client_config cfg;
+	struct buf dialogue;
+	bool busy;      /* the engine's pending effect is being carried out */
+	bool idle;      /* it is READY, and there is no job */
+	bool timed_out; /* the deadline at hand has passed */
+	bool ready;     /* the server was ready for a message */
+	bool again;     /* the kept connection ended: another one to the same hop */
+	unsigned messages;
+	uv_timer_t timer; /* routing, connecting, idle */
+	struct relay_job *job;
+	struct ipc_call read;
+	struct buf held; /* of the content, not yet taken by the engine */
+	bool read_ended, read_failed;
+	char tls[160];
+	struct hop_failure last; /* of the hop at hand */
+	struct hop_failure kept; /* of those before it, the one that counts */
+	bool has_kept;
+};
+
+/* What the session knows of how the hop at hand failed. text: cut. */
+void relay_talk_remember(
+    struct relay_session *s, const struct queue_attempt *attempt, struct str text);
+
+/* Reports the job as failed with what is remembered. */
+void relay_talk_fail(struct relay_session *s);
+
+/* The session has no job any more. */
+void relay_talk_over(struct relay_session *s);
+
+/* The engine is READY: gives it the job's message, or lets it quit. */
+void relay_talk_give(struct relay_session *s);
+void relay_talk_quit(struct relay_session *s);
+
+/* Carries out the engine's effects (struct net_drive_engine). ctx: the session. */
+void relay_talk_effects(void *ctx);
+
+#endif

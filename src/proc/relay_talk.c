@@ -1,0 +1,289 @@
+/*
+ * What a session says and hears: the effects of its engine. A job's content comes from store against
+ * credit; what became of it is reported as soon as the engine knows, unless another connection may have it.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "proc/relay_session_priv.h"
+
+#define IDLE_MS      2000 /* an open connection waits so long for another message */
+#define MESSAGES_MAX 100  /* over one connection */
+
+static struct relay_remote remote_of(struct relay_session *s)
+{
+	struct relay_remote remote = {.tls = str_of_c(s->tls), .dialogue = buf_view(&s->dialogue)};
+
+	if (s->hop < s->route.nhops) {
+		remote.name = s->route.hops[s->hop].host;
+		remote.ip = s->route.hops[s->hop].addr.ip;
+	}
+	if (s->engine && s->ready)
+		remote.dsn = smtp_client_facts(s->engine)->extensions & SMTP_EXT_DSN;
+	return remote;
+}
+
+static void stop_reading(struct relay_session *s)
+{
+	ipc_call_cancel(&s->read);
+	buf_fini(&s->held);
+}
+
+void relay_talk_over(struct relay_session *s)
+{
+	stop_reading(s);
+	buf_clear(&s->dialogue);
+	s->job = NULL;
+}
+
+void relay_talk_fail(struct relay_session *s)
+{
+	struct relay_remote remote = remote_of(s);
+
+	relay_job_fail(s->job, &remote, &s->last.attempt, str_of_c(s->last.text));
+	relay_talk_over(s);
+}
+
+void relay_talk_remember(
+    struct relay_session *s, const struct queue_attempt *attempt, struct str text)
+{
+	s->last.hop = s->hop;
+	s->last.attempt = *attempt;
+	snprintf(s->last.text, sizeof s->last.text, "%.*s", STR_FMT(str_sub(text, 0, 200)));
+}
+
+/* ---- the content, from store ---- */
+static void feed_body(struct relay_session *s);
+
+static void on_read_chunk(struct ipc_call *call, struct str bytes)
+{
+	struct relay_session *s = LIST_ENTRY(call, struct relay_session, read);
+
+	buf_str(&s->held, bytes);
+	feed_body(s);
+}
+
+static void on_read_end(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct relay_session *s = LIST_ENTRY(call, struct relay_session, read);
+	enum rs_verdict verdict = RS_TEMPORARY;
+
+	if (end == IPC_REPLIED)
+		rs_verdict_get(payload, &verdict);
+	s->read_ended = true;
+	s->read_failed = verdict != RS_DONE;
+	feed_body(s);
+}
+
+static void start_reading(struct relay_session *s)
+{
+	struct ipc_link *link = relay_link(s->relay->store);
+	struct buf payload;
+
+	buf_init(&payload, 64);
+	buf_init(&s->held, LIMIT_IPC_CREDIT);
+	rs_handle_put(&payload, &s->job->job.lease);
+	s->read = (struct ipc_call){.on_chunk = on_read_chunk, .on_end = on_read_end};
+	s->read_ended = s->read_failed = !link;
+	if (link)
+		ipc_call_start(link, &s->read, RS_READ, buf_view(&payload), -1);
+	buf_fini(&payload);
+}
+
+/* The next piece, if the engine waits for one and there is one. */
+static bool give_body(struct relay_session *s)
+{
+	struct str piece = str_sub(buf_view(&s->held), 0, LIMIT_BODY_CHUNK);
+	struct smtp_client_result r = {.body = piece};
+
+	if (s->read_failed) {
+		r = (struct smtp_client_result){
+		    .failed = true, .text = STR("the message could not be read from our store")};
+	} else if (piece.n == 0 && !s->read_ended) {
+		return false;
+	} else {
+		r.last = s->read_ended && piece.n == s->held.n;
+	}
+	s->busy = false;
+	smtp_client_done(s->engine, &r, clock_mono());
+	buf_drop(&s->held, r.failed ? 0 : piece.n);
+	ipc_call_credit(&s->read, r.failed ? 0 : piece.n);
+	return true;
+}
+
+static void feed_body(struct relay_session *s)
+{
+	const struct smtp_client_effect *e = s->engine ? smtp_client_effect(s->engine) : NULL;
+
+	if (s->busy && e && e->kind == SMTP_CLIENT_BODY && give_body(s))
+		net_drive_pump(s->drive);
+}
+
+/* ---- effects of the engine ---- */
+void relay_talk_quit(struct relay_session *s)
+{
+	s->idle = false;
+	s->busy = false;
+	uv_timer_stop(&s->timer);
+	smtp_client_done(s->engine, &(struct smtp_client_result){0}, clock_mono());
+}
+
+static void on_idle_timeout(uv_timer_t *timer)
+{
+	struct relay_session *s = timer->data;
+
+	relay_talk_quit(s);
+	net_drive_pump(s->drive);
+}
+
+void relay_talk_give(struct relay_session *s)
+{
+	s->idle = false;
+	s->busy = false;
+	s->messages++;
+	s->timed_out = false;
+	uv_timer_stop(&s->timer);
+	start_reading(s);
+	smtp_client_done(
+	    s->engine, &(struct smtp_client_result){.next = &s->job->message}, clock_mono());
+}
+
+static void do_ready(struct relay_session *s)
+{
+	s->ready = true;
+	if (s->job) {
+		relay_talk_give(s);
+	} else if (s->relay->draining || s->messages >= MESSAGES_MAX) {
+		relay_talk_quit(s);
+	} else {
+		s->idle = true;
+		uv_timer_start(&s->timer, on_idle_timeout, IDLE_MS, 0);
+	}
+}
+
+/* Nothing was heard of the message but the end of a connection that had carried others. */
+static bool is_unheard(struct relay_session *s, const struct smtp_client_effect *e)
+{
+	for (size_t i = 0; i < e->verdict_count; i++) {
+		struct queue_attempt a = relay_attempt_of(&e->verdicts[i], 0, s->timed_out);
+
+		if (!relay_attempt_is_unheard(&a))
+			return false;
+	}
+	return s->messages > 1;
+}
+
+/* The host has said nothing about any recipient and cannot have the message; there is another one. */
+static bool may_go_on(struct relay_session *s, const struct smtp_client_effect *e)
+{
+	for (size_t i = 0; i < e->verdict_count; i++)
+		if (!relay_attempt_is_open(&e->verdicts[i], s->timed_out))
+			return false;
+	return s->hop + 1 < s->route.nhops;
+}
+
+static void report_job(struct relay_session *s, const struct smtp_client_effect *e)
+{
+	struct rs_outcome *outcomes = arena_array(
+	    s->job->arena, e->verdict_count, sizeof *outcomes);
+	struct relay_remote remote = remote_of(s);
+	size_t accepted = 0;
+
+	for (size_t i = 0; i < e->verdict_count; i++) {
+		const struct smtp_verdict *v = &e->verdicts[i];
+
+		outcomes[i] = (struct rs_outcome){s->job->recipients[i].number,
+		    relay_attempt_of(v, accepted, s->timed_out), v->reply.text};
+		accepted += v->stage != SMTP_STAGE_RCPT;
+	}
+	relay_job_report(s->job, &remote, outcomes, e->verdict_count);
+	relay_talk_over(s);
+}
+
+static void do_report(struct relay_session *s, const struct smtp_client_effect *e)
+{
+	s->again = is_unheard(s, e);
+	if (s->again || may_go_on(s, e))
+		stop_reading(s); /* the job stays for the next connection */
+	else
+		report_job(s, e);
+	s->busy = false;
+	smtp_client_done(s->engine, NULL, clock_mono());
+}
+
+/* The server's name for SNI; an address has none. */
+static const char *server_name(struct relay_session *s)
+{
+	struct str host = s->route.hops[s->hop].host;
+
+	return str_has_prefix(host, STR("[")) ? NULL : arena_cstr(s->arena, host);
+}
+
+static void do_starttls(struct relay_session *s)
+{
+	struct net_tls_start start = {.ctx = s->relay->tls,
+	    .name = server_name(s),
+	    .verify = s->routed.tls == CONFIG_ROUTE_VERIFY,
+	    .timeout = s->config->timeouts.relay_connect};
+
+	net_drive_start_tls(s->drive, &start);
+}
+
+static void do_closed(struct relay_session *s, const struct smtp_client_effect *e)
+{
+	if (s->job) {
+		struct queue_attempt a = relay_attempt_of(&e->verdict, 0, s->timed_out);
+
+		relay_talk_remember(s, &a, e->verdict.reply.text);
+	}
+	s->busy = false;
+	smtp_client_done(s->engine, NULL, clock_mono());
+	if (s->timed_out && s->drive) /* nobody is there to read what is left to say */
+		net_drive_close(s->drive);
+}
+
+static void on_effects(void *ctx)
+{
+	struct relay_session *s = ctx;
+	const struct smtp_client_effect *e;
+
+	while (!s->busy && (e = smtp_client_effect(s->engine))) {
+		s->busy = true;
+		switch (e->kind) {
+		case SMTP_CLIENT_STARTTLS:
+			do_starttls(s);
+			break;
+		case SMTP_CLIENT_READY:
+			do_ready(s);
+			break;
+		case SMTP_CLIENT_BODY:
+			give_body(s);
+			break;
+		case SMTP_CLIENT_REPORT:
+			do_report(s, e);
+			break;
+		case SMTP_CLIENT_CLOSED:
+			do_closed(s, e);
+			break;
+		}
+		if (s->idle)
+			return;
+	}
+}
+
+/* An idle session: the server may close while READY is pending. */
+static void on_idle_effects(struct relay_session *s)
+{
+	const struct smtp_client_effect *e = smtp_client_effect(s->engine);
+
+	if (s->idle && (!e || e->kind != SMTP_CLIENT_READY)) {
+		s->idle = false;
+		s->busy = false;
+		uv_timer_stop(&s->timer);
+	}
+}
+
+void relay_talk_effects(void *ctx)
+{
+	on_idle_effects(ctx);
+	on_effects(ctx);
+}
