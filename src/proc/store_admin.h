@@ -35,6 +35,7 @@ struct admin_context {
 	int64_t started;
 	const struct sc_process *processes;
 	size_t process_count;
+	int64_t dead; /* octets in packs that nothing refers to; below 0: not known */
 };
 
 enum admin_step {

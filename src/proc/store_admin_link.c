@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "proc/log.h"
+#include "proc/store_compact.h"
 #include "proc/store_queue.h"
 
 #define LINKS_MAX 64
@@ -46,6 +47,7 @@ struct admin_context store_admin_context(struct store_process *sp)
 	    .started = sp->started,
 	    .processes = sp->processes,
 	    .process_count = sp->process_count,
+	    .dead = store_compact_dead(sp->compact),
 	};
 }
 

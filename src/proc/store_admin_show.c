@@ -27,6 +27,20 @@ void admin_put_id(struct admin_job *j, const char *name, int64_t id)
 }
 
 /* ---- status ---- */
+static void put_packs(struct admin_job *j)
+{
+	struct blob_counts packs;
+
+	blob_counts(j->ctx->store->blobs, &packs);
+	put_int(j, "packs", packs.packs);
+	admin_record_number(&j->out, ADMIN_BYTES, "pack_size", packs.bytes);
+	if (!j->ctx->online || j->ctx->dead < 0)
+		return;
+	admin_record_number(&j->out, ADMIN_BYTES, "pack_live",
+	    packs.bytes > j->ctx->dead ? packs.bytes - j->ctx->dead : 0);
+	admin_record_number(&j->out, ADMIN_BYTES, "pack_dead", j->ctx->dead);
+}
+
 static void put_lane(struct admin_job *j)
 {
 	struct lane_stats lane;
@@ -64,6 +78,7 @@ static void put_server(struct admin_job *j, const struct status *s)
 	}
 	admin_record_number(
 	    &j->out, ADMIN_BYTES, "disk_free", datadir_free_bytes(&j->ctx->store->dir));
+	put_packs(j);
 	put_lane(j);
 	admin_record_end(&j->out, at);
 }

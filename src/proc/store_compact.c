@@ -20,6 +20,7 @@ struct store_compact {
 	uv_timer_t timer;
 	bool busy, stopped;
 	bool kicked;     /* while busy */
+	int64_t dead;    /* see store_compact_dead() */
 	int64_t removed; /* that the log knows of */
 };
 
@@ -62,6 +63,8 @@ static void read_done(struct reader_op *op)
 {
 	struct store_compact *c = LIST_ENTRY(op, struct store_compact, work.read);
 
+	if (op->result == DB_OK && c->work.complete)
+		c->dead = c->work.dead;
 	if (op->result != DB_OK || c->work.complete) {
 		wait_for(c, next_pass(c));
 		c->kicked = false;
@@ -108,6 +111,7 @@ struct store_compact *store_compact_new(struct store_process *sp)
 	struct store_compact *c = mem_new(struct store_compact);
 
 	c->sp = sp;
+	c->dead = -1;
 	compact_init(&c->work, sp->store->blobs);
 	c->work.read.done = read_done;
 	c->work.write.done = write_done;
@@ -123,6 +127,11 @@ void store_compact_kick(struct store_compact *c)
 		c->kicked = true;
 	else if (!c->stopped)
 		uv_timer_start(&c->timer, on_timer, SOON_MS, 0);
+}
+
+int64_t store_compact_dead(const struct store_compact *c)
+{
+	return c->dead;
 }
 
 void store_compact_stop(struct store_compact *c)

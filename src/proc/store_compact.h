@@ -11,6 +11,12 @@ struct store_compact *store_compact_new(struct store_process *sp);
 /* Mail has been purged: there may be something to do soon. */
 void store_compact_kick(struct store_compact *c);
 
+/*
+ * Octets in packs that nothing refers to, as of the last look at all of them, every ten minutes. -1 before
+ * the first one.
+ */
+int64_t store_compact_dead(const struct store_compact *c);
+
 /* Begins nothing more. */
 void store_compact_stop(struct store_compact *c);
 

@@ -10,12 +10,6 @@
 #include "base/mem.h"
 #include "store/pack_format.h"
 
-/* Worth the copying: less than half of it lives. */
-static bool is_mostly_dead(int64_t live, int64_t end)
-{
-	return live * 2 < end - (int64_t)PACK_HEAD;
-}
-
 /* ---- reading: in a reader's thread ---- */
 
 /* The next pack; DB_OK when there is none. */
@@ -32,36 +26,62 @@ static enum db_code next_pack(struct compact *c, struct db *db)
 	return code == DB_OK && found == DB_ROW ? DB_ROW : code;
 }
 
-static enum db_code measure(struct compact *c, struct db *db, bool *worth_r)
+/* Octets of a pack's records that something refers to, and of those that nothing does. */
+struct measured {
+	int64_t live, dead;
+};
+
+static enum db_code measure(struct db *db, int64_t pack, int64_t end, struct measured *m_r)
 {
-	struct db_query *q = db_begin_query(db, SQL_COMPACT_LIVE, DB_ARGS(db_int(c->after)));
-	int64_t count = 0, octets = 0;
+	struct db_query *q = db_begin_query(db, SQL_COMPACT_LIVE, DB_ARGS(db_int(pack)));
 
 	if (db_step(q) == DB_ROW) {
-		count = db_col_int(q, 0);
-		octets = db_col_int(q, 1);
+		m_r->live = db_col_int(q, 0) * (int64_t)PACK_RECORD + db_col_int(q, 1);
+		m_r->dead = end - (int64_t)PACK_HEAD - m_r->live;
 	}
-	octets += count * (int64_t)PACK_RECORD;
-	*worth_r = octets <= c->room && is_mostly_dead(octets, c->end);
 	return db_end(q);
 }
 
-/* One pack a call, so that a reader is never busy with this for long. */
+/* The last one: it is only measured. */
+static enum db_code complete(struct compact *c, struct db *db)
+{
+	struct measured m = {0, 0};
+	struct db_query *q = db_begin_query(db, SQL_COMPACT_ACTIVE, DB_NO_ARGS);
+	int64_t pack = 0, end = 0;
+	enum db_code code;
+
+	if (db_step(q) == DB_ROW) {
+		pack = db_col_int(q, 0);
+		end = db_col_int(q, 1);
+	}
+	code = db_end(q);
+	if (code == DB_OK && pack)
+		code = measure(db, pack, end, &m);
+	c->dead = c->dead_so_far + m.dead;
+	c->dead_so_far = c->after = 0;
+	c->complete = true;
+	return code;
+}
+
+/*
+ * One pack a call, so that a reader is never busy with this for long. Worth the work is one of which less
+ * than half lives; then what is dead of it will be gone.
+ */
 static enum db_code choose(struct compact *c, struct db *db)
 {
-	bool worth = false;
+	struct measured m = {0, 0};
 	enum db_code code = next_pack(c, db);
 
-	if (code == DB_OK) {
-		c->complete = true;
-		c->after = 0;
-	}
+	if (code == DB_OK)
+		return complete(c, db);
 	if (code != DB_ROW)
 		return code;
-	code = measure(c, db, &worth);
-	if (code == DB_OK && worth) {
+	code = measure(db, c->after, c->end, &m);
+	if (code == DB_OK && m.live <= c->room && m.dead > m.live) {
 		c->pack = c->after;
 		c->at = 0;
+	} else {
+		c->dead_so_far += m.dead;
 	}
 	return code;
 }

@@ -32,9 +32,12 @@ struct compact {
 	int64_t moved;   /* octets */
 	int64_t removed; /* packs */
 	int64_t kept;    /* blobs that could not be read and so were left where they are */
+	int64_t
+	    dead; /* octets in shared packs that nothing refers to, when all were looked at last */
 	/* compact.c's own */
 	int64_t pack, end, at; /* the pack at hand, 0: none; its blobs up to at were seen */
 	int64_t after;         /* packs up to it were looked at */
+	int64_t dead_so_far;   /* octets in them that nothing refers to */
 	bool last;             /* of this pack nothing is left to be read */
 	bool drops;            /* the commit at hand ends it */
 	size_t n;

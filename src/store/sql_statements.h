@@ -23,8 +23,12 @@ SQL(COMPACT_NEXT, "SELECT pack, end_offset FROM pack WHERE pack > $1 AND single 
 		  " AND pack < (SELECT max(pack) FROM pack WHERE single = 0)"
 		  " ORDER BY pack LIMIT 1")
 
-SQL(COMPACT_LIVE, "SELECT count(*), CAST(coalesce(sum(length), 0) AS bigint) FROM blob"
-		  " WHERE pack = $1")
+/* The one that is appended to, which compaction leaves alone. */
+SQL(COMPACT_ACTIVE, "SELECT pack, end_offset FROM pack WHERE single = 0 ORDER BY pack DESC LIMIT 1")
+
+/* Records begin at multiples of 8. */
+SQL(COMPACT_LIVE, "SELECT count(*), CAST(coalesce(sum((length + 7) / 8 * 8), 0) AS bigint)"
+		  " FROM blob WHERE pack = $1")
 
 SQL(COMPACT_BLOBS, "SELECT id, pos, length FROM blob WHERE pack = $1 AND pos > $2"
 		   " ORDER BY pos LIMIT $3")

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from conftest import DOMAIN, PASSWORD
-from server import binary_path
+from server import binary_path, wait_for
 from wire import Wire, count_of, deliver, letter, message_id
 
 COMMANDS = ["init", "serve", "check-config", "domain", "domain add", "domain list", "domain remove",
@@ -167,6 +167,32 @@ def test_status(server):
     text = server.command("status").stdout
     for word in ("store", "mx", "user"):
         assert word in text
+
+
+def test_status_tells_how_much_of_the_packs_is_dead(make_server):
+    """What was deleted for good, until compaction gives it back."""
+    server = make_server('undelete = "0";', ["alice"])
+    alice = f"alice@{DOMAIN}"
+    for number in range(3):
+        deliver(server, alice, letter(f"number {number}", ["x" * 70] * 1000))
+    before = server.json("status")
+    assert before["packs"] == 1 and before["pack_size"] > 3 * 71_000
+    with Wire(server, "pop3") as wire:
+        wire.pop3_login(alice)
+        wire.say("DELE 2")
+        wire.say("QUIT")
+
+    def counted():
+        status = server.json("status")
+        return status.get("pack_dead") and status
+
+    after = wait_for("a look at the packs", counted)
+    assert 71_000 < after["pack_dead"] < 73_000
+    assert after["pack_live"] + after["pack_dead"] == after["pack_size"] == before["pack_size"]
+    assert "Pack dead" in server.command("status").stdout
+    server.stop()
+    stopped = server.json("status")
+    assert stopped["pack_size"] == before["pack_size"] and "pack_dead" not in stopped
 
 
 def test_test_delivery_tells_what_would_happen(server, mailbox):

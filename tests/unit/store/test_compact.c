@@ -254,6 +254,43 @@ static void a_restart_after_each_round(void **state)
 	assert_int_not_equal(access("packs/0000000001.pack.orphan", F_OK), 0);
 }
 
+/* Octets of all packs that belong to no record of a blob, but for the heads. */
+static int64_t dead_octets(void)
+{
+	return rig_number(&rig, "SELECT (SELECT sum(end_offset - 64) FROM pack WHERE single = 0)"
+				" - (SELECT sum(64 + (length + 7) / 8 * 8) FROM blob)");
+}
+
+/* Also in packs that are not worth the work, and in the one that is appended to. */
+static void the_dead_are_counted(void **state)
+{
+	struct mailbox_snapshot s;
+
+	compact_all();
+	assert_int_equal(work->dead, 0);
+	fill();
+	compact_all();
+	assert_int_equal(work->dead, 0);
+	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	rig_expunge(&rig, &s, 1, 3);
+	rig_expunge(&rig, &s, COUNT - 3, COUNT);
+	mailbox_snapshot_fini(&s);
+	rig.now += 1;
+	rig_maintain(&rig, 0, NEVER);
+	compact_all();
+	assert_int_equal(work->removed, 0);
+	assert_int_equal(work->dead, 7 * (64 + LENGTH));
+	assert_int_equal(work->dead, dead_octets());
+	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	rig_expunge(&rig, &s, 5, mailbox_snapshot_count(&s));
+	mailbox_snapshot_fini(&s);
+	rig.now += 1;
+	rig_maintain(&rig, 0, NEVER);
+	compact_all();
+	assert_true(work->removed > 0);
+	assert_int_equal(work->dead, dead_octets());
+}
+
 /* On a full disk what is empty goes, and what takes less room to copy than there is. */
 static void on_a_full_disk_only_what_finds_room_is_copied(void **state)
 {
@@ -290,6 +327,7 @@ int main(void)
 	    T(a_change_in_between_wins),
 	    T(what_is_damaged_stays),
 	    T(a_restart_after_each_round),
+	    T(the_dead_are_counted),
 	    T(on_a_full_disk_only_what_finds_room_is_copied),
 	};
 
