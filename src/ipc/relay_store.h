@@ -31,6 +31,7 @@ extern const struct ipc_edge rs_edge;
 #define RS_LEASE_MS (30 * MINUTE_MS)
 
 #define RS_RECIPIENTS_MAX 100       /* of one job */
+#define RS_JOBS_MAX       500       /* under way in one relay */
 #define RS_ROOM_MAX       1000      /* jobs asked for at once */
 #define RS_TEXT_MAX       (4 * KIB) /* one reply of another server */
 #define RS_DIALOGUE_MAX   (64 * KIB)

@@ -18,7 +18,7 @@
 #include "queue/queue_mx.h"
 #include "smtp/smtp_client.h"
 
-#define RELAY_JOBS_MAX 500 /* at once */
+#define RELAY_JOBS_MAX RS_JOBS_MAX
 
 struct relay {
 	uv_loop_t *loop;

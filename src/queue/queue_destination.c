@@ -101,6 +101,26 @@ bool queue_destination_apply(struct queue_destination *d, const struct queue_pol
 
 /* ---- who may go ---- */
 
+enum queue_standing queue_destination_standing(const struct queue_destination *d)
+{
+	if (queue_destination_is_failing(d))
+		return QUEUE_STANDING_FAILING;
+	return d->last_try ? QUEUE_STANDING_GOOD : QUEUE_STANDING_UNKNOWN;
+}
+
+/* In fifths. A server that is silent holds an attempt for minutes: a fifth is always left for the good. */
+static const size_t shares[QUEUE_STANDINGS] = {
+    [QUEUE_STANDING_GOOD] = 5,
+    [QUEUE_STANDING_UNKNOWN] = 2,
+    [QUEUE_STANDING_FAILING] = 2,
+};
+
+size_t queue_standing_share(enum queue_standing standing, size_t total)
+{
+	MUST((size_t)standing < QUEUE_STANDINGS);
+	return total * shares[standing] / 5;
+}
+
 size_t queue_destination_room(const struct queue_destination *d, size_t active, int64_t now)
 {
 	if (queue_destination_is_failing(d))

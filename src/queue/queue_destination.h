@@ -42,6 +42,19 @@ static inline bool queue_destination_is_failing(const struct queue_destination *
 bool queue_destination_apply(struct queue_destination *d, const struct queue_policy *p,
     enum queue_event event, size_t others, struct str reply, int64_t now);
 
+/* What may be expected of it: so that those that cost time for nothing leave room for the others. Stored. */
+enum queue_standing {
+	QUEUE_STANDING_GOOD,    /* it answered when it was tried last */
+	QUEUE_STANDING_UNKNOWN, /* never tried */
+	QUEUE_STANDING_FAILING,
+	QUEUE_STANDINGS
+};
+
+enum queue_standing queue_destination_standing(const struct queue_destination *d);
+
+/* How many of `total` attempts under way may be to destinations of this standing. */
+size_t queue_standing_share(enum queue_standing standing, size_t total);
+
 /* Sessions that may be opened beside the active ones; at most one, the probe, while it fails. */
 size_t queue_destination_room(const struct queue_destination *d, size_t active, int64_t now);
 

@@ -152,7 +152,7 @@ static void announce(struct placing *p, struct str domain)
 		return;
 	exec(p, SQL_DESTINATION_ADD,
 	    DB_ARGS(db_int(QUEUE_SHARD), db_text(domain), db_int(p->now),
-		db_int(QUEUE_SESSIONS_START)));
+		db_int(QUEUE_SESSIONS_START), db_int(p->now - QUEUE_FRESH_MS)));
 	p->destination = domain;
 }
 

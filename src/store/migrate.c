@@ -20,9 +20,20 @@
 #define COPY_PAGES 4096
 #define NAME_MAX_  ((size_t)4096)
 
-/* What it adds to a row has the default that says nothing: old rows are as they were. */
+/*
+ * What it adds to a row has the default that says nothing: old rows are as they were. Destinations of
+ * different standing (enum queue_standing) are found apart.
+ */
 static const struct sql_object version_2[] = {
     {"ALTER TABLE account ADD COLUMN language text NOT NULL DEFAULT ''", false},
+    {"ALTER TABLE destination ADD COLUMN standing bigint NOT NULL DEFAULT 1", false},
+    {"UPDATE destination SET standing = CASE WHEN failures > 0 THEN 2 WHEN last_try > 0 THEN 0"
+     " ELSE 1 END",
+	false},
+    {"DROP INDEX destination_due", false},
+    {"CREATE INDEX destination_due ON destination (shard, standing, due, turn)", false},
+    {"ALTER TABLE lease ADD COLUMN standing bigint NOT NULL DEFAULT 0", false},
+    {"CREATE INDEX lease_standing ON lease (shard, standing)", false},
 };
 
 static const struct migration all_migrations[] = {

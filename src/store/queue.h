@@ -9,6 +9,7 @@
 #define STORE_QUEUE_H
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "queue/queue_phrase.h"
 #include "queue/queue_schedule.h"
 #include "store/blob.h"
@@ -16,6 +17,17 @@
 #include "store/directory.h"
 
 #define QUEUE_SHARD INT64_C(0)
+
+/* Attempts that all relays together have under way. */
+#define QUEUE_JOBS_MAX ((size_t)500)
+
+/*
+ * A destination for which nobody has been waiting for longer than QUEUE_YOUNG_MS goes before those that
+ * have been due for less than QUEUE_FRESH_MS: what has just come is not behind the backlog of others, nor
+ * the backlog ever behind it for longer than that.
+ */
+#define QUEUE_YOUNG_MS (10 * SECOND_MS)
+#define QUEUE_FRESH_MS (60 * MINUTE_MS)
 
 /* What the sender is to be told of a recipient whose attempts are over. Stored. */
 enum queue_report_kind {

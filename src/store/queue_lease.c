@@ -6,12 +6,15 @@
  * 2. Destinations take turns: the one that has been due for longest goes next; what still has work
  *    after its job is due now, behind the others.
  * 3. Each step of the loop gives out a job or moves a destination behind now: it ends.
+ * 4. Of the attempts under way only a share goes to destinations that have never been tried, and to
+ *    those that fail: where nobody answers, an attempt lasts for minutes.
  */
 #include "store/queue_lease.h"
 
 #include "base/mem.h"
 
 #define LEASE      STR("lease") /* the counter of tokens */
+#define FIRST_ROWS 4            /* most often the first row is the job */
 #define SCAN_ROWS  (2 * QUEUE_JOB_RECIPIENTS)
 #define HOLD_MS    SECOND_MS /* until what has expired was returned */
 #define MISSING_MS HOUR_MS   /* a message that cannot be read is looked at again */
@@ -22,6 +25,8 @@ struct leasing {
 	struct db *db;
 	int64_t now;
 	struct queue_place place;
+	size_t
+	    room[QUEUE_STANDINGS]; /* attempts that may be added, by what is known of the place */
 	enum db_code code;
 };
 
@@ -58,6 +63,33 @@ static struct queue_rows choose(const struct leasing *g, struct queue_rows rows)
 	return chosen;
 }
 
+static bool read_ready(struct leasing *g, int64_t max, struct queue_rows *rows_r)
+{
+	return !failed(g,
+	    queue_rows_get(g->db, g->l->arena, g->now, SQL_QUEUE_READY,
+		DB_ARGS(db_int(QUEUE_SHARD), db_text(g->place.name), db_int(g->now), db_int(max)),
+		rows_r));
+}
+
+/* The first rows tell all unless they might have more of the same message behind them. */
+static bool tells_all(const struct queue_rows *rows, const struct queue_rows *chosen)
+{
+	return rows->n < FIRST_ROWS || (chosen->n > 0 && chosen->v + chosen->n < rows->v + rows->n);
+}
+
+/* The rows of the next job; *ready_r: how many wait, though none may go. */
+static struct queue_rows choose_job(struct leasing *g, size_t *ready_r)
+{
+	struct queue_rows rows = {NULL, 0}, chosen = {NULL, 0};
+
+	if (read_ready(g, FIRST_ROWS, &rows))
+		chosen = choose(g, rows);
+	if (g->code == DB_OK && !tells_all(&rows, &chosen) && read_ready(g, SCAN_ROWS, &rows))
+		chosen = choose(g, rows);
+	*ready_r = rows.n;
+	return chosen;
+}
+
 /* ---- writing ---- */
 
 static void take_rows(struct leasing *g, struct queue_rows *rows, int64_t token)
@@ -91,16 +123,19 @@ static size_t text_of(const struct queue_job *job)
 
 static void give_out(struct leasing *g, struct queue_job job)
 {
+	enum queue_standing standing = queue_destination_standing(&g->place.state);
+
 	job.token = new_token(g);
 	job.attempts = g->place.state.failures + job.rows.v[0].entry.attempts;
 	if (g->code != DB_OK ||
 	    failed(g, db_exec(g->db, SQL_LEASE_ADD,
 			  DB_ARGS(db_int(QUEUE_SHARD), db_int(job.token), db_int(g->l->owner),
 			      db_int(job.message.id), db_text(job.destination), db_int(g->now),
-			      db_int(g->now + QUEUE_LEASE_MS)),
+			      db_int(g->now + QUEUE_LEASE_MS), db_int(standing)),
 			  NULL)))
 		return;
 	take_rows(g, &job.rows, job.token);
+	g->room[standing]--;
 	g->place.turn = job.token;
 	g->l->used += text_of(&job);
 	g->l->jobs[g->l->n++] = job;
@@ -119,21 +154,18 @@ static void postpone(struct leasing *g, const struct queue_rows *rows)
 static void serve(struct leasing *g)
 {
 	struct queue_job job = {.destination = g->place.name};
-	struct queue_rows rows;
 	enum db_code code;
 	int64_t active;
+	size_t ready;
 
 	if (failed(g, queue_place_active(g->db, g->place.name, &active)) ||
 	    queue_destination_room(&g->place.state, (size_t)active, g->now) == 0)
 		return;
-	if (failed(g, queue_rows_get(g->db, g->l->arena, g->now, SQL_QUEUE_READY,
-			  DB_ARGS(db_int(QUEUE_SHARD), db_text(g->place.name), db_int(g->now),
-			      db_int(SCAN_ROWS)),
-			  &rows)))
+	job.rows = choose_job(g, &ready);
+	if (g->code != DB_OK)
 		return;
-	job.rows = choose(g, rows);
 	if (job.rows.n == 0) {
-		g->place.hold = rows.n ? g->now + HOLD_MS : 0;
+		g->place.hold = ready ? g->now + HOLD_MS : 0;
 		return;
 	}
 	code = queue_message_get(g->db, g->l->arena, job.rows.v[0].message, &job.message);
@@ -143,26 +175,53 @@ static void serve(struct leasing *g)
 		postpone(g, &job.rows);
 }
 
-/* The name of the destination whose turn it is; DB_OK: none is due. */
-static enum db_code next_name(struct leasing *g, struct str *name_r)
-{
-	struct db_query *q = db_begin_query(
-	    g->db, SQL_DESTINATION_READY, DB_ARGS(db_int(QUEUE_SHARD), db_int(g->now)));
-	enum db_code found = db_step(q), code;
+/* One whose turn it may be. */
+struct candidate {
+	struct str name; /* empty: none */
+	int64_t due, turn;
+};
 
-	if (found == DB_ROW)
-		*name_r = arena_str(g->l->arena, db_col_str(q, 0));
-	code = db_end(q);
-	return code == DB_OK ? found : code;
+static bool is_before(const struct candidate *a, const struct candidate *b)
+{
+	return b->name.n == 0 || a->due < b->due || (a->due == b->due && a->turn < b->turn);
+}
+
+/* The first of a standing, if it goes before the one that is there. */
+static void offer(struct leasing *g, enum queue_standing standing, struct candidate *c)
+{
+	struct db_query *q = db_begin_query(g->db, SQL_DESTINATION_READY,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(standing), db_int(g->now)));
+
+	if (db_step(q) == DB_ROW) {
+		struct candidate other = {db_col_str(q, 0), db_col_int(q, 1), db_col_int(q, 2)};
+
+		if (is_before(&other, c)) {
+			other.name = arena_str(g->l->arena, other.name);
+			*c = other;
+		}
+	}
+	failed(g, db_end(q));
+}
+
+/* The name of the destination whose turn it is; empty: none is due that there is room for. */
+static struct str next_name(struct leasing *g)
+{
+	struct candidate c = {.name = STR("")};
+
+	for (int i = 0; i < QUEUE_STANDINGS && g->code == DB_OK; i++) {
+		if (g->room[i] > 0)
+			offer(g, (enum queue_standing)i, &c);
+	}
+	return c.name;
 }
 
 /* False: none is due, or the database failed. */
 static bool serve_next(struct leasing *g)
 {
-	struct str name;
-	enum db_code code = next_name(g, &name);
+	struct str name = next_name(g);
+	enum db_code code;
 
-	if (failed(g, code) || code != DB_ROW)
+	if (g->code != DB_OK || name.n == 0)
 		return false;
 	code = queue_place_get(g->db, g->l->arena, g->now, name, &g->place);
 	if (failed(g, code == DB_OK ? DB_CORRUPT : code))
@@ -173,6 +232,24 @@ static bool serve_next(struct leasing *g)
 	return g->code == DB_OK;
 }
 
+/* How many attempts at destinations of a standing may be added. The good ones have all there is. */
+static enum db_code room_of(struct db *db, enum queue_standing standing, size_t *room_r)
+{
+	size_t share = queue_standing_share(standing, QUEUE_JOBS_MAX);
+	int64_t n = 0;
+	enum db_code code = DB_ROW;
+
+	if (standing != QUEUE_STANDING_GOOD)
+		code = db_get_int(
+		    db, SQL_LEASE_STANDING, DB_ARGS(db_int(QUEUE_SHARD), db_int(standing)), &n);
+	if (code != DB_ROW)
+		return code == DB_OK ? DB_CORRUPT : code;
+	*room_r = (size_t)n < share ? share - (size_t)n : 0;
+	if (standing == QUEUE_STANDING_GOOD)
+		*room_r = SIZE_MAX;
+	return DB_OK;
+}
+
 static enum lane_exec lease_exec(struct lane_op *op, struct db *db, int64_t now)
 {
 	struct queue_lease *l = LIST_ENTRY(op, struct queue_lease, op);
@@ -181,6 +258,8 @@ static enum lane_exec lease_exec(struct lane_op *op, struct db *db, int64_t now)
 	arena_reset(l->arena, false);
 	l->jobs = arena_array(l->arena, l->room, sizeof *l->jobs);
 	l->n = l->used = 0;
+	for (int i = 0; i < QUEUE_STANDINGS && g.code == DB_OK; i++)
+		failed(&g, room_of(db, (enum queue_standing)i, &g.room[i]));
 	while (l->n < l->room && l->used < l->bytes && serve_next(&g))
 		;
 	return g.code == DB_OK ? LANE_KEEP : LANE_BROKEN;
@@ -244,9 +323,25 @@ enum db_code queue_lease_wake(struct db *db, int64_t *when_r)
 	return wake_of(db, SQL_LEASE_WAKE, DB_ARGS(db_int(QUEUE_SHARD)), when_r);
 }
 
+/* Where there is no room, the end of an attempt makes some: then it is asked again. */
 enum db_code queue_attempt_wake(struct db *db, int64_t *when_r)
 {
-	return wake_of(db, SQL_DESTINATION_WAKE, DB_ARGS(db_int(QUEUE_SHARD)), when_r);
+	int64_t first = QUEUE_NEVER, when;
+	enum db_code code = DB_OK;
+	size_t room;
+
+	for (int i = 0; i < QUEUE_STANDINGS && code == DB_OK; i++) {
+		code = room_of(db, (enum queue_standing)i, &room);
+		if (code != DB_OK || room == 0)
+			continue;
+		code = wake_of(
+		    db, SQL_DESTINATION_WAKE, DB_ARGS(db_int(QUEUE_SHARD), db_int(i)), &when);
+		if (code == DB_OK && when < first)
+			first = when;
+	}
+	if (code == DB_OK)
+		*when_r = first;
+	return code;
 }
 
 /* ---- taking back ---- */

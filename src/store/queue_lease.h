@@ -79,7 +79,7 @@ void queue_extend_init(struct queue_extend *x);
 /* When the first lease expires; QUEUE_NEVER: there is none. */
 enum db_code queue_lease_wake(struct db *db, int64_t *when_r);
 
-/* When the first attempt may be due; QUEUE_NEVER: nothing waits that may go. */
+/* When the first attempt may be due that there is room for; QUEUE_NEVER: nothing waits that may go. */
 enum db_code queue_attempt_wake(struct db *db, int64_t *when_r);
 
 struct queue_lease_row {

@@ -3,7 +3,8 @@
  * that lie ahead read as what is left of the wait. Writing a destination computes when it is due:
  *
  *   due = never, while nobody waits unleased or there is no room for a session;
- *   else the first not_before that waits, not before the next probe and not before now.
+ *   else the first not_before that waits, not before the next probe and not before now;
+ *   but QUEUE_FRESH_MS before now where nobody has been waiting for more than QUEUE_YOUNG_MS.
  */
 #include "base/hash.h"
 #include "base/mem.h"
@@ -216,6 +217,16 @@ static int64_t max_of(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* Since when it counts as due, of one that may go now or later. */
+static int64_t due_since(const struct queue_place *p, int64_t first, int64_t now)
+{
+	bool young = first <= now && first > now - QUEUE_YOUNG_MS;
+
+	if (p->hold <= now && young && !queue_destination_is_failing(&p->state))
+		return now - QUEUE_FRESH_MS;
+	return max_of(max_of(now, p->hold), first);
+}
+
 static enum db_code compute_due(struct db *db, struct queue_place *p, int64_t now)
 {
 	const struct queue_destination *d = &p->state;
@@ -231,9 +242,9 @@ static enum db_code compute_due(struct db *db, struct queue_place *p, int64_t no
 	if (first == QUEUE_NEVER || p->name.n == 0)
 		return DB_OK;
 	if (queue_destination_is_failing(d) && active == 0)
-		p->due = max_of(max_of(now, p->hold), max_of(first, d->next_probe));
+		p->due = max_of(due_since(p, first, now), d->next_probe);
 	else if (queue_destination_room(d, (size_t)active, now) > 0)
-		p->due = max_of(max_of(now, p->hold), first);
+		p->due = due_since(p, first, now);
 	return DB_OK;
 }
 
@@ -249,7 +260,7 @@ enum db_code queue_place_set(struct db *db, struct queue_place *p, int64_t now)
 		db_int(d->limit), db_int(d->failures), db_int(d->failing_since),
 		db_int(d->next_probe), db_int(d->last_try), db_int(p->last.problem),
 		db_int(queue_status_number(p->last.status)), db_text(p->last.reply),
-		db_text(p->last.remote)),
+		db_text(p->last.remote), db_int(queue_destination_standing(d))),
 	    NULL);
 }
 

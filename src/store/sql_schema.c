@@ -244,7 +244,8 @@ static const struct sql_object objects[] = {
 
     /*
      * due: when an attempt may be due, INT64_MAX: not before something changes; turn: the token of
-     * its last lease. sessions: how many it may have at once; last_*: of the last attempt.
+     * its last lease. sessions: how many it may have at once; last_*: of the last attempt. standing:
+     * enum queue_standing; here as failures and last_try say, in a lease as it was when it was given.
      */
     {"CREATE TABLE destination ("
      " shard bigint NOT NULL,"
@@ -260,9 +261,10 @@ static const struct sql_object objects[] = {
      " last_status bigint NOT NULL,"
      " last_reply text NOT NULL,"
      " last_remote text NOT NULL,"
+     " standing bigint NOT NULL DEFAULT 1,"
      " PRIMARY KEY (shard, name))",
 	KEYED},
-    {"CREATE INDEX destination_due ON destination (shard, due, turn)", PLAIN},
+    {"CREATE INDEX destination_due ON destination (shard, standing, due, turn)", PLAIN},
 
     /* An attempt under way: recipients of one message for one destination. */
     {"CREATE TABLE lease ("
@@ -273,9 +275,11 @@ static const struct sql_object objects[] = {
      " destination text NOT NULL,"
      " begun bigint NOT NULL,"
      " expiry bigint NOT NULL,"
+     " standing bigint NOT NULL DEFAULT 0,"
      " PRIMARY KEY (shard, token))",
 	KEYED},
     {"CREATE INDEX lease_destination ON lease (shard, destination)", PLAIN},
+    {"CREATE INDEX lease_standing ON lease (shard, standing)", PLAIN},
 
     /* Events that no other row tells. */
     {"CREATE TABLE trace ("

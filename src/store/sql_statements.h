@@ -384,14 +384,17 @@ SQL(QUEUE_ADD,
     " last_status, last_reply, last_remote)"
     " VALUES ($1, $2, $3, $4, $5, $6, $6, 0, $7, 0, $8, $9, $10, $11, 0, 0, 0, $12, $13, '')")
 
-/* Makes it known, or has it looked at when its $3 is earlier than what it waits for. */
+/*
+ * Makes it known at $3, or has it looked at when it waits for longer. $5: since when it counts as due:
+ * before those for which more is waiting already (QUEUE_FRESH_MS).
+ */
 SQL(DESTINATION_ADD,
     "INSERT INTO destination (shard, name, due, turn, sessions, failures, failing_since,"
-    " next_probe, last_try, last_problem, last_status, last_reply, last_remote)"
-    " VALUES ($1, $2, $3, 0, $4, 0, 0, 0, 0, 0, 0, '', '')"
+    " next_probe, last_try, last_problem, last_status, last_reply, last_remote, standing)"
+    " VALUES ($1, $2, $5, 0, $4, 0, 0, 0, 0, 0, 0, '', '', 1)"
     " ON CONFLICT (shard, name) DO UPDATE SET due = CASE WHEN destination.failures > 0"
-    " AND destination.next_probe > excluded.due THEN destination.next_probe"
-    " ELSE excluded.due END WHERE destination.due > excluded.due")
+    " AND destination.next_probe > $3 THEN destination.next_probe"
+    " ELSE excluded.due END WHERE destination.due > $3")
 
 /* ---- ledger and audit (store/ledger*.c) ---- */
 

@@ -82,13 +82,13 @@ SQL(DESTINATION_GET, "SELECT due, turn, sessions, failures, failing_since, next_
 SQL(DESTINATION_SET,
     "UPDATE destination SET due = $3, turn = $4, sessions = $5, failures = $6, failing_since = $7,"
     " next_probe = $8, last_try = $9, last_problem = $10, last_status = $11, last_reply = $12,"
-    " last_remote = $13 WHERE shard = $1 AND name = $2")
+    " last_remote = $13, standing = $14 WHERE shard = $1 AND name = $2")
 
-/* Whose turn it is. */
-SQL(DESTINATION_READY, "SELECT name FROM destination WHERE shard = $1 AND due <= $2"
-		       " ORDER BY due, turn, name LIMIT 1")
+/* Whose turn it is, of those with the standing $2. */
+SQL(DESTINATION_READY, "SELECT name, due, turn FROM destination WHERE shard = $1 AND standing = $2"
+		       " AND due <= $3 ORDER BY due, turn, name LIMIT 1")
 
-SQL(DESTINATION_WAKE, "SELECT due FROM destination WHERE shard = $1"
+SQL(DESTINATION_WAKE, "SELECT due FROM destination WHERE shard = $1 AND standing = $2"
 		      " ORDER BY due LIMIT 1")
 
 /* Behind the name $2. */
@@ -111,8 +111,10 @@ SQL(DESTINATION_SUMS, "SELECT count(*), coalesce(min(message), 0) FROM queue WHE
 
 /* ---- leases (store/queue_lease.c) ---- */
 
-SQL(LEASE_ADD, "INSERT INTO lease (shard, token, owner, message, destination, begun, expiry)"
-	       " VALUES ($1, $2, $3, $4, $5, $6, $7)")
+SQL(LEASE_ADD, "INSERT INTO lease (shard, token, owner, message, destination, begun, expiry,"
+	       " standing) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+
+SQL(LEASE_STANDING, "SELECT count(*) FROM lease WHERE shard = $1 AND standing = $2")
 
 SQL(LEASE_GET, "SELECT token, owner, message, destination, begun, expiry FROM lease"
 	       " WHERE shard = $1 AND token = $2")

@@ -1,0 +1,166 @@
+/* Who goes first, and how much of all attempts may go to those that do not answer. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "queue_rig.h"
+
+#include "base/mem.h"
+
+#define OWNER 7
+#define SHARE 200 /* of QUEUE_JOBS_MAX, for those that were never tried, and for those that fail */
+
+static struct qrig q;
+
+static struct qrig_answer all_well(const struct queue_job *job, const struct queue_row *row)
+{
+	return qrig_ok();
+}
+
+static struct qrig_answer silent(const struct queue_job *job, const struct queue_row *row)
+{
+	return qrig_problem(QUEUE_PROBLEM_TIMEOUT);
+}
+
+static int setup(void **state)
+{
+	qrig_open(&q);
+	q.audits = false; /* of thousands of messages, after each step */
+	q.world = all_well;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_must_balance(&q.rig);
+	qrig_close(&q);
+	return 0;
+}
+
+/* A message to each of n destinations. */
+static void send_to(const char *name, int n)
+{
+	char address[64];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(address, sizeof address, "x@%s%d.test", name, i);
+		qrig_send_one(&q, "ann@a.test", address);
+	}
+}
+
+/* All that may go now goes. */
+static void deliver_all(void)
+{
+	while (qrig_lease(&q, OWNER, QRIG_JOBS) > 0)
+		for (size_t i = 0; i < q.lease.n; i++)
+			assert_true(qrig_settle(&q, OWNER, &q.lease.jobs[i]));
+}
+
+static void leased(size_t n, const char *first)
+{
+	assert_int_equal(qrig_lease(&q, OWNER, QRIG_JOBS), n);
+	if (n)
+		assert_memory_equal(q.lease.jobs[0].destination.p, first, strlen(first));
+}
+
+static void the_untried_leave_room(void **state)
+{
+	int64_t when;
+
+	send_to("good", 1);
+	deliver_all();
+	send_to("new", 300);
+	q.rig.now += MINUTE_MS;
+	leased(SHARE, "new0.test");
+	leased(0, "");
+	assert_int_equal(queue_attempt_wake(q.rig.db, &when), DB_OK);
+	assert_true(when == QUEUE_NEVER); /* so that nobody asks in vain again and again */
+	send_to("good", 1);
+	assert_int_equal(queue_attempt_wake(q.rig.db, &when), DB_OK);
+	assert_true(when <= q.rig.now);
+	leased(1, "good0.test");
+	qrig_release(&q, NULL, 0);
+	deliver_all();
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+}
+
+static void the_failing_leave_room(void **state)
+{
+	q.world = silent;
+	send_to("dead", 300);
+	deliver_all();
+	assert_int_equal(qrig_count(&q, "destination WHERE standing = 2"), 300);
+	q.rig.now += HOUR_MS;
+	leased(SHARE, "dead");
+	leased(0, "");
+	send_to("new", 3); /* a share of their own */
+	leased(3, "new0.test");
+	assert_int_equal(qrig_count(&q, "lease WHERE standing = 2"), SHARE);
+	qrig_release(&q, NULL, 0);
+	q.world = all_well;
+	deliver_all();
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+	assert_int_equal(qrig_count(&q, "destination WHERE standing = 0"), 303);
+}
+
+/* What has just come does not wait for a round of all that have a backlog. */
+static void the_young_go_first(void **state)
+{
+	for (int i = 0; i < 3; i++)
+		send_to("old", 50);
+	q.rig.now += MINUTE_MS;
+	assert_int_equal(qrig_lease(&q, OWNER, 60), 60); /* their turns are known */
+	q.rig.now += SECOND_MS;
+	send_to("young", 1);
+	send_to("young", 1);
+	assert_int_equal(qrig_lease(&q, OWNER, 3), 3);
+	assert_memory_equal(q.lease.jobs[0].destination.p, "young0.test", 11);
+	assert_memory_equal(q.lease.jobs[1].destination.p, "young0.test", 11);
+	assert_memory_equal(q.lease.jobs[2].destination.p, "old", 3);
+	/* what waits for long is no longer young, and the old are not put off for ever */
+	send_to("late", 1);
+	q.rig.now += 2 * QUEUE_FRESH_MS;
+	send_to("young", 1);
+	assert_int_equal(qrig_lease(&q, OWNER, 1), 1);
+	assert_memory_equal(q.lease.jobs[0].destination.p, "late", 4);
+	qrig_release(&q, NULL, 0);
+	deliver_all();
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+}
+
+/* However many recipients a message has and whatever stands before it, a job has them all. */
+static void jobs_are_whole(void **state)
+{
+	const char *to[QUEUE_JOB_RECIPIENTS / 2 + 1];
+	char text[QUEUE_JOB_RECIPIENTS / 2][32];
+	size_t n = QUEUE_JOB_RECIPIENTS / 2;
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(text[i], sizeof text[i], "x%zu@b.test", i);
+		to[i] = text[i];
+	}
+	for (size_t many = 1; many <= n; many++) {
+		to[many] = NULL;
+		qrig_send(&q, "ann@a.test", 0, to);
+		to[many] = many < n ? text[many] : NULL;
+		assert_int_equal(qrig_lease(&q, OWNER, QRIG_JOBS), 1);
+		assert_int_equal(q.lease.jobs[0].rows.n, many);
+		assert_true(qrig_settle(&q, OWNER, &q.lease.jobs[0]));
+	}
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(the_untried_leave_room),
+	    T(the_failing_leave_room),
+	    T(the_young_go_first),
+	    T(jobs_are_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
