@@ -9,8 +9,9 @@
 #include "base/mem.h"
 #include "store/recover.h"
 
-#define LANE_MAGIC  0x6c616e65u
-#define THROTTLE_MS 10
+#define LANE_MAGIC     0x6c616e65u
+#define THROTTLE_MS    10 /* doubled with every quarter of the limit that the log is above it */
+#define THROTTLE_STEPS 7  /* ... so often at most: more than a second for a batch */
 
 /* How one attempt at a batch ended. */
 enum outcome {
@@ -49,6 +50,10 @@ struct lane *lane_new(const struct lane_config *config)
 
 	lane->magic = LANE_MAGIC;
 	lane->config = *config;
+	if (lane->config.checkpoint_at == 0)
+		lane->config.checkpoint_at = (int64_t)LIMIT_WAL_CHECKPOINT;
+	if (lane->config.throttle_at == 0)
+		lane->config.throttle_at = (int64_t)LIMIT_WAL_THROTTLE;
 	lane->stats.sequence = config->sequence;
 	return lane;
 }
@@ -404,14 +409,25 @@ static void checkpoint(struct lane *l)
 	judge_tending(l, code, "the checkpoint failed");
 }
 
+/* Writers wait, so that a log that cannot start anew grows ever more slowly. */
+static int throttle(const struct lane *l, int64_t log)
+{
+	int64_t over = log - l->config.throttle_at;
+	int64_t steps = over / (l->config.throttle_at / 4);
+
+	if (over < 0)
+		return 0;
+	return THROTTLE_MS << (steps < THROTTLE_STEPS ? steps : THROTTLE_STEPS);
+}
+
 int lane_tend(struct lane *lane, bool idle)
 {
 	int64_t log = db_wal_bytes(lane->config.db);
 
 	if (lane->stats.closed || log == 0)
 		return 0;
-	if (idle || log - lane->log_mark >= (int64_t)LIMIT_WAL_CHECKPOINT ||
-	    log >= (int64_t)LIMIT_WAL_THROTTLE) {
+	if (idle || log - lane->log_mark >= lane->config.checkpoint_at ||
+	    log >= lane->config.throttle_at) {
 		checkpoint(lane);
 		/* all of it copied: it starts anew with the next write */
 		lane->log_mark = db_wal_bytes(lane->config.db) ? log : 0;
@@ -419,7 +435,10 @@ int lane_tend(struct lane *lane, bool idle)
 	if (idle && !lane->stats.closed)
 		judge_tending(lane, db_shrink(lane->config.db), "shrinking the database failed");
 	lane->stats.wal_bytes = db_wal_bytes(lane->config.db);
-	return log >= (int64_t)LIMIT_WAL_THROTTLE ? THROTTLE_MS : 0;
+	/* When all is copied it suffices to let the readers of before go. */
+	if (log >= lane->config.throttle_at && lane->stats.wal_bytes == 0)
+		log = lane->config.throttle_at;
+	return throttle(lane, log);
 }
 
 bool lane_is_clean(const struct lane *lane)

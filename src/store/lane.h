@@ -64,6 +64,8 @@ struct lane_config {
 	/* Gives back reserved disk space; true when there was some to give. May be NULL. */
 	bool (*make_room)(void *ctx);
 	void *ctx;
+	int64_t checkpoint_at; /* octets of the log; 0: LIMIT_WAL_CHECKPOINT */
+	int64_t throttle_at;   /* 0: LIMIT_WAL_THROTTLE */
 };
 
 struct lane_stats {
@@ -104,9 +106,9 @@ void lane_run_one(struct lane *lane, struct lane_op *op, int64_t now);
 
 /*
  * Housekeeping between batches: checkpoints when idle is true and there is something to, or when
- * the log is above LIMIT_WAL_CHECKPOINT; when idle, gives unused parts of the database back to the
- * file system. Gives milliseconds to wait before the next batch: above 0
- * while the log is over LIMIT_WAL_THROTTLE because a reader keeps it from starting anew.
+ * the log has grown by checkpoint_at; when idle, gives unused parts of the database back to the
+ * file system. Gives milliseconds to wait before the next batch: above 0 while the log is over
+ * throttle_at because a reader keeps it from starting anew, and the longer the larger it is.
  */
 int lane_tend(struct lane *lane, bool idle);
 

@@ -77,11 +77,13 @@ static void give_back(struct lane_thread *t, struct list *batch)
 static void tend(struct lane_thread *t, bool idle)
 {
 	int ms = lane_tend(t->lane, idle);
+	int64_t left, until = clock_mono() + ms;
 
 	pthread_mutex_lock(&t->lock);
 	lane_stats(t->lane, &t->stats);
-	if (ms && !t->stop)
-		thread_wait(&t->changed, &t->lock, ms);
+	/* Whoever submits meanwhile wakes us, and waits all the same. */
+	while (ms && !t->stop && (left = until - clock_mono()) > 0)
+		thread_wait(&t->changed, &t->lock, left);
 	pthread_mutex_unlock(&t->lock);
 }
 

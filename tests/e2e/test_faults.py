@@ -201,7 +201,7 @@ def test_memory_runs_out_under_load(make_server, memory, role, long):
     load = Load(server, add_accounts(server, 4), senders=20, pause=0.02)
     with load:
         load.wait_for_more(20)
-        for _ in range(200 if long else 6):
+        for _ in range(40 if long else 4):
             memory.fail_allocation(role, chance.randrange(3000))
             wait_for("an allocation that fails", memory.allocations_failed)
         wait_for("service", lambda: server.greets("smtp") and server.greets("pop3"))

@@ -270,6 +270,49 @@ static void test_checkpoints(void **state)
 	lane_rig_verify();
 }
 
+/* A reader that stays: the log cannot start anew, is looked at each time it has grown, and grows slowly. */
+static void test_a_reader_that_stays(void **state)
+{
+	struct lane_config config = {.db = rig.db,
+	    .blobs = rig.blobs,
+	    .checkpoint_at = (int64_t)MIB,
+	    .throttle_at = (int64_t)(4 * MIB)};
+	struct lane *lane = lane_new(&config);
+	struct db *reader = NULL;
+	struct lane_stats stats;
+	int64_t value;
+	int ms, before = 0;
+
+	lane_rig_run_one(PLAIN);
+	assert_int_equal(db_open("store.db", DB_READER, &reader, &rig.err), DB_OK);
+	assert_int_equal(db_begin(reader), DB_OK);
+	db_get_int(reader, SQL_META_GET, DB_ARGS(db_text(STR("account"))), &value);
+	for (int mib = 1; mib < 16; mib++) {
+		while (db_wal_bytes(rig.db) < mib * (int64_t)MIB)
+			assert_int_equal(lane_rig_run_one(BULKY)->op.result, LANE_DONE);
+		ms = lane_tend(lane, false);
+		assert_int_equal(ms, mib < 4 ? 0 : 10 << (mib < 11 ? mib - 4 : 7));
+		lane_stats(lane, &stats);
+		assert_false(lane_is_clean(lane));
+		assert_true(
+		    mib > 1 && mib < 4 ? stats.checkpoints <= mib : stats.checkpoints > before);
+		before = (int)stats.checkpoints;
+		if (mib < 4) {
+			lane_tend(lane, false); /* not again for the same */
+			lane_stats(lane, &stats);
+			assert_int_equal(stats.checkpoints, before);
+		}
+	}
+	assert_int_equal(db_rollback(reader), DB_OK);
+	assert_int_equal(lane_tend(lane, false), 10);
+	assert_true(lane_is_clean(lane));
+	lane_rig_run_one(PLAIN);
+	assert_true(db_wal_bytes(rig.db) < (int64_t)MIB);
+	assert_int_equal(lane_tend(lane, false), 0);
+	db_close(&reader);
+	lane_free(&lane);
+}
+
 static int64_t database_size(void)
 {
 	struct stat st;
@@ -314,6 +357,7 @@ int main(void)
 	    T(test_spare_uploads_go),
 	    T(test_upload_of_a_failed_commit_stays),
 	    T(test_checkpoints),
+	    T(test_a_reader_that_stays),
 	    T(test_idle_lane_shrinks_the_database),
 	};
 

@@ -6,6 +6,7 @@
 
 #include "fault.h"
 #include "scratch.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "store/lane_thread.h"
 #include "store/reader.h"
@@ -35,6 +36,8 @@ static void wake(void *ctx)
 	MUST(eventfd_write(*(int *)ctx, 1) == 0);
 }
 
+static int64_t throttle_at; /* of the next lane */
+
 static void start_lane(void)
 {
 	struct pack_config packs = {&fault.fs, "packs", 16 * 1024};
@@ -44,6 +47,7 @@ static void start_lane(void)
 	assert_true(recover_packs(db, &packs, &blobs, &config.lane.sequence, &err));
 	config.lane.db = db;
 	config.lane.blobs = blobs;
+	config.lane.throttle_at = throttle_at;
 	lane = lane_thread_new(&config, &err);
 	assert_non_null(lane);
 }
@@ -216,6 +220,37 @@ static void test_batches_are_bounded_in_bytes(void **state)
 	assert_true(stats.batch_max <= (int64_t)(LIMIT_LANE_BYTES / sizeof content));
 }
 
+/* Over its limit each batch waits, also when the next is there at once; twice the limit: 160 ms or more. */
+static void test_a_large_log_throttles(void **state)
+{
+	struct db *reader = NULL;
+	struct lane_stats stats = {0};
+	int64_t value, begun;
+	int n = 0;
+
+	lane_thread_stop(&lane);
+	blob_store_free(&blobs);
+	db_close(&db);
+	throttle_at = 64 * 1024;
+	start_lane();
+	assert_int_equal(db_open("store.db", DB_READER, &reader, &err), DB_OK);
+	assert_int_equal(db_begin(reader), DB_OK);
+	assert_int_equal(db_get_int(reader, SQL_PACK_LIST, DB_NO_ARGS, &value), DB_ROW);
+	prepare_writes();
+	while (stats.wal_bytes < 2 * throttle_at) {
+		lane_thread_submit(lane, &writes[0][n++].op);
+		loop_until(&written, n);
+		lane_thread_stats(lane, &stats);
+	}
+	begun = clock_mono();
+	lane_thread_submit(lane, &writes[0][n++].op);
+	loop_until(&written, n);
+	assert_true(clock_mono() - begun >= 150);
+	throttle_at = 0;
+	db_rollback(reader);
+	db_close(&reader);
+}
+
 static void test_failed_sync_in_the_thread(void **state)
 {
 	struct lane_stats stats;
@@ -386,6 +421,7 @@ int main(void)
 	    T(test_many_senders),
 	    T(test_stop_finishes_what_was_submitted),
 	    T(test_batches_are_bounded_in_bytes),
+	    T(test_a_large_log_throttles),
 	    T(test_failed_sync_in_the_thread),
 	    T(test_readers),
 	    T(test_reading_while_writing),
