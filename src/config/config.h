@@ -140,6 +140,7 @@ struct config_snapshot {
 	int64_t undelete;
 	int64_t history;
 	int64_t compact_rate; /* octets a second; 0: never */
+	int64_t pack_size;    /* octets of a file of messages */
 	struct str user_store, user_net;
 	int64_t mx_processes, user_processes;
 	int log_level; /* enum config_log_level */

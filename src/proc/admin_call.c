@@ -284,6 +284,7 @@ static int with_store(
 	ctx.who = str_of_c(call->who);
 	cfg.name = call->dir;
 	cfg.min_free = config->min_free;
+	cfg.pack_size = config->pack_size;
 	cfg.quota = store_quota_defaults(config);
 	cfg.directory = directory;
 	ctx.directory = &directory;

@@ -136,6 +136,7 @@ static struct store_config store_config_of(struct store_process *sp)
 	cfg.undelete_ms = sp->config->undelete;
 	cfg.history_ms = sp->config->history;
 	cfg.min_free = sp->config->min_free;
+	cfg.pack_size = sp->config->pack_size;
 	cfg.wake = wake;
 	cfg.wake_ctx = sp;
 	return cfg;

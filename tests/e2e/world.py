@@ -14,7 +14,7 @@ ANY, LOG, DATABASE, PACK = range(4)
 KILL_BEFORE, KILL_AFTER = -1, -2  # errors that are none: the process dies
 FOR_EVER = 1 << 40
 FAULT = struct.Struct("=5q")  # error, file, after, count, fired
-CLOCK = struct.Struct("=q")
+CLOCKS = struct.Struct("=2q")  # wall, steady
 MEMORY, MEMORY_AT = struct.Struct("=16s2q"), 2048  # role, after, fired
 LIBRARIES = os.path.join(os.path.dirname(os.path.abspath(binary_path())), "tests", "e2e")
 
@@ -30,14 +30,14 @@ class World:
     def fail(self, *kinds, error=errno.EIO, file=ANY, after=0, count=FOR_EVER):
         """Lets count calls of these kinds fail, after as many that go well."""
         for kind in kinds:
-            FAULT.pack_into(self.page, CLOCK.size + kind * FAULT.size, 0, file, after, count, 0)
-            FAULT.pack_into(self.page, CLOCK.size + kind * FAULT.size, error, file, after, count, 0)
+            FAULT.pack_into(self.page, CLOCKS.size + kind * FAULT.size, 0, file, after, count, 0)
+            FAULT.pack_into(self.page, CLOCKS.size + kind * FAULT.size, error, file, after, count, 0)
 
     def heal(self):
-        self.page[CLOCK.size:CLOCK.size + 5 * FAULT.size] = bytes(5 * FAULT.size)
+        self.page[CLOCKS.size:CLOCKS.size + 5 * FAULT.size] = bytes(5 * FAULT.size)
 
     def fired(self, kind):
-        return FAULT.unpack_from(self.page, CLOCK.size + kind * FAULT.size)[4]
+        return FAULT.unpack_from(self.page, CLOCKS.size + kind * FAULT.size)[4]
 
     def read_only(self):
         """As a file system that was mounted anew, or has done so itself for an error."""
@@ -53,7 +53,12 @@ class World:
 
     def set_clock(self, seconds):
         """So much ahead of the true time, or behind it."""
-        CLOCK.pack_into(self.page, 0, int(seconds * 1_000_000_000))
+        self.page[:8] = struct.pack("=q", int(seconds * 1_000_000_000))
+
+    def let_pass(self, seconds):
+        """By both clocks, as if the whole machine had slept."""
+        moved = (old + int(seconds * 1_000_000_000) for old in CLOCKS.unpack_from(self.page))
+        CLOCKS.pack_into(self.page, 0, *moved)
 
 
 @pytest.fixture

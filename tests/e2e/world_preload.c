@@ -48,7 +48,8 @@ struct fault {
 };
 
 static struct world {
-	_Atomic int64_t clock_ns; /* added to the wall clock */
+	_Atomic int64_t clock_ns;  /* added to the wall clock */
+	_Atomic int64_t steady_ns; /* added to the clock that never goes back */
 	struct fault faults[KINDS];
 } *world;
 
@@ -264,11 +265,15 @@ int mkdirat(int dirfd, const char *name, mode_t mode)
 int clock_gettime(clockid_t id, struct timespec *t)
 {
 	int result = REAL(clock_gettime)(id, t);
-	int64_t ns;
+	int64_t ns = 0;
 
-	if (!world || world->clock_ns == 0 || (id != CLOCK_REALTIME && id != CLOCK_REALTIME_COARSE))
+	if (world && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
+		ns = world->clock_ns;
+	else if (world && (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE))
+		ns = world->steady_ns;
+	if (ns == 0)
 		return result;
-	ns = t->tv_sec * INT64_C(1000000000) + t->tv_nsec + world->clock_ns;
+	ns += t->tv_sec * INT64_C(1000000000) + t->tv_nsec;
 	*t = (struct timespec){ns / 1000000000, ns % 1000000000};
 	return result;
 }

@@ -1,0 +1,191 @@
+"""The space of deleted mail comes back while the server works: at its pace, not too early, under nobody's feet."""
+
+import contextlib
+import os
+import socket
+import sqlite3
+import threading
+import time
+
+import pytest
+from conftest import DOMAIN, PASSWORD
+from load import Load, add_accounts
+from server import wait_for
+from wire import TIMEOUT, Wire, count_of, deliver, letter, mail_of, without_trace
+from world import world  # noqa: F401 (fixture)
+
+ANN, BOB = f"ann@{DOMAIN}", f"bob@{DOMAIN}"
+RATE = 1 << 20  # octets a second
+COUNT, KEPT = 60, 6  # messages of 100 KB for Bob; every KEPT-th of 240 KB for Ann
+SLICE = 256 * 1024 + 250_000  # what may be copied at once
+OPTIONS = """pack_size = "1M";
+compact_rate = "1M";
+undelete = "1h";
+timeouts = { process = "1h"; store = "1h"; pop3 = "1h"; smtp_command = "1h"; };
+"""
+
+
+def text(n):
+    return letter(f"number {n}", [f"{n:06} " + "x" * 62] * (1480 if n % KEPT else 3400))
+
+
+@contextlib.contextmanager
+def database(server):
+    db = sqlite3.connect(f"file:{server.data}/store.db?mode=ro", uri=True, isolation_level=None)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def places(server):
+    """{blob: (pack, length)}."""
+    with database(server) as db:
+        return {blob: (pack, length) for blob, pack, length in db.execute("SELECT id, pack, length FROM blob")}
+
+
+def pack_files(server):
+    return {int(name.split(".")[0]) for name in os.listdir(os.path.join(server.data, "packs")) if name.endswith(".pack")}
+
+
+def delete_all(server, user):
+    with Wire(server, "pop3") as wire:
+        wire.pop3_login(user)
+        count = int(wire.say("STAT").split()[1])
+        for n in range(1, count + 1):
+            assert wire.say(f"DELE {n}").startswith("+OK")
+        assert wire.say("QUIT").startswith("+OK")
+
+
+class SlowReader:
+    """Asks for all mail several times over and takes hardly anything."""
+
+    def __init__(self, server, user, times):
+        self.socket = socket.socket()
+        self.socket.settimeout(TIMEOUT)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        self.socket.connect(("127.0.0.1", server.ports["pop3"]))
+        lines = self.socket.makefile("rb", buffering=0)
+        lines.readline()
+        for command in (f"USER {user}", f"PASS {PASSWORD}", "STAT"):
+            self.socket.sendall(command.encode() + b"\r\n")
+            reply = lines.readline()
+            assert reply.startswith(b"+OK"), reply
+        self.count, self.data, self.ended = int(reply.split()[1]) * times, bytearray(), 0
+        for _ in range(times):
+            self.socket.sendall(b"".join(b"RETR %d\r\n" % (n + 1) for n in range(self.count // times)))
+
+    def take(self):
+        at = max(0, len(self.data) - 4)
+        self.data += self.socket.recv(1 << 16)
+        self.ended += self.data.count(b"\r\n.\r\n", at)
+
+    def take_all(self):
+        """Each message, each time."""
+        while self.ended < self.count:
+            self.take()
+        self.socket.close()
+        for reply in bytes(self.data).split(b"\r\n.\r\n")[:-1]:
+            status, message = reply.split(b"\r\n", 1)
+            assert status.startswith(b"+OK")
+            yield without_trace(message + b"\r\n")
+
+
+def stands_in(server, slow, packs):
+    """One of these packs that the store keeps open for the slow reader. Where nothing more of a message is to be
+    read, a little is taken."""
+    seen = []
+    while len(seen) < 20:
+        held = pinned(server) & packs
+        if seen and held != seen[-1]:
+            seen.clear()
+        if held or seen:
+            seen.append(held)
+        else:
+            slow.take()
+        time.sleep(0.01)
+    return seen[-1]
+
+
+def pinned(server):
+    """Packs that the store has open."""
+    folder = f"/proc/{server.pids('store')[0]}/fd"
+    names = []
+    for fd in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            names.append(os.readlink(os.path.join(folder, fd)))
+    return {int(os.path.basename(name).split(".")[0]) for name in names if ".pack" in name and "deleted" not in name}
+
+
+class Watch:
+    """When how many octets of these blobs had moved from where they were."""
+
+    def __init__(self, server, blobs):
+        self.server, self.blobs, self.before = server, blobs, places(server)
+        self.seen = []
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.stopping.wait(0.02):
+            now = places(self.server)
+            moved = sum(now[blob][1] for blob in self.blobs if now[blob][0] != self.before[blob][0])
+            self.seen.append((time.monotonic(), moved))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join()
+
+    def fastest(self):
+        """Octets above the rate in any stretch of time that was watched."""
+        return max(moved - before - RATE * (when - since) for at, (since, before) in enumerate(self.seen)
+                   for when, moved in self.seen[at:])
+
+
+def test_space_comes_back_under_load(make_server, world):
+    server = make_server(OPTIONS, accounts=("ann", "bob"))
+    for n in range(COUNT):
+        deliver(server, [ANN] if n % KEPT == 0 else [BOB], text(n))
+    kept = [text(n) for n in range(0, COUNT, KEPT)]
+    old = places(server)
+    with database(server) as db:
+        blobs = [row[0] for row in db.execute("SELECT blob FROM email WHERE account = (SELECT min(account) FROM email)")]
+    assert len(blobs) == len(kept)
+    live = max(pack for pack, _ in old.values())
+    slow = SlowReader(server, ANN, 6)
+    held = stands_in(server, slow, pack_files(server) - {live})
+
+    delete_all(server, BOB)
+    packs = pack_files(server)
+    # within the window nothing moves, and all can be brought back
+    load = Load(server, add_accounts(server, 3), senders=10, pause=0.05)
+    with load:
+        load.wait_for_more(40)
+        world.set_clock(1800)
+        load.wait_for_more(40)
+        assert all(places(server)[blob] == old[blob] for blob in blobs) and packs <= pack_files(server)
+        server.command("undelete", BOB, "--since", "2h")
+        assert count_of(server, BOB) == COUNT - len(kept)
+        delete_all(server, BOB)
+
+        # then all that lives is moved, no faster than allowed, and the packs are dropped
+        with Watch(server, blobs) as watch:
+            world.set_clock(1800 + 3700)
+            wait_for("packs to be given up", lambda: server.new_log().count("event=compacted") > 0)
+            live = max(pack for pack, _ in old.values())
+            wait_for("all to be moved", lambda: all(
+                place[0] > live or place[0] == old[blob][0] == live for blob, place in places(server).items() if blob in blobs))
+        assert watch.fastest() <= SLICE, watch.fastest()
+        assert packs <= pack_files(server)  # whoever found the old place has a minute to open it
+        world.let_pass(61)
+        wait_for("the files to go", lambda: packs & pack_files(server) == held | {live})
+    assert list(slow.take_all()) == kept * 6
+    wait_for("the last file to go", lambda: not (packs - {live}) & pack_files(server))
+    assert [without_trace(message) for message in mail_of(server, ANN)] == kept
+    load.check()
+    server.command("audit")
+    server.command("store", "verify", "--rate", "0")
