@@ -231,15 +231,12 @@ void smtp_client_message_pump(struct smtp_client *c)
 		smtp_client_content_begin(c);
 }
 
+/* It says nothing about the message: with this connection there is no way to begin another. */
 static void on_rset(struct smtp_client *c, const struct smtp_reply *r)
 {
-	struct smtp_verdict v = smtp_client_verdict(c->msg.arena, SMTP_STAGE_MAIL, r);
-
-	if (v.outcome == SMTP_OUTCOME_ACCEPTED)
-		return;
-	v.outcome = SMTP_OUTCOME_TEMPORARY; /* it says nothing about the message */
-	smtp_client_decide_all(c, &v);
-	c->msg.stopped = true;
+	if (r->code / 100 != 2)
+		smtp_client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 4, 2},
+		    STR("the server does not end a transaction (RSET)"));
 }
 
 static void on_mail(struct smtp_client *c, const struct smtp_reply *r)

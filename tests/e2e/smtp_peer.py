@@ -6,6 +6,7 @@ then it is good again. Every command it was given and every message it took is k
 """
 
 import contextlib
+import os
 import re
 import socket
 import ssl
@@ -82,16 +83,18 @@ class Session:
 
     def hang(self):
         """Until the other side goes, or the test lets it go on."""
+        below = socket.socket(fileno=os.dup(self.socket.fileno()))  # TLS does not let one peek
+        below.settimeout(0.02)
         self.peer.hanging.add(self)
-        self.socket.settimeout(0.02)
         try:
             while not self.peer.go_on.is_set():
                 with contextlib.suppress(socket.timeout):
-                    if not self.socket.recv(1, socket.MSG_PEEK):
+                    if not below.recv(1, socket.MSG_PEEK):
                         raise End
                     self.peer.go_on.wait(0.02)  # there is something, but it is not our turn
         finally:
             self.peer.hanging.discard(self)
+            below.close()
             self.socket.settimeout(None)
 
     def close(self, reset=False):

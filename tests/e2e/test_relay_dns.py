@@ -151,6 +151,14 @@ def test_null_mx(net):
     assert not peer.sessions
 
 
+def test_address_as_the_name_of_a_host(net):
+    """An MX of "127.0.0.1" is a name that does not exist, and no address, whatever is there."""
+    peer = net.peer()
+    returned(net, define(net, "number.test", ("MX", 10, peer.address)), "no mail server", "5.4.4")
+    returned(net, define(net, "local.test", ("MX", 10, "127.0.0.1")), "no mail server", "5.4.4")
+    assert not peer.sessions
+
+
 # ---- ourselves ----
 
 def test_mx_is_this_server(net):

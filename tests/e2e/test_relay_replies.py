@@ -12,7 +12,7 @@ import threading
 import pytest
 from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
-from smtp_peer import CHUNKING, CLOSE, EXTENSIONS, RESET
+from smtp_peer import CHUNKING, CLOSE, EXTENSIONS, HANG, RESET
 from wire import letter, mail_of
 
 STEPS = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "end")
@@ -87,6 +87,53 @@ def test_refused_helo(net, reply, outcome):
     peer = net.peer(EHLO=[b"500 what?\r\n", b"500 what?\r\n"], HELO=[reply])
     number = net.send(f"bob@{peer.domain}")
     check(net, peer, number, outcome, reply.decode().strip())
+
+
+HELO_BREAKS = {"close": (CLOSE, "connection lost"), "reset": (RESET, "connection lost"),
+               "421": ((b"421 4.3.2 shutting down\r\n", CLOSE), "421 4.3.2"), "nonsense": (b"banana\r\n", "no SMTP reply"),
+               "megabyte": (MEGABYTE, "no SMTP reply")}
+
+
+@pytest.mark.parametrize("how, says", HELO_BREAKS.values(), ids=HELO_BREAKS)
+def test_broken_helo(net, how, says):
+    peer = net.peer(EHLO=[b"500 what?\r\n"], HELO=[how])
+    check(net, peer, net.send(f"bob@{peer.domain}"), UNREACHABLE, says)
+
+
+# ---- RSET and QUIT: they say nothing about a message ----
+
+def refused_then(net, peer):
+    """A message whose recipient is refused, and on the same connection, which is not at its beginning, another."""
+    assert net.wait_attempt(net.send(f"nobody@{peer.domain}")) == (0, 1, 0)
+    return net.send(f"bob@{peer.domain}")
+
+
+@pytest.mark.parametrize("how", [b"450 4.3.0 not now\r\n", b"502 5.5.1 what?\r\n", (b"421 4.3.2 enough\r\n", CLOSE), CLOSE,
+                                 RESET], ids=["450", "502", "421", "close", "reset"])
+def test_reset_that_fails(net, how):
+    """The next message goes over another connection, at once."""
+    peer = net.peer(RCPT=[b"550 5.1.1 who?\r\n"], RSET=how)
+    number = refused_then(net, peer)
+    assert net.wait_attempt(number) == (1, 0, 0), net.trace(number)
+    assert "RSET" in peer.sessions[0].commands and len(peer.sessions) == 2 and len(peer.taken) == 1
+
+
+@pytest.mark.parametrize("how", [b"banana\r\n", MEGABYTE], ids=["word", "megabyte"])
+def test_nonsense_to_reset(net, how):
+    peer = net.peer(RCPT=[b"550 5.1.1 who?\r\n"], RSET=how)
+    check(net, peer, refused_then(net, peer), WAITING, "no SMTP reply")
+
+
+def test_whatever_is_said_to_quit(net):
+    """The message has gone; the next goes too, over another connection."""
+    peers = [net.peer(QUIT=how) for how in (b"450 4.3.0 not now\r\n", b"550 5.3.0 never\r\n", b"banana\r\n", MEGABYTE,
+                                            CLOSE, RESET, HANG)]
+    for peer in peers:
+        assert net.wait_attempt(net.send(f"bob@{peer.domain}")) == (1, 0, 0)
+    for peer in peers:
+        wait_for("QUIT", lambda peer=peer: "QUIT" in peer.commands)
+        assert net.wait_attempt(net.send(f"bob@{peer.domain}")) == (1, 0, 0)
+        assert len(peer.sessions) == 2 and len(peer.taken) == len(peer.received) == 2
 
 
 # ---- 421, at any time ----

@@ -36,6 +36,22 @@ def test_silence_at_each_step(net):
     assert not net.queue()
 
 
+def test_silence_at_helo_and_rset(net):
+    """Commands that come only behind a refusal, of EHLO or of another message; both at once."""
+    helo = net.peer(EHLO=[b"500 what?\r\n"], HELO=[HANG])
+    rset = net.peer(RCPT=[b"550 5.1.1 who?\r\n"], RSET=[HANG])
+    assert net.wait_attempt(net.send(f"nobody@{rset.domain}")) == (0, 1, 0)
+    for peer, state in ((rset, "waiting"), (helo, "unreachable")):
+        number = net.send(f"bob@{peer.domain}")
+        assert net.wait_attempt(number) == (0, 0, 1)
+        [row] = net.queue(number)
+        assert row["state"] == state and "no answer in time" in row["last_reply"], row
+        net.retry(number)
+        assert net.wait_attempt(number, 2) == (1, 0, 0)
+        assert len(peer.taken) == len(peer.received) == 1
+    assert "RSET" in rset.commands and "HELO mail.example.test" in helo.commands
+
+
 def test_silence_about_tls_is_done_without(net):
     """To the command, and to the handshake: each until its timeout, both at once."""
     peers = [net.peer(extensions=(*EXTENSIONS, "STARTTLS"), STARTTLS=answer)

@@ -1,0 +1,79 @@
+"""The relay and a server that wants a login, for which the administrator has a password: whatever it answers
+to AUTH, nothing is sent without, and the message waits."""
+
+import os
+import ssl
+import subprocess
+
+import pytest
+from relay_net import Net, check_soundness
+from smtp_peer import CLOSE, EXTENSIONS, HANG, RESET
+
+SECRET = "open sesame"
+TAKEN = b"235 2.7.0 welcome\r\n"
+ANSWERS = {
+    "454": (b"454 4.7.0 not now\r\n", "454 4.7.0"),
+    "535": (b"535 5.7.8 who?\r\n", "535 5.7.8"),
+    "503": (b"503 5.5.1 not here\r\n", "503 5.5.1"),
+    "421": ((b"421 4.3.2 shutting down\r\n", CLOSE), "421 4.3.2"),
+    "close": (CLOSE, "connection lost"),
+    "reset": (RESET, "connection lost"),
+    "nonsense": (b"banana\r\n", "no SMTP reply"),
+    "megabyte": (b"x" * 1_000_000, "no SMTP reply"),
+    "silence": (HANG, "no answer in time"),
+}
+
+
+@pytest.fixture(scope="module")
+def login_net(tmp_path_factory):
+    """Each answer has a domain and a host of its own, all with one certificate that the server trusts."""
+    folder = tmp_path_factory.mktemp("auth")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=hub",
+                    "-addext", "subjectAltName=DNS:*.hub.test"], check=True, capture_output=True)
+    os.chmod(folder, 0o755)
+    net = Net('timeouts = { relay_command = "1s"; };\nrelay_allow_private = false;')
+    net.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    net.context.load_cert_chain(certificate, key)
+    path = os.path.join(net.server.data, "secret")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(SECRET)
+    os.chmod(path, 0o600)
+    os.chown(path, os.stat(os.path.join(net.server.data, "store.db")).st_uid, -1)
+    net.server.configure("routes = ( " + ", ".join(
+        f'{{ domain = "x{name}.test"; host = "{name}.hub.test"; port = {net.port}; tls = "verify"; '
+        f'user = "us"; password_file = "secret"; }}' for name in ANSWERS) + " );")
+    net.server.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(certificate))
+        net.server.start()
+    yield net
+    net.close()
+
+
+@pytest.fixture
+def net(request, login_net):
+    login_net.server.mark()
+    yield login_net
+    try:
+        login_net.end_of_test()
+    finally:
+        check_soundness(request, login_net.server)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_login_that_fails(net, name):
+    """The message waits; when the server takes the login it goes."""
+    answer, says = ANSWERS[name]
+    peer = net.peer(extensions=(*EXTENSIONS, "AUTH PLAIN"), tls=net.context, AUTH=[answer, TAKEN])
+    net.names.answers[f"{name}.hub.test"] = [("A", peer.address)]
+    number = net.send(f"bob@x{name}.test")
+    assert net.wait_attempt(number) == (0, 0, 1), net.trace(number)
+    [row] = net.queue(number)
+    assert row["state"] == "unreachable" and says in row["last_reply"], row
+    assert not any(command.startswith("MAIL") for command in peer.commands)
+    net.retry(number)
+    assert net.wait_attempt(number, 2) == (1, 0, 0), net.trace(number)
+    assert len(peer.sessions) == 2 and all(session.tls for session in peer.sessions)
+    assert "C: (secret)" in net.trace(number) and SECRET not in net.trace(number) + net.server.new_log()
