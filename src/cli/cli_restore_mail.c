@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cli/cli_backup.h"
 #include "cli/cli_feed.h"
+#include "cli/cli_restore_db.h"
 #include "cli/cli_text.h"
 #include "proc/admin_address.h"
 #include "store/quota.h"
@@ -27,7 +28,8 @@ struct restoring {
 	struct cli *cli;
 	const struct cli_manifest *m;
 	struct fsio fs;
-	struct db *db;
+	struct cli_restore_db database;
+	struct db *db; /* its */
 	struct blob_store *blobs;
 	struct arena *arena; /* of an account */
 	struct arena *row_arena;
@@ -307,10 +309,11 @@ static int open_backup(struct restoring *r, int source)
 	fsio_init(&r->fs, source);
 	buf_init(&name, 4096);
 	buf_printf(&name, "%s/%.*s/store.db", r->cli->args.operands[0], STR_FMT(r->m->files));
-	if (db_open(buf_cstr(&name), DB_READER, &r->db, &e) != DB_OK)
+	if (cli_restore_db_open(&r->database, buf_cstr(&name), &e) < 0)
 		code = cli_fail(EX_DATAERR, "%s", e.text);
 	else
 		r->blobs = pack_open_reader(&packs);
+	r->db = r->database.db;
 	buf_fini(&name);
 	return code;
 }
@@ -348,7 +351,7 @@ int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source)
 		code = over(&r, code);
 	}
 	blob_store_free(&r.blobs);
-	db_close(&r.db);
+	cli_restore_db_close(&r.database);
 	arena_free(&r.arena);
 	arena_free(&r.row_arena);
 	return code;

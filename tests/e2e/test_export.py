@@ -28,10 +28,10 @@ def contents(server, user):
     return [data for _, data in messages(server, user)]
 
 
-def delete(server, user, *numbers):
+def delete(server, user, *numbers, password=PASSWORD):
     client = poplib.POP3("127.0.0.1", server.ports["pop3"], timeout=60)
     client.user(user)
-    client.pass_(PASSWORD)
+    client.pass_(password)
     for number in numbers:
         client.dele(number)
     client.quit()

@@ -1,9 +1,12 @@
 """Data directories of other versions: what version 1 wrote is served, what a newer one wrote is refused."""
 
+import contextlib
+import ctypes
 import os
 import shutil
 import sqlite3
 
+from test_export import delete
 from wire import deliver, mail_of
 
 DATA = os.path.join(os.path.dirname(__file__), "..", "data")
@@ -41,6 +44,90 @@ def test_version_1_is_served(make_server):
     assert [a["account"] for a in server.json("account", "list")] == [ANN, BOB]
     assert server.json("queue", "list")[0]["recipient"] == "far@else.test"
     assert "the books balance" in server.command("audit").stdout
+
+
+def backup_of_version(server, version, folder):
+    """A backup as the program of that version wrote it: its database and pack, and their manifest."""
+    server.command("backup", str(folder))
+    manifest = (folder / "manifest").read_text()
+    files = next(line.split()[1] for line in manifest.splitlines() if line.startswith("files "))
+    database = folder / files / "store.db"
+    packs = folder / next(line.split()[1] for line in manifest.splitlines() if line.startswith("packs "))
+    for path in (database, *packs.iterdir()):
+        path.unlink()
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        with open(os.path.join(DATA, f"version-{version}", "store.sql"), encoding="utf-8") as script:
+            db.executescript(script.read())
+        generation, end = db.execute("SELECT generation, end_offset FROM pack WHERE pack = 1").fetchone()
+    pack = (packs / "0000000001.pack")
+    shutil.copy(os.path.join(DATA, f"version-{version}", pack.name), pack)
+    lines = [line for line in manifest.splitlines() if not line.startswith(("part ", "sum "))]
+    for at, line in enumerate(lines):
+        if line.startswith("file ") and line.endswith(" store.db"):
+            content = database.read_bytes()
+            lines[at] = f"file {line.split()[1]} {len(content)} {checksum(content):016x} store.db"
+    lines.append(f"part 1 {generation} 0 0 {end} {checksum(pack.read_bytes()[:end]):016x}")
+    text = "\n".join(lines) + "\n"
+    (folder / "manifest").write_text(text + f"sum {checksum(text.encode()):016x}\n")
+    return database
+
+
+def checksum(content):
+    library = ctypes.CDLL("libxxhash.so.0")
+    library.XXH3_64bits.restype = ctypes.c_uint64
+    return library.XXH3_64bits(content, ctypes.c_size_t(len(content)))
+
+
+def test_a_backup_of_version_1_is_restored(make_server, tmp_path):
+    """One account, one message, everything; the backup itself stays as it is."""
+    server = make_server('dns_server = "127.0.0.1@1";')
+    database = backup_of_version(server, 1, tmp_path / "backup")
+    before = database.read_bytes()
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    environment = {"TMPDIR": str(temporary)}
+    server.command("restore", str(tmp_path / "backup"), "--verify", data=False)
+    refused = server.command("restore", str(tmp_path / "backup"), "--account", ANN, status=65,
+                             env={"TMPDIR": str(temporary / "none")})
+    assert "earlier version" in refused.stderr and "TMPDIR" in refused.stderr
+    done = server.command("restore", str(tmp_path / "backup"), "--account", ANN, env=environment)
+    assert "2 messages restored" in done.stdout
+    first = mail_of(server, ANN, "secret")
+    assert [b"number 0" in m or b"number 2" in m for m in first] == [True] * 2
+    delete(server, ANN, 1, password="secret")
+    trace = server.json("trace", ANN)
+    ids = [row["id"] for row in trace if row.get("id")]
+    back = [server.command("restore", str(tmp_path / "backup"), "--account", ANN, "--message-id", one,
+                           env=environment, status=None).stdout for one in ids]
+    assert any("1 message restored" in text for text in back), (trace, back)
+    assert sorted(mail_of(server, ANN, "secret")) == sorted(first)
+    assert not os.listdir(temporary)
+    # everything
+    other = make_server(start=False)
+    shutil.rmtree(other.data)
+    other.command("restore", str(tmp_path / "backup"))
+    assert [a["account"] for a in other.json("account", "list")] == [ANN, BOB]
+    assert "the books balance" in other.command("audit").stdout
+    assert database.read_bytes() == before
+    assert [name for name in os.listdir(database.parent) if name.startswith("store")] == ["store.db"]
+
+
+def test_a_damaged_database_of_version_1_is_salvaged(make_server):
+    server = make_server('dns_server = "127.0.0.1@1";', start=False)
+    put_version(server, 1)
+    path = os.path.join(server.data, "store.db")
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        page = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'email'").fetchone()[0]
+    with open(path, "r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+    server.command("store", "salvage", ANN)
+    server.command("store", "verify", "--rate", "0")
+    server.start()
+    server.mark()
+    assert sorted(b"number 0" in m or b"number 2" in m for m in mail_of(server, ANN, "secret")) == [True] * 2
+    assert len(mail_of(server, BOB, "secret")) == 1
 
 
 def test_a_newer_one_is_refused(make_server):
