@@ -19,6 +19,8 @@
 #define ROWS_PER_COPY 7 /* membership, email, ledger, blob, pack, index entries */
 #define COPIES        (LIMIT_SLICE_ROWS / ROWS_PER_COPY)
 #define BLOBS         (LIMIT_SLICE_ROWS / 2)
+#define PART          50             /* recipients or events of a message */
+#define ROWS_A_PART   (PART * 4 + 8) /* an event, its dialogue twice, a pack; and the message's own */
 
 struct slice {
 	struct maintain *m;
@@ -189,38 +191,88 @@ static void purge_accounts(struct slice *s)
 
 /* ---- history ---- */
 
-static void unref_dialogues(struct slice *s, int64_t message)
+/* Some of a message's events, with their dialogues; true: there are others. */
+static bool forget_events(struct slice *s, int64_t message)
 {
-	struct db_query *q = db_begin_query(s->db, SQL_TRACE_DIALOGUES, DB_ARGS(db_int(message)));
+	int64_t dialogues[PART], last = 0;
+	struct db_query *q = db_begin_query(
+	    s->db, SQL_TRACE_FIRST, DB_ARGS(db_int(message), db_int(PART)));
+	size_t n = 0;
 
-	while (s->code == DB_OK && db_step(q) == DB_ROW)
-		unref_blob(s, db_col_int(q, 0));
+	for (; n < PART && db_step(q) == DB_ROW; n++) {
+		last = db_col_int(q, 0);
+		dialogues[n] = db_col_int(q, 1);
+	}
 	failed(s, db_end(q));
+	for (size_t i = 0; i < n && s->code == DB_OK; i++)
+		if (dialogues[i])
+			unref_blob(s, dialogues[i]);
+	if (n)
+		exec(s, SQL_TRACE_DELETE, DB_ARGS(db_int(message), db_int(last)));
+	return n == PART;
 }
 
-/* A message's rows become part of its day's sums. */
-static void fold_message(struct slice *s, int64_t message)
+/* Some of its many recipients, the last ones: the others keep numbers without a gap. */
+static void fold_recipients(struct slice *s, int64_t message)
 {
+	struct db_query *q = db_begin_query(
+	    s->db, SQL_LEDGER_LAST, DB_ARGS(db_int(message), db_int(PART)));
+	int64_t first = 0, n = 0, day = id_time(message) / DAY_MS;
+
+	for (; s->code == DB_OK && db_step(q) == DB_ROW; n++) {
+		first = db_col_int(q, 0);
+		failed(s, trace_index_forget(s->db, message, db_col_str(q, 1), &s->m->rows));
+	}
+	failed(s, db_end(q));
+	exec(s, SQL_FOLD_RECIPIENTS, DB_ARGS(db_int(day), db_int(message), db_int(first)));
+	exec(s, SQL_LEDGER_DELETE, DB_ARGS(db_int(message), db_int(first)));
+	exec(s, SQL_MESSAGE_FEWER, DB_ARGS(db_int(message), db_int(n)));
+}
+
+/* A message's rows become part of its day's sums, a part at a time; true: it is gone. */
+static bool fold_message(struct slice *s, int64_t message, int64_t recipients)
+{
+	if (forget_events(s, message))
+		return false;
+	if (recipients > PART) {
+		fold_recipients(s, message);
+		return false;
+	}
 	exec(s, SQL_FOLD_DAY, DB_ARGS(db_int(id_time(message) / DAY_MS), db_int(message)));
 	if (s->code == DB_OK)
-		failed(s, trace_index_drop(s->db, message));
-	unref_dialogues(s, message);
-	exec(s, SQL_TRACE_DELETE, DB_ARGS(db_int(message)));
-	exec(s, SQL_LEDGER_DELETE, DB_ARGS(db_int(message)));
+		failed(s, trace_index_drop(s->db, message, &s->m->rows));
+	exec(s, SQL_LEDGER_DELETE, DB_ARGS(db_int(message), db_int(0)));
 	exec(s, SQL_MESSAGE_DELETE, DB_ARGS(db_int(message)));
+	return true;
+}
+
+/* The first message behind that one whose history is over. *recipients_r; 0: there is none. */
+static int64_t next_over(struct slice *s, int64_t after, int64_t *recipients_r)
+{
+	struct db_query *q = db_begin_query(s->db, SQL_FOLD_NEXT, DB_ARGS(db_int(after)));
+	int64_t message = 0;
+
+	if (db_step(q) == DB_ROW) {
+		message = db_col_int(q, 0);
+		*recipients_r = db_col_int(q, 1);
+	}
+	failed(s, db_end(q));
+	return message;
 }
 
 static void fold_history(struct slice *s)
 {
-	int64_t message = 0, before = s->now - s->m->cfg.history_ms;
+	int64_t before = s->now - s->m->cfg.history_ms, recipients = 0;
+	int64_t message = next_over(s, 0, &recipients);
 
-	while (s->code == DB_OK && s->m->rows < LIMIT_SLICE_ROWS) {
-		if (!get(s, SQL_FOLD_NEXT, DB_ARGS(db_int(message)), &message) ||
-		    id_time(message) >= before)
+	while (s->code == DB_OK && message && id_time(message) < before) {
+		if (s->m->rows + ROWS_A_PART > LIMIT_SLICE_ROWS) {
+			s->m->more = true;
 			return;
-		fold_message(s, message);
+		}
+		message = next_over(
+		    s, fold_message(s, message, recipients) ? message : message - 1, &recipients);
 	}
-	s->m->more = true;
 }
 
 /* Once an hour: destinations that nothing waits for are as many as there ever were. */

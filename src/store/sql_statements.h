@@ -537,24 +537,38 @@ SQL(FOLD_NEXT, "SELECT m.id, m.recipients FROM message m WHERE m.id > $1 AND NOT
 	       " (SELECT 1 FROM ledger l WHERE l.message = m.id AND l.state = 4)"
 	       " ORDER BY m.id LIMIT 1")
 
+#define FOLD_STATES                                                                                \
+	"count(CASE WHEN l.state = 0 THEN 1 END), count(CASE WHEN l.state = 1 THEN 1 END),"        \
+	" count(CASE WHEN l.state = 2 THEN 1 END), count(CASE WHEN l.state = 3 THEN 1 END)"
+
+#define FOLD_ADD                                                                                   \
+	" ON CONFLICT (day) DO UPDATE SET messages = ledger_day.messages + excluded.messages,"     \
+	" accepted = ledger_day.accepted + excluded.accepted,"                                     \
+	" mailbox = ledger_day.mailbox + excluded.mailbox,"                                        \
+	" relayed = ledger_day.relayed + excluded.relayed,"                                        \
+	" bounced = ledger_day.bounced + excluded.bounced,"                                        \
+	" discarded = ledger_day.discarded + excluded.discarded"
+
 SQL(FOLD_DAY,
     "INSERT INTO ledger_day (day, messages, accepted, mailbox, relayed, bounced, discarded)"
-    " SELECT $1, 1, max(m.recipients),"
-    " count(CASE WHEN l.state = 0 THEN 1 END), count(CASE WHEN l.state = 1 THEN 1 END),"
-    " count(CASE WHEN l.state = 2 THEN 1 END), count(CASE WHEN l.state = 3 THEN 1 END)"
-    " FROM message m LEFT JOIN ledger l ON l.message = m.id WHERE m.id = $2"
-    " ON CONFLICT (day) DO UPDATE SET messages = ledger_day.messages + excluded.messages,"
-    " accepted = ledger_day.accepted + excluded.accepted,"
-    " mailbox = ledger_day.mailbox + excluded.mailbox,"
-    " relayed = ledger_day.relayed + excluded.relayed,"
-    " bounced = ledger_day.bounced + excluded.bounced,"
-    " discarded = ledger_day.discarded + excluded.discarded")
+    " SELECT $1, 1, max(m.recipients), " FOLD_STATES
+    " FROM message m LEFT JOIN ledger l ON l.message = m.id WHERE m.id = $2" FOLD_ADD)
 
-SQL(TRACE_DIALOGUES, "SELECT dialogue FROM trace WHERE message = $1 AND dialogue > 0")
+SQL(TRACE_FIRST, "SELECT seq, dialogue FROM trace WHERE message = $1 ORDER BY seq LIMIT $2")
 
-SQL(TRACE_DELETE, "DELETE FROM trace WHERE message = $1")
+SQL(TRACE_DELETE, "DELETE FROM trace WHERE message = $1 AND seq <= $2")
 
-SQL(LEDGER_DELETE, "DELETE FROM ledger WHERE message = $1")
+SQL(LEDGER_LAST, "SELECT recipient, address FROM ledger WHERE message = $1"
+		 " ORDER BY recipient DESC LIMIT $2")
+
+SQL(LEDGER_DELETE, "DELETE FROM ledger WHERE message = $1 AND recipient >= $2")
+
+SQL(FOLD_RECIPIENTS,
+    "INSERT INTO ledger_day (day, messages, accepted, mailbox, relayed, bounced, discarded)"
+    " SELECT $1, 0, count(*), " FOLD_STATES " FROM ledger l WHERE l.message = $2 AND l.recipient >= $3"
+    " HAVING count(*) > 0" FOLD_ADD)
+
+SQL(MESSAGE_FEWER, "UPDATE message SET recipients = recipients - $2 WHERE id = $1")
 
 SQL(MESSAGE_DELETE, "DELETE FROM message WHERE id = $1")
 

@@ -234,11 +234,21 @@ static enum db_code index_message(struct db *db, enum sql_id what, int64_t messa
 	return code;
 }
 
-enum db_code trace_index_drop(struct db *db, int64_t message)
+enum db_code trace_index_drop(struct db *db, int64_t message, int64_t *rows)
 {
-	int64_t rows = 0;
+	return index_message(db, SQL_TRACE_INDEX_DELETE, message, rows);
+}
 
-	return index_message(db, SQL_TRACE_INDEX_DELETE, message, &rows);
+enum db_code trace_index_forget(struct db *db, int64_t message, struct str address, int64_t *rows)
+{
+	struct indexing x = {.db = db, .what = SQL_TRACE_INDEX_DELETE, .message = message};
+	enum db_code code;
+
+	buf_init(&x.lower, LIMIT_SMTP_LINE);
+	code = index_key(&x, address);
+	buf_fini(&x.lower);
+	*rows += x.rows;
+	return code;
 }
 
 static enum db_code read_mark(struct db *db, int64_t *mark_r)

@@ -59,8 +59,11 @@ enum db_code trace_find(struct db *db, struct str what, int64_t *ids, size_t max
  */
 enum db_code trace_index_slice(struct db *db, int64_t *rows_r, bool *more_r);
 
-/* Takes a message out of the index; before its rows go. */
-enum db_code trace_index_drop(struct db *db, int64_t message);
+/* Takes a message out of the index; before its rows go. *rows grows by the rows looked for. */
+enum db_code trace_index_drop(struct db *db, int64_t message, int64_t *rows);
+
+/* The same for one of its recipients. */
+enum db_code trace_index_forget(struct db *db, int64_t message, struct str address, int64_t *rows);
 
 /* For deliver.c: a message whose id lies behind the index's mark is indexed with its delivery. */
 enum db_code trace_index_late(struct db *db, int64_t message);

@@ -159,6 +159,47 @@ static void history_becomes_sums(void **state)
 	assert_int_equal(count("email"), 4); /* mail is not history */
 }
 
+/* A message with far more recipients and events than a commit may touch: at no time a sum is wrong. */
+static void a_large_message_is_folded_in_parts(void **state)
+{
+	struct maintain_config cfg = {NEVER, DAY_MS, rig.blobs};
+	struct maintain *m = mem_new(struct maintain);
+	int slices = 0;
+
+	send_to_both();
+	rig_sql(&rig,
+	    "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 1199)"
+	    " INSERT INTO ledger SELECT (SELECT id FROM message), i, 'r' || i || '@else.test', 1 + i % 3,"
+	    " 0, '', 0, 0 FROM n;"
+	    "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 700)"
+	    " INSERT INTO trace SELECT (SELECT id FROM message), i, 0, 0, 6, '', 0 FROM n;"
+	    "UPDATE message SET recipients = 1200");
+	rig_maintain(&rig, NEVER, NEVER);
+	assert_int_equal(count("trace_index"), 1200 + 1);
+	rig.now += 2 * DAY_MS;
+	maintain_init(m, &cfg);
+	for (; count("message") > 0; slices++) {
+		int64_t faults[LEDGER_FAULTS];
+		struct ledger_day total;
+
+		m->task = 3; /* history */
+		MUST(m->op.exec(&m->op, rig.db, rig.now) == LANE_KEEP);
+		assert_true(m->rows > 0 && m->rows <= LIMIT_SLICE_ROWS);
+		total = rig_audit(&rig, faults);
+		rig_must_balance(&rig);
+		assert_int_equal(total.messages, 1);
+		assert_int_equal(total.accepted, 1200);
+		assert_int_equal(total.in[LEDGER_MAILBOX], 2);
+	}
+	assert_true(slices > 5);
+	assert_int_equal(count("ledger"), 0);
+	assert_int_equal(count("trace"), 0);
+	assert_int_equal(count("trace_index"), 0);
+	assert_int_equal(rig_number(&rig, "SELECT relayed FROM ledger_day"), 399);
+	assert_int_equal(rig_number(&rig, "SELECT bounced + discarded FROM ledger_day"), 799);
+	mem_free(m);
+}
+
 static void queued_mail_is_not_folded(void **state)
 {
 	struct deliver *d = rig_message(&rig, "ann@a.test", "text\r\n");
@@ -216,6 +257,7 @@ int main(void)
 	    T(many_go_in_slices),
 	    T(a_removed_account_goes_whole),
 	    T(history_becomes_sums),
+	    T(a_large_message_is_folded_in_parts),
 	    T(queued_mail_is_not_folded),
 	    T(changes_are_forgotten_in_slices),
 	    T(nothing_to_do_writes_nothing),
