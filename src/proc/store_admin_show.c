@@ -236,9 +236,11 @@ static void put_finding(void *ctx, const struct ledger_finding *f)
 	admin_record_text(&j->out, "type", STR("finding"));
 	if (f->message)
 		admin_put_id(j, "id", f->message);
+	else if (f->day)
+		admin_record_number(&j->out, ADMIN_TIME, "day", f->day);
 	else if (f->domain.n)
 		admin_record_text(&j->out, "domain", f->domain);
-	else
+	else if (f->account)
 		put_int(j, "account", f->account);
 	put_int(j, "recipient", f->recipient);
 	admin_record_text(&j->out, "text", str_of_c(ledger_fault_text(f->fault)));

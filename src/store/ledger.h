@@ -54,6 +54,8 @@ enum ledger_fault {
 	LEDGER_NO_BLOB,        /* its copy or queue row has no blob */
 	LEDGER_MAILBOX_COUNTS, /* a mailbox's counters differ from its rows; account is set */
 	LEDGER_ACCOUNT_COUNTS, /* an account's usage differs from its mail; account is set */
+	LEDGER_DAY,            /* a day's sums do not hold; day is set */
+	LEDGER_DAYS_LOST,      /* days are missing */
 	LEDGER_DOMAIN_COUNTS,  /* a domain's usage differs from its accounts'; domain is set */
 	LEDGER_FAULTS
 };
@@ -67,6 +69,7 @@ struct ledger_finding {
 	int64_t recipient; /* -1: the message as a whole */
 	int64_t account;
 	struct str domain; /* valid in the call */
+	int64_t day;       /* its first millisecond, 0: none */
 };
 
 /*
@@ -84,6 +87,7 @@ struct ledger_audit {
 	/* ledger.c's own */
 	int stage;
 	int64_t message, account; /* read up to here */
+	int64_t folded;           /* recipients in days */
 	struct ledger_day day;    /* the one being summed */
 };
 

@@ -23,6 +23,8 @@ static const char *const fault_texts[LEDGER_FAULTS] = {
     [LEDGER_NO_BLOB] = "the content is not there",
     [LEDGER_MAILBOX_COUNTS] = "the counters of a mailbox differ from what is in it",
     [LEDGER_ACCOUNT_COUNTS] = "the usage counted differs from what is in the mailboxes",
+    [LEDGER_DAY] = "the sums of the day do not hold: not each accepted recipient is in one of them",
+    [LEDGER_DAYS_LOST] = "sums of days are missing, or differ from what was added to them",
     [LEDGER_DOMAIN_COUNTS] = "the usage counted for the domain differs from that of its accounts",
 };
 
@@ -67,17 +69,40 @@ static void begin_day(struct ledger_audit *a, int64_t day)
 	a->day.day = day * DAY_MS;
 }
 
+static void read_day(struct ledger_audit *a, struct db_query *q)
+{
+	int64_t accepted = db_col_int(q, 2), sum = 0;
+
+	begin_day(a, db_col_int(q, 0));
+	a->day.messages += db_col_int(q, 1);
+	a->day.accepted += accepted;
+	a->folded += accepted;
+	for (int i = LEDGER_MAILBOX; i < LEDGER_QUEUED; i++) {
+		a->day.in[i] += db_col_int(q, 3 + i);
+		sum += db_col_int(q, 3 + i);
+	}
+	find_if(sum != accepted, a, (struct ledger_finding){.recipient = -1, .day = a->day.day},
+	    LEDGER_DAY);
+}
+
+/* In one transaction, with the sum of all that was ever folded. */
 static enum db_code read_days(struct db *db, struct ledger_audit *a)
 {
 	struct db_query *q = db_begin_query(db, SQL_LEDGER_DAYS, DB_NO_ARGS);
+	int64_t folded = 0;
+	bool has_sum = false;
 
+	a->folded = 0;
 	while (db_step(q) == DB_ROW) {
-		begin_day(a, db_col_int(q, 0));
-		a->day.messages += db_col_int(q, 1);
-		a->day.accepted += db_col_int(q, 2);
-		for (int i = LEDGER_MAILBOX; i < LEDGER_QUEUED; i++)
-			a->day.in[i] += db_col_int(q, 3 + i);
+		if (!db_col_is_null(q, 7)) {
+			has_sum = true;
+			folded = db_col_int(q, 7);
+		}
+		if (!db_col_is_null(q, 0))
+			read_day(a, q);
 	}
+	find_if(has_sum && folded != a->folded, a, (struct ledger_finding){.recipient = -1},
+	    LEDGER_DAYS_LOST);
 	a->stage = STAGE_MESSAGES;
 	return db_end(q);
 }

@@ -19,7 +19,8 @@
 #define ROWS_PER_COPY 7 /* membership, email, ledger, blob, pack, index entries */
 #define COPIES        (LIMIT_SLICE_ROWS / ROWS_PER_COPY)
 #define BLOBS         (LIMIT_SLICE_ROWS / 2)
-#define PART          50             /* recipients or events of a message */
+#define PART          50            /* recipients or events of a message */
+#define FOLDED        STR("folded") /* in meta: all recipients in ledger_day */
 #define ROWS_A_PART   (PART * 4 + 8) /* an event, its dialogue twice, a pack; and the message's own */
 
 struct slice {
@@ -224,6 +225,7 @@ static void fold_recipients(struct slice *s, int64_t message)
 		failed(s, trace_index_forget(s->db, message, db_col_str(q, 1), &s->m->rows));
 	}
 	failed(s, db_end(q));
+	exec(s, SQL_META_ADD, DB_ARGS(db_text(FOLDED), db_int(n)));
 	exec(s, SQL_FOLD_RECIPIENTS, DB_ARGS(db_int(day), db_int(message), db_int(first)));
 	exec(s, SQL_LEDGER_DELETE, DB_ARGS(db_int(message), db_int(first)));
 	exec(s, SQL_MESSAGE_FEWER, DB_ARGS(db_int(message), db_int(n)));
@@ -238,6 +240,7 @@ static bool fold_message(struct slice *s, int64_t message, int64_t recipients)
 		fold_recipients(s, message);
 		return false;
 	}
+	exec(s, SQL_META_ADD, DB_ARGS(db_text(FOLDED), db_int(recipients)));
 	exec(s, SQL_FOLD_DAY, DB_ARGS(db_int(id_time(message) / DAY_MS), db_int(message)));
 	if (s->code == DB_OK)
 		failed(s, trace_index_drop(s->db, message, &s->m->rows));

@@ -310,7 +310,7 @@ static const struct sql_object objects[] = {
 	PLAIN},
 
     {"INSERT INTO meta (name, value) VALUES"
-     " ('account', 0), ('admin', 0), ('lease', 0), ('trace_index', 0),"
+     " ('account', 0), ('admin', 0), ('folded', 0), ('lease', 0), ('trace_index', 0),"
      " ('quota_account_bytes', 9223372036854775807),"
      " ('quota_account_messages', 9223372036854775807),"
      " ('quota_domain_bytes', 9223372036854775807),"

@@ -51,6 +51,8 @@ SQL(DROPPED_CLEAR, "DELETE FROM dropped WHERE pack <= $1")
 
 SQL(META_NEXT, "UPDATE meta SET value = value + 1 WHERE name = $1 RETURNING value")
 
+SQL(META_ADD, "UPDATE meta SET value = value + $2 WHERE name = $1")
+
 SQL(META_GET, "SELECT value FROM meta WHERE name = $1")
 
 SQL(META_SET, "UPDATE meta SET value = $2 WHERE name = $1")
@@ -462,8 +464,10 @@ SQL(LEDGER_ADDRESSES, "SELECT address FROM ledger WHERE message = $1")
 
 /* ---- audit (store/ledger_audit.c) ---- */
 
-SQL(LEDGER_DAYS, "SELECT day, messages, accepted, mailbox, relayed, bounced, discarded"
-		 " FROM ledger_day ORDER BY day")
+/* And the sum of all that was folded, for a day that is not there is told by nothing else. */
+SQL(LEDGER_DAYS, "SELECT d.day, d.messages, d.accepted, d.mailbox, d.relayed, d.bounced, d.discarded,"
+		 " m.value FROM (SELECT 1 AS one) o LEFT JOIN ledger_day d ON 1 = 1"
+		 " LEFT JOIN meta m ON m.name = 'folded' ORDER BY d.day")
 
 SQL(AUDIT_MESSAGES, "SELECT id, recipients FROM message WHERE id > $1 ORDER BY id LIMIT $2")
 

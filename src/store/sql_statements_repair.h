@@ -117,6 +117,14 @@ SQL(REPAIR_META_INDEX, "INSERT INTO meta (name, value) SELECT 'trace_index', 0"
 SQL(REPAIR_META_ACCOUNT, "UPDATE meta SET value = (SELECT max(id) FROM account)"
 			 " WHERE name = 'account' AND value < (SELECT max(id) FROM account)")
 
+/* Days of the ledger that are lost, or do not hold, are written off. */
+SQL(REPAIR_DAY, "UPDATE ledger_day SET accepted = mailbox + relayed + bounced + discarded"
+		" WHERE accepted <> mailbox + relayed + bounced + discarded")
+
+SQL(REPAIR_META_FOLDED, "INSERT INTO meta (name, value) SELECT 'folded',"
+			" CAST(coalesce(sum(accepted), 0) AS bigint) FROM ledger_day WHERE 1 = 1"
+			" ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+
 SQL(REPAIR_ADMIN_LOG,
     "INSERT INTO admin_log (id, time, who, what) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL"
     " SELECT i + 1 FROM n WHERE i < (SELECT value FROM meta WHERE name = 'admin'))"

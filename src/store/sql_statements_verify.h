@@ -106,9 +106,9 @@ SQL(VERIFY_QUEUE_LEASE,
     "SELECT 0, q.message, 0, 0, q.token, 0 FROM queue q LEFT JOIN lease l ON l.shard = q.shard"
     " AND l.token = q.token WHERE q.token > 0 AND l.token IS NULL")
 
-SQL(VERIFY_META, "SELECT 0, 0, 0, 0, count(*), 8 FROM meta WHERE name IN ('account',"
-		 " 'admin', 'lease', 'trace_index', 'quota_account_bytes', 'quota_account_messages',"
-		 " 'quota_domain_bytes', 'quota_domain_messages') HAVING count(*) < 8")
+SQL(VERIFY_META, "SELECT 0, 0, 0, 0, count(*), 9 FROM meta WHERE name IN ('account',"
+		 " 'admin', 'folded', 'lease', 'trace_index', 'quota_account_bytes', 'quota_account_messages',"
+		 " 'quota_domain_bytes', 'quota_domain_messages') HAVING count(*) < 9")
 
 SQL(VERIFY_META_ACCOUNT, "SELECT max(a.id), 0, 0, 0, m.value, max(a.id) FROM account a, meta m"
 			 " WHERE m.name = 'account' GROUP BY m.value HAVING max(a.id) > m.value")

@@ -48,8 +48,10 @@ def verify(server, status=None):
 
 @pytest.fixture
 def filled(make_server):
-    server = make_server(accounts=("ann", "bob"))
+    server = make_server('dns_server = "127.0.0.1@1";', accounts=("ann", "bob"))
+    server.command("alias", "add", f"far@{DOMAIN}", "far@else.test")  # nobody is there: it waits
     fill(server)
+    deliver(server, f"far@{DOMAIN}", letter("waits"))
     return server
 
 
@@ -87,6 +89,8 @@ def test_every_flipped_bit_is_found(filled, request):
 
 
 TABLES = {  # what is taken away: how it is told
+    "destination": "destination that is not there",
+    "queue": "the queue row is not there",
     "blob WHERE id = (SELECT max(id) FROM email)": "not in the index",
     "email WHERE id = (SELECT max(id) FROM email)": "message is not there",
     "membership WHERE email = (SELECT max(id) FROM email)": "counted wrong",
@@ -99,6 +103,8 @@ TABLES = {  # what is taken away: how it is told
     "ledger WHERE message = (SELECT max(id) FROM email)": "not one row for each",
     "meta WHERE name = 'lease'": "counters of the store",
     "admin_log WHERE id = 1": "record are missing",
+    "pack WHERE single = 1": "where no pack is",
+    "pack": "where no pack is",
 }
 
 
@@ -121,6 +127,18 @@ def test_each_missing_row_is_named(filled):
             file.truncate(len(sound))
             file.write(sound)
     verify(filled, 0)
+
+
+def test_a_blob_that_was_cut_is_named(filled):
+    """What is left of a file ends in the last message: that one is named, by verify and by its reader."""
+    deliver(filled, BOB, letter("the last one"))
+    assert filled.stop() == 0
+    path, end = next((path, end) for path, end in ends(filled).items() if os.path.getsize(path) > 1 << 20)
+    with open(path, "r+b") as file:
+        file.truncate(end - 20)
+    found = verify(filled, 65).stdout
+    assert "cannot be read" in found and "the last one" in found and BOB in found
+    assert "number" not in found and "large" not in found
 
 
 def repair(server):

@@ -112,6 +112,19 @@ static void settles_once(void **state)
 	assert_int_equal(ledger_add(rig.db, &row), DB_CONSTRAINT);
 }
 
+/* One finding of this kind and no other, for the time of the change. */
+static void expect_fault(const char *sql, enum ledger_fault fault)
+{
+	int64_t faults[LEDGER_FAULTS];
+
+	assert_int_equal(db_begin(rig.db), DB_OK);
+	rig_sql(&rig, sql);
+	rig_audit(&rig, faults);
+	assert_int_equal(db_rollback(rig.db), DB_OK);
+	for (enum ledger_fault f = 0; f < LEDGER_FAULTS; f++)
+		assert_int_equal(faults[f], f == fault);
+}
+
 static void put_day(void *ctx, const struct ledger_day *day)
 {
 	buf_printf(ctx, "%lld:%lld/%lld ", (long long)(day->day / DAY_MS), (long long)day->messages,
@@ -138,6 +151,10 @@ static void days_stay_when_their_rows_go(void **state)
 		assert_int_equal(ledger_audit_step(rig.db, &a, 1), DB_OK);
 	assert_string_equal(buf_cstr(&after), buf_cstr(&before));
 	assert_int_equal(a.total.in[LEDGER_RELAYED], 3);
+	rig_must_balance(&rig);
+	expect_fault("DELETE FROM ledger_day", LEDGER_DAYS_LOST);
+	expect_fault("UPDATE ledger_day SET relayed = relayed + 1", LEDGER_DAY);
+	expect_fault("UPDATE meta SET value = value - 1 WHERE name = 'folded'", LEDGER_DAYS_LOST);
 	rig_must_balance(&rig);
 	buf_fini(&before);
 	buf_fini(&after);
