@@ -1,7 +1,7 @@
 /*
  * The pump: carry out effects, offer input, hand output to the stream up to its mark, until nothing
- * moves; then set the deadline. Input comes before output, so that the answers to what was pipelined
- * leave in one write. It never runs inside itself: a call from inside asks it for another round. Input
+ * moves; then set the deadline. Input comes before output, and an engine may keep output for a while, so
+ * that the answers to what was pipelined leave in one write. It never runs inside itself: a call from inside asks it for another round. Input
  * is fed only from the stream's read callback, so its octets are kept in one place.
  */
 #include "net/net_drive.h"
@@ -44,20 +44,26 @@ static unsigned wants(struct net_drive *d)
 }
 
 /* ---- output ---- */
-/* Moves the engine's output to the stream while less than this waits there. True: something went. */
-static bool send_out(struct net_drive *d, size_t mark)
+/* Moves a piece of the engine's output to the stream. False: there is none. */
+static bool send_piece(struct net_drive *d)
+{
+	struct str out = str_sub(d->engine->out(d->ctx), 0, LIMIT_NET_WRITE);
+
+	if (out.n == 0)
+		return false;
+	net_stream_write(d->stream, out);
+	d->engine->sent(d->ctx, out.n, clock_mono());
+	return true;
+}
+
+/* What the engine wants to be sent, while there is room for it in the stream. True: something went. */
+static bool send_out(struct net_drive *d)
 {
 	bool went = false;
 
-	while (net_stream_pending(d->stream) < mark) {
-		struct str out = str_sub(d->engine->out(d->ctx), 0, LIMIT_NET_WRITE);
-
-		if (out.n == 0)
-			break;
-		net_stream_write(d->stream, out);
-		d->engine->sent(d->ctx, out.n, clock_mono());
+	while (net_stream_pending(d->stream) < LIMIT_NET_WRITE &&
+	       (wants(d) & NET_WANTS_WRITE) != 0 && send_piece(d))
 		went = true;
-	}
 	return went;
 }
 
@@ -75,7 +81,7 @@ static void run_engine(struct net_drive *d)
 {
 	do
 		run_effects(d);
-	while (!d->closed && !d->securing && send_out(d, LIMIT_NET_WRITE));
+	while (!d->closed && !d->securing && send_out(d));
 }
 
 /* ---- the pump ---- */
@@ -277,8 +283,8 @@ void net_drive_start_tls(struct net_drive *d, const struct net_tls_start *start)
 	drive_of(d);
 	if (d->closed)
 		return;
-	if (d->started)
-		send_out(d, SIZE_MAX);
+	while (d->started && send_piece(d))
+		continue;
 	d->securing = true;
 	net_stream_start_tls(d->stream, start);
 }

@@ -14,7 +14,7 @@
 /* Bits of wants(); the same numbers in every engine. */
 enum net_wants {
 	NET_WANTS_READ = 1,
-	NET_WANTS_WRITE = 2,
+	NET_WANTS_WRITE = 2, /* not while out() is to wait for what will follow it soon */
 	NET_WANTS_CLOSE = 4,
 };
 

@@ -143,6 +143,19 @@ def test_one_pipelined_write(server, mailbox):
     assert count_of(server, mailbox) == 1
 
 
+def test_pipelined_answers_leave_together(server, mailbox):
+    """Each recipient is asked for at the store; the replies wait for each other all the same."""
+    with Wire(server) as wire:
+        wire.hello()
+        wire.send("MAIL FROM:<a@b.test>\r\n" + f"RCPT TO:<{mailbox}>\r\n" * 50 + "DATA\r\n")
+        first = wire.receive()
+        assert first.count(b"\r\n") == 52 and first.endswith(b"\r\n"), first[-200:]
+        wire.send("Subject: x\r\n\r\nhi\r\n.\r\n")
+        assert [line[:3] for line in first.split(b"\r\n")][-2] == b"354"
+        assert wire.reply().startswith("250")
+    assert count_of(server, mailbox) == 1
+
+
 def test_chunking(server, mailbox):
     message = letter("chunks", ["one", ".", "two"])
     with Wire(server) as wire:

@@ -1,6 +1,7 @@
 /*
  * The driver with an engine made for it: lines in, lines out. "echo X" answers at once, "late X" by an
- * effect that is done at once, "wait X" by one that the test finishes, "many N" with N octets that come
+ * effect that is done at once, "wait X" by one that the test finishes, "keep X" likewise, with all output
+ * kept until then, "many N" with N octets that come
  * piece by piece from an effect, "hops X" after three effects without output, "tls" starts TLS, "quit"
  * says bye and wants to close.
  */
@@ -13,6 +14,7 @@ enum effect {
 	NONE,
 	LATER,
 	WAIT,
+	KEEP,
 	MANY,
 	HOPS,
 	TLS,
@@ -70,6 +72,8 @@ static void command(struct session *s)
 		effect(s, LATER);
 	} else if (starts(s, "wait ")) {
 		effect(s, WAIT);
+	} else if (starts(s, "keep ")) {
+		effect(s, KEEP);
 	} else if (starts(s, "many ") &&
 		   str_to_u64(str_from(buf_view(&s->line), 5), GOT_MAX, &many)) {
 		effect(s, MANY);
@@ -128,7 +132,8 @@ static unsigned wants(void *ctx)
 {
 	struct session *s = ctx;
 
-	return (reads(s) ? NET_WANTS_READ : 0) | (s->out.n ? NET_WANTS_WRITE : 0) |
+	return (reads(s) ? NET_WANTS_READ : 0) |
+	       (s->out.n && s->effect != KEEP ? NET_WANTS_WRITE : 0) |
 	       (s->quit && s->effect == NONE ? NET_WANTS_CLOSE : 0);
 }
 
@@ -341,6 +346,25 @@ static void test_one_write_a_turn(void **state)
 	assert_int_equal(w->s.writes, 2);
 	until_got(w, 14);
 	assert_got(&w->n.a, "1\n2\n3\n4\n5\n6\n7\n");
+}
+
+/* An engine that waits for others may keep its output: it leaves with what follows, and before TLS. */
+static void test_kept_output(void **state)
+{
+	struct world *w = *state;
+
+	say(w, "echo 1\nkeep 2\nkeep 3\necho 4\n");
+	for (int i = 0; i < 2; i++) {
+		while (w->s.effect != KEEP)
+			uv_run(&w->n.loop, UV_RUN_ONCE);
+		some_turns(w);
+		assert_int_equal(w->s.writes, 0);
+		done(&w->s);
+		net_drive_pump(w->s.d);
+	}
+	until_got(w, 8);
+	assert_int_equal(w->s.writes, 1);
+	assert_got(&w->n.a, "1\n2\n3\n4\n");
 }
 
 /* Effects that follow each other without any octet in between. */
@@ -581,6 +605,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_starttls, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_starttls_fails, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_output_during_handshake, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_kept_output, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_chain_of_effects, setup, teardown),
 	};
 
