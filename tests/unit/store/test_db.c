@@ -133,7 +133,7 @@ static void test_parameters_by_name(void **state)
 	int64_t changes = 0, value = 0;
 
 	assert_int_equal(
-	    db_script(writer, "INSERT INTO account SELECT 1,'d','l',0,0,0,0,0,0,0,0,0"), DB_OK);
+	    db_script(writer, "INSERT INTO account SELECT 1,'d','l',0,0,0,0,0,0,0,0,0,''"), DB_OK);
 	assert_int_equal(
 	    db_exec(writer, SQL_ACCOUNT_SET_STATE, DB_ARGS(db_int(1), db_int(7)), &changes), DB_OK);
 	assert_int_equal(changes, 1);

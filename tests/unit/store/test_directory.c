@@ -39,7 +39,7 @@ static struct directory_answer resolve(const char *address, int64_t size)
 static const char *told(const char *address)
 {
 	static const char *const classes[ACCEPT_CLASSES] = {"local", "redirect", "relay", "unknown",
-	    "disabled", "send-only", "over-quota", "trouble"};
+	    "disabled", "send-only", "over-quota", "no-room", "closed", "trouble"};
 	struct directory_answer answer = resolve(address, 0);
 	struct buf b;
 	const char *text;
