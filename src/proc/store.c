@@ -72,6 +72,24 @@ static void check_lane(struct store_process *sp)
 	log_close();
 }
 
+/* Said when it begins and when it ends. */
+static void check_room(struct store_process *sp)
+{
+	bool full = store_room(sp->store) == ACCEPT_NO_ROOM;
+
+	if (full == sp->full)
+		return;
+	sp->full = full;
+	log_open(full ? LOG_ERROR : LOG_INFO, full ? "disk-full" : "disk-has-room");
+	log_num("free", datadir_free_bytes(&sp->store->dir));
+	log_num("min_free", sp->config->min_free);
+	if (full)
+		log_text("cure",
+		    "mail is refused until there is room, deleting goes on; make room on the disk, give it "
+		    "more, or lower min_free");
+	log_close();
+}
+
 static void on_tend(uv_timer_t *timer)
 {
 	struct store_process *sp = timer->data;
@@ -80,6 +98,7 @@ static void on_tend(uv_timer_t *timer)
 	if (sp->draining)
 		return;
 	check_lane(sp);
+	check_room(sp);
 	uv_timer_start(&sp->tend, on_tend, TEND_MS, TEND_MS);
 	if (sp->lane_closed)
 		return;

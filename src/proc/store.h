@@ -35,6 +35,7 @@ struct store_process {
 	struct net_acceptor *admin_socket;
 	bool tending;
 	bool lane_closed; /* and that it was said */
+	bool full;        /* likewise */
 	struct maintain maintain;
 	bool purged; /* since the packs were looked at */
 	struct store_compact *compact;

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 
@@ -30,9 +31,14 @@ def small_disk():
 
 
 @pytest.fixture
-def server(small_disk, make_server):
+def min_free():
+    return "100M"
+
+
+@pytest.fixture
+def server(small_disk, make_server, min_free):
     """The server's log is elsewhere: it must not fill the disk that is to be tested."""
-    server = make_server('min_free = "100M";', ["alice"], start=False, folder=small_disk)
+    server = make_server(f'min_free = "{min_free}";', ["alice"], start=False, folder=small_disk)
     server.folder = new_folder()
     server.log_path = os.path.join(server.folder, "server.log")
     server.start()
@@ -93,6 +99,7 @@ def test_below_the_wanted_free_space(server, small_disk):
         return reply.startswith("452 4.3.1")
 
     wait_for("452", is_refused)
+    wait_for("the log to say it", lambda: re.search("event=disk-full .*cure=.*make room", server.new_log()))
     assert [without_trace(m) for m in mail_of(server, ALICE)] == sent
     client = pop3(server, ALICE)
     client.dele(1)
@@ -100,6 +107,7 @@ def test_below_the_wanted_free_space(server, small_disk):
     assert count_of(server, ALICE) == len(sent) - 1
     filler.leave(400 * MIB)
     wait_for("service", lambda: try_to_deliver(server, letter("yes")).startswith("250"))
+    wait_for("the log to say it", lambda: "event=disk-has-room" in server.new_log())
     assert count_of(server, ALICE) == len(sent)
     server.command("audit")
 
@@ -190,3 +198,35 @@ def test_restart_on_a_full_disk(server, small_disk):
     client.dele(1)
     client.quit()
     assert count_of(server, ALICE) == 2
+
+
+PAGE = 4096
+
+
+@pytest.mark.parametrize("min_free", ["0"])
+def test_full_at_every_point(server, small_disk, long):
+    """The server believes that there is room, and has a few pages more each time: what it took it has, whatever
+    it was that did not fit any more. What is refused needs the reserve for nothing: deleting still has it."""
+    filler = Filler(small_disk)
+    acknowledged, refused = [], 0
+    for pages in range(0, 400 if long else 120, 1 if long else 3):
+        filler.leave(pages * PAGE)
+        body = ["x" * 70] * (6000 if pages % 8 == 7 else 1 + pages * 9 % 200)
+        one = letter(f"with {pages}", body)
+        reply = try_to_deliver(server, one)
+        assert reply[:4] in ("250 ", "452 "), (pages, reply)
+        if reply.startswith("250"):
+            acknowledged.append(one)
+        refused += reply.startswith("452")
+    assert refused and acknowledged
+    filler.leave(0)
+    client = pop3(server, ALICE)
+    client.dele(1)
+    client.quit()
+    del acknowledged[0]
+    assert [without_trace(m) for m in mail_of(server, ALICE)] == acknowledged
+    filler.leave(400 * MIB)
+    wait_for("service", lambda: try_to_deliver(server, letter("again")).startswith("250"))
+    assert count_of(server, ALICE) == len(acknowledged) + 1
+    server.command("audit")
+    server.command("store", "verify", "--rate", "0")
