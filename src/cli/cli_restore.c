@@ -233,9 +233,11 @@ static int complete(struct restoring *r)
 {
 	struct err e = {""};
 	struct buf size;
+	char who[40];
 	int code;
 
-	if (restore_complete(r->dir, r->m->store, clock_now(), &e) < 0)
+	snprintf(who, sizeof who, "uid %u, offline", (unsigned)getuid());
+	if (restore_complete(r->dir, r->m->store, str_of_c(who), clock_now(), &e) < 0)
 		return cli_fail(EX_CANTCREAT, "%s", e.text);
 	code = cli_init_set_owner(r->dir);
 	if (code != EX_OK)

@@ -1,4 +1,4 @@
-/* The commands about the store itself: verify, repair. */
+/* The commands about the store itself: verify, repair, salvage. */
 #ifndef CLI_CLI_STORE_H
 #define CLI_CLI_STORE_H
 

@@ -84,7 +84,7 @@ static const struct cli_command commands[] = {
 	.more =
 	    "Takes an mbox file, a Maildir with its folders, or a directory of such. Run again, it\n"
 	    "goes on where it was: what is there is not taken twice."},
-    {"store", "", "The stored data: verify, repair.", .subs = cli_store_commands},
+    {"store", "", "The stored data: verify, repair, salvage.", .subs = cli_store_commands},
     {"mail", "", "A small user agent: send, list, read.", .subs = cli_mail_commands},
     {"sendmail", "", "Sends mail as programs of this machine do.", .run_words = cli_sendmail_main},
     {"process", "", NULL, .run_words = cli_serve_process},

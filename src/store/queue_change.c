@@ -1,8 +1,11 @@
 /* Walks over the queue by its key, slice by slice, so that a filter that fits little holds up nobody. */
 #include "store/queue_change.h"
 
+#include "base/id.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "queue/queue_text.h"
+#include "store/admin_log.h"
 #include "store/ledger.h"
 
 /* ---- filters ---- */
@@ -189,12 +192,13 @@ static enum db_code bounce(struct walk *w, struct queue_change *c, struct queue_
 static const struct {
 	enum db_code (*run)(struct walk *w, struct queue_change *c, struct queue_row *row);
 	bool of_held, of_others, of_over;
+	const char *done; /* for the record */
 } verbs[QUEUE_CHANGE_VERBS] = {
-    [QUEUE_CHANGE_RETRY] = {retry, false, true, true},
-    [QUEUE_CHANGE_HOLD] = {hold, false, true, false},
-    [QUEUE_CHANGE_RELEASE] = {let_go, true, false, false},
-    [QUEUE_CHANGE_REMOVE] = {discard, true, true, true},
-    [QUEUE_CHANGE_BOUNCE] = {bounce, true, true, false},
+    [QUEUE_CHANGE_RETRY] = {retry, false, true, true, "tried again"},
+    [QUEUE_CHANGE_HOLD] = {hold, false, true, false, "held"},
+    [QUEUE_CHANGE_RELEASE] = {let_go, true, false, false, "released"},
+    [QUEUE_CHANGE_REMOVE] = {discard, true, true, true, "removed"},
+    [QUEUE_CHANGE_BOUNCE] = {bounce, true, true, false, "returned to their senders"},
 };
 
 static bool concerns(enum queue_change_verb verb, const struct queue_row *row)
@@ -222,6 +226,49 @@ static enum db_code change_row(struct walk *w, struct queue_change *c, struct qu
 	return verbs[c->verb].run(w, c, row);
 }
 
+/* Which, as it was asked for. */
+static void put_filter(struct buf *b, const struct queue_filter *f)
+{
+	const struct {
+		const char *word;
+		struct str value;
+	} parts[] = {{"", f->text}, {"to ", f->recipient}, {"from ", f->sender}};
+	const char *separator = ": ";
+
+	if (f->message) {
+		buf_c(b, separator);
+		id_put(b, f->message);
+		separator = ", ";
+	}
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		if (parts[i].value.n == 0)
+			continue;
+		buf_c(b, separator);
+		buf_c(b, parts[i].word);
+		buf_str(b, parts[i].value);
+		separator = ", ";
+	}
+	if (f->before)
+		buf_printf(b, "%swaiting for long", separator);
+}
+
+/* In the commit that changes them. */
+static enum db_code record(struct walk *w, const struct queue_change *c)
+{
+	struct buf b;
+	enum db_code code;
+
+	if (c->changed == 0)
+		return DB_OK;
+	buf_init(&b, KIB);
+	buf_printf(&b, "queue: %lld recipient%s %s", (long long)c->changed,
+	    c->changed == 1 ? "" : "s", verbs[c->verb].done);
+	put_filter(&b, &c->filter);
+	code = admin_log_add(w->db, w->now, c->who, buf_view(&b));
+	buf_fini(&b);
+	return code;
+}
+
 static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now)
 {
 	struct queue_change *c = LIST_ENTRY(op, struct queue_change, op);
@@ -234,6 +281,8 @@ static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now
 	code = next_rows(&w, &c->filter, LIMIT_SLICE_ROWS, &c->next, &rows, &c->more);
 	for (size_t i = 0; i < rows.n && code == DB_OK; i++)
 		code = change_row(&w, c, &rows.v[i]);
+	if (code == DB_OK)
+		code = record(&w, c);
 	arena_free(&w.arena);
 	return code == DB_OK ? LANE_KEEP : LANE_BROKEN;
 }

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "store/admin_log.h"
 #include "store/datadir.h"
 #include "store/db.h"
 
@@ -38,7 +39,20 @@ enum db_code restore_identity(struct db *db, int64_t source, int64_t now)
 	return code;
 }
 
-static int change_database(const char *dir, int64_t source, int64_t now, struct err *e)
+static enum db_code record(struct db *db, struct str who, int64_t now)
+{
+	enum db_code code = db_begin(db);
+
+	if (code == DB_OK)
+		code = admin_log_add(db, now, who, STR("restored from a backup"));
+	if (code == DB_OK)
+		code = db_commit(db);
+	(void)db_rollback(db);
+	return code;
+}
+
+static int change_database(
+    const char *dir, int64_t source, struct str who, int64_t now, struct err *e)
 {
 	struct db *db = NULL;
 	struct buf path;
@@ -49,6 +63,8 @@ static int change_database(const char *dir, int64_t source, int64_t now, struct 
 	code = sodium_init() < 0 ? DB_ERROR : db_open(buf_cstr(&path), DB_WRITER, &db, e);
 	if (code == DB_OK) {
 		code = restore_identity(db, source, now);
+		if (code == DB_OK)
+			code = record(db, who, now);
 		if (code != DB_OK)
 			err_set(e, "%s", db_error(db));
 	}
@@ -77,9 +93,9 @@ static int furnish(const char *dir, struct err *e)
 	return good ? 0 : -1;
 }
 
-int restore_complete(const char *dir, int64_t source, int64_t now, struct err *e)
+int restore_complete(const char *dir, int64_t source, struct str who, int64_t now, struct err *e)
 {
-	if (change_database(dir, source, now, e) < 0)
+	if (change_database(dir, source, who, now, e) < 0)
 		return -1;
 	return furnish(dir, e);
 }

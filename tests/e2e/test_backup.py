@@ -112,6 +112,7 @@ def test_everything(either, restore, tmp_path):
     assert rows(other, identity, tmp_path / "new") != rows(server, identity, tmp_path / "old")
     assert open(other.key, "rb").read() == open(server.key, "rb").read()
     audit(other)
+    assert other.json("ledger")[0]["what"] == "restored from a backup"
     assert "1 message was" in other.command("undelete", ann).stdout  # deleted mail came along
     deliver(other, ann, letter("goes on"))
     assert len(messages(other, ann)) == len(before[0]) + 2

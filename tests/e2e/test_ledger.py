@@ -1,10 +1,15 @@
 """The books: a table by day, what is missing is named, who changed what."""
 
 import os
+import re
+import smtplib
+import socket
 import sqlite3
 
 from conftest import DOMAIN
-from wire import deliver
+from server import wait_for
+from test_export import delete
+from wire import deliver, letter
 
 ANN = f"ann@{DOMAIN}"
 
@@ -31,6 +36,111 @@ def test_whatever_is_removed_by_hand_is_named(make_server):
         db.commit()
         db.close()
     assert "the books balance" in server.command("audit").stdout
+
+
+# Every command that changes something, in an order in which each has something to change, and what the
+# record of changes says then. None: it changes nothing.
+COMMANDS = [
+    ("domain add new.test", "domain new.test added"),
+    ("domain quota new.test --messages 7", "quota of new.test set: messages 7"),
+    ("domain list", None),
+    ("account add x@new.test --password-stdin", "account x@new.test added"),
+    ("account passwd x@new.test --password-stdin", "password of x@new.test changed"),
+    ("account quota x@new.test --messages 5", "quota of x@new.test set: messages 5"),
+    ("account language x@new.test en", "language of x@new.test set: en"),
+    ("account disable x@new.test", "account x@new.test disabled"),
+    ("account enable x@new.test", "account x@new.test enabled"),
+    ("account list", None),
+    ("alias add y@new.test x@new.test", "alias y@new.test to x@new.test added"),
+    ("alias list", None),
+    ("alias remove y@new.test", "alias y@new.test removed"),
+    ("queue list", None),
+    ("queue summary", None),
+    ("queue explain", None),
+    ("queue retry", "queue: 4 recipients tried again"),
+    ("queue hold else.test", "queue: 4 recipients held: else.test"),
+    ("queue remove --to a@else.test --from x@new.test",
+     "queue: 1 recipient removed: to a@else.test, from x@new.test"),
+    ("queue bounce --to b@else.test", "queue: 1 recipient returned to their senders: to b@else.test"),
+    ("queue release --to c@else.test", "queue: 1 recipient released: to c@else.test"),
+    ("queue release", "queue: 1 recipient released"),
+    ("status", None),
+    ("trace x@new.test", None),
+    ("audit", None),
+    ("ledger", None),
+    ("test-delivery --to x@new.test", None),
+    ("undelete x@new.test", "1 deleted messages of x@new.test brought back"),
+    ("export x@new.test --mbox {tmp}/x.mbox", None),
+    ("import x@new.test {tmp}/other.mbox", "1 messages imported to x@new.test"),
+    ("backup {tmp}/backup", None),
+    ("restore {tmp}/backup --verify", None),
+    ("store verify --rate 0", None),
+    ("STOP", None),
+    ("store repair", "store repaired: 0 messages given up, 0 found again"),
+    ("store salvage x@new.test", "store salvaged: 0 messages recovered, 0 given up"),
+    ("account remove x@new.test", "account x@new.test removed"),
+    ("restore {tmp}/backup --account x@new.test", "account x@new.test added"),
+    ("domain remove example.test", "domain example.test removed"),
+]
+
+
+def test_each_change_is_in_the_record(make_server, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as hole:  # nothing will listen there: mail waits
+        port = hole.getsockname()[1]
+    server = make_server(f'routes = ( {{ domain = "*"; host = "127.0.0.1"; port = {port}; }} );')
+    (tmp_path / "other.mbox").write_bytes(b"From a@b Mon Nov 23 19:54:33 2026\nSubject: other\n\nx\n\n")
+    seen = server.json("ledger")
+    for line, told in COMMANDS:
+        if line == "STOP":
+            assert server.stop() == 0
+            continue
+        if line == "queue list":
+            fill_queue(server)
+        if line.startswith("undelete"):
+            deliver(server, "x@new.test")
+            delete(server, "x@new.test", 1, password="secret")
+        if line.startswith("queue hold"):
+            wait_for_failures(server, 2)  # the retry
+        words = line.format(tmp=tmp_path).split()
+        server.command(*words, stdin="secret\n")
+        now = server.json("ledger")
+        new = now[:len(now) - len(seen)]
+        assert now[len(new):] == seen, line
+        if told:
+            assert any(row["what"] == told for row in new), (line, new)
+            assert all(row["who"].startswith(f"uid {os.getuid()}") for row in new), new
+        else:
+            assert not new, (line, new)
+        seen = now
+
+
+def commands(server, *group):
+    """Names of commands, or of those of a group, as the help lists them."""
+    text = server.command(*group, "--help", data=False).stdout.partition("Commands:")[2]
+    return re.findall(r"^  ([a-z-]+)  ", text.split("\n\n")[0], re.MULTILINE)
+
+
+def test_no_command_is_left_out(server):
+    """A new command is asked whether it changes something."""
+    lines = [line for line, _ in COMMANDS]
+    others = ("init", "serve", "check-config", "mail ", "sendmail", "queue show")
+    for name in commands(server):
+        for each in [f"{name} {sub}" for sub in commands(server, name)] or [name]:
+            assert any(f"{line} ".startswith(f"{each} ") for line in lines) or each.startswith(others), each
+
+
+def fill_queue(server):
+    with smtplib.SMTP("localhost", server.ports["submission"]) as client:
+        client.starttls(context=server.trust())
+        client.login("x@new.test", "secret")
+        client.sendmail("x@new.test", [f"{name}@else.test" for name in "abcd"], letter("for others"))
+    wait_for_failures(server, 1)
+
+
+def wait_for_failures(server, number):
+    """Nothing is being tried, and nothing will be for minutes."""
+    wait_for("attempts to fail", lambda: [
+        d["failures"] >= number and d["sessions"] == 0 for d in server.json("queue", "summary")] == [True])
 
 
 def test_who_changed_what(make_server):
