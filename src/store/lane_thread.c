@@ -6,7 +6,8 @@
 #include "store/lane_sync.h"
 #include "store/thread.h"
 
-#define IDLE_MS 1000 /* without work for so long, the log is checkpointed */
+/* Without work for so long, the log is checkpointed; housekeeping comes by each second. */
+#define IDLE_MS 500
 
 struct lane_thread {
 	struct lane_thread_config config;

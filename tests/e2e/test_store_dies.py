@@ -1,0 +1,89 @@
+"""The store dies at one certain moment of a commit: whoever waits is told what the next store knows."""
+
+import poplib
+
+import pytest
+from conftest import DOMAIN, PASSWORD
+from server import STANDARD_PORTS, free_offset, wait_for
+from wire import Wire, count_of, deliver, letter, mail_of, message_id, pop3
+from world import KILL_AFTER, KILL_BEFORE, LOG, SYNC, WRITE, world  # noqa: F401 (fixture)
+
+ALICE = f"alice@{DOMAIN}"
+
+
+def die_while_committing(server, world, moment):
+    """Arms the next commit, once no checkpoint can come in between: it begins the log anew, so its first sync is
+    that of the log's head. What was written is there after a kill, synced or not."""
+    deliver(server, ALICE, letter("before"))
+    wait_for("a checkpoint", lambda: server.json("status")["wal_size"] == 0)
+    if moment == KILL_AFTER:
+        world.fail(SYNC, file=LOG, error=moment, after=1, count=1)
+    else:
+        world.fail(WRITE, file=LOG, error=moment, count=1)
+
+
+MOMENTS = pytest.mark.parametrize("moment, code, copies", [(KILL_AFTER, "250", 1), (KILL_BEFORE, "451", 0)],
+                                  ids=["behind its commit", "before its commit"])
+
+
+@pytest.mark.kills
+@MOMENTS
+def test_a_sender_is_told_what_the_next_store_knows(make_server, world, moment, code, copies):
+    server = make_server(accounts=["alice"])
+    with Wire(server) as wire:
+        wire.hello()
+        for command in ("MAIL FROM:<a@b.test>", f"RCPT TO:<{ALICE}>", "DATA"):
+            assert wire.say(command)[0] in "23"
+        die_while_committing(server, world, moment)
+        wire.send(letter() + b".\r\n")
+        reply = wire.reply()
+        assert reply.startswith(code)
+        assert wire.reply().startswith("421 ")
+    world.heal()
+    server.wait_ready()
+    assert count_of(server, ALICE) == 1 + copies
+    if copies:
+        assert ALICE in server.command("trace", message_id(reply)).stdout
+    server.command("audit")
+
+
+@pytest.mark.kills
+@MOMENTS
+def test_each_of_lmtps_recipients_is_told(make_server, world, moment, code, copies):
+    """Bob's copy was taken and Ann's did not fit into her mailbox."""
+    server = make_server(start=False)
+    server.offset = free_offset(more=[24])
+    server.configure(f"port_offset = {server.offset};\nports = {{ lmtp = 24; }};")
+    server.ports = {name: port + server.offset for name, port in {**STANDARD_PORTS, "lmtp": 24}.items()}
+    server.add_account(f"ann@{DOMAIN}", PASSWORD)
+    server.command("account", "quota", f"ann@{DOMAIN}", "--bytes", "10K")
+    for address in (ALICE, f"bob@{DOMAIN}"):
+        server.add_account(address, PASSWORD)
+    server.start()
+    server.mark()
+    with Wire(server, "lmtp") as wire:
+        assert wire.say("LHLO client.test").startswith("250")
+        for command in ("MAIL FROM:<a@b.test>", f"RCPT TO:<ann@{DOMAIN}>", f"RCPT TO:<bob@{DOMAIN}>", "DATA"):
+            assert wire.say(command)[0] in "23"
+        die_while_committing(server, world, moment)
+        wire.send(letter(body=["x" * 70] * 300) + b".\r\n")
+        assert [wire.reply()[:3] for _ in range(2)] == ["451", code]
+    world.heal()
+    server.wait_ready()
+    assert (count_of(server, f"ann@{DOMAIN}"), count_of(server, f"bob@{DOMAIN}")) == (0, copies)
+
+
+@pytest.mark.kills
+def test_a_deletion_behind_its_commit_holds(make_server, world):
+    """Nobody can tell the reader so; he is told to look again."""
+    server = make_server(accounts=["alice"])
+    deliver(server, ALICE, letter("deleted"))
+    client = pop3(server, ALICE)
+    client.dele(1)
+    die_while_committing(server, world, KILL_AFTER)
+    with pytest.raises(poplib.error_proto, match="SYS/TEMP"):
+        client.quit()
+    world.heal()
+    server.wait_ready()
+    message, = mail_of(server, ALICE)
+    assert b"Subject: before" in message
