@@ -79,7 +79,7 @@ def read_budgets(path):
 
 CMOCKA_RUNNING = re.compile(r"^\[=+\] (?:.*: )?Running (\d+) test\(s\)", re.M)
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) +\] (?:.*: )?(\d+) test\(s\)", re.M)
-NOTE_LINE = re.compile(r"^\d+ crash states explored.*$", re.M)
+STATES_LINE = re.compile(r"^(\d+) crash states explored, (all|drawn)", re.M)
 SUM_LINE = re.compile(r"^(\d+) passed, (\d+) failed$", re.M)
 
 
@@ -110,6 +110,7 @@ def count_meson(log_path):
     """Counts of a Meson JSON log (one object a line) and the output of what failed."""
     result = Result()
     failures = []
+    states = {"all": 0, "drawn": 0}
     with open(log_path, encoding="utf-8", errors="replace") as file:
         for line in file:
             test = json.loads(line)
@@ -117,8 +118,8 @@ def count_meson(log_path):
                 result.skipped += 1
                 continue
             output = (test.get("stdout") or "") + "\n" + (test.get("stderr") or "")
-            result.notes += [f"{test['name'].split('/')[-1]}: {note}"
-                             for note in NOTE_LINE.findall(output)]
+            for number, how in STATES_LINE.findall(output):
+                states[how] += int(number)
             succeeded = test["result"] in ("OK", "EXPECTEDFAIL")
             passed, failed, skipped = count_cases(output, succeeded)
             result.passed += passed
@@ -127,6 +128,9 @@ def count_meson(log_path):
             if failed:
                 failures.append(f"--- {test['name']}: {test['result']}\n{tail(output)}")
     result.text = "\n".join(failures)
+    if any(states.values()):
+        result.notes.append(f"{sum(states.values())} crash states explored: {states['all']} of small "
+                            f"runs, which are all there are, and {states['drawn']} drawn")
     return result
 
 

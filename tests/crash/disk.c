@@ -8,58 +8,13 @@
  * A sector is torn at 512 octets; the octets beside a write are never touched, which is what SQLite's
  * unix layer assumes too (SQLITE_IOCAP_POWERSAFE_OVERWRITE).
  */
-#include "disk.h"
+#include "disk_internal.h"
 
 #include "base/mem.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <xxhash.h>
-
-#define SECTOR 512
-
-struct bytes {
-	uint8_t *p;
-	size_t n, cap;
-};
-
-struct steps {
-	const struct event **v;
-	size_t n, cap;
-};
-
-struct file {
-	uint64_t ino; /* 0: replaced by a newer one of the same number */
-	struct bytes synced;
-	struct steps since;
-	struct bytes image;
-	bool used; /* by a name of the image */
-};
-
-struct name {
-	char *path;
-	size_t file;
-	bool is_dir;
-};
-
-struct names {
-	struct name *v;
-	size_t n, cap;
-};
-
-struct disk {
-	struct file *files;
-	size_t n, cap;
-	struct names synced, image;
-	struct steps since; /* of names */
-	size_t *step_files; /* for each of them */
-	size_t step_cap;
-};
-
 /* ---- octets ---- */
 
-static void resize(struct bytes *b, size_t n, int fill)
+void bytes_resize(struct bytes *b, size_t n, int fill)
 {
 	if (n > b->cap) {
 		b->cap = n + n / 2;
@@ -70,28 +25,35 @@ static void resize(struct bytes *b, size_t n, int fill)
 	b->n = n;
 }
 
-static void put(struct bytes *b, size_t off, const uint8_t *p, size_t n)
+void bytes_put(struct bytes *b, size_t off, const uint8_t *p, size_t n)
 {
 	if (off + n > b->n)
-		resize(b, off + n, 0);
+		bytes_resize(b, off + n, 0);
 	memcpy(b->p + off, p, n);
 }
 
-static void copy(struct bytes *to, const struct bytes *from)
+void bytes_copy(struct bytes *to, const struct bytes *from)
 {
-	resize(to, from->n, 0);
+	bytes_resize(to, from->n, 0);
 	if (from->n)
 		memcpy(to->p, from->p, from->n);
 }
 
-static void apply(struct bytes *b, const struct event *e)
+void bytes_apply(struct bytes *b, const struct event *e)
 {
 	size_t n = (size_t)e->head.n;
 
 	if (e->head.kind == RECORD_WRITE)
-		put(b, (size_t)e->head.off, e->data, n);
+		bytes_put(b, (size_t)e->head.off, e->data, n);
 	else if (e->head.kind == RECORD_SIZE || n > b->n)
-		resize(b, n, 0);
+		bytes_resize(b, n, 0);
+}
+
+size_t size_after(const struct event *e, size_t n)
+{
+	size_t end = (size_t)(e->head.kind == RECORD_WRITE ? e->head.off + e->head.n : e->head.n);
+
+	return e->head.kind == RECORD_SIZE || end > n ? end : n;
 }
 
 static void add_step(struct steps *s, const struct event *e)
@@ -164,7 +126,7 @@ static void clear_names(struct names *names)
 	names->n = 0;
 }
 
-static void apply_name(struct names *names, const struct event *e, size_t file)
+void names_apply(struct names *names, const struct event *e, size_t file)
 {
 	size_t n = e->head.name_n, from;
 	struct name *old;
@@ -220,7 +182,7 @@ void disk_free(struct disk **disk)
 static void sync_file(struct file *f)
 {
 	for (size_t i = 0; i < f->since.n; i++)
-		apply(&f->synced, f->since.v[i]);
+		bytes_apply(&f->synced, f->since.v[i]);
 	f->since.n = 0;
 }
 
@@ -249,7 +211,7 @@ static void sync_dir(struct disk *d, const char *dir, size_t n, bool all)
 		const struct event *e = d->since.v[i];
 
 		if (all || is_in(e, dir, n)) {
-			apply_name(&d->synced, e, d->step_files[i]);
+			names_apply(&d->synced, e, d->step_files[i]);
 			continue;
 		}
 		d->step_files[kept] = d->step_files[i];
@@ -318,120 +280,9 @@ size_t disk_pending(const struct disk *d)
 	return n;
 }
 
-/* ---- choosing ---- */
+/* ---- the names of an image ---- */
 
-/* How the unsynced steps of one file, or of the names, are treated. */
-enum keep {
-	KEEP_ALL,
-	KEEP_NONE,
-	KEEP_PREFIX,
-	KEEP_SOME,    /* each step or not */
-	KEEP_SECTORS, /* each sector of each step or not */
-	KEEPS
-};
-
-struct choice {
-	uint64_t random;
-	enum keep keep;
-	uint64_t prefix;
-	bool subset;   /* the bits of `random` say it, step after step */
-	bool sizes;    /* sizes are kept though octets are lost */
-	uint8_t holes; /* what is where octets were lost, behind the synced end */
-};
-
-static uint64_t draw(struct choice *c)
-{
-	uint64_t z = (c->random += 0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
-}
-
-static bool keeps(struct choice *c, size_t i)
-{
-	bool bit;
-
-	if (c->subset) {
-		bit = c->random & 1;
-		c->random >>= 1;
-		return bit;
-	}
-	switch (c->keep) {
-	case KEEP_ALL:
-		return true;
-	case KEEP_PREFIX:
-		return i < c->prefix;
-	case KEEP_SOME:
-		return draw(c) & 1;
-	case KEEP_SECTORS:
-		return draw(c) % 4;
-	default:
-		return false;
-	}
-}
-
-/* Anew for each file and for the names, when a state is drawn. */
-static void redraw(struct choice *c, size_t nsteps)
-{
-	c->keep = (enum keep)(draw(c) % KEEPS);
-	c->prefix = draw(c) % (nsteps + 1);
-	c->sizes = draw(c) & 1;
-	c->holes = draw(c) & 1 ? 0xa5 : 0;
-}
-
-static void apply_sectors(struct choice *c, struct bytes *b, const struct event *e)
-{
-	size_t at = (size_t)e->head.off, end = at + (size_t)e->head.n;
-
-	if (e->head.kind != RECORD_WRITE) {
-		apply(b, e);
-		return;
-	}
-	while (at < end) {
-		size_t next = (at / SECTOR + 1) * SECTOR;
-		size_t to = next < end ? next : end;
-
-		if (draw(c) & 1)
-			put(b, at, e->data + (at - (size_t)e->head.off), to - at);
-		at = to;
-	}
-}
-
-/* The size the file would have with all steps. */
-static size_t full_size(const struct file *f)
-{
-	size_t n = f->synced.n;
-
-	for (size_t i = 0; i < f->since.n; i++) {
-		const struct record_head *h = &f->since.v[i]->head;
-		size_t end = (size_t)(h->kind == RECORD_WRITE ? h->off + h->n : h->n);
-
-		if (h->kind == RECORD_SIZE || end > n)
-			n = end;
-	}
-	return n;
-}
-
-static void choose_file(struct file *f, struct choice *c)
-{
-	copy(&f->image, &f->synced);
-	/* A later step may write behind the end: what is between is a hole too. */
-	if (c->sizes && full_size(f) > f->image.n)
-		resize(&f->image, full_size(f), c->holes);
-	for (size_t i = 0; i < f->since.n; i++) {
-		const struct event *e = f->since.v[i];
-
-		if (!keeps(c, i))
-			continue;
-		if (!c->subset && c->keep == KEEP_SECTORS)
-			apply_sectors(c, &f->image, e);
-		else
-			apply(&f->image, e);
-	}
-}
-
-static void choose_names(struct disk *d, struct choice *c)
+void names_begin(struct disk *d)
 {
 	clear_names(&d->image);
 	for (size_t i = 0; i < d->synced.n; i++) {
@@ -439,112 +290,12 @@ static void choose_names(struct disk *d, struct choice *c)
 
 		set_name(&d->image, n->path, strlen(n->path), n->file, n->is_dir);
 	}
-	for (size_t i = 0; i < d->since.n; i++) {
-		if (keeps(c, i))
-			apply_name(&d->image, d->since.v[i], d->step_files[i]);
-	}
 }
 
-static struct choice choice_of(unsigned variant, uint64_t seed, bool few)
-{
-	bool data = variant == DISK_ALL || variant == DISK_NO_NAMES;
-	struct choice c = {.keep = data ? KEEP_ALL : KEEP_NONE,
-	    .sizes = variant == DISK_ZEROS || variant == DISK_RUBBISH,
-	    .holes = variant == DISK_RUBBISH ? 0xa5 : 0,
-	    .random = seed};
-
-	if (variant >= DISK_CANONICAL && few) {
-		c.subset = true;
-		c.random = variant - DISK_CANONICAL;
-	} else if (variant >= DISK_CANONICAL) {
-		c.random = seed * 0x9e3779b97f4a7c15 + variant;
-	}
-	return c;
-}
-
-/* Is there a directory above it in the image? */
-static bool has_parent(struct disk *d, const char *path)
+bool names_has_parent(struct disk *d, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	struct name *parent = slash ? find_name(&d->image, path, (size_t)(slash - path)) : NULL;
 
-	return !slash || (parent && parent->is_dir && has_parent(d, parent->path));
-}
-
-static uint64_t number_of(struct disk *d)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < d->image.n; i++) {
-		const struct name *n = &d->image.v[i];
-		const struct bytes *b = n->is_dir ? NULL : &d->files[n->file].image;
-		uint64_t own = XXH3_64bits(n->path, strlen(n->path));
-
-		if (has_parent(d, n->path))
-			sum += b ? XXH3_64bits_withSeed(b->p, b->n, own) : own;
-	}
-	return sum;
-}
-
-uint64_t disk_choose(struct disk *d, unsigned variant, uint64_t seed)
-{
-	struct choice c = choice_of(variant, seed, disk_pending(d) <= DISK_SUBSETS);
-	bool drawn = variant >= DISK_CANONICAL && !c.subset;
-	enum keep data = c.keep;
-
-	if (variant == DISK_NO_DATA || c.sizes)
-		c.keep = KEEP_ALL;
-	else if (variant == DISK_NO_NAMES)
-		c.keep = KEEP_NONE;
-	if (drawn)
-		redraw(&c, d->since.n);
-	choose_names(d, &c);
-	c.keep = data;
-	for (size_t i = 0; i < d->n; i++)
-		d->files[i].used = false;
-	for (size_t i = 0; i < d->image.n; i++) {
-		if (!d->image.v[i].is_dir)
-			d->files[d->image.v[i].file].used = true;
-	}
-	for (size_t i = 0; i < d->n; i++) {
-		if (drawn)
-			redraw(&c, d->files[i].since.n);
-		if (d->files[i].used)
-			choose_file(&d->files[i], &c);
-	}
-	return number_of(d);
-}
-
-/* ---- writing ---- */
-
-static void write_file(const char *path, const struct bytes *b)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	size_t n = b->n;
-
-	while (n > 0 && b->p[n - 1] == 0)
-		n--;
-	MUST(fd >= 0 && ftruncate(fd, (off_t)b->n) == 0);
-	MUST(n == 0 || write(fd, b->p, n) == (ssize_t)n);
-	close(fd);
-}
-
-/* Directories have been made in an order that has the upper ones first. */
-void disk_write(struct disk *d, const char *directory)
-{
-	char path[512];
-
-	for (int dirs = 1; dirs >= 0; dirs--) {
-		for (size_t i = 0; i < d->image.n; i++) {
-			const struct name *n = &d->image.v[i];
-
-			if (n->is_dir != dirs || !has_parent(d, n->path))
-				continue;
-			snprintf(path, sizeof path, "%s/%s", directory, n->path);
-			if (dirs)
-				MUST(mkdir(path, 0700) == 0);
-			else
-				write_file(path, &d->files[n->file].image);
-		}
-	}
+	return !slash || (parent && parent->is_dir && names_has_parent(d, parent->path));
 }

@@ -30,6 +30,12 @@ void recording_begin(const char *file, const char *directory);
 void recording_read(struct recording *r, const char *file);
 void recording_free(struct recording *r);
 
+/*
+ * Takes a kind of sync out of it ("log", "pack" ...); a recording without any aborts. The steps stay where
+ * they are, so that moments keep their numbers.
+ */
+void recording_swallow(struct recording *r, const char *kind);
+
 /* What of the unsynced is kept. The first ones are the canonical states of every moment. */
 enum disk_variant {
 	DISK_ALL,       /* everything: the program was killed, the machine lived on */
@@ -61,6 +67,9 @@ size_t disk_pending(const struct disk *d);
  * content, equal for equal ones, and the image to be written by disk_write.
  */
 uint64_t disk_choose(struct disk *d, unsigned variant, uint64_t seed);
+
+/* The number of the image chosen last. */
+uint64_t disk_number(struct disk *d);
 
 /* Writes the image chosen last into an empty directory. */
 void disk_write(struct disk *d, const char *directory);

@@ -1,7 +1,11 @@
 /*
  * For each moment (the end of each step of the recording) the state with everything in it gives the number
  * of what is there logically. Then the other states, all at moments just before a sync, an answer or the end, where
- * what is unsynced is most; elsewhere one of them, drawn.
+ * what is unsynced is most; elsewhere one of them, drawn. "All" needs no others: whatever is on the disk at
+ * a moment may still be all that is there just before the next sync.
+ *
+ * A process of its own goes through all of it, and ends with the first wrong state; what it was at lies in
+ * memory that is shared.
  */
 #include "explore.h"
 
@@ -16,9 +20,21 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "memory.h"
+
+struct progress {
+	size_t moment;
+	bool open; /* the state is made by choices, else by its variant */
+	unsigned variant;
+	struct choices choices;
+	char second[EXPLORE_NAME];
+	int64_t states;
+	bool late;
+};
 
 struct run {
 	struct explore *x;
+	struct progress *at;
 	struct recording recording;
 	struct disk *disk;
 	char *said;
@@ -27,6 +43,10 @@ struct run {
 	uint64_t *sums;          /* of each moment, everything kept */
 	uint64_t *seen;          /* numbers of images with what was said; a table, 0: free */
 	size_t nseen, seen_cap;
+	/* x->state, taken apart */
+	size_t only_moment;
+	const char *only_choices, *only_second;
+	unsigned only_variant;
 };
 
 /* ---- processes and directories ---- */
@@ -58,12 +78,26 @@ bool explore_child(void (*fn)(void *ctx), void *ctx)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+void *explore_shared(size_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	MUST(p != MAP_FAILED);
+	return p;
+}
+
 /* ---- one state ---- */
+
+_Noreturn static void wrong(const char *why)
+{
+	(void)!write(STDERR_FILENO, why, strlen(why));
+	_exit(1);
+}
 
 struct attempt {
 	struct run *run;
+	bool whole;
 	int pipe[2];
-	int words; /* where standard error goes */
 };
 
 static void attempt_child(void *ctx)
@@ -72,65 +106,60 @@ static void attempt_child(void *ctx)
 	struct explore *x = a->run->x;
 	uint64_t sum;
 
-	MUST(chdir(x->scratch) == 0 && dup2(a->words, STDERR_FILENO) >= 0);
-	sum = x->check(x->ctx, a->run->said, a->run->said_n);
+	MUST(chdir(x->scratch) == 0);
+	sum = x->check(x->ctx, a->run->said, a->run->said_n, a->whole);
 	MUST(write(a->pipe[1], &sum, sizeof sum) == sizeof sum);
 }
 
-static void show(int words)
+/* In a directory. */
+static uint64_t check_written(struct run *r, bool whole)
 {
-	char text[4096];
-	ssize_t n = pread(words, text, sizeof text - 1, 0);
-
-	text[n > 0 ? n : 0] = '\0';
-	fprintf(stderr, "%s", text);
-}
-
-static bool fail(struct run *r, unsigned variant, const char *why, int words)
-{
-	r->x->failed = true;
-	if (r->x->quiet)
-		return false;
-	fprintf(stderr, "a crash at moment %zu, variant %u: %s\n", r->moment, variant, why);
-	show(words);
-	fprintf(stderr, "replay: --seed %llu --state %zu.%u\n", (unsigned long long)r->x->seed,
-	    r->moment, variant);
-	return false;
-}
-
-/* Has one of the moments since the last answer this content? */
-static bool is_known(const struct run *r, uint64_t sum)
-{
-	for (size_t i = r->answered; i <= r->moment; i++) {
-		if (r->sums[i] == sum)
-			return true;
-	}
-	return false;
-}
-
-static bool judge(struct run *r, unsigned variant)
-{
-	struct attempt a = {.run = r, .words = memfd_create("words", 0)};
+	struct attempt a = {.run = r, .whole = whole};
 	uint64_t sum = 0;
 	bool good;
 
 	explore_wipe(r->x->scratch);
 	disk_write(r->disk, r->x->scratch);
-	MUST(pipe2(a.pipe, O_CLOEXEC) == 0 && a.words >= 0);
+	MUST(pipe2(a.pipe, O_CLOEXEC) == 0);
 	good = explore_child(attempt_child, &a);
 	close(a.pipe[1]);
-	if (good)
-		good = read(a.pipe[0], &sum, sizeof sum) == sizeof sum;
+	good = good && read(a.pipe[0], &sum, sizeof sum) == sizeof sum;
 	close(a.pipe[0]);
-	r->x->states++;
 	if (!good)
-		fail(r, variant, "wrong", a.words);
-	else if (variant == DISK_ALL)
-		r->sums[r->moment] = sum;
-	else if (!r->x->sample && !r->x->quiet && !is_known(r, sum))
-		good = fail(r, variant, "neither as before the request nor as after it", a.words);
-	close(a.words);
-	return good;
+		wrong("");
+	return sum;
+}
+
+static uint64_t check_memory(struct run *r, bool whole)
+{
+	return r->x->check(r->x->ctx, r->said, r->said_n, whole);
+}
+
+/* The image chosen last. */
+static uint64_t check(struct run *r, unsigned variant, bool whole)
+{
+	r->at->open = false;
+	r->at->variant = variant;
+	MUST(ftruncate(STDERR_FILENO, 0) == 0 && lseek(STDERR_FILENO, 0, SEEK_SET) == 0);
+	if (!r->x->in_memory)
+		return check_written(r, whole);
+	memory_load(r->disk);
+	return check_memory(r, whole);
+}
+
+/* Has one of the moments since the last answer this content? */
+static void must_be_known(const struct run *r, uint64_t sum)
+{
+	for (size_t i = r->answered; i <= r->moment; i++) {
+		if (r->sums[i] == sum)
+			return;
+	}
+	wrong("lane.md 3: neither as before the request nor as after it\n");
+}
+
+static bool is_late(struct run *r)
+{
+	return r->at->late = r->x->deadline && clock_mono() > r->x->deadline;
 }
 
 /* ---- states that were there already ---- */
@@ -174,26 +203,49 @@ static bool is_new(struct run *r, uint64_t image)
 	return true;
 }
 
-/* ---- moments ---- */
+/* ---- drawn states ---- */
+
+/* What happens after the state, if anything; false: the end. */
+static bool go_on(struct run *r, const char *second)
+{
+	struct explore *x = r->x;
+
+	if (x->after && !x->after(x, r->disk, r->said, r->said_n, second, r->at->second))
+		wrong("");
+	return true;
+}
+
+/* The number of the moment. False: nothing but words came since the one before. */
+static bool sum_up(struct run *r, bool whole)
+{
+	uint64_t image = disk_choose(r->disk, DISK_ALL, r->x->seed + r->moment);
+
+	if (!is_new(r, image)) {
+		r->sums[r->moment] = r->moment ? r->sums[r->moment - 1] : 0;
+		return false;
+	}
+	r->sums[r->moment] = check(r, DISK_ALL, whole);
+	r->at->states += whole;
+	return true;
+}
 
 /* False: the end. */
 static bool visit(struct run *r, unsigned variant)
 {
 	struct explore *x = r->x;
-	bool first = is_new(r, disk_choose(r->disk, variant, x->seed + r->moment));
+	uint64_t sum;
 
-	if (!first && x->only_moment < 0) {
-		if (variant == DISK_ALL && r->moment > 0) /* nothing but words came */
-			r->sums[r->moment] = r->sums[r->moment - 1];
+	if (is_late(r))
+		return false;
+	if (variant == DISK_ALL && !x->sample)
+		return !sum_up(r, true) || go_on(r, NULL);
+	if (!is_new(r, disk_choose(r->disk, variant, x->seed + r->moment)))
 		return true;
-	}
-	if (x->deadline && clock_mono() > x->deadline) {
-		x->late = true;
-		return false;
-	}
-	if (!judge(r, variant))
-		return false;
-	return !x->after || x->after(x, r->disk, r->said, r->said_n);
+	sum = check(r, variant, true);
+	r->at->states++;
+	if (!x->sample && !x->peaks)
+		must_be_known(r, sum);
+	return go_on(r, NULL);
 }
 
 static unsigned variants(const struct run *r)
@@ -202,6 +254,82 @@ static unsigned variants(const struct run *r)
 
 	return DISK_CANONICAL + (n <= DISK_SUBSETS ? 1u << n : r->x->draws);
 }
+
+static unsigned draw(const struct run *r, unsigned below)
+{
+	uint64_t z = (r->x->seed + 1) * 0x9e3779b97f4a7c15 ^ r->moment * 0xbf58476d1ce4e5b9;
+
+	return (unsigned)((z ^ z >> 29) * 0x94d049bb133111eb >> 33) % below;
+}
+
+/* ---- all states ---- */
+
+/* False: the end. */
+static bool visit_all(struct run *r)
+{
+	r->at->choices.n = 0;
+	r->at->open = true;
+	do {
+		if (is_late(r))
+			return false;
+		memory_load_open(r->disk, &r->at->choices);
+		must_be_known(r, check_memory(r, true));
+		r->at->states++;
+	} while (choices_next(&r->at->choices));
+	return true;
+}
+
+/* ---- one state by its name ---- */
+
+static void parse_name(struct run *r)
+{
+	const char *name = r->x->state;
+	static char choices[EXPLORE_NAME];
+	unsigned long long moment = 0;
+	int n = 0;
+
+	if (!name)
+		return;
+	r->only_second = strchr(name, '/');
+	r->only_second = r->only_second ? r->only_second + 1 : NULL;
+	if (sscanf(name, "%llu.%u%n", &moment, &r->only_variant, &n) == 2 && n > 0) {
+		r->only_moment = moment;
+		return;
+	}
+	choices[0] = '\0';
+	if (sscanf(name, "%llu:%2047[0-9,]", &moment, choices) < 1)
+		wrong("there is no state of that name\n");
+	r->only_moment = moment;
+	r->only_choices = choices;
+}
+
+static bool visit_only(struct run *r)
+{
+	struct explore *x = r->x;
+	uint64_t sum;
+
+	if (!x->sample && !x->peaks)
+		(void)sum_up(r, false);
+	if (r->moment != r->only_moment)
+		return true;
+	if (r->only_choices) {
+		r->at->open = true;
+		MUST(choices_get(&r->at->choices, r->only_choices));
+		memory_load_open(r->disk, &r->at->choices);
+		sum = check_memory(r, true);
+	} else {
+		disk_choose(r->disk, r->only_variant, x->seed + r->moment);
+		sum = check(r, r->only_variant, true);
+	}
+	r->at->states++;
+	if (!x->sample && !x->peaks)
+		must_be_known(r, sum);
+	if (!r->only_choices)
+		(void)go_on(r, r->only_second);
+	return false;
+}
+
+/* ---- moments ---- */
 
 /* Is the unsynced about to become less, or a promise made? */
 static bool is_peak(const struct run *r)
@@ -215,30 +343,30 @@ static bool is_peak(const struct run *r)
 	       (r->moment && r->recording.events[r->moment - 1].head.kind == RECORD_SAY);
 }
 
-static unsigned draw(const struct run *r, unsigned below)
+static bool visit_sample(struct run *r)
 {
-	uint64_t z = (r->x->seed + 1) * 0x9e3779b97f4a7c15 ^ r->moment * 0xbf58476d1ce4e5b9;
+	unsigned all = (unsigned)r->recording.n + 1;
 
-	return (unsigned)((z ^ z >> 29) * 0x94d049bb133111eb >> 33) % below;
+	return draw(r, all) >= (unsigned)r->x->sample || visit(r, draw(r, variants(r)));
 }
 
+/* False: the end. */
 static bool visit_moment(struct run *r)
 {
 	struct explore *x = r->x;
-	size_t all = r->recording.n + 1;
 	bool go;
 
-	if (x->only_moment >= 0) {
-		if (r->moment != (size_t)x->only_moment)
-			return x->sample || visit(r, DISK_ALL);
-		return (x->sample || visit(r, DISK_ALL)) && visit(r, x->only_variant);
-	}
-	if (x->sample && draw(r, (unsigned)all) >= (unsigned)x->sample)
-		return true;
+	r->at->moment = r->moment;
+	if (x->state)
+		return visit_only(r);
 	if (x->sample)
-		return visit(r, draw(r, variants(r)));
-	if (x->quiet && !is_peak(r))
-		return true; /* a failure is sure to come: the rules are enough */
+		return visit_sample(r);
+	if (x->peaks && !is_peak(r))
+		return true;
+	if (x->all) {
+		(void)sum_up(r, false);
+		return !is_peak(r) || visit_all(r);
+	}
 	go = visit(r, DISK_ALL);
 	if (go && !is_peak(r))
 		return visit(r, 1 + draw(r, variants(r) - 1));
@@ -258,67 +386,6 @@ static void hear(struct run *r, const struct event *e)
 		r->answered = r->moment;
 }
 
-/* ---- swallowed syncs ---- */
-
-/* The name a file has at the moment, '' while it has none. */
-static void name_of(const struct recording *r, size_t until, uint64_t ino, char *out, size_t max)
-{
-	out[0] = '\0';
-	for (size_t i = until; i-- > 0;) {
-		const struct event *e = &r->events[i];
-
-		if (e->head.ino != ino)
-			continue;
-		if (e->head.kind == RECORD_NAME)
-			snprintf(out, max, "%.*s", (int)e->head.name_n, e->name);
-		if (e->head.kind == RECORD_NAME || e->head.kind == RECORD_MAKE)
-			return;
-	}
-}
-
-static const struct {
-	const char *kind, *prefix;
-} swallows[] = {
-    {"pack", "packs/"}, {"upload", ""}, {"log", "store.db-wal"}, {"database", "store.db"}};
-
-static bool is_swallowed(const struct recording *r, size_t at, const char *kind)
-{
-	const struct event *e = &r->events[at];
-	char name[256];
-
-	if (e->head.kind == RECORD_SYNC_DIR)
-		return strcmp(kind, e->head.name_n ? "packs-names" : "top-names") == 0;
-	if (e->head.kind != RECORD_SYNC)
-		return false;
-	name_of(r, at, e->head.ino, name, sizeof name);
-	for (size_t i = 0; i < sizeof swallows / sizeof *swallows; i++) {
-		size_t n = strlen(swallows[i].prefix);
-
-		if (strcmp(swallows[i].kind, kind) == 0)
-			return strcmp(name, swallows[i].prefix) == 0 ||
-			       (n && name[n - 1] == '/' &&
-				   strncmp(name, swallows[i].prefix, n) == 0);
-	}
-	return false;
-}
-
-/* The steps stay where they are, so that moments keep their numbers. */
-static void swallow(struct recording *r, const char *kind)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->n; i++)
-		n += is_swallowed(r, i, kind);
-	if (n == 0)
-		mem_bug(__FILE__, __LINE__, "the recording has no such sync to swallow");
-	for (size_t i = 0; i < r->n; i++) {
-		if (is_swallowed(r, i, kind)) {
-			r->events[i].head = (struct record_head){.kind = RECORD_SAY};
-			r->events[i].name = "";
-		}
-	}
-}
-
 /* ---- the whole ---- */
 
 /* What was there before the program is no crash. */
@@ -331,21 +398,33 @@ static void start(struct run *r)
 	r->answered = r->moment;
 }
 
-bool explore_run(struct explore *x)
-{
-	struct run r = {.x = x};
+struct work {
+	struct explore *x;
+	struct progress *at;
+	int words;
+};
 
+/* In the process of its own; all that it has goes with it. */
+static void work(void *ctx)
+{
+	struct work *w = ctx;
+	struct explore *x = w->x;
+	struct run r = {.x = x, .at = w->at};
+
+	MUST(dup2(w->words, STDERR_FILENO) >= 0 && chdir(x->scratch) == 0);
+	parse_name(&r);
 	recording_read(&r.recording, x->recording);
 	if (x->swallow)
-		swallow(&r.recording, x->swallow);
+		recording_swallow(&r.recording, x->swallow);
 	r.disk = disk_new();
 	r.sums = mem_array(r.recording.n + 1, sizeof *r.sums);
 	r.said = mem_alloc(x->said_n + 1);
 	if (x->said_n)
 		memcpy(r.said, x->said, x->said_n);
 	r.said_n = x->said_n;
-	x->moments += (int64_t)r.recording.n;
 	start(&r);
+	if (x->in_memory)
+		memory_take_sqlite(1);
 	while (visit_moment(&r) && r.moment < r.recording.n) {
 		const struct event *e = &r.recording.events[r.moment++];
 
@@ -353,10 +432,38 @@ bool explore_run(struct explore *x)
 		if (e->head.kind == RECORD_SAY)
 			hear(&r, e);
 	}
-	disk_free(&r.disk);
-	mem_free(r.said);
-	mem_free(r.sums);
-	mem_free(r.seen);
-	recording_free(&r.recording);
+}
+
+static void put_name(struct explore *x, const struct progress *at)
+{
+	int n = snprintf(
+	    x->name, sizeof x->name, at->open ? "%zu:" : "%zu.%u", at->moment, at->variant);
+
+	if (at->open)
+		choices_put(&at->choices, x->name + n, sizeof x->name - (size_t)n);
+	n = (int)strlen(x->name);
+	if (at->second[0])
+		snprintf(x->name + n, sizeof x->name - (size_t)n, "/%s", at->second);
+}
+
+bool explore_run(struct explore *x)
+{
+	struct work w = {.x = x,
+	    .at = explore_shared(sizeof *w.at),
+	    .words = memfd_create("words", MFD_CLOEXEC)};
+	ssize_t n;
+
+	MUST(w.words >= 0);
+	x->failed = !explore_child(work, &w);
+	x->states = w.at->states;
+	x->moments = (int64_t)w.at->moment;
+	x->late = w.at->late;
+	if (x->failed) {
+		n = pread(w.words, x->words, sizeof x->words - 1, 0);
+		x->words[n > 0 ? n : 0] = '\0';
+		put_name(x, w.at);
+	}
+	close(w.words);
+	munmap(w.at, sizeof *w.at);
 	return !x->failed;
 }

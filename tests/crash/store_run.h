@@ -2,8 +2,13 @@
 #ifndef CRASH_STORE_RUN_H
 #define CRASH_STORE_RUN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "store/fsio.h"
+
+#define STORE_PACK ((int64_t)64 * 1024) /* size of a pack of the runs */
 
 /*
  * Works in the current directory, on a new store or on what is there, for `steps` requests drawn by the
@@ -12,14 +17,15 @@
  */
 void store_work(uint64_t seed, int steps, int generation);
 
-/* Called by a request's answer. */
-void store_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A small run of this name; before: what comes before it. */
+void store_small(const char *name, bool before);
 
 /*
- * Starts the store in the current directory after a crash, `said` being all that was said before it, and
+ * Starts the store on these files after a crash, `said` being all that was said before it, and
  * looks for each invariant that README.md lists; then takes a message more, and starts once more. Ends the
- * process with a text when something is wrong. The number of the logical content right after the start.
+ * process with a text when something is wrong. The number of the logical content right after the start;
+ * whole: false when only that is wanted.
  */
-uint64_t store_check(const char *said, size_t n);
+uint64_t store_check(struct fsio fs, const char *said, size_t n, bool whole);
 
 #endif

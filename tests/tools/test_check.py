@@ -51,6 +51,17 @@ def test_count_meson(tmp_path):
     assert "--- b: FAIL" in result.text and "--- d: TIMEOUT" in result.text
 
 
+def test_crash_states_are_summed(tmp_path):
+    log = tmp_path / "log.json"
+    log.write_text("\n".join(
+        json.dumps({"name": name, "result": "OK", "stdout": output, "stderr": ""})
+        for name, output in [("a", "7 crash states explored, all of 1 small runs\n"),
+                             ("b", "5 crash states explored, all of 2 small runs\n"),
+                             ("c", "3 crash states explored, drawn: 1 recordings\n")]))
+    assert check.count_meson(str(log)).notes == [
+        "15 crash states explored: 12 of small runs, which are all there are, and 3 drawn"]
+
+
 def test_a_test_in_two_suites_is_run_once():
     tests = [{"name": "a", "suite": ["godwit:unit"]}, {"name": "b", "suite": ["godwit:store"]},
              {"name": "c", "suite": ["godwit:unit", "godwit:store"]}]

@@ -23,18 +23,23 @@ static void check(struct qrig *q)
 
 /* ---- life ---- */
 
-void qrig_open(struct qrig *q)
+void qrig_configure(struct qrig *q)
 {
-	*q = (struct qrig){.audits = true};
-	rig_open(&q->rig);
-	rig_domain(&q->rig, "a.test");
-	rig_account(&q->rig, "ann@a.test");
 	queue_policy_init(&q->cfg.policy);
 	q->cfg.started = q->rig.now;
 	q->cfg.hostname = STR("mx.a.test");
 	q->cfg.return_size = 50 * KIB;
 	q->cfg.zone.name = STR("UTC");
 	q->cfg.directory = &q->rig.directory;
+}
+
+void qrig_open(struct qrig *q)
+{
+	*q = (struct qrig){.audits = true};
+	rig_open(&q->rig);
+	rig_domain(&q->rig, "a.test");
+	rig_account(&q->rig, "ann@a.test");
+	qrig_configure(q);
 }
 
 static void forget_lease(struct qrig *q)

@@ -45,6 +45,9 @@ struct qrig {
 void qrig_open(struct qrig *q);
 void qrig_close(struct qrig *q);
 
+/* The default policy, for a rig that was begun otherwise: its clock says when. */
+void qrig_configure(struct qrig *q);
+
 /* Ends and starts as after a crash: what is committed stays, leases too. */
 void qrig_restart(struct qrig *q);
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "scratch.h"
+#include "store/db_internal.h"
 #include "store/pack.h"
 #include "store/recover.h"
 
@@ -19,7 +20,7 @@
 static void open_store(struct rig *r)
 {
 	struct fsio *fs = r->fault ? &r->fault->fs : &r->fs;
-	struct pack_config packs = {.fs = fs, .dir = "packs", .pack_size = (int64_t)MIB};
+	struct pack_config packs = {.fs = fs, .dir = "packs", .pack_size = r->pack_size};
 	struct lane_config lane = {0};
 	struct err e = {""};
 	int64_t sequence;
@@ -40,19 +41,35 @@ static void close_store(struct rig *r)
 	db_close(&r->db);
 }
 
+void rig_begin(struct rig *r, struct fsio fs)
+{
+	*r = (struct rig){.directory = {.separator = '+'},
+	    .now = NOON,
+	    .fs = fs,
+	    .pack_size = r->pack_size ? r->pack_size : (int64_t)MIB};
+	id_maker_init(&r->ids, 1, 0);
+	(void)r->fs.ops->make_dir(&r->fs, "packs", 0700);
+	open_store(r);
+}
+
+void rig_end(struct rig *r)
+{
+	close_store(r);
+}
+
 void rig_open(struct rig *r)
 {
-	*r = (struct rig){.directory = {.separator = '+'}, .now = NOON};
-	id_maker_init(&r->ids, 1, 0);
+	struct fsio fs;
+
+	*r = (struct rig){0};
 	scratch_enter();
-	fsio_init(&r->fs, open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	assert_int_equal(r->fs.ops->make_dir(&r->fs, "packs", 0700), 0);
-	open_store(r);
+	fsio_init(&fs, open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	rig_begin(r, fs);
 }
 
 void rig_close(struct rig *r)
 {
-	close_store(r);
+	rig_end(r);
 	close(r->fs.dirfd);
 	scratch_leave();
 }
@@ -335,16 +352,13 @@ void rig_sql(struct rig *r, const char *sql)
 
 int64_t rig_number(struct rig *r, const char *select)
 {
-	struct buf sql;
-	int64_t n = -1;
+	sqlite3_stmt *stmt = NULL;
+	int64_t n;
 
-	buf_init(&sql, KIB);
-	buf_printf(&sql,
-	    "DELETE FROM meta WHERE name = 'number'; INSERT INTO meta SELECT 'number', (%s)",
-	    select);
-	rig_sql(r, buf_cstr(&sql));
-	buf_fini(&sql);
-	assert_int_equal(
-	    db_get_int(r->db, SQL_META_GET, DB_ARGS(db_text(STR("number"))), &n), DB_ROW);
+	if (sqlite3_prepare_v2(r->db->sqlite, select, -1, &stmt, NULL) != SQLITE_OK ||
+	    sqlite3_step(stmt) != SQLITE_ROW)
+		fail_msg("%s: %s", select, sqlite3_errmsg(r->db->sqlite));
+	n = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
 	return n;
 }

@@ -19,6 +19,7 @@ struct rig {
 	struct id_maker ids;
 	int64_t now;
 	bool disk_full; /* for rig_maintain() */
+	int64_t pack_size;
 	struct fault
 	    *fault; /* NULL, or what the packs' files go through from the next restart on */
 };
@@ -26,6 +27,10 @@ struct rig {
 /* A new store with no domain in it, and its end. The time is 2026-11-23 12:00:00 UTC. */
 void rig_open(struct rig *r);
 void rig_close(struct rig *r);
+
+/* The same on these files, new or not, with r->pack_size (0: 1 MiB); and their end. */
+void rig_begin(struct rig *r, struct fsio fs);
+void rig_end(struct rig *r);
 
 /* Closes and opens what is on disk again: what is committed is there, nothing else. */
 void rig_restart(struct rig *r);

@@ -7,7 +7,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "chance.h"
 #include "rig.h"
+#include "rules.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -46,16 +48,7 @@ struct held {
 static struct rig rig;
 static struct owner *owners;
 static struct held *held;
-static uint64_t random_state;
 static int64_t accepted, queued;
-
-static uint64_t pick(uint64_t below)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state % below;
-}
 
 static int64_t prefix_size(const char *to)
 {
@@ -84,7 +77,7 @@ static struct str text_of(struct arena *a, size_t length)
 {
 	uint8_t *p = arena_alloc(a, length);
 
-	memset(p, 'a' + (int)pick(26), length);
+	memset(p, 'a' + (int)chance_pick(26), length);
 	return str_of(p, length);
 }
 
@@ -92,14 +85,14 @@ static struct str text_of(struct arena *a, size_t length)
 static void step_send(void)
 {
 	struct deliver *d = rig_message(&rig, "x@else.test", "text of some length\r\n");
-	int64_t length = (int64_t)(5 + pick(100));
+	int64_t length = (int64_t)(5 + chance_pick(100));
 	struct owner *to[ACCOUNTS];
-	size_t n = 0, outside = pick(4) == 0;
+	size_t n = 0, outside = chance_pick(4) == 0;
 	bool all = true;
 
 	d->data = text_of(d->arena, (size_t)length);
 	for (size_t i = 0; i < ACCOUNTS; i++) {
-		if (pick(3) == 0)
+		if (chance_pick(3) == 0)
 			to[n++] = &owners[i];
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -128,8 +121,8 @@ static void step_send(void)
 
 static void step_open(void)
 {
-	struct held *h = &held[pick(SNAPSHOTS)];
-	struct owner *o = &owners[pick(ACCOUNTS)];
+	struct held *h = &held[chance_pick(SNAPSHOTS)];
+	struct owner *o = &owners[chance_pick(ACCOUNTS)];
 
 	if (h->open)
 		mailbox_snapshot_fini(&h->s);
@@ -166,13 +159,13 @@ static bool take_out(struct owner *o, int64_t email)
 /* Some messages of an open snapshot; others may have taken them out before. */
 static void step_expunge(void)
 {
-	struct held *h = &held[pick(SNAPSHOTS)];
+	struct held *h = &held[chance_pick(SNAPSHOTS)];
 	int64_t first, last, want = 0;
 
 	if (!h->open || h->n == 0)
 		return;
-	first = 1 + (int64_t)pick(h->n);
-	last = first + (int64_t)pick(5);
+	first = 1 + (int64_t)chance_pick(h->n);
+	last = first + (int64_t)chance_pick(5);
 	last = last > (int64_t)h->n ? (int64_t)h->n : last;
 	for (int64_t i = first; i <= last; i++)
 		want += take_out(owner_of(h->s.account), h->mails[i - 1].email);
@@ -181,7 +174,7 @@ static void step_expunge(void)
 
 static void step_time(void)
 {
-	rig.now += (int64_t)pick(HOUR_MS);
+	rig.now += (int64_t)chance_pick(HOUR_MS);
 	rig_maintain(&rig, UNDELETE, DAY_MS * 1000);
 	for (size_t i = 0; i < SNAPSHOTS; i++) { /* what is purged is gone from old snapshots */
 		if (held[i].open && rig.now - held[i].opened > UNDELETE) {
@@ -198,9 +191,9 @@ static void step_restart(void)
 
 static void step_disable(void)
 {
-	struct owner *o = &owners[pick(ACCOUNTS)];
+	struct owner *o = &owners[chance_pick(ACCOUNTS)];
 
-	o->disabled = !o->disabled && pick(2);
+	o->disabled = !o->disabled && chance_pick(2);
 	rig_change(&rig, o->disabled ? DIRECTORY_ACCOUNT_DISABLE : DIRECTORY_ACCOUNT_ENABLE,
 	    o->address, NULL);
 }
@@ -227,7 +220,7 @@ static void compare_mails(const struct mailbox_snapshot *s, const struct mail *m
 static void compare_one_content(const struct held *h)
 {
 	struct arena *a = arena_new();
-	int64_t number = 1 + (int64_t)pick(h->n);
+	int64_t number = 1 + (int64_t)chance_pick(h->n);
 
 	assert_int_equal(rig_read(&rig, a, &h->s, number).n, h->mails[number - 1].size);
 	arena_free(&a);
@@ -251,10 +244,7 @@ static void compare(void)
 	}
 }
 
-static const struct {
-	unsigned weight;
-	void (*step)(void);
-} steps[] = {
+static const struct chance_step steps[] = {
     {40, step_send},
     {15, step_open},
     {25, step_expunge},
@@ -263,25 +253,12 @@ static const struct {
     {8, step_disable},
 };
 
-static void one_step(void)
-{
-	uint64_t at = pick(100);
-
-	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-		if (at < steps[i].weight) {
-			steps[i].step();
-			return;
-		}
-		at -= steps[i].weight;
-	}
-}
-
 static void begin(uint64_t seed)
 {
 	static const char *const addresses[ACCOUNTS] = {
 	    "ann@a.test", "bob@a.test", "cat@b.test", "dan@b.test"};
 
-	random_state = seed;
+	chance_begin(seed);
 	accepted = queued = 0;
 	owners = mem_array(ACCOUNTS, sizeof *owners);
 	held = mem_array(SNAPSHOTS, sizeof *held);
@@ -300,8 +277,11 @@ static void end(void)
 {
 	int64_t faults[LEDGER_FAULTS];
 	struct ledger_day total = rig_audit(&rig, faults);
+	struct err e;
 
 	rig_must_balance(&rig);
+	if (!rules_hold(rig.db, &e))
+		fail_msg("%s", e.text);
 	assert_int_equal(total.accepted, accepted);
 	assert_int_equal(total.in[LEDGER_QUEUED], queued);
 	for (size_t i = 0; i < SNAPSHOTS; i++) {
@@ -321,7 +301,7 @@ static void does_what_the_model_does(void **state)
 		print_message("seed %llu\n", (unsigned long long)seeds[i]);
 		begin(seeds[i]);
 		for (int n = 0; n < STEPS; n++) {
-			one_step();
+			chance_run(steps, sizeof steps / sizeof *steps);
 			if (n % 5 == 0)
 				compare();
 		}

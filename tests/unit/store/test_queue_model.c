@@ -7,7 +7,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "chance.h"
 #include "queue_rig.h"
+#include "rules.h"
 
 #include "base/mem.h"
 #include "store/queue_change.h"
@@ -44,15 +46,6 @@ static struct qrig q;
 static struct sent *sent;
 static size_t nsent;
 static struct held *held;
-static uint64_t random_state;
-
-static uint64_t pick(uint64_t below)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state % below;
-}
 
 static struct sent *sent_of(int64_t id)
 {
@@ -87,9 +80,9 @@ static enum fate fate_of(const struct qrig_answer *a)
 
 static struct qrig_answer any_answer(void)
 {
-	switch (pick(8)) {
+	switch (chance_pick(8)) {
 	case 0:
-		return qrig_problem((enum queue_problem)(1 + pick(QUEUE_PROBLEM_NULL_MX)));
+		return qrig_problem((enum queue_problem)(1 + chance_pick(QUEUE_PROBLEM_NULL_MX)));
 	case 1:
 		return qrig_reply(QUEUE_STAGE_GREETING, 421, "busy");
 	case 2:
@@ -108,7 +101,7 @@ static bool counts; /* the result will */
 
 static struct qrig_answer chance(const struct queue_job *job, const struct queue_row *row)
 {
-	struct qrig_answer a = pick(3) ? next_answer : any_answer();
+	struct qrig_answer a = chance_pick(3) ? next_answer : any_answer();
 
 	if (counts)
 		set_fate(row->message, row->recipient, fate_of(&a));
@@ -132,16 +125,16 @@ static void step_send(void)
 	size_t n = 0;
 
 	for (size_t i = 0; i < RECIPIENTS; i++) {
-		if (pick(2))
+		if (chance_pick(2))
 			chosen[n++] = to[i];
 	}
 	if (n == 0 || nsent == MESSAGES)
 		return;
 	s->id = qrig_send(&q,
-	    pick(5)   ? "ann@a.test"
-	    : pick(2) ? ""
-		      : "x@one.test",
-	    (unsigned)pick(2) * 12, chosen);
+	    chance_pick(5)   ? "ann@a.test"
+	    : chance_pick(2) ? ""
+			     : "x@one.test",
+	    (unsigned)chance_pick(2) * 12, chosen);
 	for (size_t i = 0; i < n; i++)
 		s->fates[i] = FATE_WAITS;
 	nsent++;
@@ -154,7 +147,7 @@ static void step_lease(void)
 
 		if (h->used)
 			continue;
-		if (qrig_lease(&q, 1 + (int64_t)pick(OWNERS), 1) == 0)
+		if (qrig_lease(&q, 1 + (int64_t)chance_pick(OWNERS), 1) == 0)
 			return;
 		*h = (struct held){.used = true,
 		    .valid = true,
@@ -176,14 +169,14 @@ static void forget(struct held *h)
 /* A result: for all of the job or for some, of the owner or of another, in time or not. */
 static void step_settle(void)
 {
-	struct held *h = &held[pick(HELD)];
-	bool wrong = pick(10) == 0;
+	struct held *h = &held[chance_pick(HELD)];
+	bool wrong = chance_pick(10) == 0;
 	struct queue_job job = h->job;
 
 	if (!h->used)
 		return;
-	if (pick(10) == 0)
-		job.rows.n = 1 + pick(job.rows.n);
+	if (chance_pick(10) == 0)
+		job.rows.n = 1 + chance_pick(job.rows.n);
 	next_answer = any_answer();
 	counts = h->valid && !wrong;
 	assert_int_equal(qrig_settle(&q, wrong ? 99 : h->owner, &job), counts);
@@ -201,7 +194,7 @@ static void void_leases(int64_t owner)
 
 static void step_die(void)
 {
-	int64_t dead = 1 + (int64_t)pick(OWNERS), alive[OWNERS];
+	int64_t dead = 1 + (int64_t)chance_pick(OWNERS), alive[OWNERS];
 	size_t n = 0;
 
 	for (int64_t i = 1; i <= OWNERS; i++) {
@@ -215,7 +208,7 @@ static void step_die(void)
 /* Time goes on a little: leases do not expire by themselves here. */
 static void step_time(void)
 {
-	q.rig.now += (int64_t)pick(20 * MINUTE_MS);
+	q.rig.now += (int64_t)chance_pick(20 * MINUTE_MS);
 	for (size_t i = 0; i < HELD; i++) {
 		struct queue_extend x = {.owner = held[i].owner,
 		    .message = held[i].job.message.id,
@@ -242,7 +235,7 @@ static void step_clock(void)
 {
 	struct queue_clock c = {0};
 
-	q.rig.now -= (int64_t)pick(DAY_MS);
+	q.rig.now -= (int64_t)chance_pick(DAY_MS);
 	queue_clock_init(&c);
 	qrig_run(&q, &c.op);
 	assert_false(c.more);
@@ -257,12 +250,12 @@ static void step_change(void)
 	static const enum queue_change_verb verbs[] = {QUEUE_CHANGE_RETRY, QUEUE_CHANGE_RETRY,
 	    QUEUE_CHANGE_REMOVE, QUEUE_CHANGE_HOLD, QUEUE_CHANGE_HOLD, QUEUE_CHANGE_RELEASE,
 	    QUEUE_CHANGE_BOUNCE};
-	struct queue_change c = {.verb = verbs[pick(sizeof verbs / sizeof *verbs)],
-	    .filter.text = str_of_c(texts[pick(4)]),
+	struct queue_change c = {.verb = verbs[chance_pick(sizeof verbs / sizeof *verbs)],
+	    .filter.text = str_of_c(texts[chance_pick(4)]),
 	    .who = STR("root")};
 
-	if (nsent && pick(2))
-		c.filter = (struct queue_filter){.message = sent[pick(nsent)].id};
+	if (nsent && chance_pick(2))
+		c.filter = (struct queue_filter){.message = sent[chance_pick(nsent)].id};
 	queue_change_init(&c);
 	qrig_run(&q, &c.op);
 	assert_false(c.more);
@@ -286,19 +279,10 @@ static void must_be_none(const char *what)
 static void check_rows(void)
 {
 	char due[800];
+	struct err e;
 
-	must_be_none("queue r WHERE token <> 0 AND NOT EXISTS (SELECT 1 FROM lease l WHERE"
-		     " l.token = r.token AND l.message = r.message"
-		     " AND l.destination = r.destination)");
-	must_be_none("lease l WHERE NOT EXISTS (SELECT 1 FROM queue r WHERE r.token = l.token)");
-	must_be_none("queue WHERE (destination = '') <> (report <> 0)");
-	must_be_none("queue WHERE held > 0 AND (token <> 0 OR report <> 0)");
-	must_be_none("queue r WHERE destination <> '' AND NOT EXISTS"
-		     " (SELECT 1 FROM destination d WHERE d.name = r.destination)");
-	must_be_none("destination WHERE (failures > 0) <> (next_probe > 0)");
-	must_be_none("blob b WHERE refs <> (SELECT count(*) FROM email WHERE blob = b.id)"
-		     " + (SELECT count(*) FROM queue r JOIN message m ON m.id = r.message"
-		     " WHERE m.blob = b.id) + (SELECT count(*) FROM trace WHERE dialogue = b.id)");
+	if (!rules_hold(q.rig.db, &e))
+		fail_msg("%s", e.text);
 	snprintf(due, sizeof due,
 	    "destination d WHERE due > %lld AND name <> ''"
 	    " AND EXISTS (SELECT 1 FROM queue r WHERE r.destination = d.name AND token = 0"
@@ -343,10 +327,7 @@ static void check_fates(void)
 	}
 }
 
-static const struct {
-	unsigned weight;
-	void (*step)(void);
-} steps[] = {
+static const struct chance_step steps[] = {
     {25, step_send},
     {30, step_lease},
     {22, step_settle},
@@ -357,19 +338,6 @@ static const struct {
     {1, step_clock},
     {4, step_change},
 };
-
-static void one_step(void)
-{
-	uint64_t at = pick(100);
-
-	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-		if (at < steps[i].weight) {
-			steps[i].step();
-			return;
-		}
-		at -= steps[i].weight;
-	}
-}
 
 static void release_held(void)
 {
@@ -402,7 +370,7 @@ static void finish(void)
 
 static void run_seed(uint64_t seed)
 {
-	random_state = seed;
+	chance_begin(seed);
 	nsent = 0;
 	sent = mem_array(MESSAGES, sizeof *sent);
 	held = mem_array(HELD, sizeof *held);
@@ -410,7 +378,7 @@ static void run_seed(uint64_t seed)
 	q.audits = false;
 	q.world = chance;
 	for (int n = 0; n < STEPS; n++) {
-		one_step();
+		chance_run(steps, sizeof steps / sizeof *steps);
 		check_rows();
 		if (n % 25 == 0) {
 			check_fates();

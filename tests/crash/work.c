@@ -1,0 +1,165 @@
+/*
+ * A run on the real store: some requests drawn by a seed, or a small run, in which few requests of a kind
+ * follow each other and every state can be looked at.
+ */
+#include "work.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "memory.h"
+#include "store_run.h"
+
+#define NOON INT64_C(1795435200000)
+
+struct qrig work;
+const char *const work_people[WORK_PEOPLE] = {"ann@a.test", "bob@a.test", "cat@a.test"};
+
+void work_say(const char *format, ...)
+{
+	char line[512];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	MUST(n > 0 && (size_t)n < sizeof line);
+	MUST(write(STDOUT_FILENO, line, (size_t)n) == n);
+}
+
+static void nothing(struct lane_op *op)
+{
+}
+
+void work_reopen(void)
+{
+	struct lane_stats stats;
+
+	lane_stats(work.rig.lane, &stats);
+	if (!stats.closed)
+		return;
+	work_say("closed: %s\n", stats.reason.text);
+	qrig_restart(&work);
+}
+
+bool work_run(struct lane_op *op)
+{
+	op->done = nothing;
+	lane_run_one(work.rig.lane, op, work.rig.now);
+	if (op->result == LANE_CLOSED) {
+		work_reopen();
+		return false;
+	}
+	if (op->result != LANE_DONE)
+		mem_bug(__FILE__, __LINE__, op->err.text);
+	return true;
+}
+
+/* What is there already is refused, which is as good. */
+static void add_people(void)
+{
+	work_say("ask people\n");
+	rig_change(&work.rig, DIRECTORY_DOMAIN_ADD, "a.test", NULL);
+	for (size_t i = 0; i < WORK_PEOPLE; i++)
+		rig_change(&work.rig, DIRECTORY_ACCOUNT_ADD, work_people[i], NULL);
+	work_say("ok people\n");
+}
+
+static void begin(uint64_t seed, int generation)
+{
+	struct fsio fs;
+
+	seed = seed * 0x9e3779b97f4a7c15 + (uint64_t)generation + 1;
+	chance_begin(seed);
+	memory_fix_chance((uint32_t)(seed >> 32));
+	fsio_init(&fs, open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	work = (struct qrig){.world = work_world, .rig.pack_size = STORE_PACK};
+	rig_begin(&work.rig, fs);
+	work.rig.now = NOON + generation * DAY_MS;
+	qrig_configure(&work);
+}
+
+_Noreturn static void end(void)
+{
+	work_say("end\n");
+	_exit(0); /* as a machine ends: nothing is closed */
+}
+
+/* ---- drawn runs ---- */
+
+static const struct chance_step steps[] = {
+    {18, work_send_batch},
+    {9, work_send_many},
+    {5, work_send_large},
+    {4, work_send_fill},
+    {3, work_send_marked},
+    {4, work_full},
+    {11, work_expunge},
+    {6, work_undelete},
+    {5, work_import},
+    {2, work_quota},
+    {2, work_warn},
+    {5, work_lease},
+    {6, work_settle},
+    {3, work_reports},
+    {1, work_release},
+    {2, work_change_queue},
+    {5, work_time},
+    {4, work_checkpoint},
+    {2, work_compact},
+    {1, work_backup},
+    {2, work_restart},
+};
+
+void store_work(uint64_t seed, int n, int generation)
+{
+	begin(seed, generation);
+	add_people();
+	for (int i = 0; i < n; i++)
+		chance_run(steps, sizeof steps / sizeof *steps);
+	end();
+}
+
+/* ---- small runs ---- */
+
+#define SMALL_STEPS 8
+
+/* before: what is done first and not explored. */
+static const struct {
+	const char *name;
+	void (*before[SMALL_STEPS])(void);
+	void (*steps[SMALL_STEPS])(void);
+} smalls[] = {
+    {"people", {work_checkpoint}, {add_people}},
+    {"send", {add_people, work_send_one}, {work_send_one}},
+    {"marked", {add_people}, {work_send_marked}},
+    {"large", {add_people}, {work_send_large}},
+    {"fill", {add_people, work_send_fill, work_send_fill}, {work_send_fill, work_send_fill}},
+    {"mailbox", {add_people, work_send_one, work_send_one},
+	{work_expunge, work_undelete, work_import}},
+    {"queue", {add_people, work_send_away}, {work_lease, work_settle}},
+    {"reports", {add_people, work_send_many}, {work_lease, work_settle, work_reports}},
+    {"checkpoint", {add_people, work_send_one}, {work_checkpoint, work_send_one}},
+};
+
+static void run_steps(void (*const *v)(void))
+{
+	for (size_t i = 0; i < SMALL_STEPS && v[i]; i++)
+		v[i]();
+}
+
+void store_small(const char *name, bool before)
+{
+	size_t i = 0;
+
+	while (i < sizeof smalls / sizeof *smalls && strcmp(smalls[i].name, name) != 0)
+		i++;
+	MUST(i < sizeof smalls / sizeof *smalls);
+	begin(1 + i, !before);
+	run_steps(before ? smalls[i].before : smalls[i].steps);
+	if (before)
+		_exit(0);
+	end();
+}
