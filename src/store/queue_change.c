@@ -51,6 +51,9 @@ struct walk {
 	struct arena *arena;
 	int64_t now;
 	struct queue_message message; /* of the row before */
+	/* destinations of rows that were changed, each once */
+	struct str *places;
+	size_t nplaces;
 };
 
 /* The message of a row. */
@@ -110,6 +113,16 @@ enum db_code queue_list(struct db *db, const struct queue_filter *f, int64_t now
 
 /* ---- changes ---- */
 
+/* Told once in a slice, however many of its rows change. There is room for a slice's. */
+static void note_place(struct walk *w, struct str name)
+{
+	for (size_t i = w->nplaces; i > 0; i--) {
+		if (str_eq(w->places[i - 1], name))
+			return;
+	}
+	w->places[w->nplaces++] = name;
+}
+
 /* The destination knows who waits; probe: and is tried as soon as there is room. */
 static enum db_code tell_place(struct walk *w, struct str name, bool probe)
 {
@@ -125,11 +138,10 @@ static enum db_code tell_place(struct walk *w, struct str name, bool probe)
 
 static enum db_code retry(struct walk *w, struct queue_change *c, struct queue_row *row)
 {
-	enum db_code code;
-
+	if (row->entry.not_before <= w->now)
+		return DB_OK; /* it waits for its destination only */
 	row->entry.not_before = row->entry.accepted;
-	code = queue_row_set(w->db, row);
-	return code == DB_OK ? tell_place(w, row->destination, true) : code;
+	return queue_row_set(w->db, row);
 }
 
 static enum db_code discard(struct walk *w, struct queue_change *c, struct queue_row *row)
@@ -148,32 +160,23 @@ static enum db_code discard(struct walk *w, struct queue_change *c, struct queue
 	settled.detail = buf_view(&b);
 	code = queue_row_only_tells(row) ? DB_OK : ledger_settle(w->db, &settled, &changed);
 	buf_fini(&b);
-	if (code == DB_OK)
-		code = queue_row_delete(w->db, row, w->message.blob);
-	return code == DB_OK ? tell_place(w, row->destination, false) : code;
+	return code == DB_OK ? queue_row_delete(w->db, row, w->message.blob) : code;
 }
 
 static enum db_code hold(struct walk *w, struct queue_change *c, struct queue_row *row)
 {
-	enum db_code code;
-
 	queue_row_hold(row, w->now);
-	code = queue_row_set(w->db, row);
-	return code == DB_OK ? tell_place(w, row->destination, false) : code;
+	return queue_row_set(w->db, row);
 }
 
 static enum db_code let_go(struct walk *w, struct queue_change *c, struct queue_row *row)
 {
-	enum db_code code;
-
 	queue_row_let_go(row, w->now);
-	code = queue_row_set(w->db, row);
-	return code == DB_OK ? tell_place(w, row->destination, false) : code;
+	return queue_row_set(w->db, row);
 }
 
 static enum db_code bounce(struct walk *w, struct queue_change *c, struct queue_row *row)
 {
-	struct str destination = row->destination;
 	struct queue_attempt ended = {.problem = QUEUE_PROBLEM_ENDED};
 	struct buf reply;
 	enum db_code code;
@@ -185,7 +188,7 @@ static enum db_code bounce(struct walk *w, struct queue_change *c, struct queue_
 	    ended.problem, queue_result_of(&ended).status, buf_view(&reply), STR("")};
 	code = queue_row_set(w->db, row);
 	buf_fini(&reply);
-	return code == DB_OK ? tell_place(w, destination, false) : code;
+	return code;
 }
 
 /* Of rows that are held or not, whose attempts are over or not: which does a verb concern? */
@@ -223,6 +226,7 @@ static enum db_code change_row(struct walk *w, struct queue_change *c, struct qu
 		return DB_OK;
 	}
 	c->changed++;
+	note_place(w, row->destination); /* before it is another */
 	return verbs[c->verb].run(w, c, row);
 }
 
@@ -269,6 +273,15 @@ static enum db_code record(struct walk *w, const struct queue_change *c)
 	return code;
 }
 
+static enum db_code tell_places(struct walk *w, bool probe)
+{
+	enum db_code code = DB_OK;
+
+	for (size_t i = 0; i < w->nplaces && code == DB_OK; i++)
+		code = tell_place(w, w->places[i], probe);
+	return code;
+}
+
 static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now)
 {
 	struct queue_change *c = LIST_ENTRY(op, struct queue_change, op);
@@ -279,8 +292,11 @@ static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now
 	c->next = c->at;
 	c->changed = c->busy = c->kept = 0;
 	code = next_rows(&w, &c->filter, LIMIT_SLICE_ROWS, &c->next, &rows, &c->more);
+	w.places = arena_array(w.arena, rows.n, sizeof *w.places);
 	for (size_t i = 0; i < rows.n && code == DB_OK; i++)
 		code = change_row(&w, c, &rows.v[i]);
+	if (code == DB_OK)
+		code = tell_places(&w, c->verb == QUEUE_CHANGE_RETRY);
 	if (code == DB_OK)
 		code = record(&w, c);
 	arena_free(&w.arena);
