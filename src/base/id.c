@@ -45,6 +45,11 @@ int64_t id_time(int64_t id)
 	return (id >> (ID_NODE_BITS + ID_SEQ_BITS)) + ID_EPOCH;
 }
 
+int64_t id_first(int64_t time)
+{
+	return time > ID_EPOCH ? (time - ID_EPOCH) << (ID_NODE_BITS + ID_SEQ_BITS) : 0;
+}
+
 uint16_t id_node(int64_t id)
 {
 	return (uint16_t)((uint64_t)id >> ID_SEQ_BITS & (ID_NODES - 1));

@@ -25,8 +25,9 @@ void id_maker_raise(struct id_maker *m, int64_t floor);
 /* A new id, always > 0 and above the last one. now: milliseconds since 1970 UTC. */
 int64_t id_make(struct id_maker *m, int64_t now);
 
-/* The moment in an id, milliseconds since 1970 UTC. */
+/* The moment in an id, milliseconds since 1970 UTC. And what no id of that moment, or later, is below. */
 int64_t id_time(int64_t id);
+int64_t id_first(int64_t time);
 
 /* The node in an id. */
 uint16_t id_node(int64_t id);

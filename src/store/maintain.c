@@ -249,10 +249,15 @@ static bool fold_message(struct slice *s, int64_t message, int64_t recipients)
 	return true;
 }
 
-/* The first message behind that one whose history is over. *recipients_r; 0: there is none. */
+/*
+ * The first message behind that one whose history is over. *recipients_r; 0: there is none. It does not look
+ * farther than that: a long queue is all messages that have something queued.
+ */
 static int64_t next_over(struct slice *s, int64_t after, int64_t *recipients_r)
 {
-	struct db_query *q = db_begin_query(s->db, SQL_FOLD_NEXT, DB_ARGS(db_int(after)));
+	int64_t before = id_first(s->now - s->m->cfg.history_ms);
+	struct db_query *q = db_begin_query(
+	    s->db, SQL_FOLD_NEXT, DB_ARGS(db_int(after), db_int(before)));
 	int64_t message = 0;
 
 	if (db_step(q) == DB_ROW) {
@@ -265,10 +270,9 @@ static int64_t next_over(struct slice *s, int64_t after, int64_t *recipients_r)
 
 static void fold_history(struct slice *s)
 {
-	int64_t before = s->now - s->m->cfg.history_ms, recipients = 0;
-	int64_t message = next_over(s, 0, &recipients);
+	int64_t recipients = 0, message = next_over(s, 0, &recipients);
 
-	while (s->code == DB_OK && message && id_time(message) < before) {
+	while (s->code == DB_OK && message) {
 		if (s->m->rows + ROWS_A_PART > LIMIT_SLICE_ROWS) {
 			s->m->more = true;
 			return;

@@ -536,8 +536,8 @@ SQL(MAILBOX_DELETE_ALL, "DELETE FROM mailbox WHERE account = $1")
 
 SQL(ACCOUNT_DELETE, "DELETE FROM account WHERE id = $1")
 
-/* The next one behind $1 that has nothing queued. */
-SQL(FOLD_NEXT, "SELECT m.id, m.recipients FROM message m WHERE m.id > $1 AND NOT EXISTS"
+/* The next one behind $1, and before $2, that has nothing queued. */
+SQL(FOLD_NEXT, "SELECT m.id, m.recipients FROM message m WHERE m.id > $1 AND m.id < $2 AND NOT EXISTS"
 	       " (SELECT 1 FROM ledger l WHERE l.message = m.id AND l.state = 4)"
 	       " ORDER BY m.id LIMIT 1")
 

@@ -82,6 +82,9 @@ static void test_ids_rise_whatever_the_clock_does(void **state)
 		last = id;
 	}
 	assert_int_equal(id_time(last), 1767225600002);
+	assert_true(id_first(1767225600002) <= last && last < id_first(1767225600003));
+	assert_int_equal(id_time(id_first(1767225600003)), 1767225600003);
+	assert_int_equal(id_first(0), 0);
 	for (int i = 0; i < 10000; i++) { /* more in a millisecond than it has numbers */
 		int64_t id = id_make(&m, 1767225600002);
 
