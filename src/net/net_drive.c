@@ -21,6 +21,7 @@ struct net_drive {
 	bool closed;   /* the stream is finishing: the engine is left alone */
 	bool securing; /* a handshake is under way: no output */
 	bool eof_told;
+	bool has_more; /* the stream keeps input that the engine did not take yet */
 	bool pumping;
 	bool again; /* asked for another round from inside */
 };
@@ -56,13 +57,17 @@ static bool send_piece(struct net_drive *d)
 	return true;
 }
 
-/* What the engine wants to be sent, while there is room for it in the stream. True: something went. */
+/*
+ * The engine's output, while there is room for it in the stream. True: something went. What the engine would
+ * rather keep is kept only while the peer has sent more than was fed: he may wait for it otherwise
+ * [RFC 2920 3.2 (5)].
+ */
 static bool send_out(struct net_drive *d)
 {
 	bool went = false;
 
 	while (net_stream_pending(d->stream) < LIMIT_NET_WRITE &&
-	       (wants(d) & NET_WANTS_WRITE) != 0 && send_piece(d))
+	       (!d->has_more || (wants(d) & NET_WANTS_WRITE) != 0) && send_piece(d))
 		went = true;
 	return went;
 }
@@ -141,11 +146,13 @@ static size_t feed_all(struct net_drive *d, struct str in)
 {
 	size_t used = 0;
 
+	d->has_more = in.n > 0;
 	d->pumping = true;
 	while (used < in.n && takes_input(d)) {
 		size_t n = d->engine->feed(d->ctx, str_from(in, used), clock_mono());
 
 		used += n;
+		d->has_more = used < in.n;
 		run_effects(d);
 		if (!takes_input(d))
 			run_engine(d); /* when it has said what it has to, it may take more */
@@ -285,6 +292,7 @@ void net_drive_start_tls(struct net_drive *d, const struct net_tls_start *start)
 		return;
 	while (d->started && send_piece(d))
 		continue;
+	d->has_more = false; /* what came before TLS is dropped */
 	d->securing = true;
 	net_stream_start_tls(d->stream, start);
 }

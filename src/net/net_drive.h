@@ -14,7 +14,8 @@
 /* Bits of wants(); the same numbers in every engine. */
 enum net_wants {
 	NET_WANTS_READ = 1,
-	NET_WANTS_WRITE = 2, /* not while out() is to wait for what will follow it soon */
+	NET_WANTS_WRITE =
+	    2, /* else out() may wait for what follows it, while more input is there */
 	NET_WANTS_CLOSE = 4,
 };
 

@@ -348,7 +348,7 @@ static void test_one_write_a_turn(void **state)
 	assert_got(&w->n.a, "1\n2\n3\n4\n5\n6\n7\n");
 }
 
-/* An engine that waits for others may keep its output: it leaves with what follows, and before TLS. */
+/* An engine that waits for others may keep its output, as long as there is more that was pipelined. */
 static void test_kept_output(void **state)
 {
 	struct world *w = *state;
@@ -365,6 +365,14 @@ static void test_kept_output(void **state)
 	until_got(w, 8);
 	assert_int_equal(w->s.writes, 1);
 	assert_got(&w->n.a, "1\n2\n3\n4\n");
+	say(w, "echo 5\nkeep 6\n"); /* nothing follows: perhaps he waits for the 5 */
+	until_got(w, 10);
+	assert_got(&w->n.a, "1\n2\n3\n4\n5\n");
+	assert_int_equal(w->s.effect, KEEP);
+	done(&w->s);
+	net_drive_pump(w->s.d);
+	until_got(w, 12);
+	assert_int_equal(w->s.writes, 3);
 }
 
 /* Effects that follow each other without any octet in between. */
