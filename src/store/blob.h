@@ -46,7 +46,7 @@ struct blob_point {
 
 enum blob_code {
 	BLOB_OK,
-	BLOB_FULL,    /* no space on the disk */
+	BLOB_FULL,    /* no space on the disk, or no file to be had */
 	BLOB_IO,      /* reading or writing failed */
 	BLOB_DAMAGED, /* the record is not what was written: reported, never handed on as whole */
 	BLOB_GONE,    /* there is no such pack */

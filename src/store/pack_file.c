@@ -12,8 +12,14 @@
 enum blob_code pack_fail(struct err *e, int code, const char *what, int64_t pack)
 {
 	err_sys(e, -code, "packs: cannot %s pack %lld", what, (long long)pack);
-	if (code == -ENOSPC || code == -EDQUOT)
+	switch (code) {
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EMFILE: /* nothing was written: these too pass by themselves */
+	case -ENFILE:
+	case -ENOMEM:
 		return BLOB_FULL;
+	}
 	return code == -ENOENT ? BLOB_GONE : BLOB_IO;
 }
 

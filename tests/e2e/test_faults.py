@@ -17,7 +17,7 @@ from conftest import DOMAIN, new_folder
 from load import Load, add_accounts
 from server import wait_for
 from wire import Wire, count_of, deliver, letter, pop3
-from world import LOG, PACK, SYNC, WRITE, memory, world  # noqa: F401 (fixtures)
+from world import LOG, OPEN, PACK, SYNC, WRITE, memory, world  # noqa: F401 (fixtures)
 
 ALICE = f"alice@{DOMAIN}"
 
@@ -110,6 +110,22 @@ def test_read_only_at_the_start(make_server, world):
     server.wait_ready()
     deliver(server, ALICE)
     assert count_of(server, ALICE) == 2
+
+
+def test_no_file_can_be_opened(make_server, world):
+    """No message is taken that needs a new one; once there is one to be had, all goes on by itself."""
+    server = make_server('pack_size = "1M";', accounts=["alice"])
+    small, large = letter("small", ["x" * 70] * 1500), letter("large", ["x" * 70] * 6000)
+    world.fail(OPEN, file=PACK, error=errno.EMFILE)
+    replies = [attempt(server, message=small)[:3] for _ in range(12)]
+    assert replies == sorted(replies) and set(replies) == {"250", "452"}, replies
+    assert attempt(server, message=large).startswith("452 ")
+    assert "Too many open files" in server.new_log()
+    world.heal()
+    assert attempt(server, message=small).startswith("250 ")
+    assert attempt(server, message=large).startswith("250 ")
+    assert count_of(server, ALICE) == replies.count("250") + 2
+    server.command("audit")
 
 
 # ---- a real file system that becomes read-only for an error of its own ----
