@@ -20,6 +20,9 @@ void store_work(uint64_t seed, int steps, int generation);
 /* A small run of this name; before: what comes before it. */
 void store_small(const char *name, bool before);
 
+/* A data directory of version 1 is made; or opened, which brings it up to date. */
+void store_old(bool before);
+
 /*
  * Starts the store on these files after a crash, `said` being all that was said before it, and
  * looks for each invariant that README.md lists; then takes a message more, and starts once more. Ends the
@@ -27,5 +30,8 @@ void store_small(const char *name, bool before);
  * whole: false when only that is wanted.
  */
 uint64_t store_check(struct fsio fs, const char *said, size_t n, bool whole);
+
+/* Before that, of a run that migrates, in the working directory: the database has one version or the other. */
+void store_check_old(void);
 
 #endif

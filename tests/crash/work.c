@@ -5,6 +5,8 @@
 #include "work.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -143,6 +145,57 @@ static const struct {
     {"reports", {add_people, work_send_many}, {work_lease, work_settle, work_reports}},
     {"checkpoint", {add_people, work_send_one}, {work_checkpoint, work_send_one}},
 };
+
+/* ---- a data directory of an earlier version ---- */
+
+static struct str read_file(const char *path, uint8_t *p, size_t max)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, p, max);
+
+	MUST(n >= 0 && (size_t)n < max);
+	close(fd);
+	p[n] = '\0';
+	return str_of(p, (size_t)n);
+}
+
+/* As tests/data has it: the database as SQL, and its pack. */
+static void make_version_1(void)
+{
+	uint8_t *bytes = mem_alloc(MIB);
+	sqlite3 *raw = NULL;
+	struct str pack;
+	int fd;
+
+	MUST(sqlite3_open("store.db", &raw) == SQLITE_OK);
+	MUST(sqlite3_exec(raw, "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL", NULL,
+		 NULL, NULL) == SQLITE_OK);
+	(void)read_file(CRASH_VERSION_1 "/store.sql", bytes, MIB);
+	MUST(sqlite3_exec(raw, (const char *)bytes, NULL, NULL, NULL) == SQLITE_OK);
+	sqlite3_close(raw);
+	pack = read_file(CRASH_VERSION_1 "/0000000001.pack", bytes, MIB);
+	fd = mkdir("packs", 0700) == 0
+		 ? open("packs/0000000001.pack", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)
+		 : -1;
+	MUST(fd >= 0 && write(fd, pack.p, pack.n) == (ssize_t)pack.n);
+	close(fd);
+	mem_free(bytes);
+}
+
+void store_old(bool before)
+{
+	if (before) {
+		make_version_1();
+		_exit(0);
+	}
+	work_say("ask migrate\n");
+	begin(1, 1);
+	work_say("ok migrate\n");
+	add_people();
+	end();
+}
+
+/* ---- small runs, by name ---- */
 
 static void run_steps(void (*const *v)(void))
 {

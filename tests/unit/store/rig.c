@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "scratch.h"
 #include "store/db_internal.h"
+#include "store/migrate.h"
 #include "store/pack.h"
 #include "store/recover.h"
 
@@ -26,6 +27,8 @@ static void open_store(struct rig *r)
 	int64_t sequence;
 
 	r->db = scratch_db();
+	if (migrate(r->db, "store.db", migrations(), sql_schema()->version, &e) != DB_OK)
+		fail_msg("%s", e.text);
 	if (!recover_packs(r->db, &packs, &r->blobs, &sequence, &e))
 		fail_msg("%s", e.text);
 	lane.db = r->db;

@@ -1,0 +1,244 @@
+/* The runs of the store: recorded, explored, and after some states recorded and explored again. */
+#include "main.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "memory.h"
+#include "store_run.h"
+
+#define SECOND_STEPS 5
+#define SECOND_TRIES 40 /* states of each second crash */
+
+static bool record_store(const char *dir, const char *file, uint64_t seed, int64_t n, int times)
+{
+	char a[32], b[32], c[32];
+
+	snprintf(a, sizeof a, "%llu", (unsigned long long)seed);
+	snprintf(b, sizeof b, "%lld", (long long)n);
+	snprintf(c, sizeof c, "%d", times);
+	main_counts->recordings++;
+	return main_record(dir, file, (char *[]){main_self, (char[]){"work"}, a, b, c, NULL}, true);
+}
+
+/* ---- the store ---- */
+
+static uint64_t check_store(void *ctx, const char *said, size_t n, bool whole)
+{
+	return store_check(memory_fsio(), said, n, whole);
+}
+
+/* The seed of what happens after a state: the state itself. */
+static uint64_t seed_after(const struct explore *x, struct disk *d)
+{
+	return x->seed * 1000003 + disk_number(d) % 1000003;
+}
+
+/* The store works on in a state, and the machine dies again. */
+static bool second_crash(struct explore *first, struct disk *d, const char *said, size_t n,
+    const char *second, char *name)
+{
+	const struct options *o = first->ctx;
+	struct explore x = {.recording = main_places[SECOND],
+	    .scratch = main_places[STATE],
+	    .check = check_store,
+	    .in_memory = true,
+	    .seed = seed_after(first, d),
+	    .said = said,
+	    .said_n = n,
+	    .sample = SECOND_TRIES,
+	    .draws = 4,
+	    .state = second,
+	    .swallow = o->second_swallow,
+	    .deadline = first->deadline};
+
+	if (first->state ? !second : x.seed % (uint64_t)o->second_every != 0)
+		return true;
+	explore_wipe(main_places[SECOND_RUN]);
+	disk_write(d, main_places[SECOND_RUN]);
+	if (!record_store(main_places[SECOND_RUN], x.recording, x.seed, SECOND_STEPS, 1)) {
+		fprintf(stderr, "the store does not work on after the crash\n");
+		snprintf(name, EXPLORE_NAME, "run");
+		return false;
+	}
+	(void)explore_run(&x);
+	main_counts->drawn += x.states;
+	main_counts->second++;
+	if (x.failed) {
+		fprintf(stderr, "%s(after a second crash)\n", x.words);
+		snprintf(name, EXPLORE_NAME, "%s", x.name);
+	}
+	return !x.failed;
+}
+
+static void fail_run(struct explore *x)
+{
+	snprintf(x->words, sizeof x->words, "the run itself failed\n");
+	x->failed = true;
+}
+
+static void explore_store(const struct options *o, struct explore *x, uint64_t seed)
+{
+	*x = (struct explore){.recording = main_places[FIRST],
+	    .scratch = main_places[STATE],
+	    .check = check_store,
+	    .ctx = (void *)(uintptr_t)o,
+	    .in_memory = true,
+	    .seed = seed,
+	    .swallow = o->swallow,
+	    .draws = o->draws,
+	    .state = o->state,
+	    .deadline = o->seconds ? x->deadline : 0,
+	    .after = o->second_every ? second_crash : NULL,
+	    .peaks = o->fails};
+	explore_wipe(main_places[RUN]);
+	if (!record_store(main_places[RUN], x->recording, seed, o->steps, 0)) {
+		fail_run(x);
+		return;
+	}
+	(void)explore_run(x);
+	main_counts->drawn += x->states;
+}
+
+int runs_store(const struct options *o)
+{
+	struct explore x = {.deadline = clock_mono() + o->seconds * 1000};
+	int64_t deadline = x.deadline;
+	uint64_t seed = o->seed;
+	char how[256];
+
+	do {
+		x.deadline = deadline;
+		explore_store(o, &x, seed++);
+	} while (!x.failed && !x.late && !o->state &&
+		 (o->seconds || seed < o->seed + (uint64_t)o->seeds));
+	if (!o->fails)
+		printf("%lld crash states explored, drawn: %lld recordings, %lld second crashes\n",
+		    (long long)main_counts->drawn, (long long)main_counts->recordings,
+		    (long long)main_counts->second);
+	snprintf(how, sizeof how, "store --steps %lld --draws %u --seed %llu", (long long)o->steps,
+	    o->draws, (unsigned long long)seed - 1);
+	return main_judge(o, &x, how, "");
+}
+
+/* ---- small runs, all states ---- */
+
+/* Runs what comes before the small run; what it said. */
+static char *prepare_small(const char *name, size_t *n_r)
+{
+	struct recording r;
+	char *said;
+	size_t n = 0;
+
+	explore_wipe(main_places[RUN]);
+	if (!main_record(main_places[RUN], main_places[SECOND],
+		(char *[]){main_self, (char[]){"before"}, (char *)(uintptr_t)name, NULL}, true))
+		return NULL;
+	recording_read(&r, main_places[SECOND]);
+	said = mem_alloc(1);
+	for (size_t i = 0; i < r.n; i++) {
+		size_t more = (size_t)r.events[i].head.n;
+
+		if (r.events[i].head.kind != RECORD_SAY)
+			continue;
+		said = mem_resize(said, n + more);
+		memcpy(said + n, r.events[i].data, more);
+		n += more;
+	}
+	recording_free(&r);
+	*n_r = n;
+	return said;
+}
+
+/* The second half of a small run. */
+static bool record_small(const char *name)
+{
+	main_counts->recordings++;
+	return main_record(main_places[RUN], main_places[FIRST],
+	    (char *[]){main_self, (char[]){"small"}, (char *)(uintptr_t)name, NULL}, true);
+}
+
+static void explore_small(const struct options *o, struct explore *x, const char *name)
+{
+	size_t n = 0;
+	char *said = prepare_small(name, &n);
+
+	*x = (struct explore){.recording = main_places[FIRST],
+	    .scratch = main_places[STATE],
+	    .check = check_store,
+	    .ctx = (void *)(uintptr_t)o,
+	    .in_memory = true,
+	    .all = true,
+	    .said = said,
+	    .said_n = n,
+	    .swallow = o->swallow,
+	    .state = o->state};
+	if (!said || !record_small(name))
+		fail_run(x);
+	else
+		(void)explore_run(x);
+	main_counts->all += x->states;
+	mem_free(said);
+}
+
+/* Names behind a + are for the long form only. */
+int runs_small(const struct options *o)
+{
+	struct explore x = {0};
+	char what[64] = "";
+
+	for (char **name = o->command; *name && !x.failed; name++) {
+		bool more = strcmp(*name, "+") == 0;
+
+		if (more && !getenv(LONGER))
+			break;
+		if (more)
+			continue;
+		explore_small(o, &x, *name);
+		snprintf(what, sizeof what, " -- %s", *name);
+	}
+	if (!o->fails)
+		printf("%lld crash states explored, all of %lld small runs\n",
+		    (long long)main_counts->all, (long long)main_counts->recordings);
+	return main_judge(o, &x, "small", what);
+}
+
+/* ---- a data directory of an earlier version ---- */
+
+static uint64_t check_old(void *ctx, const char *said, size_t n, bool whole)
+{
+	struct fsio fs;
+
+	fsio_init(&fs, open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	store_check_old();
+	return store_check(fs, said, n, whole);
+}
+
+/* Its copy is made by system calls, so the states are in a directory, and drawn. */
+int runs_old(const struct options *o)
+{
+	size_t n = 0;
+	char *said = prepare_small("old", &n), how[64];
+	struct explore x = {.recording = main_places[FIRST],
+	    .scratch = main_places[STATE],
+	    .check = check_old,
+	    .seed = o->seed,
+	    .draws = o->draws,
+	    .state = o->state,
+	    .swallow = o->swallow,
+	    .deadline = o->seconds ? clock_mono() + o->seconds * 1000 : 0};
+
+	if (!said || !record_small("old"))
+		fail_run(&x);
+	else
+		(void)explore_run(&x);
+	mem_free(said);
+	if (!o->fails)
+		printf("%lld crash states explored, drawn: of a migration\n", (long long)x.states);
+	snprintf(
+	    how, sizeof how, "old --draws %u --seed %llu", o->draws, (unsigned long long)o->seed);
+	return main_judge(o, &x, how, "");
+}
