@@ -185,6 +185,9 @@ static void next(struct telling *t)
 		return;
 	if (t->hold == QUEUE_HOLD_OWN && queue_destination_is_failing(&t->destination))
 		phrase = QUEUE_PHRASE_NEXT_IF_UP;
+	else if (t->hold == QUEUE_HOLD_OWN &&
+		 queue_destination_room(&t->destination, t->x->active, t->x->now) == 0)
+		phrase = QUEUE_PHRASE_NEXT_IF_FREE;
 	put_next(t, phrase, t->schedule.next_attempt);
 }
 

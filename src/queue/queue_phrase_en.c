@@ -71,6 +71,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_NEXT_PROBE] =
 	    "An attempt with another message is under way; if %2 answers it, this one follows.",
 	[QUEUE_PHRASE_NEXT_IF_UP] = "The next attempt is %3, if %2 can be reached by then.",
+	[QUEUE_PHRASE_NEXT_IF_FREE] =
+	    "The next attempt is %3, if a connection to %2 is free by then.",
 	/* %1 sender, %2 when */
 	[QUEUE_PHRASE_WARNING] = "If it still waits %2, %1 is told of the delay.",
 

@@ -61,6 +61,7 @@ const char *const queue_phrase_zh_hant[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_NEXT_FREE] = "一有空閒的連線就會傳送。",
 	[QUEUE_PHRASE_NEXT_PROBE] = "正在用另一封郵件嘗試；如果 %2 作出回覆，這一封隨後傳送。",
 	[QUEUE_PHRASE_NEXT_IF_UP] = "如果屆時能夠連線到 %2，下一次嘗試在 %3。",
+	[QUEUE_PHRASE_NEXT_IF_FREE] = "如果屆時有到 %2 的空閒連線，下一次嘗試在 %3。",
 	[QUEUE_PHRASE_WARNING] = "如果到 %2 它仍在等待，會把延誤告知 %1。",
 
 	[QUEUE_PHRASE_RETURN_IF] = "如果都不成功，將在 %2 退回給 %1。",

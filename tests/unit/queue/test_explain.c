@@ -117,6 +117,13 @@ static void test_own(void **state)
 	    "bob@b.test waits because the message could not be transferred to b.test (connection "
 	    "lost, "
 	    "1 attempt, last at 20:00). The next attempt is at 20:05. " RETURNED);
+	x.destination.limit = x.active = 2;
+	expect(&x,
+	    "bob@b.test waits because the message could not be transferred to b.test (connection "
+	    "lost, "
+	    "1 attempt, last at 20:00). The next attempt is at 20:05, if a connection to b.test is "
+	    "free by then. " RETURNED);
+	x.active = 0;
 	x.destination.failures = 1;
 	x.destination.next_probe = SIM_START + 4 * MINUTE_MS;
 	expect(&x,
