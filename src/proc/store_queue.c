@@ -196,18 +196,26 @@ static const struct queue_run_world world = {
 
 /* ---- turns ---- */
 
-static void on_timer(uv_timer_t *timer)
+static void on_tick(uv_timer_t *timer)
 {
 	struct store_queue *q = timer->data;
 
 	if (!q->sp->draining)
-		uv_timer_start(timer, on_timer, (uint64_t)queue_run_turn(&q->run), 0);
+		uv_timer_start(timer, on_tick, (uint64_t)queue_run_tick(&q->run), 0);
+}
+
+static void on_kick(uv_timer_t *timer)
+{
+	struct store_queue *q = timer->data;
+
+	if (!q->sp->draining)
+		uv_timer_start(timer, on_tick, (uint64_t)queue_run_turn(&q->run), 0);
 }
 
 void store_queue_kick(struct store_queue *q)
 {
 	if (!q->sp->draining)
-		uv_timer_start(&q->timer, on_timer, 0, 0);
+		uv_timer_start(&q->timer, on_kick, 0, 0);
 }
 
 void store_queue_failed(struct store_queue *q, const char *what, const struct lane_op *op)

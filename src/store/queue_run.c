@@ -7,11 +7,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define WAIT_MAX   MINUTE_MS       /* it looks at least so often: clocks jump */
-#define PAUSE_MS   (5 * SECOND_MS) /* after a failure */
-#define PAUSE_FULL MINUTE_MS       /* after a full disk */
-#define VOID_MS    SECOND_MS       /* relays that are there have greeted by then */
-#define JUMP_MS    (2 * SECOND_MS) /* the clock was set by more than that */
+#define WAIT_MAX   MINUTE_MS        /* it looks at the clock at least so often: clocks jump */
+#define LOOK_MAX   (10 * MINUTE_MS) /* and at the database, should nobody have told it of a change */
+#define PAUSE_MS   (5 * SECOND_MS)  /* after a failure */
+#define PAUSE_FULL MINUTE_MS        /* after a full disk */
+#define VOID_MS    SECOND_MS        /* relays that are there have greeted by then */
+#define JUMP_MS    (2 * SECOND_MS)  /* the clock was set by more than that */
 
 static struct queue_time time_of(const struct queue_run *r)
 {
@@ -283,14 +284,38 @@ static int64_t wait_until(const struct queue_run *r, int64_t wake)
 	return wait > 1 ? wait : 1;
 }
 
-int64_t queue_run_turn(struct queue_run *r)
+static int64_t look(struct queue_run *r)
 {
 	int64_t wake = QUEUE_NEVER;
+	bool paused = r->paused > time_of(r).mono;
 
-	watch_clock(r);
-	if (r->paused <= time_of(r).mono)
+	if (!paused)
 		begin_what_is_due(r, &wake);
+	r->wake = paused || r->paused > time_of(r).mono ? 0 : wake;
+	r->looked = time_of(r).mono;
 	return wait_until(r, wake);
+}
+
+int64_t queue_run_turn(struct queue_run *r)
+{
+	watch_clock(r);
+	return look(r);
+}
+
+/* As far as the last look saw, and it was not long ago. */
+static bool is_nothing_due(const struct queue_run *r)
+{
+	struct queue_time now = time_of(r);
+	bool leases = r->void_at == 0 || r->void_at > now.mono;
+
+	return now.wall < r->wake && leases && r->due_at == r->due.n &&
+	       now.mono < r->looked + LOOK_MAX;
+}
+
+int64_t queue_run_tick(struct queue_run *r)
+{
+	watch_clock(r);
+	return is_nothing_due(r) ? wait_until(r, r->wake) : look(r);
 }
 
 void queue_run_init(struct queue_run *r)

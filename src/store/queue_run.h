@@ -74,13 +74,19 @@ struct queue_run {
 	struct queue_clock clock;
 	bool moving; /* the clock was set back, and rows follow */
 	struct queue_time last;
+
+	int64_t wake;   /* wall: nothing is due before unless something changes; 0: unknown */
+	int64_t looked; /* mono: then it was */
 };
 
 /* world, ctx, db, blobs, ids are set; the rest is zero. Then turns may begin. */
 void queue_run_init(struct queue_run *r);
 
-/* Begins what is due. Milliseconds until it wants to be called again, above 0. */
+/* Something may have changed: begins what is due. Milliseconds until the next tick, above 0. */
 int64_t queue_run_turn(struct queue_run *r);
+
+/* These have passed: the same, but nothing is looked up before the moment at which something is due. */
+int64_t queue_run_tick(struct queue_run *r);
 
 /* An owner of leases has gone: those of all who are not here are void. A turn is to follow. */
 void queue_run_gone(struct queue_run *r);
