@@ -289,8 +289,11 @@ static int64_t look(struct queue_run *r)
 	int64_t wake = QUEUE_NEVER;
 	bool paused = r->paused > time_of(r).mono;
 
-	if (!paused)
+	/* One transaction for all questions: they are of one moment, and locks are taken once. */
+	if (!paused && is_good(r, "begin", db_begin(r->db))) {
 		begin_what_is_due(r, &wake);
+		(void)db_rollback(r->db);
+	}
 	r->wake = paused || r->paused > time_of(r).mono ? 0 : wake;
 	r->looked = time_of(r).mono;
 	return wait_until(r, wake);
