@@ -20,6 +20,8 @@ JOBS = "2"
 # The end-to-end tests mostly wait for others. The tests of a file stay together: they share a server.
 SPREAD = ["-n", "3", "--dist", "loadfile"]
 CRASH_SECONDS = "400"  # for each of the explorer's runs in --long
+SIM_SEEDS = "10000"  # weeks of the simulation in --long, as far as they get in
+SIM_SECONDS = "540"
 TAIL = 60  # lines shown of a failed command
 
 SANITIZER_ENV = {
@@ -80,6 +82,7 @@ def read_budgets(path):
 CMOCKA_RUNNING = re.compile(r"^\[=+\] (?:.*: )?Running (\d+) test\(s\)", re.M)
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) +\] (?:.*: )?(\d+) test\(s\)", re.M)
 STATES_LINE = re.compile(r"^(\d+) crash states explored, (all|drawn)", re.M)
+WEEKS_LINE = re.compile(r"^\d+ weeks simulated.*$", re.M)
 SUM_LINE = re.compile(r"^(\d+) passed, (\d+) failed$", re.M)
 
 
@@ -120,6 +123,8 @@ def count_meson(log_path):
             output = (test.get("stdout") or "") + "\n" + (test.get("stderr") or "")
             for number, how in STATES_LINE.findall(output):
                 states[how] += int(number)
+            if test["name"].endswith("sim/weeks"):
+                result.notes += WEEKS_LINE.findall(output)
             succeeded = test["result"] in ("OK", "EXPECTEDFAIL")
             passed, failed, skipped = count_cases(output, succeeded)
             result.passed += passed
@@ -211,7 +216,8 @@ def meson_tests(build, names, log, multiplier, env=None):
 
 
 def suite_meson(name, long):
-    env = {"CRASH_SECONDS": CRASH_SECONDS} if long else None
+    env = {"CRASH_SECONDS": CRASH_SECONDS, "SIM_SEEDS": SIM_SEEDS,
+           "SIM_SECONDS": SIM_SECONDS} if long else None
     return meson_tests("build", meson_suites("build").get(name, []), f"check-{name}", 1, env)
 
 

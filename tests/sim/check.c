@@ -1,0 +1,461 @@
+/*
+ * What is compared behind each commit: rows of the queue with what is known of each recipient, leases
+ * with what their destinations may have, what was explained with what has happened.
+ */
+#include "check.h"
+
+#include <sqlite3.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "log.h"
+#include "net.h"
+#include "store.h"
+#include "store/ledger.h"
+#include "store/db_vfs.h"
+#include "store/queue_lease.h"
+#include "traffic.h"
+
+#define SESSIONS_MAX  20
+#define CONNS_MAX     500
+#define EXPLAINED     1   /* rows that changed, behind a commit */
+#define AUDIT_COMMITS 250 /* a whole audit behind so many */
+
+/* What is read of a destination. */
+struct place {
+	int64_t sessions, failures, next_probe, last_try, active;
+	int64_t most; /* sessions, at any time of this commit */
+	bool changed, woken;
+};
+
+/* What is read of a row. */
+struct seen {
+	struct sim_rcpt *r;
+	int64_t token, not_before, attempts, warned, report, held, accepted, message, number, last;
+	bool changed;
+};
+
+enum query {
+	Q_ROWS,
+	Q_PLACES,
+	Q_LEASES,
+	Q_ENDED,
+	QUERIES
+};
+
+static const char *const texts[QUERIES] = {
+    [Q_ROWS] =
+	"SELECT address, token, not_before, attempts, warned, report, held, accepted, message,"
+	" recipient, last_attempt FROM queue",
+    [Q_PLACES] = "SELECT name, sessions, failures, next_probe, last_try FROM destination",
+    [Q_LEASES] = "SELECT destination, count(*) FROM lease GROUP BY destination",
+    [Q_ENDED] = "SELECT state, detail FROM ledger WHERE message = ?1 AND recipient = ?2",
+};
+
+static struct {
+	sqlite3 *db;
+	sqlite3_stmt *queries[QUERIES];
+	struct place places[SIM_DESTS_MAX];
+	struct seen *rows; /* of the scan, by number of the recipient */
+	struct seen *before;
+	size_t room;
+	uint32_t scan;
+	int64_t commits;
+	struct sim_rcpt **changed; /* by this commit */
+	size_t nchanged;
+} check;
+
+/* ---- reading ---- */
+
+void sim_check_begin(void)
+{
+	MUST(sqlite3_open_v2("store.db", &check.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
+		 db_vfs_name()) == SQLITE_OK);
+	for (int i = 0; i < QUERIES; i++)
+		MUST(sqlite3_prepare_v2(check.db, texts[i], -1, &check.queries[i], NULL) ==
+		     SQLITE_OK);
+}
+
+static bool next_row(enum query q)
+{
+	int code = sqlite3_step(check.queries[q]);
+
+	if (code == SQLITE_ROW)
+		return true;
+	SIM_MUST(code == SQLITE_DONE, "the checks cannot read: %s", sqlite3_errmsg(check.db));
+	sqlite3_reset(check.queries[q]);
+	return false;
+}
+
+static int64_t number_at(enum query q, int column)
+{
+	return sqlite3_column_int64(check.queries[q], column);
+}
+
+static struct str text_at(enum query q, int column)
+{
+	const void *p = sqlite3_column_text(check.queries[q], column);
+
+	return str_of(p, (size_t)sqlite3_column_bytes(check.queries[q], column));
+}
+
+/* ---- destinations ---- */
+
+static void read_places(void)
+{
+	int64_t active[SIM_DESTS_MAX] = {0}, all = 0;
+
+	while (next_row(Q_LEASES)) {
+		struct sim_dest *d = sim_dest_find(text_at(Q_LEASES, 0));
+
+		MUST(d);
+		active[d - sim_world.dests] = number_at(Q_LEASES, 1);
+		all += number_at(Q_LEASES, 1);
+	}
+	SIM_MUST(all <= CONNS_MAX, "%lld jobs are out at once", (long long)all);
+	while (next_row(Q_PLACES)) {
+		struct sim_dest *d = sim_dest_find(text_at(Q_PLACES, 0));
+		struct place *p, is = {.sessions = number_at(Q_PLACES, 1),
+				     .failures = number_at(Q_PLACES, 2),
+				     .next_probe = number_at(Q_PLACES, 3),
+				     .last_try = number_at(Q_PLACES, 4)};
+
+		MUST(d);
+		p = &check.places[d - sim_world.dests];
+		is.active = active[d - sim_world.dests];
+		is.changed = is.sessions != p->sessions || is.failures != p->failures ||
+			     is.next_probe != p->next_probe || is.last_try != p->last_try ||
+			     is.active != p->active;
+		is.most = is.sessions > p->sessions ? is.sessions : p->sessions;
+		is.woken = p->failures > 0 && (is.failures == 0 || is.next_probe < p->next_probe);
+		if (is.changed)
+			d->touched = clock_mono();
+		*p = is;
+	}
+}
+
+static struct place *place_of(const struct sim_rcpt *r)
+{
+	return &check.places[r->dest - sim_world.dests];
+}
+
+/* ---- rows ---- */
+
+static void add_changed(struct sim_rcpt *r)
+{
+	check.changed[check.nchanged++] = r;
+}
+
+static void make_room(void)
+{
+	size_t n = sim_world.nrcpts;
+
+	if (n <= check.room)
+		return;
+	check.rows = mem_resize(check.rows, 2 * n * sizeof *check.rows);
+	memset(check.rows + check.room, 0, (2 * n - check.room) * sizeof *check.rows);
+	check.changed = mem_resize(check.changed, 2 * n * sizeof *check.changed);
+	check.room = 2 * n;
+}
+
+/* He is in the queue for the first time: so he was accepted. */
+static void begin_row(struct sim_rcpt *r, int64_t message, int64_t number, int64_t accepted)
+{
+	r->message = message;
+	r->number = number;
+	r->accepted = clock_mono();
+	r->accepted_wall = accepted;
+	r->jumped = sim_jumped();
+	list_push(&sim_world.queued, &r->link);
+	r->dest->waits++;
+}
+
+static void lease_begun(struct sim_rcpt *r, const struct seen *was, const struct seen *is)
+{
+	struct sim_dest *d = r->dest;
+	const struct place *p = place_of(r);
+
+	SIM_MUST(p->active <= p->most || p->failures > 0,
+	    "%s has %lld jobs out at once, and may have %lld", d->name, (long long)p->active,
+	    (long long)p->sessions);
+	SIM_MUST(p->active <= SESSIONS_MAX, "%s has %lld jobs out at once", d->name,
+	    (long long)p->active);
+	SIM_MUST(p->failures == 0 || p->active == 1,
+	    "%s is down, and is tried by %lld jobs at once", d->name, (long long)p->active);
+	if (was->token == 0 && was->r)
+		sim_claim_tried(r, p->woken || was->not_before != is->not_before);
+	if (d->last_lease != clock_mono() || d->leases == 0) {
+		d->leases++;
+		d->probes += sim_dest_is_down(d);
+	}
+	r->leased = d->last_lease = clock_mono();
+}
+
+/* By a result, or because it was lost. */
+static void lease_over(struct sim_rcpt *r)
+{
+	if (r->reported >= r->leased)
+		r->dest->last_result = clock_now();
+}
+
+/* How long is waited after the second refusal: about 15 minutes, and for each a little different. */
+static void count_wait(struct sim_dest *d, int64_t wait)
+{
+	size_t second = (size_t)(wait / SECOND_MS);
+
+	SIM_MUST(wait > 0 && second < SIM_WAITS,
+	    "after the second refusal it is to wait for %lld s", (long long)(wait / SECOND_MS));
+	d->waited++;
+	d->wait_of[second]++;
+}
+
+static void look_at_row(struct seen *was, const struct seen *is)
+{
+	struct sim_rcpt *r = is->r;
+
+	SIM_MUST(r->state == SIM_S_QUEUED, "%s is in the queue again, after his end", r->address);
+	if (r->link.next == &r->link)
+		begin_row(r, is->message, is->number, is->accepted);
+	if (is->token && is->token != was->token)
+		lease_begun(r, was, is);
+	if (was->token && is->token != was->token)
+		lease_over(r);
+	if (is->attempts == 2 && was->attempts == 1)
+		count_wait(r->dest, is->not_before - is->last);
+	if (was->r && is->warned > was->warned)
+		sim_claim_warned(r);
+	r->token = is->token;
+}
+
+static bool is_same(const struct seen *a, const struct seen *b)
+{
+	return a->r && a->token == b->token && a->not_before == b->not_before &&
+	       a->attempts == b->attempts && a->warned == b->warned && a->report == b->report &&
+	       a->held == b->held && a->accepted == b->accepted;
+}
+
+static size_t read_rows(void)
+{
+	size_t n = 0;
+
+	check.nchanged = 0;
+	while (next_row(Q_ROWS)) {
+		struct str address = text_at(Q_ROWS, 0);
+		struct seen is = {.r = sim_rcpt_find(address),
+		    .token = number_at(Q_ROWS, 1),
+		    .not_before = number_at(Q_ROWS, 2),
+		    .attempts = number_at(Q_ROWS, 3),
+		    .warned = number_at(Q_ROWS, 4),
+		    .report = number_at(Q_ROWS, 5),
+		    .held = number_at(Q_ROWS, 6),
+		    .accepted = number_at(Q_ROWS, 7),
+		    .message = number_at(Q_ROWS, 8),
+		    .number = number_at(Q_ROWS, 9),
+		    .last = number_at(Q_ROWS, 10)};
+		struct seen *was;
+
+		SIM_MUST(is.r, "%.*s is in the queue and was never written to", STR_FMT(address));
+		was = &check.rows[is.r->index];
+		is.r->scan = check.scan;
+		is.changed = !is_same(was, &is);
+		if (is.changed)
+			look_at_row(was, &is);
+		if (is.changed || place_of(is.r)->changed)
+			add_changed(is.r);
+		*was = is;
+		n++;
+	}
+	return n;
+}
+
+/* ---- ends ---- */
+
+static void end_row(struct sim_rcpt *r)
+{
+	struct seen *was = &check.rows[r->index];
+	int64_t state = -1;
+	bool expired = false;
+
+	sqlite3_bind_int64(check.queries[Q_ENDED], 1, r->message);
+	sqlite3_bind_int64(check.queries[Q_ENDED], 2, r->number);
+	if (next_row(Q_ENDED)) {
+		state = number_at(Q_ENDED, 0);
+		expired = str_has_prefix(text_at(Q_ENDED, 1), STR("its time in the queue is over"));
+	}
+	sqlite3_reset(check.queries[Q_ENDED]);
+	SIM_MUST(state == LEDGER_RELAYED || state == LEDGER_BOUNCED || state == LEDGER_DISCARDED,
+	    "%s left the queue and has no final state", r->address);
+	r->state = state == LEDGER_RELAYED   ? SIM_S_RELAYED
+		   : state == LEDGER_BOUNCED ? SIM_S_BOUNCED
+					     : SIM_S_DISCARDED;
+	r->ended = clock_mono();
+	if (was->token)
+		lease_over(r);
+	if (expired)
+		sim_claim_returned(r);
+	SIM_MUST(r->state != SIM_S_RELAYED || r->taken > 0,
+	    "%s was relayed, says the ledger; nobody took the message", r->address);
+	list_remove(&r->link);
+	r->dest->waits--;
+	sim_say("check  %s: %s", r->address, ledger_state_name((enum ledger_state)state));
+}
+
+static void end_rows(void)
+{
+	LIST_FOREACH(&sim_world.queued, it)
+	{
+		struct sim_rcpt *r = LIST_ENTRY(it, struct sim_rcpt, link);
+
+		if (r->scan != check.scan)
+			end_row(r);
+	}
+}
+
+/* ---- explanations ---- */
+
+static void explain(struct sim_rcpt *r, bool touched)
+{
+	struct db *db = sim_store()->db;
+	struct arena *a = arena_new();
+	struct queue_rows rows = {NULL, 0};
+	const struct place *p = place_of(r);
+	struct sim_claim is;
+
+	MUST(db_begin(db) == DB_OK);
+	MUST(queue_rows_get(db, a, clock_now(), SQL_QUEUE_OF_MESSAGE,
+		 DB_ARGS(db_int(QUEUE_SHARD), db_int(r->message), db_int(r->number - 1), db_int(1)),
+		 &rows) == DB_OK);
+	MUST(rows.n == 1);
+	is = sim_explain(r, &rows.v[0], (size_t)p->active, (size_t)p->sessions, p->failures > 0);
+	MUST(db_rollback(db) == DB_OK);
+	if (!touched)
+		sim_compare_claims(r, &r->claim, &is);
+	is.since = r->claim.next == is.next ? r->claim.since : clock_mono();
+	r->claim = is;
+	arena_free(&a);
+}
+
+/* Some of those that changed; the others have no claim any more. And one that did not change. */
+static void explain_some(void)
+{
+	size_t left = EXPLAINED;
+	struct sim_rcpt *any;
+
+	for (size_t i = 0; i < check.nchanged; i++) {
+		struct sim_rcpt *r = check.changed[i];
+
+		if (left && sim_random(check.nchanged - i) < left) {
+			left--;
+			explain(r, true);
+		} else {
+			r->claim.next = SIM_N_UNKNOWN;
+		}
+		r->claimed = check.scan;
+	}
+	if (sim_world.nrcpts == 0 || sim_random(3))
+		return;
+	any = sim_world.rcpts[sim_random(sim_world.nrcpts)];
+	if (any->scan == check.scan && any->claimed != check.scan)
+		explain(any, false);
+}
+
+/* ---- the whole ---- */
+
+static void count_fault(void *ctx, const struct ledger_finding *f)
+{
+	sim_fail("the audit finds: %s", ledger_fault_text(f->fault));
+}
+
+void sim_audit(void)
+{
+	struct ledger_audit a = {.on_finding = count_fault};
+	int64_t sum = 0;
+
+	while (!a.complete)
+		MUST(ledger_audit_step(sim_store()->db, &a, 1000) == DB_OK);
+	for (int i = 0; i < LEDGER_STATES; i++)
+		sum += a.total.in[i];
+	SIM_MUST(sum == a.total.accepted, "%lld recipients were accepted, and %lld are somewhere",
+	    (long long)a.total.accepted, (long long)sum);
+}
+
+void sim_committed(void)
+{
+	size_t n;
+
+	if (!sim_store())
+		return; /* it is being opened */
+	check.scan++;
+	make_room();
+	MUST(sqlite3_exec(check.db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK);
+	read_places();
+	n = read_rows();
+	end_rows();
+	MUST(sqlite3_exec(check.db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
+	explain_some();
+	SIM_MUST(n == 0 || !list_is_empty(&sim_world.queued), "rows of nobody");
+	if (++check.commits % AUDIT_COMMITS == 0)
+		sim_audit();
+	sim_traffic_committed();
+}
+
+int64_t sim_commits(void)
+{
+	return check.commits;
+}
+
+void sim_forget_claims(void)
+{
+	LIST_FOREACH(&sim_world.queued, it)
+	LIST_ENTRY(it, struct sim_rcpt, link)->claim.next = SIM_N_UNKNOWN;
+}
+
+/* ---- what his server saw ---- */
+
+void sim_excuse(struct sim_rcpt *r, const char *why)
+{
+	sim_say("check  %s: taken, and nobody can know: %s", r->address, why);
+	r->excused++;
+}
+
+void sim_taken(struct sim_rcpt *r)
+{
+	r->taken++;
+	r->taken_at = clock_mono();
+	sim_world.taken++;
+	sim_say("check  %s: taken by his server", r->address);
+	SIM_MUST(
+	    r->taken <= 1 + r->excused, "%s has got the message %d times", r->address, r->taken);
+	sim_world.twice += r->taken > 1;
+	if (r->dest->example == SIM_X_HEALTHY && r->taken == 1)
+		SIM_MUST(
+		    clock_mono() - r->accepted < 20 * SECOND_MS || !sim_was_up_since(r->accepted),
+		    "%s waited for %lld seconds, though nothing was wrong with his server",
+		    r->address, (long long)((clock_mono() - r->accepted) / SECOND_MS));
+}
+
+void sim_relay_dies(void)
+{
+	LIST_FOREACH(&sim_world.queued, it)
+	{
+		struct sim_rcpt *r = LIST_ENTRY(it, struct sim_rcpt, link);
+
+		if (r->token && r->taken > r->excused)
+			sim_excuse(r, "the relay died before its report");
+		r->reported = -1;
+	}
+}
+
+void sim_logged(const struct sim_event *event)
+{
+	static const char *const never[] = {
+	    "queue-failed", "job-malformed", "relay-refused", "read-failed"};
+
+	if (event->to) {
+		event->to->reported = clock_mono();
+		sim_traffic_reported();
+	}
+	for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+		SIM_MUST(strcmp(event->name, never[i]) != 0, "%s: %s", event->name,
+		    event->why ? event->why : "");
+}

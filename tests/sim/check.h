@@ -1,0 +1,63 @@
+/*
+ * The properties. They are looked at behind every commit and every event, and at the end of a seed; the
+ * first that does not hold fails it.
+ */
+#ifndef SIM_CHECK_H
+#define SIM_CHECK_H
+
+#include "store/queue.h"
+#include "world.h"
+
+/* Opens a connection of its own to the database in the working directory, which only looks. */
+void sim_check_begin(void);
+
+/* threads.c: a batch was committed. */
+void sim_committed(void);
+
+/* host.c: his server has taken a message for him; and nobody can know whether it did. */
+void sim_taken(struct sim_rcpt *r);
+void sim_excuse(struct sim_rcpt *r, const char *why);
+
+/* Something happened after which what was explained need not come true. */
+void sim_forget_claims(void);
+
+/* The relay is about to be killed: of what it has under way nobody will know. */
+void sim_relay_dies(void);
+
+/* Every few minutes: what should have happened by now. */
+void sim_check_overdue(void);
+
+/* The end: what became of everybody, and what their senders were told. */
+void sim_check_end(void);
+
+int64_t sim_commits(void);
+
+/* All is well with the books. */
+void sim_audit(void);
+
+/* ---- explain.c ---- */
+
+/* What the queue says of a row now, as a claim; fails when a sentence is not true. */
+struct sim_claim sim_explain(const struct sim_rcpt *r, const struct queue_row *row, size_t active,
+    size_t sessions, bool failing);
+
+/* The claim from before and that of now, when nothing has happened in between. */
+void sim_compare_claims(
+    const struct sim_rcpt *r, const struct sim_claim *was, const struct sim_claim *is);
+
+/* He is being tried now. touched: his destination changed with the same commit. */
+void sim_claim_tried(const struct sim_rcpt *r, bool touched);
+
+/* His sender was warned, or he was returned because his time is over. */
+void sim_claim_warned(const struct sim_rcpt *r);
+void sim_claim_returned(const struct sim_rcpt *r);
+
+/* All our processes have been there since then, and for a moment before. */
+bool sim_was_up_since(int64_t mono);
+
+/* ---- mail.c ---- */
+
+/* Reads what our senders were told. */
+void sim_read_mail(void);
+
+#endif

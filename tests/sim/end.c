@@ -1,0 +1,161 @@
+/* The end of a seed: what became of each recipient, by what his destination is an example of. */
+#include "base/mem.h"
+#include "check.h"
+#include "store.h"
+
+#define STEP_MS  (33 * MINUTE_MS) /* the longest wait between two attempts, chance included */
+#define SLACK_MS (6 * MINUTE_MS)  /* for an attempt, and for all that wait to go */
+
+static bool wants(const struct sim_rcpt *r, unsigned what)
+{
+	return r->sender >= 0 &&
+	       (r->notify == 0 ? what != QUEUE_NOTIFY_SUCCESS : (r->notify & what) != 0);
+}
+
+/* How far times may be off in a seed whose clock jumps, or whose processes die. */
+static int64_t slack(void)
+{
+	return SLACK_MS + sim_world.shifted + sim_world.down + (sim_world.kills ? SLACK_MS : 0);
+}
+
+/* What holds for everybody. */
+static void check_any(const struct sim_rcpt *r)
+{
+	bool bounced = r->state == SIM_S_BOUNCED;
+
+	SIM_MUST(r->state != SIM_S_QUEUED, "%s is still in the queue after a week", r->address);
+	SIM_MUST(r->taken == 0 || r->state == SIM_S_RELAYED || r->excused || r->held,
+	    "%s has got the message, and the ledger says that he has not", r->address);
+	SIM_MUST(r->told_failed == (bounced && wants(r, QUEUE_NOTIFY_FAILURE) ? 1 : 0),
+	    "the sender of %s was told %d times that it failed, and it %s", r->address,
+	    r->told_failed, bounced ? "did" : "did not");
+	SIM_MUST(r->told_delayed <= (wants(r, QUEUE_NOTIFY_DELAY) ? 1 : 0),
+	    "the sender of %s was told %d times of the delay", r->address, r->told_delayed);
+	SIM_MUST(r->told_relayed <= (wants(r, QUEUE_NOTIFY_SUCCESS) ? 1 : 0),
+	    "the sender of %s was told %d times that it was relayed", r->address, r->told_relayed);
+}
+
+/* Who waits for longer than the time of the warning is warned of, once. */
+static void check_warning(const struct sim_rcpt *r, int64_t waited)
+{
+	if (waited > 4 * HOUR_MS + slack())
+		SIM_MUST(r->told_delayed == (wants(r, QUEUE_NOTIFY_DELAY) ? 1 : 0),
+		    "%s waited for %lld hours, and his sender was told of it %d times", r->address,
+		    (long long)(waited / HOUR_MS), r->told_delayed);
+	else if (waited < 4 * HOUR_MS - sim_world.shifted)
+		SIM_MUST(r->told_delayed == 0,
+		    "%s waited for less than 4 hours, and his sender was told of it", r->address);
+}
+
+static void check_down_long(const struct sim_rcpt *r)
+{
+	int64_t up = r->dest->up_at > r->accepted ? r->dest->up_at : r->accepted;
+
+	if (r->destiny != SIM_WELCOME || r->sender < 0)
+		return; /* without a sender it lives for two days only */
+	SIM_MUST(r->state == SIM_S_RELAYED && r->told_failed == 0,
+	    "%s was not delivered, though his server "
+	    "was down for no more than 3 days and 4 hours",
+	    r->address);
+	SIM_MUST(r->taken_at <= up + STEP_MS + slack(),
+	    "%s was delivered %lld minutes after his server was there again", r->address,
+	    (long long)((r->taken_at - up) / MINUTE_MS));
+	check_warning(r, r->taken_at - r->accepted);
+}
+
+static void check_down_forever(const struct sim_rcpt *r)
+{
+	int64_t took = r->told_failed_at - r->accepted_wall;
+
+	SIM_MUST(r->state == SIM_S_BOUNCED, "%s was not returned", r->address);
+	check_warning(r, r->ended - r->accepted);
+	if (!wants(r, QUEUE_NOTIFY_FAILURE))
+		return;
+	SIM_MUST(took >= 5 * DAY_MS - sim_world.shifted &&
+		     took <= 5 * DAY_MS + 31 * MINUTE_MS + sim_world.shifted,
+	    "%s was returned after %lld minutes", r->address, (long long)(took / MINUTE_MS));
+}
+
+static void check_delivered(const struct sim_rcpt *r, int64_t within)
+{
+	if (r->destiny != SIM_WELCOME)
+		return;
+	SIM_MUST(r->state == SIM_S_RELAYED, "%s was not delivered", r->address);
+	SIM_MUST(r->taken_at - r->accepted <= within + slack(),
+	    "%s was delivered after %lld minutes", r->address,
+	    (long long)((r->taken_at - r->accepted) / MINUTE_MS));
+}
+
+static void check_destiny(const struct sim_rcpt *r)
+{
+	if (r->destiny != SIM_WELCOME)
+		SIM_MUST(
+		    r->state == SIM_S_BOUNCED && r->taken == 0, "%s was to be refused", r->address);
+}
+
+static void check_rcpt(const struct sim_rcpt *r)
+{
+	check_any(r);
+	if (r->held) /* an administrator had his will */
+		return;
+	check_destiny(r);
+	switch (r->dest->example) {
+	case SIM_X_HEALTHY:
+		check_delivered(r, MINUTE_MS);
+		break;
+	case SIM_X_DOWN_LONG:
+		check_down_long(r);
+		break;
+	case SIM_X_DOWN_FOREVER:
+		check_down_forever(r);
+		break;
+	case SIM_X_DOWN_SHORT:
+		check_delivered(r, 7 * HOUR_MS);
+		break;
+	case SIM_X_GREYLIST:
+		check_delivered(r, 30 * MINUTE_MS);
+		break;
+	case SIM_X_BURST:
+	case SIM_X_MANY:
+		check_delivered(r, DAY_MS);
+		break;
+	case SIM_X_TARPIT:
+	case SIM_X_TROUBLE:
+	case SIM_X_LIES:
+		break;
+	}
+}
+
+/* A destination that cannot be reached has one probe at each step, not one for each message. */
+static void check_probes(const struct sim_dest *d)
+{
+	int64_t days = d->example == SIM_X_DOWN_FOREVER ? 7 : d->example == SIM_X_DOWN_LONG ? 4 : 0;
+
+	SIM_MUST(
+	    days == 0 || d->probes <= 10 + days * DAY_MS / (27 * MINUTE_MS) + 6 * sim_world.deaths,
+	    "%s was tried %lld times while it was down", d->name, (long long)d->probes);
+}
+
+/* What was refused together does not come back together. */
+static void check_waits(const struct sim_dest *d)
+{
+	for (size_t i = 0; i < SIM_WAITS && d->waited >= 50; i++)
+		SIM_MUST(d->wait_of[i] <= d->waited / 10,
+		    "%u of %u recipients wait for the same %zu s", d->wait_of[i], d->waited, i);
+}
+
+void sim_check_end(void)
+{
+	sim_audit();
+	sim_say("%llu events, %lld commits, %lld messages taken, %lld of them twice, %lld deaths",
+	    (unsigned long long)sim_events(), (long long)sim_commits(), (long long)sim_world.taken,
+	    (long long)sim_world.twice, (long long)sim_world.deaths);
+	sim_read_mail();
+	for (size_t i = 0; i < sim_world.nrcpts; i++)
+		if (sim_world.rcpts[i]->message)
+			check_rcpt(sim_world.rcpts[i]);
+	for (size_t i = 0; i < sim_world.ndests; i++) {
+		check_probes(&sim_world.dests[i]);
+		check_waits(&sim_world.dests[i]);
+	}
+}

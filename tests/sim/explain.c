@@ -1,0 +1,375 @@
+/*
+ * `queue explain`, read as a person reads it: the sentences that the administrator is shown are taken
+ * apart again, and each one is held against what is known outside and what then happens. Times are as
+ * exact as they were said: to the minute, or to the second when they are near.
+ */
+#include "check.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "proc/store_queue.h"
+#include "store.h"
+#include "store/queue_tell.h"
+
+#define LATE_MS (2 * MINUTE_MS) /* what is due has begun by then */
+
+struct moment {
+	int64_t at, span; /* span 0: none was said */
+};
+
+/* ---- times ---- */
+
+static bool take_number(struct str *s, int64_t *n_r)
+{
+	size_t n = 0;
+	uint64_t value;
+
+	while (n < s->n && s->p[n] >= '0' && s->p[n] <= '9')
+		n++;
+	if (!str_to_u64(str_sub(*s, 0, n), 9999, &value))
+		return false;
+	*n_r = (int64_t)value;
+	*s = str_from(*s, n);
+	return true;
+}
+
+static bool take_word(struct str *s, const char *word)
+{
+	struct str w = str_of_c(word);
+
+	if (!str_has_prefix(*s, w))
+		return false;
+	*s = str_from(*s, w.n);
+	return true;
+}
+
+static int month_of(struct str *s)
+{
+	static const char *const names[] = {"January", "February", "March", "April", "May", "June",
+	    "July", "August", "September", "October", "November", "December"};
+
+	for (int i = 0; i < 12; i++)
+		if (take_word(s, names[i]))
+			return i + 1;
+	return 0;
+}
+
+/* "Saturday 28 November 2026 " */
+static bool take_day(struct str *s, struct civil *c)
+{
+	int64_t day, year = c->year;
+
+	*s = str_from(*s, str_find(*s, ' ') + 1);
+	if (!take_number(s, &day) || !take_word(s, " "))
+		return false;
+	c->day = (int)day;
+	c->month = month_of(s);
+	if (c->month == 0 || !take_word(s, " "))
+		return false;
+	if (take_number(s, &year) && !take_word(s, " "))
+		return false;
+	c->year = (int)year;
+	return true;
+}
+
+/* "at 14:05 UTC", "at 14:05:33 UTC", "on Saturday 28 November at 12:00 UTC" */
+static struct moment moment_in(struct str s)
+{
+	struct civil c = clock_civil(clock_now());
+	struct moment m = {0, MINUTE_MS};
+	int64_t hour, minute, second = 0;
+
+	if (take_word(&s, "on ") && !take_day(&s, &c))
+		return (struct moment){0, 0};
+	if (!take_word(&s, "at ") || !take_number(&s, &hour) || !take_word(&s, ":") ||
+	    !take_number(&s, &minute))
+		return (struct moment){0, 0};
+	if (take_word(&s, ":")) {
+		take_number(&s, &second);
+		m.span = SECOND_MS;
+	}
+	c.hour = (int)hour;
+	c.minute = (int)minute;
+	c.second = (int)second;
+	m.at = clock_from_civil(&c);
+	return m;
+}
+
+/* The time behind some words; span 0: the words are not there. */
+static struct moment moment_behind(struct str text, const char *words)
+{
+	size_t at = str_find_str(text, str_of_c(words));
+	struct moment m;
+
+	if (at == text.n)
+		return (struct moment){0, 0};
+	m = moment_in(str_from(text, at + strlen(words)));
+	SIM_MUST(m.span, "no time follows \"%s\" in: %.*s", words, STR_FMT(text));
+	return m;
+}
+
+static bool has(struct str text, const char *words)
+{
+	return str_find_str(text, str_of_c(words)) < text.n;
+}
+
+/* ---- sentences ---- */
+
+static void read_next(const struct sim_rcpt *r, struct str text, struct sim_claim *c)
+{
+	static const struct {
+		const char *words;
+		enum sim_next next;
+	} table[] = {
+	    {"is being delivered: the attempt began", SIM_N_UNDER_WAY},
+	    {"is held back by an administrator", SIM_N_HELD},
+	    {"It is now being returned", SIM_N_ENDING},
+	    {"It is now being given up", SIM_N_ENDING},
+	    {"An attempt with another message is under way", SIM_N_PROBE},
+	    {"It goes as soon as one of them is free", SIM_N_SESSION},
+	    {"The next attempt is due now", SIM_N_NOW},
+	    {"No further attempt is planned", SIM_N_NEVER},
+	};
+	char reach[80];
+	struct moment m;
+
+	c->late = has(text, "Its time ended while the server was not running");
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (has(text, table[i].words)) {
+			c->next = table[i].next;
+			return;
+		}
+	snprintf(reach, sizeof reach, "The next attempt to reach %s is ", r->dest->name);
+	m = moment_behind(text, reach);
+	if (!m.span)
+		m = moment_behind(text, "The next attempt is ");
+	if (!m.span && c->late) { /* no attempt is left to be told of */
+		c->next = SIM_N_NEVER;
+		return;
+	}
+	SIM_MUST(m.span, "explain does not say what is next: %.*s", STR_FMT(text));
+	c->next = SIM_N_AT;
+	c->next_at = m.at;
+	c->next_span = m.span;
+	c->if_able = has(text, "can be reached by then") || has(text, "is free by then");
+}
+
+static void read_end(const struct sim_rcpt *r, struct str text, struct sim_claim *c)
+{
+	static const char *const senders[] = {"ann", "bob", "eve"};
+	char words[80] = "it will be given up ";
+	struct moment m;
+
+	m = moment_behind(text, words);
+	if (!m.span && r->sender >= 0) {
+		snprintf(words, sizeof words, "returned to %s@" SIM_DOMAIN " ", senders[r->sender]);
+		if (!c->late)
+			m = moment_behind(text, words);
+	}
+	if (!m.span)
+		m = moment_behind(text, "at the latest ");
+	c->ends_at = m.at;
+	c->ends_span = m.span;
+	SIM_MUST(m.span || c->next == SIM_N_ENDING || c->next == SIM_N_HELD ||
+		     c->next == SIM_N_UNDER_WAY,
+	    "explain does not say how it ends: %.*s", STR_FMT(text));
+	m = moment_behind(text, "If it still waits ");
+	c->warns_at = m.at;
+	c->warns_span = m.span;
+}
+
+/* ---- why ---- */
+
+/* What is quoted was said by one of his hosts. */
+static void check_quote(const struct sim_rcpt *r, struct str text)
+{
+	size_t at = str_find_str(text, STR("it answered \"")), end;
+	const struct sim_dest *d = r->dest;
+	struct str quote;
+
+	if (at == text.n || d->example == SIM_X_LIES)
+		return;
+	quote = str_from(text, at + 13);
+	end = str_find(quote, '"');
+	quote = str_sub(quote, 0, end);
+	for (size_t i = 0; i < d->nreplies; i++)
+		if (str_eq(quote, str_of_c(d->replies[i])))
+			return;
+	sim_fail("%s never answered what explain quotes: %.*s", d->name, STR_FMT(text));
+}
+
+/* "3 attempts, last at 14:05 UTC" was when an attempt to his destination ended. */
+static void check_last(const struct sim_rcpt *r, struct str text, bool failing)
+{
+	struct moment m = moment_behind(text, "last ");
+	const struct sim_dest *d = r->dest;
+
+	if (!m.span || !failing || sim_world.jumps || d->last_result == 0)
+		return;
+	if (has(text, "could not be reached") || has(text, "takes no mail at present"))
+		SIM_MUST(m.at <= d->last_result && d->last_result < m.at + m.span + SECOND_MS,
+		    "the last attempt to reach %s was at %lld, and explain says: %.*s", d->name,
+		    (long long)d->last_result, STR_FMT(text));
+}
+
+static void check_why(const struct sim_rcpt *r, const struct sim_claim *c, struct str text,
+    size_t active, size_t sessions, bool failing)
+{
+	check_quote(r, text);
+	check_last(r, text, failing);
+	if (c->next == SIM_N_SESSION)
+		SIM_MUST(active >= sessions && active > 0,
+		    "%zu of %zu connections are in use, and explain says: %.*s", active, sessions,
+		    STR_FMT(text));
+	if (c->next == SIM_N_PROBE)
+		SIM_MUST(failing && active > 0, "nobody tries %s, and explain says: %.*s",
+		    r->dest->name, STR_FMT(text));
+	if (c->next == SIM_N_UNDER_WAY)
+		SIM_MUST(r->token, "%s is not being tried, and explain says: %.*s", r->address,
+		    STR_FMT(text));
+	else
+		SIM_MUST(!r->token, "%s is being tried, and explain says: %.*s", r->address,
+		    STR_FMT(text));
+}
+
+struct sim_claim sim_explain(const struct sim_rcpt *r, const struct queue_row *row, size_t active,
+    size_t sessions, bool failing)
+{
+	struct sim_claim c = {.made = clock_mono()};
+	struct arena *a = arena_new();
+	struct queue_config cfg = store_queue_config(sim_store()->queue, a);
+	struct queue_message m;
+	struct buf text;
+
+	buf_init(&text, 16 * KIB);
+	MUST(queue_message_get(sim_store()->db, a, row->message, &m) == DB_ROW);
+	queue_tell(&text, sim_store()->db, &cfg, row, &m, clock_now());
+	if (sim_verbose)
+		sim_say("explain %.*s", STR_FMT(buf_view(&text)));
+	read_next(r, buf_view(&text), &c);
+	read_end(r, buf_view(&text), &c);
+	check_why(r, &c, buf_view(&text), active, sessions, failing);
+	buf_fini(&text);
+	arena_free(&a);
+	return c;
+}
+
+/* ---- what was said, and what then happened ---- */
+
+static int64_t mono_of(int64_t wall)
+{
+	return clock_mono() - (clock_now() - wall);
+}
+
+/* What a lost relay had, or was given before its store saw no answer, comes back with its leases. */
+static bool is_lost_one_gone(int64_t mono)
+{
+	return sim_world.lost_at == 0 || sim_world.lost_at + 66 * MINUTE_MS < mono;
+}
+
+bool sim_was_up_since(int64_t mono)
+{
+	return is_lost_one_gone(mono) && sim_world.down_since == 0 &&
+	       sim_world.last_start + 2 * SECOND_MS < mono;
+}
+
+void sim_claim_tried(const struct sim_rcpt *r, bool touched)
+{
+	const struct sim_claim *c = &r->claim;
+
+	if (touched || c->next == SIM_N_UNKNOWN)
+		return;
+	SIM_MUST(c->next != SIM_N_NEVER && c->next != SIM_N_ENDING && c->next != SIM_N_HELD,
+	    "%s is tried, though explain said that no attempt would follow", r->address);
+	if (c->next != SIM_N_AT)
+		return;
+	SIM_MUST(clock_now() >= c->next_at, "%s is tried %lld s before the time that explain said",
+	    r->address, (long long)((c->next_at - clock_now()) / SECOND_MS));
+}
+
+/* Both of the same moment as far as they say it. */
+static bool agree(int64_t a, int64_t a_span, int64_t b, int64_t b_span)
+{
+	return a < b + b_span && b < a + a_span;
+}
+
+void sim_compare_claims(
+    const struct sim_rcpt *r, const struct sim_claim *was, const struct sim_claim *is)
+{
+	if (was->next == SIM_N_UNKNOWN || r->dest->touched > was->made)
+		return;
+	if (was->next == SIM_N_AT && is->next == SIM_N_AT)
+		SIM_MUST(agree(was->next_at, was->next_span, is->next_at, is->next_span),
+		    "explain said another time for the next attempt of %s before, and nothing happened",
+		    r->address);
+	if (was->next == SIM_N_AT && is->next == SIM_N_NOW)
+		SIM_MUST(clock_now() >= was->next_at,
+		    "the next attempt of %s is due now, and explain said a later time", r->address);
+	if (was->ends_span && is->ends_span && !was->late && !is->late)
+		SIM_MUST(agree(was->ends_at, was->ends_span, is->ends_at, is->ends_span),
+		    "explain said another end for %s before, and nothing happened", r->address);
+}
+
+/* What is due at a time is done by its end, if all of us were there. */
+static void check_moment(const struct sim_rcpt *r, int64_t at, int64_t span, const char *what)
+{
+	if (span == 0 || r->claim.next == SIM_N_UNKNOWN)
+		return;
+	SIM_MUST(clock_now() >= at, "%s %s %lld s before the time that explain said", r->address,
+	    what, (long long)((at - clock_now()) / SECOND_MS));
+	SIM_MUST(clock_now() < at + span + LATE_MS || !sim_was_up_since(mono_of(at)),
+	    "%s %s %lld s after the time that explain said", r->address, what,
+	    (long long)((clock_now() - at) / SECOND_MS));
+}
+
+void sim_claim_warned(const struct sim_rcpt *r)
+{
+	if (r->claim.next != SIM_N_UNDER_WAY && r->claim.warns_span)
+		check_moment(r, r->claim.warns_at, r->claim.warns_span, "was told of the delay");
+}
+
+void sim_claim_returned(const struct sim_rcpt *r)
+{
+	if (r->claim.next != SIM_N_UNDER_WAY && !r->claim.late)
+		check_moment(r, r->claim.ends_at, r->claim.ends_span, "was returned");
+}
+
+/* ---- what should have happened by now ---- */
+
+static void check_waiting(const struct sim_rcpt *r)
+{
+	const struct sim_claim *c = &r->claim;
+	int64_t due = c->if_able             ? INT64_MAX
+		      : c->next == SIM_N_AT  ? mono_of(c->next_at + c->next_span)
+		      : c->next == SIM_N_NOW ? c->since
+					     : INT64_MAX;
+
+	if (due == INT64_MAX || clock_mono() < due + LATE_MS || !sim_was_up_since(due))
+		return;
+	SIM_MUST(r->dest->touched > due,
+	    "%s was to be tried %lld s ago, explain said, and nothing has happened", r->address,
+	    (long long)((clock_mono() - due) / SECOND_MS));
+}
+
+static void check_under_way(const struct sim_rcpt *r)
+{
+	int64_t before = clock_mono() - MINUTE_MS;
+
+	if (sim_was_up_since(before) && r->leased < before)
+		SIM_MUST(sim_relay_has(r->message),
+		    "nobody tries %s, and explain says that he is being tried", r->address);
+}
+
+void sim_check_overdue(void)
+{
+	LIST_FOREACH(&sim_world.queued, it)
+	{
+		const struct sim_rcpt *r = LIST_ENTRY(it, struct sim_rcpt, link);
+
+		if (!r->token)
+			check_waiting(r);
+		else
+			check_under_way(r);
+	}
+}

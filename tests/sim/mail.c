@@ -1,0 +1,93 @@
+/* What our senders were told, read from their mailboxes as they would. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "check.h"
+#include "store.h"
+#include "store/mailbox.h"
+
+#define REPORT_MAX (256 * KIB)
+
+static struct str line_behind(struct str text, const char *words)
+{
+	size_t at = str_find_str(text, str_of_c(words));
+
+	text = str_from(text, at + (at < text.n ? strlen(words) : 0));
+	return str_trim(str_sub(text, 0, str_find(text, '\r')));
+}
+
+/* One recipient of a report. */
+static void count(struct str block, int sender, int64_t when)
+{
+	struct str address = line_behind(block, "Final-Recipient: rfc822;");
+	struct str action = line_behind(block, "Action: ");
+	struct sim_rcpt *r = sim_rcpt_find(address);
+
+	SIM_MUST(r, "a report is about %.*s, who was never written to", STR_FMT(address));
+	SIM_MUST(r->sender == sender, "a report about %s was sent to somebody else", r->address);
+	if (str_eq(action, STR("failed"))) {
+		r->told_failed++;
+		r->told_failed_at = when;
+	} else if (str_eq(action, STR("delayed"))) {
+		r->told_delayed++;
+	} else if (str_eq(action, STR("relayed"))) {
+		r->told_relayed++;
+	} else {
+		sim_fail("a report about %s has the action %.*s", r->address, STR_FMT(action));
+	}
+}
+
+static void read_report(struct str text, int sender, int64_t when)
+{
+	static const struct str field = STR_INIT("Final-Recipient: ");
+	size_t at = str_find_str(text, field);
+
+	SIM_MUST(at < text.n, "%d has mail that is no report", sender);
+	while (at < text.n) {
+		count(str_from(text, at), sender, when);
+		text = str_from(text, at + field.n);
+		at = str_find_str(text, field);
+	}
+}
+
+static struct str read_message(
+    struct arena *a, struct blob_store *blobs, const struct mailbox_message *m)
+{
+	struct mailbox_source *source = NULL;
+	struct err e = {""};
+	uint8_t *p = arena_alloc(a, REPORT_MAX);
+	size_t n = 0, got = 0;
+
+	SIM_MUST(mailbox_source_open(blobs, m, 0, &source, &e) == BLOB_OK, "%s", e.text);
+	do {
+		MUST(mailbox_source_read(source, p + n, REPORT_MAX - n, &got) == BLOB_OK);
+		n += got;
+	} while (got > 0);
+	mailbox_source_close(&source);
+	return str_of(p, n);
+}
+
+static void read_mailbox(int sender)
+{
+	struct store_process *sp = sim_store();
+	struct mailbox_snapshot s;
+
+	MUST(mailbox_snapshot_begin(sp->db, sender + 1, MAILBOX_INBOX, &s) == DB_ROW);
+	while (!s.complete)
+		MUST(mailbox_snapshot_scan(sp->db, &s, 1000) == DB_OK);
+	for (int64_t i = 1; i <= mailbox_snapshot_count(&s); i++) {
+		struct arena *a = arena_new();
+		struct mailbox_message m;
+
+		MUST(mailbox_message(sp->db, a, &s, i, &m) == DB_ROW);
+		read_report(read_message(a, sp->store->blobs, &m), sender, id_time(m.email));
+		arena_free(&a);
+	}
+	mailbox_snapshot_fini(&s);
+}
+
+void sim_read_mail(void)
+{
+	for (int i = 0; i < SIM_SENDERS; i++)
+		read_mailbox(i);
+}

@@ -1,0 +1,256 @@
+/*
+ * Our processes: the store as proc/store.c has it, without housekeeping and fronts; the relay as
+ * proc/relay.c is; the resolver of dns.c. Killed, a process loses all that it had in memory; the store
+ * is opened again from what it had committed.
+ */
+#include "store.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "check.h"
+#include "net.h"
+#include "peer.h"
+#include "proc/relay.h"
+#include "proc/store_relay.h"
+#include "world.h"
+
+static const char settings[] = "hostname = \"" SIM_HOSTNAME "\";\n";
+
+static struct sim_process *store_life, *relay_life, *resolver_life;
+static struct store_process *sp;
+static struct relay *relay;
+static struct config_snapshot *config;
+
+static struct sim_process *new_life(const char *name)
+{
+	struct sim_process *p = mem_new(struct sim_process);
+
+	*p = (struct sim_process){name, true};
+	return p;
+}
+
+static struct config_snapshot *config_now(void)
+{
+	struct err e = {""};
+
+	if (!config && config_parse(".", "godwit.conf", str_of_c(settings), 1, &config, &e))
+		sim_fail("%s", e.text);
+	return config_ref(config);
+}
+
+/* ---- what proc/child.h is for these processes ---- */
+
+void child_tell(uint16_t type, struct str payload)
+{
+	SIM_MUST(type != SC_BAD_PEER, "%s says that its peer is bad", sim_self->name);
+}
+
+void child_exit(int status)
+{
+	sim_fail("%s ended by itself", sim_self->name);
+}
+
+int child_run(const struct child_role *role, void *ctx, uv_loop_t *loop)
+{
+	BUG("processes are not run here");
+}
+
+/* The relay's name of its leases, and whatever else is to be random: from the seed too. */
+ssize_t getrandom(void *p, size_t n, unsigned flags)
+{
+	uint8_t *to = p;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = (uint8_t)sim_random(256);
+	return (ssize_t)n;
+}
+
+/* ---- the data directory ---- */
+
+static void nothing(struct lane_op *op)
+{
+}
+
+static void change(struct store *s, enum directory_verb verb, const char *local)
+{
+	struct directory_change c = {.verb = verb,
+	    .cfg = &s->cfg.directory,
+	    .who = STR("sim"),
+	    .hash = "$hash$",
+	    .local = str_of_c(local),
+	    .domain = STR(SIM_DOMAIN)};
+
+	directory_change_init(&c);
+	c.op.done = nothing;
+	store_write(s, &c.op);
+	MUST(c.op.result == LANE_DONE && !c.refused);
+}
+
+void sim_store_template(const char *dir)
+{
+	struct store_config cfg = store_defaults(STORE_OFFLINE);
+	struct err e = {""};
+	enum datadir_code code = datadir_create(dir, &e);
+	struct store *s = NULL;
+	int fd;
+
+	MUST(code == DATADIR_OK && chdir(dir) == 0);
+	fd = open("reserve", O_CREAT | O_WRONLY, 0600); /* an empty one will do */
+	MUST(fd >= 0 && close(fd) == 0);
+	code = store_create(".", &e);
+	if (code == DATADIR_OK)
+		s = store_open(".", &cfg, &code, &e);
+	if (!s)
+		sim_fail("%s", e.text);
+	change(s, DIRECTORY_DOMAIN_ADD, "");
+	for (int i = 0; i < SIM_SENDERS; i++)
+		change(s, DIRECTORY_ACCOUNT_ADD, (const char *[]){"ann", "bob", "eve"}[i]);
+	store_close(&s);
+}
+
+/* ---- the store ---- */
+
+static void no_wake(void *ctx)
+{
+}
+
+void sim_store_start(void)
+{
+	struct store_config cfg = store_defaults(STORE_SERVER);
+	struct sim_process *self = sim_self;
+	enum datadir_code code;
+	struct err e = {""};
+
+	sim_self = store_life = new_life("store");
+	sp = mem_new(struct store_process);
+	sp->config = config_now();
+	sp->directory = (struct directory_config){.separator = '+',
+	    .postmaster = sp->config->postmaster,
+	    .hostname = sp->config->hostname};
+	sp->started = clock_now();
+	cfg.directory = sp->directory;
+	cfg.pack_size = (int64_t)MIB;
+	cfg.min_free = 0;
+	cfg.wake = no_wake;
+	sp->store = store_open(".", &cfg, &code, &e);
+	if (!sp->store || db_open(DATADIR_DB, DB_READER, &sp->db, &e) != DB_OK)
+		sim_fail("the store does not open: %s", e.text);
+	sp->queue = store_queue_new(sp);
+	sim_self = self;
+	sim_say("store starts");
+}
+
+struct store_process *sim_store(void)
+{
+	return sp;
+}
+
+void sim_store_kill(void)
+{
+	struct store *s = sp->store;
+
+	sim_say("store is killed");
+	store_life->alive = false;
+	sim_peer_kill(store_life);
+	db_close(&sp->db);
+	password_free(&s->passwords);
+	reader_pool_stop(&s->readers);
+	lane_thread_stop(&s->lane_thread);
+	db_distrust(s->db);
+	db_close(&s->db);
+	datadir_close(&s->dir);
+	sp = NULL;
+}
+
+/* ---- the relay ---- */
+
+static void start_resolver_link(void)
+{
+	int fds[2];
+
+	if (!resolver_life || !resolver_life->alive)
+		resolver_life = new_life("dns");
+	sim_pair(fds, relay_life, resolver_life);
+	sim_self = resolver_life;
+	sim_resolver_link(fds[1]);
+	sim_self = relay_life;
+	relay_role.event(relay, SC_RESOLVER, (struct str){NULL, 0}, fds[0]);
+	sim_self = &sim_outside;
+}
+
+void sim_relay_start(void)
+{
+	struct err e = {""};
+
+	sim_self = relay_life = new_life("relay");
+	relay = mem_new(struct relay);
+	relay_init(relay, uv_default_loop());
+	relay->config = config_now();
+	MUST(relay_role.ready(relay, &e) == 0);
+	sim_say("relay starts");
+	start_resolver_link();
+}
+
+bool sim_relay_is_up(void)
+{
+	return relay != NULL;
+}
+
+bool sim_relay_has(int64_t message)
+{
+	LIST_FOREACH(&relay->jobs, it)
+	if (LIST_ENTRY(it, struct relay_job, link)->job.lease.message == message)
+		return true;
+	return false;
+}
+
+void sim_relay_kill(bool silent)
+{
+	sim_say("relay is killed%s", silent ? ", and nobody hears of it" : "");
+	relay_life->alive = false;
+	sim_net_kill(relay_life);
+	if (!silent)
+		sim_peer_kill(relay_life);
+	relay = NULL;
+}
+
+static void resolver_again(void *ctx)
+{
+	if (relay)
+		start_resolver_link();
+}
+
+void sim_resolver_kill(void)
+{
+	sim_say("resolver is killed");
+	resolver_life->alive = false;
+	sim_peer_kill(resolver_life);
+	sim_post_to(&sim_outside, sim_between(100, 3000), resolver_again, NULL);
+}
+
+void sim_link(void)
+{
+	static uint16_t node;
+	int fds[2];
+
+	sim_pair(fds, relay_life, store_life);
+	sim_self = store_life;
+	store_relay_new(sp, ++node, fds[1]);
+	store_queue_kick(sp->queue);
+	sim_self = relay_life;
+	relay_role.event(relay, SC_STORE, (struct str){NULL, 0}, fds[0]);
+	sim_self = &sim_outside;
+}
+
+/* ---- outsiders ---- */
+
+void sim_write(struct lane_op *op)
+{
+	sim_self = store_life;
+	store_write(sp->store, op);
+	sim_self = &sim_outside;
+}

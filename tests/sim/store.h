@@ -1,0 +1,31 @@
+/* Our processes in the simulation: started, linked to each other, killed. */
+#ifndef SIM_STORE_H
+#define SIM_STORE_H
+
+#include "loop.h"
+#include "proc/store.h"
+
+/* A data directory with the domain and accounts in it, once; then a copy of it for each seed. */
+void sim_store_template(const char *dir);
+
+/* The store at the working directory of the seed. */
+void sim_store_start(void);
+void sim_store_kill(void);
+struct store_process *sim_store(void); /* NULL: it is down */
+
+void sim_relay_start(void);
+/* silent: the store does not learn of it, as of one that is cut off. */
+void sim_relay_kill(bool silent);
+bool sim_relay_is_up(void);
+bool sim_relay_has(int64_t message); /* under a lease */
+
+/* The resolver dies and is there again. */
+void sim_resolver_kill(void);
+
+/* Links the two, once both are up. */
+void sim_link(void);
+
+/* A request of an outsider, that ends well or with the store. */
+void sim_write(struct lane_op *op);
+
+#endif

@@ -1,0 +1,290 @@
+/* What happens to us in a week. */
+#include "traffic.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "check.h"
+#include "proc/store_queue.h"
+#include "store.h"
+#include "store/deliver.h"
+#include "store/queue_change.h"
+#include "world.h"
+
+#define MESSAGES_MAX ((size_t)3) /* recipients of one */
+#define KILL_REPORTS 200         /* ... or with a store that dies at it */
+#define KILL_COMMITS 400         /* one in so many ends with a death */
+
+static struct id_maker ids;
+
+/* ---- mail ---- */
+
+/* What may wait for five days does not begin so late. */
+static bool is_late(void)
+{
+	return clock_mono() - sim_world.begin > 36 * HOUR_MS;
+}
+
+static void add_recipient(struct deliver *d, struct sim_dest *dest, unsigned notify)
+{
+	struct sim_rcpt *r = sim_rcpt_new(dest);
+	struct deliver_recipient *to = &d->recipients[d->n++];
+	struct str text = str_of_c(r->address);
+	size_t at = str_find(text, '@');
+
+	r->sender = d->user ? *(int *)d->user : -1;
+	r->notify = notify;
+	if (dest->example != SIM_X_BURST && sim_chance(8))
+		r->destiny = sim_chance(70) || is_late() ? SIM_UNKNOWN : SIM_FULL;
+	to->address = text;
+	to->local = str_sub(text, 0, at);
+	to->domain = str_from(text, at + 1);
+	to->notify = (uint8_t)notify;
+	d->plan.items[d->plan.n].recipient = (uint32_t)d->plan.n;
+	d->plan.items[d->plan.n++].action = PLAN_RELAY;
+}
+
+static void sent(struct lane_op *op)
+{
+	struct deliver *d = LIST_ENTRY(op, struct deliver, op);
+
+	SIM_MUST(d->accepted, "a message was refused: %.*s", STR_FMT(d->refusal.text));
+	deliver_free(&d);
+	store_queue_kick(sim_store()->queue); /* as store_take.c does */
+}
+
+static unsigned some_notify(void)
+{
+	static const unsigned all[] = {QUEUE_NOTIFY_NEVER, QUEUE_NOTIFY_FAILURE,
+	    QUEUE_NOTIFY_FAILURE | QUEUE_NOTIFY_DELAY, QUEUE_NOTIFY_SUCCESS | QUEUE_NOTIFY_FAILURE,
+	    QUEUE_NOTIFY_DELAY};
+
+	return sim_chance(60) ? 0 : all[sim_random(sizeof all / sizeof *all)];
+}
+
+static struct str content(struct deliver *d, const char *sender)
+{
+	struct buf b;
+	struct str text;
+
+	buf_init(&b, KIB);
+	buf_printf(&b,
+	    "From: %s@" SIM_DOMAIN "\r\nMessage-ID: <%lld@" SIM_DOMAIN ">\r\nSubject: hello\r\n\r\n"
+	    "some words\r\n.and a dot\r\n",
+	    sender, (long long)d->message_id);
+	text = arena_str(d->arena, buf_view(&b));
+	buf_fini(&b);
+	return text;
+}
+
+/* A message to one destination, now and then to others too. */
+static void send_message(struct sim_dest *dest)
+{
+	static const char *const names[SIM_SENDERS] = {"ann", "bob", "eve"};
+	int sender = sim_chance(6) ? -1 : (int)sim_random(SIM_SENDERS);
+	struct deliver *d = deliver_new();
+	size_t n = 1 + (sim_chance(30) ? sim_random(MESSAGES_MAX) : 0);
+	unsigned notify = some_notify();
+
+	d->op.done = sent;
+	d->directory = &sim_store()->directory;
+	d->message_id = id_make(&ids, clock_now());
+	d->user = sender < 0 ? NULL : &sender;
+	d->recipients = arena_array(d->arena, MESSAGES_MAX + 1, sizeof *d->recipients);
+	d->plan = plan_new(d->arena, MESSAGES_MAX + 1);
+	d->plan.n = 0;
+	for (size_t i = 0; i < n; i++)
+		add_recipient(d,
+		    sim_chance(20) && !is_late() ? &sim_world.dests[sim_random(sim_world.ndests)]
+						 : dest,
+		    sim_chance(80) ? notify : some_notify());
+	d->user = NULL;
+	if (sender >= 0) {
+		struct buf from;
+
+		buf_init(&from, 64);
+		buf_printf(&from, "%s@" SIM_DOMAIN, names[sender]);
+		d->reverse_path = arena_str(d->arena, buf_view(&from));
+		buf_fini(&from);
+	}
+	d->helo = STR("client." SIM_DOMAIN);
+	d->peer = STR("192.0.2.1");
+	d->protocol = STR("ESMTP");
+	d->may_relay = true;
+	d->data = content(d, sender < 0 ? "MAILER-DAEMON" : names[sender]);
+	SIM_MUST(deliver_prepare(d), "a message was refused at once");
+	sim_write(&d->op);
+}
+
+static void on_send(void *ctx)
+{
+	if (sim_store())
+		send_message(ctx);
+	else
+		sim_post(SECOND_MS, on_send, ctx);
+}
+
+/* n messages between two times from the beginning. */
+static void plan_mail(struct sim_dest *d, size_t n, int64_t from, int64_t until)
+{
+	while (n--)
+		sim_post(sim_between(from, until), on_send, d);
+}
+
+static void plan_dest(struct sim_dest *d)
+{
+	int64_t late = sim_world.end - sim_world.begin - DAY_MS;
+
+	switch (d->example) {
+	case SIM_X_HEALTHY:
+		plan_mail(d, 10, MINUTE_MS, late);
+		break;
+	case SIM_X_MANY:
+		plan_mail(d, (size_t)sim_between(20, 60), HOUR_MS, HOUR_MS + MINUTE_MS);
+		plan_mail(d, 5, DAY_MS, DAY_MS + HOUR_MS);
+		break;
+	case SIM_X_BURST:
+		plan_mail(d, sim_chance(5) ? 1000 : 120, HOUR_MS, HOUR_MS + 20 * SECOND_MS);
+		break;
+	default:
+		plan_mail(d, (size_t)sim_between(2, 7), MINUTE_MS, 36 * HOUR_MS);
+	}
+}
+
+/* ---- deaths ---- */
+
+static void back(void)
+{
+	if (sim_store() && sim_relay_is_up()) {
+		sim_world.down += clock_mono() - sim_world.down_since;
+		sim_world.down_since = 0;
+		sim_world.last_start = clock_mono();
+	}
+}
+
+static void start_store(void *ctx)
+{
+	sim_store_start();
+	sim_forget_claims();
+	if (sim_relay_is_up())
+		sim_link();
+	back();
+}
+
+static void start_relay(void *ctx)
+{
+	sim_relay_start();
+	if (sim_store())
+		sim_link();
+	back();
+}
+
+static void died(void (*again)(void *ctx))
+{
+	int64_t delay = sim_chance(10) ? sim_between(SECOND_MS, 40 * MINUTE_MS)
+				       : sim_between(50, 3000);
+
+	if (sim_world.down_since == 0)
+		sim_world.down_since = clock_mono();
+	sim_world.deaths++;
+	sim_post_to(&sim_outside, delay, again, NULL);
+}
+
+static void kill_store(void *ctx)
+{
+	if (!sim_store())
+		return;
+	sim_store_kill();
+	died(start_store);
+}
+
+static void kill_relay(void *ctx)
+{
+	if (!sim_relay_is_up())
+		return;
+	sim_relay_dies();
+	sim_relay_kill(false);
+	died(start_relay);
+}
+
+/* What it had is tried again when its leases have expired, not before. */
+static void lose_relay(void *ctx)
+{
+	if (!sim_relay_is_up() || !sim_store())
+		return;
+	sim_relay_dies();
+	sim_relay_kill(true);
+	sim_world.lost_at = clock_mono();
+	sim_world.down += 33 * MINUTE_MS;
+	died(start_relay);
+}
+
+static void kill_resolver(void *ctx)
+{
+	sim_world.deaths++;
+	sim_world.last_start = clock_mono();
+	sim_resolver_kill();
+}
+
+static void (*const kills[])(void *ctx) = {kill_store, kill_relay, kill_resolver};
+
+static void plan_deaths(void)
+{
+	if (sim_chance(30))
+		sim_post(sim_between(HOUR_MS, 5 * DAY_MS), lose_relay, NULL);
+	for (int64_t n = sim_between(5, 40); n > 0; n--)
+		sim_post(sim_between(HOUR_MS, sim_world.end - sim_world.begin - DAY_MS),
+		    kills[sim_random(3)], NULL);
+}
+
+void sim_traffic_committed(void)
+{
+	if (sim_world.kills && sim_random(KILL_COMMITS) == 0)
+		sim_post_to(&sim_outside, 0, kills[sim_random(2)], NULL);
+}
+
+void sim_traffic_reported(void)
+{
+	if (sim_world.kills && sim_random(KILL_REPORTS) == 0)
+		sim_post_to(&sim_outside, sim_between(0, 6), kill_store, NULL);
+}
+
+/* ---- the clock ---- */
+
+static void jump(void *ctx)
+{
+	int64_t by = sim_between(-3 * HOUR_MS, 3 * HOUR_MS);
+
+	sim_say("the clock jumps by %lld s", (long long)(by / SECOND_MS));
+	sim_jump(by);
+	sim_world.shifted += by > 0 ? by : -by;
+	sim_forget_claims();
+}
+
+static void plan_jumps(void)
+{
+	for (int64_t n = sim_between(1, 4); n > 0; n--)
+		sim_post(sim_between(HOUR_MS, 5 * DAY_MS), jump, NULL);
+}
+
+/* ---- the whole ---- */
+
+static void look(struct sim_timer *t)
+{
+	sim_check_overdue();
+	sim_set(t, 10 * MINUTE_MS, look, NULL);
+}
+
+void sim_traffic_plan(void)
+{
+	static struct sim_timer looking;
+
+	id_maker_init(&ids, 7, 0);
+	for (size_t i = 0; i < sim_world.ndests; i++)
+		plan_dest(&sim_world.dests[i]);
+	if (sim_world.kills)
+		plan_deaths();
+	if (sim_world.jumps)
+		plan_jumps();
+	sim_set(&looking, 10 * MINUTE_MS, look, NULL);
+}

@@ -1,0 +1,14 @@
+/* What happens to us: mail to be sent, deaths of our processes, jumps of the clock, an administrator. */
+#ifndef SIM_TRAFFIC_H
+#define SIM_TRAFFIC_H
+
+/* Sets all events of the seed's week. */
+void sim_traffic_plan(void);
+
+/* threads.c's commits: one in so many is the last thing that a process of ours does. */
+void sim_traffic_committed(void);
+
+/* The relay reports: one in so many finds the store dying. */
+void sim_traffic_reported(void);
+
+#endif

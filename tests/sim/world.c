@@ -1,0 +1,306 @@
+/* The world of a seed: what there is outside and when it is at fault. */
+#include "world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "smtp/smtp_client.h"
+
+struct sim_world sim_world;
+
+/* ---- finding ---- */
+
+struct sim_dest *sim_dest_find(struct str name)
+{
+	for (size_t i = 0; i < sim_world.ndests; i++)
+		if (str_eq(name, str_of_c(sim_world.dests[i].name)))
+			return &sim_world.dests[i];
+	return NULL;
+}
+
+/* "r17@..." is the recipient of that number. */
+struct sim_rcpt *sim_rcpt_find(struct str address)
+{
+	uint64_t n;
+
+	if (address.n < 2 || address.p[0] != 'r' ||
+	    !str_to_u64(str_sub(address, 1, str_find(address, '@') - 1), UINT32_MAX, &n) ||
+	    n >= sim_world.nrcpts || !str_eq(address, str_of_c(sim_world.rcpts[n]->address)))
+		return NULL;
+	return sim_world.rcpts[n];
+}
+
+struct sim_rcpt *sim_rcpt_new(struct sim_dest *dest)
+{
+	struct sim_world *w = &sim_world;
+	struct sim_rcpt *r = mem_new(struct sim_rcpt);
+
+	if (w->nrcpts == w->room) {
+		w->room = w->room ? 2 * w->room : 256;
+		w->rcpts = mem_resize(w->rcpts, w->room * sizeof *w->rcpts);
+	}
+	list_init(&r->link);
+	r->index = w->nrcpts;
+	snprintf(r->address, sizeof r->address, "r%zu@%s", w->nrcpts, dest->name);
+	r->dest = dest;
+	w->rcpts[w->nrcpts++] = r;
+	return r;
+}
+
+/* ---- faults of the moment ---- */
+
+static bool is_in_force(const struct sim_fault *f)
+{
+	int64_t now = clock_mono();
+
+	if (now < f->from || now >= (f->period ? sim_world.end : f->until))
+		return false;
+	return f->period == 0 || (now - f->from) % f->period < f->until - f->from;
+}
+
+static bool is_of_stage(enum sim_fault_kind kind)
+{
+	return kind >= SIM_F_REPLY && kind <= SIM_F_TAKE_AND_DROP;
+}
+
+const struct sim_fault *sim_fault_at(const struct sim_dest *d, enum sim_stage stage)
+{
+	for (size_t i = 0; i < d->nfaults; i++) {
+		const struct sim_fault *f = &d->faults[i];
+		bool fits = is_of_stage(f->kind) ? f->at == stage : stage == SIM_STAGES;
+
+		if (fits && is_in_force(f))
+			return f;
+	}
+	return NULL;
+}
+
+enum sim_dns_kind sim_dns_fault_now(const struct sim_dest *d)
+{
+	int64_t now = clock_mono();
+
+	for (size_t i = 0; i < d->ndns; i++)
+		if (now >= d->dns[i].from && now < d->dns[i].until)
+			return d->dns[i].kind;
+	return SIM_D_NONE;
+}
+
+bool sim_dest_is_down(const struct sim_dest *d)
+{
+	return d->up_at && clock_mono() < d->up_at;
+}
+
+/* ---- making ---- */
+
+static void add_fault(struct sim_dest *d, struct sim_fault f)
+{
+	MUST(d->nfaults < SIM_FAULTS);
+	d->faults[d->nfaults++] = f;
+}
+
+static void add_dns(struct sim_dest *d, enum sim_dns_kind kind, int64_t from, int64_t until)
+{
+	d->dns[d->ndns++] = (struct sim_dns_fault){kind, from, until};
+}
+
+static const struct sim_fault down_faults[] = {
+    {.kind = SIM_F_REFUSE},
+    {.kind = SIM_F_NO_ANSWER},
+    {.kind = SIM_F_NO_ROUTE},
+    {.kind = SIM_F_RESET},
+    {.kind = SIM_F_REPLY, .at = SIM_GREETING, .text = "421 4.3.2 closed for the holidays"},
+    {.kind = SIM_F_REPLY, .at = SIM_EHLO, .text = "451 4.3.0 not today"},
+    {.kind = SIM_F_DROP, .at = SIM_GREETING},
+    {.kind = SIM_F_HALF_CLOSE, .at = SIM_EHLO},
+    {.kind = SIM_F_GARBAGE, .at = SIM_GREETING},
+};
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+/* Nobody gets through from `from` to d->up_at. */
+static void make_down(struct sim_dest *d, int64_t from)
+{
+	size_t n = sim_random(COUNT(down_faults) + 3);
+	struct sim_fault f;
+
+	if (n >= COUNT(down_faults)) {
+		add_dns(
+		    d, (enum sim_dns_kind)(SIM_D_TIMEOUT + n - COUNT(down_faults)), from, d->up_at);
+		return;
+	}
+	f = down_faults[n];
+	f.from = from;
+	f.until = d->up_at;
+	add_fault(d, f);
+}
+
+static const struct sim_fault troubles[] = {
+    {.kind = SIM_F_REPLY, .at = SIM_MAIL, .text = "451 4.3.0 try again"},
+    {.kind = SIM_F_REPLY, .at = SIM_MAIL, .text = "421 4.3.2 enough"},
+    {.kind = SIM_F_REPLY, .at = SIM_RCPT, .text = "450 4.2.1 try again"},
+    {.kind = SIM_F_REPLY, .at = SIM_RCPT, .text = "421 4.7.0 slow down"},
+    {.kind = SIM_F_REPLY, .at = SIM_DATA, .text = "451 4.3.5 try again"},
+    {.kind = SIM_F_REPLY, .at = SIM_DOT, .text = "451 4.7.1 try again"},
+    {.kind = SIM_F_REPLY, .at = SIM_DOT, .text = "421 4.3.0 try again"},
+    {.kind = SIM_F_REPLY, .at = SIM_EHLO, .text = "421 4.3.2 try again"},
+    {.kind = SIM_F_REPLY, .at = SIM_STARTTLS, .text = "454 4.7.0 TLS is not available"},
+    {.kind = SIM_F_REPLY, .at = SIM_DOT, .text = "554 5.7.1 spam"},
+    {.kind = SIM_F_REPLY, .at = SIM_MAIL, .text = "550 5.7.1 not you"},
+    {.kind = SIM_F_REPLY, .at = SIM_GREETING, .text = "554 5.3.2 no mail here"},
+    {.kind = SIM_F_DROP, .at = SIM_EHLO},
+    {.kind = SIM_F_DROP, .at = SIM_MAIL},
+    {.kind = SIM_F_DROP, .at = SIM_RCPT},
+    {.kind = SIM_F_DROP, .at = SIM_DATA},
+    {.kind = SIM_F_DROP, .at = SIM_DOT},
+    {.kind = SIM_F_HALF_CLOSE, .at = SIM_GREETING},
+    {.kind = SIM_F_HALF_CLOSE, .at = SIM_MAIL},
+    {.kind = SIM_F_HALF_CLOSE, .at = SIM_DOT},
+    {.kind = SIM_F_SILENT, .at = SIM_GREETING},
+    {.kind = SIM_F_SILENT, .at = SIM_MAIL},
+    {.kind = SIM_F_SILENT, .at = SIM_RCPT},
+    {.kind = SIM_F_SILENT, .at = SIM_DATA},
+    {.kind = SIM_F_SILENT, .at = SIM_DOT},
+    {.kind = SIM_F_GARBAGE, .at = SIM_RCPT},
+    {.kind = SIM_F_TAKE_AND_DROP, .at = SIM_DOT},
+    {.kind = SIM_F_REFUSE},
+    {.kind = SIM_F_NO_ANSWER},
+    {.kind = SIM_F_SLOW},
+    {.kind = SIM_F_GREYLIST},
+    {.kind = SIM_F_BUSY, .limit = 1},
+    {.kind = SIM_F_TLS},
+};
+
+/* Any faults, some all the time, some that come and go, some now and then. */
+static void make_trouble(struct sim_dest *d, int64_t begin)
+{
+	size_t n = 1 + sim_random(SIM_FAULTS);
+
+	while (n--) {
+		struct sim_fault f = troubles[sim_random(COUNT(troubles))];
+
+		f.from = begin + sim_between(0, 2 * DAY_MS);
+		f.until = f.from + sim_between(10 * MINUTE_MS, 3 * DAY_MS);
+		if (sim_chance(40)) {
+			f.until = f.from + sim_between(MINUTE_MS, 20 * MINUTE_MS);
+			f.period = f.until - f.from + sim_between(MINUTE_MS, 40 * MINUTE_MS);
+		}
+		f.percent = sim_chance(50) ? (unsigned)sim_between(5, 95) : 0;
+		add_fault(d, f);
+	}
+	if (sim_chance(30)) {
+		int64_t from = begin + sim_between(0, 2 * DAY_MS);
+
+		add_dns(d, (enum sim_dns_kind)sim_between(SIM_D_TIMEOUT, SIM_D_BOGUS), from,
+		    from + sim_between(MINUTE_MS, DAY_MS));
+	}
+}
+
+static void make_example(struct sim_dest *d, int64_t begin)
+{
+	switch (d->example) {
+	case SIM_X_HEALTHY:
+		if (sim_chance(20))
+			add_dns(d, SIM_D_NO_AAAA, begin, sim_world.end);
+		break;
+	case SIM_X_DOWN_LONG:
+		d->up_at = begin + 3 * DAY_MS + 4 * HOUR_MS;
+		make_down(d, begin);
+		break;
+	case SIM_X_DOWN_FOREVER:
+		d->up_at = sim_world.end;
+		make_down(d, begin);
+		break;
+	case SIM_X_DOWN_SHORT:
+		d->up_at = begin + DAY_MS + sim_between(MINUTE_MS, 6 * HOUR_MS);
+		make_down(d, begin + DAY_MS);
+		break;
+	case SIM_X_BURST:
+		add_fault(d, (struct sim_fault){.kind = SIM_F_REPLY,
+				 .at = SIM_RCPT,
+				 .from = begin,
+				 .until = begin + 100 * MINUTE_MS,
+				 .text = "450 4.2.1 not now"});
+		break;
+	case SIM_X_GREYLIST:
+		add_fault(d, (struct sim_fault){
+				 .kind = SIM_F_GREYLIST, .from = begin, .until = sim_world.end});
+		break;
+	case SIM_X_MANY:
+		add_fault(d, (struct sim_fault){.kind = SIM_F_BUSY,
+				 .from = begin,
+				 .until = sim_world.end,
+				 .limit = (unsigned)sim_between(1, 12)});
+		break;
+	case SIM_X_TARPIT:
+		add_fault(d, (struct sim_fault){
+				 .kind = SIM_F_TARPIT, .from = begin, .until = sim_world.end});
+		break;
+	case SIM_X_TROUBLE:
+		make_trouble(d, begin);
+		break;
+	case SIM_X_LIES:
+		add_dns(d, (enum sim_dns_kind)sim_between(SIM_D_NXDOMAIN, SIM_D_ELSEWHERE),
+		    begin + sim_between(0, DAY_MS), begin + sim_between(DAY_MS, 3 * DAY_MS));
+		break;
+	}
+}
+
+/* Public addresses, one of each family a host. */
+static void make_host(struct sim_dest *d, size_t number, size_t dest)
+{
+	struct sim_host *h = &d->hosts[number];
+	unsigned all = SMTP_EXT_PIPELINING | SMTP_EXT_8BITMIME | SMTP_EXT_SIZE | SMTP_EXT_DSN |
+		       SMTP_EXT_ENHANCED | SMTP_EXT_STARTTLS | SMTP_EXT_CHUNKING;
+	char text[40];
+
+	if (d->no_mx)
+		snprintf(h->name, sizeof h->name, "%s", d->name);
+	else
+		snprintf(h->name, sizeof h->name, "mx%zu.%s", number, d->name);
+	h->dest = d;
+	snprintf(text, sizeof text, "20.0.%zu.%zu", dest, number + 1);
+	MUST(ip_parse(str_of_c(text), &h->ip[0]));
+	snprintf(text, sizeof text, "2a00:1::%zx:%zx", dest + 1, number + 1);
+	MUST(ip_parse(str_of_c(text), &h->ip[1]));
+	h->v6 = sim_chance(30);
+	h->preference = (unsigned)sim_between(1, 3) * 10;
+	h->extensions = all & (unsigned)sim_random(1024);
+	if (sim_chance(20))
+		h->rcpt_max = (unsigned)sim_between(1, 3);
+}
+
+static void make_dest(enum sim_example example)
+{
+	size_t n = sim_world.ndests++;
+	struct sim_dest *d = &sim_world.dests[n];
+
+	snprintf(d->name, sizeof d->name, "d%zu.test", n);
+	d->example = example;
+	d->no_mx = sim_chance(15);
+	d->nhosts = d->no_mx ? 1 : 1 + sim_random(SIM_HOSTS_MAX);
+	for (size_t i = 0; i < d->nhosts; i++)
+		make_host(d, i, n);
+	make_example(d, sim_world.begin);
+}
+
+void sim_world_make(void)
+{
+	static const enum sim_example others[] = {SIM_X_DOWN_SHORT, SIM_X_GREYLIST, SIM_X_MANY,
+	    SIM_X_TARPIT, SIM_X_TROUBLE, SIM_X_TROUBLE, SIM_X_TROUBLE, SIM_X_TROUBLE, SIM_X_LIES,
+	    SIM_X_HEALTHY};
+	size_t n = 2 + sim_random(3);
+
+	list_init(&sim_world.queued);
+	sim_world.begin = clock_mono();
+	sim_world.end = sim_world.begin + 7 * DAY_MS;
+	make_dest(SIM_X_HEALTHY);
+	make_dest(SIM_X_DOWN_LONG);
+	make_dest(SIM_X_DOWN_FOREVER);
+	while (n--)
+		make_dest(others[sim_random(COUNT(others))]);
+	if (sim_chance(8))
+		make_dest(SIM_X_BURST);
+	sim_world.kills = sim_chance(60);
+	sim_world.jumps = sim_chance(20);
+	sim_world.touches = sim_chance(20);
+}

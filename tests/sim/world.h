@@ -1,0 +1,251 @@
+/*
+ * What there is outside, and what is known of each recipient: the model that the program under test is
+ * compared with. world.c makes it from the seed, host.c and dns.c bring it to life.
+ */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include "base/ip.h"
+#include "base/list.h"
+#include "loop.h"
+
+#define SIM_DOMAIN    "home.test" /* ours */
+#define SIM_HOSTNAME  "mx.home.test"
+#define SIM_DESTS_MAX 24
+#define SIM_HOSTS_MAX 3 /* of a destination */
+#define SIM_FAULTS    4
+#define SIM_SENDERS   3
+
+/* Where in a session. */
+enum sim_stage {
+	SIM_GREETING,
+	SIM_EHLO,
+	SIM_STARTTLS,
+	SIM_MAIL,
+	SIM_RCPT,
+	SIM_DATA,
+	SIM_DOT,
+	SIM_STAGES
+};
+
+enum sim_fault_kind {
+	SIM_F_NONE,
+	/* nobody can connect */
+	SIM_F_REFUSE,
+	SIM_F_NO_ANSWER,
+	SIM_F_NO_ROUTE,
+	SIM_F_RESET,
+	/* at a stage */
+	SIM_F_REPLY, /* text: the reply */
+	SIM_F_DROP,
+	SIM_F_HALF_CLOSE,
+	SIM_F_SILENT,
+	SIM_F_GARBAGE,
+	SIM_F_TAKE_AND_DROP, /* behind the final dot: takes the message, then breaks off */
+	/* all the time */
+	SIM_F_TARPIT, /* a byte a minute */
+	SIM_F_SLOW,
+	SIM_F_GREYLIST,
+	SIM_F_BUSY, /* more than `limit` connections are sent away */
+	SIM_F_TLS,  /* the handshake fails */
+};
+
+/* From one time of clock_mono() to another; with a period: as long at the beginning of each. */
+struct sim_fault {
+	enum sim_fault_kind kind;
+	enum sim_stage at;
+	int64_t from, until, period;
+	unsigned percent; /* of the occasions; 0: always */
+	const char *text;
+	unsigned limit;
+};
+
+struct sim_dest;
+
+struct sim_host {
+	char name[40];
+	struct sim_dest *dest;
+	struct ip ip[2]; /* v4, v6 */
+	bool v6;
+	unsigned preference;
+	unsigned extensions; /* bits of enum smtp_extension (smtp/smtp_client.h) */
+	unsigned rcpt_max;   /* 0: any number */
+	size_t open, most;   /* sessions */
+	int64_t tries, last_try;
+};
+
+enum sim_dns_kind {
+	SIM_D_NONE,
+	SIM_D_TIMEOUT,
+	SIM_D_SERVFAIL,
+	SIM_D_BOGUS,
+	SIM_D_NXDOMAIN, /* a lie */
+	SIM_D_NULL_MX,
+	SIM_D_LOOPBACK,  /* a lie: its address is 127.0.0.1 */
+	SIM_D_ELSEWHERE, /* a lie: the addresses of another destination */
+	SIM_D_NO_AAAA,   /* no answer for AAAA alone */
+};
+
+struct sim_dns_fault {
+	enum sim_dns_kind kind;
+	int64_t from, until;
+};
+
+/* What a destination is an example of; what must come of its mail follows from it. */
+enum sim_example {
+	SIM_X_HEALTHY,
+	SIM_X_DOWN_LONG,    /* 3 days 4 hours, then it is there again */
+	SIM_X_DOWN_FOREVER, /* more than 6 days */
+	SIM_X_DOWN_SHORT,   /* minutes to hours */
+	SIM_X_GREYLIST,
+	SIM_X_MANY, /* many messages, and it takes few connections */
+	SIM_X_TARPIT,
+	SIM_X_TROUBLE, /* any faults */
+	SIM_X_LIES,    /* its DNS says what is not so */
+	SIM_X_BURST,   /* hundreds of messages at once that are all refused for now */
+};
+
+#define SIM_REPLIES 64
+#define SIM_WAITS   1100 /* seconds */
+
+struct sim_dest {
+	char name[32];
+	enum sim_example example;
+	struct sim_host hosts[SIM_HOSTS_MAX];
+	size_t nhosts;
+	bool no_mx; /* the domain's own address */
+	struct sim_fault faults[SIM_FAULTS];
+	size_t nfaults;
+	struct sim_dns_fault dns[2];
+	size_t ndns;
+	int64_t up_at; /* DOWN_...: when it can be used again */
+	/* what happened */
+	char replies[SIM_REPLIES][120]; /* that its hosts gave */
+	size_t nreplies;
+	int64_t leases;      /* attempts begun */
+	int64_t probes;      /* of them: while nobody could get through */
+	int64_t last_lease;  /* when */
+	int64_t last_result; /* of one, when it was committed; by the wall clock */
+	int64_t touched;     /* anything of it was committed: mono */
+	int64_t waits;       /* recipients in the queue */
+	size_t sessions;     /* TCP connections to its hosts */
+	unsigned
+	    waited; /* recipients that were refused twice, and for how many seconds they then wait */
+	uint16_t wait_of[SIM_WAITS];
+};
+
+/* What the recipient's server thinks of him, whatever else. */
+enum sim_destiny {
+	SIM_WELCOME,
+	SIM_UNKNOWN, /* 550 */
+	SIM_FULL,    /* 452, as long as it lasts */
+};
+
+enum sim_state {
+	SIM_S_QUEUED,
+	SIM_S_RELAYED,
+	SIM_S_BOUNCED,
+	SIM_S_DISCARDED,
+};
+
+/* What explain has said: see explain.c. */
+enum sim_next {
+	SIM_N_UNKNOWN, /* nothing was said yet */
+	SIM_N_UNDER_WAY,
+	SIM_N_AT, /* at a time */
+	SIM_N_NOW,
+	SIM_N_SESSION, /* when one is free */
+	SIM_N_PROBE,   /* when another has been answered */
+	SIM_N_NEVER,   /* no more attempts */
+	SIM_N_ENDING,  /* it is being returned */
+	SIM_N_HELD,
+};
+
+struct sim_claim {
+	enum sim_next next;
+	int64_t next_at; /* by the wall, as exactly as it was said: a minute, or a second */
+	int64_t next_span;
+	int64_t ends_at, ends_span; /* 0: nothing was said */
+	int64_t warns_at, warns_span;
+	int64_t made;  /* mono */
+	int64_t since; /* mono: the next has been the same */
+	bool if_able;  /* the next only if it can be reached, or a connection is free */
+	bool late;     /* its time ended while nothing ran */
+};
+
+struct sim_rcpt {
+	struct list link; /* of those in the queue */
+	char address[64];
+	struct sim_dest *dest;
+	enum sim_destiny destiny;
+	int64_t message;
+	int64_t number;
+	int sender; /* of SIM_SENDERS; -1: the null reverse-path */
+	unsigned notify;
+	int64_t accepted; /* mono */
+	int64_t accepted_wall;
+	int64_t jumped; /* sim_jumped() then */
+	enum sim_state state;
+	int64_t ended; /* mono */
+	/* at his server */
+	int64_t seen;       /* RCPT, first; 0: never */
+	int64_t refused_at; /* the last time he was refused for now */
+	int taken;          /* how often */
+	int excused;        /* of these: those of which we could not know */
+	int64_t taken_at;
+	/* what his sender was told */
+	int told_delayed, told_failed, told_relayed;
+	int64_t told_failed_at; /* by the wall */
+	int64_t held;           /* an administrator has touched him */
+	/* by the database, as last looked at */
+	size_t index; /* in rcpts */
+	uint32_t scan, claimed;
+	int64_t token;
+	int64_t leased, reported; /* mono: given to the relay, and back */
+	struct sim_claim claim;
+};
+
+struct sim_world {
+	struct sim_dest dests[SIM_DESTS_MAX];
+	size_t ndests;
+	struct sim_rcpt **rcpts;
+	size_t nrcpts, room;
+	struct list queued; /* of rcpts */
+	int64_t taken;      /* messages to recipients, in all */
+	int64_t twice;      /* of them again, excused */
+	int64_t begin, end; /* mono */
+	int64_t down;       /* how long our own processes were not there, in all */
+	int64_t down_since; /* one of them is not there; 0: all are */
+	int64_t last_start; /* one of them came back */
+	int64_t lost_at;    /* a relay was, and the store did not learn of it; 0: never */
+	int64_t shifted;    /* by how much the clock has jumped, there and back */
+	int64_t deaths;     /* of processes of ours */
+	bool jumps;         /* the clock jumps in this seed */
+	bool kills;
+	bool touches; /* an administrator is at work */
+};
+
+extern struct sim_world sim_world;
+
+/* Makes the world of a seed: destinations, their faults. */
+void sim_world_make(void);
+
+/* A new recipient in it. */
+struct sim_rcpt *sim_rcpt_new(struct sim_dest *dest);
+struct sim_rcpt *sim_rcpt_find(struct str address);
+
+struct sim_dest *sim_dest_find(struct str name);
+
+/* The fault that is in force at a stage: NULL for none. */
+const struct sim_fault *sim_fault_at(const struct sim_dest *d, enum sim_stage stage);
+enum sim_dns_kind sim_dns_fault_now(const struct sim_dest *d);
+
+/* Nobody gets through to it at all. */
+bool sim_dest_is_down(const struct sim_dest *d);
+
+/* ---- dns.c ---- */
+
+/* The resolver's side of a link to a relay. */
+void sim_resolver_link(int fd);
+
+#endif
