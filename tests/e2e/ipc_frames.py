@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import re
 import socket
 import struct
 
@@ -10,6 +11,16 @@ from wire import TIMEOUT
 
 PIDFD_OPEN, PIDFD_GETFD = 434, 438
 SUPERVISOR = 3  # descriptor of the link to the supervisor
+ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
+
+
+def types_of(edge, *names):
+    """Numbers of an edge's types, by their names in the one table of the source."""
+    with open(os.path.join(ROOT, "src", "ipc", edge + ".c"), encoding="utf-8") as file:
+        rows = re.findall(r'^\s+(?:ROW\(\w+, |\[\w+\] = \{)"(\w+)"', file.read(), re.MULTILINE)
+    return [rows.index(name) for name in names]
+
+
 REQUEST, REPLY, CHUNK, CREDIT, CANCEL, EVENT = range(6)
 HEAD = struct.Struct(">IBBHI")  # size, kind, flags, type, number
 libc = ctypes.CDLL(None, use_errno=True)

@@ -11,12 +11,14 @@ import struct
 import pytest
 from conftest import DOMAIN, PASSWORD
 from ipc_frames import (CANCEL, CHUNK, CREDIT, EVENT, REPLY, REQUEST, SUPERVISOR, frame, taken_over,
-                        text)
+                        text, types_of)
 from server import wait_for
 from wire import Wire, count_of, deliver
 
 ALICE = f"alice@{DOMAIN}"
-ADMIT, LEAVE, AUTH, RCPT, UPLOAD, DROP, DELIVER, OPEN, LIST, READ, EXPUNGE = range(11)
+ADMIT, LEAVE, AUTH, RCPT, UPLOAD, DROP, DELIVER, OPEN, LIST, READ, EXPUNGE = types_of(
+    "front_store", "admit", "leave", "auth", "rcpt", "upload", "upload_drop", "deliver", "open", "list",
+    "read", "expunge")
 POP3 = 4  # a listener
 LOOPBACK = bytes(10) + b"\xff\xff\x7f\0\0\1"
 OK, TEMPORARY = 0, 1  # verdicts
@@ -54,7 +56,7 @@ VIOLATIONS = {
 
 
 # What a child may tell the supervisor, but not now: in the place of a process that serves.
-READY, FAILED, PONG, BAD_PEER = range(10, 14)
+READY, FAILED, PONG, BAD_PEER = types_of("super_child", "ready", "failed", "pong", "bad_peer")
 UNTIMELY = {
     "ready once more": ("mx", READY, b""),
     "failed after all": ("user", FAILED, b"no"),
@@ -156,7 +158,8 @@ def test_violation_costs_the_front_only(make_server):
 # Well-formed frames that ask for what the process may not have: refused, and nothing else.
 ASKED = {
     "malformed admit": (ADMIT, b"\xff" * 20),
-    "recipient with a forged handle": (RCPT, bytes(4) + b"\x01" * 16 + text(b"bob") + text(b"elsewhere.test")),
+    "recipient with a forged handle": (RCPT, bytes(4) + b"\x01" * 16 + text(b"bob")
+                                     + text(b"elsewhere.test") + bytes(8)),
     "malformed recipient": (RCPT, b"\xff" * 100),
     "delivery for no session": (DELIVER, b"\xff" * 300),
     "empty delivery": (DELIVER, b""),
