@@ -191,6 +191,7 @@ void fs_rcpt_put(struct buf *b, const struct fs_rcpt *m)
 	put_handle(b, &m->handle);
 	wire_str(b, m->local);
 	wire_str(b, m->domain);
+	wire_u64(b, m->size);
 }
 
 bool fs_rcpt_get(struct str payload, struct fs_rcpt *m_r)
@@ -202,6 +203,7 @@ bool fs_rcpt_get(struct str payload, struct fs_rcpt *m_r)
 	m.handle = get_handle(&c);
 	m.local = cur_str(&c, LIMIT_SMTP_LOCAL_PART);
 	m.domain = cur_str(&c, LIMIT_SMTP_DOMAIN);
+	m.size = cur_u64(&c);
 	FINISH(c, m, m_r);
 }
 

@@ -98,6 +98,7 @@ struct fs_rcpt {
 	struct fs_handle handle;
 	struct str local;
 	struct str domain; /* A-label form, lower case; empty: postmaster; "[...]": literal */
+	uint64_t size;     /* octets that the message was announced with; 0: unknown */
 };
 
 /* A reply of SMTP. */

@@ -37,6 +37,8 @@ static const struct plan_reject class_refusals[ACCEPT_CLASSES] = {
     [ACCEPT_DISABLED] = REFUSAL(550, 5, 2, 1, "this mailbox is disabled"),
     [ACCEPT_SEND_ONLY] = REFUSAL(550, 5, 2, 1, "this address sends mail but takes none"),
     [ACCEPT_OVER_QUOTA] = REFUSAL(452, 4, 2, 2, "this mailbox is full, try again later"),
+    [ACCEPT_TOO_LARGE] = REFUSAL(
+	552, 5, 2, 3, "the message is larger than all that this mailbox may hold"),
     [ACCEPT_NO_ROOM] = REFUSAL(452, 4, 3, 1, "the server is short of room, try again later"),
     [ACCEPT_CLOSED] = REFUSAL(451, 4, 3, 0,
 	"the server's disk failed: it takes no mail until it is restarted, try again later"),

@@ -245,8 +245,10 @@ static void rcpt_ended(struct ipc_call *call, enum ipc_end end, struct str paylo
 static void do_rcpt(struct front_session *s, const struct smtp_effect *e)
 {
 	struct buf domain, payload;
-	struct fs_rcpt m = {
-	    .session = s->number, .handle = s->handle, .local = e->rcpt->path.local};
+	struct fs_rcpt m = {.session = s->number,
+	    .handle = s->handle,
+	    .local = e->rcpt->path.local,
+	    .size = smtp_server_transaction(s->u.smtp->engine)->params.size};
 
 	buf_init(&domain, LIMIT_SMTP_DOMAIN + 2);
 	buf_init(&payload, 1024);

@@ -446,8 +446,10 @@ static void take_rcpt(struct store_front *f, struct ipc_request *r, struct str p
 
 	buf_init(&b, 1024);
 	buf_init(&target, LIMIT_ADDRESS);
-	if (fs_rcpt_get(payload, &m) && directory_resolve(f->sp->db, &f->sp->directory, a, m.local,
-					    m.domain, 0, &answer) == DB_OK) {
+	if (fs_rcpt_get(payload, &m) &&
+	    directory_resolve(f->sp->db, &f->sp->directory, a, m.local, m.domain,
+		m.size < LIMIT_MESSAGE_SIZE ? (int64_t)m.size : (int64_t)LIMIT_MESSAGE_SIZE,
+		&answer) == DB_OK) {
 		reply.class = answer.class;
 		if (!accept_refusal(answer.class, true) && !store_is_accepting(f->sp->store))
 			reply.class = store_room(f->sp->store);

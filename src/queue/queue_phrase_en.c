@@ -258,5 +258,18 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_QUOTA_ADVICE] =
 	    "Please delete messages that you do not need any more, or ask the administrator of your "
 	    "mail server for more room.",
+
+	[QUEUE_PHRASE_QUOTA_DOMAIN_SUBJECT] = "Your domain has nearly used up its room",
+	/* %1 domain, %2 used, %3 limit */
+	[QUEUE_PHRASE_QUOTA_DOMAIN_BYTES] =
+	    "All mailboxes of %1 together hold %2 of the %3 that they may hold.",
+	[QUEUE_PHRASE_QUOTA_DOMAIN_MESSAGES] =
+	    "All mailboxes of %1 together hold %2 of the %3 messages that they may hold.",
+	[QUEUE_PHRASE_QUOTA_DOMAIN_NEXT] =
+	    "When they are full, mail for any of them is not accepted any more: other servers try again "
+	    "for some days and then return it to its senders.",
+	[QUEUE_PHRASE_QUOTA_DOMAIN_ADVICE] =
+	    "Please have messages deleted that nobody needs any more, or ask the administrator of the "
+	    "mail server for more room.",
 };
 /* clang-format on */

@@ -156,5 +156,11 @@ const char *const queue_phrase_zh_hans[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_QUOTA_MESSAGES] = "您的邮箱 %1 中有 %2 封邮件，上限为 %3 封。",
 	[QUEUE_PHRASE_QUOTA_NEXT] = "邮箱满后将不再接收寄给您的邮件：其他服务器会重试几天，然后把邮件退回给发件人。",
 	[QUEUE_PHRASE_QUOTA_ADVICE] = "请删除不再需要的邮件，或请您的邮件服务器的管理员增加空间。",
+
+	[QUEUE_PHRASE_QUOTA_DOMAIN_SUBJECT] = "您的域名空间快用完了",
+	[QUEUE_PHRASE_QUOTA_DOMAIN_BYTES] = "%1 的全部邮箱共已使用 %2，上限为 %3。",
+	[QUEUE_PHRASE_QUOTA_DOMAIN_MESSAGES] = "%1 的全部邮箱共有 %2 封邮件，上限为 %3 封。",
+	[QUEUE_PHRASE_QUOTA_DOMAIN_NEXT] = "空间用完后，这些邮箱都不再接收邮件：其他服务器会重试几天，然后把邮件退回给发件人。",
+	[QUEUE_PHRASE_QUOTA_DOMAIN_ADVICE] = "请让用户删除不再需要的邮件，或请邮件服务器的管理员增加空间。",
 };
 /* clang-format on */

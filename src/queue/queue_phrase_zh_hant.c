@@ -156,5 +156,11 @@ const char *const queue_phrase_zh_hant[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_QUOTA_MESSAGES] = "您的信箱 %1 中有 %2 封郵件，上限為 %3 封。",
 	[QUEUE_PHRASE_QUOTA_NEXT] = "信箱滿後將不再接收寄給您的郵件：其他伺服器會重試幾天，然後把郵件退回給寄件者。",
 	[QUEUE_PHRASE_QUOTA_ADVICE] = "請刪除不再需要的郵件，或請您的郵件伺服器的管理員增加空間。",
+
+	[QUEUE_PHRASE_QUOTA_DOMAIN_SUBJECT] = "您的網域空間快用完了",
+	[QUEUE_PHRASE_QUOTA_DOMAIN_BYTES] = "%1 的全部信箱共已使用 %2，上限為 %3。",
+	[QUEUE_PHRASE_QUOTA_DOMAIN_MESSAGES] = "%1 的全部信箱共有 %2 封郵件，上限為 %3 封。",
+	[QUEUE_PHRASE_QUOTA_DOMAIN_NEXT] = "空間用完後，這些信箱都不再接收郵件：其他伺服器會重試幾天，然後把郵件退回給寄件者。",
+	[QUEUE_PHRASE_QUOTA_DOMAIN_ADVICE] = "請讓使用者刪除不再需要的郵件，或請郵件伺服器的管理員增加空間。",
 };
 /* clang-format on */

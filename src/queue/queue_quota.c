@@ -38,21 +38,38 @@ static bool is_near(int64_t used, int64_t max)
 	return used >= max - max / 10;
 }
 
+/* The words for a mailbox and for a domain. */
+struct words {
+	enum queue_phrase subject, bytes, messages, next, advice;
+};
+
+static const struct words *words_of(const struct queue_quota *q)
+{
+	static const struct words mailbox = {QUEUE_PHRASE_QUOTA_SUBJECT, QUEUE_PHRASE_QUOTA_BYTES,
+	    QUEUE_PHRASE_QUOTA_MESSAGES, QUEUE_PHRASE_QUOTA_NEXT, QUEUE_PHRASE_QUOTA_ADVICE};
+	static const struct words domain = {QUEUE_PHRASE_QUOTA_DOMAIN_SUBJECT,
+	    QUEUE_PHRASE_QUOTA_DOMAIN_BYTES, QUEUE_PHRASE_QUOTA_DOMAIN_MESSAGES,
+	    QUEUE_PHRASE_QUOTA_DOMAIN_NEXT, QUEUE_PHRASE_QUOTA_DOMAIN_ADVICE};
+
+	return q->of_domain ? &domain : &mailbox;
+}
+
 static void put_usage(struct buf *text, const struct queue_quota *q)
 {
+	struct str name = q->of_domain ? queue_text_domain(q->address) : q->address;
+	const struct words *w = words_of(q);
 	struct buf used, max;
 
 	buf_init(&used, 64);
 	buf_init(&max, 64);
 	if (is_near(q->used_bytes, q->max_bytes)) {
-		queue_phrase_put(text, q->lang, QUEUE_PHRASE_QUOTA_BYTES,
-		    QUEUE_ARGS(
-			q->address, put_size(&used, q->used_bytes), put_size(&max, q->max_bytes)));
+		queue_phrase_put(text, q->lang, w->bytes,
+		    QUEUE_ARGS(name, put_size(&used, q->used_bytes), put_size(&max, q->max_bytes)));
 		queue_phrase_join(text, q->lang);
 	}
 	if (is_near(q->used_messages, q->max_messages)) {
-		queue_phrase_put(text, q->lang, QUEUE_PHRASE_QUOTA_MESSAGES,
-		    QUEUE_ARGS(q->address, put_number(&used, q->used_messages),
+		queue_phrase_put(text, q->lang, w->messages,
+		    QUEUE_ARGS(name, put_number(&used, q->used_messages),
 			put_number(&max, q->max_messages)));
 		queue_phrase_join(text, q->lang);
 	}
@@ -67,9 +84,9 @@ static void put_text(struct buf *b, const struct queue_quota *q)
 	buf_init(&text, 16 * KIB);
 	buf_init(&lines, 32 * KIB);
 	put_usage(&text, q);
-	buf_str(&text, queue_phrase_text(q->lang, QUEUE_PHRASE_QUOTA_NEXT));
+	buf_str(&text, queue_phrase_text(q->lang, words_of(q)->next));
 	queue_phrase_join(&text, q->lang);
-	buf_str(&text, queue_phrase_text(q->lang, QUEUE_PHRASE_QUOTA_ADVICE));
+	buf_str(&text, queue_phrase_text(q->lang, words_of(q)->advice));
 	queue_text_wrap(&lines, buf_view(&text), STR("\n"), WIDTH, 0);
 	buf_byte(&lines, '\n');
 	mime_build_text(b, buf_view(&lines));
@@ -83,7 +100,7 @@ void queue_quota_put(struct buf *b, const struct queue_quota *q)
 	struct mime_address from = {
 	    .kind = MIME_ADDRESS_MAILBOX, .local = STR("postmaster"), .domain = q->hostname};
 	struct mime_build_message m = {.from = {.v = &from, .n = 1},
-	    .subject = queue_phrase_text(q->lang, QUEUE_PHRASE_QUOTA_SUBJECT),
+	    .subject = queue_phrase_text(q->lang, words_of(q)->subject),
 	    .message_id = q->message_id,
 	    .date = q->date};
 	struct buf name;

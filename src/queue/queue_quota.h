@@ -1,5 +1,5 @@
 /*
- * The message that warns the owner of a mailbox that is nearly full. From typed fields only.
+ * The message that warns the owner of a mailbox, or the postmaster of a domain, that is nearly full. From typed fields only.
  */
 #ifndef QUEUE_QUOTA_H
 #define QUEUE_QUOTA_H
@@ -8,7 +8,8 @@
 
 struct queue_quota {
 	enum queue_lang lang;
-	struct str address;    /* of the account: "local@domain" */
+	bool of_domain;        /* all accounts of the address's domain together are meant */
+	struct str address;    /* of the account: "local@domain"; of the domain's postmaster */
 	struct str hostname;   /* ours; from its postmaster */
 	struct str message_id; /* without <>, unique */
 	int64_t date;          /* milliseconds since 1970 */

@@ -173,6 +173,7 @@ static bool admit_recipient(
 	refusal = accept_refusal(answer->class, may_relay);
 	if (refusal)
 		refuse(p, i, refusal);
+	p->d->results[i].too_large = answer->class == ACCEPT_TOO_LARGE;
 	return !refusal;
 }
 
@@ -274,6 +275,7 @@ struct tally {
 	size_t accepted;
 	const struct plan_reject *temporary; /* the first of each */
 	const struct plan_reject *permanent;
+	const struct plan_reject *too_large; /* a mailbox will never hold it */
 	bool changed; /* a recipient is refused for good whom the plan did not refuse */
 };
 
@@ -290,6 +292,8 @@ static struct tally count_results(const struct deliver *d)
 			t.temporary = &r->refusal;
 		else if (r->refusal.code >= 500 && !t.permanent)
 			t.permanent = &r->refusal;
+		if (!r->accepted && r->too_large)
+			t.too_large = &r->refusal;
 		t.changed = t.changed || (!r->accepted && d->plan.items[i].action != PLAN_REJECT);
 	}
 	return t;
@@ -321,7 +325,7 @@ static bool judge(struct placing *p)
 		return false;
 	}
 	if (!d->each && t.changed) {
-		d->refusal = changed;
+		d->refusal = t.too_large ? *t.too_large : changed;
 		return false;
 	}
 	for (size_t i = 0; i < d->n && !d->each; i++) {

@@ -29,6 +29,7 @@ struct deliver_recipient {
 
 struct deliver_result {
 	bool accepted;
+	bool too_large;             /* for his mailbox, and will always be */
 	struct plan_reject refusal; /* when not; its text lives in the deliver's arena */
 };
 

@@ -29,7 +29,8 @@ struct walk {
 	size_t ntargets, target_capacity;
 	size_t left_out;
 	bool over_quota;
-	bool trouble; /* a circle, or a limit reached */
+	bool too_large; /* for an account or its domain, were they empty */
+	bool trouble;   /* a circle, or a limit reached */
 	enum accept_class
 	    failure;       /* of the first target that takes nothing; ACCEPT_CLASSES: none */
 	enum db_code code; /* the first failure of the database */
@@ -98,6 +99,13 @@ static bool is_full(const struct walk *w, const struct account_row *row)
 	       (!has_room(&row->own, w->size) || !has_room(&row->domains, w->size));
 }
 
+static void note_full(struct walk *w, const struct account_row *row)
+{
+	w->over_quota = true;
+	if (w->size > row->own.max_bytes || w->size > row->domains.max_bytes)
+		w->too_large = true;
+}
+
 static void add_account(struct walk *w, const struct account_row *row, struct str detail)
 {
 	for (size_t i = 0; i < w->ntargets; i++) {
@@ -109,7 +117,7 @@ static void add_account(struct walk *w, const struct account_row *row, struct st
 	else if (row->send_only)
 		leave_out(w, ACCEPT_SEND_ONLY);
 	else if (is_full(w, row))
-		w->over_quota = true;
+		note_full(w, row);
 	else
 		add_target(w, (struct directory_target){row->id, row->local, row->domain, detail});
 }
@@ -291,7 +299,7 @@ static enum accept_class judge(const struct walk *w)
 	if (w->trouble)
 		return ACCEPT_TROUBLE;
 	if (w->over_quota)
-		return ACCEPT_OVER_QUOTA;
+		return w->too_large ? ACCEPT_TOO_LARGE : ACCEPT_OVER_QUOTA;
 	for (size_t i = 0; i < w->ntargets; i++) {
 		if (w->targets[i].account)
 			return ACCEPT_LOCAL;

@@ -229,6 +229,7 @@ static enum lane_exec account_remove(struct change *x)
 	snprintf(name, sizeof name, "%lld", (long long)c->account);
 	exec(x, SQL_CREDENTIAL_DELETE, DB_ARGS(db_int(c->account)), NULL);
 	exec(x, SQL_DOMAIN_REFUND_ALL, DB_ARGS(db_text(c->domain), db_int(c->account)), NULL);
+	exec(x, SQL_DOMAIN_MARK_QUOTA, DB_ARGS(db_text(c->domain)), NULL);
 	exec(x, SQL_MAILBOX_RESET, DB_ARGS(db_int(c->account)), NULL);
 	exec(x, SQL_ACCOUNT_SET_REMOVED,
 	    DB_ARGS(db_int(c->account), db_text(str_of_c(name)), db_int(DIRECTORY_REMOVED)), NULL);
@@ -318,6 +319,7 @@ static enum lane_exec change_domain_quota(struct change *x)
 	exec(x, SQL_DOMAIN_SET_QUOTA,
 	    DB_ARGS(db_text(x->c->domain), db_int(x->c->quota_bytes), db_int(x->c->quota_messages)),
 	    NULL);
+	exec(x, SQL_DOMAIN_MARK_QUOTA, DB_ARGS(db_text(x->c->domain)), NULL);
 	note_quota(x, x->c->domain);
 	return LANE_KEEP;
 }

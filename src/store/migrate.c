@@ -34,6 +34,8 @@ static const struct sql_object version_2[] = {
     {"CREATE INDEX destination_due ON destination (shard, standing, due, turn)", false},
     {"ALTER TABLE lease ADD COLUMN standing bigint NOT NULL DEFAULT 0", false},
     {"CREATE INDEX lease_standing ON lease (shard, standing)", false},
+    {"ALTER TABLE domain ADD COLUMN quota_warned bigint NOT NULL DEFAULT 0", false},
+    {"CREATE INDEX domain_warning ON domain (name) WHERE quota_warned = 1", false},
     /* all recipients in ledger_day, so that a day that is lost is missed */
     {"INSERT INTO meta (name, value) SELECT 'folded', CAST(coalesce(sum(accepted), 0) AS bigint)"
      " FROM ledger_day",

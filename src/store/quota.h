@@ -42,10 +42,10 @@ enum db_code quota_set_defaults(struct db *db, const struct quota_defaults *defa
 
 /* A warning: a message from the postmaster to the account's address, whatever the quota. */
 struct quota_warning {
-	struct lane_op op; /* its done is the caller's */
-	void *user;        /* the owner's */
-	int64_t account;
-	struct str address; /* of the account; in the deliver's arena */
+	struct lane_op op;  /* its done is the caller's */
+	void *user;         /* the owner's */
+	int64_t account;    /* 0: of a domain, to its postmaster */
+	struct str address; /* of the recipient; in the deliver's arena */
 	/* the answer */
 	bool told;      /* the message was placed */
 	struct err why; /* when it was not: it is given up, or comes again when temporary */
@@ -56,8 +56,8 @@ struct quota_warning {
 };
 
 /*
- * The warning of the next account behind `after` whose is due, composed and ready for the lane; its id
- * is one of our own that is not in use. DB_ROW with *w_r, DB_OK when there is none, or the failure.
+ * The warning of the next account behind `after` whose is due, or else of a domain, composed and ready for
+ * the lane; its id is one of our own that is not in use. DB_ROW with *w_r, DB_OK when there is none, or the failure.
  */
 enum db_code quota_warning_next(struct db *db, const struct queue_config *cfg, int64_t after,
     int64_t id, int64_t now, struct quota_warning **w_r);

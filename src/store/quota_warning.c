@@ -1,5 +1,5 @@
 /*
- * Warnings of mailboxes that are nearly full.
+ * Warnings of mailboxes that are nearly full, and to the postmaster of a domain that is.
  *
  * 1. That one is due is written by the commit that fills the mailbox; that it was given, by the commit
  *    that places it. So each crossing has one warning, whatever happens in between.
@@ -12,8 +12,8 @@
 #include "queue/queue_quota.h"
 
 struct due {
-	int64_t account;
-	struct str local, domain;
+	int64_t account;          /* 0: the domain is nearly full */
+	struct str local, domain; /* to whom */
 	struct queue_quota facts;
 	enum queue_lang lang; /* of the account, if it has one */
 	bool has_lang;
@@ -40,6 +40,37 @@ static enum db_code read_due(struct db *db, struct arena *a, int64_t after, stru
 	return code == DB_OK && found ? DB_ROW : code;
 }
 
+static enum db_code read_domain_due(struct db *db, struct arena *a, struct due *d)
+{
+	struct db_query *q = db_begin_query(db, SQL_QUOTA_DOMAIN_DUE, DB_NO_ARGS);
+	bool found = db_step(q) == DB_ROW;
+	enum db_code code;
+
+	if (found) {
+		d->local = STR("postmaster");
+		d->domain = arena_str(a, db_col_str(q, 0));
+		d->facts.of_domain = true;
+		d->facts.used_bytes = db_col_int(q, 1);
+		d->facts.used_messages = db_col_int(q, 2);
+		d->facts.max_bytes = db_col_int(q, 3);
+		d->facts.max_messages = db_col_int(q, 4);
+	}
+	code = db_end(q);
+	return code == DB_OK && found ? DB_ROW : code;
+}
+
+/* That it was given. */
+static enum db_code mark(struct db *db, const struct quota_warning *w, int64_t *changes_r)
+{
+	if (w->account)
+		return db_exec(db, SQL_QUOTA_WARNED,
+		    DB_ARGS(db_int(w->account), db_int(QUOTA_DUE), db_int(QUOTA_TOLD)), changes_r);
+	return db_exec(db, SQL_QUOTA_DOMAIN_WARNED,
+	    DB_ARGS(
+		db_text(w->deliver->recipients[0].domain), db_int(QUOTA_DUE), db_int(QUOTA_TOLD)),
+	    changes_r);
+}
+
 static enum lane_exec warning_exec(struct lane_op *op, struct db *db, int64_t now)
 {
 	struct quota_warning *w = LIST_ENTRY(op, struct quota_warning, op);
@@ -47,9 +78,7 @@ static enum lane_exec warning_exec(struct lane_op *op, struct db *db, int64_t no
 	int64_t changes = 0;
 
 	w->told = w->temporary = false;
-	if (db_exec(db, SQL_QUOTA_WARNED,
-		DB_ARGS(db_int(w->account), db_int(QUOTA_DUE), db_int(QUOTA_TOLD)),
-		&changes) != DB_OK)
+	if (mark(db, w, &changes) != DB_OK)
 		return LANE_BROKEN;
 	err_set(&w->why, "the mailbox is not nearly full any more");
 	if (changes == 0)
@@ -108,6 +137,8 @@ enum db_code quota_warning_next(struct db *db, const struct queue_config *cfg, i
 	bool prepared;
 	enum db_code code = read_due(db, d->arena, after, &due);
 
+	if (code == DB_OK)
+		code = read_domain_due(db, d->arena, &due);
 	if (code != DB_ROW) {
 		deliver_free(&d);
 		return code;

@@ -40,15 +40,16 @@ static const struct sql_object objects[] = {
      " value bigint NOT NULL)",
 	KEYED},
 
-    /* used_*: the sums of its accounts'. quota_*: as an account's. */
+    /* used_*: the sums of its accounts'. quota_*, quota_warned: as an account's. */
     {"CREATE TABLE domain ("
      " name text NOT NULL PRIMARY KEY,"
      " created bigint NOT NULL,"
      " used_bytes bigint NOT NULL,"
      " used_messages bigint NOT NULL,"
      " quota_bytes bigint NOT NULL,"
-     " quota_messages bigint NOT NULL)",
+     " quota_messages bigint NOT NULL, quota_warned bigint NOT NULL DEFAULT 0)",
 	KEYED},
+    {"CREATE INDEX domain_warning ON domain (name) WHERE quota_warned = 1", PLAIN},
 
     /*
      * used_*: what is in its mailboxes and not expunged. A removed account has the domain ''.

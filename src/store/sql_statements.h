@@ -72,13 +72,15 @@ SQL(META_SET, "UPDATE meta SET value = $2 WHERE name = $1")
 #define DOMAIN_MESSAGES_MAX  QUOTA_OF("d.quota_messages", "quota_domain_messages")
 
 /* The mark of the warning for such usage: due from 90 %, given again only after less than 80 %. */
+#define MARK_OF(mark, bytes, max_bytes, messages, max_messages)                                    \
+	"CASE WHEN " mark " = 0 AND (" bytes " >= " max_bytes " - " max_bytes                      \
+	" / 10 OR " messages " >= " max_messages " - " max_messages " / 10) THEN 1 WHEN " mark     \
+	" <> 0 AND " bytes " < " max_bytes " - " max_bytes " / 5 AND " messages " < " max_messages \
+	" - " max_messages " / 5 THEN 0 ELSE " mark " END"
 #define QUOTA_MARK(bytes, messages)                                                                \
-	"CASE WHEN a.quota_warned = 0 AND (" bytes " >= " ACCOUNT_BYTES_MAX                        \
-	" - " ACCOUNT_BYTES_MAX " / 10 OR " messages " >= " ACCOUNT_MESSAGES_MAX                   \
-	" - " ACCOUNT_MESSAGES_MAX " / 10) THEN 1 WHEN a.quota_warned <> 0 AND " bytes             \
-	" < " ACCOUNT_BYTES_MAX " - " ACCOUNT_BYTES_MAX " / 5 AND " messages                       \
-	" < " ACCOUNT_MESSAGES_MAX " - " ACCOUNT_MESSAGES_MAX                                      \
-	" / 5 THEN 0 ELSE a.quota_warned END"
+	MARK_OF("a.quota_warned", bytes, ACCOUNT_BYTES_MAX, messages, ACCOUNT_MESSAGES_MAX)
+#define DOMAIN_MARK(bytes, messages)                                                               \
+	MARK_OF("d.quota_warned", bytes, DOMAIN_BYTES_MAX, messages, DOMAIN_MESSAGES_MAX)
 
 #define ACCOUNT_COLUMNS                                                                            \
 	"SELECT a.id, a.state, a.send_only, a.used_bytes, a.used_messages, a.quota_bytes,"         \
@@ -141,6 +143,9 @@ SQL(ACCOUNT_SET_QUOTA,
 SQL(DOMAIN_SET_QUOTA,
     "UPDATE domain SET quota_bytes = CASE WHEN $2 = CAST(-2 AS bigint) THEN quota_bytes ELSE $2 END,"
     " quota_messages = CASE WHEN $3 = CAST(-2 AS bigint) THEN quota_messages ELSE $3 END WHERE name = $1")
+
+SQL(DOMAIN_MARK_QUOTA, "UPDATE domain AS d SET quota_warned = " DOMAIN_MARK(
+			   "d.used_bytes", "d.used_messages") " WHERE d.name = $1")
 
 SQL(ACCOUNT_MARK_QUOTA, "UPDATE account AS a SET quota_warned = " QUOTA_MARK(
 			    "a.used_bytes", "a.used_messages") " WHERE a.id = $1")
@@ -232,9 +237,10 @@ SQL(ACCOUNT_REFUND,
     " quota_warned = " QUOTA_MARK("a.used_bytes - $2", "a.used_messages - $3") " WHERE a.id = $1")
 
 /* $2 and $3 may be negative: what came in. */
-SQL(DOMAIN_REFUND, "UPDATE domain SET used_bytes = used_bytes - $2,"
-		   " used_messages = used_messages - $3"
-		   " WHERE name = (SELECT a.domain FROM account a WHERE a.id = $1)")
+SQL(DOMAIN_REFUND, "UPDATE domain AS d SET used_bytes = d.used_bytes - $2,"
+		   " used_messages = d.used_messages - $3, quota_warned = " DOMAIN_MARK(
+		       "d.used_bytes - $2", "d.used_messages - $3") " WHERE d.name ="
+		   " (SELECT a.domain FROM account a WHERE a.id = $1)")
 
 SQL(DOMAIN_REFUND_ALL,
     "UPDATE domain SET used_bytes = used_bytes"
@@ -332,6 +338,12 @@ SQL(QUOTA_WARNING_DUE,
     "SELECT a.id, a.local, a.domain, a.used_bytes, a.used_messages, " ACCOUNT_BYTES_MAX
     ", " ACCOUNT_MESSAGES_MAX " FROM account a WHERE a.quota_warned = 1 AND a.id > $1"
     " ORDER BY a.id LIMIT 1")
+
+SQL(QUOTA_DOMAIN_DUE,
+    "SELECT d.name, d.used_bytes, d.used_messages, " DOMAIN_BYTES_MAX ", " DOMAIN_MESSAGES_MAX
+    " FROM domain d WHERE d.quota_warned = 1 ORDER BY d.name LIMIT 1")
+
+SQL(QUOTA_DOMAIN_WARNED, "UPDATE domain SET quota_warned = $3 WHERE name = $1 AND quota_warned = $2")
 
 /* From the mark $2 to $3. */
 SQL(QUOTA_WARNED, "UPDATE account SET quota_warned = $3 WHERE id = $1 AND quota_warned = $2")
@@ -596,7 +608,9 @@ SQL(STATUS_QUEUE_OLDEST, "SELECT accepted FROM queue WHERE shard = 0 ORDER BY me
 #undef ACCOUNT_MESSAGES_MAX
 #undef DOMAIN_BYTES_MAX
 #undef DOMAIN_MESSAGES_MAX
+#undef MARK_OF
 #undef QUOTA_MARK
+#undef DOMAIN_MARK
 #undef ACCOUNT_COLUMNS
 #undef ACCOUNT_LIST_COLUMNS
 

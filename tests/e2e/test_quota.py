@@ -40,6 +40,47 @@ def test_full_at_rcpt_and_warned_once(make_server):
     assert account(server, ANN)["messages"] == 11
 
 
+def test_larger_than_the_mailbox(make_server):
+    """What will never fit is refused for good, as soon as the size is known; there is no use in trying again."""
+    server = make_server("", ["ann", "bob"])
+    server.command("account", "quota", ANN, "--bytes", "5000")
+    large = letter("large", ["x" * 70] * 100)
+    with Wire(server) as wire:
+        wire.hello()
+        wire.say("MAIL FROM:<x@else.test> SIZE=7000")
+        assert rcpt(wire, ANN).startswith("552 5.2.3 ")
+        assert rcpt(wire, BOB).startswith("250")
+        for to in ([ANN], [BOB, ANN]):  # not announced
+            wire.say("RSET")
+            wire.say("MAIL FROM:<x@else.test>")
+            assert all(rcpt(wire, address).startswith("250") for address in to)
+            wire.say("DATA")
+            wire.send(large)
+            reply = wire.say(".")
+            assert reply.startswith("552 5.2.3 "), (to, reply)
+        wire.say("RSET")
+    deliver(server, ANN)
+    deliver(server, BOB, large)
+    assert (account(server, ANN)["messages"], account(server, BOB)["messages"]) == (1, 1)
+
+
+def test_a_domain_that_is_nearly_full(make_server):
+    """Its postmaster is told: the first account."""
+    server = make_server("", ["ann", "bob"])
+    server.command("domain", "quota", DOMAIN, "--messages", "10")
+    for _ in range(9):
+        deliver(server, BOB)
+    wait_for("the warning", lambda: account(server, ANN)["messages"] == 1)
+    warning = mail_of(server, ANN)[0]
+    assert b"Subject: Your domain has nearly used up its room" in warning
+    assert b"hold 9 of the 10 messages" in warning.replace(b"\r\n", b" ")
+    assert b"To: postmaster@" + DOMAIN.encode() in warning
+    with Wire(server) as wire:
+        wire.hello()
+        wire.say("MAIL FROM:<x@else.test>")
+        assert rcpt(wire, BOB).startswith("452 4.2.2 ")
+
+
 def test_the_last_place_is_given_once(make_server):
     """Both pass RCPT; the commit decides, and one is asked to come again."""
     server = make_server("", ["ann", "bob"])

@@ -29,6 +29,7 @@ static const struct {
     {{.class = ACCEPT_DISABLED}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 550, 5, 2, 1},
     {{.class = ACCEPT_SEND_ONLY}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 550, 5, 2, 1},
     {{.class = ACCEPT_OVER_QUOTA}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 452, 4, 2, 2},
+    {{.class = ACCEPT_TOO_LARGE}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 552, 5, 2, 3},
     {{.class = ACCEPT_TROUBLE}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 451, 4, 3, 0},
     /* an alias whose target makes no sense is our trouble */
     {{.class = ACCEPT_REDIRECT}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 451, 4, 3, 0},

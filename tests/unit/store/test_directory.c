@@ -39,7 +39,7 @@ static struct directory_answer resolve(const char *address, int64_t size)
 static const char *told(const char *address)
 {
 	static const char *const classes[ACCEPT_CLASSES] = {"local", "redirect", "relay", "unknown",
-	    "disabled", "send-only", "over-quota", "no-room", "closed", "trouble"};
+	    "disabled", "send-only", "over-quota", "too-large", "no-room", "closed", "trouble"};
 	struct directory_answer answer = resolve(address, 0);
 	struct buf b;
 	const char *text;
@@ -179,7 +179,13 @@ static void quota_counts_the_size(void **state)
 	people();
 	rig_quota(&rig, "ann@a.test", 1000, 0);
 	assert_int_equal(resolve("ann@a.test", 1000).class, ACCEPT_LOCAL);
-	assert_int_equal(resolve("ann@a.test", 1001).class, ACCEPT_OVER_QUOTA);
+	assert_int_equal(resolve("ann@a.test", 1001).class, ACCEPT_TOO_LARGE);
+	rig_sql(&rig, "UPDATE account SET used_bytes = 1");
+	assert_int_equal(resolve("ann@a.test", 999).class, ACCEPT_LOCAL);
+	assert_int_equal(resolve("ann@a.test", 1000).class, ACCEPT_OVER_QUOTA);
+	rig_domain_quota(&rig, "a.test", 900, 0);
+	assert_int_equal(resolve("bob@a.test", 901).class, ACCEPT_TOO_LARGE);
+	rig_domain_quota(&rig, "a.test", 0, 0);
 	rig_sql(&rig, "UPDATE account SET used_bytes = 1000, used_messages = 3");
 	assert_string_equal(told("ann@a.test"), "over-quota");
 	rig_quota(&rig, "ann@a.test", 0, 3);

@@ -186,6 +186,43 @@ static void a_changed_quota_is_looked_at(void **state)
 	assert_true(warn());
 }
 
+/* Its postmaster is the first account; his mailbox has no part in whether he is warned. */
+static void a_domain_is_warned_of(void **state)
+{
+	struct mailbox_snapshot s;
+	struct arena *a = arena_new();
+	struct str text;
+
+	rig_domain_quota(&rig, "a.test", QUOTA_KEEP, 10);
+	for (int i = 0; i < 8; i++)
+		assert_true(takes(i % 2 ? "ann@a.test" : "bob@a.test"));
+	assert_false(warn());
+	assert_true(takes("bob@a.test"));
+	rig_restart(&rig);
+	assert_true(warn());
+	assert_false(warn());
+	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	text = rig_read(&rig, a, &s, mailbox_snapshot_count(&s));
+	assert_true(str_find_str(text, STR("To: postmaster@a.test\r\n")) < text.n);
+	assert_true(
+	    str_find_str(text, STR("All mailboxes of a.test together hold 9 of the 10")) < text.n);
+	mailbox_snapshot_fini(&s);
+	arena_free(&a);
+	assert_false(takes("bob@a.test"));
+	expunge(ann, 1, 2); /* 8 of 10: not armed yet */
+	assert_true(takes("ann@a.test"));
+	assert_false(warn());
+	expunge(ann, 3, 4); /* 7 of 10 */
+	assert_true(takes("ann@a.test"));
+	rig_domain_quota(&rig, "a.test", QUOTA_KEEP, 100);
+	assert_false(warn());
+	rig_domain_quota(&rig, "a.test", QUOTA_KEEP, 8);
+	assert_true(warn());
+	assert_string_equal(rig_change(&rig, DIRECTORY_ACCOUNT_REMOVE, "bob@a.test", NULL), "");
+	assert_int_equal(rig_number(&rig, "SELECT quota_warned FROM domain"), QUOTA_ARMED);
+	assert_false(warn());
+}
+
 /* What is due for whom takes no mail is given up, and nobody waits for it. */
 static void not_for_the_disabled(void **state)
 {
@@ -218,6 +255,7 @@ int main(void)
 	    T(warned_once_a_crossing),
 	    T(goes_into_a_full_mailbox),
 	    T(a_changed_quota_is_looked_at),
+	    T(a_domain_is_warned_of),
 	    T(not_for_the_disabled),
 	};
 
