@@ -82,6 +82,8 @@ enum rs_verdict {
 	RS_STALE,     /* the lease is not the asker's (any more): nothing was changed */
 	RS_TEMPORARY, /* store cannot do it now: READ: break off and report QUEUE_PROBLEM_LOCAL;
 	               * RESULT: keep it and say it again */
+	RS_CLOSED,    /* RESULT: nothing can be stored before a restart: the same, but a relay
+	               * that is to end need not wait for it */
 	RS_VERDICTS
 };
 

@@ -185,6 +185,7 @@ static void drain(struct relay *r)
 	r->draining = true;
 	ipc_call_cancel(&r->lease);
 	relay_session_drain(r);
+	relay_job_resend(r); /* whoever waits for the timer */
 	finish_if_idle(r);
 }
 

@@ -131,10 +131,10 @@ static void report_ended(struct ipc_call *call, enum ipc_end end, struct str pay
 	if (end != IPC_REPLIED)
 		return; /* said again on the next link */
 	rs_verdict_get(payload, &verdict);
-	if (verdict == RS_TEMPORARY)
+	if (verdict == RS_TEMPORARY || (verdict == RS_CLOSED && !j->relay->draining))
 		return; /* said again by the timer */
-	if (verdict == RS_STALE) {
-		log_open(LOG_WARN, "lease-stale");
+	if (verdict != RS_DONE) {
+		log_open(LOG_WARN, verdict == RS_STALE ? "lease-stale" : "result-lost");
 		log_id("id", j->job.lease.message);
 		log_close();
 	}

@@ -89,7 +89,7 @@ static void settle_done(struct lane_op *op)
 
 	if (op->result != LANE_DONE) {
 		store_queue_failed(q, "result", op);
-		store_relay_end(t->request, RS_TEMPORARY);
+		store_relay_end(t->request, op->result == LANE_CLOSED ? RS_CLOSED : RS_TEMPORARY);
 	} else {
 		log_result(s);
 		store_relay_end(t->request, s->stale ? RS_STALE : RS_DONE);

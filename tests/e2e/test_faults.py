@@ -16,7 +16,8 @@ import pytest
 from conftest import DOMAIN, new_folder
 from load import Load, add_accounts
 from server import wait_for
-from wire import Wire, count_of, deliver, letter, pop3
+from smtp_peer import HANG, Peer
+from wire import Wire, count_of, deliver, letter, message_id, pop3
 from world import LOG, OPEN, PACK, SYNC, WRITE, memory, world  # noqa: F401 (fixtures)
 
 ALICE = f"alice@{DOMAIN}"
@@ -223,3 +224,30 @@ def test_memory_runs_out_under_load(make_server, memory, role, long):
     assert "give the machine more memory" in line, line
     load.check()
     server.command("audit")
+
+
+# ---- the relay ----
+
+def test_what_was_relayed_when_the_disk_failed(make_server, world):
+    """Nowhere can be written that it went. The server still ends at once when asked to, and says what may go twice."""
+    peer = Peer(f"127.78.{random.randrange(250)}.{random.randrange(1, 250)}", 2525, end=[HANG])
+    server = make_server(f'routes = ( {{ domain = "*"; host = "{peer.address}"; port = {peer.port}; }} );\n'
+                         'trusted_networks = ["127.0.0.0/8"];', accounts=["alice"])
+    try:
+        number = message_id(deliver(server, "bob@away.test"))
+        peer.wait_hanging()
+        world.fail(SYNC, file=LOG, count=1)
+        assert attempt(server).startswith("451 ")
+        peer.go_on.set()
+        wait_for("the log to say it", lambda: "event=store-closed" in server.new_log())
+        assert server.stop() == 0
+        log = server.new_log()
+        assert f"event=result-lost id={number}" in log and "stop-forced" not in log
+        world.heal()
+        server.start()
+        server.mark()
+        wait_for("an empty queue", lambda: server.json("status")["queued_recipients"] == 0)
+        assert len(peer.taken) == 2
+        server.command("audit")
+    finally:
+        peer.close()
