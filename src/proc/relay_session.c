@@ -162,6 +162,20 @@ static void choose_hop(struct relay_session *s)
 	s->tls[0] = 0;
 }
 
+/* The dialogue is of several connections: where the one before ended, and how, and who is next. */
+static void note_next(struct relay_session *s)
+{
+	struct relay_hop *hop = &s->route.hops[s->hop];
+
+	buf_lit(&s->dialogue, "* ");
+	queue_result_put_reply(&s->dialogue, &s->last.attempt, str_of_c(s->last.text));
+	buf_lit(&s->dialogue, "\n* next: ");
+	buf_str(&s->dialogue, hop->host);
+	buf_lit(&s->dialogue, " [");
+	ip_put(&s->dialogue, &hop->addr.ip);
+	buf_c(&s->dialogue, s->plain ? "], without TLS\n" : "]\n");
+}
+
 /* The connection has ended while a job is left. */
 static void go_on_after_failure(struct relay_session *s)
 {
@@ -172,10 +186,12 @@ static void go_on_after_failure(struct relay_session *s)
 		return;
 	}
 	choose_hop(s);
-	if (s->hop < s->route.nhops)
+	if (s->hop < s->route.nhops) {
+		note_next(s);
 		try_hop(s);
-	else
+	} else {
 		give_up(s);
+	}
 }
 
 /* What the engine still waits for does not come any more. */

@@ -43,7 +43,7 @@ def login_net(tmp_path_factory):
     os.chown(path, os.stat(os.path.join(net.server.data, "store.db")).st_uid, -1)
     net.server.configure("routes = ( " + ", ".join(
         f'{{ domain = "x{name}.test"; host = "{name}.hub.test"; port = {net.port}; tls = "verify"; '
-        f'user = "us"; password_file = "secret"; }}' for name in ANSWERS) + " );")
+        f'user = "us"; password_file = "secret"; }}' for name in (*ANSWERS, "injected", "bare")) + " );")
     net.server.stop()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(certificate))
@@ -77,3 +77,26 @@ def test_login_that_fails(net, name):
     assert net.wait_attempt(number, 2) == (1, 0, 0), net.trace(number)
     assert len(peer.sessions) == 2 and all(session.tls for session in peer.sessions)
     assert "C: (secret)" in net.trace(number) and SECRET not in net.trace(number) + net.server.new_log()
+
+
+def test_octets_before_tls(net):
+    """Where TLS is a must they are no accident: the session ends, and neither login nor mail is sent."""
+    peer = net.peer(extensions=(*EXTENSIONS, "AUTH PLAIN"), tls=net.context, AUTH=TAKEN,
+                    STARTTLS=[b"220 2.0.0 go\r\n250 AUTH PLAIN\r\n"])
+    net.names.answers["injected.hub.test"] = [("A", peer.address)]
+    number = net.send("bob@xinjected.test")
+    assert net.wait_attempt(number) == (0, 0, 1)
+    [row] = net.queue(number)
+    assert "do not belong there" in row["last_reply"], row
+    assert not any(command.startswith(("AUTH", "MAIL")) for command in peer.commands)
+    net.retry(number)
+    assert net.wait_attempt(number, 2) == (1, 0, 0), net.trace(number)
+
+
+def test_no_login_offered(net):
+    peer = net.peer(tls=net.context)
+    net.names.answers["bare.hub.test"] = [("A", peer.address)]
+    number = net.send("bob@xbare.test")
+    assert net.wait_attempt(number) == (0, 0, 1), net.trace(number)
+    assert not any(command.startswith(("AUTH", "MAIL")) for command in peer.commands)
+    assert "no authentication" in net.queue(number)[0]["last_reply"]
