@@ -257,7 +257,7 @@ static void on_connect_timeout(uv_timer_t *timer)
 
 static void try_hop(struct relay_session *s)
 {
-	s->timed_out = false;
+	s->timed_out = s->ready = false;
 	uv_timer_start(
 	    &s->timer, on_connect_timeout, (uint64_t)s->config->timeouts.relay_connect, 0);
 	s->drive = net_drive_connect(
