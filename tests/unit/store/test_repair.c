@@ -1,0 +1,245 @@
+/* The repair: what can be saved is, with its ids; what cannot is written off; afterwards nothing is found. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "rig.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "store/adopt.h"
+#include "store/repair.h"
+#include "store/verify.h"
+
+#define MESSAGES 6
+
+static struct rig rig;
+static struct store store; /* the rig, as the repair sees it */
+static struct arena *arena;
+static int64_t ann, ids[MESSAGES];
+static struct str before[MESSAGES];
+static struct repair last;
+
+static struct str content(int64_t number)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	struct str text = rig_read(&rig, arena, &s, number);
+
+	mailbox_snapshot_fini(&s);
+	return text;
+}
+
+static int64_t live(void)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	int64_t n = mailbox_snapshot_count(&s);
+
+	mailbox_snapshot_fini(&s);
+	return n;
+}
+
+static int setup(void **state)
+{
+	char text[64];
+
+	arena = arena_new();
+	rig_open(&rig);
+	rig_domain(&rig, "a.test");
+	ann = rig_account(&rig, "ann@a.test");
+	for (int i = 0; i < MESSAGES; i++) {
+		snprintf(text, sizeof text, "Subject: %d\r\n\r\ntext\r\n", i);
+		assert_true(rig_send(&rig, "x@else.test", "ann@a.test", text, &ids[i]));
+		before[i] = content(i + 1);
+	}
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_close(&rig);
+	arena_free(&arena);
+	return 0;
+}
+
+static void run(bool (*recover)(void *ctx))
+{
+	store = (struct store){.cfg = store_defaults(STORE_OFFLINE),
+	    .db = rig.db,
+	    .blobs = rig.blobs,
+	    .lane = rig.lane,
+	    .dir.fs = rig.fs};
+	last = (struct repair){.recover = recover};
+	if (!repair_run(&last, &store))
+		fail_msg("%s", last.err.text);
+}
+
+static void on_finding(void *ctx, const struct verify_finding *f)
+{
+	fail_msg("%s", f->what);
+}
+
+static void must_be_sound(void)
+{
+	struct verify *v = calloc(1, sizeof *v);
+
+	assert_true(verify_begin(v, rig.blobs, "store.db"));
+	v->on_finding = on_finding;
+	while (!v->complete)
+		assert_int_equal(verify_step(v, INT64_MAX / 2), DB_OK);
+	verify_end(v);
+	free(v);
+	rig_must_balance(&rig);
+}
+
+/* All messages but one of that index (-1: all), as they were. */
+static void must_have_all_but(int lost)
+{
+	int64_t number = 0;
+
+	assert_int_equal(live(), MESSAGES - (lost >= 0));
+	for (int i = 0; i < MESSAGES; i++)
+		if (i != lost)
+			assert_true(str_eq(content(++number), before[i]));
+}
+
+static void change(const char *sql)
+{
+	assert_int_equal(db_begin(rig.db), DB_OK);
+	rig_sql(&rig, sql);
+	assert_int_equal(db_commit(rig.db), DB_OK);
+}
+
+static void a_sound_store_stays_as_it_is(void **state)
+{
+	int64_t modseq = rig_number(&rig, "SELECT modseq FROM account");
+
+	run(NULL);
+	assert_int_equal(last.damaged + last.indexed + last.remade + last.accounts + last.moved, 0);
+	assert_int_equal(rig_number(&rig, "SELECT modseq FROM account"), modseq);
+	must_have_all_but(-1);
+	must_be_sound();
+}
+
+/* Rows that are lost or wrong, and that something else tells. */
+static void rows_are_made_anew(void **state)
+{
+	static const char *const changes[] = {
+	    "DELETE FROM blob",
+	    "UPDATE blob SET pos = pos + 8 WHERE id = (SELECT max(id) FROM blob)",
+	    "UPDATE blob SET pack = 99 WHERE id = (SELECT min(id) FROM blob)",
+	    "UPDATE blob SET length = length - 1",
+	    "UPDATE blob SET refs = 0",
+	    "DELETE FROM pack",
+	    "UPDATE pack SET end_offset = 200",
+	    "DELETE FROM email",
+	    "DELETE FROM email; DELETE FROM blob",
+	    "UPDATE email SET size = 1, links = 0",
+	    "DELETE FROM change",
+	    "DELETE FROM ledger",
+	    "DELETE FROM message",
+	    "DELETE FROM mailbox WHERE id = 1",
+	    "DELETE FROM account",
+	    "DELETE FROM domain",
+	    "DELETE FROM meta WHERE name IN ('admin', 'folded', 'lease', 'trace_index')",
+	    "UPDATE meta SET value = 0 WHERE name IN ('admin', 'account')",
+	    "UPDATE mailbox SET uidnext = 1, messages = 99",
+	    "UPDATE account SET modseq = 1, used_bytes = 0",
+	    "UPDATE membership SET size = 1",
+	    "UPDATE domain SET used_bytes = 1, used_messages = 99",
+	    "DELETE FROM membership",
+	};
+
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		change(changes[i]);
+		run(NULL);
+		assert_int_equal(last.damaged, 0);
+		must_have_all_but(-1);
+		must_be_sound();
+		run(NULL);
+		assert_int_equal(last.indexed + last.remade + last.accounts, 0);
+		teardown(NULL);
+		setup(NULL);
+	}
+}
+
+/* Of a message with the content the row of which is gone the uid and everything else stay. */
+static void uids_stay(void **state)
+{
+	change("DELETE FROM email WHERE id = (SELECT min(id) FROM email)");
+	run(NULL);
+	assert_int_equal(last.remade, 1);
+	assert_int_equal(rig_number(&rig, "SELECT min(uid) FROM membership"), 1);
+	assert_int_equal(rig_number(&rig, "SELECT max(uid) FROM membership"), MESSAGES);
+}
+
+static void flip(int64_t at)
+{
+	uint8_t octet;
+	int fd = open("packs/0000000001.pack", O_RDWR | O_CLOEXEC);
+
+	assert_int_equal(pread(fd, &octet, 1, at), 1);
+	octet ^= 4;
+	assert_int_equal(pwrite(fd, &octet, 1, at), 1);
+	close(fd);
+}
+
+static void what_is_damaged_is_given_up(void **state)
+{
+	flip(rig_number(&rig, "SELECT pos + 70 FROM blob ORDER BY id LIMIT 1 OFFSET 2"));
+	run(NULL);
+	assert_int_equal(last.damaged, 1);
+	must_have_all_but(2);
+	must_be_sound();
+	assert_int_equal(
+	    rig_number(&rig, "SELECT count(*) FROM ledger WHERE state = 3 AND detail = 'damaged'"),
+	    1);
+	assert_int_equal(access("quarantine/0000000001.pack", F_OK), 0);
+	run(NULL);
+	assert_int_equal(last.damaged, 0);
+}
+
+static bool adopt(void *ctx)
+{
+	struct adopt a = {.account = ann, .address = STR("ann@a.test")};
+
+	return adopt_run(&a, &store) && a.taken == MESSAGES - 1;
+}
+
+/* Whatever knew of them is gone; but of one the ledger knows that it was relayed, and is over. */
+static void what_nothing_knows_is_taken_in(void **state)
+{
+	change("DELETE FROM email; DELETE FROM membership; DELETE FROM change;"
+	       "UPDATE ledger SET state = 1 WHERE message = (SELECT min(id) FROM message);"
+	       "DELETE FROM message WHERE id > (SELECT min(id) FROM message);"
+	       "DELETE FROM ledger WHERE message > (SELECT min(message) FROM ledger)");
+	run(adopt);
+	must_be_sound();
+	assert_int_equal(live(), 0);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM membership s JOIN mailbox m"
+					  " ON m.account = s.account AND m.id = s.mailbox"
+					  " WHERE m.name = 'recovered'"),
+	    MESSAGES - 1);
+	assert_int_equal(
+	    rig_number(&rig, "SELECT count(*) FROM ledger WHERE state = 0 AND purged = 0"),
+	    MESSAGES - 1);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(a_sound_store_stays_as_it_is),
+	    T(rows_are_made_anew),
+	    T(uids_stay),
+	    T(what_is_damaged_is_given_up),
+	    T(what_nothing_knows_is_taken_in),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
