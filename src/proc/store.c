@@ -17,6 +17,7 @@
 #include "proc/log.h"
 #include "proc/process.h"
 #include "proc/store_compact.h"
+#include "proc/store_front.h"
 #include "proc/store_relay.h"
 #include "store/deliver.h"
 
@@ -211,6 +212,15 @@ static struct store *open_patiently(struct store_process *sp, struct err *e)
 	return s;
 }
 
+/*
+ * Behind all that was read in this turn: after a pause of this process a message and the word that nobody
+ * waits for it come together.
+ */
+static void on_submit(uv_prepare_t *prepare)
+{
+	store_take_submit(prepare->data);
+}
+
 static int process_ready(void *ctx, struct err *e)
 {
 	struct store_process *sp = ctx;
@@ -224,6 +234,9 @@ static int process_ready(void *ctx, struct err *e)
 		return -1;
 	if (db_open(DATADIR_DB, DB_READER, &sp->db, e) != DB_OK)
 		return -1;
+	uv_prepare_init(sp->loop, &sp->submit);
+	sp->submit.data = sp;
+	uv_prepare_start(&sp->submit, on_submit);
 	start_tending(sp);
 	sp->queue = store_queue_new(sp);
 	store_quota_init(&sp->quota, sp);
@@ -367,6 +380,7 @@ int store_main(void)
 	int status;
 
 	list_init(&sp.fronts);
+	list_init(&sp.delivers);
 	list_init(&sp.admins);
 	status = child_run(&role, &sp, sp.loop);
 	config_unref(&sp.config);

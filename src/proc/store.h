@@ -23,7 +23,9 @@ struct store_process {
 	struct store *store;
 	struct db *db; /* read-only, of this thread: short look-ups */
 	struct directory_config directory;
-	struct list fronts; /* of struct store_front */
+	struct list fronts;   /* of struct store_front */
+	struct list delivers; /* of struct lane_op: messages that came in this turn of the loop */
+	uv_prepare_t submit;  /* hands them to the lane */
 	struct store_queue *queue;
 	struct store_quota quota;
 	struct list admins; /* of struct store_admin_link */

@@ -72,6 +72,10 @@ void store_front_done(struct ipc_request *r, enum fs_verdict verdict, const char
 void store_take_upload(struct store_front *f, struct ipc_request *r, struct str payload);
 void store_take_upload_drop(struct store_front *f, struct str payload);
 void store_take_deliver(struct store_front *f, struct ipc_request *r, struct str payload);
+
+/* Hands the messages that came since to the lane. */
+void store_take_submit(struct store_process *sp);
+
 void store_take_taken(struct store_front *f, struct ipc_request *r, struct str payload);
 void store_take_link_down(struct store_front *f);
 

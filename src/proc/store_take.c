@@ -329,6 +329,9 @@ static void log_delivery(const struct delivery *v, const struct fs_status *statu
 		log_str("why", status->text);
 	if (d->op.result != LANE_DONE)
 		log_text("trouble", d->op.err.text);
+	else if (v->request->cancelled)
+		log_text(
+		    "unanswered", "nobody waited for the answer: the sender may send it again");
 	log_close();
 }
 
@@ -376,6 +379,22 @@ static void delivery_done(struct lane_op *op)
 	end_deliver(v->request, &reply);
 	buf_fini(&results);
 	delivery_free(v);
+}
+
+/* The front does not wait any longer, and has told the sender to keep the message; or it is gone. */
+static void on_given_up(struct ipc_request *r)
+{
+	struct delivery *v = r->user;
+
+	lane_op_withdraw(&v->deliver->op);
+}
+
+void store_take_submit(struct store_process *sp)
+{
+	struct list *link;
+
+	while ((link = list_pop(&sp->delivers)))
+		store_write(sp->store, LIST_ENTRY(link, struct lane_op, link));
 }
 
 /* The recipients, copied into the request's arena. False: malformed. */
@@ -511,7 +530,9 @@ void store_take_deliver(struct store_front *f, struct ipc_request *r, struct str
 		delivery_free(v);
 	} else {
 		v->deliver->op.done = delivery_done;
-		store_write(f->sp->store, &v->deliver->op);
+		r->user = v;
+		r->on_cancel = on_given_up;
+		list_push(&f->sp->delivers, &v->deliver->op.link);
 	}
 }
 

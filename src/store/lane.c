@@ -36,6 +36,7 @@ static const char *const result_names[] = {
     [LANE_FULL] = "LANE_FULL",
     [LANE_FAILED] = "LANE_FAILED",
     [LANE_CLOSED] = "LANE_CLOSED",
+    [LANE_WITHDRAWN] = "LANE_WITHDRAWN",
 };
 
 const char *lane_result_name(enum lane_result result)
@@ -74,6 +75,32 @@ void lane_free(struct lane **lane)
 static struct lane_op *op_of(struct list *link)
 {
 	return LIST_ENTRY(link, struct lane_op, link);
+}
+
+/* ---- what nobody wants any more ---- */
+
+void lane_op_withdraw(struct lane_op *op)
+{
+	op->withdrawn = true;
+}
+
+static const char given_up[] = "who asked for it has given up";
+
+/* Nothing is done of it. */
+static void leave_out(struct lane_op *op)
+{
+	op->result = LANE_WITHDRAWN;
+	op->spare_upload = true;
+	err_set(&op->err, "%s", given_up);
+}
+
+/* The work of one that was withdrawn meanwhile is in the transaction. */
+static bool holds_withdrawn(struct list *batch)
+{
+	LIST_FOREACH(batch, it)
+	if (op_of(it)->withdrawn && op_of(it)->result == LANE_DONE)
+		return true;
+	return false;
 }
 
 /* ---- failures ---- */
@@ -176,6 +203,10 @@ static bool exec_op(struct lane *l, struct lane_op *op, int64_t now)
 	struct db *db = l->config.db;
 	enum lane_exec verdict;
 
+	if (op->withdrawn) {
+		leave_out(op);
+		return true;
+	}
 	if (db_savepoint(db) != DB_OK) {
 		note_db(l);
 		return false;
@@ -234,6 +265,11 @@ static enum outcome commit(struct lane *l, struct list *batch)
 	struct put put = {l, DB_OK};
 	bool dirty;
 
+	if (holds_withdrawn(batch)) {
+		l->why = LANE_WITHDRAWN;
+		err_set(&l->err, "%s", given_up);
+		return take_back(l);
+	}
 	detach_spare(l, batch);
 	dirty = blob_is_dirty(l->config.blobs);
 	blob_points(l->config.blobs, put_point, &put);
@@ -300,6 +336,10 @@ static void run_single(struct lane *l, struct list *one, int64_t now)
 	struct lane_op *op = op_of(one->next);
 	enum outcome outcome = UNKNOWN;
 
+	if (op->withdrawn) {
+		leave_out(op);
+		return;
+	}
 	if (!l->stats.closed)
 		outcome = attempt(l, one, now);
 	if (outcome == TAKEN_BACK && l->why == LANE_FULL && op->frees && make_room(l))

@@ -23,6 +23,7 @@ enum lane_result {
 	LANE_FULL,   /* no space: nothing of it remains, try later */
 	LANE_FAILED, /* the database refused it: nothing of it remains; op->err tells */
 	LANE_CLOSED, /* the lane takes no more until a restart; whether this one remains is unknown */
+	LANE_WITHDRAWN, /* lane_op_withdraw() came before the commit: nothing of it remains */
 };
 
 const char *lane_result_name(enum lane_result result);
@@ -45,6 +46,7 @@ struct lane_op {
 	struct blob_upload *upload; /* finished, or NULL; still the owner's to free in done */
 	bool frees;                 /* makes room: may use the reserve when the disk is full */
 	bool spare_upload;          /* exec may set it: the upload is not needed after all */
+	_Atomic(bool) withdrawn;    /* lane_op_withdraw()'s */
 
 	enum lane_result result;
 	struct err err; /* set unless LANE_DONE */
@@ -97,6 +99,12 @@ void lane_free(struct lane **lane);
  * nothing.
  */
 void lane_run(struct lane *lane, struct list *batch, int64_t now);
+
+/*
+ * Nobody wants it done any more: unless its commit has begun, nothing of it is kept. From any thread, while
+ * it is submitted; its done is called all the same.
+ */
+void lane_op_withdraw(struct lane_op *op);
 
 /* Empties the list, calling done for each op. */
 void lane_answer(struct list *batch);

@@ -53,6 +53,8 @@ def test_sessions_do_not_wait_for_ever(make_server):
     wait_for("a greeting", lambda: server.greets("smtp"))
     deliver(server, ALICE, letter("Afterwards"))
     assert sum(b"Subject: Afterwards" in message for message in mail_of(server, ALICE)) == 1
+    assert count_of(server, ALICE) == 2  # what was answered 451 comes again, and must not come twice
+    assert "event=not-stored" in server.new_log()
 
 
 def stands(sock, seen):

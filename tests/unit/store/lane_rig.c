@@ -123,6 +123,8 @@ static enum lane_exec exec(struct lane_op *op, struct db *d, int64_t now)
 		code = add_row(d, t);
 	if (t->behaviour == BULKY || t->behaviour == BLIND)
 		code = add_bulk(d, t->id);
+	if (t->behaviour == REGRETTED)
+		lane_op_withdraw(op);
 	if (t->behaviour == BLIND)
 		return LANE_KEEP;
 	if (code != DB_OK)
@@ -210,7 +212,8 @@ void lane_rig_verify(void)
 		assert_int_equal(t->dones, 1);
 		if (t->op.result == LANE_DONE)
 			assert_int_equal(stored, t->behaviour != UNDOING);
-		if (t->op.result == LANE_FAILED || t->op.result == LANE_FULL)
+		if (t->op.result == LANE_FAILED || t->op.result == LANE_FULL ||
+		    t->op.result == LANE_WITHDRAWN)
 			assert_false(stored);
 	}
 	sqlite3_finalize(query);

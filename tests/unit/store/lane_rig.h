@@ -11,11 +11,12 @@
 #define LANE_RIG_OPS 4096
 
 enum behaviour {
-	PLAIN,    /* adds its row */
-	UNDOING,  /* adds its row and takes it back */
-	BREAKING, /* adds its row twice */
-	BLIND,    /* adds its row and says "keep" whatever happened */
-	BULKY,    /* adds a row of 400 KB besides */
+	PLAIN,     /* adds its row */
+	UNDOING,   /* adds its row and takes it back */
+	BREAKING,  /* adds its row twice */
+	BLIND,     /* adds its row and says "keep" whatever happened */
+	BULKY,     /* adds a row of 400 KB besides */
+	REGRETTED, /* adds its row, and is withdrawn while it does so */
 };
 
 struct test_op {

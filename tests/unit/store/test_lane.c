@@ -74,6 +74,27 @@ static void test_verdicts_in_one_batch(void **state)
 	lane_rig_verify();
 }
 
+/* Before it is begun, and in the middle: nothing of it remains, and the others know nothing of it. */
+static void test_withdrawn(void **state)
+{
+	struct test_op *t[4];
+	struct list batch;
+
+	list_init(&batch);
+	for (int i = 0; i < 4; i++)
+		t[i] = lane_rig_add(&batch, i == 2 ? REGRETTED : PLAIN, 100);
+	lane_op_withdraw(&t[1]->op);
+	lane_rig_run(&batch);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(t[i]->op.result, i == 1 || i == 2 ? LANE_WITHDRAWN : LANE_DONE);
+	assert_int_equal(t[1]->execs, 0);
+	assert_int_equal(t[2]->execs, 1);
+	assert_int_equal(t[3]->execs, 2); /* the first attempt was taken back */
+	assert_int_equal(lane_rig_run_one(REGRETTED)->op.result, LANE_WITHDRAWN);
+	assert_false(lane_rig_stats().closed);
+	lane_rig_verify();
+}
+
 /* A full database takes back the whole transaction: only the guilty one fails. */
 static void test_full_inside_a_savepoint(void **state)
 {
@@ -162,6 +183,31 @@ static void test_uploads(void **state)
 		blob_upload_free(rig.blobs, &t[i]->op.upload);
 	}
 	lane_rig_verify();
+}
+
+/* A large one leaves no file behind, whenever it was withdrawn. */
+static void test_withdrawn_uploads_go(void **state)
+{
+	struct test_op *t[3];
+	struct blob_counts counts;
+	struct list batch;
+
+	list_init(&batch);
+	for (int i = 0; i < 3; i++) {
+		t[i] = lane_rig_add(&batch, i == 2 ? REGRETTED : PLAIN, 100);
+		t[i]->op.nblobs = 0;
+		t[i]->op.upload = new_upload(t[i]->id, &t[i]->in.pos);
+	}
+	lane_op_withdraw(&t[0]->op);
+	lane_rig_run(&batch);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(t[i]->op.result, i == 1 ? LANE_DONE : LANE_WITHDRAWN);
+		blob_upload_free(rig.blobs, &t[i]->op.upload);
+	}
+	lane_rig_verify();
+	blob_counts(rig.blobs, &counts);
+	assert_int_equal(counts.packs, 2); /* the active one and one of its own */
+	assert_int_equal(counts.missing, 0);
 }
 
 /* Each thing is on the disk before what points to it is written. */
@@ -349,6 +395,8 @@ int main(void)
 	    T(test_one_sync_each_for_a_batch),
 	    T(test_without_blobs_nothing_of_them_is_synced),
 	    T(test_verdicts_in_one_batch),
+	    T(test_withdrawn),
+	    T(test_withdrawn_uploads_go),
 	    T(test_full_inside_a_savepoint),
 	    T(test_lost_transaction_unnoticed),
 	    T(test_room_is_made_for_what_frees),
