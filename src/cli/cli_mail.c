@@ -9,6 +9,11 @@ static const struct cli_option send_options[] = {
     {"bcc", 0, "ADDRESS", "The same for those the others are not to know of.", .many = true},
     {"subject", 0, "TEXT", "What it is about.", .may_be_empty = true},
     {"attach", 0, "FILE", "Adds a file; may be given several times.", .many = true},
+    {"hold-until", 0, "WHEN", "It is sent then, not before (at most 60 days from now)."},
+    {"deliver-by", 0, "WHEN", "If it is not delivered by then, it comes back."},
+    {"tell-by", 0, "WHEN", "If it is not delivered by then, you are told."},
+    {"priority", 0, "N", "-9 to 9: what is higher goes before other mail to the same server."},
+    {"notify", 0, "WHAT", "Of what you are told: never, or some of success,failure,delay."},
     {0},
 };
 

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "cli/cli_compose.h"
 #include "cli/cli_text.h"
+#include "cli/cli_wish.h"
 #include "mime/mime_build.h"
 
 struct mail_send {
@@ -16,6 +17,7 @@ struct mail_send {
 	struct arena *arena;
 	struct mime_build_message mail;
 	struct mime_address_list bcc;
+	struct cli_wish wish;
 	struct mime_build_file files[LIMIT_CLI_ATTACHMENTS];
 	struct buf file_bytes[LIMIT_CLI_ATTACHMENTS];
 	struct buf text;
@@ -144,7 +146,8 @@ static int compose(void *ctx, struct str hostname, struct smtp_client_message *m
 	    (cli_compose_path(m->arena, &m->mail.from.v[0], hostname, &reverse, &e) < 0 ||
 		cli_compose_envelope(m->arena, &reverse, lists, 3, hostname,
 		    str_sub(content_r->head, 0, str_find_str(content_r->head, STR("\r\n\r\n"))),
-		    str_has_8bit(content_r->head), content_r->head.n, message_r, &e) < 0))
+		    str_has_8bit(content_r->head), content_r->head.n, message_r, &e) < 0 ||
+		cli_wish_apply(&m->wish, m->arena, clock_now(), message_r, &e) < 0))
 		code = cli_fail(EX_DATAERR, "%s", e.text);
 	buf_fini(&id);
 	return code;
@@ -169,6 +172,12 @@ static int submit(struct mail_send *m)
 	return code;
 }
 
+/* An option's value; NULL: it is not given. */
+static const char *given(struct cli *cli, const char *option)
+{
+	return cli_args_has(&cli->args, option) ? cli_args_value(&cli->args, option) : NULL;
+}
+
 int cli_mail_send(struct cli *cli)
 {
 	struct mail_send m = {.cli = cli, .arena = arena_new()};
@@ -177,6 +186,11 @@ int cli_mail_send(struct cli *cli)
 	buf_init(&m.text, LIMIT_CLI_TEXT);
 	buf_init(&m.out, LIMIT_CLI_MESSAGE);
 	m.mail.subject = str_of_c(cli_args_value(&cli->args, "subject"));
+	m.wish = (struct cli_wish){.hold_until = given(cli, "hold-until"),
+	    .deliver_by = given(cli, "deliver-by"),
+	    .tell_by = given(cli, "tell-by"),
+	    .priority = given(cli, "priority"),
+	    .notify = given(cli, "notify")};
 	code = read_envelope(&m);
 	if (code == EX_OK)
 		code = read_files(&m);

@@ -24,6 +24,13 @@ static const char help[] =
     "  -i, -oi        A line with a single dot does not end the message.\n"
     "  -f SENDER      Envelope sender (else the user); <> for none.\n"
     "  -F NAME        Full name for a missing From field.\n"
+    "  -N WHAT        Of what you are told: never, or some of success,failure,delay.\n"
+    "  -R full|hdrs   How much of a message that fails is returned.\n"
+    "  -V ID          An id that reports will name.\n"
+    "  --hold-until WHEN  It is sent then, not before; WHEN is a moment, or 2h: in 2 hours.\n"
+    "  --deliver-by WHEN  If it is not delivered by then, it comes back.\n"
+    "  --tell-by WHEN     If it is not delivered by then, you are told.\n"
+    "  --priority N       -9 to 9: what is higher goes before other mail.\n"
     "  --data DIR     The server's data directory (else the environment's GODWIT_DATA,\n"
     "                 else " CLI_DATA_DEFAULT ").\n"
     "  --help         Prints this help.\n"
@@ -128,6 +135,8 @@ static int compose(void *ctx, struct str hostname, struct smtp_client_message *m
 	if (cli_compose_envelope(m->arena, &reverse, lists, 2, hostname, content_r->head,
 		m->spool.has_8bit, cli_content_size(content_r), message_r, &e) < 0)
 		return fail_data(&e);
+	if (cli_wish_apply(&m->args.wish, m->arena, clock_now(), message_r, &e) < 0)
+		return cli_fail(EX_USAGE, "%s", e.text);
 	return EX_OK;
 }
 

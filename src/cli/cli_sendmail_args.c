@@ -1,12 +1,17 @@
 /* One table says of each letter whether it has a value and what it means here; most mean nothing. */
 #include "cli/cli_sendmail_args.h"
 
+#include <string.h>
+
 enum meaning {
 	IGNORED,
 	TAKE_RECIPIENTS,
 	DOT_IS_CONTENT,
 	FROM,
 	FULL_NAME,
+	REPORTS_OF,
+	RETURN,
+	ENVELOPE_ID,
 	MODE,   /* -bm is the only one that sends */
 	OPTION, /* -oi, -oXvalue */
 	NOTHING,
@@ -44,14 +49,14 @@ static const struct {
     {'L', NEEDED, IGNORED},
     {'m', NO_VALUE, IGNORED},
     {'M', NEEDED, IGNORED},
-    {'N', NEEDED, IGNORED},
+    {'N', NEEDED, REPORTS_OF},
     {'n', NO_VALUE, IGNORED},
     {'O', NEEDED, IGNORED},
     {'p', NEEDED, IGNORED},
-    {'R', NEEDED, IGNORED},
+    {'R', NEEDED, RETURN},
     {'s', NO_VALUE, IGNORED},
     {'U', NO_VALUE, IGNORED},
-    {'V', NEEDED, IGNORED},
+    {'V', NEEDED, ENVELOPE_ID},
     {'v', NO_VALUE, IGNORED},
     {'X', NEEDED, IGNORED},
     {'x', NO_VALUE, IGNORED},
@@ -93,6 +98,15 @@ static int apply(struct parse *p, enum meaning meaning, const char *value)
 		return 0;
 	case FULL_NAME:
 		p->a.full_name = value;
+		return 0;
+	case REPORTS_OF:
+		p->a.wish.notify = value;
+		return 0;
+	case RETURN:
+		p->a.wish.ret = value;
+		return 0;
+	case ENVELOPE_ID:
+		p->a.wish.envid = value;
 		return 0;
 	case MODE:
 		return set_mode(p, value);
@@ -143,22 +157,37 @@ static int parse_letters(struct parse *p, const char *word)
 
 static int parse_long(struct parse *p, const char *word)
 {
-	struct str s = str_of_c(word);
+	const struct {
+		const char *name;
+		const char **value;
+	} options[] = {
+	    {"--data", &p->a.data},
+	    {"--hold-until", &p->a.wish.hold_until},
+	    {"--deliver-by", &p->a.wish.deliver_by},
+	    {"--tell-by", &p->a.wish.tell_by},
+	    {"--priority", &p->a.wish.priority},
+	};
+	struct str value, name = str_split(str_of_c(word), '=', &value);
 
-	if (str_eq(s, STR("--help"))) {
+	if (str_eq(str_of_c(word), STR("--help"))) {
 		p->a.help = true;
-	} else if (str_has_prefix(s, STR("--data="))) {
-		p->a.data = word + strlen("--data=");
-	} else if (str_eq(s, STR("--data"))) {
-		p->a.data = p->at < p->count ? p->argv[p->at++] : "";
-	} else {
-		return err_set(p->e,
-		    "sendmail has no option %s; of long ones it has only --data DIR and --help",
-		    word);
+		return 0;
 	}
-	if (p->a.data && !*p->a.data)
-		return err_set(p->e, "the option --data has no value; write: --data DIR");
-	return 0;
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+		if (!str_eq(name, str_of_c(options[i].name)))
+			continue;
+		*options[i].value = strchr(word, '=')  ? strchr(word, '=') + 1
+				    : p->at < p->count ? p->argv[p->at++]
+						       : "";
+		if (**options[i].value)
+			return 0;
+		return err_set(p->e, "the option %s has no value; write: %s VALUE", options[i].name,
+		    options[i].name);
+	}
+	return err_set(p->e,
+	    "sendmail has no option %s; of long ones it has --data DIR, --hold-until, --deliver-by, "
+	    "--tell-by, --priority and --help",
+	    word);
 }
 
 static bool is_option(const char *word)

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "cli/cli_wish.h"
 
 struct cli_sendmail_args {
 	bool take_recipients;  /* -t */
@@ -11,6 +12,7 @@ struct cli_sendmail_args {
 	const char *from;      /* -f or -r; NULL: the user */
 	const char *full_name; /* -F; NULL: the user's */
 	const char *data;      /* --data */
+	struct cli_wish wish;  /* -N, -R, -V, --hold-until, --deliver-by, --tell-by, --priority */
 	bool help;             /* --help */
 	char *const *rcpts;    /* the operands */
 	size_t nrcpts;

@@ -39,6 +39,7 @@ enum admin_command {
 	ADMIN_QUEUE_HOLD,
 	ADMIN_QUEUE_RELEASE,
 	ADMIN_QUEUE_REMOVE,
+	ADMIN_QUEUE_CANCEL,
 	ADMIN_QUEUE_BOUNCE,
 	ADMIN_QUEUE_SUMMARY, /* () */
 	ADMIN_QUEUE_SHOW,    /* (message id)                1 record + recipients */

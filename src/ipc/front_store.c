@@ -318,6 +318,7 @@ void fs_deliver_put(struct buf *b, const struct fs_deliver *m)
 	wire_u8(b, m->ret);
 	wire_bool(b, m->utf8);
 	wire_bool(b, m->eightbit);
+	queue_wish_put(b, &m->wish);
 	wire_u32(b, m->recipient_count);
 	wire_str(b, m->recipients);
 	wire_str(b, m->plan);
@@ -341,6 +342,7 @@ bool fs_deliver_get(struct str payload, struct fs_deliver *m_r)
 	m.ret = cur_u8(&c);
 	m.utf8 = cur_bool(&c);
 	m.eightbit = cur_bool(&c);
+	m.wish = queue_wish_get(&c);
 	m.recipient_count = cur_u32(&c);
 	m.recipients = cur_str(&c, LIMIT_ENVELOPE);
 	m.plan = cur_str(&c, LIMIT_PLAN);

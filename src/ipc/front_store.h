@@ -12,6 +12,7 @@
 #include "base/ranges.h"
 #include "ipc/link.h"
 #include "plan/accept.h"
+#include "queue/queue_wish.h"
 
 enum fs_type {
 	FS_ADMIT,       /* a connection has come: may it be served? */
@@ -141,6 +142,7 @@ struct fs_deliver {
 	uint8_t ret; /* as in smtp/smtp_param.h */
 	bool utf8;
 	bool eightbit;
+	struct queue_wish wish;
 	uint32_t recipient_count;
 	struct str recipients; /* encoded */
 	struct str plan;       /* encoded, plan/plan.h */

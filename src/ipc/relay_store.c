@@ -113,6 +113,10 @@ void rs_job_put(struct buf *b, const struct rs_job *job)
 	wire_bool(b, job->eightbit);
 	wire_bool(b, job->utf8);
 	wire_u8(b, job->ret);
+	wire_i64(b, job->priority);
+	wire_u8(b, job->by);
+	wire_i64(b, job->by_time);
+	wire_bool(b, job->by_trace);
 	wire_str(b, job->envid);
 	wire_u64(b, job->size);
 	wire_u32(b, job->attempts);
@@ -130,6 +134,10 @@ bool rs_job_next(struct cur *c, struct rs_job *job_r)
 	j.eightbit = cur_bool(c);
 	j.utf8 = cur_bool(c);
 	j.ret = cur_u8(c);
+	j.priority = (int8_t)cur_i64(c);
+	j.by = cur_enum(c, QUEUE_BY_KINDS);
+	j.by_time = cur_i64(c);
+	j.by_trace = cur_bool(c);
 	j.envid = cur_str(c, LIMIT_SMTP_PARAM);
 	j.size = cur_u64(c);
 	j.attempts = cur_u32(c);
@@ -227,6 +235,7 @@ void rs_result_put(struct buf *b, const struct rs_result *r)
 	buf_add(b, r->remote_ip.b, sizeof r->remote_ip.b);
 	wire_str(b, str_sub(r->tls, 0, TLS_MAX));
 	wire_bool(b, r->dsn);
+	wire_bool(b, r->by);
 	wire_u32(b, r->count);
 	wire_str(b, r->outcomes);
 	wire_str(b, str_sub(r->dialogue, 0, RS_DIALOGUE_MAX));
@@ -244,6 +253,7 @@ bool rs_result_get(struct str payload, struct rs_result *r_r)
 		memcpy(r.remote_ip.b, ip.p, ip.n);
 	r.tls = cur_str(&c, TLS_MAX);
 	r.dsn = cur_bool(&c);
+	r.by = cur_bool(&c);
 	r.count = cur_u32(&c);
 	r.outcomes = cur_str(&c, OUTCOMES_MAX);
 	r.dialogue = cur_str(&c, RS_DIALOGUE_MAX);

@@ -15,6 +15,7 @@
 #include "base/ip.h"
 #include "ipc/link.h"
 #include "queue/queue_result.h"
+#include "queue/queue_wish.h"
 
 enum rs_type {
 	RS_HELLO, /* event: who I am; the first on each link, an EXTEND for each lease I hold behind it */
@@ -57,10 +58,14 @@ struct rs_job {
 	struct rs_lease lease;
 	struct str destination; /* domain in A-label form, lower case, or a literal "[...]" */
 	struct rs_route route;
-	struct str reverse_path;  /* as in an SMTP path, without <>; empty: null */
-	bool eightbit;            /* the content has 8-bit octets */
-	bool utf8;                /* SMTPUTF8 was asked for */
-	uint8_t ret;              /* enum smtp_ret */
+	struct str reverse_path; /* as in an SMTP path, without <>; empty: null */
+	bool eightbit;           /* the content has 8-bit octets */
+	bool utf8;               /* SMTPUTF8 was asked for */
+	uint8_t ret;             /* enum smtp_ret */
+	int8_t priority;         /* MT-PRIORITY */
+	uint8_t by;              /* enum queue_by; of BY */
+	int64_t by_time;         /* wall clock, milliseconds */
+	bool by_trace;
 	struct str envid;         /* decoded; empty: none */
 	uint64_t size;            /* octets of the content */
 	uint32_t attempts;        /* failures before this one, of host or recipient: for the log */
@@ -95,6 +100,7 @@ struct rs_result {
 	struct ip remote_ip;    /* all zero: none */
 	struct str tls; /* "TLSv1.3 TLS_AES_256_GCM_SHA384, certificate not checked"; or empty */
 	bool dsn;       /* the server took NOTIFY and ORCPT on [RFC 3461 5.2] */
+	bool by;        /* the server took BY on [RFC 2852] */
 	uint32_t count; /* 1 to RS_RECIPIENTS_MAX */
 	struct str outcomes; /* encoded, read by rs_outcome_next() */
 	struct str dialogue; /* the SMTP dialogue, without secrets and content; empty: none */

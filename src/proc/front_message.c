@@ -382,6 +382,23 @@ static const struct plan_reject *refused_by_all(const struct plan *plan)
 	return plan->n ? &plan->items[0].u.reject : NULL;
 }
 
+/* What the sender asks for, in the queue's terms. */
+static struct queue_wish wish_of(const struct smtp_mail_params *p)
+{
+	static const enum queue_by by[] = {
+	    [SMTP_BY_NONE] = QUEUE_BY_NONE,
+	    [SMTP_BY_RETURN] = QUEUE_BY_RETURN,
+	    [SMTP_BY_NOTIFY] = QUEUE_BY_NOTIFY,
+	};
+
+	return (struct queue_wish){.hold_for = p->hold_for * SECOND_MS,
+	    .hold_until = p->hold_until,
+	    .priority = p->priority,
+	    .by = by[p->by],
+	    .by_time = p->by_time * SECOND_MS,
+	    .by_trace = p->by_trace};
+}
+
 static void put_deliver(struct front_session *s, struct buf *payload, struct str plan,
     struct str summary, struct str reverse)
 {
@@ -398,6 +415,7 @@ static void put_deliver(struct front_session *s, struct buf *payload, struct str
 	    .ret = (uint8_t)t->params.ret,
 	    .utf8 = t->params.smtputf8,
 	    .eightbit = t->params.body == SMTP_BODY_8BITMIME,
+	    .wish = wish_of(&t->params),
 	    .recipient_count = (uint32_t)m->count,
 	    .recipients = buf_view(&m->recipients),
 	    .plan = plan,

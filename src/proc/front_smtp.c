@@ -318,7 +318,8 @@ static const struct net_drive_engine drive_engine = {
 static void smtp_start(struct front_session *s, bool tls, int64_t now)
 {
 	struct front_smtp *m = mem_new(struct front_smtp);
-	struct smtp_peer peer = {.tls = tls, .plaintext_auth = front_plaintext_auth(s)};
+	struct smtp_peer peer = {
+	    .tls = tls, .plaintext_auth = front_plaintext_auth(s), .wall = clock_now()};
 	struct buf ip;
 
 	buf_init(&ip, 64);

@@ -153,7 +153,7 @@ struct relay_remote {
 	struct str name;
 	struct ip ip;
 	struct str tls;
-	bool dsn;
+	bool dsn, by;
 	struct str dialogue;
 };
 

@@ -2,6 +2,7 @@
  * Jobs of the relay: from the lease to the report. A report is kept and said again until store has
  * answered it: only then is it durable, and the lease ended.
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "proc/log.h"
 #include "proc/relay.h"
@@ -69,6 +70,22 @@ static bool needs_utf8(const struct relay_job *j, const struct rs_job *job)
 	return utf8;
 }
 
+/* What is left of the time, rounded down: a server that takes it later has less. */
+static void take_by(struct smtp_mail_params *p, const struct rs_job *job)
+{
+	int64_t left = (job->by_time - clock_now()) / SECOND_MS;
+
+	if (job->by == QUEUE_BY_NONE)
+		return;
+	p->by = job->by == QUEUE_BY_RETURN ? SMTP_BY_RETURN : SMTP_BY_NOTIFY;
+	p->by_trace = job->by_trace;
+	if (left < -SMTP_BY_MAX)
+		left = -SMTP_BY_MAX;
+	if (job->by == QUEUE_BY_RETURN && left < 1)
+		left = 1; /* it is refused, or in time: zero may not be said */
+	p->by_time = (int32_t)(left > SMTP_BY_MAX ? SMTP_BY_MAX : left);
+}
+
 static bool take_message(struct relay_job *j, const struct rs_job *job)
 {
 	struct smtp_client_message *m = &j->message;
@@ -82,6 +99,8 @@ static bool take_message(struct relay_job *j, const struct rs_job *job)
 	m->params.smtputf8 = needs_utf8(j, job);
 	m->params.ret = (enum smtp_ret)job->ret;
 	m->params.envid = arena_str(j->arena, job->envid);
+	m->params.priority = job->priority;
+	take_by(&m->params, job);
 	m->rcpts = j->rcpts;
 	m->rcpt_count = job->recipient_count;
 	return true;
@@ -211,6 +230,7 @@ void relay_job_report(struct relay_job *job, const struct relay_remote *remote,
 	    .remote_ip = remote->ip,
 	    .tls = remote->tls,
 	    .dsn = remote->dsn,
+	    .by = remote->by,
 	    .count = (uint32_t)count,
 	    .dialogue = remote->dialogue};
 	struct buf encoded;

@@ -19,6 +19,8 @@ static struct relay_remote remote_of(struct relay_session *s)
 	}
 	if (s->engine && s->ready)
 		remote.dsn = smtp_client_facts(s->engine)->extensions & SMTP_EXT_DSN;
+	if (s->engine && s->ready)
+		remote.by = smtp_client_facts(s->engine)->extensions & SMTP_EXT_DELIVERBY;
 	return remote;
 }
 

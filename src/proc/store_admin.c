@@ -165,6 +165,7 @@ static const struct {
     [ADMIN_QUEUE_HOLD] = {0, 4, admin_queue_change},
     [ADMIN_QUEUE_RELEASE] = {0, 4, admin_queue_change},
     [ADMIN_QUEUE_REMOVE] = {0, 4, admin_queue_change},
+    [ADMIN_QUEUE_CANCEL] = {0, 4, admin_queue_change},
     [ADMIN_QUEUE_BOUNCE] = {0, 4, admin_queue_change},
     [ADMIN_QUEUE_SUMMARY] = {0, 0, admin_queue_summary},
     [ADMIN_BACKUP] = {1, 1, admin_backup},

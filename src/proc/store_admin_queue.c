@@ -115,6 +115,10 @@ static const char *state_of(const struct queue_row *row, const struct queue_pict
 		return "under way";
 	if (row->held)
 		return "held";
+	if (queue_schedule_is_held(&row->entry, clock_now()))
+		return "scheduled";
+	if (row->report == QUEUE_REPORT_HERE)
+		return "waiting";
 	if (row->report != QUEUE_REPORT_NONE)
 		return "to be reported";
 	return p->has_place && queue_destination_is_failing(&p->place.state) ? "unreachable"
@@ -126,6 +130,8 @@ static int64_t next_of(
 {
 	struct queue_schedule s;
 
+	if (row->report == QUEUE_REPORT_HERE && !row->held)
+		return row->entry.not_before;
 	if (row->token || row->held || row->report != QUEUE_REPORT_NONE)
 		return 0;
 	s = queue_row_schedule(&j->ctx->queue, row, p->has_place ? &p->place : NULL);
@@ -145,6 +151,24 @@ static struct str sender_of(const struct queue_message *m)
 	return m->reverse_path.n ? m->reverse_path : STR("<>");
 }
 
+/* When he came; his life begins later if the sender wants it so. */
+static int64_t since_of(const struct queue_row *row, const struct queue_message *m)
+{
+	return row->entry.hold_until ? m->accepted : row->entry.accepted;
+}
+
+/* What the sender asked for, as far as he did. */
+static void put_wishes(struct admin_job *j, const struct queue_row *row)
+{
+	static const char *const by[QUEUE_BY_KINDS] = {"", "return", "notify", "notified"};
+
+	admin_record_number(&j->out, ADMIN_INT, "priority", row->priority);
+	admin_record_number(&j->out, ADMIN_TIME, "hold_until", row->entry.hold_until);
+	admin_record_number(
+	    &j->out, ADMIN_TIME, "deliver_by", row->entry.by ? row->entry.by_time : 0);
+	admin_record_text(&j->out, "deliver_by_else", str_of_c(by[row->entry.by]));
+}
+
 /* ---- list ---- */
 
 static void put_row(void *ctx, const struct queue_row *row, const struct queue_message *m)
@@ -154,13 +178,14 @@ static void put_row(void *ctx, const struct queue_row *row, const struct queue_m
 	size_t at = admin_record_begin(&j->out);
 
 	admin_put_id(j, "id", row->message);
-	admin_record_number(&j->out, ADMIN_TIME, "since", row->entry.accepted);
+	admin_record_number(&j->out, ADMIN_TIME, "since", since_of(row, m));
 	admin_record_text(&j->out, "sender", sender_of(m));
 	admin_record_text(&j->out, "recipient", row->address);
 	admin_record_number(&j->out, ADMIN_BYTES, "size", m->size);
 	admin_record_text(&j->out, "state", str_of_c(state_of(row, &p)));
 	admin_record_number(&j->out, ADMIN_TIME, "next", next_of(j, row, &p));
 	admin_record_text(&j->out, "last_reply", reply_of(row, &p));
+	put_wishes(j, row);
 	admin_record_end(&j->out, at);
 	queue_picture_fini(&p);
 	j->found++;
@@ -214,6 +239,7 @@ static void put_recipient(void *ctx, const struct queue_row *row, const struct q
 	    row->entry.warnings < LIMIT_QUEUE_STEPS ? row->entry.warnings : 0);
 	admin_record_text(&j->out, "last_server", row->last.remote);
 	admin_record_text(&j->out, "last_reply", reply_of(row, &p));
+	put_wishes(j, row);
 	admin_record_end(&j->out, at);
 	queue_picture_fini(&p);
 }
@@ -333,9 +359,13 @@ static const struct {
 	bool of_all; /* also without any filter */
 	const char *done, *kept;
 } verbs[] = {
-    {ADMIN_QUEUE_RETRY, QUEUE_CHANGE_RETRY, true, "may be tried now", "held: release them first"},
+    {ADMIN_QUEUE_RETRY, QUEUE_CHANGE_RETRY, true, "may be tried now",
+	"held, or to be sent later: release them first"},
     {ADMIN_QUEUE_HOLD, QUEUE_CHANGE_HOLD, false, "held", "held already, or being reported"},
-    {ADMIN_QUEUE_RELEASE, QUEUE_CHANGE_RELEASE, true, "released", "not held"},
+    {ADMIN_QUEUE_RELEASE, QUEUE_CHANGE_RELEASE, true, "released",
+	"neither held nor to be sent later"},
+    {ADMIN_QUEUE_CANCEL, QUEUE_CHANGE_CANCEL, false, "cancelled: it will not be sent",
+	"not waiting for a time that its sender set: see \"godwit queue remove\""},
     {ADMIN_QUEUE_REMOVE, QUEUE_CHANGE_REMOVE, false, "removed from the queue", ""},
     {ADMIN_QUEUE_BOUNCE, QUEUE_CHANGE_BOUNCE, false, "returned to the sender",
 	"being reported already"},

@@ -158,6 +158,7 @@ static void log_report(void *ctx, const struct queue_report *r)
 	log_str("to", r->about.reverse_path);
 	log_num("ended", r->ended);
 	log_num("warned", r->warned);
+	log_num("placed", r->placed);
 	if (r->told)
 		log_id("report", r->report_id);
 	else

@@ -159,6 +159,7 @@ static bool fill(struct queue_settle *s, struct store_relay *r, struct str paylo
 	s->remote_ip = ip_text(s->arena, &m.remote_ip);
 	s->tls = clean(s->arena, m.tls, LIMIT_LOG_VALUE);
 	s->dsn = m.dsn;
+	s->by = m.by;
 	s->dialogue = arena_str(s->arena, m.dialogue);
 	s->dialogue_id = id_make(&r->queue->ids, clock_now());
 	return true;

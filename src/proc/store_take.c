@@ -439,6 +439,7 @@ static void copy_envelope(
 	d->ret = m->ret;
 	d->utf8 = m->utf8;
 	d->eightbit = m->eightbit;
+	d->wish = m->wish;
 	d->each = conn->listener == FS_LISTENER_LMTP;
 	d->summary = arena_str(d->arena, m->summary);
 	d->data = arena_str(d->arena, m->data);

@@ -5,6 +5,7 @@
 #include "queue/queue_dsn_part.h"
 
 #include "base/ascii.h"
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "mime/mime_date.h"
 #include "queue/queue_text.h"
@@ -44,6 +45,16 @@ static void put_date(struct buf *b, struct str name, int64_t ms)
 	buf_lit(b, "\r\n");
 }
 
+/* [RFC 4865 7] */
+static void put_release(struct buf *b, int64_t ms)
+{
+	if (ms == 0)
+		return;
+	buf_lit(b, "Future-Release-Request: until;");
+	clock_put_iso(b, ms);
+	buf_lit(b, "\r\n");
+}
+
 /* "type;address" with a type that is an atom, as RFC 3464 2.1.2 wants it? */
 static bool is_typed(struct str s)
 {
@@ -66,6 +77,8 @@ static struct queue_status status_of(const struct queue_dsn_recipient *r)
 	    [QUEUE_DSN_EXPANDED] = 2,
 	};
 
+	if (r->action == QUEUE_DSN_FAILED && r->late)
+		return (struct queue_status){5, 4, 7};
 	if (r->action == QUEUE_DSN_FAILED && r->expired)
 		return (struct queue_status){4, 4, 7};
 	if (r->status.class == 0)
@@ -108,6 +121,8 @@ void queue_dsn_fields(struct buf *b, const struct queue_dsn *d, bool utf8)
 	put_field(b, STR("Original-Envelope-Id"), STR(""), d->envid, LIMIT_SMTP_PARAM, utf8);
 	put_field(b, STR("Reporting-MTA"), STR("dns; "), d->reporting_mta, LIMIT_SMTP_DOMAIN, utf8);
 	put_date(b, STR("Arrival-Date"), d->arrival);
+	put_date(b, STR("Deliver-By-Date"), d->deliver_by); /* [RFC 2852 5] */
+	put_release(b, d->released);
 	for (size_t i = 0; i < d->n; i++) {
 		buf_lit(b, "\r\n");
 		put_recipient(b, &d->recipients[i], utf8);

@@ -67,6 +67,8 @@ static void say_failed(struct writer *w, const struct queue_dsn_recipient *r,
     const struct queue_reason *reason, const struct str *args, size_t n)
 {
 	say(w, reason->why, args, n);
+	if (r->late)
+		say(w, QUEUE_PHRASE_LATE, QUEUE_ARGS(when(w, w->d->deliver_by)));
 	if (r->expired)
 		say_expired(w, r);
 	if (!w->d->postmaster)
@@ -77,6 +79,8 @@ static void say_delayed(struct writer *w, const struct queue_dsn_recipient *r,
     const struct queue_reason *reason, const struct str *args, size_t n)
 {
 	say(w, reason->why, args, n);
+	if (w->d->deliver_by)
+		say(w, QUEUE_PHRASE_LATE_DELAYED, QUEUE_ARGS(when(w, w->d->deliver_by)));
 	if (r->retry_until)
 		say(w, QUEUE_PHRASE_KEEPS_TRYING_UNTIL, QUEUE_ARGS(when(w, r->retry_until)));
 	else
@@ -118,6 +122,8 @@ static void put_recipient(struct writer *w, const struct queue_dsn_recipient *r)
 		say_failed(w, r, &reason, args, 2);
 	if (r->action == QUEUE_DSN_DELAYED)
 		say_delayed(w, r, &reason, args, 2);
+	if (r->action == QUEUE_DSN_RELAYED && w->d->deliver_by)
+		say(w, QUEUE_PHRASE_LATE_RELAYED, QUEUE_ARGS(when(w, w->d->deliver_by)));
 	flush(w, STR("    "));
 	if (r->action == QUEUE_DSN_FAILED || r->action == QUEUE_DSN_DELAYED)
 		quote(w, r);

@@ -123,6 +123,10 @@ static void why_own(struct telling *t)
 {
 	const struct queue_entry *e = &t->entry;
 
+	if (queue_schedule_is_held(e, t->x->now)) {
+		put_wait(t, QUEUE_PHRASE_WAIT_RELEASE, STR(""), e->hold_until);
+		return;
+	}
 	if (e->attempts == 0) {
 		put_wait(t, QUEUE_PHRASE_WAIT_HELD, STR(""), t->x->now);
 		return;
@@ -232,6 +236,15 @@ static void how(struct telling *t)
 		put_ending(t, ENDING_IF);
 }
 
+/* Behind the sentence that says when: because the sender set that time. */
+static void by(struct telling *t, enum queue_by kind, int64_t when, enum queue_phrase phrase)
+{
+	if (t->entry.by != kind || t->entry.by_time != when)
+		return;
+	join(t);
+	queue_phrase_put(t->out, t->x->lang, phrase, NULL, 0);
+}
+
 static void warning(struct telling *t)
 {
 	if (t->schedule.next_warning == QUEUE_NEVER || t->schedule.next_warning <= t->x->now)
@@ -239,6 +252,16 @@ static void warning(struct telling *t)
 	join(t);
 	queue_phrase_put(t->out, t->x->lang, QUEUE_PHRASE_WARNING,
 	    QUEUE_ARGS(buf_view(&t->sender), when(t, t->schedule.next_warning)));
+	by(t, QUEUE_BY_NOTIFY, t->schedule.next_warning, QUEUE_PHRASE_BY_NOTIFY);
+}
+
+/* He waits for his time, or for the mailbox to take it. */
+static void put_here(struct telling *t)
+{
+	bool waits = t->entry.attempts == 0;
+
+	put_wait(t, waits ? QUEUE_PHRASE_WAIT_HERE : QUEUE_PHRASE_HERE_REFUSED, t->x->last_reply,
+	    t->entry.not_before);
 }
 
 /* ---- the whole ---- */
@@ -247,7 +270,9 @@ static void tell(struct telling *t)
 {
 	const struct queue_explain *x = t->x;
 
-	if (x->domain.n == 0) {
+	if (x->here && !x->held) {
+		put_here(t);
+	} else if (x->domain.n == 0 && !x->held) {
 		put_wait(t, QUEUE_PHRASE_REFUSED_FOR_GOOD, x->last_reply, x->now);
 		put_ending(t, ENDING_NOW);
 	} else if (x->held) {
@@ -263,6 +288,7 @@ static void tell(struct telling *t)
 		why(t);
 		next(t);
 		how(t);
+		by(t, QUEUE_BY_RETURN, t->schedule.expires, QUEUE_PHRASE_BY_RETURN);
 		warning(t);
 	}
 }

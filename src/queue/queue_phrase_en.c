@@ -57,6 +57,14 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "%1 waits because %2 has as many connections as it may have at present (%4).",
 	[QUEUE_PHRASE_WAIT_TURN] = "%1 waits for its turn; %2 can be tried at once.",
 	[QUEUE_PHRASE_WAIT_HELD] = "%1 waits for the time that is set for it.",
+	[QUEUE_PHRASE_WAIT_RELEASE] = "%1 waits because its sender wants it to be sent no earlier than %5.",
+	[QUEUE_PHRASE_WAIT_HERE] =
+	    "%1 waits because its sender wants it to be delivered no earlier than %5; then it goes into the "
+	    "mailbox.",
+	[QUEUE_PHRASE_HERE_REFUSED] =
+	    "%1 waits because the mailbox does not take the message (%3); it is tried again %5.",
+	[QUEUE_PHRASE_BY_RETURN] = "Its sender wants it to be returned if it is not delivered by then.",
+	[QUEUE_PHRASE_BY_NOTIFY] = "Its sender wants to be told if it is not delivered by then.",
 	[QUEUE_PHRASE_HELD] =
 	    "%1 is held back by an administrator since %5: it is neither tried nor returned until it is released.",
 	[QUEUE_PHRASE_UNDER_WAY] = "%1 is being delivered: the attempt began %5.",
@@ -144,6 +152,11 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	/* %1 span, %2 when last */
 	[QUEUE_PHRASE_EXPIRED] = "It was tried for %1, the last time %2, and has been given up.",
 	[QUEUE_PHRASE_EXPIRED_UNTRIED] = "It could not be sent for %1 and has been given up.",
+	[QUEUE_PHRASE_LATE] = "You wanted it to be delivered %1 at the latest; that was not possible, and it is not "
+	    "tried any more.",
+	[QUEUE_PHRASE_LATE_DELAYED] = "You wanted it to be delivered %1 at the latest.",
+	[QUEUE_PHRASE_LATE_RELAYED] =
+	    "It was passed on before the time by which you wanted it to be delivered, %1.",
 	[QUEUE_PHRASE_KEEPS_TRYING] = "It will be tried again. You need not send it again.",
 	/* %1 when */
 	[QUEUE_PHRASE_KEEPS_TRYING_UNTIL] =

@@ -18,9 +18,11 @@ static int64_t unless_missed(
 static int64_t next_warning(
     const struct queue_policy *p, const struct queue_entry *e, int64_t attempt, int64_t started)
 {
-	if (e->bounce || !e->warn || e->warnings >= p->n_warn)
-		return QUEUE_NEVER;
-	return unless_missed(p, e->accepted + p->warn[e->warnings], attempt, started);
+	int64_t when = QUEUE_NEVER;
+
+	if (!e->bounce && e->warn && e->warnings < p->n_warn)
+		when = unless_missed(p, e->accepted + p->warn[e->warnings], attempt, started);
+	return e->by == QUEUE_BY_NOTIFY && e->by_time < when ? e->by_time : when;
 }
 
 struct queue_schedule queue_schedule_of(const struct queue_policy *p, const struct queue_entry *e,
@@ -33,9 +35,11 @@ struct queue_schedule queue_schedule_of(const struct queue_policy *p, const stru
 		s.next_attempt = e->accepted;
 	if (queue_destination_is_failing(d) && s.next_attempt < d->next_probe)
 		s.next_attempt = d->next_probe;
-	if (s.next_attempt >= end)
+	if (s.next_attempt >= end || (e->by == QUEUE_BY_RETURN && s.next_attempt >= e->by_time))
 		s.next_attempt = QUEUE_NEVER;
 	s.expires = unless_missed(p, end, s.next_attempt, started);
+	if (e->by == QUEUE_BY_RETURN && e->by_time < s.expires)
+		s.expires = e->by_time;
 	s.next_warning = next_warning(p, e, s.next_attempt, started);
 	if (s.next_warning >= s.expires)
 		s.next_warning = QUEUE_NEVER;
@@ -73,13 +77,20 @@ void queue_schedule_warned(struct queue_entry *e, const struct queue_policy *p, 
 {
 	while (e->warnings < p->n_warn && e->accepted + p->warn[e->warnings] <= now)
 		e->warnings++;
+	if (e->by == QUEUE_BY_NOTIFY && e->by_time <= now)
+		e->by = QUEUE_BY_TOLD;
+}
+
+bool queue_schedule_is_held(const struct queue_entry *e, int64_t now)
+{
+	return e->hold_until > now && e->accepted == e->hold_until && e->last_attempt <= now;
 }
 
 bool queue_schedule_settle(struct queue_entry *e, int64_t now)
 {
 	int64_t ahead = e->last_attempt - now;
 
-	if (ahead <= 0 && e->accepted <= now)
+	if (ahead <= 0 && (e->accepted <= now || queue_schedule_is_held(e, now)))
 		return false;
 	if (ahead > 0) {
 		e->last_attempt = now;

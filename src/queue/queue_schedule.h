@@ -6,6 +6,7 @@
 #define QUEUE_SCHEDULE_H
 
 #include "queue/queue_destination.h"
+#include "queue/queue_wish.h"
 
 /* Later than any time: it does not happen. */
 #define QUEUE_NEVER INT64_MAX
@@ -22,7 +23,10 @@ struct queue_entry {
 	uint32_t attempts;
 	uint32_t warnings; /* elements of the policy's warn that are done with */
 	bool bounce;       /* the reverse-path is null */
-	bool warn;     /* the sender wants to hear of delays: NOTIFY has DELAY or is not given */
+	bool warn; /* the sender wants to hear of delays: NOTIFY has DELAY or is not given */
+	int64_t hold_until; /* his life, accepted, begins then, as the sender wishes; 0: it began */
+	enum queue_by by;   /* what happens at by_time */
+	int64_t by_time;
 	uint64_t seed; /* of his jitter: a hash of message and recipient */
 };
 
@@ -40,6 +44,9 @@ struct queue_schedule {
  *
  * next_attempt is not before the entry's not_before nor, while the destination fails, its next
  * probe, and always before accepted + lifetime. expires is accepted + lifetime.
+ *
+ * With QUEUE_BY_RETURN both are bound by by_time too, strictly: nothing is sent behind it. With
+ * QUEUE_BY_NOTIFY by_time is a time of warning beside those of the policy.
  */
 struct queue_schedule queue_schedule_of(const struct queue_policy *p, const struct queue_entry *e,
     const struct queue_destination *d, int64_t started);
@@ -60,7 +67,10 @@ int64_t queue_schedule_wake(const struct queue_schedule *s);
 /* He was refused for now (QUEUE_RETRY): one attempt more, and a new not_before. */
 void queue_schedule_refused(struct queue_entry *e, const struct queue_policy *p, int64_t now);
 
-/* The sender was warned: all warnings due by now are done with. */
+/* Does he wait for the time that his sender set? */
+bool queue_schedule_is_held(const struct queue_entry *e, int64_t now);
+
+/* The sender was warned: all warnings due by now are done with, QUEUE_BY_NOTIFY among them. */
 void queue_schedule_warned(struct queue_entry *e, const struct queue_policy *p, int64_t now);
 
 /*

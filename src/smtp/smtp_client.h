@@ -53,7 +53,8 @@ struct smtp_client_rcpt {
 /*
  * A message to send; borrowed until its REPORT is done. params: size (exact octets of the content,
  * 0: not known), body (8BITMIME when the content has 8-bit octets), smtputf8 (its header has
- * UTF-8), ret, envid; params the server does not offer are left out, except as REPORT says.
+ * UTF-8), ret, envid, hold_for or hold_until, priority, by; params the server does not offer are left
+ * out, except as REPORT says and hold: then the message is refused for good.
  */
 struct smtp_client_message {
 	struct smtp_path reverse;
@@ -139,12 +140,17 @@ enum smtp_extension {
 	SMTP_EXT_DSN = 64,
 	SMTP_EXT_CHUNKING = 128,
 	SMTP_EXT_ENHANCED = 256, /* ENHANCEDSTATUSCODES */
+	SMTP_EXT_FUTURERELEASE = 512,
+	SMTP_EXT_PRIORITY = 1024, /* MT-PRIORITY */
+	SMTP_EXT_DELIVERBY = 2048,
 };
 
 /* What EHLO told, after TLS and AUTH the latest. */
 struct smtp_server_facts {
 	unsigned extensions;
 	uint64_t size_limit; /* 0: none told */
+	uint64_t by_min;     /* DELIVERBY: seconds below which R is refused; 0: none told */
+	uint64_t hold_max;   /* FUTURERELEASE: seconds, 0: none told */
 	unsigned rcpt_max;   /* LIMITS RCPTMAX [RFC 9422], 0: none told */
 	struct str auth;     /* mechanisms, separated by spaces */
 	struct str greeting; /* its text; after STARTTLS the first line of the answer to EHLO */

@@ -95,7 +95,13 @@ static void check_extensions(struct smtp_client *c)
 	struct smtp_verdict foreign = impossible((struct smtp_status){5, 6, 7},
 	    STR("the next server cannot take internationalised addresses (SMTPUTF8)"));
 
+	struct smtp_verdict later = impossible((struct smtp_status){5, 3, 3},
+	    STR("the server cannot send a message later (FUTURERELEASE)"));
+
 	c->msg.utf8 = m->params.smtputf8 || m->reverse.needs_utf8;
+	if ((m->params.hold_for || m->params.hold_until) &&
+	    !(c->facts.extensions & SMTP_EXT_FUTURERELEASE))
+		smtp_client_decide_all(c, &later);
 	if (c->facts.size_limit && m->params.size > c->facts.size_limit)
 		smtp_client_decide_all(c, &large);
 	if (c->msg.utf8 && !utf8)
@@ -161,6 +167,11 @@ static void put_mail(const struct smtp_client *c, struct buf *line)
 		buf_lit(line, " SMTPUTF8");
 	if (ext & SMTP_EXT_DSN)
 		smtp_param_put_dsn(line, p);
+	smtp_param_put_hold(line, p);
+	if (ext & SMTP_EXT_PRIORITY)
+		smtp_param_put_priority(line, p);
+	if (ext & SMTP_EXT_DELIVERBY)
+		smtp_param_put_by(line, p);
 }
 
 static void put_rcpt(const struct smtp_client *c, size_t i, struct buf *line)

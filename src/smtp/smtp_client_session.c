@@ -69,6 +69,9 @@ static void learn(struct smtp_client *c, struct str line)
 	    {STR_INIT("DSN"), SMTP_EXT_DSN},
 	    {STR_INIT("CHUNKING"), SMTP_EXT_CHUNKING},
 	    {STR_INIT("ENHANCEDSTATUSCODES"), SMTP_EXT_ENHANCED},
+	    {STR_INIT("FUTURERELEASE"), SMTP_EXT_FUTURERELEASE},
+	    {STR_INIT("MT-PRIORITY"), SMTP_EXT_PRIORITY},
+	    {STR_INIT("DELIVERBY"), SMTP_EXT_DELIVERBY},
 	};
 	struct smtp_server_facts *f = &c->facts;
 	struct str value;
@@ -79,6 +82,10 @@ static void learn(struct smtp_client *c, struct str line)
 			f->extensions |= known[i].extension;
 	if (str_eq_i(keyword, STR("SIZE")))
 		learn_size(f, value);
+	if (str_eq_i(keyword, STR("DELIVERBY")))
+		str_to_u64(str_split(value, ' ', &value), SMTP_BY_MAX, &f->by_min);
+	if (str_eq_i(keyword, STR("FUTURERELEASE")))
+		str_to_u64(str_split(value, ' ', &value), SMTP_HOLD_MAX, &f->hold_max);
 	if (str_eq_i(keyword, STR("LIMITS")))
 		learn_limits(f, value);
 	if (str_eq_i(keyword, STR("AUTH"))) {

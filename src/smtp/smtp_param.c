@@ -5,6 +5,7 @@
 #include "smtp/smtp_param.h"
 
 #include "base/ascii.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "smtp/smtp_path.h"
@@ -110,6 +111,57 @@ static bool read_auth(struct target *t, struct str value)
 	       smtp_mailbox_parse(t->mail->auth, true, t->a, &path) == SMTP_PATH_OK;
 }
 
+/* [1-9] *8DIGIT [RFC 4865 4.2.3] */
+static bool read_hold_for(struct target *t, struct str value)
+{
+	uint64_t seconds;
+
+	if (value.n == 0 || value.p[0] == '0' || !str_to_u64(value, SMTP_HOLD_MAX, &seconds))
+		return false;
+	t->mail->hold_for = (int64_t)seconds;
+	return true;
+}
+
+static bool read_hold_until(struct target *t, struct str value)
+{
+	return smtp_param_time(value, &t->mail->hold_until);
+}
+
+/* ["-"] %x31-39 / "0" [RFC 6710 3] */
+static bool read_priority(struct target *t, struct str value)
+{
+	bool minus = value.n == 2 && value.p[0] == '-';
+	uint8_t digit = value.n ? value.p[value.n - 1] : 0;
+
+	if (value.n != (minus ? 2 : 1) || digit < (minus ? '1' : '0') || digit > '9')
+		return false;
+	t->mail->has_priority = true;
+	t->mail->priority = (int8_t)(minus ? '0' - digit : digit - '0');
+	return true;
+}
+
+/* by-time ";" by-mode [by-trace], by-time = ["-" / "+"] 1*9DIGIT [RFC 2852 4] */
+static bool read_by(struct target *t, struct str value)
+{
+	struct str mode;
+	struct str time = str_split(value, ';', &mode);
+	bool minus = time.n && time.p[0] == '-';
+	uint64_t seconds;
+
+	if (minus || (time.n && time.p[0] == '+'))
+		time = str_from(time, 1);
+	if (time.n < 1 || time.n > 9 || !str_to_u64(time, SMTP_BY_MAX, &seconds) || mode.n < 1 ||
+	    mode.n > 2)
+		return false;
+	t->mail->by = ascii_lower(mode.p[0]) == 'r' ? SMTP_BY_RETURN : SMTP_BY_NOTIFY;
+	t->mail->by_time = minus ? -(int32_t)seconds : (int32_t)seconds;
+	t->mail->by_trace = mode.n == 2;
+	if (t->mail->by == SMTP_BY_RETURN && t->mail->by_time <= 0)
+		return false;
+	return (t->mail->by == SMTP_BY_RETURN || ascii_lower(mode.p[0]) == 'n') &&
+	       (mode.n == 1 || ascii_lower(mode.p[1]) == 't');
+}
+
 static uint8_t notify_bit(struct str word)
 {
 	static const struct {
@@ -174,6 +226,10 @@ static const struct param params[] = {
     {STR_INIT("AUTH"), true, true, read_auth},
     {STR_INIT("RET"), true, true, read_ret},
     {STR_INIT("ENVID"), true, true, read_envid},
+    {STR_INIT("HOLDFOR"), true, true, read_hold_for},
+    {STR_INIT("HOLDUNTIL"), true, true, read_hold_until},
+    {STR_INIT("MT-PRIORITY"), true, true, read_priority},
+    {STR_INIT("BY"), true, true, read_by},
     {STR_INIT("NOTIFY"), false, true, read_notify},
     {STR_INIT("ORCPT"), false, true, read_orcpt},
 };
@@ -228,6 +284,8 @@ enum smtp_param_status smtp_param_mail(
 	struct smtp_mail_params p = {0};
 	enum smtp_param_status status = all(c, &(struct target){.a = a, .mail = &p});
 
+	if (status == SMTP_PARAM_OK && p.hold_for && p.hold_until)
+		status = SMTP_PARAM_BAD; /* one of them */
 	if (status == SMTP_PARAM_OK)
 		*params_r = p;
 	return status;
@@ -252,6 +310,37 @@ void smtp_param_put_dsn(struct buf *out, const struct smtp_mail_params *p)
 		return;
 	buf_lit(out, " ENVID=");
 	smtp_xtext_encode(out, p->envid);
+}
+
+void smtp_param_put_hold(struct buf *out, const struct smtp_mail_params *p)
+{
+	if (p->hold_for) {
+		buf_lit(out, " HOLDFOR=");
+		buf_i64(out, p->hold_for);
+	}
+	if (p->hold_until) {
+		buf_lit(out, " HOLDUNTIL=");
+		clock_put_iso(out, p->hold_until);
+	}
+}
+
+void smtp_param_put_priority(struct buf *out, const struct smtp_mail_params *p)
+{
+	if (p->priority == 0)
+		return;
+	buf_lit(out, " MT-PRIORITY=");
+	buf_i64(out, p->priority);
+}
+
+void smtp_param_put_by(struct buf *out, const struct smtp_mail_params *p)
+{
+	if (p->by == SMTP_BY_NONE)
+		return;
+	buf_lit(out, " BY=");
+	buf_i64(out, p->by_time);
+	buf_c(out, p->by == SMTP_BY_RETURN ? ";R" : ";N");
+	if (p->by_trace)
+		buf_byte(out, 'T');
 }
 
 static void put_notify(struct buf *out, uint8_t notify)

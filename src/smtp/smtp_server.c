@@ -152,6 +152,7 @@ struct smtp_server *smtp_server_new(
 	s->tls = peer->tls;
 	s->plaintext_auth = peer->plaintext_auth;
 	s->now = s->started = s->waiting = now;
+	s->wall = peer->wall - now;
 	line_in_init(&s->line, users ? LIMIT_SMTP_AUTH_LINE : LIMIT_SMTP_LINE);
 	buf_init(&s->out, LIMIT_SMTP_OUT);
 	buf_init(&s->ip, LIMIT_SMTP_DOMAIN);

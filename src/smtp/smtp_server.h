@@ -53,6 +53,7 @@ struct smtp_peer {
 	struct str ip;       /* as text, for the answer to EHLO; empty: not shown */
 	bool tls;            /* implicit TLS is already active */
 	bool plaintext_auth; /* AUTH is allowed without TLS */
+	int64_t wall; /* the time of day at smtp_server_new()'s now, milliseconds since 1970 */
 };
 
 enum smtp_effect_kind {

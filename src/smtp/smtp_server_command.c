@@ -3,6 +3,7 @@
  * refuses no handler sees. Order of the checks: known at all, allowed in this role, allowed now,
  * well-formed, authenticated.
  */
+#include "base/clock.h"
 #include "smtp/smtp_session.h"
 
 #define ROLE(r) (1u << (r))
@@ -24,6 +25,21 @@ struct row {
 	enum flow (*handle)(struct smtp_server *s, const struct smtp_command *cmd);
 };
 
+/* Whose mail may wait here for a time that he sets: users', who are known at MAIL. */
+static bool may_hold(const struct smtp_server *s)
+{
+	return s->cfg->role == SMTP_ROLE_SUBMISSION || s->cfg->role == SMTP_ROLE_LOCAL;
+}
+
+/* For how long and until when, at most [RFC 4865 4.1]. */
+static void put_future_release(const struct smtp_server *s, struct buf *b)
+{
+	buf_lit(b, "\nFUTURERELEASE ");
+	buf_u64(b, SMTP_HOLD_LIMIT);
+	buf_byte(b, ' ');
+	clock_put_iso(b, s->wall + s->now + SMTP_HOLD_LIMIT * SECOND_MS);
+}
+
 /* The keywords of EHLO, a line each [RFC 5321 4.1.1.1]. */
 static void put_keywords(const struct smtp_server *s, struct buf *b)
 {
@@ -31,6 +47,9 @@ static void put_keywords(const struct smtp_server *s, struct buf *b)
 	buf_u64(b, session_size_limit(s));
 	buf_lit(b, "\n8BITMIME\nCHUNKING\nSMTPUTF8\nENHANCEDSTATUSCODES\nDSN\nLIMITS RCPTMAX=");
 	buf_u64(b, s->cfg->rcpt_max);
+	buf_lit(b, "\nMT-PRIORITY\nDELIVERBY");
+	if (may_hold(s))
+		put_future_release(s, b);
 	if (s->cfg->starttls && !s->tls)
 		buf_lit(b, "\nSTARTTLS");
 	if (smtp_session_may_auth(s)) {
@@ -78,18 +97,52 @@ static enum flow mail_resume(struct smtp_server *s, const struct smtp_result *r)
 	}
 	s->tx_open = true;
 	s->state = AT_MAIL;
-	smtp_session_reply_or(s, r, SMTP_REPLY(250, 2, 1, 0, "Sender OK"));
+	if (s->lowered) /* [RFC 6710 5.1] */
+		smtp_session_reply(
+		    s, &SMTP_REPLY(250, 2, 3, 6,
+			   "0 is the priority of this message, only users may raise it"));
+	else
+		smtp_session_reply_or(s, r, SMTP_REPLY(250, 2, 1, 0, "Sender OK"));
 	return FLOW_DONE;
+}
+
+/* What is wrong with the times that a sender sets; code 0: nothing. */
+static struct smtp_reply wrong_times(const struct smtp_server *s, const struct smtp_mail_params *p)
+{
+	int64_t now = s->wall + s->now, hold = p->hold_for * SECOND_MS;
+
+	if ((p->hold_for || p->hold_until) && !may_hold(s))
+		return SMTP_REPLY(555, 5, 5, 4, "Messages are sent later only for users");
+	if (p->hold_until)
+		hold = p->hold_until - now;
+	if (hold > SMTP_HOLD_LIMIT * SECOND_MS)
+		return SMTP_REPLY(501, 5, 5, 4, "A message can wait for 60 days at most");
+	if (p->by == SMTP_BY_RETURN && hold >= p->by_time * SECOND_MS)
+		return SMTP_REPLY(
+		    501, 5, 5, 4, "A message cannot be delivered by a time before it is released");
+	return (struct smtp_reply){0};
+}
+
+/* Who is not known may not have his mail go before that of others. */
+static void lower_priority(struct smtp_server *s)
+{
+	s->lowered = s->tx.params.priority > 0 && !s->trusted && s->account.n == 0;
+	if (s->lowered)
+		s->tx.params.priority = 0;
 }
 
 static enum flow do_mail(struct smtp_server *s, const struct smtp_command *cmd)
 {
 	const struct smtp_mail_params *p = &cmd->mail.params;
+	struct smtp_reply wrong;
 
 	if (cmd->has_8bit && !p->smtputf8)
 		return smtp_session_refuse(
 		    s, SMTP_REPLY(553, 5, 6, 7,
 			   "An address that is not ASCII needs the parameter SMTPUTF8"));
+	wrong = wrong_times(s, p);
+	if (wrong.code)
+		return smtp_session_refuse(s, wrong);
 	if (p->size > session_size_limit(s)) {
 		struct smtp_reply large = session_too_large();
 
@@ -100,6 +153,7 @@ static enum flow do_mail(struct smtp_server *s, const struct smtp_command *cmd)
 	s->tx.params = *p;
 	s->tx.params.auth = arena_str(s->arena, p->auth);
 	s->tx.params.envid = arena_str(s->arena, p->envid);
+	lower_priority(s);
 	s->tx_begun = true;
 	return smtp_session_wait(s, SMTP_EFFECT_MAIL, mail_resume);
 }

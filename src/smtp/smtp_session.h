@@ -85,6 +85,7 @@ struct smtp_server {
 	bool tx_begun;         /* from the MAIL effect on */
 	bool tx_open;          /* MAIL was accepted, neither COMMIT nor ABORT is done */
 	bool rcpt_refused;
+	bool lowered; /* MT-PRIORITY was above what this client may ask for */
 
 	/* its content */
 	struct dot_in dot;
@@ -103,6 +104,7 @@ struct smtp_server {
 	/* counts and times */
 	unsigned errors, refused, commands, auth_failures;
 	int64_t now;
+	int64_t wall;         /* what the time of day was before now began to count */
 	int64_t started;      /* the session */
 	int64_t waiting;      /* for the command at hand, or the last sign of life */
 	int64_t data_started; /* the content, later by the time effects took */

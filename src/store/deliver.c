@@ -13,6 +13,7 @@
 #include "store/deliver.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -101,6 +102,19 @@ static struct deliver_recipient heir(const struct deliver_recipient *r, bool sev
 	return from;
 }
 
+/* Into a mailbox here, at its time: the row has the account's address. */
+static void place_later(struct placing *p, const struct deliver_recipient *from, int64_t number,
+    const struct directory_target *t, bool first)
+{
+	struct str address = directory_text(p->d->scratch, t->local, t->domain);
+
+	if (!first)
+		p->extra++;
+	placing_here(p, number, address, from);
+	placing_ledger(
+	    p, number, first ? from->address : address, LEDGER_QUEUED, 0, STR("here, later"));
+}
+
 /* One of the targets of recipient i. The first has the recipient's row, the others add one. */
 static void place_target(struct placing *p, size_t i, bool first, const struct directory_target *t,
     const struct deliver_recipient *from, const struct plan_item *item)
@@ -110,6 +124,10 @@ static void place_target(struct placing *p, size_t i, bool first, const struct d
 	int64_t number = first ? (int64_t)i : (int64_t)p->d->n + p->extra;
 	struct str mailbox = STR("");
 
+	if (t->account && p->release) {
+		place_later(p, from, number, t, first);
+		return;
+	}
 	if (t->account)
 		placing_copy(p, t->account, item, &mailbox);
 	if (!first && t->account && mailbox.n == 0)
@@ -146,7 +164,7 @@ static void place_answer(struct placing *p, size_t i, const struct directory_ans
 		place_target(p, i, k == 0, &t[k], &from, item);
 	if (answer->count > 1)
 		placing_tell(p, i, QUEUE_REPORT_EXPANDED);
-	else if (answer->count == 1 && t->account)
+	else if (answer->count == 1 && t->account && !p->release)
 		placing_tell(p, i, QUEUE_REPORT_DELIVERED);
 	if (p->code == DB_OK)
 		note_left_out(p, i, answer->left_out);
@@ -374,6 +392,47 @@ static void reset_answer(struct deliver *d)
 	d->copies = d->queued = d->reports = 0;
 }
 
+static void note(struct placing *p, struct buf *text)
+{
+	struct trace_event event = {.message = p->d->message_id,
+	    .time = p->now,
+	    .kind = TRACE_NOTICE,
+	    .recipient = -1,
+	    .address = p->d->reverse_path,
+	    .text = buf_view(text)};
+
+	if (p->code == DB_OK)
+		placing_failed(p, trace_append(p->db, &event));
+	buf_clear(text);
+}
+
+/* What its sender asked for, told in the trace. */
+static void note_wishes(struct placing *p)
+{
+	const struct queue_wish *w = &p->d->wish;
+	struct buf text;
+
+	buf_init(&text, LIMIT_TRACE_TEXT);
+	if (p->release) {
+		buf_lit(&text, "to be sent no earlier than ");
+		clock_put_iso(&text, p->release);
+		note(p, &text);
+	}
+	if (w->priority) {
+		buf_lit(&text, "priority ");
+		buf_i64(&text, w->priority);
+		note(p, &text);
+	}
+	if (w->by) {
+		buf_lit(&text, "to be delivered by ");
+		clock_put_iso(&text, p->now + w->by_time);
+		buf_c(&text, w->by == QUEUE_BY_RETURN ? ", else to be returned"
+						      : ", else the sender is to be told");
+		note(p, &text);
+	}
+	buf_fini(&text);
+}
+
 static enum lane_exec take(struct placing *p)
 {
 	struct deliver *d = p->d;
@@ -387,6 +446,7 @@ static enum lane_exec take(struct placing *p)
 	if (p->code != DB_OK || !judge(p))
 		return LANE_UNDO;
 	placing_message(p);
+	note_wishes(p);
 	d->accepted = p->code == DB_OK;
 	return LANE_KEEP;
 }
@@ -399,6 +459,7 @@ static enum lane_exec deliver_exec(struct lane_op *op, struct db *db, int64_t no
 
 	reset_answer(d);
 	p.length = d->upload ? d->upload_pos.length : (int64_t)d->data.n;
+	p.release = queue_wish_release(&d->wish, now);
 	buf_init(&p.prefix, LIMIT_PREFIX);
 	result = take(&p);
 	op->spare_upload = p.refs == 0;
@@ -433,9 +494,18 @@ static bool recipients_are_valid(const struct deliver *d)
 	return true;
 }
 
+/* What a session wishes that may not, as a front that was taken over may claim. */
+static bool wish_is_valid(const struct deliver *d)
+{
+	const struct queue_wish *w = &d->wish;
+	bool own = w->hold_for || w->hold_until || w->priority > 0;
+
+	return queue_wish_is_valid(w) && (d->may_relay || !own);
+}
+
 static bool envelope_is_valid(const struct deliver *d)
 {
-	return d->message_id > 0 && is_text(d->reverse_path, LIMIT_SMTP_PATH) &&
+	return wish_is_valid(d) && d->message_id > 0 && is_text(d->reverse_path, LIMIT_SMTP_PATH) &&
 	       is_text(d->helo, LIMIT_SMTP_DOMAIN) && is_text(d->peer, LIMIT_LOG_VALUE) &&
 	       is_text(d->protocol, LIMIT_LOG_VALUE) && is_text(d->envid, LIMIT_SMTP_PARAM);
 }

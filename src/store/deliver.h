@@ -10,6 +10,7 @@
 #define STORE_DELIVER_H
 
 #include "plan/plan.h"
+#include "queue/queue_wish.h"
 #include "store/directory.h"
 #include "store/lane.h"
 
@@ -47,6 +48,8 @@ struct deliver {
 	struct str protocol; /* word of the Received field */
 	struct str envid;
 	uint8_t ret; /* as in smtp/smtp_param.h */
+	struct queue_wish
+	    wish; /* of those who may relay; of others neither later nor before others */
 	bool utf8, eightbit;
 	int64_t account; /* the authenticated one, 0: none */
 	bool may_relay;  /* authenticated, or trusted */

@@ -151,9 +151,18 @@ static void announce(struct placing *p, struct str domain)
 	if (domain.n == 0 || str_eq(domain, p->destination))
 		return;
 	exec(p, SQL_DESTINATION_ADD,
-	    DB_ARGS(db_int(QUEUE_SHARD), db_text(domain), db_int(p->now),
-		db_int(QUEUE_SESSIONS_START), db_int(p->now - QUEUE_FRESH_MS)));
+	    DB_ARGS(db_int(QUEUE_SHARD), db_text(domain), db_int(p->release ? p->release : p->now),
+		db_int(QUEUE_SESSIONS_START),
+		db_int(p->release ? p->release : p->now - QUEUE_FRESH_MS)));
 	p->destination = domain;
+}
+
+/* Who does not want to hear of delays, or is nobody, counts as told. */
+static enum queue_by by_kind(const struct placing *p, unsigned notify)
+{
+	bool silent = p->d->reverse_path.n == 0 || (notify & QUEUE_NOTIFY_NEVER);
+
+	return p->d->wish.by == QUEUE_BY_NOTIFY && silent ? QUEUE_BY_TOLD : p->d->wish.by;
 }
 
 /* A row of the queue; refused, report: when nothing is tried any more. */
@@ -161,6 +170,8 @@ static void add_row(struct placing *p, int64_t number, struct str domain, struct
     const struct deliver_recipient *from, enum queue_report_kind report,
     const struct plan_reject *refused)
 {
+	const struct queue_wish *w = &p->d->wish;
+	int64_t life = report == QUEUE_REPORT_NONE || report == QUEUE_REPORT_HERE ? p->release : 0;
 	struct queue_status status = {0};
 	struct buf reply;
 
@@ -169,9 +180,12 @@ static void add_row(struct placing *p, int64_t number, struct str domain, struct
 		status = refusal_status(refused, &reply);
 	exec(p, SQL_QUEUE_ADD,
 	    DB_ARGS(db_int(QUEUE_SHARD), db_int(p->d->message_id), db_int(number), db_text(domain),
-		db_text(address), db_int(p->now), db_int(p->d->reverse_path.n == 0), db_int(report),
+		db_text(address), db_int(life > p->now ? life : p->now),
+		db_int(p->d->reverse_path.n == 0), db_int(report),
 		db_int(warnings_done(from->notify)), db_int(from->notify), db_text(from->orcpt),
-		db_int(queue_status_number(status)), db_text(buf_view(&reply))));
+		db_int(queue_status_number(status)), db_text(buf_view(&reply)),
+		db_int(domain.n ? w->priority : 0), db_int(life), db_int(by_kind(p, from->notify)),
+		db_int(w->by ? p->now + w->by_time : 0), db_int(w->by_trace)));
 	buf_fini(&reply);
 	p->refs++;
 }
@@ -184,6 +198,15 @@ void placing_queue(struct placing *p, int64_t number, struct str domain, struct 
 	announce(p, domain);
 	add_row(p, number, domain, address, from, refused ? QUEUE_REPORT_FAILED : QUEUE_REPORT_NONE,
 	    refused);
+	p->d->queued++;
+}
+
+void placing_here(
+    struct placing *p, int64_t number, struct str address, const struct deliver_recipient *from)
+{
+	if (p->code != DB_OK)
+		return;
+	add_row(p, number, STR(""), address, from, QUEUE_REPORT_HERE, NULL);
 	p->d->queued++;
 }
 

@@ -12,6 +12,7 @@ struct placing {
 	struct db *db;
 	int64_t now;
 	int64_t length;         /* octets of the blob */
+	int64_t release;        /* when it may go, as its sender wishes; 0: now */
 	struct buf prefix;      /* of the recipient at hand */
 	int64_t rows;           /* ledger rows written */
 	int64_t extra;          /* numbers given behind those of the recipients */
@@ -33,6 +34,10 @@ void placing_copy(
 /* A queue row for recipient number: waiting for domain or, refused for good, to be returned. */
 void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
     const struct deliver_recipient *from, const struct plan_reject *refused);
+
+/* A queue row of a recipient who is put into the mailbox of the account `address` at p->release. */
+void placing_here(
+    struct placing *p, int64_t number, struct str address, const struct deliver_recipient *from);
 
 /*
  * A row that tells the sender what became of recipient i, if he wants to hear of success: that the

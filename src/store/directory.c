@@ -325,6 +325,21 @@ enum db_code directory_resolve(struct db *db, const struct directory_config *cfg
 	return DB_OK;
 }
 
+enum db_code directory_account(struct db *db, const struct directory_config *cfg, struct arena *a,
+    struct str local, struct str domain, int64_t size, struct directory_answer *answer_r)
+{
+	struct walk w = {.db = db, .cfg = cfg, .arena = a, .size = size, .failure = ACCEPT_CLASSES};
+	struct account_row row;
+
+	if (find_account(&w, lower(a, local), lower(a, domain), &row))
+		add_account(&w, &row, STR(""));
+	else
+		leave_out(&w, ACCEPT_UNKNOWN);
+	if (w.code == DB_OK)
+		*answer_r = (struct directory_answer){judge(&w), w.targets, w.ntargets, w.left_out};
+	return w.code;
+}
+
 /* ---- who logs in ---- */
 
 static enum db_code only_domain(struct db *db, struct arena *a, struct str *domain_r)

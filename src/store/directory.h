@@ -50,6 +50,13 @@ struct directory_answer {
 enum db_code directory_resolve(struct db *db, const struct directory_config *cfg, struct arena *a,
     struct str local, struct str domain, int64_t size, struct directory_answer *answer_r);
 
+/*
+ * The same of one account's own address, whatever aliases there are: LOCAL with one target, or what it is
+ * refused for.
+ */
+enum db_code directory_account(struct db *db, const struct directory_config *cfg, struct arena *a,
+    struct str local, struct str domain, int64_t size, struct directory_answer *answer_r);
+
 /* ---- who logs in ---- */
 
 enum directory_state {

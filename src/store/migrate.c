@@ -40,6 +40,17 @@ static const struct sql_object version_2[] = {
     {"INSERT INTO meta (name, value) SELECT 'folded', CAST(coalesce(sum(accepted), 0) AS bigint)"
      " FROM ledger_day",
 	false},
+    {"ALTER TABLE queue ADD COLUMN priority bigint NOT NULL DEFAULT 0", false},
+    {"ALTER TABLE queue ADD COLUMN hold_until bigint NOT NULL DEFAULT 0", false},
+    {"ALTER TABLE queue ADD COLUMN by_kind bigint NOT NULL DEFAULT 0", false},
+    {"ALTER TABLE queue ADD COLUMN by_time bigint NOT NULL DEFAULT 0", false},
+    {"ALTER TABLE queue ADD COLUMN by_trace bigint NOT NULL DEFAULT 0", false},
+    {"DROP INDEX queue_destination", false},
+    {"CREATE INDEX queue_destination ON queue (shard, destination, token, priority, not_before)",
+	false},
+    {"CREATE INDEX queue_by ON queue (shard, by_time)"
+     " WHERE by_kind > 0 AND by_kind < 3 AND report = 0 AND held = 0",
+	false},
 };
 
 static const struct migration all_migrations[] = {

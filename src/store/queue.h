@@ -31,10 +31,12 @@
 
 /* What the sender is to be told of a recipient whose attempts are over. Stored. */
 enum queue_report_kind {
-	QUEUE_REPORT_NONE,      /* he waits */
-	QUEUE_REPORT_FAILED,    /* refused for good */
-	QUEUE_REPORT_EXPIRED,   /* his lifetime is over */
-	QUEUE_REPORT_RELAYED,   /* went to a server that does not report [RFC 3461 5.2.2] */
+	QUEUE_REPORT_NONE,    /* he waits */
+	QUEUE_REPORT_FAILED,  /* refused for good */
+	QUEUE_REPORT_EXPIRED, /* his lifetime is over */
+	QUEUE_REPORT_RELAYED, /* went to a server that does not report [RFC 3461 5.2.2] */
+	QUEUE_REPORT_HERE, /* he waits, to be put into a mailbox here at his time: store/queue_here.c */
+	QUEUE_REPORT_LATE,      /* not delivered by the time that the sender set */
 	QUEUE_REPORT_DELIVERED, /* into a mailbox; the row only tells of it, as the next's */
 	QUEUE_REPORT_EXPANDED,  /* an alias, sent on to several addresses [RFC 3461 5.2.7.3] */
 	QUEUE_REPORT_KINDS
@@ -80,6 +82,8 @@ struct queue_row {
 	struct str orcpt;
 	struct queue_entry entry;
 	struct queue_last last;
+	int64_t priority; /* as MT-PRIORITY */
+	bool by_trace;    /* whoever passes it on reports */
 };
 
 struct queue_rows {
@@ -140,6 +144,9 @@ void queue_row_finish(struct queue_row *row, enum queue_report_kind report);
 void queue_row_hold(struct queue_row *row, int64_t now);
 void queue_row_let_go(struct queue_row *row, int64_t now);
 
+/* Before the time that his sender set. */
+void queue_row_send_now(struct queue_row *row, int64_t now);
+
 /* Writes what may change of a row. Only in the writer lane, as what follows. */
 enum db_code queue_row_set(struct db *db, const struct queue_row *row);
 
@@ -151,6 +158,12 @@ static inline bool queue_row_only_tells(const struct queue_row *row)
 {
 	return row->report >= QUEUE_REPORT_DELIVERED;
 }
+
+/*
+ * The earliest not_before of those that wait for a destination, unleased; DB_OK: nobody does. Of those
+ * whose attempts are over or who wait for a mailbox here it is '', and their priority always 0.
+ */
+enum db_code queue_first(struct db *db, struct str destination, int64_t *first_r);
 
 /* The row goes, its reference to the blob with it. */
 enum db_code queue_row_delete(struct db *db, const struct queue_row *row, int64_t blob);

@@ -155,7 +155,8 @@ static enum db_code discard(struct walk *w, struct queue_change *c, struct queue
 	enum db_code code;
 
 	buf_init(&b, LIMIT_TRACE_TEXT);
-	buf_lit(&b, "taken out of the queue by ");
+	buf_c(&b, c->verb == QUEUE_CHANGE_CANCEL ? "cancelled before its time by "
+						 : "taken out of the queue by ");
 	buf_str(&b, str_sub(c->who, 0, LIMIT_LOG_VALUE));
 	settled.detail = buf_view(&b);
 	code = queue_row_only_tells(row) ? DB_OK : ledger_settle(w->db, &settled, &changed);
@@ -171,7 +172,10 @@ static enum db_code hold(struct walk *w, struct queue_change *c, struct queue_ro
 
 static enum db_code let_go(struct walk *w, struct queue_change *c, struct queue_row *row)
 {
-	queue_row_let_go(row, w->now);
+	if (row->held)
+		queue_row_let_go(row, w->now);
+	else
+		queue_row_send_now(row, w->now);
 	return queue_row_set(w->db, row);
 }
 
@@ -201,12 +205,19 @@ static const struct {
     [QUEUE_CHANGE_HOLD] = {hold, false, true, false, "held"},
     [QUEUE_CHANGE_RELEASE] = {let_go, true, false, false, "released"},
     [QUEUE_CHANGE_REMOVE] = {discard, true, true, true, "removed"},
+    [QUEUE_CHANGE_CANCEL] = {discard, true, false, false, "cancelled"},
     [QUEUE_CHANGE_BOUNCE] = {bounce, true, true, false, "returned to their senders"},
 };
 
-static bool concerns(enum queue_change_verb verb, const struct queue_row *row)
+static bool concerns(enum queue_change_verb verb, const struct queue_row *row, int64_t now)
 {
-	if (row->report != QUEUE_REPORT_NONE)
+	bool later = queue_schedule_is_held(&row->entry, now);
+
+	if (verb == QUEUE_CHANGE_CANCEL || (verb == QUEUE_CHANGE_RELEASE && !row->held))
+		return later;
+	if (verb == QUEUE_CHANGE_RETRY && later)
+		return false;
+	if (row->report != QUEUE_REPORT_NONE && row->report != QUEUE_REPORT_HERE)
 		return verbs[verb].of_over;
 	return row->held ? verbs[verb].of_held : verbs[verb].of_others;
 }
@@ -217,7 +228,7 @@ static enum db_code change_row(struct walk *w, struct queue_change *c, struct qu
 
 	if (code != DB_OK || !queue_filter_fits(&c->filter, row, w->message.reverse_path))
 		return code;
-	if (!concerns(c->verb, row)) {
+	if (!concerns(c->verb, row, w->now)) {
 		c->kept++;
 		return DB_OK;
 	}

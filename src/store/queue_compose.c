@@ -19,7 +19,7 @@ static bool wants_report(const struct queue_report *r, const struct queue_row *r
 {
 	if (r->about.reverse_path.n == 0)
 		return r->to_postmaster && !r->is_warning && row->notify != QUEUE_NOTIFY_NEVER;
-	if (r->is_warning || row->report >= QUEUE_REPORT_RELAYED)
+	if (r->is_warning || queue_row_only_tells(row) || row->report == QUEUE_REPORT_RELAYED)
 		return true; /* they are not made for others */
 	return row->notify == 0 || (row->notify & QUEUE_NOTIFY_FAILURE);
 }
@@ -44,6 +44,8 @@ static enum queue_dsn_action action_of(const struct queue_report *r, const struc
 	    [QUEUE_REPORT_FAILED] = QUEUE_DSN_FAILED,
 	    [QUEUE_REPORT_EXPIRED] = QUEUE_DSN_FAILED,
 	    [QUEUE_REPORT_RELAYED] = QUEUE_DSN_RELAYED,
+	    [QUEUE_REPORT_HERE] = QUEUE_DSN_FAILED,
+	    [QUEUE_REPORT_LATE] = QUEUE_DSN_FAILED,
 	    [QUEUE_REPORT_DELIVERED] = QUEUE_DSN_DELIVERED,
 	    [QUEUE_REPORT_EXPANDED] = QUEUE_DSN_EXPANDED,
 	};
@@ -66,6 +68,7 @@ static struct queue_dsn_recipient recipient_of(
 	    .status = row->last.status.class ? row->last.status : unknown,
 	    .problem = row->last.problem,
 	    .expired = row->report == QUEUE_REPORT_EXPIRED,
+	    .late = row->report == QUEUE_REPORT_LATE,
 	    .remote_mta = row->last.remote,
 	    .reply = row->last.reply,
 	    .last_attempt = row->entry.last_attempt,
@@ -146,6 +149,8 @@ static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *
 	    .message_id = id_text(r->arena, r->report_id, r->cfg.hostname),
 	    .date = r->now,
 	    .arrival = r->about.accepted,
+	    .deliver_by = rows->v[0].entry.by ? rows->v[0].entry.by_time : 0,
+	    .released = rows->v[0].entry.hold_until,
 	    .envid = r->about.envid,
 	    .original_id = r->about.header_id,
 	    .recipients = v,

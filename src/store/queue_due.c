@@ -71,14 +71,13 @@ static void find_reports(struct finding *f)
 	int64_t first = QUEUE_NEVER;
 
 	if (failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_READY,
-			  DB_ARGS(db_int(QUEUE_SHARD), db_text(STR("")), db_int(f->now),
+			  DB_ARGS(db_int(QUEUE_SHARD), db_text(STR("")), db_int(0), db_int(f->now),
 			      db_int(SCAN_ROWS)),
 			  &rows)))
 		return;
 	for (size_t i = 0; i < rows.n; i++)
 		add(f, rows.v[i].message);
-	failed(f, db_get_int(f->db, SQL_QUEUE_FIRST, DB_ARGS(db_int(QUEUE_SHARD), db_text(STR(""))),
-		      &first));
+	failed(f, queue_first(f->db, STR(""), &first));
 	wake_at(f, first);
 }
 
@@ -156,6 +155,27 @@ static void find_in_classes(struct finding *f, bool bounce)
 	}
 }
 
+/* ---- times that senders set ---- */
+
+static void find_by(struct finding *f)
+{
+	struct queue_rows rows = {NULL, 0};
+	int64_t next;
+	enum db_code code;
+
+	if (failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_BY,
+			  DB_ARGS(db_int(QUEUE_SHARD), db_int(f->now), db_int(SCAN_ROWS)), &rows)))
+		return;
+	for (size_t i = 0; i < rows.n && !is_full(f); i++)
+		look_at(f, &rows.v[i]);
+	if (rows.n == SCAN_ROWS)
+		wake_at(f, f->now + SCAN_AGAIN);
+	code = db_get_int(
+	    f->db, SQL_QUEUE_BY_NEXT, DB_ARGS(db_int(QUEUE_SHARD), db_int(f->now)), &next);
+	if (!failed(f, code) && code == DB_ROW)
+		wake_at(f, next);
+}
+
 enum db_code queue_due_find(
     struct db *db, const struct queue_config *cfg, int64_t now, struct queue_due_list *list_r)
 {
@@ -163,6 +183,8 @@ enum db_code queue_due_find(
 	    .db = db, .cfg = cfg, .now = now, .arena = arena_new(), .list = {.wake = QUEUE_NEVER}};
 
 	find_reports(&f);
+	if (!is_full(&f))
+		find_by(&f);
 	if (!is_full(&f))
 		find_in_classes(&f, false);
 	if (!is_full(&f))

@@ -63,12 +63,12 @@ static struct queue_rows choose(const struct leasing *g, struct queue_rows rows)
 	return chosen;
 }
 
-static bool read_ready(struct leasing *g, int64_t max, struct queue_rows *rows_r)
+static bool read_ready(struct leasing *g, int64_t priority, int64_t max, struct queue_rows *rows_r)
 {
-	return !failed(g,
-	    queue_rows_get(g->db, g->l->arena, g->now, SQL_QUEUE_READY,
-		DB_ARGS(db_int(QUEUE_SHARD), db_text(g->place.name), db_int(g->now), db_int(max)),
-		rows_r));
+	return !failed(g, queue_rows_get(g->db, g->l->arena, g->now, SQL_QUEUE_READY,
+			      DB_ARGS(db_int(QUEUE_SHARD), db_text(g->place.name), db_int(priority),
+				  db_int(g->now), db_int(max)),
+			      rows_r));
 }
 
 /* The first rows tell all unless they might have more of the same message behind them. */
@@ -77,16 +77,36 @@ static bool tells_all(const struct queue_rows *rows, const struct queue_rows *ch
 	return rows->n < FIRST_ROWS || (chosen->n > 0 && chosen->v + chosen->n < rows->v + rows->n);
 }
 
-/* The rows of the next job; *ready_r: how many wait, though none may go. */
-static struct queue_rows choose_job(struct leasing *g, size_t *ready_r)
+/* The rows of the next job of a priority; adds to *ready_r how many wait, though none may go. */
+static struct queue_rows choose_of(struct leasing *g, int64_t priority, size_t *ready_r)
 {
 	struct queue_rows rows = {NULL, 0}, chosen = {NULL, 0};
 
-	if (read_ready(g, FIRST_ROWS, &rows))
+	if (read_ready(g, priority, FIRST_ROWS, &rows))
 		chosen = choose(g, rows);
-	if (g->code == DB_OK && !tells_all(&rows, &chosen) && read_ready(g, SCAN_ROWS, &rows))
+	if (g->code == DB_OK && !tells_all(&rows, &chosen) &&
+	    read_ready(g, priority, SCAN_ROWS, &rows))
 		chosen = choose(g, rows);
-	*ready_r = rows.n;
+	*ready_r += rows.n;
+	return chosen;
+}
+
+/* The rows of the next job: of the highest priority of which any may go. */
+static struct queue_rows choose_job(struct leasing *g, size_t *ready_r)
+{
+	struct queue_rows chosen = {NULL, 0};
+	int64_t priority = INT64_MAX;
+
+	*ready_r = 0;
+	while (chosen.n == 0 && g->code == DB_OK) {
+		enum db_code code = db_get_int(g->db, SQL_QUEUE_PRIORITY,
+		    DB_ARGS(db_int(QUEUE_SHARD), db_text(g->place.name), db_int(priority)),
+		    &priority);
+
+		if (failed(g, code) || code != DB_ROW)
+			break;
+		chosen = choose_of(g, priority, ready_r);
+	}
 	return chosen;
 }
 

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "store/ledger.h"
 #include "store/queue_due.h"
+#include "store/queue_here.h"
 #include "store/trace.h"
 
 /* ---- reading ---- */
@@ -51,6 +52,12 @@ static void complete(struct queue_row *row, const struct queue_place *place)
 	row->entry.last_attempt = place->state.last_try;
 }
 
+/* It ends because of the time that its sender set, not because its lifetime is over. */
+static bool is_late(const struct queue_report *r, const struct queue_row *row)
+{
+	return row->entry.by == QUEUE_BY_RETURN && row->entry.by_time <= r->now;
+}
+
 /* Keeps the rows for which `want` is due, at most as many as a report holds. */
 static void keep_due(struct reading *g, const struct queue_rows *all, enum queue_due want)
 {
@@ -67,9 +74,22 @@ static void keep_due(struct reading *g, const struct queue_rows *all, enum queue
 		if (row.report == QUEUE_REPORT_NONE)
 			complete(&row, place);
 		if (row.report == QUEUE_REPORT_NONE && want == QUEUE_DUE_RETURN)
-			row.report = QUEUE_REPORT_EXPIRED;
+			row.report = is_late(r, &row) ? QUEUE_REPORT_LATE : QUEUE_REPORT_EXPIRED;
 		r->rows.v[r->rows.n++] = row;
 	}
+}
+
+/* Those to be put into mailboxes are a request of their own, before all others. True: there are. */
+static bool keep_kind(struct queue_rows *rows, enum queue_report_kind kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rows->n; i++) {
+		if (rows->v[i].report == kind)
+			rows->v[n++] = rows->v[i];
+	}
+	rows->n = n ? n : rows->n;
+	return n > 0;
 }
 
 static enum db_code read_rows(struct queue_report *r, struct db *db)
@@ -81,6 +101,7 @@ static enum db_code read_rows(struct queue_report *r, struct db *db)
 	    DB_ARGS(db_int(QUEUE_SHARD), db_int(r->message), db_int(-1), db_int(INT64_MAX)), &all);
 	if (g.code == DB_OK)
 		keep_due(&g, &all, QUEUE_DUE_RETURN);
+	r->is_here = keep_kind(&r->rows, QUEUE_REPORT_HERE);
 	r->is_warning = r->rows.n == 0;
 	if (g.code == DB_OK && r->is_warning)
 		keep_due(&g, &all, QUEUE_DUE_WARNING);
@@ -119,7 +140,7 @@ static enum db_code report_read(struct reader_op *op, struct db *db)
 	code = read_rows(r, db);
 	if (code == DB_OK && !r->nothing)
 		code = read_language(r, db);
-	if (code != DB_OK || r->nothing)
+	if (code != DB_OK || r->nothing || r->is_here)
 		return code;
 	queue_report_compose(r);
 	if (r->deliver) {
@@ -152,10 +173,12 @@ static bool is_as_read(struct reporting *g, const struct queue_row *row)
 	struct db_query *q = db_begin_query(g->db, SQL_QUEUE_STATE,
 	    DB_ARGS(db_int(QUEUE_SHARD), db_int(row->message), db_int(row->recipient)));
 	bool same = db_step(q) == DB_ROW && db_col_int(q, 0) == 0 &&
-		    db_col_int(q, 2) == (int64_t)row->entry.warnings;
+		    db_col_int(q, 2) == (int64_t)row->entry.warnings &&
+		    db_col_int(q, 3) == (int64_t)row->entry.by;
 
 	if (same && db_col_int(q, 1) != (int64_t)row->report)
-		same = db_col_int(q, 1) == QUEUE_REPORT_NONE && row->report == QUEUE_REPORT_EXPIRED;
+		same = db_col_int(q, 1) == QUEUE_REPORT_NONE &&
+		       (row->report == QUEUE_REPORT_EXPIRED || row->report == QUEUE_REPORT_LATE);
 	failed(g, db_end(q));
 	return same && g->code == DB_OK;
 }
@@ -242,6 +265,8 @@ static struct str detail_of(const struct queue_row *row, struct buf *b)
 	buf_clear(b);
 	if (row->report == QUEUE_REPORT_EXPIRED)
 		buf_lit(b, "its time in the queue is over");
+	else if (row->report == QUEUE_REPORT_LATE)
+		buf_lit(b, "the time that its sender set for it is over");
 	else if (row->report == QUEUE_REPORT_RELAYED)
 		buf_str(b, row->last.remote);
 	if (row->last.reply.n && b->n)
@@ -326,14 +351,15 @@ static void warn_all(struct reporting *g)
 
 	for (size_t i = 0; i < g->r->rows.n && g->code == DB_OK; i++) {
 		struct queue_row *row = &g->r->rows.v[i];
-		uint32_t before = row->entry.warnings;
+		struct queue_entry before = row->entry;
 
 		queue_schedule_warned(&row->entry, &g->r->cfg.policy, g->now);
-		failed(g, db_exec(g->db, SQL_QUEUE_WARNED,
-			      DB_ARGS(db_int(QUEUE_SHARD), db_int(row->message),
-				  db_int(row->recipient), db_int(row->entry.warnings)),
-			      NULL));
-		row->entry.warnings = before; /* the request may run again */
+		failed(g,
+		    db_exec(g->db, SQL_QUEUE_WARNED,
+			DB_ARGS(db_int(QUEUE_SHARD), db_int(row->message), db_int(row->recipient),
+			    db_int(row->entry.warnings), db_int(row->entry.by)),
+			NULL));
+		row->entry = before; /* the request may run again */
 	}
 	g->r->warned = (int64_t)g->r->rows.n;
 	if (placed == PLACED)
@@ -348,11 +374,13 @@ static enum lane_exec report_exec(struct lane_op *op, struct db *db, int64_t now
 	struct reporting g = {.r = r, .db = db, .now = now};
 
 	r->told = r->put_off = false;
-	r->ended = r->warned = 0;
+	r->ended = r->warned = r->placed = 0;
 	r->stale = !all_as_read(&g);
 	if (g.code == DB_OK && r->stale)
 		return LANE_UNDO;
-	if (g.code == DB_OK && r->is_warning)
+	if (g.code == DB_OK && r->is_here)
+		failed(&g, queue_here_place(r, db, now));
+	else if (g.code == DB_OK && r->is_warning)
 		warn_all(&g);
 	else if (g.code == DB_OK)
 		end_all(&g);

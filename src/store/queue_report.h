@@ -32,6 +32,7 @@ struct queue_report {
 	bool stale;     /* something changed in between: nothing was done, look again */
 	bool told;      /* a report was made */
 	bool put_off;   /* the report could not be placed: it will be tried again */
+	int64_t placed; /* recipients that were put into a mailbox here */
 	int64_t ended;  /* recipients that left the queue */
 	int64_t warned; /* recipients whose delay the sender was told of */
 	struct err why; /* put_off, or why there was no report */
@@ -40,6 +41,7 @@ struct queue_report {
 	struct queue_message about;
 	struct queue_rows rows; /* what is due */
 	bool is_warning;
+	bool is_here;         /* the rows are to be put into mailboxes */
 	bool to_postmaster;   /* the message is a report of ours */
 	enum queue_lang lang; /* of its sender's account; else the server's */
 	bool has_lang;

@@ -57,6 +57,9 @@ static struct queue_entry get_entry(struct db_query *q, unsigned notify)
 	    .warn = notify == 0 || (notify & QUEUE_NOTIFY_DELAY),
 	    .attempts = (uint32_t)db_col_int(q, 12),
 	    .last_attempt = db_col_int(q, 13),
+	    .hold_until = db_col_int(q, 20),
+	    .by = (enum queue_by)db_col_int(q, 21),
+	    .by_time = db_col_int(q, 22),
 	};
 }
 
@@ -84,6 +87,8 @@ static struct queue_row get_row(struct db_query *q, struct arena *a, int64_t now
 	    .orcpt = arena_str(a, db_col_str(q, 11)),
 	    .last = get_last(q, a, 14),
 	    .held = db_col_int(q, 18),
+	    .priority = db_col_int(q, 19),
+	    .by_trace = db_col_int(q, 23) != 0,
 	};
 
 	row.entry = get_entry(q, row.notify);
@@ -126,6 +131,7 @@ void queue_row_finish(struct queue_row *row, enum queue_report_kind report)
 	row->held = 0;
 	row->entry.not_before = 0;
 	row->entry.attempts = 0;
+	row->priority = 0;
 }
 
 void queue_row_hold(struct queue_row *row, int64_t now)
@@ -136,10 +142,18 @@ void queue_row_hold(struct queue_row *row, int64_t now)
 
 void queue_row_let_go(struct queue_row *row, int64_t now)
 {
-	if (now > row->held)
-		row->entry.accepted += now - row->held;
+	int64_t since = row->held > row->entry.accepted ? row->held : row->entry.accepted;
+
+	if (now > since) /* of his life, which may be to begin later */
+		row->entry.accepted += now - since;
 	row->entry.not_before = row->entry.accepted;
 	row->held = 0;
+}
+
+void queue_row_send_now(struct queue_row *row, int64_t now)
+{
+	row->entry.hold_until = 0;
+	row->entry.accepted = row->entry.not_before = now;
 }
 
 enum db_code queue_row_set(struct db *db, const struct queue_row *r)
@@ -150,7 +164,8 @@ enum db_code queue_row_set(struct db *db, const struct queue_row *r)
 		db_int(r->token), db_int(r->report), db_int(r->entry.warnings),
 		db_int(r->entry.attempts), db_int(r->entry.last_attempt), db_int(r->last.problem),
 		db_int(queue_status_number(r->last.status)), db_text(r->last.reply),
-		db_text(r->last.remote), db_int(r->held)),
+		db_text(r->last.remote), db_int(r->held), db_int(r->entry.hold_until),
+		db_int(r->entry.by), db_int(r->priority)),
 	    NULL);
 }
 
@@ -217,6 +232,27 @@ static int64_t max_of(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+enum db_code queue_first(struct db *db, struct str destination, int64_t *first_r)
+{
+	int64_t priority = INT64_MAX, first, found = QUEUE_NEVER;
+	bool any = false;
+	enum db_code code;
+
+	while ((code = db_get_int(db, SQL_QUEUE_PRIORITY,
+		    DB_ARGS(db_int(QUEUE_SHARD), db_text(destination), db_int(priority)),
+		    &priority)) == DB_ROW) {
+		code = db_get_int(db, SQL_QUEUE_FIRST,
+		    DB_ARGS(db_int(QUEUE_SHARD), db_text(destination), db_int(priority)), &first);
+		if (code != DB_ROW)
+			break;
+		any = true;
+		found = first < found ? first : found;
+	}
+	if (code == DB_OK && any)
+		*first_r = found;
+	return code == DB_OK && any ? DB_ROW : code;
+}
+
 /* Since when it counts as due, of one that may go now or later. */
 static int64_t due_since(const struct queue_place *p, int64_t first, int64_t now)
 {
@@ -234,8 +270,7 @@ static enum db_code compute_due(struct db *db, struct queue_place *p, int64_t no
 	enum db_code code = queue_place_active(db, p->name, &active);
 
 	if (code == DB_OK)
-		code = db_get_int(
-		    db, SQL_QUEUE_FIRST, DB_ARGS(db_int(QUEUE_SHARD), db_text(p->name)), &first);
+		code = queue_first(db, p->name, &first);
 	if (code != DB_OK && code != DB_ROW)
 		return code;
 	p->due = QUEUE_NEVER;

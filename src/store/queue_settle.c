@@ -108,6 +108,19 @@ static void finish(struct settling *t, struct queue_row *row, enum queue_report_
 	failed(t, queue_row_set(t->db, row));
 }
 
+/*
+ * The next server will not report, or does not know by when it is to deliver, or each that passes it on
+ * is to report [RFC 3461 5.2.2, RFC 2852 4.1.4].
+ */
+static bool is_told_of_relaying(const struct settling *t, const struct queue_row *row)
+{
+	bool by = row->entry.by != QUEUE_BY_NONE && (!t->s->by || row->by_trace);
+
+	if (t->message.reverse_path.n == 0 || (row->notify & QUEUE_NOTIFY_NEVER))
+		return false;
+	return by || ((row->notify & QUEUE_NOTIFY_SUCCESS) && !t->s->dsn);
+}
+
 static void delivered(struct settling *t, struct queue_row *row)
 {
 	struct ledger_row settled = {.message = row->message,
@@ -116,7 +129,7 @@ static void delivered(struct settling *t, struct queue_row *row)
 	    .time = t->now};
 	bool changed;
 
-	if ((row->notify & QUEUE_NOTIFY_SUCCESS) && !t->s->dsn && t->message.reverse_path.n) {
+	if (is_told_of_relaying(t, row)) {
 		finish(t, row, QUEUE_REPORT_RELAYED);
 		return;
 	}

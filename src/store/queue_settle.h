@@ -26,6 +26,7 @@ struct queue_settle {
 	struct str remote_ip; /* as text; empty: none */
 	struct str tls;       /* "TLSv1.3 ...", empty: none */
 	bool dsn;             /* the server reports for itself */
+	bool by;              /* it knows by when it is to deliver: DELIVERBY */
 	const struct queue_verdict *outcomes;
 	size_t n;
 	struct str dialogue; /* empty: none */

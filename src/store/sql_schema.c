@@ -213,7 +213,8 @@ static const struct sql_object objects[] = {
     /*
      * A recipient that waits. Its own not_before only: the rest is the destination's. token: of
      * the lease it is under, 0: none. held: since when an administrator holds it back, 0: he does not.
-     * report: enum queue_report; last_*: of its own last attempt.
+     * report: enum queue_report; last_*: of its own last attempt. What the sender wishes
+     * (queue/queue_wish.h): hold_until: accepted is then that time; by_kind: enum queue_by.
      */
     {"CREATE TABLE queue ("
      " shard bigint NOT NULL,"
@@ -236,11 +237,20 @@ static const struct sql_object objects[] = {
      " last_status bigint NOT NULL,"
      " last_reply text NOT NULL,"
      " last_remote text NOT NULL,"
+     " priority bigint NOT NULL DEFAULT 0,"
+     " hold_until bigint NOT NULL DEFAULT 0,"
+     " by_kind bigint NOT NULL DEFAULT 0,"
+     " by_time bigint NOT NULL DEFAULT 0,"
+     " by_trace bigint NOT NULL DEFAULT 0,"
      " PRIMARY KEY (shard, message, recipient))",
 	KEYED},
-    {"CREATE INDEX queue_destination ON queue (shard, destination, token, not_before)", PLAIN},
+    {"CREATE INDEX queue_destination ON queue (shard, destination, token, priority, not_before)",
+	PLAIN},
     {"CREATE INDEX queue_accepted ON queue (shard, bounce, warned, accepted)"
      " WHERE report = 0 AND held = 0",
+	PLAIN},
+    {"CREATE INDEX queue_by ON queue (shard, by_time)"
+     " WHERE by_kind > 0 AND by_kind < 3 AND report = 0 AND held = 0",
 	PLAIN},
 
     /*

@@ -7,7 +7,8 @@
 #define QUEUE_COLUMNS                                                                              \
 	"q.message, q.recipient, q.destination, q.address, q.accepted, q.not_before, q.token,"     \
 	" q.bounce, q.report, q.warned, q.notify, q.orcpt, q.attempts, q.last_attempt,"            \
-	" q.last_problem, q.last_status, q.last_reply, q.last_remote, q.held"
+	" q.last_problem, q.last_status, q.last_reply, q.last_remote, q.held, q.priority,"         \
+	" q.hold_until, q.by_kind, q.by_time, q.by_trace"
 
 /* ---- rows (store/queue_rows.c) ---- */
 
@@ -19,15 +20,30 @@ SQL(QUEUE_OF_MESSAGE, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
 SQL(QUEUE_OF_LEASE, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
 		    " AND q.message = $2 AND q.token = $3 ORDER BY q.recipient")
 
-/* Those that may go as far as they themselves are concerned. */
-SQL(QUEUE_READY, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
-		 " AND q.destination = $2 AND q.token = 0 AND q.not_before <= $3"
-		 " ORDER BY q.not_before, q.message, q.recipient LIMIT $4")
+/* Of one priority, those that may go as far as they themselves are concerned. */
+SQL(QUEUE_READY,
+    "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
+    " AND q.destination = $2 AND q.token = 0 AND q.priority = $3 AND q.not_before <= $4"
+    " ORDER BY q.not_before, q.message, q.recipient LIMIT $5")
+
+/* The priority below $3 of those that wait. */
+SQL(QUEUE_PRIORITY, "SELECT priority FROM queue WHERE shard = $1 AND destination = $2"
+		    " AND token = 0 AND priority < $3 ORDER BY priority DESC LIMIT 1")
+
+/* That must be delivered, or its sender told, no later than $2. */
+SQL(QUEUE_BY, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1 AND q.by_kind > 0"
+	      " AND q.by_kind < 3 AND q.report = 0 AND q.held = 0 AND q.by_time <= $2"
+	      " ORDER BY q.by_time, q.message, q.recipient LIMIT $3")
+
+/* The first later than $2. */
+SQL(QUEUE_BY_NEXT, "SELECT by_time FROM queue WHERE shard = $1 AND by_kind > 0 AND by_kind < 3"
+		   " AND report = 0 AND held = 0 AND by_time > $2 ORDER BY by_time LIMIT 1")
 
 /* Accepted no later than $4. */
-SQL(QUEUE_ACCEPTED, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
-		    " AND q.bounce = $2 AND q.warned = $3 AND q.report = 0 AND q.held = 0 AND q.accepted <= $4"
-		    " ORDER BY q.accepted, q.message, q.recipient LIMIT $5")
+SQL(QUEUE_ACCEPTED,
+    "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
+    " AND q.bounce = $2 AND q.warned = $3 AND q.report = 0 AND q.held = 0 AND q.accepted <= $4"
+    " ORDER BY q.accepted, q.message, q.recipient LIMIT $5")
 
 /* All, behind ($2, $3). */
 SQL(QUEUE_ALL, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
@@ -45,22 +61,30 @@ SQL(QUEUE_ACCEPTED_NEXT, "SELECT accepted FROM queue WHERE shard = $1 AND bounce
 			 " ORDER BY accepted LIMIT 1")
 
 SQL(QUEUE_FIRST, "SELECT not_before FROM queue WHERE shard = $1 AND destination = $2"
-		 " AND token = 0 ORDER BY not_before LIMIT 1")
+		 " AND token = 0 AND priority = $3 ORDER BY not_before LIMIT 1")
 
 /* The number of warnings, above $3, that a row has behind it. */
-SQL(QUEUE_CLASS_NEXT, "SELECT warned FROM queue WHERE shard = $1 AND bounce = $2 AND report = 0 AND held = 0"
-		      " AND warned > $3 ORDER BY warned LIMIT 1")
+SQL(QUEUE_CLASS_NEXT,
+    "SELECT warned FROM queue WHERE shard = $1 AND bounce = $2 AND report = 0 AND held = 0"
+    " AND warned > $3 ORDER BY warned LIMIT 1")
 
 SQL(QUEUE_SET,
     "UPDATE queue SET destination = $4, accepted = $5, not_before = $6, token = $7, report = $8,"
     " warned = $9, attempts = $10, last_attempt = $11, last_problem = $12, last_status = $13,"
-    " last_reply = $14, last_remote = $15, held = $16 WHERE shard = $1 AND message = $2 AND recipient = $3")
+    " last_reply = $14, last_remote = $15, held = $16, hold_until = $17, by_kind = $18,"
+    " priority = $19 WHERE shard = $1 AND message = $2 AND recipient = $3")
 
-SQL(QUEUE_WARNED, "UPDATE queue SET warned = $4 WHERE shard = $1 AND message = $2"
+SQL(QUEUE_WARNED, "UPDATE queue SET warned = $4, by_kind = $5 WHERE shard = $1 AND message = $2"
 		  " AND recipient = $3")
 
-SQL(QUEUE_STATE, "SELECT token, report, warned FROM queue WHERE shard = $1 AND message = $2"
-		 " AND recipient = $3")
+/* The recipient is in a mailbox: the row only tells, as number $4, of the address that he was given. */
+SQL(QUEUE_TELL, "UPDATE queue SET recipient = $4, report = $5, not_before = 0, address ="
+		" (SELECT l.address FROM ledger l WHERE l.message = $2 AND l.recipient = $3)"
+		" WHERE shard = $1 AND message = $2 AND recipient = $3")
+
+SQL(QUEUE_STATE,
+    "SELECT token, report, warned, by_kind FROM queue WHERE shard = $1 AND message = $2"
+    " AND recipient = $3")
 
 SQL(QUEUE_DELETE, "DELETE FROM queue WHERE shard = $1 AND message = $2 AND recipient = $3")
 
@@ -96,7 +120,8 @@ SQL(DESTINATION_NEXT, "SELECT name FROM destination WHERE shard = $1 AND name > 
 		      " ORDER BY name LIMIT 1")
 
 /* Tried in what is now the future: the clock was set back. */
-SQL(DESTINATION_AHEAD, "SELECT last_try FROM destination WHERE shard = $1 AND last_try > $2 LIMIT 1")
+SQL(DESTINATION_AHEAD,
+    "SELECT last_try FROM destination WHERE shard = $1 AND last_try > $2 LIMIT 1")
 
 /* Nothing waits for it, and it was not tried since $2. */
 SQL(DESTINATION_FORGET,

@@ -186,7 +186,7 @@ SQL(REPAIR_QUEUE_FINAL,
 SQL(REPAIR_QUEUE_LEDGER,
     "INSERT INTO ledger (message, recipient, address, state, account, detail, time, purged)"
     " SELECT q.message, q.recipient, q.address, 4, 0, q.destination, q.accepted, 0 FROM queue q"
-    " WHERE q.report < 4 ON CONFLICT DO NOTHING")
+    " WHERE q.report < 6 ON CONFLICT DO NOTHING")
 
 /* Numbers far behind those of recipients, one for each account. */
 SQL(REPAIR_COPY_LEDGER,

@@ -63,9 +63,10 @@ SQL(VERIFY_ACCOUNT_COUNTS,
     " GROUP BY account) c ON c.account = a.id WHERE a.domain <> ''"
     " AND (a.used_messages <> coalesce(c.n, 0) OR a.used_bytes <> coalesce(c.octets, 0))")
 
-SQL(VERIFY_UIDNEXT, "SELECT b.account, 0, b.id, max(m.uid), b.uidnext, max(m.uid) + 1 FROM mailbox b"
-		    " JOIN membership m ON m.account = b.account AND m.mailbox = b.id"
-		    " GROUP BY b.account, b.id, b.uidnext HAVING b.uidnext <= max(m.uid)")
+SQL(VERIFY_UIDNEXT,
+    "SELECT b.account, 0, b.id, max(m.uid), b.uidnext, max(m.uid) + 1 FROM mailbox b"
+    " JOIN membership m ON m.account = b.account AND m.mailbox = b.id"
+    " GROUP BY b.account, b.id, b.uidnext HAVING b.uidnext <= max(m.uid)")
 
 SQL(VERIFY_MODSEQ, "SELECT a.id, 0, 0, 0, a.modseq, max(c.modseq) FROM account a"
 		   " JOIN change c ON c.account = a.id GROUP BY a.id, a.modseq"
@@ -82,8 +83,9 @@ SQL(VERIFY_CHANGE_OUT,
     " AND NOT EXISTS (SELECT 1 FROM change c WHERE c.account = m.account"
     " AND c.modseq = m.expunged_modseq AND c.id = m.email)")
 
-SQL(VERIFY_INBOX, "SELECT a.id, 0, 1, 0, 0, 0 FROM account a LEFT JOIN mailbox b ON b.account = a.id"
-		  " AND b.id = 1 WHERE a.domain <> '' AND b.id IS NULL")
+SQL(VERIFY_INBOX,
+    "SELECT a.id, 0, 1, 0, 0, 0 FROM account a LEFT JOIN mailbox b ON b.account = a.id"
+    " AND b.id = 1 WHERE a.domain <> '' AND b.id IS NULL")
 
 SQL(VERIFY_CREDENTIAL,
     "SELECT a.id, 0, 0, 0, 0, 0 FROM account a LEFT JOIN credential c ON c.account = a.id"
@@ -92,10 +94,9 @@ SQL(VERIFY_CREDENTIAL,
 SQL(VERIFY_DOMAIN, "SELECT a.id, 0, 0, 0, 0, 0 FROM account a LEFT JOIN domain d"
 		   " ON d.name = a.domain WHERE a.domain <> '' AND d.name IS NULL")
 
-SQL(VERIFY_QUEUE_LEDGER,
-    "SELECT 0, q.message, 0, 0, q.recipient, 0 FROM queue q LEFT JOIN ledger l"
-    " ON l.message = q.message AND l.recipient = q.recipient AND l.state = 4"
-    " WHERE l.message IS NULL AND q.report < 4")
+SQL(VERIFY_QUEUE_LEDGER, "SELECT 0, q.message, 0, 0, q.recipient, 0 FROM queue q LEFT JOIN ledger l"
+			 " ON l.message = q.message AND l.recipient = q.recipient AND l.state = 4"
+			 " WHERE l.message IS NULL AND q.report < 6")
 
 SQL(VERIFY_QUEUE_DESTINATION,
     "SELECT 0, q.message, 0, 0, q.recipient, 0 FROM queue q LEFT JOIN destination d"
@@ -113,15 +114,13 @@ SQL(VERIFY_META, "SELECT 0, 0, 0, 0, count(*), 9 FROM meta WHERE name IN ('accou
 SQL(VERIFY_META_ACCOUNT, "SELECT max(a.id), 0, 0, 0, m.value, max(a.id) FROM account a, meta m"
 			 " WHERE m.name = 'account' GROUP BY m.value HAVING max(a.id) > m.value")
 
-SQL(VERIFY_ADMIN_LOG,
-    "SELECT 0, 0, 0, 0, (SELECT count(*) FROM admin_log), m.value FROM meta m"
-    " WHERE m.name = 'admin' AND m.value <> (SELECT count(*) FROM admin_log)")
+SQL(VERIFY_ADMIN_LOG, "SELECT 0, 0, 0, 0, (SELECT count(*) FROM admin_log), m.value FROM meta m"
+		      " WHERE m.name = 'admin' AND m.value <> (SELECT count(*) FROM admin_log)")
 
 /* ---- what a finding is about (store/verify.c) ---- */
 
 /* A page of blobs, with those that hold them. */
-SQL(VERIFY_PACK_NEXT,
-    "SELECT pack, end_offset FROM pack WHERE pack > $1 ORDER BY pack LIMIT 1")
+SQL(VERIFY_PACK_NEXT, "SELECT pack, end_offset FROM pack WHERE pack > $1 ORDER BY pack LIMIT 1")
 
 SQL(VERIFY_PACK_SUM, "SELECT count(*), CAST(coalesce(sum(end_offset), 0) AS bigint) FROM pack")
 

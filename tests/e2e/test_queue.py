@@ -69,7 +69,7 @@ def test_hold_and_release(waiting):
         assert "held back by an administrator since" in row["explanation"], row
         assert "returned to" not in row["explanation"]
     done = waiting.command("queue", "retry")
-    assert "1 recipient may be tried now; 2 others are held: release them first" in done.stdout
+    assert "1 recipient may be tried now; 2 others are held, or to be sent later: release them first" in done.stdout
     waiting.stop()
     assert "2 recipients released" in waiting.command("queue", "release").stdout  # offline too
     waiting.start()

@@ -23,6 +23,14 @@ def test_greeting_and_extensions(server):
         assert wire.rest() == b""
 
 
+def test_strangers_mail_does_not_go_first(server):
+    with Wire(server) as wire:
+        wire.hello()
+        assert wire.say("MAIL FROM:<a@b.test> MT-PRIORITY=3").startswith("250 2.3.6 0 ")
+        assert wire.say("RSET").startswith("250")
+        assert wire.say("MAIL FROM:<a@b.test> MT-PRIORITY=-3").startswith("250 2.1.0 ")
+
+
 def test_helo_has_no_extensions(server):
     with Wire(server) as wire:
         assert "\n" not in wire.say("HELO client.test")

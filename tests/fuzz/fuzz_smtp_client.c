@@ -41,6 +41,9 @@ static void start(struct run *r, uint8_t options)
 	}
 	r->message.reverse.is_null = true;
 	r->message.params.size = 100;
+	r->message.params.priority = 3;
+	r->message.params.by = SMTP_BY_RETURN;
+	r->message.params.by_time = 60;
 	r->message.rcpts = r->rcpts;
 	r->message.rcpt_count = RCPTS;
 	for (size_t i = 0; i < RCPTS; i++)

@@ -60,6 +60,31 @@ static void coder(struct str s, void (*encode)(struct buf *, struct str),
 	buf_fini(&again);
 }
 
+/* What MAIL says of later, before others and in time is in its range, and means the same when written. */
+static void wishes(struct arena *a, struct str s)
+{
+	struct smtp_mail_params p, again;
+	struct cur c = cur_of(s);
+	struct buf b;
+
+	if (smtp_param_mail(&c, a, &p) != SMTP_PARAM_OK)
+		return;
+	MUST(p.hold_for >= 0 && p.hold_for <= SMTP_HOLD_MAX && p.hold_until >= 0);
+	MUST(!p.hold_for || !p.hold_until);
+	MUST(p.priority >= -9 && p.priority <= 9 && p.by_time >= -SMTP_BY_MAX &&
+	     p.by_time <= SMTP_BY_MAX && (p.by != SMTP_BY_RETURN || p.by_time > 0));
+	buf_init(&b, OUT_MAX);
+	smtp_param_put_hold(&b, &p);
+	smtp_param_put_priority(&b, &p);
+	smtp_param_put_by(&b, &p);
+	c = cur_of(buf_view(&b));
+	MUST(smtp_param_mail(&c, a, &again) == SMTP_PARAM_OK);
+	MUST(again.hold_for == p.hold_for && again.hold_until == p.hold_until &&
+	     again.priority == p.priority && again.by == p.by && again.by_time == p.by_time &&
+	     again.by_trace == p.by_trace);
+	buf_fini(&b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena *a = arena_new();
@@ -72,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	coder(s, smtp_utf8_xtext_encode, smtp_utf8_xtext_decode);
 	if (smtp_command_parse(s, a, &cmd) == SMTP_SYNTAX_OK)
 		MUST(cmd.verb != SMTP_VERB_NONE);
+	wishes(a, s);
 	arena_free(&a);
 	return 0;
 }

@@ -353,9 +353,98 @@ static void test_own_time_and_probe(void **state)
 	sim_free(&s);
 }
 
+/* ---- times that the sender sets ---- */
+
+static struct queue_schedule schedule_of(const struct queue_entry *e)
+{
+	struct queue_policy policy;
+	struct queue_destination d;
+
+	queue_policy_init(&policy);
+	queue_destination_init(&d, 0);
+	return queue_schedule_of(&policy, e, &d, SIM_START);
+}
+
+/* Returned at that time, not before and not behind; nothing is tried behind it. */
+static void test_by_return(void **state)
+{
+	struct queue_entry e = {.accepted = SIM_START,
+	    .warn = true,
+	    .by = QUEUE_BY_RETURN,
+	    .by_time = SIM_START + HOUR_MS};
+	struct queue_schedule s = schedule_of(&e);
+	struct sim *sim = sim_new(3);
+
+	assert_true(s.expires == SIM_START + HOUR_MS && s.next_warning == QUEUE_NEVER);
+	assert_true(queue_schedule_wake(&s) == SIM_START);
+	e.not_before = e.by_time - 1;
+	assert_true(schedule_of(&e).next_attempt == e.by_time - 1);
+	e.not_before = e.by_time;
+	assert_true(schedule_of(&e).next_attempt == QUEUE_NEVER);
+	e.by_time = SIM_START + 9 * DAY_MS; /* behind the lifetime it says nothing */
+	e.not_before = 0;
+	assert_true(schedule_of(&e).expires == SIM_START + 5 * DAY_MS);
+	sim->answer = sim_refused;
+	sim->entry.by = QUEUE_BY_RETURN;
+	sim->entry.by_time = SIM_START + 90 * MINUTE_MS;
+	sim_run(sim, SIM_START + 30 * DAY_MS);
+	assert_int_equal(sim->returned, SIM_START + 90 * MINUTE_MS);
+	assert_true(sim->n_attempts >= 4 && sim->n_warnings == 0);
+	sim_free(&sim);
+}
+
+/* Told once at that time, beside the warnings of the policy; then it goes on. */
+static void test_by_notify(void **state)
+{
+	struct queue_entry e = {
+	    .accepted = SIM_START, .by = QUEUE_BY_NOTIFY, .by_time = SIM_START + HOUR_MS};
+	struct queue_policy policy;
+	struct sim *sim = sim_new(3);
+
+	queue_policy_init(&policy);
+	assert_true(schedule_of(&e).next_warning == e.by_time);
+	queue_schedule_warned(&e, &policy, e.by_time - 1);
+	assert_int_equal(e.by, QUEUE_BY_NOTIFY);
+	queue_schedule_warned(&e, &policy, e.by_time);
+	assert_int_equal(e.by, QUEUE_BY_TOLD);
+	assert_true(schedule_of(&e).next_warning == QUEUE_NEVER);
+	sim->answer = sim_refused;
+	sim->entry.by = QUEUE_BY_NOTIFY;
+	sim->entry.by_time = SIM_START + HOUR_MS;
+	sim_run(sim, SIM_START + 30 * DAY_MS);
+	assert_int_equal(sim->n_warnings, 2);
+	assert_int_equal(sim->warnings[0], SIM_START + HOUR_MS);
+	assert_int_equal(sim->warnings[1], SIM_START + 4 * HOUR_MS);
+	assert_int_equal(sim->returned, SIM_START + 5 * DAY_MS);
+	sim_free(&sim);
+}
+
+/* His life begins at the time that is set, and that is no clock that was set back. */
+static void test_hold(void **state)
+{
+	int64_t release = SIM_START + 10 * DAY_MS;
+	struct queue_entry e = {
+	    .accepted = release, .hold_until = release, .not_before = release, .warn = true};
+	struct queue_schedule s = schedule_of(&e);
+
+	assert_true(queue_schedule_is_held(&e, SIM_START) && !queue_schedule_is_held(&e, release));
+	assert_true(s.next_attempt == release && s.expires == release + 5 * DAY_MS);
+	assert_true(s.next_warning == release + 4 * HOUR_MS);
+	assert_false(queue_schedule_settle(&e, SIM_START));
+	assert_true(e.accepted == release && e.not_before == release);
+	e.last_attempt = release +
+			 HOUR_MS; /* it was released and tried, then the clock goes back */
+	e.not_before = release + 2 * HOUR_MS;
+	assert_true(queue_schedule_settle(&e, SIM_START));
+	assert_true(e.accepted == SIM_START && e.not_before == SIM_START + HOUR_MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_by_return),
+	    cmocka_unit_test(test_by_notify),
+	    cmocka_unit_test(test_hold),
 	    cmocka_unit_test(test_dead_week),
 	    cmocka_unit_test(test_no_warning_wanted),
 	    cmocka_unit_test(test_down_three_days),

@@ -477,9 +477,11 @@ static void test_facts(void **state)
 	f = smtp_client_facts(p.c);
 	assert_int_equal(f->rcpt_max, 77);
 	assert_int_equal(f->size_limit, 12345);
-	assert_int_equal(f->extensions, SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME |
-					    SMTP_EXT_SMTPUTF8 | SMTP_EXT_AUTH | SMTP_EXT_DSN |
-					    SMTP_EXT_CHUNKING | SMTP_EXT_ENHANCED);
+	assert_int_equal(f->extensions,
+	    SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_SMTPUTF8 |
+		SMTP_EXT_AUTH | SMTP_EXT_DSN | SMTP_EXT_CHUNKING | SMTP_EXT_ENHANCED |
+		SMTP_EXT_FUTURERELEASE | SMTP_EXT_PRIORITY | SMTP_EXT_DELIVERBY);
+	assert_int_equal(f->hold_max, 60 * 86400);
 	assert_true(str_eq(f->auth, STR("PLAIN LOGIN")));
 	assert_true(str_eq(f->greeting, STR("mail.test")));
 	assert_true(str_find_str(buf_view(&dialogue), STR("C: (secret)\n")) < dialogue.n);

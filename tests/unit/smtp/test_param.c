@@ -57,7 +57,58 @@ static const struct want mails[] = {
     {" AUTH=bob", SMTP_PARAM_BAD},
     {" AUTH=bob+40x.org+0D", SMTP_PARAM_BAD},
     {" NOTIFY=NEVER", SMTP_PARAM_UNKNOWN},
-    {" MT-PRIORITY=3", SMTP_PARAM_UNKNOWN},
+    {" HOLDFOR=1", SMTP_PARAM_OK},
+    {" holdfor=999999999", SMTP_PARAM_OK},
+    {" HOLDFOR=1000000000", SMTP_PARAM_BAD},
+    {" HOLDFOR=0", SMTP_PARAM_BAD},
+    {" HOLDFOR=01", SMTP_PARAM_BAD},
+    {" HOLDFOR=-1", SMTP_PARAM_BAD},
+    {" HOLDFOR=", SMTP_PARAM_BAD},
+    {" HOLDFOR", SMTP_PARAM_BAD},
+    {" HOLDFOR=1 HOLDFOR=1", SMTP_PARAM_BAD},
+    {" HOLDFOR=1 HOLDUNTIL=2026-11-28T12:00:00Z", SMTP_PARAM_BAD},
+    {" HOLDUNTIL=2026-11-28T12:00:00Z", SMTP_PARAM_OK},
+    {" HOLDUNTIL=2026-11-28t12:00:00.25+05:30", SMTP_PARAM_OK},
+    {" HOLDUNTIL=2028-02-29T23:59:60-23:59", SMTP_PARAM_OK},
+    {" HOLDUNTIL=2027-02-29T00:00:00Z", SMTP_PARAM_BAD},
+    {" HOLDUNTIL=2026-13-01T00:00:00Z", SMTP_PARAM_BAD},
+    {" HOLDUNTIL=2026-11-31T00:00:00Z", SMTP_PARAM_BAD},
+    {" HOLDUNTIL=2026-11-28T24:00:00Z", SMTP_PARAM_BAD},
+    {" HOLDUNTIL=2026-11-28T12:60:00Z", SMTP_PARAM_BAD},
+    {" HOLDUNTIL=2026-11-28T12:00:00", SMTP_PARAM_BAD},
+    {" HOLDUNTIL=2026-11-28T12:00Z", SMTP_PARAM_BAD},
+    {" HOLDUNTIL=2026-11-28T12:00:00.Z", SMTP_PARAM_BAD},
+    {" HOLDUNTIL=2026-11-28T12:00:00+24:00", SMTP_PARAM_BAD},
+    {" HOLDUNTIL=2026-11-28T12:00:00Z0", SMTP_PARAM_BAD},
+    {" HOLDUNTIL=1969-12-31T23:59:59Z", SMTP_PARAM_BAD},
+    {" HOLDUNTIL=3600", SMTP_PARAM_BAD},
+    {" MT-PRIORITY=3", SMTP_PARAM_OK},
+    {" mt-priority=0", SMTP_PARAM_OK},
+    {" MT-PRIORITY=-9", SMTP_PARAM_OK},
+    {" MT-PRIORITY=-0", SMTP_PARAM_BAD},
+    {" MT-PRIORITY=+1", SMTP_PARAM_BAD},
+    {" MT-PRIORITY=10", SMTP_PARAM_BAD},
+    {" MT-PRIORITY=-10", SMTP_PARAM_BAD},
+    {" MT-PRIORITY=-", SMTP_PARAM_BAD},
+    {" MT-PRIORITY=a", SMTP_PARAM_BAD},
+    {" MT-PRIORITY=", SMTP_PARAM_BAD},
+    {" BY=1;R", SMTP_PARAM_OK},
+    {" by=+999999999;rt", SMTP_PARAM_OK},
+    {" BY=0;R", SMTP_PARAM_BAD},
+    {" BY=-1;R", SMTP_PARAM_BAD},
+    {" BY=0;N", SMTP_PARAM_OK},
+    {" BY=-999999999;NT", SMTP_PARAM_OK},
+    {" BY=1000000000;N", SMTP_PARAM_BAD},
+    {" BY=1", SMTP_PARAM_BAD},
+    {" BY=1;", SMTP_PARAM_BAD},
+    {" BY=;R", SMTP_PARAM_BAD},
+    {" BY=+;R", SMTP_PARAM_BAD},
+    {" BY=+-1;N", SMTP_PARAM_BAD},
+    {" BY=1;X", SMTP_PARAM_BAD},
+    {" BY=1;RX", SMTP_PARAM_BAD},
+    {" BY=1;RTT", SMTP_PARAM_BAD},
+    {" BY=1;R;T", SMTP_PARAM_BAD},
+    {" X-PRIORITY=3", SMTP_PARAM_UNKNOWN},
     {" FOO", SMTP_PARAM_UNKNOWN},
 };
 
@@ -86,6 +137,44 @@ static const struct want rcpts[] = {
     {" ORCPT=rfc822;a ORCPT=rfc822;a", SMTP_PARAM_BAD},
     {" SIZE=1", SMTP_PARAM_UNKNOWN},
 };
+
+/* What wishes read as, and what is written of them. */
+static void test_wishes(void **state)
+{
+	static const struct {
+		const char *in, *out;
+		int64_t hold_until;
+		int32_t by_time;
+		int8_t priority;
+	} wishes[] = {
+	    {" HOLDFOR=60 MT-PRIORITY=9 BY=-7;NT", " HOLDFOR=60 MT-PRIORITY=9 BY=-7;NT", 0, -7, 9},
+	    {" BY=+007;r MT-PRIORITY=-1", " MT-PRIORITY=-1 BY=7;R", 0, 7, -1},
+	    {" HOLDUNTIL=1970-01-02T01:00:00+01:00", " HOLDUNTIL=1970-01-02T00:00:00Z", 86400000, 0,
+		0},
+	    {" HOLDUNTIL=1970-01-01T00:00:00.999-00:30", " HOLDUNTIL=1970-01-01T00:30:00Z", 1800000,
+		0, 0},
+	    {" MT-PRIORITY=0", "", 0, 0, 0},
+	};
+	struct arena *a = arena_new();
+
+	for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
+		struct cur c = cur_of(str_of_c(wishes[i].in));
+		struct smtp_mail_params p;
+		struct buf b;
+
+		assert_int_equal(smtp_param_mail(&c, a, &p), SMTP_PARAM_OK);
+		assert_int_equal(p.hold_until, wishes[i].hold_until);
+		assert_int_equal(p.by_time, wishes[i].by_time);
+		assert_int_equal(p.priority, wishes[i].priority);
+		buf_init(&b, 200);
+		smtp_param_put_hold(&b, &p);
+		smtp_param_put_priority(&b, &p);
+		smtp_param_put_by(&b, &p);
+		assert_true(str_eq(buf_view(&b), str_of_c(wishes[i].out)));
+		buf_fini(&b);
+	}
+	arena_free(&a);
+}
 
 static void test_status(void **state)
 {
@@ -231,6 +320,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_status),
+	    cmocka_unit_test(test_wishes),
 	    cmocka_unit_test(test_values),
 	    cmocka_unit_test(test_put),
 	    cmocka_unit_test(test_too_long),

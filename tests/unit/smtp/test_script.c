@@ -36,7 +36,8 @@ static void *open_session(struct str (*option)(const char *word))
 	struct session *t = mem_new(struct session);
 	struct smtp_peer peer = {.ip = option("ip"),
 	    .tls = option("tls").n > 0,
-	    .plaintext_auth = option("plaintext-auth").n > 0};
+	    .plaintext_auth = option("plaintext-auth").n > 0,
+	    .wall = INT64_C(1795867200000)}; /* 2026-11-28T12:00:00Z */
 	size_t i = 0;
 
 	while (!str_eq(option("role"), roles[i].word))

@@ -78,6 +78,7 @@ int64_t qrig_send(struct qrig *q, const char *from, unsigned notify, const char 
 	int64_t id = d->message_id;
 
 	d->may_relay = true;
+	d->wish = q->wish;
 	d->envid = STR("E1");
 	for (size_t i = 0; to[i]; i++) {
 		rig_to(d, to[i])->action = PLAN_RELAY;
@@ -124,6 +125,7 @@ bool qrig_settle(struct qrig *q, int64_t owner, const struct queue_job *job)
 	s->remote = STR("mx.else.test");
 	s->remote_ip = STR("192.0.2.7");
 	s->dsn = q->dsn;
+	s->by = q->by;
 	s->outcomes = v;
 	s->n = job->rows.n;
 	s->dialogue = STR("S: 220 hello\r\nC: EHLO mx.a.test\r\n");

@@ -28,6 +28,7 @@ struct qrig {
 	struct queue_config cfg;
 	qrig_world *world;
 	bool dsn;                 /* the other servers report for themselves */
+	bool by;                  /* they know of DELIVERBY */
 	struct queue_lease lease; /* the last one: its jobs live until the next */
 	bool leased;
 	bool audits; /* after each step (the default) */
@@ -39,6 +40,7 @@ struct qrig {
 	int64_t last_attempt;                        /* when */
 	void (*on_job)(const struct queue_job *job); /* or NULL */
 	const char *content;                         /* of what is sent; NULL: any */
+	struct queue_wish wish;                      /* of who sends */
 };
 
 /* A store with the domain a.test and the account ann@a.test, which is ours; the default policy. */

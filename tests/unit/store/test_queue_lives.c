@@ -361,7 +361,7 @@ static void success_here_is_reported(void **state)
 	qrig_work(&q);
 	assert_int_equal(q.reports, 0);
 	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_SUCCESS | QUEUE_NOTIFY_FAILURE, bob);
-	assert_int_equal(qrig_count(&q, "queue WHERE destination = '' AND report = 4"), 1);
+	assert_int_equal(qrig_count(&q, "queue WHERE destination = '' AND report = 6"), 1);
 	rig_must_balance(&q.rig);
 	qrig_work(&q);
 	assert_int_equal(q.reports, 1);
@@ -372,7 +372,7 @@ static void success_here_is_reported(void **state)
 	assert_int_equal(q.reports, 2);
 	assert_true(has(qrig_mail(&q, arena), "Final-Recipient: rfc822; one@a.test"));
 	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_SUCCESS, both);
-	assert_int_equal(qrig_count(&q, "queue WHERE report = 5"), 1);
+	assert_int_equal(qrig_count(&q, "queue WHERE report = 7"), 1);
 	assert_int_equal(qrig_count(&q, "queue WHERE destination = 'b.test' AND notify = 1"), 1);
 	rig_must_balance(&q.rig);
 	qrig_work(&q);

@@ -1,0 +1,252 @@
+"""What senders ask for: mail that is sent later [RFC 4865], before other mail [RFC 6710], in time [RFC 2852]."""
+
+import datetime
+import email
+import email.policy
+import itertools
+import re
+import smtplib
+import subprocess
+
+import pytest
+from conftest import DOMAIN, PASSWORD
+from relay_net import net, shared_net  # noqa: F401 (fixtures)
+from server import wait_for
+from smtp_peer import EXTENSIONS, HANG
+from wire import TIMEOUT, count_of, letter, mail_of, message_id
+
+WISHES = (*EXTENSIONS, "MT-PRIORITY", "DELIVERBY 60")
+accounts = itertools.count(1)
+
+
+@pytest.fixture
+def sender(net):
+    address = f"writer{next(accounts)}@{DOMAIN}"
+    net.server.add_account(address, PASSWORD)
+    return address
+
+
+class Submission(smtplib.SMTP):
+    """Logged in on port 587."""
+
+    def __init__(self, net, sender):
+        super().__init__("localhost", net.server.ports["submission"], timeout=TIMEOUT)
+        self.sender = sender
+        self.starttls(context=net.server.trust())
+        self.login(sender, PASSWORD)
+
+    def hand_in(self, *recipients, options=(), rcpt_options=()):
+        code, text = self.mail(self.sender, options)
+        assert code == 250, text
+        for recipient in recipients:
+            assert self.rcpt(recipient, rcpt_options)[0] == 250
+        code, text = self.data(letter(sender=self.sender))
+        assert code == 250, text
+        return message_id(text.decode())
+
+
+@pytest.fixture
+def client(net, sender):
+    with Submission(net, sender) as session:
+        yield session
+
+
+def report_of(net, address, count=1):
+    wait_for(f"report {count} to {address}", lambda: count_of(net.server, address) >= count)
+    return email.message_from_bytes(mail_of(net.server, address)[count - 1], policy=email.policy.default)
+
+
+def blocks(report):
+    return list(report.iter_parts())[1].get_payload()
+
+
+# ---- later ----
+
+def test_what_is_offered(net, client):
+    found = re.fullmatch(r"5184000 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", client.esmtp_features["futurerelease"])
+    assert found and "deliverby" in client.esmtp_features and "mt-priority" in client.esmtp_features
+    with smtplib.SMTP("127.0.0.1", net.server.ports["smtp"], timeout=TIMEOUT) as stranger:
+        stranger.ehlo("x.test")
+        assert "futurerelease" not in stranger.esmtp_features and "deliverby" in stranger.esmtp_features
+        assert stranger.mail("a@b.test", ["HOLDFOR=60"])[0] == 555
+
+
+def test_sent_later(net, client, sender):
+    """To others and into mailboxes here: nothing of it is there before its time."""
+    peer, bob = net.peer(), net.server.mailbox()
+    number = client.hand_in(f"carl@{peer.domain}", bob, options=["HOLDFOR=3"])
+    rows = net.queue(number)
+    assert [row["state"] for row in rows] == ["scheduled"] * 2
+    assert all(row["hold_until"] == row["next"] for row in rows)
+    said = " ".join(row["explanation"] for row in net.server.json("queue", "explain", number))
+    assert "wants it to be sent no earlier than" in said and "then it goes into the mailbox" in said
+    assert not peer.sessions and count_of(net.server, bob) == 0
+    peer.wait_taken()
+    wait_for("bob's copy", lambda: count_of(net.server, bob) == 1)
+    net.wait_gone(number)
+    net.server.command("audit")
+    assert count_of(net.server, sender) == 0
+    assert "to be sent no earlier than 20" in net.trace(number)
+    assert mail_of(net.server, bob)[0].startswith(f"Return-Path: <{sender}>\r\nDelivered-To: {bob}\r\n".encode())
+
+
+def test_released_early(net, client):
+    peer, bob = net.peer(), net.server.mailbox()
+    number = client.hand_in(f"carl@{peer.domain}", bob, options=["HOLDFOR=86400"])
+    assert "0 recipients may be tried now; 2 others are held, or to be sent later" in \
+        net.server.command("queue", "retry", number).stdout
+    assert "2 recipients released" in net.server.command("queue", "release", number).stdout
+    peer.wait_taken()
+    wait_for("bob's copy", lambda: count_of(net.server, bob) == 1)
+    net.wait_gone(number)
+
+
+def test_cancelled(net, client):
+    """Nothing is sent, nobody is told, and the trace says who did it."""
+    peer, bob = net.peer(), net.server.mailbox()
+    number = client.hand_in(f"carl@{peer.domain}", bob, options=["HOLDFOR=86400"])
+    waiting = net.send(f"eve@{net.domain(net.address())}")
+    assert "2 recipients cancelled: it will not be sent" in net.server.command("queue", "cancel", number).stdout
+    assert net.queue(number) == [] and not peer.sessions and count_of(net.server, bob) == 0
+    assert "cancelled before its time by" in net.trace(number)
+    assert "0 recipients cancelled" in net.server.command("queue", "cancel", waiting).stdout
+    assert net.queue(waiting)
+    net.server.command("audit")
+
+
+def test_too_late_or_too_far(client):
+    assert client.mail(client.sender, ["HOLDUNTIL=2020-01-01T00:00:00Z"])[0] == 250
+    client.rset()
+    for wrong in ("HOLDFOR=5184001", "HOLDFOR=0", "HOLDUNTIL=2199-01-01T00:00:00Z", "HOLDUNTIL=tomorrow"):
+        assert client.mail(client.sender, [wrong])[0] == 501
+    assert client.mail(client.sender, ["HOLDFOR=3600", "BY=60;R"])[0] == 501
+
+
+# ---- before other mail ----
+
+def test_priority_orders_and_travels(net, client):
+    """While one is under way the others queue up; the highest is the next. Where it is offered it goes along."""
+    peer = net.peer(extensions=WISHES)
+    peer.down()
+    domain = peer.domain
+    first = client.hand_in(f"first@{domain}")
+    net.wait_attempt(first)
+    for priority in (0, -3, 7, 4):
+        client.hand_in(f"p{priority}@{domain}", options=[f"MT-PRIORITY={priority}"])
+    assert sorted(row["priority"] for row in net.queue(domain)) == [-3, 0, 0, 4, 7]
+    peer.answers["DATA"] = [HANG]
+    peer.up()
+    net.retry(first)
+    peer.wait_hanging()
+    assert peer.commands[1].split("<")[0] == "MAIL FROM:" and "MT-PRIORITY=7" in peer.commands[1]
+    peer.go_on.set()
+    net.wait_gone(domain)
+    mails = [command for command in peer.commands if command.startswith("MAIL")]
+    assert sum("MT-PRIORITY" in mail for mail in mails) == 3
+
+
+def test_priorities_are_checked(net):
+    bob = net.server.mailbox()
+    with smtplib.SMTP("127.0.0.1", net.server.ports["smtp"], timeout=TIMEOUT) as client:
+        client.ehlo("x.test")
+        code, text = client.mail("a@b.test", ["MT-PRIORITY=-2"])
+        assert code == 250
+        client.rset()
+        assert client.mail("a@b.test", ["MT-PRIORITY=11"])[0] == 501
+        assert client.mail("a@b.test", ["MT-PRIORITY=2"])[0] == 250
+        assert client.rcpt(bob)[0] == 250
+
+
+# ---- in time ----
+
+def test_returned_when_late(net, client, sender):
+    peer = net.peer(RCPT=b"450 4.2.1 busy\r\n")
+    number = client.hand_in(f"carl@{peer.domain}", options=["BY=2;R"])
+    net.wait_attempt(number)
+    assert net.queue(number)[0]["deliver_by_else"] == "return"
+    assert re.search(r"to be delivered by 20\S+, else to be returned", net.trace(number))
+    report = report_of(net, sender)
+    about, one = blocks(report)
+    assert about["Deliver-By-Date"] and one["Action"] == "failed" and one["Status"] == "5.4.7"
+    assert "You wanted it to be delivered" in " ".join(next(report.iter_parts()).get_content().split())
+    net.wait_gone(number)
+
+
+def test_told_when_late(net, client, sender):
+    peer = net.peer(RCPT=[b"450 4.2.1 busy\r\n"])
+    number = client.hand_in(f"carl@{peer.domain}", options=["BY=1;N"])
+    about, one = blocks(report_of(net, sender))
+    assert about["Deliver-By-Date"] and one["Action"] == "delayed"
+    assert net.queue(number)[0]["deliver_by_else"] == "notified"
+    net.retry(number)
+    peer.wait_taken()
+    net.wait_gone(number)
+
+
+@pytest.mark.parametrize("offers, options, relayed", [(True, "BY=600;R", False), (True, "BY=600;RT", True),
+                                                      (False, "BY=600;N", True)])
+def test_time_travels_along(net, client, sender, offers, options, relayed):
+    """What is left of it, to who knows of it; else, or if each is to report, the sender is told."""
+    peer = net.peer(extensions=WISHES if offers else EXTENSIONS)
+    number = client.hand_in(f"carl@{peer.domain}", options=[options])
+    peer.wait_taken()
+    said = [re.search(r" BY=(\d+);(\w+)", command) for command in peer.commands if command.startswith("MAIL")]
+    assert bool(said[0]) == offers
+    if offers:
+        assert 590 <= int(said[0][1]) <= 600 and said[0][2] == options.split(";")[1]
+    net.wait_gone(number)
+    if relayed:
+        assert blocks(report_of(net, sender))[1]["Action"] == "relayed"
+    assert count_of(net.server, sender) == relayed
+
+
+# ---- the command line ----
+
+def send(net, sender, *options, status=0):
+    """godwit mail send, as sender."""
+    return net.server.command("mail", "send", "--server", f"localhost:{net.server.ports['submission']}", "--tls",
+                              "starttls", "--ca", net.server.certificate, "--user", sender, "--from", sender,
+                              *options, stdin="Hello\n", status=status, env={"GODWIT_PASSWORD": PASSWORD}, data=False)
+
+
+def test_mail_send(net, sender):
+    peer = net.peer(extensions=(*WISHES, "DSN"))
+    done = send(net, sender, "--to", f"bob@{peer.domain}", "--hold-until", "2h", "--priority", "3", "--deliver-by", "3h",
+                "--notify", "never")
+    assert "Sent" in done.stdout
+    [row] = net.queue(peer.domain)
+    assert row["state"] == "scheduled" and row["priority"] == 3 and row["deliver_by_else"] == "return"
+    assert (parse(row["deliver_by"]) - parse(row["hold_until"])).total_seconds() == pytest.approx(3600, abs=2)
+    net.server.command("queue", "release", row["id"])
+    peer.wait_taken()
+    mail = next(command for command in peer.commands if command.startswith("MAIL"))
+    assert re.search(r" MT-PRIORITY=3 BY=10\d\d\d;R$", mail)
+    assert f"RCPT TO:<bob@{peer.domain}> NOTIFY=NEVER" in peer.commands
+
+
+def parse(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--priority", "10"], "it goes from -9 to 9"), (["--hold-until", "2020-01-01"], "has passed"),
+    (["--hold-until", "soon"], "--hold-until"), (["--notify", "always"], "never, or some of success,failure,delay"),
+    (["--deliver-by", "1h", "--tell-by", "2h"], "exclude each other"), (["--hold-until", "70d"], "60 days at most"),
+    (["--hold-until", "2h", "--deliver-by", "1h"], "before it is released")])
+def test_wrong_wishes(net, sender, options, said):
+    done = send(net, sender, "--to", f"bob@{DOMAIN}", *options, status=None)
+    assert done.returncode != 0 and said in done.stderr, done.stderr
+    assert not net.queue()
+
+
+def test_sendmail(net):
+    """Its classic options -N, -R and -V, and ours."""
+    peer = net.peer(extensions=(*WISHES, "DSN"))
+    words = ["-N", "success,delay", "-R", "hdrs", "-V", "a b", "--priority=-2", "--tell-by", "1d", f"bob@{peer.domain}"]
+    done = subprocess.run([net.server.binary, "sendmail", "--data", net.server.data, *words], input="Subject: x\n\nx\n",
+                          text=True, capture_output=True, timeout=TIMEOUT)
+    assert done.returncode == 0, done.stderr
+    peer.wait_taken()
+    mail = next(command for command in peer.commands if command.startswith("MAIL"))
+    assert re.search(r" RET=HDRS ENVID=a\+20b MT-PRIORITY=-2 BY=86\d\d\d;N$", mail), mail
+    assert f"RCPT TO:<bob@{peer.domain}> NOTIFY=SUCCESS,DELAY" in peer.commands

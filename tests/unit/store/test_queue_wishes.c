@@ -1,0 +1,436 @@
+/* What senders ask for: later, before others, in time. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "queue_rig.h"
+
+#include "store/queue_change.h"
+#include "store/queue_tell.h"
+
+static struct qrig q;
+static struct arena *arena;
+
+static int setup(void **state)
+{
+	qrig_open(&q);
+	rig_account(&q.rig, "bob@a.test");
+	arena = arena_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_must_balance(&q.rig);
+	arena_free(&arena);
+	qrig_close(&q);
+	return 0;
+}
+
+static bool has(struct str text, const char *part)
+{
+	return str_find_str(text, str_of_c(part)) < text.n;
+}
+
+static struct qrig_answer all_well(const struct queue_job *job, const struct queue_row *row)
+{
+	return qrig_ok();
+}
+
+static struct qrig_answer refused(const struct queue_job *job, const struct queue_row *row)
+{
+	return qrig_problem(QUEUE_PROBLEM_REFUSED);
+}
+
+static struct qrig_answer greylisted(const struct queue_job *job, const struct queue_row *row)
+{
+	return qrig_reply(QUEUE_STAGE_RCPT, 450, "4.2.0 greylisted");
+}
+
+/* How many recipients a verb changed. */
+static int64_t change(enum queue_change_verb verb, int64_t message)
+{
+	struct queue_change c = {.verb = verb, .filter = {.message = message}, .who = STR("root")};
+
+	queue_change_init(&c);
+	qrig_run(&q, &c.op);
+	assert_false(c.more);
+	return c.changed;
+}
+
+/* What is said of the first recipient of a message. */
+static struct str explained(int64_t message)
+{
+	struct queue_rows rows;
+	struct queue_message m;
+	struct buf b;
+	struct str text;
+
+	assert_int_equal(
+	    queue_rows_get(q.rig.db, arena, q.rig.now, SQL_QUEUE_OF_MESSAGE,
+		DB_ARGS(db_int(QUEUE_SHARD), db_int(message), db_int(-1), db_int(1)), &rows),
+	    DB_OK);
+	assert_int_equal(rows.n, 1);
+	assert_int_equal(queue_message_get(q.rig.db, arena, message, &m), DB_ROW);
+	buf_init(&b, 16 * 1024);
+	queue_tell(&b, q.rig.db, &q.cfg, rows.v, &m, q.rig.now);
+	text = arena_str(arena, buf_view(&b));
+	buf_fini(&b);
+	return text;
+}
+
+/* ---- later ---- */
+
+static void held_until_its_time(void **state)
+{
+	int64_t start = q.rig.now, release = start + 30 * DAY_MS, id;
+
+	q.world = all_well;
+	q.wish.hold_until = release;
+	id = qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	assert_true(has(explained(id), "wants it to be sent no earlier than"));
+	assert_true(qrig_wake(&q) >= release);
+	qrig_live(&q, release - 1);
+	assert_int_equal(q.jobs, 0);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	qrig_live(&q, release);
+	assert_int_equal(q.jobs, 1);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+	assert_int_equal(q.reports + q.warnings, 0);
+}
+
+/* The time it is tried for, and the warning, count from its release. */
+static void life_begins_at_release(void **state)
+{
+	int64_t start = q.rig.now, release = start + 10 * DAY_MS, id;
+
+	q.world = refused;
+	q.wish.hold_for = 10 * DAY_MS;
+	id = qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	qrig_live(&q, release + 4 * HOUR_MS - 1);
+	assert_int_equal(q.warnings, 0);
+	qrig_live(&q, release + 4 * HOUR_MS);
+	assert_int_equal(q.warnings, 1);
+	qrig_live(&q, release + 5 * DAY_MS - 1);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	qrig_live(&q, release + 5 * DAY_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_true(has(qrig_mail(&q, arena), "\r\nFuture-Release-Request: until;"));
+}
+
+/* Into mailboxes here too, with what is asked to be reported. */
+static void held_for_a_mailbox_here(void **state)
+{
+	int64_t start = q.rig.now, release = start + DAY_MS, id;
+
+	q.wish.hold_for = DAY_MS;
+	rig_alias(&q.rig, "team@a.test", "bob@a.test");
+	rig_alias(&q.rig, "team@a.test", "ann@a.test");
+	id = qrig_send(
+	    &q, "ann@a.test", QUEUE_NOTIFY_SUCCESS, (const char *const[]){"bob@a.test", NULL});
+	assert_true(has(explained(id), "then it goes into the mailbox"));
+	qrig_send_one(&q, "ann@a.test", "team@a.test");
+	qrig_live(&q, release - 1);
+	assert_int_equal(qrig_count(&q, "email"), 0);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	qrig_live(&q, release);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_MAILBOX);
+	assert_int_equal(qrig_count(&q, "membership WHERE account = 2"), 2);
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+	assert_int_equal(q.reports, 1);
+	assert_true(has(qrig_mail(&q, arena), "Action: delivered"));
+	assert_true(has(qrig_mail(&q, arena), "Final-Recipient: rfc822; bob@a.test"));
+}
+
+/* The mailbox is full at that time: later; the account is gone: it comes back. */
+static void mailbox_that_does_not_take_it(void **state)
+{
+	int64_t start = q.rig.now, full, gone;
+
+	q.wish.hold_for = DAY_MS;
+	full = qrig_send_one(&q, "ann@a.test", "bob@a.test");
+	rig_quota(&q.rig, "bob@a.test", 1, 0);
+	qrig_live(&q, start + DAY_MS + HOUR_MS);
+	assert_int_equal(qrig_state(&q, full, 0), LEDGER_QUEUED);
+	assert_true(has(explained(full), "the mailbox does not take the message (452 4.2.2"));
+	rig_quota(&q.rig, "bob@a.test", -1, -1);
+	qrig_live(&q, start + DAY_MS + 2 * HOUR_MS);
+	assert_int_equal(qrig_state(&q, full, 0), LEDGER_MAILBOX);
+	full = qrig_send_one(&q, "ann@a.test", "bob@a.test");
+	gone = qrig_send_one(&q, "ann@a.test", "bob@a.test");
+	rig_quota(&q.rig, "bob@a.test", 1, 0);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, gone), 1);
+	qrig_live(&q, q.rig.now + 6 * DAY_MS + HOUR_MS);
+	assert_int_equal(qrig_state(&q, full, 0), LEDGER_BOUNCED);
+	assert_int_equal(qrig_state(&q, gone, 0), LEDGER_BOUNCED);
+	rig_quota(&q.rig, "bob@a.test", -1, -1);
+	gone = qrig_send_one(&q, "ann@a.test", "bob@a.test");
+	rig_sql(&q.rig, "UPDATE account SET state = 1 WHERE local = 'bob'");
+	qrig_live(&q, q.rig.now + DAY_MS);
+	assert_int_equal(qrig_state(&q, gone, 0), LEDGER_BOUNCED);
+	assert_true(has(qrig_mail(&q, arena), "Action: failed"));
+}
+
+static void cancelled_and_released(void **state)
+{
+	static const char *const to[] = {"carl@b.test", "bob@a.test", NULL};
+	int64_t id, other;
+
+	q.world = all_well;
+	q.wish.hold_for = DAY_MS;
+	id = qrig_send(&q, "ann@a.test", 0, to);
+	assert_int_equal(change(QUEUE_CHANGE_RETRY, id), 0);
+	assert_int_equal(change(QUEUE_CHANGE_CANCEL, id), 2);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_DISCARDED);
+	assert_int_equal(
+	    qrig_count(&q, "ledger WHERE detail = 'cancelled before its time by root'"), 2);
+	id = qrig_send(&q, "ann@a.test", 0, to);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, id), 2);
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+	assert_int_equal(qrig_state(&q, id, 1), LEDGER_MAILBOX);
+	other = qrig_send(&q, "ann@a.test", 0, to);
+	assert_int_equal(change(QUEUE_CHANGE_BOUNCE, other), 2);
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, other, 0), LEDGER_BOUNCED);
+	assert_int_equal(qrig_state(&q, other, 1), LEDGER_BOUNCED);
+	q.wish = (struct queue_wish){0};
+	q.world = refused;
+	other = qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	assert_int_equal(change(QUEUE_CHANGE_CANCEL, other), 0);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, other), 0);
+}
+
+/* An administrator holds what waits for its time, past that time: then what is left of neither counts. */
+static void held_by_both(void **state)
+{
+	static const char *const to[] = {"carl@b.test", "bob@a.test", NULL};
+	int64_t start = q.rig.now, id;
+
+	q.world = refused;
+	q.wish.hold_for = DAY_MS;
+	id = qrig_send(&q, "ann@a.test", 0, to);
+	assert_int_equal(change(QUEUE_CHANGE_HOLD, id), 2);
+	q.rig.now += HOUR_MS;
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, id), 2);
+	assert_int_equal(qrig_wake(&q), start + DAY_MS);
+	assert_int_equal(change(QUEUE_CHANGE_HOLD, id), 2);
+	qrig_live(&q, start + 3 * DAY_MS);
+	assert_int_equal(q.jobs, 0);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, id), 2);
+	qrig_live(&q, start + 3 * DAY_MS + 5 * DAY_MS - 1);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	assert_int_equal(qrig_state(&q, id, 1), LEDGER_MAILBOX);
+	qrig_live(&q, start + 3 * DAY_MS + 5 * DAY_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+}
+
+static void survives_a_crash(void **state)
+{
+	static const char *const to[] = {"carl@b.test", "bob@a.test", NULL};
+	int64_t start = q.rig.now, id;
+
+	q.world = all_well;
+	q.wish.hold_for = DAY_MS;
+	id = qrig_send(&q, "ann@a.test", 0, to);
+	qrig_restart(&q);
+	qrig_live(&q, start + DAY_MS - 1);
+	assert_int_equal(qrig_state(&q, id, 1), LEDGER_QUEUED);
+	qrig_restart(&q);
+	qrig_live(&q, start + DAY_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+	assert_int_equal(qrig_state(&q, id, 1), LEDGER_MAILBOX);
+}
+
+/* ---- before others ---- */
+
+static int64_t order[10];
+static size_t ordered;
+
+static void keep_order(const struct queue_job *job)
+{
+	order[ordered++] = job->message.id;
+}
+
+static void higher_priority_goes_first(void **state)
+{
+	static const int8_t priorities[] = {0, -9, 9, 0, 3, -1};
+	static const size_t want[] = {2, 4, 0, 3, 5, 1};
+	int64_t ids[6];
+
+	ordered = 0;
+	q.world = all_well;
+	q.on_job = keep_order;
+	for (size_t i = 0; i < 6; i++) {
+		q.wish.priority = priorities[i];
+		ids[i] = qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	}
+	for (size_t i = 0; i < 6; i++) {
+		assert_int_equal(qrig_lease(&q, 1, 1), 1);
+		assert_int_equal(q.lease.jobs[0].message.id, ids[want[i]]);
+		assert_int_equal(q.lease.jobs[0].rows.v[0].priority, priorities[want[i]]);
+		assert_true(qrig_settle(&q, 1, &q.lease.jobs[0]));
+	}
+}
+
+/* One that waits for a time of its own lets lower ones go, and a due time is found among all of them. */
+static void priority_that_waits_holds_up_nobody(void **state)
+{
+	int64_t high, low, start = q.rig.now;
+
+	q.wish.priority = 5;
+	q.world = greylisted;
+	high = qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	qrig_work(&q);
+	q.world = all_well;
+	q.wish.priority = -5;
+	low = qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, high, 0), LEDGER_QUEUED);
+	assert_int_equal(qrig_state(&q, low, 0), LEDGER_RELAYED);
+	qrig_live(&q, start + 10 * MINUTE_MS);
+	assert_int_equal(qrig_state(&q, high, 0), LEDGER_RELAYED);
+}
+
+/* ---- in time ---- */
+
+static void returned_when_late(void **state)
+{
+	int64_t start = q.rig.now, id;
+
+	q.world = refused;
+	q.wish = (struct queue_wish){.by = QUEUE_BY_RETURN, .by_time = 2 * HOUR_MS};
+	id = qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	qrig_live(&q, start + HOUR_MS);
+	assert_true(has(explained(id), "wants it to be returned if it is not delivered by then"));
+	qrig_live(&q, start + 2 * HOUR_MS - 1);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	qrig_live(&q, start + 2 * HOUR_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_int_equal(q.reports, 1);
+	assert_int_equal(q.warnings, 0);
+	assert_true(has(qrig_mail(&q, arena), "Action: failed\r\nStatus: 5.4.7\r\n"));
+	assert_true(has(qrig_mail(&q, arena), "\r\nDeliver-By-Date: "));
+	assert_true(has(qrig_mail(&q, arena), "You wanted"));
+}
+
+static void told_when_late(void **state)
+{
+	int64_t start = q.rig.now, id;
+
+	q.world = greylisted;
+	q.wish = (struct queue_wish){.by = QUEUE_BY_NOTIFY, .by_time = 2 * HOUR_MS};
+	id = qrig_send(
+	    &q, "ann@a.test", QUEUE_NOTIFY_FAILURE, (const char *const[]){"carl@b.test", NULL});
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_NEVER, (const char *const[]){"carl@b.test", NULL});
+	qrig_send_one(&q, "", "carl@b.test");
+	assert_true(has(explained(id), "wants to be told if it is not delivered by then"));
+	qrig_live(&q, start + 2 * HOUR_MS - 1);
+	assert_int_equal(q.warnings, 0);
+	qrig_live(&q, start + 2 * HOUR_MS);
+	assert_int_equal(q.warnings, 1);
+	assert_true(has(qrig_mail(&q, arena), "Action: delayed"));
+	assert_true(has(qrig_mail(&q, arena), "\r\nDeliver-By-Date: "));
+	qrig_live(&q, start + 4 * DAY_MS);
+	assert_int_equal(q.warnings, 1);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+}
+
+/* A day off: nothing is sent behind the time, what was to be returned is. */
+static void late_while_the_server_was_off(void **state)
+{
+	int64_t id;
+
+	q.world = all_well;
+	q.wish = (struct queue_wish){.by = QUEUE_BY_RETURN, .by_time = HOUR_MS};
+	id = qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	q.rig.now += DAY_MS;
+	qrig_restart(&q);
+	qrig_work(&q);
+	assert_int_equal(q.jobs, 0);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+}
+
+/* Passed on to who does not know of the time, or with a trace: told; NEVER: not. */
+static void relaying_is_told(void **state)
+{
+	static const char *const to[] = {"carl@b.test", NULL};
+
+	q.world = all_well;
+	q.dsn = true;
+	q.wish = (struct queue_wish){.by = QUEUE_BY_NOTIFY, .by_time = HOUR_MS};
+	qrig_send(&q, "ann@a.test", 0, to);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 1);
+	assert_true(has(qrig_mail(&q, arena), "Action: relayed"));
+	assert_true(has(qrig_mail(&q, arena), "\r\nDeliver-By-Date: "));
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_NEVER, to);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 1);
+	q.by = true;
+	qrig_send(&q, "ann@a.test", 0, to);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 1);
+	q.wish.by_trace = true;
+	qrig_send(&q, "ann@a.test", 0, to);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 2);
+}
+
+/* ---- who may ---- */
+
+/* Whatever a front claims for a stranger. */
+static void strangers_may_not(void **state)
+{
+	static const struct queue_wish wishes[] = {
+	    {.hold_for = HOUR_MS}, {.hold_until = 1}, {.priority = 1}};
+	static const struct queue_wish nonsense[] = {{.hold_for = QUEUE_HOLD_MAX + 1},
+	    {.hold_for = -1}, {.hold_for = 1, .hold_until = 1}, {.priority = 10}, {.priority = -10},
+	    {.by = QUEUE_BY_TOLD}, {.by = QUEUE_BY_RETURN},
+	    {.by = QUEUE_BY_NOTIFY, .by_time = INT64_MAX}};
+
+	for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
+		struct deliver *d = rig_message(&q.rig, "x@y.test", "S: x\r\n\r\n");
+
+		rig_to(d, "bob@a.test");
+		d->wish = wishes[i];
+		assert_false(deliver_prepare(d));
+		d->may_relay = true;
+		assert_true(deliver_prepare(d));
+		deliver_free(&d);
+	}
+	for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
+		struct deliver *d = rig_message(&q.rig, "x@y.test", "S: x\r\n\r\n");
+
+		rig_to(d, "bob@a.test");
+		d->may_relay = true;
+		d->wish = nonsense[i];
+		assert_false(deliver_prepare(d));
+		deliver_free(&d);
+	}
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(held_until_its_time),
+	    T(life_begins_at_release),
+	    T(held_for_a_mailbox_here),
+	    T(mailbox_that_does_not_take_it),
+	    T(cancelled_and_released),
+	    T(held_by_both),
+	    T(survives_a_crash),
+	    T(higher_priority_goes_first),
+	    T(priority_that_waits_holds_up_nobody),
+	    T(returned_when_late),
+	    T(told_when_late),
+	    T(late_while_the_server_was_off),
+	    T(relaying_is_told),
+	    T(strangers_may_not),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
