@@ -318,6 +318,6 @@ void queue_change_init(struct queue_change *c)
 {
 	list_init(&c->op.link);
 	c->op.exec = change_exec;
-	c->op.frees = c->verb == QUEUE_CHANGE_REMOVE;
+	c->op.frees = c->verb == QUEUE_CHANGE_REMOVE || c->verb == QUEUE_CHANGE_CANCEL;
 	c->at = queue_filter_start(&c->filter);
 }
