@@ -24,7 +24,7 @@ static void check_any(const struct sim_rcpt *r)
 	bool bounced = r->state == SIM_S_BOUNCED;
 
 	SIM_MUST(r->state != SIM_S_QUEUED, "%s is still in the queue after a week", r->address);
-	SIM_MUST(r->taken == 0 || r->state == SIM_S_RELAYED || r->excused || r->held,
+	SIM_MUST(r->taken == 0 || r->state == SIM_S_RELAYED || r->excused || r->touched,
 	    "%s has got the message, and the ledger says that he has not", r->address);
 	SIM_MUST(r->told_failed == (bounced && wants(r, QUEUE_NOTIFY_FAILURE) ? 1 : 0),
 	    "the sender of %s was told %d times that it failed, and it %s", r->address,
@@ -96,7 +96,7 @@ static void check_destiny(const struct sim_rcpt *r)
 static void check_rcpt(const struct sim_rcpt *r)
 {
 	check_any(r);
-	if (r->held) /* an administrator had his will */
+	if (r->touched) /* an administrator had his will */
 		return;
 	check_destiny(r);
 	switch (r->dest->example) {
@@ -131,8 +131,8 @@ static void check_probes(const struct sim_dest *d)
 {
 	int64_t days = d->example == SIM_X_DOWN_FOREVER ? 7 : d->example == SIM_X_DOWN_LONG ? 4 : 0;
 
-	SIM_MUST(
-	    days == 0 || d->probes <= 10 + days * DAY_MS / (27 * MINUTE_MS) + 6 * sim_world.deaths,
+	SIM_MUST(days == 0 || d->probes <= 10 + days * DAY_MS / (27 * MINUTE_MS) +
+					       6 * (sim_world.deaths + sim_world.touches),
 	    "%s was tried %lld times while it was down", d->name, (long long)d->probes);
 }
 

@@ -138,6 +138,7 @@ static void plan_dest(struct sim_dest *d)
 	switch (d->example) {
 	case SIM_X_HEALTHY:
 		plan_mail(d, 10, MINUTE_MS, late);
+		plan_mail(d, 3, HOUR_MS, HOUR_MS + MINUTE_MS); /* as the many for others */
 		break;
 	case SIM_X_MANY:
 		plan_mail(d, (size_t)sim_between(20, 60), HOUR_MS, HOUR_MS + MINUTE_MS);
@@ -286,5 +287,7 @@ void sim_traffic_plan(void)
 		plan_deaths();
 	if (sim_world.jumps)
 		plan_jumps();
+	if (sim_chance(25))
+		sim_admin_plan();
 	sim_set(&looking, 10 * MINUTE_MS, look, NULL);
 }

@@ -8,6 +8,9 @@ void sim_traffic_plan(void);
 /* threads.c's commits: one in so many is the last thing that a process of ours does. */
 void sim_traffic_committed(void);
 
+/* admin.c: an administrator is at work in this week. */
+void sim_admin_plan(void);
+
 /* The relay reports: one in so many finds the store dying. */
 void sim_traffic_reported(void);
 

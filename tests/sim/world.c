@@ -302,5 +302,4 @@ void sim_world_make(void)
 		make_dest(SIM_X_BURST);
 	sim_world.kills = sim_chance(60);
 	sim_world.jumps = sim_chance(20);
-	sim_world.touches = sim_chance(20);
 }

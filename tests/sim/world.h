@@ -196,7 +196,7 @@ struct sim_rcpt {
 	/* what his sender was told */
 	int told_delayed, told_failed, told_relayed;
 	int64_t told_failed_at; /* by the wall */
-	int64_t held;           /* an administrator has touched him */
+	bool touched;           /* by an administrator */
 	/* by the database, as last looked at */
 	size_t index; /* in rcpts */
 	uint32_t scan, claimed;
@@ -222,7 +222,7 @@ struct sim_world {
 	int64_t deaths;     /* of processes of ours */
 	bool jumps;         /* the clock jumps in this seed */
 	bool kills;
-	bool touches; /* an administrator is at work */
+	int64_t touches; /* of an administrator */
 };
 
 extern struct sim_world sim_world;
