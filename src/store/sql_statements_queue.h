@@ -154,4 +154,6 @@ SQL(LEASE_EXTEND, "UPDATE lease SET expiry = $4 WHERE shard = $1 AND token = $2 
 SQL(LEASE_LIST, "SELECT token, owner, message, destination, begun, expiry FROM lease"
 		" WHERE shard = $1 AND token > $2 ORDER BY token LIMIT $3")
 
-SQL(LEASE_WAKE, "SELECT expiry FROM lease WHERE shard = $1 ORDER BY expiry LIMIT 1")
+/* Without an order: a sorter costs more than all else that is asked in a turn. */
+SQL(LEASE_WAKE,
+    "SELECT coalesce(min(expiry), 9223372036854775807) FROM lease WHERE shard = $1")
