@@ -43,7 +43,8 @@ static void let_go(void *ctx)
 		return;
 	if (sim_store())
 		change(r, QUEUE_CHANGE_RELEASE);
-	sim_post(HOUR_MS, let_go, r);
+	else
+		sim_post(HOUR_MS, let_go, r);
 }
 
 static void touch(void *ctx)

@@ -12,6 +12,7 @@
 #include "net.h"
 #include "store.h"
 #include "store/ledger.h"
+#include "store/db_internal.h"
 #include "store/db_vfs.h"
 #include "store/queue_lease.h"
 #include "traffic.h"
@@ -31,12 +32,12 @@ struct place {
 /* What is read of a row. */
 struct seen {
 	struct sim_rcpt *r;
-	int64_t token, not_before, attempts, warned, report, held, accepted, message, number, last;
-	bool changed;
+	int64_t token, not_before, attempts, warned, report, held, accepted, last;
 };
 
 enum query {
-	Q_ROWS,
+	Q_ROW,
+	Q_COUNT,
 	Q_PLACES,
 	Q_LEASES,
 	Q_ENDED,
@@ -44,9 +45,9 @@ enum query {
 };
 
 static const char *const texts[QUERIES] = {
-    [Q_ROWS] =
-	"SELECT address, token, not_before, attempts, warned, report, held, accepted, message,"
-	" recipient, last_attempt FROM queue",
+    [Q_ROW] = "SELECT token, not_before, attempts, warned, report, held, accepted, last_attempt"
+	      " FROM queue WHERE shard = 0 AND message = ?1 AND recipient = ?2",
+    [Q_COUNT] = "SELECT count(*) FROM queue",
     [Q_PLACES] = "SELECT name, sessions, failures, next_probe, last_try FROM destination",
     [Q_LEASES] = "SELECT destination, count(*) FROM lease GROUP BY destination",
     [Q_ENDED] = "SELECT state, detail FROM ledger WHERE message = ?1 AND recipient = ?2",
@@ -56,13 +57,13 @@ static struct {
 	sqlite3 *db;
 	sqlite3_stmt *queries[QUERIES];
 	struct place places[SIM_DESTS_MAX];
-	struct seen *rows; /* of the scan, by number of the recipient */
-	struct seen *before;
+	struct seen *rows; /* as they were last, by number of the recipient */
 	size_t room;
 	uint32_t scan;
 	int64_t commits;
-	struct sim_rcpt **changed; /* by this commit */
-	size_t nchanged;
+	struct sim_rcpt **written; /* rows that the lane has written */
+	struct sim_rcpt **changed; /* explanations, by this commit */
+	size_t nwritten, nchanged;
 } check;
 
 /* ---- reading ---- */
@@ -155,14 +156,13 @@ static void make_room(void)
 	check.rows = mem_resize(check.rows, 2 * n * sizeof *check.rows);
 	memset(check.rows + check.room, 0, (2 * n - check.room) * sizeof *check.rows);
 	check.changed = mem_resize(check.changed, 2 * n * sizeof *check.changed);
+	check.written = mem_resize(check.written, 2 * n * sizeof *check.written);
 	check.room = 2 * n;
 }
 
 /* He is in the queue for the first time: so he was accepted. */
-static void begin_row(struct sim_rcpt *r, int64_t message, int64_t number, int64_t accepted)
+static void begin_row(struct sim_rcpt *r, int64_t accepted)
 {
-	r->message = message;
-	r->number = number;
 	r->accepted = clock_mono();
 	r->accepted_wall = accepted;
 	r->jumped = sim_jumped();
@@ -215,7 +215,7 @@ static void look_at_row(struct seen *was, const struct seen *is)
 
 	SIM_MUST(r->state == SIM_S_QUEUED, "%s is in the queue again, after his end", r->address);
 	if (r->link.next == &r->link)
-		begin_row(r, is->message, is->number, is->accepted);
+		begin_row(r, is->accepted);
 	if (is->token && is->token != was->token)
 		lease_begun(r, was, is);
 	if (was->token && is->token != was->token)
@@ -234,38 +234,29 @@ static bool is_same(const struct seen *a, const struct seen *b)
 	       a->held == b->held && a->accepted == b->accepted;
 }
 
-static size_t read_rows(void)
+/* One row that may have changed; false: it is not there (any more). */
+static bool read_row(struct sim_rcpt *r)
 {
-	size_t n = 0;
+	struct seen *was = &check.rows[r->index], is = {.r = r};
+	int64_t *const columns[] = {&is.token, &is.not_before, &is.attempts, &is.warned, &is.report,
+	    &is.held, &is.accepted, &is.last};
+	bool there;
 
-	check.nchanged = 0;
-	while (next_row(Q_ROWS)) {
-		struct str address = text_at(Q_ROWS, 0);
-		struct seen is = {.r = sim_rcpt_find(address),
-		    .token = number_at(Q_ROWS, 1),
-		    .not_before = number_at(Q_ROWS, 2),
-		    .attempts = number_at(Q_ROWS, 3),
-		    .warned = number_at(Q_ROWS, 4),
-		    .report = number_at(Q_ROWS, 5),
-		    .held = number_at(Q_ROWS, 6),
-		    .accepted = number_at(Q_ROWS, 7),
-		    .message = number_at(Q_ROWS, 8),
-		    .number = number_at(Q_ROWS, 9),
-		    .last = number_at(Q_ROWS, 10)};
-		struct seen *was;
-
-		SIM_MUST(is.r, "%.*s is in the queue and was never written to", STR_FMT(address));
-		was = &check.rows[is.r->index];
-		is.r->scan = check.scan;
-		is.changed = !is_same(was, &is);
-		if (is.changed)
-			look_at_row(was, &is);
-		if (is.changed || place_of(is.r)->changed)
-			add_changed(is.r);
-		*was = is;
-		n++;
+	sqlite3_bind_int64(check.queries[Q_ROW], 1, r->message);
+	sqlite3_bind_int64(check.queries[Q_ROW], 2, r->number);
+	there = next_row(Q_ROW);
+	for (size_t i = 0; there && i < sizeof columns / sizeof *columns; i++)
+		*columns[i] = number_at(Q_ROW, (int)i);
+	sqlite3_reset(check.queries[Q_ROW]);
+	if (!there)
+		return false;
+	if (!is_same(was, &is)) {
+		look_at_row(was, &is);
+		r->scan = check.scan;
+		add_changed(r);
 	}
-	return n;
+	*was = is;
+	return true;
 }
 
 /* ---- ends ---- */
@@ -300,15 +291,66 @@ static void end_row(struct sim_rcpt *r)
 	sim_say("check  %s: %s", r->address, ledger_state_name((enum ledger_state)state));
 }
 
-static void end_rows(void)
+/* A row was written in the lane, whatever then becomes of that. */
+static void on_touched(sqlite3_context *context, int n, sqlite3_value **args)
 {
+	struct str address = str_of(
+	    sqlite3_value_text(args[0]), (size_t)sqlite3_value_bytes(args[0]));
+	struct sim_rcpt *r = sim_rcpt_find(address);
+
+	SIM_MUST(r, "%.*s is in the queue and was never written to", STR_FMT(address));
+	r->message = sqlite3_value_int64(args[1]);
+	r->number = sqlite3_value_int64(args[2]);
+	make_room();
+	if (!r->written)
+		check.written[check.nwritten++] = r;
+	r->written = true;
+}
+
+void sim_check_store(void)
+{
+	static const char
+	    *const triggers = "CREATE TEMP TRIGGER sim_i AFTER INSERT ON main.queue BEGIN"
+			      " SELECT sim_touched(new.address, new.message, new.recipient); END;"
+			      "CREATE TEMP TRIGGER sim_u AFTER UPDATE ON main.queue BEGIN"
+			      " SELECT sim_touched(new.address, new.message, new.recipient); END;"
+			      "CREATE TEMP TRIGGER sim_d AFTER DELETE ON main.queue BEGIN"
+			      " SELECT sim_touched(old.address, old.message, old.recipient); END;";
+	sqlite3 *writer = sim_store()->store->db->sqlite;
+
+	MUST(sqlite3_create_function(writer, "sim_touched", 3, SQLITE_UTF8 | SQLITE_INNOCUOUS, NULL,
+		 on_touched, NULL, NULL) == SQLITE_OK);
+	SIM_MUST(sqlite3_exec(writer, triggers, NULL, NULL, NULL) == SQLITE_OK, "%s",
+	    sqlite3_errmsg(writer));
+}
+
+/* Those that were written; and who waits for a destination that changed has another explanation. */
+static void read_written(void)
+{
+	int64_t waiting = 0;
+
+	check.nchanged = 0;
+	for (size_t i = 0; i < check.nwritten; i++) {
+		struct sim_rcpt *r = check.written[i];
+
+		r->written = false;
+		if (!read_row(r) && !list_is_empty(&r->link))
+			end_row(r);
+	}
+	check.nwritten = 0;
 	LIST_FOREACH(&sim_world.queued, it)
 	{
 		struct sim_rcpt *r = LIST_ENTRY(it, struct sim_rcpt, link);
 
-		if (r->scan != check.scan)
-			end_row(r);
+		if (place_of(r)->changed && r->scan != check.scan)
+			add_changed(r);
+		waiting++;
 	}
+	MUST(next_row(Q_COUNT));
+	SIM_MUST(number_at(Q_COUNT, 0) == waiting,
+	    "%lld recipients are in the queue, and %lld should be",
+	    (long long)number_at(Q_COUNT, 0), (long long)waiting);
+	sqlite3_reset(check.queries[Q_COUNT]);
 }
 
 /* ---- explanations ---- */
@@ -355,7 +397,7 @@ static void explain_some(void)
 	if (sim_world.nrcpts == 0 || sim_random(3))
 		return;
 	any = sim_world.rcpts[sim_random(sim_world.nrcpts)];
-	if (any->scan == check.scan && any->claimed != check.scan)
+	if (!list_is_empty(&any->link) && any->claimed != check.scan)
 		explain(any, false);
 }
 
@@ -381,19 +423,15 @@ void sim_audit(void)
 
 void sim_committed(void)
 {
-	size_t n;
-
 	if (!sim_store())
 		return; /* it is being opened */
 	check.scan++;
 	make_room();
 	MUST(sqlite3_exec(check.db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK);
 	read_places();
-	n = read_rows();
-	end_rows();
+	read_written();
 	MUST(sqlite3_exec(check.db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
 	explain_some();
-	SIM_MUST(n == 0 || !list_is_empty(&sim_world.queued), "rows of nobody");
 	if (++check.commits % AUDIT_COMMITS == 0)
 		sim_audit();
 	sim_traffic_committed();

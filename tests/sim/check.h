@@ -11,6 +11,9 @@
 /* Opens a connection of its own to the database in the working directory, which only looks. */
 void sim_check_begin(void);
 
+/* The store was opened: what its lane writes is seen. */
+void sim_check_store(void);
+
 /* threads.c: a batch was committed. */
 void sim_committed(void);
 

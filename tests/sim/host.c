@@ -13,6 +13,7 @@
 
 #define GREY_MS   (5 * MINUTE_MS)
 #define TARPIT_MS MINUTE_MS
+#define RCPTS_MAX ((size_t)100) /* as many as a job has */
 
 struct sim_session {
 	struct sim_conn *conn;
@@ -25,10 +26,10 @@ struct sim_session {
 	bool refuse; /* ... of nobody's */
 	size_t left; /* octets of it that are to come */
 	bool broken; /* nothing more is said */
-	struct sim_rcpt *rcpts[LIMIT_SMTP_RCPT_MAX];
+	struct sim_rcpt *rcpts[RCPTS_MAX];
 	size_t nrcpts;
 	/* taken, and the reply is on its way until then */
-	struct sim_rcpt *taken[LIMIT_SMTP_RCPT_MAX];
+	struct sim_rcpt *taken[RCPTS_MAX];
 	size_t ntaken;
 	int64_t told_at;
 };

@@ -139,6 +139,7 @@ void sim_store_start(void)
 	sp->store = store_open(".", &cfg, &code, &e);
 	if (!sp->store || db_open(DATADIR_DB, DB_READER, &sp->db, &e) != DB_OK)
 		sim_fail("the store does not open: %s", e.text);
+	sim_check_store();
 	sp->queue = store_queue_new(sp);
 	sim_self = self;
 	sim_say("store starts");

@@ -200,6 +200,7 @@ struct sim_rcpt {
 	/* by the database, as last looked at */
 	size_t index; /* in rcpts */
 	uint32_t scan, claimed;
+	bool written;
 	int64_t token;
 	int64_t leased, reported; /* mono: given to the relay, and back */
 	struct sim_claim claim;
