@@ -79,6 +79,7 @@
 #define LIMIT_CONFIG_FILE     (1 * MIB)
 #define LIMIT_CONFIG_STRING   ((size_t)4096)
 #define LIMIT_CONFIG_LIST     1000
+#define LIMIT_RELAY_SOURCES   2 /* one address of each family */
 #define LIMIT_CONFIG_SNAPSHOT (1 * MIB)
 
 /* store */

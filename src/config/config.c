@@ -115,19 +115,58 @@ static int check_queue(const char *file, const struct config_snapshot *c, struct
 	struct queue_policy policy;
 	enum queue_policy_status status;
 
-	config_queue_policy(c, &policy);
+	config_queue_policy(c, NULL, &policy);
 	status = queue_policy_check(&policy);
 	return status == QUEUE_POLICY_OK ? 0
 					 : err_set(e, "%s: %s", file, queue_policy_text(status));
+}
+
+/* Its parts fit together with those of queue that it leaves as they are. */
+static int check_destination(const char *file, const struct config_snapshot *c,
+    const struct config_destination *d, struct err *e)
+{
+	struct queue_policy policy;
+	enum queue_policy_status status;
+
+	for (const struct config_destination *other = c->destinations.v; other < d; other++)
+		if (str_eq(other->domain, d->domain))
+			return err_set(e, "%s: destinations has two entries for %.*s", file,
+			    STR_FMT(d->domain));
+	config_queue_policy(c, d, &policy);
+	status = queue_policy_check(&policy);
+	return status == QUEUE_POLICY_OK
+		   ? 0
+		   : err_set(e, "%s: destinations, %.*s, together with queue: %s", file,
+			 STR_FMT(d->domain), queue_policy_text(status));
+}
+
+static int check_destinations(const char *file, const struct config_snapshot *c, struct err *e)
+{
+	for (size_t i = 0; i < c->destinations.n; i++)
+		if (check_destination(file, c, &c->destinations.v[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_source(const char *file, const struct config_snapshot *c, struct err *e)
+{
+	const struct ip *v = c->relay_source.v;
+
+	if (c->relay_source.n == 2 && ip_is_v4(&v[0]) == ip_is_v4(&v[1]))
+		return err_set(e, "%s: relay_source has two addresses of the same kind; give one of IPv4 and one of IPv6 at most", file);
+	return 0;
 }
 
 static int check_routes(const char *file, const struct config_snapshot *c, struct err *e)
 {
 	for (size_t i = 0; i < c->routes.n; i++)
 		for (size_t k = 0; k < i; k++)
-			if (str_eq(c->routes.v[i].domain, c->routes.v[k].domain))
-				return err_set(e, "%s: routes has two entries for the domain %.*s",
-				    file, STR_FMT(c->routes.v[i].domain));
+			if (str_eq(c->routes.v[i].domain, c->routes.v[k].domain) &&
+			    str_eq(c->routes.v[i].sender, c->routes.v[k].sender))
+				return err_set(e, "%s: routes has two entries for the domain %.*s%s%.*s",
+				    file, STR_FMT(c->routes.v[i].domain),
+				    c->routes.v[i].sender.n ? " and the sender " : "",
+				    STR_FMT(c->routes.v[i].sender));
 	return 0;
 }
 
@@ -161,6 +200,10 @@ int config_parse(const char *dir, const char *file, struct str text, uint64_t nu
 		rc = check_queue(file, &box->c, e);
 	if (rc == 0)
 		rc = check_routes(file, &box->c, e);
+	if (rc == 0)
+		rc = check_destinations(file, &box->c, e);
+	if (rc == 0)
+		rc = check_source(file, &box->c, e);
 	mem_free(seen);
 	if (rc == 0)
 		*snapshot_r = &box->c;
@@ -224,27 +267,68 @@ static size_t copy_steps(const struct config_durations *from, int64_t to[LIMIT_Q
 	return from->n < LIMIT_QUEUE_STEPS ? from->n : LIMIT_QUEUE_STEPS;
 }
 
-void config_queue_policy(const struct config_snapshot *c, struct queue_policy *policy_r)
+void config_queue_policy(const struct config_snapshot *c, const struct config_destination *d,
+    struct queue_policy *policy_r)
 {
+	const struct config_durations *retry = &c->queue.retry, *warn = &c->queue.delay_warning;
+
 	*policy_r = (struct queue_policy){
 	    .lifetime = c->queue.lifetime,
 	    .bounce_lifetime = c->queue.bounce_lifetime,
 	};
-	policy_r->n_retry = copy_steps(&c->queue.retry, policy_r->retry);
-	policy_r->n_warn = copy_steps(&c->queue.delay_warning, policy_r->warn);
+	if (d && d->lifetime)
+		policy_r->lifetime = d->lifetime;
+	if (d && d->retry.n)
+		retry = &d->retry;
+	if (d && d->delay_warning.n)
+		warn = &d->delay_warning;
+	policy_r->n_retry = copy_steps(retry, policy_r->retry);
+	policy_r->n_warn = warn->n == 1 && warn->v[0] == 0 ? 0 : copy_steps(warn, policy_r->warn);
 }
 
-const struct config_route *config_route(const struct config_snapshot *c, struct str domain)
+/* How well a route fits; 0: not at all. */
+static unsigned fit(const struct config_route *r, struct str domain, struct str reverse_path)
 {
-	const struct config_route *any = NULL;
+	size_t at = str_rfind(reverse_path, '@');
+	unsigned grade = 0;
+
+	if (str_eq(r->domain, domain))
+		grade = 4;
+	else if (str_eq(r->domain, STR("*")))
+		grade = 1;
+	if (r->sender.n == 0)
+		return grade;
+	if (str_eq_i(r->sender, reverse_path))
+		return grade ? grade + 2 : 0;
+	return grade && at < reverse_path.n && str_eq_i(r->sender, str_from(reverse_path, at + 1))
+		   ? grade + 1
+		   : 0;
+}
+
+const struct config_route *config_route(
+    const struct config_snapshot *c, struct str domain, struct str reverse_path)
+{
+	const struct config_route *best = NULL;
+	unsigned grade = 0;
 
 	for (size_t i = 0; i < c->routes.n; i++) {
-		if (str_eq(c->routes.v[i].domain, domain))
-			return &c->routes.v[i];
-		if (str_eq(c->routes.v[i].domain, STR("*")))
-			any = &c->routes.v[i];
+		unsigned one = fit(&c->routes.v[i], domain, reverse_path);
+
+		if (one <= grade)
+			continue;
+		grade = one;
+		best = &c->routes.v[i];
 	}
-	return any;
+	return best;
+}
+
+const struct config_destination *config_destination(
+    const struct config_snapshot *c, struct str domain)
+{
+	for (size_t i = 0; i < c->destinations.n; i++)
+		if (str_eq(c->destinations.v[i].domain, domain))
+			return &c->destinations.v[i];
+	return NULL;
 }
 
 uint16_t config_port(const struct config_snapshot *c, int64_t port)

@@ -61,6 +61,7 @@ enum config_route_tls {
 /* Where mail for a domain goes in place of its MX. */
 struct config_route {
 	struct str domain; /* "*": every other one */
+	struct str sender; /* only for mail from this address or domain; empty: for all */
 	struct str host;   /* a name, or an address as text */
 	int64_t port;
 	int tls;         /* enum config_route_tls */
@@ -71,6 +72,23 @@ struct config_route {
 
 struct config_routes {
 	const struct config_route *v;
+	size_t n;
+};
+
+#define CONFIG_DESTINATION_CONNECTIONS 20
+
+/* How mail to a domain is sent where that differs. */
+struct config_destination {
+	struct str domain;
+	int tls;                       /* enum config_route_tls; a route's own counts more */
+	struct config_durations retry; /* empty: as queue.retry */
+	int64_t lifetime;              /* 0: as queue.lifetime */
+	struct config_durations delay_warning; /* empty: as queue.delay_warning; one 0: none */
+	int64_t connections;                   /* at a time */
+};
+
+struct config_destinations {
+	const struct config_destination *v;
 	size_t n;
 };
 
@@ -134,7 +152,10 @@ struct config_snapshot {
 	struct config_quota quota;
 	int language; /* enum queue_lang (queue/queue_phrase.h) */
 	int64_t relay_port;
+	struct config_ips relay_source; /* at most one of each family */
+	struct str relay_helo;          /* empty: hostname */
 	struct config_routes routes;
+	struct config_destinations destinations;
 	int relay_allow_private; /* a truth value */
 	int64_t min_free;
 	int64_t undelete;
@@ -195,11 +216,21 @@ int config_default_text(const struct config_initial *initial, struct buf *out, s
 
 struct queue_policy;
 
-/* The queue's part, as queue/queue_policy.h wants it. */
-void config_queue_policy(const struct config_snapshot *c, struct queue_policy *policy_r);
+/* The queue's part, as queue/queue_policy.h wants it; d: of that destination, NULL: of all others. */
+void config_queue_policy(const struct config_snapshot *c, const struct config_destination *d,
+    struct queue_policy *policy_r);
 
-/* The route of a domain (A-label form, lower case): its own, else that of "*", else NULL. */
-const struct config_route *config_route(const struct config_snapshot *c, struct str domain);
+/*
+ * The route of mail to a domain (A-label form, lower case) from a reverse-path (empty: null): the first
+ * of these that there is: domain and sender's address, domain and sender's domain, domain, "*" and
+ * sender's address, "*" and sender's domain, "*"; else NULL.
+ */
+const struct config_route *config_route(
+    const struct config_snapshot *c, struct str domain, struct str reverse_path);
+
+/* What is said of that destination, or NULL. */
+const struct config_destination *config_destination(
+    const struct config_snapshot *c, struct str domain);
 
 /* A port with the offset added; 0 stays 0. */
 uint16_t config_port(const struct config_snapshot *c, int64_t port);

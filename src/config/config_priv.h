@@ -15,12 +15,6 @@ struct config_box {
 	struct config_snapshot c;
 };
 
-/* A list in a snapshot, whatever its element. */
-struct config_list {
-	void *v;
-	size_t n;
-};
-
 /* An empty one with one reference: dir copied, every option still zero. */
 struct config_box *config_box_new(const char *dir, uint64_t number);
 void config_box_free(struct config_box **box);

@@ -6,6 +6,7 @@
 
 #include "base/ascii.h"
 #include "base/mem.h"
+#include "base/near.h"
 #include "config/config_priv.h"
 
 struct reader {
@@ -147,79 +148,135 @@ static void put_found(const config_setting_t *set, struct buf *out)
 	}
 }
 
-static int wrong_value(const struct reader *r, const struct option *o, const config_setting_t *set)
+/* group: the option that the one is a member of; NULL: none. */
+static int wrong_value(const struct reader *r, const struct option *group, const struct option *o,
+    const config_setting_t *set)
 {
 	struct buf found, range;
 
 	buf_init(&found, 256);
-	buf_init(&range, 512);
+	buf_init(&range, KIB);
 	put_found(set, &found);
 	option_put_range(o, &range);
-	err_set(r->e, "%s:%u: %s must be %s, and not %s%s%s", r->file,
-	    config_setting_source_line(set), o->name, buf_cstr(&range), buf_cstr(&found),
-	    o->initial ? "; the default is " : "", o->initial ? o->initial : "");
+	err_set(r->e, "%s:%u: %s%s%s must be %s, and not %s%s%s", r->file,
+	    config_setting_source_line(set), group ? group->name : "", group ? ": " : "", o->name,
+	    buf_cstr(&range), buf_cstr(&found),
+	    o->initial && !group ? "; the default is " : "",
+	    o->initial && !group ? o->initial : "");
 	buf_fini(&found);
 	buf_fini(&range);
 	return -1;
 }
 
-/* A member that may be left out; *n_r counts those that are there. */
-static struct str route_text(const config_setting_t *set, const char *name, int *n_r)
-{
-	const char *text;
-
-	if (!config_setting_lookup_string(set, name, &text))
-		return STR("");
-	++*n_r;
-	return str_of_c(text);
-}
-
-/* Three members must be there, three may, and no other. */
-static bool read_route(const struct reader *r, const config_setting_t *set, union option_value *v_r)
-{
-	int port, n = 1;
-	struct config_route raw = {
-	    .domain = route_text(set, "domain", &n),
-	    .host = route_text(set, "host", &n),
-	    .user = route_text(set, "user", &n),
-	    .password_file = route_text(set, "password_file", &n),
-	};
-	struct str tls = route_text(set, "tls", &n);
-
-	if (!config_setting_lookup_int(set, "port", &port) || config_setting_length(set) != n)
-		return false;
-	raw.port = port;
-	return (tls.n == 0 || option_find_word(option_route_tls, tls, &raw.tls)) &&
-	       option_parse_route(&raw, r->box->arena, v_r);
-}
-
-static bool read_element(const struct reader *r, const struct option *o,
-    const config_setting_t *set, union option_value *v_r)
-{
-	switch (config_setting_type(set)) {
-	case CONFIG_TYPE_STRING:
-		return option_parse_text(
-		    o, str_of_c(config_setting_get_string(set)), r->box->arena, v_r);
-	case CONFIG_TYPE_INT:
-	case CONFIG_TYPE_INT64:
-		return option_parse_number(o, config_setting_get_int64(set), v_r);
-	case CONFIG_TYPE_BOOL:
-		return option_parse_bool(o, config_setting_get_bool(set), v_r);
-	case CONFIG_TYPE_GROUP:
-		return o->type == OPTION_ROUTE && read_route(r, set, v_r);
-	default:
-		return false;
-	}
-}
-
-static int read_scalar(const struct reader *r, const struct option *o, const config_setting_t *set)
+static bool read_single(const struct reader *r, const struct option *o,
+    const config_setting_t *set, void *at)
 {
 	union option_value v;
+	bool ok = false;
 
-	if (!read_element(r, o, set, &v))
-		return wrong_value(r, o, set);
-	option_value_store(o->type, config_at(&r->box->c, o), &v);
-	return 0;
+	switch (config_setting_type(set)) {
+	case CONFIG_TYPE_STRING:
+		ok = option_parse_text(
+		    o, str_of_c(config_setting_get_string(set)), r->box->arena, &v);
+		break;
+	case CONFIG_TYPE_INT:
+	case CONFIG_TYPE_INT64:
+		ok = option_parse_number(o, config_setting_get_int64(set), &v);
+		break;
+	case CONFIG_TYPE_BOOL:
+		ok = option_parse_bool(o, config_setting_get_bool(set), &v);
+		break;
+	default:
+		break;
+	}
+	if (ok)
+		option_value_store(o->type, at, &v);
+	return ok;
+}
+
+static int read_at(const struct reader *r, const struct option *group, const struct option *o,
+    const config_setting_t *set, void *at);
+
+/* ---- groups ---- */
+
+static const struct option *find_member(const struct group *g, const char *name)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (str_eq(str_of_c(g->members[i].name), str_of_c(name)))
+			return &g->members[i];
+	return NULL;
+}
+
+static int unknown_member(
+    const struct reader *r, const struct option *o, const config_setting_t *member)
+{
+	struct near n;
+	struct str found;
+
+	near_init(&n, str_of_c(config_setting_name(member)));
+	for (size_t i = 0; i < o->group->count; i++)
+		near_offer(&n, str_of_c(o->group->members[i].name));
+	found = near_found(&n);
+	return err_set(r->e, "%s:%u: %s: there is no \"%s\" in such a group%s%.*s%s, like %s",
+	    r->file, config_setting_source_line(member), o->name, config_setting_name(member),
+	    found.n ? "; did you mean \"" : "", STR_FMT(found), found.n ? "\"?" : "",
+	    o->group->example);
+}
+
+/* Defaults of the members that are not given are read like what is. */
+static int default_member(const struct reader *r, const struct option *o, const struct option *m,
+    const config_setting_t *set, void *at)
+{
+	config_t lib;
+	struct buf text;
+	int rc;
+
+	if (!m->initial)
+		return err_set(r->e, "%s:%u: %s: %s is missing; a group is written like %s",
+		    r->file, config_setting_source_line(set), o->name, m->name, o->group->example);
+	config_init(&lib);
+	buf_init(&text, LIMIT_CONFIG_STRING);
+	buf_printf(&text, "%s = %s;", m->name, m->initial);
+	MUST(config_read_string(&lib, buf_cstr(&text)) == CONFIG_TRUE);
+	rc = read_at(r, o, m, config_lookup(&lib, m->name), at);
+	buf_fini(&text);
+	config_destroy(&lib);
+	return rc;
+}
+
+static int read_members(
+    const struct reader *r, const struct option *o, const config_setting_t *set, void *at)
+{
+	const char *wrong;
+
+	for (int i = 0; i < config_setting_length(set); i++) {
+		const config_setting_t *one = config_setting_get_elem(set, (unsigned)i);
+
+		if (!find_member(o->group, config_setting_name(one)))
+			return unknown_member(r, o, one);
+	}
+	for (size_t i = 0; i < o->group->count; i++) {
+		const struct option *m = &o->group->members[i];
+		const config_setting_t *one = config_setting_get_member(set, m->name);
+		void *place = (char *)at + m->offset;
+
+		if ((one ? read_at(r, o, m, one, place) : default_member(r, o, m, set, place)) < 0)
+			return -1;
+	}
+	wrong = o->group->check(at);
+	return wrong ? err_set(r->e, "%s:%u: %s: %s", r->file, config_setting_source_line(set),
+			   o->name, wrong)
+		     : 0;
+}
+
+/* ---- one value, or a list of them ---- */
+
+static int read_element(const struct reader *r, const struct option *group, const struct option *o,
+    const config_setting_t *set, void *at)
+{
+	if (o->type == OPTION_GROUP && config_setting_type(set) == CONFIG_TYPE_GROUP)
+		return read_members(r, o, set, at);
+	return read_single(r, o, set, at) ? 0 : wrong_value(r, group, o, set);
 }
 
 static bool is_sequence(const config_setting_t *set)
@@ -228,24 +285,25 @@ static bool is_sequence(const config_setting_t *set)
 	       config_setting_type(set) == CONFIG_TYPE_LIST;
 }
 
-static int read_list(const struct reader *r, const struct option *o, const config_setting_t *set)
+static int read_at(const struct reader *r, const struct option *group, const struct option *o,
+    const config_setting_t *set, void *at)
 {
-	size_t size = option_value_size(o->type);
 	struct config_list list = {0};
-	union option_value v;
 	int64_t n = is_sequence(set) ? config_setting_length(set) : -1;
 
+	if (!o->list)
+		return read_element(r, group, o, set, at);
 	if (n < o->least || n > o->most)
-		return wrong_value(r, o, set);
-	list.v = arena_array(r->box->arena, (size_t)n, size);
+		return wrong_value(r, group, o, set);
+	list.v = arena_array(r->box->arena, (size_t)n, option_value_size(o));
 	for (; list.n < (size_t)n; list.n++) {
 		const config_setting_t *one = config_setting_get_elem(set, (unsigned)list.n);
+		void *place = (char *)list.v + list.n * option_value_size(o);
 
-		if (!read_element(r, o, one, &v))
-			return wrong_value(r, o, one);
-		option_value_store(o->type, (char *)list.v + list.n * size, &v);
+		if (read_element(r, group, o, one, place) < 0)
+			return -1;
 	}
-	memcpy(config_at(&r->box->c, o), &list, sizeof list);
+	memcpy(at, &list, sizeof list);
 	return 0;
 }
 
@@ -272,7 +330,7 @@ static int read_setting(const struct reader *r, struct str name, const config_se
 	if (o) {
 		if (r->seen)
 			r->seen[o - options] = true;
-		return o->list ? read_list(r, o, set) : read_scalar(r, o, set);
+		return read_at(r, NULL, o, set, config_at(&r->box->c, o));
 	}
 	if (!options_is_group(name))
 		return unknown(r, name, set);

@@ -7,7 +7,7 @@
 #include "base/wire.h"
 #include "config/config_priv.h"
 
-static void put_element(const struct option *o, const void *at, struct buf *out)
+static void put_single(const struct option *o, const void *at, struct buf *out)
 {
 	union option_value v;
 
@@ -16,6 +16,9 @@ static void put_element(const struct option *o, const void *at, struct buf *out)
 	case OPTION_STRING:
 	case OPTION_FILE:
 	case OPTION_HOST:
+	case OPTION_DOMAIN:
+	case OPTION_TARGET:
+	case OPTION_SENDER:
 	case OPTION_SERVER:
 		wire_str(out, v.text);
 		break;
@@ -32,17 +35,35 @@ static void put_element(const struct option *o, const void *at, struct buf *out)
 	case OPTION_BOOL:
 		wire_bool(out, v.word);
 		break;
-	case OPTION_ROUTE:
-		wire_str(out, v.route.domain);
-		wire_str(out, v.route.host);
-		wire_u16(out, (uint16_t)v.route.port);
-		wire_u8(out, (uint8_t)v.route.tls);
-		wire_str(out, v.route.user);
-		wire_str(out, v.route.password_file);
-		break;
 	default:
 		wire_i64(out, v.number);
 	}
+}
+
+static void put_at(const struct option *o, const void *at, struct buf *out);
+
+static void put_element(const struct option *o, const void *at, struct buf *out)
+{
+	if (o->type != OPTION_GROUP) {
+		put_single(o, at, out);
+		return;
+	}
+	for (size_t i = 0; i < o->group->count; i++)
+		put_at(&o->group->members[i],
+		    (const char *)at + o->group->members[i].offset, out);
+}
+
+static void put_at(const struct option *o, const void *at, struct buf *out)
+{
+	const struct config_list *list = at;
+
+	if (!o->list) {
+		put_element(o, at, out);
+		return;
+	}
+	wire_u32(out, (uint32_t)list->n);
+	for (size_t i = 0; i < list->n; i++)
+		put_element(o, (const char *)list->v + i * option_value_size(o), out);
 }
 
 void config_encode(const struct config_snapshot *c, struct buf *out)
@@ -50,18 +71,8 @@ void config_encode(const struct config_snapshot *c, struct buf *out)
 	wire_u16(out, (uint16_t)options_count);
 	wire_u64(out, c->number);
 	wire_str(out, c->dir);
-	for (size_t i = 0; i < options_count; i++) {
-		const struct option *o = &options[i];
-		const struct config_list *list = config_at_const(c, o);
-
-		if (!o->list) {
-			put_element(o, config_at_const(c, o), out);
-			continue;
-		}
-		wire_u32(out, (uint32_t)list->n);
-		for (size_t k = 0; k < list->n; k++)
-			put_element(o, (const char *)list->v + k * option_value_size(o->type), out);
-	}
+	for (size_t i = 0; i < options_count; i++)
+		put_at(&options[i], config_at_const(c, &options[i]), out);
 }
 
 static uint8_t word_count(const struct option *o)
@@ -88,20 +99,7 @@ static void get_ip(struct cur *c, struct ip *ip)
 		memcpy(ip->b, bytes.p, sizeof ip->b);
 }
 
-static void get_route(struct cur *c, struct arena *a, union option_value *v)
-{
-	struct config_route raw = {.domain = cur_str(c, LIMIT_CONFIG_STRING)};
-
-	raw.host = cur_str(c, LIMIT_CONFIG_STRING);
-	raw.port = cur_u16(c);
-	raw.tls = cur_enum(c, CONFIG_ROUTE_TLS_WORDS);
-	raw.user = cur_str(c, LIMIT_CONFIG_STRING);
-	raw.password_file = cur_str(c, LIMIT_CONFIG_STRING);
-	if (!option_parse_route(&raw, a, v))
-		cur_fail(c);
-}
-
-static void get_element(const struct option *o, struct cur *c, struct arena *a, void *at)
+static void get_single(const struct option *o, struct cur *c, struct arena *a, void *at)
 {
 	union option_value v = {0};
 
@@ -109,6 +107,9 @@ static void get_element(const struct option *o, struct cur *c, struct arena *a, 
 	case OPTION_STRING:
 	case OPTION_FILE:
 	case OPTION_HOST:
+	case OPTION_DOMAIN:
+	case OPTION_TARGET:
+	case OPTION_SENDER:
 	case OPTION_SERVER:
 		v.text = get_text(c, a);
 		break;
@@ -125,9 +126,6 @@ static void get_element(const struct option *o, struct cur *c, struct arena *a, 
 	case OPTION_BOOL:
 		v.word = cur_bool(c);
 		break;
-	case OPTION_ROUTE:
-		get_route(c, a, &v);
-		break;
 	default:
 		v.number = cur_i64(c);
 		if (v.number < o->min || v.number > o->max)
@@ -136,19 +134,37 @@ static void get_element(const struct option *o, struct cur *c, struct arena *a, 
 	option_value_store(o->type, at, &v);
 }
 
-static void get_list(const struct option *o, struct cur *c, struct config_box *box)
-{
-	size_t size = option_value_size(o->type);
-	struct config_list list = {.n = cur_u32(c)};
+static void get_at(const struct option *o, struct cur *c, struct arena *a, void *at);
 
+static void get_element(const struct option *o, struct cur *c, struct arena *a, void *at)
+{
+	if (o->type != OPTION_GROUP) {
+		get_single(o, c, a, at);
+		return;
+	}
+	for (size_t i = 0; i < o->group->count && !c->bad; i++)
+		get_at(&o->group->members[i], c, a, (char *)at + o->group->members[i].offset);
+	if (!c->bad && o->group->check(at))
+		cur_fail(c);
+}
+
+static void get_at(const struct option *o, struct cur *c, struct arena *a, void *at)
+{
+	struct config_list list = {0};
+
+	if (!o->list) {
+		get_element(o, c, a, at);
+		return;
+	}
+	list.n = cur_u32(c);
 	if ((int64_t)list.n < o->least || (int64_t)list.n > o->most) {
 		cur_fail(c);
 		return;
 	}
-	list.v = arena_array(box->arena, list.n, size);
-	for (size_t i = 0; i < list.n; i++)
-		get_element(o, c, box->arena, (char *)list.v + i * size);
-	memcpy(config_at(&box->c, o), &list, sizeof list);
+	list.v = arena_array(a, list.n, option_value_size(o));
+	for (size_t i = 0; i < list.n && !c->bad; i++)
+		get_element(o, c, a, (char *)list.v + i * option_value_size(o));
+	memcpy(at, &list, sizeof list);
 }
 
 int config_decode(struct str bytes, struct config_snapshot **snapshot_r)
@@ -160,14 +176,8 @@ int config_decode(struct str bytes, struct config_snapshot **snapshot_r)
 		cur_fail(&c);
 	box->c.number = cur_u64(&c);
 	box->c.dir = get_text(&c, box->arena);
-	for (size_t i = 0; i < options_count && !c.bad; i++) {
-		const struct option *o = &options[i];
-
-		if (o->list)
-			get_list(o, &c, box);
-		else
-			get_element(o, &c, box->arena, config_at(&box->c, o));
-	}
+	for (size_t i = 0; i < options_count && !c.bad; i++)
+		get_at(&options[i], &c, box->arena, config_at(&box->c, &options[i]));
 	if (!cur_done(&c)) {
 		config_box_free(&box);
 		return -1;

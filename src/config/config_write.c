@@ -7,22 +7,7 @@
 
 void config_put_option(const struct config_snapshot *c, const struct option *o, struct buf *out)
 {
-	const struct config_list *list = config_at_const(c, o);
-	union option_value v;
-
-	if (!o->list) {
-		option_value_load(o->type, config_at_const(c, o), &v);
-		option_put_value(o, &v, out);
-		return;
-	}
-	buf_byte(out, o->type == OPTION_ROUTE ? '(' : '[');
-	for (size_t i = 0; i < list->n; i++) {
-		option_value_load(
-		    o->type, (const char *)list->v + i * option_value_size(o->type), &v);
-		buf_c(out, i ? ", " : "");
-		option_put_value(o, &v, out);
-	}
-	buf_byte(out, o->type == OPTION_ROUTE ? ')' : ']');
+	option_put_at(o, config_at_const(c, o), out);
 }
 
 /* ---- the effective values ---- */

@@ -110,6 +110,38 @@ static bool is_server(struct str s)
 	       (address.n == s.n || (str_to_u64(port, 65535, &n) && n > 0));
 }
 
+/* "example.org" or "alice@example.org"; all else of a local part is written as it is in mail. */
+static bool is_sender(struct str s)
+{
+	size_t at = str_rfind(s, '@');
+
+	if (at == s.n)
+		return is_host(s);
+	return at > 0 && s.n <= LIMIT_ADDRESS && !str_has_cntrl(s) && utf8_is_valid(s) &&
+	       is_host(str_from(s, at + 1));
+}
+
+/* Names and addresses of machines and people, all in lower case. */
+static bool name_is_good(const struct option *o, struct str s)
+{
+	struct ip ip;
+
+	if (s.n == 0)
+		return o->min == 0;
+	switch (o->type) {
+	case OPTION_DOMAIN:
+		return is_host(s) || str_eq(s, STR("*"));
+	case OPTION_TARGET:
+		return is_host(s) || ip_parse(s, &ip);
+	case OPTION_SENDER:
+		return is_sender(s);
+	case OPTION_SERVER:
+		return is_server(s);
+	default:
+		return is_host(s);
+	}
+}
+
 static struct str lower_copy(struct arena *a, struct str s)
 {
 	char *p = arena_alloc(a, s.n + 1);
@@ -150,12 +182,11 @@ bool option_parse_text(
 			v.text = str_of(arena_cstr(a, s), s.n);
 		break;
 	case OPTION_HOST:
-		ok = is_host(s);
-		if (ok)
-			v.text = lower_copy(a, s);
-		break;
+	case OPTION_DOMAIN:
+	case OPTION_TARGET:
+	case OPTION_SENDER:
 	case OPTION_SERVER:
-		ok = s.n == 0 || is_server(s);
+		ok = name_is_good(o, s);
 		if (ok)
 			v.text = lower_copy(a, s);
 		break;
@@ -193,38 +224,6 @@ bool option_parse_bool(const struct option *o, bool b, union option_value *v_r)
 	return true;
 }
 
-const char *const option_route_tls[] = {"may", "require", "verify", "none", NULL};
-
-/* A password goes over TLS only, and to nobody else: the name of the server must be checked. */
-static bool login_is_good(const struct config_route *r)
-{
-	static const struct option user = {.max = LIMIT_USER_NAME, .min = 1};
-	static const struct option file = {.max = 1024, .min = 1};
-
-	if (r->user.n == 0 || r->password_file.n == 0)
-		return r->user.n == r->password_file.n;
-	return r->tls == CONFIG_ROUTE_VERIFY && text_is_good(&user, r->user) &&
-	       text_is_good(&file, r->password_file);
-}
-
-bool option_parse_route(const struct config_route *raw, struct arena *a, union option_value *v_r)
-{
-	struct ip ip;
-
-	if (!str_eq(raw->domain, STR("*")) && !is_host(raw->domain))
-		return false;
-	if (!is_host(raw->host) && !ip_parse(raw->host, &ip))
-		return false;
-	if (raw->port < 1 || raw->port > 65535 || !login_is_good(raw))
-		return false;
-	v_r->route = *raw;
-	v_r->route.domain = lower_copy(a, raw->domain);
-	v_r->route.host = lower_copy(a, raw->host);
-	v_r->route.user = arena_str(a, raw->user);
-	v_r->route.password_file = str_of(arena_cstr(a, raw->password_file), raw->password_file.n);
-	return true;
-}
-
 static void put_net(const struct ip_net *net, struct buf *out)
 {
 	unsigned skipped = ip_is_v4(&net->addr) ? 96 : 0;
@@ -246,6 +245,9 @@ void option_put_plain(enum option_type type, const union option_value *v, struct
 	case OPTION_STRING:
 	case OPTION_FILE:
 	case OPTION_HOST:
+	case OPTION_DOMAIN:
+	case OPTION_TARGET:
+	case OPTION_SENDER:
 	case OPTION_SERVER:
 		buf_str(out, v->text);
 		break;
@@ -272,47 +274,42 @@ static void put_quoted(struct str s, struct buf *out)
 	buf_byte(out, '"');
 }
 
-/* { domain = "x.test"; host = "127.0.0.1"; port = 2526; } */
-static void put_route(const struct config_route *r, struct buf *out)
+/* ---- in the file's syntax ---- */
+
+static void put_group(const struct option *o, const void *at, struct buf *out)
 {
-	buf_lit(out, "{ domain = ");
-	put_quoted(r->domain, out);
-	buf_lit(out, "; host = ");
-	put_quoted(r->host, out);
-	buf_lit(out, "; port = ");
-	buf_i64(out, r->port);
-	if (r->tls != CONFIG_ROUTE_MAY) {
-		buf_lit(out, "; tls = ");
-		put_quoted(str_of_c(option_route_tls[r->tls]), out);
+	struct buf value;
+
+	buf_init(&value, LIMIT_CONFIG_SNAPSHOT);
+	buf_lit(out, "{ ");
+	for (size_t i = 0; i < o->group->count; i++) {
+		const struct option *m = &o->group->members[i];
+
+		buf_clear(&value);
+		option_put_at(m, (const char *)at + m->offset, &value);
+		if (m->initial && str_eq(buf_view(&value), str_of_c(m->initial)))
+			continue;
+		buf_printf(out, "%s = ", m->name);
+		buf_str(out, buf_view(&value));
+		buf_lit(out, "; ");
 	}
-	if (r->user.n) {
-		buf_lit(out, "; user = ");
-		put_quoted(r->user, out);
-		buf_lit(out, "; password_file = ");
-		put_quoted(r->password_file, out);
-	}
-	buf_lit(out, "; }");
+	buf_byte(out, '}');
+	buf_fini(&value);
 }
 
-static void put_unquoted(enum option_type type, const union option_value *v, struct buf *out)
-{
-	if (type == OPTION_ROUTE)
-		put_route(&v->route, out);
-	else if (type == OPTION_BOOL)
-		buf_c(out, v->word ? "true" : "false");
-	else
-		buf_i64(out, v->number);
-}
-
-void option_put_value(const struct option *o, const union option_value *v, struct buf *out)
+static void put_value(const struct option *o, const union option_value *v, struct buf *out)
 {
 	struct buf plain;
 
-	if (o->type == OPTION_NUMBER || o->type == OPTION_BOOL || o->type == OPTION_ROUTE) {
-		put_unquoted(o->type, v, out);
+	if (o->type == OPTION_NUMBER) {
+		buf_i64(out, v->number);
 		return;
 	}
-	buf_init(&plain, out->max);
+	if (o->type == OPTION_BOOL) {
+		buf_c(out, v->word ? "true" : "false");
+		return;
+	}
+	buf_init(&plain, LIMIT_CONFIG_STRING);
 	if (o->type == OPTION_ENUM)
 		buf_c(&plain, o->words[v->word]);
 	else
@@ -321,8 +318,37 @@ void option_put_value(const struct option *o, const union option_value *v, struc
 	buf_fini(&plain);
 }
 
+static void put_element(const struct option *o, const void *at, struct buf *out)
+{
+	union option_value v;
+
+	if (o->type == OPTION_GROUP) {
+		put_group(o, at, out);
+		return;
+	}
+	option_value_load(o->type, at, &v);
+	put_value(o, &v, out);
+}
+
+void option_put_at(const struct option *o, const void *at, struct buf *out)
+{
+	const struct config_list *list = at;
+	bool groups = o->type == OPTION_GROUP;
+
+	if (!o->list) {
+		put_element(o, at, out);
+		return;
+	}
+	buf_byte(out, groups ? '(' : '[');
+	for (size_t i = 0; i < list->n; i++) {
+		buf_c(out, i ? ", " : "");
+		put_element(o, (const char *)list->v + i * option_value_size(o), out);
+	}
+	buf_byte(out, groups ? ')' : ']');
+}
+
 /* ---- places ---- */
-size_t option_value_size(enum option_type type)
+static size_t size_of(enum option_type type)
 {
 	static const size_t size[OPTION_TYPES] = {
 	    [OPTION_NUMBER] = sizeof(int64_t),
@@ -331,25 +357,32 @@ size_t option_value_size(enum option_type type)
 	    [OPTION_STRING] = sizeof(struct str),
 	    [OPTION_FILE] = sizeof(struct str),
 	    [OPTION_HOST] = sizeof(struct str),
+	    [OPTION_DOMAIN] = sizeof(struct str),
+	    [OPTION_TARGET] = sizeof(struct str),
+	    [OPTION_SENDER] = sizeof(struct str),
 	    [OPTION_SERVER] = sizeof(struct str),
 	    [OPTION_ENUM] = sizeof(int),
 	    [OPTION_BOOL] = sizeof(int),
 	    [OPTION_IP] = sizeof(struct ip),
 	    [OPTION_NETWORK] = sizeof(struct ip_net),
-	    [OPTION_ROUTE] = sizeof(struct config_route),
 	};
 
 	return size[type];
 }
 
+size_t option_value_size(const struct option *o)
+{
+	return o->type == OPTION_GROUP ? o->group->size : size_of(o->type);
+}
+
 /* All members of a union begin where it begins. */
 void option_value_store(enum option_type type, void *at, const union option_value *v)
 {
-	memcpy(at, v, option_value_size(type));
+	memcpy(at, v, size_of(type));
 }
 
 void option_value_load(enum option_type type, const void *at, union option_value *v_r)
 {
 	memset(v_r, 0, sizeof *v_r);
-	memcpy(v_r, at, option_value_size(type));
+	memcpy(v_r, at, size_of(type));
 }

@@ -6,6 +6,12 @@
 #include "config/config.h"
 #include "config/options.h"
 
+/* A list in a snapshot, whatever its element. */
+struct config_list {
+	void *v;
+	size_t n;
+};
+
 /* One element; which member counts follows from the option's type. */
 union option_value {
 	int64_t number;  /* NUMBER, SIZE, DURATION */
@@ -13,13 +19,12 @@ union option_value {
 	int word;        /* ENUM, BOOL */
 	struct ip ip;
 	struct ip_net net;
-	struct config_route route;
 };
 
 /* Octets of one element in the snapshot. */
-size_t option_value_size(enum option_type type);
+size_t option_value_size(const struct option *o);
 
-/* To and from its place in the snapshot. */
+/* To and from its place in the snapshot; not for groups. */
 void option_value_store(enum option_type type, void *at, const union option_value *v);
 void option_value_load(enum option_type type, const void *at, union option_value *v_r);
 
@@ -37,16 +42,10 @@ bool option_find_word(const char *const *words, struct str s, int *word_r);
 /* true or false, as an OPTION_BOOL. */
 bool option_parse_bool(const struct option *o, bool b, union option_value *v_r);
 
-/* An OPTION_ROUTE of its parts, checked and copied: a login needs tls = "verify". False: *v_r untouched. */
-bool option_parse_route(const struct config_route *raw, struct arena *a, union option_value *v_r);
-
-/* The words of enum config_route_tls, NULL at the end. */
-extern const char *const option_route_tls[];
-
-/* The value without quotes: 25, 50M, 5m, text. Neither enums nor routes. */
+/* The value without quotes: 25, 50M, 5m, text. Neither enums nor groups. */
 void option_put_plain(enum option_type type, const union option_value *v, struct buf *out);
 
-/* The value in the file's syntax. */
-void option_put_value(const struct option *o, const union option_value *v, struct buf *out);
+/* The value of an option, or its list, that stands at `at`, in the file's syntax. */
+void option_put_at(const struct option *o, const void *at, struct buf *out);
 
 #endif

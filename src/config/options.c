@@ -14,6 +14,7 @@
 #define TEXT(t, lo, hi)  .type = (t), .min = (lo), .max = (int64_t)(hi)
 #define ENUM(w)          .type = OPTION_ENUM, .words = (w)
 #define BOOL             .type = OPTION_BOOL
+#define GROUP(g)         .type = OPTION_GROUP, .group = &(g)
 #define LIST(lo, hi)     .list = true, .least = (lo), .most = (int64_t)(hi)
 
 #define PATH_LENGTH 1024
@@ -24,6 +25,78 @@ static const char *const newline_words[] = {"refuse", "normalize", NULL};
 static const char *const dnssec_words[] = {"validate", "off", NULL};
 static const char *const language_words[] = {"en", "zh-Hans", "zh-Hant", NULL};
 static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
+
+static const char *const tls_words[] = {"may", "require", "verify", "none", NULL};
+
+/* ---- routes ---- */
+#define IN(member) .offset = offsetof(struct config_route, member)
+
+/* clang-format off */
+static const struct option route_members[] = {
+	{"domain", IN(domain), TEXT(OPTION_DOMAIN, 1, 253)},
+	{"sender", IN(sender), TEXT(OPTION_SENDER, 0, LIMIT_ADDRESS), .initial = "\"\""},
+	{"host", IN(host), TEXT(OPTION_TARGET, 1, 253)},
+	{"port", IN(port), NUMBER(1, 65535)},
+	{"tls", IN(tls), ENUM(tls_words), .initial = "\"may\""},
+	{"user", IN(user), TEXT(OPTION_STRING, 0, LIMIT_USER_NAME), .initial = "\"\""},
+	{"password_file", IN(password_file), TEXT(OPTION_FILE, 0, PATH_LENGTH), .initial = "\"\""},
+};
+/* clang-format on */
+#undef IN
+
+/* A password goes over TLS only, and to nobody else: the name of the server must be checked. */
+static const char *check_route(const void *at)
+{
+	const struct config_route *r = at;
+
+	if ((r->user.n == 0) != (r->password_file.n == 0))
+		return "a login needs both user and password_file";
+	if (r->user.n && r->tls != CONFIG_ROUTE_VERIFY)
+		return "a login needs tls = \"verify\", so that nobody else gets the password";
+	return NULL;
+}
+
+static const struct group route_group = {
+    .members = route_members,
+    .count = sizeof route_members / sizeof *route_members,
+    .size = sizeof(struct config_route),
+    .example = "{ domain = \"example.org\"; host = \"192.0.2.1\"; port = 25; }",
+    .check = check_route,
+};
+
+/* ---- destinations ---- */
+#define IN(member) .offset = offsetof(struct config_destination, member)
+
+/* What is not given is as in queue. */
+/* clang-format off */
+static const struct option destination_members[] = {
+	{"domain", IN(domain), TEXT(OPTION_HOST, 1, 253)},
+	{"tls", IN(tls), ENUM(tls_words), .initial = "\"may\""},
+	{"retry", IN(retry), DURATION(SECOND_MS, DAY_MS), LIST(0, LIMIT_QUEUE_STEPS), .initial = "[]"},
+	{"lifetime", IN(lifetime), DURATION(0, 60 * DAY_MS), .initial = "\"0\""},
+	{"delay_warning", IN(delay_warning), DURATION(0, 60 * DAY_MS), LIST(0, LIMIT_QUEUE_STEPS), .initial = "[]"},
+	{"connections", IN(connections), NUMBER(1, CONFIG_DESTINATION_CONNECTIONS), .initial = "20"},
+};
+/* clang-format on */
+#undef IN
+
+static const char *check_destination(const void *at)
+{
+	const struct config_destination *d = at;
+
+	for (size_t i = 0; i < d->delay_warning.n; i++)
+		if (d->delay_warning.v[i] == 0 && d->delay_warning.n > 1)
+			return "delay_warning = [\"0\"] stands for no warning, and alone";
+	return NULL;
+}
+
+static const struct group destination_group = {
+    .members = destination_members,
+    .count = sizeof destination_members / sizeof *destination_members,
+    .size = sizeof(struct config_destination),
+    .example = "{ domain = \"example.org\"; tls = \"verify\"; lifetime = \"2d\"; }",
+    .check = check_destination,
+};
 
 /* clang-format off */
 const struct option options[] = {
@@ -125,9 +198,17 @@ const struct option options[] = {
 	        "explanations of the queue."},
 	{"relay_port", AT(relay_port), NUMBER(1, 65535), .initial = "25",
 	    .sentence = "Port of other servers to which mail is sent."},
-	{"routes", AT(routes), .type = OPTION_ROUTE, LIST(0, LIMIT_CONFIG_LIST), .initial = "()",
+	{"relay_source", AT(relay_source), .type = OPTION_IP, LIST(0, LIMIT_RELAY_SOURCES), .initial = "[]",
+	    .sentence = "Addresses of this machine from which mail is sent, at most one of IPv4 and one of IPv6. "
+	        "Empty: as the system chooses."},
+	{"relay_helo", AT(relay_helo), TEXT(OPTION_HOST, 0, 253), .initial = "\"\"",
+	    .sentence = "Name by which this server greets those it sends mail to. Empty: hostname."},
+	{"routes", AT(routes), GROUP(route_group), LIST(0, LIMIT_CONFIG_LIST), .initial = "()",
 	    .sentence = "Servers to use for a domain in place of its MX; the domain \"*\" stands for every other one, as "
-	        "where port 25 is closed and a provider takes the mail."},
+	        "where port 25 is closed and a provider takes the mail. With sender, only for mail from that address or domain."},
+	{"destinations", AT(destinations), GROUP(destination_group), LIST(0, LIMIT_CONFIG_LIST), .initial = "()",
+	    .sentence = "How mail to a domain is sent where it differs from all other: TLS, retries, lifetime, delay warning "
+	        "([\"0\"]: none), and connections at a time."},
 	{"relay_allow_private", AT(relay_allow_private), BOOL, .initial = "false",
 	    .sentence = "Whether mail may be sent to servers at loopback, private and other special addresses that DNS names. "
 	        "Those in routes always may."},
@@ -252,6 +333,20 @@ static void put_words(const struct option *o, struct buf *out)
 		buf_printf(out, "%s\"%s\"", w == o->words ? "" : ", ", *w);
 }
 
+/* A group like { ... }; also with tls, ... */
+static void put_members(const struct group *g, struct buf *out)
+{
+	const char *gap = "; its parts are ";
+
+	buf_printf(out, "a group like %s", g->example);
+	for (size_t i = 0; i < g->count; i++) {
+		buf_printf(out, "%s%s (", gap, g->members[i].name);
+		option_put_range(&g->members[i], out);
+		buf_byte(out, ')');
+		gap = ", ";
+	}
+}
+
 static void put_single_range(const struct option *o, struct buf *out)
 {
 	switch (o->type) {
@@ -272,14 +367,21 @@ static void put_single_range(const struct option *o, struct buf *out)
 	case OPTION_BOOL:
 		buf_lit(out, "true or false");
 		break;
-	case OPTION_ROUTE:
-		buf_lit(out,
-		    "a group like { domain = \"example.org\"; host = \"192.0.2.1\"; port = 25; }, "
-		    "also with tls = \"may\", \"require\", \"verify\" or \"none\", and for a login "
-		    "there with tls = \"verify\", user and password_file");
+	case OPTION_GROUP:
+		put_members(o->group, out);
 		break;
 	case OPTION_HOST:
+	case OPTION_DOMAIN:
+	case OPTION_TARGET:
 		buf_lit(out, "a host name in quotes, like \"mail.example.org\"");
+		buf_c(out, o->type == OPTION_DOMAIN   ? ", or \"*\""
+			   : o->type == OPTION_TARGET ? ", or an address, like \"192.0.2.1\""
+						      : "");
+		buf_c(out, o->min ? "" : ", or \"\"");
+		break;
+	case OPTION_SENDER:
+		buf_lit(out, "a domain or an address in quotes, like \"example.org\" or "
+			     "\"alice@example.org\"");
 		break;
 	case OPTION_SERVER:
 		buf_lit(out,
@@ -300,7 +402,7 @@ static void put_single_range(const struct option *o, struct buf *out)
 void option_put_range(const struct option *o, struct buf *out)
 {
 	if (o->list) {
-		buf_c(out, o->type == OPTION_ROUTE ? "a list in parentheses of "
+		buf_c(out, o->type == OPTION_GROUP ? "a list in parentheses of "
 						   : "a list in brackets of ");
 		if (o->least)
 			buf_printf(out, "at least %lld, each ", (long long)o->least);

@@ -15,13 +15,26 @@ enum option_type {
 	OPTION_BOOL,     /* int: true or false */
 	OPTION_STRING,   /* struct str, printable UTF-8 */
 	OPTION_FILE,     /* the same: a path, relative ones below the data directory */
-	OPTION_HOST,     /* struct str: a domain name, lower case */
+	OPTION_HOST,     /* struct str: a domain name, lower case; empty where min is 0 */
+	OPTION_DOMAIN,   /* the same, or "*" */
+	OPTION_TARGET,   /* the same, or an address as text */
+	OPTION_SENDER,   /* struct str: a domain, or local@domain, lower case; or empty */
 	OPTION_SERVER,   /* struct str: an address, or address and port: "192.0.2.1@53"; or empty */
 	OPTION_ENUM,     /* int: index into words */
 	OPTION_IP,       /* struct ip */
 	OPTION_NETWORK,  /* struct ip_net */
-	OPTION_ROUTE,    /* struct config_route, only in lists */
+	OPTION_GROUP,    /* a struct of members, only in lists */
 	OPTION_TYPES
+};
+
+struct option;
+
+/* What a group consists of. Offsets of its members are in its struct, their names without the group's. */
+struct group {
+	const struct option *members; /* one without initial must be given */
+	size_t count, size;
+	const char *example;
+	const char *(*check)(const void *at); /* of the whole: what is wrong, or NULL */
 };
 
 struct option {
@@ -32,6 +45,7 @@ struct option {
 	const char *initial;      /* the default in the file's syntax; NULL: must be set */
 	int64_t min, max;         /* of number, size, duration; of a text's octets */
 	int64_t least, most;      /* elements of a list */
+	const struct group *group; /* of a group */
 	const char *const *words; /* of an enum, NULL at the end */
 	const char *chars;        /* of a string: octets it may hold; NULL: any */
 	const char *sentence;

@@ -1,0 +1,112 @@
+#include "queue/queue_routing.h"
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/mem.h"
+
+#define VIA " via "
+
+/* ---- names ---- */
+
+/* How well it fits; 0: not at all. The same order as that of routes (config/config.h). */
+static unsigned fit(const struct queue_via *v, struct str domain, struct str reverse_path)
+{
+	size_t at = str_rfind(reverse_path, '@');
+	unsigned grade = str_eq(v->domain, domain) ? 3 : str_eq(v->domain, STR("*")) ? 1 : 0;
+
+	if (grade == 0 || reverse_path.n == 0)
+		return 0;
+	if (str_eq_i(v->sender, reverse_path))
+		return grade + 1;
+	return at < reverse_path.n && str_eq_i(v->sender, str_from(reverse_path, at + 1)) ? grade
+											  : 0;
+}
+
+static struct str join(struct arena *a, struct str domain, struct str host)
+{
+	struct buf b;
+	struct str name;
+
+	buf_init(&b, LIMIT_QUEUE_DESTINATION);
+	buf_str(&b, domain);
+	buf_lit(&b, VIA);
+	buf_str(&b, host);
+	name = arena_str(a, buf_view(&b));
+	buf_fini(&b);
+	return name;
+}
+
+struct str queue_routing_name(const struct queue_routing *r, struct arena *a, struct str domain,
+    struct str reverse_path)
+{
+	const struct queue_via *best = NULL;
+	unsigned grade = 0;
+
+	for (size_t i = 0; i < r->n_vias; i++) {
+		unsigned one = fit(&r->vias[i], domain, reverse_path);
+
+		if (one <= grade)
+			continue;
+		grade = one;
+		best = &r->vias[i];
+	}
+	return best && best->host.n ? join(a, domain, best->host) : domain;
+}
+
+struct str queue_routing_domain(struct str name)
+{
+	return str_sub(name, 0, str_find_str(name, STR(VIA)));
+}
+
+/* ---- schedules ---- */
+
+const struct queue_special *queue_routing_special(const struct queue_routing *r, struct str name)
+{
+	struct str domain = queue_routing_domain(name);
+
+	for (size_t i = 0; i < r->n_specials; i++)
+		if (str_eq(r->specials[i].domain, domain))
+			return &r->specials[i];
+	return NULL;
+}
+
+static int64_t tier_of(struct str domain)
+{
+	static const struct hash_key key = {0x71756575652d, 0x74696572};
+	int64_t tier = (int64_t)(hash_bytes(&key, domain) & INT64_MAX);
+
+	return tier ? tier : 1;
+}
+
+int64_t queue_routing_tier(const struct queue_routing *r, struct str name)
+{
+	const struct queue_special *s = queue_routing_special(r, name);
+
+	return s ? tier_of(s->domain) : 0;
+}
+
+const struct queue_special *queue_routing_of_tier(const struct queue_routing *r, int64_t tier)
+{
+	for (size_t i = 0; i < r->n_specials && tier; i++)
+		if (tier_of(r->specials[i].domain) == tier)
+			return &r->specials[i];
+	return NULL;
+}
+
+/* ---- life ---- */
+
+void queue_routing_copy(
+    const struct queue_routing *from, struct arena *a, struct queue_routing *to_r)
+{
+	struct queue_special *specials = arena_array(a, from->n_specials, sizeof *specials);
+	struct queue_via *vias = arena_array(a, from->n_vias, sizeof *vias);
+
+	for (size_t i = 0; i < from->n_specials; i++) {
+		specials[i] = from->specials[i];
+		specials[i].domain = arena_str(a, specials[i].domain);
+	}
+	for (size_t i = 0; i < from->n_vias; i++)
+		vias[i] = (struct queue_via){arena_str(a, from->vias[i].domain),
+		    arena_str(a, from->vias[i].sender), arena_str(a, from->vias[i].host)};
+	*to_r = (struct queue_routing){specials, from->n_specials, vias, from->n_vias};
+}

@@ -1,0 +1,57 @@
+/*
+ * Where mail goes and how, as far as the queue must know it: destinations with a schedule of their own,
+ * and senders whose mail takes another way than that of others, which makes it another destination.
+ */
+#ifndef QUEUE_ROUTING_H
+#define QUEUE_ROUTING_H
+
+#include "base/arena.h"
+#include "queue/queue_policy.h"
+
+/* A destination that is not treated like all others. */
+struct queue_special {
+	struct str domain;
+	struct queue_policy policy;
+	uint32_t sessions; /* at most so many, 1 to QUEUE_SESSIONS_MAX */
+};
+
+/* Mail from a sender to a domain goes to a host of its own. */
+struct queue_via {
+	struct str domain; /* or "*" */
+	struct str sender; /* an address, or a domain */
+	struct str host;
+};
+
+/* The order does not matter; texts are borrowed. All zero: nothing is special. */
+struct queue_routing {
+	const struct queue_special *specials;
+	size_t n_specials;
+	const struct queue_via *vias;
+	size_t n_vias;
+};
+
+/*
+ * The name of the destination of mail to a domain from a reverse-path (empty: null): the domain, or
+ * "domain via host", in the arena. Rows keep it: what one of them learns of its host concerns no other.
+ */
+struct str queue_routing_name(const struct queue_routing *r, struct arena *a, struct str domain,
+    struct str reverse_path);
+
+/* The domain in such a name. */
+struct str queue_routing_domain(struct str name);
+
+/* What is special about the destination of that name, or NULL. */
+const struct queue_special *queue_routing_special(const struct queue_routing *r, struct str name);
+
+/*
+ * Destinations with the same schedule are found together: 0 for all that have the common one, else a
+ * number above 0 that depends on the domain alone and never changes. Stored.
+ */
+int64_t queue_routing_tier(const struct queue_routing *r, struct str name);
+const struct queue_special *queue_routing_of_tier(const struct queue_routing *r, int64_t tier);
+
+/* All of it, texts included, copied into the arena. */
+void queue_routing_copy(
+    const struct queue_routing *from, struct arena *a, struct queue_routing *to_r);
+
+#endif
