@@ -105,6 +105,7 @@
 #define LIMIT_STORE_VIEWS    ((size_t)200)    /* times it has the mailbox of one account open */
 
 /* queue */
+#define LIMIT_QUEUE_DESTINATION ((size_t)600) /* name of a destination: domain, and by which host */
 #define LIMIT_QUEUE_STEPS     ((size_t)32)   /* elements of a list of waits */
 #define LIMIT_QUEUE_REPLY     ((size_t)900)  /* a reply as rows and reports keep it, one line */
 #define LIMIT_DSN_RECIPIENTS  ((size_t)1000) /* recipients in one report */

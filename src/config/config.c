@@ -153,7 +153,9 @@ static int check_source(const char *file, const struct config_snapshot *c, struc
 	const struct ip *v = c->relay_source.v;
 
 	if (c->relay_source.n == 2 && ip_is_v4(&v[0]) == ip_is_v4(&v[1]))
-		return err_set(e, "%s: relay_source has two addresses of the same kind; give one of IPv4 and one of IPv6 at most", file);
+		return err_set(e,
+		    "%s: relay_source has two addresses of the same kind; give one of IPv4 and one of IPv6 at most",
+		    file);
 	return 0;
 }
 
@@ -163,8 +165,9 @@ static int check_routes(const char *file, const struct config_snapshot *c, struc
 		for (size_t k = 0; k < i; k++)
 			if (str_eq(c->routes.v[i].domain, c->routes.v[k].domain) &&
 			    str_eq(c->routes.v[i].sender, c->routes.v[k].sender))
-				return err_set(e, "%s: routes has two entries for the domain %.*s%s%.*s",
-				    file, STR_FMT(c->routes.v[i].domain),
+				return err_set(e,
+				    "%s: routes has two entries for the domain %.*s%s%.*s", file,
+				    STR_FMT(c->routes.v[i].domain),
 				    c->routes.v[i].sender.n ? " and the sender " : "",
 				    STR_FMT(c->routes.v[i].sender));
 	return 0;

@@ -160,16 +160,15 @@ static int wrong_value(const struct reader *r, const struct option *group, const
 	option_put_range(o, &range);
 	err_set(r->e, "%s:%u: %s%s%s must be %s, and not %s%s%s", r->file,
 	    config_setting_source_line(set), group ? group->name : "", group ? ": " : "", o->name,
-	    buf_cstr(&range), buf_cstr(&found),
-	    o->initial && !group ? "; the default is " : "",
+	    buf_cstr(&range), buf_cstr(&found), o->initial && !group ? "; the default is " : "",
 	    o->initial && !group ? o->initial : "");
 	buf_fini(&found);
 	buf_fini(&range);
 	return -1;
 }
 
-static bool read_single(const struct reader *r, const struct option *o,
-    const config_setting_t *set, void *at)
+static bool read_single(
+    const struct reader *r, const struct option *o, const config_setting_t *set, void *at)
 {
 	union option_value v;
 	bool ok = false;
@@ -217,10 +216,10 @@ static int unknown_member(
 	for (size_t i = 0; i < o->group->count; i++)
 		near_offer(&n, str_of_c(o->group->members[i].name));
 	found = near_found(&n);
-	return err_set(r->e, "%s:%u: %s: there is no \"%s\" in such a group%s%.*s%s, like %s",
-	    r->file, config_setting_source_line(member), o->name, config_setting_name(member),
-	    found.n ? "; did you mean \"" : "", STR_FMT(found), found.n ? "\"?" : "",
-	    o->group->example);
+	return err_set(r->e, "%s:%u: %s: there is no \"%s\" in a group%s%.*s%s", r->file,
+	    config_setting_source_line(member), o->name, config_setting_name(member),
+	    found.n ? "; did you mean " : " like ",
+	    STR_FMT(found.n ? found : str_of_c(o->group->example)), found.n ? "?" : "");
 }
 
 /* Defaults of the members that are not given are read like what is. */

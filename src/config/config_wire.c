@@ -49,8 +49,7 @@ static void put_element(const struct option *o, const void *at, struct buf *out)
 		return;
 	}
 	for (size_t i = 0; i < o->group->count; i++)
-		put_at(&o->group->members[i],
-		    (const char *)at + o->group->members[i].offset, out);
+		put_at(&o->group->members[i], (const char *)at + o->group->members[i].offset, out);
 }
 
 static void put_at(const struct option *o, const void *at, struct buf *out)

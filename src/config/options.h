@@ -40,14 +40,14 @@ struct group {
 struct option {
 	const char *name; /* "port_offset"; in a group: "ports.smtp" */
 	enum option_type type;
-	bool list;                /* of that type: {pointer, count} in the snapshot */
-	size_t offset;            /* in struct config_snapshot */
-	const char *initial;      /* the default in the file's syntax; NULL: must be set */
-	int64_t min, max;         /* of number, size, duration; of a text's octets */
-	int64_t least, most;      /* elements of a list */
+	bool list;                 /* of that type: {pointer, count} in the snapshot */
+	size_t offset;             /* in struct config_snapshot */
+	const char *initial;       /* the default in the file's syntax; NULL: must be set */
+	int64_t min, max;          /* of number, size, duration; of a text's octets */
+	int64_t least, most;       /* elements of a list */
 	const struct group *group; /* of a group */
-	const char *const *words; /* of an enum, NULL at the end */
-	const char *chars;        /* of a string: octets it may hold; NULL: any */
+	const char *const *words;  /* of an enum, NULL at the end */
+	const char *chars;         /* of a string: octets it may hold; NULL: any */
 	const char *sentence;
 };
 

@@ -128,7 +128,7 @@ bool rs_job_next(struct cur *c, struct rs_job *job_r)
 {
 	struct rs_job j = {.lease = get_lease(c)};
 
-	j.destination = cur_str(c, LIMIT_SMTP_DOMAIN);
+	j.destination = cur_str(c, LIMIT_QUEUE_DESTINATION);
 	j.route = get_route(c);
 	j.reverse_path = cur_str(c, LIMIT_SMTP_PATH);
 	j.eightbit = cur_bool(c);

@@ -48,15 +48,16 @@ struct rs_lease {
 
 /* A server to use in place of the destination's MX. */
 struct rs_route {
-	struct str host; /* name, or address without brackets; empty: there is none, nor the rest */
+	struct str host; /* name, or address without brackets; empty: there is none */
 	uint16_t port;
-	uint8_t tls;               /* enum config_route_tls (config/config.h) */
+	uint8_t tls; /* enum config_route_tls (config/config.h), without a host too */
 	struct str user, password; /* to log in with; empty: not */
 };
 
 struct rs_job {
 	struct rs_lease lease;
-	struct str destination; /* domain in A-label form, lower case, or a literal "[...]" */
+	/* domain in A-label form, lower case, or a literal "[...]"; " via " and a host may follow */
+	struct str destination;
 	struct rs_route route;
 	struct str reverse_path; /* as in an SMTP path, without <>; empty: null */
 	bool eightbit;           /* the content has 8-bit octets */

@@ -265,6 +265,8 @@ static int with_store(
     struct admin_call *call, const struct config_snapshot *config, const char *dir, int serve_fd)
 {
 	struct store_config cfg = store_defaults(STORE_OFFLINE);
+	struct arena *arena = arena_new();
+	struct queue_routing routing;
 	struct admin_context ctx = {.hostname = config->hostname,
 	    .trusted = &config->trusted_networks,
 	    .size_limit = (uint64_t)config->message_size_limit};
@@ -288,16 +290,19 @@ static int with_store(
 	cfg.quota = store_quota_defaults(config);
 	cfg.directory = directory;
 	ctx.directory = &directory;
-	ctx.queue = store_queue_settings(config, &directory, clock_now());
+	routing = store_queue_routing(config, arena);
+	ctx.queue = store_queue_settings(config, &directory, &routing, clock_now());
 	if (call->request->command == ADMIN_SALVAGE) {
-		if (!salvage_run(&salvaged, dir, call->dir))
+		if (!salvage_run(&salvaged, dir, call->dir)) {
+			arena_free(&arena);
 			return fail(call, EX_IOERR, "%s", salvaged.err.text);
+		}
 		ctx.salvaged = &salvaged;
 	}
 	ctx.store = store_open(dir, &cfg, &code, &e);
-	if (!ctx.store)
-		return open_failed(call, code, &e);
-	if (db_open(DATADIR_DB, DB_READER, &ctx.db, &e) == DB_OK) {
+	if (!ctx.store) {
+		exit_code = open_failed(call, code, &e);
+	} else if (db_open(DATADIR_DB, DB_READER, &ctx.db, &e) == DB_OK) {
 		id_maker_init(&ids, ADMIN_NODE, deliver_newest_id(ctx.db));
 		exit_code = serve_fd < 0 ? run_job(call, &ctx) : serve_job(&ctx, serve_fd);
 	} else {
@@ -305,6 +310,7 @@ static int with_store(
 	}
 	db_close(&ctx.db);
 	store_close(&ctx.store);
+	arena_free(&arena);
 	return exit_code;
 }
 

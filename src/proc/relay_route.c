@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "proc/relay.h"
+#include "queue/queue_routing.h"
 
 static void finish(struct relay_route *r, enum queue_problem problem, const char *text)
 {
@@ -234,7 +235,7 @@ void relay_route_start(struct relay_route *r, struct relay *relay,
 	*r = (struct relay_route){.relay = relay, .done = done};
 	r->arena = arena_new();
 	r->self = self_of(r->arena, relay, config);
-	r->domain = arena_str(r->arena, job->destination);
+	r->domain = arena_str(r->arena, queue_routing_domain(job->destination));
 	r->port = job->route.host.n ? job->route.port : (uint16_t)config->relay_port;
 	r->seed = hash_bytes(&key, r->domain) ^ (uint64_t)job->lease.token;
 	queue_mx_addresses_init(&r->addresses);

@@ -74,7 +74,7 @@ static void on_connected(void *ctx)
 
 	uv_timer_stop(&s->timer);
 	smtp_client_config_init(&s->cfg);
-	s->cfg.helo = s->config->hostname;
+	s->cfg.helo = s->config->relay_helo.n ? s->config->relay_helo : s->config->hostname;
 	s->cfg.tls = s->plain ? SMTP_TLS_NONE : policies[s->routed.tls];
 	s->cfg.user = s->routed.user;
 	s->cfg.password = s->routed.password;
@@ -255,13 +255,24 @@ static void on_connect_timeout(uv_timer_t *timer)
 	net_drive_close(s->drive);
 }
 
+/* The address of ours to go from; NULL: the system chooses. */
+static const struct ip *source_for(const struct config_snapshot *c, const struct net_addr *to)
+{
+	for (size_t i = 0; i < c->relay_source.n; i++)
+		if (ip_is_v4(&c->relay_source.v[i]) == ip_is_v4(&to->ip))
+			return &c->relay_source.v[i];
+	return NULL;
+}
+
 static void try_hop(struct relay_session *s)
 {
+	const struct net_addr *to = &s->route.hops[s->hop].addr;
+
 	s->timed_out = s->ready = false;
 	uv_timer_start(
 	    &s->timer, on_connect_timeout, (uint64_t)s->config->timeouts.relay_connect, 0);
 	s->drive = net_drive_connect(
-	    s->relay->loop, &s->route.hops[s->hop].addr, NULL, &drive_engine, s);
+	    s->relay->loop, to, source_for(s->config, to), &drive_engine, s);
 }
 
 static void routed(struct relay_route *route, enum queue_problem problem, struct str text)

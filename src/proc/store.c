@@ -123,6 +123,17 @@ static struct directory_config directory_of(const struct config_snapshot *c)
 	};
 }
 
+/* Where addresses lead to, here and elsewhere. */
+static void set_rules(struct store_process *sp)
+{
+	struct arena *old = sp->arena;
+
+	sp->directory = directory_of(sp->config);
+	sp->arena = arena_new();
+	sp->routing = store_queue_routing(sp->config, sp->arena);
+	arena_free(&old);
+}
+
 static struct admit_config admit_of(const struct config_snapshot *c)
 {
 	return (struct admit_config){
@@ -227,7 +238,7 @@ static int process_ready(void *ctx, struct err *e)
 
 	uv_async_init(sp->loop, &sp->wake, on_wake);
 	sp->wake.data = sp;
-	sp->directory = directory_of(sp->config);
+	set_rules(sp);
 	sp->started = clock_now();
 	sp->store = open_patiently(sp, e);
 	if (!sp->store)
@@ -282,7 +293,7 @@ static void set_config(struct store_process *sp, struct str payload)
 	if (!sc_start_get(payload, &start) || config_decode(start.snapshot, &fresh))
 		return;
 	sp->config = fresh;
-	sp->directory = directory_of(fresh);
+	set_rules(sp);
 	admit = admit_of(fresh);
 	admit_configure(sp->store->admit, &admit);
 	sp->store->cfg.directory = sp->directory;
@@ -291,8 +302,11 @@ static void set_config(struct store_process *sp, struct str payload)
 	if (!sp->tending)
 		sp->maintain.cfg = maintain_of(sp);
 	log_setup("store", (enum log_level)fresh->log_level);
+	log_open(LOG_INFO, "config");
+	log_num("number", (int64_t)fresh->number);
+	log_close();
 	config_unref(&old);
-	store_queue_kick(sp->queue);
+	store_queue_reconfigured(sp->queue);
 }
 
 static void finish_if_idle(struct store_process *sp)

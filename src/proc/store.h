@@ -23,6 +23,8 @@ struct store_process {
 	struct store *store;
 	struct db *db; /* read-only, of this thread: short look-ups */
 	struct directory_config directory;
+	struct arena *arena; /* of routing */
+	struct queue_routing routing;
 	struct list fronts;   /* of struct store_front */
 	struct list delivers; /* of struct lane_op: messages that came in this turn of the loop */
 	uv_prepare_t submit;  /* hands them to the lane */

@@ -39,7 +39,7 @@ struct admin_context store_admin_context(struct store_process *sp)
 	    .hostname = sp->config->hostname,
 	    .trusted = &sp->config->trusted_networks,
 	    .size_limit = (uint64_t)sp->config->message_size_limit,
-	    .queue = store_queue_settings(sp->config, &sp->directory, sp->started),
+	    .queue = store_queue_settings(sp->config, &sp->directory, &sp->routing, sp->started),
 	    .ids = &sp->import_ids,
 	    .queue_changed = on_queue_changed,
 	    .user = sp,

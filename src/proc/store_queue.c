@@ -27,11 +27,38 @@ static struct queue_zone zone_now(void)
 	return (struct queue_zone){(int16_t)(tm.tm_gmtoff / 60), str_of_c(tm.tm_zone)};
 }
 
-struct queue_config store_queue_settings(
-    const struct config_snapshot *c, const struct directory_config *directory, int64_t started)
+static struct queue_special special_of(
+    const struct config_snapshot *c, const struct config_destination *d)
+{
+	struct queue_special s = {.domain = d->domain, .sessions = (uint32_t)d->connections};
+
+	config_queue_policy(c, d, &s.policy);
+	return s;
+}
+
+struct queue_routing store_queue_routing(const struct config_snapshot *c, struct arena *a)
+{
+	struct queue_special *specials = arena_array(a, c->destinations.n, sizeof *specials);
+	struct queue_via *vias = arena_array(a, c->routes.n, sizeof *vias);
+	size_t n_vias = 0;
+
+	for (size_t i = 0; i < c->destinations.n; i++)
+		specials[i] = special_of(c, &c->destinations.v[i]);
+	for (size_t i = 0; i < c->routes.n; i++) {
+		const struct config_route *r = &c->routes.v[i];
+
+		if (r->sender.n)
+			vias[n_vias++] = (struct queue_via){r->domain, r->sender, r->host};
+	}
+	return (struct queue_routing){specials, c->destinations.n, vias, n_vias};
+}
+
+struct queue_config store_queue_settings(const struct config_snapshot *c,
+    const struct directory_config *directory, const struct queue_routing *routing, int64_t started)
 {
 	struct queue_config cfg = {
 	    .started = started,
+	    .routing = *routing,
 	    .lang = (enum queue_lang)c->language,
 	    .hostname = c->hostname,
 	    .return_size = c->queue.return_size,
@@ -39,20 +66,22 @@ struct queue_config store_queue_settings(
 	    .directory = directory,
 	};
 
-	config_queue_policy(c, &cfg.policy);
+	config_queue_policy(c, NULL, &cfg.policy);
 	return cfg;
 }
 
 struct queue_config store_queue_config(struct store_queue *q, struct arena *a)
 {
 	struct directory_config *directory = arena_obj(a, struct directory_config);
-	struct queue_config cfg = store_queue_settings(q->sp->config, directory, q->sp->started);
+	struct queue_config cfg = store_queue_settings(
+	    q->sp->config, directory, &q->sp->routing, q->sp->started);
 
 	*directory = q->sp->directory;
 	directory->postmaster = arena_str(a, directory->postmaster);
 	directory->hostname = arena_str(a, directory->hostname);
 	cfg.hostname = arena_str(a, cfg.hostname);
 	cfg.zone.name = arena_str(a, cfg.zone.name);
+	queue_routing_copy(&q->sp->routing, a, &cfg.routing);
 	return cfg;
 }
 
@@ -217,6 +246,12 @@ void store_queue_kick(struct store_queue *q)
 {
 	if (!q->sp->draining)
 		uv_timer_start(&q->timer, on_kick, 0, 0);
+}
+
+void store_queue_reconfigured(struct store_queue *q)
+{
+	queue_run_reconfigured(&q->run);
+	store_queue_kick(q);
 }
 
 void store_queue_failed(struct store_queue *q, const char *what, const struct lane_op *op)

@@ -29,9 +29,15 @@ void store_queue_kick(struct store_queue *q);
 /* Requests of the queue, or of relays, that other threads have. */
 size_t store_queue_busy(const struct store_queue *q);
 
+/* Something that concerns the queue is configured in another way. */
+void store_queue_reconfigured(struct store_queue *q);
+
+/* What is special about destinations, in the arena; texts are borrowed from the configuration. */
+struct queue_routing store_queue_routing(const struct config_snapshot *c, struct arena *a);
+
 /* The queue's settings of a configuration, from which they borrow. started: of the scheduler. */
-struct queue_config store_queue_settings(
-    const struct config_snapshot *c, const struct directory_config *directory, int64_t started);
+struct queue_config store_queue_settings(const struct config_snapshot *c,
+    const struct directory_config *directory, const struct queue_routing *routing, int64_t started);
 
 /* The settings as they are now, copied into the arena: for other threads. */
 struct queue_config store_queue_config(struct store_queue *q, struct arena *a);

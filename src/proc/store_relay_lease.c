@@ -55,10 +55,14 @@ static bool read_password(
 
 static void put_route(struct rs_job *m, const struct config_snapshot *config, struct buf *password)
 {
-	const struct config_route *route = config_route(config, m->destination);
+	struct str domain = queue_routing_domain(m->destination);
+	const struct config_route *route = config_route(config, domain, m->reverse_path);
+	const struct config_destination *special = config_destination(config, domain);
 
-	if (!route)
+	if (!route) {
+		m->route.tls = (uint8_t)(special ? special->tls : CONFIG_ROUTE_MAY);
 		return;
+	}
 	m->route = (struct rs_route){.host = route->host,
 	    .port = (uint16_t)route->port,
 	    .tls = (uint8_t)route->tls,

@@ -454,6 +454,7 @@ static bool fill(struct delivery *v, const struct fs_deliver *m, const struct st
 	struct str plan = arena_str(d->arena, m->plan);
 
 	d->directory = &v->front->sp->directory;
+	d->routing = &v->front->sp->routing;
 	copy_envelope(d, m, conn);
 	d->account = s ? s->account : 0;
 	d->may_relay = s;

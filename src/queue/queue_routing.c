@@ -14,12 +14,11 @@ static unsigned fit(const struct queue_via *v, struct str domain, struct str rev
 	size_t at = str_rfind(reverse_path, '@');
 	unsigned grade = str_eq(v->domain, domain) ? 3 : str_eq(v->domain, STR("*")) ? 1 : 0;
 
-	if (grade == 0 || reverse_path.n == 0)
+	if (grade == 0 || domain.n == 0 || at == reverse_path.n)
 		return 0;
 	if (str_eq_i(v->sender, reverse_path))
 		return grade + 1;
-	return at < reverse_path.n && str_eq_i(v->sender, str_from(reverse_path, at + 1)) ? grade
-											  : 0;
+	return str_eq_i(v->sender, str_from(reverse_path, at + 1)) ? grade : 0;
 }
 
 static struct str join(struct arena *a, struct str domain, struct str host)
@@ -36,8 +35,8 @@ static struct str join(struct arena *a, struct str domain, struct str host)
 	return name;
 }
 
-struct str queue_routing_name(const struct queue_routing *r, struct arena *a, struct str domain,
-    struct str reverse_path)
+struct str queue_routing_name(
+    const struct queue_routing *r, struct arena *a, struct str domain, struct str reverse_path)
 {
 	const struct queue_via *best = NULL;
 	unsigned grade = 0;
@@ -50,7 +49,7 @@ struct str queue_routing_name(const struct queue_routing *r, struct arena *a, st
 		grade = one;
 		best = &r->vias[i];
 	}
-	return best && best->host.n ? join(a, domain, best->host) : domain;
+	return best ? join(a, domain, best->host) : domain;
 }
 
 struct str queue_routing_domain(struct str name)

@@ -34,8 +34,8 @@ struct queue_routing {
  * The name of the destination of mail to a domain from a reverse-path (empty: null): the domain, or
  * "domain via host", in the arena. Rows keep it: what one of them learns of its host concerns no other.
  */
-struct str queue_routing_name(const struct queue_routing *r, struct arena *a, struct str domain,
-    struct str reverse_path);
+struct str queue_routing_name(
+    const struct queue_routing *r, struct arena *a, struct str domain, struct str reverse_path);
 
 /* The domain in such a name. */
 struct str queue_routing_domain(struct str name);

@@ -10,6 +10,7 @@
 #define STORE_DELIVER_H
 
 #include "plan/plan.h"
+#include "queue/queue_routing.h"
 #include "queue/queue_wish.h"
 #include "store/directory.h"
 #include "store/lane.h"
@@ -41,6 +42,7 @@ struct deliver {
 
 	/* ---- inputs ---- */
 	const struct directory_config *directory; /* copied by deliver_prepare() */
+	const struct queue_routing *routing;      /* copied likewise; NULL: nothing is special */
 	int64_t message_id;
 	struct str reverse_path; /* empty: null */
 	struct str helo;
@@ -74,6 +76,7 @@ struct deliver {
 
 	/* ---- deliver.c's own ---- */
 	struct directory_config config;
+	struct queue_routing special;
 	struct blob_in blob;
 	struct iovec iov;
 	struct str header_message_id;

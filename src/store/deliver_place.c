@@ -185,7 +185,8 @@ static void add_row(struct placing *p, int64_t number, struct str domain, struct
 		db_int(warnings_done(from->notify)), db_int(from->notify), db_text(from->orcpt),
 		db_int(queue_status_number(status)), db_text(buf_view(&reply)),
 		db_int(domain.n ? w->priority : 0), db_int(life), db_int(by_kind(p, from->notify)),
-		db_int(w->by ? p->now + w->by_time : 0), db_int(w->by_trace)));
+		db_int(w->by ? p->now + w->by_time : 0), db_int(w->by_trace),
+		db_int(queue_routing_tier(&p->d->special, domain)), db_text(STR(""))));
 	buf_fini(&reply);
 	p->refs++;
 }
@@ -193,10 +194,13 @@ static void add_row(struct placing *p, int64_t number, struct str domain, struct
 void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
     const struct deliver_recipient *from, const struct plan_reject *refused)
 {
+	struct str name = queue_routing_name(
+	    &p->d->special, p->d->scratch, domain, p->d->reverse_path);
+
 	if (p->code != DB_OK)
 		return;
-	announce(p, domain);
-	add_row(p, number, domain, address, from, refused ? QUEUE_REPORT_FAILED : QUEUE_REPORT_NONE,
+	announce(p, name);
+	add_row(p, number, name, address, from, refused ? QUEUE_REPORT_FAILED : QUEUE_REPORT_NONE,
 	    refused);
 	p->d->queued++;
 }

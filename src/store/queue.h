@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "queue/queue_phrase.h"
+#include "queue/queue_routing.h"
 #include "queue/queue_schedule.h"
 #include "store/blob.h"
 #include "store/db.h"
@@ -52,7 +53,8 @@ enum queue_notify {
 
 /* What the owner of the store tells the queue. Texts are borrowed for the life of what uses it. */
 struct queue_config {
-	struct queue_policy policy;
+	struct queue_policy policy; /* of destinations about which routing says nothing */
+	struct queue_routing routing;
 	int64_t started;     /* since when the scheduler has been running */
 	struct str hostname; /* of reports */
 	int64_t return_size; /* octets; a message up to this is returned whole */
@@ -75,6 +77,7 @@ struct queue_row {
 	int64_t recipient;
 	struct str destination; /* empty: his attempts are over */
 	struct str address;     /* as in an SMTP path */
+	struct str forwarder;   /* the address here whose alias sent it on; empty: none did */
 	int64_t token;          /* of the lease he is under; 0: none */
 	int64_t held;           /* since when an administrator holds him back; 0: he does not */
 	enum queue_report_kind report;
@@ -122,6 +125,9 @@ struct queue_message {
 
 /* If it fails the postmaster is told: a report of ours that cannot be delivered. */
 bool queue_message_is_report(const struct queue_message *m);
+
+/* The policy of mail to that destination. */
+const struct queue_policy *queue_config_policy(const struct queue_config *cfg, struct str name);
 
 /* A status as a row keeps it, and back. */
 int64_t queue_status_number(struct queue_status s);

@@ -73,7 +73,9 @@ static struct queue_dsn_recipient recipient_of(
 	    .reply = row->last.reply,
 	    .last_attempt = row->entry.last_attempt,
 	    .retry_until = r->is_warning
-			       ? row->entry.accepted + queue_policy_lifetime(&r->cfg.policy, false)
+			       ? row->entry.accepted +
+				     queue_policy_lifetime(
+					 queue_config_policy(&r->cfg, row->destination), false)
 			       : 0,
 	};
 }
@@ -198,6 +200,7 @@ static struct deliver *deliver_of(
 	struct deliver *d = deliver_new();
 
 	d->directory = r->cfg.directory;
+	d->routing = &r->cfg.routing;
 	d->message_id = r->report_id;
 	d->helo = arena_str(d->arena, r->cfg.hostname);
 	d->peer = STR("local");

@@ -1,5 +1,5 @@
 /*
- * Rows of one class, (bounce, warnings done with), have the same time from acceptance to what is next:
+ * Rows of one class, (tier, bounce, warnings done with), have the same time from acceptance to what is next:
  * so an index over acceptance finds what is due without a time in each row, whatever the policy is
  * now.
  */
@@ -119,15 +119,31 @@ static int64_t wait_of(const struct queue_policy *p, bool bounce, uint32_t warne
 									   : lifetime;
 }
 
-static void find_in_class(struct finding *f, bool bounce, uint32_t warned)
+/* Rows that are looked for together. */
+struct class
 {
-	int64_t wait = wait_of(&f->cfg->policy, bounce, warned), accepted;
+	int64_t tier;
+	bool bounce;
+	uint32_t warned;
+};
+
+/* A tier that the settings do not know (any more) is looked at row by row as if it were common. */
+static const struct queue_policy *policy_of(const struct finding *f, int64_t tier)
+{
+	const struct queue_special *s = queue_routing_of_tier(&f->cfg->routing, tier);
+
+	return s ? &s->policy : &f->cfg->policy;
+}
+
+static void find_in_class(struct finding *f, struct class c)
+{
+	int64_t wait = wait_of(policy_of(f, c.tier), c.bounce, c.warned), accepted;
 	struct queue_rows rows = {NULL, 0};
 	enum db_code code;
 
 	if (failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_ACCEPTED,
-			  DB_ARGS(db_int(QUEUE_SHARD), db_int(bounce), db_int(warned),
-			      db_int(f->now - wait), db_int(SCAN_ROWS)),
+			  DB_ARGS(db_int(QUEUE_SHARD), db_int(c.tier), db_int(c.bounce),
+			      db_int(c.warned), db_int(f->now - wait), db_int(SCAN_ROWS)),
 			  &rows)))
 		return;
 	for (size_t i = 0; i < rows.n && !is_full(f); i++)
@@ -135,23 +151,40 @@ static void find_in_class(struct finding *f, bool bounce, uint32_t warned)
 	if (rows.n == SCAN_ROWS)
 		wake_at(f, f->now + SCAN_AGAIN);
 	code = db_get_int(f->db, SQL_QUEUE_ACCEPTED_NEXT,
-	    DB_ARGS(db_int(QUEUE_SHARD), db_int(bounce), db_int(warned), db_int(f->now - wait)),
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(c.tier), db_int(c.bounce), db_int(c.warned),
+		db_int(f->now - wait)),
 	    &accepted);
 	if (!failed(f, code) && code == DB_ROW)
 		wake_at(f, accepted + wait);
 }
 
-static void find_in_classes(struct finding *f, bool bounce)
+static void find_in_classes(struct finding *f, int64_t tier, bool bounce)
 {
 	int64_t warned = -1;
 
 	while (!is_full(f)) {
 		enum db_code code = db_get_int(f->db, SQL_QUEUE_CLASS_NEXT,
-		    DB_ARGS(db_int(QUEUE_SHARD), db_int(bounce), db_int(warned)), &warned);
+		    DB_ARGS(db_int(QUEUE_SHARD), db_int(tier), db_int(bounce), db_int(warned)),
+		    &warned);
 
 		if (failed(f, code) || code != DB_ROW)
 			return;
-		find_in_class(f, bounce, (uint32_t)warned);
+		find_in_class(f, (struct class){tier, bounce, (uint32_t)warned});
+	}
+}
+
+static void find_in_tiers(struct finding *f)
+{
+	int64_t tier = -1;
+
+	while (!is_full(f)) {
+		enum db_code code = db_get_int(
+		    f->db, SQL_QUEUE_TIER_NEXT, DB_ARGS(db_int(QUEUE_SHARD), db_int(tier)), &tier);
+
+		if (failed(f, code) || code != DB_ROW)
+			return;
+		find_in_classes(f, tier, false);
+		find_in_classes(f, tier, true);
 	}
 }
 
@@ -185,10 +218,7 @@ enum db_code queue_due_find(
 	find_reports(&f);
 	if (!is_full(&f))
 		find_by(&f);
-	if (!is_full(&f))
-		find_in_classes(&f, false);
-	if (!is_full(&f))
-		find_in_classes(&f, true);
+	find_in_tiers(&f);
 	arena_free(&f.arena);
 	if (f.code == DB_OK)
 		*list_r = f.list;

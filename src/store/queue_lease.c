@@ -170,6 +170,15 @@ static void postpone(struct leasing *g, const struct queue_rows *rows)
 	}
 }
 
+/* What it learned may be more than it is allowed. */
+static void limit_sessions(struct leasing *g)
+{
+	const struct queue_special *s = queue_routing_special(&g->l->cfg.routing, g->place.name);
+
+	if (s && g->place.state.limit > s->sessions)
+		g->place.state.limit = s->sessions;
+}
+
 /* A job for the destination whose turn it is, if one may go. */
 static void serve(struct leasing *g)
 {
@@ -178,6 +187,7 @@ static void serve(struct leasing *g)
 	int64_t active;
 	size_t ready;
 
+	limit_sessions(g);
 	if (failed(g, queue_place_active(g->db, g->place.name, &active)) ||
 	    queue_destination_room(&g->place.state, (size_t)active, g->now) == 0)
 		return;

@@ -304,9 +304,13 @@ static void end_rows(struct reporting *g)
 /* Invariant 3: as long as a report itself may live, behind the end of the message's time. */
 static bool may_put_off(const struct reporting *g)
 {
-	const struct queue_policy *p = &g->r->cfg.policy;
+	const struct queue_config *cfg = &g->r->cfg;
+	int64_t lifetime = cfg->policy.lifetime;
 
-	return g->now < g->r->about.accepted + p->lifetime + p->bounce_lifetime;
+	for (size_t i = 0; i < cfg->routing.n_specials; i++)
+		if (lifetime < cfg->routing.specials[i].policy.lifetime)
+			lifetime = cfg->routing.specials[i].policy.lifetime;
+	return g->now < g->r->about.accepted + lifetime + cfg->policy.bounce_lifetime;
 }
 
 static void put_off(struct reporting *g)
@@ -353,7 +357,8 @@ static void warn_all(struct reporting *g)
 		struct queue_row *row = &g->r->rows.v[i];
 		struct queue_entry before = row->entry;
 
-		queue_schedule_warned(&row->entry, &g->r->cfg.policy, g->now);
+		queue_schedule_warned(
+		    &row->entry, queue_config_policy(&g->r->cfg, row->destination), g->now);
 		failed(g,
 		    db_exec(g->db, SQL_QUEUE_WARNED,
 			DB_ARGS(db_int(QUEUE_SHARD), db_int(row->message), db_int(row->recipient),

@@ -13,6 +13,13 @@
 
 #define PROBLEM_LIMIT ((int64_t)QUEUE_PROBLEMS)
 
+const struct queue_policy *queue_config_policy(const struct queue_config *cfg, struct str name)
+{
+	const struct queue_special *s = queue_routing_special(&cfg->routing, name);
+
+	return s ? &s->policy : &cfg->policy;
+}
+
 int64_t queue_status_number(struct queue_status s)
 {
 	return s.class * INT64_C(1000000) + s.subject * INT64_C(1000) + s.detail;
@@ -89,6 +96,7 @@ static struct queue_row get_row(struct db_query *q, struct arena *a, int64_t now
 	    .held = db_col_int(q, 18),
 	    .priority = db_col_int(q, 19),
 	    .by_trace = db_col_int(q, 23) != 0,
+	    .forwarder = arena_str(a, db_col_str(q, 24)),
 	};
 
 	row.entry = get_entry(q, row.notify);
@@ -348,6 +356,6 @@ struct queue_schedule queue_row_schedule(
 	struct queue_destination unknown;
 
 	queue_destination_init(&unknown, 0);
-	return queue_schedule_of(
-	    &cfg->policy, &row->entry, place ? &place->state : &unknown, cfg->started);
+	return queue_schedule_of(queue_config_policy(cfg, row->destination), &row->entry,
+	    place ? &place->state : &unknown, cfg->started);
 }

@@ -245,6 +245,45 @@ static void watch_clock(struct queue_run *r)
 	r->last = now;
 }
 
+/* ---- tiers ---- */
+
+static void tiers_done(struct lane_op *op)
+{
+	struct queue_run *r = LIST_ENTRY(op, struct queue_run, tiers.op);
+
+	if (op->result == LANE_DONE && r->tiers.more && !r->world->is_ending(r->ctx)) {
+		write_op(r, op);
+		return;
+	}
+	arena_free(&r->tiers.arena);
+	r->sorting = false;
+	r->busy--;
+	if (op->result != LANE_DONE) {
+		queue_run_failed(r, "tiers", op);
+		r->unsorted = true;
+	}
+	again(r);
+}
+
+static void sort_tiers(struct queue_run *r)
+{
+	if (!r->unsorted || r->sorting)
+		return;
+	r->tiers = (struct queue_tiers){.arena = arena_new()};
+	r->tiers.routing = r->world->config(r->ctx, r->tiers.arena).routing;
+	queue_tiers_init(&r->tiers);
+	r->tiers.op.done = tiers_done;
+	r->sorting = true;
+	r->unsorted = false;
+	r->busy++;
+	write_op(r, &r->tiers.op);
+}
+
+void queue_run_reconfigured(struct queue_run *r)
+{
+	r->unsorted = true;
+}
+
 /* ---- turns ---- */
 
 /* By the wall clock: when leases may be taken back, the first of which expires then. */
@@ -260,6 +299,7 @@ static void begin_what_is_due(struct queue_run *r, int64_t *wake_r)
 {
 	int64_t attempt = QUEUE_NEVER, lease = QUEUE_NEVER;
 
+	sort_tiers(r);
 	release(r);
 	make_reports(r);
 	if (!is_good(r, "attempts", queue_attempt_wake(r->db, &attempt)) ||
@@ -328,6 +368,7 @@ void queue_run_init(struct queue_run *r)
 	r->last = time_of(r);
 	r->begun = r->last.wall;
 	r->due.wake = QUEUE_NEVER;
+	r->unsorted = true;
 	r->void_at = QUEUE_NEVER; /* not before a relay is here */
 	r->spared = r->last.mono +
 		    QUEUE_LEASE_MS; /* the clock may have been set while nobody ran */

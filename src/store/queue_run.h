@@ -11,6 +11,7 @@
 #include "store/queue_due.h"
 #include "store/queue_lease.h"
 #include "store/queue_report.h"
+#include "store/queue_tiers.h"
 
 #define QUEUE_RUN_REPORTS 8 /* under way at once */
 
@@ -77,6 +78,10 @@ struct queue_run {
 
 	int64_t wake;   /* wall: nothing is due before unless something changes; 0: unknown */
 	int64_t looked; /* mono: then it was */
+
+	struct queue_tiers tiers;
+	bool sorting;  /* rows are brought into their tiers */
+	bool unsorted; /* the settings have changed since that began */
 };
 
 /* world, ctx, db, blobs, ids are set; the rest is zero. Then turns may begin. */
@@ -87,6 +92,9 @@ int64_t queue_run_turn(struct queue_run *r);
 
 /* These have passed: the same, but nothing is looked up before the moment at which something is due. */
 int64_t queue_run_tick(struct queue_run *r);
+
+/* The settings have changed. A turn is to follow. */
+void queue_run_reconfigured(struct queue_run *r);
 
 /* An owner of leases has gone: those of all who are not here are void. A turn is to follow. */
 void queue_run_gone(struct queue_run *r);

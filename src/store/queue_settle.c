@@ -144,7 +144,8 @@ static void delivered(struct settling *t, struct queue_row *row)
 
 static void refused(struct settling *t, struct queue_row *row)
 {
-	queue_schedule_refused(&row->entry, &t->s->cfg.policy, t->now);
+	queue_schedule_refused(
+	    &row->entry, queue_config_policy(&t->s->cfg, row->destination), t->now);
 	failed(t, queue_row_set(t->db, row));
 }
 
@@ -250,8 +251,9 @@ static void teach(struct settling *t, struct str name)
 		return;
 	if (t->teller) {
 		place.last = last_of(t, t->teller);
-		t->s->woken = queue_destination_apply(&place.state, &t->s->cfg.policy, t->event,
-		    (size_t)others, place.last.reply, t->now);
+		t->s->woken = queue_destination_apply(&place.state,
+		    queue_config_policy(&t->s->cfg, name), t->event, (size_t)others,
+		    place.last.reply, t->now);
 	}
 	failed(t, queue_place_set(t->db, &place, t->now));
 }

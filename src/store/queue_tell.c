@@ -40,7 +40,7 @@ void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
 	    .held = row->held,
 	    .active = (size_t)p.active,
 	    .entry = row->entry,
-	    .policy = &cfg->policy,
+	    .policy = queue_config_policy(cfg, row->destination),
 	    .started = cfg->started,
 	    .now = now,
 	};

@@ -105,6 +105,7 @@ static void address_it(struct deliver *d, const struct due *due, const struct qu
 	    .local = due->local, .domain = due->domain, .address = due->facts.address};
 	d->n = 1;
 	d->plan = plan_new(d->arena, 1);
+	d->routing = &cfg->routing;
 }
 
 static void compose(struct deliver *d, struct due *due, const struct queue_config *cfg, int64_t now)

@@ -214,7 +214,9 @@ static const struct sql_object objects[] = {
      * A recipient that waits. Its own not_before only: the rest is the destination's. token: of
      * the lease it is under, 0: none. held: since when an administrator holds it back, 0: he does not.
      * report: enum queue_report; last_*: of its own last attempt. What the sender wishes
-     * (queue/queue_wish.h): hold_until: accepted is then that time; by_kind: enum queue_by.
+     * (queue/queue_wish.h): hold_until: accepted is then that time; by_kind: enum queue_by. tier: those
+     * with the same schedule (queue/queue_routing.h); forwarder: the address here that sent it on,
+     * empty: none did.
      */
     {"CREATE TABLE queue ("
      " shard bigint NOT NULL,"
@@ -242,11 +244,13 @@ static const struct sql_object objects[] = {
      " by_kind bigint NOT NULL DEFAULT 0,"
      " by_time bigint NOT NULL DEFAULT 0,"
      " by_trace bigint NOT NULL DEFAULT 0,"
+     " tier bigint NOT NULL DEFAULT 0,"
+     " forwarder text NOT NULL DEFAULT '',"
      " PRIMARY KEY (shard, message, recipient))",
 	KEYED},
     {"CREATE INDEX queue_destination ON queue (shard, destination, token, priority, not_before)",
 	PLAIN},
-    {"CREATE INDEX queue_accepted ON queue (shard, bounce, warned, accepted)"
+    {"CREATE INDEX queue_accepted ON queue (shard, tier, bounce, warned, accepted)"
      " WHERE report = 0 AND held = 0",
 	PLAIN},
     {"CREATE INDEX queue_by ON queue (shard, by_time)"

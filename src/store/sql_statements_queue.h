@@ -8,7 +8,7 @@
 	"q.message, q.recipient, q.destination, q.address, q.accepted, q.not_before, q.token,"     \
 	" q.bounce, q.report, q.warned, q.notify, q.orcpt, q.attempts, q.last_attempt,"            \
 	" q.last_problem, q.last_status, q.last_reply, q.last_remote, q.held, q.priority,"         \
-	" q.hold_until, q.by_kind, q.by_time, q.by_trace"
+	" q.hold_until, q.by_kind, q.by_time, q.by_trace, q.forwarder"
 
 /* ---- rows (store/queue_rows.c) ---- */
 
@@ -39,11 +39,10 @@ SQL(QUEUE_BY, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1 AND q.by
 SQL(QUEUE_BY_NEXT, "SELECT by_time FROM queue WHERE shard = $1 AND by_kind > 0 AND by_kind < 3"
 		   " AND report = 0 AND held = 0 AND by_time > $2 ORDER BY by_time LIMIT 1")
 
-/* Accepted no later than $4. */
-SQL(QUEUE_ACCEPTED,
-    "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
-    " AND q.bounce = $2 AND q.warned = $3 AND q.report = 0 AND q.held = 0 AND q.accepted <= $4"
-    " ORDER BY q.accepted, q.message, q.recipient LIMIT $5")
+/* Of tier $2, accepted no later than $5. */
+SQL(QUEUE_ACCEPTED, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1 AND q.tier = $2"
+		    " AND q.bounce = $3 AND q.warned = $4 AND q.report = 0 AND q.held = 0 AND q.accepted <= $5"
+		    " ORDER BY q.accepted, q.message, q.recipient LIMIT $6")
 
 /* All, behind ($2, $3). */
 SQL(QUEUE_ALL, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
@@ -55,18 +54,32 @@ SQL(QUEUE_AHEAD, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
 		 " AND (q.accepted > $4 OR q.last_attempt > $4)"
 		 " ORDER BY q.message, q.recipient LIMIT $5")
 
-/* The first accepted later than $4. */
-SQL(QUEUE_ACCEPTED_NEXT, "SELECT accepted FROM queue WHERE shard = $1 AND bounce = $2"
-			 " AND warned = $3 AND report = 0 AND held = 0 AND accepted > $4"
-			 " ORDER BY accepted LIMIT 1")
+/* The first accepted later than $5. */
+SQL(QUEUE_ACCEPTED_NEXT, "SELECT accepted FROM queue WHERE shard = $1 AND tier = $2"
+			 " AND bounce = $3 AND warned = $4 AND report = 0 AND held = 0"
+			 " AND accepted > $5 ORDER BY accepted LIMIT 1")
 
 SQL(QUEUE_FIRST, "SELECT not_before FROM queue WHERE shard = $1 AND destination = $2"
 		 " AND token = 0 AND priority = $3 ORDER BY not_before LIMIT 1")
 
-/* The number of warnings, above $3, that a row has behind it. */
-SQL(QUEUE_CLASS_NEXT,
-    "SELECT warned FROM queue WHERE shard = $1 AND bounce = $2 AND report = 0 AND held = 0"
-    " AND warned > $3 ORDER BY warned LIMIT 1")
+/* The number of warnings, above $4, that a row of tier $2 has behind it. */
+SQL(QUEUE_CLASS_NEXT, "SELECT warned FROM queue WHERE shard = $1 AND tier = $2 AND bounce = $3"
+		      " AND report = 0 AND held = 0 AND warned > $4 ORDER BY warned LIMIT 1")
+
+/* The tier, above $2, that a row has. */
+SQL(QUEUE_TIER_NEXT, "SELECT tier FROM queue WHERE shard = $1 AND report = 0 AND held = 0"
+		     " AND tier > $2 ORDER BY tier LIMIT 1")
+
+/* Rows of tier $2 become common. */
+SQL(QUEUE_TIER_CLEAR,
+    "UPDATE queue SET tier = 0 WHERE shard = $1 AND (message, recipient) IN (SELECT q.message,"
+    " q.recipient FROM queue q WHERE q.shard = $1 AND q.tier = $2 AND q.report = 0 AND q.held = 0 LIMIT $3)")
+
+/* Rows whose destination is from $2 on and below $3 become those of tier $4. */
+SQL(QUEUE_TIER_SET,
+    "UPDATE queue SET tier = $4 WHERE shard = $1 AND (message, recipient) IN (SELECT q.message,"
+    " q.recipient FROM queue q WHERE q.shard = $1 AND q.destination >= $2 AND q.destination < $3"
+    " AND q.tier <> $4 LIMIT $5)")
 
 SQL(QUEUE_SET,
     "UPDATE queue SET destination = $4, accepted = $5, not_before = $6, token = $7, report = $8,"

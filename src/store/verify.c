@@ -357,8 +357,8 @@ enum db_code verify_step(struct verify *v, int64_t octets)
 		break;
 	}
 	if (code == DB_CORRUPT && v->stage < VERIFY_PACKS) {
-		report(v, &(struct verify_finding){.what = "rows cannot be read",
-			      .detail = str_of_c(db_error(v->db))});
+		report(v, &(struct verify_finding){
+			      .what = "rows cannot be read", .detail = str_of_c(db_error(v->db))});
 		code = v->stage == VERIFY_LEDGER ? begin_packs(v) : DB_OK;
 	}
 	if (code != DB_OK)

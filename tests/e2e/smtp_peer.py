@@ -51,6 +51,7 @@ class Session:
 
     def __init__(self, peer, connection):
         self.peer, self.socket = peer, connection
+        self.peer_address = connection.getpeername()[0]
         self.lines = connection.makefile("rb")
         self.commands = []
         self.message = None

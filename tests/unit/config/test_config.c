@@ -103,7 +103,7 @@ static void test_queue(void **state)
 		 "delay_warning = [\"1h\", \"6h\", \"12h\"]; };\n");
 	struct queue_policy policy, initial;
 
-	config_queue_policy(c, &policy);
+	config_queue_policy(c, NULL, &policy);
 	assert_int_equal(policy.n_retry, 2);
 	assert_int_equal(policy.retry[1], 2 * MINUTE_MS);
 	assert_int_equal(policy.lifetime, DAY_MS);
@@ -112,12 +112,12 @@ static void test_queue(void **state)
 	assert_int_equal(policy.warn[2], 12 * HOUR_MS);
 	config_unref(&c);
 	c = parse(HOST);
-	config_queue_policy(c, &policy);
+	config_queue_policy(c, NULL, &policy);
 	queue_policy_init(&initial);
 	assert_memory_equal(&policy, &initial, sizeof policy);
 	assert_int_equal(c->relay_port, 25);
 	assert_false(c->relay_allow_private);
-	assert_null(config_route(c, STR("x.test")));
+	assert_null(config_route(c, STR("x.test"), STR("")));
 	config_unref(&c);
 }
 
@@ -127,18 +127,87 @@ static void test_routes(void **state)
 	    HOST "relay_port = 2525; relay_allow_private = true;\n"
 		 "routes = ( { domain = \"*\"; host = \"Smart.Example.ORG\"; port = 587; },\n"
 		 "           { domain = \"X.test\"; host = \"::1\"; port = 2526; } );\n");
-	const struct config_route *r = config_route(c, STR("x.test"));
+	const struct config_route *r = config_route(c, STR("x.test"), STR(""));
 
 	assert_int_equal(c->relay_port, 2525);
 	assert_true(c->relay_allow_private);
 	assert_int_equal(c->routes.n, 2);
 	assert_string_equal(r->host.p, "::1");
 	assert_int_equal(r->port, 2526);
-	r = config_route(c, STR("y.test"));
+	r = config_route(c, STR("y.test"), STR(""));
 	assert_string_equal(r->host.p, "smart.example.org");
 	assert_int_equal(r->port, 587);
 	assert_int_equal(r->tls, CONFIG_ROUTE_MAY);
 	config_unref(&c);
+}
+
+/* The nearest fits: an address before its domain, a domain before all others. */
+static void test_routes_of_senders(void **state)
+{
+	struct config_snapshot *c = parse(HOST
+	    "routes = ( { domain = \"*\"; host = \"any\"; port = 25; },\n"
+	    " { domain = \"*\"; sender = \"a.test\"; host = \"of-domain\"; port = 25; },\n"
+	    " { domain = \"*\"; sender = \"Al@A.test\"; host = \"of-al\"; port = 25; },\n"
+	    " { domain = \"x.test\"; host = \"to-x\"; port = 25; },\n"
+	    " { domain = \"x.test\"; sender = \"a.test\"; host = \"to-x-of-domain\"; port = 25; } );\n");
+	static const struct {
+		const char *domain, *sender, *host;
+	} cases[] = {
+	    {"y.test", "", "any"},
+	    {"y.test", "bob@b.test", "any"},
+	    {"y.test", "bob@a.test", "of-domain"},
+	    {"y.test", "AL@a.test", "of-al"},
+	    {"x.test", "", "to-x"},
+	    {"x.test", "bob@b.test", "to-x"},
+	    {"x.test", "bob@A.TEST", "to-x-of-domain"},
+	    {"x.test", "al@a.test", "to-x-of-domain"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		assert_string_equal(
+		    config_route(c, str_of_c(cases[i].domain), str_of_c(cases[i].sender))->host.p,
+		    cases[i].host);
+	config_unref(&c);
+}
+
+/* What a destination does not say is as in queue; all of it reaches the other processes. */
+static void test_destinations(void **state)
+{
+	struct config_snapshot *
+	    c = parse(HOST
+	       "queue = { retry = [\"1m\"]; lifetime = \"2d\"; delay_warning = [\"1h\"]; };\n"
+	       "destinations = ( { domain = \"X.test\"; retry = [\"2m\", \"1h\"]; connections = 3; },\n"
+	       " { domain = \"y.test\"; tls = \"verify\"; lifetime = \"1d\"; delay_warning = [\"0\"]; } );\n"
+	       "relay_source = [\"192.0.2.7\", \"2001:db8::7\"]; relay_helo = \"Out.a.test\";"),
+	   *other;
+	struct queue_policy policy;
+	struct buf wire, text;
+
+	buf_init(&wire, MIB);
+	buf_init(&text, MIB);
+	config_encode(c, &wire);
+	assert_int_equal(config_decode(buf_view(&wire), &other), 0);
+	config_queue_policy(other, config_destination(other, STR("x.test")), &policy);
+	assert_int_equal(policy.n_retry, 2);
+	assert_int_equal(policy.retry[1], HOUR_MS);
+	assert_int_equal(policy.lifetime, 2 * DAY_MS);
+	assert_int_equal(policy.n_warn, 1);
+	assert_int_equal(config_destination(other, STR("x.test"))->connections, 3);
+	config_queue_policy(other, config_destination(other, STR("y.test")), &policy);
+	assert_int_equal(policy.n_retry, 1);
+	assert_int_equal(policy.lifetime, DAY_MS);
+	assert_int_equal(policy.n_warn, 0);
+	assert_int_equal(config_destination(other, STR("y.test"))->tls, CONFIG_ROUTE_VERIFY);
+	assert_null(config_destination(other, STR("z.test")));
+	assert_int_equal(other->relay_source.n, 2);
+	assert_string_equal(other->relay_helo.p, "out.a.test");
+	config_put(other, false, &text);
+	assert_non_null(strstr(buf_cstr(&text),
+	    "{ domain = \"x.test\"; retry = [\"2m\", \"1h\"]; connections = 3; }"));
+	config_unref(&c);
+	config_unref(&other);
+	buf_fini(&wire);
+	buf_fini(&text);
 }
 
 /* A login is kept through the file's form and the other process's. */
@@ -156,7 +225,7 @@ static void test_login_of_a_route(void **state)
 	buf_init(&text, MIB);
 	config_encode(c, &wire);
 	assert_int_equal(config_decode(buf_view(&wire), &other), 0);
-	r = config_route(other, STR("x.test"));
+	r = config_route(other, STR("x.test"), STR(""));
 	assert_int_equal(r->tls, CONFIG_ROUTE_VERIFY);
 	assert_string_equal(r->user.p, "me@a.test");
 	assert_string_equal(r->password_file.p, "secret");
@@ -171,12 +240,6 @@ static void test_login_of_a_route(void **state)
 }
 
 /* ---- errors: each names file and line, what is wrong, and what would be right ---- */
-#define ROUTE                                                                                            \
-	" must be a list in parentheses of a group like { domain = \"example.org\"; host = "             \
-	"\"192.0.2.1\"; port = 25; }, also with tls = \"may\", \"require\", \"verify\" or \"none\", "    \
-	"and for a login there with tls = \"verify\", user and password_file, and not a group { }; the " \
-	"default is ()"
-
 static const struct {
 	const char *text, *want;
 } errors[] = {
@@ -283,18 +346,40 @@ static const struct {
     {HOST "queue = { lifetime = \"1m\"; };",
 	"f: queue.lifetime is over before the first time of queue.retry: make it longer, or that "
 	"time shorter"},
-    {"\nroutes = ( { domain = \"x.test\"; host = \"y.test\"; } );", "f:2: routes" ROUTE},
+    {"\nroutes = ( { domain = \"x.test\"; host = \"y.test\"; } );",
+	"f:2: routes: port is missing; a group is written like { domain = \"example.org\"; host = \"192.0.2.1\"; port = 25; }"},
     {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; tls = \"no\"; } );",
-	"f:1: routes" ROUTE},
+	"f:1: routes: tls must be one of \"may\", \"require\", \"verify\", \"none\", and not \"no\""},
     {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; user = \"u\"; } );",
-	"f:1: routes" ROUTE},
+	"f:1: routes: a login needs both user and password_file"},
     {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; user = \"u\"; "
      "password_file = \"f\"; tls = \"require\"; } );",
-	"f:1: routes" ROUTE},
-    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; prot = 25; } );", "f:1: routes" ROUTE},
-    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 0; } );", "f:1: routes" ROUTE},
-    {"routes = ( { domain = \"x.test\"; host = \"[::1]\"; port = 25; } );", "f:1: routes" ROUTE},
-    {"routes = ( { domain = \"-\"; host = \"y.test\"; port = 25; } );", "f:1: routes" ROUTE},
+	"f:1: routes: a login needs tls = \"verify\", so that nobody else gets the password"},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; prot = 25; } );",
+	"f:1: routes: there is no \"prot\" in a group; did you mean port?"},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 0; } );",
+	"f:1: routes: port must be a number from 1 to 65535, and not 0"},
+    {"routes = ( { domain = \"x.test\"; host = \"[::1]\"; port = 25; } );",
+	"f:1: routes: host must be a host name in quotes, like \"mail.example.org\", or an address, "
+	"like \"192.0.2.1\", and not \"[::1]\""},
+    {"routes = ( { domain = \"-\"; host = \"y.test\"; port = 25; } );",
+	"f:1: routes: domain must be a host name in quotes, like \"mail.example.org\", or \"*\", and "
+	"not \"-\""},
+    {"routes = ( { domain = \"*\"; host = \"y.test\"; port = 25; sender = \"@a.test\"; } );",
+	"f:1: routes: sender must be a domain or an address in quotes, like \"example.org\" or "
+	"\"alice@example.org\", and not \"@a.test\""},
+    {HOST "destinations = ( { domain = \"x.test\"; lifetime = \"61d\"; } );",
+	"f:2: destinations: lifetime must be a time from 0 to 60d in quotes, like \"90s\", \"5m\", "
+	"\"4h\" or \"14d\", and not \"61d\""},
+    {HOST "destinations = ( { domain = \"x.test\"; retry = [\"5m\", \"1m\"]; } );",
+	"f: destinations, x.test, together with queue: the times of queue.retry must not get shorter: "
+	"put the shortest first"},
+    {HOST "destinations = ( { domain = \"x.test\"; delay_warning = [\"0\", \"1h\"]; } );",
+	"f:2: destinations: delay_warning = [\"0\"] stands for no warning, and alone"},
+    {HOST "destinations = ( { domain = \"x.test\"; }, { domain = \"x.test\"; } );",
+	"f: destinations has two entries for x.test"},
+    {HOST "relay_source = [\"192.0.2.1\", \"192.0.2.2\"];",
+	"f: relay_source has two addresses of the same kind; give one of IPv4 and one of IPv6 at most"},
     {"listen = ( { domain = \"x\"; host = \"y\"; port = 25; } );",
 	"f:1: listen must be a list in brackets of at least 1, each an address in quotes, like "
 	"\"192.0.2.1\" or \"::1\", and not a group { }; the default is [\"0.0.0.0\", \"::\"]"},
@@ -676,6 +761,8 @@ int main(void)
 	    cmocka_unit_test(test_values),
 	    cmocka_unit_test(test_queue),
 	    cmocka_unit_test(test_routes),
+	    cmocka_unit_test(test_routes_of_senders),
+	    cmocka_unit_test(test_destinations),
 	    cmocka_unit_test(test_login_of_a_route),
 	    cmocka_unit_test(test_errors),
 	    cmocka_unit_test(test_nul),

@@ -79,6 +79,7 @@ int64_t qrig_send(struct qrig *q, const char *from, unsigned notify, const char 
 
 	d->may_relay = true;
 	d->wish = q->wish;
+	d->routing = &q->cfg.routing;
 	d->envid = STR("E1");
 	for (size_t i = 0; to[i]; i++) {
 		rig_to(d, to[i])->action = PLAN_RELAY;

@@ -1,0 +1,108 @@
+"""What is configured of single destinations and senders: routes, TLS, schedules, source and name."""
+
+import pytest
+from conftest import DOMAIN
+from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
+from server import wait_for
+from wire import letter
+
+NET_OPTIONS = 'relay_source = ["127.0.0.53"]; relay_helo = "Out.example.test";'
+
+
+def reload(net, options):
+    """The server has new options; those of before are replaced by option."""
+    seen = net.server.log().count("process=store event=config")
+    net.server.configure(options)
+    net.server.reload()
+    wait_for("the new configuration",
+             lambda: net.server.log().count("process=store event=config") > seen)
+
+
+@pytest.fixture(autouse=True)
+def nothing_special(net):
+    yield
+    reload(net, "routes = ();\ndestinations = ();")
+
+
+def routes(net, *rows):
+    groups = ", ".join(f'{{ domain = "{domain}"; sender = "{sender}"; host = "{peer.address}"; '
+                       f'port = {net.port}; }}' for domain, sender, peer in rows)
+    reload(net, f"routes = ( {groups} );")
+
+
+def destinations(net, *rows):
+    reload(net, "destinations = ( " + ", ".join(rows) + " );")
+
+
+def test_source_and_name(net):
+    peer = net.peer()
+    net.send(f"bob@{peer.domain}")
+    peer.wait_taken()
+    assert peer.sessions[0].commands[0] == "EHLO out.example.test"
+    assert peer.sessions[0].peer_address == "127.0.0.53"
+
+
+def test_senders_go_their_own_ways(net):
+    mx, of_domain, of_ann = net.peer(), net.peer(), net.peer()
+    routes(net, ("*", DOMAIN, of_domain), (mx.domain, f"ann@{DOMAIN}", of_ann))
+    net.send(f"bob@{mx.domain}", sender="carl@elsewhere.test")
+    net.send(f"bob@{mx.domain}", sender=ALICE)
+    net.send(f"bob@{mx.domain}", sender=f"Ann@{DOMAIN}")
+    for peer, sender in ((mx, "carl@elsewhere.test"), (of_domain, ALICE), (of_ann, f"Ann@{DOMAIN}")):
+        assert [message.mail.split(">")[0] for message in peer.wait_taken()] == [f"<{sender}"]
+
+
+def test_way_of_one_sender_down_is_no_trouble_of_others(net):
+    mx, smart = net.peer(), net.peer()
+    smart.down()
+    routes(net, ("*", ALICE, smart))
+    waits = net.send(f"bob@{mx.domain}")
+    net.wait_attempt(waits)
+    net.send(f"bob@{mx.domain}", sender="carl@elsewhere.test")
+    mx.wait_taken()
+    row, = net.queue()
+    assert row["id"] == waits and row["state"] == "unreachable"
+    assert f"via {smart.address}" in net.server.command("queue", "explain", waits).stdout
+    # Without the route what waits for it goes like all other mail
+    reload(net, "routes = ();")
+    net.retry(waits)
+    mx.wait_taken(2)
+
+
+def test_tls_of_a_destination(net):
+    plain, secure = net.peer(), net.peer(tls=net.tls())
+    destinations(net, f'{{ domain = "{plain.domain}"; tls = "require"; }}',
+                 f'{{ domain = "{secure.domain}"; tls = "verify"; }}')
+    waits = net.send(f"bob@{plain.domain}")
+    unverified = net.send(f"bob@{secure.domain}")
+    for number in (waits, unverified):
+        assert net.wait_attempt(number) == (0, 0, 1)
+    assert not plain.received and not secure.received
+    destinations(net, f'{{ domain = "{secure.domain}"; tls = "none"; }}')
+    net.retry(waits)
+    net.retry(unverified)
+    plain.wait_taken()
+    secure.wait_taken()
+    assert "STARTTLS" not in secure.sessions[-1].commands
+
+
+def test_lifetime_of_a_destination(net):
+    """One that is set later counts for what waits already."""
+    peer = net.peer(RCPT=b"450 4.2.0 later\r\n")
+    number = net.send(f"bob@{peer.domain}")
+    assert net.wait_attempt(number) == (0, 0, 1)
+    destinations(net, f'{{ domain = "{peer.domain}"; retry = ["1s"]; lifetime = "2s"; }}')
+    net.wait_gone(number)
+    wait_for("the report", lambda: "returned" in net.trace(number) or "bounced" in net.trace(number))
+
+
+def test_connections_of_a_destination(net):
+    peer = net.peer(content="hang")
+    destinations(net, f'{{ domain = "{peer.domain}"; connections = 1; }}')
+    for _ in range(3):
+        net.send(f"bob@{peer.domain}", content=letter(sender=ALICE))
+    peer.wait_hanging()
+    assert len(peer.sessions) == 1
+    peer.go_on.set()
+    peer.wait_taken(3)
+    assert len(peer.sessions) == 1
