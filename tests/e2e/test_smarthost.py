@@ -110,14 +110,17 @@ def test_required_tls_that_is_not_offered(make_server, monkeypatch):
     assert "TLS not offered" in waiting(server)["last_reply"]
 
 
-@pytest.mark.parametrize("route", [
-    'tls = "perhaps";', f'user = "{CUSTOMER}";', f'password_file = "{SECRET}";',
-    f'user = "{CUSTOMER}"; password_file = "{SECRET}";',
-    f'tls = "require"; user = "{CUSTOMER}"; password_file = "{SECRET}";', 'word = "x";',
+@pytest.mark.parametrize("route, says", [
+    ('tls = "perhaps";', '"verify"'),
+    (f'user = "{CUSTOMER}";', "both user and password_file"),
+    (f'password_file = "{SECRET}";', "both user and password_file"),
+    (f'user = "{CUSTOMER}"; password_file = "{SECRET}";', 'tls = "verify"'),
+    (f'tls = "require"; user = "{CUSTOMER}"; password_file = "{SECRET}";', 'tls = "verify"'),
+    ('word = "x";', 'there is no "word" in a group'),
 ], ids=range(6))
-def test_wrong_routes(make_server, route):
+def test_wrong_routes(make_server, route, says):
     """A login is only for a server whose name was checked."""
     server = make_server(start=False)
     server.configure(f'routes = ( {{ domain = "*"; host = "localhost"; port = 587; {route} }} );')
     done = server.command("check-config", status=78)
-    assert "routes" in done.stderr and 'tls = "verify"' in done.stderr, done.stderr
+    assert "routes: " in done.stderr and says in done.stderr, done.stderr
