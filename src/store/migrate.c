@@ -36,10 +36,6 @@ static const struct sql_object version_2[] = {
     {"CREATE INDEX lease_standing ON lease (shard, standing)", false},
     {"ALTER TABLE domain ADD COLUMN quota_warned bigint NOT NULL DEFAULT 0", false},
     {"CREATE INDEX domain_warning ON domain (name) WHERE quota_warned = 1", false},
-    {"DROP INDEX queue_accepted", false},
-    {"CREATE INDEX queue_accepted ON queue (shard, tier, bounce, warned, accepted)"
-     " WHERE report = 0 AND held = 0",
-	false},
     /* all recipients in ledger_day, so that a day that is lost is missed */
     {"INSERT INTO meta (name, value) SELECT 'folded', CAST(coalesce(sum(accepted), 0) AS bigint)"
      " FROM ledger_day",
@@ -51,6 +47,10 @@ static const struct sql_object version_2[] = {
     {"ALTER TABLE queue ADD COLUMN by_trace bigint NOT NULL DEFAULT 0", false},
     {"ALTER TABLE queue ADD COLUMN tier bigint NOT NULL DEFAULT 0", false},
     {"ALTER TABLE queue ADD COLUMN forwarder text NOT NULL DEFAULT ''", false},
+    {"DROP INDEX queue_accepted", false},
+    {"CREATE INDEX queue_accepted ON queue (shard, tier, bounce, warned, accepted)"
+     " WHERE report = 0 AND held = 0",
+	false},
     {"DROP INDEX queue_destination", false},
     {"CREATE INDEX queue_destination ON queue (shard, destination, token, priority, not_before)",
 	false},

@@ -446,7 +446,8 @@ static void report_that_is_refused(void **state)
 	int64_t full, gone;
 
 	q.world = unknown;
-	rig_quota(&q.rig, "ann@a.test", 10, 0);
+	qrig_send_one(&q, "carl@b.test", "ann@a.test"); /* one that fills it */
+	rig_quota(&q.rig, "ann@a.test", 0, 1);
 	full = qrig_send_one(&q, "ann@a.test", "bob@b.test");
 	qrig_work(&q);
 	assert_int_equal(qrig_state(&q, full, 0), LEDGER_QUEUED);
@@ -454,12 +455,12 @@ static void report_that_is_refused(void **state)
 	rig_quota(&q.rig, "ann@a.test", 0, 0);
 	qrig_live(&q, q.rig.now + HOUR_MS);
 	assert_int_equal(qrig_state(&q, full, 0), LEDGER_BOUNCED);
-	assert_int_equal(qrig_mails(&q), 1);
+	assert_int_equal(qrig_mails(&q), 2);
 	gone = qrig_send_one(&q, "nobody@a.test", "bob@b.test");
 	qrig_work(&q);
 	assert_int_equal(qrig_state(&q, gone, 0), LEDGER_BOUNCED);
 	assert_int_equal(qrig_count(&q, "trace WHERE text LIKE 'nobody is told: the report%'"), 1);
-	rig_quota(&q.rig, "ann@a.test", 10, 0);
+	rig_quota(&q.rig, "ann@a.test", 0, 1);
 	full = qrig_send_one(&q, "ann@a.test", "bob@b.test");
 	qrig_live(&q, q.rig.now + 8 * DAY_MS);
 	assert_int_equal(qrig_state(&q, full, 0), LEDGER_BOUNCED);

@@ -148,9 +148,10 @@ static void mailbox_that_does_not_take_it(void **state)
 {
 	int64_t start = q.rig.now, full, gone;
 
+	qrig_send_one(&q, "ann@a.test", "bob@a.test"); /* one that fills it */
 	q.wish.hold_for = DAY_MS;
 	full = qrig_send_one(&q, "ann@a.test", "bob@a.test");
-	rig_quota(&q.rig, "bob@a.test", 1, 0);
+	rig_quota(&q.rig, "bob@a.test", 0, 1);
 	qrig_live(&q, start + DAY_MS + HOUR_MS);
 	assert_int_equal(qrig_state(&q, full, 0), LEDGER_QUEUED);
 	assert_true(has(explained(full), "the mailbox does not take the message (452 4.2.2"));
@@ -159,7 +160,7 @@ static void mailbox_that_does_not_take_it(void **state)
 	assert_int_equal(qrig_state(&q, full, 0), LEDGER_MAILBOX);
 	full = qrig_send_one(&q, "ann@a.test", "bob@a.test");
 	gone = qrig_send_one(&q, "ann@a.test", "bob@a.test");
-	rig_quota(&q.rig, "bob@a.test", 1, 0);
+	rig_quota(&q.rig, "bob@a.test", 0, 1);
 	assert_int_equal(change(QUEUE_CHANGE_RELEASE, gone), 1);
 	qrig_live(&q, q.rig.now + 6 * DAY_MS + HOUR_MS);
 	assert_int_equal(qrig_state(&q, full, 0), LEDGER_BOUNCED);
