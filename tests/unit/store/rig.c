@@ -365,3 +365,29 @@ int64_t rig_number(struct rig *r, const char *select)
 	sqlite3_finalize(stmt);
 	return n;
 }
+
+void rig_nothing(struct lane_op *op)
+{
+}
+
+void rig_run_without(struct rig *r, enum lane_result (*request)(void), const char *const *tables,
+    const char *fingerprint)
+{
+	int64_t before = rig_number(r, fingerprint);
+	char sql[80];
+
+	for (; *tables; tables++) {
+		snprintf(sql, sizeof sql, "ALTER TABLE %s RENAME TO hidden", *tables);
+		rig_sql(r, sql);
+		if (request() != LANE_FAILED)
+			fail_msg("no %s, and it was done", *tables);
+		snprintf(sql, sizeof sql, "ALTER TABLE hidden RENAME TO %s", *tables);
+		rig_sql(r, sql);
+		if (rig_number(r, fingerprint) != before)
+			fail_msg("no %s, and something was done", *tables);
+		rig_must_balance(r);
+	}
+	assert_int_equal(request(), LANE_DONE);
+	assert_int_not_equal(rig_number(r, fingerprint), before);
+	rig_must_balance(r);
+}

@@ -85,6 +85,16 @@ void rig_must_balance(struct rig *r);
 /* The one integer of a SELECT, by hand. */
 int64_t rig_number(struct rig *r, const char *select);
 
+/* A done that does nothing. */
+void rig_nothing(struct lane_op *op);
+
+/*
+ * A request that must fail without each of the tables (by names, up to a NULL), and leave nothing: the number
+ * that `fingerprint` selects stays. Then it must be done, and change that number.
+ */
+void rig_run_without(struct rig *r, enum lane_result (*request)(void), const char *const *tables,
+    const char *fingerprint);
+
 /* Any statements, by hand. */
 void rig_sql(struct rig *r, const char *sql);
 

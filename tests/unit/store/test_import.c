@@ -4,7 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "rig.h"
+#include "ann.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -12,36 +12,11 @@
 #include "store/mailbox_at.h"
 #include "store/mailbox_path.h"
 
-static struct rig rig;
-static struct arena *arena;
-static int64_t ann;
-
-static int setup(void **state)
-{
-	rig_open(&rig);
-	arena = arena_new();
-	rig_domain(&rig, "a.test");
-	ann = rig_account(&rig, "ann@a.test");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_must_balance(&rig);
-	arena_free(&arena);
-	rig_close(&rig);
-	return 0;
-}
-
-static void nothing(struct lane_op *op)
-{
-}
-
 static struct import *message(const char *text)
 {
 	struct import *im = import_new();
 
-	im->op.done = nothing;
+	im->op.done = rig_nothing;
 	im->account = ann;
 	im->mailbox = MAILBOX_INBOX;
 	im->id = id_make(&rig.ids, rig.now);
@@ -290,7 +265,7 @@ static int64_t make(const char *path)
 	struct mailbox_make m;
 
 	mailbox_make_init(&m, ann, str_of_c(path));
-	m.op.done = nothing;
+	m.op.done = rig_nothing;
 	lane_run_one(rig.lane, &m.op, rig.now);
 	assert_int_equal(m.op.result, LANE_DONE);
 	assert_false(m.missing);
@@ -357,7 +332,7 @@ static void as_of_a_moment(void **state)
 	assert_int_equal(at(MAILBOX_NOW), 1);
 }
 
-#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define T(fn) cmocka_unit_test_setup_teardown(fn, ann_setup, ann_teardown)
 
 int main(void)
 {

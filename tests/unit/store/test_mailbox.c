@@ -4,36 +4,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "rig.h"
+#include "ann.h"
 
 #include "base/mem.h"
-
-static struct rig rig;
-static struct arena *arena;
-static int64_t ann;
-
-static int setup(void **state)
-{
-	rig_open(&rig);
-	arena = arena_new();
-	rig_domain(&rig, "a.test");
-	ann = rig_account(&rig, "ann@a.test");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_must_balance(&rig);
-	arena_free(&arena);
-	rig_close(&rig);
-	return 0;
-}
-
-static void send_n(int n)
-{
-	for (int i = 0; i < n; i++)
-		assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", NULL));
-}
 
 /* "number:uid number:uid ..." of the entries from first on, read max at a time. */
 static const char *entries(const struct mailbox_snapshot *s, int64_t first, size_t max)
@@ -58,7 +31,7 @@ static void numbers_and_uids(void **state)
 {
 	struct mailbox_snapshot s;
 
-	send_n(5);
+	ann_send(5);
 	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
 	for (size_t max = 1; max < 7; max++)
 		assert_string_equal(entries(&s, 1, max), " 1:1 2:2 3:3 4:4 5:5");
@@ -89,9 +62,9 @@ static void two_snapshots_at_once(void **state)
 {
 	struct mailbox_snapshot one, two;
 
-	send_n(4);
+	ann_send(4);
 	one = rig_snapshot(&rig, ann, MAILBOX_INBOX);
-	send_n(1);
+	ann_send(1);
 	two = rig_snapshot(&rig, ann, MAILBOX_INBOX);
 	assert_int_equal(mailbox_snapshot_count(&one), 4);
 	assert_int_equal(mailbox_snapshot_count(&two), 5);
@@ -112,7 +85,7 @@ static void a_scan_in_pieces_is_one_moment(void **state)
 {
 	struct mailbox_snapshot slow, fast;
 
-	send_n(6);
+	ann_send(6);
 	fast = rig_snapshot(&rig, ann, MAILBOX_INBOX);
 	rig_expunge(&rig, &fast, 2, 2);
 	assert_int_equal(mailbox_snapshot_begin(rig.db, ann, MAILBOX_INBOX, &slow), DB_ROW);
@@ -120,7 +93,7 @@ static void a_scan_in_pieces_is_one_moment(void **state)
 	assert_false(slow.complete);
 	rig_expunge(&rig, &fast, 5, 5);
 	rig_expunge(&rig, &fast, 1, 1);
-	send_n(1);
+	ann_send(1);
 	while (!slow.complete)
 		assert_int_equal(mailbox_snapshot_scan(rig.db, &slow, 2), DB_OK);
 	assert_string_equal(entries(&slow, 1, 2), " 1:1 2:3 3:4 4:5 5:6");
@@ -139,7 +112,7 @@ static void reads_from_any_offset(void **state)
 	uint8_t p[256];
 	size_t n;
 
-	send_n(1);
+	ann_send(1);
 	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
 	whole = rig_read(&rig, arena, &s, 1);
 	assert_int_equal(mailbox_message(rig.db, arena, &s, 1, &m), DB_ROW);
@@ -164,7 +137,7 @@ static void expunging_is_all_or_nothing(void **state)
 	struct mailbox_snapshot s;
 	struct ranges numbers;
 
-	send_n(3);
+	ann_send(3);
 	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
 	ranges_init(&numbers);
 	ranges_add(&numbers, 2);
@@ -184,7 +157,7 @@ static void every_change_has_its_modseq(void **state)
 {
 	struct mailbox_snapshot s;
 
-	send_n(3);
+	ann_send(3);
 	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
 	rig_expunge(&rig, &s, 1, 2);
 	assert_int_equal(s.modseq, 4);
@@ -256,7 +229,7 @@ static void a_large_mailbox(void **state)
 	mailbox_snapshot_fini(&s);
 }
 
-#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define T(fn) cmocka_unit_test_setup_teardown(fn, ann_setup, ann_teardown)
 
 int main(void)
 {

@@ -4,42 +4,11 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "rig.h"
+#include "ann.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/undelete.h"
-
-static struct rig rig;
-static struct arena *arena;
-static int64_t ann;
-
-static int setup(void **state)
-{
-	rig_open(&rig);
-	arena = arena_new();
-	rig_domain(&rig, "a.test");
-	ann = rig_account(&rig, "ann@a.test");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_must_balance(&rig);
-	arena_free(&arena);
-	rig_close(&rig);
-	return 0;
-}
-
-static void send_n(int n)
-{
-	for (int i = 0; i < n; i++)
-		assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", NULL));
-}
-
-static void nothing(struct lane_op *op)
-{
-}
 
 /* All slices; the messages that came back. */
 static int64_t undelete(struct undelete u)
@@ -48,7 +17,7 @@ static int64_t undelete(struct undelete u)
 
 	u.account = ann;
 	undelete_init(&u);
-	u.op.done = nothing;
+	u.op.done = rig_nothing;
 	do {
 		lane_run_one(rig.lane, &u.op, rig.now);
 		assert_int_equal(u.op.result, LANE_DONE);
@@ -58,23 +27,6 @@ static int64_t undelete(struct undelete u)
 	return u.no_room ? -restored - 1 : restored;
 }
 
-static void expunge(int64_t first, int64_t last)
-{
-	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
-
-	assert_int_equal(rig_expunge(&rig, &s, first, last), last - first + 1);
-	mailbox_snapshot_fini(&s);
-}
-
-static int64_t live(void)
-{
-	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
-	int64_t n = mailbox_snapshot_count(&s);
-
-	mailbox_snapshot_fini(&s);
-	return n;
-}
-
 static void comes_back_as_it_was(void **state)
 {
 	struct mailbox_snapshot before, after;
@@ -82,11 +34,11 @@ static void comes_back_as_it_was(void **state)
 	struct str text;
 	size_t n;
 
-	send_n(3);
+	ann_send(3);
 	before = rig_snapshot(&rig, ann, MAILBOX_INBOX);
 	text = rig_read(&rig, arena, &before, 2);
 	assert_int_equal(mailbox_entries(rig.db, &before, 2, &was, 1, &n), DB_OK);
-	expunge(2, 2);
+	ann_expunge(2, 2);
 	assert_int_equal(undelete((struct undelete){0}), 1);
 	rig_must_balance(&rig);
 	after = rig_snapshot(&rig, ann, MAILBOX_INBOX);
@@ -105,15 +57,15 @@ static void comes_back_as_it_was(void **state)
 
 static void comes_back_once(void **state)
 {
-	send_n(130); /* several slices */
-	expunge(1, 130);
-	assert_int_equal(live(), 0);
+	ann_send(130); /* several slices */
+	ann_expunge(1, 130);
+	assert_int_equal(ann_live(), 0);
 	assert_int_equal(undelete((struct undelete){0}), 130);
 	assert_int_equal(undelete((struct undelete){0}), 0);
-	assert_int_equal(live(), 130);
-	expunge(5, 6);
+	assert_int_equal(ann_live(), 130);
+	ann_expunge(5, 6);
 	assert_int_equal(undelete((struct undelete){0}), 2);
-	assert_int_equal(live(), 130);
+	assert_int_equal(ann_live(), 130);
 }
 
 /* The row that was brought back is purged in its time, what it became stays. */
@@ -121,8 +73,8 @@ static void outlives_the_window_of_its_origin(void **state)
 {
 	struct mailbox_snapshot s;
 
-	send_n(1);
-	expunge(1, 1);
+	ann_send(1);
+	ann_expunge(1, 1);
 	assert_int_equal(undelete((struct undelete){0}), 1);
 	rig.now += 2 * DAY_MS;
 	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
@@ -130,7 +82,7 @@ static void outlives_the_window_of_its_origin(void **state)
 	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
 	assert_true(rig_read(&rig, arena, &s, 1).n > 0);
 	mailbox_snapshot_fini(&s);
-	expunge(1, 1);
+	ann_expunge(1, 1);
 	rig.now += 2 * DAY_MS;
 	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
 	assert_int_equal(undelete((struct undelete){0}), 0);
@@ -142,14 +94,14 @@ static void chooses(void **state)
 	int64_t first, third, deleted;
 
 	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "1\r\n", &first));
-	send_n(1);
+	ann_send(1);
 	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "3\r\n", &third));
 	rig_sql(&rig,
 	    "UPDATE message SET header_id = 'Three@X' WHERE id = (SELECT max(id) FROM message)");
-	expunge(1, 1);
+	ann_expunge(1, 1);
 	rig.now += HOUR_MS;
 	deleted = rig.now;
-	expunge(1, 2);
+	ann_expunge(1, 2);
 	assert_int_equal(undelete((struct undelete){.since = rig.now + 1}), 0);
 	assert_int_equal(undelete((struct undelete){.email = 4711}), 0);
 	assert_int_equal(undelete((struct undelete){.header_id = STR("nobody@x")}), 0);
@@ -157,24 +109,24 @@ static void chooses(void **state)
 	assert_int_equal(undelete((struct undelete){.email = third}), 0);
 	assert_int_equal(undelete((struct undelete){.since = deleted}), 1);
 	assert_int_equal(undelete((struct undelete){.email = first}), 1);
-	assert_int_equal(live(), 3);
+	assert_int_equal(ann_live(), 3);
 }
 
 static void keeps_the_quota(void **state)
 {
-	send_n(3);
-	expunge(1, 3);
+	ann_send(3);
+	ann_expunge(1, 3);
 	rig_quota(&rig, "ann@a.test", 0, 2);
 	assert_int_equal(undelete((struct undelete){0}), -3); /* two, and no room */
-	assert_int_equal(live(), 2);
+	assert_int_equal(ann_live(), 2);
 	rig_quota(&rig, "ann@a.test", 0, 0);
 	assert_int_equal(undelete((struct undelete){0}), 1);
-	expunge(1, 1);
+	ann_expunge(1, 1);
 	assert_string_equal(rig_change(&rig, DIRECTORY_ACCOUNT_DISABLE, "ann@a.test", NULL), "");
 	assert_int_equal(undelete((struct undelete){0}), -1);
 }
 
-#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define T(fn) cmocka_unit_test_setup_teardown(fn, ann_setup, ann_teardown)
 
 int main(void)
 {
