@@ -205,11 +205,9 @@ static bool index_packs(struct work *w)
 
 /* ---- the database ---- */
 
-static bool make_database(struct work *w)
+/* Of an attempt that was interrupted. */
+static void remove_under_way(struct work *w)
 {
-	struct buf script;
-	enum db_code code;
-
 	for (const char *const *end = (const char *const[]){"", "-wal", "-shm", NULL}; *end;
 	     end++) {
 		char name[32];
@@ -217,6 +215,14 @@ static bool make_database(struct work *w)
 		snprintf(name, sizeof name, UNDER_WAY "%s", *end);
 		(void)w->dir.fs.ops->unlink(&w->dir.fs, name);
 	}
+}
+
+static bool make_database(struct work *w)
+{
+	struct buf script;
+	enum db_code code;
+
+	remove_under_way(w);
 	if (db_open(UNDER_WAY, DB_WRITER, &w->db, &w->s->err) != DB_OK)
 		return false;
 	buf_init(&script, MIB);
@@ -343,7 +349,10 @@ static bool run(struct work *w)
 {
 	if (faccessat(w->dir.dirfd, COMPLETE, F_OK, 0) != 0 && !build(w))
 		return false;
-	return take_place(w);
+	if (!take_place(w))
+		return false;
+	remove_under_way(w);
+	return true;
 }
 
 bool salvage_run(struct salvage *s, const char *path, const char *name)

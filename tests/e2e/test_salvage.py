@@ -6,10 +6,12 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
 
 import pytest
 
 from conftest import DOMAIN, PASSWORD
+from test_backup import at_once
 from test_damage import flip, packs, repair, verify
 from test_export import contents, delete
 from wire import deliver, letter, without_trace
@@ -236,3 +238,33 @@ def test_damaged_packs_too(filled, tmp_path):
     assert everything(subjects(filled, tmp_path)) == (filled.sent[ANN] | filled.sent[BOB]) - {"number 7."}
     with open(glob.glob(os.path.join(filled.data, "quarantine", "*.eml"))[0], "rb") as file:
         assert b"number 7." in file.read()
+
+
+def test_interrupted_anywhere(filled, tmp_path):
+    """Killed again and again, and at each of its renames: nothing is lost, and meanwhile no server starts on less."""
+    chance = random.Random(3)
+    before = subjects(filled, tmp_path)
+    assert filled.stop() == 0
+    data = filled.data
+    database = files_of(filled)[0]
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for attempt in range(6):
+        process = subprocess.Popen([filled.binary, "store", "salvage", CHIEF, "--data", data],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if attempt % 2:
+            at_once("the new database", lambda process=process: process.poll() is not None or
+                    os.path.exists(os.path.join(data, "salvage.db")))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(chance.random() / 20)
+        process.kill()
+        process.wait()
+    if not os.path.exists(os.path.join(data, "salvaged.db")):  # complete, and the old one half out of the way
+        os.rename(database, os.path.join(data, "salvaged.db"))
+        with open(database + "-wal", "wb") as file:
+            file.write(b"of another one")
+    done = filled.command("audit", status=None)
+    assert done.returncode and "godwit store salvage" in done.stderr
+    salvage(filled)
+    assert subjects(filled, tmp_path) == {**before, CHIEF: {}}
+    assert not glob.glob(os.path.join(data, "salvage*.db"))
