@@ -15,14 +15,22 @@ ALICE = f"alice@{DOMAIN}"
 
 
 @contextlib.contextmanager
+def stopped_processes(pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
 def hung(server, role):
     pid = server.pids(role)[0]
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with stopped_processes([pid]):
         yield pid
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
 
 
 def test_sessions_do_not_wait_for_ever(make_server):
@@ -100,9 +108,8 @@ def test_hung_processes_are_started_again(make_server):
 def test_a_slow_machine_is_left_alone(make_server):
     """All stop, as when the machine has no time: nobody is ended, and all go on."""
     server = make_server('timeouts = { process = "1s"; };', accounts=["alice"])
-    with contextlib.ExitStack() as stack:
-        for role in ROLES:
-            stack.enter_context(hung(server, role))
+    pids = [server.pids(role)[0] for role in ROLES]  # looked up first, so that they stop together
+    with stopped_processes(pids):
         wait_for("the remark", lambda: "event=machine-slow" in server.new_log())
     deliver(server, ALICE)
 
