@@ -45,8 +45,8 @@ enum query {
 };
 
 static const char *const texts[QUERIES] = {
-    [Q_ROW] = "SELECT token, not_before, attempts, warned, report, held, accepted, last_attempt"
-	      " FROM queue WHERE shard = 0 AND message = ?1 AND recipient = ?2",
+    [Q_ROW] = ("SELECT token, not_before, attempts, warned, report, held, accepted, last_attempt"
+	       " FROM queue WHERE shard = 0 AND message = ?1 AND recipient = ?2"),
     [Q_COUNT] = "SELECT count(*) FROM queue",
     [Q_PLACES] = "SELECT name, sessions, failures, next_probe, last_try FROM destination",
     [Q_LEASES] = "SELECT destination, count(*) FROM lease GROUP BY destination",

@@ -211,7 +211,8 @@ int64_t clock_mono(void)
 
 /* ---- what is said ---- */
 
-static void put_line(FILE *to, const char *format, va_list args)
+static __attribute__((format(printf, 2, 0))) void put_line(
+    FILE *to, const char *format, va_list args)
 {
 	struct buf b;
 
