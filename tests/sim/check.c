@@ -163,7 +163,7 @@ static void make_room(void)
 /* He is in the queue for the first time: so he was accepted. */
 static void begin_row(struct sim_rcpt *r, int64_t accepted)
 {
-	r->accepted = clock_mono();
+	r->accepted = clock_mono() + r->hold; /* his life begins then */
 	r->accepted_wall = accepted;
 	r->jumped = sim_jumped();
 	list_push(&sim_world.queued, &r->link);
@@ -465,6 +465,9 @@ void sim_taken(struct sim_rcpt *r)
 	SIM_MUST(
 	    r->taken <= 1 + r->excused, "%s has got the message %d times", r->address, r->taken);
 	sim_world.twice += r->taken > 1;
+	SIM_MUST(clock_mono() >= r->accepted || sim_world.jumps || r->touched,
+	    "%s has got the message %lld s before the time that its sender set", r->address,
+	    (long long)((r->accepted - clock_mono()) / SECOND_MS));
 	if (r->dest->example == SIM_X_HEALTHY && r->taken == 1)
 		SIM_MUST(
 		    clock_mono() - r->accepted < 20 * SECOND_MS || !sim_was_up_since(r->accepted),

@@ -29,9 +29,9 @@ static void check_any(const struct sim_rcpt *r)
 	SIM_MUST(r->told_failed == (bounced && wants(r, QUEUE_NOTIFY_FAILURE) ? 1 : 0),
 	    "the sender of %s was told %d times that it failed, and it %s", r->address,
 	    r->told_failed, bounced ? "did" : "did not");
-	SIM_MUST(r->told_delayed <= (wants(r, QUEUE_NOTIFY_DELAY) ? 1 : 0),
+	SIM_MUST(r->told_delayed <= (wants(r, QUEUE_NOTIFY_DELAY) ? 1 : 0) + r->by,
 	    "the sender of %s was told %d times of the delay", r->address, r->told_delayed);
-	SIM_MUST(r->told_relayed <= (wants(r, QUEUE_NOTIFY_SUCCESS) ? 1 : 0),
+	SIM_MUST(r->told_relayed <= (wants(r, QUEUE_NOTIFY_SUCCESS) || r->by ? 1 : 0),
 	    "the sender of %s was told %d times that it was relayed", r->address, r->told_relayed);
 }
 
@@ -96,7 +96,7 @@ static void check_destiny(const struct sim_rcpt *r)
 static void check_rcpt(const struct sim_rcpt *r)
 {
 	check_any(r);
-	if (r->touched) /* an administrator had his will */
+	if (r->touched || r->by) /* an administrator had his will, or the sender wished otherwise */
 		return;
 	check_destiny(r);
 	switch (r->dest->example) {

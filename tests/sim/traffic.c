@@ -34,6 +34,8 @@ static void add_recipient(struct deliver *d, struct sim_dest *dest, unsigned not
 
 	r->sender = d->user ? *(int *)d->user : -1;
 	r->notify = notify;
+	r->hold = d->wish.hold_for;
+	r->by = d->wish.by != QUEUE_BY_NONE;
 	if (dest->example != SIM_X_BURST && sim_chance(8))
 		r->destiny = sim_chance(70) || is_late() ? SIM_UNKNOWN : SIM_FULL;
 	to->address = text;
@@ -60,6 +62,20 @@ static unsigned some_notify(void)
 	    QUEUE_NOTIFY_DELAY};
 
 	return sim_chance(60) ? 0 : all[sim_random(sizeof all / sizeof *all)];
+}
+
+/* Later, before others, or in time: as the sender of some messages wishes. */
+static void wish(struct deliver *d)
+{
+	if (is_late() || !sim_chance(15))
+		return;
+	if (sim_chance(60))
+		d->wish.hold_for = sim_between(MINUTE_MS, 8 * HOUR_MS);
+	d->wish.priority = (int8_t)sim_between(QUEUE_PRIORITY_LAST, QUEUE_PRIORITY_MOST);
+	if (sim_chance(30)) {
+		d->wish.by = sim_chance(50) ? QUEUE_BY_RETURN : QUEUE_BY_NOTIFY;
+		d->wish.by_time = d->wish.hold_for + sim_between(MINUTE_MS, 2 * DAY_MS);
+	}
 }
 
 static struct str content(struct deliver *d, const char *sender)
@@ -93,6 +109,7 @@ static void send_message(struct sim_dest *dest)
 	d->recipients = arena_array(d->arena, MESSAGES_MAX + 1, sizeof *d->recipients);
 	d->plan = plan_new(d->arena, MESSAGES_MAX + 1);
 	d->plan.n = 0;
+	wish(d);
 	for (size_t i = 0; i < n; i++)
 		add_recipient(d,
 		    sim_chance(20) && !is_late() ? &sim_world.dests[sim_random(sim_world.ndests)]

@@ -182,6 +182,8 @@ struct sim_rcpt {
 	int64_t number;
 	int sender; /* of SIM_SENDERS; -1: the null reverse-path */
 	unsigned notify;
+	int64_t hold;     /* milliseconds from acceptance on: not to be sent before */
+	bool by;          /* it is to be there by a time */
 	int64_t accepted; /* mono */
 	int64_t accepted_wall;
 	int64_t jumped; /* sim_jumped() then */
