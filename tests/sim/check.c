@@ -386,7 +386,7 @@ static void explain_some(void)
 	for (size_t i = 0; i < check.nchanged; i++) {
 		struct sim_rcpt *r = check.changed[i];
 
-		if (left && sim_random(check.nchanged - i) < left) {
+		if (left && sim_random(check.nchanged - i) < left && sim_random(3)) {
 			left--;
 			explain(r, true);
 		} else {

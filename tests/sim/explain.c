@@ -262,10 +262,10 @@ static int64_t mono_of(int64_t wall)
 	return clock_mono() - (clock_now() - wall);
 }
 
-/* What a lost relay had, or was given before its store saw no answer, comes back with its leases. */
+/* What a lost relay had, or is given as long as its store believes in it, comes back with its leases. */
 static bool is_lost_one_gone(int64_t mono)
 {
-	return sim_world.lost_at == 0 || sim_world.lost_at + 66 * MINUTE_MS < mono;
+	return sim_world.lost_at == 0 || sim_world.lost_at + SIM_LOST_MS + MINUTE_MS < mono;
 }
 
 bool sim_was_up_since(int64_t mono)
@@ -356,7 +356,11 @@ static void check_under_way(const struct sim_rcpt *r)
 {
 	int64_t before = clock_mono() - MINUTE_MS;
 
-	if (sim_was_up_since(before) && r->leased < before)
+	if (sim_world.down_since || sim_world.last_start + 2 * SECOND_MS >= before)
+		return;
+	if (!is_lost_one_gone(before))
+		before = clock_mono() - SIM_LEASE_MS;
+	if (r->leased < before)
 		SIM_MUST(sim_relay_has(r->message),
 		    "nobody tries %s, and explain says that he is being tried", r->address);
 }

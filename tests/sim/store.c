@@ -20,7 +20,7 @@
 
 static const char settings[] = "hostname = \"" SIM_HOSTNAME "\";\n";
 
-static struct sim_process *store_life, *relay_life, *resolver_life;
+static struct sim_process *store_life, *relay_life, *resolver_life, *lost_life;
 static struct store_process *sp;
 static struct relay *relay;
 static struct config_snapshot *config;
@@ -214,9 +214,16 @@ void sim_relay_kill(bool silent)
 	sim_say("relay is killed%s", silent ? ", and nobody hears of it" : "");
 	relay_life->alive = false;
 	sim_net_kill(relay_life);
-	if (!silent)
+	if (silent)
+		lost_life = relay_life;
+	else
 		sim_peer_kill(relay_life);
 	relay = NULL;
+}
+
+void sim_relay_lost_ends(void *ctx)
+{
+	sim_peer_kill(lost_life);
 }
 
 static void resolver_again(void *ctx)

@@ -16,6 +16,9 @@ struct store_process *sim_store(void); /* NULL: it is down */
 void sim_relay_start(void);
 /* silent: the store does not learn of it, as of one that is cut off. */
 void sim_relay_kill(bool silent);
+
+/* At last the store does learn of it. */
+void sim_relay_lost_ends(void *ctx);
 bool sim_relay_is_up(void);
 bool sim_relay_has(int64_t message); /* under a lease */
 

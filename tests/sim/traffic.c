@@ -37,7 +37,7 @@ static void add_recipient(struct deliver *d, struct sim_dest *dest, unsigned not
 	r->hold = d->wish.hold_for;
 	r->by = d->wish.by != QUEUE_BY_NONE;
 	if (dest->example != SIM_X_BURST && sim_chance(8))
-		r->destiny = sim_chance(70) || is_late() ? SIM_UNKNOWN : SIM_FULL;
+		r->destiny = sim_chance(85) || is_late() ? SIM_UNKNOWN : SIM_FULL;
 	to->address = text;
 	to->local = str_sub(text, 0, at);
 	to->domain = str_from(text, at + 1);
@@ -164,8 +164,11 @@ static void plan_dest(struct sim_dest *d)
 	case SIM_X_BURST:
 		plan_mail(d, sim_chance(5) ? 1000 : 120, HOUR_MS, HOUR_MS + 20 * SECOND_MS);
 		break;
+	case SIM_X_TROUBLE: /* each may be tried for days by itself */
+		plan_mail(d, (size_t)sim_between(1, 3), MINUTE_MS, 36 * HOUR_MS);
+		break;
 	default:
-		plan_mail(d, (size_t)sim_between(2, 7), MINUTE_MS, 36 * HOUR_MS);
+		plan_mail(d, (size_t)sim_between(2, 6), MINUTE_MS, 36 * HOUR_MS);
 	}
 }
 
@@ -233,7 +236,8 @@ static void lose_relay(void *ctx)
 	sim_relay_dies();
 	sim_relay_kill(true);
 	sim_world.lost_at = clock_mono();
-	sim_world.down += 33 * MINUTE_MS;
+	sim_world.down += SIM_LEASE_MS;
+	sim_post_to(&sim_outside, SIM_LOST_MS, sim_relay_lost_ends, NULL);
 	died(start_relay);
 }
 
@@ -250,7 +254,7 @@ static void plan_deaths(void)
 {
 	if (sim_chance(30))
 		sim_post(sim_between(HOUR_MS, 5 * DAY_MS), lose_relay, NULL);
-	for (int64_t n = sim_between(5, 40); n > 0; n--)
+	for (int64_t n = sim_between(3, 16); n > 0; n--)
 		sim_post(sim_between(HOUR_MS, sim_world.end - sim_world.begin - DAY_MS),
 		    kills[sim_random(3)], NULL);
 }

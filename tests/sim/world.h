@@ -105,8 +105,10 @@ enum sim_example {
 	SIM_X_BURST,   /* hundreds of messages at once that are all refused for now */
 };
 
-#define SIM_REPLIES 64
-#define SIM_WAITS   1100 /* seconds */
+#define SIM_REPLIES  64
+#define SIM_LOST_MS  (3 * HOUR_MS)    /* so long the store believes in a relay that is lost */
+#define SIM_LEASE_MS (62 * MINUTE_MS) /* within that its leases end, whatever the clock did */
+#define SIM_WAITS    1100             /* seconds */
 
 struct sim_dest {
 	char name[32];
