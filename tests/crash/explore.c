@@ -39,9 +39,9 @@ struct run {
 	struct disk *disk;
 	char *said;
 	size_t said_n;
-	size_t moment, answered; /* now, and at the last answer */
-	uint64_t *sums;          /* of each moment, everything kept */
-	uint64_t *seen;          /* numbers of images with what was said; a table, 0: free */
+	size_t moment, first, answered; /* now, at the start, and at the last answer */
+	uint64_t *sums;                 /* of each moment, everything kept */
+	uint64_t *seen;                 /* numbers of images with what was said; a table, 0: free */
 	size_t nseen, seen_cap;
 	/* x->state, taken apart */
 	size_t only_moment;
@@ -361,12 +361,12 @@ static bool visit_moment(struct run *r)
 		return visit_only(r);
 	if (x->sample)
 		return visit_sample(r);
-	if (x->peaks && !is_peak(r))
-		return true;
 	if (x->all) {
 		(void)sum_up(r, false);
-		return !is_peak(r) || visit_all(r);
+		return !is_peak(r) || (x->peaks && r->answered == r->first) || visit_all(r);
 	}
+	if (x->peaks && !is_peak(r))
+		return true;
 	go = visit(r, DISK_ALL);
 	if (go && !is_peak(r))
 		return visit(r, 1 + draw(r, variants(r) - 1));
@@ -395,7 +395,7 @@ static void start(struct run *r)
 		MUST(r->moment < r->recording.n);
 		disk_do(r->disk, &r->recording.events[r->moment]);
 	} while (r->recording.events[r->moment++].head.kind != RECORD_START);
-	r->answered = r->moment;
+	r->answered = r->first = r->moment;
 }
 
 struct work {

@@ -25,10 +25,11 @@ struct explore {
 	size_t said_n;
 	const char *swallow; /* kind of sync that is taken out of the recording, or NULL */
 	bool in_memory;
-	bool all;       /* every state that can be told apart, in memory; else by rules and drawn */
-	bool peaks;     /* a failure is sure to come: only what is about to be synced or answered */
-	unsigned draws; /* drawn states at a moment before a sync or an answer */
-	int64_t sample; /* 0: all moments; else that many drawn ones */
+	bool all; /* every state that can be told apart, in memory; else by rules and drawn */
+	bool
+	    peaks; /* a failure is sure to come: only what is about to be synced or answered, or was */
+	unsigned draws;    /* drawn states at a moment before a sync or an answer */
+	int64_t sample;    /* 0: all moments; else that many drawn ones */
 	const char *state; /* NULL: all; else the name of one, as `name` below */
 	int64_t deadline;  /* clock_mono(); 0: none */
 	/*

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""foreign.py EXPLORER SAMPLE HOW [OPTION...]: records the sample program and explores it."""
+"""foreign.py EXPLORER SAMPLE HOW [OPTION...]: records a program, HOW being its arguments, and explores it."""
 
 import os
 import subprocess
@@ -12,5 +12,5 @@ with tempfile.TemporaryDirectory() as scratch:
     recording = os.path.join(scratch, "recording")
     work = os.path.join(scratch, "work")
     os.mkdir(work)
-    subprocess.run([explorer, "record", recording, work, "--", sample, how], check=True)
+    subprocess.run([explorer, "record", recording, work, "--", sample, *how.split()], check=True)
     sys.exit(subprocess.run([explorer, "check", recording, *options, "--", sample, "check"]).returncode)

@@ -119,8 +119,11 @@ static uint64_t check_foreign(void *ctx, const char *said, size_t n, bool whole)
 		_exit(127);
 	}
 	MUST(waitpid(pid, &status, 0) == pid);
-	if (!WIFEXITED(status) || WEXITSTATUS(status))
+	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		fprintf(stderr, "the check ended with status %d\n",
+		    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 		_exit(1);
+	}
 	return 0;
 }
 
@@ -229,6 +232,19 @@ static void make_root(void)
 	}
 }
 
+/* Programs run in other directories. */
+static const char *absolute(const char *path)
+{
+	static char out[2 * PATH_MAX];
+	char here[PATH_MAX];
+
+	if (path[0] == '/')
+		return path;
+	MUST(getcwd(here, sizeof here));
+	snprintf(out, sizeof out, "%s/%s", here, path);
+	return out;
+}
+
 /* The halves of a run, in processes of their own. */
 static void work(int argc, char **argv)
 {
@@ -263,11 +279,11 @@ static int command(struct options *o, int argc, char **argv)
 	}
 	if (argc > 5 && strcmp(argv[1], "record") == 0) {
 		parse(o, argc - 4, argv + 4);
-		return o->command ? !main_record(argv[3], argv[2], o->command, false) : 2;
+		return o->command ? !main_record(argv[3], absolute(argv[2]), o->command, false) : 2;
 	}
 	if (argc > 4 && strcmp(argv[1], "check") == 0) {
 		parse(o, argc - 3, argv + 3);
-		return o->command ? command_check(o, argv[2]) : 2;
+		return o->command ? command_check(o, absolute(argv[2])) : 2;
 	}
 	return 2;
 }

@@ -2,7 +2,7 @@
  * Loaded with LD_PRELOAD: passes each call that changes files on to the C library and, when the file
  * lies below the directory of the environment, appends it to the recording. It keeps no table of
  * descriptors but asks the kernel each time, so dup, fork and exec are no matter. What it cannot see:
- * writes through mmap, and stdio, whose calls stay inside the C library.
+ * writes through mmap. For stdio there is record_stdio.c.
  *
  * One lock makes the order of the recording that of the calls within a process; between processes it is
  * the order in which the calls returned.

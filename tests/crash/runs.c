@@ -172,6 +172,7 @@ static void explore_small(const struct options *o, struct explore *x, const char
 	    .ctx = (void *)(uintptr_t)o,
 	    .in_memory = true,
 	    .all = true,
+	    .peaks = o->fails,
 	    .said = said,
 	    .said_n = n,
 	    .swallow = o->swallow,
