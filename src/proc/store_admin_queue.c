@@ -141,7 +141,9 @@ static int64_t next_of(
 /* What held it back last: himself or his destination. */
 static struct str reply_of(const struct queue_row *row, const struct queue_picture *p)
 {
-	if (p->has_place && queue_destination_is_failing(&p->place.state))
+	bool later = queue_schedule_is_held(&row->entry, clock_now());
+
+	if (!later && p->has_place && queue_destination_is_failing(&p->place.state))
 		return p->place.state.last_reply;
 	return row->last.reply;
 }
@@ -203,16 +205,24 @@ enum admin_step admin_queue_list(struct admin_job *j)
 
 /* ---- show ---- */
 
-static void put_message(struct admin_job *j, const struct queue_message *m)
+/* Until when the first of its recipients is tried. */
+static int64_t until_of(const struct admin_job *j, const struct queue_row *row)
+{
+	const struct queue_entry *e = &row->entry;
+	int64_t until = e->accepted + queue_policy_lifetime(&j->ctx->queue.policy, e->bounce);
+
+	return e->by == QUEUE_BY_RETURN && e->by_time < until ? e->by_time : until;
+}
+
+static void put_message(
+    struct admin_job *j, const struct queue_row *row, const struct queue_message *m)
 {
 	size_t at = admin_record_begin(&j->out);
-	bool bounce = m->reverse_path.n == 0;
 
 	admin_put_id(j, "id", m->id);
 	admin_record_text(&j->out, "sender", sender_of(m));
 	admin_record_number(&j->out, ADMIN_TIME, "since", m->accepted);
-	admin_record_number(&j->out, ADMIN_TIME, "until",
-	    m->accepted + queue_policy_lifetime(&j->ctx->queue.policy, bounce));
+	admin_record_number(&j->out, ADMIN_TIME, "until", until_of(j, row));
 	admin_record_number(&j->out, ADMIN_BYTES, "size", m->size);
 	admin_record_text(&j->out, "message_id", m->header_id);
 	admin_record_text(&j->out, "envelope_id", m->envid);
@@ -226,7 +236,7 @@ static void put_recipient(void *ctx, const struct queue_row *row, const struct q
 	size_t at;
 
 	if (j->found++ == 0)
-		put_message(j, m);
+		put_message(j, row, m);
 	at = admin_record_begin(&j->out);
 	admin_record_text(&j->out, "type", STR("recipient"));
 	admin_record_text(&j->out, "recipient", row->address);

@@ -215,6 +215,7 @@ def test_mail_send(net, sender):
                 "--notify", "never")
     assert "Sent" in done.stdout
     [row] = net.queue(peer.domain)
+    assert parse(net.server.json("queue", "show", row["id"])["until"]) == parse(row["deliver_by"])
     assert row["state"] == "scheduled" and row["priority"] == 3 and row["deliver_by_else"] == "return"
     assert (parse(row["deliver_by"]) - parse(row["hold_until"])).total_seconds() == pytest.approx(3600, abs=2)
     net.server.command("queue", "release", row["id"])
