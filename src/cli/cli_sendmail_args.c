@@ -158,14 +158,14 @@ static int parse_letters(struct parse *p, const char *word)
 static int parse_long(struct parse *p, const char *word)
 {
 	const struct {
-		const char *name;
+		const char *name, *word;
 		const char **value;
 	} options[] = {
-	    {"--data", &p->a.data},
-	    {"--hold-until", &p->a.wish.hold_until},
-	    {"--deliver-by", &p->a.wish.deliver_by},
-	    {"--tell-by", &p->a.wish.tell_by},
-	    {"--priority", &p->a.wish.priority},
+	    {"--data", "DIR", &p->a.data},
+	    {"--hold-until", "WHEN", &p->a.wish.hold_until},
+	    {"--deliver-by", "WHEN", &p->a.wish.deliver_by},
+	    {"--tell-by", "WHEN", &p->a.wish.tell_by},
+	    {"--priority", "N", &p->a.wish.priority},
 	};
 	struct str value, name = str_split(str_of_c(word), '=', &value);
 
@@ -181,8 +181,8 @@ static int parse_long(struct parse *p, const char *word)
 						       : "";
 		if (**options[i].value)
 			return 0;
-		return err_set(p->e, "the option %s has no value; write: %s VALUE", options[i].name,
-		    options[i].name);
+		return err_set(p->e, "the option %s has no value; write: %s %s", options[i].name,
+		    options[i].name, options[i].word);
 	}
 	return err_set(p->e,
 	    "sendmail has no option %s; of long ones it has --data DIR, --hold-until, --deliver-by, "

@@ -150,6 +150,10 @@ NAMES = r"""
    there is no account nobody@{domain}; those there are: godwit account list
 64 account quota first@{domain} --bytes 1X
    "1X" is no quota; give a number above 0 (octets with K, M, G or T behind it if you like), "none" or "default"
+64 account language first@{domain} tlh
+   tlh is no language that is spoken here; say en, zh-hans, zh-hant or auto
+67 account language nobody@{domain} en
+   there is no account nobody@{domain}; those there are: godwit account list
 67 account quota nobody@{domain} --messages 5
    there is no account nobody@{domain}; those there are: godwit account list
 68 account list unknown.test
@@ -291,7 +295,11 @@ SENDMAIL = r"""
 64 sendmail -Z bob@a.test
    sendmail has no option -Z; sendmail --help lists those it has
 64 sendmail --nonsense bob@a.test
-   sendmail has no option --nonsense; of long ones it has only --data DIR and --help
+   sendmail has no option --nonsense; of long ones it has --data DIR, --hold-until, --deliver-by, --tell-by, --priority and --help
+64 sendmail --priority= bob@a.test
+   the option --priority has no value; write: --priority N
+64 sendmail --hold-until
+   the option --hold-until has no value; write: --hold-until WHEN
 64 sendmail bob@a.test -t
    -t stands behind a recipient: options come first, and an address that begins with a dash behind --
 64 sendmail -bd

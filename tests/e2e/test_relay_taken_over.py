@@ -58,7 +58,7 @@ def outcome(recipient, code=ACCEPTED, reply=b"taken"):
 
 
 def result(message, token, outcomes=None, count=2):
-    return (handle(message, token) + text(b"evil.test") + bytes(16) + text(b"") + b"\0" + struct.pack(">I", count)
+    return (handle(message, token) + text(b"evil.test") + bytes(16) + text(b"") + b"\0\0" + struct.pack(">I", count)
             + text(outcome(0) + outcome(1) if outcomes is None else outcomes) + text(b""))
 
 
