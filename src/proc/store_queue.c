@@ -12,7 +12,8 @@
 #include "proc/store_relay.h"
 #include "store/deliver.h"
 
-#define NODE 1023 /* of our own ids */
+#define NODE    1023 /* of our own ids */
+#define TURN_MS 5    /* from one turn to the next: each asks the database anew, whatever happened */
 
 /* ---- settings ---- */
 
@@ -238,14 +239,18 @@ static void on_kick(uv_timer_t *timer)
 {
 	struct store_queue *q = timer->data;
 
-	if (!q->sp->draining)
-		uv_timer_start(timer, on_tick, (uint64_t)queue_run_turn(&q->run), 0);
+	if (q->sp->draining)
+		return;
+	q->turned = clock_mono();
+	uv_timer_start(timer, on_tick, (uint64_t)queue_run_turn(&q->run), 0);
 }
 
 void store_queue_kick(struct store_queue *q)
 {
+	int64_t wait = q->turned + TURN_MS - clock_mono();
+
 	if (!q->sp->draining)
-		uv_timer_start(&q->timer, on_kick, 0, 0);
+		uv_timer_start(&q->timer, on_kick, wait > 0 ? (uint64_t)wait : 0, 0);
 }
 
 void store_queue_reconfigured(struct store_queue *q)

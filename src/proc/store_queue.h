@@ -15,6 +15,7 @@ struct store_queue {
 	struct list relays;  /* of struct store_relay */
 	struct id_maker ids; /* of reports and dialogues */
 	struct queue_run run;
+	int64_t turned; /* the last turn, monotonic */
 };
 
 /* For sp->queue. The store is open. */
@@ -23,7 +24,7 @@ struct store_queue *store_queue_new(struct store_process *sp);
 /* No request is under way. Takes NULL, sets NULL. */
 void store_queue_free(struct store_queue **q);
 
-/* Something may be due: looks now. */
+/* Something may be due: looks soon. */
 void store_queue_kick(struct store_queue *q);
 
 /* Requests of the queue, or of relays, that other threads have. */
