@@ -186,7 +186,7 @@ static void add_row(struct placing *p, int64_t number, struct str domain, struct
 		db_int(queue_status_number(status)), db_text(buf_view(&reply)),
 		db_int(domain.n ? w->priority : 0), db_int(life), db_int(by_kind(p, from->notify)),
 		db_int(w->by ? p->now + w->by_time : 0), db_int(w->by_trace),
-		db_int(queue_routing_tier(&p->d->special, domain)), db_text(STR(""))));
+		db_int(queue_routing_tier(&p->d->special, domain))));
 	buf_fini(&reply);
 	p->refs++;
 }

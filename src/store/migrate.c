@@ -46,7 +46,6 @@ static const struct sql_object version_2[] = {
     {"ALTER TABLE queue ADD COLUMN by_time bigint NOT NULL DEFAULT 0", false},
     {"ALTER TABLE queue ADD COLUMN by_trace bigint NOT NULL DEFAULT 0", false},
     {"ALTER TABLE queue ADD COLUMN tier bigint NOT NULL DEFAULT 0", false},
-    {"ALTER TABLE queue ADD COLUMN forwarder text NOT NULL DEFAULT ''", false},
     {"DROP INDEX queue_accepted", false},
     {"CREATE INDEX queue_accepted ON queue (shard, tier, bounce, warned, accepted)"
      " WHERE report = 0 AND held = 0",

@@ -77,7 +77,6 @@ struct queue_row {
 	int64_t recipient;
 	struct str destination; /* empty: his attempts are over */
 	struct str address;     /* as in an SMTP path */
-	struct str forwarder;   /* the address here whose alias sent it on; empty: none did */
 	int64_t token;          /* of the lease he is under; 0: none */
 	int64_t held;           /* since when an administrator holds him back; 0: he does not */
 	enum queue_report_kind report;

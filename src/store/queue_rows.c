@@ -96,7 +96,6 @@ static struct queue_row get_row(struct db_query *q, struct arena *a, int64_t now
 	    .held = db_col_int(q, 18),
 	    .priority = db_col_int(q, 19),
 	    .by_trace = db_col_int(q, 23) != 0,
-	    .forwarder = arena_str(a, db_col_str(q, 24)),
 	};
 
 	row.entry = get_entry(q, row.notify);

@@ -215,8 +215,7 @@ static const struct sql_object objects[] = {
      * the lease it is under, 0: none. held: since when an administrator holds it back, 0: he does not.
      * report: enum queue_report; last_*: of its own last attempt. What the sender wishes
      * (queue/queue_wish.h): hold_until: accepted is then that time; by_kind: enum queue_by. tier: those
-     * with the same schedule (queue/queue_routing.h); forwarder: the address here that sent it on,
-     * empty: none did.
+     * with the same schedule (queue/queue_routing.h).
      */
     {"CREATE TABLE queue ("
      " shard bigint NOT NULL,"
@@ -245,7 +244,6 @@ static const struct sql_object objects[] = {
      " by_time bigint NOT NULL DEFAULT 0,"
      " by_trace bigint NOT NULL DEFAULT 0,"
      " tier bigint NOT NULL DEFAULT 0,"
-     " forwarder text NOT NULL DEFAULT '',"
      " PRIMARY KEY (shard, message, recipient))",
 	KEYED},
     {"CREATE INDEX queue_destination ON queue (shard, destination, token, priority, not_before)",

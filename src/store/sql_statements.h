@@ -396,9 +396,9 @@ SQL(QUEUE_ADD,
     "INSERT INTO queue (shard, message, recipient, destination, address, accepted, not_before,"
     " token, bounce, held, report, warned, notify, orcpt, attempts, last_attempt, last_problem,"
     " last_status, last_reply, last_remote, priority, hold_until, by_kind, by_time, by_trace,"
-    " tier, forwarder)"
+    " tier)"
     " VALUES ($1, $2, $3, $4, $5, $6, $6, 0, $7, 0, $8, $9, $10, $11, 0, 0, 0, $12, $13, '', $14, $15,"
-    " $16, $17, $18, $19, $20)")
+    " $16, $17, $18, $19)")
 
 /*
  * Makes it known at $3, or has it looked at when it waits for longer. $5: since when it counts as due:

@@ -8,7 +8,7 @@
 	"q.message, q.recipient, q.destination, q.address, q.accepted, q.not_before, q.token,"     \
 	" q.bounce, q.report, q.warned, q.notify, q.orcpt, q.attempts, q.last_attempt,"            \
 	" q.last_problem, q.last_status, q.last_reply, q.last_remote, q.held, q.priority,"         \
-	" q.hold_until, q.by_kind, q.by_time, q.by_trace, q.forwarder"
+	" q.hold_until, q.by_kind, q.by_time, q.by_trace"
 
 /* ---- rows (store/queue_rows.c) ---- */
 
