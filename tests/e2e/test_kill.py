@@ -84,7 +84,7 @@ def compare(server, acknowledged):
 def test_one_process_dies(make_server, role, long):
     server = make_server(accounts=["alice"])
     with Senders(server) as senders:
-        for _ in range(20 if long else 3):
+        for _ in range(20 if long else 1):  # test_kill_load.py has more of it
             senders.wait_for_more(30)
             assert server.kill(role)
             wait_for(f"a new {role}", lambda: server.pids(role))
@@ -98,7 +98,7 @@ def test_one_process_dies(make_server, role, long):
 def test_all_processes_die(make_server, long):
     server = make_server(accounts=["alice"])
     with Senders(server) as senders:
-        for _ in range(20 if long else 4):
+        for _ in range(20 if long else 2):
             senders.wait_for_more(20)
             server.kill_all()
             server.start()
