@@ -19,7 +19,9 @@
 
 #define SESSIONS_MAX  20
 #define CONNS_MAX     500
-#define EXPLAINED     1   /* rows that changed, behind a commit */
+#define EXPLAINED     1 /* rows that changed, behind a commit */
+#define SPIN_MS       (10 * SECOND_MS)
+#define SPINS_MAX     100
 #define AUDIT_COMMITS 250 /* a whole audit behind so many */
 
 /* What is read of a destination. */
@@ -61,6 +63,8 @@ static struct {
 	size_t room;
 	uint32_t scan;
 	int64_t commits;
+	int64_t idle_since; /* mono: the beginning of commits that change nothing */
+	int idle;
 	struct sim_rcpt **written; /* rows that the lane has written */
 	struct sim_rcpt **changed; /* explanations, by this commit */
 	size_t nwritten, nchanged;
@@ -421,6 +425,17 @@ void sim_audit(void)
 	    (long long)a.total.accepted, (long long)sum);
 }
 
+/* Commits that change nothing, one after the other: somebody asks for the same again and again. */
+static void check_spinning(void)
+{
+	if (check.nchanged > 0 || clock_mono() - check.idle_since > SPIN_MS) {
+		check.idle_since = clock_mono();
+		check.idle = 0;
+	}
+	SIM_MUST(++check.idle < SPINS_MAX, "%d commits in %lld s have changed nothing", SPINS_MAX,
+	    (long long)(SPIN_MS / SECOND_MS));
+}
+
 void sim_committed(void)
 {
 	if (!sim_store())
@@ -431,6 +446,7 @@ void sim_committed(void)
 	read_places();
 	read_written();
 	MUST(sqlite3_exec(check.db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
+	check_spinning();
 	explain_some();
 	if (++check.commits % AUDIT_COMMITS == 0)
 		sim_audit();
