@@ -64,6 +64,7 @@ COMMANDS = [
     ("queue bounce --to b@else.test", "queue: 1 recipient returned to their senders: to b@else.test"),
     ("queue release --to c@else.test", "queue: 1 recipient released: to c@else.test"),
     ("queue release", "queue: 1 recipient released"),
+    ("queue cancel --to later@else.test", "queue: 1 recipient cancelled: to later@else.test"),
     ("status", None),
     ("trace x@new.test", None),
     ("audit", None),
@@ -101,6 +102,8 @@ def test_each_change_is_in_the_record(make_server, tmp_path):
             delete(server, "x@new.test", 1, password="secret")
         if line.startswith("queue hold"):
             wait_for_failures(server, 2)  # the retry
+        if line.startswith("queue cancel"):
+            hand_in(server, ["later@else.test"], ["HOLDFOR=86400"])
         words = line.format(tmp=tmp_path).split()
         server.command(*words, stdin="secret\n")
         now = server.json("ledger")
@@ -129,11 +132,15 @@ def test_no_command_is_left_out(server):
             assert any(f"{line} ".startswith(f"{each} ") for line in lines) or each.startswith(others), each
 
 
-def fill_queue(server):
+def hand_in(server, to, options=()):
     with smtplib.SMTP("localhost", server.ports["submission"]) as client:
         client.starttls(context=server.trust())
         client.login("x@new.test", "secret")
-        client.sendmail("x@new.test", [f"{name}@else.test" for name in "abcd"], letter("for others"))
+        client.sendmail("x@new.test", to, letter("for others"), options)
+
+
+def fill_queue(server):
+    hand_in(server, [f"{name}@else.test" for name in "abcd"])
     wait_for_failures(server, 1)
 
 
