@@ -16,6 +16,10 @@ QUICKSTART = os.path.join(ROOT, "quickstart")
 pytestmark = pytest.mark.skipif("GODWIT" in os.environ, reason="quickstart runs build/godwit")
 
 
+def hear_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Visitor:
     """Somebody who runs ./quickstart in a terminal and reads what it prints."""
 
@@ -27,8 +31,10 @@ class Visitor:
 
     def __enter__(self):
         with open(self.output, "wb") as output:
+            # as a terminal starts it: whoever runs the tests in the background ignores SIGINT
             self.process = subprocess.Popen([QUICKSTART, "--data", self.data, *self.words],
-                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                            preexec_fn=hear_interrupts)
         wait_for("Godwit is running", self.is_running)
         return self
 
