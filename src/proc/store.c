@@ -397,6 +397,7 @@ int store_main(void)
 	list_init(&sp.delivers);
 	list_init(&sp.admins);
 	status = child_run(&role, &sp, sp.loop);
+	arena_free(&sp.arena);
 	config_unref(&sp.config);
 	return status;
 }
