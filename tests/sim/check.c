@@ -182,6 +182,9 @@ static void lease_begun(struct sim_rcpt *r, const struct seen *was, const struct
 	SIM_MUST(p->active <= p->most || p->failures > 0,
 	    "%s has %lld jobs out at once, and may have %lld", d->name, (long long)p->active,
 	    (long long)p->sessions);
+	SIM_MUST(d->connections == 0 || p->active <= d->connections,
+	    "%s has %lld jobs out at once, and is configured to have %u", d->name,
+	    (long long)p->active, d->connections);
 	SIM_MUST(p->active <= SESSIONS_MAX, "%s has %lld jobs out at once", d->name,
 	    (long long)p->active);
 	SIM_MUST(p->failures == 0 || p->active == 1,
@@ -485,8 +488,9 @@ void sim_taken(struct sim_rcpt *r)
 	    "%s has got the message %lld s before the time that its sender set", r->address,
 	    (long long)((r->accepted - clock_mono()) / SECOND_MS));
 	if (r->dest->example == SIM_X_HEALTHY && r->taken == 1)
-		SIM_MUST(
-		    clock_mono() - r->accepted < 20 * SECOND_MS || !sim_was_up_since(r->accepted),
+		SIM_MUST(clock_mono() - r->accepted <
+				 20 * SECOND_MS + (r->hold ? sim_world.shifted : 0) ||
+			     !sim_was_up_since(r->accepted),
 		    "%s waited for %lld seconds, though nothing was wrong with his server",
 		    r->address, (long long)((clock_mono() - r->accepted) / SECOND_MS));
 }

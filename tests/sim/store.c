@@ -18,8 +18,6 @@
 #include "proc/store_relay.h"
 #include "world.h"
 
-static const char settings[] = "hostname = \"" SIM_HOSTNAME "\";\n";
-
 static struct sim_process *store_life, *relay_life, *resolver_life, *lost_life;
 static struct store_process *sp;
 static struct relay *relay;
@@ -33,12 +31,36 @@ static struct sim_process *new_life(const char *name)
 	return p;
 }
 
+/* Some destinations have a schedule and a number of connections of their own. */
+static void put_settings(struct buf *b)
+{
+	const char *between = "";
+
+	buf_lit(b, "hostname = \"" SIM_HOSTNAME "\";\ndestinations = (");
+	for (size_t i = 0; i < sim_world.ndests; i++) {
+		const struct sim_dest *d = &sim_world.dests[i];
+
+		if (d->connections == 0)
+			continue;
+		buf_printf(b,
+		    "%s{ domain = \"%s\"; connections = %u; retry = [\"2m\", \"10m\", \"1h\"];"
+		    " lifetime = \"3d\"; }",
+		    between, d->name, d->connections);
+		between = ", ";
+	}
+	buf_lit(b, ");\n");
+}
+
 static struct config_snapshot *config_now(void)
 {
 	struct err e = {""};
+	struct buf text;
 
-	if (!config && config_parse(".", "godwit.conf", str_of_c(settings), 1, &config, &e))
+	buf_init(&text, 64 * KIB);
+	put_settings(&text);
+	if (!config && config_parse(".", "godwit.conf", buf_view(&text), 1, &config, &e))
 		sim_fail("%s", e.text);
+	buf_fini(&text);
 	return config_ref(config);
 }
 
@@ -131,6 +153,8 @@ void sim_store_start(void)
 	sp->directory = (struct directory_config){.separator = '+',
 	    .postmaster = sp->config->postmaster,
 	    .hostname = sp->config->hostname};
+	sp->arena = arena_new();
+	sp->routing = store_queue_routing(sp->config, sp->arena);
 	sp->started = clock_now();
 	cfg.directory = sp->directory;
 	cfg.pack_size = (int64_t)MIB;

@@ -104,6 +104,7 @@ static void send_message(struct sim_dest *dest)
 
 	d->op.done = sent;
 	d->directory = &sim_store()->directory;
+	d->routing = &sim_store()->routing;
 	d->message_id = id_make(&ids, clock_now());
 	d->user = sender < 0 ? NULL : &sender;
 	d->recipients = arena_array(d->arena, MESSAGES_MAX + 1, sizeof *d->recipients);

@@ -281,6 +281,8 @@ static void make_dest(enum sim_example example)
 	for (size_t i = 0; i < d->nhosts; i++)
 		make_host(d, i, n);
 	make_example(d, sim_world.begin);
+	if ((example == SIM_X_TROUBLE || example == SIM_X_MANY) && sim_chance(35))
+		d->connections = (unsigned)sim_between(1, 6);
 }
 
 void sim_world_make(void)

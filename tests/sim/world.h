@@ -115,7 +115,8 @@ struct sim_dest {
 	enum sim_example example;
 	struct sim_host hosts[SIM_HOSTS_MAX];
 	size_t nhosts;
-	bool no_mx; /* the domain's own address */
+	bool no_mx;           /* the domain's own address */
+	unsigned connections; /* as configured, with a schedule of its own; 0: as for all */
 	struct sim_fault faults[SIM_FAULTS];
 	size_t nfaults;
 	struct sim_dns_fault dns[2];
