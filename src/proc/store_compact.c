@@ -19,7 +19,7 @@ struct store_compact {
 	struct compact work;
 	uv_timer_t timer;
 	bool busy, stopped;
-	bool kicked;     /* while busy */
+	bool kicked;     /* in the middle of a pass: what it has looked at is looked at again */
 	int64_t dead;    /* see store_compact_dead() */
 	int64_t removed; /* that the log knows of */
 };
@@ -123,9 +123,8 @@ struct store_compact *store_compact_new(struct store_process *sp)
 
 void store_compact_kick(struct store_compact *c)
 {
-	if (c->busy)
-		c->kicked = true;
-	else if (!c->stopped)
+	c->kicked = c->busy || !c->work.complete;
+	if (!c->busy && !c->stopped)
 		uv_timer_start(&c->timer, on_timer, SOON_MS, 0);
 }
 

@@ -106,6 +106,11 @@ static void note_full(struct walk *w, const struct account_row *row)
 		w->too_large = true;
 }
 
+static bool takes_mail(const struct account_row *row)
+{
+	return row->state == DIRECTORY_ACTIVE && !row->send_only;
+}
+
 static void add_account(struct walk *w, const struct account_row *row, struct str detail)
 {
 	for (size_t i = 0; i < w->ntargets; i++) {
@@ -226,6 +231,19 @@ static bool follow_alias(struct walk *w, const struct address *from, struct str 
 	return n > 0;
 }
 
+/* <postmaster> without a domain, or an address at the server's own name, which is no mail domain. */
+static bool is_of_server(const struct walk *w, struct str domain)
+{
+	return domain.n == 0 || str_eq_i(domain, w->cfg->hostname);
+}
+
+/* What this machine's own programs write to, as cron does, is for him too. */
+static bool is_postmaster(const struct walk *w, const struct address *a)
+{
+	return str_eq(a->local, STR("postmaster")) || /* in lower case as all of the walk */
+	       (is_of_server(w, a->domain) && str_eq(a->local, STR("root")));
+}
+
 /* The alias, or else the account, of that name. */
 static bool follow_name(
     struct walk *w, const struct address *from, struct str name, struct str detail)
@@ -236,6 +254,8 @@ static bool follow_name(
 		return true;
 	if (!find_account(w, name, from->domain, &row))
 		return w->code != DB_OK;
+	if (is_postmaster(w, from) && !takes_mail(&row))
+		return false; /* he is stood in for [RFC 5321 4.5.1] */
 	add_account(w, &row, detail);
 	return true;
 }
@@ -250,19 +270,7 @@ static bool follow_base(struct walk *w, const struct address *from)
 	return follow_name(w, from, str_sub(from->local, 0, at), str_from(from->local, at + 1));
 }
 
-/* <postmaster> without a domain, or an address at the server's own name, which is no mail domain. */
-static bool is_of_server(const struct walk *w, struct str domain)
-{
-	return domain.n == 0 || str_eq_i(domain, w->cfg->hostname);
-}
-
-/* What this machine's own programs write to, as cron does, is for him too. */
-static bool is_postmaster(const struct walk *w, const struct address *a)
-{
-	return str_eq(a->local, STR("postmaster")) || /* in lower case as all of the walk */
-	       (is_of_server(w, a->domain) && str_eq(a->local, STR("root")));
-}
-
+/* Whoever it should be, but takes no mail, is stood in for by the first account that does. */
 static bool follow_postmaster(struct walk *w, const struct address *from)
 {
 	struct str domain, local = str_split(w->cfg->postmaster, '@', &domain);
@@ -270,7 +278,8 @@ static bool follow_postmaster(struct walk *w, const struct address *from)
 
 	if (!is_postmaster(w, from))
 		return false;
-	if (local.n && find_account(w, lower(w->arena, local), lower(w->arena, domain), &row))
+	if (local.n && find_account(w, lower(w->arena, local), lower(w->arena, domain), &row) &&
+	    takes_mail(&row))
 		add_account(w, &row, STR(""));
 	else if (read_account(w, SQL_ACCOUNT_FIRST, DB_NO_ARGS, &row))
 		add_account(w, &row, STR(""));

@@ -14,6 +14,8 @@ bool quarantine_make(struct store *s, struct err *e)
 	int code = fs->ops->make_dir(fs, QUARANTINE, 0700);
 
 	if (code >= 0 || code == -EEXIST)
+		code = fs->ops->sync_dir(fs, "."); /* before anything is moved there */
+	if (code >= 0)
 		return true;
 	err_sys(e, -code, "cannot make the directory " QUARANTINE);
 	return false;

@@ -327,6 +327,8 @@ static bool take_place(struct work *w)
 	int code = fs->ops->make_dir(fs, QUARANTINE, 0700);
 
 	code = code == -EEXIST ? 0 : code;
+	if (code >= 0)
+		code = fs->ops->sync_dir(fs, "."); /* before the old one is moved there */
 	for (const char *const *end = (const char *const[]){"", "-wal", "-shm", NULL};
 	     *end && code >= 0; end++) {
 		char from[32], to[80];

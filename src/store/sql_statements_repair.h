@@ -126,7 +126,8 @@ SQL(REPAIR_META_FOLDED, "INSERT INTO meta (name, value) SELECT 'folded',"
 			" ON CONFLICT (name) DO UPDATE SET value = excluded.value")
 
 SQL(REPAIR_ADMIN_LOG,
-    "INSERT INTO admin_log (id, time, who, what) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL"
+    "INSERT INTO admin_log (id, time, who, what) WITH RECURSIVE n (i) AS (SELECT coalesce(min(l.id),"
+    " 1 + (SELECT value FROM meta WHERE name = 'admin')) FROM admin_log l UNION ALL"
     " SELECT i + 1 FROM n WHERE i < (SELECT value FROM meta WHERE name = 'admin'))"
     " SELECT n.i, 0, '', 'lost' FROM n WHERE n.i <= (SELECT value FROM meta WHERE name = 'admin')"
     " AND NOT EXISTS (SELECT 1 FROM admin_log a WHERE a.id = n.i)")

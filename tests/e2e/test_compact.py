@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import sqlite3
 import threading
@@ -146,6 +147,14 @@ class Watch:
                    for when, moved in self.seen[at:])
 
 
+def are_given_up(server, packs):
+    """Their rows are gone, and the store knows: from now on the minute counts."""
+    with database(server) as db:
+        rows = {row[0] for row in db.execute("SELECT pack FROM pack")}
+    said = sum(int(count) for count in re.findall(r"event=compacted packs=(\d+)", server.new_log()))
+    return not packs & rows and said >= len(packs)
+
+
 def test_space_comes_back_under_load(make_server, world):
     server = make_server(OPTIONS, accounts=("ann", "bob"))
     for n in range(COUNT):
@@ -180,6 +189,7 @@ def test_space_comes_back_under_load(make_server, world):
             wait_for("all to be moved", lambda: all(
                 place[0] > live or place[0] == old[blob][0] == live for blob, place in places(server).items() if blob in blobs))
         assert watch.fastest() <= SLICE, watch.fastest()
+        wait_for("all packs to be given up", lambda: are_given_up(server, packs - {live}))
         assert packs <= pack_files(server)  # whoever found the old place has a minute to open it
         world.let_pass(61)
         wait_for("the files to go", lambda: packs & pack_files(server) == held | {live})

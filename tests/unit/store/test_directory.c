@@ -158,6 +158,20 @@ static void postmaster_of_the_configuration(void **state)
 	assert_string_equal(told("postmaster@b.test"), "local postmaster@b.test");
 }
 
+/* Mail for him is taken as long as anybody takes mail. */
+static void postmaster_who_takes_nothing(void **state)
+{
+	people();
+	rig_account(&rig, "postmaster@b.test");
+	rig_change(&rig, DIRECTORY_ACCOUNT_DISABLE, "postmaster@b.test", NULL);
+	assert_string_equal(told("postmaster@b.test"), "local ann@a.test");
+	rig.directory.postmaster = STR("bob@a.test");
+	assert_string_equal(told("postmaster@b.test"), "local bob@a.test");
+	rig_change(&rig, DIRECTORY_ACCOUNT_DISABLE, "bob@a.test", NULL);
+	assert_string_equal(told("postmaster@b.test"), "local ann@a.test");
+	assert_string_equal(told("postmaster@"), "local ann@a.test");
+}
+
 static void accounts_that_take_nothing(void **state)
 {
 	people();
@@ -409,6 +423,7 @@ int main(void)
 	    T(alias_keeps_a_copy_for_its_own_account),
 	    T(catch_all_and_alias_domain),
 	    T(postmaster_of_the_configuration),
+	    T(postmaster_who_takes_nothing),
 	    T(the_servers_own_name),
 	    T(accounts_that_take_nothing),
 	    T(quota_counts_the_size),

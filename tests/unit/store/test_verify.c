@@ -64,6 +64,23 @@ static void verify(int64_t octets)
 	free(v);
 }
 
+/* Old rows of the record of administrators go with time; one between them does not. */
+static void forgotten_changes_are_not_missed(void **state)
+{
+	rig.now += 91 * DAY_MS;
+	rig_maintain(&rig, 3650 * DAY_MS, 90 * DAY_MS);
+	verify(MIB);
+	assert_int_equal(found, 0);
+	rig_account(&rig, "bob@a.test");
+	rig_account(&rig, "carl@a.test");
+	rig_account(&rig, "dan@a.test");
+	verify(MIB);
+	assert_int_equal(found, 0);
+	rig_sql(&rig, "DELETE FROM admin_log WHERE id = (SELECT max(id) - 1 FROM admin_log)");
+	verify(MIB);
+	assert_int_equal(found, 1);
+}
+
 static void flip(int64_t pack, int64_t at, int bit)
 {
 	char name[PACK_NAME_MAX];
@@ -189,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(a_sound_store),
+	    T(forgotten_changes_are_not_missed),
 	    T(each_octet_of_a_message),
 	    T(one_that_waits),
 	    T(octets_of_the_pack),
