@@ -117,7 +117,10 @@ class TwoServers:
         story = self.story
         story.step("Two companies have a mail server each, and the DNS knows both.")
         self.dns = Nsd({domain: ZONE.format(host) for domain, host in HOSTS.items()})
-        story.true("a DNS server names mail.alice.test and mail.bob.test as mail exchangers", True)
+        story.true("a DNS server names mail.alice.test and mail.bob.test as mail exchangers",
+                   all(self.dns.names(domain, host) for domain, host in
+                       (("alice.test", "mail.alice.test"), ("bob.test", "mail.bob.test")))
+                   and not self.dns.names("bob.test", "other.bob.test"))
         offset = godwit.free_offset(hosts=HOSTS.values())
         for server, domain, who in ((self.alices, "alice.test", ALICE), (self.bobs, "bob.test", BOB)):
             server.offset = offset

@@ -77,6 +77,14 @@ class Nsd:
             file.write(self.HEAD.format(name) + text)
         return path
 
+    def names(self, domain, host):
+        """Does it name that host as the domain's mail exchanger? It is the answer's only record, with the
+        labels of the name before the domain, which is compressed."""
+        query = b"\x4d\x58\0\0\0\1\0\0\0\0\0\0" + to_wire(domain) + b"\0\x0f\0\1"
+        said = answers((HOST, self.port), query) or b""
+        inside = to_wire(host.removesuffix("." + domain))[:-1]
+        return said[6:8] == b"\0\1" and b"\0\x0f\0\1" in said[len(query):] and inside in said[len(query):]
+
     def wait(self, zone):
         query = struct.pack(">6H", 1, 0, 1, 0, 0, 0) + to_wire(zone) + struct.pack(">2H", 6, 1)
 
