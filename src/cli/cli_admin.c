@@ -72,6 +72,12 @@ const struct cli_command cli_admin_account_commands[] = {
 	.more =
 	    "LANGUAGE is en, zh-hans or zh-hant, or auto: that of each message. It is that of reports\n"
 	    "about mail that the account sent, and of warnings about its mailbox."},
+    {"send-only", "ADDRESS on|off", "Whether the account only sends: mail to it is refused.",
+	cli_admin, .flags = CLI_DATA, .exits = CLI_EXITS_NAMES, .min_operands = 2,
+	.max_operands = 2, .code = ADMIN_ACCOUNT_SEND_ONLY,
+	.more =
+	    "What is in its mailbox stays, but cannot be fetched while it only sends. For example:\n"
+	    "  godwit account send-only robot@example.org on"},
     {"disable", "ADDRESS", "Refuses logins and new mail; nothing is removed.", cli_admin,
 	.flags = CLI_DATA, .exits = CLI_EXITS_NAMES, .min_operands = 1, .max_operands = 1,
 	.code = ADMIN_ACCOUNT_DISABLE},
@@ -233,23 +239,28 @@ int cli_admin(struct cli *cli)
 	return request(cli, CLI_RECORDS_LIST, (enum admin_command)cli->command->code, args, n);
 }
 
-/* Nobody is to type a password twice for an address that is none. */
-static int check_account(const struct cli *cli)
+/* Nobody is to type a password twice for an address that is none, or an account that is not there. */
+static int check_account(struct cli *cli, struct str word)
 {
+	struct str args[2] = {operand(cli, 0), word};
 	struct arena *a = arena_new();
 	struct str local, domain;
 	struct err e = {""};
 	bool good = admin_address_parse(a, operand(cli, 0), false, &local, &domain, &e);
 
 	arena_free(&a);
-	return good ? EX_OK : cli_fail(EX_USAGE, "%s", e.text);
+	if (!good)
+		return cli_fail(EX_USAGE, "%s", e.text);
+	if (!cli_prompt_asks(cli))
+		return EX_OK;
+	return request(cli, CLI_RECORDS_LIST, ADMIN_ACCOUNT_CHECK, args, 2);
 }
 
 static int with_password(
     struct cli *cli, enum admin_command command, struct str *args, size_t nargs)
 {
 	struct buf password;
-	int code = check_account(cli);
+	int code = check_account(cli, command == ADMIN_ACCOUNT_ADD ? STR("add") : STR("passwd"));
 
 	buf_init(&password, LIMIT_PASSWORD);
 	if (code == EX_OK)

@@ -125,6 +125,11 @@ static int from_environment(const char *text, struct buf *out)
 	return EX_OK;
 }
 
+bool cli_prompt_asks(const struct cli *cli)
+{
+	return !cli_args_has(&cli->args, "password-stdin") && !getenv("GODWIT_PASSWORD");
+}
+
 int cli_prompt_password(
     const struct cli *cli, enum cli_prompt_kind kind, const char *whose, struct buf *out)
 {

@@ -19,6 +19,9 @@ enum cli_prompt_kind {
 int cli_prompt_password(
     const struct cli *cli, enum cli_prompt_kind kind, const char *whose, struct buf *out);
 
+/* Somebody at the terminal will be asked: the password comes from nowhere else. */
+bool cli_prompt_asks(const struct cli *cli);
+
 /* One line without its end from a descriptor, octet by octet so that nothing behind it is taken. At
  * most LIMIT_PASSWORD octets. 0, or -1 at the end of input, for a longer line, NUL, or an error. */
 int cli_prompt_line(int fd, struct buf *out);

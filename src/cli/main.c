@@ -38,7 +38,7 @@ static const struct cli_command commands[] = {
 	cli_serve_check_config, .options = cli_serve_check_config_options, .flags = CLI_DATA,
 	.exits = CLI_EXIT(EX_NOINPUT) | CLI_EXIT(EX_CONFIG)},
     {"domain", "", "Domains: add, list, quota, remove.", .subs = cli_admin_domain_commands},
-    {"account", "", "Accounts: add, list, passwd, quota, disable, enable, remove.",
+    {"account", "", "Accounts: add, list, passwd, quota, send-only, disable, remove ...",
 	.subs = cli_admin_account_commands},
     {"alias", "", "Aliases: add, list, remove.", .subs = cli_admin_alias_commands},
     {"queue", "", "What waits for other servers: list, summary, show, explain, retry, hold ...",

@@ -58,8 +58,10 @@ enum admin_command {
 	ADMIN_LEDGER,           /* (limit): what administrators changed, the newest first */
 	ADMIN_VERIFY, /* (octets of packs to read a second, 0: as fast as it goes): records "progress",
 	               * "finding" */
-	ADMIN_REPAIR, /* (), only without a server: a record for each message given up */
+	ADMIN_REPAIR,  /* (), only without a server: a record for each message given up */
 	ADMIN_SALVAGE, /* (address), likewise: who gets the messages whose owner nothing tells */
+	ADMIN_ACCOUNT_SEND_ONLY, /* (address, "on" or "off") */
+	ADMIN_ACCOUNT_CHECK, /* (address, "add" or "passwd"): would this be refused? Nothing is changed */
 	ADMIN_COMMANDS
 };
 

@@ -178,6 +178,8 @@ static const struct {
     [ADMIN_ACCOUNT_LANGUAGE] = {2, 2, admin_change_language},
     [ADMIN_QUEUE_SHOW] = {1, 1, admin_queue_show},
     [ADMIN_VERIFY] = {1, 1, admin_verify},
+    [ADMIN_ACCOUNT_SEND_ONLY] = {2, 2, admin_change_send_only},
+    [ADMIN_ACCOUNT_CHECK] = {2, 2, admin_check_account},
     [ADMIN_REPAIR] = {0, 0, admin_repair},
     [ADMIN_SALVAGE] = {1, 1, admin_salvage},
 };

@@ -65,6 +65,7 @@ static const char *done_text(enum directory_verb verb)
 	    [DIRECTORY_QUOTA] = "quota set",
 	    [DIRECTORY_DOMAIN_QUOTA] = "quota set",
 	    [DIRECTORY_LANGUAGE] = "language set",
+	    [DIRECTORY_SEND_ONLY] = "account changed",
 	    [DIRECTORY_ALIAS_ADD] = "alias added",
 	    [DIRECTORY_ALIAS_REMOVE] = "alias removed",
 	};
@@ -112,6 +113,8 @@ static enum admin_step change_done(struct admin_job *j)
 		return admin_job_finish(j, EX_TEMPFAIL, "nothing was changed: %s", c->op.err.text);
 	if (c->refused)
 		return admin_job_finish(j, refusal_exit(c->missing), "%s", c->why.text);
+	if (c->dry)
+		return admin_job_finish(j, EX_OK, "%s", "");
 	forget_logins(j);
 	return admin_job_finish(j, EX_OK, "%s", done_text(c->verb));
 }
@@ -201,6 +204,33 @@ enum admin_step admin_change_password(struct admin_job *j)
 	if (store_password(j->ctx->store, p))
 		j->ready = true;
 	return admin_job_wait(j);
+}
+
+/* Before somebody is asked for a password: a change that is refused is refused now. */
+enum admin_step admin_check_account(struct admin_job *j)
+{
+	bool add = str_eq(admin_arg(j, 1), STR("add"));
+
+	if (!admin_job_address(j, admin_arg(j, 0), false, &j->change.local, &j->change.domain))
+		return ADMIN_STEP_DONE;
+	j->change.dry = true;
+	return submit(j, add ? DIRECTORY_ACCOUNT_ADD : DIRECTORY_PASSWORD);
+}
+
+/* ---- send-only ---- */
+
+enum admin_step admin_change_send_only(struct admin_job *j)
+{
+	struct str word = admin_arg(j, 1);
+
+	if (!admin_job_address(j, admin_arg(j, 0), false, &j->change.local, &j->change.domain))
+		return ADMIN_STEP_DONE;
+	j->change.send_only = str_eq(word, STR("on"));
+	if (!j->change.send_only && !str_eq(word, STR("off")))
+		return admin_job_finish(j, EX_USAGE,
+		    "\"%.*s\" is neither on nor off; on: mail to the account is refused, off: it is taken",
+		    STR_FMT(str_sub(word, 0, 64)));
+	return submit(j, DIRECTORY_SEND_ONLY);
 }
 
 /* ---- quota ---- */

@@ -37,8 +37,8 @@ struct admin_job {
 	int64_t ids[ADMIN_TRACE_MAX];
 	size_t nids, at;
 	int64_t before, left; /* ledger: of the row before; rows that are still wanted */
-	bool dialogues;   /* are shown */
-	int64_t dialogue; /* the one shown last: events of one attempt share it */
+	bool dialogues;       /* are shown */
+	int64_t dialogue;     /* the one shown last: events of one attempt share it */
 
 	struct ledger_audit audit;
 
@@ -113,6 +113,8 @@ enum admin_step admin_change_account(struct admin_job *j);
 enum admin_step admin_change_password(struct admin_job *j);
 enum admin_step admin_change_quota(struct admin_job *j);
 enum admin_step admin_change_language(struct admin_job *j);
+enum admin_step admin_change_send_only(struct admin_job *j);
+enum admin_step admin_check_account(struct admin_job *j);
 enum admin_step admin_ledger(struct admin_job *j);
 enum admin_step admin_change_alias(struct admin_job *j);
 enum admin_step admin_list_domains(struct admin_job *j);

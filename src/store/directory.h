@@ -123,6 +123,7 @@ struct directory_change {
 	struct str target_local, target_domain;
 	const char *hash; /* of the password */
 	bool send_only;
+	bool dry; /* it is only asked whether it would be refused: what is done is undone again */
 	int64_t quota_bytes, quota_messages; /* limits, or QUOTA_DEFAULT ... (store/quota.h) */
 	struct str
 	    language; /* a tag that queue_lang_by_tag() knows; empty: as each message shows */

@@ -441,6 +441,8 @@ static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now
 	x.address = directory_text(x.arena, c->local, c->domain);
 	x.target = directory_text(x.arena, c->target_local, c->target_domain);
 	result = verbs[c->verb](&x);
+	if (result == LANE_KEEP && c->dry)
+		result = LANE_UNDO;
 	if (result == LANE_KEEP && x.code == DB_OK)
 		record(&x);
 	arena_free(&x.arena);

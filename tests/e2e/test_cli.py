@@ -10,7 +10,7 @@ from wire import Wire, count_of, deliver, letter, message_id
 
 COMMANDS = ["init", "serve", "check-config", "domain", "domain add", "domain list", "domain remove",
             "account", "account add", "account list", "account passwd", "account disable",
-            "account enable", "account remove", "alias", "alias add", "alias list", "alias remove",
+            "account enable", "account send-only", "account remove", "alias", "alias add", "alias list", "alias remove",
             "trace", "audit", "status", "test-delivery", "mail", "mail send", "mail list",
             "mail read", "sendmail"]
 LISTS = [("domain", "list"), ("account", "list"), ("alias", "list"), ("trace",), ("audit",),

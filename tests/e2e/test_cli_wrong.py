@@ -146,6 +146,12 @@ NAMES = r"""
    there is no account nobody@{domain}; those there are: godwit account list
 67 account enable nobody@{domain}
    there is no account nobody@{domain}; those there are: godwit account list
+64 account send-only first@{domain}
+   on|off is missing; write: godwit account send-only ADDRESS on|off
+64 account send-only first@{domain} yes
+   "yes" is neither on nor off; on: mail to the account is refused, off: it is taken
+67 account send-only nobody@{domain} on
+   there is no account nobody@{domain}; those there are: godwit account list
 67 account remove nobody@{domain}
    there is no account nobody@{domain}; those there are: godwit account list
 64 account quota first@{domain} --bytes 1X
@@ -423,13 +429,14 @@ def test_an_offline_command_names_the_directory_in_use(make_server):
         holder.wait()
 
 
-def test_a_password_is_not_asked_for_before_the_address_is_one(server):
-    """With a terminal: the sentence comes at once, and no question."""
+def at_a_terminal(*words):
+    """Exit status and what was said to somebody who types nothing."""
     pid, fd = pty.fork()
     if pid == 0:
-        os.execv(binary_path(), [binary_path(), "account", "add", "bob", "--data", server.data])
+        os.environ.pop("GODWIT_PASSWORD", None)
+        os.execv(binary_path(), [binary_path(), *words])
     said = b""
-    while True:
+    while b"assword for" not in said:
         try:
             piece = os.read(fd, 1000)
         except OSError:
@@ -437,6 +444,29 @@ def test_a_password_is_not_asked_for_before_the_address_is_one(server):
         if not piece:
             break
         said += piece
-    os.close(fd)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 64
-    assert b"is no address" in said and b"assword" not in said
+    os.close(fd)  # whoever still waits for a password has lost the terminal
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.decode()
+
+
+NOT_ASKED = (
+    ("add bob", 64, '"bob" is no address; write it like bob@example.org'),
+    (f"add first@{DOMAIN}", 65, f"the account first@{DOMAIN} is there already; its password is "
+     f"changed with: godwit account passwd first@{DOMAIN}"),
+    ("add bob@unknown.test", 68,
+     "there is no domain unknown.test; add it with: godwit domain add unknown.test"),
+    (f"passwd nobody@{DOMAIN}", 67,
+     f"there is no account nobody@{DOMAIN}; those there are: godwit account list"))
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_a_password_is_not_asked_for_in_vain(make_server, running):
+    """With a terminal: the sentence comes at once, and no question."""
+    server = make_server(accounts=["first"], start=running)
+    before = server.json("ledger"), server.json("account", "list")
+    for words, code, sentence in NOT_ASKED:
+        assert at_a_terminal("account", *words.split(), "--data", server.data) == (
+            code, f"godwit: {sentence}\r\n"), words
+    for words in (f"add new@{DOMAIN}", f"passwd first@{DOMAIN}"):
+        _, said = at_a_terminal("account", *words.split(), "--data", server.data)
+        assert said.startswith(f"New password for {words.split()[1]}: "), said
+    assert before == (server.json("ledger"), server.json("account", "list"))

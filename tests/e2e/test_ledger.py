@@ -50,6 +50,8 @@ COMMANDS = [
     ("account language x@new.test en", "language of x@new.test set: en"),
     ("account disable x@new.test", "account x@new.test disabled"),
     ("account enable x@new.test", "account x@new.test enabled"),
+    ("account send-only x@new.test on", "account x@new.test takes no more mail"),
+    ("account send-only x@new.test off", "account x@new.test takes mail again"),
     ("account list", None),
     ("alias add y@new.test x@new.test", "alias y@new.test to x@new.test added"),
     ("alias list", None),

@@ -1,12 +1,13 @@
 """Ports 587 and 465: who may send, and that nobody else learns a thing."""
 
 import base64
+import poplib
 import smtplib
 import ssl
 
 import pytest
 from conftest import DOMAIN, PASSWORD
-from wire import Wire, count_of, letter, mail_of, submit, without_trace
+from wire import Wire, count_of, deliver, letter, mail_of, submit, without_trace
 
 
 def secret(user, password, authzid=""):
@@ -106,6 +107,21 @@ def test_send_only_account_may_send(server, mailbox):
     sender = server.mailbox("--send-only")
     submit(server, sender, mailbox)
     assert count_of(server, mailbox) == 1
+
+
+def test_an_account_becomes_send_only_and_back(server, mailbox):
+    other = server.mailbox()
+    server.command("account", "send-only", mailbox, "on")
+    with Wire(server) as wire:
+        wire.hello()
+        wire.say("MAIL FROM:<a@b.test>")
+        assert wire.say(f"RCPT TO:<{mailbox}>").startswith("550 5.2.1")
+    with pytest.raises(poplib.error_proto, match="only sends"):
+        count_of(server, mailbox)
+    submit(server, mailbox, other)
+    server.command("account", "send-only", mailbox, "off")
+    deliver(server, mailbox)
+    assert (count_of(server, mailbox), count_of(server, other)) == (1, 1)
 
 
 def test_plaintext_login_can_be_forbidden(make_server):
