@@ -67,9 +67,7 @@ static void check_lane(struct store_process *sp)
 	sp->lane_closed = true;
 	log_open(LOG_ERROR, "store-closed");
 	log_text("why", stats.reason.text);
-	log_text("cure",
-	    "mail is refused for now and mailboxes stay readable; see to the disk, then "
-	    "restart the server");
+	log_text("cure", STORE_CURE_CLOSED);
 	log_close();
 }
 

@@ -17,6 +17,11 @@
 
 #define STORE_PROCESSES 64
 
+/* What a person does when nothing is written any more. */
+#define STORE_CURE_CLOSED                                                                          \
+	"mail is refused for now and mailboxes stay readable; see to the disk, then "              \
+	"restart the server"
+
 struct store_process {
 	uv_loop_t *loop;
 	struct config_snapshot *config;

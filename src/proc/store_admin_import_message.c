@@ -202,11 +202,18 @@ static enum db_code sync_run(struct reader_op *op, struct db *db)
 static enum admin_step synced(struct admin_job *j)
 {
 	struct importing *im = j->stream;
+	struct err why;
 
 	if (im->busy)
 		return importing_busy(j);
 	buf_clear(&im->data);
-	return im->op.result == DB_OK ? submit(im) : importing_fail(im, im->op.err.text);
+	if (im->op.result == DB_OK)
+		return submit(im);
+	if (blob_has_failed(im->store->blobs, &why))
+		err_set(&im->trouble,
+		    "%s: see to the disk, restart the server if it runs, then run this again",
+		    im->op.err.text);
+	return importing_fail(im, im->op.err.text);
 }
 
 static enum db_code digests_run(struct reader_op *op, struct db *db)

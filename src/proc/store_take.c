@@ -92,6 +92,21 @@ static void upload_submit(struct store_upload *u,
 	store_read(u->front->sp->store, &u->op);
 }
 
+static void log_failed(struct store_upload *u)
+{
+	struct err why;
+
+	log_open(LOG_ERROR, "upload-failed");
+	log_id("id", u->message_id);
+	log_text("why", u->op.err.text);
+	log_text(
+	    "cure", blob_has_failed(blobs_of(u->front), &why)
+			? STORE_CURE_CLOSED
+			: "its sender was told to try again later; make room on the disk, or allow "
+			  "the server more open files");
+	log_close();
+}
+
 static void upload_synced(struct reader_op *op)
 {
 	struct store_upload *u = LIST_ENTRY(op, struct store_upload, op);
@@ -102,7 +117,7 @@ static void upload_synced(struct reader_op *op)
 	u->busy = false;
 	if (op->result != DB_OK || is_given_up(u)) {
 		if (op->result != DB_OK)
-			log_note(LOG_ERROR, "upload-failed", op->err.text);
+			log_failed(u);
 		upload_refuse(u, "The message cannot be stored now");
 	} else {
 		u->request = NULL;
@@ -144,7 +159,7 @@ static void upload_written(struct reader_op *op)
 
 	u->busy = false;
 	if (op->result != DB_OK) {
-		log_note(LOG_ERROR, "upload-failed", op->err.text);
+		log_failed(u);
 		upload_refuse(u, no_space);
 	} else if (is_given_up(u)) {
 		upload_refuse(u, "cancelled");

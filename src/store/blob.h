@@ -83,6 +83,7 @@ struct blob_ops {
 	void (*committed)(struct blob_store *);
 	void (*rewind)(struct blob_store *);
 	void (*distrust)(struct blob_store *);
+	bool (*has_failed)(struct blob_store *, struct err *);
 
 	enum blob_code (*upload_begin)(
 	    struct blob_store *, int64_t id, enum blob_codec, struct blob_upload **, struct err *);
@@ -179,6 +180,15 @@ static inline void blob_distrust(struct blob_store *b)
 	b->ops->distrust(b);
 }
 
+/*
+ * Writing or syncing an upload met a failure of the disk: nothing that is synced from here on is believed,
+ * so stop writing. False, and e as it was, when none did. Any thread.
+ */
+static inline bool blob_has_failed(struct blob_store *b, struct err *e)
+{
+	return b->ops->has_failed(b, e);
+}
+
 /* ---- large blobs: any thread, one at a time for each upload ---- */
 
 /* Begins a blob of its own file, that nobody sees before it is attached and committed. */
@@ -188,14 +198,17 @@ static inline enum blob_code blob_upload_begin(struct blob_store *b, int64_t id,
 	return b->ops->upload_begin(b, id, codec, u_r, e);
 }
 
-/* Appends content. After a failure only blob_upload_free is left. */
+/* Appends content. After a failure only blob_upload_free is left; of BLOB_IO blob_has_failed() tells. */
 static inline enum blob_code blob_upload_write(
     struct blob_store *b, struct blob_upload *u, struct str s, struct err *e)
 {
 	return b->ops->upload_write(u, s, e);
 }
 
-/* Completes the record and syncs it: blocks for the disk, so call it in a reader's thread. Once. */
+/*
+ * Completes the record and syncs it: blocks for the disk, so call it in a reader's thread. Once. After a
+ * failure as after one of blob_upload_write.
+ */
 static inline enum blob_code blob_upload_finish(
     struct blob_store *b, struct blob_upload *u, struct blob_pos *pos_r, struct err *e)
 {
@@ -242,8 +255,7 @@ static inline enum blob_code blob_seek(struct blob_store *b, struct blob_reader 
 }
 
 /* As it was written with. */
-static inline enum blob_codec blob_codec_of(
-    const struct blob_store *b, const struct blob_reader *r)
+static inline enum blob_codec blob_codec_of(const struct blob_store *b, const struct blob_reader *r)
 {
 	return b->ops->codec(r);
 }

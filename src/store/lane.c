@@ -141,6 +141,14 @@ static enum outcome take_back(struct lane *l)
 	return TAKEN_BACK;
 }
 
+/* An upload met a failure of the disk, in another thread: that closes the lane too. */
+static bool has_closed(struct lane *l)
+{
+	if (!l->stats.closed && blob_has_failed(l->config.blobs, &l->err))
+		(void)close_lane(l, "writing a large message failed");
+	return l->stats.closed;
+}
+
 /* ---- blobs ---- */
 
 static void add_inputs(struct lane *l, struct lane_op *op, size_t *n)
@@ -311,6 +319,8 @@ static enum outcome attempt(struct lane *l, struct list *batch, int64_t now)
 		synced = finish_sync(l);
 	if (synced != BLOB_OK)
 		return close_lane(l, "the sync failed");
+	if (has_closed(l))
+		return UNKNOWN;
 	return good ? commit(l, batch) : take_back(l);
 }
 
@@ -340,7 +350,7 @@ static void run_single(struct lane *l, struct list *one, int64_t now)
 		leave_out(op);
 		return;
 	}
-	if (!l->stats.closed)
+	if (!has_closed(l))
 		outcome = attempt(l, one, now);
 	if (outcome == TAKEN_BACK && l->why == LANE_FULL && op->frees && make_room(l))
 		outcome = attempt(l, one, now);
@@ -368,7 +378,7 @@ static void run_singly(struct lane *l, struct list *batch, int64_t now)
 
 static void run_batch(struct lane *l, struct list *batch, int64_t now)
 {
-	enum outcome outcome = l->stats.closed ? UNKNOWN : attempt(l, batch, now);
+	enum outcome outcome = has_closed(l) ? UNKNOWN : attempt(l, batch, now);
 
 	if (outcome == TAKEN_BACK)
 		run_singly(l, batch, now);
@@ -464,7 +474,7 @@ int lane_tend(struct lane *lane, bool idle)
 {
 	int64_t log = db_wal_bytes(lane->config.db);
 
-	if (lane->stats.closed || log == 0)
+	if (has_closed(lane) || log == 0)
 		return 0;
 	if (idle || log - lane->log_mark >= lane->config.checkpoint_at ||
 	    log >= lane->config.throttle_at) {

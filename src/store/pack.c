@@ -303,6 +303,19 @@ static void distrust(struct blob_store *b)
 	pthread_mutex_unlock(&p->lock);
 }
 
+static bool has_failed(struct blob_store *b, struct err *e)
+{
+	struct packs *p = packs_of(b);
+	bool failed;
+
+	pthread_mutex_lock(&p->lock);
+	failed = p->failed;
+	if (failed)
+		*e = p->failure;
+	pthread_mutex_unlock(&p->lock);
+	return failed;
+}
+
 /* ---- housekeeping ---- */
 
 /* While files are held it is only noted. */
@@ -421,6 +434,7 @@ const struct blob_ops pack_ops = {
     .committed = committed,
     .rewind = rewind_all,
     .distrust = distrust,
+    .has_failed = has_failed,
     .upload_begin = pack_upload_begin,
     .upload_write = pack_upload_write,
     .upload_finish = pack_upload_finish,

@@ -38,11 +38,13 @@ struct packs {
 	int64_t pack_size;
 	int64_t generation;
 
-	pthread_mutex_t lock; /* live, pins, counts, next_pack, distrusted */
+	pthread_mutex_t lock; /* live, pins, counts, next_pack, distrusted, failed */
 	struct hash_table live;
 	struct blob_counts counts;
 	int64_t next_pack;
 	bool distrusted;
+	bool failed; /* an upload could not be written, or synced: failure says why */
+	struct err failure;
 	unsigned holds; /* no file goes while > 0 */
 	int64_t *held;  /* packs that were dropped meanwhile */
 	size_t nheld;

@@ -35,13 +35,28 @@ enum blob_code pack_upload_begin(struct blob_store *b, int64_t id, enum blob_cod
 	return BLOB_OK;
 }
 
+/* Of a disk that fails the lane must know (docs/invariants/lane.md 7): the first failure counts. */
+static enum blob_code fail(struct blob_upload *u, enum blob_code code, const struct err *why)
+{
+	struct packs *p = u->packs;
+
+	u->broken = true;
+	if (code != BLOB_IO)
+		return code;
+	pthread_mutex_lock(&p->lock);
+	if (!p->failed)
+		p->failure = *why;
+	p->failed = true;
+	pthread_mutex_unlock(&p->lock);
+	return code;
+}
+
 static enum blob_code put(struct blob_upload *u, struct str s, int64_t at, struct err *e)
 {
 	struct iovec iov = {(void *)(uintptr_t)s.p, s.n};
 	int code = fsio_write_all(u->packs->fs, u->fd, &iov, 1, at);
 
-	u->broken = code < 0;
-	return code < 0 ? pack_fail(e, code, "write to", u->pack) : BLOB_OK;
+	return code < 0 ? fail(u, pack_fail(e, code, "write to", u->pack), e) : BLOB_OK;
 }
 
 enum blob_code pack_upload_write(struct blob_upload *u, struct str s, struct err *e)
@@ -97,10 +112,9 @@ enum blob_code pack_upload_finish(struct blob_upload *u, struct blob_pos *pos_r,
 	if (code != BLOB_OK)
 		return code;
 	result = p->fs->ops->sync(p->fs, u->fd);
-	u->broken = result < 0;
 	if (result < 0) {
 		pack_fail(e, result, "sync", u->pack);
-		return BLOB_IO;
+		return fail(u, BLOB_IO, e); /* a full disk too */
 	}
 	u->finished = true;
 	pthread_mutex_lock(&p->lock);

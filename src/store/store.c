@@ -315,9 +315,10 @@ static enum accept_class look_for_room(struct store *s)
 {
 	struct lane_stats lane;
 	enum datadir_room room;
+	struct err why;
 
 	store_lane_stats(s, &lane);
-	if (lane.closed)
+	if (lane.closed || blob_has_failed(s->blobs, &why))
 		return ACCEPT_CLOSED;
 	pthread_mutex_lock(&s->room_lock);
 	room = datadir_room(&s->dir, s->cfg.min_free);

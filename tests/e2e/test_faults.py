@@ -94,6 +94,26 @@ def test_the_disk_fails_under_load(make_server, world, what, long):
 
 
 
+@pytest.mark.parametrize("kind, error", [(SYNC, errno.EIO), (SYNC, errno.ENOSPC), (WRITE, errno.EIO)])
+def test_a_large_message_meets_a_failing_disk(make_server, world, kind, error):
+    """It is not the lane that meets the failure, and yet nothing is written behind it."""
+    server = make_server(accounts=["alice"])
+    deliver(server, ALICE)
+    world.fail(kind, file=PACK, error=error, count=1)
+    assert attempt(server, message=letter("large", ["x" * 70] * 6000))[:3] in ("451", "452")
+    assert world.fired(kind) == 1
+    world.heal()
+    must_be_closed(server, ALICE, 1)
+    line = re.search("event=upload-failed .*", server.new_log())[0]
+    assert "see to the disk, then restart the server" in line, line
+    assert server.stop() == 0
+    server.start()
+    server.mark()
+    deliver(server, ALICE, letter("large", ["x" * 70] * 6000))
+    assert count_of(server, ALICE) == 2
+    server.command("audit")
+
+
 @pytest.mark.kills
 def test_read_only_at_the_start(make_server, world):
     """The store dies and cannot start again: service is back by itself once the file system is."""

@@ -262,6 +262,80 @@ static void test_spare_uploads_go(void **state)
 	assert_int_equal(counts.missing, 0);
 }
 
+/* A large one cannot be written or synced: what it says of it is in rig.err. */
+static void fail_upload(enum fault_kind kind, bool full)
+{
+	struct blob_upload *u = NULL;
+	struct blob_pos pos;
+	enum blob_code code;
+
+	fault_set(&rig.fault, kind, 1, false, full);
+	assert_int_equal(blob_upload_begin(rig.blobs, 1, BLOB_PLAIN, &u, &rig.err), BLOB_OK);
+	code = blob_upload_write(rig.blobs, u, STR("content"), &rig.err);
+	if (code == BLOB_OK)
+		code = blob_upload_finish(rig.blobs, u, &pos, &rig.err);
+	assert_int_equal(code, full && kind == FAULT_FS_WRITE ? BLOB_FULL : BLOB_IO);
+	blob_upload_free(rig.blobs, &u);
+	assert_int_equal(rig.fault.fired, 1);
+	fault_set(&rig.fault, FAULT_NONE, 0, false, false);
+}
+
+/* Whoever met the failure, nothing is committed or checkpointed behind it. */
+static void test_failed_upload_closes(void **state)
+{
+	static const struct {
+		enum fault_kind kind;
+		bool full, closes;
+	} failures[] = {{FAULT_FS_WRITE, true, false}, {FAULT_FS_WRITE, false, true},
+	    {FAULT_FS_SYNC, false, true}, {FAULT_FS_SYNC, true, true}};
+
+	for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
+		struct test_op *t;
+
+		lane_rig_run_one(PLAIN);
+		fail_upload(failures[i].kind, failures[i].full);
+		fault_clear(&rig.fault);
+		if (failures[i].closes) {
+			assert_int_equal(lane_tend(rig.lane, true), 0);
+			assert_true(lane_rig_stats().closed);
+		}
+		t = lane_rig_run_one(PLAIN);
+		assert_int_equal(t->op.result, failures[i].closes ? LANE_CLOSED : LANE_DONE);
+		assert_int_equal(strlen(rig.fault.order) == 0, failures[i].closes);
+		if (failures[i].closes)
+			assert_non_null(
+			    strstr(t->op.err.text, "large message failed: packs: cannot"));
+		lane_rig_verify();
+	}
+}
+
+static void nothing(struct lane_op *op)
+{
+}
+
+static enum lane_exec meanwhile_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	fail_upload(FAULT_FS_SYNC, false);
+	return LANE_KEEP;
+}
+
+/* In another thread, while the batch is executed. */
+static void test_upload_that_fails_meanwhile(void **state)
+{
+	struct lane_op meanwhile = {.exec = meanwhile_exec, .done = nothing};
+	struct list batch;
+	struct test_op *t;
+
+	list_init(&batch);
+	t = lane_rig_add(&batch, PLAIN, 100);
+	list_push(&batch, &meanwhile.link);
+	lane_rig_run(&batch);
+	assert_int_equal(t->op.result, LANE_CLOSED);
+	assert_int_equal(meanwhile.result, LANE_CLOSED);
+	assert_int_equal(lane_rig_stats().commits, 0);
+	lane_rig_verify();
+}
+
 /* The commit seemed to fail but may have happened: the blob's file must outlive the answer. */
 static void test_upload_of_a_failed_commit_stays(void **state)
 {
@@ -404,6 +478,8 @@ int main(void)
 	    T(test_order_of_syncs),
 	    T(test_spare_uploads_go),
 	    T(test_upload_of_a_failed_commit_stays),
+	    T(test_failed_upload_closes),
+	    T(test_upload_that_fails_meanwhile),
 	    T(test_checkpoints),
 	    T(test_a_reader_that_stays),
 	    T(test_idle_lane_shrinks_the_database),
