@@ -102,13 +102,54 @@ bool quarantine_write(struct store *s, int64_t blob,
 	return false;
 }
 
-void quarantine_pack(struct store *s, int64_t pack)
+/* One of an attempt that was interrupted gives way. */
+static int link_pack(struct fsio *fs, int fd, const char *name)
+{
+	int code = fs->ops->link(fs, fd, name);
+
+	if (code == -EEXIST)
+		code = fs->ops->unlink(fs, name);
+	else
+		return code;
+	return code < 0 ? code : fs->ops->link(fs, fd, name);
+}
+
+bool quarantine_pack(struct store *s, int64_t pack, struct err *e)
 {
 	struct fsio *fs = &s->dir.fs;
 	char from[PACK_NAME_MAX], to[PACK_NAME_MAX];
+	int fd, code;
 
 	pack_name_put(from, DATADIR_PACKS, pack);
 	pack_name_put(to, QUARANTINE, pack);
-	(void)fs->ops->rename(fs, from, to);
-	(void)fs->ops->sync_dir(fs, QUARANTINE);
+	fd = fs->ops->open(fs, from, O_RDONLY, 0);
+	if (fd == -ENOENT)
+		return true;
+	code = fd < 0 ? fd : link_pack(fs, fd, to);
+	if (fd >= 0)
+		fs->ops->close(fs, fd);
+	if (code >= 0)
+		code = fs->ops->sync_dir(fs, QUARANTINE);
+	if (code < 0)
+		err_sys(e, -code, "cannot keep the damaged pack %s as %s", from, to);
+	return code >= 0;
+}
+
+static void remove_name(struct store *s, const char *dir, int64_t pack)
+{
+	struct fsio *fs = &s->dir.fs;
+	char name[PACK_NAME_MAX];
+
+	pack_name_put(name, dir, pack);
+	(void)fs->ops->unlink(fs, name);
+}
+
+void quarantine_pack_ended(struct store *s, int64_t pack)
+{
+	remove_name(s, DATADIR_PACKS, pack);
+}
+
+void quarantine_pack_kept(struct store *s, int64_t pack)
+{
+	remove_name(s, QUARANTINE, pack);
 }

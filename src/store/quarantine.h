@@ -18,7 +18,16 @@ bool quarantine_write(struct store *s, int64_t blob,
     void (*on_file)(void *ctx, int64_t message, int64_t account, const char *file), void *ctx,
     struct err *e);
 
-/* Moves the file of a pack there, whole: perhaps somebody can make more of it. */
-void quarantine_pack(struct store *s, int64_t pack);
+/*
+ * Gives the file of a pack a second name there, on the disk when it returns: perhaps somebody can make more of
+ * it. Before anything that may remove the first. True also when there is no such file; false with e set.
+ */
+bool quarantine_pack(struct store *s, int64_t pack, struct err *e);
+
+/* The commit that ended the pack returned: its first name goes. If it cannot, the next start does it. */
+void quarantine_pack_ended(struct store *s, int64_t pack);
+
+/* It was not ended, and is in use as before: the second name goes. */
+void quarantine_pack_kept(struct store *s, int64_t pack);
 
 #endif

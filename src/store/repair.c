@@ -229,10 +229,14 @@ static bool move_slice(struct repair_work *w, struct compact *c)
 	return true;
 }
 
+/*
+ * The commit that ends it lets the next start remove its file, so that the file has its other name in
+ * quarantine/ before.
+ */
 static bool empty_pack(struct repair_work *w, int64_t pack)
 {
 	struct compact *c = mem_new(struct compact);
-	bool good = true;
+	bool good = quarantine_pack(w->s, pack, &w->r->err);
 
 	compact_init(c, w->s->blobs);
 	c->write.done = nothing;
@@ -240,8 +244,10 @@ static bool empty_pack(struct repair_work *w, int64_t pack)
 	while (good && c->pack)
 		good = move_slice(w, c);
 	if (good && c->removed) {
-		quarantine_pack(w->s, pack);
+		quarantine_pack_ended(w->s, pack);
 		w->r->moved++;
+	} else if (good) {
+		quarantine_pack_kept(w->s, pack);
 	}
 	compact_fini(c);
 	mem_free(c);

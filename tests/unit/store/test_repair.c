@@ -6,8 +6,10 @@
 
 #include "rig.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -66,7 +68,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void run(bool (*recover)(void *ctx))
+static void prepare(bool (*recover)(void *ctx))
 {
 	store = (struct store){.cfg = store_defaults(STORE_OFFLINE),
 	    .db = rig.db,
@@ -74,6 +76,11 @@ static void run(bool (*recover)(void *ctx))
 	    .lane = rig.lane,
 	    .dir.fs = rig.fs};
 	last = (struct repair){.recover = recover};
+}
+
+static void run(bool (*recover)(void *ctx))
+{
+	prepare(recover);
 	if (!repair_run(&last, &store))
 		fail_msg("%s", last.err.text);
 }
@@ -188,9 +195,11 @@ static void flip(int64_t at)
 	close(fd);
 }
 
-static void what_is_damaged_is_given_up(void **state)
+/* The third one's octets are others: all that must be said of it. */
+static void what_is_given_up(void)
 {
-	flip(rig_number(&rig, "SELECT pos + 70 FROM blob ORDER BY id LIMIT 1 OFFSET 2"));
+	struct stat st;
+
 	run(NULL);
 	assert_int_equal(last.damaged, 1);
 	must_have_all_but(2);
@@ -198,9 +207,73 @@ static void what_is_damaged_is_given_up(void **state)
 	assert_int_equal(
 	    rig_number(&rig, "SELECT count(*) FROM ledger WHERE state = 3 AND detail = 'damaged'"),
 	    1);
-	assert_int_equal(access("quarantine/0000000001.pack", F_OK), 0);
+	assert_int_equal(stat("quarantine/0000000001.pack", &st), 0);
+	assert_true(st.st_size > 0);
+	assert_int_equal(st.st_nlink, 1);
 	run(NULL);
 	assert_int_equal(last.damaged, 0);
+}
+
+static void what_is_damaged_is_given_up(void **state)
+{
+	flip(rig_number(&rig, "SELECT pos + 70 FROM blob ORDER BY id LIMIT 1 OFFSET 2"));
+	what_is_given_up();
+}
+
+/* Calls that fail, for good. */
+static int failing_link(struct fsio *fs, int fd, const char *name)
+{
+	return -EIO;
+}
+
+static int failing_unlink(struct fsio *fs, const char *name)
+{
+	return -EIO;
+}
+
+static bool run_on(struct fsio fs)
+{
+	prepare(NULL);
+	store.dir.fs = fs;
+	return repair_run(&last, &store);
+}
+
+/* Also when it dies between the commit that ends it and the end of its first name. */
+static void a_damaged_pack_is_not_lost(void **state)
+{
+	struct fsio_ops no_link = fsio_real, no_unlink = fsio_real;
+
+	no_link.link = failing_link;
+	no_unlink.unlink = failing_unlink;
+	flip(rig_number(&rig, "SELECT pos + 70 FROM blob ORDER BY id LIMIT 1 OFFSET 2"));
+	assert_false(run_on((struct fsio){&no_link, rig.fs.dirfd}));
+	assert_non_null(
+	    strstr(last.err.text, "cannot keep the damaged pack packs/0000000001.pack"));
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM pack WHERE pack = 1"), 1);
+	rig_restart(&rig);
+	assert_int_equal(access("packs/0000000001.pack", F_OK), 0);
+
+	assert_true(run_on((struct fsio){&no_unlink, rig.fs.dirfd}));
+	assert_int_equal(last.moved, 1);
+	assert_int_equal(access("packs/0000000001.pack", F_OK), 0);
+	rig_restart(&rig);
+	assert_int_not_equal(access("packs/0000000001.pack", F_OK), 0);
+	assert_int_equal(access("quarantine/0000000001.pack", F_OK), 0);
+	must_have_all_but(2);
+	must_be_sound();
+}
+
+/* What lies in quarantine/ from an attempt that was interrupted is no trouble. */
+static void an_interrupted_attempt_is_repeated(void **state)
+{
+	int fd;
+
+	assert_int_equal(mkdir("quarantine", 0700), 0);
+	fd = open("quarantine/0000000001.pack", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	flip(rig_number(&rig, "SELECT pos + 70 FROM blob ORDER BY id LIMIT 1 OFFSET 2"));
+	what_is_given_up();
 }
 
 static bool adopt(void *ctx)
@@ -238,6 +311,8 @@ int main(void)
 	    T(rows_are_made_anew),
 	    T(uids_stay),
 	    T(what_is_damaged_is_given_up),
+	    T(a_damaged_pack_is_not_lost),
+	    T(an_interrupted_attempt_is_repeated),
 	    T(what_nothing_knows_is_taken_in),
 	};
 
