@@ -370,7 +370,7 @@ static void importing_fini(struct importing *im)
 int cli_import(struct cli *cli)
 {
 	struct importing im = {.fd = -1, .with_deleted = cli_args_has(&cli->args, "with-deleted")};
-	struct admin_request request = {.command = ADMIN_IMPORT, .nargs = 6};
+	struct admin_request request = {.command = ADMIN_IMPORT, .nargs = 8};
 	const char *mailbox = cli_args_value(&cli->args, "mailbox");
 	struct err e = {""};
 	int code;

@@ -1,7 +1,7 @@
 /*
  * Restore of mail into a data directory that is there: the backup's database and packs are read as they
  * lie, and each message goes through the import of the server, with the id it had. An account that is not
- * there any more is made, with its password of the time.
+ * there any more is made, with its password and settings of the time.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -157,8 +157,8 @@ static bool pump(void *ctx)
 struct owner {
 	struct str local, domain;
 	int64_t id;
-	bool send_only;
-	struct str hash;
+	bool send_only, disabled;
+	struct str hash, language;
 	int64_t quota_bytes, quota_messages;
 };
 
@@ -182,7 +182,7 @@ static struct str limit(struct arena *a, int64_t n)
 /* make: the account too, when it is not there. */
 static int restore_account(struct restoring *r, const struct owner *o, bool make)
 {
-	struct admin_request request = {.command = ADMIN_IMPORT, .nargs = 6};
+	struct admin_request request = {.command = ADMIN_IMPORT, .nargs = 8};
 	int code = EX_OK;
 
 	r->account = o->id;
@@ -197,6 +197,8 @@ static int restore_account(struct restoring *r, const struct owner *o, bool make
 	request.args[3] = o->send_only ? STR("send-only") : STR("");
 	request.args[4] = limit(r->arena, o->quota_bytes);
 	request.args[5] = limit(r->arena, o->quota_messages);
+	request.args[6] = o->language;
+	request.args[7] = o->disabled ? STR("disabled") : STR("");
 	cli_feed_init(&r->feed, "restoring", pump, r);
 	code = cli_feed_call(&r->feed, cli_data_dir(r->cli), &request);
 	mailbox_source_close(&r->source);
@@ -213,9 +215,11 @@ static bool find_owner(struct restoring *r, struct str local, struct str domain,
 	    r->db, SQL_ACCOUNT_BY_ADDRESS, DB_ARGS(db_text(domain), db_text(local)));
 	bool found = db_step(q) == DB_ROW;
 
-	*o_r = (struct owner){.local = local, .domain = domain, .hash = STR("")};
+	*o_r = (struct owner){
+	    .local = local, .domain = domain, .hash = STR(""), .language = STR("")};
 	if (found) {
 		o_r->id = db_col_int(q, 0);
+		o_r->disabled = db_col_int(q, 1) == DIRECTORY_STATE_DISABLED;
 		o_r->send_only = db_col_int(q, 2) != 0;
 		o_r->quota_bytes = db_col_int(q, 5);
 		o_r->quota_messages = db_col_int(q, 6);
@@ -226,6 +230,10 @@ static bool find_owner(struct restoring *r, struct str local, struct str domain,
 	q = db_begin_query(r->db, SQL_ACCOUNT_LOGIN, DB_ARGS(db_text(domain), db_text(local)));
 	if (db_step(q) == DB_ROW)
 		o_r->hash = arena_str(r->arena, db_col_str(q, 3));
+	r->failed = db_end(q) != DB_OK || r->failed;
+	q = db_begin_query(r->db, SQL_ACCOUNT_LANGUAGE, DB_ARGS(db_int(o_r->id)));
+	if (db_step(q) == DB_ROW)
+		o_r->language = arena_str(r->arena, db_col_str(q, 0));
 	r->failed = db_end(q) != DB_OK || r->failed;
 	return !r->failed;
 }
@@ -258,6 +266,8 @@ static void on_account(void *ctx, const struct directory_account_row *row)
 
 	p->v[p->n++] = (struct owner){.local = arena_str(p->r->arena, row->local),
 	    .domain = arena_str(p->r->arena, row->domain),
+	    .hash = STR(""),
+	    .language = STR(""),
 	    .id = row->account};
 }
 

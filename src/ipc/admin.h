@@ -47,8 +47,8 @@ enum admin_command {
 	ADMIN_EXPORT,   /* (address, path of a mailbox or "" for all, as of when or "" for now):
 	               * records "mailbox", "message", "data", "end" */
 	ADMIN_IMPORT, /* (address, store the ids are of or "", and to make the account: hash or "",
-	               * "send-only" or "", quota as of ADMIN_ACCOUNT_QUOTA), a feed of frames as below:
-	               * a record for each message */
+	               * "send-only" or "", quota as of ADMIN_ACCOUNT_QUOTA, language or "", "disabled" or
+	               * ""), a feed of frames as below: a record for each message */
 	ADMIN_BACKUP, /* (store that the asker has packs of, or ""), a feed of pairs (pack, end) that he has:
 	               * records "progress", "store", "data" of the database, then for each pack "pack",
 	               * "data" of what he does not have, "end" */

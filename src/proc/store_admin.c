@@ -171,7 +171,7 @@ static const struct {
     [ADMIN_BACKUP] = {1, 1, admin_backup},
     [ADMIN_UNDELETE] = {3, 3, admin_undelete},
     [ADMIN_EXPORT] = {3, 3, admin_export},
-    [ADMIN_IMPORT] = {6, 6, admin_import},
+    [ADMIN_IMPORT] = {8, 8, admin_import},
     [ADMIN_ACCOUNT_QUOTA] = {3, 3, admin_change_quota},
     [ADMIN_LEDGER] = {1, 1, admin_ledger},
     [ADMIN_DOMAIN_QUOTA] = {3, 3, admin_change_quota},

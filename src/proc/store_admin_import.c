@@ -88,6 +88,7 @@ static bool take_begin(struct importing *im, const struct admin_feed_begin *begi
 	im->hash = import_hash_new();
 	import_hash_feed(im->hash, begin->prefix);
 	m->account = im->account;
+	m->closed = im->made;
 	m->mailbox = im->make.mailbox;
 	m->old = may_keep(im, begin);
 	m->id = m->old ? begin->id : id_make(im->job->ctx->ids, clock_now());
@@ -247,6 +248,7 @@ static enum admin_step begin(struct admin_job *j)
 	im->job = j;
 	im->store = j->ctx->store;
 	im->account = account;
+	im->made = j->change.account == account;
 	im->address = directory_text(j->arena, local, domain);
 	im->arena = arena_new();
 	buf_init(&im->data, LIMIT_INLINE_MESSAGE + ADMIN_FEED_FRAME);
@@ -281,6 +283,7 @@ enum admin_step admin_import(struct admin_job *j)
 {
 	struct directory_change *c = &j->change;
 	int64_t account = 0;
+	enum queue_lang lang;
 	enum db_code code;
 
 	if (admin_arg(j, 2).n == 0)
@@ -298,6 +301,9 @@ enum admin_step admin_import(struct admin_job *j)
 	c->who = j->who;
 	c->hash = arena_cstr(j->arena, admin_arg(j, 2));
 	c->send_only = admin_arg(j, 3).n > 0;
+	c->disabled = admin_arg(j, 7).n > 0;
+	if (queue_lang_by_tag(admin_arg(j, 6), &lang)) /* one that this program speaks */
+		c->language = admin_arg(j, 6);
 	if (!admin_job_limit(j, admin_arg(j, 4), &c->quota_bytes) ||
 	    !admin_job_limit(j, admin_arg(j, 5), &c->quota_messages))
 		return ADMIN_STEP_DONE;

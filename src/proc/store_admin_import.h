@@ -10,6 +10,7 @@ struct importing {
 	struct admin_job *job;
 	struct store *store;
 	int64_t account;
+	bool made; /* here, as it was in the backup: it takes its mail, disabled or not */
 	struct str address;
 	bool restoring; /* ids are those of another store's backup, or of ours */
 	bool ours;      /* they are ours up to `until` */

@@ -19,7 +19,8 @@ enum db_code copy_put_in(struct db *db, const struct copy_place *p, int64_t *mod
 {
 	int64_t modseq = 0, uidnext = 0;
 	enum db_code code = db_get_int(db, SQL_ACCOUNT_CHARGE,
-	    DB_ARGS(db_int(p->account), db_int(p->size), db_int(p->no_quota)), &modseq);
+	    DB_ARGS(db_int(p->account), db_int(p->size), db_int(p->no_quota), db_int(p->closed)),
+	    &modseq);
 
 	if (code != DB_ROW)
 		return code;

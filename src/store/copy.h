@@ -16,6 +16,7 @@ struct copy_place {
 	int64_t origin; /* uid of the expunged row in this mailbox that it brings back; 0: none */
 	int64_t now;
 	bool no_quota; /* whatever the quota */
+	bool closed;   /* also when the account takes no mail: disabled, send-only */
 };
 
 /* What an email's row holds beside. */

@@ -89,9 +89,9 @@ enum db_code directory_language(
 /* ---- changes ---- */
 
 enum directory_verb {
-	DIRECTORY_DOMAIN_ADD,      /* domain */
-	DIRECTORY_DOMAIN_REMOVE,   /* domain; refused while it has accounts or aliases */
-	DIRECTORY_ACCOUNT_ADD,     /* address, hash, send_only, quota; makes its mailboxes */
+	DIRECTORY_DOMAIN_ADD,    /* domain */
+	DIRECTORY_DOMAIN_REMOVE, /* domain; refused while it has accounts or aliases */
+	DIRECTORY_ACCOUNT_ADD, /* address, hash, send_only, quota, language, disabled; makes its mailboxes */
 	DIRECTORY_ACCOUNT_REMOVE,  /* address; mail goes in the slices of store/maintain.h */
 	DIRECTORY_ACCOUNT_DISABLE, /* address */
 	DIRECTORY_ACCOUNT_ENABLE,  /* address */
@@ -124,6 +124,7 @@ struct directory_change {
 	const char *hash; /* of the password */
 	bool send_only;
 	bool dry; /* it is only asked whether it would be refused: what is done is undone again */
+	bool disabled;                       /* DIRECTORY_ACCOUNT_ADD: from the beginning */
 	int64_t quota_bytes, quota_messages; /* limits, or QUOTA_DEFAULT ... (store/quota.h) */
 	struct str
 	    language; /* a tag that queue_lang_by_tag() knows; empty: as each message shows */

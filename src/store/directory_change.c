@@ -204,6 +204,12 @@ static enum lane_exec account_add(struct change *x)
 		NULL) ||
 	    !set_password(x, c->account))
 		return LANE_BROKEN;
+	if (c->disabled)
+		exec(x, SQL_ACCOUNT_SET_STATE,
+		    DB_ARGS(db_int(c->account), db_int(DIRECTORY_STATE_DISABLED)), NULL);
+	if (c->language.n)
+		exec(x, SQL_ACCOUNT_SET_LANGUAGE, DB_ARGS(db_int(c->account), db_text(c->language)),
+		    NULL);
 	failed(x, mailbox_create_all(x->db, c->account, x->now));
 	err_set(&x->done, "account %.*s added", STR_FMT(x->address));
 	return LANE_KEEP;

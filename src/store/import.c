@@ -124,7 +124,8 @@ static struct copy_place place_of(const struct import *im, int64_t size, int64_t
 	    .size = size,
 	    .origin = im->origin,
 	    .now = now,
-	    .no_quota = im->no_quota};
+	    .no_quota = im->no_quota,
+	    .closed = im->closed};
 }
 
 static enum db_code add_copy(struct db *db, struct import *im, int64_t now)

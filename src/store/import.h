@@ -42,6 +42,7 @@ struct import {
 	struct blob_pos upload_pos;
 	bool stored;   /* old: the content is the blob of that id, of upload_pos.length octets */
 	bool no_quota; /* whatever the quota */
+	bool closed;   /* also when the account takes no mail */
 
 	/* ---- the answer, after LANE_DONE ---- */
 	enum import_result result;

@@ -361,12 +361,16 @@ SQL(BLOB_GET, "SELECT pack, pos, length FROM blob WHERE id = $1")
 
 SQL(BLOB_ADD, "INSERT INTO blob (id, pack, pos, length, refs) VALUES ($1, $2, $3, $4, $5)")
 
-/* Takes room in the account, or gives no row when there is none. $3: 1: whatever the quota. */
+/*
+ * Takes room in the account, or gives no row when there is none. $3: 1: whatever the quota; $4: 1: also
+ * when it takes no mail.
+ */
 SQL(ACCOUNT_CHARGE,
     "UPDATE account AS a SET modseq = a.modseq + 1, used_bytes = a.used_bytes + $2,"
     " used_messages = a.used_messages + 1,"
     " quota_warned = " QUOTA_MARK("a.used_bytes + $2",
-	"a.used_messages + 1") " WHERE a.id = $1 AND a.state = 0 AND a.send_only = 0 AND ($3 = CAST(1 AS bigint) OR (a.used_bytes + $2 <= " ACCOUNT_BYTES_MAX
+	"a.used_messages + 1") " WHERE a.id = $1 AND ((a.state = 0 AND a.send_only = 0)"
+			       " OR ($4 = CAST(1 AS bigint) AND a.domain <> '')) AND ($3 = CAST(1 AS bigint) OR (a.used_bytes + $2 <= " ACCOUNT_BYTES_MAX
 			       " AND a.used_messages < " ACCOUNT_MESSAGES_MAX
 			       " AND EXISTS (SELECT 1 FROM domain d WHERE d.name = a.domain AND d.used_bytes + $2 <= " DOMAIN_BYTES_MAX
 			       " AND d.used_messages < " DOMAIN_MESSAGES_MAX "))) RETURNING modseq")

@@ -3,6 +3,7 @@ killed in between."""
 
 import contextlib
 import os
+import poplib
 import re
 import shutil
 import signal
@@ -16,7 +17,7 @@ import pytest
 from conftest import DOMAIN, TestServer, new_folder
 from server import wait_for
 from test_export import audit, contents, delete, fill, messages
-from wire import deliver, letter
+from wire import deliver, letter, pop3
 
 
 def size_of(path):
@@ -319,6 +320,33 @@ def test_one_account_and_one_message(either, tmp_path):
     wait_for("the mail to go", lambda: server.message_count() == 1)
     server.command("restore", str(target), "--account", ann)
     assert contents(server, ann) == [data for _, data in before]  # with the password it had
+    audit(server)
+
+
+def test_an_account_comes_back_with_its_settings(make_server, tmp_path):
+    """Disabled, it takes its mail back all the same, and nobody logs in."""
+    server, ann, bob, target = make_server(accounts=("ann", "bob")), f"ann@{DOMAIN}", f"bob@{DOMAIN}", tmp_path / "b"
+    for address in (ann, bob):
+        deliver(server, address)
+    server.command("account", "language", ann, "zh-hant")
+    server.command("account", "quota", ann, "--bytes", "5M", "--messages", "7")
+    server.command("account", "disable", ann)
+    server.command("account", "add", f"out@{DOMAIN}", "--password-stdin", "--send-only", stdin="secret\n")
+
+    def settings():
+        return [{k: v for k, v in row.items() if k != "created"} for row in server.json("account", "list")]
+    before = settings()
+    backup(server, target)
+    for name in ("ann", "out"):
+        server.command("account", "remove", f"{name}@{DOMAIN}")
+    wait_for("the mail to go", lambda: server.message_count() == 1)
+    assert "1 message restored" in server.command("restore", str(target), "--account", ann).stdout
+    server.command("restore", str(target), "--account", f"out@{DOMAIN}")
+    assert settings() == before
+    with pytest.raises(poplib.error_proto):
+        pop3(server, ann)
+    server.command("account", "enable", ann)
+    assert len(messages(server, ann)) == 1
     audit(server)
 
 
