@@ -71,34 +71,83 @@ static int compare(struct str a, struct str b)
 	return a.n < b.n ? -1 : a.n > b.n;
 }
 
-/* Into a sorted list, unless it is there. */
-static void insert(struct str list[MIME_KEYWORDS_MAX], size_t *n, struct str word)
+/* Into a sorted list, unless it is there. False when it has no room. */
+static bool insert(struct str list[MIME_KEYWORDS_MAX], size_t *n, struct str word)
 {
 	size_t at = 0;
 
 	while (at < *n && compare(list[at], word) < 0)
 		at++;
-	if ((at < *n && compare(list[at], word) == 0) || *n == MIME_KEYWORDS_MAX)
-		return;
+	if (at < *n && compare(list[at], word) == 0)
+		return true;
+	if (*n == MIME_KEYWORDS_MAX)
+		return false;
 	memmove(&list[at + 1], &list[at], (*n - at) * sizeof *list);
 	list[at] = word;
 	++*n;
+	return true;
+}
+
+static void put_list(struct buf *b, const struct str *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			buf_byte(b, ' ');
+		buf_lower(b, list[i]);
+	}
+}
+
+/* How many of the list fit into MIME_KEYWORDS_OUT octets. */
+static size_t count_fitting(const struct str *list, size_t n)
+{
+	size_t octets = 0, i = 0;
+
+	for (; i < n && octets + list[i].n <= MIME_KEYWORDS_OUT; i++)
+		octets += list[i].n + 1;
+	return i;
 }
 
 void mime_keywords_put(struct buf *b, struct str words)
 {
 	struct str list[MIME_KEYWORDS_MAX], word;
-	size_t n = 0, begin = b->n;
+	size_t n = 0;
 
 	while ((word = next_word(&words)).n > 0) {
 		if (is_keyword(word))
-			insert(list, &n, word);
+			(void)insert(list, &n, word);
 	}
-	for (size_t i = 0; i < n && b->n - begin + list[i].n < MIME_KEYWORDS_OUT; i++) {
-		if (i > 0)
-			buf_byte(b, ' ');
-		buf_lower(b, list[i]);
+	put_list(b, list, count_fitting(list, n));
+}
+
+bool mime_keywords_are(struct str words)
+{
+	struct str list[MIME_KEYWORDS_MAX], word;
+	size_t n = 0;
+
+	while ((word = next_word(&words)).n > 0) {
+		if (!is_keyword(word) || !insert(list, &n, word))
+			return false;
 	}
+	return count_fitting(list, n) == n;
+}
+
+bool mime_keywords_change(struct buf *b, struct str old, struct str remove, struct str add)
+{
+	struct str list[MIME_KEYWORDS_MAX], word;
+	size_t n = 0;
+
+	while ((word = next_word(&old)).n > 0) {
+		if (is_keyword(word) && !mime_keywords_has(remove, word) && !insert(list, &n, word))
+			return false;
+	}
+	while ((word = next_word(&add)).n > 0) {
+		if (!insert(list, &n, word))
+			return false;
+	}
+	if (count_fitting(list, n) < n)
+		return false;
+	put_list(b, list, n);
+	return true;
 }
 
 bool mime_keywords_has(struct str keywords, struct str word)

@@ -17,6 +17,15 @@
  */
 void mime_keywords_put(struct buf *b, struct str words);
 
+/* Whether all of the words can be keywords, and are together within the limits. */
+bool mime_keywords_are(struct str words);
+
+/*
+ * Appends `old` without those of `remove` and with those of `add`, all three in that form. False, nothing
+ * appended, when that is more than the limits let one message have.
+ */
+bool mime_keywords_change(struct buf *b, struct str old, struct str remove, struct str add);
+
 /* Whether a keyword is among those in that form. */
 bool mime_keywords_has(struct str keywords, struct str word);
 

@@ -48,6 +48,23 @@ enum db_code copy_put_in(struct db *db, const struct copy_place *p, int64_t *mod
 	return DB_ROW;
 }
 
+/* The email changes in the other mailboxes that it may be in too: none may have a lower modseq. */
+enum db_code copy_link(struct db *db, const struct copy_place *p)
+{
+	int64_t modseq = 0;
+	enum db_code code = copy_put_in(db, p, &modseq);
+
+	if (code != DB_ROW)
+		return code;
+	code = db_exec(db, SQL_EMAIL_LINK,
+	    DB_ARGS(db_int(p->account), db_int(p->email), db_int(modseq)), NULL);
+	if (code == DB_OK)
+		code = db_exec(db, SQL_MAILBOX_CHANGED,
+		    DB_ARGS(db_int(p->account), db_int(p->mailbox), db_int(modseq), db_int(1)),
+		    NULL);
+	return code == DB_OK ? DB_ROW : code;
+}
+
 enum db_code copy_add(struct db *db, const struct copy_place *p, const struct copy_email *e)
 {
 	int64_t modseq = 0;

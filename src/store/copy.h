@@ -36,6 +36,9 @@ struct copy_email {
  */
 enum db_code copy_put_in(struct db *db, const struct copy_place *place, int64_t *modseq_r);
 
+/* The same, with one link more in the row of an email that the account has, or had. */
+enum db_code copy_link(struct db *db, const struct copy_place *place);
+
 /* The same, with a new email row that has this one link. */
 enum db_code copy_add(
     struct db *db, const struct copy_place *place, const struct copy_email *email);

@@ -154,7 +154,7 @@ static enum db_code add_copy(struct db *db, struct import *im, int64_t now)
 static enum db_code link_again(struct db *db, struct import *im, int64_t size, int64_t now)
 {
 	struct copy_place place = place_of(im, size, now);
-	int64_t live = 0, modseq = 0, email = 0;
+	int64_t live = 0, email = 0;
 	enum db_code code = must_get(
 	    db, SQL_EMAIL_IS_LIVE, DB_ARGS(db_int(im->account), db_int(im->id)), &live);
 
@@ -168,13 +168,10 @@ static enum db_code link_again(struct db *db, struct import *im, int64_t size, i
 	if (code != DB_OK && code != DB_ROW)
 		return code;
 	place.origin = email == im->id ? im->origin : 0;
-	code = copy_put_in(db, &place, &modseq);
+	code = copy_link(db, &place);
 	if (code == DB_OK)
 		im->result = IMPORT_NO_ROOM;
-	if (code != DB_ROW)
-		return code;
-	return db_exec(
-	    db, SQL_EMAIL_LINK, DB_ARGS(db_int(im->account), db_int(im->id), db_int(modseq)), NULL);
+	return code == DB_ROW ? DB_OK : code;
 }
 
 /* An email or a message has the id. */

@@ -176,16 +176,22 @@ static void add_members(struct ranges *to, const struct ranges *from, struct ran
 	}
 }
 
-bool mailbox_expunge_add(
-    struct mailbox_expunge *x, const struct mailbox_snapshot *s, const struct ranges *numbers)
+bool mailbox_snapshot_uids(
+    const struct mailbox_snapshot *s, const struct ranges *numbers, struct ranges *uids)
 {
 	for (size_t i = 0; i < numbers->n; i++) {
 		if (numbers->v[i].first < 1 || numbers->v[i].last > s->uids.count)
 			return false;
 	}
 	for (size_t i = 0; i < numbers->n; i++)
-		add_members(&x->uids, &s->uids, numbers->v[i]);
+		add_members(uids, &s->uids, numbers->v[i]);
 	return true;
+}
+
+bool mailbox_expunge_add(
+    struct mailbox_expunge *x, const struct mailbox_snapshot *s, const struct ranges *numbers)
+{
+	return mailbox_snapshot_uids(s, numbers, &x->uids);
 }
 
 /* ---- contents ---- */

@@ -1,5 +1,5 @@
 /*
- * Mailboxes: snapshots, entries, contents, and taking messages out. docs/invariants/mailbox.md.
+ * Mailboxes: snapshots, entries, contents, and taking messages out (keywords: mailbox_keywords.h). docs/invariants/mailbox.md.
  *
  * A snapshot is (highest uid, modseq): the rows with uid <= it that were not expunged at that modseq.
  * It holds no transaction and no lock; two at once on a mailbox know nothing of each other. A
@@ -57,6 +57,13 @@ static inline int64_t mailbox_snapshot_count(const struct mailbox_snapshot *s)
 {
 	return s->uids.count;
 }
+
+/*
+ * Adds the uids of message numbers of a complete snapshot, all behind those that are there. False, nothing
+ * added, when one is no message of it.
+ */
+bool mailbox_snapshot_uids(
+    const struct mailbox_snapshot *s, const struct ranges *numbers, struct ranges *uids);
 
 struct mailbox_entry {
 	int64_t number;
@@ -130,6 +137,9 @@ void mailbox_expunge_fini(struct mailbox_expunge *x);
 
 /* After each slice that was committed. True: there is another, submit it again. */
 bool mailbox_expunge_go_on(struct mailbox_expunge *x);
+
+/* After its exec: nothing is left behind the slice that it did. */
+bool mailbox_expunge_is_last(const struct mailbox_expunge *x);
 
 /* Adds message numbers of a snapshot as uids, once. False when one is no message of it. */
 bool mailbox_expunge_add(

@@ -115,7 +115,7 @@ static bool is_short(struct range r)
 	return r.last - r.first < SHORT;
 }
 
-static bool is_over(const struct mailbox_expunge *x)
+bool mailbox_expunge_is_last(const struct mailbox_expunge *x)
 {
 	return x->next_at == x->uids.n;
 }
@@ -151,7 +151,8 @@ static enum lane_exec expunge_exec(struct lane_op *op, struct db *db, int64_t no
 	if (x->missing)
 		return LANE_UNDO;
 	code = code == DB_ROW ? DB_OK : code;
-	for (int64_t room = MAILBOX_EXPUNGE_SLICE; room > 0 && !is_over(x) && code == DB_OK;) {
+	for (int64_t room = MAILBOX_EXPUNGE_SLICE;
+	     room > 0 && !mailbox_expunge_is_last(x) && code == DB_OK;) {
 		struct range r = take_range(x, &room);
 
 		code = (is_short(r) ? expunge_short : expunge_long)(db, x, r, modseq, now, &s);
@@ -170,7 +171,7 @@ bool mailbox_expunge_go_on(struct mailbox_expunge *x)
 	x->slice = 0;
 	x->at = x->next_at;
 	x->uid = x->next_uid;
-	return !x->missing && !is_over(x);
+	return !x->missing && !mailbox_expunge_is_last(x);
 }
 
 void mailbox_expunge_init(struct mailbox_expunge *x, int64_t account, int64_t mailbox)

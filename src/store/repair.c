@@ -139,9 +139,9 @@ static const enum sql_id fixes[] = {SQL_REPAIR_MEMBER_CHANGE, SQL_REPAIR_MEMBER,
     SQL_REPAIR_LEDGER_COPY, SQL_REPAIR_LEDGER_QUEUE, SQL_REPAIR_QUEUE_FINAL,
     SQL_REPAIR_QUEUE_LEDGER, SQL_REPAIR_COPY_LEDGER, SQL_REPAIR_MESSAGE, SQL_REPAIR_RECIPIENTS,
     SQL_REPAIR_TOKEN, SQL_REPAIR_DESTINATION, SQL_REPAIR_EMAIL_SIZE, SQL_REPAIR_MEMBER_SIZE,
-    SQL_REPAIR_LINKS, SQL_REPAIR_CHANGE_IN, SQL_REPAIR_CHANGE_OUT, SQL_REPAIR_MODSEQ,
-    SQL_REPAIR_UIDNEXT, SQL_REPAIR_MAILBOX_COUNTS, SQL_REPAIR_ACCOUNT_COUNTS,
-    SQL_REPAIR_DOMAIN_COUNTS, SQL_REPAIR_REFS_NONE, SQL_REPAIR_REFS};
+    SQL_REPAIR_LINKS, SQL_REPAIR_CHANGE_IN, SQL_REPAIR_CHANGE_OUT, SQL_REPAIR_CHANGE_LAST,
+    SQL_REPAIR_MODSEQ, SQL_REPAIR_MAILBOX_MODSEQ, SQL_REPAIR_UIDNEXT, SQL_REPAIR_MAILBOX_COUNTS,
+    SQL_REPAIR_ACCOUNT_COUNTS, SQL_REPAIR_DOMAIN_COUNTS, SQL_REPAIR_REFS_NONE, SQL_REPAIR_REFS};
 
 static enum db_code run_fixes(struct db *db, const enum sql_id *ids, size_t n)
 {
@@ -158,7 +158,6 @@ static enum db_code house(struct db *db, int64_t now)
 	struct db_query *q = db_begin_query(db, SQL_REPAIR_HOMELESS, DB_NO_ARGS);
 	struct copy_place *v = NULL;
 	size_t n = 0;
-	int64_t modseq;
 	enum db_code code;
 
 	for (; db_step(q) == DB_ROW; n++) {
@@ -172,7 +171,7 @@ static enum db_code house(struct db *db, int64_t now)
 	}
 	code = db_end(q);
 	for (size_t i = 0; i < n && code == DB_OK; i++) {
-		code = copy_put_in(db, &v[i], &modseq);
+		code = copy_link(db, &v[i]);
 		code = code == DB_ROW ? DB_OK : code;
 	}
 	mem_free(v);

@@ -269,7 +269,22 @@ SQL(EXPUNGE_CHANGES, "INSERT INTO change (account, modseq, type, id, op)"
 		     " WHERE account = $1 AND mailbox = $2 AND uid >= $3 AND uid <= $4"
 		     " AND expunged_modseq = $5")
 
-/* ---- bringing back (store/undelete.c) ---- */
+/* ---- keywords (store/mailbox_keywords.c) ---- */
+
+SQL(KEYWORDS_LIST,
+    "SELECT m.uid, e.id, e.modseq, e.links, e.keywords FROM membership m JOIN email e"
+    " ON e.account = m.account AND e.id = m.email WHERE m.account = $1 AND m.mailbox = $2"
+    " AND m.uid >= $3 AND m.uid <= $4 AND m.expunged_modseq = 0 ORDER BY m.uid LIMIT $5")
+
+/* Nothing when it was changed with this modseq already. */
+SQL(KEYWORDS_PUT, "UPDATE email SET keywords = $3, modseq = $4 WHERE account = $1 AND id = $2"
+		  " AND modseq < $4")
+
+/* $4: 1: all mailboxes of the account. */
+SQL(MAILBOX_CHANGED, "UPDATE mailbox SET modseq = $3 WHERE account = $1"
+		     " AND (id = $2 OR $4 = CAST(1 AS bigint))")
+
+/* ---- bringing back (store/copy.c, undelete.c) ---- */
 
 /* Expunged rows behind ($2, $3) that no other row brings back. */
 SQL(UNDELETE_LIST,

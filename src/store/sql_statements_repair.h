@@ -242,9 +242,19 @@ SQL(REPAIR_CHANGE_OUT,
     "INSERT INTO change (account, modseq, type, id, op) SELECT m.account, m.expunged_modseq, 1,"
     " m.email, 3 FROM membership m WHERE m.expunged_modseq > 0 ON CONFLICT DO NOTHING")
 
+SQL(REPAIR_CHANGE_LAST,
+    "INSERT INTO change (account, modseq, type, id, op) SELECT e.account, e.modseq, 1, e.id, 2"
+    " FROM email e WHERE 1 = 1 ON CONFLICT DO NOTHING")
+
 SQL(REPAIR_MODSEQ,
     "UPDATE account SET modseq = (SELECT max(c.modseq) FROM change c WHERE c.account = account.id)"
     " WHERE modseq < (SELECT max(c.modseq) FROM change c WHERE c.account = account.id)")
+
+SQL(REPAIR_MAILBOX_MODSEQ,
+    "UPDATE mailbox SET modseq = (SELECT a.modseq FROM account a WHERE a.id = mailbox.account)"
+    " WHERE modseq < (SELECT max(e.modseq) FROM membership m JOIN email e ON e.account = m.account"
+    " AND e.id = m.email WHERE m.account = mailbox.account AND m.mailbox = mailbox.id"
+    " AND m.expunged_modseq = 0)")
 
 SQL(REPAIR_UIDNEXT,
     "UPDATE mailbox SET uidnext = (SELECT max(m.uid) + 1 FROM membership m"

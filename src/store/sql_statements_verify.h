@@ -83,6 +83,17 @@ SQL(VERIFY_CHANGE_OUT,
     " AND NOT EXISTS (SELECT 1 FROM change c WHERE c.account = m.account"
     " AND c.modseq = m.expunged_modseq AND c.id = m.email)")
 
+SQL(VERIFY_CHANGE_LAST,
+    "SELECT e.account, e.id, 0, 0, e.modseq, 0 FROM email e JOIN account a ON a.id = e.account"
+    " AND a.domain <> '' WHERE NOT EXISTS (SELECT 1 FROM change c WHERE c.account = e.account"
+    " AND c.modseq = e.modseq AND c.type = 1 AND c.id = e.id)")
+
+SQL(VERIFY_MAILBOX_MODSEQ,
+    "SELECT b.account, 0, b.id, 0, b.modseq, max(e.modseq) FROM mailbox b JOIN membership m"
+    " ON m.account = b.account AND m.mailbox = b.id AND m.expunged_modseq = 0 JOIN email e"
+    " ON e.account = m.account AND e.id = m.email GROUP BY b.account, b.id, b.modseq"
+    " HAVING b.modseq < max(e.modseq)")
+
 SQL(VERIFY_INBOX,
     "SELECT a.id, 0, 1, 0, 0, 0 FROM account a LEFT JOIN mailbox b ON b.account = a.id"
     " AND b.id = 1 WHERE a.domain <> '' AND b.id IS NULL")

@@ -35,16 +35,14 @@ static enum db_code bring_back(struct db *db, struct undelete *u, const struct r
 	    .size = r->size,
 	    .origin = r->at.uid,
 	    .now = now};
-	int64_t modseq = 0;
-	enum db_code code = copy_put_in(db, &place, &modseq);
+	enum db_code code = copy_link(db, &place);
 
 	if (code == DB_OK)
 		u->no_room = true;
 	if (code != DB_ROW)
 		return code;
 	u->restored++;
-	return db_exec(db, SQL_EMAIL_LINK,
-	    DB_ARGS(db_int(u->account), db_int(r->email), db_int(modseq)), NULL);
+	return DB_OK;
 }
 
 static enum lane_exec undelete_exec(struct lane_op *op, struct db *db, int64_t now)

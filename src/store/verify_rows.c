@@ -26,6 +26,8 @@ static const struct {
     {SQL_VERIFY_MODSEQ, "the next change would get a number that has been given", true},
     {SQL_VERIFY_CHANGE_IN, "the feed of changes does not tell of its coming", false},
     {SQL_VERIFY_CHANGE_OUT, "the feed of changes does not tell of its deletion", false},
+    {SQL_VERIFY_CHANGE_LAST, "the feed of changes does not tell of its last change", false},
+    {SQL_VERIFY_MAILBOX_MODSEQ, "a mailbox was changed before what is in it was", true},
     {SQL_VERIFY_INBOX, "the account has no INBOX", false},
     {SQL_VERIFY_CREDENTIAL, "the account has no password (godwit account passwd sets one)", false},
     {SQL_VERIFY_DOMAIN, "the domain of the account is not there", false},

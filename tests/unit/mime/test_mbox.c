@@ -274,6 +274,82 @@ static void test_keywords(void **state)
 	buf_fini(&b);
 }
 
+/* n words "k00", "k01", ... or "kk00", ... of `length` octets each. */
+static struct str many(struct buf *b, int n, int length)
+{
+	buf_clear(b);
+	for (int i = 0; i < n; i++) {
+		buf_byte(b, ' ');
+		for (int j = 2; j < length; j++)
+			buf_byte(b, 'k');
+		buf_u64_pad(b, (uint64_t)i, 2);
+	}
+	return str_from(buf_view(b), 1);
+}
+
+static void test_keywords_change(void **state)
+{
+	static const struct {
+		const char *old, *remove, *add, *want;
+	} cases[] = {
+	    {"", "", "", ""},
+	    {"", "$seen", "", ""},
+	    {"", "", "$seen", "$seen"},
+	    {"$seen", "", "$seen", "$seen"},
+	    {"$flagged work", "", "$seen", "$flagged $seen work"},
+	    {"$flagged $seen work", "$seen", "", "$flagged work"},
+	    {"$flagged $seen work", "$flagged work", "a z", "$seen a z"},
+	    {"$seen", "$seen", "$seen", "$seen"},
+	    {"work workshop", "work", "", "workshop"},
+	};
+	struct buf b, words;
+
+	buf_init(&b, 2 * MIME_KEYWORDS_OUT);
+	buf_init(&words, 2 * MIME_KEYWORDS_OUT);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		buf_clear(&b);
+		assert_true(mime_keywords_change(
+		    &b, str_of_c(cases[i].old), str_of_c(cases[i].remove), str_of_c(cases[i].add)));
+		expect_text(cases[i].old, buf_view(&b), cases[i].want);
+	}
+	/* as many as there may be, and not one more */
+	buf_clear(&b);
+	assert_true(mime_keywords_change(&b, many(&words, 64, 3), STR(""), STR("k63")));
+	assert_true(str_eq(buf_view(&b), many(&words, 64, 3)));
+	assert_false(mime_keywords_change(&b, buf_view(&words), STR(""), STR("z")));
+	assert_true(mime_keywords_change(&b, many(&words, 64, 3), STR("k00"), STR("z")));
+	/* 4096 octets, and not one more */
+	buf_clear(&b);
+	assert_true(mime_keywords_change(&b, many(&words, 16, 240), STR(""), STR("")));
+	assert_int_equal(b.n, 16 * 241 - 1);
+	buf_clear(&b);
+	assert_true(mime_keywords_change(&b, many(&words, 17, 240), STR(""), STR("")));
+	assert_int_equal(b.n, 4096);
+	assert_false(mime_keywords_change(&b, buf_view(&words), STR(""), STR("a")));
+	assert_int_equal(b.n, 4096);
+	buf_fini(&b);
+	buf_fini(&words);
+}
+
+static void test_keywords_are(void **state)
+{
+	struct buf words;
+
+	buf_init(&words, 64 * KIB);
+	assert_true(mime_keywords_are(STR("")));
+	assert_true(mime_keywords_are(STR("$Seen work")));
+	assert_false(mime_keywords_are(STR("$seen (work")));
+	assert_false(mime_keywords_are(STR("\\Seen")));
+	assert_false(mime_keywords_are(STR("gr\xc3\xbcn")));
+	assert_true(mime_keywords_are(many(&words, 1, 255)));
+	assert_false(mime_keywords_are(many(&words, 1, 256)));
+	assert_true(mime_keywords_are(many(&words, 64, 10)));
+	assert_false(mime_keywords_are(many(&words, 65, 10)));
+	assert_true(mime_keywords_are(many(&words, 16, 255)));
+	assert_false(mime_keywords_are(many(&words, 17, 255)));
+	buf_fini(&words);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +359,8 @@ int main(void)
 	    cmocka_unit_test(test_there_and_back),
 	    cmocka_unit_test(test_large),
 	    cmocka_unit_test(test_keywords),
+	    cmocka_unit_test(test_keywords_change),
+	    cmocka_unit_test(test_keywords_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,8 +5,11 @@
 
 #include "day.h"
 
+#include "store/mailbox_keywords.h"
+
 #define TEXT     "text of a message\r\n"
 #define STREAMED 2
+#define MARKED   3 /* uid */
 
 static void nothing(struct lane_op *op)
 {
@@ -72,6 +75,40 @@ static void delete_mails(struct day *d, struct rig *r, int64_t account)
 	mailbox_expunge_fini(&x);
 }
 
+static void mark_mail(struct day *d, struct rig *r, int64_t account)
+{
+	struct mailbox_keywords k;
+
+	mailbox_keywords_init(&k, account, MAILBOX_INBOX);
+	ranges_add(&k.uids, MARKED);
+	k.add = STR("$flagged $seen");
+	k.op.done = nothing;
+	d->marking = true;
+	lane_run_one(r->lane, &k.op, r->now);
+	d->marked = k.op.result == LANE_DONE && k.changed.count ? MARKED : 0;
+	d->marking = k.op.result == LANE_CLOSED;
+	mailbox_keywords_fini(&k);
+}
+
+/* Whole or not at all, and as it was answered. */
+static void check_mark(const struct day *d, struct rig *r, int64_t account)
+{
+	struct db_query *q = db_begin_query(r->db, SQL_KEYWORDS_LIST,
+	    DB_ARGS(db_int(account), db_int(MAILBOX_INBOX), db_int(1), db_int(100), db_int(100)));
+
+	while (db_step(q) == DB_ROW) {
+		bool marked = str_eq(db_col_str(q, 4), STR("$flagged $seen"));
+
+		if (!marked && db_col_str(q, 4).n > 0)
+			fail_msg("half a mark");
+		if (marked && (db_col_int(q, 0) != MARKED || !(d->marked || d->marking)))
+			fail_msg("uid %lld has a mark nobody set", (long long)db_col_int(q, 0));
+		if (!marked && db_col_int(q, 0) == d->marked)
+			fail_msg("a mark is lost");
+	}
+	assert_int_equal(db_end(q), DB_OK);
+}
+
 static void tend(struct rig *r)
 {
 	struct maintain_config cfg = {0, INT64_MAX / 2, r->blobs};
@@ -92,6 +129,7 @@ void day_live(struct day *d, struct rig *r, int64_t account)
 	delete_mails(d, r, account);
 	send_mail(d, r, STREAMED);
 	send_mail(d, r, 3);
+	mark_mail(d, r, account);
 	tend(r);
 	send_mail(d, r, 4);
 }
@@ -126,6 +164,7 @@ void day_check(const struct day *d, struct rig *r, int64_t account)
 		if (there && d->refused[i])
 			fail_msg("mail %d was refused and is there", i);
 	}
+	check_mark(d, r, account);
 	for (int64_t n = 1; n <= mailbox_snapshot_count(&s); n++)
 		assert_true(str_has_suffix_i(rig_read(r, a, &s, n), STR(TEXT)));
 	arena_free(&a);
@@ -137,5 +176,5 @@ bool day_was_good(const struct day *d)
 	for (int i = 0; i < DAY_MAILS; i++)
 		if (!d->sent[i])
 			return false;
-	return d->deleted;
+	return d->deleted && d->marked;
 }

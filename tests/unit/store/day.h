@@ -13,8 +13,10 @@ struct day {
 	int64_t ids[DAY_MAILS]; /* 0: not tried */
 	bool sent[DAY_MAILS];   /* 250 */
 	bool refused[DAY_MAILS];
-	bool deleted;  /* the first two: +OK to his QUIT */
-	bool deleting; /* ... or no answer that he could trust */
+	bool deleted;   /* the first two: +OK to his QUIT */
+	bool deleting;  /* ... or no answer that he could trust */
+	int64_t marked; /* uid of a mail that he has marked, 0: none */
+	bool marking;   /* no answer to that that he could trust */
 };
 
 /* Makes the account in a new store; its number. */

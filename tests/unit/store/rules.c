@@ -29,6 +29,13 @@ static const struct {
     {"mailbox.md 3: email.size is prefix and blob",
 	"email e LEFT JOIN blob b ON b.id = e.blob WHERE b.id IS NULL"
 	" OR e.size <> length(e.prefix) + b.length"},
+    {"mailbox.md 4: what an email has become is in the feed of changes",
+	"email e WHERE NOT EXISTS (SELECT 1 FROM change c WHERE c.account = e.account"
+	" AND c.modseq = e.modseq AND c.type = 1 AND c.id = e.id)"},
+    {"mailbox.md 11: a modseq of a mailbox is none below those of what is in it",
+	"membership m JOIN email e ON e.account = m.account AND e.id = m.email"
+	" JOIN mailbox b ON b.account = m.account AND b.id = m.mailbox"
+	" WHERE m.expunged_modseq = 0 AND (e.modseq > b.modseq OR m.modseq > e.modseq)"},
     {"mailbox.md 10: an expunged row is brought back once",
 	"membership a JOIN membership b ON b.account = a.account AND b.mailbox = a.mailbox"
 	" AND b.origin = a.origin AND b.uid <> a.uid WHERE a.origin > 0"},

@@ -10,6 +10,8 @@
 
 #include "day.h"
 
+#include "store/mailbox_keywords.h"
+
 #define TEXT "text of a message\r\n"
 
 static struct rig rig;
@@ -79,7 +81,8 @@ static const char fingerprint[] =
     " + (SELECT count(*) FROM queue) * 1000 + (SELECT count(*) FROM email) * 100"
     " + (SELECT count(*) + sum(expunged_modseq) FROM membership)"
     " + (SELECT count(*) FROM change) * 10 + (SELECT sum(modseq + used_bytes) FROM account)"
-    " + (SELECT sum(messages + uidnext) FROM mailbox)";
+    " + (SELECT sum(messages + uidnext + modseq) FROM mailbox)"
+    " + (SELECT sum(modseq + length(keywords)) FROM email)";
 
 static enum lane_result deliver_one(void)
 {
@@ -112,6 +115,42 @@ static enum lane_result expunge_one(void)
 	return result;
 }
 
+static enum lane_result mark_one(void)
+{
+	struct mailbox_keywords k;
+	enum lane_result result;
+
+	mailbox_keywords_init(&k, ann, MAILBOX_INBOX);
+	ranges_add(&k.uids, 1);
+	k.add = STR("$seen");
+	k.op.done = rig_nothing;
+	lane_run_one(rig.lane, &k.op, rig.now);
+	result = k.op.result;
+	mailbox_keywords_fini(&k);
+	return result;
+}
+
+/* What a session leaves: one deleted, one marked; both or nothing. */
+static enum lane_result leave(void)
+{
+	struct mailbox_keywords k;
+	struct mailbox_expunge x;
+	enum lane_result result;
+
+	mailbox_expunge_init(&x, ann, MAILBOX_INBOX);
+	mailbox_keywords_init(&k, ann, MAILBOX_INBOX);
+	ranges_add(&x.uids, 2);
+	ranges_add(&k.uids, 3);
+	k.add = STR("$seen");
+	k.op.done = rig_nothing;
+	mailbox_keywords_after(&k, &x);
+	lane_run_one(rig.lane, &k.op, rig.now);
+	result = k.op.result;
+	mailbox_keywords_fini(&k);
+	mailbox_expunge_fini(&x);
+	return result;
+}
+
 static enum lane_result purge_one(void)
 {
 	struct maintain_config cfg = {0, INT64_MAX / 2, rig.blobs};
@@ -132,6 +171,8 @@ static void a_failing_statement_leaves_nothing(void **state)
 	    "queue", NULL};
 	static const char *const of_expunge[] = {
 	    "account", "change", "mailbox", "membership", NULL};
+	static const char *const of_mark[] = {
+	    "account", "change", "email", "mailbox", "membership", NULL};
 	static const char *const of_purge[] = {"blob", "email", "ledger", "membership", NULL};
 
 	rig_open(&rig);
@@ -139,7 +180,10 @@ static void a_failing_statement_leaves_nothing(void **state)
 	ann = rig_account(&rig, "ann@a.test");
 	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", TEXT, NULL));
 	rig_run_without(&rig, deliver_one, of_deliver, fingerprint);
+	rig_run_without(&rig, mark_one, of_mark, fingerprint);
 	rig_run_without(&rig, expunge_one, of_expunge, fingerprint);
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", TEXT, NULL));
+	rig_run_without(&rig, leave, of_mark, fingerprint);
 	rig_run_without(&rig, purge_one, of_purge, fingerprint);
 	rig_close(&rig);
 }

@@ -1,6 +1,6 @@
 /*
- * Random operations against a model of a few lines: what is in each mailbox, what each account uses,
- * and what each open snapshot must go on seeing. Fixed seeds: a failure names its own.
+ * Random operations against a model of a few lines: what is in each mailbox with which keywords, what
+ * each account uses, and what each open snapshot must go on seeing. Fixed seeds: a failure names its own.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/mailbox_keywords.h"
 
 #define ACCOUNTS  4
 #define MAILS     4000
@@ -23,6 +24,7 @@
 
 struct mail {
 	int64_t email, size;
+	unsigned keywords; /* bits: which of the model's */
 };
 
 /* An account as it should be. */
@@ -67,7 +69,7 @@ static void put_in(struct owner *o, int64_t email, int64_t size)
 			return;
 	}
 	MUST(o->n < MAILS);
-	o->mails[o->n++] = (struct mail){email, size};
+	o->mails[o->n++] = (struct mail){email, size, 0};
 	o->used += size;
 }
 
@@ -172,6 +174,67 @@ static void step_expunge(void)
 	assert_int_equal(rig_expunge(&rig, &h->s, first, last), want);
 }
 
+/* The model's keywords, each with a blank before it. */
+static struct str words_of(struct arena *a, unsigned keywords)
+{
+	static const char *const words[] = {"$answered", "$seen", "work"};
+	struct buf b;
+	struct str all;
+
+	buf_init(&b, KIB);
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (keywords & 1u << i)
+			buf_printf(&b, "%s%s", b.n ? " " : "", words[i]);
+	}
+	all = arena_str(a, buf_view(&b));
+	buf_fini(&b);
+	return all;
+}
+
+static struct mail *find(struct owner *o, int64_t email)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		if (o->mails[i].email == email)
+			return &o->mails[i];
+	}
+	return NULL;
+}
+
+/* Adds and removes keywords of some messages of an open snapshot; others may have deleted them. */
+static void step_keywords(void)
+{
+	struct held *h = &held[chance_pick(SNAPSHOTS)];
+	unsigned remove = (unsigned)chance_pick(8), add = (unsigned)chance_pick(8);
+	struct mailbox_keywords k;
+	struct arena *a = arena_new();
+	int64_t want = 0, first, last;
+
+	if (h->open && h->n > 0) {
+		first = 1 + (int64_t)chance_pick(h->n);
+		last = first + (int64_t)chance_pick((size_t)((int64_t)h->n - first + 1));
+		mailbox_keywords_init(&k, h->s.account, MAILBOX_INBOX);
+		for (int64_t i = first; i <= last; i++) {
+			struct mail *m = find(owner_of(h->s.account), h->mails[i - 1].email);
+			unsigned then = m ? (m->keywords & ~remove) | add : 0;
+
+			ranges_add(&k.uids, ranges_nth(&h->s.uids, i));
+			want += m && then != m->keywords;
+			if (m)
+				m->keywords = then;
+		}
+		k.remove = words_of(a, remove);
+		k.add = words_of(a, add);
+		k.op.done = rig_nothing;
+		do {
+			lane_run_one(rig.lane, &k.op, rig.now);
+			assert_int_equal(k.op.result, LANE_DONE);
+		} while (mailbox_keywords_go_on(&k));
+		assert_int_equal(k.total, want);
+		mailbox_keywords_fini(&k);
+	}
+	arena_free(&a);
+}
+
 static void step_time(void)
 {
 	rig.now += (int64_t)chance_pick(HOUR_MS);
@@ -226,6 +289,23 @@ static void compare_one_content(const struct held *h)
 	arena_free(&a);
 }
 
+static void compare_keywords(const struct owner *o)
+{
+	struct db_query *q = db_begin_query(rig.db, SQL_KEYWORDS_LIST,
+	    DB_ARGS(db_int(o->account), db_int(MAILBOX_INBOX), db_int(1), db_int(INT64_MAX),
+		db_int(MAILS)));
+	struct arena *a = arena_new();
+	size_t n = 0;
+
+	for (; db_step(q) == DB_ROW; n++) {
+		assert_int_equal(db_col_int(q, 1), o->mails[n].email);
+		assert_true(str_eq(db_col_str(q, 4), words_of(a, o->mails[n].keywords)));
+	}
+	assert_int_equal(db_end(q), DB_OK);
+	assert_int_equal(n, o->n);
+	arena_free(&a);
+}
+
 static void compare(void)
 {
 	for (size_t i = 0; i < ACCOUNTS; i++) {
@@ -233,6 +313,7 @@ static void compare(void)
 
 		compare_mails(&s, owners[i].mails, owners[i].n);
 		assert_int_equal(s.octets, owners[i].used);
+		compare_keywords(&owners[i]);
 		mailbox_snapshot_fini(&s);
 	}
 	for (size_t i = 0; i < SNAPSHOTS; i++) {
@@ -248,6 +329,7 @@ static const struct chance_step steps[] = {
     {40, step_send},
     {15, step_open},
     {25, step_expunge},
+    {15, step_keywords},
     {10, step_time},
     {2, step_restart},
     {8, step_disable},

@@ -155,6 +155,8 @@ static void rows_are_made_anew(void **state)
 	    "DELETE FROM meta WHERE name IN ('admin', 'folded', 'lease', 'trace_index')",
 	    "UPDATE meta SET value = 0 WHERE name IN ('admin', 'account')",
 	    "UPDATE mailbox SET uidnext = 1, messages = 99",
+	    "UPDATE mailbox SET modseq = 1",
+	    "UPDATE email SET modseq = 4711",
 	    "UPDATE account SET modseq = 1, used_bytes = 0",
 	    "UPDATE membership SET size = 1",
 	    "UPDATE domain SET used_bytes = 1, used_messages = 99",

@@ -176,6 +176,8 @@ static void rows(void **state)
 	    {"UPDATE membership SET mailbox = 77 WHERE uid = 1", true},
 	    {"UPDATE membership SET email = 4711 WHERE uid = 1", false},
 	    {"DELETE FROM change WHERE id = (SELECT min(id) FROM email)", true},
+	    {"UPDATE email SET modseq = 4711 WHERE id = (SELECT min(id) FROM email)", true},
+	    {"UPDATE mailbox SET modseq = 1", false},
 	    {"UPDATE mailbox SET uidnext = 1", false},
 	    {"UPDATE account SET modseq = 1", false},
 	    {"UPDATE account SET used_bytes = 1", false},
