@@ -114,7 +114,8 @@ struct fs_rcpt_reply {
 	struct str target; /* ACCEPT_REDIRECT */
 };
 
-/* The reply to FS_UPLOAD; after any verdict but FS_OK nothing is kept. */
+/* The reply to FS_UPLOAD; after any verdict but FS_OK nothing is kept: FS_TEMPORARY says that there is no
+ * room, FS_REFUSED that it cannot be done now. */
 struct fs_upload_reply {
 	enum fs_verdict verdict;
 	uint64_t upload;

@@ -121,8 +121,7 @@ static void upload_ended(struct ipc_call *call, enum ipc_end end, struct str pay
 	struct front_session *s = LIST_ENTRY(call, struct front_smtp, upload)->session;
 	struct front_smtp *m = s->u.smtp;
 	const struct smtp_effect *e = smtp_server_effect(m->engine);
-	struct fs_upload_reply reply = {
-	    .verdict = FS_TEMPORARY, .text = front_smtp_store_away.text};
+	struct fs_upload_reply reply = {.verdict = FS_REFUSED, .text = front_smtp_store_away.text};
 
 	if (end == IPC_REPLIED)
 		fs_upload_reply_get(payload, &reply);
@@ -133,7 +132,9 @@ static void upload_ended(struct ipc_call *call, enum ipc_end end, struct str pay
 		return;
 	}
 	m->mode = BODY_REFUSED;
-	m->refusal = (struct smtp_reply){452, {4, 3, 1}, arena_str(m->arena, reply.text)};
+	m->refusal = reply.verdict == FS_TEMPORARY ? (struct smtp_reply){452, {4, 3, 1}, {0}}
+						   : front_smtp_store_away;
+	m->refusal.text = arena_str(m->arena, reply.text);
 	buf_fini(&m->gather);
 	budget_set(s, 0);
 	if (e && (e->kind == SMTP_EFFECT_BODY || e->kind == SMTP_EFFECT_COMMIT))

@@ -34,6 +34,8 @@ struct store_upload {
 };
 
 static const char no_space[] = "There is no room for the message now, try again later";
+static const char cancelled[] = "cancelled";
+static const char trouble[] = "The message cannot be stored now, try again later";
 
 static struct blob_store *blobs_of(struct store_front *f)
 {
@@ -60,9 +62,11 @@ static void upload_reply(struct ipc_request *r, const struct fs_upload_reply *re
 	buf_fini(&b);
 }
 
+/* For want of room, or for another reason. */
 static void refuse(struct ipc_request *r, const char *text)
 {
-	struct fs_upload_reply reply = {.verdict = FS_TEMPORARY, .text = str_of_c(text)};
+	struct fs_upload_reply reply = {
+	    .verdict = text == no_space ? FS_TEMPORARY : FS_REFUSED, .text = str_of_c(text)};
 
 	upload_reply(r, &reply);
 }
@@ -74,6 +78,28 @@ static void upload_refuse(struct store_upload *u, const char *text)
 
 	upload_free(u);
 	refuse(r, text);
+}
+
+static void log_failed(struct store_upload *u)
+{
+	struct err why;
+
+	log_open(LOG_ERROR, "upload-failed");
+	log_id("id", u->message_id);
+	log_text("why", u->op.err.text);
+	log_text(
+	    "cure", blob_has_failed(blobs_of(u->front), &why)
+			? STORE_CURE_CLOSED
+			: "its sender was told to try again later; make room on the disk, or allow "
+			  "the server more open files");
+	log_close();
+}
+
+/* What was to be done with its file was not. */
+static void upload_failed(struct store_upload *u)
+{
+	log_failed(u);
+	upload_refuse(u, u->op.result == DB_FULL ? no_space : trouble);
 }
 
 /* Nobody wants it any more. */
@@ -92,21 +118,6 @@ static void upload_submit(struct store_upload *u,
 	store_read(u->front->sp->store, &u->op);
 }
 
-static void log_failed(struct store_upload *u)
-{
-	struct err why;
-
-	log_open(LOG_ERROR, "upload-failed");
-	log_id("id", u->message_id);
-	log_text("why", u->op.err.text);
-	log_text(
-	    "cure", blob_has_failed(blobs_of(u->front), &why)
-			? STORE_CURE_CLOSED
-			: "its sender was told to try again later; make room on the disk, or allow "
-			  "the server more open files");
-	log_close();
-}
-
 static void upload_synced(struct reader_op *op)
 {
 	struct store_upload *u = LIST_ENTRY(op, struct store_upload, op);
@@ -115,10 +126,10 @@ static void upload_synced(struct reader_op *op)
 	struct ipc_request *r = u->request;
 
 	u->busy = false;
-	if (op->result != DB_OK || is_given_up(u)) {
-		if (op->result != DB_OK)
-			log_failed(u);
-		upload_refuse(u, "The message cannot be stored now");
+	if (op->result != DB_OK) {
+		upload_failed(u);
+	} else if (is_given_up(u)) {
+		upload_refuse(u, cancelled);
 	} else {
 		u->request = NULL;
 		u->finished = true;
@@ -127,14 +138,19 @@ static void upload_synced(struct reader_op *op)
 	store_front_unhold(f);
 }
 
+static enum db_code db_code_of(enum blob_code code)
+{
+	if (code == BLOB_FULL)
+		return DB_FULL;
+	return code == BLOB_OK ? DB_OK : DB_IO;
+}
+
 /* In a reader's thread, like all that follows: the disk may be slow. */
 static enum db_code upload_sync(struct reader_op *op, struct db *db)
 {
 	struct store_upload *u = LIST_ENTRY(op, struct store_upload, op);
 
-	return blob_upload_finish(blobs_of(u->front), u->blob, &u->pos, &op->err) == BLOB_OK
-		   ? DB_OK
-		   : DB_IO;
+	return db_code_of(blob_upload_finish(blobs_of(u->front), u->blob, &u->pos, &op->err));
 }
 
 static enum db_code upload_write(struct reader_op *op, struct db *db)
@@ -147,7 +163,7 @@ static enum db_code upload_write(struct reader_op *op, struct db *db)
 		code = blob_upload_begin(blobs, u->message_id, BLOB_PLAIN, &u->blob, &op->err);
 	if (code == BLOB_OK)
 		code = blob_upload_write(blobs, u->blob, buf_view(&u->writing), &op->err);
-	return code == BLOB_OK ? DB_OK : DB_IO;
+	return db_code_of(code);
 }
 
 static void upload_go_on(struct store_upload *u);
@@ -159,10 +175,9 @@ static void upload_written(struct reader_op *op)
 
 	u->busy = false;
 	if (op->result != DB_OK) {
-		log_failed(u);
-		upload_refuse(u, no_space);
+		upload_failed(u);
 	} else if (is_given_up(u)) {
-		upload_refuse(u, "cancelled");
+		upload_refuse(u, cancelled);
 	} else {
 		ipc_request_credit(u->request, u->writing.n);
 		buf_fini(&u->writing);
@@ -205,7 +220,7 @@ static void upload_cancelled(struct ipc_request *r)
 	struct store_upload *u = r->user;
 
 	if (!u->busy) /* else it ends when that is back */
-		upload_refuse(u, "cancelled");
+		upload_refuse(u, cancelled);
 }
 
 static bool may_upload(const struct store_front *f)

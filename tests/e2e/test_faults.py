@@ -149,6 +149,18 @@ def test_no_file_can_be_opened(make_server, world):
     server.command("audit")
 
 
+@pytest.mark.parametrize("error, reply", [(errno.ENOSPC, "452 4.3.1 "), (errno.EIO, "451 4.3.0 ")])
+def test_a_large_message_that_cannot_be_written(make_server, world, error, reply):
+    """The sender is told whether it is for want of room; the next one is taken."""
+    server = make_server(accounts=["alice"])
+    large = letter("large", ["x" * 70] * 6000)
+    world.fail(WRITE, file=PACK, error=error)
+    assert attempt(server, message=large).startswith(reply)
+    world.heal()
+    assert attempt(server, message=large).startswith("250 ")
+    assert count_of(server, ALICE) == 1
+
+
 # ---- a real file system that becomes read-only for an error of its own ----
 
 class Ext4:

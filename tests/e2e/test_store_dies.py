@@ -72,6 +72,24 @@ def test_each_of_lmtps_recipients_is_told(make_server, world, moment, code, copi
 
 
 @pytest.mark.kills
+def test_a_large_message_on_its_way_is_refused_for_now(make_server):
+    """What came of it is lost with the store; that is no want of room."""
+    server = make_server(accounts=["alice"])
+    line = b"0123456789abcdef" * 60 + b"\r\n"
+    with Wire(server) as wire:
+        wire.hello()
+        for command in ("MAIL FROM:<a@b.test>", f"RCPT TO:<{ALICE}>", "DATA"):
+            assert wire.say(command)[0] in "23"
+        wire.send(line * 1000)
+        server.kill("store")
+        wire.send(line * 1000 + b".\r\n")
+        assert wire.reply().startswith("451 4.3.0 ")
+    server.wait_ready()
+    assert count_of(server, ALICE) == 0
+    deliver(server, ALICE, b"Subject: again\r\n\r\n" + line * 2000)
+
+
+@pytest.mark.kills
 def test_a_deletion_behind_its_commit_holds(make_server, world):
     """Nobody can tell the reader so; he is told to look again."""
     server = make_server(accounts=["alice"])
