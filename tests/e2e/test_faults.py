@@ -100,7 +100,7 @@ def test_a_large_message_meets_a_failing_disk(make_server, world, kind, error):
     server = make_server(accounts=["alice"])
     deliver(server, ALICE)
     world.fail(kind, file=PACK, error=error, count=1)
-    assert attempt(server, message=letter("large", ["x" * 70] * 6000))[:3] in ("451", "452")
+    assert attempt(server, message=letter("large", ["x" * 70] * 6000)).startswith("451 4.3.0 ")
     assert world.fired(kind) == 1
     world.heal()
     must_be_closed(server, ALICE, 1)
@@ -149,13 +149,12 @@ def test_no_file_can_be_opened(make_server, world):
     server.command("audit")
 
 
-@pytest.mark.parametrize("error, reply", [(errno.ENOSPC, "452 4.3.1 "), (errno.EIO, "451 4.3.0 ")])
-def test_a_large_message_that_cannot_be_written(make_server, world, error, reply):
-    """The sender is told whether it is for want of room; the next one is taken."""
+def test_a_large_message_that_has_no_room(make_server, world):
+    """Its sender is told so; the next one is taken."""
     server = make_server(accounts=["alice"])
     large = letter("large", ["x" * 70] * 6000)
-    world.fail(WRITE, file=PACK, error=error)
-    assert attempt(server, message=large).startswith(reply)
+    world.fail(WRITE, file=PACK, error=errno.ENOSPC)
+    assert attempt(server, message=large).startswith("452 4.3.1 ")
     world.heal()
     assert attempt(server, message=large).startswith("250 ")
     assert count_of(server, ALICE) == 1
