@@ -36,6 +36,8 @@ struct cli {
 	(CLI_EXIT(EX_NOINPUT) | CLI_EXIT(EX_NOHOST) | CLI_EXIT(EX_UNAVAILABLE) |                   \
 	    CLI_EXIT(EX_TEMPFAIL) | CLI_EXIT(EX_NOPERM))
 
+struct cli_view;
+
 struct cli_command {
 	const char *name;            /* NULL ends a table */
 	const char *operands;        /* as the help prints them, "" for none */
@@ -45,9 +47,10 @@ struct cli_command {
 	const struct cli_option *options; /* its own ones */
 	unsigned flags;
 	size_t min_operands, max_operands;
-	int code;         /* for run functions that serve several commands */
-	unsigned exits;   /* CLI_EXIT() bits; 0: CLI_EXITS_STORE */
-	const char *more; /* further paragraphs of the help, or NULL */
+	int code;                    /* for run functions that serve several commands */
+	const struct cli_view *view; /* of its records, cli_records.h; NULL: all */
+	unsigned exits;              /* CLI_EXIT() bits; 0: CLI_EXITS_STORE */
+	const char *more;            /* further paragraphs of the help, or NULL */
 	int (*run_words)(size_t count, char *const *argv); /* reads its words itself */
 };
 

@@ -111,12 +111,19 @@ static const struct cli_option queue_options[] = {
     {0},
 };
 
+static const struct cli_view queue_list_view = {
+    .columns = STR_INIT("id since next state recipient sender"), .below = STR_INIT("last_reply")};
+
 #define WHICH  "WHICH is a message id, an address (of recipient or sender) or a domain."
 #define CHOOSE .options = queue_options, .max_operands = 1, .more = WHICH
 
 const struct cli_command cli_admin_queue_commands[] = {
     {"list", "[WHICH]", "Lists what waits to be sent to other servers.", cli_admin_queue,
-	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_QUEUE_LIST, CHOOSE},
+	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_QUEUE_LIST, .view = &queue_list_view,
+	.options = queue_options, .max_operands = 1,
+	.more = WHICH
+	"\n\nWhat a server answered last stands below. \"godwit queue show ID\" tells all of a "
+	"message,\n--json all of each."},
     {"summary", "", "Shows for each destination how much waits, and how it is doing.", cli_admin,
 	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_QUEUE_SUMMARY},
     {"show", "ID", "Shows a message that waits, and each of its recipients.", cli_admin_queue_show,
@@ -214,6 +221,7 @@ static int request(struct cli *cli, enum cli_records_shape shape, enum admin_com
 		r.args[i] = args[i];
 	buf_init(&text, LIMIT_IPC_PAYLOAD);
 	cli_records_init(&records, shape, is_json, cli_records_flush_stdout);
+	cli_records_view(&records, cli->command->view);
 	code = admin_call(&call);
 	cli_records_end(&records, code == EX_OK);
 	if (code == EX_OK && takes(cli, CLI_JSON) && records.count == 0 && text.n == 0)

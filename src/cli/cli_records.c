@@ -19,6 +19,11 @@ struct fields {
 	struct str type; /* value of a leading field "type", else empty; not in v then */
 };
 
+void cli_records_view(struct cli_records *r, const struct cli_view *view)
+{
+	r->view = view;
+}
+
 void cli_records_flush_stdout(struct buf *out)
 {
 	if (out->n)
@@ -98,6 +103,34 @@ static void put_card(struct cli_records *r, const struct fields *f)
 	}
 }
 
+/* "11-23 19:54" of "2026-11-23 19:54:33" */
+static void put_short_time(struct buf *b, int64_t ms)
+{
+	struct buf whole;
+
+	buf_init(&whole, 32);
+	cli_text_time(&whole, ms);
+	buf_str(b, str_sub(buf_view(&whole), 5, 11));
+	buf_fini(&whole);
+}
+
+static void put_cell(const struct cli_records *r, struct buf *b, const struct admin_field *f)
+{
+	if (r->view && f->kind == ADMIN_TIME && f->number)
+		put_short_time(b, f->number);
+	else
+		put_value(b, f);
+}
+
+/* The field of that name, NULL when the record has none. */
+static const struct admin_field *find_field(const struct fields *f, struct str name)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (str_eq(f->v[i].name, name))
+			return &f->v[i];
+	return NULL;
+}
+
 static void end_table(struct cli_records *r)
 {
 	if (r->in_table)
@@ -106,20 +139,42 @@ static void end_table(struct cli_records *r)
 	r->ncolumns = 0;
 }
 
+static void add_column(struct cli_records *r, struct str name, enum admin_kind kind)
+{
+	r->columns[r->ncolumns++] = arena_str(r->arena, name);
+	cli_table_column(&r->table, name, kind == ADMIN_INT || kind == ADMIN_BYTES);
+}
+
+static void all_columns(struct cli_records *r, const struct fields *f)
+{
+	for (size_t i = 0; i < f->n && i < CLI_TABLE_COLUMNS; i++)
+		if (f->v[i].kind != ADMIN_LINES)
+			add_column(r, f->v[i].name, f->v[i].kind);
+}
+
+static void view_columns(struct cli_records *r, const struct fields *f)
+{
+	for (struct str rest = r->view->columns; rest.n;) {
+		struct str name = str_split(rest, ' ', &rest);
+		const struct admin_field *field = find_field(f, name);
+		enum admin_kind kind = field ? field->kind : ADMIN_TEXT;
+
+		add_column(r, name, kind);
+		if (kind == ADMIN_TEXT)
+			cli_table_flexible(&r->table, CLI_VIEW_WIDTH);
+	}
+}
+
 static void begin_table(struct cli_records *r, const struct fields *f)
 {
 	if (r->count)
 		buf_byte(&r->out, '\n');
 	arena_reset(r->arena, false);
 	cli_table_init(&r->table, &r->out);
-	for (size_t i = 0; i < f->n && i < CLI_TABLE_COLUMNS; i++) {
-		enum admin_kind kind = f->v[i].kind;
-
-		if (kind == ADMIN_LINES)
-			continue;
-		r->columns[r->ncolumns++] = arena_str(r->arena, f->v[i].name);
-		cli_table_column(&r->table, f->v[i].name, kind == ADMIN_INT || kind == ADMIN_BYTES);
-	}
+	if (r->view)
+		view_columns(r, f);
+	else
+		all_columns(r, f);
 	r->type = arena_str(r->arena, f->type);
 	r->in_table = true;
 }
@@ -144,18 +199,39 @@ static void put_lines(struct cli_records *r, struct str text)
 	buf_fini(&lines);
 }
 
+/* The view's text, in one line of what a terminal has. */
+static void put_below(struct cli_records *r, const struct admin_field *f)
+{
+	struct buf safe, line;
+
+	if (!f || f->text.n == 0)
+		return;
+	buf_init(&safe, LIMIT_IPC_PAYLOAD * 3);
+	buf_init(&line, LIMIT_IPC_PAYLOAD * 3);
+	cli_text_put(&safe, f->text);
+	buf_lit(&line, "    ");
+	buf_str(&line, cli_text_fit(buf_view(&safe), CLI_VIEW_WIDTH - 4));
+	buf_byte(&line, '\n');
+	cli_table_below(&r->table, buf_view(&line));
+	buf_fini(&safe);
+	buf_fini(&line);
+}
+
 static void put_row(struct cli_records *r, const struct fields *f)
 {
 	struct buf cell;
 
 	buf_init(&cell, LIMIT_IPC_PAYLOAD * 3);
 	for (size_t i = 0; i < r->ncolumns; i++) {
+		const struct admin_field *field = find_field(f, r->columns[i]);
+
 		buf_clear(&cell);
-		for (size_t k = 0; k < f->n; k++)
-			if (str_eq(f->v[k].name, r->columns[i]))
-				put_value(&cell, &f->v[k]);
+		if (field)
+			put_cell(r, &cell, field);
 		cli_table_cell(&r->table, buf_view(&cell));
 	}
+	if (r->view)
+		put_below(r, find_field(f, r->view->below));
 	for (size_t k = 0; k < f->n; k++)
 		if (f->v[k].kind == ADMIN_LINES && f->v[k].text.n)
 			put_lines(r, f->v[k].text);

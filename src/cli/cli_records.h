@@ -17,8 +17,17 @@ enum cli_records_shape {
 			   * object, named with the plural of the type */
 };
 
+/* What of a list's records people see, where all of it would be wider than a terminal. */
+struct cli_view {
+	struct str columns; /* names of fields, with a blank between them */
+	struct str below;   /* one that stands below its row, unless it is empty */
+};
+
+#define CLI_VIEW_WIDTH ((size_t)100)
+
 struct cli_records {
 	enum cli_records_shape shape;
+	const struct cli_view *view; /* NULL: people see all of the fields */
 	bool is_json;
 	size_t count; /* records so far */
 	bool is_open; /* JSON: its first bracket was written */
@@ -36,6 +45,10 @@ struct cli_records {
 /* flush: called now and then, and at the end. */
 void cli_records_init(struct cli_records *r, enum cli_records_shape shape, bool is_json,
     void (*flush)(struct buf *out));
+
+/* Before the first record: people see this of each. borrowed; programs get everything all the same. Moments
+ * are given to the minute, without the year, and texts are cut where a line would be too long. */
+void cli_records_view(struct cli_records *r, const struct cli_view *view);
 
 /* Prints one record (its inside). 0, or -1 when it is malformed: then nothing of it is printed. */
 int cli_records_put(struct cli_records *r, struct str record);

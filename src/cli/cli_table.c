@@ -7,12 +7,16 @@
 #include "base/ascii.h"
 #include "base/cur.h"
 #include "base/limits.h"
+#include "base/mem.h"
 #include "base/wire.h"
 #include "cli/cli_text.h"
 
 #define TABLE_MAX (64 * MIB)
 #define KEPT_MAX  (8 * MIB) /* a row more still fits into TABLE_MAX */
 #define GAP       ((size_t)2)
+#define NARROWEST ((size_t)8)
+
+static const struct str ellipsis = STR_INIT("\xe2\x80\xa6"); /* one column wide */
 
 void cli_table_init(struct cli_table *t, struct buf *out)
 {
@@ -29,12 +33,16 @@ static void print_blanks(struct buf *out, size_t n)
 
 static void print_cell(struct cli_table *t, size_t column, struct str text)
 {
-	size_t width = cli_text_width(text);
+	bool cut = t->flexible[column] && cli_text_width(text) > t->width[column];
+	struct str shown = cut ? cli_text_fit(text, t->width[column] - 1) : text;
+	size_t width = cli_text_width(shown) + cut;
 	size_t pad = width < t->width[column] ? t->width[column] - width : 0;
 
 	if (t->right[column])
 		print_blanks(t->out, pad);
-	buf_str(t->out, text);
+	buf_str(t->out, shown);
+	if (cut)
+		buf_str(t->out, ellipsis);
 	if (column + 1 == t->columns) {
 		buf_byte(t->out, '\n');
 		return;
@@ -65,6 +73,13 @@ void cli_table_column(struct cli_table *t, struct str name, bool right)
 	buf_fini(&head);
 }
 
+void cli_table_flexible(struct cli_table *t, size_t limit)
+{
+	MUST(t->columns > 0);
+	t->flexible[t->columns - 1] = true;
+	t->limit = limit;
+}
+
 void cli_table_cell(struct cli_table *t, struct str text)
 {
 	if (t->column == t->columns)
@@ -76,11 +91,37 @@ void cli_table_cell(struct cli_table *t, struct str text)
 	t->column++;
 }
 
+static size_t widest_flexible(const struct cli_table *t)
+{
+	size_t widest = t->columns;
+
+	for (size_t i = 0; i < t->columns; i++)
+		if (t->flexible[i] && t->width[i] > NARROWEST &&
+		    (widest == t->columns || t->width[i] > t->width[widest]))
+			widest = i;
+	return widest;
+}
+
+/* Makes flexible columns narrower, always the widest one, until a line fits. */
+static void shrink(struct cli_table *t)
+{
+	size_t line = 0, i;
+
+	for (i = 0; i < t->columns; i++)
+		line += t->width[i] + (i ? GAP : 0);
+	while (line > t->limit && (i = widest_flexible(t)) < t->columns) {
+		t->width[i]--;
+		line--;
+	}
+}
+
 /* Prints and forgets the kept rows; from here on rows are printed at once. */
 static void stream(struct cli_table *t)
 {
 	struct cur c = cur_of(buf_view(&t->cells));
 
+	if (t->limit)
+		shrink(t);
 	for (bool head = true; cur_left(&c); head = false) {
 		for (size_t i = 0; i < t->columns; i++)
 			print_cell(t, i, cur_str(&c, TABLE_MAX));

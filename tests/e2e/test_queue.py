@@ -1,5 +1,6 @@
 """`godwit queue`: what an administrator sees and does while a destination is down."""
 
+import re
 import smtplib
 import socket
 
@@ -49,6 +50,29 @@ def test_filters(waiting):
     assert recipients(waiting, "--older", "0s") == everyone
     done = waiting.command("queue", "list", "--older", "1d", status=66)
     assert "nothing in the queue matches" in done.stderr
+
+
+def test_list_fits_a_terminal(waiting):
+    """However long the addresses are; what does not fit is told by show, and to programs."""
+    host = ".".join(["a-rather-long-label"] * 5) + ".test"
+    longest = ["x" * 60 + f"@{host}", "y" * 64 + "@one.test"]
+    send(waiting, ANN, *longest)
+    wait_for("attempts", lambda: all(row["last_reply"] for row in waiting.json("queue", "list")))
+    lines = waiting.command("queue", "list").stdout.splitlines()
+    assert max(map(len, lines)) == 100, max(lines, key=len)
+    rows = waiting.json("queue", "list")
+    assert len(lines) == 1 + 2 * len(rows)
+    assert lines[0].split() == ["ID", "SINCE", "NEXT", "STATE", "RECIPIENT", "SENDER"]
+    for row, line, reply in zip(rows, lines[1::2], lines[2::2], strict=True):
+        told = line.split()
+        assert told[0] == row["id"] and row["state"] in line, line
+        assert re.fullmatch(r"(\d\d-\d\d \d\d:\d\d ?){2}", " ".join(told[1:5])), line
+        for name, cell in (("recipient", told[-2]), ("sender", told[-1])):
+            assert row[name] == cell or (cell[-1] == "\u2026" and row[name].startswith(cell[:-1])), line
+        assert reply.startswith("    ") and row["last_reply"].startswith(reply.strip())
+    for recipient in longest:
+        ident = next(row["id"] for row in rows if row["recipient"] == recipient)
+        assert recipient in waiting.command("queue", "show", ident).stdout
 
 
 def test_summary(waiting):

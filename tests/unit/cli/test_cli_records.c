@@ -116,6 +116,51 @@ static void test_json_card(void **state)
 	run(CLI_RECORDS_CARD, true, none, "{}\n");
 }
 
+static void waiting(struct buf *b)
+{
+	admin_record_text(b, "id", STR("0anz00000000"));
+	admin_record_text(b, "note", STR("nobody sees this"));
+	admin_record_number(b, ADMIN_TIME, "since", (int64_t)1779566073 * 1000);
+	admin_record_text(b, "recipient", STR("bob@example.org"));
+	admin_record_text(b, "reply", STR("450 \x1b[31mlater"));
+}
+
+static void silent(struct buf *b)
+{
+	admin_record_text(b, "recipient", STR("carl@example.org"));
+	admin_record_text(b, "id", STR("0anz00000001"));
+	admin_record_number(b, ADMIN_TIME, "since", 0);
+	admin_record_text(b, "reply", STR(""));
+}
+
+static void test_view(void **state)
+{
+	static const struct cli_view view = {
+	    STR_INIT("id since recipient none"), STR_INIT("reply")};
+	struct cli_records r;
+
+	setenv("TZ", "UTC", 1);
+	buf_init(&collected, MIB);
+	cli_records_init(&r, CLI_RECORDS_LIST, false, collect);
+	cli_records_view(&r, &view);
+	put(&r, waiting);
+	put(&r, silent);
+	cli_records_end(&r, true);
+	assert_string_equal(buf_cstr(&collected),
+	    "ID            SINCE        RECIPIENT         NONE\n"
+	    "0anz00000000  05-23 19:54  bob@example.org   \n"
+	    "    450  [31mlater\n"
+	    "0anz00000001  -            carl@example.org  \n");
+	buf_clear(&collected);
+
+	cli_records_init(&r, CLI_RECORDS_LIST, true, collect);
+	cli_records_view(&r, &view);
+	put(&r, waiting);
+	cli_records_end(&r, true);
+	assert_non_null(strstr(buf_cstr(&collected), "nobody sees this"));
+	buf_fini(&collected);
+}
+
 static void test_failure_prints_nothing(void **state)
 {
 	struct cli_records r;
@@ -152,6 +197,7 @@ int main(void)
 	    cmocka_unit_test(test_json_list),
 	    cmocka_unit_test(test_card),
 	    cmocka_unit_test(test_json_card),
+	    cmocka_unit_test(test_view),
 	    cmocka_unit_test(test_failure_prints_nothing),
 	    cmocka_unit_test(test_malformed),
 	};

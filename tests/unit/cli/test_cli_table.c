@@ -80,6 +80,30 @@ static void test_long_lists_stream(void **state)
 	buf_fini(&out);
 }
 
+/* The widest of those that may be cut gives first; those that may not keep their width. */
+static void test_lines_fit(void **state)
+{
+	struct cli_table t;
+	struct buf out;
+
+	buf_init(&out, MIB);
+	cli_table_init(&t, &out);
+	cli_table_column(&t, STR("id"), false);
+	cli_table_column(&t, STR("to"), false);
+	cli_table_flexible(&t, 40);
+	cli_table_column(&t, STR("from"), false);
+	cli_table_flexible(&t, 40);
+	row(&t, "0123456789abc", "somebody@a-long-name.example.org", "a@b.example.org");
+	row(&t, "0123456789abc", "x@b.test",
+	    "\xe4\xbd\xa0\xe5\xa5\xbd\xe4\xbd\xa0\xe5\xa5\xbd@example.org");
+	cli_table_end(&t);
+	assert_string_equal(buf_cstr(&out),
+	    "ID             TO           FROM\n"
+	    "0123456789abc  somebody@a\xe2\x80\xa6  a@b.example\xe2\x80\xa6\n"
+	    "0123456789abc  x@b.test     \xe4\xbd\xa0\xe5\xa5\xbd\xe4\xbd\xa0\xe5\xa5\xbd@ex\xe2\x80\xa6\n");
+	buf_fini(&out);
+}
+
 static void test_surplus_is_ignored(void **state)
 {
 	struct cli_table t;
@@ -103,6 +127,7 @@ int main(void)
 	    cmocka_unit_test(test_aligned),
 	    cmocka_unit_test(test_only_head),
 	    cmocka_unit_test(test_long_lists_stream),
+	    cmocka_unit_test(test_lines_fit),
 	    cmocka_unit_test(test_surplus_is_ignored),
 	};
 
