@@ -145,6 +145,7 @@ struct config_snapshot {
 	struct str dns_server;           /* "192.0.2.1@53"; empty: the system's */
 	int dnssec;                      /* enum config_dnssec */
 	struct str subaddress_separator; /* one character or empty */
+	int srs;                         /* what aliases send on has a reverse path of ours */
 	struct str postmaster;
 	struct config_timeouts timeouts;
 	struct config_limits limits;

@@ -139,6 +139,9 @@ const struct option options[] = {
 	    .sentence = "Whether signatures of the DNS are checked; the DNS server must hand them through."},
 	{"subaddress_separator", AT(subaddress_separator), TEXT(OPTION_STRING, 0, 1), .chars = "+-_=.#~", .initial = "\"+\"",
 	    .sentence = "Mail for bob+anything goes to bob. Empty: no such addresses."},
+	{"srs", AT(srs), BOOL, .initial = "true",
+	    .sentence = "Whether mail that an alias sends on to another server goes with a reverse path of this server "
+	        "(SRS), so that SPF passes there; what is returned finds its sender."},
 	{"postmaster", AT(postmaster), TEXT(OPTION_STRING, 0, LIMIT_ADDRESS), .initial = "\"\"",
 	    .sentence = "Address of the account that gets mail for postmaster. Empty: the first account."},
 	{"timeouts.smtp_command", AT(timeouts.smtp_command), DURATION(SECOND_MS, HOUR_MS), .initial = "\"5m\"",

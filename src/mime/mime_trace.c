@@ -133,11 +133,17 @@ struct str mime_trace_for(struct str head, struct str id)
 	return ours ? path : STR("");
 }
 
+void mime_trace_delivered(struct buf *b, struct str delivered_to)
+{
+	buf_lit(b, "Delivered-To: ");
+	put_path(b, delivered_to);
+	buf_lit(b, "\r\n");
+}
+
 void mime_trace_prefix(struct buf *b, struct str reverse_path, struct str delivered_to)
 {
 	buf_lit(b, "Return-Path: <");
 	put_path(b, reverse_path);
-	buf_lit(b, ">\r\nDelivered-To: ");
-	put_path(b, delivered_to);
-	buf_lit(b, "\r\n");
+	buf_lit(b, ">\r\n");
+	mime_trace_delivered(b, delivered_to);
 }

@@ -34,6 +34,9 @@ void mime_trace_received(struct buf *b, const struct mime_trace_received *t);
  */
 struct str mime_trace_for(struct str head, struct str id);
 
+/* Appends "Delivered-To: address" alone, which stands before what is sent on. */
+void mime_trace_delivered(struct buf *b, struct str delivered_to);
+
 /*
  * Appends the fields that stand before the blob in one copy: "Return-Path: <reverse_path>" and
  * "Delivered-To: address", both as they stand in SMTP paths, without <>; an empty reverse_path is

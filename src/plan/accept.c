@@ -28,11 +28,19 @@ static const struct plan_reject too_many_hops = REFUSAL(
 static const struct plan_reject delivered_before = REFUSAL(
     554, 5, 4, 6, "the message was delivered to this address before: forwarding loop");
 
+static const struct plan_reject only_reports = REFUSAL(550, 5, 7, 1,
+    "this address only takes reports about a message that was forwarded: write to its sender's own");
+
 /* Code 0: accepted. */
 static const struct plan_reject class_refusals[ACCEPT_CLASSES] = {
     [ACCEPT_LOCAL] = {0},
     [ACCEPT_REDIRECT] = {0},
     [ACCEPT_RELAY] = {0},
+    [ACCEPT_RETURN] = {0},
+    [ACCEPT_FORGED] = REFUSAL(550, 5, 1, 1,
+	"this return address (SRS) was not made by this server, or was changed on its way"),
+    [ACCEPT_EXPIRED] = REFUSAL(550, 5, 1, 1,
+	"this return address (SRS) is no longer valid: its message was forwarded too long ago"),
     [ACCEPT_UNKNOWN] = REFUSAL(550, 5, 1, 1, "there is no such user here"),
     [ACCEPT_DISABLED] = REFUSAL(550, 5, 2, 1, "this mailbox is disabled"),
     [ACCEPT_SEND_ONLY] = REFUSAL(550, 5, 2, 1, "this address sends mail but takes none"),
@@ -45,11 +53,13 @@ static const struct plan_reject class_refusals[ACCEPT_CLASSES] = {
     [ACCEPT_TROUBLE] = REFUSAL(451, 4, 3, 0, "temporary trouble, try again later"),
 };
 
-const struct plan_reject *accept_refusal(enum accept_class class, bool may_relay)
+const struct plan_reject *accept_refusal(enum accept_class class, bool may_relay, bool report)
 {
 	MUST(class < ACCEPT_CLASSES);
 	if (class == ACCEPT_RELAY && !may_relay)
 		return &no_relay;
+	if (class == ACCEPT_RETURN && !report)
+		return &only_reports;
 	return class_refusals[class].code ? &class_refusals[class] : NULL;
 }
 
@@ -97,13 +107,14 @@ static enum verdict stage_connection(const struct accept_input *in,
 static enum verdict stage_envelope(const struct accept_input *in, const struct accept_recipient *r,
     struct plan_item *item, struct arena *a)
 {
-	const struct plan_reject *why = accept_refusal(r->class, in->trusted || in->authenticated);
+	const struct plan_reject *why = accept_refusal(
+	    r->class, in->trusted || in->authenticated, in->reverse_path.n == 0);
 
 	if (why)
 		return refuse(item, why);
 	if (r->class == ACCEPT_RELAY)
 		item->action = PLAN_RELAY;
-	if (r->class == ACCEPT_REDIRECT) {
+	if (r->class == ACCEPT_REDIRECT || r->class == ACCEPT_RETURN) {
 		item->action = PLAN_REDIRECT;
 		item->u.address = r->target;
 	}
@@ -182,6 +193,16 @@ static void tell_facts(struct buf *out, const struct accept_input *in, struct ar
 	buf_lit(out, " Received fields.\n");
 }
 
+static void tell_return(struct buf *out, const struct accept_recipient *r, struct arena *a)
+{
+	if (r->class != ACCEPT_RETURN)
+		return;
+	put_safe(out, r->address, a);
+	buf_lit(out, " is the way back to ");
+	put_safe(out, r->target, a);
+	buf_lit(out, ", whose message was sent on; it takes reports only, whose sender is <>.\n");
+}
+
 void accept_explain(struct buf *out, const struct accept_input *in)
 {
 	struct arena *a = arena_new();
@@ -192,6 +213,7 @@ void accept_explain(struct buf *out, const struct accept_input *in)
 		struct plan_item item = {0};
 
 		arena_reset(a, false);
+		tell_return(out, &in->recipients[i], a);
 		refused[run_stages(in, &in->recipients[i], &item, a)]++;
 	}
 	for (size_t i = 0; i < STAGES; i++) {

@@ -12,9 +12,12 @@
 
 /* What a recipient is to this server, as store resolved it. */
 enum accept_class {
-	ACCEPT_LOCAL,      /* resolves to mailboxes here, be it through aliases */
-	ACCEPT_REDIRECT,   /* an alias to one address elsewhere: target */
-	ACCEPT_RELAY,      /* elsewhere; accepted only from those who may relay */
+	ACCEPT_LOCAL,    /* resolves to mailboxes here, be it through aliases */
+	ACCEPT_REDIRECT, /* an alias to one address elsewhere: target */
+	ACCEPT_RELAY,    /* elsewhere; accepted only from those who may relay */
+	ACCEPT_RETURN, /* the way back to the sender of what was sent on, target; for reports only */
+	ACCEPT_FORGED,     /* looks like one, but was not made here */
+	ACCEPT_EXPIRED,    /* it was, too long ago */
 	ACCEPT_UNKNOWN,    /* our domain, no such user */
 	ACCEPT_DISABLED,   /* the account takes no mail */
 	ACCEPT_SEND_ONLY,  /* the account only sends */
@@ -29,7 +32,7 @@ enum accept_class {
 struct accept_recipient {
 	struct str address; /* as the sender wrote it */
 	enum accept_class class;
-	struct str target; /* ACCEPT_REDIRECT only */
+	struct str target; /* ACCEPT_REDIRECT and ACCEPT_RETURN only */
 	bool delivered;    /* the message has a Delivered-To field with this address: a loop */
 };
 
@@ -59,9 +62,9 @@ struct plan accept_run(const struct accept_input *in, struct arena *a);
 
 /*
  * The refusal of a recipient of that class at RCPT, NULL when it is accepted. may_relay: trusted or
- * authenticated. Static.
+ * authenticated. report: its reverse-path is null. Static.
  */
-const struct plan_reject *accept_refusal(enum accept_class class, bool may_relay);
+const struct plan_reject *accept_refusal(enum accept_class class, bool may_relay, bool report);
 
 /* Appends in plain sentences, a line each, what the pipeline is told and how many each stage refuses. */
 void accept_explain(struct buf *out, const struct accept_input *in);

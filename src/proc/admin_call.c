@@ -275,6 +275,7 @@ static int with_store(
 							: (char)0,
 	    .postmaster = config->postmaster,
 	    .hostname = config->hostname,
+	    .srs = config->srs,
 	};
 	enum datadir_code code = DATADIR_FAILED;
 	struct id_maker ids;

@@ -226,7 +226,8 @@ static void rcpt_ended(struct ipc_call *call, enum ipc_end end, struct str paylo
 
 	if (end == IPC_REPLIED)
 		fs_rcpt_reply_get(payload, &reply);
-	no = accept_refusal(reply.class, front_smtp_may_relay(s));
+	no = accept_refusal(reply.class, front_smtp_may_relay(s),
+	    smtp_server_transaction(s->u.smtp->engine)->reverse.is_null);
 	if (no) {
 		log_refused(s, rcpt, no->text);
 		front_smtp_answer_later(s,

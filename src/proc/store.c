@@ -118,6 +118,7 @@ static struct directory_config directory_of(const struct config_snapshot *c)
 	    .separator = c->subaddress_separator.n ? (char)c->subaddress_separator.p[0] : 0,
 	    .postmaster = c->postmaster,
 	    .hostname = c->hostname,
+	    .srs = c->srs,
 	};
 }
 

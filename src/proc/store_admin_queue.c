@@ -104,9 +104,10 @@ static enum admin_step start(struct admin_job *j, enum admin_step (*next)(struct
 
 /* ---- what is known of a row ---- */
 
-static struct queue_picture look(struct admin_job *j, const struct queue_row *row)
+static struct queue_picture look(
+    struct admin_job *j, const struct queue_row *row, const struct queue_message *m)
 {
-	return queue_picture_of(j->ctx->db, row, clock_now());
+	return queue_picture_of(j->ctx->db, &j->ctx->queue, row, m, clock_now());
 }
 
 static const char *state_of(const struct queue_row *row, const struct queue_picture *p)
@@ -176,7 +177,7 @@ static void put_wishes(struct admin_job *j, const struct queue_row *row)
 static void put_row(void *ctx, const struct queue_row *row, const struct queue_message *m)
 {
 	struct admin_job *j = ctx;
-	struct queue_picture p = look(j, row);
+	struct queue_picture p = look(j, row, m);
 	size_t at = admin_record_begin(&j->out);
 
 	admin_put_id(j, "id", row->message);
@@ -232,7 +233,7 @@ static void put_message(
 static void put_recipient(void *ctx, const struct queue_row *row, const struct queue_message *m)
 {
 	struct admin_job *j = ctx;
-	struct queue_picture p = look(j, row);
+	struct queue_picture p = look(j, row, m);
 	size_t at;
 
 	if (j->found++ == 0)
@@ -249,6 +250,8 @@ static void put_recipient(void *ctx, const struct queue_row *row, const struct q
 	    row->entry.warnings < LIMIT_QUEUE_STEPS ? row->entry.warnings : 0);
 	admin_record_text(&j->out, "last_server", row->last.remote);
 	admin_record_text(&j->out, "last_reply", reply_of(row, &p));
+	admin_record_text(&j->out, "sent_on_for", row->forwarder);
+	admin_record_text(&j->out, "reverse_path", p.sent_as);
 	put_wishes(j, row);
 	admin_record_end(&j->out, at);
 	queue_picture_fini(&p);

@@ -9,6 +9,7 @@
 #include "plan/accept.h"
 #include "proc/store_admin_job.h"
 #include "store/dialogue.h"
+#include "store/forward.h"
 #include "store/status.h"
 #include "store/trace.h"
 
@@ -295,11 +296,14 @@ static bool resolve(
 			   "--to: \"%.*s\" is no address; write it like bob@example.org",
 			   STR_FMT(str_sub(to, 0, 80))) != ADMIN_STEP_DONE;
 	else if (directory_resolve(j->ctx->db, j->ctx->directory, j->arena, str_sub(to, 0, at),
-		     buf_view(&domain), 0, answer) != DB_OK)
+		     buf_view(&domain), 0, clock_now(), answer) != DB_OK)
 		good = admin_job_db_failed(j) != ADMIN_STEP_DONE;
 	buf_fini(&domain);
 	r->address = to;
 	r->class = answer->class;
+	if (good && (r->class == ACCEPT_REDIRECT || r->class == ACCEPT_RETURN))
+		r->target = directory_text(
+		    j->arena, answer->targets[0].local, answer->targets[0].domain);
 	return good;
 }
 
@@ -331,6 +335,35 @@ static void put_lines(struct admin_job *j, const char *kind, struct str text)
 {
 	while (text.n)
 		put_sentence(j, kind, str_split(text, '\n', &text));
+}
+
+/* With which reverse path it is sent on, if the recipient is an alias. */
+static void put_sent_as(struct admin_job *j, const struct directory_answer *answer)
+{
+	struct str to = admin_arg(j, 1), path = STR("");
+	struct forward_mail mail = {.message = id_make(j->ctx->ids, clock_now()),
+	    .reverse_path = admin_arg(j, 0),
+	    .accepted = clock_now()};
+	struct buf b;
+	bool away = false;
+
+	buf_init(&b, 4 * LIMIT_ADDRESS);
+	buf_str(&b, str_sub(to, 0, str_rfind(to, '@') + 1));
+	(void)mime_idn_to_ascii(&b, str_from(to, str_rfind(to, '@') + 1));
+	mail.forwarder = arena_str(j->arena, buf_view(&b));
+	buf_fini(&b);
+	for (size_t i = 0; i < answer->count; i++)
+		away |= !answer->targets[i].account;
+	if (!away || !j->ctx->directory->srs ||
+	    forward_path(j->ctx->db, j->ctx->directory->hostname, j->arena, &mail, clock_now(),
+		&path) != DB_OK ||
+	    path.n == 0)
+		return;
+	buf_init(&b, 4 * LIMIT_ADDRESS);
+	buf_lit(&b, "what is sent on goes with the reverse path ");
+	buf_str(&b, path);
+	put_sentence(j, "target", buf_view(&b));
+	buf_fini(&b);
 }
 
 static void put_targets(struct admin_job *j, const struct directory_answer *answer)
@@ -377,8 +410,10 @@ enum admin_step admin_test_delivery(struct admin_job *j)
 	buf_clear(&b);
 	plan_item_put(&b, &plan.items[0], r.address);
 	put_lines(j, "plan", buf_view(&b));
-	if (plan.items[0].action == PLAN_MAILBOX || plan.items[0].action == PLAN_REDIRECT)
+	if (plan.items[0].action == PLAN_MAILBOX || plan.items[0].action == PLAN_REDIRECT) {
 		put_targets(j, &answer);
+		put_sent_as(j, &answer);
+	}
 	buf_fini(&b);
 	return admin_job_finish(j, EX_OK, "%s", "");
 }

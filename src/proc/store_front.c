@@ -449,11 +449,12 @@ static void take_rcpt(struct store_front *f, struct ipc_request *r, struct str p
 	if (fs_rcpt_get(payload, &m) &&
 	    directory_resolve(f->sp->db, &f->sp->directory, a, m.local, m.domain,
 		m.size < LIMIT_MESSAGE_SIZE ? (int64_t)m.size : (int64_t)LIMIT_MESSAGE_SIZE,
-		&answer) == DB_OK) {
+		clock_now(), &answer) == DB_OK) {
 		reply.class = answer.class;
-		if (!accept_refusal(answer.class, true) && !store_is_accepting(f->sp->store))
+		if (!accept_refusal(answer.class, true, true) && !store_is_accepting(f->sp->store))
 			reply.class = store_room(f->sp->store);
-		if (answer.class == ACCEPT_REDIRECT && answer.count) {
+		if ((answer.class == ACCEPT_REDIRECT || answer.class == ACCEPT_RETURN) &&
+		    answer.count) {
 			buf_str(&target, answer.targets[0].local);
 			buf_byte(&target, '@');
 			buf_str(&target, answer.targets[0].domain);

@@ -53,10 +53,12 @@ static bool read_password(
 	return password->n > 0;
 }
 
-static void put_route(struct rs_job *m, const struct config_snapshot *config, struct buf *password)
+/* sender: who it came from, whatever reverse path it goes with. */
+static void put_route(
+    struct rs_job *m, const struct config_snapshot *config, struct str sender, struct buf *password)
 {
 	struct str domain = queue_routing_domain(m->destination);
-	const struct config_route *route = config_route(config, domain, m->reverse_path);
+	const struct config_route *route = config_route(config, domain, sender);
 	const struct config_destination *special = config_destination(config, domain);
 
 	if (!route) {
@@ -83,11 +85,11 @@ static void put_route(struct rs_job *m, const struct config_snapshot *config, st
 static void put_job(
     struct buf *b, const struct queue_job *job, const struct config_snapshot *config)
 {
-	struct buf recipients, password;
+	struct buf recipients, password, prefix;
 	struct rs_job m = {
 	    .lease = {job->message.id, job->token},
 	    .destination = job->destination,
-	    .reverse_path = job->message.reverse_path,
+	    .reverse_path = job->reverse_path,
 	    .eightbit = job->message.eightbit,
 	    .utf8 = job->message.utf8,
 	    .ret = job->message.ret,
@@ -96,13 +98,16 @@ static void put_job(
 	    .by = (uint8_t)job->rows.v[0].entry.by,
 	    .by_time = job->rows.v[0].entry.by_time,
 	    .by_trace = job->rows.v[0].by_trace,
-	    .size = (uint64_t)job->message.size,
 	    .attempts = job->attempts,
 	    .recipient_count = (uint32_t)job->rows.n,
 	};
 
 	buf_init(&password, LIMIT_PASSWORD + 1);
-	put_route(&m, config, &password);
+	put_route(&m, config, job->message.reverse_path, &password);
+	buf_init(&prefix, LIMIT_PREFIX);
+	queue_forward_put_prefix(&prefix, job->rows.v[0].forwarder);
+	m.size = (uint64_t)job->message.size + prefix.n;
+	buf_fini(&prefix);
 	buf_init(&recipients, LIMIT_ENVELOPE);
 	put_recipients(&recipients, &job->rows);
 	m.recipients = buf_view(&recipients);

@@ -13,6 +13,7 @@ struct read_task {
 	struct rs_lease lease;
 	struct arena *arena;
 	struct queue_message message;
+	struct buf prefix; /* goes before it, as far as it has not gone yet */
 	struct blob_reader *blob;
 	struct store_flow_turn turn;
 	bool running; /* a piece is out */
@@ -24,6 +25,17 @@ struct read_task {
 static struct blob_store *blobs_of(const struct read_task *t)
 {
 	return t->relay->sp->store->blobs;
+}
+
+/* What is sent on says for whom. */
+static enum db_code read_prefix(struct read_task *t, struct db *db)
+{
+	struct db_query *q = db_begin_query(db, SQL_LEASE_FORWARDER,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(t->lease.message), db_int(t->lease.token)));
+
+	if (db_step(q) == DB_ROW)
+		queue_forward_put_prefix(&t->prefix, db_col_str(q, 0));
+	return db_end(q);
 }
 
 /* Before the first piece: is the lease the asker's, and where is the content? */
@@ -42,6 +54,9 @@ static enum db_code read_open(struct read_task *t, struct db *db)
 		t->stale = code == DB_OK;
 		return code;
 	}
+	code = read_prefix(t, db);
+	if (code != DB_OK)
+		return code;
 	return blob_open(blobs_of(t), t->message.blob, t->message.pos, &t->blob, &t->op.err) ==
 		       BLOB_OK
 		   ? DB_OK
@@ -54,7 +69,9 @@ static enum db_code read_run(struct reader_op *op, struct db *db)
 	enum db_code code = t->blob ? DB_OK : read_open(t, db);
 
 	t->bytes = mem_alloc(t->want);
-	t->got = 0;
+	t->got = t->prefix.n < t->want ? t->prefix.n : t->want;
+	memcpy(t->bytes, t->prefix.p, t->got);
+	buf_drop(&t->prefix, t->got);
 	while (code == DB_OK && !t->stale && !t->ended && t->got < t->want) {
 		size_t n;
 
@@ -87,6 +104,7 @@ static void read_end(struct read_task *t, enum rs_verdict verdict)
 	blob_close(blobs_of(t), &t->blob);
 	store_relay_end(t->request, verdict);
 	arena_free(&t->arena);
+	buf_fini(&t->prefix);
 	r->reading--;
 	read_give(t);
 	mem_free(t);
@@ -167,6 +185,7 @@ void store_relay_take_read(struct store_relay *r, struct ipc_request *request, s
 	t->request = request;
 	t->owner = r->owner;
 	t->lease = lease;
+	buf_init(&t->prefix, LIMIT_PREFIX);
 	store_flow_turn_init(&t->turn, read_turn);
 	t->op.run = read_run;
 	t->op.done = read_done;

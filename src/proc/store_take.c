@@ -530,7 +530,7 @@ static const struct plan_reject no_room = {
 /* The disk's state, or the limits of what is under way at once. */
 static const struct plan_reject *why_no_room(const struct store_front *f)
 {
-	const struct plan_reject *no = accept_refusal(store_room(f->sp->store), true);
+	const struct plan_reject *no = accept_refusal(store_room(f->sp->store), true, true);
 
 	return no ? no : &no_room;
 }

@@ -264,6 +264,24 @@ static void put_here(struct telling *t)
 	    t->entry.not_before);
 }
 
+/* ---- how it goes ---- */
+
+static void sent_on(struct telling *t)
+{
+	const struct queue_explain *x = t->x;
+	struct buf forwarder, path;
+
+	if (x->forwarder.n == 0 || x->domain.n == 0)
+		return;
+	forwarder = cleaned(x->forwarder, LIMIT_SMTP_PATH);
+	path = cleaned(x->sent_as, LIMIT_SMTP_PATH);
+	join(t);
+	queue_phrase_put(t->out, x->lang, path.n ? QUEUE_PHRASE_SENT_AS : QUEUE_PHRASE_SENT_ON,
+	    QUEUE_ARGS(buf_view(&forwarder), buf_view(&path)));
+	buf_fini(&forwarder);
+	buf_fini(&path);
+}
+
 /* ---- the whole ---- */
 
 static void tell(struct telling *t)
@@ -300,5 +318,7 @@ void queue_explain_put(struct buf *b, const struct queue_explain *x)
 	MUST(x->policy && x->destination.limit >= 1);
 	begin(&t, x, b);
 	tell(&t);
+	if (x->held || x->under_way || x->now < t.schedule.expires)
+		sent_on(&t);
 	end(&t);
 }

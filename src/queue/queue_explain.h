@@ -10,9 +10,11 @@ struct queue_explain {
 	enum queue_lang lang;
 	struct queue_zone zone;
 	struct str recipient;
-	struct str sender; /* empty: null */
-	bool postmaster;   /* it is a report of ours: if it fails, the postmaster is told */
-	struct str domain; /* name of the destination; empty: refused for good, to be returned */
+	struct str sender;    /* empty: null */
+	struct str forwarder; /* the alias that it is sent on for; empty: none */
+	struct str sent_as;   /* the reverse path that it goes with then; empty: the sender's own */
+	bool postmaster;      /* it is a report of ours: if it fails, the postmaster is told */
+	struct str domain;    /* name of the destination; empty: refused for good, to be returned */
 	struct str last_reply; /* the recipient's own, as queue_result_put_reply() has it */
 	bool here; /* he has a mailbox here, into which it is put at its time; without domain */
 	bool notify_failure; /* the sender wants to hear of a failure: NOTIFY */

@@ -65,6 +65,10 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "%1 waits because the mailbox does not take the message (%3); it is tried again %5.",
 	[QUEUE_PHRASE_BY_RETURN] = "Its sender wants it to be returned if it is not delivered by then.",
 	[QUEUE_PHRASE_BY_NOTIFY] = "Its sender wants to be told if it is not delivered by then.",
+	[QUEUE_PHRASE_SENT_AS] =
+	    "It is sent on for %1 with the reverse path %2, because the next server asks the domain of the "
+	    "reverse path whether this server may send.",
+	[QUEUE_PHRASE_SENT_ON] = "It is sent on for %1 with the reverse path that it came with.",
 	[QUEUE_PHRASE_HELD] =
 	    "%1 is held back by an administrator since %5: it is neither tried nor returned until it is released.",
 	[QUEUE_PHRASE_UNDER_WAY] = "%1 is being delivered: the attempt began %5.",

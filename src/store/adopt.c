@@ -120,7 +120,8 @@ static bool ask_directory(struct work *w)
 	if (w->path.n == 0 || !directory_address(w->arena, w->path, false, &local, &domain, &e))
 		return true;
 	cfg.no_quota = true;
-	if (!db_good(w, directory_resolve(w->s->db, &cfg, w->arena, local, domain, 0, &answer)))
+	if (!db_good(w, directory_resolve(
+			    w->s->db, &cfg, w->arena, local, domain, 0, clock_now(), &answer)))
 		return false;
 	for (size_t i = 0; i < answer.count; i++)
 		if (answer.class == ACCEPT_LOCAL && answer.targets[i].account)

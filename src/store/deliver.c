@@ -76,14 +76,15 @@ static void refuse(struct placing *p, size_t i, const struct plan_reject *why)
 static bool resolve(struct placing *p, struct str local, struct str domain, int64_t size,
     struct directory_answer *answer)
 {
-	return !placing_failed(
-	    p, directory_resolve(p->db, &p->d->config, p->d->scratch, local, domain, size, answer));
+	return !placing_failed(p, directory_resolve(p->db, &p->d->config, p->d->scratch, local,
+				      domain, size, p->now, answer));
 }
 
+/* forwarder: the alias that leads there; empty: none. */
 static void place_outside(struct placing *p, const struct deliver_recipient *from, int64_t number,
-    struct str domain, struct str address)
+    struct str domain, struct str address, struct str forwarder)
 {
-	placing_queue(p, number, domain, address, from, NULL);
+	placing_queue(p, number, domain, address, forwarder, from, NULL);
 	placing_ledger(p, number, address, LEDGER_QUEUED, 0, domain);
 }
 
@@ -100,6 +101,16 @@ static struct deliver_recipient heir(const struct deliver_recipient *r, bool sev
 		from.notify = from.notify ? from.notify : QUEUE_NOTIFY_NEVER;
 	}
 	return from;
+}
+
+/* The recipient as one that sends on: what he was called, at the domain as DNS knows it. */
+static struct str forwarder_of(struct placing *p, const struct deliver_recipient *from)
+{
+	size_t at = str_rfind(from->address, '@');
+
+	if (from->domain.n == 0)
+		return STR("");
+	return directory_text(p->d->scratch, str_sub(from->address, 0, at), from->domain);
 }
 
 /* Into a mailbox here, at its time: the row has the account's address. */
@@ -137,8 +148,8 @@ static void place_target(struct placing *p, size_t i, bool first, const struct d
 	if (t->account)
 		placing_ledger(p, number, address, LEDGER_MAILBOX, t->account, mailbox);
 	else
-		place_outside(
-		    p, from, number, t->domain, directory_text(p->d->scratch, t->local, t->domain));
+		place_outside(p, from, number, t->domain,
+		    directory_text(p->d->scratch, t->local, t->domain), forwarder_of(p, from));
 }
 
 static void note_left_out(struct placing *p, size_t i, size_t left_out)
@@ -188,7 +199,7 @@ static bool admit_recipient(
 
 	if (!resolve(p, r->local, r->domain, copy_size(p, i), answer))
 		return false;
-	refusal = accept_refusal(answer->class, may_relay);
+	refusal = accept_refusal(answer->class, may_relay, p->d->reverse_path.n == 0);
 	if (refusal)
 		refuse(p, i, refusal);
 	p->d->results[i].too_large = answer->class == ACCEPT_TOO_LARGE;
@@ -202,7 +213,7 @@ static void do_mailbox(struct placing *p, size_t i, const struct plan_item *item
 	if (!admit_recipient(p, i, p->d->may_relay, &answer))
 		return;
 	if (answer.class == ACCEPT_RELAY) /* ours when the plan was made, no more */
-		refuse(p, i, accept_refusal(ACCEPT_TROUBLE, true));
+		refuse(p, i, accept_refusal(ACCEPT_TROUBLE, true, true));
 	else
 		place_answer(p, i, &answer, item);
 }
@@ -218,7 +229,7 @@ static void do_relay(struct placing *p, size_t i, const struct plan_item *item)
 		place_answer(p, i, &answer, NULL);
 		return;
 	}
-	place_outside(p, r, (int64_t)i, answer.targets[0].domain, r->address);
+	place_outside(p, r, (int64_t)i, answer.targets[0].domain, r->address, STR(""));
 	p->d->results[i].accepted = true;
 }
 
@@ -238,6 +249,7 @@ static bool leads_to(const struct directory_answer *answer, struct str local, st
  */
 static void do_redirect(struct placing *p, size_t i, const struct plan_item *item)
 {
+	const struct deliver_recipient *r = &p->d->recipients[i];
 	struct directory_answer own, to;
 	size_t at = str_rfind(item->u.address, '@');
 	struct str local = str_sub(item->u.address, 0, at);
@@ -254,8 +266,8 @@ static void do_redirect(struct placing *p, size_t i, const struct plan_item *ite
 	if (to.class == ACCEPT_LOCAL || to.class == ACCEPT_REDIRECT) {
 		place_answer(p, i, &to, NULL);
 	} else if (to.class == ACCEPT_RELAY && p->d->may_relay && local.n && domain.n) {
-		place_outside(
-		    p, &p->d->recipients[i], (int64_t)i, to.targets[0].domain, item->u.address);
+		place_outside(p, r, (int64_t)i, to.targets[0].domain, item->u.address,
+		    own.class == ACCEPT_RELAY ? STR("") : forwarder_of(p, r));
 		p->d->results[i].accepted = true;
 	} else {
 		refuse(p, i, &not_permitted);
@@ -326,7 +338,7 @@ static void keep_refused(struct placing *p, size_t i)
 	if (p->d->reverse_path.n == 0 || !p->d->may_relay) {
 		placing_ledger(p, (int64_t)i, r->address, LEDGER_DISCARDED, 0, why->text);
 	} else {
-		placing_queue(p, (int64_t)i, STR(""), r->address, r, why);
+		placing_queue(p, (int64_t)i, STR(""), r->address, STR(""), r, why);
 		placing_ledger(p, (int64_t)i, r->address, LEDGER_QUEUED, 0, STR("to be returned"));
 	}
 	p->d->results[i].accepted = true;

@@ -165,8 +165,13 @@ static enum queue_by by_kind(const struct placing *p, unsigned notify)
 	return p->d->wish.by == QUEUE_BY_NOTIFY && silent ? QUEUE_BY_TOLD : p->d->wish.by;
 }
 
+/* Where a row of the queue goes to. */
+struct way {
+	struct str domain, address, forwarder;
+};
+
 /* A row of the queue; refused, report: when nothing is tried any more. */
-static void add_row(struct placing *p, int64_t number, struct str domain, struct str address,
+static void add_row(struct placing *p, int64_t number, struct way way,
     const struct deliver_recipient *from, enum queue_report_kind report,
     const struct plan_reject *refused)
 {
@@ -179,20 +184,21 @@ static void add_row(struct placing *p, int64_t number, struct str domain, struct
 	if (refused)
 		status = refusal_status(refused, &reply);
 	exec(p, SQL_QUEUE_ADD,
-	    DB_ARGS(db_int(QUEUE_SHARD), db_int(p->d->message_id), db_int(number), db_text(domain),
-		db_text(address), db_int(life > p->now ? life : p->now),
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(p->d->message_id), db_int(number),
+		db_text(way.domain), db_text(way.address), db_int(life > p->now ? life : p->now),
 		db_int(p->d->reverse_path.n == 0), db_int(report),
 		db_int(warnings_done(from->notify)), db_int(from->notify), db_text(from->orcpt),
 		db_int(queue_status_number(status)), db_text(buf_view(&reply)),
-		db_int(domain.n ? w->priority : 0), db_int(life), db_int(by_kind(p, from->notify)),
-		db_int(w->by ? p->now + w->by_time : 0), db_int(w->by_trace),
-		db_int(queue_routing_tier(&p->d->special, domain))));
+		db_int(way.domain.n ? w->priority : 0), db_int(life),
+		db_int(by_kind(p, from->notify)), db_int(w->by ? p->now + w->by_time : 0),
+		db_int(w->by_trace), db_int(queue_routing_tier(&p->d->special, way.domain)),
+		db_text(way.forwarder)));
 	buf_fini(&reply);
 	p->refs++;
 }
 
 void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
-    const struct deliver_recipient *from, const struct plan_reject *refused)
+    struct str forwarder, const struct deliver_recipient *from, const struct plan_reject *refused)
 {
 	struct str name = queue_routing_name(
 	    &p->d->special, p->d->scratch, domain, p->d->reverse_path);
@@ -200,8 +206,8 @@ void placing_queue(struct placing *p, int64_t number, struct str domain, struct 
 	if (p->code != DB_OK)
 		return;
 	announce(p, name);
-	add_row(p, number, name, address, from, refused ? QUEUE_REPORT_FAILED : QUEUE_REPORT_NONE,
-	    refused);
+	add_row(p, number, (struct way){name, address, forwarder}, from,
+	    refused ? QUEUE_REPORT_FAILED : QUEUE_REPORT_NONE, refused);
 	p->d->queued++;
 }
 
@@ -210,7 +216,7 @@ void placing_here(
 {
 	if (p->code != DB_OK)
 		return;
-	add_row(p, number, STR(""), address, from, QUEUE_REPORT_HERE, NULL);
+	add_row(p, number, (struct way){STR(""), address, STR("")}, from, QUEUE_REPORT_HERE, NULL);
 	p->d->queued++;
 }
 
@@ -220,7 +226,8 @@ void placing_tell(struct placing *p, size_t i, enum queue_report_kind report)
 
 	if (p->code != DB_OK || !(r->notify & QUEUE_NOTIFY_SUCCESS) || p->d->reverse_path.n == 0)
 		return;
-	add_row(p, (int64_t)p->d->n + p->extra++, STR(""), r->address, r, report, NULL);
+	add_row(p, (int64_t)p->d->n + p->extra++, (struct way){STR(""), r->address, STR("")}, r,
+	    report, NULL);
 	p->d->reports++;
 }
 

@@ -31,9 +31,12 @@ bool placing_failed(struct placing *p, enum db_code code);
 void placing_copy(
     struct placing *p, int64_t account, const struct plan_item *item, struct str *mailbox_r);
 
-/* A queue row for recipient number: waiting for domain or, refused for good, to be returned. */
+/*
+ * A queue row for recipient number: waiting for domain or, refused for good, to be returned. forwarder:
+ * the alias that leads to him, empty: none.
+ */
 void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
-    const struct deliver_recipient *from, const struct plan_reject *refused);
+    struct str forwarder, const struct deliver_recipient *from, const struct plan_reject *refused);
 
 /* A queue row of a recipient who is put into the mailbox of the account `address` at p->release. */
 void placing_here(

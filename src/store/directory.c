@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "store/forward.h"
 
 struct address {
 	struct str local, domain;
@@ -22,7 +23,8 @@ struct walk {
 	struct db *db;
 	const struct directory_config *cfg;
 	struct arena *arena;
-	int64_t size;
+	int64_t size, now;
+	struct str asked; /* the local part, letters as they came */
 	struct address *met;
 	size_t nmet, capacity;
 	struct directory_target *targets;
@@ -31,6 +33,7 @@ struct walk {
 	bool over_quota;
 	bool too_large; /* for an account or its domain, were they empty */
 	bool trouble;   /* a circle, or a limit reached */
+	bool is_return; /* back to the sender of what was sent on */
 	enum accept_class
 	    failure;       /* of the first target that takes nothing; ACCEPT_CLASSES: none */
 	enum db_code code; /* the first failure of the database */
@@ -260,6 +263,33 @@ static bool follow_name(
 	return true;
 }
 
+/*
+ * The way back to whoever sent what was sent on. A bad address of that form may be one that another server
+ * makes for the domain, if this one makes none.
+ */
+static bool follow_return(struct walk *w, const struct address *from)
+{
+	struct queue_srs_origin origin;
+	struct address to;
+	enum queue_srs_status status = QUEUE_SRS_NONE;
+
+	if (from->depth > 0 ||
+	    failed(w, forward_origin(w->db, w->arena, w->asked, w->now, &status, &origin)))
+		return w->code != DB_OK;
+	if (status == QUEUE_SRS_NONE || (status == QUEUE_SRS_BAD && !w->cfg->srs))
+		return false;
+	if (status != QUEUE_SRS_ADDRESS) {
+		leave_out(w, status == QUEUE_SRS_EXPIRED ? ACCEPT_EXPIRED : ACCEPT_FORGED);
+		return true;
+	}
+	to = (struct address){origin.local, origin.domain, 1};
+	if (domain_is_ours(w, to.domain)) /* by now */
+		to.local = lower(w->arena, to.local);
+	w->is_return = true;
+	meet(w, to);
+	return true;
+}
+
 /* bob+x as bob; only the first separator counts. */
 static bool follow_base(struct walk *w, const struct address *from)
 {
@@ -297,7 +327,7 @@ static void visit(struct walk *w, struct address a)
 			leave_out(w, ACCEPT_UNKNOWN);
 		return;
 	}
-	if (follow_name(w, &a, a.local, STR("")) || follow_base(w, &a) ||
+	if (follow_name(w, &a, a.local, STR("")) || follow_return(w, &a) || follow_base(w, &a) ||
 	    follow_alias(w, &a, STR("")) || follow_postmaster(w, &a))
 		return;
 	leave_out(w, ACCEPT_UNKNOWN);
@@ -309,19 +339,28 @@ static enum accept_class judge(const struct walk *w)
 		return ACCEPT_TROUBLE;
 	if (w->over_quota)
 		return w->too_large ? ACCEPT_TOO_LARGE : ACCEPT_OVER_QUOTA;
+	if (w->ntargets == 0)
+		return w->failure == ACCEPT_CLASSES ? ACCEPT_TROUBLE : w->failure;
+	if (w->is_return)
+		return ACCEPT_RETURN;
 	for (size_t i = 0; i < w->ntargets; i++) {
 		if (w->targets[i].account)
 			return ACCEPT_LOCAL;
 	}
-	if (w->ntargets == 0)
-		return w->failure == ACCEPT_CLASSES ? ACCEPT_TROUBLE : w->failure;
 	return w->nmet == 1 ? ACCEPT_RELAY : ACCEPT_REDIRECT;
 }
 
 enum db_code directory_resolve(struct db *db, const struct directory_config *cfg, struct arena *a,
-    struct str local, struct str domain, int64_t size, struct directory_answer *answer_r)
+    struct str local, struct str domain, int64_t size, int64_t now,
+    struct directory_answer *answer_r)
 {
-	struct walk w = {.db = db, .cfg = cfg, .arena = a, .size = size, .failure = ACCEPT_CLASSES};
+	struct walk w = {.db = db,
+	    .cfg = cfg,
+	    .arena = a,
+	    .size = size,
+	    .now = now,
+	    .asked = local,
+	    .failure = ACCEPT_CLASSES};
 
 	meet(&w, (struct address){lower(a, local), lower(a, domain), 0});
 	for (size_t i = 0; i < w.nmet && w.code == DB_OK && !w.trouble; i++)
@@ -329,7 +368,7 @@ enum db_code directory_resolve(struct db *db, const struct directory_config *cfg
 	if (w.code != DB_OK)
 		return w.code;
 	*answer_r = (struct directory_answer){judge(&w), w.targets, w.ntargets, w.left_out};
-	if (accept_refusal(answer_r->class, true))
+	if (accept_refusal(answer_r->class, true, true))
 		answer_r->count = 0;
 	return DB_OK;
 }

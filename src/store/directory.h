@@ -21,22 +21,24 @@ struct directory_config {
 	struct str postmaster; /* address of the account for postmaster; empty: the first one */
 	struct str hostname;   /* of the server: its postmaster and root are that account too */
 	bool no_quota;         /* full mailboxes take it too */
+	bool srs; /* what an alias sends on has a reverse path of ours (store/forward.h) */
 };
 
 /* ---- where mail goes ---- */
 
 struct directory_target {
 	int64_t account;  /* 0: an address elsewhere */
-	struct str local; /* of the account, or of the address elsewhere */
+	struct str local; /* of the account, or of the address elsewhere (as in an SMTP path) */
 	struct str domain;
 	struct str detail; /* "x" of bob+x; empty without one */
 };
 
 struct directory_answer {
 	/* LOCAL also when some of the targets are elsewhere; REDIRECT when all are; TROUBLE when
-	 * aliases lead nowhere but in a circle, or too far; RELAY when the domain is not ours. */
+	 * aliases lead nowhere but in a circle, or too far; RELAY when the domain is not ours;
+	 * RETURN when it is the way back to a sender whose mail was sent on. */
 	enum accept_class class;
-	struct directory_target *targets; /* of LOCAL, REDIRECT, RELAY; in the arena, each once */
+	struct directory_target *targets; /* of those four; in the arena, each once */
 	size_t count;
 	size_t left_out; /* accounts among several that are disabled or take no mail */
 };
@@ -44,11 +46,12 @@ struct directory_answer {
 /*
  * Where mail of `size` octets (0: unknown) for local@domain goes. An empty domain is that of
  * <postmaster>; postmaster of a domain of ours always resolves when there is any account
- * [RFC 5321 4.5.1]. At most LIMIT_ALIAS_TARGETS addresses are looked at. DB_OK, or the class of the
- * database's failure with *answer_r untouched.
+ * [RFC 5321 4.5.1]. At most LIMIT_ALIAS_TARGETS addresses are looked at. now: for addresses that expire.
+ * DB_OK, or the class of the database's failure with *answer_r untouched.
  */
 enum db_code directory_resolve(struct db *db, const struct directory_config *cfg, struct arena *a,
-    struct str local, struct str domain, int64_t size, struct directory_answer *answer_r);
+    struct str local, struct str domain, int64_t size, int64_t now,
+    struct directory_answer *answer_r);
 
 /*
  * The same of one account's own address, whatever aliases there are: LOCAL with one target, or what it is

@@ -349,7 +349,7 @@ static enum accept_class resolve(struct change *x, struct str local, struct str 
 	struct directory_config cfg = {.separator = x->c->separator};
 	struct directory_answer answer = {.class = ACCEPT_TROUBLE};
 
-	failed(x, directory_resolve(x->db, &cfg, x->arena, local, domain, 0, &answer));
+	failed(x, directory_resolve(x->db, &cfg, x->arena, local, domain, 0, x->now, &answer));
 	return answer.class;
 }
 

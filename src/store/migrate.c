@@ -56,6 +56,8 @@ static const struct sql_object version_2[] = {
     {"CREATE INDEX queue_by ON queue (shard, by_time)"
      " WHERE by_kind > 0 AND by_kind < 3 AND report = 0 AND held = 0",
 	false},
+    {"ALTER TABLE queue ADD COLUMN forwarder text NOT NULL DEFAULT ''", false},
+    {"ALTER TABLE lease ADD COLUMN reverse_path text NOT NULL DEFAULT ''", false},
 };
 
 static const struct migration all_migrations[] = {

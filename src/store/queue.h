@@ -84,8 +84,9 @@ struct queue_row {
 	struct str orcpt;
 	struct queue_entry entry;
 	struct queue_last last;
-	int64_t priority; /* as MT-PRIORITY */
-	bool by_trace;    /* whoever passes it on reports */
+	int64_t priority;     /* as MT-PRIORITY */
+	bool by_trace;        /* whoever passes it on reports */
+	struct str forwarder; /* the alias that it is sent on for; empty: none */
 };
 
 struct queue_rows {
@@ -121,6 +122,12 @@ struct queue_message {
 
 /* The protocol of reports that are made here. */
 #define QUEUE_PROTOCOL_REPORT STR_INIT("report")
+
+/*
+ * Appends the header field that stands before what is sent on, so that a server that gets it again knows the
+ * loop; nothing without a forwarder.
+ */
+void queue_forward_put_prefix(struct buf *b, struct str forwarder);
 
 /* If it fails the postmaster is told: a report of ours that cannot be delivered. */
 bool queue_message_is_report(const struct queue_message *m);

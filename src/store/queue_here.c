@@ -136,7 +136,7 @@ static void place(struct placing_here *p, struct queue_row row)
 	if (code == DB_ROW)
 		settle(p, &row, account);
 	else
-		refuse(p, &row, accept_refusal(class, true));
+		refuse(p, &row, accept_refusal(class, true, true));
 }
 
 enum db_code queue_here_place(struct queue_report *r, struct db *db, int64_t now)

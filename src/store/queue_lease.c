@@ -12,6 +12,7 @@
 #include "store/queue_lease.h"
 
 #include "base/mem.h"
+#include "store/forward.h"
 
 #define LEASE      STR("lease") /* the counter of tokens */
 #define FIRST_ROWS 4            /* most often the first row is the job */
@@ -46,7 +47,10 @@ static bool may_go(const struct leasing *g, const struct queue_row *row)
 	return row->report == QUEUE_REPORT_NONE && s.next_attempt <= g->now && g->now < s.expires;
 }
 
-/* Of rows in the order of their turn: the first that may go, and those of its message behind it. */
+/*
+ * Of rows in the order of their turn: the first that may go, and those of its message behind it that go
+ * through the same alias, for what is sent differs.
+ */
 static struct queue_rows choose(const struct leasing *g, struct queue_rows rows)
 {
 	struct queue_rows chosen = {NULL, 0};
@@ -57,7 +61,8 @@ static struct queue_rows choose(const struct leasing *g, struct queue_rows rows)
 	chosen.v = rows.v + i;
 	while (i < rows.n && chosen.n < QUEUE_JOB_RECIPIENTS && may_go(g, &rows.v[i]) &&
 	       rows.v[i].message == chosen.v[0].message) {
-		chosen.n++;
+		if (str_eq(rows.v[i].forwarder, chosen.v[0].forwarder))
+			chosen.v[chosen.n++] = rows.v[i];
 		i++;
 	}
 	return chosen;
@@ -134,24 +139,39 @@ static int64_t new_token(struct leasing *g)
 
 static size_t text_of(const struct queue_job *job)
 {
-	size_t n = job->message.reverse_path.n + job->message.envid.n + job->destination.n + 256;
+	size_t n = job->reverse_path.n + job->message.envid.n + job->destination.n + 256;
 
 	for (size_t i = 0; i < job->rows.n; i++)
 		n += job->rows.v[i].address.n + job->rows.v[i].orcpt.n + 32;
 	return n;
 }
 
+/* What the job goes with instead of the sender's own reverse path, empty for that. */
+static struct str other_path(struct leasing *g, const struct queue_job *job)
+{
+	const struct directory_config *d = g->l->cfg.directory;
+	struct forward_mail mail = {job->message.id, job->message.reverse_path,
+	    job->rows.v[0].forwarder, job->rows.v[0].entry.accepted};
+	struct str path = STR("");
+
+	if (d && d->srs)
+		failed(g, forward_path(g->db, d->hostname, g->l->arena, &mail, g->now, &path));
+	return path;
+}
+
 static void give_out(struct leasing *g, struct queue_job job)
 {
+	struct str path = other_path(g, &job);
 	enum queue_standing standing = queue_destination_standing(&g->place.state);
 
 	job.token = new_token(g);
 	job.attempts = g->place.state.failures + job.rows.v[0].entry.attempts;
+	job.reverse_path = path.n ? path : job.message.reverse_path;
 	if (g->code != DB_OK ||
 	    failed(g, db_exec(g->db, SQL_LEASE_ADD,
 			  DB_ARGS(db_int(QUEUE_SHARD), db_int(job.token), db_int(g->l->owner),
 			      db_int(job.message.id), db_text(job.destination), db_int(g->now),
-			      db_int(g->now + QUEUE_LEASE_MS), db_int(standing)),
+			      db_int(g->now + QUEUE_LEASE_MS), db_int(standing), db_text(path)),
 			  NULL)))
 		return;
 	take_rows(g, &job.rows, job.token);
@@ -320,6 +340,7 @@ static struct queue_lease_row get_lease(struct db_query *q, struct arena *a)
 	    .destination = arena_str(a, db_col_str(q, 3)),
 	    .begun = db_col_int(q, 4),
 	    .expiry = db_col_int(q, 5),
+	    .reverse_path = arena_str(a, db_col_str(q, 6)),
 	};
 }
 

@@ -16,8 +16,9 @@ struct queue_job {
 	int64_t token;
 	struct str destination;
 	struct queue_message message;
-	struct queue_rows rows; /* 1 to QUEUE_JOB_RECIPIENTS */
-	uint32_t attempts;      /* failures of destination and recipient so far */
+	struct str reverse_path; /* that it goes with; the message's may be another */
+	struct queue_rows rows;  /* 1 to QUEUE_JOB_RECIPIENTS, with the same forwarder */
+	uint32_t attempts;       /* failures of destination and recipient so far */
 };
 
 /*
@@ -86,6 +87,7 @@ struct queue_lease_row {
 	int64_t token, owner, message;
 	struct str destination;
 	int64_t begun, expiry;
+	struct str reverse_path; /* in the place of the message's; empty: that one */
 };
 
 /* A lease, text in the arena. DB_ROW; DB_OK: there is none. */

@@ -120,7 +120,7 @@ static enum db_code read_language(struct queue_report *r, struct db *db)
 	if (!account && at < r->about.reverse_path.n)
 		code = directory_resolve(db, r->cfg.directory, r->arena,
 		    str_sub(r->about.reverse_path, 0, at), str_from(r->about.reverse_path, at + 1),
-		    0, &answer);
+		    0, r->now, &answer);
 	if (!account && answer.count == 1)
 		account = answer.targets[0].account;
 	if (code == DB_OK && account)

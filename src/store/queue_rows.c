@@ -8,6 +8,7 @@
  */
 #include "base/hash.h"
 #include "base/mem.h"
+#include "mime/mime_trace.h"
 #include "store/deliver.h"
 #include "store/queue.h"
 
@@ -96,6 +97,7 @@ static struct queue_row get_row(struct db_query *q, struct arena *a, int64_t now
 	    .held = db_col_int(q, 18),
 	    .priority = db_col_int(q, 19),
 	    .by_trace = db_col_int(q, 23) != 0,
+	    .forwarder = arena_str(a, db_col_str(q, 24)),
 	};
 
 	row.entry = get_entry(q, row.notify);
@@ -340,6 +342,12 @@ enum db_code queue_message_get(
 		*m_r = get_message(q, a, id);
 	code = db_end(q);
 	return code == DB_OK ? found : code;
+}
+
+void queue_forward_put_prefix(struct buf *b, struct str forwarder)
+{
+	if (forwarder.n)
+		mime_trace_delivered(b, forwarder);
 }
 
 bool queue_message_is_report(const struct queue_message *m)

@@ -20,6 +20,7 @@ struct settling {
 	struct db *db;
 	int64_t now;
 	struct queue_message message;
+	struct str sent_as;                 /* the reverse path that it went with; empty: its own */
 	enum queue_event event;             /* what the destination learns */
 	const struct queue_verdict *teller; /* whose outcome says it */
 	int64_t events;                     /* trace events that name the dialogue */
@@ -76,6 +77,12 @@ static void trace(
 	if (s->tls.n) {
 		buf_lit(&t->text, " over ");
 		buf_str(&t->text, s->tls);
+	}
+	if (t->sent_as.n) {
+		buf_lit(&t->text, ", sent on for ");
+		buf_str(&t->text, row->forwarder);
+		buf_lit(&t->text, " with the reverse path ");
+		buf_str(&t->text, t->sent_as);
 	}
 	if (reply.n) {
 		buf_lit(&t->text, ": ");
@@ -275,6 +282,7 @@ static void settle(struct settling *t, const struct queue_lease_row *lease)
 	struct queue_rows rows = {NULL, 0};
 	enum db_code code = queue_message_get(t->db, t->s->scratch, t->s->message, &t->message);
 
+	t->sent_as = lease->reverse_path;
 	if (failed(t, code == DB_OK ? DB_CORRUPT : code) ||
 	    failed(t, queue_rows_get(t->db, t->s->scratch, t->now, SQL_QUEUE_OF_LEASE,
 			  DB_ARGS(db_int(QUEUE_SHARD), db_int(t->s->message), db_int(t->s->token)),

@@ -2,18 +2,36 @@
 #include "store/queue_tell.h"
 
 #include "queue/queue_explain.h"
+#include "store/forward.h"
 #include "store/queue_lease.h"
 
-struct queue_picture queue_picture_of(struct db *db, const struct queue_row *row, int64_t now)
+/* Of an attempt that is under way: what it was begun with, else what the next will be. */
+static struct str sent_as(struct queue_picture *p, struct db *db, const struct queue_config *cfg,
+    const struct queue_row *row, const struct queue_message *m, int64_t now)
+{
+	struct forward_mail mail = {m->id, m->reverse_path, row->forwarder, row->entry.accepted};
+	struct queue_lease_row lease;
+	struct str path = STR("");
+
+	if (row->token && queue_lease_get(db, p->arena, row->token, &lease) == DB_ROW) {
+		p->under_way = lease.begun;
+		return lease.reverse_path;
+	}
+	if (!cfg->directory || !cfg->directory->srs || row->destination.n == 0 ||
+	    forward_path(db, cfg->directory->hostname, p->arena, &mail, now, &path) != DB_OK)
+		return STR("");
+	return path;
+}
+
+struct queue_picture queue_picture_of(struct db *db, const struct queue_config *cfg,
+    const struct queue_row *row, const struct queue_message *m, int64_t now)
 {
 	struct queue_picture p = {.arena = arena_new()};
-	struct queue_lease_row lease;
 
 	p.has_place = queue_place_get(db, p.arena, now, row->destination, &p.place) == DB_ROW;
 	if (queue_place_active(db, row->destination, &p.active) != DB_OK)
 		p.active = 0;
-	if (row->token && queue_lease_get(db, p.arena, row->token, &lease) == DB_ROW)
-		p.under_way = lease.begun;
+	p.sent_as = sent_as(&p, db, cfg, row, m, now);
 	return p;
 }
 
@@ -25,12 +43,14 @@ void queue_picture_fini(struct queue_picture *p)
 void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
     const struct queue_row *row, const struct queue_message *m, int64_t now)
 {
-	struct queue_picture p = queue_picture_of(db, row, now);
+	struct queue_picture p = queue_picture_of(db, cfg, row, m, now);
 	struct queue_explain x = {
 	    .lang = cfg->lang,
 	    .zone = cfg->zone,
 	    .recipient = row->address,
 	    .sender = m->reverse_path,
+	    .forwarder = row->forwarder,
+	    .sent_as = p.sent_as,
 	    .postmaster = queue_message_is_report(m),
 	    .domain = row->destination,
 	    .here = row->report == QUEUE_REPORT_HERE,

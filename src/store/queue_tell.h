@@ -8,12 +8,14 @@ struct queue_picture {
 	struct arena *arena;
 	struct queue_place place;
 	bool has_place;
-	int64_t active;    /* sessions to his destination */
-	int64_t under_way; /* since when he is being tried; 0: he is not */
+	int64_t active;     /* sessions to his destination */
+	int64_t under_way;  /* since when he is being tried; 0: he is not */
+	struct str sent_as; /* the reverse path in the place of the sender's; empty: his own */
 };
 
 /* What cannot be read is left out. */
-struct queue_picture queue_picture_of(struct db *db, const struct queue_row *row, int64_t now);
+struct queue_picture queue_picture_of(struct db *db, const struct queue_config *cfg,
+    const struct queue_row *row, const struct queue_message *m, int64_t now);
 void queue_picture_fini(struct queue_picture *p);
 
 /* Appends why he waits and what will happen when, as queue_explain_put() has it. m: his message. */

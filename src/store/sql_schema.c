@@ -215,7 +215,7 @@ static const struct sql_object objects[] = {
      * the lease it is under, 0: none. held: since when an administrator holds it back, 0: he does not.
      * report: enum queue_report; last_*: of its own last attempt. What the sender wishes
      * (queue/queue_wish.h): hold_until: accepted is then that time; by_kind: enum queue_by. tier: those
-     * with the same schedule (queue/queue_routing.h).
+     * with the same schedule (queue/queue_routing.h). forwarder: the alias that it is sent on for, '': none.
      */
     {"CREATE TABLE queue ("
      " shard bigint NOT NULL,"
@@ -244,6 +244,7 @@ static const struct sql_object objects[] = {
      " by_time bigint NOT NULL DEFAULT 0,"
      " by_trace bigint NOT NULL DEFAULT 0,"
      " tier bigint NOT NULL DEFAULT 0,"
+     " forwarder text NOT NULL DEFAULT '',"
      " PRIMARY KEY (shard, message, recipient))",
 	KEYED},
     {"CREATE INDEX queue_destination ON queue (shard, destination, token, priority, not_before)",
@@ -279,7 +280,10 @@ static const struct sql_object objects[] = {
 	KEYED},
     {"CREATE INDEX destination_due ON destination (shard, standing, due, turn)", PLAIN},
 
-    /* An attempt under way: recipients of one message for one destination. */
+    /*
+     * An attempt under way: recipients of one message for one destination. reverse_path: that it goes
+     * with, '': its own.
+     */
     {"CREATE TABLE lease ("
      " shard bigint NOT NULL,"
      " token bigint NOT NULL,"
@@ -289,6 +293,7 @@ static const struct sql_object objects[] = {
      " begun bigint NOT NULL,"
      " expiry bigint NOT NULL,"
      " standing bigint NOT NULL DEFAULT 0,"
+     " reverse_path text NOT NULL DEFAULT '',"
      " PRIMARY KEY (shard, token))",
 	KEYED},
     {"CREATE INDEX lease_destination ON lease (shard, destination)", PLAIN},

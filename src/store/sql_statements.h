@@ -73,10 +73,10 @@ SQL(META_SET, "UPDATE meta SET value = $2 WHERE name = $1")
 
 /* The mark of the warning for such usage: due from 90 %, given again only after less than 80 %. */
 #define MARK_OF(mark, bytes, max_bytes, messages, max_messages)                                    \
-	"CASE WHEN " mark " = 0 AND (" bytes " >= " max_bytes " - " max_bytes                      \
-	" / 10 OR " messages " >= " max_messages " - " max_messages " / 10) THEN 1 WHEN " mark     \
-	" <> 0 AND " bytes " < " max_bytes " - " max_bytes " / 5 AND " messages " < " max_messages \
-	" - " max_messages " / 5 THEN 0 ELSE " mark " END"
+	"CASE WHEN " mark " = 0 AND (" bytes " >= " max_bytes " - " max_bytes " / 10 OR " messages \
+	" >= " max_messages " - " max_messages " / 10) THEN 1 WHEN " mark " <> 0 AND " bytes       \
+	" < " max_bytes " - " max_bytes " / 5 AND " messages " < " max_messages " - " max_messages \
+	" / 5 THEN 0 ELSE " mark " END"
 #define QUOTA_MARK(bytes, messages)                                                                \
 	MARK_OF("a.quota_warned", bytes, ACCOUNT_BYTES_MAX, messages, ACCOUNT_MESSAGES_MAX)
 #define DOMAIN_MARK(bytes, messages)                                                               \
@@ -237,10 +237,11 @@ SQL(ACCOUNT_REFUND,
     " quota_warned = " QUOTA_MARK("a.used_bytes - $2", "a.used_messages - $3") " WHERE a.id = $1")
 
 /* $2 and $3 may be negative: what came in. */
-SQL(DOMAIN_REFUND, "UPDATE domain AS d SET used_bytes = d.used_bytes - $2,"
-		   " used_messages = d.used_messages - $3, quota_warned = " DOMAIN_MARK(
-		       "d.used_bytes - $2", "d.used_messages - $3") " WHERE d.name ="
-		   " (SELECT a.domain FROM account a WHERE a.id = $1)")
+SQL(DOMAIN_REFUND,
+    "UPDATE domain AS d SET used_bytes = d.used_bytes - $2,"
+    " used_messages = d.used_messages - $3, quota_warned = " DOMAIN_MARK("d.used_bytes - $2",
+	"d.used_messages - $3") " WHERE d.name ="
+				" (SELECT a.domain FROM account a WHERE a.id = $1)")
 
 SQL(DOMAIN_REFUND_ALL,
     "UPDATE domain SET used_bytes = used_bytes"
@@ -358,7 +359,8 @@ SQL(QUOTA_DOMAIN_DUE,
     "SELECT d.name, d.used_bytes, d.used_messages, " DOMAIN_BYTES_MAX ", " DOMAIN_MESSAGES_MAX
     " FROM domain d WHERE d.quota_warned = 1 ORDER BY d.name LIMIT 1")
 
-SQL(QUOTA_DOMAIN_WARNED, "UPDATE domain SET quota_warned = $3 WHERE name = $1 AND quota_warned = $2")
+SQL(QUOTA_DOMAIN_WARNED,
+    "UPDATE domain SET quota_warned = $3 WHERE name = $1 AND quota_warned = $2")
 
 /* From the mark $2 to $3. */
 SQL(QUOTA_WARNED, "UPDATE account SET quota_warned = $3 WHERE id = $1 AND quota_warned = $2")
@@ -366,6 +368,8 @@ SQL(QUOTA_WARNED, "UPDATE account SET quota_warned = $3 WHERE id = $1 AND quota_
 /* ---- delivery (store/deliver*.c) ---- */
 
 SQL(MESSAGE_ACCEPTED, "SELECT accepted FROM message WHERE id = $1")
+
+SQL(MESSAGE_SENDER, "SELECT reverse_path FROM message WHERE id = $1")
 
 SQL(MESSAGE_ADD,
     "INSERT INTO message (id, accepted, reverse_path, peer, helo, protocol, account, size, blob,"
@@ -415,9 +419,9 @@ SQL(QUEUE_ADD,
     "INSERT INTO queue (shard, message, recipient, destination, address, accepted, not_before,"
     " token, bounce, held, report, warned, notify, orcpt, attempts, last_attempt, last_problem,"
     " last_status, last_reply, last_remote, priority, hold_until, by_kind, by_time, by_trace,"
-    " tier)"
+    " tier, forwarder)"
     " VALUES ($1, $2, $3, $4, $5, $6, $6, 0, $7, 0, $8, $9, $10, $11, 0, 0, 0, $12, $13, '', $14, $15,"
-    " $16, $17, $18, $19)")
+    " $16, $17, $18, $19, $20)")
 
 /*
  * Makes it known at $3, or has it looked at when it waits for longer. $5: since when it counts as due:
@@ -498,9 +502,10 @@ SQL(LEDGER_ADDRESSES, "SELECT address FROM ledger WHERE message = $1")
 /* ---- audit (store/ledger_audit.c) ---- */
 
 /* And the sum of all that was folded, for a day that is not there is told by nothing else. */
-SQL(LEDGER_DAYS, "SELECT d.day, d.messages, d.accepted, d.mailbox, d.relayed, d.bounced, d.discarded,"
-		 " m.value FROM (SELECT 1 AS one) o LEFT JOIN ledger_day d ON 1 = 1"
-		 " LEFT JOIN meta m ON m.name = 'folded' ORDER BY d.day")
+SQL(LEDGER_DAYS,
+    "SELECT d.day, d.messages, d.accepted, d.mailbox, d.relayed, d.bounced, d.discarded,"
+    " m.value FROM (SELECT 1 AS one) o LEFT JOIN ledger_day d ON 1 = 1"
+    " LEFT JOIN meta m ON m.name = 'folded' ORDER BY d.day")
 
 SQL(AUDIT_MESSAGES, "SELECT id, recipients FROM message WHERE id > $1 ORDER BY id LIMIT $2")
 
@@ -570,9 +575,10 @@ SQL(MAILBOX_DELETE_ALL, "DELETE FROM mailbox WHERE account = $1")
 SQL(ACCOUNT_DELETE, "DELETE FROM account WHERE id = $1")
 
 /* The next one behind $1, and before $2, that has nothing queued. */
-SQL(FOLD_NEXT, "SELECT m.id, m.recipients FROM message m WHERE m.id > $1 AND m.id < $2 AND NOT EXISTS"
-	       " (SELECT 1 FROM ledger l WHERE l.message = m.id AND l.state = 4)"
-	       " ORDER BY m.id LIMIT 1")
+SQL(FOLD_NEXT,
+    "SELECT m.id, m.recipients FROM message m WHERE m.id > $1 AND m.id < $2 AND NOT EXISTS"
+    " (SELECT 1 FROM ledger l WHERE l.message = m.id AND l.state = 4)"
+    " ORDER BY m.id LIMIT 1")
 
 #define FOLD_STATES                                                                                \
 	"count(CASE WHEN l.state = 0 THEN 1 END), count(CASE WHEN l.state = 1 THEN 1 END),"        \
@@ -602,7 +608,8 @@ SQL(LEDGER_DELETE, "DELETE FROM ledger WHERE message = $1 AND recipient >= $2")
 
 SQL(FOLD_RECIPIENTS,
     "INSERT INTO ledger_day (day, messages, accepted, mailbox, relayed, bounced, discarded)"
-    " SELECT $1, 0, count(*), " FOLD_STATES " FROM ledger l WHERE l.message = $2 AND l.recipient >= $3"
+    " SELECT $1, 0, count(*), " FOLD_STATES
+    " FROM ledger l WHERE l.message = $2 AND l.recipient >= $3"
     " HAVING count(*) > 0" FOLD_ADD)
 
 SQL(MESSAGE_FEWER, "UPDATE message SET recipients = recipients - $2 WHERE id = $1")

@@ -8,7 +8,7 @@
 	"q.message, q.recipient, q.destination, q.address, q.accepted, q.not_before, q.token,"     \
 	" q.bounce, q.report, q.warned, q.notify, q.orcpt, q.attempts, q.last_attempt,"            \
 	" q.last_problem, q.last_status, q.last_reply, q.last_remote, q.held, q.priority,"         \
-	" q.hold_until, q.by_kind, q.by_time, q.by_trace"
+	" q.hold_until, q.by_kind, q.by_time, q.by_trace, q.forwarder"
 
 /* ---- rows (store/queue_rows.c) ---- */
 
@@ -40,9 +40,10 @@ SQL(QUEUE_BY_NEXT, "SELECT by_time FROM queue WHERE shard = $1 AND by_kind > 0 A
 		   " AND report = 0 AND held = 0 AND by_time > $2 ORDER BY by_time LIMIT 1")
 
 /* Of tier $2, accepted no later than $5. */
-SQL(QUEUE_ACCEPTED, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1 AND q.tier = $2"
-		    " AND q.bounce = $3 AND q.warned = $4 AND q.report = 0 AND q.held = 0 AND q.accepted <= $5"
-		    " ORDER BY q.accepted, q.message, q.recipient LIMIT $6")
+SQL(QUEUE_ACCEPTED,
+    "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1 AND q.tier = $2"
+    " AND q.bounce = $3 AND q.warned = $4 AND q.report = 0 AND q.held = 0 AND q.accepted <= $5"
+    " ORDER BY q.accepted, q.message, q.recipient LIMIT $6")
 
 /* All, behind ($2, $3). */
 SQL(QUEUE_ALL, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
@@ -150,12 +151,16 @@ SQL(DESTINATION_SUMS, "SELECT count(*), coalesce(min(message), 0) FROM queue WHE
 /* ---- leases (store/queue_lease.c) ---- */
 
 SQL(LEASE_ADD, "INSERT INTO lease (shard, token, owner, message, destination, begun, expiry,"
-	       " standing) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+	       " standing, reverse_path) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
 
 SQL(LEASE_STANDING, "SELECT count(*) FROM lease WHERE shard = $1 AND standing = $2")
 
-SQL(LEASE_GET, "SELECT token, owner, message, destination, begun, expiry FROM lease"
+SQL(LEASE_GET, "SELECT token, owner, message, destination, begun, expiry, reverse_path FROM lease"
 	       " WHERE shard = $1 AND token = $2")
+
+/* The alias that it goes through; all its recipients have the same. */
+SQL(LEASE_FORWARDER, "SELECT forwarder FROM queue WHERE shard = $1 AND message = $2 AND token = $3"
+		     " LIMIT 1")
 
 SQL(LEASE_DELETE, "DELETE FROM lease WHERE shard = $1 AND token = $2")
 
@@ -164,9 +169,8 @@ SQL(LEASE_COUNT, "SELECT count(*) FROM lease WHERE shard = $1 AND destination = 
 SQL(LEASE_EXTEND, "UPDATE lease SET expiry = $4 WHERE shard = $1 AND token = $2 AND owner = $3"
 		  " AND message = $5")
 
-SQL(LEASE_LIST, "SELECT token, owner, message, destination, begun, expiry FROM lease"
+SQL(LEASE_LIST, "SELECT token, owner, message, destination, begun, expiry, reverse_path FROM lease"
 		" WHERE shard = $1 AND token > $2 ORDER BY token LIMIT $3")
 
 /* Without an order: a sorter costs more than all else that is asked in a turn. */
-SQL(LEASE_WAKE,
-    "SELECT coalesce(min(expiry), 9223372036854775807) FROM lease WHERE shard = $1")
+SQL(LEASE_WAKE, "SELECT coalesce(min(expiry), 9223372036854775807) FROM lease WHERE shard = $1")

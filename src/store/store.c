@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/forward.h"
 #include "store/migrate.h"
 #include "store/recover.h"
 
@@ -99,17 +100,22 @@ static bool open_database(struct store *s, bool create, struct err *e)
 	return false;
 }
 
-static bool set_quota(struct store *s, struct err *e)
+/* What the store itself has to hold: the limits of the configuration, a key for return addresses. */
+static bool set_up(struct store *s, struct err *e)
 {
 	enum db_code code = db_begin(s->db);
 
 	if (code == DB_OK)
 		code = quota_set_defaults(s->db, &s->cfg.quota);
 	if (code == DB_OK)
+		code = forward_key_make(s->db);
+	if (code == DB_OK)
 		code = db_commit(s->db);
 	if (code != DB_OK)
-		err_set(
-		    e, "cannot put the quota of the configuration in force: %s", db_error(s->db));
+		err_set(e,
+		    "cannot put the quota of the configuration in force, or make the key of"
+		    " return addresses: %s",
+		    db_error(s->db));
 	db_rollback(s->db);
 	return code == DB_OK;
 }
@@ -177,7 +183,7 @@ static bool open_all(struct store *s, bool create, struct err *e)
 	    .fs = &s->dir.fs, .dir = DATADIR_PACKS, .pack_size = s->cfg.pack_size};
 	int64_t sequence;
 
-	return open_database(s, create, e) && set_quota(s, e) &&
+	return open_database(s, create, e) && set_up(s, e) &&
 	       recover_packs(s->db, &packs, &s->blobs, &sequence, e) && open_lane(s, sequence, e) &&
 	       open_readers(s, e);
 }

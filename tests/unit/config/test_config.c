@@ -44,6 +44,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c->dns_server.n, 0);
 	assert_int_equal(c->dnssec, CONFIG_DNSSEC_VALIDATE);
 	assert_string_equal(c->subaddress_separator.p, "+");
+	assert_int_equal(c->srs, true);
 	assert_int_equal(c->postmaster.n, 0);
 	assert_int_equal(c->timeouts.smtp_command, 5 * MINUTE_MS);
 	assert_int_equal(c->timeouts.relay_end, 10 * MINUTE_MS);
@@ -71,6 +72,7 @@ static void test_values(void **state)
 	    "min_free = \"3g\";\n"
 	    "undelete = \"0\";\n"
 	    "subaddress_separator = \"\";\n"
+	    "srs = false;\n"
 	    "limits : { ban_time = \"1500ms\"; };\n"
 	    "dns_server = \"2001:DB8::1@5300\"; dnssec = \"off\";\n"
 	    "bare_newline = \"normalize\"; log_level = \"debug\";\n");
@@ -90,6 +92,7 @@ static void test_values(void **state)
 	assert_string_equal(c->dns_server.p, "2001:db8::1@5300");
 	assert_int_equal(c->dnssec, CONFIG_DNSSEC_OFF);
 	assert_int_equal(c->subaddress_separator.n, 0);
+	assert_int_equal(c->srs, false);
 	assert_int_equal(c->limits.ban_time, 1500);
 	assert_int_equal(c->bare_newline, CONFIG_BARE_NORMALIZE);
 	assert_int_equal(c->log_level, CONFIG_LOG_DEBUG);

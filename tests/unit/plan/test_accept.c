@@ -16,12 +16,18 @@ static const struct {
 	uint32_t received;
 	enum plan_action action;
 	unsigned code, class, subject, detail;
+	const char *sender;
 } cases[] = {
     {{.class = ACCEPT_LOCAL}, .action = PLAN_MAILBOX},
     {{.class = ACCEPT_LOCAL}, .size = 100, .size_limit = 100, .received = 100,
 	.action = PLAN_MAILBOX},
     {{.class = ACCEPT_LOCAL}, .size = 1u << 30, .action = PLAN_MAILBOX},
     {{.class = ACCEPT_REDIRECT, .target = STR_INIT("c@y.org")}, .action = PLAN_REDIRECT},
+    {{.class = ACCEPT_RETURN, .target = STR_INIT("c@y.org")}, .action = PLAN_REDIRECT},
+    {{.class = ACCEPT_RETURN, .target = STR_INIT("c@y.org")}, true, true, NULL, 0, 0, 0,
+	PLAN_REJECT, 550, 5, 7, 1, "bob@x.org"},
+    {{.class = ACCEPT_FORGED}, true, true, NULL, 0, 0, 0, PLAN_REJECT, 550, 5, 1, 1},
+    {{.class = ACCEPT_EXPIRED}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 550, 5, 1, 1},
     {{.class = ACCEPT_RELAY}, .trusted = true, .action = PLAN_RELAY},
     {{.class = ACCEPT_RELAY}, .authenticated = true, .action = PLAN_RELAY},
     {{.class = ACCEPT_RELAY}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 550, 5, 7, 1},
@@ -57,6 +63,7 @@ static struct accept_input input_of(size_t i)
 	    .size = cases[i].size,
 	    .size_limit = cases[i].size_limit,
 	    .received_fields = cases[i].received,
+	    .reverse_path = str_of_c(cases[i].sender),
 	};
 }
 
@@ -87,15 +94,18 @@ static void test_decisions(void **state)
 static void test_refusals_agree(void **state)
 {
 	for (unsigned class = 0; class < ACCEPT_CLASSES; class ++) {
-		for (int may_relay = 0; may_relay < 2; may_relay++) {
+		for (int rights = 0; rights < 4; rights++) {
+			bool may_relay = rights & 1, report = rights & 2;
 			struct arena *a = arena_new();
 			const struct accept_recipient r = {
 			    .class = (enum accept_class) class, .target = STR("c@y.org")};
-			const struct accept_input in = {
-			    .trusted = may_relay, .recipients = &r, .n = 1};
+			const struct accept_input in = {.trusted = may_relay,
+			    .reverse_path = report ? STR("") : STR("bob@x.org"),
+			    .recipients = &r,
+			    .n = 1};
 			struct plan p = accept_run(&in, a);
 			const struct plan_reject *refusal = accept_refusal(
-			    (enum accept_class) class, may_relay);
+			    (enum accept_class) class, may_relay, report);
 
 			assert_int_equal(refusal != NULL, p.items[0].action == PLAN_REJECT);
 			if (refusal)

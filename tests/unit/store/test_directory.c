@@ -30,7 +30,7 @@ static struct directory_answer resolve(const char *address, int64_t size)
 	struct directory_answer answer;
 
 	assert_int_equal(directory_resolve(rig.db, &rig.directory, arena, str_sub(text, 0, at),
-			     str_from(text, at + 1), size, &answer),
+			     str_from(text, at + 1), size, rig.now, &answer),
 	    DB_OK);
 	return answer;
 }
@@ -38,8 +38,9 @@ static struct directory_answer resolve(const char *address, int64_t size)
 /* "class: target target ..." in words. */
 static const char *told(const char *address)
 {
-	static const char *const classes[ACCEPT_CLASSES] = {"local", "redirect", "relay", "unknown",
-	    "disabled", "send-only", "over-quota", "too-large", "no-room", "closed", "trouble"};
+	static const char *const classes[ACCEPT_CLASSES] = {"local", "redirect", "relay", "return",
+	    "forged", "expired", "unknown", "disabled", "send-only", "over-quota", "too-large",
+	    "no-room", "closed", "trouble"};
 	struct directory_answer answer = resolve(address, 0);
 	struct buf b;
 	const char *text;
