@@ -40,6 +40,12 @@ void child_tell(uint16_t type, struct str payload);
 void child_exit(int status);
 
 /*
+ * Ends the process now, with nothing put in order: one that it depends on breaks the protocol between them.
+ * The supervisor starts it again, with links that are new. To be logged before.
+ */
+void child_abandon(void) __attribute__((noreturn));
+
+/*
  * Becomes the system user of this name for good: groups, group, user; checks that there is no way
  * back. Does nothing when not root. 0, or -1 with a sentence that names the cure.
  */

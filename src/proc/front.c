@@ -378,6 +378,8 @@ static void on_store_down(struct peer *p, const char *why)
 {
 	struct front *f = p->owner;
 
+	if (why) /* it lives, so that no other link would come */
+		child_abandon();
 	f->store = NULL;
 	log_note(LOG_WARN, "store-away", "sessions are told to come back in a moment");
 	LIST_FOREACH(&f->sessions, it)

@@ -36,6 +36,10 @@ static void got_jobs(struct ipc_call *call, enum ipc_end end, struct str payload
 		if (j)
 			relay_session_take(r, j);
 	}
+	if (!cur_done(&c)) { /* what it has leases for now is known to store only */
+		log_note(LOG_ERROR, "jobs-malformed", "store sent jobs that cannot be read");
+		child_abandon();
+	}
 	relay_want_jobs(r);
 }
 
@@ -78,10 +82,13 @@ static void on_event(struct peer *p, uint16_t type, struct str payload, int fd)
 	BUG("a relay is sent no events");
 }
 
+/* Store and the resolver that break the protocol live: no other link would come. */
 static void on_store_down(struct peer *p, const char *why)
 {
 	struct relay *r = p->owner;
 
+	if (why)
+		child_abandon();
 	r->store = NULL;
 }
 
@@ -89,6 +96,8 @@ static void on_resolver_down(struct peer *p, const char *why)
 {
 	struct relay *r = p->owner;
 
+	if (why)
+		child_abandon();
 	r->resolver = NULL;
 }
 

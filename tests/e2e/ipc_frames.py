@@ -10,6 +10,9 @@ import struct
 from wire import TIMEOUT
 
 PIDFD_OPEN, PIDFD_GETFD = 434, 438
+NETLINK_SOCK_DIAG, BY_FAMILY, REQUEST_DUMP, DONE = 4, 20, 0x301, 3
+ALL_STATES, SHOW_PEER, PEER = 0xFFFFFFFF, 4, 2
+NLMSG = struct.Struct("=IHHII")  # size, kind, flags, sequence, port
 SUPERVISOR = 3  # descriptor of the link to the supervisor
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
 
@@ -37,21 +40,74 @@ def unix_inodes():
 
 
 @contextlib.contextmanager
-def taken_over(server, role, number=None):
-    """The socket that joins the process of this role with store: of a relay, which has one to the
-    resolver too, the one that came first. Or the one of that number."""
-    pid = server.pids(role)[0]
+def taken_socket(pid, fd):
+    """A socket of another process, as one of our own."""
+    pidfd = libc.syscall(PIDFD_OPEN, pid, 0)
+    assert pidfd >= 0
+    ours = libc.syscall(PIDFD_GETFD, pidfd, fd, 0)
+    os.close(pidfd)
+    assert ours >= 0, os.strerror(ctypes.get_errno())
+    with socket.socket(fileno=ours) as link:
+        link.settimeout(TIMEOUT)
+        yield link
+
+
+@contextlib.contextmanager
+def taken_over(server, role, number=None, pid=None):
+    """The socket that joins the process of this role (or that of them) with store: of a relay, which has one to
+    the resolver too, the one that came first. Or the one of that number."""
+    pid = pid or server.pids(role)[0]
     unnamed = unix_inodes()
     entries = [f"/proc/{pid}/fd/{fd}" for fd in sorted(os.listdir(f"/proc/{pid}/fd"), key=int)]
     links = [e for e in entries if is_link(e) and os.readlink(e)[8:-1] in unnamed]
     assert number or len(links) == (2 if role == "relay" else 1), links
-    pidfd = libc.syscall(PIDFD_OPEN, pid, 0)
-    assert pidfd >= 0
-    fd = libc.syscall(PIDFD_GETFD, pidfd, number or int(os.path.basename(links[0])), 0)
-    os.close(pidfd)
-    assert fd >= 0, os.strerror(ctypes.get_errno())
-    with socket.socket(fileno=fd) as link:
-        link.settimeout(TIMEOUT)
+    with taken_socket(pid, number or int(os.path.basename(links[0]))) as link:
+        yield link
+
+
+def pairs_of_sockets():
+    """{inode: inode of its other end} of Unix sockets, as the kernel tells by sock_diag(7)."""
+    request = struct.pack("=BBHIIIII", socket.AF_UNIX, 0, 0, ALL_STATES, 0, SHOW_PEER, 0, 0)
+    head = struct.pack("=IHHII", NLMSG.size + len(request), BY_FAMILY, REQUEST_DUMP, 1, 0)
+    pairs = {}
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
+        kernel.send(head + request)
+        while True:
+            data = kernel.recv(1 << 16)
+            while data:
+                size, kind, *_ = NLMSG.unpack_from(data)
+                if kind == DONE:
+                    return pairs
+                assert kind == BY_FAMILY, kind
+                inode, = struct.unpack_from("=I", data, NLMSG.size + 4)
+                at = NLMSG.size + 16
+                while at < size:
+                    length, attribute = struct.unpack_from("=HH", data, at)
+                    if attribute == PEER:
+                        pairs[inode], = struct.unpack_from("=I", data, at + 4)
+                    at += length + 3 & ~3
+                data = data[size + 3 & ~3:]
+
+
+def sockets_of(pid):
+    """{inode: descriptor}"""
+    found = {}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        target = os.readlink(f"/proc/{pid}/fd/{fd}")
+        if target.startswith("socket:["):
+            found[int(target[8:-1])] = int(fd)
+    return found
+
+
+@contextlib.contextmanager
+def far_end(server, role, other):
+    """The end that the process of this role has of its link to another one: what is sent there reaches the
+    other one as if this one had said it."""
+    pid, = server.pids(role)
+    far, = server.pids(other)
+    pairs, there = pairs_of_sockets(), sockets_of(far)
+    fd, = [fd for inode, fd in sockets_of(pid).items() if pairs.get(inode) in there]
+    with taken_socket(pid, fd) as link:
         yield link
 
 

@@ -21,7 +21,7 @@ ADMIT, LEAVE, AUTH, RCPT, UPLOAD, DROP, DELIVER, OPEN, LIST, READ, EXPUNGE = typ
     "read", "expunge")
 POP3 = 4  # a listener
 LOOPBACK = bytes(10) + b"\xff\xff\x7f\0\0\1"
-OK, TEMPORARY = 0, 1  # verdicts
+OK, TEMPORARY, REFUSED, DISABLED = range(4)  # verdicts
 CREDIT_OF_STREAM = 64 * 1024
 
 pytestmark = [
@@ -87,6 +87,7 @@ class Hostile:
         self.link = link
         self.number = 1 << 24
         self.input = b""
+        self.streamed = b""  # before the last reply
 
     def send(self, kind_type, payload):
         self.number += 1
@@ -109,10 +110,13 @@ class Hostile:
     def ask(self, kind_type, payload):
         """The reply to a request."""
         number = self.send(kind_type, payload)
+        self.streamed = b""
         while True:
             kind, _, got, reply = self.receive()
             if (kind, got) == (REPLY, number):
                 return reply
+            if (kind, got) == (CHUNK, number):
+                self.streamed += reply
 
     def admit(self, session, listener):
         reply = self.ask(ADMIT, struct.pack(">IB", session, listener) + LOOPBACK)
@@ -128,10 +132,10 @@ class Hostile:
 
 
 @contextlib.contextmanager
-def stopped(server, role):
-    """The front of this role taken over and silent."""
-    pid = server.pids(role)[0]
-    with taken_over(server, role) as link:
+def stopped(server, role, pid=None):
+    """The front of this role, or that of them, taken over and silent."""
+    pid = pid or server.pids(role)[0]
+    with taken_over(server, role, pid=pid) as link:
         os.kill(pid, signal.SIGSTOP)
         try:
             yield Hostile(link)

@@ -76,6 +76,11 @@ void child_exit(int status)
 	sim_fail("%s ended by itself", sim_self->name);
 }
 
+void child_abandon(void)
+{
+	sim_fail("%s gives its peer up", sim_self->name);
+}
+
 int child_run(const struct child_role *role, void *ctx, uv_loop_t *loop)
 {
 	BUG("processes are not run here");
