@@ -44,8 +44,10 @@ static enum blob_code fail(struct blob_upload *u, enum blob_code code, const str
 	if (code != BLOB_IO)
 		return code;
 	pthread_mutex_lock(&p->lock);
-	if (!p->failed)
+	if (!p->failed && why)
 		p->failure = *why;
+	else if (!p->failed)
+		err_set(&p->failure, "a large message cannot be written");
 	p->failed = true;
 	pthread_mutex_unlock(&p->lock);
 	return code;
