@@ -26,7 +26,7 @@
 #define LIMIT_POP3_AUTH_LINE    ((size_t)12288)
 #define LIMIT_POP3_OUT          (64 * KIB)
 #define LIMIT_POP3_REPLY_LINE   ((size_t)4096)  /* from a server; the RFC allows 512 */
-#define LIMIT_POP3_DELETED_RUNS ((size_t)16384) /* separate intervals of messages marked by DELE */
+#define LIMIT_POP3_RUNS         ((size_t)16384) /* separate intervals of messages deleted, or read */
 
 /* credentials */
 #define LIMIT_USER_NAME     ((size_t)320)

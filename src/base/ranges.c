@@ -103,6 +103,29 @@ void ranges_add_range(struct ranges *r, int64_t first, int64_t last)
 	r->count += last - first + 1;
 }
 
+void ranges_subtract(struct ranges *r, const struct ranges *out)
+{
+	struct ranges left;
+	size_t at = 0;
+
+	ranges_init(&left);
+	for (size_t i = 0; i < r->n; i++) {
+		int64_t from = r->v[i].first, last = r->v[i].last;
+
+		while (at < out->n && out->v[at].last < from)
+			at++;
+		for (size_t j = at; j < out->n && out->v[j].first <= last; j++) {
+			if (from < out->v[j].first)
+				ranges_add_range(&left, from, out->v[j].first - 1);
+			from = out->v[j].last + 1;
+		}
+		if (from <= last)
+			ranges_add_range(&left, from, last);
+	}
+	ranges_fini(r);
+	*r = left;
+}
+
 bool ranges_has(const struct ranges *r, int64_t value)
 {
 	size_t at = lower(r, value);

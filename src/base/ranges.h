@@ -29,6 +29,9 @@ bool ranges_add(struct ranges *r, int64_t value);
 /* Adds an interval that lies behind every member, last >= first: O(1). Aborts when it does not. */
 void ranges_add_range(struct ranges *r, int64_t first, int64_t last);
 
+/* Takes the members of `out` out of r: linear in the intervals of both. */
+void ranges_subtract(struct ranges *r, const struct ranges *out);
+
 bool ranges_has(const struct ranges *r, int64_t value);
 
 /*

@@ -158,6 +158,7 @@ struct config_snapshot {
 	struct config_routes routes;
 	struct config_destinations destinations;
 	int relay_allow_private; /* a truth value */
+	int pop3_marks_seen;     /* a truth value */
 	int64_t min_free;
 	int64_t undelete;
 	int64_t history;

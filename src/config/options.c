@@ -144,6 +144,8 @@ const struct option options[] = {
 	        "(SRS), so that SPF passes there; what is returned finds its sender."},
 	{"postmaster", AT(postmaster), TEXT(OPTION_STRING, 0, LIMIT_ADDRESS), .initial = "\"\"",
 	    .sentence = "Address of the account that gets mail for postmaster. Empty: the first account."},
+	{"pop3_marks_seen", AT(pop3_marks_seen), BOOL, .initial = "true",
+	    .sentence = "Whether messages that a POP3 program has fetched whole and leaves here are marked as seen when it says goodbye."},
 	{"timeouts.smtp_command", AT(timeouts.smtp_command), DURATION(SECOND_MS, HOUR_MS), .initial = "\"5m\"",
 	    .sentence = "How long a sender may take for one command."},
 	{"timeouts.smtp_data", AT(timeouts.smtp_data), DURATION(SECOND_MS, HOUR_MS), .initial = "\"10m\"",

@@ -24,7 +24,7 @@
 	ROW(FS_OPEN, "open", 0, 0, 16, 1024)                                                       \
 	ROW(FS_LIST, "list", 0, IPC_DOWN, 64, 1024)                                                \
 	ROW(FS_READ, "read", 0, IPC_DOWN, 64, 1024)                                                \
-	ROW(FS_EXPUNGE, "expunge", 0, IPC_BULK, RANGES_MAX + 64, 1024)                             \
+	ROW(FS_EXPUNGE, "expunge", 0, IPC_BULK, 2 * RANGES_MAX + 64, 1024)                         \
 	ROW(FS_RELEASE, "release", ASK, IPC_IS_EVENT, 16, 0)                                       \
 	ROW(FS_FLOOR, "floor", IPC_BY_ANSWERER, IPC_IS_EVENT, 8, 0)
 
@@ -523,6 +523,7 @@ void fs_expunge_put(struct buf *b, const struct fs_expunge *m)
 {
 	put_handle(b, &m->handle);
 	wire_str(b, m->numbers);
+	wire_str(b, m->seen);
 }
 
 bool fs_expunge_get(struct str payload, struct fs_expunge *m_r)
@@ -532,6 +533,7 @@ bool fs_expunge_get(struct str payload, struct fs_expunge *m_r)
 
 	m.handle = get_handle(&c);
 	m.numbers = cur_str(&c, RANGES_MAX);
+	m.seen = cur_str(&c, RANGES_MAX);
 	FINISH(c, m, m_r);
 }
 

@@ -26,7 +26,7 @@ enum fs_type {
 	FS_OPEN,        /* snapshot of the INBOX behind a handle */
 	FS_LIST,        /* entries of the snapshot, streamed down */
 	FS_READ,        /* one message, streamed down */
-	FS_EXPUNGE,     /* delete these numbers, all or nothing */
+	FS_EXPUNGE,     /* delete these numbers and mark those as seen */
 	FS_RELEASE,     /* event: the handle is no longer used */
 	FS_FLOOR,       /* event of store: ids of messages are to be above this one */
 	FS_TYPES
@@ -192,6 +192,7 @@ struct fs_read {
 struct fs_expunge {
 	struct fs_handle handle;
 	struct str numbers; /* encoded ranges, read by fs_ranges_get() */
+	struct str seen;    /* the same: those that are to have the keyword $seen */
 };
 
 /* Reply of FS_LIST, FS_READ, FS_EXPUNGE. */

@@ -257,12 +257,21 @@ bool pop3_server_content_full(const struct pop3_server *s)
 	return s->has_effect && s->effect.type == POP3_RETR && s->read.top.full;
 }
 
+/* Of scattered ones beyond the limit nothing is noted: they stay unseen, which nobody loses mail by. */
+static void note_seen(struct pop3_server *s, int64_t number)
+{
+	if (s->cfg->marks_seen && s->seen.n < LIMIT_POP3_RUNS)
+		ranges_add(&s->seen, number);
+}
+
 static enum pop3_step resume_content(struct pop3_server *s, const struct pop3_result *r)
 {
 	if (r->outcome != POP3_OK)
 		return broken(s, r, STR("the message cannot be read"));
 	begin_content(s);
 	dot_out_end(&s->read.dots, &s->out);
+	if (s->read.whole)
+		note_seen(s, (int64_t)s->read.whole);
 	return POP3_STEP_DONE;
 }
 
@@ -273,6 +282,7 @@ static enum pop3_step emit_content(struct pop3_server *s, uint64_t number, int64
 	s->read = (struct pop3_reading){0};
 	dot_out_init(&s->read.dots, true);
 	pop3_top_init(&s->read.top, lines);
+	s->read.whole = lines < 0 ? number : 0;
 	s->effect.u.retr.number = number;
 	s->effect.u.retr.top_lines = lines;
 	return pop3_emit(s, POP3_RETR, resume_content);
@@ -292,7 +302,7 @@ enum pop3_step pop3_cmd_dele(struct pop3_server *s, const struct pop3_args *args
 {
 	if (!is_there(s, args->number))
 		return POP3_STEP_DONE;
-	if (s->deleted.n >= LIMIT_POP3_DELETED_RUNS)
+	if (s->deleted.n >= LIMIT_POP3_RUNS)
 		return pop3_err(s, POP3_CODE_SYS_TEMP,
 		    STR("too many scattered deletions: QUIT to carry them out, then log in again"));
 	ranges_add(&s->deleted, (int64_t)args->number);
@@ -319,8 +329,11 @@ static enum pop3_step goodbye(struct pop3_server *s)
 	return pop3_end(s, "quit");
 }
 
-static enum pop3_step resume_delete(struct pop3_server *s, const struct pop3_result *r)
+/* That nothing could be marked is no error of QUIT: -ERR means messages not removed [RFC 1939 6]. */
+static enum pop3_step resume_leave(struct pop3_server *s, const struct pop3_result *r)
 {
+	if (s->deleted.count == 0)
+		return goodbye(s);
 	if (r->outcome != POP3_OK) {
 		pop3_err_result(
 		    s, r, STR("not all of them could be deleted, what is still there was kept"));
@@ -330,12 +343,14 @@ static enum pop3_step resume_delete(struct pop3_server *s, const struct pop3_res
 	return pop3_end(s, "quit");
 }
 
-/* The only way to delete: nothing but QUIT leads into UPDATE [RFC 1939 6]. */
+/* The only way to delete and to mark: nothing but QUIT leads into UPDATE [RFC 1939 6]. */
 enum pop3_step pop3_cmd_quit(struct pop3_server *s, const struct pop3_args *args)
 {
-	if (s->deleted.count == 0)
+	ranges_subtract(&s->seen, &s->deleted);
+	if (s->deleted.count == 0 && s->seen.count == 0)
 		return goodbye(s);
 	s->state = POP3_UPDATE;
-	s->effect.u.numbers = &s->deleted;
-	return pop3_emit(s, POP3_DELETE, resume_delete);
+	s->effect.u.leave.deleted = &s->deleted;
+	s->effect.u.leave.seen = &s->seen;
+	return pop3_emit(s, POP3_LEAVE, resume_leave);
 }

@@ -133,6 +133,7 @@ struct pop3_server *pop3_server_new(
 	buf_init(&s->password, LIMIT_PASSWORD);
 	sasl_server_init(&s->sasl);
 	ranges_init(&s->deleted);
+	ranges_init(&s->seen);
 	ranges_init(&s->uncounted);
 	pop3_emit(s, POP3_ADMIT, resume_admit);
 	return s;
@@ -168,6 +169,7 @@ void pop3_server_free(struct pop3_server **s)
 	buf_fini(&x->out);
 	pop3_forget_credentials(x);
 	ranges_fini(&x->deleted);
+	ranges_fini(&x->seen);
 	ranges_fini(&x->uncounted);
 	mem_wipe(x, sizeof *x);
 	mem_free(x);

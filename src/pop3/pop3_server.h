@@ -4,8 +4,8 @@
  * time; until the driver answers it with pop3_server_done() no further command is read. A session
  * works on a snapshot of the mailbox: numbers 1 to count, fixed from login to QUIT.
  *
- * Nothing is deleted but by the effect POP3_DELETE, which only QUIT emits: a connection that breaks or
- * times out deletes nothing [RFC 1939 6].
+ * Nothing is deleted or marked as seen but by the effect POP3_LEAVE, which only QUIT emits: a connection
+ * that breaks or times out changes nothing [RFC 1939 6].
  */
 #ifndef POP3_SERVER_H
 #define POP3_SERVER_H
@@ -20,6 +20,7 @@ struct pop3_server_config {
 	struct str hostname;        /* for the greeting */
 	struct str implementation;  /* for CAPA [empty: not shown] */
 	bool stls;                  /* a certificate is there */
+	bool marks_seen;            /* what was retrieved whole is marked at QUIT */
 	int64_t timeout;            /* ms of a client's silence; [10 minutes, the RFC's least] */
 	int64_t login_timeout;      /* the same before login [3 minutes] */
 	unsigned max_auth_failures; /* failed logins, then the session ends [3] */
@@ -32,12 +33,12 @@ struct pop3_peer {
 };
 
 enum pop3_effect_type {
-	POP3_ADMIT,  /* a client has come; answered before the greeting. POP3_FAILED closes. */
-	POP3_STLS,   /* send all output, then do the TLS handshake, then done() */
-	POP3_AUTH,   /* check a password and open the mailbox; result: count and octets */
-	POP3_LIST,   /* hand in these entries in order with pop3_server_entries(), then done() */
-	POP3_RETR,   /* hand in this message with pop3_server_content(), then done() */
-	POP3_DELETE, /* delete these numbers, all or none, durably, then done() */
+	POP3_ADMIT, /* a client has come; answered before the greeting. POP3_FAILED closes. */
+	POP3_STLS,  /* send all output, then do the TLS handshake, then done() */
+	POP3_AUTH,  /* check a password and open the mailbox; result: count and octets */
+	POP3_LIST,  /* hand in these entries in order with pop3_server_entries(), then done() */
+	POP3_RETR,  /* hand in this message with pop3_server_content(), then done() */
+	POP3_LEAVE, /* delete some numbers and mark others as seen, durably, then done() */
 };
 
 struct pop3_effect {
@@ -56,7 +57,11 @@ struct pop3_effect {
 			uint64_t number;
 			int64_t top_lines; /* TOP: lines of the body; -1: the whole message */
 		} retr;
-		const struct ranges *numbers; /* POP3_DELETE; never empty */
+		struct {
+			const struct ranges *deleted;
+			const struct ranges
+			    *seen; /* none of `deleted`; one of the two may be empty */
+		} leave;
 	} u;
 };
 

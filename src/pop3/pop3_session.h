@@ -18,7 +18,7 @@ enum {
 	POP3_CONNECT = 1,       /* not admitted yet */
 	POP3_AUTHORIZATION = 2, /* not logged in */
 	POP3_TRANSACTION = 4,   /* logged in */
-	POP3_UPDATE = 8,        /* QUIT deletes */
+	POP3_UPDATE = 8,        /* QUIT deletes and marks */
 };
 
 /* What a handler or a resume function did. */
@@ -44,6 +44,7 @@ struct pop3_reading {
 	bool begun;             /* the +OK line of the reply is written */
 	bool seen;              /* an entry has come */
 	uint64_t sum;           /* octets of entries */
+	uint64_t whole;         /* number of the message that is read to its end; 0: none */
 	pop3_entry_taker *take; /* NULL: no list is pending */
 	struct dot_out dots;
 	struct pop3_top top;
@@ -74,6 +75,7 @@ struct pop3_server {
 
 	uint64_t count, octets;  /* of the mailbox at login */
 	struct ranges deleted;   /* marked by DELE */
+	struct ranges seen;      /* retrieved whole, if they are to be marked */
 	struct ranges uncounted; /* those of them whose size is not yet known */
 	uint64_t deleted_octets; /* sum of the others */
 	struct pop3_reading read;

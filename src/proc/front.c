@@ -119,6 +119,7 @@ static void config_fill(struct front_config *c)
 	    .hostname = o->hostname,
 	    .implementation = STR("Godwit"),
 	    .stls = true,
+	    .marks_seen = o->pop3_marks_seen,
 	    .timeout = o->timeouts.pop3,
 	    .login_timeout = o->timeouts.pop3 < POP3_LOGIN_MS ? o->timeouts.pop3 : POP3_LOGIN_MS,
 	};

@@ -235,8 +235,8 @@ static void do_retr(struct front_session *s, const struct pop3_effect *e)
 	ask_stream(s, FS_READ, &payload);
 }
 
-/* ---- DELETE ---- */
-static void delete_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
+/* ---- LEAVE ---- */
+static void leave_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
 {
 	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
 	struct fs_done done = {.verdict = FS_TEMPORARY};
@@ -246,21 +246,27 @@ static void delete_ended(struct ipc_call *call, enum ipc_end end, struct str pay
 	answer_later(s, outcome_of(done.verdict), done.text);
 }
 
-static void do_delete(struct front_session *s, const struct pop3_effect *e)
+static void do_leave(struct front_session *s, const struct pop3_effect *e)
 {
 	struct fs_expunge m = {.handle = s->handle};
-	struct buf payload, numbers;
+	struct buf payload, deleted, seen;
 
-	buf_init(&numbers, LIMIT_IPC_PAYLOAD);
+	buf_init(&deleted, LIMIT_IPC_PAYLOAD);
+	buf_init(&seen, LIMIT_IPC_PAYLOAD);
 	buf_init(&payload, LIMIT_IPC_PAYLOAD);
-	fs_ranges_put(&numbers, e->u.numbers);
-	m.numbers = buf_view(&numbers);
+	fs_ranges_put(&deleted, e->u.leave.deleted);
+	fs_ranges_put(&seen, e->u.leave.seen);
+	m.numbers = buf_view(&deleted);
+	m.seen = buf_view(&seen);
 	fs_expunge_put(&payload, &m);
-	buf_fini(&numbers);
-	front_log(s, LOG_INFO, "deleting");
-	log_num("messages", e->u.numbers->count);
-	log_close();
-	s->call = (struct ipc_call){.on_end = delete_ended};
+	buf_fini(&deleted);
+	buf_fini(&seen);
+	if (e->u.leave.deleted->count) {
+		front_log(s, LOG_INFO, "deleting");
+		log_num("messages", e->u.leave.deleted->count);
+		log_close();
+	}
+	s->call = (struct ipc_call){.on_end = leave_ended};
 	if (!front_ask(s, &s->call, FS_EXPUNGE, &payload, -1))
 		answer_now(s, POP3_TEMPORARY, STORE_AWAY);
 }
@@ -279,7 +285,7 @@ static void on_effects(void *ctx)
 	    [POP3_AUTH] = do_auth,
 	    [POP3_LIST] = do_list,
 	    [POP3_RETR] = do_retr,
-	    [POP3_DELETE] = do_delete,
+	    [POP3_LEAVE] = do_leave,
 	};
 	struct front_session *s = ctx;
 	const struct pop3_effect *e;

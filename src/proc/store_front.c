@@ -511,7 +511,7 @@ static void on_request(struct peer *p, struct ipc_request *r, struct str payload
 		store_mailbox_read(f, r, payload);
 		break;
 	case FS_EXPUNGE:
-		store_mailbox_expunge(f, r, payload);
+		store_leave_expunge(f, r, payload);
 		break;
 	default:
 		BUG("the table has no other requests");

@@ -82,6 +82,12 @@ void store_take_link_down(struct store_front *f);
 void store_mailbox_open(struct store_front *f, struct ipc_request *r, struct str payload);
 void store_mailbox_list(struct store_front *f, struct ipc_request *r, struct str payload);
 void store_mailbox_read(struct store_front *f, struct ipc_request *r, struct str payload);
-void store_mailbox_expunge(struct store_front *f, struct ipc_request *r, struct str payload);
+void store_leave_expunge(struct store_front *f, struct ipc_request *r, struct str payload);
+
+/*
+ * What a handle opens, NULL when it is nothing: a session ends also when its account is disabled or
+ * removed.
+ */
+struct store_view *store_mailbox_view(struct store_front *f, const struct fs_handle *handle);
 
 #endif

@@ -19,8 +19,7 @@ struct task {
 	struct store_view *view;
 };
 
-/* What the handle still opens: a session ends also when its account is disabled or removed. */
-static struct store_view *open_view(struct store_front *f, const struct fs_handle *handle)
+struct store_view *store_mailbox_view(struct store_front *f, const struct fs_handle *handle)
 {
 	struct store_view *v = store_front_view(f, handle);
 
@@ -312,7 +311,7 @@ void store_mailbox_list(struct store_front *f, struct ipc_request *r, struct str
 	struct list_task *l;
 	struct fs_list m;
 
-	v = fs_list_get(payload, &m) ? open_view(f, &m.handle) : NULL;
+	v = fs_list_get(payload, &m) ? store_mailbox_view(f, &m.handle) : NULL;
 	if (!v) {
 		store_front_done(r, FS_REFUSED, "no such mailbox is open");
 		return;
@@ -433,7 +432,7 @@ void store_mailbox_read(struct store_front *f, struct ipc_request *r, struct str
 	struct read_task *t;
 	struct fs_read m;
 
-	v = fs_read_get(payload, &m) ? open_view(f, &m.handle) : NULL;
+	v = fs_read_get(payload, &m) ? store_mailbox_view(f, &m.handle) : NULL;
 	if (!v) {
 		store_front_done(r, FS_REFUSED, "no such mailbox is open");
 		return;
@@ -444,84 +443,4 @@ void store_mailbox_read(struct store_front *f, struct ipc_request *r, struct str
 	t->stream.task.op.done = read_done;
 	t->stream.go_on = read_go_on;
 	stream_begin(&t->stream, f, r, v);
-}
-
-/* ---- EXPUNGE ---- */
-struct expunge_task {
-	struct mailbox_expunge expunge;
-	struct store_front *front;
-	struct ipc_request *request;
-	struct store_view *view;
-};
-
-static void expunge_end(struct expunge_task *x, enum fs_verdict verdict, const char *text)
-{
-	struct store_front *f = x->front;
-
-	store_front_done(x->request, verdict, text);
-	mailbox_expunge_fini(&x->expunge);
-	x->view->expunging = false;
-	store_view_unref(x->view);
-	mem_free(x);
-	store_front_unhold(f);
-}
-
-static void expunge_done(struct lane_op *op)
-{
-	struct expunge_task *x = LIST_ENTRY(op, struct expunge_task, expunge.op);
-
-	if (op->result == LANE_DONE && mailbox_expunge_go_on(&x->expunge)) {
-		store_write(x->front->sp->store, op);
-		return;
-	}
-	if (op->result != LANE_DONE) {
-		log_note(LOG_ERROR, "delete-failed", op->err.text);
-		expunge_end(x, FS_TEMPORARY,
-		    x->expunge.expunged ? "not all was deleted, try again later"
-					: "nothing was deleted, try again later");
-	} else if (x->expunge.missing) {
-		expunge_end(x, FS_REFUSED, "the mailbox is gone");
-	} else {
-		log_open(LOG_INFO, "deleted");
-		log_num("account", x->expunge.account);
-		log_num("messages", x->expunge.expunged);
-		log_close();
-		expunge_end(x, FS_OK, "");
-	}
-}
-
-void store_mailbox_expunge(struct store_front *f, struct ipc_request *r, struct str payload)
-{
-	struct expunge_task *x;
-	struct store_view *v;
-	struct fs_expunge m;
-	struct ranges numbers;
-	bool good;
-
-	v = fs_expunge_get(payload, &m) ? open_view(f, &m.handle) : NULL;
-	if (!v) {
-		store_front_done(r, FS_REFUSED, "no such mailbox is open");
-		return;
-	}
-	if (v->expunging) {
-		store_front_done(r, FS_TEMPORARY, "messages are being deleted, try again later");
-		return;
-	}
-	x = mem_new(struct expunge_task);
-	x->front = f;
-	x->request = r;
-	x->view = v;
-	v->expunging = true;
-	v->refs++;
-	store_front_hold(f);
-	mailbox_expunge_init(&x->expunge, v->snapshot.account, v->snapshot.mailbox);
-	x->expunge.op.done = expunge_done;
-	ranges_init(&numbers);
-	good = fs_ranges_get(m.numbers, &numbers) &&
-	       mailbox_expunge_add(&x->expunge, &v->snapshot, &numbers);
-	ranges_fini(&numbers);
-	if (good)
-		store_write(f->sp->store, &x->expunge.op);
-	else
-		expunge_end(x, FS_REFUSED, "no such messages");
 }

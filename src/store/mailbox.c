@@ -188,12 +188,6 @@ bool mailbox_snapshot_uids(
 	return true;
 }
 
-bool mailbox_expunge_add(
-    struct mailbox_expunge *x, const struct mailbox_snapshot *s, const struct ranges *numbers)
-{
-	return mailbox_snapshot_uids(s, numbers, &x->uids);
-}
-
 /* ---- contents ---- */
 
 enum db_code mailbox_message(struct db *db, struct arena *a, const struct mailbox_snapshot *s,

@@ -141,10 +141,6 @@ bool mailbox_expunge_go_on(struct mailbox_expunge *x);
 /* After its exec: nothing is left behind the slice that it did. */
 bool mailbox_expunge_is_last(const struct mailbox_expunge *x);
 
-/* Adds message numbers of a snapshot as uids, once. False when one is no message of it. */
-bool mailbox_expunge_add(
-    struct mailbox_expunge *x, const struct mailbox_snapshot *s, const struct ranges *numbers);
-
 /* ---- for store/directory.c and store/deliver.c ---- */
 
 /* Makes the mailboxes every account has. uidvalidity: from now. */

@@ -34,6 +34,7 @@ static void start(struct run *r, uint8_t options, uint8_t seed)
 	*r = (struct run){.dice = seed};
 	r->cfg.hostname = STR("mail.test");
 	r->cfg.stls = options & 4;
+	r->cfg.marks_seen = options & 32;
 	r->cfg.max_errors = options & 8 ? 3 : 1000;
 	r->cfg.max_auth_failures = options & 16 ? 1 : 1000;
 	r->s = pop3_server_new(&r->cfg, &peer, 0);
@@ -68,10 +69,21 @@ static void give_content(struct run *r)
 		rest = str_from(rest, pop3_server_content(r->s, str_sub(rest, 0, 1 + roll(r) % 9)));
 }
 
-static void check_numbers(struct run *r, const struct ranges *numbers)
+static void check_numbers(const struct ranges *numbers)
 {
-	MUST(numbers->n > 0 && numbers->v[0].first >= 1);
-	MUST(numbers->v[numbers->n - 1].last <= MESSAGES);
+	MUST(numbers->n == 0 || numbers->v[0].first >= 1);
+	MUST(numbers->n == 0 || numbers->v[numbers->n - 1].last <= MESSAGES);
+}
+
+static void check_leave(struct run *r, const struct pop3_effect *e)
+{
+	const struct ranges *deleted = e->u.leave.deleted, *seen = e->u.leave.seen;
+
+	check_numbers(deleted);
+	check_numbers(seen);
+	MUST(deleted->n + seen->n > 0 && (seen->n == 0 || r->cfg.marks_seen));
+	for (int64_t n = 1; n <= MESSAGES; n++)
+		MUST(!ranges_has(deleted, n) || !ranges_has(seen, n));
 	r->deleting = true;
 }
 
@@ -87,8 +99,8 @@ static void answer(struct run *r, const struct pop3_effect *e)
 		give_entries(r, e->u.list.first, e->u.list.last);
 	if (e->type == POP3_RETR)
 		give_content(r);
-	if (e->type == POP3_DELETE)
-		check_numbers(r, e->u.numbers);
+	if (e->type == POP3_LEAVE)
+		check_leave(r, e);
 	if (roll(r) % 8 == 0)
 		result.outcome = (enum pop3_outcome)(roll(r) % POP3_OUTCOMES);
 	if (roll(r) % 2)

@@ -47,6 +47,43 @@ static void test_ranges_against_an_array(void **state)
 }
 
 /* Of many intervals each member is found at once: a linear search would take minutes here. */
+/* What is left of one random set without another. */
+static void test_ranges_without_others(void **state)
+{
+	uint32_t dice = 1;
+
+	for (int round = 0; round < 2000; round++) {
+		struct ranges r, out;
+
+		ranges_init(&r);
+		ranges_init(&out);
+		for (int i = 0; i < 24; i++) {
+			dice = dice * 1664525u + 1013904223u;
+			if (dice >> 30)
+				ranges_add(&r, i);
+			if (dice >> 28 & 1)
+				ranges_add(&out, i);
+		}
+		for (int i = 0; i < 24; i += 2) {
+			struct ranges left;
+
+			ranges_init(&left);
+			for (size_t j = 0; j < r.n; j++)
+				ranges_add_range(&left, r.v[j].first, r.v[j].last);
+			ranges_subtract(&left, &out);
+			assert_int_equal(
+			    ranges_has(&left, i), ranges_has(&r, i) && !ranges_has(&out, i));
+			assert_int_equal(ranges_has(&left, i + 1),
+			    ranges_has(&r, i + 1) && !ranges_has(&out, i + 1));
+			for (size_t j = 1; j < left.n; j++)
+				assert_true(left.v[j].first > left.v[j - 1].last + 1);
+			ranges_fini(&left);
+		}
+		ranges_fini(&r);
+		ranges_fini(&out);
+	}
+}
+
 static void test_sealed_ranges(void **state)
 {
 	struct ranges r;
@@ -136,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_ranges_against_an_array),
 	    cmocka_unit_test(test_ranges_of_a_million),
+	    cmocka_unit_test(test_ranges_without_others),
 	    cmocka_unit_test(test_sealed_ranges),
 	    cmocka_unit_test(test_siphash),
 	    cmocka_unit_test(test_hash_table),

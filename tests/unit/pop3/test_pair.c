@@ -111,7 +111,7 @@ static void serve_retr(struct world *w, const struct pop3_effect *e)
 static void serve_delete(struct world *w, const struct pop3_effect *e)
 {
 	for (size_t i = 0; i < MESSAGES; i++)
-		w->deleted[i] = ranges_has(e->u.numbers, (int64_t)i + 1);
+		w->deleted[i] = ranges_has(e->u.leave.deleted, (int64_t)i + 1);
 	pop3_server_done(w->server, NULL, NOW);
 }
 
@@ -136,7 +136,7 @@ static void serve(struct world *w)
 	case POP3_RETR:
 		serve_retr(w, e);
 		break;
-	case POP3_DELETE:
+	case POP3_LEAVE:
 		serve_delete(w, e);
 		break;
 	}

@@ -23,6 +23,7 @@ static void *session_open(struct str (*option)(const char *word))
 
 	s->cfg.hostname = STR("mail.example.org");
 	s->cfg.stls = has_option(option, "stls");
+	s->cfg.marks_seen = has_option(option, "seen");
 	s->cfg.implementation = option("implementation");
 	if (str_to_u64(option("max_errors"), 1000, &n))
 		s->cfg.max_errors = (unsigned)n;
@@ -60,8 +61,9 @@ static void session_sent(void *e, size_t n)
 	pop3_server_sent(s->server, n, s->now);
 }
 
-static void put_ranges(struct buf *text, const struct ranges *r)
+static void put_ranges(struct buf *text, const char *what, const struct ranges *r)
 {
+	buf_c(text, r->n ? what : "");
 	for (size_t i = 0; i < r->n; i++) {
 		buf_byte(text, i ? ',' : ' ');
 		buf_i64(text, r->v[i].first);
@@ -75,7 +77,7 @@ static void put_ranges(struct buf *text, const struct ranges *r)
 static bool session_effect(void *e, struct buf *text)
 {
 	const struct pop3_effect *f = pop3_server_effect(((struct session *)e)->server);
-	static const char *const names[] = {"admit", "stls", "auth", "list", "retr", "delete"};
+	static const char *const names[] = {"admit", "stls", "auth", "list", "retr", ""};
 
 	if (!f)
 		return false;
@@ -93,8 +95,9 @@ static bool session_effect(void *e, struct buf *text)
 	} else if (f->type == POP3_RETR) {
 		buf_printf(
 		    text, " %ju %jd", (uintmax_t)f->u.retr.number, (intmax_t)f->u.retr.top_lines);
-	} else if (f->type == POP3_DELETE) {
-		put_ranges(text, f->u.numbers);
+	} else if (f->type == POP3_LEAVE) {
+		put_ranges(text, "delete", f->u.leave.deleted);
+		put_ranges(text, f->u.leave.deleted->n ? " seen" : "seen", f->u.leave.seen);
 	}
 	return true;
 }

@@ -297,11 +297,41 @@ static void test_scattered_deletions(void **state)
 		take(s, NULL);
 	}
 	feed_all(s, STR("QUIT\r\n"));
-	assert_effect(s, POP3_DELETE);
-	assert_int_equal(pop3_server_effect(s)->u.numbers->n, LIMIT_POP3_DELETED_RUNS);
+	assert_effect(s, POP3_LEAVE);
+	assert_int_equal(pop3_server_effect(s)->u.leave.deleted->n, LIMIT_POP3_RUNS);
 	done(s, POP3_OK);
 	take(s, "+OK goodbye, deleted: 16384\r\n");
 	assert_int_equal(pop3_server_wants(s), POP3_WANTS_CLOSE);
+	pop3_server_free(&s);
+}
+
+/* Every other message read: noted up to the limit of separate runs, and no command is refused for it. */
+static void test_scattered_reading(void **state)
+{
+	const struct pop3_server_config marking = {
+	    .hostname = STR("mail.example.org"), .marks_seen = true};
+	const struct pop3_peer peer = {.tls = true};
+	const struct pop3_result r = {.count = MILLION, .octets = MILLION};
+	struct pop3_server *s = pop3_server_new(&marking, &peer, NOW);
+
+	pop3_server_done(s, NULL, NOW);
+	feed_all(s, STR("AUTH PLAIN AGJvYgBzZWNyZXQ=\r\n"));
+	pop3_server_done(s, &r, NOW);
+	take(s, NULL);
+	for (uint64_t i = 0; i < LIMIT_POP3_RUNS + 2; i++) {
+		char line[40];
+		int n = snprintf(line, sizeof line, "RETR %ju\r\n", (uintmax_t)(2 * i + 1));
+
+		feed_all(s, str_of(line, (size_t)n));
+		done(s, POP3_OK);
+		take(s, "+OK message follows\r\n.\r\n");
+	}
+	feed_all(s, STR("QUIT\r\n"));
+	assert_effect(s, POP3_LEAVE);
+	assert_int_equal(pop3_server_effect(s)->u.leave.deleted->n, 0);
+	assert_int_equal(pop3_server_effect(s)->u.leave.seen->n, LIMIT_POP3_RUNS);
+	done(s, POP3_OK);
+	take(s, "+OK goodbye\r\n");
 	pop3_server_free(&s);
 }
 
@@ -472,7 +502,7 @@ static void test_work_is_not_interrupted(void **state)
 	assert_true(pop3_server_out(s).n > 0);
 	assert_true(pop3_server_deadline(s) == POP3_NEVER);
 	pop3_server_tick(s, NOW + DAY_MS);
-	assert_effect(s, POP3_DELETE);
+	assert_effect(s, POP3_LEAVE);
 	pop3_server_done(s, NULL, NOW + DAY_MS);
 	assert_int_equal(pop3_server_deadline(s), NOW + DAY_MS + 10 * MINUTE_MS);
 	pop3_server_free(&s);
@@ -484,9 +514,9 @@ static void test_eof_while_waiting(void **state)
 
 	feed_all(s, STR("DELE 1\r\nQUIT\r\n"));
 	take(s, NULL);
-	assert_effect(s, POP3_DELETE);
+	assert_effect(s, POP3_LEAVE);
 	pop3_server_eof(s, NOW);
-	assert_effect(s, POP3_DELETE); /* it was asked for: it is done */
+	assert_effect(s, POP3_LEAVE); /* it was asked for: it is done */
 	assert_int_equal(pop3_server_wants(s), 0);
 	done(s, POP3_OK);
 	take(s, "+OK goodbye, deleted: 1\r\n");
@@ -544,6 +574,7 @@ int main(void)
 	    cmocka_unit_test(test_large_content),
 	    cmocka_unit_test(test_top_stops),
 	    cmocka_unit_test(test_scattered_deletions),
+	    cmocka_unit_test(test_scattered_reading),
 	    cmocka_unit_test(test_stat_model),
 	    cmocka_unit_test(test_stls_injection),
 	    cmocka_unit_test(test_early_talker_waits),

@@ -283,7 +283,7 @@ int64_t rig_expunge(struct rig *r, const struct mailbox_snapshot *s, int64_t fir
 	for (int64_t n = first; n <= last; n++)
 		ranges_add(&numbers, n);
 	mailbox_expunge_init(&x, s->account, s->mailbox);
-	assert_true(mailbox_expunge_add(&x, s, &numbers));
+	assert_true(mailbox_snapshot_uids(s, &numbers, &x.uids));
 	x.op.done = nothing;
 	do {
 		lane_run_one(r->lane, &x.op, r->now);

@@ -1,0 +1,119 @@
+/*
+ * The end of a POP3 session: what it deletes and what it marks as seen is one request to the lane, in slices,
+ * answered when the last one is durable. A view has one at a time.
+ */
+#include "base/mem.h"
+#include "proc/log.h"
+#include "proc/store_front.h"
+#include "store/mailbox_keywords.h"
+
+struct expunge_task {
+	struct mailbox_expunge expunge;
+	struct mailbox_keywords seen;
+	struct store_front *front;
+	struct ipc_request *request;
+	struct store_view *view;
+};
+
+static void expunge_end(struct expunge_task *x, enum fs_verdict verdict, const char *text)
+{
+	struct store_front *f = x->front;
+
+	store_front_done(x->request, verdict, text);
+	mailbox_expunge_fini(&x->expunge);
+	mailbox_keywords_fini(&x->seen);
+	x->view->expunging = false;
+	store_view_unref(x->view);
+	mem_free(x);
+	store_front_unhold(f);
+}
+
+static void log_count(const struct expunge_task *x, const char *event, int64_t messages)
+{
+	log_open(LOG_INFO, event);
+	log_num("account", x->expunge.account);
+	log_num("messages", messages);
+	log_close();
+}
+
+static void expunge_done(struct lane_op *op)
+{
+	struct expunge_task *x = LIST_ENTRY(op, struct expunge_task, seen.op);
+
+	if (op->result == LANE_DONE && mailbox_keywords_go_on(&x->seen)) {
+		store_write(x->front->sp->store, op);
+		return;
+	}
+	if (op->result != LANE_DONE) {
+		log_note(
+		    LOG_ERROR, x->expunge.uids.n ? "delete-failed" : "mark-failed", op->err.text);
+		expunge_end(x, FS_TEMPORARY,
+		    x->expunge.expunged ? "not all was deleted, try again later"
+					: "nothing was deleted, try again later");
+	} else if (x->seen.missing) {
+		expunge_end(x, FS_REFUSED, "the mailbox is gone");
+	} else {
+		if (x->expunge.uids.n > 0)
+			log_count(x, "deleted", x->expunge.expunged);
+		if (x->seen.total > 0)
+			log_count(x, "marked-seen", x->seen.total);
+		expunge_end(x, FS_OK, "");
+	}
+}
+
+/* The uids of encoded numbers of a view; false when they are none of it. */
+static bool take_numbers(const struct store_view *v, struct str encoded, struct ranges *uids)
+{
+	struct ranges numbers;
+	bool good;
+
+	ranges_init(&numbers);
+	good = fs_ranges_get(encoded, &numbers) &&
+	       mailbox_snapshot_uids(&v->snapshot, &numbers, uids);
+	ranges_fini(&numbers);
+	return good;
+}
+
+static struct expunge_task *expunge_begin(
+    struct store_front *f, struct ipc_request *r, struct store_view *v)
+{
+	struct expunge_task *x = mem_new(struct expunge_task);
+
+	x->front = f;
+	x->request = r;
+	x->view = v;
+	v->expunging = true;
+	v->refs++;
+	store_front_hold(f);
+	mailbox_expunge_init(&x->expunge, v->snapshot.account, v->snapshot.mailbox);
+	mailbox_keywords_init(&x->seen, v->snapshot.account, v->snapshot.mailbox);
+	x->seen.add = STR("$seen");
+	x->seen.op.done = expunge_done;
+	return x;
+}
+
+void store_leave_expunge(struct store_front *f, struct ipc_request *r, struct str payload)
+{
+	struct expunge_task *x;
+	struct store_view *v;
+	struct fs_expunge m;
+
+	v = fs_expunge_get(payload, &m) ? store_mailbox_view(f, &m.handle) : NULL;
+	if (!v) {
+		store_front_done(r, FS_REFUSED, "no such mailbox is open");
+		return;
+	}
+	if (v->expunging) {
+		store_front_done(r, FS_TEMPORARY, "messages are being deleted, try again later");
+		return;
+	}
+	x = expunge_begin(f, r, v);
+	if (!take_numbers(v, m.numbers, &x->expunge.uids) ||
+	    !take_numbers(v, m.seen, &x->seen.uids)) {
+		expunge_end(x, FS_REFUSED, "no such messages");
+		return;
+	}
+	if (x->expunge.uids.n > 0)
+		mailbox_keywords_after(&x->seen, &x->expunge);
+	store_write(f->sp->store, &x->seen.op);
+}
