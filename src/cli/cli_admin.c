@@ -8,12 +8,14 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "cli/cli_flags.h"
 #include "cli/cli_prompt.h"
 #include "cli/cli_records.h"
 #include "cli/cli_spool.h"
 #include "cli/cli_text.h"
 #include "cli/cli_time.h"
 #include "config/option_value.h"
+#include "mime/mime_keywords.h"
 #include "proc/admin_address.h"
 #include "proc/admin_call.h"
 #include "smtp/smtp_path.h"
@@ -169,6 +171,14 @@ const struct cli_option cli_admin_test_delivery_options[] = {
 const struct cli_option cli_admin_undelete_options[] = {
     {"message-id", 0, "ID", "Only this one: its id here, or its Message-ID."},
     {"since", 0, "TIME", "Only what was deleted since then (default: all that is kept)."},
+    {0},
+};
+
+const struct cli_option cli_admin_flags_options[] = {
+    {"mailbox", 0, "NAME", "Only this mailbox (default: all)."},
+    {"message-id", 0, "ID", "Only this message: its id here, or its Message-ID."},
+    {"add", 0, "FLAGS", "Sets these flags, as in --add seen or --add \"seen work\"."},
+    {"remove", 0, "FLAGS", "Takes these flags away."},
     {0},
 };
 
@@ -402,6 +412,40 @@ int cli_admin_undelete(struct cli *cli)
 	args[2] = buf_view(&moment);
 	code = request(cli, CLI_RECORDS_LIST, ADMIN_UNDELETE, args, 3);
 	buf_fini(&moment);
+	return code;
+}
+
+/* Flags of an option, as keywords. */
+static int read_flags(const struct cli *cli, const char *option, struct buf *words)
+{
+	struct err e;
+
+	buf_init(words, MIME_KEYWORDS_OUT);
+	if (cli_flags_put(words, str_of_c(cli_args_value(&cli->args, option)), &e) == 0)
+		return 0;
+	return cli_fail(EX_USAGE, "--%s: %s", option, e.text);
+}
+
+int cli_admin_flags(struct cli *cli)
+{
+	struct str args[5] = {operand(cli, 0), str_of_c(cli_args_value(&cli->args, "mailbox")),
+	    str_of_c(cli_args_value(&cli->args, "message-id"))};
+	struct buf remove, add;
+	int code = read_flags(cli, "remove", &remove);
+
+	if (code == 0)
+		code = read_flags(cli, "add", &add);
+	else
+		buf_init(&add, 0);
+	args[3] = buf_view(&remove);
+	args[4] = buf_view(&add);
+	if (code == 0 && (args[3].n || args[4].n) && !args[1].n && !args[2].n)
+		code = cli_fail(EX_USAGE,
+		    "say which messages with --mailbox NAME or --message-id ID, or with both");
+	if (code == 0)
+		code = request(cli, CLI_RECORDS_LIST, ADMIN_FLAGS, args, 5);
+	buf_fini(&remove);
+	buf_fini(&add);
 	return code;
 }
 

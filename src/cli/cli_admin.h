@@ -10,6 +10,7 @@ extern const struct cli_command cli_admin_alias_commands[];
 extern const struct cli_command cli_admin_queue_commands[];
 
 extern const struct cli_option cli_admin_undelete_options[];
+extern const struct cli_option cli_admin_flags_options[];
 extern const struct cli_option cli_admin_trace_options[];
 extern const struct cli_option cli_admin_ledger_options[];
 extern const struct cli_option cli_admin_test_delivery_options[];
@@ -25,6 +26,7 @@ int cli_admin_trace(struct cli *cli);
 int cli_admin_status(struct cli *cli);
 int cli_admin_queue(struct cli *cli);
 int cli_admin_queue_show(struct cli *cli);
+int cli_admin_flags(struct cli *cli);
 int cli_admin_undelete(struct cli *cli);
 int cli_admin_test_delivery(struct cli *cli);
 

@@ -74,6 +74,13 @@ static const struct cli_command commands[] = {
 	.min_operands = 1, .max_operands = 1,
 	.more = "Deleted messages are kept as long as undelete in godwit.conf says. For example:\n"
 		"  godwit undelete bob@example.org --since 2h"},
+    {"flags", "ADDRESS", "Shows and changes the flags of messages: seen, flagged ...",
+	cli_admin_flags, .options = cli_admin_flags_options, .flags = CLI_DATA | CLI_JSON,
+	.exits = CLI_EXITS_FILES, .min_operands = 1, .max_operands = 1,
+	.more =
+	    "FLAGS are seen, answered, flagged, draft, forwarded, junk, notjunk, phishing, mdnsent, or\n"
+	    "any other words, separated by blanks or commas. For example:\n"
+	    "  godwit flags bob@example.org --mailbox INBOX --add seen"},
     {"export", "ADDRESS", "Writes an account's mail as mbox files or as a Maildir.", cli_export,
 	.options = cli_export_options, .flags = CLI_DATA, .exits = CLI_EXITS_FILES,
 	.min_operands = 1, .max_operands = 1,

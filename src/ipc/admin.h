@@ -62,6 +62,8 @@ enum admin_command {
 	ADMIN_SALVAGE, /* (address), likewise: who gets the messages whose owner nothing tells */
 	ADMIN_ACCOUNT_SEND_ONLY, /* (address, "on" or "off") */
 	ADMIN_ACCOUNT_CHECK, /* (address, "add" or "passwd"): would this be refused? Nothing is changed */
+	ADMIN_FLAGS, /* (address, path of a mailbox or "" for all, message id or Message-ID or "", keywords
+	              * to remove, to add): lists them where there are none to remove or add */
 	ADMIN_COMMANDS
 };
 

@@ -180,6 +180,7 @@ static const struct {
     [ADMIN_VERIFY] = {1, 1, admin_verify},
     [ADMIN_ACCOUNT_SEND_ONLY] = {2, 2, admin_change_send_only},
     [ADMIN_ACCOUNT_CHECK] = {2, 2, admin_check_account},
+    [ADMIN_FLAGS] = {5, 5, admin_flags},
     [ADMIN_REPAIR] = {0, 0, admin_repair},
     [ADMIN_SALVAGE] = {1, 1, admin_salvage},
 };

@@ -129,6 +129,7 @@ enum admin_step admin_queue_explain(struct admin_job *j);
 enum admin_step admin_queue_summary(struct admin_job *j);
 enum admin_step admin_queue_change(struct admin_job *j);
 enum admin_step admin_undelete(struct admin_job *j);
+enum admin_step admin_flags(struct admin_job *j);
 enum admin_step admin_export(struct admin_job *j);
 enum admin_step admin_import(struct admin_job *j);
 enum admin_step admin_backup(struct admin_job *j);

@@ -227,3 +227,24 @@ void mailbox_keywords_fini(struct mailbox_keywords *k)
 	ranges_fini(&k->modified);
 	ranges_fini(&k->full);
 }
+
+/* ---- what there is ---- */
+
+enum db_code mailbox_keywords_next(struct db *db, struct arena *a, int64_t account, int64_t mailbox,
+    int64_t after, int64_t email, struct str header_id, struct mailbox_keywords_row *row_r)
+{
+	struct db_query *q = db_begin_query(db, SQL_KEYWORDS_NEXT,
+	    DB_ARGS(db_int(account), db_int(mailbox), db_int(after), db_int(email),
+		db_text(header_id)));
+	enum db_code found = db_step(q), code;
+	struct mailbox_keywords_row row = {0};
+
+	if (found == DB_ROW)
+		row = (struct mailbox_keywords_row){db_col_int(q, 0), db_col_int(q, 1),
+		    db_col_int(q, 2), db_col_int(q, 3), arena_str(a, db_col_str(q, 4))};
+	code = db_end(q);
+	if (code != DB_OK || found != DB_ROW)
+		return code;
+	*row_r = row;
+	return DB_ROW;
+}

@@ -59,4 +59,20 @@ void mailbox_keywords_after(struct mailbox_keywords *k, struct mailbox_expunge *
 /* After each slice that was committed, those of `expunge` too. True: there is another, submit it again. */
 bool mailbox_keywords_go_on(struct mailbox_keywords *k);
 
+/* ---- what there is ---- */
+
+struct mailbox_keywords_row {
+	int64_t uid, email;
+	int64_t received;
+	int64_t size;
+	struct str keywords;
+};
+
+/*
+ * The first live message behind uid `after`, with its keywords in the arena. email: only this one, 0: any;
+ * header_id: only of this Message-ID, empty: any. DB_ROW; DB_OK behind the last.
+ */
+enum db_code mailbox_keywords_next(struct db *db, struct arena *a, int64_t account, int64_t mailbox,
+    int64_t after, int64_t email, struct str header_id, struct mailbox_keywords_row *row_r);
+
 #endif

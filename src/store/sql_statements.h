@@ -277,6 +277,14 @@ SQL(KEYWORDS_LIST,
     " ON e.account = m.account AND e.id = m.email WHERE m.account = $1 AND m.mailbox = $2"
     " AND m.uid >= $3 AND m.uid <= $4 AND m.expunged_modseq = 0 ORDER BY m.uid LIMIT $5")
 
+/* Behind uid $3; $4: only this email, 0: any; $5: only of this Message-ID, '': any. */
+SQL(KEYWORDS_NEXT,
+    "SELECT m.uid, e.id, e.received, e.size, e.keywords FROM membership m JOIN email e"
+    " ON e.account = m.account AND e.id = m.email WHERE m.account = $1 AND m.mailbox = $2"
+    " AND m.uid > $3 AND m.expunged_modseq = 0 AND (m.email = $4 OR $4 = 0)"
+    " AND ($5 = '' OR EXISTS (SELECT 1 FROM message x WHERE x.id = m.email"
+    " AND lower(x.header_id) = lower($5))) ORDER BY m.uid LIMIT 1")
+
 /* Nothing when it was changed with this modseq already. */
 SQL(KEYWORDS_PUT, "UPDATE email SET keywords = $3, modseq = $4 WHERE account = $1 AND id = $2"
 		  " AND modseq < $4")

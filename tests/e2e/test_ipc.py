@@ -292,7 +292,7 @@ def test_a_mailbox_takes_one_expunge_at_a_time(make_server):
     with stopped(server, "user") as hostile:
         handle = hostile.log_in(1, ALICE)
         assert hostile.ask(OPEN, handle)[0] == OK
-        numbers = text(struct.pack(">QQ", 1, 1))
+        numbers = text(struct.pack(">QQ", 1, 1)) + text(b"")
         asked = [hostile.number + 1 + i for i in range(20)]
         hostile.link.sendall(b"".join(frame(REQUEST, EXPUNGE, handle + numbers, number)
                                       for number in asked))
@@ -301,6 +301,24 @@ def test_a_mailbox_takes_one_expunge_at_a_time(make_server):
             _, _, number, payload = hostile.receive()
             got[number] = payload[0]
         assert got[asked[0]] == OK and TEMPORARY in got.values(), got
+
+
+def test_only_messages_of_the_mailbox_are_deleted_and_marked(make_server):
+    server = make_server(accounts=["alice"])
+    for _ in range(2):
+        deliver(server, ALICE)
+
+    def ranges(*pairs):
+        return text(b"".join(struct.pack(">QQ", *pair) for pair in pairs))
+
+    with stopped(server, "user") as hostile:
+        handle = hostile.log_in(1, ALICE)
+        assert hostile.ask(OPEN, handle)[0] == OK
+        for numbers, seen in (([(1, 3)], []), ([], [(3, 3)]), ([(1, 1)], [(2, 9)]), ([(1, 1)], [(2, 2), (1, 1)])):
+            assert hostile.ask(EXPUNGE, handle + ranges(*numbers) + ranges(*seen))[0] == REFUSED
+        assert [row["flags"] for row in server.json("flags", ALICE)] == ["", ""]
+        assert hostile.ask(EXPUNGE, handle + ranges((1, 1)) + ranges((1, 2)))[0] == OK
+    assert [row["flags"] for row in server.json("flags", ALICE)] == ["$seen"]
 
 
 def test_recipients_of_all_sessions_have_a_budget(make_server, long):

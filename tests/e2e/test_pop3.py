@@ -78,6 +78,61 @@ def test_deletion_only_at_quit(server, mailbox):
     assert count_of(server, mailbox) == 1
 
 
+def flags(server, mailbox):
+    """The flags of each message, oldest first."""
+    return [row["flags"] for row in server.json("flags", mailbox)]
+
+
+def test_what_was_read_is_seen_from_quit_on(server, mailbox):
+    for _ in range(5):
+        deliver(server, mailbox)
+    with Wire(server, "pop3s", tls=True) as wire:
+        wire.pop3_login(mailbox)
+        for number in (1, 2, 5):
+            wire.retrieve(number)
+        assert wire.say("TOP 3 1000").startswith("+OK")  # all of it: that is no reading
+        wire.multiline()
+        assert wire.say("DELE 2").startswith("+OK")
+        assert flags(server, mailbox) == [""] * 5
+        assert wire.say("QUIT").startswith("+OK")
+        assert flags(server, mailbox) == ["$seen", "", "", "$seen"]
+    with Wire(server, "pop3s", tls=True) as wire:
+        wire.pop3_login(mailbox)
+        wire.retrieve(2)
+    assert flags(server, mailbox) == ["$seen", "", "", "$seen"]  # who breaks off has read nothing
+
+
+def test_what_is_seen_is_not_marked_again(make_server):
+    server = make_server(accounts=["ann"])
+    ann = f"ann@{DOMAIN}"
+    for _ in range(2):
+        deliver(server, ann)
+
+    def read():
+        client = pop3(server, ann)
+        fetch(client, 1)
+        client.quit()
+
+    read()
+    read()
+    client = pop3(server, ann)
+    client.list()
+    client.quit()
+    assert server.log().count("event=marked-seen") == 1
+    assert flags(server, ann) == ["$seen", ""]
+
+
+def test_reading_leaves_no_mark_where_that_is_not_wanted(make_server):
+    server = make_server("pop3_marks_seen = false;", accounts=["ann"])
+    ann = f"ann@{DOMAIN}"
+    deliver(server, ann)
+    client = pop3(server, ann)
+    fetch(client, 1)
+    client.quit()
+    assert flags(server, ann) == [""]
+    assert "marked-seen" not in server.log()
+
+
 def test_two_sessions_see_their_own_snapshot(server, mailbox):
     deliver(server, mailbox, letter("old"))
     one, two = pop3(server, mailbox), pop3(server, mailbox)
