@@ -21,6 +21,7 @@ struct spawn {
 	bool mistrusted; /* it said what it may not: its end is under way */
 	struct watch watch;
 	uint32_t restarts;
+	unsigned hasty;  /* times in a row that it lived for a short time only */
 	int64_t started; /* wall clock */
 	int64_t started_mono;
 	int64_t exit_status; /* of the process that ended, until on_exit */

@@ -11,8 +11,9 @@
 #include "ipc/sock.h"
 #include "proc/supervisor_priv.h"
 
-#define STABLE_MS 5000 /* a child that lived this long is started again at once */
-#define RETRY_MS  1000
+#define STABLE_MS   5000 /* a child that lived this long is started again at once, */
+#define HASTY_LIVES 5    /* and so is one that did not, unless it is so every time: */
+#define RETRY_MS    1000 /* then it has to wait */
 
 /* A pair of sockets joins one who asks with one who answers: SC_STORE, SC_RESOLVER say which. */
 static void join(struct spawn *answerer, struct spawn *asker, enum sc_type type)
@@ -245,7 +246,8 @@ static void on_child_exit(struct spawn *s, int64_t status, int signal)
 	if (!expected && !sv->up)
 		supervisor_fatal(sv, EX_SOFTWARE,
 		    "a process ended before the server was up; see the lines above");
-	if (!expected && clock_mono() - s->started_mono < STABLE_MS) {
+	s->hasty = clock_mono() - s->started_mono < STABLE_MS ? s->hasty + 1 : 0;
+	if (!expected && s->hasty > HASTY_LIVES) {
 		sv->retrying = true;
 		uv_timer_start(&sv->retry, on_retry, RETRY_MS, 0);
 	}

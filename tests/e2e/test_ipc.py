@@ -143,10 +143,13 @@ def stopped(server, role, pid=None):
             os.kill(pid, signal.SIGKILL)  # what was answered it would not understand
 
 
-def test_violation_costs_the_front_only(make_server):
+MOST_TELLING = ("garbage", "huge frame", "id in use", "authenticating from mx", "opening a mailbox from mx")
+
+
+def test_violation_costs_the_front_only(make_server, long):
     server = make_server(accounts=["alice"])
     before = server.processes()
-    for count, name in enumerate(VIOLATIONS, 1):
+    for count, name in enumerate(VIOLATIONS if long else MOST_TELLING, 1):
         old = server.pids("mx")
         with taken_over(server, "mx") as link:
             link.sendall(VIOLATIONS[name])
@@ -154,7 +157,7 @@ def test_violation_costs_the_front_only(make_server):
         wait_for("a greeting", lambda: server.greets("smtp"))
         deliver(server, ALICE)
         assert server.new_log().count("event=ipc-violation") == count, name
-    assert count_of(server, ALICE) == len(VIOLATIONS)
+    assert count_of(server, ALICE) == count
     unharmed = {pid for pid, role in before.items() if role != "mx"}
     assert unharmed <= set(server.processes())
 
@@ -181,11 +184,11 @@ def test_what_it_may_not_have_is_refused(make_server):
     assert server.processes() == before
 
 
-def test_random_frames_never_harm_the_store(make_server):
+def test_random_frames_never_harm_the_store(make_server, long):
     server = make_server(accounts=["alice"])
     store = server.pids("store")
     rng = random.Random(7)
-    for _ in range(8):
+    for _ in range(20 if long else 4):
         wait_for("an mx", lambda: server.pids("mx") and server.greets("smtp"))
         with taken_over(server, "mx") as link, contextlib.suppress(OSError):
             for number in range(1, 200):
