@@ -159,6 +159,14 @@ class Net:
         for row in self.queue():
             self.server.command("queue", "remove", row["id"], status=None)
 
+    def reload(self, options):
+        """The server has new options; those of before are replaced by option."""
+        seen = self.server.log().count("process=store event=config")
+        self.server.configure(options)
+        self.server.reload()
+        wait_for("the new configuration",
+                 lambda: self.server.log().count("process=store event=config") > seen)
+
     # ---- the end ----
 
     def end_of_test(self):

@@ -9,29 +9,20 @@ from wire import letter
 NET_OPTIONS = 'relay_source = ["127.0.0.53"]; relay_helo = "Out.example.test";'
 
 
-def reload(net, options):
-    """The server has new options; those of before are replaced by option."""
-    seen = net.server.log().count("process=store event=config")
-    net.server.configure(options)
-    net.server.reload()
-    wait_for("the new configuration",
-             lambda: net.server.log().count("process=store event=config") > seen)
-
-
 @pytest.fixture(autouse=True)
 def nothing_special(net):
     yield
-    reload(net, "routes = ();\ndestinations = ();")
+    net.reload("routes = ();\ndestinations = ();")
 
 
 def routes(net, *rows):
     groups = ", ".join(f'{{ domain = "{domain}"; sender = "{sender}"; host = "{peer.address}"; '
                        f'port = {net.port}; }}' for domain, sender, peer in rows)
-    reload(net, f"routes = ( {groups} );")
+    net.reload(f"routes = ( {groups} );")
 
 
 def destinations(net, *rows):
-    reload(net, "destinations = ( " + ", ".join(rows) + " );")
+    net.reload("destinations = ( " + ", ".join(rows) + " );")
 
 
 def test_source_and_name(net):
@@ -64,7 +55,7 @@ def test_way_of_one_sender_down_is_no_trouble_of_others(net):
     assert row["id"] == waits and row["state"] == "unreachable"
     assert f"via {smart.address}" in net.server.command("queue", "explain", waits).stdout
     # Without the route what waits for it goes like all other mail
-    reload(net, "routes = ();")
+    net.reload("routes = ();")
     net.retry(waits)
     mx.wait_taken(2)
 
