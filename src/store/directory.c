@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "mime/mime_address.h"
 #include "store/forward.h"
 
 struct address {
@@ -318,11 +319,27 @@ static bool follow_postmaster(struct walk *w, const struct address *from)
 	return true;
 }
 
+/* As it stands in an SMTP path: quoted where it must be. */
+static struct str quoted(struct walk *w, const struct address *from)
+{
+	struct mime_address address = {.local = from->local, .domain = STR("")};
+	struct buf b;
+	struct str text;
+
+	buf_init(&b, 2 * LIMIT_SMTP_PATH);
+	mime_address_put_spec(&b, &address);
+	text = arena_str(w->arena, buf_view(&b));
+	buf_fini(&b);
+	return text;
+}
+
 static void visit(struct walk *w, struct address a)
 {
 	if (!domain_is_ours(w, a.domain)) {
+		struct str local = w->is_return ? a.local : quoted(w, &a);
+
 		if (!is_of_server(w, a.domain) && w->code == DB_OK)
-			add_target(w, (struct directory_target){0, a.local, a.domain, STR("")});
+			add_target(w, (struct directory_target){0, local, a.domain, STR("")});
 		else if (!follow_postmaster(w, &a))
 			leave_out(w, ACCEPT_UNKNOWN);
 		return;

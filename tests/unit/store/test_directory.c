@@ -95,6 +95,9 @@ static void resolves(void **state)
 	    {"postmaster@", "local ann@a.test"},
 	    {"other@", "unknown"},
 	    {"postmaster@c.test", "relay >postmaster@c.test"},
+	    {"x.y@d.test", "redirect >x.y@else.test"},
+	    {"x y@d.test", "redirect >\"x y\"@else.test"},
+	    {"x\"@y@d.test", "redirect >\"x\\\"@y\"@else.test"},
 	    {"anyone@b.test", "unknown"},
 	};
 
@@ -105,6 +108,8 @@ static void resolves(void **state)
 	rig_alias(&rig, "both@a.test", "bob@a.test");
 	rig_alias(&rig, "both@a.test", "o@else.test");
 	rig_alias(&rig, "chain@a.test", "info@a.test");
+	rig_domain(&rig, "d.test");
+	rig_alias(&rig, "@d.test", "@else.test");
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		if (strcmp(told(rows[i][0]), rows[i][1]) != 0)
 			fail_msg("%s: got %s, want %s", rows[i][0], told(rows[i][0]), rows[i][1]);
