@@ -2,11 +2,12 @@
 
 import itertools
 import re
+import shutil
 import smtplib
 
 import pytest
-from conftest import DOMAIN
-from relay_net import net, shared_net  # noqa: F401 (fixtures)
+from conftest import DOMAIN, PASSWORD, TestServer, check_soundness, new_folder
+from relay_net import OPTIONS, net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
 from wire import TIMEOUT, deliver, letter, message_id
 
@@ -263,3 +264,35 @@ def test_a_loop_of_what_has_no_sender_ends_too(net, away):
     net.wait_gone(number)
     wait_for("an empty queue", lambda: not net.queue())
     assert [code for code, _ in refusals] == [554] and len(away.taken) == 1
+
+
+@pytest.fixture
+def other(net, request):
+    """A server of the same kind, for the domain loop.test; each has a route to the other."""
+    server = TestServer(new_folder(), hostname="mail.loop.test", host=net.address())
+    server.create(["loop.test"], {"ann@loop.test": PASSWORD}, OPTIONS.format(port=net.port, dns=net.names.dns.server) +
+                  f'routes = ( {{ domain = "{DOMAIN}"; host = "127.0.0.1"; port = {net.server.ports["smtp"]}; }} );')
+    server.start()
+    server.mark()
+    net.reload(f'routes = ( {{ domain = "loop.test"; host = "{server.host}"; port = {server.ports["smtp"]}; }} );')
+    yield server
+    net.reload("routes = ();")
+    try:
+        check_soundness(request, server)
+        assert server.stop() == 0
+    finally:
+        if server.process:
+            server.kill_all()
+        shutil.rmtree(server.folder, ignore_errors=True)
+
+
+def test_a_loop_of_two_servers_ends_in_one_report(net, home, other):
+    """The report goes from the second to the first, and from there to the sender."""
+    net.server.command("alias", "add", f"ring@{DOMAIN}", "ring@loop.test")
+    other.command("alias", "add", "ring@loop.test", f"ring@{DOMAIN}")
+    send(net, f"carol@{home.domain}", f"ring@{DOMAIN}")
+    [report] = home.wait_taken()
+    wait_for("empty queues", lambda: not net.queue() and not other.json("queue", "list"))
+    assert path_of(report) == "" and report.recipients == [f"<carol@{home.domain}>"] and b"5.4.6" in report.content
+    assert len(home.taken) == 1
+    other.command("audit")
