@@ -18,6 +18,19 @@ static int64_t slack(void)
 	return SLACK_MS + sim_world.shifted + sim_world.down + (sim_world.kills ? SLACK_MS : 0);
 }
 
+/* Who writes through an alias hears of a failure once: from us, or from where it was sent on to. */
+static void check_stranger(const struct sim_rcpt *r)
+{
+	int want = (r->state == SIM_S_BOUNCED) + r->returned;
+	const struct sim_rcpt *s = r->stranger;
+
+	if (r->touched || s->touched)
+		return;
+	SIM_MUST(s->taken - s->excused <= want && s->taken >= want,
+	    "%s has got %d reports of %s, and there were %d", s->address, s->taken, r->address,
+	    want);
+}
+
 /* What holds for everybody. */
 static void check_any(const struct sim_rcpt *r)
 {
@@ -96,6 +109,8 @@ static void check_destiny(const struct sim_rcpt *r)
 static void check_rcpt(const struct sim_rcpt *r)
 {
 	check_any(r);
+	if (r->stranger)
+		check_stranger(r);
 	if (r->touched || r->by) /* an administrator had his will, or the sender wished otherwise */
 		return;
 	check_destiny(r);

@@ -162,8 +162,12 @@ static void read_end(const struct sim_rcpt *r, struct str text, struct sim_claim
 	struct moment m;
 
 	m = moment_behind(text, words);
-	if (!m.span && r->sender >= 0) {
-		snprintf(words, sizeof words, "returned to %s@" SIM_DOMAIN " ", senders[r->sender]);
+	if (!m.span && (r->sender >= 0 || r->stranger)) {
+		if (r->stranger)
+			snprintf(words, sizeof words, "returned to %s ", r->stranger->address);
+		else
+			snprintf(words, sizeof words, "returned to %s@" SIM_DOMAIN " ",
+			    senders[r->sender]);
 		if (!c->late)
 			m = moment_behind(text, words);
 	}
@@ -233,6 +237,21 @@ static void check_why(const struct sim_rcpt *r, const struct sim_claim *c, struc
 		    STR_FMT(text));
 }
 
+/* That it is sent on is said of what an alias sends on, with the reverse path that his server sees. */
+static void check_sent_on(const struct sim_rcpt *r, const struct sim_claim *c,
+    const struct queue_row *row, struct str text)
+{
+	bool says = has(text, "It is sent on for ");
+
+	SIM_MUST(!says || row->forwarder.n, "%s: explain says that it is sent on: %.*s", r->address,
+	    STR_FMT(text));
+	SIM_MUST(says || row->forwarder.n == 0 || c->next != SIM_N_AT,
+	    "%s: explain does not say that it is sent on: %.*s", r->address, STR_FMT(text));
+	if (says && r->path[0] && !r->touched && !sim_world.jumps)
+		SIM_MUST(has(text, r->path), "%s saw the reverse path %s, and explain says: %.*s",
+		    r->dest->name, r->path, STR_FMT(text));
+}
+
 struct sim_claim sim_explain(const struct sim_rcpt *r, const struct queue_row *row, size_t active,
     size_t sessions, bool failing)
 {
@@ -250,6 +269,7 @@ struct sim_claim sim_explain(const struct sim_rcpt *r, const struct queue_row *r
 	read_next(r, buf_view(&text), &c);
 	read_end(r, buf_view(&text), &c);
 	check_why(r, &c, buf_view(&text), active, sessions, failing);
+	check_sent_on(r, &c, row, buf_view(&text));
 	buf_fini(&text);
 	arena_free(&a);
 	return c;

@@ -2,9 +2,12 @@
  * Hosts that speak SMTP, or what they take for it. What a host does wrong is its destination's fault of
  * the moment; what it took is written down at the moment it took it, whether its reply arrives or not.
  */
+#include <stdio.h>
+
 #include "check.h"
 #include "net.h"
 #include "smtp/smtp_client.h"
+#include "traffic.h"
 #include "world.h"
 
 #include "base/arena.h"
@@ -20,12 +23,13 @@ struct sim_session {
 	struct sim_host *host;
 	struct buf line;
 	bool tls, mail, deaf;
-	bool data;   /* content by DATA */
-	bool chunk;  /* a chunk by BDAT */
-	bool last;   /* ... the last one */
-	bool refuse; /* ... of nobody's */
-	size_t left; /* octets of it that are to come */
-	bool broken; /* nothing more is said */
+	bool data;     /* content by DATA */
+	bool chunk;    /* a chunk by BDAT */
+	bool last;     /* ... the last one */
+	bool refuse;   /* ... of nobody's */
+	size_t left;   /* octets of it that are to come */
+	bool broken;   /* nothing more is said */
+	char path[80]; /* the reverse path of the message at hand */
 	struct sim_rcpt *rcpts[RCPTS_MAX];
 	size_t nrcpts;
 	/* taken, and the reply is on its way until then */
@@ -210,20 +214,45 @@ static void starttls(struct sim_session *s)
 		say(s, "220 2.0.0 go ahead");
 }
 
-static void mail(struct sim_session *s)
-{
-	if (fails(s, SIM_MAIL))
-		return;
-	s->mail = true;
-	s->nrcpts = 0;
-	say(s, "250 2.1.0 ok");
-}
-
 static struct str path_of(struct str line)
 {
 	size_t a = str_find(line, '<'), b = str_find(line, '>');
 
 	return a < b && b < line.n ? str_sub(line, a + 1, b - a - 1) : STR("");
+}
+
+static void mail(struct sim_session *s, struct str line)
+{
+	if (fails(s, SIM_MAIL))
+		return;
+	s->mail = true;
+	s->nrcpts = 0;
+	snprintf(s->path, sizeof s->path, "%.*s", STR_FMT(path_of(line)));
+	say(s, "250 2.1.0 ok");
+}
+
+/*
+ * What an alias sends on has a reverse path of the alias's domain, the same at each attempt; all else has its
+ * sender's.
+ */
+static void check_path(const struct sim_session *s, struct sim_rcpt *r)
+{
+	struct str path = str_of_c(s->path);
+	char domain[32];
+
+	if (!r->stranger) {
+		SIM_MUST(path.n == 0 || str_has_suffix_i(path, STR("@" SIM_DOMAIN)),
+		    "%s gets mail of his sender with the reverse path %s", r->address, s->path);
+		return;
+	}
+	snprintf(domain, sizeof domain, "@d%zu." SIM_ALIASES, (size_t)(r->dest - sim_world.dests));
+	SIM_MUST(str_has_prefix(path, STR("SRS0=")) && str_has_suffix_i(path, str_of_c(domain)),
+	    "%s gets what was sent on with the reverse path %s", r->address, s->path);
+	if (!r->path[0])
+		snprintf(r->path, sizeof r->path, "%s", s->path);
+	SIM_MUST(str_eq(path, str_of_c(r->path)) || r->touched || sim_world.jumps,
+	    "%s gets it with the reverse path %s, which was %s before", r->address, s->path,
+	    r->path);
 }
 
 static bool is_grey(const struct sim_session *s, struct sim_rcpt *r)
@@ -252,6 +281,8 @@ static void rcpt(struct sim_session *s, struct str line)
 	}
 	if (fails(s, SIM_RCPT))
 		return;
+	if (s->mail)
+		check_path(s, r);
 	if (r->dest != s->host->dest)
 		say(s, "550 5.7.1 relaying denied");
 	else if (!s->mail)
@@ -288,6 +319,8 @@ static void take(struct sim_session *s)
 	for (size_t i = 0; i < s->nrcpts; i++) {
 		s->taken[i] = s->rcpts[i];
 		sim_taken(s->rcpts[i]);
+		if (s->rcpts[i]->stranger)
+			sim_traffic_taken(s->rcpts[i]);
 	}
 	s->nrcpts = 0;
 	s->mail = false;
@@ -352,7 +385,7 @@ static void command(struct sim_session *s, struct str line)
 	else if (str_has_prefix_i(line, STR("STARTTLS")))
 		starttls(s);
 	else if (str_has_prefix_i(line, STR("MAIL")))
-		mail(s);
+		mail(s, line);
 	else if (str_has_prefix_i(line, STR("RCPT")))
 		rcpt(s, line);
 	else if (str_has_prefix_i(line, STR("DATA")))
@@ -380,6 +413,9 @@ static bool next_content(struct sim_session *s)
 
 	if (at == in.n)
 		return false;
+	if (s->nrcpts && s->rcpts[0]->stranger)
+		SIM_MUST(str_has_prefix(in, STR("Delivered-To: r")),
+		    "%s gets what was sent on, and it does not say so", s->rcpts[0]->address);
 	buf_drop(&s->line, at + (empty ? 3 : 5));
 	dot(s);
 	return true;

@@ -102,19 +102,34 @@ static void nothing(struct lane_op *op)
 {
 }
 
-static void change(struct store *s, enum directory_verb verb, const char *local)
+static void change(struct store *s, enum directory_verb verb, const char *local, const char *domain,
+    const char *target)
 {
 	struct directory_change c = {.verb = verb,
 	    .cfg = &s->cfg.directory,
 	    .who = STR("sim"),
 	    .hash = "$hash$",
 	    .local = str_of_c(local),
-	    .domain = STR(SIM_DOMAIN)};
+	    .domain = str_of_c(domain),
+	    .target_domain = str_of_c(target)};
 
 	directory_change_init(&c);
 	c.op.done = nothing;
 	store_write(s, &c.op);
 	MUST(c.op.result == LANE_DONE && !c.refused);
+}
+
+/* Another name of ours for each destination. */
+static void add_aliases(struct store *s)
+{
+	char domain[32], target[32];
+
+	for (int i = 0; i < SIM_DESTS_MAX; i++) {
+		snprintf(domain, sizeof domain, "d%d." SIM_ALIASES, i);
+		snprintf(target, sizeof target, "d%d.test", i);
+		change(s, DIRECTORY_DOMAIN_ADD, "", domain, "");
+		change(s, DIRECTORY_ALIAS_ADD, "", domain, target);
+	}
 }
 
 void sim_store_template(const char *dir)
@@ -133,9 +148,11 @@ void sim_store_template(const char *dir)
 		s = store_open(".", &cfg, &code, &e);
 	if (!s)
 		sim_fail("%s", e.text);
-	change(s, DIRECTORY_DOMAIN_ADD, "");
+	change(s, DIRECTORY_DOMAIN_ADD, "", SIM_DOMAIN, "");
 	for (int i = 0; i < SIM_SENDERS; i++)
-		change(s, DIRECTORY_ACCOUNT_ADD, (const char *[]){"ann", "bob", "eve"}[i]);
+		change(s, DIRECTORY_ACCOUNT_ADD, (const char *[]){"ann", "bob", "eve"}[i],
+		    SIM_DOMAIN, "");
+	add_aliases(s);
 	store_close(&s);
 }
 
@@ -157,7 +174,8 @@ void sim_store_start(void)
 	sp->config = config_now();
 	sp->directory = (struct directory_config){.separator = '+',
 	    .postmaster = sp->config->postmaster,
-	    .hostname = sp->config->hostname};
+	    .hostname = sp->config->hostname,
+	    .srs = sp->config->srs};
 	sp->arena = arena_new();
 	sp->routing = store_queue_routing(sp->config, sp->arena);
 	sp->started = clock_now();

@@ -134,9 +134,93 @@ static void send_message(struct sim_dest *dest)
 	sim_write(&d->op);
 }
 
+/* ---- strangers, whose mail our aliases send on ---- */
+
+/* One recipient, as a front hands it in: nothing is relayed for them. to: for the arena of d. */
+static struct deliver *stranger_writes(
+    struct str from, struct str local, struct str domain, struct str target)
+{
+	struct deliver *d = deliver_new();
+	struct deliver_recipient *to;
+
+	d->op.done = sent;
+	d->directory = &sim_store()->directory;
+	d->routing = &sim_store()->routing;
+	d->message_id = id_make(&ids, clock_now());
+	d->recipients = arena_array(d->arena, 1, sizeof *d->recipients);
+	d->n = 1;
+	d->plan = plan_new(d->arena, 1);
+	to = &d->recipients[0];
+	to->local = arena_str(d->arena, local);
+	to->domain = arena_str(d->arena, domain);
+	to->address = directory_text(d->arena, local, domain);
+	to->notify = QUEUE_NOTIFY_FAILURE;
+	d->plan.items[0].action = PLAN_REDIRECT;
+	d->plan.items[0].u.address = arena_str(d->arena, target);
+	d->reverse_path = arena_str(d->arena, from);
+	d->helo = STR("stranger.test");
+	d->peer = STR("192.0.2.2");
+	d->protocol = STR("ESMTP");
+	d->data = content(d, "stranger");
+	return d;
+}
+
+static void hand_in(struct deliver *d)
+{
+	SIM_MUST(deliver_prepare(d), "a message was refused at once");
+	sim_write(&d->op);
+}
+
+/* Somebody at the server that is well writes to an alias. */
+static void stranger_sends(struct sim_dest *dest)
+{
+	struct sim_rcpt *from = sim_rcpt_new(&sim_world.dests[0]), *r = sim_rcpt_new(dest);
+	struct str address = str_of_c(r->address);
+	size_t at = str_find(address, '@');
+	char domain[32];
+
+	r->sender = from->sender = -1;
+	r->stranger = from;
+	from->of = r;
+	r->notify = QUEUE_NOTIFY_FAILURE;
+	if (dest->example != SIM_X_BURST && sim_chance(15))
+		r->destiny = SIM_UNKNOWN;
+	snprintf(domain, sizeof domain, "d%zu." SIM_ALIASES, (size_t)(dest - sim_world.dests));
+	hand_in(stranger_writes(
+	    str_of_c(from->address), str_sub(address, 0, at), str_of_c(domain), address));
+}
+
+/* A report from elsewhere, from nobody, to the path that was seen there. */
+static void report_comes(void *ctx)
+{
+	struct sim_rcpt *r = ctx;
+	struct str path = str_of_c(r->path);
+	size_t at = str_rfind(path, '@');
+
+	if (!sim_store()) {
+		sim_post(SECOND_MS, report_comes, r);
+		return;
+	}
+	if (r->touched) /* an administrator returned it too */
+		return;
+	hand_in(stranger_writes(
+	    STR(""), str_sub(path, 0, at), str_from(path, at + 1), str_of_c(r->stranger->address)));
+}
+
+void sim_traffic_taken(struct sim_rcpt *r)
+{
+	/* where all goes well, so that no report of ours comes beside */
+	if (r->taken > 1 || r->dest->example != SIM_X_HEALTHY || !sim_chance(50))
+		return;
+	r->returned++;
+	sim_post_to(&sim_outside, sim_between(SECOND_MS, 2 * HOUR_MS), report_comes, r);
+}
+
 static void on_send(void *ctx)
 {
-	if (sim_store())
+	if (sim_store() && sim_chance(15))
+		stranger_sends(ctx);
+	else if (sim_store())
 		send_message(ctx);
 	else
 		sim_post(SECOND_MS, on_send, ctx);

@@ -2,8 +2,13 @@
 #ifndef SIM_TRAFFIC_H
 #define SIM_TRAFFIC_H
 
+struct sim_rcpt;
+
 /* Sets all events of the seed's week. */
 void sim_traffic_plan(void);
+
+/* A server has taken what a stranger wrote to r: now and then it sends a report to its reverse path. */
+void sim_traffic_taken(struct sim_rcpt *r);
 
 /* threads.c's commits: one in so many is the last thing that a process of ours does. */
 void sim_traffic_committed(void);

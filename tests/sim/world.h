@@ -15,6 +15,7 @@
 #define SIM_HOSTS_MAX 3 /* of a destination */
 #define SIM_FAULTS    4
 #define SIM_SENDERS   3
+#define SIM_ALIASES   "a.test" /* "d3.a.test" is a domain of ours whose mail is sent on to d3.test */
 
 /* Where in a session. */
 enum sim_stage {
@@ -183,7 +184,12 @@ struct sim_rcpt {
 	enum sim_destiny destiny;
 	int64_t message;
 	int64_t number;
-	int sender; /* of SIM_SENDERS; -1: the null reverse-path */
+	int sender; /* of SIM_SENDERS; -1: the null reverse-path, or: */
+	struct sim_rcpt
+	    *stranger;       /* who wrote from elsewhere, by an alias of ours; NULL: nobody did */
+	struct sim_rcpt *of; /* he is the stranger who wrote to that one */
+	char path[80];       /* with which his server saw it first */
+	int returned;        /* his server took it, and then sent a report to that path */
 	unsigned notify;
 	int64_t hold;     /* milliseconds from acceptance on: not to be sent before */
 	bool by;          /* it is to be there by a time */
