@@ -217,7 +217,8 @@ static int open_target(struct restoring *r)
 		    "account into this one: --account ADDRESS",
 		    r->dir);
 	mark = openat(r->target, RESTORE_MARK, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (mark < 0 || fchmod(r->target, 0700) < 0 ||
+	/* the mark is on the disk before anything that it is about */
+	if (mark < 0 || fchmod(r->target, 0700) < 0 || fsync(r->target) < 0 ||
 	    (mkdirat(r->target, "packs", 0700) < 0 && errno != EEXIST) ||
 	    (mkdirat(r->target, "tls", 0700) < 0 && errno != EEXIST))
 		return cli_fail(
