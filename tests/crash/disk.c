@@ -292,6 +292,30 @@ void names_begin(struct disk *d)
 	}
 }
 
+const struct name *names_find(const struct names *names, const char *path)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		if (strcmp(names->v[i].path, path) == 0)
+			return &names->v[i];
+	}
+	return NULL;
+}
+
+bool names_can_apply(struct disk *d, const struct event *e)
+{
+	bool is_rename = e->head.kind == RECORD_RENAME;
+	size_t from = is_rename ? strlen(e->name) + 1 : 0, n = e->head.name_n - from;
+	char path[512];
+
+	MUST(n < sizeof path);
+	snprintf(path, sizeof path, "%.*s", (int)n, e->name + from);
+	if (e->head.kind == RECORD_UNNAME && !find_name(&d->image, path, n))
+		return false;
+	if (is_rename && !find_name(&d->image, e->name, from - 1))
+		return false;
+	return names_has_parent(d, path);
+}
+
 bool names_has_parent(struct disk *d, const char *path)
 {
 	const char *slash = strrchr(path, '/');

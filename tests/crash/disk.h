@@ -30,6 +30,9 @@ void recording_begin(const char *file, const char *directory);
 void recording_read(struct recording *r, const char *file);
 void recording_free(struct recording *r);
 
+/* The name that a file has after the events until there, "" while it has none. */
+void recording_name(const struct recording *r, size_t until, uint64_t ino, char *out, size_t max);
+
 /*
  * Takes a kind of sync out of it ("log", "pack" ...); a recording without any aborts. The steps stay where
  * they are, so that moments keep their numbers.

@@ -60,6 +60,12 @@ size_t size_after(const struct event *e, size_t n);
 void names_begin(struct disk *d);
 void names_apply(struct names *names, const struct event *e, size_t file);
 
+/* NULL: there is none. */
+const struct name *names_find(const struct names *names, const char *path);
+
+/* Would the step make a difference to the image's names? */
+bool names_can_apply(struct disk *d, const struct event *e);
+
 /* Is every directory above this name of the image in it too? */
 bool names_has_parent(struct disk *d, const char *path);
 

@@ -272,7 +272,7 @@ static bool visit_all(struct run *r)
 	do {
 		if (is_late(r))
 			return false;
-		memory_load_open(r->disk, &r->at->choices);
+		memory_load_open(r->disk, &r->at->choices, !r->x->no_tears);
 		must_be_known(r, check_memory(r, true));
 		r->at->states++;
 	} while (choices_next(&r->at->choices));
@@ -315,7 +315,7 @@ static bool visit_only(struct run *r)
 	if (r->only_choices) {
 		r->at->open = true;
 		MUST(choices_get(&r->at->choices, r->only_choices));
-		memory_load_open(r->disk, &r->at->choices);
+		memory_load_open(r->disk, &r->at->choices, !x->no_tears);
 		sum = check_memory(r, true);
 	} else {
 		disk_choose(r->disk, r->only_variant, x->seed + r->moment);
@@ -331,6 +331,18 @@ static bool visit_only(struct run *r)
 
 /* ---- moments ---- */
 
+static bool is_elsewhere(const struct run *r)
+{
+	const struct event *e = &r->recording.events[r->moment];
+	const char *prefix = r->x->elsewhere;
+	char name[256];
+
+	snprintf(name, sizeof name, "%.*s", (int)e->head.name_n, e->name);
+	if (e->head.kind == RECORD_SYNC)
+		recording_name(&r->recording, r->moment, e->head.ino, name, sizeof name);
+	return prefix && strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
 /* Is the unsynced about to become less, or a promise made? */
 static bool is_peak(const struct run *r)
 {
@@ -339,7 +351,9 @@ static bool is_peak(const struct run *r)
 	if (r->moment == r->recording.n)
 		return true;
 	next = r->recording.events[r->moment].head.kind;
-	return next == RECORD_SYNC || next == RECORD_SYNC_DIR || next == RECORD_SAY ||
+	if (next == RECORD_SYNC || next == RECORD_SYNC_DIR)
+		return !is_elsewhere(r);
+	return next == RECORD_SYNC_ALL || next == RECORD_SAY ||
 	       (r->moment && r->recording.events[r->moment - 1].head.kind == RECORD_SAY);
 }
 
@@ -361,9 +375,11 @@ static bool visit_moment(struct run *r)
 		return visit_only(r);
 	if (x->sample)
 		return visit_sample(r);
+	if (x->answered && r->answered == r->first)
+		return true;
 	if (x->all) {
 		(void)sum_up(r, false);
-		return !is_peak(r) || (x->peaks && r->answered == r->first) || visit_all(r);
+		return !is_peak(r) || visit_all(r);
 	}
 	if (x->peaks && !is_peak(r))
 		return true;

@@ -26,6 +26,10 @@ struct explore {
 	const char *swallow; /* kind of sync that is taken out of the recording, or NULL */
 	bool in_memory;
 	bool all; /* every state that can be told apart, in memory; else by rules and drawn */
+	const char *
+	    elsewhere; /* with all: syncs of what begins so are no moments of their own; NULL: all are */
+	bool answered; /* only what follows an answer */
+	bool no_tears; /* of those only the ones in which each write is whole or lost */
 	bool
 	    peaks; /* a failure is sure to come: only what is about to be synced or answered, or was */
 	unsigned draws;    /* drawn states at a moment before a sync or an answer */

@@ -90,6 +90,10 @@ int main_judge(const struct options *o, const struct explore *x, const char *how
 	    o->fails ? ", but not as expected" : "", x->words, how);
 	if (o->swallow)
 		fprintf(stderr, " --swallow %s", o->swallow);
+	if (o->drawn)
+		fprintf(stderr, " --draws %u", o->drawn);
+	if (o->no_tears)
+		fprintf(stderr, " --no-tears");
 	if (o->second_swallow)
 		fprintf(stderr, " --second-swallow %s", o->second_swallow);
 	fprintf(stderr, " --state %s%s\n", x->name, what);
@@ -154,7 +158,6 @@ static void usage(void)
 {
 	fprintf(stderr, "usage: crash_explore store [OPTION...]\n"
 			"       crash_explore small [OPTION...] -- NAME...\n"
-			"       crash_explore old [OPTION...]\n"
 			"       crash_explore record FILE DIRECTORY -- COMMAND...\n"
 			"       crash_explore check FILE [OPTION...] -- COMMAND...\n"
 			"tests/crash/README.md explains them.\n");
@@ -184,7 +187,7 @@ static void parse_one(struct options *o, const char *name, const char *value)
 	else if (strcmp(name, "--second-every") == 0)
 		o->second_every = number_of(value);
 	else if (strcmp(name, "--draws") == 0)
-		o->draws = (unsigned)number_of(value);
+		o->draws = o->drawn = (unsigned)number_of(value);
 	else if (strcmp(name, "--state") == 0)
 		o->state = value;
 	else if (strcmp(name, "--swallow") == 0)
@@ -206,6 +209,10 @@ static void parse(struct options *o, int argc, char **argv)
 		}
 		if (strcmp(argv[i], "--keep") == 0) {
 			o->keep = true;
+			continue;
+		}
+		if (strcmp(argv[i], "--no-tears") == 0) {
+			o->no_tears = true;
 			continue;
 		}
 		if (i + 1 == argc)
@@ -251,8 +258,6 @@ static void work(int argc, char **argv)
 	if (argc == 5 && strcmp(argv[1], "work") == 0)
 		store_work(
 		    (uint64_t)number_of(argv[2]), (int)number_of(argv[3]), (int)number_of(argv[4]));
-	if (argc == 3 && strcmp(argv[2], "old") == 0)
-		store_old(strcmp(argv[1], "before") == 0);
 	if (argc == 3 && (strcmp(argv[1], "before") == 0 || strcmp(argv[1], "small") == 0))
 		store_small(argv[2], argv[1][0] == 'b');
 }
@@ -266,12 +271,6 @@ static int command(struct options *o, int argc, char **argv)
 		if (longer && o->seconds && !o->fails)
 			o->seconds = number_of(longer);
 		return runs_store(o);
-	}
-	if (strcmp(argv[1], "old") == 0) {
-		parse(o, argc - 2, argv + 2);
-		if (longer && o->seconds)
-			o->seconds = number_of(longer);
-		return runs_old(o);
 	}
 	if (strcmp(argv[1], "small") == 0) {
 		parse(o, argc - 2, argv + 2);

@@ -12,10 +12,11 @@
 struct options {
 	uint64_t seed;
 	int64_t seeds, seconds, steps, second_every;
-	unsigned draws;
+	unsigned draws, drawn; /* drawn: it was given */
 	const char *swallow, *second_swallow, *state;
 	const char *
 	    fails; /* exit 0 when a state is wrong in these words (a pattern): the explorer's tests */
+	bool no_tears;
 	bool keep; /* the directories, with the last state, to be looked at */
 	char **command;
 };
@@ -56,6 +57,5 @@ int main_judge(const struct options *o, const struct explore *x, const char *how
 /* The commands; exit status. */
 int runs_store(const struct options *o);
 int runs_small(const struct options *o);
-int runs_old(const struct options *o);
 
 #endif

@@ -17,12 +17,8 @@ static struct {
 	struct choices *choices;
 	struct memory_file files[FILES];
 	size_t nfiles;
-	struct {
-		char *name;
-		struct memory_file *file;
-	} names[FILES];
-	size_t nnames;
 	struct page *free_pages;
+	bool tears; /* writes may be torn, which was asked for */
 	bool torn;
 } all;
 
@@ -39,6 +35,11 @@ static unsigned choose(enum about about, size_t file, size_t step, unsigned of)
 {
 	return choices_take(
 	    all.choices, (uint32_t)about << 30 | (uint32_t)file << 20 | (uint32_t)step, of);
+}
+
+bool memory_keeps_name(size_t step)
+{
+	return choose(ABOUT_NAME, 0, step, 2) == 0;
 }
 
 /* ---- pages ---- */
@@ -178,7 +179,8 @@ static void decide(struct memory_file *f, size_t i, size_t *lo, size_t *hi)
 	size_t first = (size_t)h->off / SECTOR;
 
 	if (f->taken[i] < 0)
-		f->taken[i] = (int32_t)choose(ABOUT_WRITE, f->number, i, f->tears ? 2 + 2 * n : 2);
+		f->taken[i] = (int32_t)choose(
+		    ABOUT_WRITE, f->number, i, f->tears && all.tears ? 2 + 2 * n : 2);
 	all.torn |= f->taken[i] >= 2;
 	*lo = (size_t)h->off;
 	*hi = (size_t)(h->off + h->n);
@@ -320,6 +322,12 @@ void memory_resize(struct memory_file *f, size_t n)
 {
 	size_t old, there;
 
+	if (n == 0 && !f->settled) { /* whatever it was */
+		f->settled = true;
+		f->base = NULL;
+		f->since = NULL;
+		return;
+	}
 	settle(f);
 	old = f->size;
 	f->size = n;
@@ -338,7 +346,7 @@ void memory_write(struct memory_file *f, const void *p, size_t n, size_t off)
 	put(f, p, off, off + n);
 }
 
-/* ---- files and names ---- */
+/* ---- files ---- */
 
 static void drop_pages(struct memory_file *f)
 {
@@ -364,53 +372,16 @@ struct memory_file *memory_make(void)
 	return f;
 }
 
-static size_t find(const char *name)
+struct memory_file *memory_number(size_t number)
 {
-	size_t i = 0;
-
-	while (i < all.nnames && strcmp(all.names[i].name, name) != 0)
-		i++;
-	return i;
+	return &all.files[number];
 }
 
-struct memory_file *memory_find(const char *name)
+/* One that the disk had may yet get a name. */
+void memory_drop(struct memory_file *f)
 {
-	size_t i = find(name);
-
-	return i < all.nnames ? all.names[i].file : NULL;
-}
-
-static void drop_if_unused(struct memory_file *f)
-{
-	if (f->links == 0 && f->opened == 0)
+	if (f->links == 0 && f->opened == 0 && !f->base)
 		drop_pages(f);
-}
-
-bool memory_unname(const char *name)
-{
-	size_t i = find(name);
-	struct memory_file *f;
-
-	if (i == all.nnames)
-		return false;
-	f = all.names[i].file;
-	mem_free(all.names[i].name);
-	all.names[i] = all.names[--all.nnames];
-	f->links--;
-	drop_if_unused(f);
-	return true;
-}
-
-void memory_name(const char *name, struct memory_file *f)
-{
-	size_t n = strlen(name) + 1;
-
-	f->links++;
-	(void)memory_unname(name);
-	MUST(all.nnames < FILES);
-	all.names[all.nnames].name = mem_alloc(n);
-	memcpy(all.names[all.nnames].name, name, n);
-	all.names[all.nnames++].file = f;
 }
 
 void memory_open(struct memory_file *f)
@@ -421,29 +392,7 @@ void memory_open(struct memory_file *f)
 void memory_close(struct memory_file *f)
 {
 	f->opened--;
-	drop_if_unused(f);
-}
-
-/* A copy of the names first: the caller may change them. */
-int memory_each(struct fsio *fs, const char *dir, fsio_entry_fn *fn, void *ctx)
-{
-	size_t n = strlen(dir), nfound = 0;
-	char **found = mem_array(all.nnames + 1, sizeof *found);
-
-	for (size_t i = 0; i < all.nnames; i++) {
-		const char *name = all.names[i].name;
-
-		if (strncmp(name, dir, n) == 0 && name[n] == '/' && !strchr(name + n + 1, '/')) {
-			found[nfound] = mem_alloc(strlen(name + n));
-			memcpy(found[nfound++], name + n + 1, strlen(name + n));
-		}
-	}
-	for (size_t i = 0; i < nfound; i++) {
-		fn(ctx, found[i]);
-		mem_free(found[i]);
-	}
-	mem_free(found);
-	return 0;
+	memory_drop(f);
 }
 
 /* ---- loading ---- */
@@ -454,9 +403,8 @@ static void clear(void)
 		drop_pages(&all.files[i]);
 		memory_lock_free(&all.files[i].lock);
 	}
-	for (size_t i = 0; i < all.nnames; i++)
-		mem_free(all.names[i].name);
-	all.nfiles = all.nnames = 0;
+	memory_names_clear();
+	all.nfiles = 0;
 	all.torn = false;
 }
 
@@ -477,16 +425,8 @@ static void load(struct disk *d, bool open)
 		for (size_t step = 0; step < n; step++)
 			f->taken[step] = -1;
 	}
-	for (size_t i = 0; i < d->image.n; i++) {
-		const struct name *name = &d->image.v[i];
-		struct memory_file *f;
-
-		if (!names_has_parent(d, name->path))
-			continue;
-		f = name->is_dir ? memory_make() : &all.files[name->file];
-		f->is_dir = name->is_dir;
-		memory_name(name->path, f);
-	}
+	memory_names_load(d, open);
+	memory_calls_begin();
 }
 
 bool memory_is_torn(void)
@@ -499,14 +439,10 @@ void memory_load(struct disk *d)
 	load(d, false);
 }
 
-void memory_load_open(struct disk *d, struct choices *c)
+void memory_load_open(struct disk *d, struct choices *c, bool tears)
 {
+	all.tears = tears;
 	all.choices = c;
 	choices_begin(c);
-	names_begin(d);
-	for (size_t i = 0; i < d->since.n; i++) {
-		if (choose(ABOUT_NAME, 0, i, 2) == 0)
-			names_apply(&d->image, d->since.v[i], d->step_files[i]);
-	}
 	load(d, true);
 }

@@ -1,4 +1,4 @@
-/* What the two layers of memory.c share. */
+/* What memory.c and the layers on it share. */
 #ifndef CRASH_MEMORY_INTERNAL_H
 #define CRASH_MEMORY_INTERNAL_H
 
@@ -35,18 +35,33 @@ struct memory_file {
 	struct memory_lock *lock;
 };
 
-/* By name; NULL: there is none. */
-struct memory_file *memory_find(const char *name);
-
-/* A new file, without a name. */
+/* A new file, without a name; and one of the disk. */
 struct memory_file *memory_make(void);
-void memory_name(const char *name, struct memory_file *f);
+struct memory_file *memory_number(size_t number);
 
-/* False: there is no such name. */
-bool memory_unname(const char *name);
+/* What nobody can reach any more takes no room. */
+void memory_drop(struct memory_file *f);
 
-/* struct fsio_ops. */
-int memory_each(struct fsio *fs, const char *dir, fsio_entry_fn *fn, void *ctx);
+/* An unsynced step of names is to be decided upon: is it kept? */
+bool memory_keeps_name(size_t step);
+
+/* ---- memory_names.c: by path; NULL, false: there is none ---- */
+
+struct memory_file *memory_find(const char *path);
+void memory_name(const char *path, struct memory_file *f);
+bool memory_unname(const char *path);
+
+/* A new and empty file in the place of one that may be there or not. */
+struct memory_file *memory_replace(const char *path);
+
+/* Each name in a directory; fn changes none. */
+void memory_each(const char *dir, void (*fn)(void *ctx, const char *name), void *ctx);
+
+/* Those of the disk's image; open: what is unsynced is decided when it is looked at. */
+void memory_names_load(struct disk *d, bool open);
+void memory_names_clear(void);
+
+/* ---- memory.c: octets ---- */
 
 size_t memory_size(struct memory_file *f);
 
@@ -58,6 +73,14 @@ void memory_resize(struct memory_file *f, size_t n);
 /* An open file outlives its name. */
 void memory_open(struct memory_file *f);
 void memory_close(struct memory_file *f);
+
+#define MEMORY_PATH 128
+
+/* The path of a file that is named from the working directory. memory_calls.c's. */
+void memory_resolve(const char *name, char out[MEMORY_PATH]);
+
+/* From here on calls go to memory; nothing is open, and the working directory is the topmost. memory_calls.c's. */
+void memory_calls_begin(void);
 
 /* Frees it; memory_vfs.c's. */
 void memory_lock_free(struct memory_lock **lock);

@@ -23,7 +23,7 @@ struct memory_lock {
 struct handle {
 	sqlite3_file base;
 	struct memory_file *f;
-	char name[64]; /* to be removed when it is closed; else empty */
+	char path[MEMORY_PATH]; /* to be removed when it is closed; else empty */
 	int level;
 	bool has_shm;
 	uint16_t shared, exclusive; /* masks of shm locks */
@@ -237,8 +237,8 @@ static int file_close(sqlite3_file *f)
 	struct handle *h = handle_of(f);
 
 	(void)file_unlock(f, SQLITE_LOCK_NONE);
-	if (h->name[0])
-		(void)memory_unname(h->name);
+	if (h->path[0])
+		(void)memory_unname(h->path);
 	memory_close(h->f);
 	h->base.pMethods = NULL;
 	return SQLITE_OK;
@@ -267,20 +267,24 @@ static const sqlite3_io_methods methods = {
 static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *flags_r)
 {
 	struct handle *h = handle_of(f);
-	struct memory_file *m = name ? memory_find(name) : NULL;
+	char path[MEMORY_PATH] = "";
+	struct memory_file *m;
 
+	if (name)
+		memory_resolve(name, path);
+	m = name ? memory_find(path) : NULL;
 	*h = (struct handle){0};
 	if (!m && name && !(flags & SQLITE_OPEN_CREATE))
 		return SQLITE_CANTOPEN;
 	if (!m) {
 		m = memory_make();
 		if (name)
-			memory_name(name, m);
+			memory_name(path, m);
 	}
 	memory_open(m);
 	h->f = m;
 	if (name && (flags & SQLITE_OPEN_DELETEONCLOSE))
-		snprintf(h->name, sizeof h->name, "%s", name);
+		snprintf(h->path, sizeof h->path, "%s", path);
 	h->base.pMethods = &methods;
 	if (flags_r)
 		*flags_r = flags;
@@ -289,14 +293,20 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fla
 
 static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
 {
-	return memory_unname(name) ? SQLITE_OK : SQLITE_IOERR_DELETE_NOENT;
+	char path[MEMORY_PATH];
+
+	memory_resolve(name, path);
+	return memory_unname(path) ? SQLITE_OK : SQLITE_IOERR_DELETE_NOENT;
 }
 
 /* As the real one: an empty file is not there. */
 static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *result_r)
 {
-	struct memory_file *m = memory_find(name);
+	struct memory_file *m;
+	char path[MEMORY_PATH];
 
+	memory_resolve(name, path);
+	m = memory_find(path);
 	*result_r = m && (flags != SQLITE_ACCESS_EXISTS || memory_size(m) > 0);
 	return SQLITE_OK;
 }

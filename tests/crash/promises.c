@@ -15,7 +15,7 @@
 #include "store/mailbox.h"
 
 #define PEOPLE  3
-#define LINE_N  256
+#define LINE_N  1024
 #define WORDS_N 40
 
 /* Of one message in the mailboxes of one account. */
@@ -32,7 +32,8 @@ struct sent {
 	int taken;    /* -1: not answered */
 	bool history; /* the message row is due: a delivery */
 	enum fate fates[PEOPLE];
-	char words[PEOPLE][WORDS_N]; /* "": not told */
+	char words[PEOPLE][WORDS_N];
+	bool told[PEOPLE]; /* its words are known */
 };
 
 struct saw {
@@ -124,17 +125,22 @@ static void hear_mailbox(struct promises *p, const char *line)
 		set_fate(p, account, id, yes ? FATE_LIVE : FATE_GONE);
 }
 
+/* A change that was not answered may have been made or not. */
 static void hear_words(struct promises *p, const char *line)
 {
 	long long account, id;
 	struct sent *s;
 	int at = 0;
+	bool asked = sscanf(line, "ask words %lld %lld %n", &account, &id, &at) == 2 && at;
 
-	if (sscanf(line, "words %lld %lld %n", &account, &id, &at) != 2 || at == 0)
+	if (!asked && (sscanf(line, "words %lld %lld %n", &account, &id, &at) != 2 || at == 0) &&
+	    (sscanf(line, "ok words %lld %lld %n", &account, &id, &at) != 2 || at == 0))
 		return;
 	s = find(p, id);
-	MUST(s);
-	snprintf(s->words[account - 1], WORDS_N, "%s", line + at);
+	if (!s) /* a report */
+		return;
+	snprintf(s->words[account - 1], WORDS_N, "%s", asked ? "" : line + at);
+	s->told[account - 1] = !asked;
 }
 
 static void hear_rest(struct promises *p, const char *line)
@@ -301,7 +307,7 @@ static void check_copy(struct questions *q, const struct sent *s, int account)
 	if (fate == FATE_NONE && live)
 		promises_broken(
 		    "message.md 6: %lld is in mailbox %d of somebody else", id, account);
-	if (s->words[account - 1][0] && live &&
+	if (s->told[account - 1] && live &&
 	    (answer(&q->email, account, s->id, 0, words) != 1 ||
 		strcmp(words, s->words[account - 1]) != 0))
 		promises_broken(

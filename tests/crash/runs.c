@@ -1,13 +1,12 @@
 /* The runs of the store: recorded, explored, and after some states recorded and explored again. */
 #include "main.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "memory.h"
+#include "files_check.h"
 #include "store_run.h"
 
 #define SECOND_STEPS 5
@@ -28,7 +27,7 @@ static bool record_store(const char *dir, const char *file, uint64_t seed, int64
 
 static uint64_t check_store(void *ctx, const char *said, size_t n, bool whole)
 {
-	return store_check(memory_fsio(), said, n, whole);
+	return store_check(said, n, whole);
 }
 
 /* The seed of what happens after a state: the state itself. */
@@ -153,6 +152,22 @@ static char *prepare_small(const char *name, size_t *n_r)
 	return said;
 }
 
+static uint64_t check_migration(void *ctx, const char *said, size_t n, bool whole)
+{
+	store_check_old();
+	return store_check(said, n, whole);
+}
+
+static explore_check *const checks[STORE_SUBJECTS] = {
+    [STORE_REQUESTS] = check_store,
+    [STORE_MIGRATES] = check_migration,
+    [STORE_BACKUP] = files_check_backup,
+    [STORE_BACKUP_AGAIN] = files_check_backup_again,
+    [STORE_RESTORE] = files_check_restore,
+    [STORE_REPAIR] = files_check_repair,
+    [STORE_SALVAGE] = files_check_salvage,
+};
+
 /* The second half of a small run. */
 static bool record_small(const char *name)
 {
@@ -163,16 +178,23 @@ static bool record_small(const char *name)
 
 static void explore_small(const struct options *o, struct explore *x, const char *name)
 {
+	enum store_subject subject = store_small_subject(name);
+	bool longer = getenv(LONGER) && !o->fails && !o->state;
 	size_t n = 0;
 	char *said = prepare_small(name, &n);
 
 	*x = (struct explore){.recording = main_places[FIRST],
 	    .scratch = main_places[STATE],
-	    .check = check_store,
+	    .check = checks[subject],
+	    .elsewhere = subject == STORE_BACKUP || subject == STORE_BACKUP_AGAIN ? "data" : NULL,
 	    .ctx = (void *)(uintptr_t)o,
 	    .in_memory = true,
-	    .all = true,
-	    .peaks = o->fails,
+	    .all = !o->drawn || longer,
+	    .draws = o->draws,
+	    .seed = o->seed,
+	    .no_tears = o->no_tears && !longer,
+	    .peaks = o->fails || (o->drawn && !longer),
+	    .answered = o->fails && (subject == STORE_REQUESTS || o->drawn),
 	    .said = said,
 	    .said_n = n,
 	    .swallow = o->swallow,
@@ -181,7 +203,7 @@ static void explore_small(const struct options *o, struct explore *x, const char
 		fail_run(x);
 	else
 		(void)explore_run(x);
-	main_counts->all += x->states;
+	*(x->all ? &main_counts->all : &main_counts->drawn) += x->states;
 	mem_free(said);
 }
 
@@ -202,44 +224,8 @@ int runs_small(const struct options *o)
 		snprintf(what, sizeof what, " -- %s", *name);
 	}
 	if (!o->fails)
-		printf("%lld crash states explored, all of %lld small runs\n",
-		    (long long)main_counts->all, (long long)main_counts->recordings);
+		printf("%lld crash states explored, %s of %lld small runs\n",
+		    (long long)(main_counts->all + main_counts->drawn),
+		    main_counts->drawn ? "drawn:" : "all", (long long)main_counts->recordings);
 	return main_judge(o, &x, "small", what);
-}
-
-/* ---- a data directory of an earlier version ---- */
-
-static uint64_t check_old(void *ctx, const char *said, size_t n, bool whole)
-{
-	struct fsio fs;
-
-	fsio_init(&fs, open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	store_check_old();
-	return store_check(fs, said, n, whole);
-}
-
-/* Its copy is made by system calls, so the states are in a directory, and drawn. */
-int runs_old(const struct options *o)
-{
-	size_t n = 0;
-	char *said = prepare_small("old", &n), how[64];
-	struct explore x = {.recording = main_places[FIRST],
-	    .scratch = main_places[STATE],
-	    .check = check_old,
-	    .seed = o->seed,
-	    .draws = o->draws,
-	    .state = o->state,
-	    .swallow = o->swallow,
-	    .deadline = o->seconds ? clock_mono() + o->seconds * 1000 : 0};
-
-	if (!said || !record_small("old"))
-		fail_run(&x);
-	else
-		(void)explore_run(&x);
-	mem_free(said);
-	if (!o->fails)
-		printf("%lld crash states explored, drawn: of a migration\n", (long long)x.states);
-	snprintf(
-	    how, sizeof how, "old --draws %u --seed %llu", o->draws, (unsigned long long)o->seed);
-	return main_judge(o, &x, how, "");
 }

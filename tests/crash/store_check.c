@@ -9,6 +9,7 @@
 
 #include "store_run.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -18,6 +19,7 @@
 #include "rig.h"
 #include "rules.h"
 #include "store/db_internal.h"
+#include "store/db_vfs.h"
 #include "store_text.h"
 
 #define LATER INT64_C(1827000000000) /* a year after the runs */
@@ -205,6 +207,7 @@ static void goes_on(struct promises *p)
 	char text[STORE_TEXT_MIN * 9], to[64];
 
 	first_account(to);
+	id_maker_init(&rig.ids, 1, deliver_newest_id(rig.db));
 	d = rig_message(&rig, "ann@a.test", "");
 	store_text(d->message_id, text, sizeof text);
 	d->data = str_of(text, sizeof text);
@@ -225,7 +228,7 @@ static int64_t ask_file(const char *file, const char *sql)
 	sqlite3_stmt *stmt = NULL;
 	int64_t n = -1;
 
-	if (sqlite3_open_v2(file, &raw, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+	if (sqlite3_open_v2(file, &raw, SQLITE_OPEN_READWRITE, db_vfs_name()) == SQLITE_OK &&
 	    sqlite3_prepare_v2(raw, sql, -1, &stmt, NULL) == SQLITE_OK &&
 	    sqlite3_step(stmt) == SQLITE_ROW)
 		n = sqlite3_column_int64(stmt, 0);
@@ -250,11 +253,13 @@ void store_check_old(void)
 		promises_broken("versions.md 3: the copy of the database is not whole");
 }
 
-uint64_t store_check(struct fsio fs, const char *said, size_t n, bool whole)
+uint64_t store_check(const char *said, size_t n, bool whole)
 {
 	struct promises *p;
+	struct fsio fs;
 	uint64_t sum;
 
+	fsio_init(&fs, open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	rig = (struct rig){.pack_size = STORE_PACK};
 	rig_begin(&rig, fs);
 	rig.now = LATER;
@@ -267,5 +272,6 @@ uint64_t store_check(struct fsio fs, const char *said, size_t n, bool whole)
 		promises_free(&p);
 	}
 	rig_end(&rig);
+	close(fs.dirfd);
 	return sum;
 }

@@ -6,8 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/fsio.h"
-
 #define STORE_PACK ((int64_t)64 * 1024) /* size of a pack of the runs */
 
 /*
@@ -17,21 +15,34 @@
  */
 void store_work(uint64_t seed, int steps, int generation);
 
+/* What a small run is about. */
+enum store_subject {
+	STORE_REQUESTS, /* requests to one store, in the working directory */
+	STORE_MIGRATES, /* a data directory of version 1 there, which is brought up to date */
+	/* data/ below the working directory, and commands that take it as a whole */
+	STORE_BACKUP,
+	STORE_BACKUP_AGAIN, /* the same, and the next one is looked at */
+	STORE_CLOSED,       /* from here on nothing has it open when the run begins */
+	STORE_RESTORE = STORE_CLOSED,
+	STORE_REPAIR,
+	STORE_SALVAGE,
+	STORE_SUBJECTS
+};
+
+enum store_subject store_small_subject(const char *name);
+
 /* A small run of this name; before: what comes before it. */
 void store_small(const char *name, bool before);
 
-/* A data directory of version 1 is made; or opened, which brings it up to date. */
-void store_old(bool before);
-
 /*
- * Starts the store on these files after a crash, `said` being all that was said before it, and
+ * Starts the store in the working directory after a crash, `said` being all that was said before it, and
  * looks for each invariant that README.md lists; then takes a message more, and starts once more. Ends the
  * process with a text when something is wrong. The number of the logical content right after the start;
  * whole: false when only that is wanted.
  */
-uint64_t store_check(struct fsio fs, const char *said, size_t n, bool whole);
+uint64_t store_check(const char *said, size_t n, bool whole);
 
-/* Before that, of a run that migrates, in the working directory: the database has one version or the other. */
+/* Before that, of a run that migrates, the database has one version or the other. */
 void store_check_old(void);
 
 #endif

@@ -5,8 +5,7 @@
 
 #include "base/mem.h"
 
-/* The name a file has at the moment, '' while it has none. */
-static void name_of(const struct recording *r, size_t until, uint64_t ino, char *out, size_t max)
+void recording_name(const struct recording *r, size_t until, uint64_t ino, char *out, size_t max)
 {
 	out[0] = '\0';
 	for (size_t i = until; i-- > 0;) {
@@ -35,7 +34,7 @@ static bool is_swallowed(const struct recording *r, size_t at, const char *kind)
 		return strcmp(kind, e->head.name_n ? "packs-names" : "top-names") == 0;
 	if (e->head.kind != RECORD_SYNC)
 		return false;
-	name_of(r, at, e->head.ino, name, sizeof name);
+	recording_name(r, at, e->head.ino, name, sizeof name);
 	for (size_t i = 0; i < sizeof swallows / sizeof *swallows; i++) {
 		size_t n = strlen(swallows[i].prefix);
 

@@ -99,6 +99,7 @@ static const struct chance_step steps[] = {
     {3, work_send_marked},
     {4, work_full},
     {11, work_expunge},
+    {5, work_keywords},
     {6, work_undelete},
     {5, work_import},
     {2, work_quota},
@@ -123,28 +124,6 @@ void store_work(uint64_t seed, int n, int generation)
 		chance_run(steps, sizeof steps / sizeof *steps);
 	end();
 }
-
-/* ---- small runs ---- */
-
-#define SMALL_STEPS 8
-
-/* before: what is done first and not explored. */
-static const struct {
-	const char *name;
-	void (*before[SMALL_STEPS])(void);
-	void (*steps[SMALL_STEPS])(void);
-} smalls[] = {
-    {"people", {work_checkpoint}, {add_people}},
-    {"send", {add_people, work_send_one}, {work_send_one}},
-    {"marked", {add_people}, {work_send_marked}},
-    {"large", {add_people}, {work_send_large}},
-    {"fill", {add_people, work_send_fill, work_send_fill}, {work_send_fill, work_send_fill}},
-    {"mailbox", {add_people, work_send_one, work_send_one},
-	{work_expunge, work_undelete, work_import}},
-    {"queue", {add_people, work_send_away}, {work_lease, work_settle}},
-    {"reports", {add_people, work_send_many}, {work_lease, work_settle, work_reports}},
-    {"checkpoint", {add_people, work_send_one}, {work_checkpoint, work_send_one}},
-};
 
 /* ---- a data directory of an earlier version ---- */
 
@@ -182,18 +161,60 @@ static void make_version_1(void)
 	mem_free(bytes);
 }
 
-void store_old(bool before)
+static void open_version_1(void)
 {
-	if (before) {
-		make_version_1();
-		_exit(0);
-	}
 	work_say("ask migrate\n");
 	begin(1, 1);
 	work_say("ok migrate\n");
-	add_people();
-	end();
 }
+
+/* ---- small runs ---- */
+
+#define SMALL_STEPS 8
+
+/* before: what is done first and not explored. */
+static const struct small {
+	const char *name;
+	enum store_subject subject;
+	void (*before[SMALL_STEPS])(void);
+	void (*steps[SMALL_STEPS])(void);
+} smalls[] = {
+    {"people", STORE_REQUESTS, {work_checkpoint}, {add_people}},
+    {"send", STORE_REQUESTS, {add_people, work_send_one}, {work_send_one}},
+    {"marked", STORE_REQUESTS, {add_people}, {work_send_marked}},
+    {"large", STORE_REQUESTS, {add_people}, {work_send_large}},
+    {"fill", STORE_REQUESTS, {add_people, work_send_fill, work_send_fill},
+	{work_send_fill, work_send_fill}},
+    {"mailbox", STORE_REQUESTS, {add_people, work_send_one, work_send_one},
+	{work_expunge, work_undelete, work_import}},
+    {"keywords", STORE_REQUESTS, {add_people, work_send_marked, work_send_two},
+	{work_keywords, work_keywords}},
+    {"queue", STORE_REQUESTS, {add_people, work_send_away}, {work_lease, work_settle}},
+    {"reports", STORE_REQUESTS, {add_people, work_send_many},
+	{work_lease, work_settle, work_reports}},
+    {"checkpoint", STORE_REQUESTS, {add_people, work_send_one}, {work_checkpoint, work_send_one}},
+    {"compact", STORE_REQUESTS,
+	{add_people, work_send_fill, work_send_fill, work_send_fill, work_expunge_most,
+	    work_forget},
+	{work_compact}},
+    {"quota", STORE_REQUESTS, {add_people, work_send_two}, {work_quota, work_warn}},
+    {"migrate", STORE_MIGRATES, {make_version_1}, {open_version_1}},
+    {"backup-first", STORE_BACKUP, {add_people, work_send_one}, {work_backup_all}},
+    {"backup-next", STORE_BACKUP,
+	{add_people, work_send_one, work_send_large, work_backup_all, work_expunge, work_send_one},
+	{work_backup_all}},
+    {"backup-again", STORE_BACKUP_AGAIN,
+	{add_people, work_send_one, work_backup_all, work_expunge, work_send_large},
+	{work_backup_all}},
+    {"restore", STORE_RESTORE, {add_people, work_send_one, work_send_large, work_backup_all},
+	{work_restore_all}},
+    {"repair", STORE_REPAIR, {add_people, work_send_one, work_send_one, work_spoil_message},
+	{work_repair}},
+    {"salvage", STORE_SALVAGE, {add_people, work_send_one, work_send_one, work_spoil_database},
+	{work_salvage}},
+    {"salvage-lost", STORE_SALVAGE, {add_people, work_send_one, work_send_one, work_lose_database},
+	{work_salvage}},
+};
 
 /* ---- small runs, by name ---- */
 
@@ -203,15 +224,30 @@ static void run_steps(void (*const *v)(void))
 		v[i]();
 }
 
-void store_small(const char *name, bool before)
+static const struct small *find(const char *name)
 {
 	size_t i = 0;
 
 	while (i < sizeof smalls / sizeof *smalls && strcmp(smalls[i].name, name) != 0)
 		i++;
 	MUST(i < sizeof smalls / sizeof *smalls);
-	begin(1 + i, !before);
-	run_steps(before ? smalls[i].before : smalls[i].steps);
+	return &smalls[i];
+}
+
+enum store_subject store_small_subject(const char *name)
+{
+	return find(name)->subject;
+}
+
+void store_small(const char *name, bool before)
+{
+	const struct small *small = find(name);
+
+	if (small->subject > STORE_MIGRATES)
+		work_enter();
+	if (small->subject != STORE_MIGRATES && (before || small->subject < STORE_CLOSED))
+		begin(1 + (uint64_t)(small - smalls), !before);
+	run_steps(before ? small->before : small->steps);
 	if (before)
 		_exit(0);
 	end();

@@ -27,6 +27,7 @@ void work_reopen(void);
 
 /* work_mail.c */
 void work_send_one(void);
+void work_send_two(void);
 void work_send_away(void);
 void work_send_batch(void);
 void work_send_many(void);
@@ -37,6 +38,8 @@ void work_full(void);
 
 /* work_mailbox.c */
 void work_expunge(void);
+void work_expunge_most(void);
+void work_keywords(void);
 void work_undelete(void);
 void work_import(void);
 void work_quota(void);
@@ -50,8 +53,19 @@ void work_release(void);
 void work_change_queue(void);
 qrig_world work_world;
 
+/* work_files.c: whole directories */
+void work_enter(void); /* data/, which is made when it is not there */
+void work_backup_all(void);
+void work_restore_all(void);
+void work_spoil_message(void);
+void work_spoil_database(void);
+void work_lose_database(void);
+void work_repair(void);
+void work_salvage(void);
+
 /* work_store.c */
 void work_time(void);
+void work_forget(void);
 void work_checkpoint(void);
 void work_compact(void);
 void work_backup(void);

@@ -61,6 +61,13 @@ void work_send_one(void)
 	send_and_free(message(1, 0, STORE_TEXT_MIN + 200));
 }
 
+/* To the one who has a quota, and two others. */
+void work_send_two(void)
+{
+	send_and_free(message(7, 0, STORE_TEXT_MIN + 1000));
+	send_and_free(message(7, 0, STORE_TEXT_MIN + 1000));
+}
+
 static void send_all(struct deliver **d, size_t n)
 {
 	struct list batch;

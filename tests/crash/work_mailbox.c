@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "store/import.h"
+#include "store/mailbox_keywords.h"
 #include "store/quota.h"
 #include "store/undelete.h"
 #include "store_text.h"
@@ -58,6 +59,52 @@ void work_expunge(void)
 		last = first + (int64_t)chance_pick(4);
 		expunge(&s, first, last > n ? n : last);
 	}
+	mailbox_snapshot_fini(&s);
+}
+
+/* All but the first of what ann has. */
+void work_expunge_most(void)
+{
+	struct mailbox_snapshot s = rig_snapshot(&work.rig, 1, MAILBOX_INBOX);
+
+	expunge(&s, 2, mailbox_snapshot_count(&s));
+	mailbox_snapshot_fini(&s);
+}
+
+/* ---- keywords ---- */
+
+static const char *const words[] = {"", "$seen", "$answered $seen", "$flagged project"};
+
+/* What the first messages have from now on, as the client is told. */
+static void say_words(const char *what, const struct mailbox_snapshot *s,
+    const struct mailbox_entry *v, size_t n, const char *text)
+{
+	for (size_t i = 0; i < n; i++)
+		work_say("%s words %lld %lld %s\n", what, (long long)s->account,
+		    (long long)v[i].email, text);
+}
+
+/* Of some messages, which have these and no others then. */
+void work_keywords(void)
+{
+	struct mailbox_snapshot s = rig_snapshot(&work.rig, anybody(), MAILBOX_INBOX);
+	const char *text = words[chance_pick(sizeof words / sizeof *words)];
+	struct mailbox_keywords k;
+	struct mailbox_entry v[3];
+	size_t n;
+
+	mailbox_keywords_init(&k, s.account, s.mailbox);
+	k.replace = true;
+	k.add = str_of_c(text);
+	MUST(mailbox_entries(work.rig.db, &s, 1, v, 1 + chance_pick(3), &n) == DB_OK);
+	for (size_t i = 0; i < n; i++)
+		ranges_add(&k.uids, v[i].uid);
+	say_words("ask", &s, v, n, text);
+	if (n && work_run(&k.op)) {
+		MUST(!mailbox_keywords_go_on(&k));
+		say_words("ok", &s, v, n, text);
+	}
+	mailbox_keywords_fini(&k);
 	mailbox_snapshot_fini(&s);
 }
 

@@ -16,6 +16,15 @@ void work_time(void)
 	work_say("ok maintain\n");
 }
 
+/* What was deleted is gone for good. */
+void work_forget(void)
+{
+	work.rig.now += WORK_UNDELETE + HOUR_MS;
+	work_say("ask maintain\n");
+	rig_maintain(&work.rig, WORK_UNDELETE, 30 * DAY_MS);
+	work_say("ok maintain\n");
+}
+
 void work_checkpoint(void)
 {
 	work_say("ask checkpoint\n");
