@@ -231,7 +231,7 @@ def pytest_run(folder, env=None, options=()):
     with tempfile.TemporaryDirectory() as scratch:
         xml = os.path.join(scratch, "result.xml")
         status, output = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-                              "--tb=short", "-rs", f"--junitxml={xml}", "-o", "junit_family=xunit1", *options, folder], env)
+                              "--tb=short", "-rsfE", f"--junitxml={xml}", "-o", "junit_family=xunit1", *options, folder], env)
         if not os.path.exists(xml):
             return Result(failed=1, text=tail(output))
         result = count_pytest(xml)
@@ -248,7 +248,7 @@ def suite_e2e(long):
 
 def suite_e2e_asan():
     binary = os.path.join(ROOT, "build-asan", "godwit")
-    result = pytest_run("tests/e2e", {**SANITIZER_ENV, "GODWIT": binary})
+    result = pytest_run("tests/e2e", {**SANITIZER_ENV, "GODWIT": binary}, SPREAD)
     result.again = True
     return result
 

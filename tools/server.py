@@ -4,6 +4,7 @@ Used by tools/demo.py and by the end-to-end tests. Waits for what the server doe
 to pass; ends only processes that it started, by their number.
 """
 
+import fcntl
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -38,15 +40,33 @@ def is_free(port, host=HOST):
             return False
 
 
+def claim(port, claims={}):
+    """Whether no other process on this machine claimed the port before and still runs: a server that is
+    stopped to be started again keeps its ports."""
+    folder = os.path.join(tempfile.gettempdir(), f"godwit-ports-{os.getuid()}")
+    os.makedirs(folder, exist_ok=True)
+    if port in claims:
+        return False
+    lock = open(os.path.join(folder, str(port)), "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return False
+    claims[port] = lock
+    return True
+
+
 def free_offset(wanted=None, more=(), hosts=(HOST,)):
     """A number that gives free ports when added to the standard ones: wanted and then further ones
-    in steps of 1000, or any below the range that the kernel gives to outgoing connections."""
+    in steps of 1000, or any below the range that the kernel gives to outgoing connections. They are
+    this process's own until it ends."""
     candidates = [random.randrange(11000, 31000) for _ in range(200)]
     if wanted is not None:
         candidates = range(wanted, 65536 - 995, 1000)
     for offset in candidates:
-        if all(is_free(port + offset, host) for host in hosts
-               for port in [*STANDARD_PORTS.values(), *more]):
+        ports = [port + offset for port in [*STANDARD_PORTS.values(), *more]]
+        if all(is_free(port, host) for host in hosts for port in ports) and all(map(claim, ports)):
             return offset
     raise ServerError("there are no free ports on this machine")
 

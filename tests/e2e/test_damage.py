@@ -3,6 +3,7 @@
 import glob
 import os
 import random
+import re
 import sqlite3
 
 import pytest
@@ -185,7 +186,8 @@ def test_repair_saves_all_others(filled, request):
         filled.mark()
         after = all_mail(filled)
         assert after.items() <= before.items()
-        assert len(before) - len(after) == told.count(".eml")
+        # account 0: the one that waits for its next hop is in no mailbox
+        assert len(before) - len(after) == len(re.findall(r"quarantine/\w+-[1-9]\d*\.eml", told))
         before = after
     deliver(filled, ANN, letter("afterwards"))
     assert len(all_mail(filled)) == len(before) + 1
