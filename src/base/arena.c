@@ -2,6 +2,7 @@
 
 #include <stdalign.h>
 
+#include "base/ascii.h"
 #include "base/mem.h"
 
 #define ARENA_MAGIC 0x6172656e61u
@@ -110,6 +111,15 @@ struct str arena_str(struct arena *a, struct str s)
 
 	if (s.n)
 		memcpy(p, s.p, s.n);
+	return str_of(p, s.n);
+}
+
+struct str arena_lower(struct arena *a, struct str s)
+{
+	uint8_t *p = arena_alloc(a, s.n);
+
+	for (size_t i = 0; i < s.n; i++)
+		p[i] = ascii_lower(s.p[i]);
 	return str_of(p, s.n);
 }
 

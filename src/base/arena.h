@@ -30,6 +30,9 @@ void *arena_array(struct arena *a, size_t count, size_t size);
 struct str arena_str(struct arena *a, struct str s);
 const char *arena_cstr(struct arena *a, struct str s);
 
+/* A copy in lower case (ASCII). */
+struct str arena_lower(struct arena *a, struct str s);
+
 /* Bytes handed out since the last reset: for limits on what a peer makes grow. */
 size_t arena_used(const struct arena *a);
 

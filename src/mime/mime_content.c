@@ -4,18 +4,8 @@
  */
 #include "mime/mime_content.h"
 
-#include "base/ascii.h"
 #include "base/limits.h"
 #include "mime/mime_lex.h"
-
-static struct str lower(struct arena *a, struct str s)
-{
-	uint8_t *p = arena_alloc(a, s.n);
-
-	for (size_t i = 0; i < s.n; i++)
-		p[i] = ascii_lower(s.p[i]);
-	return str_of(p, s.n);
-}
 
 static struct str unquoted(struct arena *a, struct str s)
 {
@@ -55,7 +45,7 @@ static bool take_param(
 	*t = mime_lex_next(l);
 	if (!mime_lex_is(t, '='))
 		return false;
-	param_r->name = lower(a, name);
+	param_r->name = arena_lower(a, name);
 	param_r->value = take_value(l, a);
 	*t = mime_lex_next(l);
 	return true;
@@ -94,8 +84,8 @@ enum mime_content_status mime_content_type_parse(
 	if (type.kind != MIME_LEX_WORD || !mime_lex_is(&slash, '/') ||
 	    subtype.kind != MIME_LEX_WORD)
 		return MIME_CONTENT_BAD;
-	type_r->type = lower(a, type.text);
-	type_r->subtype = lower(a, subtype.text);
+	type_r->type = arena_lower(a, type.text);
+	type_r->subtype = arena_lower(a, subtype.text);
 	take_params(&l, a, &type_r->params);
 	return MIME_CONTENT_OK;
 }
@@ -110,7 +100,7 @@ enum mime_content_status mime_content_disposition_parse(
 	word = mime_lex_next(&l);
 	if (word.kind != MIME_LEX_WORD)
 		return MIME_CONTENT_BAD;
-	*word_r = lower(a, word.text);
+	*word_r = arena_lower(a, word.text);
 	take_params(&l, a, params_r);
 	return MIME_CONTENT_OK;
 }

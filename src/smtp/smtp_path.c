@@ -115,15 +115,6 @@ static struct str domain(struct cur *c)
 }
 
 /* The same in lower case. */
-static struct str lower(struct arena *a, struct str s)
-{
-	uint8_t *text = arena_alloc(a, s.n);
-
-	for (size_t i = 0; i < s.n; i++)
-		text[i] = ascii_lower(s.p[i]);
-	return str_of(text, s.n);
-}
-
 static struct str ip_text(struct arena *a, const struct ip *ip)
 {
 	struct buf b;
@@ -165,7 +156,7 @@ static void domain_or_literal(struct cur *c, struct arena *a, struct smtp_path *
 	if (cur_peek(c) == '[')
 		literal(c, a, path);
 	else
-		path->domain = lower(a, domain(c));
+		path->domain = arena_lower(a, domain(c));
 }
 
 /* A-d-l ":", checked and dropped. */
