@@ -54,13 +54,15 @@ struct smtp_client_rcpt {
  * A message to send; borrowed until its REPORT is done. params: size (exact octets of the content,
  * 0: not known), body (8BITMIME when the content has 8-bit octets), smtputf8 (its header has
  * UTF-8), ret, envid, hold_for or hold_until, priority, by; params the server does not offer are left
- * out, except as REPORT says and hold: then the message is refused for good.
+ * out, except as REPORT says and hold: then the message is refused for good. no_content: the server is only
+ * asked whether it takes the recipients; the verdict of one it takes is ACCEPTED at RCPT.
  */
 struct smtp_client_message {
 	struct smtp_path reverse;
 	struct smtp_mail_params params;
 	const struct smtp_client_rcpt *rcpts; /* at least 1 */
 	size_t rcpt_count;
+	bool no_content;
 };
 
 enum smtp_outcome {

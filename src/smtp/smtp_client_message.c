@@ -21,7 +21,7 @@ static size_t step_data(const struct smtp_client *c)
 /* Behind the last step of the envelope. */
 static size_t step_end(const struct smtp_client *c)
 {
-	return step_data(c) + !c->msg.chunked;
+	return step_data(c) + !(c->msg.chunked || c->msg.m->no_content);
 }
 
 void smtp_client_decide(struct smtp_client *c, size_t i, const struct smtp_verdict *v)
@@ -267,7 +267,7 @@ static void on_rcpt(struct smtp_client *c, size_t i, const struct smtp_reply *r)
 
 	if (r->code == 552 && (r->status.class == 0 || r->status.subject == 5))
 		v.outcome = SMTP_OUTCOME_TEMPORARY;
-	if (v.outcome != SMTP_OUTCOME_ACCEPTED) {
+	if (v.outcome != SMTP_OUTCOME_ACCEPTED || c->msg.m->no_content) {
 		smtp_client_decide(c, i, &v);
 	} else if (c->msg.rcpts[i] == RCPT_OPEN) {
 		c->msg.rcpts[i] = RCPT_ACCEPTED;

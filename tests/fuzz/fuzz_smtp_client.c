@@ -58,7 +58,9 @@ static void check_report(struct run *r, const struct smtp_client_effect *e)
 	for (size_t i = 0; i < RCPTS; i++) {
 		const struct smtp_verdict *v = &e->verdicts[i];
 
-		MUST(v->outcome != SMTP_OUTCOME_ACCEPTED || v->stage == SMTP_STAGE_BODY);
+		MUST(v->outcome != SMTP_OUTCOME_ACCEPTED ||
+		     v->stage == (r->message.no_content ? SMTP_STAGE_RCPT : SMTP_STAGE_BODY));
+		MUST(v->outcome != SMTP_OUTCOME_UNSURE || !r->message.no_content);
 		MUST(v->outcome != SMTP_OUTCOME_UNSURE || v->reply.code == 0);
 		MUST(v->reply.code || v->reply.text.n);
 	}
@@ -78,11 +80,12 @@ static void answer(struct run *r, const struct smtp_client_effect *e)
 	case SMTP_CLIENT_READY:
 		MUST(!r->sending);
 		r->sending = r->sent++ < 3;
+		r->message.no_content = r->sent == 2;
 		result.next = r->sending ? &r->message : NULL;
 		r->pieces = 0;
 		break;
 	case SMTP_CLIENT_BODY:
-		MUST(r->sending);
+		MUST(r->sending && !r->message.no_content);
 		result.body = STR(".x\r\n");
 		result.last = ++r->pieces == 3;
 		result.failed = r->options & 64 && r->pieces == 2;

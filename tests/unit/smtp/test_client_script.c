@@ -109,7 +109,7 @@ static bool effect(void *ctx, struct buf *text)
 	return true;
 }
 
-/* "<sender> <recipient>... size=1 8bit utf8 envid=x notify=never" */
+/* "<sender> <recipient>... size=1 8bit utf8 envid=x notify=never", or "... no-content" */
 static void read_message(struct session *t, struct str text)
 {
 	struct smtp_client_message *m = &t->message;
@@ -125,7 +125,8 @@ static void read_message(struct session *t, struct str text)
 		     smtp_path_forward(&c, true, t->arena, &r->path) == SMTP_PATH_OK);
 	}
 	text = cur_rest(&c);
-	if (text.n) {
+	m->no_content = str_eq(text, STR("no-content"));
+	if (text.n && !m->no_content) {
 		struct buf params;
 
 		buf_init(&params, 1024);
