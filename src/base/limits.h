@@ -97,6 +97,12 @@
 #define LIMIT_READER_MS      50         /* a read transaction should end within this */
 #define LIMIT_RESERVE        (64 * MIB) /* given back when the disk is full */
 
+/* store: questions to the servers of relay domains (proc/store_callout.c) */
+#define LIMIT_CALLOUTS        ((size_t)500)
+#define LIMIT_CALLOUT_DOMAIN  ((size_t)50)   /* about one domain */
+#define LIMIT_CALLOUT_NETWORK ((size_t)10)   /* for clients of one network (IPv4 /24, IPv6 /56) */
+#define LIMIT_CALLOUT_WAITERS ((size_t)2000) /* recipients that wait for an answer */
+
 /* store: what one link to a front or relay may make it hold, should its process be taken over */
 #define LIMIT_STORE_LINK_OUT (4 * MIB)        /* of mail on its way out, read or to be sent */
 #define LIMIT_STORE_UPLOADS  ((size_t)2048)   /* messages on their way in, LIMIT_IPC_CREDIT each */

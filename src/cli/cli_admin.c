@@ -35,9 +35,34 @@ static const struct cli_option quota_options[] = {
 	"\"default\" is what the configuration says (quota.account_bytes and its like). What is in\n" \
 	"effect and what is used is shown by the lists."
 
+static const struct cli_option domain_add_options[] = {
+    {"relay", 0, NULL, "Its mailboxes are on another server, for which this one keeps its mail."},
+    {"no-verify", 0, NULL, "With --relay: that server is not asked whether it knows a recipient."},
+    {0},
+};
+
+static const struct cli_option domain_change_options[] = {
+    {"relay", 0, NULL, "Its mailboxes are on another server, for which this one keeps its mail."},
+    {"no-verify", 0, NULL, "With --relay: that server is not asked whether it knows a recipient."},
+    {"local", 0, NULL, "Its mailboxes are here."},
+    {0},
+};
+
+#define RELAY_MORE                                                                                            \
+	"A relay domain has its mailboxes on another server, for which this one is the backup MX: it\n"       \
+	"takes the mail and passes it on, to an MX of the domain with a lower preference number than\n"       \
+	"its own, or by a route in godwit.conf. Without either it would send the mail to itself; then\n"      \
+	"it takes none. Recipients who are not known from before are asked for at that server, and those\n"   \
+	"that it refuses are refused. Unless you must, do not use --no-verify: mail for recipients that do\n" \
+	"not exist is returned, mostly to people who never sent it."
+
 const struct cli_command cli_admin_domain_commands[] = {
-    {"add", "DOMAIN", "Makes a domain ours: mail for it is accepted.", cli_admin, .flags = CLI_DATA,
-	.exits = CLI_EXITS_NAMES, .min_operands = 1, .max_operands = 1, .code = ADMIN_DOMAIN_ADD},
+    {"add", "DOMAIN", "Makes a domain ours: mail for it is accepted.", cli_admin_domain_add,
+	.options = domain_add_options, .flags = CLI_DATA, .exits = CLI_EXITS_NAMES,
+	.min_operands = 1, .max_operands = 1, .code = ADMIN_DOMAIN_ADD, .more = RELAY_MORE},
+    {"change", "DOMAIN", "Says where the mailboxes of a domain are.", cli_admin_domain_change,
+	.options = domain_change_options, .flags = CLI_DATA, .exits = CLI_EXITS_NAMES,
+	.min_operands = 1, .max_operands = 1, .code = ADMIN_DOMAIN_KIND, .more = RELAY_MORE},
     {"list", "", "Lists our domains.", cli_admin, .flags = CLI_DATA | CLI_JSON,
 	.exits = CLI_EXITS_NAMES, .code = ADMIN_DOMAIN_LIST},
     {"quota", "DOMAIN", "Limits what all accounts of a domain hold together.", cli_admin_quota,
@@ -255,6 +280,35 @@ int cli_admin(struct cli *cli)
 	for (size_t i = 0; i < n; i++)
 		args[i] = operand(cli, i);
 	return request(cli, CLI_RECORDS_LIST, (enum admin_command)cli->command->code, args, n);
+}
+
+static int domain_kind(struct cli *cli)
+{
+	bool relay = cli_args_has(&cli->args, "relay"),
+	     blind = cli_args_has(&cli->args, "no-verify");
+	struct str args[2] = {operand(cli, 0), STR("local")};
+
+	if (blind && !relay)
+		return cli_fail(EX_USAGE,
+		    "--no-verify is about a relay domain; write --relay --no-verify, or leave it out");
+	if (relay)
+		args[1] = blind ? STR("relay-unverified") : STR("relay");
+	return request(cli, CLI_RECORDS_LIST, (enum admin_command)cli->command->code, args, 2);
+}
+
+int cli_admin_domain_add(struct cli *cli)
+{
+	return domain_kind(cli);
+}
+
+int cli_admin_domain_change(struct cli *cli)
+{
+	bool relay = cli_args_has(&cli->args, "relay"), local = cli_args_has(&cli->args, "local");
+
+	if (relay == local)
+		return cli_fail(
+		    EX_USAGE, "say where its mailboxes are with either --local or --relay");
+	return domain_kind(cli);
 }
 
 /* Nobody is to type a password twice for an address that is none, or an account that is not there. */

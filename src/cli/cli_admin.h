@@ -18,6 +18,8 @@ extern const struct cli_option cli_admin_test_delivery_options[];
 /* The command's code is its enum admin_command; its operands are the request's arguments. */
 int cli_admin(struct cli *cli);
 
+int cli_admin_domain_add(struct cli *cli);
+int cli_admin_domain_change(struct cli *cli);
 int cli_admin_account_add(struct cli *cli);
 int cli_admin_account_passwd(struct cli *cli);
 int cli_admin_quota(struct cli *cli);

@@ -37,7 +37,7 @@ static const struct cli_command commands[] = {
     {"check-config", "", "Checks the configuration and shows what differs from the defaults.",
 	cli_serve_check_config, .options = cli_serve_check_config_options, .flags = CLI_DATA,
 	.exits = CLI_EXIT(EX_NOINPUT) | CLI_EXIT(EX_CONFIG)},
-    {"domain", "", "Domains: add, list, quota, remove.", .subs = cli_admin_domain_commands},
+    {"domain", "", "Domains: add, change, list, quota, remove.", .subs = cli_admin_domain_commands},
     {"account", "", "Accounts: add, list, passwd, quota, send-only, disable, remove ...",
 	.subs = cli_admin_account_commands},
     {"alias", "", "Aliases: add, list, remove.", .subs = cli_admin_alias_commands},

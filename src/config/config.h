@@ -100,6 +100,17 @@ struct config_queue {
 	int64_t return_size; /* octets; larger messages are not returned whole */
 };
 
+/* What becomes of a recipient of a relay domain whose server cannot be asked. */
+enum config_unverified {
+	CONFIG_UNVERIFIED_DEFER,
+	CONFIG_UNVERIFIED_ACCEPT,
+};
+
+struct config_callout {
+	int64_t wait;   /* milliseconds */
+	int unverified; /* enum config_unverified */
+};
+
 /* 0: no limit. */
 struct config_quota {
 	int64_t account_bytes, account_messages;
@@ -151,6 +162,7 @@ struct config_snapshot {
 	struct config_limits limits;
 	struct config_queue queue;
 	struct config_quota quota;
+	struct config_callout callout;
 	int language; /* enum queue_lang (queue/queue_phrase.h) */
 	int64_t relay_port;
 	struct config_ips relay_source; /* at most one of each family */

@@ -22,6 +22,7 @@
 
 static const char *const plaintext_words[] = {"never", "loopback", "always", NULL};
 static const char *const newline_words[] = {"refuse", "normalize", NULL};
+static const char *const unverified_words[] = {"defer", "accept", NULL};
 static const char *const dnssec_words[] = {"validate", "off", NULL};
 static const char *const language_words[] = {"en", "zh-Hans", "zh-Hant", NULL};
 static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
@@ -198,6 +199,13 @@ const struct option options[] = {
 	    .sentence = "What all accounts of a domain may hold together, unless the domain has a quota of its own. 0: no limit."},
 	{"quota.domain_messages", AT(quota.domain_messages), NUMBER(0, INT64_C(1000000000000)), .initial = "0",
 	    .sentence = "How many messages they may hold, likewise. 0: no limit."},
+	{"callout.wait", AT(callout.wait), DURATION(0, MINUTE_MS), .initial = "\"6s\"",
+	    .sentence = "How long a sender waits while the server of a relay domain is asked for a recipient; then he is told "
+	        "to try again later, and the answer is kept for him."},
+	{"callout.unverified", AT(callout.unverified), ENUM(unverified_words), .initial = "\"defer\"",
+	    .sentence = "What becomes of a recipient of a relay domain who is not known from before while its server cannot be "
+	        "asked: defer (the sender keeps the message and tries again) or accept (it waits here, and is returned if "
+	        "the recipient turns out not to exist)."},
 	{"language", AT(language), ENUM(language_words), .initial = "\"en\"",
 	    .sentence = "Language of reports to senders whose messages show no other one that is spoken here, and of "
 	        "explanations of the queue."},

@@ -16,7 +16,8 @@
 
 enum admin_command {
 	ADMIN_STATUS,      /* ()                                            1 record + processes */
-	ADMIN_DOMAIN_ADD,  /* (domain) */
+	ADMIN_DOMAIN_ADD,  /* (domain, kind: "local", "relay" or "relay-unverified") */
+	ADMIN_DOMAIN_KIND, /* (domain, kind) */
 	ADMIN_DOMAIN_LIST, /* () */
 	ADMIN_DOMAIN_REMOVE,   /* (domain) */
 	ADMIN_ACCOUNT_ADD,     /* (address, password, flags: "" or "send-only") */

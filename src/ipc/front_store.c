@@ -237,6 +237,7 @@ void fs_rcpt_reply_put(struct buf *b, const struct fs_rcpt_reply *m)
 {
 	wire_u8(b, (uint8_t)m->class);
 	wire_str(b, m->target);
+	put_text(b, m->said);
 }
 
 bool fs_rcpt_reply_get(struct str payload, struct fs_rcpt_reply *m_r)
@@ -246,6 +247,7 @@ bool fs_rcpt_reply_get(struct str payload, struct fs_rcpt_reply *m_r)
 
 	m.class = (enum accept_class)cur_enum(&c, ACCEPT_CLASSES);
 	m.target = cur_str(&c, LIMIT_ADDRESS);
+	m.said = cur_str(&c, FS_TEXT_MAX);
 	FINISH(c, m, m_r);
 }
 

@@ -112,6 +112,7 @@ struct fs_status {
 struct fs_rcpt_reply {
 	enum accept_class class;
 	struct str target; /* ACCEPT_REDIRECT */
+	struct str said;   /* ACCEPT_REFUSED: by the other server */
 };
 
 /* The reply to FS_UPLOAD; after any verdict but FS_OK nothing is kept: FS_TEMPORARY says that there is no

@@ -9,6 +9,9 @@
 #define TLS_MAX      LIMIT_LOG_VALUE
 #define HOST_MAX     LIMIT_SMTP_DOMAIN
 #define ASK          IPC_BY_ASKER
+#define CALLOUT_MAX                                                                                \
+	(LIMIT_QUEUE_DESTINATION + HOST_MAX + LIMIT_USER_NAME + LIMIT_PASSWORD + LIMIT_SMTP_PATH + \
+	    64)
 
 static const struct ipc_type types[RS_TYPES] = {
     [RS_HELLO] = {"hello", ASK, IPC_IS_EVENT, 8, 0},
@@ -16,6 +19,8 @@ static const struct ipc_type types[RS_TYPES] = {
     [RS_READ] = {"read", ASK, IPC_DOWN, 16, 1},
     [RS_EXTEND] = {"extend", ASK, IPC_IS_EVENT, 16, 0},
     [RS_RESULT] = {"result", ASK, IPC_BULK, LIMIT_IPC_PAYLOAD, 1},
+    [RS_CALLOUT] = {"callout", IPC_BY_ANSWERER, IPC_IS_EVENT, CALLOUT_MAX, 0},
+    [RS_CALLED] = {"called", ASK, IPC_IS_EVENT, RS_TEXT_MAX + 64, 0},
 };
 
 const struct ipc_edge rs_edge = {"relay-store", types, RS_TYPES};
@@ -260,6 +265,46 @@ bool rs_result_get(struct str payload, struct rs_result *r_r)
 	if (r.count == 0 || r.count > RS_RECIPIENTS_MAX)
 		cur_fail(&c);
 	FINISH(c, r, r_r);
+}
+
+void rs_callout_put(struct buf *b, const struct rs_callout *m)
+{
+	wire_i64(b, m->number);
+	wire_str(b, m->destination);
+	put_route(b, &m->route);
+	wire_str(b, m->address);
+}
+
+bool rs_callout_get(struct str payload, struct rs_callout *m_r)
+{
+	struct cur c = cur_of(payload);
+	struct rs_callout m = {.number = cur_i64(&c)};
+
+	m.destination = cur_str(&c, LIMIT_QUEUE_DESTINATION);
+	m.route = get_route(&c);
+	m.address = cur_str(&c, LIMIT_SMTP_PATH);
+	if (m.number <= 0)
+		cur_fail(&c);
+	FINISH(c, m, m_r);
+}
+
+void rs_called_put(struct buf *b, const struct rs_called *m)
+{
+	wire_i64(b, m->number);
+	put_attempt(b, &m->attempt);
+	wire_str(b, str_sub(m->text, 0, RS_TEXT_MAX));
+}
+
+bool rs_called_get(struct str payload, struct rs_called *m_r)
+{
+	struct cur c = cur_of(payload);
+	struct rs_called m = {.number = cur_i64(&c)};
+
+	m.attempt = get_attempt(&c);
+	m.text = cur_str(&c, RS_TEXT_MAX);
+	if (m.number <= 0)
+		cur_fail(&c);
+	FINISH(c, m, m_r);
 }
 
 void rs_verdict_put(struct buf *b, enum rs_verdict v)

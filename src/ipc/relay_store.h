@@ -19,10 +19,12 @@
 
 enum rs_type {
 	RS_HELLO, /* event: who I am; the first on each link, an EXTEND for each lease I hold behind it */
-	RS_LEASE,  /* jobs, please: replied when there are some, or when it is cancelled */
-	RS_READ,   /* the content of a job's message, streamed down */
-	RS_EXTEND, /* event: the transaction goes on, the lease may not end yet */
-	RS_RESULT, /* what became of a job: replied once that is durable */
+	RS_LEASE,   /* jobs, please: replied when there are some, or when it is cancelled */
+	RS_READ,    /* the content of a job's message, streamed down */
+	RS_EXTEND,  /* event: the transaction goes on, the lease may not end yet */
+	RS_RESULT,  /* what became of a job: replied once that is durable */
+	RS_CALLOUT, /* event of store: would the server of a domain take a recipient? */
+	RS_CALLED,  /* event: what it said */
 	RS_TYPES
 };
 
@@ -36,6 +38,7 @@ extern const struct ipc_edge rs_edge;
 #define RS_ROOM_MAX       1000      /* jobs asked for at once */
 #define RS_TEXT_MAX       (4 * KIB) /* one reply of another server */
 #define RS_DIALOGUE_MAX   (64 * KIB)
+#define RS_CALLOUTS_MAX   100 /* under way in one relay */
 
 struct rs_lease {
 	int64_t message;
@@ -50,7 +53,7 @@ struct rs_lease {
 struct rs_route {
 	struct str host; /* name, or address without brackets; empty: there is none */
 	uint16_t port;
-	uint8_t tls; /* enum config_route_tls (config/config.h), without a host too */
+	uint8_t tls;               /* enum config_route_tls (config/config.h), without a host too */
 	struct str user, password; /* to log in with; empty: not */
 };
 
@@ -115,6 +118,24 @@ struct rs_outcome {
 };
 
 /*
+ * ---- RS_CALLOUT and RS_CALLED: MAIL FROM:<>, RCPT TO and no content, over the destination's usual way.
+ * What is under way when the link goes down is forgotten. ----
+ */
+
+struct rs_callout {
+	int64_t number; /* above 0; names it in the answer */
+	struct str destination;
+	struct rs_route route;
+	struct str address; /* as in an SMTP path, without <> */
+};
+
+struct rs_called {
+	int64_t number;
+	struct queue_attempt attempt;
+	struct str text; /* as of an outcome */
+};
+
+/*
  * Writers and readers. A reader gives false for anything malformed and leaves *_r untouched; strings
  * in what it gives point into the payload. Texts are cut at their maximum by the writer.
  */
@@ -133,6 +154,10 @@ void rs_outcome_put(struct buf *b, const struct rs_outcome *o);
 bool rs_outcome_next(struct cur *outcomes, struct rs_outcome *o_r);
 void rs_result_put(struct buf *b, const struct rs_result *r);
 bool rs_result_get(struct str payload, struct rs_result *r_r);
+void rs_callout_put(struct buf *b, const struct rs_callout *m);
+bool rs_callout_get(struct str payload, struct rs_callout *m_r);
+void rs_called_put(struct buf *b, const struct rs_called *m);
+bool rs_called_get(struct str payload, struct rs_called *m_r);
 void rs_verdict_put(struct buf *b, enum rs_verdict v); /* replies of RS_READ and RS_RESULT */
 bool rs_verdict_get(struct str payload, enum rs_verdict *v_r);
 

@@ -51,6 +51,12 @@ static const struct plan_reject class_refusals[ACCEPT_CLASSES] = {
     [ACCEPT_CLOSED] = REFUSAL(451, 4, 3, 0,
 	"the server's disk failed: it takes no mail until it is restarted, try again later"),
     [ACCEPT_TROUBLE] = REFUSAL(451, 4, 3, 0, "temporary trouble, try again later"),
+    [ACCEPT_BACKUP] = {0},
+    [ACCEPT_UNVERIFIED] = REFUSAL(450, 4, 1, 1,
+	"the server of that domain has not said yet whether it knows this recipient, try again later"),
+    [ACCEPT_REFUSED] = REFUSAL(550, 5, 1, 1, "the server of that domain refuses this recipient"),
+    [ACCEPT_UNROUTED] = REFUSAL(450, 4, 4, 6,
+	"there is no server that mail for that domain could be passed on to, try again later"),
 };
 
 const struct plan_reject *accept_refusal(enum accept_class class, bool may_relay, bool report)
@@ -112,7 +118,7 @@ static enum verdict stage_envelope(const struct accept_input *in, const struct a
 
 	if (why)
 		return refuse(item, why);
-	if (r->class == ACCEPT_RELAY)
+	if (r->class == ACCEPT_RELAY || r->class == ACCEPT_BACKUP)
 		item->action = PLAN_RELAY;
 	if (r->class == ACCEPT_REDIRECT || r->class == ACCEPT_RETURN) {
 		item->action = PLAN_REDIRECT;

@@ -26,6 +26,10 @@ enum accept_class {
 	ACCEPT_NO_ROOM,    /* the disk is full */
 	ACCEPT_CLOSED,     /* the disk failed, and nothing is written until a restart */
 	ACCEPT_TROUBLE,    /* store could not say: try again later */
+	ACCEPT_BACKUP,     /* of a relay domain: taken from everybody, for its own server */
+	ACCEPT_UNVERIFIED, /* the same, but that server has not said yet that it knows him */
+	ACCEPT_REFUSED,    /* the same, but that server refuses him */
+	ACCEPT_UNROUTED,   /* the same, but there is no server to pass it on to */
 	ACCEPT_CLASSES
 };
 

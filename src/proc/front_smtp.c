@@ -217,6 +217,24 @@ static void log_refused(struct front_session *s, const struct smtp_rcpt *rcpt, s
 	buf_fini(&b);
 }
 
+/* said: by another server, whose words are told; or empty. */
+static void refuse_recipient(struct front_session *s, const struct smtp_rcpt *rcpt,
+    const struct plan_reject *no, struct str said)
+{
+	struct buf text;
+
+	buf_init(&text, PLAN_TEXT_MAX);
+	buf_str(&text, no->text);
+	if (said.n) {
+		buf_lit(&text, ": ");
+		buf_str(&text, said);
+	}
+	log_refused(s, rcpt, buf_view(&text));
+	front_smtp_answer_later(s,
+	    (struct smtp_reply){no->code, {no->class, no->subject, no->detail}, buf_view(&text)});
+	buf_fini(&text);
+}
+
 static void rcpt_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
 {
 	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
@@ -229,9 +247,7 @@ static void rcpt_ended(struct ipc_call *call, enum ipc_end end, struct str paylo
 	no = accept_refusal(reply.class, front_smtp_may_relay(s),
 	    smtp_server_transaction(s->u.smtp->engine)->reverse.is_null);
 	if (no) {
-		log_refused(s, rcpt, no->text);
-		front_smtp_answer_later(s,
-		    (struct smtp_reply){no->code, {no->class, no->subject, no->detail}, no->text});
+		refuse_recipient(s, rcpt, no, reply.said);
 	} else if (!count_recipient(s, rcpt, reply.target)) {
 		front_smtp_answer_later(
 		    s, SMTP_REPLY(452, 4, 3, 1, "The server is short of memory, try again later"));

@@ -71,7 +71,7 @@ static void on_tend(uv_timer_t *timer)
 	finish_if_idle(r);
 }
 
-/* ---- links: nobody asks the relay anything, the tables rule it out ---- */
+/* ---- links: nobody asks the relay anything that is to be replied to, the tables rule it out ---- */
 static void on_request(struct peer *p, struct ipc_request *request, struct str payload, int fd)
 {
 	BUG("a relay answers nothing");
@@ -80,6 +80,16 @@ static void on_request(struct peer *p, struct ipc_request *request, struct str p
 static void on_event(struct peer *p, uint16_t type, struct str payload, int fd)
 {
 	BUG("a relay is sent no events");
+}
+
+static void on_store_event(struct peer *p, uint16_t type, struct str payload, int fd)
+{
+	struct rs_callout callout;
+
+	if (fd >= 0)
+		close(fd);
+	if (rs_callout_get(payload, &callout)) /* store says nothing else */
+		relay_job_callout(p->owner, &callout);
 }
 
 /* Store and the resolver that break the protocol live: no other link would come. */
@@ -102,7 +112,7 @@ static void on_resolver_down(struct peer *p, const char *why)
 }
 
 static const struct peer_config store_link = {
-    &rs_edge, IPC_ASKER, "store", on_request, on_event, on_store_down};
+    &rs_edge, IPC_ASKER, "store", on_request, on_store_event, on_store_down};
 static const struct peer_config resolver_link = {
     &rr_edge, IPC_ASKER, "resolver", on_request, on_event, on_resolver_down};
 
@@ -237,6 +247,7 @@ void relay_init(struct relay *r, uv_loop_t *loop)
 	*r = (struct relay){.loop = loop};
 	list_init(&r->sessions);
 	list_init(&r->jobs);
+	list_init(&r->callouts);
 	list_init(&r->results);
 }
 

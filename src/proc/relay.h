@@ -30,6 +30,8 @@ struct relay {
 	struct list sessions;
 	struct list jobs; /* of struct relay_job: all that is held under a lease */
 	size_t job_count;
+	struct list callouts; /* of them too: questions whether a recipient is taken */
+	size_t callout_count;
 	struct list results; /* of them: reports that wait for store */
 	uv_timer_t tend;
 	int64_t extended; /* when the leases were, monotonic */
@@ -50,11 +52,13 @@ static inline struct ipc_link *relay_link(const struct peer *peer)
 	return peer ? peer->link : NULL;
 }
 
-/* One job: the message, its recipients, what became of them. */
+/* One job: the message, its recipients, what became of them; or a callout, which has one recipient, no content
+ * and no lease. */
 struct relay_job {
-	struct list link;   /* in relay's jobs */
+	struct list link;   /* in relay's jobs, or its callouts */
 	struct list result; /* in relay's results, once it is to be reported */
 	struct relay *relay;
+	int64_t callout;     /* its number; 0: it is a message */
 	struct arena *arena; /* of all below */
 	struct rs_job job;
 	struct rs_recipient *recipients;
@@ -112,7 +116,7 @@ void relay_route_fini(struct relay_route *route);
 /* Takes a job: a session that is idle at its destination goes on with it, or a new one begins. */
 void relay_session_take(struct relay *relay, struct relay_job *job);
 
-/* Ends sessions that are idle; the others end after their message. */
+/* Ends sessions that are idle or ask; the others end after their message. */
 void relay_session_drain(struct relay *relay);
 
 /* ---- relay_attempt.c: pure ---- */
@@ -141,6 +145,9 @@ bool relay_attempt_is_open(const struct smtp_verdict *verdict, bool timed_out);
 
 /* A copy of a job as store gave it. NULL: it cannot be sent, and that has been reported. */
 struct relay_job *relay_job_new(struct relay *relay, const struct rs_job *job);
+
+/* Answers a callout: asks the domain's server, whose words go back to store. */
+void relay_job_callout(struct relay *relay, const struct rs_callout *callout);
 
 /* Keeps the leases of all jobs, those that wait for store to take their report too. */
 void relay_job_extend(struct relay *relay);

@@ -16,8 +16,11 @@ static void job_free(struct relay_job *j)
 	list_remove(&j->result);
 	buf_fini(&j->report);
 	arena_free(&j->arena);
+	if (j->callout)
+		r->callout_count--;
+	else
+		r->job_count--;
 	mem_free(j);
-	r->job_count--;
 	relay_want_jobs(r);
 }
 
@@ -106,18 +109,20 @@ static bool take_message(struct relay_job *j, const struct rs_job *job)
 	return true;
 }
 
-struct relay_job *relay_job_new(struct relay *relay, const struct rs_job *job)
+static struct relay_job *job_copy(struct relay *relay, const struct rs_job *job, int64_t callout)
 {
-	static const struct relay_remote nobody;
 	struct relay_job *j = mem_new(struct relay_job);
-	bool known;
 
 	j->relay = relay;
+	j->callout = callout;
 	j->arena = arena_new();
 	list_init(&j->result);
-	list_push(&relay->jobs, &j->link);
+	list_push(callout ? &relay->callouts : &relay->jobs, &j->link);
 	buf_init(&j->report, LIMIT_IPC_PAYLOAD);
-	relay->job_count++;
+	if (callout)
+		relay->callout_count++;
+	else
+		relay->job_count++;
 	j->job = *job;
 	j->job.destination = arena_str(j->arena, job->destination);
 	j->job.route.host = arena_str(j->arena, job->route.host);
@@ -125,7 +130,15 @@ struct relay_job *relay_job_new(struct relay *relay, const struct rs_job *job)
 	j->job.route.password = arena_str(j->arena, job->route.password);
 	j->job.reverse_path = arena_str(j->arena, job->reverse_path);
 	j->job.recipients = arena_str(j->arena, job->recipients);
-	known = read_recipients(j);
+	return j;
+}
+
+struct relay_job *relay_job_new(struct relay *relay, const struct rs_job *job)
+{
+	static const struct relay_remote nobody;
+	struct relay_job *j = job_copy(relay, job, 0);
+	bool known = read_recipients(j);
+
 	if (known && take_recipients(j) && take_message(j, &j->job))
 		return j;
 	log_open(LOG_ERROR, "job-malformed");
@@ -139,6 +152,52 @@ struct relay_job *relay_job_new(struct relay *relay, const struct rs_job *job)
 	    &(struct queue_attempt){.stage = QUEUE_STAGE_LOOKUP, .problem = QUEUE_PROBLEM_LOCAL},
 	    STR("an address of this message cannot be written as SMTP has it"));
 	return NULL;
+}
+
+/* ---- callouts ---- */
+
+/* The answer; of its recipient there is one outcome. Without a link nobody waits for it. */
+static void send_called(struct relay_job *j, const struct rs_outcome *o)
+{
+	struct rs_called m = {j->callout, o->attempt, o->text};
+	struct ipc_link *link = relay_link(j->relay->store);
+	struct buf b;
+
+	buf_init(&b, RS_TEXT_MAX + 64);
+	rs_called_put(&b, &m);
+	if (link)
+		ipc_event(link, RS_CALLED, buf_view(&b), -1);
+	buf_fini(&b);
+	job_free(j);
+}
+
+static struct relay_job *callout_new(struct relay *relay, const struct rs_callout *callout)
+{
+	struct rs_recipient r = {.address = callout->address};
+	struct rs_job job = {
+	    .destination = callout->destination, .route = callout->route, .recipient_count = 1};
+	struct relay_job *j;
+	struct buf b;
+
+	buf_init(&b, LIMIT_SMTP_PATH + 64);
+	rs_recipient_put(&b, &r);
+	job.recipients = buf_view(&b);
+	j = job_copy(relay, &job, callout->number);
+	buf_fini(&b);
+	return j;
+}
+
+void relay_job_callout(struct relay *relay, const struct rs_callout *callout)
+{
+	struct relay_job *j = callout_new(relay, callout);
+
+	j->message.no_content = true;
+	if (relay->callout_count <= RS_CALLOUTS_MAX && !relay->draining && read_recipients(j) &&
+	    take_recipients(j) && take_message(j, &j->job))
+		relay_session_take(relay, j);
+	else
+		send_called(j, &(struct rs_outcome){.attempt = {.stage = QUEUE_STAGE_LOOKUP,
+							.problem = QUEUE_PROBLEM_LOCAL}});
 }
 
 /* ---- reports ---- */
@@ -235,6 +294,10 @@ void relay_job_report(struct relay_job *job, const struct relay_remote *remote,
 	    .dialogue = remote->dialogue};
 	struct buf encoded;
 
+	if (job->callout) {
+		send_called(job, &outcomes[0]);
+		return;
+	}
 	buf_init(&encoded, LIMIT_IPC_PAYLOAD);
 	for (size_t i = 0; i < count; i++) {
 		rs_outcome_put(&encoded, &outcomes[i]);

@@ -12,7 +12,8 @@
 #include "base/mem.h"
 #include "proc/relay_session_priv.h"
 
-#define ROUTE_MS (5 * MINUTE_MS) /* far more than the resolver takes for all lookups */
+#define ROUTE_MS   (5 * MINUTE_MS)  /* far more than the resolver takes for all lookups */
+#define CALLOUT_MS (20 * SECOND_MS) /* for a callout, at each step: somebody waits */
 
 /* ---- the end ---- */
 static void on_timer_closed(uv_handle_t *h)
@@ -62,6 +63,19 @@ static void set_timeouts(struct smtp_client_timeouts *t, const struct config_tim
 	t->end = o->relay_end;
 }
 
+static int64_t at_most(int64_t ms, int64_t most)
+{
+	return ms < most ? ms : most;
+}
+
+static void shorten_timeouts(struct smtp_client_timeouts *t)
+{
+	t->greeting = at_most(t->greeting, CALLOUT_MS);
+	t->helo = at_most(t->helo, CALLOUT_MS);
+	t->mail = at_most(t->mail, CALLOUT_MS);
+	t->rcpt = at_most(t->rcpt, CALLOUT_MS);
+}
+
 static void on_connected(void *ctx)
 {
 	static const enum smtp_tls_policy policies[] = {
@@ -80,6 +94,8 @@ static void on_connected(void *ctx)
 	s->cfg.password = s->routed.password;
 	s->cfg.dialogue = &s->dialogue;
 	set_timeouts(&s->cfg.timeouts, &s->config->timeouts);
+	if (s->callouts)
+		shorten_timeouts(&s->cfg.timeouts);
 	s->engine = smtp_client_new(&s->cfg, clock_mono());
 	s->busy = s->idle = s->ready = s->timed_out = false;
 	s->messages = 0;
@@ -267,10 +283,12 @@ static const struct ip *source_for(const struct config_snapshot *c, const struct
 static void try_hop(struct relay_session *s)
 {
 	const struct net_addr *to = &s->route.hops[s->hop].addr;
+	int64_t most = s->config->timeouts.relay_connect;
 
 	s->timed_out = s->ready = false;
-	uv_timer_start(
-	    &s->timer, on_connect_timeout, (uint64_t)s->config->timeouts.relay_connect, 0);
+	if (s->callouts)
+		most = at_most(most, CALLOUT_MS);
+	uv_timer_start(&s->timer, on_connect_timeout, (uint64_t)most, 0);
 	s->drive = net_drive_connect(
 	    s->relay->loop, to, source_for(s->config, to), &drive_engine, s);
 }
@@ -301,13 +319,13 @@ static bool is_same_route(const struct rs_route *a, const struct rs_route *b)
 	       str_eq(a->user, b->user) && str_eq(a->password, b->password);
 }
 
-static struct relay_session *find_idle(struct relay *relay, const struct rs_job *job)
+static struct relay_session *find_idle(struct relay *relay, const struct rs_job *job, bool callout)
 {
 	LIST_FOREACH(&relay->sessions, it)
 	{
 		struct relay_session *s = LIST_ENTRY(it, struct relay_session, link);
 
-		if (s->idle && str_eq(s->destination, job->destination) &&
+		if (s->idle && s->callouts == callout && str_eq(s->destination, job->destination) &&
 		    is_same_route(&s->routed, &job->route))
 			return s;
 	}
@@ -322,6 +340,7 @@ static void session_start(struct relay *relay, struct relay_job *job)
 	s->config = config_ref(relay->config);
 	s->arena = arena_new();
 	s->destination = arena_str(s->arena, job->job.destination);
+	s->callouts = job->callout > 0;
 	s->routed = job->job.route;
 	s->routed.host = arena_str(s->arena, s->routed.host);
 	s->routed.user = arena_str(s->arena, s->routed.user);
@@ -338,7 +357,7 @@ static void session_start(struct relay *relay, struct relay_job *job)
 
 void relay_session_take(struct relay *relay, struct relay_job *job)
 {
-	struct relay_session *s = find_idle(relay, &job->job);
+	struct relay_session *s = find_idle(relay, &job->job, job->callout > 0);
 
 	if (!s) {
 		session_start(relay, job);
@@ -358,7 +377,7 @@ void relay_session_drain(struct relay *relay)
 		if (s->idle) {
 			relay_talk_quit(s);
 			net_drive_pump(s->drive);
-		} else if (s->drive && !(s->ready && s->job)) {
+		} else if (s->drive && (s->callouts || !(s->ready && s->job))) {
 			net_drive_close(s->drive);
 		} else if (!s->drive) { /* it is still looking for the way */
 			relay_job_abandon(s->job);

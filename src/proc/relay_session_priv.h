@@ -23,6 +23,7 @@ struct relay_session {
 	struct arena *arena;
 	struct str destination;
 	struct rs_route routed; /* the server that the administrator names for it, if any */
+	bool callouts;          /* it carries those, and no messages */
 	struct relay_route route;
 	size_t hop;
 	bool plain; /* without TLS, since the handshake failed on this hop */

@@ -144,7 +144,8 @@ void relay_talk_give(struct relay_session *s)
 	s->messages++;
 	s->timed_out = false;
 	uv_timer_stop(&s->timer);
-	start_reading(s);
+	if (!s->callouts)
+		start_reading(s);
 	smtp_client_done(
 	    s->engine, &(struct smtp_client_result){.next = &s->job->message}, clock_mono());
 }

@@ -16,6 +16,7 @@
 #include "proc/child.h"
 #include "proc/log.h"
 #include "proc/process.h"
+#include "proc/store_callout.h"
 #include "proc/store_compact.h"
 #include "proc/store_front.h"
 #include "proc/store_relay.h"
@@ -249,6 +250,7 @@ static int process_ready(void *ctx, struct err *e)
 	uv_prepare_start(&sp->submit, on_submit);
 	start_tending(sp);
 	sp->queue = store_queue_new(sp);
+	sp->callouts = store_callouts_new(sp);
 	store_quota_init(&sp->quota, sp);
 	id_maker_init(&sp->import_ids, ADMIN_NODE, deliver_newest_id(sp->db));
 	child_tell(SC_READY, (struct str){NULL, 0});
@@ -312,8 +314,9 @@ static void finish_if_idle(struct store_process *sp)
 {
 	if (!sp->store || store_admin_busy(sp) || store_front_busy(sp) || sp->tending ||
 	    store_quota_busy(&sp->quota) || store_compact_busy(sp->compact) ||
-	    store_queue_busy(sp->queue))
+	    store_queue_busy(sp->queue) || store_callouts_busy(sp->callouts))
 		return;
+	store_callouts_free(&sp->callouts);
 	store_queue_free(&sp->queue);
 	store_compact_free(&sp->compact);
 	db_close(&sp->db);
@@ -333,6 +336,7 @@ static void drain(struct store_process *sp)
 	sp->draining = true;
 	uv_timer_stop(&sp->tend);
 	store_compact_stop(sp->compact);
+	store_callouts_drain(sp->callouts);
 	uv_check_init(sp->loop, &sp->finish);
 	sp->finish.data = sp;
 	uv_check_start(&sp->finish, on_finish_check);

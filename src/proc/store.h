@@ -34,6 +34,7 @@ struct store_process {
 	struct list delivers; /* of struct lane_op: messages that came in this turn of the loop */
 	uv_prepare_t submit;  /* hands them to the lane */
 	struct store_queue *queue;
+	struct store_callouts *callouts; /* NULL while the store is not open */
 	struct store_quota quota;
 	struct list admins; /* of struct store_admin_link */
 	struct id_maker import_ids;

@@ -144,7 +144,8 @@ static const struct {
 	enum admin_step (*start)(struct admin_job *j);
 } commands[ADMIN_COMMANDS] = {
     [ADMIN_STATUS] = {0, 0, admin_status},
-    [ADMIN_DOMAIN_ADD] = {1, 1, admin_change_domain},
+    [ADMIN_DOMAIN_ADD] = {2, 2, admin_change_domain},
+    [ADMIN_DOMAIN_KIND] = {2, 2, admin_change_domain},
     [ADMIN_DOMAIN_LIST] = {0, 0, admin_list_domains},
     [ADMIN_DOMAIN_REMOVE] = {1, 1, admin_change_domain},
     [ADMIN_ACCOUNT_ADD] = {2, 3, admin_change_password},

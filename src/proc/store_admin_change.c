@@ -56,6 +56,7 @@ static const char *done_text(enum directory_verb verb)
 {
 	static const char *const texts[DIRECTORY_VERBS] = {
 	    [DIRECTORY_DOMAIN_ADD] = "domain added",
+	    [DIRECTORY_DOMAIN_KIND] = "domain changed",
 	    [DIRECTORY_DOMAIN_REMOVE] = "domain removed",
 	    [DIRECTORY_ACCOUNT_ADD] = "account added",
 	    [DIRECTORY_ACCOUNT_REMOVE] = "account removed",
@@ -140,13 +141,37 @@ static enum admin_step submit(struct admin_job *j, enum directory_verb verb)
 }
 
 /* ---- domains ---- */
+
+const char *const admin_kind_words[DIRECTORY_KINDS] = {
+    [DIRECTORY_LOCAL] = "local",
+    [DIRECTORY_RELAY] = "relay",
+    [DIRECTORY_RELAY_BLIND] = "relay-unverified",
+};
+
+static bool take_kind(struct admin_job *j, struct str word)
+{
+	for (int i = 0; i < DIRECTORY_KINDS; i++)
+		if (str_eq(word, str_of_c(admin_kind_words[i]))) {
+			j->change.kind = (enum directory_kind)i;
+			return true;
+		}
+	admin_job_finish(j, EX_USAGE, "a domain is local, relay or relay-unverified");
+	return false;
+}
+
 enum admin_step admin_change_domain(struct admin_job *j)
 {
-	bool add = j->request.command == ADMIN_DOMAIN_ADD;
+	static const enum directory_verb verbs[ADMIN_COMMANDS] = {
+	    [ADMIN_DOMAIN_ADD] = DIRECTORY_DOMAIN_ADD,
+	    [ADMIN_DOMAIN_KIND] = DIRECTORY_DOMAIN_KIND,
+	    [ADMIN_DOMAIN_REMOVE] = DIRECTORY_DOMAIN_REMOVE,
+	};
+	bool remove = j->request.command == ADMIN_DOMAIN_REMOVE;
 
-	if (!take_domain(j, admin_arg(j, 0), &j->change.domain))
+	if (!take_domain(j, admin_arg(j, 0), &j->change.domain) ||
+	    (!remove && !take_kind(j, admin_arg(j, 1))))
 		return ADMIN_STEP_DONE;
-	return submit(j, add ? DIRECTORY_DOMAIN_ADD : DIRECTORY_DOMAIN_REMOVE);
+	return submit(j, verbs[j->request.command]);
 }
 
 /* ---- accounts ---- */

@@ -106,6 +106,9 @@ int64_t admin_job_account(struct admin_job *j, struct str text);
 /* Argument i as a decimal number, 0 when it is none. */
 int64_t admin_arg_number(const struct admin_job *j, size_t i);
 
+/* "local", "relay" ... by enum directory_kind. */
+extern const char *const admin_kind_words[DIRECTORY_KINDS];
+
 /* The commands. */
 enum admin_step admin_status(struct admin_job *j);
 enum admin_step admin_change_domain(struct admin_job *j);

@@ -40,6 +40,7 @@ static void put_domain(void *ctx, const struct directory_domain_row *row)
 	size_t at = admin_record_begin(&j->out);
 
 	admin_record_text(&j->out, "domain", row->name);
+	admin_record_text(&j->out, "kind", str_of_c(admin_kind_words[row->kind]));
 	admin_record_number(&j->out, ADMIN_INT, "accounts", row->accounts);
 	admin_record_number(&j->out, ADMIN_INT, "aliases", row->aliases);
 	admin_record_number(&j->out, ADMIN_INT, "messages", row->used_messages);

@@ -8,6 +8,7 @@
 #include "mime/mime_scan.h"
 #include "plan/accept.h"
 #include "proc/store_admin_job.h"
+#include "store/callout.h"
 #include "store/dialogue.h"
 #include "store/forward.h"
 #include "store/status.h"
@@ -382,6 +383,34 @@ static void put_targets(struct admin_job *j, const struct directory_answer *answ
 	}
 }
 
+/* Of a relay domain: what is known of the recipient, and what follows for a stranger. */
+static void put_callout(struct admin_job *j, const struct directory_answer *answer, bool may_relay)
+{
+	static const struct str follows[CALLOUT_VERDICTS] = {
+	    [CALLOUT_NOTHING] = STR_INIT("; it is asked when mail comes for him"),
+	    [CALLOUT_GOOD] = STR_INIT("; he is taken"),
+	    [CALLOUT_REFUSED] = STR_INIT("; he is refused"),
+	    [CALLOUT_UNSURE] = STR_INIT("; it is asked when mail comes for him"),
+	};
+	const struct directory_target *t = answer->targets;
+	struct str local = str_sub(admin_arg(j, 1), 0, str_rfind(admin_arg(j, 1), '@'));
+	struct callout known = {.verdict = CALLOUT_NOTHING};
+	struct buf b;
+
+	if (answer->class != ACCEPT_BACKUP ||
+	    callout_get(j->ctx->db, j->arena, t->domain, local, clock_now(), &known) != DB_OK)
+		return;
+	buf_init(&b, LIMIT_TRACE_TEXT);
+	callout_put(&b, &known, answer->verified);
+	if (answer->verified && may_relay)
+		buf_lit(&b, "; who may relay is not kept waiting for that");
+	else if (answer->verified)
+		buf_str(&b, follows[known.verdict]);
+	buf_lit(&b, ".");
+	put_sentence(j, "fact", buf_view(&b));
+	buf_fini(&b);
+}
+
 enum admin_step admin_test_delivery(struct admin_job *j)
 {
 	struct accept_recipient r = {0};
@@ -407,6 +436,7 @@ enum admin_step admin_test_delivery(struct admin_job *j)
 	buf_init(&b, 64 * KIB);
 	accept_explain(&b, &in);
 	put_lines(j, "fact", buf_view(&b));
+	put_callout(j, &answer, in.trusted || in.authenticated);
 	buf_clear(&b);
 	plan_item_put(&b, &plan.items[0], r.address);
 	put_lines(j, "plan", buf_view(&b));

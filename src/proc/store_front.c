@@ -13,6 +13,7 @@
 #include "net/net_addr.h"
 #include "proc/child.h"
 #include "proc/log.h"
+#include "proc/store_callout.h"
 #include "store/deliver.h"
 
 /* ---- connections, views, sessions of the link ---- */
@@ -436,35 +437,52 @@ static void take_auth(struct store_front *f, struct ipc_request *r, struct str p
 }
 
 /* ---- RCPT ---- */
-static void take_rcpt(struct store_front *f, struct ipc_request *r, struct str payload)
+/* A stranger's recipient in a relay domain: its own server is to know him. */
+static bool is_to_be_verified(
+    struct store_front *f, const struct fs_rcpt *m, const struct directory_answer *answer)
 {
-	struct arena *a = arena_new();
-	struct fs_rcpt_reply reply = {.class = ACCEPT_TROUBLE};
-	struct directory_answer answer;
-	struct fs_rcpt m;
+	return answer->class == ACCEPT_BACKUP && answer->verified &&
+	       !store_front_session(f, &m->handle);
+}
+
+static void reply_rcpt(struct store_front *f, struct ipc_request *r, struct fs_rcpt *m,
+    const struct directory_answer *answer)
+{
+	struct fs_rcpt_reply reply = {.class = answer->class};
 	struct buf b, target;
 
 	buf_init(&b, 1024);
 	buf_init(&target, LIMIT_ADDRESS);
-	if (fs_rcpt_get(payload, &m) &&
-	    directory_resolve(f->sp->db, &f->sp->directory, a, m.local, m.domain,
-		m.size < LIMIT_MESSAGE_SIZE ? (int64_t)m.size : (int64_t)LIMIT_MESSAGE_SIZE,
-		clock_now(), &answer) == DB_OK) {
-		reply.class = answer.class;
-		if (!accept_refusal(answer.class, true, true) && !store_is_accepting(f->sp->store))
-			reply.class = store_room(f->sp->store);
-		if ((answer.class == ACCEPT_REDIRECT || answer.class == ACCEPT_RETURN) &&
-		    answer.count) {
-			buf_str(&target, answer.targets[0].local);
-			buf_byte(&target, '@');
-			buf_str(&target, answer.targets[0].domain);
-			reply.target = buf_view(&target);
-		}
+	if (!accept_refusal(answer->class, true, true) && !store_is_accepting(f->sp->store)) {
+		reply.class = store_room(f->sp->store);
+	} else if (is_to_be_verified(f, m, answer)) {
+		m->domain = answer->targets[0].domain;
+		store_callouts_rcpt(f, r, m);
+		return;
+	}
+	if ((answer->class == ACCEPT_REDIRECT || answer->class == ACCEPT_RETURN) && answer->count) {
+		buf_str(&target, answer->targets[0].local);
+		buf_byte(&target, '@');
+		buf_str(&target, answer->targets[0].domain);
+		reply.target = buf_view(&target);
 	}
 	fs_rcpt_reply_put(&b, &reply);
 	ipc_request_end(r, buf_view(&b));
 	buf_fini(&b);
 	buf_fini(&target);
+}
+
+static void take_rcpt(struct store_front *f, struct ipc_request *r, struct str payload)
+{
+	struct arena *a = arena_new();
+	struct directory_answer answer = {.class = ACCEPT_TROUBLE};
+	struct fs_rcpt m = {0};
+
+	if (fs_rcpt_get(payload, &m))
+		(void)directory_resolve(f->sp->db, &f->sp->directory, a, m.local, m.domain,
+		    m.size < LIMIT_MESSAGE_SIZE ? (int64_t)m.size : (int64_t)LIMIT_MESSAGE_SIZE,
+		    clock_now(), &answer);
+	reply_rcpt(f, r, &m, &answer);
 	arena_free(&a);
 }
 

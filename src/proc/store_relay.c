@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "proc/child.h"
 #include "proc/log.h"
+#include "proc/store_callout.h"
 #include "proc/store_relay_priv.h"
 #include "queue/queue_text.h"
 #include "store/queue_settle.h"
@@ -241,6 +242,15 @@ static void take_hello(struct store_relay *r, struct str payload)
 	}
 	r->owner = owner;
 	store_queue_greeted(r->queue);
+	store_callouts_greeted(r->sp->callouts);
+}
+
+static void take_called(struct store_relay *r, struct str payload)
+{
+	struct rs_called m;
+
+	if (!rs_called_get(payload, &m) || !store_callouts_called(r->sp->callouts, r, &m))
+		store_relay_log_refused(r, "to answer a callout that it does not have");
 }
 
 /* ---- the link ---- */
@@ -264,6 +274,8 @@ static void on_event(struct peer *p, uint16_t type, struct str payload, int fd)
 {
 	if (type == RS_HELLO)
 		take_hello(p->owner, payload);
+	else if (type == RS_CALLED)
+		take_called(p->owner, payload);
 	else
 		take_extend(p->owner, payload);
 	if (fd >= 0)
@@ -284,6 +296,7 @@ static void on_down(struct peer *p, const char *why)
 	}
 	if (!r->sp->store)
 		return; /* the end of the process: nothing is left to give back */
+	store_callouts_gone(r->sp->callouts, r);
 	store_queue_gone(r->queue);
 	free_if_unused(r);
 }

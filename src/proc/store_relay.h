@@ -16,6 +16,7 @@ struct store_relay {
 	struct ipc_request *waiting; /* RS_LEASE that was not answered yet */
 	uint32_t room;               /* jobs it takes */
 	bool leasing;                /* a lease for it is under way */
+	size_t callouts;             /* that it has not answered yet */
 	size_t busy;                 /* requests handed to other threads */
 	size_t reading;              /* RS_READ that are open */
 	struct store_flow flow;      /* mail on its way out */
@@ -29,5 +30,12 @@ bool store_relay_is_waiting(const struct store_relay *r);
 
 /* Looks for jobs for a relay that waits. */
 void store_relay_give(struct store_relay *r);
+
+/*
+ * The way that mail to a destination goes. sender: the reverse path that it came with (empty: null), whatever
+ * it goes with. password: for at most LIMIT_PASSWORD + 1 octets, which the answer borrows, as it does from config.
+ */
+struct rs_route store_relay_route(const struct config_snapshot *config, struct str destination,
+    struct str sender, struct buf *password);
 
 #endif

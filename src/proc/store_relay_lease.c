@@ -53,24 +53,22 @@ static bool read_password(
 	return password->n > 0;
 }
 
-/* sender: who it came from, whatever reverse path it goes with. */
-static void put_route(
-    struct rs_job *m, const struct config_snapshot *config, struct str sender, struct buf *password)
+struct rs_route store_relay_route(const struct config_snapshot *config, struct str destination,
+    struct str sender, struct buf *password)
 {
-	struct str domain = queue_routing_domain(m->destination);
+	struct str domain = queue_routing_domain(destination);
 	const struct config_route *route = config_route(config, domain, sender);
 	const struct config_destination *special = config_destination(config, domain);
+	struct rs_route r = {.tls = (uint8_t)(special ? special->tls : CONFIG_ROUTE_MAY)};
 
-	if (!route) {
-		m->route.tls = (uint8_t)(special ? special->tls : CONFIG_ROUTE_MAY);
-		return;
-	}
-	m->route = (struct rs_route){.host = route->host,
+	if (!route)
+		return r;
+	r = (struct rs_route){.host = route->host,
 	    .port = (uint16_t)route->port,
 	    .tls = (uint8_t)route->tls,
 	    .user = route->user};
 	if (route->user.n == 0)
-		return;
+		return r;
 	if (!read_password(config, route, password)) {
 		log_open(LOG_ERROR, "route-password-unreadable");
 		log_str("domain", route->domain);
@@ -79,7 +77,8 @@ static void put_route(
 		    "put the password into that file and let the user of the store read it");
 		log_close();
 	}
-	m->route.password = buf_view(password);
+	r.password = buf_view(password);
+	return r;
 }
 
 static void put_job(
@@ -103,7 +102,7 @@ static void put_job(
 	};
 
 	buf_init(&password, LIMIT_PASSWORD + 1);
-	put_route(&m, config, job->message.reverse_path, &password);
+	m.route = store_relay_route(config, m.destination, job->message.reverse_path, &password);
 	buf_init(&prefix, LIMIT_PREFIX);
 	queue_forward_put_prefix(&prefix, job->rows.v[0].forwarder);
 	m.size = (uint64_t)job->message.size + prefix.n;

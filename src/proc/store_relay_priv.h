@@ -23,7 +23,7 @@ void store_relay_end(struct ipc_request *request, enum rs_verdict verdict);
 /* Logs what no relay asks that is well; it is told so where it waits for an answer. */
 void store_relay_log_refused(const struct store_relay *r, const char *what);
 
-/* Requests. */
+/* Requests and events. */
 void store_relay_take_lease(struct store_relay *r, struct ipc_request *request, struct str payload);
 void store_relay_take_read(struct store_relay *r, struct ipc_request *request, struct str payload);
 

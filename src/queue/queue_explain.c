@@ -255,6 +255,14 @@ static void warning(struct telling *t)
 	by(t, QUEUE_BY_NOTIFY, t->schedule.next_warning, QUEUE_PHRASE_BY_NOTIFY);
 }
 
+static void backup(struct telling *t)
+{
+	if (!t->x->backup)
+		return;
+	join(t);
+	put_wait(t, QUEUE_PHRASE_BACKUP, STR(""), t->x->now);
+}
+
 /* He waits for his time, or for the mailbox to take it. */
 static void put_here(struct telling *t)
 {
@@ -308,6 +316,7 @@ static void tell(struct telling *t)
 		how(t);
 		by(t, QUEUE_BY_RETURN, t->schedule.expires, QUEUE_PHRASE_BY_RETURN);
 		warning(t);
+		backup(t);
 	}
 }
 

@@ -69,6 +69,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "It is sent on for %1 with the reverse path %2, because the next server asks the domain of the "
 	    "reverse path whether this server may send.",
 	[QUEUE_PHRASE_SENT_ON] = "It is sent on for %1 with the reverse path that it came with.",
+	[QUEUE_PHRASE_BACKUP] = "%2 is a relay domain: its mail stays here until its own server takes it.",
 	[QUEUE_PHRASE_HELD] =
 	    "%1 is held back by an administrator since %5: it is neither tried nor returned until it is released.",
 	[QUEUE_PHRASE_UNDER_WAY] = "%1 is being delivered: the attempt began %5.",

@@ -206,13 +206,19 @@ static bool admit_recipient(
 	return !refusal;
 }
 
+/* In the domain of another server. */
+static bool is_outside(const struct directory_answer *answer)
+{
+	return answer->class == ACCEPT_RELAY || answer->class == ACCEPT_BACKUP;
+}
+
 static void do_mailbox(struct placing *p, size_t i, const struct plan_item *item)
 {
 	struct directory_answer answer;
 
 	if (!admit_recipient(p, i, p->d->may_relay, &answer))
 		return;
-	if (answer.class == ACCEPT_RELAY) /* ours when the plan was made, no more */
+	if (is_outside(&answer)) /* ours when the plan was made, no more */
 		refuse(p, i, accept_refusal(ACCEPT_TROUBLE, true, true));
 	else
 		place_answer(p, i, &answer, item);
@@ -225,11 +231,13 @@ static void do_relay(struct placing *p, size_t i, const struct plan_item *item)
 
 	if (!admit_recipient(p, i, p->d->may_relay, &answer))
 		return;
-	if (answer.class != ACCEPT_RELAY) { /* ours by now */
+	if (!is_outside(&answer)) { /* ours by now */
 		place_answer(p, i, &answer, NULL);
 		return;
 	}
 	place_outside(p, r, (int64_t)i, answer.targets[0].domain, r->address, STR(""));
+	if (answer.class == ACCEPT_BACKUP)
+		placing_note_backup(p, i, &answer);
 	p->d->results[i].accepted = true;
 }
 
@@ -265,9 +273,9 @@ static void do_redirect(struct placing *p, size_t i, const struct plan_item *ite
 		return;
 	if (to.class == ACCEPT_LOCAL || to.class == ACCEPT_REDIRECT) {
 		place_answer(p, i, &to, NULL);
-	} else if (to.class == ACCEPT_RELAY && p->d->may_relay && local.n && domain.n) {
+	} else if (is_outside(&to) && p->d->may_relay && local.n && domain.n) {
 		place_outside(p, r, (int64_t)i, to.targets[0].domain, item->u.address,
-		    own.class == ACCEPT_RELAY ? STR("") : forwarder_of(p, r));
+		    is_outside(&own) ? STR("") : forwarder_of(p, r));
 		p->d->results[i].accepted = true;
 	} else {
 		refuse(p, i, &not_permitted);

@@ -7,6 +7,7 @@
 #include "store/deliver_place.h"
 
 #include "base/limits.h"
+#include "store/callout.h"
 #include "store/copy.h"
 #include "store/mailbox.h"
 #include "store/queue.h"
@@ -229,6 +230,27 @@ void placing_tell(struct placing *p, size_t i, enum queue_report_kind report)
 	add_row(p, (int64_t)p->d->n + p->extra++, (struct way){STR(""), r->address, STR("")}, r,
 	    report, NULL);
 	p->d->reports++;
+}
+
+void placing_note_backup(struct placing *p, size_t i, const struct directory_answer *answer)
+{
+	const struct directory_target *t = answer->targets;
+	struct trace_event event = {.message = p->d->message_id,
+	    .time = p->now,
+	    .kind = TRACE_NOTICE,
+	    .recipient = (int64_t)i};
+	struct callout known = {.verdict = CALLOUT_NOTHING};
+	struct buf text;
+
+	buf_init(&text, LIMIT_TRACE_TEXT);
+	if (answer->verified)
+		placing_failed(p, callout_get(p->db, p->d->scratch, t->domain,
+				      p->d->recipients[i].local, p->now, &known));
+	callout_put(&text, &known, answer->verified);
+	event.text = buf_view(&text);
+	if (p->code == DB_OK)
+		placing_failed(p, trace_append(p->db, &event));
+	buf_fini(&text);
 }
 
 void placing_ledger(struct placing *p, int64_t number, struct str address, enum ledger_state state,

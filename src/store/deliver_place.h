@@ -48,6 +48,9 @@ void placing_here(
  */
 void placing_tell(struct placing *p, size_t i, enum queue_report_kind report);
 
+/* Says in the trace why recipient i, of a relay domain, was taken. */
+void placing_note_backup(struct placing *p, size_t i, const struct directory_answer *answer);
+
 /* A ledger row. */
 void placing_ledger(struct placing *p, int64_t number, struct str address, enum ledger_state state,
     int64_t account, struct str detail);

@@ -32,9 +32,10 @@ struct walk {
 	size_t ntargets, target_capacity;
 	size_t left_out;
 	bool over_quota;
-	bool too_large; /* for an account or its domain, were they empty */
-	bool trouble;   /* a circle, or a limit reached */
-	bool is_return; /* back to the sender of what was sent on */
+	bool too_large;           /* for an account or its domain, were they empty */
+	bool trouble;             /* a circle, or a limit reached */
+	bool is_return;           /* back to the sender of what was sent on */
+	enum directory_kind kind; /* of the domain met last that is ours */
 	enum accept_class
 	    failure;       /* of the first target that takes nothing; ACCEPT_CLASSES: none */
 	enum db_code code; /* the first failure of the database */
@@ -52,15 +53,6 @@ struct account_row {
 	struct usage own, domains;
 	struct str local, domain; /* in the arena */
 };
-
-static struct str lower(struct arena *a, struct str s)
-{
-	uint8_t *p = arena_alloc(a, s.n);
-
-	for (size_t i = 0; i < s.n; i++)
-		p[i] = ascii_lower(s.p[i]);
-	return str_of(p, s.n);
-}
 
 /* ---- what the walk found ---- */
 
@@ -165,15 +157,17 @@ static bool find_account(struct walk *w, struct str local, struct str domain, st
 	return read_account(w, SQL_ACCOUNT_BY_ADDRESS, DB_ARGS(db_text(domain), db_text(local)), r);
 }
 
+/* Sets the walk's kind. */
 static bool domain_is_ours(struct walk *w, struct str domain)
 {
-	int64_t created;
-	enum db_code code = db_get_int(w->db, SQL_DOMAIN_GET, DB_ARGS(db_text(domain)), &created);
+	int64_t kind = DIRECTORY_LOCAL;
+	enum db_code code = db_get_int(w->db, SQL_DOMAIN_KIND, DB_ARGS(db_text(domain)), &kind);
 
 	if (code == DB_ROW)
-		return true;
-	failed(w, code);
-	return false;
+		w->kind = (enum directory_kind)kind;
+	else
+		failed(w, code);
+	return code == DB_ROW;
 }
 
 /* ---- the walk ---- */
@@ -220,7 +214,7 @@ static bool follow_alias(struct walk *w, const struct address *from, struct str 
 		struct str local = db_col_str(q, 0);
 
 		to = grow(w->arena, to, n, &capacity, sizeof *to);
-		to[n].local = local.n ? lower(w->arena, local) : from->local;
+		to[n].local = local.n ? arena_lower(w->arena, local) : from->local;
 		to[n].domain = arena_str(w->arena, db_col_str(q, 1));
 		to[n++].depth = from->depth + 1;
 	}
@@ -285,7 +279,7 @@ static bool follow_return(struct walk *w, const struct address *from)
 	}
 	to = (struct address){origin.local, origin.domain, 1};
 	if (domain_is_ours(w, to.domain)) /* by now */
-		to.local = lower(w->arena, to.local);
+		to.local = arena_lower(w->arena, to.local);
 	w->is_return = true;
 	meet(w, to);
 	return true;
@@ -309,7 +303,8 @@ static bool follow_postmaster(struct walk *w, const struct address *from)
 
 	if (!is_postmaster(w, from))
 		return false;
-	if (local.n && find_account(w, lower(w->arena, local), lower(w->arena, domain), &row) &&
+	if (local.n &&
+	    find_account(w, arena_lower(w->arena, local), arena_lower(w->arena, domain), &row) &&
 	    takes_mail(&row))
 		add_account(w, &row, STR(""));
 	else if (read_account(w, SQL_ACCOUNT_FIRST, DB_NO_ARGS, &row))
@@ -333,15 +328,23 @@ static struct str quoted(struct walk *w, const struct address *from)
 	return text;
 }
 
+static void add_elsewhere(struct walk *w, const struct address *a)
+{
+	add_target(w, (struct directory_target){
+			  0, w->is_return ? a->local : quoted(w, a), a->domain, STR("")});
+}
+
 static void visit(struct walk *w, struct address a)
 {
 	if (!domain_is_ours(w, a.domain)) {
-		struct str local = w->is_return ? a.local : quoted(w, &a);
-
 		if (!is_of_server(w, a.domain) && w->code == DB_OK)
-			add_target(w, (struct directory_target){0, local, a.domain, STR("")});
+			add_elsewhere(w, &a);
 		else if (!follow_postmaster(w, &a))
 			leave_out(w, ACCEPT_UNKNOWN);
+		return;
+	}
+	if (w->kind != DIRECTORY_LOCAL) {
+		add_elsewhere(w, &a);
 		return;
 	}
 	if (follow_name(w, &a, a.local, STR("")) || follow_return(w, &a) || follow_base(w, &a) ||
@@ -364,7 +367,9 @@ static enum accept_class judge(const struct walk *w)
 		if (w->targets[i].account)
 			return ACCEPT_LOCAL;
 	}
-	return w->nmet == 1 ? ACCEPT_RELAY : ACCEPT_REDIRECT;
+	if (w->nmet > 1)
+		return ACCEPT_REDIRECT;
+	return w->kind == DIRECTORY_LOCAL ? ACCEPT_RELAY : ACCEPT_BACKUP;
 }
 
 enum db_code directory_resolve(struct db *db, const struct directory_config *cfg, struct arena *a,
@@ -379,12 +384,13 @@ enum db_code directory_resolve(struct db *db, const struct directory_config *cfg
 	    .asked = local,
 	    .failure = ACCEPT_CLASSES};
 
-	meet(&w, (struct address){lower(a, local), lower(a, domain), 0});
+	meet(&w, (struct address){arena_lower(a, local), arena_lower(a, domain), 0});
 	for (size_t i = 0; i < w.nmet && w.code == DB_OK && !w.trouble; i++)
 		visit(&w, w.met[i]);
 	if (w.code != DB_OK)
 		return w.code;
-	*answer_r = (struct directory_answer){judge(&w), w.targets, w.ntargets, w.left_out};
+	*answer_r = (struct directory_answer){
+	    judge(&w), w.targets, w.ntargets, w.left_out, w.kind == DIRECTORY_RELAY};
 	if (accept_refusal(answer_r->class, true, true))
 		answer_r->count = 0;
 	return DB_OK;
@@ -396,12 +402,13 @@ enum db_code directory_account(struct db *db, const struct directory_config *cfg
 	struct walk w = {.db = db, .cfg = cfg, .arena = a, .size = size, .failure = ACCEPT_CLASSES};
 	struct account_row row;
 
-	if (find_account(&w, lower(a, local), lower(a, domain), &row))
+	if (find_account(&w, arena_lower(a, local), arena_lower(a, domain), &row))
 		add_account(&w, &row, STR(""));
 	else
 		leave_out(&w, ACCEPT_UNKNOWN);
 	if (w.code == DB_OK)
-		*answer_r = (struct directory_answer){judge(&w), w.targets, w.ntargets, w.left_out};
+		*answer_r = (struct directory_answer){
+		    judge(&w), w.targets, w.ntargets, w.left_out, false};
 	return w.code;
 }
 
@@ -446,8 +453,8 @@ enum db_code directory_login(
 {
 	struct directory_login login = {0};
 	size_t at = str_rfind(name, '@');
-	struct str local = lower(a, str_sub(name, 0, at)),
-		   domain = lower(a, str_from(name, at + 1));
+	struct str local = arena_lower(a, str_sub(name, 0, at)),
+		   domain = arena_lower(a, str_from(name, at + 1));
 	struct db_query *q;
 	enum db_code code = at < name.n ? DB_OK : only_domain(db, a, &domain);
 
@@ -530,8 +537,8 @@ bool directory_address(struct arena *a, struct str text, bool catch_all, struct 
 		err_set(
 		    e, "\"%.*s\" is no domain name; write it like example.org", STR_FMT(domain));
 	else {
-		*local_r = lower(a, local);
-		*domain_r = lower(a, domain);
+		*local_r = arena_lower(a, local);
+		*domain_r = arena_lower(a, domain);
 		return true;
 	}
 	return false;

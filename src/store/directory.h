@@ -5,7 +5,7 @@
  * alias has any number of targets; with an empty local part it is the domain's catch-all, and a
  * target with an empty local part keeps the recipient's ("@a.org -> @b.org" makes a.org another name
  * of b.org). An alias goes before an account of the same name; its own address among its targets
- * means that account.
+ * means that account. A relay domain has neither: its mail is taken for its own server.
  */
 #ifndef STORE_DIRECTORY_H
 #define STORE_DIRECTORY_H
@@ -24,6 +24,14 @@ struct directory_config {
 	bool srs; /* what an alias sends on has a reverse path of ours (store/forward.h) */
 };
 
+/* What a domain is to this server. Stored. */
+enum directory_kind {
+	DIRECTORY_LOCAL,       /* its mailboxes are here */
+	DIRECTORY_RELAY,       /* mail is taken for its own server, which is asked for recipients */
+	DIRECTORY_RELAY_BLIND, /* the same, and it is not asked */
+	DIRECTORY_KINDS
+};
+
 /* ---- where mail goes ---- */
 
 struct directory_target {
@@ -36,11 +44,13 @@ struct directory_target {
 struct directory_answer {
 	/* LOCAL also when some of the targets are elsewhere; REDIRECT when all are; TROUBLE when
 	 * aliases lead nowhere but in a circle, or too far; RELAY when the domain is not ours;
-	 * RETURN when it is the way back to a sender whose mail was sent on. */
+	 * RETURN when it is the way back to a sender whose mail was sent on; BACKUP when it is a
+	 * relay domain. */
 	enum accept_class class;
-	struct directory_target *targets; /* of those four; in the arena, each once */
+	struct directory_target *targets; /* of those five; in the arena, each once */
 	size_t count;
 	size_t left_out; /* accounts among several that are disabled or take no mail */
+	bool verified;   /* BACKUP: its server is asked first */
 };
 
 /*
@@ -92,7 +102,8 @@ enum db_code directory_language(
 /* ---- changes ---- */
 
 enum directory_verb {
-	DIRECTORY_DOMAIN_ADD,    /* domain */
+	DIRECTORY_DOMAIN_ADD,    /* domain, kind */
+	DIRECTORY_DOMAIN_KIND,   /* domain, kind; relay: refused while it has accounts or aliases */
 	DIRECTORY_DOMAIN_REMOVE, /* domain; refused while it has accounts or aliases */
 	DIRECTORY_ACCOUNT_ADD, /* address, hash, send_only, quota, language, disabled; makes its mailboxes */
 	DIRECTORY_ACCOUNT_REMOVE,  /* address; mail goes in the slices of store/maintain.h */
@@ -127,7 +138,8 @@ struct directory_change {
 	const char *hash; /* of the password */
 	bool send_only;
 	bool dry; /* it is only asked whether it would be refused: what is done is undone again */
-	bool disabled;                       /* DIRECTORY_ACCOUNT_ADD: from the beginning */
+	bool disabled; /* DIRECTORY_ACCOUNT_ADD: from the beginning */
+	enum directory_kind kind;
 	int64_t quota_bytes, quota_messages; /* limits, or QUOTA_DEFAULT ... (store/quota.h) */
 	struct str
 	    language; /* a tag that queue_lang_by_tag() knows; empty: as each message shows */
@@ -167,6 +179,7 @@ struct directory_domain_row {
 	int64_t aliases;                     /* alias addresses */
 	int64_t used_bytes, used_messages;   /* by all accounts */
 	int64_t quota_bytes, quota_messages; /* in effect; QUOTA_INFINITE: none */
+	enum directory_kind kind;
 };
 
 struct directory_account_row {

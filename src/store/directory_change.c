@@ -105,13 +105,48 @@ static enum lane_exec no_account(struct change *x)
 
 /* ---- domains ---- */
 
+static enum directory_kind domain_kind(struct change *x, struct str domain)
+{
+	return (enum directory_kind)number(x, SQL_DOMAIN_KIND, DB_ARGS(db_text(domain)));
+}
+
+/* What is asked for needs mailboxes here, and its domain has none. */
+static bool is_relay_domain(struct change *x)
+{
+	return domain_kind(x, x->c->domain) != DIRECTORY_LOCAL;
+}
+
+static enum lane_exec of_relay_domain(struct change *x, const char *what)
+{
+	return refuse(x,
+	    "%.*s is a relay domain and has no %s: its mailboxes are on its own server; to have "
+	    "them here, first: godwit domain change %.*s --local",
+	    STR_FMT(x->c->domain), what, STR_FMT(x->c->domain));
+}
+
+static const char *kind_text(enum directory_kind kind)
+{
+	static const char *const texts[DIRECTORY_KINDS] = {
+	    [DIRECTORY_LOCAL] = "a domain with mailboxes here",
+	    [DIRECTORY_RELAY] = "a relay domain whose recipients are verified",
+	    [DIRECTORY_RELAY_BLIND] = "a relay domain whose recipients are not verified",
+	};
+
+	return texts[kind];
+}
+
 static enum lane_exec domain_add(struct change *x)
 {
 	if (domain_exists(x, x->c->domain))
 		return refuse(x, "the domain %.*s is there already; nothing was changed",
 		    STR_FMT(x->c->domain));
-	exec(x, SQL_DOMAIN_ADD, DB_ARGS(db_text(x->c->domain), db_int(x->now)), NULL);
-	err_set(&x->done, "domain %.*s added", STR_FMT(x->c->domain));
+	exec(x, SQL_DOMAIN_ADD, DB_ARGS(db_text(x->c->domain), db_int(x->now), db_int(x->c->kind)),
+	    NULL);
+	if (x->c->kind == DIRECTORY_LOCAL)
+		err_set(&x->done, "domain %.*s added", STR_FMT(x->c->domain));
+	else
+		err_set(&x->done, "domain %.*s added as %s", STR_FMT(x->c->domain),
+		    kind_text(x->c->kind));
 	return LANE_KEEP;
 }
 
@@ -127,22 +162,47 @@ static struct str leading(struct change *x, enum sql_id id, const struct db_valu
 	return found;
 }
 
-static enum lane_exec domain_remove(struct change *x)
+/* It has no accounts and aliases; else the refusal is set. */
+static bool domain_is_empty(struct change *x, struct str name)
 {
-	struct str name = x->c->domain, alias;
 	int64_t accounts = number(x, SQL_DOMAIN_ACCOUNTS, DB_ARGS(db_text(name)));
 	int64_t aliases = number(x, SQL_DOMAIN_ALIASES, DB_ARGS(db_text(name)));
 
-	if (!domain_exists(x, name))
-		return no_domain(x);
 	if (accounts > 0)
-		return refuse(x,
+		refuse(x,
 		    "the domain %.*s still has %lld account%s; first: godwit account remove ADDRESS",
 		    STR_FMT(name), (long long)accounts, accounts == 1 ? "" : "s");
-	if (aliases > 0)
-		return refuse(x,
+	else if (aliases > 0)
+		refuse(x,
 		    "the domain %.*s still has %lld alias%s; first: godwit alias remove ADDRESS",
 		    STR_FMT(name), (long long)aliases, aliases == 1 ? "" : "es");
+	return accounts == 0 && aliases == 0;
+}
+
+static enum lane_exec change_kind(struct change *x)
+{
+	struct str name = x->c->domain;
+
+	if (!domain_exists(x, name))
+		return no_domain(x);
+	if (domain_kind(x, name) == x->c->kind)
+		return refuse(x, "%.*s is %s already; nothing was changed", STR_FMT(name),
+		    kind_text(x->c->kind));
+	if (x->c->kind != DIRECTORY_LOCAL && !domain_is_empty(x, name))
+		return LANE_UNDO;
+	exec(x, SQL_DOMAIN_SET_KIND, DB_ARGS(db_text(name), db_int(x->c->kind)), NULL);
+	err_set(&x->done, "domain %.*s is %s now", STR_FMT(name), kind_text(x->c->kind));
+	return LANE_KEEP;
+}
+
+static enum lane_exec domain_remove(struct change *x)
+{
+	struct str name = x->c->domain, alias;
+
+	if (!domain_exists(x, name))
+		return no_domain(x);
+	if (!domain_is_empty(x, name))
+		return LANE_UNDO;
 	alias = leading(x, SQL_ALIAS_LEADING_INTO, DB_ARGS(db_text(name)));
 	if (alias.n)
 		return refuse(x,
@@ -186,6 +246,8 @@ static enum lane_exec account_add(struct change *x)
 
 	if (!domain_exists(x, c->domain))
 		return no_domain_yet(x);
+	if (is_relay_domain(x))
+		return of_relay_domain(x, "accounts here");
 	if (find_account(x))
 		return refuse(x,
 		    "the account %.*s is there already; its password is changed with: "
@@ -322,6 +384,8 @@ static enum lane_exec change_domain_quota(struct change *x)
 {
 	if (!domain_exists(x, x->c->domain))
 		return no_domain(x);
+	if (is_relay_domain(x))
+		return of_relay_domain(x, "quota here");
 	exec(x, SQL_DOMAIN_SET_QUOTA,
 	    DB_ARGS(db_text(x->c->domain), db_int(x->c->quota_bytes), db_int(x->c->quota_messages)),
 	    NULL);
@@ -367,6 +431,8 @@ static enum lane_exec alias_add(struct change *x)
 
 	if (!domain_exists(x, c->domain))
 		return no_domain_yet(x);
+	if (is_relay_domain(x))
+		return of_relay_domain(x, "aliases here");
 	exec(x, SQL_ALIAS_ADD,
 	    DB_ARGS(db_text(c->domain), db_text(c->local), db_text(c->target_domain),
 		db_text(c->target_local), db_int(x->now)),
@@ -417,6 +483,7 @@ static enum lane_exec alias_remove(struct change *x)
 
 static change_fn *const verbs[DIRECTORY_VERBS] = {
     [DIRECTORY_DOMAIN_ADD] = domain_add,
+    [DIRECTORY_DOMAIN_KIND] = change_kind,
     [DIRECTORY_DOMAIN_REMOVE] = domain_remove,
     [DIRECTORY_ACCOUNT_ADD] = account_add,
     [DIRECTORY_ACCOUNT_REMOVE] = account_remove,

@@ -12,7 +12,7 @@ enum db_code directory_domains(
 	for (; db_step(q) == DB_ROW; n++) {
 		struct directory_domain_row row = {db_col_str(q, 0), db_col_int(q, 1),
 		    db_col_int(q, 2), db_col_int(q, 3), db_col_int(q, 4), db_col_int(q, 5),
-		    db_col_int(q, 6), db_col_int(q, 7)};
+		    db_col_int(q, 6), db_col_int(q, 7), (enum directory_kind)db_col_int(q, 8)};
 
 		fn(ctx, &row);
 	}

@@ -303,6 +303,19 @@ static void forget_admin_log(struct slice *s)
 	    DB_ARGS(db_int(s->now - s->m->cfg.history_ms), db_int(LIMIT_SLICE_ROWS)));
 }
 
+/* Those whose time is over; once an hour also those of domains that are not verified any more. */
+static void forget_callouts(struct slice *s)
+{
+	int64_t before = s->m->rows, ago = s->now - s->m->forgot_callouts;
+
+	exec(s, SQL_CALLOUT_FORGET, DB_ARGS(db_int(s->now), db_int(LIMIT_SLICE_ROWS)));
+	if (s->m->rows > before || (ago >= 0 && ago < HOUR_MS))
+		return;
+	exec(s, SQL_CALLOUT_FORGET_OTHERS, DB_ARGS(db_int(LIMIT_SLICE_ROWS)));
+	if (s->m->rows == before)
+		s->m->forgot_callouts = s->now;
+}
+
 static void index_trace(struct slice *s)
 {
 	failed(s, trace_index_slice(s->db, &s->m->rows, &s->m->more));
@@ -320,6 +333,7 @@ static const struct {
     {fold_history, true},
     {forget_destinations, true},
     {forget_admin_log, true},
+    {forget_callouts, true},
     {index_trace, false},
 };
 

@@ -53,6 +53,19 @@ static const struct sql_object version_2[] = {
     {"DROP INDEX queue_destination", false},
     {"CREATE INDEX queue_destination ON queue (shard, destination, token, priority, not_before)",
 	false},
+    {"ALTER TABLE domain ADD COLUMN relay bigint NOT NULL DEFAULT 0", false},
+    {"CREATE TABLE callout ("
+     " domain text NOT NULL,"
+     " local text NOT NULL,"
+     " verdict bigint NOT NULL,"
+     " reply text NOT NULL,"
+     " asked bigint NOT NULL,"
+     " refresh bigint NOT NULL,"
+     " expires bigint NOT NULL,"
+     " PRIMARY KEY (domain, local))",
+	true},
+    {"CREATE INDEX callout_asked ON callout (domain, verdict, asked)", false},
+    {"CREATE INDEX callout_expires ON callout (expires)", false},
     {"CREATE INDEX queue_by ON queue (shard, by_time)"
      " WHERE by_kind > 0 AND by_kind < 3 AND report = 0 AND held = 0",
 	false},

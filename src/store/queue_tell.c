@@ -2,6 +2,7 @@
 #include "store/queue_tell.h"
 
 #include "queue/queue_explain.h"
+#include "store/directory.h"
 #include "store/forward.h"
 #include "store/queue_lease.h"
 
@@ -40,6 +41,15 @@ void queue_picture_fini(struct queue_picture *p)
 	arena_free(&p->arena);
 }
 
+static bool is_backup(struct db *db, struct str destination)
+{
+	struct str domain = queue_routing_domain(destination);
+	int64_t kind = DIRECTORY_LOCAL;
+
+	return db_get_int(db, SQL_DOMAIN_KIND, DB_ARGS(db_text(domain)), &kind) == DB_ROW &&
+	       kind != DIRECTORY_LOCAL;
+}
+
 void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
     const struct queue_row *row, const struct queue_message *m, int64_t now)
 {
@@ -65,6 +75,7 @@ void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
 	    .now = now,
 	};
 
+	x.backup = is_backup(db, row->destination);
 	queue_destination_init(&x.destination, 0);
 	if (p.has_place)
 		x.destination = p.place.state;

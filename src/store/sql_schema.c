@@ -40,14 +40,18 @@ static const struct sql_object objects[] = {
      " value bigint NOT NULL)",
 	KEYED},
 
-    /* used_*: the sums of its accounts'. quota_*, quota_warned: as an account's. */
+    /*
+     * used_*: the sums of its accounts'. quota_*, quota_warned: as an account's. relay: enum
+     * directory_kind.
+     */
     {"CREATE TABLE domain ("
      " name text NOT NULL PRIMARY KEY,"
      " created bigint NOT NULL,"
      " used_bytes bigint NOT NULL,"
      " used_messages bigint NOT NULL,"
      " quota_bytes bigint NOT NULL,"
-     " quota_messages bigint NOT NULL, quota_warned bigint NOT NULL DEFAULT 0)",
+     " quota_messages bigint NOT NULL, quota_warned bigint NOT NULL DEFAULT 0,"
+     " relay bigint NOT NULL DEFAULT 0)",
 	KEYED},
     {"CREATE INDEX domain_warning ON domain (name) WHERE quota_warned = 1", PLAIN},
 
@@ -318,6 +322,23 @@ static const struct sql_object objects[] = {
      " message bigint NOT NULL,"
      " PRIMARY KEY (day, hash, message))",
 	KEYED},
+
+    /*
+     * What the server of a relay domain said of a recipient (store/callout.h); one that is lost costs a
+     * question. verdict: enum callout_verdict; asked: when it said so; refresh: it is asked again from then on.
+     */
+    {"CREATE TABLE callout ("
+     " domain text NOT NULL,"
+     " local text NOT NULL,"
+     " verdict bigint NOT NULL,"
+     " reply text NOT NULL,"
+     " asked bigint NOT NULL,"
+     " refresh bigint NOT NULL,"
+     " expires bigint NOT NULL,"
+     " PRIMARY KEY (domain, local))",
+	KEYED},
+    {"CREATE INDEX callout_asked ON callout (domain, verdict, asked)", PLAIN},
+    {"CREATE INDEX callout_expires ON callout (expires)", PLAIN},
 
     /* Who changed what in the directory. */
     {"CREATE TABLE admin_log ("

@@ -57,6 +57,31 @@ SQL(META_GET, "SELECT value FROM meta WHERE name = $1")
 
 SQL(META_SET, "UPDATE meta SET value = $2 WHERE name = $1")
 
+/* ---- recipients of relay domains (store/callout.c) ---- */
+
+SQL(CALLOUT_GET, "SELECT verdict, reply, asked, refresh, expires FROM callout"
+		 " WHERE domain = $1 AND local = $2")
+
+SQL(CALLOUT_SET, "INSERT INTO callout (domain, local, verdict, reply, asked, refresh, expires)"
+		 " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (domain, local) DO UPDATE SET"
+		 " verdict = excluded.verdict, reply = excluded.reply, asked = excluded.asked,"
+		 " refresh = excluded.refresh, expires = excluded.expires")
+
+SQL(CALLOUT_LATER, "UPDATE callout SET refresh = $3 WHERE domain = $1 AND local = $2")
+
+/* Of those of a verdict all but the $3 that were asked last; some of them. */
+SQL(CALLOUT_EVICT,
+    "DELETE FROM callout WHERE domain = $1 AND local IN (SELECT c.local FROM callout c"
+    " WHERE c.domain = $1 AND c.verdict = $2 ORDER BY c.asked DESC LIMIT 8 OFFSET $3)")
+
+SQL(CALLOUT_FORGET, "DELETE FROM callout WHERE (domain, local) IN (SELECT c.domain, c.local"
+		    " FROM callout c WHERE c.expires < $1 ORDER BY c.expires LIMIT $2)")
+
+/* Of domains that are not verified any more. */
+SQL(CALLOUT_FORGET_OTHERS,
+    "DELETE FROM callout WHERE (domain, local) IN (SELECT c.domain, c.local FROM callout c"
+    " WHERE c.domain NOT IN (SELECT d.name FROM domain d WHERE d.relay = 1) LIMIT $1)")
+
 /* ---- domains, accounts, aliases (store/directory*.c) ---- */
 
 /*
@@ -90,11 +115,16 @@ SQL(META_SET, "UPDATE meta SET value = $2 WHERE name = $1")
 
 SQL(DOMAIN_GET, "SELECT created FROM domain WHERE name = $1")
 
-/* The only one there is; no row when there are more. */
-SQL(DOMAIN_ONLY, "SELECT min(name) FROM domain HAVING count(*) = 1")
+/* The only one with mailboxes here; no row when there are more. */
+SQL(DOMAIN_ONLY, "SELECT min(name) FROM domain WHERE relay = 0 HAVING count(*) = 1")
+
+/* enum directory_kind */
+SQL(DOMAIN_KIND, "SELECT relay FROM domain WHERE name = $1")
+
+SQL(DOMAIN_SET_KIND, "UPDATE domain SET relay = $2 WHERE name = $1")
 
 SQL(DOMAIN_ADD, "INSERT INTO domain (name, created, used_bytes, used_messages, quota_bytes,"
-		" quota_messages) VALUES ($1, $2, 0, 0, 0, 0)")
+		" quota_messages, relay) VALUES ($1, $2, 0, 0, 0, 0, $3)")
 
 SQL(DOMAIN_DELETE, "DELETE FROM domain WHERE name = $1")
 
@@ -106,7 +136,7 @@ SQL(DOMAIN_LIST, "SELECT d.name, d.created,"
 		 " (SELECT count(*) FROM account a WHERE a.domain = d.name),"
 		 " (SELECT count(DISTINCT l.local) FROM alias l WHERE l.domain = d.name),"
 		 " d.used_bytes, d.used_messages, " DOMAIN_BYTES_MAX ", " DOMAIN_MESSAGES_MAX
-		 " FROM domain d WHERE d.name > $1 ORDER BY d.name LIMIT $2")
+		 ", d.relay FROM domain d WHERE d.name > $1 ORDER BY d.name LIMIT $2")
 
 SQL(ACCOUNT_BY_ADDRESS, ACCOUNT_COLUMNS "WHERE a.domain = $1 AND a.local = $2")
 

@@ -8,7 +8,8 @@ from conftest import DOMAIN, PASSWORD
 from server import binary_path, wait_for
 from wire import Wire, count_of, deliver, letter, message_id
 
-COMMANDS = ["init", "serve", "check-config", "domain", "domain add", "domain list", "domain remove",
+COMMANDS = ["init", "serve", "check-config", "domain", "domain add", "domain change",
+            "domain list", "domain remove",
             "account", "account add", "account list", "account passwd", "account disable",
             "account enable", "account send-only", "account remove", "alias", "alias add", "alias list", "alias remove",
             "trace", "audit", "status", "test-delivery", "mail", "mail send", "mail list",

@@ -114,6 +114,20 @@ NAMES = r"""
    "bob@a.test" is no domain name; write it like example.org
 65 domain add {domain}
    the domain {domain} is there already; nothing was changed
+64 domain add relay.test --no-verify
+   --no-verify is about a relay domain; write --relay --no-verify, or leave it out
+64 domain change {domain}
+   say where its mailboxes are with either --local or --relay
+64 domain change {domain} --local --relay
+   say where its mailboxes are with either --local or --relay
+64 domain change {domain} --local --no-verify
+   --no-verify is about a relay domain; write --relay --no-verify, or leave it out
+65 domain change {domain} --local
+   {domain} is a domain with mailboxes here already; nothing was changed
+68 domain change unknown.test --relay
+   there is no domain unknown.test; those there are: godwit domain list
+65 domain add {domain} --relay
+   the domain {domain} is there already; nothing was changed
 68 domain remove unknown.test
    there is no domain unknown.test; those there are: godwit domain list
 68 domain quota unknown.test --bytes 1G

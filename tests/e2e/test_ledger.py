@@ -43,6 +43,12 @@ def test_whatever_is_removed_by_hand_is_named(make_server):
 COMMANDS = [
     ("domain add new.test", "domain new.test added"),
     ("domain quota new.test --messages 7", "quota of new.test set: messages 7"),
+    ("domain add relay.test --relay",
+     "domain relay.test added as a relay domain whose recipients are verified"),
+    ("domain change relay.test --relay --no-verify",
+     "domain relay.test is a relay domain whose recipients are not verified now"),
+    ("domain change relay.test --local", "domain relay.test is a domain with mailboxes here now"),
+    ("domain remove relay.test", "domain relay.test removed"),
     ("domain list", None),
     ("account add x@new.test --password-stdin", "account x@new.test added"),
     ("account passwd x@new.test --password-stdin", "password of x@new.test changed"),

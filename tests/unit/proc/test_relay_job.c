@@ -102,6 +102,7 @@ static int up(void **state)
 	list_init(&f.relay.sessions);
 	list_init(&f.relay.jobs);
 	list_init(&f.relay.results);
+	list_init(&f.relay.callouts);
 	f.relay.store = &f.store;
 	connect_store();
 	return 0;

@@ -109,8 +109,8 @@ static enum db_code add_bulk(struct db *d, int64_t id)
 
 	memset(name, 'x', sizeof name);
 	snprintf((char *)name, 32, "%lld-", (long long)id);
-	return db_exec(
-	    d, SQL_DOMAIN_ADD, DB_ARGS(db_text(str_of(name, sizeof name)), db_int(id)), NULL);
+	return db_exec(d, SQL_DOMAIN_ADD,
+	    DB_ARGS(db_text(str_of(name, sizeof name)), db_int(id), db_int(0)), NULL);
 }
 
 static enum lane_exec exec(struct lane_op *op, struct db *d, int64_t now)

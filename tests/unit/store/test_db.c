@@ -38,7 +38,8 @@ static int teardown(void **state)
 
 static enum db_code add_domain(struct db *db, const char *name, int64_t created)
 {
-	return db_exec(db, SQL_DOMAIN_ADD, DB_ARGS(db_text(str_of_c(name)), db_int(created)), NULL);
+	return db_exec(
+	    db, SQL_DOMAIN_ADD, DB_ARGS(db_text(str_of_c(name)), db_int(created), db_int(0)), NULL);
 }
 
 /* DB_ROW with *created_r, or DB_OK when there is none. */
@@ -119,8 +120,9 @@ static void test_values(void **state)
 	assert_int_equal(db_end(q), DB_OK);
 	assert_int_equal(db_get_int(writer, SQL_PACK_LIST, DB_NO_ARGS, &pack), DB_ROW);
 	assert_int_equal(pack, 1);
-	assert_int_equal(db_exec(writer, SQL_DOMAIN_ADD,
-			     DB_ARGS(db_text(str_of(bytes, sizeof bytes)), db_int(1)), NULL),
+	assert_int_equal(
+	    db_exec(writer, SQL_DOMAIN_ADD,
+		DB_ARGS(db_text(str_of(bytes, sizeof bytes)), db_int(1), db_int(0)), NULL),
 	    DB_OK);
 	assert_int_equal(db_get_int(writer, SQL_DOMAIN_GET,
 			     DB_ARGS(db_text(str_of(bytes, sizeof bytes))), &created),
@@ -152,8 +154,9 @@ static void test_constraint(void **state)
 	assert_int_equal(db_error_code(writer), DB_CONSTRAINT);
 	assert_non_null(strstr(db_error(writer), "DOMAIN_ADD"));
 	/* a wrong type: the tables are strict */
-	assert_int_equal(db_exec(writer, SQL_DOMAIN_ADD,
-			     DB_ARGS(db_text(STR("y.test")), db_text(STR("soon"))), NULL),
+	assert_int_equal(
+	    db_exec(writer, SQL_DOMAIN_ADD,
+		DB_ARGS(db_text(STR("y.test")), db_text(STR("soon")), db_int(0)), NULL),
 	    DB_CONSTRAINT);
 }
 
@@ -271,7 +274,7 @@ static void test_full(void **state)
 		snprintf(name, 32, "%d", i);
 		name[strlen(name)] = 'x';
 		code = db_exec(writer, SQL_DOMAIN_ADD,
-		    DB_ARGS(db_text(str_of(name, sizeof name)), db_int(1)), NULL);
+		    DB_ARGS(db_text(str_of(name, sizeof name)), db_int(1), db_int(0)), NULL);
 	}
 	assert_int_equal(code, DB_FULL);
 	assert_string_equal(db_code_name(code), "DB_FULL");

@@ -40,7 +40,7 @@ static const char *told(const char *address)
 {
 	static const char *const classes[ACCEPT_CLASSES] = {"local", "redirect", "relay", "return",
 	    "forged", "expired", "unknown", "disabled", "send-only", "over-quota", "too-large",
-	    "no-room", "closed", "trouble"};
+	    "no-room", "closed", "trouble", "backup", "unverified", "refused", "unrouted"};
 	struct directory_answer answer = resolve(address, 0);
 	struct buf b;
 	const char *text;
@@ -138,6 +138,79 @@ static void catch_all_and_alias_domain(void **state)
 	rig_domain(&rig, "moved.test");
 	rig_alias(&rig, "@moved.test", "@else.test");
 	assert_string_equal(told("who@moved.test"), "redirect >who@else.test");
+}
+
+static const char *set_kind(enum directory_verb verb, const char *domain, enum directory_kind kind)
+{
+	static struct err why;
+	struct directory_change c = {.verb = verb,
+	    .cfg = &rig.directory,
+	    .who = STR("test"),
+	    .domain = str_of_c(domain),
+	    .kind = kind};
+
+	directory_change_init(&c);
+	c.op.done = rig_nothing;
+	lane_run_one(rig.lane, &c.op, rig.now);
+	assert_int_equal(c.op.result, LANE_DONE);
+	why = c.why;
+	return c.refused ? why.text : "";
+}
+
+static void relay_domains(void **state)
+{
+	people();
+	assert_string_equal(set_kind(DIRECTORY_DOMAIN_ADD, "r.test", DIRECTORY_RELAY), "");
+	assert_string_equal(set_kind(DIRECTORY_DOMAIN_ADD, "s.test", DIRECTORY_RELAY_BLIND), "");
+	assert_string_equal(told("who+x@r.test"), "backup >who+x@r.test");
+	assert_string_equal(told("postmaster@r.test"), "backup >postmaster@r.test");
+	assert_true(resolve("who@r.test", 0).verified);
+	assert_string_equal(told("who@s.test"), "backup >who@s.test");
+	assert_false(resolve("who@s.test", 0).verified);
+	rig_alias(&rig, "out@a.test", "who@r.test");
+	assert_string_equal(told("out@a.test"), "redirect >who@r.test");
+	assert_string_equal(rig_change(&rig, DIRECTORY_DOMAIN_REMOVE, "r.test", NULL),
+	    "the alias out@a.test still leads into the domain r.test; remove it first with: "
+	    "godwit alias remove out@a.test");
+}
+
+static void relay_domains_have_no_mailboxes(void **state)
+{
+	people();
+	set_kind(DIRECTORY_DOMAIN_ADD, "r.test", DIRECTORY_RELAY);
+	assert_string_equal(rig_change(&rig, DIRECTORY_ACCOUNT_ADD, "ann@r.test", NULL),
+	    "r.test is a relay domain and has no accounts here: its mailboxes are on its own server; to "
+	    "have them here, first: godwit domain change r.test --local");
+	assert_string_equal(rig_change(&rig, DIRECTORY_ALIAS_ADD, "x@r.test", "ann@a.test"),
+	    "r.test is a relay domain and has no aliases here: its mailboxes are on its own server; to "
+	    "have them here, first: godwit domain change r.test --local");
+	assert_string_equal(rig_change(&rig, DIRECTORY_DOMAIN_QUOTA, "r.test", NULL),
+	    "r.test is a relay domain and has no quota here: its mailboxes are on its own server; to "
+	    "have them here, first: godwit domain change r.test --local");
+	assert_string_equal(set_kind(DIRECTORY_DOMAIN_KIND, "a.test", DIRECTORY_RELAY),
+	    "the domain a.test still has 2 accounts; first: godwit account remove ADDRESS");
+	assert_string_equal(set_kind(DIRECTORY_DOMAIN_KIND, "x.test", DIRECTORY_RELAY),
+	    "there is no domain x.test; those there are: godwit domain list");
+	assert_string_equal(set_kind(DIRECTORY_DOMAIN_KIND, "r.test", DIRECTORY_RELAY),
+	    "r.test is a relay domain whose recipients are verified already; nothing was changed");
+	assert_string_equal(set_kind(DIRECTORY_DOMAIN_KIND, "r.test", DIRECTORY_LOCAL), "");
+	rig_account(&rig, "ann@r.test");
+	assert_string_equal(told("ann@r.test"), "local ann@r.test");
+	rig_domain(&rig, "empty.test");
+	rig_alias(&rig, "x@empty.test", "ann@a.test");
+	assert_string_equal(set_kind(DIRECTORY_DOMAIN_KIND, "empty.test", DIRECTORY_RELAY_BLIND),
+	    "the domain empty.test still has 1 alias; first: godwit alias remove ADDRESS");
+}
+
+static void a_local_part_alone_is_of_the_domain_with_mailboxes(void **state)
+{
+	struct directory_login login;
+
+	rig_domain(&rig, "a.test");
+	rig_account(&rig, "ann@a.test");
+	set_kind(DIRECTORY_DOMAIN_ADD, "r.test", DIRECTORY_RELAY);
+	assert_int_equal(directory_login(rig.db, arena, STR("ann"), &login), DB_OK);
+	assert_int_equal(login.account, 1);
 }
 
 static void the_servers_own_name(void **state)
@@ -430,6 +503,9 @@ int main(void)
 	    T(catch_all_and_alias_domain),
 	    T(postmaster_of_the_configuration),
 	    T(postmaster_who_takes_nothing),
+	    T(relay_domains),
+	    T(relay_domains_have_no_mailboxes),
+	    T(a_local_part_alone_is_of_the_domain_with_mailboxes),
 	    T(the_servers_own_name),
 	    T(accounts_that_take_nothing),
 	    T(quota_counts_the_size),

@@ -1,0 +1,126 @@
+/* Callouts over the edge between relay and store: there and back, cut, and what cannot be. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/wire.h"
+#include "ipc/relay_store.h"
+
+static struct buf b;
+
+static int set_up(void **state)
+{
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	buf_fini(&b);
+	return 0;
+}
+
+static void test_callout(void **state)
+{
+	struct rs_callout m = {.number = 7,
+	    .destination = STR("a.test"),
+	    .route = {.host = STR("192.0.2.1"),
+		.port = 25,
+		.tls = 2,
+		.user = STR("us"),
+		.password = STR("secret")},
+	    .address = STR("bob@a.test")};
+	struct rs_callout got;
+
+	rs_callout_put(&b, &m);
+	assert_true(rs_callout_get(buf_view(&b), &got));
+	assert_int_equal(got.number, 7);
+	assert_true(str_eq(got.destination, m.destination) && str_eq(got.address, m.address));
+	assert_true(str_eq(got.route.host, m.route.host) && got.route.port == 25);
+	assert_true(str_eq(got.route.password, m.route.password) && got.route.tls == 2);
+	for (size_t n = 0; n < b.n; n++)
+		assert_false(rs_callout_get(str_of(b.p, n), &got));
+	buf_byte(&b, 0);
+	assert_false(rs_callout_get(buf_view(&b), &got));
+	buf_clear(&b);
+	m.number = 0;
+	rs_callout_put(&b, &m);
+	assert_false(rs_callout_get(buf_view(&b), &got));
+}
+
+static void test_called(void **state)
+{
+	struct rs_called got,
+	    m = {7, {.stage = QUEUE_STAGE_RCPT, .code = 550, .status = {5, 1, 1}}, STR("no")};
+
+	rs_called_put(&b, &m);
+	assert_true(rs_called_get(buf_view(&b), &got));
+	assert_int_equal(got.number, 7);
+	assert_int_equal(got.attempt.stage, QUEUE_STAGE_RCPT);
+	assert_int_equal(got.attempt.code, 550);
+	assert_int_equal(got.attempt.status.detail, 1);
+	assert_true(str_eq(got.text, STR("no")));
+	for (size_t n = 0; n < b.n; n++)
+		assert_false(rs_called_get(str_of(b.p, n), &got));
+	buf_byte(&b, 0);
+	assert_false(rs_called_get(buf_view(&b), &got));
+}
+
+static void test_called_refused(void **state)
+{
+	static const struct rs_called rows[] = {
+	    {.number = 0},
+	    {.number = -1},
+	    {.number = 1, .attempt.stage = QUEUE_STAGES},
+	    {.number = 1, .attempt.problem = QUEUE_PROBLEMS},
+	    {.number = 1, .attempt.code = 600},
+	    {.number = 1, .attempt.status.class = 3},
+	};
+	struct rs_called got = {.number = 66};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		buf_clear(&b);
+		rs_called_put(&b, &rows[i]);
+		assert_false(rs_called_get(buf_view(&b), &got));
+		assert_int_equal(got.number, 66);
+	}
+}
+
+/* The longest of each is one that the edge carries; a text is cut by its writer. */
+static void test_sizes(void **state)
+{
+	static uint8_t fill[2 * RS_TEXT_MAX];
+	struct rs_callout m = {.number = 1,
+	    .destination = str_of(fill, LIMIT_QUEUE_DESTINATION),
+	    .route = {.host = str_of(fill, LIMIT_SMTP_DOMAIN),
+		.user = str_of(fill, LIMIT_USER_NAME),
+		.password = str_of(fill, LIMIT_PASSWORD)},
+	    .address = str_of(fill, LIMIT_SMTP_PATH)};
+	struct rs_called called = {.number = 1, .text = str_of(fill, sizeof fill)};
+	struct rs_callout got;
+	struct rs_called got_called;
+
+	rs_callout_put(&b, &m);
+	assert_true(b.n <= rs_edge.types[RS_CALLOUT].max);
+	assert_true(rs_callout_get(buf_view(&b), &got));
+	buf_clear(&b);
+	rs_called_put(&b, &called);
+	assert_true(b.n <= rs_edge.types[RS_CALLED].max);
+	assert_true(rs_called_get(buf_view(&b), &got_called));
+	assert_int_equal(got_called.text.n, RS_TEXT_MAX);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(test_callout),
+	    T(test_called),
+	    T(test_called_refused),
+	    T(test_sizes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
