@@ -106,6 +106,8 @@ static void change(struct store *s, enum directory_verb verb, const char *local,
     const char *target)
 {
 	struct directory_change c = {.verb = verb,
+	    .kind = str_eq(str_of_c(domain), STR(SIM_RELAY_DOMAIN)) ? DIRECTORY_RELAY
+								    : DIRECTORY_LOCAL,
 	    .cfg = &s->cfg.directory,
 	    .who = STR("sim"),
 	    .hash = "$hash$",
@@ -149,6 +151,7 @@ void sim_store_template(const char *dir)
 	if (!s)
 		sim_fail("%s", e.text);
 	change(s, DIRECTORY_DOMAIN_ADD, "", SIM_DOMAIN, "");
+	change(s, DIRECTORY_DOMAIN_ADD, "", SIM_RELAY_DOMAIN, "");
 	for (int i = 0; i < SIM_SENDERS; i++)
 		change(s, DIRECTORY_ACCOUNT_ADD, (const char *[]){"ann", "bob", "eve"}[i],
 		    SIM_DOMAIN, "");

@@ -93,6 +93,12 @@ static struct str content(struct deliver *d, const char *sender)
 	return text;
 }
 
+/* Somebody who may not relay: he writes to a relay domain, and wishes nothing. */
+static bool is_stranger(const struct sim_dest *dest)
+{
+	return str_eq(str_of_c(dest->name), STR(SIM_RELAY_DOMAIN)) && sim_chance(50);
+}
+
 /* A message to one destination, now and then to others too. */
 static void send_message(struct sim_dest *dest)
 {
@@ -101,6 +107,7 @@ static void send_message(struct sim_dest *dest)
 	struct deliver *d = deliver_new();
 	size_t n = 1 + (sim_chance(30) ? sim_random(MESSAGES_MAX) : 0);
 	unsigned notify = some_notify();
+	bool stranger = is_stranger(dest);
 
 	d->op.done = sent;
 	d->directory = &sim_store()->directory;
@@ -110,11 +117,13 @@ static void send_message(struct sim_dest *dest)
 	d->recipients = arena_array(d->arena, MESSAGES_MAX + 1, sizeof *d->recipients);
 	d->plan = plan_new(d->arena, MESSAGES_MAX + 1);
 	d->plan.n = 0;
-	wish(d);
+	if (!stranger)
+		wish(d);
 	for (size_t i = 0; i < n; i++)
 		add_recipient(d,
-		    sim_chance(20) && !is_late() ? &sim_world.dests[sim_random(sim_world.ndests)]
-						 : dest,
+		    !stranger && sim_chance(20) && !is_late()
+			? &sim_world.dests[sim_random(sim_world.ndests)]
+			: dest,
 		    sim_chance(80) ? notify : some_notify());
 	d->user = NULL;
 	if (sender >= 0) {
@@ -128,7 +137,7 @@ static void send_message(struct sim_dest *dest)
 	d->helo = STR("client." SIM_DOMAIN);
 	d->peer = STR("192.0.2.1");
 	d->protocol = STR("ESMTP");
-	d->may_relay = true;
+	d->may_relay = !stranger;
 	d->data = content(d, sender < 0 ? "MAILER-DAEMON" : names[sender]);
 	SIM_MUST(deliver_prepare(d), "a message was refused at once");
 	sim_write(&d->op);
