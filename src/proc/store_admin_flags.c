@@ -137,8 +137,8 @@ static enum admin_step over(struct admin_job *j)
 		    "%lld changed; %lld would have more flags than a message may have and stayed as they "
 		    "were: take some away from them first",
 		    (long long)x->changed, (long long)x->full);
-	return admin_job_finish(
-	    j, EX_OK, "%lld of %lld messages changed", (long long)x->changed, (long long)x->found);
+	return admin_job_finish(j, EX_OK, "%lld of %lld message%s changed", (long long)x->changed,
+	    (long long)x->found, x->found == 1 ? "" : "s");
 }
 
 /* " +seen", for the record. */
@@ -164,8 +164,9 @@ static enum admin_step note(struct admin_job *j)
 	buf_init(&words, 4 * MIME_KEYWORDS_OUT);
 	put_signed(&words, '+', buf_view(&x->add));
 	put_signed(&words, '-', buf_view(&x->remove));
-	step = admin_job_note(j, over, "flags of %lld messages of %.*s changed:%s",
-	    (long long)x->changed, STR_FMT(admin_arg(j, 0)), buf_cstr(&words));
+	step = admin_job_note(j, over, "flags of %lld message%s of %.*s changed:%s",
+	    (long long)x->changed, x->changed == 1 ? "" : "s", STR_FMT(admin_arg(j, 0)),
+	    buf_cstr(&words));
 	buf_fini(&words);
 	return step;
 }

@@ -89,6 +89,8 @@ class Mailbox:
         self.names = {}  # uid: the attempt that it is a copy of
         self.deleted = set()  # +OK to the QUIT
         self.unsure = set()  # a QUIT without an answer
+        self.seen = set()  # read and left there, +OK to a QUIT that deleted others: one commit
+        self.perhaps_seen = set()  # any other QUIT behind it
 
 
 class Load:
@@ -233,16 +235,19 @@ class Load:
         for at in victims:
             await connection.expect(b"+OK", b"DELE %d\r\n" % (at + 1))
         if chance.random() < 0.8:
-            await self.quit(connection, mailbox, {uids[at] for at in victims})
+            await self.quit(connection, mailbox, {uids[at] for at in victims},
+                            {uids[at] for at in chosen if at not in victims})
         await asyncio.sleep(chance.random() * 4 * self.pause)
 
-    async def quit(self, connection, mailbox, victims):
-        """Also -ERR tells nothing: the store may have died behind the commit."""
+    async def quit(self, connection, mailbox, victims, read):
+        """Also -ERR tells nothing: the store may have died behind the commit. Nor does +OK to who deletes nothing."""
         mailbox.unsure |= victims
+        mailbox.perhaps_seen |= read
         connection.send(b"QUIT\r\n")
         if (await connection.reply()).startswith(b"+OK"):
             mailbox.unsure -= victims
             mailbox.deleted |= victims
+            mailbox.seen |= read if victims else set()
             self.deletions += len(victims)
 
     # ---- the next hop ----
@@ -303,6 +308,18 @@ class Load:
         self.wrong += [f"nobody sent {name} to {self.mailboxes[number].user}" for number, name in found]
         return extra, twice
 
+    def check_seen(self):
+        """Gives how many messages have a mark that was promised."""
+        promised = 0
+        for mailbox in self.mailboxes:
+            rows = {row["id"]: row["flags"] for row in self.server.json("flags", mailbox.user)}
+            marked = {uid for uid, flags in rows.items() if flags}
+            self.wrong += [f"{mailbox.user}: {uid} was read and is unseen"
+                           for uid in mailbox.seen & set(rows) - marked]
+            self.wrong += [f"{mailbox.user}: {uid} is seen, and nobody read it" for uid in marked - mailbox.perhaps_seen]
+            promised += len(mailbox.seen & marked)
+        return promised
+
     def check_relayed(self, deaths):
         """deaths: when a relay died. Gives how many messages went twice, each with one of them between."""
         twice = 0
@@ -322,9 +339,11 @@ class Load:
         """Compares everything; gives the sums in a sentence. unsure_refusals: what was refused may be there, for
         the disk failed in the middle of a commit."""
         (extra, again), twice = self.check_mailboxes(unsure_refusals), self.check_relayed(deaths)
+        seen = self.check_seen()
         assert not self.wrong, "\n".join(self.wrong[:40])
         states = collections.Counter(attempt.state for attempt in self.attempts.values())
-        return (f"{states['taken']} messages taken, {self.deletions} copies deleted, {len(self.relayed)} relayed; "
+        return (f"{states['taken']} messages taken, {self.deletions} copies deleted, {seen} seen, "
+                f"{len(self.relayed)} relayed; "
                 f"{states['unsure']} tries had no answer, {extra} copies of these are there; delivered twice {again}, "
                 f"relayed twice {twice}")
 

@@ -323,6 +323,35 @@ def test_one_account_and_one_message(either, tmp_path):
     audit(server)
 
 
+def test_flags_come_back_with_what_comes_back(make_server, restore, tmp_path):
+    """What is there keeps those it has now; what is gone for good has those of the backup."""
+    server = make_server('undelete = "0s";', ("ann",))
+    ann, target = f"ann@{DOMAIN}", tmp_path / "backup"
+    for n in range(3):
+        deliver(server, ann, b"Message-ID: <%d@x>\r\nSubject: %d\r\n\r\nx\r\n" % (n, n))
+
+    def change(n, *words):
+        server.command("flags", ann, "--message-id", f"{n}@x", *words)
+
+    def flags(of=None):
+        return [row["flags"] for row in (of or server).json("flags", ann)]
+
+    change(0, "--add", "seen flagged work")
+    change(1, "--add", "seen")
+    backup(server, target)
+    change(0, "--remove", "flagged")
+    change(1, "--add", "junk")
+    delete(server, ann, 1)
+    wait_for("the mail to go", lambda: server.message_count() == 2)
+    wait_for("it is gone for good", lambda: rows(server, "SELECT count(*) FROM email", tmp_path) == [(2,)])
+    assert "1 message restored" in server.command("restore", str(target), "--account", ann).stdout
+    assert flags() == ["$junk $seen", "", "$flagged $seen work"]
+    other = restore(server, target)
+    assert flags(other) == ["$flagged $seen work", "$seen", ""]
+    other.command("store", "verify", "--rate", "0")
+    audit(other)
+
+
 def test_an_account_comes_back_with_its_settings(make_server, tmp_path):
     """Disabled, it takes its mail back all the same, and nobody logs in."""
     server, ann, bob, target = make_server(accounts=("ann", "bob")), f"ann@{DOMAIN}", f"bob@{DOMAIN}", tmp_path / "b"

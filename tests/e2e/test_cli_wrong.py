@@ -235,6 +235,20 @@ MESSAGES = r"""
    there is no account nobody@{domain}; those there are: godwit account list
 64 undelete first@{domain} --since yesterday
    --since: "yesterday" is no moment; write it like 2026-11-23, "2026-11-23 19:54", or 12h or 3d for so long ago
+64 flags bob
+   "bob" is no address; write it like bob@example.org
+67 flags nobody@{domain}
+   there is no account nobody@{domain}; those there are: godwit account list
+64 flags first@{domain} --add seen
+   say which messages with --mailbox NAME or --message-id ID, or with both
+64 flags first@{domain} --mailbox INBOX --add 'seen (odd'
+   --add: "(odd" cannot be a flag: use letters, digits and signs other than ( ) {{ ] % * " \, at most 255
+64 flags first@{domain} --mailbox INBOX --remove '\Deleted'
+   --remove: \Deleted is no flag that is kept here: deleting is the mail program's, and godwit undelete brings back
+66 flags first@{domain} --mailbox Nope --add seen
+   there is no mailbox Nope; without --mailbox all of them are meant
+66 flags first@{domain} --message-id '<none@x>' --add seen
+   no message matches <none@x>; godwit flags without --message-id lists those that are there
 64 store verify --rate x
    --rate must be a whole number from 0 to 100000, not "x"
 """

@@ -123,6 +123,61 @@ def test_flags_dates_and_folders(server, mailbox, tmp_path):
     audit(server)
 
 
+def flags(server, user):
+    """Those of each message, in the order of arrival."""
+    return [row["flags"] for row in server.json("flags", user)]
+
+
+def test_flags_are_shown_and_changed(either):
+    server, ann = either, f"ann@{DOMAIN}"
+    for n in range(3):
+        deliver(server, ann, b"Message-ID: <%d@x>\r\nSubject: %d\r\n\r\nx\r\n" % (n, n))
+    server.settle()
+    ids = [row["id"] for row in server.json("flags", ann)]
+    assert "1 of 1 message changed" in server.command(
+        "flags", ann, "--message-id", "<1@x>", "--add", "Seen, work", "--remove", "junk").stdout
+    assert flags(server, ann) == ["", "$seen work", ""]
+    assert "2 of 3 messages changed" in server.command("flags", ann, "--mailbox", "inbox", "--add", "\\Seen").stdout
+    server.command("flags", ann, "--message-id", ids[2], "--add", "$Flagged", "--remove", "seen")
+    assert flags(server, ann) == ["$seen", "$seen work", "$flagged"]
+    assert "0 of 1 message changed" in server.command("flags", ann, "--message-id", ids[2], "--remove", "seen").stdout
+    one, = server.json("flags", ann, "--mailbox", "INBOX", "--message-id", "1@x")
+    assert (one["id"], one["mailbox"], one["flags"]) == (ids[1], "INBOX", "$seen work")
+    assert server.json("flags", ann, "--mailbox", "Sent") == []
+    text = server.command("flags", ann).stdout
+    assert text.split("\n")[2].split()[0] == ids[1] and "$seen work" in text
+    words = ",".join(f"k{n}" for n in range(63))
+    server.command("flags", ann, "--message-id", ids[0], "--add", words)
+    done = server.command("flags", ann, "--mailbox", "INBOX", "--add", "one,more", status=73)
+    assert "2 changed; 1 would have more flags" in done.stderr
+    assert [len(words.split()) for words in flags(server, ann)] == [64, 4, 3]
+    audit(server)
+
+
+def test_changed_flags_go_with_their_messages(either, tmp_path):
+    server, ann, bob = either, f"ann@{DOMAIN}", f"bob@{DOMAIN}"
+    fill(server, ann, 3)
+    server.settle()
+    for n, words in enumerate(("seen", "seen flagged work", "answered green", "")):
+        ident = server.json("flags", ann)[n]["id"]
+        server.command("flags", ann, "--message-id", ident, "--add", "draft gone " + words)
+        server.command("flags", ann, "--message-id", ident, "--remove", "draft gone")
+    want = ["$seen", "$flagged $seen work", "$answered green", ""]
+    assert flags(server, ann) == want
+    for form, path in (("--mbox", "mbox"), ("--maildir", "dir")):
+        server.command("export", ann, form, str(tmp_path / path))
+        server.command("import", bob, str(tmp_path / path), "--mailbox", path)
+    assert [(row["mailbox"], row["flags"]) for row in server.json("flags", bob)] == [
+        (name, words) for name in ("mbox", "dir") for words in want]
+    started(server)
+    delete(server, ann, 2)
+    assert flags(server, ann) == want[:1] + want[2:]
+    server.command("undelete", ann)
+    assert flags(server, ann) == want[:1] + want[2:] + want[1:2]
+    audit(server)
+    server.command("store", "verify", "--rate", "0")
+
+
 def test_refusals(server, mailbox, tmp_path):
     (tmp_path / "x").write_text("Subject: no mbox\n\n")
     (tmp_path / "full").mkdir()

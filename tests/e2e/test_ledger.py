@@ -78,6 +78,10 @@ COMMANDS = [
     ("audit", None),
     ("ledger", None),
     ("test-delivery --to x@new.test", None),
+    ("flags x@new.test", None),
+    ("flags x@new.test --message-id <one@x> --remove work", None),
+    ("flags x@new.test --message-id <one@x> --add seen,work --remove flagged",
+     "flags of 1 message of x@new.test changed: +$seen +work -$flagged"),
     ("undelete x@new.test", "1 deleted messages of x@new.test brought back"),
     ("export x@new.test --mbox {tmp}/x.mbox", None),
     ("import x@new.test {tmp}/other.mbox", "1 messages imported to x@new.test"),
@@ -105,8 +109,9 @@ def test_each_change_is_in_the_record(make_server, tmp_path):
             continue
         if line == "queue list":
             fill_queue(server)
+        if line == "flags x@new.test":
+            deliver(server, "x@new.test", b"Message-ID: <one@x>\r\n" + letter())
         if line.startswith("undelete"):
-            deliver(server, "x@new.test")
             delete(server, "x@new.test", 1, password="secret")
         if line.startswith("queue hold"):
             wait_for_failures(server, 2)  # the retry
