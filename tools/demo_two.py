@@ -150,10 +150,10 @@ class TwoServers:
             "queue", "list", BOB)[0]["state"] == "unreachable")
         listing = self.alices.command("queue", "list").stdout
         story.show(listing)
-        line = next((line for line in listing.split("\n") if self.ids["While you are away"] in line), "")
+        entry = listing.partition(self.ids["While you are away"])[2]  # a line, and the reason below
         story.true("`godwit queue list` has the letter, from whom, to whom, and that Bob's server is away",
-                   ALICE in line and BOB in line and "unreachable" in line
-                   and "connection refused" in line)
+                   ALICE in entry and BOB in entry and "unreachable" in entry
+                   and "connection refused" in entry)
         explanation = self.alices.command("queue", "explain", BOB).stdout
         story.show(explanation)
         explanation = " ".join(explanation.split())

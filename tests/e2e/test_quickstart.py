@@ -83,6 +83,11 @@ def folder():
     shutil.rmtree(path, ignore_errors=True)
 
 
+def without_log(said):
+    """The server logs to the same terminal."""
+    return re.sub(r"^\d{4}-\S+Z level=.*\n", "", said, flags=re.M)
+
+
 def test_a_visit_and_another_one(folder):
     with Visitor(folder) as visitor:
         visitor.ports = visitor.ports()
@@ -97,6 +102,9 @@ def test_a_visit_and_another_one(folder):
                                   timeout=60)
             assert done.returncode == 0, (command, done.stdout, done.stderr)
         assert count_of(visitor, bob, accounts[bob]) == 2
+        assert steps(without_log(visitor.said())) == [
+            *BUILDING, *AS_ROOT, "data directory", "domain example.test with accounts alice and bob",
+            "the server is ready, all together"]
         assert visitor.stop(signal.SIGINT) == 0
         assert "kept" in visitor.said()
     with Visitor(folder) as again:
@@ -132,9 +140,50 @@ def test_words(words, status):
     assert done.returncode == status and (done.stdout if status == 0 else done.stderr)
 
 
+BUILDING = ["packages are installed", "configuring the build", "compiling build/godwit"]
+AS_ROOT = ["users for a server started as root"] if os.getuid() == 0 else []
+
+
+def steps(said):
+    """What each line before the first empty one says was done; it must say how long that took."""
+    lines = said.split("\n\n")[0].rstrip("\n").split("\n")
+    timed = [re.fullmatch(r"(\S.*?) +(\d+) ms", line) for line in lines if not line.startswith("  ")]
+    assert all(timed), said
+    return [step[1] for step in timed]
+
+
 def test_build_only():
     done = subprocess.run([QUICKSTART, "--build-only"], text=True, capture_output=True, timeout=300)
-    assert done.returncode == 0 and done.stdout.count(" ms\n") == 3
+    assert done.returncode == 0 and steps(done.stdout) == BUILDING
+
+
+# Commands that answer otherwise than they should: in the first story, in the second one, and a server that
+# does not come up. The words that a command begins with, what it does then, what the demo says.
+FALSEHOODS = {
+    "words that are not there": ("mail read", "exit 0", "NOT SO: NotSo('she reads it')"),
+    "books that do not balance": ("audit", "exit 65", "exit 65, not 0"),
+    "no reason why": ("queue explain", "echo It will go.; exit 0", "NOT SO: NotSo('`godwit queue explain` says why"),
+    "no server": ("serve", "exit 70", "the server ended with 70"),
+}
+
+
+@pytest.mark.parametrize("what", FALSEHOODS)
+def test_demo_of_what_is_not_so(folder, what):
+    """A step that turns out false ends the demo with another status than 0, and nothing stays behind."""
+    words, deed, says = FALSEHOODS[what]
+    binary, temporary = os.path.join(folder, "godwit"), os.path.join(folder, "tmp")
+    with open(binary, "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\ncase "$*" in "{words} "*) {deed} ;; esac\n'
+                   f'exec {os.path.join(ROOT, "build", "godwit")} "$@"\n')
+    os.chmod(binary, 0o755)
+    os.mkdir(temporary, 0o755)
+    demo = subprocess.Popen([QUICKSTART, "--demo"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            env={**os.environ, "GODWIT": binary, "TMPDIR": temporary})
+    said, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 1, said
+    assert says in said and "Everything was as told" not in said, said
+    assert "The end of the log of" in said and os.listdir(temporary) == []
+    assert not [w for _, w in process_table().values() if any(temporary in word for word in w)]
 
 
 def test_demo():
