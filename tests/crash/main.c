@@ -90,8 +90,6 @@ int main_judge(const struct options *o, const struct explore *x, const char *how
 	    o->fails ? ", but not as expected" : "", x->words, how);
 	if (o->swallow)
 		fprintf(stderr, " --swallow %s", o->swallow);
-	if (o->drawn)
-		fprintf(stderr, " --draws %u", o->drawn);
 	if (o->no_tears)
 		fprintf(stderr, " --no-tears");
 	if (o->second_swallow)
@@ -200,6 +198,21 @@ static void parse_one(struct options *o, const char *name, const char *value)
 		usage();
 }
 
+static bool parse_flag(struct options *o, const char *name)
+{
+	const struct {
+		const char *name;
+		bool *on;
+	} flags[] = {
+	    {"--keep", &o->keep}, {"--no-tears", &o->no_tears}, {"--answered", &o->answered}};
+
+	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+		if (strcmp(name, flags[i].name) == 0)
+			return *flags[i].on = true;
+	}
+	return false;
+}
+
 static void parse(struct options *o, int argc, char **argv)
 {
 	for (int i = 0; i < argc; i++) {
@@ -207,14 +220,8 @@ static void parse(struct options *o, int argc, char **argv)
 			o->command = argv + i + 1;
 			return;
 		}
-		if (strcmp(argv[i], "--keep") == 0) {
-			o->keep = true;
+		if (parse_flag(o, argv[i]))
 			continue;
-		}
-		if (strcmp(argv[i], "--no-tears") == 0) {
-			o->no_tears = true;
-			continue;
-		}
 		if (i + 1 == argc)
 			usage();
 		parse_one(o, argv[i], argv[i + 1]);

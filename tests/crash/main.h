@@ -16,8 +16,8 @@ struct options {
 	const char *swallow, *second_swallow, *state;
 	const char *
 	    fails; /* exit 0 when a state is wrong in these words (a pattern): the explorer's tests */
-	bool no_tears;
-	bool keep; /* the directories, with the last state, to be looked at */
+	bool no_tears, answered; /* as in struct explore */
+	bool keep;               /* the directories, with the last state, to be looked at */
 	char **command;
 };
 

@@ -30,6 +30,7 @@ struct sent {
 	int64_t id;
 	size_t size;
 	int taken;    /* -1: not answered */
+	bool later;   /* than it was accepted */
 	bool history; /* the message row is due: a delivery */
 	enum fate fates[PEOPLE];
 	char words[PEOPLE][WORDS_N];
@@ -81,9 +82,20 @@ static void hear_send(struct promises *p, const char *line)
 		find(p, id)->taken = yes;
 		for (unsigned i = 0; i < PEOPLE; i++) {
 			if (find(p, id)->fates[i] != FATE_NONE)
-				find(p, id)->fates[i] = yes ? FATE_LIVE : FATE_NONE;
+				find(p, id)->fates[i] = !yes                 ? FATE_NONE
+							: find(p, id)->later ? FATE_UNKNOWN
+									     : FATE_LIVE;
 		}
 	}
+}
+
+/* Nobody can tell when it comes into a mailbox. */
+static void hear_later(struct promises *p, const char *line)
+{
+	long long id;
+
+	if (sscanf(line, "later %lld", &id) == 1 && find(p, id))
+		find(p, id)->later = true;
 }
 
 static void hear_import(struct promises *p, const char *line)
@@ -166,6 +178,7 @@ static void hear_rest(struct promises *p, const char *line)
 static void hear(struct promises *p, const char *line)
 {
 	hear_send(p, line);
+	hear_later(p, line);
 	hear_import(p, line);
 	hear_mailbox(p, line);
 	hear_words(p, line);

@@ -194,7 +194,7 @@ static void explore_small(const struct options *o, struct explore *x, const char
 	    .seed = o->seed,
 	    .no_tears = o->no_tears && !longer,
 	    .peaks = o->fails || (o->drawn && !longer),
-	    .answered = o->fails && (subject == STORE_REQUESTS || o->drawn),
+	    .answered = o->answered,
 	    .said = said,
 	    .said_n = n,
 	    .swallow = o->swallow,
@@ -211,8 +211,11 @@ static void explore_small(const struct options *o, struct explore *x, const char
 int runs_small(const struct options *o)
 {
 	struct explore x = {0};
-	char what[64] = "";
+	char what[64] = "", how[64] = "small";
 
+	if (o->drawn)
+		snprintf(how, sizeof how, "small --draws %u --seed %llu", o->drawn,
+		    (unsigned long long)o->seed);
 	for (char **name = o->command; *name && !x.failed; name++) {
 		bool more = strcmp(*name, "+") == 0;
 
@@ -227,5 +230,5 @@ int runs_small(const struct options *o)
 		printf("%lld crash states explored, %s of %lld small runs\n",
 		    (long long)(main_counts->all + main_counts->drawn),
 		    main_counts->drawn ? "drawn:" : "all", (long long)main_counts->recordings);
-	return main_judge(o, &x, "small", what);
+	return main_judge(o, &x, how, what);
 }

@@ -66,6 +66,7 @@ static void add_people(void)
 	rig_change(&work.rig, DIRECTORY_DOMAIN_ADD, "a.test", NULL);
 	for (size_t i = 0; i < WORK_PEOPLE; i++)
 		rig_change(&work.rig, DIRECTORY_ACCOUNT_ADD, work_people[i], NULL);
+	rig_change(&work.rig, DIRECTORY_ALIAS_ADD, WORK_ALIAS, "far@d0.test");
 	work_say("ok people\n");
 }
 
@@ -97,6 +98,8 @@ static const struct chance_step steps[] = {
     {5, work_send_large},
     {4, work_send_fill},
     {3, work_send_marked},
+    {4, work_send_wish},
+    {3, work_send_on},
     {4, work_full},
     {11, work_expunge},
     {5, work_keywords},
@@ -108,7 +111,7 @@ static const struct chance_step steps[] = {
     {6, work_settle},
     {3, work_reports},
     {1, work_release},
-    {2, work_change_queue},
+    {3, work_change_queue},
     {5, work_time},
     {4, work_checkpoint},
     {2, work_compact},
@@ -194,9 +197,11 @@ static const struct small {
 	{work_lease, work_settle, work_reports}},
     {"checkpoint", STORE_REQUESTS, {add_people, work_send_one}, {work_checkpoint, work_send_one}},
     {"compact", STORE_REQUESTS,
-	{add_people, work_send_fill, work_send_fill, work_send_fill, work_expunge_most,
-	    work_forget},
-	{work_compact}},
+	{add_people, work_send_fill, work_send_fill, work_send_fill, work_send_fill, work_send_fill,
+	    work_expunge_most, work_forget},
+	{work_compact_first}},
+    {"wishes", STORE_REQUESTS, {add_people, work_send_later}, {work_send_later, work_cancel}},
+    {"forward", STORE_REQUESTS, {add_people}, {work_send_on, work_lease, work_settle}},
     {"quota", STORE_REQUESTS, {add_people, work_send_two}, {work_quota, work_warn}},
     {"migrate", STORE_MIGRATES, {make_version_1}, {open_version_1}},
     {"backup-first", STORE_BACKUP, {add_people, work_send_one}, {work_backup_all}},

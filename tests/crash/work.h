@@ -13,6 +13,8 @@
 #define WORK_UNDELETE (2 * HOUR_MS)
 #define WORK_PEOPLE   3 /* accounts 1 to 3: ann, bob, cat; cat has a quota */
 
+#define WORK_ALIAS "on@a.test" /* leads elsewhere */
+
 extern struct qrig work;
 extern const char *const work_people[WORK_PEOPLE];
 
@@ -27,6 +29,9 @@ void work_reopen(void);
 
 /* work_mail.c */
 void work_send_one(void);
+void work_send_wish(void);
+void work_send_later(void);
+void work_send_on(void);
 void work_send_two(void);
 void work_send_away(void);
 void work_send_batch(void);
@@ -51,6 +56,7 @@ void work_settle(void);
 void work_reports(void);
 void work_release(void);
 void work_change_queue(void);
+void work_cancel(void);
 qrig_world work_world;
 
 /* work_files.c: whole directories */
@@ -68,6 +74,7 @@ void work_time(void);
 void work_forget(void);
 void work_checkpoint(void);
 void work_compact(void);
+void work_compact_first(void);
 void work_backup(void);
 void work_restart(void);
 

@@ -61,6 +61,38 @@ void work_send_one(void)
 	send_and_free(message(1, 0, STORE_TEXT_MIN + 200));
 }
 
+/* Later, before others, or in time, as its sender wishes; also to one of ours. */
+void work_send_wish(void)
+{
+	struct deliver *d = message((unsigned)chance_pick(2), 1 + chance_pick(3), STORE_TEXT_MIN);
+
+	d->wish.hold_for = (int64_t)chance_pick(3) * HOUR_MS;
+	d->wish.priority = (int8_t)chance_pick(5);
+	d->wish.by = chance_pick(2) ? QUEUE_BY_RETURN : QUEUE_BY_NONE;
+	d->wish.by_time = d->wish.by ? 5 * HOUR_MS : 0;
+	if (d->wish.hold_for)
+		work_say("later %lld\n", (long long)d->message_id);
+	send_and_free(d);
+}
+
+/* One that is sent later, away. */
+void work_send_later(void)
+{
+	struct deliver *d = message(0, 1, STORE_TEXT_MIN);
+
+	d->wish.hold_for = HOUR_MS;
+	send_and_free(d);
+}
+
+/* To an alias that leads away, so that it goes with another reverse path. */
+void work_send_on(void)
+{
+	struct deliver *d = message(0, 0, STORE_TEXT_MIN);
+
+	rig_to(d, WORK_ALIAS);
+	send_and_free(d);
+}
+
 /* To the one who has a quota, and two others. */
 void work_send_two(void)
 {

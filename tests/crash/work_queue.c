@@ -60,17 +60,25 @@ void work_release(void)
 	work_say("ok release\n");
 }
 
-/* An administrator, about all that waits for a domain. */
-void work_change_queue(void)
+static void change(enum queue_change_verb verb, struct str domain)
 {
-	static const enum queue_change_verb verbs[] = {QUEUE_CHANGE_RETRY, QUEUE_CHANGE_REMOVE,
-	    QUEUE_CHANGE_HOLD, QUEUE_CHANGE_RELEASE, QUEUE_CHANGE_BOUNCE};
-	struct queue_change c = {.verb = verbs[chance_pick(sizeof verbs / sizeof *verbs)],
-	    .filter.text = chance_pick(2) ? STR("d0.test") : STR("d1.test"),
-	    .who = STR("root")};
+	struct queue_change c = {.verb = verb, .filter.text = domain, .who = STR("root")};
 
 	work_say("ask queue\n");
 	queue_change_init(&c);
 	qrig_run(&work, &c.op);
 	work_say("ok queue\n");
+}
+
+/* An administrator, about all that waits for a domain. */
+void work_change_queue(void)
+{
+	change((enum queue_change_verb)chance_pick(QUEUE_CHANGE_VERBS),
+	    chance_pick(2) ? STR("d0.test") : STR("d1.test"));
+}
+
+/* All that was to go later. */
+void work_cancel(void)
+{
+	change(QUEUE_CHANGE_CANCEL, STR(""));
 }

@@ -44,17 +44,14 @@ static void compact_round(struct compact *c)
 	}
 }
 
-/* Of what is mostly dead, or of the first shared pack, unless it is the one that is appended to. */
-void work_compact(void)
+/* Of this pack; 0: of what is mostly dead. */
+static void compact(int64_t pack)
 {
 	struct compact *c = mem_new(struct compact);
 
 	work_say("ask compact\n");
 	compact_init(c, work.rig.blobs);
-	if (chance_pick(2))
-		compact_choose(c,
-		    rig_number(&work.rig, "SELECT CASE WHEN count(*) > 1 THEN min(pack) ELSE 0 END"
-					  " FROM pack WHERE single = 0"));
+	compact_choose(c, pack);
 	do
 		compact_round(c);
 	while (!c->complete);
@@ -62,6 +59,24 @@ void work_compact(void)
 	compact_fini(c);
 	mem_free(c);
 	work_say("ok compact\n");
+}
+
+/* The first shared pack, unless it is the one that is appended to; else 0. */
+static int64_t first_pack(void)
+{
+	return rig_number(&work.rig, "SELECT CASE WHEN count(*) > 1 THEN min(pack) ELSE 0 END"
+				     " FROM pack WHERE single = 0");
+}
+
+void work_compact(void)
+{
+	compact(chance_pick(2) ? first_pack() : 0);
+}
+
+void work_compact_first(void)
+{
+	MUST(first_pack());
+	compact(first_pack());
 }
 
 /* ---- backup ---- */
