@@ -217,7 +217,7 @@ def meson_tests(build, names, log, multiplier, env=None):
 
 def suite_meson(name, long):
     env = {"CRASH_SECONDS": CRASH_SECONDS, "SIM_SEEDS": SIM_SEEDS,
-           "SIM_SECONDS": SIM_SECONDS} if long else None
+           "SIM_SECONDS": SIM_SECONDS, "EVERY_FAULT": "1"} if long else None
     return meson_tests("build", meson_suites("build").get(name, []), f"check-{name}", 1, env)
 
 
