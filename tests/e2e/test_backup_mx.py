@@ -192,6 +192,23 @@ def test_a_relay_that_dies_while_it_asks(net):
 
 
 @pytest.mark.kills
+def test_a_front_that_dies_while_it_waits(net):
+    peer = relay_domain(net, RCPT=[HANG])
+    replies = []
+    thread = threading.Thread(target=lambda: replies.extend(rcpt(net, f"bob@{peer.domain}")))
+    thread.start()
+    peer.wait_hanging()
+    net.server.kill("mx")
+    thread.join()
+    assert replies == [""]
+    peer.go_on.set()
+    wait_verdict(net, f"bob@{peer.domain}", "taken")
+    net.server.wait_ready()
+    assert rcpt(net, f"bob@{peer.domain}")[0].startswith("250")
+    assert len(asked(peer)) == 1
+
+
+@pytest.mark.kills
 def test_the_server_ends_while_somebody_waits(net):
     peer = relay_domain(net, RCPT=[HANG])
     options(net, 'callout = { wait = "2s"; };')
