@@ -25,7 +25,8 @@ static const struct cli_option password_options[] = {
     {0},
 };
 static const struct cli_option server_options[] = {
-    {"server", 0, "HOST:PORT", "The server to talk to; [::1]:25 for an IPv6 address."},
+    {"server", 0, "HOST:PORT",
+	"The server to talk to; [::1]:25 for an IPv6 address (else that of the data directory)."},
     {"tls", 0, "MODE", "none, starttls, or implicit (default: by the port, else starttls)."},
     {"insecure", 0, NULL,
 	"Accepts any certificate; with --tls none, also sends the password in the clear."},

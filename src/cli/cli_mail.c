@@ -28,22 +28,24 @@ static const struct cli_option read_options[] = {
     {0},
 };
 
-#define CLI_EXITS_MAIL (CLI_EXITS_SERVER | CLI_EXIT(EX_DATAERR) | CLI_EXIT(EX_NOUSER))
+#define CLI_EXITS_MAIL                                                                             \
+	(CLI_EXITS_SERVER | CLI_EXIT(EX_DATAERR) | CLI_EXIT(EX_NOUSER) | CLI_EXIT(EX_CONFIG))
 
 const struct cli_command cli_mail_commands[] = {
     {"send", "", "Sends a message; its text comes from standard input.", cli_mail_send,
-	.options = send_options, .flags = CLI_SERVER | CLI_PASSWORD, .exits = CLI_EXITS_MAIL,
+	.options = send_options, .flags = CLI_SERVER | CLI_PASSWORD | CLI_DATA,
+	.exits = CLI_EXITS_MAIL,
 	.more =
 	    "For example:\n"
 	    "  echo Hello | godwit mail send --server mail.example.org:587 --user bob@example.org \\\n"
 	    "      --from bob@example.org --to carol@example.net --subject Greetings\n\n"
 	    "With --password-stdin the password is the first line and the text what follows it."},
     {"list", "", "Lists the messages in the mailbox.", cli_mail_list, .options = list_options,
-	.flags = CLI_SERVER | CLI_PASSWORD | CLI_JSON, .exits = CLI_EXITS_MAIL,
+	.flags = CLI_SERVER | CLI_PASSWORD | CLI_DATA | CLI_JSON, .exits = CLI_EXITS_MAIL,
 	.more = "For example:\n"
 		"  godwit mail list --server mail.example.org:995 --user bob@example.org"},
     {"read", "NUMBER", "Prints one message.", cli_mail_read, .options = read_options,
-	.flags = CLI_SERVER | CLI_PASSWORD, .exits = CLI_EXITS_MAIL, .min_operands = 1,
+	.flags = CLI_SERVER | CLI_PASSWORD | CLI_DATA, .exits = CLI_EXITS_MAIL, .min_operands = 1,
 	.max_operands = 1,
 	.more = "For example:\n"
 		"  godwit mail read 3 --server mail.example.org:995 --user bob@example.org"},

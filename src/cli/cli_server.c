@@ -3,6 +3,8 @@
 
 #include "base/limits.h"
 #include "cli/cli_prompt.h"
+#include "config/config.h"
+#include "proc/admin_call.h"
 
 #define NAME_MAX_LEN ((size_t)255)
 
@@ -36,8 +38,8 @@ static int read_name(struct cli_server *s, const struct cli *cli, uint16_t *port
 	const char *text = cli_args_value(&cli->args, "server");
 	struct str host;
 
-	if (!text)
-		return cli_fail(EX_USAGE, "which server? Say it with --server HOST:PORT");
+	if (cli_args_has(&cli->args, "data"))
+		return cli_fail(EX_USAGE, "say where with --server or with --data, not with both");
 	if (!net_addr_split(str_of_c(text), &host, port) || host.n == 0 || host.n > NAME_MAX_LEN ||
 	    *port == 0)
 		return cli_fail(
@@ -57,14 +59,77 @@ static int look_up(struct cli_server *s, uint16_t port)
 	return EX_OK;
 }
 
-static int make_context(struct cli_server *s, const struct cli *cli)
+/* ca: what --ca does not say otherwise; NULL: those that the system trusts */
+static int make_context(struct cli_server *s, const struct cli *cli, const char *ca)
 {
+	const char *given = cli_args_value(&cli->args, "ca");
 	struct err e;
 
 	if (s->tls == CLI_TLS_NONE)
 		return EX_OK;
-	s->ctx = tls_client_new(cli_args_value(&cli->args, "ca"), &e);
+	s->ctx = tls_client_new(given ? given : ca, &e);
 	return s->ctx ? EX_OK : cli_fail(EX_NOINPUT, "%s", e.text);
+}
+
+/* ---- the server of a data directory ---- */
+
+/* Where it listens; on all addresses: here. */
+static int take_listener(struct cli_server *s, const struct config_snapshot *c, bool pop3)
+{
+	uint16_t port = config_port(c, pop3 ? c->ports.pop3s : c->ports.smtps);
+	struct ip any4 = {0}, any6 = {0};
+
+	ip_parse(STR("0.0.0.0"), &any4);
+	if (!port)
+		return cli_fail(EX_CONFIG,
+		    "%s is 0 in the configuration: say where with --server HOST:PORT",
+		    pop3 ? "ports.pop3s" : "ports.smtps");
+	for (size_t i = 0; i < c->listen.n && s->naddrs < CLI_SERVER_ADDRS; i++) {
+		struct ip ip = c->listen.v[i];
+
+		if (ip_eq(&ip, &any4))
+			ip_parse(STR("127.0.0.1"), &ip);
+		else if (ip_eq(&ip, &any6))
+			ip_parse(STR("::1"), &ip);
+		s->addrs[s->naddrs++] = net_addr_ip(&ip, port);
+	}
+	return EX_OK;
+}
+
+/* Its own certificate is the one that is believed: who may write there may do anything. */
+static int take_config(struct cli_server *s, const struct cli *cli, bool pop3)
+{
+	struct config_snapshot *c;
+	struct buf certificate;
+	struct err e;
+	int code;
+
+	if (config_load(cli_data_dir(cli), 0, &c, &e) < 0)
+		return cli_fail(EX_CONFIG, "%s", e.text);
+	buf_init(&certificate, 4 * KIB);
+	config_path(c, c->tls_certificate, &certificate);
+	buf_str(&s->name, c->hostname);
+	code = read_tls(s, cli, true);
+	if (code == EX_OK)
+		code = take_listener(s, c, pop3);
+	if (code == EX_OK)
+		code = make_context(s, cli, buf_cstr(&certificate));
+	buf_fini(&certificate);
+	config_unref(&c);
+	return code;
+}
+
+/* In place of --server; one that nobody has named need not be there. */
+static int find_directory(const struct cli *cli)
+{
+	struct err e;
+
+	if (admin_find_directory(cli_data_dir(cli), &e) != EX_NOINPUT)
+		return EX_OK; /* the configuration may be read by all */
+	if (cli_args_has(&cli->args, "data"))
+		return cli_fail(EX_NOINPUT, "%s", e.text);
+	return cli_fail(EX_USAGE,
+	    "which server? Say it with --server HOST:PORT, or with --data DIR that of a data directory");
 }
 
 static int read_login(struct cli_server *s, const struct cli *cli, bool needed)
@@ -79,22 +144,37 @@ static int read_login(struct cli_server *s, const struct cli *cli, bool needed)
 	return needed ? cli_fail(EX_USAGE, "who are you? Say it with --user NAME") : EX_OK;
 }
 
-int cli_server_init(
-    struct cli_server *s, const struct cli *cli, uint16_t implicit_port, bool login_needed)
+/* As --server says. */
+static int read_named(struct cli_server *s, const struct cli *cli, uint16_t implicit_port)
 {
 	uint16_t port = 0;
-	int code;
+	int code = read_name(s, cli, &port);
 
-	*s = (struct cli_server){.insecure = cli_args_has(&cli->args, "insecure")};
-	buf_init(&s->name, NAME_MAX_LEN);
-	buf_init(&s->password, LIMIT_PASSWORD);
-	code = read_name(s, cli, &port);
 	if (code == EX_OK)
 		code = read_tls(s, cli, port == implicit_port);
 	if (code == EX_OK)
 		code = look_up(s, port);
 	if (code == EX_OK)
-		code = make_context(s, cli);
+		code = make_context(s, cli, NULL);
+	return code;
+}
+
+int cli_server_init(
+    struct cli_server *s, const struct cli *cli, uint16_t implicit_port, bool login_needed)
+{
+	bool here = !cli_args_has(&cli->args, "server");
+	int code;
+
+	*s = (struct cli_server){.insecure = cli_args_has(&cli->args, "insecure")};
+	buf_init(&s->name, NAME_MAX_LEN);
+	buf_init(&s->password, LIMIT_PASSWORD);
+	if (here) {
+		code = find_directory(cli);
+		if (code == EX_OK)
+			code = take_config(s, cli, implicit_port == CLI_PORT_POP3S);
+	} else {
+		code = read_named(s, cli, implicit_port);
+	}
 	if (code == EX_OK)
 		code = read_login(s, cli, login_needed);
 	return code;

@@ -1,4 +1,5 @@
-/* Where a mail command connects to: --server, --tls, --insecure, --ca, --user and the password. */
+/* Where a mail command connects to: --server, or the server of --data; --tls, --insecure, --ca, --user and the
+ * password. */
 #ifndef CLI_CLI_SERVER_H
 #define CLI_CLI_SERVER_H
 

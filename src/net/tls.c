@@ -320,9 +320,10 @@ static const char *system_ca_file(void)
 
 struct tls_ctx *tls_client_new(const char *ca_file, struct err *e)
 {
+	bool named = ca_file != NULL;
 	struct tls_ctx *ctx;
 
-	if (!ca_file)
+	if (!named)
 		ca_file = system_ca_file();
 	if (!ca_file) {
 		err_set(e, "this machine has no list of certificate authorities: install the "
@@ -331,6 +332,8 @@ struct tls_ctx *tls_client_new(const char *ca_file, struct err *e)
 	}
 	ctx = ctx_new(TLS_client_method(), true);
 	ERR_clear_error();
+	if (named) /* what is in the file is trusted itself, be it signed by others */
+		X509_STORE_set_flags(SSL_CTX_get_cert_store(ctx->ssl), X509_V_FLAG_PARTIAL_CHAIN);
 	if (*ca_file && !SSL_CTX_load_verify_file(ctx->ssl, ca_file)) {
 		ERR_clear_error();
 		err_set(e, "%s cannot be read, or holds no PEM certificate", ca_file);

@@ -299,8 +299,18 @@ MAIL = r"""
    --to: "a b@a.test" is no mail address; write it like bob@example.org
 66 mail send --from a@a.test --to b@a.test --attach {none}
    cannot attach {none}: {what_path}
+64 mail list                                                    | GODWIT_DATA={none}
+   which server? Say it with --server HOST:PORT, or with --data DIR that of a data directory
 64 mail list
-   which server? Say it with --server HOST:PORT
+   who are you? Say it with --user NAME
+66 mail list --data {none} --user bob
+   there is no data directory {none}; make it with: godwit init --data {none}
+78 mail list --data {tmp} --user bob
+   {tmp}/godwit.conf does not exist; "godwit init" makes a data directory with all it needs
+64 mail list --data {data} --server localhost:{pop3} --user bob
+   say where with --server or with --data, not with both
+77 mail list --data {data} --user nobody                         | GODWIT_PASSWORD=x
+   the server refuses the login: wrong user name or password
 64 mail list --server localhost
    --server must be HOST:PORT or [IPV6]:PORT, not "localhost"
 64 mail list --server localhost:70000
@@ -432,7 +442,7 @@ def test_restore_says_what_is_wrong(server, tmp_path, mailbox):
 def test_exit_codes_are_in_the_help():
     for words, codes in ((["domain", "add"], (0, 64, 65, 66, 67, 68, 69, 74, 75, 77, 78)),
                          (["init"], (0, 64, 67, 73, 75, 77, 78)),
-                         (["mail", "send"], (0, 64, 65, 66, 67, 68, 69, 75, 77)),
+                         (["mail", "send"], (0, 64, 65, 66, 67, 68, 69, 75, 77, 78)),
                          (["status"], (0, 64, 66, 69, 74, 75, 77, 78))):
         told = subprocess.run([binary_path(), *words, "--help"], text=True, capture_output=True,
                               timeout=60, check=True).stdout
