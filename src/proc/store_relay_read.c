@@ -70,7 +70,8 @@ static enum db_code read_run(struct reader_op *op, struct db *db)
 
 	t->bytes = mem_alloc(t->want);
 	t->got = t->prefix.n < t->want ? t->prefix.n : t->want;
-	memcpy(t->bytes, t->prefix.p, t->got);
+	if (t->got > 0) /* most mail has none */
+		memcpy(t->bytes, t->prefix.p, t->got);
 	buf_drop(&t->prefix, t->got);
 	while (code == DB_OK && !t->stale && !t->ended && t->got < t->want) {
 		size_t n;
