@@ -70,6 +70,7 @@ def test_recipients_are_asked_for_once(net):
         assert rcpt(net, f"BOB@{peer.domain.upper()}")[0].startswith("250")
     assert asked(peer) == [f"RCPT TO:<{bob}>", f"RCPT TO:<{nobody}>"]
     assert "MAIL FROM:<>" in peer.commands and "DATA" not in peer.commands
+    assert "event=relay-refused" not in net.server.new_log()  # it asks for no content
     # What is known outlives the server
     assert net.server.stop() == 0
     net.server.start()
