@@ -4,16 +4,15 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "queue_rig.h"
+#include "queue_test.h"
 
 #include "store/queue_tiers.h"
 
-static struct qrig q;
 static struct queue_special specials[2];
 
 static int setup(void **state)
 {
-	qrig_open(&q);
+	queue_test_setup(state);
 	for (size_t i = 0; i < 2; i++) {
 		specials[i].sessions = QUEUE_SESSIONS_MAX;
 		queue_policy_init(&specials[i].policy);
@@ -24,13 +23,6 @@ static int setup(void **state)
 	specials[1].domain = STR("long.test");
 	specials[1].policy.lifetime = 10 * DAY_MS;
 	specials[1].policy.n_warn = 0;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_must_balance(&q.rig);
-	qrig_close(&q);
 	return 0;
 }
 
@@ -53,22 +45,12 @@ static int64_t sort(void)
 	return moved;
 }
 
-static struct qrig_answer down(const struct queue_job *job, const struct queue_row *row)
-{
-	return qrig_problem(QUEUE_PROBLEM_REFUSED);
-}
-
-static struct qrig_answer greylisted(const struct queue_job *job, const struct queue_row *row)
-{
-	return qrig_reply(QUEUE_STAGE_RCPT, 450, "4.2.0 greylisted");
-}
-
 static void each_has_its_lifetime(void **state)
 {
 	int64_t start = q.rig.now, s, l, o;
 
 	configure(2);
-	q.world = down;
+	q.world = refused;
 	s = qrig_send_one(&q, "ann@a.test", "x@short.test");
 	l = qrig_send_one(&q, "ann@a.test", "x@long.test");
 	o = qrig_send_one(&q, "ann@a.test", "x@other.test");
@@ -151,7 +133,7 @@ static void few_connections(void **state)
 /* Mail of one sender by another way is another destination: what it meets concerns no other. */
 static struct qrig_answer smart_is_down(const struct queue_job *job, const struct queue_row *row)
 {
-	return str_eq(job->destination, STR("b.test via smart.test")) ? down(job, row) : qrig_ok();
+	return str_eq(job->destination, STR("b.test via smart.test")) ? refused(job, row) : qrig_ok();
 }
 
 static void ways_of_senders(void **state)
@@ -173,7 +155,8 @@ static void ways_of_senders(void **state)
 	assert_int_equal(qrig_count(&q, "destination WHERE failures > 0"), 1);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#undef T
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, queue_test_teardown)
 
 int main(void)
 {

@@ -4,19 +4,12 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "queue_rig.h"
+#include "queue_test.h"
 
 #include "base/mem.h"
 
 #define OWNER 7
 #define SHARE 200 /* of QUEUE_JOBS_MAX, for those that were never tried, and for those that fail */
-
-static struct qrig q;
-
-static struct qrig_answer all_well(const struct queue_job *job, const struct queue_row *row)
-{
-	return qrig_ok();
-}
 
 static struct qrig_answer silent(const struct queue_job *job, const struct queue_row *row)
 {
@@ -25,16 +18,9 @@ static struct qrig_answer silent(const struct queue_job *job, const struct queue
 
 static int setup(void **state)
 {
-	qrig_open(&q);
+	queue_test_setup(state);
 	q.audits = false; /* of thousands of messages, after each step */
 	q.world = all_well;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_must_balance(&q.rig);
-	qrig_close(&q);
 	return 0;
 }
 
@@ -151,7 +137,8 @@ static void jobs_are_whole(void **state)
 	assert_int_equal(qrig_count(&q, "queue"), 0);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#undef T
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, queue_test_teardown)
 
 int main(void)
 {

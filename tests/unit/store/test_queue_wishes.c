@@ -4,48 +4,16 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "queue_rig.h"
+#include "queue_test.h"
 
 #include "store/queue_change.h"
 #include "store/queue_tell.h"
 
-static struct qrig q;
-static struct arena *arena;
-
 static int setup(void **state)
 {
-	qrig_open(&q);
+	queue_test_setup(state);
 	rig_account(&q.rig, "bob@a.test");
-	arena = arena_new();
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_must_balance(&q.rig);
-	arena_free(&arena);
-	qrig_close(&q);
-	return 0;
-}
-
-static bool has(struct str text, const char *part)
-{
-	return str_find_str(text, str_of_c(part)) < text.n;
-}
-
-static struct qrig_answer all_well(const struct queue_job *job, const struct queue_row *row)
-{
-	return qrig_ok();
-}
-
-static struct qrig_answer refused(const struct queue_job *job, const struct queue_row *row)
-{
-	return qrig_problem(QUEUE_PROBLEM_REFUSED);
-}
-
-static struct qrig_answer greylisted(const struct queue_job *job, const struct queue_row *row)
-{
-	return qrig_reply(QUEUE_STAGE_RCPT, 450, "4.2.0 greylisted");
 }
 
 /* How many recipients a verb changed. */
@@ -412,7 +380,8 @@ static void strangers_may_not(void **state)
 	}
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#undef T
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, queue_test_teardown)
 
 int main(void)
 {

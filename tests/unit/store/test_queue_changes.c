@@ -1,0 +1,129 @@
+/* What an administrator does with the queue by hand. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "queue_test.h"
+
+#include "store/queue_change.h"
+
+static int64_t change(enum queue_change_verb verb, const char *to, const char *from, int64_t before)
+{
+	struct queue_change c = {.verb = verb,
+	    .filter = {.recipient = str_of_c(to), .sender = str_of_c(from), .before = before},
+	    .who = STR("root")};
+
+	queue_change_init(&c);
+	qrig_run(&q, &c.op);
+	assert_false(c.more);
+	return c.changed;
+}
+
+/* Held for ten days it is neither tried nor returned; these days do not count. */
+static void held_and_released(void **state)
+{
+	int64_t id, start = q.rig.now;
+
+	q.world = greylisted;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_live(&q, start + HOUR_MS);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, "", "", 0), 0);
+	assert_int_equal(change(QUEUE_CHANGE_HOLD, "bob@b.test", "", 0), 1);
+	assert_int_equal(change(QUEUE_CHANGE_HOLD, "bob@b.test", "", 0), 0);
+	assert_int_equal(change(QUEUE_CHANGE_RETRY, "", "", 0), 0);
+	assert_int_equal(qrig_wake(&q), QUEUE_NEVER);
+	qrig_restart(&q);
+	qrig_live(&q, start + 10 * DAY_MS);
+	assert_int_equal(qrig_mails(&q), 0);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, "", "", 0), 1);
+	qrig_live(&q, start + 10 * DAY_MS + 3 * HOUR_MS - 1);
+	assert_int_equal(q.warnings, 0);
+	qrig_live(&q, start + 10 * DAY_MS + 3 * HOUR_MS);
+	assert_int_equal(q.warnings, 1);
+	qrig_live(&q, start + 15 * DAY_MS - HOUR_MS - 1);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	qrig_live(&q, start + 15 * DAY_MS - HOUR_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+}
+
+static void returned_by_hand(void **state)
+{
+	int64_t id, held;
+
+	q.world = greylisted;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	held = qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	qrig_work(&q);
+	change(QUEUE_CHANGE_HOLD, "carl@b.test", "", 0);
+	assert_int_equal(change(QUEUE_CHANGE_BOUNCE, "b.test", "", 0), 2);
+	assert_int_equal(change(QUEUE_CHANGE_BOUNCE, "b.test", "", 0), 0);
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_int_equal(qrig_state(&q, held, 0), LEDGER_BOUNCED);
+	assert_int_equal(qrig_mails(&q), 2);
+	assert_true(has(qrig_mail(&q, arena), "An administrator of this mail server has ended"));
+	assert_true(has(qrig_mail(&q, arena), "Status: 5.0.0"));
+}
+
+static void chosen_by_filters(void **state)
+{
+	int64_t start = q.rig.now;
+
+	q.world = greylisted;
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_send_one(&q, "", "bob@c.test");
+	qrig_live(&q, start + 5 * HOUR_MS);
+	qrig_send_one(&q, "Ann@A.test", "carl@b.test");
+	assert_int_equal(change(QUEUE_CHANGE_RETRY, "b.test", "", 0), 2);
+	assert_int_equal(change(QUEUE_CHANGE_RETRY, "", "a.test", 0), 2);
+	assert_int_equal(change(QUEUE_CHANGE_RETRY, "", "ann@a.test", start + HOUR_MS), 1);
+	assert_int_equal(change(QUEUE_CHANGE_RETRY, "bob@b.test", "a.test", 0), 1);
+	assert_int_equal(change(QUEUE_CHANGE_RETRY, "", "<>", 0), 1);
+	assert_int_equal(change(QUEUE_CHANGE_RETRY, "", "", start - 1), 0);
+	assert_int_equal(change(QUEUE_CHANGE_RETRY, "nobody@b.test", "", 0), 0);
+}
+
+/* What is listed goes while it is being listed, with all that was kept for it. */
+static void take_away(void *ctx, const struct queue_row *row, const struct queue_message *m)
+{
+	int *listed = ctx;
+
+	change(QUEUE_CHANGE_REMOVE, "b.test", "", 0);
+	rig_maintain(&q.rig, 0, DAY_MS);
+	++*listed;
+}
+
+static void listed_as_of_one_moment(void **state)
+{
+	struct queue_filter all = {0};
+	struct queue_at at = queue_filter_start(&all);
+	struct err e = {""};
+	struct db *db = NULL;
+	bool more;
+	int listed = 0;
+
+	q.world = greylisted;
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	assert_int_equal(db_open("store.db", DB_READER, &db, &e), DB_OK);
+	assert_int_equal(
+	    queue_list(db, &all, q.rig.now, 10, &at, &more, take_away, &listed), DB_OK);
+	assert_int_equal(listed, 2);
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+	assert_int_equal(qrig_count(&q, "blob"), 0);
+	db_close(&db);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(held_and_released),
+	    T(returned_by_hand),
+	    T(chosen_by_filters),
+	    T(listed_as_of_one_moment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

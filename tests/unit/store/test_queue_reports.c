@@ -1,0 +1,329 @@
+/* Reports: to whom, of what, in which language, and what is returned with them. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "queue_test.h"
+
+/* A sender is told in the language that his message shows, else in that of the server. */
+static void told_in_his_language(void **state)
+{
+	q.world = unknown;
+	q.content = "Subject: =?GBK?B?xOO6ww==?=\r\n\r\nx\r\n";
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	qrig_work(&q);
+	assert_true(has(qrig_mail(&q, arena), "=?UTF-8?B?5oKo55qE6YKu5Lu25peg5rOV5oqV6YCS?="));
+	q.content = "Accept-Language: en\r\n\r\nx\r\n";
+	q.cfg.lang = QUEUE_LANG_ZH_HANT;
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	qrig_work(&q);
+	assert_true(has(qrig_mail(&q, arena), "Subject: Your message could not be delivered"));
+	q.content = NULL;
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	qrig_work(&q);
+	assert_true(has(qrig_mail(&q, arena), "=?UTF-8?B?5oKo55qE6YO15Lu254Sh5rOV5oqV6YGe?="));
+}
+
+static void unknown_recipient_bounces_at_once(void **state)
+{
+	struct str mail;
+	int64_t id;
+
+	q.world = unknown;
+	id = qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_int_equal(qrig_mails(&q), 1);
+	mail = qrig_mail(&q, arena);
+	assert_true(str_has_prefix(mail, STR("Return-Path: <>\r\nDelivered-To: ann@a.test\r\n")));
+	assert_true(has(mail, "\r\nLast-Attempt-Date: "));
+	assert_true(has(mail, "Final-Recipient: rfc822; nobody@b.test"));
+	assert_true(has(mail, "Status: 5.1.1"));
+	assert_true(has(mail, "Remote-MTA: dns; mx.else.test"));
+	assert_true(has(mail, "> 550 5.1.1 no such user"));
+	assert_true(has(mail, "Subject: hello"));
+	assert_true(has(mail, "the words of ann"));
+}
+
+/* Whole up to a size, unless the sender wants the header alone. */
+static void what_is_returned(void **state)
+{
+	static const char words[] = "the words of ann";
+
+	q.world = unknown;
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	q.cfg.return_size = rig_number(&q.rig, "SELECT size FROM message");
+	rig_sql(&q.rig, "UPDATE message SET ret = 1"); /* FULL */
+	qrig_work(&q);
+	assert_true(has(qrig_mail(&q, arena), words));
+	q.cfg.return_size--;
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	rig_sql(&q.rig, "UPDATE message SET ret = 1");
+	qrig_work(&q);
+	assert_false(has(qrig_mail(&q, arena), words));
+	assert_true(has(qrig_mail(&q, arena), "Subject: hello"));
+	q.cfg.return_size++;
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	rig_sql(&q.rig, "UPDATE message SET ret = 2"); /* HDRS */
+	qrig_work(&q);
+	assert_false(has(qrig_mail(&q, arena), words));
+	assert_int_equal(qrig_mails(&q), 3);
+}
+
+/* An account's own language goes before that of its message. */
+static void language_of_the_account(void **state)
+{
+	q.world = unknown;
+	rig_sql(&q.rig, "UPDATE account SET language = 'zh-hant'");
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	qrig_work(&q);
+	assert_true(has(qrig_mail(&q, arena), "Status: 5.1.1"));
+	assert_false(has(qrig_mail(&q, arena), "Subject: Your message could not be delivered"));
+	rig_sql(&q.rig, "UPDATE account SET language = ''");
+	qrig_send_one(&q, "ann@a.test", "nobody@b.test");
+	qrig_work(&q);
+	assert_true(has(qrig_mail(&q, arena), "Subject: Your message could not be delivered"));
+	rig_sql(&q.rig, "UPDATE account SET language = 'zh-hans'"); /* as it is found by an alias */
+	rig_alias(&q.rig, "anna@a.test", "ann@a.test");
+	qrig_send_one(&q, "Anna@a.test", "nobody@b.test");
+	qrig_work(&q);
+	assert_false(has(qrig_mail(&q, arena), "Subject: Your message could not be delivered"));
+}
+
+static void each_recipient_for_himself(void **state)
+{
+	static const char *const to[] = {
+	    "bob@b.test", "carl@b.test", "dan@b.test", "bob@c.test", NULL};
+	int64_t id;
+
+	q.world = some;
+	id = qrig_send(&q, "ann@a.test", 0, to);
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+	assert_int_equal(qrig_state(&q, id, 1), LEDGER_QUEUED);
+	assert_int_equal(qrig_state(&q, id, 2), LEDGER_BOUNCED);
+	assert_int_equal(qrig_state(&q, id, 3), LEDGER_RELAYED);
+	assert_int_equal(q.jobs, 2);
+	assert_int_equal(q.reports, 1);
+	q.world = all_well;
+	qrig_live(&q, q.rig.now + HOUR_MS);
+	assert_int_equal(qrig_state(&q, id, 1), LEDGER_RELAYED);
+	assert_int_equal(q.reports, 1);
+}
+
+static void one_report_for_many(void **state)
+{
+	static const char *const to[] = {"x@b.test", "y@b.test", "z@c.test", NULL};
+
+	q.world = unknown;
+	qrig_send(&q, "ann@a.test", 0, to);
+	qrig_work(&q);
+	assert_int_equal(qrig_mails(&q), 1);
+	assert_true(has(qrig_mail(&q, arena), "z@c.test"));
+	assert_int_equal(qrig_count(&q, "ledger WHERE state = 2"), 3);
+}
+
+static void report_to_the_outside(void **state)
+{
+	int64_t id;
+
+	q.world = unknown;
+	id = qrig_send_one(&q, "Xavier@else.test", "nobody@b.test");
+	qrig_lease(&q, 5, 10);
+	assert_true(qrig_settle(&q, 5, &q.lease.jobs[0]));
+	qrig_tend(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_int_equal(qrig_count(&q, "queue WHERE bounce = 1 AND destination = 'else.test'"
+					" AND address = 'Xavier@else.test'"),
+	    1);
+	assert_int_equal(
+	    qrig_count(&q, "message WHERE reverse_path = '' AND protocol = 'report'"), 1);
+	qrig_work(&q); /* the report is refused too: the postmaster has it */
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+	assert_int_equal(qrig_count(&q, "ledger WHERE state = 2"), 2);
+	assert_int_equal(q.reports, 2);
+	assert_int_equal(
+	    qrig_count(&q, "message WHERE reverse_path = '' AND protocol = 'postmaster'"), 1);
+	assert_true(has(qrig_mail(&q, arena), "Subject: A report could not be delivered"));
+	assert_true(has(qrig_mail(&q, arena), "Final-Recipient: rfc822; Xavier@else.test"));
+	assert_true(has(qrig_mail(&q, arena), "Final-Recipient: rfc822; nobody@b.test"));
+}
+
+/* Nobody is the postmaster: that is the end. */
+static void report_without_a_postmaster(void **state)
+{
+	q.world = unknown;
+	rig_sql(&q.rig, "UPDATE account SET state = 1");
+	qrig_send_one(&q, "Xavier@else.test", "nobody@b.test");
+	qrig_work(&q);
+	qrig_work(&q);
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+	assert_int_equal(q.reports, 1);
+	assert_int_equal(qrig_count(&q, "trace WHERE text LIKE 'nobody is told: the report to the"
+					" postmaster was refused: %'"),
+	    1);
+}
+
+/* In the mailbox, or expanded: those who want to hear of it are told, once, with the header alone. */
+static void success_here_is_reported(void **state)
+{
+	static const char *const bob[] = {"bob@a.test", NULL};
+	static const char *const both[] = {"both@a.test", NULL};
+	static const char *const one[] = {"one@a.test", NULL};
+
+	rig_account(&q.rig, "bob@a.test");
+	rig_alias(&q.rig, "both@a.test", "bob@a.test");
+	rig_alias(&q.rig, "both@a.test", "carl@b.test");
+	rig_alias(&q.rig, "one@a.test", "bob@a.test");
+	q.world = all_well;
+	qrig_send(&q, "ann@a.test", 0, bob);
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_FAILURE | QUEUE_NOTIFY_DELAY, bob);
+	qrig_send(&q, "", QUEUE_NOTIFY_SUCCESS, bob);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 0);
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_SUCCESS | QUEUE_NOTIFY_FAILURE, bob);
+	assert_int_equal(qrig_count(&q, "queue WHERE destination = '' AND report = 6"), 1);
+	rig_must_balance(&q.rig);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 1);
+	assert_true(has(qrig_mail(&q, arena), "Action: delivered\r\nStatus: 2.0.0\r\n"));
+	assert_true(has(qrig_mail(&q, arena), "Content-Type: text/rfc822-headers"));
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_SUCCESS, one);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 2);
+	assert_true(has(qrig_mail(&q, arena), "Final-Recipient: rfc822; one@a.test"));
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_SUCCESS, both);
+	assert_int_equal(qrig_count(&q, "queue WHERE report = 7"), 1);
+	assert_int_equal(qrig_count(&q, "queue WHERE destination = 'b.test' AND notify = 1"), 1);
+	rig_must_balance(&q.rig);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 3);
+	assert_true(has(qrig_mail(&q, arena), "Action: expanded\r\nStatus: 2.0.0\r\n"));
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+	rig_must_balance(&q.rig);
+}
+
+static void bounces_live_two_days(void **state)
+{
+	int64_t start = q.rig.now, id;
+
+	q.world = greylisted;
+	id = qrig_send_one(&q, "", "bob@b.test");
+	qrig_live(&q, start + 2 * DAY_MS - 1);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	qrig_live(&q, start + 2 * DAY_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_int_equal(q.warnings, 0);
+	assert_int_equal(q.reports, 0);
+}
+
+static void notify_is_kept(void **state)
+{
+	static const char *const to[] = {"bob@b.test", NULL};
+	int64_t never, failure, delay;
+
+	q.world = unknown;
+	never = qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_NEVER, to);
+	delay = qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_DELAY, to);
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, never, 0), LEDGER_BOUNCED);
+	assert_int_equal(qrig_state(&q, delay, 0), LEDGER_BOUNCED);
+	assert_int_equal(q.reports, 0);
+	failure = qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_FAILURE, to);
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, failure, 0), LEDGER_BOUNCED);
+	assert_int_equal(q.reports, 1);
+	q.world = greylisted;
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_FAILURE, to);
+	qrig_live(&q, q.rig.now + DAY_MS);
+	assert_int_equal(q.warnings, 0);
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_DELAY, to);
+	qrig_live(&q, q.rig.now + DAY_MS);
+	assert_int_equal(q.warnings, 1);
+}
+
+static void success_is_reported_when_nobody_else_does(void **state)
+{
+	static const char *const to[] = {"bob@b.test", NULL};
+	int64_t id;
+
+	q.world = all_well;
+	q.dsn = true;
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_SUCCESS, to);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 0);
+	q.dsn = false;
+	id = qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_SUCCESS, to);
+	qrig_work(&q);
+	assert_int_equal(q.reports, 1);
+	assert_true(has(qrig_mail(&q, arena), "Action: relayed"));
+	assert_true(has(qrig_mail(&q, arena), "\r\nLast-Attempt-Date: "));
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+}
+
+/* A mailbox that is full has the report later; one that is gone, never. */
+static void report_that_is_refused(void **state)
+{
+	int64_t full, gone;
+
+	q.world = unknown;
+	qrig_send_one(&q, "carl@b.test", "ann@a.test"); /* one that fills it */
+	rig_quota(&q.rig, "ann@a.test", 0, 1);
+	full = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, full, 0), LEDGER_QUEUED);
+	assert_int_equal(qrig_count(&q, "queue WHERE destination = '' AND report = 1"), 1);
+	rig_quota(&q.rig, "ann@a.test", 0, 0);
+	qrig_live(&q, q.rig.now + HOUR_MS);
+	assert_int_equal(qrig_state(&q, full, 0), LEDGER_BOUNCED);
+	assert_int_equal(qrig_mails(&q), 2);
+	gone = qrig_send_one(&q, "nobody@a.test", "bob@b.test");
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, gone, 0), LEDGER_BOUNCED);
+	assert_int_equal(qrig_count(&q, "trace WHERE text LIKE 'nobody is told: the report%'"), 1);
+	rig_quota(&q.rig, "ann@a.test", 0, 1);
+	full = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_live(&q, q.rig.now + 8 * DAY_MS);
+	assert_int_equal(qrig_state(&q, full, 0), LEDGER_BOUNCED);
+}
+
+static void refused_when_it_was_taken(void **state)
+{
+	struct deliver *d = rig_message(&q.rig, "ann@a.test", "Subject: x\r\n\r\nx\r\n");
+	struct plan_item *item;
+
+	d->may_relay = true;
+	rig_to(d, "ann@a.test");
+	item = rig_to(d, "bob@b.test");
+	item->action = PLAN_REJECT;
+	item->u.reject = (struct plan_reject){554, 5, 4, 6, STR("a loop")};
+	assert_true(rig_run(&q.rig, d));
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, d->message_id, 1), LEDGER_BOUNCED);
+	assert_true(has(qrig_mail(&q, arena), "Status: 5.4.6"));
+	assert_int_equal(q.jobs, 0);
+	deliver_free(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(told_in_his_language),
+	    T(unknown_recipient_bounces_at_once),
+	    T(each_recipient_for_himself),
+	    T(one_report_for_many),
+	    T(what_is_returned),
+	    T(language_of_the_account),
+	    T(report_to_the_outside),
+	    T(report_without_a_postmaster),
+	    T(success_here_is_reported),
+	    T(bounces_live_two_days),
+	    T(notify_is_kept),
+	    T(success_is_reported_when_nobody_else_does),
+	    T(report_that_is_refused),
+	    T(refused_when_it_was_taken),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
