@@ -74,6 +74,17 @@ static void put_text(struct buf *b, struct str text)
 		return true;                                                                       \
 	} while (0)
 
+/* A payload that is the id of a message, and no less than that. */
+static bool get_id(struct str payload, int64_t least, int64_t *id_r)
+{
+	struct cur c = cur_of(payload);
+	int64_t id = cur_i64(&c);
+
+	if (id < least)
+		cur_fail(&c);
+	FINISH(c, id, id_r);
+}
+
 void fs_admit_put(struct buf *b, const struct fs_admit *m)
 {
 	wire_u32(b, m->session);
@@ -135,12 +146,7 @@ void fs_upload_put(struct buf *b, int64_t message_id)
 
 bool fs_upload_get(struct str payload, int64_t *message_id_r)
 {
-	struct cur c = cur_of(payload);
-	int64_t message_id = cur_i64(&c);
-
-	if (message_id <= 0)
-		cur_fail(&c);
-	FINISH(c, message_id, message_id_r);
+	return get_id(payload, 1, message_id_r);
 }
 
 void fs_auth_put(struct buf *b, const struct fs_auth *m)
@@ -258,10 +264,7 @@ void fs_upload_drop_put(struct buf *b, int64_t message_id)
 
 bool fs_upload_drop_get(struct str payload, int64_t *message_id_r)
 {
-	struct cur c = cur_of(payload);
-	int64_t message_id = cur_i64(&c);
-
-	FINISH(c, message_id, message_id_r);
+	return get_id(payload, 1, message_id_r);
 }
 
 void fs_upload_reply_put(struct buf *b, const struct fs_upload_reply *m)
@@ -364,12 +367,7 @@ void fs_floor_put(struct buf *b, int64_t id)
 
 bool fs_floor_get(struct str payload, int64_t *id_r)
 {
-	struct cur c = cur_of(payload);
-	int64_t id = cur_i64(&c);
-
-	if (id < 0)
-		cur_fail(&c);
-	FINISH(c, id, id_r);
+	return get_id(payload, 0, id_r);
 }
 
 void fs_taken_put(struct buf *b, const struct fs_taken *m)
