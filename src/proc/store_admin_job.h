@@ -40,8 +40,6 @@ struct admin_job {
 	bool dialogues;       /* are shown */
 	int64_t dialogue;     /* the one shown last: events of one attempt share it */
 
-	struct ledger_audit audit;
-
 	/* queue */
 	struct queue_filter filter;
 	struct queue_at queue_at;
@@ -142,5 +140,6 @@ enum admin_step admin_salvage(struct admin_job *j);
 
 /* A field with an id. */
 void admin_put_id(struct admin_job *j, const char *name, int64_t id);
+void admin_put_id_to(struct buf *out, const char *name, int64_t id);
 
 #endif

@@ -1,4 +1,4 @@
-/* The admin commands that tell: status, trace, audit, test-delivery. */
+/* The admin commands that tell: status, trace, test-delivery. */
 #include <sysexits.h>
 
 #include "base/clock.h"
@@ -19,13 +19,18 @@ static void put_int(struct admin_job *j, const char *name, int64_t v)
 	admin_record_number(&j->out, ADMIN_INT, name, v);
 }
 
-void admin_put_id(struct admin_job *j, const char *name, int64_t id)
+void admin_put_id_to(struct buf *out, const char *name, int64_t id)
 {
 	uint8_t text[ID_TEXT_LEN + 1];
 	struct buf b = {.p = text, .cap = sizeof text, .max = ID_TEXT_LEN};
 
 	id_put(&b, id);
-	admin_record_text(&j->out, name, buf_view(&b));
+	admin_record_text(out, name, buf_view(&b));
+}
+
+void admin_put_id(struct admin_job *j, const char *name, int64_t id)
+{
+	admin_put_id_to(&j->out, name, id);
 }
 
 /* ---- status ---- */
@@ -212,70 +217,6 @@ enum admin_step admin_trace(struct admin_job *j)
 		    STR_FMT(str_sub(admin_arg(j, 0), 0, 255)));
 	j->dialogues = j->nids == 1 || admin_arg(j, 2).n;
 	j->next = trace_next;
-	return ADMIN_STEP_MORE;
-}
-
-/* ---- audit ---- */
-static void put_day(void *ctx, const struct ledger_day *day)
-{
-	struct admin_job *j = ctx;
-	size_t at = admin_record_begin(&j->out);
-
-	admin_record_text(&j->out, "type", STR("day"));
-	admin_record_number(&j->out, ADMIN_TIME, "day", day->day);
-	put_int(j, "messages", day->messages);
-	put_int(j, "accepted", day->accepted);
-	for (int i = 0; i < LEDGER_STATES; i++)
-		put_int(j, ledger_state_name((enum ledger_state)i), day->in[i]);
-	admin_record_end(&j->out, at);
-}
-
-static void put_finding(void *ctx, const struct ledger_finding *f)
-{
-	struct admin_job *j = ctx;
-	size_t at = admin_record_begin(&j->out);
-
-	admin_record_text(&j->out, "type", STR("finding"));
-	if (f->message)
-		admin_put_id(j, "id", f->message);
-	else if (f->day)
-		admin_record_number(&j->out, ADMIN_TIME, "day", f->day);
-	else if (f->domain.n)
-		admin_record_text(&j->out, "domain", f->domain);
-	else if (f->account)
-		put_int(j, "account", f->account);
-	put_int(j, "recipient", f->recipient);
-	admin_record_text(&j->out, "text", str_of_c(ledger_fault_text(f->fault)));
-	admin_record_end(&j->out, at);
-}
-
-static enum admin_step audit_done(struct admin_job *j)
-{
-	const struct ledger_day *t = &j->audit.total;
-
-	if (j->audit.findings)
-		return admin_job_finish(j, EX_DATAERR,
-		    "the books do not balance: %lld findings, named above",
-		    (long long)j->audit.findings);
-	return admin_job_finish(j, EX_OK,
-	    "the books balance: %lld recipients accepted = %lld in mailboxes + %lld relayed + %lld "
-	    "bounced + %lld discarded + %lld queued",
-	    (long long)t->accepted, (long long)t->in[LEDGER_MAILBOX],
-	    (long long)t->in[LEDGER_RELAYED], (long long)t->in[LEDGER_BOUNCED],
-	    (long long)t->in[LEDGER_DISCARDED], (long long)t->in[LEDGER_QUEUED]);
-}
-
-static enum admin_step audit_next(struct admin_job *j)
-{
-	if (ledger_audit_step(j->ctx->db, &j->audit, ADMIN_PAGE) != DB_OK)
-		return admin_job_db_failed(j);
-	return j->audit.complete ? audit_done(j) : ADMIN_STEP_MORE;
-}
-
-enum admin_step admin_audit(struct admin_job *j)
-{
-	j->audit = (struct ledger_audit){.on_day = put_day, .on_finding = put_finding, .ctx = j};
-	j->next = audit_next;
 	return ADMIN_STEP_MORE;
 }
 

@@ -58,6 +58,18 @@ void db_bind(struct db_query *q, const struct db_value *args, size_t n)
 	}
 }
 
+/* Before anything else runs on the connection. */
+static void note_rows(struct db_query *q)
+{
+	enum rows_table table;
+	int effect = rows_effect(q->id, &table);
+
+	if (effect == 0)
+		return;
+	BUG_ON(!db_in_transaction(q->db)); /* it would never be put into meta */
+	q->db->rows[table] += effect * sqlite3_changes64(q->db->sqlite);
+}
+
 enum db_code db_step(struct db_query *q)
 {
 	int rc;
@@ -71,6 +83,8 @@ enum db_code db_step(struct db_query *q)
 	q->finished = true; /* a further sqlite3_step would begin anew */
 	if (rc != SQLITE_DONE)
 		q->failed = db_fail(q->db, rc, sql_statement(q->id)->name);
+	else
+		note_rows(q);
 	return q->failed;
 }
 
@@ -144,13 +158,31 @@ enum db_code db_script(struct db *db, const char *sql)
 
 enum db_code db_begin(struct db *db)
 {
+	memset(db->rows, 0, sizeof db->rows);
 	return db_control(db, db->role == DB_WRITER ? DB_DO_BEGIN_WRITE : DB_DO_BEGIN_READ);
+}
+
+/* What is not counted, by a schema of before, has no row there. */
+static enum db_code put_rows(struct db *db)
+{
+	enum db_code code = DB_OK;
+
+	for (enum rows_table t = 0; t < ROWS_TABLES && code == DB_OK; t++) {
+		if (db->rows[t])
+			code = db_exec(db, SQL_META_ADD,
+			    DB_ARGS(db_text(rows_name(t)), db_int(db->rows[t])), NULL);
+		if (code == DB_OK)
+			db->rows[t] = 0;
+	}
+	return code;
 }
 
 enum db_code db_commit(struct db *db)
 {
+	enum db_code code = put_rows(db);
+
 	BUG_ON(db->active);
-	return db_control(db, DB_DO_COMMIT);
+	return code == DB_OK ? db_control(db, DB_DO_COMMIT) : code;
 }
 
 enum db_code db_rollback(struct db *db)
@@ -161,6 +193,7 @@ enum db_code db_rollback(struct db *db)
 
 enum db_code db_savepoint(struct db *db)
 {
+	memcpy(db->rows_before, db->rows, sizeof db->rows);
 	return db_control(db, DB_DO_SAVEPOINT);
 }
 
@@ -176,6 +209,7 @@ enum db_code db_rollback_to(struct db *db)
 
 	BUG_ON(db->active);
 	code = db_control(db, DB_DO_ROLLBACK_TO);
+	memcpy(db->rows, db->rows_before, sizeof db->rows);
 	return code == DB_OK ? db_control(db, DB_DO_RELEASE) : code;
 }
 

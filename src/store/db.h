@@ -144,6 +144,8 @@ enum db_code db_get_int(
 
 /* The writer takes the write lock at once; a reader sees one state until db_rollback. */
 enum db_code db_begin(struct db *db);
+
+/* With the counters of tables whose rows became more or fewer (store/rows.h). */
 enum db_code db_commit(struct db *db);
 
 /* Ends the transaction without its effects; does nothing when there is none. */

@@ -4,7 +4,7 @@
 
 #include <sqlite3.h>
 
-#include "store/db.h"
+#include "store/rows.h"
 
 #define DB_PARAMS_MAX 40
 #define DB_PAGE       4096
@@ -37,7 +37,9 @@ struct db {
 	enum db_role role;
 	unsigned active; /* busy queries */
 	int64_t wal_pages;
-	enum db_code code; /* of the last failure */
+	int64_t rows[ROWS_TABLES];        /* inserted less deleted, by this transaction */
+	int64_t rows_before[ROWS_TABLES]; /* at the savepoint */
+	enum db_code code;                /* of the last failure */
 	struct err err;
 	sqlite3_stmt *controls[DB_CONTROLS];
 	struct db_query queries[SQL_COUNT];

@@ -5,7 +5,7 @@
 #ifndef STORE_LEDGER_H
 #define STORE_LEDGER_H
 
-#include "store/db.h"
+#include "store/rows.h"
 
 enum ledger_state {
 	LEDGER_MAILBOX,
@@ -57,19 +57,29 @@ enum ledger_fault {
 	LEDGER_DAY,            /* a day's sums do not hold; day is set */
 	LEDGER_DAYS_LOST,      /* days are missing */
 	LEDGER_DOMAIN_COUNTS,  /* a domain's usage differs from its accounts'; domain is set */
-	LEDGER_FAULTS
+	LEDGER_LINKS,          /* not in as many mailboxes as it should be; account is set */
+	LEDGER_GONE,           /* taken, and neither message nor ledger have a row of it */
+	LEDGER_ROWS,           /* + enum rows_table: has not as many rows as it should */
+	LEDGER_FAULTS = LEDGER_ROWS + ROWS_TABLES
 };
 
 /* The fault in a sentence, to follow the message's or account's name. */
 const char *ledger_fault_text(enum ledger_fault fault);
+
+/* One that store/verify.h's own rules find too. */
+bool ledger_fault_is_of_rows(enum ledger_fault fault);
+
+/* Ids from *first_r on: of no such message the history was folded. */
+enum db_code ledger_unfolded(struct db *db, int64_t *first_r);
 
 struct ledger_finding {
 	enum ledger_fault fault;
 	int64_t message;   /* 0 for the faults of accounts */
 	int64_t recipient; /* -1: the message as a whole */
 	int64_t account;
-	struct str domain; /* valid in the call */
-	int64_t day;       /* its first millisecond, 0: none */
+	struct str domain;     /* valid in the call */
+	int64_t day;           /* its first millisecond, 0: none */
+	int64_t there, should; /* LEDGER_ROWS: how many rows */
 };
 
 /*
@@ -88,6 +98,7 @@ struct ledger_audit {
 	int stage;
 	int64_t message, account; /* read up to here */
 	int64_t folded;           /* recipients in days */
+	int table;                /* the next that is counted */
 	struct ledger_day day;    /* the one being summed */
 };
 

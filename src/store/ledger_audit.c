@@ -12,9 +12,10 @@ enum stage {
 	STAGE_DAYS,
 	STAGE_MESSAGES,
 	STAGE_ACCOUNTS,
+	STAGE_ROWS,
 };
 
-static const char *const fault_texts[LEDGER_FAULTS] = {
+static const char *const fault_texts[LEDGER_ROWS] = {
     [LEDGER_COUNT] = "the ledger has not one row for each accepted recipient",
     [LEDGER_NO_MESSAGE] = "the ledger has rows of a message that is not there",
     [LEDGER_NO_EMAIL] = "is in a mailbox, says the ledger; the copy is not there",
@@ -26,12 +27,21 @@ static const char *const fault_texts[LEDGER_FAULTS] = {
     [LEDGER_DAY] = "the sums of the day do not hold: not each accepted recipient is in one of them",
     [LEDGER_DAYS_LOST] = "sums of days are missing, or differ from what was added to them",
     [LEDGER_DOMAIN_COUNTS] = "the usage counted for the domain differs from that of its accounts",
+    [LEDGER_LINKS] = "it is not in as many mailboxes as it should be",
+    [LEDGER_GONE] = "it was taken, and its rows in the ledger are gone",
 };
 
 const char *ledger_fault_text(enum ledger_fault fault)
 {
 	MUST((size_t)fault < LEDGER_FAULTS);
-	return fault_texts[fault];
+	return fault < LEDGER_ROWS ? fault_texts[fault]
+				   : rows_text((enum rows_table)(fault - LEDGER_ROWS));
+}
+
+bool ledger_fault_is_of_rows(enum ledger_fault fault)
+{
+	return fault == LEDGER_MAILBOX_COUNTS || fault == LEDGER_ACCOUNT_COUNTS ||
+	       fault == LEDGER_LINKS || fault >= LEDGER_ROWS;
 }
 
 static void find(struct ledger_audit *a, struct ledger_finding finding)
@@ -202,6 +212,18 @@ static enum db_code check_account(
 	return db_end(q);
 }
 
+static enum db_code check_links(struct db *db, struct ledger_audit *a, int64_t account)
+{
+	struct db_query *q = db_begin_query(db, SQL_AUDIT_LINKS, DB_ARGS(db_int(account)));
+
+	while (db_step(q) == DB_ROW)
+		find(a, (struct ledger_finding){.fault = LEDGER_LINKS,
+			    .message = db_col_int(q, 0),
+			    .recipient = -1,
+			    .account = account});
+	return db_end(q);
+}
+
 static enum db_code check_domains(struct db *db, struct ledger_audit *a)
 {
 	struct db_query *q = db_begin_query(db, SQL_AUDIT_DOMAINS, DB_NO_ARGS);
@@ -223,12 +245,64 @@ static enum db_code check_accounts(struct db *db, struct ledger_audit *a, int64_
 	for (; code == DB_OK && db_step(q) == DB_ROW; rows++) {
 		a->account = db_col_int(q, 0);
 		code = check_account(db, a, a->account, db_col_int(q, 1), db_col_int(q, 2));
+		if (code == DB_OK)
+			code = check_links(db, a, a->account);
 	}
 	end = db_end(q);
 	code = code == DB_OK ? end : code;
 	if (code == DB_OK && rows < max)
 		code = check_domains(db, a);
-	a->complete = code == DB_OK && rows < max;
+	if (code == DB_OK && rows < max)
+		a->stage = STAGE_ROWS;
+	return code;
+}
+
+/* ---- rows that nothing else would miss ---- */
+
+enum db_code ledger_unfolded(struct db *db, int64_t *first_r)
+{
+	int64_t day = 0;
+	enum db_code code = db_get_int(db, SQL_LEDGER_LAST_DAY, DB_NO_ARGS, &day);
+
+	if (code != DB_OK && code != DB_ROW)
+		return code;
+	*first_r = code == DB_ROW ? id_first((day + 1) * DAY_MS) : 0;
+	return DB_OK;
+}
+
+/* Messages of which no row is left but in the index, or but their copies. */
+static enum db_code name_gone(struct db *db, struct ledger_audit *a)
+{
+	struct db_query *q;
+	int64_t first = 0;
+	enum db_code code = ledger_unfolded(db, &first);
+
+	if (code != DB_OK)
+		return code;
+	q = db_begin_query(db, SQL_AUDIT_GONE, DB_ARGS(db_int(first)));
+	while (db_step(q) == DB_ROW)
+		find(a, (struct ledger_finding){
+			    .fault = LEDGER_GONE, .message = db_col_int(q, 0), .recipient = -1});
+	return db_end(q);
+}
+
+/* A table; while the server works its number and its counter are of one moment. */
+static enum db_code check_rows(struct db *db, struct ledger_audit *a)
+{
+	enum rows_table table = (enum rows_table)a->table;
+	int64_t there = 0, should = 0;
+	enum db_code code = rows_count(db, table, &there, &should);
+
+	if (code == DB_OK && there != should) {
+		find(a, (struct ledger_finding){
+			    .fault = (enum ledger_fault)((int)LEDGER_ROWS + a->table),
+			    .recipient = -1,
+			    .there = there,
+			    .should = should});
+		if (table == ROWS_MESSAGE)
+			code = name_gone(db, a);
+	}
+	a->complete = code == DB_OK && ++a->table == ROWS_TABLES;
 	return code;
 }
 
@@ -242,6 +316,8 @@ enum db_code ledger_audit_step(struct db *db, struct ledger_audit *a, int64_t ma
 		return check_messages(db, a, max);
 	case STAGE_ACCOUNTS:
 		return check_accounts(db, a, max);
+	case STAGE_ROWS:
+		return check_rows(db, a);
 	}
 	mem_bug(__FILE__, __LINE__, "no stage");
 }

@@ -40,6 +40,13 @@ static const struct sql_object version_2[] = {
     {"INSERT INTO meta (name, value) SELECT 'folded', CAST(coalesce(sum(accepted), 0) AS bigint)"
      " FROM ledger_day",
 	false},
+    {"INSERT INTO meta (name, value) SELECT 'rows_admin_log', count(*) FROM admin_log UNION ALL"
+     " SELECT 'rows_alias', count(*) FROM alias UNION ALL SELECT 'rows_change', count(*) FROM change"
+     " UNION ALL SELECT 'rows_domain', count(*) FROM domain UNION ALL SELECT 'rows_mailbox', count(*)"
+     " FROM mailbox UNION ALL SELECT 'rows_message', count(*) FROM message UNION ALL"
+     " SELECT 'rows_trace', count(*) FROM trace UNION ALL SELECT 'rows_trace_index', count(*)"
+     " FROM trace_index",
+	false},
     {"ALTER TABLE queue ADD COLUMN priority bigint NOT NULL DEFAULT 0", false},
     {"ALTER TABLE queue ADD COLUMN hold_until bigint NOT NULL DEFAULT 0", false},
     {"ALTER TABLE queue ADD COLUMN by_kind bigint NOT NULL DEFAULT 0", false},

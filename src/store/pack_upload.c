@@ -36,21 +36,25 @@ enum blob_code pack_upload_begin(struct blob_store *b, int64_t id, enum blob_cod
 }
 
 /* Of a disk that fails the lane must know (docs/invariants/lane.md 7): the first failure counts. */
-static enum blob_code fail(struct blob_upload *u, enum blob_code code, const struct err *why)
+static enum blob_code fail(struct blob_upload *u, int result, const char *what, struct err *e)
 {
 	struct packs *p = u->packs;
+	struct err why;
+	enum blob_code code = pack_fail(&why, result, what, u->pack);
 
 	u->broken = true;
+	if (e)
+		*e = why;
+	if (str_eq(str_of_c(what), STR("sync")))
+		code = BLOB_IO; /* of a sync no failure is harmless, not even a full disk */
 	if (code != BLOB_IO)
 		return code;
 	pthread_mutex_lock(&p->lock);
-	if (!p->failed && why)
-		p->failure = *why;
-	else if (!p->failed)
-		err_set(&p->failure, "a large message cannot be written");
+	if (!p->failed)
+		p->failure = why;
 	p->failed = true;
 	pthread_mutex_unlock(&p->lock);
-	return code;
+	return BLOB_IO;
 }
 
 static enum blob_code put(struct blob_upload *u, struct str s, int64_t at, struct err *e)
@@ -58,7 +62,7 @@ static enum blob_code put(struct blob_upload *u, struct str s, int64_t at, struc
 	struct iovec iov = {(void *)(uintptr_t)s.p, s.n};
 	int code = fsio_write_all(u->packs->fs, u->fd, &iov, 1, at);
 
-	return code < 0 ? fail(u, pack_fail(e, code, "write to", u->pack), e) : BLOB_OK;
+	return code < 0 ? fail(u, code, "write to", e) : BLOB_OK;
 }
 
 enum blob_code pack_upload_write(struct blob_upload *u, struct str s, struct err *e)
@@ -114,10 +118,8 @@ enum blob_code pack_upload_finish(struct blob_upload *u, struct blob_pos *pos_r,
 	if (code != BLOB_OK)
 		return code;
 	result = p->fs->ops->sync(p->fs, u->fd);
-	if (result < 0) {
-		pack_fail(e, result, "sync", u->pack);
-		return fail(u, BLOB_IO, e); /* a full disk too */
-	}
+	if (result < 0)
+		return fail(u, result, "sync", e);
 	u->finished = true;
 	pthread_mutex_lock(&p->lock);
 	p->counts.syncs++;

@@ -11,6 +11,7 @@
 #include "store/change.h"
 #include "store/compact.h"
 #include "store/copy.h"
+#include "store/ledger.h"
 #include "store/quarantine.h"
 
 /* ---- changes ---- */
@@ -141,7 +142,8 @@ static const enum sql_id fixes[] = {SQL_REPAIR_MEMBER_CHANGE, SQL_REPAIR_MEMBER,
     SQL_REPAIR_TOKEN, SQL_REPAIR_DESTINATION, SQL_REPAIR_EMAIL_SIZE, SQL_REPAIR_MEMBER_SIZE,
     SQL_REPAIR_LINKS, SQL_REPAIR_CHANGE_IN, SQL_REPAIR_CHANGE_OUT, SQL_REPAIR_CHANGE_LAST,
     SQL_REPAIR_MODSEQ, SQL_REPAIR_MAILBOX_MODSEQ, SQL_REPAIR_UIDNEXT, SQL_REPAIR_MAILBOX_COUNTS,
-    SQL_REPAIR_ACCOUNT_COUNTS, SQL_REPAIR_DOMAIN_COUNTS, SQL_REPAIR_REFS_NONE, SQL_REPAIR_REFS};
+    SQL_REPAIR_ACCOUNT_COUNTS, SQL_REPAIR_DOMAIN_COUNTS, SQL_REPAIR_REFS_NONE, SQL_REPAIR_REFS,
+    SQL_REPAIR_TRACE_INDEX, SQL_REPAIR_TRACE_MARK};
 
 static enum db_code run_fixes(struct db *db, const enum sql_id *ids, size_t n)
 {
@@ -204,8 +206,19 @@ static enum db_code fix_first(struct repair_work *w, struct db *db, int64_t now)
 static enum db_code fix_rows(struct repair_work *w, struct db *db, int64_t now)
 {
 	enum db_code code = house(db, now);
+	int64_t first = 0;
 
+	if (code == DB_OK)
+		code = ledger_unfolded(db, &first);
+	if (code == DB_OK)
+		code = db_exec(db, SQL_REPAIR_HISTORY, DB_ARGS(db_int(first)), NULL);
 	return code == DB_OK ? run_fixes(db, fixes, sizeof fixes / sizeof *fixes) : code;
+}
+
+/* In a commit of its own, for what a commit changed is added to the counters with it. */
+static enum db_code count_rows(struct repair_work *w, struct db *db, int64_t now)
+{
+	return db_exec(db, SQL_REPAIR_ROWS, DB_NO_ARGS, NULL);
 }
 
 /* ---- damaged packs ---- */
@@ -287,7 +300,8 @@ bool repair_run(struct repair *r, struct store *s)
 	w->s = s;
 	good = repair_name_packs(w) && repair_read_packs(w) && repair_change(w, repair_index) &&
 	       give_up_all(w) && repair_change(w, fix_first) && remake(w) &&
-	       (!r->recover || r->recover(r->ctx)) && repair_change(w, fix_rows) && empty_packs(w);
+	       (!r->recover || r->recover(r->ctx)) && repair_change(w, fix_rows) &&
+	       repair_change(w, count_rows) && empty_packs(w);
 	mem_free(w->bad.v);
 	mem_free(w->packs.v);
 	mem_free(w->found);

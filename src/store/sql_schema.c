@@ -34,7 +34,7 @@ static const struct sql_object objects[] = {
      " pack bigint NOT NULL PRIMARY KEY)",
 	PLAIN},
 
-    /* Counters and marks of the whole store. */
+    /* Counters and marks of the whole store. rows_*: of the table's rows (store/rows.h). */
     {"CREATE TABLE meta ("
      " name text NOT NULL PRIMARY KEY,"
      " value bigint NOT NULL)",
@@ -350,6 +350,8 @@ static const struct sql_object objects[] = {
 
     {"INSERT INTO meta (name, value) VALUES"
      " ('account', 0), ('admin', 0), ('folded', 0), ('lease', 0), ('trace_index', 0),"
+     " ('rows_admin_log', 0), ('rows_alias', 0), ('rows_change', 0), ('rows_domain', 0),"
+     " ('rows_mailbox', 0), ('rows_message', 0), ('rows_trace', 0), ('rows_trace_index', 0),"
      " ('quota_account_bytes', 9223372036854775807),"
      " ('quota_account_messages', 9223372036854775807),"
      " ('quota_domain_bytes', 9223372036854775807),"

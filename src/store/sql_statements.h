@@ -231,9 +231,11 @@ SQL(ALIAS_LIST_OF, "SELECT domain, local, target_domain, target_local, created F
 SQL(ADMIN_LOG_LIST, "SELECT id, time, who, what FROM admin_log WHERE id < $1"
 		    " ORDER BY id DESC LIMIT $2")
 
-/* The oldest of those before the moment $1, at most $2. */
-SQL(ADMIN_LOG_FORGET, "DELETE FROM admin_log WHERE time < $1 AND id IN"
-		      " (SELECT l.id FROM admin_log l ORDER BY l.id LIMIT $2)")
+/* Up to the first that is not before the moment $1, at most $2: those that stay have no gap. */
+SQL(ADMIN_LOG_FORGET,
+    "DELETE FROM admin_log WHERE id IN (SELECT l.id FROM admin_log l ORDER BY l.id LIMIT $2)"
+    " AND id < coalesce((SELECT k.id FROM admin_log k WHERE k.time >= $1 ORDER BY k.id LIMIT 1),"
+    " 9223372036854775807)")
 
 SQL(ADMIN_LOG_ADD, "INSERT INTO admin_log (id, time, who, what) VALUES ($1, $2, $3, $4)")
 
@@ -568,6 +570,24 @@ SQL(AUDIT_DOMAINS, "SELECT d.name FROM domain d WHERE d.used_bytes <>"
 		   " WHERE a.domain = d.name) OR d.used_messages <>"
 		   " (SELECT CAST(coalesce(sum(a.used_messages), 0) AS bigint) FROM account a"
 		   " WHERE a.domain = d.name) ORDER BY d.name")
+
+/* Messages whose mailboxes are not as many as they say. */
+SQL(AUDIT_LINKS,
+    "SELECT e.id FROM email e LEFT JOIN (SELECT m.email AS id, count(*) AS n FROM membership m"
+    " WHERE m.account = $1 GROUP BY m.email) c ON c.id = e.id WHERE e.account = $1"
+    " AND e.links <> coalesce(c.n, 0) ORDER BY e.id")
+
+SQL(LEDGER_LAST_DAY, "SELECT max(day) FROM ledger_day HAVING count(*) > 0")
+
+/*
+ * What was taken and has no row: the index of the trace knows it, or an account has it, and its id is from $1
+ * on, where nothing was folded yet.
+ */
+SQL(AUDIT_GONE,
+    "SELECT t.message FROM trace_index t WHERE NOT EXISTS (SELECT 1 FROM message m WHERE m.id = t.message)"
+    " AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.message = t.message) UNION SELECT e.id FROM email e"
+    " WHERE e.id >= $1 AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = e.id)"
+    " AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.message = e.id) ORDER BY 1")
 
 SQL(AUDIT_MAILBOXES, "SELECT m.messages, m.octets,"
 		     " (SELECT count(*) FROM membership s WHERE s.account = m.account"

@@ -125,11 +125,13 @@ SQL(REPAIR_META_FOLDED, "INSERT INTO meta (name, value) SELECT 'folded',"
 			" CAST(coalesce(sum(accepted), 0) AS bigint) FROM ledger_day WHERE 1 = 1"
 			" ON CONFLICT (name) DO UPDATE SET value = excluded.value")
 
+/* Of the rows that should be there, which are the last ones. */
 SQL(REPAIR_ADMIN_LOG,
-    "INSERT INTO admin_log (id, time, who, what) WITH RECURSIVE n (i) AS (SELECT coalesce(min(l.id),"
-    " 1 + (SELECT value FROM meta WHERE name = 'admin')) FROM admin_log l UNION ALL"
-    " SELECT i + 1 FROM n WHERE i < (SELECT value FROM meta WHERE name = 'admin'))"
-    " SELECT n.i, 0, '', 'lost' FROM n WHERE n.i <= (SELECT value FROM meta WHERE name = 'admin')"
+    "INSERT INTO admin_log (id, time, who, what) WITH RECURSIVE last (id, n) AS (SELECT m.value,"
+    " coalesce((SELECT r.value FROM meta r WHERE r.name = 'rows_admin_log'), (SELECT m.value + 1 - min(l.id)"
+    " FROM admin_log l), 0) FROM meta m WHERE m.name = 'admin'), n (i) AS (SELECT id + 1 - n FROM last"
+    " UNION ALL SELECT i + 1 FROM n WHERE i < (SELECT id FROM last)) SELECT n.i, 0, '', 'lost' FROM n, last"
+    " WHERE n.i > 0 AND n.i <= last.id AND (SELECT count(*) FROM admin_log) < last.n"
     " AND NOT EXISTS (SELECT 1 FROM admin_log a WHERE a.id = n.i)")
 
 SQL(REPAIR_DOMAIN,
@@ -197,6 +199,14 @@ SQL(REPAIR_COPY_LEDGER,
     " WHERE m.recipients > (SELECT count(*) FROM ledger l WHERE l.message = m.id)"
     " AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.message = m.id AND l.account = e.account)"
     " ON CONFLICT DO NOTHING")
+
+/* What an account has, and history has lost whole: $1: ids from which on nothing was folded. */
+SQL(REPAIR_HISTORY,
+    "INSERT INTO ledger (message, recipient, address, state, account, detail, time, purged)"
+    " SELECT e.id, 1000000 + e.account, a.local || '@' || a.domain, 0, e.account, '', e.received, 0"
+    " FROM email e JOIN account a ON a.id = e.account AND a.domain <> '' WHERE e.id >= $1 AND NOT EXISTS"
+    " (SELECT 1 FROM message m WHERE m.id = e.id) AND NOT EXISTS (SELECT 1 FROM ledger l"
+    " WHERE l.message = e.id AND l.account = e.account) ON CONFLICT DO NOTHING")
 
 SQL(REPAIR_MESSAGE,
     "INSERT INTO message (id, accepted, reverse_path, peer, helo, protocol, account, size, blob,"
@@ -283,3 +293,21 @@ SQL(REPAIR_REFS,
     "UPDATE blob SET refs = r.n FROM (SELECT u.blob AS id, count(*) AS n FROM (SELECT blob FROM email"
     " UNION ALL SELECT message FROM queue UNION ALL SELECT dialogue FROM trace WHERE dialogue > 0) u"
     " GROUP BY u.blob) r WHERE r.id = blob.id AND blob.refs <> r.n")
+
+/* When it is not what it should be, or messages were lost or found again: it is made anew, in slices. */
+SQL(REPAIR_TRACE_INDEX,
+    "DELETE FROM trace_index WHERE (SELECT count(*) FROM trace_index) <> coalesce((SELECT value FROM meta"
+    " WHERE name = 'rows_trace_index'), -1) OR (SELECT count(*) FROM message) <> coalesce((SELECT value"
+    " FROM meta WHERE name = 'rows_message'), -1)")
+
+SQL(REPAIR_TRACE_MARK, "UPDATE meta SET value = 0 WHERE name = 'trace_index' AND NOT EXISTS"
+		       " (SELECT 1 FROM trace_index)")
+
+/* What is there from now on counts as all there should be. */
+SQL(REPAIR_ROWS,
+    "INSERT INTO meta (name, value) SELECT c.name, c.n FROM (SELECT 'rows_admin_log' AS name, count(*) AS n"
+    " FROM admin_log UNION ALL SELECT 'rows_alias', count(*) FROM alias UNION ALL SELECT 'rows_change',"
+    " count(*) FROM change UNION ALL SELECT 'rows_domain', count(*) FROM domain UNION ALL"
+    " SELECT 'rows_mailbox', count(*) FROM mailbox UNION ALL SELECT 'rows_message', count(*) FROM message"
+    " UNION ALL SELECT 'rows_trace', count(*) FROM trace UNION ALL SELECT 'rows_trace_index', count(*)"
+    " FROM trace_index) c WHERE 1 = 1 ON CONFLICT (name) DO UPDATE SET value = excluded.value")

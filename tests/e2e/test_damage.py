@@ -1,5 +1,6 @@
 """Damage: whatever flips or vanishes is found and named; deleted mail gives its space back."""
 
+import contextlib
 import glob
 import os
 import random
@@ -53,7 +54,13 @@ def filled(make_server):
     server.command("alias", "add", f"far@{DOMAIN}", "far@else.test")  # nobody is there: it waits
     fill(server)
     deliver(server, f"far@{DOMAIN}", letter("waits"))
+    wait_for("an attempt, and the index", lambda: has_rows(server, "trace") and has_rows(server, "trace_index"))
     return server
+
+
+def has_rows(server, table):
+    with contextlib.closing(sqlite3.connect(f"file:{server.data}/store.db?mode=ro", uri=True)) as db:
+        return db.execute(f"SELECT count(*) FROM {table} WHERE message = (SELECT max(id) FROM message)").fetchone()[0]
 
 
 def test_what_is_sound_is_sound(filled):
@@ -103,7 +110,12 @@ TABLES = {  # what is taken away: how it is told
     "message WHERE id = (SELECT max(id) FROM email)": "message that is not there",
     "ledger WHERE message = (SELECT max(id) FROM email)": "not one row for each",
     "meta WHERE name = 'lease'": "counters of the store",
-    "admin_log WHERE id = (SELECT max(id) - 1 FROM admin_log)": "record are missing",  # the first go with time
+    "admin_log WHERE id = (SELECT max(id) - 1 FROM admin_log)": "record are missing",
+    "admin_log WHERE id = (SELECT min(id) FROM admin_log)": "record are missing",
+    "alias": "aliases are missing",
+    "trace": "events of the trace are missing",
+    "trace_index WHERE message = (SELECT max(id) FROM message)": "index of the trace are missing",
+    "mailbox WHERE account = 2 AND messages = 0": "mailboxes are missing",
     "pack WHERE single = 1": "where no pack is",
     "pack": "where no pack is",
 }

@@ -353,6 +353,13 @@ void rig_sql(struct rig *r, const char *sql)
 		fail_msg("%s", db_error(r->db));
 }
 
+void rig_count_rows(struct rig *r)
+{
+	assert_int_equal(db_begin(r->db), DB_OK);
+	assert_int_equal(db_exec(r->db, SQL_REPAIR_ROWS, DB_NO_ARGS, NULL), DB_OK);
+	assert_int_equal(db_commit(r->db), DB_OK);
+}
+
 int64_t rig_number(struct rig *r, const char *select)
 {
 	sqlite3_stmt *stmt = NULL;

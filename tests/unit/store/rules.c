@@ -79,6 +79,13 @@ static const struct {
     {"queue-entry.md (leased): a lease has rows",
 	"lease l WHERE NOT EXISTS (SELECT 1 FROM queue q WHERE q.shard = l.shard"
 	" AND q.message = l.message AND q.token = l.token)"},
+    {"rows.md 1: tables have as many rows as meta says",
+	"(SELECT 'rows_admin_log' AS name, count(*) AS n FROM admin_log UNION ALL SELECT 'rows_alias',"
+	" count(*) FROM alias UNION ALL SELECT 'rows_change', count(*) FROM change UNION ALL"
+	" SELECT 'rows_domain', count(*) FROM domain UNION ALL SELECT 'rows_mailbox', count(*) FROM"
+	" mailbox UNION ALL SELECT 'rows_message', count(*) FROM message UNION ALL SELECT 'rows_trace',"
+	" count(*) FROM trace UNION ALL SELECT 'rows_trace_index', count(*) FROM trace_index) c"
+	" LEFT JOIN meta m ON m.name = c.name WHERE m.value IS NULL OR m.value <> c.n"},
     {"queue-entry.md 7: a held row", "queue WHERE held <> 0 AND (token <> 0 OR report <> 0)"},
     {"queue-entry.md 8: an empty destination", "queue WHERE (destination = '') <> (report <> 0)"},
 };

@@ -18,9 +18,11 @@ static int setup(void **state)
 	rig_domain(&rig, "a.test");
 	rig_account(&rig, "ann@a.test");
 	rig_account(&rig, "bob@a.test");
+	rig_alias(&rig, "alias@a.test", "bob@a.test");
 	for (int i = 0; i < 3; i++) {
 		d = rig_message(&rig, "ann@a.test", "text\r\n");
 		d->may_relay = true;
+		d->wish.priority = 1; /* told in the trace */
 		rig_to(d, "bob@a.test");
 		rig_to(d, "x@else.test")->action = PLAN_RELAY;
 		assert_true(rig_run(&rig, d));
@@ -62,21 +64,42 @@ static void whatever_is_removed_is_named(void **state)
 	    {"DELETE FROM ledger WHERE message = (SELECT min(id) FROM message) AND recipient = 0",
 		{[LEDGER_COUNT] = 1}},
 	    {"DELETE FROM message WHERE id = (SELECT min(id) FROM message)",
-		{[LEDGER_NO_MESSAGE] = 1}},
+		{[LEDGER_NO_MESSAGE] = 1, [LEDGER_ROWS + ROWS_MESSAGE] = 1}},
 	    {"DELETE FROM message WHERE id = (SELECT max(id) FROM message)",
-		{[LEDGER_NO_MESSAGE] = 1}},
+		{[LEDGER_NO_MESSAGE] = 1, [LEDGER_ROWS + ROWS_MESSAGE] = 1}},
 	    {"UPDATE ledger SET state = 1 WHERE state = 4 AND message = (SELECT min(id) FROM message)",
 		{[LEDGER_TWO_STATES] = 1}},
 	    {"DELETE FROM membership WHERE uid = 2",
-		{[LEDGER_MAILBOX_COUNTS] = 1, [LEDGER_ACCOUNT_COUNTS] = 1}},
+		{[LEDGER_MAILBOX_COUNTS] = 1, [LEDGER_ACCOUNT_COUNTS] = 1, [LEDGER_LINKS] = 1}},
 	    {"UPDATE account SET used_bytes = used_bytes + 1 WHERE local = 'ann'",
 		{[LEDGER_ACCOUNT_COUNTS] = 1, [LEDGER_DOMAIN_COUNTS] = 1}},
 	    {"UPDATE domain SET used_messages = used_messages + 1", {[LEDGER_DOMAIN_COUNTS] = 1}},
 	    {"UPDATE mailbox SET messages = 2 WHERE account = 1 AND id = 3",
 		{[LEDGER_MAILBOX_COUNTS] = 1}},
+	    {"DELETE FROM ledger WHERE message = (SELECT max(id) FROM message);"
+	     "DELETE FROM message WHERE id = (SELECT max(id) FROM message)",
+		{[LEDGER_GONE] = 1, [LEDGER_ROWS + ROWS_MESSAGE] = 1}},
+	    {"DELETE FROM alias", {[LEDGER_ROWS + ROWS_ALIAS] = 1}},
+	    {"INSERT INTO alias VALUES ('a.test', 'b', 'b.test', 'b', 0)",
+		{[LEDGER_ROWS + ROWS_ALIAS] = 1}},
+	    {"DELETE FROM trace WHERE message = (SELECT max(id) FROM message)",
+		{[LEDGER_ROWS + ROWS_TRACE] = 1}},
+	    {"DELETE FROM trace_index WHERE message = (SELECT max(id) FROM message)",
+		{[LEDGER_ROWS + ROWS_TRACE_INDEX] = 1}},
+	    {"DELETE FROM admin_log WHERE id = 1", {[LEDGER_ROWS + ROWS_ADMIN_LOG] = 1}},
+	    {"DELETE FROM admin_log WHERE id = (SELECT max(id) FROM admin_log)",
+		{[LEDGER_ROWS + ROWS_ADMIN_LOG] = 1}},
+	    {"DELETE FROM mailbox WHERE account = 1 AND id = 4",
+		{[LEDGER_ROWS + ROWS_MAILBOX] = 1}},
+	    {"INSERT INTO domain (name, created, used_bytes, used_messages, quota_bytes,"
+	     " quota_messages) VALUES ('b.test', 0, 0, 0, 0, 0)",
+		{[LEDGER_ROWS + ROWS_DOMAIN] = 1}},
+	    {"DELETE FROM change WHERE account = 2 AND modseq = (SELECT max(modseq) FROM change)",
+		{[LEDGER_ROWS + ROWS_CHANGE] = 1}},
 	};
 	int64_t faults[LEDGER_FAULTS];
 
+	rig_maintain(&rig, INT64_MAX / 2, INT64_MAX / 2); /* the trace has its index */
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		assert_int_equal(db_begin(rig.db), DB_OK);
 		rig_sql(&rig, rows[i].sql);
@@ -89,6 +112,25 @@ static void whatever_is_removed_is_named(void **state)
 		}
 	}
 	rig_must_balance(&rig);
+}
+
+/* One that had copies nowhere, and was not in the index yet, is missed all the same. */
+static void one_that_was_discarded_is_missed(void **state)
+{
+	struct deliver *d = rig_message(&rig, "", "text\r\n");
+	struct plan_item *item = rig_to(d, "bob@a.test");
+	int64_t faults[LEDGER_FAULTS];
+
+	item->action = PLAN_DISCARD;
+	item->u.reason = STR("nobody wants it");
+	assert_true(rig_run(&rig, d));
+	deliver_free(&d);
+	rig_must_balance(&rig);
+	rig_sql(&rig, "DELETE FROM ledger WHERE message = (SELECT max(id) FROM message);"
+		      "DELETE FROM message WHERE id = (SELECT max(id) FROM message)");
+	rig_audit(&rig, faults);
+	for (int f = 0; f < LEDGER_FAULTS; f++)
+		assert_int_equal(faults[f], f == LEDGER_ROWS + ROWS_MESSAGE);
 }
 
 static void settles_once(void **state)
@@ -167,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(what_was_taken_balances),
 	    T(whatever_is_removed_is_named),
+	    T(one_that_was_discarded_is_missed),
 	    T(settles_once),
 	    T(days_stay_when_their_rows_go),
 	};

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "store/adopt.h"
 #include "store/repair.h"
+#include "store/trace.h"
 #include "store/verify.h"
 
 #define MESSAGES 6
@@ -53,6 +54,7 @@ static int setup(void **state)
 	rig_open(&rig);
 	rig_domain(&rig, "a.test");
 	ann = rig_account(&rig, "ann@a.test");
+	rig_alias(&rig, "alias@a.test", "ann@a.test");
 	for (int i = 0; i < MESSAGES; i++) {
 		snprintf(text, sizeof text, "Subject: %d\r\n\r\ntext\r\n", i);
 		assert_true(rig_send(&rig, "x@else.test", "ann@a.test", text, &ids[i]));
@@ -161,6 +163,15 @@ static void rows_are_made_anew(void **state)
 	    "UPDATE membership SET size = 1",
 	    "UPDATE domain SET used_bytes = 1, used_messages = 99",
 	    "DELETE FROM membership",
+	    "DELETE FROM message; DELETE FROM ledger",
+	    "DELETE FROM alias",
+	    "DELETE FROM trace_index",
+	    "DELETE FROM admin_log",
+	    "DELETE FROM admin_log WHERE id = (SELECT min(id) FROM admin_log)",
+	    "DELETE FROM mailbox WHERE id = 4",
+	    "DELETE FROM meta WHERE name LIKE 'rows%'",
+	    "UPDATE meta SET value = 0 WHERE name LIKE 'rows%'",
+	    "UPDATE meta SET value = value + 7 WHERE name LIKE 'rows%'",
 	};
 
 	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
@@ -174,6 +185,49 @@ static void rows_are_made_anew(void **state)
 		teardown(NULL);
 		setup(NULL);
 	}
+}
+
+/* Each is in the record of administrators as lost, and none that went with time. */
+static void lost_changes_are_said_to_be(void **state)
+{
+	int64_t changes;
+
+	rig.now += 100 * DAY_MS;
+	rig_maintain(&rig, INT64_MAX / 2, 90 * DAY_MS);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM admin_log"), 0);
+	rig_account(&rig, "bob@a.test");
+	rig_account(&rig, "carl@a.test");
+	rig_account(&rig, "dan@a.test");
+	changes = rig_number(&rig, "SELECT count(*) FROM admin_log");
+	assert_int_equal(changes, 3);
+	change("DELETE FROM admin_log WHERE what NOT LIKE '%carl%'");
+	run(NULL);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM admin_log"), changes);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM admin_log WHERE what = 'lost'"), 2);
+	assert_int_equal(rig_number(&rig, "SELECT max(id) - min(id) + 1 FROM admin_log"), changes);
+	must_be_sound();
+}
+
+/* Of a message that only the mailbox knows the ledger tells again, and the trace finds it. */
+static void history_is_made_anew(void **state)
+{
+	int64_t found_id = 0;
+	size_t n = 0;
+
+	rig_maintain(&rig, INT64_MAX / 2, INT64_MAX / 2);
+	change("DELETE FROM message WHERE id = (SELECT min(id) FROM email);"
+	       "DELETE FROM ledger WHERE message = (SELECT min(id) FROM email)");
+	run(NULL);
+	must_be_sound();
+	must_have_all_but(-1);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM message"), MESSAGES);
+	change("DELETE FROM trace_index WHERE message = (SELECT max(id) FROM email)");
+	run(NULL);
+	rig_maintain(&rig, INT64_MAX / 2, INT64_MAX / 2);
+	must_be_sound();
+	assert_int_equal(trace_find(rig.db, STR("ann@a.test"), &found_id, 1, &n), DB_OK);
+	assert_int_equal(n, 1);
+	assert_int_equal(found_id, ids[MESSAGES - 1]);
 }
 
 /* Of a message with the content the row of which is gone the uid and everything else stay. */
@@ -311,6 +365,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(a_sound_store_stays_as_it_is),
 	    T(rows_are_made_anew),
+	    T(lost_changes_are_said_to_be),
+	    T(history_is_made_anew),
 	    T(uids_stay),
 	    T(what_is_damaged_is_given_up),
 	    T(a_damaged_pack_is_not_lost),

@@ -64,6 +64,15 @@ static void put_event(void *ctx, const struct trace_event *e)
 	    STR_FMT(e->address), STR_FMT(e->text));
 }
 
+static enum db_code append(const struct trace_event *event)
+{
+	enum db_code code = db_begin(rig.db);
+
+	if (code == DB_OK)
+		code = trace_append(rig.db, event);
+	return code == DB_OK ? db_commit(rig.db) : code;
+}
+
 static void tells_the_story_in_order(void **state)
 {
 	struct buf b;
@@ -83,7 +92,7 @@ static void tells_the_story_in_order(void **state)
 	for (int i = 0; i < 2; i++) {
 		event.time = attempts[i] = rig.now + (i + 1) * MINUTE_MS;
 		event.text = i ? STR("250 thanks") : STR("451 busy");
-		assert_int_equal(trace_append(rig.db, &event), DB_OK);
+		assert_int_equal(append(&event), DB_OK);
 	}
 	buf_clear(&b);
 	assert_int_equal(trace_message(rig.db, other, put_event, &b), DB_ROW);
@@ -112,7 +121,7 @@ static void long_texts_are_cut_between_characters(void **state)
 	memset(text, 'x', sizeof text);
 	memcpy(text + LIMIT_TRACE_TEXT - 1, "\xc3\xa4", 2);
 	event.text = str_of(text, sizeof text);
-	assert_int_equal(trace_append(rig.db, &event), DB_OK);
+	assert_int_equal(append(&event), DB_OK);
 	assert_int_equal(
 	    rig_number(&rig, "SELECT length(CAST(text AS blob)) FROM trace"), LIMIT_TRACE_TEXT - 1);
 }

@@ -76,9 +76,26 @@ static void forgotten_changes_are_not_missed(void **state)
 	rig_account(&rig, "dan@a.test");
 	verify(MIB);
 	assert_int_equal(found, 0);
-	rig_sql(&rig, "DELETE FROM admin_log WHERE id = (SELECT max(id) - 1 FROM admin_log)");
-	verify(MIB);
-	assert_int_equal(found, 1);
+	for (int i = 0; i < 3; i++) { /* the first, the last, one between them */
+		assert_int_equal(db_begin(rig.db), DB_OK);
+		rig_sql(&rig,
+		    i == 0 ? "DELETE FROM admin_log WHERE id = (SELECT min(id) FROM admin_log)"
+		    : i == 1
+			? "DELETE FROM admin_log WHERE id = (SELECT max(id) FROM admin_log)"
+			: "DELETE FROM admin_log WHERE id = (SELECT max(id) - 1 FROM admin_log)");
+		assert_int_equal(db_commit(rig.db), DB_OK);
+		verify(MIB);
+		assert_int_equal(found, 1);
+		rig_count_rows(&rig);
+		verify(MIB);
+		assert_int_equal(found, 0);
+		for (int k = 0; k < 2; k++)
+			assert_string_equal(
+			    rig_change(&rig,
+				k ? DIRECTORY_ACCOUNT_ENABLE : DIRECTORY_ACCOUNT_DISABLE,
+				"dan@a.test", NULL),
+			    "");
+	}
 }
 
 static void flip(int64_t pack, int64_t at, int bit)

@@ -1,0 +1,185 @@
+/*
+ * The admin command audit: store/ledger.h in the readers' threads, a piece at a time, for some pieces read a
+ * whole table.
+ */
+#include <sysexits.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "proc/store_admin_job.h"
+
+struct auditing {
+	struct reader_op op;
+	struct admin_job *job;
+	struct ledger_audit audit;
+	struct db *db;  /* of the piece at hand */
+	struct buf out; /* a piece's records: the reader's thread has the job's own not */
+};
+
+/* ---- in a reader's thread ---- */
+
+static void put_int(struct auditing *x, const char *name, int64_t v)
+{
+	admin_record_number(&x->out, ADMIN_INT, name, v);
+}
+
+static void put_day(void *ctx, const struct ledger_day *day)
+{
+	struct auditing *x = ctx;
+	size_t at = admin_record_begin(&x->out);
+
+	admin_record_text(&x->out, "type", STR("day"));
+	admin_record_number(&x->out, ADMIN_TIME, "day", day->day);
+	put_int(x, "messages", day->messages);
+	put_int(x, "accepted", day->accepted);
+	for (int i = 0; i < LEDGER_STATES; i++)
+		put_int(x, ledger_state_name((enum ledger_state)i), day->in[i]);
+	admin_record_end(&x->out, at);
+}
+
+static void put_account(struct auditing *x, struct buf *b, int64_t account)
+{
+	struct db_query *q = db_begin_query(
+	    x->db, SQL_VERIFY_ACCOUNT_NAME, DB_ARGS(db_int(account)));
+
+	if (db_step(q) == DB_ROW && db_col_str(q, 1).n)
+		buf_printf(b, "%.*s@%.*s", STR_FMT(db_col_str(q, 0)), STR_FMT(db_col_str(q, 1)));
+	else
+		buf_printf(b, "account %lld", (long long)account);
+	(void)db_end(q); /* a finding without a name is one too */
+}
+
+/* Whose it is, beside the message. */
+static void put_about(struct auditing *x, const struct ledger_finding *f)
+{
+	struct buf b;
+
+	buf_init(&b, KIB);
+	if (f->account)
+		put_account(x, &b, f->account);
+	else if (f->domain.n)
+		buf_str(&b, f->domain);
+	else if (f->day)
+		clock_put_iso(&b, f->day);
+	admin_record_text(&x->out, "about", buf_view(&b));
+	buf_fini(&b);
+}
+
+static void put_text(struct auditing *x, const struct ledger_finding *f)
+{
+	struct buf text;
+
+	buf_init(&text, KIB);
+	buf_c(&text, ledger_fault_text(f->fault));
+	if (f->there != f->should)
+		buf_printf(
+		    &text, " (%lld, should be %lld)", (long long)f->there, (long long)f->should);
+	admin_record_text(&x->out, "text", buf_view(&text));
+	buf_fini(&text);
+}
+
+/* All have the same fields: they are the rows of one table. */
+static void put_finding(void *ctx, const struct ledger_finding *f)
+{
+	struct auditing *x = ctx;
+	size_t at;
+
+	if (x->out.n > LIMIT_IPC_PAYLOAD - 64 * KIB)
+		return; /* it is counted; when these are put right the others are named */
+	at = admin_record_begin(&x->out);
+	admin_record_text(&x->out, "type", STR("finding"));
+	if (f->message)
+		admin_put_id_to(&x->out, "id", f->message);
+	else
+		admin_record_text(&x->out, "id", STR(""));
+	put_about(x, f);
+	put_int(x, "recipient", f->recipient);
+	put_text(x, f);
+	admin_record_end(&x->out, at);
+}
+
+static enum db_code audit_run(struct reader_op *op, struct db *db)
+{
+	struct auditing *x = LIST_ENTRY(op, struct auditing, op);
+
+	x->db = db;
+	return ledger_audit_step(db, &x->audit, ADMIN_PAGE);
+}
+
+/* ---- in the loop ---- */
+
+static void auditing_fini(struct admin_job *j)
+{
+	struct auditing *x = j->stream;
+
+	buf_fini(&x->out);
+	mem_free(x);
+}
+
+static void audit_back(struct reader_op *op)
+{
+	admin_job_back(LIST_ENTRY(op, struct auditing, op)->job);
+}
+
+static enum admin_step audit_next(struct admin_job *j);
+
+static enum admin_step submit(struct admin_job *j)
+{
+	struct auditing *x = j->stream;
+
+	j->ready = false;
+	j->out_there++;
+	j->next = audit_next;
+	store_read(j->ctx->store, &x->op);
+	return admin_job_wait(j);
+}
+
+static enum admin_step audit_done(struct admin_job *j, const struct ledger_audit *a)
+{
+	const struct ledger_day *t = &a->total;
+
+	if (a->findings)
+		return admin_job_finish(j, EX_DATAERR,
+		    "the books do not balance: %lld findings, named above; look at them with `godwit "
+		    "store verify`, then stop the server and run `godwit store repair`, or bring back a "
+		    "backup",
+		    (long long)a->findings);
+	return admin_job_finish(j, EX_OK,
+	    "the books balance: %lld recipients accepted = %lld in mailboxes + %lld relayed + %lld "
+	    "bounced + %lld discarded + %lld queued",
+	    (long long)t->accepted, (long long)t->in[LEDGER_MAILBOX],
+	    (long long)t->in[LEDGER_RELAYED], (long long)t->in[LEDGER_BOUNCED],
+	    (long long)t->in[LEDGER_DISCARDED], (long long)t->in[LEDGER_QUEUED]);
+}
+
+static enum admin_step audit_next(struct admin_job *j)
+{
+	struct auditing *x = j->stream;
+
+	if (!j->ready)
+		return admin_job_wait(j);
+	buf_str(&j->out, buf_view(&x->out));
+	buf_clear(&x->out);
+	if (x->op.result != DB_OK)
+		return admin_job_finish(
+		    j, EX_IOERR, "the database cannot be read: %s", x->op.err.text);
+	if (x->audit.complete)
+		return audit_done(j, &x->audit);
+	j->next = submit;
+	return ADMIN_STEP_MORE;
+}
+
+enum admin_step admin_audit(struct admin_job *j)
+{
+	struct auditing *x = mem_new(struct auditing);
+
+	x->job = j;
+	x->audit = (struct ledger_audit){.on_day = put_day, .on_finding = put_finding, .ctx = x};
+	x->op.run = audit_run;
+	x->op.done = audit_back;
+	list_init(&x->op.link);
+	buf_init(&x->out, LIMIT_IPC_PAYLOAD);
+	j->stream = x;
+	j->stream_fini = auditing_fini;
+	return submit(j);
+}
