@@ -228,6 +228,7 @@ static void fill(void)
 	    "UPDATE mailbox SET uidnext = 1101, messages = 1100, octets = octets * 1100 WHERE id = 1;"
 	    "UPDATE account SET used_bytes = used_bytes * 1100, used_messages = 1100;"
 	    "UPDATE domain SET used_bytes = used_bytes * 1100, used_messages = 1100");
+	rig_count_rows(&rig);
 }
 
 /* Who breaks off has done the slices before. */
