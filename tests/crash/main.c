@@ -203,8 +203,8 @@ static bool parse_flag(struct options *o, const char *name)
 	const struct {
 		const char *name;
 		bool *on;
-	} flags[] = {
-	    {"--keep", &o->keep}, {"--no-tears", &o->no_tears}, {"--answered", &o->answered}};
+	} flags[] = {{"--keep", &o->keep}, {"--no-tears", &o->no_tears},
+	    {"--tears-in-long", &o->long_tears}, {"--answered", &o->answered}};
 
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
 		if (strcmp(name, flags[i].name) == 0)

@@ -17,6 +17,7 @@ struct options {
 	const char *
 	    fails; /* exit 0 when a state is wrong in these words (a pattern): the explorer's tests */
 	bool no_tears, answered; /* as in struct explore */
+	bool long_tears;         /* no_tears does not hold in the long form of the tests */
 	bool keep;               /* the directories, with the last state, to be looked at */
 	char **command;
 };

@@ -192,7 +192,7 @@ static void explore_small(const struct options *o, struct explore *x, const char
 	    .all = !o->drawn,
 	    .draws = o->draws,
 	    .seed = o->seed,
-	    .no_tears = o->no_tears && !longer,
+	    .no_tears = o->no_tears && !(longer && o->long_tears),
 	    .peaks = o->fails || o->drawn,
 	    .answered = o->answered,
 	    .said = said,
