@@ -12,7 +12,6 @@ import re
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -43,7 +42,7 @@ def is_free(port, host=HOST):
 def claim(port, claims={}):
     """Whether no other process on this machine claimed the port before and still runs: a server that is
     stopped to be started again keeps its ports."""
-    folder = os.path.join(tempfile.gettempdir(), f"godwit-ports-{os.getuid()}")
+    folder = f"/tmp/godwit-ports-{os.getuid()}"  # the same for all, whatever their TMPDIR is
     os.makedirs(folder, exist_ok=True)
     if port in claims:
         return False
