@@ -104,35 +104,10 @@ static void watch(struct peer *p, int events)
 	uv_poll_start(&p->poll, events, on_poll);
 }
 
-static void on_request(void *user, struct ipc_request *r, struct str payload, int fd)
-{
-	struct peer *p = user;
-
-	p->config->request(p, r, payload, fd);
-}
-
-static void on_event(void *user, uint16_t type, struct str payload, int fd)
-{
-	struct peer *p = user;
-
-	p->config->event(p, type, payload, fd);
-}
-
-static void on_wake(void *user)
-{
-	/* prepare looks at every link before the loop sleeps */
-}
-
-static const struct ipc_handler handler = {on_request, on_event, on_wake};
-
 struct peer *peer_new(uv_loop_t *loop, const struct peer_config *config, int fd, void *owner)
 {
-	struct peer *p = mem_new(struct peer);
+	struct peer *p = peer_make(config, fd, owner, NULL); /* prepare looks at every link */
 
-	p->config = config;
-	p->owner = owner;
-	p->fd = fd;
-	p->link = ipc_link_new(config->edge, config->side, &handler, p);
 	MUST(uv_poll_init(loop, &p->poll, fd) == 0);
 	MUST(uv_prepare_init(loop, &p->prepare) == 0);
 	p->open_handles = 2;

@@ -32,11 +32,20 @@ struct peer {
 	struct ipc_link *link;
 	int fd;
 	bool closing;
-	int watched; /* the events the poll handle waits for */
+	void (*wake)(
+	    struct peer *p); /* the link has something to say; NULL: it is looked at anyway */
+	int watched;         /* the events the poll handle waits for */
 	uv_poll_t poll;
 	uv_prepare_t prepare;
 	int open_handles;
 };
+
+/*
+ * For what implements the rest of this header, here over a socket on a loop: one with its link, whose
+ * requests and events go to config's functions.
+ */
+struct peer *peer_make(
+    const struct peer_config *config, int fd, void *owner, void (*wake)(struct peer *p));
 
 /* Takes over the socket fd. config is borrowed, constant. */
 struct peer *peer_new(uv_loop_t *loop, const struct peer_config *config, int fd, void *owner);

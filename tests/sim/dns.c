@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "ipc/relay_resolver.h"
-#include "peer.h"
+#include "pair.h"
 #include "world.h"
 
 struct asked {

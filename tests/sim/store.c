@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "check.h"
 #include "net.h"
-#include "peer.h"
+#include "pair.h"
 #include "proc/relay.h"
 #include "proc/store_relay.h"
 #include "world.h"
@@ -206,7 +206,7 @@ void sim_store_kill(void)
 
 	sim_say("store is killed");
 	store_life->alive = false;
-	sim_peer_kill(store_life);
+	sim_pair_kill(store_life);
 	db_close(&sp->db);
 	password_free(&s->passwords);
 	reader_pool_stop(&s->readers);
@@ -267,13 +267,13 @@ void sim_relay_kill(bool silent)
 	if (silent)
 		lost_life = relay_life;
 	else
-		sim_peer_kill(relay_life);
+		sim_pair_kill(relay_life);
 	relay = NULL;
 }
 
 void sim_relay_lost_ends(void *ctx)
 {
-	sim_peer_kill(lost_life);
+	sim_pair_kill(lost_life);
 }
 
 static void resolver_again(void *ctx)
@@ -286,7 +286,7 @@ void sim_resolver_kill(void)
 {
 	sim_say("resolver is killed");
 	resolver_life->alive = false;
-	sim_peer_kill(resolver_life);
+	sim_pair_kill(resolver_life);
 	sim_post_to(&sim_outside, sim_between(100, 3000), resolver_again, NULL);
 }
 

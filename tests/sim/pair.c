@@ -2,7 +2,7 @@
  * proc/peer.h over memory: real links of ipc/link.h, whose bytes take a moment to the other side. What a
  * process had not flushed when it died is lost, as it is in the real world.
  */
-#include "peer.h"
+#include "pair.h"
 
 #include "base/mem.h"
 
@@ -70,7 +70,7 @@ static void close_end(struct end *e)
 	}
 }
 
-void sim_peer_kill(const struct sim_process *process)
+void sim_pair_kill(const struct sim_process *process)
 {
 	for (size_t i = 0; i < end_count; i++)
 		if (ends[i].process == process)
@@ -133,9 +133,9 @@ static void flush(struct sim_timer *t)
 		e->peer->config->sent(e->peer);
 }
 
-static void on_wake(void *user)
+static void on_wake(struct peer *p)
 {
-	struct end *e = end_of(user);
+	struct end *e = end_of(p);
 	struct sim_process *self = sim_self;
 
 	if (e->flush.place || e->closed)
@@ -145,32 +145,12 @@ static void on_wake(void *user)
 	sim_self = self;
 }
 
-static void on_request(void *user, struct ipc_request *r, struct str payload, int fd)
-{
-	struct peer *p = user;
-
-	p->config->request(p, r, payload, fd);
-}
-
-static void on_event(void *user, uint16_t type, struct str payload, int fd)
-{
-	struct peer *p = user;
-
-	p->config->event(p, type, payload, fd);
-}
-
-static const struct ipc_handler handler = {on_request, on_event, on_wake};
-
 /* ---- proc/peer.h ---- */
 
 struct peer *peer_new(uv_loop_t *loop, const struct peer_config *config, int fd, void *owner)
 {
-	struct peer *p = mem_new(struct peer);
+	struct peer *p = peer_make(config, fd, owner, on_wake);
 
-	p->config = config;
-	p->owner = owner;
-	p->fd = fd;
-	p->link = ipc_link_new(config->edge, config->side, &handler, p);
 	end_of(p)->peer = p;
 	return p;
 }

@@ -1,6 +1,6 @@
 /* Links between processes: pairs of ends in place of socket pairs. */
-#ifndef SIM_PEER_H
-#define SIM_PEER_H
+#ifndef SIM_PAIR_H
+#define SIM_PAIR_H
 
 #include "loop.h"
 #include "proc/peer.h"
@@ -9,6 +9,6 @@
 void sim_pair(int fds[2], struct sim_process *first, struct sim_process *second);
 
 /* The process has died: the other sides of its links see that. */
-void sim_peer_kill(const struct sim_process *process);
+void sim_pair_kill(const struct sim_process *process);
 
 #endif
