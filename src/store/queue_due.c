@@ -209,16 +209,17 @@ static void find_by(struct finding *f)
 		wake_at(f, next);
 }
 
-enum db_code queue_due_find(
-    struct db *db, const struct queue_config *cfg, int64_t now, struct queue_due_list *list_r)
+enum db_code queue_due_find(struct db *db, const struct queue_config *cfg, int64_t now,
+    bool reports, struct queue_due_list *list_r)
 {
 	struct finding f = {
 	    .db = db, .cfg = cfg, .now = now, .arena = arena_new(), .list = {.wake = QUEUE_NEVER}};
 
 	find_reports(&f);
-	if (!is_full(&f))
+	if (!reports && !is_full(&f))
 		find_by(&f);
-	find_in_tiers(&f);
+	if (!reports)
+		find_in_tiers(&f);
 	arena_free(&f.arena);
 	if (f.code == DB_OK)
 		*list_r = f.list;

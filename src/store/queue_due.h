@@ -12,9 +12,12 @@ struct queue_due_list {
 	int64_t wake; /* when there is nothing: look again then; QUEUE_NEVER: nothing waits */
 };
 
-/* Messages of which a recipient has something due now, at most QUEUE_DUE_MAX. */
-enum db_code queue_due_find(
-    struct db *db, const struct queue_config *cfg, int64_t now, struct queue_due_list *list_r);
+/*
+ * Messages of which a recipient has something due now, at most QUEUE_DUE_MAX. reports: only those whose
+ * attempts are over, which is a look at one place of an index.
+ */
+enum db_code queue_due_find(struct db *db, const struct queue_config *cfg, int64_t now,
+    bool reports, struct queue_due_list *list_r);
 
 /* What is due of one recipient; place: where he goes to, NULL: unknown. */
 enum queue_due queue_row_due(const struct queue_config *cfg, const struct queue_row *row,

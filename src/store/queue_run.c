@@ -12,11 +12,17 @@
 #define PAUSE_MS   (5 * SECOND_MS)  /* after a failure */
 #define PAUSE_FULL MINUTE_MS        /* after a full disk */
 #define VOID_MS    SECOND_MS        /* relays that are there have greeted by then */
+#define TIMES_MS   200              /* warnings and returns are looked for so often at most */
 #define JUMP_MS    (2 * SECOND_MS)  /* the clock was set by more than that */
 
 static struct queue_time time_of(const struct queue_run *r)
 {
 	return r->world->time(r->ctx);
+}
+
+static int64_t min_of(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
 }
 
 static void again(struct queue_run *r)
@@ -105,16 +111,34 @@ static void begin_report(struct queue_run *r, int64_t message)
 	r->world->read(r->ctx, &report->read);
 }
 
+/*
+ * Nothing of those that are warned of or returned by their age was due, nor is: at each turn of a busy
+ * queue it is not asked again, for what came since then has its time before it.
+ */
+static bool is_young(const struct queue_run *r, struct queue_time now)
+{
+	return now.mono < r->times_at && now.wall < r->times_wake;
+}
+
 static bool find_due(struct queue_run *r)
 {
+	struct queue_time now = time_of(r);
+	bool young = is_young(r, now), good;
 	struct arena *a = arena_new();
 	struct queue_config cfg = r->world->config(r->ctx, a);
-	bool good = is_good(r, "due", queue_due_find(r->db, &cfg, time_of(r).wall, &r->due));
 
+	good = is_good(r, "due", queue_due_find(r->db, &cfg, now.wall, young, &r->due));
 	r->due_at = 0;
 	if (!good)
 		r->due.n = 0;
 	arena_free(&a);
+	if (!good || !young) {
+		r->times_at = good && r->due.n == 0 ? now.mono + TIMES_MS : 0;
+		r->times_wake = r->due.wake;
+	} else {
+		r->due.wake = min_of(
+		    r->due.wake, min_of(r->times_wake, now.wall + r->times_at - now.mono));
+	}
 	return good;
 }
 
@@ -148,11 +172,6 @@ static void release_done(struct lane_op *op)
 		r->world->released(r->ctx, r->release.released);
 	}
 	again(r);
-}
-
-static int64_t min_of(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
 }
 
 static void release(struct queue_run *r)
@@ -281,6 +300,7 @@ static void sort_tiers(struct queue_run *r)
 
 void queue_run_reconfigured(struct queue_run *r)
 {
+	r->times_at = 0;
 	r->unsorted = true;
 }
 

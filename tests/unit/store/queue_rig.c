@@ -181,7 +181,7 @@ int64_t qrig_tend(struct qrig *q)
 	int64_t n = 0;
 
 	do {
-		assert_int_equal(queue_due_find(q->rig.db, &q->cfg, q->rig.now, &due), DB_OK);
+		assert_int_equal(queue_due_find(q->rig.db, &q->cfg, q->rig.now, false, &due), DB_OK);
 		for (size_t i = 0; i < due.n; i++, n++)
 			report(q, due.messages[i]);
 	} while (due.n > 0);
@@ -221,7 +221,7 @@ int64_t qrig_wake(struct qrig *q)
 	struct queue_due_list due;
 	int64_t attempt, lease;
 
-	assert_int_equal(queue_due_find(q->rig.db, &q->cfg, q->rig.now, &due), DB_OK);
+	assert_int_equal(queue_due_find(q->rig.db, &q->cfg, q->rig.now, false, &due), DB_OK);
 	assert_int_equal(queue_attempt_wake(q->rig.db, &attempt), DB_OK);
 	assert_int_equal(queue_lease_wake(q->rig.db, &lease), DB_OK);
 	return due.n ? q->rig.now : min_of(due.wake, min_of(attempt, lease));
