@@ -469,10 +469,21 @@ void sim_forget_claims(void)
 
 /* ---- what his server saw ---- */
 
-void sim_excuse(struct sim_rcpt *r, const char *why)
+const char *sim_excuse_text(enum sim_excuse why)
 {
-	sim_say("check  %s: taken, and nobody can know: %s", r->address, why);
+	static const char *const words[SIM_EXCUSES] = {
+	    [SIM_E_BROKE_OFF] = "the connection broke off behind the final dot",
+	    [SIM_E_RELAY_DIED] = "the relay died before its report",
+	};
+
+	return words[why];
+}
+
+void sim_excuse(struct sim_rcpt *r, enum sim_excuse why)
+{
+	sim_say("check  %s: taken, and nobody can know: %s", r->address, sim_excuse_text(why));
 	r->excused++;
+	r->excuse = why;
 }
 
 void sim_taken(struct sim_rcpt *r)
@@ -483,7 +494,7 @@ void sim_taken(struct sim_rcpt *r)
 	sim_say("check  %s: taken by his server", r->address);
 	SIM_MUST(
 	    r->taken <= 1 + r->excused, "%s has got the message %d times", r->address, r->taken);
-	sim_world.twice += r->taken > 1;
+	sim_world.twice[r->excuse] += r->taken > 1;
 	SIM_MUST(clock_mono() >= r->accepted || sim_world.jumps || r->touched,
 	    "%s has got the message %lld s before the time that its sender set", r->address,
 	    (long long)((r->accepted - clock_mono()) / SECOND_MS));
@@ -502,7 +513,7 @@ void sim_relay_dies(void)
 		struct sim_rcpt *r = LIST_ENTRY(it, struct sim_rcpt, link);
 
 		if (r->token && r->taken > r->excused)
-			sim_excuse(r, "the relay died before its report");
+			sim_excuse(r, SIM_E_RELAY_DIED);
 		r->reported = -1;
 	}
 }

@@ -19,7 +19,7 @@ void sim_committed(void);
 
 /* host.c: his server has taken a message for him; and nobody can know whether it did. */
 void sim_taken(struct sim_rcpt *r);
-void sim_excuse(struct sim_rcpt *r, const char *why);
+void sim_excuse(struct sim_rcpt *r, enum sim_excuse why);
 
 /* Something happened after which what was explained need not come true. */
 void sim_forget_claims(void);

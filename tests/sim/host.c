@@ -118,7 +118,7 @@ static void session_over(struct sim_session *s)
 static void excuse(struct sim_session *s)
 {
 	for (size_t i = 0; i < s->ntaken; i++)
-		sim_excuse(s->taken[i], "the connection broke off behind the final dot");
+		sim_excuse(s->taken[i], SIM_E_BROKE_OFF);
 	s->ntaken = 0;
 }
 
@@ -191,6 +191,8 @@ static void ehlo(struct sim_session *s)
 	    {SMTP_EXT_DSN, "250-DSN\r\n"},
 	    {SMTP_EXT_ENHANCED, "250-ENHANCEDSTATUSCODES\r\n"},
 	    {SMTP_EXT_CHUNKING, "250-CHUNKING\r\n"},
+	    {SMTP_EXT_PRIORITY, "250-MT-PRIORITY\r\n"},
+	    {SMTP_EXT_DELIVERBY, "250-DELIVERBY\r\n"},
 	};
 	struct buf b;
 
@@ -473,6 +475,7 @@ static struct sim_session *session_new(struct sim_conn *c, struct sim_host *h)
 	c->session = s;
 	h->open++;
 	h->dest->sessions++;
+	sim_world.connections++;
 	if (h->open > h->most)
 		h->most = h->open;
 	return s;

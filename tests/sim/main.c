@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -17,6 +18,7 @@
 #include "base/mem.h"
 #include "check.h"
 #include "store.h"
+#include "totals.h"
 #include "traffic.h"
 
 struct options {
@@ -106,18 +108,31 @@ static void live(uint64_t seed)
 
 /* ---- many ---- */
 
+#define JOBS_MAX 64
+
 struct worker {
 	pid_t pid;
 	uint64_t seed;
 };
 
-static pid_t start(uint64_t seed)
+/* What all of them came to. */
+struct run {
+	struct worker workers[JOBS_MAX];
+	struct sim_totals *parts; /* of each worker's week, shared with it */
+	struct sim_totals sum;
+	uint64_t count, failed;
+	double cpu, worst; /* seconds of a processor */
+	uint64_t slowest;  /* the seed of the worst */
+};
+
+static pid_t start(struct run *run, const struct worker *w)
 {
 	pid_t pid = fork();
 
 	MUST(pid >= 0);
 	if (pid == 0) {
-		live(seed);
+		live(w->seed);
+		sim_totals_take(&run->parts[w - run->workers]);
 		fflush(stdout);
 		_exit(0);
 	}
@@ -156,37 +171,57 @@ static bool may_begin(
 	       (o->seconds == 0 || seconds_since(begin) < (double)o->seconds);
 }
 
-/* How many failed, of *count_r; with `fails` it stops at the first. */
-static uint64_t run_all(const struct options *o, const struct timespec *begin, uint64_t *count_r)
+static double seconds_of(const struct timeval *t)
 {
-	struct worker workers[64] = {{0}};
-	uint64_t next = o->seed, failed = 0, running = 0;
+	return (double)t->tv_sec + (double)t->tv_usec / 1e6;
+}
+
+/* A week is over. */
+static void count(struct run *run, struct worker *w, int status, const struct rusage *used)
+{
+	double cpu = seconds_of(&used->ru_utime) + seconds_of(&used->ru_stime);
+	struct sim_totals *part = &run->parts[w - run->workers];
+
+	run->count++;
+	run->cpu += cpu;
+	if (cpu > run->worst) {
+		run->worst = cpu;
+		run->slowest = w->seed;
+	}
+	if (judge(w, status))
+		sim_totals_add(&run->sum, part);
+	else
+		run->failed++;
+	*part = (struct sim_totals){0};
+	w->pid = 0;
+}
+
+/* With `fails` it stops at the first that does. */
+static void run_all(const struct options *o, const struct timespec *begin, struct run *run)
+{
+	uint64_t next = o->seed, running = 0;
 
 	for (;;) {
+		struct rusage used;
 		int status;
 		pid_t pid;
+		struct worker *w = run->workers;
 
-		while (running < o->jobs && may_begin(o, begin, next, failed)) {
-			struct worker *w = workers;
-
-			while (w->pid)
-				w++;
-			w->seed = next;
-			w->pid = start(next++);
+		while (running < o->jobs && may_begin(o, begin, next, run->failed)) {
+			for (w = run->workers; w->pid; w++)
+				;
+			w->seed = next++;
+			w->pid = start(run, w);
 			running++;
 		}
-		if (running == 0) {
-			*count_r = next - o->seed;
-			return failed;
-		}
-		pid = wait(&status);
+		if (running == 0)
+			return;
+		pid = wait4(-1, &status, 0, &used);
 		MUST(pid > 0);
-		for (struct worker *w = workers; w < workers + o->jobs; w++)
-			if (w->pid == pid) {
-				failed += !judge(w, status);
-				w->pid = 0;
-				running--;
-			}
+		for (w = run->workers; w->pid != pid; w++)
+			;
+		count(run, w, status, &used);
+		running--;
 	}
 }
 
@@ -230,7 +265,7 @@ static struct options options_of(int argc, char **argv)
 		o.seeds = number(seeds);
 	if (seconds && !o.fails)
 		o.seconds = (int64_t)number(seconds);
-	if (o.jobs < 1 || o.jobs > 64)
+	if (o.jobs < 1 || o.jobs > JOBS_MAX)
 		o.jobs = 2;
 	return o;
 }
@@ -249,27 +284,33 @@ static void make_template(void)
 	MUST(chdir("/") == 0);
 }
 
+static void print(const struct run *run, const struct timespec *begin)
+{
+	printf("%llu weeks simulated, %.3f s of a processor each, at most %.3f s (seed %llu), "
+	       "%.1f s in all\n",
+	    (unsigned long long)run->count, run->cpu / (double)(run->count ? run->count : 1),
+	    run->worst, (unsigned long long)run->slowest, seconds_since(begin));
+	sim_totals_print(&run->sum);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = options_of(argc, argv);
 	struct timespec begin;
-	struct rusage used;
-	uint64_t failed, count;
-	double cpu;
+	struct run run = {0};
 
 	setenv("TZ", "UTC", 1);
 	make_template();
+	run.parts = mmap(NULL, JOBS_MAX * sizeof *run.parts, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	MUST(run.parts != MAP_FAILED);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	failed = run_all(&o, &begin, &count);
-	getrusage(RUSAGE_CHILDREN, &used);
-	cpu = (double)used.ru_utime.tv_sec + (double)used.ru_stime.tv_sec +
-	      (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+	run_all(&o, &begin, &run);
 	remove_dir(scratch);
-	printf("%llu weeks simulated, %.3f s of a processor each, %.1f s in all\n",
-	    (unsigned long long)count, cpu / (double)(count ? count : 1), seconds_since(&begin));
+	print(&run, &begin);
 	if (o.fails)
-		return failed ? 0 : 1;
-	printf("%llu passed, %llu failed\n", (unsigned long long)(count - failed),
-	    (unsigned long long)failed);
-	return failed || count == 0 ? 1 : 0;
+		return run.failed ? 0 : 1;
+	printf("%llu passed, %llu failed\n", (unsigned long long)(run.count - run.failed),
+	    (unsigned long long)run.failed);
+	return run.failed || run.count == 0 ? 1 : 0;
 }

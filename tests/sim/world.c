@@ -250,7 +250,8 @@ static void make_host(struct sim_dest *d, size_t number, size_t dest)
 {
 	struct sim_host *h = &d->hosts[number];
 	unsigned all = SMTP_EXT_PIPELINING | SMTP_EXT_8BITMIME | SMTP_EXT_SIZE | SMTP_EXT_DSN |
-		       SMTP_EXT_ENHANCED | SMTP_EXT_STARTTLS | SMTP_EXT_CHUNKING;
+		       SMTP_EXT_ENHANCED | SMTP_EXT_STARTTLS | SMTP_EXT_CHUNKING |
+		       SMTP_EXT_PRIORITY | SMTP_EXT_DELIVERBY;
 	char text[40];
 
 	if (d->no_mx)
@@ -264,7 +265,7 @@ static void make_host(struct sim_dest *d, size_t number, size_t dest)
 	MUST(ip_parse(str_of_c(text), &h->ip[1]));
 	h->v6 = sim_chance(30);
 	h->preference = (unsigned)sim_between(1, 3) * 10;
-	h->extensions = all & (unsigned)sim_random(1024);
+	h->extensions = all & (unsigned)sim_random(4096);
 	if (sim_chance(20))
 		h->rcpt_max = (unsigned)sim_between(1, 3);
 }

@@ -151,7 +151,18 @@ enum sim_state {
 	SIM_S_RELAYED,
 	SIM_S_BOUNCED,
 	SIM_S_DISCARDED,
+	SIM_STATES
 };
+
+/* Why nobody can know whether somebody has got a message: he may get it twice. */
+enum sim_excuse {
+	SIM_E_BROKE_OFF,
+	SIM_E_RELAY_DIED,
+	SIM_EXCUSES
+};
+
+/* In words. Static. */
+const char *sim_excuse_text(enum sim_excuse why);
 
 /* What explain has said: see explain.c. */
 enum sim_next {
@@ -200,10 +211,11 @@ struct sim_rcpt {
 	enum sim_state state;
 	int64_t ended; /* mono */
 	/* at his server */
-	int64_t seen;       /* RCPT, first; 0: never */
-	int64_t refused_at; /* the last time he was refused for now */
-	int taken;          /* how often */
-	int excused;        /* of these: those of which we could not know */
+	int64_t seen;           /* RCPT, first; 0: never */
+	int64_t refused_at;     /* the last time he was refused for now */
+	int taken;              /* how often */
+	int excused;            /* of these: those of which we could not know */
+	enum sim_excuse excuse; /* the last of them */
 	int64_t taken_at;
 	/* what his sender was told */
 	int told_delayed, told_failed, told_relayed;
@@ -223,17 +235,18 @@ struct sim_world {
 	size_t ndests;
 	struct sim_rcpt **rcpts;
 	size_t nrcpts, room;
-	struct list queued; /* of rcpts */
-	int64_t taken;      /* messages to recipients, in all */
-	int64_t twice;      /* of them again, excused */
-	int64_t begin, end; /* mono */
-	int64_t down;       /* how long our own processes were not there, in all */
-	int64_t down_since; /* one of them is not there; 0: all are */
-	int64_t last_start; /* one of them came back */
-	int64_t lost_at;    /* a relay was, and the store did not learn of it; 0: never */
-	int64_t shifted;    /* by how much the clock has jumped, there and back */
-	int64_t deaths;     /* of processes of ours */
-	bool jumps;         /* the clock jumps in this seed */
+	struct list queued;         /* of rcpts */
+	int64_t taken;              /* messages to recipients, in all */
+	int64_t twice[SIM_EXCUSES]; /* of them again, excused */
+	int64_t connections;        /* that hosts accepted */
+	int64_t begin, end;         /* mono */
+	int64_t down;               /* how long our own processes were not there, in all */
+	int64_t down_since;         /* one of them is not there; 0: all are */
+	int64_t last_start;         /* one of them came back */
+	int64_t lost_at;            /* a relay was, and the store did not learn of it; 0: never */
+	int64_t shifted;            /* by how much the clock has jumped, there and back */
+	int64_t deaths;             /* of processes of ours */
+	bool jumps;                 /* the clock jumps in this seed */
 	bool kills;
 	int64_t touches; /* of an administrator */
 };
