@@ -104,6 +104,7 @@ int cli_wish_apply(const struct cli_wish *w, struct arena *a, int64_t now,
 		    w->priority);
 	if (w->priority)
 		m->params.priority = read.priority;
+	m->params.has_priority = w->priority;
 	if (w->ret && !take(a, "RET", w->ret, true, &read, NULL))
 		return err_set(e,
 		    "%s says not how much of the message is returned; it is full or hdrs", w->ret);

@@ -119,6 +119,7 @@ void rs_job_put(struct buf *b, const struct rs_job *job)
 	wire_bool(b, job->utf8);
 	wire_u8(b, job->ret);
 	wire_i64(b, job->priority);
+	wire_bool(b, job->has_priority);
 	wire_u8(b, job->by);
 	wire_i64(b, job->by_time);
 	wire_bool(b, job->by_trace);
@@ -140,6 +141,7 @@ bool rs_job_next(struct cur *c, struct rs_job *job_r)
 	j.utf8 = cur_bool(c);
 	j.ret = cur_u8(c);
 	j.priority = (int8_t)cur_i64(c);
+	j.has_priority = cur_bool(c);
 	j.by = cur_enum(c, QUEUE_BY_KINDS);
 	j.by_time = cur_i64(c);
 	j.by_trace = cur_bool(c);

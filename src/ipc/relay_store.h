@@ -67,6 +67,7 @@ struct rs_job {
 	bool utf8;               /* SMTPUTF8 was asked for */
 	uint8_t ret;             /* enum smtp_ret */
 	int8_t priority;         /* MT-PRIORITY */
+	bool has_priority;       /* it was said, be it 0 */
 	uint8_t by;              /* enum queue_by; of BY */
 	int64_t by_time;         /* wall clock, milliseconds */
 	bool by_trace;

@@ -6,6 +6,7 @@
 
 #include "base/ascii.h"
 #include "base/limits.h"
+#include "mime/mime_lex.h"
 #include "mime/mime_thread.h"
 
 enum scope {
@@ -145,6 +146,37 @@ static void take_delivered_to(
 	buf_fini(&lower);
 }
 
+/* [CFWS] priority-value [CFWS], priority-value = (["-"] %x31-39) / "0" [RFC 6758 4; RFC 6710 7] */
+static bool read_priority(struct str text, int8_t *priority_r)
+{
+	struct mime_lex lex;
+	struct mime_lex_token word, end;
+	bool minus;
+	uint8_t digit;
+
+	mime_lex_init(&lex, text, MIME_LEX_ADDRESS);
+	word = mime_lex_next(&lex);
+	end = mime_lex_next(&lex);
+	minus = word.kind == MIME_LEX_WORD && word.text.n == 2 && word.text.p[0] == '-';
+	if (word.kind != MIME_LEX_WORD || end.kind != MIME_LEX_END ||
+	    word.text.n != (minus ? 2 : 1))
+		return false;
+	digit = word.text.p[word.text.n - 1];
+	if (digit < (minus ? '1' : '0') || digit > '9')
+		return false;
+	*priority_r = (int8_t)(minus ? '0' - digit : digit - '0');
+	return true;
+}
+
+/* Two of them say nothing [RFC 6758 3.1]. */
+static void take_priority(
+    struct mime_collect *c, struct mime_part *part, unsigned arg, struct str text)
+{
+	struct mime_facts *facts = &c->msg->facts;
+
+	facts->has_priority = ++facts->priorities == 1 && read_priority(text, &facts->priority);
+}
+
 static const struct rule rules[] = {
     {STR_INIT("From"), SCOPE_MESSAGE, take_addresses, MIME_FROM},
     {STR_INIT("Sender"), SCOPE_MESSAGE, take_addresses, MIME_SENDER},
@@ -166,6 +198,7 @@ static const struct rule rules[] = {
     {STR_INIT("Content-Language"), SCOPE_PART, take_part_text, PART_LANGUAGE},
     {STR_INIT("Content-Location"), SCOPE_PART, take_part_text, PART_LOCATION},
     {STR_INIT("Delivered-To"), SCOPE_ROOT, take_delivered_to, 0},
+    {STR_INIT("MT-Priority"), SCOPE_ROOT, take_priority, 0},
 };
 
 static const struct rule *find_rule(struct str name)

@@ -80,6 +80,9 @@ struct mime_facts {
 	bool has_nul;
 	bool no_separator; /* the body began without an empty line */
 	bool too_long;     /* a field above LIMIT_MIME_FIELD or a header above LIMIT_MIME_HEADER */
+	uint32_t priorities;      /* MT-Priority fields */
+	bool has_priority;        /* there is one of them, and it is well-formed */
+	int8_t priority;          /* what it says, -9 to 9 */
 	uint64_t longest_line;    /* octets without the line end */
 	struct str *delivered_to; /* in lower case, at most LIMIT_MIME_DELIVERED_TO */
 	size_t n_delivered_to;

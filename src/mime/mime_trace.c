@@ -100,6 +100,10 @@ void mime_trace_received(struct buf *b, const struct mime_trace_received *t)
 		put_path(b, t->for_path);
 		buf_byte(b, '>');
 	}
+	if (t->has_priority) {
+		buf_lit(b, "\r\n\tpriority ");
+		buf_i64(b, t->priority);
+	}
 	buf_lit(b, ";\r\n\t");
 	mime_date_put(b, t->date);
 	buf_lit(b, "\r\n");

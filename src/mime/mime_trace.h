@@ -17,6 +17,8 @@ struct mime_trace_received {
 	struct str id;       /* message id as text */
 	struct str for_path; /* the only recipient's path without <>; empty if there are more */
 	int64_t date;        /* milliseconds since 1970 */
+	bool has_priority;   /* the sender said one [RFC 6710 4.1] */
+	int8_t priority;
 };
 
 /*

@@ -17,6 +17,20 @@ static struct smtp_reply reply_of(const struct fs_status *f)
 	return (struct smtp_reply){f->code, {f->class, f->subject, f->detail}, f->text};
 }
 
+/* The same of a message that was taken: with what the client is told. */
+static struct smtp_reply taken_of(
+    const struct front_smtp *m, const struct fs_status *f, struct str text)
+{
+	struct smtp_reply r = reply_of(f);
+
+	if (r.code >= 300)
+		return r;
+	r.text = text;
+	if (m->lowered) /* [RFC 6710 4.1] */
+		r.status = (struct smtp_status){2, 3, 6};
+	return r;
+}
+
 /* ---- memory of a message ---- */
 static void budget_set(struct front_session *s, size_t bytes)
 {
@@ -55,6 +69,7 @@ void front_message_reset(struct front_session *s)
 	m->upload_off = 0;
 	m->last_sent = false;
 	m->unsure = false;
+	m->has_priority = m->lowered = false;
 }
 
 /* ---- DATA: our own Received field begins the message ---- */
@@ -70,6 +85,8 @@ static void put_received(struct front_session *s, struct buf *b)
 	    .tls = str_of_c(net_stream_tls_version(stream)),
 	    .cipher = str_of_c(net_stream_tls_cipher(stream)),
 	    .date = clock_now(),
+	    .has_priority = t->params.has_priority,
+	    .priority = t->params.priority,
 	};
 	struct buf ip, id, to;
 
@@ -244,6 +261,8 @@ static void log_taken(struct front_session *s, const struct fs_deliver_reply *re
 	if (m->count)
 		log_str("to", m->classes[0].address);
 	log_num("size", (int64_t)m->size);
+	if (m->has_priority)
+		log_num("priority", m->priority);
 	log_num("code", reply->status.code);
 	if (!taken)
 		log_str("why", reply->status.text);
@@ -254,6 +273,8 @@ static void log_taken(struct front_session *s, const struct fs_deliver_reply *re
 /* "taken; id=...": what the client is told, and finds again in Received and in the trace. */
 static void put_taken(struct front_session *s, struct buf *b)
 {
+	if (s->u.smtp->lowered)
+		buf_lit(b, "0 is the priority of this message, only users may raise it. ");
 	buf_lit(b, "Message accepted, id=");
 	id_put(b, s->u.smtp->message_id);
 }
@@ -271,9 +292,7 @@ static void answer_each(
 
 		if (!fs_status_get(&c, &status))
 			status = reply->status;
-		replies[i] = reply_of(&status);
-		if (status.code < 300)
-			replies[i].text = taken;
+		replies[i] = taken_of(m, &status, taken);
 	}
 	r.reply = reply_of(&reply->status);
 	front_smtp_answer(s, &r);
@@ -287,18 +306,14 @@ static void answer_deliver(struct front_session *s, const struct fs_deliver_repl
 {
 	struct buf taken;
 
-	buf_init(&taken, 64);
+	buf_init(&taken, 256);
 	s->u.smtp->mode = BODY_INLINE; /* store has done with the upload either way */
 	put_taken(s, &taken);
 	log_taken(s, reply);
 	if (s->listener == FS_LISTENER_LMTP) {
 		answer_each(s, reply, buf_view(&taken));
 	} else {
-		struct smtp_reply r = reply_of(&reply->status);
-
-		if (r.code < 300)
-			r.text = buf_view(&taken);
-		front_smtp_answer_reply(s, r);
+		front_smtp_answer_reply(s, taken_of(s->u.smtp, &reply->status, buf_view(&taken)));
 	}
 	buf_fini(&taken);
 	front_message_reset(s);
@@ -401,8 +416,24 @@ static const struct plan_reject *refused_by_all(const struct plan *plan)
 	return plan->n ? &plan->items[0].u.reject : NULL;
 }
 
+/*
+ * What was said of the priority: with MAIL, else by a field of the message. Who is not known may not have
+ * his mail go before that of others. [RFC 6710 4.1, RFC 6758 3.1]
+ */
+static void find_priority(struct front_session *s, const struct mime_facts *facts)
+{
+	struct front_smtp *m = s->u.smtp;
+	const struct smtp_mail_params *p = &smtp_server_transaction(m->engine)->params;
+
+	m->has_priority = p->has_priority || facts->priorities > 0;
+	m->priority = p->has_priority ? p->priority : facts->has_priority ? facts->priority : 0;
+	m->lowered = m->priority > 0 && !m->trusted && !front_smtp_may_relay(s);
+	if (m->lowered)
+		m->priority = 0;
+}
+
 /* What the sender asks for, in the queue's terms. */
-static struct queue_wish wish_of(const struct smtp_mail_params *p)
+static struct queue_wish wish_of(const struct front_smtp *m, const struct smtp_mail_params *p)
 {
 	static const enum queue_by by[] = {
 	    [SMTP_BY_NONE] = QUEUE_BY_NONE,
@@ -412,7 +443,8 @@ static struct queue_wish wish_of(const struct smtp_mail_params *p)
 
 	return (struct queue_wish){.hold_for = p->hold_for * SECOND_MS,
 	    .hold_until = p->hold_until,
-	    .priority = p->priority,
+	    .priority = m->priority,
+	    .has_priority = m->has_priority,
 	    .by = by[p->by],
 	    .by_time = p->by_time * SECOND_MS,
 	    .by_trace = p->by_trace};
@@ -434,7 +466,7 @@ static void put_deliver(struct front_session *s, struct buf *payload, struct str
 	    .ret = (uint8_t)t->params.ret,
 	    .utf8 = t->params.smtputf8,
 	    .eightbit = t->params.body == SMTP_BODY_8BITMIME,
-	    .wish = wish_of(&t->params),
+	    .wish = wish_of(m, &t->params),
 	    .recipient_count = (uint32_t)m->count,
 	    .recipients = buf_view(&m->recipients),
 	    .plan = plan,
@@ -455,6 +487,7 @@ static void commit_message(struct front_session *s)
 	const struct plan_reject *no = refused_by_all(&plan);
 	struct buf plan_bytes, summary, payload, reverse;
 
+	find_priority(s, &message->facts);
 	if (no) {
 		struct fs_deliver_reply reply = {
 		    .status = {

@@ -38,6 +38,9 @@ struct front_smtp {
 	uint64_t upload_id;
 	bool unsure; /* store went before it said whether it has taken it: the next one knows */
 	struct smtp_reply refusal;
+	bool has_priority; /* one was said */
+	int8_t priority;   /* that counts */
+	bool lowered;      /* the message asks for more than its client may */
 };
 
 /* The reply while store is away. */

@@ -149,6 +149,9 @@ struct relay_job *relay_job_new(struct relay *relay, const struct rs_job *job);
 /* Answers a callout: asks the domain's server, whose words go back to store. */
 void relay_job_callout(struct relay *relay, const struct rs_callout *callout);
 
+/* The message is about to be sent: how much of the time that its sender set is left. */
+void relay_job_set_time(struct relay_job *job);
+
 /* Keeps the leases of all jobs, those that wait for store to take their report too. */
 void relay_job_extend(struct relay *relay);
 

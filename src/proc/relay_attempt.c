@@ -28,6 +28,8 @@ static enum queue_problem problem_of(const struct smtp_verdict *v, bool timed_ou
 	} table[] = {
 	    {{5, 6, 7}, QUEUE_PROBLEM_NO_SMTPUTF8},
 	    {{5, 3, 4}, QUEUE_PROBLEM_TOO_LARGE},
+	    {{5, 3, 3}, QUEUE_PROBLEM_NO_TIMES},
+	    {{5, 4, 7}, QUEUE_PROBLEM_TIME_SHORT},
 	    {{4, 7, 10}, QUEUE_PROBLEM_NO_TLS},
 	    {{4, 7, 0}, QUEUE_PROBLEM_TLS},
 	    {{4, 5, 0}, QUEUE_PROBLEM_GARBAGE},

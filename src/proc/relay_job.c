@@ -73,24 +73,27 @@ static bool needs_utf8(const struct relay_job *j, const struct rs_job *job)
 	return utf8;
 }
 
-/* What is left of the time, rounded down: a server that takes it later has less. */
-static void take_by(struct smtp_mail_params *p, const struct rs_job *job)
+/* Rounded down: a server that takes it later has less [RFC 2852 4.1.4]. */
+void relay_job_set_time(struct relay_job *job)
 {
-	int64_t left = (job->by_time - clock_now()) / SECOND_MS;
+	struct smtp_mail_params *p = &job->message.params;
+	int64_t left = (job->job.by_time - clock_now()) / SECOND_MS;
 
-	if (job->by == QUEUE_BY_NONE)
+	if (p->by == SMTP_BY_NONE)
 		return;
-	p->by = job->by == QUEUE_BY_RETURN ? SMTP_BY_RETURN : SMTP_BY_NOTIFY;
-	p->by_trace = job->by_trace;
 	if (left < -SMTP_BY_MAX)
 		left = -SMTP_BY_MAX;
-	if (job->by == QUEUE_BY_RETURN && left < 1)
-		left = 1; /* it is refused, or in time: zero may not be said */
 	p->by_time = (int32_t)(left > SMTP_BY_MAX ? SMTP_BY_MAX : left);
 }
 
 static bool take_message(struct relay_job *j, const struct rs_job *job)
 {
+	static const enum smtp_by by[QUEUE_BY_KINDS] = {
+	    [QUEUE_BY_NONE] = SMTP_BY_NONE,
+	    [QUEUE_BY_RETURN] = SMTP_BY_RETURN,
+	    [QUEUE_BY_NOTIFY] = SMTP_BY_NOTIFY,
+	    [QUEUE_BY_TOLD] = SMTP_BY_NOTIFY,
+	};
 	struct smtp_client_message *m = &j->message;
 
 	if (job->reverse_path.n == 0)
@@ -103,7 +106,9 @@ static bool take_message(struct relay_job *j, const struct rs_job *job)
 	m->params.ret = (enum smtp_ret)job->ret;
 	m->params.envid = arena_str(j->arena, job->envid);
 	m->params.priority = job->priority;
-	take_by(&m->params, job);
+	m->params.has_priority = true; /* that of most is 0, and is said too [RFC 6758 3.2] */
+	m->params.by = by[job->by];
+	m->params.by_trace = job->by_trace;
 	m->rcpts = j->rcpts;
 	m->rcpt_count = job->recipient_count;
 	return true;

@@ -24,11 +24,11 @@ static void on_timer_closed(uv_handle_t *h)
 static void session_free(struct relay_session *s)
 {
 	MUST(!s->drive && !s->job);
-	ipc_call_cancel(&s->read);
 	relay_route_fini(&s->route);
 	smtp_client_free(&s->engine);
 	buf_fini(&s->dialogue);
-	buf_fini(&s->held);
+	relay_talk_stop_reading(s);
+	buf_fini(&s->lead);
 	config_unref(&s->config);
 	arena_free(&s->arena);
 	list_remove(&s->link);
@@ -348,6 +348,7 @@ static void session_start(struct relay *relay, struct relay_job *job)
 	s->job = job;
 	buf_init(&s->dialogue, RS_DIALOGUE_MAX);
 	buf_init(&s->held, LIMIT_IPC_CREDIT);
+	buf_init(&s->lead, LEAD_MAX);
 	uv_timer_init(relay->loop, &s->timer);
 	s->timer.data = s;
 	list_push(&relay->sessions, &s->link);

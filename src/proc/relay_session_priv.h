@@ -7,7 +7,10 @@
 #ifndef PROC_RELAY_SESSION_PRIV_H
 #define PROC_RELAY_SESSION_PRIV_H
 
+#include "mime/mime_strip.h"
 #include "proc/relay.h"
+
+#define LEAD_MAX 64 /* octets of a field that is put before the content */
 
 /* A failure of a hop. */
 struct hop_failure {
@@ -41,6 +44,9 @@ struct relay_session {
 	struct relay_job *job;
 	struct ipc_call read;
 	struct buf held; /* of the content, not yet taken by the engine */
+	struct buf lead; /* what goes before it, likewise: no credit is for that */
+	bool strips;     /* of the content goes what strip leaves */
+	struct mime_strip strip;
 	bool read_ended, read_failed;
 	char tls[160];
 	struct hop_failure last; /* of the hop at hand */
@@ -54,6 +60,9 @@ void relay_talk_remember(
 
 /* Reports the job as failed with what is remembered. */
 void relay_talk_fail(struct relay_session *s);
+
+/* What is left of the content does not matter any more. */
+void relay_talk_stop_reading(struct relay_session *s);
 
 /* The session has no job any more. */
 void relay_talk_over(struct relay_session *s);

@@ -24,15 +24,18 @@ static struct relay_remote remote_of(struct relay_session *s)
 	return remote;
 }
 
-static void stop_reading(struct relay_session *s)
+void relay_talk_stop_reading(struct relay_session *s)
 {
 	ipc_call_cancel(&s->read);
 	buf_fini(&s->held);
+	if (s->strips)
+		mime_strip_fini(&s->strip);
+	s->strips = false;
 }
 
 void relay_talk_over(struct relay_session *s)
 {
-	stop_reading(s);
+	relay_talk_stop_reading(s);
 	buf_clear(&s->dialogue);
 	s->job = NULL;
 }
@@ -56,11 +59,23 @@ void relay_talk_remember(
 /* ---- the content, from store ---- */
 static void feed_body(struct relay_session *s);
 
+/* Octets that store has given and that have no credit again. */
+static size_t unused(const struct relay_session *s)
+{
+	return s->held.n + (s->strips ? mime_strip_held(&s->strip) : 0);
+}
+
 static void on_read_chunk(struct ipc_call *call, struct str bytes)
 {
 	struct relay_session *s = LIST_ENTRY(call, struct relay_session, read);
+	size_t before = unused(s) + bytes.n;
 
-	buf_str(&s->held, bytes);
+	if (s->strips)
+		mime_strip_feed(&s->strip, bytes, &s->held);
+	else
+		buf_str(&s->held, bytes);
+	if (before > unused(s))
+		ipc_call_credit(&s->read, before - unused(s)); /* for what was left out */
 	feed_body(s);
 }
 
@@ -73,7 +88,26 @@ static void on_read_end(struct ipc_call *call, enum ipc_end end, struct str payl
 		rs_verdict_get(payload, &verdict);
 	s->read_ended = true;
 	s->read_failed = verdict != RS_DONE;
+	if (s->strips)
+		mime_strip_end(&s->strip, &s->held);
 	feed_body(s);
+}
+
+/* A server that takes no MT-PRIORITY passes on in the message what its sender said [RFC 6758 3.3]. */
+static void put_priority(struct relay_session *s)
+{
+	const struct rs_job *job = &s->job->job;
+
+	buf_clear(&s->lead);
+	s->strips = job->has_priority &&
+		    !(smtp_client_facts(s->engine)->extensions & SMTP_EXT_PRIORITY);
+	if (s->strips) {
+		mime_strip_init(&s->strip, STR("MT-Priority"));
+		buf_lit(&s->lead, "MT-Priority: ");
+		buf_i64(&s->lead, job->priority);
+		buf_lit(&s->lead, "\r\n");
+	}
+	s->job->message.params.size = job->size + s->lead.n;
 }
 
 static void start_reading(struct relay_session *s)
@@ -100,6 +134,9 @@ static bool give_body(struct relay_session *s)
 	if (s->read_failed) {
 		r = (struct smtp_client_result){
 		    .failed = true, .text = STR("the message could not be read from our store")};
+	} else if (s->lead.n) {
+		r.body = buf_view(&s->lead);
+		piece.n = 0;
 	} else if (piece.n == 0 && !s->read_ended) {
 		return false;
 	} else {
@@ -107,6 +144,7 @@ static bool give_body(struct relay_session *s)
 	}
 	s->busy = false;
 	smtp_client_done(s->engine, &r, clock_mono());
+	buf_clear(&s->lead);
 	buf_drop(&s->held, r.failed ? 0 : piece.n);
 	ipc_call_credit(&s->read, r.failed ? 0 : piece.n);
 	return true;
@@ -137,6 +175,14 @@ static void on_idle_timeout(uv_timer_t *timer)
 	net_drive_pump(s->drive);
 }
 
+/* The engine says at once what becomes of the message: the server cannot take it. */
+static bool is_decided(const struct relay_session *s)
+{
+	const struct smtp_client_effect *e = smtp_client_effect(s->engine);
+
+	return e && e->kind == SMTP_CLIENT_REPORT;
+}
+
 void relay_talk_give(struct relay_session *s)
 {
 	s->idle = false;
@@ -144,10 +190,12 @@ void relay_talk_give(struct relay_session *s)
 	s->messages++;
 	s->timed_out = false;
 	uv_timer_stop(&s->timer);
-	if (!s->callouts)
-		start_reading(s);
+	put_priority(s);
+	relay_job_set_time(s->job);
 	smtp_client_done(
 	    s->engine, &(struct smtp_client_result){.next = &s->job->message}, clock_mono());
+	if (!s->callouts && !is_decided(s))
+		start_reading(s);
 }
 
 static void do_ready(struct relay_session *s)
@@ -206,7 +254,7 @@ static void do_report(struct relay_session *s, const struct smtp_client_effect *
 {
 	s->again = is_unheard(s, e);
 	if (s->again || may_go_on(s, e))
-		stop_reading(s); /* the job stays for the next connection */
+		relay_talk_stop_reading(s); /* the job stays for the next connection */
 	else
 		report_job(s, e);
 	s->busy = false;

@@ -26,11 +26,12 @@ struct queue_dsn_recipient {
 	struct queue_status status; /* of the last attempt, as queue_result_of() has it */
 	enum queue_problem problem; /* of the last attempt; NONE: the server replied */
 	bool expired;               /* FAILED: because the lifetime is over; reported as 4.4.7 */
-	bool late;                  /* FAILED: because deliver_by has passed; reported as 5.4.7 */
-	struct str remote_mta;      /* name of the server that was tried: told if it replied */
-	struct str reply;     /* "550 5.1.1 ...", or what we met, "connection refused"; or empty */
-	int64_t last_attempt; /* of his own or his destination's; 0: none */
-	int64_t retry_until;  /* DELAYED: when it will expire; 0: not told */
+	bool
+	    late; /* because deliver_by has passed: FAILED is reported as 5.4.7, DELAYED as 4.4.7 */
+	struct str remote_mta; /* name of the server that was tried: told if it replied */
+	struct str reply;      /* "550 5.1.1 ...", or what we met, "connection refused"; or empty */
+	int64_t last_attempt;  /* of his own or his destination's; 0: none */
+	int64_t retry_until;   /* DELAYED: when it will expire; 0: not told */
 };
 
 struct queue_dsn {
@@ -45,6 +46,7 @@ struct queue_dsn {
 	int64_t arrival;          /* of the message */
 	int64_t deliver_by;       /* the sender wanted it to be delivered by then; 0: not so */
 	int64_t released;         /* he wanted it to be sent no earlier; 0: not so */
+	bool hold_for;            /* ... and said so as a span from its arrival */
 	struct str envid;         /* decoded; empty: none */
 	struct str original_id;   /* Message-ID of the message; empty: not known */
 	const struct queue_dsn_recipient *recipients;

@@ -45,13 +45,19 @@ static void put_date(struct buf *b, struct str name, int64_t ms)
 	buf_lit(b, "\r\n");
 }
 
-/* [RFC 4865 7] */
-static void put_release(struct buf *b, int64_t ms)
+/* As the sender said it [RFC 4865 5.1.2]. */
+static void put_release(struct buf *b, const struct queue_dsn *d)
 {
-	if (ms == 0)
+	if (d->released == 0)
 		return;
-	buf_lit(b, "Future-Release-Request: until;");
-	clock_put_iso(b, ms);
+	buf_lit(b, "Future-Release-Request: ");
+	if (d->hold_for && d->released > d->arrival) {
+		buf_lit(b, "for;");
+		buf_i64(b, (d->released - d->arrival) / SECOND_MS);
+	} else {
+		buf_lit(b, "until;");
+		clock_put_iso(b, d->released);
+	}
 	buf_lit(b, "\r\n");
 }
 
@@ -77,8 +83,8 @@ static struct queue_status status_of(const struct queue_dsn_recipient *r)
 	    [QUEUE_DSN_EXPANDED] = 2,
 	};
 
-	if (r->action == QUEUE_DSN_FAILED && r->late)
-		return (struct queue_status){5, 4, 7};
+	if (r->late) /* [RFC 2852 4.1.3] */
+		return (struct queue_status){classes[r->action], 4, 7};
 	if (r->action == QUEUE_DSN_FAILED && r->expired)
 		return (struct queue_status){4, 4, 7};
 	if (r->status.class == 0)
@@ -122,7 +128,7 @@ void queue_dsn_fields(struct buf *b, const struct queue_dsn *d, bool utf8)
 	put_field(b, STR("Reporting-MTA"), STR("dns; "), d->reporting_mta, LIMIT_SMTP_DOMAIN, utf8);
 	put_date(b, STR("Arrival-Date"), d->arrival);
 	put_date(b, STR("Deliver-By-Date"), d->deliver_by); /* [RFC 2852 5] */
-	put_release(b, d->released);
+	put_release(b, d);
 	for (size_t i = 0; i < d->n; i++) {
 		buf_lit(b, "\r\n");
 		put_recipient(b, &d->recipients[i], utf8);

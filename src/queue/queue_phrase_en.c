@@ -203,6 +203,10 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "This server was not able to send it; neither you nor %2 caused that.",
 	[QUEUE_PHRASE_WHY_ENDED] =
 	    "An administrator of this mail server has ended the attempts to send it.",
+	[QUEUE_PHRASE_WHY_NO_TIMES] =
+	    "You wanted it back rather than late, and the mail server of %2 cannot be told so.",
+	[QUEUE_PHRASE_WHY_TIME_SHORT] = "Too little was left of the time that you set for the "
+					"mail server of %2 to deliver it.",
 	[QUEUE_PHRASE_WHY_NO_MAILBOX] = "According to the mail server of %2 there is no mailbox "
 	    "%1.",
 	[QUEUE_PHRASE_WHY_BAD_ADDRESS] =
@@ -264,6 +268,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "Please reach the recipient in another way; only the administrators of %2 can put "
 	    "this right.",
 	[QUEUE_PHRASE_DO_OTHER_ADDRESS] = "Please ask the recipient for another address.",
+	[QUEUE_PHRASE_DO_DROP_TIME] = "Please send it again without such a time, or ask only to be "
+				      "told when it is late.",
 
 	[QUEUE_PHRASE_QUOTA_SUBJECT] = "Your mailbox is nearly full",
 	/* %1 address, %2 used, %3 limit */

@@ -65,6 +65,8 @@ static const struct {
     [QUEUE_PROBLEM_LOCAL] = {"trouble on this side", ALWAYS(OWN(NONE, 4, 3, 0))},
     [QUEUE_PROBLEM_EXPIRED] = {"not delivered in time", ALWAYS(FINAL(NONE, 4, 4, 7))},
     [QUEUE_PROBLEM_ENDED] = {"returned by an administrator", ALWAYS(FINAL(NONE, 5, 0, 0))},
+    [QUEUE_PROBLEM_NO_TIMES] = {"DELIVERBY not offered", ALWAYS(FINAL(ANSWERED, 5, 3, 3))},
+    [QUEUE_PROBLEM_TIME_SHORT] = {"too little time left", ALWAYS(FINAL(ANSWERED, 5, 4, 7))},
 };
 
 static struct queue_result of_problem(enum queue_problem problem, enum queue_stage stage)

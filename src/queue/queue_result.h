@@ -44,6 +44,8 @@ enum queue_problem {
 	QUEUE_PROBLEM_LOCAL,       /* our side failed: nothing known about the other */
 	QUEUE_PROBLEM_EXPIRED,     /* the lifetime is over */
 	QUEUE_PROBLEM_ENDED,       /* an administrator of ours had it returned */
+	QUEUE_PROBLEM_NO_TIMES,    /* the next server knows of no time to deliver by */
+	QUEUE_PROBLEM_TIME_SHORT,  /* it wants more of it than is left, or none is */
 	QUEUE_PROBLEMS
 };
 

@@ -28,6 +28,7 @@ void queue_wish_put(struct buf *b, const struct queue_wish *w)
 	wire_i64(b, w->hold_for);
 	wire_i64(b, w->hold_until);
 	wire_i64(b, w->priority);
+	wire_bool(b, w->has_priority);
 	wire_u8(b, (uint8_t)w->by);
 	wire_i64(b, w->by_time);
 	wire_bool(b, w->by_trace);
@@ -41,6 +42,7 @@ struct queue_wish queue_wish_get(struct cur *c)
 	w.hold_for = cur_i64(c);
 	w.hold_until = cur_i64(c);
 	priority = cur_i64(c);
+	w.has_priority = cur_bool(c);
 	w.by = (enum queue_by)cur_enum(c, QUEUE_BY_KINDS);
 	w.by_time = cur_i64(c);
 	w.by_trace = cur_bool(c);

@@ -27,6 +27,7 @@ struct queue_wish {
 	int64_t hold_for;   /* from acceptance, milliseconds; 0: not given */
 	int64_t hold_until; /* likewise; a time */
 	int8_t priority;    /* QUEUE_PRIORITY_LAST to _MOST, 0: as all */
+	bool has_priority;  /* it was said, by the sender or in the message, be it 0 */
 	enum queue_by by;
 	int64_t
 	    by_time;   /* from acceptance, milliseconds; negative: it has passed on the way here */

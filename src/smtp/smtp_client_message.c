@@ -83,7 +83,32 @@ static struct smtp_verdict impossible(struct smtp_status status, struct str text
 }
 
 /*
- * Decides what the server's extensions rule out: size, and addresses or header in UTF-8
+ * What is to come back rather than late goes only to servers that know of that, and that have as much
+ * time as they want [RFC 2852 4.1.4.1].
+ */
+static void check_by(struct smtp_client *c)
+{
+	const struct smtp_mail_params *p = &c->msg.m->params;
+	struct smtp_verdict over = impossible((struct smtp_status){5, 4, 7},
+	    STR("the time is over by which the sender wanted the message to be delivered"));
+	struct smtp_verdict unknown = impossible((struct smtp_status){5, 3, 3},
+	    STR("the next server cannot be told by when to deliver the message, or else to return it "
+		"(DELIVERBY)"));
+	struct smtp_verdict short_of = impossible((struct smtp_status){5, 4, 7},
+	    STR("the next server wants more time for the message (DELIVERBY) than is left"));
+
+	if (p->by != SMTP_BY_RETURN)
+		return;
+	if (p->by_time <= 0)
+		smtp_client_decide_all(c, &over);
+	else if (!(c->facts.extensions & SMTP_EXT_DELIVERBY))
+		smtp_client_decide_all(c, &unknown);
+	else if ((uint64_t)p->by_time < c->facts.by_min)
+		smtp_client_decide_all(c, &short_of);
+}
+
+/*
+ * Decides what the server's extensions rule out: size, times, and addresses or header in UTF-8
  * [RFC 6531 3.2].
  */
 static void check_extensions(struct smtp_client *c)
@@ -102,6 +127,7 @@ static void check_extensions(struct smtp_client *c)
 	if ((m->params.hold_for || m->params.hold_until) &&
 	    !(c->facts.extensions & SMTP_EXT_FUTURERELEASE))
 		smtp_client_decide_all(c, &later);
+	check_by(c);
 	if (c->facts.size_limit && m->params.size > c->facts.size_limit)
 		smtp_client_decide_all(c, &large);
 	if (c->msg.utf8 && !utf8)
@@ -174,14 +200,25 @@ static void put_mail(const struct smtp_client *c, struct buf *line)
 		smtp_param_put_by(line, p);
 }
 
+/* A server that does not know by when to deliver is at least to tell of delays [RFC 2852 4.1.4.2]. */
+static uint8_t notify_of(const struct smtp_client *c, uint8_t notify)
+{
+	if (c->msg.m->params.by != SMTP_BY_NOTIFY || c->facts.extensions & SMTP_EXT_DELIVERBY ||
+	    notify & SMTP_NOTIFY_NEVER)
+		return notify;
+	return (notify ? notify : SMTP_NOTIFY_FAILURE) | SMTP_NOTIFY_DELAY;
+}
+
 static void put_rcpt(const struct smtp_client *c, size_t i, struct buf *line)
 {
 	const struct smtp_client_rcpt *r = &c->msg.m->rcpts[i];
+	struct smtp_rcpt_params params = r->params;
 
 	buf_lit(line, "RCPT TO:");
 	smtp_path_put_angle(line, &r->path);
+	params.notify = notify_of(c, params.notify);
 	if (c->facts.extensions & SMTP_EXT_DSN)
-		smtp_param_put_rcpt(line, &r->params);
+		smtp_param_put_rcpt(line, &params);
 }
 
 static void send_step(struct smtp_client *c, size_t step)

@@ -326,7 +326,7 @@ void smtp_param_put_hold(struct buf *out, const struct smtp_mail_params *p)
 
 void smtp_param_put_priority(struct buf *out, const struct smtp_mail_params *p)
 {
-	if (p->priority == 0)
+	if (!p->has_priority)
 		return;
 	buf_lit(out, " MT-PRIORITY=");
 	buf_i64(out, p->priority);

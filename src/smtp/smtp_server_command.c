@@ -97,7 +97,7 @@ static enum flow mail_resume(struct smtp_server *s, const struct smtp_result *r)
 	}
 	s->tx_open = true;
 	s->state = AT_MAIL;
-	if (s->lowered) /* [RFC 6710 5.1] */
+	if (s->lowered) /* [RFC 6710 4.1] */
 		smtp_session_reply(
 		    s, &SMTP_REPLY(250, 2, 3, 6,
 			   "0 is the priority of this message, only users may raise it"));
@@ -110,6 +110,7 @@ static enum flow mail_resume(struct smtp_server *s, const struct smtp_result *r)
 static struct smtp_reply wrong_times(const struct smtp_server *s, const struct smtp_mail_params *p)
 {
 	int64_t now = s->wall + s->now, hold = p->hold_for * SECOND_MS;
+	int64_t by = p->by_time * SECOND_MS;
 
 	if ((p->hold_for || p->hold_until) && !may_hold(s))
 		return SMTP_REPLY(555, 5, 5, 4, "Messages are sent later only for users");
@@ -117,8 +118,8 @@ static struct smtp_reply wrong_times(const struct smtp_server *s, const struct s
 		hold = p->hold_until - now;
 	if (hold > SMTP_HOLD_LIMIT * SECOND_MS)
 		return SMTP_REPLY(501, 5, 5, 4, "A message can wait for 60 days at most");
-	if (p->by == SMTP_BY_RETURN && hold >= p->by_time * SECOND_MS)
-		return SMTP_REPLY(
+	if (p->by != SMTP_BY_NONE && hold > 0 && hold - (p->by == SMTP_BY_NOTIFY) >= by)
+		return SMTP_REPLY(/* [RFC 4865 5.2.2] */
 		    501, 5, 5, 4, "A message cannot be delivered by a time before it is released");
 	return (struct smtp_reply){0};
 }

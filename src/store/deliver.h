@@ -19,6 +19,10 @@
 enum deliver_flag {
 	DELIVER_UTF8 = 1,     /* SMTPUTF8 was asked for */
 	DELIVER_EIGHTBIT = 2, /* the content has 8-bit octets */
+	DELIVER_PRIORITY = 4, /* its priority was said; QUEUE_PRIORITY_LAST is 0 at _SHIFT */
+	DELIVER_HOLD_FOR = 8, /* the time to be sent at was said as a span */
+	DELIVER_PRIORITY_SHIFT = 8,
+	DELIVER_PRIORITY_MASK = 0x1f00,
 };
 
 struct deliver_recipient {

@@ -158,10 +158,10 @@ static void announce(struct placing *p, struct str domain)
 	p->destination = domain;
 }
 
-/* Who does not want to hear of delays, or is nobody, counts as told. */
+/* Who does not want to hear of delays, or is nobody, counts as told [RFC 2852 4.1.3]. */
 static enum queue_by by_kind(const struct placing *p, unsigned notify)
 {
-	bool silent = p->d->reverse_path.n == 0 || (notify & QUEUE_NOTIFY_NEVER);
+	bool silent = p->d->reverse_path.n == 0 || (notify != 0 && !(notify & QUEUE_NOTIFY_DELAY));
 
 	return p->d->wish.by == QUEUE_BY_NOTIFY && silent ? QUEUE_BY_TOLD : p->d->wish.by;
 }
@@ -282,10 +282,21 @@ static void add_blob(struct placing *p)
 		db_int(pos.length), db_int(p->refs)));
 }
 
+static int64_t flags_of(const struct deliver *d)
+{
+	int64_t flags = (d->utf8 ? DELIVER_UTF8 : 0) | (d->eightbit ? DELIVER_EIGHTBIT : 0);
+
+	if (d->wish.hold_for)
+		flags |= DELIVER_HOLD_FOR;
+	if (d->wish.has_priority)
+		flags |= DELIVER_PRIORITY | (d->wish.priority - QUEUE_PRIORITY_LAST)
+						<< DELIVER_PRIORITY_SHIFT;
+	return flags;
+}
+
 void placing_message(struct placing *p)
 {
 	const struct deliver *d = p->d;
-	int64_t flags = (d->utf8 ? DELIVER_UTF8 : 0) | (d->eightbit ? DELIVER_EIGHTBIT : 0);
 
 	if (p->code != DB_OK)
 		return;
@@ -296,7 +307,7 @@ void placing_message(struct placing *p)
 		    db_text(d->peer), db_text(d->helo), db_text(d->protocol), db_int(d->account),
 		    db_int(p->length), db_int(p->refs ? d->message_id : 0), db_int(p->rows),
 		    db_text(d->header_message_id), db_text(d->envid), db_int(d->ret),
-		    db_int(flags))))
+		    db_int(flags_of(d)))))
 		return;
 	placing_failed(p, trace_index_late(p->db, d->message_id));
 }

@@ -113,6 +113,9 @@ struct queue_message {
 	struct str envid;
 	uint8_t ret;
 	bool utf8, eightbit;
+	bool has_priority; /* it was said, be it 0 */
+	int8_t priority;
+	bool hold_for;        /* the time to be sent at was said as a span */
 	struct str header_id; /* its Message-ID without <> */
 	struct str protocol;  /* by which it came */
 	int64_t account;      /* who sent it, logged in; 0: nobody did */

@@ -55,6 +55,12 @@ static enum queue_dsn_action action_of(const struct queue_report *r, const struc
 	return row->report < QUEUE_REPORT_KINDS ? actions[row->report] : QUEUE_DSN_FAILED;
 }
 
+/* It is told of the delay because of the time that its sender set. */
+static bool is_warned_of_time(const struct queue_report *r, const struct queue_row *row)
+{
+	return r->is_warning && row->entry.by == QUEUE_BY_NOTIFY && row->entry.by_time <= r->now;
+}
+
 static struct queue_dsn_recipient recipient_of(
     const struct queue_report *r, const struct queue_row *row)
 {
@@ -68,7 +74,7 @@ static struct queue_dsn_recipient recipient_of(
 	    .status = row->last.status.class ? row->last.status : unknown,
 	    .problem = row->last.problem,
 	    .expired = row->report == QUEUE_REPORT_EXPIRED,
-	    .late = row->report == QUEUE_REPORT_LATE,
+	    .late = row->report == QUEUE_REPORT_LATE || is_warned_of_time(r, row),
 	    .remote_mta = row->last.remote,
 	    .reply = row->last.reply,
 	    .last_attempt = row->entry.last_attempt,
@@ -153,6 +159,7 @@ static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *
 	    .arrival = r->about.accepted,
 	    .deliver_by = rows->v[0].entry.by ? rows->v[0].entry.by_time : 0,
 	    .released = rows->v[0].entry.hold_until,
+	    .hold_for = r->about.hold_for,
 	    .envid = r->about.envid,
 	    .original_id = r->about.header_id,
 	    .recipients = v,
@@ -208,6 +215,8 @@ static struct deliver *deliver_of(
 	d->utf8 = facts->utf8;
 	d->eightbit = facts->eightbit;
 	d->may_relay = true;
+	d->wish.has_priority = r->about.has_priority; /* [RFC 6710 4.6] */
+	d->wish.priority = r->about.priority;
 	d->data = arena_str(d->arena, data);
 	d->recipients = arena_array(d->arena, 1, sizeof *d->recipients);
 	d->n = 1;

@@ -310,6 +310,17 @@ enum db_code queue_place_set(struct db *db, struct queue_place *p, int64_t now)
 
 /* ---- messages ---- */
 
+/* Whatever a damaged row holds is none beyond the range. */
+static int8_t priority_of(int64_t flags)
+{
+	int64_t n = ((flags & DELIVER_PRIORITY_MASK) >> DELIVER_PRIORITY_SHIFT) +
+		    QUEUE_PRIORITY_LAST;
+
+	if (!(flags & DELIVER_PRIORITY))
+		return 0;
+	return (int8_t)(n < QUEUE_PRIORITY_MOST ? n : QUEUE_PRIORITY_MOST);
+}
+
 /* columns as QUEUE_MESSAGE */
 static struct queue_message get_message(struct db_query *q, struct arena *a, int64_t id)
 {
@@ -324,6 +335,9 @@ static struct queue_message get_message(struct db_query *q, struct arena *a, int
 	    .ret = (uint8_t)db_col_int(q, 4),
 	    .utf8 = flags & DELIVER_UTF8,
 	    .eightbit = flags & DELIVER_EIGHTBIT,
+	    .has_priority = flags & DELIVER_PRIORITY,
+	    .priority = priority_of(flags),
+	    .hold_for = flags & DELIVER_HOLD_FOR,
 	    .header_id = arena_str(a, db_col_str(q, 6)),
 	    .blob = db_col_int(q, 7),
 	    .pos = {db_col_int(q, 8), db_col_int(q, 9), db_col_int(q, 10)},

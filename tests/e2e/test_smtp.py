@@ -31,6 +31,23 @@ def test_strangers_mail_does_not_go_first(server):
         assert wire.say("MAIL FROM:<a@b.test> MT-PRIORITY=-3").startswith("250 2.1.0 ")
 
 
+@pytest.mark.parametrize("options, field, reply, counts", [
+    ("", b"MT-Priority: 3", "250 2.3.6 0 ", None), ("", b"MT-Priority: -3", "250 2.0.0 ", -3),
+    (" MT-PRIORITY=-2", b"MT-Priority: 3", "250 2.0.0 ", -2), ("", b"MT-Priority: high", "250 2.0.0 ", None)])
+def test_strangers_mail_does_not_raise_itself(server, mailbox, options, field, reply, counts):
+    """By no field either [RFC 6710 4.1, RFC 6758 3.1]; it may lower itself."""
+    with Wire(server) as wire:
+        wire.hello()
+        assert wire.say(f"MAIL FROM:<a@b.test>{options}").startswith("250 ")
+        assert wire.say(f"RCPT TO:<{mailbox}>").startswith("250 ")
+        wire.say("DATA")
+        said = wire.say(field.decode() + "\r\n" + letter().decode() + ".")
+        assert said.startswith(reply) and "accepted, id=" in said, said
+    trace = server.command("trace", message_id(said)).stdout
+    assert ("priority" in trace) == (counts is not None) and (counts is None or f"priority {counts}" in trace)
+    assert field + b"\r\n" in mail_of(server, mailbox)[-1]
+
+
 def test_helo_has_no_extensions(server):
     with Wire(server) as wire:
         assert "\n" not in wire.say("HELO client.test")

@@ -16,6 +16,7 @@ from smtp_peer import EXTENSIONS, HANG
 from wire import TIMEOUT, count_of, letter, mail_of, message_id
 
 WISHES = (*EXTENSIONS, "MT-PRIORITY", "DELIVERBY 60")
+TIMES = (*EXTENSIONS, "DELIVERBY")
 accounts = itertools.count(1)
 
 
@@ -35,12 +36,12 @@ class Submission(smtplib.SMTP):
         self.starttls(context=net.server.trust())
         self.login(sender, PASSWORD)
 
-    def hand_in(self, *recipients, options=(), rcpt_options=()):
+    def hand_in(self, *recipients, options=(), rcpt_options=(), fields=b""):
         code, text = self.mail(self.sender, options)
         assert code == 250, text
         for recipient in recipients:
             assert self.rcpt(recipient, rcpt_options)[0] == 250
-        code, text = self.data(letter(sender=self.sender))
+        code, text = self.data(fields + letter(sender=self.sender))
         assert code == 250, text
         return message_id(text.decode())
 
@@ -119,7 +120,19 @@ def test_too_late_or_too_far(client):
     client.rset()
     for wrong in ("HOLDFOR=5184001", "HOLDFOR=0", "HOLDUNTIL=2199-01-01T00:00:00Z", "HOLDUNTIL=tomorrow"):
         assert client.mail(client.sender, [wrong])[0] == 501
-    assert client.mail(client.sender, ["HOLDFOR=3600", "BY=60;R"])[0] == 501
+    for mode in "RN":  # [RFC 4865 5.2.2]
+        assert client.mail(client.sender, ["HOLDFOR=3600", f"BY=60;{mode}"])[0] == 501
+
+
+@pytest.mark.parametrize("asked", ["for", "until"])
+def test_report_says_how_it_was_asked(net, client, sender, asked):
+    """[RFC 4865 5.1.2]"""
+    when = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=2)
+    value = "3600" if asked == "for" else f"{when:%Y-%m-%dT%H:%M:%SZ}"
+    number = client.hand_in(f"carl@{net.domain(net.address())}", options=[f"HOLD{asked.upper()}={value}"])
+    net.server.command("queue", "bounce", number)
+    about, one = blocks(report_of(net, sender))
+    assert about["Future-Release-Request"] == f"{asked};{value}" and about["Arrival-Date"] and one["Action"] == "failed"
 
 
 # ---- before other mail ----
@@ -142,7 +155,47 @@ def test_priority_orders_and_travels(net, client):
     peer.go_on.set()
     net.wait_gone(domain)
     mails = [command for command in peer.commands if command.startswith("MAIL")]
-    assert sum("MT-PRIORITY" in mail for mail in mails) == 3
+    said = sorted(int(re.search(r" MT-PRIORITY=(-?\d)", mail)[1]) for mail in mails)  # 0 is said too [RFC 6758 3.2]
+    assert said == [-3, 0, 0, 4, 7]
+    assert not any(b"MT-Priority:" in message.content for message in peer.taken)
+
+
+FIELDS = b"MT-Priority: 5 (high)\r\nX-Before: 1\r\nmt-priority:\r\n 6\r\n"
+
+
+@pytest.mark.parametrize("options, fields, said, large", [
+    (["MT-PRIORITY=3"], b"", 3, False), (["MT-PRIORITY=0"], b"", 0, False), ([], b"MT-Priority: -4 (x)\r\n", -4, False),
+    (["MT-PRIORITY=2"], FIELDS, 2, True), ([], FIELDS, 0, False), ([], b"", None, True)])
+def test_priority_in_the_message(net, client, options, fields, said, large):
+    """Where the next server does not know MT-PRIORITY, one field says it, and no other does [RFC 6758 3.3]."""
+    peer = net.peer(extensions=(*EXTENSIONS, "SIZE"))
+    body = b"MT-Priority: 9\r\n" + b"0123456789abcde\r\n" * (20000 if large else 1)
+    client.mail(client.sender, options)
+    assert client.rcpt(f"carl@{peer.domain}")[0] == 250
+    whole = fields + letter(sender=client.sender) + body
+    number = message_id(client.data(whole)[1].decode())
+    peer.wait_taken()
+    net.wait_gone(number)
+    [message] = peer.taken
+    head, _, rest = message.content.partition(b"\r\n\r\n")
+    found = re.findall(rb"(?im)^mt-priority:.*", head)
+    assert found == ([] if said is None else [b"MT-Priority: %d\r" % said])
+    assert said is None or head.startswith(found[0])
+    assert (b"X-Before: 1" in head) == (b"X-Before" in fields) and rest.endswith(body)
+    assert int(re.search(r" SIZE=(\d+)", message.mail)[1]) >= len(message.content)
+    clause = re.search(rb"\r\n\tpriority (-?\d);\r\n", head)
+    assert bool(clause) == bool(options) and (not options or int(clause[1]) == said)
+
+
+def test_priority_of_the_message_counts(net, client, sender):
+    """The field is what MAIL would have said; and the report has it too [RFC 6758 3.1, RFC 6710 4.6]."""
+    peer = net.peer(extensions=WISHES, RCPT=b"550 5.1.1 nobody\r\n")
+    number = client.hand_in(f"carl@{peer.domain}", fields=b"MT-Priority: 7 (ultra)\r\n")
+    report_of(net, sender)
+    assert any("MT-PRIORITY=7" in command for command in peer.commands)
+    assert "priority 7" in net.trace(number)
+    told = re.search(r"the sender is told by message (\w+)", net.trace(number))[1]
+    assert "priority 7" in net.trace(told)
 
 
 def test_priorities_are_checked(net):
@@ -160,7 +213,7 @@ def test_priorities_are_checked(net):
 # ---- in time ----
 
 def test_returned_when_late(net, client, sender):
-    peer = net.peer(RCPT=b"450 4.2.1 busy\r\n")
+    peer = net.peer(extensions=TIMES, RCPT=b"450 4.2.1 busy\r\n")
     number = client.hand_in(f"carl@{peer.domain}", options=["BY=2;R"])
     net.wait_attempt(number)
     assert net.queue(number)[0]["deliver_by_else"] == "return"
@@ -176,7 +229,7 @@ def test_told_when_late(net, client, sender):
     peer = net.peer(RCPT=[b"450 4.2.1 busy\r\n"])
     number = client.hand_in(f"carl@{peer.domain}", options=["BY=1;N"])
     about, one = blocks(report_of(net, sender))
-    assert about["Deliver-By-Date"] and one["Action"] == "delayed"
+    assert about["Deliver-By-Date"] and one["Action"] == "delayed" and one["Status"] == "4.4.7"
     assert net.queue(number)[0]["deliver_by_else"] == "notified"
     net.retry(number)
     peer.wait_taken()
@@ -198,6 +251,29 @@ def test_time_travels_along(net, client, sender, offers, options, relayed):
     if relayed:
         assert blocks(report_of(net, sender))[1]["Action"] == "relayed"
     assert count_of(net.server, sender) == relayed
+
+
+@pytest.mark.parametrize("offers, status, why", [
+    (EXTENSIONS, "5.3.3", "DELIVERBY"), ((*EXTENSIONS, "DELIVERBY 601"), "5.4.7", "more time")])
+def test_rather_back_than_late(net, client, sender, offers, status, why):
+    """It goes to no server that knows of no time, or that wants more of it [RFC 2852 4.1.4.1]."""
+    peer = net.peer(extensions=offers)
+    number = client.hand_in(f"carl@{peer.domain}", options=["BY=600;R"])
+    _, one = blocks(report_of(net, sender))
+    assert one["Action"] == "failed" and one["Status"] == status and why in one["Diagnostic-Code"]
+    assert not any(command.startswith("MAIL") for command in peer.commands)
+    net.wait_gone(number)
+
+
+def test_delays_are_told_elsewhere(net, client):
+    """By a server that knows of no time, but reports [RFC 2852 4.1.4.2]."""
+    peer = net.peer(extensions=(*EXTENSIONS, "DSN"))
+    client.hand_in(f"carl@{peer.domain}", options=["BY=600;N"], rcpt_options=["NOTIFY=SUCCESS"])
+    peer.wait_taken()
+    client.hand_in(f"dora@{peer.domain}", options=["BY=600;N"])
+    peer.wait_taken(2)
+    assert f"RCPT TO:<carl@{peer.domain}> NOTIFY=SUCCESS,DELAY" in peer.commands
+    assert f"RCPT TO:<dora@{peer.domain}> NOTIFY=FAILURE,DELAY" in peer.commands
 
 
 # ---- the command line ----

@@ -193,6 +193,45 @@ static void test_facts(void **state)
 	mime_scan_free(&s);
 }
 
+/* [RFC 6758 4]: of one that is well-formed; two say nothing, nor does one of a nested message. */
+static void test_priority(void **state)
+{
+	static const struct {
+		const char *header;
+		uint32_t fields;
+		bool has;
+		int8_t is;
+	} rows[] = {
+	    {"A: b\r\n", 0, false, 0},
+	    {"MT-Priority: 4 (ultra)\r\n", 1, true, 4},
+	    {"mt-priority:\r\n (a)\r\n -3\r\n", 1, true, -3},
+	    {"MT-Priority:0\r\n", 1, true, 0},
+	    {"MT-Priority: -0\r\n", 1, false, 0},
+	    {"MT-Priority: 10\r\n", 1, false, 0},
+	    {"MT-Priority: +1\r\n", 1, false, 0},
+	    {"MT-Priority: - 1\r\n", 1, false, 0},
+	    {"MT-Priority: 1 2\r\n", 1, false, 0},
+	    {"MT-Priority: \"1\"\r\n", 1, false, 0},
+	    {"MT-Priority: high\r\n", 1, false, 0},
+	    {"MT-Priority:\r\n", 1, false, 0},
+	    {"MT-Priority: 3\r\nMT-Priority: 3\r\n", 2, false, 0},
+	    {"Content-Type: message/rfc822\r\n\r\nMT-Priority: 3\r\n", 0, false, 0},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct mime_scan *s = mime_scan_new();
+		const struct mime_facts *f;
+
+		mime_scan_feed(s, str_of_c(rows[i].header));
+		mime_scan_feed(s, STR("\r\nx\r\n"));
+		f = &mime_scan_finish(s)->facts;
+		if (f->priorities != rows[i].fields || f->has_priority != rows[i].has ||
+		    (f->has_priority && f->priority != rows[i].is))
+			fail_msg("%s: %u fields, %d", rows[i].header, f->priorities, f->priority);
+		mime_scan_free(&s);
+	}
+}
+
 /* The root of References comes first, in whatever order the fields stand. */
 static void test_thread_root(void **state)
 {
@@ -341,6 +380,7 @@ int main(void)
 	    cmocka_unit_test(test_table),
 	    cmocka_unit_test(test_bodies),
 	    cmocka_unit_test(test_facts),
+	    cmocka_unit_test(test_priority),
 	    cmocka_unit_test(test_thread_root),
 	    cmocka_unit_test(test_depth),
 	    cmocka_unit_test(test_nested_messages),

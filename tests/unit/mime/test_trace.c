@@ -37,6 +37,16 @@ static void test_received(void **state)
 	    "\tid 01jd3q6y2k0ab\r\n"
 	    "\tfor <bob@example.org>;\r\n"
 	    "\tMon, 23 Nov 2026 19:54:33 +0000\r\n");
+	t.has_priority = true;
+	t.priority = -3;
+	check("priority", &t,
+	    "Received: from client.example ([192.0.2.7])\r\n"
+	    "\tby mail.example.org with ESMTPS (TLSv1.3 TLS_AES_256_GCM_SHA384)\r\n"
+	    "\tid 01jd3q6y2k0ab\r\n"
+	    "\tfor <bob@example.org>\r\n"
+	    "\tpriority -3;\r\n"
+	    "\tMon, 23 Nov 2026 19:54:33 +0000\r\n");
+	t.has_priority = false;
 	t.tls = t.for_path = t.ip = t.helo = (struct str){NULL, 0};
 	t.protocol = STR("SMTP");
 	check("least", &t,

@@ -84,7 +84,7 @@ static void life_begins_at_release(void **state)
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
 	qrig_live(&q, release + 5 * DAY_MS);
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
-	assert_true(has(qrig_mail(&q, arena), "\r\nFuture-Release-Request: until;"));
+	assert_true(has(qrig_mail(&q, arena), "\r\nFuture-Release-Request: for;864000\r\n"));
 }
 
 /* Into mailboxes here too, with what is asked to be reported. */
@@ -284,25 +284,30 @@ static void returned_when_late(void **state)
 	assert_true(has(qrig_mail(&q, arena), "You wanted"));
 }
 
+/* Who wants to hear of delays [RFC 2852 4.1.3]. */
 static void told_when_late(void **state)
 {
+	static const char *const to[] = {"carl@b.test", NULL};
 	int64_t start = q.rig.now, id;
 
 	q.world = greylisted;
 	q.wish = (struct queue_wish){.by = QUEUE_BY_NOTIFY, .by_time = 2 * HOUR_MS};
-	id = qrig_send(
-	    &q, "ann@a.test", QUEUE_NOTIFY_FAILURE, (const char *const[]){"carl@b.test", NULL});
-	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_NEVER, (const char *const[]){"carl@b.test", NULL});
+	id = qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_NEVER, to);
+	qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_FAILURE, to);
 	qrig_send_one(&q, "", "carl@b.test");
 	assert_true(has(explained(id), "wants to be told if it is not delivered by then"));
 	qrig_live(&q, start + 2 * HOUR_MS - 1);
 	assert_int_equal(q.warnings, 0);
 	qrig_live(&q, start + 2 * HOUR_MS);
 	assert_int_equal(q.warnings, 1);
-	assert_true(has(qrig_mail(&q, arena), "Action: delayed"));
+	assert_true(has(qrig_mail(&q, arena), "Action: delayed\r\nStatus: 4.4.7\r\n"));
 	assert_true(has(qrig_mail(&q, arena), "\r\nDeliver-By-Date: "));
-	qrig_live(&q, start + 4 * DAY_MS);
+	qrig_live(&q, start + 4 * HOUR_MS - 1);
 	assert_int_equal(q.warnings, 1);
+	qrig_live(&q, start + 4 * DAY_MS);
+	assert_int_equal(q.warnings, 2); /* and of the delay, as for all mail */
+	assert_false(has(qrig_mail(&q, arena), "Status: 4.4.7"));
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
 }
 
