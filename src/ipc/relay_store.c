@@ -8,6 +8,9 @@
 #define ORCPT_MAX    (2 * LIMIT_SMTP_PARAM)
 #define TLS_MAX      LIMIT_LOG_VALUE
 #define HOST_MAX     LIMIT_SMTP_DOMAIN
+#define PLACE_MAX    (HOST_MAX + 6) /* a host and its port */
+#define HOSTS_MAX    (RS_HOSTS_MAX * (PLACE_MAX + 16))
+#define WAY_MAX      (HOSTS_MAX + RS_TEXT_MAX + 2 * PLACE_MAX)
 #define ASK          IPC_BY_ASKER
 #define CALLOUT_MAX                                                                                \
 	(LIMIT_QUEUE_DESTINATION + HOST_MAX + LIMIT_USER_NAME + LIMIT_PASSWORD + LIMIT_SMTP_PATH + \
@@ -16,6 +19,7 @@
 static const struct ipc_type types[RS_TYPES] = {
     [RS_HELLO] = {"hello", ASK, IPC_IS_EVENT, 8, 0},
     [RS_LEASE] = {"lease", ASK, 0, 4, LIMIT_IPC_PAYLOAD},
+    [RS_WAY] = {"way", ASK, 0, WAY_MAX, 2},
     [RS_READ] = {"read", ASK, IPC_DOWN, 16, 1},
     [RS_EXTEND] = {"extend", ASK, IPC_IS_EVENT, 16, 0},
     [RS_RESULT] = {"result", ASK, IPC_BULK, LIMIT_IPC_PAYLOAD, 1},
@@ -114,6 +118,7 @@ void rs_job_put(struct buf *b, const struct rs_job *job)
 	put_lease(b, &job->lease);
 	wire_str(b, job->destination);
 	put_route(b, &job->route);
+	wire_str(b, job->host);
 	wire_str(b, job->reverse_path);
 	wire_bool(b, job->eightbit);
 	wire_bool(b, job->utf8);
@@ -136,6 +141,7 @@ bool rs_job_next(struct cur *c, struct rs_job *job_r)
 
 	j.destination = cur_str(c, LIMIT_QUEUE_DESTINATION);
 	j.route = get_route(c);
+	j.host = cur_str(c, PLACE_MAX);
 	j.reverse_path = cur_str(c, LIMIT_SMTP_PATH);
 	j.eightbit = cur_bool(c);
 	j.utf8 = cur_bool(c);
@@ -217,6 +223,64 @@ static struct queue_attempt get_attempt(struct cur *c)
 	if (a.code > 599 || !status_is_valid(&a.status))
 		cur_fail(c);
 	return a;
+}
+
+void rs_host_put(struct buf *b, const struct rs_host *h)
+{
+	wire_str(b, str_sub(h->name, 0, PLACE_MAX));
+	wire_u8(b, h->level);
+}
+
+bool rs_host_next(struct cur *c, struct rs_host *h_r)
+{
+	struct rs_host h = {.name = cur_str(c, PLACE_MAX)};
+
+	h.level = cur_u8(c);
+	if (h.name.n == 0)
+		cur_fail(c);
+	FINISH_NEXT(c, h, h_r);
+}
+
+void rs_way_put(struct buf *b, const struct rs_way *w)
+{
+	put_lease(b, &w->lease);
+	wire_str(b, str_sub(w->failed, 0, PLACE_MAX));
+	put_attempt(b, &w->attempt);
+	wire_str(b, str_sub(w->text, 0, RS_TEXT_MAX));
+	wire_u32(b, w->count);
+	wire_str(b, w->hosts);
+}
+
+bool rs_way_get(struct str payload, struct rs_way *w_r)
+{
+	struct cur c = cur_of(payload);
+	struct rs_way w = {.lease = get_lease(&c)};
+
+	w.failed = cur_str(&c, PLACE_MAX);
+	w.attempt = get_attempt(&c);
+	w.text = cur_str(&c, RS_TEXT_MAX);
+	w.count = cur_u32(&c);
+	w.hosts = cur_str(&c, HOSTS_MAX);
+	if (w.count > RS_HOSTS_MAX || (w.count == 0 && w.failed.n == 0))
+		cur_fail(&c);
+	FINISH(c, w, w_r);
+}
+
+void rs_way_answer_put(struct buf *b, const struct rs_way_answer *a)
+{
+	wire_u8(b, (uint8_t)a->verdict);
+	wire_u8(b, a->chosen);
+}
+
+bool rs_way_answer_get(struct str payload, struct rs_way_answer *a_r)
+{
+	struct cur c = cur_of(payload);
+	struct rs_way_answer a = {.verdict = (enum rs_way_verdict)cur_enum(&c, RS_WAY_VERDICTS)};
+
+	a.chosen = cur_u8(&c);
+	if (a.chosen >= RS_HOSTS_MAX)
+		cur_fail(&c);
+	FINISH(c, a, a_r);
 }
 
 void rs_outcome_put(struct buf *b, const struct rs_outcome *o)

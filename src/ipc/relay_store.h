@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/cur.h"
 #include "base/ip.h"
+#include "base/limits.h"
 #include "ipc/link.h"
 #include "queue/queue_result.h"
 #include "queue/queue_wish.h"
@@ -25,6 +26,7 @@ enum rs_type {
 	RS_RESULT,  /* what became of a job: replied once that is durable */
 	RS_CALLOUT, /* event of store: would the server of a domain take a recipient? */
 	RS_CALLED,  /* event: what it said */
+	RS_WAY,     /* which of its hosts a job may go to: asked before a connection is opened */
 	RS_TYPES
 };
 
@@ -62,6 +64,8 @@ struct rs_job {
 	/* domain in A-label form, lower case, or a literal "[...]"; " via " and a host may follow */
 	struct str destination;
 	struct rs_route route;
+	/* at which it counts already: an open connection to it needs no RS_WAY; empty: none is known */
+	struct str host;
 	struct str reverse_path; /* as in an SMTP path, without <>; empty: null */
 	bool eightbit;           /* the content has 8-bit octets */
 	bool utf8;               /* SMTPUTF8 was asked for */
@@ -83,6 +87,39 @@ struct rs_recipient {
 	struct str address; /* as in an SMTP path, without <> */
 	uint8_t notify;     /* bits of enum smtp_notify; 0: not given */
 	struct str orcpt;   /* "rfc822;address", decoded; empty: none */
+};
+
+/* ---- RS_WAY ---- */
+
+#define RS_HOSTS_MAX LIMIT_QUEUE_HOSTS
+
+struct rs_host {
+	struct str name; /* ":port" behind it where that is not the usual one */
+	uint8_t level;   /* how many of the hosts have a better preference */
+};
+
+/* A failure of the host that was gone to is told with the question about those behind it. */
+struct rs_way {
+	struct rs_lease lease;
+	struct str failed;            /* empty: none was gone to yet */
+	struct queue_attempt attempt; /* how it failed */
+	struct str text;              /* of the reply, or more about the problem */
+	uint32_t count;               /* 0 (only behind a failure) to RS_HOSTS_MAX */
+	struct str hosts;             /* encoded, read by rs_host_next() */
+};
+
+enum rs_way_verdict {
+	RS_WAY_GO,    /* to the chosen one */
+	RS_WAY_WAIT,  /* to none now: the lease has ended, store gives the job out again */
+	RS_WAY_NONE,  /* to none of those that are left: the result is what failed before */
+	RS_WAY_STALE, /* the lease is not the asker's (any more) */
+	RS_WAY_LATER, /* store cannot tell now: as RS_TEMPORARY */
+	RS_WAY_VERDICTS
+};
+
+struct rs_way_answer {
+	enum rs_way_verdict verdict;
+	uint8_t chosen; /* GO: of the hosts that were asked about */
 };
 
 /* ---- RS_READ: the chunks are the content as it was accepted, lines with CRLF, not stuffed ---- */
@@ -151,6 +188,12 @@ void rs_recipient_put(struct buf *b, const struct rs_recipient *r);
 bool rs_recipient_next(struct cur *recipients, struct rs_recipient *r_r);
 void rs_handle_put(struct buf *b, const struct rs_lease *lease); /* RS_READ, RS_EXTEND */
 bool rs_handle_get(struct str payload, struct rs_lease *lease_r);
+void rs_host_put(struct buf *b, const struct rs_host *h);
+bool rs_host_next(struct cur *hosts, struct rs_host *h_r);
+void rs_way_put(struct buf *b, const struct rs_way *w);
+bool rs_way_get(struct str payload, struct rs_way *w_r);
+void rs_way_answer_put(struct buf *b, const struct rs_way_answer *a); /* the reply of RS_WAY */
+bool rs_way_answer_get(struct str payload, struct rs_way_answer *a_r);
 void rs_outcome_put(struct buf *b, const struct rs_outcome *o);
 bool rs_outcome_next(struct cur *outcomes, struct rs_outcome *o_r);
 void rs_result_put(struct buf *b, const struct rs_result *r);

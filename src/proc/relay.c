@@ -131,6 +131,7 @@ static void set_store(struct relay *r, int fd)
 	ipc_event(r->store->link, RS_HELLO, buf_view(&b), -1);
 	buf_fini(&b);
 	relay_job_extend(r); /* what is not kept never arrived here, and is given out again */
+	relay_way_again(r);
 	relay_job_resend(r);
 	relay_want_jobs(r);
 }

@@ -72,6 +72,9 @@ struct relay_job {
 struct relay_hop {
 	struct net_addr addr;
 	struct str host; /* its name; empty: none */
+	struct str
+	    place; /* as store counts it: the name, and the port where that is not the usual one */
+	uint8_t level; /* how many of the hosts have a better preference */
 };
 
 struct relay_route {
@@ -81,6 +84,7 @@ struct relay_route {
 	struct rr_lookup lookup; /* the one at hand */
 	struct str domain;
 	uint16_t port;
+	bool usual;             /* ... which is the one that others have too */
 	struct queue_self self; /* which addresses are no targets; they are in the arena */
 	uint64_t seed;
 	struct queue_mx_hosts hosts;
@@ -118,6 +122,11 @@ void relay_session_take(struct relay *relay, struct relay_job *job);
 
 /* Ends sessions that are idle or ask; the others end after their message. */
 void relay_session_drain(struct relay *relay);
+
+/* ---- relay_way.c ---- */
+
+/* The link to store is another one: what the old one did not answer is asked again. */
+void relay_way_again(struct relay *relay);
 
 /* ---- relay_attempt.c: pure ---- */
 

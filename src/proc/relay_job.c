@@ -130,6 +130,7 @@ static struct relay_job *job_copy(struct relay *relay, const struct rs_job *job,
 		relay->job_count++;
 	j->job = *job;
 	j->job.destination = arena_str(j->arena, job->destination);
+	j->job.host = arena_str(j->arena, job->host);
 	j->job.route.host = arena_str(j->arena, job->route.host);
 	j->job.route.user = arena_str(j->arena, job->route.user);
 	j->job.route.password = arena_str(j->arena, job->route.password);

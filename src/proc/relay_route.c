@@ -56,6 +56,20 @@ static void cut_at_ourselves(struct relay_route *r)
 	r->nhops = r->first[better];
 }
 
+static void add_hop(struct relay_route *r, const struct ip *ip, struct str host, size_t level)
+{
+	struct relay_hop *hop = &r->hops[r->nhops++];
+	struct buf place;
+
+	buf_init(&place, LIMIT_SMTP_DOMAIN + 8);
+	buf_str(&place, host);
+	if (!r->usual)
+		buf_printf(&place, ":%u", (unsigned)r->port);
+	*hop = (struct relay_hop){
+	    net_addr_ip(ip, r->port), host, arena_str(r->arena, buf_view(&place)), (uint8_t)level};
+	buf_fini(&place);
+}
+
 static void addresses_known(struct relay_route *r)
 {
 	struct ip ips[2 * LIMIT_DNS_ANSWERS];
@@ -66,8 +80,8 @@ static void addresses_known(struct relay_route *r)
 	n = queue_mx_addresses_add(&r->addresses, ips, r->nfound, &r->self, r->seed);
 	r->first[r->host] = r->nhops;
 	for (size_t i = first; i < first + n; i++)
-		r->hops[r->nhops++] = (struct relay_hop){
-		    net_addr_ip(&r->addresses.ip[i], r->port), r->hosts.host[r->host]};
+		add_hop(r, &r->addresses.ip[i], r->hosts.host[r->host],
+		    queue_mx_better(&r->hosts, r->host));
 	if (r->addresses.ourselves)
 		cut_at_ourselves(r);
 	r->host++;
@@ -177,7 +191,7 @@ static void take_address(struct relay_route *r, const struct ip *ip)
 		no_address(r);
 		return;
 	}
-	r->hops[r->nhops++] = (struct relay_hop){net_addr_ip(ip, r->port), r->domain};
+	add_hop(r, ip, r->domain, 0);
 	finish(r, QUEUE_PROBLEM_NONE, "");
 }
 
@@ -237,6 +251,7 @@ void relay_route_start(struct relay_route *r, struct relay *relay,
 	r->self = self_of(r->arena, relay, config);
 	r->domain = arena_str(r->arena, queue_routing_domain(job->destination));
 	r->port = job->route.host.n ? job->route.port : (uint16_t)config->relay_port;
+	r->usual = r->port == config->relay_port;
 	r->seed = hash_bytes(&key, r->domain) ^ (uint64_t)job->lease.token;
 	queue_mx_addresses_init(&r->addresses);
 	if (job->route.host.n)

@@ -24,6 +24,7 @@ static void on_timer_closed(uv_handle_t *h)
 static void session_free(struct relay_session *s)
 {
 	MUST(!s->drive && !s->job);
+	ipc_call_cancel(&s->way);
 	relay_route_fini(&s->route);
 	smtp_client_free(&s->engine);
 	buf_fini(&s->dialogue);
@@ -143,8 +144,7 @@ static void keep_failure(struct relay_session *s)
 	s->has_kept = true;
 }
 
-/* Every hop was tried: back to the queue. */
-static void give_up(struct relay_session *s)
+void relay_session_give_up(struct relay_session *s)
 {
 	s->last = s->kept;
 	s->hop = s->kept.hop;
@@ -163,9 +163,27 @@ static bool is_tls_at_fault(const struct relay_session *s)
 	       (s->tls[0] && a->stage == QUEUE_STAGE_HELO && a->problem == QUEUE_PROBLEM_LOST);
 }
 
-/* The hop for the next connection: the same once more, or the one behind it. */
-static void choose_hop(struct relay_session *s)
+void relay_session_let_go(struct relay_session *s)
 {
+	relay_job_abandon(s->job);
+	relay_talk_over(s);
+	session_free(s);
+}
+
+static bool is_same_host(const struct relay_session *s, size_t hop)
+{
+	return hop < s->route.nhops &&
+	       str_eq(s->route.hops[hop].place, s->route.hops[s->hop].place);
+}
+
+/*
+ * The hop for the next connection: the same once more, or the one behind it. False: the host has failed,
+ * and which is next is to be asked.
+ */
+static bool choose_hop(struct relay_session *s)
+{
+	bool same = true;
+
 	if (s->again) {
 		s->again = false;
 	} else if (is_tls_at_fault(s)) {
@@ -173,9 +191,11 @@ static void choose_hop(struct relay_session *s)
 	} else {
 		keep_failure(s);
 		s->plain = false;
-		s->hop++;
+		same = s->callouts || is_same_host(s, s->hop + 1);
+		s->hop += same;
 	}
 	s->tls[0] = 0;
+	return same;
 }
 
 /* The dialogue is of several connections: where the one before ended, and how, and who is next. */
@@ -196,17 +216,14 @@ static void note_next(struct relay_session *s)
 static void go_on_after_failure(struct relay_session *s)
 {
 	if (s->relay->draining) {
-		relay_job_abandon(s->job);
-		relay_talk_over(s);
-		session_free(s);
-		return;
-	}
-	choose_hop(s);
-	if (s->hop < s->route.nhops) {
+		relay_session_let_go(s);
+	} else if (!choose_hop(s)) {
+		relay_way_ask(s, s->hop + 1, true);
+	} else if (s->hop < s->route.nhops) {
 		note_next(s);
 		try_hop(s);
-	} else {
-		give_up(s);
+	} else { /* a callout's: store is not asked for them, they have no job there */
+		relay_session_give_up(s);
 	}
 }
 
@@ -298,7 +315,10 @@ static void routed(struct relay_route *route, enum queue_problem problem, struct
 	struct relay_session *s = LIST_ENTRY(route, struct relay_session, route);
 
 	if (problem == QUEUE_PROBLEM_NONE) {
-		try_hop(s);
+		if (s->callouts)
+			try_hop(s);
+		else
+			relay_way_ask(s, 0, false);
 		return;
 	}
 	relay_talk_remember(
@@ -312,25 +332,117 @@ static void on_route_timeout(uv_timer_t *timer)
 	relay_route_give_up(&((struct relay_session *)timer->data)->route);
 }
 
-/* ---- taking jobs ---- */
+/* ---- connections that are open ---- */
 static bool is_same_route(const struct rs_route *a, const struct rs_route *b)
 {
 	return str_eq(a->host, b->host) && a->port == b->port && a->tls == b->tls &&
 	       str_eq(a->user, b->user) && str_eq(a->password, b->password);
 }
 
-static struct relay_session *find_idle(struct relay *relay, const struct rs_job *job, bool callout)
+/* One at a host (empty: at any), that no job has at this moment; destination: only if it has that one, NULL: of any. callouts: one for these. */
+static struct relay_session *find_idle(struct relay *relay, struct str place,
+    const struct rs_route *route, const struct str *destination, bool callouts)
 {
 	LIST_FOREACH(&relay->sessions, it)
 	{
 		struct relay_session *s = LIST_ENTRY(it, struct relay_session, link);
 
-		if (s->idle && s->callouts == callout && str_eq(s->destination, job->destination) &&
-		    is_same_route(&s->routed, &job->route))
+		if (s->idle && s->callouts == callouts &&
+		    (place.n == 0 || str_eq(s->route.hops[s->hop].place, place)) &&
+		    is_same_route(&s->routed, route) &&
+		    (!destination || str_eq(s->destination, *destination)))
 			return s;
 	}
 	return NULL;
 }
+
+/* The next message goes over a connection that carried those of another destination of the host. */
+static void hand_over(struct relay_session *s, struct relay_session *to)
+{
+	struct relay_route route = to->route;
+
+	to->destination = arena_str(to->arena, s->destination);
+	to->route = s->route;
+	s->route = route;
+	to->hop = s->hop;
+	to->kept = s->kept;
+	to->has_kept = s->has_kept;
+	buf_str(&to->dialogue, buf_view(&s->dialogue));
+	to->job = s->job;
+	s->job = NULL;
+	session_free(s);
+	relay_talk_give(to);
+	net_drive_pump(to->drive);
+}
+
+static void close_now(struct relay_session *s)
+{
+	s->idle = false;
+	uv_timer_stop(&s->timer);
+	net_drive_close(s->drive);
+}
+
+static size_t count_open(const struct relay *relay)
+{
+	size_t n = 0;
+
+	LIST_FOREACH(&relay->sessions, it)
+	n += LIST_ENTRY(it, struct relay_session, link)->drive != NULL;
+	return n;
+}
+
+/* Closes connections without a job: those to a host, and up to `more` others. How many of these it was. */
+static size_t close_spare(struct relay *relay, struct str place, bool idle, size_t more)
+{
+	size_t n = 0;
+
+	LIST_FOREACH(&relay->sessions, it)
+	{
+		struct relay_session *s = LIST_ENTRY(it, struct relay_session, link);
+		bool here;
+
+		if (!s->drive || s->job || s->idle != idle)
+			continue;
+		here = str_eq(s->route.hops[s->hop].place, place);
+		if (!here && n >= more)
+			continue;
+		close_now(s);
+		n += !here;
+	}
+	return n;
+}
+
+/*
+ * Store counts jobs, and there are connections that have none: those on which the last word was said and
+ * whose end is not there yet, and those that wait for a job. They make room for the new one, at the same
+ * host and where there are as many as there may be in all.
+ */
+static void make_room(struct relay *relay, struct str place)
+{
+	size_t open = count_open(relay) + 1;
+	size_t more = open > RELAY_JOBS_MAX ? open - RELAY_JOBS_MAX : 0;
+
+	more -= close_spare(relay, place, false, more);
+	close_spare(relay, place, true, more);
+}
+
+void relay_session_go(struct relay_session *s, size_t hop)
+{
+	struct relay_session *other;
+
+	s->hop = hop;
+	other = find_idle(s->relay, s->route.hops[hop].place, &s->routed, NULL, false);
+	if (s->has_kept)
+		note_next(s);
+	if (other) {
+		hand_over(s, other);
+		return;
+	}
+	make_room(s->relay, s->route.hops[hop].place);
+	try_hop(s);
+}
+
+/* ---- taking jobs ---- */
 
 static void session_start(struct relay *relay, struct relay_job *job)
 {
@@ -358,8 +470,11 @@ static void session_start(struct relay *relay, struct relay_job *job)
 
 void relay_session_take(struct relay *relay, struct relay_job *job)
 {
-	struct relay_session *s = find_idle(relay, &job->job, job->callout > 0);
+	const struct rs_job *j = &job->job;
+	struct relay_session *s = NULL;
 
+	if (j->host.n || job->callout)
+		s = find_idle(relay, j->host, &j->route, &j->destination, job->callout > 0);
 	if (!s) {
 		session_start(relay, job);
 		return;
@@ -381,9 +496,7 @@ void relay_session_drain(struct relay *relay)
 		} else if (s->drive && (s->callouts || !(s->ready && s->job))) {
 			net_drive_close(s->drive);
 		} else if (!s->drive) { /* it is still looking for the way */
-			relay_job_abandon(s->job);
-			relay_talk_over(s);
-			session_free(s);
+			relay_session_let_go(s);
 		}
 	}
 }

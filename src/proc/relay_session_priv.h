@@ -2,6 +2,7 @@
  * The inside of a session of the relay.
  *
  * relay_session.c  its life: jobs, routes, hops, connections
+ * relay_way.c      which of its hosts it may go to
  * relay_talk.c     what it says over a connection: the engine's effects, content, results
  */
 #ifndef PROC_RELAY_SESSION_PRIV_H
@@ -28,6 +29,11 @@ struct relay_session {
 	struct rs_route routed; /* the server that the administrator names for it, if any */
 	bool callouts;          /* it carries those, and no messages */
 	struct relay_route route;
+	struct ipc_call way;        /* RS_WAY */
+	bool asks;                  /* no answer is there yet */
+	size_t from;                /* about the hosts of the hops from there on */
+	bool tells;                 /* of the failure of the hop at hand */
+	size_t asked[RS_HOSTS_MAX]; /* the first hop of each host that it was asked about */
 	size_t hop;
 	bool plain; /* without TLS, since the handshake failed on this hop */
 	struct net_drive *drive;
@@ -53,6 +59,27 @@ struct relay_session {
 	struct hop_failure kept; /* of those before it, the one that counts */
 	bool has_kept;
 };
+
+/* ---- relay_way.c ---- */
+
+/*
+ * Asks store which host of the hops from `from` on it may go to; told: the hop at hand has failed, which
+ * store learns. One of what follows comes of it, not before this returns.
+ */
+void relay_way_ask(struct relay_session *s, size_t from, bool told);
+
+/* ---- relay_session.c: the answers ---- */
+
+/* Goes to a hop. */
+void relay_session_go(struct relay_session *s, size_t hop);
+
+/* Every hop was tried that may be: reports what is known. The session is gone. */
+void relay_session_give_up(struct relay_session *s);
+
+/* Store has the job again, or will: nothing is reported. The session is gone. */
+void relay_session_let_go(struct relay_session *s);
+
+/* ---- relay_talk.c ---- */
 
 /* What the session knows of how the hop at hand failed. text: cut. */
 void relay_talk_remember(

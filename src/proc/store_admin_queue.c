@@ -122,8 +122,7 @@ static const char *state_of(const struct queue_row *row, const struct queue_pict
 		return "waiting";
 	if (row->report != QUEUE_REPORT_NONE)
 		return "to be reported";
-	return p->has_place && queue_destination_is_failing(&p->place.state) ? "unreachable"
-									     : "waiting";
+	return queue_picture_is_down(p) ? "unreachable" : "waiting";
 }
 
 static int64_t next_of(
@@ -139,13 +138,15 @@ static int64_t next_of(
 	return s.next_attempt == QUEUE_NEVER ? s.expires : s.next_attempt;
 }
 
-/* What held it back last: himself or his destination. */
+/* What held it back last: himself, his destination, or its host. */
 static struct str reply_of(const struct queue_row *row, const struct queue_picture *p)
 {
 	bool later = queue_schedule_is_held(&row->entry, clock_now());
 
 	if (!later && p->has_place && queue_destination_is_failing(&p->place.state))
 		return p->place.state.last_reply;
+	if (!later && p->has_place && queue_destination_is_failing(&p->host.state))
+		return p->host.state.last_reply;
 	return row->last.reply;
 }
 
@@ -302,9 +303,11 @@ enum admin_step admin_queue_explain(struct admin_job *j)
 
 /* ---- summary ---- */
 
-static void put_place(struct admin_job *j, const struct queue_place *p)
+static void put_place(struct admin_job *j, struct arena *a, const struct queue_place *p)
 {
-	const struct queue_destination *d = &p->state;
+	const struct queue_host host = queue_host_of_place(j->ctx->db, a, p, clock_now());
+	/* what holds it up: the host that it waits for, if it does */
+	const struct queue_destination *d = host.name.n ? &host.state : &p->state;
 	int64_t sums[2] = {0}, active = 0;
 	struct db_query *q;
 	size_t at;
@@ -328,7 +331,8 @@ static void put_place(struct admin_job *j, const struct queue_place *p)
 	admin_record_number(
 	    &j->out, ADMIN_TIME, "next_probe", queue_destination_is_failing(d) ? d->next_probe : 0);
 	admin_record_number(&j->out, ADMIN_INT, "sessions", active);
-	admin_record_number(&j->out, ADMIN_INT, "sessions_max", d->limit);
+	admin_record_number(&j->out, ADMIN_INT, "sessions_max", p->state.limit);
+	admin_record_text(&j->out, "waits_for", host.name);
 	admin_record_text(&j->out, "last_reply", d->last_reply);
 	admin_record_end(&j->out, at);
 	j->found++;
@@ -350,7 +354,7 @@ static enum admin_step summary_next(struct admin_job *j)
 	if (code == DB_OK && found == DB_ROW)
 		code = queue_place_get(j->ctx->db, a, clock_now(), j->after[0], &place);
 	if (code == DB_ROW)
-		put_place(j, &place);
+		put_place(j, a, &place);
 	arena_free(&a);
 	if (code != DB_ROW && code != DB_OK)
 		return admin_job_db_failed(j);

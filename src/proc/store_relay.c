@@ -52,8 +52,7 @@ void store_relay_log_refused(const struct store_relay *r, const char *what)
 	log_close();
 }
 
-/* It may be taken over, and have more asked for than we have memory. */
-static bool is_too_busy(const struct store_relay *r, const char *what)
+bool store_relay_is_too_busy(const struct store_relay *r, const char *what)
 {
 	if (r->busy < BUSY_MAX)
 		return false;
@@ -116,8 +115,7 @@ static struct str ip_text(struct arena *a, const struct ip *ip)
 	return text;
 }
 
-/* Text from a relay that is to be a row's: one line, whatever it sent. */
-static struct str clean(struct arena *a, struct str text, size_t max)
+struct str store_relay_clean(struct arena *a, struct str text, size_t max)
 {
 	struct buf b;
 
@@ -156,9 +154,9 @@ static bool fill(struct queue_settle *s, struct store_relay *r, struct str paylo
 	s->owner = r->owner;
 	s->message = m.lease.message;
 	s->token = m.lease.token;
-	s->remote = clean(s->arena, m.remote_name, LIMIT_SMTP_DOMAIN);
+	s->remote = store_relay_clean(s->arena, m.remote_name, LIMIT_SMTP_DOMAIN);
 	s->remote_ip = ip_text(s->arena, &m.remote_ip);
-	s->tls = clean(s->arena, m.tls, LIMIT_LOG_VALUE);
+	s->tls = store_relay_clean(s->arena, m.tls, LIMIT_LOG_VALUE);
 	s->dsn = m.dsn;
 	s->by = m.by;
 	s->dialogue = arena_str(s->arena, m.dialogue);
@@ -177,7 +175,7 @@ static void take_result(struct store_relay *r, struct ipc_request *request, stru
 		queue_settle_free(&s);
 		return;
 	}
-	if (is_too_busy(r, "a result, too many at a time")) {
+	if (store_relay_is_too_busy(r, "a result, too many at a time")) {
 		store_relay_end(request, RS_TEMPORARY);
 		queue_settle_free(&s);
 		return;
@@ -215,7 +213,7 @@ static void take_extend(struct store_relay *r, struct str payload)
 	struct extending *x;
 	struct rs_lease lease;
 
-	if (r->sp->draining || is_too_busy(r, "more time, too often"))
+	if (r->sp->draining || store_relay_is_too_busy(r, "more time, too often"))
 		return;
 	if (!rs_handle_get(payload, &lease)) {
 		store_relay_log_refused(r, "more time, by a handle that is none");
@@ -260,6 +258,7 @@ static void on_request(struct peer *p, struct ipc_request *request, struct str p
 	static void (*const take[RS_TYPES])(
 	    struct store_relay * r, struct ipc_request * request, struct str payload) = {
 	    [RS_LEASE] = store_relay_take_lease,
+	    [RS_WAY] = store_relay_take_way,
 	    [RS_READ] = store_relay_take_read,
 	    [RS_RESULT] = take_result,
 	};

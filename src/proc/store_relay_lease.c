@@ -88,6 +88,7 @@ static void put_job(
 	struct rs_job m = {
 	    .lease = {job->message.id, job->token},
 	    .destination = job->destination,
+	    .host = job->host,
 	    .reverse_path = job->reverse_path,
 	    .eightbit = job->message.eightbit,
 	    .utf8 = job->message.utf8,

@@ -4,6 +4,7 @@
  * 1. failures > 0 exactly while failing_since and next_probe are set.
  * 2. limit is from 1 to QUEUE_SESSIONS_MAX.
  * 3. failures rises by one for each probe, whatever else was under way.
+ * 4. waits > 0 only while it is not failing: then next_probe says the same.
  */
 #include "queue/queue_destination.h"
 
@@ -27,7 +28,7 @@ static bool wake(struct queue_destination *d)
 	bool was = d->failures > 0;
 
 	d->failures = 0;
-	d->failing_since = d->next_probe = 0;
+	d->failing_since = d->next_probe = d->waits = 0;
 	return was;
 }
 
@@ -61,6 +62,7 @@ static bool on_failed(struct queue_destination *d, const struct lesson *l)
 		return false; /* it began before the destination was known to fail */
 	if (d->failures == 0)
 		d->failing_since = l->now;
+	d->waits = 0;
 	if (d->failures < UINT32_MAX)
 		d->failures++;
 	d->next_probe = l->now + queue_policy_delay(l->policy, d->failures, d->seed);
@@ -125,6 +127,8 @@ size_t queue_destination_room(const struct queue_destination *d, size_t active, 
 {
 	if (queue_destination_is_failing(d))
 		return active == 0 && d->next_probe <= now;
+	if (d->waits > now)
+		return 0;
 	return active < d->limit ? d->limit - active : 0;
 }
 
@@ -136,8 +140,23 @@ enum queue_hold queue_destination_hold(
 	if (queue_destination_room(d, active, now) > 0)
 		return QUEUE_HOLD_NONE;
 	if (!queue_destination_is_failing(d))
-		return QUEUE_HOLD_SESSIONS;
+		return d->waits > now ? QUEUE_HOLD_HOST : QUEUE_HOLD_SESSIONS;
 	return active > 0 ? QUEUE_HOLD_PROBE : QUEUE_HOLD_PROBE_TIME;
+}
+
+void queue_destination_wait(struct queue_destination *d, int64_t until, bool down)
+{
+	if (!down)
+		wake(d);
+	if (queue_destination_is_failing(d))
+		d->next_probe = until;
+	else
+		d->waits = until;
+}
+
+void queue_destination_wake(struct queue_destination *d)
+{
+	wake(d);
 }
 
 bool queue_destination_settle(struct queue_destination *d, int64_t now)
@@ -147,6 +166,8 @@ bool queue_destination_settle(struct queue_destination *d, int64_t now)
 	if (ahead <= 0)
 		return false;
 	d->last_try = now;
+	if (d->waits)
+		d->waits -= ahead;
 	if (queue_destination_is_failing(d)) {
 		d->next_probe -= ahead;
 		if (d->failing_since > now)

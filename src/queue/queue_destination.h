@@ -2,6 +2,10 @@
  * The state of a destination, a domain or a host that mail waits for: failures belong to it, not
  * to each message. It is up, or failing: then one probe at each step of the schedule, and the
  * first answer wakes all that waits. How many sessions it may have follows what it can bear.
+ *
+ * Domains and the hosts that serve them have such a state each, by the same rules: a host that is down
+ * is down for all domains that it serves, and its sessions are counted over all of them. A domain that
+ * may go, while none of its hosts may, waits for them.
  */
 #ifndef QUEUE_DESTINATION_H
 #define QUEUE_DESTINATION_H
@@ -20,7 +24,9 @@ struct queue_destination {
 	int64_t last_try;      /* an attempt ended */
 	uint32_t limit;        /* sessions it may have, 1 to QUEUE_SESSIONS_MAX */
 	struct str last_reply; /* as queue_result_put_reply() has it; borrowed */
-	uint64_t seed;         /* of its jitter: a hash of its name */
+	int64_t
+	    waits; /* of a domain that is not failing: for its hosts, until then at the latest */
+	uint64_t seed; /* of its jitter: a hash of its name */
 };
 
 /* One of which nothing is known: up. */
@@ -65,7 +71,17 @@ enum queue_hold {
 	QUEUE_HOLD_PROBE_TIME, /* the destination fails, and its next probe is later */
 	QUEUE_HOLD_PROBE,      /* it fails, and a session is under way that will tell */
 	QUEUE_HOLD_SESSIONS,   /* it has as many sessions as it may */
+	QUEUE_HOLD_HOST,       /* it is up, and none of its hosts may be gone to */
 };
+
+/*
+ * None of its hosts may be gone to now: it waits until then, or until one of them wakes it. down: all of
+ * them are down, so that what is known of its own failures stays; else it is up.
+ */
+void queue_destination_wait(struct queue_destination *d, int64_t until, bool down);
+
+/* One of its hosts may be gone to: all that waits for it may go. */
+void queue_destination_wake(struct queue_destination *d);
 
 /* The rule: may a recipient with this not-before go now? */
 enum queue_hold queue_destination_hold(

@@ -19,7 +19,7 @@ struct telling {
 	struct queue_destination destination;
 	struct queue_schedule schedule;
 	enum queue_hold hold;
-	struct buf recipient, sender, domain, reply, count, when;
+	struct buf recipient, sender, domain, reply, count, when, host;
 	size_t start;
 };
 
@@ -42,6 +42,8 @@ static enum queue_hold hold_of(const struct telling *t)
 	enum queue_hold hold = queue_destination_hold(
 	    d, t->x->active, t->entry.not_before, t->x->now);
 
+	if (hold == QUEUE_HOLD_OWN && d->waits > t->x->now && d->waits >= t->entry.not_before)
+		return QUEUE_HOLD_HOST;
 	if (hold == QUEUE_HOLD_OWN && queue_destination_is_failing(d) &&
 	    d->next_probe >= t->entry.not_before)
 		return t->x->active > 0 ? QUEUE_HOLD_PROBE : QUEUE_HOLD_PROBE_TIME;
@@ -63,6 +65,7 @@ static void begin(struct telling *t, const struct queue_explain *x, struct buf *
 	buf_init(&t->reply, PIECE);
 	buf_init(&t->count, PIECE);
 	buf_init(&t->when, PIECE);
+	buf_init(&t->host, 2 * PIECE);
 	if (!x->held)
 		queue_schedule_settle(&t->entry, x->now);
 	queue_destination_settle(&t->destination, x->now);
@@ -78,6 +81,7 @@ static void end(struct telling *t)
 	buf_fini(&t->reply);
 	buf_fini(&t->count);
 	buf_fini(&t->when);
+	buf_fini(&t->host);
 }
 
 static void join(struct telling *t)
@@ -95,12 +99,19 @@ static struct str when(struct telling *t, int64_t ms)
 
 /* ---- why it waits ---- */
 
-static void put_wait(struct telling *t, enum queue_phrase phrase, struct str reply, int64_t time)
+/* where: who holds it up. */
+static void put_wait_for(
+    struct telling *t, enum queue_phrase phrase, struct str where, struct str reply, int64_t time)
 {
 	queue_text_clean(&t->reply, reply, LIMIT_QUEUE_REPLY, true);
 	queue_phrase_put(t->out, t->x->lang, phrase,
-	    QUEUE_ARGS(buf_view(&t->recipient), buf_view(&t->domain), buf_view(&t->reply),
-		buf_view(&t->count), when(t, time)));
+	    QUEUE_ARGS(buf_view(&t->recipient), where, buf_view(&t->reply), buf_view(&t->count),
+		when(t, time)));
+}
+
+static void put_wait(struct telling *t, enum queue_phrase phrase, struct str reply, int64_t time)
+{
+	put_wait_for(t, phrase, buf_view(&t->domain), reply, time);
 }
 
 static void count(struct telling *t, enum queue_phrase one, int64_t n)
@@ -149,6 +160,48 @@ static void why_turn(struct telling *t)
 	put_wait(t, QUEUE_PHRASE_WAIT_TURN, STR(""), t->x->now);
 }
 
+static bool is_host_down(const struct telling *t)
+{
+	return queue_destination_is_failing(&t->x->host_state);
+}
+
+/* "mx.example.net, which also serves a.test," */
+static struct str host(struct telling *t)
+{
+	struct buf name = cleaned(t->x->host, LIMIT_SMTP_PATH);
+	struct buf other = cleaned(t->x->host_serves, LIMIT_SMTP_PATH);
+
+	buf_clear(&t->host);
+	if (other.n)
+		queue_phrase_put(&t->host, t->x->lang, QUEUE_PHRASE_HOST_SERVES,
+		    QUEUE_ARGS(buf_view(&name), buf_view(&other)));
+	else
+		buf_str(&t->host, buf_view(&name));
+	buf_fini(&name);
+	buf_fini(&other);
+	return buf_view(&t->host);
+}
+
+static void why_host(struct telling *t)
+{
+	const struct queue_destination *d = &t->x->host_state;
+
+	if (t->x->host.n == 0) {
+		why_turn(t);
+		return;
+	}
+	if (is_host_down(t)) {
+		count(t, QUEUE_PHRASE_ATTEMPT, d->failures);
+		put_wait_for(t,
+		    queue_result_is_reply(d->last_reply) ? QUEUE_PHRASE_WAIT_HOST_NO_SERVICE
+							 : QUEUE_PHRASE_WAIT_HOST_UNREACHABLE,
+		    host(t), d->last_reply, d->last_try);
+		return;
+	}
+	count(t, QUEUE_PHRASE_CONNECTION, (int64_t)t->x->host_active);
+	put_wait_for(t, QUEUE_PHRASE_WAIT_HOST_SESSIONS, host(t), STR(""), t->x->now);
+}
+
 static void why(struct telling *t)
 {
 	static void (*const reasons[])(struct telling * t) = {
@@ -157,6 +210,7 @@ static void why(struct telling *t)
 	    [QUEUE_HOLD_PROBE_TIME] = why_failing,
 	    [QUEUE_HOLD_PROBE] = why_failing,
 	    [QUEUE_HOLD_SESSIONS] = why_sessions,
+	    [QUEUE_HOLD_HOST] = why_host,
 	};
 
 	if (t->hold == QUEUE_HOLD_NONE && queue_destination_is_failing(&t->destination))
@@ -182,10 +236,13 @@ static void next(struct telling *t)
 	    [QUEUE_HOLD_PROBE_TIME] = QUEUE_PHRASE_NEXT_REACH,
 	    [QUEUE_HOLD_PROBE] = QUEUE_PHRASE_NEXT_PROBE,
 	    [QUEUE_HOLD_SESSIONS] = QUEUE_PHRASE_NEXT_FREE,
+	    [QUEUE_HOLD_HOST] = QUEUE_PHRASE_NEXT_HOST,
 	};
 	enum queue_phrase phrase = phrases[t->hold];
 
-	if (t->schedule.next_attempt == QUEUE_NEVER && t->hold != QUEUE_HOLD_PROBE)
+	if (t->hold == QUEUE_HOLD_HOST && !is_host_down(t))
+		phrase = QUEUE_PHRASE_NEXT_FREE;
+	else if (t->schedule.next_attempt == QUEUE_NEVER && t->hold != QUEUE_HOLD_PROBE)
 		return;
 	if (t->hold == QUEUE_HOLD_OWN && queue_destination_is_failing(&t->destination))
 		phrase = QUEUE_PHRASE_NEXT_IF_UP;
@@ -230,7 +287,8 @@ static void how(struct telling *t)
 {
 	if (is_late(t))
 		put_ending(t, ENDING_LATE);
-	else if (t->schedule.next_attempt == QUEUE_NEVER)
+	else if (t->schedule.next_attempt == QUEUE_NEVER &&
+		 (t->hold != QUEUE_HOLD_HOST || is_host_down(t)))
 		put_ending(t, ENDING_THEN);
 	else
 		put_ending(t, ENDING_IF);

@@ -24,6 +24,10 @@ struct queue_explain {
 	size_t active;       /* sessions to the destination */
 	struct queue_entry entry;
 	struct queue_destination destination;
+	/* While it waits for a host: which, whom else it serves (empty: nobody is known), its state. */
+	struct str host, host_serves;
+	size_t host_active; /* sessions to it, for whichever domain */
+	struct queue_destination host_state;
 	const struct queue_policy *policy;
 	int64_t started; /* as for queue_schedule_of() */
 	int64_t now;

@@ -55,6 +55,14 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "%1 waits because the message could not be transferred to %2 (%3, %4, last %5).",
 	[QUEUE_PHRASE_WAIT_SESSIONS] =
 	    "%1 waits because %2 has as many connections as it may have at present (%4).",
+	/* the same, %2 its mail server, as the next has it if others are known: %1 server, %2 another domain */
+	[QUEUE_PHRASE_WAIT_HOST_UNREACHABLE] =
+	    "%1 waits because its mail server %2 could not be reached (%3, %4, last %5).",
+	[QUEUE_PHRASE_WAIT_HOST_NO_SERVICE] =
+	    "%1 waits because its mail server %2 takes no mail at present (it answered \"%3\", %4, last %5).",
+	[QUEUE_PHRASE_WAIT_HOST_SESSIONS] =
+	    "%1 waits because its mail server %2 has as many connections as it may have at present (%4).",
+	[QUEUE_PHRASE_HOST_SERVES] = "%1, which also serves %2,",
 	[QUEUE_PHRASE_WAIT_TURN] = "%1 waits for its turn; %2 can be tried at once.",
 	[QUEUE_PHRASE_WAIT_HELD] = "%1 waits for the time that is set for it.",
 	[QUEUE_PHRASE_WAIT_RELEASE] = "%1 waits because its sender wants it to be sent no earlier than %5.",
@@ -83,6 +91,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_NEXT_FREE] = "It goes as soon as one of them is free.",
 	[QUEUE_PHRASE_NEXT_PROBE] =
 	    "An attempt with another message is under way; if %2 answers it, this one follows.",
+	[QUEUE_PHRASE_NEXT_HOST] =
+	    "The next attempt is %3, or as soon as that server answers for another domain.",
 	[QUEUE_PHRASE_NEXT_IF_UP] = "The next attempt is %3, if %2 can be reached by then.",
 	[QUEUE_PHRASE_NEXT_IF_FREE] =
 	    "The next attempt is %3, if a connection to %2 is free by then.",

@@ -35,6 +35,8 @@ struct queue_schedule queue_schedule_of(const struct queue_policy *p, const stru
 		s.next_attempt = e->accepted;
 	if (queue_destination_is_failing(d) && s.next_attempt < d->next_probe)
 		s.next_attempt = d->next_probe;
+	if (s.next_attempt < d->waits)
+		s.next_attempt = d->waits;
 	if (s.next_attempt >= end || (e->by == QUEUE_BY_RETURN && s.next_attempt >= e->by_time))
 		s.next_attempt = QUEUE_NEVER;
 	s.expires = unless_missed(p, end, s.next_attempt, started);

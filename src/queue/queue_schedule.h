@@ -43,7 +43,7 @@ struct queue_schedule {
  * of the policy after the start, or the attempt.
  *
  * next_attempt is not before the entry's not_before nor, while the destination fails, its next
- * probe, and always before accepted + lifetime. expires is accepted + lifetime.
+ * probe, nor before the end of its wait for a host, and always before accepted + lifetime. expires is accepted + lifetime.
  *
  * With QUEUE_BY_RETURN both are bound by by_time too, strictly: nothing is sent behind it. With
  * QUEUE_BY_NOTIFY by_time is a time of warning beside those of the policy.

@@ -282,7 +282,7 @@ static void fold_history(struct slice *s)
 	}
 }
 
-/* Once an hour: destinations that nothing waits for are as many as there ever were. */
+/* Once an hour: destinations that nothing waits for, and hosts, are as many as there ever were. */
 static void forget_destinations(struct slice *s)
 {
 	int64_t before = s->m->rows, ago = s->now - s->m->forgot;
@@ -290,6 +290,10 @@ static void forget_destinations(struct slice *s)
 	if (ago >= 0 && ago < HOUR_MS)
 		return;
 	exec(s, SQL_DESTINATION_FORGET,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(s->now - s->m->cfg.history_ms),
+		db_int(LIMIT_SLICE_ROWS)));
+	exec(s, SQL_HOST_WAIT_FORGET, DB_ARGS(db_int(QUEUE_SHARD), db_int(LIMIT_SLICE_ROWS)));
+	exec(s, SQL_HOST_FORGET,
 	    DB_ARGS(db_int(QUEUE_SHARD), db_int(s->now - s->m->cfg.history_ms),
 		db_int(LIMIT_SLICE_ROWS)));
 	if (s->m->rows == before)

@@ -78,6 +78,32 @@ static const struct sql_object version_2[] = {
 	false},
     {"ALTER TABLE queue ADD COLUMN forwarder text NOT NULL DEFAULT ''", false},
     {"ALTER TABLE lease ADD COLUMN reverse_path text NOT NULL DEFAULT ''", false},
+    {"ALTER TABLE destination ADD COLUMN host text NOT NULL DEFAULT ''", false},
+    {"ALTER TABLE destination ADD COLUMN waits bigint NOT NULL DEFAULT 0", false},
+    {"ALTER TABLE lease ADD COLUMN host text NOT NULL DEFAULT ''", false},
+    {"CREATE INDEX lease_host ON lease (shard, host)", false},
+    {"CREATE TABLE host ("
+     " shard bigint NOT NULL,"
+     " name text NOT NULL,"
+     " sessions bigint NOT NULL,"
+     " failures bigint NOT NULL,"
+     " failing_since bigint NOT NULL,"
+     " next_probe bigint NOT NULL,"
+     " last_try bigint NOT NULL,"
+     " last_problem bigint NOT NULL,"
+     " last_status bigint NOT NULL,"
+     " last_reply text NOT NULL,"
+     " tried_for text NOT NULL,"
+     " PRIMARY KEY (shard, name))",
+	true},
+    {"CREATE TABLE host_wait ("
+     " shard bigint NOT NULL,"
+     " host text NOT NULL,"
+     " since bigint NOT NULL,"
+     " destination text NOT NULL,"
+     " PRIMARY KEY (shard, host, since, destination))",
+	true},
+    {"CREATE INDEX host_wait_destination ON host_wait (shard, destination)", false},
 };
 
 static const struct migration all_migrations[] = {

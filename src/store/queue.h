@@ -102,6 +102,7 @@ struct queue_place {
 	int64_t hold; /* not stored: queue_place_set() makes it due no earlier */
 	struct queue_destination state;
 	struct queue_last last; /* its reply is state.last_reply */
+	struct str host;        /* at which its next attempt counts; empty: none is known */
 };
 
 /* A message, as far as sending it on needs it. */
@@ -189,6 +190,12 @@ enum db_code queue_place_get(
 
 /* Leases that are out for a destination. */
 enum db_code queue_place_active(struct db *db, struct str name, int64_t *active_r);
+
+/* The last attempt, as columns from col on have it; text in the arena. */
+struct queue_last queue_last_get(struct db_query *q, struct arena *a, int col);
+
+/* The seed of a place or a host. */
+uint64_t queue_name_seed(struct str name);
 
 /* Writes it, with due as it follows from its state, its leases and who waits. */
 enum db_code queue_place_set(struct db *db, struct queue_place *place, int64_t now);

@@ -7,6 +7,7 @@
 #include "queue/queue_text.h"
 #include "store/admin_log.h"
 #include "store/ledger.h"
+#include "store/queue_host.h"
 
 /* ---- filters ---- */
 
@@ -133,6 +134,12 @@ static enum db_code tell_place(struct walk *w, struct str name, bool probe)
 		return code;
 	if (probe && queue_destination_is_failing(&place.state) && place.state.next_probe > w->now)
 		place.state.next_probe = w->now;
+	if (probe) {
+		place.state.waits = 0;
+		code = queue_host_retry(w->db, w->arena, name, w->now);
+		if (code != DB_OK)
+			return code;
+	}
 	return queue_place_set(w->db, &place, w->now);
 }
 

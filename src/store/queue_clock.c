@@ -2,6 +2,7 @@
 #include "store/queue_clock.h"
 
 #include "base/mem.h"
+#include "store/queue_host.h"
 
 enum db_code queue_clock_is_ahead(struct db *db, int64_t now, bool *ahead_r)
 {
@@ -54,8 +55,10 @@ static enum db_code settle_places(struct db *db, struct arena *a, int64_t now)
 
 	while ((code = next_place(db, a, name, &name)) == DB_ROW) {
 		code = queue_place_get(db, a, now, name, &place);
-		if (code == DB_ROW)
-			code = queue_place_set(db, &place, now);
+		if (code != DB_ROW)
+			break;
+		place.state.waits = 0; /* for how long there is no telling: it asks again */
+		code = queue_place_set(db, &place, now);
 		if (code != DB_OK)
 			break;
 	}
@@ -68,6 +71,8 @@ static enum lane_exec clock_exec(struct lane_op *op, struct db *db, int64_t now)
 	struct arena *a = arena_new();
 	enum db_code code = settle_rows(c, db, a, now);
 
+	if (code == DB_OK && !c->more)
+		code = queue_host_settle_all(db, a, now);
 	if (code == DB_OK && !c->more)
 		code = settle_places(db, a, now);
 	arena_free(&a);

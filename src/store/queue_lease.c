@@ -8,17 +8,22 @@
  * 3. Each step of the loop gives out a job or moves a destination behind now: it ends.
  * 4. Of the attempts under way only a share goes to destinations that have never been tried, and to
  *    those that fail: where nobody answers, an attempt lasts for minutes.
+ * 5. A lease counts at the host that its destination went to last, until it is known to go elsewhere
+ *    (store/queue_way.h). Where that has as many as it may, the destination gets in line for it.
  */
 #include "store/queue_lease.h"
 
 #include "base/mem.h"
 #include "store/forward.h"
+#include "store/queue_host.h"
+#include "store/queue_way.h"
 
-#define LEASE      STR("lease") /* the counter of tokens */
-#define FIRST_ROWS 4            /* most often the first row is the job */
-#define SCAN_ROWS  (2 * QUEUE_JOB_RECIPIENTS)
-#define HOLD_MS    SECOND_MS /* until what has expired was returned */
-#define MISSING_MS HOUR_MS   /* a message that cannot be read is looked at again */
+#define LEASE        STR("lease") /* the counter of tokens */
+#define FIRST_ROWS   4            /* most often the first row is the job */
+#define LINED_UP_MAX 100          /* in one commit: others want to write too */
+#define SCAN_ROWS    (2 * QUEUE_JOB_RECIPIENTS)
+#define HOLD_MS      SECOND_MS /* until what has expired was returned */
+#define MISSING_MS   HOUR_MS   /* a message that cannot be read is looked at again */
 
 /* One run of the request. */
 struct leasing {
@@ -28,6 +33,7 @@ struct leasing {
 	struct queue_place place;
 	size_t
 	    room[QUEUE_STANDINGS]; /* attempts that may be added, by what is known of the place */
+	size_t lined_up;           /* destinations that were sent to the line of their host */
 	enum db_code code;
 };
 
@@ -159,6 +165,15 @@ static struct str other_path(struct leasing *g, const struct queue_job *job)
 	return path;
 }
 
+/* It finds out anew what it is to wait for. */
+static void leave_lines(struct leasing *g)
+{
+	if (g->place.state.waits == 0 && !queue_destination_is_failing(&g->place.state))
+		return;
+	g->place.state.waits = 0;
+	failed(g, queue_host_leave(g->db, g->place.name));
+}
+
 static void give_out(struct leasing *g, struct queue_job job)
 {
 	struct str path = other_path(g, &job);
@@ -171,9 +186,11 @@ static void give_out(struct leasing *g, struct queue_job job)
 	    failed(g, db_exec(g->db, SQL_LEASE_ADD,
 			  DB_ARGS(db_int(QUEUE_SHARD), db_int(job.token), db_int(g->l->owner),
 			      db_int(job.message.id), db_text(job.destination), db_int(g->now),
-			      db_int(g->now + QUEUE_LEASE_MS), db_int(standing), db_text(path)),
+			      db_int(g->now + QUEUE_LEASE_MS), db_int(standing), db_text(path),
+			      db_text(job.host)),
 			  NULL)))
 		return;
+	leave_lines(g);
 	take_rows(g, &job.rows, job.token);
 	g->room[standing]--;
 	g->place.turn = job.token;
@@ -199,6 +216,41 @@ static void limit_sessions(struct leasing *g)
 		g->place.state.limit = s->sessions;
 }
 
+static enum queue_hold host_hold(struct leasing *g, struct queue_host *host)
+{
+	int64_t active = 0;
+
+	if (failed(g, queue_host_get(g->db, g->l->arena, g->now, g->place.host, host)) ||
+	    failed(g, queue_host_active(g->db, g->place.host, &active)))
+		return QUEUE_HOLD_PROBE;
+	return queue_destination_hold(&host->state, (size_t)active, 0, g->now);
+}
+
+/*
+ * At which host the job counts: where it most likely goes to, if that is up and has room. Without room it
+ * waits for some: true.
+ */
+static bool is_in_line(struct leasing *g, struct str *host_r)
+{
+	const struct queue_policy *policy = queue_config_policy(&g->l->cfg, g->place.name);
+	struct queue_destination *d = &g->place.state;
+	enum queue_hold hold;
+	struct queue_host host;
+
+	*host_r = STR("");
+	if (g->place.host.n == 0 || queue_destination_is_failing(d))
+		return false;
+	hold = host_hold(g, &host);
+	if (hold == QUEUE_HOLD_NONE && !queue_destination_is_failing(&host.state))
+		*host_r = g->place.host;
+	if (hold != QUEUE_HOLD_SESSIONS)
+		return false;
+	queue_destination_wait(d, queue_way_until(&host.state, policy, d->seed, g->now), false);
+	failed(g, queue_host_line_up(g->db, g->place.host, &g->place, g->now));
+	g->lined_up++;
+	return true;
+}
+
 /* A job for the destination whose turn it is, if one may go. */
 static void serve(struct leasing *g)
 {
@@ -212,7 +264,7 @@ static void serve(struct leasing *g)
 	    queue_destination_room(&g->place.state, (size_t)active, g->now) == 0)
 		return;
 	job.rows = choose_job(g, &ready);
-	if (g->code != DB_OK)
+	if (g->code != DB_OK || (job.rows.n > 0 && is_in_line(g, &job.host)))
 		return;
 	if (job.rows.n == 0) {
 		g->place.hold = ready ? g->now + HOLD_MS : 0;
@@ -282,35 +334,58 @@ static bool serve_next(struct leasing *g)
 	return g->code == DB_OK;
 }
 
-/* How many attempts at destinations of a standing may be added. The good ones have all there is. */
-static enum db_code room_of(struct db *db, enum queue_standing standing, size_t *room_r)
+static enum db_code count_leases(
+    struct db *db, enum sql_id id, const struct db_value *args, size_t n, size_t *count_r)
 {
-	size_t share = queue_standing_share(standing, QUEUE_JOBS_MAX);
-	int64_t n = 0;
-	enum db_code code = DB_ROW;
+	int64_t count = 0;
+	enum db_code code = db_get_int(db, id, args, n, &count);
 
-	if (standing != QUEUE_STANDING_GOOD)
-		code = db_get_int(
-		    db, SQL_LEASE_STANDING, DB_ARGS(db_int(QUEUE_SHARD), db_int(standing)), &n);
-	if (code != DB_ROW)
-		return code == DB_OK ? DB_CORRUPT : code;
-	*room_r = (size_t)n < share ? share - (size_t)n : 0;
-	if (standing == QUEUE_STANDING_GOOD)
-		*room_r = SIZE_MAX;
-	return DB_OK;
+	*count_r = (size_t)count;
+	return code == DB_OK ? DB_CORRUPT : code == DB_ROW ? DB_OK : code;
+}
+
+static size_t rest_of(size_t all, size_t n)
+{
+	return n < all ? all - n : 0;
+}
+
+/*
+ * How many attempts may be added at destinations of each standing. The good ones have all that there is; so
+ * that it is never passed, whatever relays there were.
+ */
+static enum db_code rooms_of(struct db *db, size_t rooms_r[QUEUE_STANDINGS])
+{
+	size_t n = 0, all;
+	enum db_code code = count_leases(db, SQL_LEASE_ALL, DB_ARGS(db_int(QUEUE_SHARD)), &n);
+
+	all = rest_of(QUEUE_JOBS_MAX, n);
+	for (int i = 0; i < QUEUE_STANDINGS && code == DB_OK; i++) {
+		size_t share = queue_standing_share((enum queue_standing)i, QUEUE_JOBS_MAX);
+
+		rooms_r[i] = all;
+		if (i == QUEUE_STANDING_GOOD)
+			continue;
+		code = count_leases(
+		    db, SQL_LEASE_STANDING, DB_ARGS(db_int(QUEUE_SHARD), db_int(i)), &n);
+		if (rest_of(share, n) < all)
+			rooms_r[i] = rest_of(share, n);
+	}
+	return code;
 }
 
 static enum lane_exec lease_exec(struct lane_op *op, struct db *db, int64_t now)
 {
 	struct queue_lease *l = LIST_ENTRY(op, struct queue_lease, op);
 	struct leasing g = {.l = l, .db = db, .now = now};
+	size_t all;
 
 	arena_reset(l->arena, false);
 	l->jobs = arena_array(l->arena, l->room, sizeof *l->jobs);
 	l->n = l->used = 0;
-	for (int i = 0; i < QUEUE_STANDINGS && g.code == DB_OK; i++)
-		failed(&g, room_of(db, (enum queue_standing)i, &g.room[i]));
-	while (l->n < l->room && l->used < l->bytes && serve_next(&g))
+	failed(&g, rooms_of(db, g.room));
+	all = g.room[QUEUE_STANDING_GOOD];
+	while (g.code == DB_OK && l->n < l->room && l->n < all && l->used < l->bytes &&
+	       g.lined_up < LINED_UP_MAX && serve_next(&g))
 		;
 	return g.code == DB_OK ? LANE_KEEP : LANE_BROKEN;
 }
@@ -341,6 +416,7 @@ static struct queue_lease_row get_lease(struct db_query *q, struct arena *a)
 	    .begun = db_col_int(q, 4),
 	    .expiry = db_col_int(q, 5),
 	    .reverse_path = arena_str(a, db_col_str(q, 6)),
+	    .host = arena_str(a, db_col_str(q, 7)),
 	};
 }
 
@@ -378,12 +454,11 @@ enum db_code queue_lease_wake(struct db *db, int64_t *when_r)
 enum db_code queue_attempt_wake(struct db *db, int64_t *when_r)
 {
 	int64_t first = QUEUE_NEVER, when;
-	enum db_code code = DB_OK;
-	size_t room;
+	size_t rooms[QUEUE_STANDINGS];
+	enum db_code code = rooms_of(db, rooms);
 
 	for (int i = 0; i < QUEUE_STANDINGS && code == DB_OK; i++) {
-		code = room_of(db, (enum queue_standing)i, &room);
-		if (code != DB_OK || room == 0)
+		if (rooms[i] == 0)
 			continue;
 		code = wake_of(
 		    db, SQL_DESTINATION_WAKE, DB_ARGS(db_int(QUEUE_SHARD), db_int(i)), &when);
@@ -424,7 +499,11 @@ static enum db_code release(
 		    db, SQL_LEASE_DELETE, DB_ARGS(db_int(QUEUE_SHARD), db_int(lease->token)), NULL);
 	if (code == DB_OK)
 		code = queue_place_get(db, a, now, lease->destination, &place);
-	return code == DB_ROW ? queue_place_set(db, &place, now) : code;
+	if (code == DB_ROW)
+		code = queue_place_set(db, &place, now);
+	if (code == DB_OK && lease->host.n)
+		code = queue_host_wake(db, a, lease->host, now);
+	return code;
 }
 
 /* Begun while the clock was ahead: it lives no longer than one begun now. */

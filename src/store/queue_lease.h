@@ -15,6 +15,7 @@
 struct queue_job {
 	int64_t token;
 	struct str destination;
+	struct str host; /* at which it counts; empty: none is known yet */
 	struct queue_message message;
 	struct str reverse_path; /* that it goes with; the message's may be another */
 	struct queue_rows rows;  /* 1 to QUEUE_JOB_RECIPIENTS, with the same forwarder */
@@ -88,6 +89,7 @@ struct queue_lease_row {
 	struct str destination;
 	int64_t begun, expiry;
 	struct str reverse_path; /* in the place of the message's; empty: that one */
+	struct str host; /* at which it counts; empty: none is known yet */
 };
 
 /* A lease, text in the arena. DB_ROW; DB_OK: there is none. */

@@ -3,7 +3,8 @@
  * that lie ahead read as what is left of the wait. Writing a destination computes when it is due:
  *
  *   due = never, while nobody waits unleased or there is no room for a session;
- *   else the first not_before that waits, not before the next probe and not before now;
+ *   else the first not_before that waits, not before the next probe, nor before the end of its wait
+ *   for a host, and not before now;
  *   but QUEUE_FRESH_MS before now where nobody has been waiting for more than QUEUE_YOUNG_MS.
  */
 #include "base/hash.h"
@@ -40,7 +41,12 @@ static uint64_t seed_of(int64_t message, struct str destination)
 	return hash_bytes(&key, destination);
 }
 
-static struct queue_last get_last(struct db_query *q, struct arena *a, int col)
+uint64_t queue_name_seed(struct str name)
+{
+	return seed_of(0, name);
+}
+
+struct queue_last queue_last_get(struct db_query *q, struct arena *a, int col)
 {
 	int64_t problem = db_col_int(q, col);
 
@@ -49,8 +55,15 @@ static struct queue_last get_last(struct db_query *q, struct arena *a, int col)
 							      : QUEUE_PROBLEM_NONE,
 	    .status = queue_status_of(db_col_int(q, col + 1)),
 	    .reply = arena_str(a, db_col_str(q, col + 2)),
-	    .remote = arena_str(a, db_col_str(q, col + 3)),
 	};
+}
+
+static struct queue_last get_last(struct db_query *q, struct arena *a, int col)
+{
+	struct queue_last last = queue_last_get(q, a, col);
+
+	last.remote = arena_str(a, db_col_str(q, col + 3));
+	return last;
 }
 
 /* ---- recipients ---- */
@@ -201,9 +214,11 @@ static struct queue_place get_place(
 	    .due = db_col_int(q, 0),
 	    .turn = db_col_int(q, 1),
 	    .last = get_last(q, a, 7),
+	    .host = arena_str(a, db_col_str(q, 11)),
 	};
 
-	queue_destination_init(&p.state, seed_of(0, name));
+	queue_destination_init(&p.state, queue_name_seed(name));
+	p.state.waits = db_col_int(q, 12);
 	if (sessions >= 1 && sessions <= QUEUE_SESSIONS_MAX)
 		p.state.limit = (uint32_t)sessions;
 	p.state.failures = (uint32_t)db_col_int(q, 3);
@@ -266,10 +281,11 @@ enum db_code queue_first(struct db *db, struct str destination, int64_t *first_r
 static int64_t due_since(const struct queue_place *p, int64_t first, int64_t now)
 {
 	bool young = first <= now && first > now - QUEUE_YOUNG_MS;
+	int64_t from = max_of(p->hold, p->state.waits);
 
-	if (p->hold <= now && young && !queue_destination_is_failing(&p->state))
+	if (from <= now && young && !queue_destination_is_failing(&p->state))
 		return now - QUEUE_FRESH_MS;
-	return max_of(max_of(now, p->hold), first);
+	return max_of(max_of(now, from), first);
 }
 
 static enum db_code compute_due(struct db *db, struct queue_place *p, int64_t now)
@@ -287,7 +303,7 @@ static enum db_code compute_due(struct db *db, struct queue_place *p, int64_t no
 		return DB_OK;
 	if (queue_destination_is_failing(d) && active == 0)
 		p->due = max_of(due_since(p, first, now), d->next_probe);
-	else if (queue_destination_room(d, (size_t)active, now) > 0)
+	else if (d->waits > now || queue_destination_room(d, (size_t)active, now) > 0)
 		p->due = due_since(p, first, now);
 	return DB_OK;
 }
@@ -304,7 +320,8 @@ enum db_code queue_place_set(struct db *db, struct queue_place *p, int64_t now)
 		db_int(d->limit), db_int(d->failures), db_int(d->failing_since),
 		db_int(d->next_probe), db_int(d->last_try), db_int(p->last.problem),
 		db_int(queue_status_number(p->last.status)), db_text(p->last.reply),
-		db_text(p->last.remote), db_int(queue_destination_standing(d))),
+		db_text(p->last.remote), db_int(queue_destination_standing(d)), db_text(p->host),
+		db_int(d->waits)),
 	    NULL);
 }
 

@@ -11,7 +11,9 @@
 #include "base/mem.h"
 #include "store/dialogue.h"
 #include "store/ledger.h"
+#include "store/queue_host.h"
 #include "store/queue_lease.h"
+#include "store/queue_way.h"
 #include "store/trace.h"
 
 /* One run of the request. */
@@ -245,7 +247,65 @@ static void settle_row(struct settling *t, struct queue_row *row)
 	t->s->counts[result.outcome]++;
 }
 
-/* ---- the destination ---- */
+/* ---- the destination and its host ---- */
+
+/*
+ * A failure of all its hosts: it has the next probe of the first of them, and is no failure where one of
+ * them only has no room.
+ */
+static void follow_hosts(struct settling *t, struct queue_place *place)
+{
+	struct str names[LIMIT_QUEUE_HOSTS];
+	int64_t first = QUEUE_NEVER;
+	size_t n = 0;
+
+	failed(t, queue_host_waits(t->db, t->s->scratch, place->name, names, &n));
+	for (size_t i = 0; i < n && t->code == DB_OK; i++) {
+		struct queue_host host;
+
+		if (failed(t, queue_host_get(t->db, t->s->scratch, t->now, names[i], &host)))
+			return;
+		if (!queue_destination_is_failing(&host.state)) {
+			queue_destination_wait(&place->state,
+			    queue_way_until(&host.state,
+				queue_config_policy(&t->s->cfg, place->name), place->state.seed,
+				t->now),
+			    false);
+			return;
+		}
+		if (host.state.next_probe < first)
+			first = host.state.next_probe;
+	}
+	if (first != QUEUE_NEVER && first > t->now)
+		place->state.next_probe = first;
+}
+
+/* What waits for hosts is in their lines while it fails. */
+static void keep_line(struct settling *t, struct queue_place *place)
+{
+	if (queue_destination_is_failing(&place->state))
+		follow_hosts(t, place);
+	else if (place->state.waits == 0)
+		failed(t, queue_host_leave(t->db, place->name));
+}
+
+/* Where the attempt counted there is room for another. A host that failed was told before. */
+static void teach_host(struct settling *t, const struct queue_lease_row *lease)
+{
+	struct queue_host_lesson lesson = {.name = lease->host,
+	    .destination = lease->destination,
+	    .policy = queue_config_policy(&t->s->cfg, lease->destination),
+	    .event = t->event};
+
+	if (t->code != DB_OK || lease->host.n == 0)
+		return;
+	if (t->teller && t->s->remote.n) {
+		lesson.last = last_of(t, t->teller);
+		failed(t, queue_host_teach(t->db, t->s->scratch, &lesson, t->now));
+	}
+	if (t->code == DB_OK)
+		failed(t, queue_host_wake(t->db, t->s->scratch, lease->host, t->now));
+}
 
 static void teach(struct settling *t, struct str name)
 {
@@ -261,8 +321,10 @@ static void teach(struct settling *t, struct str name)
 		t->s->woken = queue_destination_apply(&place.state,
 		    queue_config_policy(&t->s->cfg, name), t->event, (size_t)others,
 		    place.last.reply, t->now);
+		keep_line(t, &place);
 	}
-	failed(t, queue_place_set(t->db, &place, t->now));
+	if (t->code == DB_OK)
+		failed(t, queue_place_set(t->db, &place, t->now));
 }
 
 /* ---- the whole ---- */
@@ -296,6 +358,7 @@ static void settle(struct settling *t, const struct queue_lease_row *lease)
 			      DB_ARGS(db_int(QUEUE_SHARD), db_int(t->s->token)), NULL));
 	if (t->code == DB_OK)
 		teach(t, lease->destination);
+	teach_host(t, lease);
 }
 
 static enum lane_exec settle_exec(struct lane_op *op, struct db *db, int64_t now)

@@ -6,6 +6,50 @@
 #include "store/forward.h"
 #include "store/queue_lease.h"
 
+/* Is `a` the one to speak of? */
+static bool says_more(const struct queue_host *a, const struct queue_host *b)
+{
+	bool down = queue_destination_is_failing(&a->state);
+
+	if (b->name.n == 0 || down != queue_destination_is_failing(&b->state))
+		return b->name.n == 0 || !down;
+	return a->state.last_try > b->state.last_try;
+}
+
+struct queue_host queue_host_of_place(
+    struct db *db, struct arena *a, const struct queue_place *place, int64_t now)
+{
+	struct queue_host found = {.name = STR("")}, host;
+	struct str names[LIMIT_QUEUE_HOSTS];
+	size_t n = 0;
+
+	queue_destination_init(&found.state, 0);
+	if (place->state.waits <= now || queue_host_waits(db, a, place->name, names, &n) != DB_OK)
+		return found;
+	for (size_t i = 0; i < n; i++)
+		if (queue_host_get(db, a, now, names[i], &host) == DB_OK &&
+		    says_more(&host, &found))
+			found = host;
+	return found;
+}
+
+static void look_at_host(struct queue_picture *p, struct db *db, int64_t now)
+{
+	p->host_serves = STR("");
+	p->host = queue_host_of_place(db, p->arena, &p->place, now);
+	if (p->host.name.n == 0)
+		return;
+	if (queue_host_active(db, p->host.name, &p->host_active) != DB_OK)
+		p->host_active = 0;
+	(void)queue_host_serves(db, p->arena, &p->host, p->place.name, &p->host_serves);
+}
+
+bool queue_picture_is_down(const struct queue_picture *p)
+{
+	return p->has_place && (queue_destination_is_failing(&p->place.state) ||
+				   queue_destination_is_failing(&p->host.state));
+}
+
 /* Of an attempt that is under way: what it was begun with, else what the next will be. */
 static struct str sent_as(struct queue_picture *p, struct db *db, const struct queue_config *cfg,
     const struct queue_row *row, const struct queue_message *m, int64_t now)
@@ -30,6 +74,8 @@ struct queue_picture queue_picture_of(struct db *db, const struct queue_config *
 	struct queue_picture p = {.arena = arena_new()};
 
 	p.has_place = queue_place_get(db, p.arena, now, row->destination, &p.place) == DB_ROW;
+	if (p.has_place)
+		look_at_host(&p, db, now);
 	if (queue_place_active(db, row->destination, &p.active) != DB_OK)
 		p.active = 0;
 	p.sent_as = sent_as(&p, db, cfg, row, m, now);
@@ -69,6 +115,10 @@ void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
 	    .under_way = p.under_way,
 	    .held = row->held,
 	    .active = (size_t)p.active,
+	    .host = p.host.name,
+	    .host_serves = p.host_serves,
+	    .host_active = (size_t)p.host_active,
+	    .host_state = p.host.state,
 	    .entry = row->entry,
 	    .policy = queue_config_policy(cfg, row->destination),
 	    .started = cfg->started,

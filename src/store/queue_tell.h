@@ -2,7 +2,7 @@
 #ifndef STORE_QUEUE_TELL_H
 #define STORE_QUEUE_TELL_H
 
-#include "store/queue.h"
+#include "store/queue_host.h"
 
 struct queue_picture {
 	struct arena *arena;
@@ -11,7 +11,21 @@ struct queue_picture {
 	int64_t active;     /* sessions to his destination */
 	int64_t under_way;  /* since when he is being tried; 0: he is not */
 	struct str sent_as; /* the reverse path in the place of the sender's; empty: his own */
+	/* The destination waits for a host; its name is empty otherwise. */
+	struct queue_host host;
+	struct str host_serves; /* another domain; empty: none is known */
+	int64_t host_active;    /* sessions to it */
 };
+
+/* Does he wait for a host that is down, or his destination for its own next probe? */
+bool queue_picture_is_down(const struct queue_picture *p);
+
+/*
+ * The host that a destination waits for, with its place's arena: of several one that only has no room,
+ * else the one that was tried last. Empty name: it waits for none, or that cannot be read.
+ */
+struct queue_host queue_host_of_place(
+    struct db *db, struct arena *a, const struct queue_place *place, int64_t now);
 
 /* What cannot be read is left out. */
 struct queue_picture queue_picture_of(struct db *db, const struct queue_config *cfg,

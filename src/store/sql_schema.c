@@ -264,6 +264,7 @@ static const struct sql_object objects[] = {
      * due: when an attempt may be due, INT64_MAX: not before something changes; turn: the token of
      * its last lease. sessions: how many it may have at once; last_*: of the last attempt. standing:
      * enum queue_standing; here as failures and last_try say, in a lease as it was when it was given.
+     * host: the one that it went to last, or waits for; waits: until then at the latest, 0: it does not.
      */
     {"CREATE TABLE destination ("
      " shard bigint NOT NULL,"
@@ -280,13 +281,45 @@ static const struct sql_object objects[] = {
      " last_reply text NOT NULL,"
      " last_remote text NOT NULL,"
      " standing bigint NOT NULL DEFAULT 1,"
+     " host text NOT NULL DEFAULT '',"
+     " waits bigint NOT NULL DEFAULT 0,"
      " PRIMARY KEY (shard, name))",
 	KEYED},
     {"CREATE INDEX destination_due ON destination (shard, standing, due, turn)", PLAIN},
 
     /*
-     * An attempt under way: recipients of one message for one destination. reverse_path: that it goes
-     * with, '': its own.
+     * A host that mail goes to, whatever destinations it serves: columns as in destination. tried_for:
+     * the destination whose attempt told last. One without a row is as none ever tried.
+     */
+    {"CREATE TABLE host ("
+     " shard bigint NOT NULL,"
+     " name text NOT NULL,"
+     " sessions bigint NOT NULL,"
+     " failures bigint NOT NULL,"
+     " failing_since bigint NOT NULL,"
+     " next_probe bigint NOT NULL,"
+     " last_try bigint NOT NULL,"
+     " last_problem bigint NOT NULL,"
+     " last_status bigint NOT NULL,"
+     " last_reply text NOT NULL,"
+     " tried_for text NOT NULL,"
+     " PRIMARY KEY (shard, name))",
+	KEYED},
+
+    /* Destinations that wait for a host, in the order of their oldest mail. */
+    {"CREATE TABLE host_wait ("
+     " shard bigint NOT NULL,"
+     " host text NOT NULL,"
+     " since bigint NOT NULL,"
+     " destination text NOT NULL,"
+     " PRIMARY KEY (shard, host, since, destination))",
+	KEYED},
+    {"CREATE INDEX host_wait_destination ON host_wait (shard, destination)", PLAIN},
+
+    /*
+     * An attempt under way: recipients of one message for one destination. host: at which it counts, the
+     * one it goes to or most likely will; empty: none is known yet.
+     * reverse_path: that it goes with, '': its own.
      */
     {"CREATE TABLE lease ("
      " shard bigint NOT NULL,"
@@ -298,9 +331,11 @@ static const struct sql_object objects[] = {
      " expiry bigint NOT NULL,"
      " standing bigint NOT NULL DEFAULT 0,"
      " reverse_path text NOT NULL DEFAULT '',"
+     " host text NOT NULL DEFAULT '',"
      " PRIMARY KEY (shard, token))",
 	KEYED},
     {"CREATE INDEX lease_destination ON lease (shard, destination)", PLAIN},
+    {"CREATE INDEX lease_host ON lease (shard, host)", PLAIN},
     {"CREATE INDEX lease_standing ON lease (shard, standing)", PLAIN},
 
     /* Events that no other row tells. */

@@ -473,7 +473,7 @@ SQL(DESTINATION_ADD,
     " VALUES ($1, $2, $5, 0, $4, 0, 0, 0, 0, 0, 0, '', '', 1)"
     " ON CONFLICT (shard, name) DO UPDATE SET due = CASE WHEN destination.failures > 0"
     " AND destination.next_probe > $3 THEN destination.next_probe"
-    " ELSE excluded.due END WHERE destination.due > $3")
+    " WHEN destination.waits > $3 THEN destination.waits ELSE excluded.due END WHERE destination.due > $3")
 
 /* ---- ledger and audit (store/ledger*.c) ---- */
 

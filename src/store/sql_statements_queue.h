@@ -114,13 +114,13 @@ SQL(QUEUE_MESSAGE,
 /* ---- destinations (store/queue_rows.c) ---- */
 
 SQL(DESTINATION_GET, "SELECT due, turn, sessions, failures, failing_since, next_probe, last_try,"
-		     " last_problem, last_status, last_reply, last_remote"
+		     " last_problem, last_status, last_reply, last_remote, host, waits"
 		     " FROM destination WHERE shard = $1 AND name = $2")
 
 SQL(DESTINATION_SET,
     "UPDATE destination SET due = $3, turn = $4, sessions = $5, failures = $6, failing_since = $7,"
     " next_probe = $8, last_try = $9, last_problem = $10, last_status = $11, last_reply = $12,"
-    " last_remote = $13, standing = $14 WHERE shard = $1 AND name = $2")
+    " last_remote = $13, standing = $14, host = $15, waits = $16 WHERE shard = $1 AND name = $2")
 
 /* Whose turn it is, of those with the standing $2. */
 SQL(DESTINATION_READY, "SELECT name, due, turn FROM destination WHERE shard = $1 AND standing = $2"
@@ -148,14 +148,69 @@ SQL(DESTINATION_FORGET,
 SQL(DESTINATION_SUMS, "SELECT count(*), coalesce(min(message), 0) FROM queue WHERE shard = $1"
 		      " AND destination = $2")
 
+/* ---- hosts (store/queue_host.c) ---- */
+
+SQL(HOST_GET, "SELECT sessions, failures, failing_since, next_probe, last_try, last_problem,"
+	      " last_status, last_reply, tried_for FROM host WHERE shard = $1 AND name = $2")
+
+SQL(HOST_SET,
+    "INSERT INTO host (shard, name, sessions, failures, failing_since, next_probe, last_try,"
+    " last_problem, last_status, last_reply, tried_for)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+    " ON CONFLICT (shard, name) DO UPDATE SET sessions = excluded.sessions,"
+    " failures = excluded.failures, failing_since = excluded.failing_since,"
+    " next_probe = excluded.next_probe, last_try = excluded.last_try,"
+    " last_problem = excluded.last_problem, last_status = excluded.last_status,"
+    " last_reply = excluded.last_reply, tried_for = excluded.tried_for")
+
+/* Behind the name $2. */
+SQL(HOST_NEXT, "SELECT name FROM host WHERE shard = $1 AND name > $2 ORDER BY name LIMIT 1")
+
+/* Nobody waits for it, and it was not tried since $2. */
+SQL(HOST_FORGET, "DELETE FROM host WHERE shard = $1 AND name IN (SELECT h.name FROM host h"
+		 " WHERE h.shard = $1 AND h.last_try < $2 AND NOT EXISTS (SELECT 1 FROM host_wait w"
+		 " WHERE w.shard = $1 AND w.host = h.name) ORDER BY h.name LIMIT $3)")
+
+/* In lines for hosts, of destinations that are forgotten. */
+SQL(HOST_WAIT_FORGET, "DELETE FROM host_wait WHERE shard = $1 AND destination IN"
+		      " (SELECT w.destination FROM host_wait w LEFT JOIN destination d"
+		      " ON d.shard = w.shard AND d.name = w.destination WHERE w.shard = $1"
+		      " AND d.name IS NULL ORDER BY w.destination LIMIT $2)")
+
+SQL(HOST_WAIT_ADD, "INSERT INTO host_wait (shard, host, since, destination)"
+		   " VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
+
+/* The destination waits for no host any more. */
+SQL(HOST_WAIT_LEAVE, "DELETE FROM host_wait WHERE shard = $1 AND destination = $2")
+
+/* Whose turn it is. */
+SQL(HOST_WAIT_FIRST, "SELECT destination FROM host_wait WHERE shard = $1 AND host = $2"
+		     " ORDER BY since, destination LIMIT 1")
+
+/* What the destination waits for. */
+SQL(HOST_WAIT_OF, "SELECT DISTINCT host FROM host_wait WHERE shard = $1 AND destination = $2"
+		  " ORDER BY host LIMIT $3")
+
+/* Another destination than $3 that is being tried there. */
+SQL(HOST_SERVES, "SELECT destination FROM lease WHERE shard = $1 AND host = $2"
+		 " AND destination <> $3 LIMIT 1")
+
 /* ---- leases (store/queue_lease.c) ---- */
 
 SQL(LEASE_ADD, "INSERT INTO lease (shard, token, owner, message, destination, begun, expiry,"
-	       " standing, reverse_path) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+	       " standing, reverse_path, host) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
+
+/* It goes to another host than it was thought. */
+SQL(LEASE_HOST, "UPDATE lease SET host = $3 WHERE shard = $1 AND token = $2")
+
+SQL(LEASE_COUNT_HOST, "SELECT count(*) FROM lease WHERE shard = $1 AND host = $2")
 
 SQL(LEASE_STANDING, "SELECT count(*) FROM lease WHERE shard = $1 AND standing = $2")
 
-SQL(LEASE_GET, "SELECT token, owner, message, destination, begun, expiry, reverse_path FROM lease"
+SQL(LEASE_ALL, "SELECT count(*) FROM lease WHERE shard = $1")
+
+SQL(LEASE_GET, "SELECT token, owner, message, destination, begun, expiry, reverse_path, host"
+	       " FROM lease"
 	       " WHERE shard = $1 AND token = $2")
 
 /* The alias that it goes through; all its recipients have the same. */
@@ -169,7 +224,8 @@ SQL(LEASE_COUNT, "SELECT count(*) FROM lease WHERE shard = $1 AND destination = 
 SQL(LEASE_EXTEND, "UPDATE lease SET expiry = $4 WHERE shard = $1 AND token = $2 AND owner = $3"
 		  " AND message = $5")
 
-SQL(LEASE_LIST, "SELECT token, owner, message, destination, begun, expiry, reverse_path FROM lease"
+SQL(LEASE_LIST, "SELECT token, owner, message, destination, begun, expiry, reverse_path, host"
+		" FROM lease"
 		" WHERE shard = $1 AND token > $2 ORDER BY token LIMIT $3")
 
 /* Without an order: a sorter costs more than all else that is asked in a turn. */

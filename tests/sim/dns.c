@@ -52,6 +52,8 @@ static void add(struct asked *q, struct dns_answer a)
 
 static void add_mx(struct asked *q, const struct sim_dest *d)
 {
+	if (d->server)
+		add_mx(q, d->server);
 	for (size_t i = 0; i < d->nhosts && !d->no_mx; i++)
 		add(q, (struct dns_answer){.preference = (uint16_t)d->hosts[i].preference,
 			   .host = str_of_c(d->hosts[i].name)});

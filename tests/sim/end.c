@@ -1,6 +1,7 @@
 /* The end of a seed: what became of each recipient, by what his destination is an example of. */
 #include "base/mem.h"
 #include "check.h"
+#include "net.h"
 #include "store.h"
 
 #define STEP_MS  (33 * MINUTE_MS) /* the longest wait between two attempts, chance included */
@@ -62,8 +63,9 @@ static void check_warning(const struct sim_rcpt *r, int64_t waited)
 
 static void check_down_long(const struct sim_rcpt *r)
 {
-	int64_t up = r->dest->up_at > r->accepted ? r->dest->up_at : r->accepted;
+	int64_t up = sim_server_of(r->dest)->up_at;
 
+	up = up > r->accepted ? up : r->accepted;
 	if (r->destiny != SIM_WELCOME || r->sender < 0)
 		return; /* without a sender it lives for two days only */
 	SIM_MUST(r->state == SIM_S_RELAYED && r->told_failed == 0,
@@ -85,7 +87,7 @@ static void check_down_forever(const struct sim_rcpt *r)
 	if (!wants(r, QUEUE_NOTIFY_FAILURE))
 		return;
 	SIM_MUST(took >= 5 * DAY_MS - sim_world.shifted &&
-		     took <= 5 * DAY_MS + 31 * MINUTE_MS + sim_world.shifted,
+		     took <= 5 * DAY_MS + 31 * MINUTE_MS + sim_world.shifted + sim_world.down,
 	    "%s was returned after %lld minutes", r->address, (long long)(took / MINUTE_MS));
 }
 
@@ -130,6 +132,14 @@ static void check_rcpt(const struct sim_rcpt *r)
 	case SIM_X_GREYLIST:
 		check_delivered(r, 30 * MINUTE_MS);
 		break;
+	case SIM_X_BACKED: /* the time it takes to find that nobody answers */
+		check_delivered(r, 20 * MINUTE_MS);
+		break;
+	case SIM_X_FLAPPING:
+		check_delivered(r, 4 * HOUR_MS);
+		break;
+	case SIM_X_SLOW:
+	case SIM_X_CROWD:
 	case SIM_X_BURST:
 	case SIM_X_MANY:
 		check_delivered(r, DAY_MS);
@@ -141,14 +151,22 @@ static void check_rcpt(const struct sim_rcpt *r)
 	}
 }
 
-/* A destination that cannot be reached has one probe at each step, not one for each message. */
+/*
+ * A destination that cannot be reached has one probe at each step, not one for each message; and so has a
+ * host, by each of its addresses, not one for each domain that it serves.
+ */
 static void check_probes(const struct sim_dest *d)
 {
 	int64_t days = d->example == SIM_X_DOWN_FOREVER ? 7 : d->example == SIM_X_DOWN_LONG ? 4 : 0;
+	int64_t most = 10 + days * DAY_MS / (27 * MINUTE_MS) +
+		       6 * (sim_world.deaths + sim_world.touches);
 
-	SIM_MUST(days == 0 || d->probes <= 10 + days * DAY_MS / (27 * MINUTE_MS) +
-					       6 * (sim_world.deaths + sim_world.touches),
-	    "%s was tried %lld times while it was down", d->name, (long long)d->probes);
+	SIM_MUST(days == 0 || d->probes <= most, "%s was tried %lld times while it was down",
+	    d->name, (long long)d->probes);
+	for (size_t i = 0; i < d->nhosts; i++)
+		SIM_MUST(days == 0 || d->hosts[i].probes <= (1 + d->hosts[i].v6) * most,
+		    "%s was tried %lld times while it was down", d->hosts[i].name,
+		    (long long)d->hosts[i].probes);
 }
 
 /* What was refused together does not come back together. */
@@ -168,6 +186,8 @@ void sim_check_end(void)
 	for (size_t i = 0; i < sim_world.nrcpts; i++)
 		if (sim_world.rcpts[i]->message)
 			check_rcpt(sim_world.rcpts[i]);
+	SIM_MUST(!sim_world.crowded || sim_net_most() == CONNS_MAX,
+	    "no more than %zu connections were ever open at once", sim_net_most());
 	for (size_t i = 0; i < sim_world.ndests; i++) {
 		check_probes(&sim_world.dests[i]);
 		check_waits(&sim_world.dests[i]);

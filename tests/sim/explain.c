@@ -185,6 +185,14 @@ static void read_end(const struct sim_rcpt *r, struct str text, struct sim_claim
 
 /* ---- why ---- */
 
+static bool has_said(const struct sim_dest *d, struct str quote)
+{
+	for (size_t i = 0; i < d->nreplies; i++)
+		if (str_eq(quote, str_of_c(d->replies[i])))
+			return true;
+	return false;
+}
+
 /* What is quoted was said by one of his hosts. */
 static void check_quote(const struct sim_rcpt *r, struct str text)
 {
@@ -197,9 +205,8 @@ static void check_quote(const struct sim_rcpt *r, struct str text)
 	quote = str_from(text, at + 13);
 	end = str_find(quote, '"');
 	quote = str_sub(quote, 0, end);
-	for (size_t i = 0; i < d->nreplies; i++)
-		if (str_eq(quote, str_of_c(d->replies[i])))
-			return;
+	if (has_said(r->dest, quote) || has_said(sim_server_of(r->dest), quote))
+		return;
 	sim_fail("%s never answered what explain quotes: %.*s", d->name, STR_FMT(text));
 }
 
@@ -217,12 +224,39 @@ static void check_last(const struct sim_rcpt *r, struct str text, bool failing)
 		    (long long)d->last_result, STR_FMT(text));
 }
 
+/* The mail server that is named is one of his, and serves the domain that is named with it. */
+static void check_host(const struct sim_rcpt *r, struct str text)
+{
+	size_t at = str_find_str(text, STR("its mail server "));
+	struct str name = str_from(text, at + 16), other;
+	const struct sim_host *h = NULL;
+	const struct sim_dest *d;
+
+	if (at == text.n)
+		return;
+	other = str_from(name, str_find_str(name, STR(", which also serves ")) + 20);
+	name = str_sub(name, 0, str_find(name, ' '));
+	name.n -= name.p[name.n - 1] == ',';
+	for (size_t i = 0; i < r->dest->nhosts; i++)
+		h = str_eq(name, str_of_c(r->dest->hosts[i].name)) ? &r->dest->hosts[i] : h;
+	if (r->dest->server && str_eq(name, str_of_c(r->dest->server->hosts[0].name)))
+		h = &r->dest->server->hosts[0];
+	SIM_MUST(h || r->dest->example == SIM_X_LIES, "%.*s is no server of %s: %.*s",
+	    STR_FMT(name), r->dest->name, STR_FMT(text));
+	if (!has(text, ", which also serves ") || !h)
+		return;
+	d = sim_dest_find(str_sub(other, 0, str_find(other, ',')));
+	SIM_MUST(d && d != r->dest && (d == h->dest || d->server == h->dest),
+	    "%s serves no such domain: %.*s", h->name, STR_FMT(text));
+}
+
 static void check_why(const struct sim_rcpt *r, const struct sim_claim *c, struct str text,
     size_t active, size_t sessions, bool failing)
 {
 	check_quote(r, text);
 	check_last(r, text, failing);
-	if (c->next == SIM_N_SESSION)
+	check_host(r, text);
+	if (c->next == SIM_N_SESSION && !has(text, "its mail server"))
 		SIM_MUST(active >= sessions && active > 0,
 		    "%zu of %zu connections are in use, and explain says: %.*s", active, sessions,
 		    STR_FMT(text));

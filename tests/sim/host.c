@@ -285,7 +285,7 @@ static void rcpt(struct sim_session *s, struct str line)
 		return;
 	if (s->mail)
 		check_path(s, r);
-	if (r->dest != s->host->dest)
+	if (r->dest != s->host->dest && r->dest->server != s->host->dest)
 		say(s, "550 5.7.1 relaying denied");
 	else if (!s->mail)
 		say(s, "503 5.5.1 MAIL first");
@@ -492,6 +492,29 @@ static void greet(struct sim_session *s, const struct sim_fault *all)
 	}
 }
 
+/*
+ * One that comes and goes: while it is away it has what was under way when it went, and then one attempt at
+ * each step, by each of its addresses.
+ */
+static void count_away(struct sim_host *h)
+{
+	const struct sim_fault *f = &h->dest->faults[0];
+	int64_t since = clock_mono() - f->from, steps;
+
+	if (h->dest->example != SIM_X_FLAPPING || since < 0 ||
+	    since % f->period >= f->until - f->from)
+		return;
+	if (since / f->period != h->phase) {
+		h->phase = since / f->period;
+		h->phase_tries = 0;
+	}
+	steps = 3 + since % f->period / (20 * MINUTE_MS);
+	SIM_MUST(++h->phase_tries <= SESSIONS_MAX + (1 + h->v6) * steps +
+					 6 * (sim_world.deaths + sim_world.touches),
+	    "%s was tried %lld times in %lld minutes while it was away", h->name,
+	    (long long)h->phase_tries, (long long)(since % f->period / MINUTE_MS));
+}
+
 enum sim_welcome sim_host_connect(struct sim_conn *c, const struct ip *to)
 {
 	struct sim_host *h = host_at(to);
@@ -499,8 +522,11 @@ enum sim_welcome sim_host_connect(struct sim_conn *c, const struct ip *to)
 
 	if (!h)
 		return SIM_NO_ROUTE;
+	c->host = h;
 	h->tries++;
 	h->last_try = clock_mono();
+	h->probes += sim_dest_is_down(h->dest);
+	count_away(h);
 	f = sim_fault_at(h->dest, SIM_STAGES);
 	switch (f ? f->kind : SIM_F_NONE) {
 	case SIM_F_REFUSE:

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "net/net_stream.h"
+#include "world.h"
 
 enum state {
 	CONNECTING,
@@ -101,7 +102,8 @@ void sim_net_kill(const struct sim_process *process)
 	}
 }
 
-size_t sim_net_count(void)
+/* Those that we have opened, or begun to, and not closed; of a host, or NULL: in all. */
+static size_t count(const struct sim_host *host)
 {
 	size_t n = 0;
 
@@ -109,9 +111,31 @@ size_t sim_net_count(void)
 	{
 		const struct net_stream *s = LIST_ENTRY(it, struct net_stream, link);
 
-		n += s->state == OPEN && !s->conn->quitting;
+		n += s->state != CLOSING && (!host || s->conn->host == host);
 	}
 	return n;
+}
+
+size_t sim_net_count(const struct sim_host *host)
+{
+	return count(host);
+}
+
+static size_t most;
+
+size_t sim_net_most(void)
+{
+	return most;
+}
+
+static void check_count(const struct sim_host *host)
+{
+	size_t all = count(NULL), here = host ? count(host) : 0;
+
+	most = all > most ? all : most;
+	SIM_MUST(all <= CONNS_MAX, "%zu connections are open at once", all);
+	SIM_MUST(here <= SESSIONS_MAX, "%zu connections are open at once to %s", here,
+	    host ? host->name : "");
 }
 
 /* ---- from the host ---- */
@@ -149,7 +173,7 @@ static void arrive(void *ctx)
 	struct packet *p = ctx;
 	struct net_stream *s = p->conn->stream;
 
-	if (s && s->state == OPEN) {
+	if (s && s->state == OPEN && s->process->alive) {
 		sim_self = s->process;
 		if (p->kind == PACKET_RESET) {
 			end_stream(s, NET_END_LOST,
@@ -210,8 +234,6 @@ void net_stream_write(struct net_stream *s, struct str bytes)
 
 	if (s->state != OPEN)
 		return;
-	if (str_eq(bytes, STR("QUIT\r\n")))
-		s->conn->quitting = true;
 	p = mem_new(struct packet);
 	p->conn = s->conn;
 	buf_init(&p->bytes, bytes.n);
@@ -331,6 +353,7 @@ struct net_stream *net_stream_connect(uv_loop_t *loop, const struct net_addr *to
 	case SIM_NO_ANSWER:
 		break;
 	}
+	check_count(c->host);
 	return s;
 }
 

@@ -15,9 +15,9 @@ struct sim_session;
 struct sim_conn {
 	struct net_stream *stream;   /* ours; NULL: it has gone */
 	struct sim_session *session; /* the host's; NULL: it has gone */
+	struct sim_host *host;       /* NULL: nobody is at the address */
 	int64_t delay;               /* of a packet, one way */
 	int64_t last;                /* when the last packet to us arrives */
-	bool quitting;               /* we have said QUIT */
 };
 
 /* ---- net.c: to us. More delay than that of the network may be asked for ---- */
@@ -29,8 +29,9 @@ void sim_net_reset(struct sim_conn *c, int64_t delay);
 /* The relay has died: its connections end. */
 void sim_net_kill(const struct sim_process *process);
 
-/* Connections that stand and are not quitting. */
-size_t sim_net_count(void);
+/* The most connections that we have had at once, in all; and to a host, at this moment. */
+size_t sim_net_most(void);
+size_t sim_net_count(const struct sim_host *host);
 
 /* ---- host.c: to the host ---- */
 

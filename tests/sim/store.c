@@ -18,7 +18,7 @@
 #include "proc/store_relay.h"
 #include "world.h"
 
-static struct sim_process *store_life, *relay_life, *resolver_life, *lost_life;
+static struct sim_process *store_life, *relay_life, *resolver_life, *lost_life, *hung_life;
 static struct store_process *sp;
 static struct relay *relay;
 static struct config_snapshot *config;
@@ -269,6 +269,21 @@ void sim_relay_kill(bool silent)
 	else
 		sim_pair_kill(relay_life);
 	relay = NULL;
+}
+
+void sim_relay_hang(void)
+{
+	sim_say("relay hangs");
+	relay_life->alive = false;
+	hung_life = relay_life;
+	relay = NULL;
+}
+
+void sim_relay_hang_ends(void)
+{
+	sim_say("relay is ended by the watchdog");
+	sim_net_kill(hung_life);
+	sim_peer_kill(hung_life);
 }
 
 void sim_relay_lost_ends(void *ctx)

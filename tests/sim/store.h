@@ -17,6 +17,10 @@ void sim_relay_start(void);
 /* silent: the store does not learn of it, as of one that is cut off. */
 void sim_relay_kill(bool silent);
 
+/* It does nothing any more, and its connections and links stand; until the watchdog ends it. */
+void sim_relay_hang(void);
+void sim_relay_hang_ends(void);
+
 /* At last the store does learn of it. */
 void sim_relay_lost_ends(void *ctx);
 bool sim_relay_is_up(void);

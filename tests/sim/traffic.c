@@ -246,6 +246,11 @@ static void plan_dest(struct sim_dest *d)
 {
 	int64_t late = sim_world.end - sim_world.begin - DAY_MS;
 
+	if (d->server) { /* what is sent to all domains of a host at once, and whenever */
+		plan_mail(d, 1, HOUR_MS, HOUR_MS + MINUTE_MS);
+		plan_mail(d, sim_random(3), MINUTE_MS, 36 * HOUR_MS);
+		return;
+	}
 	switch (d->example) {
 	case SIM_X_HEALTHY:
 		plan_mail(d, 10, MINUTE_MS, late);
@@ -257,6 +262,10 @@ static void plan_dest(struct sim_dest *d)
 		break;
 	case SIM_X_BURST:
 		plan_mail(d, sim_chance(5) ? 1000 : 120, HOUR_MS, HOUR_MS + 20 * SECOND_MS);
+		break;
+	case SIM_X_CROWD: /* once, so that it is known to be well; then all at once */
+		plan_mail(d, 1, MINUTE_MS, 2 * MINUTE_MS);
+		plan_mail(d, 6, 3 * HOUR_MS, 3 * HOUR_MS + MINUTE_MS);
 		break;
 	case SIM_X_TROUBLE: /* each may be tried for days by itself */
 		plan_mail(d, (size_t)sim_between(1, 3), MINUTE_MS, 36 * HOUR_MS);
@@ -322,6 +331,24 @@ static void kill_relay(void *ctx)
 	died(start_relay);
 }
 
+static void hang_ends(void *ctx)
+{
+	sim_relay_dies();
+	sim_relay_hang_ends();
+	died(start_relay);
+}
+
+/* Nobody hears of it before the watchdog does. */
+static void hang_relay(void *ctx)
+{
+	if (!sim_relay_is_up() || !sim_store())
+		return;
+	sim_relay_hang();
+	if (sim_world.down_since == 0)
+		sim_world.down_since = clock_mono();
+	sim_post_to(&sim_outside, sim_between(MINUTE_MS, 3 * MINUTE_MS), hang_ends, NULL);
+}
+
 /* What it had is tried again when its leases have expired, not before. */
 static void lose_relay(void *ctx)
 {
@@ -342,7 +369,7 @@ static void kill_resolver(void *ctx)
 	sim_resolver_kill();
 }
 
-static void (*const kills[])(void *ctx) = {kill_store, kill_relay, kill_resolver};
+static void (*const kills[])(void *ctx) = {kill_store, kill_relay, kill_resolver, hang_relay};
 
 static void plan_deaths(void)
 {
@@ -350,7 +377,7 @@ static void plan_deaths(void)
 		sim_post(sim_between(HOUR_MS, 5 * DAY_MS), lose_relay, NULL);
 	for (int64_t n = sim_between(3, 16); n > 0; n--)
 		sim_post(sim_between(HOUR_MS, sim_world.end - sim_world.begin - DAY_MS),
-		    kills[sim_random(3)], NULL);
+		    kills[sim_random(sizeof kills / sizeof *kills)], NULL);
 }
 
 void sim_traffic_committed(void)

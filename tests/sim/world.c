@@ -11,12 +11,16 @@ struct sim_world sim_world;
 
 /* ---- finding ---- */
 
+/* "d17.test" is the destination of that number. */
 struct sim_dest *sim_dest_find(struct str name)
 {
-	for (size_t i = 0; i < sim_world.ndests; i++)
-		if (str_eq(name, str_of_c(sim_world.dests[i].name)))
-			return &sim_world.dests[i];
-	return NULL;
+	uint64_t n;
+
+	if (name.n < 2 || name.p[0] != 'd' ||
+	    !str_to_u64(str_sub(name, 1, str_find(name, '.') - 1), UINT32_MAX, &n) ||
+	    n >= sim_world.ndests || !str_eq(name, str_of_c(sim_world.dests[n].name)))
+		return NULL;
+	return &sim_world.dests[n];
 }
 
 /* "r17@..." is the recipient of that number. */
@@ -88,6 +92,8 @@ enum sim_dns_kind sim_dns_fault_now(const struct sim_dest *d)
 
 bool sim_dest_is_down(const struct sim_dest *d)
 {
+	if (d->server)
+		d = d->server;
 	return d->up_at && clock_mono() < d->up_at;
 }
 
@@ -195,6 +201,17 @@ static void make_trouble(struct sim_dest *d, int64_t begin)
 	}
 }
 
+/* As down as any, and there again, a few times a day. */
+static void make_flapping(struct sim_dest *d, int64_t begin)
+{
+	struct sim_fault f = down_faults[sim_random(COUNT(down_faults))];
+
+	f.from = begin + sim_between(MINUTE_MS, HOUR_MS);
+	f.until = f.from + sim_between(20 * MINUTE_MS, 3 * HOUR_MS);
+	f.period = f.until - f.from + sim_between(45 * MINUTE_MS, 2 * HOUR_MS);
+	add_fault(d, f);
+}
+
 static void make_example(struct sim_dest *d, int64_t begin)
 {
 	switch (d->example) {
@@ -238,6 +255,16 @@ static void make_example(struct sim_dest *d, int64_t begin)
 	case SIM_X_TROUBLE:
 		make_trouble(d, begin);
 		break;
+	case SIM_X_FLAPPING:
+		make_flapping(d, begin);
+		break;
+	case SIM_X_SLOW:
+	case SIM_X_CROWD:
+		add_fault(d,
+		    (struct sim_fault){.kind = SIM_F_SLOW, .from = begin, .until = sim_world.end});
+		break;
+	case SIM_X_BACKED:
+		break;
 	case SIM_X_LIES:
 		add_dns(d, (enum sim_dns_kind)sim_between(SIM_D_NXDOMAIN, SIM_D_ELSEWHERE),
 		    begin + sim_between(0, DAY_MS), begin + sim_between(DAY_MS, 3 * DAY_MS));
@@ -255,9 +282,9 @@ static void make_host(struct sim_dest *d, size_t number, size_t dest)
 	char text[40];
 
 	if (d->no_mx)
-		snprintf(h->name, sizeof h->name, "%s", d->name);
+		snprintf(h->name, sizeof h->name, "d%zu.test", dest);
 	else
-		snprintf(h->name, sizeof h->name, "mx%zu.%s", number, d->name);
+		snprintf(h->name, sizeof h->name, "mx%zu.d%zu.test", number, dest);
 	h->dest = d;
 	snprintf(text, sizeof text, "20.0.%zu.%zu", dest, number + 1);
 	MUST(ip_parse(str_of_c(text), &h->ip[0]));
@@ -270,13 +297,50 @@ static void make_host(struct sim_dest *d, size_t number, size_t dest)
 		h->rcpt_max = (unsigned)sim_between(1, 3);
 }
 
-static void make_dest(enum sim_example example)
+static struct sim_dest *add_dest(enum sim_example example)
 {
 	size_t n = sim_world.ndests++;
 	struct sim_dest *d = &sim_world.dests[n];
 
+	MUST(n < SIM_DESTS_MAX);
 	snprintf(d->name, sizeof d->name, "d%zu.test", n);
 	d->example = example;
+	return d;
+}
+
+/*
+ * A host that serves many domains; down, coming and going, or slow; some of them have another one of
+ * their own behind it, which is well.
+ */
+static void make_hoster(void)
+{
+	static const enum sim_example examples[] = {
+	    SIM_X_DOWN_LONG, SIM_X_DOWN_SHORT, SIM_X_FLAPPING, SIM_X_SLOW};
+	struct sim_dest *h = add_dest(examples[sim_random(COUNT(examples))]);
+
+	h->nhosts = 1;
+	make_host(h, 0, (size_t)(h - sim_world.dests));
+	while (h->nfaults == 0 && h->ndns == 0)
+		make_example(h, sim_world.begin);
+	h->served = (unsigned)sim_between(5, 50);
+	for (unsigned i = 0; i < h->served; i++) {
+		struct sim_dest *d = add_dest(h->example);
+
+		d->server = h;
+		if (h->example == SIM_X_SLOW || !sim_chance(15))
+			continue;
+		d->example = SIM_X_BACKED;
+		d->nhosts = 1;
+		make_host(d, 0, (size_t)(d - sim_world.dests));
+		d->hosts[0].preference = h->hosts[0].preference + 10;
+	}
+}
+
+static void make_dest(enum sim_example example)
+{
+	struct sim_dest *d = add_dest(example);
+	size_t n = (size_t)(d - sim_world.dests);
+
 	d->no_mx = sim_chance(15);
 	d->nhosts = d->no_mx ? 1 : 1 + sim_random(SIM_HOSTS_MAX);
 	for (size_t i = 0; i < d->nhosts; i++)
@@ -303,6 +367,11 @@ void sim_world_make(void)
 		make_dest(others[sim_random(COUNT(others))]);
 	if (sim_chance(8))
 		make_dest(SIM_X_BURST);
+	if (sim_chance(25))
+		make_hoster();
+	sim_world.crowded = sim_random(100) == 0;
+	for (int i = 0; i < 110 && sim_world.crowded; i++)
+		make_dest(SIM_X_CROWD);
 	sim_world.kills = sim_chance(60);
 	sim_world.jumps = sim_chance(20);
 }

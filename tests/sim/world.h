@@ -17,6 +17,14 @@
 #define SIM_FAULTS       4
 #define SIM_SENDERS      3
 #define SIM_ALIASES      "a.test" /* "d3.a.test" is a domain of ours whose mail is sent on to d3.test */
+#define SIM_DOMAIN    "home.test" /* ours */
+#define SIM_HOSTNAME  "mx.home.test"
+#define SIM_DESTS_MAX 200
+#define SIM_HOSTS_MAX 3 /* of a destination */
+#define SIM_FAULTS    4
+#define SIM_SENDERS   3
+#define SESSIONS_MAX  20  /* connections to one host */
+#define CONNS_MAX     500 /* in all */
 
 /* Where in a session. */
 enum sim_stage {
@@ -74,6 +82,8 @@ struct sim_host {
 	unsigned rcpt_max;   /* 0: any number */
 	size_t open, most;   /* sessions */
 	int64_t tries, last_try;
+	int64_t probes; /* tries while nobody gets through to it, by whichever address */
+	int64_t phase, phase_tries; /* of one that comes and goes: while it is away this time */
 };
 
 enum sim_dns_kind {
@@ -102,9 +112,13 @@ enum sim_example {
 	SIM_X_GREYLIST,
 	SIM_X_MANY, /* many messages, and it takes few connections */
 	SIM_X_TARPIT,
-	SIM_X_TROUBLE, /* any faults */
-	SIM_X_LIES,    /* its DNS says what is not so */
-	SIM_X_BURST,   /* hundreds of messages at once that are all refused for now */
+	SIM_X_TROUBLE,  /* any faults */
+	SIM_X_LIES,     /* its DNS says what is not so */
+	SIM_X_BURST,    /* hundreds of messages at once that are all refused for now */
+	SIM_X_FLAPPING, /* away for a while, there for a while */
+	SIM_X_SLOW,     /* takes up to minutes for each answer */
+	SIM_X_CROWD,    /* one of very many that are all slow */
+	SIM_X_BACKED,   /* by another's host, and if that is down by one of its own */
 };
 
 #define SIM_REPLIES  64
@@ -115,6 +129,8 @@ enum sim_example {
 struct sim_dest {
 	char name[32];
 	enum sim_example example;
+	struct sim_dest *server; /* by whose hosts it goes; NULL: by its own */
+	unsigned served;         /* by its hosts: other domains */
 	struct sim_host hosts[SIM_HOSTS_MAX];
 	size_t nhosts;
 	bool no_mx;           /* the domain's own address */
@@ -249,6 +265,7 @@ struct sim_world {
 	bool jumps;                 /* the clock jumps in this seed */
 	bool kills;
 	int64_t touches; /* of an administrator */
+	bool crowded;    /* there are so many that all connections are in use at once */
 };
 
 extern struct sim_world sim_world;
@@ -265,6 +282,12 @@ struct sim_dest *sim_dest_find(struct str name);
 /* The fault that is in force at a stage: NULL for none. */
 const struct sim_fault *sim_fault_at(const struct sim_dest *d, enum sim_stage stage);
 enum sim_dns_kind sim_dns_fault_now(const struct sim_dest *d);
+
+/* Whose hosts it goes by first, of what there is of it outside. */
+static inline struct sim_dest *sim_server_of(struct sim_dest *d)
+{
+	return d->server ? d->server : d;
+}
 
 /* Nobody gets through to it at all. */
 bool sim_dest_is_down(const struct sim_dest *d);

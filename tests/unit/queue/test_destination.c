@@ -152,6 +152,36 @@ static void test_holds(void **state)
 	}
 }
 
+/* None of its hosts may be gone to: it waits, whether it fails itself or not, until one wakes it. */
+static void test_waits(void **state)
+{
+	struct queue_destination d = up(5);
+
+	queue_destination_wait(&d, T0 + MINUTE_MS, true);
+	assert_int_equal(queue_destination_hold(&d, 0, 0, T0), QUEUE_HOLD_HOST);
+	assert_int_equal(queue_destination_hold(&d, 3, 0, T0), QUEUE_HOLD_HOST);
+	assert_int_equal(queue_destination_room(&d, 0, T0), 0);
+	assert_int_equal(queue_destination_room(&d, 0, T0 + MINUTE_MS), 5);
+	assert_int_equal(queue_destination_standing(&d), QUEUE_STANDING_UNKNOWN);
+	queue_destination_wake(&d);
+	assert_int_equal(queue_destination_hold(&d, 0, 0, T0), QUEUE_HOLD_NONE);
+	d = failing(5);
+	queue_destination_wait(&d, T0 + DAY_MS, true);
+	assert_int_equal(d.failures, 1);
+	assert_int_equal(d.waits, 0);
+	assert_int_equal(d.next_probe, T0 + DAY_MS);
+	queue_destination_wait(&d, T0 + MINUTE_MS, false); /* it has a host that is up */
+	assert_int_equal(d.failures, 0);
+	assert_int_equal(d.waits, T0 + MINUTE_MS);
+	apply(&d, QUEUE_EVENT_FAILED, 0, T0);
+	assert_int_equal(d.waits, 0);
+	queue_destination_wake(&d);
+	assert_int_equal(d.next_probe, 0);
+	queue_destination_wait(&d, T0 + MINUTE_MS, true);
+	apply(&d, QUEUE_EVENT_ANSWERED, 0, T0);
+	assert_int_equal(d.waits, 0);
+}
+
 static void test_settle(void **state)
 {
 	struct queue_destination d = failing(5);
@@ -177,6 +207,7 @@ int main(void)
 	    cmocka_unit_test(test_wakes),
 	    cmocka_unit_test(test_one_failure),
 	    cmocka_unit_test(test_holds),
+	    cmocka_unit_test(test_waits),
 	    cmocka_unit_test(test_settle),
 	};
 

@@ -86,6 +86,46 @@ static void test_failing(void **state)
 	    "1 attempt, last at 20:02). The next attempt is due now. " RETURNED);
 }
 
+/* b.test is up; its mail server, by what others have found out, is not. */
+static void test_host(void **state)
+{
+	struct queue_explain x = picture();
+
+	x.entry.warn = false;
+	x.destination.waits = SIM_START + 32 * MINUTE_MS;
+	x.host = STR("mx.example.net");
+	x.host_serves = STR("c.test");
+	queue_destination_init(&x.host_state, 2);
+	x.host_state.failures = 3;
+	x.host_state.last_try = SIM_START;
+	x.host_state.next_probe = SIM_START + 30 * MINUTE_MS;
+	x.host_state.last_reply = STR("no answer in time");
+	expect(&x,
+	    "bob@b.test waits because its mail server mx.example.net, which also serves c.test, could not "
+	    "be reached (no answer in time, 3 attempts, last at 20:00). The next attempt is at 20:32, or as "
+	    "soon as that server answers for another domain. " RETURNED);
+	x.host_state.last_reply = STR("421 4.3.2 closing");
+	x.host_serves = STR("");
+	expect(&x,
+	    "bob@b.test waits because its mail server mx.example.net takes no mail at present (it answered "
+	    "\"421 4.3.2 closing\", 3 attempts, last at 20:00). The next attempt is at 20:32, or as soon as "
+	    "that server answers for another domain. " RETURNED);
+	x.entry.attempts = 1; /* his own time is before that of the host */
+	x.entry.not_before = SIM_START + 5 * MINUTE_MS;
+	expect(&x,
+	    "bob@b.test waits because its mail server mx.example.net takes no mail at present (it answered "
+	    "\"421 4.3.2 closing\", 3 attempts, last at 20:00). The next attempt is at 20:32, or as soon as "
+	    "that server answers for another domain. " RETURNED);
+	x.entry.not_before = x.entry.attempts = 0;
+	queue_destination_init(&x.host_state, 2);
+	x.host_serves = STR("c.test");
+	x.host_active = 20;
+	expect(&x,
+	    "bob@b.test waits because its mail server mx.example.net, which also serves c.test, has as many "
+	    "connections as it may have at present (20 connections). It goes as soon as one of them is "
+	    "free. " RETURNED);
+}
+
 static void test_zone(void **state)
 {
 	struct queue_explain x = unreachable();
@@ -335,6 +375,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_failing),
+	    cmocka_unit_test(test_host),
 	    cmocka_unit_test(test_zone),
 	    cmocka_unit_test(test_own),
 	    cmocka_unit_test(test_may_go),

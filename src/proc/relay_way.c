@@ -1,0 +1,99 @@
+/*
+ * Which of its hosts a session may go to: store is asked, which knows what all sessions for all
+ * destinations have found out. A host is asked about once, with all its addresses. What a store that has
+ * gone did not answer is asked again: had it ended the lease, the next one says so.
+ */
+#include "base/mem.h"
+#include "proc/relay_session_priv.h"
+
+static void got_answer(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct relay_session *s = LIST_ENTRY(call, struct relay_session, way);
+	struct rs_way_answer a = {RS_WAY_LATER, 0};
+
+	if (end != IPC_REPLIED)
+		return; /* asked again at the next store */
+	s->asks = false;
+	rs_way_answer_get(payload, &a);
+	switch (a.verdict) {
+	case RS_WAY_GO:
+		relay_session_go(s, s->asked[a.chosen]);
+		break;
+	case RS_WAY_WAIT:
+	case RS_WAY_STALE:
+		relay_session_let_go(s);
+		break;
+	default:
+		if (!s->has_kept) {
+			relay_talk_remember(s,
+			    &(struct queue_attempt){
+				.stage = QUEUE_STAGE_LOOKUP, .problem = QUEUE_PROBLEM_LOCAL},
+			    STR("our store cannot tell which server to go to"));
+			s->kept = s->last;
+		}
+		relay_session_give_up(s);
+	}
+}
+
+/* The hosts of the hops from `from` on, each once. */
+static uint32_t put_hosts(struct relay_session *s, size_t from, struct buf *b)
+{
+	const struct relay_hop *hops = s->route.hops;
+	uint32_t n = 0;
+
+	for (size_t i = from; i < s->route.nhops && n < RS_HOSTS_MAX; i++) {
+		if (i > from && str_eq(hops[i].place, hops[i - 1].place))
+			continue;
+		s->asked[n++] = i;
+		rs_host_put(b, &(struct rs_host){hops[i].place, hops[i].level});
+	}
+	for (size_t i = n; i < RS_HOSTS_MAX; i++)
+		s->asked[i] = from;
+	return n;
+}
+
+static void ask(struct relay_session *s)
+{
+	struct ipc_link *link = relay_link(s->relay->store);
+	struct rs_way way = {.lease = s->job->job.lease};
+	struct buf hosts, payload;
+
+	if (!link)
+		return; /* relay_way_again() follows */
+	if (s->tells) {
+		way.failed = s->route.hops[s->hop].place;
+		way.attempt = s->last.attempt;
+		way.text = str_of_c(s->last.text);
+	}
+	buf_init(&hosts, LIMIT_IPC_PAYLOAD);
+	way.count = put_hosts(s, s->from, &hosts);
+	way.hosts = buf_view(&hosts);
+	buf_init(&payload, LIMIT_IPC_PAYLOAD);
+	rs_way_put(&payload, &way);
+	s->way = (struct ipc_call){.on_end = got_answer};
+	ipc_call_start(link, &s->way, RS_WAY, buf_view(&payload), -1);
+	buf_fini(&payload);
+	buf_fini(&hosts);
+}
+
+void relay_way_ask(struct relay_session *s, size_t from, bool told)
+{
+	uv_timer_stop(&s->timer);
+	s->asks = true;
+	s->from = from;
+	s->tells = told;
+	ask(s);
+}
+
+void relay_way_again(struct relay *relay)
+{
+	LIST_FOREACH(&relay->sessions, it)
+	{
+		struct relay_session *s = LIST_ENTRY(it, struct relay_session, link);
+
+		if (!s->asks)
+			continue;
+		ipc_call_cancel(&s->way);
+		ask(s);
+	}
+}

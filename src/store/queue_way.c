@@ -1,0 +1,257 @@
+/*
+ * Hosts for jobs.
+ *
+ * 1. A lease counts at one host at most: the one that its attempt goes to.
+ * 2. A host that is down gets one attempt at a time, and none before its next probe.
+ * 3. A job that may go nowhere gives its lease back at once: it holds up nobody, and no attempt was made.
+ */
+#include "store/queue_way.h"
+
+#include "base/mem.h"
+#include "store/queue_host.h"
+#include "store/queue_lease.h"
+
+#define SOON 4 /* of what a host was to wait, one part may be left */
+/* Longer than it takes until one of its sessions ends; it may be down by then, and have others beside it. */
+#define FULL_MS MINUTE_MS
+
+/* One run of the request. */
+struct asking {
+	struct queue_way *w;
+	struct db *db;
+	int64_t now;
+	struct queue_lease_row lease;
+	struct queue_place place;
+	struct str blocked[LIMIT_QUEUE_HOSTS];
+	size_t nblocked;
+	bool full;     /* one of them is up, and has no room */
+	int64_t until; /* the first of them may be gone to */
+	enum db_code code;
+};
+
+static bool failed(struct asking *a, enum db_code code)
+{
+	if (code != DB_OK && code != DB_ROW && a->code == DB_OK)
+		a->code = code;
+	return a->code != DB_OK;
+}
+
+static const struct queue_policy *policy_of(const struct asking *a)
+{
+	return queue_config_policy(&a->w->cfg, a->lease.destination);
+}
+
+/* ---- the one before ---- */
+
+static void count_at(struct asking *a, struct str host)
+{
+	if (str_eq(a->lease.host, host))
+		return;
+	failed(a, db_exec(a->db, SQL_LEASE_HOST,
+		      DB_ARGS(db_int(QUEUE_SHARD), db_int(a->lease.token), db_text(host)), NULL));
+}
+
+static struct str reply_of(struct asking *a)
+{
+	struct buf b;
+	struct str reply;
+
+	buf_init(&b, LIMIT_QUEUE_REPLY);
+	queue_result_put_reply(&b, &a->w->attempt, a->w->text);
+	reply = arena_str(a->w->scratch, buf_view(&b));
+	buf_fini(&b);
+	return reply;
+}
+
+static void teach_failure(struct asking *a)
+{
+	struct queue_result result = queue_result_of(&a->w->attempt);
+	struct queue_host_lesson lesson = {
+	    .name = a->w->failed,
+	    .destination = a->lease.destination,
+	    .policy = policy_of(a),
+	    .event = result.event,
+	    .last = {a->w->attempt.problem, result.status, reply_of(a), STR("")},
+	};
+
+	if (a->w->failed.n == 0)
+		return;
+	count_at(a, STR(""));
+	if (a->code == DB_OK && !failed(a, queue_host_teach(a->db, a->w->scratch, &lesson, a->now)))
+		failed(a, queue_host_line_up(a->db, a->w->failed, &a->place, a->now));
+}
+
+/* ---- choosing ---- */
+
+int64_t queue_way_until(const struct queue_destination *host, const struct queue_policy *policy,
+    uint64_t seed, int64_t now)
+{
+	int64_t until = host->next_probe > now ? host->next_probe : now + policy->retry[0];
+
+	if (!queue_destination_is_failing(host))
+		return now + FULL_MS + (int64_t)(seed % FULL_MS);
+	return until + 1 + (int64_t)(seed % (uint64_t)((until - now) / 10 + 1));
+}
+
+static void block(struct asking *a, const struct queue_host *host)
+{
+	int64_t until = queue_way_until(&host->state, policy_of(a), a->place.state.seed, a->now);
+
+	a->full |= !queue_destination_is_failing(&host->state);
+	if (a->nblocked == 0 || until < a->until)
+		a->until = until;
+	a->blocked[a->nblocked++] = host->name;
+}
+
+/*
+ * Who probes one host of a destination probes those behind it too, if their time comes soon: so they stay
+ * together, one attempt at each step for all of them.
+ */
+static bool is_soon(struct asking *a, struct queue_host *host)
+{
+	struct queue_destination *d = &host->state;
+
+	if (a->w->failed.n == 0 || !queue_destination_is_failing(d) ||
+	    d->next_probe - a->now > (d->next_probe - d->last_try) / SOON)
+		return false;
+	d->next_probe = a->now;
+	return !failed(a, queue_host_set(a->db, host));
+}
+
+static bool may_go(struct asking *a, struct str name)
+{
+	struct queue_host host;
+	int64_t active = 0;
+
+	if (failed(a, queue_host_get(a->db, a->w->scratch, a->now, name, &host)) ||
+	    failed(a, queue_host_active(a->db, name, &active)))
+		return false;
+	active -= str_eq(a->lease.host, name);
+	if (queue_destination_room(&host.state, (size_t)active, a->now) > 0 ||
+	    (active == 0 && is_soon(a, &host)))
+		return true;
+	block(a, &host);
+	return false;
+}
+
+/* Is the one behind it to be asked for instead? */
+static bool may_pass(const struct asking *a, size_t i)
+{
+	return !a->full || a->w->hosts[i].level == a->w->hosts[i - 1].level;
+}
+
+static bool choose(struct asking *a)
+{
+	for (size_t i = 0; i < a->w->n && (i == 0 || may_pass(a, i)); i++) {
+		if (may_go(a, a->w->hosts[i].name)) {
+			a->w->chosen = i;
+			return true;
+		}
+		if (a->code != DB_OK)
+			return false;
+	}
+	return false;
+}
+
+/* ---- the answer ---- */
+
+static void go(struct asking *a)
+{
+	struct str name = a->w->hosts[a->w->chosen].name;
+
+	a->w->answer = QUEUE_WAY_GO;
+	count_at(a, name);
+	if (a->code != DB_OK || str_eq(a->place.host, name))
+		return;
+	a->place.host = name;
+	failed(a, queue_place_set(a->db, &a->place, a->now));
+}
+
+static void line_up(struct asking *a)
+{
+	for (size_t i = 0; i < a->nblocked && a->code == DB_OK; i++)
+		failed(a, queue_host_line_up(a->db, a->blocked[i], &a->place, a->now));
+}
+
+/* Its recipients are free again, and wait for the hosts. */
+static void give_back(struct asking *a)
+{
+	a->w->answer = QUEUE_WAY_WAIT;
+	if (failed(a,
+		db_exec(a->db, SQL_QUEUE_FREE,
+		    DB_ARGS(db_int(QUEUE_SHARD), db_int(a->lease.message), db_int(a->lease.token)),
+		    NULL)) ||
+	    failed(a, db_exec(a->db, SQL_LEASE_DELETE,
+			  DB_ARGS(db_int(QUEUE_SHARD), db_int(a->lease.token)), NULL)))
+		return;
+	line_up(a);
+	a->place.host = a->blocked[a->nblocked - 1];
+	queue_destination_wait(&a->place.state, a->until, !a->full);
+	failed(a, queue_place_set(a->db, &a->place, a->now));
+}
+
+static void answer(struct asking *a)
+{
+	struct str was = a->lease.host;
+
+	teach_failure(a);
+	if (a->code != DB_OK)
+		return;
+	if (choose(a)) {
+		go(a);
+	} else if (a->w->failed.n) {
+		a->w->answer = QUEUE_WAY_NONE;
+		line_up(a);
+	} else if (a->code == DB_OK) {
+		give_back(a);
+	}
+	/* where it counted before there is room for another */
+	if (a->code == DB_OK && was.n &&
+	    !(a->w->answer == QUEUE_WAY_GO && str_eq(was, a->w->hosts[a->w->chosen].name)))
+		failed(a, queue_host_wake(a->db, a->w->scratch, was, a->now));
+}
+
+static enum lane_exec way_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct queue_way *w = LIST_ENTRY(op, struct queue_way, op);
+	struct asking a = {.w = w, .db = db, .now = now};
+	enum db_code found;
+
+	arena_reset(w->scratch, false);
+	w->answer = QUEUE_WAY_STALE;
+	found = queue_lease_get(db, w->scratch, w->token, &a.lease);
+	if (found == DB_OK ||
+	    (found == DB_ROW && (a.lease.owner != w->owner || a.lease.message != w->message)))
+		return LANE_UNDO;
+	if (found == DB_ROW)
+		found = queue_place_get(db, w->scratch, now, a.lease.destination, &a.place);
+	if (!failed(&a, found == DB_OK ? DB_CORRUPT : found))
+		answer(&a);
+	return a.code == DB_OK ? LANE_KEEP : LANE_BROKEN;
+}
+
+struct queue_way *queue_way_new(void)
+{
+	struct queue_way *w = mem_new(struct queue_way);
+
+	w->arena = arena_new();
+	w->scratch = arena_new();
+	list_init(&w->op.link);
+	return w;
+}
+
+void queue_way_prepare(struct queue_way *w)
+{
+	MUST(w->n <= LIMIT_QUEUE_HOSTS && (w->n > 0 || w->failed.n > 0));
+	w->op.exec = way_exec;
+}
+
+void queue_way_free(struct queue_way **w)
+{
+	if (!*w)
+		return;
+	arena_free(&(*w)->arena);
+	arena_free(&(*w)->scratch);
+	mem_free(*w);
+	*w = NULL;
+}

@@ -1,0 +1,95 @@
+"""One mail server for many domains: what one of them finds out about it holds for all."""
+
+import threading
+
+from relay_net import net, shared_net  # noqa: F401 (fixtures)
+from server import wait_for
+from smtp_peer import HANG
+
+BUSY = b"421 4.3.2 closed for the moment\r\n"
+START, MOST = 5, 20  # connections to a host: at the beginning, and at most
+
+
+def hosted(net, name, peer, number):
+    """Domains whose one MX is the host of that name."""
+    net.names.answers[f"mx.{name}.test"] = [("A", peer.address)]
+    domains = [f"{name}{n}.test" for n in range(number)]
+    for domain in domains:
+        net.names.answers[domain] = [("MX", 10, f"mx.{name}.test")]
+    return domains
+
+
+def states(net, *domains):
+    return [row["state"] for domain in domains for row in net.queue(domain)]
+
+
+def explain(net, which):
+    return net.server.json("queue", "explain", which)[0]["explanation"]
+
+
+def test_a_host_that_is_down_is_tried_once_for_all(net):
+    """Whoever comes next learns of it without another connection; all go when it answers one."""
+    peer = net.peer(greeting=BUSY)
+    first, second, third = hosted(net, "down", peer, 3)
+    net.wait_attempt(net.send(f"bob@{first}"))
+    number = net.send(f"bob@{second}", f"bob@{third}")
+    wait_for("both to know", lambda: states(net, second, third) == ["unreachable"] * 2)
+    assert len(peer.sessions) == 1
+    text = explain(net, second)
+    assert (f"its mail server mx.down.test, which also serves {first}, takes no mail at present "
+            f'(it answered "421 4.3.2 closed for the moment", 1 attempt') in text
+    assert "or as soon as that server answers for another domain" in text
+    summary = {row["destination"]: row for row in net.server.json("queue", "summary")}
+    assert summary[second]["waits_for"] == "mx.down.test" and summary[second]["state"] == "unreachable"
+    assert summary[first]["waits_for"] == "" and summary[first]["failures"] == 1
+    assert net.attempts(number) == []
+    peer.answers.clear()
+    net.retry(number)
+    assert len(peer.wait_taken(3)) == 3
+    wait_for("an empty queue", lambda: not net.queue())
+
+
+def test_a_domain_with_another_host_does_not_wait(net):
+    peer, other = net.peer(greeting=BUSY), net.peer()
+    [domain] = hosted(net, "alone", peer, 1)
+    net.names.answers["both.test"] = [("MX", 10, "mx.alone.test"), ("MX", 20, "mx.other.test")]
+    net.names.answers["mx.other.test"] = [("A", other.address)]
+    net.wait_attempt(net.send(f"bob@{domain}"))
+    net.wait_gone(net.send("bob@both.test"))
+    assert len(other.taken) == 1 and len(peer.sessions) == 1
+    assert states(net, domain) == ["unreachable"]
+
+
+def test_a_recipient_who_is_refused_is_no_host_that_is_down(net):
+    peer = net.peer(RCPT=[b"450 4.2.1 not now\r\n"])
+    first, second = hosted(net, "refuses", peer, 2)
+    net.wait_attempt(net.send(f"bob@{first}"))
+    net.wait_gone(net.send(f"bob@{second}"))
+    assert states(net, first) == ["waiting"]
+
+
+def test_no_more_connections_than_to_one_domain(net):
+    """At the beginning five, at most twenty; those that are open serve the next domains too."""
+    peer = net.peer(end=HANG)
+    domains = hosted(net, "many", peer, 40)
+    numbers = [net.send(f"bob@{domain}") for domain in domains[:30]]
+    wait_for("as many as may be", lambda: len(peer.hanging) == START)
+    wait_for("the others to wait", lambda: states(net, *domains[:30]).count("waiting") == 30 - START)
+    waits = next(row["id"] for row in net.queue() if row["state"] == "waiting")
+    assert ", has as many connections as it may have at present (5 connections). It goes as soon as" \
+        in explain(net, waits)
+    assert len(peer.sessions) == START
+    peer.answers.clear()
+    peer.go_on.set()
+    for number in numbers:
+        net.wait_gone(number)
+    assert len(peer.taken) == 30 and len(peer.sessions) <= MOST
+    before = len(peer.sessions)
+    for domain in domains[30:]:
+        net.send(f"bob@{domain}")
+    peer.wait_taken(40)
+    assert len(peer.sessions) <= before + 10
+    assert len({session.peer_address for session in peer.sessions}) == 1
+    assert any(len([c for c in session.commands if c.startswith("MAIL")]) > 1
+               for session in peer.sessions)  # of different domains
+    assert threading.active_count() < 200

@@ -1,0 +1,494 @@
+/* Hosts that serve many domains: one probe for all of them, and no more connections than for one. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "queue_rig.h"
+
+#include "base/mem.h"
+#include "store/maintain.h"
+#include "store/queue_change.h"
+#include "store/queue_tell.h"
+#include "store/queue_way.h"
+
+#define OWNER 7
+#define HOSTS 2
+
+static struct qrig q;
+
+/* ---- the world: "a3.test" goes by mx.a, "ab3.test" by mx.a and then mx.b, and so on ---- */
+
+static struct {
+	bool down[HOSTS]; /* mx.a, mx.b */
+	bool away[HOSTS]; /* 421 in place of a greeting */
+	int64_t tries[HOSTS];
+	int64_t open[HOSTS], most[HOSTS];
+	int64_t refused; /* 4xx to recipients */
+	int64_t delivered;
+	int64_t last; /* when */
+} world;
+
+static struct queue_way_host hosts_of(char letter)
+{
+	return (struct queue_way_host){
+	    letter == 'a' ? STR("mx.a") : STR("mx.b"), (uint8_t)(letter - 'a')};
+}
+
+static struct qrig_answer answer;
+
+static struct qrig_answer world_answer(const struct queue_job *job, const struct queue_row *row)
+{
+	return answer;
+}
+
+static int setup(void **state)
+{
+	qrig_open(&q);
+	memset(&world, 0, sizeof world);
+	q.audits = false; /* of thousands of messages, after each step */
+	q.world = world_answer;
+	answer = qrig_ok();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_must_balance(&q.rig);
+	qrig_close(&q);
+	return 0;
+}
+
+static void send_to(const char *hosts, int n)
+{
+	char address[64];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(address, sizeof address, "x@%s%d.test", hosts, i);
+		qrig_send_one(&q, "ann@a.test", address);
+	}
+}
+
+/* ---- a relay: attempts that have begun, and how they go on ---- */
+
+/* What a relay keeps of a job. */
+struct attempt {
+	struct queue_job job;
+	struct queue_row row;
+	struct queue_way_host hosts[HOSTS];
+	size_t n, at;
+	bool going; /* to hosts[at] */
+	struct arena *arena;
+};
+
+static struct attempt attempts[QRIG_JOBS];
+static size_t nattempts;
+
+static size_t number_of(const struct queue_way_host *h)
+{
+	return str_eq(h->name, STR("mx.b"));
+}
+
+static enum queue_way_answer ask(struct attempt *t, size_t from, bool told)
+{
+	struct queue_way *w = queue_way_new();
+	enum queue_way_answer a;
+
+	w->cfg = q.cfg;
+	w->owner = OWNER;
+	w->message = t->job.message.id;
+	w->token = t->job.token;
+	if (told) {
+		w->failed = t->hosts[t->at].name;
+		w->attempt = answer.attempt;
+		w->text = str_of_c(answer.text);
+		world.open[number_of(&t->hosts[t->at])]--;
+	}
+	w->hosts = t->hosts + from;
+	w->n = t->n - from;
+	queue_way_prepare(w);
+	qrig_run(&q, &w->op);
+	a = w->answer;
+	t->going = a == QUEUE_WAY_GO;
+	if (t->going) {
+		size_t h;
+
+		t->at = from + w->chosen;
+		h = number_of(&t->hosts[t->at]);
+		world.tries[h]++;
+		world.open[h]++;
+		world.most[h] = world.open[h] > world.most[h] ? world.open[h] : world.most[h];
+	}
+	queue_way_free(&w);
+	return a;
+}
+
+static struct attempt *keep(const struct queue_job *job)
+{
+	struct attempt *t = &attempts[nattempts++];
+	struct str d = job->destination;
+
+	*t = (struct attempt){.job = *job, .row = job->rows.v[0], .arena = arena_new()};
+	t->job.rows.v = &t->row;
+	t->job.rows.n = 1;
+	t->job.destination = arena_str(t->arena, d);
+	for (size_t i = 0; i < HOSTS && (d.p[i] == 'a' || d.p[i] == 'b'); i++)
+		t->hosts[t->n++] = hosts_of((char)d.p[i]);
+	return t;
+}
+
+static void drop(struct attempt *t)
+{
+	arena_free(&t->arena);
+	*t = attempts[--nattempts];
+}
+
+/* Jobs that may go somewhere stay. How many were given out. */
+static size_t begin(size_t room)
+{
+	size_t n = qrig_lease(&q, OWNER, room);
+
+	for (size_t i = 0; i < n; i++) {
+		struct attempt *t = keep(&q.lease.jobs[i]);
+
+		if (ask(t, 0, false) == QUEUE_WAY_WAIT)
+			drop(t);
+	}
+	return n;
+}
+
+static void settle(struct attempt *t)
+{
+	assert_true(qrig_settle(&q, OWNER, &t->job));
+	drop(t);
+}
+
+/* The first of them goes on: to its end, or to the next host. */
+static void go_on(void)
+{
+	struct attempt *t = &attempts[0];
+	size_t h = number_of(&t->hosts[t->at]);
+
+	if (world.down[h] || world.away[h]) {
+		answer = world.down[h] ? qrig_problem(QUEUE_PROBLEM_TIMEOUT)
+				       : qrig_reply(QUEUE_STAGE_GREETING, 421, "4.3.2 no");
+		if (ask(t, t->at + 1, true) != QUEUE_WAY_GO)
+			settle(t);
+		answer = qrig_ok();
+		return;
+	}
+	world.open[h]--;
+	world.delivered++;
+	world.last = q.rig.now;
+	settle(t);
+}
+
+/* All that is due now, to its end. */
+static void work(void)
+{
+	qrig_tend(&q);
+	while (begin(QRIG_JOBS) > 0 || nattempts > 0)
+		while (nattempts > 0)
+			go_on();
+}
+
+static void live(int64_t until)
+{
+	for (work();; work()) {
+		int64_t wake = qrig_wake(&q);
+
+		if (wake > until)
+			break;
+		assert_true(wake > q.rig.now);
+		q.rig.now = wake;
+	}
+	q.rig.now = until;
+}
+
+/* ---- tests ---- */
+
+static void one_probe_for_all_domains(void **state)
+{
+	int64_t begun = q.rig.now, up;
+
+	world.down[0] = true;
+	send_to("a", 50);
+	live(begun + DAY_MS);
+	assert_in_range(world.tries[0], 40, 56);
+	assert_int_equal(qrig_count(&q, "host WHERE failures > 0"), 1);
+	send_to("a", 60); /* known to be down, and ten new ones with it */
+	live(q.rig.now + HOUR_MS);
+	assert_in_range(world.tries[0], 41, 59);
+	world.down[0] = false;
+	up = q.rig.now;
+	live(up + DAY_MS);
+	assert_int_equal(world.delivered, 110);
+	assert_true(world.last < up + 33 * MINUTE_MS);
+	assert_in_range(world.most[0], 2, QUEUE_SESSIONS_MAX);
+	assert_int_equal(qrig_count(&q, "host_wait"), 0);
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+}
+
+static void never_more_connections_than_to_one(void **state)
+{
+	send_to("a", 300);
+	begin(QRIG_JOBS);
+	assert_int_equal(nattempts, QUEUE_SESSIONS_START);
+	while (nattempts > 0) {
+		go_on();
+		begin(QRIG_JOBS);
+	}
+	assert_int_equal(world.delivered, 300); /* at once, one after the other */
+	assert_int_equal(world.most[0], QUEUE_SESSIONS_MAX);
+}
+
+/* The next of a line goes as soon as there is room, with few rows in each commit. */
+static void a_long_line_costs_little(void **state)
+{
+	int64_t changed, most = 0;
+
+	world.down[0] = true;
+	send_to("a", 3000);
+	work();
+	assert_int_equal(qrig_count(&q, "host_wait"), 3000);
+	world.down[0] = false;
+	q.rig.now += 6 * MINUTE_MS;
+	begin(1);
+	while (nattempts > 0) {
+		changed = rig_number(&q.rig, "SELECT total_changes()");
+		go_on();
+		changed = rig_number(&q.rig, "SELECT total_changes()") - changed;
+		most = changed > most ? changed : most;
+		begin(QRIG_JOBS);
+	}
+	assert_int_equal(world.delivered, 3000);
+	assert_in_range(most, 5, 100);
+}
+
+static void another_host_does_not_wait(void **state)
+{
+	world.down[0] = true;
+	send_to("a", 3);
+	send_to("ab", 20);
+	work();
+	live(q.rig.now + 2 * MINUTE_MS);
+	assert_int_equal(world.delivered, 20);
+	assert_in_range(world.tries[0], 1, QUEUE_SESSIONS_START);
+	send_to("ab", 20); /* it is known to be down: nobody asks it */
+	work();
+	assert_int_equal(world.delivered, 40);
+	assert_in_range(world.tries[0], 1, QUEUE_SESSIONS_START);
+	assert_int_equal(qrig_count(&q, "destination WHERE failures > 0 AND name LIKE 'ab%'"), 0);
+	world.down[1] = true;
+	send_to("ab", 20);
+	work();
+	assert_int_equal(world.delivered, 40);
+	world.down[1] = false; /* one of the two is enough */
+	live(q.rig.now + 33 * MINUTE_MS);
+	assert_int_equal(world.delivered, 60);
+	assert_int_equal(qrig_count(&q, "queue"), 3);
+}
+
+static void a_recipient_says_nothing_about_the_host(void **state)
+{
+	send_to("a", 2);
+	assert_int_equal(begin(1), 1);
+	answer = qrig_reply(QUEUE_STAGE_RCPT, 450, "4.2.1 not now");
+	settle(&attempts[0]);
+	answer = qrig_ok();
+	assert_int_equal(qrig_count(&q, "host WHERE failures > 0"), 0);
+	world.open[0] = 0;
+	work();
+	assert_int_equal(world.delivered, 1);
+}
+
+static void who_is_turned_away_waits_for_a_connection(void **state)
+{
+	send_to("a", 4);
+	begin(QRIG_JOBS);
+	assert_int_equal(nattempts, 4);
+	world.away[0] = true;
+	go_on(); /* there are three others: it takes no more than these */
+	assert_int_equal(qrig_count(&q, "host WHERE failures = 0 AND sessions < 4"), 1);
+	assert_int_equal(qrig_count(&q, "destination WHERE failures > 0"), 0);
+	assert_int_equal(qrig_count(&q, "host_wait"), 1);
+	assert_int_equal(begin(QRIG_JOBS), 0);
+	world.away[0] = false;
+	work();
+	assert_int_equal(world.delivered, 4);
+}
+
+static void the_dead_leave_their_place(void **state)
+{
+	send_to("a", 40);
+	begin(QRIG_JOBS);
+	assert_int_equal(qrig_release(&q, NULL, 0), QUEUE_SESSIONS_START);
+	while (nattempts)
+		drop(&attempts[0]);
+	world.open[0] = 0;
+	work();
+	assert_int_equal(world.delivered, 40);
+}
+
+static void who_has_nothing_to_send_holds_up_nobody(void **state)
+{
+	struct queue_change c = {.verb = QUEUE_CHANGE_HOLD, .who = STR("root")};
+
+	world.down[0] = true;
+	send_to("a", 30);
+	work();
+	c.filter.recipient = STR("a1.test");
+	for (char name[16], i = 1; i < 30; i++) {
+		snprintf(name, sizeof name, "a%d.test", i);
+		c.filter.recipient = str_of_c(name);
+		queue_change_init(&c);
+		if (i % 2)
+			qrig_run(&q, &c.op);
+	}
+	world.down[0] = false;
+	live(q.rig.now + 6 * MINUTE_MS);
+	assert_int_equal(world.delivered, 15);
+}
+
+static void an_administrator_has_it_tried(void **state)
+{
+	struct queue_change c = {.verb = QUEUE_CHANGE_RETRY, .who = STR("root")};
+
+	world.down[0] = true;
+	send_to("a", 3);
+	live(q.rig.now + 3 * HOUR_MS);
+	world.down[0] = false;
+	c.filter.recipient = STR("a2.test");
+	queue_change_init(&c);
+	qrig_run(&q, &c.op);
+	work();
+	assert_int_equal(world.delivered, 3);
+}
+
+static void a_clock_that_is_set_back(void **state)
+{
+	struct queue_clock clock = {0};
+
+	world.down[0] = true;
+	send_to("a", 10);
+	live(q.rig.now + 6 * HOUR_MS);
+	world.down[0] = false;
+	q.rig.now -= 5 * HOUR_MS;
+	queue_clock_init(&clock);
+	qrig_run(&q, &clock.op);
+	live(q.rig.now + 34 * MINUTE_MS);
+	assert_int_equal(world.delivered, 10);
+}
+
+static void a_stale_question_changes_nothing(void **state)
+{
+	struct attempt *t;
+
+	send_to("a", 1);
+	assert_int_equal(qrig_lease(&q, OWNER, 1), 1);
+	t = keep(&q.lease.jobs[0]);
+	t->job.token++;
+	assert_int_equal(ask(t, 0, false), QUEUE_WAY_STALE);
+	t->job.token--;
+	assert_int_equal(ask(t, 0, false), QUEUE_WAY_GO);
+	go_on();
+	assert_int_equal(world.delivered, 1);
+}
+
+/* Hosts that nobody waits for are forgotten, and lines of who is. */
+static void hosts_are_forgotten(void **state)
+{
+	struct maintain_config cfg = {
+	    .undelete_ms = DAY_MS, .history_ms = DAY_MS, .blobs = q.rig.blobs};
+	struct maintain m;
+
+	send_to("a", 1);
+	work();
+	assert_int_equal(qrig_count(&q, "host"), 1);
+	rig_sql(&q.rig, "INSERT INTO host_wait VALUES (0, 'mx.a', 1, 'nobody.test')");
+	for (int i = 0; i < 3; i++) {
+		q.rig.now += 2 * DAY_MS;
+		maintain_init(&m, &cfg);
+		do
+			qrig_run(&q, &m.op);
+		while (m.rows > 0 || m.more);
+	}
+	assert_int_equal(qrig_count(&q, "host_wait"), 0);
+	assert_int_equal(qrig_count(&q, "host"), 0);
+}
+
+/* ---- what is told ---- */
+
+static void expect(const char *name, const char *want)
+{
+	struct arena *a = arena_new();
+	struct queue_rows rows = {NULL, 0};
+	struct queue_message m;
+	struct buf text;
+	bool found = false;
+
+	buf_init(&text, 16 * KIB);
+	assert_int_equal(
+	    queue_rows_get(q.rig.db, a, q.rig.now, SQL_QUEUE_ALL,
+		DB_ARGS(db_int(QUEUE_SHARD), db_int(0), db_int(0), db_int(1000)), &rows),
+	    DB_OK);
+	for (size_t i = 0; i < rows.n && !found; i++) {
+		if (!str_eq(rows.v[i].destination, str_of_c(name)) || rows.v[i].token)
+			continue;
+		assert_int_equal(queue_message_get(q.rig.db, a, rows.v[i].message, &m), DB_ROW);
+		queue_tell(&text, q.rig.db, &q.cfg, &rows.v[i], &m, q.rig.now);
+		found = true;
+	}
+	assert_true(found);
+	if (str_find_str(buf_view(&text), str_of_c(want)) == text.n)
+		fail_msg("%s\nis not in\n%s", want, buf_cstr(&text));
+	buf_fini(&text);
+	arena_free(&a);
+}
+
+static void it_is_told_who_holds_up_whom(void **state)
+{
+	send_to("a", 6);
+	begin(QRIG_JOBS);
+	expect("a5.test",
+	    "x@a5.test waits because its mail server mx.a, which also serves a0.test, has as "
+	    "many connections as it may have at present (5 connections). It goes as soon "
+	    "as one of them is free. If none succeeds, it will be returned to ann@a.test");
+	while (nattempts)
+		go_on();
+	work();
+	world.down[0] = true;
+	send_to("a", 1);
+	work();
+	send_to("a", 2); /* a1 has its turn while it is known */
+	work();
+	expect("a1.test",
+	    "x@a1.test waits because its mail server mx.a, which also serves a0.test, could not "
+	    "be reached (no answer in time, 1 attempt, last ");
+	expect("a1.test", ", or as soon as that server answers for another domain.");
+	expect("a0.test",
+	    "x@a0.test waits because a0.test could not be reached (no answer in time, 1 "
+	    "attempt, last ");
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    CASE(one_probe_for_all_domains),
+	    CASE(never_more_connections_than_to_one),
+	    CASE(a_long_line_costs_little),
+	    CASE(another_host_does_not_wait),
+	    CASE(a_recipient_says_nothing_about_the_host),
+	    CASE(who_is_turned_away_waits_for_a_connection),
+	    CASE(the_dead_leave_their_place),
+	    CASE(who_has_nothing_to_send_holds_up_nobody),
+	    CASE(an_administrator_has_it_tried),
+	    CASE(a_clock_that_is_set_back),
+	    CASE(a_stale_question_changes_nothing),
+	    CASE(hosts_are_forgotten),
+	    CASE(it_is_told_who_holds_up_whom),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
