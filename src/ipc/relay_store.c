@@ -19,12 +19,12 @@
 static const struct ipc_type types[RS_TYPES] = {
     [RS_HELLO] = {"hello", ASK, IPC_IS_EVENT, 8, 0},
     [RS_LEASE] = {"lease", ASK, 0, 4, LIMIT_IPC_PAYLOAD},
-    [RS_WAY] = {"way", ASK, 0, WAY_MAX, 2},
     [RS_READ] = {"read", ASK, IPC_DOWN, 16, 1},
     [RS_EXTEND] = {"extend", ASK, IPC_IS_EVENT, 16, 0},
     [RS_RESULT] = {"result", ASK, IPC_BULK, LIMIT_IPC_PAYLOAD, 1},
     [RS_CALLOUT] = {"callout", IPC_BY_ANSWERER, IPC_IS_EVENT, CALLOUT_MAX, 0},
     [RS_CALLED] = {"called", ASK, IPC_IS_EVENT, RS_TEXT_MAX + 64, 0},
+    [RS_WAY] = {"way", ASK, 0, WAY_MAX, RS_TEXT_MAX + 64},
 };
 
 const struct ipc_edge rs_edge = {"relay-store", types, RS_TYPES};
@@ -270,6 +270,10 @@ void rs_way_answer_put(struct buf *b, const struct rs_way_answer *a)
 {
 	wire_u8(b, (uint8_t)a->verdict);
 	wire_u8(b, a->chosen);
+	wire_bool(b, a->passes);
+	wire_u8(b, a->passed);
+	put_attempt(b, &a->attempt);
+	wire_str(b, str_sub(a->text, 0, RS_TEXT_MAX));
 }
 
 bool rs_way_answer_get(struct str payload, struct rs_way_answer *a_r)
@@ -278,7 +282,11 @@ bool rs_way_answer_get(struct str payload, struct rs_way_answer *a_r)
 	struct rs_way_answer a = {.verdict = (enum rs_way_verdict)cur_enum(&c, RS_WAY_VERDICTS)};
 
 	a.chosen = cur_u8(&c);
-	if (a.chosen >= RS_HOSTS_MAX)
+	a.passes = cur_bool(&c);
+	a.passed = cur_u8(&c);
+	a.attempt = get_attempt(&c);
+	a.text = cur_str(&c, RS_TEXT_MAX);
+	if (a.chosen >= RS_HOSTS_MAX || a.passed >= RS_HOSTS_MAX)
 		cur_fail(&c);
 	FINISH(c, a, a_r);
 }

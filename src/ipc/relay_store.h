@@ -120,6 +120,14 @@ enum rs_way_verdict {
 struct rs_way_answer {
 	enum rs_way_verdict verdict;
 	uint8_t chosen; /* GO: of the hosts that were asked about */
+	/*
+	 * GO, NONE: one of the hosts was passed over, which may take the message tomorrow: what is known of
+	 * it counts as though it had been tried.
+	 */
+	bool passes;
+	uint8_t passed;               /* of the hosts that were asked about */
+	struct queue_attempt attempt; /* how it failed last */
+	struct str text;
 };
 
 /* ---- RS_READ: the chunks are the content as it was accepted, lines with CRLF, not stuffed ---- */

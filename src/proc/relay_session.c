@@ -144,6 +144,14 @@ static void keep_failure(struct relay_session *s)
 	s->has_kept = true;
 }
 
+void relay_session_pass(
+    struct relay_session *s, size_t hop, const struct queue_attempt *attempt, struct str text)
+{
+	s->hop = hop;
+	relay_talk_remember(s, attempt, text);
+	keep_failure(s);
+}
+
 void relay_session_give_up(struct relay_session *s)
 {
 	s->last = s->kept;

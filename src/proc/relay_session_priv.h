@@ -70,6 +70,10 @@ void relay_way_ask(struct relay_session *s, size_t from, bool told);
 
 /* ---- relay_session.c: the answers ---- */
 
+/* A hop is passed over: how it failed last counts among the failures of this attempt. text: cut. */
+void relay_session_pass(
+    struct relay_session *s, size_t hop, const struct queue_attempt *attempt, struct str text);
+
 /* Goes to a hop. */
 void relay_session_go(struct relay_session *s, size_t hop);
 

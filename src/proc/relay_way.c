@@ -9,12 +9,14 @@
 static void got_answer(struct ipc_call *call, enum ipc_end end, struct str payload)
 {
 	struct relay_session *s = LIST_ENTRY(call, struct relay_session, way);
-	struct rs_way_answer a = {RS_WAY_LATER, 0};
+	struct rs_way_answer a = {.verdict = RS_WAY_LATER};
 
 	if (end != IPC_REPLIED)
 		return; /* asked again at the next store */
 	s->asks = false;
 	rs_way_answer_get(payload, &a);
+	if (a.passes && (a.verdict == RS_WAY_GO || a.verdict == RS_WAY_NONE))
+		relay_session_pass(s, s->asked[a.passed], &a.attempt, a.text);
 	switch (a.verdict) {
 	case RS_WAY_GO:
 		relay_session_go(s, s->asked[a.chosen]);

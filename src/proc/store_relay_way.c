@@ -9,15 +9,19 @@ struct way_task {
 	struct ipc_request *request;
 };
 
-static void end(struct ipc_request *request, enum rs_way_verdict verdict, size_t chosen)
+static void end(struct ipc_request *request, const struct rs_way_answer *answer)
 {
-	struct rs_way_answer answer = {verdict, (uint8_t)chosen};
 	struct buf b;
 
-	buf_init(&b, 8);
-	rs_way_answer_put(&b, &answer);
+	buf_init(&b, RS_TEXT_MAX + 64);
+	rs_way_answer_put(&b, answer);
 	ipc_request_end(request, buf_view(&b));
 	buf_fini(&b);
+}
+
+static void end_without(struct ipc_request *request, enum rs_way_verdict verdict)
+{
+	end(request, &(struct rs_way_answer){.verdict = verdict});
 }
 
 static void way_done(struct lane_op *op)
@@ -34,9 +38,11 @@ static void way_done(struct lane_op *op)
 
 	if (op->result != LANE_DONE) {
 		store_queue_failed(q, "way", op);
-		end(t->request, RS_WAY_LATER, 0);
+		end_without(t->request, RS_WAY_LATER);
 	} else {
-		end(t->request, verdicts[w->answer], w->chosen);
+		end(t->request,
+		    &(struct rs_way_answer){verdicts[w->answer], (uint8_t)w->chosen, w->passes,
+			(uint8_t)w->passed, w->passed_attempt, w->passed_text});
 	}
 	queue_way_free(&w);
 	store_relay_unhold(t->relay);
@@ -86,12 +92,12 @@ void store_relay_take_way(struct store_relay *r, struct ipc_request *request, st
 
 	if (!fill(w, r, payload)) {
 		store_relay_log_refused(r, "a way that cannot be read");
-		end(request, RS_WAY_STALE, 0);
+		end_without(request, RS_WAY_STALE);
 		queue_way_free(&w);
 		return;
 	}
 	if (store_relay_is_too_busy(r, "a way, too many at a time")) {
-		end(request, RS_WAY_LATER, 0);
+		end_without(request, RS_WAY_LATER);
 		queue_way_free(&w);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include "store/queue_host.h"
 #include "store/queue_lease.h"
 
+#define NONE SIZE_MAX
 #define SOON 4 /* of what a host was to wait, one part may be left */
 /* Longer than it takes until one of its sessions ends; it may be down by then, and have others beside it. */
 #define FULL_MS MINUTE_MS
@@ -25,6 +26,8 @@ struct asking {
 	struct str blocked[LIMIT_QUEUE_HOSTS];
 	size_t nblocked;
 	bool full;     /* one of them is up, and has no room */
+	size_t soon;   /* the first that is down and to be probed soon; NONE: there is none */
+	bool probes;   /* the chosen one is down */
 	int64_t until; /* the first of them may be gone to */
 	enum db_code code;
 };
@@ -63,6 +66,12 @@ static struct str reply_of(struct asking *a)
 	return reply;
 }
 
+/* Another answer tells that it is there. */
+static bool is_to_be_waited_for(enum queue_event event)
+{
+	return event == QUEUE_EVENT_FAILED || event == QUEUE_EVENT_TURNED_AWAY;
+}
+
 static void teach_failure(struct asking *a)
 {
 	struct queue_result result = queue_result_of(&a->w->attempt);
@@ -77,7 +86,9 @@ static void teach_failure(struct asking *a)
 	if (a->w->failed.n == 0)
 		return;
 	count_at(a, STR(""));
-	if (a->code == DB_OK && !failed(a, queue_host_teach(a->db, a->w->scratch, &lesson, a->now)))
+	if (a->code == DB_OK &&
+	    !failed(a, queue_host_teach(a->db, a->w->scratch, &lesson, a->now)) &&
+	    is_to_be_waited_for(result.event))
 		failed(a, queue_host_line_up(a->db, a->w->failed, &a->place, a->now));
 }
 
@@ -93,33 +104,52 @@ int64_t queue_way_until(const struct queue_destination *host, const struct queue
 	return until + 1 + (int64_t)(seed % (uint64_t)((until - now) / 10 + 1));
 }
 
-static void block(struct asking *a, const struct queue_host *host)
+/* As an attempt: what it answered last, why it could not be reached, or that it has no room. */
+static void pass(struct asking *a, const struct queue_host *host, size_t i)
+{
+	struct queue_attempt *p = &a->w->passed_attempt;
+	struct str reply = host->last.reply;
+	uint64_t code;
+
+	if (a->w->passes)
+		return;
+	a->w->passes = true;
+	a->w->passed = i;
+	a->w->passed_text = reply;
+	*p = (struct queue_attempt){.stage = QUEUE_STAGE_CONNECT, .problem = host->last.problem};
+	if (!queue_destination_is_failing(&host->state)) {
+		p->problem = QUEUE_PROBLEM_LOCAL;
+		a->w->passed_text = STR("it has as many connections as it may have at present");
+	} else if (queue_result_is_reply(reply) && reply.p[0] == '4' &&
+		   str_to_u64(str_sub(reply, 0, 3), 499, &code)) {
+		p->code = (uint16_t)code;
+		a->w->passed_text = str_from(reply, 4);
+	} else if (p->problem == QUEUE_PROBLEM_NONE) {
+		p->problem = QUEUE_PROBLEM_UNREACHABLE;
+	}
+}
+
+static void block(struct asking *a, const struct queue_host *host, size_t i)
 {
 	int64_t until = queue_way_until(&host->state, policy_of(a), a->place.state.seed, a->now);
 
+	pass(a, host, i);
 	a->full |= !queue_destination_is_failing(&host->state);
 	if (a->nblocked == 0 || until < a->until)
 		a->until = until;
 	a->blocked[a->nblocked++] = host->name;
 }
 
-/*
- * Who probes one host of a destination probes those behind it too, if their time comes soon: so they stay
- * together, one attempt at each step for all of them.
- */
-static bool is_soon(struct asking *a, struct queue_host *host)
+/* Down, and most of what it was to wait has passed. */
+static bool is_soon(const struct asking *a, const struct queue_destination *d, int64_t active)
 {
-	struct queue_destination *d = &host->state;
-
-	if (a->w->failed.n == 0 || !queue_destination_is_failing(d) ||
-	    d->next_probe - a->now > (d->next_probe - d->last_try) / SOON)
-		return false;
-	d->next_probe = a->now;
-	return !failed(a, queue_host_set(a->db, host));
+	return active == 0 && queue_destination_is_failing(d) &&
+	       d->next_probe - a->now <= (d->next_probe - d->last_try) / SOON;
 }
 
-static bool may_go(struct asking *a, struct str name)
+static bool may_go(struct asking *a, size_t i)
 {
+	struct str name = a->w->hosts[i].name;
 	struct queue_host host;
 	int64_t active = 0;
 
@@ -127,10 +157,12 @@ static bool may_go(struct asking *a, struct str name)
 	    failed(a, queue_host_active(a->db, name, &active)))
 		return false;
 	active -= str_eq(a->lease.host, name);
-	if (queue_destination_room(&host.state, (size_t)active, a->now) > 0 ||
-	    (active == 0 && is_soon(a, &host)))
+	a->probes = queue_destination_is_failing(&host.state);
+	if (queue_destination_room(&host.state, (size_t)active, a->now) > 0)
 		return true;
-	block(a, &host);
+	if (a->soon == NONE && is_soon(a, &host.state, active))
+		a->soon = i;
+	block(a, &host, i);
 	return false;
 }
 
@@ -140,10 +172,10 @@ static bool may_pass(const struct asking *a, size_t i)
 	return !a->full || a->w->hosts[i].level == a->w->hosts[i - 1].level;
 }
 
-static bool choose(struct asking *a)
+static bool choose_due(struct asking *a)
 {
 	for (size_t i = 0; i < a->w->n && (i == 0 || may_pass(a, i)); i++) {
-		if (may_go(a, a->w->hosts[i].name)) {
+		if (may_go(a, i)) {
 			a->w->chosen = i;
 			return true;
 		}
@@ -153,7 +185,39 @@ static bool choose(struct asking *a)
 	return false;
 }
 
+/*
+ * Who probes one host of a destination probes its others too, if their time comes soon: so they stay
+ * together, one attempt at each step for all of them.
+ */
+static bool choose_soon(struct asking *a)
+{
+	struct queue_host host;
+
+	if (a->soon == NONE || failed(a, queue_host_get(a->db, a->w->scratch, a->now,
+					     a->w->hosts[a->soon].name, &host)))
+		return false;
+	host.state.next_probe = a->now;
+	a->w->chosen = a->soon;
+	a->w->passes &= a->w->passed != a->soon;
+	return !failed(a, queue_host_set(a->db, &host));
+}
+
+static bool choose(struct asking *a)
+{
+	bool due = choose_due(a);
+
+	if (a->code == DB_OK && (due ? a->probes : a->w->failed.n > 0) && choose_soon(a))
+		return true;
+	return due && a->code == DB_OK;
+}
+
 /* ---- the answer ---- */
+
+static void line_up(struct asking *a)
+{
+	for (size_t i = 0; i < a->nblocked && a->code == DB_OK; i++)
+		failed(a, queue_host_line_up(a->db, a->blocked[i], &a->place, a->now));
+}
 
 static void go(struct asking *a)
 {
@@ -161,16 +225,11 @@ static void go(struct asking *a)
 
 	a->w->answer = QUEUE_WAY_GO;
 	count_at(a, name);
+	line_up(a); /* should it fail too */
 	if (a->code != DB_OK || str_eq(a->place.host, name))
 		return;
 	a->place.host = name;
 	failed(a, queue_place_set(a->db, &a->place, a->now));
-}
-
-static void line_up(struct asking *a)
-{
-	for (size_t i = 0; i < a->nblocked && a->code == DB_OK; i++)
-		failed(a, queue_host_line_up(a->db, a->blocked[i], &a->place, a->now));
 }
 
 /* Its recipients are free again, and wait for the hosts. */
@@ -214,11 +273,14 @@ static void answer(struct asking *a)
 static enum lane_exec way_exec(struct lane_op *op, struct db *db, int64_t now)
 {
 	struct queue_way *w = LIST_ENTRY(op, struct queue_way, op);
-	struct asking a = {.w = w, .db = db, .now = now};
+	struct asking a = {.w = w, .db = db, .now = now, .soon = NONE};
 	enum db_code found;
 
 	arena_reset(w->scratch, false);
 	w->answer = QUEUE_WAY_STALE;
+	w->passes = false;
+	w->passed_attempt = (struct queue_attempt){0};
+	w->passed_text = STR("");
 	found = queue_lease_get(db, w->scratch, w->token, &a.lease);
 	if (found == DB_OK ||
 	    (found == DB_ROW && (a.lease.owner != w->owner || a.lease.message != w->message)))

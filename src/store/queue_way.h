@@ -41,6 +41,11 @@ struct queue_way {
 	/* the answer */
 	enum queue_way_answer answer;
 	size_t chosen;
+	bool
+	    passes; /* GO, NONE: a host was passed over: which, and how it failed last, or that it is full */
+	size_t passed;
+	struct queue_attempt passed_attempt;
+	struct str passed_text; /* until queue_way_free() */
 	/* queue_way.c's own */
 	struct arena *scratch;
 };

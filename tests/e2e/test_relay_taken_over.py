@@ -13,7 +13,7 @@ from relay_net import net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
 from smtp_peer import HANG
 
-HELLO, LEASE, READ, EXTEND, RESULT = range(5)
+HELLO, LEASE, READ, EXTEND, RESULT, CALLOUT, CALLED, WAY = range(8)
 DONE, STALE, TEMPORARY = range(3)
 BODY, ACCEPTED = 9, 250  # a stage, a reply's code
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -168,6 +168,27 @@ def test_malformed_requests(net):
         link.sendall(frame(EVENT, EXTEND, bytes(3), number=0))
         assert ask(link, READ, bytes(16)) == (STALE, 0)
     assert net.server.new_log().count("event=relay-refused") == len(MALFORMED) + 3 + 4 + 1 + 1
+    works(net)
+
+
+def way(message, token, hosts=(b"mx.evil.test",), failed=b"", count=None):
+    encoded = b"".join(text(host) + b"\0" for host in hosts)
+    return (handle(message, token) + text(failed) + bytes(13) + text(b"")
+            + struct.pack(">I", len(hosts) if count is None else count) + text(encoded))
+
+
+def test_ways_for_what_it_has_no_lease_for(net):
+    """Answered as stale; a host that it says has failed is none that anybody knows of."""
+    stale = 3
+    number = net.send(f"bob@{net.peer(RCPT=b'450 4.2.1 later\r\n').domain}")
+    net.wait_attempt(number)
+    with stopped(net) as link:
+        for token in TOKENS:
+            assert ask(link, WAY, way(number, token, failed=b"mx.good.test")) == (stale, 0)
+        for payload in (b"", bytes(16), way(number, 1, hosts=()), way(number, 1, count=11),
+                        way(number, 1, count=2), way(number, 1, hosts=(b"",)), way(number, 1) + b"x"):
+            assert ask(link, WAY, payload) == (stale, 0), payload
+    assert net.server.new_log().count('what="a way that cannot be read"') == 7
     works(net)
 
 

@@ -283,7 +283,7 @@ void sim_relay_hang_ends(void)
 {
 	sim_say("relay is ended by the watchdog");
 	sim_net_kill(hung_life);
-	sim_peer_kill(hung_life);
+	sim_pair_kill(hung_life);
 }
 
 void sim_relay_lost_ends(void *ctx)

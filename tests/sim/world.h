@@ -12,19 +12,13 @@
 #define SIM_DOMAIN       "home.test" /* ours */
 #define SIM_RELAY_DOMAIN "d1.test"   /* of SIM_X_DOWN_LONG: we are its backup MX */
 #define SIM_HOSTNAME     "mx.home.test"
-#define SIM_DESTS_MAX    24
+#define SIM_DESTS_MAX    200
 #define SIM_HOSTS_MAX    3 /* of a destination */
 #define SIM_FAULTS       4
 #define SIM_SENDERS      3
 #define SIM_ALIASES      "a.test" /* "d3.a.test" is a domain of ours whose mail is sent on to d3.test */
-#define SIM_DOMAIN    "home.test" /* ours */
-#define SIM_HOSTNAME  "mx.home.test"
-#define SIM_DESTS_MAX 200
-#define SIM_HOSTS_MAX 3 /* of a destination */
-#define SIM_FAULTS    4
-#define SIM_SENDERS   3
-#define SESSIONS_MAX  20  /* connections to one host */
-#define CONNS_MAX     500 /* in all */
+#define SESSIONS_MAX     20       /* connections to one host */
+#define CONNS_MAX        500      /* in all */
 
 /* Where in a session. */
 enum sim_stage {

@@ -69,6 +69,11 @@ static const struct {
     {"pack.md 5: a pack that is dropped has no row", "dropped d JOIN pack p ON p.pack = d.pack"},
     {"destination.md (failing): it waits for a probe exactly while it fails",
 	"destination WHERE (failures > 0) <> (next_probe > 0)"},
+    {"destination.md (failing): so does a host", "host WHERE (failures > 0) <> (next_probe > 0)"},
+    {"destination.md (waiting): it does not fail", "destination WHERE failures > 0 AND waits <> 0"},
+    {"destination.md 6: leases at a host",
+	"(SELECT host FROM lease WHERE host <> '' GROUP BY shard, host HAVING count(*) > 20)"},
+    {"destination.md 11: leases in all", "(SELECT count(*) AS n FROM lease) WHERE n > 500"},
     {"queue-entry.md 3, destination.md 1: a row has its destination",
 	"queue q LEFT JOIN destination d ON d.shard = q.shard AND d.name = q.destination"
 	" WHERE q.destination <> '' AND d.name IS NULL"},
