@@ -92,6 +92,12 @@ static const struct {
 	" count(*) FROM trace UNION ALL SELECT 'rows_trace_index', count(*) FROM trace_index) c"
 	" LEFT JOIN meta m ON m.name = c.name WHERE m.value IS NULL OR m.value <> c.n"},
     {"queue-entry.md 7: a held row", "queue WHERE held <> 0 AND (token <> 0 OR report <> 0)"},
+    {"queue-entry.md 11: rows of a lease are sent on for the same",
+	"queue a JOIN queue b ON b.shard = a.shard AND b.message = a.message AND b.token = a.token"
+	" WHERE a.token <> 0 AND b.forwarder <> a.forwarder"},
+    {"queue-entry.md 11: another reverse path is of what is sent on",
+	"lease l JOIN queue q ON q.shard = l.shard AND q.message = l.message AND q.token = l.token"
+	" WHERE l.reverse_path <> '' AND q.forwarder = ''"},
     {"queue-entry.md 8: an empty destination", "queue WHERE (destination = '') <> (report <> 0)"},
 };
 

@@ -12,10 +12,11 @@
 #include "rules.h"
 
 #include "base/mem.h"
+#include "store/forward.h"
 #include "store/queue_change.h"
 
 #define MESSAGES   500
-#define RECIPIENTS 5
+#define RECIPIENTS 7
 #define HELD       30
 #define STEPS      250
 #define OWNERS     3
@@ -118,8 +119,8 @@ static struct qrig_answer all_well(const struct queue_job *job, const struct que
 
 static void step_send(void)
 {
-	static const char *const to[] = {
-	    "a@one.test", "b@one.test", "c@two.test", "d@three.test", "e@four.test"};
+	static const char *const to[] = {"a@one.test", "f@a.test", "b@one.test", "c@two.test",
+	    "d@three.test", "g@a.test", "e@four.test"};
 	const char *chosen[RECIPIENTS + 1] = {NULL};
 	struct sent *s = &sent[nsent];
 	size_t n = 0;
@@ -376,6 +377,10 @@ static void run_seed(uint64_t seed)
 	held = mem_array(HELD, sizeof *held);
 	qrig_open(&q);
 	q.audits = false;
+	q.rig.directory.srs = true;
+	assert_int_equal(forward_key_make(q.rig.db), DB_OK);
+	rig_alias(&q.rig, "f@a.test", "f@one.test"); /* sent on, each by itself */
+	rig_alias(&q.rig, "g@a.test", "g@one.test");
 	q.world = chance;
 	for (int n = 0; n < STEPS; n++) {
 		chance_run(steps, sizeof steps / sizeof *steps);
