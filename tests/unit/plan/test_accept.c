@@ -26,6 +26,8 @@ static const struct {
     {{.class = ACCEPT_RETURN, .target = STR_INIT("c@y.org")}, .action = PLAN_REDIRECT},
     {{.class = ACCEPT_RETURN, .target = STR_INIT("c@y.org")}, true, true, NULL, 0, 0, 0,
 	PLAN_REJECT, 550, 5, 7, 1, "bob@x.org"},
+    {{.class = ACCEPT_RETURN, .target = STR_INIT("c@y.org")}, false, false, NULL, 0, 0, 0,
+	PLAN_REJECT, 550, 5, 7, 1, "bob@x.org"},
     {{.class = ACCEPT_FORGED}, true, true, NULL, 0, 0, 0, PLAN_REJECT, 550, 5, 1, 1},
     {{.class = ACCEPT_EXPIRED}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 550, 5, 1, 1},
     {{.class = ACCEPT_RELAY}, .trusted = true, .action = PLAN_RELAY},
