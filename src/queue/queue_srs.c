@@ -121,8 +121,7 @@ static bool put_chained(struct buf *b, struct str local, struct str domain)
 	rest = str_from(local, 5);
 	rest = str_from(rest, str_find(rest, '=') + 1);
 	first = str_sub(rest, 0, str_find(rest, '='));
-	if (!is_plain_domain(first) ||
-	    !is_separator(rest.n > first.n + 1 ? rest.p[first.n + 1] : 0))
+	if (!is_plain_domain(first) || rest.n < first.n + 3 || !is_separator(rest.p[first.n + 1]))
 		return false;
 	buf_str(b, rest);
 	return true;

@@ -82,6 +82,8 @@ static const struct {
     /* they only begin like one */
     {"SRS1=cccc=f.test@g.test", "SRS0=HHHHHHHH=TT=g.test=SRS1=cccc=f.test", "SRS1=cccc=f.test",
 	"g.test"},
+    {"SRS1=cccc=f.test==@g.test",
+	"SRS0=HHHHHHHH=TT=g.test=SRS1=cccc=f.test==", "SRS1=cccc=f.test==", "g.test"},
     {"srs0@a.test", "SRS0=HHHHHHHH=TT=a.test=srs0", "srs0", "a.test"},
     {"srs0=@a.test", "SRS0=HHHHHHHH=TT=a.test=srs0=", "srs0=", "a.test"},
     {"srs2=x@a.test", "SRS0=HHHHHHHH=TT=a.test=srs2=x", "srs2=x", "a.test"},
