@@ -29,7 +29,8 @@ void bytes_put(struct bytes *b, size_t off, const uint8_t *p, size_t n)
 {
 	if (off + n > b->n)
 		bytes_resize(b, off + n, 0);
-	memcpy(b->p + off, p, n);
+	if (n)
+		memcpy(b->p + off, p, n);
 }
 
 void bytes_copy(struct bytes *to, const struct bytes *from)

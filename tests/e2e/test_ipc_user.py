@@ -43,7 +43,7 @@ def login(session, authcid, password, authzid=b""):
 def delivery(session, handle, identity, uploaded=0, count=1, plan=None, data=letter()):
     """One that asks store to send a letter on to somebody elsewhere."""
     recipient = text(b"far") + text(b"else.test") + text(b"far@else.test") + b"\0" + text(b"")
-    wish = bytes(24) + b"\0" + bytes(8) + b"\0"
+    wish = bytes(24) + b"\0\0" + bytes(8) + b"\0"
     return (struct.pack(">I", session) + handle + identity + text(ALICE.encode()) + text(b"client.test")
             + text(b"ESMTPSA") + text(b"") + b"\0\0\0" + wish + struct.pack(">I", count) + text(recipient)
             + text(struct.pack(">BIB", 1, 1, RELAY) if plan is None else plan) + text(b"")

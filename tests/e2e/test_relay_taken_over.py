@@ -180,7 +180,8 @@ def way(message, token, hosts=(b"mx.evil.test",), failed=b"", count=None):
 def test_ways_for_what_it_has_no_lease_for(net):
     """Answered as stale; a host that it says has failed is none that anybody knows of."""
     stale = 3
-    number = net.send(f"bob@{net.peer(RCPT=b'450 4.2.1 later\r\n').domain}")
+    peer = net.peer(RCPT=b"450 4.2.1 later\r\n")
+    number = net.send(f"bob@{peer.domain}")
     net.wait_attempt(number)
     with stopped(net) as link:
         for token in TOKENS:

@@ -369,7 +369,7 @@ void sim_world_make(void)
 		make_dest(SIM_X_BURST);
 	if (sim_chance(25))
 		make_hoster();
-	sim_world.crowded = sim_random(100) == 0;
+	sim_world.crowded = sim_random(200) == 0;
 	for (int i = 0; i < 110 && sim_world.crowded; i++)
 		make_dest(SIM_X_CROWD);
 	sim_world.kills = sim_chance(60);

@@ -153,7 +153,8 @@ static void test_wishes(void **state)
 		0},
 	    {" HOLDUNTIL=1970-01-01T00:00:00.999-00:30", " HOLDUNTIL=1970-01-01T00:30:00Z", 1800000,
 		0, 0},
-	    {" MT-PRIORITY=0", "", 0, 0, 0},
+	    {" MT-PRIORITY=0", " MT-PRIORITY=0", 0, 0, 0},
+	    {" SIZE=1", "", 0, 0, 0},
 	};
 	struct arena *a = arena_new();
 
