@@ -41,10 +41,12 @@ static void let_go(void *ctx)
 
 	if (r->state != SIM_S_QUEUED)
 		return;
-	if (sim_store())
-		change(r, QUEUE_CHANGE_RELEASE);
-	else
+	if (!sim_store()) {
 		sim_post(HOUR_MS, let_go, r);
+		return;
+	}
+	r->released = clock_mono();
+	change(r, QUEUE_CHANGE_RELEASE);
 }
 
 static void touch(void *ctx)

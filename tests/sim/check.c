@@ -32,7 +32,7 @@ struct place {
 /* What is read of a row. */
 struct seen {
 	struct sim_rcpt *r;
-	int64_t token, not_before, attempts, warned, report, held, accepted, last;
+	int64_t token, not_before, attempts, warned, report, held, accepted, last, by;
 };
 
 enum query {
@@ -46,8 +46,8 @@ enum query {
 };
 
 static const char *const texts[QUERIES] = {
-    [Q_ROW] = ("SELECT token, not_before, attempts, warned, report, held, accepted, last_attempt"
-	       " FROM queue WHERE shard = 0 AND message = ?1 AND recipient = ?2"),
+    [Q_ROW] = ("SELECT token, not_before, attempts, warned, report, held, accepted, last_attempt,"
+	       " by_kind FROM queue WHERE shard = 0 AND message = ?1 AND recipient = ?2"),
     [Q_COUNT] = "SELECT count(*) FROM queue",
     [Q_PLACES] = "SELECT name, sessions, failures, next_probe, last_try, waits FROM destination",
     [Q_HOSTS] = "SELECT host, count(*) FROM lease WHERE host <> '' GROUP BY host",
@@ -235,7 +235,7 @@ static void look_at_row(struct seen *was, const struct seen *is)
 		lease_over(r);
 	if (is->attempts == 2 && was->attempts == 1)
 		count_wait(r->dest, is->not_before - is->last);
-	if (was->r && is->warned > was->warned)
+	if (was->r && (is->warned > was->warned || is->by > was->by))
 		sim_claim_warned(r);
 	r->token = is->token;
 }
@@ -244,7 +244,7 @@ static bool is_same(const struct seen *a, const struct seen *b)
 {
 	return a->r && a->token == b->token && a->not_before == b->not_before &&
 	       a->attempts == b->attempts && a->warned == b->warned && a->report == b->report &&
-	       a->held == b->held && a->accepted == b->accepted;
+	       a->held == b->held && a->accepted == b->accepted && a->by == b->by;
 }
 
 /* One row that may have changed; false: it is not there (any more). */
@@ -252,7 +252,7 @@ static bool read_row(struct sim_rcpt *r)
 {
 	struct seen *was = &check.rows[r->index], is = {.r = r};
 	int64_t *const columns[] = {&is.token, &is.not_before, &is.attempts, &is.warned, &is.report,
-	    &is.held, &is.accepted, &is.last};
+	    &is.held, &is.accepted, &is.last, &is.by};
 	bool there;
 
 	sqlite3_bind_int64(check.queries[Q_ROW], 1, r->message);
@@ -494,6 +494,18 @@ void sim_excuse(struct sim_rcpt *r, enum sim_excuse why)
 	r->excuse = why;
 }
 
+/* Of a recipient whose server is well: how long he waited since he might go. */
+static void check_wait(const struct sim_rcpt *r)
+{
+	int64_t since = r->released > r->accepted ? r->released : r->accepted;
+	int64_t limit = 20 * SECOND_MS + (r->hold ? sim_world.shifted : 0) +
+			(sim_world.crowded ? 3 * MINUTE_MS : 0);
+
+	SIM_MUST(clock_mono() - since < limit || !sim_was_up_since(since),
+	    "%s waited for %lld seconds, though nothing was wrong with his server", r->address,
+	    (long long)((clock_mono() - since) / SECOND_MS));
+}
+
 void sim_taken(struct sim_rcpt *r)
 {
 	r->taken++;
@@ -507,12 +519,7 @@ void sim_taken(struct sim_rcpt *r)
 	    "%s has got the message %lld s before the time that its sender set", r->address,
 	    (long long)((r->accepted - clock_mono()) / SECOND_MS));
 	if (r->dest->example == SIM_X_HEALTHY && r->taken == 1)
-		SIM_MUST(clock_mono() - r->accepted < 20 * SECOND_MS +
-							  (r->hold ? sim_world.shifted : 0) +
-							  (sim_world.crowded ? 3 * MINUTE_MS : 0) ||
-			     !sim_was_up_since(r->accepted),
-		    "%s waited for %lld seconds, though nothing was wrong with his server",
-		    r->address, (long long)((clock_mono() - r->accepted) / SECOND_MS));
+		check_wait(r);
 }
 
 void sim_relay_dies(void)

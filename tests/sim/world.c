@@ -372,6 +372,6 @@ void sim_world_make(void)
 	sim_world.crowded = sim_random(200) == 0;
 	for (int i = 0; i < 110 && sim_world.crowded; i++)
 		make_dest(SIM_X_CROWD);
-	sim_world.kills = sim_chance(60);
+	sim_world.kills = sim_chance(sim_world.crowded ? 30 : 60);
 	sim_world.jumps = sim_chance(20);
 }

@@ -231,6 +231,7 @@ struct sim_rcpt {
 	int told_delayed, told_failed, told_relayed;
 	int64_t told_failed_at; /* by the wall */
 	bool touched;           /* by an administrator */
+	int64_t released;       /* by one who had held him; 0: never */
 	/* by the database, as last looked at */
 	size_t index; /* in rcpts */
 	uint32_t scan, claimed;
