@@ -8,6 +8,9 @@
 #include "base/mem.h"
 #include "store/pack_format.h"
 
+#define BLOCK     ((int64_t)(4 * KIB)) /* what one bad sector costs */
+#define NAMES_MAX 100 /* files of one pack: a number is given again when its pack is gone */
+
 bool quarantine_make(struct store *s, struct err *e)
 {
 	struct fsio *fs = &s->dir.fs;
@@ -21,27 +24,43 @@ bool quarantine_make(struct store *s, struct err *e)
 	return false;
 }
 
-/* Everything that can still be read of a record, as it lies there. */
-static int copy_rest(struct store *s, int64_t blob, int fd, int64_t off)
+static int find_blob(struct store *s, int64_t blob, struct blob_pos *pos)
 {
-	struct blob_pos pos = {0};
-	uint8_t bytes[8 * KIB];
 	struct db_query *q = db_begin_query(s->db, SQL_BLOB_GET, DB_ARGS(db_int(blob)));
-	int code = 0;
 
 	if (db_step(q) == DB_ROW)
-		pos = (struct blob_pos){db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2)};
-	(void)db_end(q);
-	for (int64_t at = 0, n; code == 0 && at < pos.length; at += n) {
-		struct iovec iov;
+		*pos = (struct blob_pos){db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2)};
+	return db_end(q) == DB_OK ? 0 : -EIO;
+}
 
-		n = pos.length - at < (int64_t)sizeof bytes ? pos.length - at
-							    : (int64_t)sizeof bytes;
-		if (blob_raw(s->blobs, pos.pack, pos.offset + (int64_t)PACK_RECORD + at, bytes,
-			(size_t)n, NULL) != BLOB_OK)
-			break;
-		iov = (struct iovec){bytes, (size_t)n};
-		code = fsio_write_all(&s->dir.fs, fd, &iov, 1, off + at);
+/* A block that the disk cannot read is zeros there: what lies behind it may be whole. */
+static int copy_block(
+    struct store *s, const struct blob_pos *pos, int64_t at, size_t n, int fd, int64_t to)
+{
+	uint8_t bytes[BLOCK];
+	struct iovec iov = {bytes, n};
+	int64_t from = pos->offset + (int64_t)PACK_RECORD + at;
+
+	switch (blob_raw(s->blobs, pos->pack, from, bytes, n, NULL)) {
+	case BLOB_OK:
+		break;
+	case BLOB_FULL:
+		return -EMFILE; /* passes by itself, and nothing may be given up for it */
+	default:
+		memset(bytes, 0, n);
+	}
+	return fsio_write_all(&s->dir.fs, fd, &iov, 1, to + at);
+}
+
+/* Everything that can still be read of a record, as it lies there. */
+static int copy_rest(struct store *s, int64_t blob, int fd, int64_t to)
+{
+	struct blob_pos pos = {0};
+	int code = find_blob(s, blob, &pos);
+
+	for (int64_t at = 0, n; code == 0 && at < pos.length; at += n) {
+		n = pos.length - at < BLOCK ? pos.length - at : BLOCK;
+		code = copy_block(s, &pos, at, (size_t)n, fd, to);
 	}
 	return code;
 }
@@ -102,54 +121,51 @@ bool quarantine_write(struct store *s, int64_t blob,
 	return false;
 }
 
-/* One of an attempt that was interrupted gives way. */
-static int link_pack(struct fsio *fs, int fd, const char *name)
+/* What has the name is kept: perhaps it is all that is left of another pack. */
+static int link_pack(struct fsio *fs, int fd, int64_t pack, char name[PACK_NAME_MAX])
 {
-	int code = fs->ops->link(fs, fd, name);
+	int code;
 
-	if (code == -EEXIST)
-		code = fs->ops->unlink(fs, name);
-	else
-		return code;
-	return code < 0 ? code : fs->ops->link(fs, fd, name);
+	pack_name_put(name, QUARANTINE, pack);
+	code = fs->ops->link(fs, fd, name);
+	for (int i = 2; code == -EEXIST && i <= NAMES_MAX; i++) {
+		snprintf(name, PACK_NAME_MAX, QUARANTINE "/%010lld-%d.pack", (long long)pack, i);
+		code = fs->ops->link(fs, fd, name);
+	}
+	return code;
 }
 
-bool quarantine_pack(struct store *s, int64_t pack, struct err *e)
+bool quarantine_pack(struct store *s, int64_t pack, char name_r[PACK_NAME_MAX], struct err *e)
 {
 	struct fsio *fs = &s->dir.fs;
-	char from[PACK_NAME_MAX], to[PACK_NAME_MAX];
+	char from[PACK_NAME_MAX];
 	int fd, code;
 
+	name_r[0] = '\0';
 	pack_name_put(from, DATADIR_PACKS, pack);
-	pack_name_put(to, QUARANTINE, pack);
 	fd = fs->ops->open(fs, from, O_RDONLY, 0);
 	if (fd == -ENOENT)
 		return true;
-	code = fd < 0 ? fd : link_pack(fs, fd, to);
+	code = fd < 0 ? fd : link_pack(fs, fd, pack, name_r);
 	if (fd >= 0)
 		fs->ops->close(fs, fd);
 	if (code >= 0)
 		code = fs->ops->sync_dir(fs, QUARANTINE);
 	if (code < 0)
-		err_sys(e, -code, "cannot keep the damaged pack %s as %s", from, to);
+		err_sys(e, -code, "cannot keep the damaged pack %s in " QUARANTINE "/", from);
 	return code >= 0;
-}
-
-static void remove_name(struct store *s, const char *dir, int64_t pack)
-{
-	struct fsio *fs = &s->dir.fs;
-	char name[PACK_NAME_MAX];
-
-	pack_name_put(name, dir, pack);
-	(void)fs->ops->unlink(fs, name);
 }
 
 void quarantine_pack_ended(struct store *s, int64_t pack)
 {
-	remove_name(s, DATADIR_PACKS, pack);
+	char name[PACK_NAME_MAX];
+
+	pack_name_put(name, DATADIR_PACKS, pack);
+	(void)s->dir.fs.ops->unlink(&s->dir.fs, name);
 }
 
-void quarantine_pack_kept(struct store *s, int64_t pack)
+void quarantine_pack_kept(struct store *s, const char *name)
 {
-	remove_name(s, QUARANTINE, pack);
+	if (name[0] != '\0')
+		(void)s->dir.fs.ops->unlink(&s->dir.fs, name);
 }

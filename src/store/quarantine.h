@@ -2,6 +2,7 @@
 #ifndef STORE_QUARANTINE_H
 #define STORE_QUARANTINE_H
 
+#include "store/pack_format.h"
 #include "store/store.h"
 
 #define QUARANTINE "quarantine" /* the directory, in the data directory */
@@ -10,7 +11,8 @@
 bool quarantine_make(struct store *s, struct err *e);
 
 /*
- * A file for each account's copy of the blob, prefix and content as far as they can be read; one without
+ * A file for each account's copy of the blob, prefix and content as far as they can be read (what cannot is
+ * zeros there); one without
  * account when none has a copy (it waits to be sent, or is a dialogue). on_file (may be NULL) is told of
  * each. The files are on the disk when it returns; false with e set.
  */
@@ -20,14 +22,15 @@ bool quarantine_write(struct store *s, int64_t blob,
 
 /*
  * Gives the file of a pack a second name there, on the disk when it returns: perhaps somebody can make more of
- * it. Before anything that may remove the first. True also when there is no such file; false with e set.
+ * it, name_r. Before anything that may remove the first. True also when there is no such file (name_r is empty);
+ * false with e set.
  */
-bool quarantine_pack(struct store *s, int64_t pack, struct err *e);
+bool quarantine_pack(struct store *s, int64_t pack, char name_r[PACK_NAME_MAX], struct err *e);
 
 /* The commit that ended the pack returned: its first name goes. If it cannot, the next start does it. */
 void quarantine_pack_ended(struct store *s, int64_t pack);
 
 /* It was not ended, and is in use as before: the second name goes. */
-void quarantine_pack_kept(struct store *s, int64_t pack);
+void quarantine_pack_kept(struct store *s, const char *name);
 
 #endif

@@ -52,6 +52,7 @@ static void count_at(struct asking *a, struct str host)
 		return;
 	failed(a, db_exec(a->db, SQL_LEASE_HOST,
 		      DB_ARGS(db_int(QUEUE_SHARD), db_int(a->lease.token), db_text(host)), NULL));
+	a->lease.host = host;
 }
 
 static struct str reply_of(struct asking *a)

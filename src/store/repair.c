@@ -248,7 +248,8 @@ static bool move_slice(struct repair_work *w, struct compact *c)
 static bool empty_pack(struct repair_work *w, int64_t pack)
 {
 	struct compact *c = mem_new(struct compact);
-	bool good = quarantine_pack(w->s, pack, &w->r->err);
+	char kept[PACK_NAME_MAX];
+	bool good = quarantine_pack(w->s, pack, kept, &w->r->err);
 
 	compact_init(c, w->s->blobs);
 	c->write.done = nothing;
@@ -259,7 +260,7 @@ static bool empty_pack(struct repair_work *w, int64_t pack)
 		quarantine_pack_ended(w->s, pack);
 		w->r->moved++;
 	} else if (good) {
-		quarantine_pack_kept(w->s, pack);
+		quarantine_pack_kept(w->s, kept);
 	}
 	compact_fini(c);
 	mem_free(c);

@@ -302,6 +302,19 @@ static void a_recipient_says_nothing_about_the_host(void **state)
 	assert_int_equal(world.delivered, 1);
 }
 
+/* No relay of ours does so; but it counts there all the same. */
+static void a_host_that_failed_is_named_again(void **state)
+{
+	send_to("a", 1);
+	assert_int_equal(begin(1), 1);
+	answer = qrig_reply(QUEUE_STAGE_RCPT, 450, "4.2.1 not now");
+	assert_int_equal(ask(&attempts[0], 0, true), QUEUE_WAY_GO);
+	answer = qrig_ok();
+	assert_int_equal(qrig_count(&q, "lease WHERE host <> ''"), 1);
+	work();
+	assert_int_equal(world.delivered, 1);
+}
+
 static void who_is_turned_away_waits_for_a_connection(void **state)
 {
 	send_to("a", 4);
@@ -480,6 +493,7 @@ int main(void)
 	    CASE(a_long_line_costs_little),
 	    CASE(another_host_does_not_wait),
 	    CASE(a_recipient_says_nothing_about_the_host),
+	    CASE(a_host_that_failed_is_named_again),
 	    CASE(who_is_turned_away_waits_for_a_connection),
 	    CASE(the_dead_leave_their_place),
 	    CASE(who_has_nothing_to_send_holds_up_nobody),

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "store/adopt.h"
+#include "store/quarantine.h"
 #include "store/repair.h"
 #include "store/trace.h"
 #include "store/verify.h"
@@ -252,7 +253,7 @@ static void flip(int64_t at)
 }
 
 /* The third one's octets are others: all that must be said of it. */
-static void what_is_given_up(void)
+static void what_is_given_up(const char *kept)
 {
 	struct stat st;
 
@@ -263,7 +264,7 @@ static void what_is_given_up(void)
 	assert_int_equal(
 	    rig_number(&rig, "SELECT count(*) FROM ledger WHERE state = 3 AND detail = 'damaged'"),
 	    1);
-	assert_int_equal(stat("quarantine/0000000001.pack", &st), 0);
+	assert_int_equal(stat(kept, &st), 0);
 	assert_true(st.st_size > 0);
 	assert_int_equal(st.st_nlink, 1);
 	run(NULL);
@@ -273,7 +274,7 @@ static void what_is_given_up(void)
 static void what_is_damaged_is_given_up(void **state)
 {
 	flip(rig_number(&rig, "SELECT pos + 70 FROM blob ORDER BY id LIMIT 1 OFFSET 2"));
-	what_is_given_up();
+	what_is_given_up("quarantine/0000000001.pack");
 }
 
 /* Calls that fail, for good. */
@@ -285,6 +286,51 @@ static int failing_link(struct fsio *fs, int fd, const char *name)
 static int failing_unlink(struct fsio *fs, const char *name)
 {
 	return -EIO;
+}
+
+static void keep_name(void *ctx, int64_t message, int64_t account, const char *file)
+{
+	memcpy(ctx, file, strlen(file) + 1);
+}
+
+static int64_t bad_sector;
+
+static ssize_t failing_read(struct fsio *fs, int fd, void *p, size_t n, int64_t off)
+{
+	bool bad = off <= bad_sector && bad_sector < off + (int64_t)n;
+
+	return bad ? -EIO : fsio_real.read(fs, fd, p, n, off);
+}
+
+/* What lies behind a sector that cannot be read is kept too. */
+static void around_a_bad_sector(void **state)
+{
+	struct fsio_ops bad_read = fsio_real;
+	static char text[40000], kept[50000];
+	char name[64] = "";
+	int64_t id;
+	struct err err;
+	ssize_t n;
+	int fd;
+
+	memset(text, 'x', sizeof text - 1);
+	memcpy(text, "Subject: long\r\n\r\n", 17);
+	memcpy(text + sizeof text - 12, "\r\nthe end\r\n", 11);
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", text, &id));
+	bad_sector = rig_number(&rig, "SELECT max(pos) + 20000 FROM blob");
+	bad_read.read = failing_read;
+	prepare(NULL);
+	rig.fs.ops = &bad_read;
+	assert_true(quarantine_make(&store, &err));
+	assert_true(quarantine_write(&store, id, keep_name, name, &err));
+	rig.fs.ops = &fsio_real;
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	n = read(fd, kept, sizeof kept);
+	close(fd);
+	assert_in_range(n, 20000, sizeof kept);
+	assert_non_null(memmem(kept, (size_t)n, "Subject: long", 13));
+	assert_non_null(memmem(kept, (size_t)n, "the end", 7));
+	assert_null(memmem(kept, (size_t)n, text + 100, sizeof text - 200));
 }
 
 static bool run_on(struct fsio fs)
@@ -319,7 +365,7 @@ static void a_damaged_pack_is_not_lost(void **state)
 	must_be_sound();
 }
 
-/* What lies in quarantine/ from an attempt that was interrupted is no trouble. */
+/* What lies in quarantine/, from an attempt that was interrupted or another pack of the number, stays. */
 static void an_interrupted_attempt_is_repeated(void **state)
 {
 	int fd;
@@ -329,7 +375,8 @@ static void an_interrupted_attempt_is_repeated(void **state)
 	assert_true(fd >= 0);
 	close(fd);
 	flip(rig_number(&rig, "SELECT pos + 70 FROM blob ORDER BY id LIMIT 1 OFFSET 2"));
-	what_is_given_up();
+	what_is_given_up("quarantine/0000000001-2.pack");
+	assert_int_equal(access("quarantine/0000000001.pack", F_OK), 0);
 }
 
 static bool adopt(void *ctx)
@@ -370,6 +417,7 @@ int main(void)
 	    T(uids_stay),
 	    T(what_is_damaged_is_given_up),
 	    T(a_damaged_pack_is_not_lost),
+	    T(around_a_bad_sector),
 	    T(an_interrupted_attempt_is_repeated),
 	    T(what_nothing_knows_is_taken_in),
 	};
