@@ -109,6 +109,7 @@ static int take_config(struct cli_server *s, const struct cli *cli, bool pop3)
 	buf_init(&certificate, 4 * KIB);
 	config_path(c, c->tls_certificate, &certificate);
 	buf_str(&s->name, c->hostname);
+	(void)buf_cstr(&s->name); /* cli_dial.c reads it as such */
 	code = read_tls(s, cli, true);
 	if (code == EX_OK)
 		code = take_listener(s, c, pop3);
@@ -188,6 +189,7 @@ int cli_server_local(struct cli_server *s, const char *path)
 	buf_init(&s->name, NAME_MAX_LEN);
 	buf_init(&s->password, LIMIT_PASSWORD);
 	buf_lit(&s->name, "localhost");
+	(void)buf_cstr(&s->name);
 	if (net_addr_path(path, &s->addrs[0], &e) < 0)
 		return cli_fail(EX_CONFIG, "%s", e.text);
 	return EX_OK;

@@ -346,9 +346,10 @@ void tls_warm_up(void)
 {
 	uint8_t byte;
 
-	MUST(OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
+	if (!OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
 				  OPENSSL_INIT_LOAD_CONFIG,
-	    NULL));
-	MUST(RAND_bytes(&byte, 1) == 1);
-	MUST(RAND_priv_bytes(&byte, 1) == 1);
+		NULL))
+		mem_out(0);
+	if (RAND_bytes(&byte, 1) != 1 || RAND_priv_bytes(&byte, 1) != 1)
+		mem_out(0); /* the kernel always has random numbers for us */
 }

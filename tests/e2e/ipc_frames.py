@@ -7,6 +7,7 @@ import re
 import socket
 import struct
 
+from server import wait_for
 from wire import TIMEOUT
 
 PIDFD_OPEN, PIDFD_GETFD = 434, 438
@@ -99,14 +100,23 @@ def sockets_of(pid):
     return found
 
 
+def find_link(server, role, other):
+    """The number of the process of this role and its descriptor of the link; None while one of both is not there."""
+    ours, theirs = server.pids(role), server.pids(other)
+    if len(ours) != 1 or len(theirs) != 1:
+        return None
+    try:
+        pairs, there, here = pairs_of_sockets(), sockets_of(theirs[0]), sockets_of(ours[0])
+    except FileNotFoundError:
+        return None  # it has ended meanwhile
+    return next(((ours[0], fd) for inode, fd in here.items() if pairs.get(inode) in there), None)
+
+
 @contextlib.contextmanager
 def far_end(server, role, other):
     """The end that the process of this role has of its link to another one: what is sent there reaches the
     other one as if this one had said it."""
-    pid, = server.pids(role)
-    far, = server.pids(other)
-    pairs, there = pairs_of_sockets(), sockets_of(far)
-    fd, = [fd for inode, fd in sockets_of(pid).items() if pairs.get(inode) in there]
+    pid, fd = wait_for(f"a link of {role} to {other}", lambda: find_link(server, role, other))
     with taken_socket(pid, fd) as link:
         yield link
 

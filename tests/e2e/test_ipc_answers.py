@@ -62,9 +62,9 @@ MOST_TELLING = ("garbage", "question", "reply too long")
 def strike(server, words):
     """words: {(who speaks, to whom): octets}. Gives the numbers of those who heard it, after each has ended and
     another one serves."""
-    old = {hearer: server.pids(hearer)[0] for _, hearer in words}
     with contextlib.ExitStack() as stack:
         links = {edge: stack.enter_context(far_end(server, *edge)) for edge in words}
+        old = {hearer: server.pids(hearer)[0] for _, hearer in words}
         for edge, octets in words.items():
             links[edge].sendall(octets)
     wait_for("others in their place", lambda: all(

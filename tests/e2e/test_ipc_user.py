@@ -8,7 +8,7 @@ import pytest
 from conftest import DOMAIN, PASSWORD
 from ipc_frames import CANCEL, CHUNK, CREDIT, EVENT, REPLY, REQUEST, frame, taken_over, text, types_of
 from server import wait_for
-from test_ipc import LOOPBACK, VIOLATIONS, message_id, node_of, stopped, upload
+from test_ipc import LOOPBACK, OWN_IDS, UPLOAD, VIOLATIONS, message_id, node_of, stopped, upload
 from wire import count_of, deliver, letter, without_trace
 
 ALICE, BOB = f"alice@{DOMAIN}", f"bob@{DOMAIN}"
@@ -201,9 +201,8 @@ def test_submissions_of_others(place):
 
 FRAMES = {name: frames for name, frames in VIOLATIONS.items() if not name.endswith("from mx")}
 FRAMES |= {
-    "credit above the window": frame(REQUEST, EXPUNGE, NO_HANDLE + text(b""), 5) + frame(
-        REQUEST, LIST, NO_HANDLE + numbers(1, 1), 6) * 2,
-    "chunk of what streams nothing": frame(REQUEST, AUTH, bytes(40), 5) + frame(CHUNK, AUTH, b"x" * 40, 5) * 9,
+    "credit above the window": b"".join(
+        frame(REQUEST, UPLOAD, own, 5) + frame(CREDIT, UPLOAD, b"\xff" * 4, 5) for own in OWN_IDS),
     "payload too long": frame(REQUEST, READ, length=65),
     "reply": frame(REPLY, OPEN),
     "cancel of an event": frame(EVENT, OPEN, NO_HANDLE, number=0),
