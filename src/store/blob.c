@@ -9,6 +9,7 @@ static const char *const code_names[] = {
     [BLOB_IO] = "BLOB_IO",
     [BLOB_DAMAGED] = "BLOB_DAMAGED",
     [BLOB_GONE] = "BLOB_GONE",
+    [BLOB_UNREADABLE] = "BLOB_UNREADABLE",
 };
 
 const char *blob_code_name(enum blob_code code)

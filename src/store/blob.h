@@ -50,6 +50,7 @@ enum blob_code {
 	BLOB_IO,      /* reading or writing failed */
 	BLOB_DAMAGED, /* the record is not what was written: reported, never handed on as whole */
 	BLOB_GONE,    /* there is no such pack */
+	BLOB_UNREADABLE, /* the disk does not give these octets (EIO); it may give others */
 };
 
 const char *blob_code_name(enum blob_code code);
@@ -227,7 +228,7 @@ static inline void blob_upload_free(struct blob_store *b, struct blob_upload **u
 
 /*
  * Opens a blob at its first byte and pins its pack until blob_close. BLOB_DAMAGED when the record's
- * header does not say what id and pos say.
+ * header does not say what id and pos say, BLOB_UNREADABLE when the disk does not give that header.
  */
 static inline enum blob_code blob_open(
     struct blob_store *b, int64_t id, struct blob_pos pos, struct blob_reader **r_r, struct err *e)
@@ -291,7 +292,7 @@ static inline enum blob_code blob_seal(struct blob_store *b, struct err *e)
 
 /*
  * Exactly n octets of a pack as they lie in it, from off on: for copying what is committed. Any thread.
- * BLOB_DAMAGED when the pack ends before.
+ * BLOB_DAMAGED when the pack ends before, BLOB_UNREADABLE when the disk does not give some of them.
  */
 static inline enum blob_code blob_raw(
     struct blob_store *b, int64_t pack, int64_t off, void *p, size_t n, struct err *e)

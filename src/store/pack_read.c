@@ -36,6 +36,14 @@ static enum blob_code damaged(struct packs *p, struct blob_pos pos, struct err *
 	return BLOB_DAMAGED;
 }
 
+/* Of all that a read may fail with, only EIO speaks of the octets themselves. */
+static enum blob_code unread(struct err *e, int code, int64_t pack)
+{
+	enum blob_code class = pack_fail(e, code, "read", pack);
+
+	return code == -EIO ? BLOB_UNREADABLE : class;
+}
+
 static bool is_record_meant(const struct pack_record *r, int64_t id, struct blob_pos pos)
 {
 	return r->pack == pos.pack && r->offset == pos.offset && r->length == pos.length &&
@@ -51,10 +59,14 @@ static enum blob_code read_head(struct blob_reader *r, int64_t id, struct err *e
 
 	r->n = size < (int64_t)READ_AHEAD ? (size_t)size : READ_AHEAD;
 	code = fsio_read_all(p->fs, r->file->fd, r->head, r->n, r->pos.offset);
+	if (code == -EIO) { /* perhaps only of what is read ahead: that is told when it is wanted */
+		r->n = PACK_RECORD;
+		code = fsio_read_all(p->fs, r->file->fd, r->head, r->n, r->pos.offset);
+	}
 	if (code == -ENODATA)
 		return damaged(p, r->pos, e, "the file ends before it");
 	if (code < 0)
-		return pack_fail(e, code, "read", r->pos.pack);
+		return unread(e, code, r->pos.pack);
 	if (!pack_record_get(r->head, &r->record))
 		return damaged(p, r->pos, e, "no valid header");
 	if (!is_record_meant(&r->record, id, r->pos))
@@ -122,7 +134,7 @@ static enum blob_code fetch(struct blob_reader *r, void *p, size_t n)
 	    r->packs->fs, r->file->fd, to + have, n - have, r->pos.offset + (int64_t)(from + have));
 	if (code == -ENODATA)
 		return damaged(r->packs, r->pos, NULL, "the file ends in it");
-	return code < 0 ? pack_fail(NULL, code, "read", r->pos.pack) : BLOB_OK;
+	return code < 0 ? unread(NULL, code, r->pos.pack) : BLOB_OK;
 }
 
 /* At the end of an unbroken reading: is it what was written? */
@@ -203,7 +215,7 @@ enum blob_code pack_raw(
 		err_set(e, "packs: the file of pack %lld is cut short", (long long)pack);
 		code = BLOB_DAMAGED;
 	} else if (result < 0) {
-		code = pack_fail(e, result, "read", pack);
+		code = unread(e, result, pack);
 	}
 	pack_unpin(p, f);
 	return code;

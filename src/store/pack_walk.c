@@ -13,6 +13,8 @@ void pack_walk_begin(struct pack_walk *w, int64_t pack, int64_t end)
 	w->at = 0;
 	w->lost = 0;
 	w->left = 0;
+	w->spoiled = false;
+	w->unread_end = 0;
 	if (!w->hash)
 		w->hash = XXH3_createState();
 	MUST(w->hash);
@@ -30,9 +32,51 @@ static void damage(struct pack_walk *w, int64_t from, int64_t to, const char *wh
 		w->on_damage(w->ctx, w->pack, from, to, why);
 }
 
+/* Told once, however often it is tried; of blocks in a row the first. */
+static void unread(struct pack_walk *w, int64_t off)
+{
+	int64_t from = off - off % (int64_t)PACK_WALK_BLOCK, to = from + (int64_t)PACK_WALK_BLOCK;
+
+	w->spoiled = true;
+	if (to > w->end)
+		to = w->end;
+	if (from > w->unread_end || w->unread_end == 0)
+		damage(w, from, to, "the disk cannot read it");
+	if (to > w->unread_end)
+		w->unread_end = to;
+}
+
+/* What the disk does not give reads as zeros: in them no header is found. */
+static enum blob_code read_blocks(struct pack_walk *w, int64_t off, size_t n, struct err *e)
+{
+	enum blob_code code = BLOB_OK;
+
+	for (size_t at = 0, part; code == BLOB_OK && at < n; at += part) {
+		int64_t from = off + (int64_t)at;
+
+		part = PACK_WALK_BLOCK - (size_t)(from % (int64_t)PACK_WALK_BLOCK);
+		if (part > n - at)
+			part = n - at;
+		code = blob_raw(w->blobs, w->pack, from, w->bytes + at, part, e);
+		if (code == BLOB_UNREADABLE) {
+			memset(w->bytes + at, 0, part);
+			unread(w, from);
+			code = BLOB_OK;
+		}
+	}
+	return code;
+}
+
+static enum blob_code read_bytes(struct pack_walk *w, int64_t off, size_t n, struct err *e)
+{
+	enum blob_code code = blob_raw(w->blobs, w->pack, off, w->bytes, n, e);
+
+	return code == BLOB_UNREADABLE ? read_blocks(w, off, n, e) : code;
+}
+
 static enum blob_code take_head(struct pack_walk *w, struct err *e)
 {
-	enum blob_code code = blob_raw(w->blobs, w->pack, 0, w->bytes, PACK_HEAD, e);
+	enum blob_code code = read_bytes(w, 0, PACK_HEAD, e);
 	struct pack_head head;
 
 	if (code != BLOB_OK)
@@ -50,7 +94,7 @@ static void end_record(struct pack_walk *w, bool padded)
 	bool good;
 
 	XXH3_64bits_update(w->hash, w->header, PACK_RECORD_HASHED);
-	good = XXH3_64bits_digest(w->hash) == w->record.checksum;
+	good = !w->spoiled && XXH3_64bits_digest(w->hash) == w->record.checksum;
 	w->at += pack_record_size(w->record.length);
 	if (w->on_record)
 		w->on_record(w->ctx, &w->record, good);
@@ -72,8 +116,7 @@ static enum blob_code take_content(struct pack_walk *w, struct err *e)
 	int64_t size = pack_record_size(w->record.length) - (int64_t)PACK_RECORD;
 	int64_t done = size - w->left, content = w->record.length - done;
 	size_t n = w->left < (int64_t)PACK_WALK_READ ? (size_t)w->left : PACK_WALK_READ;
-	enum blob_code code = blob_raw(
-	    w->blobs, w->pack, w->at + (int64_t)PACK_RECORD + done, w->bytes, n, e);
+	enum blob_code code = read_bytes(w, w->at + (int64_t)PACK_RECORD + done, n, e);
 	size_t hashed;
 
 	if (code != BLOB_OK)
@@ -100,6 +143,7 @@ static void found(struct pack_walk *w, const uint8_t *header, const struct pack_
 		damage(w, w->lost, w->at, "no record where one should be");
 	w->lost = 0;
 	w->record = *r;
+	w->spoiled = false; /* its header was read; what was not lay elsewhere */
 	memcpy(w->header, header, PACK_RECORD);
 	w->left = pack_record_size(r->length) - (int64_t)PACK_RECORD;
 	XXH3_64bits_reset(w->hash);
@@ -113,7 +157,7 @@ static enum blob_code take_header(struct pack_walk *w, struct err *e)
 	int64_t rest = w->end - w->at;
 	size_t want = w->lost ? PACK_WALK_READ : PACK_RECORD;
 	size_t n = rest < (int64_t)want ? (size_t)rest : want;
-	enum blob_code code = blob_raw(w->blobs, w->pack, w->at, w->bytes, n, e);
+	enum blob_code code = read_bytes(w, w->at, n, e);
 	struct pack_record record;
 
 	if (code != BLOB_OK)

@@ -71,8 +71,8 @@ static bool read_pack(struct repair_work *w, int64_t pack, int64_t end)
 	while (code == BLOB_OK && !done)
 		code = pack_walk_step(&walk, (int64_t)MIB, &done, &w->r->err);
 	pack_walk_fini(&walk);
-	if (code == BLOB_IO)
-		return false; /* a disk that fails now may give it later */
+	if (code == BLOB_IO || code == BLOB_FULL)
+		return false; /* not of its octets: whoever removes the cause finds them whole */
 	if (code != BLOB_OK)
 		repair_add(&w->packs, pack);
 	return check_rows(w, pack);

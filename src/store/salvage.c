@@ -126,13 +126,14 @@ static bool index_pack(struct work *w, int64_t pack)
 {
 	struct pack_survey survey = {.on_record = on_record, .ctx = w};
 	struct blob_point point = {.pack = pack};
+	enum blob_code read;
 	bool was_single;
 
 	w->code = db_begin(w->db);
-	if (pack_survey(&survey, &w->dir.fs, DATADIR_PACKS, w->blobs, pack, &w->s->err) ==
-	    BLOB_IO) {
+	read = pack_survey(&survey, &w->dir.fs, DATADIR_PACKS, w->blobs, pack, &w->s->err);
+	if (read == BLOB_IO || read == BLOB_FULL) {
 		(void)db_rollback(w->db);
-		return false; /* a disk that fails now may give it later */
+		return false; /* not of its octets: whoever removes the cause finds them whole */
 	}
 	salvage_rows_pack(&w->rows, pack, &point.end, &point.generation, &was_single);
 	if (point.end > survey.size)

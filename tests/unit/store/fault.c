@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* any thread may come by */
@@ -91,9 +92,21 @@ static int fault_link(struct fsio *fs, int fd, const char *name)
 	return fsio_real.link(&fault_of(fs)->real, fd, name);
 }
 
+static bool is_bad(const struct fault *f, int fd, size_t n, int64_t off)
+{
+	struct stat st;
+
+	return f->bad_file && off < f->bad_to && off + (int64_t)n > f->bad_from &&
+	       fstat(fd, &st) == 0 && (uint64_t)st.st_ino == f->bad_file;
+}
+
 static ssize_t fault_read(struct fsio *fs, int fd, void *p, size_t n, int64_t off)
 {
+	struct fault *f = fault_of(fs);
+
 	STRIKE(fs, FAULT_FS_READ);
+	if (is_bad(f, fd, n, off))
+		return f->bad_error;
 	return fsio_real.read(&fault_of(fs)->real, fd, p, n, off);
 }
 
@@ -201,6 +214,17 @@ void fault_clear(struct fault *f)
 {
 	memset(f->calls, 0, sizeof f->calls);
 	memset(f->order, 0, sizeof f->order);
+}
+
+void fault_block(struct fault *f, const char *name, int64_t octet, int error)
+{
+	struct stat st;
+
+	MUST(stat(name, &st) == 0);
+	f->bad_file = (uint64_t)st.st_ino;
+	f->bad_from = octet - octet % 4096;
+	f->bad_to = f->bad_from + 4096;
+	f->bad_error = error;
 }
 
 void fault_fini(struct fault *f)

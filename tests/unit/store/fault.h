@@ -34,11 +34,14 @@ struct fault {
 	struct fsio fs; /* give this to the code under test */
 	struct fsio real;
 	enum fault_kind kind;
-	int64_t at;    /* the call that fails, from 1 */
-	bool lasting;  /* every later one too */
-	bool full;     /* as a full disk, else as an I/O error */
-	int64_t fired; /* how many failed */
-	int64_t seen;  /* calls of kind so far */
+	int64_t at;               /* the call that fails, from 1 */
+	bool lasting;             /* every later one too */
+	bool full;                /* as a full disk, else as an I/O error */
+	uint64_t bad_file;        /* its inode; 0: none */
+	int64_t bad_from, bad_to; /* reads of it that touch these octets fail with bad_error */
+	int bad_error;            /* negative errno */
+	int64_t fired;            /* how many failed */
+	int64_t seen;             /* calls of kind so far */
 	int64_t calls[FAULT_KINDS];
 	char order
 	    [256]; /* calls that change something, a letter each (fault.c), repeated ones once */
@@ -52,6 +55,9 @@ void fault_set(struct fault *f, enum fault_kind kind, int64_t n, bool lasting, b
 
 /* Forgets the calls counted and their order. */
 void fault_clear(struct fault *f);
+
+/* The block of 4096 octets that holds this one of a file cannot be read from here on. */
+void fault_block(struct fault *f, const char *name, int64_t octet, int error);
 
 /* Unhooks; closes what it opened. */
 void fault_fini(struct fault *f);

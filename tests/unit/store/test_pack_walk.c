@@ -6,6 +6,8 @@
 
 #include "pack_rig.h"
 
+#include <errno.h>
+
 #include "base/limits.h"
 #include "base/mem.h"
 #include "store/pack_survey.h"
@@ -35,8 +37,7 @@ static void on_damage(void *ctx, int64_t pack, int64_t from, int64_t to, const c
 	tally.damage++;
 }
 
-/* In steps of so many octets. */
-static void walk(int64_t pack, int64_t end, int64_t octets)
+static enum blob_code try_walk(int64_t pack, int64_t end, int64_t octets)
 {
 	struct pack_walk *w = mem_new(struct pack_walk);
 	enum blob_code code = BLOB_OK;
@@ -49,9 +50,15 @@ static void walk(int64_t pack, int64_t end, int64_t octets)
 	pack_walk_begin(w, pack, end);
 	while (code == BLOB_OK && !done)
 		code = pack_walk_step(w, octets, &done, &rig.err);
-	assert_int_equal(code, BLOB_OK);
 	pack_walk_fini(w);
 	mem_free(w);
+	return code;
+}
+
+/* In steps of so many octets. */
+static void walk(int64_t pack, int64_t end, int64_t octets)
+{
+	assert_int_equal(try_walk(pack, end, octets), BLOB_OK);
 }
 
 static int64_t fill(int64_t *end_r)
@@ -110,6 +117,44 @@ static void what_follows_is_found(void **state)
 	assert_true(tally.good >= 5);
 }
 
+#define LARGE 8
+
+/* Each block in turn; the records that lie in it are lost for it, and no other. */
+static void a_block_that_cannot_be_read(void **state)
+{
+	struct blob_pos pos[LARGE];
+	int64_t end = 0;
+
+	for (int i = 0; i < LARGE; i++) {
+		pos[i] = packs_add(i + 1, 3000 + 700 * (size_t)i);
+		end = pos[i].offset + pack_record_size(pos[i].length);
+	}
+	for (int64_t block = 0; block < end; block += (int64_t)PACK_WALK_BLOCK) {
+		int64_t whole = 0;
+
+		for (int i = 0; i < LARGE; i++)
+			if (pos[i].offset >= block + (int64_t)PACK_WALK_BLOCK ||
+			    pos[i].offset + pack_record_size(pos[i].length) <= block)
+				whole += i + 1;
+		fault_block(&rig.fault, "packs/0000000001.pack", block, -EIO);
+		walk(pos[0].pack, end, 4096);
+		assert_int_equal(tally.ids, whole);
+		assert_true(tally.damage >= 1);
+	}
+}
+
+/* What does not speak of the octets ends the walk. */
+static void a_failure_that_is_not_of_the_disk(void **state)
+{
+	int64_t end, pack = fill(&end);
+
+	fault_block(&rig.fault, "packs/0000000001.pack", 0, -EACCES);
+	assert_int_equal(try_walk(pack, end, 4096), BLOB_IO);
+	fault_block(&rig.fault, "packs/0000000001.pack", 0, -ENOMEM);
+	assert_int_equal(try_walk(pack, end, 4096), BLOB_FULL);
+	assert_int_equal(tally.good + tally.bad + tally.damage, 0);
+}
+
 static void survey(int64_t pack, struct pack_survey *s)
 {
 	*s = (struct pack_survey){.on_record = on_record};
@@ -164,6 +209,8 @@ int main(void)
 	    T(a_sound_pack),
 	    T(every_flipped_bit_is_found),
 	    T(what_follows_is_found),
+	    T(a_block_that_cannot_be_read),
+	    T(a_failure_that_is_not_of_the_disk),
 	    T(a_survey_finds_the_end),
 	    T(a_survey_ends_where_the_generation_falls),
 	    T(a_survey_without_a_file),

@@ -277,6 +277,64 @@ static void what_is_damaged_is_given_up(void **state)
 	what_is_given_up("quarantine/0000000001.pack");
 }
 
+static struct fault fault;
+
+/* A large message, and one behind it; of the large one a block in the middle fails to be read. */
+static void fail_a_block(int error)
+{
+	static char large[16 * 1024];
+
+	memset(large, 'x', sizeof large - 1);
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", large, NULL));
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "behind\r\n", NULL));
+	fault_init(&fault);
+	rig.fault = &fault;
+	rig_restart(&rig);
+	fault_block(&fault, "packs/0000000001.pack",
+	    rig_number(&rig, "SELECT pos + 8192 FROM blob ORDER BY length DESC LIMIT 1"), error);
+}
+
+static void end_fault(void)
+{
+	fault.bad_file = 0;
+	rig.fault = NULL;
+	rig_restart(&rig);
+	fault_fini(&fault);
+}
+
+static void what_cannot_be_read_is_given_up(void **state)
+{
+	struct str behind;
+
+	fail_a_block(-EIO);
+	behind = content(MESSAGES + 2);
+	run(NULL);
+	assert_int_equal(last.damaged, 1);
+	assert_int_equal(live(), MESSAGES + 1);
+	for (int i = 0; i < MESSAGES; i++)
+		assert_true(str_eq(content(i + 1), before[i]));
+	assert_true(str_eq(content(MESSAGES + 1), behind));
+	must_be_sound();
+	end_fault();
+}
+
+/* Whose cause can be removed: nothing is given up for it. */
+static void another_failure_ends_the_repair(void **state)
+{
+	static const int errors[] = {-EACCES, -ENOMEM};
+
+	fail_a_block(-EACCES);
+	for (size_t i = 0; i < 2; i++) {
+		fault.bad_error = errors[i];
+		prepare(NULL);
+		assert_false(repair_run(&last, &store));
+		assert_true(strlen(last.err.text) > 0);
+		assert_int_equal(live(), MESSAGES + 2);
+	}
+	end_fault();
+	must_be_sound();
+}
+
 /* Calls that fail, for good. */
 static int failing_link(struct fsio *fs, int fd, const char *name)
 {
@@ -416,6 +474,8 @@ int main(void)
 	    T(history_is_made_anew),
 	    T(uids_stay),
 	    T(what_is_damaged_is_given_up),
+	    T(what_cannot_be_read_is_given_up),
+	    T(another_failure_ends_the_repair),
 	    T(a_damaged_pack_is_not_lost),
 	    T(around_a_bad_sector),
 	    T(an_interrupted_attempt_is_repeated),

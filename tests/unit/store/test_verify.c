@@ -6,6 +6,7 @@
 
 #include "rig.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -219,6 +220,35 @@ static void rows(void **state)
 	}
 }
 
+/* The message that the disk does not give is named, and so is damage behind it. */
+static void a_block_that_cannot_be_read(void **state)
+{
+	static char large[16 * 1024];
+	static struct fault fault;
+	int64_t id, behind;
+
+	memset(large, 'x', sizeof large - 1);
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", large, &id));
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "behind\r\n", &behind));
+	fault_init(&fault);
+	rig.fault = &fault;
+	rig_restart(&rig);
+	fault_block(&fault, "packs/0000000001.pack",
+	    rig_number(&rig, "SELECT pos + 8192 FROM blob ORDER BY length DESC LIMIT 1"), -EIO);
+	wanted = id;
+	verify(MIB);
+	assert_int_equal(named, 1);
+	assert_int_equal(found, 2); /* the block, the message */
+	flip(1, rig_number(&rig, "SELECT max(pos) + 70 FROM blob"), 3);
+	wanted = behind;
+	verify(MIB);
+	assert_int_equal(named, 1);
+	assert_int_equal(found, 3);
+	rig.fault = NULL;
+	rig_restart(&rig);
+	fault_fini(&fault);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -230,6 +260,7 @@ int main(void)
 	    T(one_that_waits),
 	    T(octets_of_the_pack),
 	    T(rows),
+	    T(a_block_that_cannot_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
