@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "mime/mime_address.h"
+#include "mime/mime_idn.h"
 #include "store/forward.h"
 
 struct address {
@@ -448,13 +449,26 @@ enum db_code directory_language(
 	return code;
 }
 
+/* As the directory has it. One that cannot be turned into ASCII is found nowhere. */
+static struct str login_domain(struct arena *a, struct str text)
+{
+	struct buf b;
+	struct str domain;
+
+	buf_init(&b, LIMIT_SMTP_DOMAIN);
+	domain = mime_idn_to_ascii(&b, text) == MIME_IDN_OK ? buf_view(&b) : text;
+	domain = arena_lower(a, domain);
+	buf_fini(&b);
+	return domain;
+}
+
 enum db_code directory_login(
     struct db *db, struct arena *a, struct str name, struct directory_login *login_r)
 {
 	struct directory_login login = {0};
 	size_t at = str_rfind(name, '@');
 	struct str local = arena_lower(a, str_sub(name, 0, at)),
-		   domain = arena_lower(a, str_from(name, at + 1));
+		   domain = login_domain(a, str_from(name, at + 1));
 	struct db_query *q;
 	enum db_code code = at < name.n ? DB_OK : only_domain(db, a, &domain);
 

@@ -416,6 +416,26 @@ static void logs_in_by_address(void **state)
 	assert_int_equal(login.account, 1);
 }
 
+/* His address as he writes it, and as it is shown. */
+static void logs_in_to_an_international_domain(void **state)
+{
+	struct directory_login login;
+	int64_t account;
+
+	rig_domain(&rig, "xn--bcher-kva.test");
+	account = rig_account(&rig, "j\xc3\xbcrgen@xn--bcher-kva.test");
+	assert_int_equal(directory_login(rig.db, arena,
+			     STR("j\xc3\xbcrgen@B\xc3\xbc"
+				 "cher.test"),
+			     &login),
+	    DB_OK);
+	assert_int_equal(login.account, account);
+	assert_int_equal(
+	    directory_login(rig.db, arena, STR("j\xc3\xbcrgen@xn--bcher-kva.test"), &login),
+	    DB_OK);
+	assert_int_equal(login.account, account);
+}
+
 static void put_domain(void *ctx, const struct directory_domain_row *row)
 {
 	buf_printf(ctx, "%.*s %lld %lld\n", STR_FMT(row->name), (long long)row->accounts,
@@ -514,6 +534,7 @@ int main(void)
 	    T(changes_explain_themselves),
 	    T(removed_things_are_gone),
 	    T(logs_in_by_address),
+	    T(logs_in_to_an_international_domain),
 	    T(lists_in_pages),
 	    T(addresses_are_checked),
 	};
