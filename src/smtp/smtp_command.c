@@ -157,10 +157,15 @@ static enum smtp_verb find(struct str name)
 	return SMTP_VERB_NONE;
 }
 
-/* Only addresses may be other than ASCII [RFC 6531 3.1]. */
+/* Only addresses may be other than ASCII [RFC 6531 3.1, 3.7.4.2]. */
+static bool takes_utf8(enum smtp_verb verb)
+{
+	return verb == SMTP_MAIL || verb == SMTP_RCPT || verb == SMTP_VRFY;
+}
+
 static bool has_bad_octets(const struct smtp_command *cmd, struct str line)
 {
-	if (cmd->has_8bit && cmd->verb != SMTP_MAIL && cmd->verb != SMTP_RCPT)
+	if (cmd->has_8bit && !takes_utf8(cmd->verb))
 		return true;
 	for (size_t i = 0; i < line.n; i++)
 		if (ascii_is_cntrl(line.p[i]) && line.p[i] != '\t')
