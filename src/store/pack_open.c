@@ -48,26 +48,33 @@ static size_t row_of(const struct opening *o, int64_t pack)
 	return lo < o->n && o->rows[lo].pack == pack ? lo : o->n;
 }
 
-/* Does the file hold a first record? And is it a pack of its own? */
-static bool has_content(struct packs *p, int64_t pack, bool *single_r)
+enum content {
+	CONTENT_NONE,
+	CONTENT_SOME,   /* a first record */
+	CONTENT_UNKNOWN /* it cannot be read: it may be anything */
+};
+
+/* What is in the file? And is it a pack of its own? */
+static enum content look_into(struct packs *p, int64_t pack, bool *single_r)
 {
 	uint8_t bytes[PACK_HEAD + PACK_RECORD];
 	struct pack_head head;
 	struct pack_record record;
 	char name[PACK_NAME_MAX];
-	bool found = false;
-	int fd;
+	int fd, code;
 
 	pack_name_put(name, p->dir, pack);
 	fd = p->fs->ops->open(p->fs, name, O_RDONLY, 0);
 	if (fd < 0)
-		return false;
-	if (fsio_read_all(p->fs, fd, bytes, sizeof bytes, 0) == 0 && pack_head_get(bytes, &head)) {
-		found = pack_record_get(bytes + PACK_HEAD, &record);
-		*single_r = head.single;
-	}
+		return CONTENT_UNKNOWN;
+	code = fsio_read_all(p->fs, fd, bytes, sizeof bytes, 0);
 	p->fs->ops->close(p->fs, fd);
-	return found;
+	if (code < 0)
+		return code == -ENODATA ? CONTENT_NONE : CONTENT_UNKNOWN;
+	if (!pack_head_get(bytes, &head))
+		return CONTENT_NONE;
+	*single_r = head.single;
+	return pack_record_get(bytes + PACK_HEAD, &record) ? CONTENT_SOME : CONTENT_NONE;
 }
 
 /*
@@ -77,18 +84,21 @@ static bool has_content(struct packs *p, int64_t pack, bool *single_r)
 static void clean_up(struct opening *o, int64_t pack)
 {
 	char name[PACK_NAME_MAX], aside[PACK_NAME_MAX];
-	bool single = false, content = has_content(o->p, pack, &single);
+	bool single = false;
+	enum content content = look_into(o->p, pack, &single);
+	bool kept;
 
 	if (o->config->is_named && o->config->is_named(o->config->ctx, pack)) {
 		o->unlisted += !o->look_only;
 		return;
 	}
-	content = content && !is_dropped(o, pack);
-	o->foreign += content && !single;
-	if (o->look_only)
+	kept = !is_dropped(o, pack) &&
+	       (content == CONTENT_UNKNOWN || (content == CONTENT_SOME && !single));
+	o->foreign += kept;
+	if (o->look_only || (kept && content == CONTENT_UNKNOWN))
 		return;
 	pack_name_put(name, o->p->dir, pack);
-	if (content && !single) {
+	if (kept) {
 		pack_orphan_put(aside, o->p->dir, pack);
 		(void)o->p->fs->ops->rename(o->p->fs, name, aside);
 	} else {

@@ -118,10 +118,10 @@ static enum db_code give_up(struct repair_work *w, struct db *db, int64_t now)
 
 static bool give_up_all(struct repair_work *w)
 {
-	if ((w->bad.n || w->packs.n) && !quarantine_make(w->s, &w->r->err))
+	if ((w->lost.n || w->packs.n) && !quarantine_make(w->s, &w->r->err))
 		return false;
-	for (size_t i = 0; i < w->bad.n; i++) {
-		w->blob = w->bad.v[i];
+	for (size_t i = 0; i < w->lost.n; i++) {
+		w->blob = w->lost.v[i];
 		if (!quarantine_write(w->s, w->blob, w->r->on_message, w->r->ctx, &w->r->err) ||
 		    !repair_change(w, give_up))
 			return false;
@@ -304,6 +304,7 @@ bool repair_run(struct repair *r, struct store *s)
 	       (!r->recover || r->recover(r->ctx)) && repair_change(w, fix_rows) &&
 	       repair_change(w, count_rows) && empty_packs(w);
 	mem_free(w->bad.v);
+	mem_free(w->lost.v);
 	mem_free(w->packs.v);
 	mem_free(w->found);
 	mem_free(w);

@@ -1,7 +1,10 @@
 /* The packs of a store that is repaired, and the index of what is in them. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "store/pack_format.h"
 #include "store/pack_survey.h"
 #include "store/pack_walk.h"
 #include "store/recover.h"
@@ -27,7 +30,10 @@ static void on_record(void *ctx, const struct pack_record *r, bool good)
 	bool here = db_step(q) == DB_ROW && db_col_int(q, 0) == r->pack &&
 		    db_col_int(q, 1) == r->offset && db_col_int(q, 2) == r->length;
 
-	(void)db_end(q);
+	if (!repair_db_good(w, db_end(q))) {
+		w->failed = true;
+		return;
+	}
 	if (!good)
 		repair_add(&w->packs, r->pack);
 	if (!good && here)
@@ -43,21 +49,29 @@ static void on_damage(void *ctx, int64_t pack, int64_t from, int64_t to, const c
 	repair_add(&w->packs, pack);
 }
 
-/* Rows that lie where no sound header is. */
+/* Its octets are others, or nowhere. */
+static bool is_damage(enum blob_code code)
+{
+	return code == BLOB_DAMAGED || code == BLOB_GONE || code == BLOB_UNREADABLE;
+}
+
+/* Rows that lie where no sound header is. A failure that is not of the octets ends it. */
 static bool check_rows(struct repair_work *w, int64_t pack)
 {
 	struct db_query *q = db_begin_query(
 	    w->s->db, SQL_VERIFY_PACK_BLOBS, DB_ARGS(db_int(pack), db_int(0), db_int(INT64_MAX)));
+	enum blob_code code = BLOB_OK;
 
-	while (db_step(q) == DB_ROW) {
+	while ((code == BLOB_OK || is_damage(code)) && db_step(q) == DB_ROW) {
 		struct blob_pos pos = {pack, db_col_int(q, 1), db_col_int(q, 2)};
 		struct blob_reader *r = NULL;
 
-		if (blob_open(w->s->blobs, db_col_int(q, 0), pos, &r, NULL) != BLOB_OK)
+		code = blob_open(w->s->blobs, db_col_int(q, 0), pos, &r, &w->r->err);
+		if (is_damage(code))
 			repair_add(&w->bad, db_col_int(q, 0));
 		blob_close(w->s->blobs, &r);
 	}
-	return repair_db_good(w, db_end(q));
+	return repair_db_good(w, db_end(q)) && (code == BLOB_OK || is_damage(code));
 }
 
 static bool read_pack(struct repair_work *w, int64_t pack, int64_t end)
@@ -71,7 +85,7 @@ static bool read_pack(struct repair_work *w, int64_t pack, int64_t end)
 	while (code == BLOB_OK && !done)
 		code = pack_walk_step(&walk, (int64_t)MIB, &done, &w->r->err);
 	pack_walk_fini(&walk);
-	if (code == BLOB_IO || code == BLOB_FULL)
+	if (w->failed || code == BLOB_IO || code == BLOB_FULL)
 		return false; /* not of its octets: whoever removes the cause finds them whole */
 	if (code != BLOB_OK)
 		repair_add(&w->packs, pack);
@@ -117,14 +131,32 @@ static enum db_code put_pack(struct repair_work *w, struct db *db, int64_t now)
 	return recover_put_point(db, &w->point, 0);
 }
 
+/* Or there is no such file. One that is there and cannot be opened may be sound: nothing is given up for it. */
+static bool may_be_opened(struct repair_work *w, int64_t pack)
+{
+	struct fsio *fs = &w->s->dir.fs;
+	char name[PACK_NAME_MAX];
+	int fd;
+
+	pack_name_put(name, DATADIR_PACKS, pack);
+	fd = fs->ops->open(fs, name, O_RDONLY, 0);
+	if (fd >= 0)
+		fs->ops->close(fs, fd);
+	if (fd < 0 && fd != -ENOENT)
+		err_sys(&w->r->err, -fd, "cannot open %s", name);
+	return fd >= 0 || fd == -ENOENT;
+}
+
 /* Blobs lie in it, and its row is lost or ends before them. */
 static bool name_pack(struct repair_work *w, int64_t pack)
 {
 	struct pack_survey survey = {.on_record = NULL};
 	struct blob_store *blobs = w->s->blobs;
 
+	if (!may_be_opened(w, pack))
+		return false;
 	if (pack_survey(&survey, &w->s->dir.fs, DATADIR_PACKS, blobs, pack, NULL) == BLOB_IO)
-		return check_rows(w, pack); /* there is no such file, or it cannot be read */
+		return check_rows(w, pack); /* there is no such file, or the disk cannot read it */
 	w->point = (struct blob_point){.pack = pack,
 	    .generation = survey.generation,
 	    .single = survey.single,
@@ -164,18 +196,16 @@ static const struct repair_place *find(const struct repair_work *w, int64_t id)
 	return lo > 0 && w->found[lo - 1].id == id ? &w->found[lo - 1] : NULL;
 }
 
-/* Rows whose place is wrong, and that have another. */
+/* Rows whose place is wrong, and that have another; what has none is lost. */
 static enum db_code index_moved(struct repair_work *w, struct db *db)
 {
-	struct repair_list bad = w->bad;
 	enum db_code code = DB_OK;
 
-	w->bad.n = 0;
-	for (size_t i = 0; i < bad.n && code == DB_OK; i++) {
-		const struct repair_place *p = find(w, bad.v[i]);
+	for (size_t i = 0; i < w->bad.n && code == DB_OK; i++) {
+		const struct repair_place *p = find(w, w->bad.v[i]);
 
 		if (!p) {
-			w->bad.v[w->bad.n++] = bad.v[i];
+			repair_add(&w->lost, w->bad.v[i]);
 			continue;
 		}
 		w->r->indexed++;
@@ -197,17 +227,17 @@ static enum db_code list_ids(struct db *db, enum sql_id query, struct repair_lis
 	return db_end(q);
 }
 
-/* Rows for what was found; bad (may be NULL) gets what was not. */
+/* Rows for what was found; left (may be NULL) gets what was not. */
 static enum db_code index_lost(
-    struct repair_work *w, struct db *db, const struct repair_list *lost, struct repair_list *bad)
+    struct repair_work *w, struct db *db, const struct repair_list *lost, struct repair_list *left)
 {
 	enum db_code code = DB_OK;
 
 	for (size_t i = 0; i < lost->n && code == DB_OK; i++) {
 		const struct repair_place *p = find(w, lost->v[i]);
 
-		if (!p && bad)
-			repair_add(bad, lost->v[i]);
+		if (!p && left)
+			repair_add(left, lost->v[i]);
 		if (!p)
 			continue;
 		w->r->indexed++;
@@ -224,12 +254,13 @@ enum db_code repair_index(struct repair_work *w, struct db *db, int64_t now)
 	struct repair_list lost = {0};
 	enum db_code code;
 
-	w->r->indexed = 0;
+	w->r->indexed = 0; /* it may be done a second time (docs/invariants/lane.md 4) */
+	w->lost.n = 0;
 	code = list_ids(db, SQL_REPAIR_LOST, &lost);
 	if (code == DB_OK)
 		code = index_moved(w, db);
 	if (code == DB_OK)
-		code = index_lost(w, db, &lost, &w->bad);
+		code = index_lost(w, db, &lost, &w->lost);
 	if (code == DB_OK)
 		code = list_ids(db, SQL_REPAIR_LOST_COPIES, &lost);
 	if (code == DB_OK)

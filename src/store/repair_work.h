@@ -19,7 +19,9 @@ struct repair_place {
 struct repair_work {
 	struct repair *r;
 	struct store *s;
-	struct repair_list bad;   /* blobs */
+	struct repair_list bad;   /* blobs that are not where their rows say */
+	struct repair_list lost;  /* of these, and without a row: what is nowhere else */
+	bool failed;              /* the database, in the middle of a pack: err says how */
 	struct repair_list packs; /* that are damaged */
 	struct repair_place *found;
 	size_t nfound, found_cap;
@@ -45,7 +47,7 @@ bool repair_name_packs(struct repair_work *w);
 /* Reads all packs: what is damaged, and what lies where no row says. */
 bool repair_read_packs(struct repair_work *w);
 
-/* In a change: rows of blobs that lie elsewhere, or have none; what is nowhere becomes bad. */
+/* In a change: rows of blobs that lie elsewhere, or have none; what is nowhere is lost. */
 enum db_code repair_index(struct repair_work *w, struct db *db, int64_t now);
 
 /* In a change: accounts that own something and have lost their row. */

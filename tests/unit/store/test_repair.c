@@ -423,6 +423,33 @@ static void a_damaged_pack_is_not_lost(void **state)
 	must_be_sound();
 }
 
+static int failing_open(struct fsio *fs, const char *name, int flags, mode_t mode)
+{
+	return strcmp(name, "packs/0000000001.pack") == 0 ? -EACCES
+							   : fsio_real.open(fs, name, flags, mode);
+}
+
+/* The database has lost its row, and the file may not be opened: it may be sound, so it is not touched. */
+static void a_pack_that_cannot_be_opened(void **state)
+{
+	struct fsio_ops no_open = fsio_real;
+
+	no_open.open = failing_open;
+	change("DELETE FROM pack");
+	assert_false(run_on((struct fsio){&no_open, rig.fs.dirfd}));
+	assert_non_null(strstr(last.err.text, "cannot open packs/0000000001.pack"));
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM email"), MESSAGES);
+	rig.fs.ops = &no_open;
+	rig_restart(&rig);
+	rig.fs.ops = &fsio_real;
+	assert_int_equal(access("packs/0000000001.pack", F_OK), 0);
+	run(NULL);
+	rig_restart(&rig);
+	assert_int_equal(last.damaged, 0);
+	must_have_all_but(-1);
+	must_be_sound();
+}
+
 /* What lies in quarantine/, from an attempt that was interrupted or another pack of the number, stays. */
 static void an_interrupted_attempt_is_repeated(void **state)
 {
@@ -478,6 +505,7 @@ int main(void)
 	    T(another_failure_ends_the_repair),
 	    T(a_damaged_pack_is_not_lost),
 	    T(around_a_bad_sector),
+	    T(a_pack_that_cannot_be_opened),
 	    T(an_interrupted_attempt_is_repeated),
 	    T(what_nothing_knows_is_taken_in),
 	};
