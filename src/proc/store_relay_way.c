@@ -62,6 +62,8 @@ static bool copy_hosts(struct queue_way *w, const struct rs_way *m)
 			return false;
 		hosts[i] = (struct queue_way_host){
 		    store_relay_clean(w->arena, h.name, LIMIT_SMTP_DOMAIN + 6), h.level};
+		if (hosts[i].name.n == 0)
+			return false;
 	}
 	w->hosts = hosts;
 	w->n = m->count;
@@ -82,7 +84,7 @@ static bool fill(struct queue_way *w, struct store_relay *r, struct str payload)
 	w->failed = store_relay_clean(w->arena, m.failed, LIMIT_SMTP_DOMAIN + 6);
 	w->attempt = m.attempt;
 	w->text = arena_str(w->arena, m.text);
-	return true;
+	return w->n > 0 || w->failed.n > 0; /* cleaned, a name may be empty */
 }
 
 void store_relay_take_way(struct store_relay *r, struct ipc_request *request, struct str payload)

@@ -174,6 +174,19 @@ struct queue_result queue_result_of(const struct queue_attempt *a)
 	return of_problem(QUEUE_PROBLEM_GARBAGE, a->stage);
 }
 
+bool queue_result_is_of_host(const struct queue_attempt *a)
+{
+	switch (a->problem) {
+	case QUEUE_PROBLEM_TLS:
+	case QUEUE_PROBLEM_NO_TLS:
+	case QUEUE_PROBLEM_NO_AUTH:
+		return false;
+	default:
+		return a->problem != QUEUE_PROBLEM_NONE ||
+		       (a->stage != QUEUE_STAGE_TLS && a->stage != QUEUE_STAGE_AUTH);
+	}
+}
+
 /* ---- text ---- */
 
 void queue_result_put_status(struct buf *b, struct queue_status s)

@@ -97,6 +97,12 @@ struct queue_result {
  */
 struct queue_result queue_result_of(const struct queue_attempt *a);
 
+/*
+ * What the attempt says, it says about the host; false: about what this destination requires of it, TLS or a
+ * login, and the host may be well for others.
+ */
+bool queue_result_is_of_host(const struct queue_attempt *a);
+
 /* The problem as a noun: "connection refused"; "" for NONE. Static, English, for logs and rows. */
 const char *queue_result_problem(enum queue_problem problem);
 

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "mime/mime_idn.h"
+#include "store/directory.h"
 
 #define KEPT_MS (7 * DAY_MS) /* from its acceptance on its address bears that day */
 
@@ -61,14 +62,15 @@ static bool split(struct arena *a, struct str path, struct str *local_r, struct 
 	return good;
 }
 
-/* DB_ROW: it is ours. */
+/* DB_ROW: it is ours. A relay domain is not: we send its mail on, and its SPF need not name us. */
 static enum db_code is_ours(struct db *db, struct str hostname, struct str domain)
 {
-	int64_t created;
+	int64_t kind = DIRECTORY_LOCAL;
+	enum db_code code = DB_ROW;
 
-	if (str_eq_i(domain, hostname))
-		return DB_ROW;
-	return db_get_int(db, SQL_DOMAIN_GET, DB_ARGS(db_text(domain)), &created);
+	if (!str_eq_i(domain, hostname))
+		code = db_get_int(db, SQL_DOMAIN_KIND, DB_ARGS(db_text(domain)), &kind);
+	return code == DB_ROW && kind != DIRECTORY_LOCAL ? DB_OK : code;
 }
 
 enum db_code forward_path(struct db *db, struct str hostname, struct arena *a,

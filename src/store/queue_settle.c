@@ -294,12 +294,12 @@ static void teach_host(struct settling *t, const struct queue_lease_row *lease)
 {
 	struct queue_host_lesson lesson = {.name = lease->host,
 	    .destination = lease->destination,
-	    .policy = queue_config_policy(&t->s->cfg, lease->destination),
+	    .policy = &t->s->cfg.policy, /* not a domain's: many may wait for it */
 	    .event = t->event};
 
 	if (t->code != DB_OK || lease->host.n == 0)
 		return;
-	if (t->teller && t->s->remote.n) {
+	if (t->teller && t->s->remote.n && queue_result_is_of_host(&t->teller->attempt)) {
 		lesson.last = last_of(t, t->teller);
 		failed(t, queue_host_teach(t->db, t->s->scratch, &lesson, t->now));
 	}

@@ -79,7 +79,7 @@ static void teach_failure(struct asking *a)
 	struct queue_host_lesson lesson = {
 	    .name = a->w->failed,
 	    .destination = a->lease.destination,
-	    .policy = policy_of(a),
+	    .policy = &a->w->cfg.policy, /* not a domain's: many may wait for it */
 	    .event = result.event,
 	    .last = {a->w->attempt.problem, result.status, reply_of(a), STR("")},
 	};
@@ -87,7 +87,7 @@ static void teach_failure(struct asking *a)
 	if (a->w->failed.n == 0)
 		return;
 	count_at(a, STR(""));
-	if (a->code == DB_OK &&
+	if (a->code == DB_OK && queue_result_is_of_host(&a->w->attempt) &&
 	    !failed(a, queue_host_teach(a->db, a->w->scratch, &lesson, a->now)) &&
 	    is_to_be_waited_for(result.event))
 		failed(a, queue_host_line_up(a->db, a->w->failed, &a->place, a->now));

@@ -187,9 +187,10 @@ def test_ways_for_what_it_has_no_lease_for(net):
         for token in TOKENS:
             assert ask(link, WAY, way(number, token, failed=b"mx.good.test")) == (stale, 0)
         for payload in (b"", bytes(16), way(number, 1, hosts=()), way(number, 1, count=11),
-                        way(number, 1, count=2), way(number, 1, hosts=(b"",)), way(number, 1) + b"x"):
+                        way(number, 1, count=2), way(number, 1, hosts=(b"",)), way(number, 1) + b"x",
+                        way(number, 1, failed=b" ", hosts=()), way(number, 1, hosts=(b" ",))):
             assert ask(link, WAY, payload) == (stale, 0), payload
-    assert net.server.new_log().count('what="a way that cannot be read"') == 7
+    assert net.server.new_log().count('what="a way that cannot be read"') == 9
     works(net)
 
 

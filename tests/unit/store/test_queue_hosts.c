@@ -302,6 +302,21 @@ static void a_recipient_says_nothing_about_the_host(void **state)
 	assert_int_equal(world.delivered, 1);
 }
 
+/* What a domain requires, and the host does not give, is nothing to the others that it serves. */
+static void what_one_requires_is_not_about_the_host(void **state)
+{
+	send_to("a", 2);
+	assert_int_equal(begin(1), 1);
+	answer = qrig_problem(QUEUE_PROBLEM_TLS);
+	assert_int_equal(ask(&attempts[0], attempts[0].n, true), QUEUE_WAY_NONE);
+	settle(&attempts[0]);
+	answer = qrig_ok();
+	assert_int_equal(qrig_count(&q, "host WHERE failures > 0"), 0);
+	assert_int_equal(qrig_count(&q, "destination WHERE failures > 0"), 1);
+	work();
+	assert_int_equal(world.delivered, 1);
+}
+
 /* No relay of ours does so; but it counts there all the same. */
 static void a_host_that_failed_is_named_again(void **state)
 {
@@ -493,6 +508,7 @@ int main(void)
 	    CASE(a_long_line_costs_little),
 	    CASE(another_host_does_not_wait),
 	    CASE(a_recipient_says_nothing_about_the_host),
+	    CASE(what_one_requires_is_not_about_the_host),
 	    CASE(a_host_that_failed_is_named_again),
 	    CASE(who_is_turned_away_waits_for_a_connection),
 	    CASE(the_dead_leave_their_place),
