@@ -57,6 +57,14 @@ static bool is_unrouted(enum queue_problem problem)
 	       problem == QUEUE_PROBLEM_LOOP;
 }
 
+/* A refusal of the recipient, not of us, of the moment or of the size of his mailbox [RFC 3463 3.2, 3.3]. */
+static bool is_unknown(const struct queue_attempt *a)
+{
+	if (a->status.class != 5)
+		return a->code == 550 || a->code == 551 || a->code == 553;
+	return a->status.subject == 1 || (a->status.subject == 2 && a->status.detail == 1);
+}
+
 /*
  * Only the reply to RCPT is about the recipient: what is said to us before it, as to the empty
  * reverse-path, is not; 421 is not either, whatever it answers.
@@ -75,7 +83,8 @@ struct callout_lesson callout_judge(const struct queue_attempt *a)
 	} else if (a->code / 100 == 2) {
 		lesson.verdict = CALLOUT_GOOD;
 	} else if (a->code / 100 == 5) {
-		lesson.verdict = CALLOUT_REFUSED;
+		lesson.verdict = is_unknown(a) ? CALLOUT_REFUSED : CALLOUT_UNSURE;
+		lesson.host = a->status.class == 5 && a->status.subject == 7; /* it does not want us */
 	}
 	return lesson;
 }

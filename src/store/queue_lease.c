@@ -240,6 +240,8 @@ static bool is_in_line(struct leasing *g, struct str *host_r)
 	*host_r = STR("");
 	if (g->place.host.n == 0 || queue_destination_is_failing(d))
 		return false;
+	if (d->waits != 0 && d->waits <= g->now)
+		return false; /* it has waited out its time, not been woken: it may have other hosts */
 	hold = host_hold(g, &host);
 	if (hold == QUEUE_HOLD_NONE && !queue_destination_is_failing(&host.state))
 		*host_r = g->place.host;
