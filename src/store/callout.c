@@ -84,7 +84,8 @@ struct callout_lesson callout_judge(const struct queue_attempt *a)
 		lesson.verdict = CALLOUT_GOOD;
 	} else if (a->code / 100 == 5) {
 		lesson.verdict = is_unknown(a) ? CALLOUT_REFUSED : CALLOUT_UNSURE;
-		lesson.host = a->status.class == 5 && a->status.subject == 7; /* it does not want us */
+		lesson.host = a->status.class == 5 &&
+			      a->status.subject == 7; /* it does not want us */
 	}
 	return lesson;
 }

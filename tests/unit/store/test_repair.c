@@ -426,7 +426,7 @@ static void a_damaged_pack_is_not_lost(void **state)
 static int failing_open(struct fsio *fs, const char *name, int flags, mode_t mode)
 {
 	return strcmp(name, "packs/0000000001.pack") == 0 ? -EACCES
-							   : fsio_real.open(fs, name, flags, mode);
+							  : fsio_real.open(fs, name, flags, mode);
 }
 
 /* The database has lost its row, and the file may not be opened: it may be sound, so it is not touched. */
