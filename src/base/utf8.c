@@ -34,6 +34,27 @@ bool utf8_is_valid(struct str s)
 	return true;
 }
 
+bool utf8_is_hidden(struct str c)
+{
+	static const struct {
+		uint32_t first, last;
+	} hidden[] = {
+	    {0x80, 0x9f},     /* C1 controls */
+	    {0xad, 0xad},     /* soft hyphen */
+	    {0x200b, 0x200f}, /* without width; direction marks */
+	    {0x2028, 0x202e}, /* line and paragraph ends, direction */
+	    {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xe0000, 0xe007f}, /* tags */
+	};
+	uint32_t code = c.p[0] & (0xffu >> (c.n + 1));
+
+	for (size_t i = 1; i < c.n; i++)
+		code = code << 6 | (c.p[i] & 0x3f);
+	for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
+		if (code >= hidden[i].first && code <= hidden[i].last)
+			return true;
+	return false;
+}
+
 void utf8_put(struct buf *b, uint32_t code)
 {
 	if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))

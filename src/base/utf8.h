@@ -13,6 +13,12 @@ size_t utf8_char(struct str s);
 /* The whole of s is well-formed. ASCII is. */
 bool utf8_is_valid(struct str s);
 
+/*
+ * c: one well-formed character of 2 to 4 octets. It shows nothing, ends a line or changes how its neighbours
+ * show: a C1 control, a line separator, a mark of direction, without width.
+ */
+bool utf8_is_hidden(struct str c);
+
 /* Appends one code point (at most U+10FFFF, no surrogate: else U+FFFD). */
 void utf8_put(struct buf *b, uint32_t code);
 

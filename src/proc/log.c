@@ -51,16 +51,26 @@ static bool is_plain(struct str s)
 	return s.n > 0;
 }
 
-/* Quoted: printable characters and well-formed UTF-8 as they are, the rest as \xHH. */
+/* Octets of the character at the head of s that may stand in a line as it is; 0: none may. */
+static size_t shown(struct str s)
+{
+	size_t n = utf8_char(s);
+
+	if (n == 1)
+		return s.p[0] >= ' ' && s.p[0] != 0x7f ? 1 : 0;
+	return n && !utf8_is_hidden(str_sub(s, 0, n)) ? n : 0;
+}
+
+/* Quoted: characters that show are as they are, octets of all others \xHH. */
 static void put_quoted(struct str s)
 {
 	buf_byte(&line, '"');
 	while (s.n) {
-		size_t n = utf8_char(s);
+		size_t n = shown(s);
 
 		if (s.p[0] == '"' || s.p[0] == '\\')
 			buf_byte(&line, '\\');
-		if (n && s.p[0] >= ' ' && s.p[0] != 0x7f) {
+		if (n) {
 			buf_str(&line, str_sub(s, 0, n));
 		} else {
 			n = 1;

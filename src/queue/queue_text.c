@@ -10,28 +10,6 @@ static bool is_blank(uint8_t c)
 	return ascii_is_wsp(c) || c == '\r' || c == '\n';
 }
 
-/* Characters above 127 that show nothing, or change how their neighbours show. */
-static bool is_hidden(struct str c)
-{
-	static const struct {
-		uint32_t first, last;
-	} hidden[] = {
-	    {0x80, 0x9f},     /* C1 controls */
-	    {0xad, 0xad},     /* soft hyphen */
-	    {0x200b, 0x200f}, /* without width; direction marks */
-	    {0x2028, 0x202e}, /* line and paragraph ends, direction */
-	    {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xe0000, 0xe007f}, /* tags */
-	};
-	uint32_t code = c.p[0] & (0xffu >> (c.n + 1));
-
-	for (size_t i = 1; i < c.n; i++)
-		code = code << 6 | (c.p[i] & 0x3f);
-	for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
-		if (code >= hidden[i].first && code <= hidden[i].last)
-			return true;
-	return false;
-}
-
 /* The character at the head of s as it may be shown; *used_r: its octets. */
 static struct str shown(struct str s, bool utf8, size_t *used_r)
 {
@@ -40,7 +18,7 @@ static struct str shown(struct str s, bool utf8, size_t *used_r)
 	*used_r = n ? n : 1;
 	if (n == 1 && !ascii_is_cntrl(s.p[0]))
 		return str_sub(s, 0, 1);
-	if (n > 1 && utf8 && !is_hidden(str_sub(s, 0, n)))
+	if (n > 1 && utf8 && !utf8_is_hidden(str_sub(s, 0, n)))
 		return str_sub(s, 0, n);
 	return STR("?");
 }
