@@ -1,6 +1,7 @@
 """What the Internet sends: a clear answer each, never a crash, never a hang, nobody's relay."""
 
 import asyncio
+import base64
 import os
 import random
 import re
@@ -8,6 +9,7 @@ import socket
 
 import pytest
 from conftest import DOMAIN, PASSWORD
+from server import wait_for
 from wire import TIMEOUT, Wire, count_of, deliver, letter, mail_of, without_trace
 
 TEXT_PORTS = ("smtp", "submission", "pop3")
@@ -469,17 +471,62 @@ def test_monstrous_headers(server, mailbox, message):
         assert without_trace(wire.retrieve(1)) == message
 
 
-def test_peer_text_cannot_forge_log_lines_or_fields(server, mailbox):
+LOG_VALUE = r'(?:[^\s"\\=]+|"(?:[^"\\\x00-\x1f\x7f]|\\x[0-9a-f]{2}|\\["\\])*")(?:\.\.\.)?'
+LOG_LINE = re.compile(rf"\S+ level=[a-z]+ process=[a-z]+ event=[a-z-]+((?: [a-z_]+={LOG_VALUE})*)")
+
+
+def logged(server, event):
+    """The values of the new lines of an event, as {key: text}. Every line of the log is well-formed."""
+    found = []
+    for line in server.new_log().rstrip("\n").split("\n"):
+        whole = LOG_LINE.fullmatch(line)
+        assert whole, line
+        if f" event={event}" in line[:80]:
+            found.append({key: value.strip('"') for key, value in
+                          re.findall(rf" ([a-z_]+)=({LOG_VALUE})", whole.group(1))})
+    return found
+
+
+FORGED = "a event=forged"
+
+
+@pytest.mark.parametrize("port", ["pop3", "submission"])
+@pytest.mark.parametrize("user, shown", [
+    (FORGED, FORGED), ('a" event=forged', '\\" event=forged'), ("a\\", "a\\\\"),
+    ("a=b", "a=b"), ("a\u2028\x85b", r"a\xe2\x80\xa8\xc2\x85b")], ids=ascii)
+def test_a_name_to_log_in_with_cannot_forge_a_log_line(server, port, user, shown):
+    with Wire(server, port) as wire:
+        if port == "pop3":
+            wire.say(f"USER {user}")
+            assert wire.say("PASS wrong").startswith("-ERR")
+        else:
+            wire.hello()
+            secret = base64.b64encode(f"\0{user}\0wrong".encode()).decode()
+            assert wire.say(f"AUTH PLAIN {secret}").startswith("535")
+    [line] = wait_for("a line", lambda: logged(server, "login-failed"))
+    assert line["user"].endswith(shown), line
+
+
+@pytest.mark.parametrize("local, shown", [
+    (f'"{FORGED}"', f'\\"{FORGED}\\"'), ('"a\\" event=forged"', r'\"a\\\" event=forged\"'), ("a=b", "a=b"),
+    ('"\\\\"', r'\"\\\\\"')], ids=ascii)
+def test_an_address_cannot_forge_a_log_line(server, mailbox, local, shown):
+    """Nor can what EHLO or the header says; the Received field is one field as well."""
     with Wire(server) as wire:
         wire.say('EHLO x"\\=event=forged')
         wire.hello()
-        wire.say('MAIL FROM:<"a event=forged"@b.test>')
-        wire.say(f"RCPT TO:<{mailbox}>")
+        assert wire.say(f"MAIL FROM:<{local}@b.test>").startswith("250")
+        assert wire.say(f"RCPT TO:<{local}@{DOMAIN}>").startswith("550")
+        assert wire.say(f"RCPT TO:<{mailbox}>").startswith("250")
         wire.say("DATA")
-        wire.send(letter() + b".\r\n")
+        wire.send(b"Message-ID: <a event=forged@b>\r\nFrom: x\x0b event=forged\r\n" + letter() + b".\r\n")
         assert wire.reply().startswith("250")
-    log = server.new_log()
-    assert not re.search(r"^[^\"]*\sevent=forged", log, re.M)
+    [refused] = wait_for("a line", lambda: logged(server, "recipient-refused"))
+    assert refused["from"] == f"{shown}@b.test" and refused["to"] == f"{shown}@{DOMAIN}", refused
+    [accepted] = logged(server, "accepted")
+    assert accepted["from"] == f"{shown}@b.test" and accepted["to"] == mailbox, accepted
+    head = mail_of(server, mailbox)[0].split(b"Message-ID:")[0]
+    assert re.findall(rb"^([\w-]+):", head, re.M) == [b"Return-Path", b"Delivered-To", b"Received"]
 
 
 # ---- the sockets of this machine ----
