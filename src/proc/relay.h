@@ -92,7 +92,9 @@ struct relay_route {
 	size_t first[LIMIT_QUEUE_HOSTS];                /* the hop at which each host's begin */
 	struct dns_answer found[2 * LIMIT_DNS_ANSWERS]; /* of that host */
 	size_t nfound;
-	bool trouble; /* a lookup of an address gave no answer for now */
+	bool unanswered; /* a lookup for that host gave no answer for now */
+	size_t
+	    trouble; /* the first host of which no address is known for that; see relay_route_trouble() */
 	struct relay_hop hops[LIMIT_QUEUE_ADDRESSES];
 	size_t nhops;
 	struct queue_mx_addresses addresses;
@@ -108,6 +110,12 @@ struct relay_route {
 void relay_route_start(struct relay_route *route, struct relay *relay,
     const struct config_snapshot *config, const struct rs_job *job,
     void (*done)(struct relay_route *, enum queue_problem, struct str));
+
+/*
+ * A host whose addresses nobody could tell for now, so that it is not among the hops: mail may go to it
+ * later. Empty: there is none. Valid in done() and as long as the route.
+ */
+struct str relay_route_trouble(const struct relay_route *route);
 
 /* The resolver has been silent for too long about a route that is under way: done() is called. */
 void relay_route_give_up(struct relay_route *route);

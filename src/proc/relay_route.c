@@ -77,7 +77,10 @@ static void addresses_known(struct relay_route *r)
 
 	for (size_t i = 0; i < r->nfound; i++)
 		ips[i] = r->found[i].ip;
-	n = queue_mx_addresses_add(&r->addresses, ips, r->nfound, &r->self, r->seed);
+	n = queue_mx_addresses_add(&r->addresses, ips, r->nfound,
+	    queue_mx_share(&r->addresses, &r->hosts, r->host), &r->self, r->seed);
+	if (r->unanswered && n == 0 && r->trouble > r->host)
+		r->trouble = r->host;
 	r->first[r->host] = r->nhops;
 	for (size_t i = first; i < first + n; i++)
 		add_hop(r, &r->addresses.ip[i], r->hosts.host[r->host],
@@ -94,7 +97,7 @@ static void keep_addresses(struct relay_route *r, const struct dns_result *resul
 		r->found[r->nfound++] = result->answers[i];
 	if (result->status != DNS_OK && result->status != DNS_NODATA &&
 	    result->status != DNS_NXDOMAIN)
-		r->trouble = true;
+		r->unanswered = true;
 }
 
 static void got_a(struct ipc_call *call, enum ipc_end end, struct str payload)
@@ -115,10 +118,16 @@ static void got_aaaa(struct ipc_call *call, enum ipc_end end, struct str payload
 	ask(r, r->hosts.host[r->host], DNS_A, got_a);
 }
 
+/* One that was cut off is of no interest. */
+struct str relay_route_trouble(const struct relay_route *r)
+{
+	return r->trouble < r->hosts.count ? r->hosts.host[r->trouble] : (struct str){NULL, 0};
+}
+
 /* What it means that no address is left. A host in trouble may have some tomorrow. */
 static void no_address(struct relay_route *r)
 {
-	if (r->trouble)
+	if (relay_route_trouble(r).n)
 		finish(r, QUEUE_PROBLEM_DNS, "no answer for the addresses of its mail exchangers");
 	else if (r->addresses.worst == QUEUE_TARGET_OWN)
 		finish(r, QUEUE_PROBLEM_LOOP, "its mail exchangers are this server itself");
@@ -134,7 +143,8 @@ static void no_address(struct relay_route *r)
 static void next_host(struct relay_route *r)
 {
 	r->nfound = 0;
-	if (r->host < r->hosts.count && r->nhops < LIMIT_QUEUE_ADDRESSES)
+	r->unanswered = false;
+	if (r->host < r->hosts.count)
 		ask(r, r->hosts.host[r->host], DNS_AAAA, got_aaaa);
 	else if (r->nhops)
 		finish(r, QUEUE_PROBLEM_NONE, "");
@@ -187,7 +197,7 @@ static void got_mx(struct ipc_call *call, enum ipc_end end, struct str payload)
 /* An address to go to without any lookup. */
 static void take_address(struct relay_route *r, const struct ip *ip)
 {
-	if (queue_mx_addresses_add(&r->addresses, ip, 1, &r->self, r->seed) == 0) {
+	if (queue_mx_addresses_add(&r->addresses, ip, 1, 1, &r->self, r->seed) == 0) {
 		no_address(r);
 		return;
 	}
@@ -246,7 +256,7 @@ void relay_route_start(struct relay_route *r, struct relay *relay,
 	static const struct hash_key key = {0x676f64776974, 0x726f757465};
 	struct ip ip;
 
-	*r = (struct relay_route){.relay = relay, .done = done};
+	*r = (struct relay_route){.relay = relay, .done = done, .trouble = LIMIT_QUEUE_HOSTS};
 	r->arena = arena_new();
 	r->self = self_of(r->arena, relay, config);
 	r->domain = arena_str(r->arena, queue_routing_domain(job->destination));

@@ -4,7 +4,8 @@
  *
  * States: a session has a route under way, or a drive (connecting, or with an engine), or is about to
  * end. A failure before the server is ready for a message leads to the next hop, and so does a session
- * that breaks off before it has said anything about a recipient; what it says is reported. TLS is
+ * that breaks off before it has said anything about a recipient; what it says is reported. A host that
+ * the DNS could not tell the way to counts as one that failed for now. TLS is
  * opportunistic unless a route asks for more: where it fails the hop is tried again without. A
  * connection that was kept open and ends as it is given a message is replaced: nothing was heard of it.
  */
@@ -318,11 +319,34 @@ static void try_hop(struct relay_session *s)
 	    s->relay->loop, to, source_for(s->config, to), &drive_engine, s);
 }
 
+/*
+ * A host that could not be looked up may take the message tomorrow, so that a worse one which wants no
+ * mail at all does not end it: no answer for the one is a temporary failure, and outweighs the other. What
+ * a host says of the message or its recipients is the destination's answer, whichever host it is
+ * [RFC 5321 4.2.1, 5.1].
+ */
+static void keep_trouble(struct relay_session *s)
+{
+	struct str host = relay_route_trouble(&s->route);
+	struct queue_attempt attempt = {.stage = QUEUE_STAGE_LOOKUP, .problem = QUEUE_PROBLEM_DNS};
+	struct buf text;
+
+	if (host.n == 0)
+		return;
+	buf_init(&text, LIMIT_SMTP_DOMAIN + 64);
+	buf_lit(&text, "no answer for the addresses of ");
+	buf_str(&text, host);
+	relay_session_pass(s, s->route.nhops, &attempt, buf_view(&text));
+	s->hop = 0;
+	buf_fini(&text);
+}
+
 static void routed(struct relay_route *route, enum queue_problem problem, struct str text)
 {
 	struct relay_session *s = LIST_ENTRY(route, struct relay_session, route);
 
 	if (problem == QUEUE_PROBLEM_NONE) {
+		keep_trouble(s);
 		if (s->callouts)
 			try_hop(s);
 		else

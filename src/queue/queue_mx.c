@@ -287,18 +287,29 @@ static size_t choose(struct queue_mx_addresses *list, const struct ip *ips, size
 }
 
 size_t queue_mx_addresses_add(struct queue_mx_addresses *list, const struct ip *ips, size_t count,
-    const struct queue_self *self, uint64_t seed)
+    size_t share, const struct queue_self *self, uint64_t seed)
 {
 	struct ip family[2][LIMIT_QUEUE_ADDRESSES];
-	size_t n[2], before = list->count;
+	size_t n[2], before = list->count, most = LIMIT_QUEUE_ADDRESSES - before;
 
+	if (most > share)
+		most = share;
 	n[0] = choose(list, ips, count, self, false, &seed, family[0]);
 	n[1] = choose(list, ips, count, self, true, &seed, family[1]);
 	for (size_t i = 0; i < 2 * LIMIT_QUEUE_ADDRESSES; i++) {
 		const struct ip *ip = &family[i % 2][i / 2];
 
-		if (i / 2 < n[i % 2] && list->count < LIMIT_QUEUE_ADDRESSES && !has_ip(list, ip))
+		if (i / 2 < n[i % 2] && list->count - before < most && !has_ip(list, ip))
 			list->ip[list->count++] = *ip;
 	}
 	return list->count - before;
+}
+
+_Static_assert(LIMIT_QUEUE_ADDRESSES >= 2 * LIMIT_QUEUE_HOSTS, "two addresses for each host");
+
+size_t queue_mx_share(
+    const struct queue_mx_addresses *list, const struct queue_mx_hosts *hosts, size_t host)
+{
+	MUST(host < hosts->count);
+	return (LIMIT_QUEUE_ADDRESSES - list->count) / (hosts->count - host);
 }

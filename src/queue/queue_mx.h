@@ -82,9 +82,18 @@ void queue_mx_addresses_init(struct queue_mx_addresses *list);
 /*
  * Appends the addresses of one host: IPv6 and IPv4 in turn, IPv6 first [RFC 8305 4]; those of one family
  * in an order that follows from the seed. Refused ones are counted, ones that are there already are
- * not added again. Gives how many were added; none when the list is full.
+ * not added again. share: how many at most, see queue_mx_share(). Gives how many were added; none when
+ * the list is full.
  */
 size_t queue_mx_addresses_add(struct queue_mx_addresses *list, const struct ip *ips, size_t count,
-    const struct queue_self *self, uint64_t seed);
+    size_t share, const struct queue_self *self, uint64_t seed);
+
+/*
+ * How many addresses the host at `host` may have: an equal share of the room that is left, with those
+ * behind it, so that the many addresses of one host do not hide the next [RFC 5321 5.1]. What a host
+ * does not use is theirs. At least two, an address of each family.
+ */
+size_t queue_mx_share(
+    const struct queue_mx_addresses *list, const struct queue_mx_hosts *hosts, size_t host);
 
 #endif

@@ -1,12 +1,15 @@
 """Where the relay sends mail to: what the DNS says, what it should not say, and what it does not say."""
 
+import re
+
 import pytest
-from dns_servers import message, record, to_wire
+from dns_servers import message, question_end, record, to_wire
 from relay_net import ALICE, SERVFAIL, net, shared_net  # noqa: F401 (fixtures)
 from server import HOST
 from wire import mail_of
 
 UNREACHABLE = "unreachable"
+MOST_HOSTS = 10  # of a domain, in one attempt
 
 
 def define(net, name, *records, **hosts):
@@ -81,9 +84,10 @@ def test_several_addresses_the_first_dead(net):
 def test_ipv6_then_ipv4(net):
     """An IPv6 address at which nobody is comes first, and costs nothing."""
     peer = net.peer()
-    number = net.send("bob@" + define(net, "six.test", ("MX", 10, "a.six.test"), a=["::1", peer.address]))
+    number = net.send("bob@" + define(net, "six.test", ("MX", 10, "a.six.test"), a=[peer.address, "::1"]))
     assert net.wait_attempt(number) == (1, 0, 0)
-    assert f"[{peer.address}]" in net.trace(number)
+    trace = net.trace(number)
+    assert re.search(rf"refused.*\n.*next: a\.six\.test \[{peer.address}\]", trace), trace
 
 
 def test_ipv6(net):
@@ -122,12 +126,29 @@ def test_address_literal(net):
     goes(net, f"[{peer.address}]", peer)
 
 
-def test_many_hosts(net):
-    """Only the best ones are tried; a long list harms nobody."""
+def long_list(net, domain, best):
+    """A domain with many hosts, at which nobody is but at the one that stands at this place."""
     peer = net.peer()
-    rows = [("MX", n, f"h{n}.many.test") for n in range(100, 0, -1)]
-    define(net, "many.test", *rows, **{f"h{n}": [net.address()] for n in range(2, 101)}, h1=[peer.address])
-    goes(net, "many.test", peer)
+    rows = [("MX", n, f"h{n}.{domain}") for n in range(60, 0, -1)]
+    addresses = {f"h{n}": [peer.address if n == best else net.address()] for n in range(1, 61)}
+    define(net, domain, *rows, **addresses)
+    return peer
+
+
+def test_many_hosts(net):
+    """Only the ten best ones are looked up and tried; a long list harms nobody."""
+    goes(net, "many.test", long_list(net, "many.test", MOST_HOSTS))
+    peer = long_list(net, "more.test", MOST_HOSTS + 1)
+    assert net.wait_attempt(net.send("bob@more.test")) == (0, 0, 1)
+    asked = {int(re.sub(r"\D", "", name)) for name, _ in net.names.dns.queries if name.endswith(".more.test")}
+    assert asked == set(range(1, MOST_HOSTS + 1)) and not peer.sessions
+
+
+def test_many_addresses_do_not_hide_the_next_host(net):
+    """More than are tried in one attempt, all dead: there is a backup."""
+    peer = net.peer()
+    goes(net, define(net, "crowd.test", ("MX", 10, "a.crowd.test"), ("MX", 20, "b.crowd.test"),
+                     a=[net.address() for _ in range(25)], b=[peer.address]), peer)
 
 
 # ---- nothing is there ----
@@ -216,6 +237,33 @@ def test_trouble_with_one_host_does_not_matter(net):
                      b=[peer.address]), peer)
 
 
+def half_known(net, name, peer):
+    """A domain whose best host the DNS does not tell at present, and its backup."""
+    net.names.answers[f"a.{name}"] = servfail
+    return define(net, name, ("MX", 10, f"a.{name}"), ("MX", 20, f"b.{name}"), b=[peer.address])
+
+
+def test_a_backup_that_takes_no_mail_beside_one_in_trouble(net):
+    """The best host could not be asked: what its backup says of itself is not the last word."""
+    peer = net.peer(greeting=b"554 5.3.2 no mail here\r\n")
+    number = waits(net, half_known(net, "shut.test", peer), "no answer for the addresses of a.shut.test")
+    assert len(peer.sessions) == 1
+    assert "554 5.3.2 no mail here" in net.trace(number)
+
+
+def test_a_backup_that_takes_no_mail_beside_one_without_address(net):
+    """That there is no such host is an answer: nobody is left who may take it."""
+    peer = net.peer(greeting=b"554 5.3.2 no mail here\r\n")
+    returned(net, define(net, "gone.test", ("MX", 10, "a.gone.test"), ("MX", 20, "b.gone.test"),
+                         b=[peer.address]), "554 5.3.2 no mail here", "5.3.2")
+
+
+def test_a_backup_that_refuses_the_recipient(net):
+    """It speaks for the domain: that is final, whoever could not be asked."""
+    peer = net.peer(RCPT=[b"550 5.1.1 nobody of that name\r\n"])
+    returned(net, half_known(net, "strict.test", peer), "550 5.1.1 nobody of that name", "5.1.1")
+
+
 def test_cname_loop(net):
     net.names.answers["loop1.test"] = [("CNAME", "loop2.test")]
     net.names.answers["loop2.test"] = [("CNAME", "loop1.test")]
@@ -223,16 +271,22 @@ def test_cname_loop(net):
 
 
 def test_answer_for_another_name(net):
-    """The liar's address is not asked for anything."""
+    """The liar's address is not asked for anything; the same answer under the name asked for is believed."""
     peer = net.peer()
 
-    def lie(name, query, tcp):
-        return [message(query, answer=[record("other.test", "MX", b"\0\x0a" + to_wire(f"mx0.{peer.domain}"))])]
+    def says(owner):
+        def answer(name, query, tcp):
+            is_mx = query[question_end(query) - 4:question_end(query) - 2] == b"\0\x0f"
+            mx = record(owner, "MX", b"\0\x0a" + to_wire(f"mx0.{peer.domain}"))
+            return [message(query, answer=[mx] if is_mx else [])]
 
-    net.names.answers["lied.test"] = lie
-    number = net.send("bob@lied.test")
-    assert net.wait_attempt(number)[0] == 0
+        return answer
+
+    net.names.answers["lied.test"] = says("other.test")
+    net.names.answers["honest.test"] = says("honest.test")
+    returned(net, "lied.test", "no mail server", "5.4.4")
     assert not peer.sessions
+    goes(net, "honest.test", peer)
 
 
 def test_answer_with_another_number_or_question(net):

@@ -11,7 +11,7 @@
 #include "link_rig.h"
 #include "proc/relay.h"
 
-#define ROWS_MAX 8
+#define ROWS_MAX 32
 
 /* What the DNS says about a name; a status that is not OK: only that. */
 struct row {
@@ -184,6 +184,11 @@ static void expect_problem(enum queue_problem problem, const char *says)
 		assert_true(str_find_str(buf_view(&f.text), str_of_c(says)) < f.text.n);
 }
 
+static void expect_trouble(const char *host)
+{
+	assert_true(str_eq(relay_route_trouble(&f.route), str_of_c(host)));
+}
+
 /* ---- ways ---- */
 static void test_mx(void **state)
 {
@@ -210,6 +215,67 @@ static void test_host_in_trouble_beside_others(void **state)
 		 {"two.test", DNS_A, "192.88.99.2", DNS_OK}, {0}},
 	    "a.test");
 	expect_hops("two.test=192.88.99.2:25");
+	expect_trouble("one.test");
+}
+
+/* Which host is in trouble: not one whose other address is known, nor one that is cut off. */
+static void test_trouble(void **state)
+{
+	static const struct {
+		struct row rows[6];
+		const char *want;
+	} table[] = {
+	    {{{"a.test", DNS_MX, "10 one.test", DNS_OK}, {"a.test", DNS_MX, "20 two.test", DNS_OK},
+		 {"one.test", DNS_A, "192.88.99.1", DNS_OK},
+		 {"two.test", DNS_A, NULL, DNS_TIMEOUT}},
+		"two.test"},
+	    {{{"a.test", DNS_MX, "10 one.test", DNS_OK}, {"a.test", DNS_MX, "20 two.test", DNS_OK},
+		 {"one.test", DNS_A, NULL, DNS_BOGUS}, {"two.test", DNS_A, "192.88.99.2", DNS_OK}},
+		"one.test"},
+	    {{{"a.test", DNS_MX, "10 one.test", DNS_OK}, {"a.test", DNS_MX, "20 two.test", DNS_OK},
+		 {"one.test", DNS_AAAA, NULL, DNS_SERVFAIL},
+		 {"one.test", DNS_A, "192.88.99.1", DNS_OK},
+		 {"two.test", DNS_A, "192.88.99.2", DNS_OK}},
+		""},
+	    {{{"a.test", DNS_MX, "10 one.test", DNS_OK}, {"a.test", DNS_MX, "20 two.test", DNS_OK},
+		 {"two.test", DNS_A, "192.88.99.2", DNS_OK}},
+		""},
+	    {{{"a.test", DNS_MX, "10 one.test", DNS_OK}, {"a.test", DNS_MX, "20 us.test", DNS_OK},
+		 {"one.test", DNS_A, "192.88.99.1", DNS_OK},
+		 {"us.test", DNS_AAAA, NULL, DNS_SERVFAIL},
+		 {"us.test", DNS_A, "198.18.0.1", DNS_OK}},
+		""},
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		f.done = 0;
+		find(table[i].rows, "a.test");
+		assert_int_equal(f.problem, QUEUE_PROBLEM_NONE);
+		expect_trouble(table[i].want);
+		relay_route_fini(&f.route);
+	}
+}
+
+/* A best host with more addresses than an attempt has room for: the next one is in the route. */
+static void test_many_addresses_hide_no_backup(void **state)
+{
+	struct row rows[ROWS_MAX] = {
+	    {"a.test", DNS_MX, "10 one.test", DNS_OK}, {"a.test", DNS_MX, "20 two.test", DNS_OK}};
+	char texts[25][16];
+	size_t ones = 0;
+
+	for (size_t i = 0; i < 25; i++) {
+		snprintf(texts[i], sizeof texts[i], "192.88.99.%u", (unsigned)i + 1);
+		rows[2 + i] = (struct row){"one.test", DNS_A, texts[i], DNS_OK};
+	}
+	rows[27] = (struct row){"two.test", DNS_A, "192.88.98.1", DNS_OK};
+	find(rows, "a.test");
+	assert_int_equal(f.problem, QUEUE_PROBLEM_NONE);
+	while (ones < f.route.nhops && str_eq(f.route.hops[ones].host, STR("one.test")))
+		ones++;
+	assert_int_equal(ones, LIMIT_QUEUE_ADDRESSES / 2);
+	assert_int_equal(f.route.nhops, ones + 1);
+	assert_true(str_eq(f.route.hops[ones].host, STR("two.test")));
 }
 
 static void test_literals(void **state)
@@ -388,6 +454,8 @@ int main(void)
 	    T(test_mx),
 	    T(test_implicit),
 	    T(test_host_in_trouble_beside_others),
+	    T(test_trouble),
+	    T(test_many_addresses_hide_no_backup),
 	    T(test_literals),
 	    T(test_routes),
 	    T(test_problems),

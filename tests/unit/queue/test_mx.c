@@ -274,7 +274,8 @@ static const char *add(
 	static char shape[2 * LIMIT_QUEUE_ADDRESSES + 1];
 	struct ip ips[64];
 	size_t before = list->count;
-	size_t added = queue_mx_addresses_add(list, ips, read_ips(text, ips), who, seed);
+	size_t added = queue_mx_addresses_add(
+	    list, ips, read_ips(text, ips), LIMIT_QUEUE_ADDRESSES, who, seed);
 
 	for (size_t i = 0; i < added; i++)
 		shape[i] = ip_is_v4(&list->ip[before + i]) ? '4' : '6';
@@ -346,24 +347,58 @@ static void test_full(void **state)
 	}
 	for (uint64_t seed = 0; seed < SEEDS; seed++) {
 		queue_mx_addresses_init(&list);
-		assert_int_equal(
-		    queue_mx_addresses_add(&list, ips, 64, &nobody, seed), LIMIT_QUEUE_ADDRESSES);
+		assert_int_equal(queue_mx_addresses_add(&list, ips, 64, 64, &nobody, seed),
+		    LIMIT_QUEUE_ADDRESSES);
 		for (size_t i = 0; i < list.count; i++)
 			met[list.ip[i].b[15]]++;
 	}
 	for (size_t i = 0; i < 64; i++)
 		assert_in_range(met[i], SEEDS / 6, SEEDS / 2);
 	other = list;
-	assert_int_equal(queue_mx_addresses_add(&list, ips, 64, &nobody, 5), 0);
+	assert_int_equal(queue_mx_addresses_add(&list, ips, 64, 64, &nobody, 5), 0);
 	assert_memory_equal(&list, &other, sizeof list);
+}
+
+/* However many hosts have however many addresses, each has two, and what one leaves the next may have. */
+static void test_shares(void **state)
+{
+	static const struct {
+		size_t hosts, has[LIMIT_QUEUE_HOSTS], want[LIMIT_QUEUE_HOSTS];
+	} rows[] = {
+	    {1, {64}, {20}},
+	    {2, {64, 64}, {10, 10}},
+	    {2, {1, 64}, {1, 19}},
+	    {3, {64, 0, 64}, {6, 0, 14}},
+	    {10, {64, 64, 64, 64, 64, 64, 64, 64, 64, 64}, {2, 2, 2, 2, 2, 2, 2, 2, 2, 2}},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct queue_mx_hosts hosts = {.count = rows[i].hosts};
+		struct queue_mx_addresses list;
+
+		queue_mx_addresses_init(&list);
+		for (size_t h = 0; h < hosts.count; h++) {
+			struct ip ips[64];
+
+			for (size_t n = 0; n < rows[i].has[h]; n++) {
+				ips[n] = ip_of("8.0.0.0");
+				ips[n].b[14] = (uint8_t)h;
+				ips[n].b[15] = (uint8_t)n;
+			}
+			assert_int_equal(queue_mx_addresses_add(&list, ips, rows[i].has[h],
+					     queue_mx_share(&list, &hosts, h), &nobody, i),
+			    rows[i].want[h]);
+		}
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_shares),
 	    cmocka_unit_test(test_orders),
 	    cmocka_unit_test(test_better),
-    cmocka_unit_test(test_shuffle),
+	    cmocka_unit_test(test_shuffle),
 	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_targets),
 	    cmocka_unit_test(test_own_address),
