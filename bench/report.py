@@ -23,6 +23,10 @@ EXPLAINED = {
     "E": "PSS of all processes, before and with idle connections: SMTP after EHLO, POP3 after login.",
 }
 
+# From this share of one processor on the generator, which is one thread, may have been what was measured.
+GENERATOR_LIMIT = 0.8
+MARK = "†"
+
 
 def median(values):
     values = sorted(values)
@@ -62,6 +66,11 @@ class Results:
                        for run in self.runs(peer=name, **want)
                        if not run.get("counted") and bases.get(run["repetition"])])
 
+    def is_limited(self, **want):
+        """Did the generator leave the server waiting, in the median run?"""
+        share = self.median("generator_share", **want)
+        return share is not None and share >= GENERATOR_LIMIT
+
     def peers(self, **want):
         present = {run["peer"] for run in self.runs(**want)}
         return [name for name in self.results["titles"] if name in present]
@@ -87,10 +96,13 @@ class Results:
         def value(field, digits=0):
             return number(self.median(field, peer=name, **want), digits)
 
-        sessions = [value("sessions_per_second")] if letter == "C" else []
-        ratios = ["" if base == name else number(self.ratio("per_second", name, base, **want), 2)
+        def mark(*names):
+            return MARK if any(self.is_limited(peer=one, **want) for one in names) else ""
+
+        sessions = [value("sessions_per_second") + mark(name)] if letter == "C" else []
+        ratios = ["" if base == name else number(self.ratio("per_second", name, base, **want), 2) + mark(name, base)
                   for base, _ in bases]
-        return [self.results["titles"][name], str(connections), value("per_second"), *sessions,
+        return [self.results["titles"][name], str(connections), value("per_second") + mark(name), *sessions,
                 *ratios, value("p50_ms", 2), value("p99_ms", 2), value("cpu_us"),
                 value("calls", 1), value("syncs", 3)]
 
@@ -107,10 +119,13 @@ class Results:
             return []
         others = [run["others_share"] for run in timed]
         share = max(run["generator_share"] for run in timed)
+        limited = [f"{MARK} limited by the generator: it used {100 * GENERATOR_LIMIT:.0f} % of a processor or more in the "
+                   "median run, so that this server may be faster than the table says, and a ratio to it smaller."]
+        marked = any(self.is_limited(**{key: run[key] for key in ("load", "connections", "peer")}) for run in timed)
         return [f"Other work took {100 * median(others):.0f} % of the processors' time in the "
                 f"median run, {100 * max(others):.0f} % in the worst (kernel threads that write to "
                 f"the disk are in it).",
-                f"The generator used at most {100 * share:.0f} % of one processor."]
+                f"The generator used at most {100 * share:.0f} % of one processor.", *(limited if marked else [])]
 
 
 def heading(results):

@@ -116,3 +116,15 @@ def test_tables():
     assert "| Godwit | smtp | 100 | 10.0 | 102.4 |" in text
     assert "a note" in text and "Without postfix: it is not there" in text
     assert "50 % of the processors" in text and "## B" not in text
+
+
+def test_what_the_generator_limited_is_marked():
+    """Its row and the ratios to it, by the median run; nothing else."""
+    shares = {"floor-log": (0.97, 0.85, 0.3), "godwit": (0.79, 0.2, 0.9)}
+    runs = [{**one, "generator_share": shares[one["peer"]][one["repetition"]]}
+            for one in RESULTS["runs"] if "repetition" in one]
+    text = report.render({**RESULTS, "runs": runs})
+    assert re.search(r"^\| floor \| 20 \| 1,000† \|", text, re.M), text
+    assert re.search(r"^\| Godwit \| 20 \| 500 \| 0.60† \|", text, re.M), text
+    assert "† limited by the generator" in text
+    assert "†" not in report.render(RESULTS)
