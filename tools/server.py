@@ -163,10 +163,12 @@ class Server:
 
     # ---- life ----
 
+    def serve_words(self):
+        return [self.binary, "serve", "--data", self.data]
+
     def start(self, wait=True):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([self.binary, "serve", "--data", self.data],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.serve_words(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if wait:
             self.wait_ready()
 
@@ -175,11 +177,15 @@ class Server:
         for name in names:
             wait_for(f"a greeting on port {self.ports[name]}", lambda name=name: self.greets(name))
 
+    def connect(self, port, source=None):
+        """A connection to a port by its name, from this address of the machine."""
+        return socket.create_connection((self.host, self.ports[port]), PATIENCE, (source, 0) if source else None)
+
     def greets(self, name):
         if self.process.poll() is not None:
             raise ServerError(f"the server ended with {self.process.returncode}:\n{self.log()}")
         try:
-            with socket.create_connection((self.host, self.ports[name]), timeout=PATIENCE) as client:
+            with self.connect(name) as client:
                 return client.recv(512)[:3] in (b"220", b"+OK")
         except OSError:
             return False

@@ -2,7 +2,6 @@
 
 import re
 import signal
-import smtplib
 import socket
 
 import pytest
@@ -140,17 +139,6 @@ def test_timeouts(make_server):
         assert data.reply().startswith("421 4.4.2")
         mail.rest()
     assert count_of(server, ALICE) == 0
-
-
-def test_banned_after_failed_logins(make_server):
-    """Loopback is never banned: whoever fails there does not lock the administrator out."""
-    server = make_server("limits = { auth_failures = 3; };", ["alice"])
-    for _ in range(12):
-        with smtplib.SMTP("localhost", server.ports["submission"]) as client:
-            with pytest.raises(smtplib.SMTPAuthenticationError):
-                client.login(ALICE, "wrong")
-    client = pop3(server, ALICE)
-    client.quit()
 
 
 def test_authenticated_sender_may_relay(server, mailbox):

@@ -16,9 +16,9 @@ TRACE_FIELDS = (b"return-path", b"delivered-to", b"received")
 class Wire:
     """A connection on which a test sends any bytes and reads lines and replies."""
 
-    def __init__(self, server, port="smtp", greet=True, tls=False):
+    def __init__(self, server, port="smtp", greet=True, tls=False, source=None):
         self.server = server
-        self.socket = socket.create_connection(("127.0.0.1", server.ports[port]), timeout=TIMEOUT)
+        self.socket = server.connect(port, source)
         if tls:
             self.start_tls()
         self.input = b""
