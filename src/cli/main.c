@@ -35,7 +35,11 @@ static const struct cli_command commands[] = {
 	    "SIGHUP makes it read its configuration and certificate again. It logs on standard\n"
 	    "error, one event a line."},
     {"check-config", "", "Checks the configuration and shows what differs from the defaults.",
-	cli_serve_check_config, .options = cli_serve_check_config_options, .flags = CLI_DATA,
+	cli_serve_check_config, .options = cli_serve_check_config_options,
+	.flags = CLI_DATA | CLI_JSON,
+	.more =
+	    "With --json one object: \"good\"; \"error\" and its \"line\" where that is known; \"options\",\n"
+	    "those that differ from their default or all, values as they stand in the file.",
 	.exits = CLI_EXIT(EX_NOINPUT) | CLI_EXIT(EX_CONFIG)},
     {"domain", "", "Domains: add, change, list, quota, remove.", .subs = cli_admin_domain_commands},
     {"account", "", "Accounts: add, list, passwd, quota, send-only, disable, remove ...",

@@ -246,7 +246,7 @@ static int check_file(
 	return rc;
 }
 
-int config_check(const char *dir, struct buf *report, struct err *e)
+int config_check(const char *dir, struct config_snapshot **snapshot_r, struct err *e)
 {
 	struct config_snapshot *c;
 	int rc = config_load(dir, 0, &c, e);
@@ -257,8 +257,9 @@ int config_check(const char *dir, struct buf *report, struct err *e)
 	if (rc == 0)
 		rc = check_file(c, c->tls_key, CONFIG_FILE_SECRET, e);
 	if (rc == 0)
-		config_put(c, false, report);
-	config_unref(&c);
+		*snapshot_r = c;
+	else
+		config_unref(&c);
 	return rc;
 }
 

@@ -206,11 +206,24 @@ int config_decode(struct str bytes, struct config_snapshot **snapshot_r);
 /* The options as a file's text, without comments: all or those that differ from their default. */
 void config_put(const struct config_snapshot *c, bool all, struct buf *out);
 
+/* One option, for a program. Values are in the file's syntax: they may be written into it as they are. */
+struct config_entry {
+	struct str name;                /* in a group: "ports.smtp" */
+	struct str value;               /* empty: of no snapshot */
+	const char *initial, *sentence; /* initial is NULL where the option must be set */
+	struct str allowed;
+};
+
+/* Calls back for each option, or for those that differ from their default; c may be NULL with all. The entry
+ * is borrowed for the call. */
+void config_each(const struct config_snapshot *c, bool all,
+    void (*each)(const struct config_entry *entry, void *ctx), void *ctx);
+
 /*
  * Everything that can be checked without starting: the file, its mode, the certificate and key files
- * and their modes. 0, report: the options that differ from their default; or -1 with a sentence.
+ * and their modes. 0 and the first reference in *snapshot_r; or -1 with a sentence.
  */
-int config_check(const char *dir, struct buf *report, struct err *e);
+int config_check(const char *dir, struct config_snapshot **snapshot_r, struct err *e);
 
 /* What init knows. */
 struct config_initial {

@@ -68,6 +68,30 @@ void config_put(const struct config_snapshot *c, bool all, struct buf *out)
 	buf_fini(&value);
 }
 
+void config_each(const struct config_snapshot *c, bool all,
+    void (*each)(const struct config_entry *entry, void *ctx), void *ctx)
+{
+	struct buf value, allowed;
+
+	MUST(c || all);
+	buf_init(&value, LIMIT_CONFIG_SNAPSHOT);
+	buf_init(&allowed, KIB);
+	for (const struct option *o = options; o < options + options_count; o++) {
+		if (c && is_default(c, o, &value) && !all)
+			continue;
+		buf_clear(&allowed);
+		option_put_range(o, &allowed);
+		each(&(const struct config_entry){.name = str_of_c(o->name),
+			 .value = buf_view(&value),
+			 .initial = o->initial,
+			 .sentence = o->sentence,
+			 .allowed = buf_view(&allowed)},
+		    ctx);
+	}
+	buf_fini(&value);
+	buf_fini(&allowed);
+}
+
 void config_put_defaults(struct buf *out)
 {
 	struct file_out f = {.out = out, .gap = ""};

@@ -1,5 +1,6 @@
 """Starting: what can be wrong with directory, ports and options, and who the processes are."""
 
+import json
 import os
 import pwd
 import shutil
@@ -114,6 +115,49 @@ def test_wrong_options(make_server, options, says):
 def test_check_config(make_server):
     server = make_server('message_size_limit = "7M";', start=False)
     assert "message_size_limit" in server.command("check-config").stdout
+
+
+def checked(server, *more, status=0):
+    done = server.command("check-config", "--json", *more, status=status)
+    return json.loads(done.stdout), done.stderr
+
+
+def test_check_config_for_programs(make_server):
+    """What differs, or all there are; values can be written back as they are."""
+    server = make_server('message_size_limit = "7M";\nlimits = { auth_failures = 3; };', start=False)
+    said, errors = checked(server)
+    assert said["good"] is True and "error" not in said and errors == ""
+    size = next(option for option in said["options"] if option["name"] == "message_size_limit")
+    assert size.pop("sentence").startswith("The largest message")
+    assert size == {"name": "message_size_limit", "value": '"7M"', "default": '"50M"',
+                    "allowed": 'a size from 64K to 2047M in quotes, like "50M"'}
+    differ = {option["name"]: option["value"] for option in said["options"]}
+    assert differ["limits.auth_failures"] == "3" and "pop3_marks_seen" not in differ
+    everything = {option["name"]: option for option in checked(server, "--all")[0]["options"]}
+    assert everything["limits.ban_time"]["value"] == everything["limits.ban_time"]["default"] == '"15m"'
+    assert "default" not in everything["hostname"]
+    manual = server.command("check-config", "--all").stdout.split("The configuration is good")[0]
+    assert [line for line in manual.split("\n") if line and line[0] != "\t"] == list(everything)
+    assert {name: everything[name]["value"] for name in differ} == differ
+    assert {name for name, one in everything.items() if one["value"] != one.get("default")} == set(differ)
+
+
+def test_check_config_tells_programs_what_is_wrong(make_server):
+    server = make_server("", start=False)
+    os.chmod(server.key, 0o644)
+    said, errors = checked(server, status=78)
+    assert said == {"good": False, "error": errors.removeprefix("godwit: ").rstrip("\n")}
+    assert "chmod 600" in errors
+    server.configure("recipients_max = 0;")
+    said, errors = checked(server, status=78)
+    assert errors == f"godwit: {said['error']}\n" and "must be a number" in said["error"]
+    assert f":{said['line']}: recipients_max" in said["error"] and "options" not in said
+    said, _ = checked(server, "--all", status=78)
+    most = next(option for option in said["options"] if option["name"] == "recipients_max")
+    assert not said["good"] and "value" not in most and most["default"] == "1000"
+    shutil.rmtree(server.data)
+    said, errors = checked(server, status=66)
+    assert said == {"good": False, "error": errors.removeprefix("godwit: ").rstrip("\n")}
 
 
 def test_missing_configuration(make_server):

@@ -713,23 +713,26 @@ static void test_file(void **state)
 static void test_check(void **state)
 {
 	const struct config_initial initial = {"mail.x.org", NULL, 5};
+	struct config_snapshot *c = NULL;
 	struct buf path, report;
 	struct err e;
 
 	buf_init(&path, 256);
 	buf_init(&report, MIB);
 	assert_int_equal(config_write_default(dir, &initial, &e), 0);
-	assert_int_equal(config_check(dir, &report, &e), -1);
+	assert_int_equal(config_check(dir, &c, &e), -1);
 	assert_non_null(strstr(e.text, "/tls/certificate.pem does not exist"));
 	assert_int_equal(mkdir(in_dir(&path, "tls"), 0700), 0);
 	assert_int_equal(
 	    config_file_create(in_dir(&path, "tls/certificate.pem"), 0644, STR("c"), &e), 0);
 	assert_int_equal(config_file_create(in_dir(&path, "tls/key.pem"), 0644, STR("k"), &e), 0);
-	assert_int_equal(config_check(dir, &report, &e), -1);
+	assert_int_equal(config_check(dir, &c, &e), -1);
 	assert_non_null(strstr(e.text, "can be read by everybody (mode 0644): run chmod 600"));
-	assert_int_equal(report.n, 0);
+	assert_null(c);
 	chmod(in_dir(&path, "tls/key.pem"), 0640);
-	assert_int_equal(config_check(dir, &report, &e), 0);
+	assert_int_equal(config_check(dir, &c, &e), 0);
+	config_put(c, false, &report);
+	config_unref(&c);
 	assert_string_equal(buf_cstr(&report), "hostname = \"mail.x.org\";\nport_offset = 5;\n");
 	buf_fini(&path);
 	buf_fini(&report);
