@@ -81,16 +81,15 @@ class NetServer(TestServer):
 
 def may_have_networks():
     mine = [] if IS_ROOT else ["--map-current-user", "--keep-caps"]
-    return all(map(shutil.which, ("ip", "unshare", "nsenter"))) and subprocess.run(
-        ["unshare", *mine, "--net", "ip", "link", "set", "lo", "up"], capture_output=True,
-        check=False).returncode == 0
+    return subprocess.run(["unshare", *mine, "--net", "true"], capture_output=True, check=False).returncode == 0
 
 
 @contextlib.contextmanager
 def serving(options, addresses=NETWORKS):
     """A running server with an account alice, which is ended after the block."""
     if not may_have_networks():
-        pytest.skip("this user may make no network namespaces, or iproute2 is missing")
+        pytest.skip("this user may make no network namespaces")
+    assert shutil.which("ip"), "iproute2 is missing"
     network = Network(addresses)
     server = NetServer(new_folder(), network)
     try:
