@@ -145,12 +145,20 @@ static void keep_failure(struct relay_session *s)
 	s->has_kept = true;
 }
 
+/* A host to which no connection is free has said nothing; what another one did say may not end the message. */
+static bool is_told_by_another(const struct relay_session *s)
+{
+	return s->has_kept && s->last.attempt.problem == QUEUE_PROBLEM_LOCAL &&
+	       queue_result_of(&s->kept.attempt).outcome != QUEUE_FAILED;
+}
+
 void relay_session_pass(
     struct relay_session *s, size_t hop, const struct queue_attempt *attempt, struct str text)
 {
 	s->hop = hop;
 	relay_talk_remember(s, attempt, text);
-	keep_failure(s);
+	if (!is_told_by_another(s))
+		keep_failure(s);
 }
 
 void relay_session_give_up(struct relay_session *s)
@@ -161,7 +169,7 @@ void relay_session_give_up(struct relay_session *s)
 	session_free(s);
 }
 
-/* The hop may work without TLS: it broke, or the server was gone before it said a word over it. */
+/* The hop may work without TLS: it broke, or the server did not say one sensible word over it. */
 static bool is_tls_at_fault(const struct relay_session *s)
 {
 	const struct queue_attempt *a = &s->last.attempt;
@@ -169,7 +177,7 @@ static bool is_tls_at_fault(const struct relay_session *s)
 	if (s->plain || s->routed.tls != CONFIG_ROUTE_MAY)
 		return false;
 	return a->stage == QUEUE_STAGE_TLS ||
-	       (s->tls[0] && a->stage == QUEUE_STAGE_HELO && a->problem == QUEUE_PROBLEM_LOST);
+	       (s->tls[0] && a->stage == QUEUE_STAGE_HELO && a->problem != QUEUE_PROBLEM_NONE);
 }
 
 void relay_session_let_go(struct relay_session *s)
@@ -392,11 +400,13 @@ static struct relay_session *find_idle(struct relay *relay, struct str place,
 static void hand_over(struct relay_session *s, struct relay_session *to)
 {
 	struct relay_route route = to->route;
+	struct net_addr connected = route.hops[to->hop].addr;
 
 	to->destination = arena_str(to->arena, s->destination);
 	to->route = s->route;
 	s->route = route;
 	to->hop = s->hop;
+	to->route.hops[to->hop].addr = connected;
 	to->kept = s->kept;
 	to->has_kept = s->has_kept;
 	buf_str(&to->dialogue, buf_view(&s->dialogue));

@@ -176,15 +176,10 @@ struct queue_result queue_result_of(const struct queue_attempt *a)
 
 bool queue_result_is_of_host(const struct queue_attempt *a)
 {
-	switch (a->problem) {
-	case QUEUE_PROBLEM_TLS:
-	case QUEUE_PROBLEM_NO_TLS:
-	case QUEUE_PROBLEM_NO_AUTH:
+	if (a->stage == QUEUE_STAGE_TLS || a->stage == QUEUE_STAGE_AUTH)
 		return false;
-	default:
-		return a->problem != QUEUE_PROBLEM_NONE ||
-		       (a->stage != QUEUE_STAGE_TLS && a->stage != QUEUE_STAGE_AUTH);
-	}
+	return a->problem != QUEUE_PROBLEM_TLS && a->problem != QUEUE_PROBLEM_NO_TLS &&
+	       a->problem != QUEUE_PROBLEM_NO_AUTH;
 }
 
 /* ---- text ---- */

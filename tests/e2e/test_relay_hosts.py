@@ -1,5 +1,6 @@
 """One mail server for many domains: what one of them finds out about it holds for all."""
 
+import re
 import threading
 
 from relay_net import net, shared_net  # noqa: F401 (fixtures)
@@ -66,6 +67,38 @@ def test_a_recipient_who_is_refused_is_no_host_that_is_down(net):
     net.wait_attempt(net.send(f"bob@{first}"))
     net.wait_gone(net.send(f"bob@{second}"))
     assert states(net, first) == ["waiting"]
+
+
+def test_a_host_without_room_does_not_hide_what_the_other_said(net):
+    """Of two equal hosts one has all the connections that it may have; the other's answer is the one that counts."""
+    full = net.peer(end=HANG)
+    numbers = [net.send(f"bob@{domain}") for domain in hosted(net, "full", full, START)]
+    wait_for("all connections", lambda: len(full.hanging) == START)
+    for n in range(6):  # the order of equal ones is drawn
+        domain = net.peer(greeting=BUSY).domain
+        [(_, preference, host)] = net.names.answers[domain]
+        net.names.answers[domain].append(("MX", preference, "mx.full.test"))
+        number = net.send(f"bob@{domain}")
+        assert net.wait_attempt(number) == (0, 0, 1)
+        assert f"no service at {host} " in net.trace(number), net.trace(number)
+        assert ", has as many connections as it may have at present" in explain(net, number)
+    full.answers.clear()
+    full.go_on.set()
+    for number in numbers:
+        net.wait_gone(number)
+
+
+def test_the_trace_names_the_address_that_took_it(net):
+    """A connection of another domain of the host is open, to the second of its addresses."""
+    dead, peer = net.address(), net.peer()
+    domains = hosted(net, "twice", peer, 8)
+    net.names.answers["mx.twice.test"] = [("A", dead), ("A", peer.address)]
+    for domain in domains:  # the order of the addresses is drawn
+        number = net.send(f"bob@{domain}")
+        net.wait_gone(number)
+        [taken] = re.findall(r"by mx.twice.test (\[[0-9.]+\])", net.trace(number))
+        assert taken == f"[{peer.address}]"
+    assert len(peer.sessions) == 1
 
 
 def test_no_more_connections_than_to_one_domain(net):

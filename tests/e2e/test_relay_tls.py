@@ -12,6 +12,9 @@ from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
 from smtp_peer import CLOSE, EXTENSIONS, HANG, RESET
 from wire import letter
 
+NET_OPTIONS = """timeouts = { relay_command = "2s"; };
+destinations = ( { domain = "must.test"; tls = "require"; } );
+"""
 OFFERED = (*EXTENSIONS, "STARTTLS")
 
 
@@ -95,6 +98,28 @@ def test_failed_handshake_is_done_without(net, context):
     peer = net.peer(tls=context(net))
     delivered(net, peer, False)
     assert len(peer.sessions) == 2
+
+
+MUTE = {"nothing": HANG, "close": CLOSE, "garbage": (b"nonsense\r\n" * 9, CLOSE), "garbage that stays": (b"nonsense\r\n" * 9, HANG),
+        "endless line": (b"250-" + b"x" * 1_000_000, HANG)}
+
+
+@pytest.mark.parametrize("answer", MUTE.values(), ids=MUTE)
+def test_no_sensible_word_over_tls_is_done_without(net, answer):
+    """The handshake was good, and then EHLO was as good as unheard."""
+    peer = net.peer(tls=net.tls(), EHLO=[None, answer])
+    trace = delivered(net, peer, False)
+    assert len(peer.sessions) == 2 and peer.sessions[0].tls
+    assert "], without TLS" in trace
+
+
+def test_no_sensible_word_where_tls_is_required(net):
+    """Nothing goes without it."""
+    peer = net.peer(tls=net.tls(), EHLO=[None, (b"nonsense\r\n", CLOSE)])
+    net.names.answers["must.test"] = net.names.answers[peer.domain]
+    number = net.send("bob@must.test")
+    assert net.wait_attempt(number) == (0, 0, 1)
+    assert len(peer.sessions) == 1 and "MAIL" not in " ".join(peer.commands)
 
 
 def test_next_host_is_asked_for_tls_again(net):

@@ -145,6 +145,28 @@ static void test_all_codes(void **state)
 		}
 }
 
+/* Whatever goes wrong with TLS or the login: it is not asked of the host for others. */
+static void test_of_host(void **state)
+{
+	static const enum queue_problem about_us[] = {
+	    QUEUE_PROBLEM_TLS, QUEUE_PROBLEM_NO_TLS, QUEUE_PROBLEM_NO_AUTH};
+	struct queue_attempt a = {.code = 454};
+
+	for (int stage = 0; stage < QUEUE_STAGES; stage++) {
+		bool ours = stage == QUEUE_STAGE_TLS || stage == QUEUE_STAGE_AUTH;
+
+		a.stage = (enum queue_stage)stage;
+		for (int problem = 0; problem < QUEUE_PROBLEMS; problem++) {
+			bool of_host = !ours;
+
+			for (size_t i = 0; i < sizeof about_us / sizeof about_us[0]; i++)
+				of_host &= problem != (int)about_us[i];
+			a.problem = (enum queue_problem)problem;
+			assert_int_equal(queue_result_is_of_host(&a), of_host);
+		}
+	}
+}
+
 static void expect_reply(const struct queue_attempt *a, struct str text, const char *want)
 {
 	struct buf b;
@@ -202,6 +224,7 @@ int main(void)
 	    cmocka_unit_test(test_replies),
 	    cmocka_unit_test(test_problems),
 	    cmocka_unit_test(test_all_codes),
+	    cmocka_unit_test(test_of_host),
 	    cmocka_unit_test(test_put_reply),
 	    cmocka_unit_test(test_megabytes),
 	};
