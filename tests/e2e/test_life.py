@@ -6,8 +6,9 @@ import socket
 
 import pytest
 from conftest import DOMAIN
-from server import HOST, wait_for
+from server import HOST, process_table, wait_for
 from wire import TIMEOUT, Wire, count_of, deliver, letter, mail_of, pop3, without_trace
+from world import world  # noqa: F401 (fixture)
 
 ALICE = f"alice@{DOMAIN}"
 
@@ -85,6 +86,71 @@ def test_graceful_end_lets_a_reader_finish_his_message(make_server):
         got = wire.rest()
     assert without_trace(got.split(b"\r\n", 1)[1].partition(b"\r\n.\r\n")[0] + b"\r\n") == sent
     end(server)
+
+
+def busy_client(server):
+    """He is in the middle of a message, and stays there."""
+    busy = Wire(server)
+    busy.hello()
+    for command in ("MAIL FROM:<a@b.test>", f"RCPT TO:<{ALICE}>", "DATA"):
+        assert busy.say(command)[0] in "23"
+    busy.send(b"Subject: never whole\r\n\r\n")
+    return busy
+
+
+def is_stopping(server):
+    return "event=stopping " in server.new_log()
+
+
+def nothing_is_left(server, pids):
+    """It starts again, and has what it had."""
+    assert not set(pids) & set(process_table())
+    server.start()
+    assert count_of(server, ALICE) == 1
+    server.mark()
+
+
+@pytest.mark.kills
+def test_a_client_that_never_ends_does_not_keep_the_server(make_server, world):
+    """What is in flight has half a minute. Then everything ends, and says so."""
+    server = make_server(accounts=["alice"])
+    deliver(server, ALICE)
+    pids = list(server.processes())
+    with busy_client(server) as busy:
+        server.process.send_signal(signal.SIGTERM)
+        wait_for("closed listeners", lambda: not listens(server))
+        world.let_pass(29)
+        busy.send(b"more\r\n")
+        server.process.send_signal(signal.SIGHUP)  # so that it looks at its clock
+        wait_for("the signal", lambda: "event=reloaded" in server.new_log())
+        assert server.process.poll() is None and "stop-forced" not in server.new_log()
+        world.let_pass(2)
+        server.process.send_signal(signal.SIGHUP)
+        end(server)
+        busy.rest()
+    assert "event=stop-forced" in server.new_log()
+    nothing_is_left(server, pids)
+
+
+@pytest.mark.kills
+def test_a_second_signal_ends_it_at_once(make_server, world):
+    """But not one that comes along with the first: a terminal and a service manager both send one."""
+    server = make_server(accounts=["alice"])
+    deliver(server, ALICE)
+    pids = list(server.processes())
+    with busy_client(server) as busy:
+        for _ in range(2):
+            server.process.send_signal(signal.SIGTERM)
+            wait_for("the signal", lambda: is_stopping(server))
+        server.process.send_signal(signal.SIGHUP)
+        wait_for("a later signal", lambda: "event=reloaded" in server.new_log())
+        assert "event=stop-now" not in server.new_log()
+        world.let_pass(1.1)
+        server.process.send_signal(signal.SIGTERM)
+        end(server)
+        busy.rest()
+    assert "event=stop-now" in server.new_log() and "stop-forced" not in server.new_log()
+    nothing_is_left(server, pids)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

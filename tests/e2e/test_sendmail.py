@@ -3,12 +3,16 @@
 import email
 import email.policy
 import os
+import pwd
+import shutil
+import socket
+import stat
 import subprocess
 
 import pytest
-from conftest import DOMAIN
-from server import binary_path
-from wire import count_of, mail_of, without_trace
+from conftest import DOMAIN, new_folder
+from server import binary_path, wait_for
+from wire import TIMEOUT, count_of, mail_of, without_trace
 
 
 def sendmail(server, *words, text, status=0):
@@ -99,3 +103,114 @@ def test_large_message(server, mailbox):
     body = b"0123456789abcdef\n" * 200_000
     sendmail(server, "-i", mailbox, text=b"Subject: large\n\n" + body)
     assert mail_of(server, mailbox)[0].endswith(body.replace(b"\n", b"\r\n"))
+
+
+# ---- ordinary users ----
+
+@pytest.fixture(scope="module")
+def ordinary():
+    """Runs godwit as a user who owns nothing of the server: nobody, where root runs the tests; else whoever runs
+    them, to whom the server belongs."""
+    folder = new_folder()
+    binary = os.path.join(folder, "godwit")
+    shutil.copy(binary_path(), binary)
+    os.chmod(binary, 0o755)
+    words = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.getuid() == 0 else []
+
+    def run(server, *more, text=b""):
+        return subprocess.run([*words, binary, *more], input=text, capture_output=True, timeout=60,
+                              env={**os.environ, "GODWIT_DATA": server.data}, cwd="/")
+
+    yield run
+    shutil.rmtree(folder)
+
+
+def test_ordinary_users_send_by_the_socket_and_have_no_other(server, mailbox, ordinary):
+    """One socket is open to all, and all that leads there lets through; who it is, the kernel says."""
+    modes = {name: stat.S_IMODE(os.stat(os.path.join(server.data, "run", name)).st_mode)
+             for name in ("sendmail.sock", "admin.sock")}
+    assert modes == {"sendmail.sock": 0o666, "admin.sock": 0o600}
+    assert stat.S_IMODE(os.stat(os.path.join(server.data, "run")).st_mode) == 0o755
+    done = ordinary(server, "sendmail", mailbox, text=b"Subject: from a program\n\nx\n")
+    assert (done.returncode, done.stderr) == (0, b"")
+    got, user = parsed(server, mailbox), "nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+    assert got["Return-Path"] == f"<{user}@{server.hostname}>"
+    assert got["From"].addresses[0].addr_spec == f"{user}@{server.hostname}"
+    done = ordinary(server, "sendmail", f"nobody-here@{DOMAIN}", text=b"Subject: x\n\nx\n")
+    assert done.returncode == 67 and b"nobody-here" in done.stderr
+    if os.getuid() == 0:
+        for words in (["status"], ["queue", "list"], ["account", "list"]):
+            done = ordinary(server, *words)
+            assert done.returncode == 77 and b"does not let you in" in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["data", "socket"])
+def test_a_socket_that_is_closed_to_ordinary_users(make_server, ordinary, closed):
+    """Tried again later, as when the server is down: the message stays with the program."""
+    server = make_server(accounts=["alice"])
+    run = os.path.join(server.data, "run")
+    os.chmod(server.data if closed == "data" else os.path.join(run, "sendmail.sock"), 0 if os.getuid() else 0o600)
+    done = ordinary(server, "sendmail", f"alice@{DOMAIN}", text=b"Subject: x\n\nx\n")
+    os.chmod(server.data, 0o711)
+    assert done.returncode == 75 and b"permission denied" in done.stderr.lower(), done
+    assert count_of(server, f"alice@{DOMAIN}") == 0
+
+
+# ---- programs that do not use the command ----
+
+class Local:
+    """A connection to the socket."""
+
+    def __init__(self, server):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(TIMEOUT)
+        self.socket.connect(os.path.join(server.data, "run", "sendmail.sock"))
+        self.input = self.socket.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.input.close()
+        self.socket.close()
+
+    def say(self, line):
+        """The first line of the answer."""
+        self.socket.sendall(line.encode() + b"\r\n")
+        return self.reply()
+
+    def reply(self):
+        while (line := self.input.readline())[3:4] == b"-":
+            pass
+        return line.decode()
+
+
+SESSION = ["EHLO c.test", "MAIL FROM:<cron@example.test>", "RCPT TO:<{mailbox}>", "DATA",
+           "Subject: never\r\n\r\nhalf a mess", "age\r\n."]
+
+
+def test_disconnect_at_every_state(server, mailbox):
+    """The last step is the end of the message, but for its last octets."""
+    for steps in range(len(SESSION) + 1):
+        for more in ("", *[line[:3] for line in SESSION[steps:steps + 1]]):
+            with Local(server) as local:
+                assert local.reply().startswith("220")
+                for line in SESSION[:steps]:
+                    if len(line) < 100 and "Subject" not in line and not line.startswith("age"):
+                        assert local.say(line.format(mailbox=mailbox))[0] in "23"
+                    else:
+                        local.socket.sendall(line.encode())
+                local.socket.sendall(more.encode())
+    wait_for("the end of all", lambda: server.new_log().count("event=connected listener=sendmail") ==
+             server.new_log().count("event=disconnected listener=sendmail"))
+    assert count_of(server, mailbox) == 0
+
+
+def test_only_the_end_of_the_message_is_its_end(server, mailbox):
+    with Local(server) as local:
+        local.reply()
+        for line in SESSION[:4]:
+            assert local.say(line.format(mailbox=mailbox))[0] in "23"
+        local.socket.sendall(b"Subject: x\r\n\r\nfirst\n.\nMAIL FROM:<evil@b.test>\r\n.\r\nNOOP\r\n")
+        assert local.reply().startswith("550 5.6.0") and local.reply().startswith("250")
+    assert count_of(server, mailbox) == 0
