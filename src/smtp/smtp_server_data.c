@@ -15,13 +15,16 @@
 
 static enum flow content_step(struct smtp_server *s);
 
-/* Without recipients there is nothing to send content for. */
+/* Without recipients there is nothing to send content for; LMTP knows but one code for that [RFC 2033 4.2]. */
 static struct smtp_reply no_recipients(const struct smtp_server *s)
 {
 	if (s->state != AT_MAIL)
 		return SMTP_REPLY(503, 5, 5, 1, "Say MAIL and RCPT first");
-	return s->rcpt_refused ? SMTP_REPLY(554, 5, 5, 1, "No recipient was accepted")
-			       : SMTP_REPLY(503, 5, 5, 1, "Say RCPT first");
+	if (!s->rcpt_refused)
+		return SMTP_REPLY(503, 5, 5, 1, "Say RCPT first");
+	return s->cfg->role == SMTP_ROLE_LMTP
+		   ? SMTP_REPLY(503, 5, 5, 1, "No recipient was accepted")
+		   : SMTP_REPLY(554, 5, 5, 1, "No recipient was accepted");
 }
 
 /* Content begins: with dots for DATA, without for BDAT. */
