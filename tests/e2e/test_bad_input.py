@@ -145,22 +145,41 @@ LARGE_SESSION = SMTP_SESSION[:4] + [b"Subject: never\r\n\r\n", b"0123456789abcde
 POP3_SESSION = [b"USER %s\r\n", b"PASS " + PASSWORD.encode() + b"\r\n", b"STAT\r\n", b"LIST\r\n",
                 b"RETR 1\r\n", b"DELE 1\r\n", b"TOP 1 1\r\n", b"UIDL\r\n"]
 AUTH_SESSION = [b"EHLO c.test\r\n", b"AUTH LOGIN\r\n", b"YQ==\r\n", b"AUTH PLAIN\r\n"]
+POP3_AUTH_SESSION = [b"AUTH PLAIN\r\n", b"AGE=\r\n", b"AUTH PLAIN\r\n", b"*\r\n", b"AUTH PLAIN %a\r\n", b"STAT\r\n"]
+# What is logged in may send anywhere: nothing of it may go out.
+USER_SESSION = [b"EHLO c.test\r\n", b"AUTH PLAIN %a\r\n", b"MAIL FROM:<%s>\r\n", b"RCPT TO:<x@elsewhere.test>\r\n",
+                b"RCPT TO:<%s>\r\n", b"DATA\r\n", b"Subject: never\r\n\r\nhalf a mess", b"age\r\n.\r"]
+# After the last of the answers the handshake should come.
+STARTTLS_SESSION, STLS_SESSION = [b"EHLO c.test\r\n", b"STARTTLS\r\n", b"\x16\x03\x01\x02\0\x01\0\x01"], [
+    b"STLS\r\n", b"\x16\x03\x01\x02\0\x01\0\x01"]
+
+
+def filled_in(part, mailbox):
+    secret = base64.b64encode(f"\0{mailbox}\0{PASSWORD}".encode())
+    return part.replace(b"%s", mailbox.encode()).replace(b"%a", secret)
+
+
+def is_answered(part):
+    return part.endswith(b"\r\n") and len(part) < 120 and b"Subject" not in part
 
 
 @pytest.mark.parametrize("port, session", [
-    ("smtp", SMTP_SESSION), ("smtp", BDAT_SESSION), ("smtp", LARGE_SESSION),
-    ("submission", AUTH_SESSION), ("pop3", POP3_SESSION), ("smtps", AUTH_SESSION), ("pop3s", POP3_SESSION),
-], ids=["data", "bdat", "large", "auth", "pop3", "auth-tls", "pop3-tls"])
+    ("smtp", SMTP_SESSION), ("smtp", BDAT_SESSION), ("smtp", LARGE_SESSION), ("smtp", STARTTLS_SESSION),
+    ("submission", AUTH_SESSION), ("submission", USER_SESSION), ("submission", STARTTLS_SESSION),
+    ("pop3", POP3_SESSION), ("pop3", POP3_AUTH_SESSION), ("pop3", STLS_SESSION),
+    ("smtps", AUTH_SESSION), ("smtps", USER_SESSION), ("pop3s", POP3_SESSION), ("pop3s", POP3_AUTH_SESSION),
+], ids=["data", "bdat", "large", "starttls", "auth", "user", "submission-starttls", "pop3", "pop3-auth", "stls",
+        "auth-tls", "user-tls", "pop3-tls", "pop3-auth-tls"])
 @pytest.mark.parametrize("how", ["close", "reset", "half"])
 def test_disconnect_at_every_state(server, mailbox, port, session, how):
     deliver(server, mailbox, letter("stays"))
-    session = [part % mailbox.encode() if b"%s" in part else part for part in session]
+    session = [filled_in(part, mailbox) for part in session]
     for steps in range(len(session) + 1):
         for extra in (b"", *([session[steps][:3]] if steps < len(session) else [])):
             with Wire(server, port, tls=port in TLS_PORTS) as wire:
                 for part in session[:steps]:
                     wire.send(part)
-                    if part.endswith(b"\r\n") and len(part) < 100 and b"Subject" not in part:
+                    if is_answered(part):
                         assert wire.line() is not None
                 wire.send(extra)
                 if how == "reset":
@@ -169,7 +188,10 @@ def test_disconnect_at_every_state(server, mailbox, port, session, how):
                 elif how == "half":
                     wire.socket.shutdown(socket.SHUT_WR)
                     wire.rest()
+    wait_for("the end of all", lambda: len(re.findall(f"event=connected listener={port} ", server.new_log())) ==
+             len(re.findall(f"event=disconnected listener={port} ", server.new_log())))
     assert [without_trace(m) for m in mail_of(server, mailbox)] == [letter("stays")]
+    server.command("queue", "list", mailbox, status=66)  # nothing of his waits
 
 
 def test_client_that_does_not_read(server, mailbox):
@@ -527,6 +549,27 @@ def test_an_address_cannot_forge_a_log_line(server, mailbox, local, shown):
     assert accepted["from"] == f"{shown}@b.test" and accepted["to"] == mailbox, accepted
     head = mail_of(server, mailbox)[0].split(b"Message-ID:")[0]
     assert re.findall(rb"^([\w-]+):", head, re.M) == [b"Return-Path", b"Delivered-To", b"Received"]
+
+
+@pytest.mark.parametrize("fields, code", [(99, "250 2.0.0"), (100, "250 2.0.0"), (101, "554 5.4.6"), (1000, "554 5.4.6")])
+@pytest.mark.parametrize("chunked", [False, True], ids=["data", "bdat"])
+def test_received_fields_are_counted(server, mailbox, fields, code, chunked):
+    """A message that came over more than a hundred servers goes in circles; fields of other names, and of the
+    body, do not count."""
+    message = (b"Received: from a by b;\r\n\tFri, 27 Nov 2026 10:00:00 +0000\r\nX-Received: x\r\n" * fields
+               + letter(body=["Received: in the body"] * 101))
+    with Wire(server) as wire:
+        wire.hello()
+        wire.say("MAIL FROM:<a@b.test>")
+        wire.say(f"RCPT TO:<{mailbox}>")
+        if chunked:
+            wire.send(b"BDAT %d LAST\r\n" % len(message) + message)
+        else:
+            assert wire.say("DATA").startswith("354")
+            wire.send(message + b".\r\n")
+        reply = wire.reply()
+    assert reply.startswith(code) and ("circles" in reply) == (code[0] == "5"), reply
+    assert count_of(server, mailbox) == (code[0] == "2")
 
 
 # ---- the sockets of this machine ----
