@@ -142,7 +142,7 @@ struct fs_deliver {
 	struct str protocol; /* word of the Received field */
 	struct str envid;
 	uint8_t ret; /* as in smtp/smtp_param.h */
-	bool utf8;
+	bool utf8;   /* its header needs SMTPUTF8 */
 	bool eightbit;
 	struct queue_wish wish;
 	uint32_t recipient_count;

@@ -68,7 +68,7 @@ struct rs_job {
 	struct str host;
 	struct str reverse_path; /* as in an SMTP path, without <>; empty: null */
 	bool eightbit;           /* the content has 8-bit octets */
-	bool utf8;               /* SMTPUTF8 was asked for */
+	bool utf8;               /* its header needs SMTPUTF8 */
 	uint8_t ret;             /* enum smtp_ret */
 	int8_t priority;         /* MT-PRIORITY */
 	bool has_priority;       /* it was said, be it 0 */

@@ -76,6 +76,7 @@ struct mime_facts {
 	bool has_date;     /* a field of the name is there, readable or not */
 	bool has_message_id;
 	bool has_8bit_header;
+	bool has_8bit_part_header; /* that of a part, or of a message in it; not in summaries */
 	bool has_8bit_body;
 	bool has_nul;
 	bool no_separator; /* the body began without an empty line */

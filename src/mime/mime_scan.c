@@ -197,13 +197,23 @@ static void end_headers(struct mime_scan *s, uint64_t body_offset)
 		end_header(s, body_offset, s->msg.lines);
 }
 
-/* Are there octets above 127? In a header: in that of the message itself. */
-static void note_8bit(struct mime_scan *s, struct str bytes, bool header)
+/* Are there octets above 127? */
+static void note_8bit(bool *flag, struct str bytes)
+{
+	*flag = *flag || str_has_8bit(bytes);
+}
+
+/* In a header: that of a part is in the body of the message too. */
+static void note_8bit_header(struct mime_scan *s, struct str bytes)
 {
 	struct mime_facts *facts = &s->msg.facts;
-	bool *flag = header ? &facts->has_8bit_header : &facts->has_8bit_body;
 
-	*flag = *flag || str_has_8bit(bytes);
+	if (s->open == 0) {
+		note_8bit(&facts->has_8bit_header, bytes);
+	} else {
+		note_8bit(&facts->has_8bit_part_header, bytes);
+		facts->has_8bit_body |= facts->has_8bit_part_header;
+	}
 }
 
 /*
@@ -216,7 +226,7 @@ static void header_bytes(struct mime_scan *s, struct str bytes)
 		size_t used;
 		enum mime_field_status st = mime_field_next(&s->fields, bytes, &used, &field);
 
-		note_8bit(s, str_sub(bytes, 0, used), s->open == 0);
+		note_8bit_header(s, str_sub(bytes, 0, used));
 		bytes = str_from(bytes, used);
 		if (st == MIME_FIELD_ONE) {
 			mime_collect_field(&s->collect, &s->msg.parts[s->open], &field);
@@ -227,7 +237,7 @@ static void header_bytes(struct mime_scan *s, struct str bytes)
 			end_headers(s, mime_field_body_offset(&s->fields));
 		}
 	}
-	note_8bit(s, bytes, false);
+	note_8bit(&s->msg.facts.has_8bit_body, bytes);
 }
 
 /* The header at hand is cut off by a delimiter, or by the end of the message. */
@@ -304,7 +314,7 @@ static void line_bytes(struct mime_scan *s, struct str bytes)
 	if (s->in_header)
 		header_bytes(s, bytes);
 	else
-		note_8bit(s, bytes, false);
+		note_8bit(&s->msg.facts.has_8bit_body, bytes);
 }
 
 /* Offset where the text of the line at hand ends, its LF being the last octet looked at. */

@@ -11,6 +11,7 @@
 #include "mime/mime_trace.h"
 #include "proc/front_smtp.h"
 #include "proc/log.h"
+#include "proc/path_ascii.h"
 
 static struct smtp_reply reply_of(const struct fs_status *f)
 {
@@ -96,8 +97,12 @@ static void put_received(struct front_session *s, struct buf *b)
 	if (s->listener != FS_LISTENER_SENDMAIL)
 		ip_put(&ip, &s->ip);
 	id_put(&id, s->u.smtp->message_id);
-	if (t->rcpt_count == 1)
-		smtp_path_put(&to, &t->rcpts[0].path);
+	if (t->rcpt_count == 1) {
+		struct smtp_path path = t->rcpts[0].path;
+
+		path_ascii_make(s->u.smtp->arena, &path);
+		smtp_path_put(&to, &path);
+	}
 	r.ip = buf_view(&ip);
 	r.id = buf_view(&id);
 	r.for_path = buf_view(&to);
@@ -450,8 +455,14 @@ static struct queue_wish wish_of(const struct front_smtp *m, const struct smtp_m
 	    .by_trace = p->by_trace};
 }
 
-static void put_deliver(struct front_session *s, struct buf *payload, struct str plan,
-    struct str summary, struct str reverse)
+/* Its header has what only SMTPUTF8 takes; that it was asked for does not say so [RFC 6531 3.2, 3.4]. */
+static bool needs_utf8(const struct smtp_transaction *t, const struct mime_facts *facts)
+{
+	return t->params.smtputf8 && (facts->has_8bit_header || facts->has_8bit_part_header);
+}
+
+static void put_deliver(struct front_session *s, struct buf *payload,
+    const struct mime_facts *facts, struct str plan, struct str summary, struct str reverse)
 {
 	struct front_smtp *m = s->u.smtp;
 	const struct smtp_transaction *t = smtp_server_transaction(m->engine);
@@ -464,7 +475,7 @@ static void put_deliver(struct front_session *s, struct buf *payload, struct str
 	    .protocol = smtp_server_protocol(m->engine),
 	    .envid = t->params.envid,
 	    .ret = (uint8_t)t->params.ret,
-	    .utf8 = t->params.smtputf8,
+	    .utf8 = needs_utf8(t, facts),
 	    .eightbit = t->params.body == SMTP_BODY_8BITMIME,
 	    .wish = wish_of(m, &t->params),
 	    .recipient_count = (uint32_t)m->count,
@@ -506,7 +517,8 @@ static void commit_message(struct front_session *s)
 	plan_encode(&plan_bytes, &plan);
 	mime_summary_put(&summary, message, LIMIT_SUMMARY);
 	smtp_path_put(&reverse, &smtp_server_transaction(m->engine)->reverse);
-	put_deliver(s, &payload, buf_view(&plan_bytes), buf_view(&summary), buf_view(&reverse));
+	put_deliver(s, &payload, &message->facts, buf_view(&plan_bytes), buf_view(&summary),
+	    buf_view(&reverse));
 	s->call = (struct ipc_call){.on_end = deliver_ended};
 	if (payload.overflow || plan_bytes.overflow ||
 	    !front_ask(s, &s->call, FS_DELIVER, &payload, -1))

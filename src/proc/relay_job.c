@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "proc/log.h"
+#include "proc/path_ascii.h"
 #include "proc/relay.h"
 
 static void job_free(struct relay_job *j)
@@ -49,28 +50,26 @@ static bool read_recipients(struct relay_job *j)
 	return true;
 }
 
+static bool take_mailbox(struct arena *a, struct str address, struct smtp_path *path_r)
+{
+	if (smtp_mailbox_parse(address, true, a, path_r) != SMTP_PATH_OK)
+		return false;
+	path_ascii_make(a, path_r);
+	return true;
+}
+
 static bool take_recipients(struct relay_job *j)
 {
 	j->rcpts = arena_array(j->arena, j->job.recipient_count, sizeof *j->rcpts);
 	for (size_t i = 0; i < j->job.recipient_count; i++) {
 		struct rs_recipient *r = &j->recipients[i];
 
-		if (smtp_mailbox_parse(r->address, true, j->arena, &j->rcpts[i].path) !=
-		    SMTP_PATH_OK)
+		if (!take_mailbox(j->arena, r->address, &j->rcpts[i].path))
 			return false;
 		j->rcpts[i].params.notify = r->notify;
 		take_orcpt(j->arena, r->orcpt, &j->rcpts[i].params);
 	}
 	return true;
-}
-
-static bool needs_utf8(const struct relay_job *j, const struct rs_job *job)
-{
-	bool utf8 = job->utf8 || j->message.reverse.needs_utf8;
-
-	for (size_t i = 0; i < job->recipient_count; i++)
-		utf8 |= j->rcpts[i].path.needs_utf8;
-	return utf8;
 }
 
 /* Rounded down: a server that takes it later has less [RFC 2852 4.1.4]. */
@@ -98,11 +97,11 @@ static bool take_message(struct relay_job *j, const struct rs_job *job)
 
 	if (job->reverse_path.n == 0)
 		m->reverse.is_null = true;
-	else if (smtp_mailbox_parse(job->reverse_path, true, j->arena, &m->reverse) != SMTP_PATH_OK)
+	else if (!take_mailbox(j->arena, job->reverse_path, &m->reverse))
 		return false;
 	m->params.size = job->size;
 	m->params.body = job->eightbit ? SMTP_BODY_8BITMIME : SMTP_BODY_7BIT;
-	m->params.smtputf8 = needs_utf8(j, job);
+	m->params.smtputf8 = job->utf8;
 	m->params.ret = (enum smtp_ret)job->ret;
 	m->params.envid = arena_str(j->arena, job->envid);
 	m->params.priority = job->priority;

@@ -17,7 +17,7 @@
 
 /* message.flags. Stored. */
 enum deliver_flag {
-	DELIVER_UTF8 = 1,     /* SMTPUTF8 was asked for */
+	DELIVER_UTF8 = 1,     /* its header needs SMTPUTF8 */
 	DELIVER_EIGHTBIT = 2, /* the content has 8-bit octets */
 	DELIVER_PRIORITY = 4, /* its priority was said; QUEUE_PRIORITY_LAST is 0 at _SHIFT */
 	DELIVER_HOLD_FOR = 8, /* the time to be sent at was said as a span */

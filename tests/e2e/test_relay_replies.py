@@ -395,6 +395,44 @@ def test_8bitmime(net, offered):
     assert EIGHT in message.content and ("BODY=8BITMIME" in message.mail) == offered
 
 
+IN_PART = (b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"
+           b"Content-Disposition: attachment; filename=" + "привет".encode() + b"\r\n\r\nhello\r\n--x--\r\n")
+
+
+@pytest.mark.parametrize("content, outcome", [(letter(), (1, 0, 0)), (eight_bit_letter(), (1, 0, 0)), (IN_PART, (0, 1, 0)),
+                                              (letter(subject="привет"), (0, 1, 0))],
+                         ids=["ascii", "body", "header of a part", "header"])
+def test_smtputf8_where_nothing_needs_it(net, content, outcome):
+    """That the sender's program asked for it is no reason to return what any server can take."""
+    peer = net.peer(extensions=("8BITMIME",))
+    number = net.send(f"bob@{peer.domain}", content=content, options=["SMTPUTF8", "BODY=8BITMIME"])
+    assert net.wait_attempt(number) == outcome
+    if outcome[0]:
+        assert "SMTPUTF8" not in peer.taken[0].mail and b"UTF8SMTP" in peer.taken[0].content
+
+
+def test_recipients_who_need_smtputf8_hold_up_no_others(net):
+    peer = net.peer(extensions=("8BITMIME",))
+    number = net.send(f"bob@{peer.domain}", f"боб@{peer.domain}", options=["SMTPUTF8"])
+    assert net.wait_attempt(number) == (1, 1, 0)
+    assert peer.taken[0].recipients == [f"<bob@{peer.domain}>"]
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_a_domain_in_unicode_needs_no_smtputf8(net, offered):
+    """Any server knows it by the name that DNS has [RFC 5890]."""
+    peer = net.peer(extensions=("8BITMIME", "SMTPUTF8") if offered else ("8BITMIME",))
+    unicode = f"bücher{offered}.test".lower()
+    ascii = unicode.encode("idna").decode()
+    net.names.answers[ascii] = net.names.answers[peer.domain]
+    number = net.send(f"bob@{unicode}", sender=f"alice@{unicode}", options=["SMTPUTF8"])
+    assert net.wait_attempt(number) == (1, 0, 0), net.trace(number)
+    [message] = peer.taken
+    assert message.recipients == [f"<bob@{ascii}>"]
+    assert message.mail.startswith(f"<alice@{ascii}>")
+    assert message.content.isascii()
+
+
 @pytest.mark.parametrize("local, offered, outcome", [("bob", True, (1, 0, 0)), ("боб", True, (1, 0, 0)),
                                                      ("боб", False, (0, 1, 0))],
                          ids=["header", "address", "not offered"])

@@ -193,6 +193,34 @@ static void test_facts(void **state)
 	mime_scan_free(&s);
 }
 
+/* A header of a part, or of a message in one, is told from a body [RFC 6532 3]. */
+static void test_8bit_part_header(void **state)
+{
+	static const struct {
+		const char *part;
+		bool header, body;
+	} rows[] = {
+	    {"A: b\r\n\r\nc", false, false},
+	    {"A: b\r\n\r\n\xc3\xb6", false, true},
+	    {"A: \xc3\xb6\r\n\r\nc", true, true},
+	    {"Content-Type: message/rfc822\r\n\r\nA: \xc3\xb6\r\n\r\nc", true, true},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct mime_scan *s = mime_scan_new();
+		const struct mime_facts *f;
+
+		mime_scan_feed(s, STR("Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"));
+		mime_scan_feed(s, str_of_c(rows[i].part));
+		mime_scan_feed(s, STR("\r\n--x--\r\n"));
+		f = &mime_scan_finish(s)->facts;
+		assert_int_equal(f->has_8bit_part_header, rows[i].header);
+		assert_int_equal(f->has_8bit_body, rows[i].body);
+		assert_false(f->has_8bit_header);
+		mime_scan_free(&s);
+	}
+}
+
 /* [RFC 6758 4]: of one that is well-formed; two say nothing, nor does one of a nested message. */
 static void test_priority(void **state)
 {
@@ -380,6 +408,7 @@ int main(void)
 	    cmocka_unit_test(test_table),
 	    cmocka_unit_test(test_bodies),
 	    cmocka_unit_test(test_facts),
+	    cmocka_unit_test(test_8bit_part_header),
 	    cmocka_unit_test(test_priority),
 	    cmocka_unit_test(test_thread_root),
 	    cmocka_unit_test(test_depth),
