@@ -26,6 +26,18 @@ PASSWORD = "correct horse battery staple"
 TROUBLE = re.compile(r"Sanitizer|runtime error:|godwit: bug at|[Aa]ssertion|event=violation|"
                      r"event=exited .*signal=(?!0\b|9\b)\d|event=front-mistrusted")
 numbers = itertools.count(1)
+LIBRARIES = os.path.join(os.path.dirname(os.path.abspath(godwit.binary_path())), "tests", "e2e")
+
+
+def preload(*names):
+    """Values of the environment that load these libraries (NAME_preload.c) into servers and commands. An ordinary
+    user's processes are always open to him."""
+    names = [*names, *(["open"] if os.getuid() else [])]
+    return {"LD_PRELOAD": ":".join(os.path.join(LIBRARIES, f"lib{name}.so") for name in names),
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"} if names else {}
+
+
+os.environ.update(preload())
 
 
 def pytest_addoption(parser):

@@ -1,4 +1,4 @@
-"""Frames of ipc for tests, and the links of processes that they take over. Only root may."""
+"""Frames of ipc for tests, and the links of processes that they take over."""
 
 import contextlib
 import ctypes

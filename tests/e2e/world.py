@@ -6,7 +6,7 @@ import os
 import struct
 
 import pytest
-from conftest import new_folder
+from conftest import new_folder, preload
 from server import binary_path
 
 OPEN, WRITE, SYNC, SIZE, NAME = range(5)
@@ -16,7 +16,6 @@ FOR_EVER = 1 << 40
 FAULT = struct.Struct("=5q")  # error, file, after, count, fired
 CLOCKS = struct.Struct("=2q")  # wall, steady
 MEMORY, MEMORY_AT = struct.Struct("=16s2q"), 2048  # role, after, fired
-LIBRARIES = os.path.join(os.path.dirname(os.path.abspath(binary_path())), "tests", "e2e")
 
 
 class World:
@@ -68,8 +67,8 @@ def world(monkeypatch):
     path = os.path.join(folder, "world")
     made = World(path)
     monkeypatch.setenv("GODWIT_TEST_WORLD", path)
-    monkeypatch.setenv("LD_PRELOAD", os.path.join(LIBRARIES, "libworld.so"))
-    monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+    for name, value in preload("world").items():
+        monkeypatch.setenv(name, value)
     yield made
     os.unlink(path)
     os.rmdir(folder)
@@ -81,6 +80,5 @@ def memory(world, monkeypatch):
     with open(binary_path(), "rb") as file:
         if b"__asan_init" in file.read():
             pytest.skip("AddressSanitizer has an allocator of its own")
-    libraries = (os.path.join(LIBRARIES, f"lib{name}.so") for name in ("world", "memory"))
-    monkeypatch.setenv("LD_PRELOAD", ":".join(libraries))
+    monkeypatch.setenv("LD_PRELOAD", preload("world", "memory")["LD_PRELOAD"])
     return world
