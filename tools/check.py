@@ -82,6 +82,9 @@ CMOCKA_RUNNING = re.compile(r"^\[=+\] (?:.*: )?Running (\d+) test\(s\)", re.M)
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) +\] (?:.*: )?(\d+) test\(s\)", re.M)
 STATES_LINE = re.compile(r"^(\d+) crash states explored, (all|drawn)", re.M)
 WEEKS_LINE = re.compile(r"^(?:\d+ weeks simulated|in these weeks: ).*$", re.M)
+OTHERS = re.compile(r"crash/(foreign|example|replay)-")  # explored programs that are no mutations of ours
+# What a changed program printed when the change was noticed.
+CAUGHT_LINE = re.compile(r"^found: ", re.M)
 SUM_LINE = re.compile(r"^(\d+) passed, (\d+) failed$", re.M)
 
 
@@ -113,6 +116,7 @@ def count_meson(log_path):
     result = Result()
     failures = []
     states = {"all": 0, "drawn": 0}
+    caught = 0
     with open(log_path, encoding="utf-8", errors="replace") as file:
         for line in file:
             test = json.loads(line)
@@ -124,6 +128,7 @@ def count_meson(log_path):
                 states[how] += int(number)
             if test["name"].endswith("sim/weeks"):
                 result.notes += WEEKS_LINE.findall(output)
+            caught += bool(CAUGHT_LINE.search(output)) and not OTHERS.search(test["name"])
             succeeded = test["result"] in ("OK", "EXPECTEDFAIL")
             passed, failed, skipped = count_cases(output, succeeded)
             result.passed += passed
@@ -135,6 +140,8 @@ def count_meson(log_path):
     if any(states.values()):
         result.notes.append(f"{sum(states.values())} crash states explored: {states['all']} of small "
                             f"runs, which are all there are, and {states['drawn']} drawn")
+    if caught:
+        result.notes.append(f"{caught} mutations caught")
     return result
 
 

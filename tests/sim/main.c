@@ -308,6 +308,8 @@ int main(int argc, char **argv)
 	run_all(&o, &begin, &run);
 	remove_dir(scratch);
 	print(&run, &begin);
+	if (o.fails && run.failed)
+		printf("found: a week that fails\n");
 	if (o.fails)
 		return run.failed ? 0 : 1;
 	printf("%llu passed, %llu failed\n", (unsigned long long)(run.count - run.failed),

@@ -62,6 +62,17 @@ def test_crash_states_are_summed(tmp_path):
         "15 crash states explored: 12 of small runs, which are all there are, and 3 drawn"]
 
 
+def test_mutations_that_were_noticed_are_counted(tmp_path):
+    log = tmp_path / "log.json"
+    log.write_text("\n".join(
+        json.dumps({"name": name, "result": result, "stdout": output, "stderr": ""})
+        for name, result, output in [("a", "OK", "found: lane.md 1: gone\nas expected\n"),
+                                     ("b", "OK", "9 weeks simulated\nfound: a week that fails\n"),
+                                     ("crash/foreign-no-file", "OK", "found: as expected\n"),
+                                     ("c", "FAIL", "the mutation was not found\n")]))
+    assert check.count_meson(str(log)).notes == ["2 mutations caught"]
+
+
 def test_a_test_in_two_suites_is_run_once():
     tests = [{"name": "a", "suite": ["godwit:unit"]}, {"name": "b", "suite": ["godwit:store"]},
              {"name": "c", "suite": ["godwit:unit", "godwit:store"]}]
