@@ -84,6 +84,8 @@ static const struct {
     {"queue-entry.md (leased): a lease has rows",
 	"lease l WHERE NOT EXISTS (SELECT 1 FROM queue q WHERE q.shard = l.shard"
 	" AND q.message = l.message AND q.token = l.token)"},
+    {"lease.md 2: no token is above the counter",
+	"lease WHERE token > (SELECT value FROM meta WHERE name = 'lease')"},
     {"rows.md 1: tables have as many rows as meta says",
 	"(SELECT 'rows_admin_log' AS name, count(*) AS n FROM admin_log UNION ALL SELECT 'rows_alias',"
 	" count(*) FROM alias UNION ALL SELECT 'rows_change', count(*) FROM change UNION ALL"
