@@ -8,8 +8,9 @@
 #include "base/mem.h"
 #include "store/pack_format.h"
 
-#define BLOCK     ((int64_t)(4 * KIB)) /* what one bad sector costs */
-#define NAMES_MAX 100 /* files of one pack: a number is given again when its pack is gone */
+#define BLOCK       ((int64_t)(4 * KIB)) /* what one bad sector costs */
+#define COPY_UNREAD (-1000000)           /* no errno: err says why */
+#define NAMES_MAX   100 /* files of one pack: a number is given again when its pack is gone */
 
 bool quarantine_make(struct store *s, struct err *e)
 {
@@ -33,19 +34,23 @@ static int find_blob(struct store *s, int64_t blob, struct blob_pos *pos)
 	return db_end(q) == DB_OK ? 0 : -EIO;
 }
 
-/* A block that the disk cannot read is zeros there: what lies behind it may be whole. */
-static int copy_block(
-    struct store *s, const struct blob_pos *pos, int64_t at, size_t n, int fd, int64_t to)
+/*
+ * A block that the disk cannot read is zeros there: what lies behind it may be whole. A failure that is not of
+ * the octets passes or can be removed: nothing is given up for it.
+ */
+static int copy_block(struct store *s, const struct blob_pos *pos, int64_t at, size_t n, int fd,
+    int64_t to, struct err *e)
 {
 	uint8_t bytes[BLOCK];
 	struct iovec iov = {bytes, n};
 	int64_t from = pos->offset + (int64_t)PACK_RECORD + at;
 
-	switch (blob_raw(s->blobs, pos->pack, from, bytes, n, NULL)) {
+	switch (blob_raw(s->blobs, pos->pack, from, bytes, n, e)) {
 	case BLOB_OK:
 		break;
 	case BLOB_FULL:
-		return -EMFILE; /* passes by itself, and nothing may be given up for it */
+	case BLOB_IO:
+		return COPY_UNREAD;
 	default:
 		memset(bytes, 0, n);
 	}
@@ -53,14 +58,14 @@ static int copy_block(
 }
 
 /* Everything that can still be read of a record, as it lies there. */
-static int copy_rest(struct store *s, int64_t blob, int fd, int64_t to)
+static int copy_rest(struct store *s, int64_t blob, int fd, int64_t to, struct err *e)
 {
 	struct blob_pos pos = {0};
 	int code = find_blob(s, blob, &pos);
 
 	for (int64_t at = 0, n; code == 0 && at < pos.length; at += n) {
 		n = pos.length - at < BLOCK ? pos.length - at : BLOCK;
-		code = copy_block(s, &pos, at, (size_t)n, fd, to);
+		code = copy_block(s, &pos, at, (size_t)n, fd, to, e);
 	}
 	return code;
 }
@@ -72,16 +77,19 @@ static bool write_file(
 	struct iovec iov = {(void *)(uintptr_t)prefix.p, prefix.n};
 	int fd = fs->ops->open(fs, name, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	int code = fd < 0 ? fd : fsio_write_all(fs, fd, &iov, 1, 0);
+	struct err unread = {""};
 
 	if (code == 0)
-		code = copy_rest(s, blob, fd, (int64_t)prefix.n);
+		code = copy_rest(s, blob, fd, (int64_t)prefix.n, &unread);
 	if (code == 0)
 		code = fs->ops->sync(fs, fd);
 	if (fd >= 0)
 		fs->ops->close(fs, fd);
 	if (code == 0)
 		code = fs->ops->sync_dir(fs, QUARANTINE);
-	if (code < 0)
+	if (code == COPY_UNREAD)
+		err_set(e, "%s: what is left of the message cannot be read yet", unread.text);
+	else if (code < 0)
 		err_sys(e, -code, "cannot write %s", name);
 	return code >= 0;
 }
