@@ -25,7 +25,8 @@ struct pack_config {
 
 /*
  * Opens the packs of dir. committed: the n rows of the table pack, by rising pack; what lies behind
- * their ends is forgotten, and files of packs that were never committed are removed. On success
+ * their ends is forgotten, and files of packs that were never committed are removed, or set aside when
+ * they may be younger than the database (told of in e). On success
  * *point_r must be committed before the first append: the pack to append to, with a generation
  * that no record of an earlier run bears. Committed packs that are missing or too short are
  * counted and told of in e (cleared otherwise); their blobs are BLOB_GONE or BLOB_DAMAGED.

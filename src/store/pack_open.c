@@ -1,6 +1,6 @@
 /*
  * Opening the packs: what the database has committed is the truth. Files it does not know are
- * removed (or, with content, set aside), bytes behind a committed end are overwritten later, and
+ * removed, or, with what may have been accepted, set aside; bytes behind a committed end are overwritten later, and
  * records written from now on bear a generation that none before had.
  */
 #include "store/pack_internal.h"
@@ -9,8 +9,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 
 #define GENERATION_STEP 65536 /* room for one rise at each rewind between two starts */
+#define ORPHANS_KEPT    16 /* large messages that were set aside: later crashes displace those above */
+
+struct numbers {
+	int64_t *v;
+	size_t n;
+};
 
 struct opening {
 	struct packs *p;
@@ -21,7 +28,10 @@ struct opening {
 	int64_t foreign; /* files with content of packs that are not in the rows */
 	bool look_only;
 	const struct pack_config *config;
-	int64_t unlisted; /* that only blobs name */
+	int64_t unlisted;             /* that only blobs name */
+	struct numbers shared, large; /* to be set aside; the latter hold one large message each */
+	struct numbers before;        /* such ones, set aside at an earlier start */
+	int64_t aside;
 };
 
 static bool is_dropped(const struct opening *o, int64_t pack)
@@ -55,16 +65,13 @@ enum content {
 };
 
 /* What is in the file? And is it a pack of its own? */
-static enum content look_into(struct packs *p, int64_t pack, bool *single_r)
+static enum content look_into(struct packs *p, const char *name, bool *single_r)
 {
 	uint8_t bytes[PACK_HEAD + PACK_RECORD];
 	struct pack_head head;
 	struct pack_record record;
-	char name[PACK_NAME_MAX];
-	int fd, code;
+	int fd = p->fs->ops->open(p->fs, name, O_RDONLY, 0), code;
 
-	pack_name_put(name, p->dir, pack);
-	fd = p->fs->ops->open(p->fs, name, O_RDONLY, 0);
 	if (fd < 0)
 		return CONTENT_UNKNOWN;
 	code = fsio_read_all(p->fs, fd, bytes, sizeof bytes, 0);
@@ -78,32 +85,57 @@ static enum content look_into(struct packs *p, int64_t pack, bool *single_r)
 }
 
 /*
- * A file the database does not know: left by a batch that was never committed, or of a pack that was
- * dropped before its file could go.
+ * Numbers rise with the commits: what is below the highest row was never committed, or was dropped since.
+ * What is above it may also be what was accepted after this database was copied, and is put back now.
+ */
+static bool is_younger(const struct opening *o, int64_t pack)
+{
+	return o->n == 0 || pack > o->rows[o->n - 1].pack;
+}
+
+static void add(struct numbers *l, int64_t pack)
+{
+	l->v = mem_resize(l->v, (l->n + 1) * sizeof *l->v);
+	l->v[l->n++] = pack;
+}
+
+/*
+ * A file the database does not know: left by a batch that was never committed, of a pack that was
+ * dropped before its file could go, or younger than the database.
  */
 static void clean_up(struct opening *o, int64_t pack)
 {
-	char name[PACK_NAME_MAX], aside[PACK_NAME_MAX];
-	bool single = false;
-	enum content content = look_into(o->p, pack, &single);
-	bool kept;
+	char name[PACK_NAME_MAX];
+	bool single = false, kept;
+	enum content content;
 
+	pack_name_put(name, o->p->dir, pack);
+	content = look_into(o->p, name, &single);
 	if (o->config->is_named && o->config->is_named(o->config->ctx, pack)) {
 		o->unlisted += !o->look_only;
 		return;
 	}
 	kept = !is_dropped(o, pack) &&
-	       (content == CONTENT_UNKNOWN || (content == CONTENT_SOME && !single));
+	       (content == CONTENT_UNKNOWN ||
+		   (content == CONTENT_SOME && (!single || is_younger(o, pack))));
 	o->foreign += kept;
 	if (o->look_only || (kept && content == CONTENT_UNKNOWN))
 		return;
-	pack_name_put(name, o->p->dir, pack);
-	if (kept) {
-		pack_orphan_put(aside, o->p->dir, pack);
-		(void)o->p->fs->ops->rename(o->p->fs, name, aside);
-	} else {
+	if (kept)
+		add(single ? &o->large : &o->shared, pack);
+	else
 		(void)o->p->fs->ops->unlink(o->p->fs, name);
-	}
+}
+
+/* One that was set aside at an earlier start. */
+static void note_orphan(struct opening *o, int64_t pack)
+{
+	char name[PACK_NAME_MAX];
+	bool single = false;
+
+	pack_orphan_put(name, o->p->dir, pack);
+	if (look_into(o->p, name, &single) == CONTENT_SOME && single)
+		add(&o->before, pack);
 }
 
 static void on_entry(void *ctx, const char *name)
@@ -115,6 +147,8 @@ static void on_entry(void *ctx, const char *name)
 	/* nor is the number of one that was set aside given again: it may come back */
 	if (pack > o->max_pack || aside > o->max_pack)
 		o->max_pack = pack > aside ? pack : aside;
+	if (aside && !o->look_only)
+		note_orphan(o, aside);
 	if (pack == 0)
 		return;
 	row = row_of(o, pack);
@@ -122,6 +156,45 @@ static void on_entry(void *ctx, const char *name)
 		o->present[row] = true;
 	else
 		clean_up(o, pack);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static void set_aside(struct opening *o, const struct numbers *l)
+{
+	char name[PACK_NAME_MAX], aside[PACK_NAME_MAX];
+
+	for (size_t i = 0; i < l->n; i++) {
+		pack_name_put(name, o->p->dir, l->v[i]);
+		pack_orphan_put(aside, o->p->dir, l->v[i]);
+		o->aside += o->p->fs->ops->rename(o->p->fs, name, aside) >= 0;
+	}
+}
+
+/*
+ * Each crash may leave large messages; they must not gather. Only as many go as come, so that a start without
+ * a crash removes none, however many there are.
+ */
+static void displace(struct opening *o)
+{
+	size_t all = o->before.n + o->large.n, n = all > ORPHANS_KEPT ? all - ORPHANS_KEPT : 0;
+	char name[PACK_NAME_MAX];
+
+	if (n > o->large.n)
+		n = o->large.n;
+	if (n > o->before.n)
+		n = o->before.n;
+	if (n)
+		qsort(o->before.v, o->before.n, sizeof *o->before.v, by_number);
+	for (size_t i = 0; i < n; i++) {
+		pack_orphan_put(name, o->p->dir, o->before.v[i]);
+		(void)o->p->fs->ops->unlink(o->p->fs, name);
+	}
 }
 
 static enum blob_code scan(struct opening *o, struct err *e)
@@ -146,6 +219,9 @@ static enum blob_code scan(struct opening *o, struct err *e)
 		    p->dir, (long long)o->foreign);
 		return BLOB_DAMAGED;
 	}
+	displace(o);
+	set_aside(o, &o->shared);
+	set_aside(o, &o->large);
 	return BLOB_OK;
 }
 
@@ -244,6 +320,9 @@ enum blob_code pack_open(const struct pack_config *config, const struct blob_poi
 	if (code == BLOB_OK)
 		code = choose_active(&o, e);
 	mem_free(o.present);
+	mem_free(o.shared.v);
+	mem_free(o.large.v);
+	mem_free(o.before.v);
 	if (code != BLOB_OK) {
 		pack_ops.free(&p->base);
 		return code;
@@ -257,6 +336,13 @@ enum blob_code pack_open(const struct pack_config *config, const struct blob_poi
 		    "packs: %lld packs in %s hold messages and have lost their row: stop the server and"
 		    " run `godwit store repair`",
 		    (long long)o.unlisted, p->dir);
+	else if (o.aside)
+		err_set(e,
+		    "packs: %lld packs with messages that the database does not know are %s/*.orphan now:"
+		    " after a crash, mail of which no sender was told that it was taken; but if an older"
+		    " database was put back, stop the server and run `godwit store salvage`, which takes"
+		    " them in",
+		    (long long)o.aside, p->dir);
 	else if (e)
 		e->text[0] = '\0';
 	*point_r = (struct blob_point){p->active->id, p->generation, false, p->active->end};

@@ -8,6 +8,7 @@
 #include "scratch.h"
 #include "store/pack_format.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -107,6 +108,115 @@ static void test_foreign_packs(void **state)
 	pack_name_put(name, "packs", second.pack);
 	snprintf(aside, sizeof aside, "%s.orphan", name);
 	assert_int_equal(access(aside, F_OK), 0);
+}
+
+/* Named and whole, and the machine died before the commit; or it was committed, and an older database put back. */
+static int64_t add_unknown_upload(void)
+{
+	struct blob_upload *u = NULL;
+	struct blob_pos pos;
+
+	assert_int_equal(packs_upload(1, 300, &u, &pos), BLOB_OK);
+	assert_int_equal(blob_attach(rig.store, u, &rig.err), BLOB_OK);
+	blob_distrust(rig.store);
+	blob_rewind(rig.store);
+	blob_upload_free(rig.store, &u);
+	return pos.pack;
+}
+
+static bool is_aside(int64_t pack)
+{
+	char name[PACK_NAME_MAX];
+
+	pack_orphan_put(name, "packs", pack);
+	return access(name, F_OK) == 0;
+}
+
+#define CRASHES 20
+#define KEPT    16
+
+/* What may have been accepted is set aside, and does not gather however often it dies. */
+static void test_unknown_large_messages(void **state)
+{
+	int64_t packs[CRASHES];
+
+	for (int i = 0; i < CRASHES; i++) {
+		packs[i] = add_unknown_upload();
+		packs_reopen();
+		assert_true(is_aside(packs[i]));
+		assert_int_equal(packs_size_of(packs[i]), -1);
+		assert_non_null(strstr(rig.err.text, "godwit store salvage"));
+	}
+	for (int i = 0; i < CRASHES; i++)
+		assert_int_equal(is_aside(packs[i]), i >= CRASHES - KEPT);
+	packs_reopen();
+	assert_int_equal(rig.err.text[0], '\0');
+	assert_true(is_aside(packs[CRASHES - KEPT]));
+}
+
+/* More than are kept of crashes come at once: none goes, at that start or the next. */
+static void test_an_older_database(void **state)
+{
+	int64_t packs[CRASHES];
+
+	for (int i = 0; i < CRASHES; i++) {
+		struct blob_upload *u = NULL;
+		struct blob_pos pos;
+
+		assert_int_equal(packs_upload(i, 300, &u, &pos), BLOB_OK);
+		assert_int_equal(blob_attach(rig.store, u, &rig.err), BLOB_OK);
+		packs_commit();
+		blob_upload_free(rig.store, &u);
+		packs[i] = pos.pack;
+	}
+	for (int i = 0; i < CRASHES; i++)
+		packs_remove_row(packs[i]);
+	packs_reopen();
+	packs_reopen();
+	for (int i = 0; i < CRASHES; i++)
+		assert_true(is_aside(packs[i]));
+}
+
+/* What the database dropped lies below its last row, and goes. */
+static void test_dropped_large_message(void **state)
+{
+	int64_t pack = add_unknown_upload();
+
+	rig.rows[rig.nrows++] = (struct blob_point){pack + 1, 1, true, 100};
+	packs_reopen();
+	assert_int_equal(packs_size_of(pack), -1);
+	assert_false(is_aside(pack));
+}
+
+/* A head that the disk does not give may be anything's: neither removed nor written to. */
+static void test_head_that_cannot_be_read(void **state)
+{
+	struct blob_pos known = packs_add(1, 100), next;
+	int64_t unknown = add_unknown_upload(), size = packs_size_of(unknown);
+	char name[PACK_NAME_MAX];
+
+	for (int64_t pack = known.pack; pack; pack = pack == known.pack ? unknown : 0) {
+		int64_t before;
+
+		pack_name_put(name, "packs", pack);
+		before = packs_size_of(pack);
+		fault_block(&rig.fault, name, 0, -EIO);
+		packs_reopen();
+		assert_int_equal(packs_size_of(pack), before);
+		next = packs_add(2, 100);
+		assert_int_not_equal(next.pack, pack);
+		assert_int_equal(packs_size_of(pack), before);
+		if (pack == known.pack) {
+			assert_non_null(strstr(rig.err.text, "missing"));
+			pack_orphan_put(name, "packs", unknown);
+			assert_int_equal(access(name, F_OK), 0);
+			unknown = add_unknown_upload();
+		}
+	}
+	assert_int_equal(packs_size_of(unknown), size);
+	rig.fault.bad_file = 0;
+	packs_reopen();
+	assert_int_equal(packs_check(1, known), BLOB_OK);
 }
 
 static void test_stranger_files_are_left_alone(void **state)
@@ -277,6 +387,10 @@ int main(void)
 	    T(test_generations_rise),
 	    T(test_missing_pack),
 	    T(test_foreign_packs),
+	    T(test_unknown_large_messages),
+	    T(test_an_older_database),
+	    T(test_dropped_large_message),
+	    T(test_head_that_cannot_be_read),
 	    T(test_stranger_files_are_left_alone),
 	    T(test_short_writes),
 	    T(test_full_disk),
