@@ -16,10 +16,11 @@ struct cli {
 };
 
 /* What a command shares with others: each bit adds a list of options. */
-#define CLI_DATA     1u /* --data DIR */
-#define CLI_JSON     2u /* --json */
-#define CLI_PASSWORD 4u /* --password-stdin */
-#define CLI_SERVER   8u /* --server, --tls ...: connections to a mail server */
+#define CLI_DATA     1u  /* --data DIR */
+#define CLI_JSON     2u  /* --json */
+#define CLI_PASSWORD 4u  /* --password-stdin */
+#define CLI_SERVER   8u  /* --server, --tls ...: connections to a mail server */
+#define CLI_COUNTS   16u /* with CLI_JSON: programs get an object, people a sentence */
 
 #define CLI_ANY_OPERANDS SIZE_MAX
 

@@ -158,18 +158,19 @@ const struct cli_command cli_admin_queue_commands[] = {
     {"explain", "[WHICH]", "Says why messages wait, and what will happen when.", cli_admin_queue,
 	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_QUEUE_EXPLAIN, CHOOSE},
     {"retry", "[WHICH]", "Tries now what waits; without a choice, everything.", cli_admin_queue,
-	.flags = CLI_DATA, .code = ADMIN_QUEUE_RETRY, CHOOSE},
+	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .code = ADMIN_QUEUE_RETRY, CHOOSE},
     {"hold", "[WHICH]", "Neither tries nor returns it until it is released.", cli_admin_queue,
-	.flags = CLI_DATA, .code = ADMIN_QUEUE_HOLD, CHOOSE},
+	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .code = ADMIN_QUEUE_HOLD, CHOOSE},
     {"release", "[WHICH]",
 	"Lets go what is held, or was to be sent later; without a choice, everything.",
-	cli_admin_queue, .flags = CLI_DATA, .code = ADMIN_QUEUE_RELEASE, CHOOSE},
+	cli_admin_queue, .flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .code = ADMIN_QUEUE_RELEASE,
+	CHOOSE},
     {"remove", "[WHICH]", "Removes it, without a report to the sender.", cli_admin_queue,
-	.flags = CLI_DATA, .code = ADMIN_QUEUE_REMOVE, CHOOSE},
+	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .code = ADMIN_QUEUE_REMOVE, CHOOSE},
     {"cancel", "[WHICH]", "Removes what was to be sent later; it is not sent.", cli_admin_queue,
-	.flags = CLI_DATA, .code = ADMIN_QUEUE_CANCEL, CHOOSE},
-    {"bounce", "[WHICH]", "Returns it to its sender at once.", cli_admin_queue, .flags = CLI_DATA,
-	.code = ADMIN_QUEUE_BOUNCE, CHOOSE},
+	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .code = ADMIN_QUEUE_CANCEL, CHOOSE},
+    {"bounce", "[WHICH]", "Returns it to its sender at once.", cli_admin_queue,
+	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .code = ADMIN_QUEUE_BOUNCE, CHOOSE},
     {0},
 };
 
@@ -215,6 +216,12 @@ static bool on_record(void *ctx, struct str record)
 	return true;
 }
 
+/* People read the sentence instead. */
+static bool on_counts(void *ctx, struct str record)
+{
+	return true;
+}
+
 static bool takes(const struct cli *cli, unsigned flag)
 {
 	return (cli->command->flags & flag) != 0;
@@ -239,6 +246,7 @@ static void print_sentence(int code, bool is_json, struct buf *text)
 static int request(struct cli *cli, enum cli_records_shape shape, enum admin_command command,
     const struct str *args, size_t nargs)
 {
+	bool counts = takes(cli, CLI_COUNTS);
 	bool is_json = takes(cli, CLI_JSON) && cli_args_has(&cli->args, "json");
 	struct admin_request r = {.command = command, .nargs = nargs};
 	struct cli_records records;
@@ -246,7 +254,7 @@ static int request(struct cli *cli, enum cli_records_shape shape, enum admin_com
 	struct admin_call call = {
 	    .dir = cli_data_dir(cli),
 	    .request = &r,
-	    .record = on_record,
+	    .record = counts && !is_json ? on_counts : on_record,
 	    .ctx = &records,
 	    .text = &text,
 	};
@@ -440,7 +448,8 @@ int cli_admin_queue(struct cli *cli)
 	    str_of_c(cli_args_value(&cli->args, "older")),
 	};
 
-	return request(cli, CLI_RECORDS_LIST, (enum admin_command)cli->command->code, args, 4);
+	return request(cli, takes(cli, CLI_COUNTS) ? CLI_RECORDS_CARD : CLI_RECORDS_LIST,
+	    (enum admin_command)cli->command->code, args, 4);
 }
 
 int cli_admin_queue_show(struct cli *cli)

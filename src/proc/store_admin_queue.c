@@ -398,6 +398,17 @@ static size_t verb_of(const struct admin_job *j)
 	return i;
 }
 
+/* The same for programs. */
+static void put_counts(struct admin_job *j)
+{
+	size_t at = admin_record_begin(&j->out);
+
+	admin_record_number(&j->out, ADMIN_INT, "changed", j->changed);
+	admin_record_number(&j->out, ADMIN_INT, "unchanged", j->kept);
+	admin_record_number(&j->out, ADMIN_INT, "under_way", j->busy);
+	admin_record_end(&j->out, at);
+}
+
 static enum admin_step change_over(struct admin_job *j)
 {
 	size_t i = verb_of(j);
@@ -408,6 +419,7 @@ static enum admin_step change_over(struct admin_job *j)
 		return none_found(j);
 	if (j->changed && j->ctx->queue_changed)
 		j->ctx->queue_changed(j->ctx->user);
+	put_counts(j);
 	buf_init(&b, LIMIT_ERR_TEXT);
 	buf_i64(&b, j->changed);
 	buf_c(&b, j->changed == 1 ? " recipient " : " recipients ");

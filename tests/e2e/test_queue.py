@@ -112,6 +112,23 @@ def test_bounce(waiting):
     waiting.command("audit")
 
 
+def test_changes_in_numbers(waiting):
+    """A program reads how many, a person a sentence; neither gets the other's."""
+    def numbers(*words):
+        return waiting.json("queue", *words)
+
+    assert numbers("hold", "two.test") == {"changed": 2, "unchanged": 0, "under_way": 0}
+    assert numbers("hold", "two.test") == {"changed": 0, "unchanged": 2, "under_way": 0}
+    assert numbers("retry") == {"changed": 1, "unchanged": 2, "under_way": 0}
+    assert numbers("release", "bob@two.test") == {"changed": 1, "unchanged": 0, "under_way": 0}
+    assert numbers("cancel", "bob@two.test") == {"changed": 0, "unchanged": 1, "under_way": 0}
+    assert numbers("bounce", "carl@two.test") == {"changed": 1, "unchanged": 0, "under_way": 0}
+    assert "changed" not in waiting.command("queue", "release").stdout
+    assert numbers("remove", "--from", BEN) == {"changed": 1, "unchanged": 0, "under_way": 0}
+    done = waiting.command("queue", "remove", "--from", BEN, "--json", status=66)
+    assert not done.stdout and "nothing in the queue matches" in done.stderr
+
+
 @pytest.mark.parametrize("words, status, says", [
     (("hold",), 64, "say which"),
     (("remove",), 64, "say which"),
