@@ -1,5 +1,6 @@
 """The relay and servers that say nothing: at each step there is a time after which it goes away."""
 
+import pytest
 from relay_net import full_listener, net, shared_net  # noqa: F401 (fixtures)
 from smtp_peer import EXTENSIONS, HANG
 from wire import letter
@@ -7,6 +8,9 @@ from wire import letter
 # A second for everything.
 NET_OPTIONS = """timeouts = { relay_connect = "1s"; relay_command = "1s"; relay_data = "1s"; relay_body = "1s"; relay_end = "1s"; };
 """
+# Or one after the other.
+ORDER = ("relay_connect", "relay_command", "relay_data", "relay_body", "relay_end")
+WHOSE = {"connect": 0, "greeting": 1, "EHLO": 1, "MAIL": 1, "RCPT": 1, "DATA": 2, "content": 3, "end": 4}
 EARLY = ("connect", "greeting", "EHLO")  # it is the host's failure
 STEPS = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "content", "end")
 LARGE = letter(body=["0123456789" * 9] * 110_000)  # more than the kernel takes ahead
@@ -70,3 +74,24 @@ def test_next_host_when_the_first_falls_silent(net):
     for step, (first, second) in pairs.items():
         assert net.wait_attempt(numbers[step]) == (1, 0, 0), net.trace(numbers[step])
         assert not first.received and len(second.taken) == len(second.received) == 1
+
+
+def test_each_step_has_its_own_timeout(net, long):
+    """They end in the order of their times, whichever began first [RFC 5321 4.5.3.2]."""
+    if not long:
+        pytest.skip("in the long form")
+    net.reload("timeouts = { " + "".join(f'{name} = "{1 + 2 * n}s"; ' for n, name in enumerate(ORDER)) + "};")
+    silent = {step: net.peer(**{step: [HANG]}) for step in STEPS}
+    numbers = {step: net.send(f"bob@{silent[step].domain}", content=LARGE if step == "content" else None)
+               for step in reversed(STEPS)}
+    address = net.address()
+    sockets = full_listener(address, net.port)
+    numbers["connect"] = net.send(f"bob@{net.domain(address)}")
+    for step, number in numbers.items():
+        assert net.wait_attempt(number) == (0, 0, 1), step
+        assert "no answer in time" in net.trace(number)
+    log = net.server.new_log()
+    ends = sorted(numbers, key=lambda step: log.index(f"event=attempt id={numbers[step]} "))
+    assert [WHOSE[step] for step in ends] == sorted(WHOSE.values()), ends
+    for each in sockets:
+        each.close()

@@ -47,7 +47,17 @@ static void test_defaults(void **state)
 	assert_int_equal(c->srs, true);
 	assert_int_equal(c->postmaster.n, 0);
 	assert_int_equal(c->timeouts.smtp_command, 5 * MINUTE_MS);
+	/* [RFC 5321 4.5.3.2]; of opening a connection it says nothing */
+	assert_int_equal(c->timeouts.relay_connect, 30 * SECOND_MS);
+	assert_int_equal(c->timeouts.relay_command, 5 * MINUTE_MS);
+	assert_int_equal(c->timeouts.relay_data, 2 * MINUTE_MS);
+	assert_int_equal(c->timeouts.relay_body, 3 * MINUTE_MS);
 	assert_int_equal(c->timeouts.relay_end, 10 * MINUTE_MS);
+	assert_int_equal(c->relay_port, 25);
+	assert_int_equal(c->relay_source.n, 0);
+	assert_int_equal(c->relay_helo.n, 0);
+	assert_false(c->relay_allow_private);
+	assert_int_equal(c->routes.n, 0);
 	assert_int_equal(c->limits.gather, 64 * MIB);
 	assert_int_equal(c->undelete, 14 * DAY_MS);
 	assert_int_equal(c->log_level, CONFIG_LOG_INFO);
