@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from relay_net import Net, check_soundness
+from server import wait_for
 from smtp_peer import CLOSE, EXTENSIONS, HANG, RESET
 
 SECRET = "open sesame"
@@ -22,6 +23,9 @@ ANSWERS = {
     "megabyte": (b"x" * 1_000_000, "no SMTP reply"),
     "silence": (HANG, "no answer in time"),
 }
+
+
+KILLED = ("relay", "store")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,7 @@ def login_net(tmp_path_factory):
     os.chown(path, os.stat(os.path.join(net.server.data, "store.db")).st_uid, -1)
     net.server.configure("routes = ( " + ", ".join(
         f'{{ domain = "x{name}.test"; host = "{name}.hub.test"; port = {net.port}; tls = "verify"; '
-        f'user = "us"; password_file = "secret"; }}' for name in (*ANSWERS, "injected", "bare")) + " );")
+        f'user = "us"; password_file = "secret"; }}' for name in (*ANSWERS, "injected", "bare", *KILLED)) + " );")
     net.server.stop()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(certificate))
@@ -77,6 +81,22 @@ def test_login_that_fails(net, name):
     assert net.wait_attempt(number, 2) == (1, 0, 0), net.trace(number)
     assert len(peer.sessions) == 2 and all(session.tls for session in peer.sessions)
     assert "C: (secret)" in net.trace(number) and SECRET not in net.trace(number) + net.server.new_log()
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("role", KILLED)
+def test_one_of_us_dies_in_the_login(net, role):
+    """It is done again by the next relay, or goes on; the message goes once."""
+    peer = net.peer(extensions=(*EXTENSIONS, "AUTH PLAIN"), tls=net.context, AUTH=[(HANG, TAKEN), TAKEN])
+    net.names.answers[f"{role}.hub.test"] = [("A", peer.address)]
+    number = net.send(f"bob@x{role}.test")
+    peer.wait_hanging()
+    old = net.server.kill(role)
+    wait_for("a new one", lambda: net.server.pids(role) not in ([], old))
+    peer.go_on.set()
+    net.server.command("queue", "retry", number, status=None)  # it may have gone
+    net.wait_gone(number)
+    assert len(peer.received) == 1 and SECRET not in net.trace(number) + net.server.new_log()
 
 
 def test_octets_before_tls(net):

@@ -11,14 +11,15 @@ import threading
 import pytest
 from relay_net import full_listener, net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
-from smtp_peer import EXTENSIONS, HANG
+from smtp_peer import CHUNKING, EXTENSIONS, HANG
 from wire import letter
 
 # Everything that failed is tried again in a second, and nothing ends by time.
 NET_OPTIONS = """queue = { retry = ["1s"]; };
 """
 LARGE = letter(body=["0123456789" * 9] * 110_000)  # more than the kernel takes ahead
-LATE = ("end",)  # the final dot is out
+LARGE_AT = ("content", "chunk")
+LATE = ("end", "last chunk")  # all of the content is out
 
 pytestmark = pytest.mark.kills
 
@@ -57,11 +58,17 @@ class Transfers:
         self.peers["content"] = net.peer(content=[half_of_it])
         self.peers["STARTTLS"] = net.peer(tls=net.tls(), STARTTLS=[HANG])
         self.peers["handshake"] = net.peer(extensions=(*EXTENSIONS, "STARTTLS"), STARTTLS=[(b"220 go\r\n", HANG)])
+        self.peers["EHLO over TLS"] = net.peer(tls=net.tls(), EHLO=[None, HANG])
+        self.peers["RCPT over TLS"] = net.peer(tls=net.tls(), RCPT=[HANG])
+        self.peers["chunk"] = net.peer(extensions=CHUNKING, chunk=[HANG])
+        self.peers["last chunk"] = net.peer(extensions=CHUNKING, end=[HANG])
+        self.peers["RSET"] = net.peer(RCPT=[b"550 5.1.1 who?\r\n"], RSET=[HANG])
+        assert net.wait_attempt(net.send(f"nobody@{self.peers['RSET'].domain}")) == (0, 1, 0)
         hanging = list(self.peers.values())
         self.peers["MX"], mx_asked, mx_answer = peer_not_found(net)
         self.peers["AAAA"], address_asked, address_answer = peer_not_found(net, "mx0.")
         self.answers = mx_answer, address_answer
-        self.numbers = {step: net.send(f"bob@{peer.domain}", content=LARGE if step == "content" else None)
+        self.numbers = {step: net.send(f"bob@{peer.domain}", content=LARGE if step in LARGE_AT else None)
                         for step, peer in self.peers.items()}
         self.address = net.address()
         self.full = full_listener(self.address, net.port)
@@ -87,7 +94,7 @@ class Transfers:
         for step, peer in self.peers.items():
             assert 1 <= len(peer.taken) <= len(peer.received) <= (2 if step in twice else 1), step
             for message in peer.received:
-                assert message.content.endswith(LARGE if step == "content" else letter(sender="alice@example.test"))
+                assert message.content.endswith(LARGE if step in LARGE_AT else letter(sender="alice@example.test"))
             assert "taken by" in self.net.trace(self.numbers[step]), step
         self.net.server.command("audit")
 

@@ -204,6 +204,17 @@ def test_nonsense(net, octets):
         check(net, peer, numbers[step], outcome, "no SMTP reply", step == "end")
 
 
+def test_a_megabyte_without_a_line_end_at_tls_and_chunks(net):
+    """Of STARTTLS it is forgotten with the connection; of a chunk the message waits."""
+    about_tls = net.peer(extensions=(*PLAIN, "STARTTLS"), STARTTLS=[(MEGABYTE, HANG)])
+    about_chunk = net.peer(extensions=CHUNKING, chunk=[(MEGABYTE, HANG)])
+    numbers = [net.send(f"bob@{about_tls.domain}"),
+               net.send(f"bob@{about_chunk.domain}", content=letter(body=["0123456789" * 9] * 110_000))]
+    assert net.wait_attempt(numbers[0]) == (1, 0, 0), net.trace(numbers[0])
+    assert len(about_tls.sessions) == 2 and len(about_tls.taken) == 1
+    check(net, about_chunk, numbers[1], WAITING, "no SMTP reply")
+
+
 def test_replies_of_many_lines(net):
     lines = {step: b"".join(b"%b-2.1.0 line %d\r\n" % (code, n) for n in range(200)) + code + b" 2.1.0 last\r\n"
              for step, code in (("greeting", b"220"), ("EHLO", b"250"), ("MAIL", b"250"), ("RCPT", b"250"),
