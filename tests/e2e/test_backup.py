@@ -15,6 +15,7 @@ import time
 import pytest
 
 from conftest import DOMAIN, TestServer, new_folder
+from own_disk import small_disk
 from server import wait_for
 from test_export import audit, contents, delete, fill, messages
 from wire import deliver, letter, pop3
@@ -449,23 +450,14 @@ def messages_that_can_be_read(server, user):
 
 
 @pytest.fixture
-def small_disk():
-    if os.getuid() != 0:
-        pytest.skip("mounting a small disk needs root")
-    folder = new_folder()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder],
-                             capture_output=True, text=True)
-    if mounted.returncode != 0:
-        shutil.rmtree(folder)
-        pytest.skip(f"mounting is not allowed here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-    os.rmdir(folder)
+def disk():
+    with small_disk("4m") as made:
+        yield made.folder
 
 
-def test_a_full_disk_leaves_the_backup_before(make_server, restore, small_disk, tmp_path):
+def test_a_full_disk_leaves_the_backup_before(make_server, restore, disk, tmp_path):
     server = make_server(accounts=("ann",))
-    ann, target = f"ann@{DOMAIN}", os.path.join(small_disk, "backup")
+    ann, target = f"ann@{DOMAIN}", os.path.join(disk, "backup")
     fill(server, ann, 3)
     before = messages(server, ann)
     backup(server, target)

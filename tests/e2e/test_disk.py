@@ -3,31 +3,21 @@
 import errno
 import os
 import re
-import shutil
-import subprocess
 
 import pytest
 from conftest import DOMAIN, new_folder
+from own_disk import small_disk
 from server import wait_for
 from wire import Wire, count_of, deliver, letter, mail_of, pop3, without_trace
-
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="mounting a small disk needs root")
 
 ALICE = f"alice@{DOMAIN}"
 MIB = 1024 * 1024
 
 
 @pytest.fixture
-def small_disk():
-    folder = new_folder()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900m,mode=755", "tmpfs", folder],
-                             capture_output=True, text=True)
-    if mounted.returncode != 0:
-        shutil.rmtree(folder)
-        pytest.skip(f"mounting is not allowed here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-    os.rmdir(folder)
+def disk():
+    with small_disk("900m") as made:
+        yield made
 
 
 @pytest.fixture
@@ -36,11 +26,12 @@ def min_free():
 
 
 @pytest.fixture
-def server(small_disk, make_server, min_free):
+def server(disk, make_server, min_free):
     """The server's log is elsewhere: it must not fill the disk that is to be tested."""
-    server = make_server(f'min_free = "{min_free}";', ["alice"], start=False, folder=small_disk)
+    server = make_server(f'min_free = "{min_free}";', ["alice"], start=False, folder=disk.folder)
     server.folder = new_folder()
     server.log_path = os.path.join(server.folder, "server.log")
+    server.serve_words = lambda: disk.serve_words(server)
     server.start()
     server.mark()
     yield server
@@ -84,8 +75,8 @@ def try_to_deliver(server, message):
         return wire.reply()
 
 
-def test_below_the_wanted_free_space(server, small_disk):
-    filler = Filler(small_disk)
+def test_below_the_wanted_free_space(server, disk):
+    filler = Filler(disk.folder)
     sent = [letter(f"number {n}") for n in range(5)]
     for one in sent:
         deliver(server, ALICE, one)
@@ -112,9 +103,9 @@ def test_below_the_wanted_free_space(server, small_disk):
     server.command("audit")
 
 
-def test_room_is_made_while_the_disk_is_full(server, small_disk):
+def test_room_is_made_while_the_disk_is_full(server, disk):
     """Housekeeping goes on: what was deleted for good leaves the disk before mail is taken again."""
-    filler = Filler(small_disk)
+    filler = Filler(disk.folder)
     large = letter("large", ["0123456789" * 7] * 20_000)  # a pack of its own
     for _ in range(10):
         deliver(server, ALICE, large)
@@ -139,9 +130,9 @@ def test_room_is_made_while_the_disk_is_full(server, small_disk):
     server.command("audit")
 
 
-def test_no_byte_left(server, small_disk):
+def test_no_byte_left(server, disk):
     """Filled up while the server believes that there is room."""
-    filler = Filler(small_disk)
+    filler = Filler(disk.folder)
     acknowledged = []
     for number in range(20):
         one = letter(f"number {number}")
@@ -166,8 +157,8 @@ def test_no_byte_left(server, small_disk):
     server.command("audit")
 
 
-def test_disk_fills_up_in_the_middle_of_large_messages(server, small_disk):
-    filler = Filler(small_disk)
+def test_disk_fills_up_in_the_middle_of_large_messages(server, disk):
+    filler = Filler(disk.folder)
     deliver(server, ALICE, letter("first"))
     line = b"0123456789abcdef" * 60 + b"\r\n"
     with Wire(server) as wire:
@@ -183,9 +174,9 @@ def test_disk_fills_up_in_the_middle_of_large_messages(server, small_disk):
     assert [without_trace(m) for m in mail_of(server, ALICE)] == [letter("first")]
 
 
-def test_restart_on_a_full_disk(server, small_disk):
+def test_restart_on_a_full_disk(server, disk):
     """It comes up to hand out and delete what there is."""
-    filler = Filler(small_disk)
+    filler = Filler(disk.folder)
     sent = [letter(f"number {n}") for n in range(3)]
     for one in sent:
         deliver(server, ALICE, one)
@@ -204,10 +195,10 @@ PAGE = 4096
 
 
 @pytest.mark.parametrize("min_free", ["0"])
-def test_full_at_every_point(server, small_disk, long):
+def test_full_at_every_point(server, disk, long):
     """The server believes that there is room, and has a few pages more each time: what it took it has, whatever
     it was that did not fit any more. What is refused needs the reserve for nothing: deleting still has it."""
-    filler = Filler(small_disk)
+    filler = Filler(disk.folder)
     acknowledged, refused = [], 0
     for pages in range(0, 400 if long else 120, 1 if long else 3):
         filler.leave(pages * PAGE)

@@ -4,7 +4,6 @@ import base64
 import poplib
 import re
 import smtplib
-import socket
 import ssl
 
 from conftest import PASSWORD

@@ -1,0 +1,68 @@
+"""Small disks: file systems in memory, of a size that a test gives.
+
+Root mounts them as they are. An ordinary user has a process hold them that is in a mount namespace of its own,
+and reaches them through its /proc/PID/root; a server must run in there.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import new_folder
+
+
+class Disk:
+    """Its folder, as tests and commands name it."""
+
+    def __init__(self, folder, inner=None, inside=()):
+        self.folder = folder
+        self.inner = inner or folder  # as the server names it, which runs by the words of inside
+        self.inside = inside
+
+    def serve_words(self, server):
+        return [*self.inside, server.binary, "serve", "--data", server.data.replace(self.folder, self.inner)]
+
+HOLD = """
+import ctypes, sys
+if ctypes.CDLL(None, use_errno=True).mount(b"tmpfs", sys.argv[1].encode(), b"tmpfs", 0, sys.argv[2].encode()):
+    sys.exit("mount: error %d" % ctypes.get_errno())
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def mounted_by_root(folder, options):
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
+    yield Disk(folder)
+    subprocess.run(["umount", folder], check=True)
+
+
+@contextlib.contextmanager
+def held_by_a_process(folder, options):
+    words = ["unshare", "--map-current-user", "--keep-caps", "--mount", sys.executable, "-c", HOLD, folder, options]
+    holder = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        if holder.stdout.readline() != "ready\n":
+            pytest.skip(f"mounting is not allowed here: {holder.communicate()[1].strip()}")
+        pid = str(holder.pid)
+        yield Disk(f"/proc/{pid}/root{folder}", folder,
+                   ["nsenter", "--target", pid, "--user", "--preserve-credentials", "--mount"])
+    finally:
+        holder.communicate()
+
+
+@contextlib.contextmanager
+def small_disk(size):
+    folder = new_folder()
+    mounted = mounted_by_root if os.getuid() == 0 else held_by_a_process
+    try:
+        with mounted(folder, f"size={size},mode=755") as disk:
+            yield disk
+    finally:
+        shutil.rmtree(folder)
