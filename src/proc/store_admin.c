@@ -66,6 +66,26 @@ void admin_job_back(struct admin_job *j)
 	admin_job_ready(j);
 }
 
+static void read_back(struct reader_op *op)
+{
+	admin_job_back(LIST_ENTRY(op, struct admin_read, op)->job);
+}
+
+enum admin_step admin_job_read(struct admin_job *j, struct admin_read *r,
+    enum db_code (*run)(struct reader_op *op, struct db *db),
+    enum admin_step (*next)(struct admin_job *j))
+{
+	list_init(&r->op.link);
+	r->op.run = run;
+	r->op.done = read_back;
+	r->job = j;
+	j->ready = false;
+	j->out_there++;
+	j->next = next;
+	store_read(j->ctx->store, &r->op);
+	return admin_job_wait(j);
+}
+
 /* ---- the record ---- */
 static void noted(struct lane_op *op)
 {

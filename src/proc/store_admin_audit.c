@@ -9,8 +9,7 @@
 #include "proc/store_admin_job.h"
 
 struct auditing {
-	struct reader_op op;
-	struct admin_job *job;
+	struct admin_read read;
 	struct ledger_audit audit;
 	struct db *db;  /* of the piece at hand */
 	struct buf out; /* a piece's records: the reader's thread has the job's own not */
@@ -100,7 +99,7 @@ static void put_finding(void *ctx, const struct ledger_finding *f)
 
 static enum db_code audit_run(struct reader_op *op, struct db *db)
 {
-	struct auditing *x = LIST_ENTRY(op, struct auditing, op);
+	struct auditing *x = LIST_ENTRY(op, struct auditing, read.op);
 
 	x->db = db;
 	return ledger_audit_step(db, &x->audit, ADMIN_PAGE);
@@ -116,22 +115,13 @@ static void auditing_fini(struct admin_job *j)
 	mem_free(x);
 }
 
-static void audit_back(struct reader_op *op)
-{
-	admin_job_back(LIST_ENTRY(op, struct auditing, op)->job);
-}
-
 static enum admin_step audit_next(struct admin_job *j);
 
 static enum admin_step submit(struct admin_job *j)
 {
 	struct auditing *x = j->stream;
 
-	j->ready = false;
-	j->out_there++;
-	j->next = audit_next;
-	store_read(j->ctx->store, &x->op);
-	return admin_job_wait(j);
+	return admin_job_read(j, &x->read, audit_run, audit_next);
 }
 
 static enum admin_step audit_done(struct admin_job *j, const struct ledger_audit *a)
@@ -160,9 +150,9 @@ static enum admin_step audit_next(struct admin_job *j)
 		return admin_job_wait(j);
 	buf_str(&j->out, buf_view(&x->out));
 	buf_clear(&x->out);
-	if (x->op.result != DB_OK)
+	if (x->read.op.result != DB_OK)
 		return admin_job_finish(
-		    j, EX_IOERR, "the database cannot be read: %s", x->op.err.text);
+		    j, EX_IOERR, "the database cannot be read: %s", x->read.op.err.text);
 	if (x->audit.complete)
 		return audit_done(j, &x->audit);
 	j->next = submit;
@@ -173,11 +163,7 @@ enum admin_step admin_audit(struct admin_job *j)
 {
 	struct auditing *x = mem_new(struct auditing);
 
-	x->job = j;
 	x->audit = (struct ledger_audit){.on_day = put_day, .on_finding = put_finding, .ctx = x};
-	x->op.run = audit_run;
-	x->op.done = audit_back;
-	list_init(&x->op.link);
 	buf_init(&x->out, LIMIT_IPC_PAYLOAD);
 	j->stream = x;
 	j->stream_fini = auditing_fini;

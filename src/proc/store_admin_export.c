@@ -15,8 +15,7 @@
 #define READ  ((size_t)48 * KIB)
 
 struct exporting {
-	struct reader_op op;
-	struct admin_job *job;
+	struct admin_read read;
 	struct blob_store *blobs;
 	int64_t account, moment;
 	struct str only; /* path of the one mailbox wanted; empty: all */
@@ -144,7 +143,7 @@ static void next_mailbox(struct exporting *x)
 
 static enum db_code export_run(struct reader_op *op, struct db *db)
 {
-	struct exporting *x = LIST_ENTRY(op, struct exporting, op);
+	struct exporting *x = LIST_ENTRY(op, struct exporting, read.op);
 	enum db_code code = DB_OK;
 
 	if (!x->listed)
@@ -163,22 +162,13 @@ static enum db_code export_run(struct reader_op *op, struct db *db)
 
 /* ---- in the loop ---- */
 
-static void export_back(struct reader_op *op)
-{
-	admin_job_back(LIST_ENTRY(op, struct exporting, op)->job);
-}
-
 static enum admin_step export_next(struct admin_job *j);
 
 static enum admin_step submit(struct admin_job *j)
 {
 	struct exporting *x = j->stream;
 
-	j->ready = false;
-	j->out_there++;
-	j->next = export_next;
-	store_read(j->ctx->store, &x->op);
-	return admin_job_wait(j);
+	return admin_job_read(j, &x->read, export_run, export_next);
 }
 
 static enum admin_step export_next(struct admin_job *j)
@@ -189,9 +179,9 @@ static enum admin_step export_next(struct admin_job *j)
 		return admin_job_wait(j);
 	buf_str(&j->out, buf_view(&x->out));
 	buf_clear(&x->out);
-	if (x->op.result != DB_OK)
+	if (x->read.op.result != DB_OK)
 		return admin_job_finish(
-		    j, EX_IOERR, "the database cannot be read: %s", x->op.err.text);
+		    j, EX_IOERR, "the database cannot be read: %s", x->read.op.err.text);
 	if (!x->done) {
 		j->next = submit; /* once what there is has been sent */
 		return ADMIN_STEP_MORE;
@@ -229,7 +219,6 @@ enum admin_step admin_export(struct admin_job *j)
 	if (account == 0 || !take_moment(j, &moment))
 		return ADMIN_STEP_DONE;
 	x = mem_new(struct exporting);
-	x->job = j;
 	x->blobs = j->ctx->store->blobs;
 	x->account = account;
 	x->moment = moment;
@@ -237,9 +226,6 @@ enum admin_step admin_export(struct admin_job *j)
 	x->arena = arena_new();
 	x->row_arena = arena_new();
 	buf_init(&x->out, LIMIT_IPC_PAYLOAD);
-	x->op.run = export_run;
-	x->op.done = export_back;
-	list_init(&x->op.link);
 	j->stream = x;
 	j->stream_fini = exporting_fini;
 	return submit(j);

@@ -16,8 +16,7 @@
 #define ROWS 200 /* messages looked at in one go */
 
 struct flagging {
-	struct reader_op op;
-	struct admin_job *job;
+	struct admin_read read;
 	int64_t account;
 	struct str only; /* path of the one mailbox meant; empty: all */
 	int64_t email;
@@ -110,7 +109,7 @@ static enum db_code find_mailboxes(struct flagging *x, struct db *db)
 
 static enum db_code find_run(struct reader_op *op, struct db *db)
 {
-	struct flagging *x = LIST_ENTRY(op, struct flagging, op);
+	struct flagging *x = LIST_ENTRY(op, struct flagging, read.op);
 	enum db_code code = x->listed ? DB_OK : find_mailboxes(x, db);
 
 	for (int i = 0; i < ROWS && code == DB_OK && x->at < x->n; i++) {
@@ -199,7 +198,7 @@ static enum admin_step slice_done(struct admin_job *j)
 
 static void slice_back(struct lane_op *op)
 {
-	admin_job_back(LIST_ENTRY(op, struct flagging, keywords.op)->job);
+	admin_job_back(LIST_ENTRY(op, struct flagging, keywords.op)->read.job);
 }
 
 /* The next mailbox in which there is something to change. */
@@ -227,22 +226,13 @@ static enum admin_step change_next(struct admin_job *j)
 
 /* ---- in the loop: what was found ---- */
 
-static void find_back(struct reader_op *op)
-{
-	admin_job_back(LIST_ENTRY(op, struct flagging, op)->job);
-}
-
 static enum admin_step found(struct admin_job *j);
 
 static enum admin_step submit(struct admin_job *j)
 {
 	struct flagging *x = j->stream;
 
-	j->ready = false;
-	j->out_there++;
-	j->next = found;
-	store_read(j->ctx->store, &x->op);
-	return admin_job_wait(j);
+	return admin_job_read(j, &x->read, find_run, found);
 }
 
 static enum admin_step found_all(struct admin_job *j)
@@ -271,9 +261,9 @@ static enum admin_step found(struct admin_job *j)
 		return admin_job_wait(j);
 	buf_str(&j->out, buf_view(&x->out));
 	buf_clear(&x->out);
-	if (x->op.result != DB_OK)
+	if (x->read.op.result != DB_OK)
 		return admin_job_finish(
-		    j, EX_IOERR, "the database cannot be read: %s", x->op.err.text);
+		    j, EX_IOERR, "the database cannot be read: %s", x->read.op.err.text);
 	if (x->at == x->n)
 		return found_all(j);
 	j->next = submit; /* once what there is has been sent */
@@ -303,7 +293,6 @@ enum admin_step admin_flags(struct admin_job *j)
 	x = mem_new(struct flagging);
 	j->stream = x;
 	j->stream_fini = flagging_fini;
-	x->job = j;
 	x->account = account;
 	x->only = admin_arg(j, 1);
 	if (!id_parse(which, &x->email))
@@ -312,9 +301,6 @@ enum admin_step admin_flags(struct admin_job *j)
 	x->arena = arena_new();
 	x->row_arena = arena_new();
 	buf_init(&x->out, LIMIT_IPC_PAYLOAD);
-	x->op.run = find_run;
-	x->op.done = find_back;
-	list_init(&x->op.link);
 	if (!take_keywords(j, 3, &x->remove) || !take_keywords(j, 4, &x->add))
 		return ADMIN_STEP_DONE;
 	return submit(j);

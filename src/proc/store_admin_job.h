@@ -87,6 +87,17 @@ void admin_job_take(struct admin_job *j, size_t n);
 /* A request of the job has ended: from its done. */
 void admin_job_back(struct admin_job *j);
 
+/* A request of a job to the readers: embedded in the command's own. */
+struct admin_read {
+	struct reader_op op;
+	struct admin_job *job;
+};
+
+/* Runs it in a reader's thread, then goes on with `next`. */
+enum admin_step admin_job_read(struct admin_job *j, struct admin_read *r,
+    enum db_code (*run)(struct reader_op *op, struct db *db),
+    enum admin_step (*next)(struct admin_job *j));
+
 /* Writes what was done into the record of administrators, then goes on with `next`. */
 enum admin_step admin_job_note(struct admin_job *j, enum admin_step (*next)(struct admin_job *j),
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -18,8 +18,7 @@
 #define TOLD_MS   200 /* between two records of progress */
 
 struct verifying {
-	struct reader_op op;
-	struct admin_job *job;
+	struct admin_read read;
 	struct verify v;
 	int64_t rate, told;
 	int64_t unnamed; /* findings that were only counted */
@@ -128,13 +127,13 @@ static void keep_pace(const struct verifying *x, int64_t octets, int64_t begun)
 
 static enum db_code verify_run(struct reader_op *op, struct db *db)
 {
-	struct verifying *x = LIST_ENTRY(op, struct verifying, op);
+	struct verifying *x = LIST_ENTRY(op, struct verifying, read.op);
 	int64_t begun = clock_mono(), before = x->v.octets;
 	enum db_code code = DB_OK;
 
 	if (!x->open) {
 		x->open = true;
-		if (!verify_begin(&x->v, x->job->ctx->store->blobs, DATADIR_DB))
+		if (!verify_begin(&x->v, x->read.job->ctx->store->blobs, DATADIR_DB))
 			code = DB_IO;
 		x->v.on_finding = on_finding;
 		x->v.ctx = x;
@@ -161,22 +160,13 @@ static void verifying_fini(struct admin_job *j)
 	mem_free(x);
 }
 
-static void verify_back(struct reader_op *op)
-{
-	admin_job_back(LIST_ENTRY(op, struct verifying, op)->job);
-}
-
 static enum admin_step verify_next(struct admin_job *j);
 
 static enum admin_step submit(struct admin_job *j)
 {
 	struct verifying *x = j->stream;
 
-	j->ready = false;
-	j->out_there++;
-	j->next = verify_next;
-	store_read(j->ctx->store, &x->op);
-	return admin_job_wait(j);
+	return admin_job_read(j, &x->read, verify_run, verify_next);
 }
 
 /* Whole records, as many as a piece of the answer holds. */
@@ -209,11 +199,11 @@ static enum admin_step verify_next(struct admin_job *j)
 	if (!j->ready)
 		return admin_job_wait(j);
 	hand_over(j, x);
-	if (x->op.result != DB_OK)
+	if (x->read.op.result != DB_OK)
 		return admin_job_finish(j, EX_IOERR,
 		    "the database cannot be read: %s; stop the server and run `godwit store repair`, or "
 		    "bring back a backup",
-		    x->op.err.text);
+		    x->read.op.err.text);
 	if (x->out.n)
 		return ADMIN_STEP_MORE;
 	if (x->v.complete)
@@ -226,11 +216,7 @@ enum admin_step admin_verify(struct admin_job *j)
 {
 	struct verifying *x = mem_new(struct verifying);
 
-	x->job = j;
 	x->rate = admin_arg_number(j, 0);
-	x->op.run = verify_run;
-	x->op.done = verify_back;
-	list_init(&x->op.link);
 	buf_init(&x->out, FOUND_MAX);
 	j->stream = x;
 	j->stream_fini = verifying_fini;
