@@ -5,6 +5,10 @@
  */
 #include "queue/queue_schedule.h"
 
+#include "base/clock.h"
+
+#define SOON_MS MINUTE_MS /* and up to as much again, so that many do not come together */
+
 /*
  * When something is done that is due at a time: then, or, if that passed while the scheduler was
  * not running and an attempt was due before it, a first step after the start.
@@ -73,6 +77,12 @@ void queue_schedule_refused(struct queue_entry *e, const struct queue_policy *p,
 		e->attempts++;
 	e->last_attempt = now;
 	e->not_before = now + queue_policy_delay(p, e->attempts, e->seed);
+}
+
+void queue_schedule_interrupted(struct queue_entry *e, const struct queue_policy *p, int64_t now)
+{
+	queue_schedule_refused(e, p, now);
+	e->not_before = min_of(e->not_before, now + SOON_MS + (int64_t)(e->seed % SOON_MS));
 }
 
 void queue_schedule_warned(struct queue_entry *e, const struct queue_policy *p, int64_t now)

@@ -67,6 +67,12 @@ int64_t queue_schedule_wake(const struct queue_schedule *s);
 /* He was refused for now (QUEUE_RETRY): one attempt more, and a new not_before. */
 void queue_schedule_refused(struct queue_entry *e, const struct queue_policy *p, int64_t now);
 
+/*
+ * An attempt broke off for a reason of our own: one more, and soon another. Not to be used again for the next
+ * attempt: what breaks off each time is better tried seldom.
+ */
+void queue_schedule_interrupted(struct queue_entry *e, const struct queue_policy *p, int64_t now);
+
 /* Does he wait for the time that his sender set? */
 bool queue_schedule_is_held(const struct queue_entry *e, int64_t now);
 

@@ -25,7 +25,8 @@ struct settling {
 	struct str sent_as;                 /* the reverse path that it went with; empty: its own */
 	enum queue_event event;             /* what the destination learns */
 	const struct queue_verdict *teller; /* whose outcome says it */
-	int64_t events;                     /* trace events that name the dialogue */
+	enum queue_problem before; /* of the recipient at hand: the attempt before this one */
+	int64_t events;            /* trace events that name the dialogue */
 	struct buf text;
 	enum db_code code;
 };
@@ -151,10 +152,20 @@ static void delivered(struct settling *t, struct queue_row *row)
 		failed(t, queue_row_delete(t->db, row, t->message.blob));
 }
 
+/* Of the last two attempts only this one broke off on our side, as when the store died in the middle of it. */
+static bool is_interrupted(const struct settling *t, const struct queue_row *row)
+{
+	return row->last.problem == QUEUE_PROBLEM_LOCAL && t->before != QUEUE_PROBLEM_LOCAL;
+}
+
 static void refused(struct settling *t, struct queue_row *row)
 {
-	queue_schedule_refused(
-	    &row->entry, queue_config_policy(&t->s->cfg, row->destination), t->now);
+	const struct queue_policy *policy = queue_config_policy(&t->s->cfg, row->destination);
+
+	if (is_interrupted(t, row))
+		queue_schedule_interrupted(&row->entry, policy, t->now);
+	else
+		queue_schedule_refused(&row->entry, policy, t->now);
 	failed(t, queue_row_set(t->db, row));
 }
 
@@ -232,6 +243,7 @@ static void settle_row(struct settling *t, struct queue_row *row)
 	struct queue_last last;
 
 	row->token = 0;
+	t->before = row->last.problem;
 	if (!o) {
 		waits(t, row);
 		return;

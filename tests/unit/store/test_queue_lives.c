@@ -69,6 +69,30 @@ static void greylisted_for_ever(void **state)
 	assert_int_equal(qrig_count(&q, "queue"), 0);
 }
 
+static struct qrig_answer broken_off(const struct queue_job *job, const struct queue_row *row)
+{
+	return qrig_problem(QUEUE_PROBLEM_LOCAL);
+}
+
+/* What broke off on our side is tried soon again; what does so again keeps to the schedule. */
+static void broken_off_here(void **state)
+{
+	int64_t start = q.rig.now, id;
+
+	ntimes = 0;
+	q.world = broken_off;
+	q.on_job = keep_time;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_live(&q, start + HOUR_MS);
+	assert_in_range(ntimes, 4, 6);
+	assert_in_range(times[1] - times[0], MINUTE_MS, 2 * MINUTE_MS);
+	assert_in_range(times[2] - times[1], 13 * MINUTE_MS, 17 * MINUTE_MS);
+	assert_in_range(times[3] - times[2], 26 * MINUTE_MS, 34 * MINUTE_MS);
+	q.world = all_well;
+	qrig_live(&q, start + 2 * HOUR_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+}
+
 /* Only one message is tried while its destination does not answer. */
 static void host_down(void **state)
 {
@@ -269,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(goes_at_once),
 	    T(greylisted_for_ever),
+	    T(broken_off_here),
 	    T(host_down),
 	    T(host_down_for_ever),
 	    T(a_success_wakes_all),
