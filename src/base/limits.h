@@ -22,11 +22,11 @@
 #define LIMIT_RECEIVED_FIELDS 100           /* loop limit [RFC 5321 6.3] */
 
 /* POP3 [RFC 2449 4]: commands 255 octets with CRLF; a SASL response may be longer */
-#define LIMIT_POP3_LINE         ((size_t)1024)
-#define LIMIT_POP3_AUTH_LINE    ((size_t)12288)
-#define LIMIT_POP3_OUT          (64 * KIB)
-#define LIMIT_POP3_REPLY_LINE   ((size_t)4096)  /* from a server; the RFC allows 512 */
-#define LIMIT_POP3_RUNS         ((size_t)16384) /* separate intervals of messages deleted, or read */
+#define LIMIT_POP3_LINE       ((size_t)1024)
+#define LIMIT_POP3_AUTH_LINE  ((size_t)12288)
+#define LIMIT_POP3_OUT        (64 * KIB)
+#define LIMIT_POP3_REPLY_LINE ((size_t)4096)  /* from a server; the RFC allows 512 */
+#define LIMIT_POP3_RUNS       ((size_t)16384) /* separate intervals of messages deleted, or read */
 
 /* credentials */
 #define LIMIT_USER_NAME     ((size_t)320)
@@ -83,19 +83,20 @@
 #define LIMIT_CONFIG_SNAPSHOT (1 * MIB)
 
 /* store */
-#define LIMIT_ADMIT_ENTRIES  ((size_t)65536) /* addresses and networks remembered */
-#define LIMIT_ALIAS_DEPTH    10              /* aliases that lead to aliases */
-#define LIMIT_ALIAS_TARGETS  1000            /* addresses met while one recipient is resolved */
-#define LIMIT_SLICE_ROWS     500             /* rows of one commit of maintenance */
-#define LIMIT_TRACE_TEXT     ((size_t)1024)  /* one event's sentence */
-#define LIMIT_LIST_PAGE      ((size_t)256)   /* rows of one page of a listing */
-#define LIMIT_LANE_BATCH     512             /* requests in one commit */
-#define LIMIT_LANE_BYTES     (16 * MIB)  /* ... and the content that they bring, but for the last */
-#define LIMIT_WAL_CHECKPOINT (16 * MIB)  /* write-ahead log that is checkpointed at once */
-#define LIMIT_WAL_THROTTLE   (256 * MIB) /* ... that makes writers wait */
-#define LIMIT_READER_THREADS 8
-#define LIMIT_READER_MS      50         /* a read transaction should end within this */
-#define LIMIT_RESERVE        (64 * MIB) /* given back when the disk is full */
+#define LIMIT_ADMIT_ENTRIES       ((size_t)65536) /* addresses and networks remembered */
+#define LIMIT_ALIAS_DEPTH         10              /* aliases that lead to aliases */
+#define LIMIT_ALIAS_TARGETS       1000           /* addresses met while one recipient is resolved */
+#define LIMIT_POSTMASTER_ACCOUNTS 100            /* among which one with room is looked for */
+#define LIMIT_SLICE_ROWS          500            /* rows of one commit of maintenance */
+#define LIMIT_TRACE_TEXT          ((size_t)1024) /* one event's sentence */
+#define LIMIT_LIST_PAGE           ((size_t)256)  /* rows of one page of a listing */
+#define LIMIT_LANE_BATCH          512            /* requests in one commit */
+#define LIMIT_LANE_BYTES          (16 * MIB) /* ... and the content that they bring, but for the last */
+#define LIMIT_WAL_CHECKPOINT      (16 * MIB)  /* write-ahead log that is checkpointed at once */
+#define LIMIT_WAL_THROTTLE        (256 * MIB) /* ... that makes writers wait */
+#define LIMIT_READER_THREADS      8
+#define LIMIT_READER_MS           50         /* a read transaction should end within this */
+#define LIMIT_RESERVE             (64 * MIB) /* given back when the disk is full */
 
 /* store: questions to the servers of relay domains (proc/store_callout.c) */
 #define LIMIT_CALLOUTS        ((size_t)500)
@@ -112,15 +113,15 @@
 
 /* queue */
 #define LIMIT_QUEUE_DESTINATION ((size_t)600) /* name of a destination: domain, and by which host */
-#define LIMIT_QUEUE_STEPS     ((size_t)32)   /* elements of a list of waits */
-#define LIMIT_QUEUE_REPLY     ((size_t)900)  /* a reply as rows and reports keep it, one line */
-#define LIMIT_DSN_RECIPIENTS  ((size_t)1000) /* recipients in one report */
-#define LIMIT_DSN_ORIGINAL    (1 * MIB)      /* a message that a report returns whole */
-#define LIMIT_DSN_HEADER      (32 * KIB)     /* of a header that a report returns */
-#define LIMIT_DSN             (24 * MIB)     /* a report */
-#define LIMIT_QUEUE_HOSTS     10             /* of a domain that are tried [RFC 5321 5.1] */
-#define LIMIT_QUEUE_ADDRESSES 20             /* of them all, in one attempt */
-#define LIMIT_OWN_ADDRESSES   ((size_t)4096) /* of this machine that mail is not sent to */
+#define LIMIT_QUEUE_STEPS       ((size_t)32)  /* elements of a list of waits */
+#define LIMIT_QUEUE_REPLY       ((size_t)900) /* a reply as rows and reports keep it, one line */
+#define LIMIT_DSN_RECIPIENTS    ((size_t)1000) /* recipients in one report */
+#define LIMIT_DSN_ORIGINAL      (1 * MIB)      /* a message that a report returns whole */
+#define LIMIT_DSN_HEADER        (32 * KIB)     /* of a header that a report returns */
+#define LIMIT_DSN               (24 * MIB)     /* a report */
+#define LIMIT_QUEUE_HOSTS       10             /* of a domain that are tried [RFC 5321 5.1] */
+#define LIMIT_QUEUE_ADDRESSES   20             /* of them all, in one attempt */
+#define LIMIT_OWN_ADDRESSES     ((size_t)4096) /* of this machine that mail is not sent to */
 
 /* DNS */
 #define LIMIT_DNS_ANSWERS ((size_t)64)   /* of one lookup that are kept */

@@ -147,7 +147,7 @@ int net_listen_unix(const char *path, mode_t mode, struct err *e)
 	return fd;
 }
 
-uint16_t net_listen_port(int fd)
+struct net_addr net_local_addr(int fd)
 {
 	struct sockaddr_storage sys = {0};
 	socklen_t len = sizeof sys;
@@ -155,8 +155,13 @@ uint16_t net_listen_port(int fd)
 
 	if (getsockname(fd, (struct sockaddr *)&sys, &len) < 0 ||
 	    !net_addr_from_sys(&sys, len, &addr))
-		return 0;
-	return addr.port;
+		return (struct net_addr){0};
+	return addr;
+}
+
+uint16_t net_listen_port(int fd)
+{
+	return net_local_addr(fd).port;
 }
 
 /* ---- accepting ---- */

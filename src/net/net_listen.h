@@ -21,6 +21,9 @@ int net_listen_tcp(const struct ip *ip, uint16_t port, struct err *e);
  */
 int net_listen_unix(const char *path, mode_t mode, struct err *e);
 
+/* Our end of a socket; zeros when the system does not say, or it is of another family. */
+struct net_addr net_local_addr(int fd);
+
 /* The port a TCP socket is bound to, 0 when it is none. */
 uint16_t net_listen_port(int fd);
 

@@ -57,6 +57,8 @@ static const struct plan_reject class_refusals[ACCEPT_CLASSES] = {
     [ACCEPT_REFUSED] = REFUSAL(550, 5, 1, 1, "the server of that domain refuses this recipient"),
     [ACCEPT_UNROUTED] = REFUSAL(450, 4, 4, 6,
 	"there is no server that mail for that domain could be passed on to, try again later"),
+    [ACCEPT_NO_POSTMASTER] = REFUSAL(451, 4, 3, 5,
+	"this server has no account yet: its administrator must add one (godwit account add), try again later"),
 };
 
 const struct plan_reject *accept_refusal(enum accept_class class, bool may_relay, bool report)

@@ -16,20 +16,21 @@ enum accept_class {
 	ACCEPT_REDIRECT, /* an alias to one address elsewhere: target */
 	ACCEPT_RELAY,    /* elsewhere; accepted only from those who may relay */
 	ACCEPT_RETURN, /* the way back to the sender of what was sent on, target; for reports only */
-	ACCEPT_FORGED,     /* looks like one, but was not made here */
-	ACCEPT_EXPIRED,    /* it was, too long ago */
-	ACCEPT_UNKNOWN,    /* our domain, no such user */
-	ACCEPT_DISABLED,   /* the account takes no mail */
-	ACCEPT_SEND_ONLY,  /* the account only sends */
-	ACCEPT_OVER_QUOTA, /* the mailbox is full */
-	ACCEPT_TOO_LARGE,  /* the message is larger than all that the mailbox may hold */
-	ACCEPT_NO_ROOM,    /* the disk is full */
-	ACCEPT_CLOSED,     /* the disk failed, and nothing is written until a restart */
-	ACCEPT_TROUBLE,    /* store could not say: try again later */
-	ACCEPT_BACKUP,     /* of a relay domain: taken from everybody, for its own server */
-	ACCEPT_UNVERIFIED, /* the same, but that server has not said yet that it knows him */
-	ACCEPT_REFUSED,    /* the same, but that server refuses him */
-	ACCEPT_UNROUTED,   /* the same, but there is no server to pass it on to */
+	ACCEPT_FORGED,        /* looks like one, but was not made here */
+	ACCEPT_EXPIRED,       /* it was, too long ago */
+	ACCEPT_UNKNOWN,       /* our domain, no such user */
+	ACCEPT_DISABLED,      /* the account takes no mail */
+	ACCEPT_SEND_ONLY,     /* the account only sends */
+	ACCEPT_OVER_QUOTA,    /* the mailbox is full */
+	ACCEPT_TOO_LARGE,     /* the message is larger than all that the mailbox may hold */
+	ACCEPT_NO_ROOM,       /* the disk is full */
+	ACCEPT_CLOSED,        /* the disk failed, and nothing is written until a restart */
+	ACCEPT_TROUBLE,       /* store could not say: try again later */
+	ACCEPT_BACKUP,        /* of a relay domain: taken from everybody, for its own server */
+	ACCEPT_UNVERIFIED,    /* the same, but that server has not said yet that it knows him */
+	ACCEPT_REFUSED,       /* the same, but that server refuses him */
+	ACCEPT_UNROUTED,      /* the same, but there is no server to pass it on to */
+	ACCEPT_NO_POSTMASTER, /* there is no account yet that could stand in for him */
 	ACCEPT_CLASSES
 };
 

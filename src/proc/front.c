@@ -303,6 +303,7 @@ static void on_accepted(void *user, int fd, const struct net_addr *peer)
 	s->number = ++f->next_number;
 	s->ip = peer->ip;
 	s->port = peer->port;
+	s->own = net_local_addr(fd).ip;
 	s->began = front_now();
 	s->drive = net_drive_open(f->loop, fd, s->protocol->engine, s, &e);
 	if (!s->drive) {

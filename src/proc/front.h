@@ -70,6 +70,7 @@ struct front_session {
 	bool admitted;   /* store counts it until FS_LEAVE */
 	struct ip ip;
 	uint16_t port;
+	struct ip own; /* the address of ours that it was made to; zeros: a Unix socket */
 	int64_t began; /* monotonic */
 	struct net_drive *drive;
 	bool started;  /* the engine exists */

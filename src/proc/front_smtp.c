@@ -127,9 +127,18 @@ static void do_mail(struct front_session *s, const struct smtp_effect *e)
 	front_smtp_answer(s, NULL);
 }
 
-/* The recipient's domain as store knows it: A-labels; a literal in its brackets. */
-static bool put_lookup_domain(struct buf *b, const struct smtp_path *path)
+/* At the address that the client has reached us at [RFC 5321 4.5.1]. */
+static bool is_own_postmaster(const struct front_session *s, const struct smtp_path *path)
 {
+	return path->is_literal && smtp_path_is_postmaster(path) && ip_eq(&path->ip, &s->own);
+}
+
+/* The recipient's domain as store knows it: A-labels; a literal in its brackets; none of our postmaster. */
+static bool put_lookup_domain(
+    struct buf *b, const struct front_session *s, const struct smtp_path *path)
+{
+	if (is_own_postmaster(s, path))
+		return true;
 	if (path->is_literal) {
 		buf_byte(b, '[');
 		buf_str(b, path->domain);
@@ -171,7 +180,7 @@ static bool keep_recipient(struct front_session *s, const struct smtp_rcpt *rcpt
 	buf_init(&domain, LIMIT_SMTP_DOMAIN + 2);
 	buf_init(&address, LIMIT_SMTP_PATH);
 	buf_init(&orcpt, LIMIT_SMTP_PARAM);
-	put_lookup_domain(&domain, &rcpt->path);
+	put_lookup_domain(&domain, s, &rcpt->path);
 	smtp_path_put(&address, &rcpt->path);
 	if (rcpt->params.orcpt_type.n) {
 		buf_str(&orcpt, rcpt->params.orcpt_type);
@@ -269,7 +278,7 @@ static void do_rcpt(struct front_session *s, const struct smtp_effect *e)
 
 	buf_init(&domain, LIMIT_SMTP_DOMAIN + 2);
 	buf_init(&payload, 1024);
-	if (!put_lookup_domain(&domain, &e->rcpt->path) || domain.n > LIMIT_SMTP_DOMAIN) {
+	if (!put_lookup_domain(&domain, s, &e->rcpt->path) || domain.n > LIMIT_SMTP_DOMAIN) {
 		buf_fini(&domain);
 		front_smtp_answer_reply(
 		    s, SMTP_REPLY(553, 5, 1, 2, "The domain of this address is not a valid name"));

@@ -140,7 +140,7 @@ static void place_target(struct placing *p, size_t i, bool first, const struct d
 		return;
 	}
 	if (t->account)
-		placing_copy(p, t->account, item, &mailbox);
+		placing_copy(p, t, item, &mailbox);
 	if (!first && t->account && mailbox.n == 0)
 		return; /* another recipient's row tells of this copy */
 	if (!first)

@@ -86,15 +86,17 @@ static struct str keywords(uint8_t flags)
 	return text[flags & PLAN_FLAGS].n ? text[flags & PLAN_FLAGS] : STR("");
 }
 
-static void add_copy(struct placing *p, int64_t account, int64_t mailbox, struct str words)
+static void add_copy(
+    struct placing *p, const struct directory_target *t, int64_t mailbox, struct str words)
 {
 	const struct deliver *d = p->d;
-	struct copy_place place = {.account = account,
+	struct copy_place place = {.account = t->account,
 	    .mailbox = mailbox,
 	    .email = d->message_id,
 	    .size = p->length + (int64_t)p->prefix.n,
 	    .now = p->now,
-	    .no_quota = d->no_quota};
+	    .no_quota = d->no_quota || t->last_resort,
+	    .closed = t->last_resort};
 	struct copy_email email = {.blob = d->message_id,
 	    .prefix = buf_view(&p->prefix),
 	    .thread = d->thread,
@@ -110,21 +112,21 @@ static void add_copy(struct placing *p, int64_t account, int64_t mailbox, struct
 	p->d->copies++;
 }
 
-void placing_copy(
-    struct placing *p, int64_t account, const struct plan_item *item, struct str *mailbox_r)
+void placing_copy(struct placing *p, const struct directory_target *t, const struct plan_item *item,
+    struct str *mailbox_r)
 {
 	struct choice c;
 	int64_t there = 0;
 
 	*mailbox_r = STR("");
-	if (!may_get(
-		p, SQL_EMAIL_MODSEQ, DB_ARGS(db_int(account), db_int(p->d->message_id)), &there) ||
+	if (!may_get(p, SQL_EMAIL_MODSEQ, DB_ARGS(db_int(t->account), db_int(p->d->message_id)),
+		&there) ||
 	    there)
 		return;
-	c = choose_mailbox(p, account, item);
+	c = choose_mailbox(p, t->account, item);
 	if (p->code != DB_OK)
 		return;
-	add_copy(p, account, c.mailbox, item ? keywords(item->u.mailbox.flags) : STR(""));
+	add_copy(p, t, c.mailbox, item ? keywords(item->u.mailbox.flags) : STR(""));
 	*mailbox_r = c.name;
 }
 

@@ -108,6 +108,17 @@ static bool takes_mail(const struct account_row *row)
 	return row->state == DIRECTORY_ACTIVE && !row->send_only;
 }
 
+static bool takes_this(const struct walk *w, const struct account_row *row)
+{
+	return takes_mail(row) && !is_full(w, row);
+}
+
+static struct directory_target target_of(const struct account_row *row, struct str detail)
+{
+	return (struct directory_target){
+	    .account = row->id, .local = row->local, .domain = row->domain, .detail = detail};
+}
+
 static void add_account(struct walk *w, const struct account_row *row, struct str detail)
 {
 	for (size_t i = 0; i < w->ntargets; i++) {
@@ -121,7 +132,7 @@ static void add_account(struct walk *w, const struct account_row *row, struct st
 	else if (is_full(w, row))
 		note_full(w, row);
 	else
-		add_target(w, (struct directory_target){row->id, row->local, row->domain, detail});
+		add_target(w, target_of(row, detail));
 }
 
 /* ---- one look at the database each ---- */
@@ -133,23 +144,28 @@ static bool failed(struct walk *w, enum db_code code)
 	return w->code != DB_OK;
 }
 
+static bool step_account(struct walk *w, struct db_query *q, struct account_row *r)
+{
+	if (db_step(q) != DB_ROW)
+		return false;
+	r->id = db_col_int(q, 0);
+	r->state = (enum directory_state)db_col_int(q, 1);
+	r->send_only = db_col_int(q, 2) != 0;
+	r->own = (struct usage){
+	    db_col_int(q, 3), db_col_int(q, 4), db_col_int(q, 9), db_col_int(q, 10)};
+	r->domains = (struct usage){
+	    db_col_int(q, 11), db_col_int(q, 12), db_col_int(q, 13), db_col_int(q, 14)};
+	r->local = arena_str(w->arena, db_col_str(q, 7));
+	r->domain = arena_str(w->arena, db_col_str(q, 8));
+	return true;
+}
+
 static bool read_account(
     struct walk *w, enum sql_id id, const struct db_value *args, size_t n, struct account_row *r)
 {
 	struct db_query *q = db_begin_query(w->db, id, args, n);
-	bool found = db_step(q) == DB_ROW;
+	bool found = step_account(w, q, r);
 
-	if (found) {
-		r->id = db_col_int(q, 0);
-		r->state = (enum directory_state)db_col_int(q, 1);
-		r->send_only = db_col_int(q, 2) != 0;
-		r->own = (struct usage){
-		    db_col_int(q, 3), db_col_int(q, 4), db_col_int(q, 9), db_col_int(q, 10)};
-		r->domains = (struct usage){
-		    db_col_int(q, 11), db_col_int(q, 12), db_col_int(q, 13), db_col_int(q, 14)};
-		r->local = arena_str(w->arena, db_col_str(q, 7));
-		r->domain = arena_str(w->arena, db_col_str(q, 8));
-	}
 	return !failed(w, db_end(q)) && found;
 }
 
@@ -253,7 +269,7 @@ static bool follow_name(
 		return true;
 	if (!find_account(w, name, from->domain, &row))
 		return w->code != DB_OK;
-	if (is_postmaster(w, from) && !takes_mail(&row))
+	if (is_postmaster(w, from) && !takes_this(w, &row))
 		return false; /* he is stood in for [RFC 5321 4.5.1] */
 	add_account(w, &row, detail);
 	return true;
@@ -296,23 +312,81 @@ static bool follow_base(struct walk *w, const struct address *from)
 	return follow_name(w, from, str_sub(from->local, 0, at), str_from(from->local, at + 1));
 }
 
-/* Whoever it should be, but takes no mail, is stood in for by the first account that does. */
-static bool follow_postmaster(struct walk *w, const struct address *from)
+static bool find_configured(struct walk *w, struct account_row *r)
 {
 	struct str domain, local = str_split(w->cfg->postmaster, '@', &domain);
-	struct account_row row;
 
+	return local.n &&
+	       find_account(w, arena_lower(w->arena, local), arena_lower(w->arena, domain), r) &&
+	       takes_mail(r);
+}
+
+/* The first account with room; else *full_r is the first of all, if there is one (id not 0). */
+static bool find_first(struct walk *w, struct account_row *r, struct account_row *full_r)
+{
+	struct db_query *q = db_begin_query(
+	    w->db, SQL_ACCOUNTS_FIRST, DB_ARGS(db_int(LIMIT_POSTMASTER_ACCOUNTS)));
+	bool found = false;
+
+	full_r->id = 0;
+	while (!found && step_account(w, q, r)) {
+		found = takes_this(w, r);
+		if (!found && full_r->id == 0)
+			*full_r = *r;
+	}
+	return !failed(w, db_end(q)) && found;
+}
+
+/* Mail for him may be the only way to hear what is wrong, so it is kept where there is no room or no reader. */
+static void add_last_resort(struct walk *w, const struct account_row *row)
+{
+	struct directory_target target = target_of(row, STR(""));
+
+	target.last_resort = true;
+	add_target(w, target);
+}
+
+/*
+ * Who stands in for him: the configured account, the first that has room, the configured one though it is
+ * full, the first that takes mail, the first that there is.
+ */
+static void stand_in(struct walk *w)
+{
+	struct account_row configured, row, full;
+	bool has_configured = find_configured(w, &configured);
+
+	if (has_configured && takes_this(w, &configured))
+		add_account(w, &configured, STR(""));
+	else if (find_first(w, &row, &full))
+		add_account(w, &row, STR(""));
+	else if (has_configured)
+		add_last_resort(w, &configured);
+	else if (full.id)
+		add_last_resort(w, &full);
+	else if (read_account(w, SQL_ACCOUNT_ANY, DB_NO_ARGS, &row))
+		add_last_resort(w, &row);
+	else
+		leave_out(w, ACCEPT_NO_POSTMASTER);
+}
+
+static bool follow_postmaster(struct walk *w, const struct address *from)
+{
 	if (!is_postmaster(w, from))
 		return false;
-	if (local.n &&
-	    find_account(w, arena_lower(w->arena, local), arena_lower(w->arena, domain), &row) &&
-	    takes_mail(&row))
-		add_account(w, &row, STR(""));
-	else if (read_account(w, SQL_ACCOUNT_FIRST, DB_NO_ARGS, &row))
-		add_account(w, &row, STR(""));
-	else
-		return false;
+	stand_in(w);
 	return true;
+}
+
+/* An alias of his that leads to nobody who takes this: whoever takes it has it, else the one who stands in. */
+static void rescue_postmaster(struct walk *w)
+{
+	const struct address *asked = &w->met[0];
+
+	if (w->cfg->as_named || w->code != DB_OK || !is_postmaster(w, asked))
+		return;
+	w->over_quota = w->too_large = w->trouble = false;
+	if (w->ntargets == 0)
+		stand_in(w);
 }
 
 /* As it stands in an SMTP path: quoted where it must be. */
@@ -332,7 +406,7 @@ static struct str quoted(struct walk *w, const struct address *from)
 static void add_elsewhere(struct walk *w, const struct address *a)
 {
 	add_target(w, (struct directory_target){
-			  0, w->is_return ? a->local : quoted(w, a), a->domain, STR("")});
+			  .local = w->is_return ? a->local : quoted(w, a), .domain = a->domain});
 }
 
 static void visit(struct walk *w, struct address a)
@@ -388,6 +462,7 @@ enum db_code directory_resolve(struct db *db, const struct directory_config *cfg
 	meet(&w, (struct address){arena_lower(a, local), arena_lower(a, domain), 0});
 	for (size_t i = 0; i < w.nmet && w.code == DB_OK && !w.trouble; i++)
 		visit(&w, w.met[i]);
+	rescue_postmaster(&w);
 	if (w.code != DB_OK)
 		return w.code;
 	*answer_r = (struct directory_answer){

@@ -21,6 +21,7 @@ struct directory_config {
 	struct str postmaster; /* address of the account for postmaster; empty: the first one */
 	struct str hostname;   /* of the server: its postmaster and root are that account too */
 	bool no_quota;         /* full mailboxes take it too */
+	bool as_named;         /* an alias of postmaster that leads nowhere is not stood in for */
 	bool srs; /* what an alias sends on has a reverse path of ours (store/forward.h) */
 };
 
@@ -39,6 +40,7 @@ struct directory_target {
 	struct str local; /* of the account, or of the address elsewhere (as in an SMTP path) */
 	struct str domain;
 	struct str detail; /* "x" of bob+x; empty without one */
+	bool last_resort;  /* of postmaster: kept though there is no room, or it takes no mail */
 };
 
 struct directory_answer {
@@ -55,8 +57,9 @@ struct directory_answer {
 
 /*
  * Where mail of `size` octets (0: unknown) for local@domain goes. An empty domain is that of
- * <postmaster>; postmaster of a domain of ours always resolves when there is any account
- * [RFC 5321 4.5.1]. At most LIMIT_ALIAS_TARGETS addresses are looked at. now: for addresses that expire.
+ * <postmaster>; postmaster of a local domain is taken as soon as there is any account, be it full or disabled
+ * [RFC 5321 4.5.1], wherever his aliases lead; ACCEPT_NO_POSTMASTER before. At most LIMIT_ALIAS_TARGETS
+ * addresses are looked at, LIMIT_POSTMASTER_ACCOUNTS for one with room. now: for addresses that expire.
  * DB_OK, or the class of the database's failure with *answer_r untouched.
  */
 enum db_code directory_resolve(struct db *db, const struct directory_config *cfg, struct arena *a,

@@ -410,7 +410,7 @@ static enum lane_exec change_language(struct change *x)
 
 static enum accept_class resolve(struct change *x, struct str local, struct str domain)
 {
-	struct directory_config cfg = {.separator = x->c->separator};
+	struct directory_config cfg = {.separator = x->c->separator, .as_named = true};
 	struct directory_answer answer = {.class = ACCEPT_TROUBLE};
 
 	failed(x, directory_resolve(x->db, &cfg, x->arena, local, domain, 0, x->now, &answer));

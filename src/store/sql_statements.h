@@ -140,8 +140,11 @@ SQL(DOMAIN_LIST, "SELECT d.name, d.created,"
 
 SQL(ACCOUNT_BY_ADDRESS, ACCOUNT_COLUMNS "WHERE a.domain = $1 AND a.local = $2")
 
-/* The oldest that takes mail. */
-SQL(ACCOUNT_FIRST, ACCOUNT_COLUMNS "WHERE a.state = 0 AND a.send_only = 0 ORDER BY a.id LIMIT 1")
+/* The oldest that take mail. */
+SQL(ACCOUNTS_FIRST, ACCOUNT_COLUMNS "WHERE a.state = 0 AND a.send_only = 0 ORDER BY a.id LIMIT $1")
+
+/* The oldest that has mailboxes, disabled or one that only sends. */
+SQL(ACCOUNT_ANY, ACCOUNT_COLUMNS "WHERE a.state < 2 ORDER BY a.id LIMIT 1")
 
 SQL(ACCOUNT_LOGIN, "SELECT a.id, a.state, a.send_only, c.hash FROM account a"
 		   " LEFT JOIN credential c ON c.account = a.id AND c.kind = 0 AND c.name = ''"

@@ -122,6 +122,9 @@ def test_postmaster_is_always_accepted(server):
         wire.say("MAIL FROM:<>")
         assert wire.say("RCPT TO:<postmaster>").startswith("250 2.1.5")
         assert wire.say(f"RCPT TO:<PostMaster@{DOMAIN}>").startswith("250 2.1.5")
+        assert wire.say("RCPT TO:<Postmaster@[127.0.0.1]>").startswith("250 2.1.5")
+        assert wire.say("RCPT TO:<postmaster@[127.0.0.2]>").startswith("550 5.7.1")
+        assert wire.say("RCPT TO:<other@[127.0.0.1]>").startswith("550 5.7.1")
 
 
 def test_subaddress(server, mailbox):

@@ -37,6 +37,7 @@ static const struct {
     {{.class = ACCEPT_UNVERIFIED}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 450, 4, 1, 1},
     {{.class = ACCEPT_REFUSED}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 550, 5, 1, 1},
     {{.class = ACCEPT_UNROUTED}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 450, 4, 4, 6},
+    {{.class = ACCEPT_NO_POSTMASTER}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 451, 4, 3, 5},
     {{.class = ACCEPT_UNKNOWN}, true, true, NULL, 0, 0, 0, PLAN_REJECT, 550, 5, 1, 1},
     {{.class = ACCEPT_DISABLED}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 550, 5, 2, 1},
     {{.class = ACCEPT_SEND_ONLY}, false, false, NULL, 0, 0, 0, PLAN_REJECT, 550, 5, 2, 1},
