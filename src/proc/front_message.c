@@ -255,6 +255,7 @@ static void log_taken(struct front_session *s, const struct fs_deliver_reply *re
 	struct front_smtp *m = s->u.smtp;
 	const struct smtp_transaction *t = smtp_server_transaction(m->engine);
 	bool taken = reply->status.code < 300;
+	struct str account = smtp_server_account(m->engine);
 	struct buf from;
 
 	buf_init(&from, LIMIT_SMTP_PATH);
@@ -262,6 +263,8 @@ static void log_taken(struct front_session *s, const struct fs_deliver_reply *re
 	front_log(s, taken ? LOG_INFO : LOG_WARN, taken ? "accepted" : "refused");
 	log_id("id", m->message_id);
 	log_str("from", buf_view(&from));
+	if (account.n) /* or "uid N" of a local user */
+		log_str("account", account);
 	log_num("recipients", (int64_t)m->count);
 	if (m->count)
 		log_str("to", m->classes[0].address);

@@ -493,8 +493,10 @@ SQL(TRACE_ADD, "INSERT INTO trace (message, seq, time, recipient, kind, text, di
 	       " SELECT $1, coalesce(max(seq), 0) + 1, $2, $3, $4, $5, $6 FROM trace"
 	       " WHERE message = $1")
 
-SQL(MESSAGE_GET, "SELECT accepted, reverse_path, peer, helo, protocol, account, size, recipients,"
-		 " header_id FROM message WHERE id = $1")
+SQL(MESSAGE_GET,
+    "SELECT accepted, reverse_path, peer, helo, protocol, account, size, recipients,"
+    " header_id, coalesce((SELECT a.local || '@' || a.domain FROM account a"
+    " WHERE a.id = message.account AND a.domain <> ''), '') FROM message WHERE id = $1")
 
 /* Ledger and events of a message in one order: time, ledger first, number in its table. But the attempt
  * (kind 6) that ends a recipient's way has the time of what the ledger says of it (anything but

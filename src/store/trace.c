@@ -88,6 +88,13 @@ static void put_received(struct buf *b, struct db_query *q)
 	buf_lit(b, " octets, for ");
 	buf_i64(b, recipients);
 	buf_c(b, recipients == 1 ? " recipient" : " recipients");
+	if (db_col_int(q, 5)) { /* not in the Received field, which all recipients read */
+		buf_lit(b, ", of the account ");
+		if (db_col_str(q, 9).n)
+			buf_str(b, db_col_str(q, 9));
+		else
+			buf_lit(b, "that was removed since");
+	}
 	if (header_id.n) {
 		buf_lit(b, ", Message-ID <");
 		buf_str(b, header_id);

@@ -34,6 +34,8 @@ def test_recipients_as_arguments(server, mailbox):
     assert got["Subject"] == "cron" and got["Return-Path"] == "<cron@example.test>"
     assert got["Date"] and got["Message-ID"] and got["From"]
     assert got.get_content() == "line\n.hidden\n"
+    accepted = [line for line in server.new_log().split("\n") if " event=accepted " in line]
+    assert len(accepted) == 1 and f' account="uid {os.getuid()}" ' in accepted[0], accepted
 
 
 def test_recipients_from_the_header(server, mailbox):

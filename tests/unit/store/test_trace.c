@@ -144,6 +144,25 @@ static const char *found(const char *what, const int64_t *sent, size_t n)
 	return text;
 }
 
+static void tells_whose_account_it_was(void **state)
+{
+	int64_t id = send("x@else.test", "ann@a.test", TEXT);
+	struct buf b;
+
+	buf_init(&b, 4 * KIB);
+	trace_message(rig.db, id, put_event, &b);
+	assert_null(strstr(buf_cstr(&b), "of the account"));
+	rig_sql(&rig, "UPDATE message SET account = (SELECT id FROM account WHERE local = 'ann')");
+	buf_clear(&b);
+	trace_message(rig.db, id, put_event, &b);
+	assert_non_null(strstr(buf_cstr(&b), ", of the account ann@a.test"));
+	rig_sql(&rig, "UPDATE message SET account = 4711");
+	buf_clear(&b);
+	trace_message(rig.db, id, put_event, &b);
+	assert_non_null(strstr(buf_cstr(&b), ", of the account that was removed since"));
+	buf_fini(&b);
+}
+
 static void finds_by_what_one_knows(void **state)
 {
 	int64_t sent[4];
@@ -199,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(tells_the_story_in_order),
 	    T(long_texts_are_cut_between_characters),
+	    T(tells_whose_account_it_was),
 	    T(finds_by_what_one_knows),
 	    T(a_late_message_is_found),
 	};
