@@ -242,15 +242,28 @@ static void on_kick(uv_timer_t *timer)
 	if (q->sp->draining)
 		return;
 	q->turned = clock_mono();
+	q->kicked = false;
 	uv_timer_start(timer, on_tick, (uint64_t)queue_run_turn(&q->run), 0);
 }
 
-void store_queue_kick(struct store_queue *q)
+static void turn_soon(struct store_queue *q, uv_timer_cb callback)
 {
 	int64_t wait = q->turned + TURN_MS - clock_mono();
 
 	if (!q->sp->draining)
-		uv_timer_start(&q->timer, on_kick, wait > 0 ? (uint64_t)wait : 0, 0);
+		uv_timer_start(&q->timer, callback, wait > 0 ? (uint64_t)wait : 0, 0);
+}
+
+void store_queue_kick(struct store_queue *q)
+{
+	q->kicked = true;
+	turn_soon(q, on_kick);
+}
+
+void store_queue_ask(struct store_queue *q)
+{
+	if (!q->kicked)
+		turn_soon(q, on_tick);
 }
 
 void store_queue_reconfigured(struct store_queue *q)

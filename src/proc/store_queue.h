@@ -16,6 +16,7 @@ struct store_queue {
 	struct id_maker ids; /* of reports and dialogues */
 	struct queue_run run;
 	int64_t turned; /* the last turn, monotonic */
+	bool kicked;    /* a turn is to come that looks */
 };
 
 /* For sp->queue. The store is open. */
@@ -26,6 +27,9 @@ void store_queue_free(struct store_queue **q);
 
 /* Something may be due: looks soon. */
 void store_queue_kick(struct store_queue *q);
+
+/* A relay waits for jobs, and nothing else has changed: it has what is due as the last look saw it. */
+void store_queue_ask(struct store_queue *q);
 
 /* Requests of the queue, or of relays, that other threads have. */
 size_t store_queue_busy(const struct store_queue *q);

@@ -234,5 +234,5 @@ void store_relay_take_lease(struct store_relay *r, struct ipc_request *request, 
 	r->room = room;
 	request->user = r;
 	request->on_cancel = lease_cancelled;
-	store_queue_kick(r->queue);
+	store_queue_ask(r->queue);
 }

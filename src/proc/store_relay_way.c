@@ -36,6 +36,8 @@ static void way_done(struct lane_op *op)
 	struct way_task *t = w->user;
 	struct store_queue *q = t->relay->queue;
 
+	if (op->result != LANE_DONE || w->frees)
+		store_queue_kick(q);
 	if (op->result != LANE_DONE) {
 		store_queue_failed(q, "way", op);
 		end_without(t->request, RS_WAY_LATER);
@@ -47,7 +49,6 @@ static void way_done(struct lane_op *op)
 	queue_way_free(&w);
 	store_relay_unhold(t->relay);
 	mem_free(t);
-	store_queue_kick(q);
 }
 
 static bool copy_hosts(struct queue_way *w, const struct rs_way *m)

@@ -70,15 +70,16 @@ static void find_reports(struct finding *f)
 	struct queue_rows rows = {NULL, 0};
 	int64_t first = QUEUE_NEVER;
 
-	if (failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_READY,
-			  DB_ARGS(db_int(QUEUE_SHARD), db_text(STR("")), db_int(0), db_int(f->now),
-			      db_int(SCAN_ROWS)),
-			  &rows)))
+	if (failed(f, queue_first(f->db, STR(""), &first)))
+		return;
+	wake_at(f, first);
+	if (first > f->now || failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_READY,
+					    DB_ARGS(db_int(QUEUE_SHARD), db_text(STR("")),
+						db_int(0), db_int(f->now), db_int(SCAN_ROWS)),
+					    &rows)))
 		return;
 	for (size_t i = 0; i < rows.n; i++)
 		add(f, rows.v[i].message);
-	failed(f, queue_first(f->db, STR(""), &first));
-	wake_at(f, first);
 }
 
 /* ---- returns and warnings ---- */

@@ -336,14 +336,21 @@ static bool serve_next(struct leasing *g)
 	return g->code == DB_OK;
 }
 
-static enum db_code count_leases(
-    struct db *db, enum sql_id id, const struct db_value *args, size_t n, size_t *count_r)
+/* Those that are out, by their standing. */
+static enum db_code count_leases(struct db *db, size_t counts_r[QUEUE_STANDINGS])
 {
-	int64_t count = 0;
-	enum db_code code = db_get_int(db, id, args, n, &count);
+	struct db_query *q = db_begin_query(db, SQL_LEASE_STANDINGS, DB_ARGS(db_int(QUEUE_SHARD)));
 
-	*count_r = (size_t)count;
-	return code == DB_OK ? DB_CORRUPT : code == DB_ROW ? DB_OK : code;
+	for (int i = 0; i < QUEUE_STANDINGS; i++)
+		counts_r[i] = 0;
+	while (db_step(q) == DB_ROW) {
+		int64_t standing = db_col_int(q, 0);
+
+		if (standing < 0 || standing >= QUEUE_STANDINGS)
+			standing = QUEUE_STANDING_GOOD; /* damaged: it counts among all */
+		counts_r[standing] += (size_t)db_col_int(q, 1);
+	}
+	return db_end(q);
 }
 
 static size_t rest_of(size_t all, size_t n)
@@ -357,20 +364,18 @@ static size_t rest_of(size_t all, size_t n)
  */
 static enum db_code rooms_of(struct db *db, size_t rooms_r[QUEUE_STANDINGS])
 {
-	size_t n = 0, all;
-	enum db_code code = count_leases(db, SQL_LEASE_ALL, DB_ARGS(db_int(QUEUE_SHARD)), &n);
+	size_t counts[QUEUE_STANDINGS], n = 0, all;
+	enum db_code code = count_leases(db, counts);
 
+	for (int i = 0; i < QUEUE_STANDINGS; i++)
+		n += counts[i];
 	all = rest_of(QUEUE_JOBS_MAX, n);
-	for (int i = 0; i < QUEUE_STANDINGS && code == DB_OK; i++) {
+	for (int i = 0; i < QUEUE_STANDINGS; i++) {
 		size_t share = queue_standing_share((enum queue_standing)i, QUEUE_JOBS_MAX);
 
 		rooms_r[i] = all;
-		if (i == QUEUE_STANDING_GOOD)
-			continue;
-		code = count_leases(
-		    db, SQL_LEASE_STANDING, DB_ARGS(db_int(QUEUE_SHARD), db_int(i)), &n);
-		if (rest_of(share, n) < all)
-			rooms_r[i] = rest_of(share, n);
+		if (i != QUEUE_STANDING_GOOD && rest_of(share, counts[i]) < all)
+			rooms_r[i] = rest_of(share, counts[i]);
 	}
 	return code;
 }

@@ -12,7 +12,7 @@
 #define PAUSE_MS   (5 * SECOND_MS)  /* after a failure */
 #define PAUSE_FULL MINUTE_MS        /* after a full disk */
 #define VOID_MS    SECOND_MS        /* relays that are there have greeted by then */
-#define TIMES_MS   200              /* warnings and returns are looked for so often at most */
+#define TIMES_MS   SECOND_MS        /* warnings and returns are looked for so often at most */
 #define JUMP_MS    (2 * SECOND_MS)  /* the clock was set by more than that */
 
 static struct queue_time time_of(const struct queue_run *r)
@@ -125,8 +125,10 @@ static bool find_due(struct queue_run *r)
 	struct queue_time now = time_of(r);
 	bool young = is_young(r, now), good;
 	struct arena *a = arena_new();
-	struct queue_config cfg = r->world->config(r->ctx, a);
+	struct queue_config cfg = {0}; /* reports that wait need none */
 
+	if (!young)
+		cfg = r->world->config(r->ctx, a);
 	good = is_good(r, "due", queue_due_find(r->db, &cfg, now.wall, young, &r->due));
 	r->due_at = 0;
 	if (!good)
@@ -174,14 +176,14 @@ static void release_done(struct lane_op *op)
 	again(r);
 }
 
-static void release(struct queue_run *r)
+/* expiry: by the wall clock, of the lease that is the first to be over. */
+static void release(struct queue_run *r, int64_t expiry)
 {
 	struct queue_release release = {0};
 	struct queue_time now = time_of(r);
-	int64_t expiry = QUEUE_NEVER;
 	bool others = r->void_at != 0 && r->void_at <= now.mono;
 
-	if (r->releasing || !is_good(r, "leases", queue_lease_wake(r->db, &expiry)))
+	if (r->releasing)
 		return;
 	if (others && !r->world->owners(r->ctx, release.owners, &release.nowners)) {
 		others = false;
@@ -314,27 +316,34 @@ static int64_t lease_wake(const struct queue_run *r, int64_t expiry)
 	return now.mono < r->spared ? now.wall + r->spared - now.mono : expiry;
 }
 
-/* *wake_r: the first moment at which something is due, by the wall clock. */
+/* *wake_r: the first moment at which anything but attempts is due, by the wall clock. */
 static void begin_what_is_due(struct queue_run *r, int64_t *wake_r)
 {
-	int64_t attempt = QUEUE_NEVER, lease = QUEUE_NEVER;
+	int64_t lease = QUEUE_NEVER;
 
 	sort_tiers(r);
-	release(r);
-	make_reports(r);
-	if (!is_good(r, "attempts", queue_attempt_wake(r->db, &attempt)) ||
-	    !is_good(r, "leases", queue_lease_wake(r->db, &lease)))
+	if (!is_good(r, "leases", queue_lease_wake(r->db, &lease)))
 		return;
-	if (attempt <= time_of(r).wall && r->world->somebody_waits(r->ctx))
+	release(r, lease);
+	make_reports(r);
+	if (!is_good(r, "attempts", queue_attempt_wake(r->db, &r->attempt)))
+		return;
+	if (r->attempt <= time_of(r).wall && r->world->somebody_waits(r->ctx))
 		r->world->give(r->ctx);
-	*wake_r = min_of(*wake_r, r->world->somebody_waits(r->ctx) ? attempt : QUEUE_NEVER);
 	*wake_r = min_of(*wake_r, r->releasing ? QUEUE_NEVER : lease_wake(r, lease));
 	*wake_r = min_of(*wake_r, r->reports ? QUEUE_NEVER : r->due.wake);
 }
 
-static int64_t wait_until(const struct queue_run *r, int64_t wake)
+/* By the wall clock: when something is due, as far as the last look saw. */
+static int64_t next_of(const struct queue_run *r)
+{
+	return min_of(r->wake, r->world->somebody_waits(r->ctx) ? r->attempt : QUEUE_NEVER);
+}
+
+static int64_t wait_until_next(const struct queue_run *r)
 {
 	struct queue_time now = time_of(r);
+	int64_t wake = next_of(r);
 	int64_t wait = wake == QUEUE_NEVER ? WAIT_MAX : min_of(wake - now.wall, WAIT_MAX);
 
 	if (r->paused > now.mono)
@@ -349,6 +358,7 @@ static int64_t look(struct queue_run *r)
 	int64_t wake = QUEUE_NEVER;
 	bool paused = r->paused > time_of(r).mono;
 
+	r->attempt = QUEUE_NEVER;
 	/* One transaction for all questions: they are of one moment, and locks are taken once. */
 	if (!paused && is_good(r, "begin", db_begin(r->db))) {
 		begin_what_is_due(r, &wake);
@@ -356,7 +366,7 @@ static int64_t look(struct queue_run *r)
 	}
 	r->wake = paused || r->paused > time_of(r).mono ? 0 : wake;
 	r->looked = time_of(r).mono;
-	return wait_until(r, wake);
+	return wait_until_next(r);
 }
 
 int64_t queue_run_turn(struct queue_run *r)
@@ -371,14 +381,14 @@ static bool is_nothing_due(const struct queue_run *r)
 	struct queue_time now = time_of(r);
 	bool leases = r->void_at == 0 || r->void_at > now.mono;
 
-	return now.wall < r->wake && leases && r->due_at == r->due.n &&
+	return now.wall < next_of(r) && leases && r->due_at == r->due.n &&
 	       now.mono < r->looked + LOOK_MAX;
 }
 
 int64_t queue_run_tick(struct queue_run *r)
 {
 	watch_clock(r);
-	return is_nothing_due(r) ? wait_until(r, r->wake) : look(r);
+	return is_nothing_due(r) ? wait_until_next(r) : look(r);
 }
 
 void queue_run_init(struct queue_run *r)

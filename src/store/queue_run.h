@@ -78,8 +78,10 @@ struct queue_run {
 	bool moving; /* the clock was set back, and rows follow */
 	struct queue_time last;
 
-	int64_t wake;   /* wall: nothing is due before unless something changes; 0: unknown */
-	int64_t looked; /* mono: then it was */
+	int64_t
+	    wake; /* wall: but attempts, nothing is due before unless something changes; 0: unknown */
+	int64_t attempt; /* wall: nor is an attempt before this */
+	int64_t looked;  /* mono: then it was */
 
 	struct queue_tiers tiers;
 	bool sorting;  /* rows are brought into their tiers */
@@ -92,7 +94,10 @@ void queue_run_init(struct queue_run *r);
 /* Something may have changed: begins what is due. Milliseconds until the next tick, above 0. */
 int64_t queue_run_turn(struct queue_run *r);
 
-/* These have passed: the same, but nothing is looked up before the moment at which something is due. */
+/*
+ * These have passed, or somebody waits for jobs: the same, but nothing is looked up before the moment at
+ * which something is due.
+ */
 int64_t queue_run_tick(struct queue_run *r);
 
 /* The settings have changed. A turn is to follow. */

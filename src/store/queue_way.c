@@ -267,8 +267,11 @@ static void answer(struct asking *a)
 	}
 	/* where it counted before there is room for another */
 	if (a->code == DB_OK && was.n &&
-	    !(a->w->answer == QUEUE_WAY_GO && str_eq(was, a->w->hosts[a->w->chosen].name)))
+	    !(a->w->answer == QUEUE_WAY_GO && str_eq(was, a->w->hosts[a->w->chosen].name))) {
+		a->w->frees = true;
 		failed(a, queue_host_wake(a->db, a->w->scratch, was, a->now));
+	}
+	a->w->frees |= a->w->answer == QUEUE_WAY_WAIT;
 }
 
 static enum lane_exec way_exec(struct lane_op *op, struct db *db, int64_t now)
@@ -279,7 +282,7 @@ static enum lane_exec way_exec(struct lane_op *op, struct db *db, int64_t now)
 
 	arena_reset(w->scratch, false);
 	w->answer = QUEUE_WAY_STALE;
-	w->passes = false;
+	w->passes = w->frees = false;
 	w->passed_attempt = (struct queue_attempt){0};
 	w->passed_text = STR("");
 	found = queue_lease_get(db, w->scratch, w->token, &a.lease);

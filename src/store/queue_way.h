@@ -39,6 +39,8 @@ struct queue_way {
 	const struct queue_way_host *hosts; /* those that are left, in their order */
 	size_t n;                           /* at most LIMIT_QUEUE_HOSTS */
 	/* the answer */
+	bool
+	    frees; /* whatever it is, there is room, or something due, that was not: a turn is to follow */
 	enum queue_way_answer answer;
 	size_t chosen;
 	bool

@@ -205,9 +205,7 @@ SQL(LEASE_HOST, "UPDATE lease SET host = $3 WHERE shard = $1 AND token = $2")
 
 SQL(LEASE_COUNT_HOST, "SELECT count(*) FROM lease WHERE shard = $1 AND host = $2")
 
-SQL(LEASE_STANDING, "SELECT count(*) FROM lease WHERE shard = $1 AND standing = $2")
-
-SQL(LEASE_ALL, "SELECT count(*) FROM lease WHERE shard = $1")
+SQL(LEASE_STANDINGS, "SELECT standing, count(*) FROM lease WHERE shard = $1 GROUP BY standing")
 
 SQL(LEASE_GET, "SELECT token, owner, message, destination, begun, expiry, reverse_path, host"
 	       " FROM lease"
