@@ -105,7 +105,7 @@ static bool has_form(struct str local, uint8_t form)
 	       is_separator(local.p[4]);
 }
 
-/* What follows the hash of an SRS1 for one of others; false: it is none, or none that can be followed. */
+/* What follows the day of an SRS1 for one of others; false: it is none, or none that can be followed. */
 static bool put_chained(struct buf *b, struct str local, struct str domain)
 {
 	struct str first, rest;
@@ -127,13 +127,15 @@ static bool put_chained(struct buf *b, struct str local, struct str domain)
 	return true;
 }
 
+/* rest: what is hashed, a day first. */
 static void put_form(struct buf *b, const struct hash_key *key, uint8_t form, struct str rest)
 {
 	buf_lit(b, "SRS");
 	buf_byte(b, form);
 	buf_byte(b, '=');
 	put_digits(b, hash_of(key, form, rest), HASH_LEN);
-	buf_byte(b, '=');
+	if (form == '0')
+		buf_byte(b, '=');
 	buf_str(b, rest);
 }
 
@@ -149,10 +151,10 @@ static bool put_address(
 	if (!is_plain_local(local) || !is_plain_domain(domain))
 		return false;
 	buf_init(&rest, LIMIT_SMTP_LOCAL_PART);
+	put_digits(&rest, day_of(time), DAY_LEN);
+	buf_byte(&rest, '=');
 	if (!put_chained(&rest, local, domain)) {
 		form = '0';
-		put_digits(&rest, day_of(time), DAY_LEN);
-		buf_byte(&rest, '=');
 		buf_str(&rest, domain);
 		buf_byte(&rest, '=');
 		buf_str(&rest, local);
@@ -219,31 +221,24 @@ static struct str lower_domain(struct arena *a, struct str domain)
 	return s;
 }
 
-/* SRS0, behind the hash. */
-static enum queue_srs_status read_zero(
-    struct cur *c, int64_t now, struct arena *a, struct queue_srs_origin *o)
+/* What follows the day of an SRS0. */
+static enum queue_srs_status read_zero(struct str rest, struct arena *a, struct queue_srs_origin *o)
 {
-	uint64_t day = take_digits(c, DAY_LEN);
-	struct str domain, local;
+	struct str local, domain = str_split(rest, '=', &local);
 
-	cur_byte(c, '=');
-	domain = str_split(cur_rest(c), '=', &local);
-	if (c->bad || local.n == 0)
+	if (local.n == 0)
 		return QUEUE_SRS_BAD;
 	if (domain.n == 0 && !id_parse(local, &o->message))
 		return QUEUE_SRS_BAD;
-	if (!is_valid_day(day, now))
-		return QUEUE_SRS_EXPIRED;
 	o->local = domain.n ? arena_str(a, local) : STR("");
 	o->domain = lower_domain(a, domain);
 	return domain.n ? QUEUE_SRS_ADDRESS : QUEUE_SRS_MESSAGE;
 }
 
-/* SRS1, behind the hash: back to the first forwarder, with his separator. */
-static enum queue_srs_status read_one(
-    struct cur *c, int64_t now, struct arena *a, struct queue_srs_origin *o)
+/* What follows the day of an SRS1: back to the first forwarder, with his separator. */
+static enum queue_srs_status read_one(struct str rest, struct arena *a, struct queue_srs_origin *o)
 {
-	struct str rest, domain = str_split(cur_rest(c), '=', &rest);
+	struct str domain = str_split(rest, '=', &rest);
 	struct buf b;
 
 	if (domain.n == 0 || rest.n < 2 || !is_separator(rest.p[0]))
@@ -255,6 +250,20 @@ static enum queue_srs_status read_one(
 	o->domain = lower_domain(a, domain);
 	buf_fini(&b);
 	return QUEUE_SRS_ADDRESS;
+}
+
+/* Behind the hash, which is good. */
+static enum queue_srs_status read_dated(
+    struct cur *c, uint8_t form, int64_t now, struct arena *a, struct queue_srs_origin *o)
+{
+	uint64_t day = take_digits(c, DAY_LEN);
+	enum queue_srs_status status;
+
+	cur_byte(c, '=');
+	if (c->bad)
+		return QUEUE_SRS_BAD;
+	status = form == '0' ? read_zero(cur_rest(c), a, o) : read_one(cur_rest(c), a, o);
+	return status == QUEUE_SRS_BAD || is_valid_day(day, now) ? status : QUEUE_SRS_EXPIRED;
 }
 
 enum queue_srs_status queue_srs_read(const struct hash_key *key, struct str local, int64_t now,
@@ -270,11 +279,12 @@ enum queue_srs_status queue_srs_read(const struct hash_key *key, struct str loca
 		return QUEUE_SRS_NONE;
 	form = local.p[3];
 	hash = take_digits(&c, HASH_LEN);
-	cur_byte(&c, '=');
+	if (form == '0')
+		cur_byte(&c, '=');
 	if (c.bad || local.n > LIMIT_SMTP_LOCAL_PART ||
 	    hash != hash_of(key, form, str_of(c.p, cur_left(&c))))
 		return QUEUE_SRS_BAD;
-	status = form == '0' ? read_zero(&c, now, a, &o) : read_one(&c, now, a, &o);
+	status = read_dated(&c, form, now, a, &o);
 	if (status == QUEUE_SRS_ADDRESS || status == QUEUE_SRS_MESSAGE)
 		*origin_r = o;
 	return status;

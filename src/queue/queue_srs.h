@@ -6,11 +6,12 @@
  *   SRS0=HHHHHHHH=TT=his.domain=his.local@ours    the sender himself stands in it
  *   SRS0=HHHHHHHH=TT==message@ours                he stands in our message: whoever does not fit in
  *                                                 64 octets, or needs quotes or more than ASCII
- *   SRS1=HHHHHHHH=first==rest@ours                of an SRS0 or SRS1 of others: SRS0=rest@first
+ *   SRS1=HHHHHHHHTT=first==rest@ours              of an SRS0 or SRS1 of others: SRS0=rest@first
  *
- * H: 40 bits of a keyed hash over what follows, base 32. T: the day, modulo 1024, base 32; SRS1 has none,
- * for the server that it leads to sees to that. Letters count in either case, as servers on the way may
- * fold them.
+ * H: 40 bits of a keyed hash over what follows, base 32. T: the day, modulo 1024, base 32. That of an SRS1
+ * bounds for how long we are a way to somebody who may see to no day himself; it stands in the field
+ * that every server passes over up to its "=", so that whoever sends it on further leaves it out. Letters
+ * count in either case, as servers on the way may fold them.
  */
 #ifndef QUEUE_SRS_H
 #define QUEUE_SRS_H
@@ -20,7 +21,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
-#define QUEUE_SRS_DAYS 21 /* that an SRS0 is valid for, behind its own */
+#define QUEUE_SRS_DAYS 21 /* that an address is valid for, behind its own */
 
 /* Of addresses: 256 octets with <> [RFC 5321 4.5.3.1.3]. */
 #define QUEUE_SRS_PATH_MAX ((size_t)254)

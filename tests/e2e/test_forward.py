@@ -124,7 +124,7 @@ def test_sent_on_by_others_before(net, home, away):
     """The first of them is led back to, whoever comes between."""
     first = f"SRS0+abcd=ef=far.test=carol@{home.domain}"
     address = sent_as(net, away, first)
-    assert re.fullmatch(rf"SRS1=[A-Z2-7]{{8}}={home.domain}=\+abcd=ef=far.test=carol@{DOMAIN}", address)
+    assert re.fullmatch(rf"SRS1=[A-Z2-7]{{10}}={home.domain}=\+abcd=ef=far.test=carol@{DOMAIN}", address)
     comes_back(net, address, home, first)
     between = address.replace(f"@{DOMAIN}", "@between.test").replace("SRS1=", "SRS1=XX")
     assert sent_as(net, away, between) == address

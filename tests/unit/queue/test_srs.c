@@ -68,16 +68,16 @@ static const struct {
     {"!#$%&'*+-/=?^_`{|}~@a.test", "SRS0=HHHHHHHH=TT=a.test=!#$%&'*+-/=?^_`{|}~",
 	"!#$%&'*+-/=?^_`{|}~", "a.test"},
     /* of other forwarders, with each separator */
-    {"SRS0=aaaa=bb=a.test=bob@f.test", "SRS1=HHHHHHHH=f.test==aaaa=bb=a.test=bob",
+    {"SRS0=aaaa=bb=a.test=bob@f.test", "SRS1=HHHHHHHHTT=f.test==aaaa=bb=a.test=bob",
 	"SRS0=aaaa=bb=a.test=bob", "f.test"},
-    {"srs0+aaaa=bb=a.test=bob@f.test", "SRS1=HHHHHHHH=f.test=+aaaa=bb=a.test=bob",
+    {"srs0+aaaa=bb=a.test=bob@f.test", "SRS1=HHHHHHHHTT=f.test=+aaaa=bb=a.test=bob",
 	"SRS0+aaaa=bb=a.test=bob", "f.test"},
-    {"SRS0-aaaa=bb=a.test=bob@F.test", "SRS1=HHHHHHHH=F.test=-aaaa=bb=a.test=bob",
+    {"SRS0-aaaa=bb=a.test=bob@F.test", "SRS1=HHHHHHHHTT=F.test=-aaaa=bb=a.test=bob",
 	"SRS0-aaaa=bb=a.test=bob", "f.test"},
     /* the first forwarder stays, the one between is left out */
-    {"SRS1=cccc=f.test==aaaa=bb=a.test=bob@g.test", "SRS1=HHHHHHHH=f.test==aaaa=bb=a.test=bob",
+    {"SRS1=cccc=f.test==aaaa=bb=a.test=bob@g.test", "SRS1=HHHHHHHHTT=f.test==aaaa=bb=a.test=bob",
 	"SRS0=aaaa=bb=a.test=bob", "f.test"},
-    {"SRS1+cccc=f.test=-aaaa=bb=a.test=bob@g.test", "SRS1=HHHHHHHH=f.test=-aaaa=bb=a.test=bob",
+    {"SRS1+cccc=f.test=-aaaa=bb=a.test=bob@g.test", "SRS1=HHHHHHHHTT=f.test=-aaaa=bb=a.test=bob",
 	"SRS0-aaaa=bb=a.test=bob", "f.test"},
     /* they only begin like one */
     {"SRS1=cccc=f.test@g.test", "SRS0=HHHHHHHH=TT=g.test=SRS1=cccc=f.test", "SRS1=cccc=f.test",
@@ -230,6 +230,8 @@ static void others(void **state)
 	    {"SRS0=1aaaaaaa=bb=a.test=bob", QUEUE_SRS_BAD},
 	    {"SRS0=aaaa=bb=a.test=bob", QUEUE_SRS_BAD},
 	    {"SRS1=aaaaaaaa=f.test==aaaa=bb=a.test=bob", QUEUE_SRS_BAD},
+	    {"SRS1=aaaaaaaabb=f.test==aaaa=bb=a.test=bob", QUEUE_SRS_BAD},
+	    {"SRS1=aaaaaaaabb", QUEUE_SRS_BAD},
 	    {"SRS1=aaaaaaaa=f.test", QUEUE_SRS_BAD},
 	    {"SRS1+x", QUEUE_SRS_BAD},
 	};
@@ -250,42 +252,56 @@ static void others(void **state)
 
 /* ---- days ---- */
 
-static enum queue_srs_status read_at(struct arena *a, int64_t made_at, int64_t now)
+static void check_days(struct arena *a, const char *sender, int64_t day)
 {
-	struct queue_srs_origin o;
-	struct str address = made(a, "bob@a.test", MESSAGE, STR("ours.test"), made_at);
+	int64_t first = day * DAY_MS, last = first + DAY_MS - 1;
+	int64_t end = first + (QUEUE_SRS_DAYS + 1) * DAY_MS;
+	const struct {
+		int64_t made_at, now;
+		enum queue_srs_status want;
+	} times[] = {
+	    {first, first, QUEUE_SRS_ADDRESS},
+	    {last, end - 1, QUEUE_SRS_ADDRESS},
+	    {last, end, QUEUE_SRS_EXPIRED},
+	    {first, end, QUEUE_SRS_EXPIRED},
+	    {first, first + 1022 * DAY_MS, QUEUE_SRS_EXPIRED},
+	    /* the clock was set back, by less than a day and by more */
+	    {last + 1, last, QUEUE_SRS_ADDRESS},
+	    {last + 1 + DAY_MS, last, QUEUE_SRS_EXPIRED},
+	};
 
-	return queue_srs_read(&key, local_of(address), now, a, &o);
+	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+		struct queue_srs_origin o = {0};
+		struct str address = made(a, sender, MESSAGE, STR("ours.test"), times[i].made_at);
+
+		assert_int_equal(
+		    queue_srs_read(&key, local_of(address), times[i].now, a, &o), times[i].want);
+		assert_int_equal(o.domain.n > 0, times[i].want == QUEUE_SRS_ADDRESS);
+	}
 }
 
+/* Those that lead to another forwarder too: he may see to no day. */
 static void days_end_at_midnight(void **state)
 {
 	static const int64_t days[] = {0, 1, 1023, 1024, 1030, 20000, 20479, 20480};
 	struct arena *a = arena_new();
 
 	for (size_t i = 0; i < sizeof days / sizeof days[0]; i++) {
-		int64_t first = days[i] * DAY_MS, last = first + DAY_MS - 1;
-		int64_t end = first + (QUEUE_SRS_DAYS + 1) * DAY_MS;
-
-		assert_int_equal(read_at(a, first, first), QUEUE_SRS_ADDRESS);
-		assert_int_equal(read_at(a, last, end - 1), QUEUE_SRS_ADDRESS);
-		assert_int_equal(read_at(a, last, end), QUEUE_SRS_EXPIRED);
-		assert_int_equal(read_at(a, first, end), QUEUE_SRS_EXPIRED);
-		assert_int_equal(read_at(a, first, first + 1022 * DAY_MS), QUEUE_SRS_EXPIRED);
-		/* the clock was set back, by less than a day and by more */
-		assert_int_equal(read_at(a, last + 1, last), QUEUE_SRS_ADDRESS);
-		assert_int_equal(read_at(a, last + 1 + DAY_MS, last), QUEUE_SRS_EXPIRED);
+		check_days(a, "bob@a.test", days[i]);
+		check_days(a, "SRS0=aaaa=bb=a.test=bob@f.test", days[i]);
+		check_days(a, "SRS1=cccc=f.test=+aaaa=bb=a.test=bob@g.test", days[i]);
 	}
 	arena_free(&a);
 }
 
-static void chained_ones_have_no_day(void **state)
+/* Whoever sends on what we sent on names the first forwarder, and not our day. */
+static void others_read_ours(void **state)
 {
 	struct arena *a = arena_new();
-	struct queue_srs_origin o;
-	struct str local = srs_of(a, "SRS0=aaaa=bb=a.test=bob@f.test");
+	struct str ours = made(a, "SRS0+aaaa=bb=a.test=bob@f.test", MESSAGE, STR("ours.test"), NOW);
+	struct str next = srs_of(a, arena_cstr(a, ours));
 
-	assert_int_equal(queue_srs_read(&key, local, NOW + 500 * DAY_MS, a, &o), QUEUE_SRS_ADDRESS);
+	assert_true(looks_like(next, STR("SRS1=HHHHHHHHTT=f.test=+aaaa=bb=a.test=bob")));
 	arena_free(&a);
 }
 
@@ -329,7 +345,7 @@ int main(void)
 	    cmocka_unit_test(nothing_can_be_changed),
 	    cmocka_unit_test(others),
 	    cmocka_unit_test(days_end_at_midnight),
-	    cmocka_unit_test(chained_ones_have_no_day),
+	    cmocka_unit_test(others_read_ours),
 	    cmocka_unit_test(paths_fit),
 	};
 

@@ -27,6 +27,19 @@ static void make_key(void)
 	assert_int_equal(db_commit(q.rig.db), DB_OK);
 }
 
+static void add_relay_domain(const char *name)
+{
+	struct directory_change c = {.verb = DIRECTORY_DOMAIN_ADD,
+	    .who = STR("test"),
+	    .domain = str_of_c(name),
+	    .kind = DIRECTORY_RELAY};
+
+	directory_change_init(&c);
+	c.op.done = rig_nothing;
+	lane_run_one(q.rig.lane, &c.op, q.rig.now);
+	assert_false(c.refused);
+}
+
 static int setup(void **state)
 {
 	arena = arena_new();
@@ -37,6 +50,8 @@ static int setup(void **state)
 	rig_domain(&q.rig, "b.test");
 	rig_alias(&q.rig, "info@a.test", "out@else.test");
 	rig_alias(&q.rig, "team@b.test", "other@else.test");
+	add_relay_domain("r.test");
+	rig_alias(&q.rig, "backup@a.test", "out@r.test");
 	return 0;
 }
 
@@ -132,6 +147,10 @@ static void whose_path_is_ours(void **state)
 	    {"\"b b\"@s.test", "info@a.test", "a.test"},
 	    {"b\303\266b@\303\244.test", "info@a.test", "a.test"},
 	    {LONG, "info@a.test", "a.test"},
+	    /* domains that are only kept for another server: its SPF need not name us, and it asks for ours */
+	    {"ann@r.test", "info@a.test", "a.test"},
+	    {BOB, "backup@a.test", "a.test"},
+	    {"ann@r.test", "backup@a.test", "a.test"},
 	    {"", "info@a.test", NULL},
 	    {"ann@a.test", "info@a.test", NULL},
 	    {"ann@B.test", "info@a.test", NULL},
@@ -255,6 +274,16 @@ static void only_what_was_made_here(void **state)
 	assert_int_equal(resolve(bad).class, ACCEPT_LOCAL);
 	leads_to(good, STR(BOB));
 	q.rig.directory.srs = true;
+	q.rig.now += (QUEUE_SRS_DAYS + 1) * DAY_MS;
+	assert_int_equal(resolve(good).class, ACCEPT_EXPIRED);
+}
+
+/* Nobody has a way through us for ever, to a forwarder who sees to no day. */
+static void not_for_ever_to_others(void **state)
+{
+	struct str good = path_of("SRS0=aaaa=bb=s.test=bob@f.test", "info@a.test");
+
+	leads_to(good, STR("SRS0=aaaa=bb=s.test=bob@f.test"));
 	q.rig.now += (QUEUE_SRS_DAYS + 1) * DAY_MS;
 	assert_int_equal(resolve(good).class, ACCEPT_EXPIRED);
 }
@@ -456,6 +485,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_job_for_each_alias, setup, teardown),
 	    cmocka_unit_test_setup_teardown(back_to_the_sender, setup, teardown),
 	    cmocka_unit_test_setup_teardown(only_what_was_made_here, setup, teardown),
+	    cmocka_unit_test_setup_teardown(not_for_ever_to_others, setup, teardown),
 	    cmocka_unit_test_setup_teardown(before_subaddresses, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_message_that_was_forgotten, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_sender_who_is_ours_by_now, setup, teardown),
