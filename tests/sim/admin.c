@@ -42,6 +42,7 @@ static void let_go(void *ctx)
 	if (r->state != SIM_S_QUEUED)
 		return;
 	if (!sim_store()) {
+		r->held += HOUR_MS;
 		sim_post(HOUR_MS, let_go, r);
 		return;
 	}
@@ -53,6 +54,7 @@ static void touch(void *ctx)
 {
 	enum queue_change_verb verb = (enum queue_change_verb)sim_random(QUEUE_CHANGE_VERBS);
 	struct sim_rcpt *r;
+	int64_t held;
 
 	if (!sim_store() || list_is_empty(&sim_world.queued))
 		return;
@@ -60,8 +62,11 @@ static void touch(void *ctx)
 	for (uint64_t n = sim_random(8); n > 0 && r->link.next != &sim_world.queued; n--)
 		r = LIST_ENTRY(r->link.next, struct sim_rcpt, link);
 	change(r, verb);
-	if (verb == QUEUE_CHANGE_HOLD)
-		sim_post(sim_between(MINUTE_MS, 8 * HOUR_MS), let_go, r);
+	if (verb != QUEUE_CHANGE_HOLD)
+		return;
+	held = sim_between(MINUTE_MS, 8 * HOUR_MS);
+	r->held += held;
+	sim_post(held, let_go, r);
 }
 
 void sim_admin_plan(void)

@@ -232,6 +232,7 @@ struct sim_rcpt {
 	int64_t told_failed_at; /* by the wall */
 	bool touched;           /* by an administrator */
 	int64_t released;       /* by one who had held him; 0: never */
+	int64_t held;           /* for how long at most, all in all */
 	/* by the database, as last looked at */
 	size_t index; /* in rcpts */
 	uint32_t scan, claimed;
