@@ -1,15 +1,33 @@
-/* Recipients first, slice by slice; with the last slice all destinations, which then know what is due. */
+/*
+ * Recipients first, then hosts, then destinations, which then know what is due; slice by slice, so that no
+ * commit grows with the queue. Destinations that were tried in what is now the future are the last: as long
+ * as one is left, whoever starts anew begins all this again.
+ */
 #include "store/queue_clock.h"
 
 #include "base/mem.h"
 #include "store/queue_host.h"
 
+static enum db_code first_of(struct db *db, enum sql_id id, struct str after, int64_t since,
+    struct arena *a, struct str *name_r)
+{
+	struct db_query *q = db_begin_query(
+	    db, id, DB_ARGS(db_int(QUEUE_SHARD), db_text(after), db_int(since)));
+	enum db_code found = db_step(q), code;
+
+	if (found == DB_ROW)
+		*name_r = arena_str(a, db_col_str(q, 0));
+	code = db_end(q);
+	return code == DB_OK ? found : code;
+}
+
 enum db_code queue_clock_is_ahead(struct db *db, int64_t now, bool *ahead_r)
 {
-	int64_t when;
-	enum db_code code = db_get_int(
-	    db, SQL_DESTINATION_AHEAD, DB_ARGS(db_int(QUEUE_SHARD), db_int(now)), &when);
+	struct arena *a = arena_new();
+	struct str name;
+	enum db_code code = first_of(db, SQL_DESTINATION_AHEAD, STR(""), now, a, &name);
 
+	arena_free(&a);
 	if (code != DB_OK && code != DB_ROW)
 		return code;
 	*ahead_r = code == DB_ROW;
@@ -20,48 +38,63 @@ enum db_code queue_clock_is_ahead(struct db *db, int64_t now, bool *ahead_r)
 static enum db_code settle_rows(struct queue_clock *c, struct db *db, struct arena *a, int64_t now)
 {
 	struct queue_rows rows = {NULL, 0};
+	struct queue_clock_at *at = &c->next;
 	enum db_code code = queue_rows_get(db, a, now, SQL_QUEUE_AHEAD,
-	    DB_ARGS(db_int(QUEUE_SHARD), db_int(c->message), db_int(c->recipient), db_int(now),
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(at->message), db_int(at->recipient), db_int(now),
 		db_int(LIMIT_SLICE_ROWS)),
 	    &rows);
 
 	for (size_t i = 0; i < rows.n && code == DB_OK; i++) {
 		code = queue_row_set(db, &rows.v[i]);
-		c->next_message = rows.v[i].message;
-		c->next_recipient = rows.v[i].recipient;
+		at->message = rows.v[i].message;
+		at->recipient = rows.v[i].recipient;
 	}
-	c->more = rows.n == LIMIT_SLICE_ROWS;
+	c->moved += rows.n;
+	if (rows.n < LIMIT_SLICE_ROWS)
+		at->part++;
 	return code;
 }
 
-/* The name behind `after`, in the arena; DB_OK: there is none. */
-static enum db_code next_place(struct db *db, struct arena *a, struct str after, struct str *name_r)
+static enum db_code settle_host(struct db *db, struct arena *a, int64_t now, struct str name)
 {
-	struct db_query *q = db_begin_query(
-	    db, SQL_DESTINATION_NEXT, DB_ARGS(db_int(QUEUE_SHARD), db_text(after)));
-	enum db_code found = db_step(q), code;
+	struct queue_host host;
+	enum db_code code = queue_host_get(db, a, now, name, &host);
 
-	if (found == DB_ROW)
-		*name_r = arena_str(a, db_col_str(q, 0));
-	code = db_end(q);
-	return code == DB_OK ? found : code;
+	return code == DB_OK ? queue_host_set(db, &host) : code;
 }
 
-static enum db_code settle_places(struct db *db, struct arena *a, int64_t now)
+static enum db_code settle_place(struct db *db, struct arena *a, int64_t now, struct str name)
 {
-	struct str name = STR("");
 	struct queue_place place;
-	enum db_code code;
+	enum db_code code = queue_place_get(db, a, now, name, &place);
 
-	while ((code = next_place(db, a, name, &name)) == DB_ROW) {
-		code = queue_place_get(db, a, now, name, &place);
-		if (code != DB_ROW)
-			break;
-		place.state.waits = 0; /* for how long there is no telling: it asks again */
-		code = queue_place_set(db, &place, now);
-		if (code != DB_OK)
-			break;
+	if (code != DB_ROW)
+		return code;
+	place.state.waits = 0; /* for how long there is no telling: it asks again */
+	return queue_place_set(db, &place, now);
+}
+
+static const struct {
+	enum sql_id next; /* of shard, name, time: the name behind that one */
+	enum db_code (*settle)(struct db *db, struct arena *a, int64_t now, struct str name);
+} parts[QUEUE_CLOCK_PARTS] = {
+    [QUEUE_CLOCK_HOSTS] = {SQL_HOST_AHEAD, settle_host},
+    [QUEUE_CLOCK_PLACES] = {SQL_DESTINATION_BEHIND, settle_place},
+    [QUEUE_CLOCK_PLACES_AHEAD] = {SQL_DESTINATION_AHEAD, settle_place},
+};
+
+/* One host or destination, or the end of its part. */
+static enum db_code settle_one(struct queue_clock *c, struct db *db, struct arena *a, int64_t now)
+{
+	struct queue_clock_at *at = &c->next;
+	enum db_code code = first_of(db, parts[at->part].next, at->name, at->since, a, &at->name);
+
+	if (code == DB_ROW) {
+		c->moved++;
+		return parts[at->part].settle(db, a, now, at->name);
 	}
+	at->part++;
+	at->name = STR("");
 	return code;
 }
 
@@ -69,25 +102,35 @@ static enum lane_exec clock_exec(struct lane_op *op, struct db *db, int64_t now)
 {
 	struct queue_clock *c = LIST_ENTRY(op, struct queue_clock, op);
 	struct arena *a = arena_new();
-	enum db_code code = settle_rows(c, db, a, now);
+	enum db_code code = DB_OK;
 
-	if (code == DB_OK && !c->more)
-		code = queue_host_settle_all(db, a, now);
-	if (code == DB_OK && !c->more)
-		code = settle_places(db, a, now);
+	c->next = c->at;
+	c->moved = 0;
+	if (c->next.since == 0)
+		c->next.since = now;
+	if (c->next.part == QUEUE_CLOCK_ROWS)
+		code = settle_rows(c, db, a, now);
+	while (code == DB_OK && c->next.part < QUEUE_CLOCK_PARTS && c->moved < LIMIT_SLICE_ROWS)
+		code = settle_one(c, db, a, now);
+	c->next.name = arena_str(c->arena, c->next.name);
+	c->more = c->next.part < QUEUE_CLOCK_PARTS;
 	arena_free(&a);
 	return code == DB_OK ? LANE_KEEP : LANE_BROKEN;
 }
 
 void queue_clock_init(struct queue_clock *c)
 {
+	*c = (struct queue_clock){.op.exec = clock_exec, .arena = arena_new()};
 	list_init(&c->op.link);
-	c->op.exec = clock_exec;
-	c->message = c->recipient = -1;
+	c->at.message = c->at.recipient = -1;
 }
 
 void queue_clock_go_on(struct queue_clock *c)
 {
-	c->message = c->next_message;
-	c->recipient = c->next_recipient;
+	c->at = c->next;
+}
+
+void queue_clock_fini(struct queue_clock *c)
+{
+	arena_free(&c->arena);
 }

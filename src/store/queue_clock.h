@@ -12,19 +12,45 @@
 /* *ahead_r: an attempt was made later than now. */
 enum db_code queue_clock_is_ahead(struct db *db, int64_t now, bool *ahead_r);
 
-/* A request to the writer lane, a slice at a time. Zero it, then queue_clock_init(). */
-struct queue_clock {
-	struct lane_op op;
-	/* inputs: where the slice before ended */
-	int64_t message, recipient;
-	/* the answer */
-	bool more;
-	int64_t next_message, next_recipient;
+/* In this order. */
+enum queue_clock_part {
+	QUEUE_CLOCK_ROWS,
+	QUEUE_CLOCK_HOSTS,
+	QUEUE_CLOCK_PLACES, /* those whose last attempt was not later than now, what is due there may be */
+	QUEUE_CLOCK_PLACES_AHEAD,
+	QUEUE_CLOCK_PARTS
 };
 
+struct queue_clock_at {
+	enum queue_clock_part part;
+	int64_t message, recipient; /* of rows */
+	struct str name;            /* of the others */
+	int64_t since;              /* the clock, as the first slice saw it */
+};
+
+/*
+ * A request to the writer lane, a slice of at most LIMIT_SLICE_ROWS rows at a time: submitted again, after
+ * queue_clock_go_on(), while more.
+ */
+struct queue_clock {
+	struct lane_op op;
+	/* input: where the slice before ended */
+	struct queue_clock_at at;
+	/* the answer */
+	bool more;
+	size_t moved; /* rows, in this slice */
+	/* queue_clock.c's own */
+	struct queue_clock_at next;
+	struct arena *arena; /* of names */
+};
+
+/* op.done is the caller's, to be set after. */
 void queue_clock_init(struct queue_clock *c);
 
 /* Makes ready for the next slice. */
 void queue_clock_go_on(struct queue_clock *c);
+
+/* Not while the lane has it. */
+void queue_clock_fini(struct queue_clock *c);
 
 #endif

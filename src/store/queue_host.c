@@ -232,32 +232,3 @@ enum db_code queue_host_retry(struct db *db, struct arena *a, struct str destina
 	}
 	return code;
 }
-
-/* DB_ROW and the name behind `after`, in the arena; DB_OK: there is none. */
-static enum db_code next_name(struct db *db, struct arena *a, struct str after, struct str *name_r)
-{
-	struct db_query *q = db_begin_query(
-	    db, SQL_HOST_NEXT, DB_ARGS(db_int(QUEUE_SHARD), db_text(after)));
-	enum db_code found = db_step(q), code;
-
-	if (found == DB_ROW)
-		*name_r = arena_str(a, db_col_str(q, 0));
-	code = db_end(q);
-	return code == DB_OK ? found : code;
-}
-
-enum db_code queue_host_settle_all(struct db *db, struct arena *a, int64_t now)
-{
-	struct str name = STR("");
-	struct queue_host host;
-	enum db_code code;
-
-	while ((code = next_name(db, a, name, &name)) == DB_ROW) {
-		code = queue_host_get(db, a, now, name, &host);
-		if (code == DB_OK)
-			code = queue_host_set(db, &host);
-		if (code != DB_OK)
-			break;
-	}
-	return code;
-}

@@ -64,7 +64,4 @@ enum db_code queue_host_wake(struct db *db, struct arena *a, struct str name, in
  */
 enum db_code queue_host_retry(struct db *db, struct arena *a, struct str destination, int64_t now);
 
-/* After the clock was set back: writes all hosts as they are read. */
-enum db_code queue_host_settle_all(struct db *db, struct arena *a, int64_t now);
-
 #endif

@@ -231,13 +231,14 @@ static void clock_done(struct lane_op *op)
 
 	r->busy--;
 	r->moving = false;
-	if (op->result != LANE_DONE) {
-		queue_run_failed(r, "clock", op);
-	} else if (r->clock.more && !r->world->is_ending(r->ctx)) {
+	if (op->result == LANE_DONE && r->clock.more && !r->world->is_ending(r->ctx)) {
 		queue_clock_go_on(&r->clock);
 		move_rows(r);
 		return;
 	}
+	if (op->result != LANE_DONE)
+		queue_run_failed(r, "clock", op);
+	queue_clock_fini(&r->clock);
 	again(r);
 }
 
@@ -246,7 +247,6 @@ static void follow_clock(struct queue_run *r)
 	if (r->moving)
 		return;
 	r->world->clock_set_back(r->ctx);
-	r->clock = (struct queue_clock){0};
 	queue_clock_init(&r->clock);
 	r->clock.op.done = clock_done;
 	move_rows(r);

@@ -134,8 +134,10 @@ SQL(DESTINATION_NEXT, "SELECT name FROM destination WHERE shard = $1 AND name > 
 		      " ORDER BY name LIMIT 1")
 
 /* Tried in what is now the future: the clock was set back. */
-SQL(DESTINATION_AHEAD,
-    "SELECT last_try FROM destination WHERE shard = $1 AND last_try > $2 LIMIT 1")
+SQL(DESTINATION_AHEAD, "SELECT name FROM destination WHERE shard = $1 AND name > $2"
+		       " AND last_try > $3 ORDER BY name LIMIT 1")
+SQL(DESTINATION_BEHIND, "SELECT name FROM destination WHERE shard = $1 AND name > $2"
+			" AND last_try <= $3 ORDER BY name LIMIT 1")
 
 /* Nothing waits for it, and it was not tried since $2. */
 SQL(DESTINATION_FORGET,
@@ -164,7 +166,8 @@ SQL(HOST_SET,
     " last_reply = excluded.last_reply, tried_for = excluded.tried_for")
 
 /* Behind the name $2. */
-SQL(HOST_NEXT, "SELECT name FROM host WHERE shard = $1 AND name > $2 ORDER BY name LIMIT 1")
+SQL(HOST_AHEAD, "SELECT name FROM host WHERE shard = $1 AND name > $2 AND last_try > $3"
+		" ORDER BY name LIMIT 1")
 
 /* Nobody waits for it, and it was not tried since $2. */
 SQL(HOST_FORGET, "DELETE FROM host WHERE shard = $1 AND name IN (SELECT h.name FROM host h"

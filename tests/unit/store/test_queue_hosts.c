@@ -395,7 +395,7 @@ static void an_administrator_has_it_tried(void **state)
 
 static void a_clock_that_is_set_back(void **state)
 {
-	struct queue_clock clock = {0};
+	struct queue_clock clock;
 
 	world.down[0] = true;
 	send_to("a", 10);
@@ -404,6 +404,7 @@ static void a_clock_that_is_set_back(void **state)
 	q.rig.now -= 5 * HOUR_MS;
 	queue_clock_init(&clock);
 	qrig_run(&q, &clock.op);
+	queue_clock_fini(&clock);
 	live(q.rig.now + 34 * MINUTE_MS);
 	assert_int_equal(world.delivered, 10);
 }

@@ -208,7 +208,7 @@ static void many_recipients_make_several_jobs(void **state)
 
 static void clock_back_a_day(void **state)
 {
-	struct queue_clock c = {0};
+	struct queue_clock c;
 	int64_t start = q.rig.now, id, jobs;
 	bool ahead = false;
 
@@ -222,6 +222,7 @@ static void clock_back_a_day(void **state)
 	queue_clock_init(&c);
 	qrig_run(&q, &c.op);
 	assert_false(c.more);
+	queue_clock_fini(&c);
 	assert_int_equal(queue_clock_is_ahead(q.rig.db, q.rig.now, &ahead), DB_OK);
 	assert_false(ahead);
 	assert_in_range(qrig_wake(&q), q.rig.now, q.rig.now + 33 * MINUTE_MS);
@@ -231,6 +232,42 @@ static void clock_back_a_day(void **state)
 	assert_in_range(q.jobs, jobs + 1, jobs + 3);
 	qrig_live(&q, q.rig.now + 5 * DAY_MS);
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+}
+
+#define AHEAD "9000000000000000"
+#define MANY                                                                                       \
+	"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)"          \
+	" INSERT INTO "
+
+/* Thousands of hosts and destinations are no reason to hold up the lane; who dies begins again. */
+static void clock_back_slice_by_slice(void **state)
+{
+	struct queue_clock c;
+	int slices = 1;
+	bool ahead = false;
+
+	rig_sql(&q.rig, MANY
+	    "destination (shard, name, due, turn, sessions, failures, failing_since, next_probe,"
+	    " last_try, last_problem, last_status, last_reply, last_remote, waits)"
+	    " SELECT 0, i || '.test', 9223372036854775807, 0, 5, 0, 0, 0,"
+	    " CASE WHEN i % 2 THEN " AHEAD " ELSE 1 END, 0, 0, '', '', " AHEAD " + 1000 FROM n");
+	rig_sql(&q.rig, MANY "host (shard, name, sessions, failures, failing_since, next_probe,"
+			     " last_try, last_problem, last_status, last_reply, tried_for)"
+			     " SELECT 0, 'mx.' || i, 5, 0, 0, 0, " AHEAD ", 0, 0, '', '' FROM n");
+	queue_clock_init(&c);
+	for (qrig_run(&q, &c.op); c.more; slices++) {
+		assert_in_range(c.moved, 1, LIMIT_SLICE_ROWS);
+		assert_int_equal(queue_clock_is_ahead(q.rig.db, q.rig.now, &ahead), DB_OK);
+		assert_true(ahead);
+		queue_clock_go_on(&c);
+		qrig_run(&q, &c.op);
+	}
+	queue_clock_fini(&c);
+	assert_int_equal(slices, 2400 / LIMIT_SLICE_ROWS + 1);
+	assert_int_equal(queue_clock_is_ahead(q.rig.db, q.rig.now, &ahead), DB_OK);
+	assert_false(ahead);
+	assert_int_equal(qrig_count(&q, "destination WHERE waits > 0 OR last_try = " AHEAD), 0);
+	assert_int_equal(qrig_count(&q, "host WHERE last_try = " AHEAD), 0);
 }
 
 /* Attempts that were missed come before the return. */
@@ -301,6 +338,7 @@ int main(void)
 	    T(a_busy_destination_does_not_hold_up_another),
 	    T(many_recipients_make_several_jobs),
 	    T(clock_back_a_day),
+	    T(clock_back_slice_by_slice),
 	    T(off_for_a_week),
 	    T(a_shorter_lifetime_holds_at_once),
 	    T(destinations_are_forgotten),

@@ -234,12 +234,13 @@ static void step_restart(void)
 
 static void step_clock(void)
 {
-	struct queue_clock c = {0};
+	struct queue_clock c;
 
 	q.rig.now -= (int64_t)chance_pick(DAY_MS);
 	queue_clock_init(&c);
 	qrig_run(&q, &c.op);
 	assert_false(c.more);
+	queue_clock_fini(&c);
 	step_time(); /* leases too */
 }
 
