@@ -1,6 +1,7 @@
 /*
  * message/delivery-status. Every value passes queue_text_clean(), so that none can end its field;
- * what continues on the next line begins with a blank, so that none can be a boundary.
+ * what continues on the next line begins with a blank, so that none can be a boundary. Only words of
+ * people are folded: a program that unfolds an address [RFC 5322 2.2.3] must find no blank in it.
  */
 #include "queue/queue_dsn_part.h"
 
@@ -17,7 +18,7 @@ bool queue_dsn_is_utf8(struct str s)
 	return str_has_8bit(s) && utf8_is_valid(s);
 }
 
-/* "name: type value", folded; nothing when the value is empty. type: "dns; " or "". */
+/* "name: type value"; nothing when the value is empty. type: "dns; " or "". max: of the value, which is one line. */
 static void put_field(
     struct buf *b, struct str name, struct str type, struct str value, size_t max, bool utf8)
 {
@@ -29,7 +30,23 @@ static void put_field(
 		buf_str(b, name);
 		buf_lit(b, ": ");
 		buf_str(b, type);
-		queue_text_wrap(b, buf_view(&clean), STR("\r\n "), FOLD_WIDTH, name.n + 2 + type.n);
+		buf_str(b, buf_view(&clean));
+		buf_lit(b, "\r\n");
+	}
+	buf_fini(&clean);
+}
+
+static void put_diagnostic(struct buf *b, struct str type, struct str reply, bool utf8)
+{
+	static const struct str name = STR_INIT("Diagnostic-Code: ");
+	struct buf clean;
+
+	buf_init(&clean, LIMIT_QUEUE_REPLY);
+	queue_text_clean(&clean, reply, LIMIT_QUEUE_REPLY, utf8);
+	if (clean.n) {
+		buf_str(b, name);
+		buf_str(b, type);
+		queue_text_wrap(b, buf_view(&clean), STR("\r\n "), FOLD_WIDTH, name.n + type.n);
 		buf_lit(b, "\r\n");
 	}
 	buf_fini(&clean);
@@ -115,8 +132,7 @@ static void put_recipient(struct buf *b, const struct queue_dsn_recipient *r, bo
 	if (replied) /* who said nothing has reported nothing [RFC 3464 2.3.5] */
 		put_field(
 		    b, STR("Remote-MTA"), STR("dns; "), r->remote_mta, LIMIT_SMTP_DOMAIN, utf8);
-	put_field(b, STR("Diagnostic-Code"), replied ? STR("smtp; ") : STR("x-godwit; "), r->reply,
-	    LIMIT_QUEUE_REPLY, utf8);
+	put_diagnostic(b, replied ? STR("smtp; ") : STR("x-godwit; "), r->reply, utf8);
 	put_date(b, STR("Last-Attempt-Date"), r->last_attempt);
 	if (r->action == QUEUE_DSN_DELAYED)
 		put_date(b, STR("Will-Retry-Until"), r->retry_until);

@@ -227,6 +227,10 @@ def check_international(report):
     report.says("用户@b.test", "cannot take international characters")
 
 
+def check_international_long(report):
+    assert report.recipients[0]["Final-Recipient"] == "utf-8; " + "用" * 21 + "@" + "例" * 16 + ".test"
+
+
 def check_international_sender(report):
     assert "\r\nTo: älice@a.test\r\n".encode() in report.raw  # more than the package reads
     assert report.kinds() == ["message/delivery-status", "message/global"]

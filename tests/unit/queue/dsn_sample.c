@@ -119,6 +119,18 @@ static void international(struct dsn_sample *s)
 	s->dsn.original = STR("Subject: \xe7\x94\xa8\r\n\r\ntext\r\n");
 }
 
+/* As wide as a local part and labels may be: more than a line, if it were folded. */
+static void international_long(struct dsn_sample *s)
+{
+	for (int i = 0; i < 21; i++)
+		buf_lit(&s->text, "\xe7\x94\xa8");
+	buf_byte(&s->text, '@');
+	for (int i = 0; i < 16; i++)
+		buf_lit(&s->text, "\xe4\xbe\x8b");
+	buf_lit(&s->text, ".test");
+	s->recipients[0].address = buf_view(&s->text);
+}
+
 static void international_sender(struct dsn_sample *s)
 {
 	s->dsn.sender = STR("\xc3\xa4lice@a.test");
@@ -189,6 +201,7 @@ const struct dsn_change dsn_changes[] = {
     {"expired", expired},
     {"mixed", mixed},
     {"international", international},
+    {"international_long", international_long},
     {"international_sender", international_sender},
     {"quoted_sender", quoted_sender},
     {"eightbit", eightbit},
