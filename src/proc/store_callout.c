@@ -5,8 +5,9 @@
  *    relay, or decided. One that is out ends only with the relay's answer or the relay.
  * 2. A request waits at one question, holds its front, and is answered once: by the answer, after
  *    callout.wait, or when its session goes.
- * 3. A server that could not be asked is left alone for DOWN_MS: questions about its domain are answered
- *    at once, by what is configured for them.
+ * 3. A server that could not be asked is left alone for DOWN_MS, and one that the queue knows to be down until
+ *    the queue's own next probe: questions about its domain are answered at once, by what is configured
+ *    for them.
  */
 #include "proc/store_callout.h"
 
@@ -17,6 +18,7 @@
 #include "queue/queue_text.h"
 #include "smtp/smtp_path.h"
 #include "store/callout.h"
+#include "store/queue.h"
 
 #define SESSIONS_MAX 4 /* questions out for one domain */
 #define TRIES_MAX    2 /* relays that may die of one */
@@ -467,6 +469,19 @@ static struct ip network_of(struct store_front *f, uint32_t session)
 	return conn ? ip_network(&conn->ip, 24, 56) : (struct ip){{0}};
 }
 
+/* By what attempts to deliver have found out: its hosts are down, or have as many sessions as they may. */
+static bool queue_waits_for(struct store_front *f, struct str domain)
+{
+	int64_t now = clock_now();
+	struct arena *a = arena_new();
+	struct queue_place place;
+	enum db_code found = queue_place_get(f->sp->db, a, now, domain, &place);
+	bool waits = found == DB_ROW && queue_destination_room(&place.state, 0, now) == 0;
+
+	arena_free(&a);
+	return waits;
+}
+
 static void ask(struct store_front *f, struct ipc_request *r, const struct fs_rcpt *m,
     const struct callout *known)
 {
@@ -475,7 +490,7 @@ static void ask(struct store_front *f, struct ipc_request *r, const struct fs_rc
 	struct question *q = question_find(c, m);
 	struct ip network = network_of(f, m->session);
 
-	if (!q && place_is_down(place_find(c, m->domain))) {
+	if (!q && (place_is_down(place_find(c, m->domain)) || queue_waits_for(f, m->domain))) {
 		reply_known(c, r, known);
 		return;
 	}

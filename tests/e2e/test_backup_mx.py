@@ -98,9 +98,7 @@ def test_known_ones_are_taken_while_the_primary_is_down(net):
     peer.down()
     number = net.send(bob)
     assert net.wait_attempt(number) == (0, 0, 1)
-    assert rcpt(net, f"new@{peer.domain}") == [UNVERIFIED]
-    wait_verdict(net, f"new@{peer.domain}", "unsure")
-    # It is left alone for a while: no second attempt, and nobody waits
+    # The queue knows that it is down: it is not called for a question, and nobody waits
     attempts = net.server.new_log().count("event=callout ")
     assert rcpt(net, f"new@{peer.domain}", f"other@{peer.domain}") == [UNVERIFIED] * 2
     assert net.server.new_log().count("event=callout ") == attempts
@@ -110,6 +108,27 @@ def test_known_ones_are_taken_while_the_primary_is_down(net):
     net.retry(number)
     peer.wait_taken()
     net.wait_gone(number)
+    assert rcpt(net, f"new@{peer.domain}")[0].startswith("250")
+
+
+def test_a_primary_that_cannot_be_asked_is_left_alone(net):
+    peer = relay_domain(net)
+    peer.down()
+    assert rcpt(net, f"new@{peer.domain}") == [UNVERIFIED]
+    wait_verdict(net, f"new@{peer.domain}", "unsure")
+    attempts = net.server.new_log().count("event=callout ")
+    assert rcpt(net, f"new@{peer.domain}", f"other@{peer.domain}") == [UNVERIFIED] * 2
+    assert net.server.new_log().count("event=callout ") == attempts
+
+
+def test_questions_are_paced(net):
+    """Fifty at once, then one each 100 ms."""
+    peer = relay_domain(net)
+    begin = time.monotonic()
+    for n in range(70):  # some are told to come again, until what was said of others is kept
+        wait_for(f"u{n}", lambda: rcpt(net, f"u{n}@{peer.domain}")[0].startswith("250"))
+    assert time.monotonic() - begin >= (70 - 51) * 0.1
+    assert len(asked(peer)) == 70
 
 
 def test_unverified_ones_are_taken_where_that_is_configured(net):
@@ -155,6 +174,15 @@ def test_a_primary_that_hangs(net):
         options(net, NET_OPTIONS)
 
 
+def ask_hanging(net, peer):
+    """A stranger's question about bob is out; the thread, and what the stranger is told when it ends."""
+    replies = []
+    thread = threading.Thread(target=lambda: replies.extend(rcpt(net, f"bob@{peer.domain}")))
+    thread.start()
+    peer.wait_hanging()
+    return thread, replies
+
+
 def test_many_who_ask(net):
     """One question for the same recipient; few connections, and few questions for one network."""
     peer = relay_domain(net, RCPT=[HANG] * 20)
@@ -182,10 +210,7 @@ def test_many_who_ask(net):
 @pytest.mark.kills
 def test_a_relay_that_dies_while_it_asks(net):
     peer = relay_domain(net, RCPT=[HANG])
-    replies = []
-    thread = threading.Thread(target=lambda: replies.extend(rcpt(net, f"bob@{peer.domain}")))
-    thread.start()
-    peer.wait_hanging()
+    thread, replies = ask_hanging(net, peer)
     net.server.kill("relay")
     thread.join()
     assert replies[0].startswith("250")
@@ -195,10 +220,7 @@ def test_a_relay_that_dies_while_it_asks(net):
 @pytest.mark.kills
 def test_a_front_that_dies_while_it_waits(net):
     peer = relay_domain(net, RCPT=[HANG])
-    replies = []
-    thread = threading.Thread(target=lambda: replies.extend(rcpt(net, f"bob@{peer.domain}")))
-    thread.start()
-    peer.wait_hanging()
+    thread, replies = ask_hanging(net, peer)
     net.server.kill("mx")
     thread.join()
     assert replies == [""]
@@ -213,10 +235,7 @@ def test_a_front_that_dies_while_it_waits(net):
 def test_the_server_ends_while_somebody_waits(net):
     peer = relay_domain(net, RCPT=[HANG])
     options(net, 'callout = { wait = "2s"; };')
-    replies = []
-    thread = threading.Thread(target=lambda: replies.extend(rcpt(net, f"bob@{peer.domain}")))
-    thread.start()
-    peer.wait_hanging()
+    thread, replies = ask_hanging(net, peer)
     begin = time.monotonic()
     assert net.server.stop() == 0
     assert time.monotonic() - begin < 10
