@@ -393,6 +393,40 @@ static void an_administrator_has_it_tried(void **state)
 	assert_int_equal(world.delivered, 3);
 }
 
+/* What one domain wants is not held against the others that a host serves. */
+static void hosts_have_the_common_schedule(void **state)
+{
+	struct queue_special special = {.domain = STR("a0.test"), .sessions = QUEUE_SESSIONS_MAX};
+
+	queue_policy_init(&special.policy);
+	for (size_t i = 0; i < special.policy.n_retry; i++)
+		special.policy.retry[i] = 12 * HOUR_MS;
+	q.cfg.routing = (struct queue_routing){.specials = &special, .n_specials = 1};
+	world.down[0] = true;
+	send_to("a", 1);
+	work();
+	assert_in_range(
+	    rig_number(&q.rig, "SELECT next_probe FROM host"), q.rig.now + 1, q.rig.now + HOUR_MS);
+	q.cfg.routing = (struct queue_routing){0};
+}
+
+/* Whoever has waited out his time at a host that is full asks anew: he may have other hosts by now. */
+static void a_place_in_line_has_its_time(void **state)
+{
+	send_to("a", QUEUE_SESSIONS_START + 1);
+	assert_int_equal(begin(QRIG_JOBS), QUEUE_SESSIONS_START + 1);
+	assert_int_equal(nattempts, QUEUE_SESSIONS_START);
+	assert_int_equal(begin(QRIG_JOBS), 0);
+	q.rig.now += 3 * MINUTE_MS;
+	assert_int_equal(begin(QRIG_JOBS), 1);
+	assert_int_equal(nattempts, QUEUE_SESSIONS_START); /* it has none */
+	while (nattempts > 0) {
+		go_on();
+		begin(QRIG_JOBS);
+	}
+	assert_int_equal(world.delivered, QUEUE_SESSIONS_START + 1);
+}
+
 static void a_clock_that_is_set_back(void **state)
 {
 	struct queue_clock clock;
@@ -516,6 +550,8 @@ int main(void)
 	    CASE(who_has_nothing_to_send_holds_up_nobody),
 	    CASE(an_administrator_has_it_tried),
 	    CASE(a_clock_that_is_set_back),
+	    CASE(hosts_have_the_common_schedule),
+	    CASE(a_place_in_line_has_its_time),
 	    CASE(a_stale_question_changes_nothing),
 	    CASE(hosts_are_forgotten),
 	    CASE(it_is_told_who_holds_up_whom),
