@@ -9,7 +9,7 @@
  *    the queue's own next probe: questions about its domain are answered at once, by what is configured
  *    for them.
  */
-#include "proc/store_callout.h"
+#include "proc/store_callout_priv.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -23,221 +23,14 @@
 #define SESSIONS_MAX 4 /* questions out for one domain */
 #define TRIES_MAX    2 /* relays that may die of one */
 #define TICK_MS      100
-#define SPACING_MS   100 /* questions of one domain, after a burst */
-#define BURST_MS     (50 * SPACING_MS)
 #define PENDING_MS   MINUTE_MS
 #define DOWN_MS      MINUTE_MS
 
-/* The domain of some questions, or one whose server is left alone. */
-struct place {
-	struct hash_node node;
-	struct arena *arena; /* of its name */
-	struct str name;
-	size_t questions, out;
-	int64_t
-	    paced; /* when the next question may go, but for the burst; monotonic, as all here */
-	int64_t down_until; /* it could not be asked */
-	bool unrouted;      /* because there is no server */
-};
-
-struct question {
-	struct list link; /* in the order in which they came */
-	struct place *place;
-	struct store_callouts *callouts;
-	struct arena *arena; /* of all text */
-	struct str local, address;
-	struct callout known; /* from before */
-	struct ip network;    /* that it was asked for first */
-	int64_t number, asked;
-	struct store_relay *relay; /* where it is out */
-	unsigned tries;
-	struct list waiters;
-	bool decided;
-	struct callout_lesson lesson;
-	struct str reply;
-	struct callout_settle settle;
-};
-
-/* A request that waits. */
-struct waiter {
-	struct list link;
-	struct store_callouts *callouts;
-	struct store_front *front;
-	struct ipc_request *request;
-	int64_t until;
-};
-
-struct store_callouts {
-	struct store_process *sp;
-	struct list questions;
-	size_t question_count, waiter_count, settling;
-	struct hash_table places;
-	int64_t number; /* of the last question; those of a store before this one are below */
-	uv_timer_t timer;
-	bool ticking;
-	bool draining;
-};
-
 static void on_tick(uv_timer_t *timer);
-
-/* ---- places ---- */
-
-static uint64_t place_hash(struct str name)
-{
-	static const struct hash_key key = {0x63616c6c6f7574, 0x706c616365};
-
-	return hash_bytes(&key, name);
-}
-
-static struct place *place_find(struct store_callouts *c, struct str name)
-{
-	struct hash_node *n = hash_first(&c->places, place_hash(name));
-
-	while (n && !str_eq(HASH_ENTRY(n, struct place, node)->name, name))
-		n = hash_next(n);
-	return n ? HASH_ENTRY(n, struct place, node) : NULL;
-}
-
-static struct place *place_get(struct store_callouts *c, struct str name)
-{
-	struct place *p = place_find(c, name);
-
-	if (p)
-		return p;
-	p = mem_new(struct place);
-	p->arena = arena_new();
-	p->name = arena_str(p->arena, name);
-	p->paced = clock_mono() - BURST_MS;
-	hash_insert(&c->places, &p->node, place_hash(p->name));
-	return p;
-}
-
-static bool place_is_down(const struct place *p)
-{
-	return p && clock_mono() < p->down_until;
-}
-
-/* It is remembered for nothing any more. */
-static void place_sweep(struct hash_node *node, void *ctx)
-{
-	struct store_callouts *c = ctx;
-	struct place *p = HASH_ENTRY(node, struct place, node);
-
-	if (!c->draining &&
-	    (p->questions || place_is_down(p) || p->paced > clock_mono() - BURST_MS))
-		return;
-	hash_remove(&c->places, node);
-	arena_free(&p->arena);
-	mem_free(p);
-}
-
-/* ---- answers ---- */
-
-void store_callouts_reply(struct ipc_request *r, enum accept_class class, struct str said)
-{
-	struct fs_rcpt_reply reply = {.class = class, .said = said};
-	struct buf b;
-
-	buf_init(&b, 1024);
-	fs_rcpt_reply_put(&b, &reply);
-	ipc_request_end(r, buf_view(&b));
-	buf_fini(&b);
-}
-
-/* Nothing was said; what is known from before still holds where it was for good. */
-static void reply_unsure(
-    struct store_callouts *c, struct ipc_request *r, const struct callout *known, bool may_be_taken)
-{
-	bool taken = may_be_taken && c->sp->config->callout.unverified == CONFIG_UNVERIFIED_ACCEPT;
-
-	if (known->verdict == CALLOUT_REFUSED)
-		store_callouts_reply(r, ACCEPT_REFUSED, known->reply);
-	else
-		store_callouts_reply(r, taken ? ACCEPT_BACKUP : ACCEPT_UNVERIFIED, STR(""));
-}
-
-static void reply_known(
-    struct store_callouts *c, struct ipc_request *r, const struct callout *known)
-{
-	if (known->verdict == CALLOUT_GOOD)
-		store_callouts_reply(r, ACCEPT_BACKUP, STR(""));
-	else
-		reply_unsure(c, r, known, true);
-}
-
-static void reply_decided(struct ipc_request *r, const struct question *q)
-{
-	struct callout known = {.verdict = q->lesson.verdict, .reply = q->reply};
-
-	if (q->lesson.unrouted)
-		store_callouts_reply(r, ACCEPT_UNROUTED, STR(""));
-	else
-		reply_known(q->callouts, r, known.verdict == CALLOUT_UNSURE ? &q->known : &known);
-}
-
-/* Before or behind its answer. */
-static void waiter_free(struct waiter *w)
-{
-	struct store_front *f = w->front;
-
-	w->callouts->waiter_count--;
-	list_remove(&w->link);
-	mem_free(w);
-	store_front_unhold(f);
-}
-
-static void waiter_cancelled(struct ipc_request *r)
-{
-	struct waiter *w = r->user;
-
-	store_callouts_reply(r, ACCEPT_UNVERIFIED, STR(""));
-	waiter_free(w);
-}
-
-static void answer_waiters(struct question *q)
-{
-	LIST_FOREACH(&q->waiters, it)
-	{
-		struct waiter *w = LIST_ENTRY(it, struct waiter, link);
-
-		reply_decided(w->request, q);
-		waiter_free(w);
-	}
-}
-
-/* Those who have waited for long enough. all: whoever waits. */
-static void answer_late(struct question *q, bool all)
-{
-	LIST_FOREACH(&q->waiters, it)
-	{
-		struct waiter *w = LIST_ENTRY(it, struct waiter, link);
-
-		if (!all && clock_mono() < w->until)
-			continue;
-		reply_unsure(q->callouts, w->request, &q->known, !all);
-		waiter_free(w);
-	}
-}
-
-static void wait_for(struct question *q, struct store_front *f, struct ipc_request *r)
-{
-	struct store_callouts *c = q->callouts;
-	struct waiter *w = mem_new(struct waiter);
-
-	w->callouts = c;
-	w->front = f;
-	w->request = r;
-	w->until = clock_mono() + c->sp->config->callout.wait;
-	r->user = w;
-	r->on_cancel = waiter_cancelled;
-	list_push(&q->waiters, &w->link);
-	c->waiter_count++;
-	store_front_hold(f);
-}
 
 /* ---- the end of a question ---- */
 
-static void question_free(struct question *q)
+static void question_free(struct store_callout_question *q)
 {
 	q->callouts->question_count--;
 	q->place->questions--;
@@ -248,7 +41,7 @@ static void question_free(struct question *q)
 
 static void settled(struct lane_op *op)
 {
-	struct question *q = LIST_ENTRY(op, struct question, settle.op);
+	struct store_callout_question *q = LIST_ENTRY(op, struct store_callout_question, settle.op);
 
 	if (op->result == LANE_FAILED)
 		log_note(LOG_WARN, "callout-not-kept", op->err.text);
@@ -256,7 +49,7 @@ static void settled(struct lane_op *op)
 	question_free(q);
 }
 
-static void keep(struct question *q)
+static void keep(struct store_callout_question *q)
 {
 	struct callout_settle *s = &q->settle;
 
@@ -270,7 +63,7 @@ static void keep(struct question *q)
 	store_write(q->callouts->sp->store, &s->op);
 }
 
-static void log_answer(const struct question *q)
+static void log_answer(const struct store_callout_question *q)
 {
 	static const char *const words[CALLOUT_VERDICTS] = {
 	    [CALLOUT_GOOD] = "taken", [CALLOUT_REFUSED] = "refused", [CALLOUT_UNSURE] = "unsure"};
@@ -286,7 +79,7 @@ static void log_answer(const struct question *q)
 	log_close();
 }
 
-static void not_out(struct question *q)
+static void not_out(struct store_callout_question *q)
 {
 	if (!q->relay)
 		return;
@@ -296,37 +89,39 @@ static void not_out(struct question *q)
 }
 
 /* What is known of it by now is that of another question of its domain, whose server cannot be asked. */
-static void decide_alike(struct question *q, const struct question *like)
+static void decide_alike(
+    struct store_callout_question *q, const struct store_callout_question *like)
 {
 	q->decided = true;
 	q->lesson = like->lesson;
-	answer_waiters(q);
+	store_callout_answer(q);
 	question_free(q);
 }
 
-static void place_down(struct question *q)
+static void place_down(struct store_callout_question *q)
 {
-	struct place *p = q->place;
+	struct store_callout_place *p = q->place;
 
 	p->down_until = clock_mono() + DOWN_MS;
 	p->unrouted = q->lesson.unrouted;
 	LIST_FOREACH(&q->callouts->questions, it)
 	{
-		struct question *other = LIST_ENTRY(it, struct question, link);
+		struct store_callout_question *other = LIST_ENTRY(
+		    it, struct store_callout_question, link);
 
 		if (other->place == p && !other->relay && !other->decided)
 			decide_alike(other, q);
 	}
 }
 
-static void decide(struct question *q, struct callout_lesson lesson, struct str reply)
+static void decide(struct store_callout_question *q, struct callout_lesson lesson, struct str reply)
 {
 	not_out(q);
 	q->decided = true;
 	q->lesson = lesson;
 	q->reply = reply;
 	log_answer(q);
-	answer_waiters(q);
+	store_callout_answer(q);
 	if (lesson.host) {
 		place_down(q);
 		question_free(q);
@@ -353,12 +148,12 @@ static struct store_relay *free_relay(const struct store_callouts *c)
 	return best;
 }
 
-static void send_to(struct question *q, struct store_relay *relay)
+static void send_to(struct store_callout_question *q, struct store_relay *relay)
 {
 	struct rs_callout m = {
 	    .number = q->number, .destination = q->place->name, .address = q->address};
 	struct buf b, password;
-	int64_t full = clock_mono() - BURST_MS;
+	int64_t full = clock_mono() - STORE_CALLOUT_BURST_MS;
 
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	buf_init(&password, LIMIT_PASSWORD + 1);
@@ -368,7 +163,8 @@ static void send_to(struct question *q, struct store_relay *relay)
 	buf_wipe(&password);
 	buf_wipe(&b);
 	q->relay = relay;
-	q->place->paced = (q->place->paced > full ? q->place->paced : full) + SPACING_MS;
+	q->place->paced = (q->place->paced > full ? q->place->paced : full) +
+			  STORE_CALLOUT_SPACING_MS;
 	q->place->out++;
 	relay->callouts++;
 }
@@ -379,7 +175,8 @@ static void send_pending(struct store_callouts *c)
 
 	LIST_FOREACH(&c->questions, it)
 	{
-		struct question *q = LIST_ENTRY(it, struct question, link);
+		struct store_callout_question *q = LIST_ENTRY(
+		    it, struct store_callout_question, link);
 		struct store_relay *relay = NULL;
 
 		if (q->relay || q->decided)
@@ -393,11 +190,13 @@ static void send_pending(struct store_callouts *c)
 
 /* ---- new questions ---- */
 
-static struct question *question_find(struct store_callouts *c, const struct fs_rcpt *m)
+static struct store_callout_question *question_find(
+    struct store_callouts *c, const struct fs_rcpt *m)
 {
 	LIST_FOREACH(&c->questions, it)
 	{
-		struct question *q = LIST_ENTRY(it, struct question, link);
+		struct store_callout_question *q = LIST_ENTRY(
+		    it, struct store_callout_question, link);
 
 		if (str_eq(q->place->name, m->domain) && str_eq_i(q->local, m->local))
 			return q;
@@ -414,7 +213,8 @@ static bool is_too_many(const struct store_callouts *c, struct str domain, const
 		return true;
 	LIST_FOREACH(&c->questions, it)
 	{
-		const struct question *q = LIST_ENTRY(it, struct question, link);
+		const struct store_callout_question *q = LIST_ENTRY(
+		    it, struct store_callout_question, link);
 
 		of_domain += str_eq(q->place->name, domain);
 		of_network += ip_eq(&q->network, network);
@@ -436,13 +236,13 @@ static struct str address_of(struct arena *a, const struct fs_rcpt *m)
 	return address;
 }
 
-static struct question *question_new(struct store_callouts *c, const struct fs_rcpt *m,
-    const struct callout *known, const struct ip *network)
+static struct store_callout_question *question_new(struct store_callouts *c,
+    const struct fs_rcpt *m, const struct callout *known, const struct ip *network)
 {
-	struct question *q = mem_new(struct question);
+	struct store_callout_question *q = mem_new(struct store_callout_question);
 
 	q->callouts = c;
-	q->place = place_get(c, m->domain);
+	q->place = store_callout_place_make(c, m->domain);
 	q->place->questions++;
 	q->arena = arena_new();
 	q->local = arena_str(q->arena, m->local);
@@ -487,11 +287,12 @@ static void ask(struct store_front *f, struct ipc_request *r, const struct fs_rc
 {
 	struct store_callouts *c = f->sp->callouts;
 	bool waits = known->verdict != CALLOUT_GOOD;
-	struct question *q = question_find(c, m);
+	struct store_callout_question *q = question_find(c, m);
 	struct ip network = network_of(f, m->session);
 
-	if (!q && (place_is_down(place_find(c, m->domain)) || queue_waits_for(f, m->domain))) {
-		reply_known(c, r, known);
+	if (!q && (store_callout_place_is_down(store_callout_place(c, m->domain)) ||
+		      queue_waits_for(f, m->domain))) {
+		store_callout_reply_known(c, r, known);
 		return;
 	}
 	if (!q && !is_too_many(c, m->domain, &network)) {
@@ -499,13 +300,13 @@ static void ask(struct store_front *f, struct ipc_request *r, const struct fs_rc
 		send_pending(c);
 	}
 	if (!waits)
-		reply_known(c, r, known);
+		store_callout_reply_known(c, r, known);
 	else if (!q || c->waiter_count >= LIMIT_CALLOUT_WAITERS)
-		reply_unsure(c, r, known, false);
+		store_callout_reply_unsure(c, r, known, false);
 	else if (c->sp->config->callout.wait == 0)
-		reply_unsure(c, r, known, true);
+		store_callout_reply_unsure(c, r, known, true);
 	else
-		wait_for(q, f, r);
+		store_callout_wait(q, f, r);
 }
 
 /* A front that is taken over may send anything. */
@@ -517,23 +318,23 @@ static bool is_local_part(struct str s)
 void store_callouts_rcpt(struct store_front *f, struct ipc_request *r, const struct fs_rcpt *m)
 {
 	struct store_callouts *c = f->sp->callouts;
-	const struct place *p = place_find(c, m->domain);
-	const struct question *q = question_find(c, m);
+	const struct store_callout_place *p = store_callout_place(c, m->domain);
+	const struct store_callout_question *q = question_find(c, m);
 	struct arena *a = arena_new();
 	struct callout known;
 
 	if (q && q->decided)
-		reply_decided(r, q);
+		store_callout_reply_decided(r, q);
 	else if (!is_local_part(m->local))
 		store_callouts_reply(r, ACCEPT_UNVERIFIED, STR(""));
-	else if (place_is_down(p) && p->unrouted)
+	else if (store_callout_place_is_down(p) && p->unrouted)
 		store_callouts_reply(r, ACCEPT_UNROUTED, STR(""));
 	else if (callout_get(f->sp->db, a, m->domain, m->local, clock_now(), &known) != DB_OK)
 		store_callouts_reply(r, ACCEPT_TROUBLE, STR(""));
 	else if (callout_is_due(&known, clock_now()))
 		ask(f, r, m, &known);
 	else
-		reply_known(c, r, &known);
+		store_callout_reply_known(c, r, &known);
 	arena_free(&a);
 }
 
@@ -561,7 +362,8 @@ bool store_callouts_called(
 		return true;
 	LIST_FOREACH(&c->questions, it)
 	{
-		struct question *q = LIST_ENTRY(it, struct question, link);
+		struct store_callout_question *q = LIST_ENTRY(
+		    it, struct store_callout_question, link);
 
 		if (q->number != m->number || q->relay != relay)
 			continue;
@@ -587,7 +389,8 @@ void store_callouts_gone(struct store_callouts *c, struct store_relay *relay)
 		return;
 	LIST_FOREACH(&c->questions, it)
 	{
-		struct question *q = LIST_ENTRY(it, struct question, link);
+		struct store_callout_question *q = LIST_ENTRY(
+		    it, struct store_callout_question, link);
 
 		if (q->relay != relay)
 			continue;
@@ -607,15 +410,16 @@ static void on_tick(uv_timer_t *timer)
 
 	LIST_FOREACH(&c->questions, it)
 	{
-		struct question *q = LIST_ENTRY(it, struct question, link);
+		struct store_callout_question *q = LIST_ENTRY(
+		    it, struct store_callout_question, link);
 		bool over = !q->relay && !q->decided && now - q->asked >= PENDING_MS;
 
-		answer_late(q, over);
+		store_callout_answer_late(q, over);
 		if (over)
 			question_free(q);
 	}
 	send_pending(c);
-	hash_each(&c->places, place_sweep, c);
+	hash_each(&c->places, store_callout_place_sweep, c);
 	c->ticking = c->question_count > 0 || c->places.count > 0;
 	if (!c->ticking)
 		uv_timer_stop(timer);
@@ -627,9 +431,10 @@ void store_callouts_drain(struct store_callouts *c)
 	uv_timer_stop(&c->timer);
 	LIST_FOREACH(&c->questions, it)
 	{
-		struct question *q = LIST_ENTRY(it, struct question, link);
+		struct store_callout_question *q = LIST_ENTRY(
+		    it, struct store_callout_question, link);
 
-		answer_late(q, true);
+		store_callout_answer_late(q, true);
 		not_out(q);
 		if (!q->decided)
 			question_free(q);
@@ -666,7 +471,7 @@ void store_callouts_free(struct store_callouts **cp)
 	if (!c)
 		return;
 	MUST(list_is_empty(&c->questions) && c->draining);
-	hash_each(&c->places, place_sweep, c);
+	hash_each(&c->places, store_callout_place_sweep, c);
 	hash_fini(&c->places);
 	uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 	*cp = NULL;
