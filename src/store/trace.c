@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "mime/mime_idn.h"
 #include "store/ledger.h"
 
 #define MARK STR("trace_index")
@@ -366,6 +367,58 @@ static enum db_code search_id(struct search *s, int64_t id)
 	return code == DB_ROW ? DB_OK : code;
 }
 
+/* Adds an id to the newest that were found, newest first, each once. */
+static void merge_id(struct search *s, int64_t id)
+{
+	size_t at = 0;
+
+	while (at < s->n && s->ids[at] > id)
+		at++;
+	if (at == s->max || (at < s->n && s->ids[at] == id))
+		return;
+	s->n -= s->n == s->max;
+	memmove(s->ids + at + 1, s->ids + at, (s->n - at) * sizeof *s->ids);
+	s->ids[at] = id;
+	s->n++;
+}
+
+typedef enum mime_idn_status respell_fn(struct buf *b, struct str domain);
+
+/* What is kept is spelt as it came: the same address with its domain's other labels [RFC 5890 2.3.2.1]. */
+static enum db_code search_spelling(struct search *s, respell_fn *respell)
+{
+	size_t at = str_rfind(s->key, '@');
+	struct search other = {.db = s->db, .max = s->max};
+	struct buf b;
+	enum db_code code = DB_OK;
+
+	buf_init(&b, LIMIT_SMTP_LINE);
+	buf_str(&b, str_sub(s->key, 0, at));
+	buf_byte(&b, '@');
+	if (at < s->key.n && respell(&b, str_from(s->key, at + 1)) == MIME_IDN_OK &&
+	    !b.overflow && !str_eq(buf_view(&b), s->key)) {
+		other.key = buf_view(&b);
+		other.ids = mem_array(s->max, sizeof *other.ids);
+		code = search_key(&other);
+		for (size_t i = 0; i < other.n; i++)
+			merge_id(s, other.ids[i]);
+		mem_free(other.ids);
+	}
+	buf_fini(&b);
+	return code;
+}
+
+static enum db_code search_spellings(struct search *s)
+{
+	enum db_code code = search_key(s);
+
+	if (code == DB_OK)
+		code = search_spelling(s, mime_idn_to_ascii);
+	if (code == DB_OK)
+		code = search_spelling(s, mime_idn_to_unicode);
+	return code;
+}
+
 enum db_code trace_find(struct db *db, struct str what, int64_t *ids, size_t max, size_t *n_r)
 {
 	struct search s = {.db = db, .ids = ids, .max = max};
@@ -383,7 +436,7 @@ enum db_code trace_find(struct db *db, struct str what, int64_t *ids, size_t max
 	else if (id_parse(s.key, &id))
 		code = search_id(&s, id);
 	else
-		code = search_key(&s);
+		code = search_spellings(&s);
 	buf_fini(&lower);
 	if (code == DB_OK)
 		*n_r = s.n;

@@ -48,7 +48,7 @@ struct str trace_bare_id(struct str id);
 
 /*
  * Ids of the newest messages that match, newest first, at most max: a message id (13 characters), an
- * address (sender or recipient, case ignored), a Message-ID with or without <>; empty: any.
+ * address (sender or recipient, case of ASCII letters ignored, its domain in U-labels or A-labels), a Message-ID with or without <>; empty: any.
  */
 enum db_code trace_find(struct db *db, struct str what, int64_t *ids, size_t max, size_t *n_r);
 

@@ -195,6 +195,24 @@ static void finds_by_what_one_knows(void **state)
 	buf_fini(&id);
 }
 
+/* Whichever way the domain was spelt, then or now. */
+static void finds_by_both_spellings_of_a_domain(void **state)
+{
+	int64_t sent[4];
+
+	sent[0] = send("x@else.test", "y@b\xc3\xbc" "cher.test", "\r\n");
+	sent[1] = send("Y@XN--bcher-kva.test", "ann@a.test", "\r\n");
+	sent[2] = send("x@else.test", "z@xn--bcher-kva.test", "\r\n");
+	sent[3] = send("y@b\xc3\xbc" "cher.test", "y@xn--bcher-kva.test", "\r\n");
+	for (int round = 0; round < 2; round++) {
+		assert_string_equal(found("y@b\xc3\xbc" "cher.test", sent, 4), "3 1 0 ");
+		assert_string_equal(found("Y@B\xc3\x9c" "cher.Test", sent, 4), "3 1 0 ");
+		assert_string_equal(found("y@xn--bcher-kva.test", sent, 4), "3 1 0 ");
+		assert_string_equal(found("z@b\xc3\xbc" "cher.test", sent, 4), "2 ");
+		rig_maintain(&rig, INT64_MAX / 2, INT64_MAX / 2);
+	}
+}
+
 /* Ids are given at MAIL: one may commit behind the index's mark. */
 static void a_late_message_is_found(void **state)
 {
@@ -220,6 +238,7 @@ int main(void)
 	    T(long_texts_are_cut_between_characters),
 	    T(tells_whose_account_it_was),
 	    T(finds_by_what_one_knows),
+	    T(finds_by_both_spellings_of_a_domain),
 	    T(a_late_message_is_found),
 	};
 
