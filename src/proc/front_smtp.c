@@ -140,8 +140,8 @@ static bool put_lookup_domain(
 	if (is_own_postmaster(s, path))
 		return true;
 	if (path->is_literal) {
-		buf_byte(b, '[');
-		buf_str(b, path->domain);
+		buf_byte(b, '['); /* one destination, mapped or not */
+		ip_put(b, &path->ip);
 		buf_byte(b, ']');
 		return true;
 	}

@@ -114,13 +114,118 @@ static struct str domain(struct cur *c)
 	return s;
 }
 
-/* The same in lower case. */
-static struct str ip_text(struct arena *a, const struct ip *ip)
+/* Snum = 1*3DIGIT, of at most 255 */
+static uint8_t snum(struct cur *c)
+{
+	struct str digits = cur_while(c, ascii_is_digit);
+	uint64_t n = 0;
+
+	if (digits.n > 3 || !str_to_u64(digits, UINT8_MAX, &n))
+		cur_fail(c);
+	return (uint8_t)n;
+}
+
+/* IPv4-address-literal = Snum 3("." Snum) */
+static void ipv4(struct cur *c, uint8_t *to)
+{
+	for (size_t i = 0; i < 4; i++) {
+		if (i > 0)
+			cur_byte(c, '.');
+		to[i] = snum(c);
+	}
+}
+
+static bool is_hex(uint8_t c)
+{
+	return ascii_hex(c) >= 0;
+}
+
+/* IPv6-hex = 1*4HEXDIG */
+static void ipv6_hex(struct cur *c, uint8_t *to)
+{
+	struct str digits = cur_while(c, is_hex);
+	unsigned n = 0;
+
+	if (digits.n == 0 || digits.n > 4) {
+		cur_fail(c);
+		return;
+	}
+	for (size_t i = 0; i < digits.n; i++)
+		n = n << 4 | (unsigned)ascii_hex(digits.p[i]);
+	to[0] = (uint8_t)(n >> 8);
+	to[1] = (uint8_t)n;
+}
+
+static bool is_ipv4_next(struct cur c)
+{
+	cur_while(&c, ascii_is_digit);
+	return cur_peek(&c) == '.';
+}
+
+static bool is_gap_next(struct cur c)
+{
+	return cur_try_lit_i(&c, STR("::"));
+}
+
+/*
+ * IPv6-hex *(":" IPv6-hex), up to a "::" or the end; what stands last at the end may be an IPv4
+ * address. Gives the number of octets, at most max.
+ */
+static size_t ipv6_groups(struct cur *c, uint8_t *to, size_t max)
+{
+	size_t n = 0;
+
+	do {
+		bool v4 = is_ipv4_next(*c);
+		size_t octets = v4 ? 4 : 2;
+
+		if (n + octets > max) {
+			cur_fail(c);
+			return n;
+		}
+		if (v4) {
+			ipv4(c, to + n);
+			cur_end(c);
+		} else {
+			ipv6_hex(c, to + n);
+		}
+		n += octets;
+	} while (!is_gap_next(*c) && cur_try(c, ':'));
+	return n;
+}
+
+/*
+ * IPv6-full / IPv6-comp / IPv6v4-full / IPv6v4-comp. The "::" stands for two groups at least, which
+ * is why inet_pton() takes more than this.
+ */
+static void ipv6(struct cur *c, uint8_t *to)
+{
+	const size_t all = 16, gap = 4;
+	uint8_t tail[16] = {0};
+	size_t head_n = is_gap_next(*c) ? 0 : ipv6_groups(c, to, all);
+	size_t tail_n = 0;
+
+	if (!cur_try_lit_i(c, STR("::"))) {
+		if (head_n != all)
+			cur_fail(c);
+		return;
+	}
+	if (head_n + gap > all)
+		cur_fail(c);
+	else if (cur_left(c))
+		tail_n = ipv6_groups(c, tail, all - gap - head_n);
+	memcpy(to + all - tail_n, tail, tail_n);
+}
+
+/* Told apart from the IPv4 address that it may be mapped from: mail goes back to what was said. */
+static struct str ip_text(struct arena *a, const struct ip *ip, bool v6)
 {
 	struct buf b;
 	struct str s;
 
 	buf_init(&b, LIMIT_SMTP_DOMAIN);
+	if (v6 && ip_is_v4(ip))
+		buf_lit(&b, "::ffff:");
 	ip_put(&b, ip);
 	s = arena_str(a, buf_view(&b));
 	buf_fini(&b);
@@ -133,21 +238,27 @@ static struct str ip_text(struct arena *a, const struct ip *ip)
  */
 static void literal(struct cur *c, struct arena *a, struct smtp_path *path)
 {
+	struct ip ip = {.b = {[10] = 0xff, [11] = 0xff}};
 	struct cur text;
-	struct str addr;
 	bool v6;
 
 	cur_byte(c, '[');
 	text = cur_of(cur_while(c, is_dcontent));
 	cur_byte(c, ']');
 	v6 = cur_try_lit_i(&text, STR("IPv6:"));
-	addr = cur_rest(&text);
-	if (v6 != (str_find(addr, ':') < addr.n) || !ip_parse(addr, &path->ip)) {
+	if (v6) {
+		ip = (struct ip){0};
+		ipv6(&text, ip.b);
+	} else {
+		ipv4(&text, ip.b + 12);
+	}
+	if (!cur_end(&text)) {
 		cur_fail(c);
 		return;
 	}
 	path->is_literal = true;
-	path->domain = ip_text(a, &path->ip);
+	path->ip = ip;
+	path->domain = ip_text(a, &ip, v6);
 }
 
 /* Domain / address-literal */
@@ -290,13 +401,11 @@ void smtp_path_put(struct buf *out, const struct smtp_path *path)
 	if (path->domain.n == 0)
 		return;
 	buf_byte(out, '@');
-	if (!path->is_literal) {
-		buf_str(out, path->domain);
-		return;
-	}
-	buf_c(out, ip_is_v4(&path->ip) ? "[" : "[IPv6:");
-	ip_put(out, &path->ip);
-	buf_byte(out, ']');
+	if (path->is_literal)
+		buf_c(out, str_find(path->domain, ':') < path->domain.n ? "[IPv6:" : "[");
+	buf_str(out, path->domain);
+	if (path->is_literal)
+		buf_byte(out, ']');
 }
 
 void smtp_path_put_angle(struct buf *out, const struct smtp_path *path)

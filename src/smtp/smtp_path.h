@@ -15,12 +15,13 @@
  * A path or mailbox in canonical form. local: without quotes and backslashes, case kept; at most
  * LIMIT_SMTP_LOCAL_PART octets (reverse-path: see smtp_path_reverse()), without control characters.
  * domain: ASCII in lower case, U-labels as they came, at most LIMIT_SMTP_DOMAIN octets; for a
- * literal the text of its address; empty for <> and for <postmaster>.
+ * literal the text of its address, "192.0.2.1" or, mapped, "::ffff:192.0.2.1", as it was said to be
+ * IPv4 or IPv6; empty for <> and for <postmaster>.
  */
 struct smtp_path {
 	struct str local;
 	struct str domain;
-	struct ip ip;    /* of a literal */
+	struct ip ip;    /* of a literal; the same for an IPv4 address and the one mapped from it */
 	bool is_null;    /* <>: local and domain are empty */
 	bool is_literal; /* domain is an address literal */
 	bool needs_utf8; /* local or domain has octets above 127: SMTPUTF8 only */
