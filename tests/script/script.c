@@ -12,8 +12,6 @@
 #define SEGMENTS 64
 #define RESULTS  512
 #define OPTIONS  32
-/* Longer runs are cut at a sample of places: around their ends and at steps between. */
-#define SPLITS_MAX ((size_t)1500)
 
 /* What the engine says, in logs. */
 #define SAID "said: "
@@ -355,9 +353,8 @@ int script_run(const char *path, const struct script_engine *e)
 		failed = run_once(path, e, "byte by byte", SEGMENTS, 0, 1);
 	for (size_t i = 0; i < script.segment_count && !failed; i++) {
 		size_t n = script.segments[i].in.n;
-		size_t step = n > SPLITS_MAX ? n / SPLITS_MAX : 1;
 
-		for (size_t at = 1; at < n && !failed; at += at < 64 || n - at < 64 ? 1 : step)
+		for (size_t at = 1; at < n && !failed; at++)
 			failed = run_once(path, e, "split at", i, at, LOG_MAX);
 	}
 	script_forget();

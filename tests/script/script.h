@@ -1,6 +1,7 @@
 /*
  * Transcripts: sessions of a sans-IO engine in plain text, run against it whole, byte by byte and
- * with the client's octets cut in two at every place; the outcome must be the same each time.
+ * with the client's octets cut in two at every place; the outcome must be the same each time. That
+ * takes the square of their number: lines longer than a limit are little longer, in files of their own.
  *
  *   # comment
  *   @ word value         an option of the engine, before everything else
