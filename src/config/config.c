@@ -63,12 +63,39 @@ void config_unref(struct config_snapshot **c)
 }
 
 /* ---- checks of the whole ---- */
-static int check_set(const char *file, const bool *seen, struct err *e)
+struct check {
+	const char *file;
+	const struct config_snapshot *c;
+	const struct config_place *places;
+	struct err *e;
+};
+
+static const struct config_place *place_of(const struct check *k, const char *name)
+{
+	const struct option *o = options_find(str_of_c(name));
+
+	MUST(o);
+	return &k->places[o - options];
+}
+
+/*
+ * The later line of two options that do not fit together. One of them is in the file, for the defaults
+ * fit; the other need not be.
+ */
+static unsigned later_line(const struct check *k, const char *one, const char *other)
+{
+	unsigned a = place_of(k, one)->line, b = place_of(k, other)->line;
+
+	MUST(a || b);
+	return a > b ? a : b;
+}
+
+static int check_set(const struct check *k)
 {
 	for (size_t i = 0; i < options_count; i++)
-		if (!options[i].initial && !seen[i])
-			return err_set(e, "%s: %s is not set; add %s = \"mail.example.org\";", file,
-			    options[i].name, options[i].name);
+		if (!options[i].initial && !k->places[i].line)
+			return err_set(k->e, "%s: %s is not set; add %s = \"mail.example.org\";",
+			    k->file, options[i].name, options[i].name);
 	return 0;
 }
 
@@ -76,12 +103,12 @@ static const struct {
 	const char *name;
 	size_t offset;
 } ports[PORTS] = {
-    {"smtp", offsetof(struct config_ports, smtp)},
-    {"smtps", offsetof(struct config_ports, smtps)},
-    {"submission", offsetof(struct config_ports, submission)},
-    {"pop3", offsetof(struct config_ports, pop3)},
-    {"pop3s", offsetof(struct config_ports, pop3s)},
-    {"lmtp", offsetof(struct config_ports, lmtp)},
+    {"ports.smtp", offsetof(struct config_ports, smtp)},
+    {"ports.smtps", offsetof(struct config_ports, smtps)},
+    {"ports.submission", offsetof(struct config_ports, submission)},
+    {"ports.pop3", offsetof(struct config_ports, pop3)},
+    {"ports.pop3s", offsetof(struct config_ports, pop3s)},
+    {"ports.lmtp", offsetof(struct config_ports, lmtp)},
 };
 
 static int64_t port_at(const struct config_snapshot *c, size_t i)
@@ -92,84 +119,127 @@ static int64_t port_at(const struct config_snapshot *c, size_t i)
 	return port;
 }
 
-static int check_ports(const char *file, const struct config_snapshot *c, struct err *e)
+static int check_port(const struct check *k, size_t i)
 {
-	for (size_t i = 0; i < PORTS; i++) {
-		int64_t port = port_at(c, i);
+	int64_t port = port_at(k->c, i), offset = k->c->port_offset;
+	const char *name = ports[i].name;
 
-		if (port && port + c->port_offset > 65535)
-			return err_set(e,
-			    "%s: ports.%s (%lld) with port_offset (%lld) is %lld; ports end at 65535",
-			    file, ports[i].name, (long long)port, (long long)c->port_offset,
-			    (long long)(port + c->port_offset));
-		for (size_t k = 0; port && k < i; k++)
-			if (port_at(c, k) == port)
-				return err_set(e, "%s: ports.%s and ports.%s are both %lld", file,
-				    ports[k].name, ports[i].name, (long long)port);
-	}
+	if (port && port + offset > 65535)
+		return err_set(k->e,
+		    "%s:%u: %s (%lld) with port_offset (%lld) is %lld; ports end at 65535", k->file,
+		    later_line(k, name, "port_offset"), name, (long long)port, (long long)offset,
+		    (long long)(port + offset));
+	for (size_t other = 0; port && other < i; other++)
+		if (port_at(k->c, other) == port)
+			return err_set(k->e, "%s:%u: %s and %s are both %lld", k->file,
+			    later_line(k, ports[other].name, name), ports[other].name, name,
+			    (long long)port);
 	return 0;
 }
 
-static int check_queue(const char *file, const struct config_snapshot *c, struct err *e)
+static int check_ports(const struct check *k)
 {
-	struct queue_policy policy;
-	enum queue_policy_status status;
-
-	config_queue_policy(c, NULL, &policy);
-	status = queue_policy_check(&policy);
-	return status == QUEUE_POLICY_OK ? 0
-					 : err_set(e, "%s: %s", file, queue_policy_text(status));
-}
-
-/* Its parts fit together with those of queue that it leaves as they are. */
-static int check_destination(const char *file, const struct config_snapshot *c,
-    const struct config_destination *d, struct err *e)
-{
-	struct queue_policy policy;
-	enum queue_policy_status status;
-
-	for (const struct config_destination *other = c->destinations.v; other < d; other++)
-		if (str_eq(other->domain, d->domain))
-			return err_set(e, "%s: destinations has two entries for %.*s", file,
-			    STR_FMT(d->domain));
-	config_queue_policy(c, d, &policy);
-	status = queue_policy_check(&policy);
-	return status == QUEUE_POLICY_OK
-		   ? 0
-		   : err_set(e, "%s: destinations, %.*s, together with queue: %s", file,
-			 STR_FMT(d->domain), queue_policy_text(status));
-}
-
-static int check_destinations(const char *file, const struct config_snapshot *c, struct err *e)
-{
-	for (size_t i = 0; i < c->destinations.n; i++)
-		if (check_destination(file, c, &c->destinations.v[i], e) < 0)
+	for (size_t i = 0; i < PORTS; i++)
+		if (check_port(k, i) < 0)
 			return -1;
 	return 0;
 }
 
-static int check_source(const char *file, const struct config_snapshot *c, struct err *e)
+static int check_queue(const struct check *k)
 {
-	const struct ip *v = c->relay_source.v;
+	static const struct {
+		const char *one, *other;
+	} at_fault[QUEUE_POLICY_STATUSES] = {
+	    [QUEUE_POLICY_NO_RETRY] = {"queue.retry", "queue.retry"},
+	    [QUEUE_POLICY_RETRY_COUNT] = {"queue.retry", "queue.retry"},
+	    [QUEUE_POLICY_RETRY_RANGE] = {"queue.retry", "queue.retry"},
+	    [QUEUE_POLICY_RETRY_ORDER] = {"queue.retry", "queue.retry"},
+	    [QUEUE_POLICY_LIFETIME] = {"queue.lifetime", "queue.lifetime"},
+	    [QUEUE_POLICY_BOUNCE_LIFETIME] = {"queue.bounce_lifetime", "queue.bounce_lifetime"},
+	    [QUEUE_POLICY_TOO_SHORT] = {"queue.lifetime", "queue.retry"},
+	    [QUEUE_POLICY_WARN_COUNT] = {"queue.delay_warning", "queue.delay_warning"},
+	    [QUEUE_POLICY_WARN_RANGE] = {"queue.delay_warning", "queue.delay_warning"},
+	    [QUEUE_POLICY_WARN_ORDER] = {"queue.delay_warning", "queue.delay_warning"},
+	};
+	struct queue_policy policy;
+	enum queue_policy_status status;
 
-	if (c->relay_source.n == 2 && ip_is_v4(&v[0]) == ip_is_v4(&v[1]))
-		return err_set(e,
-		    "%s: relay_source has two addresses of the same kind; give one of IPv4 and one of IPv6 at most",
-		    file);
+	config_queue_policy(k->c, NULL, &policy);
+	status = queue_policy_check(&policy);
+	if (status == QUEUE_POLICY_OK)
+		return 0;
+	return err_set(k->e, "%s:%u: %s", k->file,
+	    later_line(k, at_fault[status].one, at_fault[status].other), queue_policy_text(status));
+}
+
+/* Its parts fit together with those of queue that it leaves as they are. */
+static int check_destination(const struct check *k, const struct config_destination *d)
+{
+	const struct config_destination *all = k->c->destinations.v;
+	unsigned line = place_of(k, "destinations")->element[d - all];
+	struct queue_policy policy;
+	enum queue_policy_status status;
+
+	for (const struct config_destination *other = all; other < d; other++)
+		if (str_eq(other->domain, d->domain))
+			return err_set(k->e, "%s:%u: destinations has two entries for %.*s",
+			    k->file, line, STR_FMT(d->domain));
+	config_queue_policy(k->c, d, &policy);
+	status = queue_policy_check(&policy);
+	if (status == QUEUE_POLICY_OK)
+		return 0;
+	return err_set(k->e, "%s:%u: destinations, %.*s, together with queue: %s", k->file, line,
+	    STR_FMT(d->domain), queue_policy_text(status));
+}
+
+static int check_destinations(const struct check *k)
+{
+	for (size_t i = 0; i < k->c->destinations.n; i++)
+		if (check_destination(k, &k->c->destinations.v[i]) < 0)
+			return -1;
 	return 0;
 }
 
-static int check_routes(const char *file, const struct config_snapshot *c, struct err *e)
+static int check_source(const struct check *k)
 {
-	for (size_t i = 0; i < c->routes.n; i++)
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(c->routes.v[i].domain, c->routes.v[k].domain) &&
-			    str_eq(c->routes.v[i].sender, c->routes.v[k].sender))
-				return err_set(e,
-				    "%s: routes has two entries for the domain %.*s%s%.*s", file,
-				    STR_FMT(c->routes.v[i].domain),
-				    c->routes.v[i].sender.n ? " and the sender " : "",
-				    STR_FMT(c->routes.v[i].sender));
+	const struct ip *v = k->c->relay_source.v;
+
+	if (k->c->relay_source.n == 2 && ip_is_v4(&v[0]) == ip_is_v4(&v[1]))
+		return err_set(k->e,
+		    "%s:%u: relay_source has two addresses of the same kind; give one of IPv4 and one of IPv6 at most",
+		    k->file, place_of(k, "relay_source")->element[1]);
+	return 0;
+}
+
+static int check_route(const struct check *k, const struct config_route *r)
+{
+	const struct config_route *all = k->c->routes.v;
+
+	for (const struct config_route *other = all; other < r; other++)
+		if (str_eq(other->domain, r->domain) && str_eq(other->sender, r->sender))
+			return err_set(k->e,
+			    "%s:%u: routes has two entries for the domain %.*s%s%.*s", k->file,
+			    place_of(k, "routes")->element[r - all], STR_FMT(r->domain),
+			    r->sender.n ? " and the sender " : "", STR_FMT(r->sender));
+	return 0;
+}
+
+static int check_routes(const struct check *k)
+{
+	for (size_t i = 0; i < k->c->routes.n; i++)
+		if (check_route(k, &k->c->routes.v[i]) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_whole(const struct check *k)
+{
+	static int (*const checks[])(const struct check *) = {
+	    check_set, check_ports, check_queue, check_routes, check_destinations, check_source};
+
+	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+		if (checks[i](k) < 0)
+			return -1;
 	return 0;
 }
 
@@ -190,24 +260,15 @@ int config_parse(const char *dir, const char *file, struct str text, uint64_t nu
     struct config_snapshot **snapshot_r, struct err *e)
 {
 	struct config_box *box = config_box_new(dir, number);
-	bool *seen = mem_array(options_count, sizeof *seen);
+	struct config_place *places = mem_array(options_count, sizeof *places);
+	const struct check whole = {file, &box->c, places, e};
 	int rc;
 
 	set_defaults(box);
-	rc = config_read_text(box, file, text, seen, e);
+	rc = config_read_text(box, file, text, places, e);
 	if (rc == 0)
-		rc = check_set(file, seen, e);
-	if (rc == 0)
-		rc = check_ports(file, &box->c, e);
-	if (rc == 0)
-		rc = check_queue(file, &box->c, e);
-	if (rc == 0)
-		rc = check_routes(file, &box->c, e);
-	if (rc == 0)
-		rc = check_destinations(file, &box->c, e);
-	if (rc == 0)
-		rc = check_source(file, &box->c, e);
-	mem_free(seen);
+		rc = check_whole(&whole);
+	mem_free(places);
 	if (rc == 0)
 		*snapshot_r = &box->c;
 	else

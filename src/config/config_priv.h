@@ -30,12 +30,18 @@ static inline const void *config_at_const(const struct config_snapshot *c, const
 	return (const char *)c + o->offset;
 }
 
+/* Where in a file an option stands. Lines count from 1. */
+struct config_place {
+	unsigned line;           /* of its name; 0: it is not there */
+	const unsigned *element; /* of each element, where it is a list; in the box's arena */
+};
+
 /*
- * Sets what the text says (libconfig's syntax), leaves the rest. seen: options_count marks, one set for
+ * Sets what the text says (libconfig's syntax), leaves the rest. places: options_count of them, set for
  * each option met; may be NULL. 0, or -1 with file, line and a sentence.
  */
-int config_read_text(
-    struct config_box *box, const char *file, struct str text, bool *seen, struct err *e);
+int config_read_text(struct config_box *box, const char *file, struct str text,
+    struct config_place *places, struct err *e);
 
 /* The value of one option in the file's syntax. */
 void config_put_option(const struct config_snapshot *c, const struct option *o, struct buf *out);

@@ -12,7 +12,7 @@
 struct reader {
 	struct config_box *box;
 	const char *file;
-	bool *seen;
+	struct config_place *places; /* NULL: nobody asks */
 	struct err *e;
 };
 
@@ -322,13 +322,24 @@ static int unknown(const struct reader *r, struct str name, const config_setting
 
 static int read_group(const struct reader *r, const config_setting_t *group, struct str prefix);
 
+/* For what is found wrong only when all is read. */
+static void note_place(const struct reader *r, const struct option *o, const config_setting_t *set)
+{
+	unsigned n = is_sequence(set) ? (unsigned)config_setting_length(set) : 0;
+	unsigned *element = arena_array(r->box->arena, n, sizeof *element);
+
+	for (unsigned i = 0; i < n; i++)
+		element[i] = config_setting_source_line(config_setting_get_elem(set, i));
+	r->places[o - options] = (struct config_place){config_setting_source_line(set), element};
+}
+
 static int read_setting(const struct reader *r, struct str name, const config_setting_t *set)
 {
 	const struct option *o = options_find(name);
 
 	if (o) {
-		if (r->seen)
-			r->seen[o - options] = true;
+		if (r->places)
+			note_place(r, o, set);
 		return read_at(r, NULL, o, set, config_at(&r->box->c, o));
 	}
 	if (!options_is_group(name))
@@ -371,10 +382,10 @@ static int read_all(const struct reader *r, config_t *lib, const char *text)
 	return read_group(r, config_root_setting(lib), (struct str){NULL, 0});
 }
 
-int config_read_text(
-    struct config_box *box, const char *file, struct str text, bool *seen, struct err *e)
+int config_read_text(struct config_box *box, const char *file, struct str text,
+    struct config_place *places, struct err *e)
 {
-	const struct reader r = {box, file, seen, e};
+	const struct reader r = {box, file, places, e};
 	config_t lib;
 	int rc;
 

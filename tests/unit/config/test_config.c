@@ -355,10 +355,15 @@ static const struct {
 	"f:1: queue.delay_warning must be a list in brackets of a time from 1s to 60d in "
 	"quotes, like \"90s\", \"5m\", \"4h\" or \"14d\", and not \"61d\"; the default is [\"4h\"]"},
     {HOST "queue = { retry = [\"5m\", \"1m\"]; };",
-	"f: the times of queue.retry must not get shorter: put the shortest first"},
-    {HOST "queue = { lifetime = \"1m\"; };",
-	"f: queue.lifetime is over before the first time of queue.retry: make it longer, or that "
-	"time shorter"},
+	"f:2: the times of queue.retry must not get shorter: put the shortest first"},
+#define TOO_SHORT                                                                                  \
+	"queue.lifetime is over before the first time of queue.retry: make it longer, or that "    \
+	"time shorter"
+    {HOST "queue = { lifetime = \"1m\"; };", "f:2: " TOO_SHORT},
+    {HOST "queue = {\n retry = [\"1h\"];\n lifetime = \"1m\"; };", "f:4: " TOO_SHORT},
+    {HOST "queue = {\n lifetime = \"1m\";\n retry = [\"1h\"]; };", "f:4: " TOO_SHORT},
+    {"queue = {\n delay_warning = [\"2h\",\n \"1h\"]; };\n" HOST,
+	"f:2: each time of queue.delay_warning must be longer than the one before it"},
     {"\nroutes = ( { domain = \"x.test\"; host = \"y.test\"; } );",
 	"f:2: routes: port is missing; a group is written like { domain = \"example.org\"; host = \"192.0.2.1\"; port = 25; }"},
     {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; tls = \"no\"; } );",
@@ -385,23 +390,35 @@ static const struct {
 	"f:2: destinations: lifetime must be a time from 0 to 60d in quotes, like \"90s\", \"5m\", "
 	"\"4h\" or \"14d\", and not \"61d\""},
     {HOST "destinations = ( { domain = \"x.test\"; retry = [\"5m\", \"1m\"]; } );",
-	"f: destinations, x.test, together with queue: the times of queue.retry must not get shorter: "
-	"put the shortest first"},
+	"f:2: destinations, x.test, together with queue: the times of queue.retry must not get "
+	"shorter: put the shortest first"},
+    {HOST "destinations = (\n { domain = \"x.test\"; },\n { domain = \"y.test\";\n"
+	  "lifetime = \"1m\"; },\n { domain = \"z.test\"; } );",
+	"f:4: destinations, y.test, together with queue: " TOO_SHORT},
     {HOST "destinations = ( { domain = \"x.test\"; delay_warning = [\"0\", \"1h\"]; } );",
 	"f:2: destinations: delay_warning = [\"0\"] stands for no warning, and alone"},
     {HOST "destinations = ( { domain = \"x.test\"; }, { domain = \"x.test\"; } );",
-	"f: destinations has two entries for x.test"},
-    {HOST "relay_source = [\"192.0.2.1\", \"192.0.2.2\"];",
-	"f: relay_source has two addresses of the same kind; give one of IPv4 and one of IPv6 at most"},
+	"f:2: destinations has two entries for x.test"},
+    {HOST "destinations = (\n { domain = \"x.test\"; },\n { domain = \"y.test\"; },\n"
+	  "{ domain = \"X.test\"; } );",
+	"f:5: destinations has two entries for x.test"},
+    {HOST "relay_source = [\"192.0.2.1\",\n \"192.0.2.2\"];",
+	"f:3: relay_source has two addresses of the same kind; give one of IPv4 and one of IPv6 at most"},
     {"listen = ( { domain = \"x\"; host = \"y\"; port = 25; } );",
 	"f:1: listen must be a list in brackets of at least 1, each an address in quotes, like "
 	"\"192.0.2.1\" or \"::1\", and not a group { }; the default is [\"0.0.0.0\", \"::\"]"},
     {HOST "routes = ( { domain = \"x.test\"; host = \"y\"; port = 25; },\n"
 	  "{ domain = \"X.test\"; host = \"z\"; port = 25; } );",
-	"f: routes has two entries for the domain x.test"},
-    {HOST "ports = { smtp = 465; };", "f: ports.smtp and ports.smtps are both 465"},
+	"f:3: routes has two entries for the domain x.test"},
+    {HOST "ports = { smtp = 465; };", "f:2: ports.smtp and ports.smtps are both 465"},
+    {"ports = {\n lmtp = 24;\n smtp = 24; };\n" HOST, "f:3: ports.smtp and ports.lmtp are both 24"},
+    {"ports = {\n smtp = 24;\n lmtp = 24; };\n" HOST, "f:3: ports.smtp and ports.lmtp are both 24"},
     {HOST "port_offset = 65000;",
-	"f: ports.submission (587) with port_offset (65000) is 65587; ports end at 65535"},
+	"f:2: ports.submission (587) with port_offset (65000) is 65587; ports end at 65535"},
+    {HOST "port_offset = 40000;\nports = {\n pop3 = 30000;\n};",
+	"f:4: ports.pop3 (30000) with port_offset (40000) is 70000; ports end at 65535"},
+    {HOST "ports = {\n pop3 = 30000;\n};\nport_offset = 40000;",
+	"f:5: ports.pop3 (30000) with port_offset (40000) is 70000; ports end at 65535"},
 };
 
 static void test_errors(void **state)
