@@ -102,17 +102,26 @@ def test_a_visit_and_another_one(folder):
                                   timeout=60)
             assert done.returncode == 0, (command, done.stdout, done.stderr)
         assert count_of(visitor, bob, accounts[bob]) == 2
-        assert steps(without_log(visitor.said())) == [
-            *BUILDING, *AS_ROOT, "data directory", "domain example.test with accounts alice and bob",
-            "the server is ready, all together"]
+        assert list(steps(without_log(visitor.said()))) == TO_A_SERVER
         assert visitor.stop(signal.SIGINT) == 0
         assert "kept" in visitor.said()
+    built = when_built()
     with Visitor(folder) as again:
         assert again.accounts() == accounts and again.ports() == visitor.ports
         again.ports = visitor.ports
         assert count_of(again, bob, accounts[bob]) == 2
         assert "keeping what is in" in again.said()
+        took = steps(without_log(again.said()))
+        assert list(took) == TO_A_SERVER
+        assert took["the server is ready, all together"] < 10_000, took
+        assert took[BUILDING[1]] + took[BUILDING[2]] < 2000, took
         assert again.stop(signal.SIGTERM) == 0
+    assert when_built() == built
+
+
+def when_built():
+    """When the build was configured and the program linked."""
+    return [os.stat(os.path.join(ROOT, "build", name)).st_mtime_ns for name in ("build.ninja", "godwit")]
 
 
 def test_other_ports_are_found_when_the_usual_ones_are_taken(folder):
@@ -142,19 +151,21 @@ def test_words(words, status):
 
 BUILDING = ["packages are installed", "configuring the build", "compiling build/godwit"]
 AS_ROOT = ["users for a server started as root"] if os.getuid() == 0 else []
+TO_A_SERVER = [*BUILDING, *AS_ROOT, "data directory", "domain example.test with accounts alice and bob",
+               "the server is ready, all together"]
 
 
 def steps(said):
-    """What each line before the first empty one says was done; it must say how long that took."""
+    """What each line before the first empty one says was done, and the milliseconds that it must tell."""
     lines = said.split("\n\n")[0].rstrip("\n").split("\n")
     timed = [re.fullmatch(r"(\S.*?) +(\d+) ms", line) for line in lines if not line.startswith("  ")]
     assert all(timed), said
-    return [step[1] for step in timed]
+    return {step[1]: int(step[2]) for step in timed}
 
 
 def test_build_only():
     done = subprocess.run([QUICKSTART, "--build-only"], text=True, capture_output=True, timeout=300)
-    assert done.returncode == 0 and steps(done.stdout) == BUILDING
+    assert done.returncode == 0 and list(steps(done.stdout)) == BUILDING
 
 
 # Commands that answer otherwise than they should: in the first story, in the second one, and a server that
