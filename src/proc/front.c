@@ -409,6 +409,8 @@ static void on_patience(uv_timer_t *timer)
 		    now - s->heard < s->config->snapshot->timeouts.store)
 			continue;
 		front_log(s, LOG_ERROR, "store-silent");
+		if (s->protocol->log_message)
+			s->protocol->log_message(s);
 		log_num("ms", now - s->heard);
 		log_close();
 		s->protocol->lose(s);

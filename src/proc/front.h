@@ -53,6 +53,9 @@ struct front_protocol {
 	/* There is a store again. NULL: nothing is asked of it that another was asked. */
 	void (*store_back)(struct front_session *s);
 
+	/* Adds to a line of the log which message it is about, if any. NULL: the front does not know. */
+	void (*log_message)(const struct front_session *s);
+
 	/* The server goes down. */
 	void (*shutdown)(struct front_session *s);
 

@@ -372,6 +372,12 @@ static void smtp_lose(struct front_session *s)
 	front_message_lose(s);
 }
 
+static void smtp_log_message(const struct front_session *s)
+{
+	if (smtp_server_transaction(s->u.smtp->engine))
+		log_id("id", s->u.smtp->message_id);
+}
+
 static void smtp_shutdown(struct front_session *s)
 {
 	smtp_server_shutdown(s->u.smtp->engine, front_now());
@@ -396,6 +402,7 @@ const struct front_protocol front_smtp_protocol = {
     .waits = smtp_waits,
     .lose = smtp_lose,
     .store_back = front_message_store_back,
+    .log_message = smtp_log_message,
     .shutdown = smtp_shutdown,
     .end = smtp_end,
 };

@@ -50,9 +50,12 @@ static void task_fini(struct task *t)
 	store_front_unhold(f);
 }
 
-static void task_failed(const struct task *t, const char *what)
+/* id: of the message, 0 when it is about none or none was found. */
+static void task_failed(const struct task *t, const char *what, int64_t id)
 {
 	log_open(LOG_ERROR, "read-failed");
+	if (id)
+		log_id("id", id);
 	log_text("what", what);
 	log_text("why", t->op.err.text);
 	log_close();
@@ -183,7 +186,7 @@ static void open_done(struct reader_op *op)
 	if (op->result != DB_OK || o->missing)
 		store_front_drop_view(o->task.front, o->task.view);
 	if (op->result != DB_OK) {
-		task_failed(&o->task, "snapshot");
+		task_failed(&o->task, "snapshot", 0);
 	} else if (o->missing) {
 		reply.verdict = FS_DISABLED;
 	} else {
@@ -297,7 +300,7 @@ static void list_done(struct reader_op *op)
 	mem_free(l->entries);
 	l->entries = NULL;
 	if (op->result != DB_OK) {
-		task_failed(&l->stream.task, "list");
+		task_failed(&l->stream.task, "list", 0);
 		list_end(l, FS_TEMPORARY);
 		return;
 	}
@@ -418,7 +421,7 @@ static void read_done(struct reader_op *op)
 	t->bytes = NULL;
 	if (op->result != DB_OK || t->gone) {
 		if (op->result != DB_OK)
-			task_failed(&t->stream.task, "message");
+			task_failed(&t->stream.task, "message", t->message.email);
 		read_end(t, t->gone ? FS_REFUSED : FS_TEMPORARY);
 		return;
 	}

@@ -51,6 +51,8 @@ static void log_warning(const struct quota_warning *w)
 	bool failed = w->op.result != LANE_DONE;
 
 	log_open(w->told ? LOG_INFO : LOG_WARN, w->told ? "quota-warning" : "quota-not-warned");
+	if (w->told)
+		log_id("id", w->message_id);
 	log_str("account", w->address);
 	if (!w->told)
 		log_text("why", failed ? w->op.err.text : w->why.text);

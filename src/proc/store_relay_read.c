@@ -136,6 +136,14 @@ static void read_turn(struct store_flow_turn *turn)
 	read_go_on(LIST_ENTRY(turn, struct read_task, turn));
 }
 
+static void log_failed(const struct read_task *t)
+{
+	log_open(LOG_ERROR, "read-failed");
+	log_id("id", t->lease.message);
+	log_text("why", t->op.err.text);
+	log_close();
+}
+
 static void read_done(struct reader_op *op)
 {
 	struct read_task *t = LIST_ENTRY(op, struct read_task, op);
@@ -150,7 +158,7 @@ static void read_done(struct reader_op *op)
 	t->bytes = NULL;
 	if (op->result != DB_OK || t->stale) {
 		if (op->result != DB_OK)
-			log_note(LOG_ERROR, "read-failed", op->err.text);
+			log_failed(t);
 		else
 			store_relay_log_refused(t->relay, "content, without the lease");
 		read_end(t, t->stale ? RS_STALE : RS_TEMPORARY);

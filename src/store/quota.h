@@ -46,6 +46,7 @@ struct quota_warning {
 	void *user;         /* the owner's */
 	int64_t account;    /* 0: of a domain, to its postmaster */
 	struct str address; /* of the recipient; in the deliver's arena */
+	int64_t message_id; /* the warning's own */
 	/* the answer */
 	bool told;      /* the message was placed */
 	struct err why; /* when it was not: it is given up, or comes again when temporary */

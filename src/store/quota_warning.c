@@ -154,6 +154,7 @@ enum db_code quota_warning_next(struct db *db, const struct queue_config *cfg, i
 	w->deliver = d;
 	w->account = due.account;
 	w->address = due.facts.address;
+	w->message_id = id;
 	w->op.exec = warning_exec;
 	w->prepared = prepared;
 	w->op.blobs = prepared ? d->op.blobs : NULL;
