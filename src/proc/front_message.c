@@ -139,6 +139,14 @@ static void upload_room(struct ipc_call *call)
 
 static void commit_message(struct front_session *s);
 
+/* COMMIT ends without store having been asked to deliver. */
+static void refuse_commit(struct front_session *s, const struct smtp_reply *reply)
+{
+	front_message_log_refused(s, reply);
+	front_smtp_answer_reply(s, *reply);
+	front_message_reset(s);
+}
+
 static void upload_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
 {
 	struct front_session *s = LIST_ENTRY(call, struct front_smtp, upload)->session;
@@ -160,8 +168,12 @@ static void upload_ended(struct ipc_call *call, enum ipc_end end, struct str pay
 	m->refusal.text = arena_str(m->arena, reply.text);
 	buf_fini(&m->gather);
 	budget_set(s, 0);
-	if (e && (e->kind == SMTP_EFFECT_BODY || e->kind == SMTP_EFFECT_COMMIT))
+	if (e && e->kind == SMTP_EFFECT_COMMIT) {
+		refuse_commit(s, &m->refusal);
+		net_drive_pump(s->drive);
+	} else if (e && e->kind == SMTP_EFFECT_BODY) {
 		front_smtp_answer_later(s, m->refusal);
+	}
 }
 
 /* Sends what credit allows; a BODY that waited for room is answered when all of it is on its way. */
@@ -249,18 +261,18 @@ void front_message_body(struct front_session *s, const struct smtp_effect *e)
 
 /* ---- COMMIT ---- */
 
-/* The answer for all recipients in one, as SMTP wants it. */
-static void log_taken(struct front_session *s, const struct fs_deliver_reply *reply)
+/* What became of the message, in one line. code: of the reply, 0 when there was none. */
+static void log_end(struct front_session *s, const char *event, unsigned code, struct str why)
 {
 	struct front_smtp *m = s->u.smtp;
 	const struct smtp_transaction *t = smtp_server_transaction(m->engine);
-	bool taken = reply->status.code < 300;
+	bool taken = code > 0 && code < 300;
 	struct str account = smtp_server_account(m->engine);
 	struct buf from;
 
 	buf_init(&from, LIMIT_SMTP_PATH);
 	smtp_path_put(&from, &t->reverse);
-	front_log(s, taken ? LOG_INFO : LOG_WARN, taken ? "accepted" : "refused");
+	front_log(s, taken ? LOG_INFO : LOG_WARN, event);
 	log_id("id", m->message_id);
 	log_str("from", buf_view(&from));
 	if (account.n) /* or "uid N" of a local user */
@@ -271,11 +283,35 @@ static void log_taken(struct front_session *s, const struct fs_deliver_reply *re
 	log_num("size", (int64_t)m->size);
 	if (m->has_priority)
 		log_num("priority", m->priority);
-	log_num("code", reply->status.code);
+	if (code)
+		log_num("code", code);
 	if (!taken)
-		log_str("why", reply->status.text);
+		log_str("why", why);
 	log_close();
 	buf_fini(&from);
+}
+
+/* The answer for all recipients in one, as SMTP wants it. */
+static void log_taken(struct front_session *s, const struct fs_deliver_reply *reply)
+{
+	const struct fs_status *status = &reply->status;
+
+	log_end(s, status->code < 300 ? "accepted" : "refused", status->code, status->text);
+}
+
+void front_message_log_refused(struct front_session *s, const struct smtp_reply *reply)
+{
+	log_end(s, "refused", reply->code, reply->text);
+}
+
+void front_message_log_broken(struct front_session *s, const char *why)
+{
+	log_end(s, "message-broken-off", 0, str_of_c(why));
+}
+
+bool front_message_is_open(const struct front_session *s)
+{
+	return s->u.smtp->scan && smtp_server_transaction(s->u.smtp->engine);
 }
 
 /* "taken; id=...": what the client is told, and finds again in Received and in the trace. */
@@ -524,10 +560,12 @@ static void commit_message(struct front_session *s)
 	    buf_view(&reverse));
 	s->call = (struct ipc_call){.on_end = deliver_ended};
 	if (payload.overflow || plan_bytes.overflow ||
-	    !front_ask(s, &s->call, FS_DELIVER, &payload, -1))
-		front_smtp_answer_later(s, front_smtp_store_away);
-	else if (m->mode == BODY_INLINE)
+	    !front_ask(s, &s->call, FS_DELIVER, &payload, -1)) {
+		refuse_commit(s, &front_smtp_store_away);
+		net_drive_pump(s->drive);
+	} else if (m->mode == BODY_INLINE) {
 		buf_fini(&m->gather); /* it is on its way; the budget counts it until the answer */
+	}
 	buf_fini(&payload);
 	buf_fini(&plan_bytes);
 	buf_fini(&summary);
@@ -546,7 +584,7 @@ void front_message_commit(struct front_session *s, const struct smtp_effect *e)
 	struct front_smtp *m = s->u.smtp;
 
 	if (m->mode == BODY_REFUSED)
-		front_smtp_answer_reply(s, m->refusal);
+		refuse_commit(s, &m->refusal);
 	else if (m->mode == BODY_UPLOADING)
 		upload_pump(s);
 	else

@@ -294,6 +294,12 @@ static void do_rcpt(struct front_session *s, const struct smtp_effect *e)
 
 static void do_abort(struct front_session *s, const struct smtp_effect *e)
 {
+	const struct smtp_reply *reply = &e->abort.reply;
+
+	if (e->abort.content && reply->code >= 400)
+		front_message_log_refused(s, reply);
+	else if (e->abort.content)
+		front_message_log_broken(s, "the client broke it off before its end");
 	front_message_reset(s);
 	front_smtp_answer(s, NULL);
 }
@@ -387,6 +393,8 @@ static void smtp_end(struct front_session *s)
 {
 	struct front_smtp *m = s->u.smtp;
 
+	if (front_message_is_open(s)) /* the engine waits for store and could not say so itself */
+		front_message_log_broken(s, "the connection ended before there was an answer");
 	front_message_reset(s);
 	arena_free(&m->arena);
 	smtp_server_free(&m->engine);

@@ -68,6 +68,13 @@ void front_message_store_back(struct front_session *s);
 /* Nobody will say: the answer is that of a store that is away. */
 void front_message_lose(struct front_session *s);
 
+/* Logs that the message is refused as a whole; or broken off, and why. */
+void front_message_log_refused(struct front_session *s, const struct smtp_reply *reply);
+void front_message_log_broken(struct front_session *s, const char *why);
+
+/* Content has come, or was to, that no answer was given to yet. */
+bool front_message_is_open(const struct front_session *s);
+
 /* Forgets the message and the transaction; an upload in store is dropped. */
 void front_message_reset(struct front_session *s);
 

@@ -73,12 +73,31 @@ static enum flow abort_resume(struct smtp_server *s, const struct smtp_result *r
 	return s->after_abort(s);
 }
 
-enum flow smtp_session_abort(struct smtp_server *s, session_step *next)
+static enum flow abort_with(
+    struct smtp_server *s, bool content, const struct smtp_reply *why, session_step *next)
 {
 	if (!s->tx_open)
 		return next(s);
+	s->effect.abort.content = content;
+	s->effect.abort.reply = smtp_reply_copy(s->arena, why);
 	s->after_abort = next;
 	return smtp_session_wait(s, SMTP_EFFECT_ABORT, abort_resume);
+}
+
+static bool has_content(const struct smtp_server *s)
+{
+	return s->expect == EXPECT_DATA || s->expect == EXPECT_CHUNK || s->state == AT_CHUNKS;
+}
+
+enum flow smtp_session_abort(struct smtp_server *s, session_step *next)
+{
+	return abort_with(s, has_content(s), &(struct smtp_reply){0}, next);
+}
+
+enum flow smtp_session_abort_refused(
+    struct smtp_server *s, const struct smtp_reply *why, session_step *next)
+{
+	return abort_with(s, true, why, next);
 }
 
 static enum flow close_now(struct smtp_server *s)
@@ -92,7 +111,7 @@ enum flow smtp_session_close(struct smtp_server *s, struct smtp_reply reply)
 		smtp_session_reply(s, &reply);
 	s->closing = true;
 	s->waiting = s->now;
-	return smtp_session_abort(s, close_now);
+	return abort_with(s, has_content(s), &reply, close_now);
 }
 
 void smtp_session_end_transaction(struct smtp_server *s)

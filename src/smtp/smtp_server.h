@@ -85,6 +85,11 @@ struct smtp_effect {
 		} auth;
 		const struct smtp_rcpt *rcpt;
 		struct str body; /* 1 to LIMIT_BODY_CHUNK octets */
+		struct {
+			bool content; /* the message was refused, or had begun to come */
+			struct smtp_reply
+			    reply; /* what the client is told; code 0: nothing of it */
+		} abort;
 	};
 };
 

@@ -88,7 +88,7 @@ static enum flow drop(struct smtp_server *s, const struct smtp_reply *why)
 	s->dropping = true;
 	s->verdict = smtp_reply_copy(s->arena, why);
 	buf_clear(&s->chunk);
-	return smtp_session_abort(s, content_step);
+	return smtp_session_abort_refused(s, &s->verdict, content_step);
 }
 
 /* LMTP: keeps the result's replies until they have been put. */
@@ -257,7 +257,7 @@ static enum flow data_resume(struct smtp_server *s, const struct smtp_result *r)
 {
 	if (session_is_refused(r)) {
 		smtp_session_reply(s, &r->reply);
-		return smtp_session_abort(s, end_refused);
+		return smtp_session_abort_refused(s, &r->reply, end_refused);
 	}
 	smtp_session_reply(s, &SMTP_REPLY(354, 0, 0, 0, "End the message with <CRLF>.<CRLF>"));
 	begin(s, true);

@@ -128,8 +128,12 @@ enum flow smtp_session_close(struct smtp_server *s, struct smtp_reply reply);
 enum flow smtp_session_wait(
     struct smtp_server *s, enum smtp_effect_kind kind, session_resume *resume);
 
-/* ABORT if a transaction is open, then the step. */
+/* ABORT if a transaction is open, then the step. Content that had begun is broken off by the client. */
 enum flow smtp_session_abort(struct smtp_server *s, session_step *next);
+
+/* The same of a message that is refused with this reply, which the caller puts. */
+enum flow smtp_session_abort_refused(
+    struct smtp_server *s, const struct smtp_reply *why, session_step *next);
 
 /* Forgets the transaction; the next input is a command. */
 void smtp_session_end_transaction(struct smtp_server *s);

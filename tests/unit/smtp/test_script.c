@@ -127,6 +127,18 @@ static void put_body(struct str body, struct buf *b)
 	}
 }
 
+/* What becomes of content. */
+static void put_abort(const struct smtp_effect *e, struct buf *b)
+{
+	if (!e->abort.content)
+		return;
+	buf_byte(b, ' ');
+	if (e->abort.reply.code)
+		buf_u64(b, e->abort.reply.code);
+	else
+		buf_lit(b, "broken off");
+}
+
 static void put_effect(const struct session *t, const struct smtp_effect *e, struct buf *b)
 {
 	static const char *const names[] = {
@@ -155,6 +167,9 @@ static void put_effect(const struct session *t, const struct smtp_effect *e, str
 		break;
 	case SMTP_EFFECT_BODY:
 		put_body(e->body, b);
+		break;
+	case SMTP_EFFECT_ABORT:
+		put_abort(e, b);
 		break;
 	default:
 		break;

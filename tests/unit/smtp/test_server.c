@@ -180,6 +180,8 @@ static void test_deadlines(void **state)
 	assert_non_null(smtp_server_transaction(f.s));
 	smtp_server_tick(f.s, f.now);
 	assert_int_equal(smtp_server_effect(f.s)->kind, SMTP_EFFECT_ABORT);
+	assert_true(smtp_server_effect(f.s)->abort.content);
+	assert_int_equal(smtp_server_effect(f.s)->abort.reply.code, 421);
 	turn(&f);
 	assert_true(has_said(&f, "421 4.4.2"));
 	assert_int_equal(smtp_server_wants(f.s), SMTP_WANTS_CLOSE);
