@@ -94,8 +94,8 @@ const struct cli_command cli_admin_account_commands[] = {
 	.max_operands = 1, .code = ADMIN_ACCOUNT_QUOTA,
 	.more = "For example:\n  godwit account quota bob@example.org --bytes 2G\n\n" QUOTA_MORE},
     {"language", "ADDRESS LANGUAGE", "Sets the language in which the account is written to.",
-	cli_admin, .flags = CLI_DATA, .min_operands = 2, .max_operands = 2,
-	.code = ADMIN_ACCOUNT_LANGUAGE,
+	cli_admin, .flags = CLI_DATA, .exits = CLI_EXITS_NAMES, .min_operands = 2,
+	.max_operands = 2, .code = ADMIN_ACCOUNT_LANGUAGE,
 	.more =
 	    "LANGUAGE is en, zh-hans or zh-hant, or auto: that of each message. It is that of reports\n"
 	    "about mail that the account sent, and of warnings about its mailbox."},

@@ -259,7 +259,7 @@ static int find_owner(const struct init *in, const struct passwd **pw_r)
 	*pw_r = getpwnam((const char *)user.p);
 	if (*pw_r)
 		return EX_OK;
-	return cli_fail(EX_NOUSER,
+	return cli_fail(EX_CONFIG,
 	    "there is no system user %.*s; make it with: useradd --system --user-group --no-create-home "
 	    "--shell /usr/sbin/nologin %.*s, then run this command again",
 	    STR_FMT(user), STR_FMT(user));

@@ -37,8 +37,9 @@ static const char help[] =
     "\n"
     "Bcc is removed; Date, From and Message-ID are added where they are missing. Other\n"
     "options of the classic sendmail are accepted and mean nothing here.\n"
-    "Exit codes: 0 sent, 65 bad content, 67 no such mailbox, 68 no such domain,\n"
-    "69 refused, 75 not now (the server is down), 77 not permitted.\n";
+    "Exit codes: 0 sent, 64 wrong command line, 65 bad content, 67 no such mailbox,\n"
+    "68 no such domain, 69 refused, 74 the message cannot be read, 75 not now (the server\n"
+    "is down), 77 not permitted.\n";
 
 struct sendmail {
 	struct cli_sendmail_args args;

@@ -17,11 +17,10 @@
 #include "ipc/admin.h"
 
 #define CLI_EXITS_INIT                                                                             \
-	(CLI_EXIT(EX_NOUSER) | CLI_EXIT(EX_CANTCREAT) | CLI_EXIT(EX_TEMPFAIL) |                    \
-	    CLI_EXIT(EX_NOPERM) | CLI_EXIT(EX_CONFIG))
+	(CLI_EXIT(EX_CANTCREAT) | CLI_EXIT(EX_TEMPFAIL) | CLI_EXIT(EX_NOPERM) | CLI_EXIT(EX_CONFIG))
 #define CLI_EXITS_SERVE                                                                            \
-	(CLI_EXIT(EX_NOINPUT) | CLI_EXIT(EX_UNAVAILABLE) | CLI_EXIT(EX_OSERR) |                    \
-	    CLI_EXIT(EX_NOPERM) | CLI_EXIT(EX_CONFIG))
+	(CLI_EXIT(EX_NOINPUT) | CLI_EXIT(EX_UNAVAILABLE) | CLI_EXIT(EX_SOFTWARE) |                 \
+	    CLI_EXIT(EX_OSERR) | CLI_EXIT(EX_NOPERM) | CLI_EXIT(EX_CONFIG))
 
 static const struct cli_command commands[] = {
     {"init", "", "Makes a data directory, with configuration and certificate.", cli_init,

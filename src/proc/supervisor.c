@@ -284,7 +284,7 @@ int supervisor_main(const char *dir)
 	} else if (supervisor_config_load(&sv, &e)) {
 		code = fail(&e, EX_CONFIG);
 	} else if (check_owner(&sv, &e)) {
-		code = fail(&e, EX_NOUSER);
+		code = fail(&e, EX_CONFIG);
 	} else {
 		plan_children(&sv);
 		code = run(&sv);

@@ -4,8 +4,10 @@ A row is: what was typed, the exit code, the sentence. {data} is the data direct
 server, {tmp} an empty directory, {none} a path where nothing is. Standard output stays empty.
 """
 
+import functools
 import os
 import pty
+import re
 import shlex
 import subprocess
 
@@ -372,8 +374,7 @@ def rows(table, places):
         yield shlex.split(words), env, int(code), sentence.strip().format(**places)
 
 
-@pytest.fixture
-def places(server, tmp_path):
+def places_in(server, tmp_path):
     file = tmp_path / "file"
     file.write_text("mine\n", encoding="utf-8")
     empty = tmp_path / "empty"
@@ -383,8 +384,32 @@ def places(server, tmp_path):
             "pop3": server.ports["pop3"]}
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_wrong_command_lines(server, places, tmp_path, name):
+@pytest.fixture
+def places(server, tmp_path):
+    return places_in(server, tmp_path)
+
+
+def help_of(words):
+    return subprocess.run([binary_path(), *words, "--help"], text=True, capture_output=True, timeout=60,
+                          check=True).stdout
+
+
+@functools.cache
+def exit_codes(words=()):
+    """{words: the exit codes that its help lists} of every command below these words."""
+    told = help_of(words)
+    if "\nCommands:\n" not in told:
+        return {words: [int(code) for code in re.findall(r"\b\d+\b", told.partition("Exit codes:")[2])]}
+    names = re.findall(r"^  (\S+)", told.partition("\nCommands:\n")[2], re.M)
+    return {key: codes for name in names for key, codes in exit_codes((*words, name)).items()}
+
+
+def codes_for(words):
+    """What the help of the command that these words name lists; None when they name none."""
+    return next((codes for key, codes in exit_codes().items() if tuple(words[:len(key)]) == key), None)
+
+
+def check_rows(server, places, name):
     wrong = []
     before = server.json("account", "list"), server.json("alias", "list"), server.message_count()
     env = {key: value for key, value in os.environ.items() if not key.startswith("GODWIT_")}
@@ -395,10 +420,35 @@ def test_wrong_command_lines(server, places, tmp_path, name):
         got = (done.returncode, done.stderr, done.stdout)
         if got != (code, f"godwit: {sentence}\n", ""):
             wrong.append(f"{words}: {got}")
+        told = codes_for(words)
+        if told is not None and code not in told:
+            wrong.append(f"{words}: {code} is not in the help, which lists {told}")
     assert not wrong, "\n".join(wrong)
     assert before == (server.json("account", "list"), server.json("alias", "list"),
                       server.message_count())
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_wrong_command_lines(server, places, tmp_path, name):
+    check_rows(server, places, name)
     assert sorted(os.listdir(tmp_path)) == ["empty", "file"] and not os.listdir(places["tmp"])
+
+
+@pytest.mark.parametrize("name", ["names", "messages"])
+def test_the_same_is_said_while_the_server_is_stopped(make_server, tmp_path, name):
+    server = make_server(accounts=["first"], start=False)
+    check_rows(server, places_in(server, tmp_path), name)
+
+
+def test_a_system_user_that_does_not_exist(make_server):
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    server = make_server(start=False)
+    server.configure('user_store = "no-such-user";')
+    for words in (("init", "--hostname", server.hostname), ("serve",)):
+        done = server.command(*words, status=78)
+        assert "there is no system user no-such-user; " in done.stderr, done
+        assert 78 in codes_for(words)
 
 
 def test_what_belongs_to_somebody_else(make_server, tmp_path):
@@ -441,13 +491,15 @@ def test_restore_says_what_is_wrong(server, tmp_path, mailbox):
 
 def test_exit_codes_are_in_the_help():
     for words, codes in ((["domain", "add"], (0, 64, 65, 66, 67, 68, 69, 74, 75, 77, 78)),
-                         (["init"], (0, 64, 67, 73, 75, 77, 78)),
+                         (["init"], (0, 64, 73, 75, 77, 78)),
+                         (["serve"], (0, 64, 66, 69, 70, 71, 77, 78)),
+                         (["sendmail"], (0, 64, 65, 67, 68, 69, 74, 75, 77)),
                          (["mail", "send"], (0, 64, 65, 66, 67, 68, 69, 75, 77, 78)),
                          (["status"], (0, 64, 66, 69, 74, 75, 77, 78))):
-        told = subprocess.run([binary_path(), *words, "--help"], text=True, capture_output=True,
-                              timeout=60, check=True).stdout
-        listed = told.partition("Exit codes:\n")[2].strip().split("\n")
-        assert [int(line.split()[0]) for line in listed] == list(codes), words
+        assert exit_codes()[tuple(words)] == list(codes), words
+    assert len(exit_codes()) > 40
+    for words, codes in exit_codes().items():
+        assert codes[:2] == [0, 64] and codes == sorted(set(codes)), (words, codes)
 
 
 def test_an_offline_command_names_the_directory_in_use(make_server):
