@@ -93,6 +93,7 @@ struct relay_route {
 	struct dns_answer found[2 * LIMIT_DNS_ANSWERS]; /* of that host */
 	size_t nfound;
 	bool unanswered; /* a lookup for that host gave no answer for now */
+	bool named;      /* its CNAMEs end at a name of ours */
 	size_t
 	    trouble; /* the first host of which no address is known for that; see relay_route_trouble() */
 	struct relay_hop hops[LIMIT_QUEUE_ADDRESSES];

@@ -85,7 +85,9 @@ static void addresses_known(struct relay_route *r)
 	for (size_t i = first; i < first + n; i++)
 		add_hop(r, &r->addresses.ip[i], r->hosts.host[r->host],
 		    queue_mx_better(&r->hosts, r->host));
-	if (r->addresses.ourselves)
+	if (r->named)
+		r->addresses.worst = QUEUE_TARGET_OWN;
+	if (r->named || r->addresses.ourselves)
 		cut_at_ourselves(r);
 	r->host++;
 	next_host(r);
@@ -93,6 +95,7 @@ static void addresses_known(struct relay_route *r)
 
 static void keep_addresses(struct relay_route *r, const struct dns_result *result)
 {
+	r->named |= queue_mx_is_own_name(&r->self, result->canonical);
 	for (size_t i = 0; i < result->count && r->nfound < 2 * LIMIT_DNS_ANSWERS; i++)
 		r->found[r->nfound++] = result->answers[i];
 	if (result->status != DNS_OK && result->status != DNS_NODATA &&
@@ -143,7 +146,7 @@ static void no_address(struct relay_route *r)
 static void next_host(struct relay_route *r)
 {
 	r->nfound = 0;
-	r->unanswered = false;
+	r->unanswered = r->named = false;
 	if (r->host < r->hosts.count)
 		ask(r, r->hosts.host[r->host], DNS_AAAA, got_aaaa);
 	else if (r->nhops)
@@ -179,10 +182,7 @@ static void got_mx(struct ipc_call *call, enum ipc_end end, struct str payload)
 	switch (result.status) {
 	case DNS_OK:
 	case DNS_NODATA:
-		if (result.count == 0 && result.dropped)
-			finish(r, QUEUE_PROBLEM_NO_ADDRESS, "its MX records name no usable host");
-		else
-			order_hosts(r, &result);
+		order_hosts(r, &result);
 		break;
 	case DNS_NXDOMAIN:
 		finish(r, QUEUE_PROBLEM_NXDOMAIN, "");
@@ -237,12 +237,15 @@ static struct queue_self self_of(
     struct arena *a, const struct relay *relay, const struct config_snapshot *config)
 {
 	struct ip *own = arena_array(a, relay->own_count + 1, sizeof *own);
+	struct str *names = arena_array(a, 2, sizeof *names);
 
+	names[0] = config->hostname;
+	names[1] = config->relay_helo; /* empty: it is that of the host */
 	for (size_t i = 0; i < relay->own_count; i++)
 		own[i] = relay->own[i];
 	return (struct queue_self){
-	    .names = &config->hostname,
-	    .name_count = 1,
+	    .names = names,
+	    .name_count = 1 + (config->relay_helo.n > 0),
 	    .addresses = own,
 	    .address_count = relay->own_count,
 	    .allow_private = config->relay_allow_private,

@@ -31,7 +31,7 @@ static bool comes_before(const struct candidate *a, const struct candidate *b)
 	return a->lot < b->lot;
 }
 
-static bool is_own_name(const struct queue_self *self, struct str host)
+bool queue_mx_is_own_name(const struct queue_self *self, struct str host)
 {
 	for (size_t i = 0; i < self->name_count; i++)
 		if (str_eq_i(self->names[i], host))
@@ -46,7 +46,7 @@ static uint32_t own_preference(
 	uint32_t best = UINT32_C(65536);
 
 	for (size_t i = 0; i < count; i++)
-		if (mx[i].preference < best && is_own_name(self, mx[i].host))
+		if (mx[i].preference < best && queue_mx_is_own_name(self, mx[i].host))
 			best = mx[i].preference;
 	return best;
 }
@@ -79,7 +79,7 @@ static enum queue_mx_verdict implicit(
     struct str domain, const struct queue_self *self, struct queue_mx_hosts *hosts_r)
 {
 	*hosts_r = (struct queue_mx_hosts){.implicit = true};
-	if (is_own_name(self, domain))
+	if (queue_mx_is_own_name(self, domain))
 		return QUEUE_MX_LOOP;
 	hosts_r->host[hosts_r->count++] = domain;
 	return QUEUE_MX_HOSTS;

@@ -15,7 +15,7 @@ struct queue_mx {
 
 /* What we know of ourselves. Borrowed. */
 struct queue_self {
-	const struct str *names; /* of this server: host name, local domains' own MX names */
+	const struct str *names; /* of this server: its host name, what it says in EHLO */
 	size_t name_count;
 	const struct ip *addresses; /* at which it is reached */
 	size_t address_count;
@@ -44,6 +44,9 @@ struct queue_mx_hosts {
  */
 enum queue_mx_verdict queue_mx_order(struct str domain, const struct queue_mx *mx, size_t count,
     const struct queue_self *self, uint64_t seed, struct queue_mx_hosts *hosts_r);
+
+/* Is it one of our names? For those at the end of CNAMEs. */
+bool queue_mx_is_own_name(const struct queue_self *self, struct str host);
 
 /* How many hosts, all at the beginning of the list, have a lower preference than that at `host`. */
 size_t queue_mx_better(const struct queue_mx_hosts *hosts, size_t host);

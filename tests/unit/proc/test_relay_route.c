@@ -19,6 +19,7 @@ struct row {
 	enum dns_type type;
 	const char *data; /* an address, or a host with its preference in front; NULL: see status */
 	enum dns_status status;
+	const char *canonical; /* where its CNAMEs end; NULL: it has none */
 };
 
 static struct {
@@ -71,6 +72,8 @@ static void answer(struct ipc_request *r, struct str name, enum dns_type type)
 			answers[result.count++] = answer_of(row);
 		if (row->type == type)
 			result.status = row->data ? DNS_OK : row->status;
+		if (row->type == type && row->canonical)
+			result.canonical = str_of_c(row->canonical);
 	}
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	rr_reply_put(&b, type, &result);
@@ -335,7 +338,9 @@ static void test_problems(void **state)
 		QUEUE_PROBLEM_FORBIDDEN, "relay_allow_private"},
 	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"b.test", DNS_A, "0.0.0.0", DNS_OK}},
 		QUEUE_PROBLEM_FORBIDDEN, "nobody"},
-	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}}, QUEUE_PROBLEM_NO_ADDRESS, "no address"},
+	    {{{"a.test", DNS_MX, NULL, DNS_BAD}}, QUEUE_PROBLEM_DNS, ""},
+	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"a.test", DNS_A, "192.88.99.1", DNS_OK}},
+		QUEUE_PROBLEM_NO_ADDRESS, "no address"},
 	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"b.test", DNS_A, NULL, DNS_SERVFAIL}},
 		QUEUE_PROBLEM_DNS, "no answer"},
 	};
@@ -352,6 +357,38 @@ static void test_problems(void **state)
 }
 
 /* By whatever name: hosts that are no nearer to the end than we are get nothing. [RFC 5321 5.1] */
+/* By what we say in EHLO, and at the end of CNAMEs; whatever the addresses are, those of a translator say too. */
+static void test_ourselves_by_other_names(void **state)
+{
+	static const struct row tables[][6] = {
+	    {{"a.test", DNS_MX, "10 out.us.test", DNS_OK, NULL},
+		{"out.us.test", DNS_A, "192.88.99.1", DNS_OK, NULL}},
+	    {{"a.test", DNS_MX, "10 b.test", DNS_OK, NULL},
+		{"b.test", DNS_A, "192.88.99.1", DNS_OK, "mail.us.test"}},
+	    {{"a.test", DNS_MX, "10 b.test", DNS_OK, NULL},
+		{"b.test", DNS_AAAA, NULL, DNS_NODATA, "out.us.test"},
+		{"b.test", DNS_A, "192.88.99.1", DNS_OK, "out.us.test"}},
+	    {{"a.test", DNS_A, "192.88.99.1", DNS_OK, "mail.us.test"}},
+	};
+
+	f.config.relay_helo = STR("out.us.test");
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+		f.done = 0;
+		find(tables[i], "a.test");
+		expect_problem(QUEUE_PROBLEM_LOOP, "itself");
+		relay_route_fini(&f.route);
+	}
+	f.done = 0;
+	find((const struct row[]){{"a.test", DNS_MX, "10 b.test", DNS_OK, NULL},
+		 {"a.test", DNS_MX, "20 c.test", DNS_OK, NULL},
+		 {"a.test", DNS_MX, "30 d.test", DNS_OK, NULL},
+		 {"b.test", DNS_A, "192.88.99.1", DNS_OK, "else.test"},
+		 {"c.test", DNS_A, "192.88.99.2", DNS_OK, "mail.us.test"},
+		 {"d.test", DNS_A, "192.88.99.3", DNS_OK, NULL}, {0}},
+	    "a.test");
+	expect_hops("b.test=192.88.99.1:25");
+}
+
 static void test_ourselves_by_address(void **state)
 {
 	static const struct row before[] = {{"a.test", DNS_MX, "10 one.test", DNS_OK},
@@ -459,6 +496,7 @@ int main(void)
 	    T(test_literals),
 	    T(test_routes),
 	    T(test_problems),
+	    T(test_ourselves_by_other_names),
 	    T(test_ourselves_by_address),
 	    T(test_loopback_is_nobodys_name),
 	    T(test_own_addresses_change),
