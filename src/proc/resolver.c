@@ -5,6 +5,7 @@
  * comes; afterwards sockets to DNS servers, the link to the supervisor, links to those who ask. No other
  * files, no new processes.
  */
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -22,7 +23,8 @@ struct resolver {
 	uv_loop_t *loop;
 	struct dns_client *dns;
 	struct config_snapshot *config;
-	size_t waiting; /* requests not yet answered */
+	struct stat servers; /* of RESOLV_CONF as it was read; zero: it could not be */
+	size_t waiting;      /* requests not yet answered */
 	bool draining;
 };
 
@@ -215,6 +217,23 @@ static const char *anchors(const struct config_snapshot *c)
 	return NULL;
 }
 
+static struct stat look_at_servers(void)
+{
+	struct stat now;
+
+	return stat(RESOLV_CONF, &now) ? (struct stat){0} : now;
+}
+
+/* The file that names the servers is another one, or was written to; who names them himself does not care. */
+static bool has_other_servers(const struct resolver *rs, const struct config_snapshot *c)
+{
+	struct stat now = look_at_servers(), was = rs->servers;
+
+	return c->dns_server.n == 0 && (now.st_ino != was.st_ino || now.st_size != was.st_size ||
+					   now.st_mtim.tv_sec != was.st_mtim.tv_sec ||
+					   now.st_mtim.tv_nsec != was.st_mtim.tv_nsec);
+}
+
 static int apply(struct resolver *rs, const struct config_snapshot *c, struct err *e)
 {
 	struct dns_client_config config = {
@@ -223,6 +242,7 @@ static int apply(struct resolver *rs, const struct config_snapshot *c, struct er
 	    .anchors = anchors(c),
 	};
 
+	rs->servers = look_at_servers();
 	if (!config.server && access(RESOLV_CONF, R_OK))
 		log_note(LOG_WARN, "no-dns-server",
 		    RESOLV_CONF
@@ -238,7 +258,7 @@ static void use_config(struct resolver *rs, struct config_snapshot *c)
 	log_setup(sc_role_name(SC_ROLE_RESOLVER), (enum log_level)c->log_level);
 }
 
-/* The cache goes only when it is another server's, or may be unvalidated. */
+/* The cache goes only when it is other servers', or may be unvalidated. */
 static void set_config(struct resolver *rs, struct str payload)
 {
 	struct config_snapshot *old = rs->config, *c = NULL;
@@ -246,7 +266,8 @@ static void set_config(struct resolver *rs, struct str payload)
 	struct err e = {"a configuration event that cannot be read"};
 
 	if (!sc_start_get(payload, &start) || config_decode(start.snapshot, &c) ||
-	    ((!str_eq(old->dns_server, c->dns_server) || old->dnssec != c->dnssec) &&
+	    ((!str_eq(old->dns_server, c->dns_server) || old->dnssec != c->dnssec ||
+		 has_other_servers(rs, c)) &&
 		apply(rs, c, &e))) {
 		log_note(LOG_ERROR, "config-refused", e.text);
 		config_unref(&c);

@@ -42,16 +42,17 @@ class Liar:
     """A server over UDP and TCP. behave(name, query, tcp) gives the answers to send, octets each;
     none: it is silent. Asked for the root, it answers."""
 
-    def __init__(self, behave, port=None):
+    def __init__(self, behave, port=None, host=HOST):
         self.behave = behave
         self.queries = []  # (name, over TCP)
+        self.host = host
         self.port = port or free_port()
-        self.server = f"{HOST}@{self.port}"
+        self.server = f"{host}@{self.port}"
         self.udp = socket.socket(type=socket.SOCK_DGRAM)
-        self.udp.bind((HOST, self.port))
+        self.udp.bind((host, self.port))
         self.tcp = socket.socket()
         self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.tcp.bind((HOST, self.port))
+        self.tcp.bind((host, self.port))
         self.tcp.listen()
         self.threads = [threading.Thread(target=run) for run in (self.serve_udp, self.serve_tcp)]
         for thread in self.threads:
@@ -92,7 +93,7 @@ class Liar:
 
     def close(self):
         with socket.socket(type=socket.SOCK_DGRAM) as end:
-            end.sendto(b"", (HOST, self.port))
+            end.sendto(b"", (self.host, self.port))
         self.tcp.shutdown(socket.SHUT_RDWR)
         for thread in self.threads:
             thread.join()

@@ -501,3 +501,45 @@ def test_a_server_that_keeps_signatures_back(rooted, liar):
     answer = process.ask("A", "mx.secure")
     assert answer["status"] == "BOGUS" and not answer["answers"]
     assert "event=dnssec-failed" in process.close()
+
+
+# ---- the system's servers ----
+
+@pytest.fixture
+def of_the_system(tmp_path):
+    """Two servers on the usual port, each with its answer; a file that names the first, and words that run a
+    program for which it is the system's."""
+    servers = [Liar(lambda name, query, tcp, last=last: [message(query, answer=[
+        record(name, "A", bytes((192, 88, 99, last)))])], 53, f"127.53.{os.getpid() % 250}.{last}") for last in (1, 2)]
+    file = tmp_path / "resolv.conf"
+    file.write_text(f"nameserver {servers[0].host}\n")
+    os.chmod(tmp_path, 0o755)
+    yield servers, file, ("unshare", "--mount", "--propagation", "private", "sh", "-ec",
+                          f'mount --bind {file} /etc/resolv.conf; exec "$@"', "sh")
+    for each in servers:
+        each.close()
+
+
+@ROOT_ONLY
+def test_servers_of_the_system(of_the_system):
+    """They are asked where the configuration names none; others when the file has others and a configuration comes."""
+    (first, second), file, within = of_the_system
+    process = Resolver('dnssec = "off";', within)
+    assert ips(process.ask("A", "host.example.org")) == ["192.88.99.1"]
+    process.say('config dnssec = "off"; log_level = "debug";')
+    assert ips(process.ask("A", "host.example.org")) == ["192.88.99.1"]
+    assert [name for name, _ in first.queries].count("host.example.org") == 1  # the cache was kept
+    file.write_text(f"# changed\nnameserver {second.host}\n")
+    process.say('config dnssec = "off";')
+    assert ips(process.ask("A", "host.example.org")) == ["192.88.99.2"]
+    assert "no-dns-server" not in process.close()
+
+
+@ROOT_ONLY
+def test_no_servers_of_the_system(tmp_path):
+    """The log says what is done instead."""
+    process = Resolver('dnssec = "off";', ("unshare", "--mount", "--propagation", "private", "sh", "-ec",
+                                           f'cp /etc/passwd /etc/group {tmp_path}; mount --bind {tmp_path} /etc; '
+                                           'exec "$@"', "sh"))
+    log = process.close()
+    assert "event=no-dns-server" in log and "/etc/resolv.conf cannot be read" in log
