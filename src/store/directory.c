@@ -259,6 +259,15 @@ static bool is_postmaster(const struct walk *w, const struct address *a)
 	       (is_of_server(w, a->domain) && str_eq(a->local, STR("root")));
 }
 
+/* Mail for him may be the only way to hear what is wrong, so it is kept where there is no room or no reader. */
+static void add_last_resort(struct walk *w, const struct account_row *row)
+{
+	struct directory_target target = target_of(row, STR(""));
+
+	target.last_resort = true;
+	add_target(w, target);
+}
+
 /* The alias, or else the account, of that name. */
 static bool follow_name(
     struct walk *w, const struct address *from, struct str name, struct str detail)
@@ -269,9 +278,12 @@ static bool follow_name(
 		return true;
 	if (!find_account(w, name, from->domain, &row))
 		return w->code != DB_OK;
-	if (is_postmaster(w, from) && !takes_this(w, &row))
+	if (!is_postmaster(w, from) || takes_this(w, &row))
+		add_account(w, &row, detail);
+	else if (takes_mail(&row))
+		add_last_resort(w, &row); /* full: it is his all the same */
+	else
 		return false; /* he is stood in for [RFC 5321 4.5.1] */
-	add_account(w, &row, detail);
 	return true;
 }
 
@@ -335,15 +347,6 @@ static bool find_first(struct walk *w, struct account_row *r, struct account_row
 			*full_r = *r;
 	}
 	return !failed(w, db_end(q)) && found;
-}
-
-/* Mail for him may be the only way to hear what is wrong, so it is kept where there is no room or no reader. */
-static void add_last_resort(struct walk *w, const struct account_row *row)
-{
-	struct directory_target target = target_of(row, STR(""));
-
-	target.last_resort = true;
-	add_target(w, target);
 }
 
 /*

@@ -127,6 +127,32 @@ def test_postmaster_is_always_accepted(server):
         assert wire.say("RCPT TO:<other@[127.0.0.1]>").startswith("550 5.7.1")
 
 
+def test_postmaster_of_a_server_where_nobody_takes_mail(make_server):
+    """Full or disabled, the first account gets it; only without any is it put off."""
+    server = make_server()
+    with Wire(server) as wire:
+        wire.hello()
+        wire.say("MAIL FROM:<>")
+        assert wire.say(f"RCPT TO:<postmaster@{DOMAIN}>").startswith("451 4.3.5 ")
+    assert "event=recipient-refused" in server.new_log() and "godwit account add" in server.new_log()
+    ann = server.mailbox()
+    server.command("account", "quota", ann, "--bytes", "1M")
+    sent = letter("postmaster", ["x" * 70] * 20000)
+    with Wire(server) as wire:
+        wire.hello()
+        wire.say("MAIL FROM:<>")
+        assert wire.say(f"RCPT TO:<{ann}>").startswith("250 ")
+        wire.say("DATA")
+        assert wire.say(sent.decode() + ".").startswith("552 5.2.3 ")
+    for address in "postmaster", f"postmaster@{DOMAIN}":
+        deliver(server, address, sent)
+    server.command("account", "disable", ann)
+    deliver(server, "postmaster@[127.0.0.1]", sent)
+    server.command("account", "enable", ann)
+    got = [without_trace(each) for each in mail_of(server, ann)]
+    assert got.count(sent) == 3  # and perhaps the warning that it is nearly full
+
+
 def test_subaddress(server, mailbox):
     local = mailbox.split("@")[0]
     deliver(server, f"{local}+lists@{DOMAIN}")

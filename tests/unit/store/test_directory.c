@@ -262,7 +262,11 @@ static void postmaster_without_room(void **state)
 	rig_account(&rig, "postmaster@b.test");
 	rig_quota(&rig, "postmaster@b.test", 10, 0);
 	assert_int_equal(resolve("postmaster@b.test", 11).targets[0].account,
-	    resolve("bob@a.test", 0).targets[0].account);
+	    resolve("postmaster@b.test", 1)
+		.targets[0]
+		.account); /* it is his, and no other domain's */
+	assert_true(resolve("postmaster@b.test", 11).targets[0].last_resort);
+	assert_false(resolve("postmaster@b.test", 1).targets[0].last_resort);
 	rig_quota(&rig, "bob@a.test", 1000, 0);
 	rig_quota(&rig, "cat@b.test", 1000, 0);
 	rig_quota(&rig, "postmaster@b.test", 0, 0);
