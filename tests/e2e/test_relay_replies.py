@@ -11,6 +11,7 @@ import signal
 import threading
 
 import pytest
+from conftest import DOMAIN
 from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
 from smtp_peer import CHUNKING, CLOSE, EXTENSIONS, HANG, RESET
@@ -429,6 +430,19 @@ def test_recipients_who_need_smtputf8_hold_up_no_others(net):
     assert peer.taken[0].recipients == [f"<bob@{peer.domain}>"]
 
 
+@pytest.mark.parametrize("offered, outcome", [(True, (1, 0, 0)), (False, (0, 1, 0))])
+def test_an_alias_in_unicode_needs_smtputf8(net, offered, outcome):
+    """What is sent on for it begins with its name; nothing else in the message is but ASCII."""
+    peer = net.peer(extensions=("8BITMIME", "SMTPUTF8") if offered else ("8BITMIME",))
+    alias = f"jürgen{offered}@{DOMAIN}".lower()
+    net.server.command("alias", "add", alias, f"out@{peer.domain}")
+    number = net.send(alias, ALICE, sender="someone@stranger.test", options=["SMTPUTF8"])
+    assert net.wait_attempt(number) == outcome, net.trace(number)
+    if offered:
+        assert peer.taken[0].content.startswith(f"Delivered-To: {alias}\r\n".encode())
+        assert "SMTPUTF8" in peer.taken[0].mail and "BODY=8BITMIME" in peer.taken[0].mail
+
+
 @pytest.mark.parametrize("offered", [True, False])
 def test_a_domain_in_unicode_needs_no_smtputf8(net, offered):
     """Any server knows it by the name that DNS has [RFC 5890]."""
@@ -542,9 +556,10 @@ def test_next_host_when_the_first_breaks_off_in_the_content(net):
 
 @pytest.mark.parametrize("how", [CLOSE, RESET, b"banana\r\n", (b"421 4.3.2 shutting down\r\n", CLOSE)],
                          ids=["close", "reset", "nonsense", "421"])
-def test_no_other_host_behind_the_final_dot(net, how):
+@pytest.mark.parametrize("extensions", [EXTENSIONS, CHUNKING], ids=["dot", "last chunk"])
+def test_no_other_host_behind_the_end(net, how, extensions):
     """The first may have taken the message: the next would be a second time."""
-    first, second = net.peer(end=how), net.peer()
+    first, second = net.peer(extensions=extensions, end=how), net.peer()
     number = net.send(f"bob@{net.domain(first.address, second.address)}")
     assert net.wait_attempt(number) == (0, 0, 1)
     assert not second.sessions and len(first.received) == 1
