@@ -6,6 +6,12 @@
 #include "base/mem.h"
 #include "proc/relay_session_priv.h"
 
+/* What is kept is about a host that could not be looked up. */
+static bool is_of_no_hop(const struct relay_session *s)
+{
+	return s->kept.hop >= s->route.nhops;
+}
+
 static void got_answer(struct ipc_call *call, enum ipc_end end, struct str payload)
 {
 	struct relay_session *s = LIST_ENTRY(call, struct relay_session, way);
@@ -26,7 +32,7 @@ static void got_answer(struct ipc_call *call, enum ipc_end end, struct str paylo
 		relay_session_let_go(s);
 		break;
 	default:
-		if (!s->has_kept) {
+		if (!s->has_kept || (a.verdict == RS_WAY_LATER && is_of_no_hop(s))) {
 			relay_talk_remember(s,
 			    &(struct queue_attempt){
 				.stage = QUEUE_STAGE_LOOKUP, .problem = QUEUE_PROBLEM_LOCAL},

@@ -269,14 +269,15 @@ static struct ip network_of(struct store_front *f, uint32_t session)
 	return conn ? ip_network(&conn->ip, 24, 56) : (struct ip){{0}};
 }
 
-/* By what attempts to deliver have found out: its hosts are down, or have as many sessions as they may. */
+/* By what attempts to deliver have found out: its hosts are down. One that is busy may be asked. */
 static bool queue_waits_for(struct store_front *f, struct str domain)
 {
 	int64_t now = clock_now();
 	struct arena *a = arena_new();
 	struct queue_place place;
 	enum db_code found = queue_place_get(f->sp->db, a, now, domain, &place);
-	bool waits = found == DB_ROW && queue_destination_room(&place.state, 0, now) == 0;
+	bool waits = found == DB_ROW && queue_destination_is_failing(&place.state) &&
+		     queue_destination_room(&place.state, 0, now) == 0;
 
 	arena_free(&a);
 	return waits;

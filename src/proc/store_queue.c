@@ -330,6 +330,8 @@ void store_queue_free(struct store_queue **q)
 	if (!*q)
 		return;
 	MUST((*q)->run.busy == 0);
+	while (list_pop(&(*q)->relays))
+		; /* they end with their links */
 	uv_close((uv_handle_t *)&(*q)->timer, on_timer_closed);
 	*q = NULL;
 }

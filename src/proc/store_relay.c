@@ -293,10 +293,11 @@ static void on_down(struct peer *p, const char *why)
 		child_tell(SC_BAD_PEER, buf_view(&b));
 		buf_fini(&b);
 	}
-	if (!r->sp->store)
-		return; /* the end of the process: nothing is left to give back */
-	store_callouts_gone(r->sp->callouts, r);
-	store_queue_gone(r->queue);
+	if (r->sp
+		->store) { /* else it is the end of the process, and nothing is left to give back */
+		store_callouts_gone(r->sp->callouts, r);
+		store_queue_gone(r->queue);
+	}
 	free_if_unused(r);
 }
 
