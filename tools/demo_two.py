@@ -214,6 +214,8 @@ class TwoServers:
         for server in self.servers:
             server.command("audit")
             story.true(f"`godwit audit` balances at {server.hostname}", True)
+        story.true("nothing came twice: Bob has two letters, and Alice two reports",
+                   [len(person.mail()) for person in (self.bob, self.alice)] == [2, 2])
 
     def end(self):
         self.story.step("The servers are asked to stop.")

@@ -1,10 +1,12 @@
 """kill -9: every 250 and every DELE+QUIT that a client saw holds afterwards."""
 
+import base64
 import collections
 import email
 import itertools
 import os
 import poplib
+import select
 import signal
 import smtplib
 import threading
@@ -23,8 +25,8 @@ class Senders:
     """Threads that send numbered messages and note which were answered with 250. Nothing is sent
     twice: a number without a 250 may be there once or not at all."""
 
-    def __init__(self, server, threads=6):
-        self.server = server
+    def __init__(self, server, threads=6, port="smtp"):
+        self.server, self.port = server, port
         self.numbers = itertools.count()
         self.acknowledged = set()
         self.stopping = threading.Event()
@@ -43,7 +45,10 @@ class Senders:
     def run(self):
         while not self.stopping.is_set():
             try:
-                with smtplib.SMTP("127.0.0.1", self.server.ports["smtp"], timeout=30) as client:
+                with smtplib.SMTP("127.0.0.1", self.server.ports[self.port], timeout=30) as client:
+                    if self.port == "submission":
+                        client.starttls()
+                        client.login(ALICE, PASSWORD)
                     while not self.stopping.is_set():
                         self.send(client)
             except BROKEN:
@@ -52,7 +57,7 @@ class Senders:
     def send(self, client):
         number = next(self.numbers)
         body = LARGE if number % 10 == 9 else ["small"]
-        client.sendmail("a@b.test", ALICE, letter(f"number {number}", body))
+        client.sendmail(ALICE, ALICE, letter(f"number {number}", body))
         self.acknowledged.add(number)
         self.stopping.wait(0.01)  # a load, not a benchmark: all of it is read again afterwards
 
@@ -83,7 +88,7 @@ def compare(server, acknowledged):
 @pytest.mark.parametrize("role", ["store", "mx", "user"])
 def test_one_process_dies(make_server, role, long):
     server = make_server(accounts=["alice"])
-    with Senders(server) as senders:
+    with Senders(server, port="submission" if role == "user" else "smtp") as senders:
         for _ in range(20 if long else 1):  # test_kill_load.py has more of it
             senders.wait_for_more(30)
             assert server.kill(role)
@@ -92,6 +97,58 @@ def test_one_process_dies(make_server, role, long):
     compare(server, senders.acknowledged)
     assert set(server.processes().values()) == {"supervisor", "store", "mx", "user", "resolver", "relay"}
     assert server.json("status")
+
+
+# What a client says, one after the other.
+WAYS = {"mx": ("EHLO", "MAIL", "RCPT", "DATA", "half", "rest"),
+        "user": ("EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "half", "rest")}
+HALF, REST = letter()[:40], letter()[40:] + b".\r\n"
+SECRET = base64.b64encode(f"\0{ALICE}\0{PASSWORD}".encode())
+SAY = {"EHLO": b"EHLO client.test\r\n", "STARTTLS": b"STARTTLS\r\n", "AUTH": b"AUTH PLAIN " + SECRET + b"\r\n",
+       "MAIL": f"MAIL FROM:<{ALICE}>\r\n".encode(), "RCPT": f"RCPT TO:<{ALICE}>\r\n".encode(), "DATA": b"DATA\r\n",
+       "half": HALF, "rest": REST}
+OF_STORE = ("AUTH", "RCPT", "rest")  # what the store has its say in
+
+
+def come_to(server, role, step):
+    """A session in which all up to the step was said and answered."""
+    wire = Wire(server, "smtp" if role == "mx" else "submission")
+    for each in WAYS[role][:WAYS[role].index(step) + 1]:
+        wire.send(SAY[each])
+        if each != "half":
+            assert wire.reply()[:1] in ("2", "3"), (each, step)
+        if each == "STARTTLS":
+            wire.start_tls()
+            wire.hello()
+    return wire
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("role", WAYS)
+def test_a_front_dies_at_each_step(make_server, role):
+    """Its clients are disconnected without an answer; the next front serves, and nothing is there but by a 250."""
+    server = make_server(accounts=["alice"])
+    way = WAYS[role]
+    wires = [Wire(server, "smtp" if role == "mx" else "submission")]
+    wires += [come_to(server, role, step) for step in way if step != "rest"]
+    asking = {step: come_to(server, role, way[way.index(step) - 1]) for step in OF_STORE if step in way}
+    store = server.pids("store")[0]
+    os.kill(store, signal.SIGSTOP)
+    try:
+        for step, wire in asking.items():
+            wire.send(SAY[step])
+        for wire in asking.values():
+            assert not select.select([wire.socket], [], [], 0.1)[0], "it knew without the store"
+        old = server.kill(role)
+        assert [wire.rest() for wire in (*wires, *asking.values())] == [b""] * (len(wires) + len(asking))
+    finally:
+        os.kill(store, signal.SIGCONT)
+    wait_for(f"a new {role}", lambda: server.pids(role) not in ([], old))
+    assert count_of(server, ALICE) <= 1  # whose 250 was not heard
+    before = count_of(server, ALICE)
+    come_to(server, role, "rest").socket.close()
+    assert count_of(server, ALICE) == before + 1
+    server.command("audit")
 
 
 @pytest.mark.kills

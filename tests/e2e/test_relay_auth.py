@@ -6,7 +6,7 @@ import ssl
 import subprocess
 
 import pytest
-from relay_net import Net, check_soundness
+from relay_net import NOTHING, Net, check_soundness
 from server import wait_for
 from smtp_peer import CLOSE, EXTENSIONS, HANG, RESET
 
@@ -94,8 +94,7 @@ def test_one_of_us_dies_in_the_login(net, role):
     old = net.server.kill(role)
     wait_for("a new one", lambda: net.server.pids(role) not in ([], old))
     peer.go_on.set()
-    net.server.command("queue", "retry", number, status=None)  # it may have gone
-    net.wait_gone(number)
+    wait_for("it to go", lambda: net.server.command("queue", "retry", number, status=None).returncode == NOTHING)
     assert len(peer.received) == 1 and SECRET not in net.trace(number) + net.server.new_log()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from relay_net import full_listener, net, shared_net  # noqa: F401 (fixtures)
-from smtp_peer import EXTENSIONS, HANG
+from smtp_peer import CHUNKING, EXTENSIONS, HANG
 from wire import letter
 
 # A second for everything.
@@ -19,7 +19,9 @@ LARGE = letter(body=["0123456789" * 9] * 110_000)  # more than the kernel takes 
 def test_silence_at_each_step(net):
     """All at the same time; each ends by its own timeout, and the message goes with the next attempt."""
     silent = {step: net.peer(**{step: [HANG]}) for step in STEPS}
-    numbers = {step: net.send(f"bob@{peer.domain}", content=LARGE if step == "content" else None)
+    silent["chunk"] = net.peer(extensions=CHUNKING, chunk=[HANG])
+    silent["last chunk"] = net.peer(extensions=CHUNKING, end=[HANG])
+    numbers = {step: net.send(f"bob@{peer.domain}", content=LARGE if step in ("content", "chunk") else None)
                for step, peer in silent.items()}
     address = net.address()
     sockets = full_listener(address, net.port)
@@ -36,7 +38,7 @@ def test_silence_at_each_step(net):
     for step, peer in silent.items():
         net.retry(numbers[step])
         assert net.wait_attempt(numbers[step], 2) == (1, 0, 0), step
-        assert len(peer.received) == (2 if step == "end" else 1), step
+        assert len(peer.received) == (2 if step in ("end", "last chunk") else 1), step
     assert not net.queue()
 
 

@@ -44,7 +44,7 @@ def test_recipients_from_the_header(server, mailbox):
              "Subject: x\n\none\n.\ntwo\n".encode())
     got = parsed(server, mailbox)
     assert got["Bcc"] is None and got.get_content() == "one\n.\ntwo\n"
-    assert b"bcc" not in mail_of(server, hidden)[0].lower()
+    assert b"\nbcc:" not in mail_of(server, hidden)[0].lower()
 
 
 def test_a_dot_ends_the_message_without_i(server, mailbox):
