@@ -69,6 +69,8 @@ static void drop_single(struct slice *s, int64_t pack)
 	MUST(s->m->ndropped < LIMIT_SLICE_ROWS);
 	s->m->dropped[s->m->ndropped++] = pack;
 	exec(s, SQL_PACK_DELETE, DB_ARGS(db_int(pack)));
+	/* else a start that finds the file sets it aside */
+	exec(s, SQL_DROPPED_ADD, DB_ARGS(db_int(pack)));
 }
 
 static void delete_blob(struct slice *s, int64_t blob)

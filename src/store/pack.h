@@ -13,7 +13,8 @@ struct pack_config {
 	const char *dir;   /* exists; borrowed */
 	int64_t pack_size; /* a new pack is begun when this would be passed; 0: 256 MiB */
 	const int64_t
-	    *dropped; /* packs whose files go at the opening if no row names them; borrowed */
+	    *dropped; /* packs whose files go at the opening if no row names them, and whose
+		       * numbers are not given again; borrowed */
 	size_t ndropped;
 	/*
 	 * May be NULL: whether blobs of the database lie in a pack that is not among its rows. Such a row was
@@ -25,8 +26,8 @@ struct pack_config {
 
 /*
  * Opens the packs of dir. committed: the n rows of the table pack, by rising pack; what lies behind
- * their ends is forgotten, and files of packs that were never committed are removed, or set aside when
- * they may be younger than the database (told of in e). On success
+ * their ends is forgotten, and files the rows do not name are removed if they are empty or dropped,
+ * else set aside; e tells the number and octets of all that lie aside, whenever that was. On success
  * *point_r must be committed before the first append: the pack to append to, with a generation
  * that no record of an earlier run bears. Committed packs that are missing or too short are
  * counted and told of in e (cleared otherwise); their blobs are BLOB_GONE or BLOB_DAMAGED.

@@ -9,10 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 #define GENERATION_STEP 65536 /* room for one rise at each rewind between two starts */
-#define ORPHANS_KEPT    16 /* large messages that were set aside: later crashes displace those above */
 
 struct numbers {
 	int64_t *v;
@@ -28,10 +27,10 @@ struct opening {
 	int64_t foreign; /* files with content of packs that are not in the rows */
 	bool look_only;
 	const struct pack_config *config;
-	int64_t unlisted;             /* that only blobs name */
-	struct numbers shared, large; /* to be set aside; the latter hold one large message each */
-	struct numbers before;        /* such ones, set aside at an earlier start */
-	int64_t aside;
+	int64_t unlisted;              /* that only blobs name */
+	struct numbers unknown;        /* to be set aside */
+	int64_t orphans, orphan_bytes; /* that lie there, set aside at whatever start */
+	int64_t aside;                 /* of them, now */
 };
 
 static bool is_dropped(const struct opening *o, int64_t pack)
@@ -64,8 +63,8 @@ enum content {
 	CONTENT_UNKNOWN /* it cannot be read: it may be anything */
 };
 
-/* What is in the file? And is it a pack of its own? */
-static enum content look_into(struct packs *p, const char *name, bool *single_r)
+/* What is in the file? */
+static enum content look_into(struct packs *p, const char *name)
 {
 	uint8_t bytes[PACK_HEAD + PACK_RECORD];
 	struct pack_head head;
@@ -80,17 +79,7 @@ static enum content look_into(struct packs *p, const char *name, bool *single_r)
 		return code == -ENODATA ? CONTENT_NONE : CONTENT_UNKNOWN;
 	if (!pack_head_get(bytes, &head))
 		return CONTENT_NONE;
-	*single_r = head.single;
 	return pack_record_get(bytes + PACK_HEAD, &record) ? CONTENT_SOME : CONTENT_NONE;
-}
-
-/*
- * Numbers rise with the commits: what is below the highest row was never committed, or was dropped since.
- * What is above it may also be what was accepted after this database was copied, and is put back now.
- */
-static bool is_younger(const struct opening *o, int64_t pack)
-{
-	return o->n == 0 || pack > o->rows[o->n - 1].pack;
 }
 
 static void add(struct numbers *l, int64_t pack)
@@ -101,41 +90,48 @@ static void add(struct numbers *l, int64_t pack)
 
 /*
  * A file the database does not know: left by a batch that was never committed, of a pack that was
- * dropped before its file could go, or younger than the database.
+ * dropped before its file could go, or accepted after this database was copied. Only the second is
+ * certain, so what has content and was not dropped stays, wherever its number lies: a batch may commit
+ * after another whose numbers are higher.
  */
 static void clean_up(struct opening *o, int64_t pack)
 {
 	char name[PACK_NAME_MAX];
-	bool single = false, kept;
 	enum content content;
+	bool kept;
 
 	pack_name_put(name, o->p->dir, pack);
-	content = look_into(o->p, name, &single);
+	content = look_into(o->p, name);
 	if (o->config->is_named && o->config->is_named(o->config->ctx, pack)) {
 		o->unlisted += !o->look_only;
 		return;
 	}
-	kept = !is_dropped(o, pack) &&
-	       (content == CONTENT_UNKNOWN ||
-		   (content == CONTENT_SOME && (!single || is_younger(o, pack))));
+	kept = !is_dropped(o, pack) && content != CONTENT_NONE;
 	o->foreign += kept;
 	if (o->look_only || (kept && content == CONTENT_UNKNOWN))
 		return;
 	if (kept)
-		add(single ? &o->large : &o->shared, pack);
+		add(&o->unknown, pack);
 	else
 		(void)o->p->fs->ops->unlink(o->p->fs, name);
 }
 
-/* One that was set aside at an earlier start. */
-static void note_orphan(struct opening *o, int64_t pack)
+/* One that lies aside. Nothing tells what a crash left from accepted mail: it stays until somebody decides. */
+static void count_orphan(struct opening *o, int64_t pack)
 {
 	char name[PACK_NAME_MAX];
-	bool single = false;
+	struct fsio *fs = o->p->fs;
+	int64_t size = 0;
+	int fd;
 
 	pack_orphan_put(name, o->p->dir, pack);
-	if (look_into(o->p, name, &single) == CONTENT_SOME && single)
-		add(&o->before, pack);
+	fd = fs->ops->open(fs, name, O_RDONLY, 0);
+	if (fd >= 0) {
+		size = fs->ops->size(fs, fd);
+		fs->ops->close(fs, fd);
+	}
+	o->orphans++;
+	o->orphan_bytes += size > 0 ? size : 0;
 }
 
 static void on_entry(void *ctx, const char *name)
@@ -148,7 +144,7 @@ static void on_entry(void *ctx, const char *name)
 	if (pack > o->max_pack || aside > o->max_pack)
 		o->max_pack = pack > aside ? pack : aside;
 	if (aside && !o->look_only)
-		note_orphan(o, aside);
+		count_orphan(o, aside);
 	if (pack == 0)
 		return;
 	row = row_of(o, pack);
@@ -158,42 +154,18 @@ static void on_entry(void *ctx, const char *name)
 		clean_up(o, pack);
 }
 
-static int by_number(const void *a, const void *b)
-{
-	const int64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static void set_aside(struct opening *o, const struct numbers *l)
+static void set_aside(struct opening *o)
 {
 	char name[PACK_NAME_MAX], aside[PACK_NAME_MAX];
+	const struct numbers *l = &o->unknown;
 
 	for (size_t i = 0; i < l->n; i++) {
 		pack_name_put(name, o->p->dir, l->v[i]);
 		pack_orphan_put(aside, o->p->dir, l->v[i]);
-		o->aside += o->p->fs->ops->rename(o->p->fs, name, aside) >= 0;
-	}
-}
-
-/*
- * Each crash may leave large messages; they must not gather. Only as many go as come, so that a start without
- * a crash removes none, however many there are.
- */
-static void displace(struct opening *o)
-{
-	size_t all = o->before.n + o->large.n, n = all > ORPHANS_KEPT ? all - ORPHANS_KEPT : 0;
-	char name[PACK_NAME_MAX];
-
-	if (n > o->large.n)
-		n = o->large.n;
-	if (n > o->before.n)
-		n = o->before.n;
-	if (n)
-		qsort(o->before.v, o->before.n, sizeof *o->before.v, by_number);
-	for (size_t i = 0; i < n; i++) {
-		pack_orphan_put(name, o->p->dir, o->before.v[i]);
-		(void)o->p->fs->ops->unlink(o->p->fs, name);
+		if (o->p->fs->ops->rename(o->p->fs, name, aside) < 0)
+			continue;
+		o->aside++;
+		count_orphan(o, l->v[i]);
 	}
 }
 
@@ -219,9 +191,7 @@ static enum blob_code scan(struct opening *o, struct err *e)
 		    p->dir, (long long)o->foreign);
 		return BLOB_DAMAGED;
 	}
-	displace(o);
-	set_aside(o, &o->shared);
-	set_aside(o, &o->large);
+	set_aside(o);
 	return BLOB_OK;
 }
 
@@ -308,6 +278,35 @@ static struct packs *packs_new(const struct pack_config *config)
 	return p;
 }
 
+/* What the administrator must know of the packs, the worst first. */
+static void tell(const struct opening *o, struct err *e)
+{
+	const struct packs *p = o->p;
+	char also[128] = "";
+
+	if (o->orphans)
+		snprintf(also, sizeof also, "; %lld packs, %lld octets, are %.24s/*.orphan",
+		    (long long)o->orphans, (long long)o->orphan_bytes, p->dir);
+	if (p->counts.missing)
+		err_set(e,
+		    "packs: %lld packs in %s are missing or cut short: restore them from a backup%s",
+		    (long long)p->counts.missing, p->dir, also);
+	else if (o->unlisted)
+		err_set(e,
+		    "packs: %lld packs in %s hold messages and have lost their row: stop the server and"
+		    " run `godwit store repair`%s",
+		    (long long)o->unlisted, p->dir, also);
+	else if (o->orphans)
+		err_set(e,
+		    "packs: %lld packs, %lld octets, that the database does not know are %s/*.orphan"
+		    " (%lld new): after a crash, mail of which no sender was told that it"
+		    " was taken; but if an older database was put back, stop the server and run"
+		    " `godwit store salvage`, which takes them in; nothing else removes them",
+		    (long long)o->orphans, (long long)o->orphan_bytes, p->dir, (long long)o->aside);
+	else if (e)
+		e->text[0] = '\0';
+}
+
 enum blob_code pack_open(const struct pack_config *config, const struct blob_point *committed,
     size_t n, struct blob_store **store_r, struct blob_point *point_r, struct err *e)
 {
@@ -316,35 +315,20 @@ enum blob_code pack_open(const struct pack_config *config, const struct blob_poi
 	enum blob_code code;
 
 	o.present = mem_array(n + 1, sizeof *o.present);
+	/* a copy of this database would remove what bears such a number */
+	for (size_t i = 0; i < config->ndropped; i++)
+		if (config->dropped[i] > o.max_pack)
+			o.max_pack = config->dropped[i];
 	code = scan(&o, e);
 	if (code == BLOB_OK)
 		code = choose_active(&o, e);
 	mem_free(o.present);
-	mem_free(o.shared.v);
-	mem_free(o.large.v);
-	mem_free(o.before.v);
+	mem_free(o.unknown.v);
 	if (code != BLOB_OK) {
 		pack_ops.free(&p->base);
 		return code;
 	}
-	if (p->counts.missing)
-		err_set(e,
-		    "packs: %lld packs in %s are missing or cut short: restore them from a backup",
-		    (long long)p->counts.missing, p->dir);
-	else if (o.unlisted)
-		err_set(e,
-		    "packs: %lld packs in %s hold messages and have lost their row: stop the server and"
-		    " run `godwit store repair`",
-		    (long long)o.unlisted, p->dir);
-	else if (o.aside)
-		err_set(e,
-		    "packs: %lld packs with messages that the database does not know are %s/*.orphan now:"
-		    " after a crash, mail of which no sender was told that it was taken; but if an older"
-		    " database was put back, stop the server and run `godwit store salvage`, which takes"
-		    " them in",
-		    (long long)o.aside, p->dir);
-	else if (e)
-		e->text[0] = '\0';
+	tell(&o, e);
 	*point_r = (struct blob_point){p->active->id, p->generation, false, p->active->end};
 	*store_r = &p->base;
 	return BLOB_OK;

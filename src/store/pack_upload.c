@@ -114,8 +114,6 @@ enum blob_code pack_upload_finish(struct blob_upload *u, struct blob_pos *pos_r,
 	int result;
 
 	BUG_ON(u->broken || u->finished);
-	u->pack = pack_take_id(
-	    p); /* anew: the next start expects that numbers rise with the commits */
 	code = complete(u, e);
 	if (code != BLOB_OK)
 		return code;

@@ -36,7 +36,8 @@ void packs_put_row(void *ctx, const struct blob_point *point)
 
 enum blob_code packs_try_open(int64_t pack_size)
 {
-	struct pack_config config = {&rig.fault.fs, "packs", pack_size};
+	struct pack_config config = {
+	    &rig.fault.fs, "packs", pack_size, &rig.dropped, rig.dropped != 0};
 	struct blob_point point;
 	enum blob_code code = pack_open(&config, rig.rows, rig.nrows, &rig.store, &point, &rig.err);
 
@@ -63,6 +64,7 @@ int packs_setup(void **state)
 	mkdir("packs", 0700);
 	fault_init(&rig.fault);
 	rig.nrows = 0;
+	rig.dropped = 0;
 	packs_must_open(PACKS_SMALL);
 	return 0;
 }

@@ -14,6 +14,7 @@
 struct pack_rig {
 	struct blob_point rows[PACKS_ROWS]; /* what the database would hold, by rising pack */
 	size_t nrows;
+	int64_t dropped; /* a pack that the database has dropped; 0: none */
 	struct fault fault;
 	struct blob_store *store;
 	struct err err;

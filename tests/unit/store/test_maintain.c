@@ -8,6 +8,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/pack_format.h"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #define NEVER (INT64_MAX / 2)
 
@@ -130,6 +134,48 @@ static void many_go_in_slices(void **state)
 	mem_free(m);
 	rig_maintain(&rig, 0, NEVER);
 	assert_int_equal(count("blob"), 0);
+}
+
+/* Number of the pack. */
+static int64_t send_large(void)
+{
+	struct deliver *d = rig_message(&rig, "x@else.test", "");
+	struct blob_upload *u = NULL;
+	int64_t pack;
+
+	rig_to(d, "ann@a.test");
+	assert_int_equal(
+	    blob_upload_begin(rig.blobs, d->message_id, BLOB_PLAIN, &u, NULL), BLOB_OK);
+	assert_int_equal(blob_upload_write(rig.blobs, u, STR("text\r\n"), NULL), BLOB_OK);
+	assert_int_equal(blob_upload_finish(rig.blobs, u, &d->upload_pos, NULL), BLOB_OK);
+	d->upload = u;
+	pack = d->upload_pos.pack;
+	assert_true(rig_run(&rig, d));
+	blob_upload_free(rig.blobs, &u);
+	deliver_free(&d);
+	return pack;
+}
+
+/* The server dies while a backup holds the files: what was deleted goes at the next start. */
+static void a_dropped_file_that_is_held(void **state)
+{
+	int64_t pack = send_large();
+	char name[PACK_NAME_MAX];
+
+	blob_hold(rig.blobs);
+	expunge_all(ann);
+	rig.now += 1;
+	rig_maintain(&rig, 0, NEVER);
+	assert_int_equal(count("pack WHERE single = 1"), 0);
+	pack_name_put(name, "packs", pack);
+	assert_int_equal(access(name, F_OK), 0);
+	rig_restart(&rig);
+	assert_int_not_equal(access(name, F_OK), 0);
+	pack_orphan_put(name, "packs", pack);
+	assert_int_not_equal(access(name, F_OK), 0);
+	/* a copy of the database of that time drops this number: never is it given again */
+	rig_restart(&rig);
+	assert_true(send_large() > pack);
 }
 
 static void a_removed_account_goes_whole(void **state)
@@ -266,6 +312,7 @@ int main(void)
 	    T(many_go_in_slices),
 	    T(a_removed_account_goes_whole),
 	    T(history_becomes_sums),
+	    T(a_dropped_file_that_is_held),
 	    T(a_large_message_is_folded_in_parts),
 	    T(queued_mail_is_not_folded),
 	    T(changes_are_forgotten_in_slices),
