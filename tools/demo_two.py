@@ -179,9 +179,10 @@ class TwoServers:
         text = self.check_report(self.report_about("Are you there"), BOB, "4.4.7",
                                  "x-godwit; connection refused", "Are you there")
         story.show(text)
+        words = " ".join(text.split())  # where its lines end depends on the date
         story.true("its text says in plain words what happened, to whom, and what she can do",
-                   BOB in text and "could not be reached" in text and "has been given up" in text
-                   and "send the message again later" in " ".join(text.split()))
+                   all(part in words for part in (BOB, "could not be reached", "has been given up",
+                                                  "send the message again later")))
         story.true("the queue is empty", self.alices.json("queue", "list") == [])
         self.bobs.start()
 

@@ -261,7 +261,13 @@ class Load:
 
     async def read_all(self):
         """{account: uids}, each message read and compared."""
+        few = asyncio.Semaphore(8)  # logins at a time: the server refuses too many that it has to hash
+
         async def one(mailbox):
+            async with few:
+                return await read(mailbox)
+
+        async def read(mailbox):
             connection = await Connection.open(self.server.ports["pop3"])
             with contextlib.closing(connection):
                 await self.login(connection, mailbox.user)
