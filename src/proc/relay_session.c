@@ -13,8 +13,7 @@
 #include "base/mem.h"
 #include "proc/relay_session_priv.h"
 
-#define ROUTE_MS   (5 * MINUTE_MS)  /* far more than the resolver takes for all lookups */
-#define CALLOUT_MS (20 * SECOND_MS) /* for a callout, at each step: somebody waits */
+#define ROUTE_MS (5 * MINUTE_MS) /* far more than the resolver takes for all lookups */
 
 /* ---- the end ---- */
 static void on_timer_closed(uv_handle_t *h)
@@ -56,28 +55,6 @@ static void on_tick(void *ctx, int64_t now)
 /* ---- hops ---- */
 static void try_hop(struct relay_session *s);
 
-/* [RFC 5321 4.5.3.2] */
-static void set_timeouts(struct smtp_client_timeouts *t, const struct config_timeouts *o)
-{
-	t->greeting = t->helo = t->mail = t->rcpt = o->relay_command;
-	t->data = o->relay_data;
-	t->body = o->relay_body;
-	t->end = o->relay_end;
-}
-
-static int64_t at_most(int64_t ms, int64_t most)
-{
-	return ms < most ? ms : most;
-}
-
-static void shorten_timeouts(struct smtp_client_timeouts *t)
-{
-	t->greeting = at_most(t->greeting, CALLOUT_MS);
-	t->helo = at_most(t->helo, CALLOUT_MS);
-	t->mail = at_most(t->mail, CALLOUT_MS);
-	t->rcpt = at_most(t->rcpt, CALLOUT_MS);
-}
-
 static void on_connected(void *ctx)
 {
 	static const enum smtp_tls_policy policies[] = {
@@ -95,9 +72,7 @@ static void on_connected(void *ctx)
 	s->cfg.user = s->routed.user;
 	s->cfg.password = s->routed.password;
 	s->cfg.dialogue = &s->dialogue;
-	set_timeouts(&s->cfg.timeouts, &s->config->timeouts);
-	if (s->callouts)
-		shorten_timeouts(&s->cfg.timeouts);
+	s->cfg.timeouts = s->times.talk;
 	s->engine = smtp_client_new(&s->cfg, clock_mono());
 	s->busy = s->idle = s->ready = s->timed_out = false;
 	s->messages = 0;
@@ -317,12 +292,9 @@ static const struct ip *source_for(const struct config_snapshot *c, const struct
 static void try_hop(struct relay_session *s)
 {
 	const struct net_addr *to = &s->route.hops[s->hop].addr;
-	int64_t most = s->config->timeouts.relay_connect;
 
 	s->timed_out = s->ready = false;
-	if (s->callouts)
-		most = at_most(most, CALLOUT_MS);
-	uv_timer_start(&s->timer, on_connect_timeout, (uint64_t)most, 0);
+	uv_timer_start(&s->timer, on_connect_timeout, (uint64_t)s->times.connect, 0);
 	s->drive = net_drive_connect(
 	    s->relay->loop, to, source_for(s->config, to), &drive_engine, s);
 }
@@ -495,6 +467,7 @@ static void session_start(struct relay *relay, struct relay_job *job)
 	s->arena = arena_new();
 	s->destination = arena_str(s->arena, job->job.destination);
 	s->callouts = job->callout > 0;
+	s->times = relay_times_of(&s->config->timeouts, s->callouts);
 	s->routed = job->job.route;
 	s->routed.host = arena_str(s->arena, s->routed.host);
 	s->routed.user = arena_str(s->arena, s->routed.user);

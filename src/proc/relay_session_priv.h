@@ -10,6 +10,7 @@
 
 #include "mime/mime_strip.h"
 #include "proc/relay.h"
+#include "proc/relay_times.h"
 
 #define LEAD_MAX 64 /* octets of a field that is put before the content */
 
@@ -28,6 +29,7 @@ struct relay_session {
 	struct str destination;
 	struct rs_route routed; /* the server that the administrator names for it, if any */
 	bool callouts;          /* it carries those, and no messages */
+	struct relay_times times;
 	struct relay_route route;
 	struct ipc_call way;        /* RS_WAY */
 	bool asks;                  /* no answer is there yet */

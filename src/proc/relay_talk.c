@@ -274,7 +274,7 @@ static void do_starttls(struct relay_session *s)
 	struct net_tls_start start = {.ctx = s->relay->tls,
 	    .name = server_name(s),
 	    .verify = s->routed.tls == CONFIG_ROUTE_VERIFY,
-	    .timeout = s->config->timeouts.relay_connect};
+	    .timeout = s->times.tls};
 
 	net_drive_start_tls(s->drive, &start);
 }

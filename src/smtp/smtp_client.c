@@ -109,28 +109,27 @@ enum smtp_stage smtp_client_stage(const struct smtp_client *c)
 	return stages[c->state];
 }
 
+/* How long the server may take for what it is to do now [RFC 5321 4.5.3.2]. */
 static int64_t timeout(const struct smtp_client *c)
 {
-	const struct smtp_client_timeouts *t = &c->cfg->timeouts;
+#define TIME(member) offsetof(struct smtp_client_timeouts, member)
+	static const size_t of_stage[] = {
+	    [SMTP_STAGE_CONNECT] = TIME(greeting),
+	    [SMTP_STAGE_HELO] = TIME(helo),
+	    [SMTP_STAGE_TLS] = TIME(helo),
+	    [SMTP_STAGE_AUTH] = TIME(helo),
+	    [SMTP_STAGE_READY] = TIME(helo),
+	    [SMTP_STAGE_MAIL] = TIME(mail),
+	    [SMTP_STAGE_RCPT] = TIME(rcpt),
+	    [SMTP_STAGE_DATA] = TIME(data),
+	    [SMTP_STAGE_BODY] = TIME(body),
+	    [SMTP_STAGE_QUIT] = TIME(quit),
+	};
+	bool ends = c->state == ON_END || c->state == ON_EMPTY_END;
+	size_t at = ends ? TIME(end) : of_stage[smtp_client_stage(c)];
 
-	if (c->state == ON_END || c->state == ON_EMPTY_END)
-		return t->end;
-	switch (smtp_client_stage(c)) {
-	case SMTP_STAGE_CONNECT:
-		return t->greeting;
-	case SMTP_STAGE_MAIL:
-		return t->mail;
-	case SMTP_STAGE_RCPT:
-		return t->rcpt;
-	case SMTP_STAGE_DATA:
-		return t->data;
-	case SMTP_STAGE_BODY:
-		return t->body;
-	case SMTP_STAGE_QUIT:
-		return t->quit;
-	default:
-		return t->helo;
-	}
+	return *(const int64_t *)((const char *)&c->cfg->timeouts + at);
+#undef TIME
 }
 
 /* A line of the conversation, for whoever keeps it. */

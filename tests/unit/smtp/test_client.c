@@ -371,6 +371,114 @@ static void test_timeouts(void **state)
 	}
 }
 
+#define TIME(member) offsetof(struct smtp_client_timeouts, member)
+
+static int64_t time_at(const struct smtp_client_timeouts *t, size_t member)
+{
+	return *(const int64_t *)((const char *)t + member);
+}
+
+/* The RFC's minutes, unless somebody says otherwise; of EHLO and QUIT it has none [RFC 5321 4.5.3.2]. */
+static void test_minutes(void **state)
+{
+	static const struct {
+		size_t member;
+		int64_t seconds;
+	} rows[] = {
+	    {TIME(greeting), 5 * 60},
+	    {TIME(helo), 5 * 60},
+	    {TIME(mail), 5 * 60},
+	    {TIME(rcpt), 5 * 60},
+	    {TIME(data), 2 * 60},
+	    {TIME(body), 3 * 60},
+	    {TIME(end), 10 * 60},
+	    {TIME(quit), 10},
+	};
+	struct smtp_client_config cfg;
+
+	smtp_client_config_init(&cfg);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_int_equal(
+		    time_at(&cfg.timeouts, rows[i].member), rows[i].seconds * SECOND_MS);
+}
+
+/* Answers what the session asks for: a message or QUIT; content of one octet, or as much as there is room for. */
+static void go_on(struct fixture *f, bool fills, bool quits)
+{
+	static uint8_t content[LIMIT_BODY_CHUNK];
+
+	while (smtp_client_effect(f->c)) {
+		if (asked(f) == SMTP_CLIENT_READY && !quits)
+			send_next(f);
+		else if (asked(f) != SMTP_CLIENT_BODY)
+			smtp_client_done(f->c, NULL, f->now);
+		else if (fills)
+			give(f, str_of(content, sizeof content), false);
+		else
+			give(f, STR("x"), true);
+	}
+}
+
+/* Each thing that is waited for has a time of its own, which runs from the reply before it. */
+static void test_each_wait(void **state)
+{
+#define HI  "220 hi\r\n"
+#define OK  "250 ok\r\n"
+#define NO  "550 no\r\n"
+#define GO  "354 go\r\n"
+#define ALL "250-mx.test\r\n250 PIPELINING\r\n"
+	static const struct {
+		const char *says[8];
+		size_t member;
+		bool fills, quits;
+	} rows[] = {
+	    {{NULL}, TIME(greeting)},
+	    {{HI}, TIME(helo)},
+	    {{HI, NO}, TIME(helo)}, /* HELO */
+	    {{HI, "250-mx.test\r\n250 STARTTLS\r\n"}, TIME(helo)},
+	    {{HI, "250-mx.test\r\n250 STARTTLS\r\n", HI}, TIME(helo)}, /* EHLO again */
+	    {{HI, "250-mx.test\r\n250 AUTH PLAIN\r\n"}, TIME(helo)},
+	    {{HI, OK}, TIME(mail)},
+	    {{HI, OK, OK}, TIME(rcpt)},
+	    {{HI, OK, OK, OK}, TIME(data)},
+	    {{HI, OK, OK, OK, GO}, TIME(body), .fills = true},
+	    {{HI, OK, OK, OK, GO}, TIME(end)},
+	    {{HI, OK, OK, NO}, TIME(mail)}, /* RSET, for the next one */
+	    {{HI, ALL}, TIME(mail)},
+	    {{HI, ALL, OK}, TIME(rcpt)},
+	    {{HI, ALL, OK, OK}, TIME(data)},
+	    {{HI, ALL, OK, NO, GO}, TIME(end)}, /* of no content: nobody gets it */
+	    {{HI, OK}, TIME(quit), .quits = true},
+	};
+	static const struct smtp_client_timeouts times = {1, 2, 3, 4, 5, 6, 7, 8};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct fixture f;
+
+		start(&f);
+		f.cfg.timeouts = times;
+		f.cfg.plaintext_auth = true;
+		if (rows[i].says[1] && strstr(rows[i].says[1], "AUTH"))
+			f.cfg.user = f.cfg.password = STR("x");
+		for (size_t k = 0; rows[i].says[k]; k++) {
+			f.now += 17;
+			say(&f, rows[i].says[k]);
+			go_on(&f, rows[i].fills, rows[i].quits);
+			if (!rows[i].fills)
+				flush(&f);
+		}
+		if (smtp_client_deadline(f.c) != f.now + time_at(&times, rows[i].member))
+			fail_msg(
+			    "row %zu: %lld", i, (long long)(smtp_client_deadline(f.c) - f.now));
+		stop(&f);
+	}
+#undef HI
+#undef OK
+#undef NO
+#undef GO
+#undef ALL
+}
+
 /* A server that does not read: output is bounded, content waits, then time is up. */
 static void test_slow_server(void **state)
 {
@@ -436,6 +544,8 @@ int main(void)
 	    cmocka_unit_test(test_failure_at_body),
 	    cmocka_unit_test(test_idle),
 	    cmocka_unit_test(test_timeouts),
+	    cmocka_unit_test(test_minutes),
+	    cmocka_unit_test(test_each_wait),
 	    cmocka_unit_test(test_slow_server),
 	    cmocka_unit_test(test_slow_chunks),
 	};

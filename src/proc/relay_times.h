@@ -1,0 +1,22 @@
+/* How long the relay waits for another server. */
+#ifndef PROC_RELAY_TIMES_H
+#define PROC_RELAY_TIMES_H
+
+#include "config/config.h"
+#include "smtp/smtp_client.h"
+
+/* Milliseconds for each thing that a session waits for. */
+struct relay_times {
+	int64_t connect, tls; /* a connection is accepted; the handshake is over */
+	struct smtp_client_timeouts talk;
+};
+
+#define RELAY_TIMES_CALLOUT_MS (20 * SECOND_MS) /* for a callout, at each step: somebody waits */
+
+/*
+ * The times of a session by the configuration; of a callout, which ends behind RCPT, none up to there is longer
+ * than RELAY_TIMES_CALLOUT_MS. QUIT's is not configured: it is smtp_client_config_init()'s [RFC 5321 4.5.3.2].
+ */
+struct relay_times relay_times_of(const struct config_timeouts *configured, bool callout);
+
+#endif
