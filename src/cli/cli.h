@@ -20,7 +20,7 @@ struct cli {
 #define CLI_JSON     2u  /* --json */
 #define CLI_PASSWORD 4u  /* --password-stdin */
 #define CLI_SERVER   8u  /* --server, --tls ...: connections to a mail server */
-#define CLI_COUNTS   16u /* with CLI_JSON: programs get an object, people a sentence */
+#define CLI_COUNTS   16u /* with CLI_JSON: programs get numbers and names, people a sentence */
 
 #define CLI_ANY_OPERANDS SIZE_MAX
 

@@ -143,6 +143,12 @@ static const struct cli_view queue_list_view = {
 
 #define WHICH  "WHICH is a message id, an address (of recipient or sender) or a domain."
 #define CHOOSE .options = queue_options, .max_operands = 1, .more = WHICH
+#define CHANGE                                                                                     \
+	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .options = queue_options, .max_operands = 1,    \
+	.more = WHICH                                                                              \
+	    "\n\n--json says how many recipients were changed, left as they are, and being "       \
+	    "tried at this moment,\nand names the first 1000 changed, each with the id of its "    \
+	    "message; not_named is how\nmany more there were."
 
 const struct cli_command cli_admin_queue_commands[] = {
     {"list", "[WHICH]", "Lists what waits to be sent to other servers.", cli_admin_queue,
@@ -158,19 +164,18 @@ const struct cli_command cli_admin_queue_commands[] = {
     {"explain", "[WHICH]", "Says why messages wait, and what will happen when.", cli_admin_queue,
 	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_QUEUE_EXPLAIN, CHOOSE},
     {"retry", "[WHICH]", "Tries now what waits; without a choice, everything.", cli_admin_queue,
-	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .code = ADMIN_QUEUE_RETRY, CHOOSE},
+	.code = ADMIN_QUEUE_RETRY, CHANGE},
     {"hold", "[WHICH]", "Neither tries nor returns it until it is released.", cli_admin_queue,
-	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .code = ADMIN_QUEUE_HOLD, CHOOSE},
+	.code = ADMIN_QUEUE_HOLD, CHANGE},
     {"release", "[WHICH]",
 	"Lets go what is held, or was to be sent later; without a choice, everything.",
-	cli_admin_queue, .flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .code = ADMIN_QUEUE_RELEASE,
-	CHOOSE},
+	cli_admin_queue, .code = ADMIN_QUEUE_RELEASE, CHANGE},
     {"remove", "[WHICH]", "Removes it, without a report to the sender.", cli_admin_queue,
-	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .code = ADMIN_QUEUE_REMOVE, CHOOSE},
+	.code = ADMIN_QUEUE_REMOVE, CHANGE},
     {"cancel", "[WHICH]", "Removes what was to be sent later; it is not sent.", cli_admin_queue,
-	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .code = ADMIN_QUEUE_CANCEL, CHOOSE},
+	.code = ADMIN_QUEUE_CANCEL, CHANGE},
     {"bounce", "[WHICH]", "Returns it to its sender at once.", cli_admin_queue,
-	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .code = ADMIN_QUEUE_BOUNCE, CHOOSE},
+	.code = ADMIN_QUEUE_BOUNCE, CHANGE},
     {0},
 };
 
@@ -265,6 +270,8 @@ static int request(struct cli *cli, enum cli_records_shape shape, enum admin_com
 	buf_init(&text, LIMIT_IPC_PAYLOAD);
 	cli_records_init(&records, shape, is_json, cli_records_flush_stdout);
 	cli_records_view(&records, cli->command->view);
+	if (counts)
+		cli_records_always(&records, STR("recipient"));
 	code = admin_call(&call);
 	cli_records_end(&records, code == EX_OK);
 	if (code == EX_OK && takes(cli, CLI_JSON) && records.count == 0 && text.n == 0)

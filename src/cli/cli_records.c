@@ -24,6 +24,11 @@ void cli_records_view(struct cli_records *r, const struct cli_view *view)
 	r->view = view;
 }
 
+void cli_records_always(struct cli_records *r, struct str type)
+{
+	r->always = type;
+}
+
 void cli_records_flush_stdout(struct buf *out)
 {
 	if (out->n)
@@ -284,14 +289,6 @@ static void open_json(struct cli_records *r)
 		cli_json_object(&r->json, CLI_JSON_NO_KEY);
 }
 
-static void close_json(struct cli_records *r)
-{
-	open_json(r);
-	if (r->in_table)
-		cli_json_end(&r->json);
-	cli_json_end(&r->json);
-}
-
 /* Begins the array of a type unless it is open: "process" gives "processes". */
 static void json_group(struct cli_records *r, struct str type)
 {
@@ -309,6 +306,16 @@ static void json_group(struct cli_records *r, struct str type)
 	cli_json_array(&r->json, buf_view(&plural));
 	buf_fini(&plural);
 	r->in_table = true;
+}
+
+static void close_json(struct cli_records *r)
+{
+	open_json(r);
+	if (r->always.n && r->count == 1)
+		json_group(r, r->always);
+	if (r->in_table)
+		cli_json_end(&r->json);
+	cli_json_end(&r->json);
 }
 
 static void put_json(struct cli_records *r, const struct fields *f)

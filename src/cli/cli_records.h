@@ -39,6 +39,7 @@ struct cli_records {
 	struct str columns[CLI_TABLE_COLUMNS];
 	size_t ncolumns;
 	struct str type;
+	struct str always;
 	void (*flush)(struct buf *out); /* takes what is ready and clears it */
 };
 
@@ -49,6 +50,9 @@ void cli_records_init(struct cli_records *r, enum cli_records_shape shape, bool 
 /* Before the first record: people see this of each. borrowed; programs get everything all the same. Moments
  * are given to the minute, without the year, and texts are cut where a line would be too long. */
 void cli_records_view(struct cli_records *r, const struct cli_view *view);
+
+/* Before the first record: a card's JSON has an array of this type even when there is none of it. borrowed */
+void cli_records_always(struct cli_records *r, struct str type);
 
 /* Prints one record (its inside). 0, or -1 when it is malformed: then nothing of it is printed. */
 int cli_records_put(struct cli_records *r, struct str record);

@@ -9,8 +9,9 @@
 #include "store/ledger.h"
 #include "store/queue_change.h"
 
-#define ADMIN_PAGE      ((size_t)100)
-#define ADMIN_TRACE_MAX ((size_t)1000)
+#define ADMIN_PAGE        ((size_t)100)
+#define ADMIN_TRACE_MAX   ((size_t)1000)
+#define ADMIN_CHANGED_MAX ((size_t)1000) /* recipients that a change of the queue names */
 
 struct admin_job {
 	const struct admin_context *ctx;
@@ -45,6 +46,8 @@ struct admin_job {
 	struct queue_at queue_at;
 	struct queue_change queue_change;
 	int64_t changed, busy, kept; /* by all slices of the change */
+	struct queue_changed *list;  /* the first of those that were changed; in the arena */
+	size_t nlist, told;
 	int64_t found;
 
 	/* streams: what came up and was not taken yet, and the command's own */

@@ -398,7 +398,7 @@ static size_t verb_of(const struct admin_job *j)
 	return i;
 }
 
-/* The same for programs. */
+/* The same for programs: how many, then which. */
 static void put_counts(struct admin_job *j)
 {
 	size_t at = admin_record_begin(&j->out);
@@ -406,20 +406,26 @@ static void put_counts(struct admin_job *j)
 	admin_record_number(&j->out, ADMIN_INT, "changed", j->changed);
 	admin_record_number(&j->out, ADMIN_INT, "unchanged", j->kept);
 	admin_record_number(&j->out, ADMIN_INT, "under_way", j->busy);
+	admin_record_number(&j->out, ADMIN_INT, "not_named", j->changed - (int64_t)j->nlist);
 	admin_record_end(&j->out, at);
 }
 
-static enum admin_step change_over(struct admin_job *j)
+static void put_changed(struct admin_job *j, const struct queue_changed *c)
+{
+	size_t at = admin_record_begin(&j->out);
+
+	admin_record_text(&j->out, "type", STR("recipient"));
+	admin_put_id(j, "id", c->message);
+	admin_record_text(&j->out, "recipient", c->address);
+	admin_record_end(&j->out, at);
+}
+
+static enum admin_step change_said(struct admin_job *j)
 {
 	size_t i = verb_of(j);
 	bool may_wait = verbs[i].verb == QUEUE_CHANGE_RETRY; /* they are being tried */
 	struct buf b;
 
-	if (j->changed + j->busy + j->kept == 0 && has_filter(j))
-		return none_found(j);
-	if (j->changed && j->ctx->queue_changed)
-		j->ctx->queue_changed(j->ctx->user);
-	put_counts(j);
 	buf_init(&b, LIMIT_ERR_TEXT);
 	buf_i64(&b, j->changed);
 	buf_c(&b, j->changed == 1 ? " recipient " : " recipients ");
@@ -437,6 +443,37 @@ static enum admin_step change_over(struct admin_job *j)
 	return ADMIN_STEP_DONE;
 }
 
+/* A page of the names; at the end the reply. */
+static enum admin_step change_names(struct admin_job *j)
+{
+	for (size_t i = 0; i < ADMIN_PAGE && j->told < j->nlist; i++)
+		put_changed(j, &j->list[j->told++]);
+	return j->told < j->nlist ? ADMIN_STEP_MORE : change_said(j);
+}
+
+static enum admin_step change_over(struct admin_job *j)
+{
+	if (j->changed + j->busy + j->kept == 0 && has_filter(j))
+		return none_found(j);
+	if (j->changed && j->ctx->queue_changed)
+		j->ctx->queue_changed(j->ctx->user);
+	put_counts(j);
+	j->next = change_names;
+	return ADMIN_STEP_MORE;
+}
+
+/* The next slice. */
+static enum admin_step change_on(struct admin_job *j)
+{
+	struct queue_change *c = &j->queue_change;
+
+	c->list = j->list + j->nlist;
+	c->room = ADMIN_CHANGED_MAX - j->nlist;
+	j->ready = false;
+	store_write(j->ctx->store, &c->op);
+	return admin_job_wait(j);
+}
+
 static enum admin_step change_done(struct admin_job *j)
 {
 	struct queue_change *c = &j->queue_change;
@@ -447,14 +484,13 @@ static enum admin_step change_done(struct admin_job *j)
 		return admin_job_finish(j, EX_TEMPFAIL, "%lld recipients were changed, then: %s",
 		    (long long)j->changed, c->op.err.text);
 	j->changed += c->changed;
+	j->nlist += c->listed;
 	j->busy += c->busy;
 	j->kept += c->kept;
 	if (!c->more)
 		return change_over(j);
 	c->at = c->next;
-	j->ready = false;
-	store_write(j->ctx->store, &c->op);
-	return admin_job_wait(j);
+	return change_on(j);
 }
 
 static void lane_done(struct lane_op *op)
@@ -474,10 +510,10 @@ enum admin_step admin_queue_change(struct admin_job *j)
 	c->verb = verbs[verb_of(j)].verb;
 	c->filter = j->filter;
 	c->who = j->who;
+	c->arena = j->arena;
 	queue_change_init(c);
 	c->op.done = lane_done;
-	j->ready = false;
+	j->list = arena_array(j->arena, ADMIN_CHANGED_MAX, sizeof *j->list);
 	j->next = change_done;
-	store_write(j->ctx->store, &c->op);
-	return admin_job_wait(j);
+	return change_on(j);
 }

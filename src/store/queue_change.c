@@ -229,6 +229,15 @@ static bool concerns(enum queue_change_verb verb, const struct queue_row *row, i
 	return row->held ? verbs[verb].of_held : verbs[verb].of_others;
 }
 
+/* Before the verb is run: it may take the row away. */
+static void list_changed(struct queue_change *c, const struct queue_row *row)
+{
+	if (c->listed == c->room)
+		return;
+	c->list[c->listed++] = (struct queue_changed){
+	    row->message, arena_str(c->arena, row->address)};
+}
+
 static enum db_code change_row(struct walk *w, struct queue_change *c, struct queue_row *row)
 {
 	enum db_code code = message_of(w, row->message);
@@ -244,6 +253,7 @@ static enum db_code change_row(struct walk *w, struct queue_change *c, struct qu
 		return DB_OK;
 	}
 	c->changed++;
+	list_changed(c, row);
 	note_place(w, row->destination); /* before it is another */
 	return verbs[c->verb].run(w, c, row);
 }
@@ -309,6 +319,7 @@ static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now
 
 	c->next = c->at;
 	c->changed = c->busy = c->kept = 0;
+	c->listed = 0;
 	code = next_rows(&w, &c->filter, LIMIT_SLICE_ROWS, &c->next, &rows, &c->more);
 	w.places = arena_array(w.arena, rows.n, sizeof *w.places);
 	for (size_t i = 0; i < rows.n && code == DB_OK; i++)

@@ -50,9 +50,16 @@ enum queue_change_verb {
 	QUEUE_CHANGE_VERBS
 };
 
+/* A recipient that was changed. */
+struct queue_changed {
+	int64_t message;
+	struct str address;
+};
+
 /*
  * A slice of a change as a request to the writer lane. Zero it, set the inputs, then
- * queue_change_init(); while more, set at = next and submit it again.
+ * queue_change_init(); while more, set at = next and submit it again. The first `room` that a slice changes are
+ * put into list, their addresses into arena; both are the lane's until op.done.
  */
 struct queue_change {
 	struct lane_op op;
@@ -60,12 +67,16 @@ struct queue_change {
 	struct queue_filter filter;
 	struct str who; /* the administrator */
 	struct queue_at at;
+	struct queue_changed *list;
+	size_t room; /* 0: they are only counted */
+	struct arena *arena;
 	/* the answer */
 	bool more;
 	struct queue_at next;
 	int64_t changed;
-	int64_t busy; /* fitted, but an attempt is under way: left as they are */
-	int64_t kept; /* fitted, but it has nothing to change in them: those held, or not held */
+	size_t listed; /* of these */
+	int64_t busy;  /* fitted, but an attempt is under way: left as they are */
+	int64_t kept;  /* fitted, but it has nothing to change in them: those held, or not held */
 };
 
 void queue_change_init(struct queue_change *c);

@@ -112,21 +112,42 @@ def test_bounce(waiting):
     waiting.command("audit")
 
 
-def test_changes_in_numbers(waiting):
-    """A program reads how many, a person a sentence; neither gets the other's."""
-    def numbers(*words):
-        return waiting.json("queue", *words)
+def test_changes_for_programs(waiting):
+    """A program reads how many and which, a person a sentence; neither gets the other's."""
+    ids = {row["recipient"]: row["id"] for row in waiting.json("queue", "list")}
+    bob, carl = "bob@two.test", "carl@two.test"
 
-    assert numbers("hold", "two.test") == {"changed": 2, "unchanged": 0, "under_way": 0}
-    assert numbers("hold", "two.test") == {"changed": 0, "unchanged": 2, "under_way": 0}
-    assert numbers("retry") == {"changed": 1, "unchanged": 2, "under_way": 0}
-    assert numbers("release", "bob@two.test") == {"changed": 1, "unchanged": 0, "under_way": 0}
-    assert numbers("cancel", "bob@two.test") == {"changed": 0, "unchanged": 1, "under_way": 0}
-    assert numbers("bounce", "carl@two.test") == {"changed": 1, "unchanged": 0, "under_way": 0}
+    def check(*words, changed=(), unchanged=0):
+        got = waiting.json("queue", *words)
+        named = got.pop("recipients")
+        assert got == {"changed": len(changed), "unchanged": unchanged, "under_way": 0, "not_named": 0}, got
+        assert sorted(map(dict.items, named), key=str) == sorted(
+            ({"id": ids[one], "recipient": one}.items() for one in changed), key=str), named
+
+    check("hold", "two.test", changed=(bob, carl))
+    check("hold", "two.test", unchanged=2)
+    check("retry", changed=("bob@one.test",), unchanged=2)
+    check("release", bob, changed=(bob,))
+    check("cancel", bob, unchanged=1)
+    check("bounce", carl, changed=(carl,))
     assert "changed" not in waiting.command("queue", "release").stdout
-    assert numbers("remove", "--from", BEN) == {"changed": 1, "unchanged": 0, "under_way": 0}
+    check("remove", "--from", BEN, changed=(bob,))
     done = waiting.command("queue", "remove", "--from", BEN, "--json", status=66)
     assert not done.stdout and "nothing in the queue matches" in done.stderr
+
+
+def test_very_many_changes_are_not_all_named(waiting):
+    """The first thousand are; how many more there are is said."""
+    many = [f"someone{n}@many.test" for n in range(600)]
+    for sender in (ANN, BEN):
+        send(waiting, sender, *many)
+    got = waiting.json("queue", "hold", "many.test")
+    named = [(row["id"], row["recipient"]) for row in got["recipients"]]
+    assert (got["changed"], got["not_named"], len(named)) == (1200, 200, 1000)
+    held = [(row["id"], row["recipient"]) for row in waiting.json("queue", "list", "many.test")]
+    assert named == held[:1000]
+    assert waiting.json("queue", "remove", "--from", BEN, "--to", "many.test")["not_named"] == 0
+    waiting.command("audit")
 
 
 @pytest.mark.parametrize("words, status, says", [

@@ -116,6 +116,34 @@ static void test_json_card(void **state)
 	run(CLI_RECORDS_CARD, true, none, "{}\n");
 }
 
+/* An array that is expected stands there empty, but only behind a card. */
+static void test_json_card_without_records(void **state)
+{
+	static const struct {
+		void (*fills[3])(struct buf *);
+		const char *want;
+	} rows[] = {
+	    {{server},
+		"{\n  \"version\": \"1\",\n  \"mailbox_messages\": 12,\n  \"disks\": []\n}\n"},
+	    {{server, disk}, "{\n  \"version\": \"1\",\n  \"mailbox_messages\": 12,\n"
+			     "  \"disks\": [{\"free\": 5}]\n}\n"},
+	    {{NULL}, "{}\n"},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct cli_records r;
+
+		buf_init(&collected, MIB);
+		cli_records_init(&r, CLI_RECORDS_CARD, true, collect);
+		cli_records_always(&r, STR("disk"));
+		for (size_t k = 0; rows[i].fills[k]; k++)
+			put(&r, rows[i].fills[k]);
+		cli_records_end(&r, true);
+		assert_string_equal(buf_cstr(&collected), rows[i].want);
+		buf_fini(&collected);
+	}
+}
+
 static void waiting(struct buf *b)
 {
 	admin_record_text(b, "id", STR("0anz00000000"));
@@ -197,6 +225,7 @@ int main(void)
 	    cmocka_unit_test(test_json_list),
 	    cmocka_unit_test(test_card),
 	    cmocka_unit_test(test_json_card),
+	    cmocka_unit_test(test_json_card_without_records),
 	    cmocka_unit_test(test_view),
 	    cmocka_unit_test(test_failure_prints_nothing),
 	    cmocka_unit_test(test_malformed),

@@ -85,6 +85,38 @@ static void chosen_by_filters(void **state)
 	assert_int_equal(change(QUEUE_CHANGE_RETRY, "nobody@b.test", "", 0), 0);
 }
 
+/* Whose names there is room for are named, whether or not they are still there. */
+static void changed_by_name(void **state)
+{
+	struct queue_changed list[3] = {{0}};
+	struct queue_change c = {.verb = QUEUE_CHANGE_REMOVE,
+	    .filter.recipient = STR("b.test"),
+	    .who = STR("root"),
+	    .list = list,
+	    .room = 2,
+	    .arena = arena};
+	int64_t first, second;
+
+	q.world = greylisted;
+	first = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_send_one(&q, "ann@a.test", "bob@c.test");
+	second = qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	qrig_send_one(&q, "ann@a.test", "dora@b.test");
+	queue_change_init(&c);
+	qrig_run(&q, &c.op);
+	assert_int_equal(c.changed, 3);
+	assert_int_equal(c.listed, 2);
+	assert_int_equal(list[0].message, first);
+	assert_true(str_eq(list[0].address, STR("bob@b.test")));
+	assert_int_equal(list[1].message, second);
+	assert_true(str_eq(list[1].address, STR("carl@b.test")));
+	assert_int_equal(list[2].message, 0);
+	c.verb = QUEUE_CHANGE_RETRY;
+	queue_change_init(&c);
+	qrig_run(&q, &c.op);
+	assert_int_equal(c.listed, 0);
+}
+
 /* What is listed goes while it is being listed, with all that was kept for it. */
 static void take_away(void *ctx, const struct queue_row *row, const struct queue_message *m)
 {
@@ -122,6 +154,7 @@ int main(void)
 	    T(held_and_released),
 	    T(returned_by_hand),
 	    T(chosen_by_filters),
+	    T(changed_by_name),
 	    T(listed_as_of_one_moment),
 	};
 
