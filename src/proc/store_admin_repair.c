@@ -113,7 +113,8 @@ static void put_repaired(struct buf *b, const struct repair *r)
 	buf_printf(b,
 	    "%lld messages were damaged and are in quarantine/, %lld were found again, %lld damaged "
 	    "packs were emptied",
-	    (long long)r->damaged, (long long)(r->indexed + r->remade), (long long)r->moved);
+	    (long long)r->damaged, (long long)(r->indexed + r->remade + r->mended),
+	    (long long)r->moved);
 	if (r->accounts)
 		buf_printf(b,
 		    "; %lld accounts have their row again, with the address that most of their mail "
@@ -188,7 +189,8 @@ static enum admin_step run(struct repairing *x)
 		    "store salvaged: %lld messages recovered, %lld given up",
 		    (long long)x->adopt.taken, (long long)x->repair.damaged);
 	return admin_job_note(j, over, "store repaired: %lld messages given up, %lld found again",
-	    (long long)x->repair.damaged, (long long)(x->repair.indexed + x->repair.remade));
+	    (long long)x->repair.damaged,
+	    (long long)(x->repair.indexed + x->repair.remade + x->repair.mended));
 }
 
 static enum admin_step server_runs(struct admin_job *j)

@@ -91,7 +91,7 @@ static void on_finding(void *ctx, const struct verify_finding *f)
 static void put_progress(struct verifying *x)
 {
 	static const char *const stages[VERIFY_STAGES] = {
-	    "the database", "its rows", "the ledger", "messages"};
+	    "the database", "its rows", "rows of messages", "the ledger", "messages"};
 	int64_t now = clock_mono();
 	size_t at;
 

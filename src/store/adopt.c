@@ -12,6 +12,7 @@
 #include "mime/mime_summary.h"
 #include "mime/mime_trace.h"
 #include "store/change.h"
+#include "store/copy.h"
 #include "store/import.h"
 #include "store/mailbox_path.h"
 #include "store/summary.h"
@@ -335,23 +336,26 @@ static enum lane_exec remake_exec(struct lane_op *op, struct db *db, int64_t now
 	struct work *w = r->w;
 	struct str summary = w->summary;
 	struct summary_facts facts;
+	struct copy_place place = {
+	    .account = r->account, .email = w->id, .size = w->pos.length + (int64_t)r->prefix.n};
+	struct copy_email email;
 	int64_t modseq = 0;
 	enum db_code code = db_get_int(
 	    db, SQL_ACCOUNT_NEXT_MODSEQ, DB_ARGS(db_int(r->account)), &modseq);
 
 	summary_facts(w->arena, &summary, w->id, &facts);
+	email = (struct copy_email){.prefix = r->prefix,
+	    .thread = facts.thread,
+	    .received = w->received,
+	    .keywords = STR(""),
+	    .summary = summary};
 	if (code == DB_ROW)
 		code = db_exec(db, SQL_CHANGE_ADD,
 		    DB_ARGS(db_int(r->account), db_int(modseq), db_int(CHANGE_EMAIL), db_int(w->id),
 			db_int(CHANGE_UPDATED)),
 		    NULL);
 	if (code == DB_OK && modseq)
-		code = db_exec(db, SQL_EMAIL_ADD,
-		    DB_ARGS(db_int(r->account), db_int(w->id), db_int(w->id), db_bytes(r->prefix),
-			db_int(facts.thread), db_int(w->received),
-			db_int(w->pos.length + (int64_t)r->prefix.n), db_text(STR("")),
-			db_int(modseq), db_bytes(summary)),
-		    NULL);
+		code = copy_add_email(db, &place, &email, modseq);
 	return code == DB_OK ? LANE_KEEP : LANE_BROKEN;
 }
 

@@ -5,6 +5,7 @@
 #include "store/copy.h"
 
 #include "store/change.h"
+#include "store/email_seal.h"
 
 /* What must give a row: none is a failure. */
 static enum db_code must_get(
@@ -65,6 +66,25 @@ enum db_code copy_link(struct db *db, const struct copy_place *p)
 	return code == DB_OK ? DB_ROW : code;
 }
 
+enum db_code copy_add_email(
+    struct db *db, const struct copy_place *p, const struct copy_email *e, int64_t modseq)
+{
+	struct email_row row = {.account = p->account,
+	    .id = p->email,
+	    .blob = p->email,
+	    .thread = e->thread,
+	    .received = e->received,
+	    .prefix = e->prefix,
+	    .keywords = e->keywords,
+	    .summary = e->summary};
+
+	return db_exec(db, SQL_EMAIL_ADD,
+	    DB_ARGS(db_int(p->account), db_int(p->email), db_int(p->email), db_bytes(e->prefix),
+		db_int(e->thread), db_int(e->received), db_int(p->size), db_text(e->keywords),
+		db_int(modseq), db_bytes(e->summary), db_int(email_seal(&row))),
+	    NULL);
+}
+
 enum db_code copy_add(struct db *db, const struct copy_place *p, const struct copy_email *e)
 {
 	int64_t modseq = 0;
@@ -72,10 +92,6 @@ enum db_code copy_add(struct db *db, const struct copy_place *p, const struct co
 
 	if (code != DB_ROW)
 		return code;
-	code = db_exec(db, SQL_EMAIL_ADD,
-	    DB_ARGS(db_int(p->account), db_int(p->email), db_int(e->blob), db_bytes(e->prefix),
-		db_int(e->thread), db_int(e->received), db_int(p->size), db_text(e->keywords),
-		db_int(modseq), db_bytes(e->summary)),
-	    NULL);
+	code = copy_add_email(db, p, e, modseq);
 	return code == DB_OK ? DB_ROW : code;
 }

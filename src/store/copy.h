@@ -19,9 +19,8 @@ struct copy_place {
 	bool closed;   /* also when the account takes no mail: disabled, send-only */
 };
 
-/* What an email's row holds beside. */
+/* What an email's row holds beside. Its blob has the email's id. */
 struct copy_email {
-	int64_t blob;
 	struct str prefix;
 	int64_t thread;
 	int64_t received;    /* the moment that is shown as the date of its arrival */
@@ -39,7 +38,11 @@ enum db_code copy_put_in(struct db *db, const struct copy_place *place, int64_t 
 /* The same, with one link more in the row of an email that the account has, or had. */
 enum db_code copy_link(struct db *db, const struct copy_place *place);
 
-/* The same, with a new email row that has this one link. */
+/* The email's row alone, with one link, sealed. Of the place account, email and size count. */
+enum db_code copy_add_email(
+    struct db *db, const struct copy_place *place, const struct copy_email *email, int64_t modseq);
+
+/* copy_put_in() with a new email row that has this one link. */
 enum db_code copy_add(
     struct db *db, const struct copy_place *place, const struct copy_email *email);
 

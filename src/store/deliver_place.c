@@ -97,8 +97,7 @@ static void add_copy(
 	    .now = p->now,
 	    .no_quota = d->no_quota || t->last_resort,
 	    .closed = t->last_resort};
-	struct copy_email email = {.blob = d->message_id,
-	    .prefix = buf_view(&p->prefix),
+	struct copy_email email = {.prefix = buf_view(&p->prefix),
 	    .thread = d->thread,
 	    .received = p->now,
 	    .keywords = words,

@@ -131,8 +131,7 @@ static struct copy_place place_of(const struct import *im, int64_t size, int64_t
 static enum db_code add_copy(struct db *db, struct import *im, int64_t now)
 {
 	struct copy_place place = place_of(im, length_of(im) + (int64_t)im->prefix.n, now);
-	struct copy_email email = {.blob = im->id,
-	    .prefix = im->prefix,
+	struct copy_email email = {.prefix = im->prefix,
 	    .thread = im->thread,
 	    .received = im->received,
 	    .keywords = im->keywords,

@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "base/mem.h"
+#include "store/email_seal.h"
 #include "store/import.h"
 
 #define SCAN_ROWS 5000
@@ -207,12 +208,16 @@ static enum db_code find(
 	    db, SQL_EMAIL_PLACE, DB_ARGS(db_int(account), db_int(email)));
 	enum db_code found = db_step(q), code;
 
-	if (found == DB_ROW)
+	if (found == DB_ROW) {
+		struct email_row row = email_row_of(q, 4);
+
 		*m_r = (struct mailbox_message){.email = email,
 		    .size = db_col_int(q, 0),
-		    .prefix = arena_str(a, db_col_str(q, 1)),
-		    .blob = db_col_int(q, 2),
-		    .pos = {db_col_int(q, 3), db_col_int(q, 4), db_col_int(q, 5)}};
+		    .prefix = arena_str(a, row.prefix),
+		    .blob = row.blob,
+		    .pos = {db_col_int(q, 1), db_col_int(q, 2), db_col_int(q, 3)},
+		    .changed = !email_seal_fits(&row)};
+	}
 	code = db_end(q);
 	return code == DB_OK ? found : code;
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/email_seal.h"
 
 static const char *const role_names[MAILBOX_ROLES] = {
     [MAILBOX_NO_ROLE] = "",
@@ -204,11 +205,14 @@ enum db_code mailbox_message(struct db *db, struct arena *a, const struct mailbo
 	    db, SQL_MESSAGE_PLACE, DB_ARGS(db_int(s->account), db_int(s->mailbox), db_int(uid)));
 	found = db_step(q);
 	if (found == DB_ROW) {
-		m.email = db_col_int(q, 0);
-		m.size = db_col_int(q, 1);
-		m.prefix = arena_str(a, db_col_str(q, 2));
-		m.blob = db_col_int(q, 3);
-		m.pos = (struct blob_pos){db_col_int(q, 4), db_col_int(q, 5), db_col_int(q, 6)};
+		struct email_row row = email_row_of(q, 5);
+
+		m.email = row.id;
+		m.size = db_col_int(q, 0);
+		m.prefix = arena_str(a, row.prefix);
+		m.blob = row.blob;
+		m.pos = (struct blob_pos){db_col_int(q, 1), db_col_int(q, 2), db_col_int(q, 3)};
+		m.changed = db_col_int(q, 4) == 0 || !email_seal_fits(&row);
 	}
 	code = db_end(q);
 	if (code != DB_OK || found != DB_ROW)
@@ -230,7 +234,12 @@ enum blob_code mailbox_source_open(struct blob_store *blobs, const struct mailbo
 	struct blob_reader *reader = NULL;
 	enum blob_code code;
 
-	MUST(offset >= 0 && offset <= m->size);
+	MUST(offset >= 0);
+	if (m->changed || m->size != (int64_t)m->prefix.n + m->pos.length || offset > m->size) {
+		err_set(e, "the rows of the message in the database are not what was written: run"
+			   " `godwit store verify`");
+		return BLOB_DAMAGED;
+	}
 	code = blob_open(blobs, m->blob, m->pos, &reader, e);
 	if (code == BLOB_OK && in_blob > 0)
 		code = blob_seek(blobs, reader, in_blob);

@@ -84,6 +84,7 @@ struct mailbox_message {
 	struct str prefix; /* in the arena it was read into */
 	int64_t blob;
 	struct blob_pos pos;
+	bool changed; /* its rows are not what was written: it is not handed out */
 };
 
 /* Where message `number` lies. DB_ROW; DB_OK, *m_r untouched, when it is not there (any more). */
@@ -94,7 +95,8 @@ struct mailbox_source;
 
 /*
  * Opens a message for reading from `offset` (0 to its size); its blob stays until the close. m's
- * prefix is borrowed until then. BLOB_GONE and BLOB_DAMAGED as blob_open().
+ * prefix is borrowed until then. BLOB_GONE and BLOB_DAMAGED as blob_open(); BLOB_DAMAGED also when its rows
+ * are not what was written.
  */
 enum blob_code mailbox_source_open(struct blob_store *blobs, const struct mailbox_message *m,
     int64_t offset, struct mailbox_source **source_r, struct err *e);

@@ -1,6 +1,8 @@
 /* A mailbox at a moment: the rows that were put in by then and not yet expunged. */
 #include "store/mailbox_at.h"
 
+#include "store/email_seal.h"
+
 enum db_code mailbox_at_next(struct db *db, struct arena *a, int64_t account, int64_t mailbox,
     int64_t after, int64_t moment, struct mailbox_at_row *row_r)
 {
@@ -10,17 +12,19 @@ enum db_code mailbox_at_next(struct db *db, struct arena *a, int64_t account, in
 	struct mailbox_at_row row = {0};
 
 	if (found == DB_ROW) {
+		struct email_row email = email_row_of(q, 7);
+
 		row.uid = db_col_int(q, 0);
-		row.message.email = db_col_int(q, 1);
-		row.message.size = db_col_int(q, 2);
-		row.received = db_col_int(q, 3);
-		row.keywords = arena_str(a, db_col_str(q, 4));
-		row.message.prefix = arena_str(a, db_col_str(q, 5));
-		row.summary = arena_str(a, db_col_str(q, 6));
-		row.message.blob = db_col_int(q, 7);
-		row.lost = db_col_is_null(q, 7) || db_col_is_null(q, 8);
-		row.message.pos = (struct blob_pos){
-		    db_col_int(q, 8), db_col_int(q, 9), db_col_int(q, 10)};
+		row.received = email.received;
+		row.keywords = arena_str(a, email.keywords);
+		row.summary = arena_str(a, email.summary);
+		row.lost = db_col_is_null(q, 3) || db_col_is_null(q, 7);
+		row.message = (struct mailbox_message){.email = db_col_int(q, 1),
+		    .size = db_col_int(q, 2),
+		    .prefix = arena_str(a, email.prefix),
+		    .blob = email.blob,
+		    .pos = {db_col_int(q, 3), db_col_int(q, 4), db_col_int(q, 5)},
+		    .changed = db_col_int(q, 6) == 0 || !email_seal_fits(&email)};
 	}
 	code = db_end(q);
 	if (code != DB_OK || found != DB_ROW)

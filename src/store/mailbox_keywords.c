@@ -12,10 +12,12 @@
 #include "base/mem.h"
 #include "mime/mime_keywords.h"
 #include "store/change.h"
+#include "store/email_seal.h"
 
 struct row {
 	int64_t uid, email, modseq, links;
 	struct str keywords;
+	int64_t seal;
 	bool changes;
 };
 
@@ -57,7 +59,8 @@ static enum db_code read_range(struct slice *s, struct range r)
 
 	for (; n < room && db_step(q) == DB_ROW; n++)
 		s->rows[s->n++] = (struct row){db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2),
-		    db_col_int(q, 3), arena_str(s->arena, db_col_str(q, 4)), false};
+		    db_col_int(q, 3), arena_str(s->arena, db_col_str(q, 4)), db_col_int(q, 5),
+		    false};
 	k->next_uid = n == room ? s->rows[s->n - 1].uid + 1 : r.last + 1;
 	if (k->next_uid > r.last)
 		k->next_at++;
@@ -81,6 +84,7 @@ static void judge(struct slice *s, struct row *r)
 	if (!mime_keywords_change(&b, old, k->remove, k->add)) {
 		ranges_add(&k->full, r->uid);
 	} else if (!str_eq(buf_view(&b), r->keywords)) {
+		r->seal = email_seal_changed(r->seal, r->keywords, buf_view(&b));
 		r->keywords = arena_str(s->arena, buf_view(&b));
 		r->changes = true;
 		s->linked = s->linked || r->links > 1;
@@ -94,7 +98,8 @@ static enum db_code write_row(struct slice *s, const struct row *r)
 	struct mailbox_keywords *k = s->k;
 	int64_t changes = 0;
 	enum db_code code = db_exec(s->db, SQL_KEYWORDS_PUT,
-	    DB_ARGS(db_int(k->account), db_int(r->email), db_text(r->keywords), db_int(k->modseq)),
+	    DB_ARGS(db_int(k->account), db_int(r->email), db_text(r->keywords), db_int(k->modseq),
+		db_int(r->seal)),
 	    &changes);
 
 	if (code != DB_OK || changes == 0)

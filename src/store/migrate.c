@@ -104,6 +104,7 @@ static const struct sql_object version_2[] = {
      " PRIMARY KEY (shard, host, since, destination))",
 	true},
     {"CREATE INDEX host_wait_destination ON host_wait (shard, destination)", false},
+    {"ALTER TABLE email ADD COLUMN seal bigint NOT NULL DEFAULT 0", false},
 };
 
 static const struct migration all_migrations[] = {

@@ -1,5 +1,5 @@
 /*
- * In this order, so that nothing that can be saved is given up: packs get their rows back and are read;
+ * In this order, so that nothing that can be saved is given up: rows of emails become what was written; packs get their rows back and are read;
  * blobs that lost their row or place get it back; what is damaged or lost is given up; rows are put right; sound messages leave the packs
  * that are damaged. docs/invariants/pack.md.
  */
@@ -134,7 +134,9 @@ static bool give_up_all(struct repair_work *w)
 
 static const enum sql_id first_fixes[] = {SQL_REPAIR_META, SQL_REPAIR_META_QUOTA,
     SQL_REPAIR_META_ADMIN, SQL_REPAIR_META_ADMIN_LOW, SQL_REPAIR_META_INDEX, SQL_REPAIR_DAY,
-    SQL_REPAIR_META_FOLDED, SQL_REPAIR_META_ACCOUNT, SQL_REPAIR_ADMIN_LOG, SQL_REPAIR_DOMAIN};
+    SQL_REPAIR_META_FOLDED, SQL_REPAIR_META_ACCOUNT, SQL_REPAIR_ADMIN_LOG, SQL_REPAIR_DOMAIN,
+    SQL_REPAIR_MAILBOX_INBOX, SQL_REPAIR_MAILBOX_ROLE, SQL_REPAIR_MAILBOX_PARENT,
+    SQL_REPAIR_NOT_EXPUNGED, SQL_REPAIR_ORIGIN};
 
 static const enum sql_id fixes[] = {SQL_REPAIR_MEMBER_CHANGE, SQL_REPAIR_MEMBER,
     SQL_REPAIR_LEDGER_COPY, SQL_REPAIR_LEDGER_QUEUE, SQL_REPAIR_QUEUE_FINAL,
@@ -200,6 +202,10 @@ static enum db_code fix_first(struct repair_work *w, struct db *db, int64_t now)
 		code = db_exec(db, SQL_REPAIR_INBOX, DB_ARGS(db_int(validity)), NULL);
 	if (code == DB_OK)
 		code = db_exec(db, SQL_REPAIR_MAILBOX, DB_ARGS(db_int(validity)), NULL);
+	if (code == DB_OK)
+		code = db_exec(db, SQL_REPAIR_VALIDITY, DB_ARGS(db_int(validity)), NULL);
+	if (code == DB_OK)
+		code = db_exec(db, SQL_REPAIR_EXPUNGED_AT, DB_ARGS(db_int(now)), NULL);
 	return code;
 }
 
@@ -299,9 +305,9 @@ bool repair_run(struct repair *r, struct store *s)
 
 	w->r = r;
 	w->s = s;
-	good = repair_name_packs(w) && repair_read_packs(w) && repair_change(w, repair_index) &&
-	       give_up_all(w) && repair_change(w, fix_first) && remake(w) &&
-	       (!r->recover || r->recover(r->ctx)) && repair_change(w, fix_rows) &&
+	good = repair_emails(w) && repair_name_packs(w) && repair_read_packs(w) &&
+	       repair_change(w, repair_index) && give_up_all(w) && repair_change(w, fix_first) &&
+	       remake(w) && (!r->recover || r->recover(r->ctx)) && repair_change(w, fix_rows) &&
 	       repair_change(w, count_rows) && empty_packs(w);
 	mem_free(w->bad.v);
 	mem_free(w->lost.v);

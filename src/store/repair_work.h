@@ -1,4 +1,4 @@
-/* What the files of the repair share (repair.c, repair_packs.c, repair_accounts.c). */
+/* What the files of the repair share (repair.c, repair_packs.c, repair_accounts.c, repair_emails.c). */
 #ifndef STORE_REPAIR_WORK_H
 #define STORE_REPAIR_WORK_H
 
@@ -40,6 +40,9 @@ bool repair_change(
 
 /* DB_OK; else false with the repair's err set. */
 bool repair_db_good(struct repair_work *w, enum db_code code);
+
+/* Rows of emails that their seal does not fit: become what was written, or go, to be made from the content. */
+bool repair_emails(struct repair_work *w);
 
 /* Rows of packs that blobs name and that are lost. */
 bool repair_name_packs(struct repair_work *w);

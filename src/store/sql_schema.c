@@ -115,7 +115,7 @@ static const struct sql_object objects[] = {
 	KEYED},
 
     /* size: octets of prefix and blob; links: membership rows, expunged ones too. A delivered
-     * email has the id of its message. */
+     * email has the id of its message, and each the id of its blob. seal: store/email_seal.h. */
     {"CREATE TABLE email ("
      " account bigint NOT NULL,"
      " id bigint NOT NULL,"
@@ -128,6 +128,7 @@ static const struct sql_object objects[] = {
      " modseq bigint NOT NULL,"
      " links bigint NOT NULL,"
      " summary bytea NOT NULL,"
+     " seal bigint NOT NULL DEFAULT 0,"
      " PRIMARY KEY (account, id))",
 	PLAIN},
 

@@ -5,6 +5,15 @@
  * Included several times, by store/sql.h and sql.c, with its own meaning of SQL and SQL_PG.
  */
 
+/* What of an email's row is sealed (store/email_seal.h). */
+#define EMAIL_SEALED                                                                               \
+	"e.account, e.id, e.blob, e.thread, e.received, e.prefix, e.keywords, e.summary, e.seal"
+
+/* A row of a mailbox has the size of its email, and the feed tells of its coming: it is the email's. */
+#define MEMBER_FITS                                                                                \
+	"CASE WHEN m.size = e.size AND EXISTS (SELECT 1 FROM change c WHERE c.account = m.account" \
+	" AND c.modseq = m.modseq AND c.type = 1 AND c.id = m.email) THEN 1 ELSE 0 END"
+
 /* ---- packs: how far each is committed (store/pack.c, store/lane.c) ---- */
 
 SQL(PACK_LIST, "SELECT pack, generation, single, end_offset, sequence FROM pack ORDER BY pack")
@@ -259,7 +268,7 @@ SQL(MEMBERSHIP_LIST, "SELECT uid, email, size FROM membership"
 		     " WHERE account = $1 AND mailbox = $2 AND uid >= $3 AND uid <= $4"
 		     " AND (expunged_modseq = 0 OR expunged_modseq > $5) ORDER BY uid")
 
-SQL(MESSAGE_PLACE, "SELECT e.id, e.size, e.prefix, e.blob, b.pack, b.pos, b.length"
+SQL(MESSAGE_PLACE, "SELECT e.size, b.pack, b.pos, b.length, " MEMBER_FITS ", " EMAIL_SEALED
 		   " FROM membership m JOIN email e ON e.account = m.account AND e.id = m.email"
 		   " JOIN blob b ON b.id = e.blob"
 		   " WHERE m.account = $1 AND m.mailbox = $2 AND m.uid = $3")
@@ -308,7 +317,7 @@ SQL(EXPUNGE_CHANGES, "INSERT INTO change (account, modseq, type, id, op)"
 /* ---- keywords (store/mailbox_keywords.c) ---- */
 
 SQL(KEYWORDS_LIST,
-    "SELECT m.uid, e.id, e.modseq, e.links, e.keywords FROM membership m JOIN email e"
+    "SELECT m.uid, e.id, e.modseq, e.links, e.keywords, e.seal FROM membership m JOIN email e"
     " ON e.account = m.account AND e.id = m.email WHERE m.account = $1 AND m.mailbox = $2"
     " AND m.uid >= $3 AND m.uid <= $4 AND m.expunged_modseq = 0 ORDER BY m.uid LIMIT $5")
 
@@ -321,8 +330,8 @@ SQL(KEYWORDS_NEXT,
     " AND lower(x.header_id) = lower($5))) ORDER BY m.uid LIMIT 1")
 
 /* Nothing when it was changed with this modseq already. */
-SQL(KEYWORDS_PUT, "UPDATE email SET keywords = $3, modseq = $4 WHERE account = $1 AND id = $2"
-		  " AND modseq < $4")
+SQL(KEYWORDS_PUT, "UPDATE email SET keywords = $3, modseq = $4, seal = $5 WHERE account = $1"
+		  " AND id = $2 AND modseq < $4")
 
 /* $4: 1: all mailboxes of the account. */
 SQL(MAILBOX_CHANGED, "UPDATE mailbox SET modseq = $3 WHERE account = $1"
@@ -356,8 +365,8 @@ SQL(MAILBOX_LIST, "SELECT id, parent, name FROM mailbox WHERE account = $1 ORDER
 
 /* Rows behind uid $3 that were in the mailbox at the moment $4. */
 SQL(MAILBOX_AT,
-    "SELECT m.uid, m.email, m.size, e.received, e.keywords, e.prefix, e.summary, e.blob, b.pack,"
-    " b.pos, b.length FROM membership m"
+    "SELECT m.uid, m.email, m.size, b.pack, b.pos, b.length, " MEMBER_FITS ", " EMAIL_SEALED
+    " FROM membership m"
     " LEFT JOIN email e ON e.account = m.account AND e.id = m.email"
     " LEFT JOIN blob b ON b.id = e.blob WHERE m.account = $1 AND m.mailbox = $2 AND m.uid > $3"
     " AND m.created <= $4 AND (m.expunged_modseq = 0 OR m.expunged_at > $4)"
@@ -371,7 +380,7 @@ SQL(IMPORT_KNOWN,
     " AND s.origin = m.uid AND s.origin > 0) THEN 1 ELSE 0 END FROM membership m"
     " WHERE m.account = $1 AND m.mailbox = $2 AND m.uid > $3 ORDER BY m.uid LIMIT $4")
 
-SQL(EMAIL_PLACE, "SELECT e.size, e.prefix, e.blob, b.pack, b.pos, b.length FROM email e"
+SQL(EMAIL_PLACE, "SELECT e.size, b.pack, b.pos, b.length, " EMAIL_SEALED " FROM email e"
 		 " JOIN blob b ON b.id = e.blob WHERE e.account = $1 AND e.id = $2")
 
 SQL(EMAIL_IS_LIVE, "SELECT count(*) FROM membership WHERE account = $1 AND email = $2"
@@ -450,7 +459,7 @@ SQL(EMAIL_MODSEQ, "SELECT modseq FROM email WHERE account = $1 AND id = $2")
 
 SQL(EMAIL_ADD,
     "INSERT INTO email (account, id, blob, prefix, thread, received, size, keywords, modseq,"
-    " links, summary) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10)")
+    " links, summary, seal) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11)")
 
 SQL(MEMBERSHIP_ADD,
     "INSERT INTO membership (account, mailbox, uid, email, size, modseq, created, origin,"
@@ -708,3 +717,6 @@ SQL(STATUS_QUEUE_OLDEST, "SELECT accepted FROM queue WHERE shard = 0 ORDER BY me
 #include "store/sql_statements_queue.h"
 #include "store/sql_statements_repair.h"
 #include "store/sql_statements_verify.h"
+
+#undef EMAIL_SEALED
+#undef MEMBER_FITS

@@ -154,15 +154,56 @@ SQL(REPAIR_INBOX,
     "INSERT INTO mailbox (account, id, parent, name, role, uidvalidity, uidnext, modseq, messages,"
     " octets, created) SELECT a.id, 1, 0, 'INBOX', 1, $1, coalesce((SELECT max(m.uid)"
     " FROM membership m WHERE m.account = a.id AND m.mailbox = 1), 0) + 1, a.modseq, 0, 0,"
-    " a.created FROM account a WHERE a.domain <> '' AND NOT EXISTS (SELECT 1 FROM mailbox b"
+    " CAST($1 AS bigint) * 1000 FROM account a WHERE a.domain <> '' AND NOT EXISTS (SELECT 1 FROM mailbox b"
     " WHERE b.account = a.id AND b.id = 1)")
 
 SQL(REPAIR_MAILBOX,
     "INSERT INTO mailbox (account, id, parent, name, role, uidvalidity, uidnext, modseq, messages,"
     " octets, created) SELECT m.account, m.mailbox, 0, 'Recovered ' || CAST(m.mailbox AS text), 0,"
-    " $1, max(m.uid) + 1, max(m.modseq), 0, 0, min(m.created) FROM membership m WHERE NOT EXISTS"
+    " $1, max(m.uid) + 1, max(m.modseq), 0, 0, CAST($1 AS bigint) * 1000 FROM membership m WHERE NOT EXISTS"
     " (SELECT 1 FROM mailbox b WHERE b.account = m.account AND b.id = m.mailbox)"
     " GROUP BY m.account, m.mailbox")
+
+/* Who knows uids of it must read it anew. */
+SQL(REPAIR_VALIDITY, "UPDATE mailbox SET uidvalidity = $1, created = CAST($1 AS bigint) * 1000"
+		     " WHERE uidvalidity <> created / 1000")
+
+SQL(REPAIR_MAILBOX_INBOX, "UPDATE mailbox SET role = 1, parent = 0, name = 'INBOX'"
+			  " WHERE id = 1 AND (role <> 1 OR parent <> 0 OR name <> 'INBOX')")
+
+SQL(REPAIR_MAILBOX_ROLE, "UPDATE mailbox SET role = 0 WHERE role NOT IN (0, id)")
+
+SQL(REPAIR_MAILBOX_PARENT,
+    "UPDATE mailbox SET parent = 0, name = 'Recovered ' || CAST(id AS text) WHERE parent <> 0"
+    " AND NOT EXISTS (SELECT 1 FROM mailbox p WHERE p.account = mailbox.account"
+    " AND p.id = mailbox.parent AND p.id < mailbox.id)")
+
+/* When it went cannot be known: now ($1). Whether it did the counters said, and are put right. */
+SQL(REPAIR_EXPUNGED_AT, "UPDATE membership SET expunged_at = $1 WHERE expunged_modseq > 0"
+			" AND expunged_at <= 0")
+
+SQL(REPAIR_NOT_EXPUNGED, "UPDATE membership SET expunged_modseq = 0, expunged_at = 0"
+			 " WHERE expunged_modseq < 0 OR (expunged_modseq = 0 AND expunged_at <> 0)")
+
+SQL(REPAIR_ORIGIN,
+    "UPDATE membership SET origin = 0 WHERE origin < 0 OR origin >= uid OR (origin > 0"
+    " AND EXISTS (SELECT 1 FROM membership s WHERE s.account = membership.account"
+    " AND s.mailbox = membership.mailbox AND s.uid = membership.origin"
+    " AND (s.email <> membership.email OR s.expunged_modseq = 0)))")
+
+/* ---- rows of emails that their seal does not fit (store/repair_emails.c) ---- */
+
+/* A row made what was written; nothing when there is one already. */
+SQL(REPAIR_EMAIL_MEND,
+    "UPDATE email SET account = $3, id = $4, blob = $5, thread = $6, received = $7, prefix = $8,"
+    " keywords = $9, summary = $10, seal = $11 WHERE account = $1 AND id = $2 AND NOT EXISTS"
+    " (SELECT 1 FROM email o WHERE o.account = $3 AND o.id = $4 AND (o.account <> $1 OR o.id <> $2))")
+
+/* A mailbox or the ledger tells that the account has it: the row can be made from the content. */
+SQL(REPAIR_EMAIL_KNOWN,
+    "SELECT count(*) FROM (SELECT 1 AS one FROM membership WHERE account = $1 AND email = $2"
+    " UNION ALL SELECT 1 FROM ledger WHERE message = $2 AND account = $1 AND state = 0"
+    " AND purged = 0) k")
 
 SQL(REPAIR_MEMBER_CHANGE,
     "INSERT INTO change (account, modseq, type, id, op) SELECT DISTINCT m.account, a.modseq + 1, 1,"

@@ -14,6 +14,10 @@ SQL(VERIFY_BLOB_PACK,
     "SELECT 0, b.id, 0, 0, b.pos, coalesce(p.end_offset, 0) FROM blob b LEFT JOIN pack p"
     " ON p.pack = b.pack WHERE p.pack IS NULL OR b.pos + b.length + 64 > p.end_offset")
 
+/* Rows of emails behind ($1, $2), to be compared with their seals. */
+SQL(VERIFY_SEALS, "SELECT " EMAIL_SEALED " FROM email e WHERE (e.account, e.id) > ($1, $2)"
+		  " ORDER BY e.account, e.id LIMIT $3")
+
 SQL(VERIFY_EMAIL_BLOB, "SELECT e.account, e.id, 0, 0, e.blob, 0 FROM email e LEFT JOIN blob b"
 		       " ON b.id = e.blob WHERE b.id IS NULL")
 
@@ -46,6 +50,34 @@ SQL(VERIFY_MEMBER_SIZE,
 SQL(VERIFY_MEMBER_MAILBOX,
     "SELECT m.account, m.email, m.mailbox, m.uid, 0, 0 FROM membership m LEFT JOIN mailbox b"
     " ON b.account = m.account AND b.id = m.mailbox WHERE b.id IS NULL")
+
+SQL(VERIFY_MEMBER_EXPUNGED,
+    "SELECT account, email, mailbox, uid, expunged_modseq, expunged_at FROM membership"
+    " WHERE expunged_modseq < 0 OR expunged_at < 0"
+    " OR CASE WHEN expunged_modseq = 0 THEN 0 ELSE 1 END"
+    " <> CASE WHEN expunged_at = 0 THEN 0 ELSE 1 END")
+
+/* What it brings back is expunged, of the same message, and was in the mailbox before; or is purged. */
+SQL(VERIFY_MEMBER_ORIGIN,
+    "SELECT m.account, m.email, m.mailbox, m.uid, m.origin, 0 FROM membership m LEFT JOIN membership s"
+    " ON s.account = m.account AND s.mailbox = m.mailbox AND s.uid = m.origin WHERE m.origin < 0"
+    " OR m.origin >= m.uid OR (m.origin > 0 AND s.uid IS NOT NULL"
+    " AND (s.email <> m.email OR s.expunged_modseq = 0))")
+
+/* INBOX has the number 1 and no other name; a role is that of the number. */
+SQL(VERIFY_MAILBOX_ROLE,
+    "SELECT b.account, 0, b.id, 0, b.role, b.id FROM mailbox b WHERE b.role NOT IN (0, b.id)"
+    " OR (b.id = 1 AND (b.role <> 1 OR b.parent <> 0 OR b.name <> 'INBOX'))")
+
+SQL(VERIFY_MAILBOX_PARENT,
+    "SELECT b.account, 0, b.id, 0, b.parent, 0 FROM mailbox b LEFT JOIN mailbox p"
+    " ON p.account = b.account AND p.id = b.parent"
+    " WHERE b.parent <> 0 AND (p.id IS NULL OR p.id >= b.id)")
+
+/* Seconds since 1970, of the moment at which it was made. */
+SQL(VERIFY_MAILBOX_VALIDITY,
+    "SELECT b.account, 0, b.id, 0, b.uidvalidity, b.created / 1000 FROM mailbox b"
+    " WHERE b.uidvalidity <> b.created / 1000")
 
 SQL(VERIFY_MAILBOX_ACCOUNT, "SELECT b.account, 0, b.id, 0, 0, 0 FROM mailbox b LEFT JOIN account a"
 			    " ON a.id = b.account WHERE a.id IS NULL")

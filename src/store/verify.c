@@ -131,8 +131,10 @@ static enum db_code check_rows(struct verify *v)
 	bool more = false;
 	enum db_code code = verify_rule(v, v->at++, &more);
 
-	if (!more)
-		v->stage = VERIFY_LEDGER;
+	if (!more) {
+		v->stage = VERIFY_SEALS;
+		v->account = v->email = INT64_MIN;
+	}
 	return code;
 }
 
@@ -338,14 +340,18 @@ bool verify_begin(struct verify *v, struct blob_store *blobs, const char *db_nam
 
 enum db_code verify_step(struct verify *v, int64_t octets)
 {
+	enum verify_stage stage = v->stage;
 	enum db_code code = DB_ERROR;
 
-	switch (v->stage) {
+	switch (stage) {
 	case VERIFY_DATABASE:
 		code = check_database(v);
 		break;
 	case VERIFY_ROWS:
 		code = check_rows(v);
+		break;
+	case VERIFY_SEALS:
+		code = verify_seals(v, ROWS_A_STEP);
 		break;
 	case VERIFY_LEDGER:
 		code = check_ledger(v);
@@ -356,10 +362,12 @@ enum db_code verify_step(struct verify *v, int64_t octets)
 	case VERIFY_STAGES:
 		break;
 	}
-	if (code == DB_CORRUPT && v->stage < VERIFY_PACKS) {
+	if (code == DB_CORRUPT && stage < VERIFY_PACKS) {
 		report(v, &(struct verify_finding){
 			      .what = "rows cannot be read", .detail = str_of_c(db_error(v->db))});
-		code = v->stage == VERIFY_LEDGER ? begin_packs(v) : DB_OK;
+		code = stage == VERIFY_LEDGER ? begin_packs(v) : DB_OK;
+		if (stage == VERIFY_SEALS)
+			v->stage = VERIFY_LEDGER;
 	}
 	if (code != DB_OK)
 		err_set(&v->err, "%s", db_error(v->db));

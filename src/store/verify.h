@@ -26,6 +26,7 @@ struct verify_finding {
 enum verify_stage {
 	VERIFY_DATABASE, /* SQLite's own check, a table a step */
 	VERIFY_ROWS,     /* a rule a step */
+	VERIFY_SEALS,    /* rows of emails, a slice a step */
 	VERIFY_LEDGER,
 	VERIFY_PACKS,
 	VERIFY_STAGES
@@ -44,8 +45,9 @@ struct verify {
 	int64_t packs, packs_all;
 	struct err err; /* why a step failed */
 	/* verify.c's own */
-	struct db *db; /* a reader of its own */
-	size_t at;     /* table, rule */
+	struct db *db;          /* a reader of its own */
+	size_t at;              /* table, rule */
+	int64_t account, email; /* whose seal was compared last */
 	struct ledger_audit audit;
 	struct pack_walk walk;
 	int64_t pack;   /* 0: none at hand */
@@ -67,6 +69,9 @@ void verify_end(struct verify *v);
 
 /* Counts it, and adds account, Message-ID and subject as far as rows tell. */
 void verify_found(struct verify *v, struct verify_finding f, int64_t account);
+
+/* So many further rows of emails against their seals; behind the last one the stage is the next. */
+enum db_code verify_seals(struct verify *v, int64_t rows);
 
 /* One rule; *more_r: there are others. */
 enum db_code verify_rule(struct verify *v, size_t i, bool *more_r);

@@ -2,6 +2,7 @@
 #include "store/verify.h"
 
 #include "base/mem.h"
+#include "store/email_seal.h"
 
 static const struct {
 	enum sql_id query;
@@ -19,6 +20,11 @@ static const struct {
     {SQL_VERIFY_MEMBER_EMAIL, "is in a mailbox, and the message is not there", false},
     {SQL_VERIFY_MEMBER_SIZE, "has another size in its mailbox", true},
     {SQL_VERIFY_MEMBER_MAILBOX, "is in a mailbox that is not there", false},
+    {SQL_VERIFY_MEMBER_EXPUNGED, "is deleted and not, as its row in a mailbox says", false},
+    {SQL_VERIFY_MEMBER_ORIGIN, "brings back what is not deleted, or another message", false},
+    {SQL_VERIFY_MAILBOX_ROLE, "a mailbox has the role or the name of another", false},
+    {SQL_VERIFY_MAILBOX_PARENT, "a mailbox is in one that is not there", false},
+    {SQL_VERIFY_MAILBOX_VALIDITY, "the uidvalidity of a mailbox is not of when it was made", true},
     {SQL_VERIFY_MAILBOX_ACCOUNT, "a mailbox belongs to an account that is not there", false},
     {SQL_VERIFY_MAILBOX_COUNTS, "the counters of a mailbox differ from what is in it", true},
     {SQL_VERIFY_ACCOUNT_COUNTS, "the usage counted differs from the mailboxes", true},
@@ -56,6 +62,28 @@ static enum db_code check_number(struct verify *v, enum rows_table table)
 			.compares = true},
 		    0);
 	return code;
+}
+
+enum db_code verify_seals(struct verify *v, int64_t rows)
+{
+	struct db_query *q = db_begin_query(
+	    v->db, SQL_VERIFY_SEALS, DB_ARGS(db_int(v->account), db_int(v->email), db_int(rows)));
+	int64_t n = 0;
+
+	for (; db_step(q) == DB_ROW; n++) {
+		struct email_row row = email_row_of(q, 0);
+
+		v->account = row.account;
+		v->email = row.id;
+		if (!email_seal_fits(&row))
+			verify_found(v,
+			    (struct verify_finding){
+				.what = "its row is not what was written", .message = row.id},
+			    row.account);
+	}
+	if (n < rows)
+		v->stage = VERIFY_LEDGER;
+	return db_end(q);
 }
 
 enum db_code verify_rule(struct verify *v, size_t i, bool *more_r)

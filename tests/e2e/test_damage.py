@@ -5,6 +5,7 @@ import glob
 import os
 import random
 import re
+import shutil
 import sqlite3
 
 import pytest
@@ -231,6 +232,45 @@ def test_a_damaged_page_is_told(filled):
         file.seek((page - 1) * 4096)
         file.write(b"\xff" * 200)
     assert "damaged" in verify(filled, 65).stdout
+
+
+def exported(server, folder, user):
+    """Messages as a Maildir has them, with the flags in their names: what is left out is told by the exit code."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    done = server.command("export", user, "--maildir", str(folder), status=None)
+    files = glob.glob(str(folder / "**" / "*,S=*"), recursive=True)
+    assert files or done.returncode
+    mails = set()
+    for path in files:
+        with open(path, "rb") as file:
+            mails.add((file.read(), int(os.stat(path).st_mtime)))
+    return mails, done.returncode
+
+
+def test_a_bit_in_a_row_changes_no_message(filled, tmp_path, request):
+    """Around the rows of messages, where the database is sound for SQLite: no message comes out changed, in silence never."""
+    chance = random.Random(11)
+    assert filled.stop() == 0
+    database = os.path.join(filled.data, "store.db")
+    with open(database, "rb") as file:
+        sound = file.read()
+    places = [m.start() for m in re.finditer(b"Return-Path: <", sound)]
+    assert len(places) >= 9
+    before, _ = exported(filled, tmp_path / "mail", ANN)
+    assert len(before) == 5
+    named = 0
+    for _ in range(150 if request.config.getoption("--long") else 10):
+        flip(database, chance.choice(places) + chance.randrange(-30, 120), chance.randrange(8))
+        after, code = exported(filled, tmp_path / "mail", ANN)
+        assert after <= before, after - before
+        assert after == before or code
+        found = verify(filled).returncode
+        named += found != 0
+        assert after == before or found
+        with open(database, "wb") as file:
+            file.write(sound)
+    assert named >= 7
 
 
 def test_space_comes_back(make_server):

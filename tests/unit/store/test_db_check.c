@@ -51,7 +51,7 @@ static int setup(void **state)
 	    db_script(db,
 		"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
 		" WHERE i < 400) INSERT INTO email SELECT 1, i, i, x'', 0, 0, 100, '', 1, 1,"
-		" zeroblob(100) FROM n;"
+		" zeroblob(100), 0 FROM n;"
 		"INSERT INTO blob SELECT id, 1, id, 100, 1 FROM email;"
 		"INSERT INTO change SELECT 1, id, 1, id, 1 FROM email;"),
 	    DB_OK);

@@ -220,7 +220,7 @@ static void fill(void)
 	rig_sql(&rig,
 	    "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n LIMIT 1099)"
 	    " INSERT INTO email SELECT account, i, blob, prefix, thread, received, size, keywords, 1,"
-	    " 1, summary FROM email, n;"
+	    " 1, summary, 0 FROM email, n;"
 	    "INSERT INTO membership SELECT 1, 1, e.id, e.id, size, 1, 0, 0, 0, 0 FROM email e"
 	    " WHERE e.id < 5000;"
 	    "INSERT INTO change SELECT 1, 1, 1, id, 1 FROM email WHERE id < 5000;"

@@ -1,0 +1,491 @@
+/*
+ * A bit flips in a row of an email, of a copy in a mailbox, or of a mailbox: each column, seeded bits. Either
+ * the damage is named, or the column is one of those listed below with the reason why it is not; and never is
+ * a message handed out as other octets than it has. A repair puts all of it right.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "chance.h"
+#include "rig.h"
+
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "mime/mime_scan.h"
+#include "mime/mime_summary.h"
+#include "store/email_seal.h"
+#include "store/mailbox_keywords.h"
+#include "store/mailbox_path.h"
+#include "store/repair.h"
+#include "store/undelete.h"
+#include "store/verify.h"
+
+#define MESSAGES 6
+#define BITS     8 /* of each column */
+
+static struct rig rig;
+static struct arena *arena;
+static int64_t accounts[2], found;
+
+/* A message as it was written. */
+static struct letter {
+	int64_t account, email;
+	struct str text;
+} letters[2 * MESSAGES];
+static size_t nletters;
+
+/* ---- the store ---- */
+
+static void keep(int64_t account)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, account, MAILBOX_INBOX);
+	struct mailbox_message m;
+
+	for (int64_t i = 1; i <= mailbox_snapshot_count(&s); i++) {
+		assert_int_equal(mailbox_message(rig.db, arena, &s, i, &m), DB_ROW);
+		letters[nletters++] = (struct letter){
+		    account, m.email, rig_read(&rig, arena, &s, i)};
+	}
+	mailbox_snapshot_fini(&s);
+}
+
+static void add_keyword(void)
+{
+	struct mailbox_keywords k;
+
+	mailbox_keywords_init(&k, accounts[0], MAILBOX_INBOX);
+	ranges_add_range(&k.uids, 1, 2);
+	k.add = STR("$flagged");
+	k.op.done = rig_nothing;
+	lane_run_one(rig.lane, &k.op, rig.now);
+	assert_int_equal(k.changed.count, 2);
+	mailbox_keywords_fini(&k);
+}
+
+static void add_mailbox(void)
+{
+	struct mailbox_make make;
+
+	mailbox_make_init(&make, accounts[0], STR("Work/Plans"));
+	make.op.done = rig_nothing;
+	lane_run_one(rig.lane, &make.op, rig.now);
+	assert_int_equal(make.op.result, LANE_DONE);
+}
+
+/* Two messages expunged, one of them brought back. */
+static void expunge(void)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, accounts[0], MAILBOX_INBOX);
+	struct undelete u = {.account = accounts[0], .op.done = rig_nothing};
+
+	assert_int_equal(rig_expunge(&rig, &s, 3, 4), 2);
+	mailbox_snapshot_fini(&s);
+	u.email = rig_number(&rig, "SELECT max(email) FROM membership WHERE expunged_at > 0");
+	undelete_init(&u);
+	lane_run_one(rig.lane, &u.op, rig.now);
+	assert_int_equal(u.restored, 1);
+}
+
+/* With the summary that a front makes of it. */
+static void send_to(const char *to, const char *text)
+{
+	struct deliver *d = rig_message(&rig, "x@else.test", text);
+	struct mime_scan *scan = mime_scan_new();
+	struct buf b;
+
+	buf_init(&b, LIMIT_SUMMARY);
+	mime_scan_feed(scan, str_of_c(text));
+	mime_summary_put(&b, mime_scan_finish(scan), LIMIT_SUMMARY);
+	d->summary = arena_str(arena, buf_view(&b));
+	rig_to(d, to);
+	assert_true(rig_run(&rig, d));
+	mime_scan_free(&scan);
+	buf_fini(&b);
+	deliver_free(&d);
+}
+
+static int setup(void **state)
+{
+	char text[100];
+
+	arena = arena_new();
+	rig_open(&rig);
+	rig_domain(&rig, "a.test");
+	accounts[0] = rig_account(&rig, "ann@a.test");
+	accounts[1] = rig_account(&rig, "bob@a.test");
+	for (int i = 0; i < 2 * MESSAGES; i++) {
+		snprintf(text, sizeof text, "Subject: number %d\r\n\r\ntext %02d\r\n", i % 10, i);
+		send_to(i % 2 ? "ann@a.test" : "bob@a.test", text);
+	}
+	nletters = 0;
+	add_keyword();
+	add_mailbox();
+	keep(accounts[0]);
+	keep(accounts[1]);
+	expunge();
+	chance_begin(7);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_close(&rig);
+	arena_free(&arena);
+	return 0;
+}
+
+static void change(const char *sql)
+{
+	assert_int_equal(db_begin(rig.db), DB_OK);
+	rig_sql(&rig, sql);
+	assert_int_equal(db_commit(rig.db), DB_OK);
+}
+
+/* ---- what is found, and handed out ---- */
+
+static void on_finding(void *ctx, const struct verify_finding *f)
+{
+	found++;
+}
+
+static void verify(void)
+{
+	struct verify *v = calloc(1, sizeof *v);
+
+	found = 0;
+	assert_true(verify_begin(v, rig.blobs, "store.db"));
+	v->on_finding = on_finding;
+	while (!v->complete)
+		assert_int_equal(verify_step(v, INT64_MAX / 2), DB_OK);
+	verify_end(v);
+	free(v);
+}
+
+static struct str text_of(int64_t account, int64_t email)
+{
+	for (size_t i = 0; i < nletters; i++)
+		if (letters[i].account == account && letters[i].email == email)
+			return letters[i].text;
+	return STR("");
+}
+
+/* How many messages of the account open; each is what was written under its id. */
+static int64_t open_all(int64_t account)
+{
+	struct mailbox_snapshot s;
+	struct arena *a = arena_new();
+	struct mailbox_message m;
+	int64_t opened = 0;
+	enum db_code there = mailbox_snapshot_begin(rig.db, account, MAILBOX_INBOX, &s);
+
+	while (there == DB_ROW && !s.complete)
+		assert_int_equal(mailbox_snapshot_scan(rig.db, &s, 100), DB_OK);
+	if (there != DB_ROW) {
+		arena_free(&a);
+		return 0;
+	}
+	for (int64_t i = 1; i <= mailbox_snapshot_count(&s); i++) {
+		struct mailbox_source *source = NULL;
+
+		if (mailbox_message(rig.db, a, &s, i, &m) != DB_ROW ||
+		    mailbox_source_open(rig.blobs, &m, 0, &source, NULL) != BLOB_OK)
+			continue;
+		mailbox_source_close(&source);
+		opened++;
+		if (!str_eq(rig_read(&rig, a, &s, i), text_of(account, m.email)))
+			fail_msg("message %lld is handed out changed", (long long)i);
+	}
+	mailbox_snapshot_fini(&s);
+	arena_free(&a);
+	return opened;
+}
+
+static void read_all(void)
+{
+	(void)open_all(accounts[0]);
+	(void)open_all(accounts[1]);
+}
+
+/* ---- columns ---- */
+
+struct column {
+	const char *table, *name;
+	bool text; /* else a number */
+	/* Why a flip is not named, NULL: it is. What is named in spite of it is right too. */
+	const char *unnamed;
+};
+
+static const struct column columns[] = {
+    {"email", "account", false, NULL},
+    {"email", "id", false, NULL},
+    {"email", "blob", false, NULL},
+    {"email", "prefix", true, NULL},
+    {"email", "thread", false, NULL},
+    {"email", "received", false, NULL},
+    {"email", "size", false, NULL},
+    {"email", "keywords", true, NULL},
+    {"email", "modseq", false, NULL},
+    {"email", "links", false, NULL},
+    {"email", "summary", true, NULL},
+    {"email", "seal", false, NULL},
+    {"membership", "account", false, NULL},
+    {"membership", "mailbox", false, NULL},
+    {"membership", "uid", false, "another uid that was given: the message is the same"},
+    {"membership", "email", false, NULL},
+    {"membership", "size", false, NULL},
+    {"membership", "modseq", false, NULL},
+    {"membership", "created", false, "moves the moment from which it is in the mailbox as of then"},
+    {"membership", "origin", false, "of a purged row: what it brought back is gone"},
+    {"membership", "expunged_modseq", false, NULL},
+    {"membership", "expunged_at", false, "moves the end of its undelete window"},
+    {"mailbox", "account", false, NULL},
+    {"mailbox", "id", false, NULL},
+    {"mailbox", "parent", false, "another mailbox that is there: no message changes its place"},
+    {"mailbox", "name", true, "any name is one, but INBOX"},
+    {"mailbox", "role", false, NULL},
+    {"mailbox", "uidvalidity", false, NULL},
+    {"mailbox", "uidnext", false, "higher: uids are left out"},
+    {"mailbox", "modseq", false, "higher: clients ask once more"},
+    {"mailbox", "messages", false, NULL},
+    {"mailbox", "octets", false, NULL},
+    {"mailbox", "created", false, "within the second that uidvalidity tells"},
+};
+
+__attribute__((format(printf, 1, 2))) static int64_t number(const char *format, ...)
+{
+	char sql[400];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(sql, sizeof sql, format, ap);
+	va_end(ap);
+	return rig_number(&rig, sql);
+}
+
+/* A row that has something to flip, by its number; 0: none has. */
+static int64_t pick_row(const struct column *c)
+{
+	int64_t n = number("SELECT count(*) FROM %s%s%s%s", c->table,
+	    c->text ? " WHERE length(" : "", c->text ? c->name : "", c->text ? ") > 0" : "");
+
+	return n ? (int64_t)chance_pick((uint64_t)n) : -1;
+}
+
+/* What the column becomes, as an expression. */
+static void put_flipped(char *out, size_t size, const struct column *c, int64_t row)
+{
+	int64_t octets, at, octet;
+
+	if (!c->text) {
+		int64_t bit = INT64_C(1) << chance_pick(c->unnamed ? 63 : 40);
+
+		snprintf(out, size, "((%s | %lld) - (%s & %lld))", c->name, (long long)bit, c->name,
+		    (long long)bit);
+		return;
+	}
+	octets = number(
+	    "SELECT length(CAST(%s AS BLOB)) FROM %s WHERE length(%s) > 0 LIMIT 1 OFFSET %lld",
+	    c->name, c->table, c->name, (long long)row);
+	at = (int64_t)chance_pick((uint64_t)octets);
+	octet = number(
+	    "SELECT 16 * instr('123456789ABCDEF', substr(h, 1, 1)) +"
+	    " instr('123456789ABCDEF', substr(h, 2, 1)) FROM (SELECT hex(substr(CAST(%s AS"
+	    " BLOB), %lld, 1)) AS h FROM %s WHERE length(%s) > 0 LIMIT 1 OFFSET %lld)",
+	    c->name, (long long)at + 1, c->table, c->name, (long long)row);
+	octet ^= INT64_C(1) << chance_pick(8);
+	snprintf(out, size,
+	    "CAST(substr(CAST(%s AS BLOB), 1, %lld) || x'%02x' || substr(CAST(%s AS BLOB), %lld) AS %s)",
+	    c->name, (long long)at, (unsigned)octet, c->name, (long long)at + 2,
+	    strcmp(c->table, "email") == 0 && strcmp(c->name, "keywords") != 0 ? "BLOB" : "TEXT");
+}
+
+static const char *key_of(const struct column *c)
+{
+	if (strcmp(c->table, "email") == 0 || strcmp(c->table, "mailbox") == 0)
+		return "account, id";
+	return "account, mailbox, uid";
+}
+
+static void flip(const struct column *c)
+{
+	char flipped[400], sql[1200], where[100] = "";
+	int64_t row = pick_row(c);
+
+	assert_true(row >= 0);
+	put_flipped(flipped, sizeof flipped, c, row);
+	if (c->text)
+		snprintf(where, sizeof where, " WHERE length(%s) > 0", c->name);
+	snprintf(sql, sizeof sql,
+	    "UPDATE OR IGNORE %s SET %s = %s WHERE (%s) IN (SELECT %s FROM %s%s LIMIT 1 OFFSET %lld)",
+	    c->table, c->name, flipped, key_of(c), key_of(c), c->table, where, (long long)row);
+	change(sql);
+}
+
+static bool differs(const char *table)
+{
+	return number("SELECT count(*) FROM (SELECT * FROM %s EXCEPT SELECT * FROM kept_%s)", table,
+		   table) > 0;
+}
+
+static void put_back(const char *table)
+{
+	char sql[200];
+
+	snprintf(sql, sizeof sql, "DELETE FROM %s; INSERT INTO %s SELECT * FROM kept_%s", table,
+	    table, table);
+	change(sql);
+}
+
+static void keep_tables(void)
+{
+	change("CREATE TABLE kept_email AS SELECT * FROM email;"
+	       "CREATE TABLE kept_membership AS SELECT * FROM membership;"
+	       "CREATE TABLE kept_mailbox AS SELECT * FROM mailbox");
+}
+
+static void each_column(void **state)
+{
+	keep_tables();
+	verify();
+	assert_int_equal(found, 0);
+	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+		const struct column *c = &columns[i];
+
+		for (int bit = 0; bit < BITS; bit++) {
+			flip(c);
+			if (!differs(c->table))
+				continue;
+			verify();
+			if (found == 0 && !c->unnamed)
+				fail_msg("%s.%s changed, and nothing is found", c->table, c->name);
+			read_all();
+			put_back(c->table);
+		}
+	}
+	verify();
+	assert_int_equal(found, 0);
+}
+
+/* No column is left out. */
+static void all_columns_are_listed(void **state)
+{
+	assert_int_equal(number("SELECT (SELECT count(*) FROM pragma_table_info('email'))"
+				" + (SELECT count(*) FROM pragma_table_info('membership'))"
+				" + (SELECT count(*) FROM pragma_table_info('mailbox'))"),
+	    sizeof columns / sizeof *columns);
+}
+
+/* ---- the repair ---- */
+
+static void repair(struct repair *r)
+{
+	struct store store = {.cfg = store_defaults(STORE_OFFLINE),
+	    .db = rig.db,
+	    .blobs = rig.blobs,
+	    .lane = rig.lane,
+	    .dir.fs = rig.fs};
+
+	*r = (struct repair){0};
+	if (!repair_run(r, &store))
+		fail_msg("%s", r->err.text);
+}
+
+/* Whatever flips of what is sealed becomes what was written, the octet. */
+static void one_bit_is_put_back(void **state)
+{
+	struct repair r;
+
+	keep_tables();
+	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+		const struct column *c = &columns[i];
+		bool counted = strcmp(c->name, "size") == 0 || strcmp(c->name, "modseq") == 0 ||
+			       strcmp(c->name, "links") == 0;
+
+		if (strcmp(c->table, "email") != 0 || counted)
+			continue;
+		flip(c);
+		if (!differs("email"))
+			continue;
+		repair(&r);
+		assert_int_equal(r.mended, 1);
+		assert_int_equal(r.damaged, 0);
+		if (differs("email"))
+			fail_msg("email.%s is not what it was", c->name);
+		verify();
+		assert_int_equal(found, 0);
+	}
+}
+
+/* More than a bit: the row is made from the content. */
+static void a_torn_row_is_made_anew(void **state)
+{
+	struct repair r;
+
+	change("UPDATE email SET prefix = x'1234', size = size + 2 - length(prefix)");
+	assert_int_equal(open_all(accounts[1]), 0);
+	verify();
+	assert_true(found >= 2 * MESSAGES);
+	repair(&r);
+	assert_int_equal(r.remade, 2 * MESSAGES);
+	verify();
+	assert_int_equal(found, 0);
+	assert_int_equal(open_all(accounts[1]), MESSAGES);
+	assert_int_equal(open_all(accounts[0]), MESSAGES - 1);
+}
+
+/* One that neither a mailbox nor the ledger knows keeps what is left of its row. */
+static void a_torn_row_that_nothing_else_tells_stays(void **state)
+{
+	struct repair r;
+
+	change("DELETE FROM membership WHERE account = 2; DELETE FROM ledger WHERE account = 2;"
+	       "UPDATE email SET received = 4711 WHERE account = 2");
+	repair(&r);
+	assert_int_equal(
+	    rig_number(&rig, "SELECT count(*) FROM email WHERE account = 2"), MESSAGES);
+	verify();
+	assert_int_equal(found, 0);
+	assert_int_equal(open_all(accounts[1]), MESSAGES);
+}
+
+/* A copy that names another message of its account, of the same size. */
+static void another_message_is_not_handed_out(void **state)
+{
+	change("UPDATE membership SET email = (SELECT m.email FROM membership m WHERE m.account = 2"
+	       " AND m.uid = 2) WHERE account = 2 AND uid = 1");
+	assert_int_equal(open_all(accounts[1]), MESSAGES - 1);
+	verify();
+	assert_true(found > 0);
+}
+
+/* Rows from before version 2 have no seal, and are read. */
+static void without_a_seal(void **state)
+{
+	change("UPDATE email SET seal = 0");
+	verify();
+	assert_int_equal(found, 0);
+	assert_int_equal(open_all(accounts[1]), MESSAGES);
+	change("UPDATE email SET keywords = '' WHERE keywords <> ''");
+	add_keyword();
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM email WHERE seal <> 0"), 0);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(all_columns_are_listed),
+	    T(each_column),
+	    T(one_bit_is_put_back),
+	    T(a_torn_row_is_made_anew),
+	    T(a_torn_row_that_nothing_else_tells_stays),
+	    T(another_message_is_not_handed_out),
+	    T(without_a_seal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
