@@ -1,8 +1,9 @@
 /*
- * Connections and their bytes. A slot is a connection that is opened again as long as there is work; it
- * has at most one output (out, body, tail in this order) under way. Replies are read in lines by the
- * program's own line reader. Everything is level-triggered; writability is asked for only while the
- * kernel's buffer is full.
+ * Threads, connections and their bytes. What threads share while they run is atomic: the numbers of units
+ * and of errors, and when one of them last had something to do. A slot is a connection that is opened again
+ * as long as there is work; it has at most one output (out, body, tail in this order) under way. Replies are
+ * read in lines by the program's own line reader. Everything is level-triggered; writability is asked for
+ * only while the kernel's buffer is full.
  */
 #include "bench/load.h"
 
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -20,6 +22,9 @@
 #define READ_SIZE   65536
 #define OUT_MAX     (4 * MIB) /* an envelope of 10 000 recipients */
 #define SILENCE_MS  30000
+#define LOOK_MS     1000 /* a thread with nothing to do looks how the others are */
+#define ONE_SEGMENT 1400 /* octets that leave at once anyway */
+#define FEW_RCPTS   8    /* with which an envelope is not longer */
 #define LINE_LENGTH 76
 
 int64_t load_now(void)
@@ -34,37 +39,45 @@ bool load_take(struct load_conn *c)
 {
 	struct load *l = c->load;
 
-	if (l->settings->total && l->begun == l->settings->total)
-		return false;
 	if (l->deadline_us && load_now() >= l->deadline_us)
 		return false;
-	c->unit = l->begun++;
-	return true;
+	/* the numbers behind the total are nobody's */
+	c->unit = atomic_fetch_add_explicit(&l->begun, 1, memory_order_relaxed);
+	return l->settings->total == 0 || c->unit < l->settings->total;
 }
 
-void load_unit_done(struct load *l, int64_t since_us)
+void load_unit_done(struct load_conn *c, int64_t since_us)
 {
-	l->last_us = load_now();
-	l->units++;
-	samples_add(&l->unit_latency, l->last_us - since_us);
+	struct load_worker *w = c->worker;
+
+	w->last_us = load_now();
+	w->units++;
+	samples_add(&w->unit_latency, w->last_us - since_us);
 }
 
-void load_step_done(struct load *l, int64_t since_us)
+void load_step_done(struct load_conn *c, int64_t since_us)
 {
-	l->last_us = load_now();
-	l->messages++;
-	samples_add(&l->step_latency, l->last_us - since_us);
+	struct load_worker *w = c->worker;
+
+	w->last_us = load_now();
+	w->messages++;
+	samples_add(&w->step_latency, w->last_us - since_us);
 }
 
-void load_put_name(struct buf *out, const char *template, uint64_t number)
+static struct load_name name_of(const char *template)
 {
-	struct str rest, head = str_split(str_of_c(template), '%', &rest);
+	struct load_name name = {.numbered = strchr(template, '%') != NULL};
 
-	buf_str(out, head);
-	if (head.n == strlen(template))
-		return;
-	buf_u64(out, number);
-	buf_str(out, rest);
+	name.head = str_split(str_of_c(template), '%', &name.tail);
+	return name;
+}
+
+void load_put_name(struct buf *out, const struct load_name *name, uint64_t number)
+{
+	buf_str(out, name->head);
+	if (name->numbered)
+		buf_u64(out, number);
+	buf_str(out, name->tail);
 }
 
 /* ---- connections ---- */
@@ -72,7 +85,7 @@ static void watch(struct load_conn *c, int op, bool writable)
 {
 	struct epoll_event event = {.events = EPOLLIN | (writable ? EPOLLOUT : 0), .data.ptr = c};
 
-	MUST(epoll_ctl(c->load->epoll, op, c->fd, &event) == 0);
+	MUST(epoll_ctl(c->worker->epoll, op, c->fd, &event) == 0);
 	c->writable_wanted = writable;
 }
 
@@ -83,6 +96,12 @@ static void conn_close(struct load_conn *c)
 	c->fd = -1;
 }
 
+/* Does a write take more than one segment, whose last could have to wait for the others' receipt? */
+static bool is_bulky(const struct load_settings *s)
+{
+	return s->size > ONE_SEGMENT || s->recipients > FEW_RCPTS;
+}
+
 static int conn_connect(struct load_conn *c)
 {
 	const struct sockaddr_in *to = &c->load->settings->to;
@@ -91,7 +110,8 @@ static int conn_connect(struct load_conn *c)
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		return -1;
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (is_bulky(c->load->settings))
+		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (connect(c->fd, (const struct sockaddr *)to, sizeof *to) != 0 && errno != EINPROGRESS)
 		return -1;
 	watch(c, EPOLL_CTL_ADD, false);
@@ -102,7 +122,7 @@ static void note_error(struct load_conn *c, struct str text)
 {
 	struct load *l = c->load;
 
-	if (l->errors++ == 0)
+	if (atomic_fetch_add(&l->errors, 1) == 0)
 		err_set(
 		    &l->first_error, "in state %u: %.*s", c->state, STR_FMT(str_sub(text, 0, 300)));
 }
@@ -123,7 +143,7 @@ static void conn_open(struct load_conn *c)
 		if (c->load->errors > LOAD_ERRORS_MAX)
 			break;
 	}
-	c->load->active--;
+	c->worker->active--;
 }
 
 static void conn_fail(struct load_conn *c, struct str text)
@@ -133,12 +153,12 @@ static void conn_fail(struct load_conn *c, struct str text)
 	conn_open(c);
 }
 
-static void open_slot(struct load *l)
+static void open_slot(struct load_worker *w)
 {
-	if (l->slots_used == l->settings->connections)
+	if (w->slots_used == w->slots)
 		return;
-	l->active++;
-	conn_open(&l->conns[l->slots_used++]);
+	w->active++;
+	conn_open(&w->conns[w->slots_used++]);
 }
 
 /* ---- bytes out ---- */
@@ -212,8 +232,8 @@ static enum load_step take_lines(struct load_conn *c, struct str in, struct str 
 
 static void conn_hold(struct load_conn *c)
 {
-	c->load->held++;
-	open_slot(c->load);
+	c->worker->held++;
+	open_slot(c->worker);
 }
 
 static void conn_read(struct load_conn *c)
@@ -228,7 +248,7 @@ static void conn_read(struct load_conn *c)
 		conn_fail(c, n < 0 ? str_of_c(strerror(errno)) : STR("closed by the server"));
 		return;
 	}
-	c->load->octets += (uint64_t)n;
+	c->worker->octets += (uint64_t)n;
 	switch (take_lines(c, str_of(bytes, (size_t)n), &line)) {
 	case LOAD_REFUSED:
 		conn_fail(c, line);
@@ -273,79 +293,165 @@ static void fill(struct buf *b, size_t size)
 	}
 }
 
-void load_init(
-    struct load *l, const struct load_settings *settings, const struct load_protocol *protocol)
+/* Thread number i of all: every so-manyth slot is its own. */
+static void worker_init(struct load_worker *w, struct load *l, uint64_t i)
 {
-	*l = (struct load){.settings = settings, .protocol = protocol};
-	l->epoll = epoll_create1(EPOLL_CLOEXEC);
-	MUST(l->epoll >= 0);
-	samples_init(&l->unit_latency);
-	samples_init(&l->step_latency);
-	buf_init(&l->filler, settings->size + 2 * LINE_LENGTH);
-	fill(&l->filler, settings->size);
-	l->conns = mem_array(settings->connections, sizeof *l->conns);
-	for (uint64_t i = 0; i < settings->connections; i++) {
-		struct load_conn *c = &l->conns[i];
+	const struct load_settings *s = l->settings;
+
+	*w = (struct load_worker){.load = l, .epoll = epoll_create1(EPOLL_CLOEXEC)};
+	MUST(w->epoll >= 0);
+	w->slots = (s->connections - i + s->threads - 1) / s->threads;
+	samples_init(&w->unit_latency);
+	samples_init(&w->step_latency);
+	buf_init(&w->date, 64);
+	w->conns = mem_array(w->slots, sizeof *w->conns);
+	for (uint64_t k = 0; k < w->slots; k++) {
+		struct load_conn *c = &w->conns[k];
 
 		c->load = l;
-		c->slot = i;
+		c->worker = w;
+		c->slot = i + k * s->threads;
 		c->fd = -1;
 		line_in_init(&c->lines, LIMIT_POP3_REPLY_LINE);
 		buf_init(&c->out, OUT_MAX);
 	}
 }
 
+static void worker_fini(struct load_worker *w)
+{
+	for (uint64_t i = 0; i < w->slots; i++) {
+		conn_close(&w->conns[i]);
+		line_in_fini(&w->conns[i].lines);
+		buf_fini(&w->conns[i].out);
+	}
+	mem_free(w->conns);
+	buf_fini(&w->date);
+	samples_fini(&w->unit_latency);
+	samples_fini(&w->step_latency);
+	close(w->epoll);
+}
+
+void load_init(
+    struct load *l, const struct load_settings *settings, const struct load_protocol *protocol)
+{
+	MUST(settings->threads > 0 && settings->threads <= settings->connections);
+	*l = (struct load){.settings = settings,
+	    .protocol = protocol,
+	    .from = name_of(settings->from),
+	    .rcpt = name_of(settings->rcpt),
+	    .user = name_of(settings->user)};
+	samples_init(&l->unit_latency);
+	samples_init(&l->step_latency);
+	buf_init(&l->filler, settings->size + 2 * LINE_LENGTH);
+	fill(&l->filler, settings->size);
+	l->workers = mem_array(settings->threads, sizeof *l->workers);
+	for (uint64_t i = 0; i < settings->threads; i++)
+		worker_init(&l->workers[i], l, i);
+}
+
 void load_fini(struct load *l)
 {
-	for (uint64_t i = 0; i < l->settings->connections; i++) {
-		conn_close(&l->conns[i]);
-		line_in_fini(&l->conns[i].lines);
-		buf_fini(&l->conns[i].out);
-	}
-	mem_free(l->conns);
+	for (uint64_t i = 0; i < l->settings->threads; i++)
+		worker_fini(&l->workers[i]);
+	mem_free(l->workers);
 	buf_fini(&l->filler);
 	samples_fini(&l->unit_latency);
 	samples_fini(&l->step_latency);
-	close(l->epoll);
 }
 
-/* One turn. -1 when there were no events for the time. */
-static int turn(struct load *l, int timeout_ms)
+/* One turn: what there is to do for at most timeout_ms. */
+static void turn(struct load_worker *w, int timeout_ms)
 {
 	struct epoll_event events[EVENTS];
-	int n = epoll_wait(l->epoll, events, EVENTS, timeout_ms);
+	int n = epoll_wait(w->epoll, events, EVENTS, timeout_ms);
 
+	if (n > 0)
+		atomic_store_explicit(&w->load->heard_us, load_now(), memory_order_relaxed);
 	for (int i = 0; i < n; i++)
 		conn_event(events[i].data.ptr, events[i].events);
-	return n == 0 ? -1 : 0;
 }
 
-int load_run(struct load *l, struct err *e)
+/* The server says nothing to any of the threads. */
+static bool is_silent(struct load *l)
 {
-	const struct load_settings *s = l->settings;
-	uint64_t at_once = s->hold && s->connections > 50 ? 50 : s->connections;
+	return load_now() - atomic_load(&l->heard_us) >= SILENCE_MS * 1000;
+}
 
-	l->begun_us = l->last_us = load_now();
-	l->deadline_us = s->seconds ? l->begun_us + (int64_t)s->seconds * 1000000 : 0;
+static int worker_run(struct load_worker *w, struct err *e)
+{
+	const struct load_settings *s = w->load->settings;
+	uint64_t at_once = s->hold && w->slots > 50 ? 50 : w->slots;
+
+	w->last_us = w->load->begun_us;
 	for (uint64_t i = 0; i < at_once; i++)
-		open_slot(l);
-	while (l->active > l->held) {
-		if (turn(l, SILENCE_MS) != 0)
+		open_slot(w);
+	while (w->active > w->held) {
+		turn(w, LOOK_MS);
+		if (is_silent(w->load))
 			return err_set(e, "the server was silent for %d s", SILENCE_MS / 1000);
-		if (l->errors > LOAD_ERRORS_MAX)
+		if (atomic_load(&w->load->errors) > LOAD_ERRORS_MAX)
 			return err_set(e, "more than %d errors", LOAD_ERRORS_MAX);
 	}
 	return 0;
 }
 
+static void *worker_main(void *arg)
+{
+	struct load_worker *w = arg;
+	struct rusage u;
+
+	w->status = worker_run(w, &w->e);
+	getrusage(RUSAGE_THREAD, &u);
+	w->cpu_seconds = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+			 (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	w->share = w->cpu_seconds * 1e6 / (double)(load_now() - w->load->begun_us + 1);
+	return NULL;
+}
+
+/* Adds up what a thread that has ended did. */
+static void merge(struct load *l, const struct load_worker *w)
+{
+	l->held += w->held;
+	l->units += w->units;
+	l->messages += w->messages;
+	l->octets += w->octets;
+	l->last_us = w->last_us > l->last_us ? w->last_us : l->last_us;
+	samples_add_all(&l->unit_latency, &w->unit_latency);
+	samples_add_all(&l->step_latency, &w->step_latency);
+	l->cpu_seconds += w->cpu_seconds;
+}
+
+int load_run(struct load *l, struct err *e)
+{
+	const struct load_settings *s = l->settings;
+	int status = 0;
+
+	l->begun_us = l->last_us = load_now();
+	l->heard_us = l->begun_us;
+	l->deadline_us = s->seconds ? l->begun_us + (int64_t)s->seconds * 1000000 : 0;
+	for (uint64_t i = 0; i < s->threads; i++)
+		MUST(pthread_create(&l->workers[i].thread, NULL, worker_main, &l->workers[i]) == 0);
+	for (uint64_t i = 0; i < s->threads; i++) {
+		struct load_worker *w = &l->workers[i];
+
+		MUST(pthread_join(w->thread, NULL) == 0);
+		merge(l, w);
+		if (w->status != 0 && status == 0)
+			*e = w->e;
+		status = w->status != 0 ? w->status : status;
+	}
+	return status;
+}
+
 /* ---- held connections ---- */
 
 /* One that the server has closed, or talks on, is not idle any more. */
-static bool still_open(struct load_conn *c)
+static bool is_lost(const struct load_conn *c)
 {
 	uint8_t byte;
 
-	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+	return c->fd >= 0 &&
+	       !(recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN);
 }
 
 uint64_t load_wait_held(struct load *l)
@@ -355,7 +461,8 @@ uint64_t load_wait_held(struct load *l)
 
 	while (read(STDIN_FILENO, &c, 1) > 0)
 		;
-	for (uint64_t i = 0; i < l->slots_used; i++)
-		lost += l->conns[i].fd >= 0 && !still_open(&l->conns[i]);
+	for (uint64_t i = 0; i < l->settings->threads; i++)
+		for (uint64_t k = 0; k < l->workers[i].slots_used; k++)
+			lost += is_lost(&l->workers[i].conns[k]);
 	return lost;
 }

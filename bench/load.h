@@ -1,7 +1,7 @@
 /*
- * The load generator: one thread, one epoll, many connections that each play a client's dialogue over and
- * over. This part opens, moves bytes, counts and measures; what is said is a protocol's
- * (load_smtp.c, load_pop3.c).
+ * The load generator: many connections that each play a client's dialogue over and over, shared among threads
+ * that each have an epoll and counters of their own. This part opens, moves bytes, counts and measures; what is
+ * said is a protocol's (load_smtp.c, load_pop3.c).
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -12,12 +12,16 @@
 #include "bench/samples.h"
 
 #include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
 
 #define LOAD_ERRORS_MAX 1000 /* more, and the run is given up */
 
 struct load_settings {
 	struct sockaddr_in to;
 	uint64_t connections; /* at a time */
+	uint64_t threads;     /* at most as many as connections */
 	uint64_t messages;    /* of one SMTP connection */
 	uint64_t total;       /* units of work in all; 0: until the time is over */
 	uint64_t seconds;     /* after these no unit is begun; 0: until the total is reached */
@@ -38,12 +42,20 @@ enum load_step {
 	LOAD_REFUSED, /* the reply is not the one that was asked for */
 };
 
+/* A name with or without a "%", as it was given. */
+struct load_name {
+	struct str head, tail; /* tail: behind the "%" */
+	bool numbered;
+};
+
 struct load;
+struct load_worker;
 
 struct load_conn {
 	struct load *load;
-	uint64_t slot;
-	int fd; /* -1: not open */
+	struct load_worker *worker;
+	uint64_t slot; /* among those of all threads */
+	int fd;        /* -1: not open */
 	bool writable_wanted;
 	struct line_in lines;
 	struct buf out;        /* to be sent: this, */
@@ -70,20 +82,44 @@ struct load_protocol {
 
 extern const struct load_protocol load_smtp, load_pop3;
 
-struct load {
-	const struct load_settings *settings;
-	const struct load_protocol *protocol;
+/* What a thread has, and nobody else touches before it has ended. */
+struct load_worker {
+	struct load *load;
+	pthread_t thread;
 	int epoll;
 	struct load_conn *conns;
+	uint64_t slots;      /* of the connections, its share */
 	uint64_t slots_used; /* slots that were opened at least once */
 	uint64_t active;     /* slots that still have work, held ones included */
 	uint64_t held;
-	int64_t begun_us, deadline_us, last_us; /* last_us: the last unit or step ended then */
-	uint64_t begun;                         /* units */
-	uint64_t units, messages, octets, errors;
+	uint64_t units, messages, octets;
+	int64_t last_us; /* the last unit or step ended then */
 	struct samples unit_latency, step_latency;
-	struct err first_error;
+	struct buf date; /* as a header field has it, of the second date_at */
+	time_t date_at;
+	int status; /* of its run: 0 or -1 and e */
+	struct err e;
+	double cpu_seconds, share; /* of a processor, from the run's beginning to its own end */
+};
+
+struct load {
+	const struct load_settings *settings;
+	const struct load_protocol *protocol;
+	struct load_name from, rcpt, user;
 	struct buf filler; /* text that message bodies are cut from */
+	struct load_worker *workers;
+	int64_t begun_us, deadline_us;
+
+	/* shared by the threads */
+	_Atomic uint64_t begun, errors;
+	_Atomic int64_t heard_us; /* one of them had something to do then */
+	struct err first_error;   /* by whom made errors 1 */
+
+	/* when they have ended: of all of them */
+	uint64_t held, units, messages, octets;
+	int64_t last_us;
+	struct samples unit_latency, step_latency;
+	double cpu_seconds; /* without what was done before and afterwards */
 };
 
 void load_init(
@@ -109,10 +145,10 @@ int64_t load_now(void);
 bool load_take(struct load_conn *c);
 
 /* Counts a unit or step that began at since_us. */
-void load_unit_done(struct load *l, int64_t since_us);
-void load_step_done(struct load *l, int64_t since_us);
+void load_unit_done(struct load_conn *c, int64_t since_us);
+void load_step_done(struct load_conn *c, int64_t since_us);
 
-/* Appends a template with its first "%" replaced by the number. */
-void load_put_name(struct buf *out, const char *template, uint64_t number);
+/* Appends a name, with the number in place of its "%". */
+void load_put_name(struct buf *out, const struct load_name *name, uint64_t number);
 
 #endif

@@ -1,21 +1,23 @@
 /*
- * The generator's command line and its report: one JSON object on standard output, with its own share of
- * the processor, so that a run in which the generator was the limit is seen.
+ * The generator's command line and its report: one JSON object on standard output, with the processor time
+ * of its threads and the share that each took of one, so that a run in which the generator was the limit is seen.
  */
 #include "bench/load.h"
 #include "bench/options.h"
 
+#include <sched.h>
 #include <stddef.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #define CONNECTIONS_MAX 100000
 #define SIZE_MAX_OCTETS (64 * MIB)
+#define THREADS_MAX     1000
 #define AT(member)      offsetof(struct load_settings, member)
 
 static const struct bench_option table[] = {
     {"--to", BENCH_ADDRESS, AT(to), 0, "the server"},
     {"--connections", BENCH_NUMBER, AT(connections), CONNECTIONS_MAX, "at a time (1)"},
+    {"--threads", BENCH_NUMBER, AT(threads), THREADS_MAX,
+	"(as many as processors, but not more than connections)"},
     {"--messages", BENCH_NUMBER, AT(messages), UINT32_MAX, "smtp: of one connection (1)"},
     {"--total", BENCH_NUMBER, AT(total), UINT32_MAX, "messages (smtp) or sessions (pop3) in all"},
     {"--seconds", BENCH_NUMBER, AT(seconds), 86400,
@@ -55,11 +57,25 @@ static const struct load_protocol *find_protocol(const char *name)
 	return NULL;
 }
 
+/* Processors that this process may use. */
+static uint64_t processors(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof set, &set) != 0)
+		return 1; /* more than 1024 */
+	return (uint64_t)CPU_COUNT(&set);
+}
+
 /* What was not given. */
 static void complete(struct load_settings *s)
 {
 	if (s->connections == 0)
 		s->connections = 1;
+	if (s->threads == 0)
+		s->threads = processors();
+	if (s->threads > s->connections)
+		s->threads = s->connections;
 	if (s->messages == 0)
 		s->messages = 1;
 	if (s->recipients == 0)
@@ -91,15 +107,6 @@ static void print_text(struct str s)
 	putchar('"');
 }
 
-static double cpu_seconds(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
 static void report(struct load *l)
 {
 	double seconds = (double)(l->last_us - l->begun_us) / 1e6;
@@ -109,8 +116,11 @@ static void report(struct load *l)
 	    (unsigned long long)l->octets, seconds);
 	print_latency(l->protocol->unit, &l->unit_latency);
 	print_latency(l->protocol->step, &l->step_latency);
-	printf("\"cpu_seconds\": %.3f, \"errors\": %llu, \"first_error\": ", cpu_seconds(),
-	    (unsigned long long)l->errors);
+	printf("\"cpu_seconds\": %.3f, \"thread_shares\": [", l->cpu_seconds);
+	for (uint64_t i = 0; i < l->settings->threads; i++)
+		printf("%s%.3f", i ? ", " : "", l->workers[i].share);
+	printf("], ");
+	printf("\"errors\": %llu, \"first_error\": ", (unsigned long long)l->errors);
 	print_text(str_of_c(l->first_error.text));
 	printf("}\n");
 }

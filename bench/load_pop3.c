@@ -47,7 +47,7 @@ static enum load_step next_message(struct load_conn *c)
 static enum load_step on_greeting(struct load_conn *c, struct str line)
 {
 	buf_lit(&c->out, "USER ");
-	load_put_name(&c->out, c->load->settings->user, c->account);
+	load_put_name(&c->out, &c->load->user, c->account);
 	return ask(c, USER, STR("\r\n"));
 }
 
@@ -94,7 +94,7 @@ static enum load_step on_retr_line(struct load_conn *c, struct str line)
 {
 	if (!str_eq(line, STR(".")))
 		return LOAD_GO;
-	load_step_done(c->load, c->step_us);
+	load_step_done(c, c->step_us);
 	if (c->load->settings->delete_after)
 		return ask_number(c, DELE, STR("DELE "));
 	return next_message(c);
@@ -107,7 +107,7 @@ static enum load_step on_dele(struct load_conn *c, struct str line)
 
 static enum load_step on_bye(struct load_conn *c, struct str line)
 {
-	load_unit_done(c->load, c->unit_us);
+	load_unit_done(c, c->unit_us);
 	return LOAD_END;
 }
 

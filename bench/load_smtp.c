@@ -6,8 +6,6 @@
  */
 #include "bench/load.h"
 
-#include <time.h>
-
 enum state {
 	GREETING,
 	HELLO,
@@ -24,11 +22,11 @@ static void put_command(struct load_conn *c, uint64_t i)
 
 	if (i == 0) {
 		buf_lit(&c->out, "MAIL FROM:<");
-		load_put_name(&c->out, s->from, c->account);
+		load_put_name(&c->out, &c->load->from, c->account);
 		buf_lit(&c->out, ">\r\n");
 	} else if (i <= s->recipients) {
 		buf_lit(&c->out, "RCPT TO:<");
-		load_put_name(&c->out, s->rcpt, (c->account + i - 1) % s->accounts);
+		load_put_name(&c->out, &c->load->rcpt, (c->account + i - 1) % s->accounts);
 		buf_lit(&c->out, ">\r\n");
 	} else {
 		buf_lit(&c->out, "DATA\r\n");
@@ -52,22 +50,38 @@ static bool is_last(const struct load_conn *c)
 	return c->rounds + 1 >= c->load->settings->messages;
 }
 
-static void put_header(struct load_conn *c)
+/* The Date field's text, made once a second by each thread. */
+static struct str date_now(struct load_worker *w)
 {
-	const struct load_settings *s = c->load->settings;
 	time_t now = time(NULL);
 	char date[64];
 	struct tm tm;
 
-	gmtime_r(&now, &tm);
-	strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", &tm);
-	buf_printf(&c->out, "Date: %s\r\nFrom: <", date);
-	load_put_name(&c->out, s->from, c->account);
+	if (now != w->date_at) {
+		gmtime_r(&now, &tm);
+		strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", &tm);
+		buf_clear(&w->date);
+		buf_c(&w->date, date);
+		w->date_at = now;
+	}
+	return buf_view(&w->date);
+}
+
+static void put_header(struct load_conn *c)
+{
+	buf_lit(&c->out, "Date: ");
+	buf_str(&c->out, date_now(c->worker));
+	buf_lit(&c->out, "\r\nFrom: <");
+	load_put_name(&c->out, &c->load->from, c->account);
 	buf_lit(&c->out, ">\r\nTo: <");
-	load_put_name(&c->out, s->rcpt, c->account);
-	buf_printf(&c->out,
-	    ">\r\nMessage-ID: <%llu.%lld@load.test>\r\nSubject: message %llu\r\n\r\n",
-	    (unsigned long long)c->unit, (long long)c->unit_us, (unsigned long long)c->unit);
+	load_put_name(&c->out, &c->load->rcpt, c->account);
+	buf_lit(&c->out, ">\r\nMessage-ID: <");
+	buf_u64(&c->out, c->unit);
+	buf_byte(&c->out, '.');
+	buf_i64(&c->out, c->unit_us);
+	buf_lit(&c->out, "@load.test>\r\nSubject: message ");
+	buf_u64(&c->out, c->unit);
+	buf_lit(&c->out, "\r\n\r\n");
 }
 
 /* The end of the filler that makes the message as long as asked for; it ends with CRLF. */
@@ -118,8 +132,8 @@ static enum load_step on_envelope(struct load_conn *c)
 
 static enum load_step on_accepted(struct load_conn *c)
 {
-	load_unit_done(c->load, c->unit_us);
-	load_step_done(c->load, c->step_us);
+	load_unit_done(c, c->unit_us);
+	load_step_done(c, c->step_us);
 	if (!is_last(c) && load_take(c)) {
 		c->rounds++;
 		c->unit_us = load_now();

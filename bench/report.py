@@ -23,9 +23,19 @@ EXPLAINED = {
     "E": "PSS of all processes, before and with idle connections: SMTP after EHLO, POP3 after login.",
 }
 
-# From this share of one processor on the generator, which is one thread, may have been what was measured.
+# From this share of a processor on in one of its threads, the generator may have been what was measured.
 GENERATOR_LIMIT = 0.8
-MARK = "†"
+# From this share of all processors on, server and generator took them from each other.
+MACHINE_LIMIT = 0.9
+GENERATOR_MARK, MACHINE_MARK = "†", "‡"
+LIMITED = {
+    GENERATOR_MARK: f"limited by the generator: one of its threads used {100 * GENERATOR_LIMIT:.0f} % of a processor or "
+                    "more in the median run, so that this server may be faster than the table says, and a ratio to it "
+                    "smaller.",
+    MACHINE_MARK: f"limited by the machine: {100 * MACHINE_LIMIT:.0f} % of all its processors or more were in use in the "
+                  "median run, by server, generator and other work together, and no thread of the generator was at its "
+                  "limit. With more processors this server may be faster.",
+}
 
 
 def median(values):
@@ -66,10 +76,13 @@ class Results:
                        for run in self.runs(peer=name, **want)
                        if not run.get("counted") and bases.get(run["repetition"])])
 
-    def is_limited(self, **want):
-        """Did the generator leave the server waiting, in the median run?"""
-        share = self.median("generator_share", **want)
-        return share is not None and share >= GENERATOR_LIMIT
+    def limit(self, **want):
+        """The mark of what left the server waiting in the median run, or "". In files without the busiest
+        thread's share the generator had one thread."""
+        busiest = self.median("busiest_share", **want) or self.median("generator_share", **want) or 0
+        if busiest >= GENERATOR_LIMIT:
+            return GENERATOR_MARK
+        return MACHINE_MARK if (self.median("machine_share", **want) or 0) >= MACHINE_LIMIT else ""
 
     def peers(self, **want):
         present = {run["peer"] for run in self.runs(**want)}
@@ -84,6 +97,8 @@ class Results:
         sessions = ["sessions/s"] if letter == "C" else []
         head = ["server", "connections", "messages/s", *sessions, *(title for _, title in bases),
                 "p50 ms", "p99 ms", "CPU µs/message", "calls/message", "syncs/message"]
+        if any("server_share" in run for run in self.runs(load=letter)):
+            head.append("processors: server + generator")
         rows = []
         for connections in self.connections(letter):
             for name in self.peers(load=letter, connections=connections):
@@ -97,14 +112,19 @@ class Results:
             return number(self.median(field, peer=name, **want), digits)
 
         def mark(*names):
-            return MARK if any(self.is_limited(peer=one, **want) for one in names) else ""
+            """A ratio is marked for the generator only: the machine is the same for both."""
+            marks = {self.limit(peer=one, **want) for one in names}
+            return GENERATOR_MARK if GENERATOR_MARK in marks else ""
 
-        sessions = [value("sessions_per_second") + mark(name)] if letter == "C" else []
+        limit = self.limit(peer=name, **want)
+        sessions = [value("sessions_per_second") + limit] if letter == "C" else []
         ratios = ["" if base == name else number(self.ratio("per_second", name, base, **want), 2) + mark(name, base)
                   for base, _ in bases]
-        return [self.results["titles"][name], str(connections), value("per_second") + mark(name), *sessions,
+        shares = [value("server_share", 2) + " + " + value("generator_share", 2)] \
+            if any("server_share" in run for run in self.runs(load=letter)) else []
+        return [self.results["titles"][name], str(connections), value("per_second") + limit, *sessions,
                 *ratios, value("p50_ms", 2), value("p99_ms", 2), value("cpu_us"),
-                value("calls", 1), value("syncs", 3)]
+                value("calls", 1), value("syncs", 3), *shares]
 
     def idle(self):
         rows = [[self.results["titles"][run["peer"]], run["kind"], str(run["held"]),
@@ -118,14 +138,15 @@ class Results:
         if not timed:
             return []
         others = [run["others_share"] for run in timed]
-        share = max(run["generator_share"] for run in timed)
-        limited = [f"{MARK} limited by the generator: it used {100 * GENERATOR_LIMIT:.0f} % of a processor or more in the "
-                   "median run, so that this server may be faster than the table says, and a ratio to it smaller."]
-        marked = any(self.is_limited(**{key: run[key] for key in ("load", "connections", "peer")}) for run in timed)
+        most = max(run["generator_share"] for run in timed)
+        busiest = max(run.get("busiest_share", run["generator_share"]) for run in timed)
+        marks = {self.limit(**{key: run[key] for key in ("load", "connections", "peer")}) for run in timed}
         return [f"Other work took {100 * median(others):.0f} % of the processors' time in the "
                 f"median run, {100 * max(others):.0f} % in the worst (kernel threads that write to "
                 f"the disk are in it).",
-                f"The generator used at most {100 * share:.0f} % of one processor.", *(limited if marked else [])]
+                f"The generator used at most {100 * most:.0f} % of one processor, the busiest of its threads "
+                f"{100 * busiest:.0f} %.",
+                *(f"{mark} {text}" for mark, text in LIMITED.items() if mark in marks)]
 
 
 def heading(results):

@@ -25,6 +25,12 @@ void samples_add(struct samples *s, int64_t us)
 	s->us[s->n++] = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
+void samples_add_all(struct samples *s, const struct samples *other)
+{
+	for (size_t i = 0; i < other->n; i++)
+		samples_add(s, other->us[i]);
+}
+
 static int compare(const void *a, const void *b)
 {
 	const uint32_t *x = a, *y = b;

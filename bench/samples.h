@@ -16,6 +16,9 @@ void samples_fini(struct samples *s);
 /* Keeps a duration in microseconds, at most 2^32 - 1. Past SAMPLES_MAX further ones are not kept. */
 void samples_add(struct samples *s, int64_t us);
 
+/* Adds all of another's, within the same maximum. */
+void samples_add_all(struct samples *s, const struct samples *other);
+
 /* The value that share (0 to 1) of the samples do not exceed, in microseconds; 0 of nothing. Sorts. */
 uint32_t samples_percentile(struct samples *s, double share);
 

@@ -4,8 +4,10 @@ usage: test_tools.py LOAD FLOOR      prints "N passed, N failed"
 """
 
 import contextlib
+import itertools
 import json
 import os
+import resource
 import socket
 import struct
 import subprocess
@@ -61,6 +63,31 @@ def read_counters(path):
         return struct.unpack("=4Q", file.read(32))
 
 
+# Of a server without PIPELINING, by the beginning of a line.
+REPLIES = {b"EHLO": b"250-hi\r\n250 SIZE\r\n", b"DATA": b"354 go\r\n", b"QUIT": b"221 bye\r\n",
+           b"MAIL": b"250 ok\r\n", b"RCPT": b"250 ok\r\n", b".\r\n": b"250 ok\r\n"}
+
+
+class Crowd:
+    """A server for many connections at a time, which are numbered from 0."""
+
+    def __init__(self, greeting, answer):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.greeting, self.answer = greeting, answer
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        for number in itertools.count():
+            threading.Thread(target=self.serve, args=(self.listener.accept()[0], number), daemon=True).start()
+
+    def serve(self, client, number):
+        with client, client.makefile("rwb", 0) as file, contextlib.suppress(OSError):
+            file.write(self.greeting)
+            for line in file:
+                file.write(self.answer(line, number))
+
+
 class Script:
     """A server that answers each line by a function of it, on one connection after the other."""
 
@@ -80,15 +107,75 @@ class Script:
                     file.write(self.answer(line))
 
 
-def test_counts():
+def check_counts(threads):
     with floor() as (address, counters):
         got = run_load("smtp", "--to", address, "--connections", "7", "--messages", "5",
-                       "--total", "101", "--size", "3000")
+                       "--total", "101", "--size", "3000", "--threads", threads)
         connections, messages, octets, syncs = counters()
     assert (got["units"], got["messages"], got["errors"], messages) == (101, 101, 0, 101)
     assert 101 / 5 <= connections <= 27 and syncs == 0
     assert 101 * 2998 <= octets <= 101 * 3000, octets
     assert 0 < got["message_ms"]["p50"] <= got["message_ms"]["p99"] <= got["message_ms"]["max"]
+    assert len(got["thread_shares"]) == min(7, int(threads))
+
+
+def test_counts():
+    """However many threads share the work, and however unevenly."""
+    for threads in ("1", "2", "3", "50"):
+        check_counts(threads)
+
+
+def test_a_thread_for_each_processor():
+    with floor() as (address, _):
+        for connections in (1, 100):
+            got = run_load("smtp", "--to", address, "--connections", str(connections), "--total", "3")
+            assert len(got["thread_shares"]) == min(connections, len(os.sched_getaffinity(0)))
+
+
+def test_threads_work_at_the_same_time():
+    """A server that lets nobody go on before all are there, as many as there are threads; and one is slow."""
+    everyone = threading.Barrier(3)
+
+    def answer(line, number):
+        if line[:4] == b"MAIL":
+            everyone.wait(20)
+        if line == b".\r\n" and number == 1:
+            time.sleep(0.5)
+        return REPLIES.get(line[:4], b"")
+
+    server = Crowd(b"220 hi\r\n", answer)
+    got = run_load("smtp", "--to", server.address, "--total", "3", "--connections", "3", "--threads", "3")
+    assert (got["messages"], got["errors"], len(got["thread_shares"])) == (3, 0, 3)
+    assert got["commit_ms"]["p50"] < 500 <= got["commit_ms"]["max"], got  # of all of them
+
+
+def test_threads_are_threads():
+    """One for each that was asked for, besides the one that waits for them."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(20)
+        process = subprocess.Popen([LOAD, "smtp", "--to", f"127.0.0.1:{silent.getsockname()[1]}",
+                                    "--connections", "9", "--threads", "4"], stdout=subprocess.DEVNULL)
+        try:
+            clients = [silent.accept()[0] for _ in range(9)]
+            assert len(os.listdir(f"/proc/{process.pid}/task")) == 5
+        finally:
+            process.terminate()
+            process.wait()
+        for client in clients:
+            client.close()
+
+
+def test_processor_time():
+    """What the kernel counts for the process, but for its beginning and end; no thread took more than one."""
+    with floor() as (address, _):
+        before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        got = run_load("smtp", "--to", address, "--connections", "20", "--total", "6000", "--threads", "2")
+        after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - begun
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    shares = got["thread_shares"]
+    assert 0.3 * used <= got["cpu_seconds"] <= used + 0.001, (used, got)
+    assert len(shares) == 2 and 0 < min(shares) <= max(shares) <= 1.05, shares
+    assert (sum(shares) + 0.002) * wall >= got["cpu_seconds"], (wall, got)  # each of a shorter time
 
 
 def test_one_by_one_is_the_same():
@@ -108,7 +195,7 @@ def test_log_holds_what_was_answered():
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, "log")
         with floor("--log", log) as (address, counters):
-            run_load("smtp", "--to", address, "--total", "200", "--connections", "20",
+            run_load("smtp", "--to", address, "--total", "200", "--connections", "20", "--threads", "4",
                      "--rcpt", "someone%@bench.test", "--accounts", "200")
             _, messages, octets, syncs = counters()
         with open(log, "rb") as file:
@@ -120,10 +207,7 @@ def test_log_holds_what_was_answered():
 
 def test_dialogue():
     """What a server sees, and large content with its dots."""
-    server = Script(b"220 hi\r\n", lambda line: {
-        b"EHLO": b"250-hi\r\n250 SIZE\r\n", b"DATA": b"354 go\r\n", b"QUIT": b"221 bye\r\n",
-        b"MAIL": b"250 ok\r\n", b"RCPT": b"250 ok\r\n", b".\r\n": b"250 ok\r\n",
-    }.get(line[:4], b""))
+    server = Script(b"220 hi\r\n", lambda line: REPLIES.get(line[:4], b""))
     assert run_load("smtp", "--to", server.address, "--total", "2", "--messages", "2",
                     "--size", "70000")["messages"] == 2
     text = b"".join(server.lines)
@@ -138,7 +222,8 @@ def test_refusals_are_errors():
     server = Script(b"220 hi\r\n", lambda line: b"550 5.7.1 no\r\n")
     got = run_load("smtp", "--to", server.address, "--total", "3")
     assert (got["messages"], got["errors"]) == (0, 3) and "550 5.7.1 no" in got["first_error"]
-    got = run_load("smtp", "--to", f"127.0.0.1:{free_port()}", "--seconds", "60", status=1)
+    got = run_load("smtp", "--to", f"127.0.0.1:{free_port()}", "--seconds", "60", "--connections", "5",
+                   "--threads", "5", status=1)
     assert got["messages"] == 0 and got["errors"] > 1000 and "refused" in got["first_error"]
 
 
@@ -157,6 +242,23 @@ def test_pop3():
     want = [line + b"\r\n" for user in (b"USER user0@bench.test", b"USER user1@bench.test")
             for line in [user, *session]]
     assert server.lines == want, server.lines
+
+
+def test_pop3_mailboxes_are_not_shared():
+    """Those of connections at the same time, whichever thread has them."""
+    everyone, users = threading.Barrier(4), []
+
+    def answer(line, number):
+        if line.startswith(b"USER"):
+            users.append(line)
+            everyone.wait(20)
+        return pop3(line)
+
+    server = Crowd(b"+OK hi\r\n", answer)
+    got = run_load("pop3", "--to", server.address, "--total", "4", "--connections", "4", "--threads", "2",
+                   "--accounts", "4")
+    assert (got["units"], got["messages"], got["errors"]) == (4, 12, 0)
+    assert sorted(users) == [b"USER user%d@bench.test\r\n" % n for n in range(4)]
 
 
 def test_pop3_refused():

@@ -118,13 +118,35 @@ def test_tables():
     assert "50 % of the processors" in text and "## B" not in text
 
 
-def test_what_the_generator_limited_is_marked():
-    """Its row and the ratios to it, by the median run; nothing else."""
-    shares = {"floor-log": (0.97, 0.85, 0.3), "godwit": (0.79, 0.2, 0.9)}
-    runs = [{**one, "generator_share": shares[one["peer"]][one["repetition"]]}
+def with_shares(**shares):
+    """The timed runs with {field: {peer: one value a repetition}}."""
+    return [{**one, **{field: peers[one["peer"]][one["repetition"]] for field, peers in shares.items()}}
             for one in RESULTS["runs"] if "repetition" in one]
+
+
+@pytest.mark.parametrize("field", ["busiest_share", "generator_share"])
+def test_what_the_generator_limited_is_marked(field):
+    """Its row and the ratios to it, by the median run; nothing else. An older file has one thread only."""
+    runs = with_shares(**{field: {"floor-log": (0.97, 0.85, 0.3), "godwit": (0.79, 0.2, 0.9)}})
     text = report.render({**RESULTS, "runs": runs})
     assert re.search(r"^\| floor \| 20 \| 1,000† \|", text, re.M), text
     assert re.search(r"^\| Godwit \| 20 \| 500 \| 0.60† \|", text, re.M), text
-    assert "† limited by the generator" in text
+    assert "† limited by the generator" in text and "97 %" in text and "‡" not in text
     assert "†" not in report.render(RESULTS)
+
+
+def test_what_the_machine_limited_is_told_apart():
+    """All threads together may use more than one processor: the busiest counts, and whether any were left."""
+    runs = with_shares(generator_share={"floor-log": (1.2, 1.1, 1.3), "godwit": (1, 1, 1)},
+                       busiest_share={"floor-log": (0.6, 0.7, 0.5), "godwit": (0.6, 0.6, 0.6)},
+                       server_share={"floor-log": (0.7, 0.9, 0.8), "godwit": (0.25, 0.25, 0.25)},
+                       machine_share={"floor-log": (0.95, 0.99, 0.5), "godwit": (0.99, 0.89, 0.2)})
+    text = report.render({**RESULTS, "runs": runs})
+    assert re.search(r"^\| floor \| 20 \| 1,000‡ \|.* 0.80 \+ 1.20 \|$", text, re.M), text
+    assert re.search(r"^\| Godwit \| 20 \| 500 \| 0.60 \|.* 0.25 \+ 1.00 \|$", text, re.M), text
+    assert "‡ limited by the machine" in text and "†" not in text
+    assert "at most 130 % of one processor, the busiest of its threads 70 %" in text
+    busy = with_shares(busiest_share={"floor-log": (0.9, 0.9, 0.9), "godwit": (0, 0, 0)},
+                       machine_share={"floor-log": (1, 1, 1), "godwit": (0, 0, 0)})
+    text = report.render({**RESULTS, "runs": busy})
+    assert "1,000†" in text and "‡" not in text
