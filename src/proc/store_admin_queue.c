@@ -251,7 +251,8 @@ static void put_recipient(void *ctx, const struct queue_row *row, const struct q
 	    row->entry.warnings < LIMIT_QUEUE_STEPS ? row->entry.warnings : 0);
 	admin_record_text(&j->out, "last_server", row->last.remote);
 	admin_record_text(&j->out, "last_reply", reply_of(row, &p));
-	admin_record_text(&j->out, "sent_on_for", row->forwarder);
+	admin_record_text(
+	    &j->out, "sent_on_for", row->report == QUEUE_REPORT_HERE ? STR("") : row->forwarder);
 	admin_record_text(&j->out, "reverse_path", p.sent_as);
 	put_wishes(j, row);
 	admin_record_end(&j->out, at);

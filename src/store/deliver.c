@@ -121,7 +121,7 @@ static void place_later(struct placing *p, const struct deliver_recipient *from,
 
 	if (!first)
 		p->extra++;
-	placing_here(p, number, address, from);
+	placing_here(p, number, address, t->postmaster, from);
 	placing_ledger(
 	    p, number, first ? from->address : address, LEDGER_QUEUED, 0, STR("here, later"));
 }

@@ -213,12 +213,13 @@ void placing_queue(struct placing *p, int64_t number, struct str domain, struct 
 	p->d->queued++;
 }
 
-void placing_here(
-    struct placing *p, int64_t number, struct str address, const struct deliver_recipient *from)
+void placing_here(struct placing *p, int64_t number, struct str address, struct str postmaster,
+    const struct deliver_recipient *from)
 {
 	if (p->code != DB_OK)
 		return;
-	add_row(p, number, (struct way){STR(""), address, STR("")}, from, QUEUE_REPORT_HERE, NULL);
+	add_row(
+	    p, number, (struct way){STR(""), address, postmaster}, from, QUEUE_REPORT_HERE, NULL);
 	p->d->queued++;
 }
 

@@ -38,9 +38,12 @@ void placing_copy(struct placing *p, const struct directory_target *t, const str
 void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
     struct str forwarder, const struct deliver_recipient *from, const struct plan_reject *refused);
 
-/* A queue row of a recipient who is put into the mailbox of the account `address` at p->release. */
-void placing_here(
-    struct placing *p, int64_t number, struct str address, const struct deliver_recipient *from);
+/*
+ * A queue row of a recipient who is put into the mailbox of the account `address` at p->release. postmaster:
+ * his address (directory_target.postmaster) when it is his mail, which is never refused; else empty.
+ */
+void placing_here(struct placing *p, int64_t number, struct str address, struct str postmaster,
+    const struct deliver_recipient *from);
 
 /*
  * A row that tells the sender what became of recipient i, if he wants to hear of success: that the

@@ -26,7 +26,8 @@ struct walk {
 	const struct directory_config *cfg;
 	struct arena *arena;
 	int64_t size, now;
-	struct str asked; /* the local part, letters as they came */
+	struct str asked;      /* the local part, letters as they came */
+	struct str postmaster; /* his address, when what is met now is his mail; else empty */
 	struct address *met;
 	size_t nmet, capacity;
 	struct directory_target *targets;
@@ -113,10 +114,14 @@ static bool takes_this(const struct walk *w, const struct account_row *row)
 	return takes_mail(row) && !is_full(w, row);
 }
 
-static struct directory_target target_of(const struct account_row *row, struct str detail)
+static struct directory_target target_of(
+    const struct walk *w, const struct account_row *row, struct str detail)
 {
-	return (struct directory_target){
-	    .account = row->id, .local = row->local, .domain = row->domain, .detail = detail};
+	return (struct directory_target){.account = row->id,
+	    .local = row->local,
+	    .domain = row->domain,
+	    .detail = detail,
+	    .postmaster = w->postmaster};
 }
 
 static void add_account(struct walk *w, const struct account_row *row, struct str detail)
@@ -132,7 +137,7 @@ static void add_account(struct walk *w, const struct account_row *row, struct st
 	else if (is_full(w, row))
 		note_full(w, row);
 	else
-		add_target(w, target_of(row, detail));
+		add_target(w, target_of(w, row, detail));
 }
 
 /* ---- one look at the database each ---- */
@@ -259,10 +264,20 @@ static bool is_postmaster(const struct walk *w, const struct address *a)
 	       (is_of_server(w, a->domain) && str_eq(a->local, STR("root")));
 }
 
+/* Whose mail it is that comes to `a`: his who has that address, or his who was asked for. */
+static void note_postmaster(struct walk *w, const struct address *a)
+{
+	const struct address *his = is_postmaster(w, a)        ? a
+				    : is_postmaster(w, w->met) ? w->met
+							       : NULL;
+
+	w->postmaster = his ? directory_text(w->arena, his->local, his->domain) : STR("");
+}
+
 /* Mail for him may be the only way to hear what is wrong, so it is kept where there is no room or no reader. */
 static void add_last_resort(struct walk *w, const struct account_row *row)
 {
-	struct directory_target target = target_of(row, STR(""));
+	struct directory_target target = target_of(w, row, STR(""));
 
 	target.last_resort = true;
 	add_target(w, target);
@@ -380,16 +395,21 @@ static bool follow_postmaster(struct walk *w, const struct address *from)
 	return true;
 }
 
-/* An alias of his that leads to nobody who takes this: whoever takes it has it, else the one who stands in. */
+/* Whoever takes this has it, else the one who stands in. */
+static void rescue(struct walk *w)
+{
+	w->over_quota = w->too_large = w->trouble = false;
+	if (w->ntargets == 0 && w->code == DB_OK)
+		stand_in(w);
+}
+
+/* An alias of his that leads to nobody who takes this. */
 static void rescue_postmaster(struct walk *w)
 {
-	const struct address *asked = &w->met[0];
-
-	if (w->cfg->as_named || w->code != DB_OK || !is_postmaster(w, asked))
+	if (w->cfg->as_named || !is_postmaster(w, w->met))
 		return;
-	w->over_quota = w->too_large = w->trouble = false;
-	if (w->ntargets == 0)
-		stand_in(w);
+	note_postmaster(w, w->met);
+	rescue(w);
 }
 
 /* As it stands in an SMTP path: quoted where it must be. */
@@ -414,6 +434,7 @@ static void add_elsewhere(struct walk *w, const struct address *a)
 
 static void visit(struct walk *w, struct address a)
 {
+	note_postmaster(w, &a);
 	if (!domain_is_ours(w, a.domain)) {
 		if (!is_of_server(w, a.domain) && w->code == DB_OK)
 			add_elsewhere(w, &a);
@@ -450,6 +471,13 @@ static enum accept_class judge(const struct walk *w)
 	return w->kind == DIRECTORY_LOCAL ? ACCEPT_RELAY : ACCEPT_BACKUP;
 }
 
+static void walk_from(struct walk *w, struct str local, struct str domain)
+{
+	meet(w, (struct address){arena_lower(w->arena, local), arena_lower(w->arena, domain), 0});
+	for (size_t i = 0; i < w->nmet && w->code == DB_OK && !w->trouble; i++)
+		visit(w, w->met[i]);
+}
+
 enum db_code directory_resolve(struct db *db, const struct directory_config *cfg, struct arena *a,
     struct str local, struct str domain, int64_t size, int64_t now,
     struct directory_answer *answer_r)
@@ -462,9 +490,7 @@ enum db_code directory_resolve(struct db *db, const struct directory_config *cfg
 	    .asked = local,
 	    .failure = ACCEPT_CLASSES};
 
-	meet(&w, (struct address){arena_lower(a, local), arena_lower(a, domain), 0});
-	for (size_t i = 0; i < w.nmet && w.code == DB_OK && !w.trouble; i++)
-		visit(&w, w.met[i]);
+	walk_from(&w, local, domain);
 	rescue_postmaster(&w);
 	if (w.code != DB_OK)
 		return w.code;
@@ -485,6 +511,39 @@ enum db_code directory_account(struct db *db, const struct directory_config *cfg
 		add_account(&w, &row, STR(""));
 	else
 		leave_out(&w, ACCEPT_UNKNOWN);
+	if (w.code == DB_OK)
+		*answer_r = (struct directory_answer){
+		    judge(&w), w.targets, w.ntargets, w.left_out, false};
+	return w.code;
+}
+
+static void drop_elsewhere(struct walk *w)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->ntargets; i++) {
+		if (w->targets[i].account)
+			w->targets[n++] = w->targets[i];
+	}
+	w->ntargets = n;
+}
+
+enum db_code directory_postmaster(struct db *db, const struct directory_config *cfg,
+    struct arena *a, struct str address, int64_t size, int64_t now,
+    struct directory_answer *answer_r)
+{
+	struct walk w = {.db = db,
+	    .cfg = cfg,
+	    .arena = a,
+	    .size = size,
+	    .now = now,
+	    .asked = STR(""),
+	    .failure = ACCEPT_CLASSES};
+	struct str domain, local = str_split(address, '@', &domain);
+
+	walk_from(&w, local, domain);
+	drop_elsewhere(&w);
+	rescue(&w);
 	if (w.code == DB_OK)
 		*answer_r = (struct directory_answer){
 		    judge(&w), w.targets, w.ntargets, w.left_out, false};

@@ -41,6 +41,7 @@ struct directory_target {
 	struct str domain;
 	struct str detail; /* "x" of bob+x; empty without one */
 	bool last_resort;  /* of postmaster: kept though there is no room, or it takes no mail */
+	struct str postmaster; /* an account's: his address, for whom this is; empty: for another */
 };
 
 struct directory_answer {
@@ -72,6 +73,14 @@ enum db_code directory_resolve(struct db *db, const struct directory_config *cfg
  */
 enum db_code directory_account(struct db *db, const struct directory_config *cfg, struct arena *a,
     struct str local, struct str domain, int64_t size, struct directory_answer *answer_r);
+
+/*
+ * The accounts that have the mail of a postmaster (directory_target.postmaster) now: as directory_resolve(), but
+ * nobody elsewhere, also where the address is no more one of ours. LOCAL, or ACCEPT_NO_POSTMASTER without targets.
+ */
+enum db_code directory_postmaster(struct db *db, const struct directory_config *cfg,
+    struct arena *a, struct str address, int64_t size, int64_t now,
+    struct directory_answer *answer_r);
 
 /* ---- who logs in ---- */
 

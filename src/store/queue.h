@@ -84,9 +84,11 @@ struct queue_row {
 	struct str orcpt;
 	struct queue_entry entry;
 	struct queue_last last;
-	int64_t priority;     /* as MT-PRIORITY */
-	bool by_trace;        /* whoever passes it on reports */
-	struct str forwarder; /* the alias that it is sent on for; empty: none */
+	int64_t priority; /* as MT-PRIORITY */
+	bool by_trace;    /* whoever passes it on reports */
+	/* the alias that it is sent on for, or, of one that is to be put into a mailbox here, the postmaster's
+	 * address that leads there; empty: none */
+	struct str forwarder;
 };
 
 struct queue_rows {

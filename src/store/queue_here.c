@@ -32,38 +32,37 @@ static bool failed(struct placing_here *p, enum db_code code)
 
 /* ---- the copy ---- */
 
-/* DB_ROW: it is in the mailbox, or was there; DB_OK: the account does not take it. */
-static enum db_code copy(struct placing_here *p, const struct queue_row *row, int64_t account)
+/* DB_ROW: it is in the mailbox, or was there. That there is room was asked in this transaction. */
+static enum db_code copy(
+    struct placing_here *p, const struct directory_target *t, struct str prefix)
 {
 	const struct queue_message *m = &p->r->about;
 	struct str summary = STR("");
 	struct summary_facts facts;
-	struct buf prefix;
 	int64_t there;
 	enum db_code code = db_get_int(
-	    p->db, SQL_EMAIL_MODSEQ, DB_ARGS(db_int(account), db_int(m->id)), &there);
+	    p->db, SQL_EMAIL_MODSEQ, DB_ARGS(db_int(t->account), db_int(m->id)), &there);
 
 	if (code != DB_OK)
 		return code;
 	summary_facts(p->r->arena, &summary, m->id, &facts);
-	buf_init(&prefix, LIMIT_PREFIX);
-	mime_trace_prefix(&prefix, m->reverse_path, row->address);
 	code = copy_add(p->db,
-	    &(struct copy_place){.account = account,
+	    &(struct copy_place){.account = t->account,
 		.mailbox = MAILBOX_INBOX,
 		.email = m->id,
 		.size = m->size + (int64_t)prefix.n,
-		.now = p->now},
-	    &(struct copy_email){.prefix = buf_view(&prefix),
+		.now = p->now,
+		.no_quota = t->last_resort,
+		.closed = t->last_resort},
+	    &(struct copy_email){.prefix = prefix,
 		.thread = facts.thread,
 		.received = p->now,
 		.keywords = STR(""),
 		.summary = summary});
-	buf_fini(&prefix);
 	if (code == DB_ROW)
 		code = db_get_int(
 		    p->db, SQL_BLOB_REF, DB_ARGS(db_int(m->blob), db_int(m->pos.length)), &there);
-	return code;
+	return code == DB_OK ? DB_ERROR : code;
 }
 
 /* ---- what comes of it ---- */
@@ -113,29 +112,41 @@ static void refuse(struct placing_here *p, struct queue_row *row, const struct p
 	buf_fini(&reply);
 }
 
-/* The account that the address is, and only it: aliases were followed when it was accepted. */
+/*
+ * The account that the address is, and only it: aliases were followed when it was accepted. Where that does
+ * not take what is a postmaster's, whoever has his mail now.
+ */
+static bool find_target(struct placing_here *p, const struct queue_row *row, size_t prefix,
+    struct directory_answer *answer_r)
+{
+	const struct directory_config *cfg = p->r->cfg.directory;
+	int64_t size = p->r->about.size + (int64_t)prefix;
+	size_t at = str_rfind(row->address, '@');
+
+	if (failed(p, directory_account(p->db, cfg, p->r->arena, str_sub(row->address, 0, at),
+			  str_from(row->address, at + 1), size, answer_r)))
+		return false;
+	return answer_r->count > 0 || row->forwarder.n == 0 ||
+	       !failed(p, directory_postmaster(
+			      p->db, cfg, p->r->arena, row->forwarder, size, p->now, answer_r));
+}
+
 static void place(struct placing_here *p, struct queue_row row)
 {
-	size_t at = str_rfind(row.address, '@');
 	struct directory_answer answer;
-	enum accept_class class = ACCEPT_DISABLED;
-	int64_t account = 0;
-	enum db_code code = directory_account(p->db, p->r->cfg.directory, p->r->arena,
-	    str_sub(row.address, 0, at), str_from(row.address, at + 1), p->r->about.size, &answer);
+	struct buf prefix;
 
-	if (failed(p, code))
+	buf_init(&prefix, LIMIT_PREFIX);
+	mime_trace_prefix(&prefix, p->r->about.reverse_path, row.address);
+	if (!find_target(p, &row, prefix.n, &answer)) {
+		buf_fini(&prefix);
 		return;
-	if (answer.count == 1)
-		account = answer.targets[0].account;
-	else
-		class = answer.class;
-	code = account ? copy(p, &row, account) : DB_OK;
-	if (failed(p, code))
-		return;
-	if (code == DB_ROW)
-		settle(p, &row, account);
-	else
-		refuse(p, &row, accept_refusal(class, true, true));
+	}
+	if (answer.count == 0)
+		refuse(p, &row, accept_refusal(answer.class, true, true));
+	else if (!failed(p, copy(p, answer.targets, buf_view(&prefix))))
+		settle(p, &row, answer.targets[0].account);
+	buf_fini(&prefix);
 }
 
 enum db_code queue_here_place(struct queue_report *r, struct db *db, int64_t now)

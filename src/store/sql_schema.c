@@ -220,7 +220,8 @@ static const struct sql_object objects[] = {
      * the lease it is under, 0: none. held: since when an administrator holds it back, 0: he does not.
      * report: enum queue_report; last_*: of its own last attempt. What the sender wishes
      * (queue/queue_wish.h): hold_until: accepted is then that time; by_kind: enum queue_by. tier: those
-     * with the same schedule (queue/queue_routing.h). forwarder: the alias that it is sent on for, '': none.
+     * with the same schedule (queue/queue_routing.h). forwarder: the alias that it is sent on for; of one
+     * for a mailbox here: the postmaster whose mail it is; '': none.
      */
     {"CREATE TABLE queue ("
      " shard bigint NOT NULL,"

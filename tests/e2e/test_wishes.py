@@ -102,6 +102,32 @@ def test_released_early(net, client):
     net.wait_gone(number)
 
 
+def test_postmaster_is_kept_when_released(net, client):
+    """Not refused by an account that was disabled in between, or is full: the one who stands in has it."""
+    server = net.server
+    bob = server.mailbox()
+    server.command("alias", "add", f"postmaster@{DOMAIN}", bob)
+    try:
+        number = client.hand_in(f"postmaster@{DOMAIN}", options=["HOLDFOR=86400"])
+        full = client.hand_in(f"postmaster@{DOMAIN}", options=["HOLDFOR=86400"])
+        assert net.queue(number)[0]["recipient"] == bob
+        server.command("account", "disable", bob)
+        server.command("queue", "release", number)
+        net.wait_gone(number)
+        server.command("account", "enable", bob)
+        server.command("account", "quota", bob, "--bytes", "1")
+        server.command("queue", "release", full)
+        net.wait_gone(full)
+    finally:
+        server.command("alias", "remove", f"postmaster@{DOMAIN}")
+    for each in number, full:
+        assert "mailbox" in net.trace(each) and "report" not in net.trace(each)
+    assert count_of(server, client.sender) == 0
+    server.command("account", "quota", bob, "--bytes", "none")
+    assert count_of(server, bob) == 0
+    server.command("audit")
+
+
 def test_cancelled(net, client):
     """Nothing is sent, nobody is told, and the trace says who did it."""
     peer, bob = net.peer(), net.server.mailbox()

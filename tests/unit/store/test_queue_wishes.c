@@ -141,6 +141,49 @@ static void mailbox_that_does_not_take_it(void **state)
 	assert_true(has(qrig_mail(&q, arena), "Action: failed"));
 }
 
+/* Whose account's mailbox has a message. */
+static int64_t holder(int64_t message)
+{
+	char select[100];
+
+	snprintf(select, sizeof select,
+	    "SELECT account FROM membership WHERE email = %lld AND expunged_modseq = 0",
+	    (long long)message);
+	return rig_number(&q.rig, select);
+}
+
+/* His is kept whatever became of the account since: by who has his mail now, full or disabled. */
+static void postmaster_never_refuses_it(void **state)
+{
+	int64_t ann, full, closed, alias, bare;
+
+	ann = rig_number(&q.rig, "SELECT id FROM account WHERE local = 'ann'");
+	q.wish.hold_for = DAY_MS;
+	rig_alias(&q.rig, "postmaster@a.test", "bob@a.test");
+	alias = qrig_send_one(&q, "ann@a.test", "postmaster@a.test");
+	rig_sql(&q.rig, "UPDATE account SET state = 1 WHERE local = 'bob'");
+	qrig_live(&q, q.rig.now + DAY_MS);
+	assert_int_equal(qrig_state(&q, alias, 0), LEDGER_MAILBOX);
+	assert_int_equal(holder(alias), ann); /* stands in */
+	rig_change(&q.rig, DIRECTORY_ALIAS_REMOVE, "postmaster@a.test", NULL);
+	full = qrig_send_one(&q, "ann@a.test", "postmaster@a.test");
+	bare = qrig_send_one(&q, "ann@a.test", "postmaster@");
+	rig_quota(&q.rig, "ann@a.test", 0, 1);
+	qrig_live(&q, q.rig.now + DAY_MS);
+	assert_int_equal(holder(full), ann);
+	assert_int_equal(holder(bare), ann);
+	closed = qrig_send_one(&q, "ann@a.test", "postmaster@a.test");
+	rig_sql(&q.rig, "UPDATE account SET state = 1");
+	rig_sql(&q.rig, "UPDATE account SET state = 0, send_only = 1 WHERE local = 'bob'");
+	qrig_live(&q, q.rig.now + DAY_MS);
+	assert_int_equal(qrig_state(&q, closed, 0), LEDGER_MAILBOX);
+	assert_int_equal(holder(closed), ann);
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+	assert_int_equal(q.reports + q.warnings, 0);
+	rig_sql(&q.rig, "UPDATE account SET state = 0, send_only = 0");
+	rig_must_balance(&q.rig);
+}
+
 static void cancelled_and_released(void **state)
 {
 	static const char *const to[] = {"carl@b.test", "bob@a.test", NULL};
@@ -395,6 +438,7 @@ int main(void)
 	    T(life_begins_at_release),
 	    T(held_for_a_mailbox_here),
 	    T(mailbox_that_does_not_take_it),
+	    T(postmaster_never_refuses_it),
 	    T(cancelled_and_released),
 	    T(held_by_both),
 	    T(survives_a_crash),
