@@ -2,23 +2,26 @@
  * The files of the database, in memory: SQLite's layer below, in the place of store/db_vfs.c. Everything
  * is one thread, and no transaction outlives its event, so locks have nothing to do. A file is as its
  * writers left it, whoever of them has died.
+ *
+ * There is no shared memory, so SQLite keeps a journal in the place of its log: no page is copied to be
+ * read.
  */
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/mem.h"
 #include "store/db_vfs.h"
 
-#define NAME    "sim"
-#define FILES   8
-#define REGIONS 64
+#define NAME  "sim"
+#define FILES 8
+#define ROOM  (INT64_C(256) << 20) /* bytes of each, touched only as far as it is used */
 
 /* What is behind a name. */
 struct content {
 	char name[32];
 	uint8_t *p;
-	int64_t n, room;
-	void *regions[REGIONS]; /* shared memory of the log's index */
+	int64_t n;
 };
 
 struct file {
@@ -49,6 +52,9 @@ static struct content *add(const char *name)
 		MUST(++c < contents + FILES);
 	MUST(strlen(name) < sizeof c->name);
 	memcpy(c->name, name, strlen(name) + 1);
+	c->p = mmap(NULL, (size_t)ROOM, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	MUST(c->p != MAP_FAILED);
 	return c;
 }
 
@@ -78,10 +84,7 @@ static int file_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 off)
 {
 	struct content *c = of(f);
 
-	if (off + n > c->room) {
-		c->room = 2 * (off + n);
-		c->p = mem_resize(c->p, (size_t)c->room);
-	}
+	MUST(off + n <= ROOM);
 	if (off > c->n)
 		memset(c->p + c->n, 0, (size_t)(off - c->n));
 	memcpy(c->p + off, p, (size_t)n);
@@ -134,37 +137,22 @@ static int file_traits(sqlite3_file *f)
 	return SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
 
-static int shm_map(sqlite3_file *f, int at, int size, int extend, void volatile **p_r)
+/* Where it stays: a page is read in its place. */
+static int file_fetch(sqlite3_file *f, sqlite3_int64 off, int n, void **p_r)
 {
-	void **region = &of(f)->regions[at];
+	const struct content *c = of(f);
 
-	MUST(at < REGIONS);
-	if (!*region && extend)
-		*region = mem_alloc((size_t)size);
-	*p_r = *region;
+	*p_r = off + n <= c->n ? c->p + off : NULL;
 	return SQLITE_OK;
 }
 
-static int shm_lock(sqlite3_file *f, int at, int n, int flags)
+static int file_unfetch(sqlite3_file *f, sqlite3_int64 off, void *p)
 {
-	return SQLITE_OK;
-}
-
-static void shm_barrier(sqlite3_file *f)
-{
-}
-
-static int shm_unmap(sqlite3_file *f, int delete)
-{
-	for (size_t i = 0; i < REGIONS && delete; i++) {
-		mem_free(of(f)->regions[i]);
-		of(f)->regions[i] = NULL;
-	}
 	return SQLITE_OK;
 }
 
 static const sqlite3_io_methods methods = {
-    .iVersion = 2,
+    .iVersion = 3,
     .xClose = file_close,
     .xRead = file_read,
     .xWrite = file_write,
@@ -177,10 +165,8 @@ static const sqlite3_io_methods methods = {
     .xFileControl = file_control,
     .xSectorSize = file_sector,
     .xDeviceCharacteristics = file_traits,
-    .xShmMap = shm_map,
-    .xShmLock = shm_lock,
-    .xShmBarrier = shm_barrier,
-    .xShmUnmap = shm_unmap,
+    .xFetch = file_fetch,
+    .xUnfetch = file_unfetch,
 };
 
 /* ---- names ---- */
@@ -230,6 +216,8 @@ const char *db_vfs_name(void)
 		return NAME;
 	MUST(sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK);
 	MUST(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
+	MUST(sqlite3_config(SQLITE_CONFIG_MMAP_SIZE, (sqlite3_int64)ROOM, (sqlite3_int64)ROOM) ==
+	     SQLITE_OK);
 	MUST(sqlite3_initialize() == SQLITE_OK);
 	real = sqlite3_vfs_find(NULL);
 	layer = *real;
