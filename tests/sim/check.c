@@ -27,6 +27,7 @@ struct place {
 	int64_t sessions, failures, next_probe, last_try, waits, active;
 	int64_t most; /* sessions, at any time of this commit */
 	bool changed, woken;
+	bool written; /* it, or a lease of it, by the lane */
 };
 
 /* What is read of a row. */
@@ -36,22 +37,29 @@ struct seen {
 };
 
 enum query {
+	Q_BEGIN,
+	Q_COMMIT,
 	Q_ROW,
 	Q_COUNT,
-	Q_PLACES,
-	Q_LEASES,
+	Q_PLACE,
+	Q_ACTIVE,
+	Q_OUT,
 	Q_HOSTS,
 	Q_ENDED,
 	QUERIES
 };
 
 static const char *const texts[QUERIES] = {
+    [Q_BEGIN] = "BEGIN",
+    [Q_COMMIT] = "COMMIT",
     [Q_ROW] = ("SELECT token, not_before, attempts, warned, report, held, accepted, last_attempt,"
 	       " by_kind FROM queue WHERE shard = 0 AND message = ?1 AND recipient = ?2"),
     [Q_COUNT] = "SELECT count(*) FROM queue",
-    [Q_PLACES] = "SELECT name, sessions, failures, next_probe, last_try, waits FROM destination",
+    [Q_PLACE] = ("SELECT sessions, failures, next_probe, last_try, waits FROM destination"
+		 " WHERE shard = 0 AND name = ?1"),
+    [Q_ACTIVE] = "SELECT count(*) FROM lease WHERE shard = 0 AND destination = ?1",
+    [Q_OUT] = "SELECT count(*) FROM lease",
     [Q_HOSTS] = "SELECT host, count(*) FROM lease WHERE host <> '' GROUP BY host",
-    [Q_LEASES] = "SELECT destination, count(*) FROM lease GROUP BY destination",
     [Q_ENDED] = "SELECT state, detail FROM ledger WHERE message = ?1 AND recipient = ?2",
 };
 
@@ -59,6 +67,10 @@ static struct {
 	sqlite3 *db;
 	sqlite3_stmt *queries[QUERIES];
 	struct place places[SIM_DESTS_MAX];
+	struct sim_dest *wrote[SIM_DESTS_MAX]; /* places that the lane has written */
+	struct sim_dest *moved[SIM_DESTS_MAX]; /* those that were read behind the last commit */
+	size_t nwrote, nmoved;
+	bool hosts;        /* leases were written */
 	struct seen *rows; /* as they were last, by number of the recipient */
 	size_t room;
 	uint32_t scan;
@@ -106,43 +118,68 @@ static struct str text_at(enum query q, int column)
 
 /* ---- destinations ---- */
 
+static void bind_name(enum query q, const struct sim_dest *d)
+{
+	MUST(sqlite3_bind_text(check.queries[q], 1, d->name, -1, SQLITE_STATIC) == SQLITE_OK);
+}
+
+static int64_t count_of(enum query q)
+{
+	int64_t n;
+
+	MUST(next_row(q));
+	n = number_at(q, 0);
+	sqlite3_reset(check.queries[q]);
+	return n;
+}
+
+static void read_place(struct sim_dest *d)
+{
+	struct place *p = &check.places[d - sim_world.dests], is = {.written = false};
+	int64_t *const columns[] = {
+	    &is.sessions, &is.failures, &is.next_probe, &is.last_try, &is.waits};
+	bool there;
+
+	bind_name(Q_PLACE, d);
+	there = next_row(Q_PLACE);
+	for (size_t i = 0; there && i < sizeof columns / sizeof *columns; i++)
+		*columns[i] = number_at(Q_PLACE, (int)i);
+	sqlite3_reset(check.queries[Q_PLACE]);
+	bind_name(Q_ACTIVE, d);
+	is.active = count_of(Q_ACTIVE);
+	check.out += is.active - p->active;
+	is.changed = is.sessions != p->sessions || is.failures != p->failures ||
+		     is.next_probe != p->next_probe || is.last_try != p->last_try ||
+		     is.waits != p->waits || is.active != p->active;
+	is.most = is.sessions > p->sessions ? is.sessions : p->sessions;
+	is.woken = p->failures > 0 && (is.failures == 0 || is.next_probe < p->next_probe);
+	is.woken |= is.waits < p->waits;
+	if (is.changed)
+		d->touched = clock_mono();
+	*p = is;
+}
+
+/* Those that were written; and those of the commit before have not changed any more. */
 static void read_places(void)
 {
-	int64_t active[SIM_DESTS_MAX] = {0}, all = 0;
+	for (size_t i = 0; i < check.nmoved; i++) {
+		struct place *p = &check.places[check.moved[i] - sim_world.dests];
 
-	while (next_row(Q_LEASES)) {
-		struct sim_dest *d = sim_dest_find(text_at(Q_LEASES, 0));
-
-		MUST(d);
-		active[d - sim_world.dests] = number_at(Q_LEASES, 1);
-		all += number_at(Q_LEASES, 1);
+		p->changed = p->woken = false;
+		p->most = p->sessions;
 	}
-	check.out = all;
-	SIM_MUST(all <= CONNS_MAX, "%lld jobs are out at once", (long long)all);
+	check.nmoved = check.nwrote;
+	check.nwrote = 0;
+	for (size_t i = 0; i < check.nmoved; i++)
+		read_place(check.moved[i] = check.wrote[i]);
+	if (!check.hosts)
+		return;
+	check.hosts = false;
+	SIM_MUST(count_of(Q_OUT) == check.out, "jobs are out for whom nobody knows");
+	SIM_MUST(check.out <= CONNS_MAX, "%lld jobs are out at once", (long long)check.out);
 	while (next_row(Q_HOSTS))
 		SIM_MUST(number_at(Q_HOSTS, 1) <= SESSIONS_MAX, "%.*s has %lld jobs out at once",
 		    STR_FMT(text_at(Q_HOSTS, 0)), (long long)number_at(Q_HOSTS, 1));
-	while (next_row(Q_PLACES)) {
-		struct sim_dest *d = sim_dest_find(text_at(Q_PLACES, 0));
-		struct place *p, is = {.sessions = number_at(Q_PLACES, 1),
-				     .failures = number_at(Q_PLACES, 2),
-				     .next_probe = number_at(Q_PLACES, 3),
-				     .last_try = number_at(Q_PLACES, 4),
-				     .waits = number_at(Q_PLACES, 5)};
-
-		MUST(d);
-		p = &check.places[d - sim_world.dests];
-		is.active = active[d - sim_world.dests];
-		is.changed = is.sessions != p->sessions || is.failures != p->failures ||
-			     is.next_probe != p->next_probe || is.last_try != p->last_try ||
-			     is.waits != p->waits || is.active != p->active;
-		is.most = is.sessions > p->sessions ? is.sessions : p->sessions;
-		is.woken = p->failures > 0 && (is.failures == 0 || is.next_probe < p->next_probe);
-		is.woken |= is.waits < p->waits;
-		if (is.changed)
-			d->touched = clock_mono();
-		*p = is;
-	}
 }
 
 static struct place *place_of(const struct sim_rcpt *r)
@@ -320,19 +357,47 @@ static void on_touched(sqlite3_context *context, int n, sqlite3_value **args)
 	r->written = true;
 }
 
+static void add_wrote(struct sim_dest *d)
+{
+	struct place *p = &check.places[d - sim_world.dests];
+
+	if (!p->written)
+		check.wrote[check.nwrote++] = d;
+	p->written = true;
+}
+
+/* So was a destination, or (with a second argument) a lease of it. */
+static void on_place(sqlite3_context *context, int n, sqlite3_value **args)
+{
+	struct str name = str_of(sqlite3_value_text(args[0]), (size_t)sqlite3_value_bytes(args[0]));
+	struct sim_dest *d = sim_dest_find(name);
+
+	SIM_MUST(d, "%.*s is no destination of anybody", STR_FMT(name));
+	add_wrote(d);
+	check.hosts |= sqlite3_value_int(args[1]) != 0;
+}
+
+#define TRIGGER(name, event, row, table, call)                                                     \
+	"CREATE TEMP TRIGGER sim_" name " AFTER " event " ON main." table                          \
+	" BEGIN SELECT " call(row) "; END;"
+#define TRIGGERS(table, call)                                                                      \
+	TRIGGER(table "_i", "INSERT", "new.", table, call)                                         \
+	TRIGGER(table "_u", "UPDATE", "new.", table, call)                                         \
+	TRIGGER(table "_d", "DELETE", "old.", table, call)
+#define ROW(row)   "sim_touched(" row "address, " row "message, " row "recipient)"
+#define PLACE(row) "sim_place(" row "name, 0)"
+#define LEASE(row) "sim_place(" row "destination, 1)"
+
 void sim_check_store(void)
 {
-	static const char
-	    *const triggers = "CREATE TEMP TRIGGER sim_i AFTER INSERT ON main.queue BEGIN"
-			      " SELECT sim_touched(new.address, new.message, new.recipient); END;"
-			      "CREATE TEMP TRIGGER sim_u AFTER UPDATE ON main.queue BEGIN"
-			      " SELECT sim_touched(new.address, new.message, new.recipient); END;"
-			      "CREATE TEMP TRIGGER sim_d AFTER DELETE ON main.queue BEGIN"
-			      " SELECT sim_touched(old.address, old.message, old.recipient); END;";
+	static const char triggers[] = TRIGGERS("queue", ROW) TRIGGERS("destination", PLACE)
+	    TRIGGERS("lease", LEASE);
 	sqlite3 *writer = sim_store()->store->db->sqlite;
 
 	MUST(sqlite3_create_function(writer, "sim_touched", 3, SQLITE_UTF8 | SQLITE_INNOCUOUS, NULL,
 		 on_touched, NULL, NULL) == SQLITE_OK);
+	MUST(sqlite3_create_function(writer, "sim_place", 2, SQLITE_UTF8 | SQLITE_INNOCUOUS, NULL,
+		 on_place, NULL, NULL) == SQLITE_OK);
 	SIM_MUST(sqlite3_exec(writer, triggers, NULL, NULL, NULL) == SQLITE_OK, "%s",
 	    sqlite3_errmsg(writer));
 }
@@ -340,7 +405,7 @@ void sim_check_store(void)
 /* Those that were written; and who waits for a destination that changed has another explanation. */
 static void read_written(void)
 {
-	int64_t waiting = 0;
+	int64_t waiting = 0, there;
 
 	check.nchanged = 0;
 	for (size_t i = 0; i < check.nwritten; i++) {
@@ -359,11 +424,9 @@ static void read_written(void)
 			add_changed(r);
 		waiting++;
 	}
-	MUST(next_row(Q_COUNT));
-	SIM_MUST(number_at(Q_COUNT, 0) == waiting,
-	    "%lld recipients are in the queue, and %lld should be",
-	    (long long)number_at(Q_COUNT, 0), (long long)waiting);
-	sqlite3_reset(check.queries[Q_COUNT]);
+	there = count_of(Q_COUNT);
+	SIM_MUST(there == waiting, "%lld recipients are in the queue, and %lld should be",
+	    (long long)there, (long long)waiting);
 }
 
 /* ---- explanations ---- */
@@ -453,10 +516,10 @@ void sim_committed(void)
 		return; /* it is being opened */
 	check.scan++;
 	make_room();
-	MUST(sqlite3_exec(check.db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK);
+	(void)next_row(Q_BEGIN);
 	read_places();
 	read_written();
-	MUST(sqlite3_exec(check.db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
+	(void)next_row(Q_COMMIT);
 	check_spinning();
 	explain_some();
 	if (++check.commits % AUDIT_COMMITS == 0)
