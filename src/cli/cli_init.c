@@ -157,7 +157,7 @@ static int make_config(struct init *in)
 
 /* ---- certificate ---- */
 
-/* Makes the directory a file will stand in. */
+/* Makes the directory a file will stand in. Programs of others find the certificate there, and see no more. */
 static int make_parent(const char *path, struct err *e)
 {
 	struct str s = str_of_c(path);
@@ -166,7 +166,7 @@ static int make_parent(const char *path, struct err *e)
 
 	buf_init(&parent, 4096);
 	buf_str(&parent, str_sub(s, 0, str_rfind(s, '/')));
-	if (mkdir(buf_cstr(&parent), 0700) < 0 && errno != EEXIST)
+	if (mkdir(buf_cstr(&parent), 0711) < 0 && errno != EEXIST)
 		result = err_sys(e, errno, "cannot make the directory %s", buf_cstr(&parent));
 	buf_fini(&parent);
 	return result;

@@ -21,7 +21,7 @@ static int check_mode(
 		    "%s can be changed by others than its owner (mode %04o): run chmod "
 		    "go-w %s",
 		    path, mode, path);
-	if (st->st_uid != 0 && st->st_uid != geteuid() && geteuid() != 0)
+	if (st->st_uid != 0 && st->st_uid != geteuid())
 		return err_set(e, "%s belongs to another user (uid %u): run chown %u %s", path,
 		    (unsigned)st->st_uid, (unsigned)geteuid(), path);
 	return 0;

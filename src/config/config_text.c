@@ -372,13 +372,47 @@ static int read_group(const struct reader *r, const config_setting_t *group, str
 	return 0;
 }
 
+/* The word a line begins with, the line's number counted from one; empty: none. */
+static struct str word_of_line(struct str text, unsigned line)
+{
+	struct scan s = {.text = text, .line = 1};
+
+	while (s.line < line && peek(&s, 0) >= 0)
+		step(&s);
+	while (peek(&s, 0) == ' ' || peek(&s, 0) == '\t')
+		step(&s);
+	return take_word(&s);
+}
+
+/* The second setting of a name stands in a line: tells where the first one is. */
+static int stands_twice(const struct reader *r, struct str text, unsigned line)
+{
+	struct str name = word_of_line(text, line);
+	unsigned first = 1;
+
+	while (first < line && !(name.n && str_eq(word_of_line(text, first), name)))
+		first++;
+	if (first == line)
+		return err_set(r->e, "%s:%u: an option stands twice here: write it once", r->file, line);
+	return err_set(r->e,
+	    "%s:%u: %.*s stands twice, first in line %u: write it once, and what belongs to a group into its "
+	    "one { }",
+	    r->file, line, STR_FMT(name), first);
+}
+
 static int read_all(const struct reader *r, config_t *lib, const char *text)
 {
-	if (config_read_string(lib, text) != CONFIG_TRUE)
+	if (config_read_string(lib, text) != CONFIG_TRUE) {
+		const char *why = config_error_text(lib);
+		int line = config_error_line(lib);
+
+		if (strstr(why, "duplicate"))
+			return stands_twice(r, str_of_c(text), (unsigned)line);
 		return err_set(r->e,
 		    "%s:%d: %s; an option is written as name = value; with texts in "
 		    "\"quotes\"",
-		    r->file, config_error_line(lib), config_error_text(lib));
+		    r->file, line, why);
+	}
 	return read_group(r, config_root_setting(lib), (struct str){NULL, 0});
 }
 

@@ -135,16 +135,12 @@ int net_listen_unix(const char *path, mode_t mode, struct err *e)
 
 	if (net_addr_path(path, &addr, e) < 0 || clear_path(path, &addr, e) < 0)
 		return -1;
-	old = umask(0777); /* nobody connects before the mode is set */
+	/* The mode is right from the first moment. Set later, by name, it could be another file's: the directory
+	 * belongs to a user who must not lead root astray. */
+	old = umask(0777 & ~mode);
 	fd = bind_listen(&addr);
 	umask(old);
-	if (fd < 0)
-		return err_sys(e, errno, "cannot listen on %s", path);
-	if (chmod(path, mode) < 0) {
-		err_sys(e, errno, "cannot set the mode of %s", path);
-		return fail(fd, errno);
-	}
-	return fd;
+	return fd >= 0 ? fd : err_sys(e, errno, "cannot listen on %s", path);
 }
 
 struct net_addr net_local_addr(int fd)

@@ -42,6 +42,7 @@ enum pop3_args_status pop3_args_number(struct str rest, struct pop3_args *args_r
 	struct cur c = cur_of(rest);
 	struct pop3_args args = {.has_number = true};
 
+	cur_sp(&c);
 	args.number = cur_number(&c, INT64_MAX);
 	return finish(&c, &args, args_r);
 }
@@ -58,6 +59,7 @@ enum pop3_args_status pop3_args_top(struct str rest, struct pop3_args *args_r)
 	struct cur c = cur_of(rest);
 	struct pop3_args args = {.has_number = true};
 
+	cur_sp(&c);
 	args.number = cur_number(&c, INT64_MAX);
 	if (!cur_sp(&c))
 		cur_fail(&c);

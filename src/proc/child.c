@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -42,11 +44,24 @@ int child_drop_to(const char *user, struct err *e)
 	return 0;
 }
 
+/* What an ordinary user's server was started with, to bind its ports, is the supervisor's alone. */
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	if (geteuid() == 0)
+		return; /* of a role that stays what it is */
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	MUST(syscall(SYS_capset, &header, none) == 0);
+}
+
 /* Dies with its supervisor; gains no privileges; leaves no core with mail in it. */
 static void harden(void)
 {
 	struct rlimit none = {0, 0};
 
+	drop_capabilities();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0);

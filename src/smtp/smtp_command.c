@@ -38,16 +38,17 @@ static enum smtp_syntax parse_string(struct cur *c, struct arena *a, struct smtp
 	return cur_left(c) ? SMTP_SYNTAX_OK : SMTP_SYNTAX_ARGUMENTS;
 }
 
-/* Domain or address literal, and what careless clients send in their place. */
+/* Domain or address literal, and what old devices send in their place, blanks too: no message is refused for
+ * a name that tells nothing [RFC 5321 4.1.4]. */
 static bool is_helo(uint8_t c)
 {
-	return ascii_is_alnum(c) || (c && memchr("-._:[]", c, 6));
+	return c == ' ' || ascii_is_vchar(c);
 }
 
 static enum smtp_syntax parse_helo(struct cur *c, struct arena *a, struct smtp_command *cmd)
 {
 	cur_sp(c);
-	cmd->helo = cur_while(c, is_helo);
+	cmd->helo = str_trim(cur_while(c, is_helo));
 	if (cmd->helo.n == 0 || cmd->helo.n > LIMIT_SMTP_DOMAIN)
 		cur_fail(c);
 	return finish(c);

@@ -6,6 +6,7 @@
 
 #include "base/ascii.h"
 #include "base/clock.h"
+#include "base/cur.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "smtp/smtp_path.h"
@@ -36,9 +37,15 @@ static bool is_value(uint8_t c)
 	return c > 127 || (ascii_is_vchar(c) && c != '=');
 }
 
+/* Up to twenty digits [RFC 1870 5]; more than can be counted is more than any limit. */
 static bool read_size(struct target *t, struct str value)
 {
-	return str_to_u64(value, INT64_MAX, &t->mail->size);
+	struct cur c = cur_of(value);
+
+	if (str_to_u64(value, INT64_MAX, &t->mail->size))
+		return true;
+	t->mail->size = INT64_MAX;
+	return value.n > 0 && value.n <= 20 && cur_while(&c, ascii_is_digit).n == value.n;
 }
 
 static bool read_body(struct target *t, struct str value)

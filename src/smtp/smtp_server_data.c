@@ -299,6 +299,7 @@ static enum flow begin_orphan(struct smtp_server *s)
 
 	s->orphan = true;
 	s->octets = 0;
+	s->data_started = s->now;
 	s->verdict = no_recipients(s);
 	s->expect = EXPECT_CHUNK;
 	return s->chunk_left == 0 ? take_orphan(s, STR(""), &used) : FLOW_DONE;

@@ -10,9 +10,9 @@ import stat
 import subprocess
 
 import pytest
-from conftest import DOMAIN, new_folder
+from conftest import DOMAIN, PASSWORD, new_folder
 from server import binary_path, wait_for
-from wire import TIMEOUT, count_of, mail_of, without_trace
+from wire import TIMEOUT, count_of, deliver, letter, mail_of, without_trace
 
 
 def sendmail(server, *words, text, status=0):
@@ -144,6 +144,13 @@ def test_ordinary_users_send_by_the_socket_and_have_no_other(server, mailbox, or
         for words in (["status"], ["queue", "list"], ["account", "list"]):
             done = ordinary(server, *words)
             assert done.returncode == 77 and b"does not let you in" in done.stderr
+
+
+def test_an_ordinary_user_reads_his_mail(server, mailbox, ordinary):
+    """The configuration tells where the server is, the certificate whether it is the one; both are for all to read."""
+    deliver(server, mailbox, letter("for an ordinary user"))
+    done = ordinary(server, "mail", "list", "--user", mailbox, "--password-stdin", text=PASSWORD.encode())
+    assert done.returncode == 0 and b"for an ordinary user" in done.stdout, done
 
 
 @pytest.mark.parametrize("closed", ["data", "socket"])

@@ -214,6 +214,11 @@ def ids(pid):
     return set(found["Uid"]), set(found["Gid"]), found["Groups"], found["NoNewPrivs"]
 
 
+def capabilities(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        return {line.split()[1] for line in file if line.startswith(("CapInh", "CapPrm", "CapEff", "CapAmb"))}
+
+
 @ROOT_ONLY
 def test_privileges_are_dropped(server):
     for role, user in (("store", "godwit"), ("mx", "godwit-net"), ("user", "godwit-net")):
@@ -223,6 +228,42 @@ def test_privileges_are_dropped(server):
             uids, gids, groups, no_new = ids(pid)
             assert uids == {str(entry.pw_uid)} and gids == {str(entry.pw_gid)}
             assert groups in ([], [str(entry.pw_gid)]) and no_new == ["1"]
+            assert capabilities(pid) == {"0" * 16}
+
+
+@ROOT_ONLY
+def test_what_binds_the_ports_stays_with_the_supervisor(make_server):
+    """Started by an ordinary user who may bind privileged ports, and by no means root."""
+    user = pwd.getpwnam("nobody")
+    server = make_server(accounts=[], start=False)
+    for folder, names, files in os.walk(server.data):
+        for name in ("", *files):
+            os.chown(os.path.join(folder, name), user.pw_uid, user.pw_gid)
+    words = server.serve_words()
+    binary = shutil.copy(words[0], server.folder)
+    for path, mode in ((binary, 0o755), (server.folder, 0o711)):
+        os.chmod(path, mode)
+    server.serve_words = lambda: [
+        "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
+        "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service", binary, *words[1:]]
+    server.start()
+    server.mark()
+    assert len(capabilities(server.process.pid)) == 1 and capabilities(server.process.pid) != {"0" * 16}
+    pids = [pid for pid in server.processes() if pid != server.process.pid]
+    assert len(pids) == 5
+    for pid in pids:  # the last ones may be about to begin
+        wait_for("a child without capabilities", lambda pid=pid: capabilities(pid) == {"0" * 16})
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("what", ["configuration", "key"])
+def test_the_unprivileged_user_does_not_lead_root(make_server, what):
+    """The data directory is his: he could put a file of his own there."""
+    server = make_server(accounts=[], start=False)
+    path = server.config_path if what == "configuration" else server.key
+    os.chown(path, pwd.getpwnam("godwit").pw_uid, -1)
+    done = server.command("serve", status=78)
+    assert f"{path} belongs to another user" in done.stderr and f"run chown 0 {path}" in done.stderr
 
 
 def test_children_hold_only_their_descriptors(server):
@@ -242,7 +283,8 @@ def test_modes_of_the_data_directory(server):
     assert os.stat(server.data).st_mode & 0o777 == 0o711
     for name in os.listdir(server.data):
         mode = os.stat(os.path.join(server.data, name)).st_mode & 0o777
-        assert mode & 0o077 == 0 or name in ("godwit.conf", "run"), (name, oct(mode))
+        assert mode & 0o077 == 0 or name in ("godwit.conf", "run", "tls"), (name, oct(mode))
+    assert os.stat(os.path.join(server.data, "tls")).st_mode & 0o777 == 0o711
     assert os.stat(server.key).st_mode & 0o077 == 0
 
 

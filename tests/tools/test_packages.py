@@ -88,7 +88,8 @@ def test_missing_as_ordinary_user(debian):
     missing = names("build")[0]
     done, calls = debian(names("build")[1:], uid=1000)
     assert done.returncode == 69 and calls == []
-    assert f"sudo apt-get install --no-install-recommends {missing}\n" in done.stderr
+    assert f"sudo apt-get update && sudo apt-get install --no-install-recommends {missing}\n" in done.stderr
+    assert f"sudo '{TOOL}' build\n" in done.stderr
 
 
 def test_wrong_part():

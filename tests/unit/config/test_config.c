@@ -286,7 +286,10 @@ static const struct {
     {"port_offset = [1];",
 	"f:1: port_offset must be a number from 0 to 65535, and not a list; the default is 0"},
     {"port_offset = 5L;\nport_offset = 6;",
-	"f:2: duplicate setting name; an option is written as name = value; with texts in \"quotes\""},
+	"f:2: port_offset stands twice, first in line 1: write it once, and what belongs to a group into its one { }"},
+    {"quota = {\n};\n\n  quota = { account_bytes = \"5G\"; };",
+	"f:4: quota stands twice, first in line 1: write it once, and what belongs to a group into its one { }"},
+    {"hostname = \"a.test\"; hostname = \"b.test\";", "f:1: an option stands twice here: write it once"},
     {"\nmessage_size_limit = \"50X\";",
 	"f:2: message_size_limit must be a size from 64K to 2047M in quotes, like \"50M\", and not "
 	"\"50X\"; the default is \"50M\""},

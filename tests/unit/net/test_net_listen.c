@@ -100,11 +100,14 @@ static void test_unix(void **state)
 {
 	struct stat st;
 	struct err e;
-	int fd = net_listen_unix(path, 0622, &e);
+	int fd;
 
+	umask(077);
+	fd = net_listen_unix(path, 0622, &e);
 	assert_true(fd >= 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0622);
+	assert_int_equal(umask(022), 077); /* whatever it was, it is what it was */
 	assert_int_equal(net_listen_port(fd), 0);
 	assert_int_equal(net_listen_unix(path, 0622, &e), -1);
 	assert_non_null(strstr(e.text, "is in use: another server runs here; stop it first"));

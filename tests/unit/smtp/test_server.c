@@ -189,6 +189,22 @@ static void test_deadlines(void **state)
 	stop(&f);
 }
 
+/* A chunk that nobody wants may come as slowly as another. */
+static void test_deadline_of_a_chunk_without_recipients(void **state)
+{
+	struct fixture f;
+
+	start(&f, SMTP_ROLE_MX);
+	f.now += MINUTE_MS;
+	say(&f, "EHLO c\r\nBDAT 10 LAST\r\n");
+	assert_true(smtp_server_deadline(f.s) == f.now + 10 * MINUTE_MS);
+	f.now += 9 * MINUTE_MS;
+	smtp_server_tick(f.s, f.now);
+	say(&f, "0123456789");
+	assert_true(has_said(&f, "503 5.5.1"));
+	stop(&f);
+}
+
 /* What the driver takes for itself is not the sender's time. */
 static void test_slow_driver(void **state)
 {
@@ -563,6 +579,7 @@ int main(void)
 	    cmocka_unit_test(test_early_talker),
 	    cmocka_unit_test(test_pending),
 	    cmocka_unit_test(test_deadlines),
+	    cmocka_unit_test(test_deadline_of_a_chunk_without_recipients),
 	    cmocka_unit_test(test_slow_driver),
 	    cmocka_unit_test(test_long_sessions),
 	    cmocka_unit_test(test_slow_reader),
