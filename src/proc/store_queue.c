@@ -11,6 +11,7 @@
 #include "proc/log.h"
 #include "proc/store_relay.h"
 #include "store/deliver.h"
+#include "store/dialogue.h"
 
 #define NODE    1023 /* of our own ids */
 #define TURN_MS 5    /* from one turn to the next: each asks the database anew, whatever happened */
@@ -308,6 +309,7 @@ struct store_queue *store_queue_new(struct store_process *sp)
 	q->sp = sp;
 	list_init(&q->relays);
 	id_maker_init(&q->ids, NODE, deliver_newest_id(sp->db));
+	q->packer = dialogue_packer_new();
 	uv_timer_init(sp->loop, &q->timer);
 	q->timer.data = q;
 	q->run.world = &world;
@@ -332,6 +334,7 @@ void store_queue_free(struct store_queue **q)
 	MUST((*q)->run.busy == 0);
 	while (list_pop(&(*q)->relays))
 		; /* they end with their links */
+	dialogue_packer_free(&(*q)->packer);
 	uv_close((uv_handle_t *)&(*q)->timer, on_timer_closed);
 	*q = NULL;
 }

@@ -14,6 +14,7 @@ struct store_queue {
 	uv_timer_t timer;
 	struct list relays;  /* of struct store_relay */
 	struct id_maker ids; /* of reports and dialogues */
+	struct dialogue_packer *packer;
 	struct queue_run run;
 	int64_t turned; /* the last turn, monotonic */
 	bool kicked;    /* a turn is to come that looks */

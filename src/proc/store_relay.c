@@ -184,7 +184,7 @@ static void take_result(struct store_relay *r, struct ipc_request *request, stru
 	t->relay = r;
 	t->request = request;
 	s->user = t;
-	queue_settle_prepare(s);
+	queue_settle_prepare(s, r->queue->packer);
 	s->op.done = settle_done;
 	store_relay_hold(r);
 	store_write(r->sp->store, &s->op);

@@ -8,13 +8,36 @@
 
 #define LEVEL 3
 
-void dialogue_pack(struct buf *out, struct str text)
+struct dialogue_packer {
+	ZSTD_CCtx *zstd;
+};
+
+struct dialogue_packer *dialogue_packer_new(void)
+{
+	struct dialogue_packer *p = mem_new(struct dialogue_packer);
+
+	p->zstd = ZSTD_createCCtx();
+	if (!p->zstd)
+		mem_out(0);
+	return p;
+}
+
+void dialogue_packer_free(struct dialogue_packer **p)
+{
+	if (!*p)
+		return;
+	(void)ZSTD_freeCCtx((*p)->zstd);
+	mem_free(*p);
+	*p = NULL;
+}
+
+void dialogue_pack(struct dialogue_packer *p, struct buf *out, struct str text)
 {
 	size_t room, n;
 
 	text = str_sub(text, 0, DIALOGUE_MAX);
 	room = ZSTD_compressBound(text.n);
-	n = ZSTD_compress(buf_reserve(out, room), room, text.p, text.n, LEVEL);
+	n = ZSTD_compressCCtx(p->zstd, buf_reserve(out, room), room, text.p, text.n, LEVEL);
 	MUST(!ZSTD_isError(n));
 	buf_advance(out, n);
 }

@@ -8,8 +8,16 @@
 
 #define DIALOGUE_MAX (64 * KIB) /* octets, uncompressed; more is cut */
 
-/* Appends the text compressed. */
-void dialogue_pack(struct buf *out, struct str text);
+/* The compressor's memory, kept from one dialogue to the next: to make it anew takes longer than to compress. */
+struct dialogue_packer;
+
+struct dialogue_packer *dialogue_packer_new(void);
+
+/* Takes NULL, sets NULL. */
+void dialogue_packer_free(struct dialogue_packer **p);
+
+/* Appends the text compressed; what is longer than DIALOGUE_MAX is cut. */
+void dialogue_pack(struct dialogue_packer *p, struct buf *out, struct str text);
 
 enum dialogue_status {
 	DIALOGUE_OK,

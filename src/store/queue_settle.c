@@ -405,10 +405,10 @@ struct queue_settle *queue_settle_new(void)
 	return s;
 }
 
-void queue_settle_prepare(struct queue_settle *s)
+void queue_settle_prepare(struct queue_settle *s, struct dialogue_packer *packer)
 {
 	if (s->dialogue.n)
-		dialogue_pack(&s->packed, s->dialogue);
+		dialogue_pack(packer, &s->packed, s->dialogue);
 	s->iov = (struct iovec){s->packed.p, s->packed.n};
 	s->blob = (struct blob_in){
 	    .id = s->dialogue_id, .codec = BLOB_ZSTD, .iov = &s->iov, .niov = 1};

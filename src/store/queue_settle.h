@@ -2,6 +2,7 @@
 #ifndef STORE_QUEUE_SETTLE_H
 #define STORE_QUEUE_SETTLE_H
 
+#include "store/dialogue.h"
 #include "store/lane.h"
 #include "store/queue.h"
 
@@ -44,8 +45,8 @@ struct queue_settle {
 
 struct queue_settle *queue_settle_new(void);
 
-/* Makes ready to submit; op.done is the caller's. */
-void queue_settle_prepare(struct queue_settle *s);
+/* Makes ready to submit; op.done is the caller's. The packer is used before it returns. */
+void queue_settle_prepare(struct queue_settle *s, struct dialogue_packer *packer);
 
 /* Takes NULL, sets NULL. Not while the lane has it. */
 void queue_settle_free(struct queue_settle **s);

@@ -31,6 +31,8 @@ void qrig_configure(struct qrig *q)
 	q->cfg.return_size = 50 * KIB;
 	q->cfg.zone.name = STR("UTC");
 	q->cfg.directory = &q->rig.directory;
+	if (!q->packer)
+		q->packer = dialogue_packer_new();
 }
 
 void qrig_open(struct qrig *q)
@@ -52,6 +54,7 @@ static void forget_lease(struct qrig *q)
 void qrig_close(struct qrig *q)
 {
 	forget_lease(q);
+	dialogue_packer_free(&q->packer);
 	rig_close(&q->rig);
 }
 
@@ -131,7 +134,7 @@ bool qrig_settle(struct qrig *q, int64_t owner, const struct queue_job *job)
 	s->n = job->rows.n;
 	s->dialogue = STR("S: 220 hello\r\nC: EHLO mx.a.test\r\n");
 	s->dialogue_id = id_make(&q->rig.ids, q->rig.now);
-	queue_settle_prepare(s);
+	queue_settle_prepare(s, q->packer);
 	qrig_run(q, &s->op);
 	stale = s->stale;
 	queue_settle_free(&s);

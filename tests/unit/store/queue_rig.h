@@ -29,6 +29,7 @@ struct qrig {
 	qrig_world *world;
 	bool dsn;                 /* the other servers report for themselves */
 	bool by;                  /* they know of DELIVERBY */
+	struct dialogue_packer *packer;
 	struct queue_lease lease; /* the last one: its jobs live until the next */
 	bool leased;
 	bool audits; /* after each step (the default) */

@@ -80,7 +80,7 @@ static bool settle(const struct queue_job *job)
 	s->n = 1;
 	s->dialogue = STR("S: 220 hello\r\n");
 	s->dialogue_id = id_make(&q.rig.ids, q.rig.now);
-	queue_settle_prepare(s);
+	queue_settle_prepare(s, q.packer);
 	done = run(&s->op);
 	queue_settle_free(&s);
 	return done;

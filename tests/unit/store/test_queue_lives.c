@@ -35,6 +35,31 @@ static void goes_at_once(void **state)
 	assert_int_equal(qrig_mails(&q), 0);
 }
 
+/* Whatever was packed before it. */
+static void each_dialogue_is_read_again(void **state)
+{
+	static const char next[] = "SELECT coalesce(min(dialogue), 0) FROM trace WHERE dialogue > ";
+	int64_t id = 0, n = 0;
+	char select[128];
+	struct buf text;
+
+	q.world = greylisted;
+	(void)qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_live(&q, q.rig.now + HOUR_MS);
+	buf_init(&text, DIALOGUE_MAX);
+	for (;; n++) {
+		snprintf(select, sizeof select, "%s%lld", next, (long long)id);
+		id = rig_number(&q.rig, select);
+		if (id == 0)
+			break;
+		buf_clear(&text);
+		assert_int_equal(dialogue_read(q.rig.db, q.rig.blobs, id, &text), DIALOGUE_OK);
+		assert_true(str_eq(buf_view(&text), STR("S: 220 hello\r\nC: EHLO mx.a.test\r\n")));
+	}
+	assert_in_range(n, 3, 5);
+	buf_fini(&text);
+}
+
 /* 5, 15, 30 minutes, then every 30, each a tenth more or less; 5 days; one warning; a bounce. */
 static void greylisted_for_ever(void **state)
 {
@@ -329,6 +354,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(goes_at_once),
+	    T(each_dialogue_is_read_again),
 	    T(greylisted_for_ever),
 	    T(broken_off_here),
 	    T(host_down),
