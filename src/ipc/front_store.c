@@ -26,7 +26,8 @@
 	ROW(FS_READ, "read", 0, IPC_DOWN, 64, 1024)                                                \
 	ROW(FS_EXPUNGE, "expunge", 0, IPC_BULK, 2 * RANGES_MAX + 64, 1024)                         \
 	ROW(FS_RELEASE, "release", ASK, IPC_IS_EVENT, 16, 0)                                       \
-	ROW(FS_FLOOR, "floor", IPC_BY_ANSWERER, IPC_IS_EVENT, 8, 0)
+	ROW(FS_FLOOR, "floor", IPC_BY_ANSWERER, IPC_IS_EVENT, 8, 0)                                \
+	ROW(FS_ENDED, "ended", IPC_BY_ANSWERER, IPC_IS_EVENT, 16, 0)
 
 #define MX_ROW(id, name, mx, traits, max, reply) [id] = {name, mx, traits, max, reply},
 #define USER_ROW(id, name, mx, traits, max, reply)                                                 \
@@ -42,7 +43,12 @@ bool fs_handle_is_none(const struct fs_handle *h)
 {
 	static const struct fs_handle none;
 
-	return memcmp(h, &none, sizeof none) == 0;
+	return fs_handle_eq(h, &none);
+}
+
+bool fs_handle_eq(const struct fs_handle *a, const struct fs_handle *b)
+{
+	return memcmp(a->b, b->b, sizeof a->b) == 0;
 }
 
 static struct fs_handle get_handle(struct cur *c)

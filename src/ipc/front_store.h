@@ -29,6 +29,7 @@ enum fs_type {
 	FS_EXPUNGE,     /* delete these numbers and mark those as seen */
 	FS_RELEASE,     /* event: the handle is no longer used */
 	FS_FLOOR,       /* event of store: ids of messages are to be above this one */
+	FS_ENDED,       /* event of store: the login behind this handle is over */
 	FS_TYPES
 };
 
@@ -41,6 +42,7 @@ struct fs_handle {
 };
 
 bool fs_handle_is_none(const struct fs_handle *h);
+bool fs_handle_eq(const struct fs_handle *a, const struct fs_handle *b);
 
 enum fs_listener {
 	FS_LISTENER_SMTP,       /* 25, mx */
@@ -236,7 +238,8 @@ void fs_taken_put(struct buf *b, const struct fs_taken *m);
 bool fs_taken_get(struct str payload, struct fs_taken *m_r);
 void fs_deliver_reply_put(struct buf *b, const struct fs_deliver_reply *m);
 bool fs_deliver_reply_get(struct str payload, struct fs_deliver_reply *m_r);
-void fs_handle_put(struct buf *b, const struct fs_handle *h); /* FS_OPEN, FS_RELEASE */
+/* FS_OPEN, FS_RELEASE, FS_ENDED */
+void fs_handle_put(struct buf *b, const struct fs_handle *h);
 bool fs_handle_get(struct str payload, struct fs_handle *h_r);
 void fs_open_reply_put(struct buf *b, const struct fs_open_reply *m);
 bool fs_open_reply_get(struct str payload, struct fs_open_reply *m_r);

@@ -191,9 +191,9 @@ static void settle(struct pop3_server *s, enum pop3_step step)
 		return;
 	if (s->eof) {
 		pop3_end(s, "client left");
-	} else if (s->going_down) {
-		pop3_err(s, POP3_CODE_SYS_TEMP, STR("the server goes down, try again in a minute"));
-		pop3_end(s, "server goes down");
+	} else if (s->farewell) {
+		pop3_err(s, POP3_CODE_SYS_TEMP, s->farewell->text);
+		pop3_end(s, s->farewell->reason);
 	}
 }
 
@@ -366,12 +366,29 @@ void pop3_server_eof(struct pop3_server *s, int64_t now)
 		pop3_end(s, "client left");
 }
 
-void pop3_server_shutdown(struct pop3_server *s, int64_t now)
+static void take_leave(struct pop3_server *s, const struct pop3_farewell *farewell, int64_t now)
 {
-	check(s)->going_down = true;
+	if (!check(s)->farewell)
+		s->farewell = farewell;
 	s->heard = now;
 	if (!s->has_effect && !s->ended)
 		settle(s, POP3_STEP_DONE);
+}
+
+void pop3_server_shutdown(struct pop3_server *s, int64_t now)
+{
+	static const struct pop3_farewell going_down = {
+	    STR_INIT("the server goes down, try again in a minute"), "server goes down"};
+
+	take_leave(s, &going_down, now);
+}
+
+void pop3_server_logout(struct pop3_server *s, int64_t now)
+{
+	static const struct pop3_farewell ended = {
+	    STR_INIT("this login has ended, log in again"), "login ended"};
+
+	take_leave(s, &ended, now);
 }
 
 bool pop3_server_is_tls(const struct pop3_server *s)

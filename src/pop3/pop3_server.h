@@ -151,6 +151,9 @@ void pop3_server_eof(struct pop3_server *s, int64_t now);
 /* The server goes down: the command under way is finished, then -ERR [SYS/TEMP] and the end. */
 void pop3_server_shutdown(struct pop3_server *s, int64_t now);
 
+/* The same, because the account may no longer do what it could at its login. Nothing is deleted or marked. */
+void pop3_server_logout(struct pop3_server *s, int64_t now);
+
 /* Facts for the log: TLS is active; logged in; why the session ends (static text, "" before its end). */
 bool pop3_server_is_tls(const struct pop3_server *s);
 bool pop3_server_is_logged_in(const struct pop3_server *s);

@@ -50,12 +50,19 @@ struct pop3_reading {
 	struct pop3_top top;
 };
 
+/* How a session is told that it ends, and the log. */
+struct pop3_farewell {
+	struct str text;
+	const char *reason;
+};
+
 struct pop3_server {
 	uint32_t magic;
 	const struct pop3_server_config *cfg;
 	unsigned state;
 	bool tls, plaintext_auth;
-	bool eof, going_down, ended;
+	bool eof, ended;
+	const struct pop3_farewell *farewell; /* not NULL: the session is to end with it */
 	const char *end_reason;
 	int64_t heard; /* last sign of life of the client */
 

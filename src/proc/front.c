@@ -360,13 +360,32 @@ static void on_store_request(struct peer *p, struct ipc_request *r, struct str p
 	BUG("a front answers nothing");
 }
 
+/* The account behind it was disabled, removed, has another password. */
+static void end_login(struct front *f, const struct fs_handle *handle)
+{
+	LIST_FOREACH(&f->sessions, it)
+	{
+		struct front_session *s = LIST_ENTRY(it, struct front_session, link);
+
+		if (!s->started || !fs_handle_eq(&s->handle, handle))
+			continue;
+		front_log(s, LOG_INFO, "login-ended");
+		log_close();
+		s->protocol->logout(s);
+		net_drive_pump(s->drive);
+	}
+}
+
 static void on_store_event(struct peer *p, uint16_t type, struct str payload, int fd)
 {
 	struct front *f = p->owner;
+	struct fs_handle handle;
 	int64_t floor;
 
-	if (fs_floor_get(payload, &floor))
+	if (type == FS_FLOOR && fs_floor_get(payload, &floor))
 		id_maker_raise(&f->ids, floor);
+	else if (type == FS_ENDED && fs_handle_get(payload, &handle))
+		end_login(f, &handle);
 	if (fd >= 0)
 		close(fd);
 }

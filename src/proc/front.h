@@ -56,8 +56,9 @@ struct front_protocol {
 	/* Adds to a line of the log which message it is about, if any. NULL: the front does not know. */
 	void (*log_message)(const struct front_session *s);
 
-	/* The server goes down. */
+	/* The server goes down; or its login is over. */
 	void (*shutdown)(struct front_session *s);
+	void (*logout)(struct front_session *s);
 
 	/* The connection is over: drop every call and all memory but the session itself. */
 	void (*end)(struct front_session *s);

@@ -334,6 +334,11 @@ static void pop3_shutdown(struct front_session *s)
 	pop3_server_shutdown(s->u.pop3->engine, front_now());
 }
 
+static void pop3_logout(struct front_session *s)
+{
+	pop3_server_logout(s->u.pop3->engine, front_now());
+}
+
 static void pop3_end(struct front_session *s)
 {
 	buf_fini(&s->u.pop3->held);
@@ -350,5 +355,6 @@ const struct front_protocol front_pop3_protocol = {
     .waits = pop3_waits,
     .lose = pop3_lose,
     .shutdown = pop3_shutdown,
+    .logout = pop3_logout,
     .end = pop3_end,
 };

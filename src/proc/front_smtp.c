@@ -389,6 +389,11 @@ static void smtp_shutdown(struct front_session *s)
 	smtp_server_shutdown(s->u.smtp->engine, front_now());
 }
 
+static void smtp_logout(struct front_session *s)
+{
+	smtp_server_logout(s->u.smtp->engine, front_now());
+}
+
 static void smtp_end(struct front_session *s)
 {
 	struct front_smtp *m = s->u.smtp;
@@ -412,5 +417,6 @@ const struct front_protocol front_smtp_protocol = {
     .store_back = front_message_store_back,
     .log_message = smtp_log_message,
     .shutdown = smtp_shutdown,
+    .logout = smtp_logout,
     .end = smtp_end,
 };

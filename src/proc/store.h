@@ -55,6 +55,9 @@ struct store_process {
 	bool draining;
 };
 
+/* Ends the account's sessions, and tells their fronts. */
+void store_front_end_logins(struct store_process *sp, int64_t account);
+
 /* A link to a front has come. */
 void store_front_new(struct store_process *sp, enum sc_role role, uint16_t node, int fd);
 

@@ -28,6 +28,8 @@ struct admin_context {
 	struct queue_config queue;
 	struct id_maker *ids;              /* of what is imported */
 	void (*queue_changed)(void *user); /* more may be due; or NULL */
+	/* what was open with the account's password is over; or NULL */
+	void (*logins_over)(void *user, int64_t account);
 	void *user;
 	struct str who;                 /* offline: the administrator */
 	const struct salvage *salvaged; /* the database was made anew before; or NULL */

@@ -77,20 +77,22 @@ static const char *done_text(enum directory_verb verb)
 /* What ends with the change: logins that were verified before, sessions that are open. */
 static void forget_logins(struct admin_job *j)
 {
-	struct store *s = j->ctx->store;
-
-	if (!j->ctx->online || !j->change.account)
+	if (!j->ctx->logins_over || !j->change.account)
 		return;
 	switch (j->change.verb) {
+	case DIRECTORY_SEND_ONLY:
+		if (!j->change.send_only)
+			return;
+		break;
 	case DIRECTORY_PASSWORD:
 	case DIRECTORY_ACCOUNT_DISABLE:
 	case DIRECTORY_ACCOUNT_REMOVE:
-		password_forget(s->passwords, j->change.account);
-		session_close_account(&s->sessions, j->change.account);
 		break;
 	default:
-		break;
+		return;
 	}
+	password_forget(j->ctx->store->passwords, j->change.account);
+	j->ctx->logins_over(j->ctx->user, j->change.account);
 }
 
 static uint8_t refusal_exit(enum directory_missing missing)

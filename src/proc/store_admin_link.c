@@ -30,6 +30,11 @@ static void on_queue_changed(void *user)
 	store_queue_kick(sp->queue);
 }
 
+static void on_logins_over(void *user, int64_t account)
+{
+	store_front_end_logins(user, account);
+}
+
 struct admin_context store_admin_context(struct store_process *sp)
 {
 	return (struct admin_context){
@@ -42,6 +47,7 @@ struct admin_context store_admin_context(struct store_process *sp)
 	    .queue = store_queue_settings(sp->config, &sp->directory, &sp->routing, sp->started),
 	    .ids = &sp->import_ids,
 	    .queue_changed = on_queue_changed,
+	    .logins_over = on_logins_over,
 	    .user = sp,
 	    .online = true,
 	    .started = sp->started,

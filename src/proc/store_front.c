@@ -67,6 +67,44 @@ struct session *store_front_session(struct store_front *f, const struct fs_handl
 	return session_find(&f->sp->store->sessions, f->id, &h);
 }
 
+bool store_front_has_ended(struct store_front *f, const struct fs_handle *handle)
+{
+	return !fs_handle_is_none(handle) && !store_front_session(f, handle);
+}
+
+/* A front that is going is not told; its sessions have ended with its link. */
+static void tell_ended(struct store_process *sp, const struct session *s)
+{
+	LIST_FOREACH(&sp->fronts, it)
+	{
+		struct store_front *f = LIST_ENTRY(it, struct store_front, link);
+		struct fs_handle handle;
+		struct buf b;
+
+		if (f->id != s->link || !f->peer || !f->peer->link)
+			continue;
+		memcpy(handle.b, s->handle.b, sizeof handle.b);
+		buf_init(&b, sizeof handle.b);
+		fs_handle_put(&b, &handle);
+		ipc_event(f->peer->link, FS_ENDED, buf_view(&b), -1);
+		buf_fini(&b);
+	}
+}
+
+void store_front_end_logins(struct store_process *sp, int64_t account)
+{
+	struct session_table *t = &sp->store->sessions;
+
+	LIST_FOREACH(&t->all, it)
+	{
+		const struct session *s = LIST_ENTRY(it, struct session, link_of_table);
+
+		if (s->account == account)
+			tell_ended(sp, s);
+	}
+	session_close_account(t, account);
+}
+
 bool store_front_keep_view(struct store_front *f, struct store_view *v, int64_t account)
 {
 	struct hash_node *n = hash_first(&f->views_of, (uint64_t)account);
@@ -320,13 +358,25 @@ struct auth {
 	uint32_t session;
 };
 
+/* The account as it is now: the password may have waited for its turn for seconds. False: it is another's. */
+static bool read_again(struct auth *a)
+{
+	struct directory_login now;
+
+	if (directory_login(a->front->sp->db, a->arena, a->login.address, &now) != DB_OK ||
+	    now.account != a->login.account || !str_eq(now.hash, a->login.hash))
+		return false;
+	a->login = now;
+	return true;
+}
+
 /* What a right password is worth; opens the session, unless the client has gone since. */
 static void auth_good(struct auth *a, struct fs_auth_reply *reply)
 {
 	struct store_conn *c = store_front_conn(a->front, a->session);
 
 	reply->address = a->login.address;
-	if (!c || a->request->cancelled) {
+	if (!c || a->request->cancelled || !read_again(a)) {
 		reply->verdict = FS_TEMPORARY;
 	} else if (a->login.state != DIRECTORY_ACTIVE ||
 		   (a->login.send_only && is_pop3(c->listener))) {
@@ -478,7 +528,7 @@ static void take_rcpt(struct store_front *f, struct ipc_request *r, struct str p
 	struct directory_answer answer = {.class = ACCEPT_TROUBLE};
 	struct fs_rcpt m = {0};
 
-	if (fs_rcpt_get(payload, &m))
+	if (fs_rcpt_get(payload, &m) && !store_front_has_ended(f, &m.handle))
 		(void)directory_resolve(f->sp->db, &f->sp->directory, a, m.local, m.domain,
 		    m.size < LIMIT_MESSAGE_SIZE ? (int64_t)m.size : (int64_t)LIMIT_MESSAGE_SIZE,
 		    clock_now(), &answer);

@@ -61,6 +61,9 @@ void store_view_unref(struct store_view *v);
 /* The session behind a handle of this link, NULL when there is none. */
 struct session *store_front_session(struct store_front *f, const struct fs_handle *handle);
 
+/* A login was had and is over: its account was disabled or removed, its password changed. */
+bool store_front_has_ended(struct store_front *f, const struct fs_handle *handle);
+
 /* A request goes to another thread; its answer is back (f may be freed by this). */
 void store_front_hold(struct store_front *f);
 void store_front_unhold(struct store_front *f);

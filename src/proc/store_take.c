@@ -524,6 +524,8 @@ static const struct plan_reject malformed = {
 /* The session began with the store before this one: its sender keeps the message. */
 static const struct plan_reject restarted = {
     451, 4, 3, 0, STR_INIT("The mail store was restarted, please send the message again")};
+static const struct plan_reject ended = {
+    451, 4, 7, 0, STR_INIT("This login has ended, log in again and send the message again")};
 static const struct plan_reject no_room = {
     452, 4, 3, 1, STR_INIT("The server is short of room, try again later")};
 
@@ -553,6 +555,9 @@ void store_take_deliver(struct store_front *f, struct ipc_request *r, struct str
 		delivery_free(v);
 	} else if (!conn) {
 		refuse_deliver(r, &restarted);
+		delivery_free(v);
+	} else if (store_front_has_ended(f, &m.handle)) {
+		refuse_deliver(r, &ended);
 		delivery_free(v);
 	} else if (!fill(v, &m, conn)) {
 		refuse_deliver(r, &malformed);

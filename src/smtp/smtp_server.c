@@ -233,9 +233,8 @@ static void settle(struct smtp_server *s)
 		return;
 	if (s->eof)
 		smtp_session_close(s, (struct smtp_reply){0});
-	else if (s->shutdown && boundary)
-		smtp_session_close(
-		    s, SMTP_REPLY(421, 4, 3, 2, "The server is shutting down, come again"));
+	else if (s->farewell && boundary)
+		smtp_session_close(s, *s->farewell);
 }
 
 /* Refuses a line that is no line; within AUTH the exchange is over. */
@@ -427,12 +426,29 @@ void smtp_server_eof(struct smtp_server *s, int64_t now)
 	settle(s);
 }
 
-void smtp_server_shutdown(struct smtp_server *s, int64_t now)
+static void take_leave(struct smtp_server *s, const struct smtp_reply *farewell, int64_t now)
 {
 	MUST(s->magic == MAGIC);
 	s->now = now;
-	s->shutdown = true;
+	if (!s->farewell)
+		s->farewell = farewell;
 	settle(s);
+}
+
+void smtp_server_shutdown(struct smtp_server *s, int64_t now)
+{
+	static const struct smtp_reply going_down = {
+	    421, {4, 3, 2}, STR_INIT("The server is shutting down, come again")};
+
+	take_leave(s, &going_down, now);
+}
+
+void smtp_server_logout(struct smtp_server *s, int64_t now)
+{
+	static const struct smtp_reply ended = {
+	    421, {4, 7, 0}, STR_INIT("This login has ended, log in again")};
+
+	take_leave(s, &ended, now);
 }
 
 const struct smtp_transaction *smtp_server_transaction(const struct smtp_server *s)

@@ -60,7 +60,7 @@ struct smtp_server {
 	bool early;    /* input came before the greeting */
 	bool extended; /* EHLO or LHLO, not HELO */
 	bool eof;
-	bool shutdown;
+	const struct smtp_reply *farewell; /* not NULL: the session is to end with it; static */
 	bool closing;
 
 	struct smtp_effect effect;

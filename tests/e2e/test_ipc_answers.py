@@ -17,7 +17,7 @@ from server import wait_for
 from wire import Wire, count_of, deliver
 
 ALICE = f"alice@{DOMAIN}"
-ADMIT, LEAVE, UPLOAD, FLOOR = types_of("front_store", "admit", "leave", "upload", "floor")
+ADMIT, LEAVE, UPLOAD, FLOOR, ENDED = types_of("front_store", "admit", "leave", "upload", "floor", "ended")
 HELLO, LEASE, READ = types_of("relay_store", "hello", "lease", "read")
 LOOKUP, = types_of("relay_resolver", "lookup")
 
@@ -47,7 +47,8 @@ def violations(asked, event, largest):
 
 
 FRONT = violations(ADMIT, LEAVE, 1025)
-FRONT |= {"event as a question": frame(REQUEST, FLOOR, bytes(8)), "floor too long": frame(EVENT, FLOOR, bytes(9), 0)}
+FRONT |= {"event as a question": frame(REQUEST, FLOOR, bytes(8)), "floor too long": frame(EVENT, FLOOR, bytes(9), 0),
+          "end of a login too long": frame(EVENT, ENDED, bytes(17), 0)}
 VIOLATIONS = {  # of whom, against whom
     ("store", "mx"): FRONT,
     ("store", "user"): FRONT,

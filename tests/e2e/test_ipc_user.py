@@ -11,11 +11,12 @@ from test_ipc import LOOPBACK, OWN_IDS, UPLOAD, VIOLATIONS, message_id, node_of,
 from wire import count_of, deliver, letter, without_trace
 
 ALICE, BOB = f"alice@{DOMAIN}", f"bob@{DOMAIN}"
-ADMIT, AUTH, DELIVER, TAKEN, OPEN, LIST, READ, EXPUNGE, RELEASE = types_of(
-    "front_store", "admit", "auth", "deliver", "taken", "open", "list", "read", "expunge", "release")
+ADMIT, AUTH, RCPT, DELIVER, TAKEN, OPEN, LIST, READ, EXPUNGE, RELEASE = types_of(
+    "front_store", "admit", "auth", "rcpt", "deliver", "taken", "open", "list", "read", "expunge", "release")
 SMTP, LMTP, SUBMISSION = 0, 1, 2  # listeners
 OK, REFUSED, DISABLED = 0, 2, 3  # verdicts
 RELAY = 1  # the plan's action
+TO_RELAY, TROUBLE = 2, 13  # classes of recipients
 NO_HANDLE, MOST = bytes(16), (1 << 63) - 1
 COUNT = 3  # Alice's messages
 
@@ -36,6 +37,10 @@ def ranges(*values):
 def login(session, authcid, password, authzid=b""):
     return (struct.pack(">I", session) + text(b"PLAIN") + text(authzid) + text(authcid.encode())
             + text(password.encode()))
+
+
+def recipient(session, handle):
+    return struct.pack(">I", session) + handle + text(b"far") + text(b"else.test") + bytes(8)
 
 
 def delivery(session, handle, identity, uploaded=0, count=1, plan=None, data=letter()):
@@ -167,7 +172,9 @@ def test_submissions_of_others(place):
     """Only who is logged in here sends on, under ids of this process, what he himself has uploaded."""
     ours, theirs = message_id(place.node, 1), message_id(place.other_node, 1)
     for name, handle in {**place.foreign, "released": place.released}.items():
-        assert place.code(delivery(9, handle, ours)) == 550, name
+        assert place.code(delivery(9, handle, ours)) == (550 if handle == NO_HANDLE else 451), name
+        assert place.ask(RCPT, recipient(9, handle)) == (TO_RELAY if handle == NO_HANDLE else TROUBLE), name
+    assert place.ask(RCPT, recipient(9, place.alice)) == TO_RELAY
     for name, payload, code in (
             ("session that is not", delivery(99, place.alice, ours), 451),
             ("id of another front", delivery(9, place.alice, theirs), 554),

@@ -5,7 +5,9 @@ import poplib
 import re
 import smtplib
 
+import pytest
 from conftest import DOMAIN, PASSWORD
+from test_submission import ENDS, end_logins
 from wire import TIMEOUT, Wire, count_of, deliver, fetch, letter, pop3, without_trace
 
 
@@ -76,6 +78,20 @@ def test_deletion_only_at_quit(server, mailbox):
         assert wire.say("DELE 1").startswith("-ERR")
         assert wire.say("LIST 1").startswith("-ERR")
     assert count_of(server, mailbox) == 1
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_open_mailbox_ends_with_its_login(server, mailbox, how):
+    deliver(server, mailbox)
+    with Wire(server, "pop3s", tls=True) as wire:
+        wire.pop3_login(mailbox)
+        assert wire.say("DELE 1").startswith("+OK")
+        end_logins(server, how, mailbox)
+        assert wire.reply() == "-ERR [SYS/TEMP] this login has ended, log in again"
+        assert wire.rest() == b""
+    if how == "disabled":
+        server.command("account", "enable", mailbox)
+        assert count_of(server, mailbox) == 1
 
 
 def flags(server, mailbox):

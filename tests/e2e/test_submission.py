@@ -124,6 +124,67 @@ def test_an_account_becomes_send_only_and_back(server, mailbox):
     assert (count_of(server, mailbox), count_of(server, other)) == (1, 1)
 
 
+# What ends the logins of an account: words behind "account", and what they read.
+ENDS = {
+    "disabled": ("disable", "{}", ""),
+    "another password": ("passwd", "{} --password-stdin", "another one\n"),
+    "removed": ("remove", "{}", ""),
+    "only sends": ("send-only", "{} on", ""),
+}
+
+
+def end_logins(server, how, address):
+    verb, rest, stdin = ENDS[how]
+    server.command("account", verb, *rest.format(address).split(), stdin=stdin)
+
+
+def assert_over(wire):
+    """The server says so by itself, and hangs up."""
+    assert wire.reply() == "421 4.7.0 This login has ended, log in again"
+    assert wire.rest() == b""
+
+
+@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize("recipient", ["here", "elsewhere"])
+def test_open_submission_ends_with_its_login(server, mailbox, how, recipient):
+    sender = server.mailbox()
+    with Wire(server, "submission") as idle, Wire(server, "submission") as wire, Wire(server, "submission") as other:
+        for client, user in ((idle, sender), (wire, sender), (other, mailbox)):
+            client.hello()
+            client.login(user)
+        wire.say(f"MAIL FROM:<{sender}>")
+        assert wire.say(f"RCPT TO:<{mailbox if recipient == 'here' else 'x@elsewhere.test'}>")[:3] == "250"
+        assert wire.say("DATA")[:3] == "354"
+        end_logins(server, how, sender)
+        assert_over(idle)
+        wire.send(letter() + b".\r\n")  # what is under way is read, but not taken
+        assert wire.reply() == "451 4.7.0 This login has ended, log in again and send the message again"
+        assert_over(wire)
+        assert other.say(f"MAIL FROM:<{mailbox}>")[:3] == "250"
+    assert count_of(server, mailbox) == 0
+    assert server.json("queue", "list") == []
+
+
+def test_login_that_is_checked_while_the_account_is_disabled(server, mailbox):
+    """The password waits behind others; whatever comes first, the login does not last."""
+    others = [Wire(server, "submission") for _ in range(30)]
+    try:
+        for other in others:
+            other.hello()
+            other.send(f"AUTH PLAIN {secret(f'nobody@{DOMAIN}', 'x')}\r\n")
+        with Wire(server, "submission") as wire:
+            wire.hello()
+            wire.send(f"AUTH PLAIN {secret(mailbox, PASSWORD)}\r\n")
+            server.command("account", "disable", mailbox)
+            if (reply := wire.reply()).startswith("235"):
+                assert_over(wire)
+            else:
+                assert reply.startswith("535 5.7.13"), reply
+    finally:
+        for other in others:
+            other.socket.close()
+
+
 def test_plaintext_login_can_be_forbidden(make_server):
     server = make_server('plaintext_auth = "never";', ["alice"])
     with Wire(server, "submission") as wire:

@@ -225,6 +225,8 @@ static void event(void *ctx, struct str word, struct str value)
 		smtp_server_eof(t->s, t->now);
 	} else if (str_eq(word, STR("shutdown"))) {
 		smtp_server_shutdown(t->s, t->now);
+	} else if (str_eq(word, STR("logout"))) {
+		smtp_server_logout(t->s, t->now);
 	} else {
 		MUST(str_eq(word, STR("tick")));
 		t->now += (int64_t)ms;
