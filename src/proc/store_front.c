@@ -399,12 +399,12 @@ static void auth_finish(struct auth *a)
 	struct buf b;
 
 	if (a->job.result == PASSWORD_GOOD) {
-		admit_auth_good(admit, &a->job.ip);
+		admit_auth_good(admit, &a->job.ip, a->job.account);
 		auth_good(a, &reply);
 	} else if (a->job.result == PASSWORD_BUSY) {
 		reply.verdict = FS_TEMPORARY;
 		reply.text = STR("too many logins at once, try again in a moment");
-	} else if (admit_auth_failed(admit, &a->job.ip, clock_mono())) {
+	} else if (admit_auth_failed(admit, &a->job.ip, a->job.account, clock_mono())) {
 		log_open(LOG_WARN, "banned");
 		log_ip("ip", &a->job.ip);
 		log_close();

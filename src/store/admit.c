@@ -34,6 +34,8 @@ struct entry {
 	int64_t connects;     /* in that window */
 	int64_t failures;     /* failed logins, each within ban_ms of the one before */
 	int64_t failed_at;    /* the last one */
+	int64_t failed_as;    /* its account */
+	int64_t failures_as;  /* those that were as this account, back to one that was not */
 	int64_t banned_until; /* 0: not banned */
 };
 
@@ -222,7 +224,22 @@ bool admit_is_exempt(const struct admit *a, const struct ip *ip)
 	return false;
 }
 
-bool admit_auth_failed(struct admit *a, const struct ip *ip, int64_t now)
+static void forget_failures(struct entry *e)
+{
+	e->failures = 0;
+	e->failures_as = 0;
+}
+
+static void count_failure(struct entry *e, int64_t account)
+{
+	if (e->failed_as != account)
+		e->failures_as = 0;
+	e->failed_as = account;
+	e->failures_as++;
+	e->failures++;
+}
+
+bool admit_auth_failed(struct admit *a, const struct ip *ip, int64_t account, int64_t now)
 {
 	struct entry *e;
 
@@ -231,22 +248,25 @@ bool admit_auth_failed(struct admit *a, const struct ip *ip, int64_t now)
 	e = entry_get(a, ip, SCOPE_ADDRESS);
 	entry_touch(a, e);
 	if (now - e->failed_at > a->cfg.ban_ms)
-		e->failures = 0;
+		forget_failures(e);
 	e->failed_at = now;
-	if (++e->failures < a->cfg.auth_failures || e->banned_until > now)
+	count_failure(e, account);
+	if (e->failures < a->cfg.auth_failures || e->banned_until > now)
 		return false;
 	e->banned_until = now + a->cfg.ban_ms;
-	e->failures = 0;
+	forget_failures(e);
 	a->counts.banned++;
 	return true;
 }
 
-void admit_auth_good(struct admit *a, const struct ip *ip)
+void admit_auth_good(struct admit *a, const struct ip *ip, int64_t account)
 {
 	struct entry *e = entry_find(a, ip, SCOPE_ADDRESS);
 
-	if (e)
-		e->failures = 0;
+	if (!e || e->failed_as != account)
+		return;
+	e->failures -= e->failures_as;
+	e->failures_as = 0;
 }
 
 bool admit_is_banned(const struct admit *a, const struct ip *ip, int64_t now)

@@ -61,9 +61,13 @@ void admit_close(struct admit *a, const struct ip *ip);
 /* The address is loopback or in a trusted network: no limit but the total holds for it. */
 bool admit_is_exempt(const struct admit *a, const struct ip *ip);
 
-/* A failed login from ip; true when this one begins a ban. A good login forgets the failures. */
-bool admit_auth_failed(struct admit *a, const struct ip *ip, int64_t now);
-void admit_auth_good(struct admit *a, const struct ip *ip);
+/*
+ * A failed login from ip as this account (0: there is none of that name); true when this one begins a ban.
+ * A good login forgets the failures of its own account since another was tried: who has one account
+ * shall not guess the passwords of others with it.
+ */
+bool admit_auth_failed(struct admit *a, const struct ip *ip, int64_t account, int64_t now);
+void admit_auth_good(struct admit *a, const struct ip *ip, int64_t account);
 
 /* Logins from ip are not even tried now: the ban holds for open connections too. */
 bool admit_is_banned(const struct admit *a, const struct ip *ip, int64_t now);

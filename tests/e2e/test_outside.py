@@ -29,13 +29,13 @@ def server(request, shared):
     check_soundness(request, shared)
 
 
-def guess(server, source, password="wrong"):
+def guess(server, source, password="wrong", user=ALICE):
     """Logs in on a connection of its own; gives the answer."""
     with Wire(server, "smtps", tls=True, source=source) as wire:
         if not wire.greeting.startswith("220"):
             return wire.greeting
         wire.hello()
-        return wire.say("AUTH PLAIN " + base64.b64encode(f"\0{ALICE}\0{password}".encode()).decode())
+        return wire.say("AUTH PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()).decode())
 
 
 def guess_pop3(wire, password="wrong"):
@@ -76,6 +76,15 @@ def test_a_good_login_forgets_the_failures(server):
             answer = guess(server, "192.0.2.70", password)
         assert answer.startswith("235")
     assert bans(server) == []
+
+
+def test_a_good_login_does_not_forget_those_of_others(server):
+    source = "192.0.2.71"
+    for _ in range(3):
+        assert guess(server, source, user=f"nobody@{DOMAIN}").startswith("535")
+        assert guess(server, source, PASSWORD).startswith("235")
+    assert guess(server, source, user=f"nobody@{DOMAIN}").startswith("535")
+    assert bans(server) == [source]
 
 
 def test_loopback_is_never_banned(server):

@@ -99,7 +99,7 @@ static void loopback_and_trusted_are_exempt(void **state)
 
 		for (int n = 0; n < 5; n++) {
 			assert_int_equal(admit_open(a, &ip, 0), ADMIT_OK);
-			assert_false(admit_auth_failed(a, &ip, 0));
+			assert_false(admit_auth_failed(a, &ip, 1, 0));
 		}
 		assert_true(admit_is_exempt(a, &ip));
 	}
@@ -114,20 +114,45 @@ static void failures_ban_for_a_while(void **state)
 	struct admit *a = admit_new(&cfg);
 	struct ip ip = ip_of("192.0.2.1");
 
-	assert_false(admit_auth_failed(a, &ip, 0));
-	assert_false(admit_auth_failed(a, &ip, 0));
-	admit_auth_good(a, &ip); /* forgets them */
-	assert_false(admit_auth_failed(a, &ip, 0));
-	assert_false(admit_auth_failed(a, &ip, 0));
-	assert_false(admit_auth_failed(a, &ip, 11 * MINUTE_MS)); /* long after: the first again */
-	assert_false(admit_auth_failed(a, &ip, 11 * MINUTE_MS));
+	assert_false(admit_auth_failed(a, &ip, 1, 0));
+	assert_false(admit_auth_failed(a, &ip, 1, 0));
+	admit_auth_good(a, &ip, 1); /* forgets them */
+	assert_false(admit_auth_failed(a, &ip, 1, 0));
+	assert_false(admit_auth_failed(a, &ip, 1, 0));
+	assert_false(
+	    admit_auth_failed(a, &ip, 1, 11 * MINUTE_MS)); /* long after: the first again */
+	assert_false(admit_auth_failed(a, &ip, 1, 11 * MINUTE_MS));
 	assert_false(admit_is_banned(a, &ip, 11 * MINUTE_MS));
-	assert_true(admit_auth_failed(a, &ip, 11 * MINUTE_MS));
+	assert_true(admit_auth_failed(a, &ip, 1, 11 * MINUTE_MS));
 	assert_true(admit_is_banned(a, &ip, 21 * MINUTE_MS - 1));
 	assert_int_equal(admit_open(a, &ip, 21 * MINUTE_MS - 1), ADMIT_BANNED);
 	assert_false(admit_is_banned(a, &ip, 21 * MINUTE_MS));
 	assert_int_equal(admit_open(a, &ip, 21 * MINUTE_MS), ADMIT_OK);
 	assert_int_equal(admit_counts(a).banned, 1);
+	admit_free(&a);
+}
+
+/* Whoever has account 1 does not guess the password of another between good logins. */
+static void good_login_forgets_its_own_failures(void **state)
+{
+	struct admit_config cfg = {.auth_failures = 7, .ban_ms = 10 * MINUTE_MS};
+	struct admit *a = admit_new(&cfg);
+	struct ip ip = ip_of("192.0.2.1");
+
+	for (int n = 0; n < 3; n++) {
+		assert_false(admit_auth_failed(a, &ip, 1, 0));
+		assert_false(admit_auth_failed(a, &ip, 1, 0));
+		admit_auth_good(a, &ip, 1);
+	}
+	for (int n = 0; n < 5; n++) {
+		assert_false(admit_auth_failed(a, &ip, n % 2 ? 0 : 2, 0));
+		admit_auth_good(a, &ip, 1);
+		assert_false(admit_auth_failed(a, &ip, 1, 0));
+		admit_auth_good(a, &ip, 1);
+		admit_auth_good(a, &ip, 1);
+	}
+	assert_false(admit_auth_failed(a, &ip, 2, 0));
+	assert_true(admit_auth_failed(a, &ip, 2, 0));
 	admit_free(&a);
 }
 
@@ -154,7 +179,7 @@ static void tells_why(void **state)
 	struct buf b;
 
 	buf_init(&b, KIB);
-	admit_auth_failed(a, &ip, 1);
+	admit_auth_failed(a, &ip, 1, 1);
 	for (int v = ADMIT_TOTAL; v < ADMIT_VERDICTS; v++) {
 		buf_clear(&b);
 		admit_put_reason(a, &b, (enum admit_verdict)v, &ip, 1);
@@ -193,6 +218,7 @@ int main(void)
 	    cmocka_unit_test(limits_the_rate),
 	    cmocka_unit_test(loopback_and_trusted_are_exempt),
 	    cmocka_unit_test(failures_ban_for_a_while),
+	    cmocka_unit_test(good_login_forgets_its_own_failures),
 	    cmocka_unit_test(tells_why),
 	    cmocka_unit_test(memory_is_bounded),
 	};
