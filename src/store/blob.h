@@ -101,6 +101,7 @@ struct blob_ops {
 
 	enum blob_code (*seal)(struct blob_store *, struct err *);
 	enum blob_code (*drop_pack)(struct blob_store *, int64_t pack, struct err *);
+	size_t (*gone)(struct blob_store *, int64_t *packs, size_t n);
 	enum blob_code (*raw)(
 	    struct blob_store *, int64_t pack, int64_t off, void *, size_t n, struct err *);
 	void (*hold)(struct blob_store *);
@@ -282,6 +283,15 @@ enum blob_code blob_get(
 static inline enum blob_code blob_drop_pack(struct blob_store *b, int64_t pack, struct err *e)
 {
 	return b->ops->drop_pack(b, pack, e);
+}
+
+/*
+ * Of n numbers of dropped packs leaves those whose file is gone, also after a power cut, in front, and returns how
+ * many. Syncs the directory when there are any; 0 when that fails. Any thread.
+ */
+static inline size_t blob_gone(struct blob_store *b, int64_t *packs, size_t n)
+{
+	return b->ops->gone(b, packs, n);
 }
 
 /* What is appended from here on goes to a new pack. Between batches, in the lane's place. */

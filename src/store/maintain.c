@@ -19,6 +19,7 @@
 #define ROWS_PER_COPY 7 /* membership, email, ledger, blob, pack, index entries */
 #define COPIES        (LIMIT_SLICE_ROWS / ROWS_PER_COPY)
 #define BLOBS         (LIMIT_SLICE_ROWS / 2)
+#define DROPPED       ((size_t)200) /* packs looked at */
 #define PART          50            /* recipients or events of a message */
 #define FOLDED        STR("folded") /* in meta: all recipients in ledger_day */
 #define ROWS_A_PART   (PART * 4 + 8) /* an event, its dialogue twice, a pack; and the message's own */
@@ -322,6 +323,30 @@ static void forget_callouts(struct slice *s)
 		s->m->forgot_callouts = s->now;
 }
 
+/*
+ * Once an hour: a dropped pack whose file is gone needs its row no more. Those above all rows keep it, so that
+ * their number is not given again.
+ */
+static void forget_dropped(struct slice *s)
+{
+	int64_t packs[DROPPED], ago = s->now - s->m->forgot_dropped;
+	struct db_query *q;
+	size_t n = 0;
+
+	if (ago >= 0 && ago < HOUR_MS)
+		return;
+	q = db_begin_query(s->db, SQL_DROPPED_OLD, DB_ARGS(db_int(DROPPED)));
+	while (n < DROPPED && db_step(q) == DB_ROW)
+		packs[n++] = db_col_int(q, 0);
+	if (failed(s, db_end(q)))
+		return;
+	n = blob_gone(s->m->cfg.blobs, packs, n);
+	for (size_t i = 0; i < n; i++)
+		exec(s, SQL_DROPPED_FORGET, DB_ARGS(db_int(packs[i])));
+	if (n < DROPPED)
+		s->m->forgot_dropped = s->now;
+}
+
 static void index_trace(struct slice *s)
 {
 	failed(s, trace_index_slice(s->db, &s->m->rows, &s->m->more));
@@ -340,6 +365,7 @@ static const struct {
     {forget_destinations, true},
     {forget_admin_log, true},
     {forget_callouts, true},
+    {forget_dropped, true},
     {index_trace, false},
 };
 

@@ -14,7 +14,7 @@ struct maintain_config {
 	struct blob_store *blobs; /* borrowed: packs without blobs are removed there */
 };
 
-#define MAINTAIN_TASKS 8
+#define MAINTAIN_TASKS 9
 
 /* A request to the writer lane that does one slice; submit it again when idle, at once while more. */
 struct maintain {
@@ -28,6 +28,7 @@ struct maintain {
 	unsigned task;                     /* the next one to look at */
 	int64_t forgot;                    /* when destinations were last looked at */
 	int64_t forgot_callouts;           /* likewise */
+	int64_t forgot_dropped;            /* likewise packs whose rows are gone */
 	int64_t dropped[LIMIT_SLICE_ROWS]; /* packs whose rows the last slice deleted */
 	size_t ndropped;
 };

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 static const uint8_t padding[PACK_ALIGN];
 
@@ -369,6 +370,25 @@ static enum blob_code drop_pack(struct blob_store *b, int64_t pack, struct err *
 	return code;
 }
 
+static size_t gone(struct blob_store *b, int64_t *packs, size_t n)
+{
+	struct packs *p = packs_of(b);
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		char name[PACK_NAME_MAX];
+		int fd;
+
+		pack_name_put(name, p->dir, packs[i]);
+		fd = p->fs->ops->open(p->fs, name, O_RDONLY, 0);
+		if (fd >= 0)
+			p->fs->ops->close(p->fs, fd);
+		else if (fd == -ENOENT)
+			packs[left++] = packs[i];
+	}
+	return left == 0 || p->fs->ops->sync_dir(p->fs, p->dir) < 0 ? 0 : left;
+}
+
 static void hold(struct blob_store *b)
 {
 	struct packs *p = packs_of(b);
@@ -446,6 +466,7 @@ const struct blob_ops pack_ops = {
     .close = pack_blob_close,
     .seal = seal,
     .drop_pack = drop_pack,
+    .gone = gone,
     .raw = pack_raw,
     .hold = hold,
     .release = release,

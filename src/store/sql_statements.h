@@ -54,6 +54,11 @@ SQL(DROPPED_ADD, "INSERT INTO dropped (pack) VALUES ($1) ON CONFLICT DO NOTHING"
 
 SQL(DROPPED_LIST, "SELECT pack FROM dropped ORDER BY pack")
 
+SQL(DROPPED_OLD, "SELECT pack FROM dropped WHERE pack < (SELECT max(p.pack) FROM pack p)"
+		 " ORDER BY pack LIMIT $1")
+
+SQL(DROPPED_FORGET, "DELETE FROM dropped WHERE pack = $1")
+
 SQL(DROPPED_CLEAR, "DELETE FROM dropped WHERE pack <= $1")
 
 /* ---- counters of the store ---- */

@@ -178,6 +178,35 @@ static void a_dropped_file_that_is_held(void **state)
 	assert_true(send_large() > pack);
 }
 
+/* A dropped pack is known until its file is gone, and while its number lies above all that are in use. */
+static void what_was_dropped_is_forgotten(void **state)
+{
+	int64_t pack = send_large(), last;
+
+	blob_hold(rig.blobs);
+	expunge_all(ann);
+	rig.now += 1;
+	rig_maintain(&rig, 0, NEVER);
+	assert_int_equal(count("dropped"), 1);
+	last = send_large();
+	assert_true(last > pack);
+	rig.now += 2 * HOUR_MS;
+	rig_maintain(&rig, NEVER, NEVER);
+	assert_int_equal(count("dropped"), 1); /* its file is still there */
+	blob_release(rig.blobs);
+	rig.now += 2 * HOUR_MS;
+	rig_maintain(&rig, NEVER, NEVER);
+	assert_int_equal(count("dropped"), 0);
+	expunge_all(ann);
+	rig.now += 1;
+	rig_maintain(&rig, 0, NEVER);
+	rig.now += 2 * HOUR_MS;
+	rig_maintain(&rig, NEVER, NEVER);
+	assert_int_equal(count("dropped"), 1); /* the last of all */
+	rig_restart(&rig);
+	assert_true(send_large() > last);
+}
+
 static void a_removed_account_goes_whole(void **state)
 {
 	for (int i = 0; i < 90; i++)
@@ -313,6 +342,7 @@ int main(void)
 	    T(a_removed_account_goes_whole),
 	    T(history_becomes_sums),
 	    T(a_dropped_file_that_is_held),
+	    T(what_was_dropped_is_forgotten),
 	    T(a_large_message_is_folded_in_parts),
 	    T(queued_mail_is_not_folded),
 	    T(changes_are_forgotten_in_slices),
