@@ -29,8 +29,7 @@ struct entry {
 };
 
 struct backing {
-	struct reader_op op;
-	struct admin_job *job;
+	struct admin_read read;
 	struct store *store;
 
 	/* what the asker has */
@@ -218,7 +217,7 @@ static void put_progress(struct backing *b)
 
 static enum db_code copy_run(struct reader_op *op, struct db *db)
 {
-	struct backing *b = LIST_ENTRY(op, struct backing, op);
+	struct backing *b = LIST_ENTRY(op, struct backing, read.op);
 	enum db_code code = b->copy ? DB_OK : begin_copy(b, &op->err);
 
 	if (code == DB_OK)
@@ -289,7 +288,7 @@ static void put_pack(struct backing *b)
 
 static enum db_code send_run(struct reader_op *op, struct db *db)
 {
-	struct backing *b = LIST_ENTRY(op, struct backing, op);
+	struct backing *b = LIST_ENTRY(op, struct backing, read.op);
 	enum db_code code = DB_OK;
 
 	while (code == DB_OK && !b->done && b->out.n < PIECE) {
@@ -307,25 +306,13 @@ static enum db_code send_run(struct reader_op *op, struct db *db)
 
 /* ---- in the loop ---- */
 
-static void read_back(struct reader_op *op)
-{
-	admin_job_back(LIST_ENTRY(op, struct backing, op)->job);
-}
-
 static enum admin_step backup_next(struct admin_job *j);
 
 static enum admin_step submit(struct admin_job *j)
 {
 	struct backing *b = j->stream;
 
-	list_init(&b->op.link);
-	b->op.run = b->fd < 0 ? copy_run : send_run;
-	b->op.done = read_back;
-	j->ready = false;
-	j->out_there++;
-	j->next = backup_next;
-	store_read(j->ctx->store, &b->op);
-	return admin_job_wait(j);
+	return admin_job_read(j, &b->read, b->fd < 0 ? copy_run : send_run, backup_next);
 }
 
 static enum admin_step backup_next(struct admin_job *j)
@@ -336,9 +323,9 @@ static enum admin_step backup_next(struct admin_job *j)
 		return admin_job_wait(j);
 	buf_str(&j->out, buf_view(&b->out));
 	buf_clear(&b->out);
-	if (b->op.result != DB_OK)
-		return admin_job_finish(
-		    j, b->op.result == DB_FULL ? EX_CANTCREAT : EX_IOERR, "%s", b->op.err.text);
+	if (b->read.op.result != DB_OK)
+		return admin_job_finish(j, b->read.op.result == DB_FULL ? EX_CANTCREAT : EX_IOERR,
+		    "%s", b->read.op.err.text);
 	if (b->done)
 		return admin_job_finish(j, EX_OK, "%s", "");
 	j->next = submit; /* once what there is has been sent */
@@ -349,7 +336,7 @@ static enum admin_step backup_next(struct admin_job *j)
 
 static void identified(struct lane_op *op)
 {
-	admin_job_back(LIST_ENTRY(op, struct backing, identify)->job);
+	admin_job_back(LIST_ENTRY(op, struct backing, identify)->read.job);
 }
 
 static enum lane_exec identify_exec(struct lane_op *op, struct db *db, int64_t now)
@@ -435,7 +422,7 @@ enum admin_step admin_backup(struct admin_job *j)
 		return admin_job_finish(j, EX_TEMPFAIL,
 		    "another backup is being made; run this again when it has ended");
 	b = mem_new(struct backing);
-	b->job = j;
+	b->read.job = j;
 	b->store = j->ctx->store;
 	b->store->backing_up = true;
 	b->fd = -1;

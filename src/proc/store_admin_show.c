@@ -92,19 +92,13 @@ static void put_server(struct admin_job *j, const struct status *s)
 
 /* In a reader's thread: counting takes its time when there is much. */
 struct asking {
-	struct reader_op op;
-	struct admin_job *job;
+	struct admin_read read;
 	struct status status;
 };
 
 static enum db_code status_run(struct reader_op *op, struct db *db)
 {
-	return status_read(db, &LIST_ENTRY(op, struct asking, op)->status);
-}
-
-static void status_back(struct reader_op *op)
-{
-	admin_job_back(LIST_ENTRY(op, struct asking, op)->job);
+	return status_read(db, &LIST_ENTRY(op, struct asking, read.op)->status);
 }
 
 static void asking_fini(struct admin_job *j)
@@ -118,9 +112,9 @@ static enum admin_step status_next(struct admin_job *j)
 
 	if (!j->ready)
 		return admin_job_wait(j);
-	if (a->op.result != DB_OK)
+	if (a->read.op.result != DB_OK)
 		return admin_job_finish(
-		    j, EX_IOERR, "the database cannot be read: %s", a->op.err.text);
+		    j, EX_IOERR, "the database cannot be read: %s", a->read.op.err.text);
 	put_server(j, &a->status);
 	for (size_t i = 0; i < j->ctx->process_count; i++) {
 		const struct sc_process *p = &j->ctx->processes[i];
@@ -140,17 +134,9 @@ enum admin_step admin_status(struct admin_job *j)
 {
 	struct asking *a = mem_new(struct asking);
 
-	a->job = j;
-	a->op.run = status_run;
-	a->op.done = status_back;
-	list_init(&a->op.link);
 	j->stream = a;
 	j->stream_fini = asking_fini;
-	j->ready = false;
-	j->out_there++;
-	j->next = status_next;
-	store_read(j->ctx->store, &a->op);
-	return admin_job_wait(j);
+	return admin_job_read(j, &a->read, status_run, status_next);
 }
 
 /* ---- trace ---- */
