@@ -1,21 +1,39 @@
-"""Data directories of other versions: what version 1 wrote is served, what a newer one wrote is refused."""
+"""Data directories of other versions: what each wrote is served, what a newer one wrote is refused. What this
+program writes is made anew (tests/data/make_version.py), so that it can become the fixture of its version."""
 
 import contextlib
 import ctypes
 import os
 import shutil
 import sqlite3
+import sys
+
+import pytest
 
 from test_export import delete
 from wire import deliver, mail_of
 
 DATA = os.path.join(os.path.dirname(__file__), "..", "data")
+sys.path.insert(0, DATA)
+
+import make_version  # noqa: E402
+
 ANN, BOB = "ann@example.test", "bob@example.test"
 
 
-def put_version(server, version):
-    """Replaces what the server stores by what the program of that version wrote."""
-    folder = os.path.join(DATA, f"version-{version}")
+@pytest.fixture(params=[*sorted(name for name in os.listdir(DATA) if name.startswith("version-")), "now"])
+def written(request, tmp_path):
+    """The folder with what the program of a version wrote."""
+    if request.param != "now":
+        return os.path.join(DATA, request.param)
+    folder = tmp_path / "now"
+    folder.mkdir()
+    make_version.make(str(folder))
+    return str(folder)
+
+
+def put_version(server, folder):
+    """Replaces what the server stores by it."""
     for name in os.listdir(server.data):
         if name.startswith("store.db"):
             os.unlink(os.path.join(server.data, name))
@@ -27,15 +45,16 @@ def put_version(server, version):
     db.close()
     os.chmod(path, 0o600)
     packs = os.path.join(server.data, "packs")
-    pack = shutil.copy(os.path.join(folder, "0000000001.pack"), packs)
+    files = [shutil.copy(os.path.join(folder, name), packs) for name in os.listdir(folder) if name.endswith(".pack")]
     owner = os.stat(packs)
-    for name in (path, pack):
+    for name in (path, *files):
         os.chown(name, owner.st_uid, owner.st_gid)
 
 
-def test_version_1_is_served(make_server):
+def test_each_version_is_served(make_server, written):
     server = make_server('dns_server = "127.0.0.1@1";', start=False)
-    put_version(server, 1)
+    put_version(server, written)
+    server.command("store", "verify", "--rate", "0")
     server.start()
     server.mark()
     assert [b"number 0" in m or b"number 2" in m for m in mail_of(server, ANN, "secret")] == [True] * 2
@@ -115,7 +134,7 @@ def test_a_backup_of_version_1_is_restored(make_server, tmp_path):
 
 def test_a_damaged_database_of_version_1_is_salvaged(make_server):
     server = make_server('dns_server = "127.0.0.1@1";', start=False)
-    put_version(server, 1)
+    put_version(server, os.path.join(DATA, "version-1"))
     path = os.path.join(server.data, "store.db")
     with contextlib.closing(sqlite3.connect(path)) as db:
         page = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'email'").fetchone()[0]
