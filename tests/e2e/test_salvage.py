@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from conftest import DOMAIN, PASSWORD
+from conftest import DOMAIN, PASSWORD, preload
 from test_backup import at_once
 from test_damage import flip, packs, repair, verify
 from test_export import contents, delete
@@ -238,6 +238,33 @@ def test_damaged_packs_too(filled, tmp_path):
     assert everything(subjects(filled, tmp_path)) == (filled.sent[ANN] | filled.sent[BOB]) - {"number 7."}
     with open(glob.glob(os.path.join(filled.data, "quarantine", "*.eml"))[0], "rb") as file:
         assert b"number 7." in file.read()
+
+
+def test_sectors_that_cannot_be_read(filled, tmp_path):
+    """Of the database and of a pack, on a disk that goes on failing: all but what lies there comes back."""
+    assert filled.stop() == 0
+    before = subjects(filled, tmp_path)
+    with contextlib.closing(sqlite3.connect(files_of(filled)[0])) as db:
+        page = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'membership'").fetchone()[0]
+        pack, pos = db.execute("SELECT pack, pos FROM blob WHERE length > 300000").fetchone()
+    bad = {files_of(filled)[0]: (page - 1) * PAGE,
+           os.path.join(filled.data, "packs", f"{pack:010}.pack"): (pos + 200000) // PAGE * PAGE}
+    env = {**preload("sectors"),
+           "GODWIT_TEST_SECTORS": " ".join(f"{os.stat(path).st_ino}:{at}" for path, at in bad.items())}
+    assert filled.command("account", "list", env=env).returncode == 0
+    assert filled.command("store", "verify", "--rate", "0", env=env, status=None).returncode
+    said = filled.command("store", "salvage", CHIEF, env=env).stdout
+    assert "1 tables could not be read in full" in said and "1 messages were damaged" in said, said
+    [left] = glob.glob(os.path.join(filled.data, "quarantine", "*.eml"))
+    with open(left, "rb") as file:
+        content = file.read()
+    assert b"large 0." in content and content.count(b"\0") >= PAGE and b"0004999" in content
+    verify(filled, 0)
+    filled.command("audit", status=0)
+    after = subjects(filled, tmp_path)
+    lost = {"large 0."}
+    for user in (ANN, BOB):
+        assert everything({user: after[user]}) == everything({user: before[user]}) - lost
 
 
 def test_interrupted_anywhere(filled, tmp_path):
