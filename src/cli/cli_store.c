@@ -104,6 +104,20 @@ const struct cli_command cli_store_commands[] = {
 	    "ledger says that they were discarded as damaged. Messages that are in no mailbox come to the\n"
 	    "INBOX of their account. Everything else stays as it is. Make a copy of the data\n"
 	    "directory first, when there is room for one."},
+    {"aside", "", "Lists packs that a start has set aside, for the database does not know them.",
+	cli_admin, .flags = CLI_DATA | CLI_JSON, .exits = CLI_EXITS_STORE, .code = ADMIN_ASIDE,
+	.more =
+	    "They are packs/NUMBER.pack.orphan in the data directory. `first` and `last` are ids of messages\n"
+	    "in it; `missed` is how many of them the database knows and has no content of: `godwit store\n"
+	    "repair` takes such a pack in again. The others are what a crash left of mail that no sender was\n"
+	    "told was taken, or came after an older database that was put back: `godwit store salvage` takes\n"
+	    "these in."},
+    {"discard", "NUMBER|all", "Removes a pack that is set aside, or all of them.", cli_admin,
+	.flags = CLI_DATA | CLI_JSON, .min_operands = 1, .max_operands = 1,
+	.exits = CLI_EXITS_STORE | CLI_EXIT(EX_DATAERR), .code = ADMIN_DISCARD,
+	.more =
+	    "Those with messages that are missed stay. What is removed is gone for good: look at `godwit\n"
+	    "store aside` before."},
     {"salvage", "ADDRESS",
 	"Makes a damaged or lost database anew, from what can be read of it and from the packs.",
 	cli_admin, .flags = CLI_DATA | CLI_JSON, .min_operands = 1, .max_operands = 1,

@@ -65,6 +65,8 @@ enum admin_command {
 	ADMIN_ACCOUNT_CHECK, /* (address, "add" or "passwd"): would this be refused? Nothing is changed */
 	ADMIN_FLAGS, /* (address, path of a mailbox or "" for all, message id or Message-ID or "", keywords
 	              * to remove, to add): lists them where there are none to remove or add */
+	ADMIN_ASIDE,   /* (): a record for each pack that is set aside */
+	ADMIN_DISCARD, /* (number of such a pack or "all") */
 	ADMIN_COMMANDS
 };
 

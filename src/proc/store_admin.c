@@ -204,6 +204,8 @@ static const struct {
     [ADMIN_FLAGS] = {5, 5, admin_flags},
     [ADMIN_REPAIR] = {0, 0, admin_repair},
     [ADMIN_SALVAGE] = {1, 1, admin_salvage},
+    [ADMIN_ASIDE] = {0, 0, admin_aside},
+    [ADMIN_DISCARD] = {1, 1, admin_discard},
 };
 
 struct admin_job *admin_job_new(const struct admin_context *ctx, struct str request, struct str who,

@@ -151,6 +151,8 @@ enum admin_step admin_backup(struct admin_job *j);
 enum admin_step admin_verify(struct admin_job *j);
 enum admin_step admin_repair(struct admin_job *j);
 enum admin_step admin_salvage(struct admin_job *j);
+enum admin_step admin_aside(struct admin_job *j);
+enum admin_step admin_discard(struct admin_job *j);
 
 /* A field with an id. */
 void admin_put_id(struct admin_job *j, const char *name, int64_t id);

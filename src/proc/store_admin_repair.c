@@ -115,6 +115,9 @@ static void put_repaired(struct buf *b, const struct repair *r)
 	    "packs were emptied",
 	    (long long)r->damaged, (long long)(r->indexed + r->remade + r->mended),
 	    (long long)r->moved);
+	if (r->returned)
+		buf_printf(
+		    b, "; %lld packs that were set aside are in use again", (long long)r->returned);
 	if (r->accounts)
 		buf_printf(b,
 		    "; %lld accounts have their row again, with the address that most of their mail "

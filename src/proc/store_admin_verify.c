@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "proc/store_admin_job.h"
+#include "store/aside.h"
 #include "store/verify.h"
 
 #define PIECE     ((size_t)192 * KIB) /* of the answer */
@@ -22,6 +23,7 @@ struct verifying {
 	struct verify v;
 	int64_t rate, told;
 	int64_t unnamed; /* findings that were only counted */
+	int64_t aside;   /* packs that lie aside */
 	bool open;
 	struct buf out;
 };
@@ -125,6 +127,21 @@ static void keep_pace(const struct verifying *x, int64_t octets, int64_t begun)
 		(void)nanosleep(&pause, NULL);
 }
 
+static void on_aside(void *ctx, const struct aside_pack *p)
+{
+	struct verifying *x = ctx;
+
+	x->aside++;
+	if (p->missed == 0)
+		return;
+	x->v.findings++;
+	on_finding(x,
+	    &(struct verify_finding){
+		.what =
+		    "holds content that is missed, and is set aside: the repair takes it in again",
+		.pack = p->pack});
+}
+
 static enum db_code verify_run(struct reader_op *op, struct db *db)
 {
 	struct verifying *x = LIST_ENTRY(op, struct verifying, read.op);
@@ -144,6 +161,8 @@ static enum db_code verify_run(struct reader_op *op, struct db *db)
 		put_progress(x);
 	else
 		op->err = x->v.err;
+	if (code == DB_OK && x->v.complete)
+		code = aside_each(&x->read.job->ctx->store->dir.fs, db, on_aside, x, &op->err);
 	keep_pace(x, x->v.octets - before, begun);
 	return code;
 }
@@ -182,14 +201,19 @@ static void hand_over(struct admin_job *j, struct verifying *x)
 
 static enum admin_step verify_done(struct admin_job *j, const struct verifying *x)
 {
+	char aside[96] = "";
+
+	if (x->aside)
+		snprintf(aside, sizeof aside,
+		    "; %lld packs are set aside: see `godwit store aside`", (long long)x->aside);
 	if (x->v.findings == 0)
 		return admin_job_finish(j, EX_OK,
-		    "nothing is damaged: %lld packs with %lld MB and the database were read",
-		    (long long)x->v.packs, (long long)(x->v.octets / (int64_t)MIB));
+		    "nothing is damaged: %lld packs with %lld MB and the database were read%s",
+		    (long long)x->v.packs, (long long)(x->v.octets / (int64_t)MIB), aside);
 	return admin_job_finish(j, EX_DATAERR,
-	    "%lld findings%s; stop the server and run `godwit store repair`, or bring back a backup",
+	    "%lld findings%s; stop the server and run `godwit store repair`, or bring back a backup%s",
 	    (long long)x->v.findings,
-	    x->unnamed ? ", of which not all are named above" : ", named above");
+	    x->unnamed ? ", of which not all are named above" : ", named above", aside);
 }
 
 static enum admin_step verify_next(struct admin_job *j)

@@ -301,7 +301,7 @@ static void tell(const struct opening *o, struct err *e)
 		    "packs: %lld packs, %lld octets, that the database does not know are %s/*.orphan"
 		    " (%lld new): after a crash, mail of which no sender was told that it"
 		    " was taken; but if an older database was put back, stop the server and run"
-		    " `godwit store salvage`, which takes them in; nothing else removes them",
+		    " `godwit store salvage`, which takes them in; `godwit store aside` lists them",
 		    (long long)o->orphans, (long long)o->orphan_bytes, p->dir, (long long)o->aside);
 	else if (e)
 		e->text[0] = '\0';

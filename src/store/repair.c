@@ -305,10 +305,10 @@ bool repair_run(struct repair *r, struct store *s)
 
 	w->r = r;
 	w->s = s;
-	good = repair_emails(w) && repair_name_packs(w) && repair_read_packs(w) &&
-	       repair_change(w, repair_index) && give_up_all(w) && repair_change(w, fix_first) &&
-	       remake(w) && (!r->recover || r->recover(r->ctx)) && repair_change(w, fix_rows) &&
-	       repair_change(w, count_rows) && empty_packs(w);
+	good = repair_emails(w) && repair_return_packs(w) && repair_name_packs(w) &&
+	       repair_read_packs(w) && repair_change(w, repair_index) && give_up_all(w) &&
+	       repair_change(w, fix_first) && remake(w) && (!r->recover || r->recover(r->ctx)) &&
+	       repair_change(w, fix_rows) && repair_change(w, count_rows) && empty_packs(w);
 	mem_free(w->bad.v);
 	mem_free(w->lost.v);
 	mem_free(w->packs.v);

@@ -21,6 +21,7 @@ struct repair {
 	/* the answer */
 	int64_t damaged;  /* messages given up */
 	int64_t indexed;  /* blobs found in the packs whose rows were lost */
+	int64_t returned; /* packs that were set aside, hold what is missed, and are in use again */
 	int64_t mended;   /* rows of messages that are what was written again */
 	int64_t remade;   /* messages in mailboxes whose rows were lost */
 	int64_t accounts; /* that lost their row, and have one again */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "store/aside.h"
 #include "store/pack_format.h"
 #include "store/pack_survey.h"
 #include "store/pack_walk.h"
@@ -162,6 +163,39 @@ static bool name_pack(struct repair_work *w, int64_t pack)
 	    .single = survey.single,
 	    .end = survey.end};
 	return repair_change(w, put_pack);
+}
+
+static void on_aside(void *ctx, const struct aside_pack *p)
+{
+	if (p->missed)
+		repair_add(ctx, p->pack);
+}
+
+/* One whose number another pack has stays aside. */
+static bool return_pack(struct repair_work *w, int64_t pack)
+{
+	int code = aside_return(&w->s->dir.fs, pack);
+
+	if (code == -EEXIST)
+		return true;
+	if (code < 0) {
+		err_sys(&w->r->err, -code, "pack %lld, which was set aside, cannot be used again",
+		    (long long)pack);
+		return false;
+	}
+	w->r->returned++;
+	return name_pack(w, pack);
+}
+
+bool repair_return_packs(struct repair_work *w)
+{
+	struct repair_list packs = {0};
+	bool good = aside_each(&w->s->dir.fs, w->s->db, on_aside, &packs, &w->r->err) == DB_OK;
+
+	for (size_t i = 0; i < packs.n && good; i++)
+		good = return_pack(w, packs.v[i]);
+	mem_free(packs.v);
+	return good;
 }
 
 bool repair_name_packs(struct repair_work *w)

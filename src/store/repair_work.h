@@ -44,6 +44,9 @@ bool repair_db_good(struct repair_work *w, enum db_code code);
 /* Rows of emails that their seal does not fit: become what was written, or go, to be made from the content. */
 bool repair_emails(struct repair_work *w);
 
+/* Packs that were set aside and hold what is missed: are packs again, with their rows. */
+bool repair_return_packs(struct repair_work *w);
+
 /* Rows of packs that blobs name and that are lost. */
 bool repair_name_packs(struct repair_work *w);
 

@@ -27,6 +27,10 @@ SQL(REPAIR_LOST,
     " SELECT dialogue FROM trace WHERE dialogue > 0) u LEFT JOIN blob b ON b.id = u.blob"
     " WHERE b.id IS NULL")
 
+/* Content in the index that lies in no pack (store/aside.c). */
+SQL(ASIDE_NOWHERE,
+    "SELECT b.id FROM blob b LEFT JOIN pack p ON p.pack = b.pack WHERE b.refs > 0 AND p.pack IS NULL")
+
 /* The same of messages that only a mailbox or the ledger still knows. */
 SQL(REPAIR_LOST_COPIES,
     "SELECT u.id FROM (SELECT email AS id FROM membership UNION SELECT message FROM ledger"

@@ -273,6 +273,56 @@ def test_a_bit_in_a_row_changes_no_message(filled, tmp_path, request):
     assert named >= 7
 
 
+def test_a_pack_that_nobody_knows_is_discarded(filled, tmp_path):
+    """Mail of later than the database that was put back: listed, kept, and removed when that is asked for."""
+    assert filled.stop() == 0
+    database = os.path.join(filled.data, "store.db")
+    shutil.copy(database, tmp_path / "older")
+    filled.start()
+    filled.mark()
+    deliver(filled, BOB, letter("later", [f"{n:070}" for n in range(6000)]))
+    assert filled.stop() == 0
+    shutil.copyfile(tmp_path / "older", database)
+    filled.start()
+    filled.mark()
+    assert "no pack" not in filled.command("store", "aside").stdout
+    [row] = filled.json("store", "aside")
+    assert (row["messages"], row["missed"], row["unread"]) == (1, 0, "") and row["size"] > 400000, row
+    assert row["first"] == row["last"] != ""
+    assert "1 packs are set aside" in filled.command("store", "verify", "--rate", "0", status=0).stdout
+    filled.command("store", "discard", str(row["pack"] + 1), status=65)
+    filled.command("store", "discard", "some", status=64)
+    assert len(glob.glob(os.path.join(filled.data, "packs", "*.orphan"))) == 1
+    assert "1 packs removed" in filled.command("store", "discard", str(row["pack"])).stdout
+    assert glob.glob(os.path.join(filled.data, "packs", "*.orphan")) == []
+    assert "no pack is set aside" in filled.command("store", "aside").stdout
+    assert any("discarded" in one["what"] for one in filled.json("ledger"))
+    verify(filled, 0)
+
+
+def test_a_pack_whose_mail_is_missed_comes_back(filled):
+    """Rows that were lost, and a start took their pack for one that is of no use."""
+    before = all_mail(filled)
+    assert filled.stop() == 0
+    with contextlib.closing(sqlite3.connect(os.path.join(filled.data, "store.db"))) as db:
+        [pack] = db.execute("SELECT pack FROM pack WHERE single = 1").fetchone()
+        db.execute("DELETE FROM blob WHERE pack = ?", (pack,))
+        db.execute("DELETE FROM pack WHERE pack = ?", (pack,))
+        db.commit()
+    filled.start()
+    filled.mark()
+    [row] = filled.json("store", "aside")
+    assert (row["pack"], row["missed"]) == (pack, 1)
+    assert "takes it in again" in verify(filled, 65).stdout
+    assert "1 stay" in filled.command("store", "discard", "all", status=65).stderr
+    assert filled.stop() == 0
+    assert "in use again" in filled.command("store", "repair").stdout
+    verify(filled, 0)
+    filled.start()
+    filled.mark()
+    assert all_mail(filled) == before
+
+
 def test_space_comes_back(make_server):
     server = make_server('undelete = "0s";\n', accounts=("ann", "bob"))
     fill(server)

@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "store/adopt.h"
 #include "store/quarantine.h"
-#include "store/repair.h"
+#include "store/repair_work.h"
 #include "store/trace.h"
 #include "store/verify.h"
 
@@ -271,6 +271,52 @@ static void what_is_given_up(const char *kept)
 	assert_int_equal(last.damaged, 0);
 }
 
+static bool is_there(const char *name)
+{
+	return access(name, F_OK) == 0;
+}
+
+/* Rows that were lost, and the start took their pack for one that the database does not know. */
+static void a_pack_that_was_set_aside_comes_back(void **state)
+{
+	int64_t id;
+
+	assert_int_equal(blob_seal(rig.blobs, NULL), BLOB_OK);
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "in another pack\r\n", &id));
+	change("DELETE FROM blob WHERE pack = 1; DELETE FROM pack WHERE pack = 1");
+	rig_restart(&rig);
+	assert_true(is_there("packs/0000000001.pack.orphan"));
+	run(NULL);
+	assert_int_equal(last.returned, 1);
+	assert_int_equal(last.damaged, 0);
+	assert_false(is_there("packs/0000000001.pack.orphan"));
+	assert_int_equal(live(), MESSAGES + 1);
+	for (int i = 0; i < MESSAGES; i++)
+		assert_true(str_eq(content(i + 1), before[i]));
+	must_be_sound();
+	rig_restart(&rig);
+	must_be_sound();
+}
+
+/* One that nobody misses stays where it is, and so does one whose number is taken. */
+static void a_pack_that_nobody_misses_stays_aside(void **state)
+{
+	int fd;
+
+	assert_int_equal(blob_seal(rig.blobs, NULL), BLOB_OK);
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "in another pack\r\n", NULL));
+	assert_int_equal(rename("packs/0000000001.pack", "packs/0000000007.pack.orphan"), 0);
+	assert_int_equal(link("packs/0000000007.pack.orphan", "packs/0000000001.pack"), 0);
+	fd = open("packs/0000000009.pack.orphan", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	run(NULL);
+	assert_int_equal(last.returned, 0);
+	assert_true(is_there("packs/0000000007.pack.orphan"));
+	assert_true(is_there("packs/0000000009.pack.orphan"));
+	must_be_sound();
+}
+
 static void what_is_damaged_is_given_up(void **state)
 {
 	flip(rig_number(&rig, "SELECT pos + 70 FROM blob ORDER BY id LIMIT 1 OFFSET 2"));
@@ -359,6 +405,32 @@ static ssize_t failing_read(struct fsio *fs, int fd, void *p, size_t n, int64_t 
 	bool bad = off <= bad_sector && bad_sector < off + (int64_t)n;
 
 	return bad ? bad_sector_error : fsio_real.read(fs, fd, p, n, off);
+}
+
+/* The lane may run a request again (docs/invariants/lane.md 4): what it counted before counts no more. */
+static void a_change_that_runs_again(void **state)
+{
+	struct repair_work w = {.r = &last, .s = &store};
+
+	prepare(NULL);
+	flip(rig_number(&rig, "SELECT pos + 70 FROM blob ORDER BY id LIMIT 1 OFFSET 2"));
+	flip(rig_number(&rig, "SELECT pos + 70 FROM blob ORDER BY id LIMIT 1 OFFSET 4"));
+	change("DELETE FROM account; DELETE FROM blob WHERE id = (SELECT min(id) FROM blob)");
+	assert_true(repair_read_packs(&w));
+	assert_int_equal(w.bad.n, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(db_begin(rig.db), DB_OK);
+		assert_int_equal(repair_index(&w, rig.db, rig.now), DB_OK);
+		assert_int_equal(repair_accounts(&w, rig.db, rig.now), DB_OK);
+		assert_int_equal(db_rollback(rig.db), DB_OK);
+		assert_int_equal(w.lost.n, 2);
+		assert_int_equal(last.indexed, 1);
+		assert_int_equal(last.accounts, 1);
+	}
+	mem_free(w.bad.v);
+	mem_free(w.lost.v);
+	mem_free(w.packs.v);
+	mem_free(w.found);
 }
 
 /* What lies behind a sector that cannot be read is kept too. */
@@ -505,10 +577,13 @@ int main(void)
 	    T(lost_changes_are_said_to_be),
 	    T(history_is_made_anew),
 	    T(uids_stay),
+	    T(a_pack_that_was_set_aside_comes_back),
+	    T(a_pack_that_nobody_misses_stays_aside),
 	    T(what_is_damaged_is_given_up),
 	    T(what_cannot_be_read_is_given_up),
 	    T(another_failure_ends_the_repair),
 	    T(a_damaged_pack_is_not_lost),
+	    T(a_change_that_runs_again),
 	    T(around_a_bad_sector),
 	    T(a_pack_that_cannot_be_opened),
 	    T(an_interrupted_attempt_is_repeated),

@@ -1,0 +1,35 @@
+/*
+ * Packs that a start has set aside (packs/NUMBER.pack.orphan, docs/invariants/pack.md 11): what they hold, and
+ * their ways back and out. Nobody else reads them.
+ */
+#ifndef STORE_ASIDE_H
+#define STORE_ASIDE_H
+
+#include "store/db.h"
+#include "store/fsio.h"
+#include "store/pack_format.h"
+
+struct aside_pack {
+	int64_t pack;        /* its number */
+	int64_t size;        /* octets of the file */
+	int64_t records;     /* with a sound header, up to the first that is none */
+	int64_t first, last; /* ids of the first and the last of them; 0: it has none */
+	/* Of them, those that rows of the database name and that are in no other pack: a repair takes it in again. */
+	int64_t missed;
+	struct err unread; /* why it cannot be read; empty: it can */
+};
+
+/*
+ * Each pack that lies aside, by rising number. Reads the headers of all their records, so in a reader's thread.
+ * DB_IO with e set when the directory cannot be read; else what the database says.
+ */
+enum db_code aside_each(struct fsio *fs, struct db *db,
+    void (*on_pack)(void *ctx, const struct aside_pack *p), void *ctx, struct err *e);
+
+/* Gives it the name of a pack again, on the disk when it returns: 0; -EEXIST when that is taken; another errno. */
+int aside_return(struct fsio *fs, int64_t pack);
+
+/* Removes it. False with e set. */
+bool aside_discard(struct fsio *fs, int64_t pack, struct err *e);
+
+#endif
