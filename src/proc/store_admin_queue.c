@@ -112,6 +112,8 @@ static struct queue_picture look(
 
 static const char *state_of(const struct queue_row *row, const struct queue_picture *p)
 {
+	struct queue_down down;
+
 	if (row->token)
 		return "under way";
 	if (row->held)
@@ -122,7 +124,7 @@ static const char *state_of(const struct queue_row *row, const struct queue_pict
 		return "waiting";
 	if (row->report != QUEUE_REPORT_NONE)
 		return "to be reported";
-	return queue_picture_is_down(p) ? "unreachable" : "waiting";
+	return queue_picture_is_down(p, &down) ? "unreachable" : "waiting";
 }
 
 static int64_t next_of(
@@ -141,12 +143,10 @@ static int64_t next_of(
 /* What held it back last: himself, his destination, or its host. */
 static struct str reply_of(const struct queue_row *row, const struct queue_picture *p)
 {
-	bool later = queue_schedule_is_held(&row->entry, clock_now());
+	struct queue_down down;
 
-	if (!later && p->has_place && queue_destination_is_failing(&p->place.state))
-		return p->place.state.last_reply;
-	if (!later && p->has_place && queue_destination_is_failing(&p->host.state))
-		return p->host.state.last_reply;
+	if (!queue_schedule_is_held(&row->entry, clock_now()) && queue_picture_is_down(p, &down))
+		return down.last.reply;
 	return row->last.reply;
 }
 

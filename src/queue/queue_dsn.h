@@ -23,7 +23,8 @@ struct queue_dsn_recipient {
 	struct str address;  /* where it was to go: "local@domain" as in a path */
 	struct str original; /* ORCPT as rows have it, "rfc822;address", decoded; empty: none */
 	enum queue_dsn_action action;
-	struct queue_status status; /* of the last attempt, as queue_result_of() has it */
+	struct queue_status
+	    status; /* of the last attempt, as queue_result_of() has it; class 0: none */
 	enum queue_problem problem; /* of the last attempt; NONE: the server replied */
 	bool expired;               /* FAILED: because the lifetime is over; reported as 4.4.7 */
 	bool

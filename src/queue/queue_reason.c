@@ -96,6 +96,8 @@ struct queue_reason queue_reason_of(
 	struct queue_reason reason;
 
 	MUST(problem < QUEUE_PROBLEMS);
+	if (problem == QUEUE_PROBLEM_NONE && status.class == 0 && reply.n == 0)
+		return (struct queue_reason)REASON(UNTRIED, SEND_LATER);
 	if (problem == QUEUE_PROBLEM_TIMEOUT && status.detail == 2) /* within the session */
 		return of_problem[QUEUE_PROBLEM_LOST];
 	if (problem == QUEUE_PROBLEM_NONE &&

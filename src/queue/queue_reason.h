@@ -12,7 +12,7 @@ struct queue_reason {
 
 /*
  * By the problem; NONE: by the reply, the most exact that is known: its status if that names one cause,
- * else its words, else the kind of status. [RFC 3463 3]
+ * else its words, else the kind of status. [RFC 3463 3] Neither: no attempt told anything.
  */
 struct queue_reason queue_reason_of(
     enum queue_problem problem, struct queue_status status, struct str reply);

@@ -64,14 +64,11 @@ static bool is_warned_of_time(const struct queue_report *r, const struct queue_r
 static struct queue_dsn_recipient recipient_of(
     const struct queue_report *r, const struct queue_row *row)
 {
-	uint8_t class = queue_row_only_tells(row) ? 2 : row->report == QUEUE_REPORT_NONE ? 4 : 5;
-	struct queue_status unknown = {class, 0, 0};
-
 	return (struct queue_dsn_recipient){
 	    .address = row->address,
 	    .original = row->orcpt,
 	    .action = action_of(r, row),
-	    .status = row->last.status.class ? row->last.status : unknown,
+	    .status = row->last.status,
 	    .problem = row->last.problem,
 	    .expired = row->report == QUEUE_REPORT_EXPIRED,
 	    .late = row->report == QUEUE_REPORT_LATE || is_warned_of_time(r, row),

@@ -6,6 +6,8 @@
  * 2. What was read is compared in the lane: if it changed in between, nothing is done.
  * 3. A report that is refused for now is tried again; one that is refused for good, or for too long,
  *    is given up: the recipients end without it, and the trace says so.
+ * 4. What failed for lack of the destination is told with that of its last attempt; else a recipient is told
+ *    of with what was said in an attempt that had him, or there was none.
  */
 #include "store/queue_report.h"
 
@@ -14,6 +16,7 @@
 #include "store/ledger.h"
 #include "store/queue_due.h"
 #include "store/queue_here.h"
+#include "store/queue_tell.h"
 #include "store/trace.h"
 
 /* ---- reading ---- */
@@ -22,6 +25,7 @@ struct reading {
 	struct queue_report *r;
 	struct db *db;
 	struct queue_place place; /* of the row before */
+	struct queue_host host;   /* that it waits for */
 	bool has_place;
 	enum db_code code;
 };
@@ -34,22 +38,22 @@ static const struct queue_place *place_of(struct reading *g, struct str name)
 		return &g->place;
 	code = queue_place_get(g->db, g->r->arena, g->r->now, name, &g->place);
 	g->has_place = code == DB_ROW;
+	if (g->has_place)
+		g->host = queue_host_of_place(g->db, g->r->arena, &g->place, g->r->now);
 	if (code != DB_OK && code != DB_ROW)
 		g->code = code;
 	return g->has_place ? &g->place : NULL;
 }
 
-/* What failed for lack of the destination is told with the destination's reply. */
-static void complete(struct queue_row *row, const struct queue_place *place)
+/* Invariant 4. */
+static void complete(const struct reading *g, struct queue_row *row)
 {
-	bool failing = place && queue_destination_is_failing(&place->state);
+	struct queue_down down;
 
-	if (!failing && row->last.status.class)
+	if (!g->has_place || !queue_place_is_down(&g->place, &g->host, &down))
 		return;
-	if (!place || place->state.last_try == 0)
-		return;
-	row->last = place->last;
-	row->entry.last_attempt = place->state.last_try;
+	row->last = down.last;
+	row->entry.last_attempt = down.last_try;
 }
 
 /* It ends because of the time that its sender set, not because its lifetime is over. */
@@ -72,7 +76,7 @@ static void keep_due(struct reading *g, const struct queue_rows *all, enum queue
 		if (queue_row_due(&r->cfg, &row, place, r->now) != want)
 			continue;
 		if (row.report == QUEUE_REPORT_NONE)
-			complete(&row, place);
+			complete(g, &row);
 		if (row.report == QUEUE_REPORT_NONE && want == QUEUE_DUE_RETURN)
 			row.report = is_late(r, &row) ? QUEUE_REPORT_LATE : QUEUE_REPORT_EXPIRED;
 		r->rows.v[r->rows.n++] = row;

@@ -44,10 +44,24 @@ static void look_at_host(struct queue_picture *p, struct db *db, int64_t now)
 	(void)queue_host_serves(db, p->arena, &p->host, p->place.name, &p->host_serves);
 }
 
-bool queue_picture_is_down(const struct queue_picture *p)
+/* Only what came before MAIL makes one fail (queue/queue_result.c), and it stays the last until it is up again. */
+bool queue_place_is_down(
+    const struct queue_place *place, const struct queue_host *host, struct queue_down *down_r)
 {
-	return p->has_place && (queue_destination_is_failing(&p->place.state) ||
-				   queue_destination_is_failing(&p->host.state));
+	if (queue_destination_is_failing(&place->state)) {
+		*down_r = (struct queue_down){place->last, place->state.last_try};
+		return true;
+	}
+	if (!queue_destination_is_failing(&host->state))
+		return false;
+	*down_r = (struct queue_down){host->last, host->state.last_try};
+	down_r->last.remote = host->name;
+	return true;
+}
+
+bool queue_picture_is_down(const struct queue_picture *p, struct queue_down *down_r)
+{
+	return p->has_place && queue_place_is_down(&p->place, &p->host, down_r);
 }
 
 /* Of an attempt that is under way: what it was begun with, else what the next will be. */

@@ -4,6 +4,12 @@
 
 #include "store/queue_host.h"
 
+/* What is down, and what its last attempt came to. */
+struct queue_down {
+	struct queue_last last; /* before MAIL: no word of it was said to a recipient */
+	int64_t last_try;
+};
+
 struct queue_picture {
 	struct arena *arena;
 	struct queue_place place;
@@ -17,8 +23,16 @@ struct queue_picture {
 	int64_t host_active;    /* sessions to it */
 };
 
-/* Does he wait for a host that is down, or his destination for its own next probe? */
-bool queue_picture_is_down(const struct queue_picture *p);
+/*
+ * Is a destination down, which waits for its own next probe, or else the host that it waits for (empty name:
+ * none)? Then all mail for it can be told of so: *down_r, borrowed from them. What a destination that is up
+ * said last it said to one recipient, and it is nobody else's.
+ */
+bool queue_place_is_down(
+    const struct queue_place *place, const struct queue_host *host, struct queue_down *down_r);
+
+/* The same of his destination. */
+bool queue_picture_is_down(const struct queue_picture *p, struct queue_down *down_r);
 
 /*
  * The host that a destination waits for, with its place's arena: of several one that only has no room,

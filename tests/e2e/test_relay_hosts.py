@@ -1,12 +1,19 @@
 """One mail server for many domains: what one of them finds out about it holds for all."""
 
+import email
 import re
 import threading
 
+from conftest import DOMAIN, PASSWORD
 from relay_net import net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
 from smtp_peer import HANG
+from wire import count_of, mail_of
 
+NET_OPTIONS = """destinations = (
+    { domain = "told1.test"; retry = ["1s"]; lifetime = "2s"; delay_warning = ["1s"]; },
+    { domain = "told2.test"; retry = ["1s"]; lifetime = "2s"; delay_warning = ["1s"]; } );
+"""
 BUSY = b"421 4.3.2 closed for the moment\r\n"
 START, MOST = 5, 20  # connections to a host: at the beginning, and at most
 
@@ -48,6 +55,30 @@ def test_a_host_that_is_down_is_tried_once_for_all(net):
     net.retry(number)
     assert len(peer.wait_taken(3)) == 3
     wait_for("an empty queue", lambda: not net.queue())
+
+
+def test_reports_tell_what_keeps_the_host_from_all(net):
+    """Of two domains, one that it answered before and one that it never did, neither was tried itself."""
+    sender = f"told@{DOMAIN}"
+    net.server.add_account(sender, PASSWORD)
+    peer = net.peer(end=b"250 2.0.0 taken for carl.secret\r\n")
+    first, *others = hosted(net, "told", peer, 3)
+    net.wait_gone(net.send(f"carl.secret@{others[0]}"))
+    peer.down()
+    peer.cut()
+    net.wait_attempt(net.send(f"bob@{first}"))
+    for count, domain in zip((1, 3), others):
+        number = net.send(f"bob@{domain}", sender=sender)
+        wait_for("its reports", lambda: count_of(net.server, sender) >= count + 1)
+        assert net.attempts(number) == []
+        for text, status in zip(mail_of(net.server, sender)[count - 1:], ("4.4.1", "4.4.7")):
+            report = email.message_from_bytes(text)
+            about = report.get_payload()[1].get_payload()[1]
+            assert about["Final-Recipient"].endswith(f" bob@{domain}") and about["Status"] == status
+            assert about["Diagnostic-Code"] == "x-godwit; connection refused" and not about["Remote-MTA"]
+            assert (f"The mail server of {domain} could not be reached."
+                    in report.get_payload()[0].get_payload())
+            assert b"carl" not in text
 
 
 def test_a_domain_with_another_host_does_not_wait(net):

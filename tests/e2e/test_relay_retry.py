@@ -8,13 +8,17 @@ import pytest
 from conftest import DOMAIN, PASSWORD
 from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
+from smtp_peer import HANG
 from wire import TIMEOUT, count_of, letter, mail_of, submit
 
-# Its own server has retries a second apart, and one domain for which there is much time.
-PATIENT = "patient.test"
-NET_OPTIONS = f"""destinations = ( {{ domain = "{PATIENT}"; lifetime = "1d"; }} );
+# Its own server has retries a second apart, one domain for which there is much time, and some to which
+# one message goes at a time.
+PATIENT, ONE_BY_ONE = "patient.test", ("first.test", "second.test", "third.test")
+NET_OPTIONS = f"""destinations = ( {{ domain = "{PATIENT}"; lifetime = "1d"; }},
+{",".join(f'{{ domain = "{domain}"; connections = 1; }}' for domain in ONE_BY_ONE)} );
 queue = {{ retry = ["1s"]; lifetime = "2s"; bounce_lifetime = "2s"; delay_warning = ["1s"]; }};
 """
+SILENT = {"RCPT": HANG}
 accounts = itertools.count(1)
 
 
@@ -84,6 +88,33 @@ def test_delay_then_end(net, sender):
     net.wait_gone(number)
     assert count_of(net.server, sender) == 2 and not peer.received
     assert "returned to the sender" in net.trace(number)
+
+
+@pytest.mark.parametrize("domain, answers", zip(ONE_BY_ONE, [
+    {"RCPT": [b"450 4.2.1 locked: carl.secret\r\n", HANG]},
+    {"end": [b"250 2.0.0 taken for carl.secret\r\n"], "DATA": [None, HANG]},
+    SILENT,
+]), ids=["450", "250", "silence"])
+def test_whose_turn_never_came(net, sender, domain, answers):
+    """What the server said about others is not told, nor is it said to have refused anything."""
+    peer = net.peer(**answers)
+    net.names.answers[domain] = net.names.answers[peer.domain]
+    if answers != SILENT:
+        net.wait_attempt(net.send(f"carl.secret@{domain}"))
+    net.send(f"eve@{domain}")
+    peer.wait_hanging()
+    number = net.send(f"bob@{domain}", sender=sender)
+    for count, action, status in ((1, "delayed", "4.0.0"), (2, "failed", "4.4.7")):
+        report = report_of(net, sender, count)
+        assert field(report, "Action") == [action] and field(report, "Status") == [status]
+        for name in ("Remote-MTA", "Diagnostic-Code", "Last-Attempt-Date"):
+            assert field(report, name) == []
+        text = " ".join(report.get_payload()[0].get_payload().split())
+        assert f"The message has not had its turn yet with the mail server of {domain}." in text
+        assert "carl" not in str(report)
+    net.wait_gone(number)
+    assert "carl" not in net.trace(number)
+    peer.go_on.set()
 
 
 def test_end_where_nobody_ever_answered(net, sender):

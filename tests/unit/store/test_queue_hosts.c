@@ -534,6 +534,42 @@ static void it_is_told_who_holds_up_whom(void **state)
 	    "attempt, last ");
 }
 
+/* The newest mail that ann has, and what must be in it and what not. */
+static void must_tell(const char *part, const char *status, const char * not )
+{
+	struct arena *a = arena_new();
+	struct str mail = qrig_mail(&q, a);
+
+	assert_true(str_find_str(mail, str_of_c(part)) < mail.n);
+	assert_true(str_find_str(mail, str_of_c(status)) < mail.n);
+	assert_true(str_find_str(mail, str_of_c(not )) == mail.n);
+	arena_free(&a);
+}
+
+/* Why a domain waits for its host, though it has answered it before; it never answered the other. */
+static void reports_tell_of_the_host(void **state)
+{
+	answer = qrig_reply(QUEUE_STAGE_BODY, 250, "taken for carl");
+	qrig_send_one(&q, "", "carl@a1.test");
+	work();
+	world.away[0] = true;
+	qrig_send_one(&q, "", "x@a0.test");
+	work();
+	assert_int_equal(world.tries[0], 2);
+	for (int i = 1; i <= 2; i++) {
+		qrig_send_one(&q, "ann@a.test", i == 1 ? "bob@a1.test" : "bob@a2.test");
+		work();
+		q.rig.now += 4 * HOUR_MS;
+		rig_sql(&q.rig, "UPDATE host SET next_probe = next_probe + 18000000");
+		rig_sql(&q.rig, "UPDATE destination SET waits = waits + 18000000 WHERE waits > 0");
+		qrig_tend(&q);
+		assert_int_equal(q.warnings, i);
+		must_tell("> 421 4.3.2 no",
+		    "Action: delayed\r\nStatus: 4.3.2\r\nRemote-MTA: dns; mx.a\r\n", "carl");
+	}
+	assert_int_equal(world.tries[0], 2); /* nothing of their own */
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -555,6 +591,7 @@ int main(void)
 	    CASE(a_stale_question_changes_nothing),
 	    CASE(hosts_are_forgotten),
 	    CASE(it_is_told_who_holds_up_whom),
+	    CASE(reports_tell_of_the_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

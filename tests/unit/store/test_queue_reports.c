@@ -290,6 +290,54 @@ static void report_that_is_refused(void **state)
 	assert_int_equal(qrig_state(&q, full, 0), LEDGER_BOUNCED);
 }
 
+static struct qrig_answer locked(const struct queue_job *job, const struct queue_row *row)
+{
+	return qrig_reply(QUEUE_STAGE_RCPT, 450, "carl is locked");
+}
+
+static struct qrig_answer taken(const struct queue_job *job, const struct queue_row *row)
+{
+	return qrig_reply(QUEUE_STAGE_BODY, 250, "taken for carl");
+}
+
+static void must_be_untried(const char *status)
+{
+	static const char *const others[] = {"carl", "450", "250", "Remote-MTA", "Diagnostic-Code",
+	    "Last-Attempt-Date", "refused", "did not accept"};
+	struct str mail = qrig_mail(&q, arena);
+
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		assert_false(has(mail, others[i]));
+	assert_true(has(mail, "has not had its turn yet with the mail server of b.test"));
+	assert_true(has(mail, status));
+}
+
+/* What his destination said last it said about somebody else: it is up, and he was never tried. */
+static void words_to_others_are_not_told(void **state)
+{
+	static qrig_world *const worlds[] = {locked, taken};
+
+	for (size_t i = 0; i < sizeof worlds / sizeof worlds[0]; i++) {
+		q.world = worlds[i];
+		qrig_send_one(&q, "", "carl@b.test");
+		qrig_lease(&q, 5, 1);
+		assert_true(qrig_settle(&q, 5, &q.lease.jobs[0]));
+		assert_int_equal(qrig_count(&q, "destination WHERE last_reply LIKE '%carl%'"), 1);
+		qrig_send_one(&q, "ann@a.test", "bob@b.test");
+		q.rig.now += 4 * HOUR_MS;
+		qrig_tend(&q);
+		must_be_untried("Action: delayed\r\nStatus: 4.0.0\r\n");
+		q.rig.now += 5 * DAY_MS;
+		q.cfg.started = 0;
+		qrig_tend(&q);
+		must_be_untried("Action: failed\r\nStatus: 4.4.7\r\n");
+		q.cfg.started = q.rig.now;
+	}
+	assert_int_equal(q.reports, 4);
+	assert_int_equal(
+	    qrig_count(&q, "ledger WHERE detail = 'its time in the queue is over'"), 2);
+}
+
 static void refused_when_it_was_taken(void **state)
 {
 	struct deliver *d = rig_message(&q.rig, "ann@a.test", "Subject: x\r\n\r\nx\r\n");
@@ -324,6 +372,7 @@ int main(void)
 	    T(notify_is_kept),
 	    T(success_is_reported_when_nobody_else_does),
 	    T(report_that_is_refused),
+	    T(words_to_others_are_not_told),
 	    T(refused_when_it_was_taken),
 	};
 
