@@ -56,6 +56,7 @@ static const struct row exact[] = {
     {0, 4, 4, 4, REASON(NO_ADDRESS, CHECK_DOMAIN)},
     {0, 4, 6, 6, REASON(LOOP, ASK_OWN_ADMIN)},
     {0, 6, 7, 7, REASON(NO_UTF8, OTHER_ADDRESS)},
+    {0, 7, 8, 8, REASON(AUTH, ASK_OWN_ADMIN)},
     {0, 7, 20, 24, REASON(UNPROVEN, ASK_OWN_ADMIN)},
     {0, 7, 25, 25, REASON(IDENTITY, ASK_OWN_ADMIN)},
     {0, 7, 26, 27, REASON(UNPROVEN, ASK_OWN_ADMIN)},

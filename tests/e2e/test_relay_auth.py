@@ -118,4 +118,5 @@ def test_no_login_offered(net):
     number = net.send("bob@xbare.test")
     assert net.wait_attempt(number) == (0, 0, 1), net.trace(number)
     assert not any(command.startswith(("AUTH", "MAIL")) for command in peer.commands)
-    assert "no authentication" in net.queue(number)[0]["last_reply"]
+    [row] = net.queue(number)
+    assert row["last_reply"] == "login failed: the server offers no authentication", row
