@@ -309,6 +309,7 @@ static void keep_trouble(struct relay_session *s)
 {
 	struct str host = relay_route_trouble(&s->route);
 	struct queue_attempt attempt = {.stage = QUEUE_STAGE_LOOKUP, .problem = QUEUE_PROBLEM_DNS};
+	size_t hop = s->hop;
 	struct buf text;
 
 	if (host.n == 0)
@@ -317,7 +318,7 @@ static void keep_trouble(struct relay_session *s)
 	buf_lit(&text, "no answer for the addresses of ");
 	buf_str(&text, host);
 	relay_session_pass(s, s->route.nhops, &attempt, buf_view(&text));
-	s->hop = 0;
+	s->hop = hop;
 	buf_fini(&text);
 }
 
@@ -495,6 +496,8 @@ void relay_session_take(struct relay *relay, struct relay_job *job)
 		return;
 	}
 	s->job = job;
+	s->has_kept = false; /* the hosts of the job before said that of another message */
+	keep_trouble(s);
 	relay_talk_give(s);
 	net_drive_pump(s->drive);
 }
