@@ -7,6 +7,7 @@
 
 #include "base/ascii.h"
 #include "base/clock.h"
+#include "base/ip.h"
 #include "base/utf8.h"
 #include "mime/mime_date.h"
 #include "queue/queue_text.h"
@@ -118,6 +119,23 @@ static void put_status(struct buf *b, const struct queue_dsn_recipient *r)
 	buf_lit(b, "\r\n");
 }
 
+/* An address in the place of a name is a literal [RFC 3464 2.3.5, RFC 5321 4.1.3]. */
+static void put_remote(struct buf *b, struct str mta, bool utf8)
+{
+	struct buf literal;
+	struct ip ip;
+
+	buf_init(&literal, LIMIT_SMTP_DOMAIN);
+	if (ip_parse(mta, &ip)) {
+		buf_c(&literal, ip_is_v4(&ip) ? "[" : "[IPv6:");
+		ip_put(&literal, &ip);
+		buf_byte(&literal, ']');
+		mta = buf_view(&literal);
+	}
+	put_field(b, STR("Remote-MTA"), STR("dns; "), mta, LIMIT_SMTP_DOMAIN, utf8);
+	buf_fini(&literal);
+}
+
 static void put_recipient(struct buf *b, const struct queue_dsn_recipient *r, bool utf8)
 {
 	bool replied = queue_result_is_reply(r->reply);
@@ -130,8 +148,7 @@ static void put_recipient(struct buf *b, const struct queue_dsn_recipient *r, bo
 	    QUEUE_DSN_ADDRESS, utf8);
 	put_status(b, r);
 	if (replied) /* who said nothing has reported nothing [RFC 3464 2.3.5] */
-		put_field(
-		    b, STR("Remote-MTA"), STR("dns; "), r->remote_mta, LIMIT_SMTP_DOMAIN, utf8);
+		put_remote(b, r->remote_mta, utf8);
 	put_diagnostic(b, replied ? STR("smtp; ") : STR("x-godwit; "), r->reply, utf8);
 	put_date(b, STR("Last-Attempt-Date"), r->last_attempt);
 	if (r->action == QUEUE_DSN_DELAYED)

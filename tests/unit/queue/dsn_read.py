@@ -213,6 +213,8 @@ def check_mixed(report):
                 ("rfc822; e@b.test", "failed", "4.4.7")]
     assert report.message["Subject"] == "Your message could not be delivered"
     assert ["Original-Recipient" in one for one in report.recipients] == [False] * 4 + [True]
+    assert [one.get("Remote-MTA") for one in report.recipients] == [
+        "dns; mx.b.test", "dns; [192.0.2.7]", "dns; [IPv6:2001:db8::7]", None, "dns; mx.b.test"]
     assert report.text == MIXED, report.text
 
 

@@ -103,6 +103,8 @@ static void mixed(struct dsn_sample *s)
 		s->recipients[i].action = (enum queue_dsn_action)(QUEUE_DSN_ACTIONS - 1 - i);
 		s->recipients[i].status = (struct queue_status){0};
 	}
+	s->recipients[1].remote_mta = STR("192.0.2.7");
+	s->recipients[2].remote_mta = STR("2001:db8::7");
 	s->recipients[3].remote_mta = STR("");
 	s->recipients[4].expired = true;
 	s->recipients[4].last_attempt = 0;
