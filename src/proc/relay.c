@@ -209,16 +209,26 @@ static void drain(struct relay *r)
 	finish_if_idle(r);
 }
 
+static void set_config(struct relay *r, struct str payload)
+{
+	struct sc_start start;
+
+	if (sc_start_get(payload, &start) == 0 || take_config(r, &start)) {
+		log_note(LOG_ERROR, "config-refused", "a configuration that cannot be read");
+		return;
+	}
+	log_open(LOG_INFO, "config");
+	log_num("number", (int64_t)r->config->number);
+	log_close();
+}
+
 static void relay_event(void *ctx, uint16_t type, struct str payload, int fd)
 {
 	struct relay *r = ctx;
-	struct sc_start start;
 
 	switch (type) {
 	case SC_CONFIG:
-		if (sc_start_get(payload, &start) == 0 || take_config(r, &start))
-			log_note(
-			    LOG_ERROR, "config-refused", "a configuration that cannot be read");
+		set_config(r, payload);
 		break;
 	case SC_STORE:
 		set_store(r, fd);

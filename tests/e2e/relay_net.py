@@ -14,7 +14,7 @@ import ssl
 import pytest
 from conftest import DOMAIN, PASSWORD, TestServer, check_soundness, new_folder
 from dns_servers import Liar, message, question_end, record, to_wire
-from server import ServerError, wait_for
+from server import ServerError, free_port, wait_for
 from smtp_peer import Peer
 from wire import deliver, letter, message_id
 
@@ -80,7 +80,7 @@ class Net:
     def __init__(self, options="", accounts=("alice",)):
         self.names = Names()
         self.octets = random.randrange(1, 255), 0
-        self.port = self.free_port()
+        self.port = free_port(self.address())
         self.peers = []
         self.server = TestServer(new_folder())
         self.server.create([DOMAIN], {f"{name}@{DOMAIN}": PASSWORD for name in accounts},
@@ -89,11 +89,6 @@ class Net:
             self.server.configure(options)
         self.server.start()
         self.server.mark()
-
-    def free_port(self):
-        with socket.socket() as probe:
-            probe.bind((self.address(), 0))
-            return probe.getsockname()[1]
 
     def address(self):
         """One of loopback that nobody else uses."""
@@ -154,18 +149,20 @@ class Net:
     def trace(self, number):
         return self.server.command("trace", number, "--dialogue").stdout
 
-    def remove(self):
-        """Everything that still waits."""
-        for row in self.queue():
+    def is_emptied(self):
+        """Whether there is nothing any more. What waits is removed, and what is under way will wait, or be gone."""
+        rows = self.queue()
+        for row in rows:
             self.server.command("queue", "remove", row["id"], status=None)
+        return not rows
 
     def reload(self, options):
         """The server has new options; those of before are replaced by option."""
-        seen = self.server.log().count("process=store event=config")
+        seen = {role: self.server.log().count(f"process={role} event=config") for role in ("store", "mx", "relay")}
         self.server.configure(options)
         self.server.reload()
-        wait_for("the new configuration",
-                 lambda: self.server.log().count("process=store event=config") > seen)
+        wait_for("the new configuration", lambda: all(
+            self.server.log().count(f"process={role} event=config") > count for role, count in seen.items()))
 
     # ---- the end ----
 
@@ -173,9 +170,8 @@ class Net:
         for peer in self.peers:
             peer.close()
         self.peers.clear()
-        wait_for("attempts to end", lambda: all(row["state"] != "under way" for row in self.queue()))
+        wait_for("an empty queue", self.is_emptied)
         self.server.command("audit")
-        self.remove()
 
     def close(self):
         try:
