@@ -10,22 +10,9 @@ import struct
 import subprocess
 import tempfile
 
-from server import HOST, ServerError, wait_for
+from server import HOST, ServerError, free_port, wait_for
 
 NSD = shutil.which("nsd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-
-
-def free_port():
-    """A port that is free for UDP and TCP."""
-    while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind((HOST, 0))
-            port = tcp.getsockname()[1]
-            try:
-                udp.bind((HOST, port))
-                return port
-            except OSError:
-                continue
 
 
 def to_wire(name):

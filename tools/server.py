@@ -29,8 +29,8 @@ def binary_path():
     return os.environ.get("GODWIT") or os.path.join(ROOT, "build", "godwit")
 
 
-def is_free(port, host=HOST):
-    with socket.socket() as probe:
+def is_free(port, host=HOST, kind=socket.SOCK_STREAM):
+    with socket.socket(type=kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -54,6 +54,15 @@ def claim(port, claims={}):
         return False
     claims[port] = lock
     return True
+
+
+def free_port(host=HOST):
+    """One port, free for TCP and UDP, below the range that the kernel gives to outgoing connections: nobody comes
+    to have it before it is bound. It is this process's own until it ends."""
+    for port in (random.randrange(11000, 32000) for _ in range(200)):
+        if is_free(port, host) and is_free(port, host, socket.SOCK_DGRAM) and claim(port):
+            return port
+    raise ServerError("there are no free ports on this machine")
 
 
 def free_offset(wanted=None, more=(), hosts=(HOST,)):
@@ -98,6 +107,24 @@ def process_table():
         if rest[0] != "Z":
             table[int(name)] = (int(rest[1]), words)
     return table
+
+
+def kill_if_there(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it has ended meanwhile
+
+
+def open_files(pid):
+    """{descriptor: what it leads to} of a process; what is closed meanwhile is not among them."""
+    found = {}
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
+        except FileNotFoundError:
+            continue
+    return found
 
 
 class Server:
@@ -206,7 +233,7 @@ class Server:
         """kill -9 of every process of a role; gives their numbers, after they are gone."""
         pids = self.pids(role)
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            kill_if_there(pid)
         wait_for(f"the end of {role}", lambda: not set(pids) & set(self.processes()))
         return pids
 
@@ -214,10 +241,7 @@ class Server:
         """kill -9 of all of them, as a power cut of the processes would be."""
         pids = list(self.processes())
         for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # a child goes with the supervisor
+            kill_if_there(pid)  # a child goes with the supervisor
         self.process.wait()
         wait_for("the end of all processes", lambda: not set(pids) & set(process_table()))
         self.process = None
@@ -242,9 +266,11 @@ class Server:
         return status
 
     def log(self):
+        """Its whole lines: one that is being written may be read in part."""
         try:
             with open(self.log_path, encoding="utf-8", errors="replace") as file:
-                return file.read()
+                text = file.read()
+                return text[:text.rfind("\n") + 1]
         except FileNotFoundError:
             return ""
 

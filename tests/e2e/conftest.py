@@ -7,6 +7,7 @@ processes as before (a test that kills some says so with @pytest.mark.kills), an
 
 import itertools
 import os
+import pathlib
 import re
 import shutil
 import ssl
@@ -88,7 +89,22 @@ class TestServer(godwit.Server):
     def mark(self):
         """What is sound from here on is compared with now."""
         self.log_seen = len(self.log())
-        self.seen_processes = self.processes() if self.process else None
+        self.seen_processes = godwit.wait_for("all processes", self.whole) if self.process else None
+
+    def whole(self):
+        """Its processes, once there is one of each role: one that is being started is not known by its role yet."""
+        found = self.processes()
+        return found if set(found.values()) == {"supervisor", *godwit.ROLES} else None
+
+    def are_at_rest(self, *roles):
+        """Nothing is on its way between the processes of these roles, nor done by them: every thread slept each
+        time that somebody looked."""
+        try:
+            stats = [task / "stat" for role in roles for pid in self.pids(role)
+                     for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+            return all(stat.read_text().rpartition(")")[2].split()[0] in "ST" for _ in range(20) for stat in stats)
+        except OSError:  # one has ended
+            return False
 
     def new_log(self):
         return self.log()[self.log_seen:]

@@ -4,8 +4,8 @@ import socket
 import struct
 import threading
 
-from dns_server import Nsd, answers, free_port, to_wire  # noqa: F401 (for the tests too)
-from server import HOST
+from dns_server import Nsd, answers, to_wire  # noqa: F401 (for the tests too)
+from server import HOST, free_port
 
 CODES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
 

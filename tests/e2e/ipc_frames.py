@@ -7,7 +7,7 @@ import re
 import socket
 import struct
 
-from server import wait_for
+from server import open_files, wait_for
 from wire import TIMEOUT
 
 PIDFD_OPEN, PIDFD_GETFD = 434, 438
@@ -30,14 +30,10 @@ HEAD = struct.Struct(">IBBHI")  # size, kind, flags, type, number
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def is_link(entry):
-    return os.path.basename(entry) != str(SUPERVISOR) and os.readlink(entry).startswith("socket:")
-
-
 def unix_inodes():
     with open("/proc/net/unix", encoding="ascii") as table:
         next(table)
-        return {row.split()[6] for row in table if len(row.split()) == 7}  # those without a path
+        return {int(row.split()[6]) for row in table if len(row.split()) == 7}  # those without a path
 
 
 @contextlib.contextmanager
@@ -53,16 +49,22 @@ def taken_socket(pid, fd):
         yield link
 
 
+def links_of(pid, count):
+    """Descriptors of its links, once it has so many: the kernel's table is read in parts, and may miss some of what
+    is there while others come and go."""
+    unnamed = unix_inodes()
+    links = sorted(fd for inode, fd in sockets_of(pid).items() if inode in unnamed and fd != SUPERVISOR)
+    return links if len(links) == count else None
+
+
 @contextlib.contextmanager
 def taken_over(server, role, number=None, pid=None):
     """The socket that joins the process of this role (or that of them) with store: of a relay, which has one to
     the resolver too, the one that came first. Or the one of that number."""
     pid = pid or server.pids(role)[0]
-    unnamed = unix_inodes()
-    entries = [f"/proc/{pid}/fd/{fd}" for fd in sorted(os.listdir(f"/proc/{pid}/fd"), key=int)]
-    links = [e for e in entries if is_link(e) and os.readlink(e)[8:-1] in unnamed]
-    assert number or len(links) == (2 if role == "relay" else 1), links
-    with taken_socket(pid, number or int(os.path.basename(links[0]))) as link:
+    if number is None:
+        number = wait_for(f"the links of {role}", lambda: links_of(pid, 2 if role == "relay" else 1))[0]
+    with taken_socket(pid, number) as link:
         yield link
 
 
@@ -92,12 +94,7 @@ def pairs_of_sockets():
 
 def sockets_of(pid):
     """{inode: descriptor}"""
-    found = {}
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        target = os.readlink(f"/proc/{pid}/fd/{fd}")
-        if target.startswith("socket:["):
-            found[int(target[8:-1])] = int(fd)
-    return found
+    return {int(target[8:-1]): fd for fd, target in open_files(pid).items() if target.startswith("socket:[")}
 
 
 def find_link(server, role, other):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 import pytest
-from server import HOST, ROOT
+from server import HOST, ROOT, free_port
 
 sys.path.append(os.path.join(ROOT, "bench"))
 from peers import peer, postfix  # noqa: E402 (bench/peers: adapters for servers)
@@ -49,6 +49,7 @@ class Mta(peer.Peer):
     def __init__(self, folder, godwit):
         super().__init__(peer.Settings(folder, None, None, USERS, 0))
         self.godwit = godwit  # the port of its SMTP
+        self.ports["smtp"] = free_port()  # also while it is stopped
 
     def make_certificate(self):
         path = self.path("certificate.pem")
@@ -226,7 +227,7 @@ class Exim(Unpacked):
 
     def start(self):
         self.prepare()
-        port = self.ports["smtp"] = self.ports.get("smtp") or peer.free_port()
+        port = self.ports["smtp"]
         for name in ("spool", "log"):
             os.makedirs(self.path(name), exist_ok=True)
             os.chown(self.path(name), 7000, 7000)
@@ -267,7 +268,7 @@ class OpenSmtpd(Unpacked):
 
     def start(self):
         self.prepare()
-        port = self.ports["smtp"] = self.ports.get("smtp") or peer.free_port()
+        port = self.ports["smtp"]
         self.write("smtpd.conf", OPENSMTPD.format(folder=self.folder, host=HOST, port=port,
                                                   godwit=self.godwit))
         os.makedirs(self.path("var", "lib", "opensmtpd", "empty"), exist_ok=True)

@@ -285,6 +285,7 @@ class Peer:
         self.go_on.set()
         with contextlib.suppress(OSError):
             self.down()
-        self.cut()
-        for thread in self.threads:
-            thread.join()
+        for thread in self.threads:  # those that accept come before those of their sessions
+            while thread.is_alive():
+                self.cut()  # again: one may have been in the middle of a handshake
+                thread.join(0.1)

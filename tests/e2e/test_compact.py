@@ -11,7 +11,7 @@ import time
 import pytest
 from conftest import DOMAIN, PASSWORD
 from load import Load, add_accounts
-from server import wait_for
+from server import open_files, wait_for
 from wire import TIMEOUT, Wire, count_of, deliver, letter, mail_of, without_trace
 from world import world  # noqa: F401 (fixture)
 
@@ -95,31 +95,21 @@ class SlowReader:
 def stands_in(server, slow, packs):
     """One of these packs that the store keeps open for the slow reader. Where nothing more of a message is to be
     read, a little is taken."""
-    seen = []
-    while len(seen) < 20:
-        held = pinned(server) & packs
-        if seen and held != seen[-1]:
-            seen.clear()
-        if held or seen:
-            seen.append(held)
-        else:
-            slow.take()
-        time.sleep(0.01)
-    return seen[-1]
+    while True:
+        wait_for("the stream to stand", lambda: server.are_at_rest("store", "user"))
+        if held := pinned(server) & packs:
+            return held
+        slow.take()
 
 
 def pinned(server):
     """Packs that the store has open."""
-    folder = f"/proc/{server.pids('store')[0]}/fd"
-    names = []
-    for fd in os.listdir(folder):
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            names.append(os.readlink(os.path.join(folder, fd)))
+    names = open_files(server.pids("store")[0]).values()
     return {int(os.path.basename(name).split(".")[0]) for name in names if ".pack" in name and "deleted" not in name}
 
 
 class Watch:
-    """When how many octets of these blobs had moved from where they were."""
+    """Between which moments how many octets of these blobs had moved from where they were."""
 
     def __init__(self, server, blobs):
         self.server, self.blobs, self.before = server, blobs, places(server)
@@ -129,9 +119,10 @@ class Watch:
 
     def run(self):
         while not self.stopping.wait(0.02):
+            before = time.monotonic()
             now = places(self.server)
             moved = sum(now[blob][1] for blob in self.blobs if now[blob][0] != self.before[blob][0])
-            self.seen.append((time.monotonic(), moved))
+            self.seen.append((before, time.monotonic(), moved))
 
     def __enter__(self):
         self.thread.start()
@@ -143,8 +134,8 @@ class Watch:
 
     def fastest(self):
         """Octets above the rate in any stretch of time that was watched."""
-        return max(moved - before - RATE * (when - since) for at, (since, before) in enumerate(self.seen)
-                   for when, moved in self.seen[at:])
+        return max(moved - before - RATE * (when - since) for at, (since, _, before) in enumerate(self.seen)
+                   for _, when, moved in self.seen[at:])
 
 
 def are_given_up(server, packs):

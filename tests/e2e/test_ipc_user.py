@@ -1,6 +1,7 @@
 """A user front that was taken over: over its own link it may do what those logged in at it may, and no more."""
 
 import random
+import re
 import struct
 
 import pytest
@@ -86,7 +87,7 @@ def place(make_server):
     for number in range(COUNT):
         deliver(server, ALICE, letter(f"number {number}"))
     deliver(server, BOB, letter("for Bob"))
-    first, second = sorted(server.pids("user"))
+    first, second = map(int, re.findall(r"event=started role=user pid=(\d+)", server.log()))
     with stopped(server, "user", first) as ours, stopped(server, "user", second) as others:
         place = Place(server, ours, others)
         place.server = server

@@ -1,13 +1,12 @@
 """What store keeps for a session goes with the session, however that ends."""
 
-import os
 import poplib
 import socket
 import struct
 
 import pytest
 from conftest import DOMAIN, PASSWORD
-from server import wait_for
+from server import open_files, wait_for
 from wire import Wire, count_of, deliver, letter, pop3, submit
 
 ALICE = f"alice@{DOMAIN}"
@@ -20,9 +19,8 @@ def sessions(server):
 
 def open_uploads(server):
     """Files of large messages that have no name yet."""
-    folder = f"/proc/{server.pids('store')[0]}/fd"
-    links = [os.readlink(os.path.join(folder, fd)) for fd in os.listdir(folder)]
-    return [link for link in links if "/packs/" in link and link.endswith("(deleted)")]
+    files = open_files(server.pids("store")[0]).values()
+    return [path for path in files if "/packs/" in path and path.endswith("(deleted)")]
 
 
 def reset(wire):

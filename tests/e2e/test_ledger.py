@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import smtplib
-import socket
 import sqlite3
 
 from conftest import DOMAIN
@@ -154,9 +153,7 @@ COMMANDS = [
 
 
 def test_each_change_is_in_the_record(make_server, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as hole:  # nothing will listen there: mail waits
-        port = hole.getsockname()[1]
-    server = make_server(f'routes = ( {{ domain = "*"; host = "127.0.0.1"; port = {port}; }} );')
+    server = make_server('routes = ( { domain = "*"; host = "127.0.0.1"; port = 1; } );')  # nobody is there: mail waits
     (tmp_path / "other.mbox").write_bytes(b"From a@b Mon Nov 23 19:54:33 2026\nSubject: other\n\nx\n\n")
     seen = server.json("ledger")
     for line, told in COMMANDS:

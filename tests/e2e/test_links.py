@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from conftest import DOMAIN
-from server import wait_for
+from server import open_files, wait_for
 from wire import Wire, count_of, deliver
 
 ALICE = f"alice@{DOMAIN}"
@@ -67,9 +67,8 @@ def held_open(pid):
     """Copies of the sockets of a process: nobody sees the end of its links when it dies."""
     pidfd = libc.syscall(PIDFD_OPEN, pid, 0)
     assert pidfd >= 0
-    copies = [libc.syscall(PIDFD_GETFD, pidfd, int(name), 0)
-              for name in os.listdir(f"/proc/{pid}/fd")
-              if os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:")]
+    copies = [libc.syscall(PIDFD_GETFD, pidfd, fd, 0)
+              for fd, target in open_files(pid).items() if target.startswith("socket:")]
     os.close(pidfd)
     try:
         yield

@@ -4,10 +4,11 @@ processes that serve it, and nothing else, by whichever protocol."""
 import os
 import re
 
-from server import STANDARD_PORTS, free_offset
+from server import STANDARD_PORTS, free_offset, open_files
 
 LISTENING = "0A"  # of the state of a TCP socket
 BOUND = {"tcp": LISTENING, "tcp6": LISTENING, "udp": None, "udp6": None}  # the state that counts, if any
+LOOKS = 5  # the kernel's tables are read in parts, and may miss some of what is there while others come and go
 MX, USER = {"smtp", "lmtp"}, {"smtps", "submission", "pop3", "pop3s"}
 SERVED_BY = {"mx": MX, "user": USER, "supervisor": MX | USER, "store": set(), "relay": set(),
              "resolver": set()}
@@ -24,7 +25,7 @@ def manual(server):
 def bound_sockets():
     """{inode: (protocol, port)} of all that may be connected or sent to by network."""
     found = {}
-    for protocol, state in BOUND.items():
+    for protocol, state in list(BOUND.items()) * LOOKS:
         with open(f"/proc/net/{protocol}", encoding="ascii") as table:
             next(table)
             for row in map(str.split, table):
@@ -35,16 +36,16 @@ def bound_sockets():
 
 def unix_listeners():
     """{inode: path} of Unix sockets that accept connections."""
-    with open("/proc/net/unix", encoding="utf-8", errors="replace") as table:
-        next(table)
-        rows = [row.split() for row in table]
+    rows = []
+    for _ in range(LOOKS):
+        with open("/proc/net/unix", encoding="utf-8", errors="replace") as table:
+            next(table)
+            rows += [row.split() for row in table]
     return {row[6]: row[7] for row in rows if len(row) == 8 and int(row[3], 16) & 0x10000}
 
 
 def inodes_of(pid):
-    folder = f"/proc/{pid}/fd"
-    links = [os.readlink(os.path.join(folder, fd)) for fd in os.listdir(folder)]
-    return {link[8:-1] for link in links if link.startswith("socket:[")}
+    return {path[8:-1] for path in open_files(pid).values() if path.startswith("socket:[")}
 
 
 def open_sockets(server):

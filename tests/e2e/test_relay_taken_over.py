@@ -65,6 +65,7 @@ def result(message, token, outcomes=None, count=2):
 def stopped(net):
     """The link of a relay that does nothing meanwhile, so that what comes on it is ours."""
     pid = net.server.pids("relay")[0]
+    wait_for("answers to the relay to have come", lambda: net.server.are_at_rest("store", "relay"))
     with taken_over(net.server, "relay") as link:
         os.kill(pid, signal.SIGSTOP)
         try:
