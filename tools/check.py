@@ -207,6 +207,7 @@ def meson_suites(build):
 
 
 def meson_tests(build, names, log, multiplier, env=None):
+    """multiplier: of the times after which a test counts as hung; how long it may take is the budget's matter."""
     command = ["meson", "test", "-C", build, "--no-rebuild", "--logbase", log,
                "--num-processes", JOBS, "--timeout-multiplier", str(multiplier), *names]
     path = os.path.join(ROOT, build, "meson-logs", f"{log}.json")
@@ -224,11 +225,11 @@ def meson_tests(build, names, log, multiplier, env=None):
 def suite_meson(name, long):
     env = {"CRASH_SECONDS": CRASH_SECONDS, "SIM_SEEDS": SIM_SEEDS,
            "EVERY_FAULT": "1"} if long else None
-    return meson_tests("build", meson_suites("build").get(name, []), f"check-{name}", 1, env)
+    return meson_tests("build", meson_suites("build").get(name, []), f"check-{name}", 4, env)
 
 
 def suite_asan():
-    result = meson_tests("build-asan", [], "check-asan", 6, SANITIZER_ENV)
+    result = meson_tests("build-asan", [], "check-asan", 12, SANITIZER_ENV)
     result.again = True
     return result
 

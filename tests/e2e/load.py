@@ -327,7 +327,7 @@ class Load:
         return promised
 
     def check_relayed(self, deaths):
-        """deaths: when a relay died. Gives how many messages went twice, each with one of them between."""
+        """deaths: between which moments a relay died. Gives how many messages went twice, each with one of them between."""
         twice = 0
         for attempt in self.attempts.values():
             times = self.relayed.get(attempt.name, [])
@@ -337,7 +337,7 @@ class Load:
                 self.wrong.append(f"{attempt.name} ({attempt.state or 'not sent whole'}) was relayed")
             for first, second in zip(times, times[1:]):
                 twice += 1
-                if not any(first - 5 <= death <= second for death in deaths):
+                if not any(first - 5 <= end and begin <= second for begin, end in deaths):
                     self.wrong.append(f"{attempt.name} was relayed twice and no relay had died")
         return twice
 

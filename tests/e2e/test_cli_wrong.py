@@ -526,7 +526,7 @@ def at_a_terminal(*words):
         os.environ.pop("GODWIT_PASSWORD", None)
         os.execv(binary_path(), [binary_path(), *words])
     said = b""
-    while b"assword for" not in said:
+    while not re.search(rb"assword for \S+: ", said):
         try:
             piece = os.read(fd, 1000)
         except OSError:

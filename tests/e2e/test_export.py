@@ -1,5 +1,6 @@
 """Export, import and undelete: what goes out comes back octet by octet, whatever is killed in between."""
 
+import contextlib
 import os
 import re
 import poplib
@@ -290,10 +291,12 @@ def test_killed_imports_go_on(make_server, tmp_path, whom, long):
     words = [server.binary, "import", ann, str(tmp_path / "mbox"), "--data", server.data]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for("the first messages", lambda: grown(server) > 300000)
+    process.send_signal(signal.SIGSTOP)  # it must not be done before
     if whom == "command":
         process.send_signal(signal.SIGKILL)
     else:
         server.kill_all()
+        process.send_signal(signal.SIGCONT)
     process.communicate()
     assert process.returncode != 0
     started(server)
@@ -316,6 +319,10 @@ def test_stopping_breaks_an_import_off(make_server, tmp_path):
     words = [server.binary, "import", f"ann@{DOMAIN}", str(tmp_path / "mbox"), "--data", server.data]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for("the first messages", lambda: grown(server) > 300000)
+    process.send_signal(signal.SIGSTOP)  # it must not be done before
+    server.process.terminate()
+    wait_for("the order", lambda: "event=stopping " in server.new_log())
+    process.send_signal(signal.SIGCONT)
     assert server.stop() == 0
     process.communicate()
     assert process.returncode in (69, 75)
@@ -329,7 +336,11 @@ def test_progress_on_a_terminal(server, mailbox, tmp_path):
     done = subprocess.run([server.binary, "import", mailbox, str(tmp_path / "mbox"),
                            "--data", server.data], stdout=subprocess.PIPE, stderr=end, text=True)
     os.close(end)
-    shown = os.read(terminal, 65536).decode()
+    shown = b""
+    with contextlib.suppress(OSError):  # no process has the terminal open any more
+        while piece := os.read(terminal, 65536):
+            shown += piece
+    shown = shown.decode()
     os.close(terminal)
     assert done.returncode == 0 and done.stdout == "50 messages imported\n"
     assert "importing: " in shown and shown.endswith("\r\033[K")

@@ -34,13 +34,15 @@ class Killer:
         for _ in range(2 if role == "all" or self.cruel and self.chance.random() < 0.5 else 1):
             self.kills[role] += 1
             wait_for(f"a {role}", lambda: self.server.pids("store" if role == "all" else role))
-            if role in ("relay", "all"):
-                self.relay_deaths.append(time.monotonic())
+            begin = time.monotonic()
             if role == "all":
                 self.server.kill_all()
-                self.server.start(wait=False)
             else:
                 self.server.kill(role)
+            if role in ("relay", "all"):
+                self.relay_deaths.append((begin, time.monotonic()))
+            if role == "all":
+                self.server.start(wait=False)
 
     def run(self, rounds):
         """Each role and all at once, in a new order each round."""

@@ -13,9 +13,10 @@ def lines_of(server, event):
     return [line for line in server.new_log().split("\n") if f"event={event} " in line]
 
 
-def ids_of(server, event):
-    """The id of each line of an event, which must be there and none of them without."""
-    lines = wait_for(event, lambda: lines_of(server, event))
+def ids_of(server, event, count=1):
+    """The id of each line of an event, of which so many must be there and none of them without."""
+    wait_for(event, lambda: len(lines_of(server, event)) >= count)
+    lines = lines_of(server, event)
     found = [[word[3:] for word in line.split() if word.startswith("id=")] for line in lines]
     assert all(len(ids) == 1 for ids in found), lines
     return [ids[0] for ids in found]
@@ -32,7 +33,7 @@ def test_what_happens_to_a_message_is_logged_with_its_id(make_server):
     server.command("account", "quota", ANN, "--messages", "10")
     server.command("alias", "add", FAR, "far@else.test")
     taken = [message_id(deliver(server, ANN, letter(f"number {n}"))) for n in range(9)]
-    assert ids_of(server, "accepted") == taken and ids_of(server, "stored") == taken
+    assert ids_of(server, "accepted", 9) == taken and ids_of(server, "stored", 9) == taken
     [warning] = ids_of(server, "quota-warning")
     assert warning in server.command("trace", warning).stdout
     with Wire(server) as wire:
@@ -77,7 +78,7 @@ def test_refused_content_is_logged(make_server, commands, code):
 
 
 def test_content_without_end_is_logged(make_server):
-    server = make_server('timeouts = { smtp_data = "1s"; };', accounts=["ann"])
+    server = make_server('timeouts = { smtp_data = "4s"; };', accounts=["ann"])
     with Wire(server) as wire:
         assert begin(wire, ANN) == ["250"]
         wire.send("DATA\r\nhalf a mess")

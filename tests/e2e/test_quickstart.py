@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
 import ssl
@@ -105,18 +106,21 @@ def test_a_visit_and_another_one(folder):
         assert list(steps(without_log(visitor.said()))) == TO_A_SERVER
         assert visitor.stop(signal.SIGINT) == 0
         assert "kept" in visitor.said()
-    built = when_built()
+    built, used = when_built(), seconds_used()
     with Visitor(folder) as again:
         assert again.accounts() == accounts and again.ports() == visitor.ports
         again.ports = visitor.ports
         assert count_of(again, bob, accounts[bob]) == 2
         assert "keeping what is in" in again.said()
-        took = steps(without_log(again.said()))
-        assert list(took) == TO_A_SERVER
-        assert took["the server is ready, all together"] < 10_000, took
-        assert took[BUILDING[1]] + took[BUILDING[2]] < 2000, took
+        assert list(steps(without_log(again.said()))) == TO_A_SERVER
         assert again.stop(signal.SIGTERM) == 0
-    assert when_built() == built
+    assert when_built() == built and seconds_used() - used < 10
+
+
+def seconds_used():
+    """Of a processor, by all that was started here and has ended: not what passes while others are busy."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def when_built():
@@ -192,20 +196,25 @@ def test_demo_of_what_is_not_so(folder, what, long):
     os.mkdir(temporary, 0o755)
     demo = subprocess.Popen([QUICKSTART, "--demo"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             env={**os.environ, "GODWIT": binary, "TMPDIR": temporary})
-    said, _ = demo.communicate(timeout=120)
+    said, _ = demo.communicate(timeout=300)
     assert demo.returncode == 1, said
     assert says in said and "Everything was as told" not in said, said
     assert "The end of the log of" in said and os.listdir(temporary) == []
-    assert not [w for _, w in process_table().values() if any(temporary in word for word in w)]
+    wait_for("the end of all of it", lambda: nobody_names(temporary))
 
 
-def test_demo():
-    done = subprocess.run([QUICKSTART, "--demo"], text=True, capture_output=True, timeout=120)
+def nobody_names(folder):
+    """No process has it in its command line."""
+    return not [words for _, words in process_table().values() if any(folder in word for word in words)]
+
+
+def test_demo(folder):
+    done = subprocess.run([QUICKSTART, "--demo"], text=True, capture_output=True, timeout=300,
+                          env={**os.environ, "TMPDIR": folder})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Everything was as told" in done.stdout
-    left = [words for _, words in process_table().values()
-            if any("godwit-demo-" in word or "godwit-nsd-" in word for word in words)]
-    assert not left
+    assert os.listdir(folder) == []
+    wait_for("the end of all of it", lambda: nobody_names(folder))
 
 
 def test_demo_is_interrupted(folder):
@@ -218,4 +227,4 @@ def test_demo_is_interrupted(folder):
     os.killpg(demo.pid, signal.SIGINT)
     assert demo.wait(60) == 130
     assert os.listdir(folder) == ["output"]
-    assert not [words for _, words in process_table().values() if any(folder in w for w in words)]
+    wait_for("the end of all of it", lambda: nobody_names(folder))

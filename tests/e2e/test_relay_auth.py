@@ -37,7 +37,7 @@ def login_net(tmp_path_factory):
                     "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=hub",
                     "-addext", "subjectAltName=DNS:*.hub.test"], check=True, capture_output=True)
     os.chmod(folder, 0o755)
-    net = Net('timeouts = { relay_command = "1s"; };\nrelay_allow_private = false;')
+    net = Net("relay_allow_private = false;")
     net.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     net.context.load_cert_chain(certificate, key)
     path = os.path.join(net.server.data, "secret")
@@ -67,9 +67,12 @@ def net(request, login_net):
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_login_that_fails(net, name):
+def test_login_that_fails(net, name, request):
     """The message waits; when the server takes the login it goes."""
     answer, says = ANSWERS[name]
+    if name == "silence":
+        net.reload('timeouts = { relay_command = "4s"; };')
+        request.addfinalizer(lambda: net.reload('timeouts = { relay_command = "5m"; };'))
     peer = net.peer(extensions=(*EXTENSIONS, "AUTH PLAIN"), tls=net.context, AUTH=[answer, TAKEN])
     net.names.answers[f"{name}.hub.test"] = [("A", peer.address)]
     number = net.send(f"bob@x{name}.test")

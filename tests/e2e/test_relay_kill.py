@@ -16,6 +16,7 @@ from wire import letter
 
 # Everything that failed is tried again in a second, and nothing ends by time.
 NET_OPTIONS = """queue = { retry = ["1s"]; };
+timeouts = { relay_connect = "1h"; };
 """
 LARGE = letter(body=["0123456789" * 9] * 110_000)  # more than the kernel takes ahead
 LARGE_AT = ("content", "chunk")
@@ -64,20 +65,26 @@ class Transfers:
         self.peers["last chunk"] = net.peer(extensions=CHUNKING, end=[HANG])
         self.peers["RSET"] = net.peer(RCPT=[b"550 5.1.1 who?\r\n"], RSET=[HANG])
         assert net.wait_attempt(net.send(f"nobody@{self.peers['RSET'].domain}")) == (0, 1, 0)
-        hanging = list(self.peers.values())
+        self.numbers = {}
+        for step, peer in self.peers.items():
+            self.send(step, peer.domain)
+        for peer in self.peers.values():
+            peer.wait_hanging()
+        self.address = net.address()
+        self.full = full_listener(self.address, net.port)
+        self.send("connect", net.domain(self.address))
+        # the last ones, for a lookup is given up after 10 seconds
         self.peers["MX"], mx_asked, mx_answer = peer_not_found(net)
         self.peers["AAAA"], address_asked, address_answer = peer_not_found(net, "mx0.")
         self.answers = mx_answer, address_answer
-        self.numbers = {step: net.send(f"bob@{peer.domain}", content=LARGE if step in LARGE_AT else None)
-                        for step, peer in self.peers.items()}
-        self.address = net.address()
-        self.full = full_listener(self.address, net.port)
-        self.numbers["connect"] = net.send(f"bob@{net.domain(self.address)}")
-        for peer in hanging:
-            peer.wait_hanging()
+        for step in ("MX", "AAAA"):
+            self.send(step, self.peers[step].domain)
         assert mx_asked.wait(60) and address_asked.wait(60)
         wait_for("all to be under way", lambda: all(row["state"] == "under way" for row in net.queue()))
         assert len(net.queue()) == len(self.numbers)
+
+    def send(self, step, domain):
+        self.numbers[step] = self.net.send(f"bob@{domain}", content=LARGE if step in LARGE_AT else None)
 
     def go_on(self):
         for each in self.full:

@@ -5,8 +5,8 @@ from relay_net import full_listener, net, shared_net  # noqa: F401 (fixtures)
 from smtp_peer import CHUNKING, EXTENSIONS, HANG
 from wire import letter
 
-# A second for everything.
-NET_OPTIONS = """timeouts = { relay_connect = "1s"; relay_command = "1s"; relay_data = "1s"; relay_body = "1s"; relay_end = "1s"; };
+# Three seconds for everything.
+NET_OPTIONS = """timeouts = { relay_connect = "3s"; relay_command = "3s"; relay_data = "3s"; relay_body = "3s"; relay_end = "3s"; };
 """
 # Or one after the other.
 ORDER = ("relay_connect", "relay_command", "relay_data", "relay_body", "relay_end")

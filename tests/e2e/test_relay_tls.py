@@ -12,7 +12,7 @@ from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
 from smtp_peer import CLOSE, EXTENSIONS, HANG, RESET
 from wire import letter
 
-NET_OPTIONS = """timeouts = { relay_command = "2s"; };
+NET_OPTIONS = """timeouts = { relay_command = "4s"; };
 destinations = ( { domain = "must.test"; tls = "require"; } );
 """
 OFFERED = (*EXTENSIONS, "STARTTLS")

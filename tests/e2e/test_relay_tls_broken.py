@@ -9,16 +9,13 @@ import multiprocessing
 import os
 import random
 import ssl
-import time
 
 from relay_net import net, shared_net  # noqa: F401 (fixtures)
-from server import wait_for
 from smtp_peer import CLOSE, EXTENSIONS, HANG, RESET
 
-# The handshake has a second; what waits for longer is a session that hangs.
-NET_OPTIONS = """timeouts = { relay_connect = "1s"; relay_command = "1m"; };
+# The handshake has a second; what waits for a command's time, longer than anybody waits here, is a session that hangs.
+NET_OPTIONS = """timeouts = { relay_connect = "1s"; relay_command = "10m"; };
 """
-PATIENCE = 30
 MINIMUM = 11  # octets of a flight that are its first record's header, and what nobody looks at
 
 
@@ -105,7 +102,6 @@ def burn():
 
 
 def break_them(net, seeds):
-    began = time.monotonic()
     breakers = [Breaker(seed, net.tls()) for seed in seeds]
     peers = [net.peer(extensions=(*EXTENSIONS, "STARTTLS"), STARTTLS=breaker) for breaker in breakers]
     numbers = [net.send(f"bob@{peer.domain}") for peer in peers]
@@ -113,7 +109,6 @@ def break_them(net, seeds):
         assert net.wait_attempt(number) == (1, 0, 0), (breaker.name, net.trace(number))
         assert len(peer.sessions) == 2 and len(peer.taken) == len(peer.received) == 1, breaker.name
         assert "STARTTLS" not in peer.sessions[1].commands, breaker.name
-    assert time.monotonic() - began < PATIENCE
 
 
 def test_every_way_to_break_it(net):

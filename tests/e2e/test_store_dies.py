@@ -1,6 +1,8 @@
 """The store dies at one certain moment of a commit: whoever waits is told what the next store knows."""
 
+import contextlib
 import poplib
+import sqlite3
 
 import pytest
 from conftest import DOMAIN, PASSWORD
@@ -11,10 +13,17 @@ from world import KILL_AFTER, KILL_BEFORE, LOG, SYNC, WRITE, world  # noqa: F401
 ALICE = f"alice@{DOMAIN}"
 
 
+def is_indexed(server):
+    """All that housekeeping has to write about what was delivered is written."""
+    with contextlib.closing(sqlite3.connect(f"file:{server.data}/store.db?mode=ro", uri=True)) as db:
+        return db.execute("SELECT value >= (SELECT max(id) FROM message) FROM meta WHERE name = 'trace_index'").fetchone()[0]
+
+
 def die_while_committing(server, world, moment):
-    """Arms the next commit, once no checkpoint can come in between. What was written is there after a kill, synced
-    or not."""
+    """Arms the next commit, once neither the index of the trace nor a checkpoint can come in between. What was
+    written is there after a kill, synced or not."""
     deliver(server, ALICE, letter("before"))
+    wait_for("the index of the trace", lambda: is_indexed(server))
     wait_for("a checkpoint", lambda: server.json("status")["wal_size"] == 0)
     world.fail(SYNC if moment == KILL_AFTER else WRITE, file=LOG, error=moment, count=1)
 
