@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -310,6 +311,16 @@ def plan(long):
     return suites
 
 
+def seconds_of_others():
+    """How long the processors were busy with what was not started here, or were taken away: on average of all of
+    them, since whenever. What was started here counts once it has ended."""
+    with open("/proc/stat", encoding="ascii") as file:
+        user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    own = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    return (busy - sum(usage.ru_utime + usage.ru_stime for usage in own)) / os.cpu_count()
+
+
 class Check:
     """Runs suites one after the other and keeps the sum."""
 
@@ -328,9 +339,10 @@ class Check:
             return
         if budget is None:
             return
-        started = time.monotonic()
+        started, before = time.monotonic(), seconds_of_others()
         result = function()
-        seconds = time.monotonic() - started
+        others = max(0, seconds_of_others() - before)
+        seconds = time.monotonic() - started - others
         over = seconds > budget
         self.passed += 0 if result.again else result.passed
         self.failed += result.failed + over
@@ -339,14 +351,16 @@ class Check:
             print(f"    {note}")
         if result.failed or result.skipped:
             print(result.text)
-        self.report(name, result, seconds, budget)
+        self.report(name, result, seconds, budget, others)
 
-    def report(self, name, result, seconds, budget):
+    def report(self, name, result, seconds, budget, others):
         counts = f"{result.passed} passed, {result.failed} failed"
         if result.skipped:
             counts += f", {result.skipped} skipped"
         if result.again:
             counts += " (again; counted above)"
+        if others >= budget / 10:
+            counts += f" (and {others:.0f} s that others had the processors)"
         late = " OVER ITS BUDGET: failed" if seconds > budget else ""
         print(f"{name:12} {seconds:6.1f} s of {budget:4.0f} s  {counts}{late}", flush=True)
 

@@ -1,6 +1,9 @@
 """./check counts honestly: what failed, crashed, was skipped or came late never looks passed."""
 
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 from loader import ROOT, load
@@ -112,6 +115,27 @@ def test_over_budget_is_a_failure(monkeypatch, capsys):
     assert sum_of(check.Result(5), 10.0, clock=[0, 11], monkeypatch=monkeypatch) == (5, 1, 0)
     assert "OVER ITS BUDGET" in capsys.readouterr().out
     assert sum_of(check.Result(5), 10.0, clock=[0, 10], monkeypatch=monkeypatch) == (5, 0, 0)
+
+
+def test_what_others_take_of_the_processors_is_not_counted(monkeypatch, capsys):
+    for others, failed in ((5, 0), (1, 1), (-3, 1)):
+        times = [100, 100 + others]
+        monkeypatch.setattr(check, "seconds_of_others", lambda times=times: times.pop(0))
+        assert sum_of(check.Result(5), 10.0, clock=[0, 14], monkeypatch=monkeypatch) == (5, failed, 0)
+        assert ("and 5 s that others had the processors" in capsys.readouterr().out) == (others == 5)
+
+
+def test_what_runs_and_is_not_ours_is_of_others():
+    """What was started here is seen as ours when it has ended: this one never ends by itself."""
+    before, end = check.seconds_of_others(), time.monotonic() + 60
+    burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        while check.seconds_of_others() < before + 0.1:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    finally:
+        burner.kill()
+        burner.wait()
 
 
 def test_no_budget_is_a_failure():
