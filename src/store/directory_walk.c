@@ -1,0 +1,140 @@
+/* What a walk over addresses reads and finds. */
+#include "store/directory_walk.h"
+
+/* ---- what the walk found ---- */
+
+void *directory_walk_grow(struct arena *a, void *v, size_t n, size_t *capacity, size_t size)
+{
+	void *wider;
+
+	if (n < *capacity)
+		return v;
+	*capacity = *capacity ? *capacity * 2 : 8;
+	wider = arena_array(a, *capacity, size);
+	if (n)
+		memcpy(wider, v, n * size);
+	return wider;
+}
+
+void directory_walk_add(struct directory_walk *w, struct directory_target target)
+{
+	w->targets = directory_walk_grow(
+	    w->arena, w->targets, w->ntargets, &w->target_capacity, sizeof *w->targets);
+	w->targets[w->ntargets++] = target;
+}
+
+void directory_walk_leave_out(struct directory_walk *w, enum accept_class class)
+{
+	w->left_out++;
+	if (w->failure == ACCEPT_CLASSES)
+		w->failure = class;
+}
+
+/* A message of unknown size is taken for one octet: nothing fits into a full mailbox. */
+static bool has_room(const struct directory_usage *u, int64_t size)
+{
+	return u->bytes + (size ? size : 1) <= u->max_bytes && u->messages < u->max_messages;
+}
+
+static bool is_full(const struct directory_walk *w, const struct directory_found *row)
+{
+	return !w->cfg->no_quota &&
+	       (!has_room(&row->own, w->size) || !has_room(&row->domains, w->size));
+}
+
+static void note_full(struct directory_walk *w, const struct directory_found *row)
+{
+	w->over_quota = true;
+	if (w->size > row->own.max_bytes || w->size > row->domains.max_bytes)
+		w->too_large = true;
+}
+
+bool directory_walk_takes_mail(const struct directory_found *row)
+{
+	return row->state == DIRECTORY_ACTIVE && !row->send_only;
+}
+
+bool directory_walk_takes_this(const struct directory_walk *w, const struct directory_found *row)
+{
+	return directory_walk_takes_mail(row) && !is_full(w, row);
+}
+
+struct directory_target directory_walk_target(
+    const struct directory_walk *w, const struct directory_found *row, struct str detail)
+{
+	return (struct directory_target){.account = row->id,
+	    .local = row->local,
+	    .domain = row->domain,
+	    .detail = detail,
+	    .postmaster = w->postmaster};
+}
+
+void directory_walk_add_account(
+    struct directory_walk *w, const struct directory_found *row, struct str detail)
+{
+	for (size_t i = 0; i < w->ntargets; i++) {
+		if (w->targets[i].account == row->id)
+			return;
+	}
+	if (row->state != DIRECTORY_ACTIVE)
+		directory_walk_leave_out(w, ACCEPT_DISABLED);
+	else if (row->send_only)
+		directory_walk_leave_out(w, ACCEPT_SEND_ONLY);
+	else if (is_full(w, row))
+		note_full(w, row);
+	else
+		directory_walk_add(w, directory_walk_target(w, row, detail));
+}
+
+/* ---- one look at the database each ---- */
+
+bool directory_walk_failed(struct directory_walk *w, enum db_code code)
+{
+	if (code != DB_OK && w->code == DB_OK)
+		w->code = code;
+	return w->code != DB_OK;
+}
+
+bool directory_walk_step(struct directory_walk *w, struct db_query *q, struct directory_found *r)
+{
+	if (db_step(q) != DB_ROW)
+		return false;
+	r->id = db_col_int(q, 0);
+	r->state = (enum directory_state)db_col_int(q, 1);
+	r->send_only = db_col_int(q, 2) != 0;
+	r->own = (struct directory_usage){
+	    db_col_int(q, 3), db_col_int(q, 4), db_col_int(q, 9), db_col_int(q, 10)};
+	r->domains = (struct directory_usage){
+	    db_col_int(q, 11), db_col_int(q, 12), db_col_int(q, 13), db_col_int(q, 14)};
+	r->local = arena_str(w->arena, db_col_str(q, 7));
+	r->domain = arena_str(w->arena, db_col_str(q, 8));
+	return true;
+}
+
+bool directory_walk_read(struct directory_walk *w, enum sql_id id, const struct db_value *args,
+    size_t n, struct directory_found *r)
+{
+	struct db_query *q = db_begin_query(w->db, id, args, n);
+	bool found = directory_walk_step(w, q, r);
+
+	return !directory_walk_failed(w, db_end(q)) && found;
+}
+
+bool directory_walk_find(
+    struct directory_walk *w, struct str local, struct str domain, struct directory_found *r)
+{
+	return directory_walk_read(
+	    w, SQL_ACCOUNT_BY_ADDRESS, DB_ARGS(db_text(domain), db_text(local)), r);
+}
+
+bool directory_walk_is_ours(struct directory_walk *w, struct str domain)
+{
+	int64_t kind = DIRECTORY_LOCAL;
+	enum db_code code = db_get_int(w->db, SQL_DOMAIN_KIND, DB_ARGS(db_text(domain)), &kind);
+
+	if (code == DB_ROW)
+		w->kind = (enum directory_kind)kind;
+	else
+		directory_walk_failed(w, code);
+	return code == DB_ROW;
+}
