@@ -1,0 +1,241 @@
+/* Each error names file and line, what is wrong, and what would be right. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "parse.h"
+
+static const struct {
+	const char *text, *want;
+} errors[] = {
+    {"", "f: hostname is not set; add hostname = \"mail.example.org\";"},
+    {"hostnmae = \"a.b\";", "f:1: there is no option hostnmae; did you mean hostname?"},
+    {HOST "\nzzzzzzzzz = 1;",
+	"f:3: there is no option zzzzzzzzz; \"godwit check-config --all\" lists those there are"},
+    {"ports = {\n smpt = 25; };", "f:2: there is no option ports.smpt; did you mean ports.smtp?"},
+    {"port = { smtp = 25; };", "f:1: there is no option port; did you mean ports?"},
+    {"submission = 25;", "f:1: there is no option submission; did you mean ports.submission?"},
+    {"ports = 25;", "f:1: ports is a group: ports = { ... };"},
+    {"ports = { smtp = { x = 1; }; };",
+	"f:1: ports.smtp must be a number from 0 to 65535, and not a group { }; the default is 25"},
+#define SERVER                                                                                     \
+	"f:1: dns_server must be an address in quotes, with a port if it is not 53, like "         \
+	"\"192.0.2.1\" or \"127.0.0.1@5300\"; or \"\", and not "
+    {"dns_server = \"ns.test\";", SERVER "\"ns.test\"; the default is \"\""},
+    {"dns_server = \"192.0.2.1@\";", SERVER "\"192.0.2.1@\"; the default is \"\""},
+    {"dns_server = \"192.0.2.1@0\";", SERVER "\"192.0.2.1@0\"; the default is \"\""},
+    {"dns_server = \"192.0.2.1@65536\";", SERVER "\"192.0.2.1@65536\"; the default is \"\""},
+    {"dns_server = \"@53\";", SERVER "\"@53\"; the default is \"\""},
+    {"dns_server = 53;", SERVER "53; the default is \"\""},
+    {"port_offset = 70000;",
+	"f:1: port_offset must be a number from 0 to 65535, and not 70000; the default is 0"},
+    {"port_offset = \"5\";",
+	"f:1: port_offset must be a number from 0 to 65535, and not \"5\"; the default is 0"},
+    {"port_offset = 1.5;",
+	"f:1: port_offset must be a number from 0 to 65535, and not 1.5; the default is 0"},
+    {"port_offset = true;",
+	"f:1: port_offset must be a number from 0 to 65535, and not true; the default is 0"},
+    {"port_offset = [1];",
+	"f:1: port_offset must be a number from 0 to 65535, and not a list; the default is 0"},
+    {"port_offset = 5L;\nport_offset = 6;",
+	"f:2: port_offset stands twice, first in line 1: write it once, and what belongs to a group into its one { }"},
+    {"quota = {\n};\n\n  quota = { account_bytes = \"5G\"; };",
+	"f:4: quota stands twice, first in line 1: write it once, and what belongs to a group into its one { }"},
+    {"hostname = \"a.test\"; hostname = \"b.test\";",
+	"f:1: an option stands twice here: write it once"},
+    {"\nmessage_size_limit = \"50X\";",
+	"f:2: message_size_limit must be a size from 64K to 2047M in quotes, like \"50M\", and not "
+	"\"50X\"; the default is \"50M\""},
+    {"message_size_limit = \"1K\";",
+	"f:1: message_size_limit must be a size from 64K to 2047M in quotes, like \"50M\", and not "
+	"\"1K\"; the default is \"50M\""},
+    {"message_size_limit = \"99999999999999999999G\";",
+	"f:1: message_size_limit must be a size from 64K to 2047M in quotes, like \"50M\", and not "
+	"\"99999999999999999999G\"; the default is \"50M\""},
+    {"min_free = \"16777216T\";",
+	"f:1: min_free must be a size from 0 to 1T in quotes, like \"50M\", and not "
+	"\"16777216T\"; the default is \"100M\""},
+    {"message_size_limit = 5000000000;",
+	"f:1: the number 5000000000 is too large; write sizes like \"5G\""},
+    {"undelete = 5;",
+	"f:1: undelete must be a time from 0 to 3650d in quotes, like \"90s\", \"5m\", \"4h\" or "
+	"\"14d\", and not 5; the default is \"14d\""},
+    {"undelete = \"5\";",
+	"f:1: undelete must be a time from 0 to 3650d in quotes, like \"90s\", \"5m\", \"4h\" or "
+	"\"14d\", and not \"5\"; the default is \"14d\""},
+    {"undelete = \"5 d\";",
+	"f:1: undelete must be a time from 0 to 3650d in quotes, like \"90s\", \"5m\", \"4h\" or "
+	"\"14d\", and not \"5 d\"; the default is \"14d\""},
+    {"plaintext_auth = \"sometimes\";",
+	"f:1: plaintext_auth must be one of \"never\", \"loopback\", \"always\", and not "
+	"\"sometimes\"; the default is \"loopback\""},
+    {"hostname = \"-a\";",
+	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not \"-a\""},
+    {"hostname = \"192.0.2.1\";",
+	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not \"192.0.2.1\""},
+    {"hostname = \"a..b\";",
+	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not \"a..b\""},
+    {"hostname = \"a.b.\";",
+	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not \"a.b.\""},
+    {"listen = [];",
+	"f:1: listen must be a list in brackets of at least 1, each an address in quotes, like "
+	"\"192.0.2.1\" or \"::1\", and not a list; the default is [\"0.0.0.0\", \"::\"]"},
+    {"listen = [\"0.0.0.0\",\n \"localhost\"];",
+	"f:2: listen must be a list in brackets of at least 1, each an address in quotes, like "
+	"\"192.0.2.1\" or \"::1\", and not \"localhost\"; the default is [\"0.0.0.0\", \"::\"]"},
+    {"trusted_networks = [\"10.0.0.1/8\"];",
+	"f:1: trusted_networks must be a list in brackets of a network in quotes, like \"10.0.0.0/8\" "
+	"or \"2001:db8::/32\", and not \"10.0.0.1/8\"; the default is []"},
+    {"subaddress_separator = \"@\";",
+	"f:1: subaddress_separator must be a text in quotes of at most 1 printable characters out of "
+	"+-_=.#~, and not \"@\"; the default is \"+\""},
+    {"user_net = \"\";",
+	"f:1: user_net must be a text in quotes of 1 to 32 printable characters, and not \"\"; the "
+	"default is \"godwit-net\""},
+    {"postmaster = \"a\\x07\";",
+	"f:1: postmaster must be a text in quotes of at most 320 printable characters, and not "
+	"\"a\x07\"; the default is \"\""},
+    {"hostname = mail.example.org;",
+	"f:1: syntax error; an option is written as name = value; with texts in \"quotes\""},
+    {"# one\n@include \"/etc/passwd\"",
+	"f:2: @include is not supported: write all options into this file"},
+    {"relay_allow_private = 1;",
+	"f:1: relay_allow_private must be true or false, and not 1; the default is false"},
+    {"relay_port = true;",
+	"f:1: relay_port must be a number from 1 to 65535, and not true; the default is 25"},
+    {"queue = { retry = \"5m\"; };",
+	"f:1: queue.retry must be a list in brackets of at least 1, each a time from 1s to 1d in "
+	"quotes, like \"90s\", \"5m\", \"4h\" or \"14d\", and not \"5m\"; the default is [\"5m\", "
+	"\"15m\", \"30m\"]"},
+    {"queue = { delay_warning = [\"61d\"]; };",
+	"f:1: queue.delay_warning must be a list in brackets of a time from 1s to 60d in "
+	"quotes, like \"90s\", \"5m\", \"4h\" or \"14d\", and not \"61d\"; the default is [\"4h\"]"},
+    {HOST "queue = { retry = [\"5m\", \"1m\"]; };",
+	"f:2: the times of queue.retry must not get shorter: put the shortest first"},
+#define TOO_SHORT                                                                                  \
+	"queue.lifetime is over before the first time of queue.retry: make it longer, or that "    \
+	"time shorter"
+    {HOST "queue = { lifetime = \"1m\"; };", "f:2: " TOO_SHORT},
+    {HOST "queue = {\n retry = [\"1h\"];\n lifetime = \"1m\"; };", "f:4: " TOO_SHORT},
+    {HOST "queue = {\n lifetime = \"1m\";\n retry = [\"1h\"]; };", "f:4: " TOO_SHORT},
+    {"queue = {\n delay_warning = [\"2h\",\n \"1h\"]; };\n" HOST,
+	"f:2: each time of queue.delay_warning must be longer than the one before it"},
+    {"\nroutes = ( { domain = \"x.test\"; host = \"y.test\"; } );",
+	"f:2: routes: port is missing; a group is written like { domain = \"example.org\"; host = \"192.0.2.1\"; port = 25; }"},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; tls = \"no\"; } );",
+	"f:1: routes: tls must be one of \"may\", \"require\", \"verify\", \"none\", and not \"no\""},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; user = \"u\"; } );",
+	"f:1: routes: a login needs both user and password_file"},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; user = \"u\"; "
+     "password_file = \"f\"; tls = \"require\"; } );",
+	"f:1: routes: a login needs tls = \"verify\", so that nobody else gets the password"},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; prot = 25; } );",
+	"f:1: routes: there is no \"prot\" in a group; did you mean port?"},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 0; } );",
+	"f:1: routes: port must be a number from 1 to 65535, and not 0"},
+    {"routes = ( { domain = \"x.test\"; host = \"[::1]\"; port = 25; } );",
+	"f:1: routes: host must be a host name in quotes, like \"mail.example.org\", or an address, "
+	"like \"192.0.2.1\", and not \"[::1]\""},
+    {"routes = ( { domain = \"-\"; host = \"y.test\"; port = 25; } );",
+	"f:1: routes: domain must be a host name in quotes, like \"mail.example.org\", or \"*\", and "
+	"not \"-\""},
+    {"routes = ( { domain = \"*\"; host = \"y.test\"; port = 25; sender = \"@a.test\"; } );",
+	"f:1: routes: sender must be a domain or an address in quotes, like \"example.org\" or "
+	"\"alice@example.org\", and not \"@a.test\""},
+    {HOST "destinations = ( { domain = \"x.test\"; lifetime = \"61d\"; } );",
+	"f:2: destinations: lifetime must be a time from 0 to 60d in quotes, like \"90s\", \"5m\", "
+	"\"4h\" or \"14d\", and not \"61d\""},
+    {HOST "destinations = ( { domain = \"x.test\"; retry = [\"5m\", \"1m\"]; } );",
+	"f:2: destinations, x.test, together with queue: the times of queue.retry must not get "
+	"shorter: put the shortest first"},
+    {HOST "destinations = (\n { domain = \"x.test\"; },\n { domain = \"y.test\";\n"
+	  "lifetime = \"1m\"; },\n { domain = \"z.test\"; } );",
+	"f:4: destinations, y.test, together with queue: " TOO_SHORT},
+    {HOST "destinations = ( { domain = \"x.test\"; delay_warning = [\"0\", \"1h\"]; } );",
+	"f:2: destinations: delay_warning = [\"0\"] stands for no warning, and alone"},
+    {HOST "destinations = ( { domain = \"x.test\"; }, { domain = \"x.test\"; } );",
+	"f:2: destinations has two entries for x.test"},
+    {HOST "destinations = (\n { domain = \"x.test\"; },\n { domain = \"y.test\"; },\n"
+	  "{ domain = \"X.test\"; } );",
+	"f:5: destinations has two entries for x.test"},
+    {HOST "relay_source = [\"192.0.2.1\",\n \"192.0.2.2\"];",
+	"f:3: relay_source has two addresses of the same kind; give one of IPv4 and one of IPv6 at most"},
+    {"listen = ( { domain = \"x\"; host = \"y\"; port = 25; } );",
+	"f:1: listen must be a list in brackets of at least 1, each an address in quotes, like "
+	"\"192.0.2.1\" or \"::1\", and not a group { }; the default is [\"0.0.0.0\", \"::\"]"},
+    {HOST "routes = ( { domain = \"x.test\"; host = \"y\"; port = 25; },\n"
+	  "{ domain = \"X.test\"; host = \"z\"; port = 25; } );",
+	"f:3: routes has two entries for the domain x.test"},
+    {HOST "ports = { smtp = 465; };", "f:2: ports.smtp and ports.smtps are both 465"},
+    {"ports = {\n lmtp = 24;\n smtp = 24; };\n" HOST, "f:3: ports.smtp and ports.lmtp are both 24"},
+    {"ports = {\n smtp = 24;\n lmtp = 24; };\n" HOST, "f:3: ports.smtp and ports.lmtp are both 24"},
+    {HOST "port_offset = 65000;",
+	"f:2: ports.submission (587) with port_offset (65000) is 65587; ports end at 65535"},
+    {HOST "port_offset = 40000;\nports = {\n pop3 = 30000;\n};",
+	"f:4: ports.pop3 (30000) with port_offset (40000) is 70000; ports end at 65535"},
+    {HOST "ports = {\n pop3 = 30000;\n};\nport_offset = 40000;",
+	"f:5: ports.pop3 (30000) with port_offset (40000) is 70000; ports end at 65535"},
+};
+
+static void test_errors(void **state)
+{
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+		struct config_snapshot *c = NULL;
+		struct err e = {{0}};
+
+		if (config_parse("/d", "f", str_of_c(errors[i].text), 0, &c, &e) == 0)
+			fail_msg("%s: accepted", errors[i].text);
+		assert_null(c);
+		assert_string_equal(e.text, errors[i].want);
+	}
+}
+
+static void test_nul(void **state)
+{
+	struct config_snapshot *c = NULL;
+	struct err e;
+
+	assert_int_equal(config_parse("/d", "f", STR(HOST "\0x"), 0, &c, &e), -1);
+	assert_string_equal(e.text, "f:2: the file holds a NUL octet: it is no text");
+}
+
+/* What the look before libconfig must not mistake for code. */
+static void test_comments_and_strings(void **state)
+{
+	struct config_snapshot *c = parse("# @include 5000000000\n"
+					  "// @ 5000000000\n"
+					  "/* @ 5000000000 * / \n */\n"
+					  "postmaster = \"a\\\"5000000000@b\\\\\";\n" HOST);
+
+	assert_string_equal(c->postmaster.p, "a\"5000000000@b\\");
+	config_unref(&c);
+}
+
+/* Any bytes: an error or a snapshot, nothing else. */
+static void test_every_prefix(void **state)
+{
+	static const char text[] = HOST "ports = { smtp = 2525; };\nlisten = [\"::1\"]; # x\n"
+					"/* c */ undelete = \"3d\";";
+
+	for (size_t n = 0; n < sizeof text; n++) {
+		struct config_snapshot *c = NULL;
+		struct err e = {{0}};
+		int rc = config_parse("/d", "f", str_of(text, n), 0, &c, &e);
+
+		assert_true(rc == 0 ? c != NULL : e.text[0] != 0);
+		config_unref(&c);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_nul),
+	    cmocka_unit_test(test_comments_and_strings),
+	    cmocka_unit_test(test_every_prefix),
+	};
+
+	return cmocka_run_group_tests_name("config/config_errors", tests, NULL, NULL);
+}
