@@ -332,5 +332,6 @@ enum admin_step admin_change_alias(struct admin_job *j)
 	if ((add || target.n) &&
 	    !admin_job_address(j, target, true, &c->target_local, &c->target_domain))
 		return ADMIN_STEP_DONE;
+	c->target_local = str_sub(target, 0, target.n ? str_rfind(target, '@') : 0);
 	return submit(j, add ? DIRECTORY_ALIAS_ADD : DIRECTORY_ALIAS_REMOVE);
 }

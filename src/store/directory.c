@@ -10,14 +10,31 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "mime/mime_address.h"
+#include "mime/mime_local.h"
 #include "store/forward.h"
 
 /* ---- the walk ---- */
 
-static bool was_met(const struct directory_walk *w, const struct directory_address *a)
+static struct directory_address address_of(
+    struct directory_walk *w, struct str spelt, struct str domain, unsigned depth)
+{
+	return (struct directory_address){mime_local_key(w->arena, spelt), domain, depth, spelt};
+}
+
+/* What is one name here may be two elsewhere, if not by the case of ASCII letters alone. */
+static bool are_one(
+    struct directory_walk *w, const struct directory_address *a, const struct directory_address *b)
+{
+	if (!str_eq(a->local, b->local) || !str_eq(a->domain, b->domain))
+		return false;
+	return str_eq_i(a->spelt, b->spelt) ||
+	       (directory_walk_is_ours(w, a->domain) && w->kind == DIRECTORY_LOCAL);
+}
+
+static bool was_met(struct directory_walk *w, const struct directory_address *a)
 {
 	for (size_t i = 0; i < w->nmet; i++) {
-		if (str_eq(w->met[i].local, a->local) && str_eq(w->met[i].domain, a->domain))
+		if (are_one(w, &w->met[i], a))
 			return true;
 	}
 	return false;
@@ -57,9 +74,8 @@ static bool follow_alias(
 		struct str local = db_col_str(q, 0);
 
 		to = directory_walk_grow(w->arena, to, n, &capacity, sizeof *to);
-		to[n].local = local.n ? arena_lower(w->arena, local) : from->local;
-		to[n].domain = arena_str(w->arena, db_col_str(q, 1));
-		to[n++].depth = from->depth + 1;
+		to[n++] = address_of(w, local.n ? arena_str(w->arena, local) : from->spelt,
+		    arena_str(w->arena, db_col_str(q, 1)), from->depth + 1);
 	}
 	if (directory_walk_failed(w, db_end(q)))
 		return true;
@@ -98,7 +114,6 @@ static bool follow_name(struct directory_walk *w, const struct directory_address
 static bool follow_return(struct directory_walk *w, const struct directory_address *from)
 {
 	struct queue_srs_origin origin;
-	struct directory_address to;
 	enum queue_srs_status status = QUEUE_SRS_NONE;
 
 	if (from->depth > 0 || directory_walk_failed(w, forward_origin(w->db, w->arena, w->asked,
@@ -111,11 +126,8 @@ static bool follow_return(struct directory_walk *w, const struct directory_addre
 		    w, status == QUEUE_SRS_EXPIRED ? ACCEPT_EXPIRED : ACCEPT_FORGED);
 		return true;
 	}
-	to = (struct directory_address){origin.local, origin.domain, 1};
-	if (directory_walk_is_ours(w, to.domain)) /* by now */
-		to.local = arena_lower(w->arena, to.local);
 	w->is_return = true;
-	meet(w, to);
+	meet(w, address_of(w, origin.local, origin.domain, 1));
 	return true;
 }
 
@@ -132,7 +144,7 @@ static bool follow_base(struct directory_walk *w, const struct directory_address
 /* As it stands in an SMTP path: quoted where it must be. */
 static struct str quoted(struct directory_walk *w, const struct directory_address *from)
 {
-	struct mime_address address = {.local = from->local, .domain = STR("")};
+	struct mime_address address = {.local = from->spelt, .domain = STR("")};
 	struct buf b;
 	struct str text;
 
@@ -147,7 +159,7 @@ static void add_elsewhere(struct directory_walk *w, const struct directory_addre
 {
 	directory_walk_add(
 	    w, (struct directory_target){
-		   .local = w->is_return ? a->local : quoted(w, a), .domain = a->domain});
+		   .local = w->is_return ? a->spelt : quoted(w, a), .domain = a->domain});
 }
 
 static void visit(struct directory_walk *w, struct directory_address a)
@@ -191,8 +203,7 @@ static enum accept_class judge(const struct directory_walk *w)
 
 static void walk_from(struct directory_walk *w, struct str local, struct str domain)
 {
-	meet(w, (struct directory_address){
-		    arena_lower(w->arena, local), arena_lower(w->arena, domain), 0});
+	meet(w, address_of(w, local, arena_lower(w->arena, domain), 0));
 	for (size_t i = 0; i < w->nmet && w->code == DB_OK && !w->trouble; i++)
 		visit(w, w->met[i]);
 }
@@ -227,7 +238,7 @@ enum db_code directory_account(struct db *db, const struct directory_config *cfg
 	    .db = db, .cfg = cfg, .arena = a, .size = size, .failure = ACCEPT_CLASSES};
 	struct directory_found row;
 
-	if (directory_walk_find(&w, arena_lower(a, local), arena_lower(a, domain), &row))
+	if (directory_walk_find(&w, mime_local_key(a, local), arena_lower(a, domain), &row))
 		directory_walk_add_account(&w, &row, STR(""));
 	else
 		directory_walk_leave_out(&w, ACCEPT_UNKNOWN);

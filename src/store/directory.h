@@ -1,7 +1,8 @@
 /*
  * Domains, accounts and aliases: who is ours, and where mail for an address goes.
  *
- * Domains are given in A-label form, lower case. Local parts are compared in ASCII lower case. An
+ * Domains are given in A-label form, lower case. Local parts are kept and compared in the form of
+ * mime/mime_local.h, but for those of targets elsewhere: they are as they were given. An
  * alias has any number of targets; with an empty local part it is the domain's catch-all, and a
  * target with an empty local part keeps the recipient's ("@a.org -> @b.org" makes a.org another name
  * of b.org). An alias goes before an account of the same name; its own address among its targets
@@ -146,7 +147,8 @@ struct directory_change {
 	const struct directory_config *cfg; /* borrowed by directory_change_init(); may be NULL */
 	struct str who;                     /* the administrator, for the record of changes */
 	struct str local, domain; /* the address; local is empty for a catch-all or a domain */
-	struct str target_local, target_domain;
+	struct str target_local;  /* as it was given */
+	struct str target_domain;
 	const char *hash; /* of the password */
 	bool send_only;
 	bool dry; /* it is only asked whether it would be refused: what is done is undone again */
@@ -173,8 +175,9 @@ void directory_change_init(struct directory_change *c);
 bool directory_is_domain(struct str s);
 
 /*
- * Splits "local@domain" (or "@domain") at the last "@" and puts both in lower case (ASCII) into the
- * arena; the domain must be in A-label form. False with e set when it cannot be an address here.
+ * Splits "local@domain" (or "@domain") at the last "@" and puts the local part in the form of
+ * mime_local_key() and the domain in lower case into the arena; the domain must be in A-label form. False
+ * with e set when it cannot be an address here.
  */
 bool directory_address(struct arena *a, struct str text, bool catch_all, struct str *local_r,
     struct str *domain_r, struct err *e);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "mime/mime_local.h"
 
 static bool is_domain_octet(uint8_t c)
 {
@@ -36,7 +37,7 @@ static bool is_plain_local(struct str s)
 {
 	static const struct str special = STR_INIT(" \"(),:;<>@[\\]");
 
-	if (str_has_cntrl(s) || !utf8_is_valid(s) || str_find_str(s, STR("..")) < s.n)
+	if (str_has_cntrl(s) || str_find_str(s, STR("..")) < s.n)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
 		if (str_find(special, s.p[i]) < special.n)
@@ -49,17 +50,20 @@ bool directory_address(struct arena *a, struct str text, bool catch_all, struct 
     struct str *domain_r, struct err *e)
 {
 	size_t at = str_rfind(text, '@');
-	struct str local = str_sub(text, 0, at), domain = str_from(text, at + 1);
+	struct str local = str_sub(text, 0, at), domain = str_from(text, at + 1),
+		   key = mime_local_key(a, local);
 
 	if (at == text.n)
 		err_set(e, "\"%.*s\" is no address; write it like bob@example.org", STR_FMT(text));
 	else if (local.n == 0 && !catch_all)
 		err_set(e, "\"%.*s\" has nothing before the @; write it like bob@example.org",
 		    STR_FMT(text));
-	else if (local.n > LIMIT_SMTP_LOCAL_PART)
+	else if (!utf8_is_valid(local))
+		err_set(e, "the part before the @ is not in UTF-8; write it in the encoding UTF-8");
+	else if (local.n > LIMIT_SMTP_LOCAL_PART || key.n > LIMIT_SMTP_LOCAL_PART)
 		err_set(e, "the part before the @ is longer than %zu octets; choose a shorter one",
 		    LIMIT_SMTP_LOCAL_PART);
-	else if (!is_plain_local(local))
+	else if (!is_plain_local(local) || !is_plain_local(key)) /* U+037E is a ";" */
 		err_set(e,
 		    "\"%.*s\" cannot stand before the @ of an address; write it like bob@example.org",
 		    STR_FMT(local));
@@ -67,7 +71,7 @@ bool directory_address(struct arena *a, struct str text, bool catch_all, struct 
 		err_set(
 		    e, "\"%.*s\" is no domain name; write it like example.org", STR_FMT(domain));
 	else {
-		*local_r = arena_lower(a, local);
+		*local_r = key;
 		*domain_r = arena_lower(a, domain);
 		return true;
 	}

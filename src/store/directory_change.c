@@ -10,7 +10,9 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "mime/mime_local.h"
 #include "store/admin_log.h"
+#include "store/directory_fold.h"
 #include "store/mailbox.h"
 #include "store/quota.h"
 
@@ -22,7 +24,8 @@ struct change {
 	enum db_code code;  /* the first failure of the database */
 	struct str address; /* "local@domain", or "@domain" */
 	struct str target;
-	struct err done; /* what was done, for the record */
+	struct str target_local; /* as it is kept */
+	struct err done;         /* what was done, for the record */
 };
 
 typedef enum lane_exec change_fn(struct change *x);
@@ -135,6 +138,13 @@ static const char *kind_text(enum directory_kind kind)
 	return texts[kind];
 }
 
+/* What aliases have led to elsewhere is named as ours are. */
+static void become_ours(struct change *x)
+{
+	if (x->c->kind == DIRECTORY_LOCAL)
+		failed(x, directory_fold_targets(x->db, x->c->domain));
+}
+
 static enum lane_exec domain_add(struct change *x)
 {
 	if (domain_exists(x, x->c->domain))
@@ -142,6 +152,7 @@ static enum lane_exec domain_add(struct change *x)
 		    STR_FMT(x->c->domain));
 	exec(x, SQL_DOMAIN_ADD, DB_ARGS(db_text(x->c->domain), db_int(x->now), db_int(x->c->kind)),
 	    NULL);
+	become_ours(x);
 	if (x->c->kind == DIRECTORY_LOCAL)
 		err_set(&x->done, "domain %.*s added", STR_FMT(x->c->domain));
 	else
@@ -191,6 +202,7 @@ static enum lane_exec change_kind(struct change *x)
 	if (x->c->kind != DIRECTORY_LOCAL && !domain_is_empty(x, name))
 		return LANE_UNDO;
 	exec(x, SQL_DOMAIN_SET_KIND, DB_ARGS(db_text(name), db_int(x->c->kind)), NULL);
+	become_ours(x);
 	err_set(&x->done, "domain %.*s is %s now", STR_FMT(name), kind_text(x->c->kind));
 	return LANE_KEEP;
 }
@@ -224,6 +236,22 @@ static bool set_password(struct change *x, int64_t account)
 	    NULL);
 }
 
+/* What is to be a name here, people must be able to tell from others, today and with the next Unicode. */
+static bool is_fit(struct change *x, struct str local)
+{
+	static const char *const wrong[] = {
+	    [MIME_LOCAL_OK] = NULL,
+	    [MIME_LOCAL_NOT_UTF8] = "octets that are not UTF-8",
+	    [MIME_LOCAL_HIDDEN] = "a character that nobody sees",
+	    [MIME_LOCAL_UNASSIGNED] = "a code point that Unicode has not assigned to a character",
+	};
+	const char *why = wrong[mime_local_check(local)];
+
+	if (why)
+		refuse(x, "the part before the @ holds %s; choose another name", why);
+	return !why;
+}
+
 /* The name is an alias that would keep all mail from the account. */
 static bool alias_hides_account(struct change *x)
 {
@@ -244,6 +272,8 @@ static enum lane_exec account_add(struct change *x)
 {
 	struct directory_change *c = x->c;
 
+	if (!is_fit(x, c->local))
+		return LANE_UNDO;
 	if (!domain_exists(x, c->domain))
 		return no_domain_yet(x);
 	if (is_relay_domain(x))
@@ -423,24 +453,57 @@ static struct str probe(struct str local)
 	return local.n ? local : STR("any one");
 }
 
+/* Mailboxes there are named as ours are. */
+static bool is_here(struct change *x, struct str domain)
+{
+	int64_t kind = DIRECTORY_KINDS;
+
+	failed(x, db_get_int(x->db, SQL_DOMAIN_KIND, DB_ARGS(db_text(domain)), &kind));
+	return kind == DIRECTORY_LOCAL;
+}
+
+/* The target as it is kept: in the form of our names, or as the alias has it already, or as it was given. */
+static void settle_target(struct change *x)
+{
+	struct directory_change *c = x->c;
+	struct db_query *q;
+
+	if (is_here(x, c->target_domain)) {
+		x->target_local = mime_local_key(x->arena, c->target_local);
+		x->target = directory_text(x->arena, x->target_local, c->target_domain);
+		return;
+	}
+	q = db_begin_query(
+	    x->db, SQL_ALIAS_TARGETS, DB_ARGS(db_text(c->domain), db_text(c->local)));
+	while (db_step(q) == DB_ROW) {
+		if (str_eq_i(db_col_str(q, 0), c->target_local) &&
+		    str_eq(db_col_str(q, 1), c->target_domain))
+			x->target_local = arena_str(x->arena, db_col_str(q, 0));
+	}
+	failed(x, db_end(q));
+}
+
 /* Tried by doing: the new row is there when its ways are walked, and undone with the refusal. */
 static enum lane_exec alias_add(struct change *x)
 {
 	struct directory_change *c = x->c;
 	int64_t added = 0;
 
+	if (!is_fit(x, c->local) || !is_fit(x, c->target_local))
+		return LANE_UNDO;
 	if (!domain_exists(x, c->domain))
 		return no_domain_yet(x);
 	if (is_relay_domain(x))
 		return of_relay_domain(x, "aliases here");
+	settle_target(x);
 	exec(x, SQL_ALIAS_ADD,
 	    DB_ARGS(db_text(c->domain), db_text(c->local), db_text(c->target_domain),
-		db_text(c->target_local), db_int(x->now)),
+		db_text(x->target_local), db_int(x->now)),
 	    &added);
 	if (added == 0 && x->code == DB_OK)
 		return refuse(x, "the alias %.*s leads to %.*s already; nothing was changed",
 		    STR_FMT(x->address), STR_FMT(x->target));
-	if (c->target_local.n && resolve(x, c->target_local, c->target_domain) == ACCEPT_UNKNOWN)
+	if (x->target_local.n && resolve(x, x->target_local, c->target_domain) == ACCEPT_UNKNOWN)
 		return refuse_missing(x, DIRECTORY_MISSING_ACCOUNT,
 		    "there is no account or alias %.*s; add it first with: "
 		    "godwit account add %.*s",
@@ -460,9 +523,11 @@ static enum lane_exec alias_remove(struct change *x)
 	int64_t removed = 0;
 
 	if (c->target_domain.n)
+		settle_target(x);
+	if (c->target_domain.n)
 		exec(x, SQL_ALIAS_DELETE,
 		    DB_ARGS(db_text(c->domain), db_text(c->local), db_text(c->target_domain),
-			db_text(c->target_local)),
+			db_text(x->target_local)),
 		    &removed);
 	else
 		exec(x, SQL_ALIAS_DELETE_ALL, DB_ARGS(db_text(c->domain), db_text(c->local)),
@@ -512,6 +577,7 @@ static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now
 	c->refused = false;
 	c->account = 0;
 	x.address = directory_text(x.arena, c->local, c->domain);
+	x.target_local = c->target_local;
 	x.target = directory_text(x.arena, c->target_local, c->target_domain);
 	result = verbs[c->verb](&x);
 	if (result == LANE_KEEP && c->dry)

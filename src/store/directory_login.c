@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "mime/mime_idn.h"
+#include "mime/mime_local.h"
 
 static enum db_code only_domain(struct db *db, struct arena *a, struct str *domain_r)
 {
@@ -43,7 +44,7 @@ enum db_code directory_login(
 {
 	struct directory_login login = {0};
 	size_t at = str_rfind(name, '@');
-	struct str local = arena_lower(a, str_sub(name, 0, at)),
+	struct str local = mime_local_key(a, str_sub(name, 0, at)),
 		   domain = login_domain(a, str_from(name, at + 1));
 	struct db_query *q;
 	enum db_code code = at < name.n ? DB_OK : only_domain(db, a, &domain);

@@ -2,6 +2,7 @@
 #include "store/directory_walk.h"
 
 #include "base/limits.h"
+#include "mime/mime_local.h"
 
 bool directory_postmaster_is_of_server(const struct directory_walk *w, struct str domain)
 {
@@ -10,7 +11,7 @@ bool directory_postmaster_is_of_server(const struct directory_walk *w, struct st
 
 bool directory_postmaster_is(const struct directory_walk *w, const struct directory_address *a)
 {
-	return str_eq(a->local, STR("postmaster")) || /* in lower case as all of the walk */
+	return str_eq(a->local, STR("postmaster")) || /* in its form as all of the walk */
 	       (directory_postmaster_is_of_server(w, a->domain) && str_eq(a->local, STR("root")));
 }
 
@@ -38,7 +39,7 @@ static bool find_configured(struct directory_walk *w, struct directory_found *r)
 
 	return local.n &&
 	       directory_walk_find(
-		   w, arena_lower(w->arena, local), arena_lower(w->arena, domain), r) &&
+		   w, mime_local_key(w->arena, local), arena_lower(w->arena, domain), r) &&
 	       directory_walk_takes_mail(r);
 }
 

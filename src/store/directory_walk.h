@@ -5,8 +5,10 @@
 #include "store/directory.h"
 
 struct directory_address {
-	struct str local, domain;
-	unsigned depth; /* aliases passed on the way here */
+	struct str local; /* as mailboxes are named */
+	struct str domain;
+	unsigned depth;   /* aliases passed on the way here */
+	struct str spelt; /* the local part as it came: for who knows whether it is another one */
 };
 
 struct directory_walk {

@@ -16,6 +16,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "store/db_copy.h"
+#include "store/directory_fold.h"
 
 #define COPY_PAGES 4096
 #define NAME_MAX_  ((size_t)4096)
@@ -108,7 +109,7 @@ static const struct sql_object version_2[] = {
 };
 
 static const struct migration all_migrations[] = {
-    {2, version_2, sizeof version_2 / sizeof version_2[0]},
+    {2, version_2, sizeof version_2 / sizeof version_2[0], directory_fold_names},
 };
 
 const struct migrations *migrations(void)
@@ -169,7 +170,7 @@ static enum db_code keep(const char *name, const char *copy, struct err *e)
 
 /* ---- the changes ---- */
 
-static enum db_code apply(struct db *db, const struct migration *m)
+static enum db_code apply(struct db *db, const struct migration *m, struct err *e)
 {
 	struct sql_schema part = {m->objects, m->n, m->version};
 	struct buf script;
@@ -179,16 +180,20 @@ static enum db_code apply(struct db *db, const struct migration *m)
 	sql_schema_sqlite(&script, &part);
 	code = db_script(db, buf_cstr(&script));
 	buf_fini(&script);
+	if (code == DB_OK && m->then)
+		code = m->then(db, e);
 	return code;
 }
 
-static enum db_code change(struct db *db, const struct migrations *all, int64_t from, int version)
+/* e: set when a migration refuses, and not when the database fails. */
+static enum db_code change(
+    struct db *db, const struct migrations *all, int64_t from, int version, struct err *e)
 {
 	enum db_code code = db_begin(db);
 
 	for (size_t i = 0; i < all->n && code == DB_OK; i++) {
 		if (all->v[i].version > from && all->v[i].version <= version)
-			code = apply(db, &all->v[i]);
+			code = apply(db, &all->v[i], e);
 	}
 	if (code == DB_OK)
 		code = db_set_version(db, version);
@@ -209,14 +214,16 @@ static bool has_all(const struct migrations *all, int64_t from, int version)
 static enum db_code change_or_explain(struct db *db, const struct migrations *all, int64_t from,
     int version, const char *copy, struct err *e)
 {
-	enum db_code code = change(db, all, from, version);
+	struct err why = {""};
+	enum db_code code = change(db, all, from, version, &why);
 
 	if (code == DB_OK)
 		return DB_OK;
 	err_set(e,
 	    "the database cannot be brought from version %d to %d: %s; it is as it was, also in"
-	    " %s: make room on the disk, or use the program it was written by",
-	    (int)from, version, db_error(db), copy);
+	    " %s: %s the program it was written by",
+	    (int)from, version, why.text[0] ? why.text : db_error(db), copy,
+	    why.text[0] ? "remove one of them with" : "make room on the disk, or use");
 	(void)db_rollback(db);
 	return code;
 }

@@ -12,6 +12,9 @@ struct migration {
 	int version;
 	const struct sql_object *objects;
 	size_t n;
+	/* What no statement can do, behind them, in their transaction; NULL: nothing. Sets e, beside
+	 * DB_CONSTRAINT, when somebody must decide first. */
+	enum db_code (*then)(struct db *db, struct err *e);
 };
 
 /* All there are, without gaps: from 2 up to sql_schema()->version; none while that is 1. */

@@ -227,6 +227,23 @@ SQL(ALIAS_DELETE, "DELETE FROM alias WHERE domain = $1 AND local = $2"
 
 SQL(ALIAS_DELETE_ALL, "DELETE FROM alias WHERE domain = $1 AND local = $2")
 
+/* Those that lead into the domain $1. */
+SQL(ALIAS_INTO, "SELECT domain, local, target_local, created FROM alias WHERE target_domain = $1")
+
+/* Every name of an account or alias. */
+SQL(DIRECTORY_NAMES, "SELECT domain, local FROM account WHERE domain <> '' UNION"
+		     " SELECT domain, local FROM alias")
+
+/* How many there are of that name. */
+SQL(DIRECTORY_NAMED, "SELECT (SELECT count(*) FROM account WHERE domain = $1 AND local = $2)"
+		     " + (SELECT count(*) FROM alias WHERE domain = $1 AND local = $2)")
+
+SQL(ACCOUNT_RENAME, "UPDATE account SET local = $3 WHERE domain = $1 AND local = $2")
+
+SQL(ALIAS_RENAME, "UPDATE alias SET local = $3 WHERE domain = $1 AND local = $2")
+
+SQL(DOMAINS_OF_KIND, "SELECT name FROM domain WHERE relay = $1")
+
 /* An alias elsewhere that leads to this address. */
 SQL(ALIAS_LEADING_TO, "SELECT local, domain FROM alias WHERE target_domain = $1"
 		      " AND target_local = $2 AND NOT (domain = $1 AND local = $2) LIMIT 1")

@@ -134,6 +134,8 @@ const char *rig_change(
 
 	split(a, address, &c.local, &c.domain);
 	split(a, target, &c.target_local, &c.target_domain);
+	if (c.target_local.n) /* as it was given */
+		c.target_local = str_sub(str_of_c(target), 0, str_rfind(str_of_c(target), '@'));
 	run_change(r, &c);
 	arena_free(&a);
 	last_refusal = c.why;

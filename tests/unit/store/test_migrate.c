@@ -177,6 +177,53 @@ static void is_what_a_fresh_one_has(void **state)
 	buf_fini(&old);
 }
 
+/* ---- names, of which version 1 knew the case of ASCII letters alone ---- */
+
+#define DECOMPOSED "'jo\u0308rg'"
+#define CAPITAL    "'J\u00d6rg'"
+#define FORM       "'j\u00f6rg'"
+
+static void by_hand(const char *sql)
+{
+	sqlite3 *raw = NULL;
+
+	assert_int_equal(sqlite3_open("store.db", &raw), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(raw, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(raw);
+}
+
+static void names_get_their_form(void **state)
+{
+	by_hand("UPDATE account SET local = " DECOMPOSED " WHERE local = 'bob';"
+		"INSERT INTO alias VALUES ('example.test', " DECOMPOSED ", 'else.test', 'x', 1),"
+		" ('example.test', 'two', 'example.test', " DECOMPOSED ", 1),"
+		" ('example.test', 'two', 'example.test', " CAPITAL ", 1),"
+		" ('example.test', 'out', 'else.test', " CAPITAL ", 1)");
+	assert_int_equal(run(migrations(), sql_schema()->version), DB_OK);
+	assert_int_equal(number("store.db", "SELECT count(*) FROM account WHERE local = " FORM), 1);
+	assert_int_equal(number("store.db", "SELECT count(*) FROM alias WHERE local = " FORM), 1);
+	assert_int_equal(number("store.db", "SELECT count(*) FROM alias WHERE local = 'two'"
+					    " AND target_local = " FORM),
+	    1);
+	assert_int_equal(number("store.db", "SELECT count(*) FROM alias WHERE local = 'two'"), 1);
+	assert_int_equal(
+	    number("store.db", "SELECT count(*) FROM alias WHERE target_local = " CAPITAL), 1);
+	assert_int_equal(number("store.db", "SELECT value FROM meta WHERE name = 'rows_alias'"),
+	    number("store.db", "SELECT count(*) FROM alias"));
+}
+
+/* Whose mail that would be is not for a program to say. */
+static void two_that_would_be_one_stay(void **state)
+{
+	by_hand("UPDATE account SET local = " DECOMPOSED " WHERE local = 'bob';"
+		"INSERT INTO alias VALUES ('example.test', " FORM ", 'else.test', 'x', 1)");
+	assert_int_equal(run(migrations(), sql_schema()->version), DB_CONSTRAINT);
+	assert_non_null(
+	    strstr(e.text, "jo\u0308rg@example.test and j\u00f6rg@example.test are one name now"));
+	assert_non_null(strstr(e.text, "remove one of them with the program it was written by"));
+	assert_int_equal(number("store.db", "PRAGMA user_version"), 1);
+}
+
 static void read_fixture(const char *path)
 {
 	uint8_t bytes[4096];
@@ -200,6 +247,8 @@ int main(int argc, char **argv)
 	    T(without_a_copy_nothing_is_changed),
 	    T(before_version_1),
 	    T(is_what_a_fresh_one_has),
+	    T(names_get_their_form),
+	    T(two_that_would_be_one_stay),
 	};
 	int failed;
 
