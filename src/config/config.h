@@ -248,7 +248,8 @@ void config_queue_policy(const struct config_snapshot *c, const struct config_de
     struct queue_policy *policy_r);
 
 /*
- * The route of mail to a domain (A-label form, lower case) from a reverse-path (empty: null): the first
+ * The route of mail to a domain (A-label form, lower case) from a reverse-path (in the form of
+ * mime_local_address_key(); empty: null): the first
  * of these that there is: domain and sender's address, domain and sender's domain, domain, "*" and
  * sender's address, "*" and sender's domain, "*"; else NULL.
  */

@@ -3,6 +3,7 @@
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "mime/mime_local.h"
 
 struct unit {
 	const char *name;
@@ -151,6 +152,14 @@ static struct str lower_copy(struct arena *a, struct str s)
 	return str_of(p, s.n);
 }
 
+/* As reverse-paths are compared with. */
+static struct str sender_key(struct arena *a, struct str s)
+{
+	struct str key = mime_local_address_key(a, s);
+
+	return str_of(arena_cstr(a, key), key.n);
+}
+
 bool option_find_word(const char *const *words, struct str s, int *word_r)
 {
 	for (int i = 0; words[i]; i++)
@@ -184,11 +193,15 @@ bool option_parse_text(
 	case OPTION_HOST:
 	case OPTION_DOMAIN:
 	case OPTION_TARGET:
-	case OPTION_SENDER:
 	case OPTION_SERVER:
 		ok = name_is_good(o, s);
 		if (ok)
 			v.text = lower_copy(a, s);
+		break;
+	case OPTION_SENDER:
+		ok = name_is_good(o, s);
+		if (ok)
+			v.text = sender_key(a, s);
 		break;
 	case OPTION_ENUM:
 		ok = option_find_word(o->words, s, &v.word);

@@ -6,7 +6,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "mime/mime_idn.h"
+#include "mime/mime_local.h"
 #include "mime/mime_summary.h"
 #include "mime/mime_trace.h"
 #include "proc/front_smtp.h"
@@ -405,23 +405,6 @@ void front_message_lose(struct front_session *s)
 		answer_deliver(s, &store_away);
 }
 
-/* A Delivered-To field names the recipient, also when what was sent on has his domain as DNS knows it. */
-static bool is_address(struct str recipient, struct str field)
-{
-	size_t at = str_rfind(recipient, '@');
-	struct buf b;
-	bool same = str_eq_i(recipient, field);
-
-	if (same || at == recipient.n || !str_has_8bit(str_from(recipient, at)))
-		return same;
-	buf_init(&b, LIMIT_SMTP_PATH);
-	buf_str(&b, str_sub(recipient, 0, at + 1));
-	same = mime_idn_to_ascii(&b, str_from(recipient, at + 1)) == MIME_IDN_OK &&
-	       str_eq_i(buf_view(&b), field);
-	buf_fini(&b);
-	return same;
-}
-
 /* Runs the acceptance pipeline over what is known. */
 static struct plan make_plan(struct front_session *s, const struct mime_message *message)
 {
@@ -446,7 +429,8 @@ static struct plan make_plan(struct front_session *s, const struct mime_message 
 	buf_fini(&reverse);
 	for (size_t i = 0; i < m->count; i++)
 		for (size_t k = 0; k < message->facts.n_delivered_to; k++)
-			if (is_address(m->classes[i].address, message->facts.delivered_to[k]))
+			if (mime_local_address_eq(
+				m->classes[i].address, message->facts.delivered_to[k]))
 				m->classes[i].delivered = true;
 	return accept_run(&in, m->arena);
 }

@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "mime/mime_idn.h"
+#include "mime/mime_local.h"
 #include "mime/mime_scan.h"
 #include "plan/accept.h"
 #include "proc/store_admin_job.h"
@@ -245,7 +246,7 @@ static void read_header(struct admin_job *j, struct accept_input *in, struct acc
 	m = mime_scan_finish(scan);
 	in->received_fields = m->facts.received;
 	for (size_t i = 0; i < m->facts.n_delivered_to; i++)
-		if (str_eq_i(r->address, m->facts.delivered_to[i]))
+		if (mime_local_address_eq(r->address, m->facts.delivered_to[i]))
 			r->delivered = true;
 	mime_scan_free(&scan);
 }

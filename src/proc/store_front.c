@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "mime/mime_local.h"
 #include "net/net_addr.h"
 #include "proc/child.h"
 #include "proc/log.h"
@@ -455,8 +456,8 @@ static void start_auth(struct store_front *f, struct ipc_request *r, const struc
 		return;
 	}
 	/* acting for somebody else is nobody's right */
-	if (m->authzid.n && !str_eq_i(m->authzid, m->authcid) &&
-	    !str_eq_i(m->authzid, a->login.address))
+	if (m->authzid.n && !mime_local_address_eq(m->authzid, m->authcid) &&
+	    !mime_local_address_eq(m->authzid, a->login.address))
 		a->login = (struct directory_login){0};
 	a->job.account = a->login.account;
 	if (a->login.hash.n < sizeof a->job.hash && a->login.hash.n)

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "mime/mime_local.h"
 #include "proc/log.h"
 #include "proc/store_relay_priv.h"
 
@@ -53,11 +54,22 @@ static bool read_password(
 	return password->n > 0;
 }
 
+static const struct config_route *route_of(
+    const struct config_snapshot *config, struct str domain, struct str sender)
+{
+	struct arena *a = arena_new();
+	const struct config_route *route = config_route(
+	    config, domain, mime_local_address_key(a, sender));
+
+	arena_free(&a);
+	return route;
+}
+
 struct rs_route store_relay_route(const struct config_snapshot *config, struct str destination,
     struct str sender, struct buf *password)
 {
 	struct str domain = queue_routing_domain(destination);
-	const struct config_route *route = config_route(config, domain, sender);
+	const struct config_route *route = route_of(config, domain, sender);
 	const struct config_destination *special = config_destination(config, domain);
 	struct rs_route r = {.tls = (uint8_t)(special ? special->tls : CONFIG_ROUTE_MAY)};
 

@@ -18,7 +18,7 @@ struct queue_special {
 /* Mail from a sender to a domain goes to a host of its own. */
 struct queue_via {
 	struct str domain; /* or "*" */
-	struct str sender; /* an address, or a domain */
+	struct str sender; /* an address, or a domain; as reverse-paths are compared with */
 	struct str host;
 };
 
@@ -32,7 +32,7 @@ struct queue_routing {
 
 /*
  * The name of the destination of mail to a domain from a reverse-path (empty: null): the domain, or
- * "domain via host", in the arena. Rows keep it: what one of them learns of its host concerns no other.
+ * "domain via host", in the arena. The reverse-path is in the form in which senders are compared. Rows keep it: what one of them learns of its host concerns no other.
  */
 struct str queue_routing_name(
     const struct queue_routing *r, struct arena *a, struct str domain, struct str reverse_path);

@@ -4,6 +4,8 @@
  * 1. A verdict that is for good is replaced only by another one, or ends with its time.
  * 2. Of each domain and verdict at most so many rows are kept (+ 1), whatever strangers ask for: those
  *    that were asked first go. A refused one never takes the place of one that was taken.
+ * 3. Beyond ASCII each spelling is a recipient of its own: whether its server takes two for one is not known,
+ *    and a stranger could have one refused to keep mail from the other.
  */
 #include "store/callout.h"
 

@@ -7,6 +7,7 @@
 #include "store/deliver_place.h"
 
 #include "base/limits.h"
+#include "mime/mime_local.h"
 #include "store/callout.h"
 #include "store/copy.h"
 #include "store/mailbox.h"
@@ -202,8 +203,8 @@ static void add_row(struct placing *p, int64_t number, struct way way,
 void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
     struct str forwarder, const struct deliver_recipient *from, const struct plan_reject *refused)
 {
-	struct str name = queue_routing_name(
-	    &p->d->special, p->d->scratch, domain, p->d->reverse_path);
+	struct str name = queue_routing_name(&p->d->special, p->d->scratch, domain,
+	    mime_local_address_key(p->d->scratch, p->d->reverse_path));
 
 	if (p->code != DB_OK)
 		return;

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "store/db_copy.h"
 #include "store/directory_fold.h"
+#include "store/trace.h"
 
 #define COPY_PAGES 4096
 #define NAME_MAX_  ((size_t)4096)
@@ -108,8 +109,16 @@ static const struct sql_object version_2[] = {
     {"ALTER TABLE email ADD COLUMN seal bigint NOT NULL DEFAULT 0", false},
 };
 
+/* Names had the case of ASCII letters alone. */
+static enum db_code fold_names(struct db *db, struct err *e)
+{
+	enum db_code code = directory_fold_names(db, e);
+
+	return code == DB_OK ? trace_index_fold(db) : code;
+}
+
 static const struct migration all_migrations[] = {
-    {2, version_2, sizeof version_2 / sizeof version_2[0], directory_fold_names},
+    {2, version_2, sizeof version_2 / sizeof version_2[0], fold_names},
 };
 
 const struct migrations *migrations(void)

@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "mime/mime_local.h"
 #include "queue/queue_text.h"
 #include "store/admin_log.h"
 #include "store/ledger.h"
@@ -14,7 +15,7 @@
 static bool is_about(struct str filter, struct str address)
 {
 	if (str_find(filter, '@') < filter.n)
-		return str_eq_i(filter, address);
+		return mime_local_address_eq(filter, address);
 	return str_eq_i(filter, queue_text_domain(address));
 }
 

@@ -542,17 +542,15 @@ SQL(TRACE_TIMELINE,
 
 SQL(MESSAGE_NEWEST, "SELECT id FROM message ORDER BY id DESC LIMIT $1")
 
-/* Those the index does not know yet: $1 its mark, $2 an address or Message-ID in lower case. */
-SQL(MESSAGE_SEARCH,
-    "SELECT m.id FROM message m WHERE m.id > $1 AND (lower(m.reverse_path) = $2"
-    " OR lower(m.header_id) = $2 OR EXISTS (SELECT 1 FROM ledger l WHERE l.message = m.id"
-    " AND lower(l.address) = $2)) ORDER BY m.id DESC LIMIT $3")
+/* What is searched in those that the index, whose mark is $1, does not know yet. */
+SQL(MESSAGES_LATE,
+    "SELECT m.id, m.reverse_path, m.header_id, coalesce(l.address, '') FROM message m"
+    " LEFT JOIN ledger l ON l.message = m.id WHERE m.id > $1 ORDER BY m.id DESC")
 
-/* The same for one message. */
-SQL(MESSAGE_MATCHES,
-    "SELECT m.id FROM message m WHERE m.id = $1 AND (lower(m.reverse_path) = $2"
-    " OR lower(m.header_id) = $2 OR EXISTS (SELECT 1 FROM ledger l WHERE l.message = m.id"
-    " AND lower(l.address) = $2))")
+/* ... and in those that it knows. */
+SQL(MESSAGES_KEYS, "SELECT id, reverse_path, header_id FROM message WHERE id <= $1")
+
+SQL(LEDGERS_ADDRESSES, "SELECT message, address FROM ledger WHERE message <= $1")
 
 SQL(TRACE_INDEX_DAY, "SELECT day FROM trace_index WHERE day < $1 ORDER BY day DESC LIMIT 1")
 

@@ -14,7 +14,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "mime/mime_idn.h"
+#include "mime/mime_local.h"
 #include "store/ledger.h"
 
 #define MARK STR("trace_index")
@@ -179,12 +179,12 @@ struct str trace_bare_id(struct str id)
 	return id;
 }
 
-static int64_t key_hash(struct str lower)
+static int64_t key_hash(struct str key)
 {
 	/* stored: the same for ever */
 	static const struct hash_key fixed = {0x74726163655f6b65, 0x79206f66206d7367};
 
-	return (int64_t)(hash_bytes(&fixed, lower) & INT64_MAX);
+	return (int64_t)(hash_bytes(&fixed, key) & INT64_MAX);
 }
 
 static int64_t day_of(int64_t message)
@@ -195,23 +195,22 @@ static int64_t day_of(int64_t message)
 /* Writes (or deletes) the index rows of one message. */
 struct indexing {
 	struct db *db;
+	struct arena *arena;
 	enum sql_id what; /* TRACE_INDEX_ADD or TRACE_INDEX_DELETE */
 	int64_t message;
 	int64_t rows;
-	struct buf lower;
 };
 
-static enum db_code index_key(struct indexing *x, struct str key)
+static enum db_code index_row(struct indexing *x, struct str key)
 {
-	if (key.n == 0)
-		return DB_OK;
-	buf_clear(&x->lower);
-	buf_lower(&x->lower, key);
 	x->rows++;
 	return db_exec(x->db, x->what,
-	    DB_ARGS(db_int(day_of(x->message)), db_int(key_hash(buf_view(&x->lower))),
-		db_int(x->message)),
-	    NULL);
+	    DB_ARGS(db_int(day_of(x->message)), db_int(key_hash(key)), db_int(x->message)), NULL);
+}
+
+static enum db_code index_text(struct indexing *x, struct str text)
+{
+	return text.n ? index_row(x, mime_local_address_key(x->arena, text)) : DB_OK;
 }
 
 /* Every column of every row of a query is a key. */
@@ -222,7 +221,7 @@ static enum db_code index_rows(struct indexing *x, enum sql_id id, int columns)
 
 	while (code == DB_OK && db_step(q) == DB_ROW) {
 		for (int i = 0; i < columns && code == DB_OK; i++)
-			code = index_key(x, db_col_str(q, i));
+			code = index_text(x, db_col_str(q, i));
 	}
 	end = db_end(q);
 	return code == DB_OK ? end : code;
@@ -230,14 +229,12 @@ static enum db_code index_rows(struct indexing *x, enum sql_id id, int columns)
 
 static enum db_code index_message(struct db *db, enum sql_id what, int64_t message, int64_t *rows_r)
 {
-	struct indexing x = {.db = db, .what = what, .message = message};
-	enum db_code code;
+	struct indexing x = {.db = db, .arena = arena_new(), .what = what, .message = message};
+	enum db_code code = index_rows(&x, SQL_MESSAGE_KEYS, 2);
 
-	buf_init(&x.lower, LIMIT_SMTP_LINE);
-	code = index_rows(&x, SQL_MESSAGE_KEYS, 2);
 	if (code == DB_OK)
 		code = index_rows(&x, SQL_LEDGER_ADDRESSES, 1);
-	buf_fini(&x.lower);
+	arena_free(&x.arena);
 	*rows_r += x.rows;
 	return code;
 }
@@ -249,12 +246,11 @@ enum db_code trace_index_drop(struct db *db, int64_t message, int64_t *rows)
 
 enum db_code trace_index_forget(struct db *db, int64_t message, struct str address, int64_t *rows)
 {
-	struct indexing x = {.db = db, .what = SQL_TRACE_INDEX_DELETE, .message = message};
-	enum db_code code;
+	struct indexing x = {
+	    .db = db, .arena = arena_new(), .what = SQL_TRACE_INDEX_DELETE, .message = message};
+	enum db_code code = index_text(&x, address);
 
-	buf_init(&x.lower, LIMIT_SMTP_LINE);
-	code = index_key(&x, address);
-	buf_fini(&x.lower);
+	arena_free(&x.arena);
 	*rows += x.rows;
 	return code;
 }
@@ -298,11 +294,57 @@ enum db_code trace_index_slice(struct db *db, int64_t *rows_r, bool *more_r)
 	return code;
 }
 
+/* ---- rows of before keys had one form for all spellings ---- */
+
+static enum db_code index_anew(struct indexing *x, struct str text)
+{
+	struct str key = mime_local_address_key(x->arena, text),
+		   before = arena_lower(x->arena, text);
+	enum db_code code = DB_OK;
+
+	if (str_eq(key, before))
+		return DB_OK;
+	x->what = SQL_TRACE_INDEX_DELETE;
+	code = index_row(x, before);
+	x->what = SQL_TRACE_INDEX_ADD;
+	return code == DB_OK ? index_row(x, key) : code;
+}
+
+/* Columns: the message, and `columns` keys. */
+static enum db_code index_all_anew(struct db *db, enum sql_id id, int64_t mark, int columns)
+{
+	struct indexing x = {.db = db};
+	struct db_query *q = db_begin_query(db, id, DB_ARGS(db_int(mark)));
+	enum db_code code = DB_OK, end;
+
+	while (code == DB_OK && db_step(q) == DB_ROW) {
+		x.arena = arena_new();
+		x.message = db_col_int(q, 0);
+		for (int i = 1; i <= columns && code == DB_OK; i++)
+			code = index_anew(&x, db_col_str(q, i));
+		arena_free(&x.arena);
+	}
+	end = db_end(q);
+	return code == DB_OK ? end : code;
+}
+
+enum db_code trace_index_fold(struct db *db)
+{
+	int64_t mark = 0; /* of what is saved from a damaged database there may be none */
+	enum db_code code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(MARK)), &mark);
+
+	if (code == DB_ROW)
+		code = index_all_anew(db, SQL_MESSAGES_KEYS, mark, 2);
+	if (code == DB_OK)
+		code = index_all_anew(db, SQL_LEDGERS_ADDRESSES, mark, 1);
+	return code;
+}
+
 /* ---- finding ---- */
 
 struct search {
 	struct db *db;
-	struct str key; /* in lower case */
+	struct str key; /* as the index has it */
 	int64_t *ids;
 	size_t max, n;
 };
@@ -318,7 +360,43 @@ static enum db_code take_ids(
 	return db_end(q);
 }
 
+static bool fits(const struct search *s, struct str text)
+{
+	return text.n && mime_local_address_eq(s->key, text);
+}
+
+static bool fits_one(const struct search *s, struct db_query *q, int first, int columns)
+{
+	for (int i = first; i < first + columns; i++)
+		if (fits(s, db_col_str(q, i)))
+			return true;
+	return false;
+}
+
+/* One of the keys that a query gives for a message. */
+static enum db_code look_at(
+    struct search *s, int64_t message, enum sql_id id, int columns, bool *fits_r)
+{
+	struct db_query *q = db_begin_query(s->db, id, DB_ARGS(db_int(message)));
+
+	while (!*fits_r && db_step(q) == DB_ROW)
+		*fits_r = fits_one(s, q, 0, columns);
+	return db_end(q);
+}
+
 /* Two keys may share a hash: the message itself decides. */
+static enum db_code search_message(struct search *s, int64_t message)
+{
+	bool is_it = false;
+	enum db_code code = look_at(s, message, SQL_MESSAGE_KEYS, 2, &is_it);
+
+	if (code == DB_OK)
+		code = look_at(s, message, SQL_LEDGER_ADDRESSES, 1, &is_it);
+	if (code == DB_OK && is_it)
+		s->ids[s->n++] = message;
+	return code;
+}
+
 static enum db_code search_day(struct search *s, int64_t day)
 {
 	struct db_query *q = db_begin_query(
@@ -326,8 +404,7 @@ static enum db_code search_day(struct search *s, int64_t day)
 	enum db_code code = DB_OK, end;
 
 	while (code == DB_OK && s->n < s->max && db_step(q) == DB_ROW)
-		code = take_ids(
-		    s, SQL_MESSAGE_MATCHES, DB_ARGS(db_int(db_col_int(q, 0)), db_text(s->key)));
+		code = search_message(s, db_col_int(q, 0));
 	end = db_end(q);
 	return code == DB_OK ? end : code;
 }
@@ -346,14 +423,29 @@ static enum db_code search_index(struct search *s)
 	return code;
 }
 
-static enum db_code search_key(struct search *s)
+/* Those the index does not know yet: a row for each recipient. */
+static enum db_code search_late(struct search *s)
 {
 	int64_t mark = 0;
 	enum db_code code = read_mark(s->db, &mark);
+	struct db_query *q;
 
-	if (code == DB_OK)
-		code = take_ids(s, SQL_MESSAGE_SEARCH,
-		    DB_ARGS(db_int(mark), db_text(s->key), db_int((int64_t)s->max)));
+	if (code != DB_OK)
+		return code;
+	q = db_begin_query(s->db, SQL_MESSAGES_LATE, DB_ARGS(db_int(mark)));
+	while (s->n < s->max && db_step(q) == DB_ROW) {
+		int64_t message = db_col_int(q, 0);
+
+		if ((s->n == 0 || s->ids[s->n - 1] != message) && fits_one(s, q, 1, 3))
+			s->ids[s->n++] = message;
+	}
+	return db_end(q);
+}
+
+static enum db_code search_key(struct search *s)
+{
+	enum db_code code = search_late(s);
+
 	return code == DB_OK ? search_index(s) : code;
 }
 
@@ -367,77 +459,24 @@ static enum db_code search_id(struct search *s, int64_t id)
 	return code == DB_ROW ? DB_OK : code;
 }
 
-/* Adds an id to the newest that were found, newest first, each once. */
-static void merge_id(struct search *s, int64_t id)
-{
-	size_t at = 0;
-
-	while (at < s->n && s->ids[at] > id)
-		at++;
-	if (at == s->max || (at < s->n && s->ids[at] == id))
-		return;
-	s->n -= s->n == s->max;
-	memmove(s->ids + at + 1, s->ids + at, (s->n - at) * sizeof *s->ids);
-	s->ids[at] = id;
-	s->n++;
-}
-
-typedef enum mime_idn_status respell_fn(struct buf *b, struct str domain);
-
-/* What is kept is spelt as it came: the same address with its domain's other labels [RFC 5890 2.3.2.1]. */
-static enum db_code search_spelling(struct search *s, respell_fn *respell)
-{
-	size_t at = str_rfind(s->key, '@');
-	struct search other = {.db = s->db, .max = s->max};
-	struct buf b;
-	enum db_code code = DB_OK;
-
-	buf_init(&b, LIMIT_SMTP_LINE);
-	buf_str(&b, str_sub(s->key, 0, at));
-	buf_byte(&b, '@');
-	if (at < s->key.n && respell(&b, str_from(s->key, at + 1)) == MIME_IDN_OK &&
-	    !b.overflow && !str_eq(buf_view(&b), s->key)) {
-		other.key = buf_view(&b);
-		other.ids = mem_array(s->max, sizeof *other.ids);
-		code = search_key(&other);
-		for (size_t i = 0; i < other.n; i++)
-			merge_id(s, other.ids[i]);
-		mem_free(other.ids);
-	}
-	buf_fini(&b);
-	return code;
-}
-
-static enum db_code search_spellings(struct search *s)
-{
-	enum db_code code = search_key(s);
-
-	if (code == DB_OK)
-		code = search_spelling(s, mime_idn_to_ascii);
-	if (code == DB_OK)
-		code = search_spelling(s, mime_idn_to_unicode);
-	return code;
-}
-
 enum db_code trace_find(struct db *db, struct str what, int64_t *ids, size_t max, size_t *n_r)
 {
 	struct search s = {.db = db, .ids = ids, .max = max};
-	struct buf lower;
+	struct arena *arena = arena_new();
+	struct str bare = trace_bare_id(what);
 	int64_t id;
 	enum db_code code = DB_OK;
 
-	buf_init(&lower, LIMIT_SMTP_LINE);
-	buf_lower(&lower, trace_bare_id(what));
-	s.key = buf_view(&lower);
-	if (lower.overflow || max == 0)
+	s.key = mime_local_address_key(arena, str_sub(bare, 0, LIMIT_SMTP_LINE));
+	if (bare.n > LIMIT_SMTP_LINE || max == 0)
 		s.n = 0; /* longer than anything that is kept */
-	else if (s.key.n == 0)
+	else if (bare.n == 0)
 		code = take_ids(&s, SQL_MESSAGE_NEWEST, DB_ARGS(db_int((int64_t)max)));
 	else if (id_parse(s.key, &id))
 		code = search_id(&s, id);
 	else
-		code = search_spellings(&s);
-	buf_fini(&lower);
+		code = search_key(&s);
+	arena_free(&arena);
 	if (code == DB_OK)
 		*n_r = s.n;
 	return code;

@@ -48,7 +48,7 @@ struct str trace_bare_id(struct str id);
 
 /*
  * Ids of the newest messages that match, newest first, at most max: a message id (13 characters), an
- * address (sender or recipient, case of ASCII letters ignored, its domain in U-labels or A-labels), a Message-ID with or without <>; empty: any.
+ * address (sender or recipient, in any spelling: mime/mime_local.h), a Message-ID with or without <>; empty: any.
  */
 enum db_code trace_find(struct db *db, struct str what, int64_t *ids, size_t max, size_t *n_r);
 
@@ -64,6 +64,9 @@ enum db_code trace_index_drop(struct db *db, int64_t message, int64_t *rows);
 
 /* The same for one of its recipients. */
 enum db_code trace_index_forget(struct db *db, int64_t message, struct str address, int64_t *rows);
+
+/* For the migration from version 1, whose index knew the case of ASCII letters alone. */
+enum db_code trace_index_fold(struct db *db);
 
 /* For deliver.c: a message whose id lies behind the index's mark is indexed with its delivery. */
 enum db_code trace_index_late(struct db *db, int64_t message);

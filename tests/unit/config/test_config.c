@@ -147,6 +147,7 @@ static void test_routes_of_senders(void **state)
 	    " { domain = \"*\"; sender = \"a.test\"; host = \"of-domain\"; port = 25; },\n"
 	    " { domain = \"*\"; sender = \"Al@A.test\"; host = \"of-al\"; port = 25; },\n"
 	    " { domain = \"x.test\"; host = \"to-x\"; port = 25; },\n"
+	    " { domain = \"*\"; sender = \"JO\u0308RG@A.test\"; host = \"of-joerg\"; port = 25; },\n"
 	    " { domain = \"x.test\"; sender = \"a.test\"; host = \"to-x-of-domain\"; port = 25; } );\n");
 	static const struct {
 		const char *domain, *sender, *host;
@@ -155,6 +156,7 @@ static void test_routes_of_senders(void **state)
 	    {"y.test", "bob@b.test", "any"},
 	    {"y.test", "bob@a.test", "of-domain"},
 	    {"y.test", "AL@a.test", "of-al"},
+	    {"y.test", "j\u00f6rg@a.test", "of-joerg"},
 	    {"x.test", "", "to-x"},
 	    {"x.test", "bob@b.test", "to-x"},
 	    {"x.test", "bob@A.TEST", "to-x-of-domain"},
