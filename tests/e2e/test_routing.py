@@ -43,6 +43,13 @@ def test_senders_go_their_own_ways(net):
         assert [message.mail.split(">")[0] for message in peer.wait_taken()] == [f"<{sender}"]
 
 
+def test_a_sender_in_another_spelling_goes_his_way(net):
+    mx, of_joerg = net.peer(), net.peer()
+    routes(net, (mx.domain, f"JO\u0308RG@{DOMAIN}", of_joerg))
+    net.send(f"bob@{mx.domain}", sender=f"J\u00f6rg@{DOMAIN}", options=["SMTPUTF8"])
+    assert [message.mail.split(">")[0] for message in of_joerg.wait_taken()] == [f"<J\u00f6rg@{DOMAIN}"]
+
+
 def test_way_of_one_sender_down_is_no_trouble_of_others(net):
     mx, smart = net.peer(), net.peer()
     smart.down()
