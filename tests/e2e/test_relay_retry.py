@@ -11,12 +11,12 @@ from server import wait_for
 from smtp_peer import HANG
 from wire import TIMEOUT, count_of, letter, mail_of, submit
 
-# Its own server has retries a second apart, one domain for which there is much time, and some to which
+# Its own server has retries a second apart, domains for which there is much time, and some to which
 # one message goes at a time.
-PATIENT, ONE_BY_ONE = "patient.test", ("first.test", "second.test", "third.test")
-NET_OPTIONS = f"""destinations = ( {{ domain = "{PATIENT}"; lifetime = "1d"; }},
+PATIENT, GREY, ONE_BY_ONE = "patient.test", "grey.test", ("first.test", "second.test", "third.test")
+NET_OPTIONS = f"""destinations = ( {{ domain = "{PATIENT}"; lifetime = "1d"; }}, {{ domain = "{GREY}"; lifetime = "1d"; }},
 {",".join(f'{{ domain = "{domain}"; connections = 1; }}' for domain in ONE_BY_ONE)} );
-queue = {{ retry = ["1s"]; lifetime = "2s"; bounce_lifetime = "2s"; delay_warning = ["1s"]; }};
+queue = {{ retry = ["1s"]; lifetime = "4s"; bounce_lifetime = "4s"; delay_warning = ["1s"]; }};
 """
 SILENT = {"RCPT": HANG}
 accounts = itertools.count(1)
@@ -67,6 +67,8 @@ def test_what_waits_goes_by_itself_when_the_host_is_there(net, sender):
 
 def test_refused_for_now_goes_by_itself(net, sender):
     peer = net.peer(RCPT=[b"450 4.2.0 greylisted\r\n"])
+    net.names.answers[GREY] = net.names.answers[peer.domain]
+    peer.domain = GREY
     number = net.send(f"bob@{peer.domain}", sender=sender)
     net.wait_gone(number)
     assert net.attempts(number) == [(0, 0, 1), (1, 0, 0)]
