@@ -28,11 +28,23 @@ static void expunge_end(struct expunge_task *x, enum fs_verdict verdict, const c
 	store_front_unhold(f);
 }
 
-static void log_count(const struct expunge_task *x, const char *event, int64_t messages)
+/* A line for each message of a slice that was committed; of many, the first ones and how many more. */
+static void log_slice(const char *event, const struct mailbox_named *named, int64_t messages)
 {
+	struct str address = {named->address, named->address_len};
+	int64_t more = messages - (int64_t)named->n;
+
+	for (size_t i = 0; i < named->n; i++) {
+		log_open(LOG_INFO, event);
+		log_id("id", named->ids[i]);
+		log_str("account", address);
+		log_close();
+	}
+	if (more <= 0)
+		return;
 	log_open(LOG_INFO, event);
-	log_num("account", x->expunge.account);
-	log_num("messages", messages);
+	log_str("account", address);
+	log_num("more_messages", more);
 	log_close();
 }
 
@@ -40,6 +52,10 @@ static void expunge_done(struct lane_op *op)
 {
 	struct expunge_task *x = LIST_ENTRY(op, struct expunge_task, seen.op);
 
+	if (op->result == LANE_DONE) {
+		log_slice("deleted", &x->expunge.named, x->expunge.slice);
+		log_slice("marked-seen", &x->seen.named, x->seen.changed.count);
+	}
 	if (op->result == LANE_DONE && mailbox_keywords_go_on(&x->seen)) {
 		store_write(x->front->sp->store, op);
 		return;
@@ -53,10 +69,6 @@ static void expunge_done(struct lane_op *op)
 	} else if (x->seen.missing) {
 		expunge_end(x, FS_REFUSED, "the mailbox is gone");
 	} else {
-		if (x->expunge.uids.n > 0)
-			log_count(x, "deleted", x->expunge.expunged);
-		if (x->seen.total > 0)
-			log_count(x, "marked-seen", x->seen.total);
 		expunge_end(x, FS_OK, "");
 	}
 }

@@ -110,6 +110,20 @@ void mailbox_source_close(struct mailbox_source **s);
 /* ---- taking messages out ---- */
 
 #define MAILBOX_EXPUNGE_SLICE 2000 /* messages in one commit */
+#define MAILBOX_NAMED         100  /* of them, those that the log names */
+
+/* Messages of a slice, for the log: the first ones, and whose they are. */
+struct mailbox_named {
+	size_t n;
+	int64_t ids[MAILBOX_NAMED];
+	uint8_t address[LIMIT_ADDRESS];
+	size_t address_len;
+};
+
+void mailbox_name(struct mailbox_named *named, int64_t email);
+
+/* Reads the address; only where something is named. */
+enum db_code mailbox_name_owner(struct db *db, int64_t account, struct mailbox_named *named);
 
 /*
  * Expunges uids, a slice each time it is submitted, so that nobody waits for a large one: up to
@@ -125,6 +139,7 @@ struct mailbox_expunge {
 	/* the answer */
 	bool missing;     /* the account or mailbox is gone: nothing was done */
 	int64_t expunged; /* taken out by this request, all slices */
+	struct mailbox_named named; /* of the last slice */
 	/* mailbox_expunge.c's own: where the slice begins, and what it did */
 	size_t at;
 	int64_t uid;

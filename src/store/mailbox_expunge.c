@@ -31,7 +31,42 @@ static enum db_code sum_range(
 	return db_end(q);
 }
 
-static enum db_code expunge_long(struct db *db, const struct mailbox_expunge *x, struct range r,
+void mailbox_name(struct mailbox_named *named, int64_t email)
+{
+	if (named->n < MAILBOX_NAMED)
+		named->ids[named->n++] = email;
+}
+
+enum db_code mailbox_name_owner(struct db *db, int64_t account, struct mailbox_named *named)
+{
+	struct db_query *q;
+
+	named->address_len = 0;
+	if (named->n == 0)
+		return DB_OK;
+	q = db_begin_query(db, SQL_ACCOUNT_ADDRESS, DB_ARGS(db_int(account)));
+	if (db_step(q) == DB_ROW) {
+		struct str address = str_sub(db_col_str(q, 0), 0, sizeof named->address);
+
+		named->address_len = address.n;
+		memcpy(named->address, address.p, address.n);
+	}
+	return db_end(q);
+}
+
+static enum db_code name_range(
+    struct db *db, struct mailbox_expunge *x, struct range r, int64_t modseq)
+{
+	struct db_query *q = db_begin_query(db, SQL_EXPUNGE_NAMES,
+	    DB_ARGS(db_int(x->account), db_int(x->mailbox), db_int(r.first), db_int(r.last),
+		db_int(modseq), db_int((int64_t)(MAILBOX_NAMED - x->named.n))));
+
+	while (db_step(q) == DB_ROW)
+		mailbox_name(&x->named, db_col_int(q, 0));
+	return db_end(q);
+}
+
+static enum db_code expunge_long(struct db *db, struct mailbox_expunge *x, struct range r,
     int64_t modseq, int64_t now, struct sums *s)
 {
 	int64_t changes = 0;
@@ -43,6 +78,8 @@ static enum db_code expunge_long(struct db *db, const struct mailbox_expunge *x,
 	if (code != DB_OK || changes == 0)
 		return code;
 	code = sum_range(db, x, r, modseq, s);
+	if (code == DB_OK)
+		code = name_range(db, x, r, modseq);
 	if (code != DB_OK)
 		return code;
 	return db_exec(db, SQL_EXPUNGE_CHANGES,
@@ -69,7 +106,7 @@ static enum db_code read_rows(struct db *db, const struct mailbox_expunge *x, st
 	return db_end(q);
 }
 
-static enum db_code expunge_short(struct db *db, const struct mailbox_expunge *x, struct range r,
+static enum db_code expunge_short(struct db *db, struct mailbox_expunge *x, struct range r,
     int64_t modseq, int64_t now, struct sums *s)
 {
 	struct row rows[SHORT];
@@ -86,6 +123,7 @@ static enum db_code expunge_short(struct db *db, const struct mailbox_expunge *x
 			    DB_ARGS(db_int(x->account), db_int(modseq), db_int(CHANGE_EMAIL),
 				db_int(rows[i].email), db_int(CHANGE_DESTROYED)),
 			    NULL);
+		mailbox_name(&x->named, rows[i].email);
 		s->messages++;
 		s->octets += rows[i].size;
 	}
@@ -145,6 +183,7 @@ static enum lane_exec expunge_exec(struct lane_op *op, struct db *db, int64_t no
 	    db, SQL_ACCOUNT_NEXT_MODSEQ, DB_ARGS(db_int(x->account)), &modseq);
 
 	x->slice = 0;
+	x->named.n = 0;
 	x->next_at = x->at;
 	x->next_uid = x->uid;
 	x->missing = code == DB_OK;
@@ -159,6 +198,8 @@ static enum lane_exec expunge_exec(struct lane_op *op, struct db *db, int64_t no
 	}
 	if (code == DB_OK && s.messages > 0)
 		code = count_out(db, x, modseq, s);
+	if (code == DB_OK)
+		code = mailbox_name_owner(db, x->account, &x->named);
 	if (code != DB_OK)
 		return LANE_BROKEN;
 	x->slice = s.messages;

@@ -120,9 +120,13 @@ static enum db_code write_rows(struct slice *s)
 		return code == DB_OK ? DB_ERROR : code;
 	code = DB_OK;
 	for (size_t i = 0; i < s->n && code == DB_OK; i++) {
-		if (s->rows[i].changes)
-			code = write_row(s, &s->rows[i]);
+		if (!s->rows[i].changes)
+			continue;
+		mailbox_name(&k->named, s->rows[i].email);
+		code = write_row(s, &s->rows[i]);
 	}
+	if (code == DB_OK)
+		code = mailbox_name_owner(s->db, k->account, &k->named);
 	if (code != DB_OK)
 		return code;
 	return db_exec(s->db, SQL_MAILBOX_CHANGED,
@@ -161,6 +165,7 @@ static void begin_answer(struct mailbox_keywords *k)
 {
 	k->missing = false;
 	k->modseq = 0;
+	k->named.n = 0;
 	k->next_at = k->at;
 	k->next_uid = k->uid;
 	ranges_clear(&k->changed);

@@ -37,6 +37,7 @@ struct mailbox_keywords {
 	struct ranges changed;  /* uids */
 	struct ranges modified; /* left as they are: changed since unchanged_since */
 	struct ranges full;     /* left as they are: they would have too many keywords */
+	struct mailbox_named named; /* of those changed */
 	/* ---- of all slices that were committed ---- */
 	int64_t total; /* messages changed */
 

@@ -178,6 +178,8 @@ SQL(ACCOUNT_SET_STATE, "UPDATE account SET state = $2 WHERE id = $1")
 
 SQL(ACCOUNT_SET_LANGUAGE, "UPDATE account SET language = $2 WHERE id = $1")
 
+SQL(ACCOUNT_ADDRESS, "SELECT local || '@' || domain FROM account WHERE id = $1")
+
 SQL(ACCOUNT_LANGUAGE, "SELECT language FROM account WHERE id = $1")
 
 SQL(ACCOUNT_SET_SEND_ONLY, "UPDATE account SET send_only = $2 WHERE id = $1")
@@ -330,6 +332,9 @@ SQL(EXPUNGE_ONE, "UPDATE membership SET expunged_modseq = $4, expunged_at = $5"
 SQL(EXPUNGE_SUM, "SELECT count(*), CAST(coalesce(sum(size), 0) AS bigint) FROM membership"
 		 " WHERE account = $1 AND mailbox = $2 AND uid >= $3 AND uid <= $4"
 		 " AND expunged_modseq = $5")
+
+SQL(EXPUNGE_NAMES, "SELECT email FROM membership WHERE account = $1 AND mailbox = $2"
+		   " AND uid >= $3 AND uid <= $4 AND expunged_modseq = $5 ORDER BY uid LIMIT $6")
 
 SQL(EXPUNGE_CHANGES, "INSERT INTO change (account, modseq, type, id, op)"
 		     " SELECT account, expunged_modseq, $6, email, $7 FROM membership"

@@ -8,7 +8,7 @@ import smtplib
 import pytest
 from conftest import DOMAIN, PASSWORD
 from test_submission import ENDS, end_logins
-from wire import TIMEOUT, Wire, count_of, deliver, fetch, letter, pop3, without_trace
+from wire import TIMEOUT, Wire, count_of, deliver, fetch, letter, mail_of, pop3, without_trace
 
 
 def test_whole_session(server, mailbox):
@@ -118,6 +118,11 @@ def test_what_was_read_is_seen_from_quit_on(server, mailbox):
     assert flags(server, mailbox) == ["$seen", "", "", "$seen"]  # who breaks off has read nothing
 
 
+def id_of(message):
+    """The one that its Received field shows."""
+    return re.search(rb"\bid (\S+)", message).group(1).decode()
+
+
 def test_what_is_seen_is_not_marked_again(make_server):
     server = make_server(accounts=["ann"])
     ann = f"ann@{DOMAIN}"
@@ -134,8 +139,24 @@ def test_what_is_seen_is_not_marked_again(make_server):
     client = pop3(server, ann)
     client.list()
     client.quit()
-    assert server.log().count("event=marked-seen") == 1
+    got = fetch(pop3(server, ann), 1)
+    [line] = [line for line in server.log().split("\n") if "event=marked-seen" in line]
+    assert line.endswith(f" id={id_of(got)} account={ann}")
     assert flags(server, ann) == ["$seen", ""]
+
+
+def test_each_deletion_is_logged_with_its_message(make_server):
+    server = make_server(accounts=["ann"])
+    ann = f"ann@{DOMAIN}"
+    for _ in range(40):  # an interval that is taken out by one statement, and a single message
+        deliver(server, ann)
+    ids = [id_of(got) for got in mail_of(server, ann)]
+    client = pop3(server, ann)
+    for number in [*range(1, 36), 38]:
+        client.dele(number)
+    client.quit()
+    lines = [line.partition(" event=")[2] for line in server.log().split("\n") if "event=deleted" in line]
+    assert lines == [f"deleted id={ids[number - 1]} account={ann}" for number in [*range(1, 36), 38]]
 
 
 def test_reading_leaves_no_mark_where_that_is_not_wanted(make_server):
