@@ -37,6 +37,7 @@
 #define LIMIT_BODY_CHUNK     (16 * KIB)  /* one piece of a message between engine and driver */
 #define LIMIT_INLINE_MESSAGE (256 * KIB) /* larger ones are streamed to a file of their own */
 #define LIMIT_GATHER_BUDGET  (64 * MIB)  /* all messages gathered in one front process */
+#define LIMIT_FRONT_REFUSALS 64          /* handshakes under way of those whom a front refuses */
 #define LIMIT_PREFIX         (16 * KIB)  /* per-copy header fields */
 #define LIMIT_ENVELOPE       (1 * MIB)   /* all recipients of one transaction, as encoded */
 #define LIMIT_ENVELOPES      (64 * MIB)  /* ... of all transactions in one front process */

@@ -6,7 +6,6 @@
  */
 #include "proc/front.h"
 
-#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -175,32 +174,6 @@ void front_tell(struct front *f, uint16_t type, struct buf *payload)
 	buf_fini(payload);
 }
 
-/* The peer is in a network that may relay: store shall ask the kernel itself. */
-static bool claims_trust(const struct front_session *s)
-{
-	const struct config_nets *nets = &s->config->snapshot->trusted_networks;
-
-	if (s->listener == FS_LISTENER_SENDMAIL)
-		return true;
-	for (size_t i = 0; i < nets->n; i++)
-		if (ip_in(&s->ip, &nets->v[i]))
-			return true;
-	return false;
-}
-
-bool front_ask_admit(struct front_session *s)
-{
-	struct fs_admit m = {.session = s->number, .listener = s->listener, .peer = s->ip};
-	struct buf payload;
-	int fd = -1;
-
-	if (claims_trust(s))
-		fd = fcntl(net_stream_fd(net_drive_stream(s->drive)), F_DUPFD_CLOEXEC, 0);
-	buf_init(&payload, 64);
-	fs_admit_put(&payload, &m);
-	return front_ask(s, &s->call, FS_ADMIT, &payload, fd);
-}
-
 bool front_ask_auth(struct front_session *s, struct str mechanism, struct str authzid,
     struct str authcid, struct str password)
 {
@@ -228,6 +201,7 @@ void front_start_tls(struct front_session *s)
 static void session_start(struct front_session *s, bool tls)
 {
 	s->started = true;
+	front_admission_told(s);
 	s->protocol->start(s, tls, front_now());
 	net_drive_start(s->drive);
 	if (s->front->draining) {
@@ -273,7 +247,8 @@ void front_on_closed(void *ctx, enum net_end end, const char *why)
 		fs_handle_put(&payload, &s->handle);
 		front_tell(f, FS_RELEASE, &payload);
 	}
-	if (s->started) {
+	front_admission_fini(s);
+	if (s->admission.asked) {
 		buf_init(&payload, 8);
 		fs_leave_put(&payload, s->number);
 		front_tell(f, FS_LEAVE, &payload);
@@ -290,12 +265,41 @@ void front_on_closed(void *ctx, enum net_end end, const char *why)
 	drain_if_idle(f);
 }
 
+/* From now on it is read. False: the session is gone. */
+static bool open_drive(struct front_session *s)
+{
+	struct err e;
+
+	s->drive = net_drive_open(s->front->loop, s->fd, s->protocol->engine, s, &e);
+	if (s->drive)
+		return true;
+	log_note(LOG_ERROR, "accept-failed", e.text);
+	front_on_closed(s, NET_END_LOCAL, "");
+	return false;
+}
+
+void front_open_tls(struct front_session *s)
+{
+	if (open_drive(s))
+		front_start_tls(s);
+}
+
+void front_drop(struct front_session *s)
+{
+	MUST(!s->started);
+	if (s->drive) {
+		net_drive_close(s->drive);
+		return;
+	}
+	close(s->fd);
+	front_on_closed(s, NET_END_LOCAL, "");
+}
+
 static void on_accepted(void *user, int fd, const struct net_addr *peer)
 {
 	struct front_acceptor *a = user;
 	struct front *f = a->front;
 	struct front_session *s = mem_new(struct front_session);
-	struct err e;
 
 	s->front = f;
 	s->listener = a->listener;
@@ -305,12 +309,7 @@ static void on_accepted(void *user, int fd, const struct net_addr *peer)
 	s->port = peer->port;
 	s->own = net_local_addr(fd).ip;
 	s->began = front_now();
-	s->drive = net_drive_open(f->loop, fd, s->protocol->engine, s, &e);
-	if (!s->drive) {
-		log_note(LOG_ERROR, "accept-failed", e.text);
-		mem_free(s);
-		return;
-	}
+	s->fd = fd;
 	s->config = f->config;
 	s->config->refs++;
 	list_push(&f->sessions, &s->link);
@@ -318,8 +317,8 @@ static void on_accepted(void *user, int fd, const struct net_addr *peer)
 	front_log(s, LOG_INFO, "connected");
 	log_close();
 	if (listeners[a->listener].tls)
-		front_start_tls(s);
-	else
+		front_admit_first(s);
+	else if (open_drive(s))
 		session_start(s, false);
 }
 
@@ -407,11 +406,18 @@ static void on_store_down(struct peer *p, const char *why)
 	{
 		struct front_session *s = LIST_ENTRY(it, struct front_session, link);
 
-		if (!s->started)
+		if (!s->started) {
+			front_admission_void(s);
 			continue;
+		}
 		s->protocol->shutdown(s);
 		net_drive_pump(s->drive);
 	}
+}
+
+static bool is_waiting(const struct front_session *s)
+{
+	return s->started ? s->protocol->waits(s) : s->call.link != NULL;
 }
 
 /* A session is not kept waiting for ever: what it asked counts as lost, and it ends. */
@@ -424,14 +430,17 @@ static void on_patience(uv_timer_t *timer)
 	{
 		struct front_session *s = LIST_ENTRY(it, struct front_session, link);
 
-		if (!s->started || !s->protocol->waits(s) ||
-		    now - s->heard < s->config->snapshot->timeouts.store)
+		if (!is_waiting(s) || now - s->heard < s->config->snapshot->timeouts.store)
 			continue;
 		front_log(s, LOG_ERROR, "store-silent");
-		if (s->protocol->log_message)
+		if (s->started && s->protocol->log_message)
 			s->protocol->log_message(s);
 		log_num("ms", now - s->heard);
 		log_close();
+		if (!s->started) {
+			front_drop(s);
+			continue;
+		}
 		s->protocol->lose(s);
 		s->protocol->shutdown(s);
 		net_drive_pump(s->drive);
@@ -499,7 +508,7 @@ static void drain(struct front *f)
 		struct front_session *s = LIST_ENTRY(it, struct front_session, link);
 
 		if (!s->started) {
-			net_drive_close(s->drive);
+			front_drop(s);
 			continue;
 		}
 		s->protocol->shutdown(s);

@@ -41,6 +41,9 @@ struct front_protocol {
 	/* The connection is ready for its first octet: make the engine. */
 	void (*start)(struct front_session *s, bool tls, int64_t now);
 
+	/* The answer to front_admit(); NULL: store is away. In a call of front_admit() or in a turn of its own. */
+	void (*admitted)(struct front_session *s, const struct fs_admit_reply *reply);
+
 	/* STARTTLS is done. */
 	void (*secured)(struct front_session *s);
 
@@ -64,6 +67,17 @@ struct front_protocol {
 	void (*end)(struct front_session *s);
 };
 
+/* What store said of a connection: kept from before the handshake until the engine asks. */
+struct front_admission {
+	bool asked; /* store may count it until FS_LEAVE */
+	bool known;
+	bool away;     /* there was no store to say it */
+	bool refusing; /* counted in the front's refusals */
+	enum fs_verdict verdict;
+	struct fs_handle handle;
+	struct buf text;
+};
+
 struct front_session {
 	struct list link; /* in the front's list */
 	struct front *front;
@@ -71,14 +85,15 @@ struct front_session {
 	const struct front_protocol *protocol;
 	enum fs_listener listener;
 	uint32_t number; /* names the session to store */
-	bool admitted;   /* store counts it until FS_LEAVE */
+	struct front_admission admission;
 	struct ip ip;
 	uint16_t port;
-	struct ip own; /* the address of ours that it was made to; zeros: a Unix socket */
-	int64_t began; /* monotonic */
-	struct net_drive *drive;
-	bool started;  /* the engine exists */
-	bool busy;     /* the engine's pending effect is being carried out */
+	struct ip own;           /* the address of ours that it was made to; zeros: a Unix socket */
+	int64_t began;           /* monotonic */
+	int fd;                  /* as accepted; the drive's from then on */
+	struct net_drive *drive; /* NULL while a TLS connection waits for store to admit it */
+	bool started;            /* the engine exists */
+	bool busy;               /* the engine's pending effect is being carried out */
 	int64_t heard; /* when store last gave it something, or was asked for it; monotonic */
 	struct fs_handle handle;
 	struct ipc_call call; /* the request behind the pending effect */
@@ -99,6 +114,7 @@ struct front {
 	struct list sessions;
 	size_t session_count;
 	uint32_t next_number;
+	size_t refusals;  /* handshakes under way of those who are refused behind them */
 	size_t envelopes; /* bytes of recipients held in this process: at most LIMIT_ENVELOPES */
 	size_t
 	    gathered; /* bytes of messages held in this process: at most the option limits.gather */
@@ -127,8 +143,18 @@ void front_heard(struct front_session *s);
 /* Tells store something that needs no answer. */
 void front_tell(struct front *f, uint16_t type, struct buf *payload);
 
-/* Asks store whether the connection is welcome; s->call.on_end gets the answer. */
-bool front_ask_admit(struct front_session *s);
+/* ---- front_admit.c: whether a connection is welcome ---- */
+
+/* For a connection that begins with TLS: asks store, then starts TLS, or closes. May free the session. */
+void front_admit_first(struct front_session *s);
+
+/* Gives the protocol what store says, or has said before the handshake. */
+void front_admit(struct front_session *s);
+
+/* The handshake is over; store went, what it has said is void; the connection is over. */
+void front_admission_told(struct front_session *s);
+void front_admission_void(struct front_session *s);
+void front_admission_fini(struct front_session *s);
 
 /* Asks store to check a password. False also when a part of it is longer than anybody's. */
 bool front_ask_auth(struct front_session *s, struct str mechanism, struct str authzid,
@@ -143,6 +169,12 @@ void front_on_closed(void *ctx, enum net_end end, const char *why);
 
 /* Asks for TLS with the session's certificate. */
 void front_start_tls(struct front_session *s);
+
+/* The same as the first thing on a connection. It, and front_drop(), may free the session. */
+void front_open_tls(struct front_session *s);
+
+/* Ends a session that has not started. */
+void front_drop(struct front_session *s);
 
 /* Logs a line about the session: begin, add keys, log_close(). */
 void front_log(const struct front_session *s, int level, const char *event);

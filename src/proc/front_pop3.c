@@ -48,27 +48,17 @@ static enum pop3_outcome outcome_of(enum fs_verdict v)
 #define STORE_AWAY STR("the mail store is restarting, try again in a moment")
 
 /* ---- ADMIT ---- */
-static void admit_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
+static void pop3_admitted(struct front_session *s, const struct fs_admit_reply *reply)
 {
-	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
-	struct fs_admit_reply reply = {.verdict = FS_TEMPORARY, .text = STORE_AWAY};
-
-	if (end == IPC_REPLIED)
-		fs_admit_reply_get(payload, &reply);
-	s->admitted = reply.verdict == FS_OK;
-	if (!s->admitted) {
-		front_log(s, LOG_WARN, "connection-refused");
-		log_str("why", reply.text);
-		log_close();
-	}
-	answer_later(s, outcome_of(reply.verdict), reply.text);
+	if (reply)
+		answer_now(s, outcome_of(reply->verdict), reply->text);
+	else
+		answer_now(s, POP3_TEMPORARY, STORE_AWAY);
 }
 
 static void do_admit(struct front_session *s, const struct pop3_effect *e)
 {
-	s->call = (struct ipc_call){.on_end = admit_ended};
-	if (!front_ask_admit(s))
-		answer_now(s, POP3_TEMPORARY, STORE_AWAY);
+	front_admit(s);
 }
 
 /* ---- STLS ---- */
@@ -351,6 +341,7 @@ const struct front_protocol front_pop3_protocol = {
     .engine = &drive_engine,
     .alpn = "pop3",
     .start = pop3_start,
+    .admitted = pop3_admitted,
     .secured = pop3_secured,
     .waits = pop3_waits,
     .lose = pop3_lose,

@@ -40,36 +40,26 @@ bool front_smtp_may_relay(const struct front_session *s)
 static const struct smtp_reply greeting_away = {
     421, {4, 3, 0}, STR_INIT("The mail store is restarting, please try again in a moment")};
 
-static void admit_ended(struct ipc_call *call, enum ipc_end end, struct str payload)
+static void smtp_admitted(struct front_session *s, const struct fs_admit_reply *reply)
 {
-	struct front_session *s = LIST_ENTRY(call, struct front_session, call);
-	struct fs_admit_reply reply;
 	struct smtp_result r = {.reply = greeting_away};
 
-	if (end == IPC_REPLIED && fs_admit_reply_get(payload, &reply)) {
-		s->admitted = reply.verdict == FS_OK;
-		s->handle = reply.handle;
-		s->u.smtp->trusted = !fs_handle_is_none(&reply.handle);
-		r = (struct smtp_result){.trusted = s->u.smtp->trusted, .account = reply.user};
-		if (reply.verdict != FS_OK) {
-			bool temporary = reply.verdict == FS_TEMPORARY;
+	if (reply) {
+		bool temporary = reply->verdict == FS_TEMPORARY;
 
+		s->handle = reply->handle;
+		s->u.smtp->trusted = !fs_handle_is_none(&reply->handle);
+		r = (struct smtp_result){.trusted = s->u.smtp->trusted, .account = reply->user};
+		if (reply->verdict != FS_OK)
 			r.reply = (struct smtp_reply){
-			    temporary ? 421 : 554, {temporary ? 4 : 5, 7, 0}, reply.text};
-			front_log(s, LOG_WARN, "connection-refused");
-			log_str("why", reply.text);
-			log_close();
-		}
+			    temporary ? 421 : 554, {temporary ? 4 : 5, 7, 0}, reply->text};
 	}
 	front_smtp_answer(s, &r);
-	net_drive_pump(s->drive);
 }
 
 static void do_admit(struct front_session *s, const struct smtp_effect *e)
 {
-	s->call = (struct ipc_call){.on_end = admit_ended};
-	if (!front_ask_admit(s))
-		front_smtp_answer_reply(s, greeting_away);
+	front_admit(s);
 }
 
 /* ---- STARTTLS ---- */
@@ -411,6 +401,7 @@ const struct front_protocol front_smtp_protocol = {
     .engine = &drive_engine,
     .alpn = "smtp",
     .start = smtp_start,
+    .admitted = smtp_admitted,
     .secured = smtp_secured,
     .waits = smtp_waits,
     .lose = smtp_lose,

@@ -1,6 +1,7 @@
 """Clients that are not of this machine: how many of them may connect, who guessed too often, what they say in clear."""
 
 import base64
+import select
 
 import pytest
 from conftest import DOMAIN, PASSWORD, check_soundness
@@ -10,6 +11,7 @@ from wire import Wire
 from world import world  # noqa: F401 (a fixture)
 
 ALICE = f"alice@{DOMAIN}"
+REFUSALS = 64  # LIMIT_FRONT_REFUSALS
 OPTIONS = """mx_processes = 2;
 user_processes = 2;
 limits = { auth_failures = 4; connections_per_address = 3; connections_per_network = 5; };"""
@@ -115,26 +117,47 @@ def closed(server, wires, left):
     wait_for("their end", lambda: server.json("status")["connections"] == left)
 
 
-@pytest.mark.parametrize("port, refused", [("smtp", "421 4.7.0 "), ("submission", "421 4.7.0 "), ("pop3", "-ERR ")])
+@pytest.mark.parametrize("port, refused", [
+    ("smtp", "421 4.7.0 "), ("submission", "421 4.7.0 "), ("pop3", "-ERR "), ("smtps", "421 4.7.0 "), ("pop3s", "-ERR ")])
 def test_connections_of_an_address_and_of_a_network(server, port, refused):
     first, second = "198.51.100.1", "198.51.100.2"
-    wires = [Wire(server, port, source=first) for _ in range(3)]
-    assert all(wire.greeting[:3] in ("220", "+OK") for wire in wires)
-    with Wire(server, port, source=first) as late:
+
+    def connected(source, quiet=False):
+        return Wire(server, port, source=source, tls=port.endswith("s") and not quiet, greet=not quiet)
+
+    wires = [connected(first, quiet=port.endswith("s")) for _ in range(3)]  # also without a handshake
+    assert all(wire.greeting is None or wire.greeting[:3] in ("220", "+OK") for wire in wires)
+    with connected(first) as late:
         assert late.greeting.startswith(refused)
         assert "your address has 3 connections open, which is the limit" in late.greeting
         assert late.rest() == b""
-    wires += [Wire(server, port, source=second) for _ in range(2)]
-    with Wire(server, port, source=second) as late:
+    wires += [connected(second) for _ in range(2)]
+    with connected(second) as late:
         assert late.greeting.startswith(refused)
         assert "your network has 5 connections open, which is the limit" in late.greeting
     for source in ("192.0.2.9", *[None] * 6):
-        wires.append(Wire(server, port, source=source))
-    assert all(wire.greeting[:3] in ("220", "+OK") for wire in wires)
+        wires.append(connected(source))
+    assert all(wire.greeting is None or wire.greeting[:3] in ("220", "+OK") for wire in wires)
     closed(server, [wires.pop(0)], len(wires))
-    wires.append(Wire(server, port, source=second))
+    wires.append(connected(second))
     assert wires[-1].greeting[:3] in ("220", "+OK")
     closed(server, wires, 0)
+
+
+@pytest.mark.parametrize("port", ["smtps", "pop3s"])
+def test_those_who_are_refused_hold_little_before_their_handshake(server, port):
+    """A few may still be told why; more are just closed, and others are served meanwhile."""
+    count = 3 + 2 * REFUSALS + 20
+    silent = [Wire(server, port, source="198.51.100.9", greet=False) for _ in range(count)]
+
+    def ended():
+        return len(select.select([wire.socket for wire in silent], [], [], 0)[0])
+
+    wait_for("all but three to be refused", lambda: server.new_log().count("event=connection-refused") == count - 3)
+    wait_for("the end of those above", lambda: ended() >= 20)
+    with Wire(server, port, source="192.0.2.9", tls=True) as other:
+        assert other.greeting[:3] in ("220", "+OK")
+    closed(server, silent, 0)
 
 
 # ---- passwords in clear ----
