@@ -143,6 +143,7 @@ static enum pop3_step resume_stls(struct pop3_server *s, const struct pop3_resul
 	if (r->outcome != POP3_OK)
 		return pop3_end(s, "TLS handshake failed");
 	s->tls = true;
+	s->met = s->heard;
 	return POP3_STEP_DONE;
 }
 

@@ -125,6 +125,7 @@ struct pop3_server *pop3_server_new(
 	    .plaintext_auth = peer->plaintext_auth,
 	    .end_reason = "",
 	    .heard = now,
+	    .met = now,
 	};
 	line_in_init(&s->line, LIMIT_POP3_LINE);
 	line_in_init(&s->auth_line, LIMIT_POP3_AUTH_LINE);
@@ -153,6 +154,7 @@ static enum pop3_step resume_admit(struct pop3_server *s, const struct pop3_resu
 	pop3_ok(s, buf_view(&text));
 	buf_fini(&text);
 	s->state = POP3_AUTHORIZATION;
+	s->met = s->heard;
 	return POP3_STEP_DONE;
 }
 
@@ -339,13 +341,12 @@ static bool is_drivers_turn(const struct pop3_server *s)
 int64_t pop3_server_deadline(const struct pop3_server *s)
 {
 	const struct pop3_server_config *cfg = check(s)->cfg;
-	int64_t timeout = cfg->timeout ? cfg->timeout : DEFAULT_TIMEOUT;
 
 	if (is_drivers_turn(s))
 		return POP3_NEVER;
-	if (s->state <= POP3_AUTHORIZATION)
-		timeout = cfg->login_timeout ? cfg->login_timeout : DEFAULT_LOGIN_TIMEOUT;
-	return s->heard + timeout;
+	if (s->state <= POP3_AUTHORIZATION) /* whatever a stranger says meanwhile */
+		return s->met + (cfg->login_timeout ? cfg->login_timeout : DEFAULT_LOGIN_TIMEOUT);
+	return s->heard + (cfg->timeout ? cfg->timeout : DEFAULT_TIMEOUT);
 }
 
 void pop3_server_tick(struct pop3_server *s, int64_t now)

@@ -17,12 +17,13 @@
 
 /* Borrowed, with its strings, as long as the session lives. Zero takes the default in brackets. */
 struct pop3_server_config {
-	struct str hostname;        /* for the greeting */
-	struct str implementation;  /* for CAPA [empty: not shown] */
-	bool stls;                  /* a certificate is there */
-	bool marks_seen;            /* what was retrieved whole is marked at QUIT */
-	int64_t timeout;            /* ms of a client's silence; [10 minutes, the RFC's least] */
-	int64_t login_timeout;      /* the same before login [3 minutes] */
+	struct str hostname;       /* for the greeting */
+	struct str implementation; /* for CAPA [empty: not shown] */
+	bool stls;                 /* a certificate is there */
+	bool marks_seen;           /* what was retrieved whole is marked at QUIT */
+	int64_t timeout;           /* ms of a client's silence; [10 minutes, the RFC's least] */
+	int64_t
+	    login_timeout; /* ms in all from the greeting, or from STLS, to the login [3 minutes] */
 	unsigned max_auth_failures; /* failed logins, then the session ends [3] */
 	unsigned max_errors;        /* commands that make no sense, then the session ends [20] */
 };

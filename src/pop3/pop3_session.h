@@ -65,6 +65,7 @@ struct pop3_server {
 	const struct pop3_farewell *farewell; /* not NULL: the session is to end with it */
 	const char *end_reason;
 	int64_t heard; /* last sign of life of the client */
+	int64_t met;   /* when it was greeted, or has begun TLS */
 
 	struct line_in line;      /* commands */
 	struct line_in auth_line; /* responses of AUTH */

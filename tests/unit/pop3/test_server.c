@@ -445,6 +445,22 @@ static void test_early_talker_waits(void **state)
 	pop3_server_free(&s);
 }
 
+static void test_tls_begins_anew(void **state)
+{
+	struct pop3_server *s = open_session(false);
+
+	done(s, POP3_OK);
+	take(s, NULL);
+	pop3_server_feed(s, STR("STLS\r\n"), NOW + MINUTE_MS);
+	take(s, NULL);
+	assert_int_equal(pop3_server_deadline(s), NOW + 3 * MINUTE_MS);
+	pop3_server_done(s, NULL, NOW + 2 * MINUTE_MS);
+	assert_int_equal(pop3_server_deadline(s), NOW + 5 * MINUTE_MS);
+	pop3_server_feed(s, STR("USER bob\r\n"), NOW + 4 * MINUTE_MS);
+	assert_int_equal(pop3_server_deadline(s), NOW + 5 * MINUTE_MS);
+	pop3_server_free(&s);
+}
+
 static void test_deadlines(void **state)
 {
 	struct pop3_server *s = open_session(true);
@@ -453,6 +469,9 @@ static void test_deadlines(void **state)
 	done(s, POP3_OK);
 	assert_int_equal(pop3_server_deadline(s), NOW + 3 * MINUTE_MS);
 	take(s, NULL);
+	pop3_server_feed(s, STR("CAPA\r\n"), NOW + MINUTE_MS);
+	pop3_server_sent(s, pop3_server_out(s).n, NOW + MINUTE_MS);
+	assert_int_equal(pop3_server_deadline(s), NOW + 3 * MINUTE_MS); /* talking is no login */
 	pop3_server_feed(s, STR("AUTH PLAIN AGJvYg"), NOW + MINUTE_MS);
 	assert_int_equal(pop3_server_deadline(s), NOW + 3 * MINUTE_MS); /* no whole line yet */
 	pop3_server_feed(s, STR("BzZWNyZXQ=\r\n"), NOW + 2 * MINUTE_MS);
@@ -579,6 +598,7 @@ int main(void)
 	    cmocka_unit_test(test_stls_injection),
 	    cmocka_unit_test(test_early_talker_waits),
 	    cmocka_unit_test(test_deadlines),
+	    cmocka_unit_test(test_tls_begins_anew),
 	    cmocka_unit_test(test_stalled_reader),
 	    cmocka_unit_test(test_work_is_not_interrupted),
 	    cmocka_unit_test(test_eof_while_waiting),
