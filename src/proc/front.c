@@ -237,9 +237,14 @@ void front_on_closed(void *ctx, enum net_end end, const char *why)
 {
 	struct front_session *s = ctx;
 	struct front *f = s->front;
-	struct buf payload;
+	struct buf payload, reason;
 
 	ipc_call_cancel(&s->call);
+	buf_init(&reason, LIMIT_SMTP_REPLY_LINE);
+	if (why && *why)
+		buf_c(&reason, why);
+	else if (s->started)
+		buf_str(&reason, s->protocol->end_reason(s));
 	if (s->started)
 		s->protocol->end(s);
 	if (!fs_handle_is_none(&s->handle)) {
@@ -255,9 +260,10 @@ void front_on_closed(void *ctx, enum net_end end, const char *why)
 	}
 	front_log(s, LOG_INFO, "disconnected");
 	log_num("ms", front_now() - s->began);
-	if (why && *why)
-		log_text("why", why);
+	if (reason.n)
+		log_str("why", buf_view(&reason));
 	log_close();
+	buf_fini(&reason);
 	config_release(s->config);
 	list_remove(&s->link);
 	f->session_count--;

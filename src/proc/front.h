@@ -63,6 +63,9 @@ struct front_protocol {
 	void (*shutdown)(struct front_session *s);
 	void (*logout)(struct front_session *s);
 
+	/* Why the engine has ended the session, for the log; empty: it has not, or without a word. */
+	struct str (*end_reason)(const struct front_session *s);
+
 	/* The connection is over: drop every call and all memory but the session itself. */
 	void (*end)(struct front_session *s);
 };

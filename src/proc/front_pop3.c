@@ -329,6 +329,11 @@ static void pop3_logout(struct front_session *s)
 	pop3_server_logout(s->u.pop3->engine, front_now());
 }
 
+static struct str pop3_end_reason(const struct front_session *s)
+{
+	return str_of_c(pop3_server_end_reason(s->u.pop3->engine));
+}
+
 static void pop3_end(struct front_session *s)
 {
 	buf_fini(&s->u.pop3->held);
@@ -347,5 +352,6 @@ const struct front_protocol front_pop3_protocol = {
     .lose = pop3_lose,
     .shutdown = pop3_shutdown,
     .logout = pop3_logout,
+    .end_reason = pop3_end_reason,
     .end = pop3_end,
 };

@@ -384,6 +384,11 @@ static void smtp_logout(struct front_session *s)
 	smtp_server_logout(s->u.smtp->engine, front_now());
 }
 
+static struct str smtp_end_reason(const struct front_session *s)
+{
+	return smtp_server_end_reason(s->u.smtp->engine);
+}
+
 static void smtp_end(struct front_session *s)
 {
 	struct front_smtp *m = s->u.smtp;
@@ -409,5 +414,6 @@ const struct front_protocol front_smtp_protocol = {
     .log_message = smtp_log_message,
     .shutdown = smtp_shutdown,
     .logout = smtp_logout,
+    .end_reason = smtp_end_reason,
     .end = smtp_end,
 };

@@ -109,6 +109,8 @@ enum flow smtp_session_close(struct smtp_server *s, struct smtp_reply reply)
 {
 	if (reply.code)
 		smtp_session_reply(s, &reply);
+	if (!s->closing)
+		buf_str(&s->end_reason, str_sub(reply.text, 0, LIMIT_SMTP_REPLY_LINE));
 	s->closing = true;
 	s->waiting = s->now;
 	return abort_with(s, has_content(s), &reply, close_now);
@@ -177,6 +179,7 @@ struct smtp_server *smtp_server_new(
 	buf_init(&s->ip, LIMIT_SMTP_DOMAIN);
 	buf_init(&s->helo, LIMIT_SMTP_DOMAIN);
 	buf_init(&s->account, LIMIT_USER_NAME);
+	buf_init(&s->end_reason, LIMIT_SMTP_REPLY_LINE);
 	buf_init(&s->chunk, LIMIT_BODY_CHUNK);
 	buf_str(&s->ip, str_sub(peer->ip, 0, LIMIT_SMTP_DOMAIN));
 	sasl_server_init(&s->sasl);
@@ -199,6 +202,7 @@ void smtp_server_free(struct smtp_server **sp)
 	buf_fini(&s->ip);
 	buf_fini(&s->helo);
 	buf_fini(&s->account);
+	buf_fini(&s->end_reason);
 	buf_fini(&s->chunk);
 	arena_free(&s->command);
 	arena_free(&s->arena);
@@ -482,6 +486,11 @@ struct str smtp_server_protocol(const struct smtp_server *s)
 struct str smtp_server_account(const struct smtp_server *s)
 {
 	return buf_view(&s->account);
+}
+
+struct str smtp_server_end_reason(const struct smtp_server *s)
+{
+	return buf_view(&s->end_reason);
 }
 
 bool smtp_server_is_tls(const struct smtp_server *s)

@@ -195,6 +195,9 @@ struct str smtp_server_protocol(const struct smtp_server *s);
 /* The account of AUTH or ADMIT, empty when there is none. */
 struct str smtp_server_account(const struct smtp_server *s);
 
+/* The text of the reply that the session was closed with; empty: it was not, or without a reply. */
+struct str smtp_server_end_reason(const struct smtp_server *s);
+
 bool smtp_server_is_tls(const struct smtp_server *s);
 bool smtp_server_is_trusted(const struct smtp_server *s);
 

@@ -73,6 +73,7 @@ struct smtp_server {
 	struct buf ip;
 	struct buf helo;
 	struct buf account;
+	struct buf end_reason; /* the text of the reply that has closed it */
 	struct sasl_server sasl;
 	struct arena *command; /* one command's strings */
 

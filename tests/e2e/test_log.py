@@ -103,3 +103,19 @@ def test_content_without_end_is_logged(make_server):
         assert wire.rest() == b""  # what is logged of it is logged
     assert len(lines_of(server, "message-broken-off")) == 3 and len(lines_of(server, "refused")) == 1
     assert not mail_of(server, ANN)
+
+
+def test_the_end_of_a_connection_says_why(server):
+    def fail(port, count):
+        with Wire(server, port) as wire:
+            wire.send("NONSENSE\r\n" * count)
+            assert b"oo many errors" in wire.rest()
+
+    fail("smtp", 50)
+    fail("pop3", 20)
+    with Wire(server) as wire:
+        assert wire.say("QUIT").startswith("221")
+        assert wire.rest() == b""
+    for port, why in ("smtp", '"Too many errors, closing the connection"'), ("pop3", '"too many errors"'), ("smtp", "Goodbye"):
+        wait_for(why, lambda port=port, why=why: any(
+            f"listener={port} " in line and line.endswith(f" why={why}") for line in lines_of(server, "disconnected")))
