@@ -253,14 +253,40 @@ static bool is_trusted(const struct store_process *sp, int fd)
 	return false;
 }
 
+struct uid_count {
+	int64_t uid;
+	size_t n;
+};
+
+static void count_uid(struct hash_node *node, void *ctx)
+{
+	struct uid_count *count = ctx;
+
+	count->n += HASH_ENTRY(node, struct store_conn, node)->uid == count->uid;
+}
+
+/* A user of this machine has his limit too, or he could take all descriptors from the others. */
+static bool count_local(struct store_front *f, struct store_conn *c, int64_t uid, struct buf *why)
+{
+	struct uid_count count = {.uid = uid};
+
+	hash_each(&f->conns, count_uid, &count);
+	if (count.n >= LIMIT_STORE_LOCAL) {
+		buf_lit(why, "this user has ");
+		buf_u64(why, count.n);
+		buf_lit(why, " connections open, which is the limit; close one first");
+		return false;
+	}
+	c->uid = uid;
+	return true;
+}
+
 /* Counts the connection; false with the reason when it is not welcome. */
 static bool count_conn(struct store_front *f, struct store_conn *c, struct buf *why)
 {
 	struct admit *a = f->sp->store->admit;
 	enum admit_verdict v;
 
-	if (c->listener == FS_LISTENER_SENDMAIL)
-		return true;
 	v = admit_open(a, &c->ip, clock_mono());
 	if (v != ADMIT_OK) {
 		admit_put_reason(a, why, v, &c->ip, clock_mono());
@@ -279,13 +305,14 @@ static void admit_conn(struct store_front *f, const struct fs_admit *m, int fd,
 	c->session = m->session;
 	c->listener = m->listener;
 	c->ip = m->peer;
+	c->uid = -1;
 	hash_insert(&f->conns, &c->node, c->session);
 	if (m->listener == FS_LISTENER_SENDMAIL && uid < 0) {
 		*reply = (struct fs_admit_reply){.verdict = FS_REFUSED,
 		    .text = STR("The kernel does not say which local user this is")};
 		return;
 	}
-	if (!count_conn(f, c, text)) {
+	if (uid >= 0 ? !count_local(f, c, uid, text) : !count_conn(f, c, text)) {
 		*reply = (struct fs_admit_reply){.verdict = FS_TEMPORARY, .text = buf_view(text)};
 		return;
 	}

@@ -30,6 +30,7 @@ struct store_conn {
 	enum fs_listener listener;
 	struct ip ip;
 	bool counted;
+	int64_t uid;              /* of a local user who was let in, else -1 */
 	struct fs_handle trusted; /* what the kernel vouches for; none: all zero */
 	struct fs_handle login;   /* the last one */
 };

@@ -194,8 +194,26 @@ class Local:
         return line.decode()
 
 
+LOCAL = 250  # LIMIT_STORE_LOCAL
 SESSION = ["EHLO c.test", "MAIL FROM:<cron@example.test>", "RCPT TO:<{mailbox}>", "DATA",
            "Subject: never\r\n\r\nhalf a mess", "age\r\n."]
+
+
+def test_one_user_does_not_take_all_connections(server):
+    made = [Local(server) for _ in range(LOCAL)]
+    try:
+        assert all(local.reply().startswith("220") for local in made)
+        with Local(server) as late:
+            reply = late.reply()
+            assert reply.startswith("421 4.7.0 this user has") and "which is the limit" in reply, reply
+        made[0].say("QUIT")
+        made.pop(0).__exit__()
+        wait_for("two ends", lambda: server.new_log().count("event=disconnected listener=sendmail") == 2)
+        with Local(server) as another:
+            assert another.reply().startswith("220")
+    finally:
+        for local in made:
+            local.__exit__()
 
 
 def test_disconnect_at_every_state(server, mailbox):
