@@ -80,9 +80,9 @@ struct config_routes {
 /* How mail to a domain is sent where that differs. */
 struct config_destination {
 	struct str domain;
-	int tls;                       /* enum config_route_tls; a route's own counts more */
-	struct config_durations retry; /* empty: as queue.retry */
-	int64_t lifetime;              /* 0: as queue.lifetime */
+	int tls; /* enum config_route_tls; what is demanded holds with a route too, else the route's counts */
+	struct config_durations retry;         /* empty: as queue.retry */
+	int64_t lifetime;                      /* 0: as queue.lifetime */
 	struct config_durations delay_warning; /* empty: as queue.delay_warning; one 0: none */
 	int64_t connections;                   /* at a time */
 };

@@ -65,20 +65,33 @@ static const struct config_route *route_of(
 	return route;
 }
 
+static bool is_demand(int tls)
+{
+	return tls == CONFIG_ROUTE_REQUIRE || tls == CONFIG_ROUTE_VERIFY;
+}
+
+/* What is demanded of a destination holds on every way to it; else its route counts. */
+static uint8_t tls_of(const struct config_route *route, const struct config_destination *special)
+{
+	int own = special ? special->tls : CONFIG_ROUTE_MAY;
+
+	if (!route || (is_demand(own) && !(is_demand(route->tls) && route->tls > own)))
+		return (uint8_t)own;
+	return (uint8_t)route->tls;
+}
+
 struct rs_route store_relay_route(const struct config_snapshot *config, struct str destination,
     struct str sender, struct buf *password)
 {
 	struct str domain = queue_routing_domain(destination);
 	const struct config_route *route = route_of(config, domain, sender);
 	const struct config_destination *special = config_destination(config, domain);
-	struct rs_route r = {.tls = (uint8_t)(special ? special->tls : CONFIG_ROUTE_MAY)};
+	struct rs_route r = {.tls = tls_of(route, special)};
 
 	if (!route)
 		return r;
-	r = (struct rs_route){.host = route->host,
-	    .port = (uint16_t)route->port,
-	    .tls = (uint8_t)route->tls,
-	    .user = route->user};
+	r = (struct rs_route){
+	    .host = route->host, .port = (uint16_t)route->port, .tls = r.tls, .user = route->user};
 	if (route->user.n == 0)
 		return r;
 	if (!read_password(config, route, password)) {

@@ -84,6 +84,39 @@ def test_tls_of_a_destination(net):
     assert "STARTTLS" not in secure.sessions[-1].commands
 
 
+def route_with_tls(net, peer, tls, domain, of_domain):
+    net.reload(f'''routes = ( {{ domain = "*"; host = "{peer.address}"; port = {net.port}; {tls} }} );
+destinations = ( {{ domain = "{domain}"; tls = "{of_domain}"; }} );''')
+
+
+@pytest.mark.parametrize("tls, of_domain", [("", "require"), ("", "verify"), ('tls = "none";', "require"),
+                                            ('tls = "require";', "may"), ('tls = "verify";', "none")])
+def test_stricter_tls_of_route_and_destination(net, tls, of_domain):
+    peer = net.peer()
+    route_with_tls(net, peer, tls, peer.domain, of_domain)
+    number = net.send(f"bob@{peer.domain}")
+    assert net.wait_attempt(number) == (0, 0, 1)
+    assert not peer.received and "TLS not offered" in net.queue(number)[0]["last_reply"]
+    net.server.command("queue", "remove", number)
+
+
+@pytest.mark.parametrize("tls, of_domain", [('tls = "verify";', "require"), ('tls = "require";', "verify")])
+def test_a_valid_certificate_of_either(net, tls, of_domain):
+    peer = net.peer(tls=net.tls())
+    route_with_tls(net, peer, tls, peer.domain, of_domain)
+    number = net.send(f"bob@{peer.domain}")
+    assert net.wait_attempt(number) == (0, 0, 1)
+    assert not peer.received and "TLS failed" in net.queue(number)[0]["last_reply"]
+    net.server.command("queue", "remove", number)
+
+
+def test_tls_of_a_route_where_nothing_is_demanded(net):
+    peer = net.peer(tls=net.tls())
+    route_with_tls(net, peer, 'tls = "none";', peer.domain, "may")
+    net.wait_gone(net.send(f"bob@{peer.domain}"))
+    assert "STARTTLS" not in peer.commands and len(peer.taken) == 1
+
+
 def test_lifetime_of_a_destination(net):
     """One that is set later counts for what waits already."""
     peer = net.peer(RCPT=b"450 4.2.0 later\r\n")
