@@ -72,6 +72,8 @@ static void on_connected(void *ctx)
 	s->cfg.user = s->routed.user;
 	s->cfg.password = s->routed.password;
 	s->cfg.dialogue = &s->dialogue;
+	if (s->unchunked)
+		s->cfg.chunk = 0;
 	s->cfg.timeouts = s->times.talk;
 	s->engine = smtp_client_new(&s->cfg, clock_mono());
 	s->busy = s->idle = s->ready = s->timed_out = false;
@@ -182,7 +184,7 @@ static bool choose_hop(struct relay_session *s)
 		s->plain = true;
 	} else {
 		keep_failure(s);
-		s->plain = false;
+		s->plain = s->unchunked = false;
 		same = s->callouts || is_same_host(s, s->hop + 1);
 		s->hop += same;
 	}
@@ -201,7 +203,9 @@ static void note_next(struct relay_session *s)
 	buf_str(&s->dialogue, hop->host);
 	buf_lit(&s->dialogue, " [");
 	ip_put(&s->dialogue, &hop->addr.ip);
-	buf_c(&s->dialogue, s->plain ? "], without TLS\n" : "]\n");
+	buf_lit(&s->dialogue, "]");
+	buf_c(&s->dialogue, s->plain ? ", without TLS" : "");
+	buf_c(&s->dialogue, s->unchunked ? ", without BDAT\n" : "\n");
 }
 
 /* The connection has ended while a job is left. */

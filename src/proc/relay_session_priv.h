@@ -37,7 +37,8 @@ struct relay_session {
 	bool tells;                 /* of the failure of the hop at hand */
 	size_t asked[RS_HOSTS_MAX]; /* the first hop of each host that it was asked about */
 	size_t hop;
-	bool plain; /* without TLS, since the handshake failed on this hop */
+	bool plain;     /* without TLS, since the handshake failed on this hop */
+	bool unchunked; /* without BDAT, since it is not known on this hop */
 	struct net_drive *drive;
 	struct smtp_client *engine;
 	struct smtp_client_config cfg;

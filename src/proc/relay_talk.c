@@ -223,6 +223,15 @@ static bool is_unheard(struct relay_session *s, const struct smtp_client_effect 
 	return s->messages > 1;
 }
 
+/* It lists CHUNKING and does not know BDAT: the message goes by DATA, over another connection. */
+static bool is_for_data(struct relay_session *s)
+{
+	if (!smtp_client_facts(s->engine)->bdat_unknown)
+		return false;
+	s->unchunked = true;
+	return true;
+}
+
 /* The host has said nothing about any recipient and cannot have the message; there is another one. */
 static bool may_go_on(struct relay_session *s, const struct smtp_client_effect *e)
 {
@@ -252,7 +261,7 @@ static void report_job(struct relay_session *s, const struct smtp_client_effect 
 
 static void do_report(struct relay_session *s, const struct smtp_client_effect *e)
 {
-	s->again = is_unheard(s, e);
+	s->again = is_for_data(s) || is_unheard(s, e);
 	if (s->again || may_go_on(s, e))
 		relay_talk_stop_reading(s); /* the job stays for the next connection */
 	else

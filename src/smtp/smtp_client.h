@@ -37,7 +37,8 @@ struct smtp_client_config {
 	bool plaintext_auth; /* AUTH even without TLS */
 	struct str user;     /* empty: no AUTH */
 	struct str password;
-	size_t chunk; /* octets of one BDAT where CHUNKING is offered; 0: always DATA */
+	/* octets of one BDAT where CHUNKING is offered; 0: always DATA */
+	size_t chunk;
 	struct smtp_client_timeouts timeouts;
 	struct buf *dialogue;
 };
@@ -104,7 +105,8 @@ struct smtp_verdict {
  * READY     idle: done with the next message, or without one to QUIT. It may stay pending, and is
  *           replaced by CLOSED when the server closes meanwhile.
  * BODY      done with the next piece of content, or the last; or failed, to break off.
- * REPORT    the message is finished: verdicts, one for each recipient.
+ * REPORT    the message is finished: verdicts, one for each recipient. With bdat_unknown among the
+ *           facts the session is over, and the message may go by DATA in another one.
  * CLOSED    the session is over: verdict; ACCEPTED when it ended by our QUIT.
  */
 enum smtp_client_effect_kind {
@@ -153,6 +155,7 @@ struct smtp_server_facts {
 	uint64_t size_limit; /* 0: none told */
 	uint64_t by_min;     /* DELIVERBY: seconds below which R is refused; 0: none told */
 	uint64_t hold_max;   /* FUTURERELEASE: seconds, 0: none told */
+	bool bdat_unknown;   /* it offers CHUNKING and does not know BDAT; set before the REPORT */
 	unsigned rcpt_max;   /* LIMITS RCPTMAX [RFC 9422], 0: none told */
 	struct str auth;     /* mechanisms, separated by spaces */
 	struct str greeting; /* its text; after STARTTLS the first line of the answer to EHLO */

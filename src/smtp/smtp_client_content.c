@@ -94,6 +94,26 @@ void smtp_client_content_pump(struct smtp_client *c)
 		smtp_client_wait(c, SMTP_CLIENT_BODY);
 }
 
+/*
+ * The server, or a box before it, offers CHUNKING and does not know BDAT: what was sent may be read as
+ * commands, so this connection is of no use any more. LMTP: the reply may be that of one recipient.
+ */
+static bool is_bdat_unknown(const struct smtp_client *c, const struct smtp_reply *r)
+{
+	const struct client_message *g = &c->msg;
+
+	if (!g->chunked || g->chunk_taken || g->stopped || c->cfg->lmtp)
+		return false;
+	return r->code == 500 || r->code == 502 || r->code == 503 || r->code == 504;
+}
+
+static void fail_without_bdat(struct smtp_client *c, const struct smtp_verdict *v)
+{
+	c->facts.bdat_unknown = true;
+	c->msg.stopped = true;
+	smtp_client_fail(c, v, true);
+}
+
 void smtp_client_on_chunk(struct smtp_client *c, const struct smtp_reply *r)
 {
 	struct client_message *g = &c->msg;
@@ -103,9 +123,15 @@ void smtp_client_on_chunk(struct smtp_client *c, const struct smtp_reply *r)
 		smtp_client_on_nothing(c, r);
 		return;
 	}
-	g->chunks--;
-	if (v.outcome == SMTP_OUTCOME_ACCEPTED)
+	if (is_bdat_unknown(c, r)) {
+		fail_without_bdat(c, &v);
 		return;
+	}
+	g->chunks--;
+	if (v.outcome == SMTP_OUTCOME_ACCEPTED) {
+		g->chunk_taken = true;
+		return;
+	}
 	smtp_client_decide_all(c, &v);
 	g->stopped = true;
 }
@@ -144,6 +170,10 @@ void smtp_client_on_end(struct smtp_client *c, const struct smtp_reply *r)
 
 	if (g->chunks > 0) {
 		smtp_client_on_chunk(c, r);
+		return;
+	}
+	if (is_bdat_unknown(c, r)) {
+		fail_without_bdat(c, &v);
 		return;
 	}
 	if (c->cfg->lmtp) {

@@ -64,6 +64,7 @@ struct client_message {
 	bool utf8;        /* MAIL says SMTPUTF8 */
 	bool stopped;     /* no more steps or chunks are sent */
 	bool chunked;     /* the content goes by BDAT */
+	bool chunk_taken; /* one at least */
 	struct dot_out dot;
 	struct buf chunk; /* content that is not yet sent as a chunk */
 	bool ended;       /* with it the content is complete */

@@ -318,6 +318,28 @@ def test_connection_ends_among_chunks(net, extensions, step, how):
     check(net, peer, number, WAITING, says, step == "end")
 
 
+@IN_CHUNKS
+@pytest.mark.parametrize("code", [b"500", b"502", b"503", b"504"])
+@pytest.mark.parametrize("step", ["chunk", "end"])
+def test_chunks_that_are_offered_and_not_known(net, extensions, code, step):
+    """The message goes by DATA in the same attempt; over another connection, as nobody knows what became of the chunk."""
+    peer = net.peer(extensions=extensions, **{step: [code + b" 5.5.1 what?\r\n"]})
+    content = LARGE if step == "chunk" else letter(sender=ALICE)
+    number = net.send(f"bob@{peer.domain}", content=content)
+    assert net.wait_attempt(number) == (1, 0, 0), net.trace(number)
+    [message] = peer.taken
+    assert message.content.endswith(content) and not message.chunks
+    assert len(peer.sessions) == 2 and "DATA" in peer.sessions[1].commands
+    assert ", without BDAT" in net.trace(number)
+
+
+def test_a_chunk_behind_one_that_was_taken(net):
+    """BDAT is known there: the refusal is of the message."""
+    peer = net.peer(extensions=CHUNKING, chunk=[b"250 2.0.0 ok\r\n", b"503 5.5.1 not this\r\n"])
+    check(net, peer, net.send(f"bob@{peer.domain}", content=LARGE), RETURNED, "503 5.5.1 not this")
+    assert len(peer.sessions) == 1
+
+
 def test_no_chunk_for_nobody(net):
     peer = net.peer(extensions=CHUNKING, RCPT=[b"450 4.2.1 later\r\n", b"550 5.1.1 who?\r\n"])
     number = net.send(f"r0@{peer.domain}", f"r1@{peer.domain}")
