@@ -142,6 +142,7 @@ static void set_resolver(struct relay *r, int fd)
 		return;
 	peer_close(&r->resolver);
 	r->resolver = peer_new(r->loop, &resolver_link, fd, r);
+	relay_session_routes_again(r);
 }
 
 /* ---- the supervisor's events ---- */

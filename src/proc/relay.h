@@ -82,6 +82,9 @@ struct relay_route {
 	struct arena *arena;
 	struct ipc_call call;
 	struct rr_lookup lookup; /* the one at hand */
+	void (*answered)(struct relay_route *route, const struct dns_result *result);
+	bool waits; /* for the next resolver, to ask it anew */
+	int lost;   /* resolvers that ended while they were asked */
 	struct str domain;
 	uint16_t port;
 	bool usual;             /* ... which is the one that others have too */
@@ -118,6 +121,9 @@ void relay_route_start(struct relay_route *route, struct relay *relay,
  */
 struct str relay_route_trouble(const struct relay_route *route);
 
+/* There is another resolver: a lookup that the one before took along is asked again. */
+void relay_route_again(struct relay_route *route);
+
 /* The resolver has been silent for too long about a route that is under way: done() is called. */
 void relay_route_give_up(struct relay_route *route);
 
@@ -128,6 +134,9 @@ void relay_route_fini(struct relay_route *route);
 
 /* Takes a job: a session that is idle at its destination goes on with it, or a new one begins. */
 void relay_session_take(struct relay *relay, struct relay_job *job);
+
+/* There is another resolver: those that look for their way go on. */
+void relay_session_routes_again(struct relay *relay);
 
 /* Ends sessions that are idle or ask; the others end after their message. */
 void relay_session_drain(struct relay *relay);

@@ -1,44 +1,63 @@
 /*
  * From a destination to addresses: a configured route, an address literal, or MX and then A and AAAA of
- * each host in turn [RFC 5321 5.1]. One lookup at a time; the pure rules are in queue/queue_mx.c.
+ * each host in turn [RFC 5321 5.1]. One lookup at a time, which outlives the resolver that was asked; the
+ * pure rules are in queue/queue_mx.c.
  */
 #include "base/hash.h"
 #include "base/mem.h"
 #include "proc/relay.h"
 #include "queue/queue_routing.h"
 
+#define LOST_MAX                                                                                   \
+	2 /* resolvers that may end while they are asked: one question may be what ends them */
+
 static void finish(struct relay_route *r, enum queue_problem problem, const char *text)
 {
 	r->done(r, problem, str_of_c(text));
 }
 
-static void ask(struct relay_route *r, struct str name, enum dns_type type,
-    void (*ended)(struct ipc_call *, enum ipc_end, struct str))
+/* The reply to the lookup at hand. A resolver that went with the question says nothing about the name. */
+static void on_answer(struct ipc_call *call, enum ipc_end end, struct str payload)
+{
+	struct relay_route *r = LIST_ENTRY(call, struct relay_route, call);
+	struct dns_result result = {
+	    .status = DNS_TIMEOUT, .why = STR("the resolver gave no answer")};
+
+	r->waits = end == IPC_LOST && r->lost++ < LOST_MAX;
+	if (r->waits)
+		return; /* relay_route_again() follows */
+	if (end == IPC_REPLIED)
+		rr_reply_get(payload, r->lookup.type, r->arena, &result);
+	r->answered(r, &result);
+}
+
+static void say_question(struct relay_route *r)
 {
 	struct ipc_link *link = relay_link(r->relay->resolver);
 	struct buf payload;
 
-	r->lookup = (struct rr_lookup){name, type};
-	r->call = (struct ipc_call){.on_end = ended};
-	if (!link) {
-		finish(r, QUEUE_PROBLEM_DNS, "the resolver is being restarted");
-		return;
-	}
+	r->waits = !link;
+	if (!link)
+		return; /* relay_route_again() follows */
+	r->call = (struct ipc_call){.on_end = on_answer};
 	buf_init(&payload, 1024);
 	rr_lookup_put(&payload, &r->lookup);
 	ipc_call_start(link, &r->call, RR_LOOKUP, buf_view(&payload), -1);
 	buf_fini(&payload);
 }
 
-/* The reply to the lookup at hand; a link that broke counts as no answer. */
-static struct dns_result result_of(struct relay_route *r, enum ipc_end end, struct str payload)
+static void ask(struct relay_route *r, struct str name, enum dns_type type,
+    void (*answered)(struct relay_route *, const struct dns_result *))
 {
-	struct dns_result result = {
-	    .status = DNS_TIMEOUT, .why = STR("the resolver gave no answer")};
+	r->lookup = (struct rr_lookup){name, type};
+	r->answered = answered;
+	say_question(r);
+}
 
-	if (end == IPC_REPLIED)
-		rr_reply_get(payload, r->lookup.type, r->arena, &result);
-	return result;
+void relay_route_again(struct relay_route *r)
+{
+	if (r->waits)
+		say_question(r);
 }
 
 /* ---- addresses of the hosts ---- */
@@ -103,21 +122,15 @@ static void keep_addresses(struct relay_route *r, const struct dns_result *resul
 		r->unanswered = true;
 }
 
-static void got_a(struct ipc_call *call, enum ipc_end end, struct str payload)
+static void got_a(struct relay_route *r, const struct dns_result *result)
 {
-	struct relay_route *r = LIST_ENTRY(call, struct relay_route, call);
-	struct dns_result result = result_of(r, end, payload);
-
-	keep_addresses(r, &result);
+	keep_addresses(r, result);
 	addresses_known(r);
 }
 
-static void got_aaaa(struct ipc_call *call, enum ipc_end end, struct str payload)
+static void got_aaaa(struct relay_route *r, const struct dns_result *result)
 {
-	struct relay_route *r = LIST_ENTRY(call, struct relay_route, call);
-	struct dns_result result = result_of(r, end, payload);
-
-	keep_addresses(r, &result);
+	keep_addresses(r, result);
 	ask(r, r->hosts.host[r->host], DNS_A, got_a);
 }
 
@@ -174,21 +187,18 @@ static void order_hosts(struct relay_route *r, const struct dns_result *result)
 	}
 }
 
-static void got_mx(struct ipc_call *call, enum ipc_end end, struct str payload)
+static void got_mx(struct relay_route *r, const struct dns_result *result)
 {
-	struct relay_route *r = LIST_ENTRY(call, struct relay_route, call);
-	struct dns_result result = result_of(r, end, payload);
-
-	switch (result.status) {
+	switch (result->status) {
 	case DNS_OK:
 	case DNS_NODATA:
-		order_hosts(r, &result);
+		order_hosts(r, result);
 		break;
 	case DNS_NXDOMAIN:
 		finish(r, QUEUE_PROBLEM_NXDOMAIN, "");
 		break;
 	default:
-		r->done(r, QUEUE_PROBLEM_DNS, result.why);
+		r->done(r, QUEUE_PROBLEM_DNS, result->why);
 	}
 }
 
@@ -280,7 +290,8 @@ void relay_route_start(struct relay_route *r, struct relay *relay,
 void relay_route_give_up(struct relay_route *r)
 {
 	ipc_call_cancel(&r->call);
-	finish(r, QUEUE_PROBLEM_DNS, "the resolver does not answer");
+	r->waits = false;
+	finish(r, QUEUE_PROBLEM_LOCAL, "the resolver does not answer");
 }
 
 void relay_route_fini(struct relay_route *r)

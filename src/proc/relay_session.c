@@ -506,6 +506,12 @@ void relay_session_take(struct relay *relay, struct relay_job *job)
 	net_drive_pump(s->drive);
 }
 
+void relay_session_routes_again(struct relay *relay)
+{
+	LIST_FOREACH(&relay->sessions, it)
+	relay_route_again(&LIST_ENTRY(it, struct relay_session, link)->route);
+}
+
 void relay_session_drain(struct relay *relay)
 {
 	LIST_FOREACH(&relay->sessions, it)

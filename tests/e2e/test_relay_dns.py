@@ -1,6 +1,7 @@
 """Where the relay sends mail to: what the DNS says, what it should not say, and what it does not say."""
 
 import re
+import threading
 
 import pytest
 from dns_servers import message, question_end, record, to_wire
@@ -303,6 +304,27 @@ def test_answer_with_another_number_or_question(net):
     net.names.answers["spoofed.test"] = lie
     waits(net, "spoofed.test")
     assert not peer.sessions
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("host", ["", "mx0."], ids=["MX", "address"])
+def test_resolver_that_dies_with_a_question(net, host):
+    """It says nothing about the domain: the next one is asked at once, and the mail does not wait."""
+    peer, asked = net.peer(), threading.Event()
+    looked_up = host + peer.domain
+    records = net.names.answers[looked_up]
+
+    def silent(*_):
+        asked.set()
+        return []
+
+    net.names.answers[looked_up] = silent
+    number = net.send(f"bob@{peer.domain}")
+    assert asked.wait(10)
+    net.names.answers[looked_up] = records
+    net.server.kill("resolver")
+    assert net.wait_attempt(number) == (1, 0, 0), net.trace(number)
+    assert len(peer.taken) == 1
 
 
 def test_silence_delays_nobody_else(net):

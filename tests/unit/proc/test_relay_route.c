@@ -444,14 +444,40 @@ static void test_private_addresses_where_allowed(void **state)
 }
 
 /* ---- a resolver that is not there ---- */
-static void test_no_resolver(void **state)
+static void next_resolver(void)
 {
-	f.relay.resolver = NULL;
-	find(NULL, "a.test");
-	expect_problem(QUEUE_PROBLEM_DNS, "being restarted");
+	ipc_link_close(&f.answerer);
+	f.asker = ipc_link_new(&rr_edge, IPC_ASKER, &handler, NULL);
+	f.answerer = ipc_link_new(&rr_edge, IPC_ANSWERER, &handler, NULL);
+	f.resolver.link = f.asker;
+	f.relay.resolver = &f.resolver;
+	relay_route_again(&f.route);
 }
 
-/* It dies in the middle: the next question does not go to a link that is being closed. */
+/* The resolver ends; what it was asked stays open. */
+static void resolver_ends(void)
+{
+	f.open = NULL;
+	carry_all();
+	ipc_link_close(&f.resolver.link);
+	if (f.open)
+		ipc_request_end(f.open, STR(""));
+}
+
+static void test_no_resolver(void **state)
+{
+	static const struct row rows[] = {{"a.test", DNS_A, "192.88.99.1", DNS_OK}, {0}};
+
+	f.relay.resolver = NULL;
+	start(rows, "a.test", "", 0);
+	assert_int_equal(f.done, 0);
+	ipc_link_close(&f.resolver.link);
+	next_resolver();
+	carry_all();
+	expect_hops("a.test=192.88.99.1:25");
+}
+
+/* It dies in the middle: the question goes to the next one, and the way is found. */
 static void test_resolver_dies(void **state)
 {
 	static const struct row rows[] = {
@@ -460,12 +486,28 @@ static void test_resolver_dies(void **state)
 	start(rows, "a.test", "", 0);
 	link_rig_carry(f.asker, f.answerer);
 	f.silent = true; /* about the address */
-	carry_all();
+	resolver_ends();
 	assert_int_equal(f.done, 0);
-	ipc_link_close(&f.resolver.link);
+	f.silent = false;
+	next_resolver();
+	carry_all();
 	assert_int_equal(f.done, 1);
-	expect_problem(QUEUE_PROBLEM_DNS, "being restarted");
-	ipc_request_end(f.open, STR(""));
+	expect_hops("b.test=192.88.99.1:25");
+}
+
+/* A question that ends each resolver is not asked for ever. */
+static void test_resolvers_die_of_it(void **state)
+{
+	f.silent = true;
+	start((const struct row[]){{0}}, "a.test", "", 0);
+	for (int i = 0; i < 2; i++) {
+		resolver_ends();
+		assert_int_equal(f.done, 0);
+		next_resolver();
+	}
+	resolver_ends();
+	assert_int_equal(f.done, 1);
+	expect_problem(QUEUE_PROBLEM_DNS, "gave no answer");
 }
 
 static void test_resolver_is_silent(void **state)
@@ -476,7 +518,7 @@ static void test_resolver_is_silent(void **state)
 	assert_int_equal(f.done, 0);
 	relay_route_give_up(&f.route);
 	assert_int_equal(f.done, 1);
-	expect_problem(QUEUE_PROBLEM_DNS, "does not answer");
+	expect_problem(QUEUE_PROBLEM_LOCAL, "does not answer");
 	carry_all(); /* the cancel */
 	ipc_request_end(f.open, STR(""));
 	carry_all();
@@ -503,6 +545,7 @@ int main(void)
 	    T(test_private_addresses_where_allowed),
 	    T(test_no_resolver),
 	    T(test_resolver_dies),
+	    T(test_resolvers_die_of_it),
 	    T(test_resolver_is_silent),
 	};
 
