@@ -108,6 +108,7 @@ static void put_priority(struct relay_session *s)
 		buf_lit(&s->lead, "\r\n");
 	}
 	s->job->message.params.size = job->size + s->lead.n;
+	s->job->message.time = relay_times_message(s->job->message.params.size);
 }
 
 static void start_reading(struct relay_session *s)

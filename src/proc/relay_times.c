@@ -22,6 +22,13 @@ static const struct {
     {WAIT(talk.end), OPTION(relay_end), false},     /* 4.5.3.2.6 */
 };
 
+#define RATE_MIN 16 /* octets of content in a millisecond, about 16 KiB a second */
+
+int64_t relay_times_message(uint64_t size)
+{
+	return HOUR_MS + (int64_t)(size / RATE_MIN);
+}
+
 struct relay_times relay_times_of(const struct config_timeouts *configured, bool callout)
 {
 	struct smtp_client_config defaults;

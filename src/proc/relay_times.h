@@ -19,4 +19,11 @@ struct relay_times {
  */
 struct relay_times relay_times_of(const struct config_timeouts *configured, bool callout);
 
+/*
+ * The time of one message over a connection, up to its final dot, in milliseconds: an hour, and what its
+ * size in octets takes at 16 KiB a second. Without it a server that is just not too slow at any step would
+ * keep the message for weeks, and nobody would be told.
+ */
+int64_t relay_times_message(uint64_t size);
+
 #endif

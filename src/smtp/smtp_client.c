@@ -5,7 +5,8 @@
  *   it replaces.
  * - `lost` is set once; then the message under way is reported, CLOSED follows, nothing else.
  * - Time runs from the last complete reply, progress in sending, or done(); a server that drips
- *   octets gains nothing.
+ *   octets gains nothing. A message has its own time beside that, up to its end: who answers or takes
+ *   octets just before each time is over gains nothing either.
  */
 #include "smtp/smtp_client_priv.h"
 
@@ -428,11 +429,24 @@ unsigned smtp_client_wants(const struct smtp_client *c)
 	return wants;
 }
 
+/* When the message under way has had its time; behind its end, where it may be delivered, never. */
+static int64_t message_deadline(const struct smtp_client *c)
+{
+	bool before_end = c->state == ON_ENVELOPE || c->state == ON_CONTENT ||
+			  c->state == ON_CHUNKS;
+
+	return c->msg.m && before_end ? c->msg.until : SMTP_NEVER;
+}
+
 int64_t smtp_client_deadline(const struct smtp_client *c)
 {
+	int64_t answer = c->since + timeout(c), all = message_deadline(c);
+
 	if (c->finished)
 		return c->out.n ? c->since + c->cfg->timeouts.quit : SMTP_NEVER;
-	return c->pending ? SMTP_NEVER : c->since + timeout(c);
+	if (c->pending)
+		return SMTP_NEVER;
+	return answer < all ? answer : all;
 }
 
 void smtp_client_tick(struct smtp_client *c, int64_t now)
@@ -443,6 +457,9 @@ void smtp_client_tick(struct smtp_client *c, int64_t now)
 	c->now = now;
 	if (c->finished)
 		buf_clear(&c->out);
+	else if (now >= message_deadline(c))
+		fail_broken(c, (struct smtp_status){4, 4, 2},
+		    STR("the server took too long for the message in all"));
 	else
 		fail_broken(
 		    c, (struct smtp_status){4, 4, 2}, STR("the server did not answer in time"));

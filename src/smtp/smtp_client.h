@@ -64,6 +64,8 @@ struct smtp_client_message {
 	const struct smtp_client_rcpt *rcpts; /* at least 1 */
 	size_t rcpt_count;
 	bool no_content;
+	int64_t
+	    time; /* milliseconds from the READY's done() to its final dot or last chunk; 0: any */
 };
 
 enum smtp_outcome {

@@ -161,6 +161,7 @@ void smtp_client_message_begin(struct smtp_client *c, const struct smtp_client_m
 
 	MUST(m->rcpt_count > 0);
 	g->m = m;
+	g->until = m->time ? c->now + m->time : SMTP_NEVER;
 	g->arena = arena_new();
 	g->verdicts = arena_array(g->arena, m->rcpt_count, sizeof *g->verdicts);
 	g->rcpts = arena_array(g->arena, m->rcpt_count, sizeof *g->rcpts);

@@ -68,6 +68,7 @@ struct client_message {
 	struct dot_out dot;
 	struct buf chunk; /* content that is not yet sent as a chunk */
 	bool ended;       /* with it the content is complete */
+	int64_t until;    /* its time, SMTP_NEVER: without end */
 	size_t chunks;    /* sent before the last one, not yet answered */
 };
 

@@ -79,12 +79,20 @@ static void test_callout_is_impatient(void **state)
 	check(apart, true, 3);
 }
 
+static void test_a_message_has_its_time(void **state)
+{
+	assert_int_equal(relay_times_message(0), HOUR_MS);
+	assert_int_equal(relay_times_message(50 * MIB), HOUR_MS + 50 * MIB / 16);
+	assert_true(relay_times_message(2 * KIB * MIB) < 2 * DAY_MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_the_rfcs_minutes),
 	    cmocka_unit_test(test_each_has_its_option),
 	    cmocka_unit_test(test_callout_is_impatient),
+	    cmocka_unit_test(test_a_message_has_its_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,7 +109,7 @@ static bool effect(void *ctx, struct buf *text)
 	return true;
 }
 
-/* "<sender> <recipient>... size=1 8bit utf8 envid=x notify=never", or "... no-content" */
+/* "<sender> <recipient>... size=1 8bit utf8 envid=x notify=never", or "... no-content", or "... time=1000" */
 static void read_message(struct session *t, struct str text)
 {
 	struct smtp_client_message *m = &t->message;
@@ -126,6 +126,13 @@ static void read_message(struct session *t, struct str text)
 	}
 	text = cur_rest(&c);
 	m->no_content = str_eq(text, STR("no-content"));
+	if (str_has_prefix(text, STR("time="))) {
+		uint64_t ms;
+
+		MUST(str_to_u64(str_from(text, 5), INT64_MAX, &ms));
+		m->time = (int64_t)ms;
+		return;
+	}
 	if (text.n && !m->no_content) {
 		struct buf params;
 
