@@ -3,6 +3,7 @@
  * the moment; what it took is written down at the moment it took it, whether its reply arrives or not.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "check.h"
 #include "net.h"
@@ -23,13 +24,14 @@ struct sim_session {
 	struct sim_host *host;
 	struct buf line;
 	bool tls, mail, deaf;
-	bool data;     /* content by DATA */
-	bool chunk;    /* a chunk by BDAT */
-	bool last;     /* ... the last one */
-	bool refuse;   /* ... of nobody's */
-	size_t left;   /* octets of it that are to come */
-	bool broken;   /* nothing more is said */
-	char path[80]; /* the reverse path of the message at hand */
+	bool data;           /* content by DATA */
+	bool chunk;          /* a chunk by BDAT */
+	bool last;           /* ... the last one */
+	bool refuse;         /* ... of nobody's */
+	size_t left;         /* octets of it that are to come */
+	bool broken;         /* nothing more is said */
+	char path[80];       /* the reverse path of the message at hand */
+	struct sim_rcpt *to; /* the first recipient that it named; NULL: none yet */
 	struct sim_rcpt *rcpts[RCPTS_MAX];
 	size_t nrcpts;
 	/* taken, and the reply is on its way until then */
@@ -68,6 +70,20 @@ static void keep_reply(struct sim_dest *d, struct str line)
 	to[n] = 0;
 }
 
+/* To whom it was said: to the message at hand, or to anybody who comes. */
+static void keep_words(struct sim_session *s, const char *line)
+{
+	struct sim_dest *d = s->host->dest;
+	const char **v = s->to ? s->to->heard : d->early;
+	size_t *n = s->to ? &s->to->nheard : &d->nearly;
+
+	for (size_t i = 0; i < *n; i++)
+		if (strcmp(v[i], line) == 0)
+			return;
+	MUST(*n < (s->to ? SIM_HEARD : SIM_REPLIES));
+	v[(*n)++] = line;
+}
+
 static int64_t pause(const struct sim_session *s)
 {
 	const struct sim_fault *f = sim_fault_at(s->host->dest, SIM_STAGES);
@@ -96,6 +112,7 @@ static void say(struct sim_session *s, const char *line)
 	struct buf b;
 
 	keep_reply(s->host->dest, str_of_c(line));
+	keep_words(s, line);
 	buf_init(&b, KIB);
 	buf_c(&b, line);
 	buf_lit(&b, "\r\n");
@@ -225,6 +242,7 @@ static struct str path_of(struct str line)
 
 static void mail(struct sim_session *s, struct str line)
 {
+	s->to = NULL;
 	if (fails(s, SIM_MAIL))
 		return;
 	s->mail = true;
@@ -281,6 +299,8 @@ static void rcpt(struct sim_session *s, struct str line)
 		say(s, "550 5.1.1 nobody of that name was ever written to");
 		return;
 	}
+	if (!s->to)
+		s->to = r;
 	if (fails(s, SIM_RCPT))
 		return;
 	if (s->mail)

@@ -16,6 +16,33 @@ static struct str line_behind(struct str text, const char *words)
 	return str_trim(str_sub(text, 0, str_find(text, '\r')));
 }
 
+/* What is quoted about a recipient was said to him, or to anybody. */
+static void check_words(struct str block, const struct sim_rcpt *r)
+{
+	static const struct str field = STR_INIT("\r\nDiagnostic-Code: smtp; "),
+				fold = STR_INIT("\r\n ");
+	size_t at;
+	struct buf words;
+
+	block = str_sub(block, 0, str_find_str(block, STR("\r\n\r\n")));
+	at = str_find_str(block, field);
+	if (at == block.n || r->dest->example == SIM_X_LIES)
+		return;
+	block = str_from(block, at + field.n);
+	buf_init(&words, 4 * KIB);
+	while (
+	    (at = str_find(block, '\r')) < block.n && str_has_prefix(str_from(block, at), fold)) {
+		buf_str(&words, str_sub(block, 0, at));
+		buf_byte(&words, ' ');
+		block = str_from(block, at + fold.n);
+	}
+	buf_str(&words, str_sub(block, 0, at));
+	SIM_MUST(sim_rcpt_heard(r, buf_view(&words)),
+	    "a report about %s quotes what was said to others: %.*s", r->address,
+	    STR_FMT(buf_view(&words)));
+	buf_fini(&words);
+}
+
 /* One recipient of a report. */
 static void count(struct str block, int sender, int64_t when)
 {
@@ -24,6 +51,7 @@ static void count(struct str block, int sender, int64_t when)
 	struct sim_rcpt *r = sim_rcpt_find(address);
 
 	SIM_MUST(r, "a report is about %.*s, who was never written to", STR_FMT(address));
+	check_words(block, r);
 	SIM_MUST(r->sender == sender, "a report about %s was sent to somebody else", r->address);
 	if (str_eq(action, STR("failed"))) {
 		r->told_failed++;

@@ -52,6 +52,31 @@ struct sim_rcpt *sim_rcpt_new(struct sim_dest *dest)
 	return r;
 }
 
+static bool is_among(const char *const *v, size_t n, struct str words)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(words, str_of_c(v[i])))
+			return true;
+	return false;
+}
+
+bool sim_rcpt_heard(const struct sim_rcpt *r, struct str words)
+{
+	const struct sim_dest *server = sim_server_of(r->dest);
+
+	if (is_among(r->dest->early, r->dest->nearly, words) ||
+	    is_among(server->early, server->nearly, words))
+		return true;
+	for (size_t i = 0; i < sim_world.nrcpts; i++) {
+		const struct sim_rcpt *one = sim_world.rcpts[i];
+
+		if (one->message == r->message && one->dest == r->dest &&
+		    is_among(one->heard, one->nheard, words))
+			return true;
+	}
+	return false;
+}
+
 /* ---- faults of the moment ---- */
 
 static bool is_in_force(const struct sim_fault *f)

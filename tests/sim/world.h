@@ -116,6 +116,7 @@ enum sim_example {
 };
 
 #define SIM_REPLIES  64
+#define SIM_HEARD    16               /* replies to one message */
 #define SIM_LOST_MS  (3 * HOUR_MS)    /* so long the store believes in a relay that is lost */
 #define SIM_LEASE_MS (62 * MINUTE_MS) /* within that its leases end, whatever the clock did */
 #define SIM_WAITS    1100             /* seconds */
@@ -137,6 +138,8 @@ struct sim_dest {
 	/* what happened */
 	char replies[SIM_REPLIES][120]; /* that its hosts gave */
 	size_t nreplies;
+	const char *early[SIM_REPLIES]; /* those before any recipient was named; static */
+	size_t nearly;
 	int64_t leases;      /* attempts begun */
 	int64_t probes;      /* of them: while nobody could get through */
 	int64_t last_lease;  /* when */
@@ -227,6 +230,8 @@ struct sim_rcpt {
 	int excused;            /* of these: those of which we could not know */
 	enum sim_excuse excuse; /* the last of them */
 	int64_t taken_at;
+	const char *heard[SIM_HEARD]; /* what was said to his message when he was named; static */
+	size_t nheard;
 	/* what his sender was told */
 	int told_delayed, told_failed, told_relayed;
 	int64_t told_failed_at; /* by the wall */
@@ -272,6 +277,9 @@ void sim_world_make(void);
 /* A new recipient in it. */
 struct sim_rcpt *sim_rcpt_new(struct sim_dest *dest);
 struct sim_rcpt *sim_rcpt_find(struct str address);
+
+/* A server of his has said it in an attempt that had him, or before it knew of anybody. */
+bool sim_rcpt_heard(const struct sim_rcpt *r, struct str words);
 
 struct sim_dest *sim_dest_find(struct str name);
 
