@@ -13,7 +13,7 @@ static int check_mode(
 
 	if (!S_ISREG(st->st_mode))
 		return err_set(e, "%s is no regular file", path);
-	if (kind == CONFIG_FILE_SECRET && (mode & 0007))
+	if (kind != CONFIG_FILE_PUBLIC && (mode & 0007))
 		return err_set(e, "%s can be read by everybody (mode %04o): run chmod 600 %s", path,
 		    mode, path);
 	if (mode & 0022)
@@ -53,6 +53,11 @@ static int explain_open(const char *path, enum config_file_kind kind, int code, 
 		return err_set(e,
 		    "%s does not exist; put the certificate's key there, or name its file with tls_key in "
 		    "godwit.conf",
+		    path);
+	if (code == ENOENT && kind == CONFIG_FILE_PASSWORD)
+		return err_set(e,
+		    "%s does not exist; put the password into that file and let only the user of the store "
+		    "read it",
 		    path);
 	if (code == ENOENT)
 		return err_set(e,

@@ -16,6 +16,7 @@ static void job_free(struct relay_job *j)
 	list_remove(&j->link);
 	list_remove(&j->result);
 	buf_fini(&j->report);
+	arena_reset(j->arena, j->job.route.password.n > 0);
 	arena_free(&j->arena);
 	if (j->callout)
 		r->callout_count--;

@@ -1,8 +1,6 @@
 /* RS_LEASE: jobs for a relay that waits for some, each under a lease. */
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "base/mem.h"
+#include "config/config_file.h"
 #include "mime/mime_local.h"
 #include "proc/log.h"
 #include "proc/store_relay_priv.h"
@@ -35,23 +33,23 @@ static void put_recipients(struct buf *b, const struct queue_rows *rows)
 }
 
 /* The first line of the password's file; what is wrong with that is said once for each job. */
-static bool read_password(
-    const struct config_snapshot *config, const struct config_route *route, struct buf *password)
+static bool read_password(const struct config_snapshot *config, const struct config_route *route,
+    struct buf *password, struct err *e)
 {
 	struct buf path;
-	int fd;
-	ssize_t n;
+	const char *name;
+	int rc;
 
 	buf_init(&path, 8 * KIB);
-	fd = open(config_path(config, route->password_file, &path), O_RDONLY | O_CLOEXEC);
-	n = fd >= 0 ? read(fd, buf_reserve(password, LIMIT_PASSWORD), LIMIT_PASSWORD) : -1;
-	if (fd >= 0)
-		close(fd);
+	name = config_path(config, route->password_file, &path);
+	rc = config_file_read(name, CONFIG_FILE_PASSWORD, password, e);
+	if (rc == 0) {
+		password->n = str_find(buf_view(password), '\n');
+		if (password->n == 0)
+			rc = err_set(e, "%s is empty; put the password into it", name);
+	}
 	buf_fini(&path);
-	if (n <= 0)
-		return false;
-	password->n = str_find(str_of(password->p, (size_t)n), '\n');
-	return password->n > 0;
+	return rc == 0;
 }
 
 static const struct config_route *route_of(
@@ -87,6 +85,7 @@ struct rs_route store_relay_route(const struct config_snapshot *config, struct s
 	const struct config_route *route = route_of(config, domain, sender);
 	const struct config_destination *special = config_destination(config, domain);
 	struct rs_route r = {.tls = tls_of(route, special)};
+	struct err e;
 
 	if (!route)
 		return r;
@@ -94,12 +93,11 @@ struct rs_route store_relay_route(const struct config_snapshot *config, struct s
 	    .host = route->host, .port = (uint16_t)route->port, .tls = r.tls, .user = route->user};
 	if (route->user.n == 0)
 		return r;
-	if (!read_password(config, route, password)) {
+	if (!read_password(config, route, password, &e)) {
 		log_open(LOG_ERROR, "route-password-unreadable");
 		log_str("domain", route->domain);
 		log_str("file", route->password_file);
-		log_text("cure",
-		    "put the password into that file and let the user of the store read it");
+		log_text("error", e.text);
 		log_close();
 	}
 	r.password = buf_view(password);
@@ -152,7 +150,7 @@ static void reply_jobs(struct store_relay *r, const struct queue_lease *lease)
 	for (size_t i = 0; i < lease->n; i++)
 		put_job(&b, &lease->jobs[i], r->sp->config);
 	ipc_request_end(request, buf_view(&b));
-	buf_fini(&b);
+	buf_wipe(&b); /* there are passwords in it */
 }
 
 /* Jobs that nobody is there to take any more. */

@@ -91,6 +91,35 @@ def test_missing_password_says_so(make_server, provider, monkeypatch):
     assert "put the password into that file" in server.new_log()
 
 
+def spoil_mode(path):
+    os.chmod(path, 0o644)
+
+
+def spoil_kind(path):
+    os.unlink(path)
+    os.mkfifo(path)
+
+
+def spoil_content(path):
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize("spoil, says", [(spoil_mode, "chmod 600"), (spoil_kind, "no regular file"),
+                                         (spoil_content, "is empty")], ids=["mode", "fifo", "empty"])
+def test_password_file_that_is_not_as_it_must_be(make_server, provider, monkeypatch, spoil, says):
+    """Nobody is given that password, and the store goes on."""
+    monkeypatch.setenv("SSL_CERT_FILE", provider.certificate)
+    server = customer_of(make_server, provider, LOGIN)
+    path = os.path.join(server.data, SECRET)
+    owner = os.stat(path).st_uid
+    spoil(path)
+    os.chown(path, owner, -1)
+    submit(server, ANN, [BOB], letter())
+    waiting(server)
+    assert says in next(line for line in server.new_log().splitlines() if "route-password-unreadable" in line)
+    assert "event=login " not in provider.new_log() and provider.json("queue", "list") == []
+
+
 def test_required_tls_that_is_not_offered(make_server, monkeypatch):
     """A server that lost its certificate, or somebody between: nothing goes in the clear."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
