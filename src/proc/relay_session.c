@@ -11,6 +11,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "proc/log.h"
 #include "proc/relay_session_priv.h"
 
 #define ROUTE_MS (5 * MINUTE_MS) /* far more than the resolver takes for all lookups */
@@ -31,6 +32,7 @@ static void session_free(struct relay_session *s)
 	relay_talk_stop_reading(s);
 	buf_fini(&s->lead);
 	config_unref(&s->config);
+	arena_reset(s->arena, s->routed.password.n > 0);
 	arena_free(&s->arena);
 	list_remove(&s->link);
 	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
@@ -81,6 +83,21 @@ static void on_connected(void *ctx)
 	net_drive_start(s->drive);
 }
 
+/* Somebody in between may have said them: an administrator wants to hear of it. */
+static void note_injected(struct relay_session *s, size_t octets)
+{
+	if (octets == 0)
+		return;
+	log_open(LOG_WARN, "plaintext-behind-starttls");
+	log_str("host", s->route.hops[s->hop].host);
+	log_ip("ip", &s->route.hops[s->hop].addr.ip);
+	log_num("octets", (int64_t)octets);
+	log_close();
+	buf_lit(&s->dialogue, "* ");
+	buf_u64(&s->dialogue, octets);
+	buf_lit(&s->dialogue, " octets before TLS were dropped\n");
+}
+
 static void on_secured(void *ctx, const struct net_tls_info *info)
 {
 	struct relay_session *s = ctx;
@@ -89,6 +106,7 @@ static void on_secured(void *ctx, const struct net_tls_info *info)
 		return; /* closed() follows */
 	snprintf(s->tls, sizeof s->tls, "%s %s, certificate %s", info->version, info->cipher,
 	    info->verified ? "verified" : "not verified");
+	note_injected(s, info->dropped + smtp_client_facts(s->engine)->injected);
 	s->busy = false;
 	smtp_client_done(s->engine, NULL, clock_mono());
 }

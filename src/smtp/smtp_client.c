@@ -325,8 +325,10 @@ static size_t check_injection(struct smtp_client *c, size_t left)
 {
 	if (left == 0 || !c->pending || c->effect.kind != SMTP_CLIENT_STARTTLS)
 		return 0;
-	if (c->cfg->tls == SMTP_TLS_MAY)
+	if (c->cfg->tls == SMTP_TLS_MAY) {
+		c->facts.injected += left;
 		return left;
+	}
 	c->pending = false;
 	fail_broken(c, (struct smtp_status){4, 7, 0},
 	    STR("the server sent octets before the TLS handshake that do not belong there"));

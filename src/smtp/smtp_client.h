@@ -156,9 +156,8 @@ struct smtp_server_facts {
 	unsigned extensions;
 	uint64_t size_limit; /* 0: none told */
 	uint64_t by_min;     /* DELIVERBY: seconds below which R is refused; 0: none told */
-	uint64_t hold_max;   /* FUTURERELEASE: seconds, 0: none told */
 	bool bdat_unknown;   /* it offers CHUNKING and does not know BDAT; set before the REPORT */
-	unsigned rcpt_max;   /* LIMITS RCPTMAX [RFC 9422], 0: none told */
+	size_t injected;     /* octets dropped behind the answer to STARTTLS; until TLS is active */
 	struct str auth;     /* mechanisms, separated by spaces */
 	struct str greeting; /* its text; after STARTTLS the first line of the answer to EHLO */
 };

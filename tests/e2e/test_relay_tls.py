@@ -49,6 +49,9 @@ def test_injected_before_tls_is_dropped(net, octets):
     peer = net.peer(tls=net.tls(), STARTTLS=b"220 2.0.0 go\r\n" + octets)
     trace = delivered(net, peer, True)
     assert len(peer.sessions) == 1 and octets.decode().strip() not in trace
+    assert f"* {len(octets)} octets before TLS were dropped" in trace
+    assert f"event=plaintext-behind-starttls host=mx0.{peer.domain} ip={peer.address} octets={len(octets)}" \
+        in net.server.new_log()
 
 
 @pytest.mark.parametrize("reply", [b"454 4.7.0 not now\r\n", b"502 5.5.1 what?\r\n", b"250 2.0.0 ok\r\n"],

@@ -467,7 +467,6 @@ static void test_facts(void **state)
 	p.message = message_new(a, 1);
 	p.content = STR(CONTENT);
 	p.server_cfg.starttls = true;
-	p.server_cfg.rcpt_max = 77;
 	p.server_cfg.size_limit = 12345;
 	p.client_cfg.user = STR("bob");
 	p.client_cfg.password = STR("secret");
@@ -475,13 +474,11 @@ static void test_facts(void **state)
 	open_pair(&p);
 	run(&p);
 	f = smtp_client_facts(p.c);
-	assert_int_equal(f->rcpt_max, 77);
 	assert_int_equal(f->size_limit, 12345);
 	assert_int_equal(f->extensions,
 	    SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_SMTPUTF8 |
 		SMTP_EXT_AUTH | SMTP_EXT_DSN | SMTP_EXT_CHUNKING | SMTP_EXT_ENHANCED |
 		SMTP_EXT_FUTURERELEASE | SMTP_EXT_PRIORITY | SMTP_EXT_DELIVERBY);
-	assert_int_equal(f->hold_max, 60 * 86400);
 	assert_true(str_eq(f->auth, STR("PLAIN LOGIN")));
 	assert_true(str_eq(f->greeting, STR("mail.test")));
 	assert_true(str_find_str(buf_view(&dialogue), STR("C: (secret)\n")) < dialogue.n);
