@@ -456,10 +456,12 @@ static void copy_envelope(
 	struct buf peer;
 
 	buf_init(&peer, 64);
-	if (conn->listener == FS_LISTENER_SENDMAIL)
-		buf_lit(&peer, "local");
-	else
+	if (conn->listener == FS_LISTENER_SENDMAIL) {
+		buf_lit(&peer, "local uid ");
+		buf_i64(&peer, conn->uid);
+	} else {
 		ip_put(&peer, &conn->ip);
+	}
 	d->message_id = m->message_id;
 	d->reverse_path = arena_str(d->arena, m->reverse_path);
 	d->helo = arena_str(d->arena, m->helo);

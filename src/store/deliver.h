@@ -50,7 +50,7 @@ struct deliver {
 	int64_t message_id;
 	struct str reverse_path; /* empty: null */
 	struct str helo;
-	struct str peer;     /* its address as text, or "local" */
+	struct str peer;     /* its address as text, "local", or "local uid 1000" of that user */
 	struct str protocol; /* word of the Received field */
 	struct str envid;
 	uint8_t ret; /* as in smtp/smtp_param.h */

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 from conftest import DOMAIN, PASSWORD, new_folder
 from server import binary_path, wait_for
-from wire import TIMEOUT, count_of, deliver, letter, mail_of, without_trace
+from wire import TIMEOUT, count_of, deliver, letter, mail_of, message_id, without_trace
 
 
 def sendmail(server, *words, text, status=0):
@@ -36,6 +36,9 @@ def test_recipients_as_arguments(server, mailbox):
     assert got.get_content() == "line\n.hidden\n"
     accepted = [line for line in server.new_log().split("\n") if " event=accepted " in line]
     assert len(accepted) == 1 and f' account="uid {os.getuid()}" ' in accepted[0], accepted
+    number = message_id(accepted[0])
+    assert f"[local uid {os.getuid()}] with " in server.command("trace", number).stdout
+    assert f"[local uid {os.getuid()}] with " in server.json("trace", number)[0]["text"]
 
 
 def test_recipients_from_the_header(server, mailbox):
