@@ -1,8 +1,9 @@
 /*
- * Loaded with LD_PRELOAD into a server: what the network side's processes say that they do without is forbidden to
- * them, from the moment on when they are ready. One that does it all the same is killed by the kernel with
- * SIGSYS, wherever in its libraries the call is made. SIGUSR2 lets one open a file, to see that. Not with
- * AddressSanitizer, which opens files and starts processes of its own.
+ * Loaded with LD_PRELOAD into a server: what its processes say that they do without is forbidden to them, from the
+ * moment on when they are ready; but not to the supervisor, for its children would inherit it. One that does
+ * it all the same is killed by the kernel with SIGSYS, wherever in its libraries the call is made. SIGUSR2 lets one
+ * open a file and start a program, to see that. Not with AddressSanitizer, which opens files and starts processes
+ * of its own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,8 @@
 enum right {
 	READ_FILES = 1,
 	CONNECT = 2,
+	WRITE_FILES = 4,
+	THREADS = 8,
 };
 
 static const struct role {
@@ -30,6 +33,7 @@ static const struct role {
     {"user", 0},
     {"relay", CONNECT},
     {"resolver", CONNECT | READ_FILES},
+    {"store", READ_FILES | WRITE_FILES | THREADS},
 };
 
 /* Calls, and the right that each needs; -1: nobody has it. */
@@ -45,10 +49,10 @@ static const struct call {
 #endif
     {SYS_openat, READ_FILES},
     {SYS_openat2, -1},
-    {SYS_unlinkat, -1},
-    {SYS_mkdirat, -1},
-    {SYS_clone, -1},
-    {SYS_clone3, -1},
+    {SYS_unlinkat, WRITE_FILES},
+    {SYS_mkdirat, WRITE_FILES},
+    {SYS_clone, THREADS},
+    {SYS_clone3, THREADS},
     {SYS_execve, -1},
     {SYS_execveat, -1},
     {SYS_ptrace, -1},
@@ -83,6 +87,7 @@ static const struct role *own_role(void)
 static void on_usr2(int number)
 {
 	syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDWR);
+	syscall(SYS_execve, "/bin/true", NULL, NULL);
 }
 
 static void forbid(const struct role *role)
@@ -96,7 +101,7 @@ static void forbid(const struct role *role)
 		const struct call *c = &calls[i];
 
 		if (c->right >= 0 && (role->rights & c->right)) {
-			if (c->number != SYS_openat)
+			if (c->number != SYS_openat || (role->rights & WRITE_FILES))
 				continue;
 			/* for reading alone */
 			code[n++] = (struct sock_filter)BPF_JUMP(
@@ -117,8 +122,8 @@ static void forbid(const struct role *role)
 	program.len = (unsigned short)n;
 	signal(SIGUSR2, on_usr2);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
-		abort();
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program))
+		abort(); /* the filter is for all threads */
 }
 
 static const struct role *closing;
@@ -130,6 +135,17 @@ int chdir(const char *path)
 
 	if (result == 0 && strcmp(path, "/") == 0)
 		closing = own_role();
+	return result;
+}
+
+/* The store goes to the data directory. */
+int fchdir(int fd)
+{
+	int result = (int)syscall(SYS_fchdir, fd);
+	const struct role *role = result == 0 ? own_role() : NULL;
+
+	if (role && strcmp(role->name, "store") == 0)
+		closing = role;
 	return result;
 }
 

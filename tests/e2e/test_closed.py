@@ -1,4 +1,4 @@
-"""The network side's processes do without what their capabilities leave out: here the kernel forbids it."""
+"""The processes do without what their capabilities leave out: here the kernel forbids it."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from relay_net import ALICE, Net
 from server import binary_path, wait_for
 from wire import Wire, count_of, deliver, letter, mail_of, submit
 
-ROLES = ("mx", "user", "relay", "resolver")
+ROLES = ("mx", "user", "relay", "resolver", "store")
 LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcde\r\n" * 60_000
 
 
@@ -64,7 +64,7 @@ def test_what_they_do_without(closed_net):
 
 
 @pytest.mark.kills
-def test_who_opens_a_file_is_seen(closed_net):
+def test_who_opens_a_file_or_starts_a_program_is_seen(closed_net):
     server = closed_net.server
     for n, role in enumerate(ROLES):
         pid, = server.pids(role)
