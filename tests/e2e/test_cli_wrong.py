@@ -16,6 +16,7 @@ from conftest import DOMAIN
 from server import binary_path
 
 LONG = "/" + "a" * 120
+NAME300 = ".".join(["a" * 59] * 5)  # 299 octets, of which messages show 80; each label is allowed
 WHAT_PATH = "No such file or directory (look at how the path is written)"
 
 WORDS = r"""
@@ -130,6 +131,12 @@ NAMES = r"""
    there is no domain unknown.test; those there are: godwit domain list
 65 domain add {domain} --relay
    the domain {domain} is there already; nothing was changed
+64 domain add {name300}
+   "{cut300}" is no domain name; write it like example.org
+64 domain remove {name300}
+   "{cut300}" is no domain name; write it like example.org
+65 domain remove {domain}
+   the domain {domain} still has 1 account; first: godwit account remove ADDRESS
 68 domain remove unknown.test
    there is no domain unknown.test; those there are: godwit domain list
 68 domain quota unknown.test --bytes 1G
@@ -380,8 +387,8 @@ def places_in(server, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     return {"data": server.data, "domain": DOMAIN, "tmp": str(empty), "file": str(file),
-            "none": str(tmp_path / "none"), "long": LONG, "what_path": WHAT_PATH,
-            "pop3": server.ports["pop3"]}
+            "none": str(tmp_path / "none"), "long": LONG, "name300": NAME300, "cut300": NAME300[:80],
+            "what_path": WHAT_PATH, "pop3": server.ports["pop3"]}
 
 
 @pytest.fixture
