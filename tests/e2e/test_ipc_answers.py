@@ -17,7 +17,8 @@ from server import wait_for
 from wire import Wire, count_of, deliver
 
 ALICE = f"alice@{DOMAIN}"
-ADMIT, LEAVE, UPLOAD, FLOOR, ENDED = types_of("front_store", "admit", "leave", "upload", "floor", "ended")
+ADMIT, LEAVE, UPLOAD, FLOOR, ENDED, DELIVER = types_of(
+    "front_store", "admit", "leave", "upload", "floor", "ended", "deliver")
 HELLO, LEASE, READ = types_of("relay_store", "hello", "lease", "read")
 LOOKUP, = types_of("relay_resolver", "lookup")
 
@@ -133,6 +134,36 @@ def test_a_front_that_cannot_read_its_answer(make_server, role, port, refusal):
             with Wire(server, port, greet=False) as wire:
                 link.sendall(frame(REPLY, ADMIT, reply, read_question(link, ADMIT)))
                 assert wire.reply().startswith(refusal), name
+    deliver(server, ALICE)
+    assert count_of(server, ALICE) == 1
+    assert server.processes() == before
+
+
+LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcde\r\n" * 20_000  # more than is gathered in a front
+REFUSED = {  # what is sent, the question, its answer, what the client is told then
+    "no room": (LARGE, UPLOAD, b"\1" + bytes(16) + text(b"there is no room"), "452 4.3.1 there is no room"),
+    "not at all": (LARGE, UPLOAD, b"\2" + bytes(16) + text(b"it cannot be"), "451 4.3.0 it cannot be"),
+    "upload unreadable": (LARGE, UPLOAD, b"", "451 4.3.0 "),
+    "delivery unreadable": (b"Subject: x\r\n\r\nx\r\n", DELIVER, b"", "451 4.3.0 "),
+}
+
+
+def test_a_message_that_store_does_not_take(make_server):
+    """Its sender keeps it, and may go on in the same session."""
+    server = make_server(accounts=["alice"])
+    before = server.processes()
+    for name, (message, asked, answer, told) in REFUSED.items():
+        with Wire(server) as wire:
+            for line in "EHLO c.test", "MAIL FROM:<a@b.test>", f"RCPT TO:<{ALICE}>", "DATA":
+                assert wire.say(line)[0] in "23"
+            with in_the_place_of(server, "store", "mx") as link:
+                wire.send(message + b"." if asked == UPLOAD else message + b".\r\n")
+                link.sendall(frame(REPLY, asked, answer, read_question(link, asked)))
+                reply = wire.say("") if asked == UPLOAD else wire.reply()
+                assert reply.startswith(told), (name, reply)
+                assert wire.say("NOOP").startswith("250 "), name
+        assert re.search(r"event=refused .* code=45[12] ", server.new_log()), name
+    assert count_of(server, ALICE) == 0
     deliver(server, ALICE)
     assert count_of(server, ALICE) == 1
     assert server.processes() == before
