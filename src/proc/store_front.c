@@ -302,7 +302,6 @@ static void admit_conn(struct store_front *f, const struct fs_admit *m, int fd,
 	struct store_conn *c = mem_new(struct store_conn);
 	int64_t uid = m->listener == FS_LISTENER_SENDMAIL ? local_user(fd) : -1;
 
-	c->uid = uid;
 	c->session = m->session;
 	c->listener = m->listener;
 	c->ip = m->peer;

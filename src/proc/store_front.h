@@ -29,7 +29,6 @@ struct store_conn {
 	uint32_t session;
 	enum fs_listener listener;
 	struct ip ip;
-	int64_t uid; /* of the local user on the sendmail socket, as the kernel says; else -1 */
 	bool counted;
 	int64_t uid;              /* of a local user who was let in, else -1 */
 	struct fs_handle trusted; /* what the kernel vouches for; none: all zero */
