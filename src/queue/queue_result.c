@@ -150,9 +150,21 @@ static struct queue_result of_temporary(const struct queue_attempt *a)
 							       : QUEUE_EVENT_FAILED);
 }
 
+/*
+ * A greeting that is no welcome is about our address or the server's state, and about no recipient: lists
+ * of addresses change within hours. Only who says that it never takes mail is believed for good
+ * [RFC 7504 3, 4].
+ */
+static bool is_of_today(const struct queue_attempt *a)
+{
+	return a->stage <= QUEUE_STAGE_GREETING && a->code != 521 && a->code != 556;
+}
+
 /* 5xx */
 static struct queue_result of_permanent(const struct queue_attempt *a)
 {
+	if (is_of_today(a))
+		return retry(a, QUEUE_RETRY_HOST, QUEUE_EVENT_TURNED_AWAY);
 	if (a->stage == QUEUE_STAGE_TLS || a->stage == QUEUE_STAGE_AUTH)
 		return retry(a, QUEUE_RETRY_HOST, QUEUE_EVENT_FAILED);
 	return (struct queue_result){QUEUE_FAILED, QUEUE_EVENT_ANSWERED, status_of(a, 5)};

@@ -248,17 +248,17 @@ def half_known(net, name, peer):
 
 def test_a_backup_that_takes_no_mail_beside_one_in_trouble(net):
     """The best host could not be asked: what its backup says of itself is not the last word."""
-    peer = net.peer(greeting=b"554 5.3.2 no mail here\r\n")
+    peer = net.peer(greeting=b"521 5.3.2 no mail here\r\n")
     number = waits(net, half_known(net, "shut.test", peer), "no answer for the addresses of a.shut.test")
     assert len(peer.sessions) == 1
-    assert "554 5.3.2 no mail here" in net.trace(number)
+    assert "521 5.3.2 no mail here" in net.trace(number)
 
 
 def test_a_backup_that_takes_no_mail_beside_one_without_address(net):
     """That there is no such host is an answer: nobody is left who may take it."""
-    peer = net.peer(greeting=b"554 5.3.2 no mail here\r\n")
+    peer = net.peer(greeting=b"521 5.3.2 no mail here\r\n")
     returned(net, define(net, "gone.test", ("MX", 10, "a.gone.test"), ("MX", 20, "b.gone.test"),
-                         b=[peer.address]), "554 5.3.2 no mail here", "5.3.2")
+                         b=[peer.address]), "521 5.3.2 no mail here", "5.3.2")
 
 
 def test_a_backup_that_refuses_the_recipient(net):

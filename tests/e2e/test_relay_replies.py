@@ -52,7 +52,8 @@ def check(net, peer, number, outcome, says, sent=0):
 
 REFUSALS = [
     ("greeting", b"450 4.7.1 not now\r\n", UNREACHABLE),
-    ("greeting", b"554 5.7.1 not you\r\n", RETURNED),
+    ("greeting", b"554 5.7.1 not you\r\n", UNREACHABLE),
+    ("greeting", b"521 5.3.2 no mail here\r\n", RETURNED),
     ("EHLO", b"451 4.3.0 not now\r\n", UNREACHABLE),
     ("MAIL", b"450 4.2.0 not now\r\n", WAITING),
     ("MAIL", b"550 5.7.1 not you\r\n", RETURNED),
@@ -526,7 +527,7 @@ def test_content_arrives_as_it_was_accepted(net):
 # ---- several hosts ----
 
 def test_next_host_when_the_first_refuses(net):
-    bad, good = net.peer(greeting=b"554 5.7.1 not you\r\n"), net.peer()
+    bad, good = net.peer(greeting=b"521 5.3.2 not here\r\n"), net.peer()
     number = net.send(f"bob@{net.domain(bad.address, net.address(), good.address)}")
     assert net.wait_attempt(number) == (1, 0, 0)
     assert len(bad.sessions) == 1 and len(good.taken) == 1
@@ -534,7 +535,7 @@ def test_next_host_when_the_first_refuses(net):
 
 def test_host_that_cannot_be_reached_outweighs_one_that_refuses(net):
     """The first may take it tomorrow: what the backup says is not the last word."""
-    bad, first = net.peer(greeting=b"554 5.7.1 not you\r\n"), net.address()
+    bad, first = net.peer(greeting=b"521 5.3.2 not here\r\n"), net.address()
     number = net.send(f"bob@{net.domain(first, bad.address)}")
     assert net.wait_attempt(number) == (0, 0, 1)
     good = net.peer(first)
@@ -544,7 +545,7 @@ def test_host_that_cannot_be_reached_outweighs_one_that_refuses(net):
 
 
 def test_all_hosts_refuse_for_good(net):
-    peers = [net.peer(greeting=b"554 5.7.1 not you\r\n") for _ in range(3)]
+    peers = [net.peer(greeting=b"521 5.3.2 not here\r\n") for _ in range(3)]
     number = net.send(f"bob@{net.domain(*(peer.address for peer in peers))}")
     assert net.wait_attempt(number) == (0, 1, 0)
     assert [len(peer.sessions) for peer in peers] == [1, 1, 1]

@@ -177,7 +177,7 @@ static const struct sim_fault troubles[] = {
     {.kind = SIM_F_REPLY, .at = SIM_STARTTLS, .text = "454 4.7.0 TLS is not available"},
     {.kind = SIM_F_REPLY, .at = SIM_DOT, .text = "554 5.7.1 spam"},
     {.kind = SIM_F_REPLY, .at = SIM_MAIL, .text = "550 5.7.1 not you"},
-    {.kind = SIM_F_REPLY, .at = SIM_GREETING, .text = "554 5.3.2 no mail here"},
+    {.kind = SIM_F_REPLY, .at = SIM_GREETING, .text = "521 5.3.2 no mail here"},
     {.kind = SIM_F_DROP, .at = SIM_EHLO},
     {.kind = SIM_F_DROP, .at = SIM_MAIL},
     {.kind = SIM_F_DROP, .at = SIM_RCPT},

@@ -87,7 +87,7 @@ static void test_problems(void **state)
 static const struct queue_attempt refused = {.stage = QUEUE_STAGE_CONNECT,
 				      .problem = QUEUE_PROBLEM_REFUSED},
 				  later = {.stage = QUEUE_STAGE_GREETING, .code = 450},
-				  never = {.stage = QUEUE_STAGE_GREETING, .code = 554},
+				  never = {.stage = QUEUE_STAGE_GREETING, .code = 521},
 				  broken = {
 				      .stage = QUEUE_STAGE_MAIL, .problem = QUEUE_PROBLEM_LOST};
 

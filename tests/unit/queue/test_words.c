@@ -87,7 +87,7 @@ static const struct reply replies[] = {
 	/* Yahoo and AOL */
 	RCPT(554, 0, 0, 0, FAILED, NO_MAILBOX, CHECK_ADDRESS, "delivery error: dd This user doesn't have a yahoo.com account (bob@yahoo.com) [0] - mta1234.mail.ne1.yahoo.com"),
 	HELLO(421, 4, 7, 0, RETRY_HOST, TOO_MUCH, SEND_LATER, "[TSS04] Messages from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints - 4.16.55.1"),
-	HELLO(553, 5, 7, 1, FAILED, BLOCKLISTED, ASK_OWN_ADMIN, "[BL21] Connections will not be accepted from 192.0.2.1, because the ip is in Spamhaus's list"),
+	HELLO(553, 5, 7, 1, RETRY_HOST, BLOCKLISTED, ASK_OWN_ADMIN, "[BL21] Connections will not be accepted from 192.0.2.1, because the ip is in Spamhaus's list"),
 	BODY(554, 5, 7, 9, FAILED, UNPROVEN, ASK_OWN_ADMIN, "Message not accepted for policy reasons: DMARC"),
 	RCPT(552, 0, 0, 0, FAILED, MAILBOX_FULL, TELL_RECIPIENT, "1 Requested mail action aborted, mailbox not found: quota exceeded"),
 
@@ -101,7 +101,7 @@ static const struct reply replies[] = {
 	MAIL(554, 0, 0, 0, FAILED, IDENTITY, ASK_OWN_ADMIN, "gmx.net (mxgmx016) Nemesis ESMTP Service not available No SMTP service Bad DNS PTR resource record."),
 	HELLO(421, 0, 0, 0, RETRY_HOST, TOO_MUCH, SEND_LATER, "gmx.net (mxgmx108) Nemesis ESMTP Service not available, too many connections"),
 	RCPT(550, 0, 0, 0, FAILED, NO_MAILBOX, CHECK_ADDRESS, "Requested action not taken: mailbox unavailable"),
-	HELLO(554, 0, 0, 0, FAILED, BLOCKLISTED, ASK_OWN_ADMIN, "IP=192.0.2.1 - A problem occurred. (Ask your postmaster for help or to contact tosa@rx.t-online.de; Your IP has been rejected for its poor reputation.)"),
+	HELLO(554, 0, 0, 0, RETRY_HOST, BLOCKLISTED, ASK_OWN_ADMIN, "IP=192.0.2.1 - A problem occurred. (Ask your postmaster for help or to contact tosa@rx.t-online.de; Your IP has been rejected for its poor reputation.)"),
 
 	/* QQ, 163, Sina */
 	RCPT(550, 0, 0, 0, FAILED, NO_MAILBOX, CHECK_ADDRESS, "Mailbox not found. http://service.mail.qq.com/cgi-bin/help?subtype=1&&id=20022&&no=1000728"),
