@@ -1,7 +1,8 @@
 /*
  * A lookup is one question under way with those who wait for it. All have the same time to live, so the list
  * by age needs one timer. A lookup that ran out of time is cancelled towards libunbound, which goes on
- * by itself and may fill the cache for the next one; one for whom nobody waits any more goes on too.
+ * by itself and may fill the cache for the next one. The same question is under way twice at most, the second
+ * from half the first one's time on; one for whom nobody waits any more goes on too.
  */
 #include "proc/dns_client.h"
 
@@ -145,6 +146,12 @@ static uint64_t hash_of(const struct dns_client *c, struct str name, enum dns_ty
 	return hash_bytes(&c->key, name) + (uint64_t)type;
 }
 
+/* Whoever joins it has at least half the time that a question has; an older one is of no use to him. */
+static bool may_join(const struct dns_client *c, const struct lookup *l)
+{
+	return l->deadline >= uv_now(c->loop) + LIMIT_DNS_TIME / 2;
+}
+
 static struct lookup *find(const struct dns_client *c, struct str name, enum dns_type type)
 {
 	struct hash_node *n = hash_first(&c->lookups, hash_of(c, name, type));
@@ -152,7 +159,7 @@ static struct lookup *find(const struct dns_client *c, struct str name, enum dns
 	for (; n; n = hash_next(n)) {
 		struct lookup *l = HASH_ENTRY(n, struct lookup, node);
 
-		if (l->type == type && str_eq(l->name, name))
+		if (l->type == type && str_eq(l->name, name) && may_join(c, l))
 			return l;
 	}
 	return NULL;

@@ -259,6 +259,22 @@ def test_the_same_question_is_asked_once(liar):
     process.close()
 
 
+def test_who_asks_late_has_time_of_his_own(liar):
+    """A question that has been open for most of its time does not take the next one along as it ends."""
+    server = liar(lambda *_: [])
+    process = Resolver(f'dns_server = "{server.server}"; dnssec = "off";')
+    process.say("ask A silent.test")
+    began = time.monotonic()
+    time.sleep(7)
+    process.say("ask A silent.test")
+    ends = []
+    for _ in range(2):
+        assert json.loads(process.line())["status"] in ("TIMEOUT", "SERVFAIL")
+        ends.append(time.monotonic() - began)
+    assert ends[0] < 11 and ends[1] > 12, ends
+    process.close()
+
+
 def test_another_server(liar):
     """A new configuration asks another server, also for what was under way."""
     silent = liar(lambda name, query, tcp: [])
