@@ -31,6 +31,7 @@ static enum queue_problem problem_of(const struct smtp_verdict *v, bool timed_ou
 	    {{5, 3, 3}, QUEUE_PROBLEM_NO_TIMES},
 	    {{5, 4, 7}, QUEUE_PROBLEM_TIME_SHORT},
 	    {{5, 7, 0}, QUEUE_PROBLEM_NO_AUTH},
+	    {{4, 5, 3}, QUEUE_PROBLEM_TOO_MANY},
 	    {{4, 7, 10}, QUEUE_PROBLEM_NO_TLS},
 	    {{4, 7, 0}, QUEUE_PROBLEM_TLS},
 	    {{4, 5, 0}, QUEUE_PROBLEM_GARBAGE},

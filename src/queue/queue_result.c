@@ -31,6 +31,13 @@ static bool is_late(enum queue_stage stage)
 			x, y, z                                                                    \
 		}                                                                                  \
 	}
+#define NOW(event, x, y, z)                                                                        \
+	{                                                                                          \
+		QUEUE_RETRY_NOW, QUEUE_EVENT_##event,                                              \
+		{                                                                                  \
+			x, y, z                                                                    \
+		}                                                                                  \
+	}
 #define FINAL(event, x, y, z)                                                                      \
 	{                                                                                          \
 		QUEUE_FAILED, QUEUE_EVENT_##event,                                                 \
@@ -67,6 +74,7 @@ static const struct {
     [QUEUE_PROBLEM_ENDED] = {"returned by an administrator", ALWAYS(FINAL(NONE, 5, 0, 0))},
     [QUEUE_PROBLEM_NO_TIMES] = {"DELIVERBY not offered", ALWAYS(FINAL(ANSWERED, 5, 3, 3))},
     [QUEUE_PROBLEM_TIME_SHORT] = {"too little time left", ALWAYS(FINAL(ANSWERED, 5, 4, 7))},
+    [QUEUE_PROBLEM_TOO_MANY] = {"too many recipients for one transaction", ALWAYS(NOW(ANSWERED, 4, 5, 3))},
 };
 
 static struct queue_result of_problem(enum queue_problem problem, enum queue_stage stage)

@@ -55,7 +55,8 @@ struct smtp_client_rcpt {
  * A message to send; borrowed until its REPORT is done. params: size (exact octets of the content,
  * 0: not known), body (8BITMIME when the content has 8-bit octets), smtputf8 (its header has
  * UTF-8), ret, envid, hold_for or hold_until, priority, by; params the server does not offer are left
- * out, except as REPORT says and hold: then the message is refused for good. no_content: the server is only
+ * out, except as REPORT says and hold: then the message is refused for good. Recipients beyond the server's
+ * RCPTMAX are left for another transaction: TEMPORARY at RCPT, with our own 4.5.3. no_content: the server is only
  * asked whether it takes the recipients; the verdict of one it takes is ACCEPTED at RCPT.
  */
 struct smtp_client_message {
@@ -156,6 +157,7 @@ struct smtp_server_facts {
 	unsigned extensions;
 	uint64_t size_limit; /* 0: none told */
 	uint64_t by_min;     /* DELIVERBY: seconds below which R is refused; 0: none told */
+	size_t rcpt_max;     /* LIMITS RCPTMAX [RFC 9422 4]; 0: none told */
 	bool bdat_unknown;   /* it offers CHUNKING and does not know BDAT; set before the REPORT */
 	size_t injected;     /* octets dropped behind the answer to STARTTLS; until TLS is active */
 	struct str auth;     /* mechanisms, separated by spaces */

@@ -140,7 +140,25 @@ static void check_extensions(struct smtp_client *c)
 		else
 			smtp_client_decide(c, i, &foreign);
 	}
-	for (size_t i = 0; i < m->rcpt_count; i++)
+}
+
+/* No more recipients in a transaction than the server takes [RFC 9422 4]. */
+static void check_count(struct smtp_client *c)
+{
+	const struct smtp_verdict later = {SMTP_OUTCOME_TEMPORARY, SMTP_STAGE_RCPT,
+	    {.status = {4, 5, 3},
+		.text = STR("the server takes no more recipients in one transaction (RCPTMAX)")}};
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->msg.m->rcpt_count && c->facts.rcpt_max; i++)
+		if (c->msg.rcpts[i] == RCPT_OPEN && ++n > c->facts.rcpt_max)
+			smtp_client_decide(c, i, &later);
+}
+
+/* Those that are decided before the envelope are no part of it. */
+static void skip_decided(struct smtp_client *c)
+{
+	for (size_t i = 0; i < c->msg.m->rcpt_count; i++)
 		if (c->msg.rcpts[i] == RCPT_DECIDED)
 			c->msg.rcpts[i] = RCPT_SKIPPED;
 }
@@ -169,6 +187,8 @@ void smtp_client_message_begin(struct smtp_client *c, const struct smtp_client_m
 	g->chunked = c->facts.extensions & SMTP_EXT_CHUNKING && c->cfg->chunk > 0;
 	buf_init(&g->chunk, c->cfg->chunk + LIMIT_BODY_CHUNK + 2); /* CRLF may be added */
 	check_extensions(c);
+	check_count(c);
+	skip_decided(c);
 	if (next_step(c, STEP_MAIL) == step_data(c)) {
 		smtp_client_message_report(c);
 		return;

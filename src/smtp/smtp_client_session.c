@@ -42,6 +42,19 @@ static void learn_size(struct smtp_server_facts *f, struct str value)
 	str_to_u64(value, UINT64_MAX, &f->size_limit);
 }
 
+/* "RCPTMAX=100" among others [RFC 9422 4] */
+static void learn_limits(struct smtp_server_facts *f, struct str value)
+{
+	while (value.n) {
+		struct str word = str_split(value, ' ', &value);
+		uint64_t n;
+
+		if (str_has_prefix_i(word, STR("RCPTMAX=")) &&
+		    str_to_u64(str_from(word, 8), LIMIT_SMTP_RCPT_MAX, &n))
+			f->rcpt_max = (size_t)n;
+	}
+}
+
 /* One line of the answer to EHLO: keyword and parameters. */
 static void learn(struct smtp_client *c, struct str line)
 {
@@ -71,6 +84,8 @@ static void learn(struct smtp_client *c, struct str line)
 		learn_size(f, value);
 	if (str_eq_i(keyword, STR("DELIVERBY")))
 		str_to_u64(str_split(value, ' ', &value), SMTP_BY_MAX, &f->by_min);
+	if (str_eq_i(keyword, STR("LIMITS")))
+		learn_limits(f, value);
 	if (str_eq_i(keyword, STR("AUTH"))) {
 		f->extensions |= SMTP_EXT_AUTH;
 		f->auth = arena_str(c->arena, value);

@@ -401,6 +401,18 @@ def test_too_many_recipients_go_in_several_transactions(net, reply):
     assert sorted(taken) == [f"<r{n}@{peer.domain}>" for n in range(7)]
 
 
+@pytest.mark.parametrize("first", [None, b"550 5.1.1 who?\r\n"], ids=["taken", "refused"])
+def test_no_more_recipients_than_are_announced(net, first):
+    """RCPTMAX [RFC 9422 4]: none waits longer for it, also where those before him are refused."""
+    peer = net.peer(extensions=["PIPELINING", "LIMITS MAILMAX=9 RCPTMAX=2"], RCPT=[first, first])
+    number = net.send(*(f"r{n}@{peer.domain}" for n in range(5)))
+    net.wait_gone(number)
+    words = " ".join(line.split(":")[0] for session in peer.sessions for line in session.commands)
+    assert words.count("RCPT TO") == 5 and "RCPT TO RCPT TO RCPT TO" not in words
+    assert sum(len(message.recipients) for message in peer.taken) == (3 if first else 5)
+    assert "left for the next transaction" in net.trace(number)
+
+
 def test_421_behind_some_answers_leaves_those_as_they_are(net):
     peer = net.peer(RCPT=[b"550 5.1.1 who?\r\n", (b"421 4.3.2 enough\r\n", CLOSE)])
     number = net.send(f"r0@{peer.domain}", f"r1@{peer.domain}", f"r2@{peer.domain}")

@@ -66,6 +66,7 @@ static void test_problems(void **state)
 	    {5, 3, 4, QUEUE_PROBLEM_TOO_LARGE},
 	    {5, 3, 3, QUEUE_PROBLEM_NO_TIMES},
 	    {5, 4, 7, QUEUE_PROBLEM_TIME_SHORT},
+	    {4, 5, 3, QUEUE_PROBLEM_TOO_MANY},
 	    {5, 7, 0, QUEUE_PROBLEM_NO_AUTH},
 	    {4, 7, 10, QUEUE_PROBLEM_NO_TLS},
 	    {4, 7, 0, QUEUE_PROBLEM_TLS},

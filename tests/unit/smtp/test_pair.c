@@ -468,6 +468,7 @@ static void test_facts(void **state)
 	p.content = STR(CONTENT);
 	p.server_cfg.starttls = true;
 	p.server_cfg.size_limit = 12345;
+	p.server_cfg.rcpt_max = 77;
 	p.client_cfg.user = STR("bob");
 	p.client_cfg.password = STR("secret");
 	p.client_cfg.dialogue = &dialogue;
@@ -475,6 +476,7 @@ static void test_facts(void **state)
 	run(&p);
 	f = smtp_client_facts(p.c);
 	assert_int_equal(f->size_limit, 12345);
+	assert_int_equal(f->rcpt_max, 77);
 	assert_int_equal(f->extensions,
 	    SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_SMTPUTF8 |
 		SMTP_EXT_AUTH | SMTP_EXT_DSN | SMTP_EXT_CHUNKING | SMTP_EXT_ENHANCED |
