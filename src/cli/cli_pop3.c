@@ -157,7 +157,7 @@ int cli_pop3_run(const struct cli_server *server, const struct cli_pop3_handler 
 	cli_dial_run(&p.dial, server, &engine, &p, begin);
 	if (p.dial.failed || !p.ended)
 		p.code = cli_fail(p.dial.failed ? p.dial.failed : EX_TEMPFAIL, "%s",
-		    p.dial.failed ? p.dial.why.text : "the server closed the connection");
+		    p.dial.failed ? p.dial.why.text : cli_server_closed(server));
 	pop3_client_free(&p.client);
 	return p.code;
 }

@@ -206,3 +206,10 @@ bool cli_server_plaintext(const struct cli_server *s, const struct net_addr *to)
 {
 	return s->insecure || to->path[0] || ip_is_loopback(&to->ip);
 }
+
+const char *cli_server_closed(const struct cli_server *s)
+{
+	return s->tls == CLI_TLS_STARTTLS
+		   ? "the server closed the connection; if it speaks TLS from the start, say --tls implicit"
+		   : "the server closed the connection";
+}

@@ -47,4 +47,7 @@ void cli_server_fini(struct cli_server *s);
 /* May the password go to this address without TLS? To this machine, or anywhere with --insecure. */
 bool cli_server_plaintext(const struct cli_server *s, const struct net_addr *to);
 
+/* What to say of a server that ended the session without a word. */
+const char *cli_server_closed(const struct cli_server *s);
+
 #endif

@@ -286,7 +286,7 @@ int cli_submit_run(struct cli_submit *job)
 	cli_dial_run(&s.dial, job->server, &engine, &s, begin);
 	if (!s.reported)
 		s.code = cli_fail(s.dial.failed ? s.dial.failed : EX_TEMPFAIL, "%s",
-		    s.dial.failed ? s.dial.why.text : "the server closed the connection");
+		    s.dial.failed ? s.dial.why.text : cli_server_closed(job->server));
 	smtp_client_free(&s.client);
 	buf_fini(&s.helo);
 	return s.code;

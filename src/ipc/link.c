@@ -72,11 +72,6 @@ struct ipc_link *ipc_link_new(
 	return l;
 }
 
-void *ipc_link_user(const struct ipc_link *l)
-{
-	return l->user;
-}
-
 /* ---- output ---- */
 static void out_free(struct out *o)
 {

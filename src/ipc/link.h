@@ -122,8 +122,6 @@ struct ipc_link *ipc_link_new(
  */
 void ipc_link_close(struct ipc_link **link);
 
-void *ipc_link_user(const struct ipc_link *link);
-
 /*
  * Takes bytes from the peer, and the descriptors that came with them (at most 16 are kept waiting;
  * they are owned by the link from here on). 0, or -1 after a violation: *why_r says which, close it.

@@ -343,14 +343,6 @@ struct net_stream *net_stream_connect(uv_loop_t *loop, const struct net_addr *to
 	return s;
 }
 
-void net_stream_set_handler(
-    struct net_stream *s, const struct net_stream_handler *handler, void *user)
-{
-	stream_of(s);
-	s->handler = handler;
-	s->user = user;
-}
-
 /* ---- TLS ---- */
 void net_stream_start_tls(struct net_stream *s, const struct net_tls_start *start)
 {

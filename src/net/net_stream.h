@@ -77,10 +77,6 @@ struct net_stream *net_stream_open(
 struct net_stream *net_stream_connect(uv_loop_t *loop, const struct net_addr *to,
     const struct ip *from, const struct net_stream_handler *handler, void *user);
 
-/* Other handler or user from now on. */
-void net_stream_set_handler(
-    struct net_stream *s, const struct net_stream_handler *handler, void *user);
-
 /*
  * Queues octets; what the socket takes at once does not wait. Nothing is sent after net_stream_finish(),
  * net_stream_shutdown() or on a closing stream. The queue's maximum is LIMIT_NET_QUEUE; more loses the

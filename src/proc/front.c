@@ -110,7 +110,8 @@ static void config_fill(struct front_config *c)
 		smtp->starttls = listeners[i].smtp_role != SMTP_ROLE_LOCAL;
 		smtp->normalize = o->bare_newline == CONFIG_BARE_NORMALIZE;
 		smtp->size_limit = (uint64_t)o->message_size_limit;
-		smtp->rcpt_max = (unsigned)o->recipients_max;
+		if (smtp->role != SMTP_ROLE_LOCAL) /* a program's list may be long: it has nobody to ask again */
+			smtp->rcpt_max = (unsigned)o->recipients_max;
 		smtp->command_timeout = o->timeouts.smtp_command;
 		smtp->data_timeout = o->timeouts.smtp_data;
 	}

@@ -31,20 +31,6 @@ struct lane {
 	struct err err;
 };
 
-static const char *const result_names[] = {
-    [LANE_DONE] = "LANE_DONE",
-    [LANE_FULL] = "LANE_FULL",
-    [LANE_FAILED] = "LANE_FAILED",
-    [LANE_CLOSED] = "LANE_CLOSED",
-    [LANE_WITHDRAWN] = "LANE_WITHDRAWN",
-};
-
-const char *lane_result_name(enum lane_result result)
-{
-	BUG_ON((size_t)result >= sizeof result_names / sizeof result_names[0]);
-	return result_names[result];
-}
-
 struct lane *lane_new(const struct lane_config *config)
 {
 	struct lane *lane = mem_new(struct lane);

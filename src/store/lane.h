@@ -26,8 +26,6 @@ enum lane_result {
 	LANE_WITHDRAWN, /* lane_op_withdraw() came before the commit: nothing of it remains */
 };
 
-const char *lane_result_name(enum lane_result result);
-
 struct lane_op {
 	struct list link; /* the lane's while submitted */
 

@@ -136,7 +136,7 @@ NAMES = r"""
 64 domain remove {name300}
    "{cut300}" is no domain name; write it like example.org
 65 domain remove {domain}
-   the domain {domain} still has 1 account; first: godwit account remove ADDRESS
+   the domain {domain} still has {accounts}; first: godwit account remove ADDRESS
 68 domain remove unknown.test
    there is no domain unknown.test; those there are: godwit domain list
 68 domain quota unknown.test --bytes 1G
@@ -382,12 +382,14 @@ def rows(table, places):
 
 
 def places_in(server, tmp_path):
+    accounts = sum(row["account"].endswith(f"@{DOMAIN}") for row in server.json("account", "list"))
     file = tmp_path / "file"
     file.write_text("mine\n", encoding="utf-8")
     empty = tmp_path / "empty"
     empty.mkdir()
     return {"data": server.data, "domain": DOMAIN, "tmp": str(empty), "file": str(file),
             "none": str(tmp_path / "none"), "long": LONG, "name300": NAME300, "cut300": NAME300[:80],
+            "accounts": f"{accounts} account{'s' * (accounts != 1)}",
             "what_path": WHAT_PATH, "pop3": server.ports["pop3"]}
 
 

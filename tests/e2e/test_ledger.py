@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import smtplib
 import sqlite3
 
@@ -143,6 +144,8 @@ COMMANDS = [
     ("backup {tmp}/backup", None),
     ("restore {tmp}/backup --verify", None),
     ("store verify --rate 0", None),
+    ("store aside", None),
+    ("store discard all", "packs set aside discarded: 1, with 0 octets"),
     ("STOP", None),
     ("store repair", "store repaired: 0 messages given up, 0 found again"),
     ("store salvage x@new.test", "store salvaged: 0 messages recovered, 0 given up"),
@@ -166,6 +169,10 @@ def test_each_change_is_in_the_record(make_server, tmp_path):
             deliver(server, "x@new.test", b"Message-ID: <one@x>\r\n" + letter())
         if line.startswith("undelete"):
             delete(server, "x@new.test", 1, password="secret")
+        if line == "store aside":
+            path = os.path.join(server.data, "packs", "0000000999.pack.orphan")
+            with open(path, "wb"):
+                shutil.chown(path, os.stat(os.path.dirname(path)).st_uid)
         if line.startswith("queue hold"):
             wait_for_failures(server, 2)  # the retry
         if line.startswith("queue cancel"):

@@ -110,6 +110,13 @@ def test_large_message(server, mailbox):
     assert mail_of(server, mailbox)[0].endswith(body.replace(b"\n", b"\r\n"))
 
 
+def test_a_list_longer_than_other_programs_may_have(make_server):
+    server = make_server("recipients_max = 2;", accounts=["ann", "bob", "carl"])
+    everybody = [f"{name}@{DOMAIN}" for name in ("ann", "bob", "carl")]
+    sendmail(server, *everybody, text=b"Subject: to all\n\nx\n")
+    assert [count_of(server, user) for user in everybody] == [1, 1, 1]
+
+
 # ---- ordinary users ----
 
 @pytest.fixture(scope="module")

@@ -219,6 +219,12 @@ def capabilities(pid):
         return {line.split()[1] for line in file if line.startswith(("CapInh", "CapPrm", "CapEff", "CapAmb"))}
 
 
+@pytest.mark.parametrize("role", ["store", "user", "nonsense"])
+def test_a_role_by_hand(server, role):
+    done = server.command("process", role, data=False, status=64)
+    assert "godwit serve" in done.stderr and done.stderr.count("\n") == 1
+
+
 @ROOT_ONLY
 def test_privileges_are_dropped(server):
     for role, user in (("store", "godwit"), ("mx", "godwit-net"), ("user", "godwit-net")):
