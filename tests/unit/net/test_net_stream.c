@@ -327,21 +327,20 @@ static void test_lost(void **state)
 static void test_refused(void **state)
 {
 	struct net *n = *state;
-	struct net_addr to;
-	struct err e;
-	int fd;
+	struct net_addr to = {.port = 0};
+	struct sockaddr_in sys = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0); /* holds its port, without listening */
 
-	to = (struct net_addr){.port = 0};
+	assert_int_equal(bind(fd, (const struct sockaddr *)&sys, sizeof sys), 0);
 	assert_true(ip_parse(STR("127.0.0.1"), &to.ip));
-	fd = net_listen_tcp(&to.ip, 0, &e);
 	to.port = net_listen_port(fd);
-	close(fd);
 	n->a.s = net_stream_connect(&n->loop, &to, &to.ip, &end_handler, &n->a);
 	assert_false(n->a.closed);
 	net_until(n, a_closed);
 	assert_int_equal(n->a.why, NET_END_CONNECT);
 	assert_string_equal(n->a.text, "connection refused");
 	assert_false(n->a.connected);
+	close(fd);
 }
 
 static void test_bad_source(void **state)
