@@ -275,7 +275,7 @@ void supervisor_child_start(struct supervisor *sv, struct spawn *s)
 	if (s->role == SC_ROLE_STORE)
 		return;
 	supervisor_config_tell_own(sv, s);
+	join_child(sv, s); /* before anybody can come to it, who would hear that there is no store */
 	supervisor_listen_give(sv, s);
-	join_child(sv, s);
 	spawn_tell(s, SC_GO, (struct str){NULL, 0}, -1);
 }
