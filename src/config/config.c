@@ -285,7 +285,8 @@ int config_load(
 	buf_init(&path, LIMIT_CONFIG_STRING);
 	buf_init(&text, LIMIT_CONFIG_FILE);
 	buf_printf(&path, "%s/godwit.conf", dir);
-	rc = config_file_read(buf_cstr(&path), CONFIG_FILE_PUBLIC, &text, e);
+	rc = config_file_read(
+	    buf_cstr(&path), number ? CONFIG_FILE_OPTIONS : CONFIG_FILE_PUBLIC, &text, e);
 	if (rc == 0)
 		rc = config_parse(dir, buf_cstr(&path), buf_view(&text), number, snapshot_r, e);
 	buf_fini(&path);

@@ -184,6 +184,8 @@ struct config_snapshot {
 /*
  * Reads DIR/godwit.conf. 0 and the first reference in *snapshot_r; or -1 with a sentence that names
  * file and line, what is wrong and what would be right. The file must not be writable by others.
+ * number: of the server's configurations, from 1; 0: of a command, which acts as the owner of the directory,
+ * so that what is another user's does not lead root.
  */
 int config_load(
     const char *dir, uint64_t number, struct config_snapshot **snapshot_r, struct err *e);

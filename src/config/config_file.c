@@ -13,7 +13,7 @@ static int check_mode(
 
 	if (!S_ISREG(st->st_mode))
 		return err_set(e, "%s is no regular file", path);
-	if (kind != CONFIG_FILE_PUBLIC && (mode & 0007))
+	if (kind >= CONFIG_FILE_SECRET && (mode & 0007))
 		return err_set(e, "%s can be read by everybody (mode %04o): run chmod 600 %s", path,
 		    mode, path);
 	if (mode & 0022)
@@ -21,7 +21,8 @@ static int check_mode(
 		    "%s can be changed by others than its owner (mode %04o): run chmod "
 		    "go-w %s",
 		    path, mode, path);
-	if (st->st_uid != 0 && st->st_uid != geteuid())
+	if (st->st_uid != 0 && st->st_uid != geteuid() &&
+	    (geteuid() != 0 || kind >= CONFIG_FILE_OPTIONS))
 		return err_set(e, "%s belongs to another user (uid %u): run chown %u %s", path,
 		    (unsigned)st->st_uid, (unsigned)geteuid(), path);
 	return 0;

@@ -342,7 +342,7 @@ static int call_offline(struct admin_call *call, int serve_fd)
 
 	if (exit_code != EX_OK)
 		return fail(call, exit_code, "%s", e.text);
-	if (config_load(call->dir, 1, &config, &e))
+	if (config_load(call->dir, 0, &config, &e))
 		return fail(call, EX_CONFIG, "%s", e.text);
 	became = become_owner(call->dir, &e);
 	if (became < 0)

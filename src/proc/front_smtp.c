@@ -165,6 +165,8 @@ static bool keep_recipient(struct front_session *s, const struct smtp_rcpt *rcpt
 	struct front_smtp *m = s->u.smtp;
 	struct buf domain, address;
 	struct fs_recipient r = {.local = rcpt->path.local, .notify = rcpt->params.notify};
+	size_t before = m->recipients.n;
+	bool full;
 	struct buf orcpt;
 
 	buf_init(&domain, LIMIT_SMTP_DOMAIN + 2);
@@ -181,7 +183,11 @@ static bool keep_recipient(struct front_session *s, const struct smtp_rcpt *rcpt
 	r.address = buf_view(&address);
 	r.orcpt = orcpt.overflow ? (struct str){NULL, 0} : buf_view(&orcpt);
 	fs_recipient_put(&m->recipients, &r);
-	if (!m->recipients.overflow) {
+	full = m->recipients.overflow;
+	if (full) { /* those before stay whole */
+		m->recipients.n = before;
+		m->recipients.overflow = false;
+	} else {
 		if (m->count == m->cap) {
 			m->cap = m->cap ? m->cap * 2 : 4;
 			m->classes = mem_resize(m->classes, m->cap * sizeof *m->classes);
@@ -195,7 +201,7 @@ static bool keep_recipient(struct front_session *s, const struct smtp_rcpt *rcpt
 	buf_fini(&domain);
 	buf_fini(&address);
 	buf_fini(&orcpt);
-	return !m->recipients.overflow;
+	return !full;
 }
 
 static void log_refused(struct front_session *s, const struct smtp_rcpt *rcpt, struct str why)

@@ -140,7 +140,7 @@ static void set_resolver(struct relay *r, int fd)
 {
 	if (fd < 0)
 		return;
-	peer_close(&r->resolver);
+	peer_lose(&r->resolver); /* its end may not have been seen yet: what it was asked is asked again */
 	r->resolver = peer_new(r->loop, &resolver_link, fd, r);
 	relay_session_routes_again(r);
 }

@@ -93,5 +93,6 @@ bool relay_attempt_is_open(const struct smtp_verdict *v, bool timed_out)
 	if (a.code)
 		return a.code == 421 && a.stage < QUEUE_STAGE_BODY;
 	return a.problem == QUEUE_PROBLEM_LOST || a.problem == QUEUE_PROBLEM_TIMEOUT ||
-	       a.problem == QUEUE_PROBLEM_GARBAGE;
+	       a.problem == QUEUE_PROBLEM_GARBAGE ||
+	       a.problem == QUEUE_PROBLEM_TOO_MANY; /* his turn had not come */
 }

@@ -218,7 +218,7 @@ static bool is_unheard(struct relay_session *s, const struct smtp_client_effect 
 	for (size_t i = 0; i < e->verdict_count; i++) {
 		struct queue_attempt a = relay_attempt_of(&e->verdicts[i], 0, s->timed_out);
 
-		if (!relay_attempt_is_unheard(&a))
+		if (a.problem != QUEUE_PROBLEM_TOO_MANY && !relay_attempt_is_unheard(&a))
 			return false;
 	}
 	return s->messages > 1;

@@ -203,11 +203,13 @@ static void add_row(struct placing *p, int64_t number, struct way way,
 void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
     struct str forwarder, const struct deliver_recipient *from, const struct plan_reject *refused)
 {
-	struct str name = queue_routing_name(&p->d->special, p->d->scratch, domain,
-	    mime_local_address_key(p->d->scratch, p->d->reverse_path));
+	struct str name;
 
 	if (p->code != DB_OK)
 		return;
+	if (!p->sender.p)
+		p->sender = mime_local_address_key(p->d->scratch, p->d->reverse_path);
+	name = queue_routing_name(&p->d->special, p->d->scratch, domain, p->sender);
 	announce(p, name);
 	add_row(p, number, (struct way){name, address, forwarder}, from,
 	    refused ? QUEUE_REPORT_FAILED : QUEUE_REPORT_NONE, refused);

@@ -18,6 +18,7 @@ struct placing {
 	int64_t extra;          /* numbers given behind those of the recipients */
 	int64_t refs;           /* emails and queue rows that hold the blob */
 	struct str destination; /* of the last queue row: its destination row is there */
+	struct str sender;      /* as routes by senders are compared; made when it is first needed */
 	enum db_code code; /* the first failure of the database; every step after it does nothing */
 };
 

@@ -92,7 +92,8 @@ SQL(QUEUE_WARNED, "UPDATE queue SET warned = $4, by_kind = $5 WHERE shard = $1 A
 		  " AND recipient = $3")
 
 /* The recipient is in a mailbox: the row only tells, as number $4, of the address that he was given. */
-SQL(QUEUE_TELL, "UPDATE queue SET recipient = $4, report = $5, not_before = 0, address ="
+SQL(QUEUE_TELL, "UPDATE queue SET recipient = $4, report = $5, not_before = 0,"
+		" last_problem = 0, last_status = 0, last_reply = '', last_remote = '', address ="
 		" (SELECT l.address FROM ledger l WHERE l.message = $2 AND l.recipient = $3)"
 		" WHERE shard = $1 AND message = $2 AND recipient = $3")
 

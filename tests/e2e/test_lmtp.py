@@ -137,8 +137,8 @@ def test_disconnect_at_every_state(server, alice, session, how):
                 elif how == "half":
                     wire.socket.shutdown(socket.SHUT_WR)
                     wire.rest()
-    wait_for("the end of all", lambda: server.new_log().count("event=connected listener=lmtp") ==
-             server.new_log().count("event=disconnected listener=lmtp"))
+    wait_for("the end of all", lambda: server.log().count("event=connected listener=lmtp") ==
+             server.log().count("event=disconnected listener=lmtp"))
     assert count_of(server, alice) == 0
     deliver(server, alice)
     assert count_of(server, alice) == 1

@@ -413,6 +413,15 @@ def test_no_more_recipients_than_are_announced(net, first):
     assert "left for the next transaction" in net.trace(number)
 
 
+def test_a_kept_connection_that_ends_is_replaced_for_many_recipients_too(net):
+    peer = net.peer(extensions=["PIPELINING", "LIMITS RCPTMAX=2"], MAIL=[None, CLOSE])
+    net.wait_gone(net.send(f"first@{peer.domain}"))
+    number = net.send(*(f"r{n}@{peer.domain}" for n in range(5)))
+    net.wait_gone(number)
+    assert sum(len(message.recipients) for message in peer.taken) == 6
+    assert [waiting for _, _, waiting in net.attempts(number)] == [3, 1, 0]
+
+
 def test_421_behind_some_answers_leaves_those_as_they_are(net):
     peer = net.peer(RCPT=[b"550 5.1.1 who?\r\n", (b"421 4.3.2 enough\r\n", CLOSE)])
     number = net.send(f"r0@{peer.domain}", f"r1@{peer.domain}", f"r2@{peer.domain}")

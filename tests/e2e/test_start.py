@@ -270,6 +270,7 @@ def test_the_unprivileged_user_does_not_lead_root(make_server, what):
     os.chown(path, pwd.getpwnam("godwit").pw_uid, -1)
     done = server.command("serve", status=78)
     assert f"{path} belongs to another user" in done.stderr and f"run chown 0 {path}" in done.stderr
+    server.command("account", "list")  # as him, not as root
 
 
 def test_children_hold_only_their_descriptors(server):

@@ -142,6 +142,8 @@ static void test_open(void **state)
 		assert_false(relay_attempt_is_open(&v, false));
 		v = own(at, 4, 5, 0);
 		assert_true(relay_attempt_is_open(&v, false));
+		v = own(at, 4, 5, 3); /* more recipients than the host takes at once */
+		assert_true(relay_attempt_is_open(&v, false));
 		v = own(at, 4, 3, 0); /* our own side */
 		assert_false(relay_attempt_is_open(&v, false));
 		v = own(at, 5, 6, 7);
