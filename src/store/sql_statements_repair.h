@@ -182,12 +182,16 @@ SQL(REPAIR_MAILBOX_PARENT,
     " AND NOT EXISTS (SELECT 1 FROM mailbox p WHERE p.account = mailbox.account"
     " AND p.id = mailbox.parent AND p.id < mailbox.id)")
 
-/* When it went cannot be known: now ($1). Whether it did the counters said, and are put right. */
+/* When it went cannot be known: now ($1). That it did the feed of changes tells (REPAIR_NOT_EXPUNGED before). */
 SQL(REPAIR_EXPUNGED_AT, "UPDATE membership SET expunged_at = $1 WHERE expunged_modseq > 0"
 			" AND expunged_at <= 0")
 
-SQL(REPAIR_NOT_EXPUNGED, "UPDATE membership SET expunged_modseq = 0, expunged_at = 0"
-			 " WHERE expunged_modseq < 0 OR (expunged_modseq = 0 AND expunged_at <> 0)")
+/* The feed of changes tells of each that went, in the same commit: one without time and without that did not. */
+SQL(REPAIR_NOT_EXPUNGED,
+    "UPDATE membership SET expunged_modseq = 0, expunged_at = 0 WHERE expunged_modseq < 0"
+    " OR (expunged_modseq = 0 AND expunged_at <> 0) OR (expunged_modseq > 0 AND expunged_at = 0"
+    " AND NOT EXISTS (SELECT 1 FROM change c WHERE c.account = membership.account"
+    " AND c.modseq = membership.expunged_modseq AND c.type = 1 AND c.id = membership.email AND c.op = 3))")
 
 SQL(REPAIR_ORIGIN,
     "UPDATE membership SET origin = 0 WHERE origin < 0 OR origin >= uid OR (origin > 0"

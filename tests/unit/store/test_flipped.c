@@ -1,7 +1,7 @@
 /*
  * A bit flips in a row of an email, of a copy in a mailbox, or of a mailbox: each column, seeded bits. Either
  * the damage is named, or the column is one of those listed below with the reason why it is not; and never is
- * a message handed out as other octets than it has. A repair puts all of it right.
+ * a message handed out as other octets than it has. After a repair no message is gone, and nothing is found.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,6 +25,7 @@
 
 #define MESSAGES 6
 #define BITS     8 /* of each column */
+#define REPAIRED 3 /* of them */
 
 static struct rig rig;
 static struct arena *arena;
@@ -207,6 +208,22 @@ static void read_all(void)
 {
 	(void)open_all(accounts[0]);
 	(void)open_all(accounts[1]);
+}
+
+/* How many of the letters are in no mailbox. */
+static int64_t gone(void)
+{
+	int64_t n = 0;
+	char sql[200];
+
+	for (size_t i = 0; i < nletters; i++) {
+		snprintf(sql, sizeof sql,
+		    "SELECT count(*) FROM membership WHERE account = %lld AND email = %lld"
+		    " AND expunged_modseq = 0",
+		    (long long)letters[i].account, (long long)letters[i].email);
+		n += rig_number(&rig, sql) == 0;
+	}
+	return n;
 }
 
 /* ---- columns ---- */
@@ -419,6 +436,68 @@ static void one_bit_is_put_back(void **state)
 	}
 }
 
+/*
+ * What the repair must put right. Not here: rows of emails (one_bit_is_put_back), and another account or message
+ * that a copy then names.
+ */
+static bool is_repaired(const struct column *c)
+{
+	return strcmp(c->table, "membership") == 0 && strcmp(c->name, "account") != 0 &&
+	       strcmp(c->name, "email") != 0;
+}
+
+/* Whatever flips: no letter is gone that was there, and nothing is left to find. */
+static void one_bit_takes_no_letter(void **state)
+{
+	struct repair r;
+
+	for (size_t i = 0; i < REPAIRED * sizeof columns / sizeof *columns; i++) {
+		const struct column *c = &columns[i / REPAIRED];
+
+		if (!is_repaired(c))
+			continue;
+		teardown(state);
+		setup(state);
+		chance_begin(i);
+		flip(c);
+		repair(&r);
+		assert_int_equal(r.damaged, 0);
+		if (gone() > 1)
+			fail_msg("%s.%s changed, and a letter is gone", c->table, c->name);
+		verify();
+		if (found)
+			fail_msg("%s.%s changed, and is not repaired", c->table, c->name);
+		read_all();
+	}
+}
+
+/* One that is there, and looks as if it had gone at a time that is lost. */
+static void a_live_copy_is_not_taken_for_one_that_went(void **state)
+{
+	struct repair r;
+
+	change("UPDATE membership SET expunged_modseq = 4096 WHERE account = 2 AND uid = 2");
+	assert_int_equal(gone(), 2);
+	repair(&r);
+	assert_int_equal(gone(), 1);
+	assert_int_equal(open_all(accounts[1]), MESSAGES);
+	verify();
+	assert_int_equal(found, 0);
+}
+
+/* One that went stays so: the feed of changes tells it. */
+static void a_copy_that_went_stays_gone(void **state)
+{
+	int64_t before = open_all(accounts[0]);
+	struct repair r;
+
+	change("UPDATE membership SET expunged_at = 0 WHERE expunged_at > 0");
+	repair(&r);
+	assert_int_equal(open_all(accounts[0]), before);
+	verify();
+	assert_int_equal(found, 0);
+}
+
 /* More than a bit: the row is made from the content. */
 static void a_torn_row_is_made_anew(void **state)
 {
@@ -481,6 +560,9 @@ int main(void)
 	    T(all_columns_are_listed),
 	    T(each_column),
 	    T(one_bit_is_put_back),
+	    T(one_bit_takes_no_letter),
+	    T(a_live_copy_is_not_taken_for_one_that_went),
+	    T(a_copy_that_went_stays_gone),
 	    T(a_torn_row_is_made_anew),
 	    T(a_torn_row_that_nothing_else_tells_stays),
 	    T(another_message_is_not_handed_out),
