@@ -1,6 +1,7 @@
 /*
  * The admin commands aside and discard: store/aside.h in a reader's thread, for it reads files. Nothing uses a
- * pack that lies aside, so that it may go while the server runs; one that holds what is missed stays.
+ * pack that lies aside, so that it may go while the server runs; one that holds what is missed, or of which
+ * not all is known, stays.
  */
 #include <sysexits.h>
 
@@ -17,8 +18,8 @@ struct looking {
 	int64_t only; /* this pack, 0: any */
 	/* the answer */
 	int64_t packs, octets, missed; /* of missed: the packs that hold some */
-	int64_t discarded, freed;
-	struct err err; /* of the last one that could not be removed */
+	int64_t discarded, freed, unread;
+	struct err err, why; /* of the last one that could not be removed, or read */
 	struct buf out;
 };
 
@@ -55,7 +56,11 @@ static void on_pack(void *ctx, const struct aside_pack *p)
 	x->packs++;
 	x->octets += p->size;
 	x->missed += p->missed > 0;
-	if (x->discards && p->missed == 0)
+	if (p->missed == 0 && p->unread.text[0]) {
+		x->unread++;
+		x->why = p->unread;
+	}
+	if (x->discards && p->missed == 0 && p->unread.text[0] == '\0')
 		discard(x, p);
 	else if (!x->discards && x->packs <= ROWS_MAX)
 		put_pack(x, p);
@@ -87,6 +92,10 @@ static enum admin_step listed(struct admin_job *j, const struct looking *x)
 		    "%lld packs, %lld of them with messages that are missed: stop the server and run"
 		    " `godwit store repair`, which takes these in again",
 		    (long long)x->packs, (long long)x->missed);
+	if (x->unread)
+		return admin_job_finish(j, EX_OK,
+		    "%lld packs, %lld of them hold more than is known, and are not discarded: %s",
+		    (long long)x->packs, (long long)x->unread, x->why.text);
 	return admin_job_finish(j, EX_OK,
 	    "%lld packs that the database does not know; `godwit store discard all` removes them, unless an"
 	    " older database was put back: then stop the server and run `godwit store salvage`",
@@ -106,6 +115,10 @@ static enum admin_step discarded(struct admin_job *j)
 		    "%lld packs removed; %lld stay, for they hold messages that are missed: stop the server"
 		    " and run `godwit store repair`",
 		    (long long)x->discarded, (long long)x->missed);
+	if (x->unread)
+		return admin_job_finish(j, EX_DATAERR,
+		    "%lld packs removed; %lld stay, for what they hold is not known: %s",
+		    (long long)x->discarded, (long long)x->unread, x->why.text);
 	return admin_job_finish(j, EX_OK, "%lld packs removed, %lld MB are free again",
 	    (long long)x->discarded, (long long)(x->freed / (int64_t)MIB));
 }

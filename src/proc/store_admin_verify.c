@@ -132,14 +132,17 @@ static void on_aside(void *ctx, const struct aside_pack *p)
 	struct verifying *x = ctx;
 
 	x->aside++;
-	if (p->missed == 0)
+	if (p->missed == 0 && !p->doubtful)
 		return;
 	x->v.findings++;
-	on_finding(x,
-	    &(struct verify_finding){
-		.what =
-		    "holds content that is missed, and is set aside: the repair takes it in again",
-		.pack = p->pack});
+	on_finding(
+	    x, &(struct verify_finding){
+		   .what = p->missed
+			       ? "holds content that is missed, and is set aside: the repair"
+				 " takes it in again"
+			       : "is set aside, may hold content that is missed, and cannot be read"
+				 " whole: see `godwit store aside`",
+		   .pack = p->pack});
 }
 
 static enum db_code verify_run(struct reader_op *op, struct db *db)

@@ -1,10 +1,15 @@
-/* What is missed are ids, sorted: read once, before the packs. */
+/*
+ * What is missed are ids, sorted: read once, before the packs. Of a pack the headers are read; behind one that is
+ * not sound the next is searched for, so that what lies there is not taken for nothing.
+ */
 #include "store/aside.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "store/datadir.h"
 
@@ -65,55 +70,143 @@ static enum db_code list_missed(struct db *db, struct numbers *l)
 
 /* ---- one pack ---- */
 
-static int read_header(struct fsio *fs, int fd, int64_t at, struct pack_record *r_r)
-{
-	uint8_t bytes[PACK_RECORD];
-	int code = fsio_read_all(fs, fd, bytes, sizeof bytes, at);
+#define BLOCK ((size_t)4096) /* what a disk that fails is asked for at a time */
 
-	if (code == 0)
-		return pack_record_get(bytes, r_r) && r_r->offset == at;
-	return code == -ENODATA ? 0 : code;
+/* The file that is read, from one piece to the next. */
+struct looking {
+	struct fsio *fs;
+	struct aside_pack *p;
+	const struct numbers *missed;
+	const char *name;
+	int fd;
+	int64_t at, generation;
+	int64_t
+	    strange; /* where octets that are neither a record nor empty space began; 0: nowhere */
+	bool ended;  /* what follows was written before */
+	uint8_t bytes[64 * KIB];
+};
+
+static void not_read(struct looking *x, int code)
+{
+	if (x->p->unread.text[0] == '\0' || code != -EIO)
+		err_sys(&x->p->unread, -code, "%s cannot be read", x->name);
+	x->p->error = code;
 }
 
-static void take_record(
-    struct aside_pack *p, const struct pack_record *r, const struct numbers *missed)
+static bool is_record(const struct looking *x, const uint8_t *bytes, struct pack_record *r_r)
 {
+	return pack_record_get(bytes, r_r) && r_r->pack == x->p->pack && r_r->offset == x->at &&
+	       r_r->length >= 0 && pack_record_size(r_r->length) <= x->p->size - x->at;
+}
+
+/* Where something is missed, it may have been there. */
+static void note_strange(struct looking *x)
+{
+	if (x->strange && x->missed->n && x->p->unread.text[0] == '\0')
+		err_set(&x->p->unread, "%s: the octets at %lld are no record", x->name,
+		    (long long)x->strange);
+	x->strange = 0;
+}
+
+static void take_record(struct looking *x, const struct pack_record *r)
+{
+	struct aside_pack *p = x->p;
+
+	x->ended = r->generation < x->generation;
+	if (x->ended)
+		return;
+	note_strange(x);
 	p->first = p->records++ ? p->first : r->id;
 	p->last = r->id;
-	p->missed += has(missed, r->id);
+	p->missed += has(x->missed, r->id);
+	x->generation = r->generation;
+	x->at += pack_record_size(r->length);
 }
 
-static int read_records(struct fsio *fs, int fd, struct aside_pack *p, const struct numbers *missed)
+/* Each multiple of 8 until one is a record, as store/pack_walk.c finds it. */
+static void take_piece(struct looking *x, size_t n)
 {
-	struct pack_record r = {0};
-	int64_t at = (int64_t)PACK_HEAD, generation = 0;
-	int found = read_header(fs, fd, at, &r);
+	static const uint8_t empty[PACK_ALIGN];
+	struct pack_record r;
 
-	while (found > 0 && r.pack == p->pack && r.generation >= generation &&
-	       at + (int64_t)PACK_RECORD + r.length <= p->size) {
-		take_record(p, &r, missed);
-		generation = r.generation;
-		at += pack_record_size(r.length);
-		found = read_header(fs, fd, at, &r);
+	for (size_t i = 0; i + PACK_RECORD <= n; i += PACK_ALIGN, x->at += (int64_t)PACK_ALIGN) {
+		if (is_record(x, x->bytes + i, &r)) {
+			take_record(x, &r);
+			return;
+		}
+		if (!x->strange && memcmp(x->bytes + i, empty, sizeof empty) != 0)
+			x->strange = x->at;
 	}
-	return found < 0 ? found : 0;
+}
+
+/* What the disk does not give reads as zeros, a block at a time. */
+static int read_blocks(struct looking *x, size_t n)
+{
+	int code = 0;
+
+	for (size_t done = 0, part; code == 0 && done < n; done += part) {
+		int64_t from = x->at + (int64_t)done;
+
+		part = BLOCK - (size_t)from % BLOCK;
+		part = part < n - done ? part : n - done;
+		code = fsio_read_all(x->fs, x->fd, x->bytes + done, part, from);
+		if (code == -EIO) {
+			not_read(x, code);
+			memset(x->bytes + done, 0, part);
+			code = 0;
+		}
+	}
+	return code;
+}
+
+/* Where a header should be only that is read; from where none was on as much as there is place for. */
+static void read_records(struct looking *x)
+{
+	size_t n = PACK_RECORD;
+	int code = 0;
+
+	x->at = (int64_t)PACK_HEAD;
+	while (!x->ended && x->p->size - x->at >= (int64_t)PACK_RECORD) {
+		int64_t rest = x->p->size - x->at, records = x->p->records;
+
+		n = rest < (int64_t)n ? (size_t)rest : n;
+		code = fsio_read_all(x->fs, x->fd, x->bytes, n, x->at);
+		if (code == -EIO)
+			code = read_blocks(x, n);
+		if (code < 0) {
+			not_read(x, code);
+			return;
+		}
+		take_piece(x, n);
+		n = x->p->records > records ? PACK_RECORD : sizeof x->bytes;
+	}
+	if (!x->ended)
+		note_strange(x);
 }
 
 static void look_into(struct fsio *fs, struct aside_pack *p, const struct numbers *missed)
 {
+	struct looking *x = mem_new(struct looking);
 	char name[PACK_NAME_MAX];
-	int fd, code;
 
+	x->fs = fs;
+	x->p = p;
+	x->missed = missed;
+	x->name = name;
 	pack_orphan_put(name, DATADIR_PACKS, p->pack);
-	fd = fs->ops->open(fs, name, O_RDONLY, 0);
-	code = fd;
-	if (fd >= 0) {
-		p->size = fs->ops->size(fs, fd);
-		code = p->size < 0 ? (int)p->size : read_records(fs, fd, p, missed);
-		fs->ops->close(fs, fd);
+	x->fd = fs->ops->open(fs, name, O_RDONLY, 0);
+	if (x->fd < 0) {
+		not_read(x, x->fd);
+	} else {
+		p->size = fs->ops->size(fs, x->fd);
+		if (p->size < 0)
+			not_read(x, (int)p->size);
+		p->size = p->size < 0 ? 0 : p->size;
+		read_records(x);
+		fs->ops->close(fs, x->fd);
 	}
-	if (code < 0)
-		err_sys(&p->unread, -code, "%s cannot be read", name);
+	p->doubtful = p->unread.text[0] && missed->n;
+	mem_free(x);
 }
 
 /* ---- all ---- */

@@ -11,12 +11,18 @@
 
 struct aside_pack {
 	int64_t pack;        /* its number */
-	int64_t size;        /* octets of the file */
-	int64_t records;     /* with a sound header, up to the first that is none */
+	int64_t size;        /* octets of the file; 0: it could not be opened */
+	int64_t records;     /* with a sound header, up to where older ones follow */
 	int64_t first, last; /* ids of the first and the last of them; 0: it has none */
 	/* Of them, those that rows of the database name and that are in no other pack: a repair takes it in again. */
 	int64_t missed;
-	struct err unread; /* why it cannot be read; empty: it can */
+	/*
+	 * Why not all of it is known: it cannot be read, or octets are no record while something is missed; empty: all
+	 * is. Then it is doubtful when something is missed at all: that may be what lies there.
+	 */
+	struct err unread;
+	int error; /* negative errno of what cannot be read; -EIO: the disk does not give all octets; 0 */
+	bool doubtful;
 };
 
 /*

@@ -165,10 +165,20 @@ static bool name_pack(struct repair_work *w, int64_t pack)
 	return repair_change(w, put_pack);
 }
 
+struct aside_packs {
+	struct repair_list missed;
+	struct err
+	    err; /* of one that may hold what is missed and cannot be read, for no fault of its octets */
+};
+
 static void on_aside(void *ctx, const struct aside_pack *p)
 {
+	struct aside_packs *x = ctx;
+
 	if (p->missed)
-		repair_add(ctx, p->pack);
+		repair_add(&x->missed, p->pack);
+	if (p->doubtful && p->error && p->error != -EIO && x->err.text[0] == '\0')
+		x->err = p->unread;
 }
 
 /* One whose number another pack has stays aside. */
@@ -189,12 +199,16 @@ static bool return_pack(struct repair_work *w, int64_t pack)
 
 bool repair_return_packs(struct repair_work *w)
 {
-	struct repair_list packs = {0};
+	struct aside_packs packs = {.err = {""}};
 	bool good = aside_each(&w->s->dir.fs, w->s->db, on_aside, &packs, &w->r->err) == DB_OK;
 
-	for (size_t i = 0; i < packs.n && good; i++)
-		good = return_pack(w, packs.v[i]);
-	mem_free(packs.v);
+	if (packs.err.text[0]) {
+		w->r->err = packs.err;
+		good = false;
+	}
+	for (size_t i = 0; i < packs.missed.n && good; i++)
+		good = return_pack(w, packs.missed.v[i]);
+	mem_free(packs.missed.v);
 	return good;
 }
 

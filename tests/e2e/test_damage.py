@@ -315,6 +315,13 @@ def test_a_pack_whose_mail_is_missed_comes_back(filled):
     assert (row["pack"], row["missed"]) == (pack, 1)
     assert "takes it in again" in verify(filled, 65).stdout
     assert "1 stay" in filled.command("store", "discard", "all", status=65).stderr
+    [path] = glob.glob(os.path.join(filled.data, "packs", "*.orphan"))
+    flip(path, 70, 0)
+    [row] = filled.json("store", "aside")
+    assert row["missed"] == 0 and "are no record" in row["unread"], row
+    assert "may hold content that is missed" in verify(filled, 65).stdout
+    assert "1 stay, for what they hold is not known" in filled.command("store", "discard", "all", status=65).stderr
+    flip(path, 70, 0)
     assert filled.stop() == 0
     assert "in use again" in filled.command("store", "repair").stdout
     verify(filled, 0)

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "store/adopt.h"
+#include "store/aside.h"
 #include "store/quarantine.h"
 #include "store/repair_work.h"
 #include "store/trace.h"
@@ -115,6 +116,14 @@ static void must_have_all_but(int lost)
 	for (int i = 0; i < MESSAGES; i++)
 		if (i != lost)
 			assert_true(str_eq(content(++number), before[i]));
+}
+
+/* All, and one behind them. */
+static void must_have_and_one(void)
+{
+	assert_int_equal(live(), MESSAGES + 1);
+	for (int i = 0; i < MESSAGES; i++)
+		assert_true(str_eq(content(i + 1), before[i]));
 }
 
 static void change(const char *sql)
@@ -241,15 +250,20 @@ static void uids_stay(void **state)
 	assert_int_equal(rig_number(&rig, "SELECT max(uid) FROM membership"), MESSAGES);
 }
 
-static void flip(int64_t at)
+static void flip_in(const char *name, int64_t at)
 {
 	uint8_t octet;
-	int fd = open("packs/0000000001.pack", O_RDWR | O_CLOEXEC);
+	int fd = open(name, O_RDWR | O_CLOEXEC);
 
 	assert_int_equal(pread(fd, &octet, 1, at), 1);
 	octet ^= 4;
 	assert_int_equal(pwrite(fd, &octet, 1, at), 1);
 	close(fd);
+}
+
+static void flip(int64_t at)
+{
+	flip_in("packs/0000000001.pack", at);
 }
 
 /* The third one's octets are others: all that must be said of it. */
@@ -277,24 +291,86 @@ static bool is_there(const char *name)
 }
 
 /* Rows that were lost, and the start took their pack for one that the database does not know. */
-static void a_pack_that_was_set_aside_comes_back(void **state)
+static void set_aside(void)
 {
-	int64_t id;
-
 	assert_int_equal(blob_seal(rig.blobs, NULL), BLOB_OK);
-	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "in another pack\r\n", &id));
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "in another pack\r\n", NULL));
 	change("DELETE FROM blob WHERE pack = 1; DELETE FROM pack WHERE pack = 1");
 	rig_restart(&rig);
 	assert_true(is_there("packs/0000000001.pack.orphan"));
+}
+
+static void a_pack_that_was_set_aside_comes_back(void **state)
+{
+	set_aside();
 	run(NULL);
 	assert_int_equal(last.returned, 1);
 	assert_int_equal(last.damaged, 0);
 	assert_false(is_there("packs/0000000001.pack.orphan"));
-	assert_int_equal(live(), MESSAGES + 1);
-	for (int i = 0; i < MESSAGES; i++)
-		assert_true(str_eq(content(i + 1), before[i]));
+	must_have_and_one();
 	must_be_sound();
 	rig_restart(&rig);
+	must_be_sound();
+}
+
+static int closed_to_us(struct fsio *fs, const char *name, int flags, mode_t mode)
+{
+	return strstr(name, ".orphan") ? -EACCES : fsio_real.open(fs, name, flags, mode);
+}
+
+/* Nothing is given up for it: whoever lets this user read it finds all messages. */
+static void a_pack_set_aside_that_cannot_be_opened(void **state)
+{
+	struct fsio_ops closed = fsio_real;
+
+	set_aside();
+	closed.open = closed_to_us;
+	prepare(NULL);
+	store.dir.fs.ops = &closed;
+	assert_false(repair_run(&last, &store));
+	assert_non_null(strstr(last.err.text, "0000000001.pack.orphan"));
+	assert_int_equal(last.damaged, 0);
+	run(NULL);
+	assert_int_equal(last.returned, 1);
+	must_have_and_one();
+	must_be_sound();
+}
+
+static void on_aside(void *ctx, const struct aside_pack *p)
+{
+	*(struct aside_pack *)ctx = *p;
+}
+
+static struct aside_pack look_aside(struct fsio *fs)
+{
+	struct aside_pack p = {.pack = 0};
+
+	assert_int_equal(aside_each(fs, rig.db, on_aside, &p, NULL), DB_OK);
+	assert_int_equal(p.pack, 1);
+	return p;
+}
+
+/* One header is none: that message is lost, those behind it are not. */
+static void a_pack_set_aside_with_a_bad_header(void **state)
+{
+	int64_t at = rig_number(&rig, "SELECT pos + 10 FROM blob ORDER BY id LIMIT 1 OFFSET 1");
+	struct aside_pack p;
+
+	set_aside();
+	p = look_aside(&rig.fs);
+	assert_int_equal(p.missed, MESSAGES);
+	assert_int_equal(p.records, MESSAGES);
+	assert_false(p.doubtful);
+	flip_in("packs/0000000001.pack.orphan", at);
+	p = look_aside(&rig.fs);
+	assert_int_equal(p.missed, MESSAGES - 1);
+	assert_non_null(strstr(p.unread.text, "are no record"));
+	assert_int_equal(p.error, 0);
+	assert_true(p.doubtful);
+	run(NULL);
+	assert_int_equal(last.returned, 1);
+	assert_int_equal(last.damaged, 1);
+	assert_int_equal(live(), MESSAGES);
 	must_be_sound();
 }
 
@@ -346,6 +422,24 @@ static void end_fault(void)
 	rig.fault = NULL;
 	rig_restart(&rig);
 	fault_fini(&fault);
+}
+
+/* Its first block holds the headers of all but one. */
+static void a_pack_set_aside_that_the_disk_does_not_give(void **state)
+{
+	struct aside_pack p;
+
+	fail_a_block(-EIO);
+	set_aside();
+	fault_block(&fault, "packs/0000000001.pack.orphan", 64, -EIO);
+	p = look_aside(&fault.fs);
+	assert_int_equal(p.missed, 1);
+	assert_int_equal(p.error, -EIO);
+	assert_true(p.doubtful);
+	fault_block(&fault, "packs/0000000001.pack.orphan", 64, -EACCES);
+	p = look_aside(&fault.fs);
+	assert_int_equal(p.error, -EACCES);
+	end_fault();
 }
 
 static void what_cannot_be_read_is_given_up(void **state)
@@ -578,6 +672,9 @@ int main(void)
 	    T(history_is_made_anew),
 	    T(uids_stay),
 	    T(a_pack_that_was_set_aside_comes_back),
+	    T(a_pack_set_aside_that_cannot_be_opened),
+	    T(a_pack_set_aside_with_a_bad_header),
+	    T(a_pack_set_aside_that_the_disk_does_not_give),
 	    T(a_pack_that_nobody_misses_stays_aside),
 	    T(what_is_damaged_is_given_up),
 	    T(what_cannot_be_read_is_given_up),
