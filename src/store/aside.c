@@ -244,7 +244,10 @@ enum db_code aside_each(struct fsio *fs, struct db *db,
 	return code;
 }
 
-/* A name that is taken is never replaced: the file is linked to it. */
+/*
+ * A name that is taken is not replaced: who repairs has the directory alone, so that it stays free. One call changes
+ * it: nothing is left of it half done.
+ */
 int aside_return(struct fsio *fs, int64_t pack)
 {
 	char from[PACK_NAME_MAX], to[PACK_NAME_MAX];
@@ -252,13 +255,12 @@ int aside_return(struct fsio *fs, int64_t pack)
 
 	pack_orphan_put(from, DATADIR_PACKS, pack);
 	pack_name_put(to, DATADIR_PACKS, pack);
-	fd = fs->ops->open(fs, from, O_RDONLY, 0);
-	if (fd < 0)
-		return fd;
-	code = fs->ops->link(fs, fd, to);
-	fs->ops->close(fs, fd);
-	if (code >= 0)
-		code = fs->ops->unlink(fs, from);
+	fd = fs->ops->open(fs, to, O_RDONLY, 0);
+	if (fd >= 0) {
+		fs->ops->close(fs, fd);
+		return -EEXIST;
+	}
+	code = fd == -ENOENT ? fs->ops->rename(fs, from, to) : fd;
 	return code < 0 ? code : fs->ops->sync_dir(fs, DATADIR_PACKS);
 }
 

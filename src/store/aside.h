@@ -32,7 +32,10 @@ struct aside_pack {
 enum db_code aside_each(struct fsio *fs, struct db *db,
     void (*on_pack)(void *ctx, const struct aside_pack *p), void *ctx, struct err *e);
 
-/* Gives it the name of a pack again, on the disk when it returns: 0; -EEXIST when that is taken; another errno. */
+/*
+ * Gives it the name of a pack again, on the disk when it returns: 0; -EEXIST when that is taken; another negative
+ * errno. Only for whoever holds the lock of the data directory.
+ */
 int aside_return(struct fsio *fs, int64_t pack);
 
 /* Removes it. False with e set. */

@@ -154,6 +154,15 @@ static void on_entry(void *ctx, const char *name)
 		clean_up(o, pack);
 }
 
+/* Renaming one of two names of a file to the other changes nothing: then the first one goes. */
+static int move_aside(struct fsio *fs, const char *name, const char *aside)
+{
+	int code = fs->ops->rename(fs, name, aside);
+	int gone = code < 0 ? code : fs->ops->unlink(fs, name);
+
+	return gone == -ENOENT ? 0 : gone;
+}
+
 static void set_aside(struct opening *o)
 {
 	char name[PACK_NAME_MAX], aside[PACK_NAME_MAX];
@@ -162,7 +171,7 @@ static void set_aside(struct opening *o)
 	for (size_t i = 0; i < l->n; i++) {
 		pack_name_put(name, o->p->dir, l->v[i]);
 		pack_orphan_put(aside, o->p->dir, l->v[i]);
-		if (o->p->fs->ops->rename(o->p->fs, name, aside) < 0)
+		if (move_aside(o->p->fs, name, aside) < 0)
 			continue;
 		o->aside++;
 		count_orphan(o, l->v[i]);

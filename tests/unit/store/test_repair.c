@@ -336,6 +336,41 @@ static void a_pack_set_aside_that_cannot_be_opened(void **state)
 	must_be_sound();
 }
 
+/* Both names of one file, as a link that was not followed by its unlink leaves them. */
+static void a_pack_with_both_names_comes_back(void **state)
+{
+	set_aside();
+	assert_int_equal(link("packs/0000000001.pack.orphan", "packs/0000000001.pack"), 0);
+	rig_restart(&rig);
+	assert_false(is_there("packs/0000000001.pack"));
+	assert_true(is_there("packs/0000000001.pack.orphan"));
+	run(NULL);
+	assert_int_equal(last.returned, 1);
+	assert_int_equal(last.damaged, 0);
+	must_have_and_one();
+	must_be_sound();
+}
+
+static int no_unlink(struct fsio *fs, const char *name)
+{
+	return -EIO;
+}
+
+/* One step takes it in: nothing is left that the next one could stumble over. */
+static void a_pack_comes_back_in_one_step(void **state)
+{
+	struct fsio_ops ops = fsio_real;
+
+	set_aside();
+	ops.unlink = no_unlink;
+	prepare(NULL);
+	store.dir.fs.ops = &ops;
+	assert_int_equal(aside_return(&store.dir.fs, 1), 0);
+	assert_false(is_there("packs/0000000001.pack.orphan"));
+	assert_true(is_there("packs/0000000001.pack"));
+	assert_int_equal(aside_return(&store.dir.fs, 1), -EEXIST);
+}
+
 static void on_aside(void *ctx, const struct aside_pack *p)
 {
 	*(struct aside_pack *)ctx = *p;
@@ -348,6 +383,25 @@ static struct aside_pack look_aside(struct fsio *fs)
 	assert_int_equal(aside_each(fs, rig.db, on_aside, &p, NULL), DB_OK);
 	assert_int_equal(p.pack, 1);
 	return p;
+}
+
+static int64_t no_size(struct fsio *fs, int fd)
+{
+	return -EACCES;
+}
+
+static void a_pack_set_aside_without_a_size(void **state)
+{
+	struct fsio_ops ops = fsio_real;
+	struct fsio fs = rig.fs;
+	struct aside_pack p;
+
+	set_aside();
+	ops.size = no_size;
+	fs.ops = &ops;
+	p = look_aside(&fs);
+	assert_int_equal(p.size, 0);
+	assert_int_equal(p.error, -EACCES);
 }
 
 /* One header is none: that message is lost, those behind it are not. */
@@ -673,6 +727,9 @@ int main(void)
 	    T(uids_stay),
 	    T(a_pack_that_was_set_aside_comes_back),
 	    T(a_pack_set_aside_that_cannot_be_opened),
+	    T(a_pack_with_both_names_comes_back),
+	    T(a_pack_comes_back_in_one_step),
+	    T(a_pack_set_aside_without_a_size),
 	    T(a_pack_set_aside_with_a_bad_header),
 	    T(a_pack_set_aside_that_the_disk_does_not_give),
 	    T(a_pack_that_nobody_misses_stays_aside),
