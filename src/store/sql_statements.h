@@ -14,6 +14,9 @@
 	"CASE WHEN m.size = e.size AND EXISTS (SELECT 1 FROM change c WHERE c.account = m.account" \
 	" AND c.modseq = m.modseq AND c.type = 1 AND c.id = m.email) THEN 1 ELSE 0 END"
 
+/* The role of the mailbox of that number (enum mailbox_role). */
+#define MAILBOX_ROLE(id) "CASE WHEN " id " BETWEEN 1 AND 6 THEN " id " ELSE 0 END"
+
 /* ---- packs: how far each is committed (store/pack.c, store/lane.c) ---- */
 
 SQL(PACK_LIST, "SELECT pack, generation, single, end_offset, sequence FROM pack ORDER BY pack")

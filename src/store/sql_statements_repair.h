@@ -163,8 +163,8 @@ SQL(REPAIR_INBOX,
 
 SQL(REPAIR_MAILBOX,
     "INSERT INTO mailbox (account, id, parent, name, role, uidvalidity, uidnext, modseq, messages,"
-    " octets, created) SELECT m.account, m.mailbox, 0, 'Recovered ' || CAST(m.mailbox AS text), 0,"
-    " $1, max(m.uid) + 1, max(m.modseq), 0, 0, CAST($1 AS bigint) * 1000 FROM membership m WHERE NOT EXISTS"
+    " octets, created) SELECT m.account, m.mailbox, 0, 'Recovered ' || CAST(m.mailbox AS text),"
+    " " MAILBOX_ROLE("m.mailbox") ", $1, max(m.uid) + 1, max(m.modseq), 0, 0, CAST($1 AS bigint) * 1000 FROM membership m WHERE NOT EXISTS"
     " (SELECT 1 FROM mailbox b WHERE b.account = m.account AND b.id = m.mailbox)"
     " GROUP BY m.account, m.mailbox")
 
@@ -172,10 +172,16 @@ SQL(REPAIR_MAILBOX,
 SQL(REPAIR_VALIDITY, "UPDATE mailbox SET uidvalidity = $1, created = CAST($1 AS bigint) * 1000"
 		     " WHERE uidvalidity <> created / 1000")
 
+/* No other mailbox may have that name: its number is another than it was. */
+SQL(REPAIR_INBOX_ID,
+    "UPDATE mailbox SET id = 1 WHERE id <> 1 AND parent = 0 AND name = 'INBOX' AND NOT EXISTS"
+    " (SELECT 1 FROM mailbox b WHERE b.account = mailbox.account AND b.id = 1)")
+
 SQL(REPAIR_MAILBOX_INBOX, "UPDATE mailbox SET role = 1, parent = 0, name = 'INBOX'"
 			  " WHERE id = 1 AND (role <> 1 OR parent <> 0 OR name <> 'INBOX')")
 
-SQL(REPAIR_MAILBOX_ROLE, "UPDATE mailbox SET role = 0 WHERE role NOT IN (0, id)")
+SQL(REPAIR_MAILBOX_ROLE,
+    "UPDATE mailbox SET role = " MAILBOX_ROLE("id") " WHERE role <> " MAILBOX_ROLE("id"))
 
 SQL(REPAIR_MAILBOX_PARENT,
     "UPDATE mailbox SET parent = 0, name = 'Recovered ' || CAST(id AS text) WHERE parent <> 0"

@@ -66,7 +66,8 @@ SQL(VERIFY_MEMBER_ORIGIN,
 
 /* INBOX has the number 1 and no other name; a role is that of the number. */
 SQL(VERIFY_MAILBOX_ROLE,
-    "SELECT b.account, 0, b.id, 0, b.role, b.id FROM mailbox b WHERE b.role NOT IN (0, b.id)"
+    "SELECT b.account, 0, b.id, 0, b.role, " MAILBOX_ROLE("b.id")
+    " FROM mailbox b WHERE b.role <> " MAILBOX_ROLE("b.id")
     " OR (b.id = 1 AND (b.role <> 1 OR b.parent <> 0 OR b.name <> 'INBOX'))")
 
 SQL(VERIFY_MAILBOX_PARENT,

@@ -437,12 +437,12 @@ static void one_bit_is_put_back(void **state)
 }
 
 /*
- * What the repair must put right. Not here: rows of emails (one_bit_is_put_back), and another account or message
- * that a copy then names.
+ * What the repair must put right. Not here: rows of emails (one_bit_is_put_back); another account, which gets a
+ * name and no password; another message that a copy then names.
  */
 static bool is_repaired(const struct column *c)
 {
-	return strcmp(c->table, "membership") == 0 && strcmp(c->name, "account") != 0 &&
+	return strcmp(c->table, "email") != 0 && strcmp(c->name, "account") != 0 &&
 	       strcmp(c->name, "email") != 0;
 }
 
@@ -469,6 +469,46 @@ static void one_bit_takes_no_letter(void **state)
 			fail_msg("%s.%s changed, and is not repaired", c->table, c->name);
 		read_all();
 	}
+}
+
+/* The INBOX gets its number again, with all that is in it. */
+static void the_inbox_has_another_number(void **state)
+{
+	int64_t before = open_all(accounts[0]);
+	struct repair r;
+
+	keep_tables();
+	change("UPDATE mailbox SET id = 33 WHERE account = 1 AND id = 1");
+	repair(&r);
+	if (differs("mailbox"))
+		fail_msg("its mailboxes are others");
+	assert_int_equal(open_all(accounts[0]), before);
+	verify();
+	assert_int_equal(found, 0);
+}
+
+/* Drafts is Drafts, with whatever role; one made anew for its copies has it too. */
+static void a_role_is_that_of_the_number(void **state)
+{
+	struct repair r;
+
+	keep_tables();
+	for (int role = 0; role < MAILBOX_ROLES; role++) {
+		char sql[100];
+
+		snprintf(sql, sizeof sql, "UPDATE mailbox SET role = %d WHERE id = 2", role);
+		change(sql);
+		verify();
+		assert_int_equal(found, role == MAILBOX_DRAFTS ? 0 : 2);
+		repair(&r);
+		assert_false(differs("mailbox"));
+	}
+	change(
+	    "UPDATE membership SET mailbox = 2 WHERE account = 1; DELETE FROM mailbox WHERE id = 2");
+	repair(&r);
+	assert_int_equal(number("SELECT count(*) FROM mailbox WHERE id = 2 AND role = 2"), 1);
+	verify();
+	assert_int_equal(found, 0);
 }
 
 /* One that is there, and looks as if it had gone at a time that is lost. */
@@ -561,6 +601,8 @@ int main(void)
 	    T(each_column),
 	    T(one_bit_is_put_back),
 	    T(one_bit_takes_no_letter),
+	    T(the_inbox_has_another_number),
+	    T(a_role_is_that_of_the_number),
 	    T(a_live_copy_is_not_taken_for_one_that_went),
 	    T(a_copy_that_went_stays_gone),
 	    T(a_torn_row_is_made_anew),
