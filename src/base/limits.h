@@ -110,7 +110,7 @@
 #define LIMIT_STORE_UPLOADS  ((size_t)2048)   /* messages on their way in, LIMIT_IPC_CREDIT each */
 #define LIMIT_STORE_DELIVER  (256 * MIB)      /* of messages on their way into the lane */
 #define LIMIT_STORE_CONNS    ((size_t)100000) /* connections that a front reports */
-#define LIMIT_STORE_LOCAL    ((size_t)250)    /* those of them that one local user may have */
+#define LIMIT_STORE_LOCAL    ((size_t)250)    /* those of them of one local user, at one front process */
 #define LIMIT_STORE_VIEWS    ((size_t)200)    /* times it has the mailbox of one account open */
 
 /* queue */
