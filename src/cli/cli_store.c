@@ -116,8 +116,8 @@ const struct cli_command cli_store_commands[] = {
 	.flags = CLI_DATA | CLI_JSON, .min_operands = 1, .max_operands = 1,
 	.exits = CLI_EXITS_STORE | CLI_EXIT(EX_DATAERR), .code = ADMIN_DISCARD,
 	.more =
-	    "Those with messages that are missed stay. What is removed is gone for good: look at `godwit\n"
-	    "store aside` before."},
+	    "Those with messages that are missed stay, and those that cannot be read: `unread` of `godwit\n"
+	    "store aside` tells why. What is removed is gone for good: look there before."},
     {"salvage", "ADDRESS",
 	"Makes a damaged or lost database anew, from what can be read of it and from the packs.",
 	cli_admin, .flags = CLI_DATA | CLI_JSON, .min_operands = 1, .max_operands = 1,
