@@ -77,12 +77,15 @@ SQL(ADOPT_IS_OVER,
     " WHERE l.message = m.id) AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.message = m.id"
     " AND (l.state = 4 OR (l.state = 0 AND l.purged = 0)))")
 
-/* Messages that a mailbox or the ledger says an account has, whose row is lost and whose content is there. */
+/* Messages that the ledger, or a mailbox and the feed of changes, say an account has, whose row is lost and whose
+ * content is there: a number in a mailbox alone may be damaged, and that of another's message. */
 SQL(ADOPT_LOST,
     "SELECT u.account, u.id, b.pack, b.pos, b.length FROM (SELECT account, email AS id FROM membership"
     " UNION SELECT account, message FROM ledger WHERE state = 0 AND purged = 0) u JOIN account a"
     " ON a.id = u.account AND a.domain <> '' JOIN blob b ON b.id = u.id LEFT JOIN email e"
-    " ON e.account = u.account AND e.id = u.id WHERE e.id IS NULL ORDER BY u.account, u.id")
+    " ON e.account = u.account AND e.id = u.id WHERE e.id IS NULL AND (EXISTS (SELECT 1 FROM ledger l"
+    " WHERE l.message = u.id AND l.account = u.account AND l.state = 0) OR EXISTS (SELECT 1 FROM change c"
+    " WHERE c.account = u.account AND c.type = 1 AND c.id = u.id)) ORDER BY u.account, u.id")
 
 SQL(ADOPT_ADDRESS, "SELECT coalesce((SELECT l.address FROM ledger l WHERE l.message = $1"
 		   " AND l.account = $2 ORDER BY l.recipient LIMIT 1), a.local || '@' || a.domain)"

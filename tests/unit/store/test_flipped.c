@@ -538,6 +538,19 @@ static void a_copy_that_went_stays_gone(void **state)
 	assert_int_equal(found, 0);
 }
 
+/* A number that flips may be that of another's message, which is none of his. */
+static void a_message_of_another_account_is_not_his(void **state)
+{
+	struct repair r;
+
+	change("UPDATE membership SET email = (SELECT min(email) FROM membership WHERE account = 1)"
+	       " WHERE account = 2 AND uid = 2");
+	repair(&r);
+	assert_int_equal(open_all(accounts[1]), MESSAGES);
+	verify();
+	assert_int_equal(found, 0);
+}
+
 /* More than a bit: the row is made from the content. */
 static void a_torn_row_is_made_anew(void **state)
 {
@@ -605,6 +618,7 @@ int main(void)
 	    T(a_role_is_that_of_the_number),
 	    T(a_live_copy_is_not_taken_for_one_that_went),
 	    T(a_copy_that_went_stays_gone),
+	    T(a_message_of_another_account_is_not_his),
 	    T(a_torn_row_is_made_anew),
 	    T(a_torn_row_that_nothing_else_tells_stays),
 	    T(another_message_is_not_handed_out),
