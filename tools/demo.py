@@ -21,14 +21,20 @@ from demo_two import TwoServers
 
 FAILURES = (NotSo, godwit.ServerError, OSError, smtplib.SMTPException, poplib.error_proto, LookupError)
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)  # the last: one of them, put off
 LOG_SHOWN = 8000  # octets
+put_off = []  # signals that came where they could not be heard
+
+
+def deafen():
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def clean_up(part):
     """Ends what the story started, each for itself; a signal that comes now changes nothing."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    deafen()
     for server in part.servers:
         if server.process:
             try:
@@ -50,6 +56,8 @@ def tell(story, kind, folder):
         part.play()
         return True
     except FAILURES as error:
+        if put_off:  # Ctrl-C went to the command that failed, too
+            raise KeyboardInterrupt from error
         print(f"\nNOT SO: {error!r}", flush=True)
         for server in part.servers:
             print(f"\nThe end of the log of {server.hostname}:\n{server.log()[-LOG_SHOWN:]}", flush=True)
@@ -58,7 +66,18 @@ def tell(story, kind, folder):
         clean_up(part)
 
 
+def is_within(frame, module):
+    while frame and frame.f_globals.get("__name__") != module:
+        frame = frame.f_back
+    return frame is not None
+
+
 def on_signal(number, frame):
+    """Not within subprocess, whose locks would stay taken: whoever waits for a process then waits for ever."""
+    if is_within(frame, "subprocess"):
+        put_off.append(number)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        return
     raise KeyboardInterrupt
 
 
@@ -82,6 +101,7 @@ def main():
         if not all(tell(story, kind, folder) for kind in (OneServer, TwoServers)):
             return 1
     except KeyboardInterrupt:
+        deafen()
         print("\nstopped; nothing is kept", flush=True)
         return 130
     finally:
