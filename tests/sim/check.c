@@ -25,8 +25,11 @@
 /* What is read of a destination. */
 struct place {
 	int64_t sessions, failures, next_probe, last_try, waits, active;
-	int64_t most; /* sessions, at any time of this commit */
-	bool changed, woken;
+	int64_t most;  /* sessions, at any time of this commit */
+	int64_t least; /* waits, likewise: of what was written */
+	bool changed;
+	bool woken;   /* it answered, or is to be probed earlier */
+	bool freed;   /* it no longer waited for its hosts, at any time of this commit */
 	bool written; /* it, or a lease of it, by the lane */
 };
 
@@ -135,7 +138,7 @@ static int64_t count_of(enum query q)
 
 static void read_place(struct sim_dest *d)
 {
-	struct place *p = &check.places[d - sim_world.dests], is = {.written = false};
+	struct place *p = &check.places[d - sim_world.dests], is = {.least = INT64_MAX};
 	int64_t *const columns[] = {
 	    &is.sessions, &is.failures, &is.next_probe, &is.last_try, &is.waits};
 	bool there;
@@ -153,7 +156,7 @@ static void read_place(struct sim_dest *d)
 		     is.waits != p->waits || is.active != p->active;
 	is.most = is.sessions > p->sessions ? is.sessions : p->sessions;
 	is.woken = p->failures > 0 && (is.failures == 0 || is.next_probe < p->next_probe);
-	is.woken |= is.waits < p->waits;
+	is.freed = is.waits < p->waits || p->least < p->waits;
 	if (is.changed)
 		d->touched = clock_mono();
 	*p = is;
@@ -165,7 +168,7 @@ static void read_places(void)
 	for (size_t i = 0; i < check.nmoved; i++) {
 		struct place *p = &check.places[check.moved[i] - sim_world.dests];
 
-		p->changed = p->woken = false;
+		p->changed = p->woken = p->freed = false;
 		p->most = p->sessions;
 	}
 	check.nmoved = check.nwrote;
@@ -233,7 +236,7 @@ static void lease_begun(struct sim_rcpt *r, const struct seen *was, const struct
 	SIM_MUST(p->failures == 0 || p->active == 1,
 	    "%s is down, and is tried by %lld jobs at once", d->name, (long long)p->active);
 	if (was->token == 0 && was->r)
-		sim_claim_tried(r, p->woken || was->not_before != is->not_before);
+		sim_claim_tried(r, p->woken || was->not_before != is->not_before, p->freed);
 	if (d->last_lease != clock_mono() || d->leases == 0) {
 		d->leases++;
 		d->probes += sim_dest_is_down(d);
@@ -357,24 +360,41 @@ static void on_touched(sqlite3_context *context, int n, sqlite3_value **args)
 	r->written = true;
 }
 
-static void add_wrote(struct sim_dest *d)
+static struct place *add_wrote(sqlite3_value *value)
 {
-	struct place *p = &check.places[d - sim_world.dests];
+	struct str name = str_of(sqlite3_value_text(value), (size_t)sqlite3_value_bytes(value));
+	struct sim_dest *d = sim_dest_find(name);
+	struct place *p = &check.places[d ? d - sim_world.dests : 0];
 
+	SIM_MUST(d, "%.*s is no destination of anybody", STR_FMT(name));
 	if (!p->written)
 		check.wrote[check.nwrote++] = d;
 	p->written = true;
+	return p;
 }
 
-/* So was a destination, or (with a second argument) a lease of it. */
+/* So was a destination. Who is woken may be given a job and wait for another, all in one commit. */
 static void on_place(sqlite3_context *context, int n, sqlite3_value **args)
 {
-	struct str name = str_of(sqlite3_value_text(args[0]), (size_t)sqlite3_value_bytes(args[0]));
-	struct sim_dest *d = sim_dest_find(name);
+	struct place *p = add_wrote(args[0]);
+	int64_t waits = sqlite3_value_int64(args[1]);
 
-	SIM_MUST(d, "%.*s is no destination of anybody", STR_FMT(name));
-	add_wrote(d);
-	check.hosts |= sqlite3_value_int(args[1]) != 0;
+	p->least = waits < p->least ? waits : p->least;
+}
+
+static void on_lease(sqlite3_context *context, int n, sqlite3_value **args)
+{
+	(void)add_wrote(args[0]);
+	check.hosts = true;
+}
+
+static void on_host(sqlite3_context *context, int n, sqlite3_value **args)
+{
+	struct str name = str_of(sqlite3_value_text(args[0]), (size_t)sqlite3_value_bytes(args[0]));
+	struct sim_host *h = sim_host_find(name);
+
+	if (h && sqlite3_value_int64(args[1]) == 0)
+		h->good = clock_mono();
 }
 
 #define TRIGGER(name, event, row, table, call)                                                     \
@@ -385,19 +405,30 @@ static void on_place(sqlite3_context *context, int n, sqlite3_value **args)
 	TRIGGER(table "_u", "UPDATE", "new.", table, call)                                         \
 	TRIGGER(table "_d", "DELETE", "old.", table, call)
 #define ROW(row)   "sim_touched(" row "address, " row "message, " row "recipient)"
-#define PLACE(row) "sim_place(" row "name, 0)"
-#define LEASE(row) "sim_place(" row "destination, 1)"
+#define PLACE(row) "sim_place(" row "name, " row "waits)"
+#define LEASE(row) "sim_lease(" row "destination)"
+#define HOST(row)  "sim_host(" row "name, " row "failures)"
 
 void sim_check_store(void)
 {
 	static const char triggers[] = TRIGGERS("queue", ROW) TRIGGERS("destination", PLACE)
-	    TRIGGERS("lease", LEASE);
+	    TRIGGERS("lease", LEASE) TRIGGERS("host", HOST);
+	static const struct {
+		const char *name;
+		int n;
+		void (*call)(sqlite3_context *context, int n, sqlite3_value **args);
+	} functions[] = {
+	    {"sim_touched", 3, on_touched},
+	    {"sim_place", 2, on_place},
+	    {"sim_lease", 1, on_lease},
+	    {"sim_host", 2, on_host},
+	};
 	sqlite3 *writer = sim_store()->store->db->sqlite;
 
-	MUST(sqlite3_create_function(writer, "sim_touched", 3, SQLITE_UTF8 | SQLITE_INNOCUOUS, NULL,
-		 on_touched, NULL, NULL) == SQLITE_OK);
-	MUST(sqlite3_create_function(writer, "sim_place", 2, SQLITE_UTF8 | SQLITE_INNOCUOUS, NULL,
-		 on_place, NULL, NULL) == SQLITE_OK);
+	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+		MUST(sqlite3_create_function(writer, functions[i].name, functions[i].n,
+			 SQLITE_UTF8 | SQLITE_INNOCUOUS, NULL, functions[i].call, NULL,
+			 NULL) == SQLITE_OK);
 	SIM_MUST(sqlite3_exec(writer, triggers, NULL, NULL, NULL) == SQLITE_OK, "%s",
 	    sqlite3_errmsg(writer));
 }

@@ -48,8 +48,11 @@ struct sim_claim sim_explain(const struct sim_rcpt *r, const struct queue_row *r
 void sim_compare_claims(
     const struct sim_rcpt *r, const struct sim_claim *was, const struct sim_claim *is);
 
-/* He is being tried now. touched: his destination changed with the same commit. */
-void sim_claim_tried(const struct sim_rcpt *r, bool touched);
+/*
+ * He is being tried now. touched: his destination was woken with the same commit; freed: it no longer waits
+ * for its hosts.
+ */
+void sim_claim_tried(const struct sim_rcpt *r, bool touched, bool freed);
 
 /* His sender was warned, or he was returned because his time is over. */
 void sim_claim_warned(const struct sim_rcpt *r);

@@ -225,7 +225,7 @@ static void check_last(const struct sim_rcpt *r, struct str text, bool failing)
 }
 
 /* The mail server that is named is one of his, and serves the domain that is named with it. */
-static void check_host(const struct sim_rcpt *r, struct str text)
+static void check_host(const struct sim_rcpt *r, struct sim_claim *c, struct str text)
 {
 	size_t at = str_find_str(text, STR("its mail server "));
 	struct str name = str_from(text, at + 16), other;
@@ -243,6 +243,8 @@ static void check_host(const struct sim_rcpt *r, struct str text)
 		h = &r->dest->server->hosts[0];
 	SIM_MUST(h || r->dest->example == SIM_X_LIES, "%.*s is no server of %s: %.*s",
 	    STR_FMT(name), r->dest->name, STR_FMT(text));
+	if (has(text, "or as soon as that server answers for another domain"))
+		c->host = h;
 	if (!has(text, ", which also serves ") || !h)
 		return;
 	d = sim_dest_find(str_sub(other, 0, str_find(other, ',')));
@@ -250,12 +252,12 @@ static void check_host(const struct sim_rcpt *r, struct str text)
 	    "%s serves no such domain: %.*s", h->name, STR_FMT(text));
 }
 
-static void check_why(const struct sim_rcpt *r, const struct sim_claim *c, struct str text,
-    size_t active, size_t sessions, bool failing)
+static void check_why(const struct sim_rcpt *r, struct sim_claim *c, struct str text, size_t active,
+    size_t sessions, bool failing)
 {
 	check_quote(r, text);
 	check_last(r, text, failing);
-	check_host(r, text);
+	check_host(r, c, text);
 	if (c->next == SIM_N_SESSION && !has(text, "its mail server"))
 		SIM_MUST(active >= sessions && active > 0,
 		    "%zu of %zu connections are in use, and explain says: %.*s", active, sessions,
@@ -289,7 +291,7 @@ static void check_sent_on(const struct sim_rcpt *r, const struct sim_claim *c,
 struct sim_claim sim_explain(const struct sim_rcpt *r, const struct queue_row *row, size_t active,
     size_t sessions, bool failing)
 {
-	struct sim_claim c = {.made = clock_mono()};
+	struct sim_claim c = {.made = clock_mono(), .touches = sim_world.touches};
 	struct arena *a = arena_new();
 	struct queue_config cfg = store_queue_config(sim_store()->queue, a);
 	struct queue_message m;
@@ -328,11 +330,17 @@ bool sim_was_up_since(int64_t mono)
 	       sim_world.last_start + 2 * SECOND_MS < mono;
 }
 
-void sim_claim_tried(const struct sim_rcpt *r, bool touched)
+/* The mail server that he waited for has answered since, or an administrator has sent him to see. */
+static bool may_be_free(const struct sim_claim *c)
+{
+	return !c->host || c->host->good >= c->made || c->touches != sim_world.touches;
+}
+
+void sim_claim_tried(const struct sim_rcpt *r, bool touched, bool freed)
 {
 	const struct sim_claim *c = &r->claim;
 
-	if (touched || c->next == SIM_N_UNKNOWN)
+	if (touched || c->next == SIM_N_UNKNOWN || (freed && may_be_free(c)))
 		return;
 	SIM_MUST(c->next != SIM_N_NEVER && c->next != SIM_N_ENDING && c->next != SIM_N_HELD,
 	    "%s is tried, though explain said that no attempt would follow", r->address);

@@ -23,6 +23,17 @@ struct sim_dest *sim_dest_find(struct str name)
 	return &sim_world.dests[n];
 }
 
+/* "mx0.d7.test" */
+struct sim_host *sim_host_find(struct str name)
+{
+	struct sim_dest *d = sim_dest_find(str_from(name, str_find(name, '.') + 1));
+
+	for (size_t i = 0; d && i < d->nhosts; i++)
+		if (str_eq(name, str_of_c(d->hosts[i].name)))
+			return &d->hosts[i];
+	return NULL;
+}
+
 /* "r17@..." is the recipient of that number. */
 struct sim_rcpt *sim_rcpt_find(struct str address)
 {

@@ -78,6 +78,7 @@ struct sim_host {
 	int64_t tries, last_try;
 	int64_t probes; /* tries while nobody gets through to it, by whichever address */
 	int64_t phase, phase_tries; /* of one that comes and goes: while it is away this time */
+	int64_t good;               /* our store has written that it answers: mono, the last time */
 };
 
 enum sim_dns_kind {
@@ -196,10 +197,13 @@ struct sim_claim {
 	int64_t next_span;
 	int64_t ends_at, ends_span; /* 0: nothing was said */
 	int64_t warns_at, warns_span;
-	int64_t made;  /* mono */
-	int64_t since; /* mono: the next has been the same */
-	bool if_able;  /* the next only if it can be reached, or a connection is free */
-	bool late;     /* its time ended while nothing ran */
+	int64_t made;    /* mono */
+	int64_t since;   /* mono: the next has been the same */
+	int64_t touches; /* of an administrator, by then */
+	const struct sim_host
+	    *host;    /* earlier, should it answer for another domain; NULL: not so */
+	bool if_able; /* the next only if it can be reached, or a connection is free */
+	bool late;    /* its time ended while nothing ran */
 };
 
 struct sim_rcpt {
@@ -282,6 +286,7 @@ struct sim_rcpt *sim_rcpt_find(struct str address);
 bool sim_rcpt_heard(const struct sim_rcpt *r, struct str words);
 
 struct sim_dest *sim_dest_find(struct str name);
+struct sim_host *sim_host_find(struct str name);
 
 /* The fault that is in force at a stage: NULL for none. */
 const struct sim_fault *sim_fault_at(const struct sim_dest *d, enum sim_stage stage);
