@@ -90,6 +90,7 @@ static const char *path_of(int dirfd, const char *name, char *out)
 {
 	char full[PATH_MAX], base[PATH_MAX];
 	char *slash;
+	size_t room;
 	int n;
 
 	if (name[0] == '/')
@@ -103,11 +104,11 @@ static const char *path_of(int dirfd, const char *name, char *out)
 		return NULL;
 	snprintf(base, sizeof base, "%s", slash + 1);
 	slash[slash == full] = '\0';
-	if (!realpath(full, out) || strlen(out) + strlen(base) + 2 > PATH_MAX)
+	if (!realpath(full, out))
 		return NULL;
-	n = (int)strlen(out);
-	snprintf(out + n, PATH_MAX - (size_t)n, "/%s", base);
-	return inside(out);
+	room = PATH_MAX - strlen(out);
+	n = snprintf(out + strlen(out), room, "/%s", base);
+	return (size_t)n < room ? inside(out) : NULL;
 }
 
 /* Of a regular file below the directory; false: none of ours. */

@@ -341,7 +341,7 @@ static void test_cname(void **state)
 
 static void put_chain(int length)
 {
-	char from[16], to[16];
+	char from[32], to[32];
 
 	begin(RESPONSE, "n0.test", DNS_A);
 	for (int i = 0; i < length; i++) {
