@@ -100,8 +100,10 @@ struct directory_login {
 	struct str hash;    /* of the main password */
 };
 
-/* The account behind a login name: its address, or its local part alone while there is only one
- * domain. DB_OK also for an unknown one. */
+/*
+ * The account behind a login name: its address, or its local part alone for the domain that was added first, so
+ * that one more domain takes nobody's name away. DB_OK also for an unknown one.
+ */
 enum db_code directory_login(
     struct db *db, struct arena *a, struct str name, struct directory_login *login_r);
 

@@ -6,9 +6,9 @@
 #include "mime/mime_idn.h"
 #include "mime/mime_local.h"
 
-static enum db_code only_domain(struct db *db, struct arena *a, struct str *domain_r)
+static enum db_code first_domain(struct db *db, struct arena *a, struct str *domain_r)
 {
-	struct db_query *q = db_begin_query(db, SQL_DOMAIN_ONLY, DB_NO_ARGS);
+	struct db_query *q = db_begin_query(db, SQL_DOMAIN_FIRST, DB_NO_ARGS);
 
 	if (db_step(q) == DB_ROW)
 		*domain_r = arena_str(a, db_col_str(q, 0));
@@ -47,7 +47,7 @@ enum db_code directory_login(
 	struct str local = mime_local_key(a, str_sub(name, 0, at)),
 		   domain = login_domain(a, str_from(name, at + 1));
 	struct db_query *q;
-	enum db_code code = at < name.n ? DB_OK : only_domain(db, a, &domain);
+	enum db_code code = at < name.n ? DB_OK : first_domain(db, a, &domain);
 
 	if (code != DB_OK)
 		return code;

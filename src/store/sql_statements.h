@@ -133,7 +133,7 @@ SQL(CALLOUT_FORGET_OTHERS,
 SQL(DOMAIN_GET, "SELECT created FROM domain WHERE name = $1")
 
 /* The only one with mailboxes here; no row when there are more. */
-SQL(DOMAIN_ONLY, "SELECT min(name) FROM domain WHERE relay = 0 HAVING count(*) = 1")
+SQL(DOMAIN_FIRST, "SELECT name FROM domain WHERE relay = 0 ORDER BY created, name LIMIT 1")
 
 /* enum directory_kind */
 SQL(DOMAIN_KIND, "SELECT relay FROM domain WHERE name = $1")
