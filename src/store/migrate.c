@@ -107,6 +107,14 @@ static const struct sql_object version_2[] = {
 	true},
     {"CREATE INDEX host_wait_destination ON host_wait (shard, destination)", false},
     {"ALTER TABLE email ADD COLUMN seal bigint NOT NULL DEFAULT 0", false},
+    /*
+     * Mailboxes that a repair made had the moment of their account or their first copy, a uidvalidity from
+     * then on, which clients know, and no role.
+     */
+    {"UPDATE mailbox SET created = uidvalidity * 1000 WHERE uidvalidity > created / 1000"
+     " AND uidvalidity < 4294967296",
+	false},
+    {"UPDATE mailbox SET role = id WHERE role = 0 AND id BETWEEN 2 AND 6", false},
 };
 
 /* Names had the case of ASCII letters alone. */

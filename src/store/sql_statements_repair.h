@@ -166,12 +166,23 @@ SQL(REPAIR_INBOX,
 
 SQL(REPAIR_MAILBOX,
     "INSERT INTO mailbox (account, id, parent, name, role, uidvalidity, uidnext, modseq, messages,"
-    " octets, created) SELECT m.account, m.mailbox, 0, 'Recovered ' || CAST(m.mailbox AS text),"
-    " " MAILBOX_ROLE("m.mailbox") ", $1, max(m.uid) + 1, max(m.modseq), 0, 0, CAST($1 AS bigint) * 1000 FROM membership m WHERE NOT EXISTS"
-    " (SELECT 1 FROM mailbox b WHERE b.account = m.account AND b.id = m.mailbox)"
-    " GROUP BY m.account, m.mailbox")
+    " octets, created) SELECT m.account, m.mailbox, 0, 'Recovered ' || CAST(m.mailbox AS text), " MAILBOX_ROLE(
+	"m.mailbox") ", $1, max(m.uid) + 1, max(m.modseq), 0, 0,"
+		     " CAST($1 AS bigint) * 1000 FROM membership m WHERE NOT EXISTS"
+		     " (SELECT 1 FROM mailbox b WHERE b.account = m.account AND b.id = m.mailbox)"
+		     " GROUP BY m.account, m.mailbox")
 
-/* Who knows uids of it must read it anew. */
+/* The mailboxes of an account's birth were made when it was: of the two numbers one is right. */
+SQL(REPAIR_VALIDITY_BIRTH,
+    "UPDATE mailbox SET uidvalidity = created / 1000 WHERE uidvalidity <> created / 1000"
+    " AND created = (SELECT a.created FROM account a WHERE a.id = mailbox.account)")
+
+SQL(REPAIR_CREATED_BIRTH,
+    "UPDATE mailbox SET created = (SELECT a.created FROM account a WHERE a.id = mailbox.account)"
+    " WHERE uidvalidity <> created / 1000"
+    " AND uidvalidity = (SELECT a.created / 1000 FROM account a WHERE a.id = mailbox.account)")
+
+/* Of another, who knows uids of it must read it anew. */
 SQL(REPAIR_VALIDITY, "UPDATE mailbox SET uidvalidity = $1, created = CAST($1 AS bigint) * 1000"
 		     " WHERE uidvalidity <> created / 1000")
 

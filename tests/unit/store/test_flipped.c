@@ -511,6 +511,39 @@ static void a_role_is_that_of_the_number(void **state)
 	assert_int_equal(found, 0);
 }
 
+/* The mailboxes of an account's birth were made when it was: no client need read them anew. */
+static void a_uidvalidity_is_known_by_the_account(void **state)
+{
+	struct repair r;
+
+	keep_tables();
+	change("UPDATE mailbox SET uidvalidity = uidvalidity + 4096 WHERE id = 1;"
+	       "UPDATE mailbox SET created = created + 4096000 WHERE id = 2");
+	verify();
+	assert_int_equal(found, 4);
+	repair(&r);
+	assert_false(differs("mailbox"));
+	verify();
+	assert_int_equal(found, 0);
+}
+
+/* One that was made later gets another: which of the two numbers is right is not known. */
+static void a_uidvalidity_that_nothing_tells_is_another(void **state)
+{
+	int64_t made = rig.now / 1000 - 5000;
+	struct repair r;
+
+	change("UPDATE mailbox SET created = created - 5000000, uidvalidity = uidvalidity - 904"
+	       " WHERE id = 8");
+	repair(&r);
+	assert_int_equal(number("SELECT count(*) FROM mailbox WHERE id = 8 AND uidvalidity NOT IN"
+				" (%lld, %lld)",
+			     (long long)made, (long long)made + 4096),
+	    1);
+	verify();
+	assert_int_equal(found, 0);
+}
+
 /* One that is there, and looks as if it had gone at a time that is lost. */
 static void a_live_copy_is_not_taken_for_one_that_went(void **state)
 {
@@ -616,6 +649,8 @@ int main(void)
 	    T(one_bit_takes_no_letter),
 	    T(the_inbox_has_another_number),
 	    T(a_role_is_that_of_the_number),
+	    T(a_uidvalidity_is_known_by_the_account),
+	    T(a_uidvalidity_that_nothing_tells_is_another),
 	    T(a_live_copy_is_not_taken_for_one_that_went),
 	    T(a_copy_that_went_stays_gone),
 	    T(a_message_of_another_account_is_not_his),

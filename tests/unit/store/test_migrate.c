@@ -224,6 +224,49 @@ static void two_that_would_be_one_stay(void **state)
 	assert_int_equal(number("store.db", "PRAGMA user_version"), 1);
 }
 
+/* ---- mailboxes that a repair made, which in version 1 had not the moment of their making ---- */
+
+/* How many rows a rule finds. */
+static int64_t rule_finds(enum sql_id rule)
+{
+	struct db *db = NULL;
+	struct db_query *q;
+	int64_t n = 0;
+
+	assert_int_equal(db_open("store.db", DB_READER, &db, &e), DB_OK);
+	for (q = db_begin_query(db, rule, DB_NO_ARGS); db_step(q) == DB_ROW;)
+		n++;
+	assert_int_equal(db_end(q), DB_OK);
+	db_close(&db);
+	return n;
+}
+
+/* Clients know their uidvalidity, which stays. */
+static void what_a_repair_made_is_no_damage(void **state)
+{
+	by_hand("UPDATE mailbox SET uidvalidity = 1895878979 WHERE account = 1 AND id = 1;"
+		"UPDATE mailbox SET uidvalidity = 1895878979, name = 'Recovered 3', role = 0,"
+		" created = 1795878979500 WHERE account = 2 AND id = 3");
+	assert_int_equal(run(migrations(), sql_schema()->version), DB_OK);
+	assert_int_equal(rule_finds(SQL_VERIFY_MAILBOX_VALIDITY), 0);
+	assert_int_equal(rule_finds(SQL_VERIFY_MAILBOX_ROLE), 0);
+	assert_int_equal(
+	    number("store.db", "SELECT count(*) FROM mailbox WHERE uidvalidity = 1895878979"), 2);
+	assert_int_equal(
+	    number("store.db", "SELECT count(*) FROM mailbox WHERE uidvalidity = 1795878979"
+			       " AND created % 1000 <> 0"),
+	    10);
+}
+
+/* No repair gives a uidvalidity of before the mailbox was made, or one that no client reads. */
+static void what_no_repair_made_is_damage_still(void **state)
+{
+	by_hand("UPDATE mailbox SET uidvalidity = 1795878978 WHERE account = 1 AND id = 2;"
+		"UPDATE mailbox SET uidvalidity = 4294967296 WHERE account = 1 AND id = 3");
+	assert_int_equal(run(migrations(), sql_schema()->version), DB_OK);
+	assert_int_equal(rule_finds(SQL_VERIFY_MAILBOX_VALIDITY), 2);
+}
+
 static void read_fixture(const char *path)
 {
 	uint8_t bytes[4096];
@@ -249,6 +292,8 @@ int main(int argc, char **argv)
 	    T(is_what_a_fresh_one_has),
 	    T(names_get_their_form),
 	    T(two_that_would_be_one_stay),
+	    T(what_a_repair_made_is_no_damage),
+	    T(what_no_repair_made_is_damage_still),
 	};
 	int failed;
 
