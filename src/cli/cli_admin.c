@@ -143,12 +143,13 @@ static const struct cli_view queue_list_view = {
 
 #define WHICH  "WHICH is a message id, an address (of recipient or sender) or a domain."
 #define CHOOSE .options = queue_options, .max_operands = 1, .more = WHICH
-#define CHANGE                                                                                      \
-	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .options = queue_options, .max_operands = 1,     \
-	.more = WHICH                                                                               \
-	    "\n\n--json says how many recipients were changed, left as they are, and being tried\n" \
-	    "at this moment; it names the first 1000 changed, each with the id of its message,\n"   \
-	    "and not_named is how many more there were."
+#define CHANGE                                                                                          \
+	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .options = queue_options, .max_operands = 1,         \
+	.more = WHICH                                                                                   \
+	    "\n\n--json says how many recipients were changed, left as they are, and being tried\n"     \
+	    "at this moment; it names the first 1000 changed, each with the id of its message,\n"       \
+	    "and not_named is how many more there were. If it breaks off before its end, that is the\n" \
+	    "same of what is done, and error says why."
 
 const struct cli_command cli_admin_queue_commands[] = {
     {"list", "[WHICH]", "Lists what waits to be sent to other servers.", cli_admin_queue,

@@ -399,15 +399,26 @@ static size_t verb_of(const struct admin_job *j)
 	return i;
 }
 
-/* The same for programs: how many, then which. */
+/* Why the change stopped before its end; empty: it did not. */
+static struct str stopped_by(const struct admin_job *j)
+{
+	const struct lane_op *op = &j->queue_change.op;
+
+	return str_of_c(op->result == LANE_DONE ? "" : op->err.text);
+}
+
+/* The same for programs: how many, then which; and what stopped it, if something did. */
 static void put_counts(struct admin_job *j)
 {
 	size_t at = admin_record_begin(&j->out);
+	struct str why = stopped_by(j);
 
 	admin_record_number(&j->out, ADMIN_INT, "changed", j->changed);
 	admin_record_number(&j->out, ADMIN_INT, "unchanged", j->kept);
 	admin_record_number(&j->out, ADMIN_INT, "under_way", j->busy);
 	admin_record_number(&j->out, ADMIN_INT, "not_named", j->changed - (int64_t)j->nlist);
+	if (why.n)
+		admin_record_text(&j->out, "error", why);
 	admin_record_end(&j->out, at);
 }
 
@@ -444,17 +455,26 @@ static enum admin_step change_said(struct admin_job *j)
 	return ADMIN_STEP_DONE;
 }
 
+static enum admin_step change_stopped(struct admin_job *j)
+{
+	return admin_job_finish(j, EX_TEMPFAIL, "%lld %s changed, then: %.*s",
+	    (long long)j->changed, j->changed == 1 ? "recipient was" : "recipients were",
+	    STR_FMT(stopped_by(j)));
+}
+
 /* A page of the names; at the end the reply. */
 static enum admin_step change_names(struct admin_job *j)
 {
 	for (size_t i = 0; i < ADMIN_PAGE && j->told < j->nlist; i++)
 		put_changed(j, &j->list[j->told++]);
-	return j->told < j->nlist ? ADMIN_STEP_MORE : change_said(j);
+	if (j->told < j->nlist)
+		return ADMIN_STEP_MORE;
+	return stopped_by(j).n ? change_stopped(j) : change_said(j);
 }
 
 static enum admin_step change_over(struct admin_job *j)
 {
-	if (j->changed + j->busy + j->kept == 0 && has_filter(j))
+	if (!stopped_by(j).n && j->changed + j->busy + j->kept == 0 && has_filter(j))
 		return none_found(j);
 	if (j->changed && j->ctx->queue_changed)
 		j->ctx->queue_changed(j->ctx->user);
@@ -482,8 +502,7 @@ static enum admin_step change_done(struct admin_job *j)
 	if (!j->ready)
 		return admin_job_wait(j);
 	if (c->op.result != LANE_DONE)
-		return admin_job_finish(j, EX_TEMPFAIL, "%lld recipients were changed, then: %s",
-		    (long long)j->changed, c->op.err.text);
+		return change_over(j); /* of what the slices before it have done */
 	j->changed += c->changed;
 	j->nlist += c->listed;
 	j->busy += c->busy;

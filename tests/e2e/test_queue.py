@@ -1,7 +1,10 @@
 """`godwit queue`: what an administrator sees and does while a destination is down."""
 
+import contextlib
+import json
 import re
 import smtplib
+import sqlite3
 
 import pytest
 from conftest import DOMAIN, PASSWORD
@@ -144,6 +147,31 @@ def test_very_many_changes_are_not_all_named(waiting):
     assert named == held[:1000]
     assert waiting.json("queue", "remove", "--from", BEN, "--to", "many.test")["not_named"] == 0
     waiting.command("audit")
+
+
+def test_changes_that_break_off(waiting):
+    """What was done is named all the same, with what stopped it; the exit code says that it is not all."""
+    many = [f"someone{n}@many.test" for n in range(600)]
+    for sender in (ANN, BEN):
+        send(waiting, sender, *many)
+    rows = waiting.json("queue", "list", "many.test")
+    waiting.stop()
+    with contextlib.closing(sqlite3.connect(f"{waiting.data}/store.db")) as db, db:
+        db.execute("CREATE TRIGGER stop BEFORE UPDATE ON queue WHEN OLD.address = 'someone599@many.test'"
+                   " BEGIN SELECT RAISE(ABORT, 'the last is not to be touched'); END")
+    done = waiting.command("queue", "hold", "many.test", "--json", status=75)
+    got = json.loads(done.stdout)
+    named = [(row["id"], row["recipient"]) for row in got.pop("recipients")]
+    error = got.pop("error")
+    assert "not to be touched" in error and error in done.stderr, (error, done.stderr)
+    assert got == {"changed": len(named), "unchanged": 0, "under_way": 0, "not_named": 0}, got
+    assert 0 < len(named) < 600
+    assert named == [(row["id"], row["recipient"]) for row in rows[:len(named)]]
+    assert f"{len(named)} recipients were changed, then: " in done.stderr
+    held = [row["recipient"] for row in waiting.json("queue", "list", "many.test") if row["state"] == "held"]
+    assert held == [recipient for _, recipient in named]
+    done = waiting.command("queue", "hold", rows[-1]["id"], "--json", status=75)
+    assert json.loads(done.stdout)["error"], done.stdout
 
 
 @pytest.mark.parametrize("words, status, says", [
