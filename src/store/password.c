@@ -195,22 +195,23 @@ void password_forget(struct password *p, int64_t account)
 
 /* ---- queue; all with the lock held ---- */
 
-static struct network *network_find(const struct password *p, const struct ip *ip, uint64_t hash)
+static struct network *network_find(const struct password *p, const struct ip *cut, uint64_t hash)
 {
 	struct hash_node *n = hash_first(&p->networks, hash);
 
-	while (n && !ip_eq(&HASH_ENTRY(n, struct network, node)->ip, ip))
+	while (n && !ip_eq(&HASH_ENTRY(n, struct network, node)->ip, cut))
 		n = hash_next(n);
 	return n ? HASH_ENTRY(n, struct network, node) : NULL;
 }
 
-static struct network *network_get(struct password *p, const struct ip *ip)
+/* NULL: nobody waits there and none is to be made. */
+static struct network *network_get(struct password *p, const struct ip *ip, bool make)
 {
 	struct ip cut = ip_network(ip, 24, 56);
 	uint64_t hash = hash_bytes(&p->hash_key, str_of(cut.b, sizeof cut.b));
 	struct network *net = network_find(p, &cut, hash);
 
-	if (net)
+	if (net || !make)
 		return net;
 	net = mem_new(struct network);
 	net->ip = cut;
@@ -226,13 +227,19 @@ static bool queue_push(struct password *p, struct password_job *job)
 
 	if (p->stop || p->queued >= p->cfg.queue_total)
 		return false;
-	net = network_get(p, &job->ip);
+	net = network_get(p, &job->ip, true);
 	if (net->waiting >= p->cfg.queue_per_network)
 		return false;
 	list_push(&net->jobs, &job->link);
 	net->waiting++;
 	p->queued++;
 	return true;
+}
+
+static void network_free(struct password *p, struct network *net)
+{
+	hash_remove(&p->networks, &net->node);
+	mem_free(net);
 }
 
 static struct password_job *queue_pop(struct password *p)
@@ -249,10 +256,41 @@ static struct password_job *queue_pop(struct password *p)
 	if (--net->waiting > 0) {
 		list_push(&p->turn, &net->turn);
 	} else {
-		hash_remove(&p->networks, &net->node);
-		mem_free(net);
+		network_free(p, net);
 	}
 	return LIST_ENTRY(job, struct password_job, link);
+}
+
+static bool is_alike(const struct password_job *a, const struct password_job *b)
+{
+	return a->kind == b->kind && a->account == b->account && strcmp(a->hash, b->hash) == 0 &&
+	       a->password_n == b->password_n &&
+	       sodium_memcmp(a->password, b->password, a->password_n) == 0;
+}
+
+/* The same right password from the same network, as a program sends it that opens several connections at once. */
+static void answer_alike(struct password *p, const struct password_job *good)
+{
+	struct network *net = network_get(p, &good->ip, false);
+
+	if (!net)
+		return;
+	LIST_FOREACH(&net->jobs, it)
+	{
+		struct password_job *job = LIST_ENTRY(it, struct password_job, link);
+
+		if (!is_alike(job, good))
+			continue;
+		list_remove(it);
+		job->result = PASSWORD_GOOD;
+		list_push(&p->finished, it);
+		p->queued--;
+		net->waiting--;
+	}
+	if (net->waiting > 0)
+		return;
+	list_remove(&net->turn);
+	network_free(p, net);
 }
 
 /* ---- the thread ---- */
@@ -281,6 +319,8 @@ static void *thread_main(void *arg)
 		pthread_mutex_unlock(&p->lock);
 		job->result = job_work(job);
 		pthread_mutex_lock(&p->lock);
+		if (job->kind == PASSWORD_VERIFY && job->result == PASSWORD_GOOD)
+			answer_alike(p, job);
 		finish(p, job);
 	}
 	pthread_mutex_unlock(&p->lock);

@@ -4,7 +4,8 @@
  *
  * A flood of wrong passwords from one network delays only that network: each network (/24, /56) has
  * its own bounded queue and the thread serves them in turn. An unknown user costs the same hash as a
- * known one. The cache is keyed with HMAC(boot key, account, stored hash, password): a changed
+ * known one. Who waits beside others with the login that was found right just now is answered with it. The cache is
+ * keyed with HMAC(boot key, account, stored hash, password): a changed
  * credential misses by itself, and nothing in memory tells a password.
  */
 #ifndef STORE_PASSWORD_H

@@ -159,8 +159,8 @@ static bool open_readers(struct store *s, struct err *e)
 	    .threads = s->cfg.readers,
 	    .wake = s->cfg.wake,
 	    .wake_ctx = s->cfg.wake_ctx};
-	struct password_config passwords = {.queue_total = 1000,
-	    .queue_per_network = 50,
+	struct password_config passwords = {.queue_total = 4000,
+	    .queue_per_network = 1000, /* a house behind one address: half a minute of work */
 	    .cache_entries = 10000,
 	    .cache_ms = HOUR_MS,
 	    .wake = s->cfg.wake,

@@ -1,6 +1,7 @@
 """The mailbox as POP3 programs see it."""
 
 import base64
+import contextlib
 import poplib
 import re
 import smtplib
@@ -240,6 +241,17 @@ def test_wrong_password(make_server):
             replies.append(wire.say(f"PASS {password}"))
             assert wire.say("STAT").startswith("-ERR")
     assert replies[0] == replies[1] and replies[0].startswith("-ERR [AUTH]")
+
+
+def test_a_whole_house_logs_in_at_once(server, mailbox):
+    """As it does when the server is there again: each password takes its time, and none is sent away."""
+    with contextlib.ExitStack() as house:
+        wires = [house.enter_context(Wire(server, "pop3")) for _ in range(150)]
+        for wire in wires:
+            assert wire.say(f"USER {mailbox}").startswith("+OK")
+        for wire in wires:
+            wire.send(f"PASS {PASSWORD}\r\n")
+        assert {wire.reply()[:3] for wire in wires} == {"+OK"}
 
 
 def test_password_with_spaces(server, mailbox):

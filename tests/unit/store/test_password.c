@@ -217,6 +217,57 @@ static void turns_are_fair(void **state)
 	mem_free(first);
 }
 
+/* One hash for all that ask the same, and only for them. */
+static void equals_are_answered_at_once(void **state)
+{
+	static const struct {
+		const char *ip;
+		int64_t account;
+		const char *password, *letter;
+		enum password_result result;
+	} rows[] = {
+	    {"192.0.2.1", 1, "secret", "a", PASSWORD_GOOD},
+	    {"192.0.2.1", 1, "Secret", "b", PASSWORD_BAD},
+	    {"192.0.2.2", 1, "secret", "c", PASSWORD_GOOD},
+	    {"198.51.100.1", 2, "secret", "X", PASSWORD_GOOD},
+	    {"203.0.113.1", 1, "secret", "Y", PASSWORD_GOOD}, /* elsewhere */
+	};
+	struct password_job *jobs[5], *first = hold_thread();
+
+	for (size_t i = 0; i < 5; i++) {
+		jobs[i] = job_of(
+		    rows[i].ip, rows[i].account, hash, rows[i].password, rows[i].letter);
+		assert_false(password_submit(passwords, jobs[i], 0));
+	}
+	let_thread_go();
+	collect(6, 0);
+	assert_string_equal(order, "gcaXYb");
+	for (size_t i = 0; i < 5; i++) {
+		assert_int_equal(jobs[i]->result, rows[i].result);
+		mem_free(jobs[i]);
+	}
+	mem_free(first);
+}
+
+/* The last of a network: nobody is left to have a turn. */
+static void equals_may_be_all(void **state)
+{
+	struct password_job *jobs[2], *first = hold_thread();
+	bool cached;
+
+	for (size_t i = 0; i < 2; i++) {
+		jobs[i] = job_of("192.0.2.1", 1, hash, "secret", "a");
+		assert_false(password_submit(passwords, jobs[i], 0));
+	}
+	let_thread_go();
+	collect(3, 0);
+	assert_string_equal(order, "gaa");
+	assert_int_equal(verify(3, hash, "secret", 0, &cached), PASSWORD_GOOD);
+	for (size_t i = 0; i < 2; i++)
+		mem_free(jobs[i]);
+	mem_free(first);
+}
+
 static void a_full_queue_is_busy(void **state)
 {
 	struct password_job *jobs[12], *first = hold_thread();
@@ -274,6 +325,8 @@ int main(void)
 	    T(a_new_credential_misses),
 	    T(the_cache_is_bounded),
 	    T(turns_are_fair),
+	    T(equals_are_answered_at_once),
+	    T(equals_may_be_all),
 	    T(a_full_queue_is_busy),
 	    T(ending_answers_what_waits),
 	    T(makes_hashes),
