@@ -32,7 +32,8 @@ struct email_row email_row_of(struct db_query *q, int first);
 
 /*
  * Finds the one bit that makes the seal fit, in any field or in the seal itself, and changes *row to what was
- * written; changed strings are in the arena. False, *row untouched, when there is none.
+ * written; changed strings are in the arena. False, *row untouched, when there is none. Of a row without a seal it
+ * says nothing.
  */
 bool email_row_mend(struct arena *a, struct email_row *row);
 

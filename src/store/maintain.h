@@ -1,7 +1,7 @@
 /*
  * Housekeeping in slices of at most LIMIT_SLICE_ROWS rows a commit: what was expunged before the undelete
  * window goes, then its blobs; blobs that the queue has done with; removed accounts; destinations long unused; history older than its time becomes daily sums; the
- * search index of the trace follows the messages.
+ * search index of the trace follows the messages; rows of version 1 are sealed.
  */
 #ifndef STORE_MAINTAIN_H
 #define STORE_MAINTAIN_H
@@ -14,7 +14,7 @@ struct maintain_config {
 	struct blob_store *blobs; /* borrowed: packs without blobs are removed there */
 };
 
-#define MAINTAIN_TASKS 9
+#define MAINTAIN_TASKS 10
 
 /* A request to the writer lane that does one slice; submit it again when idle, at once while more. */
 struct maintain {

@@ -107,6 +107,7 @@ static const struct sql_object version_2[] = {
 	true},
     {"CREATE INDEX host_wait_destination ON host_wait (shard, destination)", false},
     {"ALTER TABLE email ADD COLUMN seal bigint NOT NULL DEFAULT 0", false},
+    {"CREATE INDEX email_unsealed ON email (account, id) WHERE seal = 0 AND blob = id", false},
     /*
      * Mailboxes that a repair made had the moment of their account or their first copy, a uidvalidity from
      * then on, which clients know, and no role.

@@ -57,14 +57,27 @@ static enum db_code put(struct db *db, const struct torn *t, int64_t *changes_r)
 	    changes_r);
 }
 
+/* Whether a mailbox or the ledger tells that the account has the row's email. */
+static enum db_code is_known(struct db *db, const struct torn *t, bool *known_r)
+{
+	int64_t n = 0;
+	enum db_code code = db_get_int(
+	    db, SQL_REPAIR_EMAIL_KNOWN, DB_ARGS(db_int(t->account), db_int(t->id)), &n);
+
+	*known_r = n > 0;
+	if (code == DB_ROW)
+		return DB_OK;
+	return code == DB_OK ? DB_ERROR : code;
+}
+
 static enum db_code give_up_row(struct db *db, struct torn *t)
 {
-	int64_t known = 0, changes;
-	enum db_code code = db_get_int(
-	    db, SQL_REPAIR_EMAIL_KNOWN, DB_ARGS(db_int(t->account), db_int(t->id)), &known);
+	int64_t changes;
+	bool known;
+	enum db_code code = is_known(db, t, &known);
 
-	if (code != DB_ROW)
-		return code == DB_OK ? DB_ERROR : code;
+	if (code != DB_OK)
+		return code;
 	if (known)
 		return db_exec(
 		    db, SQL_REPAIR_EMAIL_DELETE, DB_ARGS(db_int(t->account), db_int(t->id)), NULL);
@@ -74,12 +87,27 @@ static enum db_code give_up_row(struct db *db, struct torn *t)
 	return put(db, t, &changes);
 }
 
+/* Of version 1: no seal tells whether the id is wrong or the blob. */
+static enum db_code mend_unsealed(struct db *db, struct torn *t, int64_t *changes_r)
+{
+	bool known;
+	enum db_code code = is_known(db, t, &known);
+
+	if (known)
+		t->row.blob = t->row.id;
+	else
+		t->row.id = t->row.blob;
+	return code == DB_OK ? put(db, t, changes_r) : code;
+}
+
 static enum db_code mend(struct repair_work *w, struct db *db, struct slice *s, struct torn *t)
 {
 	int64_t changes = 0;
 	enum db_code code = DB_OK;
 
-	if (email_row_mend(s->arena, &t->row))
+	if (t->row.seal == 0)
+		code = mend_unsealed(db, t, &changes);
+	else if (email_row_mend(s->arena, &t->row))
 		code = put(db, t, &changes);
 	w->r->mended += changes;
 	return code == DB_OK && changes == 0 ? give_up_row(db, t) : code;

@@ -131,6 +131,7 @@ static const struct sql_object objects[] = {
      " seal bigint NOT NULL DEFAULT 0,"
      " PRIMARY KEY (account, id))",
 	PLAIN},
+    {"CREATE INDEX email_unsealed ON email (account, id) WHERE seal = 0 AND blob = id", PLAIN},
 
     /* size repeats the email's, which never changes: a listing reads this table only. created: when
      * it was put in; origin: the uid of the expunged row that this one brings back, 0: none. */

@@ -284,6 +284,12 @@ SQL(MAILBOX_ADD,
     "INSERT INTO mailbox (account, id, parent, name, role, uidvalidity, uidnext, modseq, messages,"
     " octets, created) VALUES ($1, $2, 0, $3, $4, $5, 1, 1, 0, 0, $6)")
 
+/* Rows from before rows were sealed. */
+SQL(EMAIL_UNSEALED, "SELECT " EMAIL_SEALED " FROM email e WHERE e.seal = 0 AND e.blob = e.id"
+		    " ORDER BY e.account, e.id LIMIT $1")
+
+SQL(EMAIL_SEAL, "UPDATE email SET seal = $3 WHERE account = $1 AND id = $2")
+
 SQL(SNAPSHOT_BEGIN, "SELECT m.uidnext, a.modseq FROM mailbox m JOIN account a ON a.id = m.account"
 		    " WHERE m.account = $1 AND m.id = $2")
 

@@ -638,6 +638,35 @@ static void without_a_seal(void **state)
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM email WHERE seal <> 0"), 0);
 }
 
+/* Which of its two numbers is wrong a mailbox or the ledger tells. */
+static void without_a_seal_it_has_its_numbers_again(void **state)
+{
+	static const char *const wrong[] = {"id = id + 1", "blob = blob - 2", "blob = 4711"};
+	struct repair r;
+
+	change("UPDATE email SET seal = 0");
+	keep_tables();
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		char sql[200];
+
+		snprintf(sql, sizeof sql,
+		    "UPDATE email SET %s WHERE account = 2 AND id = (SELECT max(id) FROM email"
+		    " WHERE account = 2)",
+		    wrong[i]);
+		change(sql);
+		verify();
+		assert_true(found > 0);
+		repair(&r);
+		assert_int_equal(r.mended, 1);
+		assert_int_equal(r.damaged, 0);
+		if (differs("email") || differs("membership"))
+			fail_msg("%s: the row is not what it was", wrong[i]);
+		verify();
+		assert_int_equal(found, 0);
+	}
+	assert_int_equal(open_all(accounts[1]), MESSAGES);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -658,6 +687,7 @@ int main(void)
 	    T(a_torn_row_that_nothing_else_tells_stays),
 	    T(another_message_is_not_handed_out),
 	    T(without_a_seal),
+	    T(without_a_seal_it_has_its_numbers_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
