@@ -141,7 +141,9 @@ static const struct cli_option queue_options[] = {
 static const struct cli_view queue_list_view = {
     .columns = STR_INIT("id since next state recipient sender"), .below = STR_INIT("last_reply")};
 
-#define WHICH  "WHICH is a message id, an address (of recipient or sender) or a domain."
+#define WHICH                                                                                       \
+	"WHICH is a message id, an address (of recipient or sender) or a domain. Capitals do not\n" \
+	"count in addresses; where they tell two mailboxes apart, choose by the id."
 #define CHOOSE .options = queue_options, .max_operands = 1, .more = WHICH
 #define CHANGE                                                                                          \
 	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .options = queue_options, .max_operands = 1,         \

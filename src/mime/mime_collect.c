@@ -131,7 +131,6 @@ static void take_delivered_to(
     struct mime_collect *c, struct mime_part *part, unsigned arg, struct str text)
 {
 	struct mime_facts *facts = &c->msg->facts;
-	struct buf lower;
 
 	if (!facts->delivered_to)
 		facts->delivered_to = arena_array(
@@ -140,10 +139,7 @@ static void take_delivered_to(
 		c->msg->incomplete = true;
 		return;
 	}
-	buf_init(&lower, text.n);
-	buf_lower(&lower, text);
-	facts->delivered_to[facts->n_delivered_to++] = arena_str(c->arena, buf_view(&lower));
-	buf_fini(&lower);
+	facts->delivered_to[facts->n_delivered_to++] = arena_str(c->arena, text);
 }
 
 /* [CFWS] priority-value [CFWS], priority-value = (["-"] %x31-39) / "0" [RFC 6758 4; RFC 6710 7] */

@@ -46,11 +46,11 @@ struct str mime_local_key(struct arena *a, struct str local)
 	return str_of(key, n);
 }
 
-struct str mime_local_address_key(struct arena *a, struct str address)
+/* local: what stands before the "@" at that place. */
+static struct str with_domain(struct arena *a, struct str local, struct str address, size_t at)
 {
-	size_t at = str_rfind(address, '@');
-	struct str local = mime_local_key(a, str_sub(address, 0, at)), key;
 	struct buf domain, b;
+	struct str key;
 
 	if (at == address.n)
 		return local;
@@ -68,6 +68,20 @@ struct str mime_local_address_key(struct arena *a, struct str address)
 	buf_fini(&domain);
 	buf_fini(&b);
 	return key;
+}
+
+struct str mime_local_address_key(struct arena *a, struct str address)
+{
+	size_t at = str_rfind(address, '@');
+
+	return with_domain(a, mime_local_key(a, str_sub(address, 0, at)), address, at);
+}
+
+struct str mime_local_foreign_key(struct arena *a, struct str address)
+{
+	size_t at = str_rfind(address, '@');
+
+	return with_domain(a, str_sub(address, 0, at), address, at);
 }
 
 typedef struct str key_fn(struct arena *a, struct str s);

@@ -25,6 +25,12 @@ bool mime_local_eq(struct str a, struct str b);
 struct str mime_local_address_key(struct arena *a, struct str address);
 bool mime_local_address_eq(struct str a, struct str b);
 
+/*
+ * The same of an address whose server is elsewhere: the local part as it is, for only he knows which are one
+ * [RFC 5321 2.4].
+ */
+struct str mime_local_foreign_key(struct arena *a, struct str address);
+
 enum mime_local_status {
 	MIME_LOCAL_OK,
 	MIME_LOCAL_NOT_UTF8,

@@ -85,7 +85,7 @@ struct mime_facts {
 	bool has_priority;        /* there is one of them, and it is well-formed */
 	int8_t priority;          /* what it says, -9 to 9 */
 	uint64_t longest_line;    /* octets without the line end */
-	struct str *delivered_to; /* in lower case, at most LIMIT_MIME_DELIVERED_TO */
+	struct str *delivered_to; /* as they stand there, at most LIMIT_MIME_DELIVERED_TO */
 	size_t n_delivered_to;
 };
 

@@ -61,6 +61,12 @@ static const struct plan_reject class_refusals[ACCEPT_CLASSES] = {
 	"this server has no account yet: its administrator must add one (godwit account add), try again later"),
 };
 
+bool accept_is_elsewhere(enum accept_class class)
+{
+	return class == ACCEPT_RELAY || class == ACCEPT_BACKUP || class == ACCEPT_UNVERIFIED ||
+	       class == ACCEPT_REFUSED || class == ACCEPT_UNROUTED;
+}
+
 const struct plan_reject *accept_refusal(enum accept_class class, bool may_relay, bool report)
 {
 	MUST(class < ACCEPT_CLASSES);

@@ -65,6 +65,9 @@ struct accept_input {
  */
 struct plan accept_run(const struct accept_input *in, struct arena *a);
 
+/* His mailbox is on another server: mail for him is passed on, or would be. */
+bool accept_is_elsewhere(enum accept_class class);
+
 /*
  * The refusal of a recipient of that class at RCPT, NULL when it is accepted. may_relay: trusted or
  * authenticated. report: its reverse-path is null. Static.

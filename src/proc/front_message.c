@@ -6,9 +6,9 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "mime/mime_local.h"
 #include "mime/mime_summary.h"
 #include "mime/mime_trace.h"
+#include "proc/delivered_before.h"
 #include "proc/front_smtp.h"
 #include "proc/log.h"
 #include "proc/path_ascii.h"
@@ -405,28 +405,6 @@ void front_message_lose(struct front_session *s)
 		answer_deliver(s, &store_away);
 }
 
-/* Which recipients the message has been to already. The form of each address is made once: both are many. */
-static void find_delivered(struct front_smtp *m, const struct mime_facts *facts)
-{
-	struct arena *a;
-	struct str *been;
-
-	if (facts->n_delivered_to == 0)
-		return;
-	a = arena_new();
-	been = arena_array(a, facts->n_delivered_to, sizeof *been);
-	for (size_t k = 0; k < facts->n_delivered_to; k++)
-		been[k] = mime_local_address_key(a, facts->delivered_to[k]);
-	for (size_t i = 0; i < m->count; i++) {
-		struct str key = mime_local_address_key(a, m->classes[i].address);
-
-		for (size_t k = 0; k < facts->n_delivered_to; k++)
-			if (str_eq(key, been[k]))
-				m->classes[i].delivered = true;
-	}
-	arena_free(&a);
-}
-
 /* Runs the acceptance pipeline over what is known. */
 static struct plan make_plan(struct front_session *s, const struct mime_message *message)
 {
@@ -449,7 +427,7 @@ static struct plan make_plan(struct front_session *s, const struct mime_message 
 	smtp_path_put(&reverse, &t->reverse);
 	in.reverse_path = arena_str(m->arena, buf_view(&reverse));
 	buf_fini(&reverse);
-	find_delivered(m, &message->facts);
+	delivered_before(m->classes, m->count, &message->facts);
 	return accept_run(&in, m->arena);
 }
 

@@ -5,9 +5,9 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "mime/mime_idn.h"
-#include "mime/mime_local.h"
 #include "mime/mime_scan.h"
 #include "plan/accept.h"
+#include "proc/delivered_before.h"
 #include "proc/store_admin_job.h"
 #include "store/callout.h"
 #include "store/dialogue.h"
@@ -245,9 +245,7 @@ static void read_header(struct admin_job *j, struct accept_input *in, struct acc
 	mime_scan_feed(scan, admin_arg(j, 3));
 	m = mime_scan_finish(scan);
 	in->received_fields = m->facts.received;
-	for (size_t i = 0; i < m->facts.n_delivered_to; i++)
-		if (mime_local_address_eq(r->address, m->facts.delivered_to[i]))
-			r->delivered = true;
+	delivered_before(r, 1, &m->facts);
 	mime_scan_free(&scan);
 }
 

@@ -12,6 +12,10 @@
 
 /* ---- filters ---- */
 
+/*
+ * However it is spelt, though elsewhere two spellings may be two mailboxes: an administrator types what he
+ * was told, is told what was chosen, and chooses exactly by the id.
+ */
 static bool is_about(struct str filter, struct str address)
 {
 	if (str_find(filter, '@') < filter.n)

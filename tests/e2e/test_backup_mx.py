@@ -82,6 +82,20 @@ def test_mail_goes_to_the_primary(net):
     assert "250 2.1.5 ok" in story
 
 
+def test_two_mailboxes_of_the_primary_are_two(net):
+    """Its local parts are its own business: only what is spelt the same has had the message."""
+    peer = relay_domain(net, "--no-verify")
+    for local, codes in (("bob", 554), ("BOB", 250)):
+        with Wire(net.server) as wire:
+            wire.hello()
+            assert wire.say("MAIL FROM:<carol@stranger.test>").startswith("250")
+            assert wire.say(f"RCPT TO:<{local}@{peer.domain}>").startswith("250")
+            assert wire.say("DATA").startswith("354")
+            wire.send(f"Delivered-To: bob@{peer.domain.upper()}\r\n".encode() + letter() + b".\r\n")
+            assert wire.reply().startswith(str(codes)), local
+    wait_for("the other mailbox", lambda: [m.recipients for m in peer.taken] == [[f"<BOB@{peer.domain}>"]])
+
+
 def test_known_ones_are_taken_while_the_primary_is_down(net):
     peer = relay_domain(net)
     bob = f"bob@{peer.domain}"

@@ -38,7 +38,7 @@ static const struct {
     {"header only", "From: a@b\r\nDelivered-To: BOB@x.org\r\nDelivered-To: al@x.org",
 	"0 ^0 text/plain 7bit @0+58+0 0 lines\n"
 	"  From: a@b\n"
-	"58 octets, 3 lines, longest 23, 3 fields, 0 received, 1 from, delivered to bob@x.org, "
+	"58 octets, 3 lines, longest 23, 3 fields, 0 received, 1 from, delivered to BOB@x.org, "
 	"delivered to al@x.org\n"},
     {"fields twice",
 	"From: a@b\r\nFrom: c@d\r\nTo: e@f\r\nTo: g@h\r\nSubject: one\r\nSubject: two\r\n"
