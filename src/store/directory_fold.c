@@ -2,6 +2,7 @@
 #include "store/directory_fold.h"
 
 #include "base/arena.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "mime/mime_local.h"
 #include "store/directory.h"
@@ -51,6 +52,12 @@ static struct row *add_row(struct fold *f)
 	return &f->v[f->n++];
 }
 
+/* Whether the form of the name is another than the name. */
+static bool changes(struct fold *f, struct str local)
+{
+	return !str_eq(local, mime_local_key(f->arena, local));
+}
+
 /* ---- targets ---- */
 
 static void read_targets(struct fold *f, struct str domain)
@@ -61,7 +68,8 @@ static void read_targets(struct fold *f, struct str domain)
 		struct str target = db_col_str(q, 2);
 		struct row *r;
 
-		if (str_eq(target, mime_local_key(f->arena, target)))
+		if (!changes(f, target) ||
+		    mime_local_key(f->arena, target).n > LIMIT_SMTP_LOCAL_PART)
 			continue;
 		r = add_row(f);
 		r->domain = arena_str(f->arena, db_col_str(q, 0));
@@ -101,7 +109,7 @@ static void read_names(struct fold *f)
 		struct str local = db_col_str(q, 1);
 		struct row *r;
 
-		if (str_eq(local, mime_local_key(f->arena, local)))
+		if (!changes(f, local))
 			continue;
 		r = add_row(f);
 		r->domain = arena_str(f->arena, db_col_str(q, 0));
@@ -115,6 +123,14 @@ static void rename_one(struct fold *f, const struct row *r, struct err *e)
 	struct str key = mime_local_key(f->arena, r->local);
 	int64_t there = 0;
 
+	if (key.n > LIMIT_SMTP_LOCAL_PART) {
+		err_set(e,
+		    "the name %.*s@%.*s would be longer than %zu octets, in the form in which"
+		    " names are kept now",
+		    STR_FMT(r->local), STR_FMT(r->domain), LIMIT_SMTP_LOCAL_PART);
+		f->code = DB_CONSTRAINT;
+		return;
+	}
 	if (failed(f, db_get_int(f->db, SQL_DIRECTORY_NAMED,
 			  DB_ARGS(db_text(r->domain), db_text(key)), &there)))
 		return;

@@ -241,7 +241,7 @@ static enum db_code change_or_explain(struct db *db, const struct migrations *al
 	    "the database cannot be brought from version %d to %d: %s; it is as it was, also in"
 	    " %s: %s the program it was written by",
 	    (int)from, version, why.text[0] ? why.text : db_error(db), copy,
-	    why.text[0] ? "remove one of them with" : "make room on the disk, or use");
+	    why.text[0] ? "remove such a name with" : "make room on the disk, or use");
 	(void)db_rollback(db);
 	return code;
 }

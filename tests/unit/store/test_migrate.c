@@ -220,8 +220,38 @@ static void two_that_would_be_one_stay(void **state)
 	assert_int_equal(run(migrations(), sql_schema()->version), DB_CONSTRAINT);
 	assert_non_null(
 	    strstr(e.text, "jo\u0308rg@example.test and j\u00f6rg@example.test are one name now"));
-	assert_non_null(strstr(e.text, "remove one of them with the program it was written by"));
+	assert_non_null(strstr(e.text, "remove such a name with the program it was written by"));
 	assert_int_equal(number("store.db", "PRAGMA user_version"), 1);
+}
+
+#define QA   "\u0958" /* 3 octets, in its form 6 */
+#define QA_3 QA QA QA
+#define QA_9 QA_3 QA_3 QA_3
+
+/* Nobody could name it any more: no path is that long. */
+static void a_name_that_becomes_too_long_stays(void **state)
+{
+	by_hand("UPDATE account SET local = '" QA_9 QA "' WHERE local = 'bob'");
+	assert_int_equal(run(migrations(), sql_schema()->version), DB_OK);
+	teardown(state);
+	setup(state);
+	by_hand("UPDATE account SET local = '" QA_9 QA QA "' WHERE local = 'bob'");
+	assert_int_equal(run(migrations(), sql_schema()->version), DB_CONSTRAINT);
+	assert_non_null(
+	    strstr(e.text, QA "@example.test would be longer than 64 octets, in the form"));
+	assert_non_null(strstr(e.text, "remove such a name with the program it was written by"));
+	assert_int_equal(number("store.db", "PRAGMA user_version"), 1);
+}
+
+/* One that leads there led to nobody before, and does so still. */
+static void a_target_that_becomes_too_long_stays(void **state)
+{
+	by_hand(
+	    "INSERT INTO alias VALUES ('example.test', 'x', 'example.test', '" QA_9 QA QA "', 1)");
+	assert_int_equal(run(migrations(), sql_schema()->version), DB_OK);
+	assert_int_equal(
+	    number("store.db", "SELECT count(*) FROM alias WHERE target_local = '" QA_9 QA QA "'"),
+	    1);
 }
 
 /* ---- mailboxes that a repair made, which in version 1 had not the moment of their making ---- */
@@ -292,6 +322,8 @@ int main(int argc, char **argv)
 	    T(is_what_a_fresh_one_has),
 	    T(names_get_their_form),
 	    T(two_that_would_be_one_stay),
+	    T(a_name_that_becomes_too_long_stays),
+	    T(a_target_that_becomes_too_long_stays),
 	    T(what_a_repair_made_is_no_damage),
 	    T(what_no_repair_made_is_damage_still),
 	};
