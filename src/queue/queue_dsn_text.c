@@ -75,10 +75,18 @@ static void say_failed(struct writer *w, const struct queue_dsn_recipient *r,
 		say(w, reason->advice, args, n);
 }
 
+/* Of one who is being tried, and was never before, there is more to say than that he had no turn. */
+static enum queue_phrase why_delayed(
+    const struct queue_dsn_recipient *r, const struct queue_reason *reason)
+{
+	return r->under_way && reason->why == QUEUE_PHRASE_WHY_UNTRIED ? QUEUE_PHRASE_WHY_SLOW
+								       : reason->why;
+}
+
 static void say_delayed(struct writer *w, const struct queue_dsn_recipient *r,
     const struct queue_reason *reason, const struct str *args, size_t n)
 {
-	say(w, reason->why, args, n);
+	say(w, why_delayed(r, reason), args, n);
 	if (w->d->deliver_by)
 		say(w, QUEUE_PHRASE_LATE_DELAYED, QUEUE_ARGS(when(w, w->d->deliver_by)));
 	if (r->retry_until)

@@ -260,6 +260,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WHY_OTHER] = "The mail server of %2 refused the message.",
 	[QUEUE_PHRASE_WHY_UNTRIED] =
 	    "The message has not had its turn yet with the mail server of %2.",
+	[QUEUE_PHRASE_WHY_SLOW] =
+	    "The message is being sent to the mail server of %2, and that takes very long.",
 	[QUEUE_PHRASE_DO_CHECK_ADDRESS] =
 	    "Please check the spelling of the address, or ask the recipient for the right one.",
 	[QUEUE_PHRASE_DO_CHECK_DOMAIN] =

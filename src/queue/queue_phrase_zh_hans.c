@@ -162,6 +162,7 @@ const char *const queue_phrase_zh_hans[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WHY_RESTRICTED] = "只有特定的发件人可以写信给 %1，您不在其中。",
 	[QUEUE_PHRASE_WHY_OTHER] = "%2 的邮件服务器拒收了这封邮件。",
 	[QUEUE_PHRASE_WHY_UNTRIED] = "还没有轮到把这封邮件发给 %2 的邮件服务器。",
+	[QUEUE_PHRASE_WHY_SLOW] = "这封邮件正在发往 %2 的邮件服务器，但传输非常缓慢。",
 	[QUEUE_PHRASE_DO_CHECK_ADDRESS] = "请检查地址的拼写，或向收件人询问正确的地址。",
 	[QUEUE_PHRASE_DO_CHECK_DOMAIN] = "请检查地址中 @ 之后部分的拼写。",
 	[QUEUE_PHRASE_DO_SEND_LATER] = "请稍后重新发送，或用其他方式联系收件人。",

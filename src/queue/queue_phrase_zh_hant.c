@@ -162,6 +162,7 @@ const char *const queue_phrase_zh_hant[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WHY_RESTRICTED] = "只有特定的寄件者可以寫信給 %1，您不在其中。",
 	[QUEUE_PHRASE_WHY_OTHER] = "%2 的郵件伺服器拒收了這封郵件。",
 	[QUEUE_PHRASE_WHY_UNTRIED] = "還沒有輪到把這封郵件傳送到 %2 的郵件伺服器。",
+	[QUEUE_PHRASE_WHY_SLOW] = "這封郵件正在傳送到 %2 的郵件伺服器，但傳輸非常緩慢。",
 	[QUEUE_PHRASE_DO_CHECK_ADDRESS] = "請檢查地址的拼字，或向收件者詢問正確的地址。",
 	[QUEUE_PHRASE_DO_CHECK_DOMAIN] = "請檢查地址中 @ 之後部分的拼字。",
 	[QUEUE_PHRASE_DO_SEND_LATER] = "請稍後重新傳送，或用其他方式聯絡收件者。",

@@ -70,6 +70,7 @@ static struct queue_dsn_recipient recipient_of(
 	    .action = action_of(r, row),
 	    .status = row->last.status,
 	    .problem = row->last.problem,
+	    .under_way = row->token != 0,
 	    .expired = row->report == QUEUE_REPORT_EXPIRED,
 	    .late = row->report == QUEUE_REPORT_LATE || is_warned_of_time(r, row),
 	    .remote_mta = row->last.remote,

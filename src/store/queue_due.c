@@ -10,6 +10,8 @@
 #define SCAN_ROWS 1000
 /* After a scan that was cut: attempts that were missed while nobody ran come first. */
 #define SCAN_AGAIN (10 * SECOND_MS)
+/* An attempt may go on for hours. Most end within this, and say more than a warning could. */
+#define PATIENCE_MS (15 * MINUTE_MS)
 
 struct finding {
 	struct db *db;
@@ -50,17 +52,27 @@ static void add(struct finding *f, int64_t message)
 		f->list.messages[f->list.n++] = message;
 }
 
+/* When the sender of a recipient who is being tried is warned; the attempt may still be the last. */
+static int64_t warning_meanwhile(const struct queue_schedule *s)
+{
+	return s->next_warning < s->expires - PATIENCE_MS ? s->next_warning + PATIENCE_MS
+							  : QUEUE_NEVER;
+}
+
 enum queue_due queue_row_due(const struct queue_config *cfg, const struct queue_row *row,
     const struct queue_place *place, int64_t now)
 {
 	struct queue_schedule s;
 
-	if (row->token != 0 || row->held)
-		return QUEUE_DUE_NOTHING; /* what comes of it is seen first */
+	if (row->held)
+		return QUEUE_DUE_NOTHING;
 	if (row->report != QUEUE_REPORT_NONE)
 		return row->entry.not_before <= now ? QUEUE_DUE_RETURN : QUEUE_DUE_NOTHING;
 	s = queue_row_schedule(cfg, row, place);
-	return queue_schedule_due(&s, now);
+	if (row->token == 0)
+		return queue_schedule_due(&s, now);
+	return warning_meanwhile(&s) <= now && now < s.expires ? QUEUE_DUE_WARNING
+							       : QUEUE_DUE_NOTHING;
 }
 
 /* ---- reports that wait ---- */
@@ -107,7 +119,9 @@ static void look_at(struct finding *f, const struct queue_row *row)
 		return;
 	}
 	s = queue_row_schedule(f->cfg, row, place);
-	if (row->token == 0)
+	if (row->token)
+		wake_at(f, warning_meanwhile(&s) > f->now ? warning_meanwhile(&s) : QUEUE_NEVER);
+	else
 		wake_at(f, s.expires < s.next_warning ? s.expires : s.next_warning);
 }
 

@@ -176,7 +176,7 @@ static bool is_as_read(struct reporting *g, const struct queue_row *row)
 {
 	struct db_query *q = db_begin_query(g->db, SQL_QUEUE_STATE,
 	    DB_ARGS(db_int(QUEUE_SHARD), db_int(row->message), db_int(row->recipient)));
-	bool same = db_step(q) == DB_ROW && db_col_int(q, 0) == 0 &&
+	bool same = db_step(q) == DB_ROW && db_col_int(q, 0) == row->token &&
 		    db_col_int(q, 2) == (int64_t)row->entry.warnings &&
 		    db_col_int(q, 3) == (int64_t)row->entry.by;
 

@@ -338,6 +338,49 @@ static void words_to_others_are_not_told(void **state)
 	    qrig_count(&q, "ledger WHERE detail = 'its time in the queue is over'"), 2);
 }
 
+/* An attempt that does not end keeps no sender from hearing of it; what comes of it comes all the same. */
+static void warned_of_while_it_is_tried(void **state)
+{
+	int64_t id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+
+	q.world = taken;
+	qrig_lease(&q, 5, 1);
+	assert_int_equal(q.lease.n, 1);
+	q.rig.now += 4 * HOUR_MS;
+	assert_int_equal(qrig_tend(&q), 0);
+	q.rig.now += 15 * MINUTE_MS - 1;
+	assert_int_equal(qrig_tend(&q), 0);
+	q.rig.now++;
+	assert_int_equal(qrig_tend(&q), 1);
+	assert_true(has(qrig_mail(&q, arena), "Action: delayed"));
+	assert_true(has(
+	    qrig_mail(&q, arena), "The message is being sent to the mail server of b.test, and"));
+	assert_false(has(qrig_mail(&q, arena), "had its turn"));
+	q.rig.now += 6 * DAY_MS; /* its end is told when that of the attempt is known */
+	assert_int_equal(qrig_tend(&q), 0);
+	assert_true(qrig_settle(&q, 5, &q.lease.jobs[0]));
+	assert_int_equal(qrig_tend(&q), 0);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+	assert_int_equal(q.reports, 1);
+}
+
+/* Refused after it: the mark of the warning stays, and there is no other. */
+static void warned_of_once(void **state)
+{
+	q.world = locked;
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_lease(&q, 5, 1);
+	q.rig.now += 5 * HOUR_MS;
+	assert_int_equal(qrig_tend(&q), 1);
+	assert_true(qrig_settle(&q, 5, &q.lease.jobs[0]));
+	assert_int_equal(qrig_tend(&q), 0);
+	q.rig.now += HOUR_MS;
+	qrig_work(&q);
+	assert_int_equal(q.reports, 1);
+	assert_int_equal(q.warnings, 1);
+	assert_int_equal(qrig_count(&q, "queue WHERE warned = 1 AND attempts = 2"), 1);
+}
+
 static void refused_when_it_was_taken(void **state)
 {
 	struct deliver *d = rig_message(&q.rig, "ann@a.test", "Subject: x\r\n\r\nx\r\n");
@@ -373,6 +416,8 @@ int main(void)
 	    T(success_is_reported_when_nobody_else_does),
 	    T(report_that_is_refused),
 	    T(words_to_others_are_not_told),
+	    T(warned_of_while_it_is_tried),
+	    T(warned_of_once),
 	    T(refused_when_it_was_taken),
 	};
 
