@@ -65,9 +65,11 @@ static bool get(
 
 static void drop_single(struct slice *s, int64_t pack)
 {
-	int64_t single;
+	int64_t single, other;
 
-	if (!get(s, SQL_PACK_SINGLE, DB_ARGS(db_int(pack)), &single))
+	/* as its row says; one that holds another has a damaged row */
+	if (!get(s, SQL_PACK_SINGLE, DB_ARGS(db_int(pack)), &single) ||
+	    get(s, SQL_BLOB_OF_PACK, DB_ARGS(db_int(pack)), &other))
 		return;
 	MUST(s->m->ndropped < LIMIT_SLICE_ROWS);
 	s->m->dropped[s->m->ndropped++] = pack;

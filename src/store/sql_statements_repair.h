@@ -172,6 +172,29 @@ SQL(REPAIR_MAILBOX,
 		     " (SELECT 1 FROM mailbox b WHERE b.account = m.account AND b.id = m.mailbox)"
 		     " GROUP BY m.account, m.mailbox")
 
+/* One that holds a single blob may count as one for several: it is emptied before it goes. */
+SQL(REPAIR_PACK_SINGLE, "UPDATE pack SET single = 0 WHERE single NOT IN (0, 1) OR (single = 1"
+			" AND (SELECT count(*) FROM blob b WHERE b.pack = pack.pack) > 1)")
+
+SQL(REPAIR_MESSAGE_BLOB,
+    "UPDATE message SET blob = id WHERE blob NOT IN (0, id) OR (blob = 0 AND EXISTS"
+    " (SELECT 1 FROM queue q WHERE q.message = message.id))")
+
+/* Numbers of a few bits: those above are none of theirs. */
+SQL(REPAIR_LEDGER_STATE,
+    "UPDATE ledger SET state = CASE WHEN (state & 7) > 4 THEN 3 ELSE state & 7 END"
+    " WHERE state < 0 OR state > 4")
+
+SQL(REPAIR_ACCOUNT_WORDS,
+    "UPDATE account SET state = state & 1, send_only = send_only & 1, quota_warned ="
+    " CASE WHEN (quota_warned & 3) = 3 THEN 0 ELSE quota_warned & 3 END WHERE domain <> ''"
+    " AND (state NOT IN (0, 1) OR send_only NOT IN (0, 1) OR quota_warned NOT IN (0, 1, 2))")
+
+SQL(REPAIR_DOMAIN_WORDS,
+    "UPDATE domain SET relay = CASE WHEN (relay & 3) = 3 THEN 1 ELSE relay & 3 END, quota_warned ="
+    " CASE WHEN (quota_warned & 3) = 3 THEN 0 ELSE quota_warned & 3 END"
+    " WHERE relay NOT IN (0, 1, 2) OR quota_warned NOT IN (0, 1, 2)")
+
 /* The mailboxes of an account's birth were made when it was: of the two numbers one is right. */
 SQL(REPAIR_VALIDITY_BIRTH,
     "UPDATE mailbox SET uidvalidity = created / 1000 WHERE uidvalidity <> created / 1000"

@@ -18,6 +18,27 @@ SQL(VERIFY_BLOB_PACK,
 SQL(VERIFY_SEALS, "SELECT " EMAIL_SEALED " FROM email e WHERE (e.account, e.id) > ($1, $2)"
 		  " ORDER BY e.account, e.id LIMIT $3")
 
+/* One that counts as a pack for one blob alone goes with any of them. */
+SQL(VERIFY_PACK_SINGLE,
+    "SELECT 0, 0, 0, 0, p.single, 0 FROM pack p WHERE p.single NOT IN (0, 1) OR (p.single = 1"
+    " AND (SELECT count(*) FROM blob b WHERE b.pack = p.pack) > 1)")
+
+/* Its own, or none for a message that nobody has. */
+SQL(VERIFY_MESSAGE_BLOB,
+    "SELECT 0, m.id, 0, 0, m.blob, m.id FROM message m WHERE m.blob NOT IN (0, m.id)"
+    " OR (m.blob = 0 AND EXISTS (SELECT 1 FROM queue q WHERE q.message = m.id))")
+
+SQL(VERIFY_LEDGER_STATE, "SELECT 0, l.message, 0, 0, l.state, 0 FROM ledger l"
+			 " WHERE l.state < 0 OR l.state > 4")
+
+/* What stands for one of a few words (store/directory.h, quota.h). */
+SQL(VERIFY_ACCOUNT_WORDS,
+    "SELECT a.id, 0, 0, 0, 0, 0 FROM account a WHERE a.domain <> '' AND (a.state NOT IN (0, 1)"
+    " OR a.send_only NOT IN (0, 1) OR a.quota_warned NOT IN (0, 1, 2))")
+
+SQL(VERIFY_DOMAIN_WORDS, "SELECT 0, 0, 0, 0, d.relay, 0 FROM domain d"
+			 " WHERE d.relay NOT IN (0, 1, 2) OR d.quota_warned NOT IN (0, 1, 2)")
+
 SQL(VERIFY_EMAIL_BLOB, "SELECT e.account, e.id, 0, 0, e.blob, 0 FROM email e LEFT JOIN blob b"
 		       " ON b.id = e.blob WHERE b.id IS NULL")
 
@@ -66,9 +87,8 @@ SQL(VERIFY_MEMBER_ORIGIN,
 
 /* INBOX has the number 1 and no other name; a role is that of the number. */
 SQL(VERIFY_MAILBOX_ROLE,
-    "SELECT b.account, 0, b.id, 0, b.role, " MAILBOX_ROLE("b.id")
-    " FROM mailbox b WHERE b.role <> " MAILBOX_ROLE("b.id")
-    " OR (b.id = 1 AND (b.role <> 1 OR b.parent <> 0 OR b.name <> 'INBOX'))")
+    "SELECT b.account, 0, b.id, 0, b.role, " MAILBOX_ROLE("b.id") " FROM mailbox b WHERE b.role <> " MAILBOX_ROLE(
+	"b.id") " OR (b.id = 1 AND (b.role <> 1 OR b.parent <> 0 OR b.name <> 'INBOX'))")
 
 SQL(VERIFY_MAILBOX_PARENT,
     "SELECT b.account, 0, b.id, 0, b.parent, 0 FROM mailbox b LEFT JOIN mailbox p"
@@ -151,11 +171,12 @@ SQL(VERIFY_QUEUE_LEASE,
     "SELECT 0, q.message, 0, 0, q.token, 0 FROM queue q LEFT JOIN lease l ON l.shard = q.shard"
     " AND l.token = q.token WHERE q.token > 0 AND l.token IS NULL")
 
-SQL(VERIFY_META, "SELECT 0, 0, 0, 0, count(*), 17 FROM meta WHERE name IN ('account',"
-		 " 'admin', 'folded', 'lease', 'trace_index', 'quota_account_bytes', 'quota_account_messages',"
-		 " 'quota_domain_bytes', 'quota_domain_messages', 'rows_admin_log', 'rows_alias',"
-		 " 'rows_change', 'rows_domain', 'rows_mailbox', 'rows_message', 'rows_trace',"
-		 " 'rows_trace_index') HAVING count(*) < 17")
+SQL(VERIFY_META,
+    "SELECT 0, 0, 0, 0, count(*), 17 FROM meta WHERE name IN ('account',"
+    " 'admin', 'folded', 'lease', 'trace_index', 'quota_account_bytes', 'quota_account_messages',"
+    " 'quota_domain_bytes', 'quota_domain_messages', 'rows_admin_log', 'rows_alias',"
+    " 'rows_change', 'rows_domain', 'rows_mailbox', 'rows_message', 'rows_trace',"
+    " 'rows_trace_index') HAVING count(*) < 17")
 
 SQL(VERIFY_META_ACCOUNT, "SELECT max(a.id), 0, 0, 0, m.value, max(a.id) FROM account a, meta m"
 			 " WHERE m.name = 'account' GROUP BY m.value HAVING max(a.id) > m.value")
@@ -166,7 +187,8 @@ SQL(VERIFY_META_ADMIN, "SELECT 0, 0, 0, 0, m.value, max(l.id) FROM admin_log l, 
 /* ---- rows that are counted (store/rows.c): how many there are, and should be ---- */
 
 #define ROWS_OF(table)                                                                             \
-	"SELECT (SELECT count(*) FROM " table "), (SELECT value FROM meta WHERE name = 'rows_" table "')"
+	"SELECT (SELECT count(*) FROM " table                                                      \
+	"), (SELECT value FROM meta WHERE name = 'rows_" table "')"
 
 SQL(ROWS_ADMIN_LOG, ROWS_OF("admin_log"))
 

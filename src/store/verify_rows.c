@@ -11,6 +11,11 @@ static const struct {
 } rules[] = {
     {SQL_VERIFY_BLOB_REFS, "the references to its content are counted wrong", true},
     {SQL_VERIFY_BLOB_PACK, "its content lies where no pack is", false},
+    {SQL_VERIFY_PACK_SINGLE, "a pack for one message has several", false},
+    {SQL_VERIFY_MESSAGE_BLOB, "names the content of another", true},
+    {SQL_VERIFY_LEDGER_STATE, "has in the ledger a state that there is not", false},
+    {SQL_VERIFY_ACCOUNT_WORDS, "an account has a state that there is not", false},
+    {SQL_VERIFY_DOMAIN_WORDS, "a domain is of a kind that there is not", false},
     {SQL_VERIFY_EMAIL_BLOB, "its content is not in the index", false},
     {SQL_VERIFY_QUEUE_BLOB, "waits to be sent, and its content is not in the index", false},
     {SQL_VERIFY_TRACE_BLOB, "the dialogue of an attempt is not in the index", false},

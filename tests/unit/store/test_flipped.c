@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "chance.h"
-#include "rig.h"
+#include "flip.h"
 
 #include <stdlib.h>
 
@@ -138,13 +138,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void change(const char *sql)
-{
-	assert_int_equal(db_begin(rig.db), DB_OK);
-	rig_sql(&rig, sql);
-	assert_int_equal(db_commit(rig.db), DB_OK);
-}
-
 /* ---- what is found, and handed out ---- */
 
 static void on_finding(void *ctx, const struct verify_finding *f)
@@ -228,139 +221,47 @@ static int64_t gone(void)
 
 /* ---- columns ---- */
 
-struct column {
-	const char *table, *name;
-	bool text; /* else a number */
-	/* Why a flip is not named, NULL: it is. What is named in spite of it is right too. */
-	const char *unnamed;
+static const struct flip_column columns[] = {
+    {"email", "account", NULL},
+    {"email", "id", NULL},
+    {"email", "blob", NULL},
+    {"email", "prefix", NULL},
+    {"email", "thread", NULL},
+    {"email", "received", NULL},
+    {"email", "size", NULL},
+    {"email", "keywords", NULL},
+    {"email", "modseq", NULL},
+    {"email", "links", NULL},
+    {"email", "summary", NULL},
+    {"email", "seal", NULL},
+    {"membership", "account", NULL},
+    {"membership", "mailbox", NULL},
+    {"membership", "uid", "another uid that was given: the message is the same"},
+    {"membership", "email", NULL},
+    {"membership", "size", NULL},
+    {"membership", "modseq", NULL},
+    {"membership", "created", "moves the moment from which it is in the mailbox as of then"},
+    {"membership", "origin", "of a purged row: what it brought back is gone"},
+    {"membership", "expunged_modseq", NULL},
+    {"membership", "expunged_at", "moves the end of its undelete window"},
+    {"mailbox", "account", NULL},
+    {"mailbox", "id", NULL},
+    {"mailbox", "parent", "another mailbox that is there: no message changes its place"},
+    {"mailbox", "name", "any name is one, but INBOX"},
+    {"mailbox", "role", NULL},
+    {"mailbox", "uidvalidity", NULL},
+    {"mailbox", "uidnext", "higher: uids are left out"},
+    {"mailbox", "modseq", "higher: clients ask once more"},
+    {"mailbox", "messages", NULL},
+    {"mailbox", "octets", NULL},
+    {"mailbox", "created", "within the second that uidvalidity tells"},
 };
-
-static const struct column columns[] = {
-    {"email", "account", false, NULL},
-    {"email", "id", false, NULL},
-    {"email", "blob", false, NULL},
-    {"email", "prefix", true, NULL},
-    {"email", "thread", false, NULL},
-    {"email", "received", false, NULL},
-    {"email", "size", false, NULL},
-    {"email", "keywords", true, NULL},
-    {"email", "modseq", false, NULL},
-    {"email", "links", false, NULL},
-    {"email", "summary", true, NULL},
-    {"email", "seal", false, NULL},
-    {"membership", "account", false, NULL},
-    {"membership", "mailbox", false, NULL},
-    {"membership", "uid", false, "another uid that was given: the message is the same"},
-    {"membership", "email", false, NULL},
-    {"membership", "size", false, NULL},
-    {"membership", "modseq", false, NULL},
-    {"membership", "created", false, "moves the moment from which it is in the mailbox as of then"},
-    {"membership", "origin", false, "of a purged row: what it brought back is gone"},
-    {"membership", "expunged_modseq", false, NULL},
-    {"membership", "expunged_at", false, "moves the end of its undelete window"},
-    {"mailbox", "account", false, NULL},
-    {"mailbox", "id", false, NULL},
-    {"mailbox", "parent", false, "another mailbox that is there: no message changes its place"},
-    {"mailbox", "name", true, "any name is one, but INBOX"},
-    {"mailbox", "role", false, NULL},
-    {"mailbox", "uidvalidity", false, NULL},
-    {"mailbox", "uidnext", false, "higher: uids are left out"},
-    {"mailbox", "modseq", false, "higher: clients ask once more"},
-    {"mailbox", "messages", false, NULL},
-    {"mailbox", "octets", false, NULL},
-    {"mailbox", "created", false, "within the second that uidvalidity tells"},
-};
-
-__attribute__((format(printf, 1, 2))) static int64_t number(const char *format, ...)
-{
-	char sql[400];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(sql, sizeof sql, format, ap);
-	va_end(ap);
-	return rig_number(&rig, sql);
-}
-
-/* A row that has something to flip, by its number; 0: none has. */
-static int64_t pick_row(const struct column *c)
-{
-	int64_t n = number("SELECT count(*) FROM %s%s%s%s", c->table,
-	    c->text ? " WHERE length(" : "", c->text ? c->name : "", c->text ? ") > 0" : "");
-
-	return n ? (int64_t)chance_pick((uint64_t)n) : -1;
-}
-
-/* What the column becomes, as an expression. */
-static void put_flipped(char *out, size_t size, const struct column *c, int64_t row)
-{
-	int64_t octets, at, octet;
-
-	if (!c->text) {
-		int64_t bit = INT64_C(1) << chance_pick(c->unnamed ? 63 : 40);
-
-		snprintf(out, size, "((%s | %lld) - (%s & %lld))", c->name, (long long)bit, c->name,
-		    (long long)bit);
-		return;
-	}
-	octets = number(
-	    "SELECT length(CAST(%s AS BLOB)) FROM %s WHERE length(%s) > 0 LIMIT 1 OFFSET %lld",
-	    c->name, c->table, c->name, (long long)row);
-	at = (int64_t)chance_pick((uint64_t)octets);
-	octet = number(
-	    "SELECT 16 * instr('123456789ABCDEF', substr(h, 1, 1)) +"
-	    " instr('123456789ABCDEF', substr(h, 2, 1)) FROM (SELECT hex(substr(CAST(%s AS"
-	    " BLOB), %lld, 1)) AS h FROM %s WHERE length(%s) > 0 LIMIT 1 OFFSET %lld)",
-	    c->name, (long long)at + 1, c->table, c->name, (long long)row);
-	octet ^= INT64_C(1) << chance_pick(8);
-	snprintf(out, size,
-	    "CAST(substr(CAST(%s AS BLOB), 1, %lld) || x'%02x' || substr(CAST(%s AS BLOB), %lld) AS %s)",
-	    c->name, (long long)at, (unsigned)octet, c->name, (long long)at + 2,
-	    strcmp(c->table, "email") == 0 && strcmp(c->name, "keywords") != 0 ? "BLOB" : "TEXT");
-}
-
-static const char *key_of(const struct column *c)
-{
-	if (strcmp(c->table, "email") == 0 || strcmp(c->table, "mailbox") == 0)
-		return "account, id";
-	return "account, mailbox, uid";
-}
-
-static void flip(const struct column *c)
-{
-	char flipped[400], sql[1200], where[100] = "";
-	int64_t row = pick_row(c);
-
-	assert_true(row >= 0);
-	put_flipped(flipped, sizeof flipped, c, row);
-	if (c->text)
-		snprintf(where, sizeof where, " WHERE length(%s) > 0", c->name);
-	snprintf(sql, sizeof sql,
-	    "UPDATE OR IGNORE %s SET %s = %s WHERE (%s) IN (SELECT %s FROM %s%s LIMIT 1 OFFSET %lld)",
-	    c->table, c->name, flipped, key_of(c), key_of(c), c->table, where, (long long)row);
-	change(sql);
-}
-
-static bool differs(const char *table)
-{
-	return number("SELECT count(*) FROM (SELECT * FROM %s EXCEPT SELECT * FROM kept_%s)", table,
-		   table) > 0;
-}
-
-static void put_back(const char *table)
-{
-	char sql[200];
-
-	snprintf(sql, sizeof sql, "DELETE FROM %s; INSERT INTO %s SELECT * FROM kept_%s", table,
-	    table, table);
-	change(sql);
-}
 
 static void keep_tables(void)
 {
-	change("CREATE TABLE kept_email AS SELECT * FROM email;"
-	       "CREATE TABLE kept_membership AS SELECT * FROM membership;"
-	       "CREATE TABLE kept_mailbox AS SELECT * FROM mailbox");
+	flip_keep(&rig, "email");
+	flip_keep(&rig, "membership");
+	flip_keep(&rig, "mailbox");
 }
 
 static void each_column(void **state)
@@ -369,17 +270,17 @@ static void each_column(void **state)
 	verify();
 	assert_int_equal(found, 0);
 	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
-		const struct column *c = &columns[i];
+		const struct flip_column *c = &columns[i];
 
 		for (int bit = 0; bit < BITS; bit++) {
-			flip(c);
-			if (!differs(c->table))
+			flip_one(&rig, c);
+			if (!flip_differs(&rig, c->table))
 				continue;
 			verify();
 			if (found == 0 && !c->unnamed)
 				fail_msg("%s.%s changed, and nothing is found", c->table, c->name);
 			read_all();
-			put_back(c->table);
+			flip_put_back(&rig, c->table);
 		}
 	}
 	verify();
@@ -389,9 +290,10 @@ static void each_column(void **state)
 /* No column is left out. */
 static void all_columns_are_listed(void **state)
 {
-	assert_int_equal(number("SELECT (SELECT count(*) FROM pragma_table_info('email'))"
-				" + (SELECT count(*) FROM pragma_table_info('membership'))"
-				" + (SELECT count(*) FROM pragma_table_info('mailbox'))"),
+	assert_int_equal(
+	    flip_number(&rig, "SELECT (SELECT count(*) FROM pragma_table_info('email'))"
+			      " + (SELECT count(*) FROM pragma_table_info('membership'))"
+			      " + (SELECT count(*) FROM pragma_table_info('mailbox'))"),
 	    sizeof columns / sizeof *columns);
 }
 
@@ -417,19 +319,19 @@ static void one_bit_is_put_back(void **state)
 
 	keep_tables();
 	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
-		const struct column *c = &columns[i];
+		const struct flip_column *c = &columns[i];
 		bool counted = strcmp(c->name, "size") == 0 || strcmp(c->name, "modseq") == 0 ||
 			       strcmp(c->name, "links") == 0;
 
 		if (strcmp(c->table, "email") != 0 || counted)
 			continue;
-		flip(c);
-		if (!differs("email"))
+		flip_one(&rig, c);
+		if (!flip_differs(&rig, "email"))
 			continue;
 		repair(&r);
 		assert_int_equal(r.mended, 1);
 		assert_int_equal(r.damaged, 0);
-		if (differs("email"))
+		if (flip_differs(&rig, "email"))
 			fail_msg("email.%s is not what it was", c->name);
 		verify();
 		assert_int_equal(found, 0);
@@ -440,7 +342,7 @@ static void one_bit_is_put_back(void **state)
  * What the repair must put right. Not here: rows of emails (one_bit_is_put_back); another account, which gets a
  * name and no password; another message that a copy then names.
  */
-static bool is_repaired(const struct column *c)
+static bool is_repaired(const struct flip_column *c)
 {
 	return strcmp(c->table, "email") != 0 && strcmp(c->name, "account") != 0 &&
 	       strcmp(c->name, "email") != 0;
@@ -452,14 +354,14 @@ static void one_bit_takes_no_letter(void **state)
 	struct repair r;
 
 	for (size_t i = 0; i < REPAIRED * sizeof columns / sizeof *columns; i++) {
-		const struct column *c = &columns[i / REPAIRED];
+		const struct flip_column *c = &columns[i / REPAIRED];
 
 		if (!is_repaired(c))
 			continue;
 		teardown(state);
 		setup(state);
 		chance_begin(i);
-		flip(c);
+		flip_one(&rig, c);
 		repair(&r);
 		assert_int_equal(r.damaged, 0);
 		if (gone() > 1)
@@ -478,9 +380,9 @@ static void the_inbox_has_another_number(void **state)
 	struct repair r;
 
 	keep_tables();
-	change("UPDATE mailbox SET id = 33 WHERE account = 1 AND id = 1");
+	flip_change(&rig, "UPDATE mailbox SET id = 33 WHERE account = 1 AND id = 1");
 	repair(&r);
-	if (differs("mailbox"))
+	if (flip_differs(&rig, "mailbox"))
 		fail_msg("its mailboxes are others");
 	assert_int_equal(open_all(accounts[0]), before);
 	verify();
@@ -497,16 +399,17 @@ static void a_role_is_that_of_the_number(void **state)
 		char sql[100];
 
 		snprintf(sql, sizeof sql, "UPDATE mailbox SET role = %d WHERE id = 2", role);
-		change(sql);
+		flip_change(&rig, sql);
 		verify();
 		assert_int_equal(found, role == MAILBOX_DRAFTS ? 0 : 2);
 		repair(&r);
-		assert_false(differs("mailbox"));
+		assert_false(flip_differs(&rig, "mailbox"));
 	}
-	change(
+	flip_change(&rig,
 	    "UPDATE membership SET mailbox = 2 WHERE account = 1; DELETE FROM mailbox WHERE id = 2");
 	repair(&r);
-	assert_int_equal(number("SELECT count(*) FROM mailbox WHERE id = 2 AND role = 2"), 1);
+	assert_int_equal(
+	    flip_number(&rig, "SELECT count(*) FROM mailbox WHERE id = 2 AND role = 2"), 1);
 	verify();
 	assert_int_equal(found, 0);
 }
@@ -517,12 +420,12 @@ static void a_uidvalidity_is_known_by_the_account(void **state)
 	struct repair r;
 
 	keep_tables();
-	change("UPDATE mailbox SET uidvalidity = uidvalidity + 4096 WHERE id = 1;"
-	       "UPDATE mailbox SET created = created + 4096000 WHERE id = 2");
+	flip_change(&rig, "UPDATE mailbox SET uidvalidity = uidvalidity + 4096 WHERE id = 1;"
+			  "UPDATE mailbox SET created = created + 4096000 WHERE id = 2");
 	verify();
 	assert_int_equal(found, 4);
 	repair(&r);
-	assert_false(differs("mailbox"));
+	assert_false(flip_differs(&rig, "mailbox"));
 	verify();
 	assert_int_equal(found, 0);
 }
@@ -533,11 +436,13 @@ static void a_uidvalidity_that_nothing_tells_is_another(void **state)
 	int64_t made = rig.now / 1000 - 5000;
 	struct repair r;
 
-	change("UPDATE mailbox SET created = created - 5000000, uidvalidity = uidvalidity - 904"
-	       " WHERE id = 8");
+	flip_change(&rig,
+	    "UPDATE mailbox SET created = created - 5000000, uidvalidity = uidvalidity - 904"
+	    " WHERE id = 8");
 	repair(&r);
-	assert_int_equal(number("SELECT count(*) FROM mailbox WHERE id = 8 AND uidvalidity NOT IN"
-				" (%lld, %lld)",
+	assert_int_equal(flip_number(&rig,
+			     "SELECT count(*) FROM mailbox WHERE id = 8 AND uidvalidity NOT IN"
+			     " (%lld, %lld)",
 			     (long long)made, (long long)made + 4096),
 	    1);
 	verify();
@@ -549,7 +454,8 @@ static void a_live_copy_is_not_taken_for_one_that_went(void **state)
 {
 	struct repair r;
 
-	change("UPDATE membership SET expunged_modseq = 4096 WHERE account = 2 AND uid = 2");
+	flip_change(
+	    &rig, "UPDATE membership SET expunged_modseq = 4096 WHERE account = 2 AND uid = 2");
 	assert_int_equal(gone(), 2);
 	repair(&r);
 	assert_int_equal(gone(), 1);
@@ -564,7 +470,7 @@ static void a_copy_that_went_stays_gone(void **state)
 	int64_t before = open_all(accounts[0]);
 	struct repair r;
 
-	change("UPDATE membership SET expunged_at = 0 WHERE expunged_at > 0");
+	flip_change(&rig, "UPDATE membership SET expunged_at = 0 WHERE expunged_at > 0");
 	repair(&r);
 	assert_int_equal(open_all(accounts[0]), before);
 	verify();
@@ -576,8 +482,9 @@ static void a_message_of_another_account_is_not_his(void **state)
 {
 	struct repair r;
 
-	change("UPDATE membership SET email = (SELECT min(email) FROM membership WHERE account = 1)"
-	       " WHERE account = 2 AND uid = 2");
+	flip_change(&rig,
+	    "UPDATE membership SET email = (SELECT min(email) FROM membership WHERE account = 1)"
+	    " WHERE account = 2 AND uid = 2");
 	repair(&r);
 	assert_int_equal(open_all(accounts[1]), MESSAGES);
 	verify();
@@ -589,7 +496,7 @@ static void a_torn_row_is_made_anew(void **state)
 {
 	struct repair r;
 
-	change("UPDATE email SET prefix = x'1234', size = size + 2 - length(prefix)");
+	flip_change(&rig, "UPDATE email SET prefix = x'1234', size = size + 2 - length(prefix)");
 	assert_int_equal(open_all(accounts[1]), 0);
 	verify();
 	assert_true(found >= 2 * MESSAGES);
@@ -606,8 +513,9 @@ static void a_torn_row_that_nothing_else_tells_stays(void **state)
 {
 	struct repair r;
 
-	change("DELETE FROM membership WHERE account = 2; DELETE FROM ledger WHERE account = 2;"
-	       "UPDATE email SET received = 4711 WHERE account = 2");
+	flip_change(&rig,
+	    "DELETE FROM membership WHERE account = 2; DELETE FROM ledger WHERE account = 2;"
+	    "UPDATE email SET received = 4711 WHERE account = 2");
 	repair(&r);
 	assert_int_equal(
 	    rig_number(&rig, "SELECT count(*) FROM email WHERE account = 2"), MESSAGES);
@@ -619,8 +527,9 @@ static void a_torn_row_that_nothing_else_tells_stays(void **state)
 /* A copy that names another message of its account, of the same size. */
 static void another_message_is_not_handed_out(void **state)
 {
-	change("UPDATE membership SET email = (SELECT m.email FROM membership m WHERE m.account = 2"
-	       " AND m.uid = 2) WHERE account = 2 AND uid = 1");
+	flip_change(&rig,
+	    "UPDATE membership SET email = (SELECT m.email FROM membership m WHERE m.account = 2"
+	    " AND m.uid = 2) WHERE account = 2 AND uid = 1");
 	assert_int_equal(open_all(accounts[1]), MESSAGES - 1);
 	verify();
 	assert_true(found > 0);
@@ -629,11 +538,11 @@ static void another_message_is_not_handed_out(void **state)
 /* Rows from before version 2 have no seal, and are read. */
 static void without_a_seal(void **state)
 {
-	change("UPDATE email SET seal = 0");
+	flip_change(&rig, "UPDATE email SET seal = 0");
 	verify();
 	assert_int_equal(found, 0);
 	assert_int_equal(open_all(accounts[1]), MESSAGES);
-	change("UPDATE email SET keywords = '' WHERE keywords <> ''");
+	flip_change(&rig, "UPDATE email SET keywords = '' WHERE keywords <> ''");
 	add_keyword();
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM email WHERE seal <> 0"), 0);
 }
@@ -644,7 +553,7 @@ static void without_a_seal_it_has_its_numbers_again(void **state)
 	static const char *const wrong[] = {"id = id + 1", "blob = blob - 2", "blob = 4711"};
 	struct repair r;
 
-	change("UPDATE email SET seal = 0");
+	flip_change(&rig, "UPDATE email SET seal = 0");
 	keep_tables();
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		char sql[200];
@@ -653,13 +562,13 @@ static void without_a_seal_it_has_its_numbers_again(void **state)
 		    "UPDATE email SET %s WHERE account = 2 AND id = (SELECT max(id) FROM email"
 		    " WHERE account = 2)",
 		    wrong[i]);
-		change(sql);
+		flip_change(&rig, sql);
 		verify();
 		assert_true(found > 0);
 		repair(&r);
 		assert_int_equal(r.mended, 1);
 		assert_int_equal(r.damaged, 0);
-		if (differs("email") || differs("membership"))
+		if (flip_differs(&rig, "email") || flip_differs(&rig, "membership"))
 			fail_msg("%s: the row is not what it was", wrong[i]);
 		verify();
 		assert_int_equal(found, 0);

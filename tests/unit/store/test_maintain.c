@@ -123,6 +123,21 @@ static void rows_without_a_seal_are_sealed(void **state)
 	    0);
 }
 
+/* As if a bit had flipped: the others in the pack stay where they are. */
+static void a_pack_with_others_stays(void **state)
+{
+	send_to_both();
+	expunge_all(ann);
+	expunge_all(bob);
+	rig.now += 1;
+	send_to_both();
+	rig_sql(&rig, "UPDATE pack SET single = 1");
+	rig_maintain(&rig, 0, NEVER);
+	assert_int_equal(count("blob"), 1);
+	assert_int_equal(count("pack"), 1);
+	assert_int_equal(count("dropped"), 0);
+}
+
 static void run_slice(struct maintain *m)
 {
 	assert_int_equal(db_begin(rig.db), DB_OK);
@@ -359,6 +374,7 @@ int main(void)
 	    T(expunged_mail_stays_for_its_window),
 	    T(a_full_disk_is_made_room_on),
 	    T(rows_without_a_seal_are_sealed),
+	    T(a_pack_with_others_stays),
 	    T(many_go_in_slices),
 	    T(a_removed_account_goes_whole),
 	    T(history_becomes_sums),
