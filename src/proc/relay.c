@@ -14,6 +14,8 @@
 #include "proc/relay.h"
 
 #define TEND_MS 5000
+/* The supervisor starts another resolver within seconds; a job keeps one of the places until then. */
+#define WITHOUT_MS 10000
 
 /* ---- jobs ---- */
 static void finish_if_idle(struct relay *r)
@@ -68,6 +70,8 @@ static void on_tend(uv_timer_t *timer)
 		r->extended = clock_mono();
 		relay_job_extend(r);
 	}
+	if (!relay_link(r->resolver))
+		relay_session_routes_without(r);
 	finish_if_idle(r);
 }
 
@@ -109,6 +113,7 @@ static void on_resolver_down(struct peer *p, const char *why)
 	if (why)
 		child_abandon();
 	r->resolver = NULL;
+	r->no_lookups = clock_mono() + WITHOUT_MS;
 }
 
 static const struct peer_config store_link = {
@@ -140,7 +145,8 @@ static void set_resolver(struct relay *r, int fd)
 {
 	if (fd < 0)
 		return;
-	peer_lose(&r->resolver); /* its end may not have been seen yet: what it was asked is asked again */
+	peer_lose(
+	    &r->resolver); /* its end may not have been seen yet: what it was asked is asked again */
 	r->resolver = peer_new(r->loop, &resolver_link, fd, r);
 	relay_session_routes_again(r);
 }
@@ -197,6 +203,7 @@ static int relay_ready(void *ctx, struct err *e)
 	uv_timer_init(r->loop, &r->tend);
 	r->tend.data = r;
 	r->extended = clock_mono();
+	r->no_lookups = clock_mono() + WITHOUT_MS;
 	uv_timer_start(&r->tend, on_tend, TEND_MS, TEND_MS);
 	return 0;
 }

@@ -25,7 +25,9 @@ struct relay {
 	struct config_snapshot *config; /* sessions keep that of their beginning */
 	struct tls_ctx *tls;            /* a client's */
 	struct peer *store, *resolver;
-	int64_t owner;         /* of our leases */
+	int64_t
+	    no_lookups; /* monotonic: from then on nothing waits for a resolver that is not there */
+	int64_t owner;  /* of our leases */
 	struct ipc_call lease; /* the long poll for jobs */
 	struct list sessions;
 	struct list jobs; /* of struct relay_job: all that is held under a lease */
@@ -124,6 +126,9 @@ struct str relay_route_trouble(const struct relay_route *route);
 /* There is another resolver: a lookup that the one before took along is asked again. */
 void relay_route_again(struct relay_route *route);
 
+/* There has been no resolver for too long: if it waits for one, done() is called. */
+void relay_route_without(struct relay_route *route);
+
 /* The resolver has been silent for too long about a route that is under way: done() is called. */
 void relay_route_give_up(struct relay_route *route);
 
@@ -137,6 +142,9 @@ void relay_session_take(struct relay *relay, struct relay_job *job);
 
 /* There is another resolver: those that look for their way go on. */
 void relay_session_routes_again(struct relay *relay);
+
+/* There is none, and has been none for too long: those that wait for it end. */
+void relay_session_routes_without(struct relay *relay);
 
 /* Ends sessions that are idle or ask; the others end after their message. */
 void relay_session_drain(struct relay *relay);

@@ -1,8 +1,9 @@
 /*
  * From a destination to addresses: a configured route, an address literal, or MX and then A and AAAA of
- * each host in turn [RFC 5321 5.1]. One lookup at a time, which outlives the resolver that was asked; the
- * pure rules are in queue/queue_mx.c.
+ * each host in turn [RFC 5321 5.1]. One lookup at a time, which outlives the resolver that was asked, but
+ * does not wait long for another one; the pure rules are in queue/queue_mx.c.
  */
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "proc/relay.h"
@@ -31,14 +32,29 @@ static void on_answer(struct ipc_call *call, enum ipc_end end, struct str payloa
 	r->answered(r, &result);
 }
 
+/* It is no attempt: the place of this one is for those whose way is known without. */
+static void no_resolver(struct relay_route *r)
+{
+	r->waits = false;
+	finish(r, QUEUE_PROBLEM_NO_RESOLVER, "its names cannot be looked up at present");
+}
+
+void relay_route_without(struct relay_route *r)
+{
+	if (r->waits && clock_mono() >= r->relay->no_lookups)
+		no_resolver(r);
+}
+
 static void say_question(struct relay_route *r)
 {
 	struct ipc_link *link = relay_link(r->relay->resolver);
 	struct buf payload;
 
 	r->waits = !link;
-	if (!link)
-		return; /* relay_route_again() follows */
+	if (!link) {
+		relay_route_without(r); /* else that follows, or relay_route_again() */
+		return;
+	}
 	r->call = (struct ipc_call){.on_end = on_answer};
 	buf_init(&payload, 1024);
 	rr_lookup_put(&payload, &r->lookup);
@@ -291,7 +307,7 @@ void relay_route_give_up(struct relay_route *r)
 {
 	ipc_call_cancel(&r->call);
 	r->waits = false;
-	finish(r, QUEUE_PROBLEM_LOCAL, "the resolver does not answer");
+	finish(r, QUEUE_PROBLEM_NO_RESOLVER, "it does not answer");
 }
 
 void relay_route_fini(struct relay_route *r)

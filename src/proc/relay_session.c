@@ -530,6 +530,12 @@ void relay_session_routes_again(struct relay *relay)
 	relay_route_again(&LIST_ENTRY(it, struct relay_session, link)->route);
 }
 
+void relay_session_routes_without(struct relay *relay)
+{
+	LIST_FOREACH(&relay->sessions, it)
+	relay_route_without(&LIST_ENTRY(it, struct relay_session, link)->route);
+}
+
 void relay_session_drain(struct relay *relay)
 {
 	LIST_FOREACH(&relay->sessions, it)

@@ -138,6 +138,10 @@ static void why_own(struct telling *t)
 		put_wait(t, QUEUE_PHRASE_WAIT_RELEASE, STR(""), e->hold_until);
 		return;
 	}
+	if (t->x->postponed) {
+		put_wait(t, QUEUE_PHRASE_WAIT_NO_RESOLVER, STR(""), e->last_attempt);
+		return;
+	}
 	if (e->attempts == 0) {
 		put_wait(t, QUEUE_PHRASE_WAIT_HELD, STR(""), t->x->now);
 		return;

@@ -16,6 +16,7 @@ struct queue_explain {
 	bool postmaster;      /* it is a report of ours: if it fails, the postmaster is told */
 	struct str domain;    /* name of the destination; empty: refused for good, to be returned */
 	struct str last_reply; /* the recipient's own, as queue_result_put_reply() has it */
+	bool postponed;        /* when it last had its turn, our resolver was not there */
 	bool here;   /* he has a mailbox here, into which it is put at its time; without domain */
 	bool backup; /* the domain is a relay domain */
 	bool notify_failure; /* the sender wants to hear of a failure: NOTIFY */

@@ -65,6 +65,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_HOST_SERVES] = "%1, which also serves %2,",
 	[QUEUE_PHRASE_WAIT_TURN] = "%1 waits for its turn; %2 can be tried at once.",
 	[QUEUE_PHRASE_WAIT_HELD] = "%1 waits for the time that is set for it.",
+	[QUEUE_PHRASE_WAIT_NO_RESOLVER] =
+	    "%1 waits because this server could not look up %2: its resolver was not running (last %5).",
 	[QUEUE_PHRASE_WAIT_RELEASE] = "%1 waits because its sender wants it to be sent no earlier than %5.",
 	[QUEUE_PHRASE_WAIT_HERE] =
 	    "%1 waits because its sender wants it to be delivered no earlier than %5; then it goes into the "

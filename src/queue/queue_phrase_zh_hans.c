@@ -54,6 +54,7 @@ const char *const queue_phrase_zh_hans[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_HOST_SERVES] = "%1（也为 %2 服务）",
 	[QUEUE_PHRASE_WAIT_TURN] = "发往 %1 的邮件正在排队；随时可以尝试 %2。",
 	[QUEUE_PHRASE_WAIT_HELD] = "发往 %1 的邮件正在等待为它设定的时间。",
+	[QUEUE_PHRASE_WAIT_NO_RESOLVER] = "发往 %1 的邮件正在等待，因为本服务器无法查询 %2：域名解析进程没有运行（最近一次在 %5）。",
 	[QUEUE_PHRASE_WAIT_RELEASE] = "发给 %1 的邮件在等待，因为发件人要求不早于 %5 发送。",
 	[QUEUE_PHRASE_WAIT_HERE] = "发给 %1 的邮件在等待，因为发件人要求不早于 %5 投递；届时会放入邮箱。",
 	[QUEUE_PHRASE_HERE_REFUSED] = "发给 %1 的邮件在等待，因为邮箱目前不收这封邮件（%3）；将在 %5 再试。",

@@ -54,6 +54,7 @@ const char *const queue_phrase_zh_hant[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_HOST_SERVES] = "%1（也為 %2 服務）",
 	[QUEUE_PHRASE_WAIT_TURN] = "發往 %1 的郵件正在排隊；隨時可以嘗試 %2。",
 	[QUEUE_PHRASE_WAIT_HELD] = "發往 %1 的郵件正在等待為它設定的時間。",
+	[QUEUE_PHRASE_WAIT_NO_RESOLVER] = "發往 %1 的郵件正在等待，因為本伺服器無法查詢 %2：網域名稱解析行程沒有執行（最近一次在 %5）。",
 	[QUEUE_PHRASE_WAIT_RELEASE] = "寄給 %1 的郵件在等待，因為寄件者要求不早於 %5 傳送。",
 	[QUEUE_PHRASE_WAIT_HERE] = "寄給 %1 的郵件在等待，因為寄件者要求不早於 %5 投遞；屆時會放入信箱。",
 	[QUEUE_PHRASE_HERE_REFUSED] = "寄給 %1 的郵件在等待，因為信箱目前不收這封郵件（%3）；將在 %5 再試。",

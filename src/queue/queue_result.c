@@ -70,11 +70,12 @@ static const struct {
     [QUEUE_PROBLEM_NO_SMTPUTF8] = {"SMTPUTF8 not offered", ALWAYS(FINAL(ANSWERED, 5, 6, 7))},
     [QUEUE_PROBLEM_TOO_LARGE] = {"message too large", ALWAYS(FINAL(ANSWERED, 5, 3, 4))},
     [QUEUE_PROBLEM_LOCAL] = {"trouble on this side", ALWAYS(OWN(NONE, 4, 3, 0))},
-    [QUEUE_PROBLEM_EXPIRED] = {"not delivered in time", ALWAYS(FINAL(NONE, 4, 4, 7))},
+    [QUEUE_PROBLEM_NO_RESOLVER] = {"no resolver on this server", ALWAYS(OWN(NONE, 4, 4, 3))},
     [QUEUE_PROBLEM_ENDED] = {"returned by an administrator", ALWAYS(FINAL(NONE, 5, 0, 0))},
     [QUEUE_PROBLEM_NO_TIMES] = {"DELIVERBY not offered", ALWAYS(FINAL(ANSWERED, 5, 3, 3))},
     [QUEUE_PROBLEM_TIME_SHORT] = {"too little time left", ALWAYS(FINAL(ANSWERED, 5, 4, 7))},
-    [QUEUE_PROBLEM_TOO_MANY] = {"too many recipients for one transaction", ALWAYS(NOW(ANSWERED, 4, 5, 3))},
+    [QUEUE_PROBLEM_TOO_MANY] = {"too many recipients for one transaction",
+	ALWAYS(NOW(ANSWERED, 4, 5, 3))},
 };
 
 static struct queue_result of_problem(enum queue_problem problem, enum queue_stage stage)

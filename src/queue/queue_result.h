@@ -42,7 +42,7 @@ enum queue_problem {
 	QUEUE_PROBLEM_NO_SMTPUTF8, /* the next server cannot take this address or header */
 	QUEUE_PROBLEM_TOO_LARGE,   /* above the size that the next server announced */
 	QUEUE_PROBLEM_LOCAL,       /* our side failed: nothing known about the other */
-	QUEUE_PROBLEM_EXPIRED,     /* the lifetime is over */
+	QUEUE_PROBLEM_NO_RESOLVER, /* ours is not there: no attempt, and not counted as one */
 	QUEUE_PROBLEM_ENDED,       /* an administrator of ours had it returned */
 	QUEUE_PROBLEM_NO_TIMES,    /* the next server knows of no time to deliver by */
 	QUEUE_PROBLEM_TIME_SHORT,  /* it wants more of it than is left, or none is */

@@ -79,10 +79,21 @@ void queue_schedule_refused(struct queue_entry *e, const struct queue_policy *p,
 	e->not_before = now + queue_policy_delay(p, e->attempts, e->seed);
 }
 
+static int64_t soon(const struct queue_entry *e, int64_t now)
+{
+	return now + SOON_MS + (int64_t)(e->seed % SOON_MS);
+}
+
 void queue_schedule_interrupted(struct queue_entry *e, const struct queue_policy *p, int64_t now)
 {
 	queue_schedule_refused(e, p, now);
-	e->not_before = min_of(e->not_before, now + SOON_MS + (int64_t)(e->seed % SOON_MS));
+	e->not_before = min_of(e->not_before, soon(e, now));
+}
+
+void queue_schedule_postponed(struct queue_entry *e, int64_t now)
+{
+	e->last_attempt = now;
+	e->not_before = soon(e, now);
 }
 
 void queue_schedule_warned(struct queue_entry *e, const struct queue_policy *p, int64_t now)

@@ -73,6 +73,9 @@ void queue_schedule_refused(struct queue_entry *e, const struct queue_policy *p,
  */
 void queue_schedule_interrupted(struct queue_entry *e, const struct queue_policy *p, int64_t now);
 
+/* Our side could not even begin: soon again, as often as that happens, and no attempt more. */
+void queue_schedule_postponed(struct queue_entry *e, int64_t now);
+
 /* Does he wait for the time that his sender set? */
 bool queue_schedule_is_held(const struct queue_entry *e, int64_t now);
 

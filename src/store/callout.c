@@ -78,7 +78,8 @@ struct callout_lesson callout_judge(const struct queue_attempt *a)
 	if (a->problem == QUEUE_PROBLEM_NO_SMTPUTF8) {
 		lesson.verdict = CALLOUT_REFUSED;
 	} else if (a->problem != QUEUE_PROBLEM_NONE) {
-		lesson.host = a->problem != QUEUE_PROBLEM_LOCAL;
+		lesson.host = a->problem != QUEUE_PROBLEM_LOCAL &&
+			      a->problem != QUEUE_PROBLEM_NO_RESOLVER;
 		lesson.unrouted = is_unrouted(a->problem);
 	} else if (a->stage != QUEUE_STAGE_RCPT || a->code == 421) {
 		lesson.host = true;

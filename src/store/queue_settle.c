@@ -162,7 +162,9 @@ static void refused(struct settling *t, struct queue_row *row)
 {
 	const struct queue_policy *policy = queue_config_policy(&t->s->cfg, row->destination);
 
-	if (is_interrupted(t, row))
+	if (row->last.problem == QUEUE_PROBLEM_NO_RESOLVER)
+		queue_schedule_postponed(&row->entry, t->now);
+	else if (is_interrupted(t, row))
 		queue_schedule_interrupted(&row->entry, policy, t->now);
 	else
 		queue_schedule_refused(&row->entry, policy, t->now);
@@ -252,7 +254,8 @@ static void settle_row(struct settling *t, struct queue_row *row)
 	last = last_of(t, o);
 	if (result.outcome != QUEUE_RETRY_HOST && result.outcome != QUEUE_RETRY_NOW)
 		row->last = last;
-	trace(t, row, result.outcome, last.reply); /* the attempt, then what came of it */
+	if (o->attempt.problem != QUEUE_PROBLEM_NO_RESOLVER) /* which is none, and comes often */
+		trace(t, row, result.outcome, last.reply);   /* the attempt, then what came of it */
 	if (t->code == DB_OK)
 		actions[result.outcome](t, row);
 	learn(t, o, result.event);

@@ -118,6 +118,7 @@ static int up(void **state)
 	f.answerer = ipc_link_new(&rr_edge, IPC_ANSWERER, &handler, NULL);
 	f.resolver.link = f.asker;
 	f.relay.resolver = &f.resolver;
+	f.relay.no_lookups = INT64_MAX;
 	assert_true(ip_parse(STR("198.18.0.1"), &f.own));
 	f.config.hostname = STR("mail.us.test");
 	f.relay.own = &f.own;
@@ -477,6 +478,43 @@ static void test_no_resolver(void **state)
 	expect_hops("a.test=192.88.99.1:25");
 }
 
+/* None comes: what waits for it ends, what asks now does not wait, and what needs none goes. */
+static void test_no_resolver_for_long(void **state)
+{
+	static const struct row rows[] = {{"a.test", DNS_A, "192.88.99.1", DNS_OK}, {0}};
+
+	f.relay.resolver = NULL;
+	start(rows, "a.test", "", 0);
+	relay_route_without(&f.route); /* it is not yet long */
+	assert_int_equal(f.done, 0);
+	f.relay.no_lookups = 0;
+	relay_route_without(&f.route);
+	assert_int_equal(f.done, 1);
+	expect_problem(QUEUE_PROBLEM_NO_RESOLVER, "cannot be looked up");
+	relay_route_without(&f.route);
+	relay_route_again(&f.route);
+	assert_int_equal(f.done, 1);
+	relay_route_fini(&f.route);
+	start(rows, "a.test", "", 0);
+	assert_int_equal(f.done, 2);
+	expect_problem(QUEUE_PROBLEM_NO_RESOLVER, "cannot be looked up");
+	relay_route_fini(&f.route);
+	start(rows, "a.test", "192.88.99.2", 25);
+	assert_int_equal(f.done, 3);
+	expect_hops("192.88.99.2=192.88.99.2:25");
+}
+
+/* One that is there and is asked has its own time. */
+static void test_resolver_that_is_there_is_waited_for(void **state)
+{
+	f.relay.no_lookups = 0;
+	start((const struct row[]){{"a.test", DNS_A, "192.88.99.1", DNS_OK}, {0}}, "a.test", "", 0);
+	relay_route_without(&f.route);
+	assert_int_equal(f.done, 0);
+	carry_all();
+	expect_hops("a.test=192.88.99.1:25");
+}
+
 /* It dies in the middle: the question goes to the next one, and the way is found. */
 static void test_resolver_dies(void **state)
 {
@@ -518,7 +556,7 @@ static void test_resolver_is_silent(void **state)
 	assert_int_equal(f.done, 0);
 	relay_route_give_up(&f.route);
 	assert_int_equal(f.done, 1);
-	expect_problem(QUEUE_PROBLEM_LOCAL, "does not answer");
+	expect_problem(QUEUE_PROBLEM_NO_RESOLVER, "does not answer");
 	carry_all(); /* the cancel */
 	ipc_request_end(f.open, STR(""));
 	carry_all();
@@ -544,6 +582,8 @@ int main(void)
 	    T(test_own_addresses_change),
 	    T(test_private_addresses_where_allowed),
 	    T(test_no_resolver),
+	    T(test_no_resolver_for_long),
+	    T(test_resolver_that_is_there_is_waited_for),
 	    T(test_resolver_dies),
 	    T(test_resolvers_die_of_it),
 	    T(test_resolver_is_silent),

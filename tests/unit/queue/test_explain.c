@@ -191,6 +191,11 @@ static void test_own(void **state)
 	expect(&x,
 	    "bob@b.test waits for the time that is set for it. The next attempt is at 20:05. "
 	    "" RETURNED);
+	x.postponed = true;
+	x.entry.last_attempt = MON - MINUTE_MS;
+	expect(&x,
+	    "bob@b.test waits because this server could not look up b.test: its resolver was not running "
+	    "(last at 20:01:00). The next attempt is at 20:05. " RETURNED);
 }
 
 static void test_may_go(void **state)

@@ -246,6 +246,8 @@ static void judges_what_was_said(void **state)
 		false},
 	    {{.stage = QUEUE_STAGE_LOOKUP, .problem = QUEUE_PROBLEM_LOCAL}, CALLOUT_UNSURE, false,
 		false},
+	    {{.stage = QUEUE_STAGE_LOOKUP, .problem = QUEUE_PROBLEM_NO_RESOLVER}, CALLOUT_UNSURE,
+		false, false},
 	    {{.stage = QUEUE_STAGE_LOOKUP, .problem = QUEUE_PROBLEM_LOOP}, CALLOUT_UNSURE, true,
 		true},
 	    {{.stage = QUEUE_STAGE_LOOKUP, .problem = QUEUE_PROBLEM_NULL_MX}, CALLOUT_UNSURE, true,

@@ -118,6 +118,36 @@ static void broken_off_here(void **state)
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
 }
 
+static struct qrig_answer unresolved(const struct queue_job *job, const struct queue_row *row)
+{
+	return qrig_problem(QUEUE_PROBLEM_NO_RESOLVER);
+}
+
+/* Without a resolver nothing was tried: it is soon again each time, and the schedule begins behind it. */
+static void without_a_resolver(void **state)
+{
+	int64_t start = q.rig.now, id;
+	size_t without;
+
+	ntimes = 0;
+	q.world = unresolved;
+	q.on_job = keep_time;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_live(&q, start + 20 * MINUTE_MS);
+	without = ntimes;
+	assert_in_range(without, 10, 20);
+	for (size_t i = 1; i < without; i++)
+		assert_in_range(times[i] - times[i - 1], MINUTE_MS, 2 * MINUTE_MS);
+	assert_int_equal(qrig_count(&q, "trace WHERE text LIKE '%resolver%'"), 0);
+	assert_int_equal(qrig_count(&q, "queue WHERE attempts = 0"), 1);
+	q.world = broken_off;
+	qrig_live(&q, start + 25 * MINUTE_MS);
+	assert_in_range(times[without + 1] - times[without], MINUTE_MS, 2 * MINUTE_MS);
+	q.world = all_well;
+	qrig_live(&q, start + 2 * HOUR_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+}
+
 /* Only one message is tried while its destination does not answer. */
 static void host_down(void **state)
 {
@@ -357,6 +387,7 @@ int main(void)
 	    T(each_dialogue_is_read_again),
 	    T(greylisted_for_ever),
 	    T(broken_off_here),
+	    T(without_a_resolver),
 	    T(host_down),
 	    T(host_down_for_ever),
 	    T(a_success_wakes_all),
