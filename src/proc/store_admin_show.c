@@ -9,6 +9,7 @@
 #include "plan/accept.h"
 #include "proc/delivered_before.h"
 #include "proc/store_admin_job.h"
+#include "store/aside.h"
 #include "store/callout.h"
 #include "store/dialogue.h"
 #include "store/forward.h"
@@ -35,13 +36,25 @@ void admin_put_id(struct admin_job *j, const char *name, int64_t id)
 }
 
 /* ---- status ---- */
-static void put_packs(struct admin_job *j)
+
+/* In a reader's thread: counting takes its time when there is much. */
+struct asking {
+	struct admin_read read;
+	struct status status;
+	int64_t aside, aside_octets; /* packs set aside */
+};
+
+static void put_packs(struct admin_job *j, const struct asking *a)
 {
 	struct blob_counts packs;
 
 	blob_counts(j->ctx->store->blobs, &packs);
 	put_int(j, "packs", packs.packs);
 	admin_record_number(&j->out, ADMIN_BYTES, "pack_size", packs.bytes);
+	if (a->aside) {
+		put_int(j, "packs_aside", a->aside);
+		admin_record_number(&j->out, ADMIN_BYTES, "packs_aside_size", a->aside_octets);
+	}
 	if (!j->ctx->online || j->ctx->dead < 0)
 		return;
 	admin_record_number(&j->out, ADMIN_BYTES, "pack_live",
@@ -63,8 +76,9 @@ static void put_lane(struct admin_job *j)
 		admin_record_text(&j->out, "trouble", str_of_c(lane.reason.text));
 }
 
-static void put_server(struct admin_job *j, const struct status *s)
+static void put_server(struct admin_job *j, const struct asking *a)
 {
+	const struct status *s = &a->status;
 	size_t at = admin_record_begin(&j->out);
 
 	admin_record_text(&j->out, "hostname", j->ctx->hostname);
@@ -86,20 +100,18 @@ static void put_server(struct admin_job *j, const struct status *s)
 	}
 	admin_record_number(
 	    &j->out, ADMIN_BYTES, "disk_free", datadir_free_bytes(&j->ctx->store->dir));
-	put_packs(j);
+	put_packs(j, a);
 	put_lane(j);
 	admin_record_end(&j->out, at);
 }
 
-/* In a reader's thread: counting takes its time when there is much. */
-struct asking {
-	struct admin_read read;
-	struct status status;
-};
-
 static enum db_code status_run(struct reader_op *op, struct db *db)
 {
-	return status_read(db, &LIST_ENTRY(op, struct asking, read.op)->status);
+	struct asking *a = LIST_ENTRY(op, struct asking, read.op);
+
+	if (!aside_count(&a->read.job->ctx->store->dir.fs, &a->aside, &a->aside_octets, &op->err))
+		return DB_IO;
+	return status_read(db, &a->status);
 }
 
 static void asking_fini(struct admin_job *j)
@@ -116,7 +128,7 @@ static enum admin_step status_next(struct admin_job *j)
 	if (a->read.op.result != DB_OK)
 		return admin_job_finish(
 		    j, EX_IOERR, "the database cannot be read: %s", a->read.op.err.text);
-	put_server(j, &a->status);
+	put_server(j, a);
 	for (size_t i = 0; i < j->ctx->process_count; i++) {
 		const struct sc_process *p = &j->ctx->processes[i];
 		size_t at = admin_record_begin(&j->out);

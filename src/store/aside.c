@@ -219,6 +219,39 @@ static void on_entry(void *ctx, const char *name)
 		add(ctx, pack);
 }
 
+static int64_t size_of(struct fsio *fs, int64_t pack)
+{
+	char name[PACK_NAME_MAX];
+	int64_t size;
+	int fd;
+
+	pack_orphan_put(name, DATADIR_PACKS, pack);
+	fd = fs->ops->open(fs, name, O_RDONLY, 0);
+	if (fd < 0)
+		return 0;
+	size = fs->ops->size(fs, fd);
+	fs->ops->close(fs, fd);
+	return size > 0 ? size : 0;
+}
+
+bool aside_count(struct fsio *fs, int64_t *packs_r, int64_t *octets_r, struct err *e)
+{
+	struct numbers packs = {0};
+	int read = fs->ops->each(fs, DATADIR_PACKS, on_entry, &packs);
+	int64_t octets = 0;
+
+	if (read < 0)
+		err_sys(e, -read, "cannot read " DATADIR_PACKS "/");
+	for (size_t i = 0; i < packs.n && read >= 0; i++)
+		octets += size_of(fs, packs.v[i]);
+	if (read >= 0) {
+		*packs_r = (int64_t)packs.n;
+		*octets_r = octets;
+	}
+	mem_free(packs.v);
+	return read >= 0;
+}
+
 enum db_code aside_each(struct fsio *fs, struct db *db,
     void (*on_pack)(void *ctx, const struct aside_pack *p), void *ctx, struct err *e)
 {

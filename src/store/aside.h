@@ -32,6 +32,9 @@ struct aside_pack {
 enum db_code aside_each(struct fsio *fs, struct db *db,
     void (*on_pack)(void *ctx, const struct aside_pack *p), void *ctx, struct err *e);
 
+/* How many there are, and the octets of their files. Reads the directory, so in a reader's thread. False with e set. */
+bool aside_count(struct fsio *fs, int64_t *packs_r, int64_t *octets_r, struct err *e);
+
 /*
  * Gives it the name of a pack again, on the disk when it returns: 0; -EEXIST when that is taken; another negative
  * errno. Only for whoever holds the lock of the data directory.

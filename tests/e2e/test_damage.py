@@ -289,6 +289,8 @@ def test_a_pack_that_nobody_knows_is_discarded(filled, tmp_path):
     [row] = filled.json("store", "aside")
     assert (row["messages"], row["missed"], row["unread"]) == (1, 0, "") and row["size"] > 400000, row
     assert row["first"] == row["last"] != ""
+    status = filled.json("status")
+    assert (status["packs_aside"], status["packs_aside_size"]) == (1, row["size"]), status
     assert "1 packs are set aside" in filled.command("store", "verify", "--rate", "0", status=0).stdout
     filled.command("store", "discard", str(row["pack"] + 1), status=65)
     filled.command("store", "discard", "some", status=64)
@@ -296,6 +298,7 @@ def test_a_pack_that_nobody_knows_is_discarded(filled, tmp_path):
     assert "1 packs removed" in filled.command("store", "discard", str(row["pack"])).stdout
     assert glob.glob(os.path.join(filled.data, "packs", "*.orphan")) == []
     assert "no pack is set aside" in filled.command("store", "aside").stdout
+    assert "packs_aside" not in filled.command("status").stdout
     assert any("discarded" in one["what"] for one in filled.json("ledger"))
     verify(filled, 0)
 
