@@ -14,7 +14,8 @@
 
 struct looking {
 	struct admin_read read;
-	bool discards;
+	struct aside *aside; /* NULL: not begun */
+	bool discards, complete;
 	int64_t only; /* this pack, 0: any */
 	/* the answer */
 	int64_t packs, octets, missed; /* of missed: the packs that hold some */
@@ -69,8 +70,14 @@ static void on_pack(void *ctx, const struct aside_pack *p)
 static enum db_code look_run(struct reader_op *op, struct db *db)
 {
 	struct looking *x = LIST_ENTRY(op, struct looking, read.op);
+	enum db_code code = DB_OK;
 
-	return aside_each(&x->read.job->ctx->store->dir.fs, db, on_pack, x, &op->err);
+	if (x->aside)
+		x->complete = !aside_step(x->aside);
+	else
+		code = aside_begin(
+		    &x->read.job->ctx->store->dir.fs, db, on_pack, x, &x->aside, &op->err);
+	return code;
 }
 
 /* ---- in the loop ---- */
@@ -79,6 +86,7 @@ static void looking_fini(struct admin_job *j)
 {
 	struct looking *x = j->stream;
 
+	aside_end(&x->aside);
 	buf_fini(&x->out);
 	mem_free(x);
 }
@@ -123,6 +131,16 @@ static enum admin_step discarded(struct admin_job *j)
 	    (long long)x->discarded, (long long)(x->freed / (int64_t)MIB));
 }
 
+static enum admin_step look_done(struct admin_job *j);
+
+/* A piece in a reader's thread: others have their turn in between. */
+static enum admin_step look_on(struct admin_job *j)
+{
+	struct looking *x = j->stream;
+
+	return admin_job_read(j, &x->read, look_run, look_done);
+}
+
 static enum admin_step look_done(struct admin_job *j)
 {
 	struct looking *x = j->stream;
@@ -132,6 +150,8 @@ static enum admin_step look_done(struct admin_job *j)
 		return admin_job_wait(j);
 	if (x->read.op.result != DB_OK)
 		return admin_job_finish(j, EX_IOERR, "%s", x->read.op.err.text);
+	if (!x->complete)
+		return look_on(j);
 	if (x->discards && x->packs == 0)
 		return admin_job_finish(j, EX_DATAERR, "no such pack is set aside");
 	if (x->discarded)
@@ -156,7 +176,7 @@ static enum admin_step look(struct admin_job *j, bool discards, int64_t only)
 	buf_init(&x->out, ROWS_MAX * KIB);
 	j->stream = x;
 	j->stream_fini = looking_fini;
-	return admin_job_read(j, &x->read, look_run, look_done);
+	return look_on(j);
 }
 
 enum admin_step admin_aside(struct admin_job *j)

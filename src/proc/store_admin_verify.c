@@ -21,10 +21,11 @@
 struct verifying {
 	struct admin_read read;
 	struct verify v;
+	struct aside *looking; /* into packs that lie aside; NULL: not begun */
 	int64_t rate, told;
 	int64_t unnamed; /* findings that were only counted */
 	int64_t aside;   /* packs that lie aside */
-	bool open;
+	bool open, complete;
 	struct buf out;
 };
 
@@ -145,6 +146,16 @@ static void on_aside(void *ctx, const struct aside_pack *p)
 		   .pack = p->pack});
 }
 
+/* Behind all else. */
+static enum db_code look_aside(struct verifying *x, struct reader_op *op, struct db *db)
+{
+	if (!x->looking)
+		return aside_begin(
+		    &x->read.job->ctx->store->dir.fs, db, on_aside, x, &x->looking, &op->err);
+	x->complete = !aside_step(x->looking);
+	return DB_OK;
+}
+
 static enum db_code verify_run(struct reader_op *op, struct db *db)
 {
 	struct verifying *x = LIST_ENTRY(op, struct verifying, read.op);
@@ -158,14 +169,14 @@ static enum db_code verify_run(struct reader_op *op, struct db *db)
 		x->v.on_finding = on_finding;
 		x->v.ctx = x;
 	}
+	if (code == DB_OK && x->v.complete)
+		return look_aside(x, op, db);
 	if (code == DB_OK)
 		code = verify_step(&x->v, piece_of(x));
 	if (code == DB_OK)
 		put_progress(x);
 	else
 		op->err = x->v.err;
-	if (code == DB_OK && x->v.complete)
-		code = aside_each(&x->read.job->ctx->store->dir.fs, db, on_aside, x, &op->err);
 	keep_pace(x, x->v.octets - before, begun);
 	return code;
 }
@@ -176,6 +187,7 @@ static void verifying_fini(struct admin_job *j)
 {
 	struct verifying *x = j->stream;
 
+	aside_end(&x->looking);
 	if (x->open)
 		verify_end(&x->v);
 	buf_fini(&x->out);
@@ -233,7 +245,7 @@ static enum admin_step verify_next(struct admin_job *j)
 		    x->read.op.err.text);
 	if (x->out.n)
 		return ADMIN_STEP_MORE;
-	if (x->v.complete)
+	if (x->complete)
 		return verify_done(j, x);
 	j->next = submit;
 	return ADMIN_STEP_MORE;

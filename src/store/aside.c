@@ -71,14 +71,16 @@ static enum db_code list_missed(struct db *db, struct numbers *l)
 /* ---- one pack ---- */
 
 #define BLOCK ((size_t)4096) /* what a disk that fails is asked for at a time */
+#define READS 64             /* of a step, each of a header or of a piece */
 
 /* The file that is read, from one piece to the next. */
 struct looking {
 	struct fsio *fs;
 	struct aside_pack *p;
 	const struct numbers *missed;
-	const char *name;
-	int fd;
+	char name[PACK_NAME_MAX];
+	int fd; /* -1: none is open */
+	size_t piece;
 	int64_t at, generation;
 	int64_t
 	    strange; /* where octets that are neither a record nor empty space began; 0: nowhere */
@@ -159,57 +161,70 @@ static int read_blocks(struct looking *x, size_t n)
 	return code;
 }
 
-/* Where a header should be only that is read; from where none was on as much as there is place for. */
-static void read_records(struct looking *x)
+/* Where a header should be only that is read; from where none was on as much as there is place for. True: all is. */
+static bool read_some(struct looking *x)
 {
-	size_t n = PACK_RECORD;
-	int code = 0;
-
-	x->at = (int64_t)PACK_HEAD;
-	while (!x->ended && x->p->size - x->at >= (int64_t)PACK_RECORD) {
+	for (int reads = 0; !x->ended && x->p->size - x->at >= (int64_t)PACK_RECORD; reads++) {
 		int64_t rest = x->p->size - x->at, records = x->p->records;
+		size_t n = rest < (int64_t)x->piece ? (size_t)rest : x->piece;
+		int code;
 
-		n = rest < (int64_t)n ? (size_t)rest : n;
+		if (reads == READS)
+			return false;
 		code = fsio_read_all(x->fs, x->fd, x->bytes, n, x->at);
 		if (code == -EIO)
 			code = read_blocks(x, n);
 		if (code < 0) {
 			not_read(x, code);
-			return;
+			return true;
 		}
 		take_piece(x, n);
-		n = x->p->records > records ? PACK_RECORD : sizeof x->bytes;
+		x->piece = x->p->records > records ? PACK_RECORD : sizeof x->bytes;
 	}
 	if (!x->ended)
 		note_strange(x);
-}
-
-static void look_into(struct fsio *fs, struct aside_pack *p, const struct numbers *missed)
-{
-	struct looking *x = mem_new(struct looking);
-	char name[PACK_NAME_MAX];
-
-	x->fs = fs;
-	x->p = p;
-	x->missed = missed;
-	x->name = name;
-	pack_orphan_put(name, DATADIR_PACKS, p->pack);
-	x->fd = fs->ops->open(fs, name, O_RDONLY, 0);
-	if (x->fd < 0) {
-		not_read(x, x->fd);
-	} else {
-		p->size = fs->ops->size(fs, x->fd);
-		if (p->size < 0)
-			not_read(x, (int)p->size);
-		p->size = p->size < 0 ? 0 : p->size;
-		read_records(x);
-		fs->ops->close(fs, x->fd);
-	}
-	p->doubtful = p->unread.text[0] && missed->n;
-	mem_free(x);
+	return true;
 }
 
 /* ---- all ---- */
+
+struct aside {
+	struct numbers packs, missed;
+	size_t at; /* the next of packs */
+	struct aside_pack pack;
+	struct looking look;
+	void (*on_pack)(void *ctx, const struct aside_pack *p);
+	void *ctx;
+};
+
+static void open_pack(struct aside *a, int64_t pack)
+{
+	struct looking *x = &a->look;
+	struct fsio *fs = x->fs;
+
+	a->pack = (struct aside_pack){.pack = pack};
+	x->at = (int64_t)PACK_HEAD;
+	x->piece = PACK_RECORD;
+	x->generation = x->strange = 0;
+	x->ended = false;
+	pack_orphan_put(x->name, DATADIR_PACKS, pack);
+	x->fd = fs->ops->open(fs, x->name, O_RDONLY, 0);
+	if (x->fd < 0) {
+		not_read(x, x->fd);
+		return;
+	}
+	a->pack.size = fs->ops->size(fs, x->fd);
+	if (a->pack.size < 0)
+		not_read(x, (int)a->pack.size);
+	a->pack.size = a->pack.size < 0 ? 0 : a->pack.size;
+}
+
+static void close_pack(struct aside *a)
+{
+	if (a->look.fd >= 0)
+		a->look.fs->ops->close(a->look.fs, a->look.fd);
+	a->look.fd = -1;
+}
 
 static void on_entry(void *ctx, const char *name)
 {
@@ -252,28 +267,70 @@ bool aside_count(struct fsio *fs, int64_t *packs_r, int64_t *octets_r, struct er
 	return read >= 0;
 }
 
+enum db_code aside_begin(struct fsio *fs, struct db *db,
+    void (*on_pack)(void *ctx, const struct aside_pack *p), void *ctx, struct aside **a_r,
+    struct err *e)
+{
+	struct aside *a = mem_new(struct aside);
+	int read = fs->ops->each(fs, DATADIR_PACKS, on_entry, &a->packs);
+	enum db_code code = read < 0 ? DB_IO : DB_OK;
+
+	a->on_pack = on_pack;
+	a->ctx = ctx;
+	a->look.fs = fs;
+	a->look.p = &a->pack;
+	a->look.missed = &a->missed;
+	a->look.fd = -1;
+	if (read < 0)
+		err_sys(e, -read, "cannot read " DATADIR_PACKS "/");
+	if (code == DB_OK && a->packs.n)
+		code = list_missed(db, &a->missed);
+	if (code != DB_OK && read >= 0)
+		err_set(e, "%s", db_error(db));
+	sort(&a->packs);
+	if (code == DB_OK)
+		*a_r = a;
+	else
+		aside_end(&a);
+	return code;
+}
+
+bool aside_step(struct aside *a)
+{
+	if (a->look.fd < 0 && a->at == a->packs.n)
+		return false;
+	if (a->look.fd < 0)
+		open_pack(a, a->packs.v[a->at++]);
+	if (a->look.fd >= 0 && !read_some(&a->look))
+		return true;
+	close_pack(a);
+	a->pack.doubtful = a->pack.unread.text[0] && a->missed.n;
+	a->on_pack(a->ctx, &a->pack);
+	return a->at < a->packs.n;
+}
+
+void aside_end(struct aside **a_p)
+{
+	struct aside *a = *a_p;
+
+	*a_p = NULL;
+	if (!a)
+		return;
+	close_pack(a);
+	mem_free(a->packs.v);
+	mem_free(a->missed.v);
+	mem_free(a);
+}
+
 enum db_code aside_each(struct fsio *fs, struct db *db,
     void (*on_pack)(void *ctx, const struct aside_pack *p), void *ctx, struct err *e)
 {
-	struct numbers packs = {0}, missed = {0};
-	int read = fs->ops->each(fs, DATADIR_PACKS, on_entry, &packs);
-	enum db_code code = read < 0 ? DB_IO : DB_OK;
+	struct aside *a = NULL;
+	enum db_code code = aside_begin(fs, db, on_pack, ctx, &a, e);
 
-	if (read < 0)
-		err_sys(e, -read, "cannot read " DATADIR_PACKS "/");
-	if (code == DB_OK && packs.n)
-		code = list_missed(db, &missed);
-	if (code != DB_OK && read >= 0)
-		err_set(e, "%s", db_error(db));
-	sort(&packs);
-	for (size_t i = 0; i < packs.n && code == DB_OK; i++) {
-		struct aside_pack p = {.pack = packs.v[i]};
-
-		look_into(fs, &p, &missed);
-		on_pack(ctx, &p);
-	}
-	mem_free(packs.v);
-	mem_free(missed.v);
+	while (code == DB_OK && aside_step(a))
+		;
+	aside_end(&a);
 	return code;
 }
 

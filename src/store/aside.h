@@ -26,9 +26,22 @@ struct aside_pack {
 };
 
 /*
- * Each pack that lies aside, by rising number. Reads the headers of all their records, so in a reader's thread.
- * DB_IO with e set when the directory cannot be read; else what the database says.
+ * Looks into each pack that lies aside, by rising number: the headers of all their records are read, so in a reader's
+ * thread, a step at a time. What is missed is as of the beginning. DB_IO with e set when the directory cannot be
+ * read; else what the database says. fs and ctx are borrowed until the end.
  */
+struct aside;
+enum db_code aside_begin(struct fsio *fs, struct db *db,
+    void (*on_pack)(void *ctx, const struct aside_pack *p), void *ctx, struct aside **a_r,
+    struct err *e);
+
+/* Some reads more, of some KB each; on_pack for one that is through. False when all are. */
+bool aside_step(struct aside *a);
+
+/* At any time. Takes NULL, sets NULL. */
+void aside_end(struct aside **a_p);
+
+/* All at once, for whoever has the data directory alone. As aside_begin(). */
 enum db_code aside_each(struct fsio *fs, struct db *db,
     void (*on_pack)(void *ctx, const struct aside_pack *p), void *ctx, struct err *e);
 

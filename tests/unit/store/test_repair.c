@@ -385,6 +385,32 @@ static struct aside_pack look_aside(struct fsio *fs)
 	return p;
 }
 
+/* A reader's thread has others to serve: of a pack with many records a step takes a part. */
+static void a_pack_set_aside_is_looked_into_in_steps(void **state)
+{
+	struct aside_pack p = {.pack = 0};
+	struct aside *a = NULL;
+	int steps = 1;
+
+	for (int i = 0; i < 200; i++)
+		assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "more\r\n", NULL));
+	set_aside();
+	assert_int_equal(aside_begin(&rig.fs, rig.db, on_aside, &p, &a, NULL), DB_OK);
+	while (aside_step(a)) {
+		assert_int_equal(p.pack, 0);
+		steps++;
+	}
+	assert_int_equal(steps, 4);
+	assert_int_equal(p.pack, 1);
+	assert_int_equal(p.missed, MESSAGES + 200);
+	assert_true(p.records >= MESSAGES + 200);
+	aside_end(&a);
+	assert_int_equal(aside_begin(&rig.fs, rig.db, on_aside, &p, &a, NULL), DB_OK);
+	assert_true(aside_step(a));
+	aside_end(&a);
+	assert_null(a);
+}
+
 static int64_t no_size(struct fsio *fs, int fd)
 {
 	return -EACCES;
@@ -729,6 +755,7 @@ int main(void)
 	    T(a_pack_set_aside_that_cannot_be_opened),
 	    T(a_pack_with_both_names_comes_back),
 	    T(a_pack_comes_back_in_one_step),
+	    T(a_pack_set_aside_is_looked_into_in_steps),
 	    T(a_pack_set_aside_without_a_size),
 	    T(a_pack_set_aside_with_a_bad_header),
 	    T(a_pack_set_aside_that_the_disk_does_not_give),
