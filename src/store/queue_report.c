@@ -25,7 +25,7 @@ struct reading {
 	struct queue_report *r;
 	struct db *db;
 	struct queue_place place; /* of the row before */
-	struct queue_host host;   /* that it waits for */
+	struct queue_host host;   /* that it waits for, or did until its turn came */
 	bool has_place;
 	enum db_code code;
 };
@@ -39,7 +39,7 @@ static const struct queue_place *place_of(struct reading *g, struct str name)
 	code = queue_place_get(g->db, g->r->arena, g->r->now, name, &g->place);
 	g->has_place = code == DB_ROW;
 	if (g->has_place)
-		g->host = queue_host_of_place(g->db, g->r->arena, &g->place, g->r->now);
+		g->host = queue_host_waited_for(g->db, g->r->arena, &g->place, g->r->now);
 	if (code != DB_OK && code != DB_ROW)
 		g->code = code;
 	return g->has_place ? &g->place : NULL;

@@ -110,6 +110,17 @@ static void keep_dialogue(struct settling *t)
 
 /* ---- recipients ---- */
 
+/*
+ * Said of him: not what the destination keeps as its own, unless nothing was before. He may still wait when
+ * that is up again, and he was tried.
+ */
+static bool is_his(const struct queue_row *row, enum queue_outcome outcome)
+{
+	if (outcome == QUEUE_RETRY_HOST)
+		return row->entry.attempts == 0;
+	return outcome != QUEUE_RETRY_NOW;
+}
+
 /* What is left is his report, which tells when the last attempt was. */
 static void finish(struct settling *t, struct queue_row *row, enum queue_report_kind report)
 {
@@ -252,7 +263,7 @@ static void settle_row(struct settling *t, struct queue_row *row)
 	}
 	result = queue_result_of(&o->attempt);
 	last = last_of(t, o);
-	if (result.outcome != QUEUE_RETRY_HOST && result.outcome != QUEUE_RETRY_NOW)
+	if (is_his(row, result.outcome))
 		row->last = last;
 	if (o->attempt.problem != QUEUE_PROBLEM_NO_RESOLVER) /* which is none, and comes often */
 		trace(t, row, result.outcome, last.reply);   /* the attempt, then what came of it */

@@ -16,7 +16,7 @@ static bool says_more(const struct queue_host *a, const struct queue_host *b)
 	return a->state.last_try > b->state.last_try;
 }
 
-struct queue_host queue_host_of_place(
+struct queue_host queue_host_waited_for(
     struct db *db, struct arena *a, const struct queue_place *place, int64_t now)
 {
 	struct queue_host found = {.name = STR("")}, host;
@@ -24,13 +24,22 @@ struct queue_host queue_host_of_place(
 	size_t n = 0;
 
 	queue_destination_init(&found.state, 0);
-	if (place->state.waits <= now || queue_host_waits(db, a, place->name, names, &n) != DB_OK)
+	if (place->state.waits == 0 || queue_host_waits(db, a, place->name, names, &n) != DB_OK)
 		return found;
 	for (size_t i = 0; i < n; i++)
 		if (queue_host_get(db, a, now, names[i], &host) == DB_OK &&
 		    says_more(&host, &found))
 			found = host;
 	return found;
+}
+
+struct queue_host queue_host_of_place(
+    struct db *db, struct arena *a, const struct queue_place *place, int64_t now)
+{
+	struct queue_host none = {.name = STR("")};
+
+	queue_destination_init(&none.state, 0);
+	return place->state.waits > now ? queue_host_waited_for(db, a, place, now) : none;
 }
 
 static void look_at_host(struct queue_picture *p, struct db *db, int64_t now)

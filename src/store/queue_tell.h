@@ -41,6 +41,10 @@ bool queue_picture_is_down(const struct queue_picture *p, struct queue_down *dow
 struct queue_host queue_host_of_place(
     struct db *db, struct arena *a, const struct queue_place *place, int64_t now);
 
+/* The same, and the one that it waited for until its turn came, as long as it has not gone to any since. */
+struct queue_host queue_host_waited_for(
+    struct db *db, struct arena *a, const struct queue_place *place, int64_t now);
+
 /* What cannot be read is left out. */
 struct queue_picture queue_picture_of(struct db *db, const struct queue_config *cfg,
     const struct queue_row *row, const struct queue_message *m, int64_t now);

@@ -229,6 +229,28 @@ static void one_probe_for_all_domains(void **state)
 	assert_int_equal(qrig_count(&q, "queue"), 0);
 }
 
+/* The wait is over, and it has not gone anywhere yet: the host that it waited for is what held it up. */
+static void told_of_the_host_that_it_waited_for(void **state)
+{
+	struct arena *a = arena_new();
+	struct str mail;
+
+	world.down[0] = true;
+	qrig_send_one(&q, "", "x@a0.test");
+	work();
+	qrig_send_one(&q, "ann@a.test", "x@a1.test");
+	work();
+	assert_int_equal(qrig_count(&q, "destination WHERE name = 'a1.test' AND waits > 0"), 1);
+	q.rig.now += 4 * HOUR_MS;
+	qrig_tend(&q);
+	assert_int_equal(q.reports, 1);
+	mail = qrig_mail(&q, a);
+	assert_true(str_find_str(mail, STR("Action: delayed")) < mail.n);
+	assert_true(str_find_str(mail, STR("could not be reached")) < mail.n);
+	assert_int_equal(str_find_str(mail, STR("had its turn")), mail.n);
+	arena_free(&a);
+}
+
 static void never_more_connections_than_to_one(void **state)
 {
 	send_to("a", 300);
@@ -575,6 +597,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    CASE(one_probe_for_all_domains),
+	    CASE(told_of_the_host_that_it_waited_for),
 	    CASE(never_more_connections_than_to_one),
 	    CASE(a_long_line_costs_little),
 	    CASE(another_host_does_not_wait),

@@ -338,6 +338,27 @@ static void words_to_others_are_not_told(void **state)
 	    qrig_count(&q, "ledger WHERE detail = 'its time in the queue is over'"), 2);
 }
 
+/* He was tried when his destination was down; it is up, and he waits for his turn. */
+static void tried_before_it_was_up(void **state)
+{
+	q.world = refused;
+	qrig_send_one(&q, "", "carl@b.test");
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	assert_int_equal(qrig_lease(&q, 5, 2), 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(qrig_settle(&q, 5, &q.lease.jobs[i]));
+	q.world = taken;
+	q.rig.now += 20 * MINUTE_MS;
+	assert_int_equal(qrig_lease(&q, 5, 1), 1);
+	assert_true(qrig_settle(&q, 5, &q.lease.jobs[0]));
+	assert_int_equal(qrig_count(&q, "destination WHERE failures > 0"), 0);
+	q.rig.now += 4 * HOUR_MS;
+	qrig_tend(&q);
+	assert_int_equal(q.reports, 1);
+	assert_true(has(qrig_mail(&q, arena), "could not be reached"));
+	assert_false(has(qrig_mail(&q, arena), "had its turn"));
+}
+
 /* An attempt that does not end keeps no sender from hearing of it; what comes of it comes all the same. */
 static void warned_of_while_it_is_tried(void **state)
 {
@@ -418,6 +439,7 @@ int main(void)
 	    T(words_to_others_are_not_told),
 	    T(warned_of_while_it_is_tried),
 	    T(warned_of_once),
+	    T(tried_before_it_was_up),
 	    T(refused_when_it_was_taken),
 	};
 
