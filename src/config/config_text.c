@@ -372,32 +372,84 @@ static int read_group(const struct reader *r, const config_setting_t *group, str
 	return 0;
 }
 
-/* The word a line begins with, the line's number counted from one; empty: none. */
-static struct str word_of_line(struct str text, unsigned line)
-{
-	struct scan s = {.text = text, .line = 1};
+/* ---- an option that stands twice ---- */
 
-	while (s.line < line && peek(&s, 0) >= 0)
-		step(&s);
+#define DEPTH 8 /* groups within groups: more than any option has */
+
+/* The name of a setting, and where the group begins that it is in, 0: in none. */
+struct named {
+	struct str name;
+	size_t group;
+	unsigned line;
+};
+
+struct naming {
+	const struct reader *reader;
+	struct scan scan;
+	size_t groups[DEPTH];
+	size_t depth;
+};
+
+static void count_group(struct naming *g, int c)
+{
+	if (c == '{' && g->depth++ < DEPTH)
+		g->groups[g->depth - 1] = g->scan.at;
+	else if (c == '}' && g->depth > 0)
+		g->depth--;
+}
+
+static bool is_named(struct scan s)
+{
 	while (peek(&s, 0) == ' ' || peek(&s, 0) == '\t')
 		step(&s);
-	return take_word(&s);
+	return peek(&s, 0) == '=' || peek(&s, 0) == ':';
+}
+
+/* The next name; false: there is none. */
+static bool next_name(struct naming *g, struct named *named_r)
+{
+	while (g->scan.at < g->scan.text.n) {
+		struct scan was = g->scan;
+		size_t group = g->depth == 0
+				   ? 0
+				   : g->groups[g->depth < DEPTH ? g->depth - 1 : DEPTH - 1];
+
+		count_group(g, peek(&was, 0));
+		if (scan_one(&g->scan, g->reader) < 0)
+			return false;
+		*named_r = (struct named){take_word(&was), group, was.line};
+		if (named_r->name.n && is_named(g->scan))
+			return true;
+	}
+	return false;
+}
+
+/* The first name in or behind a line, or (twin) the first that is that one again. False: there is none. */
+static bool find_name(const struct reader *r, struct str text, unsigned line,
+    const struct named *twin, struct named *named_r)
+{
+	struct naming g = {.reader = r, .scan = {.text = text, .line = 1}};
+
+	while (next_name(&g, named_r))
+		if (twin ? str_eq(named_r->name, twin->name) && named_r->group == twin->group
+			 : named_r->line >= line)
+			return true;
+	return false;
 }
 
 /* The second setting of a name stands in a line: tells where the first one is. */
 static int stands_twice(const struct reader *r, struct str text, unsigned line)
 {
-	struct str name = word_of_line(text, line);
-	unsigned first = 1;
+	struct named second, first;
 
-	while (first < line && !(name.n && str_eq(word_of_line(text, first), name)))
-		first++;
-	if (first == line)
-		return err_set(r->e, "%s:%u: an option stands twice here: write it once", r->file, line);
+	if (!find_name(r, text, line, NULL, &second) || second.line != line ||
+	    !find_name(r, text, 0, &second, &first) || first.line == line)
+		return err_set(
+		    r->e, "%s:%u: an option stands twice here: write it once", r->file, line);
 	return err_set(r->e,
 	    "%s:%u: %.*s stands twice, first in line %u: write it once, and what belongs to a group into its "
 	    "one { }",
-	    r->file, line, STR_FMT(name), first);
+	    r->file, line, STR_FMT(second.name), first.line);
 }
 
 static int read_all(const struct reader *r, config_t *lib, const char *text)

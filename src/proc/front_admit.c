@@ -23,6 +23,18 @@ static bool claims_trust(const struct front_session *s)
 	return false;
 }
 
+static void log_refusal(const struct front_session *s, struct str why)
+{
+	front_log(s, LOG_WARN, "connection-refused");
+	log_str("why", why);
+	log_close();
+}
+
+static void log_away(const struct front_session *s)
+{
+	log_refusal(s, STR("the store is away; it is started again"));
+}
+
 /* Before the handshake. NULL: store is away. */
 static void keep(struct front_session *s, const struct fs_admit_reply *reply)
 {
@@ -53,11 +65,10 @@ static void admit_ended(struct ipc_call *call, enum ipc_end end, struct str payl
 	struct fs_admit_reply reply = {.verdict = FS_TEMPORARY};
 	bool known = end == IPC_REPLIED && fs_admit_reply_get(payload, &reply);
 
-	if (known && reply.verdict != FS_OK) {
-		front_log(s, LOG_WARN, "connection-refused");
-		log_str("why", reply.text);
-		log_close();
-	}
+	if (!known)
+		log_away(s);
+	else if (reply.verdict != FS_OK)
+		log_refusal(s, reply.text);
 	if (!s->started) {
 		keep(s, known ? &reply : NULL);
 		return;
@@ -83,8 +94,10 @@ static bool ask(struct front_session *s)
 
 void front_admit_first(struct front_session *s)
 {
-	if (!ask(s))
-		keep(s, NULL);
+	if (ask(s))
+		return;
+	log_away(s);
+	keep(s, NULL);
 }
 
 void front_admit(struct front_session *s)
@@ -93,8 +106,10 @@ void front_admit(struct front_session *s)
 	struct fs_admit_reply reply = {.verdict = a->verdict, .handle = a->handle};
 
 	if (!a->known) {
-		if (!ask(s))
-			s->protocol->admitted(s, NULL);
+		if (ask(s))
+			return;
+		log_away(s);
+		s->protocol->admitted(s, NULL);
 		return;
 	}
 	reply.text = buf_view(&a->text);

@@ -308,6 +308,14 @@ static void pop3_start(struct front_session *s, bool tls, int64_t now)
 	p->engine = pop3_server_new(&s->config->pop3, &peer, now);
 }
 
+static void pop3_log_message(const struct front_session *s)
+{
+	const struct pop3_effect *e = pop3_server_effect(s->u.pop3->engine);
+
+	if (e && e->type == POP3_RETR)
+		log_num("number", (int64_t)e->u.retr.number);
+}
+
 /* A stream waits for the client while all that store may send lies here. */
 static bool pop3_waits(const struct front_session *s)
 {
@@ -347,6 +355,7 @@ const struct front_protocol front_pop3_protocol = {
     .alpn = "pop3",
     .start = pop3_start,
     .admitted = pop3_admitted,
+    .log_message = pop3_log_message,
     .secured = pop3_secured,
     .waits = pop3_waits,
     .lose = pop3_lose,

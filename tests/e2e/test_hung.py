@@ -61,6 +61,7 @@ def test_sessions_do_not_wait_for_ever(make_server):
 
     wait_for("the log to say it", lambda: len(silent()) >= 5)
     assert len(silent()) == 5 and sum(" id=" in line for line in silent()) == 2  # of mail and data
+    assert sum(" number=1 " in line for line in silent()) == 1  # of reader
     wait_for("a greeting", lambda: server.greets("smtp"))
     deliver(server, ALICE, letter("Afterwards"))
     assert sum(b"Subject: Afterwards" in message for message in mail_of(server, ALICE)) == 1
