@@ -1,12 +1,14 @@
 """Where the relay sends mail to: what the DNS says, what it should not say, and what it does not say."""
 
+import os
 import re
+import signal
 import threading
 
 import pytest
 from dns_servers import message, question_end, record, to_wire
 from relay_net import ALICE, SERVFAIL, net, shared_net  # noqa: F401 (fixtures)
-from server import HOST
+from server import HOST, wait_for
 from wire import mail_of
 
 UNREACHABLE = "unreachable"
@@ -325,6 +327,27 @@ def test_resolver_that_dies_with_a_question(net, host):
     net.server.kill("resolver")
     assert net.wait_attempt(number) == (1, 0, 0), net.trace(number)
     assert len(peer.taken) == 1
+
+
+@pytest.mark.kills
+def test_no_resolver_for_long(net):
+    """The supervisor starts none: that is no attempt, no place is kept for it, and what needs none goes."""
+    peer = net.peer()
+    supervisor, [resolver] = net.server.process.pid, net.server.pids("resolver")
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        os.kill(resolver, signal.SIGKILL)
+        number = net.send(f"bob@{peer.domain}")
+        wait_for("its place to be free", lambda: net.queue(number)[0]["state"] != "under way"
+                 and "no resolver" in net.queue(number)[0]["last_reply"])
+        [told] = net.server.json("queue", "explain", number)
+        assert "its resolver was not running" in told["explanation"], told
+        assert "resolver" not in net.trace(number)
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    wait_for("another resolver", lambda: set(net.server.pids("resolver")) - {resolver})
+    net.server.command("queue", "retry", number)
+    wait_for("the message", lambda: len(peer.taken) == 1)
 
 
 def test_silence_delays_nobody_else(net):
