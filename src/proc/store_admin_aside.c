@@ -20,6 +20,10 @@ struct looking {
 	/* the answer */
 	int64_t packs, octets, missed; /* of missed: the packs that hold some */
 	int64_t discarded, freed, unread;
+	struct {
+		int64_t pack, size;
+	} * chosen; /* to be discarded */
+	size_t nchosen;
 	struct err err, why; /* of the last one that could not be removed, or read */
 	struct buf out;
 };
@@ -40,12 +44,22 @@ static void put_pack(struct looking *x, const struct aside_pack *p)
 	admin_record_end(&x->out, at);
 }
 
-static void discard(struct looking *x, const struct aside_pack *p)
+static void choose(struct looking *x, const struct aside_pack *p)
 {
-	if (!aside_discard(&x->read.job->ctx->store->dir.fs, p->pack, &x->err))
-		return;
-	x->discarded++;
-	x->freed += p->size;
+	x->chosen = mem_resize(x->chosen, (x->nchosen + 1) * sizeof *x->chosen);
+	x->chosen[x->nchosen].pack = p->pack;
+	x->chosen[x->nchosen++].size = p->size;
+}
+
+/* In the last turn, so that whoever breaks off before has removed none without a record of it. */
+static void discard_chosen(struct looking *x)
+{
+	for (size_t i = 0; i < x->nchosen; i++) {
+		if (!aside_discard(&x->read.job->ctx->store->dir.fs, x->chosen[i].pack, &x->err))
+			continue;
+		x->discarded++;
+		x->freed += x->chosen[i].size;
+	}
 }
 
 static void on_pack(void *ctx, const struct aside_pack *p)
@@ -62,7 +76,7 @@ static void on_pack(void *ctx, const struct aside_pack *p)
 		x->why = p->unread;
 	}
 	if (x->discards && p->missed == 0 && p->unread.text[0] == '\0')
-		discard(x, p);
+		choose(x, p);
 	else if (!x->discards && x->packs <= ROWS_MAX)
 		put_pack(x, p);
 }
@@ -77,6 +91,8 @@ static enum db_code look_run(struct reader_op *op, struct db *db)
 	else
 		code = aside_begin(
 		    &x->read.job->ctx->store->dir.fs, db, on_pack, x, &x->aside, &op->err);
+	if (x->complete)
+		discard_chosen(x);
 	return code;
 }
 
@@ -87,6 +103,7 @@ static void looking_fini(struct admin_job *j)
 	struct looking *x = j->stream;
 
 	aside_end(&x->aside);
+	mem_free(x->chosen);
 	buf_fini(&x->out);
 	mem_free(x);
 }
