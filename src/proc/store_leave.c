@@ -31,7 +31,7 @@ static void expunge_end(struct expunge_task *x, enum fs_verdict verdict, const c
 /* A line for each message of a slice that was committed; of many, the first ones and how many more. */
 static void log_slice(const char *event, const struct mailbox_named *named, int64_t messages)
 {
-	struct str address = {named->address, named->address_len};
+	struct str address = mailbox_named_address(named);
 	int64_t more = messages - (int64_t)named->n;
 
 	for (size_t i = 0; i < named->n; i++) {
@@ -97,7 +97,7 @@ static struct expunge_task *expunge_begin(
 	v->expunging = true;
 	v->refs++;
 	store_front_hold(f);
-	mailbox_expunge_init(&x->expunge, v->snapshot.account, v->snapshot.mailbox);
+	mailbox_expunge_init(&x->expunge, v->snapshot.account, v->snapshot.mailbox, "POP3");
 	mailbox_keywords_init(&x->seen, v->snapshot.account, v->snapshot.mailbox);
 	x->seen.add = STR("$seen");
 	x->seen.op.done = expunge_done;

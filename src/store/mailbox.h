@@ -122,23 +122,29 @@ struct mailbox_named {
 
 void mailbox_name(struct mailbox_named *named, int64_t email);
 
-/* Reads the address; only where something is named. */
+/* Reads the address of the account. */
 enum db_code mailbox_name_owner(struct db *db, int64_t account, struct mailbox_named *named);
+
+static inline struct str mailbox_named_address(const struct mailbox_named *named)
+{
+	return str_of(named->address, named->address_len);
+}
 
 /*
  * Expunges uids, a slice each time it is submitted, so that nobody waits for a large one: up to
  * MAILBOX_EXPUNGE_SLICE all or nothing. After LANE_DONE mailbox_expunge_go_on() says whether to submit
  * it again. One that is expunged already, by another session, is fine. The rows keep their blobs
- * until `undelete` has passed.
+ * until `undelete` has passed. The trace of each message that still has one says who deleted it, and how.
  */
 struct mailbox_expunge {
 	struct lane_op op;
 	int64_t account;
 	int64_t mailbox;
-	struct ranges uids; /* owned: mailbox_expunge_fini() */
+	const char *protocol; /* by which the user deletes: "POP3" */
+	struct ranges uids;   /* owned: mailbox_expunge_fini() */
 	/* the answer */
-	bool missing;     /* the account or mailbox is gone: nothing was done */
-	int64_t expunged; /* taken out by this request, all slices */
+	bool missing;               /* the account or mailbox is gone: nothing was done */
+	int64_t expunged;           /* taken out by this request, all slices */
 	struct mailbox_named named; /* of the last slice */
 	/* mailbox_expunge.c's own: where the slice begins, and what it did */
 	size_t at;
@@ -148,8 +154,9 @@ struct mailbox_expunge {
 	int64_t slice;
 };
 
-/* Zeroes the rest, sets op.exec. op.done is the caller's. */
-void mailbox_expunge_init(struct mailbox_expunge *x, int64_t account, int64_t mailbox);
+/* Zeroes the rest, sets op.exec. op.done is the caller's; protocol is borrowed. */
+void mailbox_expunge_init(
+    struct mailbox_expunge *x, int64_t account, int64_t mailbox, const char *protocol);
 void mailbox_expunge_fini(struct mailbox_expunge *x);
 
 /* After each slice that was committed. True: there is another, submit it again. */

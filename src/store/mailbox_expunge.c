@@ -1,6 +1,6 @@
 /*
  * Taking messages out of a mailbox: one modseq for a slice of the request, its rows marked, the counters
- * of mailbox and account and the change feed in the same commit. A row that is marked already stays as
+ * of mailbox and account, the change feed and the trace in the same commit. A row that is marked already stays as
  * it is, so that doing it again changes nothing. Where the slice begins moves on only after its commit.
  *
  * Long intervals are taken out by statements over the interval, short ones row by row: SQLite sets a
@@ -9,7 +9,9 @@
  */
 #include "store/mailbox.h"
 
+#include "base/buf.h"
 #include "store/change.h"
+#include "store/trace.h"
 
 #define SHORT 32 /* uids of a short interval, at most */
 
@@ -39,12 +41,9 @@ void mailbox_name(struct mailbox_named *named, int64_t email)
 
 enum db_code mailbox_name_owner(struct db *db, int64_t account, struct mailbox_named *named)
 {
-	struct db_query *q;
+	struct db_query *q = db_begin_query(db, SQL_ACCOUNT_ADDRESS, DB_ARGS(db_int(account)));
 
 	named->address_len = 0;
-	if (named->n == 0)
-		return DB_OK;
-	q = db_begin_query(db, SQL_ACCOUNT_ADDRESS, DB_ARGS(db_int(account)));
 	if (db_step(q) == DB_ROW) {
 		struct str address = str_sub(db_col_str(q, 0), 0, sizeof named->address);
 
@@ -66,6 +65,46 @@ static enum db_code name_range(
 	return db_end(q);
 }
 
+/* "deleted by bob@x.test, by POP3" */
+static struct str put_text(struct buf *text, const struct mailbox_expunge *x)
+{
+	buf_lit(text, "deleted by ");
+	buf_str(text, mailbox_named_address(&x->named));
+	buf_lit(text, ", by ");
+	buf_c(text, x->protocol);
+	return buf_view(text);
+}
+
+static enum db_code tell_one(
+    struct db *db, const struct mailbox_expunge *x, int64_t email, int64_t now)
+{
+	struct trace_event event = {
+	    .message = email, .time = now, .kind = TRACE_NOTICE, .recipient = -1};
+	struct buf text;
+	enum db_code code;
+
+	buf_init(&text, LIMIT_TRACE_TEXT);
+	event.text = put_text(&text, x);
+	code = trace_append(db, &event);
+	buf_fini(&text);
+	return code;
+}
+
+static enum db_code tell_range(
+    struct db *db, const struct mailbox_expunge *x, struct range r, int64_t modseq, int64_t now)
+{
+	struct buf text;
+	enum db_code code;
+
+	buf_init(&text, LIMIT_TRACE_TEXT);
+	code = db_exec(db, SQL_EXPUNGE_TELL,
+	    DB_ARGS(db_int(x->account), db_int(x->mailbox), db_int(r.first), db_int(r.last),
+		db_int(modseq), db_int(now), db_int(TRACE_NOTICE), db_text(put_text(&text, x))),
+	    NULL);
+	buf_fini(&text);
+	return code;
+}
+
 static enum db_code expunge_long(struct db *db, struct mailbox_expunge *x, struct range r,
     int64_t modseq, int64_t now, struct sums *s)
 {
@@ -80,6 +119,8 @@ static enum db_code expunge_long(struct db *db, struct mailbox_expunge *x, struc
 	code = sum_range(db, x, r, modseq, s);
 	if (code == DB_OK)
 		code = name_range(db, x, r, modseq);
+	if (code == DB_OK)
+		code = tell_range(db, x, r, modseq, now);
 	if (code != DB_OK)
 		return code;
 	return db_exec(db, SQL_EXPUNGE_CHANGES,
@@ -90,6 +131,7 @@ static enum db_code expunge_long(struct db *db, struct mailbox_expunge *x, struc
 
 struct row {
 	int64_t uid, email, size;
+	bool has_history;
 };
 
 /* The live rows of a short interval. */
@@ -101,7 +143,8 @@ static enum db_code read_rows(struct db *db, const struct mailbox_expunge *x, st
 	size_t n = 0;
 
 	for (; n < SHORT && db_step(q) == DB_ROW; n++)
-		rows[n] = (struct row){db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2)};
+		rows[n] = (struct row){
+		    db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2), db_col_int(q, 3) != 0};
 	*n_r = n;
 	return db_end(q);
 }
@@ -123,6 +166,8 @@ static enum db_code expunge_short(struct db *db, struct mailbox_expunge *x, stru
 			    DB_ARGS(db_int(x->account), db_int(modseq), db_int(CHANGE_EMAIL),
 				db_int(rows[i].email), db_int(CHANGE_DESTROYED)),
 			    NULL);
+		if (code == DB_OK && rows[i].has_history)
+			code = tell_one(db, x, rows[i].email, now);
 		mailbox_name(&x->named, rows[i].email);
 		s->messages++;
 		s->octets += rows[i].size;
@@ -189,7 +234,7 @@ static enum lane_exec expunge_exec(struct lane_op *op, struct db *db, int64_t no
 	x->missing = code == DB_OK;
 	if (x->missing)
 		return LANE_UNDO;
-	code = code == DB_ROW ? DB_OK : code;
+	code = code == DB_ROW ? mailbox_name_owner(db, x->account, &x->named) : code;
 	for (int64_t room = MAILBOX_EXPUNGE_SLICE;
 	     room > 0 && !mailbox_expunge_is_last(x) && code == DB_OK;) {
 		struct range r = take_range(x, &room);
@@ -198,8 +243,6 @@ static enum lane_exec expunge_exec(struct lane_op *op, struct db *db, int64_t no
 	}
 	if (code == DB_OK && s.messages > 0)
 		code = count_out(db, x, modseq, s);
-	if (code == DB_OK)
-		code = mailbox_name_owner(db, x->account, &x->named);
 	if (code != DB_OK)
 		return LANE_BROKEN;
 	x->slice = s.messages;
@@ -215,9 +258,10 @@ bool mailbox_expunge_go_on(struct mailbox_expunge *x)
 	return !x->missing && !mailbox_expunge_is_last(x);
 }
 
-void mailbox_expunge_init(struct mailbox_expunge *x, int64_t account, int64_t mailbox)
+void mailbox_expunge_init(
+    struct mailbox_expunge *x, int64_t account, int64_t mailbox, const char *protocol)
 {
-	*x = (struct mailbox_expunge){.account = account, .mailbox = mailbox};
+	*x = (struct mailbox_expunge){.account = account, .mailbox = mailbox, .protocol = protocol};
 	list_init(&x->op.link);
 	x->op.exec = expunge_exec;
 	x->op.frees = true;

@@ -332,7 +332,8 @@ SQL(EXPUNGE_RANGE, "UPDATE membership SET expunged_modseq = $5, expunged_at = $6
 		   " WHERE account = $1 AND mailbox = $2 AND uid >= $3 AND uid <= $4"
 		   " AND expunged_modseq = 0")
 
-SQL(EXPUNGE_LIVE, "SELECT uid, email, size FROM membership WHERE account = $1 AND mailbox = $2"
+SQL(EXPUNGE_LIVE, "SELECT uid, email, size, EXISTS (SELECT 1 FROM message x WHERE x.id = email)"
+		  " FROM membership WHERE account = $1 AND mailbox = $2"
 		  " AND uid >= $3 AND uid <= $4 AND expunged_modseq = 0")
 
 SQL(EXPUNGE_ONE, "UPDATE membership SET expunged_modseq = $4, expunged_at = $5"
@@ -349,6 +350,14 @@ SQL(EXPUNGE_CHANGES, "INSERT INTO change (account, modseq, type, id, op)"
 		     " SELECT account, expunged_modseq, $6, email, $7 FROM membership"
 		     " WHERE account = $1 AND mailbox = $2 AND uid >= $3 AND uid <= $4"
 		     " AND expunged_modseq = $5")
+
+/* The trace of those that still have a history: one without would never be forgotten. */
+SQL(EXPUNGE_TELL,
+    "INSERT INTO trace (message, seq, time, recipient, kind, text, dialogue)"
+    " SELECT s.email, (SELECT coalesce(max(t.seq), 0) + 1 FROM trace t WHERE t.message = s.email),"
+    " $6, -1, $7, $8, 0 FROM (SELECT DISTINCT email FROM membership"
+    " WHERE account = $1 AND mailbox = $2 AND uid >= $3 AND uid <= $4 AND expunged_modseq = $5) s"
+    " JOIN message x ON x.id = s.email")
 
 /* ---- keywords (store/mailbox_keywords.c) ---- */
 
@@ -377,7 +386,8 @@ SQL(MAILBOX_CHANGED, "UPDATE mailbox SET modseq = $3 WHERE account = $1"
 
 /* Expunged rows behind ($2, $3) that no other row brings back. */
 SQL(UNDELETE_LIST,
-    "SELECT m.mailbox, m.uid, m.email, m.size FROM membership m WHERE m.account = $1"
+    "SELECT m.mailbox, m.uid, m.email, m.size, EXISTS (SELECT 1 FROM message h WHERE h.id = m.email)"
+    " FROM membership m WHERE m.account = $1"
     " AND (m.mailbox, m.uid) > ($2, $3) AND m.expunged_at > 0 AND m.expunged_at >= $4"
     " AND (m.email = $5 OR $5 = 0) AND ($6 = '' OR EXISTS (SELECT 1 FROM message x"
     " WHERE x.id = m.email AND lower(x.header_id) = lower($6)))"
@@ -534,9 +544,10 @@ SQL(LEDGER_SETTLE, "UPDATE ledger SET state = $4, account = $5, detail = $6, tim
 
 /* ---- trace (store/trace.c) ---- */
 
+/* One row of values, for which SQLite sets no savepoint. */
 SQL(TRACE_ADD, "INSERT INTO trace (message, seq, time, recipient, kind, text, dialogue)"
-	       " SELECT $1, coalesce(max(seq), 0) + 1, $2, $3, $4, $5, $6 FROM trace"
-	       " WHERE message = $1")
+	       " VALUES ($1, (SELECT coalesce(max(seq), 0) + 1 FROM trace WHERE message = $1),"
+	       " $2, $3, $4, $5, $6)")
 
 SQL(MESSAGE_GET,
     "SELECT accepted, reverse_path, peer, helo, protocol, account, size, recipients,"

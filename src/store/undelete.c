@@ -4,11 +4,14 @@
  */
 #include "store/undelete.h"
 
+#include "base/buf.h"
 #include "store/copy.h"
+#include "store/trace.h"
 
 struct row {
 	struct undelete_at at;
 	int64_t email, size;
+	bool has_history;
 };
 
 static enum db_code read_rows(
@@ -20,10 +23,30 @@ static enum db_code read_rows(
 	size_t n = 0;
 
 	for (; n < UNDELETE_SLICE && db_step(q) == DB_ROW; n++)
-		rows[n] = (struct row){
-		    {db_col_int(q, 0), db_col_int(q, 1)}, db_col_int(q, 2), db_col_int(q, 3)};
+		rows[n] = (struct row){{db_col_int(q, 0), db_col_int(q, 1)}, db_col_int(q, 2),
+		    db_col_int(q, 3), db_col_int(q, 4) != 0};
 	*n_r = n;
 	return db_end(q);
+}
+
+static enum db_code tell(struct db *db, const struct undelete *u, int64_t email, int64_t now)
+{
+	struct trace_event event = {
+	    .message = email, .time = now, .kind = TRACE_NOTICE, .recipient = -1};
+	struct buf text;
+	struct db_query *q = db_begin_query(db, SQL_ACCOUNT_ADDRESS, DB_ARGS(db_int(u->account)));
+	enum db_code code;
+
+	buf_init(&text, LIMIT_TRACE_TEXT);
+	buf_lit(&text, "brought back into the mailbox of ");
+	if (db_step(q) == DB_ROW)
+		buf_str(&text, db_col_str(q, 0));
+	code = db_end(q);
+	event.text = buf_view(&text);
+	if (code == DB_OK)
+		code = trace_append(db, &event);
+	buf_fini(&text);
+	return code;
 }
 
 /* DB_OK, also when the account does not take it: u->no_room. */
@@ -42,7 +65,7 @@ static enum db_code bring_back(struct db *db, struct undelete *u, const struct r
 	if (code != DB_ROW)
 		return code;
 	u->restored++;
-	return DB_OK;
+	return r->has_history ? tell(db, u, r->email, now) : DB_OK;
 }
 
 static enum lane_exec undelete_exec(struct lane_op *op, struct db *db, int64_t now)

@@ -146,7 +146,10 @@ def test_what_is_seen_is_not_marked_again(make_server):
     assert flags(server, ann) == ["$seen", ""]
 
 
-def test_each_deletion_is_logged_with_its_message(make_server):
+DELETED = f"deleted by ann@{DOMAIN}, by POP3"
+
+
+def test_each_deletion_is_told_with_its_message(make_server):
     server = make_server(accounts=["ann"])
     ann = f"ann@{DOMAIN}"
     for _ in range(40):  # an interval that is taken out by one statement, and a single message
@@ -158,6 +161,10 @@ def test_each_deletion_is_logged_with_its_message(make_server):
     client.quit()
     lines = [line.partition(" event=")[2] for line in server.log().split("\n") if "event=deleted" in line]
     assert lines == [f"deleted id={ids[number - 1]} account={ann}" for number in [*range(1, 36), 38]]
+    server.command("undelete", ann, "--message-id", ids[37])
+    for number, after in ((1, [DELETED]), (37, []), (38, [DELETED, f"brought back into the mailbox of {ann}"])):
+        story = [event["text"] for event in server.json("trace", ids[number - 1])]
+        assert story[1:] == ["delivered to the mailbox INBOX", *after]
 
 
 def test_reading_leaves_no_mark_where_that_is_not_wanted(make_server):

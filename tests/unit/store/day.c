@@ -64,7 +64,7 @@ static void delete_mails(struct day *d, struct rig *r, int64_t account)
 {
 	struct mailbox_expunge x;
 
-	mailbox_expunge_init(&x, account, MAILBOX_INBOX);
+	mailbox_expunge_init(&x, account, MAILBOX_INBOX, "POP3");
 	ranges_add(&x.uids, 1);
 	ranges_add(&x.uids, 2);
 	x.op.done = nothing;

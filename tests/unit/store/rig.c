@@ -284,7 +284,7 @@ int64_t rig_expunge(struct rig *r, const struct mailbox_snapshot *s, int64_t fir
 	ranges_init(&numbers);
 	for (int64_t n = first; n <= last; n++)
 		ranges_add(&numbers, n);
-	mailbox_expunge_init(&x, s->account, s->mailbox);
+	mailbox_expunge_init(&x, s->account, s->mailbox, "POP3");
 	assert_true(mailbox_snapshot_uids(s, &numbers, &x.uids));
 	x.op.done = nothing;
 	do {

@@ -109,7 +109,7 @@ static enum lane_result expunge_one(void)
 	struct mailbox_expunge x;
 	enum lane_result result;
 
-	mailbox_expunge_init(&x, ann, MAILBOX_INBOX);
+	mailbox_expunge_init(&x, ann, MAILBOX_INBOX, "POP3");
 	ranges_add(&x.uids, 1);
 	x.op.done = rig_nothing;
 	lane_run_one(rig.lane, &x.op, rig.now);
@@ -140,7 +140,7 @@ static enum lane_result leave(void)
 	struct mailbox_expunge x;
 	enum lane_result result;
 
-	mailbox_expunge_init(&x, ann, MAILBOX_INBOX);
+	mailbox_expunge_init(&x, ann, MAILBOX_INBOX, "POP3");
 	mailbox_keywords_init(&k, ann, MAILBOX_INBOX);
 	ranges_add(&x.uids, 2);
 	ranges_add(&k.uids, 3);

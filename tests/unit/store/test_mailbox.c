@@ -142,7 +142,7 @@ static void expunging_is_all_or_nothing(void **state)
 	ranges_init(&numbers);
 	ranges_add(&numbers, 2);
 	ranges_add(&numbers, 4);
-	mailbox_expunge_init(&x, ann, MAILBOX_INBOX);
+	mailbox_expunge_init(&x, ann, MAILBOX_INBOX, "POP3");
 	assert_false(mailbox_snapshot_uids(&s, &numbers, &x.uids));
 	assert_int_equal(x.uids.count, 0);
 	mailbox_expunge_fini(&x);
@@ -207,7 +207,7 @@ static void a_large_mailbox(void **state)
 	ranges_init(&odd);
 	for (int64_t i = 1; i <= 29700; i += 2)
 		ranges_add(&odd, i);
-	mailbox_expunge_init(&x, ann, MAILBOX_INBOX);
+	mailbox_expunge_init(&x, ann, MAILBOX_INBOX, "POP3");
 	assert_true(mailbox_snapshot_uids(&s, &odd, &x.uids));
 	assert_int_equal(x.uids.count, 14850);
 	for (int64_t i = 1; i <= 29700; i += 997)

@@ -329,7 +329,7 @@ static struct mailbox_expunge x;
 static void begin_both(int64_t deleted, int64_t marked)
 {
 	begin(deleted + 1, deleted + marked, "", "$seen");
-	mailbox_expunge_init(&x, ann, MAILBOX_INBOX);
+	mailbox_expunge_init(&x, ann, MAILBOX_INBOX, "POP3");
 	ranges_add_range(&x.uids, 1, deleted);
 	mailbox_keywords_after(&k, &x);
 }
@@ -376,7 +376,7 @@ static void what_is_deleted_is_not_marked(void **state)
 {
 	ann_send(3);
 	begin(1, 3, "", "$seen");
-	mailbox_expunge_init(&x, ann, MAILBOX_INBOX);
+	mailbox_expunge_init(&x, ann, MAILBOX_INBOX, "POP3");
 	ranges_add(&x.uids, 2);
 	mailbox_keywords_after(&k, &x);
 	assert_false(run());
@@ -397,7 +397,7 @@ static void many_with_many_deletions(void **state)
 		      " FROM email e WHERE e.id < 5000;"
 		      "UPDATE email SET links = 3 WHERE id < 5000;"
 		      "UPDATE mailbox SET uidnext = 5000 WHERE id = 1");
-	mailbox_expunge_init(&x, ann, MAILBOX_INBOX);
+	mailbox_expunge_init(&x, ann, MAILBOX_INBOX, "POP3");
 	ranges_add_range(&x.uids, 1001, MAILBOX_EXPUNGE_SLICE + 1005);
 	begin(1, MAILBOX_KEYWORDS_SLICE + 1, "", "$seen");
 	mailbox_keywords_after(&k, &x);

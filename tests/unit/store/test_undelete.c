@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/trace.h"
 #include "store/undelete.h"
 
 /* All slices; the messages that came back. */
@@ -53,6 +54,52 @@ static void comes_back_as_it_was(void **state)
 	assert_int_equal(mailbox_snapshot_count(&before), 3);
 	mailbox_snapshot_fini(&before);
 	mailbox_snapshot_fini(&after);
+}
+
+#define DELETED "0 deleted by ann@a.test, by POP3\n"
+#define BACK    "0 brought back into the mailbox of ann@a.test\n"
+
+static void put_notice(void *ctx, const struct trace_event *e)
+{
+	if (e->kind == TRACE_NOTICE)
+		buf_printf(ctx, "%lld %.*s\n", (long long)(e->time - rig.now), STR_FMT(e->text));
+}
+
+/* What is deleted in a long interval and what is deleted alone; one without history is told nowhere. */
+static void its_trace_says_so(void **state)
+{
+	struct mailbox_entry v[40];
+	struct mailbox_snapshot s;
+	struct buf b;
+	size_t n;
+
+	ann_send(40);
+	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	assert_int_equal(mailbox_entries(rig.db, &s, 1, v, 40, &n), DB_OK);
+	assert_int_equal(n, 40);
+	assert_int_equal(rig_expunge(&rig, &s, 2, 38), 37);
+	assert_int_equal(rig_expunge(&rig, &s, 40, 40), 1);
+	assert_int_equal(undelete((struct undelete){.email = v[1].email}), 1);
+	assert_int_equal(undelete((struct undelete){.email = v[39].email}), 1);
+	rig_must_balance(&rig);
+	buf_init(&b, 4 * KIB);
+	for (size_t i = 0; i < 40; i++) {
+		buf_clear(&b);
+		assert_int_equal(trace_message(rig.db, v[i].email, put_notice, &b), DB_ROW);
+		assert_string_equal(buf_cstr(&b), i == 0 || i == 38   ? ""
+						  : i == 1 || i == 39 ? DELETED BACK
+								      : DELETED);
+	}
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM trace"), 40);
+	rig.now += 2 * DAY_MS;
+	rig_maintain(&rig, 90 * DAY_MS, DAY_MS); /* the history goes, the mail stays */
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM trace"), 0);
+	assert_int_equal(rig_expunge(&rig, &s, 1, 1), 1);
+	assert_int_equal(undelete((struct undelete){.email = v[0].email}), 1);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM trace"), 0);
+	rig_must_balance(&rig);
+	buf_fini(&b);
+	mailbox_snapshot_fini(&s);
 }
 
 static void comes_back_once(void **state)
@@ -132,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(comes_back_as_it_was),
+	    T(its_trace_says_so),
 	    T(comes_back_once),
 	    T(outlives_the_window_of_its_origin),
 	    T(chooses),
