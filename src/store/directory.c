@@ -208,6 +208,16 @@ static void walk_from(struct directory_walk *w, struct str local, struct str dom
 		visit(w, w->met[i]);
 }
 
+/* What the walk has come to; relay: of an address in a domain whose recipients its own server knows. */
+static enum db_code tell(
+    const struct directory_walk *w, bool relay, struct directory_answer *answer_r)
+{
+	if (w->code == DB_OK)
+		*answer_r = (struct directory_answer){
+		    judge(w), w->targets, w->ntargets, w->left_out, relay};
+	return w->code;
+}
+
 enum db_code directory_resolve(struct db *db, const struct directory_config *cfg, struct arena *a,
     struct str local, struct str domain, int64_t size, int64_t now,
     struct directory_answer *answer_r)
@@ -222,10 +232,8 @@ enum db_code directory_resolve(struct db *db, const struct directory_config *cfg
 
 	walk_from(&w, local, domain);
 	directory_postmaster_rescue_asked(&w);
-	if (w.code != DB_OK)
+	if (tell(&w, w.kind == DIRECTORY_RELAY, answer_r) != DB_OK)
 		return w.code;
-	*answer_r = (struct directory_answer){
-	    judge(&w), w.targets, w.ntargets, w.left_out, w.kind == DIRECTORY_RELAY};
 	if (accept_refusal(answer_r->class, true, true))
 		answer_r->count = 0;
 	return DB_OK;
@@ -242,10 +250,7 @@ enum db_code directory_account(struct db *db, const struct directory_config *cfg
 		directory_walk_add_account(&w, &row, STR(""));
 	else
 		directory_walk_leave_out(&w, ACCEPT_UNKNOWN);
-	if (w.code == DB_OK)
-		*answer_r = (struct directory_answer){
-		    judge(&w), w.targets, w.ntargets, w.left_out, false};
-	return w.code;
+	return tell(&w, false, answer_r);
 }
 
 static void drop_elsewhere(struct directory_walk *w)
@@ -275,8 +280,5 @@ enum db_code directory_postmaster(struct db *db, const struct directory_config *
 	walk_from(&w, local, domain);
 	drop_elsewhere(&w);
 	directory_postmaster_rescue(&w);
-	if (w.code == DB_OK)
-		*answer_r = (struct directory_answer){
-		    judge(&w), w.targets, w.ntargets, w.left_out, false};
-	return w.code;
+	return tell(&w, false, answer_r);
 }
