@@ -216,6 +216,11 @@ static struct smtp_client *engine_of(void *ctx)
 
 NET_DRIVE_CALLBACKS(smtp_client, engine_of)
 
+static void on_unsent(void *ctx, size_t n)
+{
+	smtp_client_unsent(engine_of(ctx), n);
+}
+
 static void connected(void *ctx)
 {
 	cli_dial_connected(&((struct session *)ctx)->dial);
@@ -239,6 +244,7 @@ static void closed(void *ctx, enum net_end end, const char *why)
 
 static const struct net_drive_engine engine = {
     NET_DRIVE_CALLBACKS_INIT,
+    .unsent = on_unsent,
     .effects = effects,
     .connected = connected,
     .secured = secured,

@@ -141,6 +141,12 @@ static bool takes_input(struct net_drive *d)
 	return is_running(d) && !d->securing && (wants(d) & NET_WANTS_READ);
 }
 
+static void tell_unsent(struct net_drive *d)
+{
+	if (d->engine->unsent)
+		d->engine->unsent(d->ctx, net_stream_unsent(d->stream));
+}
+
 /* What is fed may make effects, whose results may let more be fed. */
 static size_t feed_all(struct net_drive *d, struct str in)
 {
@@ -149,7 +155,10 @@ static size_t feed_all(struct net_drive *d, struct str in)
 	d->has_more = in.n > 0;
 	d->pumping = true;
 	while (used < in.n && takes_input(d)) {
-		size_t n = d->engine->feed(d->ctx, str_from(in, used), clock_mono());
+		size_t n;
+
+		tell_unsent(d);
+		n = d->engine->feed(d->ctx, str_from(in, used), clock_mono());
 
 		used += n;
 		d->has_more = used < in.n;
@@ -185,6 +194,7 @@ static void on_eof(void *user)
 		return;
 	}
 	d->eof_told = true;
+	tell_unsent(d);
 	d->engine->eof(d->ctx, clock_mono());
 	net_drive_pump(d);
 }
@@ -226,6 +236,7 @@ static void on_closed(void *user, enum net_end end, const char *why)
 
 	if (is_running(d) && !d->eof_told) {
 		d->eof_told = true;
+		tell_unsent(d);
 		d->engine->eof(d->ctx, clock_mono());
 		d->engine->effects(d->ctx);
 	}

@@ -34,6 +34,9 @@ struct net_drive_engine {
 	/* The peer sends nothing more, or (before closed()) is gone. Once. */
 	void (*eof)(void *ctx, int64_t now);
 
+	/* Before feed and eof, if not NULL: so many of the octets that went out have not left this process. */
+	void (*unsent)(void *ctx, size_t n);
+
 	/*
 	 * Look at the pending effect and carry it out, until there is none or it is left for later:
 	 * done() at once, or later and then net_drive_pump(). Called after everything that may have

@@ -90,6 +90,9 @@ void net_stream_give(struct net_stream *s, struct buf *b);
 /* Octets that wait to be sent; SIZE_MAX once they cannot be. */
 size_t net_stream_pending(const struct net_stream *s);
 
+/* Of these, octets that the socket has not taken: the peer cannot have them. SIZE_MAX as above. */
+size_t net_stream_unsent(const struct net_stream *s);
+
 /* Offers kept octets again and goes on reading. Does nothing inside read(), whose result says it all. */
 void net_stream_resume(struct net_stream *s);
 

@@ -17,6 +17,13 @@ size_t net_stream_pending(const struct net_stream *s)
 	return s->broken ? SIZE_MAX : s->out.n + s->sending.n;
 }
 
+size_t net_stream_unsent(const struct net_stream *s)
+{
+	if (s->broken)
+		return SIZE_MAX;
+	return s->out.n + (is_writing(s) ? uv_stream_get_write_queue_size(&s->h.stream) : 0);
+}
+
 static bool can_send(const struct net_stream *s)
 {
 	return (s->state == STREAM_OPEN || s->state == STREAM_FLUSHING) && !s->half_closed &&

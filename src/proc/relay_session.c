@@ -46,6 +46,11 @@ static struct smtp_client *engine_of(void *ctx)
 
 NET_DRIVE_CALLBACKS(smtp_client, engine_of)
 
+static void on_unsent(void *ctx, size_t n)
+{
+	smtp_client_unsent(engine_of(ctx), n);
+}
+
 static void on_tick(void *ctx, int64_t now)
 {
 	struct relay_session *s = ctx;
@@ -282,6 +287,7 @@ static void on_closed(void *ctx, enum net_end end, const char *why)
 
 static const struct net_drive_engine drive_engine = {
     .feed = drive_feed,
+    .unsent = on_unsent,
     .out = drive_out,
     .sent = drive_sent,
     .wants = drive_wants,

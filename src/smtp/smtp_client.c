@@ -215,9 +215,21 @@ void smtp_client_fail_own(
 /* What is left to say cannot be said any more; with the end of data in it, nothing was delivered. */
 static void drop_output(struct smtp_client *c)
 {
-	if (c->out.n > 0 && c->state == ON_END)
+	if (smtp_client_is_ahead(c) && c->state == ON_END)
 		c->state = ON_CONTENT;
 	buf_clear(&c->out);
+}
+
+void smtp_client_unsent(struct smtp_client *c, size_t n)
+{
+	c->behind = n;
+}
+
+/* To content that the server cannot have: refused it is, but not delivered. */
+void smtp_client_on_early(struct smtp_client *c, const struct smtp_reply *r)
+{
+	drop_output(c);
+	smtp_client_on_nothing(c, r);
 }
 
 /* The connection is of no use any more. */

@@ -176,6 +176,13 @@ void smtp_client_free(struct smtp_client **c);
 size_t smtp_client_feed(struct smtp_client *c, struct str in, int64_t now);
 struct str smtp_client_out(const struct smtp_client *c);
 void smtp_client_sent(struct smtp_client *c, size_t n, int64_t now);
+
+/*
+ * So many of the octets that were sent() wait in this process still. A reply that comes before the last of a
+ * message has left is none to it.
+ */
+void smtp_client_unsent(struct smtp_client *c, size_t n);
+
 const struct smtp_client_effect *smtp_client_effect(const struct smtp_client *c);
 void smtp_client_done(struct smtp_client *c, const struct smtp_client_result *r, int64_t now);
 unsigned smtp_client_wants(const struct smtp_client *c);

@@ -123,6 +123,10 @@ void smtp_client_on_chunk(struct smtp_client *c, const struct smtp_reply *r)
 		smtp_client_on_nothing(c, r);
 		return;
 	}
+	if (g->chunks == 1 && c->state == ON_CHUNKS && smtp_client_is_ahead(c)) {
+		smtp_client_on_early(c, r);
+		return;
+	}
 	if (is_bdat_unknown(c, r)) {
 		fail_without_bdat(c, &v);
 		return;
@@ -170,6 +174,10 @@ void smtp_client_on_end(struct smtp_client *c, const struct smtp_reply *r)
 
 	if (g->chunks > 0) {
 		smtp_client_on_chunk(c, r);
+		return;
+	}
+	if (smtp_client_is_ahead(c)) {
+		smtp_client_on_early(c, r);
 		return;
 	}
 	if (is_bdat_unknown(c, r)) {

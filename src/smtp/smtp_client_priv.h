@@ -84,6 +84,7 @@ struct smtp_client {
 
 	struct line_in line;
 	struct buf out;
+	size_t behind;   /* octets that left `out`, and not this process */
 	struct buf text; /* of the reply whose lines are coming */
 	uint16_t code;   /* of that reply, 0 before its first line */
 	struct smtp_status status;
@@ -100,6 +101,12 @@ struct smtp_client {
 	int64_t now;
 	int64_t since; /* last sign of life that counts */
 };
+
+/* The server cannot have all that was said. */
+static inline bool smtp_client_is_ahead(const struct smtp_client *c)
+{
+	return c->out.n > 0 || c->behind > 0;
+}
 
 /* Makes an effect pending. */
 void smtp_client_wait(struct smtp_client *c, enum smtp_client_effect_kind kind);
@@ -119,6 +126,7 @@ void smtp_client_fail_own(
 
 /* A reply where none is due: 421, or nonsense. */
 void smtp_client_on_nothing(struct smtp_client *c, const struct smtp_reply *r);
+void smtp_client_on_early(struct smtp_client *c, const struct smtp_reply *r);
 
 /* The stage the session stands in. */
 enum smtp_stage smtp_client_stage(const struct smtp_client *c);

@@ -246,6 +246,11 @@ size_t net_stream_pending(const struct net_stream *s)
 	return 0;
 }
 
+size_t net_stream_unsent(const struct net_stream *s)
+{
+	return 0;
+}
+
 static void resume(void *ctx)
 {
 	struct sim_conn *c = ctx;

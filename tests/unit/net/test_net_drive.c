@@ -30,7 +30,8 @@ struct session {
 	bool stubborn; /* tells the driver to read, consumes nothing */
 	int64_t deadline;
 	int ticks, eofs, fed, writes;
-	bool inside; /* for the promise that no call comes from inside another */
+	size_t unsent; /* as it was told the last time */
+	bool inside;   /* for the promise that no call comes from inside another */
 	bool secured_ok, closed;
 	enum net_end why;
 	const struct net_tls_start *tls;
@@ -186,6 +187,11 @@ static void many(struct session *s)
 	}
 }
 
+static void on_unsent(void *ctx, size_t n)
+{
+	((struct session *)ctx)->unsent = n;
+}
+
 static void effects(void *ctx)
 {
 	struct session *s = ctx;
@@ -236,6 +242,7 @@ static const struct net_drive_engine engine = {
     .deadline = deadline,
     .tick = tick,
     .eof = on_eof,
+    .unsent = on_unsent,
     .effects = effects,
     .secured = secured,
     .closed = closed,
@@ -315,6 +322,7 @@ static void test_echo(void **state)
 	say(w, "echo one\necho t");
 	until_got(w, 4);
 	assert_got(&w->n.a, "one\n");
+	assert_int_equal(w->s.unsent, 0);
 	say(w, "wo\nquit\n");
 	until_closed(w);
 	assert_got(&w->n.a, "one\ntwo\nbye\n");
@@ -437,6 +445,27 @@ static void test_slow_client(void **state)
 	net_stream_resume(w->n.a.s);
 	until_closed(w);
 	assert_int_equal(w->n.a.got.n, 4000000 + 2 + 4);
+}
+
+/* What the socket has not taken is told to who asks, before it hears of the client again. */
+static void test_unsent(void **state)
+{
+	struct world *w = *state;
+
+	w->n.a.take = 0;
+	say(w, "many 4000000\n");
+	while (!w->n.a.offered)
+		uv_run(&w->n.loop, UV_RUN_ONCE);
+	some_turns(w);
+	assert_int_equal(w->s.unsent, 0); /* at the line that asked */
+	net_stream_shutdown(w->n.a.s);
+	while (!w->s.eofs)
+		uv_run(&w->n.loop, UV_RUN_ONCE);
+	assert_true(w->s.unsent > 0);
+	assert_int_equal(w->s.unsent, net_stream_pending(net_drive_stream(w->s.d)));
+	w->n.a.take = SIZE_MAX;
+	net_stream_resume(w->n.a.s);
+	until_closed(w);
 }
 
 /* Nothing consumed although reading was wanted: kept, not asked again and again. */
@@ -605,6 +634,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_effect_pending, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_one_octet_at_a_time, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_slow_client, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_unsent, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_nothing_consumed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_deadline, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_eof, setup, teardown),

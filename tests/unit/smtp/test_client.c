@@ -215,6 +215,70 @@ static void go_to_chunks(struct fixture *f, size_t chunk)
 	assert_int_equal(asked(f), SMTP_CLIENT_BODY);
 }
 
+/* Content whose end is in the output; or it is out of it, and `behind` octets wait in the stream. */
+static void end_early(struct fixture *f, bool chunked, size_t behind)
+{
+	start(f);
+	if (chunked)
+		go_to_chunks(f, LIMIT_SMTP_CHUNK);
+	else
+		go_to_body(f);
+	give(f, STR("hi\r\n"), true);
+	if (behind)
+		flush(f);
+	smtp_client_unsent(f->c, behind);
+}
+
+/* What comes before all of the content has left cannot be about it: positive, it delivers nothing. */
+static void test_reply_before_the_end(void **state)
+{
+	for (int chunked = 0; chunked < 2; chunked++)
+		for (size_t behind = 0; behind < 2; behind++) {
+			struct fixture f;
+
+			end_early(&f, chunked, behind);
+			smtp_client_feed(f.c, STR("250 taken\r\n"), f.now);
+			expect_end(&f, SMTP_OUTCOME_TEMPORARY, SMTP_STAGE_BODY);
+			assert_int_equal(smtp_client_out(f.c).n, 0);
+			stop(&f);
+			end_early(&f, chunked, behind);
+			smtp_client_feed(f.c, STR("550 no\r\n"), f.now);
+			expect_end(&f, SMTP_OUTCOME_PERMANENT, SMTP_STAGE_BODY);
+			stop(&f);
+		}
+}
+
+/* As soon as it has left, it is. */
+static void test_reply_behind_the_end(void **state)
+{
+	for (int chunked = 0; chunked < 2; chunked++) {
+		struct fixture f;
+
+		end_early(&f, chunked, 1);
+		smtp_client_unsent(f.c, 0);
+		smtp_client_feed(f.c, STR("250 taken\r\n"), f.now);
+		assert_int_equal(asked(&f), SMTP_CLIENT_REPORT);
+		assert_int_equal(
+		    smtp_client_effect(f.c)->verdicts[0].outcome, SMTP_OUTCOME_ACCEPTED);
+		stop(&f);
+	}
+}
+
+/* The only chunk that was said has not left, so nothing of it was taken. */
+static void test_reply_before_a_chunk(void **state)
+{
+	struct fixture f;
+
+	start(&f);
+	go_to_chunks(&f, 4);
+	give(&f, STR("hi\r\nho"), false);
+	assert_true(str_eq(smtp_client_out(f.c), STR("BDAT 4\r\nhi\r\n")));
+	smtp_client_feed(f.c, STR("250 taken\r\n"), f.now);
+	give(&f, STR("!"), false);
+	expect_end(&f, SMTP_OUTCOME_TEMPORARY, SMTP_STAGE_BODY);
+	stop(&f);
+}
+
 /* The same for each octet of the last chunk. */
 static void test_unsent_chunk(void **state)
 {
@@ -538,6 +602,9 @@ int main(void)
 	    cmocka_unit_test(test_line_without_end),
 	    cmocka_unit_test(test_starttls_reads_nothing),
 	    cmocka_unit_test(test_unsent_dot),
+	    cmocka_unit_test(test_reply_before_the_end),
+	    cmocka_unit_test(test_reply_behind_the_end),
+	    cmocka_unit_test(test_reply_before_a_chunk),
 	    cmocka_unit_test(test_unsent_chunk),
 	    cmocka_unit_test(test_refused_at_body),
 	    cmocka_unit_test(test_unasked_at_chunks),
