@@ -9,6 +9,13 @@
 #define IDLE_MS      2000 /* an open connection waits so long for another message */
 #define MESSAGES_MAX 100  /* over one connection */
 
+static size_t messages_max(const struct relay_session *s)
+{
+	size_t told = smtp_client_facts(s->engine)->mail_max;
+
+	return told > 0 && told < MESSAGES_MAX ? told : MESSAGES_MAX;
+}
+
 static struct relay_remote remote_of(struct relay_session *s)
 {
 	struct relay_remote remote = {.tls = str_of_c(s->tls), .dialogue = buf_view(&s->dialogue)};
@@ -204,7 +211,7 @@ static void do_ready(struct relay_session *s)
 	s->ready = true;
 	if (s->job) {
 		relay_talk_give(s);
-	} else if (s->relay->draining || s->messages >= MESSAGES_MAX) {
+	} else if (s->relay->draining || s->messages >= messages_max(s)) {
 		relay_talk_quit(s);
 	} else {
 		s->idle = true;

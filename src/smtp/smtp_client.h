@@ -158,6 +158,7 @@ struct smtp_server_facts {
 	uint64_t size_limit; /* 0: none told */
 	uint64_t by_min;     /* DELIVERBY: seconds below which R is refused; 0: none told */
 	size_t rcpt_max;     /* LIMITS RCPTMAX [RFC 9422 4]; 0: none told */
+	size_t mail_max;     /* LIMITS MAILMAX: messages of one session; 0: none told */
 	bool bdat_unknown;   /* it offers CHUNKING and does not know BDAT; set before the REPORT */
 	size_t injected;     /* octets dropped behind the answer to STARTTLS; until TLS is active */
 	struct str auth;     /* mechanisms, separated by spaces */

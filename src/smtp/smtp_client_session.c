@@ -42,7 +42,7 @@ static void learn_size(struct smtp_server_facts *f, struct str value)
 	str_to_u64(value, UINT64_MAX, &f->size_limit);
 }
 
-/* "RCPTMAX=100" among others [RFC 9422 4] */
+/* "MAILMAX=10 RCPTMAX=100" among others [RFC 9422 4] */
 static void learn_limits(struct smtp_server_facts *f, struct str value)
 {
 	while (value.n) {
@@ -52,6 +52,9 @@ static void learn_limits(struct smtp_server_facts *f, struct str value)
 		if (str_has_prefix_i(word, STR("RCPTMAX=")) &&
 		    str_to_u64(str_from(word, 8), LIMIT_SMTP_RCPT_MAX, &n))
 			f->rcpt_max = (size_t)n;
+		if (str_has_prefix_i(word, STR("MAILMAX=")) &&
+		    str_to_u64(str_from(word, 8), UINT32_MAX, &n))
+			f->mail_max = (size_t)n;
 	}
 }
 

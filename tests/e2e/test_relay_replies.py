@@ -660,3 +660,12 @@ def test_connection_that_breaks_while_our_store_is_busy(net):
     assert net.wait_attempt(number) == (1, 0, 0)
     [message] = second.taken
     assert message.content.endswith(content) and not first.taken
+
+
+def test_no_more_messages_of_a_session_than_it_takes(net):
+    """LIMITS MAILMAX [RFC 9422 4]"""
+    peer = net.peer(extensions=(*EXTENSIONS, "LIMITS RCPTMAX=9 MAILMAX=2"))
+    for _ in range(3):
+        assert net.wait_attempt(net.send(f"bob@{peer.domain}")) == (1, 0, 0)
+    assert len(peer.taken) == 3
+    assert max(sum(line.startswith("MAIL") for line in session.commands) for session in peer.sessions) <= 2

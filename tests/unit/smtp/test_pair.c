@@ -477,6 +477,7 @@ static void test_facts(void **state)
 	f = smtp_client_facts(p.c);
 	assert_int_equal(f->size_limit, 12345);
 	assert_int_equal(f->rcpt_max, 77);
+	assert_int_equal(f->mail_max, 0);
 	assert_int_equal(f->extensions,
 	    SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_SMTPUTF8 |
 		SMTP_EXT_AUTH | SMTP_EXT_DSN | SMTP_EXT_CHUNKING | SMTP_EXT_ENHANCED |
