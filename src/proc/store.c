@@ -160,6 +160,7 @@ static struct store_config store_config_of(struct store_process *sp)
 {
 	struct store_config cfg = store_defaults(STORE_SERVER);
 
+	cfg.holder = getppid(); /* the supervisor: without it no process of the server goes on */
 	cfg.directory = sp->directory;
 	cfg.admit = admit_of(sp->config);
 	cfg.quota = store_quota_defaults(sp->config);

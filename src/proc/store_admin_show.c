@@ -84,8 +84,10 @@ static void put_server(struct admin_job *j, const struct asking *a)
 	admin_record_text(&j->out, "hostname", j->ctx->hostname);
 	admin_record_text(&j->out, "version", STR(GODWIT_VERSION));
 	admin_record_number(&j->out, ADMIN_BOOL, "running", j->ctx->online);
-	if (j->ctx->online)
+	if (j->ctx->online) {
+		put_int(j, "pid", j->ctx->store->cfg.holder);
 		admin_record_number(&j->out, ADMIN_TIME, "started", j->ctx->started);
+	}
 	put_int(j, "domains", s->domains);
 	put_int(j, "accounts", s->accounts);
 	put_int(j, "aliases", s->aliases);

@@ -105,7 +105,7 @@ enum datadir_code datadir_create(const char *path, struct err *e)
 
 /* ---- the lock ---- */
 
-/* The process that holds it, as it wrote into the file; 0 when it did not. */
+/* The process to be stopped, as the holder wrote it into the file; 0 when it did not. */
 static uint64_t holder(int fd)
 {
 	uint8_t text[24];
@@ -117,20 +117,20 @@ static uint64_t holder(int fd)
 	return pid;
 }
 
-static void write_holder(int fd)
+static void write_holder(int fd, pid_t whom)
 {
 	char text[24];
-	int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
+	int n = snprintf(text, sizeof text, "%d\n", (int)whom);
 
 	/* Only for the message to whoever comes second: failing is harmless. */
 	if (ftruncate(fd, 0) == 0)
 		(void)!pwrite(fd, text, (size_t)n, 0);
 }
 
-static enum datadir_code take_lock(int fd, const char *path, struct err *e)
+static enum datadir_code take_lock(int fd, const char *path, pid_t whom, struct err *e)
 {
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		write_holder(fd);
+		write_holder(fd, whom);
 		return DATADIR_OK;
 	}
 	if (errno != EWOULDBLOCK) {
@@ -143,7 +143,8 @@ static enum datadir_code take_lock(int fd, const char *path, struct err *e)
 	return DATADIR_LOCKED;
 }
 
-static enum datadir_code open_lock(int dirfd, const char *path, int *fd_r, struct err *e)
+static enum datadir_code open_lock(
+    int dirfd, const char *path, pid_t whom, int *fd_r, struct err *e)
 {
 	int fd = openat(dirfd, LOCK_NAME, O_RDWR | O_CLOEXEC);
 	enum datadir_code code;
@@ -164,7 +165,7 @@ static enum datadir_code open_lock(int dirfd, const char *path, int *fd_r, struc
 		err_sys(e, errno, "cannot use the data directory %s", path);
 		return DATADIR_MISSING;
 	}
-	code = take_lock(fd, path, e);
+	code = take_lock(fd, path, whom, e);
 	if (code == DATADIR_OK)
 		*fd_r = fd;
 	else
@@ -228,7 +229,7 @@ enum datadir_room datadir_room(struct datadir *d, int64_t min_free)
 /* ---- opening ---- */
 
 enum datadir_code datadir_open(
-    const char *path, const char *name, struct datadir *d_r, struct err *e)
+    const char *path, const char *name, pid_t whom, struct datadir *d_r, struct err *e)
 {
 	int dirfd = open_dir(path), lockfd = -1;
 	enum datadir_code code;
@@ -237,7 +238,7 @@ enum datadir_code datadir_open(
 		err_sys(e, errno, "cannot open the data directory %s", name);
 		return DATADIR_MISSING;
 	}
-	code = open_lock(dirfd, name, &lockfd, e);
+	code = open_lock(dirfd, name, whom, &lockfd, e);
 	if (code == DATADIR_OK && fchdir(dirfd) < 0) {
 		err_sys(e, errno, "cannot enter the data directory %s", name);
 		code = DATADIR_MISSING;

@@ -3,7 +3,7 @@
  * on the file "lock"), and whether there is room.
  *
  *   godwit.conf   tls/     the administrator's; not the store's business
- *   lock                   held by whoever uses the directory; holds his process id
+ *   lock                   held by whoever uses the directory; holds the id of the process that is to be stopped
  *   reserve                64 MB given back when the disk is full, so that deleting still commits
  *   store.db[-wal,-shm]    the database
  *   backup.db              a copy of the database while a backup makes it
@@ -12,6 +12,8 @@
  */
 #ifndef STORE_DATADIR_H
 #define STORE_DATADIR_H
+
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "store/fsio.h"
@@ -51,10 +53,10 @@ enum datadir_code datadir_create(const char *path, struct err *e);
 
 /*
  * Opens and locks it, which sentences call name, makes it the working directory of the process, and makes the reserve when it
- * is missing and there is room. *d_r is untouched on failure; e names the cure.
+ * is missing and there is room. whom: the process that those who find it locked are told to stop. *d_r is untouched on failure; e names the cure.
  */
 enum datadir_code datadir_open(
-    const char *path, const char *name, struct datadir *d_r, struct err *e);
+    const char *path, const char *name, pid_t whom, struct datadir *d_r, struct err *e);
 
 /* Gives up the lock and closes. */
 void datadir_close(struct datadir *d);

@@ -366,7 +366,7 @@ bool salvage_run(struct salvage *s, const char *path, const char *name)
 
 	*s = (struct salvage){0};
 	w->s = s;
-	good = datadir_open(path, name, &w->dir, &s->err) == DATADIR_OK;
+	good = datadir_open(path, name, getpid(), &w->dir, &s->err) == DATADIR_OK;
 	if (good) {
 		good = run(w);
 		datadir_close(&w->dir);

@@ -22,6 +22,7 @@ struct store_config store_defaults(enum store_mode mode)
 {
 	return (struct store_config){
 	    .mode = mode,
+	    .holder = getpid(),
 	    .directory = {.separator = '+'},
 	    .admit = {.total = 10000,
 		.per_address = 50,
@@ -196,7 +197,7 @@ static struct store *open_store(const char *path, const struct store_config *cfg
 	s->cfg = *cfg;
 	*code_r = DATADIR_FAILED;
 	if (sodium_init() >= 0)
-		*code_r = datadir_open(path, cfg->name ? cfg->name : path, &s->dir, e);
+		*code_r = datadir_open(path, cfg->name ? cfg->name : path, cfg->holder, &s->dir, e);
 	if (*code_r != DATADIR_OK) {
 		mem_free(s);
 		return NULL;

@@ -28,7 +28,8 @@ enum store_mode {
 
 struct store_config {
 	enum store_mode mode;
-	const char *name;                  /* of the directory in sentences; NULL: its path */
+	const char *name; /* of the directory in sentences; NULL: its path */
+	pid_t holder;     /* whom those who find the directory locked are told to stop */
 	struct directory_config directory; /* strings borrowed while the store is open */
 	struct admit_config admit;         /* its networks borrowed likewise */
 	size_t sessions_max;

@@ -3,7 +3,9 @@
 import json
 import os
 import pwd
+import re
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -40,6 +42,18 @@ def test_second_server_on_the_same_directory(server, mailbox):
     assert "in use" in said
     deliver(server, mailbox)
     assert count_of(server, mailbox) == 1
+
+
+def test_the_process_that_is_named_ends_the_server(make_server):
+    server = make_server()
+    said = serve(server, status=69)
+    pid = int(re.search(r"in use by process (\d+): stop that server first", said)[1])
+    assert server.json("status")["pid"] == pid
+    assert re.search(rf"(?m)^Pid +{pid}$", server.command("status").stdout)
+    os.kill(pid, signal.SIGTERM)
+    server.process.wait(20)
+    assert server.stop() == 0
+    assert "pid" not in server.json("status")
 
 
 def test_no_data_directory(tmp_path):

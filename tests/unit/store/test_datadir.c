@@ -75,9 +75,9 @@ static void test_open_refuses(void **state)
 {
 	struct datadir d = {.dirfd = -7};
 
-	assert_int_equal(datadir_open(home, home, &d, &err), DATADIR_MISSING);
+	assert_int_equal(datadir_open(home, home, getpid(), &d, &err), DATADIR_MISSING);
 	mkdir(home, 0700);
-	assert_int_equal(datadir_open(home, home, &d, &err), DATADIR_FOREIGN);
+	assert_int_equal(datadir_open(home, home, getpid(), &d, &err), DATADIR_FOREIGN);
 	assert_non_null(strstr(err.text, "godwit init"));
 	assert_int_equal(d.dirfd, -7);
 }
@@ -93,7 +93,7 @@ static int open_elsewhere(void)
 		char self[32];
 
 		snprintf(self, sizeof self, "process %d", (int)getppid());
-		if (datadir_open(home, home, &d, &err) == DATADIR_OK)
+		if (datadir_open(home, home, getpid(), &d, &err) == DATADIR_OK)
 			_exit(0);
 		_exit(strstr(err.text, self) ? 1 : 2);
 	}
@@ -107,13 +107,17 @@ static void test_one_at_a_time(void **state)
 	char where[300];
 
 	assert_int_equal(datadir_create(home, &err), DATADIR_OK);
-	assert_int_equal(datadir_open(home, home, &d, &err), DATADIR_OK);
+	assert_int_equal(datadir_open(home, home, getpid(), &d, &err), DATADIR_OK);
 	assert_string_equal(getcwd(where, sizeof where), home);
 	assert_int_equal(open_elsewhere(), 1);
 	datadir_close(&d);
 	assert_int_equal(open_elsewhere(), 0);
+	/* the process that is named need not be the one that has the lock */
+	assert_int_equal(datadir_open(home, home, 1, &d, &err), DATADIR_OK);
+	assert_int_equal(open_elsewhere(), 2);
+	datadir_close(&d);
 	/* the lock goes with the process, however it ends */
-	assert_int_equal(datadir_open(home, home, &d, &err), DATADIR_OK);
+	assert_int_equal(datadir_open(home, home, getpid(), &d, &err), DATADIR_OK);
 	datadir_close(&d);
 }
 
@@ -131,7 +135,7 @@ static void test_room(void **state)
 	struct datadir d;
 
 	assert_int_equal(datadir_create(home, &err), DATADIR_OK);
-	assert_int_equal(datadir_open(home, home, &d, &err), DATADIR_OK);
+	assert_int_equal(datadir_open(home, home, getpid(), &d, &err), DATADIR_OK);
 	assert_int_equal(d.reserve, RESERVE_HELD);
 	assert_true(datadir_free_bytes(&d) > 0);
 	ops.free_bytes = pretend_free;
@@ -162,7 +166,7 @@ static void test_small_disk_goes_without_reserve(void **state)
 	struct datadir d;
 
 	assert_int_equal(datadir_create(home, &err), DATADIR_OK);
-	assert_int_equal(datadir_open(home, home, &d, &err), DATADIR_OK);
+	assert_int_equal(datadir_open(home, home, getpid(), &d, &err), DATADIR_OK);
 	unlink("reserve");
 	d.reserve = RESERVE_NONE;
 	ops.free_bytes = pretend_free;
