@@ -104,7 +104,8 @@ static void result(void *ctx, const struct pop3_client_event *e)
 	struct mail_list *l = ctx;
 
 	if (!e->ok && e->request.type != POP3_REQ_TOP) {
-		l->code = cli_pop3_refused(EX_UNAVAILABLE, "the server refuses: ", e);
+		l->code = cli_pop3_refused(
+		    cli_pop3_exit(e->code, EX_UNAVAILABLE), "the server refuses: ", e);
 		l->counted = true;
 		l->next = l->count + 1;
 		return;

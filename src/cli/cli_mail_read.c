@@ -71,7 +71,8 @@ static void result(void *ctx, const struct pop3_client_event *e)
 	m->waiting = false;
 	if (!e->ok && e->request.type != POP3_REQ_QUIT) {
 		m->code = cli_pop3_refused(
-		    e->request.type == POP3_REQ_RETR ? EX_DATAERR : EX_UNAVAILABLE,
+		    cli_pop3_exit(
+			e->code, e->request.type == POP3_REQ_RETR ? EX_NOINPUT : EX_UNAVAILABLE),
 		    "the server refuses: ", e);
 	} else if (e->request.type == POP3_REQ_RETR) {
 		show(m);

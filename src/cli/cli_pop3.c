@@ -39,11 +39,18 @@ int cli_pop3_refused(int code, const char *what, const struct pop3_client_event 
 	return code;
 }
 
-static int exit_of(enum pop3_code code)
+int cli_pop3_exit(enum pop3_code code, int otherwise)
 {
-	if (code == POP3_CODE_AUTH)
+	switch (code) {
+	case POP3_CODE_NONE:
+		return otherwise;
+	case POP3_CODE_AUTH:
 		return EX_NOPERM;
-	return code == POP3_CODE_SYS_PERM ? EX_UNAVAILABLE : EX_TEMPFAIL;
+	case POP3_CODE_SYS_PERM:
+		return EX_UNAVAILABLE;
+	default:
+		return EX_TEMPFAIL;
+	}
 }
 
 static void ended(struct cli_pop3 *p, const struct pop3_client_event *e)
@@ -51,7 +58,7 @@ static void ended(struct cli_pop3 *p, const struct pop3_client_event *e)
 	p->ended = true;
 	if (e->ok || p->dial.failed)
 		return;
-	p->code = exit_of(e->code);
+	p->code = cli_pop3_exit(e->code, EX_TEMPFAIL);
 	cli_pop3_refused(p->code, "", e);
 }
 

@@ -31,6 +31,9 @@ bool cli_pop3_ask(struct cli_pop3 *p, enum pop3_request_type type, uint64_t numb
 /* What the server said it can do. */
 const struct pop3_capa *cli_pop3_capa(const struct cli_pop3 *p);
 
+/* The exit code for an -ERR with this response code; otherwise: for one that has none. */
+int cli_pop3_exit(enum pop3_code code, int otherwise);
+
 /* "The server says: ..." on standard error for a result that is not ok; gives code. */
 int cli_pop3_refused(int code, const char *what, const struct pop3_client_event *e);
 

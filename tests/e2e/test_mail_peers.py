@@ -112,6 +112,19 @@ def test_pop3_breaks_off(words, script, status, says):
     assert done.stderr.startswith("godwit: ") and says in done.stderr
 
 
+@pytest.mark.parametrize("words, answer, status", [
+    (READ, b"-ERR no such message", 66),
+    (READ, b"-ERR [SYS/TEMP] later", 75),
+    (READ, b"-ERR [SYS/PERM] never", 69),
+    (LIST, b"-ERR what?", 69),
+    (LIST, b"-ERR [SYS/TEMP] later", 75),
+], ids=range(5))
+def test_what_is_refused_after_the_login(words, answer, status):
+    done = play(LOGIN + [LINE, answer + b"\r\n", LINE, b"+OK\r\n"], *words)
+    assert done.returncode == status, done
+    assert done.stderr == f"godwit: the server refuses: {answer[5:].decode().split('] ')[-1]}\n"
+
+
 def test_list_of_an_empty_mailbox():
     done = play(LOGIN + [LINE, b"+OK 0 0\r\n", LINE, b"+OK bye\r\n"], *LIST)
     assert done.returncode == 0 and "empty" in done.stdout
