@@ -22,14 +22,6 @@ bool str_eq_i(struct str a, struct str b)
 	return a.n == b.n && str_has_prefix_i(a, b);
 }
 
-int str_cmp(struct str a, struct str b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int r = n ? memcmp(a.p, b.p, n) : 0;
-
-	return r ? r : (a.n > b.n) - (a.n < b.n);
-}
-
 bool str_has_prefix(struct str s, struct str prefix)
 {
 	return s.n >= prefix.n && str_eq(str_sub(s, 0, prefix.n), prefix);

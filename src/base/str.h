@@ -15,11 +15,14 @@ struct str {
 };
 
 /* The bytes of a string literal. */
-#define STR(lit)      ((struct str){(const uint8_t *)("" lit), sizeof(lit) - 1})
+#define STR(lit) ((struct str){(const uint8_t *)("" lit), sizeof(lit) - 1})
 /* The same for static initialisers. */
-#define STR_INIT(lit) {(const uint8_t *)("" lit), sizeof(lit) - 1}
+#define STR_INIT(lit)                                                                              \
+	{                                                                                          \
+		(const uint8_t *)("" lit), sizeof(lit) - 1                                         \
+	}
 /* For "%.*s". */
-#define STR_FMT(s)    (int)(s).n, (const char *)(s).p
+#define STR_FMT(s) (int)(s).n, (const char *)(s).p
 
 /* Bytes at p; of a C string without its NUL (NULL gives the empty view). */
 struct str str_of(const void *p, size_t n);
@@ -33,9 +36,6 @@ static inline bool str_is_empty(struct str s)
 /* Equality by octets; _i ignores the case of ASCII letters. */
 bool str_eq(struct str a, struct str b);
 bool str_eq_i(struct str a, struct str b);
-
-/* Order by octets, shorter first on a common prefix: < 0, 0, > 0. */
-int str_cmp(struct str a, struct str b);
 
 bool str_has_prefix(struct str s, struct str prefix);
 bool str_has_prefix_i(struct str s, struct str prefix);

@@ -166,7 +166,6 @@ struct net_acceptor {
 	int fd;
 	const struct net_acceptor_handler *handler;
 	void *user;
-	bool paused; /* by the caller */
 	bool closing;
 	int open_handles;
 	uv_poll_t poll;
@@ -177,7 +176,7 @@ static void on_ready(uv_poll_t *poll, int status, int events);
 
 static void set_polling(struct net_acceptor *a)
 {
-	bool on = !a->closing && !a->paused && !uv_is_active((uv_handle_t *)&a->timer);
+	bool on = !a->closing && !uv_is_active((uv_handle_t *)&a->timer);
 
 	if (on == (uv_is_active((uv_handle_t *)&a->poll) != 0))
 		return;
@@ -228,7 +227,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	struct net_acceptor *a = poll->data;
 
 	MUST(a->magic == ACCEPTOR_MAGIC);
-	for (int i = 0; i < ACCEPT_TURN && !a->closing && !a->paused; i++)
+	for (int i = 0; i < ACCEPT_TURN && !a->closing; i++)
 		if (!accept_one(a))
 			return;
 }
@@ -254,18 +253,6 @@ int net_acceptor_new(uv_loop_t *loop, int fd, const struct net_acceptor_handler 
 	set_polling(a);
 	*acceptor_r = a;
 	return 0;
-}
-
-void net_acceptor_pause(struct net_acceptor *a)
-{
-	a->paused = true;
-	set_polling(a);
-}
-
-void net_acceptor_resume(struct net_acceptor *a)
-{
-	a->paused = false;
-	set_polling(a);
 }
 
 static void on_closed(uv_handle_t *h)

@@ -41,10 +41,6 @@ struct net_acceptor_handler {
 int net_acceptor_new(uv_loop_t *loop, int fd, const struct net_acceptor_handler *handler,
     void *user, struct net_acceptor **acceptor_r, struct err *e);
 
-/* Stops accepting for the time being (the kernel queues), and goes on. */
-void net_acceptor_pause(struct net_acceptor *a);
-void net_acceptor_resume(struct net_acceptor *a);
-
 /* Closes its copy of the socket; no callback comes any more. Takes NULL, sets NULL. */
 void net_acceptor_free(struct net_acceptor **a);
 

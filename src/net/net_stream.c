@@ -386,13 +386,3 @@ int net_stream_fd(const struct net_stream *s)
 		return -1;
 	return fd;
 }
-
-bool net_stream_peer(const struct net_stream *s, struct net_addr *addr_r)
-{
-	struct sockaddr_storage sys;
-	socklen_t len = sizeof sys;
-	int fd = net_stream_fd(s);
-
-	return fd >= 0 && getpeername(fd, (struct sockaddr *)&sys, &len) == 0 &&
-	       net_addr_from_sys(&sys, len, addr_r);
-}

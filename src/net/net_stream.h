@@ -84,9 +84,6 @@ struct net_stream *net_stream_connect(uv_loop_t *loop, const struct net_addr *to
  */
 void net_stream_write(struct net_stream *s, struct str bytes);
 
-/* The same, taking the buffer's memory where that saves a copy; *b is empty afterwards. */
-void net_stream_give(struct net_stream *s, struct buf *b);
-
 /* Octets that wait to be sent; SIZE_MAX once they cannot be. */
 size_t net_stream_pending(const struct net_stream *s);
 
@@ -129,9 +126,6 @@ void net_stream_close(struct net_stream *s);
 
 /* The descriptor, for questions to the kernel; -1 when it is closing. It stays the stream's. */
 int net_stream_fd(const struct net_stream *s);
-
-/* The other side; false for Unix sockets and what is not connected. */
-bool net_stream_peer(const struct net_stream *s, struct net_addr *addr_r);
 
 /* Of an active TLS, for logs and trace headers; else NULL. Static texts. */
 const char *net_stream_tls_version(const struct net_stream *s);

@@ -159,23 +159,6 @@ void net_stream_write(struct net_stream *s, struct str bytes)
 	stream_flush(s);
 }
 
-void net_stream_give(struct net_stream *s, struct buf *b)
-{
-	stream_of(s);
-	if (may_write(s) && !s->tls && net_stream_pending(s) == 0 && b->n <= LIMIT_NET_QUEUE) {
-		size_t max = b->max;
-
-		buf_fini(&s->out);
-		s->out = *b;
-		s->out.max = LIMIT_NET_QUEUE;
-		buf_init(b, max);
-		stream_flush(s);
-		return;
-	}
-	net_stream_write(s, buf_view(b));
-	buf_fini(b);
-}
-
 void net_stream_shutdown(struct net_stream *s)
 {
 	stream_of(s);

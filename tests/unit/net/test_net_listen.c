@@ -224,22 +224,6 @@ static void test_accept(void **state)
 		close(fds[i]);
 }
 
-/* Paused, connections wait in the kernel. */
-static void test_pause(void **state)
-{
-	struct gate *g = *state;
-	int fd;
-
-	net_acceptor_pause(g->acceptor);
-	fd = dial(g);
-	some_turns(g);
-	assert_int_equal(g->accepted, 0);
-	net_acceptor_resume(g->acceptor);
-	while (g->accepted < 1)
-		uv_run(&g->loop, UV_RUN_ONCE);
-	close(fd);
-}
-
 /* No descriptors: it is told, does not spin, loses nobody, and goes on when there are some again. */
 static void test_starved(void **state)
 {
@@ -271,7 +255,6 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_unix, make_path, remove_path),
 	    cmocka_unit_test_setup_teardown(test_unix_in_the_way, make_path, remove_path),
 	    cmocka_unit_test_setup_teardown(test_accept, gate_open, gate_close),
-	    cmocka_unit_test_setup_teardown(test_pause, gate_open, gate_close),
 	    cmocka_unit_test_setup_teardown(test_starved, gate_open, gate_close),
 	};
 
