@@ -58,6 +58,8 @@ static void ended(struct cli_pop3 *p, const struct pop3_client_event *e)
 	p->ended = true;
 	if (e->ok || p->dial.failed)
 		return;
+	if (e->mute && cli_server_mute(p->server, &p->code))
+		return;
 	p->code = cli_pop3_exit(e->code, EX_TEMPFAIL);
 	cli_pop3_refused(p->code, "", e);
 }
@@ -151,6 +153,7 @@ static void begin(void *ctx)
 	    .tls_policy = p->server->tls == CLI_TLS_STARTTLS ? POP3_TLS_REQUIRE : POP3_TLS_NONE,
 	    .tls = p->dial.tls,
 	    .plaintext_auth = cli_server_plaintext(p->server, p->dial.to),
+	    .greeting_timeout = cli_server_patience(p->server, p->dial.to),
 	    .user = p->server->user,
 	    .password = buf_view(&p->server->password),
 	};

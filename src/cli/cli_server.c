@@ -1,12 +1,15 @@
 /* Options of a connection, checked before anything is sent anywhere. */
 #include "cli/cli_server.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "cli/cli_prompt.h"
 #include "config/config.h"
 #include "proc/admin_call.h"
 
 #define NAME_MAX_LEN ((size_t)255)
+#define GREETING_MS  (5 * SECOND_MS)
+#define PORT_SMTP    25
 
 static const struct {
 	struct str word;
@@ -205,6 +208,20 @@ void cli_server_fini(struct cli_server *s)
 bool cli_server_plaintext(const struct cli_server *s, const struct net_addr *to)
 {
 	return s->insecure || to->path[0] || ip_is_loopback(&to->ip);
+}
+
+int64_t cli_server_patience(const struct cli_server *s, const struct net_addr *to)
+{
+	return s->tls == CLI_TLS_STARTTLS && to->port != PORT_SMTP ? GREETING_MS : 0;
+}
+
+bool cli_server_mute(const struct cli_server *s, int *code_r)
+{
+	if (s->tls != CLI_TLS_STARTTLS)
+		return false;
+	*code_r = cli_fail(EX_UNAVAILABLE,
+	    "the server says nothing; is this a port with TLS from the start? Then add --tls implicit");
+	return true;
 }
 
 const char *cli_server_closed(const struct cli_server *s)

@@ -47,6 +47,15 @@ void cli_server_fini(struct cli_server *s);
 /* May the password go to this address without TLS? To this machine, or anywhere with --insecure. */
 bool cli_server_plaintext(const struct cli_server *s, const struct net_addr *to);
 
+/*
+ * Milliseconds to wait for a greeting from there, 0: no less than usual. Where STARTTLS is expected, a server that waits for TLS
+ * says nothing; port 25 gets its time, since servers make strangers wait there.
+ */
+int64_t cli_server_patience(const struct cli_server *s, const struct net_addr *to);
+
+/* Of a server that went or was silent before it greeted: true, said and *code_r set, when it may be waiting for TLS. */
+bool cli_server_mute(const struct cli_server *s, int *code_r);
+
 /* What to say of a server that ended the session without a word. */
 const char *cli_server_closed(const struct cli_server *s);
 

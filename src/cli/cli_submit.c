@@ -161,7 +161,12 @@ static void give_piece(struct session *s, struct buf *piece, struct smtp_client_
 
 static void closed_early(struct session *s, const struct smtp_client_effect *e)
 {
-	if (!s->reported && !s->dial.failed)
+	const struct smtp_verdict *v = &e->verdict;
+	bool mute = v->stage == SMTP_STAGE_CONNECT && !v->reply.code &&
+		    v->reply.status.subject ==
+			4; /* the network's: an end, or silence [RFC 3463 3.5] */
+
+	if (!s->reported && !s->dial.failed && !(mute && cli_server_mute(s->job->server, &s->code)))
 		refuse(s, NULL, &e->verdict);
 	s->reported |= !s->dial.failed;
 }
@@ -273,7 +278,11 @@ static void begin(void *ctx)
 	struct session *s = ctx;
 	const struct cli_server *server = s->job->server;
 
+	int64_t patience = cli_server_patience(server, s->dial.to);
+
 	smtp_client_config_init(&s->cfg);
+	if (patience)
+		s->cfg.timeouts.greeting = patience;
 	s->cfg.helo = buf_view(&s->helo);
 	s->cfg.tls = server->tls == CLI_TLS_STARTTLS ? SMTP_TLS_REQUIRE : SMTP_TLS_NONE;
 	s->cfg.tls_active = s->dial.tls;

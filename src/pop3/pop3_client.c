@@ -82,6 +82,7 @@ void pop3_client_fail(
 	buf_wipe(&c->out);
 	pop3_client_emit(c, POP3_CLIENT_CLOSED, NULL);
 	c->event.code = code;
+	c->event.mute = !c->greeted;
 	c->event.text = buf_view(&c->text);
 	c->over = true;
 }
@@ -131,6 +132,7 @@ static size_t feed_line(struct pop3_client *c, struct str in, int64_t now)
 
 	if (status == LINE_MORE)
 		return used;
+	c->greeted = true;
 	c->heard = now;
 	if (status == LINE_TOO_LONG)
 		pop3_client_fail(c, POP3_CODE_NONE, "the server sent an endless line", STR(""));
@@ -238,9 +240,16 @@ unsigned pop3_client_wants(const struct pop3_client *c)
 	return (can_read(c) ? POP3_WANTS_READ : 0u) | (c->out.n ? POP3_WANTS_WRITE : 0u);
 }
 
+static int64_t timeout_of(const struct pop3_client *c)
+{
+	if (!c->greeted && c->cfg->greeting_timeout)
+		return c->cfg->greeting_timeout;
+	return c->cfg->timeout ? c->cfg->timeout : DEFAULT_TIMEOUT;
+}
+
 int64_t pop3_client_deadline(const struct pop3_client *c)
 {
-	int64_t timeout = check(c)->cfg->timeout ? c->cfg->timeout : DEFAULT_TIMEOUT;
+	int64_t timeout = timeout_of(check(c));
 	bool handshake = c->has_event && c->event.type == POP3_CLIENT_STLS;
 	bool idle = c->ready && c->open_n == 0;
 

@@ -25,7 +25,8 @@ struct pop3_client_config {
 	bool tls;            /* TLS is active from the start (995) */
 	bool plaintext_auth; /* the password may go without TLS: loopback */
 	struct str user, password;
-	int64_t timeout; /* ms of the server's silence; 0: 5 minutes */
+	int64_t timeout;          /* ms of the server's silence; 0: 5 minutes */
+	int64_t greeting_timeout; /* the same before its first line; 0: timeout */
 };
 
 /* What the server said it can do; without CAPA: user, and the rest is tried. */
@@ -73,6 +74,7 @@ struct pop3_client_event {
 	struct pop3_request request;
 	bool ok;                /* RESULT: +OK. CLOSED: the end was asked for with QUIT */
 	enum pop3_code code;    /* RESULT, CLOSED: of the server's -ERR */
+	bool mute;              /* CLOSED: not a line has come from the server */
 	struct str text;        /* RESULT: the server's words. CLOSED and not ok: a sentence */
 	uint64_t count, octets; /* RESULT of STAT */
 	const struct pop3_entry *entries; /* ENTRIES; of LIST without uid, of UIDL without octets */

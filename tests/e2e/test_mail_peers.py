@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 from server import binary_path
@@ -110,6 +111,19 @@ def test_pop3_breaks_off(words, script, status, says):
     done = play(script, *words)
     assert done.returncode == status, done
     assert done.stderr.startswith("godwit: ") and says in done.stderr
+
+
+SILENT = ("godwit: the server says nothing; is this a port with TLS from the start? "
+          "Then add --tls implicit\n")
+
+
+@pytest.mark.parametrize("words", [SEND, LIST, READ], ids=["send", "list", "read"])
+@pytest.mark.parametrize("script", [[], [LINE]], ids=["closes", "waits"])
+def test_a_server_that_does_not_greet(words, script):
+    began = time.monotonic()
+    done = play(script, *words, tls="starttls")
+    assert (done.returncode, done.stderr) == (69, SILENT)
+    assert not script or 4 < time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("words, answer, status", [
