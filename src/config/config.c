@@ -315,7 +315,7 @@ int config_check(const char *dir, struct config_snapshot **snapshot_r, struct er
 
 	if (rc < 0)
 		return rc;
-	rc = check_file(c, c->tls_certificate, CONFIG_FILE_PUBLIC, e);
+	rc = check_file(c, c->tls_certificate, CONFIG_FILE_CERTIFICATE, e);
 	if (rc == 0)
 		rc = check_file(c, c->tls_key, CONFIG_FILE_SECRET, e);
 	if (rc == 0)

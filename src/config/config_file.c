@@ -50,6 +50,11 @@ static int read_all(const char *path, int fd, struct buf *out, struct err *e)
 
 static int explain_open(const char *path, enum config_file_kind kind, int code, struct err *e)
 {
+	if (code == ENOENT && kind == CONFIG_FILE_CERTIFICATE)
+		return err_set(e,
+		    "%s does not exist; put the certificate there, or name its file with tls_certificate in "
+		    "godwit.conf",
+		    path);
 	if (code == ENOENT && kind == CONFIG_FILE_SECRET)
 		return err_set(e,
 		    "%s does not exist; put the certificate's key there, or name its file with tls_key in "

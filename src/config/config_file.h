@@ -6,9 +6,10 @@
 #include "base/err.h"
 
 enum config_file_kind {
-	CONFIG_FILE_PUBLIC,   /* others may read, none but the owner and root may write */
-	CONFIG_FILE_OPTIONS,  /* the same; from here on root, who acts on them, reads his own only */
-	CONFIG_FILE_SECRET,   /* others may not read; the group may */
+	CONFIG_FILE_CERTIFICATE, /* as the next, but named by tls_certificate */
+	CONFIG_FILE_PUBLIC,      /* others may read, none but the owner and root may write */
+	CONFIG_FILE_OPTIONS, /* the same; from here on root, who acts on them, reads his own only */
+	CONFIG_FILE_SECRET,  /* others may not read; the group may */
 	CONFIG_FILE_PASSWORD, /* the same, of a route */
 };
 

@@ -31,7 +31,7 @@ int supervisor_config_load(struct supervisor *sv, struct err *e)
 	buf_init(&key, 128 * KIB);
 	if (config_load(sv->dir, number, &c, e))
 		return -1;
-	if (read_pem(sv, c, c->tls_certificate, CONFIG_FILE_PUBLIC, &certificate, e) ||
+	if (read_pem(sv, c, c->tls_certificate, CONFIG_FILE_CERTIFICATE, &certificate, e) ||
 	    read_pem(sv, c, c->tls_key, CONFIG_FILE_SECRET, &key, e) ||
 	    !(trial = tls_server_new(
 		  buf_view(&certificate), buf_view(&key), buf_view(&sv->tickets), e))) {

@@ -185,7 +185,10 @@ def test_missing_certificate_or_key(make_server, name):
     server = make_server(start=False)
     path = getattr(server, name)
     os.remove(path)
-    assert os.path.basename(path) in serve(server, status=78)
+    what = {"certificate": "the certificate", "key": "the certificate's key"}[name]
+    says = f"{path} does not exist; put {what} there, or name its file with tls_{name} in godwit.conf"
+    assert says in serve(server, status=78)
+    assert server.command("check-config", status=78).stderr == f"godwit: {says}\n"
 
 
 def test_key_that_others_can_read(make_server):
