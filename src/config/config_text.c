@@ -21,6 +21,7 @@ struct scan {
 	struct str text;
 	size_t at;
 	unsigned line;
+	struct str name, group; /* the last word that is no number, and that before the last "{" */
 };
 
 static int peek(const struct scan *s, size_t ahead)
@@ -82,6 +83,50 @@ static bool is_long_number(struct str word)
 	return word.n >= 9 && ascii_is_digit(word.p[0]);
 }
 
+/* The option whose value the scan is in, or NULL. */
+static const struct option *option_at(const struct scan *s)
+{
+	struct buf full;
+	const struct option *o;
+
+	buf_init(&full, LIMIT_CONFIG_STRING);
+	if (s->group.n)
+		buf_printf(&full, "%.*s.", STR_FMT(str_sub(s->group, 0, 60)));
+	buf_str(&full, str_sub(s->name, 0, 60));
+	o = options_find(buf_view(&full));
+	buf_fini(&full);
+	return o;
+}
+
+static int too_large(const struct scan *s, const struct reader *r, struct str number)
+{
+	const struct option *o = option_at(s);
+	struct buf range;
+
+	number = str_sub(number, 0, 40);
+	if (!o)
+		return err_set(r->e, "%s:%u: the number %.*s of %.*s is too large", r->file,
+		    s->line, STR_FMT(number), STR_FMT(str_sub(s->name, 0, 60)));
+	buf_init(&range, KIB);
+	option_put_range(o, &range);
+	err_set(r->e, "%s:%u: %s must be %s, and not %.*s%s%s", r->file, s->line, o->name,
+	    buf_cstr(&range), STR_FMT(number), o->initial ? "; the default is " : "",
+	    o->initial ? o->initial : "");
+	buf_fini(&range);
+	return -1;
+}
+
+static int scan_word(struct scan *s, const struct reader *r)
+{
+	struct str word = take_word(s);
+
+	if (is_long_number(word))
+		return too_large(s, r, word);
+	if (!ascii_is_digit(word.p[0]))
+		s->name = word;
+	return 0;
+}
+
 /* One step over whatever stands here. 0, or -1 when it is something libconfig must not see. */
 static int scan_one(struct scan *s, const struct reader *r)
 {
@@ -94,17 +139,14 @@ static int scan_one(struct scan *s, const struct reader *r)
 	} else if (c == '"') {
 		skip_string(s);
 	} else if (is_word_char(c)) {
-		struct str word = take_word(s);
-
-		if (is_long_number(word))
-			return err_set(r->e,
-			    "%s:%u: the number %.*s is too large; write sizes like \"5G\"", r->file,
-			    s->line, STR_FMT(str_sub(word, 0, 40)));
+		return scan_word(s, r);
 	} else if (c == '@' || c == 0) {
 		return err_set(r->e, "%s:%u: %s", r->file, s->line,
 		    c ? "@include is not supported: write all options into this file"
 		      : "the file holds a NUL octet: it is no text");
 	} else {
+		if (c == '{' || c == '}')
+			s->group = c == '{' ? s->name : (struct str){NULL, 0};
 		step(s);
 	}
 	return 0;

@@ -61,7 +61,16 @@ static const struct {
 	"f:1: min_free must be a size from 0 to 1T in quotes, like \"50M\", and not "
 	"\"16777216T\"; the default is \"100M\""},
     {"message_size_limit = 5000000000;",
-	"f:1: the number 5000000000 is too large; write sizes like \"5G\""},
+	"f:1: message_size_limit must be a size from 64K to 2047M in quotes, like \"50M\", and not "
+	"5000000000; the default is \"50M\""},
+    {"port_offset = 5;\nrecipients_max = 99999999999999;",
+	"f:2: recipients_max must be a number from 1 to 10000, and not 99999999999999; the default is 1000"},
+    {"ports = { smtp = 25;\n  pop3 = 99999999999999; };",
+	"f:2: ports.pop3 must be a number from 0 to 65535, and not 99999999999999; the default is 110"},
+    {"ports = { smtp = 25; };\nrecipients_max : 99999999999999L;",
+	"f:2: recipients_max must be a number from 1 to 10000, and not 99999999999999L; the default is 1000"},
+    {"routes = ( { port = 99999999999999; } );",
+	"f:1: the number 99999999999999 of port is too large"},
     {"undelete = 5;",
 	"f:1: undelete must be a time from 0 to 3650d in quotes, like \"90s\", \"5m\", \"4h\" or "
 	"\"14d\", and not 5; the default is \"14d\""},
