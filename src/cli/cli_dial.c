@@ -46,14 +46,28 @@ void cli_dial_connected(struct cli_dial *d)
 		begin(d);
 }
 
+static bool has(struct str text, struct str part)
+{
+	return str_find_str(text, part) < text.n;
+}
+
+/* A certificate of another name may well be trusted: --ca does not help. */
 static void explain_tls(struct cli_dial *d, const struct net_tls_info *info)
 {
 	struct str why = str_of_c(info->why);
-	bool distrust = str_find_str(why, STR("certificate")) < why.n;
+	const char *name = (const char *)d->server->name.p;
 
 	d->failed = EX_UNAVAILABLE;
-	err_set(&d->why, "TLS with %s failed: %s%s", (const char *)d->server->name.p, info->why,
-	    distrust ? " (trust it with --ca FILE, or any with --insecure)" : "");
+	if (has(why, STR("certificate")) && has(why, STR("mismatch")))
+		err_set(&d->why,
+		    "TLS with %s failed: %s (write --server NAME:%u with a name that the certificate has, or "
+		    "trust any with --insecure)",
+		    name, info->why, d->to->port);
+	else
+		err_set(&d->why, "TLS with %s failed: %s%s", name, info->why,
+		    has(why, STR("certificate"))
+			? " (trust it with --ca FILE, or any with --insecure)"
+			: "");
 }
 
 bool cli_dial_secured(struct cli_dial *d, const struct net_tls_info *info)

@@ -207,6 +207,17 @@ def test_mail_against_a_wrong_certificate_and_password(server, mailbox):
     assert "password" in done.stderr or "refuses" in done.stderr
 
 
+@pytest.mark.parametrize("words", [
+    ("mail", "list", "--user", "me"), ("mail", "send", "--from", "a@b.test", "--to", "c@d.test")],
+    ids=["list", "send"])
+def test_mail_to_a_name_that_the_certificate_has_not(server, words):
+    port = server.ports["pop3" if "list" in words else "submission"]
+    done = server.command(*words, "--server", f"127.0.0.1:{port}", "--ca", server.certificate, data=False,
+                          status=69, env={"GODWIT_PASSWORD": PASSWORD})
+    assert f"IP address mismatch (write --server NAME:{port} with a name that the certificate has," in done.stderr
+    assert "--ca" not in done.stderr
+
+
 def test_mail_of_a_data_directory(server, mailbox):
     """Its server is talked to, over TLS, and nothing but its own certificate is believed."""
     def mail(*words, **more):
