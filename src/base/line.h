@@ -13,12 +13,15 @@ enum line_status {
 	LINE_MORE,     /* all input consumed, no line end yet */
 	LINE_DONE,     /* *line_r holds the line without its end; valid until the next call */
 	LINE_BARE,     /* the same, but it ended with a bare LF or holds a bare CR */
-	LINE_TOO_LONG, /* a line above the limit has ended; its bytes are gone */
+	LINE_TOO_LONG, /* a line above the limit has ended; *line_r holds its first LINE_HEAD octets */
 };
+
+#define LINE_HEAD 4 /* the longest verb of SMTP and POP3 whose line announces octets: BDAT */
 
 struct line_in {
 	struct buf acc; /* the part of a line that came earlier */
 	bool too_long;
+	uint8_t head[LINE_HEAD]; /* of one that is too long */
 };
 
 /* max: octets of a line with its CRLF. */

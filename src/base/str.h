@@ -15,14 +15,11 @@ struct str {
 };
 
 /* The bytes of a string literal. */
-#define STR(lit) ((struct str){(const uint8_t *)("" lit), sizeof(lit) - 1})
+#define STR(lit)      ((struct str){(const uint8_t *)("" lit), sizeof(lit) - 1})
 /* The same for static initialisers. */
-#define STR_INIT(lit)                                                                              \
-	{                                                                                          \
-		(const uint8_t *)("" lit), sizeof(lit) - 1                                         \
-	}
+#define STR_INIT(lit) {(const uint8_t *)("" lit), sizeof(lit) - 1}
 /* For "%.*s". */
-#define STR_FMT(s) (int)(s).n, (const char *)(s).p
+#define STR_FMT(s)    (int)(s).n, (const char *)(s).p
 
 /* Bytes at p; of a C string without its NUL (NULL gives the empty view). */
 struct str str_of(const void *p, size_t n);

@@ -249,6 +249,14 @@ static enum flow refuse_line(struct smtp_server *s, struct smtp_reply reply)
 	return smtp_session_refuse(s, reply);
 }
 
+/* The octets behind a BDAT that is no command would be taken for commands. */
+static enum flow refuse_command(struct smtp_server *s, struct str line, struct smtp_reply reply)
+{
+	if (str_has_prefix_i(line, STR("BDAT")))
+		return smtp_session_close(s, reply);
+	return refuse_line(s, reply);
+}
+
 /* Commands have their own limit; the longer one is for AUTH. */
 static bool is_too_long(const struct smtp_server *s, struct str line)
 {
@@ -262,16 +270,10 @@ static enum flow take_whole_line(struct smtp_server *s, enum line_status status,
 	if (status == LINE_TOO_LONG && s->expect == EXPECT_RESPONSE)
 		return refuse_line(s, SMTP_REPLY(500, 5, 5, 6, "Authentication line too long"));
 	if (status == LINE_TOO_LONG || is_too_long(s, line))
-		return refuse_line(s, SMTP_REPLY(500, 5, 5, 2, "Line too long"));
-	if (status == LINE_BARE && !session_is_lenient(s)) {
-		struct smtp_reply bare = SMTP_REPLY(
-		    500, 5, 5, 2, "Bare CR or LF in a command, end lines with CRLF");
-
-		if (str_has_prefix_i(line, STR("BDAT")))
-			return smtp_session_close(
-			    s, bare); /* its octets would be taken for commands */
-		return refuse_line(s, bare);
-	}
+		return refuse_command(s, line, SMTP_REPLY(500, 5, 5, 2, "Line too long"));
+	if (status == LINE_BARE && !session_is_lenient(s))
+		return refuse_command(s, line,
+		    SMTP_REPLY(500, 5, 5, 2, "Bare CR or LF in a command, end lines with CRLF"));
 	if (s->expect == EXPECT_RESPONSE)
 		return smtp_session_auth_response(s, line);
 	return smtp_session_command(s, line);

@@ -44,8 +44,8 @@ static void test_every_split(void **state)
 	    {"QUIT", ""},
 	    {"QUIT\r", ""},
 	    {"0123456789\r\n", "done:0123456789|"},
-	    {"01234567890\r\nB\r\n", "long:|done:B|"},
-	    {"0123456789012345678901234567890\r\nB\r\n", "long:|done:B|"},
+	    {"01234567890\r\nB\r\n", "long:0123|done:B|"},
+	    {"0123456789012345678901234567890\r\nB\r\n", "long:0123|done:B|"},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -60,7 +60,8 @@ static void test_every_split(void **state)
 			run(&l, str_sub(in, 0, split), &log);
 			run(&l, str_from(in, split), &log);
 			if (!str_eq(buf_view(&log), str_of_c(cases[i].want)))
-				fail_msg("case %zu split %zu: %.*s", i, split, STR_FMT(buf_view(&log)));
+				fail_msg(
+				    "case %zu split %zu: %.*s", i, split, STR_FMT(buf_view(&log)));
 			buf_fini(&log);
 			line_in_fini(&l);
 		}
@@ -79,7 +80,7 @@ static void test_byte_by_byte_in_bounded_memory(void **state)
 	assert_true(l.acc.cap <= MAX + 1);
 	run(&l, STR("\r\n"), &log);
 	run(&l, STR("ok\r\n"), &log);
-	assert_true(str_eq(buf_view(&log), STR("long:|done:ok|")));
+	assert_true(str_eq(buf_view(&log), STR("long:xxxx|done:ok|")));
 	buf_fini(&log);
 	line_in_fini(&l);
 }
