@@ -186,7 +186,7 @@ static void put_found(const config_setting_t *set, struct buf *out)
 		buf_lit(out, "a group { }");
 		break;
 	default:
-		buf_lit(out, "a list");
+		buf_c(out, config_setting_length(set) ? "a list" : "an empty list");
 	}
 }
 

@@ -297,11 +297,49 @@ static struct str nearest_leaf(struct str name)
 	return leaf;
 }
 
-struct str options_nearest(struct str name)
+/* The last word of "smtp_command". */
+static struct str last_word(struct str leaf)
+{
+	for (size_t i = leaf.n; i > 0; i--)
+		if (leaf.p[i - 1] == '_')
+			return str_from(leaf, i);
+	return leaf;
+}
+
+/* Within a group that there is: its own name counts for nothing, or a short leaf is near to all. */
+static struct str nearest_in_group(
+    struct str group, struct str leaf, struct str (*part)(struct str))
 {
 	struct near n;
 	struct str found;
 
+	near_init(&n, leaf);
+	for (size_t i = 0; i < options_count; i++)
+		if (str_eq(option_group(&options[i]), group))
+			near_offer(&n, part(option_leaf(&options[i])));
+	found = near_found(&n);
+	for (size_t i = 0; i < options_count && found.n; i++)
+		if (part(option_leaf(&options[i])).p == found.p)
+			return str_of_c(options[i].name);
+	return found;
+}
+
+static struct str whole(struct str leaf)
+{
+	return leaf;
+}
+
+struct str options_nearest(struct str name)
+{
+	struct near n;
+	struct str found, leaf, group = str_split(name, '.', &leaf);
+
+	if (leaf.n && options_is_group(group)) {
+		found = nearest_in_group(group, leaf, whole);
+		if (!found.n)
+			found = nearest_in_group(group, leaf, last_word);
+		return found.n ? found : nearest_leaf(name);
+	}
 	near_init(&n, name);
 	for (size_t i = 0; i < options_count; i++) {
 		near_offer(&n, str_of_c(options[i].name));

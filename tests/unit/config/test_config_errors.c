@@ -91,9 +91,13 @@ static const struct {
 	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not \"a..b\""},
     {"hostname = \"a.b.\";",
 	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not \"a.b.\""},
+    {"timeouts = { comand = \"5m\"; };",
+	"f:1: there is no option timeouts.comand; did you mean timeouts.smtp_command?"},
+    {"timeouts = { relay_comand = \"5m\"; };",
+	"f:1: there is no option timeouts.relay_comand; did you mean timeouts.relay_command?"},
     {"listen = [];",
 	"f:1: listen must be a list in brackets of at least 1, each an address in quotes, like "
-	"\"192.0.2.1\" or \"::1\", and not a list; the default is [\"0.0.0.0\", \"::\"]"},
+	"\"192.0.2.1\" or \"::1\", and not an empty list; the default is [\"0.0.0.0\", \"::\"]"},
     {"listen = [\"0.0.0.0\",\n \"localhost\"];",
 	"f:2: listen must be a list in brackets of at least 1, each an address in quotes, like "
 	"\"192.0.2.1\" or \"::1\", and not \"localhost\"; the default is [\"0.0.0.0\", \"::\"]"},
