@@ -78,7 +78,6 @@ static void print_json(struct cli *cli, const struct config_snapshot *c, const c
 		cli_json_end(&j);
 	}
 	cli_json_end(&j);
-	buf_byte(&out, '\n');
 	cli_records_flush_stdout(&out);
 	buf_fini(&out);
 }

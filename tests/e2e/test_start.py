@@ -133,6 +133,7 @@ def test_check_config(make_server):
 
 def checked(server, *more, status=0):
     done = server.command("check-config", "--json", *more, status=status)
+    assert done.stdout.endswith("}\n") and not done.stdout.endswith("\n\n")
     return json.loads(done.stdout), done.stderr
 
 
