@@ -88,7 +88,7 @@ static int ask_twice(int tty, const char *whose, struct buf *out)
 	buf_init(&again, out->max);
 	if (ask(tty, "New password for", whose, out) < 0 ||
 	    ask(tty, "Once more, password for", whose, &again) < 0)
-		code = cli_fail(EX_NOINPUT, "no password was typed; nothing was done");
+		code = cli_fail(EX_USAGE, "no password was typed; nothing was done");
 	else if (!str_eq(str_from(buf_view(out), before), buf_view(&again)))
 		code = cli_fail(
 		    EX_DATAERR, "the two passwords differ, so nothing was changed; run this again");
@@ -104,13 +104,13 @@ static int from_terminal(enum cli_prompt_kind kind, const char *whose, struct bu
 	int code = EX_OK;
 
 	if (tty < 0)
-		return cli_fail(EX_NOINPUT,
+		return cli_fail(EX_USAGE,
 		    "there is no terminal to ask for the password; give it with --password-stdin "
 		    "or in the environment's GODWIT_PASSWORD");
 	if (kind == CLI_PROMPT_NEW)
 		code = ask_twice(tty, whose, out);
 	else if (ask(tty, "Password for", whose, out) < 0)
-		code = cli_fail(EX_NOINPUT, "no password was typed; nothing was done");
+		code = cli_fail(EX_USAGE, "no password was typed; nothing was done");
 	close(tty);
 	return code;
 }
@@ -139,7 +139,7 @@ int cli_prompt_password(
 
 	if (cli_args_has(&cli->args, "password-stdin")) {
 		if (cli_prompt_line(STDIN_FILENO, out) < 0)
-			code = cli_fail(EX_NOINPUT,
+			code = cli_fail(EX_USAGE,
 			    "--password-stdin needs the password as one line of at most %zu octets "
 			    "on standard input",
 			    LIMIT_PASSWORD);

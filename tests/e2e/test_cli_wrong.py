@@ -151,9 +151,9 @@ NAMES = r"""
    "@{domain}" has nothing before the @; write it like bob@example.org
 64 account add a@b@{domain}
    "a@b" cannot stand before the @ of an address; write it like bob@example.org
-66 account add bob@{domain}
+64 account add bob@{domain}
    there is no terminal to ask for the password; give it with --password-stdin or in the environment's GODWIT_PASSWORD
-66 account add bob@{domain} --password-stdin
+64 account add bob@{domain} --password-stdin
    --password-stdin needs the password as one line of at most 1024 octets on standard input
 65 account add bob@{domain}                                     | GODWIT_PASSWORD=
    the password is empty; give one of 1 to 1024 octets
