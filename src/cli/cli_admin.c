@@ -571,6 +571,8 @@ static int check_address(const struct cli *cli, const char *option, struct str a
 	struct smtp_path path;
 	int code = EX_OK;
 
+	if (text.n > 2 && text.p[0] == '<' && text.p[text.n - 1] == '>')
+		text = str_sub(text, 1, text.n - 2);
 	if (text.n && !str_eq_i(text, alone) &&
 	    smtp_mailbox_parse(text, true, a, &path) != SMTP_PATH_OK)
 		code = cli_fail(EX_USAGE,

@@ -120,7 +120,11 @@ static void do_mail(struct front_session *s, const struct smtp_effect *e)
 /* At the address that the client has reached us at [RFC 5321 4.5.1]. */
 static bool is_own_postmaster(const struct front_session *s, const struct smtp_path *path)
 {
-	return path->is_literal && smtp_path_is_postmaster(path) && ip_eq(&path->ip, &s->own);
+	static const struct ip none;
+	bool is_local = ip_eq(&s->own, &none); /* a Unix socket: every address of this machine */
+
+	return path->is_literal && smtp_path_is_postmaster(path) &&
+	       (ip_eq(&path->ip, &s->own) || (is_local && ip_is_loopback(&path->ip)));
 }
 
 /* The recipient's domain as store knows it: A-labels; a literal in its brackets; none of our postmaster. */

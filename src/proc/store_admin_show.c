@@ -9,6 +9,7 @@
 #include "plan/accept.h"
 #include "proc/delivered_before.h"
 #include "proc/store_admin_job.h"
+#include "smtp/smtp_path.h"
 #include "store/aside.h"
 #include "store/callout.h"
 #include "store/dialogue.h"
@@ -223,31 +224,64 @@ enum admin_step admin_trace(struct admin_job *j)
 
 /* ---- test-delivery: from, to, ip, header, size ---- */
 
-/* The recipient as store resolves it. False with the reply set. */
-static bool resolve(
-    struct admin_job *j, struct accept_recipient *r, struct directory_answer *answer)
+/* The recipient, taken apart as RCPT does it; the domain as store knows it. */
+struct wanted {
+	struct str text, local, domain;
+};
+
+/* One at an address of this server is the postmaster, whichever that is [RFC 5321 4.5.1]. */
+static bool put_domain(struct buf *b, const struct smtp_path *path)
+{
+	if (path->is_literal && smtp_path_is_postmaster(path))
+		return true;
+	if (!path->is_literal)
+		return path->domain.n == 0 || mime_idn_to_ascii(b, path->domain) == MIME_IDN_OK;
+	buf_byte(b, '[');
+	ip_put(b, &path->ip);
+	buf_byte(b, ']');
+	return true;
+}
+
+static bool is_bracketed(struct str s)
+{
+	return s.n > 2 && s.p[0] == '<' && s.p[s.n - 1] == '>';
+}
+
+static bool take_apart(struct admin_job *j, struct wanted *w)
 {
 	struct str to = admin_arg(j, 1);
-	size_t at = str_rfind(to, '@');
-	struct buf domain;
+	struct smtp_path path = {.local = to};
+	struct buf b;
 	bool good;
 
-	buf_init(&domain, LIMIT_SMTP_DOMAIN);
-	good = at == to.n || mime_idn_to_ascii(&domain, str_from(to, at + 1)) == MIME_IDN_OK;
-	if (!good || str_sub(to, 0, at).n > LIMIT_SMTP_LOCAL_PART || to.n == 0)
-		good = admin_job_finish(j, EX_USAGE,
+	if (is_bracketed(to))
+		path.local = to = str_sub(to, 1, to.n - 2);
+	buf_init(&b, LIMIT_SMTP_DOMAIN);
+	good = (str_eq_i(to, STR("postmaster")) ||
+		   smtp_mailbox_parse(to, true, j->arena, &path) == SMTP_PATH_OK) &&
+	       put_domain(&b, &path) && !b.overflow;
+	*w = (struct wanted){to, path.local, arena_str(j->arena, buf_view(&b))};
+	buf_fini(&b);
+	return good;
+}
+
+/* The recipient as store resolves it. False with the reply set. */
+static bool resolve(struct admin_job *j, struct wanted *w, struct accept_recipient *r,
+    struct directory_answer *answer)
+{
+	if (!take_apart(j, w))
+		return admin_job_finish(j, EX_USAGE,
 			   "--to: \"%.*s\" is no address; write it like bob@example.org",
-			   STR_FMT(str_sub(to, 0, 80))) != ADMIN_STEP_DONE;
-	else if (directory_resolve(j->ctx->db, j->ctx->directory, j->arena, str_sub(to, 0, at),
-		     buf_view(&domain), 0, clock_now(), answer) != DB_OK)
-		good = admin_job_db_failed(j) != ADMIN_STEP_DONE;
-	buf_fini(&domain);
-	r->address = to;
+			   STR_FMT(str_sub(w->text, 0, 80))) != ADMIN_STEP_DONE;
+	if (directory_resolve(j->ctx->db, j->ctx->directory, j->arena, w->local, w->domain, 0,
+		clock_now(), answer) != DB_OK)
+		return admin_job_db_failed(j) != ADMIN_STEP_DONE;
+	r->address = w->text;
 	r->class = answer->class;
-	if (good && (r->class == ACCEPT_REDIRECT || r->class == ACCEPT_RETURN))
+	if (r->class == ACCEPT_REDIRECT || r->class == ACCEPT_RETURN)
 		r->target = directory_text(
 		    j->arena, answer->targets[0].local, answer->targets[0].domain);
-	return good;
+	return true;
 }
 
 /* What the header says that acceptance asks about. */
@@ -279,20 +313,17 @@ static void put_lines(struct admin_job *j, const char *kind, struct str text)
 }
 
 /* With which reverse path it is sent on, if the recipient is an alias. */
-static void put_sent_as(struct admin_job *j, const struct directory_answer *answer)
+static void put_sent_as(
+    struct admin_job *j, const struct wanted *w, const struct directory_answer *answer)
 {
-	struct str to = admin_arg(j, 1), path = STR("");
+	struct str path = STR("");
 	struct forward_mail mail = {.message = id_make(j->ctx->ids, clock_now()),
 	    .reverse_path = admin_arg(j, 0),
+	    .forwarder = directory_text(j->arena, w->local, w->domain),
 	    .accepted = clock_now()};
 	struct buf b;
 	bool away = false;
 
-	buf_init(&b, 4 * LIMIT_ADDRESS);
-	buf_str(&b, str_sub(to, 0, str_rfind(to, '@') + 1));
-	(void)mime_idn_to_ascii(&b, str_from(to, str_rfind(to, '@') + 1));
-	mail.forwarder = arena_str(j->arena, buf_view(&b));
-	buf_fini(&b);
 	for (size_t i = 0; i < answer->count; i++)
 		away |= !answer->targets[i].account;
 	if (!away || !j->ctx->directory->srs ||
@@ -324,7 +355,8 @@ static void put_targets(struct admin_job *j, const struct directory_answer *answ
 }
 
 /* Of a relay domain: what is known of the recipient, and what follows for a stranger. */
-static void put_callout(struct admin_job *j, const struct directory_answer *answer, bool may_relay)
+static void put_callout(struct admin_job *j, const struct wanted *w,
+    const struct directory_answer *answer, bool may_relay)
 {
 	static const struct str follows[CALLOUT_VERDICTS] = {
 	    [CALLOUT_NOTHING] = STR_INIT("; it is asked when mail comes for him"),
@@ -333,12 +365,11 @@ static void put_callout(struct admin_job *j, const struct directory_answer *answ
 	    [CALLOUT_UNSURE] = STR_INIT("; it is asked when mail comes for him"),
 	};
 	const struct directory_target *t = answer->targets;
-	struct str local = str_sub(admin_arg(j, 1), 0, str_rfind(admin_arg(j, 1), '@'));
 	struct callout known = {.verdict = CALLOUT_NOTHING};
 	struct buf b;
 
 	if (answer->class != ACCEPT_BACKUP ||
-	    callout_get(j->ctx->db, j->arena, t->domain, local, clock_now(), &known) != DB_OK)
+	    callout_get(j->ctx->db, j->arena, t->domain, w->local, clock_now(), &known) != DB_OK)
 		return;
 	buf_init(&b, LIMIT_TRACE_TEXT);
 	callout_put(&b, &known, answer->verified);
@@ -355,6 +386,7 @@ enum admin_step admin_test_delivery(struct admin_job *j)
 {
 	struct accept_recipient r = {0};
 	struct directory_answer answer = {0};
+	struct wanted w;
 	struct accept_input in = {.reverse_path = admin_arg(j, 0), .recipients = &r, .n = 1};
 	const struct config_nets *nets = j->ctx->trusted;
 	struct plan plan;
@@ -366,7 +398,7 @@ enum admin_step admin_test_delivery(struct admin_job *j)
 		    STR_FMT(str_sub(admin_arg(j, 2), 0, 80)));
 	if (!str_to_u64(admin_arg(j, 4), LIMIT_MESSAGE_SIZE, &in.size))
 		return admin_job_finish(j, EX_USAGE, "the size is not a number");
-	if (!resolve(j, &r, &answer))
+	if (!resolve(j, &w, &r, &answer))
 		return ADMIN_STEP_DONE;
 	for (size_t i = 0; admin_arg(j, 2).n && i < nets->n; i++)
 		in.trusted |= ip_in(&in.peer, &nets->v[i]);
@@ -376,13 +408,13 @@ enum admin_step admin_test_delivery(struct admin_job *j)
 	buf_init(&b, 64 * KIB);
 	accept_explain(&b, &in);
 	put_lines(j, "fact", buf_view(&b));
-	put_callout(j, &answer, in.trusted || in.authenticated);
+	put_callout(j, &w, &answer, in.trusted || in.authenticated);
 	buf_clear(&b);
 	plan_item_put(&b, &plan.items[0], r.address);
 	put_lines(j, "plan", buf_view(&b));
 	if (plan.items[0].action == PLAN_MAILBOX || plan.items[0].action == PLAN_REDIRECT) {
 		put_targets(j, &answer);
-		put_sent_as(j, &answer);
+		put_sent_as(j, &w, &answer);
 	}
 	buf_fini(&b);
 	return admin_job_finish(j, EX_OK, "%s", "");

@@ -188,6 +188,22 @@ def test_test_delivery_tells_what_would_happen(server, mailbox):
     assert server.message_count() == before
 
 
+def test_test_delivery_reads_addresses_as_smtp_does(server, mailbox):
+    local = mailbox.split("@")[0]
+    addresses = (f'"{local}"@{DOMAIN}', f'"{local[:-1]}\\{local[-1]}"@{DOMAIN}', f'"{local}+x"@{DOMAIN}',
+                 f'"{local} "@{DOMAIN}', f'"no body"@{DOMAIN}', f'"postmaster"@{DOMAIN}', "postmaster",
+                 "PostMaster@[127.0.0.1]", f"{local}@[127.0.0.1]", f"{local}@elsewhere.test")
+    with Wire(server) as wire:
+        wire.hello()
+        wire.say("MAIL FROM:<a@b.test>")
+        said = {to: wire.say(f"RCPT TO:<{to}>")[:3] for to in addresses}
+    assert set(said.values()) == {"250", "550"}
+    for to, code in said.items():
+        for spelt in (to, f"<{to}>"):
+            told = server.command("test-delivery", "--from", "a@b.test", "--to", spelt, stdin=letter().decode()).stdout
+            assert ("refused with 550" in told) == (code == "550"), (spelt, code, told)
+
+
 def test_control_characters_are_not_sent_to_the_terminal(server, mailbox):
     deliver(server, mailbox, b"Message-ID: <\x1b[31m@x>\r\nSubject: \x1b]0;evil\x07\r\n\r\nx\r\n")
     assert "\x1b" not in server.command("trace", mailbox).stdout

@@ -41,6 +41,13 @@ def test_recipients_as_arguments(server, mailbox):
     assert f"[local uid {os.getuid()}] with " in server.json("trace", number)[0]["text"]
 
 
+@pytest.mark.parametrize("postmaster", ("postmaster", "postmaster@[127.0.0.1]", "Postmaster@[IPv6:::1]"))
+def test_the_postmaster_at_this_machine(make_server, postmaster):
+    server = make_server(accounts=["alice"])
+    sendmail(server, postmaster, text=b"Subject: disk is full\n\nreally\n")
+    assert parsed(server, f"alice@{DOMAIN}")["Subject"] == "disk is full"
+
+
 def test_recipients_from_the_header(server, mailbox):
     hidden = server.mailbox()
     sendmail(server, "-t", "-i", text=f"From: a@{DOMAIN}\nTo: {mailbox}\nBcc: {hidden}\n"
