@@ -60,8 +60,8 @@ static void ended(struct cli_pop3 *p, const struct pop3_client_event *e)
 		return;
 	if (e->mute && cli_server_mute(p->server, &p->code))
 		return;
-	p->code = cli_pop3_exit(e->code, EX_TEMPFAIL);
-	cli_pop3_refused(p->code, "", e);
+	p->code = cli_pop3_exit(e->code, e->foreign ? EX_UNAVAILABLE : EX_TEMPFAIL);
+	cli_pop3_refused(p->code, e->foreign ? "this is no port for reading mail: " : "", e);
 }
 
 static void handle(struct cli_pop3 *p, const struct pop3_client_event *e)

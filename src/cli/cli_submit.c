@@ -159,14 +159,25 @@ static void give_piece(struct session *s, struct buf *piece, struct smtp_client_
 	result->last = s->at == cli_content_size(&s->content);
 }
 
+/* The end of one that never greeted in SMTP: what is wrong is the port. False: it is not so. */
+static bool is_wrong_port(struct session *s, const struct smtp_verdict *v)
+{
+	const struct smtp_status *status = &v->reply.status;
+
+	if (v->stage != SMTP_STAGE_CONNECT || v->reply.code || s->dial.to->path[0])
+		return false;
+	if (status->subject == 4) /* the network: an end, or silence [RFC 3463 3.5] */
+		return cli_server_mute(s->job->server, &s->code);
+	if (status->subject != 5)
+		return false;
+	s->code = cli_fail(
+	    EX_UNAVAILABLE, "this is no port for sending mail: %.*s", STR_FMT(v->reply.text));
+	return true;
+}
+
 static void closed_early(struct session *s, const struct smtp_client_effect *e)
 {
-	const struct smtp_verdict *v = &e->verdict;
-	bool mute = v->stage == SMTP_STAGE_CONNECT && !v->reply.code &&
-		    v->reply.status.subject ==
-			4; /* the network's: an end, or silence [RFC 3463 3.5] */
-
-	if (!s->reported && !s->dial.failed && !(mute && cli_server_mute(s->job->server, &s->code)))
+	if (!s->reported && !s->dial.failed && !is_wrong_port(s, &e->verdict))
 		refuse(s, NULL, &e->verdict);
 	s->reported |= !s->dial.failed;
 }

@@ -105,12 +105,14 @@ static void take_reply(struct pop3_client *c, struct str line)
 	struct pop3_reply r = {.status = POP3_REPLY_BAD};
 
 	r.status = pop3_reply_parse(line, &r.code, &r.text);
-	if (r.status == POP3_REPLY_BAD)
+	if (r.status == POP3_REPLY_BAD) {
 		pop3_client_fail(c, POP3_CODE_NONE, "the server does not speak POP3", line);
-	else if (c->expect)
+		c->event.foreign = c->expect == pop3_client_expect_greeting;
+	} else if (c->expect) {
 		c->expect(c, &r);
-	else
+	} else {
 		pop3_client_fail(c, r.code, "the server ended the session", r.text);
+	}
 }
 
 /* A line of a list ends with "." alone; a dot before more is a stuffed one [RFC 1939 3]. */

@@ -75,6 +75,7 @@ struct pop3_client_event {
 	bool ok;                /* RESULT: +OK. CLOSED: the end was asked for with QUIT */
 	enum pop3_code code;    /* RESULT, CLOSED: of the server's -ERR */
 	bool mute;              /* CLOSED: not a line has come from the server */
+	bool foreign;           /* CLOSED: its first line was none of POP3 */
 	struct str text;        /* RESULT: the server's words. CLOSED and not ok: a sentence */
 	uint64_t count, octets; /* RESULT of STAT */
 	const struct pop3_entry *entries; /* ENTRIES; of LIST without uid, of UIDL without octets */

@@ -234,6 +234,17 @@ def test_mail_to_a_name_that_the_certificate_has_not(server, words):
     assert "--ca" not in done.stderr
 
 
+def test_mail_to_the_port_of_the_other_protocol(server):
+    for port, words, says in (
+            ("submission", ("mail", "list", "--user", "me"), "this is no port for reading mail: the server does "
+             "not speak POP3: 220 "),
+            ("pop3", ("mail", "send", "--from", "a@b.test", "--to", "c@d.test"), "this is no port for sending "
+             "mail: the server sent what is no SMTP reply")):
+        done = server.command(*words, "--server", f"localhost:{server.ports[port]}", "--ca", server.certificate,
+                              data=False, status=69, env={"GODWIT_PASSWORD": PASSWORD})
+        assert done.stderr.startswith("godwit: " + says)
+
+
 def test_mail_of_a_data_directory(server, mailbox):
     """Its server is talked to, over TLS, and nothing but its own certificate is believed."""
     def mail(*words, **more):

@@ -56,8 +56,8 @@ def play(script, *words, tls="none"):
 
 @pytest.mark.parametrize("script, tls, status, says", [
     ([], "none", 75, "closed"),
-    ([b"hello there\r\n"], "none", 75, "no SMTP reply"),
-    ([b"x" * 100_000], "none", 75, ""),
+    ([b"hello there\r\n"], "none", 69, "this is no port for sending mail: the server sent what is no SMTP reply"),
+    ([b"x" * 100_000], "none", 69, "this is no port for sending mail"),
     ([b"554 go away\r\n", LINE, b"221 bye\r\n"], "none", 69, "554 go away"),
     ([b"421 4.3.2 later\r\n"], "none", 75, "4.3.2 later"),
     ([GREETING, LINE], "none", 75, "closed"),
@@ -100,13 +100,14 @@ def test_password_is_not_sent_where_no_login_is_offered():
 @pytest.mark.parametrize("words", [LIST, READ], ids=["list", "read"])
 @pytest.mark.parametrize("script, status, says", [
     ([], 75, "closed"),
-    ([b"hi\r\n"], 75, "POP3"),
+    ([b"hi\r\n"], 69, "this is no port for reading mail: the server does not speak POP3: hi"),
     ([b"+OK" + b"x" * 100_000], 75, ""),
     ([b"-ERR [SYS/TEMP] later\r\n"], 75, "later"),
     (LOGIN[:-1] + [b"-ERR [AUTH] no\r\n", LINE, b"+OK\r\n"], 77, ""),
     (LOGIN + [LINE], 75, "closed"),
     (LOGIN + [LINE, b"nonsense\r\n"], 75, ""),
-], ids=range(7))
+    ([b"+OK\r\n", LINE, b"nonsense\r\n"], 75, "does not speak POP3"),
+], ids=range(8))
 def test_pop3_breaks_off(words, script, status, says):
     done = play(script, *words)
     assert done.returncode == status, done
