@@ -278,7 +278,8 @@ enum blob_code blob_get(
 
 /*
  * Removes a pack that no committed row refers to any more: unlinked as soon as the last reader has
- * gone. Any thread. BLOB_GONE when there is none; the one being appended to aborts.
+ * gone. Any thread. BLOB_GONE when there is none; BLOB_IO for the one being appended to, which stays: only a
+ * damaged row can have asked for that.
  */
 static inline enum blob_code blob_drop_pack(struct blob_store *b, int64_t pack, struct err *e)
 {

@@ -356,11 +356,12 @@ static enum blob_code drop_pack(struct blob_store *b, int64_t pack, struct err *
 	if (!f)
 		return code;
 	pthread_mutex_lock(&p->lock);
-	BUG_ON(f == p->active);
-	f->dropped = !p->distrusted;
+	f->dropped = !p->distrusted && f != p->active;
 	pthread_mutex_unlock(&p->lock);
 	if (!f->dropped) {
-		err_set(e, "packs: writing has stopped, pack %lld stays", (long long)pack);
+		err_set(e, "packs: %s, pack %lld stays",
+		    p->distrusted ? "writing has stopped" : "it is being written to",
+		    (long long)pack);
 		code = BLOB_IO;
 	}
 	size = p->fs->ops->size(p->fs, f->fd);

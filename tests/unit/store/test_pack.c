@@ -322,6 +322,19 @@ static void test_drop_waits_for_readers(void **state)
 	assert_int_equal(blob_drop_pack(rig.store, pos.pack, &rig.err), BLOB_GONE);
 }
 
+/* A damaged row may ask for that. */
+static void test_the_pack_being_written_to_stays(void **state)
+{
+	struct blob_pos first = packs_add(1, 100), second;
+
+	assert_int_equal(blob_drop_pack(rig.store, first.pack, &rig.err), BLOB_IO);
+	assert_non_null(strstr(rig.err.text, "being written to"));
+	second = packs_add(2, 100);
+	assert_int_equal(second.pack, first.pack);
+	assert_int_equal(packs_check(1, first), BLOB_OK);
+	assert_int_equal(packs_check(2, second), BLOB_OK);
+}
+
 static void test_held_packs_stay(void **state)
 {
 	struct blob_upload *u = NULL;
@@ -378,6 +391,7 @@ int main(void)
 	    T(test_upload),
 	    T(test_upload_given_up),
 	    T(test_drop_waits_for_readers),
+	    T(test_the_pack_being_written_to_stays),
 	    T(test_held_packs_stay),
 	    T(test_raw_ends_with_the_file),
 	};
