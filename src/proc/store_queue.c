@@ -42,17 +42,15 @@ struct queue_routing store_queue_routing(const struct config_snapshot *c, struct
 {
 	struct queue_special *specials = arena_array(a, c->destinations.n, sizeof *specials);
 	struct queue_via *vias = arena_array(a, c->routes.n, sizeof *vias);
-	size_t n_vias = 0;
 
 	for (size_t i = 0; i < c->destinations.n; i++)
 		specials[i] = special_of(c, &c->destinations.v[i]);
 	for (size_t i = 0; i < c->routes.n; i++) {
 		const struct config_route *r = &c->routes.v[i];
 
-		if (r->sender.n)
-			vias[n_vias++] = (struct queue_via){r->domain, r->sender, r->host};
+		vias[i] = (struct queue_via){r->domain, r->sender, r->host};
 	}
-	return (struct queue_routing){specials, c->destinations.n, vias, n_vias};
+	return (struct queue_routing){specials, c->destinations.n, vias, c->routes.n};
 }
 
 struct queue_config store_queue_settings(const struct config_snapshot *c,

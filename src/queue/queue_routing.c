@@ -12,13 +12,35 @@
 static unsigned fit(const struct queue_via *v, struct str domain, struct str reverse_path)
 {
 	size_t at = str_rfind(reverse_path, '@');
-	unsigned grade = str_eq(v->domain, domain) ? 3 : str_eq(v->domain, STR("*")) ? 1 : 0;
+	unsigned grade = str_eq(v->domain, domain) ? 4 : str_eq(v->domain, STR("*")) ? 1 : 0;
 
-	if (grade == 0 || domain.n == 0 || at == reverse_path.n)
+	if (grade == 0 || domain.n == 0)
+		return 0;
+	if (v->sender.n == 0)
+		return grade;
+	if (at == reverse_path.n)
 		return 0;
 	if (str_eq_i(v->sender, reverse_path))
-		return grade + 1;
-	return str_eq_i(v->sender, str_from(reverse_path, at + 1)) ? grade : 0;
+		return grade + 2;
+	return str_eq_i(v->sender, str_from(reverse_path, at + 1)) ? grade + 1 : 0;
+}
+
+/* of_senders: only of those that are for some senders. */
+static const struct queue_via *best_of(
+    const struct queue_routing *r, struct str domain, struct str reverse_path, bool of_senders)
+{
+	const struct queue_via *best = NULL;
+	unsigned grade = 0;
+
+	for (size_t i = 0; i < r->n_vias; i++) {
+		unsigned one = fit(&r->vias[i], domain, reverse_path);
+
+		if (one <= grade || (of_senders && r->vias[i].sender.n == 0))
+			continue;
+		grade = one;
+		best = &r->vias[i];
+	}
+	return best;
 }
 
 static struct str join(struct arena *a, struct str domain, struct str host)
@@ -38,18 +60,17 @@ static struct str join(struct arena *a, struct str domain, struct str host)
 struct str queue_routing_name(
     const struct queue_routing *r, struct arena *a, struct str domain, struct str reverse_path)
 {
-	const struct queue_via *best = NULL;
-	unsigned grade = 0;
+	const struct queue_via *best = best_of(r, domain, reverse_path, true);
 
-	for (size_t i = 0; i < r->n_vias; i++) {
-		unsigned one = fit(&r->vias[i], domain, reverse_path);
-
-		if (one <= grade)
-			continue;
-		grade = one;
-		best = &r->vias[i];
-	}
 	return best ? join(a, domain, best->host) : domain;
+}
+
+struct str queue_routing_host(
+    const struct queue_routing *r, struct str domain, struct str reverse_path)
+{
+	const struct queue_via *best = best_of(r, domain, reverse_path, false);
+
+	return best ? best->host : STR("");
 }
 
 struct str queue_routing_domain(struct str name)

@@ -15,10 +15,11 @@ struct queue_special {
 	uint32_t sessions; /* at most so many, 1 to QUEUE_SESSIONS_MAX */
 };
 
-/* Mail from a sender to a domain goes to a host of its own. */
+/* Mail to a domain goes to a host that is named for it. */
 struct queue_via {
 	struct str domain; /* or "*" */
-	struct str sender; /* an address, or a domain; as reverse-paths are compared with */
+	struct str
+	    sender; /* an address, or a domain; as reverse-paths are compared with; empty: any */
 	struct str host;
 };
 
@@ -31,11 +32,19 @@ struct queue_routing {
 };
 
 /*
- * The name of the destination of mail to a domain from a reverse-path (empty: null): the domain, or
- * "domain via host", in the arena. The reverse-path is in the form in which senders are compared. Rows keep it: what one of them learns of its host concerns no other.
+ * The name of the destination of mail to a domain from a reverse-path (empty: null): the domain, or,
+ * where the sender matters, "domain via host", in the arena. The reverse-path is in the form in which
+ * senders are compared. Rows keep it: what one of them learns of its host concerns no other.
  */
 struct str queue_routing_name(
     const struct queue_routing *r, struct arena *a, struct str domain, struct str reverse_path);
+
+/*
+ * The host that is named for mail to a domain from a reverse-path, in the same form: what the relay is
+ * told (config_route()). Empty: none, it goes to the domain's own servers. Borrowed from r.
+ */
+struct str queue_routing_host(
+    const struct queue_routing *r, struct str domain, struct str reverse_path);
 
 /* The domain in such a name. */
 struct str queue_routing_domain(struct str name);

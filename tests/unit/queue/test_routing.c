@@ -45,6 +45,44 @@ static void names(void **state)
 	arena_free(&a);
 }
 
+/* Of all that fit the one that config_route() takes; those for any sender do not change the names. */
+static void hosts(void **state)
+{
+	static const struct queue_via all[] = {
+	    {STR_INIT("*"), STR_INIT(""), STR_INIT("any")},
+	    {STR_INIT("*"), STR_INIT("a.test"), STR_INIT("of-a")},
+	    {STR_INIT("*"), STR_INIT("al@a.test"), STR_INIT("of-al")},
+	    {STR_INIT("x.test"), STR_INIT(""), STR_INIT("x")},
+	    {STR_INIT("x.test"), STR_INIT("al@a.test"), STR_INIT("x-of-al")},
+	};
+	static const struct queue_routing ways = {.vias = all, .n_vias = 5};
+	static const struct {
+		const char *domain, *sender, *want, *name;
+	} cases[] = {
+	    {"x.test", "", "x", "x.test"},
+	    {"x.test", "bob@a.test", "x", "x.test via of-a"},
+	    {"x.test", "al@a.test", "x-of-al", "x.test via x-of-al"},
+	    {"z.test", "", "any", "z.test"},
+	    {"z.test", "bob@b.test", "any", "z.test"},
+	    {"z.test", "bob@A.test", "of-a", "z.test via of-a"},
+	    {"z.test", "al@a.test", "of-al", "z.test via of-al"},
+	    {"", "al@a.test", "", ""},
+	};
+	struct arena *a = arena_new();
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct str domain = str_of_c(cases[i].domain);
+		struct str sender = str_of_c(cases[i].sender);
+
+		assert_true(
+		    str_eq(queue_routing_host(&ways, domain, sender), str_of_c(cases[i].want)));
+		assert_true(
+		    str_eq(queue_routing_name(&ways, a, domain, sender), str_of_c(cases[i].name)));
+	}
+	assert_int_equal(queue_routing_host(&routing, STR("z.test"), STR("bob@b.test")).n, 0);
+	arena_free(&a);
+}
+
 /* Rows whose attempts are over have no destination, whoever sent them. */
 static void none_for_nowhere(void **state)
 {
@@ -87,6 +125,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(names),
+	    cmocka_unit_test(hosts),
 	    cmocka_unit_test(none_for_nowhere),
 	    cmocka_unit_test(tiers),
 	    cmocka_unit_test(copies),
