@@ -67,10 +67,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WAIT_HELD] = "%1 waits for the time that is set for it.",
 	[QUEUE_PHRASE_WAIT_NO_RESOLVER] =
 	    "%1 waits because this server could not look up %2: its resolver was not running (last %5).",
-	[QUEUE_PHRASE_WAIT_RELEASE] = "%1 waits because its sender wants it to be sent no earlier than %5.",
-	[QUEUE_PHRASE_WAIT_HERE] =
-	    "%1 waits because its sender wants it to be delivered no earlier than %5; then it goes into the "
-	    "mailbox.",
+	[QUEUE_PHRASE_WAIT_RELEASE] = "%1 waits because its sender wants it to be sent %5 at the earliest.",
+	[QUEUE_PHRASE_WAIT_HERE] = "%1 waits because its sender wants it to be delivered %5 at the earliest; then it goes into the mailbox.",
 	[QUEUE_PHRASE_HERE_REFUSED] =
 	    "%1 waits because the mailbox does not take the message (%3); it is tried again %5.",
 	[QUEUE_PHRASE_BY_RETURN] = "Its sender wants it to be returned if it is not delivered by then.",
@@ -79,9 +77,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "It is sent on for %1 with the reverse path %2, because the next server asks the domain of the "
 	    "reverse path whether this server may send.",
 	[QUEUE_PHRASE_SENT_ON] = "It is sent on for %1 with the reverse path that it came with.",
-	[QUEUE_PHRASE_BACKUP] = "%2 is a relay domain: its mail stays here until its own server takes it.",
-	[QUEUE_PHRASE_HELD] =
-	    "%1 is held back by an administrator since %5: it is neither tried nor returned until it is released.",
+	[QUEUE_PHRASE_BACKUP] = "%2 is a relay domain: its mail is kept for its own server.",
+	[QUEUE_PHRASE_HELD] = "%1 was held back by an administrator %5: it is neither tried nor returned until it is released.",
 	[QUEUE_PHRASE_UNDER_WAY] = "%1 is being delivered: the attempt began %5.",
 	[QUEUE_PHRASE_GIVEN_UP] = "%1 could not be delivered in time.",
 	[QUEUE_PHRASE_REFUSED_FOR_GOOD] = "%1 cannot be delivered (%3).",

@@ -63,7 +63,7 @@ const char *const queue_phrase_zh_hans[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_SENT_AS] =
 	    "这封邮件由 %1 转发，返回路径为 %2，因为下一台服务器会向返回路径的域名查询本服务器是否可以发送。",
 	[QUEUE_PHRASE_SENT_ON] = "这封邮件由 %1 转发，返回路径保持原样。",
-	[QUEUE_PHRASE_BACKUP] = "%2 是中继域：其邮件留在本服务器，直到该域自己的服务器收下为止。",
+	[QUEUE_PHRASE_BACKUP] = "%2 是中继域：其邮件在此为该域自己的服务器保留。",
 	[QUEUE_PHRASE_HELD] = "发往 %1 的邮件自 %5 起由管理员暂停：在恢复之前既不尝试也不退回。",
 	[QUEUE_PHRASE_UNDER_WAY] = "正在投递发往 %1 的邮件：本次尝试开始于 %5。",
 	[QUEUE_PHRASE_GIVEN_UP] = "发往 %1 的邮件未能按时送达。",

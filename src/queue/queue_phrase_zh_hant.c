@@ -63,7 +63,7 @@ const char *const queue_phrase_zh_hant[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_SENT_AS] =
 	    "這封郵件由 %1 轉寄，返回路徑為 %2，因為下一台伺服器會向返回路徑的網域查詢本伺服器是否可以傳送。",
 	[QUEUE_PHRASE_SENT_ON] = "這封郵件由 %1 轉寄，返回路徑保持原樣。",
-	[QUEUE_PHRASE_BACKUP] = "%2 是中繼網域：其郵件留在本伺服器，直到該網域自己的伺服器收下為止。",
+	[QUEUE_PHRASE_BACKUP] = "%2 是中繼網域：其郵件在此為該網域自己的伺服器保留。",
 	[QUEUE_PHRASE_HELD] = "發往 %1 的郵件自 %5 起由管理員暫停：在恢復之前既不嘗試也不退回。",
 	[QUEUE_PHRASE_UNDER_WAY] = "正在投遞發往 %1 的郵件：本次嘗試開始於 %5。",
 	[QUEUE_PHRASE_GIVEN_UP] = "發往 %1 的郵件未能按時送達。",

@@ -109,7 +109,7 @@ def test_known_ones_are_taken_while_the_primary_is_down(net):
     assert rcpt(net, f"new@{peer.domain}", f"other@{peer.domain}") == [UNVERIFIED] * 2
     assert net.server.new_log().count("event=callout ") == attempts
     said = net.server.command("queue", "explain", number).stdout
-    assert f"{peer.domain} is a relay domain: its mail stays here until its own server takes it." in said
+    assert f"{peer.domain} is a relay domain: its mail is kept for its own server." in said
     peer.up()
     net.retry(number)
     peer.wait_taken()

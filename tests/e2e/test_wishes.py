@@ -81,7 +81,7 @@ def test_sent_later(net, client, sender):
     assert [row["state"] for row in rows] == ["scheduled"] * 2
     assert all(row["hold_until"] == row["next"] for row in rows)
     said = " ".join(row["explanation"] for row in net.server.json("queue", "explain", much_later))
-    assert "wants it to be sent no earlier than" in said and "then it goes into the mailbox" in said
+    assert "wants it to be sent on " in said and "at the earliest" in said and "then it goes into the mailbox" in said
     taken = []
     peer.answers["end"] = (lambda session: taken.append(time.monotonic()), b"250 2.0.0 taken\r\n")
     begin = time.monotonic()

@@ -123,7 +123,7 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 		enum sim_next next;
 	} table[] = {
 	    {"is being delivered: the attempt began", SIM_N_UNDER_WAY},
-	    {"is held back by an administrator", SIM_N_HELD},
+	    {"was held back by an administrator", SIM_N_HELD},
 	    {"It is now being returned", SIM_N_ENDING},
 	    {"It is now being given up", SIM_N_ENDING},
 	    {"An attempt with another message is under way", SIM_N_PROBE},

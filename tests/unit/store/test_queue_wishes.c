@@ -57,7 +57,7 @@ static void held_until_its_time(void **state)
 	q.world = all_well;
 	q.wish.hold_until = release;
 	id = qrig_send_one(&q, "ann@a.test", "carl@b.test");
-	assert_true(has(explained(id), "wants it to be sent no earlier than"));
+	assert_true(has(explained(id), "wants it to be sent on "));
 	assert_true(qrig_wake(&q) >= release);
 	qrig_live(&q, release - 1);
 	assert_int_equal(q.jobs, 0);
