@@ -20,6 +20,8 @@ struct telling {
 	struct queue_schedule schedule;
 	enum queue_hold hold;
 	struct buf recipient, sender, domain, reply, count, when, host;
+	struct buf target; /* where it goes: the host of a route, or the domain */
+	struct buf where;  /* the same, and of a host whose mail goes there */
 	size_t start;
 };
 
@@ -50,6 +52,24 @@ static enum queue_hold hold_of(const struct telling *t)
 	return hold;
 }
 
+/* "the server smart.test through which mail for a.test is sent" */
+static void put_route(const struct telling *t, struct buf *b, struct str host)
+{
+	queue_phrase_put(b, t->x->lang, QUEUE_PHRASE_ROUTE, QUEUE_ARGS(host, buf_view(&t->domain)));
+}
+
+static void find_way(struct telling *t)
+{
+	bool routed = t->x->route.n > 0;
+
+	t->target = cleaned(routed ? t->x->route : t->x->domain, LIMIT_SMTP_PATH);
+	buf_init(&t->where, 2 * PIECE);
+	if (routed)
+		put_route(t, &t->where, buf_view(&t->target));
+	else
+		buf_str(&t->where, buf_view(&t->domain));
+}
+
 static void begin(struct telling *t, const struct queue_explain *x, struct buf *out)
 {
 	*t = (struct telling){
@@ -66,6 +86,7 @@ static void begin(struct telling *t, const struct queue_explain *x, struct buf *
 	buf_init(&t->count, PIECE);
 	buf_init(&t->when, PIECE);
 	buf_init(&t->host, 2 * PIECE);
+	find_way(t);
 	if (!x->held)
 		queue_schedule_settle(&t->entry, x->now);
 	queue_destination_settle(&t->destination, x->now);
@@ -82,6 +103,8 @@ static void end(struct telling *t)
 	buf_fini(&t->count);
 	buf_fini(&t->when);
 	buf_fini(&t->host);
+	buf_fini(&t->target);
+	buf_fini(&t->where);
 }
 
 static void join(struct telling *t)
@@ -119,14 +142,32 @@ static void count(struct telling *t, enum queue_phrase one, int64_t n)
 	queue_phrase_put_count(&t->count, t->x->lang, one, n);
 }
 
+/* Somebody was there, and nothing could be sent to him. */
+static bool is_unusable(struct str last_reply)
+{
+	static const enum queue_problem problems[] = {
+	    QUEUE_PROBLEM_GARBAGE, QUEUE_PROBLEM_TLS, QUEUE_PROBLEM_NO_TLS, QUEUE_PROBLEM_NO_AUTH};
+
+	for (size_t i = 0; i < sizeof problems / sizeof *problems; i++)
+		if (str_has_prefix(last_reply, str_of_c(queue_result_problem(problems[i]))))
+			return true;
+	return false;
+}
+
+/* first: that it could not be reached; behind it, not be used, and that it takes no mail. */
+static enum queue_phrase why_down(struct str last_reply, enum queue_phrase first)
+{
+	if (queue_result_is_reply(last_reply))
+		return (enum queue_phrase)((int)first + 2);
+	return is_unusable(last_reply) ? (enum queue_phrase)((int)first + 1) : first;
+}
+
 static void why_failing(struct telling *t)
 {
 	const struct queue_destination *d = &t->destination;
 
 	count(t, QUEUE_PHRASE_ATTEMPT, d->failures);
-	put_wait(t,
-	    queue_result_is_reply(d->last_reply) ? QUEUE_PHRASE_WAIT_NO_SERVICE
-						 : QUEUE_PHRASE_WAIT_UNREACHABLE,
+	put_wait_for(t, why_down(d->last_reply, QUEUE_PHRASE_WAIT_UNREACHABLE), buf_view(&t->where),
 	    d->last_reply, d->last_try);
 }
 
@@ -139,7 +180,8 @@ static void why_own(struct telling *t)
 		return;
 	}
 	if (t->x->postponed) {
-		put_wait(t, QUEUE_PHRASE_WAIT_NO_RESOLVER, STR(""), e->last_attempt);
+		put_wait_for(t, QUEUE_PHRASE_WAIT_NO_RESOLVER, buf_view(&t->target), STR(""),
+		    e->last_attempt);
 		return;
 	}
 	if (e->attempts == 0) {
@@ -147,10 +189,10 @@ static void why_own(struct telling *t)
 		return;
 	}
 	count(t, QUEUE_PHRASE_ATTEMPT, e->attempts);
-	put_wait(t,
+	put_wait_for(t,
 	    queue_result_is_reply(t->x->last_reply) ? QUEUE_PHRASE_WAIT_REFUSED
 						    : QUEUE_PHRASE_WAIT_BROKEN,
-	    t->x->last_reply, e->last_attempt);
+	    buf_view(&t->where), t->x->last_reply, e->last_attempt);
 }
 
 static void why_sessions(struct telling *t)
@@ -161,12 +203,21 @@ static void why_sessions(struct telling *t)
 
 static void why_turn(struct telling *t)
 {
-	put_wait(t, QUEUE_PHRASE_WAIT_TURN, STR(""), t->x->now);
+	put_wait_for(t, QUEUE_PHRASE_WAIT_TURN, buf_view(&t->target), STR(""), t->x->now);
 }
 
 static bool is_host_down(const struct telling *t)
 {
 	return queue_destination_is_failing(&t->x->host_state);
+}
+
+/* The host that it waits for, which may have its port with it, is that of the route. */
+static bool is_of_route(const struct telling *t)
+{
+	struct str route = t->x->route, host = t->x->host;
+
+	return route.n && host.n >= route.n && str_eq_i(str_sub(host, 0, route.n), route) &&
+	       (host.n == route.n || host.p[route.n] == ':');
 }
 
 /* "mx.example.net, which also serves a.test," */
@@ -176,7 +227,9 @@ static struct str host(struct telling *t)
 	struct buf other = cleaned(t->x->host_serves, LIMIT_SMTP_PATH);
 
 	buf_clear(&t->host);
-	if (other.n)
+	if (is_of_route(t))
+		put_route(t, &t->host, buf_view(&name));
+	else if (other.n)
 		queue_phrase_put(&t->host, t->x->lang, QUEUE_PHRASE_HOST_SERVES,
 		    QUEUE_ARGS(buf_view(&name), buf_view(&other)));
 	else
@@ -197,13 +250,15 @@ static void why_host(struct telling *t)
 	if (is_host_down(t)) {
 		count(t, QUEUE_PHRASE_ATTEMPT, d->failures);
 		put_wait_for(t,
-		    queue_result_is_reply(d->last_reply) ? QUEUE_PHRASE_WAIT_HOST_NO_SERVICE
-							 : QUEUE_PHRASE_WAIT_HOST_UNREACHABLE,
+		    why_down(d->last_reply, is_of_route(t) ? QUEUE_PHRASE_WAIT_UNREACHABLE
+							   : QUEUE_PHRASE_WAIT_HOST_UNREACHABLE),
 		    host(t), d->last_reply, d->last_try);
 		return;
 	}
 	count(t, QUEUE_PHRASE_CONNECTION, (int64_t)t->x->host_active);
-	put_wait_for(t, QUEUE_PHRASE_WAIT_HOST_SESSIONS, host(t), STR(""), t->x->now);
+	put_wait_for(t,
+	    is_of_route(t) ? QUEUE_PHRASE_WAIT_SESSIONS : QUEUE_PHRASE_WAIT_HOST_SESSIONS, host(t),
+	    STR(""), t->x->now);
 }
 
 static void why(struct telling *t)
@@ -229,7 +284,7 @@ static void put_next(struct telling *t, enum queue_phrase phrase, int64_t time)
 {
 	join(t);
 	queue_phrase_put(t->out, t->x->lang, phrase,
-	    QUEUE_ARGS(buf_view(&t->recipient), buf_view(&t->domain), when(t, time)));
+	    QUEUE_ARGS(buf_view(&t->recipient), buf_view(&t->target), when(t, time)));
 }
 
 static void next(struct telling *t)
@@ -334,6 +389,49 @@ static void put_here(struct telling *t)
 	    t->entry.not_before);
 }
 
+/* ---- what became of him ---- */
+
+static void put_fate(struct telling *t)
+{
+	static const enum queue_phrase phrases[] = {
+	    [QUEUE_EXPLAIN_FAILED] = QUEUE_PHRASE_REFUSED_FOR_GOOD,
+	    [QUEUE_EXPLAIN_EXPIRED] = QUEUE_PHRASE_GIVEN_UP,
+	    [QUEUE_EXPLAIN_RELAYED] = QUEUE_PHRASE_TAKEN,
+	    [QUEUE_EXPLAIN_DELIVERED] = QUEUE_PHRASE_DELIVERED,
+	    [QUEUE_EXPLAIN_EXPANDED] = QUEUE_PHRASE_EXPANDED,
+	};
+	struct buf reply = cleaned(t->x->last_reply, LIMIT_QUEUE_REPLY);
+
+	if (reply.n)
+		queue_phrase_put(
+		    &t->reply, t->x->lang, QUEUE_PHRASE_IN_BRACKETS, QUEUE_ARGS(buf_view(&reply)));
+	queue_phrase_put(t->out, t->x->lang, phrases[t->x->end],
+	    QUEUE_ARGS(buf_view(&t->recipient), buf_view(&t->reply)));
+	buf_fini(&reply);
+}
+
+/* His report, as far as there is one, goes now, or it did not find room and is tried again. */
+static void put_report(struct telling *t)
+{
+	const struct queue_explain *x = t->x;
+	bool good = x->end >= QUEUE_EXPLAIN_RELAYED, later = t->entry.not_before > x->now;
+	enum queue_phrase phrase = QUEUE_PHRASE_REPORT_AGAIN;
+
+	if (!later && !good) {
+		put_ending(t, ENDING_NOW);
+		return;
+	}
+	if (!later)
+		phrase = QUEUE_PHRASE_REPORT_NOW;
+	else if (x->postmaster)
+		phrase = QUEUE_PHRASE_REPORT_AGAIN_POSTMASTER;
+	else if (t->entry.bounce || (!good && !x->notify_failure))
+		phrase = QUEUE_PHRASE_LEAVES;
+	join(t);
+	queue_phrase_put(t->out, x->lang, phrase,
+	    QUEUE_ARGS(buf_view(&t->sender), when(t, t->entry.not_before)));
+}
+
 /* ---- how it goes ---- */
 
 static void sent_on(struct telling *t)
@@ -360,9 +458,9 @@ static void tell(struct telling *t)
 
 	if (x->here && !x->held) {
 		put_here(t);
-	} else if (x->domain.n == 0 && !x->held) {
-		put_wait(t, QUEUE_PHRASE_REFUSED_FOR_GOOD, x->last_reply, x->now);
-		put_ending(t, ENDING_NOW);
+	} else if (x->end != QUEUE_EXPLAIN_WAITS && !x->held) {
+		put_fate(t);
+		put_report(t);
 	} else if (x->held) {
 		put_wait(t, QUEUE_PHRASE_HELD, STR(""), x->held);
 	} else if (x->under_way) {

@@ -5,6 +5,16 @@
 #include "queue/queue_phrase.h"
 #include "queue/queue_schedule.h"
 
+/* What became of him; when it is known, all that is left is his report. */
+enum queue_explain_end {
+	QUEUE_EXPLAIN_WAITS,
+	QUEUE_EXPLAIN_FAILED,    /* refused for good */
+	QUEUE_EXPLAIN_EXPIRED,   /* his time is over */
+	QUEUE_EXPLAIN_RELAYED,   /* the next server has taken it */
+	QUEUE_EXPLAIN_DELIVERED, /* it is in a mailbox here */
+	QUEUE_EXPLAIN_EXPANDED,  /* an alias: it was sent on */
+};
+
 /* What is known about one recipient, all at the same moment. Texts may hold anything. */
 struct queue_explain {
 	enum queue_lang lang;
@@ -14,7 +24,10 @@ struct queue_explain {
 	struct str forwarder; /* the alias that it is sent on for; empty: none */
 	struct str sent_as;   /* the reverse path that it goes with then; empty: the sender's own */
 	bool postmaster;      /* it is a report of ours: if it fails, the postmaster is told */
-	struct str domain;    /* name of the destination; empty: refused for good, to be returned */
+	struct str domain;    /* he is in; empty unless he waits for a destination */
+	struct str route;     /* the host that is named for its mail; empty: its own servers */
+	enum queue_explain_end
+	    end;               /* else than WAITS: entry.not_before is when his report is tried */
 	struct str last_reply; /* the recipient's own, as queue_result_put_reply() has it */
 	bool postponed;        /* when it last had its turn, our resolver was not there */
 	bool here;   /* he has a mailbox here, into which it is put at its time; without domain */

@@ -46,8 +46,12 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	/* %1 recipient, %2 destination, %3 last reply, %4 "3 attempts" or connections, %5 when */
 	[QUEUE_PHRASE_WAIT_UNREACHABLE] = "%1 waits because %2 could not be reached (%3, %4, last "
 	    "%5).",
+	[QUEUE_PHRASE_WAIT_UNUSABLE] = "%1 waits because the connection to %2 could not be used (%3, %4, last %5).",
 	[QUEUE_PHRASE_WAIT_NO_SERVICE] =
 	    "%1 waits because %2 takes no mail at present (it answered \"%3\", %4, last %5).",
+	/* %1 server that is named for mail to %2 */
+	[QUEUE_PHRASE_ROUTE] = "the server %1 through which mail for %2 is sent",
+	/* as before */
 	[QUEUE_PHRASE_WAIT_REFUSED] =
 	    "%1 waits because %2 has not accepted the message yet (it answered \"%3\", %4, last "
 	    "%5).",
@@ -58,6 +62,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	/* the same, %2 its mail server, as the next has it if others are known: %1 server, %2 another domain */
 	[QUEUE_PHRASE_WAIT_HOST_UNREACHABLE] =
 	    "%1 waits because its mail server %2 could not be reached (%3, %4, last %5).",
+	[QUEUE_PHRASE_WAIT_HOST_UNUSABLE] = "%1 waits because the connection to its mail server %2 could not be used (%3, %4, last %5).",
 	[QUEUE_PHRASE_WAIT_HOST_NO_SERVICE] =
 	    "%1 waits because its mail server %2 takes no mail at present (it answered \"%3\", %4, last %5).",
 	[QUEUE_PHRASE_WAIT_HOST_SESSIONS] =
@@ -81,7 +86,16 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_HELD] = "%1 was held back by an administrator %5: it is neither tried nor returned until it is released.",
 	[QUEUE_PHRASE_UNDER_WAY] = "%1 is being delivered: the attempt began %5.",
 	[QUEUE_PHRASE_GIVEN_UP] = "%1 could not be delivered in time.",
-	[QUEUE_PHRASE_REFUSED_FOR_GOOD] = "%1 cannot be delivered (%3).",
+	[QUEUE_PHRASE_REFUSED_FOR_GOOD] = "%1 cannot be delivered%2.",
+	[QUEUE_PHRASE_TAKEN] = "%1 was taken by the next server%2.",
+	[QUEUE_PHRASE_DELIVERED] = "%1 was delivered into the mailbox.",
+	[QUEUE_PHRASE_EXPANDED] = "%1 was sent on to all addresses behind it.",
+	[QUEUE_PHRASE_IN_BRACKETS] = " (%1)",
+	/* %1 sender, %2 when */
+	[QUEUE_PHRASE_REPORT_NOW] = "The report of it to %1 is now being made.",
+	[QUEUE_PHRASE_REPORT_AGAIN] = "The report of it to %1 could not be delivered yet; it is tried again %2.",
+	[QUEUE_PHRASE_REPORT_AGAIN_POSTMASTER] = "The report of it to the postmaster could not be delivered yet; it is tried again %2.",
+	[QUEUE_PHRASE_LEAVES] = "It leaves the queue %2 at the earliest; no report of it is made.",
 
 	/* %1 recipient, %2 destination, %3 when */
 	[QUEUE_PHRASE_NEXT] = "The next attempt is %3.",

@@ -1,6 +1,7 @@
 /* One picture for all who show the queue, so that none of them says another thing. */
 #include "store/queue_tell.h"
 
+#include "mime/mime_local.h"
 #include "queue/queue_explain.h"
 #include "store/directory.h"
 #include "store/forward.h"
@@ -119,6 +120,22 @@ static bool is_backup(struct db *db, struct str destination)
 	       kind != DIRECTORY_LOCAL;
 }
 
+static const enum queue_explain_end ends[QUEUE_REPORT_KINDS] = {
+    [QUEUE_REPORT_FAILED] = QUEUE_EXPLAIN_FAILED,
+    [QUEUE_REPORT_EXPIRED] = QUEUE_EXPLAIN_EXPIRED,
+    [QUEUE_REPORT_LATE] = QUEUE_EXPLAIN_EXPIRED,
+    [QUEUE_REPORT_RELAYED] = QUEUE_EXPLAIN_RELAYED,
+    [QUEUE_REPORT_DELIVERED] = QUEUE_EXPLAIN_DELIVERED,
+    [QUEUE_REPORT_EXPANDED] = QUEUE_EXPLAIN_EXPANDED,
+};
+
+/* As the relay is told it, whoever else's mail goes there. */
+static struct str route_of(
+    const struct queue_config *cfg, struct arena *a, struct str domain, struct str sender)
+{
+	return queue_routing_host(&cfg->routing, domain, mime_local_address_key(a, sender));
+}
+
 void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
     const struct queue_row *row, const struct queue_message *m, int64_t now)
 {
@@ -131,7 +148,8 @@ void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
 	    .forwarder = row->forwarder,
 	    .sent_as = p.sent_as,
 	    .postmaster = queue_message_is_report(m),
-	    .domain = row->destination,
+	    .domain = queue_routing_domain(row->destination),
+	    .end = ends[row->report],
 	    .here = row->report == QUEUE_REPORT_HERE,
 	    .last_reply = row->last.reply,
 	    .postponed = row->last.problem == QUEUE_PROBLEM_NO_RESOLVER,
@@ -149,6 +167,7 @@ void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
 	    .now = now,
 	};
 
+	x.route = route_of(cfg, p.arena, x.domain, m->reverse_path);
 	x.backup = is_backup(db, row->destination);
 	queue_destination_init(&x.destination, 0);
 	if (p.has_place)

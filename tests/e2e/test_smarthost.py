@@ -62,7 +62,7 @@ def test_wrong_password_waits(make_server, provider, monkeypatch):
     submit(server, ANN, [BOB], letter())
     assert "535" in waiting(server)["last_reply"]
     explanation = server.json("queue", "explain")[0]["explanation"]
-    assert "takes no mail at present" in explanation and "535" in explanation
+    assert "through which mail for " in explanation and " is sent takes no mail at present" in explanation and "535" in explanation
     assert provider.json("queue", "list") == []
 
 

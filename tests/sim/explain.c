@@ -126,6 +126,9 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 	    {"was held back by an administrator", SIM_N_HELD},
 	    {"It is now being returned", SIM_N_ENDING},
 	    {"It is now being given up", SIM_N_ENDING},
+	    {" is now being made", SIM_N_ENDING},
+	    {" could not be delivered yet; it is tried again ", SIM_N_ENDING},
+	    {"It leaves the queue ", SIM_N_ENDING},
 	    {"An attempt with another message is under way", SIM_N_PROBE},
 	    {"It goes as soon as one of them is free", SIM_N_SESSION},
 	    {"The next attempt is due now", SIM_N_NOW},
@@ -218,7 +221,8 @@ static void check_last(const struct sim_rcpt *r, struct str text, bool failing)
 
 	if (!m.span || !failing || sim_world.jumps || d->last_result == 0)
 		return;
-	if (has(text, "could not be reached") || has(text, "takes no mail at present"))
+	if (has(text, "could not be reached") || has(text, "could not be used") ||
+	    has(text, "takes no mail at present"))
 		SIM_MUST(m.at <= d->last_result && d->last_result < m.at + m.span + SECOND_MS,
 		    "the last attempt to reach %s was at %lld, and explain says: %.*s", d->name,
 		    (long long)d->last_result, STR_FMT(text));
@@ -250,6 +254,18 @@ static void check_host(const struct sim_rcpt *r, struct sim_claim *c, struct str
 	d = sim_dest_find(str_sub(other, 0, str_find(other, ',')));
 	SIM_MUST(d && d != r->dest && (d == h->dest || d->server == h->dest),
 	    "%s serves no such domain: %.*s", h->name, STR_FMT(text));
+}
+
+/* What became of him is as his server knows it, unless nobody can know. */
+static void check_fate(const struct sim_rcpt *r, struct str text)
+{
+	if (has(text, "cannot be delivered") || has(text, "could not be delivered in time"))
+		SIM_MUST(r->taken == 0 || r->excused || r->touched,
+		    "his server has taken it for %s, and explain says: %.*s", r->address,
+		    STR_FMT(text));
+	if (has(text, "was taken by the next server"))
+		SIM_MUST(r->taken > 0, "nobody has taken it for %s, and explain says: %.*s",
+		    r->address, STR_FMT(text));
 }
 
 static void check_why(const struct sim_rcpt *r, struct sim_claim *c, struct str text, size_t active,
@@ -306,6 +322,7 @@ struct sim_claim sim_explain(const struct sim_rcpt *r, const struct queue_row *r
 	read_end(r, buf_view(&text), &c);
 	check_why(r, &c, buf_view(&text), active, sessions, failing);
 	check_sent_on(r, &c, row, buf_view(&text));
+	check_fate(r, buf_view(&text));
 	buf_fini(&text);
 	arena_free(&a);
 	return c;

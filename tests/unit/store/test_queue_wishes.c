@@ -48,6 +48,49 @@ static struct str explained(int64_t message)
 	return text;
 }
 
+/* He has it, and his sender has no room for the report of it. */
+static void told_later_of_success(void **state)
+{
+	int64_t id;
+
+	q.world = all_well;
+	qrig_send_one(&q, "carl@b.test", "ann@a.test"); /* one that fills it */
+	rig_quota(&q.rig, "ann@a.test", 0, 1);
+	id = qrig_send(
+	    &q, "ann@a.test", QUEUE_NOTIFY_SUCCESS, (const char *const[]){"bob@b.test", NULL});
+	qrig_work(&q);
+	assert_true(has(explained(id), "bob@b.test was taken by the next server (250"));
+	assert_true(has(explained(id), "The report of it to ann@a.test could not be delivered yet; "
+				       "it is tried again at "));
+	id = qrig_send(
+	    &q, "ann@a.test", QUEUE_NOTIFY_SUCCESS, (const char *const[]){"bob@a.test", NULL});
+	qrig_work(&q);
+	assert_true(has(explained(id), "bob@a.test was delivered into the mailbox. The report"));
+	q.world = unknown;
+	id = qrig_send_one(&q, "ann@a.test", "eve@b.test");
+	qrig_work(&q);
+	assert_true(has(
+	    explained(id), "eve@b.test cannot be delivered (550 5.1.1 no such user). The report"));
+}
+
+/* Nobody has tried his domain: the server that is named for its mail is what is down. */
+static void told_of_the_route(void **state)
+{
+	static const struct queue_via vias[] = {
+	    {STR_INIT("*"), STR_INIT(""), STR_INIT("smart.test")},
+	    {STR_INIT("*"), STR_INIT("ann@a.test"), STR_INIT("anns.test")}};
+	int64_t id;
+
+	q.cfg.routing = (struct queue_routing){.vias = vias, .n_vias = 2};
+	q.world = refused;
+	id = qrig_send_one(&q, "bob@a.test", "x@b.test");
+	qrig_work(&q);
+	assert_true(has(explained(id), "x@b.test waits because the server smart.test through which "
+				       "mail for b.test is sent could not be reached ("));
+	assert_true(
+	    has(explained(qrig_send_one(&q, "ann@a.test", "x@b.test")), "anns.test can be tried"));
+}
+
 /* ---- later ---- */
 
 static void held_until_its_time(void **state)
@@ -434,6 +477,8 @@ static void strangers_may_not(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    T(told_later_of_success),
+	    T(told_of_the_route),
 	    T(held_until_its_time),
 	    T(life_begins_at_release),
 	    T(held_for_a_mailbox_here),
