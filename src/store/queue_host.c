@@ -110,6 +110,19 @@ static bool is_news(const struct queue_host *was, const struct queue_host *is)
 	       is->state.last_try - was->state.last_try >= FRESH_MS;
 }
 
+/* A domain that wants to wait longer does so by itself; the host is there for others too. */
+static const struct queue_policy *sooner(
+    const struct queue_host *h, const struct queue_host_lesson *l)
+{
+	uint32_t failures = h->state.failures + (h->state.failures < UINT32_MAX);
+	uint64_t seed = h->state.seed;
+
+	return queue_policy_delay(l->policy, failures, seed) <
+		       queue_policy_delay(l->common, failures, seed)
+		   ? l->policy
+		   : l->common;
+}
+
 enum db_code queue_host_teach(
     struct db *db, struct arena *a, const struct queue_host_lesson *l, int64_t now)
 {
@@ -128,7 +141,7 @@ enum db_code queue_host_teach(
 	host.last = l->last;
 	host.tried_for = l->destination;
 	queue_destination_apply(
-	    &host.state, l->policy, l->event, (size_t)others, l->last.reply, now);
+	    &host.state, sooner(&was, l), l->event, (size_t)others, l->last.reply, now);
 	return is_news(&was, &host) ? queue_host_set(db, &host) : DB_OK;
 }
 

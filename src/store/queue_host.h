@@ -40,7 +40,8 @@ enum db_code queue_host_set(struct db *db, const struct queue_host *host);
 /* What an attempt for a destination taught about a host; the attempt does not count there any more. */
 struct queue_host_lesson {
 	struct str name, destination;
-	const struct queue_policy *policy;
+	const struct queue_policy *policy; /* the destination's */
+	const struct queue_policy *common; /* of all that have none of their own */
 	enum queue_event event;
 	struct queue_last last;
 };

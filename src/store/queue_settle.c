@@ -275,6 +275,14 @@ static void settle_row(struct settling *t, struct queue_row *row)
 
 /* ---- the destination and its host ---- */
 
+/* One with a schedule of its own waits at least as long as that says, however often others try its hosts. */
+static bool waits_longer(const struct settling *t, const struct queue_place *place, int64_t until)
+{
+	const struct queue_policy *policy = queue_config_policy(&t->s->cfg, place->name);
+
+	return policy != &t->s->cfg.policy && place->state.next_probe > until;
+}
+
 /*
  * A failure of all its hosts: it has the next probe of the first of them, and is no failure where one of
  * them only has no room.
@@ -302,7 +310,7 @@ static void follow_hosts(struct settling *t, struct queue_place *place)
 		if (host.state.next_probe < first)
 			first = host.state.next_probe;
 	}
-	if (first != QUEUE_NEVER && first > t->now)
+	if (first != QUEUE_NEVER && first > t->now && !waits_longer(t, place, first))
 		place->state.next_probe = first;
 }
 
@@ -320,7 +328,8 @@ static void teach_host(struct settling *t, const struct queue_lease_row *lease)
 {
 	struct queue_host_lesson lesson = {.name = lease->host,
 	    .destination = lease->destination,
-	    .policy = &t->s->cfg.policy, /* not a domain's: many may wait for it */
+	    .policy = queue_config_policy(&t->s->cfg, lease->destination),
+	    .common = &t->s->cfg.policy,
 	    .event = t->event};
 
 	if (t->code != DB_OK || lease->host.n == 0)

@@ -79,7 +79,8 @@ static void teach_failure(struct asking *a)
 	struct queue_host_lesson lesson = {
 	    .name = a->w->failed,
 	    .destination = a->lease.destination,
-	    .policy = &a->w->cfg.policy, /* not a domain's: many may wait for it */
+	    .policy = policy_of(a),
+	    .common = &a->w->cfg.policy,
 	    .event = result.event,
 	    .last = {a->w->attempt.problem, result.status, reply_of(a), STR("")},
 	};

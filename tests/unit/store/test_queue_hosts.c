@@ -229,6 +229,32 @@ static void one_probe_for_all_domains(void **state)
 	assert_int_equal(qrig_count(&q, "queue"), 0);
 }
 
+/* Of a domain: also while its host is down, beside others that it serves. */
+static void a_schedule_of_its_own(void **state)
+{
+	static const int64_t wanted[] = {10 * MINUTE_MS, 2 * HOUR_MS};
+	struct queue_special special = {.domain = STR("a0.test"), .sessions = QUEUE_SESSIONS_MAX};
+
+	for (size_t i = 0; i < 2; i++) {
+		int64_t begun = q.rig.now, steps = DAY_MS / wanted[i];
+
+		special.policy = q.cfg.policy;
+		special.policy.retry[0] = wanted[i];
+		special.policy.n_retry = 1;
+		q.cfg.routing.specials = &special;
+		q.cfg.routing.n_specials = 1;
+		world.down[0] = true;
+		world.tries[0] = 0;
+		send_to("a", 1);
+		live(begun + DAY_MS);
+		assert_in_range(world.tries[0], steps * 8 / 10, steps * 12 / 10 + 1);
+		world.down[0] = false;
+		live(q.rig.now + 3 * HOUR_MS);
+		assert_int_equal(world.delivered, i + 1);
+	}
+	q.cfg.routing.n_specials = 0;
+}
+
 /* The wait is over, and it has not gone anywhere yet: the host that it waited for is what held it up. */
 static void told_of_the_host_that_it_waited_for(void **state)
 {
@@ -597,6 +623,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    CASE(one_probe_for_all_domains),
+	    CASE(a_schedule_of_its_own),
 	    CASE(told_of_the_host_that_it_waited_for),
 	    CASE(never_more_connections_than_to_one),
 	    CASE(a_long_line_costs_little),
