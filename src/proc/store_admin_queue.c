@@ -207,13 +207,10 @@ enum admin_step admin_queue_list(struct admin_job *j)
 
 /* ---- show ---- */
 
-/* Until when the first of its recipients is tried. */
 static int64_t until_of(const struct admin_job *j, const struct queue_row *row)
 {
-	const struct queue_entry *e = &row->entry;
-	int64_t until = e->accepted + queue_policy_lifetime(&j->ctx->queue.policy, e->bounce);
-
-	return e->by == QUEUE_BY_RETURN && e->by_time < until ? e->by_time : until;
+	return queue_schedule_end(
+	    queue_config_policy(&j->ctx->queue, row->destination), &row->entry);
 }
 
 static void put_message(
@@ -247,6 +244,7 @@ static void put_recipient(void *ctx, const struct queue_row *row, const struct q
 	admin_record_number(&j->out, ADMIN_INT, "attempts",
 	    row->entry.attempts + (p.has_place ? p.place.state.failures : 0));
 	admin_record_number(&j->out, ADMIN_TIME, "next", next_of(j, row, &p));
+	admin_record_number(&j->out, ADMIN_TIME, "until", until_of(j, row));
 	admin_record_number(&j->out, ADMIN_INT, "warnings",
 	    row->entry.warnings < LIMIT_QUEUE_STEPS ? row->entry.warnings : 0);
 	admin_record_text(&j->out, "last_server", row->last.remote);

@@ -116,7 +116,7 @@ static enum queue_phrase subject_of(const struct queue_dsn *d)
 	enum queue_dsn_action worst = QUEUE_DSN_EXPANDED;
 
 	if (d->postmaster)
-		return QUEUE_PHRASE_SUBJECT_DOUBLE;
+		return d->untold.n ? QUEUE_PHRASE_SUBJECT_UNTOLD : QUEUE_PHRASE_SUBJECT_DOUBLE;
 	for (size_t i = 0; i < d->n; i++)
 		if (d->recipients[i].action < worst)
 			worst = d->recipients[i].action;

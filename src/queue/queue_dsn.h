@@ -32,8 +32,10 @@ struct queue_dsn_recipient {
 	    late; /* because deliver_by has passed: FAILED is reported as 5.4.7, DELAYED as 4.4.7 */
 	struct str remote_mta; /* name of the server that was tried: told if it replied */
 	struct str reply;      /* "550 5.1.1 ...", or what we met, "connection refused"; or empty */
-	int64_t last_attempt;  /* of his own or his destination's; 0: none */
-	int64_t retry_until;   /* DELAYED: when it will expire; 0: not told */
+	int64_t
+	    since; /* he might be tried: behind the arrival if he was held back; 0: from then on */
+	int64_t last_attempt; /* of his own or his destination's; 0: none */
+	int64_t retry_until;  /* DELAYED: when it will expire; 0: not told */
 };
 
 struct queue_dsn {
@@ -42,6 +44,8 @@ struct queue_dsn {
 	struct str sender; /* the reverse-path without <>; the report goes to him */
 	bool
 	    postmaster; /* the message was a report of ours: this is our postmaster, and he is told */
+	struct str
+	    untold; /* ... or this one's, who could not be told of it; empty: it was a report */
 	struct str reporting_mta; /* our host name */
 	struct str message_id;    /* of the report, without <>, unique */
 	int64_t date;             /* of the report */

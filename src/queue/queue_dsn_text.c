@@ -52,10 +52,11 @@ static struct str when(struct writer *w, int64_t ms)
 
 static void say_expired(struct writer *w, const struct queue_dsn_recipient *r)
 {
+	int64_t since = r->since ? r->since : w->d->arrival;
 	struct buf span;
 
 	buf_init(&span, KIB);
-	queue_phrase_put_span(&span, w->d->lang, w->d->date - w->d->arrival);
+	queue_phrase_put_span(&span, w->d->lang, w->d->date - since);
 	if (r->last_attempt)
 		say(w, QUEUE_PHRASE_EXPIRED, QUEUE_ARGS(buf_view(&span), when(w, r->last_attempt)));
 	else
@@ -149,14 +150,25 @@ static bool has_action(const struct queue_dsn *d, enum queue_dsn_action action)
 	return false;
 }
 
+static enum queue_phrase opening(const struct queue_dsn *d, enum queue_dsn_action action)
+{
+	if (d->untold.n)
+		return QUEUE_PHRASE_OPENING_UNTOLD;
+	if (d->postmaster)
+		return QUEUE_PHRASE_OPENING_DOUBLE;
+	return (enum queue_phrase)((int)QUEUE_PHRASE_OPENING_FAILED + (int)action);
+}
+
 static void put_group(struct writer *w, enum queue_dsn_action action)
 {
+	struct buf sender;
+
 	if (!has_action(w->d, action))
 		return;
-	say(w,
-	    w->d->postmaster ? QUEUE_PHRASE_OPENING_DOUBLE
-			     : (enum queue_phrase)((int)QUEUE_PHRASE_OPENING_FAILED + (int)action),
-	    QUEUE_ARGS(when(w, w->d->arrival)));
+	buf_init(&sender, LIMIT_ADDRESS);
+	queue_text_clean(&sender, w->d->untold, LIMIT_ADDRESS, true);
+	say(w, opening(w->d, action), QUEUE_ARGS(when(w, w->d->arrival), buf_view(&sender)));
+	buf_fini(&sender);
 	flush(w, STR(""));
 	buf_byte(w->out, '\n');
 	for (size_t i = 0; i < w->d->n; i++)
@@ -181,9 +193,10 @@ static void say_original(struct writer *w, bool full)
 	buf_init(&id, LIMIT_MIME_LINE);
 	queue_text_clean(&id, w->d->original_id, LIMIT_MIME_LINE / 2, true);
 	say(w,
-	    w->d->postmaster ? full ? QUEUE_PHRASE_DOUBLE_FULL : QUEUE_PHRASE_DOUBLE_HEADER
-	    : full           ? QUEUE_PHRASE_ORIGINAL_FULL
-			     : QUEUE_PHRASE_ORIGINAL_HEADER,
+	    w->d->postmaster && !w->d->untold.n
+		? full ? QUEUE_PHRASE_DOUBLE_FULL : QUEUE_PHRASE_DOUBLE_HEADER
+	    : full ? QUEUE_PHRASE_ORIGINAL_FULL
+		   : QUEUE_PHRASE_ORIGINAL_HEADER,
 	    NULL, 0);
 	if (id.n)
 		say(w, QUEUE_PHRASE_MESSAGE_ID, QUEUE_ARGS(buf_view(&id)));

@@ -175,6 +175,11 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_DOUBLE_FULL] = "The report is attached.",
 	[QUEUE_PHRASE_DOUBLE_HEADER] =
 	    "The header of the report is attached, its content is not.",
+	[QUEUE_PHRASE_SUBJECT_UNTOLD] = "A message could not be delivered, and its sender not be told",
+	/* %1 when, %2 sender */
+	[QUEUE_PHRASE_OPENING_UNTOLD] =
+	    "A message of %2, taken %1, could not be delivered, and the report that says so was not taken for its "
+	    "sender either. So it goes to you, the postmaster. The message was for:",
 	[QUEUE_PHRASE_FROM_NAME] = "Mail delivery at %1",        /* %1 host */
 	[QUEUE_PHRASE_GREETING] = "This is the mail server %1.", /* %1 host */
 	/* %1 span, %2 when last */

@@ -52,6 +52,13 @@ struct queue_schedule queue_schedule_of(const struct queue_policy *p, const stru
 	return s;
 }
 
+int64_t queue_schedule_end(const struct queue_policy *p, const struct queue_entry *e)
+{
+	int64_t end = e->accepted + queue_policy_lifetime(p, e->bounce);
+
+	return e->by == QUEUE_BY_RETURN && e->by_time < end ? e->by_time : end;
+}
+
 enum queue_due queue_schedule_due(const struct queue_schedule *s, int64_t now)
 {
 	if (now >= s->expires)

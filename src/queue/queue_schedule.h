@@ -51,6 +51,9 @@ struct queue_schedule {
 struct queue_schedule queue_schedule_of(const struct queue_policy *p, const struct queue_entry *e,
     const struct queue_destination *d, int64_t started);
 
+/* Until when he is tried: accepted + lifetime, or the earlier end that his sender set. */
+int64_t queue_schedule_end(const struct queue_policy *p, const struct queue_entry *e);
+
 /* What is due now, in this order; one at a time. */
 enum queue_due {
 	QUEUE_DUE_NOTHING,

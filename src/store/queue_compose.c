@@ -17,6 +17,8 @@
 
 static bool wants_report(const struct queue_report *r, const struct queue_row *row)
 {
+	if (r->untold && (queue_row_only_tells(row) || row->report == QUEUE_REPORT_RELAYED))
+		return false; /* nothing was lost */
 	if (r->about.reverse_path.n == 0)
 		return r->to_postmaster && !r->is_warning && row->notify != QUEUE_NOTIFY_NEVER;
 	if (r->is_warning || queue_row_only_tells(row) || row->report == QUEUE_REPORT_RELAYED)
@@ -76,10 +78,10 @@ static struct queue_dsn_recipient recipient_of(
 	    .remote_mta = row->last.remote,
 	    .reply = row->last.reply,
 	    .last_attempt = row->entry.last_attempt,
+	    .since = row->entry.accepted,
 	    .retry_until = r->is_warning
-			       ? row->entry.accepted +
-				     queue_policy_lifetime(
-					 queue_config_policy(&r->cfg, row->destination), false)
+			       ? queue_schedule_end(
+				     queue_config_policy(&r->cfg, row->destination), &row->entry)
 			       : 0,
 	};
 }
@@ -151,6 +153,7 @@ static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *
 	    .zone = r->cfg.zone,
 	    .sender = r->to_postmaster ? postmaster_of(r) : r->about.reverse_path,
 	    .postmaster = r->to_postmaster,
+	    .untold = r->untold ? r->about.reverse_path : STR(""),
 	    .reporting_mta = r->cfg.hostname,
 	    .message_id = id_text(r->arena, r->report_id, r->cfg.hostname),
 	    .date = r->now,
@@ -164,7 +167,7 @@ static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *
 	    .n = rows->n,
 	    .original = original,
 	    .complete = (int64_t)original.n == r->about.size,
-	    .want_full = is_returned_whole(r),
+	    .want_full = is_returned_whole(r) && !r->untold, /* it is no mail of the postmaster's */
 	};
 }
 
@@ -253,7 +256,7 @@ void queue_report_compose(struct queue_report *r)
 {
 	struct queue_rows rows;
 
-	r->to_postmaster = queue_message_is_report(&r->about);
+	r->to_postmaster = r->untold || queue_message_is_report(&r->about);
 	rows = told(r);
 	err_set(&r->why,
 	    r->about.reverse_path.n ? "its sender asked for no report" : "it has no sender");

@@ -334,6 +334,18 @@ static void put_off(struct reporting *g)
 	note(g, "", str_of_c(g->r->why.text));
 }
 
+/* Of what failed somebody is to know: there was a report, and nobody has it [RFC 5321 6.1]. */
+static bool is_for_postmaster(const struct queue_report *r)
+{
+	if (!r->deliver || r->to_postmaster)
+		return false;
+	for (size_t i = 0; i < r->rows.n; i++)
+		if (r->rows.v[i].report != QUEUE_REPORT_RELAYED &&
+		    !queue_row_only_tells(&r->rows.v[i]))
+			return true;
+	return false;
+}
+
 static void end_all(struct reporting *g)
 {
 	enum placed placed = place_report(g);
@@ -344,6 +356,9 @@ static void end_all(struct reporting *g)
 		put_off(g);
 		return;
 	}
+	g->r->refused = placed != PLACED && is_for_postmaster(g->r);
+	if (g->r->refused)
+		return;
 	if (placed == PLACED)
 		note_told(g);
 	else
@@ -382,7 +397,7 @@ static enum lane_exec report_exec(struct lane_op *op, struct db *db, int64_t now
 	struct queue_report *r = LIST_ENTRY(op, struct queue_report, op);
 	struct reporting g = {.r = r, .db = db, .now = now};
 
-	r->told = r->put_off = false;
+	r->told = r->put_off = r->refused = false;
 	r->ended = r->warned = r->placed = 0;
 	r->stale = !all_as_read(&g);
 	if (g.code == DB_OK && r->stale)
@@ -393,6 +408,8 @@ static enum lane_exec report_exec(struct lane_op *op, struct db *db, int64_t now
 		warn_all(&g);
 	else if (g.code == DB_OK)
 		end_all(&g);
+	if (g.code == DB_OK && r->refused)
+		return LANE_UNDO;
 	return g.code == DB_OK ? LANE_KEEP : LANE_BROKEN;
 }
 

@@ -26,11 +26,14 @@ struct queue_report {
 	int64_t message;
 	int64_t report_id; /* of the report, if one is made: an id of our own that is not in use */
 	int64_t now;       /* for the reading */
+	bool untold;       /* its sender cannot be told of what failed: the postmaster is, once */
 	/* the answer of the reading */
 	bool nothing;
 	/* the answer */
-	bool stale;     /* something changed in between: nothing was done, look again */
-	bool told;      /* a report was made */
+	bool stale; /* something changed in between: nothing was done, look again */
+	bool told;  /* a report was made */
+	bool
+	    refused; /* for good, and something failed: nothing was done, ask again with `untold` */
 	bool put_off;   /* the report could not be placed: it will be tried again */
 	int64_t placed; /* recipients that were put into a mailbox here */
 	int64_t ended;  /* recipients that left the queue */
@@ -42,7 +45,7 @@ struct queue_report {
 	struct queue_rows rows; /* what is due */
 	bool is_warning;
 	bool is_here;         /* the rows are to be put into mailboxes */
-	bool to_postmaster;   /* the message is a report of ours */
+	bool to_postmaster;   /* the message is a report of ours; or `untold` */
 	enum queue_lang lang; /* of its sender's account; else the server's */
 	bool has_lang;
 	struct deliver *deliver; /* the report; NULL: none */

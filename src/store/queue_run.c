@@ -63,6 +63,8 @@ static void report_over(struct queue_report *report)
 	again(r);
 }
 
+static void begin_report(struct queue_run *r, int64_t message, bool untold);
+
 static void report_done(struct lane_op *op)
 {
 	struct queue_report *report = LIST_ENTRY(op, struct queue_report, op);
@@ -70,6 +72,8 @@ static void report_done(struct lane_op *op)
 
 	if (op->result != LANE_DONE)
 		queue_run_failed(r, "report", op);
+	else if (report->refused)
+		begin_report(r, report->message, true);
 	else if (!report->stale)
 		r->world->reported(r->ctx, report);
 	report_over(report);
@@ -92,7 +96,7 @@ static void report_was_read(struct reader_op *op)
 	report_over(report);
 }
 
-static void begin_report(struct queue_run *r, int64_t message)
+static void begin_report(struct queue_run *r, int64_t message, bool untold)
 {
 	struct queue_report *report = queue_report_new();
 	int64_t now = time_of(r).wall;
@@ -101,6 +105,7 @@ static void begin_report(struct queue_run *r, int64_t message)
 	report->cfg = r->world->config(r->ctx, report->arena);
 	report->blobs = r->blobs;
 	report->message = message;
+	report->untold = untold;
 	report->report_id = id_make(r->ids, now);
 	report->now = now;
 	queue_report_prepare(report);
@@ -151,7 +156,7 @@ static void make_reports(struct queue_run *r)
 		return;
 	while (r->due_at < r->due.n && r->reports < QUEUE_RUN_REPORTS &&
 	       r->world->is_accepting(r->ctx))
-		begin_report(r, r->due.messages[r->due_at++]);
+		begin_report(r, r->due.messages[r->due_at++], false);
 }
 
 /* ---- leases ---- */

@@ -158,15 +158,18 @@ int64_t qrig_release(struct qrig *q, const int64_t *owners, size_t n)
 	return qrig_release_since(q, owners, n, 0);
 }
 
-static void report(struct qrig *q, int64_t message)
+/* untold: its sender could not be told; the postmaster is. */
+static void report(struct qrig *q, int64_t message, bool untold)
 {
 	struct queue_report *r = queue_report_new();
+	bool again;
 
 	r->cfg = q->cfg;
 	r->blobs = q->rig.blobs;
 	r->message = message;
 	r->report_id = id_make(&q->rig.ids, q->rig.now);
 	r->now = q->rig.now;
+	r->untold = untold;
 	queue_report_prepare(r);
 	reader_run(&r->read, q->rig.db);
 	assert_int_equal(r->read.result, DB_OK);
@@ -175,7 +178,11 @@ static void report(struct qrig *q, int64_t message)
 	assert_false(r->stale);
 	q->reports += r->told;
 	q->warnings += r->warned;
+	again = r->refused;
 	queue_report_free(&r);
+	assert_false(again && untold);
+	if (again)
+		report(q, message, true);
 }
 
 int64_t qrig_tend(struct qrig *q)
@@ -184,9 +191,10 @@ int64_t qrig_tend(struct qrig *q)
 	int64_t n = 0;
 
 	do {
-		assert_int_equal(queue_due_find(q->rig.db, &q->cfg, q->rig.now, false, &due), DB_OK);
+		assert_int_equal(
+		    queue_due_find(q->rig.db, &q->cfg, q->rig.now, false, &due), DB_OK);
 		for (size_t i = 0; i < due.n; i++, n++)
-			report(q, due.messages[i]);
+			report(q, due.messages[i], false);
 	} while (due.n > 0);
 	return n;
 }

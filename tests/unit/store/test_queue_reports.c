@@ -283,7 +283,15 @@ static void report_that_is_refused(void **state)
 	gone = qrig_send_one(&q, "nobody@a.test", "bob@b.test");
 	qrig_work(&q);
 	assert_int_equal(qrig_state(&q, gone, 0), LEDGER_BOUNCED);
-	assert_int_equal(qrig_count(&q, "trace WHERE text LIKE 'nobody is told: the report%'"), 1);
+	assert_true(
+	    has(qrig_mail(&q, arena), "Subject: A message could not be delivered, and its sender"));
+	assert_true(has(qrig_mail(&q, arena), "A message of nobody@a.test, taken "));
+	assert_true(has(qrig_mail(&q, arena), "Final-Recipient: rfc822; bob@b.test"));
+	assert_false(
+	    has(qrig_mail(&q, arena), "Content-Type: message/rfc822")); /* the header alone */
+	assert_int_equal(
+	    qrig_count(&q, "message WHERE reverse_path = '' AND protocol = 'postmaster'"), 1);
+	assert_int_equal(qrig_count(&q, "trace WHERE text LIKE 'nobody is told%'"), 0);
 	rig_quota(&q.rig, "ann@a.test", 0, 1);
 	full = qrig_send_one(&q, "ann@a.test", "bob@b.test");
 	qrig_live(&q, q.rig.now + 8 * DAY_MS);

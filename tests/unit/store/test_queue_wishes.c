@@ -128,6 +128,7 @@ static void life_begins_at_release(void **state)
 	qrig_live(&q, release + 5 * DAY_MS);
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
 	assert_true(has(qrig_mail(&q, arena), "\r\nFuture-Release-Request: for;864000\r\n"));
+	assert_true(has(qrig_mail(&q, arena), "It was tried for 5 days"));
 }
 
 /* Into mailboxes here too, with what is asked to be reported. */
@@ -370,6 +371,24 @@ static void returned_when_late(void **state)
 	assert_true(has(qrig_mail(&q, arena), "You wanted"));
 }
 
+/* A warning names the end that its sender set, not that of the schedule. */
+static void warned_of_the_end_that_is_set(void **state)
+{
+	int64_t start = q.rig.now;
+	struct str mail, until, arrival;
+
+	q.world = refused;
+	q.wish = (struct queue_wish){.by = QUEUE_BY_RETURN, .by_time = 6 * HOUR_MS};
+	qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	qrig_live(&q, start + 5 * HOUR_MS);
+	assert_int_equal(q.warnings, 1);
+	mail = qrig_mail(&q, arena);
+	until = str_from(mail, str_find_str(mail, STR("Will-Retry-Until: ")) + 18);
+	arrival = str_from(mail, str_find_str(mail, STR("Arrival-Date: ")) + 14);
+	assert_true(str_eq(str_sub(until, 0, 17), str_sub(arrival, 0, 17))); /* the same day */
+	assert_true(str_has_prefix(str_from(until, 17), STR("18:00:00")));   /* from noon on */
+}
+
 /* Who wants to hear of delays [RFC 2852 4.1.3]. */
 static void told_when_late(void **state)
 {
@@ -490,6 +509,7 @@ int main(void)
 	    T(higher_priority_goes_first),
 	    T(priority_that_waits_holds_up_nobody),
 	    T(returned_when_late),
+	    T(warned_of_the_end_that_is_set),
 	    T(told_when_late),
 	    T(late_while_the_server_was_off),
 	    T(relaying_is_told),
