@@ -171,6 +171,11 @@ static enum db_code discard(struct walk *w, struct queue_change *c, struct queue
 						 : "taken out of the queue by ");
 	buf_str(&b, str_sub(c->who, 0, LIMIT_LOG_VALUE));
 	settled.detail = buf_view(&b);
+	if (row->report ==
+	    QUEUE_REPORT_RELAYED) { /* it has arrived: what is taken out is the report of it */
+		settled.state = LEDGER_RELAYED;
+		settled.detail = row->last.remote;
+	}
 	code = queue_row_only_tells(row) ? DB_OK : ledger_settle(w->db, &settled, &changed);
 	buf_fini(&b);
 	return code == DB_OK ? queue_row_delete(w->db, row, w->message.blob) : code;

@@ -6,6 +6,8 @@
 
 #include "queue_test.h"
 
+#include "store/queue_change.h"
+
 /* A sender is told in the language that his message shows, else in that of the server. */
 static void told_in_his_language(void **state)
 {
@@ -298,6 +300,27 @@ static void report_that_is_refused(void **state)
 	assert_int_equal(qrig_state(&q, full, 0), LEDGER_BOUNCED);
 }
 
+/* Of what has arrived only the report can be taken out. */
+static void report_that_is_taken_out(void **state)
+{
+	struct queue_change c = {.verb = QUEUE_CHANGE_REMOVE, .who = STR("root")};
+	int64_t id;
+
+	q.world = all_well;
+	qrig_send_one(&q, "carl@b.test", "ann@a.test"); /* one that fills it */
+	rig_quota(&q.rig, "ann@a.test", 0, 1);
+	id = qrig_send(
+	    &q, "ann@a.test", QUEUE_NOTIFY_SUCCESS, (const char *const[]){"bob@b.test", NULL});
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	c.filter.message = id;
+	queue_change_init(&c);
+	qrig_run(&q, &c.op);
+	assert_int_equal(c.changed, 1);
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+}
+
 static struct qrig_answer locked(const struct queue_job *job, const struct queue_row *row)
 {
 	return qrig_reply(QUEUE_STAGE_RCPT, 450, "carl is locked");
@@ -444,6 +467,7 @@ int main(void)
 	    T(notify_is_kept),
 	    T(success_is_reported_when_nobody_else_does),
 	    T(report_that_is_refused),
+	    T(report_that_is_taken_out),
 	    T(words_to_others_are_not_told),
 	    T(warned_of_while_it_is_tried),
 	    T(warned_of_once),
