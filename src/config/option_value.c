@@ -160,14 +160,17 @@ static struct str sender_key(struct arena *a, struct str s)
 	return str_of(arena_cstr(a, key), key.n);
 }
 
-bool option_find_word(const char *const *words, struct str s, int *word_r)
+bool option_find_word(const struct option *o, struct str s, int *word_r)
 {
-	for (int i = 0; words[i]; i++)
-		if (str_eq(s, str_of_c(words[i]))) {
+	for (int i = 0; o->words[i]; i++)
+		if (str_eq(s, str_of_c(o->words[i]))) {
 			*word_r = i;
 			return true;
 		}
-	return false;
+	if (!o->synonym || !str_eq(s, str_of_c(o->synonym->word)))
+		return false;
+	*word_r = o->synonym->means;
+	return true;
 }
 
 /* ---- one element ---- */
@@ -204,7 +207,7 @@ bool option_parse_text(
 			v.text = sender_key(a, s);
 		break;
 	case OPTION_ENUM:
-		ok = option_find_word(o->words, s, &v.word);
+		ok = option_find_word(o, s, &v.word);
 		break;
 	case OPTION_IP:
 		ok = ip_parse(s, &v.ip);

@@ -36,8 +36,8 @@ bool option_parse_text(
     const struct option *o, struct str s, struct arena *a, union option_value *v_r);
 bool option_parse_number(const struct option *o, int64_t n, union option_value *v_r);
 
-/* Which of the words, NULL at the end, is it? False: none. */
-bool option_find_word(const char *const *words, struct str s, int *word_r);
+/* Which of the enum's words is it, or is another word for? False: none. */
+bool option_find_word(const struct option *o, struct str s, int *word_r);
 
 /* true or false, as an OPTION_BOOL. */
 bool option_parse_bool(const struct option *o, bool b, union option_value *v_r);

@@ -28,6 +28,7 @@ static const char *const language_words[] = {"en", "zh-Hans", "zh-Hant", NULL};
 static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
 
 static const char *const tls_words[] = {"may", "require", "verify", "none", NULL};
+static const struct option_synonym tls_synonym = {"encrypt", CONFIG_ROUTE_REQUIRE};
 
 /* ---- routes ---- */
 #define IN(member) .offset = offsetof(struct config_route, member)
@@ -38,7 +39,7 @@ static const struct option route_members[] = {
 	{"sender", IN(sender), TEXT(OPTION_SENDER, 0, LIMIT_ADDRESS), .initial = "\"\""},
 	{"host", IN(host), TEXT(OPTION_TARGET, 1, 253)},
 	{"port", IN(port), NUMBER(1, 65535)},
-	{"tls", IN(tls), ENUM(tls_words), .initial = "\"may\""},
+	{"tls", IN(tls), ENUM(tls_words), .synonym = &tls_synonym, .initial = "\"may\""},
 	{"user", IN(user), TEXT(OPTION_STRING, 0, LIMIT_USER_NAME), .initial = "\"\""},
 	{"password_file", IN(password_file), TEXT(OPTION_FILE, 0, PATH_LENGTH), .initial = "\"\""},
 };
@@ -72,7 +73,7 @@ static const struct group route_group = {
 /* clang-format off */
 static const struct option destination_members[] = {
 	{"domain", IN(domain), TEXT(OPTION_HOST, 1, 253)},
-	{"tls", IN(tls), ENUM(tls_words), .initial = "\"may\""},
+	{"tls", IN(tls), ENUM(tls_words), .synonym = &tls_synonym, .initial = "\"may\""},
 	{"retry", IN(retry), DURATION(SECOND_MS, DAY_MS), LIST(0, LIMIT_QUEUE_STEPS), .initial = "[]"},
 	{"lifetime", IN(lifetime), DURATION(0, 60 * DAY_MS), .initial = "\"0\""},
 	{"delay_warning", IN(delay_warning), DURATION(0, 60 * DAY_MS), LIST(0, LIMIT_QUEUE_STEPS), .initial = "[]"},
@@ -380,8 +381,11 @@ static void put_text_range(const struct option *o, struct buf *out)
 static void put_words(const struct option *o, struct buf *out)
 {
 	buf_lit(out, "one of ");
-	for (const char *const *w = o->words; *w; w++)
-		buf_printf(out, "%s\"%s\"", w == o->words ? "" : ", ", *w);
+	for (int i = 0; o->words[i]; i++) {
+		buf_printf(out, "%s\"%s\"", i == 0 ? "" : ", ", o->words[i]);
+		if (o->synonym && o->synonym->means == i)
+			buf_printf(out, " (or \"%s\")", o->synonym->word);
+	}
 }
 
 /* A group like { ... }; also with tls, ... */

@@ -37,6 +37,12 @@ struct group {
 	const char *(*check)(const void *at); /* of the whole: what is wrong, or NULL */
 };
 
+/* Another word for one of an enum's, taken but never written. */
+struct option_synonym {
+	const char *word;
+	int means; /* index into words */
+};
+
 struct option {
 	const char *name; /* "port_offset"; in a group: "ports.smtp" */
 	enum option_type type;
@@ -49,6 +55,7 @@ struct option {
 	const char *const *words;  /* of an enum, NULL at the end */
 	const char *chars;         /* of a string: octets it may hold; NULL: any */
 	const char *sentence;
+	const struct option_synonym *synonym; /* of an enum; NULL: none */
 };
 
 /* The options in the order of the default file; those of a group stand together. */

@@ -177,7 +177,8 @@ static void test_destinations(void **state)
 	    c = parse(HOST
 	       "queue = { retry = [\"1m\"]; lifetime = \"2d\"; delay_warning = [\"1h\"]; };\n"
 	       "destinations = ( { domain = \"X.test\"; retry = [\"2m\", \"1h\"]; connections = 3; },\n"
-	       " { domain = \"y.test\"; tls = \"verify\"; lifetime = \"1d\"; delay_warning = [\"0\"]; } );\n"
+	       " { domain = \"y.test\"; tls = \"verify\"; lifetime = \"1d\"; delay_warning = [\"0\"]; },\n"
+	       " { domain = \"w.test\"; tls = \"encrypt\"; } );\n"
 	       "relay_source = [\"192.0.2.7\", \"2001:db8::7\"]; relay_helo = \"Out.a.test\";"),
 	   *other;
 	struct queue_policy policy;
@@ -198,12 +199,14 @@ static void test_destinations(void **state)
 	assert_int_equal(policy.lifetime, DAY_MS);
 	assert_int_equal(policy.n_warn, 0);
 	assert_int_equal(config_destination(other, STR("y.test"))->tls, CONFIG_ROUTE_VERIFY);
+	assert_int_equal(config_destination(other, STR("w.test"))->tls, CONFIG_ROUTE_REQUIRE);
 	assert_null(config_destination(other, STR("z.test")));
 	assert_int_equal(other->relay_source.n, 2);
 	assert_string_equal(other->relay_helo.p, "out.a.test");
 	config_put(other, false, &text);
 	assert_non_null(strstr(buf_cstr(&text),
 	    "{ domain = \"x.test\"; retry = [\"2m\", \"1h\"]; connections = 3; }"));
+	assert_non_null(strstr(buf_cstr(&text), "{ domain = \"w.test\"; tls = \"require\"; }"));
 	config_unref(&c);
 	config_unref(&other);
 	buf_fini(&wire);

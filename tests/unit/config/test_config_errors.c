@@ -141,11 +141,15 @@ static const struct {
     {"\nroutes = ( { domain = \"x.test\"; host = \"y.test\"; } );",
 	"f:2: routes: port is missing; a group is written like { domain = \"example.org\"; host = \"192.0.2.1\"; port = 25; }"},
     {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; tls = \"no\"; } );",
-	"f:1: routes: tls must be one of \"may\", \"require\", \"verify\", \"none\", and not \"no\""},
+	"f:1: routes: tls must be one of \"may\", \"require\" (or \"encrypt\"), \"verify\", \"none\", and "
+	"not \"no\""},
     {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; user = \"u\"; } );",
 	"f:1: routes: a login needs both user and password_file"},
     {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; user = \"u\"; "
      "password_file = \"f\"; tls = \"require\"; } );",
+	"f:1: routes: a login needs tls = \"verify\", so that nobody else gets the password"},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; user = \"u\"; "
+     "password_file = \"f\"; tls = \"encrypt\"; } );",
 	"f:1: routes: a login needs tls = \"verify\", so that nobody else gets the password"},
     {"routes = ( { domain = \"x.test\"; host = \"y.test\"; prot = 25; } );",
 	"f:1: routes: there is no \"prot\" in a group; did you mean port?"},
