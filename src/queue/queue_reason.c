@@ -43,14 +43,16 @@ struct row {
 	struct queue_reason reason;
 };
 
-/* Rows are tried from the top. Class 0 and ANY fit all. These name one cause. */
+/*
+ * Rows are tried from the top. Class 0 and ANY fit all. These name one cause. x.1.10 is not among them:
+ * it stands for a null MX [RFC 7505], but large providers say it of unknown recipients too.
+ */
 static const struct row exact[] = {
-    {0, 1, 1, 1, REASON(NO_MAILBOX, CHECK_ADDRESS)},
+    {5, 1, 1, 1, REASON(NO_MAILBOX, CHECK_ADDRESS)}, /* 4.1.1: it could not be checked now */
     {0, 1, 2, 2, REASON(NO_DOMAIN, CHECK_DOMAIN)},
     {0, 1, 3, 4, REASON(BAD_ADDRESS, CHECK_ADDRESS)},
     {0, 1, 6, 6, REASON(MOVED, CHECK_ADDRESS)},
     {0, 1, 7, 9, REASON(SENDER_ADDRESS, ASK_OWN_ADMIN)},
-    {0, 1, 10, 10, REASON(NULL_MX, CHECK_DOMAIN)},
     {0, 2, 2, 2, REASON(MAILBOX_FULL, TELL_RECIPIENT)},
     {0, 2, 3, 3, REASON(TOO_LARGE, MAKE_SMALLER)},
     {0, 3, 4, 4, REASON(TOO_LARGE, MAKE_SMALLER)},
@@ -103,7 +105,7 @@ struct queue_reason queue_reason_of(
 	if (problem == QUEUE_PROBLEM_TIMEOUT && status.detail == 2) /* within the session */
 		return of_problem[QUEUE_PROBLEM_LOST];
 	if (problem == QUEUE_PROBLEM_NONE &&
-	    (FIND(exact, status, &reason) || queue_words_find(reply, status.class, &reason) ||
+	    (FIND(exact, status, &reason) || queue_words_find(reply, status, &reason) ||
 		FIND(general, status, &reason)))
 		return reason;
 	return of_problem[problem];

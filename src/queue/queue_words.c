@@ -11,13 +11,15 @@
 
 struct row {
 	uint8_t class; /* 0: both */
+	uint16_t but;  /* not where the status is of this subject, which says more; 0: always */
 	struct queue_reason reason;
 	const char *words[WORDS];
 };
 
-#define ROW(class, why, advice, ...)                                                               \
+#define ROW(class, why, advice, ...) ROW_BUT(class, 0, why, advice, __VA_ARGS__)
+#define ROW_BUT(class, but, why, advice, ...)                                                      \
 	{                                                                                          \
-		class, {QUEUE_PHRASE_WHY_##why, QUEUE_PHRASE_DO_##advice},                         \
+		class, but, {QUEUE_PHRASE_WHY_##why, QUEUE_PHRASE_DO_##advice},                    \
 		{                                                                                  \
 			__VA_ARGS__                                                                \
 		}                                                                                  \
@@ -38,6 +40,7 @@ static const struct row rows[] = {
 	"bad reputation", "part of their network is on", "ip address blocked"),
     ROW(0, BLOCKLISTED, ASK_OWN_ADMIN, "your ip has been", "ip is blocked", "client host blocked",
 	"bad dns ip", "not in whitelist"),
+    ROW(0, BLOCKLISTED, ASK_OWN_ADMIN, "ip you're using to send", "not accepted from this ip"),
     ROW(0, UNPROVEN, ASK_OWN_ADMIN, "dmarc", "dkim", "sender policy framework", "unauthenticated",
 	"spf check", "spf fail"),
     ROW(0, UNPROVEN, ASK_OWN_ADMIN, "spf record", "spf validation", "not pass authentication",
@@ -71,16 +74,19 @@ static const struct row rows[] = {
 	"delivery to this group"),
     ROW(0, SENDER_ADDRESS, ASK_OWN_ADMIN, "sender address rejected", "sender verify",
 	"sender rejected", "domain of sender", "sender domain", "from address"),
+    ROW(0, SENDER_ADDRESS, ASK_OWN_ADMIN, "sender address has null mx"),
+    ROW(0, NULL_MX, CHECK_DOMAIN, "null mx", "nullmx", "domain does not accept mail"),
     ROW(0, DISABLED, OTHER_ADDRESS, "disabled", "inactive", "suspended", "deactivated",
 	"account closed", "no longer active"),
-    ROW(0, NO_MAILBOX, CHECK_ADDRESS, "user unknown", "unknown user", "no such user",
+    ROW(5, NO_MAILBOX, CHECK_ADDRESS, "user unknown", "unknown user", "no such user",
 	"does not exist", "doesn't exist", "doesn't have a"),
-    ROW(0, NO_MAILBOX, CHECK_ADDRESS, "recipient address rejected", "no such recipient",
-	"invalid recipient", "recipient rejected", "unknown recipient", "recipient not found"),
-    ROW(0, NO_MAILBOX, CHECK_ADDRESS, "user not found", "mailbox not found", "no such mailbox",
+    ROW(5, NO_MAILBOX, CHECK_ADDRESS, "no such recipient", "invalid recipient", "unknown recipient",
+	"recipient not found", "recipientnotfound", "not found by smtp address lookup"),
+    ROW(5, NO_MAILBOX, CHECK_ADDRESS, "user not found", "mailbox not found", "no such mailbox",
 	"no mailbox here", "mailbox unavailable", "address not found"),
-    ROW(0, NO_MAILBOX, CHECK_ADDRESS, "not a valid mailbox", "no such address", "unknown address",
+    ROW(5, NO_MAILBOX, CHECK_ADDRESS, "not a valid mailbox", "no such address", "unknown address",
 	"invalid mailbox", "not our customer", "unrouteable address"),
+    ROW_BUT(5, 7, NO_MAILBOX, CHECK_ADDRESS, "recipient address rejected", "recipient rejected"),
     ROW(0, SPAM, TELL_RECIPIENT, "spam", "unsolicited", "junk mail", "bulk mail",
 	"content rejected", "considered as bulk"),
     ROW(0, SPAM, TELL_RECIPIENT, "message content", "content filter", "likely suspicious",
@@ -118,10 +124,14 @@ static bool has_any(struct str text, const char *const words[WORDS])
 	return false;
 }
 
-bool queue_words_find(struct str reply, uint8_t class, struct queue_reason *reason_r)
+bool queue_words_find(struct str reply, struct queue_status status, struct queue_reason *reason_r)
 {
+	uint8_t class = status.class == 4 ? 4 : 5;
+
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		if (rows[i].class != 0 && rows[i].class != class)
+			continue;
+		if (rows[i].but != 0 && rows[i].but == status.subject)
 			continue;
 		if (has_any(reply, rows[i].words)) {
 			*reason_r = rows[i].reason;

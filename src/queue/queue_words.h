@@ -5,10 +5,11 @@
 #include "queue/queue_reason.h"
 
 /*
- * Looks into the text of a reply, 4xx or 5xx as class says, for words that the large providers and the
- * common servers use. False: it has none of them. Words choose what a person is told and never what
- * becomes of the message: that is the code's.
+ * Looks into the text of a reply, 4xx where the class of its status is 4, else 5xx, for words that the
+ * large providers and the common servers use. False: it has none of them, or only such as say less
+ * than the status does. Words choose what a person is told and never what becomes of the message: that
+ * is the code's.
  */
-bool queue_words_find(struct str reply, uint8_t class, struct queue_reason *reason_r);
+bool queue_words_find(struct str reply, struct queue_status status, struct queue_reason *reason_r);
 
 #endif

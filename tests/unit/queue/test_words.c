@@ -57,6 +57,7 @@ static const struct reply replies[] = {
 	BODY(550, 5, 7, 25, FAILED, IDENTITY, ASK_OWN_ADMIN, "The IP address sending this message does not have a PTR record setup, or the corresponding forward DNS entry does not match the sending IP."),
 	BODY(550, 5, 7, 1, FAILED, SPAM, TELL_RECIPIENT, "Gmail has detected that this message is likely unsolicited mail. To reduce the amount of spam sent to Gmail, this message has been blocked."),
 	BODY(550, 5, 7, 1, FAILED, SPAM, TELL_RECIPIENT, "Our system has detected that this message is likely suspicious due to the very low reputation of the sending domain."),
+	BODY(550, 5, 7, 1, FAILED, BLOCKLISTED, ASK_OWN_ADMIN, "[192.0.2.1] The IP you're using to send mail is not authorized to send email directly to our servers. Please use the SMTP relay at your service provider instead."),
 	BODY(421, 4, 7, 0, RETRY, TOO_MUCH, SEND_LATER, "Our system has detected an unusual rate of unsolicited mail originating from your IP address."),
 	BODY(421, 4, 7, 28, RETRY, TOO_MUCH, SEND_LATER, "Gmail has detected an unusual rate of mail originating from your SPF domain."),
 	BODY(421, 4, 7, 26, RETRY, UNPROVEN, ASK_OWN_ADMIN, "This mail has been rate limited because it is unauthenticated."),
@@ -66,7 +67,9 @@ static const struct reply replies[] = {
 	BODY(554, 5, 4, 6, FAILED, LOOP, ASK_OWN_ADMIN, "Message exceeded 50 hops, this may indicate a mail loop."),
 
 	/* Microsoft 365 and Outlook.com */
-	RCPT(550, 5, 1, 10, FAILED, NULL_MX, CHECK_DOMAIN, "RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"),
+	RCPT(550, 5, 1, 10, FAILED, NO_MAILBOX, CHECK_ADDRESS, "RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"),
+	RCPT(550, 5, 1, 10, FAILED, NO_MAILBOX, CHECK_ADDRESS, "RESOLVER.ADR.RecipientNotFound; Recipient bob@example.org not found by SMTP address lookup"),
+	BODY(550, 5, 7, 708, FAILED, BLOCKLISTED, ASK_OWN_ADMIN, "Service unavailable. Access denied, traffic not accepted from this IP. For more information please go to http://go.microsoft.com/fwlink/?LinkId=526653 AS(7230)"),
 	RCPT(550, 5, 4, 1, FAILED, NO_MAILBOX, CHECK_ADDRESS, "Recipient address rejected: Access denied. [XX.prod.protection.outlook.com]"),
 	RCPT(550, 5, 5, 0, FAILED, NO_MAILBOX, CHECK_ADDRESS, "Requested action not taken: mailbox unavailable (S2017062302)."),
 	MAIL(550, 5, 7, 1, FAILED, BLOCKLISTED, ASK_OWN_ADMIN, "Unfortunately, messages from [192.0.2.1] weren't sent. Please contact your Internet service provider since part of their network is on our block list (S3150)."),
@@ -113,6 +116,19 @@ static const struct reply replies[] = {
 
 	/* Postfix, Exim, Sendmail, qmail, OpenSMTPD and what stands behind them */
 	RCPT(550, 5, 1, 1, FAILED, NO_MAILBOX, CHECK_ADDRESS, "<bob@example.org>: Recipient address rejected: User unknown in virtual mailbox table"),
+	RCPT(450, 4, 1, 1, RETRY, LATER, SEND_LATER, "<bob@example.org>: Recipient address rejected: User unknown in local recipient table"),
+	RCPT(450, 4, 1, 1, RETRY, LATER, SEND_LATER, "<bob@example.org>: Recipient address rejected: unverified address: Address verification in progress"),
+	RCPT(451, 4, 1, 1, RETRY, LATER, SEND_LATER, "<bob@example.org>: Recipient address rejected: unverified address: verification in progress"),
+	RCPT(450, 0, 0, 0, RETRY, LATER, SEND_LATER, "Requested mail action not taken: mailbox unavailable"),
+	RCPT(550, 5, 1, 1, FAILED, NO_MAILBOX, CHECK_ADDRESS, "<bob@example.org>: Recipient address rejected: undeliverable address: unknown user"),
+	RCPT(554, 5, 7, 1, FAILED, POLICY, TELL_RECIPIENT, "<bob@example.org>: Recipient address rejected: Access denied"),
+	RCPT(550, 5, 7, 1, FAILED, NO_MAILBOX, CHECK_ADDRESS, "<bob@example.org>: Recipient address rejected: User unknown"),
+	RCPT(554, 0, 0, 0, FAILED, NO_MAILBOX, CHECK_ADDRESS, "<bob@example.org>: Recipient address rejected"),
+	RCPT(556, 5, 1, 10, FAILED, NULL_MX, CHECK_DOMAIN, "<bob@example.org>: Recipient address rejected: Domain example.org does not accept mail (nullMX)"),
+	RCPT(556, 5, 1, 10, FAILED, NULL_MX, CHECK_DOMAIN, "Recipient address has null MX"),
+	RCPT(556, 0, 0, 0, FAILED, NULL_MX, CHECK_DOMAIN, "Domain does not accept mail"),
+	RCPT(550, 5, 1, 10, FAILED, BAD_ADDRESS, CHECK_ADDRESS, "Refused"),
+	MAIL(550, 0, 0, 0, FAILED, SENDER_ADDRESS, ASK_OWN_ADMIN, "<ann@example.net>: Sender address rejected: Domain example.net does not accept mail (nullMX)"),
 	RCPT(550, 0, 0, 0, FAILED, NO_MAILBOX, CHECK_ADDRESS, "sorry, no mailbox here by that name. (#5.1.1 - chkuser)"),
 	RCPT(550, 0, 0, 0, FAILED, NO_MAILBOX, CHECK_ADDRESS, "Unrouteable address"),
 	RCPT(550, 5, 1, 1, FAILED, NO_MAILBOX, CHECK_ADDRESS, "Invalid recipient: bob@example.org"),
