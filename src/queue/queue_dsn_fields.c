@@ -55,7 +55,7 @@ static void put_diagnostic(struct buf *b, struct str type, struct str reply, boo
 
 static void put_date(struct buf *b, struct str name, int64_t ms)
 {
-	if (ms == 0)
+	if (ms == 0 || ms < MIME_DATE_MIN || ms > MIME_DATE_MAX) /* no date: a row is damaged */
 		return;
 	buf_str(b, name);
 	buf_lit(b, ": ");

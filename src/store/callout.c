@@ -34,7 +34,8 @@ enum db_code callout_get(struct db *db, struct arena *a, struct str domain, stru
 
 	if (db_step(q) == DB_ROW && db_col_int(q, 4) > now)
 		known = (struct callout){
-		    .verdict = (enum callout_verdict)db_col_int(q, 0),
+		    .verdict = (enum callout_verdict)db_col_word(
+			q, 0, CALLOUT_VERDICTS, CALLOUT_NOTHING),
 		    .reply = arena_str(a, db_col_str(q, 1)),
 		    .asked = db_col_int(q, 2),
 		    .refresh = db_col_int(q, 3),

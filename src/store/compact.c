@@ -93,8 +93,10 @@ static bool read_blob(struct compact *c, struct blob_in *in, struct blob_pos pos
 	bool good = blob_open(c->blobs, in->id, pos, &r, NULL) == BLOB_OK;
 	size_t got = 1;
 
-	if (good)
+	if (good) {
 		in->codec = blob_codec_of(c->blobs, r);
+		c->data = mem_resize(c->data, (size_t)(off + pos.length) + 1);
+	}
 	for (int64_t at = 0; good && got; at += (int64_t)got)
 		good = blob_read(c->blobs, r, c->data + off + at, (size_t)(pos.length - at),
 			   &got) == BLOB_OK;
@@ -107,7 +109,6 @@ static void take(struct compact *c, int64_t id, struct blob_pos pos)
 	struct blob_in *in = &c->in[c->n];
 
 	*in = (struct blob_in){.id = id, .iov = &c->iov[c->n], .niov = 1};
-	c->data = mem_resize(c->data, (size_t)(c->bytes + pos.length) + 1);
 	if (!read_blob(c, in, pos, c->bytes)) {
 		c->kept++;
 		return;

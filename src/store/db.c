@@ -94,6 +94,16 @@ int64_t db_col_int(struct db_query *q, int col)
 	return sqlite3_column_int64(q->stmt, col);
 }
 
+int64_t db_word(int64_t value, int64_t count, int64_t other)
+{
+	return value >= 0 && value < count ? value : other;
+}
+
+int64_t db_col_word(struct db_query *q, int col, int64_t count, int64_t other)
+{
+	return db_word(db_col_int(q, col), count, other);
+}
+
 struct str db_col_str(struct db_query *q, int col)
 {
 	const void *p;

@@ -129,6 +129,10 @@ int64_t db_col_int(struct db_query *q, int col);
 struct str db_col_str(struct db_query *q, int col);
 bool db_col_is_null(struct db_query *q, int col);
 
+/* A number that stands for one of `count` words; what stands for none, as on a disk that lies, is `other`. */
+int64_t db_col_word(struct db_query *q, int col, int64_t count, int64_t other);
+int64_t db_word(int64_t value, int64_t count, int64_t other);
+
 /* Ends the statement at any point: DB_OK, or the failure that db_step met. */
 enum db_code db_end(struct db_query *q);
 

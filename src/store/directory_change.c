@@ -110,7 +110,8 @@ static enum lane_exec no_account(struct change *x)
 
 static enum directory_kind domain_kind(struct change *x, struct str domain)
 {
-	return (enum directory_kind)number(x, SQL_DOMAIN_KIND, DB_ARGS(db_text(domain)));
+	return (enum directory_kind)db_word(
+	    number(x, SQL_DOMAIN_KIND, DB_ARGS(db_text(domain))), DIRECTORY_KINDS, DIRECTORY_LOCAL);
 }
 
 /* What is asked for needs mailboxes here, and its domain has none. */

@@ -12,7 +12,8 @@ enum db_code directory_domains(
 	for (; db_step(q) == DB_ROW; n++) {
 		struct directory_domain_row row = {db_col_str(q, 0), db_col_int(q, 1),
 		    db_col_int(q, 2), db_col_int(q, 3), db_col_int(q, 4), db_col_int(q, 5),
-		    db_col_int(q, 6), db_col_int(q, 7), (enum directory_kind)db_col_int(q, 8)};
+		    db_col_int(q, 6), db_col_int(q, 7),
+		    (enum directory_kind)db_col_word(q, 8, DIRECTORY_KINDS, DIRECTORY_LOCAL)};
 
 		fn(ctx, &row);
 	}
@@ -27,7 +28,8 @@ static void account_row(struct db_query *q, struct directory_account_row *r)
 	r->account = db_col_int(q, 0);
 	r->domain = db_col_str(q, 1);
 	r->local = db_col_str(q, 2);
-	r->state = (enum directory_state)db_col_int(q, 3);
+	r->state = (enum directory_state)db_col_word(
+	    q, 3, DIRECTORY_STATES, DIRECTORY_STATE_DISABLED);
 	r->send_only = db_col_int(q, 4) != 0;
 	r->created = db_col_int(q, 5);
 	r->used_bytes = db_col_int(q, 6);

@@ -54,7 +54,8 @@ enum db_code directory_login(
 	q = db_begin_query(db, SQL_ACCOUNT_LOGIN, DB_ARGS(db_text(domain), db_text(local)));
 	if (db_step(q) == DB_ROW && domain.n) {
 		login.account = db_col_int(q, 0);
-		login.state = (enum directory_state)db_col_int(q, 1);
+		login.state = (enum directory_state)db_col_word(
+		    q, 1, DIRECTORY_STATES, DIRECTORY_STATE_DISABLED);
 		login.send_only = db_col_int(q, 2) != 0;
 		login.hash = arena_str(a, db_col_str(q, 3));
 		login.address = directory_text(a, local, domain);

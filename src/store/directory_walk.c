@@ -100,7 +100,8 @@ bool directory_walk_step(struct directory_walk *w, struct db_query *q, struct di
 	if (db_step(q) != DB_ROW)
 		return false;
 	r->id = db_col_int(q, 0);
-	r->state = (enum directory_state)db_col_int(q, 1);
+	r->state = (enum directory_state)db_col_word(
+	    q, 1, DIRECTORY_STATES, DIRECTORY_STATE_DISABLED);
 	r->send_only = db_col_int(q, 2) != 0;
 	r->own = (struct directory_usage){
 	    db_col_int(q, 3), db_col_int(q, 4), db_col_int(q, 9), db_col_int(q, 10)};
@@ -133,7 +134,7 @@ bool directory_walk_is_ours(struct directory_walk *w, struct str domain)
 	enum db_code code = db_get_int(w->db, SQL_DOMAIN_KIND, DB_ARGS(db_text(domain)), &kind);
 
 	if (code == DB_ROW)
-		w->kind = (enum directory_kind)kind;
+		w->kind = (enum directory_kind)db_word(kind, DIRECTORY_KINDS, DIRECTORY_LOCAL);
 	else
 		directory_walk_failed(w, code);
 	return code == DB_ROW;

@@ -44,6 +44,9 @@ static enum blob_code unread(struct err *e, int code, int64_t pack)
 	return code == -EIO ? BLOB_UNREADABLE : class;
 }
 
+/* No content is longer; a row that says so is damaged. */
+#define LENGTH_MAX ((int64_t)LIMIT_MESSAGE_SIZE + (int64_t)MIB)
+
 static bool is_record_meant(const struct pack_record *r, int64_t id, struct blob_pos pos)
 {
 	return r->pack == pos.pack && r->offset == pos.offset && r->length == pos.length &&
@@ -54,9 +57,12 @@ static bool is_record_meant(const struct pack_record *r, int64_t id, struct blob
 static enum blob_code read_head(struct blob_reader *r, int64_t id, struct err *e)
 {
 	struct packs *p = r->packs;
-	int64_t size = (int64_t)PACK_RECORD + r->pos.length;
+	int64_t size;
 	int code;
 
+	if (r->pos.length < 0 || r->pos.length > LENGTH_MAX)
+		return damaged(p, r->pos, e, "nothing is as long as its row says");
+	size = (int64_t)PACK_RECORD + r->pos.length;
 	r->n = size < (int64_t)READ_AHEAD ? (size_t)size : READ_AHEAD;
 	code = fsio_read_all(p->fs, r->file->fd, r->head, r->n, r->pos.offset);
 	if (code == -EIO) { /* perhaps only of what is read ahead: that is told when it is wanted */

@@ -79,7 +79,7 @@ static struct queue_entry get_entry(struct db_query *q, unsigned notify)
 	    .attempts = (uint32_t)db_col_int(q, 12),
 	    .last_attempt = db_col_int(q, 13),
 	    .hold_until = db_col_int(q, 20),
-	    .by = (enum queue_by)db_col_int(q, 21),
+	    .by = (enum queue_by)db_col_word(q, 21, QUEUE_BY_KINDS, 0),
 	    .by_time = db_col_int(q, 22),
 	};
 }
@@ -103,7 +103,8 @@ static struct queue_row get_row(struct db_query *q, struct arena *a, int64_t now
 	    .destination = arena_str(a, db_col_str(q, 2)),
 	    .address = arena_str(a, db_col_str(q, 3)),
 	    .token = db_col_int(q, 6),
-	    .report = (enum queue_report_kind)db_col_int(q, 8),
+	    .report = (enum queue_report_kind)db_col_word(
+		q, 8, QUEUE_REPORT_KINDS, QUEUE_REPORT_NONE),
 	    .notify = (unsigned)db_col_int(q, 10),
 	    .orcpt = arena_str(a, db_col_str(q, 11)),
 	    .last = get_last(q, a, 14),

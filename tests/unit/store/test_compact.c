@@ -230,6 +230,35 @@ static void what_is_damaged_stays(void **state)
 	expect_tenths();
 }
 
+/* A length whose bit flipped: nothing beside it suffers, and the pack stays for the repair. */
+static void what_has_a_wrong_length_stays(void **state)
+{
+	static const char *const wrong[] = {"length - 32768", "length + 1099511627776",
+	    "-9223372036854775807", "9223372036854775807"};
+
+	fill();
+	expunge_most();
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		char change[160];
+		int64_t was = rig_number(&rig,
+		    "SELECT length FROM blob WHERE id = (SELECT max(id) FROM blob"
+		    " WHERE pack = 1)");
+		int64_t id = rig_number(&rig, "SELECT max(id) FROM blob WHERE pack = 1");
+
+		snprintf(change, sizeof change, "UPDATE blob SET length = %s WHERE id = %lld",
+		    wrong[i], (long long)id);
+		rig_sql(&rig, change);
+		compact_all();
+		assert_true(work->kept > 0);
+		compact_tend(work, INT64_MAX);
+		assert_int_equal(access("packs/0000000001.pack", F_OK), 0);
+		snprintf(change, sizeof change, "UPDATE blob SET length = %lld WHERE id = %lld",
+		    (long long)was, (long long)id);
+		rig_sql(&rig, change);
+	}
+	expect_tenths();
+}
+
 /* Killed after each round: nothing is lost, no file stays behind, none becomes an orphan. */
 static void a_restart_after_each_round(void **state)
 {
@@ -326,6 +355,10 @@ int main(void)
 	    T(a_reader_keeps_its_pack),
 	    T(a_change_in_between_wins),
 	    T(what_is_damaged_stays),
+	    T(a_restart_after_each_round),
+	    T(the_dead_are_counted),
+	    T(on_a_full_disk_only_what_finds_room_is_copied),
+	    T(what_has_a_wrong_length_stays),
 	    T(a_restart_after_each_round),
 	    T(the_dead_are_counted),
 	    T(on_a_full_disk_only_what_finds_room_is_copied),

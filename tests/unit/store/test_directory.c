@@ -486,6 +486,34 @@ static void logs_in_by_address(void **state)
 	assert_int_equal(login.account, 0);
 }
 
+static void see_account(void *ctx, const struct directory_account_row *row)
+{
+	assert_in_range(row->state, 0, DIRECTORY_STATES - 1);
+}
+
+static void see_domain(void *ctx, const struct directory_domain_row *row)
+{
+	assert_in_range(row->kind, 0, DIRECTORY_KINDS - 1);
+}
+
+/* A state or kind that is none, as a disk that lies gives it: nothing is allowed by it, and lists show it. */
+static void words_that_are_none(void **state)
+{
+	struct directory_login login;
+	size_t n;
+
+	people();
+	rig_sql(&rig, "UPDATE account SET state = 256 WHERE local = 'ann'");
+	rig_sql(&rig, "UPDATE domain SET relay = -1 WHERE name = 'a.test'");
+	assert_int_equal(directory_login(rig.db, arena, STR("ann@a.test"), &login), DB_OK);
+	assert_int_equal(login.state, DIRECTORY_STATE_DISABLED);
+	assert_int_equal(
+	    directory_accounts(rig.db, STR(""), STR(""), STR(""), 9, &n, see_account, NULL), DB_OK);
+	assert_int_equal(n, 3);
+	assert_int_equal(directory_domains(rig.db, STR(""), 9, &n, see_domain, NULL), DB_OK);
+	assert_int_equal(n, 2);
+}
+
 /* His address as he writes it, and as it is shown. */
 static void logs_in_to_an_international_domain(void **state)
 {
@@ -697,6 +725,7 @@ int main(void)
 	    T(changes_explain_themselves),
 	    T(removed_things_are_gone),
 	    T(logs_in_by_address),
+	    T(words_that_are_none),
 	    T(logs_in_to_an_international_domain),
 	    T(lists_in_pages),
 	    T(addresses_are_checked),

@@ -321,6 +321,21 @@ static void report_that_is_taken_out(void **state)
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
 }
 
+/* A date that is none, as a disk that lies gives it, is left out. */
+static void report_with_a_damaged_date(void **state)
+{
+	int64_t id;
+
+	q.world = unknown;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	rig_sql(&q.rig, "UPDATE message SET accepted = accepted - 9223372036854775807");
+	rig_sql(&q.rig, "UPDATE queue SET by_kind = 77");
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_true(has(qrig_mail(&q, arena), "Action: failed"));
+	assert_false(has(qrig_mail(&q, arena), "Arrival-Date"));
+}
+
 static struct qrig_answer locked(const struct queue_job *job, const struct queue_row *row)
 {
 	return qrig_reply(QUEUE_STAGE_RCPT, 450, "carl is locked");
@@ -467,6 +482,7 @@ int main(void)
 	    T(notify_is_kept),
 	    T(success_is_reported_when_nobody_else_does),
 	    T(report_that_is_refused),
+	    T(report_with_a_damaged_date),
 	    T(report_that_is_taken_out),
 	    T(words_to_others_are_not_told),
 	    T(warned_of_while_it_is_tried),
