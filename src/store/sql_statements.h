@@ -332,7 +332,7 @@ SQL(EXPUNGE_RANGE, "UPDATE membership SET expunged_modseq = $5, expunged_at = $6
 		   " WHERE account = $1 AND mailbox = $2 AND uid >= $3 AND uid <= $4"
 		   " AND expunged_modseq = 0")
 
-SQL(EXPUNGE_LIVE, "SELECT uid, email, size, EXISTS (SELECT 1 FROM message x WHERE x.id = email)"
+SQL(EXPUNGE_LIVE, "SELECT uid, email, size, (SELECT count(*) FROM message x WHERE x.id = email)"
 		  " FROM membership WHERE account = $1 AND mailbox = $2"
 		  " AND uid >= $3 AND uid <= $4 AND expunged_modseq = 0")
 
@@ -386,7 +386,7 @@ SQL(MAILBOX_CHANGED, "UPDATE mailbox SET modseq = $3 WHERE account = $1"
 
 /* Expunged rows behind ($2, $3) that no other row brings back. */
 SQL(UNDELETE_LIST,
-    "SELECT m.mailbox, m.uid, m.email, m.size, EXISTS (SELECT 1 FROM message h WHERE h.id = m.email)"
+    "SELECT m.mailbox, m.uid, m.email, m.size, (SELECT count(*) FROM message h WHERE h.id = m.email)"
     " FROM membership m WHERE m.account = $1"
     " AND (m.mailbox, m.uid) > ($2, $3) AND m.expunged_at > 0 AND m.expunged_at >= $4"
     " AND (m.email = $5 OR $5 = 0) AND ($6 = '' OR EXISTS (SELECT 1 FROM message x"
