@@ -36,8 +36,16 @@ static enum db_code measure(struct db *db, int64_t pack, int64_t end, struct mea
 	struct db_query *q = db_begin_query(db, SQL_COMPACT_LIVE, DB_ARGS(db_int(pack)));
 
 	if (db_step(q) == DB_ROW) {
-		m_r->live = db_col_int(q, 0) * (int64_t)PACK_RECORD + db_col_int(q, 1);
-		m_r->dead = end - (int64_t)PACK_HEAD - m_r->live;
+		int64_t bytes = db_col_int(q, 1), most = end - (int64_t)PACK_HEAD;
+
+		m_r->live = db_col_int(q, 0) * (int64_t)PACK_RECORD;
+		if (bytes >= 0 && bytes <= most && m_r->live <= most - bytes) {
+			m_r->live += bytes;
+			m_r->dead = most - m_r->live;
+		} else { /* the rows are damaged: nothing is to be gained from that */
+			m_r->live = most;
+			m_r->dead = 0;
+		}
 	}
 	return db_end(q);
 }

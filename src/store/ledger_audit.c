@@ -61,22 +61,30 @@ static void find_if(
 
 /* ---- days ---- */
 
+/* Whatever stands in a damaged row: what is wrong is told by comparing, not by adding. */
+static int64_t add(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
 static void end_day(struct ledger_audit *a)
 {
 	if (a->day.messages > 0 && a->on_day)
 		a->on_day(a->ctx, &a->day);
-	a->total.messages += a->day.messages;
-	a->total.accepted += a->day.accepted;
+	a->total.messages = add(a->total.messages, a->day.messages);
+	a->total.accepted = add(a->total.accepted, a->day.accepted);
 	for (int i = 0; i < LEDGER_STATES; i++)
-		a->total.in[i] += a->day.in[i];
+		a->total.in[i] = add(a->total.in[i], a->day.in[i]);
 	a->day = (struct ledger_day){0};
 }
 
 static void begin_day(struct ledger_audit *a, int64_t day)
 {
-	if (a->day.day != day * DAY_MS)
+	int64_t at = (int64_t)((uint64_t)day * (uint64_t)DAY_MS);
+
+	if (a->day.day != at)
 		end_day(a);
-	a->day.day = day * DAY_MS;
+	a->day.day = at;
 }
 
 static void read_day(struct ledger_audit *a, struct db_query *q)
@@ -84,12 +92,12 @@ static void read_day(struct ledger_audit *a, struct db_query *q)
 	int64_t accepted = db_col_int(q, 2), sum = 0;
 
 	begin_day(a, db_col_int(q, 0));
-	a->day.messages += db_col_int(q, 1);
-	a->day.accepted += accepted;
-	a->folded += accepted;
+	a->day.messages = add(a->day.messages, db_col_int(q, 1));
+	a->day.accepted = add(a->day.accepted, accepted);
+	a->folded = add(a->folded, accepted);
 	for (int i = LEDGER_MAILBOX; i < LEDGER_QUEUED; i++) {
-		a->day.in[i] += db_col_int(q, 3 + i);
-		sum += db_col_int(q, 3 + i);
+		a->day.in[i] = add(a->day.in[i], db_col_int(q, 3 + i));
+		sum = add(sum, db_col_int(q, 3 + i));
 	}
 	find_if(sum != accepted, a, (struct ledger_finding){.recipient = -1, .day = a->day.day},
 	    LEDGER_DAY);
