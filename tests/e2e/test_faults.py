@@ -184,7 +184,10 @@ class Ext4:
         self.run("mount", "-o", "loop,errors=remount-ro", self.image, self.folder)
 
     def unmount(self):
+        """And gone: whoever has a namespace of mounts of his own meanwhile, as other tests do, still has it mounted."""
         subprocess.run(["umount", self.folder], check=True)
+        wait_for("the disk to be let go", lambda: not subprocess.run(
+            ["losetup", "-j", self.image], check=True, capture_output=True).stdout)
 
     def hit_an_error(self, pid):
         """While no thread of the process is inside the kernel: of a sync that is under way when the journal is
