@@ -36,6 +36,13 @@ void mem_wipe(void *p, size_t n);
 /* Memory is out, n octets (0: nobody knows) were asked for: says what to do about it, and aborts. */
 _Noreturn void mem_out(size_t n);
 
+/* What a library does, and only for want of memory does not. */
+#define MEM_MUST(done)                                                                             \
+	do {                                                                                       \
+		if (__builtin_expect(!(done), 0))                                                  \
+			mem_out(0);                                                                \
+	} while (0)
+
 _Noreturn void mem_bug(const char *file, int line, const char *what);
 
 #endif

@@ -62,7 +62,7 @@ static pthread_once_t wire_once = PTHREAD_ONCE_INIT;
 static void make_method(void)
 {
 	wire_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "godwit stream");
-	MUST(wire_method);
+	MEM_MUST(wire_method);
 	BIO_meth_set_read(wire_method, wire_read);
 	BIO_meth_set_write(wire_method, wire_write);
 	BIO_meth_set_ctrl(wire_method, wire_ctrl);
@@ -74,7 +74,7 @@ static BIO *wire_bio(struct net_tls *t)
 
 	pthread_once(&wire_once, make_method);
 	bio = BIO_new(wire_method);
-	MUST(bio);
+	MEM_MUST(bio);
 	BIO_set_data(bio, t);
 	BIO_set_init(bio, 1);
 	return bio;
@@ -90,22 +90,25 @@ static void set_sni(SSL *ssl, struct str name)
 		return;
 	memcpy(copy, name.p, name.n);
 	copy[name.n] = 0;
-	SSL_set_tlsext_host_name(ssl, copy);
+	MEM_MUST(SSL_set_tlsext_host_name(ssl, copy));
 }
 
-/* A name to verify; addresses are compared with addresses and have no SNI [RFC 6066 3]. */
+/*
+ * A name to verify: whoever went on without it would trust any certificate. Addresses are compared with
+ * addresses and have no SNI [RFC 6066 3].
+ */
 static void want_name(SSL *ssl, const char *name)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
 	struct ip ip;
 
 	if (ip_parse(str_of_c(name), &ip)) {
-		X509_VERIFY_PARAM_set1_ip_asc(param, name);
+		MEM_MUST(X509_VERIFY_PARAM_set1_ip_asc(param, name));
 		return;
 	}
 	set_sni(ssl, str_of_c(name));
 	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	X509_VERIFY_PARAM_set1_host(param, name, 0);
+	MEM_MUST(X509_VERIFY_PARAM_set1_host(param, name, 0));
 }
 
 static void offer_alpn(SSL *ssl, const char *name)
@@ -116,7 +119,7 @@ static void offer_alpn(SSL *ssl, const char *name)
 	MUST(n > 0 && n < sizeof list);
 	list[0] = (uint8_t)n;
 	memcpy(list + 1, name, n);
-	SSL_set_alpn_protos(ssl, list, (unsigned)n + 1);
+	MEM_MUST(SSL_set_alpn_protos(ssl, list, (unsigned)n + 1) == 0);
 }
 
 static void set_client(struct net_tls *t, const struct net_tls_start *start)
@@ -139,7 +142,7 @@ struct net_tls *net_tls_new(const struct net_tls_start *start, struct buf *out)
 	t->client = tls_is_client(start->ctx);
 	t->out = out;
 	t->ssl = SSL_new(tls_ssl_ctx(start->ctx));
-	MUST(t->ssl);
+	MEM_MUST(t->ssl);
 	SSL_set_bio(t->ssl, bio, bio);
 	if (t->client) {
 		set_client(t, start);

@@ -46,15 +46,15 @@ static struct tls_ctx *ctx_new(const SSL_METHOD *method, bool client)
 	ctx->refs = 1;
 	ctx->client = client;
 	ctx->ssl = SSL_CTX_new(method);
-	MUST(ctx->ssl);
-	MUST(SSL_CTX_set_min_proto_version(ctx->ssl, TLS1_2_VERSION));
-	MUST(SSL_CTX_set_cipher_list(ctx->ssl, ciphers));
+	MEM_MUST(ctx->ssl);
+	MEM_MUST(SSL_CTX_set_min_proto_version(ctx->ssl, TLS1_2_VERSION));
+	MEM_MUST(SSL_CTX_set_cipher_list(ctx->ssl, ciphers));
 	SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 					  SSL_OP_CIPHER_SERVER_PREFERENCE |
 					  SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(ctx->ssl, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_app_data(ctx->ssl, ctx);
+	MEM_MUST(SSL_CTX_set_app_data(ctx->ssl, ctx));
 	return ctx;
 }
 
@@ -95,7 +95,7 @@ static BIO *pem_bio(struct str pem)
 {
 	BIO *bio = BIO_new_mem_buf(pem.p ? (const void *)pem.p : "", (int)pem.n);
 
-	MUST(bio);
+	MEM_MUST(bio);
 	return bio;
 }
 
@@ -242,7 +242,7 @@ void tls_tickets_rotate(struct buf *keys)
 	uint8_t all[TLS_TICKET_KEYS * TLS_TICKET_KEY];
 	struct str older = str_sub(buf_view(keys), 0, sizeof all - TLS_TICKET_KEY);
 
-	MUST(RAND_priv_bytes(all, TLS_TICKET_KEY) == 1);
+	MEM_MUST(RAND_priv_bytes(all, TLS_TICKET_KEY) == 1);
 	if (older.n)
 		memcpy(all + TLS_TICKET_KEY, older.p, older.n);
 	mem_wipe(keys->p, keys->n);
@@ -346,10 +346,9 @@ void tls_warm_up(void)
 {
 	uint8_t byte;
 
-	if (!OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
-				  OPENSSL_INIT_LOAD_CONFIG,
-		NULL))
-		mem_out(0);
-	if (RAND_bytes(&byte, 1) != 1 || RAND_priv_bytes(&byte, 1) != 1)
-		mem_out(0); /* the kernel always has random numbers for us */
+	MEM_MUST(OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
+				      OPENSSL_INIT_LOAD_CONFIG,
+	    NULL));
+	/* the kernel always has random numbers for us */
+	MEM_MUST(RAND_bytes(&byte, 1) == 1 && RAND_priv_bytes(&byte, 1) == 1);
 }

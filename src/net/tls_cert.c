@@ -162,7 +162,7 @@ static void put_subject(X509 *x, struct tls_facts *facts)
 	char *p;
 	long n;
 
-	MUST(bio);
+	MEM_MUST(bio);
 	X509_NAME_print_ex(bio, X509_get_subject_name(x), 0, XN_FLAG_RFC2253);
 	n = BIO_get_mem_data(bio, &p);
 	if (n > 0)
@@ -178,7 +178,7 @@ int tls_certificate_facts(struct str certificate, struct tls_facts *facts_r, str
 	struct tls_facts facts = {0};
 	char passphrase[] = ""; /* or OpenSSL would ask for one */
 
-	MUST(bio);
+	MEM_MUST(bio);
 	ERR_clear_error();
 	x = PEM_read_bio_X509(bio, NULL, NULL, passphrase);
 	BIO_free(bio);

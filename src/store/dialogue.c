@@ -17,8 +17,7 @@ struct dialogue_packer *dialogue_packer_new(void)
 	struct dialogue_packer *p = mem_new(struct dialogue_packer);
 
 	p->zstd = ZSTD_createCCtx();
-	if (!p->zstd)
-		mem_out(0);
+	MEM_MUST(p->zstd);
 	return p;
 }
 
