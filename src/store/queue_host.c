@@ -1,7 +1,7 @@
 /*
  * Hosts and who waits for them.
  *
- * 1. A line has only destinations that fail or wait; who is given out leaves all lines.
+ * 1. A line has only destinations that fail, wait or were turned away; who is given out anew leaves all lines.
  * 2. Nobody is woken for a host that is down: its next attempt is that of whoever comes first behind its
  *    next probe.
  * 3. Waking is bounded by the room that there is, and by WAKE_MAX rows that turn out to have nothing to

@@ -314,12 +314,15 @@ static void follow_hosts(struct settling *t, struct queue_place *place)
 		place->state.next_probe = first;
 }
 
-/* What waits for hosts is in their lines while it fails. */
+/*
+ * What waits for hosts is in their lines while it fails. Where several attempts were turned away the last of
+ * them will say whether it does: until then it stays in the lines that they joined.
+ */
 static void keep_line(struct settling *t, struct queue_place *place)
 {
 	if (queue_destination_is_failing(&place->state))
 		follow_hosts(t, place);
-	else if (place->state.waits == 0)
+	else if (place->state.waits == 0 && t->event != QUEUE_EVENT_TURNED_AWAY)
 		failed(t, queue_host_leave(t->db, place->name));
 }
 

@@ -441,6 +441,33 @@ static void an_administrator_has_it_tried(void **state)
 	assert_int_equal(world.delivered, 3);
 }
 
+/* Also where several attempts had begun before the first of them failed. */
+static void who_fails_at_once_waits_in_line(void **state)
+{
+	struct queue_change c = {.verb = QUEUE_CHANGE_RETRY, .who = STR("root")};
+
+	world.down[0] = true;
+	for (int i = 0; i < QUEUE_SESSIONS_START; i++)
+		send_to("a", 1);
+	assert_int_equal(begin(QRIG_JOBS), QUEUE_SESSIONS_START);
+	answer = qrig_problem(QUEUE_PROBLEM_REFUSED);
+	for (size_t i = 0; i < nattempts; i++)
+		assert_int_equal(ask(&attempts[i], attempts[i].n, true), QUEUE_WAY_NONE);
+	while (nattempts > 0)
+		settle(&attempts[0]);
+	answer = qrig_ok();
+	assert_int_equal(qrig_count(&q, "host_wait"), 1);
+	assert_int_equal(qrig_count(&q, "destination d JOIN host h ON h.next_probe = d.next_probe"), 1);
+	world.down[0] = false;
+	q.rig.now += SECOND_MS;
+	c.filter.recipient = STR("a0.test");
+	queue_change_init(&c);
+	qrig_run(&q, &c.op);
+	work();
+	assert_int_equal(world.delivered, QUEUE_SESSIONS_START);
+	assert_int_equal(qrig_count(&q, "host_wait"), 0);
+}
+
 /* What one domain wants is not held against the others that a host serves. */
 static void hosts_have_the_common_schedule(void **state)
 {
@@ -635,6 +662,7 @@ int main(void)
 	    CASE(the_dead_leave_their_place),
 	    CASE(who_has_nothing_to_send_holds_up_nobody),
 	    CASE(an_administrator_has_it_tried),
+	    CASE(who_fails_at_once_waits_in_line),
 	    CASE(a_clock_that_is_set_back),
 	    CASE(hosts_have_the_common_schedule),
 	    CASE(a_place_in_line_has_its_time),
