@@ -45,6 +45,12 @@ def machine_busy_seconds():
     return (user + nice + system + irq + softirq) / TICK
 
 
+def stolen_seconds():
+    """Of the processors' time since boot, what the host of a virtual machine gave to others."""
+    with open("/proc/stat", encoding="ascii") as file:
+        return int(file.readline().split()[8]) / TICK
+
+
 def file_system(path):
     """Type of the file system that holds a path."""
     done = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", path], text=True,

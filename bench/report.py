@@ -132,6 +132,14 @@ class Results:
                 for run in self.runs(load="E")]
         return table(["server", "protocol", "connections", "MiB before", "KiB a connection"], rows)
 
+    @staticmethod
+    def stolen(timed):
+        shares = [run["stolen_share"] for run in timed if "stolen_share" in run]
+        if not shares:
+            return []
+        return [f"The machine is a virtual one, and its host gave {100 * median(shares):.0f} % of its processors' time to "
+                f"others in the median run, {100 * max(shares):.0f} % in the worst."] if max(shares) > 0.01 else []
+
     def disturbance(self):
         """Sentences on what else the machine did, and on the generator."""
         timed = [run for run in self.results["runs"] if "others_share" in run]
@@ -144,6 +152,7 @@ class Results:
         return [f"Other work took {100 * median(others):.0f} % of the processors' time in the "
                 f"median run, {100 * max(others):.0f} % in the worst (kernel threads that write to "
                 f"the disk are in it).",
+                *self.stolen(timed),
                 f"The generator used at most {100 * most:.0f} % of one processor, the busiest of its threads "
                 f"{100 * busiest:.0f} %.",
                 *(f"{mark} {text}" for mark, text in LIMITED.items() if mark in marks)]
