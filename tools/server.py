@@ -194,10 +194,13 @@ class Server:
         return [self.binary, "serve", "--data", self.data]
 
     def start(self, wait=True):
+        before = len(self.log())
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.serve_words(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if wait:
             self.wait_ready()
+            # One of several fronts may greet while another is still on its way: who kills it then ends the server.
+            wait_for("all fronts", lambda: " event=ready " in self.log()[before:])
 
     def wait_ready(self, names=("smtp", "submission", "pop3")):
         """Every listener greets."""
