@@ -5,7 +5,9 @@
  * 1. Packs are held before the moment and until the end, so that what the database names is there.
  * 2. The database is copied to a file of the data directory first, quickly, so that its log is not kept
  *    from starting anew while a slow asker takes it; the file has no name while it is sent.
- * 3. The readers' threads do all that waits for the disk, a piece at a time.
+ * 3. The copy is looked through before anything of it is sent: the one who asks keeps what he has until he
+ *    has all, and what he has may be the last sound one.
+ * 4. The readers' threads do all that waits for the disk, a piece at a time.
  */
 #include <fcntl.h>
 #include <sodium.h>
@@ -41,6 +43,7 @@ struct backing {
 	int64_t id, parent;
 	struct db *db; /* a reader of its own, in a transaction until the copy is made */
 	struct db_copy *copy;
+	bool copied;  /* ... and is to be checked */
 	int64_t told; /* of it, to the asker */
 	struct entry *packs;
 	size_t npacks;
@@ -59,7 +62,6 @@ struct backing {
 
 static void close_db(struct backing *b)
 {
-	db_copy_end(&b->copy);
 	if (b->db)
 		(void)db_rollback(b->db);
 	db_close(&b->db);
@@ -69,6 +71,7 @@ static void backing_fini(struct admin_job *j)
 {
 	struct backing *b = j->stream;
 
+	db_copy_end(&b->copy);
 	close_db(b);
 	if (b->fd >= 0)
 		close(b->fd);
@@ -156,8 +159,8 @@ static enum db_code begin_copy(struct backing *b, struct err *e)
 	enum db_code code = db_open(DATADIR_DB, DB_READER, &b->db, e);
 	int64_t size = 0;
 
-	if (code != DB_OK)
-		return code;
+	if (code != DB_OK) /* its sentence names the cure */
+		return code == DB_CORRUPT ? DB_IO : code;
 	code = db_begin(b->db);
 	if (code == DB_OK)
 		code = read_packs(b); /* this reads, so that the moment is fixed from here on */
@@ -189,7 +192,7 @@ static enum db_code keep_copy(struct backing *b, struct err *e)
 {
 	struct stat st;
 
-	close_db(b);
+	db_copy_end(&b->copy);
 	b->fd = open(DATADIR_COPY, O_RDONLY | O_CLOEXEC);
 	(void)unlink(DATADIR_COPY);
 	if (b->fd < 0 || fstat(b->fd, &st) < 0) {
@@ -224,7 +227,18 @@ static enum db_code copy_run(struct reader_op *op, struct db *db)
 		code = db_copy_step(b->copy, COPY_PAGES, &op->err);
 	if (code == DB_ROW)
 		put_progress(b);
-	else if (code == DB_OK)
+	b->copied = code == DB_OK;
+	if (b->copied)
+		close_db(b); /* the log may start anew */
+	return code == DB_ROW ? DB_OK : code;
+}
+
+static enum db_code check_run(struct reader_op *op, struct db *db)
+{
+	struct backing *b = LIST_ENTRY(op, struct backing, read.op);
+	enum db_code code = db_copy_check(b->copy, &op->err);
+
+	if (code == DB_OK)
 		code = keep_copy(b, &op->err);
 	return code == DB_ROW ? DB_OK : code;
 }
@@ -312,7 +326,21 @@ static enum admin_step submit(struct admin_job *j)
 {
 	struct backing *b = j->stream;
 
-	return admin_job_read(j, &b->read, b->fd < 0 ? copy_run : send_run, backup_next);
+	if (b->fd >= 0)
+		return admin_job_read(j, &b->read, send_run, backup_next);
+	return admin_job_read(j, &b->read, b->copied ? check_run : copy_run, backup_next);
+}
+
+static enum admin_step failed(struct admin_job *j, const struct reader_op *op)
+{
+	if (op->result == DB_CORRUPT)
+		return admin_job_finish(j, EX_DATAERR,
+		    "the database is damaged, so no backup was made, and the one before stays as it was: "
+		    "stop the server and run `godwit store salvage ADDRESS`, or restore that backup with "
+		    "`godwit restore` into a new data directory (%s)",
+		    op->err.text);
+	return admin_job_finish(
+	    j, op->result == DB_FULL ? EX_CANTCREAT : EX_IOERR, "%s", op->err.text);
 }
 
 static enum admin_step backup_next(struct admin_job *j)
@@ -324,8 +352,7 @@ static enum admin_step backup_next(struct admin_job *j)
 	buf_str(&j->out, buf_view(&b->out));
 	buf_clear(&b->out);
 	if (b->read.op.result != DB_OK)
-		return admin_job_finish(j, b->read.op.result == DB_FULL ? EX_CANTCREAT : EX_IOERR,
-		    "%s", b->read.op.err.text);
+		return failed(j, &b->read.op);
 	if (b->done)
 		return admin_job_finish(j, EX_OK, "%s", "");
 	j->next = submit; /* once what there is has been sent */

@@ -21,17 +21,16 @@ static struct str table_name(size_t i)
 	return STR("");
 }
 
-enum db_code db_check_table(
-    struct db *db, size_t i, void (*on_bad)(void *ctx, const char *text), void *ctx, bool *more_r)
+/* The check of that name, on table number i. SQLITE_OK also when something was found. */
+static int check(sqlite3 *sqlite, const char *which, size_t i, db_bad_fn *on_bad, void *ctx)
 {
 	struct str name = table_name(i);
 	sqlite3_stmt *stmt = NULL;
 	char sql[128];
 	int rc;
 
-	*more_r = table_name(i + 1).n > 0;
-	snprintf(sql, sizeof sql, "PRAGMA integrity_check('%.*s')", STR_FMT(name));
-	rc = sqlite3_prepare_v2(db->sqlite, sql, -1, &stmt, NULL);
+	snprintf(sql, sizeof sql, "PRAGMA %s('%.*s')", which, STR_FMT(name));
+	rc = sqlite3_prepare_v2(sqlite, sql, -1, &stmt, NULL);
 	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
 		rc = sqlite3_step(stmt);
 		if (rc == SQLITE_ROW &&
@@ -40,6 +39,20 @@ enum db_code db_check_table(
 	}
 	sqlite3_finalize(stmt);
 	if ((rc & 0xff) == SQLITE_CORRUPT)
-		on_bad(ctx, sqlite3_errmsg(db->sqlite));
-	return rc == SQLITE_DONE || (rc & 0xff) == SQLITE_CORRUPT ? DB_OK : db_fail(db, rc, sql);
+		on_bad(ctx, sqlite3_errmsg(sqlite));
+	return rc == SQLITE_DONE || (rc & 0xff) == SQLITE_CORRUPT ? SQLITE_OK : rc;
+}
+
+enum db_code db_check_table(struct db *db, size_t i, db_bad_fn *on_bad, void *ctx, bool *more_r)
+{
+	int rc = check(db->sqlite, "integrity_check", i, on_bad, ctx);
+
+	*more_r = table_name(i + 1).n > 0;
+	return rc == SQLITE_OK ? DB_OK : db_fail(db, rc, "integrity_check");
+}
+
+int db_check_pages(sqlite3 *sqlite, size_t i, db_bad_fn *on_bad, void *ctx, bool *more_r)
+{
+	*more_r = table_name(i + 1).n > 0;
+	return check(sqlite, "quick_check", i, on_bad, ctx);
 }

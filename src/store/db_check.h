@@ -4,11 +4,13 @@
 
 #include "store/db.h"
 
+/* Of one thing found, in SQLite's words. */
+typedef void db_bad_fn(void *ctx, const char *text);
+
 /*
  * Checks table number i of the schema; *more_r: there are further ones. on_bad is called for each thing
  * found, in SQLite's words. DB_OK also when something was found.
  */
-enum db_code db_check_table(
-    struct db *db, size_t i, void (*on_bad)(void *ctx, const char *text), void *ctx, bool *more_r);
+enum db_code db_check_table(struct db *db, size_t i, db_bad_fn *on_bad, void *ctx, bool *more_r);
 
 #endif

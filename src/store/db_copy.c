@@ -8,9 +8,12 @@
 #include "store/db_internal.h"
 #include "store/db_vfs.h"
 
+#define FOUND_MAX ((size_t)120)
+
 struct db_copy {
 	sqlite3 *to;
-	sqlite3_backup *backup;
+	sqlite3_backup *backup; /* NULL: the copy is complete */
+	size_t checked;         /* tables */
 };
 
 static void failed(struct err *e, sqlite3 *to, const char *name)
@@ -49,6 +52,19 @@ struct db_copy *db_copy_begin(struct db *from, const char *name, struct err *e)
 	return NULL;
 }
 
+static enum db_code code_of(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_FULL:
+		return DB_FULL;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return DB_CORRUPT;
+	default:
+		return DB_IO;
+	}
+}
+
 /* It came with the mark of a log beside it; a copy has none. */
 static enum db_code complete(struct db_copy *c, struct err *e)
 {
@@ -60,7 +76,7 @@ static enum db_code complete(struct db_copy *c, struct err *e)
 	if (rc == SQLITE_OK)
 		return DB_OK;
 	failed(e, c->to, "its file");
-	return (rc & 0xff) == SQLITE_FULL ? DB_FULL : DB_IO;
+	return code_of(rc);
 }
 
 enum db_code db_copy_step(struct db_copy *c, int pages, struct err *e)
@@ -72,7 +88,7 @@ enum db_code db_copy_step(struct db_copy *c, int pages, struct err *e)
 	if (rc == SQLITE_DONE)
 		return complete(c, e);
 	failed(e, c->to, "its file");
-	return (rc & 0xff) == SQLITE_FULL ? DB_FULL : DB_IO;
+	return code_of(rc);
 }
 
 int64_t db_copy_size(const struct db_copy *c)
@@ -83,6 +99,37 @@ int64_t db_copy_size(const struct db_copy *c)
 int64_t db_copy_left(const struct db_copy *c)
 {
 	return c->backup ? (int64_t)sqlite3_backup_remaining(c->backup) * DB_PAGE : 0;
+}
+
+/* The first thing found is the story: in one line, behind the one that names the database. */
+static void on_bad(void *ctx, const char *text)
+{
+	struct str all = str_of_c(text), first, rest;
+	struct err *e = ctx;
+
+	first = str_split(all, '\n', &rest);
+	if (str_has_prefix(first, STR("***")))
+		first = str_split(rest, '\n', &rest);
+	if (!e->text[0])
+		err_set(e, "%.*s", STR_FMT(str_sub(first.n ? first : all, 0, FOUND_MAX)));
+}
+
+enum db_code db_copy_check(struct db_copy *c, struct err *e)
+{
+	struct err found = {""};
+	bool more = false;
+	int rc;
+
+	MUST(!c->backup);
+	rc = db_check_pages(c->to, c->checked++, on_bad, &found, &more);
+	if (found.text[0]) {
+		*e = found;
+		return DB_CORRUPT;
+	}
+	if (rc == SQLITE_OK)
+		return more ? DB_ROW : DB_OK;
+	err_set(e, "the copy of the database cannot be read: %s", sqlite3_errmsg(c->to));
+	return code_of(rc);
 }
 
 void db_copy_end(struct db_copy **c)

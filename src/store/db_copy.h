@@ -18,6 +18,13 @@ struct db_copy *db_copy_begin(struct db *from, const char *name, struct err *e);
 /* The next pages at most. DB_ROW: more to do; DB_OK: complete; else the failure, in e. */
 enum db_code db_copy_step(struct db_copy *c, int pages, struct err *e);
 
+/*
+ * Looks through the pages of a complete copy, of one table with its indexes at a time: damage is copied like
+ * anything else. DB_ROW: more to look at; DB_OK: all of it is sound; DB_CORRUPT: it is damaged, and e says
+ * how, in SQLite's words; else the failure, in e.
+ */
+enum db_code db_copy_check(struct db_copy *c, struct err *e);
+
 /* Octets in all, and those that are still to copy. After the first step. */
 int64_t db_copy_size(const struct db_copy *c);
 int64_t db_copy_left(const struct db_copy *c);

@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 
+#include "store/db_check.h"
 #include "store/rows.h"
 
 #define DB_PARAMS_MAX 40
@@ -53,5 +54,11 @@ enum db_code db_prepare(struct db *db, enum sql_id id);
 void db_bind(struct db_query *q, const struct db_value *args, size_t n);
 
 enum db_code db_control(struct db *db, enum db_control what);
+
+/*
+ * db_check_table() on any connection, without comparing rows with their entries in the indexes: as fast as
+ * the pages are read. SQLITE_OK also when something was found.
+ */
+int db_check_pages(sqlite3 *sqlite, size_t i, db_bad_fn *on_bad, void *ctx, bool *more_r);
 
 #endif

@@ -430,6 +430,41 @@ def test_damage_is_found(make_server, restore, tmp_path):
     assert len(messages_that_can_be_read(other, ann)) == 3
 
 
+def test_of_a_damaged_database_no_backup_is_made(either, restore, tmp_path):
+    """The one before stays as it is, and is told of: it may be the last sound one."""
+    server, ann, target = either, f"ann@{DOMAIN}", tmp_path / "backup"
+    fill(server, ann, 3)
+    before = messages(server, ann)
+    backup(server, target)
+
+    def all_of_it():
+        return {path.relative_to(target): path.is_file() and path.read_bytes()
+                for path in target.rglob("*") if path.name != "lock"}
+
+    complete = all_of_it()
+    deliver(server, ann, letter("one more"))
+    running = bool(server.process)
+    server.stop()
+    database = os.path.join(server.data, "store.db")
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        [page] = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'email'").fetchone()
+    with open(database, "r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+    if running:
+        server.start()
+        server.mark()
+        server.settle()
+    done = server.command("backup", str(target), status=65)
+    assert "godwit store salvage" in done.stderr and "stays as it was" in done.stderr, done.stderr
+    assert done.stdout == ""
+    now = all_of_it()
+    assert {path: now.get(path) for path in complete} == complete
+    server.command("restore", str(target), "--verify")
+    assert messages(restore(server, target), ann) == before
+
+
 def test_what_is_missing_is_copied_again(make_server, restore, tmp_path):
     server = make_server(accounts=("ann",))
     ann, target = f"ann@{DOMAIN}", tmp_path / "backup"
