@@ -43,11 +43,24 @@ static void wake(void *ctx)
 }
 
 /* ---- housekeeping ---- */
+
+/* Said once: it is tried again every second. A full disk, and a lane that is closed, are said elsewhere. */
+static void log_tending(struct store_process *sp, const struct lane_op *op)
+{
+	struct str why = str_of_c(op->result == LANE_FAILED ? op->err.text : "");
+
+	if (why.n == 0 || str_eq(why, str_of_c(sp->tend_trouble.text)))
+		return;
+	log_note(LOG_ERROR, "housekeeping", op->err.text);
+	sp->tend_trouble = op->err;
+}
+
 static void tend_done(struct lane_op *op)
 {
 	struct store_process *sp = LIST_ENTRY(op, struct store_process, maintain.op);
 
 	sp->tending = false;
+	log_tending(sp, op);
 	sp->purged = sp->purged || (op->result == LANE_DONE && sp->maintain.rows > 0);
 	if (sp->purged && !sp->maintain.more && !sp->draining) {
 		sp->purged = false;

@@ -47,7 +47,8 @@ struct store_process {
 	bool lane_closed; /* and that it was said */
 	bool full;        /* likewise */
 	struct maintain maintain;
-	bool purged; /* since the packs were looked at */
+	struct err tend_trouble; /* that was said */
+	bool purged;             /* since the packs were looked at */
 	struct store_compact *compact;
 	struct sc_process processes[STORE_PROCESSES];
 	size_t process_count;

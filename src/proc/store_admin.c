@@ -28,8 +28,8 @@ enum admin_step admin_job_finish(struct admin_job *j, uint8_t code, const char *
 
 enum admin_step admin_job_db_failed(struct admin_job *j)
 {
-	return admin_job_finish(
-	    j, EX_IOERR, "the database cannot be read: %s", db_error(j->ctx->db));
+	return admin_job_finish(j, EX_IOERR, "the database cannot be read: %s%s",
+	    db_error(j->ctx->db), db_cure(j->ctx->db));
 }
 
 int64_t admin_arg_number(const struct admin_job *j, size_t i)

@@ -65,6 +65,8 @@ static void read_done(struct reader_op *op)
 
 	if (op->result == DB_OK && c->work.complete)
 		c->dead = c->work.dead;
+	if (op->result != DB_OK)
+		log_note(LOG_ERROR, "compaction", op->err.text);
 	if (op->result != DB_OK || c->work.complete) {
 		wait_for(c, next_pass(c));
 		c->kicked = false;

@@ -374,7 +374,8 @@ static enum db_code read_run(struct reader_op *op, struct db *db)
 
 		if (mailbox_source_read(t->source, t->bytes + t->got, t->want - t->got, &n) !=
 		    BLOB_OK) {
-			err_set(&op->err, "message %lld is damaged", (long long)t->message.email);
+			err_set(&op->err, "message %lld is damaged: run `godwit store verify`",
+			    (long long)t->message.email);
 			code = DB_CORRUPT;
 		} else {
 			t->got += n;

@@ -78,7 +78,8 @@ static enum db_code read_run(struct reader_op *op, struct db *db)
 
 		if (blob_read(blobs_of(t), t->blob, t->bytes + t->got, t->want - t->got, &n) !=
 		    BLOB_OK) {
-			err_set(&op->err, "message %lld is damaged", (long long)t->lease.message);
+			err_set(&op->err, "message %lld is damaged: run `godwit store verify`",
+			    (long long)t->lease.message);
 			code = DB_CORRUPT;
 		} else {
 			t->got += n;

@@ -580,9 +580,12 @@ void store_take_deliver(struct store_front *f, struct ipc_request *r, struct str
 static struct fs_status taken_status(struct store_front *f, int64_t message_id, int64_t recipient)
 {
 	bool taken = false;
+	struct err why;
 
-	if (deliver_was_taken(f->sp->db, message_id, recipient, &taken) != DB_OK)
-		log_note(LOG_ERROR, "database", db_error(f->sp->db));
+	if (deliver_was_taken(f->sp->db, message_id, recipient, &taken) != DB_OK) {
+		err_set(&why, "%s%s", db_error(f->sp->db), db_cure(f->sp->db));
+		log_note(LOG_ERROR, "database", why.text);
+	}
 	return status_of(taken ? NULL : &restarted);
 }
 

@@ -286,7 +286,7 @@ enum db_code aside_begin(struct fsio *fs, struct db *db,
 	if (code == DB_OK && a->packs.n)
 		code = list_missed(db, &a->missed);
 	if (code != DB_OK && read >= 0)
-		err_set(e, "%s", db_error(db));
+		err_set(e, "%s%s", db_error(db), db_cure(db));
 	sort(&a->packs);
 	if (code == DB_OK)
 		*a_r = a;

@@ -2,13 +2,23 @@
  * SQLite behind the narrow interface. Statements are prepared at first use and kept; arguments
  * are bound by the name $k, because SQLite numbers parameters by first appearance.
  *
- * Invariants: a query is busy from db_begin_query to db_end; no query is busy when a transaction
+ * Invariants: a query that goes on from a key gives no row that is not behind it (store/sql_order.h); a query
+ * is busy from db_begin_query to db_end; no query is busy when a transaction
  * or savepoint ends; db->err describes the last failure.
  */
 #include "store/db.h"
 
 #include "base/mem.h"
 #include "store/db_internal.h"
+
+/* The bytes of text live until db_end. */
+static void note_after(struct db_query *q, const struct db_value *args)
+{
+	const struct sql_order *o = sql_order(q->id);
+
+	for (size_t i = 0; i < o->n; i++)
+		q->after[i] = args[o->key[i].param - 1];
+}
 
 struct db_query *db_begin_query(
     struct db *db, enum sql_id id, const struct db_value *args, size_t n)
@@ -24,6 +34,8 @@ struct db_query *db_begin_query(
 		q->failed = db_prepare(db, id);
 	if (q->failed == DB_OK)
 		db_bind(q, args, n);
+	if (q->failed == DB_OK)
+		note_after(q, args);
 	return q;
 }
 
@@ -70,6 +82,55 @@ static void note_rows(struct db_query *q)
 	q->db->rows[table] += effect * sqlite3_changes64(q->db->sqlite);
 }
 
+/* As the schema orders text: by octets. */
+static int compare_text(struct str a, struct str b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int side = n ? memcmp(a.p, b.p, n) : 0;
+
+	return side ? side : (a.n > b.n) - (a.n < b.n);
+}
+
+static int compare(struct db_query *q, int col, const struct db_value *v)
+{
+	int64_t n;
+
+	if (v->type != DB_INT)
+		return compare_text(db_col_str(q, col), v->s);
+	n = db_col_int(q, col);
+	return (n > v->i) - (n < v->i);
+}
+
+/* The row lies where a statement that goes on from a key can give it. */
+static bool is_in_order(struct db_query *q)
+{
+	const struct sql_order *o = sql_order(q->id);
+	int side = 0;
+
+	for (size_t i = 0; i < o->n && side == 0; i++)
+		side = compare(q, o->key[i].col, &q->after[i]);
+	switch ((enum sql_order_kind)o->kind) {
+	case SQL_ORDER_NONE:
+		return true;
+	case SQL_ORDER_BEHIND:
+		return side > 0;
+	case SQL_ORDER_FROM:
+		return side >= 0;
+	case SQL_ORDER_BEFORE:
+		return side < 0;
+	}
+	return true;
+}
+
+static enum db_code out_of_order(struct db_query *q)
+{
+	char what[80];
+
+	snprintf(what, sizeof what, "%s: rows lie out of order", sql_statement(q->id)->name);
+	q->finished = true;
+	return q->failed = db_damaged(q->db, what);
+}
+
 enum db_code db_step(struct db_query *q)
 {
 	int rc;
@@ -79,7 +140,7 @@ enum db_code db_step(struct db_query *q)
 		return q->failed;
 	rc = sqlite3_step(q->stmt);
 	if (rc == SQLITE_ROW)
-		return DB_ROW;
+		return is_in_order(q) ? DB_ROW : out_of_order(q);
 	q->finished = true; /* a further sqlite3_step would begin anew */
 	if (rc != SQLITE_DONE)
 		q->failed = db_fail(q->db, rc, sql_statement(q->id)->name);

@@ -64,8 +64,17 @@ enum db_code db_prepare_all(struct db *db);
 /* Runs statements without parameters separated by ";", results ignored: for the schema. */
 enum db_code db_script(struct db *db, const char *sql);
 
+/*
+ * What was read cannot be: notes it as the last failure, in a few words. Always DB_CORRUPT. For who finds out
+ * what SQLite does not.
+ */
+enum db_code db_damaged(struct db *db, const char *what);
+
 /* What failed last on this connection, and its class. Valid until the next failure. */
 const char *db_error(const struct db *db);
+
+/* What helps against that, to be put behind it: empty, or begun with "; ". */
+const char *db_cure(const struct db *db);
 enum db_code db_error_code(const struct db *db);
 
 /* ---- values ---- */

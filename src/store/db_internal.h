@@ -6,6 +6,7 @@
 
 #include "store/db_check.h"
 #include "store/rows.h"
+#include "store/sql_order.h"
 
 #define DB_PARAMS_MAX 40
 #define DB_PAGE       4096
@@ -17,7 +18,8 @@ struct db_query {
 	enum db_code failed;
 	bool busy, finished;
 	uint8_t nparams;
-	uint8_t at[DB_PARAMS_MAX]; /* SQLite's number of $1, $2, ... */
+	uint8_t at[DB_PARAMS_MAX];             /* SQLite's number of $1, $2, ... */
+	struct db_value after[SQL_ORDER_KEYS]; /* where it goes on from (store/sql_order.h) */
 };
 
 /* Statements that are SQLite's own business and not in the list. */

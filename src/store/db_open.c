@@ -81,9 +81,24 @@ enum db_code db_fail(struct db *db, int rc, const char *what)
 	return db->code;
 }
 
+enum db_code db_damaged(struct db *db, const char *what)
+{
+	err_set(&db->err, "database: %s", what);
+	return db->code = DB_CORRUPT;
+}
+
 const char *db_error(const struct db *db)
 {
 	return db->err.text;
+}
+
+/* Short, for values of the log are cut. */
+const char *db_cure(const struct db *db)
+{
+	return db->code == DB_CORRUPT
+		   ? "; stop the server and run `godwit store repair`, or, if that cannot, `godwit "
+		     "store salvage ADDRESS`"
+		   : "";
 }
 
 enum db_code db_error_code(const struct db *db)

@@ -91,8 +91,10 @@ enum db_code forward_path(struct db *db, struct str hostname, struct arena *a,
 			return code == DB_ROW ? DB_OK : code;
 	}
 	code = get_key(db, &key);
+	if (code == DB_OK)
+		return db_damaged(db, "the key of return addresses is not there");
 	if (code != DB_ROW)
-		return code == DB_OK ? DB_CORRUPT : code;
+		return code;
 	buf_init(&b, LIMIT_SMTP_PATH);
 	(void)queue_srs_put(&b, &key, mail->reverse_path, mail->message,
 	    str_from(mail->forwarder, str_rfind(mail->forwarder, '@') + 1), time);

@@ -100,7 +100,7 @@ static enum lane_result result_of_db(const struct db *db)
 static void note_db(struct lane *l)
 {
 	l->why = result_of_db(l->config.db);
-	err_set(&l->err, "%s", db_error(l->config.db));
+	err_set(&l->err, "%s%s", db_error(l->config.db), db_cure(l->config.db));
 }
 
 /* Nothing more is written until a restart has looked at what is really there. */
@@ -185,7 +185,7 @@ static enum blob_code finish_sync(struct lane *l)
 static bool fail_op(struct lane *l, struct lane_op *op)
 {
 	op->result = result_of_db(l->config.db);
-	err_set(&op->err, "%s", db_error(l->config.db));
+	err_set(&op->err, "%s%s", db_error(l->config.db), db_cure(l->config.db));
 	note_db(l);
 	return op->result != LANE_FULL && db_in_transaction(l->config.db) &&
 	       db_rollback_to(l->config.db) == DB_OK;

@@ -202,7 +202,7 @@ static void purge_accounts(struct slice *s)
 /* Some of a message's events, with their dialogues; true: there are others. */
 static bool forget_events(struct slice *s, int64_t message)
 {
-	int64_t dialogues[PART], last = 0;
+	int64_t dialogues[PART], last = 0, before;
 	struct db_query *q = db_begin_query(
 	    s->db, SQL_TRACE_FIRST, DB_ARGS(db_int(message), db_int(PART)));
 	size_t n = 0;
@@ -215,8 +215,11 @@ static bool forget_events(struct slice *s, int64_t message)
 	for (size_t i = 0; i < n && s->code == DB_OK; i++)
 		if (dialogues[i])
 			unref_blob(s, dialogues[i]);
+	before = s->m->rows;
 	if (n)
 		exec(s, SQL_TRACE_DELETE, DB_ARGS(db_int(message), db_int(last)));
+	if (n && s->m->rows == before) /* they would be found again, for ever */
+		failed(s, db_damaged(s->db, "events of the trace are not where they should be"));
 	return n == PART;
 }
 

@@ -70,7 +70,9 @@ static enum db_code message_of(struct walk *w, int64_t id)
 	if (w->message.id == id)
 		return DB_OK;
 	code = queue_message_get(w->db, w->arena, id, &w->message);
-	return code == DB_ROW ? DB_OK : code == DB_OK ? DB_CORRUPT : code;
+	if (code == DB_OK)
+		return db_damaged(w->db, "a message that is queued is not there");
+	return code == DB_ROW ? DB_OK : code;
 }
 
 /* The rows behind *at that a slice looks at; *at moves behind them. */

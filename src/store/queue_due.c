@@ -84,12 +84,15 @@ static void find_reports(struct finding *f)
 
 	if (failed(f, queue_first(f->db, STR(""), &first)))
 		return;
-	wake_at(f, first);
+	if (first > f->now)
+		wake_at(f, first);
 	if (first > f->now || failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_READY,
 					    DB_ARGS(db_int(QUEUE_SHARD), db_text(STR("")),
 						db_int(0), db_int(f->now), db_int(SCAN_ROWS)),
 					    &rows)))
 		return;
+	/* of none that can be read although its index, which is damaged, says so */
+	wake_at(f, rows.n ? first : f->now + SCAN_AGAIN);
 	for (size_t i = 0; i < rows.n; i++)
 		add(f, rows.v[i].message);
 }

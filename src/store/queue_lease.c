@@ -123,15 +123,24 @@ static struct queue_rows choose_job(struct leasing *g, size_t *ready_r)
 
 /* ---- writing ---- */
 
+/* One that a damaged database does not find by its key stays out: it would be given out again and again. */
 static void take_rows(struct leasing *g, struct queue_rows *rows, int64_t token)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; i < rows->n && g->code == DB_OK; i++) {
-		rows->v[i].token = token;
+		struct queue_row row = rows->v[i];
+		int64_t taken = 0;
+
+		row.token = token;
 		failed(g, db_exec(g->db, SQL_QUEUE_TAKE,
-			      DB_ARGS(db_int(QUEUE_SHARD), db_int(rows->v[i].message),
-				  db_int(rows->v[i].recipient), db_int(token)),
-			      NULL));
+			      DB_ARGS(db_int(QUEUE_SHARD), db_int(row.message),
+				  db_int(row.recipient), db_int(token)),
+			      &taken));
+		if (taken)
+			rows->v[n++] = row;
 	}
+	rows->n = n;
 }
 
 static int64_t new_token(struct leasing *g)
@@ -139,7 +148,9 @@ static int64_t new_token(struct leasing *g)
 	int64_t token = 0;
 	enum db_code code = db_get_int(g->db, SQL_META_NEXT, DB_ARGS(db_text(LEASE)), &token);
 
-	failed(g, code == DB_OK ? DB_CORRUPT : code);
+	if (code == DB_OK)
+		code = db_damaged(g->db, "the counter of leases is not there");
+	failed(g, code);
 	return token;
 }
 
@@ -182,7 +193,10 @@ static void give_out(struct leasing *g, struct queue_job job)
 	job.token = new_token(g);
 	job.attempts = g->place.state.failures + job.rows.v[0].entry.attempts;
 	job.reverse_path = path.n ? path : job.message.reverse_path;
-	if (g->code != DB_OK ||
+	take_rows(g, &job.rows, job.token);
+	if (job.rows.n == 0)
+		g->place.hold = g->now + HOLD_MS;
+	if (g->code != DB_OK || job.rows.n == 0 ||
 	    failed(g, db_exec(g->db, SQL_LEASE_ADD,
 			  DB_ARGS(db_int(QUEUE_SHARD), db_int(job.token), db_int(g->l->owner),
 			      db_int(job.message.id), db_text(job.destination), db_int(g->now),
@@ -191,7 +205,6 @@ static void give_out(struct leasing *g, struct queue_job job)
 			  NULL)))
 		return;
 	leave_lines(g);
-	take_rows(g, &job.rows, job.token);
 	g->room[standing]--;
 	g->place.turn = job.token;
 	g->l->used += text_of(&job);
@@ -205,6 +218,7 @@ static void postpone(struct leasing *g, const struct queue_rows *rows)
 		rows->v[i].entry.not_before = g->now + MISSING_MS;
 		failed(g, queue_row_set(g->db, &rows->v[i]));
 	}
+	g->place.hold = g->now + HOLD_MS;
 }
 
 /* What it learned may be more than it is allowed. */
@@ -253,6 +267,17 @@ static bool is_in_line(struct leasing *g, struct str *host_r)
 	return true;
 }
 
+/*
+ * No row could be read. Where a damaged index says that one may go all the same, the turn of the destination
+ * would come again at once, for ever.
+ */
+static bool is_due_all_the_same(struct leasing *g)
+{
+	int64_t first = QUEUE_NEVER;
+
+	return !failed(g, queue_first(g->db, g->place.name, &first)) && first <= g->now;
+}
+
 /* A job for the destination whose turn it is, if one may go. */
 static void serve(struct leasing *g)
 {
@@ -269,7 +294,7 @@ static void serve(struct leasing *g)
 	if (g->code != DB_OK || (job.rows.n > 0 && is_in_line(g, &job.host)))
 		return;
 	if (job.rows.n == 0) {
-		g->place.hold = ready ? g->now + HOLD_MS : 0;
+		g->place.hold = ready || is_due_all_the_same(g) ? g->now + HOLD_MS : 0;
 		return;
 	}
 	code = queue_message_get(g->db, g->l->arena, job.rows.v[0].message, &job.message);
@@ -328,7 +353,9 @@ static bool serve_next(struct leasing *g)
 	if (g->code != DB_OK || name.n == 0)
 		return false;
 	code = queue_place_get(g->db, g->l->arena, g->now, name, &g->place);
-	if (failed(g, code == DB_OK ? DB_CORRUPT : code))
+	if (code == DB_OK)
+		code = db_damaged(g->db, "a destination is in its index only");
+	if (failed(g, code))
 		return false;
 	serve(g);
 	if (g->code == DB_OK)

@@ -194,13 +194,18 @@ enum db_code queue_row_set(struct db *db, const struct queue_row *r)
 
 enum db_code queue_row_delete(struct db *db, const struct queue_row *row, int64_t blob)
 {
-	int64_t refs;
+	int64_t refs, changes = 0;
 	enum db_code code = db_exec(db, SQL_QUEUE_DELETE,
-	    DB_ARGS(db_int(QUEUE_SHARD), db_int(row->message), db_int(row->recipient)), NULL);
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(row->message), db_int(row->recipient)), &changes);
 
+	if (code == DB_OK && changes == 0) /* the content would go, and the row stay */
+		return db_damaged(db, "a row of the queue is not where it should be");
+	if (code != DB_OK)
+		return code;
+	code = db_get_int(db, SQL_BLOB_UNREF, DB_ARGS(db_int(blob)), &refs);
 	if (code == DB_OK)
-		code = db_get_int(db, SQL_BLOB_UNREF, DB_ARGS(db_int(blob)), &refs);
-	return code == DB_ROW ? DB_OK : code == DB_OK ? DB_CORRUPT : code;
+		return db_damaged(db, "a message that is queued has no content");
+	return code == DB_ROW ? DB_OK : code;
 }
 
 /* ---- destinations ---- */

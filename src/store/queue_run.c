@@ -39,7 +39,11 @@ static void write_op(struct queue_run *r, struct lane_op *op)
 
 void queue_run_failed(struct queue_run *r, const char *what, const struct lane_op *op)
 {
-	r->world->failed(r->ctx, what, op ? op->err.text : db_error(r->db));
+	struct err why = {""};
+
+	if (!op)
+		err_set(&why, "%s%s", db_error(r->db), db_cure(r->db));
+	r->world->failed(r->ctx, what, op ? op->err.text : why.text);
 	r->paused = time_of(r).mono + (op && op->result == LANE_FULL ? PAUSE_FULL : PAUSE_MS);
 }
 

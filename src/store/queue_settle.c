@@ -351,8 +351,9 @@ static void teach(struct settling *t, struct str name)
 	int64_t others = 0;
 	enum db_code code = queue_place_get(t->db, t->s->scratch, t->now, name, &place);
 
-	if (failed(t, code == DB_OK ? DB_CORRUPT : code) ||
-	    failed(t, queue_place_active(t->db, name, &others)))
+	if (code == DB_OK)
+		code = db_damaged(t->db, "a destination that was tried is not there");
+	if (failed(t, code) || failed(t, queue_place_active(t->db, name, &others)))
 		return;
 	if (t->teller) {
 		place.last = last_of(t, t->teller);
@@ -383,7 +384,9 @@ static void settle(struct settling *t, const struct queue_lease_row *lease)
 	enum db_code code = queue_message_get(t->db, t->s->scratch, t->s->message, &t->message);
 
 	t->sent_as = lease->reverse_path;
-	if (failed(t, code == DB_OK ? DB_CORRUPT : code) ||
+	if (code == DB_OK)
+		code = db_damaged(t->db, "a message that was tried is not there");
+	if (failed(t, code) ||
 	    failed(t, queue_rows_get(t->db, t->s->scratch, t->now, SQL_QUEUE_OF_LEASE,
 			  DB_ARGS(db_int(QUEUE_SHARD), db_int(t->s->message), db_int(t->s->token)),
 			  &rows)))

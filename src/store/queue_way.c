@@ -292,7 +292,9 @@ static enum lane_exec way_exec(struct lane_op *op, struct db *db, int64_t now)
 		return LANE_UNDO;
 	if (found == DB_ROW)
 		found = queue_place_get(db, w->scratch, now, a.lease.destination, &a.place);
-	if (!failed(&a, found == DB_OK ? DB_CORRUPT : found))
+	if (found == DB_OK)
+		found = db_damaged(db, "a destination that is being tried is not there");
+	if (!failed(&a, found))
 		answer(&a);
 	return a.code == DB_OK ? LANE_KEEP : LANE_BROKEN;
 }

@@ -6,8 +6,12 @@
 static void settle(struct reader_op *op, struct db *db, enum db_code code)
 {
 	op->result = code;
-	if (code != DB_OK && op->err.text[0] == '\0')
-		err_set(&op->err, "%s", code == db_error_code(db) ? db_error(db) : "read failed");
+	if (code == DB_OK || op->err.text[0])
+		return;
+	if (code == db_error_code(db))
+		err_set(&op->err, "%s%s", db_error(db), db_cure(db));
+	else
+		err_set(&op->err, "read failed");
 }
 
 void reader_run(struct reader_op *op, struct db *db)

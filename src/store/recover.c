@@ -108,7 +108,7 @@ bool recover_packs(struct db *db, const struct pack_config *config, struct blob_
 	if (opened)
 		code = commit_point(db, &point, rows.sequence, highest);
 	if (code != DB_OK) {
-		err_set(e, "%s", db_error(db));
+		err_set(e, "%s%s", db_error(db), db_cure(db));
 		blob_store_free(&blobs);
 		return false;
 	}

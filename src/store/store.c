@@ -115,8 +115,8 @@ static bool set_up(struct store *s, struct err *e)
 	if (code != DB_OK)
 		err_set(e,
 		    "cannot put the quota of the configuration in force, or make the key of"
-		    " return addresses: %s",
-		    db_error(s->db));
+		    " return addresses: %s%s",
+		    db_error(s->db), db_cure(s->db));
 	db_rollback(s->db);
 	return code == DB_OK;
 }

@@ -259,7 +259,9 @@ static enum db_code read_mark(struct db *db, int64_t *mark_r)
 {
 	enum db_code code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(MARK)), mark_r);
 
-	return code == DB_ROW ? DB_OK : code == DB_OK ? DB_CORRUPT : code;
+	if (code == DB_OK)
+		return db_damaged(db, "the mark of the index of the trace is not there");
+	return code == DB_ROW ? DB_OK : code;
 }
 
 enum db_code trace_index_late(struct db *db, int64_t message)

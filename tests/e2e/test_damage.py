@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import sqlite3
+import time
 
 import pytest
 
@@ -331,6 +332,32 @@ def test_a_pack_whose_mail_is_missed_comes_back(filled):
     filled.start()
     filled.mark()
     assert all_mail(filled) == before
+
+
+def test_a_queue_out_of_order_holds_up_nobody(filled):
+    """A row that its index has and that is not found by its key: others go on, and the server ends at once."""
+    assert filled.stop() == 0
+    database = os.path.join(filled.data, "store.db")
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        db.execute("UPDATE queue SET not_before = 0")
+        db.execute("UPDATE destination SET due = 0, waits = 0, failures = 0, next_probe = 0")
+        db.commit()
+        [page] = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'queue'").fetchone()
+        [message] = db.execute("SELECT message FROM queue").fetchone()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with open(database, "r+b") as file:
+        file.seek((page - 1) * 4096)
+        content = file.read(4096)
+        assert message.to_bytes(8, "big") in content
+        file.seek((page - 1) * 4096)
+        file.write(content.replace(message.to_bytes(8, "big"), (message + 1).to_bytes(8, "big")))
+    filled.start()
+    filled.mark()
+    deliver(filled, ANN, letter("meanwhile"))
+    begun = time.monotonic()
+    assert filled.stop() == 0
+    assert time.monotonic() - begun < 10
+    assert "the database is damaged" in verify(filled, 65).stdout
 
 
 def test_space_comes_back(make_server):
