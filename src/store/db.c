@@ -2,9 +2,9 @@
  * SQLite behind the narrow interface. Statements are prepared at first use and kept; arguments
  * are bound by the name $k, because SQLite numbers parameters by first appearance.
  *
- * Invariants: a query that goes on from a key gives no row that is not behind it (store/sql_order.h); a query
- * is busy from db_begin_query to db_end; no query is busy when a transaction
- * or savepoint ends; db->err describes the last failure.
+ * Invariants: a query is busy from db_begin_query to db_end; no query is busy when a transaction
+ * or savepoint ends; one that goes on from a key gives no row that is not behind it
+ * (store/sql_order.h); db->err describes the last failure.
  */
 #include "store/db.h"
 

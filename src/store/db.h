@@ -38,7 +38,8 @@ const char *db_code_name(enum db_code code);
 
 /*
  * Opens a connection; the writer creates the file if there is none. Failure leaves *db_r as it was
- * and puts the story into e: DB_CORRUPT for a file that is not ours, or that a newer version wrote.
+ * and puts the story into e: DB_CORRUPT for a file that is not ours, or that a newer version wrote. Such a
+ * file, and what lies beside it, the writer leaves as it is, to the last octet.
  */
 enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e);
 

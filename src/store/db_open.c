@@ -9,10 +9,8 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "store/db_look.h"
 #include "store/db_vfs.h"
-
-#include <fcntl.h>
-#include <unistd.h>
 
 #define DB_MAGIC      0x6462676fu
 #define BUSY_WAIT_MS  2000
@@ -266,31 +264,75 @@ static const char reader_settings[] = "PRAGMA query_only = 1;"
 				      "PRAGMA temp_store = MEMORY;"
 				      "PRAGMA cache_size = " READER_CACHE ";";
 
-/* Ours, empty and made ours (writer only), or somebody else's. */
-static enum db_code check_identity(struct db *db)
+/* What a file says it is. */
+struct identity {
+	int64_t app, version;
+	bool tables;
+};
+
+static enum db_code read_identity(struct db *db, struct identity *id_r)
 {
-	int64_t app = 0, version = 0;
-	bool tables = false;
-	enum db_code code = ask_int(db, "PRAGMA application_id", &app);
+	enum db_code code = ask_int(db, "PRAGMA application_id", &id_r->app);
 
 	if (code == DB_OK)
-		code = db_version(db, &version);
+		code = db_version(db, &id_r->version);
 	if (code == DB_OK)
-		code = db_has_tables(db, &tables);
-	if (code != DB_OK)
-		return code;
-	if (app != DB_APPLICATION_ID && (app || tables || db->role == DB_READER)) {
+		code = db_has_tables(db, &id_r->tables);
+	return code;
+}
+
+/* Ours, empty and to be made ours (writer only), or somebody else's; where it is damaged, the tables tell. */
+static enum db_code judge(struct db *db, const struct identity *id)
+{
+	bool foreign = id->app != DB_APPLICATION_ID &&
+		       (id->app || id->tables || db->role == DB_READER);
+	bool other = id->tables && id->version != sql_schema()->version;
+	int64_t there = foreign || other ? db_look_version(db->sqlite) : 0;
+
+	if (there && (foreign || there != id->version))
+		err_set(&db->err,
+		    "database: it is damaged, for its tables are those of version %d, and its %s is %lld; "
+		    "stop the server and run `godwit store salvage ADDRESS`, or restore a backup",
+		    (int)there, foreign ? "mark" : "version",
+		    (long long)(foreign ? id->app : id->version));
+	else if (foreign)
 		err_set(&db->err, "database: the file belongs to another program");
-		return db->code = DB_CORRUPT;
-	}
-	if (version > sql_schema()->version) {
+	else if (id->version > sql_schema()->version)
 		err_set(&db->err,
 		    "database: written by a newer version (schema %d, this program knows %d):"
 		    " use that version, or restore a backup",
-		    (int)version, sql_schema()->version);
-		return db->code = DB_CORRUPT;
-	}
-	return app ? DB_OK : db_script(db, "PRAGMA application_id = " STRINGIFY(DB_APPLICATION_ID));
+		    (int)id->version, sql_schema()->version);
+	else
+		return DB_OK;
+	return db->code = DB_CORRUPT;
+}
+
+static enum db_code check_identity(struct db *db)
+{
+	struct identity id = {0};
+	enum db_code code = read_identity(db, &id);
+
+	if (code == DB_OK)
+		code = judge(db, &id);
+	if (code != DB_OK || id.app)
+		return code;
+	return db_script(db, "PRAGMA application_id = " STRINGIFY(DB_APPLICATION_ID));
+}
+
+/*
+ * Before a file is opened for writing, which changes it: what is not for this program to open stays as it is, to
+ * the last octet. What cannot be looked at is found out about by opening it.
+ */
+static enum db_code look(struct db *db, const char *name)
+{
+	struct identity id = {0};
+	enum db_code code = DB_OK;
+
+	if (db_look_open(name, &db->sqlite) == SQLITE_OK && read_identity(db, &id) == DB_OK)
+		code = judge(db, &id);
+	sqlite3_close(db->sqlite);
+	db->sqlite = NULL;
+	return code;
 }
 
 static enum db_code configure(struct db *db)
@@ -323,7 +365,7 @@ static void make_private(const char *name)
 
 static void explain(struct db *db, const char *name, struct err *e)
 {
-	int rc = sqlite3_errcode(db->sqlite);
+	int rc = db->sqlite ? sqlite3_errcode(db->sqlite) : SQLITE_OK;
 
 	if (rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT)
 		err_set(e,
@@ -334,6 +376,16 @@ static void explain(struct db *db, const char *name, struct err *e)
 		err_set(e, "%s: %s", name, db->err.text);
 }
 
+static enum db_code open_file(struct db *db, const char *name, int flags)
+{
+	int rc;
+
+	if (db->role == DB_WRITER)
+		make_private(name);
+	rc = sqlite3_open_v2(name, &db->sqlite, flags, db_vfs_name());
+	return rc == SQLITE_OK ? configure(db) : db_fail(db, rc, name);
+}
+
 enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
@@ -341,7 +393,6 @@ enum db_code db_open(const char *name, enum db_role role, struct db **db_r, stru
 				       : SQLITE_OPEN_READONLY);
 	struct db *db = mem_new(struct db);
 	enum db_code code;
-	int rc;
 
 	db->magic = DB_MAGIC;
 	db->role = role;
@@ -349,16 +400,16 @@ enum db_code db_open(const char *name, enum db_role role, struct db **db_r, stru
 		db->queries[i].db = db;
 		db->queries[i].id = (enum sql_id)i;
 	}
-	if (role == DB_WRITER)
-		make_private(name);
-	rc = sqlite3_open_v2(name, &db->sqlite, flags, db_vfs_name());
-	code = rc == SQLITE_OK ? configure(db) : db_fail(db, rc, name);
+	code = role == DB_WRITER ? look(db, name) : DB_OK;
+	if (code == DB_OK)
+		code = open_file(db, name, flags);
 	if (code == DB_OK) {
 		*db_r = db;
 		return DB_OK;
 	}
 	explain(db, name, e);
-	db_distrust(db); /* leave what is there as it is */
+	if (db->sqlite)
+		db_distrust(db); /* leave what is there as it is */
 	db_close(&db);
 	return code;
 }

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "store/db_internal.h"
+#include "store/db_look.h"
 
 #define PROBES        4096 /* of one table */
 #define ROWS_A_COMMIT 20000
@@ -56,16 +57,21 @@ static int64_t ask(sqlite3 *sqlite, const char *sql)
 
 bool salvage_rows_open(struct salvage_rows *r, const char *name)
 {
-	int rc = sqlite3_open_v2(name, &r->old, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+	bool opened = db_look_open(name, &r->old) == SQLITE_OK;
+	int64_t there = opened ? db_look_version(r->old) : 0;
 
-	r->version = rc == SQLITE_OK ? ask(r->old, "PRAGMA user_version") : -1;
+	/* what the tables say counts: a number may have flipped */
+	r->version = there ? there : opened ? ask(r->old, "PRAGMA user_version") : -1;
+	if (r->version < 1 || ask(r->old, "SELECT count(*) FROM sqlite_schema") <= 0) {
+		salvage_rows_close(r);
+		return true;
+	}
 	if (r->version > sql_schema()->version) {
 		err_set(&r->err,
 		    "the database was written by a newer version of this program: use that version");
+		salvage_rows_close(r);
 		return false;
 	}
-	if (r->version < 1 || ask(r->old, "SELECT count(*) FROM sqlite_schema") <= 0)
-		salvage_rows_close(r);
 	return true;
 }
 

@@ -184,9 +184,12 @@ static bool open_all(struct store *s, bool create, struct err *e)
 	    .fs = &s->dir.fs, .dir = DATADIR_PACKS, .pack_size = s->cfg.pack_size};
 	int64_t sequence;
 
-	return open_database(s, create, e) && set_up(s, e) &&
-	       recover_packs(s->db, &packs, &s->blobs, &sequence, e) && open_lane(s, sequence, e) &&
-	       open_readers(s, e);
+	if (!open_database(s, create, e))
+		return false;
+	(void)s->dir.fs.ops->unlink(
+	    &s->dir.fs, DATADIR_COPY); /* of a backup that a crash broke off */
+	return set_up(s, e) && recover_packs(s->db, &packs, &s->blobs, &sequence, e) &&
+	       open_lane(s, sequence, e) && open_readers(s, e);
 }
 
 static struct store *open_store(const char *path, const struct store_config *cfg, bool create,
@@ -202,8 +205,6 @@ static struct store *open_store(const char *path, const struct store_config *cfg
 		mem_free(s);
 		return NULL;
 	}
-	(void)s->dir.fs.ops->unlink(
-	    &s->dir.fs, DATADIR_COPY); /* of a backup that a crash broke off */
 	pthread_mutex_init(&s->room_lock, NULL);
 	s->admit = admit_new(&s->cfg.admit);
 	session_table_init(&s->sessions, s->cfg.sessions_max);

@@ -323,15 +323,20 @@ static void test_io_failures(void **state)
 static void test_identity(void **state)
 {
 	struct db *db = NULL;
+	struct stat before, after;
 	struct err e;
 	sqlite3 *raw;
 
 	assert_int_equal(sqlite3_open("other.db", &raw), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(raw, "CREATE TABLE t (x)", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(raw);
+	stat("other.db", &before);
 	assert_int_equal(db_open("other.db", DB_WRITER, &db, &e), DB_CORRUPT);
 	assert_non_null(strstr(e.text, "another program"));
 	assert_null(db);
+	stat("other.db", &after);
+	assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof before.st_mtim);
+	assert_int_equal(access("other.db-wal", F_OK), -1);
 	assert_int_equal(db_open("none.db", DB_READER, &db, &e), DB_IO);
 
 	FILE *f = fopen("text.db", "wb");
@@ -341,18 +346,81 @@ static void test_identity(void **state)
 	assert_int_equal(db_open("text.db", DB_WRITER, &db, &e), DB_CORRUPT);
 }
 
+/* Of a file: its octets, one behind the other; -1 for what is not there. */
+static int64_t sum_of(const char *name)
+{
+	FILE *f = fopen(name, "rb");
+	int64_t sum = f ? 0 : -1;
+	int c;
+
+	while (f && (c = getc(f)) != EOF)
+		sum = sum * 31 + c;
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+/* Also what only its log tells, as after a crash: nothing of it is changed. */
 static void test_newer_version(void **state)
 {
+	static const char *const names[] = {"store.db", "store.db-wal", "store.db-shm"};
+	int64_t sums[3], version = -1;
 	struct err e;
-	int64_t version = -1;
 
 	assert_int_equal(db_version(writer, &version), DB_OK);
 	assert_int_equal(version, sql_schema()->version);
+	assert_int_equal(db_script(writer, "ALTER TABLE domain ADD COLUMN more integer"), DB_OK);
 	assert_int_equal(db_set_version(writer, sql_schema()->version + 1), DB_OK);
-	db_close(&writer);
-	assert_int_equal(db_open("store.db", DB_WRITER, &writer, &e), DB_CORRUPT);
-	assert_non_null(strstr(e.text, "newer version"));
-	assert_null(writer);
+	for (int crashed = 1; crashed >= 0; crashed--) {
+		if (crashed)
+			db_distrust(writer);
+		db_close(&writer);
+		(void)unlink("store.db-shm");
+		for (size_t i = 0; i < 3; i++)
+			sums[i] = sum_of(names[i]);
+		assert_true(crashed == (sums[1] != -1));
+		assert_int_equal(db_open("store.db", DB_WRITER, &writer, &e), DB_CORRUPT);
+		assert_non_null(strstr(e.text, "newer version"));
+		assert_null(writer);
+		for (size_t i = 0; i < 3; i++)
+			assert_true(sum_of(names[i]) == sums[i]);
+		if (crashed) { /* the log goes into it */
+			sqlite3 *raw = NULL;
+
+			assert_int_equal(sqlite3_open("store.db", &raw), SQLITE_OK);
+			assert_int_equal(
+			    sqlite3_exec(raw, "SELECT * FROM domain", NULL, NULL, NULL), SQLITE_OK);
+			sqlite3_close(raw);
+		}
+	}
+}
+
+/* The tables tell what it is. */
+static void test_flipped_identity(void **state)
+{
+	static const char *const flips[] = {"PRAGMA user_version = 0", "PRAGMA user_version = 3",
+	    "PRAGMA user_version = 1026", "PRAGMA application_id = 1196902741"};
+	char back[64];
+	struct err e;
+
+	snprintf(back, sizeof back, "PRAGMA user_version = %d; PRAGMA application_id = %d",
+	    sql_schema()->version, DB_APPLICATION_ID);
+	for (size_t i = 0; i < sizeof flips / sizeof *flips; i++) {
+		assert_int_equal(db_script(writer, flips[i]), DB_OK);
+		db_close(&writer);
+		assert_int_equal(db_open("store.db", DB_WRITER, &writer, &e), DB_CORRUPT);
+		assert_non_null(
+		    strstr(e.text, "it is damaged, for its tables are those of version"));
+		assert_non_null(strstr(e.text, "godwit store salvage"));
+		{
+			sqlite3 *raw = NULL;
+
+			assert_int_equal(sqlite3_open("store.db", &raw), SQLITE_OK);
+			assert_int_equal(sqlite3_exec(raw, back, NULL, NULL, NULL), SQLITE_OK);
+			sqlite3_close(raw);
+		}
+		must_open(DB_WRITER, &writer);
+	}
 }
 
 static void test_schema_words(void **state)
@@ -393,6 +461,7 @@ int main(void)
 	    T(test_io_failures),
 	    T(test_identity),
 	    T(test_newer_version),
+	    T(test_flipped_identity),
 	    T(test_schema_words),
 	};
 

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "store/db_look.h"
 #include "store/migrate.h"
 
 #include <fcntl.h>
@@ -131,10 +132,31 @@ static void before_version_1(void **state)
 	struct db *db = NULL;
 
 	assert_int_equal(db_open("store.db", DB_WRITER, &db, &e), DB_OK);
+	assert_int_equal(db_script(db, "CREATE TABLE before (x bigint)"), DB_OK);
 	assert_int_equal(db_set_version(db, 0), DB_OK);
 	db_close(&db);
 	assert_int_equal(run(&good, 1), DB_ERROR);
 	assert_non_null(strstr(e.text, "export its mail"));
+}
+
+/* Which one is there its tables tell too, for its number may be damaged. */
+static void each_version_is_known_by_its_tables(void **state)
+{
+	sqlite3 *raw = NULL;
+
+	assert_int_equal(db_look_open("store.db", &raw), SQLITE_OK);
+	assert_int_equal(db_look_version(raw), 1);
+	sqlite3_close(raw);
+	assert_int_equal(run(migrations(), sql_schema()->version), DB_OK);
+	assert_int_equal(db_look_open("store.db", &raw), SQLITE_OK);
+	assert_int_equal(db_look_version(raw), sql_schema()->version);
+	sqlite3_close(raw);
+	assert_int_equal(sqlite3_open("store.db", &raw), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(raw, "ALTER TABLE domain ADD COLUMN more integer", NULL, NULL, NULL),
+	    SQLITE_OK);
+	assert_int_equal(db_look_version(raw), 0);
+	sqlite3_close(raw);
 }
 
 /* ---- the schema ---- */
@@ -319,6 +341,7 @@ int main(int argc, char **argv)
 	    T(one_that_fails_changes_nothing),
 	    T(without_a_copy_nothing_is_changed),
 	    T(before_version_1),
+	    T(each_version_is_known_by_its_tables),
 	    T(is_what_a_fresh_one_has),
 	    T(names_get_their_form),
 	    T(two_that_would_be_one_stay),
