@@ -218,6 +218,13 @@ enum db_code db_get_int(
 	return DB_ROW;
 }
 
+int64_t *db_hint(struct db *db, uint64_t hash)
+{
+	if (!db->hints)
+		db->hints = mem_array(DB_HINTS, sizeof *db->hints);
+	return &db->hints[hash % DB_HINTS];
+}
+
 enum db_code db_script(struct db *db, const char *sql)
 {
 	int rc = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);

@@ -154,6 +154,12 @@ enum db_code db_exec(
 enum db_code db_get_int(
     struct db *db, enum sql_id id, const struct db_value *args, size_t n, int64_t *value_r);
 
+/*
+ * A place for a number that who asks has found under that hash, 0 at first; another hash may take it over. It is
+ * a hint: what it leads to must be looked at. It outlives commits, of this connection and of others.
+ */
+int64_t *db_hint(struct db *db, uint64_t hash);
+
 /* ---- transactions ---- */
 
 /* The writer takes the write lock at once; a reader sees one state until db_rollback. */

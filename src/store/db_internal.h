@@ -10,6 +10,7 @@
 
 #define DB_PARAMS_MAX 40
 #define DB_PAGE       4096
+#define DB_HINTS      ((size_t)65536) /* memory is taken as they are used */
 
 struct db_query {
 	struct db *db;
@@ -44,6 +45,7 @@ struct db {
 	int64_t rows_before[ROWS_TABLES]; /* at the savepoint */
 	enum db_code code;                /* of the last failure */
 	struct err err;
+	int64_t *hints; /* NULL until first asked for */
 	sqlite3_stmt *controls[DB_CONTROLS];
 	struct db_query queries[SQL_COUNT];
 };

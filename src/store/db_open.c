@@ -432,6 +432,7 @@ void db_close(struct db **db)
 	for (size_t i = 0; i < DB_CONTROLS; i++)
 		sqlite3_finalize(d->controls[i]);
 	MUST(sqlite3_close(d->sqlite) == SQLITE_OK);
+	mem_free(d->hints);
 	d->magic = 0;
 	mem_free(d);
 }

@@ -1,6 +1,8 @@
 /* What a walk over addresses reads and finds. */
 #include "store/directory_walk.h"
 
+#include "base/hash.h"
+
 /* ---- what the walk found ---- */
 
 void *directory_walk_grow(struct arena *a, void *v, size_t n, size_t *capacity, size_t size)
@@ -121,11 +123,32 @@ bool directory_walk_read(struct directory_walk *w, enum sql_id id, const struct 
 	return !directory_walk_failed(w, db_end(q)) && found;
 }
 
+static uint64_t hash_of(struct str local, struct str domain)
+{
+	struct hash_key key = {0x6469726563746f72, 0};
+
+	key.k1 = hash_bytes(&key, domain);
+	return hash_bytes(&key, local);
+}
+
+/*
+ * By the number it had last time, if it still has that name: rows lie in the order of their numbers, those that
+ * get mail on few pages, while in the index of names each has a page of its own. After each commit a reader reads
+ * its pages anew.
+ */
 bool directory_walk_find(
     struct directory_walk *w, struct str local, struct str domain, struct directory_found *r)
 {
-	return directory_walk_read(
-	    w, SQL_ACCOUNT_BY_ADDRESS, DB_ARGS(db_text(domain), db_text(local)), r);
+	int64_t *hint = db_hint(w->db, hash_of(local, domain));
+
+	if (*hint && directory_walk_read(w, SQL_ACCOUNT_KNOWN,
+			 DB_ARGS(db_int(*hint), db_text(domain), db_text(local)), r))
+		return true;
+	if (w->code != DB_OK || !directory_walk_read(w, SQL_ACCOUNT_BY_ADDRESS,
+				    DB_ARGS(db_text(domain), db_text(local)), r))
+		return false;
+	*hint = r->id;
+	return true;
 }
 
 bool directory_walk_is_ours(struct directory_walk *w, struct str domain)

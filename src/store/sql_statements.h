@@ -157,6 +157,9 @@ SQL(DOMAIN_LIST, "SELECT d.name, d.created,"
 
 SQL(ACCOUNT_BY_ADDRESS, ACCOUNT_COLUMNS "WHERE a.domain = $1 AND a.local = $2")
 
+/* The same, when it has that number. */
+SQL(ACCOUNT_KNOWN, ACCOUNT_COLUMNS "WHERE a.id = $1 AND a.domain = $2 AND a.local = $3")
+
 /* The oldest that take mail. */
 SQL(ACCOUNTS_FIRST, ACCOUNT_COLUMNS "WHERE a.state = 0 AND a.send_only = 0 ORDER BY a.id LIMIT $1")
 

@@ -698,6 +698,86 @@ static void names_elsewhere(void **state)
 	    rig_change(&rig, DIRECTORY_ACCOUNT_REMOVE, "strasse@else.test", NULL), "still leads"));
 }
 
+/* ---- pages ---- */
+
+static int64_t reads;
+
+static int count_reads(void *ctx, const struct db_io *io)
+{
+	reads += io->kind == DB_IO_READ;
+	return 0;
+}
+
+static void fill_accounts(int count)
+{
+	char sql[512];
+
+	snprintf(sql, sizeof sql,
+	    "WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+	    " INSERT INTO account (id, domain, local, state, send_only, created, modseq, used_bytes,"
+	    " used_messages, quota_bytes, quota_messages, quota_warned)"
+	    " SELECT i, 'a.test', 'user' || i, 0, 0, 0, 1, 0, 0, 0, 0, 0 FROM n WHERE 1 ON CONFLICT DO NOTHING",
+	    9 + count);
+	rig_sql(&rig, sql);
+}
+
+static int64_t number_of(struct db *db, const char *local)
+{
+	struct directory_answer answer;
+
+	assert_int_equal(directory_resolve(db, &rig.directory, arena, str_of_c(local),
+			     STR("a.test"), 1, rig.now, &answer),
+	    DB_OK);
+	return answer.count ? answer.targets[0].account : 0;
+}
+
+/* Reads of the database for finding 100 accounts that were found before, after somebody else's commit. */
+static int64_t reads_to_find(struct db *reader)
+{
+	char local[16];
+
+	for (int round = 0; round < 2; round++) {
+		rig_sql(&rig, "UPDATE meta SET value = value + 1 WHERE name = 'admin'");
+		reads = 0;
+		db_vfs_hook(count_reads, NULL);
+		for (int i = 10; i < 110; i++) {
+			snprintf(local, sizeof local, "user%d", i);
+			assert_int_equal(number_of(reader, local), i);
+		}
+		db_vfs_hook(NULL, NULL);
+	}
+	return reads;
+}
+
+/* What a recipient costs does not grow with the number of accounts. */
+static void found_again_in_few_pages(void **state)
+{
+	struct db *reader = NULL;
+	struct err e = {""};
+	int64_t few, many;
+
+	rig_domain(&rig, "a.test");
+	assert_int_equal(db_open("store.db", DB_READER, &reader, &e), DB_OK);
+	fill_accounts(100);
+	few = reads_to_find(reader);
+	fill_accounts(20000);
+	many = reads_to_find(reader);
+	assert_true(few > 0);
+	if (many > few + 10)
+		fail_msg("%lld reads of the database among 20,000 accounts, %lld among 100",
+		    (long long)many, (long long)few);
+	/* a name that goes to another account */
+	rig_sql(&rig, "UPDATE account SET local = 'old' WHERE id = 10;"
+		      "UPDATE account SET local = 'user10' WHERE id = 5000");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(number_of(reader, "user10"), 5000);
+		assert_int_equal(number_of(reader, "old"), 10);
+	}
+	rig_sql(&rig, "DELETE FROM account WHERE id = 5000");
+	assert_int_equal(number_of(reader, "user10"), 0);
+	db_close(&reader);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -729,6 +809,7 @@ int main(void)
 	    T(logs_in_to_an_international_domain),
 	    T(lists_in_pages),
 	    T(addresses_are_checked),
+	    T(found_again_in_few_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
