@@ -45,6 +45,7 @@ void work_full(void);
 void work_expunge(void);
 void work_expunge_most(void);
 void work_keywords(void);
+void work_leave(void);
 void work_undelete(void);
 void work_import(void);
 void work_quota(void);
@@ -53,6 +54,7 @@ void work_warn(void);
 /* work_queue.c */
 void work_lease(void);
 void work_settle(void);
+void work_way(void);
 void work_reports(void);
 void work_release(void);
 void work_change_queue(void);

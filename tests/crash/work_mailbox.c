@@ -108,6 +108,43 @@ void work_keywords(void)
 	mailbox_snapshot_fini(&s);
 }
 
+/* What a POP3 session does as it ends: deletes its first messages and marks those behind them, in one commit. */
+static void leave(const struct mailbox_snapshot *s, const struct mailbox_entry *v, size_t n)
+{
+	size_t deleted = 1 + chance_pick(n - 1);
+	struct mailbox_expunge x;
+	struct mailbox_keywords k;
+
+	mailbox_expunge_init(&x, s->account, s->mailbox, "POP3");
+	mailbox_keywords_init(&k, s->account, s->mailbox);
+	k.replace = true;
+	k.add = STR("$seen");
+	for (size_t i = 0; i < n; i++)
+		ranges_add(i < deleted ? &x.uids : &k.uids, v[i].uid);
+	mailbox_keywords_after(&k, &x);
+	say_expunge("ask", s, v, deleted);
+	say_words("ask", s, v + deleted, n - deleted, "$seen");
+	if (work_run(&k.op)) {
+		MUST(!mailbox_keywords_go_on(&k));
+		say_expunge("ok", s, v, deleted);
+		say_words("ok", s, v + deleted, n - deleted, "$seen");
+	}
+	mailbox_expunge_fini(&x);
+	mailbox_keywords_fini(&k);
+}
+
+void work_leave(void)
+{
+	struct mailbox_snapshot s = rig_snapshot(&work.rig, anybody(), MAILBOX_INBOX);
+	struct mailbox_entry v[4];
+	size_t n;
+
+	MUST(mailbox_entries(work.rig.db, &s, 1, v, 2 + chance_pick(3), &n) == DB_OK);
+	if (n > 1)
+		leave(&s, v, n);
+	mailbox_snapshot_fini(&s);
+}
+
 /* ---- bringing back ---- */
 
 /* Any email of the account that was deleted; 0: none. */

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "store/queue_change.h"
+#include "store/queue_way.h"
 
 #define OWNER 77
 
@@ -44,6 +45,39 @@ void work_settle(void)
 		work_lease();
 	for (size_t i = 0; i < work.lease.n; i++)
 		settle(&work.lease.jobs[i]);
+}
+
+/* A relay asks where to go: at first, or when one of the two servers of every domain was silent. */
+static void ask_way(const struct queue_job *job)
+{
+	static const struct queue_way_host hosts[] = {
+	    {STR_INIT("mx0.test"), 0}, {STR_INIT("mx1.test"), 1}};
+	struct queue_way *w = queue_way_new();
+	size_t failed = chance_pick(3); /* the first ones; 0: none */
+
+	w->cfg = work.cfg;
+	w->owner = OWNER;
+	w->message = job->message.id;
+	w->token = job->token;
+	if (failed) {
+		w->failed = hosts[failed - 1].name;
+		w->attempt = (struct queue_attempt){
+		    .stage = QUEUE_STAGE_CONNECT, .problem = QUEUE_PROBLEM_TIMEOUT};
+	}
+	w->hosts = hosts + failed;
+	w->n = 2 - failed;
+	queue_way_prepare(w);
+	work_say("ask way\n");
+	if (work_run(&w->op))
+		work_say("ok way\n");
+	queue_way_free(&w);
+}
+
+void work_way(void)
+{
+	work_lease();
+	for (size_t i = 0; i < work.lease.n; i++)
+		ask_way(&work.lease.jobs[i]);
 }
 
 void work_reports(void)
