@@ -115,29 +115,70 @@ static void quote(struct writer *w, const struct queue_dsn_recipient *r)
 	buf_fini(&name);
 }
 
+/* What the reason's sentences put in: it is told of the server that was tried, which may not be his own. */
+struct names {
+	struct buf address, route, server, server_first;
+	struct str args[5];
+};
+
+static void names_init(
+    struct names *n, enum queue_lang lang, const struct queue_dsn_recipient *r, bool routed)
+{
+	struct str host, domain;
+
+	buf_init(&n->address, QUEUE_DSN_ADDRESS);
+	buf_init(&n->route, LIMIT_SMTP_DOMAIN);
+	buf_init(&n->server, SENTENCE);
+	buf_init(&n->server_first, SENTENCE);
+	queue_text_clean(&n->address, r->address, QUEUE_DSN_ADDRESS, true);
+	queue_text_clean(&n->route, r->route, LIMIT_SMTP_DOMAIN, true);
+	domain = queue_text_domain(buf_view(&n->address));
+	host = routed ? buf_view(&n->route) : domain;
+	queue_phrase_put(&n->server, lang, routed ? QUEUE_PHRASE_ROUTE : QUEUE_PHRASE_SERVER,
+	    QUEUE_ARGS(host, domain));
+	queue_phrase_put(&n->server_first, lang,
+	    routed ? QUEUE_PHRASE_ROUTE_FIRST : QUEUE_PHRASE_SERVER_FIRST,
+	    QUEUE_ARGS(host, domain));
+	n->args[0] = buf_view(&n->address);
+	n->args[1] = domain;
+	n->args[2] = buf_view(&n->server);
+	n->args[3] = buf_view(&n->server_first);
+	n->args[4] = host;
+}
+
+static void names_fini(struct names *n)
+{
+	buf_fini(&n->address);
+	buf_fini(&n->route);
+	buf_fini(&n->server);
+	buf_fini(&n->server_first);
+}
+
+static struct queue_reason reason_of(const struct queue_dsn_recipient *r)
+{
+	return r->route.n ? queue_reason_of_route(r->problem, r->status, r->reply)
+			  : queue_reason_of(r->problem, r->status, r->reply);
+}
+
 static void put_recipient(struct writer *w, const struct queue_dsn_recipient *r)
 {
-	struct queue_reason reason = queue_reason_of(r->problem, r->status, r->reply);
-	struct buf address;
-	struct str args[2];
+	struct queue_reason reason = reason_of(r);
+	struct names names;
 
-	buf_init(&address, QUEUE_DSN_ADDRESS);
-	queue_text_clean(&address, r->address, QUEUE_DSN_ADDRESS, true);
-	args[0] = buf_view(&address);
-	args[1] = queue_text_domain(args[0]);
-	buf_str(&w->paragraph, args[0]);
+	names_init(&names, w->d->lang, r, r->route.n && !reason.of_domain);
+	buf_str(&w->paragraph, names.args[0]);
 	flush(w, STR(""));
 	if (r->action == QUEUE_DSN_FAILED)
-		say_failed(w, r, &reason, args, 2);
+		say_failed(w, r, &reason, names.args, 5);
 	if (r->action == QUEUE_DSN_DELAYED)
-		say_delayed(w, r, &reason, args, 2);
+		say_delayed(w, r, &reason, names.args, 5);
 	if (r->action == QUEUE_DSN_RELAYED && w->d->deliver_by)
 		say(w, QUEUE_PHRASE_LATE_RELAYED, QUEUE_ARGS(when(w, w->d->deliver_by)));
 	flush(w, STR("    "));
 	if (r->action == QUEUE_DSN_FAILED || r->action == QUEUE_DSN_DELAYED)
 		quote(w, r);
 	buf_byte(w->out, '\n');
-	buf_fini(&address);
+	names_fini(&names);
 }
 
 /* ---- the whole ---- */

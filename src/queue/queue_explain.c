@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "queue/queue_routing.h"
 #include "queue/queue_text.h"
 
 #define PIECE (LIMIT_SMTP_PATH + LIMIT_QUEUE_REPLY) /* octets of one text that is put in */
@@ -211,13 +212,10 @@ static bool is_host_down(const struct telling *t)
 	return queue_destination_is_failing(&t->x->host_state);
 }
 
-/* The host that it waits for, which may have its port with it, is that of the route. */
+/* The host that it waits for is that of the route. */
 static bool is_of_route(const struct telling *t)
 {
-	struct str route = t->x->route, host = t->x->host;
-
-	return route.n && host.n >= route.n && str_eq_i(str_sub(host, 0, route.n), route) &&
-	       (host.n == route.n || host.p[route.n] == ':');
+	return queue_routing_is_host(t->x->host, t->x->route);
 }
 
 /* "mx.example.net, which also serves a.test," */

@@ -27,6 +27,37 @@ struct str queue_phrase_text(enum queue_lang lang, enum queue_phrase phrase)
 	return str_of_c(tables[lang][phrase]);
 }
 
+static bool is_wide(struct str c)
+{
+	return c.n >= 3 && ((c.p[0] >= 0xe3 && c.p[0] <= 0xe9) || c.p[0] == 0xef);
+}
+
+/*
+ * No blank stands between wide characters: templates have one on both sides of what is put in, which may be
+ * words of their own. An address or a domain, which has no blank in it, keeps them.
+ */
+static bool is_joined(struct str before, struct str behind)
+{
+	return before.n >= 3 && is_wide(str_from(before, before.n - 3)) && is_wide(behind);
+}
+
+static bool is_words(struct str arg)
+{
+	return str_find(arg, ' ') < arg.n;
+}
+
+static void put_arg(struct buf *b, struct str piece, struct str arg, struct str *text)
+{
+	struct str bare = str_sub(piece, 0, piece.n ? piece.n - 1 : 0);
+
+	if (is_words(arg) && piece.n && piece.p[piece.n - 1] == ' ' && is_joined(bare, arg))
+		piece = bare;
+	buf_str(b, piece);
+	buf_str(b, arg);
+	if (is_words(arg) && text->n && text->p[0] == ' ' && is_joined(arg, str_from(*text, 1)))
+		*text = str_from(*text, 1);
+}
+
 void queue_phrase_put(
     struct buf *b, enum queue_lang lang, enum queue_phrase phrase, const struct str *args, size_t n)
 {
@@ -34,17 +65,19 @@ void queue_phrase_put(
 
 	while (text.n) {
 		size_t at = str_find(text, '%');
+		struct str piece = str_sub(text, 0, at);
 		uint8_t c;
 
-		buf_str(b, str_sub(text, 0, at));
 		text = str_from(text, at);
-		if (text.n == 0)
+		if (text.n == 0) {
+			buf_str(b, piece);
 			return;
+		}
 		MUST(text.n >= 2);
 		c = text.p[1];
 		MUST(c == '%' || (c >= '1' && (size_t)(c - '0') <= n));
-		buf_str(b, c == '%' ? STR("%") : args[c - '1']);
 		text = str_from(text, 2);
+		put_arg(b, piece, c == '%' ? STR("%") : args[c - '1'], &text);
 	}
 }
 

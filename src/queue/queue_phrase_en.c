@@ -203,83 +203,77 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "The header of your message is attached, its content is not.",
 	[QUEUE_PHRASE_MESSAGE_ID] = "Its Message-ID is %1.",
 
-	/* %1 recipient, %2 his domain */
-	[QUEUE_PHRASE_WHY_UNREACHABLE] = "The mail server of %2 could not be reached.",
+	/* as ROUTE, which stands within a sentence */
+	[QUEUE_PHRASE_SERVER] = "the mail server of %2",
+	[QUEUE_PHRASE_SERVER_FIRST] = "The mail server of %2",
+	[QUEUE_PHRASE_ROUTE_FIRST] = "The server %1 through which mail for %2 is sent",
+	/* %1 recipient, %2 his domain, %3 the server, %4 the same at the beginning, %5 what is looked up */
+	[QUEUE_PHRASE_WHY_UNREACHABLE] = "%4 could not be reached.",
 	[QUEUE_PHRASE_WHY_BROKEN] =
-	    "The mail server of %2 stopped answering before it had taken the message.",
-	[QUEUE_PHRASE_WHY_GARBAGE] = "What answers for %2 does not behave like a mail server.",
+	    "%4 stopped answering before it had taken the message.",
+	[QUEUE_PHRASE_WHY_GARBAGE] = "What answers for %5 does not behave like a mail server.",
 	[QUEUE_PHRASE_WHY_TLS] =
-	    "The connection to the mail server of %2 could not be secured, and without that the "
-	    "message "
-	    "is not sent.",
+	    "The connection to %3 could not be secured, and without that the message is not sent.",
 	[QUEUE_PHRASE_WHY_AUTH] =
-	    "The server through which mail for %2 is sent did not let this server log in.",
+	    "%4 did not let this server log in.",
 	[QUEUE_PHRASE_WHY_DNS] =
-	    "The mail server of %2 could not be looked up: its name servers gave no usable answer.",
+	    "%4 could not be looked up: its name servers gave no usable answer.",
 	[QUEUE_PHRASE_WHY_NO_DOMAIN] = "The domain %2 does not exist.",
 	[QUEUE_PHRASE_WHY_NO_ADDRESS] = "The domain %2 has no mail server.",
 	[QUEUE_PHRASE_WHY_NULL_MX] = "The domain %2 declares that it takes no mail.",
+	[QUEUE_PHRASE_WHY_ROUTE_NO_ADDRESS] = "%4 has no address.",
+	[QUEUE_PHRASE_WHY_ROUTE_FORBIDDEN] = "%4 has an address to which no mail can be sent.",
 	[QUEUE_PHRASE_WHY_FORBIDDEN] =
 	    "The domain %2 names a mail server at an address to which no mail can be sent.",
 	[QUEUE_PHRASE_WHY_LOOP] = "The message went round in circles on its way to %1.",
 	[QUEUE_PHRASE_WHY_NO_UTF8] =
-	    "The mail server of %2 cannot take international characters in addresses and headers, "
-	    "which "
-	    "this message has.",
-	[QUEUE_PHRASE_WHY_TOO_LARGE] = "The message is larger than the mail server of %2 takes.",
+	    "%4 cannot take international characters in addresses and headers, which this message has.",
+	[QUEUE_PHRASE_WHY_TOO_LARGE] = "The message is larger than %3 takes.",
 	[QUEUE_PHRASE_WHY_LOCAL] =
 	    "This server was not able to send it; neither you nor %2 caused that.",
 	[QUEUE_PHRASE_WHY_ENDED] =
 	    "An administrator of this mail server has ended the attempts to send it.",
 	[QUEUE_PHRASE_WHY_NO_TIMES] =
-	    "You wanted it back rather than late, and the mail server of %2 cannot be told so.",
-	[QUEUE_PHRASE_WHY_TIME_SHORT] = "Too little was left of the time that you set for the "
-					"mail server of %2 to deliver it.",
-	[QUEUE_PHRASE_WHY_NO_MAILBOX] = "According to the mail server of %2 there is no mailbox "
-	    "%1.",
+	    "You wanted it back rather than late, and %3 cannot be told so.",
+	[QUEUE_PHRASE_WHY_TIME_SHORT] = "Too little was left of the time that you set for %3 to deliver it.",
+	[QUEUE_PHRASE_WHY_NO_MAILBOX] = "According to %3 there is no mailbox %1.",
 	[QUEUE_PHRASE_WHY_BAD_ADDRESS] =
-	    "According to the mail server of %2 the address %1 is not one that it can deliver to.",
+	    "According to %3 the address %1 is not one that it can deliver to.",
 	[QUEUE_PHRASE_WHY_MOVED] =
-	    "According to the mail server of %2 the recipient has left the address %1.",
+	    "According to %3 the recipient has left the address %1.",
 	[QUEUE_PHRASE_WHY_SENDER_ADDRESS] =
-	    "The mail server of %2 does not accept your own address as that of a sender.",
+	    "%4 does not accept your own address as that of a sender.",
 	[QUEUE_PHRASE_WHY_DISABLED] = "The mailbox %1 is not taking mail.",
 	[QUEUE_PHRASE_WHY_MAILBOX_FULL] = "The mailbox %1 is full.",
 	[QUEUE_PHRASE_WHY_SYSTEM] =
-	    "The mail server of %2 has trouble of its own and could not take the message.",
-	[QUEUE_PHRASE_WHY_POLICY] = "The rules of the mail server of %2 forbid the message.",
+	    "%4 has trouble of its own and could not take the message.",
+	[QUEUE_PHRASE_WHY_POLICY] = "The rules of %3 forbid the message.",
 	[QUEUE_PHRASE_WHY_UNPROVEN] =
-	    "The mail server of %2 found no proof that the message comes from your domain (SPF, "
-	    "DKIM, "
-	    "DMARC).",
-	[QUEUE_PHRASE_WHY_CONTENT] = "The mail server of %2 cannot handle the content of the "
-	    "message.",
-	[QUEUE_PHRASE_WHY_LATER] = "The mail server of %2 did not accept the message for the time "
-	    "being.",
+	    "%4 found no proof that the message comes from your domain (SPF, DKIM, DMARC).",
+	[QUEUE_PHRASE_WHY_CONTENT] = "%4 cannot handle the content of the message.",
+	[QUEUE_PHRASE_WHY_LATER] = "%4 did not accept the message for the time being.",
 	[QUEUE_PHRASE_WHY_GREYLISTED] =
-	    "The mail server of %2 asks servers that it does not know to come again later "
-	    "(greylisting).",
+	    "%4 asks servers that it does not know to come again later (greylisting).",
 	[QUEUE_PHRASE_WHY_BLOCKLISTED] =
-	    "The mail server of %2 takes no mail from the address of this server, which is on a "
+	    "%4 takes no mail from the address of this server, which is on a "
 	    "blocklist or has a bad reputation.",
 	[QUEUE_PHRASE_WHY_IDENTITY] =
-	    "The mail server of %2 does not accept the name of this server, or what its address "
+	    "%4 does not accept the name of this server, or what its address "
 	    "resolves to.",
-	[QUEUE_PHRASE_WHY_SPAM] = "The mail server of %2 takes the message for spam.",
+	[QUEUE_PHRASE_WHY_SPAM] = "%4 takes the message for spam.",
 	[QUEUE_PHRASE_WHY_VIRUS] =
-	    "The mail server of %2 found something harmful in the message.",
+	    "%4 found something harmful in the message.",
 	[QUEUE_PHRASE_WHY_TOO_MUCH] =
-	    "The mail server of %2 has been sent more mail in a short time than it wants.",
+	    "%4 has been sent more mail in a short time than it wants.",
 	[QUEUE_PHRASE_WHY_NO_RELAY] =
-	    "The server that is named as the mail server of %2 says that it does not serve this "
-	    "domain.",
+	    "%4 says that it takes no mail for %2.",
 	[QUEUE_PHRASE_WHY_RESTRICTED] =
 	    "Only certain senders may write to %1, and you are not among them.",
-	[QUEUE_PHRASE_WHY_OTHER] = "The mail server of %2 refused the message.",
+	[QUEUE_PHRASE_WHY_OTHER] = "%4 refused the message.",
 	[QUEUE_PHRASE_WHY_UNTRIED] =
-	    "The message has not had its turn yet with the mail server of %2.",
+	    "The message has not had its turn yet with %3.",
 	[QUEUE_PHRASE_WHY_SLOW] =
-	    "The message is being sent to the mail server of %2, and that takes very long.",
+	    "The message is being sent to %3, and that takes very long.",
 	[QUEUE_PHRASE_DO_CHECK_ADDRESS] =
 	    "Please check the spelling of the address, or ask the recipient for the right one.",
 	[QUEUE_PHRASE_DO_CHECK_DOMAIN] =

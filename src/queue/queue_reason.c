@@ -6,7 +6,7 @@
 
 #define REASON(why, advice)                                                                        \
 	{                                                                                          \
-		QUEUE_PHRASE_WHY_##why, QUEUE_PHRASE_DO_##advice                                   \
+		QUEUE_PHRASE_WHY_##why, QUEUE_PHRASE_DO_##advice, false                            \
 	}
 
 static const struct queue_reason of_problem[QUEUE_PROBLEMS] = {
@@ -109,4 +109,40 @@ struct queue_reason queue_reason_of(
 		FIND(general, status, &reason)))
 		return reason;
 	return of_problem[problem];
+}
+
+/* Our own words about a host that is ours to name. */
+static struct queue_reason of_route(struct queue_reason reason)
+{
+	static const struct {
+		enum queue_phrase why;
+		struct queue_reason reason;
+	} rows[] = {
+	    {QUEUE_PHRASE_WHY_UNREACHABLE, REASON(UNREACHABLE, ASK_OWN_ADMIN)},
+	    {QUEUE_PHRASE_WHY_GARBAGE, REASON(GARBAGE, ASK_OWN_ADMIN)},
+	    {QUEUE_PHRASE_WHY_TLS, REASON(TLS, ASK_OWN_ADMIN)},
+	    {QUEUE_PHRASE_WHY_DNS, REASON(DNS, ASK_OWN_ADMIN)},
+	    {QUEUE_PHRASE_WHY_NO_DOMAIN, REASON(ROUTE_NO_ADDRESS, ASK_OWN_ADMIN)},
+	    {QUEUE_PHRASE_WHY_NO_ADDRESS, REASON(ROUTE_NO_ADDRESS, ASK_OWN_ADMIN)},
+	    {QUEUE_PHRASE_WHY_NULL_MX, REASON(ROUTE_NO_ADDRESS, ASK_OWN_ADMIN)},
+	    {QUEUE_PHRASE_WHY_FORBIDDEN, REASON(ROUTE_FORBIDDEN, ASK_OWN_ADMIN)},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (rows[i].why == reason.why)
+			return rows[i].reason;
+	return reason;
+}
+
+struct queue_reason queue_reason_of_route(
+    enum queue_problem problem, struct queue_status status, struct str reply)
+{
+	struct queue_reason reason = queue_reason_of(problem, status, reply);
+
+	if (problem != QUEUE_PROBLEM_NONE)
+		return of_route(reason);
+	/* It replied, so it is another that it could not find or reach. */
+	reason.of_domain = reason.why == QUEUE_PHRASE_WHY_UNREACHABLE ||
+			   reason.why == QUEUE_PHRASE_WHY_DNS;
+	return reason;
 }

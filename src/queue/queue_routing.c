@@ -73,6 +73,12 @@ struct str queue_routing_host(
 	return best ? best->host : STR("");
 }
 
+bool queue_routing_is_host(struct str host, struct str named)
+{
+	return named.n && str_has_prefix_i(host, named) &&
+	       (host.n == named.n || host.p[named.n] == ':');
+}
+
 struct str queue_routing_domain(struct str name)
 {
 	return str_sub(name, 0, str_find_str(name, STR(VIA)));

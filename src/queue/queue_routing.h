@@ -46,6 +46,9 @@ struct str queue_routing_name(
 struct str queue_routing_host(
     const struct queue_routing *r, struct str domain, struct str reverse_path);
 
+/* Is a host, which may have its port with it, the one that is named? */
+bool queue_routing_is_host(struct str host, struct str named);
+
 /* The domain in such a name. */
 struct str queue_routing_domain(struct str name);
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "mime/mime_address.h"
 #include "mime/mime_idn.h"
+#include "mime/mime_local.h"
 #include "queue/queue_dsn.h"
 #include "queue/queue_lang.h"
 #include "store/queue_due.h"
@@ -63,6 +64,25 @@ static bool is_warned_of_time(const struct queue_report *r, const struct queue_r
 	return r->is_warning && row->entry.by == QUEUE_BY_NOTIFY && row->entry.by_time <= r->now;
 }
 
+/*
+ * The host that was named for his mail, as far as the last attempt was with it: what a server here or his own
+ * answered is told of that one.
+ */
+static struct str route_of(const struct queue_report *r, const struct queue_row *row)
+{
+	struct str address = mime_local_address_key(r->arena, row->address);
+	struct str domain = str_from(address, str_rfind(address, '@') + 1), host;
+
+	if (row->destination.n)
+		domain = queue_routing_domain(row->destination);
+	host = queue_routing_host(
+	    &r->cfg.routing, domain, mime_local_address_key(r->arena, r->about.reverse_path));
+	if (row->last.remote.n)
+		return queue_routing_is_host(row->last.remote, host) ? host : STR("");
+	return row->report == QUEUE_REPORT_HERE || queue_result_is_reply(row->last.reply) ? STR("")
+											  : host;
+}
+
 static struct queue_dsn_recipient recipient_of(
     const struct queue_report *r, const struct queue_row *row)
 {
@@ -75,6 +95,7 @@ static struct queue_dsn_recipient recipient_of(
 	    .under_way = row->token != 0,
 	    .expired = row->report == QUEUE_REPORT_EXPIRED,
 	    .late = row->report == QUEUE_REPORT_LATE || is_warned_of_time(r, row),
+	    .route = route_of(r, row),
 	    .remote_mta = row->last.remote,
 	    .reply = row->last.reply,
 	    .last_attempt = row->entry.last_attempt,

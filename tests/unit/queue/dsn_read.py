@@ -218,6 +218,15 @@ def check_mixed(report):
     assert report.text == MIXED, report.text
 
 
+def check_routed(report):
+    through = "server smart.test through which mail for b.test is sent"
+    report.says(f"a@b.test The {through} could not be reached. It will be tried again.",
+                f"b@b.test The {through} has no address. Please show this report to the administrator of "
+                "your mail server.",
+                f"c@b.test The rules of the {through} forbid the message.",
+                "d@b.test The mail server of b.test could not be reached. It will be tried again.")
+
+
 def check_international(report):
     assert report.kinds() == ["message/global-delivery-status", "message/global-headers"]
     one = report.recipients[0]

@@ -87,6 +87,28 @@ static void expired(struct dsn_sample *s)
 	s->dsn.date = ARRIVAL + 5 * DAY_MS;
 }
 
+/* Through the host of a route, which is down, not there, says no itself, and could not reach his server. */
+static void routed(struct dsn_sample *s)
+{
+	static const struct str addresses[] = {
+	    STR_INIT("a@b.test"), STR_INIT("b@b.test"), STR_INIT("c@b.test"), STR_INIT("d@b.test")};
+
+	delayed(s);
+	s->recipients[0].route = s->recipients[0].remote_mta = STR("smart.test");
+	for (size_t i = 0; i < 4; i++) {
+		s->recipients[i] = s->recipients[0];
+		s->recipients[i].address = addresses[i];
+	}
+	s->recipients[1].problem = QUEUE_PROBLEM_NXDOMAIN;
+	s->recipients[1].action = QUEUE_DSN_FAILED;
+	s->recipients[2].problem = s->recipients[3].problem = QUEUE_PROBLEM_NONE;
+	s->recipients[2].action = QUEUE_DSN_FAILED;
+	s->recipients[2].status = (struct queue_status){5, 7, 0};
+	s->recipients[2].reply = STR("550 5.7.0 no");
+	s->recipients[3].reply = STR("451 4.4.1 no route to host");
+	s->dsn.n = 4;
+}
+
 static void mixed(struct dsn_sample *s)
 {
 	static const struct str addresses[] = {STR_INIT("a@b.test"), STR_INIT("b@b.test"),
@@ -202,6 +224,7 @@ const struct dsn_change dsn_changes[] = {
     {"delayed", delayed},
     {"expired", expired},
     {"mixed", mixed},
+    {"routed", routed},
     {"international", international},
     {"international_long", international_long},
     {"international_sender", international_sender},

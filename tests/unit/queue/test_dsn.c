@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "dsn_sample.h"
+#include "queue/queue_dsn_part.h"
 
 static void expect_refused(struct dsn_sample *s, size_t max, enum queue_dsn_status want)
 {
@@ -162,6 +163,47 @@ static void test_original(void **state)
 	expect_original(LIMIT_DSN_ORIGINAL + 1, true, false, LIMIT_DSN_HEADER + 2);
 }
 
+/* What stands in the report, its lines joined. */
+static void expect_says(struct dsn_sample *s, enum queue_lang lang, const char *sentence)
+{
+	struct queue_dsn_facts facts;
+	struct buf b, text;
+	struct str rest;
+
+	buf_init(&b, LIMIT_DSN);
+	buf_init(&text, LIMIT_DSN);
+	s->dsn.lang = lang;
+	assert_int_equal(queue_dsn_put(&b, &s->dsn, &facts), QUEUE_DSN_OK);
+	queue_dsn_text(&b, &s->dsn, false); /* once more, not encoded */
+	for (rest = buf_view(&b); rest.n;) {
+		buf_str(&text, str_trim(str_split(rest, '\n', &rest)));
+		buf_byte(&text, ' ');
+	}
+	if (str_find_str(buf_view(&text), str_of_c(sentence)) == text.n)
+		fail_msg("no \"%s\" in\n%s", sentence, buf_cstr(&b));
+	buf_fini(&b);
+	buf_fini(&text);
+}
+
+/* Chinese has no blanks between its own words, whose server it ever was. */
+static void test_servers_in_chinese(void **state)
+{
+	struct dsn_sample *s = dsn_sample_new();
+
+	s->recipients[0].problem = QUEUE_PROBLEM_REFUSED;
+	expect_says(s, QUEUE_LANG_ZH_HANS, "bob@b.test 无法连接 b.test 的邮件服务器。");
+	expect_says(s, QUEUE_LANG_ZH_HANT, "bob@b.test 無法連線到 b.test 的郵件伺服器。");
+	s->recipients[0].route = STR("smart.test");
+	expect_says(s, QUEUE_LANG_ZH_HANS, "无法连接用来发送 b.test 邮件的服务器 smart.test。");
+	expect_says(s, QUEUE_LANG_ZH_HANT, "無法連線到用來傳送 b.test 郵件的伺服器 smart.test。");
+	s->recipients[0].problem = QUEUE_PROBLEM_TLS;
+	expect_says(
+	    s, QUEUE_LANG_ZH_HANS, "到用来发送 b.test 邮件的服务器 smart.test 的连接无法加密");
+	s->recipients[0].route = STR("");
+	expect_says(s, QUEUE_LANG_ZH_HANS, "到 b.test 的邮件服务器的连接无法加密");
+	dsn_sample_free(&s);
+}
+
 static void test_names(void **state)
 {
 	assert_string_equal(queue_dsn_action_name(QUEUE_DSN_FAILED), "failed");
@@ -179,6 +221,7 @@ int main(void)
 	    cmocka_unit_test(test_largest),
 	    cmocka_unit_test(test_boundary),
 	    cmocka_unit_test(test_original),
+	    cmocka_unit_test(test_servers_in_chinese),
 	    cmocka_unit_test(test_names),
 	};
 

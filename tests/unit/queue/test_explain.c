@@ -358,6 +358,26 @@ static void test_route(void **state)
 	    "is free. " RETURNED);
 }
 
+/* Words that are put in stand without blanks in Chinese, an address keeps its own. */
+static void test_route_in_chinese(void **state)
+{
+	struct queue_explain x = unreachable();
+
+	x.entry.warn = false;
+	x.route = STR("smart.test");
+	x.sender = STR("爱丽丝@a.test");
+	x.lang = QUEUE_LANG_ZH_HANS;
+	expect(&x,
+	    "发往 bob@b.test 的邮件正在等待，因为无法连接用来发送 b.test 邮件的服务器 smart.test"
+	    "（connection refused，已尝试 3 次，最近一次在今天 20:02）。下一次尝试连接 smart.test 在今天 20:32。"
+	    "如果都不成功，将在 11 月 28 日（星期六）20:00 退回给 爱丽丝@a.test。");
+	x.lang = QUEUE_LANG_ZH_HANT;
+	expect(&x,
+	    "發往 bob@b.test 的郵件正在等待，因為無法連線到用來傳送 b.test 郵件的伺服器 smart.test"
+	    "（connection refused，已嘗試 3 次，最近一次在今天 20:02）。下一次嘗試連線到 smart.test 在今天 20:32。"
+	    "如果都不成功，將在 11 月 28 日（星期六）20:00 退回給 爱丽丝@a.test。");
+}
+
 /* It was reached, and had nothing that could be used. */
 static void test_unusable(void **state)
 {
@@ -467,6 +487,7 @@ int main(void)
 	    cmocka_unit_test(test_fates),
 	    cmocka_unit_test(test_fates_of_no_sender),
 	    cmocka_unit_test(test_route),
+	    cmocka_unit_test(test_route_in_chinese),
 	    cmocka_unit_test(test_unusable),
 	    cmocka_unit_test(test_words_before_times),
 	    cmocka_unit_test(test_set_back),

@@ -307,7 +307,7 @@ static void test_sentences(void **state)
 	assert_string_equal(buf_cstr(&b), "4 小时 30 分钟");
 	buf_clear(&b);
 	queue_phrase_put(&b, QUEUE_LANG_ZH_HANT, QUEUE_PHRASE_WHY_NO_MAILBOX,
-	    QUEUE_ARGS(STR("bob@b.test"), STR("b.test")));
+	    QUEUE_ARGS(STR("bob@b.test"), STR("b.test"), STR("b.test 的郵件伺服器")));
 	assert_string_equal(buf_cstr(&b), "b.test 的郵件伺服器說沒有 bob@b.test 這個信箱。");
 	buf_fini(&b);
 }

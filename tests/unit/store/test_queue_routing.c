@@ -155,6 +155,47 @@ static void ways_of_senders(void **state)
 	assert_int_equal(qrig_count(&q, "destination WHERE failures > 0"), 1);
 }
 
+static struct qrig_answer no_such_domain(const struct queue_job *job, const struct queue_row *row)
+{
+	return qrig_problem(QUEUE_PROBLEM_NXDOMAIN);
+}
+
+/* What the host of a route does is no fault of the recipient's domain. */
+static void route_is_what_is_blamed(void **state)
+{
+	static const struct queue_via vias[] = {
+	    {STR_INIT("*"), STR_INIT(""), STR_INIT("mx.else.test")},
+	    {STR_INIT("*"), STR_INIT("bob@a.test"), STR_INIT("new.test")},
+	};
+
+	q.cfg.routing = (struct queue_routing){.vias = vias, .n_vias = 1};
+	q.world = refused;
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	qrig_live(&q, q.rig.now + 5 * HOUR_MS);
+	assert_int_equal(q.warnings, 1);
+	assert_true(
+	    has(qrig_mail(&q, arena), "The server mx.else.test through which mail for b.test is"));
+	assert_false(has(qrig_mail(&q, arena), "mail server of b.test"));
+	qrig_live(&q, q.rig.now + 6 * DAY_MS);
+	assert_true(has(qrig_mail(&q, arena), "Action: failed"));
+	assert_true(
+	    has(qrig_mail(&q, arena), "The server mx.else.test through which mail for b.test is"));
+	q.world = unknown;
+	qrig_send_one(&q, "ann@a.test", "bob@c.test");
+	qrig_work(&q);
+	assert_true(
+	    has(qrig_mail(&q, arena), "According to the server mx.else.test through which mail"));
+	q.cfg.routing.vias = vias + 1; /* the words are those of the server that was asked */
+	qrig_send_one(&q, "ann@a.test", "bob@d.test");
+	qrig_work(&q);
+	assert_true(has(qrig_mail(&q, arena), "According to the mail server of d.test"));
+	q.cfg.routing.vias = vias;
+	q.world = no_such_domain;
+	qrig_send_one(&q, "ann@a.test", "bob@e.test");
+	qrig_live(&q, q.rig.now + 6 * DAY_MS);
+	assert_false(has(qrig_mail(&q, arena), "does not exist"));
+}
+
 #undef T
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, queue_test_teardown)
 
@@ -166,6 +207,7 @@ int main(void)
 	    T(slices),
 	    T(few_connections),
 	    T(ways_of_senders),
+	    T(route_is_what_is_blamed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
