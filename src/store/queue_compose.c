@@ -16,7 +16,7 @@
 
 /* ---- who is told ---- */
 
-static bool wants_report(const struct queue_report *r, const struct queue_row *row)
+bool queue_report_tells(const struct queue_report *r, const struct queue_row *row)
 {
 	if (r->untold && (queue_row_only_tells(row) || row->report == QUEUE_REPORT_RELAYED))
 		return false; /* nothing was lost */
@@ -32,7 +32,7 @@ static struct queue_rows told(struct queue_report *r)
 	struct queue_rows rows = {arena_array(r->arena, r->rows.n, sizeof *rows.v), 0};
 
 	for (size_t i = 0; i < r->rows.n; i++) {
-		if (wants_report(r, &r->rows.v[i]))
+		if (queue_report_tells(r, &r->rows.v[i]))
 			rows.v[rows.n++] = r->rows.v[i];
 	}
 	return rows;

@@ -196,12 +196,13 @@ static bool all_as_read(struct reporting *g)
 	return true;
 }
 
-static void note(struct reporting *g, const char *words, struct str more)
+/* -1: of the message as a whole. */
+static void note_of(struct reporting *g, int64_t recipient, const char *words, struct str more)
 {
 	struct trace_event event = {.message = g->r->message,
 	    .time = g->now,
 	    .kind = TRACE_NOTICE,
-	    .recipient = -1,
+	    .recipient = recipient,
 	    .address = g->r->about.reverse_path};
 	struct buf b;
 
@@ -213,6 +214,25 @@ static void note(struct reporting *g, const char *words, struct str more)
 	event.text = buf_view(&b);
 	failed(g, trace_append(g->db, &event));
 	buf_fini(&b);
+}
+
+static void note(struct reporting *g, const char *words, struct str more)
+{
+	note_of(g, -1, words, more);
+}
+
+/* A row that only tells has no number in the ledger. */
+static void note_untold(struct reporting *g, const struct queue_row *row, struct str why)
+{
+	note_of(g, queue_row_only_tells(row) ? -1 : row->recipient, "nobody is told: ", why);
+}
+
+/* Of those who are in no report: their sender wants none, also if he has one of others. */
+static void note_silent(struct reporting *g)
+{
+	for (size_t i = 0; i < g->r->rows.n && !g->r->untold; i++)
+		if (!queue_report_tells(g->r, &g->r->rows.v[i]))
+			note_untold(g, &g->r->rows.v[i], STR("its sender asked for no report"));
 }
 
 static void note_told(struct reporting *g)
@@ -359,10 +379,12 @@ static void end_all(struct reporting *g)
 	g->r->refused = placed != PLACED && is_for_postmaster(g->r);
 	if (g->r->refused)
 		return;
-	if (placed == PLACED)
+	if (placed == PLACED) {
 		note_told(g);
-	else
-		note(g, "nobody is told: ", str_of_c(g->r->why.text));
+		note_silent(g);
+	}
+	for (size_t i = 0; i < g->r->rows.n && placed != PLACED; i++)
+		note_untold(g, &g->r->rows.v[i], str_of_c(g->r->why.text));
 	end_rows(g);
 }
 

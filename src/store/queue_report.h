@@ -59,6 +59,9 @@ void queue_report_prepare(struct queue_report *r);
 /* Takes NULL, sets NULL. Not while a reader or the lane has it. */
 void queue_report_free(struct queue_report **r);
 
+/* For queue_report.c: is what became of him told in the report? */
+bool queue_report_tells(const struct queue_report *r, const struct queue_row *row);
+
 /* For queue_report.c: composes the report for r->rows into r->deliver; or r->why says why there is none. */
 void queue_report_compose(struct queue_report *r);
 

@@ -37,7 +37,7 @@ static const struct {
 } ledger_events[LEDGER_STATES] = {
     [LEDGER_MAILBOX] = {TRACE_MAILBOX, "delivered to the mailbox "},
     [LEDGER_RELAYED] = {TRACE_RELAYED, "handed over to "},
-    [LEDGER_BOUNCED] = {TRACE_BOUNCED, "returned to the sender: "},
+    [LEDGER_BOUNCED] = {TRACE_BOUNCED, "could not be delivered: "},
     [LEDGER_DISCARDED] = {TRACE_DISCARDED, "discarded: "},
     [LEDGER_QUEUED] = {TRACE_QUEUED, "in the queue, for "},
 };

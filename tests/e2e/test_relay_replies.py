@@ -41,7 +41,7 @@ def check(net, peer, number, outcome, says, sent=0):
     assert says in trace, trace
     if failed:
         net.wait_gone(number)
-        assert "returned to the sender" in net.trace(number)
+        assert "could not be delivered: " in net.trace(number)
         return
     [row] = net.queue(number)
     assert row["state"] == outcome and says in row["last_reply"], row
