@@ -116,7 +116,9 @@ static enum queue_phrase subject_of(const struct queue_dsn *d)
 	enum queue_dsn_action worst = QUEUE_DSN_EXPANDED;
 
 	if (d->postmaster)
-		return d->untold.n ? QUEUE_PHRASE_SUBJECT_UNTOLD : QUEUE_PHRASE_SUBJECT_DOUBLE;
+		return d->untold.n  ? QUEUE_PHRASE_SUBJECT_UNTOLD
+		       : d->sent_on ? QUEUE_PHRASE_SUBJECT_NO_SENDER
+				    : QUEUE_PHRASE_SUBJECT_DOUBLE;
 	for (size_t i = 0; i < d->n; i++)
 		if (d->recipients[i].action < worst)
 			worst = d->recipients[i].action;

@@ -30,6 +30,7 @@ struct queue_dsn_recipient {
 	bool expired;               /* FAILED: because the lifetime is over; reported as 4.4.7 */
 	bool
 	    late; /* because deliver_by has passed: FAILED is reported as 5.4.7, DELAYED as 4.4.7 */
+	struct str forwarder;  /* the alias that it was sent on for; told to the postmaster alone */
 	struct str route;      /* the host that is named for his mail, and had it; empty: none */
 	struct str remote_mta; /* name of the server that was tried: told if it replied */
 	struct str reply;      /* "550 5.1.1 ...", or what we met, "connection refused"; or empty */
@@ -44,9 +45,10 @@ struct queue_dsn {
 	struct queue_zone zone;
 	struct str sender; /* the reverse-path without <>; the report goes to him */
 	bool
-	    postmaster; /* the message was a report of ours: this is our postmaster, and he is told */
+	    postmaster; /* this is our postmaster, and he is told: the message was a report of ours */
 	struct str
-	    untold; /* ... or this one's, who could not be told of it; empty: it was a report */
+	    untold;   /* ... or this one's, who could not be told of it; empty: it was a report */
+	bool sent_on; /* ... or it has no sender, and was sent on for aliases */
 	struct str reporting_mta; /* our host name */
 	struct str message_id;    /* of the report, without <>, unique */
 	int64_t date;             /* of the report */

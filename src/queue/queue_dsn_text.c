@@ -64,9 +64,23 @@ static void say_expired(struct writer *w, const struct queue_dsn_recipient *r)
 	buf_fini(&span);
 }
 
+/* The postmaster alone is to know whom an alias leads to. */
+static void say_forwarded(struct writer *w, const struct queue_dsn_recipient *r)
+{
+	struct buf alias;
+
+	if (!w->d->sent_on || r->forwarder.n == 0)
+		return;
+	buf_init(&alias, QUEUE_DSN_ADDRESS);
+	queue_text_clean(&alias, r->forwarder, QUEUE_DSN_ADDRESS, true);
+	say(w, QUEUE_PHRASE_FORWARDED, QUEUE_ARGS(buf_view(&alias)));
+	buf_fini(&alias);
+}
+
 static void say_failed(struct writer *w, const struct queue_dsn_recipient *r,
     const struct queue_reason *reason, const struct str *args, size_t n)
 {
+	say_forwarded(w, r);
 	say(w, reason->why, args, n);
 	if (r->late)
 		say(w, QUEUE_PHRASE_LATE, QUEUE_ARGS(when(w, w->d->deliver_by)));
@@ -196,7 +210,7 @@ static enum queue_phrase opening(const struct queue_dsn *d, enum queue_dsn_actio
 	if (d->untold.n)
 		return QUEUE_PHRASE_OPENING_UNTOLD;
 	if (d->postmaster)
-		return QUEUE_PHRASE_OPENING_DOUBLE;
+		return d->sent_on ? QUEUE_PHRASE_OPENING_NO_SENDER : QUEUE_PHRASE_OPENING_DOUBLE;
 	return (enum queue_phrase)((int)QUEUE_PHRASE_OPENING_FAILED + (int)action);
 }
 
@@ -227,18 +241,23 @@ static void say_greeting(struct writer *w)
 	buf_fini(&name);
 }
 
+/* Whose the message is: the postmaster's are only our own reports. */
+static enum queue_phrase original(const struct queue_dsn *d, bool full)
+{
+	if (d->untold.n || d->sent_on)
+		return QUEUE_PHRASE_MESSAGE_HEADER;
+	if (d->postmaster)
+		return full ? QUEUE_PHRASE_DOUBLE_FULL : QUEUE_PHRASE_DOUBLE_HEADER;
+	return full ? QUEUE_PHRASE_ORIGINAL_FULL : QUEUE_PHRASE_ORIGINAL_HEADER;
+}
+
 static void say_original(struct writer *w, bool full)
 {
 	struct buf id;
 
 	buf_init(&id, LIMIT_MIME_LINE);
 	queue_text_clean(&id, w->d->original_id, LIMIT_MIME_LINE / 2, true);
-	say(w,
-	    w->d->postmaster && !w->d->untold.n
-		? full ? QUEUE_PHRASE_DOUBLE_FULL : QUEUE_PHRASE_DOUBLE_HEADER
-	    : full ? QUEUE_PHRASE_ORIGINAL_FULL
-		   : QUEUE_PHRASE_ORIGINAL_HEADER,
-	    NULL, 0);
+	say(w, original(w->d, full), NULL, 0);
 	if (id.n)
 		say(w, QUEUE_PHRASE_MESSAGE_ID, QUEUE_ARGS(buf_view(&id)));
 	buf_fini(&id);

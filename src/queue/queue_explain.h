@@ -23,9 +23,10 @@ struct queue_explain {
 	struct str sender;    /* empty: null */
 	struct str forwarder; /* the alias that it is sent on for; empty: none */
 	struct str sent_as;   /* the reverse path that it goes with then; empty: the sender's own */
-	bool postmaster;      /* it is a report of ours: if it fails, the postmaster is told */
-	struct str domain;    /* he is in; empty unless he waits for a destination */
-	struct str route;     /* the host that is named for its mail; empty: its own servers */
+	bool
+	    postmaster; /* if it fails, the postmaster is told: it is a report of ours, or an alias's without sender */
+	struct str domain; /* he is in; empty unless he waits for a destination */
+	struct str route;  /* the host that is named for its mail; empty: its own servers */
 	enum queue_explain_end
 	    end;               /* else than WAITS: entry.not_before is when his report is tried */
 	struct str last_reply; /* the recipient's own, as queue_result_put_reply() has it */

@@ -132,15 +132,15 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "be "
 	    "given up, at the latest %2; it has no sender who could be told.",
 	[QUEUE_PHRASE_POSTMASTER_IF] =
-	    "If none succeeds, it will be given up %2, and the postmaster is told of this report.",
+	    "If none succeeds, it will be given up %2, and the postmaster is told of it.",
 	[QUEUE_PHRASE_POSTMASTER_THEN] =
 	    "No further attempt is planned; it will be given up %2, and the postmaster is told of "
-	    "this report.",
+	    "it.",
 	[QUEUE_PHRASE_POSTMASTER_NOW] =
-	    "It is now being given up, and the postmaster is told of this report.",
+	    "It is now being given up, and the postmaster is told of it.",
 	[QUEUE_PHRASE_POSTMASTER_LATE] =
 	    "Its time ended while the server was not running: unless an attempt succeeds, it will "
-	    "be given up, at the latest %2, and the postmaster is told of this report.",
+	    "be given up, at the latest %2, and the postmaster is told of it.",
 	[QUEUE_PHRASE_SILENT_IF] =
 	    "If none succeeds, it will be given up %2; %1 asked not to be told.",
 	[QUEUE_PHRASE_SILENT_THEN] =
@@ -180,6 +180,13 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_OPENING_UNTOLD] =
 	    "A message of %2, taken %1, could not be delivered, and the report that says so was not taken for its "
 	    "sender either. So it goes to you, the postmaster. The message was for:",
+	[QUEUE_PHRASE_SUBJECT_NO_SENDER] = "A message without a sender could not be sent on",
+	/* %1 when */
+	[QUEUE_PHRASE_OPENING_NO_SENDER] =
+	    "A message without a sender, as reports are, taken %1, could not be sent on to where an alias leads. "
+	    "Nobody else can be told, so it goes to you, the postmaster. The message was for:",
+	[QUEUE_PHRASE_FORWARDED] = "It was sent on for %1.", /* %1 alias */
+	[QUEUE_PHRASE_MESSAGE_HEADER] = "The header of the message is attached, its content is not.",
 	[QUEUE_PHRASE_FROM_NAME] = "Mail delivery at %1",        /* %1 host */
 	[QUEUE_PHRASE_GREETING] = "This is the mail server %1.", /* %1 host */
 	/* %1 span, %2 when last */

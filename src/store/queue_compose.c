@@ -16,12 +16,19 @@
 
 /* ---- who is told ---- */
 
+bool queue_report_is_for_postmaster(const struct queue_message *m, const struct queue_row *row)
+{
+	if (m->reverse_path.n || row->notify == QUEUE_NOTIFY_NEVER)
+		return false;
+	return queue_message_is_report(m) || row->forwarder.n > 0;
+}
+
 bool queue_report_tells(const struct queue_report *r, const struct queue_row *row)
 {
 	if (r->untold && (queue_row_only_tells(row) || row->report == QUEUE_REPORT_RELAYED))
 		return false; /* nothing was lost */
 	if (r->about.reverse_path.n == 0)
-		return r->to_postmaster && !r->is_warning && row->notify != QUEUE_NOTIFY_NEVER;
+		return !r->is_warning && queue_report_is_for_postmaster(&r->about, row);
 	if (r->is_warning || queue_row_only_tells(row) || row->report == QUEUE_REPORT_RELAYED)
 		return true; /* they are not made for others */
 	return row->notify == 0 || (row->notify & QUEUE_NOTIFY_FAILURE);
@@ -95,6 +102,7 @@ static struct queue_dsn_recipient recipient_of(
 	    .under_way = row->token != 0,
 	    .expired = row->report == QUEUE_REPORT_EXPIRED,
 	    .late = row->report == QUEUE_REPORT_LATE || is_warned_of_time(r, row),
+	    .forwarder = row->forwarder,
 	    .route = route_of(r, row),
 	    .remote_mta = row->last.remote,
 	    .reply = row->last.reply,
@@ -157,6 +165,11 @@ static struct str postmaster_of(struct queue_report *r)
 	return directory_text(r->arena, STR("postmaster"), r->cfg.hostname);
 }
 
+static bool is_sent_on(const struct queue_report *r)
+{
+	return r->to_postmaster && !r->untold && !queue_message_is_report(&r->about);
+}
+
 static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *rows)
 {
 	struct queue_dsn_recipient *v = arena_array(r->arena, rows->n, sizeof *v);
@@ -175,6 +188,7 @@ static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *
 	    .sender = r->to_postmaster ? postmaster_of(r) : r->about.reverse_path,
 	    .postmaster = r->to_postmaster,
 	    .untold = r->untold ? r->about.reverse_path : STR(""),
+	    .sent_on = is_sent_on(r),
 	    .reporting_mta = r->cfg.hostname,
 	    .message_id = id_text(r->arena, r->report_id, r->cfg.hostname),
 	    .date = r->now,
@@ -188,7 +202,8 @@ static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *
 	    .n = rows->n,
 	    .original = original,
 	    .complete = (int64_t)original.n == r->about.size,
-	    .want_full = is_returned_whole(r) && !r->untold, /* it is no mail of the postmaster's */
+	    /* of the postmaster's own are only our reports */
+	    .want_full = is_returned_whole(r) && !r->untold && !is_sent_on(r),
 	};
 }
 
@@ -275,10 +290,9 @@ static void make(struct queue_report *r, struct queue_rows rows)
 
 void queue_report_compose(struct queue_report *r)
 {
-	struct queue_rows rows;
+	struct queue_rows rows = told(r);
 
-	r->to_postmaster = r->untold || queue_message_is_report(&r->about);
-	rows = told(r);
+	r->to_postmaster = r->untold || (r->about.reverse_path.n == 0 && rows.n > 0);
 	err_set(&r->why,
 	    r->about.reverse_path.n ? "its sender asked for no report" : "it has no sender");
 	if (rows.n > 0)

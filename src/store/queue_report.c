@@ -230,9 +230,23 @@ static void note_untold(struct reporting *g, const struct queue_row *row, struct
 /* Of those who are in no report: their sender wants none, also if he has one of others. */
 static void note_silent(struct reporting *g)
 {
+	struct str why = g->r->about.reverse_path.n ? STR("its sender asked for no report")
+						    : STR("it has no sender");
+
 	for (size_t i = 0; i < g->r->rows.n && !g->r->untold; i++)
 		if (!queue_report_tells(g->r, &g->r->rows.v[i]))
-			note_untold(g, &g->r->rows.v[i], STR("its sender asked for no report"));
+			note_untold(g, &g->r->rows.v[i], why);
+}
+
+static const char *words_of(const struct queue_report *r)
+{
+	if (r->is_warning)
+		return "the sender is told of the delay by message ";
+	if (!r->to_postmaster)
+		return "the sender is told by message ";
+	return r->untold || queue_message_is_report(&r->about)
+		   ? "the report could not be delivered; the postmaster is told by message "
+		   : "it has no sender; the postmaster is told by message ";
 }
 
 static void note_told(struct reporting *g)
@@ -241,12 +255,7 @@ static void note_told(struct reporting *g)
 	struct buf id = {.p = text, .cap = sizeof text, .max = ID_TEXT_LEN};
 
 	id_put(&id, g->r->report_id);
-	note(g,
-	    g->r->is_warning ? "the sender is told of the delay by message "
-	    : g->r->to_postmaster
-		? "the report could not be delivered; the postmaster is told by message "
-		: "the sender is told by message ",
-	    buf_view(&id));
+	note(g, words_of(g->r), buf_view(&id));
 }
 
 /* ---- the report ---- */

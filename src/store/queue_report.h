@@ -44,8 +44,9 @@ struct queue_report {
 	struct queue_message about;
 	struct queue_rows rows; /* what is due */
 	bool is_warning;
-	bool is_here;         /* the rows are to be put into mailboxes */
-	bool to_postmaster;   /* the message is a report of ours; or `untold` */
+	bool is_here; /* the rows are to be put into mailboxes */
+	bool
+	    to_postmaster; /* the postmaster is told: queue_report_is_for_postmaster(), or `untold` */
 	enum queue_lang lang; /* of its sender's account; else the server's */
 	bool has_lang;
 	struct deliver *deliver; /* the report; NULL: none */
@@ -58,6 +59,13 @@ void queue_report_prepare(struct queue_report *r);
 
 /* Takes NULL, sets NULL. Not while a reader or the lane has it. */
 void queue_report_free(struct queue_report **r);
+
+/*
+ * If he fails, is the postmaster told, who has it in the place of a sender? Of reports of ours, and of mail
+ * without a sender that an alias sends on: whoever manages the alias would never hear of it [RFC 3461 5.2]. What
+ * tells him goes into a mailbox here, whatever aliases there are, so it causes no other.
+ */
+bool queue_report_is_for_postmaster(const struct queue_message *m, const struct queue_row *row);
 
 /* For queue_report.c: is what became of him told in the report? */
 bool queue_report_tells(const struct queue_report *r, const struct queue_row *row);

@@ -6,6 +6,7 @@
 #include "store/directory.h"
 #include "store/forward.h"
 #include "store/queue_lease.h"
+#include "store/queue_report.h"
 
 /* Is `a` the one to speak of? */
 static bool says_more(const struct queue_host *a, const struct queue_host *b)
@@ -147,7 +148,7 @@ void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
 	    .sender = m->reverse_path,
 	    .forwarder = row->forwarder,
 	    .sent_as = p.sent_as,
-	    .postmaster = queue_message_is_report(m),
+	    .postmaster = queue_report_is_for_postmaster(m, row),
 	    .domain = queue_routing_domain(row->destination),
 	    .end = ends[row->report],
 	    .here = row->report == QUEUE_REPORT_HERE,

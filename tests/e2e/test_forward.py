@@ -7,9 +7,9 @@ import smtplib
 
 import pytest
 from conftest import DOMAIN, PASSWORD, TestServer, check_soundness, new_folder
-from relay_net import OPTIONS, net, shared_net  # noqa: F401 (fixtures)
+from relay_net import ALICE, OPTIONS, net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
-from wire import TIMEOUT, deliver, letter, message_id
+from wire import TIMEOUT, deliver, letter, mail_of, message_id
 
 SRS0 = re.compile(rf"SRS0=[A-Z2-7]{{8}}=[A-Z2-7]{{2}}=(?P<rest>.*)@{re.escape(DOMAIN)}")
 numbers = itertools.count(1)
@@ -217,6 +217,17 @@ def test_our_own_report_goes_straight_to_the_sender(net, home, away):
     assert path_of(report) == "" and report.recipients == [f"<carol@{home.domain}>"]
     assert away.target.encode() in report.content
     net.wait_gone(number)
+
+
+def test_postmaster_hears_of_what_has_no_sender(net, away):
+    """Whoever stands in for him: the first account."""
+    away.answers["RCPT"] = b"550 5.1.1 who?\r\n"
+    number = send(net, "", away.alias)
+    net.wait_gone(number)
+    told = f"It was sent on for {away.alias}.".encode()
+    [report] = [mail for mail in mail_of(net.server, ALICE) if told in mail]
+    assert report.startswith(b"Return-Path: <>") and b"5.1.1 who?" in report
+    assert "it has no sender; the postmaster is told by message " in net.trace(number)
 
 
 # ---- loops ----

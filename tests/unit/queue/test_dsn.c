@@ -204,6 +204,25 @@ static void test_servers_in_chinese(void **state)
 	dsn_sample_free(&s);
 }
 
+/* The postmaster hears which alias it was, nobody else does. */
+static void test_sent_on(void **state)
+{
+	struct dsn_sample *s = dsn_sample_new();
+
+	s->recipients[0].forwarder = STR("info@a.test");
+	expect_says(s, QUEUE_LANG_EN, "bob@b.test According to the mail server of b.test there");
+	s->dsn.postmaster = s->dsn.sent_on = true;
+	expect_says(s, QUEUE_LANG_EN, "Subject: A message without a sender could not be sent on");
+	expect_says(s, QUEUE_LANG_EN,
+	    "A message without a sender, as reports are, taken on Monday 23 November 2026 at 20:00 UTC,");
+	expect_says(s, QUEUE_LANG_EN, "bob@b.test It was sent on for info@a.test. According to");
+	expect_says(s, QUEUE_LANG_EN, "The header of the message is attached");
+	s->dsn.sent_on = false;
+	s->dsn.untold = STR("carl@c.test");
+	expect_says(s, QUEUE_LANG_EN, "The header of the message is attached");
+	dsn_sample_free(&s);
+}
+
 static void test_names(void **state)
 {
 	assert_string_equal(queue_dsn_action_name(QUEUE_DSN_FAILED), "failed");
@@ -222,6 +241,7 @@ int main(void)
 	    cmocka_unit_test(test_boundary),
 	    cmocka_unit_test(test_original),
 	    cmocka_unit_test(test_servers_in_chinese),
+	    cmocka_unit_test(test_sent_on),
 	    cmocka_unit_test(test_names),
 	};
 

@@ -7,6 +7,7 @@
 #include "queue_test.h"
 
 #include "base/limits.h"
+#include "store/queue_tell.h"
 #include "store/trace.h"
 
 static void take_story(void *ctx, const struct trace_event *e)
@@ -34,14 +35,14 @@ static void trace_says_who_is_told(void **state)
 	q.world = unknown;
 	id = qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_NEVER, two);
 	qrig_work(&q);
-	expect_story(id, "0 nobody is told: its sender asked for no report\n"
-			 "1 nobody is told: its sender asked for no report\n"
-			 "0 could not be delivered: 550 5.1.1 no such user\n"
-			 "1 could not be delivered: 550 5.1.1 no such user\n");
+	expect_story(id, "0 could not be delivered: 550 5.1.1 no such user\n"
+			 "1 could not be delivered: 550 5.1.1 no such user\n"
+			 "0 nobody is told: its sender asked for no report\n"
+			 "1 nobody is told: its sender asked for no report\n");
 	id = qrig_send_one(&q, "", "x@b.test");
 	qrig_work(&q);
-	expect_story(id, "0 nobody is told: it has no sender\n"
-			 "0 could not be delivered: 550 5.1.1 no such user\n");
+	expect_story(id, "0 could not be delivered: 550 5.1.1 no such user\n"
+			 "0 nobody is told: it has no sender\n");
 	id = qrig_send(&q, "ann@a.test", 0, two);
 	rig_sql(&q.rig, "UPDATE queue SET notify = 1 WHERE recipient = 1");
 	qrig_work(&q);
@@ -54,10 +55,69 @@ static void trace_says_who_is_told(void **state)
 	    qrig_count(&q, "trace WHERE recipient = 1 AND text LIKE 'nobody is told%'"), 2);
 }
 
+/* From a stranger, to an alias that leads out. */
+static int64_t comes_to(const char *alias, const char *from)
+{
+	struct deliver *d = rig_message(&q.rig, from, "Subject: hello\r\n\r\nwords\r\n");
+	int64_t id = d->message_id;
+
+	rig_to(d, alias);
+	assert_true(rig_run(&q.rig, d));
+	deliver_free(&d);
+	return id;
+}
+
+static struct str explained(int64_t message)
+{
+	struct queue_rows rows;
+	struct queue_message m;
+	struct buf b;
+	struct str text;
+
+	assert_int_equal(
+	    queue_rows_get(q.rig.db, arena, q.rig.now, SQL_QUEUE_OF_MESSAGE,
+		DB_ARGS(db_int(QUEUE_SHARD), db_int(message), db_int(-1), db_int(1)), &rows),
+	    DB_OK);
+	assert_int_equal(queue_message_get(q.rig.db, arena, message, &m), DB_ROW);
+	buf_init(&b, 16 * KIB);
+	queue_tell(&b, q.rig.db, &q.cfg, rows.v, &m, q.rig.now);
+	text = arena_str(arena, buf_view(&b));
+	buf_fini(&b);
+	return text;
+}
+
+/* It has no sender who would ever hear that the alias leads nowhere: the postmaster does. */
+static void behind_an_alias(void **state)
+{
+	int64_t id;
+
+	rig_alias(&q.rig, "info@a.test", "out@else.test");
+	q.world = unknown;
+	id = comes_to("info@a.test", "");
+	assert_true(has(explained(id), "and the postmaster is told of it."));
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_int_equal(q.reports, 1);
+	assert_true(
+	    has(qrig_mail(&q, arena), "Subject: A message without a sender could not be sent on"));
+	assert_true(has(qrig_mail(&q, arena), "It was sent on for info@a.test."));
+	assert_true(has(qrig_mail(&q, arena), "Final-Recipient: rfc822; out@else.test"));
+	assert_true(has(qrig_mail(&q, arena), "The header of the message is attached"));
+	assert_false(has(qrig_mail(&q, arena), "Content-Type: message/rfc822"));
+	assert_int_equal(qrig_count(&q, "trace WHERE text LIKE 'it has no sender; the postmaster is"
+					" told by message %'"),
+	    1);
+	id = qrig_send_one(&q, "", "x@b.test"); /* no alias: as ever */
+	assert_true(has(explained(id), "it has no sender who could be told"));
+	qrig_work(&q);
+	assert_int_equal(q.reports, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(trace_says_who_is_told),
+	    T(behind_an_alias),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
