@@ -85,6 +85,8 @@ static void on_connected(void *ctx)
 	s->engine = smtp_client_new(&s->cfg, clock_mono());
 	s->busy = s->idle = s->ready = s->timed_out = false;
 	s->messages = 0;
+	s->connected = clock_mono();
+	s->carried = 0;
 	net_drive_start(s->drive);
 }
 
@@ -112,6 +114,9 @@ static void on_secured(void *ctx, const struct net_tls_info *info)
 	snprintf(s->tls, sizeof s->tls, "%s %s, certificate %s", info->version, info->cipher,
 	    info->verified ? "verified" : "not verified");
 	note_injected(s, info->dropped + smtp_client_facts(s->engine)->injected);
+	buf_lit(&s->dialogue, "* ");
+	buf_c(&s->dialogue, s->tls);
+	buf_byte(&s->dialogue, '\n');
 	s->busy = false;
 	smtp_client_done(s->engine, NULL, clock_mono());
 }

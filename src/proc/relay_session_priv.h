@@ -49,7 +49,9 @@ struct relay_session {
 	bool ready;     /* the server was ready for a message */
 	bool again;     /* the kept connection ended: another one to the same hop */
 	unsigned messages;
-	uv_timer_t timer; /* routing, connecting, idle */
+	int64_t connected; /* when, by the clock that does not jump */
+	int64_t carried;   /* the message that the connection had last; 0: none */
+	uv_timer_t timer;  /* routing, connecting, idle */
 	struct relay_job *job;
 	struct ipc_call read;
 	struct buf held; /* of the content, not yet taken by the engine */

@@ -3,6 +3,7 @@
  * credit; what became of it is reported as soon as the engine knows, unless another connection may have it.
  */
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "proc/relay_session_priv.h"
 
@@ -191,8 +192,30 @@ static bool is_decided(const struct relay_session *s)
 	return e && e->kind == SMTP_CLIENT_REPORT;
 }
 
+/* The dialogue is of a part of a connection: how that began stands in the one of a message before. */
+static void note_kept(struct relay_session *s)
+{
+	const struct relay_hop *hop = &s->route.hops[s->hop];
+
+	if (s->carried) {
+		buf_lit(&s->dialogue, "* on the connection of ");
+		id_put(&s->dialogue, s->carried);
+		buf_lit(&s->dialogue, " to ");
+		buf_str(&s->dialogue, hop->host);
+		buf_lit(&s->dialogue, " [");
+		ip_put(&s->dialogue, &hop->addr.ip);
+		buf_c(&s->dialogue, s->tls[0] ? "] over " : "]");
+		buf_c(&s->dialogue, s->tls);
+		buf_lit(&s->dialogue, ", open for ");
+		buf_i64(&s->dialogue, (clock_mono() - s->connected) / SECOND_MS);
+		buf_lit(&s->dialogue, " s\n");
+	}
+	s->carried = s->job->job.lease.message;
+}
+
 void relay_talk_give(struct relay_session *s)
 {
+	note_kept(s);
 	s->idle = false;
 	s->busy = false;
 	s->messages++;

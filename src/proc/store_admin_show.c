@@ -13,6 +13,7 @@
 #include "store/aside.h"
 #include "store/callout.h"
 #include "store/dialogue.h"
+#include "store/trace_attempt.h"
 #include "store/forward.h"
 #include "store/status.h"
 #include "store/trace.h"
@@ -179,6 +180,26 @@ static void put_dialogue(struct admin_job *j, int64_t id)
 	buf_fini(&text);
 }
 
+/* What its sentence says, for programs. */
+static void put_attempt(struct admin_job *j, const struct trace_event *e)
+{
+	struct trace_attempt a;
+	struct str version, cipher;
+
+	if (e->kind != TRACE_ATTEMPT || !trace_attempt_read(e->text, &a))
+		return;
+	if (a.took >= 0)
+		admin_record_number(&j->out, ADMIN_TIME, "began", e->time - a.took);
+	version = str_split(a.tls, ' ', &cipher);
+	cipher = str_split(cipher, ',', &(struct str){NULL, 0});
+	admin_record_text(&j->out, "server", a.server);
+	admin_record_text(&j->out, "ip", a.ip);
+	admin_record_text(&j->out, "tls", version);
+	admin_record_text(&j->out, "cipher", cipher);
+	admin_record_number(&j->out, ADMIN_BOOL, "verified",
+	    str_has_suffix_i(a.tls, STR(", certificate verified")));
+}
+
 static void put_event(void *ctx, const struct trace_event *e)
 {
 	struct admin_job *j = ctx;
@@ -189,6 +210,7 @@ static void put_event(void *ctx, const struct trace_event *e)
 	admin_record_text(&j->out, "event", str_of_c(trace_kind_name(e->kind)));
 	admin_record_text(&j->out, "address", e->address);
 	admin_record_text(&j->out, "text", e->text);
+	put_attempt(j, e);
 	put_dialogue(j, e->dialogue);
 	admin_record_end(&j->out, at);
 }

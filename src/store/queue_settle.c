@@ -15,6 +15,7 @@
 #include "store/queue_lease.h"
 #include "store/queue_way.h"
 #include "store/trace.h"
+#include "store/trace_attempt.h"
 
 /* One run of the request. */
 struct settling {
@@ -22,6 +23,7 @@ struct settling {
 	struct db *db;
 	int64_t now;
 	struct queue_message message;
+	int64_t begun;                      /* when it had its lease */
 	struct str sent_as;                 /* the reverse path that it went with; empty: its own */
 	enum queue_event event;             /* what the destination learns */
 	const struct queue_verdict *teller; /* whose outcome says it */
@@ -40,33 +42,15 @@ static bool failed(struct settling *t, enum db_code code)
 
 /* ---- the trace ---- */
 
-/* "mx.b.test [192.0.2.1] over TLSv1.3", as much as is known. */
-static void put_server(struct buf *b, const struct queue_settle *s)
-{
-	buf_str(b, s->remote);
-	if (s->remote_ip.n && !str_eq(s->remote, s->remote_ip)) {
-		buf_c(b, s->remote.n ? " [" : "[");
-		buf_str(b, s->remote_ip);
-		buf_byte(b, ']');
-	}
-}
-
-/* With a server that was spoken to, and without. */
-static const struct {
-	const char *with, *without;
-} words[QUEUE_OUTCOMES] = {
-    [QUEUE_DELIVERED] = {"taken by ", "taken"},
-    [QUEUE_RETRY] = {"refused for now by ", "not delivered"},
-    [QUEUE_RETRY_HOST] = {"no service at ", "the destination cannot be reached"},
-    [QUEUE_RETRY_NOW] = {"left for the next transaction with ", "left for the next transaction"},
-    [QUEUE_FAILED] = {"refused for good by ", "cannot be delivered"},
-};
-
 static void trace(
     struct settling *t, const struct queue_row *row, enum queue_outcome outcome, struct str reply)
 {
 	const struct queue_settle *s = t->s;
-	bool server = s->remote.n || s->remote_ip.n;
+	struct trace_attempt attempt = {.outcome = outcome,
+	    .server = s->remote,
+	    .ip = s->remote_ip,
+	    .tls = s->tls,
+	    .took = t->now > t->begun ? t->now - t->begun : 0};
 	struct trace_event event = {.message = row->message,
 	    .time = t->now,
 	    .kind = TRACE_ATTEMPT,
@@ -74,13 +58,7 @@ static void trace(
 	    .dialogue = s->packed.n ? s->dialogue_id : 0};
 
 	buf_clear(&t->text);
-	buf_c(&t->text, server ? words[outcome].with : words[outcome].without);
-	if (server)
-		put_server(&t->text, s);
-	if (s->tls.n) {
-		buf_lit(&t->text, " over ");
-		buf_str(&t->text, s->tls);
-	}
+	trace_attempt_put(&t->text, &attempt);
 	if (t->sent_as.n) {
 		buf_lit(&t->text, ", sent on for ");
 		buf_str(&t->text, row->forwarder);
@@ -155,7 +133,7 @@ static void delivered(struct settling *t, struct queue_row *row)
 		return;
 	}
 	buf_clear(&t->text);
-	put_server(&t->text, t->s);
+	trace_attempt_put_server(&t->text, t->s->remote, t->s->remote_ip);
 	buf_c(&t->text, t->text.n ? ": " : "");
 	buf_str(&t->text, row->last.reply);
 	settled.detail = buf_view(&t->text);
@@ -384,6 +362,7 @@ static void settle(struct settling *t, const struct queue_lease_row *lease)
 	enum db_code code = queue_message_get(t->db, t->s->scratch, t->s->message, &t->message);
 
 	t->sent_as = lease->reverse_path;
+	t->begun = lease->begun;
 	if (code == DB_OK)
 		code = db_damaged(t->db, "a message that was tried is not there");
 	if (failed(t, code) ||

@@ -4,6 +4,7 @@ Whether it does is the server's business; that nobody in between takes part in w
 ours.
 """
 
+import json
 import os
 import ssl
 
@@ -33,6 +34,25 @@ def test_used_where_offered(net):
     assert peer.commands[:4] == ["EHLO mail.example.test", "STARTTLS", "EHLO mail.example.test",
                                  f"MAIL FROM:<{ALICE}>"]
     assert len(peer.sessions) == 1
+
+
+def test_the_trace_says_when_and_over_what(net):
+    """For programs as fields; and where a connection has carried another message, whose dialogue has its beginning."""
+    peer = net.peer(tls=net.tls())
+    numbers = []
+    for name in ("bob", "carol"):
+        numbers.append(net.send(f"{name}@{peer.domain}"))
+        assert net.wait_attempt(numbers[-1]) == (1, 0, 0)
+    assert len(peer.sessions) == 1
+    for number in numbers:
+        events = json.loads(net.server.command("trace", number, "--json").stdout)
+        [attempt] = [event for event in events if event["event"] == "attempt"]
+        assert (attempt["server"], attempt["ip"]) == (f"mx0.{peer.domain}", peer.address)
+        assert attempt["tls"] == "TLSv1.3" and attempt["cipher"].startswith("TLS_") and not attempt["verified"]
+        assert events[0]["time"] <= attempt["began"] <= attempt["time"]
+    assert "* TLSv1.3 TLS_" in net.trace(numbers[0]) and "* on the connection" not in net.trace(numbers[0])
+    assert f"* on the connection of {numbers[0]} to mx0.{peer.domain} [{peer.address}] over TLSv1.3 TLS_" in \
+        net.trace(numbers[1])
 
 
 def test_only_what_is_said_over_tls_counts(net):

@@ -55,6 +55,21 @@ static void trace_says_who_is_told(void **state)
 	    qrig_count(&q, "trace WHERE recipient = 1 AND text LIKE 'nobody is told%'"), 2);
 }
 
+/* When an attempt ended is its time; when it began is said. */
+static void trace_says_how_long_it_took(void **state)
+{
+	int64_t id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+
+	q.world = greylisted;
+	assert_int_equal(qrig_lease(&q, 5, 1), 1);
+	q.rig.now += 31204;
+	assert_true(qrig_settle(&q, 5, &q.lease.jobs[0]));
+	assert_int_equal(qrig_count(&q, "trace WHERE text LIKE 'refused for now by mx.else.test"
+					" [192.0.2.7], within 31.204 s: 450 %'"),
+	    1);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+}
+
 /* From a stranger, to an alias that leads out. */
 static int64_t comes_to(const char *alias, const char *from)
 {
@@ -117,6 +132,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(trace_says_who_is_told),
+	    T(trace_says_how_long_it_took),
 	    T(behind_an_alias),
 	};
 

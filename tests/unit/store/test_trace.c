@@ -11,6 +11,7 @@
 #include "mime/mime_scan.h"
 #include "mime/mime_summary.h"
 #include "store/trace.h"
+#include "store/trace_attempt.h"
 
 #define TEXT "Message-ID: <Tea@X.test>\r\n\r\nhello\r\n"
 
@@ -112,6 +113,74 @@ static void tells_the_story_in_order(void **state)
 					       "mx.else.test\n")));
 	assert_int_equal(trace_message(rig.db, other + 1, put_event, &b), DB_OK);
 	buf_fini(&b);
+}
+
+static void expect_attempt(const struct trace_attempt *a, const char *more, const char *want)
+{
+	struct trace_attempt is;
+	struct buf b;
+
+	buf_init(&b, KIB);
+	trace_attempt_put(&b, a);
+	assert_string_equal(buf_cstr(&b), want);
+	buf_c(&b, more);
+	assert_true(trace_attempt_read(buf_view(&b), &is));
+	assert_int_equal(is.outcome, a->outcome);
+	assert_true(str_eq(is.server, a->server));
+	assert_true(str_eq(is.ip, a->ip));
+	assert_true(str_eq(is.tls, a->tls));
+	assert_int_equal(is.took, a->took);
+	buf_fini(&b);
+}
+
+/* What the sentence about an attempt says can be read from it, whatever the server has said. */
+static void attempts_are_read_again(void **state)
+{
+	struct trace_attempt a = {.outcome = QUEUE_RETRY,
+	    .server = STR("mx.b.test"),
+	    .ip = STR("2001:db8::7"),
+	    .tls = STR("TLSv1.3 TLS_AES_128_GCM_SHA256, certificate verified"),
+	    .took = 31204};
+	const char *said = ": 450 over TLSv9 X, certificate not verified, within 1.000 s";
+
+	expect_attempt(&a, said,
+	    "refused for now by mx.b.test [2001:db8::7] over TLSv1.3 TLS_AES_128_GCM_SHA256,"
+	    " certificate verified, within 31.204 s");
+	a.tls = STR("");
+	a.took = -1;
+	expect_attempt(&a, said, "refused for now by mx.b.test [2001:db8::7]");
+	a.outcome = QUEUE_DELIVERED;
+	a.server = STR("");
+	a.took = 7;
+	expect_attempt(&a, said, "taken by [2001:db8::7], within 0.007 s");
+	a.server = a.ip;
+	expect_attempt(&a, said, "taken by 2001:db8::7, within 0.007 s");
+	a.took = -1;
+	expect_attempt(&a, said, "taken by 2001:db8::7");
+	a.server = STR("mx.b.test");
+	a.ip = STR("");
+	expect_attempt(
+	    &a, ", sent on for x@a.test with the reverse path y@a.test", "taken by mx.b.test");
+	expect_attempt(&a, said, "taken by mx.b.test");
+	a.server = STR("");
+	for (int i = 0; i < QUEUE_OUTCOMES; i++) {
+		struct trace_attempt read;
+		struct buf b;
+
+		a.outcome = (enum queue_outcome)i;
+		a.took = i;
+		buf_init(&b, KIB);
+		trace_attempt_put(&b, &a);
+		buf_c(&b, said);
+		for (size_t n = 0; n <= b.n; n++) /* every prefix */
+			(void)trace_attempt_read(str_sub(buf_view(&b), 0, n), &read);
+		assert_true(trace_attempt_read(buf_view(&b), &read));
+		assert_int_equal(read.outcome, i);
+		assert_int_equal(read.took, i);
+		assert_true(read.server.n == 0 && read.ip.n == 0 && read.tls.n == 0);
+		buf_fini(&b);
+	}
+	assert_false(trace_attempt_read(STR("451 busy"), &a));
 }
 
 static void long_texts_are_cut_between_characters(void **state)
@@ -282,6 +351,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(tells_the_story_in_order),
+	    T(attempts_are_read_again),
 	    T(long_texts_are_cut_between_characters),
 	    T(tells_whose_account_it_was),
 	    T(finds_by_what_one_knows),

@@ -1,0 +1,129 @@
+/* Put and read side by side: one who reads a sentence of older programs finds less in it. */
+#include "store/trace_attempt.h"
+
+#include "base/clock.h"
+#include "base/ip.h"
+
+/* With a server that was spoken to, and without. */
+static const struct {
+	const char *with, *without;
+} words[QUEUE_OUTCOMES] = {
+    [QUEUE_DELIVERED] = {"taken by ", "taken"},
+    [QUEUE_RETRY] = {"refused for now by ", "not delivered"},
+    [QUEUE_RETRY_HOST] = {"no service at ", "the destination cannot be reached"},
+    [QUEUE_RETRY_NOW] = {"left for the next transaction with ", "left for the next transaction"},
+    [QUEUE_FAILED] = {"refused for good by ", "cannot be delivered"},
+};
+
+void trace_attempt_put_server(struct buf *b, struct str server, struct str ip)
+{
+	buf_str(b, server);
+	if (ip.n && !str_eq(server, ip)) {
+		buf_c(b, server.n ? " [" : "[");
+		buf_str(b, ip);
+		buf_byte(b, ']');
+	}
+}
+
+void trace_attempt_put(struct buf *b, const struct trace_attempt *a)
+{
+	bool server = a->server.n || a->ip.n;
+
+	buf_c(b, server ? words[a->outcome].with : words[a->outcome].without);
+	trace_attempt_put_server(b, a->server, a->ip);
+	if (a->tls.n) {
+		buf_lit(b, " over ");
+		buf_str(b, a->tls);
+	}
+	if (a->took >= 0) {
+		buf_lit(b, ", within ");
+		buf_i64(b, a->took / SECOND_MS);
+		buf_byte(b, '.');
+		buf_u64_pad(b, (uint64_t)(a->took % SECOND_MS), 3);
+		buf_lit(b, " s");
+	}
+}
+
+/* ---- reading ---- */
+
+static bool take(struct str *s, const char *word)
+{
+	struct str w = str_of_c(word);
+
+	if (!str_has_prefix(*s, w))
+		return false;
+	*s = str_from(*s, w.n);
+	return true;
+}
+
+/* Up to where one of these stands. */
+static struct str until(struct str *s, struct str a, struct str b)
+{
+	size_t at = str_find_str(*s, a), other = str_find_str(*s, b);
+	struct str found = str_sub(*s, 0, at < other ? at : other);
+
+	*s = str_from(*s, found.n);
+	return found;
+}
+
+static bool read_words(struct str *s, struct trace_attempt *a, bool *server_r)
+{
+	for (int i = 0; i < QUEUE_OUTCOMES; i++) {
+		a->outcome = (enum queue_outcome)i;
+		*server_r = take(s, words[i].with);
+		if (*server_r || take(s, words[i].without))
+			return true;
+	}
+	return false;
+}
+
+/* "mx.b.test [192.0.2.1]", "[192.0.2.1]", "192.0.2.1" */
+static void read_server(struct str *s, struct trace_attempt *a)
+{
+	struct ip ip;
+
+	a->server = until(s, STR(" "), STR(","));
+	if (a->server.n && a->server.p[a->server.n - 1] == ':') { /* the reply follows */
+		a->server.n--;
+		*s = STR("");
+	}
+	if (take(s, " [")) {
+		a->ip = str_sub(*s, 0, str_find(*s, ']'));
+		*s = str_from(*s, a->ip.n + 1);
+	} else if (str_has_prefix(a->server, STR("["))) {
+		a->ip = str_sub(a->server, 1, a->server.n - 2);
+		a->server = STR("");
+	} else if (ip_parse(a->server, &ip)) {
+		a->ip = a->server;
+	}
+}
+
+static int64_t read_took(struct str s)
+{
+	struct str seconds = str_sub(s, 0, str_find(s, '.')), rest = str_from(s, seconds.n + 1);
+	uint64_t whole, part;
+
+	if (!str_has_prefix(str_from(rest, 3), STR(" s")) ||
+	    !str_to_u64(seconds, INT64_MAX / SECOND_MS - 1, &whole) ||
+	    !str_to_u64(str_sub(rest, 0, 3), SECOND_MS - 1, &part))
+		return -1;
+	return (int64_t)whole * SECOND_MS + (int64_t)part;
+}
+
+bool trace_attempt_read(struct str text, struct trace_attempt *a_r)
+{
+	struct trace_attempt a = {.took = -1};
+	bool server;
+
+	if (!read_words(&text, &a, &server))
+		return false;
+	if (server)
+		read_server(&text, &a);
+	if (take(&text, " over "))
+		a.tls = until(&text, STR(", within "), STR(": "));
+	a.tls = str_sub(a.tls, 0, str_find_str(a.tls, STR(", sent on for ")));
+	if (take(&text, ", within "))
+		a.took = read_took(text);
+	*a_r = a;
+	return true;
+}
