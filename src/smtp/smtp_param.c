@@ -87,12 +87,6 @@ static bool decode(
 	return good;
 }
 
-static bool lower(struct buf *out, struct str s)
-{
-	buf_lower(out, s);
-	return true;
-}
-
 static bool is_printable(struct str s)
 {
 	return !str_has_cntrl(s) && !str_has_8bit(s);
@@ -207,7 +201,7 @@ static bool read_notify(struct target *t, struct str value)
 	return !(set & SMTP_NOTIFY_NEVER) || set == SMTP_NOTIFY_NEVER;
 }
 
-/* addr-type ";" xtext, or utf-8 ";" utf-8-addr-xtext or -unitext [RFC 3461 4.2, 6533 3]. */
+/* Passed on as it was given [RFC 3461 5.2.1]. addr-type ";" xtext, or utf-8 ";" utf-8-addr-xtext or -unitext [RFC 3461 4.2, 6533 3]. */
 static bool read_orcpt(struct target *t, struct str value)
 {
 	struct cur c = cur_of(value);
@@ -223,7 +217,8 @@ static bool read_orcpt(struct target *t, struct str value)
 	if (address.n == 0 || str_has_cntrl(address) || (!utf8 && str_has_8bit(address)))
 		return false;
 	t->rcpt->orcpt = address;
-	return decode(t->a, type, lower, &t->rcpt->orcpt_type);
+	t->rcpt->orcpt_type = arena_str(t->a, type);
+	return true;
 }
 
 static const struct param params[] = {

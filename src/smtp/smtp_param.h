@@ -61,7 +61,7 @@ struct smtp_mail_params {
 
 struct smtp_rcpt_params {
 	uint8_t notify;        /* enum smtp_notify */
-	struct str orcpt_type; /* "rfc822", "utf-8", ...: lower case; empty: no ORCPT */
+	struct str orcpt_type; /* "rfc822", "utf-8", ... as given, of any case; empty: no ORCPT */
 	struct str orcpt;      /* decoded address, UTF-8 without control characters */
 };
 

@@ -53,11 +53,11 @@ def blocks(report):
 
 def test_parameters_go_to_the_next_server(net, sender):
     peer = net.peer(extensions=WITH_DSN)
-    hand_in(net, sender, (f"bob@{peer.domain}", "NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;Bob+2Bx@first.test"),
+    hand_in(net, sender, (f"bob@{peer.domain}", "NOTIFY=SUCCESS,DELAY", "ORCPT=RFC822;Bob+2Bx@first.test"),
             f"eve@{peer.domain}", options=["RET=HDRS", "ENVID=a+2Bb"])
     peer.wait_taken()
     assert f"MAIL FROM:<{sender}> RET=HDRS ENVID=a+2Bb" in peer.commands
-    assert (f"RCPT TO:<bob@{peer.domain}> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+2Bx@first.test"
+    assert (f"RCPT TO:<bob@{peer.domain}> NOTIFY=SUCCESS,DELAY ORCPT=RFC822;Bob+2Bx@first.test"
             in peer.commands)
     assert f"RCPT TO:<eve@{peer.domain}>" in peer.commands
     net.wait_gone(peer.domain)

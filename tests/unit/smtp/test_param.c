@@ -220,8 +220,12 @@ static void test_values(void **state)
 	c = cur_of(STR(" NOTIFY=DELAY,SUCCESS ORCPT=RFC822;a+2Bb@x.org"));
 	assert_int_equal(smtp_param_rcpt(&c, a, &r), SMTP_PARAM_OK);
 	assert_int_equal(r.notify, SMTP_NOTIFY_DELAY | SMTP_NOTIFY_SUCCESS);
-	assert_str(r.orcpt_type, "rfc822");
+	assert_str(r.orcpt_type, "RFC822");
 	assert_str(r.orcpt, "a+b@x.org");
+	c = cur_of(STR(" ORCPT=Utf-8;b\\x{F6}@x.org")); /* it says how to read, whatever its case */
+	assert_int_equal(smtp_param_rcpt(&c, a, &r), SMTP_PARAM_OK);
+	assert_str(r.orcpt_type, "Utf-8");
+	assert_str(r.orcpt, "b\xc3\xb6@x.org");
 	arena_free(&a);
 }
 
