@@ -302,6 +302,22 @@ enum admin_step admin_queue_explain(struct admin_job *j)
 
 /* ---- summary ---- */
 
+/*
+ * When it is tried next while it is down: not before somebody may be sent to it. 0: it is up, it is being tried
+ * now, or nobody may be sent at all.
+ */
+static int64_t next_probe(struct admin_job *j, const struct queue_place *p,
+    const struct queue_destination *d, int64_t active)
+{
+	int64_t first, when, now = clock_now();
+
+	if (!queue_destination_is_failing(d) ||
+	    queue_first(j->ctx->db, p->name, &first) != DB_ROW || first == QUEUE_NEVER)
+		return 0;
+	when = d->next_probe > first ? d->next_probe : first;
+	return when > now ? when : active ? 0 : now;
+}
+
 static void put_place(struct admin_job *j, struct arena *a, const struct queue_place *p)
 {
 	const struct queue_host host = queue_host_of_place(j->ctx->db, a, p, clock_now());
@@ -327,8 +343,7 @@ static void put_place(struct admin_job *j, struct arena *a, const struct queue_p
 	admin_record_text(
 	    &j->out, "state", queue_destination_is_failing(d) ? STR("unreachable") : STR("up"));
 	admin_record_number(&j->out, ADMIN_INT, "failures", d->failures);
-	admin_record_number(
-	    &j->out, ADMIN_TIME, "next_probe", queue_destination_is_failing(d) ? d->next_probe : 0);
+	admin_record_number(&j->out, ADMIN_TIME, "next_probe", next_probe(j, p, d, active));
 	admin_record_number(&j->out, ADMIN_INT, "sessions", active);
 	admin_record_number(&j->out, ADMIN_INT, "sessions_max", p->state.limit);
 	admin_record_text(&j->out, "waits_for", host.name);

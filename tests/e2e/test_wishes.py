@@ -98,6 +98,23 @@ def test_sent_later(net, client, sender):
     assert mail_of(net.server, bob)[0].startswith(f"Return-Path: <{sender}>\r\nDelivered-To: {bob}\r\n".encode())
 
 
+def test_no_probe_before_its_time(net, client):
+    """Of a destination that is down, with nobody left who may be sent to it now, the summary shows when one may."""
+    domain = net.domain(net.address())
+    number = client.hand_in(f"bob@{domain}")
+    later = client.hand_in(f"carl@{domain}", options=["HOLDFOR=86400"])
+    net.wait_attempt(number)
+
+    def shown():
+        [row] = [row for row in net.server.json("queue", "summary") if row["destination"] == domain]
+        return row
+
+    wait_for("the failure", lambda: (shown()["state"], shown()["sessions"]) == ("unreachable", 0))
+    net.server.command("queue", "remove", number)
+    assert shown()["next_probe"] == net.queue(later)[0]["hold_until"], shown()
+    net.server.command("queue", "cancel", later)
+
+
 def test_released_early(net, client):
     peer, bob = net.peer(), net.server.mailbox()
     number = client.hand_in(f"carl@{peer.domain}", bob, options=["HOLDFOR=86400"])
