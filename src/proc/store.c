@@ -257,6 +257,8 @@ static int process_ready(void *ctx, struct err *e)
 	sp->store = open_patiently(sp, e);
 	if (!sp->store)
 		return -1;
+	if (e->text[0])
+		log_note(LOG_WARN, "packs", e->text);
 	if (db_open(DATADIR_DB, DB_READER, &sp->db, e) != DB_OK)
 		return -1;
 	uv_prepare_init(sp->loop, &sp->submit);

@@ -100,6 +100,7 @@ struct blob_ops {
 	void (*close)(struct blob_reader *);
 
 	enum blob_code (*seal)(struct blob_store *, struct err *);
+	int64_t (*active)(struct blob_store *);
 	enum blob_code (*drop_pack)(struct blob_store *, int64_t pack, struct err *);
 	size_t (*gone)(struct blob_store *, int64_t *packs, size_t n);
 	enum blob_code (*raw)(
@@ -293,6 +294,12 @@ static inline enum blob_code blob_drop_pack(struct blob_store *b, int64_t pack, 
 static inline size_t blob_gone(struct blob_store *b, int64_t *packs, size_t n)
 {
 	return b->ops->gone(b, packs, n);
+}
+
+/* The pack that is appended to, whatever rows say; 0: of a reader. None becomes it again. Any thread. */
+static inline int64_t blob_active(struct blob_store *b)
+{
+	return b->ops->active(b);
 }
 
 /* What is appended from here on goes to a new pack. Between batches, in the lane's place. */

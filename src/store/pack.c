@@ -343,6 +343,17 @@ static enum blob_code seal(struct blob_store *b, struct err *e)
 	return roll_over(p, e);
 }
 
+static int64_t active(struct blob_store *b)
+{
+	struct packs *p = packs_of(b);
+	int64_t pack;
+
+	pthread_mutex_lock(&p->lock);
+	pack = p->active ? p->active->id : 0;
+	pthread_mutex_unlock(&p->lock);
+	return pack;
+}
+
 static enum blob_code drop_pack(struct blob_store *b, int64_t pack, struct err *e)
 {
 	struct packs *p = packs_of(b);
@@ -466,6 +477,7 @@ const struct blob_ops pack_ops = {
     .codec = pack_blob_codec,
     .close = pack_blob_close,
     .seal = seal,
+    .active = active,
     .drop_pack = drop_pack,
     .gone = gone,
     .raw = pack_raw,

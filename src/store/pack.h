@@ -21,6 +21,11 @@ struct pack_config {
 	 * lost; the file stays as it is, for the repair.
 	 */
 	bool (*is_named)(void *ctx, int64_t pack);
+	/*
+	 * May be NULL: where the last blob of a pack lies, by the database; false when it has none in it. Nothing is
+	 * appended to a pack whose row ends before that.
+	 */
+	bool (*last_in)(void *ctx, int64_t pack, struct blob_pos *pos_r);
 	void *ctx;
 };
 
@@ -30,7 +35,8 @@ struct pack_config {
  * else set aside; e tells the number and octets of all that lie aside, whenever that was. On success
  * *point_r must be committed before the first append: the pack to append to, with a generation
  * that no record of an earlier run bears. Committed packs that are missing or too short are
- * counted and told of in e (cleared otherwise); their blobs are BLOB_GONE or BLOB_DAMAGED.
+ * counted and told of in e (cleared otherwise); their blobs are BLOB_GONE or BLOB_DAMAGED. So is told
+ * of a row of the pack to append to that does not fit what lies there: a new one is begun then.
  * BLOB_DAMAGED when there are packs with content but no row: the database is not theirs.
  */
 enum blob_code pack_open(const struct pack_config *config, const struct blob_point *committed,

@@ -1,7 +1,8 @@
 /*
  * Opening the packs: what the database has committed is the truth. Files it does not know are
  * removed, or, with what may have been accepted, set aside; bytes behind a committed end are overwritten later, and
- * records written from now on bear a generation that none before had.
+ * records written from now on bear a generation that none before had. A row that a bit flipped in may tell an
+ * end before committed records: the pack is appended to only if the row fits what the index and the file say.
  */
 #include "store/pack_internal.h"
 
@@ -11,7 +12,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#define GENERATION_STEP 65536 /* room for one rise at each rewind between two starts */
+#define GENERATION_STEP 65536           /* room for one rise at each rewind between two starts */
+#define GENERATION_MAX  (INT64_MAX / 2) /* none is as high, but in a damaged row */
 
 struct numbers {
 	int64_t *v;
@@ -27,10 +29,11 @@ struct opening {
 	int64_t foreign; /* files with content of packs that are not in the rows */
 	bool look_only;
 	const struct pack_config *config;
-	int64_t unlisted;              /* that only blobs name */
-	struct numbers unknown;        /* to be set aside */
-	int64_t orphans, orphan_bytes; /* that lie there, set aside at whatever start */
-	int64_t aside;                 /* of them, now */
+	int64_t unlisted;                 /* that only blobs name */
+	struct numbers unknown;           /* to be set aside */
+	int64_t orphans, orphan_bytes;    /* that lie there, set aside at whatever start */
+	int64_t aside;                    /* of them, now */
+	const struct blob_point *doubted; /* the row of the pack to append to, which is damaged */
 };
 
 static bool is_dropped(const struct opening *o, int64_t pack)
@@ -206,66 +209,149 @@ static enum blob_code scan(struct opening *o, struct err *e)
 
 /* ---- the pack to append to ---- */
 
-/* The last shared one, if it is there as far as it is committed. */
-static struct pack_file *reopen(struct packs *p, const struct blob_point *row)
+enum fit {
+	FIT_APPEND, /* it is open, and the active one */
+	FIT_SINGLE, /* its head says that it is of one large blob: another is the last shared one */
+	FIT_NOT,    /* a new one is begun */
+};
+
+static bool is_generation(int64_t generation)
+{
+	return generation >= 0 && generation < GENERATION_MAX;
+}
+
+static bool is_end(int64_t end)
+{
+	return end >= (int64_t)PACK_HEAD && end % (int64_t)PACK_ALIGN == 0;
+}
+
+/* The record there ends at the end or before. */
+static bool is_before(const struct blob_pos *pos, int64_t end)
+{
+	return pos->offset >= (int64_t)PACK_HEAD && pos->offset <= end && pos->length >= 0 &&
+	       pos->length <= end - pos->offset &&
+	       pack_record_size(pos->length) <= end - pos->offset;
+}
+
+/* Of the record there; 0 where none can be read. */
+static int64_t generation_at(struct packs *p, int fd, const struct blob_pos *pos)
+{
+	uint8_t bytes[PACK_RECORD];
+	struct pack_record r;
+
+	if (fsio_read_all(p->fs, fd, bytes, sizeof bytes, pos->offset) < 0 ||
+	    !pack_record_get(bytes, &r) || r.pack != pos->pack || r.offset != pos->offset ||
+	    !is_generation(r.generation))
+		return 0;
+	return r.generation;
+}
+
+/*
+ * Does the row tell what lies in the file? It may be cut short, which is another matter, unless nothing is missing. Records
+ * that were appended with a lower generation than those before them would be lost to whoever reads the file alone, so
+ * the one of the last blob counts too.
+ */
+static bool fits(struct opening *o, int fd, int64_t size, const struct blob_point *row)
+{
+	const struct pack_config *config = o->config;
+	struct blob_pos last;
+	bool known = config->last_in,
+	     some = known && config->last_in(config->ctx, row->pack, &last);
+	int64_t generation = 0;
+
+	if (some && !is_before(&last, row->end))
+		return false;
+	if (known && size < row->end && (!some || is_before(&last, size)))
+		return false;
+	if (some)
+		generation = generation_at(o->p, fd, &last);
+	if (generation > o->p->generation)
+		o->p->generation = generation;
+	return is_end(row->end) && (generation || is_generation(row->generation));
+}
+
+static enum fit doubt(struct opening *o, const struct blob_point *row)
+{
+	o->doubted = row;
+	return FIT_NOT;
+}
+
+/* One that is there as far as it is committed, and whose row is sound. */
+static enum fit look_at(struct opening *o, const struct blob_point *row, int fd)
 {
 	uint8_t bytes[PACK_HEAD];
 	struct pack_head head;
+	struct packs *p = o->p;
+	int64_t size = p->fs->ops->size(p->fs, fd);
+
+	if (fsio_read_all(p->fs, fd, bytes, sizeof bytes, 0) < 0 || !pack_head_get(bytes, &head) ||
+	    head.pack != row->pack) {
+		p->counts.missing++;
+		return FIT_NOT;
+	}
+	if (head.single)
+		return FIT_SINGLE;
+	if (!fits(o, fd, size, row))
+		return doubt(o, row);
+	if (size < row->end) {
+		p->counts.missing++;
+		return FIT_NOT;
+	}
+	p->active = pack_adopt(p, row->pack, fd, row->end);
+	p->active->allocated = size;
+	return FIT_APPEND;
+}
+
+static enum fit reopen(struct opening *o, const struct blob_point *row)
+{
 	char name[PACK_NAME_MAX];
-	struct pack_file *f;
-	int64_t size;
+	struct packs *p = o->p;
+	enum fit fit;
 	int fd;
 
 	pack_name_put(name, p->dir, row->pack);
 	fd = p->fs->ops->open(p->fs, name, O_RDWR, 0);
-	if (fd < 0)
-		return NULL;
-	size = p->fs->ops->size(p->fs, fd);
-	if (size < row->end || fsio_read_all(p->fs, fd, bytes, sizeof bytes, 0) < 0 ||
-	    !pack_head_get(bytes, &head) || head.pack != row->pack || head.single) {
-		p->fs->ops->close(p->fs, fd);
-		return NULL;
+	if (fd < 0) {
+		p->counts.missing += o->present[row - o->rows];
+		return FIT_NOT;
 	}
-	f = pack_adopt(p, row->pack, fd, row->end);
-	f->allocated = size;
-	return f;
+	fit = look_at(o, row, fd);
+	if (fit != FIT_APPEND)
+		p->fs->ops->close(p->fs, fd);
+	return fit;
 }
 
-/* Adds up the rows; the last shared one is the one to go on with. */
-static const struct blob_point *survey(struct opening *o)
+static void survey(struct opening *o)
 {
-	const struct blob_point *last = NULL;
 	struct packs *p = o->p;
 
 	for (size_t i = 0; i < o->n; i++) {
 		const struct blob_point *row = &o->rows[i];
 
-		if (row->generation > p->generation)
+		if (row->generation > p->generation && is_generation(row->generation))
 			p->generation = row->generation;
 		if (row->pack > o->max_pack)
 			o->max_pack = row->pack;
 		p->counts.packs += o->present[i];
 		p->counts.missing += !o->present[i];
-		p->counts.bytes += o->present[i] ? row->end - (int64_t)PACK_HEAD : 0;
-		if (!row->single)
-			last = row;
+		if (o->present[i] && is_end(row->end))
+			p->counts.bytes += row->end - (int64_t)PACK_HEAD;
 	}
-	p->generation = (p->generation / GENERATION_STEP + 1) * GENERATION_STEP;
 	p->next_pack = o->max_pack + 1;
-	return last;
 }
 
+/* The last shared one, or a new one. */
 static enum blob_code choose_active(struct opening *o, struct err *e)
 {
-	const struct blob_point *last = survey(o);
+	enum fit fit = FIT_SINGLE;
 	struct packs *p = o->p;
 
-	p->active = last ? reopen(p, last) : NULL;
-	if (last && !p->active && o->present[last - o->rows])
-		p->counts.missing++;
-	if (p->active)
-		return BLOB_OK;
-	return pack_create(p, &p->active, e);
+	survey(o);
+	for (size_t i = o->n; i > 0 && fit == FIT_SINGLE; i--)
+		if (!o->rows[i - 1].single)
+			fit = reopen(o, &o->rows[i - 1]);
+	p->generation = (p->generation / GENERATION_STEP + 1) * GENERATION_STEP;
+	return fit == FIT_APPEND ? BLOB_OK : pack_create(p, &p->active, e);
 }
 
 static struct packs *packs_new(const struct pack_config *config)
@@ -300,6 +386,11 @@ static void tell(const struct opening *o, struct err *e)
 		err_set(e,
 		    "packs: %lld packs in %s are missing or cut short: restore them from a backup%s",
 		    (long long)p->counts.missing, p->dir, also);
+	else if (o->doubted)
+		err_set(e,
+		    "packs: the row of pack %lld, with the end %lld, does not fit what lies in the pack:"
+		    " nothing more is written to it; stop the server and run `godwit store repair`%s",
+		    (long long)o->doubted->pack, (long long)o->doubted->end, also);
 	else if (o->unlisted)
 		err_set(e,
 		    "packs: %lld packs in %s hold messages and have lost their row: stop the server and"

@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+#define SEQUENCE_MAX (INT64_MAX / 2) /* none is as high, but in a damaged row */
+
 struct rows {
 	struct blob_point *v;
 	size_t n, cap;
@@ -23,7 +25,7 @@ static void add_row(struct rows *rows, struct db_query *q)
 	    .generation = db_col_int(q, 1),
 	    .single = db_col_int(q, 2) != 0,
 	    .end = db_col_int(q, 3)};
-	if (sequence > rows->sequence)
+	if (sequence > rows->sequence && sequence < SEQUENCE_MAX)
 		rows->sequence = sequence;
 }
 
@@ -80,6 +82,20 @@ static bool is_named(void *ctx, int64_t pack)
 	return db_get_int(ctx, SQL_BLOB_OF_PACK, DB_ARGS(db_int(pack)), &blob) != DB_OK;
 }
 
+/* What cannot be read may lie anywhere. */
+static bool last_in(void *ctx, int64_t pack, struct blob_pos *pos_r)
+{
+	struct db_query *q = db_begin_query(ctx, SQL_PACK_LAST, DB_ARGS(db_int(pack)));
+	bool found = db_step(q) == DB_ROW;
+
+	if (found)
+		*pos_r = (struct blob_pos){pack, db_col_int(q, 0), db_col_int(q, 1)};
+	if (db_end(q) == DB_OK)
+		return found;
+	*pos_r = (struct blob_pos){pack, INT64_MAX, 0};
+	return true;
+}
+
 bool recover_packs(struct db *db, const struct pack_config *config, struct blob_store **blobs_r,
     int64_t *sequence_r, struct err *e)
 {
@@ -96,6 +112,7 @@ bool recover_packs(struct db *db, const struct pack_config *config, struct blob_
 	with.dropped = rows.dropped;
 	with.ndropped = rows.ndropped;
 	with.is_named = is_named;
+	with.last_in = last_in;
 	with.ctx = db;
 	if (code == DB_OK)
 		opened = pack_open(&with, rows.v, rows.n, &blobs, &point, e) == BLOB_OK;

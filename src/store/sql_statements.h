@@ -28,6 +28,9 @@ SQL(PACK_PUT, "INSERT INTO pack (pack, generation, single, end_offset, sequence)
 
 SQL(PACK_DELETE, "DELETE FROM pack WHERE pack = $1")
 
+/* The last blob in it, by its place. */
+SQL(PACK_LAST, "SELECT pos, length FROM blob WHERE pack = $1 ORDER BY pos DESC LIMIT 1")
+
 /* ---- compaction (store/compact.c) ---- */
 
 /* The next shared pack that is no longer appended to. */

@@ -285,6 +285,7 @@ def test_a_pack_that_nobody_knows_is_discarded(filled, tmp_path):
     assert filled.stop() == 0
     shutil.copyfile(tmp_path / "older", database)
     filled.start()
+    wait_for("the start to tell", lambda: "that the database does not know are packs/*.orphan (1 new)" in filled.new_log())
     filled.mark()
     assert "no pack" not in filled.command("store", "aside").stdout
     [row] = filled.json("store", "aside")
@@ -369,3 +370,27 @@ def test_space_comes_back(make_server):
     wait_for("the large one's pack to go", lambda: not any(map(os.path.exists, large)))
     assert contents(server, BOB) == before
     verify(server, 0)
+
+
+def test_a_row_that_ends_before_its_mail(filled):
+    """A bit in the row of the pack that is appended to: the start tells it, and nothing is written over."""
+    before = all_mail(filled)
+    assert filled.stop() == 0
+    with contextlib.closing(sqlite3.connect(os.path.join(filled.data, "store.db"))) as db:
+        [pack] = db.execute("SELECT max(pack) FROM pack WHERE single = 0").fetchone()
+        db.execute("UPDATE pack SET end_offset = 64 WHERE pack = ?", (pack,))
+        db.commit()
+    filled.start()
+    told = f"the row of pack {pack}, with the end 64, does not fit what lies in the pack"
+    wait_for("the start to tell", lambda: told in filled.new_log())
+    filled.mark()
+    deliver(filled, ANN, letter("afterwards"))
+    after = all_mail(filled)
+    assert before.items() <= after.items() and len(after) == len(before) + 1
+    verify(filled, 65)
+    assert filled.stop() == 0
+    repair(filled)
+    verify(filled, 0)
+    filled.start()
+    filled.mark()
+    assert all_mail(filled) == after

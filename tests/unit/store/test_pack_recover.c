@@ -262,6 +262,23 @@ static void test_head_that_cannot_be_read(void **state)
 	assert_int_equal(packs_check(1, known), BLOB_OK);
 }
 
+/* Of the pack that is appended to: what lies in it is read as before, and what comes goes to another. */
+static void test_each_bit_of_a_head(void **state)
+{
+	for (int64_t bit = 0; bit < (int64_t)PACK_HEAD * 8; bit++) {
+		struct blob_pos before = packs_add(2 * bit, 100), after;
+
+		packs_flip(before.pack, bit / 8, (int)(bit % 8));
+		packs_reopen();
+		assert_non_null(strstr(rig.err.text, "missing or cut short"));
+		after = packs_add(2 * bit + 1, 100);
+		assert_true(after.pack > before.pack);
+		packs_flip(before.pack, bit / 8, (int)(bit % 8));
+		assert_int_equal(packs_check(2 * bit, before), BLOB_OK);
+		assert_int_equal(packs_check(2 * bit + 1, after), BLOB_OK);
+	}
+}
+
 static void test_stranger_files_are_left_alone(void **state)
 {
 	static const char *const names[] = {"packs/README", "packs/1.pack",
@@ -435,6 +452,7 @@ int main(void)
 	    T(test_commits_against_the_order_of_numbers),
 	    T(test_dropped_large_message),
 	    T(test_head_that_cannot_be_read),
+	    T(test_each_bit_of_a_head),
 	    T(test_stranger_files_are_left_alone),
 	    T(test_short_writes),
 	    T(test_full_disk),
