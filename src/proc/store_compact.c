@@ -33,7 +33,7 @@ static void wait_for(struct store_compact *c, int64_t ms)
 		uv_timer_start(&c->timer, on_timer, (uint64_t)ms, 0);
 }
 
-/* So long that no more than compact_rate is copied in a second. */
+/* So long that no more than compact_rate is copied, or read to examine a pack, in a second. */
 static int64_t pause_after(const struct store_compact *c, int64_t bytes)
 {
 	int64_t rate = c->sp->config->compact_rate;
@@ -53,6 +53,22 @@ static void tell(struct store_compact *c)
 	c->work.moved = 0;
 }
 
+static void tell_of_stay(const struct store_compact *c)
+{
+	if (c->work.stays == 0)
+		return;
+	log_open(LOG_ERROR, "pack-stays");
+	log_num("pack", c->work.stays);
+	if (c->work.needed)
+		log_id("id", c->work.needed);
+	log_text(
+	    "why", c->work.needed
+		       ? "the message lies nowhere else, and the database does not name its place"
+		       : "the file of the pack cannot be read to its end");
+	log_text("cure", "stop the server and run `godwit store repair`");
+	log_close();
+}
+
 /* Files wait to go, or something was purged behind our back. */
 static int64_t next_pass(const struct store_compact *c)
 {
@@ -63,6 +79,7 @@ static void read_done(struct reader_op *op)
 {
 	struct store_compact *c = LIST_ENTRY(op, struct store_compact, work.read);
 
+	tell_of_stay(c);
 	if (op->result == DB_OK && c->work.complete)
 		c->dead = c->work.dead;
 	if (op->result != DB_OK)
@@ -73,7 +90,7 @@ static void read_done(struct reader_op *op)
 	} else if (c->work.has_work && !c->stopped) {
 		store_write(c->sp->store, &c->work.write);
 	} else {
-		wait_for(c, PACK_MS);
+		wait_for(c, c->work.walked ? pause_after(c, c->work.walked) : PACK_MS);
 	}
 }
 
@@ -83,7 +100,8 @@ static void write_done(struct lane_op *op)
 
 	compact_written(&c->work, clock_mono());
 	tell(c);
-	wait_for(c, op->result == LANE_DONE ? pause_after(c, c->work.bytes) : PASS_MS);
+	wait_for(
+	    c, op->result == LANE_DONE ? pause_after(c, c->work.bytes + c->work.walked) : PASS_MS);
 }
 
 /* On a full disk a pack is worth half of what is left: its own space comes back a minute later. */

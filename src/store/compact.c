@@ -4,10 +4,13 @@
  * 2. What does not read as it was written is never copied: it stays, and its pack with it.
  * 3. The row of a pack goes in a commit after which no blob is in it, and `dropped` gets one: the file
  *    goes later, at the next start at the latest.
+ * 4. Rows may be damaged. The pack that is appended to never goes, whatever they say, nor one with a record
+ *    of something that is needed and does not lie where its row names it.
  */
 #include "store/compact.h"
 
 #include "base/mem.h"
+#include "store/needed.h"
 #include "store/pack_format.h"
 
 /* ---- reading: in a reader's thread ---- */
@@ -50,30 +53,35 @@ static enum db_code measure(struct db *db, int64_t pack, int64_t end, struct mea
 	return db_end(q);
 }
 
-/* The last one: it is only measured. */
-static enum db_code complete(struct compact *c, struct db *db)
+static void complete(struct compact *c)
 {
-	struct measured m = {0, 0};
-	struct db_query *q = db_begin_query(db, SQL_COMPACT_ACTIVE, DB_NO_ARGS);
-	int64_t pack = 0, end = 0;
-	enum db_code code;
-
-	if (db_step(q) == DB_ROW) {
-		pack = db_col_int(q, 0);
-		end = db_col_int(q, 1);
-	}
-	code = db_end(q);
-	if (code == DB_OK && pack)
-		code = measure(db, pack, end, &m);
-	c->dead = c->dead_so_far + m.dead;
+	c->dead = c->dead_so_far;
 	c->dead_so_far = c->after = 0;
 	c->complete = true;
-	return code;
+}
+
+static bool is_staying(const struct compact *c, int64_t pack)
+{
+	for (size_t i = 0; i < c->nstaying; i++)
+		if (c->staying[i] == pack)
+			return true;
+	return false;
+}
+
+static void begin(struct compact *c)
+{
+	c->pack = c->after;
+	c->at = 0;
+	c->needed = 0;
+	c->doubtful = false;
+	c->examines = true;
+	pack_walk_begin(&c->walk, c->pack, c->end);
 }
 
 /*
  * One pack a call, so that a reader is never busy with this for long. Worth the work is one of which less
- * than half lives; then what is dead of it will be gone.
+ * than half lives; then what is dead of it will be gone. Which one is appended to the blob store knows: a
+ * damaged row may say anything.
  */
 static enum db_code choose(struct compact *c, struct db *db)
 {
@@ -81,18 +89,61 @@ static enum db_code choose(struct compact *c, struct db *db)
 	enum db_code code = next_pack(c, db);
 
 	if (code == DB_OK)
-		return complete(c, db);
+		complete(c);
 	if (code != DB_ROW)
 		return code;
 	code = measure(db, c->after, c->end, &m);
-	if (code == DB_OK && m.live <= c->room && m.dead > m.live) {
-		c->pack = c->after;
-		c->at = 0;
-	} else {
+	if (code == DB_OK && m.live <= c->room && m.dead > m.live &&
+	    c->after != blob_active(c->blobs) && !is_staying(c, c->after))
+		begin(c);
+	else
 		c->dead_so_far += m.dead;
-	}
 	return code;
 }
+
+/* ---- examining ---- */
+
+static void on_record(void *ctx, const struct pack_record *r, bool good)
+{
+	struct compact *c = ctx;
+	enum needed needed = NEEDED_NOT;
+
+	if (c->code == DB_OK)
+		c->code = needed_record(c->db, c->blobs, r, &needed);
+	c->doubtful = c->doubtful || needed == NEEDED_UNKNOWN;
+	if (needed == NEEDED_YES)
+		c->needed = r->id;
+}
+
+/* Until a repair. */
+static void stay(struct compact *c)
+{
+	c->stays = c->pack;
+	c->pack = 0;
+	if (c->nstaying < COMPACT_STAYS) /* else it is told again */
+		c->staying[c->nstaying++] = c->stays;
+}
+
+/* What the disk does not give is no record of anything: that damage is found otherwise. */
+static enum db_code examine(struct compact *c, struct db *db)
+{
+	int64_t from = c->walk.at;
+	bool done = false;
+	enum blob_code read;
+
+	c->db = db;
+	c->code = DB_OK;
+	read = pack_walk_step(&c->walk, COMPACT_EXAMINED, &done, NULL);
+	c->walked = c->walk.at - from;
+	if (c->code != DB_OK || c->doubtful || read == BLOB_IO || read == BLOB_FULL)
+		c->pack = 0; /* it is looked at again in the next pass */
+	else if (c->needed || read != BLOB_OK)
+		stay(c);
+	c->examines = c->pack && !done;
+	return c->code;
+}
+
+/* ---- a slice ---- */
 
 /* Into data at off; false when it is not what was written. */
 static bool read_blob(struct compact *c, struct blob_in *in, struct blob_pos pos, int64_t off)
@@ -152,11 +203,13 @@ static enum db_code read_run(struct reader_op *op, struct db *db)
 
 	c->has_work = c->complete = c->last = false;
 	c->n = 0;
-	c->bytes = 0;
+	c->bytes = c->walked = c->stays = 0;
 	c->write.nblobs = 0;
 	if (c->pack == 0)
 		code = choose(c, db);
-	if (code == DB_OK && c->pack)
+	else if (c->examines)
+		code = examine(c, db);
+	if (code == DB_OK && c->pack && !c->examines)
 		code = read_slice(c, db);
 	c->has_work = code == DB_OK && c->pack && (c->n || c->last);
 	return code;
@@ -180,8 +233,11 @@ static enum db_code move_all(struct compact *c, struct db *db)
 static enum db_code end_pack(struct compact *c, struct db *db)
 {
 	int64_t blob;
-	enum db_code code = db_get_int(db, SQL_PACK_USED, DB_ARGS(db_int(c->pack)), &blob);
+	enum db_code code;
 
+	if (c->pack == blob_active(c->blobs))
+		return DB_OK;
+	code = db_get_int(db, SQL_PACK_USED, DB_ARGS(db_int(c->pack)), &blob);
 	if (code != DB_OK)
 		return code == DB_ROW ? DB_OK : code; /* what cannot be read stays in it */
 	code = db_exec(db, SQL_PACK_DELETE, DB_ARGS(db_int(c->pack)), NULL);
@@ -241,6 +297,9 @@ void compact_init(struct compact *c, struct blob_store *blobs)
 	c->room = INT64_MAX;
 	c->read.run = read_run;
 	c->write.exec = write_exec;
+	c->walk.blobs = blobs;
+	c->walk.on_record = on_record;
+	c->walk.ctx = c;
 	c->write.blobs = c->in;
 	list_init(&c->read.link);
 	list_init(&c->write.link);
@@ -250,10 +309,12 @@ void compact_choose(struct compact *c, int64_t pack)
 {
 	c->pack = pack;
 	c->at = 0;
+	c->examines = false;
 }
 
 void compact_fini(struct compact *c)
 {
+	pack_walk_fini(&c->walk);
 	mem_free(c->data);
 	c->data = NULL;
 }

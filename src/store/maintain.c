@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "store/email_seal.h"
+#include "store/needed.h"
 #include "store/queue.h"
 #include "store/trace.h"
 
@@ -63,14 +64,37 @@ static bool get(
 
 /* ---- blobs ---- */
 
+/* As its file says: a row that a bit flipped in may say so of another pack, or of content that somebody has. */
+static bool holds_nothing_else(struct slice *s, int64_t pack)
+{
+	uint8_t bytes[PACK_HEAD + PACK_RECORD];
+	struct blob_store *blobs = s->m->cfg.blobs;
+	struct pack_head head;
+	struct pack_record record;
+	enum needed needed = NEEDED_UNKNOWN;
+	enum blob_code code = blob_raw(blobs, pack, 0, bytes, sizeof bytes, NULL);
+
+	if (code == BLOB_GONE)
+		return true;
+	if (code != BLOB_OK || !pack_head_get(bytes, &head) || !head.single || head.pack != pack ||
+	    !pack_record_get(bytes + PACK_HEAD, &record))
+		return false;
+	failed(s, needed_record(s->db, blobs, &record, &needed));
+	return needed == NEEDED_NOT;
+}
+
 static void drop_single(struct slice *s, int64_t pack)
 {
 	int64_t single, other;
 
 	/* as its row says; one that holds another has a damaged row */
 	if (!get(s, SQL_PACK_SINGLE, DB_ARGS(db_int(pack)), &single) ||
-	    get(s, SQL_BLOB_OF_PACK, DB_ARGS(db_int(pack)), &other))
+	    get(s, SQL_BLOB_OF_PACK, DB_ARGS(db_int(pack)), &other) || s->code != DB_OK)
 		return;
+	if (!holds_nothing_else(s, pack)) { /* compaction reads it whole before it goes */
+		exec(s, SQL_PACK_SHARED, DB_ARGS(db_int(pack)));
+		return;
+	}
 	MUST(s->m->ndropped < LIMIT_SLICE_ROWS);
 	s->m->dropped[s->m->ndropped++] = pack;
 	exec(s, SQL_PACK_DELETE, DB_ARGS(db_int(pack)));
@@ -103,10 +127,10 @@ static void unref_blob(struct slice *s, int64_t blob)
 static void remove_dropped_files(struct slice *s)
 {
 	struct maintain *m = s->m;
-	int64_t single;
+	int64_t known;
 
 	for (size_t i = 0; i < m->ndropped; i++) {
-		if (!get(s, SQL_PACK_SINGLE, DB_ARGS(db_int(m->dropped[i])), &single) &&
+		if (!get(s, SQL_PACK_KNOWN, DB_ARGS(db_int(m->dropped[i])), &known) &&
 		    s->code == DB_OK)
 			blob_drop_pack(m->cfg.blobs, m->dropped[i], NULL);
 	}

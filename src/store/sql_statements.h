@@ -24,22 +24,21 @@ SQL(PACK_LIST, "SELECT pack, generation, single, end_offset, sequence FROM pack 
 SQL(PACK_PUT, "INSERT INTO pack (pack, generation, single, end_offset, sequence)"
 	      " VALUES ($1, $2, $3, $4, $5)"
 	      " ON CONFLICT (pack) DO UPDATE SET generation = excluded.generation,"
-	      " end_offset = excluded.end_offset, sequence = excluded.sequence")
+	      " single = excluded.single, end_offset = excluded.end_offset,"
+	      " sequence = excluded.sequence")
 
 SQL(PACK_DELETE, "DELETE FROM pack WHERE pack = $1")
+
+SQL(PACK_KNOWN, "SELECT pack FROM pack WHERE pack = $1")
 
 /* The last blob in it, by its place. */
 SQL(PACK_LAST, "SELECT pos, length FROM blob WHERE pack = $1 ORDER BY pos DESC LIMIT 1")
 
 /* ---- compaction (store/compact.c) ---- */
 
-/* The next shared pack that is no longer appended to. */
+/* The next one that counts as shared; which is appended to no row tells. */
 SQL(COMPACT_NEXT, "SELECT pack, end_offset FROM pack WHERE pack > $1 AND single = 0"
-		  " AND pack < (SELECT max(pack) FROM pack WHERE single = 0)"
 		  " ORDER BY pack LIMIT 1")
-
-/* The one that is appended to, which compaction leaves alone. */
-SQL(COMPACT_ACTIVE, "SELECT pack, end_offset FROM pack WHERE single = 0 ORDER BY pack DESC LIMIT 1")
 
 /* Records begin at multiples of 8. */
 SQL(COMPACT_LIVE, "SELECT count(*), CAST(coalesce(sum((length + 7) / 8 * 8), 0) AS bigint)"
@@ -52,6 +51,11 @@ SQL(COMPACT_BLOBS, "SELECT id, pos, length FROM blob WHERE pack = $1 AND pos > $
 SQL(BLOB_MOVE, "UPDATE blob SET pack = $4, pos = $5 WHERE id = $1 AND pack = $2 AND pos = $3")
 
 SQL(PACK_USED, "SELECT id FROM blob WHERE pack = $1 LIMIT 1")
+
+/* A message without content that a mailbox should have, or that waits. */
+SQL(NEEDED_WITHOUT_ROW,
+    "SELECT l.message FROM ledger l WHERE l.message = $1 AND l.state = 0 AND l.purged = 0 UNION ALL"
+    " SELECT q.message FROM queue q WHERE q.shard = 0 AND q.message = $1 LIMIT 1")
 
 /* Whether anything lies in a pack. */
 SQL(BLOB_OF_PACK, "SELECT id FROM blob WHERE pack = $1 LIMIT 1")
@@ -684,6 +688,9 @@ SQL(BLOB_UNREF, "UPDATE blob SET refs = refs - 1 WHERE id = $1 RETURNING refs")
 SQL(BLOB_DELETE, "DELETE FROM blob WHERE id = $1 RETURNING pack")
 
 SQL(PACK_SINGLE, "SELECT pack FROM pack WHERE pack = $1 AND single = 1")
+
+/* For compaction to look at. */
+SQL(PACK_SHARED, "UPDATE pack SET single = 0 WHERE pack = $1")
 
 SQL(BLOB_UNUSED, "SELECT id FROM blob WHERE refs = 0 ORDER BY id LIMIT $1")
 

@@ -191,3 +191,31 @@ def test_space_comes_back_under_load(make_server, world):
     load.check()
     server.command("audit")
     server.command("store", "verify", "--rate", "0")
+
+
+def test_mail_that_the_database_seeks_elsewhere_keeps_its_pack(make_server):
+    """A bit in the index: where the message truly lies all looks dead, and its pack stays until a repair."""
+    server = make_server(OPTIONS.replace('undelete = "1h"', 'undelete = "0s"'), accounts=("ann", "bob"))
+    for n in range(24):
+        deliver(server, [ANN] if n == 1 else [BOB], text(1))
+    before = mail_of(server, ANN)
+    assert server.stop() == 0
+    with contextlib.closing(sqlite3.connect(f"{server.data}/store.db")) as db:
+        [(blob, pack)] = db.execute("SELECT b.id, b.pack FROM blob b JOIN email e ON e.blob = b.id JOIN account a"
+                                    " ON a.id = e.account WHERE a.local = 'ann'").fetchall()
+        [live] = db.execute("SELECT max(pack) FROM pack").fetchone()
+        assert pack < live
+        db.execute("UPDATE blob SET pack = ? WHERE id = ?", (live, blob))
+        db.commit()
+    server.start()
+    server.mark()
+    delete_all(server, BOB)
+    wait_for("the pack to be told of", lambda: f"event=pack-stays pack={pack} id=" in server.new_log())
+    wait_for("the others to go", lambda: "event=compacted" in server.new_log())
+    assert server.stop() == 0
+    assert pack in pack_files(server)
+    server.command("store", "repair")
+    server.command("store", "verify", "--rate", "0")
+    server.start()
+    server.mark()
+    assert mail_of(server, ANN) == before

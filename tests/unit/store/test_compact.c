@@ -21,11 +21,13 @@ static struct rig rig;
 static int64_t ann;
 static char text[LENGTH + 1];
 static struct compact *work;
+static int64_t stays, needed; /* what was told last */
 
 static void begin_work(void)
 {
 	work = mem_new(struct compact);
 	compact_init(work, rig.blobs);
+	stays = needed = 0;
 }
 
 static void end_work(void)
@@ -84,6 +86,10 @@ static bool round_of_work(void)
 {
 	reader_run(&work->read, rig.db);
 	assert_int_equal(work->read.result, DB_OK);
+	if (work->stays) {
+		stays = work->stays;
+		needed = work->needed;
+	}
 	if (work->has_work) {
 		lane_run_one(rig.lane, &work->write, rig.now);
 		assert_int_equal(work->write.result, LANE_DONE);
@@ -345,6 +351,158 @@ static void on_a_full_disk_only_what_finds_room_is_copied(void **state)
 	assert_int_equal(work->removed, 2);
 }
 
+static bool is_there(int64_t pack)
+{
+	char name[40];
+
+	snprintf(name, sizeof name, "packs/%010lld.pack", (long long)pack);
+	return access(name, F_OK) == 0;
+}
+
+static void compact_anew(void)
+{
+	end_work();
+	begin_work();
+	compact_all();
+	compact_tend(work, INT64_MAX);
+}
+
+/* A bit of the index: in the pack that truly holds it, it looks dead. */
+static void what_the_index_seeks_elsewhere_keeps_its_pack(void **state)
+{
+	static const struct {
+		const char *damage, *cure;
+	} all[] = {
+	    {"UPDATE blob SET pack = 2 WHERE id = (SELECT id FROM lost)",
+		"DELETE FROM blob WHERE id ="
+		" (SELECT id FROM lost)"},
+	    {"UPDATE blob SET pack = 4711 WHERE id = (SELECT id FROM lost)",
+		"DELETE FROM blob WHERE id = (SELECT id FROM lost)"},
+	    {"DELETE FROM blob WHERE id = (SELECT id FROM lost)", ""},
+	};
+
+	fill();
+	expunge_most();
+	rig_sql(
+	    &rig, "CREATE TABLE lost AS SELECT * FROM blob WHERE pack = 1 ORDER BY pos LIMIT 1");
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		rig_sql(&rig, all[i].damage);
+		compact_anew();
+		assert_true(is_there(1));
+		assert_int_equal(rig_number(&rig, "SELECT count(*) FROM pack WHERE pack = 1"), 1);
+		assert_int_equal(stays, 1);
+		assert_int_equal(needed, rig_number(&rig, "SELECT id FROM lost"));
+		/* told once */
+		stays = 0;
+		compact_all();
+		assert_int_equal(stays, 0);
+		rig_sql(&rig, all[i].cure);
+		rig_sql(&rig, "INSERT INTO blob SELECT * FROM lost");
+	}
+	compact_anew();
+	assert_false(is_there(1));
+	expect_tenths();
+}
+
+/* A row with another number: nothing is known of what it means. */
+static void a_pack_without_a_file_stays(void **state)
+{
+	fill();
+	expunge_most();
+	rig_sql(&rig, "UPDATE pack SET pack = 1000 WHERE pack = 1");
+	compact_anew();
+	assert_int_equal(stays, 1000);
+	assert_int_equal(needed, 0);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM dropped WHERE pack = 1000"), 0);
+	rig_sql(&rig, "UPDATE pack SET pack = 1 WHERE pack = 1000");
+	compact_anew();
+	assert_false(is_there(1));
+	expect_tenths();
+}
+
+/* Number of its pack. */
+static int64_t send_large(void)
+{
+	struct deliver *d = rig_message(&rig, "x@else.test", "");
+	struct blob_upload *u = NULL;
+	int64_t pack;
+
+	rig_to(d, "ann@a.test");
+	assert_int_equal(
+	    blob_upload_begin(rig.blobs, d->message_id, BLOB_PLAIN, &u, NULL), BLOB_OK);
+	assert_int_equal(blob_upload_write(rig.blobs, u, STR("text\r\n"), NULL), BLOB_OK);
+	assert_int_equal(blob_upload_finish(rig.blobs, u, &d->upload_pos, NULL), BLOB_OK);
+	d->upload = u;
+	pack = d->upload_pos.pack;
+	assert_true(rig_run(&rig, d));
+	blob_upload_free(rig.blobs, &u);
+	deliver_free(&d);
+	return pack;
+}
+
+static void expunge_all(void)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+
+	rig_expunge(&rig, &s, 1, mailbox_snapshot_count(&s));
+	mailbox_snapshot_fini(&s);
+	rig.now += 1;
+	rig_maintain(&rig, 0, NEVER);
+}
+
+static void read_all(void)
+{
+	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	struct arena *a = arena_new();
+
+	for (int64_t n = 1; n <= mailbox_snapshot_count(&s); n++)
+		(void)rig_read(&rig, a, &s, n);
+	arena_free(&a);
+	mailbox_snapshot_fini(&s);
+}
+
+/* A bit of a row makes a pack of one large message look as if it were appended to, and not the one that is. */
+static void the_one_that_is_appended_to_stays(void **state)
+{
+	int64_t active = blob_active(rig.blobs), large;
+
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", text_of(1), NULL));
+	expunge_all();
+	large = send_large();
+	assert_true(large > active);
+	rig_sql(&rig, "UPDATE pack SET single = 0");
+	compact_all();
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM dropped"), 0);
+	assert_int_equal(rig_number(&rig, "SELECT min(pack) FROM pack"), active);
+	fill();
+	assert_true(blob_active(rig.blobs) > large);
+	compact_tend(work, INT64_MAX);
+	assert_true(is_there(active));
+	read_all();
+}
+
+/* What an append writes says what the pack is. */
+static void a_delivery_puts_the_row_right(void **state)
+{
+	rig_sql(&rig, "UPDATE pack SET single = 1");
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", text_of(1), NULL));
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM pack WHERE single = 1"), 0);
+}
+
+/* As housekeeping leaves one whose file it has doubts about. */
+static void a_pack_of_one_message_goes_as_others_do(void **state)
+{
+	int64_t large = send_large();
+
+	rig_sql(&rig, "UPDATE pack SET single = 0");
+	expunge_all();
+	assert_true(is_there(large));
+	compact_all();
+	compact_tend(work, INT64_MAX);
+	assert_false(is_there(large));
+	assert_true(is_there(blob_active(rig.blobs)));
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -359,9 +517,11 @@ int main(void)
 	    T(the_dead_are_counted),
 	    T(on_a_full_disk_only_what_finds_room_is_copied),
 	    T(what_has_a_wrong_length_stays),
-	    T(a_restart_after_each_round),
-	    T(the_dead_are_counted),
-	    T(on_a_full_disk_only_what_finds_room_is_copied),
+	    T(what_the_index_seeks_elsewhere_keeps_its_pack),
+	    T(a_pack_without_a_file_stays),
+	    T(the_one_that_is_appended_to_stays),
+	    T(a_delivery_puts_the_row_right),
+	    T(a_pack_of_one_message_goes_as_others_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

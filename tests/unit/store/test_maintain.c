@@ -191,6 +191,62 @@ static int64_t send_large(void)
 	return pack;
 }
 
+static bool has_file(int64_t pack)
+{
+	char name[PACK_NAME_MAX];
+
+	pack_name_put(name, "packs", pack);
+	return access(name, F_OK) == 0;
+}
+
+/* As if a bit had flipped: nothing is in it, and what comes next will be. */
+static void the_pack_that_is_appended_to_stays(void **state)
+{
+	int64_t active = blob_active(rig.blobs);
+
+	send_to_both();
+	expunge_all(ann);
+	expunge_all(bob);
+	rig.now += 1;
+	rig_sql(&rig, "UPDATE pack SET single = 1");
+	rig_maintain(&rig, 0, NEVER);
+	assert_int_equal(count("blob"), 0);
+	assert_int_equal(count("dropped"), 0);
+	assert_int_equal(rig_number(&rig, "SELECT pack FROM pack WHERE single = 0"), active);
+}
+
+/* As if a bit had flipped: a large message that somebody has counts as one that nobody needs. */
+static void a_large_message_that_somebody_has_stays(void **state)
+{
+	int64_t pack = send_large();
+
+	rig_sql(&rig, "CREATE TABLE kept AS SELECT * FROM blob; UPDATE blob SET refs = 0");
+	rig.now += 1;
+	rig_maintain(&rig, 0, NEVER);
+	assert_int_equal(count("blob"), 0);
+	assert_true(has_file(pack));
+	assert_int_equal(count("dropped"), 0);
+	rig_restart(&rig);
+	assert_true(has_file(pack));
+	rig_sql(&rig, "INSERT INTO blob SELECT * FROM kept");
+}
+
+/* An append came by after the slice that found it empty. */
+static void a_pack_whose_row_came_back_stays(void **state)
+{
+	int64_t pack = send_large();
+	struct maintain_config cfg = {0, NEVER, rig.blobs};
+	struct maintain *m = mem_new(struct maintain);
+
+	maintain_init(m, &cfg);
+	m->op.done = rig_nothing;
+	m->dropped[m->ndropped++] = pack;
+	rig_sql(&rig, "UPDATE pack SET single = 0");
+	lane_run_one(rig.lane, &m->op, rig.now);
+	mem_free(m);
+	assert_true(has_file(pack));
+}
+
 /* The server dies while a backup holds the files: what was deleted goes at the next start. */
 static void a_dropped_file_that_is_held(void **state)
 {
@@ -378,6 +434,9 @@ int main(void)
 	    T(many_go_in_slices),
 	    T(a_removed_account_goes_whole),
 	    T(history_becomes_sums),
+	    T(the_pack_that_is_appended_to_stays),
+	    T(a_large_message_that_somebody_has_stays),
+	    T(a_pack_whose_row_came_back_stays),
 	    T(a_dropped_file_that_is_held),
 	    T(what_was_dropped_is_forgotten),
 	    T(a_large_message_is_folded_in_parts),
