@@ -59,8 +59,8 @@ static bool is_damage(enum blob_code code)
 /* Rows that lie where no sound header is. A failure that is not of the octets ends it. */
 static bool check_rows(struct repair_work *w, int64_t pack)
 {
-	struct db_query *q = db_begin_query(
-	    w->s->db, SQL_VERIFY_PACK_BLOBS, DB_ARGS(db_int(pack), db_int(0), db_int(INT64_MAX)));
+	struct db_query *q = db_begin_query(w->s->db, SQL_VERIFY_PACK_BLOBS,
+	    DB_ARGS(db_int(pack), db_int(INT64_MIN), db_int(INT64_MAX)));
 	enum blob_code code = BLOB_OK;
 
 	while ((code == BLOB_OK || is_damage(code)) && db_step(q) == DB_ROW) {

@@ -12,7 +12,8 @@ SQL(VERIFY_BLOB_REFS,
 
 SQL(VERIFY_BLOB_PACK,
     "SELECT 0, b.id, 0, 0, b.pos, coalesce(p.end_offset, 0) FROM blob b LEFT JOIN pack p"
-    " ON p.pack = b.pack WHERE p.pack IS NULL OR b.pos + b.length + 64 > p.end_offset")
+    " ON p.pack = b.pack WHERE p.pack IS NULL OR b.pos < 64"
+    " OR b.pos + b.length + 64 > p.end_offset")
 
 /* Rows of emails behind ($1, $2), to be compared with their seals. */
 SQL(VERIFY_SEALS, "SELECT " EMAIL_SEALED " FROM email e WHERE (e.account, e.id) > ($1, $2)"

@@ -274,6 +274,7 @@ static void what_is_no_word_becomes_the_one_it_was(void **state)
 	    {"message", "UPDATE message SET blob = (SELECT min(id) FROM blob)"},
 	    {"message", "UPDATE message SET blob = 0 WHERE id IN (SELECT message FROM queue)"},
 	    {"ledger", "UPDATE ledger SET state = state + 8"},
+	    {"blob", "UPDATE blob SET pos = pos - 9223372036854775807 - 1"},
 	    {"pack", "UPDATE pack SET single = 1"},
 	    {"pack", "UPDATE pack SET single = 4"},
 	};
