@@ -27,6 +27,8 @@
 #define LIMIT_POP3_OUT        (64 * KIB)
 #define LIMIT_POP3_REPLY_LINE ((size_t)4096)  /* from a server; the RFC allows 512 */
 #define LIMIT_POP3_RUNS       ((size_t)16384) /* separate intervals of messages deleted, or read */
+#define LIMIT_POP3_IDS                                                                             \
+	((size_t)512) /* of listed messages that a session knows by number, for the log */
 
 /* credentials */
 #define LIMIT_USER_NAME     ((size_t)320)

@@ -7,12 +7,20 @@
 #include "proc/front.h"
 #include "proc/log.h"
 
+/* A message that was listed. Number 0: none. */
+struct listed {
+	uint64_t number;
+	int64_t id;
+};
+
 struct front_pop3 {
 	struct front_session *session;
 	struct pop3_server *engine;
 	struct buf held;           /* streamed from store, not yet taken by the engine */
 	bool ended;                /* the stream's reply has come */
 	struct pop3_result result; /* what it said */
+	struct listed
+	    *ids; /* of what was listed last, LIMIT_POP3_IDS by number; NULL: nothing was */
 };
 
 static void answer(struct front_session *s, const struct pop3_result *r)
@@ -126,6 +134,22 @@ static void do_auth(struct front_session *s, const struct pop3_effect *e)
 
 /* ---- streams ---- */
 
+/* What the log calls a message, which the client asks for by its number. */
+static void note_id(struct front_pop3 *p, const struct fs_entry *e)
+{
+	if (!p->ids)
+		p->ids = mem_array(LIMIT_POP3_IDS, sizeof *p->ids);
+	p->ids[e->number % LIMIT_POP3_IDS] = (struct listed){e->number, e->email_id};
+}
+
+/* 0: it is not known. */
+static int64_t id_of(const struct front_pop3 *p, uint64_t number)
+{
+	const struct listed *l = p->ids ? &p->ids[number % LIMIT_POP3_IDS] : NULL;
+
+	return l && l->number == number ? l->id : 0;
+}
+
 /* Gives the engine what is held; how many octets it took. */
 static size_t hand_in_entries(struct front_pop3 *p)
 {
@@ -142,6 +166,7 @@ static size_t hand_in_entries(struct front_pop3 *p)
 		entry.uid = buf_view(&uid);
 		if (pop3_server_entries(p->engine, &entry, 1) == 0)
 			break;
+		note_id(p, &e);
 		taken += FS_ENTRY_SIZE;
 	}
 	return taken;
@@ -311,9 +336,14 @@ static void pop3_start(struct front_session *s, bool tls, int64_t now)
 static void pop3_log_message(const struct front_session *s)
 {
 	const struct pop3_effect *e = pop3_server_effect(s->u.pop3->engine);
+	int64_t id;
 
-	if (e && e->type == POP3_RETR)
-		log_num("number", (int64_t)e->u.retr.number);
+	if (!e || e->type != POP3_RETR)
+		return;
+	id = id_of(s->u.pop3, e->u.retr.number);
+	if (id)
+		log_id("id", id);
+	log_num("number", (int64_t)e->u.retr.number);
 }
 
 /* A stream waits for the client while all that store may send lies here. */
@@ -345,6 +375,7 @@ static struct str pop3_end_reason(const struct front_session *s)
 static void pop3_end(struct front_session *s)
 {
 	buf_fini(&s->u.pop3->held);
+	mem_free(s->u.pop3->ids);
 	pop3_server_free(&s->u.pop3->engine);
 	mem_free(s->u.pop3);
 	s->u.pop3 = NULL;

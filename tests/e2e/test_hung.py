@@ -8,7 +8,7 @@ import signal
 import pytest
 from conftest import DOMAIN
 from server import ROLES, wait_for
-from wire import TIMEOUT, Wire, count_of, deliver, letter, mail_of
+from wire import TIMEOUT, Wire, count_of, deliver, letter, mail_of, message_id
 
 ALICE = f"alice@{DOMAIN}"
 
@@ -35,23 +35,27 @@ def hung(server, role):
 def test_sessions_do_not_wait_for_ever(make_server):
     """Each in the words of its protocol, then it ends; what comes after the store is back is served."""
     server = make_server('timeouts = { store = "3s"; };', accounts=["alice"])
-    deliver(server, ALICE)
-    with Wire(server) as mail, Wire(server) as data, Wire(server, "pop3") as reader:
+    number = message_id(deliver(server, ALICE))
+    with Wire(server) as mail, Wire(server) as data, Wire(server, "pop3") as reader, Wire(server, "pop3") as knower:
         mail.hello()
         data.hello()
         for line in ("MAIL FROM:<a@b.test>", f"RCPT TO:<{ALICE}>", "DATA"):
             assert data.say(line)[0] in "23"
         reader.pop3_login(ALICE)
+        knower.pop3_login(ALICE)
+        assert knower.say("UIDL 1") == f"+OK 1 {number}"
         with hung(server, "store"):
             mail.send(f"MAIL FROM:<a@b.test>\r\nRCPT TO:<{ALICE}>\r\n")
             data.send("Subject: x\r\n\r\nx\r\n.\r\n")
             reader.send("RETR 1\r\n")
+            knower.send("RETR 1\r\n")
             assert mail.reply().startswith("250 ")
             assert mail.reply().startswith("451 ")
             assert mail.reply().startswith("421 ")
             assert data.reply().startswith("451 ")
             assert data.reply().startswith("421 ")
             assert reader.reply().startswith("-ERR [SYS/TEMP]")
+            assert knower.reply().startswith("-ERR [SYS/TEMP]")
             with Wire(server) as late:
                 assert late.greeting.startswith("421 ")
             with Wire(server, "pop3") as late:
@@ -59,9 +63,10 @@ def test_sessions_do_not_wait_for_ever(make_server):
     def silent():
         return [line for line in server.new_log().split("\n") if "event=store-silent" in line]
 
-    wait_for("the log to say it", lambda: len(silent()) >= 5)
-    assert len(silent()) == 5 and sum(" id=" in line for line in silent()) == 2  # of mail and data
-    assert sum(" number=1 " in line for line in silent()) == 1  # of reader
+    wait_for("the log to say it", lambda: len(silent()) >= 6)
+    assert len(silent()) == 6 and sum(" id=" in line for line in silent()) == 3  # of mail, data and knower
+    assert sum(" number=1 " in line for line in silent()) == 2  # of reader and knower
+    assert sum(f" id={number} number=1 " in line for line in silent()) == 1  # who has seen its id
     wait_for("a greeting", lambda: server.greets("smtp"))
     deliver(server, ALICE, letter("Afterwards"))
     assert sum(b"Subject: Afterwards" in message for message in mail_of(server, ALICE)) == 1
