@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "mime/mime_idn.h"
+#include "smtp/smtp_path.h"
 #include "store/directory.h"
 
 #define SHOWN ((size_t)80) /* octets of what was given, in a sentence */
@@ -48,4 +49,22 @@ bool admin_address_parse(struct arena *a, struct str text, bool catch_all, struc
 	good = !b.overflow && directory_address(a, buf_view(&b), catch_all, local_r, domain_r, e);
 	buf_fini(&b);
 	return good;
+}
+
+struct str admin_address_spelt(struct arena *a, struct str text)
+{
+	struct str bare = str_trim(text), spelt = text;
+	struct smtp_path path;
+	struct buf b;
+
+	if (bare.n > 2 && bare.p[0] == '<' && bare.p[bare.n - 1] == '>')
+		bare = str_sub(bare, 1, bare.n - 2);
+	if (smtp_mailbox_parse(bare, true, a, &path) != SMTP_PATH_OK)
+		return text;
+	buf_init(&b, LIMIT_SMTP_PATH);
+	smtp_path_put(&b, &path);
+	if (!b.overflow)
+		spelt = arena_str(a, buf_view(&b));
+	buf_fini(&b);
+	return spelt;
 }

@@ -16,4 +16,10 @@ bool admin_domain_parse(struct arena *a, struct str text, struct str *domain_r, 
 bool admin_address_parse(struct arena *a, struct str text, bool catch_all, struct str *local_r,
     struct str *domain_r, struct err *e);
 
+/*
+ * A mail address, with or without <>, as envelopes and rows have it: its local part in quotes only where it must be.
+ * What is no address stays as it is. In the arena, or the text itself.
+ */
+struct str admin_address_spelt(struct arena *a, struct str text);
+
 #endif

@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "config/option_value.h"
 #include "mime/mime_idn.h"
+#include "proc/admin_address.h"
 #include "proc/store_admin_job.h"
 #include "store/queue_due.h"
 #include "store/queue_tell.h"
@@ -25,7 +26,7 @@ static bool take_name(struct admin_job *j, struct str text, struct str *name_r)
 
 	buf_init(&b, text.n + LIMIT_SMTP_DOMAIN);
 	if (text.n == 0 || str_find(text, '@') < text.n)
-		buf_lower(&b, text);
+		buf_lower(&b, admin_address_spelt(j->arena, text));
 	else
 		good = mime_idn_to_ascii(&b, text) == MIME_IDN_OK;
 	*name_r = arena_str(j->arena, buf_view(&b));

@@ -7,6 +7,7 @@
 #include "mime/mime_idn.h"
 #include "mime/mime_scan.h"
 #include "plan/accept.h"
+#include "proc/admin_address.h"
 #include "proc/delivered_before.h"
 #include "proc/store_admin_job.h"
 #include "smtp/smtp_path.h"
@@ -225,6 +226,17 @@ static enum admin_step trace_next(struct admin_job *j)
 	return code == DB_OK || code == DB_ROW ? ADMIN_STEP_MORE : admin_job_db_failed(j);
 }
 
+/* As it was given, for it may be a Message-ID; else as the address that it may be otherwise spelt. */
+static enum db_code find_messages(struct admin_job *j, struct str what, size_t limit)
+{
+	struct str spelt = admin_address_spelt(j->arena, what);
+	enum db_code code = trace_find(j->ctx->db, what, j->ids, limit, &j->nids);
+
+	if (code != DB_OK || j->nids > 0 || str_eq(spelt, what))
+		return code;
+	return trace_find(j->ctx->db, spelt, j->ids, limit, &j->nids);
+}
+
 enum admin_step admin_trace(struct admin_job *j)
 {
 	uint64_t limit = 20;
@@ -233,7 +245,7 @@ enum admin_step admin_trace(struct admin_job *j)
 	    (!str_to_u64(admin_arg(j, 1), ADMIN_TRACE_MAX, &limit) || limit == 0))
 		return admin_job_finish(
 		    j, EX_USAGE, "the limit is a number from 1 to %zu", ADMIN_TRACE_MAX);
-	if (trace_find(j->ctx->db, admin_arg(j, 0), j->ids, (size_t)limit, &j->nids) != DB_OK)
+	if (find_messages(j, admin_arg(j, 0), (size_t)limit) != DB_OK)
 		return admin_job_db_failed(j);
 	if (j->nids == 0 && admin_arg(j, 0).n)
 		return admin_job_finish(j, EX_NOINPUT,

@@ -204,6 +204,15 @@ def test_test_delivery_reads_addresses_as_smtp_does(server, mailbox):
             assert ("refused with 550" in told) == (code == "550"), (spelt, code, told)
 
 
+def test_trace_finds_an_address_however_it_is_quoted(server, mailbox):
+    local = mailbox.split("@")[0]
+    number = message_id(deliver(server, mailbox, sender='"a b"@quoted.test'))
+    for asked in (f'"{local}"@{DOMAIN}', f'"{local[:-1]}\\{local[-1]}"@{DOMAIN.upper()}', f' <"{local}"@{DOMAIN}> ',
+                  '"a b"@quoted.test', '"a\\ b"@quoted.test'):
+        assert {row["id"] for row in server.json("trace", asked)} == {number}, asked
+    server.command("trace", f'"{local}x"@{DOMAIN}', status=66)
+
+
 def test_control_characters_are_not_sent_to_the_terminal(server, mailbox):
     deliver(server, mailbox, b"Message-ID: <\x1b[31m@x>\r\nSubject: \x1b]0;evil\x07\r\n\r\nx\r\n")
     assert "\x1b" not in server.command("trace", mailbox).stdout

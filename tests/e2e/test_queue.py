@@ -41,6 +41,7 @@ def test_filters(waiting):
     assert recipients(waiting) == everyone
     assert recipients(waiting, "two.test") == ["bob@two.test", "carl@two.test"]
     assert recipients(waiting, "--to", "bob@two.test") == ["bob@two.test"]
+    assert recipients(waiting, "--to", '"bob"@two.test') == recipients(waiting, '<"b\\ob"@two.test>') == ["bob@two.test"]
     assert recipients(waiting, "--to", "two.test", "--from", ANN) == ["carl@two.test"]
     assert recipients(waiting, "--from", "BEN@example.test") == ["bob@two.test"]
     assert recipients(waiting, ANN) == ["bob@one.test", "carl@two.test"]
