@@ -112,8 +112,8 @@
 #define LIMIT_STORE_UPLOADS  ((size_t)2048)   /* messages on their way in, LIMIT_IPC_CREDIT each */
 #define LIMIT_STORE_DELIVER  (256 * MIB)      /* of messages on their way into the lane */
 #define LIMIT_STORE_CONNS    ((size_t)100000) /* connections that a front reports */
-#define LIMIT_STORE_LOCAL    ((size_t)250)    /* those of them of one local user, at one front process */
-#define LIMIT_STORE_VIEWS    ((size_t)200)    /* times it has the mailbox of one account open */
+#define LIMIT_STORE_LOCAL    ((size_t)250) /* those of them of one local user, at one front process */
+#define LIMIT_STORE_VIEWS    ((size_t)200) /* times it has the mailbox of one account open */
 
 /* queue */
 #define LIMIT_QUEUE_DESTINATION ((size_t)600) /* name of a destination: domain, and by which host */
@@ -125,7 +125,7 @@
 #define LIMIT_DSN               (24 * MIB)     /* a report */
 #define LIMIT_QUEUE_HOSTS       10             /* of a domain that are tried [RFC 5321 5.1] */
 #define LIMIT_QUEUE_ADDRESSES   20             /* of them all, in one attempt */
-#define LIMIT_OWN_ADDRESSES     ((size_t)4096) /* of this machine that mail is not sent to */
+#define LIMIT_OWN_ADDRESSES     ((size_t)4096) /* of this machine */
 
 /* DNS */
 #define LIMIT_DNS_ANSWERS ((size_t)64)   /* of one lookup that are kept */

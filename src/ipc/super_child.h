@@ -14,10 +14,10 @@ enum sc_type {
 	SC_START,  /* who you are, your configuration; the first event */
 	SC_CONFIG, /* a new configuration snapshot; open connections keep theirs */
 	SC_LISTENER, /* + descriptor: a listening socket to accept from (front), or the admin's (store) */
-	SC_STORE,     /* + descriptor: a link to store; the one before it is void */
-	SC_RESOLVER,  /* + descriptor: a link to the resolver; the one before it is void */
-	SC_PEER,      /* + descriptor, to store or resolver: a link to one who asks */
-	SC_OWN,       /* to the relay: the addresses of this server, instead of those before */
+	SC_STORE,    /* + descriptor: a link to store; the one before it is void */
+	SC_RESOLVER, /* + descriptor: a link to the resolver; the one before it is void */
+	SC_PEER,     /* + descriptor, to store or resolver: a link to one who asks */
+	SC_OWN, /* but to the resolver: the addresses of this server, instead of those before */
 	SC_PROCESSES, /* to store: what runs, for status */
 	SC_GO,        /* all is handed over: begin to serve */
 	SC_DRAIN,     /* finish what is in flight, then exit */

@@ -267,7 +267,9 @@ static int with_store(
 	struct store_config cfg = store_defaults(STORE_OFFLINE);
 	struct arena *arena = arena_new();
 	struct queue_routing routing;
+	struct own_list own = {0};
 	struct admin_context ctx = {.hostname = config->hostname,
+	    .own = &own,
 	    .trusted = &config->trusted_networks,
 	    .size_limit = (uint64_t)config->message_size_limit};
 	struct directory_config directory = {
@@ -305,12 +307,15 @@ static int with_store(
 		exit_code = open_failed(call, code, &e);
 	} else if (db_open(DATADIR_DB, DB_READER, &ctx.db, &e) == DB_OK) {
 		id_maker_init(&ids, ADMIN_NODE, deliver_newest_id(ctx.db));
+		if (call->request->command == ADMIN_TEST_DELIVERY)
+			own_list_find(&own, config->listen.v, config->listen.n);
 		exit_code = serve_fd < 0 ? run_job(call, &ctx) : serve_job(&ctx, serve_fd);
 	} else {
 		exit_code = fail(call, EX_IOERR, "%s", e.text);
 	}
 	db_close(&ctx.db);
 	store_close(&ctx.store);
+	own_list_fini(&own);
 	arena_free(&arena);
 	return exit_code;
 }

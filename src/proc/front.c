@@ -110,7 +110,8 @@ static void config_fill(struct front_config *c)
 		smtp->starttls = listeners[i].smtp_role != SMTP_ROLE_LOCAL;
 		smtp->normalize = o->bare_newline == CONFIG_BARE_NORMALIZE;
 		smtp->size_limit = (uint64_t)o->message_size_limit;
-		if (smtp->role != SMTP_ROLE_LOCAL) /* a program's list may be long: it has nobody to ask again */
+		if (smtp->role !=
+		    SMTP_ROLE_LOCAL) /* a program's list may be long: it has nobody to ask again */
 			smtp->rcpt_max = (unsigned)o->recipients_max;
 		smtp->command_timeout = o->timeouts.smtp_command;
 		smtp->data_timeout = o->timeouts.smtp_data;
@@ -566,6 +567,9 @@ static void front_event(void *ctx, uint16_t type, struct str payload, int fd)
 	case SC_STORE:
 		set_store(f, fd);
 		return;
+	case SC_OWN:
+		own_list_take(&f->own, payload);
+		break;
 	case SC_GO:
 		child_tell(SC_READY, (struct str){NULL, 0});
 		break;
@@ -592,5 +596,6 @@ int front_main(enum sc_role role)
 	status = child_run(&roles[role], &f, f.loop);
 	if (f.config)
 		config_release(f.config);
+	own_list_fini(&f.own);
 	return status;
 }

@@ -15,6 +15,7 @@
 #include "net/net_listen.h"
 #include "net/tls.h"
 #include "pop3/pop3_server.h"
+#include "proc/own_list.h"
 #include "proc/peer.h"
 #include "smtp/smtp_server.h"
 
@@ -111,8 +112,9 @@ struct front {
 	enum sc_role role;
 	struct id_maker ids;
 	struct front_config *config;
-	struct peer *store;    /* NULL while store is away; without a link while that ends */
-	uv_timer_t patience;   /* looks for sessions that store keeps waiting */
+	struct peer *store;  /* NULL while store is away; without a link while that ends */
+	uv_timer_t patience; /* looks for sessions that store keeps waiting */
+	struct own_list own;
 	struct list acceptors; /* of struct front_acceptor */
 	struct list sessions;
 	size_t session_count;

@@ -117,14 +117,19 @@ static void do_mail(struct front_session *s, const struct smtp_effect *e)
 	front_smtp_answer(s, NULL);
 }
 
-/* At the address that the client has reached us at [RFC 5321 4.5.1]. */
+/* At the address that the client has reached us at, or another one of this server. */
+static bool is_own(const struct front_session *s, const struct smtp_path *path)
+{
+	return path->is_literal &&
+	       (ip_eq(&path->ip, &s->own) || own_list_has(&s->front->own, &path->ip));
+}
+
+/* [RFC 5321 4.5.1]; to programs of this machine it is at each loopback address too. */
 static bool is_own_postmaster(const struct front_session *s, const struct smtp_path *path)
 {
-	static const struct ip none;
-	bool is_local = ip_eq(&s->own, &none); /* a Unix socket: every address of this machine */
-
 	return path->is_literal && smtp_path_is_postmaster(path) &&
-	       (ip_eq(&path->ip, &s->own) || (is_local && ip_is_loopback(&path->ip)));
+	       (is_own(s, path) ||
+		   (s->listener == FS_LISTENER_SENDMAIL && ip_is_loopback(&path->ip)));
 }
 
 /* The recipient's domain as store knows it: A-labels; a literal in its brackets; none of our postmaster. */
@@ -239,7 +244,7 @@ static void refuse_recipient(struct front_session *s, const struct smtp_rcpt *rc
 		buf_str(&text, said);
 	}
 	log_refused(s, rcpt, buf_view(&text));
-	front_smtp_answer_later(s,
+	front_smtp_answer_reply(s,
 	    (struct smtp_reply){no->code, {no->class, no->subject, no->detail}, buf_view(&text)});
 	buf_fini(&text);
 }
@@ -257,6 +262,7 @@ static void rcpt_ended(struct ipc_call *call, enum ipc_end end, struct str paylo
 	    smtp_server_transaction(s->u.smtp->engine)->reverse.is_null);
 	if (no) {
 		refuse_recipient(s, rcpt, no, reply.said);
+		net_drive_pump(s->drive);
 	} else if (!count_recipient(s, rcpt, reply.target)) {
 		front_smtp_answer_later(
 		    s, SMTP_REPLY(452, 4, 3, 1, "The server is short of memory, try again later"));
@@ -276,6 +282,10 @@ static void do_rcpt(struct front_session *s, const struct smtp_effect *e)
 	    .local = e->rcpt->path.local,
 	    .size = smtp_server_transaction(s->u.smtp->engine)->params.size};
 
+	if (is_own(s, &e->rcpt->path) && !is_own_postmaster(s, &e->rcpt->path)) {
+		refuse_recipient(s, e->rcpt, accept_refusal(ACCEPT_UNKNOWN, false, false), STR(""));
+		return;
+	}
 	buf_init(&domain, LIMIT_SMTP_DOMAIN + 2);
 	buf_init(&payload, 1024);
 	if (!put_lookup_domain(&domain, s, &e->rcpt->path) || domain.n > LIMIT_SMTP_DOMAIN) {

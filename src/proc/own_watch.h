@@ -1,5 +1,5 @@
 /*
- * The addresses of this server, as the relay is to know them. They may change while it runs where it
+ * The addresses of this server, as its processes are to know them (own_list.h). They may change while it runs where it
  * listens on all that the machine has: then they are looked up again and again.
  */
 #ifndef PROC_OWN_WATCH_H

@@ -163,18 +163,6 @@ static int take_config(struct relay *r, const struct sc_start *start)
 	return 0;
 }
 
-/* Routes that are under way keep what they began with. */
-static void take_own(struct relay *r, struct str payload)
-{
-	struct cur c = cur_of(payload);
-	struct ip ip;
-
-	mem_free(r->own);
-	r->own = mem_array(payload.n / sizeof ip, sizeof ip);
-	for (r->own_count = 0; cur_left(&c) && sc_own_next(&c, &ip); r->own_count++)
-		r->own[r->own_count] = ip;
-}
-
 static int relay_start(void *ctx, const struct sc_start *start, const char **user_r, struct err *e)
 {
 	struct relay *r = ctx;
@@ -245,7 +233,7 @@ static void relay_event(void *ctx, uint16_t type, struct str payload, int fd)
 		set_resolver(r, fd);
 		return;
 	case SC_OWN:
-		take_own(r, payload);
+		own_list_take(&r->own, payload); /* routes under way keep what they began with */
 		break;
 	case SC_GO:
 		child_tell(SC_READY, (struct str){NULL, 0});
@@ -279,6 +267,6 @@ int relay_main(void)
 	status = child_run(&relay_role, &r, r.loop);
 	config_unref(&r.config);
 	tls_unref(&r.tls);
-	mem_free(r.own);
+	own_list_fini(&r.own);
 	return status;
 }

@@ -15,6 +15,7 @@
 #include "ipc/super_child.h"
 #include "net/net_drive.h"
 #include "proc/child.h"
+#include "proc/own_list.h"
 #include "queue/queue_mx.h"
 #include "smtp/smtp_client.h"
 
@@ -37,8 +38,7 @@ struct relay {
 	struct list results; /* of them: reports that wait for store */
 	uv_timer_t tend;
 	int64_t extended; /* when the leases were, monotonic */
-	struct ip *own;   /* the addresses of this server */
-	size_t own_count;
+	struct own_list own;
 	bool draining;
 };
 

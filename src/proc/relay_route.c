@@ -262,18 +262,18 @@ static bool is_literal(struct str domain, struct ip *ip_r)
 static struct queue_self self_of(
     struct arena *a, const struct relay *relay, const struct config_snapshot *config)
 {
-	struct ip *own = arena_array(a, relay->own_count + 1, sizeof *own);
+	struct ip *own = arena_array(a, relay->own.n + 1, sizeof *own);
 	struct str *names = arena_array(a, 2, sizeof *names);
 
 	names[0] = config->hostname;
 	names[1] = config->relay_helo; /* empty: it is that of the host */
-	for (size_t i = 0; i < relay->own_count; i++)
-		own[i] = relay->own[i];
+	for (size_t i = 0; i < relay->own.n; i++)
+		own[i] = relay->own.v[i];
 	return (struct queue_self){
 	    .names = names,
 	    .name_count = 1 + (config->relay_helo.n > 0),
 	    .addresses = own,
-	    .address_count = relay->own_count,
+	    .address_count = relay->own.n,
 	    .allow_private = config->relay_allow_private,
 	};
 }

@@ -396,6 +396,9 @@ static void process_event(void *ctx, uint16_t type, struct str payload, int fd)
 	case SC_CONFIG:
 		set_config(sp, payload);
 		break;
+	case SC_OWN:
+		own_list_take(&sp->own, payload);
+		break;
 	case SC_DRAIN:
 		drain(sp);
 		break;
@@ -416,6 +419,7 @@ int store_main(void)
 	list_init(&sp.delivers);
 	list_init(&sp.admins);
 	status = child_run(&role, &sp, sp.loop);
+	own_list_fini(&sp.own);
 	arena_free(&sp.arena);
 	config_unref(&sp.config);
 	return status;

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "ipc/super_child.h"
 #include "net/net_listen.h"
+#include "proc/own_list.h"
 #include "proc/peer.h"
 #include "proc/store_admin.h"
 #include "proc/store_quota.h"
@@ -28,6 +29,7 @@ struct store_process {
 	struct store *store;
 	struct db *db; /* read-only, of this thread: short look-ups */
 	struct directory_config directory;
+	struct own_list own;
 	struct arena *arena; /* of routing */
 	struct queue_routing routing;
 	struct list fronts;   /* of struct store_front */

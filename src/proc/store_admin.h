@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "ipc/admin.h"
 #include "ipc/super_child.h"
+#include "proc/own_list.h"
 #include "store/queue.h"
 #include "store/salvage.h"
 #include "store/store.h"
@@ -23,6 +24,7 @@ struct admin_context {
 	struct db *db; /* read-only */
 	const struct directory_config *directory;
 	struct str hostname;
+	const struct own_list *own;
 	const struct config_nets *trusted;
 	uint64_t size_limit; /* of a message */
 	struct queue_config queue;

@@ -42,6 +42,7 @@ struct admin_context store_admin_context(struct store_process *sp)
 	    .db = sp->db,
 	    .directory = &sp->directory,
 	    .hostname = sp->config->hostname,
+	    .own = &sp->own,
 	    .trusted = &sp->config->trusted_networks,
 	    .size_limit = (uint64_t)sp->config->message_size_limit,
 	    .queue = store_queue_settings(sp->config, &sp->directory, &sp->routing, sp->started),

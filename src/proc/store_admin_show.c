@@ -261,12 +261,20 @@ enum admin_step admin_trace(struct admin_job *j)
 /* The recipient, taken apart as RCPT does it; the domain as store knows it. */
 struct wanted {
 	struct str text, local, domain;
+	bool nobody; /* at an address of this server, and not the postmaster */
 };
 
-/* One at an address of this server is the postmaster, whichever that is [RFC 5321 4.5.1]. */
-static bool put_domain(struct buf *b, const struct smtp_path *path)
+/* At an address of this server [RFC 5321 4.5.1]. */
+static bool is_here(const struct admin_job *j, const struct smtp_path *path)
 {
-	if (path->is_literal && smtp_path_is_postmaster(path))
+	return path->is_literal &&
+	       (own_list_has(j->ctx->own, &path->ip) ||
+		   (smtp_path_is_postmaster(path) && ip_is_loopback(&path->ip)));
+}
+
+static bool put_domain(const struct admin_job *j, struct buf *b, const struct smtp_path *path)
+{
+	if (is_here(j, path))
 		return true;
 	if (!path->is_literal)
 		return path->domain.n == 0 || mime_idn_to_ascii(b, path->domain) == MIME_IDN_OK;
@@ -293,8 +301,9 @@ static bool take_apart(struct admin_job *j, struct wanted *w)
 	buf_init(&b, LIMIT_SMTP_DOMAIN);
 	good = (str_eq_i(to, STR("postmaster")) ||
 		   smtp_mailbox_parse(to, true, j->arena, &path) == SMTP_PATH_OK) &&
-	       put_domain(&b, &path) && !b.overflow;
-	*w = (struct wanted){to, path.local, arena_str(j->arena, buf_view(&b))};
+	       put_domain(j, &b, &path) && !b.overflow;
+	*w = (struct wanted){to, path.local, arena_str(j->arena, buf_view(&b)),
+	    is_here(j, &path) && !smtp_path_is_postmaster(&path)};
 	buf_fini(&b);
 	return good;
 }
@@ -307,8 +316,10 @@ static bool resolve(struct admin_job *j, struct wanted *w, struct accept_recipie
 		return admin_job_finish(j, EX_USAGE,
 			   "--to: \"%.*s\" is no address; write it like bob@example.org",
 			   STR_FMT(str_sub(w->text, 0, 80))) != ADMIN_STEP_DONE;
-	if (directory_resolve(j->ctx->db, j->ctx->directory, j->arena, w->local, w->domain, 0,
-		clock_now(), answer) != DB_OK)
+	if (w->nobody)
+		*answer = (struct directory_answer){.class = ACCEPT_UNKNOWN};
+	else if (directory_resolve(j->ctx->db, j->ctx->directory, j->arena, w->local, w->domain, 0,
+		     clock_now(), answer) != DB_OK)
 		return admin_job_db_failed(j) != ADMIN_STEP_DONE;
 	r->address = w->text;
 	r->class = answer->class;

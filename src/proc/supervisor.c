@@ -26,11 +26,11 @@
 #define TICKET_KEY_MS (12 * HOUR_MS)
 
 const struct supervisor_role supervisor_roles[SC_ROLES] = {
-    [SC_ROLE_STORE] = {.ends_late = true},
-    [SC_ROLE_MX] = {.listens = true, .asks_store = true},
-    [SC_ROLE_USER] = {.listens = true, .asks_store = true},
+    [SC_ROLE_STORE] = {.knows_own = true, .ends_late = true},
+    [SC_ROLE_MX] = {.listens = true, .asks_store = true, .knows_own = true},
+    [SC_ROLE_USER] = {.listens = true, .asks_store = true, .knows_own = true},
     [SC_ROLE_RESOLVER] = {.ends_late = true},
-    [SC_ROLE_RELAY] = {.asks_store = true, .asks_resolver = true, .sends = true},
+    [SC_ROLE_RELAY] = {.asks_store = true, .asks_resolver = true, .knows_own = true},
 };
 
 void supervisor_fatal(struct supervisor *sv, int status, const char *text)

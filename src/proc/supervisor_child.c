@@ -272,10 +272,11 @@ void supervisor_child_start(struct supervisor *sv, struct spawn *s)
 	supervisor_child_log(LOG_INFO, "started", s);
 	log_close();
 	supervisor_config_tell(sv, s, SC_START);
+	supervisor_config_tell_own(sv, s);
 	if (s->role == SC_ROLE_STORE)
 		return;
-	supervisor_config_tell_own(sv, s);
-	join_child(sv, s); /* before anybody can come to it, who would hear that there is no store */
+	/* before anybody can come to it, who would hear that there is no store */
+	join_child(sv, s);
 	supervisor_listen_give(sv, s);
 	spawn_tell(s, SC_GO, (struct str){NULL, 0}, -1);
 }

@@ -88,7 +88,7 @@ void supervisor_config_tell_all(struct supervisor *sv)
 
 void supervisor_config_tell_own(struct supervisor *sv, struct spawn *s)
 {
-	if (s->running && supervisor_roles[s->role].sends)
+	if (s->running && supervisor_roles[s->role].knows_own)
 		spawn_tell(s, SC_OWN, buf_view(&sv->own.list), -1);
 }
 
@@ -96,6 +96,7 @@ void supervisor_config_own_changed(struct own_watch *own)
 {
 	struct supervisor *sv = LIST_ENTRY(own, struct supervisor, own);
 
+	supervisor_config_tell_own(sv, &sv->store);
 	for (size_t i = 0; i < sv->child_count; i++)
 		supervisor_config_tell_own(sv, &sv->children[i]);
 }

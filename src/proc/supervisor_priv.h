@@ -20,7 +20,7 @@ struct supervisor_role {
 	bool listens; /* sockets, and the keys for TLS on them */
 	bool asks_store;
 	bool asks_resolver;
-	bool sends;     /* mail to others, and knows who is no other */
+	bool knows_own; /* the addresses of this server: who is no other */
 	bool ends_late; /* when a server stops: after those who need it */
 };
 
@@ -72,10 +72,10 @@ int supervisor_config_load(struct supervisor *sv, struct err *e);
 void supervisor_config_tell(struct supervisor *sv, struct spawn *s, uint16_t type);
 void supervisor_config_tell_all(struct supervisor *sv);
 
-/* Tells a child that sends mail to others which addresses are this machine's own. */
+/* Tells a child whose role knows them which addresses are this machine's own. */
 void supervisor_config_tell_own(struct supervisor *sv, struct spawn *s);
 
-/* Tells all that send mail to others; for own_watch_init(). */
+/* Tells all of these; for own_watch_init(). */
 void supervisor_config_own_changed(struct own_watch *own);
 
 /* ---- supervisor_listen.c ---- */

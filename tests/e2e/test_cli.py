@@ -204,6 +204,21 @@ def test_test_delivery_reads_addresses_as_smtp_does(server, mailbox):
             assert ("refused with 550" in told) == (code == "550"), (spelt, code, told)
 
 
+def test_test_delivery_knows_the_addresses_of_this_server(make_server):
+    """Whether it runs or is stopped, and though the client may relay."""
+    server = make_server('trusted_networks = ["127.0.0.0/8"];', accounts=["alice"])
+
+    def told(to):
+        return server.command("test-delivery", "--ip", "127.0.0.1", "--to", to, stdin=letter().decode()).stdout
+
+    for _ in ("running", "stopped"):
+        assert "refused with 550 5.1.1: there is no such user here" in told("bob@[127.0.0.1]")
+        assert f"account alice@{DOMAIN}" in told("postmaster@[127.0.0.1]")
+        for to in ("bob@[192.0.2.1]", "postmaster@[192.0.2.1]"):
+            assert "sent to the mail server of that domain" in told(to)
+        server.stop()
+
+
 def test_trace_finds_an_address_however_it_is_quoted(server, mailbox):
     local = mailbox.split("@")[0]
     number = message_id(deliver(server, mailbox, sender='"a b"@quoted.test'))

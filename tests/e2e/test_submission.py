@@ -37,6 +37,21 @@ def test_implicit_tls(server, mailbox):
     assert count_of(server, mailbox) == 1
 
 
+def test_nobody_but_the_postmaster_is_at_an_address_of_this_server(server, mailbox):
+    """What could only come back is refused at once."""
+    local = mailbox.split("@")[0]
+    with Wire(server, "submission") as wire:
+        wire.hello()
+        wire.login(mailbox)
+        assert wire.say(f"MAIL FROM:<{mailbox}>").startswith("250")
+        for nobody in ("bob", local, '"no body"', "postmaster+x"):
+            for literal in ("127.0.0.1", "IPv6:::ffff:127.0.0.1"):
+                assert wire.say(f"RCPT TO:<{nobody}@[{literal}]>").startswith("550 5.1.1 ")
+        assert wire.say("RCPT TO:<postmaster@[127.0.0.1]>").startswith("250 ")
+        assert wire.say("RCPT TO:<bob@[192.0.2.1]>").startswith("250 ")
+    assert "event=recipient-refused" in server.new_log()
+
+
 @pytest.mark.parametrize("mechanism", ["PLAIN", "PLAIN in two", "LOGIN", "LOGIN with name"])
 def test_mechanisms(server, mailbox, mechanism):
     def code(text):

@@ -1,10 +1,11 @@
-/* When the relay is told which addresses are our own. */
+/* When processes are told which addresses are our own, and what they know then. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 
 #include "ipc/super_child.h"
+#include "proc/own_list.h"
 #include "proc/own_watch.h"
 
 static uv_loop_t loop;
@@ -42,17 +43,35 @@ static void set(const char *listen)
 	own_watch_set(&watch, &ip, 1);
 }
 
+static bool knows(const struct own_list *list, const char *text)
+{
+	struct ip ip;
+
+	assert_true(ip_parse(str_of_c(text), &ip));
+	return own_list_has(list, &ip);
+}
+
+/* To whom it is told, in the place of what was told before. */
 static bool has(const char *text)
 {
-	struct cur c = cur_of(buf_view(&watch.list));
-	struct ip want, ip;
+	struct own_list list = {0};
+	struct ip before;
+	struct buf other;
+	bool found;
 
-	assert_true(ip_parse(str_of_c(text), &want));
-	while (cur_left(&c) && sc_own_next(&c, &ip))
-		if (ip_eq(&ip, &want))
-			return true;
-	assert_false(c.bad);
-	return false;
+	assert_true(ip_parse(STR("198.51.100.1"), &before));
+	buf_init(&other, 64);
+	sc_own_put(&other, &before);
+	own_list_take(&list, buf_view(&other));
+	assert_true(own_list_has(&list, &before));
+	own_list_take(&list, buf_view(&watch.list));
+	assert_int_equal(list.n * sizeof *list.v, watch.list.n);
+	assert_false(own_list_has(&list, &before));
+	found = knows(&list, text);
+	own_list_fini(&list);
+	assert_false(knows(&list, text));
+	buf_fini(&other);
+	return found;
 }
 
 /* Addresses that are named do not change: nothing is looked at again. */
@@ -93,6 +112,21 @@ static void test_looked_at_again(void **state)
 	assert_int_equal(changes, 2);
 }
 
+/* As a command learns them while no server runs. */
+static void test_found(void **state)
+{
+	struct own_list list = {0};
+	struct ip listen[2];
+
+	assert_true(ip_parse(STR("0.0.0.0"), &listen[0]));
+	assert_true(ip_parse(STR("192.0.2.1"), &listen[1]));
+	own_list_find(&list, listen, 2);
+	assert_true(knows(&list, "127.0.0.1") && knows(&list, "192.0.2.1"));
+	own_list_find(&list, &listen[1], 1);
+	assert_true(!knows(&list, "127.0.0.1") && knows(&list, "192.0.2.1"));
+	own_list_fini(&list);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -101,6 +135,7 @@ int main(void)
 	    T(test_named),
 	    T(test_all_of_the_machine),
 	    T(test_looked_at_again),
+	    T(test_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

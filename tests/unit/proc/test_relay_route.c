@@ -121,8 +121,7 @@ static int up(void **state)
 	f.relay.no_lookups = INT64_MAX;
 	assert_true(ip_parse(STR("198.18.0.1"), &f.own));
 	f.config.hostname = STR("mail.us.test");
-	f.relay.own = &f.own;
-	f.relay.own_count = 1;
+	f.relay.own = (struct own_list){&f.own, 1};
 	f.config.relay_port = 25;
 	return 0;
 }
@@ -431,7 +430,7 @@ static void test_loopback_is_nobodys_name(void **state)
 static void test_own_addresses_change(void **state)
 {
 	start((const struct row[]){{"a.test", DNS_A, "198.18.0.1", DNS_OK}, {0}}, "a.test", "", 0);
-	f.relay.own_count = 0;
+	f.relay.own.n = 0;
 	assert_true(ip_parse(STR("198.18.0.7"), &f.own));
 	carry_all();
 	expect_problem(QUEUE_PROBLEM_LOOP, "itself");
