@@ -95,6 +95,7 @@ static bool take_begin(struct importing *im, const struct admin_feed_begin *begi
 	m->address = im->address;
 	m->name = arena_str(m->arena, im->path);
 	m->protocol = im->restoring ? STR("restore") : STR("import");
+	m->back = im->restoring ? STR("restored from a backup") : STR("");
 	m->prefix = arena_str(m->arena, begin->prefix);
 	return is_accepting(im);
 }

@@ -4,11 +4,13 @@
  * 1. Email, message and blob have one id, as those of deliveries, so that the audit is the same.
  * 2. A new one has a message row of its own with one recipient, whose ledger row says "mailbox".
  * 3. One with an old id takes its place in the history that is there: its ledger row is no longer purged,
- *    or it gets one more; only where the history has been folded a new message row begins.
+ *    or it gets one more, and its trace says so; only where the history has been folded a new message row begins.
  * 4. An old id whose blob is there is refused when the content has another length.
  */
 #include "store/import.h"
 
+#include "base/buf.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "store/copy.h"
 #include "store/ledger.h"
@@ -61,6 +63,38 @@ static enum db_code add_message(struct db *db, const struct import *im, int64_t 
 	return code == DB_OK ? trace_index_late(db, im->id) : code;
 }
 
+/* Into the trace of a message that is there: whose mailbox it has come back to. */
+static enum db_code tell(struct db *db, const struct import *im, int64_t now)
+{
+	struct trace_event event = {
+	    .message = im->id, .time = now, .kind = TRACE_NOTICE, .recipient = -1};
+	struct buf text;
+	enum db_code code;
+
+	if (im->back.n == 0)
+		return DB_OK;
+	buf_init(&text, LIMIT_TRACE_TEXT);
+	buf_str(&text, im->back);
+	buf_lit(&text, " into the mailbox ");
+	buf_str(&text, im->name);
+	buf_lit(&text, " of ");
+	buf_str(&text, im->address);
+	event.text = buf_view(&text);
+	code = trace_append(db, &event);
+	buf_fini(&text);
+	return code;
+}
+
+/* The same, unless its history has been folded. */
+static enum db_code tell_if_there(struct db *db, const struct import *im, int64_t now)
+{
+	int64_t accepted;
+	enum db_code code = db_get_int(
+	    db, SQL_MESSAGE_ACCEPTED, DB_ARGS(db_int(im->id)), &accepted);
+
+	return code == DB_ROW ? tell(db, im, now) : code;
+}
+
 /* Invariant 3. */
 static enum db_code add_history(struct db *db, const struct import *im, int64_t now)
 {
@@ -78,6 +112,8 @@ static enum db_code add_history(struct db *db, const struct import *im, int64_t 
 		if (code == DB_OK && changes == 0)
 			code = must_get(
 			    db, SQL_MESSAGE_RECIPIENT, DB_ARGS(db_int(im->id)), &row.recipient);
+		if (code == DB_OK)
+			code = tell(db, im, now);
 	}
 	return code == DB_OK && changes == 0 ? ledger_add(db, &row) : code;
 }
@@ -170,7 +206,7 @@ static enum db_code link_again(struct db *db, struct import *im, int64_t size, i
 	code = copy_link(db, &place);
 	if (code == DB_OK)
 		im->result = IMPORT_NO_ROOM;
-	return code == DB_ROW ? DB_OK : code;
+	return code == DB_ROW ? tell_if_there(db, im, now) : code;
 }
 
 /* An email or a message has the id. */

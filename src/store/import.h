@@ -33,6 +33,8 @@ struct import {
 	struct str address;  /* of the account, for the ledger */
 	struct str name;     /* of the mailbox, for the ledger */
 	struct str protocol; /* "import", "restore" */
+	struct str
+	    back; /* how the trace of a message that is there calls it: "restored"; or empty: not at all */
 	struct str prefix;
 	int64_t received;
 	struct str keywords;

@@ -70,12 +70,19 @@ enum db_code trace_append(struct db *db, const struct trace_event *e)
 
 /* ---- the timeline ---- */
 
-/* columns as MESSAGE_GET */
-static void put_received(struct buf *b, struct db_query *q)
+/* columns as MESSAGE_GET. What an administrator brought came from nobody (store/import.h). */
+static void put_origin(struct buf *b, struct db_query *q)
 {
-	struct str header_id = db_col_str(q, 8);
-	int64_t recipients = db_col_int(q, 7);
+	struct str protocol = db_col_str(q, 4);
 
+	if (str_eq(protocol, STR("import"))) {
+		buf_lit(b, "imported by an administrator");
+		return;
+	}
+	if (str_eq(protocol, STR("restore"))) {
+		buf_lit(b, "restored from a backup");
+		return;
+	}
 	buf_lit(b, "received from ");
 	buf_str(b, db_col_str(q, 3));
 	if (db_col_str(q, 3).n)
@@ -83,7 +90,15 @@ static void put_received(struct buf *b, struct db_query *q)
 	buf_byte(b, '[');
 	buf_str(b, db_col_str(q, 2));
 	buf_lit(b, "] with ");
-	buf_str(b, db_col_str(q, 4));
+	buf_str(b, protocol);
+}
+
+static void put_received(struct buf *b, struct db_query *q)
+{
+	struct str header_id = db_col_str(q, 8);
+	int64_t recipients = db_col_int(q, 7);
+
+	put_origin(b, q);
 	buf_lit(b, ", ");
 	buf_i64(b, db_col_int(q, 6));
 	buf_lit(b, " octets, for ");

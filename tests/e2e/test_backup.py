@@ -300,6 +300,10 @@ def test_the_queue_comes_along(make_server, restore, tmp_path):
     audit(other)
 
 
+def back_in_trace(server, user):
+    return server.command("trace", user).stdout.count(f"restored from a backup into the mailbox INBOX of {user}")
+
+
 def test_one_account_and_one_message(either, tmp_path):
     server, ann, bob, target = either, f"ann@{DOMAIN}", f"bob@{DOMAIN}", tmp_path / "backup"
     fill(server, ann, 4)
@@ -313,6 +317,11 @@ def test_one_account_and_one_message(either, tmp_path):
     assert "2 messages restored; 4 were there already" in done
     done = server.command("restore", str(target), "--message-id", "<both@x>").stdout
     assert "1 message restored; 1 were there already" in done
+    told = server.command("trace", "both@x").stdout
+    for user in (ann, bob):  # of whom only Bob's was missing, and Ann's two others
+        back = f"restored from a backup into the mailbox INBOX of {user}"
+        assert back in told if user == bob else back not in told
+    assert back_in_trace(server, ann) == 2
     server.command("restore", str(target), "--message-id", "<none@x>", status=66)
     server.command("restore", str(target), "--account", f"nobody@{DOMAIN}", status=67)
     audit(server)

@@ -11,6 +11,7 @@
 #include "store/import.h"
 #include "store/mailbox_at.h"
 #include "store/mailbox_path.h"
+#include "store/trace.h"
 
 static struct import *message(const char *text)
 {
@@ -186,6 +187,78 @@ static void old_and_folded(void **state)
 	assert_string_equal(text(1), p);
 }
 
+static void put_event(void *ctx, const struct trace_event *e)
+{
+	if (e->kind == TRACE_RECEIVED || e->kind == TRACE_NOTICE)
+		buf_printf(ctx, "%.*s\n", STR_FMT(e->text));
+}
+
+/* What the trace tells of a message, but for its mailboxes. */
+static struct str told(int64_t id)
+{
+	struct buf b;
+	struct str s;
+
+	buf_init(&b, 4 * KIB);
+	assert_int_equal(trace_message(rig.db, id, put_event, &b), DB_ROW);
+	s = str_of_c(arena_cstr(arena, buf_view(&b)));
+	buf_fini(&b);
+	return s;
+}
+
+/* As `restore` brings it. */
+static struct import *restored(int64_t id, const char *p)
+{
+	struct import *im = of_old(id, p, prefix_of(p));
+
+	im->protocol = STR("restore");
+	im->back = STR("restored from a backup");
+	return im;
+}
+
+/* Deleted, purged, of somebody else, folded: whatever is there of it. What is new says so with its first line. */
+static void its_trace_says_so(void **state)
+{
+	static const char deleted[] = "deleted by ann@a.test, by POP3\n",
+			  back[] = "restored from a backup into the mailbox INBOX of ann@a.test\n";
+	struct import *im = message("M: x\r\n\r\nA\r\n");
+	int64_t id = im->id;
+	struct buf want;
+	const char *p;
+
+	assert_int_equal(run(im), IMPORT_TAKEN);
+	assert_true(str_has_prefix_i(
+	    told(id), STR("imported by an administrator, 11 octets, for 1 recipient")));
+	expunge_all();
+	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", &id));
+	p = text(1);
+	buf_init(&want, KIB);
+	buf_str(&want, told(id));
+	expunge_all();
+	assert_int_equal(run(restored(id, p)), IMPORT_TAKEN);
+	buf_printf(&want, "%s%s", deleted, back);
+	assert_true(str_eq(told(id), buf_view(&want)));
+	assert_int_equal(run(restored(id, p)), IMPORT_THERE);
+	expunge_all();
+	rig.now += 2 * DAY_MS;
+	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
+	assert_int_equal(run(restored(id, p)), IMPORT_TAKEN);
+	buf_printf(&want, "%s%s", deleted, back);
+	assert_true(str_eq(told(id), buf_view(&want)));
+	rig.now += 100 * DAY_MS;
+	rig_maintain(&rig, 200 * DAY_MS, 90 * DAY_MS); /* the history goes, the mail stays */
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM trace"), 0);
+	expunge_all();
+	assert_int_equal(run(restored(id, p)), IMPORT_TAKEN);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM trace"), 0);
+	expunge_all();
+	rig.now += 2 * DAY_MS;
+	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
+	assert_int_equal(run(restored(id, p)), IMPORT_TAKEN);
+	assert_true(str_has_prefix_i(told(id), STR("restored from a backup, ")));
+	buf_fini(&want);
+}
+
 /* Another account has it: one blob, one ledger row more. */
 static void old_and_with_another(void **state)
 {
@@ -343,6 +416,7 @@ int main(void)
 	    T(old_and_still_there),
 	    T(old_and_purged),
 	    T(old_and_folded),
+	    T(its_trace_says_so),
 	    T(old_and_with_another),
 	    T(old_but_other),
 	    T(recognises),
