@@ -540,7 +540,8 @@ static int test_delivery(struct cli *cli, const struct cli_spool *spool)
 {
 	const char *ip = cli_args_value(&cli->args, "ip");
 	struct str from = str_of_c(cli_args_value(&cli->args, "from"));
-	struct str args[5] = {
+	bool is_json = cli_args_has(&cli->args, "json");
+	struct str args[6] = {
 	    str_eq(from, STR("<>")) ? STR("") : from,
 	    str_of_c(cli_args_value(&cli->args, "to")),
 	    ip ? str_of_c(ip) : STR("192.0.2.1"),
@@ -556,7 +557,9 @@ static int test_delivery(struct cli *cli, const struct cli_spool *spool)
 	} else {
 		args[3] = header_of(buf_view(&head));
 		args[4] = buf_view(&size);
-		code = request(cli, CLI_RECORDS_LIST, ADMIN_TEST_DELIVERY, args, 5);
+		args[5] = is_json ? STR("json") : STR("");
+		code = request(cli, is_json ? CLI_RECORDS_CARD : CLI_RECORDS_LIST,
+		    ADMIN_TEST_DELIVERY, args, 6);
 	}
 	buf_fini(&head);
 	buf_fini(&size);

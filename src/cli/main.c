@@ -59,8 +59,13 @@ static const struct cli_command commands[] = {
     {"test-delivery", "", "Says what would become of a message from standard input.",
 	cli_admin_test_delivery, .options = cli_admin_test_delivery_options,
 	.flags = CLI_DATA | CLI_JSON,
-	.more = "For example:\n"
-		"  godwit test-delivery --from a@example.net --to bob@example.org < message"},
+	.more =
+	    "For example:\n"
+	    "  godwit test-delivery --from a@example.net --to bob@example.org < message\n\n"
+	    "With --json one object: \"action\" (mailbox, relay, redirect, discard or reject), the \"mailbox\",\n"
+	    "\"code\", \"status\" and \"reason\" of a refusal, \"sent_on_as\", the reverse path of what an alias\n"
+	    "sends on; \"targets\", unless it is refused: accounts, and addresses elsewhere with their\n"
+	    "\"destination\" in the queue and the \"host\" that is named for it, if one is; and \"facts\"."},
     {"backup", "DIR", "Copies everything into a directory; again, only what is new.", cli_backup,
 	.flags = CLI_DATA, .exits = CLI_EXITS_FILES, .min_operands = 1, .max_operands = 1,
 	.more =

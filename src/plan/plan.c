@@ -45,9 +45,18 @@ static void mailbox_read(struct cur *c, struct plan_item *item)
 	item->u.mailbox.name = cur_str(c, PLAN_NAME_MAX);
 }
 
+struct str plan_mailbox_name(const struct plan_item *item)
+{
+	static const struct str roles[PLAN_ROLES] = {
+	    STR_INIT("INBOX"), STR_INIT("Junk"), STR_INIT("Archive"), STR_INIT("Trash"), {0}};
+
+	MUST(item->action == PLAN_MAILBOX && item->u.mailbox.role < PLAN_ROLES);
+	return item->u.mailbox.role == PLAN_ROLE_NAMED ? item->u.mailbox.name
+						       : roles[item->u.mailbox.role];
+}
+
 static void mailbox_tell(struct buf *out, const struct plan_item *item)
 {
-	static const char *const roles[PLAN_ROLES] = {"INBOX", "Junk", "Archive", "Trash", NULL};
 	static const struct {
 		uint8_t bit;
 		const char *word;
@@ -56,10 +65,7 @@ static void mailbox_tell(struct buf *out, const struct plan_item *item)
 	const char *sep = ", marked as ";
 
 	buf_lit(out, "delivered to the mailbox ");
-	if (item->u.mailbox.role == PLAN_ROLE_NAMED)
-		buf_str(out, item->u.mailbox.name);
-	else
-		buf_c(out, roles[item->u.mailbox.role]);
+	buf_str(out, plan_mailbox_name(item));
 	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
 		if (!(item->u.mailbox.flags & flags[i].bit))
 			continue;
@@ -179,17 +185,24 @@ static void reject_tell(struct buf *out, const struct plan_item *item)
 }
 
 static const struct {
+	const char *name;
 	bool (*is_valid)(const struct plan_item *item);
 	void (*write)(struct buf *out, const struct plan_item *item);
 	void (*read)(struct cur *c, struct plan_item *item);
 	void (*tell)(struct buf *out, const struct plan_item *item);
 } actions[PLAN_ACTIONS] = {
-    [PLAN_MAILBOX] = {mailbox_is_valid, mailbox_write, mailbox_read, mailbox_tell},
-    [PLAN_RELAY] = {relay_is_valid, relay_write, relay_read, relay_tell},
-    [PLAN_REDIRECT] = {redirect_is_valid, redirect_write, redirect_read, redirect_tell},
-    [PLAN_DISCARD] = {discard_is_valid, discard_write, discard_read, discard_tell},
-    [PLAN_REJECT] = {reject_is_valid, reject_write, reject_read, reject_tell},
+    [PLAN_MAILBOX] = {"mailbox", mailbox_is_valid, mailbox_write, mailbox_read, mailbox_tell},
+    [PLAN_RELAY] = {"relay", relay_is_valid, relay_write, relay_read, relay_tell},
+    [PLAN_REDIRECT] = {"redirect", redirect_is_valid, redirect_write, redirect_read, redirect_tell},
+    [PLAN_DISCARD] = {"discard", discard_is_valid, discard_write, discard_read, discard_tell},
+    [PLAN_REJECT] = {"reject", reject_is_valid, reject_write, reject_read, reject_tell},
 };
+
+const char *plan_action_name(enum plan_action action)
+{
+	MUST(action < PLAN_ACTIONS);
+	return actions[action].name;
+}
 
 bool plan_item_is_valid(const struct plan_item *item)
 {

@@ -88,6 +88,12 @@ enum plan_status {
 enum plan_status plan_decode(
     struct str bytes, size_t recipients, struct arena *a, struct plan *plan_r);
 
+/* "mailbox", "relay" ... */
+const char *plan_action_name(enum plan_action action);
+
+/* The mailbox of a PLAN_MAILBOX: "INBOX". Static, or the item's. */
+struct str plan_mailbox_name(const struct plan_item *item);
+
 /* The item is in itself well-formed: every enum, code and string within its limits. */
 bool plan_item_is_valid(const struct plan_item *item);
 

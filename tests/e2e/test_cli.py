@@ -204,6 +204,46 @@ def test_test_delivery_reads_addresses_as_smtp_does(server, mailbox):
             assert ("refused with 550" in told) == (code == "550"), (spelt, code, told)
 
 
+def test_test_delivery_for_programs(make_server):
+    server = make_server('trusted_networks = ["127.0.0.0/8"];\n'
+                         'routes = ( { domain = "routed.test"; host = "127.0.0.1"; port = 1; } );', accounts=["alice"])
+    alice, relaying = f"alice@{DOMAIN}", ("--ip", "127.0.0.1")
+    for target in ("x@elsewhere.test", alice):
+        server.command("alias", "add", f"both@{DOMAIN}", target)
+
+    def plan(to, *more, sender="a@b.test"):
+        done = server.command("test-delivery", "--json", "--from", sender, "--to", to, *more, stdin=letter().decode())
+        told = json.loads(done.stdout)
+        assert told["recipient"] == to and told["size"] == len(letter()) and done.stderr == ""
+        assert all(set(fact) == {"text"} for fact in told["facts"]) and len(told["facts"]) >= 4
+        return told
+
+    def account(address):
+        return {"kind": "account", "address": address, "destination": "", "host": ""}
+
+    def elsewhere(address, destination, host=""):
+        return {"kind": "elsewhere", "address": address, "destination": destination, "host": host}
+
+    told = plan(alice)
+    assert (told["action"], told["mailbox"], told["code"], told["status"], told["reason"]) == ("mailbox", "INBOX", 0, "", "")
+    assert (told["sender"], told["ip"], told["may_relay"], told["sent_on_as"]) == ("a@b.test", "192.0.2.1", False, "")
+    assert told["targets"] == [account(alice)]
+    told = plan(f"nobody@{DOMAIN}", sender="<>")
+    assert (told["action"], told["code"], told["status"]) == ("reject", 550, "5.1.1")
+    assert told["reason"] == "there is no such user here" and "targets" not in told and told["sender"] == ""
+    told = plan("x@elsewhere.test")
+    assert (told["action"], told["code"], told["status"], told["mailbox"]) == ("reject", 550, "5.7.1", "")
+    told = plan("x@elsewhere.test", *relaying)
+    assert (told["action"], told["may_relay"], told["code"]) == ("relay", True, 0)
+    assert told["targets"] == [elsewhere("x@elsewhere.test", "elsewhere.test")]
+    assert plan("x@routed.test", *relaying)["targets"] == [elsewhere("x@routed.test", "routed.test", "127.0.0.1")]
+    told = plan(f"both@{DOMAIN}")
+    assert told["action"] == "mailbox" and told["sent_on_as"].endswith(f"@{DOMAIN}")
+    assert told["targets"] == [elsewhere("x@elsewhere.test", "elsewhere.test"), account(alice)]
+    server.stop()
+    assert plan(alice)["action"] == "mailbox" and plan("x@routed.test", *relaying)["targets"][0]["host"] == "127.0.0.1"
+
+
 def test_test_delivery_knows_the_addresses_of_this_server(make_server):
     """Whether it runs or is stopped, and though the client may relay."""
     server = make_server('trusted_networks = ["127.0.0.0/8"];', accounts=["alice"])
