@@ -124,6 +124,66 @@ static bool exists_in(const char *dir, const char *name)
 	return found;
 }
 
+/* As the option of the configuration: in the form that it has there. */
+static bool is_named(const struct config_snapshot *c, const char *hostname)
+{
+	return str_eq_i(c->hostname, str_of_c(hostname));
+}
+
+static bool listens_on(const struct config_snapshot *c, const char *text)
+{
+	struct ip ip;
+
+	for (size_t i = 0; ip_parse(str_of_c(text), &ip) && i < c->listen.n; i++)
+		if (ip_eq(&c->listen.v[i], &ip))
+			return true;
+	return false;
+}
+
+/* --listen says the same as the configuration, or nothing. */
+static bool has_listen(const struct init *in, const struct config_snapshot *c)
+{
+	size_t n = 0;
+
+	for (; in->listen[n]; n++)
+		if (!listens_on(c, in->listen[n]))
+			return false;
+	return n == 0 || n == c->listen.n;
+}
+
+/* The option that says something else than the configuration that is there; NULL: none does. */
+static const char *differing(
+    const struct init *in, const struct cli *cli, const struct config_snapshot *c)
+{
+	if (!is_named(c, in->initial.hostname))
+		return "hostname";
+	if (!has_listen(in, c))
+		return "listen";
+	if (cli_args_has(&cli->args, "port-offset") && in->initial.port_offset != c->port_offset)
+		return "port-offset";
+	return NULL;
+}
+
+/* Nobody is to believe that this changed what was made before. One that cannot be read is told of later. */
+static int check_present(const struct init *in, const struct cli *cli)
+{
+	struct config_snapshot *c = NULL;
+	struct err e;
+	const char *option;
+	int code = EX_OK;
+
+	if (!exists_in(in->dir, "godwit.conf") || config_load(in->dir, 0, &c, &e) < 0)
+		return EX_OK;
+	option = differing(in, cli, c);
+	if (option)
+		code = cli_fail(EX_CANTCREAT,
+		    "%s is the data directory of %.*s already, and its configuration says something "
+		    "else than --%s, so nothing was changed; to change it, edit %s/godwit.conf",
+		    in->dir, STR_FMT(c->hostname), option, in->dir);
+	config_unref(&c);
+	return code;
+}
+
 static int make_store(const struct init *in, bool had_store)
 {
 	static const int codes[] = {
@@ -336,5 +396,7 @@ int cli_init(struct cli *cli)
 
 	if (code == EX_OK)
 		code = check_initial(&in);
+	if (code == EX_OK)
+		code = check_present(&in, cli);
 	return code == EX_OK ? make(&in) : code;
 }

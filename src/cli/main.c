@@ -25,9 +25,11 @@
 static const struct cli_command commands[] = {
     {"init", "", "Makes a data directory, with configuration and certificate.", cli_init,
 	.options = cli_init_options, .flags = CLI_DATA, .exits = CLI_EXITS_INIT,
-	.more = "For example:\n"
-		"  godwit init --data /var/lib/godwit --hostname mail.example.org\n\n"
-		"Run again, it makes what is missing and changes nothing else."},
+	.more =
+	    "For example:\n"
+	    "  godwit init --data /var/lib/godwit --hostname mail.example.org\n\n"
+	    "Run again, it makes what is missing and changes nothing else. With options that are not those\n"
+	    "of the configuration that is there it does nothing, and says so: edit godwit.conf instead."},
     {"serve", "", "Runs the server in the foreground, until Ctrl-C or SIGTERM.", cli_serve,
 	.flags = CLI_DATA, .exits = CLI_EXITS_SERVE,
 	.more =

@@ -85,16 +85,35 @@ def test_init_again_is_harmless(make_server):
     deliver(server, f"alice@{DOMAIN}")
     with open(server.config_path, encoding="utf-8") as file:
         before = file.read()
-    running = server.command("init", "--hostname", "other.test")
-    assert "nothing was changed" in running.stdout
-    assert server.stop() == 0
-    done = server.command("init", "--hostname", "other.test")
-    assert "nothing was changed" in done.stdout
+    same = ("init", "--hostname", server.hostname.upper(), "--listen", "127.0.0.1", "--port-offset", str(server.offset))
+    for _ in ("running", "stopped"):
+        for words in (same[:3], same):
+            assert "nothing was changed" in server.command(*words).stdout
+        if server.process:
+            assert server.stop() == 0
     with open(server.config_path, encoding="utf-8") as file:
         assert file.read() == before
     server.start()
     server.mark()
     assert count_of(server, f"alice@{DOMAIN}") == 1
+
+
+@pytest.mark.parametrize("words", [
+    ("--hostname", "other.test"), ("--hostname", "mail.example.test", "--listen", "192.0.2.1"),
+    ("--hostname", "mail.example.test", "--listen", "127.0.0.1", "--listen", "::1"),
+    ("--hostname", "mail.example.test", "--port-offset", "1")], ids=lambda words: words[-2:][0][2:])
+def test_init_again_as_something_else(make_server, words):
+    """Whoever believes that he has changed something is told that he has not, and where he can."""
+    server = make_server(start=False)
+    with open(server.config_path, encoding="utf-8") as file:
+        before = file.read()
+    done = server.command("init", *words, status=73)
+    assert f"{server.data} is the data directory of mail.example.test already" in done.stderr
+    assert f"{words[-2]}, so nothing was changed" in done.stderr and f"edit {server.config_path}" in done.stderr
+    with open(server.config_path, encoding="utf-8") as file:
+        assert file.read() == before
+    os.unlink(server.config_path)  # of an init that was interrupted: it is what this one makes
+    server.command("init", "--hostname", "other.test")
 
 
 @pytest.mark.parametrize("options, says", [
