@@ -20,7 +20,7 @@ from server import ServerError, process_table, wait_for  # noqa: E402 (tools/ser
 HOST = "127.0.0.1"
 DOMAIN = "bench.test"
 SINK_DOMAIN = "sink.test"
-PASSWORD = "bench"
+PASSWORD = "benchmark"
 
 
 class Settings:

@@ -27,12 +27,12 @@
 #define LIMIT_POP3_OUT        (64 * KIB)
 #define LIMIT_POP3_REPLY_LINE ((size_t)4096)  /* from a server; the RFC allows 512 */
 #define LIMIT_POP3_RUNS       ((size_t)16384) /* separate intervals of messages deleted, or read */
-#define LIMIT_POP3_IDS                                                                             \
-	((size_t)512) /* of listed messages that a session knows by number, for the log */
+#define LIMIT_POP3_IDS        ((size_t)512)   /* of listed messages that a session remembers */
 
 /* credentials */
 #define LIMIT_USER_NAME     ((size_t)320)
 #define LIMIT_PASSWORD      ((size_t)1024)
+#define LIMIT_PASSWORD_MIN  ((size_t)8)    /* characters of a new one */
 #define LIMIT_SASL_RESPONSE ((size_t)9216) /* decoded */
 
 /* message handling */

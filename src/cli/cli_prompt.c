@@ -149,7 +149,10 @@ int cli_prompt_password(
 		code = from_terminal(kind, whose, out);
 	}
 	if (code == EX_OK && out->n == before)
-		code = cli_fail(EX_DATAERR, "the password is empty; give one of 1 to %zu octets",
-		    LIMIT_PASSWORD);
+		code = cli_fail(EX_DATAERR,
+		    kind == CLI_PROMPT_NEW
+			? "the password is empty; choose one of at least %zu characters"
+			: "the password is empty; give one of 1 to %zu octets",
+		    kind == CLI_PROMPT_NEW ? LIMIT_PASSWORD_MIN : LIMIT_PASSWORD);
 	return code;
 }

@@ -374,7 +374,7 @@ def test_an_account_comes_back_with_its_settings(make_server, tmp_path):
     server.command("account", "language", ann, "zh-hant")
     server.command("account", "quota", ann, "--bytes", "5M", "--messages", "7")
     server.command("account", "disable", ann)
-    server.command("account", "add", f"out@{DOMAIN}", "--password-stdin", "--send-only", stdin="secret\n")
+    server.command("account", "add", f"out@{DOMAIN}", "--password-stdin", "--send-only", stdin="a secret\n")
 
     def settings():
         return [{k: v for k, v in row.items() if k != "created"} for row in server.json("account", "list")]

@@ -82,6 +82,8 @@ def test_whole_administration(make_server, running):
     assert len(server.json("alias", "list")) == 1
     server.command("account", "disable", f"alice@{DOMAIN}")
     server.command("account", "enable", f"alice@{DOMAIN}")
+    server.command("account", "passwd", f"alice@{DOMAIN}", "--password-stdin", stdin="seven77\n", status=65)
+    server.command("account", "passwd", f"alice@{DOMAIN}", "--password-stdin", stdin="eight888\n")
     server.command("account", "passwd", f"alice@{DOMAIN}", "--password-stdin", stdin="another one\n")
     told = server.command("test-delivery", "--from", "a@b.test", "--to", f"alice@{DOMAIN}", stdin="Subject: x\n\nx\n")
     assert f"alice@{DOMAIN}" in told.stdout

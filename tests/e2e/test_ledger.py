@@ -168,7 +168,7 @@ def test_each_change_is_in_the_record(make_server, tmp_path):
         if line == "flags x@new.test":
             deliver(server, "x@new.test", b"Message-ID: <one@x>\r\n" + letter())
         if line.startswith("undelete"):
-            delete(server, "x@new.test", 1, password="secret")
+            delete(server, "x@new.test", 1, password="a secret")
         if line == "store aside":
             path = os.path.join(server.data, "packs", "0000000999.pack.orphan")
             with open(path, "wb"):
@@ -178,7 +178,7 @@ def test_each_change_is_in_the_record(make_server, tmp_path):
         if line.startswith("queue cancel"):
             hand_in(server, ["later@else.test"], ["HOLDFOR=86400"])
         words = line.format(tmp=tmp_path).split()
-        server.command(*words, stdin="secret\n")
+        server.command(*words, stdin="a secret\n")
         now = server.json("ledger")
         new = now[:len(now) - len(seen)]
         assert now[len(new):] == seen, line
@@ -208,7 +208,7 @@ def test_no_command_is_left_out(server):
 def hand_in(server, to, options=()):
     with smtplib.SMTP("localhost", server.ports["submission"]) as client:
         client.starttls(context=server.trust())
-        client.login("x@new.test", "secret")
+        client.login("x@new.test", "a secret")
         client.sendmail("x@new.test", to, letter("for others"), options)
 
 
