@@ -1,7 +1,9 @@
 """The store dies at one certain moment of a commit: whoever waits is told what the next store knows."""
 
 import contextlib
+import os
 import poplib
+import signal
 import sqlite3
 
 import pytest
@@ -112,3 +114,59 @@ def test_a_deletion_behind_its_commit_holds(make_server, world):
     server.wait_ready()
     message, = mail_of(server, ALICE)
     assert b"Subject: before" in message
+
+
+@contextlib.contextmanager
+def without_a_store(server):
+    """There is none in the block, and every front knows."""
+    fronts = len(server.pids("mx")) + len(server.pids("user"))
+    store, supervisor = server.pids("store")[0], server.process.pid
+    os.kill(supervisor, signal.SIGSTOP)  # so that no other comes
+    try:
+        os.kill(store, signal.SIGKILL)
+        wait_for("the fronts to see it", lambda: server.new_log().count("event=store-away") == fronts)
+        yield
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def in_the_middle_of_data(server):
+    """A stranger who writes to Alice, and Alice, logged in, who writes to somebody elsewhere."""
+    with Wire(server) as stranger, Wire(server, "submission") as alice:
+        stranger.hello()
+        alice.hello()
+        alice.login(ALICE)
+        for wire, sender, recipient in ((stranger, "a@b.test", ALICE), (alice, ALICE, "bob@else.test")):
+            for command in (f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>", "DATA"):
+                assert wire.say(command)[0] in "23"
+            wire.send(b"Subject: half\r\n\r\n")
+        yield stranger, alice
+
+
+def assert_refused(server, wires, says):
+    """With the end of the message, for now; then it is the end. Nothing of it is anywhere."""
+    for wire in wires:
+        wire.send(b"and whole\r\n.\r\n")
+        assert wire.reply() == f"451 4.3.0 {says}"
+        assert wire.reply().startswith("421 ") and wire.rest() == b""
+    refused = [line for line in server.new_log().split("\n") if " event=refused " in line]
+    assert len(refused) == 2 and all(f' code=451 why="{says}"' in line for line in refused), refused
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("which", ["there is none", "another one"])
+def test_a_message_that_ends_under_another_store(make_server, which):
+    """It was begun under one that knew who sends it; who is logged in is no longer known either."""
+    server = make_server(accounts=["alice"])
+    with in_the_middle_of_data(server) as wires:
+        if which == "there is none":
+            with without_a_store(server):
+                assert_refused(server, wires, "The mail store is restarting, please try again in a moment")
+        else:
+            server.kill("store")
+            server.wait_ready()
+            assert_refused(server, wires, "The mail store was restarted, please send the message again")
+    server.wait_ready()
+    assert count_of(server, ALICE) == 0 and server.json("queue", "list") == []
+    server.command("audit")
