@@ -159,8 +159,8 @@ const struct cli_command cli_admin_queue_commands[] = {
 	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_QUEUE_LIST, .view = &queue_list_view,
 	.options = queue_options, .max_operands = 1,
 	.more = WHICH
-	"\n\nWhat a server answered last stands below. \"godwit queue show ID\" tells all of a "
-	"message,\n--json all of each."},
+	"\n\nWhat a server answered last stands below. --json also has what does not fit into a line: size,\n"
+	"and what the sender wished. \"godwit queue show ID\" tells all of a message."},
     {"summary", "", "Shows for each destination how much waits, and how it is doing.", cli_admin,
 	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_QUEUE_SUMMARY},
     {"show", "ID", "Shows a message that waits, and each of its recipients.", cli_admin_queue_show,

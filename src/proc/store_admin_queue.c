@@ -446,22 +446,35 @@ static void put_changed(struct admin_job *j, const struct queue_changed *c)
 	admin_record_end(&j->out, at);
 }
 
+/* "; 2 others are held already" */
+static void put_others(struct buf *b, int64_t n, const char *what)
+{
+	if (n == 0)
+		return;
+	buf_lit(b, "; ");
+	buf_i64(b, n);
+	buf_c(b, n == 1 ? " other is " : " others are ");
+	buf_c(b, what);
+}
+
 static enum admin_step change_said(struct admin_job *j)
 {
 	size_t i = verb_of(j);
-	bool may_wait = verbs[i].verb == QUEUE_CHANGE_RETRY; /* they are being tried */
+	bool may_wait = verbs[i].verb == QUEUE_CHANGE_RETRY; /* what was asked for is under way */
 	struct buf b;
 
 	buf_init(&b, LIMIT_ERR_TEXT);
-	buf_i64(&b, j->changed);
-	buf_c(&b, j->changed == 1 ? " recipient " : " recipients ");
-	buf_c(&b, verbs[i].done);
-	if (j->kept) {
-		buf_lit(&b, "; ");
-		buf_i64(&b, j->kept);
-		buf_c(&b, j->kept == 1 ? " other is " : " others are ");
-		buf_c(&b, verbs[i].kept);
+	if (may_wait && j->changed == 0 && j->busy) {
+		buf_i64(&b, j->busy);
+		buf_c(&b, j->busy == 1 ? " recipient is " : " recipients are ");
+		buf_lit(&b, "being tried at this moment");
+	} else {
+		buf_i64(&b, j->changed);
+		buf_c(&b, j->changed == 1 ? " recipient " : " recipients ");
+		buf_c(&b, verbs[i].done);
+		put_others(&b, may_wait ? j->busy : 0, "being tried at this moment");
 	}
+	put_others(&b, j->kept, verbs[i].kept);
 	if (j->busy && !may_wait)
 		buf_lit(&b, "; to others it is being sent at this moment: try again");
 	admin_job_finish(j, j->busy && !may_wait ? EX_TEMPFAIL : EX_OK, "%s", buf_cstr(&b));

@@ -119,6 +119,23 @@ def test_whose_turn_never_came(net, sender, domain, answers):
     peer.go_on.set()
 
 
+def test_retry_of_what_is_under_way(net, sender):
+    """It is being tried as it was asked for; what is not, is counted apart."""
+    peer = net.peer(**SILENT)
+    net.names.answers[PATIENT] = net.names.answers[peer.domain]
+    net.names.answers[GREY] = net.names.answers[net.domain(net.address())]  # nobody is there
+    number, held = net.send(f"bob@{PATIENT}", sender=sender), net.send(f"eve@{GREY}", sender=sender)
+    peer.wait_hanging()
+    done = net.server.command("queue", "retry", number)
+    assert done.stdout == "1 recipient is being tried at this moment\n"
+    assert net.server.json("queue", "retry", number)["under_way"] == 1
+    wait_for("it to be held", lambda: net.server.command("queue", "hold", held, status=None).returncode == 0)
+    done = net.server.command("queue", "retry")
+    assert done.stdout == ("1 recipient is being tried at this moment; 1 other is held, or to be sent later: "
+                           "release them first\n")
+    peer.go_on.set()
+
+
 def test_end_where_nobody_ever_answered(net, sender):
     domain = net.domain(net.address())
     number = net.send(f"bob@{domain}", f"eve@{domain}", sender=sender)
