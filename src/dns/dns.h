@@ -48,8 +48,10 @@ struct dns_result {
 	struct str canonical; /* the name at the end of CNAMEs; empty when there was no answer */
 	struct str why;       /* for people, when status is neither OK nor NODATA nor NXDOMAIN */
 	const struct dns_answer *answers;
-	size_t count;   /* above 0 exactly when status is DNS_OK */
-	size_t dropped; /* answers left out: too many, too long, or with a name that is no host's */
+	size_t count; /* above 0 exactly when status is DNS_OK */
+	size_t
+	    dropped; /* answers left out: too many, too long, or with a name that is no host's; all
+			 * of them: DNS_BAD */
 };
 
 /* "MX"; the number in packets [RFC 1035 3.2.2, RFC 3596, RFC 6698 7.1]. */

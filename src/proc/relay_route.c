@@ -203,8 +203,19 @@ static void order_hosts(struct relay_route *r, const struct dns_result *result)
 	}
 }
 
+/* There are MX, and none of them is a host's name: that is no trouble which passes [RFC 5321 5.1]. */
+static bool names_no_host(const struct dns_result *result)
+{
+	return result->status == DNS_BAD && result->dropped > 0;
+}
+
 static void got_mx(struct relay_route *r, const struct dns_result *result)
 {
+	if (names_no_host(result)) {
+		finish(r, QUEUE_PROBLEM_NO_ADDRESS,
+		    "none of its mail exchangers (MX) has a name that a host can have");
+		return;
+	}
 	switch (result->status) {
 	case DNS_OK:
 	case DNS_NODATA:

@@ -185,6 +185,16 @@ def test_address_as_the_name_of_a_host(net):
     assert not peer.sessions
 
 
+def test_names_that_no_host_can_have(net):
+    """Of all MX: it will be so tomorrow, and the domain's own address is no way then. One that is good is enough."""
+    peer = net.peer()
+    says = "none of its mail exchangers (MX) has a name that a host can have"
+    for count, names in enumerate((["a host.test"], ["*.bad.test", "@.test"])):
+        returned(net, define(net, f"bad{count}.test", *(("MX", 10, name) for name in names), ("A", peer.address)), says, "5.4.4")
+    assert not peer.sessions
+    goes(net, define(net, "bad2.test", ("MX", 10, "a host.test"), ("MX", 20, "b.bad2.test"), b=[peer.address]), peer)
+
+
 # ---- ourselves ----
 
 def test_mx_is_this_server(net):

@@ -20,6 +20,7 @@ struct row {
 	const char *data; /* an address, or a host with its preference in front; NULL: see status */
 	enum dns_status status;
 	const char *canonical; /* where its CNAMEs end; NULL: it has none */
+	size_t dropped;
 };
 
 static struct {
@@ -72,6 +73,8 @@ static void answer(struct ipc_request *r, struct str name, enum dns_type type)
 			answers[result.count++] = answer_of(row);
 		if (row->type == type)
 			result.status = row->data ? DNS_OK : row->status;
+		if (row->type == type)
+			result.dropped += row->dropped;
 		if (row->type == type && row->canonical)
 			result.canonical = str_of_c(row->canonical);
 	}
@@ -339,6 +342,7 @@ static void test_problems(void **state)
 	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"b.test", DNS_A, "0.0.0.0", DNS_OK}},
 		QUEUE_PROBLEM_FORBIDDEN, "nobody"},
 	    {{{"a.test", DNS_MX, NULL, DNS_BAD}}, QUEUE_PROBLEM_DNS, ""},
+	    {{{"a.test", DNS_MX, NULL, DNS_BAD, .dropped = 2}}, QUEUE_PROBLEM_NO_ADDRESS, "name"},
 	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"a.test", DNS_A, "192.88.99.1", DNS_OK}},
 		QUEUE_PROBLEM_NO_ADDRESS, "no address"},
 	    {{{"a.test", DNS_MX, "10 b.test", DNS_OK}, {"b.test", DNS_A, NULL, DNS_SERVFAIL}},
