@@ -163,8 +163,8 @@ def test_all_die(net):
 
 
 def test_relay_dies_between_the_250_and_its_report(net):
-    """The one case in which a message goes twice: nobody else knew of it. The link may have carried the
-    report already; then it goes once."""
+    """It goes twice, as what went out whole and has no usable answer does: nobody else knew of it. The link may have
+    carried the report already; then it goes once."""
     peer = net.peer(end=[HANG])
     number = net.send(f"bob@{peer.domain}")
     peer.wait_hanging()
