@@ -240,11 +240,6 @@ enum mime_field_status mime_field_finish(struct mime_field_in *f, struct mime_fi
 	return f->acc.n ? MIME_FIELD_NO_SEPARATOR : MIME_FIELD_END;
 }
 
-struct str mime_field_pending(const struct mime_field_in *f)
-{
-	return buf_view(&f->acc);
-}
-
 uint64_t mime_field_body_offset(const struct mime_field_in *f)
 {
 	return f->field_at;

@@ -44,8 +44,8 @@ void mime_field_in_reset(struct mime_field_in *f, uint64_t at);
 /*
  * Takes octets from the front of in until a field is complete (which shows at the first octet
  * behind it, not consumed) or the header ends; *used_r: octets consumed. Lines end with LF or CRLF.
- * A line that starts neither a field nor a fold ends the header: NO_SEPARATOR; its octets that were
- * consumed already are mime_field_pending(). "From " lines of mbox files are skipped. After END or
+ * A line that starts neither a field nor a fold ends the header: NO_SEPARATOR; some of its octets may
+ * have been consumed already. "From " lines of mbox files are skipped. After END or
  * NO_SEPARATOR only reset or fini.
  */
 enum mime_field_status mime_field_next(
@@ -57,8 +57,7 @@ enum mime_field_status mime_field_next(
  */
 enum mime_field_status mime_field_finish(struct mime_field_in *f, struct mime_field *field_r);
 
-/* After NO_SEPARATOR: consumed octets that belong to the body; it begins at this offset. */
-struct str mime_field_pending(const struct mime_field_in *f);
+/* After NO_SEPARATOR: where the body begins. */
 uint64_t mime_field_body_offset(const struct mime_field_in *f);
 
 /*

@@ -84,9 +84,7 @@ struct str mime_local_foreign_key(struct arena *a, struct str address)
 	return with_domain(a, str_sub(address, 0, at), address, at);
 }
 
-typedef struct str key_fn(struct arena *a, struct str s);
-
-static bool have_one_key(struct str a, struct str b, key_fn *key)
+bool mime_local_address_eq(struct str a, struct str b)
 {
 	struct arena *arena;
 	bool same = str_eq_i(a, b);
@@ -94,19 +92,9 @@ static bool have_one_key(struct str a, struct str b, key_fn *key)
 	if (same || (!str_has_8bit(a) && !str_has_8bit(b)))
 		return same;
 	arena = arena_new();
-	same = str_eq(key(arena, a), key(arena, b));
+	same = str_eq(mime_local_address_key(arena, a), mime_local_address_key(arena, b));
 	arena_free(&arena);
 	return same;
-}
-
-bool mime_local_eq(struct str a, struct str b)
-{
-	return have_one_key(a, b, mime_local_key);
-}
-
-bool mime_local_address_eq(struct str a, struct str b)
-{
-	return have_one_key(a, b, mime_local_address_key);
 }
 
 enum mime_local_status mime_local_check(struct str local)

@@ -16,8 +16,6 @@
  */
 struct str mime_local_key(struct arena *a, struct str local);
 
-bool mime_local_eq(struct str a, struct str b);
-
 /*
  * The same for local@domain, split at the last "@": behind it stand the domain's A-labels, or if it has none,
  * its ASCII letters in lower case. Text without "@" is a local part.

@@ -62,15 +62,6 @@ void tls_tickets_rotate(struct buf *keys);
 int tls_self_signed(
     struct str hostname, int64_t now, struct buf *certificate, struct buf *key, struct err *e);
 
-struct tls_facts {
-	int64_t not_before, not_after; /* milliseconds since 1970 */
-	bool self_signed;
-	char subject[256]; /* printable */
-};
-
-/* Reads the first certificate of a PEM file. 0, or -1 with a sentence. */
-int tls_certificate_facts(struct str certificate, struct tls_facts *facts_r, struct err *e);
-
 /* Makes OpenSSL load whatever it loads lazily (random state, error texts, algorithms). Before a sandbox. */
 void tls_warm_up(void);
 

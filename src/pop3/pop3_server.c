@@ -392,11 +392,6 @@ void pop3_server_logout(struct pop3_server *s, int64_t now)
 	take_leave(s, &ended, now);
 }
 
-bool pop3_server_is_tls(const struct pop3_server *s)
-{
-	return check(s)->tls;
-}
-
 bool pop3_server_is_logged_in(const struct pop3_server *s)
 {
 	return check(s)->state >= POP3_TRANSACTION;

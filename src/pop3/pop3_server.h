@@ -155,8 +155,7 @@ void pop3_server_shutdown(struct pop3_server *s, int64_t now);
 /* The same, because the account may no longer do what it could at its login. Nothing is deleted or marked. */
 void pop3_server_logout(struct pop3_server *s, int64_t now);
 
-/* Facts for the log: TLS is active; logged in; why the session ends (static text, "" before its end). */
-bool pop3_server_is_tls(const struct pop3_server *s);
+/* Logged in; why the session ends (static text, "" before its end). */
 bool pop3_server_is_logged_in(const struct pop3_server *s);
 const char *pop3_server_end_reason(const struct pop3_server *s);
 

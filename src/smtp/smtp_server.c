@@ -494,18 +494,3 @@ struct str smtp_server_end_reason(const struct smtp_server *s)
 {
 	return buf_view(&s->end_reason);
 }
-
-bool smtp_server_is_tls(const struct smtp_server *s)
-{
-	return s->tls;
-}
-
-bool smtp_server_is_trusted(const struct smtp_server *s)
-{
-	return s->trusted;
-}
-
-bool smtp_server_is_early_talker(const struct smtp_server *s)
-{
-	return s->early;
-}

@@ -198,10 +198,4 @@ struct str smtp_server_account(const struct smtp_server *s);
 /* The text of the reply that the session was closed with; empty: it was not, or without a reply. */
 struct str smtp_server_end_reason(const struct smtp_server *s);
 
-bool smtp_server_is_tls(const struct smtp_server *s);
-bool smtp_server_is_trusted(const struct smtp_server *s);
-
-/* The client spoke before it was greeted (never true of a trusted one). */
-bool smtp_server_is_early_talker(const struct smtp_server *s);
-
 #endif
