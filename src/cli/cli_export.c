@@ -27,7 +27,7 @@ struct exporting {
 	void *state;
 	struct cli_progress progress;
 	struct cli_export_message message;
-	struct buf keywords;
+	struct buf keywords, path; /* of the message, of the mailbox */
 	int64_t count, bytes, damaged;
 	bool failed; /* writing did */
 	struct err e;
@@ -76,12 +76,18 @@ static int begin(struct exporting *x, const struct record *r)
 	return x->format->begin(x->state, &x->message, &x->e);
 }
 
+static void say(struct exporting *x, struct buf *b)
+{
+	x->damaged++;
+	cli_progress_clear(&x->progress);
+	(void)cli_fail(EX_DATAERR, "%s", buf_cstr(b));
+}
+
 /* Which one is left out, and why. */
 static void say_damaged(struct exporting *x, struct str why)
 {
 	struct buf b;
 
-	x->damaged++;
 	buf_init(&b, KIB);
 	buf_lit(&b, "message ");
 	id_put(&b, x->message.id);
@@ -89,9 +95,22 @@ static void say_damaged(struct exporting *x, struct str why)
 	cli_text_time(&b, x->message.received);
 	buf_lit(&b, " is left out: ");
 	cli_text_put(&b, why);
-	cli_progress_clear(&x->progress);
-	(void)cli_fail(EX_DATAERR, "%s", buf_cstr(&b));
+	say(x, &b);
 	buf_fini(&b);
+}
+
+/* Messages of a mailbox that are left out, and cannot be named. */
+static int say_missing(struct exporting *x, struct str what)
+{
+	struct buf b;
+
+	buf_init(&b, 8 * KIB);
+	cli_text_put(&b, buf_view(&x->path));
+	buf_lit(&b, ": ");
+	cli_text_put(&b, what);
+	say(x, &b);
+	buf_fini(&b);
+	return 0;
 }
 
 static int end(struct exporting *x, const struct record *r)
@@ -104,14 +123,23 @@ static int end(struct exporting *x, const struct record *r)
 	return x->format->end(x->state, whole, &x->e);
 }
 
+static int begin_mailbox(struct exporting *x, struct str path)
+{
+	buf_clear(&x->path);
+	buf_str(&x->path, path);
+	return x->format->mailbox(x->state, path, &x->e);
+}
+
 static int take(struct exporting *x, const struct record *r)
 {
 	if (str_eq(r->type, STR("mailbox")))
-		return x->format->mailbox(x->state, r->path, &x->e);
+		return begin_mailbox(x, r->path);
 	if (str_eq(r->type, STR("message")))
 		return begin(x, r);
 	if (str_eq(r->type, STR("end")))
 		return end(x, r);
+	if (str_eq(r->type, STR("damage")))
+		return say_missing(x, r->damage);
 	x->bytes += (int64_t)r->bytes.n;
 	return x->format->data(x->state, r->bytes, &x->e);
 }
@@ -199,6 +227,7 @@ int cli_export(struct cli *cli)
 		    mbox ? ", not with both" : "");
 	buf_init(&moment, 24);
 	buf_init(&x.keywords, 64 * KIB);
+	buf_init(&x.path, 4 * KIB);
 	cli_progress_init(&x.progress);
 	if (read_moment(cli, &moment, &e) < 0)
 		code = cli_fail(EX_USAGE, "--as-of: %s", e.text);
@@ -206,5 +235,6 @@ int cli_export(struct cli *cli)
 		code = run(cli, &x, mbox ? mbox : maildir, buf_view(&moment));
 	buf_fini(&moment);
 	buf_fini(&x.keywords);
+	buf_fini(&x.path);
 	return code;
 }

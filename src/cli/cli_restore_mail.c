@@ -42,7 +42,8 @@ struct restoring {
 	int64_t account;
 	struct mailbox_listed *list;
 	size_t nlist, at;
-	int64_t uid; /* the last one seen of the mailbox */
+	bool in_mailbox;
+	struct mailbox_at walk; /* of the mailbox at hand */
 	struct mailbox_source *source;
 	struct mailbox_at_row row;
 	struct cli_feed feed;
@@ -66,17 +67,36 @@ static bool is_wanted(struct restoring *r)
 	return str_eq_i(facts.header_id, r->header_id);
 }
 
-static void leave_out(struct restoring *r, const char *why)
+static void say_damaged(struct restoring *r, struct buf *b)
+{
+	r->damaged++;
+	cli_progress_clear(&r->feed.progress);
+	(void)cli_fail(EX_DATAERR, "%s", buf_cstr(b));
+}
+
+static void leave_out(struct restoring *r, struct str why)
 {
 	struct buf b;
 
-	r->damaged++;
 	buf_init(&b, KIB);
 	buf_lit(&b, "message ");
 	id_put(&b, r->row.message.email);
-	buf_printf(&b, " is left out: %s", why);
-	cli_progress_clear(&r->feed.progress);
-	(void)cli_fail(EX_DATAERR, "%s", buf_cstr(&b));
+	buf_lit(&b, " is left out: ");
+	buf_str(&b, why);
+	say_damaged(r, &b);
+	buf_fini(&b);
+}
+
+/* Of the mailbox at hand, or of messages in it that cannot be named. */
+static void say_of_mailbox(struct restoring *r, struct str what)
+{
+	struct buf b;
+
+	buf_init(&b, 8 * KIB);
+	cli_text_put(&b, r->list[r->at].path);
+	buf_lit(&b, ": ");
+	buf_str(&b, what);
+	say_damaged(r, &b);
 	buf_fini(&b);
 }
 
@@ -92,10 +112,10 @@ static void begin(struct restoring *r)
 	r->found++;
 	content.size -= (int64_t)content.prefix.n;
 	content.prefix = STR(""); /* it goes apart */
-	if (r->row.lost)
-		leave_out(r, "the backup does not have it");
+	if (r->row.why.n)
+		leave_out(r, r->row.why);
 	else if (mailbox_source_open(r->blobs, &content, 0, &r->source, &e) != BLOB_OK)
-		leave_out(r, e.text);
+		leave_out(r, str_of_c(e.text));
 	else
 		cli_feed_begin(&r->feed, &begin);
 }
@@ -113,11 +133,26 @@ static void go_on(struct restoring *r)
 		mailbox_source_close(&r->source);
 	if (code != BLOB_OK) {
 		cli_feed_drop(&r->feed);
-		leave_out(r, "its content in the backup is damaged");
+		leave_out(r, STR("its content in the backup is damaged"));
 	} else if (got == 0) {
 		(void)cli_feed_end(&r->feed, r->row.received, r->row.keywords, r->row.summary);
 	}
 	mem_free(bytes);
+}
+
+static void take_row(struct restoring *r)
+{
+	if (r->row.kind == MAILBOX_AT_DAMAGE)
+		say_of_mailbox(r, r->row.why);
+	else if (r->row.kind == MAILBOX_AT_MESSAGE && is_wanted(r))
+		begin(r);
+}
+
+static void begin_mailbox(struct restoring *r)
+{
+	mailbox_at_begin(&r->walk, r->account, r->list[r->at].mailbox, MAILBOX_NOW);
+	if (r->list[r->at].lost)
+		say_of_mailbox(r, STR(MAILBOX_LOST_TEXT));
 }
 
 /* The next message that is wanted, or nothing. */
@@ -126,17 +161,16 @@ static void next_row(struct restoring *r)
 	enum db_code code;
 
 	arena_reset(r->row_arena, false);
-	code = mailbox_at_next(
-	    r->db, r->row_arena, r->account, r->list[r->at].mailbox, r->uid, MAILBOX_NOW, &r->row);
-	if (code == DB_ROW) {
-		r->uid = r->row.uid;
-		if (is_wanted(r))
-			begin(r);
+	if (!r->in_mailbox)
+		begin_mailbox(r);
+	code = mailbox_at_next(r->db, r->row_arena, &r->walk, &r->row);
+	r->in_mailbox = code == DB_ROW;
+	if (r->in_mailbox) {
+		take_row(r);
 		return;
 	}
 	r->failed = r->failed || code != DB_OK;
 	r->at = code == DB_OK ? r->at + 1 : r->nlist;
-	r->uid = 0;
 }
 
 static bool pump(void *ctx)
@@ -187,7 +221,7 @@ static int restore_account(struct restoring *r, const struct owner *o, bool make
 
 	r->account = o->id;
 	r->at = 0;
-	r->uid = 0;
+	r->in_mailbox = false;
 	if (mailbox_path_list(r->db, r->arena, o->id, &r->list, &r->nlist) != DB_OK)
 		return cli_fail(
 		    EX_DATAERR, "the backup's database cannot be read: %s", db_error(r->db));

@@ -1,7 +1,7 @@
 /*
  * The admin command export: an account's mailboxes with the content of their messages, as of now or of a
  * moment within the undelete window. The readers' threads fill a piece at a time. A message that cannot
- * be read is told of and passed over.
+ * be read is told of and passed over, and so are pages of the database.
  */
 #include <sysexits.h>
 
@@ -24,7 +24,9 @@ struct exporting {
 	size_t n, at;
 	bool listed, in_mailbox, found, done;
 	struct arena *row_arena;
+	struct mailbox_at walk; /* of the mailbox at hand */
 	struct mailbox_at_row row;
+	bool pause; /* nothing came for long: others have their turn */
 	struct mailbox_source *source;
 	bool in_message;
 	struct buf out;
@@ -52,12 +54,23 @@ static size_t begin_record(struct exporting *x, const char *type)
 	return at;
 }
 
+/* Of the mailbox at hand, or of messages in it that cannot be named. */
+static void put_damage(struct exporting *x, struct str what)
+{
+	size_t at = begin_record(x, "damage");
+
+	admin_record_text(&x->out, "damage", what);
+	admin_record_end(&x->out, at);
+}
+
 static void put_mailbox(struct exporting *x)
 {
 	size_t at = begin_record(x, "mailbox");
 
 	admin_record_text(&x->out, "path", x->list[x->at].path);
 	admin_record_end(&x->out, at);
+	if (x->list[x->at].lost)
+		put_damage(x, STR(MAILBOX_LOST_TEXT));
 }
 
 static void put_message(struct exporting *x)
@@ -71,11 +84,11 @@ static void put_message(struct exporting *x)
 	admin_record_end(&x->out, at);
 }
 
-static void put_end(struct exporting *x, const char *damage)
+static void put_end(struct exporting *x, struct str damage)
 {
 	size_t at = begin_record(x, "end");
 
-	admin_record_text(&x->out, "damage", str_of_c(damage));
+	admin_record_text(&x->out, "damage", damage);
 	admin_record_end(&x->out, at);
 	mailbox_source_close(&x->source);
 	x->in_message = false;
@@ -83,16 +96,14 @@ static void put_end(struct exporting *x, const char *damage)
 
 static void put_data(struct exporting *x)
 {
-	struct err e = {""};
 	size_t got = 0, at;
 	enum blob_code code = mailbox_source_read(x->source, x->bytes, READ, &got);
 
 	if (code != BLOB_OK) {
-		err_set(&e, "%s",
-		    code == BLOB_DAMAGED ? "its content is damaged" : "its content cannot be read");
-		put_end(x, e.text);
+		put_end(x, code == BLOB_DAMAGED ? STR("its content is damaged")
+						: STR("its content cannot be read"));
 	} else if (got == 0) {
-		put_end(x, "");
+		put_end(x, STR(""));
 	} else {
 		at = begin_record(x, "data");
 		admin_record_raw(&x->out, "bytes", str_of(x->bytes, got));
@@ -106,10 +117,10 @@ static void open_message(struct exporting *x)
 
 	put_message(x);
 	x->in_message = true;
-	if (x->row.lost)
-		put_end(x, "its content is lost");
+	if (x->row.why.n)
+		put_end(x, x->row.why);
 	else if (mailbox_source_open(x->blobs, &x->row.message, 0, &x->source, &e) != BLOB_OK)
-		put_end(x, e.text);
+		put_end(x, str_of_c(e.text));
 }
 
 /* The next message of the mailbox, or what comes behind the last one. */
@@ -118,10 +129,13 @@ static enum db_code next_message(struct exporting *x, struct db *db)
 	enum db_code code;
 
 	arena_reset(x->row_arena, false);
-	code = mailbox_at_next(
-	    db, x->row_arena, x->account, x->list[x->at].mailbox, x->row.uid, x->moment, &x->row);
+	code = mailbox_at_next(db, x->row_arena, &x->walk, &x->row);
 	if (code == DB_ROW) {
-		open_message(x);
+		x->pause = x->row.kind == MAILBOX_AT_PAUSE;
+		if (x->row.kind == MAILBOX_AT_MESSAGE)
+			open_message(x);
+		else if (x->row.kind == MAILBOX_AT_DAMAGE)
+			put_damage(x, x->row.why);
 		return DB_OK;
 	}
 	x->in_mailbox = false;
@@ -137,7 +151,7 @@ static void next_mailbox(struct exporting *x)
 	if (x->done)
 		return;
 	x->in_mailbox = x->found = true;
-	x->row.uid = 0;
+	mailbox_at_begin(&x->walk, x->account, x->list[x->at].mailbox, x->moment);
 	put_mailbox(x);
 }
 
@@ -149,7 +163,9 @@ static enum db_code export_run(struct reader_op *op, struct db *db)
 	if (!x->listed)
 		code = mailbox_path_list(db, x->arena, x->account, &x->list, &x->n);
 	x->listed = true;
-	while (code == DB_OK && !x->done && x->out.n < PIECE) {
+	x->pause = false;
+	mailbox_at_turn(&x->walk);
+	while (code == DB_OK && !x->done && !x->pause && x->out.n < PIECE) {
 		if (x->in_message)
 			put_data(x);
 		else if (x->in_mailbox)
@@ -180,8 +196,10 @@ static enum admin_step export_next(struct admin_job *j)
 	buf_str(&j->out, buf_view(&x->out));
 	buf_clear(&x->out);
 	if (x->read.op.result != DB_OK)
-		return admin_job_finish(
-		    j, EX_IOERR, "the database cannot be read: %s", x->read.op.err.text);
+		return admin_job_finish(j, EX_IOERR,
+		    "the database cannot be read: %s; what was exported before is not all: stop the"
+		    " server and run `godwit store verify`",
+		    x->read.op.err.text);
 	if (!x->done) {
 		j->next = submit; /* once what there is has been sent */
 		return ADMIN_STEP_MORE;

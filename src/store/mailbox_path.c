@@ -164,28 +164,88 @@ static struct str path_of(
 	return path;
 }
 
+struct listing {
+	struct arena *a;
+	struct mailbox_listed *v;
+	size_t n, cap;
+};
+
+static struct mailbox_listed *add(struct listing *l)
+{
+	if (l->n == l->cap) {
+		l->cap = l->cap ? l->cap * 2 : 16;
+		l->v = mem_resize(l->v, l->cap * sizeof *l->v);
+	}
+	l->v[l->n] = (struct mailbox_listed){0};
+	return &l->v[l->n++];
+}
+
+static bool has(const struct listing *l, int64_t mailbox)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].mailbox == mailbox)
+			return true;
+	return false;
+}
+
+/* As what a repair makes of it. */
+static void add_lost(struct listing *l, int64_t mailbox)
+{
+	struct mailbox_listed *m = add(l);
+	struct buf b;
+
+	buf_init(&b, 64);
+	buf_printf(&b, "Recovered %lld", (long long)mailbox);
+	m->mailbox = mailbox;
+	m->name = m->path = arena_str(l->a, buf_view(&b));
+	m->lost = true;
+	buf_fini(&b);
+}
+
+static enum db_code list_rows(struct db *db, struct listing *l, int64_t account)
+{
+	struct db_query *q = db_begin_query(db, SQL_MAILBOX_LIST, DB_ARGS(db_int(account)));
+
+	while (l->n < LISTED_MAX && db_step(q) == DB_ROW) {
+		struct mailbox_listed *m = add(l);
+
+		m->mailbox = db_col_int(q, 0);
+		m->parent = db_col_int(q, 1);
+		m->name = arena_str(l->a, db_col_str(q, 2));
+		m->path = path_of(l->a, l->v, l->n - 1, m->parent, m->name);
+	}
+	return db_end(q);
+}
+
+static enum db_code list_lost(struct db *db, struct listing *l, int64_t account)
+{
+	int64_t mailbox = INT64_MIN, next = 0;
+	enum db_code code = DB_ROW;
+
+	while (code == DB_ROW && l->n < LISTED_MAX) {
+		code = db_get_int(
+		    db, SQL_MAILBOX_OF_MEMBERS, DB_ARGS(db_int(account), db_int(mailbox)), &next);
+		if (code == DB_ROW && next <= mailbox)
+			return DB_OK; /* rows that lie in another order lead back */
+		mailbox = next;
+		if (code == DB_ROW && !has(l, mailbox))
+			add_lost(l, mailbox);
+	}
+	return code == DB_ROW ? DB_OK : code;
+}
+
 enum db_code mailbox_path_list(
     struct db *db, struct arena *a, int64_t account, struct mailbox_listed **list_r, size_t *n_r)
 {
-	struct db_query *q = db_begin_query(db, SQL_MAILBOX_LIST, DB_ARGS(db_int(account)));
-	struct mailbox_listed *list = NULL;
-	size_t n = 0, cap = 0;
-	enum db_code code;
+	struct listing l = {.a = a};
+	enum db_code code = list_rows(db, &l, account);
 
-	for (; n < LISTED_MAX && db_step(q) == DB_ROW; n++) {
-		if (n == cap) {
-			cap = cap ? cap * 2 : 16;
-			list = mem_resize(list, cap * sizeof *list);
-		}
-		list[n] = (struct mailbox_listed){
-		    db_col_int(q, 0), db_col_int(q, 1), arena_str(a, db_col_str(q, 2)), {0}};
-		list[n].path = path_of(a, list, n, list[n].parent, list[n].name);
-	}
-	code = db_end(q);
-	*list_r = arena_array(a, n ? n : 1, sizeof *list);
-	if (n)
-		memcpy(*list_r, list, n * sizeof *list);
-	*n_r = n;
-	mem_free(list);
-	return code;
+	if (code == DB_OK || code == DB_CORRUPT || code == DB_IO)
+		code = list_lost(db, &l, account);
+	*list_r = arena_array(a, l.n ? l.n : 1, sizeof **list_r);
+	if (l.n)
+		memcpy(*list_r, l.v, l.n * sizeof *l.v);
+	*n_r = l.n;
+	mem_free(l.v);
+	return code == DB_CORRUPT || code == DB_IO ? DB_OK : code;
 }

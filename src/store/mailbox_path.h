@@ -32,9 +32,15 @@ void mailbox_make_init(struct mailbox_make *m, int64_t account, struct str path)
 struct mailbox_listed {
 	int64_t mailbox, parent;
 	struct str name, path;
+	bool lost; /* only messages that are in it tell of it: its name is made of its number */
 };
 
-/* All mailboxes of an account, in the arena, parents before their children. */
+#define MAILBOX_LOST_TEXT "the mailbox has lost its row in the database, and its name"
+
+/*
+ * All mailboxes of an account, in the arena, parents before their children; behind them those that are lost. Pages
+ * that cannot be read hide what is on them.
+ */
 enum db_code mailbox_path_list(
     struct db *db, struct arena *a, int64_t account, struct mailbox_listed **list_r, size_t *n_r);
 

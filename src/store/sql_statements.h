@@ -419,14 +419,28 @@ SQL(MAILBOX_ADD_CHILD,
 
 SQL(MAILBOX_LIST, "SELECT id, parent, name FROM mailbox WHERE account = $1 ORDER BY id")
 
-/* Rows behind uid $3 that were in the mailbox at the moment $4. */
-SQL(MAILBOX_AT,
-    "SELECT m.uid, m.email, m.size, b.pack, b.pos, b.length, " MEMBER_FITS ", " EMAIL_SEALED
-    " FROM membership m"
-    " LEFT JOIN email e ON e.account = m.account AND e.id = m.email"
-    " LEFT JOIN blob b ON b.id = e.blob WHERE m.account = $1 AND m.mailbox = $2 AND m.uid > $3"
-    " AND m.created <= $4 AND (m.expunged_modseq = 0 OR m.expunged_at > $4)"
-    " ORDER BY m.uid LIMIT $5")
+/* The next one behind $2 that messages are in. */
+SQL(MAILBOX_OF_MEMBERS, "SELECT mailbox FROM membership WHERE account = $1 AND mailbox > $2"
+			" ORDER BY mailbox LIMIT 1")
+
+/* Rows behind uid $3 as they lie, $4 of them, from number $5 on. */
+SQL(MAILBOX_AT_ROWS,
+    "SELECT uid, email, size, modseq, created, expunged_modseq, expunged_at FROM membership"
+    " WHERE account = $1 AND mailbox = $2 AND uid > $3 ORDER BY uid LIMIT $4 OFFSET $5")
+
+/* The last one between these uids: one that lies above a damaged page is found from behind. */
+SQL(MAILBOX_AT_BEFORE,
+    "SELECT uid, email, size, modseq, created, expunged_modseq, expunged_at FROM membership"
+    " WHERE account = $1 AND mailbox = $2 AND uid > $3 AND uid < $4 ORDER BY uid DESC LIMIT 1")
+
+SQL(MAILBOX_AT_COUNTS, "SELECT messages, uidnext FROM mailbox WHERE account = $1 AND id = $2")
+
+/* The message of such a row, which has the size $3 and came with the change $4 (MEMBER_FITS). */
+SQL(MAILBOX_AT_EMAIL,
+    "SELECT CASE WHEN e.size = $3 AND EXISTS (SELECT 1 FROM change c WHERE c.account = e.account"
+    " AND c.modseq = $4 AND c.type = 1 AND c.id = e.id) THEN 1 ELSE 0 END, " EMAIL_SEALED
+    ", b.pack, b.pos, b.length FROM email e LEFT JOIN blob b ON b.id = e.blob"
+    " WHERE e.account = $1 AND e.id = $2")
 
 /* ---- taking in what is no delivery (store/import.c) ---- */
 

@@ -65,14 +65,16 @@ static int64_t count(void)
 static void is_taken(void **state)
 {
 	struct mailbox_at_row row;
+	struct mailbox_at walk;
 	struct import *im = message("S: x\r\n\r\nA\r\n");
 	int64_t id = im->id;
 
 	im->prefix = STR("P: y\r\n");
 	assert_int_equal(run(im), IMPORT_TAKEN);
 	assert_string_equal(text(1), "P: y\r\nS: x\r\n\r\nA\r\n");
-	assert_int_equal(
-	    mailbox_at_next(rig.db, arena, ann, MAILBOX_INBOX, 0, MAILBOX_NOW, &row), DB_ROW);
+	mailbox_at_begin(&walk, ann, MAILBOX_INBOX, MAILBOX_NOW);
+	assert_int_equal(mailbox_at_next(rig.db, arena, &walk, &row), DB_ROW);
+	assert_int_equal(row.kind, MAILBOX_AT_MESSAGE);
 	assert_int_equal(row.received, INT64_C(1000000000000));
 	assert_int_equal(row.message.email, id);
 	assert_true(str_eq(row.keywords, STR("$seen")));
@@ -376,11 +378,13 @@ static void mailboxes_by_path(void **state)
 /* How many there were. */
 static int64_t at(int64_t moment)
 {
-	struct mailbox_at_row row = {0};
+	struct mailbox_at_row row;
+	struct mailbox_at walk;
 	int64_t n = 0;
 
-	while (mailbox_at_next(rig.db, arena, ann, MAILBOX_INBOX, row.uid, moment, &row) == DB_ROW)
-		n++;
+	mailbox_at_begin(&walk, ann, MAILBOX_INBOX, moment);
+	while (mailbox_at_next(rig.db, arena, &walk, &row) == DB_ROW)
+		n += row.kind == MAILBOX_AT_MESSAGE;
 	return n;
 }
 

@@ -1,0 +1,184 @@
+"""Export, and the restore of an account, from a database that is damaged: everything that can be read comes out, what
+cannot is told, and the exit code says so."""
+
+import contextlib
+import glob
+import os
+import re
+import shutil
+import sqlite3
+
+import pytest
+
+from conftest import DOMAIN
+from test_export import big_mbox
+
+ANN = f"ann@{DOMAIN}"
+COUNT = 600
+PAGE = 4096
+
+
+def database(server):
+    return os.path.join(server.data, "store.db")
+
+
+def rows(path, query):
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        return db.execute(query).fetchall()
+
+
+def leaves(path, table):
+    """(page, rows) of its leaves, in order."""
+    return rows(path, f"SELECT pageno, ncell FROM dbstat WHERE name = '{table}' AND pagetype = 'leaf' ORDER BY path")
+
+
+def change_octets(path, old, new):
+    """Wherever they are; the file keeps its size."""
+    with open(path, "r+b") as file:
+        data = file.read()
+        assert old in data and len(old) == len(new)
+        file.seek(0)
+        file.write(data.replace(old, new))
+
+
+def spoil(path, page):
+    with open(path, "r+b") as file:
+        file.seek((page - 1) * PAGE)
+        file.write(b"\xa5" * PAGE)
+
+
+def number_of(email):
+    return email.to_bytes(8, "big")
+
+
+def flip_uid(path, uid, flip, size):
+    """In the row as it lies in its page, which stays where it is."""
+    [(email,)] = rows(path, f"SELECT email FROM membership WHERE mailbox = 1 AND uid = {uid}")
+    change_octets(path, uid.to_bytes(size, "big") + number_of(email), (uid ^ flip).to_bytes(size, "big") + number_of(email))
+
+
+def flip_one(path):
+    flip_uid(path, 20, 0x40, 1)  # a higher one that another row has
+
+
+def flip_sign(path):
+    flip_uid(path, 30, 0x80, 1)
+
+
+def flip_low(path):
+    flip_uid(path, 100, 0x40, 1)
+
+
+def flip_high(path):
+    flip_uid(path, 200, 0x4000, 2)  # higher than all
+
+
+def flip_some(path):
+    flip_one(path)
+    flip_sign(path)
+    for uid in (101, 103, 107):
+        flip_uid(path, uid, 0x10, 1)
+    flip_high(path)
+    flip_uid(path, COUNT, 0x8000, 2)
+
+
+@pytest.fixture
+def server(make_server, tmp_path):
+    server = make_server(accounts=("ann",))
+    big_mbox(tmp_path / "mbox", COUNT)
+    server.command("import", ANN, str(tmp_path / "mbox"))
+    server.command("backup", str(tmp_path / "backup"))
+    assert server.stop() == 0
+    with contextlib.closing(sqlite3.connect(database(server))) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with open(database(server), "rb") as file:
+        server.sound = file.read()
+    return server
+
+
+def put_back(server):
+    with open(database(server), "wb") as file:
+        file.write(server.sound)
+
+
+def exported(server, folder, status):
+    """Subjects; what was said."""
+    path = folder / "out.mbox"
+    done = server.command("export", ANN, "--mbox", str(path), status=status)
+    found = []
+    for name in glob.glob(str(path) + "*"):
+        with open(name, "rb") as file:
+            found += [int(n) for n in re.findall(rb"^Subject: (\d+)$", file.read(), re.MULTILINE)]
+        os.unlink(name)
+    return sorted(found), done.stderr
+
+
+def test_a_uid_that_flipped_leads_nowhere(server, tmp_path):
+    for flip in (flip_one, flip_sign, flip_low, flip_high, flip_some):
+        flip(database(server))
+        found, _ = exported(server, tmp_path, 0)
+        assert found == list(range(COUNT)), flip
+        put_back(server)
+
+
+def test_rows_of_messages_that_cannot_be_read_are_named(server, tmp_path):
+    pages = leaves(database(server), "email")
+    assert len(pages) > 8
+    for some in (pages[3:4], (pages[0], pages[5], pages[-1])):
+        for page, _ in some:
+            spoil(database(server), page)
+        found, said = exported(server, tmp_path, 65)
+        lost = sum(n for _, n in some)
+        assert len(set(found)) == len(found) == COUNT - lost
+        assert len(re.findall(r"message \w+ of .* is left out: its rows", said)) == lost
+        put_back(server)
+
+
+def test_pages_of_a_mailbox_that_cannot_be_read_are_counted(server, tmp_path):
+    pages = leaves(database(server), "membership")
+    assert len(pages) > 5
+    for some in (pages[1:2], (pages[0], pages[2], pages[4]), pages[-1:]):
+        for page, _ in some:
+            spoil(database(server), page)
+        found, said = exported(server, tmp_path, 65)
+        lost = sum(n for _, n in some)
+        assert len(set(found)) == len(found) == COUNT - lost
+        assert f"INBOX: {lost} messages that the mailbox counts are left out" in said
+        put_back(server)
+
+
+def test_what_is_in_no_mailbox_any_more_is_missed(server, tmp_path):
+    with contextlib.closing(sqlite3.connect(database(server))) as db:
+        db.execute("UPDATE membership SET mailbox = 3 WHERE mailbox = 1 AND uid = 150")
+        db.commit()
+    found, said = exported(server, tmp_path, 65)
+    assert found == list(range(COUNT))  # it is in the other one
+    assert "INBOX: 1 messages that the mailbox counts are left out" in said
+
+
+def test_mailboxes_that_are_lost(server, tmp_path):
+    """Their messages come all the same."""
+    with contextlib.closing(sqlite3.connect(database(server))) as db:
+        db.execute("DELETE FROM mailbox")
+        db.commit()
+    found, said = exported(server, tmp_path, 65)
+    assert found == list(range(COUNT)) and "Recovered 1: the mailbox has lost its row" in said
+    put_back(server)
+    [(page,)] = rows(database(server), "SELECT rootpage FROM sqlite_schema WHERE name = 'mailbox'")
+    spoil(database(server), page)
+    found, said = exported(server, tmp_path, 65)
+    assert found == list(range(COUNT)) and "Recovered 1: the mailbox has lost its row" in said
+
+
+def test_the_same_of_a_backup(server, tmp_path):
+    [path] = glob.glob(str(tmp_path / "backup" / "files-*" / "store.db"))
+    shutil.copy(path, tmp_path / "sound")
+    server.command("account", "remove", ANN)
+    page, lost = leaves(path, "email")[3]
+    for harm, left in ((flip_some, 0), (lambda path: spoil(path, page), lost)):
+        harm(path)
+        done = server.command("restore", str(tmp_path / "backup"), "--account", ANN, status=65 if left else 0)
+        assert f"{COUNT - left} messages restored" in done.stdout
+        assert len(re.findall("is left out", done.stderr)) == left
+        shutil.copyfile(tmp_path / "sound", path)
+        server.command("account", "remove", ANN)
