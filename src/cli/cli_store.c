@@ -123,12 +123,12 @@ const struct cli_command cli_store_commands[] = {
 	cli_admin, .flags = CLI_DATA | CLI_JSON, .min_operands = 1, .max_operands = 1,
 	.code = ADMIN_SALVAGE,
 	.more =
-	    "For when the database is gone, or cannot be opened, or `godwit store repair` says that it is\n"
-	    "damaged; the server must be stopped. The old database is kept in quarantine/. Messages that\n"
-	    "only the packs hold come to the mailbox \"recovered\" of those whose they are, as far as\n"
-	    "anything tells; all others to that of the account ADDRESS, which is made when it is not\n"
-	    "there. When there is an older backup, put its store.db in the place of this one before: its\n"
-	    "accounts, passwords and mailboxes are known then.\n\n"
+	    "For when the database is gone, or cannot be opened, or `godwit store verify` or `repair` says\n"
+	    "that only this helps; the server must be stopped. The old database is kept in quarantine/.\n"
+	    "Messages that only the packs hold come to the mailbox \"recovered\" of those whose they are, as\n"
+	    "far as anything tells; all others to that of the account ADDRESS, which is made when it is\n"
+	    "not there. When there is an older backup, put its store.db in the place of this one before:\n"
+	    "its accounts, passwords and mailboxes are known then.\n\n"
 	    "For example:\n  godwit store salvage postmaster@example.org"},
     {0},
 };

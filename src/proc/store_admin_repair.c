@@ -115,6 +115,9 @@ static void put_repaired(struct buf *b, const struct repair *r)
 	    "packs were emptied",
 	    (long long)r->damaged, (long long)(r->indexed + r->remade + r->mended),
 	    (long long)r->moved);
+	if (r->reindexed)
+		buf_printf(
+		    b, "; the indexes of %lld tables were made anew", (long long)r->reindexed);
 	if (r->returned)
 		buf_printf(
 		    b, "; %lld packs that were set aside are in use again", (long long)r->returned);
@@ -168,7 +171,8 @@ static enum admin_step over(struct admin_job *j)
 
 static enum admin_step failed(const struct repairing *x, const char *what)
 {
-	if (!x->job->ctx->salvaged && db_error_code(x->job->ctx->store->db) == DB_CORRUPT)
+	if (!x->job->ctx->salvaged &&
+	    (x->repair.beyond || db_error_code(x->job->ctx->store->db) == DB_CORRUPT))
 		return admin_job_finish(x->job, EX_DATAERR,
 		    "the database itself is damaged: %s; run `godwit store salvage ADDRESS`",
 		    x->repair.err.text);

@@ -226,9 +226,20 @@ static enum admin_step verify_done(struct admin_job *j, const struct verifying *
 		    "nothing is damaged: %lld packs with %lld MB and the database were read%s",
 		    (long long)x->v.packs, (long long)(x->v.octets / (int64_t)MIB), aside);
 	return admin_job_finish(j, EX_DATAERR,
-	    "%lld findings%s; stop the server and run `godwit store repair`, or bring back a backup%s",
+	    "%lld findings%s; stop the server and run `godwit store %s`, or bring back a backup%s",
 	    (long long)x->v.findings,
-	    x->unnamed ? ", of which not all are named above" : ", named above", aside);
+	    x->unnamed ? ", of which not all are named above" : ", named above",
+	    x->v.beyond ? "salvage ADDRESS" : "repair", aside);
+}
+
+/* Its opening says itself what helps. */
+static enum admin_step verify_failed(struct admin_job *j, const struct verifying *x)
+{
+	return admin_job_finish(j, EX_IOERR, "the database cannot be read: %s%s",
+	    x->read.op.err.text,
+	    x->v.db ? "; stop the server and run `godwit store salvage ADDRESS`, or bring back a"
+		      " backup"
+		    : "");
 }
 
 static enum admin_step verify_next(struct admin_job *j)
@@ -239,10 +250,7 @@ static enum admin_step verify_next(struct admin_job *j)
 		return admin_job_wait(j);
 	hand_over(j, x);
 	if (x->read.op.result != DB_OK)
-		return admin_job_finish(j, EX_IOERR,
-		    "the database cannot be read: %s; stop the server and run `godwit store repair`, or "
-		    "bring back a backup",
-		    x->read.op.err.text);
+		return verify_failed(j, x);
 	if (x->out.n)
 		return ADMIN_STEP_MORE;
 	if (x->complete)

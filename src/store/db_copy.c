@@ -102,7 +102,7 @@ int64_t db_copy_left(const struct db_copy *c)
 }
 
 /* The first thing found is the story: in one line, behind the one that names the database. */
-static void on_bad(void *ctx, const char *text)
+static void on_bad(void *ctx, enum db_bad kind, const char *text)
 {
 	struct str all = str_of_c(text), first, rest;
 	struct err *e = ctx;

@@ -60,7 +60,7 @@ void db_bind(struct db_query *q, const struct db_value *args, size_t n);
 enum db_code db_control(struct db *db, enum db_control what);
 
 /*
- * db_check_table() on any connection, without comparing rows with their entries in the indexes: as fast as
+ * db_check_part() on any connection, without comparing rows with their entries in the indexes: as fast as
  * the pages are read. SQLITE_OK also when something was found.
  */
 int db_check_pages(sqlite3 *sqlite, size_t i, db_bad_fn *on_bad, void *ctx, bool *more_r);

@@ -1,5 +1,5 @@
 /*
- * In this order, so that nothing that can be saved is given up: rows of emails become what was written; packs get their rows back and are read;
+ * In this order, so that nothing that can be saved is given up: indexes become what their tables say; rows of emails become what was written; packs get their rows back and are read;
  * blobs that lost their row or place get it back; what is damaged or lost is given up; rows are put right; sound messages leave the packs
  * that are damaged. docs/invariants/pack.md.
  */
@@ -308,10 +308,11 @@ bool repair_run(struct repair *r, struct store *s)
 
 	w->r = r;
 	w->s = s;
-	good = repair_emails(w) && repair_return_packs(w) && repair_name_packs(w) &&
-	       repair_read_packs(w) && repair_change(w, repair_index) && give_up_all(w) &&
-	       repair_change(w, fix_first) && remake(w) && (!r->recover || r->recover(r->ctx)) &&
-	       repair_change(w, fix_rows) && repair_change(w, count_rows) && empty_packs(w);
+	good = repair_database(w) && repair_emails(w) && repair_return_packs(w) &&
+	       repair_name_packs(w) && repair_read_packs(w) && repair_change(w, repair_index) &&
+	       give_up_all(w) && repair_change(w, fix_first) && remake(w) &&
+	       (!r->recover || r->recover(r->ctx)) && repair_change(w, fix_rows) &&
+	       repair_change(w, count_rows) && empty_packs(w);
 	mem_free(w->bad.v);
 	mem_free(w->lost.v);
 	mem_free(w->packs.v);

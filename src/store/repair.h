@@ -1,5 +1,5 @@
 /*
- * Puts right what store/verify.h finds, in a store that nobody else uses. Messages whose content is
+ * Puts right what store/verify.h finds, in a store that nobody else uses, whose pages are sound. Messages whose content is
  * damaged or lost go out of their mailboxes and the queue, what is left of them into quarantine/; their
  * ledger rows say "discarded: damaged", so that the books balance. All others stay as they are, with
  * their ids and uids. Each change is a commit of its own, and doing all of it again is right.
@@ -25,7 +25,9 @@ struct repair {
 	int64_t mended;   /* rows of messages that are what was written again */
 	int64_t remade;   /* messages in mailboxes whose rows were lost */
 	int64_t accounts; /* that lost their row, and have one again */
-	int64_t moved;    /* packs whose sound messages were copied, and that went to quarantine/ */
+	int64_t reindexed; /* tables whose indexes were made anew */
+	bool beyond;       /* the database itself is damaged: only store/salvage.h helps */
+	int64_t moved; /* packs whose sound messages were copied, and that went to quarantine/ */
 	struct err err;
 };
 

@@ -1,4 +1,4 @@
-/* What the files of the repair share (repair.c, repair_packs.c, repair_accounts.c, repair_emails.c). */
+/* What the files of the repair share (repair.c, repair_database.c, repair_packs.c, repair_accounts.c, repair_emails.c). */
 #ifndef STORE_REPAIR_WORK_H
 #define STORE_REPAIR_WORK_H
 
@@ -29,6 +29,7 @@ struct repair_work {
 	enum db_code (*run)(struct repair_work *w, struct db *db, int64_t now);
 	int64_t blob;            /* being given up */
 	struct blob_point point; /* of a pack whose row is made */
+	size_t part;             /* of the database, whose indexes are made */
 };
 
 /* One more; not twice in a row. */
@@ -40,6 +41,9 @@ bool repair_change(
 
 /* DB_OK; else false with the repair's err set. */
 bool repair_db_good(struct repair_work *w, enum db_code code);
+
+/* Makes indexes anew that are not what their tables say. False, the repair's beyond set, where pages are damaged. */
+bool repair_database(struct repair_work *w);
 
 /* Rows of emails that their seal does not fit: become what was written, or go, to be made from the content. */
 bool repair_emails(struct repair_work *w);

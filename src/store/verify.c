@@ -106,18 +106,23 @@ static void found_blob(struct verify *v, const struct verify_finding *f)
 
 /* ---- the database ---- */
 
-static void on_bad_page(void *ctx, const char *text)
+static void on_bad(void *ctx, enum db_bad kind, const char *text)
 {
 	struct verify *v = ctx;
 
-	report(v,
-	    &(struct verify_finding){.what = "the database is damaged", .detail = str_of_c(text)});
+	v->beyond += kind == DB_BAD_PAGES;
+	v->indexes += kind == DB_BAD_INDEX;
+	report(v, &(struct verify_finding){
+		      .what = kind == DB_BAD_INDEX
+				  ? "the database is damaged, an index differs from its table"
+				  : "the database is damaged",
+		      .detail = str_of_c(text)});
 }
 
 static enum db_code check_database(struct verify *v)
 {
 	bool more = false;
-	enum db_code code = db_check_table(v->db, v->at++, on_bad_page, v, &more);
+	enum db_code code = db_check_part(v->db, v->at++, on_bad, v, &more);
 
 	if (!more) {
 		v->stage = VERIFY_ROWS;
@@ -282,6 +287,13 @@ static void check_place(struct verify *v, int64_t id, struct blob_pos pos)
 			  .offset = pos.offset});
 }
 
+static void end_pack(struct verify *v)
+{
+	v->packs += v->pack != 0;
+	v->rows_next = false;
+	v->pack = 0;
+}
+
 static enum db_code check_pack_rows(struct verify *v)
 {
 	struct {
@@ -302,11 +314,8 @@ static enum db_code check_pack_rows(struct verify *v)
 		check_place(v, rows[i].id, rows[i].pos);
 	if (n)
 		v->row_at = rows[n - 1].pos.offset + 1;
-	if (n < ROWS_A_STEP) {
-		v->rows_next = false;
-		v->pack = 0;
-		v->packs++;
-	}
+	if (n < ROWS_A_STEP && code == DB_OK)
+		end_pack(v);
 	return code;
 }
 
@@ -338,6 +347,19 @@ bool verify_begin(struct verify *v, struct blob_store *blobs, const char *db_nam
 	return false;
 }
 
+/* Rows that cannot be read; an index that leads to rows that are not there has been told. */
+static enum db_code pass_over(struct verify *v, enum verify_stage stage)
+{
+	v->beyond += v->indexes == 0;
+	report(v, &(struct verify_finding){
+		      .what = "rows cannot be read", .detail = str_of_c(db_error(v->db))});
+	if (stage == VERIFY_SEALS)
+		v->stage = VERIFY_LEDGER;
+	if (stage == VERIFY_PACKS)
+		end_pack(v);
+	return stage == VERIFY_LEDGER ? begin_packs(v) : DB_OK;
+}
+
 enum db_code verify_step(struct verify *v, int64_t octets)
 {
 	enum verify_stage stage = v->stage;
@@ -362,13 +384,8 @@ enum db_code verify_step(struct verify *v, int64_t octets)
 	case VERIFY_STAGES:
 		break;
 	}
-	if (code == DB_CORRUPT && stage < VERIFY_PACKS) {
-		report(v, &(struct verify_finding){
-			      .what = "rows cannot be read", .detail = str_of_c(db_error(v->db))});
-		code = stage == VERIFY_LEDGER ? begin_packs(v) : DB_OK;
-		if (stage == VERIFY_SEALS)
-			v->stage = VERIFY_LEDGER;
-	}
+	if (code == DB_CORRUPT)
+		code = pass_over(v, stage);
 	if (code != DB_OK)
 		err_set(&v->err, "%s", db_error(v->db));
 	return code;

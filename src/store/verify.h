@@ -24,7 +24,7 @@ struct verify_finding {
 };
 
 enum verify_stage {
-	VERIFY_DATABASE, /* SQLite's own check, a table a step */
+	VERIFY_DATABASE, /* SQLite's own check, and its schema: a table a step */
 	VERIFY_ROWS,     /* a rule a step */
 	VERIFY_SEALS,    /* rows of emails, a slice a step */
 	VERIFY_LEDGER,
@@ -39,6 +39,8 @@ struct verify {
 	struct blob_store *blobs; /* borrowed */
 	/* the answer */
 	int64_t findings;
+	int64_t beyond; /* of them, those that no repair helps against: only store/salvage.h does */
+	int64_t indexes; /* and those of indexes */
 	bool complete;
 	enum verify_stage stage;
 	int64_t octets, octets_all; /* of the packs, read and to read */

@@ -235,6 +235,103 @@ def test_a_damaged_page_is_told(filled):
     assert "damaged" in verify(filled, 65).stdout
 
 
+def at_rest(server):
+    """The database's file, with everything in it."""
+    assert server.stop() in (0, None)
+    database = os.path.join(server.data, "store.db")
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return database
+
+
+def flip_in_index(database, index, value):
+    """A bit of a number in an entry of an index, not in its table."""
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        pages = [page for page, in db.execute("SELECT pageno FROM dbstat WHERE name = ?", (index,))]
+    with open(database, "r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * 4096)
+            at = file.read(4096).find(value.to_bytes(8, "big"))
+            if at >= 0:
+                flip(database, (page - 1) * 4096 + at + 7, 1)
+                return
+    assert False, index
+
+
+def numbers(database, query):
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        return db.execute(query).fetchone()
+
+
+def test_an_index_that_differs_from_its_table_is_made_anew(filled):
+    before = all_mail(filled)
+    database = at_rest(filled)
+    [email] = numbers(database, "SELECT max(id) FROM email WHERE account = 1")
+    flip_in_index(database, "sqlite_autoindex_email_1", email)
+    flip_in_index(database, "blob_pack", email)
+    assert "the database is damaged, an index differs from its table" in verify(filled, 65).stdout
+    assert "run `godwit store repair`" in filled.command("store", "verify", status=65).stderr
+    assert "the indexes of 2 tables were made anew" in repair(filled)
+    verify(filled, 0)
+    filled.command("audit", status=0)
+    filled.start()
+    filled.mark()
+    assert all_mail(filled) == before
+
+
+def spoil_page(database):
+    """In a table that no repair looks at."""
+    page, = numbers(database, "SELECT rootpage FROM sqlite_schema WHERE name = 'callout'")
+    with open(database, "r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 200)
+
+
+def spoil_list(database):
+    """The list of pages that are not in use."""
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        db.execute("CREATE TABLE some (text)")
+        db.execute("INSERT INTO some SELECT zeroblob(50000)")
+        db.execute("DROP TABLE some")
+        db.commit()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert db.execute("PRAGMA freelist_count").fetchone()[0] > 3
+    flip(database, 39, 1)
+
+
+def change_schema(change):
+    def harm(database):
+        with contextlib.closing(sqlite3.connect(database)) as db:
+            db.execute("PRAGMA writable_schema = 1")
+            db.execute(change)
+            db.commit()
+    return harm
+
+
+@pytest.mark.parametrize("harm, told", [
+    (spoil_page, "damaged"),
+    (spoil_list, "freelist"),
+    (change_schema("UPDATE sqlite_schema SET sql = replace(sql, 'refs = 0', 'refs = 1') WHERE name = 'blob_unused'"),
+     "index blob_unused"),
+    (change_schema("UPDATE sqlite_schema SET sql = replace(sql, 'DEFAULT 1', 'DEFAULT 9') WHERE name = 'destination'"),
+     "table destination"),
+    (change_schema("DELETE FROM sqlite_schema WHERE name = 'callout_asked'"), "index callout_asked"),
+    (change_schema("CREATE TRIGGER more AFTER INSERT ON message BEGIN DELETE FROM ledger; END"), "trigger more"),
+], ids=["page", "list", "index", "table", "lost", "trigger"])
+def test_what_no_repair_helps_against_names_what_does(filled, harm, told):
+    before = all_mail(filled)
+    harm(at_rest(filled))
+    done = filled.command("store", "verify", "--rate", "0", status=65)
+    assert told in done.stdout and "run `godwit store salvage ADDRESS`" in done.stderr
+    assert "run `godwit store salvage ADDRESS`" in filled.command("store", "repair", status=65).stderr
+    filled.command("store", "salvage", ANN)
+    verify(filled, 0)
+    filled.command("audit", status=0)
+    filled.start()
+    filled.mark()
+    assert all_mail(filled) == before
+
+
 def exported(server, folder, user):
     """Messages as a Maildir has them, with the flags in their names: what is left out is told by the exit code."""
     if folder.exists():
