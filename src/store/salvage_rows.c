@@ -60,6 +60,9 @@ bool salvage_rows_open(struct salvage_rows *r, const char *name)
 	bool opened = db_look_open(name, &r->old) == SQLITE_OK;
 	int64_t there = opened ? db_look_version(r->old) : 0;
 
+	/* One object of the schema that cannot be read would hide all the others. */
+	opened = opened &&
+		 sqlite3_exec(r->old, "PRAGMA writable_schema = 1", NULL, NULL, NULL) == SQLITE_OK;
 	/* what the tables say counts: a number may have flipped */
 	r->version = there ? there : opened ? ask(r->old, "PRAGMA user_version") : -1;
 	if (r->version < 1 || ask(r->old, "SELECT count(*) FROM sqlite_schema") <= 0) {

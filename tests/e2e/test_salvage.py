@@ -197,6 +197,20 @@ def test_most_rows_around_damaged_pages_are_kept(filled, tmp_path):
     assert len(rows - after) == len(after - rows) == sum(n for _, n in lost)
 
 
+def test_a_schema_that_cannot_be_read(filled, tmp_path):
+    """One bit in the text of one table: the others are read."""
+    before = subjects(filled, tmp_path)
+    assert filled.stop() == 0
+    with contextlib.closing(sqlite3.connect(files_of(filled)[0])) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with open(files_of(filled)[0], "rb") as file:
+        at = file.read().index(b"CREATE TABLE callout (")
+    flip(files_of(filled)[0], at + 8, 0)
+    assert "godwit store salvage ADDRESS" in filled.command("account", "list", status=None).stderr
+    salvage(filled)
+    assert subjects(filled, tmp_path) == {**before, CHIEF: {}}
+
+
 def test_a_pack_that_lost_its_row(filled):
     """Nothing is removed; the repair gives the row back."""
     before = {user: contents(filled, user) for user in (ANN, BOB)}
