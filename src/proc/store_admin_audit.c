@@ -2,11 +2,14 @@
  * The admin command audit: store/ledger.h in the readers' threads, a piece at a time, for some pieces read a
  * whole table.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <sysexits.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "proc/store_admin_job.h"
+#include "store/pack_format.h"
 
 struct auditing {
 	struct admin_read read;
@@ -70,6 +73,8 @@ static void put_text(struct auditing *x, const struct ledger_finding *f)
 
 	buf_init(&text, KIB);
 	buf_c(&text, ledger_fault_text(f->fault));
+	if (f->pack)
+		buf_printf(&text, " (%lld)", (long long)f->pack);
 	if (f->there != f->should)
 		buf_printf(
 		    &text, " (%lld, should be %lld)", (long long)f->there, (long long)f->should);
@@ -95,6 +100,21 @@ static void put_finding(void *ctx, const struct ledger_finding *f)
 	put_int(x, "recipient", f->recipient);
 	put_text(x, f);
 	admin_record_end(&x->out, at);
+}
+
+/* One that cannot be opened is there. */
+static bool has_file(void *ctx, int64_t pack)
+{
+	struct auditing *x = ctx;
+	struct fsio *fs = &x->read.job->ctx->store->dir.fs;
+	char name[PACK_NAME_MAX];
+	int fd;
+
+	pack_name_put(name, DATADIR_PACKS, pack);
+	fd = fs->ops->open(fs, name, O_RDONLY, 0);
+	if (fd >= 0)
+		fs->ops->close(fs, fd);
+	return fd != -ENOENT;
 }
 
 static enum db_code audit_run(struct reader_op *op, struct db *db)
@@ -163,7 +183,8 @@ enum admin_step admin_audit(struct admin_job *j)
 {
 	struct auditing *x = mem_new(struct auditing);
 
-	x->audit = (struct ledger_audit){.on_day = put_day, .on_finding = put_finding, .ctx = x};
+	x->audit = (struct ledger_audit){
+	    .on_day = put_day, .on_finding = put_finding, .has_file = has_file, .ctx = x};
 	buf_init(&x->out, LIMIT_IPC_PAYLOAD);
 	j->stream = x;
 	j->stream_fini = auditing_fini;

@@ -59,6 +59,11 @@ enum ledger_fault {
 	LEDGER_DOMAIN_COUNTS,  /* a domain's usage differs from its accounts'; domain is set */
 	LEDGER_LINKS,          /* not in as many mailboxes as it should be; account is set */
 	LEDGER_GONE,           /* taken, and neither message nor ledger have a row of it */
+	LEDGER_NO_CREDENTIAL,  /* nobody can log in to the account; account is set */
+	LEDGER_NO_DESTINATION, /* the queue row's destination has no row; recipient is set */
+	LEDGER_NO_PACK,        /* its blob lies in a pack without a row; pack is set */
+	LEDGER_NO_FILE,        /* its blob lies in a pack whose file is gone; pack is set */
+	LEDGER_NO_COUNTERS,    /* rows of meta are gone; there, should are set */
 	LEDGER_ROWS,           /* + enum rows_table: has not as many rows as it should */
 	LEDGER_FAULTS = LEDGER_ROWS + ROWS_TABLES
 };
@@ -79,7 +84,8 @@ struct ledger_finding {
 	int64_t account;
 	struct str domain;     /* valid in the call */
 	int64_t day;           /* its first millisecond, 0: none */
-	int64_t there, should; /* LEDGER_ROWS: how many rows */
+	int64_t pack;          /* 0: none */
+	int64_t there, should; /* LEDGER_ROWS, LEDGER_NO_COUNTERS: how many rows */
 };
 
 /*
@@ -89,6 +95,8 @@ struct ledger_finding {
 struct ledger_audit {
 	void (*on_day)(void *ctx, const struct ledger_day *day); /* or NULL; days in order */
 	void (*on_finding)(void *ctx, const struct ledger_finding *finding); /* or NULL */
+	bool (*has_file)(
+	    void *ctx, int64_t pack); /* of a pack that has a row; or NULL: not looked at */
 	void *ctx;
 	/* the answer */
 	struct ledger_day total;
@@ -96,10 +104,14 @@ struct ledger_audit {
 	bool complete;
 	/* ledger.c's own */
 	int stage;
-	int64_t message, account; /* read up to here */
-	int64_t folded;           /* recipients in days */
-	int table;                /* the next that is counted */
-	struct ledger_day day;    /* the one being summed */
+	int64_t message, account;   /* read up to here */
+	int64_t waiting, recipient; /* of the queue */
+	int64_t pack, pos;          /* of the index; a pack is at hand when `lost` */
+	bool lost;                  /* its row or its file, */
+	int fault;                  /* and which of them */
+	int64_t folded;             /* recipients in days */
+	int table;                  /* the next that is counted */
+	struct ledger_day day;      /* the one being summed */
 };
 
 /* Reads up to max further messages or accounts. */

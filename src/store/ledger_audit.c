@@ -1,6 +1,6 @@
 /*
- * The audit: days folded into sums, then messages in the order of their ids, then accounts. Each
- * message is held against its ledger rows, these against the rows they speak of.
+ * The audit: days folded into sums, then messages in the order of their ids, then accounts, the queue,
+ * the packs. Each message is held against its ledger rows, these against the rows they speak of.
  */
 #include "store/ledger.h"
 
@@ -12,6 +12,8 @@ enum stage {
 	STAGE_DAYS,
 	STAGE_MESSAGES,
 	STAGE_ACCOUNTS,
+	STAGE_QUEUE,
+	STAGE_PACKS,
 	STAGE_ROWS,
 };
 
@@ -29,6 +31,11 @@ static const char *const fault_texts[LEDGER_ROWS] = {
     [LEDGER_DOMAIN_COUNTS] = "the usage counted for the domain differs from that of its accounts",
     [LEDGER_LINKS] = "it is not in as many mailboxes as it should be",
     [LEDGER_GONE] = "it was taken, and its rows in the ledger are gone",
+    [LEDGER_NO_CREDENTIAL] = "the account has no password (godwit account passwd sets one)",
+    [LEDGER_NO_DESTINATION] = "waits for a destination that is not there",
+    [LEDGER_NO_PACK] = "its content lies in a pack that has no row",
+    [LEDGER_NO_FILE] = "its content lies in a pack whose file is not there",
+    [LEDGER_NO_COUNTERS] = "counters of the store are missing",
 };
 
 const char *ledger_fault_text(enum ledger_fault fault)
@@ -41,7 +48,7 @@ const char *ledger_fault_text(enum ledger_fault fault)
 bool ledger_fault_is_of_rows(enum ledger_fault fault)
 {
 	return fault == LEDGER_MAILBOX_COUNTS || fault == LEDGER_ACCOUNT_COUNTS ||
-	       fault == LEDGER_LINKS || fault >= LEDGER_ROWS;
+	       fault == LEDGER_LINKS || fault >= LEDGER_NO_CREDENTIAL;
 }
 
 static void find(struct ledger_audit *a, struct ledger_finding finding)
@@ -252,6 +259,9 @@ static enum db_code check_accounts(struct db *db, struct ledger_audit *a, int64_
 
 	for (; code == DB_OK && db_step(q) == DB_ROW; rows++) {
 		a->account = db_col_int(q, 0);
+		find_if(db_col_int(q, 3) == 0, a,
+		    (struct ledger_finding){.recipient = -1, .account = a->account},
+		    LEDGER_NO_CREDENTIAL);
 		code = check_account(db, a, a->account, db_col_int(q, 1), db_col_int(q, 2));
 		if (code == DB_OK)
 			code = check_links(db, a, a->account);
@@ -260,9 +270,91 @@ static enum db_code check_accounts(struct db *db, struct ledger_audit *a, int64_
 	code = code == DB_OK ? end : code;
 	if (code == DB_OK && rows < max)
 		code = check_domains(db, a);
-	if (code == DB_OK && rows < max)
-		a->stage = STAGE_ROWS;
+	if (code == DB_OK && rows < max) {
+		a->stage = STAGE_QUEUE;
+		a->waiting = INT64_MIN;
+	}
 	return code;
+}
+
+/* ---- what others refer to ---- */
+
+static enum db_code check_queue(struct db *db, struct ledger_audit *a, int64_t max)
+{
+	struct db_query *q = db_begin_query(
+	    db, SQL_AUDIT_QUEUE, DB_ARGS(db_int(a->waiting), db_int(a->recipient), db_int(max)));
+	int64_t rows = 0;
+
+	for (; db_step(q) == DB_ROW; rows++) {
+		a->waiting = db_col_int(q, 0);
+		a->recipient = db_col_int(q, 1);
+		find_if(db_col_int(q, 2) == 0, a,
+		    (struct ledger_finding){.message = a->waiting, .recipient = a->recipient},
+		    LEDGER_NO_DESTINATION);
+	}
+	if (rows < max) {
+		a->stage = STAGE_PACKS;
+		a->pack = INT64_MIN;
+	}
+	return db_end(q);
+}
+
+/* The next pack that blobs lie in: whether it is lost. */
+static enum db_code next_pack(struct db *db, struct ledger_audit *a)
+{
+	struct db_query *q = db_begin_query(db, SQL_AUDIT_PACK, DB_ARGS(db_int(a->pack)));
+	bool found = db_step(q) == DB_ROW, has_row;
+
+	if (found) {
+		a->pack = db_col_int(q, 0);
+		has_row = db_col_int(q, 1) != 0;
+		a->fault = has_row ? LEDGER_NO_FILE : LEDGER_NO_PACK;
+		a->lost = !has_row || (a->has_file && !a->has_file(a->ctx, a->pack));
+		a->pos = INT64_MIN;
+	} else {
+		a->stage = STAGE_ROWS;
+	}
+	return db_end(q);
+}
+
+/* What lies in one that is lost. */
+static enum db_code name_content(struct db *db, struct ledger_audit *a, int64_t max)
+{
+	struct db_query *q = db_begin_query(
+	    db, SQL_AUDIT_CONTENT, DB_ARGS(db_int(a->pack), db_int(a->pos), db_int(max)));
+	int64_t rows = 0;
+
+	for (; db_step(q) == DB_ROW; rows++) {
+		a->pos = db_col_int(q, 1);
+		find_if(db_col_int(q, 2) > 0, a,
+		    (struct ledger_finding){
+			.message = db_col_int(q, 0), .recipient = -1, .pack = a->pack},
+		    (enum ledger_fault)a->fault);
+	}
+	a->lost = rows == max;
+	return db_end(q);
+}
+
+static enum db_code check_packs(struct db *db, struct ledger_audit *a, int64_t max)
+{
+	enum db_code code = DB_OK;
+
+	for (int64_t i = 0; i < max && code == DB_OK && !a->lost && a->stage == STAGE_PACKS; i++)
+		code = next_pack(db, a);
+	return code == DB_OK && a->lost ? name_content(db, a, max) : code;
+}
+
+/* One whose counter of rows is gone would be taken for whole. */
+static enum db_code check_counters(struct db *db, struct ledger_audit *a)
+{
+	struct db_query *q = db_begin_query(db, SQL_VERIFY_META, DB_NO_ARGS);
+
+	while (db_step(q) == DB_ROW)
+		find(a, (struct ledger_finding){.fault = LEDGER_NO_COUNTERS,
+			    .recipient = -1,
+			    .there = db_col_int(q, 4),
+			    .should = db_col_int(q, 5)});
+	return db_end(q);
 }
 
 /* ---- rows that nothing else would miss ---- */
@@ -299,8 +391,10 @@ static enum db_code check_rows(struct db *db, struct ledger_audit *a)
 {
 	enum rows_table table = (enum rows_table)a->table;
 	int64_t there = 0, should = 0;
-	enum db_code code = rows_count(db, table, &there, &should);
+	enum db_code code = a->table == 0 ? check_counters(db, a) : DB_OK;
 
+	if (code == DB_OK)
+		code = rows_count(db, table, &there, &should);
 	if (code == DB_OK && there != should) {
 		find(a, (struct ledger_finding){
 			    .fault = (enum ledger_fault)((int)LEDGER_ROWS + a->table),
@@ -324,6 +418,10 @@ enum db_code ledger_audit_step(struct db *db, struct ledger_audit *a, int64_t ma
 		return check_messages(db, a, max);
 	case STAGE_ACCOUNTS:
 		return check_accounts(db, a, max);
+	case STAGE_QUEUE:
+		return check_queue(db, a, max);
+	case STAGE_PACKS:
+		return check_packs(db, a, max);
 	case STAGE_ROWS:
 		return check_rows(db, a);
 	}

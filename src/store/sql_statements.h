@@ -644,8 +644,23 @@ SQL(AUDIT_LEDGER,
 SQL(AUDIT_STRAYS, "SELECT DISTINCT l.message FROM ledger l WHERE l.message > $1 AND l.message <= $2"
 		  " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = l.message)")
 
-SQL(AUDIT_ACCOUNTS, "SELECT id, used_messages, used_bytes FROM account WHERE id > $1"
-		    " AND domain <> '' ORDER BY id LIMIT $2")
+/* With whether they have a password. */
+SQL(AUDIT_ACCOUNTS, "SELECT id, used_messages, used_bytes, CASE WHEN EXISTS (SELECT 1 FROM credential c"
+		    " WHERE c.account = account.id AND c.kind = 0) THEN 1 ELSE 0 END FROM account"
+		    " WHERE id > $1 AND domain <> '' ORDER BY id LIMIT $2")
+
+/* What waits behind ($1, $2), with whether its destination is there. */
+SQL(AUDIT_QUEUE,
+    "SELECT q.message, q.recipient, CASE WHEN q.destination = '' OR EXISTS (SELECT 1 FROM destination d"
+    " WHERE d.shard = q.shard AND d.name = q.destination) THEN 1 ELSE 0 END FROM queue q"
+    " WHERE q.shard = 0 AND (q.message, q.recipient) > ($1, $2) ORDER BY q.message, q.recipient LIMIT $3")
+
+/* The next pack behind $1 that blobs lie in, with whether it has a row. */
+SQL(AUDIT_PACK,
+    "SELECT n.pack, CASE WHEN EXISTS (SELECT 1 FROM pack p WHERE p.pack = n.pack) THEN 1 ELSE 0 END"
+    " FROM (SELECT pack FROM blob WHERE pack > $1 ORDER BY pack LIMIT 1) n")
+
+SQL(AUDIT_CONTENT, "SELECT id, pos, refs FROM blob WHERE pack = $1 AND pos > $2 ORDER BY pos LIMIT $3")
 
 /* Whose sums are not those of their accounts. */
 SQL(AUDIT_DOMAINS, "SELECT d.name FROM domain d WHERE d.used_bytes <>"

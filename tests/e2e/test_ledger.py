@@ -94,6 +94,37 @@ def test_whatever_is_removed_by_hand_is_named(make_server):
     assert "the books balance" in server.command("audit").stdout
 
 
+def test_what_others_refer_to_is_named(make_server):
+    """Rows of tables that no sum counts, and files: who refers to them is told."""
+    server = make_server('dns_server = "127.0.0.1@1";', ["ann"])
+    server.command("alias", "add", f"far@{DOMAIN}", "far@else.test")  # nobody is there: it waits
+    deliver(server, ANN)
+    deliver(server, f"far@{DOMAIN}")
+    idents = list(dict.fromkeys(row["id"] for row in server.json("trace") if row.get("id")))  # the youngest first
+    assert len(idents) == 2
+    packs = os.path.join(server.data, "packs")
+    [pack] = os.listdir(packs)
+    os.rename(os.path.join(packs, pack), os.path.join(server.data, "away"))
+    done = server.command("audit", status=65)
+    assert "whose file is not there" in done.stdout and all(ident in done.stdout for ident in idents), done.stdout
+    os.rename(os.path.join(server.data, "away"), os.path.join(packs, pack))
+    assert "the books balance" in server.command("audit").stdout
+    server.stop()
+    path = os.path.join(server.data, "store.db")
+    for what, told, about in (("credential", "no password", [ANN]), ("pack", "a pack that has no row", idents),
+                              ("destination", "destination that is not there", idents[:1]),
+                              ("meta WHERE name IN ('lease', 'rows_alias')", "counters of the store are missing (15, should be 17)", [])):
+        db = sqlite3.connect(path)
+        table = what.split()[0]
+        kept = db.execute(f"SELECT * FROM {what}").fetchall()
+        db.execute(f"DELETE FROM {what}")
+        db.commit()
+        done = server.command("audit", status=65)
+        assert told in done.stdout and all(one in done.stdout for one in about), (what, done.stdout)
+        put_back(db, table, kept)
+    assert "the books balance" in server.command("audit").stdout
+
+
 # Every command that changes something, in an order in which each has something to change, and what the
 # record of changes says then. None: it changes nothing.
 COMMANDS = [
