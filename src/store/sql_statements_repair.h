@@ -214,6 +214,12 @@ SQL(REPAIR_INBOX_ID,
     "UPDATE mailbox SET id = 1 WHERE id <> 1 AND parent = 0 AND name = 'INBOX' AND NOT EXISTS"
     " (SELECT 1 FROM mailbox b WHERE b.account = mailbox.account AND b.id = 1)")
 
+/* None is below 1: without its sign it has the one it had. */
+SQL(REPAIR_MAILBOX_ID,
+    "UPDATE mailbox SET id = id & 9223372036854775807 WHERE id < 0 AND (id & 9223372036854775807) > 0"
+    " AND NOT EXISTS (SELECT 1 FROM mailbox b WHERE b.account = mailbox.account"
+    " AND b.id = (mailbox.id & 9223372036854775807))")
+
 SQL(REPAIR_MAILBOX_INBOX, "UPDATE mailbox SET role = 1, parent = 0, name = 'INBOX'"
 			  " WHERE id = 1 AND (role <> 1 OR parent <> 0 OR name <> 'INBOX')")
 
@@ -228,6 +234,23 @@ SQL(REPAIR_MAILBOX_PARENT,
 /* When it went cannot be known: now ($1). That it did the feed of changes tells (REPAIR_NOT_EXPUNGED before). */
 SQL(REPAIR_EXPUNGED_AT, "UPDATE membership SET expunged_at = $1 WHERE expunged_modseq > 0"
 			" AND expunged_at <= 0")
+
+/* None is negative: without that sign it has the one it was given, unless another has that by now. */
+SQL(REPAIR_UID,
+    "UPDATE membership SET uid = uid & 9223372036854775807 WHERE uid < 0 AND"
+    " (uid & 9223372036854775807) > 0 AND NOT EXISTS (SELECT 1 FROM membership o"
+    " WHERE o.account = membership.account AND o.mailbox = membership.mailbox"
+    " AND o.uid = (membership.uid & 9223372036854775807))")
+
+/* Neither is the number of a mailbox. */
+SQL(REPAIR_UID_MAILBOX,
+    "UPDATE membership SET mailbox = mailbox & 9223372036854775807 WHERE mailbox < 0 AND"
+    " (mailbox & 9223372036854775807) > 0 AND NOT EXISTS (SELECT 1 FROM membership o"
+    " WHERE o.account = membership.account AND o.uid = membership.uid"
+    " AND o.mailbox = (membership.mailbox & 9223372036854775807))")
+
+/* Of the others the mailbox has them no more; a message that is in none comes to the INBOX. */
+SQL(REPAIR_UID_NONE, "DELETE FROM membership WHERE uid < 1 OR mailbox < 1")
 
 /* The feed of changes tells of each that went, in the same commit: one without time and without that did not. */
 SQL(REPAIR_NOT_EXPUNGED,
@@ -310,7 +333,7 @@ SQL(REPAIR_RECIPIENTS,
     "UPDATE message SET recipients = (SELECT count(*) FROM ledger l WHERE l.message = message.id)"
     " WHERE recipients <> (SELECT count(*) FROM ledger l WHERE l.message = message.id)")
 
-SQL(REPAIR_TOKEN, "UPDATE queue SET token = 0 WHERE token > 0 AND NOT EXISTS (SELECT 1 FROM lease l"
+SQL(REPAIR_TOKEN, "UPDATE queue SET token = 0 WHERE token <> 0 AND NOT EXISTS (SELECT 1 FROM lease l"
 		  " WHERE l.shard = queue.shard AND l.token = queue.token)")
 
 SQL(REPAIR_DESTINATION,
@@ -359,9 +382,9 @@ SQL(REPAIR_MAILBOX_MODSEQ,
     " AND m.expunged_modseq = 0)")
 
 SQL(REPAIR_UIDNEXT,
-    "UPDATE mailbox SET uidnext = (SELECT max(m.uid) + 1 FROM membership m"
+    "UPDATE mailbox SET uidnext = (SELECT coalesce(max(m.uid), 0) + 1 FROM membership m"
     " WHERE m.account = mailbox.account AND m.mailbox = mailbox.id) WHERE uidnext <="
-    " (SELECT max(m.uid) FROM membership m WHERE m.account = mailbox.account"
+    " (SELECT coalesce(max(m.uid), 0) FROM membership m WHERE m.account = mailbox.account"
     " AND m.mailbox = mailbox.id)")
 
 SQL(REPAIR_MAILBOX_COUNTS,

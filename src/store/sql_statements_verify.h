@@ -12,7 +12,7 @@ SQL(VERIFY_BLOB_REFS,
 
 SQL(VERIFY_BLOB_PACK,
     "SELECT 0, b.id, 0, 0, b.pos, coalesce(p.end_offset, 0) FROM blob b LEFT JOIN pack p"
-    " ON p.pack = b.pack WHERE p.pack IS NULL OR b.pos < 64"
+    " ON p.pack = b.pack WHERE p.pack IS NULL OR b.pos < 64 OR b.length < 0"
     " OR b.pos + b.length + 64 > p.end_offset")
 
 /* Rows of emails behind ($1, $2), to be compared with their seals. */
@@ -73,6 +73,10 @@ SQL(VERIFY_MEMBER_MAILBOX,
     "SELECT m.account, m.email, m.mailbox, m.uid, 0, 0 FROM membership m LEFT JOIN mailbox b"
     " ON b.account = m.account AND b.id = m.mailbox WHERE b.id IS NULL")
 
+/* The first one is 1. */
+SQL(VERIFY_MEMBER_UID, "SELECT m.account, m.email, m.mailbox, m.uid, m.uid, 0 FROM membership m"
+		       " WHERE m.uid < 1")
+
 SQL(VERIFY_MEMBER_EXPUNGED,
     "SELECT account, email, mailbox, uid, expunged_modseq, expunged_at FROM membership"
     " WHERE expunged_modseq < 0 OR expunged_at < 0"
@@ -89,7 +93,7 @@ SQL(VERIFY_MEMBER_ORIGIN,
 /* INBOX has the number 1 and no other name; a role is that of the number. */
 SQL(VERIFY_MAILBOX_ROLE,
     "SELECT b.account, 0, b.id, 0, b.role, " MAILBOX_ROLE("b.id") " FROM mailbox b WHERE b.role <> " MAILBOX_ROLE(
-	"b.id") " OR (b.id = 1 AND (b.role <> 1 OR b.parent <> 0 OR b.name <> 'INBOX'))")
+	"b.id") " OR b.id < 1 OR (b.id = 1 AND (b.role <> 1 OR b.parent <> 0 OR b.name <> 'INBOX'))")
 
 SQL(VERIFY_MAILBOX_PARENT,
     "SELECT b.account, 0, b.id, 0, b.parent, 0 FROM mailbox b LEFT JOIN mailbox p"
@@ -118,9 +122,9 @@ SQL(VERIFY_ACCOUNT_COUNTS,
     " AND (a.used_messages <> coalesce(c.n, 0) OR a.used_bytes <> coalesce(c.octets, 0))")
 
 SQL(VERIFY_UIDNEXT,
-    "SELECT b.account, 0, b.id, max(m.uid), b.uidnext, max(m.uid) + 1 FROM mailbox b"
-    " JOIN membership m ON m.account = b.account AND m.mailbox = b.id"
-    " GROUP BY b.account, b.id, b.uidnext HAVING b.uidnext <= max(m.uid)")
+    "SELECT b.account, 0, b.id, coalesce(max(m.uid), 0), b.uidnext, coalesce(max(m.uid), 0) + 1"
+    " FROM mailbox b LEFT JOIN membership m ON m.account = b.account AND m.mailbox = b.id"
+    " GROUP BY b.account, b.id, b.uidnext HAVING b.uidnext <= coalesce(max(m.uid), 0)")
 
 SQL(VERIFY_MODSEQ, "SELECT a.id, 0, 0, 0, a.modseq, max(c.modseq) FROM account a"
 		   " JOIN change c ON c.account = a.id GROUP BY a.id, a.modseq"
@@ -170,7 +174,7 @@ SQL(VERIFY_QUEUE_DESTINATION,
 
 SQL(VERIFY_QUEUE_LEASE,
     "SELECT 0, q.message, 0, 0, q.token, 0 FROM queue q LEFT JOIN lease l ON l.shard = q.shard"
-    " AND l.token = q.token WHERE q.token > 0 AND l.token IS NULL")
+    " AND l.token = q.token WHERE q.token <> 0 AND l.token IS NULL")
 
 SQL(VERIFY_META,
     "SELECT 0, 0, 0, 0, count(*), 17 FROM meta WHERE name IN ('account',"

@@ -247,7 +247,7 @@ static void begin_pack_rows(struct verify *v)
 {
 	v->octets += v->walk.end - v->walked;
 	v->rows_next = true;
-	v->row_at = 0;
+	v->row_at = INT64_MIN;
 }
 
 static enum db_code read_pack(struct verify *v, int64_t octets)

@@ -25,6 +25,7 @@ static const struct {
     {SQL_VERIFY_MEMBER_EMAIL, "is in a mailbox, and the message is not there", false},
     {SQL_VERIFY_MEMBER_SIZE, "has another size in its mailbox", true},
     {SQL_VERIFY_MEMBER_MAILBOX, "is in a mailbox that is not there", false},
+    {SQL_VERIFY_MEMBER_UID, "has a uid in its mailbox that there is not", false},
     {SQL_VERIFY_MEMBER_EXPUNGED, "is deleted and not, as its row in a mailbox says", false},
     {SQL_VERIFY_MEMBER_ORIGIN, "brings back what is not deleted, or another message", false},
     {SQL_VERIFY_MAILBOX_ROLE, "a mailbox has the role or the name of another", false},
