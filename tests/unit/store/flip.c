@@ -79,9 +79,10 @@ static void put_rows(char *out, size_t size, const struct flip_column *c, bool i
 		snprintf(out, size, "%s WHERE length(%s) > 0", c->table, c->name);
 }
 
-static void put_number(char *out, size_t size, const struct flip_column *c)
+static void put_number(char *out, size_t size, const struct flip_column *c, bool sign)
 {
-	long long bit = (long long)(INT64_C(1) << chance_pick(c->unnamed ? 63 : 40));
+	long long bit = sign ? INT64_MIN
+			     : (long long)(INT64_C(1) << chance_pick(c->unnamed ? 63 : 40));
 
 	snprintf(out, size, "((%s | %lld) - (%s & %lld))", c->name, bit, c->name, bit);
 }
@@ -105,7 +106,7 @@ static void put_text(struct rig *r, char *out, size_t size, const struct flip_co
 	    is_of_type(r, c, "blob") ? "BLOB" : "TEXT");
 }
 
-void flip_one(struct rig *r, const struct flip_column *c)
+void flip_one(struct rig *r, const struct flip_column *c, bool sign)
 {
 	char flipped[400], rows[200], sql[SQL_MAX];
 	bool is_number = is_of_type(r, c, "integer");
@@ -118,7 +119,7 @@ void flip_one(struct rig *r, const struct flip_column *c)
 		fail_msg("%s.%s has nothing to flip", c->table, c->name);
 	row = (long long)chance_pick((uint64_t)n);
 	if (is_number)
-		put_number(flipped, sizeof flipped, c);
+		put_number(flipped, sizeof flipped, c, sign);
 	else
 		put_text(r, flipped, sizeof flipped, c, rows, row);
 	snprintf(sql, sizeof sql,

@@ -16,8 +16,11 @@ int64_t flip_number(struct rig *r, const char *format, ...) __attribute__((forma
 /* Statements, in a commit. */
 void flip_change(struct rig *r, const char *sql);
 
-/* One bit of one row; of a column that must be named none of the highest. A row that would be another's stays. */
-void flip_one(struct rig *r, const struct flip_column *c);
+/*
+ * One bit of one row; of a number that must be named none of the highest but the sign, which `sign` asks for. A row
+ * that would be another's stays.
+ */
+void flip_one(struct rig *r, const struct flip_column *c, bool sign);
 
 /* Keeps the table's rows for those below. */
 void flip_keep(struct rig *r, const char *table);

@@ -9,18 +9,13 @@
 #include <cmocka.h>
 
 #include "chance.h"
-#include "flip.h"
+#include "damage.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
-#include "store/repair.h"
-#include "store/verify.h"
-
-#define BITS 8 /* of each column */
 
 static struct rig rig;
-static int64_t found;
 
 /* No other row tells it; whatever flips, the recipient is sent to, or his mail returned. */
 #define QUEUED "how and when it is sent, and what its sender hears"
@@ -192,43 +187,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void on_finding(void *ctx, const struct verify_finding *f)
-{
-	found++;
-}
-
-static void verify(void)
-{
-	struct verify *v = calloc(1, sizeof *v);
-
-	found = 0;
-	assert_true(verify_begin(v, rig.blobs, "store.db"));
-	v->on_finding = on_finding;
-	while (!v->complete)
-		assert_int_equal(verify_step(v, INT64_MAX / 2), DB_OK);
-	verify_end(v);
-	free(v);
-}
-
 static void each_column(void **state)
 {
-	verify();
-	assert_int_equal(found, 0);
-	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
-		const struct flip_column *c = &columns[i];
-
-		for (int bit = 0; bit < BITS; bit++) {
-			flip_one(&rig, c);
-			if (!flip_differs(&rig, c->table))
-				continue;
-			verify();
-			if (found == 0 && !c->unnamed)
-				fail_msg("%s.%s changed, and nothing is found", c->table, c->name);
-			flip_put_back(&rig, c->table);
-		}
-	}
-	verify();
-	assert_int_equal(found, 0);
+	damage_each_column(&rig, columns, sizeof columns / sizeof *columns, NULL);
 }
 
 /* No column is left out. */
@@ -243,20 +204,6 @@ static void all_columns_are_listed(void **state)
 		    flip_number(&rig, "SELECT count(*) FROM pragma_table_info('%s')", tables[i]),
 		    n);
 	}
-}
-
-static void repair(void)
-{
-	struct store store = {.cfg = store_defaults(STORE_OFFLINE),
-	    .db = rig.db,
-	    .blobs = rig.blobs,
-	    .lane = rig.lane,
-	    .dir.fs = rig.fs};
-	struct repair r = {0};
-
-	if (!repair_run(&r, &store))
-		fail_msg("%s", r.err.text);
-	assert_int_equal(r.damaged, 0);
 }
 
 /* What stands for one of a few words, and became none of them: the higher bits are no part of it. */
@@ -281,14 +228,12 @@ static void what_is_no_word_becomes_the_one_it_was(void **state)
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
 		flip_change(&rig, all[i].damage);
-		verify();
-		if (found == 0)
+		if (damage_count(&rig) == 0)
 			fail_msg("not found: %s", all[i].damage);
-		repair();
+		assert_int_equal(damage_repair(&rig).damaged, 0);
 		if (flip_differs(&rig, all[i].table))
 			fail_msg("not what it was: %s", all[i].damage);
-		verify();
-		assert_int_equal(found, 0);
+		assert_int_equal(damage_count(&rig), 0);
 	}
 }
 

@@ -4,11 +4,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "rig.h"
+#include "damage.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,7 +18,6 @@
 #include "store/quarantine.h"
 #include "store/repair_work.h"
 #include "store/trace.h"
-#include "store/verify.h"
 
 #define MESSAGES 6
 
@@ -74,11 +72,7 @@ static int teardown(void **state)
 
 static void prepare(bool (*recover)(void *ctx))
 {
-	store = (struct store){.cfg = store_defaults(STORE_OFFLINE),
-	    .db = rig.db,
-	    .blobs = rig.blobs,
-	    .lane = rig.lane,
-	    .dir.fs = rig.fs};
+	store = damage_store(&rig);
 	last = (struct repair){.recover = recover};
 }
 
@@ -87,24 +81,6 @@ static void run(bool (*recover)(void *ctx))
 	prepare(recover);
 	if (!repair_run(&last, &store))
 		fail_msg("%s", last.err.text);
-}
-
-static void on_finding(void *ctx, const struct verify_finding *f)
-{
-	fail_msg("%s", f->what);
-}
-
-static void must_be_sound(void)
-{
-	struct verify *v = calloc(1, sizeof *v);
-
-	assert_true(verify_begin(v, rig.blobs, "store.db"));
-	v->on_finding = on_finding;
-	while (!v->complete)
-		assert_int_equal(verify_step(v, INT64_MAX / 2), DB_OK);
-	verify_end(v);
-	free(v);
-	rig_must_balance(&rig);
 }
 
 /* All messages but one of that index (-1: all), as they were. */
@@ -126,13 +102,6 @@ static void must_have_and_one(void)
 		assert_true(str_eq(content(i + 1), before[i]));
 }
 
-static void change(const char *sql)
-{
-	assert_int_equal(db_begin(rig.db), DB_OK);
-	rig_sql(&rig, sql);
-	assert_int_equal(db_commit(rig.db), DB_OK);
-}
-
 static void a_sound_store_stays_as_it_is(void **state)
 {
 	int64_t modseq = rig_number(&rig, "SELECT modseq FROM account");
@@ -141,7 +110,7 @@ static void a_sound_store_stays_as_it_is(void **state)
 	assert_int_equal(last.damaged + last.indexed + last.remade + last.accounts + last.moved, 0);
 	assert_int_equal(rig_number(&rig, "SELECT modseq FROM account"), modseq);
 	must_have_all_but(-1);
-	must_be_sound();
+	damage_must_be_none(&rig);
 }
 
 /* Rows that are lost or wrong, and that something else tells. */
@@ -185,11 +154,11 @@ static void rows_are_made_anew(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-		change(changes[i]);
+		flip_change(&rig, changes[i]);
 		run(NULL);
 		assert_int_equal(last.damaged, 0);
 		must_have_all_but(-1);
-		must_be_sound();
+		damage_must_be_none(&rig);
 		run(NULL);
 		assert_int_equal(last.indexed + last.remade + last.accounts, 0);
 		teardown(NULL);
@@ -210,12 +179,12 @@ static void lost_changes_are_said_to_be(void **state)
 	rig_account(&rig, "dan@a.test");
 	changes = rig_number(&rig, "SELECT count(*) FROM admin_log");
 	assert_int_equal(changes, 3);
-	change("DELETE FROM admin_log WHERE what NOT LIKE '%carl%'");
+	flip_change(&rig, "DELETE FROM admin_log WHERE what NOT LIKE '%carl%'");
 	run(NULL);
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM admin_log"), changes);
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM admin_log WHERE what = 'lost'"), 2);
 	assert_int_equal(rig_number(&rig, "SELECT max(id) - min(id) + 1 FROM admin_log"), changes);
-	must_be_sound();
+	damage_must_be_none(&rig);
 }
 
 /* Of a message that only the mailbox knows the ledger tells again, and the trace finds it. */
@@ -225,16 +194,16 @@ static void history_is_made_anew(void **state)
 	size_t n = 0;
 
 	rig_maintain(&rig, INT64_MAX / 2, INT64_MAX / 2);
-	change("DELETE FROM message WHERE id = (SELECT min(id) FROM email);"
-	       "DELETE FROM ledger WHERE message = (SELECT min(id) FROM email)");
+	flip_change(&rig, "DELETE FROM message WHERE id = (SELECT min(id) FROM email);"
+			  "DELETE FROM ledger WHERE message = (SELECT min(id) FROM email)");
 	run(NULL);
-	must_be_sound();
+	damage_must_be_none(&rig);
 	must_have_all_but(-1);
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM message"), MESSAGES);
-	change("DELETE FROM trace_index WHERE message = (SELECT max(id) FROM email)");
+	flip_change(&rig, "DELETE FROM trace_index WHERE message = (SELECT max(id) FROM email)");
 	run(NULL);
 	rig_maintain(&rig, INT64_MAX / 2, INT64_MAX / 2);
-	must_be_sound();
+	damage_must_be_none(&rig);
 	assert_int_equal(trace_find(rig.db, STR("ann@a.test"), &found_id, 1, &n), DB_OK);
 	assert_int_equal(n, 1);
 	assert_int_equal(found_id, ids[MESSAGES - 1]);
@@ -243,7 +212,7 @@ static void history_is_made_anew(void **state)
 /* Of a message with the content the row of which is gone the uid and everything else stay. */
 static void uids_stay(void **state)
 {
-	change("DELETE FROM email WHERE id = (SELECT min(id) FROM email)");
+	flip_change(&rig, "DELETE FROM email WHERE id = (SELECT min(id) FROM email)");
 	run(NULL);
 	assert_int_equal(last.remade, 1);
 	assert_int_equal(rig_number(&rig, "SELECT min(uid) FROM membership"), 1);
@@ -274,7 +243,7 @@ static void what_is_given_up(const char *kept)
 	run(NULL);
 	assert_int_equal(last.damaged, 1);
 	must_have_all_but(2);
-	must_be_sound();
+	damage_must_be_none(&rig);
 	assert_int_equal(
 	    rig_number(&rig, "SELECT count(*) FROM ledger WHERE state = 3 AND detail = 'damaged'"),
 	    1);
@@ -295,7 +264,7 @@ static void set_aside(void)
 {
 	assert_int_equal(blob_seal(rig.blobs, NULL), BLOB_OK);
 	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "in another pack\r\n", NULL));
-	change("DELETE FROM blob WHERE pack = 1; DELETE FROM pack WHERE pack = 1");
+	flip_change(&rig, "DELETE FROM blob WHERE pack = 1; DELETE FROM pack WHERE pack = 1");
 	rig_restart(&rig);
 	assert_true(is_there("packs/0000000001.pack.orphan"));
 }
@@ -308,9 +277,9 @@ static void a_pack_that_was_set_aside_comes_back(void **state)
 	assert_int_equal(last.damaged, 0);
 	assert_false(is_there("packs/0000000001.pack.orphan"));
 	must_have_and_one();
-	must_be_sound();
+	damage_must_be_none(&rig);
 	rig_restart(&rig);
-	must_be_sound();
+	damage_must_be_none(&rig);
 }
 
 static int closed_to_us(struct fsio *fs, const char *name, int flags, mode_t mode)
@@ -333,7 +302,7 @@ static void a_pack_set_aside_that_cannot_be_opened(void **state)
 	run(NULL);
 	assert_int_equal(last.returned, 1);
 	must_have_and_one();
-	must_be_sound();
+	damage_must_be_none(&rig);
 }
 
 /* Both names of one file, as a link that was not followed by its unlink leaves them. */
@@ -348,7 +317,7 @@ static void a_pack_with_both_names_comes_back(void **state)
 	assert_int_equal(last.returned, 1);
 	assert_int_equal(last.damaged, 0);
 	must_have_and_one();
-	must_be_sound();
+	damage_must_be_none(&rig);
 }
 
 static int no_unlink(struct fsio *fs, const char *name)
@@ -451,7 +420,7 @@ static void a_pack_set_aside_with_a_bad_header(void **state)
 	assert_int_equal(last.returned, 1);
 	assert_int_equal(last.damaged, 1);
 	assert_int_equal(live(), MESSAGES);
-	must_be_sound();
+	damage_must_be_none(&rig);
 }
 
 /* One that nobody misses stays where it is, and so does one whose number is taken. */
@@ -470,7 +439,7 @@ static void a_pack_that_nobody_misses_stays_aside(void **state)
 	assert_int_equal(last.returned, 0);
 	assert_true(is_there("packs/0000000007.pack.orphan"));
 	assert_true(is_there("packs/0000000009.pack.orphan"));
-	must_be_sound();
+	damage_must_be_none(&rig);
 }
 
 static void what_is_damaged_is_given_up(void **state)
@@ -534,7 +503,7 @@ static void what_cannot_be_read_is_given_up(void **state)
 	for (int i = 0; i < MESSAGES; i++)
 		assert_true(str_eq(content(i + 1), before[i]));
 	assert_true(str_eq(content(MESSAGES + 1), behind));
-	must_be_sound();
+	damage_must_be_none(&rig);
 	end_fault();
 }
 
@@ -552,7 +521,7 @@ static void another_failure_ends_the_repair(void **state)
 		assert_int_equal(live(), MESSAGES + 2);
 	}
 	end_fault();
-	must_be_sound();
+	damage_must_be_none(&rig);
 }
 
 /* Calls that fail, for good. */
@@ -589,7 +558,8 @@ static void a_change_that_runs_again(void **state)
 	prepare(NULL);
 	flip(rig_number(&rig, "SELECT pos + 70 FROM blob ORDER BY id LIMIT 1 OFFSET 2"));
 	flip(rig_number(&rig, "SELECT pos + 70 FROM blob ORDER BY id LIMIT 1 OFFSET 4"));
-	change("DELETE FROM account; DELETE FROM blob WHERE id = (SELECT min(id) FROM blob)");
+	flip_change(
+	    &rig, "DELETE FROM account; DELETE FROM blob WHERE id = (SELECT min(id) FROM blob)");
 	assert_true(repair_read_packs(&w));
 	assert_int_equal(w.bad.n, 2);
 	for (int i = 0; i < 2; i++) {
@@ -671,7 +641,7 @@ static void a_damaged_pack_is_not_lost(void **state)
 	assert_int_not_equal(access("packs/0000000001.pack", F_OK), 0);
 	assert_int_equal(access("quarantine/0000000001.pack", F_OK), 0);
 	must_have_all_but(2);
-	must_be_sound();
+	damage_must_be_none(&rig);
 }
 
 static int failing_open(struct fsio *fs, const char *name, int flags, mode_t mode)
@@ -686,7 +656,7 @@ static void a_pack_that_cannot_be_opened(void **state)
 	struct fsio_ops no_open = fsio_real;
 
 	no_open.open = failing_open;
-	change("DELETE FROM pack");
+	flip_change(&rig, "DELETE FROM pack");
 	assert_false(run_on((struct fsio){&no_open, rig.fs.dirfd}));
 	assert_non_null(strstr(last.err.text, "cannot open packs/0000000001.pack"));
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM email"), MESSAGES);
@@ -698,7 +668,7 @@ static void a_pack_that_cannot_be_opened(void **state)
 	rig_restart(&rig);
 	assert_int_equal(last.damaged, 0);
 	must_have_all_but(-1);
-	must_be_sound();
+	damage_must_be_none(&rig);
 }
 
 /* What lies in quarantine/, from an attempt that was interrupted or another pack of the number, stays. */
@@ -725,12 +695,13 @@ static bool adopt(void *ctx)
 /* Whatever knew of them is gone; but of one the ledger knows that it was relayed, and is over. */
 static void what_nothing_knows_is_taken_in(void **state)
 {
-	change("DELETE FROM email; DELETE FROM membership; DELETE FROM change;"
-	       "UPDATE ledger SET state = 1 WHERE message = (SELECT min(id) FROM message);"
-	       "DELETE FROM message WHERE id > (SELECT min(id) FROM message);"
-	       "DELETE FROM ledger WHERE message > (SELECT min(message) FROM ledger)");
+	flip_change(&rig,
+	    "DELETE FROM email; DELETE FROM membership; DELETE FROM change;"
+	    "UPDATE ledger SET state = 1 WHERE message = (SELECT min(id) FROM message);"
+	    "DELETE FROM message WHERE id > (SELECT min(id) FROM message);"
+	    "DELETE FROM ledger WHERE message > (SELECT min(message) FROM ledger)");
 	run(adopt);
-	must_be_sound();
+	damage_must_be_none(&rig);
 	assert_int_equal(live(), 0);
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM membership s JOIN mailbox m"
 					  " ON m.account = s.account AND m.id = s.mailbox"
