@@ -44,9 +44,8 @@ struct queue_report {
 	struct queue_message about;
 	struct queue_rows rows; /* what is due */
 	bool is_warning;
-	bool is_here; /* the rows are to be put into mailboxes */
-	bool
-	    to_postmaster; /* the postmaster is told: queue_report_is_for_postmaster(), or `untold` */
+	bool is_here;         /* the rows are to be put into mailboxes */
+	bool to_postmaster;   /* queue_report_is_for_postmaster(), or `untold` */
 	enum queue_lang lang; /* of its sender's account; else the server's */
 	bool has_lang;
 	struct deliver *deliver; /* the report; NULL: none */

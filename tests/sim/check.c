@@ -277,6 +277,10 @@ static void look_at_row(struct seen *was, const struct seen *is)
 		count_wait(r->dest, is->not_before - is->last);
 	if (was->r && (is->warned > was->warned || is->by > was->by))
 		sim_claim_warned(r);
+	if (is->held && !was->held)
+		r->held_wall = clock_now();
+	if (is->last != was->last)
+		r->tried_wall = clock_now();
 	r->token = is->token;
 }
 
@@ -373,13 +377,46 @@ static struct place *add_wrote(sqlite3_value *value)
 	return p;
 }
 
+/* A success lets it have one more, "421" takes half of them away. What was before: as it was written. */
+static void check_concurrency(struct sim_lesson *was, sqlite3_value **args, const char *name)
+{
+	struct str reply = str_of(
+	    sqlite3_value_text(args[2]), (size_t)sqlite3_value_bytes(args[2]));
+	struct sim_lesson is = {true, sqlite3_value_int64(args[0]), sqlite3_value_int64(args[1])};
+	int64_t half = was->sessions > 1 ? was->sessions / 2 : 1;
+
+	if (was->known && is.tried != was->tried) {
+		SIM_MUST(is.sessions <= was->sessions + 1,
+		    "%s might have %lld sessions, and after one attempt %lld", name,
+		    (long long)was->sessions, (long long)is.sessions);
+		SIM_MUST(!str_has_prefix(reply, STR("421")) || is.sessions <= half,
+		    "%s might have %lld sessions, said 421, and may have %lld", name,
+		    (long long)was->sessions, (long long)is.sessions);
+	}
+	*was = is;
+}
+
+/* The store was opened: what was not committed went with the one before. */
+static void forget_lessons(void)
+{
+	for (size_t i = 0; i < sim_world.ndests; i++) {
+		struct sim_dest *d = &sim_world.dests[i];
+
+		d->lesson.known = false;
+		for (size_t k = 0; k < d->nhosts; k++)
+			d->hosts[k].lesson.known = false;
+	}
+}
+
 /* So was a destination. Who is woken may be given a job and wait for another, all in one commit. */
 static void on_place(sqlite3_context *context, int n, sqlite3_value **args)
 {
 	struct place *p = add_wrote(args[0]);
+	struct sim_dest *d = &sim_world.dests[p - check.places];
 	int64_t waits = sqlite3_value_int64(args[1]);
 
 	p->least = waits < p->least ? waits : p->least;
+	check_concurrency(&d->lesson, args + 2, d->name);
 }
 
 static void on_lease(sqlite3_context *context, int n, sqlite3_value **args)
@@ -393,8 +430,11 @@ static void on_host(sqlite3_context *context, int n, sqlite3_value **args)
 	struct str name = str_of(sqlite3_value_text(args[0]), (size_t)sqlite3_value_bytes(args[0]));
 	struct sim_host *h = sim_host_find(name);
 
-	if (h && sqlite3_value_int64(args[1]) == 0)
+	if (!h)
+		return;
+	if (sqlite3_value_int64(args[1]) == 0)
 		h->good = clock_mono();
+	check_concurrency(&h->lesson, args + 2, h->name);
 }
 
 #define TRIGGER(name, event, row, table, call)                                                     \
@@ -404,10 +444,13 @@ static void on_host(sqlite3_context *context, int n, sqlite3_value **args)
 	TRIGGER(table "_i", "INSERT", "new.", table, call)                                         \
 	TRIGGER(table "_u", "UPDATE", "new.", table, call)                                         \
 	TRIGGER(table "_d", "DELETE", "old.", table, call)
-#define ROW(row)   "sim_touched(" row "address, " row "message, " row "recipient)"
-#define PLACE(row) "sim_place(" row "name, " row "waits)"
+#define ROW(row) "sim_touched(" row "address, " row "message, " row "recipient)"
+#define PLACE(row)                                                                                 \
+	"sim_place(" row "name, " row "waits, " row "sessions, " row "last_try, " row "last_reply)"
 #define LEASE(row) "sim_lease(" row "destination)"
-#define HOST(row)  "sim_host(" row "name, " row "failures)"
+#define HOST(row)                                                                                  \
+	"sim_host(" row "name, " row "failures, " row "sessions, " row "last_try, " row            \
+	"last_reply)"
 
 void sim_check_store(void)
 {
@@ -419,12 +462,13 @@ void sim_check_store(void)
 		void (*call)(sqlite3_context *context, int n, sqlite3_value **args);
 	} functions[] = {
 	    {"sim_touched", 3, on_touched},
-	    {"sim_place", 2, on_place},
+	    {"sim_place", 5, on_place},
 	    {"sim_lease", 1, on_lease},
-	    {"sim_host", 2, on_host},
+	    {"sim_host", 5, on_host},
 	};
 	sqlite3 *writer = sim_store()->store->db->sqlite;
 
+	forget_lessons();
 	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
 		MUST(sqlite3_create_function(writer, functions[i].name, functions[i].n,
 			 SQLITE_UTF8 | SQLITE_INNOCUOUS, NULL, functions[i].call, NULL,
@@ -475,7 +519,7 @@ static void explain(struct sim_rcpt *r, bool touched)
 		 DB_ARGS(db_int(QUEUE_SHARD), db_int(r->message), db_int(r->number - 1), db_int(1)),
 		 &rows) == DB_OK);
 	MUST(rows.n == 1);
-	is = sim_explain(r, &rows.v[0], (size_t)p->active, (size_t)p->sessions, p->failures > 0);
+	is = sim_explain(r, &rows.v[0], (size_t)p->active, (size_t)p->sessions, p->failures);
 	MUST(db_rollback(db) == DB_OK);
 	if (!touched)
 		sim_compare_claims(r, &r->claim, &is);

@@ -42,7 +42,7 @@ void sim_audit(void);
 
 /* What the queue says of a row now, as a claim; fails when a sentence is not true. */
 struct sim_claim sim_explain(const struct sim_rcpt *r, const struct queue_row *row, size_t active,
-    size_t sessions, bool failing);
+    size_t sessions, int64_t failures);
 
 /* The claim from before and that of now, when nothing has happened in between. */
 void sim_compare_claims(

@@ -6,6 +6,7 @@
 
 #define STEP_MS  (33 * MINUTE_MS) /* the longest wait between two attempts, chance included */
 #define LIFE_MS  (5 * DAY_MS)
+#define NULL_MS  (2 * DAY_MS)    /* without a sender */
 #define SLACK_MS (6 * MINUTE_MS) /* for an attempt, and for all that wait to go */
 
 static bool wants(const struct sim_rcpt *r, unsigned what)
@@ -88,10 +89,15 @@ static void check_down_long(const struct sim_rcpt *r)
 
 static void check_down_forever(const struct sim_rcpt *r)
 {
-	int64_t took = r->told_failed_at - r->accepted_wall;
+	int64_t took = r->told_failed_at - r->accepted_wall, lived = r->ended - r->accepted;
 
 	SIM_MUST(r->state == SIM_S_BOUNCED, "%s was not returned", r->address);
 	check_warning(r, r->ended - r->accepted);
+	if (r->sender < 0 && !r->stranger)
+		SIM_MUST(lived >= NULL_MS - sim_world.shifted &&
+			     lived <= NULL_MS + 31 * MINUTE_MS + sim_world.shifted + sim_world.down,
+		    "%s was given up after %lld minutes", r->address,
+		    (long long)(lived / MINUTE_MS));
 	if (!wants(r, QUEUE_NOTIFY_FAILURE))
 		return;
 	SIM_MUST(took >= LIFE_MS - sim_world.shifted &&

@@ -3,7 +3,7 @@
  * apart again, and each one is held against what is known outside and what then happens. Times are as
  * exact as they were said: to the minute, or to the second when they are near.
  */
-#include "check.h"
+#include "explain.h"
 
 #include <string.h>
 
@@ -13,10 +13,6 @@
 #include "store/queue_tell.h"
 
 #define LATE_MS (2 * MINUTE_MS) /* what is due has begun by then */
-
-struct moment {
-	int64_t at, span; /* span 0: none was said */
-};
 
 /* ---- times ---- */
 
@@ -74,17 +70,17 @@ static bool take_day(struct str *s, struct civil *c)
 }
 
 /* "at 14:05 UTC", "at 14:05:33 UTC", "on Saturday 28 November at 12:00 UTC" */
-static struct moment moment_in(struct str s)
+static struct sim_moment moment_in(struct str s)
 {
 	struct civil c = clock_civil(clock_now());
-	struct moment m = {0, MINUTE_MS};
+	struct sim_moment m = {0, MINUTE_MS};
 	int64_t hour, minute, second = 0;
 
 	if (take_word(&s, "on ") && !take_day(&s, &c))
-		return (struct moment){0, 0};
+		return (struct sim_moment){0, 0};
 	if (!take_word(&s, "at ") || !take_number(&s, &hour) || !take_word(&s, ":") ||
 	    !take_number(&s, &minute))
-		return (struct moment){0, 0};
+		return (struct sim_moment){0, 0};
 	if (take_word(&s, ":")) {
 		take_number(&s, &second);
 		m.span = SECOND_MS;
@@ -96,20 +92,19 @@ static struct moment moment_in(struct str s)
 	return m;
 }
 
-/* The time behind some words; span 0: the words are not there. */
-static struct moment moment_behind(struct str text, const char *words)
+struct sim_moment sim_moment_behind(struct str text, const char *words)
 {
 	size_t at = str_find_str(text, str_of_c(words));
-	struct moment m;
+	struct sim_moment m;
 
 	if (at == text.n)
-		return (struct moment){0, 0};
+		return (struct sim_moment){0, 0};
 	m = moment_in(str_from(text, at + strlen(words)));
 	SIM_MUST(m.span, "no time follows \"%s\" in: %.*s", words, STR_FMT(text));
 	return m;
 }
 
-static bool has(struct str text, const char *words)
+bool sim_has(struct str text, const char *words)
 {
 	return str_find_str(text, str_of_c(words)) < text.n;
 }
@@ -135,18 +130,18 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 	    {"No further attempt is planned", SIM_N_NEVER},
 	};
 	char reach[80];
-	struct moment m;
+	struct sim_moment m;
 
-	c->late = has(text, "Its time ended while the server was not running");
+	c->late = sim_has(text, "Its time ended while the server was not running");
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-		if (has(text, table[i].words)) {
+		if (sim_has(text, table[i].words)) {
 			c->next = table[i].next;
 			return;
 		}
 	snprintf(reach, sizeof reach, "The next attempt to reach %s is ", r->dest->name);
-	m = moment_behind(text, reach);
+	m = sim_moment_behind(text, reach);
 	if (!m.span)
-		m = moment_behind(text, "The next attempt is ");
+		m = sim_moment_behind(text, "The next attempt is ");
 	if (!m.span && c->late) { /* no attempt is left to be told of */
 		c->next = SIM_N_NEVER;
 		return;
@@ -155,16 +150,16 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 	c->next = SIM_N_AT;
 	c->next_at = m.at;
 	c->next_span = m.span;
-	c->if_able = has(text, "can be reached by then") || has(text, "is free by then");
+	c->if_able = sim_has(text, "can be reached by then") || sim_has(text, "is free by then");
 }
 
 static void read_end(const struct sim_rcpt *r, struct str text, struct sim_claim *c)
 {
 	static const char *const senders[] = {"ann", "bob", "eve"};
 	char words[80] = "it will be given up ";
-	struct moment m;
+	struct sim_moment m;
 
-	m = moment_behind(text, words);
+	m = sim_moment_behind(text, words);
 	if (!m.span && (r->sender >= 0 || r->stranger)) {
 		if (r->stranger)
 			snprintf(words, sizeof words, "returned to %s ", r->stranger->address);
@@ -172,16 +167,16 @@ static void read_end(const struct sim_rcpt *r, struct str text, struct sim_claim
 			snprintf(words, sizeof words, "returned to %s@" SIM_DOMAIN " ",
 			    senders[r->sender]);
 		if (!c->late)
-			m = moment_behind(text, words);
+			m = sim_moment_behind(text, words);
 	}
 	if (!m.span)
-		m = moment_behind(text, "at the latest ");
+		m = sim_moment_behind(text, "at the latest ");
 	c->ends_at = m.at;
 	c->ends_span = m.span;
 	SIM_MUST(m.span || c->next == SIM_N_ENDING || c->next == SIM_N_HELD ||
 		     c->next == SIM_N_UNDER_WAY,
 	    "explain does not say how it ends: %.*s", STR_FMT(text));
-	m = moment_behind(text, "If it still waits ");
+	m = sim_moment_behind(text, "If it still waits ");
 	c->warns_at = m.at;
 	c->warns_span = m.span;
 }
@@ -216,13 +211,13 @@ static void check_quote(const struct sim_rcpt *r, struct str text)
 /* "3 attempts, last at 14:05 UTC" was when an attempt to his destination ended. */
 static void check_last(const struct sim_rcpt *r, struct str text, bool failing)
 {
-	struct moment m = moment_behind(text, "last ");
+	struct sim_moment m = sim_moment_behind(text, "last ");
 	const struct sim_dest *d = r->dest;
 
 	if (!m.span || !failing || sim_world.jumps || d->last_result == 0)
 		return;
-	if (has(text, "could not be reached") || has(text, "could not be used") ||
-	    has(text, "takes no mail at present"))
+	if (sim_has(text, "could not be reached") || sim_has(text, "could not be used") ||
+	    sim_has(text, "takes no mail at present"))
 		SIM_MUST(m.at <= d->last_result && d->last_result < m.at + m.span + SECOND_MS,
 		    "the last attempt to reach %s was at %lld, and explain says: %.*s", d->name,
 		    (long long)d->last_result, STR_FMT(text));
@@ -247,9 +242,9 @@ static void check_host(const struct sim_rcpt *r, struct sim_claim *c, struct str
 		h = &r->dest->server->hosts[0];
 	SIM_MUST(h || r->dest->example == SIM_X_LIES, "%.*s is no server of %s: %.*s",
 	    STR_FMT(name), r->dest->name, STR_FMT(text));
-	if (has(text, "or as soon as that server answers for another domain"))
+	if (sim_has(text, "or as soon as that server answers for another domain"))
 		c->host = h;
-	if (!has(text, ", which also serves ") || !h)
+	if (!sim_has(text, ", which also serves ") || !h)
 		return;
 	d = sim_dest_find(str_sub(other, 0, str_find(other, ',')));
 	SIM_MUST(d && d != r->dest && (d == h->dest || d->server == h->dest),
@@ -259,11 +254,11 @@ static void check_host(const struct sim_rcpt *r, struct sim_claim *c, struct str
 /* What became of him is as his server knows it, unless nobody can know. */
 static void check_fate(const struct sim_rcpt *r, struct str text)
 {
-	if (has(text, "cannot be delivered") || has(text, "could not be delivered in time"))
+	if (sim_has(text, "cannot be delivered") || sim_has(text, "could not be delivered in time"))
 		SIM_MUST(r->taken == 0 || r->excused || r->touched,
 		    "his server has taken it for %s, and explain says: %.*s", r->address,
 		    STR_FMT(text));
-	if (has(text, "was taken by the next server"))
+	if (sim_has(text, "was taken by the next server"))
 		SIM_MUST(r->taken > 0, "nobody has taken it for %s, and explain says: %.*s",
 		    r->address, STR_FMT(text));
 }
@@ -274,7 +269,7 @@ static void check_why(const struct sim_rcpt *r, struct sim_claim *c, struct str 
 	check_quote(r, text);
 	check_last(r, text, failing);
 	check_host(r, c, text);
-	if (c->next == SIM_N_SESSION && !has(text, "its mail server"))
+	if (c->next == SIM_N_SESSION && !sim_has(text, "its mail server"))
 		SIM_MUST(active >= sessions && active > 0,
 		    "%zu of %zu connections are in use, and explain says: %.*s", active, sessions,
 		    STR_FMT(text));
@@ -293,19 +288,20 @@ static void check_why(const struct sim_rcpt *r, struct sim_claim *c, struct str 
 static void check_sent_on(const struct sim_rcpt *r, const struct sim_claim *c,
     const struct queue_row *row, struct str text)
 {
-	bool says = has(text, "It is sent on for ");
+	bool says = sim_has(text, "It is sent on for ");
 
 	SIM_MUST(!says || row->forwarder.n, "%s: explain says that it is sent on: %.*s", r->address,
 	    STR_FMT(text));
 	SIM_MUST(says || row->forwarder.n == 0 || c->next != SIM_N_AT,
 	    "%s: explain does not say that it is sent on: %.*s", r->address, STR_FMT(text));
 	if (says && r->path[0] && !r->touched && !sim_world.jumps)
-		SIM_MUST(has(text, r->path), "%s saw the reverse path %s, and explain says: %.*s",
-		    r->dest->name, r->path, STR_FMT(text));
+		SIM_MUST(sim_has(text, r->path),
+		    "%s saw the reverse path %s, and explain says: %.*s", r->dest->name, r->path,
+		    STR_FMT(text));
 }
 
 struct sim_claim sim_explain(const struct sim_rcpt *r, const struct queue_row *row, size_t active,
-    size_t sessions, bool failing)
+    size_t sessions, int64_t failures)
 {
 	struct sim_claim c = {.made = clock_mono(), .touches = sim_world.touches};
 	struct arena *a = arena_new();
@@ -320,9 +316,12 @@ struct sim_claim sim_explain(const struct sim_rcpt *r, const struct queue_row *r
 		sim_say("explain %.*s", STR_FMT(buf_view(&text)));
 	read_next(r, buf_view(&text), &c);
 	read_end(r, buf_view(&text), &c);
-	check_why(r, &c, buf_view(&text), active, sessions, failing);
+	check_why(r, &c, buf_view(&text), active, sessions, failures > 0);
 	check_sent_on(r, &c, row, buf_view(&text));
 	check_fate(r, buf_view(&text));
+	sim_check_words(r, &c, buf_view(&text),
+	    &(struct sim_facts){active, sessions, failures, row->entry.attempts});
+	sim_check_languages(&cfg, row, &m, buf_view(&text));
 	buf_fini(&text);
 	arena_free(&a);
 	return c;

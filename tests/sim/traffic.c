@@ -36,6 +36,8 @@ static void add_recipient(struct deliver *d, struct sim_dest *dest, unsigned not
 	r->notify = notify;
 	r->hold = d->wish.hold_for;
 	r->by = d->wish.by != QUEUE_BY_NONE;
+	r->by_kind = d->wish.by;
+	r->by_in = d->wish.by_time;
 	if (dest->example != SIM_X_BURST && sim_chance(8))
 		r->destiny = sim_chance(85) || is_late() ? SIM_UNKNOWN : SIM_FULL;
 	to->address = text;

@@ -8,6 +8,7 @@
 #include "base/ip.h"
 #include "base/list.h"
 #include "loop.h"
+#include "queue/queue_schedule.h"
 
 #define SIM_DOMAIN       "home.test" /* ours */
 #define SIM_RELAY_DOMAIN "d1.test"   /* of SIM_X_DOWN_LONG: we are its backup MX */
@@ -66,6 +67,12 @@ struct sim_fault {
 
 struct sim_dest;
 
+/* How many sessions our store allows, as it was last written: after an attempt at that time. */
+struct sim_lesson {
+	bool known;
+	int64_t sessions, tried;
+};
+
 struct sim_host {
 	char name[40];
 	struct sim_dest *dest;
@@ -78,7 +85,8 @@ struct sim_host {
 	int64_t tries, last_try;
 	int64_t probes; /* tries while nobody gets through to it, by whichever address */
 	int64_t phase, phase_tries; /* of one that comes and goes: while it is away this time */
-	int64_t good;               /* our store has written that it answers: mono, the last time */
+	struct sim_lesson lesson;
+	int64_t good; /* our store has written that it answers: mono, the last time */
 };
 
 enum sim_dns_kind {
@@ -146,8 +154,9 @@ struct sim_dest {
 	int64_t last_lease;  /* when */
 	int64_t last_result; /* of one, when it was committed; by the wall clock */
 	int64_t touched;     /* anything of it was committed: mono */
-	int64_t waits;       /* recipients in the queue */
-	size_t sessions;     /* TCP connections to its hosts */
+	struct sim_lesson lesson;
+	int64_t waits;   /* recipients in the queue */
+	size_t sessions; /* TCP connections to its hosts */
 	unsigned
 	    waited; /* recipients that were refused twice, and for how many seconds they then wait */
 	uint16_t wait_of[SIM_WAITS];
@@ -220,9 +229,11 @@ struct sim_rcpt {
 	char path[80];       /* with which his server saw it first */
 	int returned;        /* his server took it, and then sent a report to that path */
 	unsigned notify;
-	int64_t hold;     /* milliseconds from acceptance on: not to be sent before */
-	bool by;          /* it is to be there by a time */
-	int64_t accepted; /* mono */
+	int64_t hold;          /* milliseconds from acceptance on: not to be sent before */
+	bool by;               /* it is to be there by a time */
+	enum queue_by by_kind; /* what its sender wants to happen else */
+	int64_t by_in;         /* milliseconds from acceptance on */
+	int64_t accepted;      /* mono */
 	int64_t accepted_wall;
 	int64_t jumped; /* sim_jumped() then */
 	enum sim_state state;
@@ -242,6 +253,8 @@ struct sim_rcpt {
 	bool touched;           /* by an administrator */
 	int64_t released;       /* by one who had held him; 0: never */
 	int64_t held;           /* for how long at most, all in all */
+	int64_t held_wall;      /* since when, by the wall */
+	int64_t tried_wall;     /* when he was refused last: the commit, by the wall */
 	/* by the database, as last looked at */
 	size_t index; /* in rcpts */
 	uint32_t scan, claimed;

@@ -1,0 +1,30 @@
+/* What the files that read explanations share: explain*.c. */
+#ifndef SIM_EXPLAIN_H
+#define SIM_EXPLAIN_H
+
+#include "check.h"
+
+struct sim_moment {
+	int64_t at, span; /* span 0: none was said */
+};
+
+/* The time behind some words; span 0: the words are not there. */
+struct sim_moment sim_moment_behind(struct str text, const char *words);
+
+bool sim_has(struct str text, const char *words);
+
+/* What is known of his destination and of him. */
+struct sim_facts {
+	size_t active, sessions;
+	int64_t failures, attempts;
+};
+
+/* Each sentence about what was wished, who is told, and what came before is true. */
+void sim_check_words(const struct sim_rcpt *r, const struct sim_claim *c, struct str text,
+    const struct sim_facts *f);
+
+/* Now and then: in Chinese the same is said, at the same times. text: in English. */
+void sim_check_languages(struct queue_config *cfg, const struct queue_row *row,
+    const struct queue_message *m, struct str text);
+
+#endif
