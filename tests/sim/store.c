@@ -16,6 +16,7 @@
 #include "pair.h"
 #include "proc/relay.h"
 #include "proc/store_relay.h"
+#include "store/db_internal.h"
 #include "world.h"
 
 static struct sim_process *store_life, *relay_life, *resolver_life, *lost_life, *hung_life;
@@ -161,6 +162,38 @@ void sim_store_template(const char *dir)
 
 /* ---- the store ---- */
 
+/*
+ * Connections that only look. What one has in memory is what it prepared, and pages that it compares with the
+ * file before it uses them: nothing that a store that dies would lose. So the next has it, and a week does not
+ * pass in preparing the same again.
+ */
+static struct db *readers[2];
+
+struct db *sim_reader_take(struct err *e)
+{
+	struct db *db = NULL;
+
+	for (size_t i = 0; i < 2 && !db; i++) {
+		db = readers[i];
+		readers[i] = NULL;
+	}
+	if (!db && db_open(DATADIR_DB, DB_READER, &db, e) != DB_OK)
+		return NULL;
+	return db;
+}
+
+void sim_reader_give(struct db **db)
+{
+	size_t i = 0;
+
+	MUST((*db)->active == 0 && !db_in_transaction(*db));
+	while (i < 2 && readers[i])
+		i++;
+	MUST(i < 2);
+	readers[i] = *db;
+	*db = NULL;
+}
+
 static void no_wake(void *ctx)
 {
 }
@@ -187,7 +220,9 @@ void sim_store_start(void)
 	cfg.min_free = 0;
 	cfg.wake = no_wake;
 	sp->store = store_open(".", &cfg, &code, &e);
-	if (!sp->store || db_open(DATADIR_DB, DB_READER, &sp->db, &e) != DB_OK)
+	if (sp->store)
+		sp->db = sim_reader_take(&e);
+	if (!sp->db)
 		sim_fail("the store does not open: %s", e.text);
 	sim_check_store();
 	sp->queue = store_queue_new(sp);
@@ -207,7 +242,7 @@ void sim_store_kill(void)
 	sim_say("store is killed");
 	store_life->alive = false;
 	sim_pair_kill(store_life);
-	db_close(&sp->db);
+	sim_reader_give(&sp->db);
 	password_free(&s->passwords);
 	reader_pool_stop(&s->readers);
 	lane_thread_stop(&s->lane_thread);

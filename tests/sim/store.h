@@ -32,6 +32,13 @@ void sim_resolver_kill(void);
 /* Links the two, once both are up. */
 void sim_link(void);
 
+/*
+ * A connection that only looks, as the one before left it, or a new one; NULL: e says why. Given back it must have
+ * nothing under way.
+ */
+struct db *sim_reader_take(struct err *e);
+void sim_reader_give(struct db **db);
+
 /* A request of an outsider, that ends well or with the store. */
 void sim_write(struct lane_op *op);
 

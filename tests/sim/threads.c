@@ -102,7 +102,8 @@ struct reader_pool *reader_pool_new(const struct reader_pool_config *config, str
 {
 	struct reader_pool *p = mem_new(struct reader_pool);
 
-	if (db_open(config->db_name, DB_READER, &p->db, e) == DB_OK)
+	p->db = sim_reader_take(e);
+	if (p->db)
 		return p;
 	mem_free(p);
 	return NULL;
@@ -154,6 +155,6 @@ void reader_pool_stop(struct reader_pool **pp)
 	*pp = NULL;
 	if (!p)
 		return;
-	db_close(&p->db);
+	sim_reader_give(&p->db);
 	mem_free(p);
 }
