@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "tools"))
 from server import Server, wait_for  # noqa: E402
 
 ANN, BOB = "ann@example.test", "bob@example.test"
+PASSWORD = "secrets of Ann"  # of version 1 it is "secret": that short it was taken then
 
 
 def say(session, sender, to, number, options=()):
@@ -30,21 +31,21 @@ def submit(server):
     """Mail that waits, before other mail and until tomorrow."""
     with smtplib.SMTP(server.host, server.ports["submission"]) as session:
         session.starttls(context=ssl._create_unverified_context())
-        session.login(ANN, "secret")
+        session.login(ANN, PASSWORD)
         say(session, ANN, "far@else.test", 4, ["MT-PRIORITY=4", "HOLDFOR=86400"])
 
 
 def delete_first(server, user):
     client = poplib.POP3(server.host, server.ports["pop3"])
     client.user(user)
-    client.pass_("secret")
+    client.pass_(PASSWORD)
     client.dele(1)
     client.quit()
 
 
 def fill(server):
     """Mail that is there, is flagged, was deleted, waits; aliases, a quota, a language, a relay domain."""
-    server.create(["example.test"], {ANN: "secret", BOB: "secret"}, 'dns_server = "127.0.0.1@1";')  # nobody is there: the mail waits
+    server.create(["example.test"], {ANN: PASSWORD, BOB: PASSWORD}, 'dns_server = "127.0.0.1@1";')  # nobody is there: the mail waits
     server.command("alias", "add", "all@example.test", ANN)
     server.command("alias", "add", "all@example.test", "far@else.test")
     server.command("account", "quota", BOB, "--bytes", "1M")

@@ -19,6 +19,7 @@ sys.path.insert(0, DATA)
 import make_version  # noqa: E402
 
 ANN, BOB = "ann@example.test", "bob@example.test"
+FIRST_PASSWORD = "secret"  # of version 1
 
 
 @pytest.fixture(params=[*sorted(name for name in os.listdir(DATA) if name.startswith("version-")), "now"])
@@ -30,6 +31,10 @@ def written(request, tmp_path):
     folder.mkdir()
     make_version.make(str(folder))
     return str(folder)
+
+
+def password_of(folder):
+    return FIRST_PASSWORD if folder.endswith("version-1") else make_version.PASSWORD
 
 
 def put_version(server, folder):
@@ -57,9 +62,9 @@ def test_each_version_is_served(make_server, written):
     server.command("store", "verify", "--rate", "0")
     server.start()
     server.mark()
-    assert [b"number 0" in m or b"number 2" in m for m in mail_of(server, ANN, "secret")] == [True] * 2
+    assert [b"number 0" in m or b"number 2" in m for m in mail_of(server, ANN, password_of(written))] == [True] * 2
     deliver(server, BOB)
-    assert len(mail_of(server, BOB, "secret")) == 2
+    assert len(mail_of(server, BOB, password_of(written))) == 2
     assert [a["account"] for a in server.json("account", "list")] == [ANN, BOB]
     assert server.json("queue", "list")[0]["recipient"] == "far@else.test"
     assert "the books balance" in server.command("audit").stdout
@@ -112,15 +117,15 @@ def test_a_backup_of_version_1_is_restored(make_server, tmp_path):
     assert "earlier version" in refused.stderr and "TMPDIR" in refused.stderr
     done = server.command("restore", str(tmp_path / "backup"), "--account", ANN, env=environment)
     assert "2 messages restored" in done.stdout
-    first = mail_of(server, ANN, "secret")
+    first = mail_of(server, ANN, FIRST_PASSWORD)
     assert [b"number 0" in m or b"number 2" in m for m in first] == [True] * 2
-    delete(server, ANN, 1, password="secret")
+    delete(server, ANN, 1, password=FIRST_PASSWORD)
     trace = server.json("trace", ANN)
     ids = [row["id"] for row in trace if row.get("id")]
     back = [server.command("restore", str(tmp_path / "backup"), "--account", ANN, "--message-id", one,
                            env=environment, status=None).stdout for one in ids]
     assert any("1 message restored" in text for text in back), (trace, back)
-    assert sorted(mail_of(server, ANN, "secret")) == sorted(first)
+    assert sorted(mail_of(server, ANN, FIRST_PASSWORD)) == sorted(first)
     assert not os.listdir(temporary)
     # everything
     other = make_server(start=False)
@@ -145,8 +150,8 @@ def test_a_damaged_database_of_version_1_is_salvaged(make_server):
     server.command("store", "verify", "--rate", "0")
     server.start()
     server.mark()
-    assert sorted(b"number 0" in m or b"number 2" in m for m in mail_of(server, ANN, "secret")) == [True] * 2
-    assert len(mail_of(server, BOB, "secret")) == 1
+    assert sorted(b"number 0" in m or b"number 2" in m for m in mail_of(server, ANN, FIRST_PASSWORD)) == [True] * 2
+    assert len(mail_of(server, BOB, FIRST_PASSWORD)) == 1
 
 
 def everything(server):
@@ -225,4 +230,4 @@ def test_a_flipped_number_of_version_is_salvaged(make_server, written, bit):
     assert [a["account"] for a in server.json("account", "list")] == [ANN, BOB]
     server.start()
     server.mark()
-    assert sorted(b"number 0" in m or b"number 2" in m for m in mail_of(server, ANN, "secret")) == [True] * 2
+    assert sorted(b"number 0" in m or b"number 2" in m for m in mail_of(server, ANN, password_of(written))) == [True] * 2
