@@ -4,6 +4,10 @@
 #include "base/clock.h"
 #include "base/ip.h"
 
+/* How long it took, when it was taken and when not; older programs put the first for both. */
+#define WITHIN ", within "
+#define AFTER  ", after "
+
 /* With a server that was spoken to, and without. */
 static const struct {
 	const char *with, *without;
@@ -36,7 +40,7 @@ void trace_attempt_put(struct buf *b, const struct trace_attempt *a)
 		buf_str(b, a->tls);
 	}
 	if (a->took >= 0) {
-		buf_lit(b, ", within ");
+		buf_c(b, a->outcome == QUEUE_DELIVERED ? WITHIN : AFTER);
 		buf_i64(b, a->took / SECOND_MS);
 		buf_byte(b, '.');
 		buf_u64_pad(b, (uint64_t)(a->took % SECOND_MS), 3);
@@ -56,12 +60,13 @@ static bool take(struct str *s, const char *word)
 	return true;
 }
 
-/* Up to where one of these stands. */
-static struct str until(struct str *s, struct str a, struct str b)
+/* Up to where the first of these stands; NULL ends them. */
+static struct str until(struct str *s, const char *const *ends)
 {
-	size_t at = str_find_str(*s, a), other = str_find_str(*s, b);
-	struct str found = str_sub(*s, 0, at < other ? at : other);
+	struct str found = *s;
 
+	for (; *ends; ends++)
+		found = str_sub(found, 0, str_find_str(found, str_of_c(*ends)));
 	*s = str_from(*s, found.n);
 	return found;
 }
@@ -80,10 +85,12 @@ static bool read_words(struct str *s, struct trace_attempt *a, bool *server_r)
 /* "mx.b.test [192.0.2.1]", "[192.0.2.1]", "192.0.2.1" */
 static void read_server(struct str *s, struct trace_attempt *a)
 {
+	static const char *const ends[] = {" ", ",", NULL};
 	struct ip ip;
 
-	a->server = until(s, STR(" "), STR(","));
-	if (a->server.n && a->server.p[a->server.n - 1] == ':') { /* the reply follows */
+	a->server = until(s, ends);
+	/* the reply follows, unless it is the last of "2001:db8::" */
+	if (str_has_suffix_i(a->server, STR(":")) && !ip_parse(a->server, &ip)) {
 		a->server.n--;
 		*s = STR("");
 	}
@@ -112,6 +119,7 @@ static int64_t read_took(struct str s)
 
 bool trace_attempt_read(struct str text, struct trace_attempt *a_r)
 {
+	static const char *const ends[] = {WITHIN, AFTER, ", sent on for ", ": ", NULL};
 	struct trace_attempt a = {.took = -1};
 	bool server;
 
@@ -120,9 +128,8 @@ bool trace_attempt_read(struct str text, struct trace_attempt *a_r)
 	if (server)
 		read_server(&text, &a);
 	if (take(&text, " over "))
-		a.tls = until(&text, STR(", within "), STR(": "));
-	a.tls = str_sub(a.tls, 0, str_find_str(a.tls, STR(", sent on for ")));
-	if (take(&text, ", within "))
+		a.tls = until(&text, ends);
+	if (take(&text, WITHIN) || take(&text, AFTER))
 		a.took = read_took(text);
 	*a_r = a;
 	return true;

@@ -19,10 +19,13 @@ struct trace_attempt {
 /* Appends "mx.b.test [192.0.2.1]", as much as is known. */
 void trace_attempt_put_server(struct buf *b, struct str server, struct str ip);
 
-/* Appends "taken by mx.b.test [192.0.2.1] over TLSv1.3 ..., within 0.412 s", as much as is known. */
+/*
+ * Appends "taken by mx.b.test [192.0.2.1] over TLSv1.3 ..., within 0.412 s" (", after" where it was
+ * not taken), as much as is known.
+ */
 void trace_attempt_put(struct buf *b, const struct trace_attempt *a);
 
-/* The same, read from the beginning of what was put, borrowed from it. False: it is none. */
+/* Reads the beginning of what this or an older program put; borrowed from it. False: it is none. */
 bool trace_attempt_read(struct str text, struct trace_attempt *a_r);
 
 #endif

@@ -65,7 +65,7 @@ static void trace_says_how_long_it_took(void **state)
 	q.rig.now += 31204;
 	assert_true(qrig_settle(&q, 5, &q.lease.jobs[0]));
 	assert_int_equal(qrig_count(&q, "trace WHERE text LIKE 'refused for now by mx.else.test"
-					" [192.0.2.7], within 31.204 s: 450 %'"),
+					" [192.0.2.7], after 31.204 s: 450 %'"),
 	    1);
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
 }

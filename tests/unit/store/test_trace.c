@@ -145,7 +145,7 @@ static void attempts_are_read_again(void **state)
 
 	expect_attempt(&a, said,
 	    "refused for now by mx.b.test [2001:db8::7] over TLSv1.3 TLS_AES_128_GCM_SHA256,"
-	    " certificate verified, within 31.204 s");
+	    " certificate verified, after 31.204 s");
 	a.tls = STR("");
 	a.took = -1;
 	expect_attempt(&a, said, "refused for now by mx.b.test [2001:db8::7]");
@@ -181,6 +181,51 @@ static void attempts_are_read_again(void **state)
 		buf_fini(&b);
 	}
 	assert_false(trace_attempt_read(STR("451 busy"), &a));
+}
+
+/* The last colon of "2001:db8::" is the address's own. */
+static void addresses_that_end_with_a_colon(void **state)
+{
+	struct trace_attempt a = {.outcome = QUEUE_DELIVERED,
+	    .server = STR("2001:db8::"),
+	    .ip = STR("2001:db8::"),
+	    .took = -1};
+
+	expect_attempt(&a, "", "taken by 2001:db8::");
+	expect_attempt(&a, ": 250 thanks", "taken by 2001:db8::");
+	a.tls = STR("TLSv1.3 TLS_AES_128_GCM_SHA256, certificate verified");
+	expect_attempt(&a, ": 250 thanks",
+	    "taken by 2001:db8:: over TLSv1.3 TLS_AES_128_GCM_SHA256, certificate verified");
+	a.took = 7;
+	a.tls = STR("");
+	expect_attempt(&a, ": 250 thanks", "taken by 2001:db8::, within 0.007 s");
+	a.server = STR("");
+	expect_attempt(&a, ": 250 thanks", "taken by [2001:db8::], within 0.007 s");
+}
+
+/* "within" stood in all of them. */
+static void sentences_of_older_programs_are_read(void **state)
+{
+	static const char *const texts[] = {
+	    "refused for now by mx.b.test [192.0.2.7] over TLSv1.3 X, certificate not verified, within "
+	    "31.204 s: 450 busy, after 1.000 s",
+	    "refused for now by mx.b.test [192.0.2.7] over TLSv1.3 X, certificate not verified, after "
+	    "31.204 s: 450 busy, within 1.000 s",
+	    "refused for now by mx.b.test [192.0.2.7] over TLSv1.3 X, certificate not verified, within "
+	    "31.204 s, sent on for x@a.test with the reverse path y@a.test: 450 busy",
+	};
+	struct trace_attempt a;
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		assert_true(trace_attempt_read(str_of_c(texts[i]), &a));
+		assert_int_equal(a.outcome, QUEUE_RETRY);
+		assert_true(str_eq(a.server, STR("mx.b.test")));
+		assert_true(str_eq(a.ip, STR("192.0.2.7")));
+		assert_true(str_eq(a.tls, STR("TLSv1.3 X, certificate not verified")));
+		assert_int_equal(a.took, 31204);
+	}
+	assert_true(trace_attempt_read(STR("not delivered, within 30.001 s"), &a));
+	assert_int_equal(a.took, 30001);
 }
 
 static void long_texts_are_cut_between_characters(void **state)
@@ -352,6 +397,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(tells_the_story_in_order),
 	    T(attempts_are_read_again),
+	    T(addresses_that_end_with_a_colon),
+	    T(sentences_of_older_programs_are_read),
 	    T(long_texts_are_cut_between_characters),
 	    T(tells_whose_account_it_was),
 	    T(finds_by_what_one_knows),
