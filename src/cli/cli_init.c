@@ -140,15 +140,26 @@ static bool listens_on(const struct config_snapshot *c, const char *text)
 	return false;
 }
 
-/* --listen says the same as the configuration, or nothing. */
+static bool is_asked(const struct init *in, const struct ip *listen)
+{
+	struct ip ip;
+
+	for (size_t i = 0; in->listen[i]; i++)
+		if (ip_parse(str_of_c(in->listen[i]), &ip) && ip_eq(&ip, listen))
+			return true;
+	return false;
+}
+
+/* --listen says the same addresses as the configuration, whatever their order and number; or nothing. */
 static bool has_listen(const struct init *in, const struct config_snapshot *c)
 {
-	size_t n = 0;
-
-	for (; in->listen[n]; n++)
-		if (!listens_on(c, in->listen[n]))
+	for (size_t i = 0; in->listen[i]; i++)
+		if (!listens_on(c, in->listen[i]))
 			return false;
-	return n == 0 || n == c->listen.n;
+	for (size_t i = 0; in->listen[0] && i < c->listen.n; i++)
+		if (!is_asked(in, &c->listen.v[i]))
+			return false;
+	return true;
 }
 
 /* The option that says something else than the configuration that is there; NULL: none does. */

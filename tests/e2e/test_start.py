@@ -116,6 +116,21 @@ def test_init_again_as_something_else(make_server, words):
     server.command("init", "--hostname", "other.test")
 
 
+def test_init_again_where_an_address_stands_twice(make_server):
+    """Addresses are compared, not how often they are written."""
+    server = make_server(start=False)
+    with open(server.config_path, encoding="utf-8") as file:
+        before = file.read()
+    old = 'listen = ["127.0.0.1"];'
+    assert old in before
+    with open(server.config_path, "w", encoding="utf-8") as file:
+        file.write(before.replace(old, 'listen = ["127.0.0.1", "::ffff:127.0.0.1", "::1", "127.0.0.1"];'))
+    same = ("init", "--hostname", server.hostname, "--listen", "::1")
+    assert "nothing was changed" in server.command(*same, "--listen", "127.0.0.1").stdout
+    assert "--listen, so nothing was changed" in server.command(*same, status=73).stderr
+    assert "--listen, so nothing was changed" in server.command(*same, "--listen", "192.0.2.1", status=73).stderr
+
+
 @pytest.mark.parametrize("options, says", [
     ('message_size_limt = "50M";', "there is no option message_size_limt; did you mean message_size_limit?"),
     ('message_size_limit = "50X";', 'message_size_limit must be a size from 64K to 2047M in quotes, like "50M", '
