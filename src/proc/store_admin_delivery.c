@@ -27,12 +27,20 @@ struct wanted {
 	bool nobody; /* at an address of this server, and not the postmaster */
 };
 
-/* At an address of this server [RFC 5321 4.5.1]. */
+/* A program of this machine, unless --ip says otherwise. */
+static bool is_local_client(const struct admin_job *j)
+{
+	struct ip peer;
+
+	return !ip_parse(admin_arg(j, 2), &peer) || ip_is_loopback(&peer);
+}
+
+/* At an address of this server [RFC 5321 4.5.1]; as front_smtp.c has it. */
 static bool is_here(const struct admin_job *j, const struct smtp_path *path)
 {
-	return path->is_literal &&
-	       (own_list_has(j->ctx->own, &path->ip) ||
-		   (smtp_path_is_postmaster(path) && ip_is_loopback(&path->ip)));
+	return path->is_literal && (own_list_has(j->ctx->own, &path->ip) ||
+				       (smtp_path_is_postmaster(path) &&
+					   ip_is_loopback(&path->ip) && is_local_client(j)));
 }
 
 static bool put_domain(const struct admin_job *j, struct buf *b, const struct smtp_path *path)

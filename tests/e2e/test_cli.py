@@ -250,14 +250,19 @@ def test_test_delivery_knows_the_addresses_of_this_server(make_server):
     """Whether it runs or is stopped, and though the client may relay."""
     server = make_server('trusted_networks = ["127.0.0.0/8"];', accounts=["alice"])
 
-    def told(to):
-        return server.command("test-delivery", "--ip", "127.0.0.1", "--to", to, stdin=letter().decode()).stdout
+    def told(to, *client):
+        return server.command("test-delivery", *(client or ("--ip", "127.0.0.1")), "--to", to,
+                              stdin=letter().decode()).stdout
 
     for _ in ("running", "stopped"):
         assert "refused with 550 5.1.1: there is no such user here" in told("bob@[127.0.0.1]")
         assert f"account alice@{DOMAIN}" in told("postmaster@[127.0.0.1]")
         for to in ("bob@[192.0.2.1]", "postmaster@[192.0.2.1]"):
             assert "sent to the mail server of that domain" in told(to)
+        # an address of loopback that this server does not listen on: its own to programs of this machine alone
+        assert f"account alice@{DOMAIN}" in told("postmaster@[127.0.0.2]")
+        for client in (("--ip", "192.0.2.9"), ("--from", "a@b.test")):  # a stranger is what is asked about else
+            assert f"alice@{DOMAIN}" not in told("postmaster@[127.0.0.2]", *client)
         server.stop()
 
 
