@@ -28,8 +28,10 @@ struct exporting {
 	struct cli_progress progress;
 	struct cli_export_message message;
 	struct buf keywords, path; /* of the message, of the mailbox */
-	int64_t count, bytes, damaged;
-	bool failed; /* writing did */
+	int64_t count, bytes;
+	int64_t damaged, mailboxes; /* messages that are left out; mailboxes with other damage */
+	bool in_damaged;            /* the mailbox at hand is counted */
+	bool failed;                /* writing did */
 	struct err e;
 };
 
@@ -37,7 +39,7 @@ struct exporting {
 
 struct record {
 	struct str type, path, keywords, bytes, damage;
-	int64_t id, size, received;
+	int64_t id, size, received, missing;
 };
 
 static void read_record(struct str bytes, struct record *r)
@@ -54,7 +56,7 @@ static void read_record(struct str bytes, struct record *r)
 		} fields[] = {{"type", &r->type, NULL}, {"path", &r->path, NULL},
 		    {"keywords", &r->keywords, NULL}, {"bytes", &r->bytes, NULL},
 		    {"damage", &r->damage, NULL}, {"id", NULL, &r->id}, {"size", NULL, &r->size},
-		    {"received", NULL, &r->received}};
+		    {"received", NULL, &r->received}, {"missing", NULL, &r->missing}};
 
 		for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
 			if (!str_eq(f.name, str_of_c(fields[i].name)))
@@ -78,7 +80,6 @@ static int begin(struct exporting *x, const struct record *r)
 
 static void say(struct exporting *x, struct buf *b)
 {
-	x->damaged++;
 	cli_progress_clear(&x->progress);
 	(void)cli_fail(EX_DATAERR, "%s", buf_cstr(b));
 }
@@ -95,15 +96,19 @@ static void say_damaged(struct exporting *x, struct str why)
 	cli_text_time(&b, x->message.received);
 	buf_lit(&b, " is left out: ");
 	cli_text_put(&b, why);
+	x->damaged++;
 	say(x, &b);
 	buf_fini(&b);
 }
 
-/* Messages of a mailbox that are left out, and cannot be named. */
-static int say_missing(struct exporting *x, struct str what)
+/* What is wrong with the mailbox at hand, or messages of it that are left out and cannot be named. */
+static int say_of_mailbox(struct exporting *x, struct str what, int64_t missing)
 {
 	struct buf b;
 
+	x->damaged += missing;
+	x->mailboxes += missing == 0 && !x->in_damaged;
+	x->in_damaged = x->in_damaged || missing == 0;
 	buf_init(&b, 8 * KIB);
 	cli_text_put(&b, buf_view(&x->path));
 	buf_lit(&b, ": ");
@@ -125,6 +130,7 @@ static int end(struct exporting *x, const struct record *r)
 
 static int begin_mailbox(struct exporting *x, struct str path)
 {
+	x->in_damaged = false;
 	buf_clear(&x->path);
 	buf_str(&x->path, path);
 	return x->format->mailbox(x->state, path, &x->e);
@@ -139,7 +145,7 @@ static int take(struct exporting *x, const struct record *r)
 	if (str_eq(r->type, STR("end")))
 		return end(x, r);
 	if (str_eq(r->type, STR("damage")))
-		return say_missing(x, r->damage);
+		return say_of_mailbox(x, r->damage, r->missing);
 	x->bytes += (int64_t)r->bytes.n;
 	return x->format->data(x->state, r->bytes, &x->e);
 }
@@ -183,6 +189,18 @@ static int call(struct cli *cli, struct exporting *x, struct str moment)
 	return code;
 }
 
+static void print_end(const struct exporting *x)
+{
+	struct buf b;
+
+	buf_init(&b, KIB);
+	buf_printf(&b, "%lld message%s exported", (long long)x->count, x->count == 1 ? "" : "s");
+	cli_text_also(&b, x->damaged, "other is damaged", "others are damaged");
+	cli_text_also(&b, x->mailboxes, "mailbox is damaged", "mailboxes are damaged");
+	printf("%s\n", buf_cstr(&b));
+	buf_fini(&b);
+}
+
 static int run(struct cli *cli, struct exporting *x, const char *path, struct str moment)
 {
 	struct err e = {""};
@@ -194,9 +212,8 @@ static int run(struct cli *cli, struct exporting *x, const char *path, struct st
 	if (x->format->close(&x->state, code == EX_OK, &e) < 0 && code == EX_OK)
 		code = cli_fail(EX_CANTCREAT, "%s", e.text);
 	if (code == EX_OK)
-		printf("%lld message%s exported%s\n", (long long)x->count, x->count == 1 ? "" : "s",
-		    x->damaged ? "; others are damaged" : "");
-	return code == EX_OK && x->damaged ? EX_DATAERR : code;
+		print_end(x);
+	return code == EX_OK && (x->damaged || x->mailboxes) ? EX_DATAERR : code;
 }
 
 /* The moment as an argument; empty: now. */

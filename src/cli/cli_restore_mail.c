@@ -23,6 +23,7 @@
 
 #define READ          ((size_t)64 * 1024)
 #define ACCOUNTS_PAGE ((size_t)100)
+#define HELD_MAX      ((size_t)64 * 1024)
 
 struct restoring {
 	struct cli *cli;
@@ -42,17 +43,26 @@ struct restoring {
 	int64_t account;
 	struct mailbox_listed *list;
 	size_t nlist, at;
-	bool in_mailbox;
-	struct mailbox_at walk; /* of the mailbox at hand */
+	bool in_mailbox, in_damaged; /* in_damaged: it is counted */
+	struct mailbox_at walk;      /* of the mailbox at hand */
 	struct mailbox_source *source;
 	struct mailbox_at_row row;
 	struct cli_feed feed;
 
-	int64_t found, taken, there, damaged;
-	bool failed; /* the backup's database cannot be read */
+	int64_t found, taken, there;
+	int64_t damaged, mailboxes; /* messages that are left out; mailboxes with other damage */
+	bool unsure;                /* the message that is wanted may be one that cannot be read */
+	struct buf held;            /* lines about those */
+	bool failed;                /* the backup's database cannot be read */
 };
 
 /* ---- one account's messages ---- */
+
+/* For one message only. */
+static bool is_search(const struct restoring *r)
+{
+	return r->id || r->header_id.n;
+}
 
 static bool is_wanted(struct restoring *r)
 {
@@ -67,11 +77,20 @@ static bool is_wanted(struct restoring *r)
 	return str_eq_i(facts.header_id, r->header_id);
 }
 
-static void say_damaged(struct restoring *r, struct buf *b)
+static void say(struct restoring *r, struct str line)
 {
-	r->damaged++;
 	cli_progress_clear(&r->feed.progress);
-	(void)cli_fail(EX_DATAERR, "%s", buf_cstr(b));
+	(void)cli_fail(EX_DATAERR, "%.*s", STR_FMT(line));
+}
+
+/* For the end: of what matters only when the message that is wanted is not found. */
+static void hold(struct restoring *r, struct str line)
+{
+	r->unsure = true;
+	if (r->held.n + line.n >= HELD_MAX)
+		return;
+	buf_str(&r->held, line);
+	buf_byte(&r->held, '\n');
 }
 
 static void leave_out(struct restoring *r, struct str why)
@@ -83,12 +102,34 @@ static void leave_out(struct restoring *r, struct str why)
 	id_put(&b, r->row.message.email);
 	buf_lit(&b, " is left out: ");
 	buf_str(&b, why);
-	say_damaged(r, &b);
+	r->damaged++;
+	say(r, buf_view(&b));
 	buf_fini(&b);
 }
 
+/* One whose Message-ID is not known. */
+static void hold_unread(struct restoring *r)
+{
+	struct buf b;
+
+	buf_init(&b, KIB);
+	buf_lit(&b, "message ");
+	id_put(&b, r->row.message.email);
+	buf_lit(&b, ": ");
+	buf_str(&b, r->row.why);
+	hold(r, buf_view(&b));
+	buf_fini(&b);
+}
+
+static void count_of_mailbox(struct restoring *r, int64_t missing)
+{
+	r->damaged += missing;
+	r->mailboxes += missing == 0 && !r->in_damaged;
+	r->in_damaged = r->in_damaged || missing == 0;
+}
+
 /* Of the mailbox at hand, or of messages in it that cannot be named. */
-static void say_of_mailbox(struct restoring *r, struct str what)
+static void say_of_mailbox(struct restoring *r, struct str what, int64_t missing)
 {
 	struct buf b;
 
@@ -96,7 +137,12 @@ static void say_of_mailbox(struct restoring *r, struct str what)
 	cli_text_put(&b, r->list[r->at].path);
 	buf_lit(&b, ": ");
 	buf_str(&b, what);
-	say_damaged(r, &b);
+	if (is_search(r)) {
+		hold(r, buf_view(&b));
+	} else {
+		count_of_mailbox(r, missing);
+		say(r, buf_view(&b));
+	}
 	buf_fini(&b);
 }
 
@@ -143,16 +189,19 @@ static void go_on(struct restoring *r)
 static void take_row(struct restoring *r)
 {
 	if (r->row.kind == MAILBOX_AT_DAMAGE)
-		say_of_mailbox(r, r->row.why);
+		say_of_mailbox(r, r->row.why, r->row.missing);
 	else if (r->row.kind == MAILBOX_AT_MESSAGE && is_wanted(r))
 		begin(r);
+	else if (r->header_id.n && r->row.why.n && r->row.summary.n == 0)
+		hold_unread(r);
 }
 
 static void begin_mailbox(struct restoring *r)
 {
+	r->in_damaged = false;
 	mailbox_at_begin(&r->walk, r->account, r->list[r->at].mailbox, MAILBOX_NOW);
 	if (r->list[r->at].lost)
-		say_of_mailbox(r, STR(MAILBOX_LOST_TEXT));
+		say_of_mailbox(r, STR(MAILBOX_LOST_TEXT), 0);
 }
 
 /* The next message that is wanted, or nothing. */
@@ -307,15 +356,13 @@ static void on_account(void *ctx, const struct directory_account_row *row)
 
 static bool has_message(struct restoring *r, int64_t account)
 {
-	struct db_query *q;
-	bool has;
+	int64_t live = 0;
 
-	if (!r->id)
-		return true; /* found out row by row */
-	q = db_begin_query(r->db, SQL_EMAIL_PLACE, DB_ARGS(db_int(account), db_int(r->id)));
-	has = db_step(q) == DB_ROW;
-	r->failed = db_end(q) != DB_OK || r->failed;
-	return has;
+	/* else, or where they cannot be counted, it is found out row by row */
+	return !r->id ||
+	       db_get_int(r->db, SQL_EMAIL_IS_LIVE, DB_ARGS(db_int(account), db_int(r->id)),
+		   &live) != DB_ROW ||
+	       live > 0;
 }
 
 static int every_account(struct restoring *r)
@@ -362,22 +409,46 @@ static int open_backup(struct restoring *r, int source)
 	return code;
 }
 
+static int not_found(struct restoring *r)
+{
+	struct str lines = buf_view(&r->held);
+
+	while (lines.n)
+		say(r, str_split(lines, '\n', &lines));
+	if (r->unsure)
+		return cli_fail(EX_DATAERR,
+		    "the backup has no such message among those that can be read; an older or newer "
+		    "backup may have it");
+	return cli_fail(
+	    EX_NOINPUT, "the backup has no such message; an older or newer backup may have it");
+}
+
+static void print_end(const struct restoring *r)
+{
+	struct buf b;
+
+	buf_init(&b, KIB);
+	buf_printf(&b, "%lld message%s restored", (long long)r->taken, r->taken == 1 ? "" : "s");
+	if (r->there)
+		buf_printf(&b, "; %lld were there already", (long long)r->there);
+	cli_text_also(&b, r->damaged, "message of the backup is damaged",
+	    "messages of the backup are damaged");
+	cli_text_also(&b, r->mailboxes, "mailbox of the backup is damaged",
+	    "mailboxes of the backup are damaged");
+	printf("%s\n", buf_cstr(&b));
+	buf_fini(&b);
+}
+
 static int over(struct restoring *r, int code)
 {
 	if (r->failed)
 		return cli_fail(EX_DATAERR, "the database of the backup cannot be read");
-	if (code == EX_OK && r->found == 0 && (r->id || r->header_id.n))
-		return cli_fail(EX_NOINPUT,
-		    "the backup has no such message; an older or newer backup may have it");
+	if (code == EX_OK && r->found == 0 && is_search(r))
+		return not_found(r);
 	if (code == EX_USAGE || code == EX_NOUSER || code == EX_NOINPUT) /* it was not begun */
 		return code;
-	printf("%lld message%s restored", (long long)r->taken, r->taken == 1 ? "" : "s");
-	if (r->there)
-		printf("; %lld were there already", (long long)r->there);
-	if (r->damaged)
-		printf("; %lld are damaged in the backup", (long long)r->damaged);
-	printf("\n");
-	return code == EX_OK && r->damaged ? EX_DATAERR : code;
+	print_end(r);
+	return code == EX_OK && (r->damaged || r->mailboxes) ? EX_DATAERR : code;
 }
 
 int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source)
@@ -389,6 +460,7 @@ int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source)
 
 	if (!id_parse(which, &r.id))
 		r.header_id = trace_bare_id(which);
+	buf_init(&r.held, HELD_MAX);
 	code = open_backup(&r, source);
 	if (code == EX_OK) {
 		code = address ? one_account(&r, address) : every_account(&r);
@@ -398,5 +470,6 @@ int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source)
 	cli_restore_db_close(&r.database);
 	arena_free(&r.arena);
 	arena_free(&r.row_arena);
+	buf_fini(&r.held);
 	return code;
 }

@@ -174,3 +174,9 @@ void cli_text_bytes(struct buf *b, int64_t bytes)
 	}
 	buf_c(b, units[unit]);
 }
+
+void cli_text_also(struct buf *b, int64_t n, const char *one, const char *many)
+{
+	if (n)
+		buf_printf(b, "; %lld %s", (long long)n, n == 1 ? one : many);
+}

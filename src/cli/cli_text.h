@@ -25,6 +25,9 @@ struct str cli_text_fit(struct str s, size_t width);
 /* "2026-11-23 19:54:33" in the local time zone. */
 void cli_text_time(struct buf *b, int64_t ms);
 
+/* Appends "; 1 mailbox is damaged" (one) or "; 2 mailboxes are damaged" (many); nothing of 0. */
+void cli_text_also(struct buf *b, int64_t n, const char *one, const char *many);
+
 /* "999", "1.2 KB", "34 MB": 1024 to the next unit, two significant digits at least. */
 void cli_text_bytes(struct buf *b, int64_t bytes);
 

@@ -54,12 +54,13 @@ static size_t begin_record(struct exporting *x, const char *type)
 	return at;
 }
 
-/* Of the mailbox at hand, or of messages in it that cannot be named. */
-static void put_damage(struct exporting *x, struct str what)
+/* Of the mailbox at hand, or of messages in it that cannot be named: how many, if it is known. */
+static void put_damage(struct exporting *x, struct str what, int64_t missing)
 {
 	size_t at = begin_record(x, "damage");
 
 	admin_record_text(&x->out, "damage", what);
+	admin_record_number(&x->out, ADMIN_INT, "missing", missing);
 	admin_record_end(&x->out, at);
 }
 
@@ -70,7 +71,7 @@ static void put_mailbox(struct exporting *x)
 	admin_record_text(&x->out, "path", x->list[x->at].path);
 	admin_record_end(&x->out, at);
 	if (x->list[x->at].lost)
-		put_damage(x, STR(MAILBOX_LOST_TEXT));
+		put_damage(x, STR(MAILBOX_LOST_TEXT), 0);
 }
 
 static void put_message(struct exporting *x)
@@ -135,7 +136,7 @@ static enum db_code next_message(struct exporting *x, struct db *db)
 		if (x->row.kind == MAILBOX_AT_MESSAGE)
 			open_message(x);
 		else if (x->row.kind == MAILBOX_AT_DAMAGE)
-			put_damage(x, x->row.why);
+			put_damage(x, x->row.why, x->row.missing);
 		return DB_OK;
 	}
 	x->in_mailbox = false;

@@ -241,6 +241,7 @@ static enum db_code end(
 		return DB_OK;
 	w->told = true;
 	row_r->kind = MAILBOX_AT_DAMAGE;
+	row_r->missing = missing;
 	row_r->why = missing_text(a, missing);
 	return DB_ROW;
 }

@@ -13,12 +13,13 @@
 
 enum mailbox_at_kind {
 	MAILBOX_AT_MESSAGE,
-	MAILBOX_AT_DAMAGE, /* messages that cannot be named are missing: `why` says how many */
+	MAILBOX_AT_DAMAGE, /* messages that cannot be named are missing: `why` says it */
 	MAILBOX_AT_PAUSE,  /* nothing yet: others may have their turn */
 };
 
 struct mailbox_at_row {
 	enum mailbox_at_kind kind;
+	int64_t missing; /* with MAILBOX_AT_DAMAGE: how many; 0: not known */
 	int64_t received;
 	struct str keywords;
 	struct str summary;

@@ -424,7 +424,7 @@ def test_damage_is_found(make_server, restore, tmp_path):
     assert "differs from its checksum" in done.stderr
     done = server.command("restore", str(target), "--account", ann, status=65)
     assert "message " in done.stderr and "damaged" in done.stderr
-    assert "3 were there already; 1 are damaged" in done.stdout
+    assert "3 were there already; 1 message of the backup is damaged" in done.stdout
     manifest = (target / "manifest").read_bytes()
     (target / "manifest").write_bytes(manifest.replace(b"store ", b"Store ", 1))
     assert "damaged" in server.command("backup", str(target), status=65).stderr

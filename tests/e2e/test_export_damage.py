@@ -102,7 +102,7 @@ def put_back(server):
 
 
 def exported(server, folder, status):
-    """Subjects; what was said."""
+    """Subjects; what was said, on both ways."""
     path = folder / "out.mbox"
     done = server.command("export", ANN, "--mbox", str(path), status=status)
     found = []
@@ -110,13 +110,14 @@ def exported(server, folder, status):
         with open(name, "rb") as file:
             found += [int(n) for n in re.findall(rb"^Subject: (\d+)$", file.read(), re.MULTILINE)]
         os.unlink(name)
-    return sorted(found), done.stderr
+    return sorted(found), done.stderr + done.stdout
 
 
 def test_a_uid_that_flipped_leads_nowhere(server, tmp_path):
     for flip in (flip_one, flip_sign, flip_low, flip_high, flip_some):
         flip(database(server))
-        found, _ = exported(server, tmp_path, 0)
+        found, said = exported(server, tmp_path, 0)
+        assert "damaged" not in said
         assert found == list(range(COUNT)), flip
         put_back(server)
 
@@ -131,6 +132,7 @@ def test_rows_of_messages_that_cannot_be_read_are_named(server, tmp_path):
         lost = sum(n for _, n in some)
         assert len(set(found)) == len(found) == COUNT - lost
         assert len(re.findall(r"message \w+ of .* is left out: its rows", said)) == lost
+        assert said.endswith(f"exported; {lost} others are damaged\n")
         put_back(server)
 
 
@@ -144,6 +146,7 @@ def test_pages_of_a_mailbox_that_cannot_be_read_are_counted(server, tmp_path):
         lost = sum(n for _, n in some)
         assert len(set(found)) == len(found) == COUNT - lost
         assert f"INBOX: {lost} messages that the mailbox counts are left out" in said
+        assert f"exported; {lost} others are damaged" in said  # and other mailboxes, of which some may have been there
         put_back(server)
 
 
@@ -163,11 +166,13 @@ def test_mailboxes_that_are_lost(server, tmp_path):
         db.commit()
     found, said = exported(server, tmp_path, 65)
     assert found == list(range(COUNT)) and "Recovered 1: the mailbox has lost its row" in said
+    assert said.endswith(f"{COUNT} messages exported; 1 mailbox is damaged\n")
     put_back(server)
     [(page,)] = rows(database(server), "SELECT rootpage FROM sqlite_schema WHERE name = 'mailbox'")
     spoil(database(server), page)
     found, said = exported(server, tmp_path, 65)
     assert found == list(range(COUNT)) and "Recovered 1: the mailbox has lost its row" in said
+    assert said.endswith(f"{COUNT} messages exported; 1 mailbox is damaged\n")
 
 
 def test_the_same_of_a_backup(server, tmp_path):
@@ -182,3 +187,52 @@ def test_the_same_of_a_backup(server, tmp_path):
         assert len(re.findall("is left out", done.stderr)) == left
         shutil.copyfile(tmp_path / "sound", path)
         server.command("account", "remove", ANN)
+
+
+def change(path, *statements):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        for statement in statements:
+            db.execute(statement)
+        db.commit()
+
+
+def test_a_mailbox_of_a_backup_that_is_lost_is_no_message(server, tmp_path):
+    [path] = glob.glob(str(tmp_path / "backup" / "files-*" / "store.db"))
+    server.command("account", "remove", ANN)
+    change(path, "DELETE FROM mailbox WHERE id = 1")
+    done = server.command("restore", str(tmp_path / "backup"), "--account", ANN, status=65)
+    assert done.stdout == f"{COUNT} messages restored; 1 mailbox of the backup is damaged\n"
+    assert "Recovered 1: the mailbox has lost its row" in done.stderr
+
+
+def test_one_message_of_a_backup_that_is_damaged_elsewhere(server, tmp_path):
+    """What is damaged besides is told only where the message is not found: it may have been there."""
+    [path] = glob.glob(str(tmp_path / "backup" / "files-*" / "store.db"))
+
+    def restored(which, status):
+        return server.command("restore", str(tmp_path / "backup"), "--message-id", which, status=status)
+
+    change(path, "DELETE FROM mailbox WHERE id = 1")
+    done = restored("<7@x>", 0)
+    assert done.stdout == "0 messages restored; 1 were there already\n" and "lost" not in done.stderr
+    done = restored("<none@x>", 65)
+    assert "Recovered 1: the mailbox has lost its row" in done.stderr
+    assert "no such message among those that can be read" in done.stderr
+
+
+def test_one_message_of_a_backup_that_has_lost_its_row(server, tmp_path):
+    """By its Message-ID it cannot be found, by its id it can."""
+    [path] = glob.glob(str(tmp_path / "backup" / "files-*" / "store.db"))
+
+    def restored(which, status):
+        return server.command("restore", str(tmp_path / "backup"), "--message-id", which, status=status)
+
+    assert "no such message" in restored("<none@x>", 66).stderr
+    change(path, "DELETE FROM email WHERE id = (SELECT email FROM membership WHERE mailbox = 1 AND uid = 8)")
+    done = restored("<7@x>", 65)
+    assert "no such message among those that can be read" in done.stderr and not done.stdout
+    [ident] = re.findall(r"message (\w+): its row is lost", done.stderr)
+    assert "lost" not in restored("<8@x>", 0).stderr
+    done = restored(ident, 65)
+    assert f"message {ident} is left out: its row is lost" in done.stderr
+    assert done.stdout == "0 messages restored; 1 message of the backup is damaged\n"

@@ -52,8 +52,10 @@ static int teardown(void **state)
 
 static void note(const struct mailbox_at_row *row)
 {
-	if (row->kind == MAILBOX_AT_DAMAGE)
+	if (row->kind == MAILBOX_AT_DAMAGE) {
 		missing = (int)db_word(row->why.p[0] - '0', 10, 10);
+		assert_int_equal(row->missing, missing == 10 ? 0 : missing);
+	}
 	if (row->kind != MAILBOX_AT_MESSAGE)
 		return;
 	assert_in_range(row->message.email - FIRST, 1, ROWS);
