@@ -52,7 +52,12 @@ static const struct cli_command commands[] = {
     {"trace", "[ID|ADDRESS|MESSAGE-ID]", "What happened to a message, or the newest events.",
 	cli_admin_trace, .options = cli_admin_trace_options, .flags = CLI_DATA | CLI_JSON,
 	.max_operands = 1,
-	.more = "ID is what the server's 250 reply, the log and the Received field show."},
+	.more =
+	    "ID is what the server's 250 reply, the log and the Received field show.\n\n"
+	    "With --json an object for each event: \"id\", \"time\", \"event\", \"address\", \"text\". Of an attempt\n"
+	    "to send it on also what its text says: \"began\" (its \"time\" is when it ended), \"server\" and \"ip\"\n"
+	    "of who was spoken to, \"tls\" (the version; empty: in the clear), \"cipher\", \"verified\" (the\n"
+	    "certificate was valid for its name); with --dialogue what both said: \"dialogue\"."},
     {"ledger", "", "Lists what administrators changed: who, what, when; the newest first.",
 	cli_admin_ledger, .options = cli_admin_ledger_options, .flags = CLI_DATA | CLI_JSON},
     {"audit", "", "Proves that every accepted message is accounted for.", cli_admin,
