@@ -8,8 +8,15 @@
 #include "base/limits.h"
 #include "store/db_internal.h"
 
-#define TABLE   "CREATE TABLE "
-#define OBJECTS "SELECT type, name, tbl_name, coalesce(sql, '') FROM main.sqlite_schema"
+#define TABLE "CREATE TABLE "
+
+/* What is NULL in a damaged one is as good as empty. */
+#define OBJECTS                                                                                    \
+	"SELECT coalesce(type, ''), coalesce(name, ''), coalesce(tbl_name, ''),"                   \
+	" coalesce(sql, '') FROM main.sqlite_schema"
+
+/* What changes what statements do. */
+#define ACTING " WHERE type = 'trigger' OR (type = 'index' AND sql LIKE 'CREATE UNIQUE %')"
 
 struct checking {
 	sqlite3 *sqlite;
@@ -140,8 +147,8 @@ static int compare(
 }
 
 /*
- * Tables that somebody made beside ours do no harm; what works on ours does: triggers, indexes. Of a database of
- * another version nothing is said.
+ * Tables that somebody made beside ours do no harm, nor do indexes that only find rows; what works on ours does:
+ * triggers, and indexes that refuse a row. Of a database of another version nothing is said.
  */
 static int check_schema(const struct checking *c)
 {
@@ -151,9 +158,8 @@ static int check_schema(const struct checking *c)
 	if (rc == SQLITE_OK)
 		rc = compare(c, fresh, OBJECTS, c->sqlite, "has not, or has changed, the");
 	if (rc == SQLITE_OK)
-		rc = compare(c, c->sqlite,
-		    OBJECTS " WHERE type IN ('index', 'trigger') AND sql IS NOT NULL", fresh,
-		    "has, beside what it should have, the");
+		rc = compare(
+		    c, c->sqlite, OBJECTS ACTING, fresh, "has, beside what it should have, the");
 	(void)sqlite3_close(fresh);
 	return (rc & 0xff) == SQLITE_CORRUPT ? SQLITE_OK : rc; /* the check of its pages has told */
 }
