@@ -3,9 +3,10 @@
  *
  * 1. Rows are taken in the order in which they lie, whatever their uids say: one whose uid flipped leads nowhere.
  *    A scan goes on behind the uid of the last row only if that leads to the row that was seen to follow it;
- *    else it counts rows from the last uid that did.
- * 2. Where a page cannot be read, or rows end while the mailbox counts more, it goes on at the first uid behind
- *    at which a row is found.
+ *    else it counts rows from the last uid that did. Behind a uid that is lower than those before it nothing is
+ *    read unless that row was seen: it would lead round for ever.
+ * 2. Where a page cannot be read, or rows end while the mailbox counts more, or a uid led back, it goes on at the
+ *    first uid behind at which a row is found.
  * 3. What the mailbox counts and no row gave is told: never is less given in silence.
  */
 #include "store/mailbox_at.h"
@@ -23,7 +24,8 @@ void mailbox_at_begin(struct mailbox_at *w, int64_t account, int64_t mailbox, in
 	    .mailbox = mailbox,
 	    .moment = moment,
 	    .full = true,
-	    .last.uid = INT64_MIN};
+	    .last.uid = INT64_MIN,
+	    .stepped = true};
 }
 
 void mailbox_at_turn(struct mailbox_at *w)
@@ -79,11 +81,23 @@ static bool read_by_place(struct db *db, struct mailbox_at *w, enum db_code *cod
 	return w->n > 1 && is_same(&w->rows[0], &w->last);
 }
 
-/* The rows behind the last one: by its uid, or by its place. */
+/* Whether what lies behind its uid is what was taken already. */
+static bool leads_back(const struct mailbox_at *w)
+{
+	return !w->expects && !w->stepped && w->last.uid < w->reach;
+}
+
+/* The rows behind the last one: by its uid, or by its place; of one that leads back none. */
 static enum db_code read_behind(struct db *db, struct mailbox_at *w)
 {
-	enum db_code code = read_rows(db, w, w->last.uid, 0, PAGE + 1);
+	enum db_code code;
 
+	if (leads_back(w)) {
+		w->astray = true;
+		w->at = w->n = 0;
+		return DB_OK;
+	}
+	code = read_rows(db, w, w->last.uid, 0, PAGE + 1);
 	if (w->expects && (w->n == 0 || !is_same(&w->rows[0], &w->expected))) {
 		if (read_by_place(db, w, &code))
 			return code;
@@ -121,6 +135,7 @@ static enum db_code read_page(struct db *db, struct mailbox_at *w)
 	w->limit = w->limit ? w->limit : uidnext;
 	code = read_behind(db, w);
 	w->expects = false;
+	w->stepped = w->stepped && w->n == 0;
 	w->full = (int64_t)(w->n - w->at) > PAGE || (is_damage(code) && w->n > w->at);
 	w->torn = w->torn || is_damage(code);
 	if (code == DB_OK && w->full) {
@@ -199,6 +214,7 @@ static enum db_code step_over(struct db *db, struct mailbox_at *w)
 		return code;
 	w->at_end = uid >= w->limit; /* one that is none: behind it all was looked at */
 	w->expects = false;
+	w->stepped = true;
 	w->last = (struct mailbox_at_member){.uid = (int64_t)at - 1};
 	w->reach = (int64_t)at;
 	w->full = true;
@@ -232,7 +248,7 @@ static enum db_code end(
 	enum db_code code = read_mailbox(db, w, &messages, &uidnext);
 
 	missing = messages > w->live ? messages - w->live : 0;
-	if (code == DB_OK && !w->at_end && (missing || w->torn))
+	if (code == DB_OK && !w->at_end && (missing || w->torn || w->astray))
 		code = step_over(db, w);
 	if (code != DB_OK)
 		return code;
@@ -299,8 +315,8 @@ static bool take_row(struct mailbox_at *w)
 		w->last = w->rows[w->at++];
 		w->place++;
 		w->live += w->last.expunged_modseq == 0;
-		if (w->last.uid == w->reach + 1 ||
-		    (w->last.uid > w->reach && w->last.uid < w->limit))
+		if (w->last.uid > w->reach &&
+		    (w->last.uid - 1 == w->reach || w->last.uid < w->limit))
 			w->reach = w->last.uid;
 		if (was_there(w, &w->last))
 			return true;

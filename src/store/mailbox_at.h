@@ -46,6 +46,8 @@ struct mailbox_at {
 	int64_t limit;       /* uids of the mailbox are lower; 0: not read yet */
 	int64_t reach;       /* the highest of such uids so far */
 	bool torn;           /* pages could not be read */
+	bool astray;         /* a uid led back to rows that were taken */
+	bool stepped;        /* nothing was read yet behind the beginning, or a step */
 	int steps;           /* places that were stepped over */
 	bool at_end, told;   /* nothing more is found; that some are missing was said */
 };

@@ -14,12 +14,13 @@
 #include "store/mailbox_at.h"
 
 #define ROWS  350
+#define MOST  1500
 #define FIRST INT64_C(0x1122334455660000) /* the email of uid 0 */
 
 static struct rig rig;
 static struct arena *arena;
 static int64_t ann;
-static int seen[ROWS + 1], missing;
+static int seen[MOST + 1], missing;
 
 /* Rows without a message: that is told, and does not matter here. */
 static void fill(int rows)
@@ -50,15 +51,26 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* The number that a sentence begins with; -1: it has none. */
+static int number_in(struct str text)
+{
+	int number = 0;
+	size_t i;
+
+	for (i = 0; i < text.n && text.p[i] >= '0' && text.p[i] <= '9'; i++)
+		number = 10 * number + text.p[i] - '0';
+	return i ? number : -1;
+}
+
 static void note(const struct mailbox_at_row *row)
 {
 	if (row->kind == MAILBOX_AT_DAMAGE) {
-		missing = (int)db_word(row->why.p[0] - '0', 10, 10);
-		assert_int_equal(row->missing, missing == 10 ? 0 : missing);
+		missing = number_in(row->why);
+		assert_int_equal(row->missing, missing < 0 ? 0 : missing);
 	}
 	if (row->kind != MAILBOX_AT_MESSAGE)
 		return;
-	assert_in_range(row->message.email - FIRST, 1, ROWS);
+	assert_in_range(row->message.email - FIRST, 1, MOST);
 	assert_true(str_eq(row->why, STR("its row is lost")));
 	seen[row->message.email - FIRST]++;
 }
@@ -81,6 +93,7 @@ static int walk_with(int turn, void (*between)(void))
 			if (code == DB_ROW)
 				note(&row);
 			n += code == DB_ROW && row.kind == MAILBOX_AT_MESSAGE;
+			assert_in_range(n, 0, 2 * MOST); /* it comes to an end */
 		}
 		if (between)
 			between();
@@ -143,7 +156,7 @@ static void add(void)
 {
 	flip_change(&rig,
 	    "INSERT INTO membership SELECT account, mailbox, 350, email + 1, 100, 1, 1, 0, 0, 0"
-	    " FROM membership WHERE uid = 349;"
+	    " FROM membership ORDER BY email DESC LIMIT 1;"
 	    "UPDATE mailbox SET messages = messages + 1, uidnext = 351 WHERE id = 1");
 }
 
@@ -160,29 +173,38 @@ static void rows_that_go_and_come_meanwhile(void **state)
 	assert_int_equal(missing, 0);
 }
 
-/* A uid, in its page. */
-static void flip_uid(int uid, int flip)
+static void put_number(uint8_t *at, size_t octets, uint64_t number)
+{
+	for (size_t i = octets; i-- > 0; number >>= 8)
+		at[i] = (uint8_t)number;
+}
+
+/* The uid of message number i, of so many octets, in its page. */
+static void change_uid(int i, int64_t uid, int64_t with, size_t octets)
 {
 	static uint8_t all[4 << 20];
-	uint8_t key[10] = {(uint8_t)(uid >> 8), (uint8_t)uid};
-	size_t skip = uid < 128;
+	uint8_t key[16];
 	int changed = 0, fd;
 	ssize_t n;
 
-	for (int i = 0; i < 8; i++)
-		key[2 + i] = (uint8_t)((uint64_t)(FIRST + uid) >> (56 - 8 * i));
+	put_number(key, octets, (uint64_t)uid);
+	put_number(key + octets, 8, (uint64_t)(FIRST + i));
 	rig_pause(&rig);
 	fd = open("store.db", O_RDWR | O_CLOEXEC);
 	n = read(fd, all, sizeof all);
-	for (uint8_t *p = all; (p = memmem(p, (size_t)(all + n - p), key + skip, 10 - skip)); p++) {
-		p[skip ? 0 : 1] ^= (uint8_t)flip;
-		p[0] ^= (uint8_t)(flip >> 8);
+	for (uint8_t *p = all; (p = memmem(p, (size_t)(all + n - p), key, octets + 8)); p++) {
+		put_number(p, octets, (uint64_t)with);
 		changed++;
 	}
 	assert_true(changed > 0);
 	assert_int_equal(pwrite(fd, all, (size_t)n, 0), n);
 	close(fd);
 	rig_resume(&rig);
+}
+
+static void flip_uid(int uid, int flip)
+{
+	change_uid(uid, uid, uid ^ flip, uid < 128 ? 1 : 2);
 }
 
 static void uids_that_flipped(void **state)
@@ -203,6 +225,86 @@ static void uids_that_flipped(void **state)
 	}
 }
 
+static void add_and_expunge(void)
+{
+	add();
+	flip_change(&rig,
+	    "UPDATE membership SET expunged_modseq = 1, expunged_at = 1 WHERE uid = 5;"
+	    "UPDATE mailbox SET messages = messages - 1 WHERE id = 1");
+}
+
+/* Nothing follows it that it could be told by; what comes meanwhile lies behind it all the same. */
+static void the_last_uid_leads_back(void **state)
+{
+	fill(ROWS);
+	flip_uid(ROWS, 0x100);
+	for (int turn = 1; turn < 200; turn += 33) {
+		assert_int_equal(walk(turn), ROWS);
+		must_have_each_once();
+		assert_int_equal(missing, 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		teardown(NULL);
+		setup(NULL);
+		fill(ROWS - 1);
+		flip_uid(ROWS - 1, 0x100);
+		assert_int_equal(walk_with(ROWS - 1, i ? add_and_expunge : add), ROWS);
+		must_have_each_once();
+		assert_int_equal(missing, 0);
+	}
+}
+
+static void spoil(int64_t page)
+{
+	static const uint8_t garbage[4096] = {0xa5, 0xa5};
+	int fd;
+
+	rig_pause(&rig);
+	fd = open("store.db", O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, garbage, sizeof garbage, (page - 1) * 4096), sizeof garbage);
+	close(fd);
+	rig_resume(&rig);
+}
+
+#define LEAF(what, number)                                                                         \
+	"SELECT " what " FROM dbstat WHERE name = 'membership' AND pagetype = 'leaf'"              \
+	" ORDER BY path LIMIT 1 OFFSET " number
+
+/* It lies above the leaves; of what follows it the page cannot be read. */
+static void a_uid_before_a_torn_page_leads_back(void **state)
+{
+	int last = 0, lost;
+	int64_t page;
+
+	fill(MOST);
+	for (int i = 0; i < 4; i++)
+		last += 1 + (int)flip_number(&rig, LEAF("ncell", "%d"), i);
+	lost = (int)flip_number(&rig, LEAF("ncell", "%d"), 4);
+	page = flip_number(&rig, LEAF("pageno", "%d"), 4);
+	assert_in_range(last, 512, 1023);
+	assert_in_range(last + lost, last + 1, MOST - 1);
+	flip_uid(last, 512);
+	spoil(page);
+	for (int turn = 1; turn < 200; turn += 33) {
+		assert_int_equal(walk(turn), MOST - lost);
+		assert_int_equal(missing, lost);
+		for (int i = 1; i <= MOST; i++)
+			assert_int_equal(seen[i], i <= last || i > last + lost);
+	}
+}
+
+/* The highest number, behind the one before it, and a row behind it. */
+static void uids_up_to_the_highest(void **state)
+{
+	fill(ROWS);
+	flip_change(&rig, "UPDATE membership SET uid = 9223372036854775457 + uid;"
+			  "DELETE FROM mailbox WHERE id = 1");
+	change_uid(ROWS - 2, INT64_MAX - 2, INT64_MAX - 1, 8);
+	change_uid(ROWS - 1, INT64_MAX - 1, INT64_MAX, 8);
+	assert_int_equal(walk(60), ROWS);
+	must_have_each_once();
+}
+
 /* Of another mailbox by now. */
 static void what_is_counted_and_not_there(void **state)
 {
@@ -221,6 +323,9 @@ int main(void)
 	    T(others_have_their_turn),
 	    T(rows_that_go_and_come_meanwhile),
 	    T(uids_that_flipped),
+	    T(the_last_uid_leads_back),
+	    T(a_uid_before_a_torn_page_leads_back),
+	    T(uids_up_to_the_highest),
 	    T(what_is_counted_and_not_there),
 	};
 
