@@ -44,11 +44,13 @@ static void wake(void *ctx)
 
 /* ---- housekeeping ---- */
 
-/* Said once: it is tried again every second. A full disk, and a lane that is closed, are said elsewhere. */
+/* Said once until it works again: it is tried again every second. A full disk, and a lane that is closed, are said elsewhere. */
 static void log_tending(struct store_process *sp, const struct lane_op *op)
 {
 	struct str why = str_of_c(op->result == LANE_FAILED ? op->err.text : "");
 
+	if (op->result == LANE_DONE)
+		sp->tend_trouble.text[0] = '\0';
 	if (why.n == 0 || str_eq(why, str_of_c(sp->tend_trouble.text)))
 		return;
 	log_note(LOG_ERROR, "housekeeping", op->err.text);

@@ -336,7 +336,7 @@ static enum admin_step failed(struct admin_job *j, const struct reader_op *op)
 	if (op->result == DB_CORRUPT)
 		return admin_job_finish(j, EX_DATAERR,
 		    "the database is damaged, so no backup was made, and the one before stays as it was: "
-		    "stop the server and run `godwit store salvage ADDRESS`, or restore that backup with "
+		    "run `godwit store verify`, which says what helps, or restore that backup with "
 		    "`godwit restore` into a new data directory (%s)",
 		    op->err.text);
 	return admin_job_finish(

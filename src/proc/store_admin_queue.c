@@ -399,7 +399,7 @@ static const struct {
     {ADMIN_QUEUE_CANCEL, QUEUE_CHANGE_CANCEL, false, "cancelled: it will not be sent",
 	"not waiting for a time that its sender set: see \"godwit queue remove\""},
     {ADMIN_QUEUE_REMOVE, QUEUE_CHANGE_REMOVE, false, "removed from the queue", ""},
-    {ADMIN_QUEUE_BOUNCE, QUEUE_CHANGE_BOUNCE, false, "returned to the sender",
+    {ADMIN_QUEUE_BOUNCE, QUEUE_CHANGE_BOUNCE, false, "given up, and who is to know is told",
 	"being reported already"},
 };
 

@@ -237,9 +237,10 @@ static enum admin_step verify_failed(struct admin_job *j, const struct verifying
 {
 	return admin_job_finish(j, EX_IOERR, "the database cannot be read: %s%s",
 	    x->read.op.err.text,
-	    x->v.db ? "; stop the server and run `godwit store salvage ADDRESS`, or bring back a"
-		      " backup"
-		    : "");
+	    x->v.db && x->read.op.result == DB_CORRUPT
+		? "; stop the server and run `godwit store salvage ADDRESS`, or bring back a"
+		  " backup"
+		: "");
 }
 
 static enum admin_step verify_next(struct admin_job *j)

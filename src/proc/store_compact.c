@@ -64,7 +64,7 @@ static void tell_of_stay(const struct store_compact *c)
 	log_text(
 	    "why", c->work.needed
 		       ? "the message lies nowhere else, and the database does not name its place"
-		       : "the file of the pack cannot be read to its end");
+		       : "not all of the pack can be read");
 	log_text("cure", "stop the server and run `godwit store repair`");
 	log_close();
 }
@@ -100,6 +100,7 @@ static void write_done(struct lane_op *op)
 
 	compact_written(&c->work, clock_mono());
 	tell(c);
+	tell_of_stay(c);
 	wait_for(
 	    c, op->result == LANE_DONE ? pause_after(c, c->work.bytes + c->work.walked) : PASS_MS);
 }

@@ -77,11 +77,28 @@ static void say_forwarded(struct writer *w, const struct queue_dsn_recipient *r)
 	buf_fini(&alias);
 }
 
+/* The postmaster is not the sender: what would be said of his domain, address or rights is not. */
+static enum queue_phrase why_failed(const struct writer *w, const struct queue_reason *reason)
+{
+	if (!w->d->postmaster)
+		return reason->why;
+	switch (reason->why) {
+	case QUEUE_PHRASE_WHY_SENDER_ADDRESS:
+	case QUEUE_PHRASE_WHY_UNPROVEN:
+	case QUEUE_PHRASE_WHY_RESTRICTED:
+		return QUEUE_PHRASE_WHY_POLICY;
+	case QUEUE_PHRASE_WHY_LOCAL:
+		return QUEUE_PHRASE_WHY_LOCAL_HERE;
+	default:
+		return reason->why;
+	}
+}
+
 static void say_failed(struct writer *w, const struct queue_dsn_recipient *r,
     const struct queue_reason *reason, const struct str *args, size_t n)
 {
 	say_forwarded(w, r);
-	say(w, reason->why, args, n);
+	say(w, why_failed(w, reason), args, n);
 	if (r->late)
 		say(w, QUEUE_PHRASE_LATE, QUEUE_ARGS(when(w, w->d->deliver_by)));
 	if (r->expired)

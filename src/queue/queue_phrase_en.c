@@ -226,7 +226,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WHY_DNS] =
 	    "%4 could not be looked up: its name servers gave no usable answer.",
 	[QUEUE_PHRASE_WHY_NO_DOMAIN] = "The domain %2 does not exist.",
-	[QUEUE_PHRASE_WHY_NO_ADDRESS] = "The domain %2 has no mail server.",
+	[QUEUE_PHRASE_WHY_NO_ADDRESS] = "The domain %2 has no mail server that can be used.",
 	[QUEUE_PHRASE_WHY_NULL_MX] = "The domain %2 declares that it takes no mail.",
 	[QUEUE_PHRASE_WHY_ROUTE_NO_ADDRESS] = "%4 has no address.",
 	[QUEUE_PHRASE_WHY_ROUTE_FORBIDDEN] = "%4 has an address to which no mail can be sent.",
@@ -238,6 +238,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WHY_TOO_LARGE] = "The message is larger than %3 takes.",
 	[QUEUE_PHRASE_WHY_LOCAL] =
 	    "This server was not able to send it; neither you nor %2 caused that.",
+	[QUEUE_PHRASE_WHY_LOCAL_HERE] = "This server itself was not able to send it.",
 	[QUEUE_PHRASE_WHY_ENDED] =
 	    "An administrator of this mail server has ended the attempts to send it.",
 	[QUEUE_PHRASE_WHY_NO_TIMES] =

@@ -73,7 +73,7 @@ static void begin(struct compact *c)
 	c->pack = c->after;
 	c->at = 0;
 	c->needed = 0;
-	c->doubtful = false;
+	c->doubtful = c->unread = false;
 	c->examines = true;
 	pack_walk_begin(&c->walk, c->pack, c->end);
 }
@@ -170,6 +170,7 @@ static void take(struct compact *c, int64_t id, struct blob_pos pos)
 	*in = (struct blob_in){.id = id, .iov = &c->iov[c->n], .niov = 1};
 	if (!read_blob(c, in, pos, c->bytes)) {
 		c->kept++;
+		c->unread = true;
 		return;
 	}
 	c->from[c->n] = pos.offset;
@@ -273,6 +274,8 @@ void compact_written(struct compact *c, int64_t now)
 			c->drop[c->ndrops++].when = now + COMPACT_GRACE_MS;
 		}
 	}
+	if (done && c->last && !c->drops && c->unread)
+		stay(c);      /* or each pass would read all of it again */
 	if (c->last || !done) /* a slice that failed is read again in the next pass */
 		c->pack = 0;
 }

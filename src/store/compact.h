@@ -33,6 +33,7 @@ struct compact {
 	int64_t walked; /* octets that were read to examine a pack */
 	/* of read: a pack that stays until a repair, 0: none; and what lies nowhere else, 0: it cannot be read */
 	int64_t stays, needed;
+	bool unread; /* a blob of the pack could not be read */
 	/* of write */
 	int64_t bytes; /* that the slice copies */
 	/* of all of them */

@@ -332,6 +332,10 @@ static enum db_code look(struct db *db, const char *name)
 		code = judge(db, &id);
 	sqlite3_close(db->sqlite);
 	db->sqlite = NULL;
+	if (code == DB_OK) { /* what could not be looked at, opening it will say */
+		db->code = DB_OK;
+		db->err.text[0] = '\0';
+	}
 	return code;
 }
 

@@ -335,13 +335,19 @@ static enum db_code name_content(struct db *db, struct ledger_audit *a, int64_t 
 	return db_end(q);
 }
 
+/*
+ * What a pack has is named in a transaction after the one that missed its file: a pack that was given up
+ * meanwhile has no rows then.
+ */
 static enum db_code check_packs(struct db *db, struct ledger_audit *a, int64_t max)
 {
 	enum db_code code = DB_OK;
 
+	if (a->lost)
+		return name_content(db, a, max);
 	for (int64_t i = 0; i < max && code == DB_OK && !a->lost && a->stage == STAGE_PACKS; i++)
 		code = next_pack(db, a);
-	return code == DB_OK && a->lost ? name_content(db, a, max) : code;
+	return code;
 }
 
 /* One whose counter of rows is gone would be taken for whole. */

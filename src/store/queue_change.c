@@ -225,7 +225,7 @@ static const struct {
     [QUEUE_CHANGE_RELEASE] = {let_go, true, false, false, "released"},
     [QUEUE_CHANGE_REMOVE] = {discard, true, true, true, "removed"},
     [QUEUE_CHANGE_CANCEL] = {discard, true, false, false, "cancelled"},
-    [QUEUE_CHANGE_BOUNCE] = {bounce, true, true, false, "returned to their senders"},
+    [QUEUE_CHANGE_BOUNCE] = {bounce, true, true, false, "given up"},
 };
 
 static bool concerns(enum queue_change_verb verb, const struct queue_row *row, int64_t now)

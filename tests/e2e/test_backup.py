@@ -466,7 +466,7 @@ def test_of_a_damaged_database_no_backup_is_made(either, restore, tmp_path):
         server.mark()
         server.settle()
     done = server.command("backup", str(target), status=65)
-    assert "godwit store salvage" in done.stderr and "stays as it was" in done.stderr, done.stderr
+    assert "godwit store verify" in done.stderr and "stays as it was" in done.stderr, done.stderr
     assert done.stdout == ""
     now = all_of_it()
     assert {path: now.get(path) for path in complete} == complete

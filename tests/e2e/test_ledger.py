@@ -156,7 +156,7 @@ COMMANDS = [
     ("queue hold else.test", "queue: 4 recipients held: else.test"),
     ("queue remove --to a@else.test --from x@new.test",
      "queue: 1 recipient removed: to a@else.test, from x@new.test"),
-    ("queue bounce --to b@else.test", "queue: 1 recipient returned to their senders: to b@else.test"),
+    ("queue bounce --to b@else.test", "queue: 1 recipient given up: to b@else.test"),
     ("queue release --to c@else.test", "queue: 1 recipient released: to c@else.test"),
     ("queue release", "queue: 1 recipient released"),
     ("queue cancel --to later@else.test", "queue: 1 recipient cancelled: to later@else.test"),

@@ -223,6 +223,19 @@ static void test_sent_on(void **state)
 	dsn_sample_free(&s);
 }
 
+/* What is wrong with the sender's domain or address is not said of the postmaster's. */
+static void test_said_to_the_postmaster(void **state)
+{
+	struct dsn_sample *s = dsn_sample_new();
+
+	s->recipients[0].reply = STR("550 5.7.26 the message is not authenticated");
+	s->recipients[0].status = (struct queue_status){5, 7, 26};
+	expect_says(s, QUEUE_LANG_EN, "no proof that the message comes from your domain");
+	s->dsn.postmaster = s->dsn.sent_on = true;
+	expect_says(s, QUEUE_LANG_EN, "bob@b.test The rules of");
+	dsn_sample_free(&s);
+}
+
 static void test_names(void **state)
 {
 	assert_string_equal(queue_dsn_action_name(QUEUE_DSN_FAILED), "failed");
@@ -242,6 +255,7 @@ int main(void)
 	    cmocka_unit_test(test_original),
 	    cmocka_unit_test(test_servers_in_chinese),
 	    cmocka_unit_test(test_sent_on),
+	    cmocka_unit_test(test_said_to_the_postmaster),
 	    cmocka_unit_test(test_names),
 	};
 
