@@ -20,6 +20,11 @@ def publish(path, run=None, size=None):
         file.write(f"{first}\n" + (f"\n{MARK}\n\n{second}\n" if second else ""))
 
 
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
 def number(value):
     if value is None:
         return ""
@@ -51,7 +56,7 @@ def memory(rows):
                  [(what, *(row.get(role) for role in roles)) for what, row in rows.items()])
 
 
-def mailbox(r):
+def mailbox(r, _):
     return [
         f"## A mailbox of {r['count']:,} messages", "",
         f"Filled in {r['filled']['seconds']:.0f} s. Login to the reply of STAT: {r['first_login_ms']:.0f} ms the "
@@ -65,7 +70,7 @@ def mailbox(r):
         "Mail of others meanwhile, from the final dot to the 250:", "", *times(r["others"])]
 
 
-def accounts(r):
+def accounts(r, _):
     columns = ("start_seconds", "first_login_ms", "second_login_ms", "list_seconds", "status_seconds")
     rows = {}
     for count, row in r.items():
@@ -100,7 +105,24 @@ def wake(r, args):
         "250:", "", *times(r["others"])]
 
 
-def render(results):
+SECTIONS = {"mailbox": mailbox, "accounts": accounts, "queue": queue, "wake": wake}
+
+
+def section(name, results, earlier):
+    """Of these results, or of the newest earlier ones that have it, and then says so."""
+    if name in results:
+        return ["", *SECTIONS[name](results[name], results["args"])]
+    for old in earlier:
+        if name in old:
+            heading, *rest = SECTIONS[name](old[name], old["args"])
+            before, after = old["load_average"]
+            return ["", heading, "", f"Not measured again since {old['date']}, source {old['source']}, load average "
+                    f"before {before[0]:.1f}, after {after[0]:.1f}.", *rest]
+    return []
+
+
+def render(results, earlier=()):
+    """earlier: other results, the newest first."""
     machine, (before, after) = results["machine"], results["load_average"]
     lines = [
         "# Results at size", "",
@@ -111,18 +133,14 @@ def render(results):
         "- Counted: system calls and syncs of all processes by perf; pages of 4 KiB of database, its log and packs "
         "by strace, in a run of their own. Times depend on what else the machine did: with a load average far above "
         "the number of processors they are upper bounds."]
-    for name, part in (("mailbox", mailbox), ("accounts", accounts)):
-        if name in results:
-            lines += ["", *part(results[name])]
-    for name, part in (("queue", queue), ("wake", wake)):
-        if name in results:
-            lines += ["", *part(results[name], results["args"])]
+    for name in SECTIONS:
+        lines += section(name, results, earlier)
     return "\n".join(lines) + "\n"
 
 
 def main(arguments):
-    with open(arguments[0], encoding="utf-8") as file:
-        print(render(json.load(file)), end="")
+    results, *earlier = [read(path) for path in arguments]
+    print(render(results, earlier), end="")
 
 
 if __name__ == "__main__":
