@@ -31,6 +31,7 @@ struct exporting {
 	int64_t count, bytes;
 	int64_t damaged, mailboxes; /* messages that are left out; mailboxes with other damage */
 	bool in_damaged;            /* the mailbox at hand is counted */
+	bool hidden;                /* there may be mailboxes that are not known */
 	bool failed;                /* writing did */
 	struct err e;
 };
@@ -101,17 +102,22 @@ static void say_damaged(struct exporting *x, struct str why)
 	buf_fini(&b);
 }
 
-/* What is wrong with the mailbox at hand, or messages of it that are left out and cannot be named. */
+/*
+ * What is wrong with the mailbox at hand, or messages of it that are left out and cannot be named; before the first
+ * one with the list of all.
+ */
 static int say_of_mailbox(struct exporting *x, struct str what, int64_t missing)
 {
 	struct buf b;
 
 	x->damaged += missing;
-	x->mailboxes += missing == 0 && !x->in_damaged;
+	x->hidden = x->hidden || x->path.n == 0;
+	x->mailboxes += missing == 0 && x->path.n && !x->in_damaged;
 	x->in_damaged = x->in_damaged || missing == 0;
 	buf_init(&b, 8 * KIB);
 	cli_text_put(&b, buf_view(&x->path));
-	buf_lit(&b, ": ");
+	if (x->path.n)
+		buf_lit(&b, ": ");
 	cli_text_put(&b, what);
 	say(x, &b);
 	buf_fini(&b);
@@ -197,6 +203,8 @@ static void print_end(const struct exporting *x)
 	buf_printf(&b, "%lld message%s exported", (long long)x->count, x->count == 1 ? "" : "s");
 	cli_text_also(&b, x->damaged, "other is damaged", "others are damaged");
 	cli_text_also(&b, x->mailboxes, "mailbox is damaged", "mailboxes are damaged");
+	if (x->hidden)
+		buf_lit(&b, "; mailboxes may be left out");
 	printf("%s\n", buf_cstr(&b));
 	buf_fini(&b);
 }
@@ -213,7 +221,7 @@ static int run(struct cli *cli, struct exporting *x, const char *path, struct st
 		code = cli_fail(EX_CANTCREAT, "%s", e.text);
 	if (code == EX_OK)
 		print_end(x);
-	return code == EX_OK && (x->damaged || x->mailboxes) ? EX_DATAERR : code;
+	return code == EX_OK && (x->damaged || x->mailboxes || x->hidden) ? EX_DATAERR : code;
 }
 
 /* The moment as an argument; empty: now. */

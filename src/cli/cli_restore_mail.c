@@ -51,6 +51,7 @@ struct restoring {
 
 	int64_t found, taken, there;
 	int64_t damaged, mailboxes; /* messages that are left out; mailboxes with other damage */
+	bool hidden;                /* there may be mailboxes that are not known */
 	bool unsure;                /* the message that is wanted may be one that cannot be read */
 	struct buf held;            /* lines about those */
 	bool failed;                /* the backup's database cannot be read */
@@ -128,22 +129,27 @@ static void count_of_mailbox(struct restoring *r, int64_t missing)
 	r->in_damaged = r->in_damaged || missing == 0;
 }
 
-/* Of the mailbox at hand, or of messages in it that cannot be named. */
-static void say_of_mailbox(struct restoring *r, struct str what, int64_t missing)
+static void say_or_hold(struct restoring *r, struct str which, struct str what)
 {
 	struct buf b;
 
 	buf_init(&b, 8 * KIB);
-	cli_text_put(&b, r->list[r->at].path);
+	cli_text_put(&b, which);
 	buf_lit(&b, ": ");
 	buf_str(&b, what);
-	if (is_search(r)) {
+	if (is_search(r))
 		hold(r, buf_view(&b));
-	} else {
-		count_of_mailbox(r, missing);
+	else
 		say(r, buf_view(&b));
-	}
 	buf_fini(&b);
+}
+
+/* Of the mailbox at hand, or of messages in it that cannot be named. */
+static void say_of_mailbox(struct restoring *r, struct str what, int64_t missing)
+{
+	if (!is_search(r))
+		count_of_mailbox(r, missing);
+	say_or_hold(r, r->list[r->at].path, what);
 }
 
 static void begin(struct restoring *r)
@@ -267,11 +273,12 @@ static int restore_account(struct restoring *r, const struct owner *o, bool make
 {
 	struct admin_request request = {.command = ADMIN_IMPORT, .nargs = 8};
 	int code = EX_OK;
+	bool torn;
 
 	r->account = o->id;
 	r->at = 0;
 	r->in_mailbox = false;
-	if (mailbox_path_list(r->db, r->arena, o->id, &r->list, &r->nlist) != DB_OK)
+	if (mailbox_path_list(r->db, r->arena, o->id, &r->list, &r->nlist, &torn) != DB_OK)
 		return cli_fail(
 		    EX_DATAERR, "the backup's database cannot be read: %s", db_error(r->db));
 	request.args[0] = directory_text(r->arena, o->local, o->domain);
@@ -283,6 +290,9 @@ static int restore_account(struct restoring *r, const struct owner *o, bool make
 	request.args[6] = o->language;
 	request.args[7] = o->disabled ? STR("disabled") : STR("");
 	cli_feed_init(&r->feed, "restoring", pump, r);
+	if (torn)
+		say_or_hold(r, request.args[0], STR(MAILBOX_HIDDEN_TEXT));
+	r->hidden = r->hidden || (torn && !is_search(r));
 	code = cli_feed_call(&r->feed, cli_data_dir(r->cli), &request);
 	mailbox_source_close(&r->source);
 	r->taken += r->feed.taken;
@@ -435,6 +445,8 @@ static void print_end(const struct restoring *r)
 	    "messages of the backup are damaged");
 	cli_text_also(&b, r->mailboxes, "mailbox of the backup is damaged",
 	    "mailboxes of the backup are damaged");
+	if (r->hidden)
+		buf_lit(&b, "; mailboxes may be left out");
 	printf("%s\n", buf_cstr(&b));
 	buf_fini(&b);
 }
@@ -448,7 +460,7 @@ static int over(struct restoring *r, int code)
 	if (code == EX_USAGE || code == EX_NOUSER || code == EX_NOINPUT) /* it was not begun */
 		return code;
 	print_end(r);
-	return code == EX_OK && (r->damaged || r->mailboxes) ? EX_DATAERR : code;
+	return code == EX_OK && (r->damaged || r->mailboxes || r->hidden) ? EX_DATAERR : code;
 }
 
 int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source)

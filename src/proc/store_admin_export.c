@@ -156,14 +156,25 @@ static void next_mailbox(struct exporting *x)
 	put_mailbox(x);
 }
 
+/* What pages hide that cannot be read has no mailbox it could be told with. */
+static enum db_code list_mailboxes(struct exporting *x, struct db *db)
+{
+	bool torn = false;
+	enum db_code code = mailbox_path_list(db, x->arena, x->account, &x->list, &x->n, &torn);
+
+	x->listed = true;
+	if (torn)
+		put_damage(x, STR(MAILBOX_HIDDEN_TEXT), 0);
+	return code;
+}
+
 static enum db_code export_run(struct reader_op *op, struct db *db)
 {
 	struct exporting *x = LIST_ENTRY(op, struct exporting, read.op);
 	enum db_code code = DB_OK;
 
 	if (!x->listed)
-		code = mailbox_path_list(db, x->arena, x->account, &x->list, &x->n);
-	x->listed = true;
+		code = list_mailboxes(x, db);
 	x->pause = false;
 	mailbox_at_turn(&x->walk);
 	while (code == DB_OK && !x->done && !x->pause && x->out.n < PIECE) {
@@ -205,7 +216,7 @@ static enum admin_step export_next(struct admin_job *j)
 		j->next = submit; /* once what there is has been sent */
 		return ADMIN_STEP_MORE;
 	}
-	if (!x->found)
+	if (!x->found && x->only.n)
 		return admin_job_finish(j, EX_NOINPUT,
 		    "there is no mailbox %.*s; without --mailbox all of them are exported",
 		    STR_FMT(str_sub(x->only, 0, 255)));

@@ -26,8 +26,8 @@ struct flagging {
 	struct arena *arena, *row_arena;
 	struct mailbox_listed *list;
 	size_t n, at;
-	int64_t uid; /* of the mailbox at hand, looked at up to here */
-	bool listed, matched;
+	int64_t uid;                /* of the mailbox at hand, looked at up to here */
+	bool listed, torn, matched; /* torn: mailboxes may be missing in the list */
 	int64_t found;
 	struct buf out;
 	struct ranges *uids; /* to be changed, of each mailbox */
@@ -96,7 +96,7 @@ static enum db_code look_at_one(struct flagging *x, struct db *db)
 
 static enum db_code find_mailboxes(struct flagging *x, struct db *db)
 {
-	enum db_code code = mailbox_path_list(db, x->arena, x->account, &x->list, &x->n);
+	enum db_code code = mailbox_path_list(db, x->arena, x->account, &x->list, &x->n, &x->torn);
 
 	if (code != DB_OK)
 		return code;
@@ -239,6 +239,10 @@ static enum admin_step found_all(struct admin_job *j)
 {
 	struct flagging *x = j->stream;
 
+	if (x->torn)
+		return admin_job_finish(j, EX_IOERR,
+		    MAILBOX_HIDDEN_TEXT "; %sstop the server and run `godwit store verify`",
+		    x->changes ? "nothing was changed; " : "");
 	if (!x->matched)
 		return admin_job_finish(j, EX_NOINPUT,
 		    "there is no mailbox %.*s; without --mailbox all of them are meant",

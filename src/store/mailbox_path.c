@@ -234,18 +234,29 @@ static enum db_code list_lost(struct db *db, struct listing *l, int64_t account)
 	return code == DB_ROW ? DB_OK : code;
 }
 
-enum db_code mailbox_path_list(
-    struct db *db, struct arena *a, int64_t account, struct mailbox_listed **list_r, size_t *n_r)
+/* Of pages: that is told, and the list goes on without them. */
+static enum db_code pass_over(enum db_code code, bool *torn)
+{
+	if (code != DB_CORRUPT && code != DB_IO)
+		return code;
+	*torn = true;
+	return DB_OK;
+}
+
+enum db_code mailbox_path_list(struct db *db, struct arena *a, int64_t account,
+    struct mailbox_listed **list_r, size_t *n_r, bool *torn_r)
 {
 	struct listing l = {.a = a};
-	enum db_code code = list_rows(db, &l, account);
+	bool torn = false;
+	enum db_code code = pass_over(list_rows(db, &l, account), &torn);
 
-	if (code == DB_OK || code == DB_CORRUPT || code == DB_IO)
-		code = list_lost(db, &l, account);
+	if (code == DB_OK)
+		code = pass_over(list_lost(db, &l, account), &torn);
 	*list_r = arena_array(a, l.n ? l.n : 1, sizeof **list_r);
 	if (l.n)
 		memcpy(*list_r, l.v, l.n * sizeof *l.v);
 	*n_r = l.n;
+	*torn_r = torn;
 	mem_free(l.v);
-	return code == DB_CORRUPT || code == DB_IO ? DB_OK : code;
+	return code;
 }

@@ -41,6 +41,11 @@ def change_octets(path, old, new):
         file.write(data.replace(old, new))
 
 
+def root(path, table):
+    [(page,)] = rows(path, f"SELECT rootpage FROM sqlite_schema WHERE name = '{table}'")
+    return page
+
+
 def spoil(path, page):
     with open(path, "r+b") as file:
         file.seek((page - 1) * PAGE)
@@ -168,11 +173,29 @@ def test_mailboxes_that_are_lost(server, tmp_path):
     assert found == list(range(COUNT)) and "Recovered 1: the mailbox has lost its row" in said
     assert said.endswith(f"{COUNT} messages exported; 1 mailbox is damaged\n")
     put_back(server)
-    [(page,)] = rows(database(server), "SELECT rootpage FROM sqlite_schema WHERE name = 'mailbox'")
-    spoil(database(server), page)
+    spoil(database(server), root(database(server), "mailbox"))
     found, said = exported(server, tmp_path, 65)
     assert found == list(range(COUNT)) and "Recovered 1: the mailbox has lost its row" in said
-    assert said.endswith(f"{COUNT} messages exported; 1 mailbox is damaged\n")
+    assert said.endswith(f"{COUNT} messages exported; 1 mailbox is damaged; mailboxes may be left out\n")
+
+
+def test_mailboxes_that_may_be_hidden(server, tmp_path):
+    """Neither their rows nor their messages lead to them."""
+    [path] = glob.glob(str(tmp_path / "backup" / "files-*" / "store.db"))
+    for database_ in (database(server), path):
+        for page in [root(database_, table) for table in ("mailbox", "membership")]:
+            spoil(database_, page)
+    found, said = exported(server, tmp_path, 65)
+    assert found == [] and "godwit: mailboxes may be left out" in said
+    assert said.endswith("0 messages exported; mailboxes may be left out\n")
+    done = server.command("flags", ANN, status=74)
+    assert "mailboxes may be left out" in done.stderr
+    put_back(server)
+    done = server.command("restore", str(tmp_path / "backup"), "--account", ANN, status=65)
+    assert f"{ANN}: mailboxes may be left out" in done.stderr
+    assert done.stdout == "0 messages restored; mailboxes may be left out\n"
+    done = server.command("restore", str(tmp_path / "backup"), "--message-id", "<7@x>", status=65)
+    assert "mailboxes may be left out" in done.stderr and "no such message among those" in done.stderr
 
 
 def test_the_same_of_a_backup(server, tmp_path):

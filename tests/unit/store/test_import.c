@@ -351,6 +351,7 @@ static void mailboxes_by_path(void **state)
 {
 	struct mailbox_listed *list;
 	int64_t deep, found = 0;
+	bool torn;
 	size_t n;
 
 	assert_int_equal(make("inbox"), MAILBOX_INBOX);
@@ -362,8 +363,9 @@ static void mailboxes_by_path(void **state)
 	assert_int_equal(make("Work/Sent"), deep + 1);
 	assert_int_equal(mailbox_path_find(rig.db, ann, STR("Work/A/B"), &found), DB_ROW);
 	assert_int_equal(found, deep);
-	assert_int_equal(mailbox_path_list(rig.db, arena, ann, &list, &n), DB_OK);
+	assert_int_equal(mailbox_path_list(rig.db, arena, ann, &list, &n, &torn), DB_OK);
 	assert_int_equal(n, MAILBOX_ROLES - 1 + 4);
+	assert_false(torn);
 	assert_true(str_eq(list[n - 2].path, STR("Work/A/B")));
 	assert_true(mailbox_path_is_valid(STR("a/b")));
 	assert_false(mailbox_path_is_valid(STR("")));

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "store/mailbox_at.h"
+#include "store/mailbox_path.h"
 
 #define ROWS  350
 #define MOST  1500
@@ -314,6 +315,38 @@ static void what_is_counted_and_not_there(void **state)
 	assert_int_equal(missing, 2);
 }
 
+/* How many are listed; whether others may be hidden. */
+static size_t list(bool *torn_r)
+{
+	struct mailbox_listed *all;
+	size_t n = 0;
+
+	assert_int_equal(mailbox_path_list(rig.db, arena, ann, &all, &n, torn_r), DB_OK);
+	return n;
+}
+
+static void mailboxes_on_pages_that_cannot_be_read(void **state)
+{
+	static const char *const tables[] = {"mailbox", "membership"};
+	int64_t roots[2];
+	size_t all;
+	bool torn = true;
+
+	fill(ROWS);
+	all = list(&torn);
+	assert_true(all > 1 && !torn);
+	for (int i = 0; i < 2; i++)
+		roots[i] = flip_number(
+		    &rig, "SELECT rootpage FROM sqlite_schema WHERE name = '%s'", tables[i]);
+	spoil(roots[0]);
+	assert_int_equal(list(&torn), 1); /* by its messages */
+	assert_true(torn);
+	spoil(roots[1]);
+	torn = false;
+	assert_int_equal(list(&torn), 0);
+	assert_true(torn);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -327,6 +360,7 @@ int main(void)
 	    T(a_uid_before_a_torn_page_leads_back),
 	    T(uids_up_to_the_highest),
 	    T(what_is_counted_and_not_there),
+	    T(mailboxes_on_pages_that_cannot_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
