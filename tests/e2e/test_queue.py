@@ -104,7 +104,7 @@ def test_hold_and_release(waiting):
 
 def test_bounce(waiting):
     waiting.command("queue", "hold", "carl@two.test")
-    assert "1 recipient returned" in waiting.command("queue", "bounce", "carl@two.test").stdout
+    assert "1 recipient given up" in waiting.command("queue", "bounce", "carl@two.test").stdout
     wait_for("the report", lambda: waiting.message_count() == 1)
     assert recipients(waiting) == ["bob@one.test", "bob@two.test"]
     assert "1 recipient removed" in waiting.command("queue", "remove", "--from", BEN).stdout
