@@ -32,7 +32,7 @@
 /* credentials */
 #define LIMIT_USER_NAME     ((size_t)320)
 #define LIMIT_PASSWORD      ((size_t)1024)
-#define LIMIT_PASSWORD_MIN  ((size_t)8)    /* characters of a new one */
+#define LIMIT_PASSWORD_GOOD ((size_t)8)    /* characters: a new one that has fewer is warned of */
 #define LIMIT_SASL_RESPONSE ((size_t)9216) /* decoded */
 
 /* message handling */

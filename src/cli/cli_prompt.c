@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/utf8.h"
 
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 #define ENDING (sizeof ending / sizeof *ending)
@@ -125,6 +126,29 @@ static int from_environment(const char *text, struct buf *out)
 	return EX_OK;
 }
 
+/* Characters; each octet of what is no UTF-8 counts as one. */
+static size_t length_of(struct str password)
+{
+	size_t n = 0;
+
+	for (; password.n; n++) {
+		size_t len = utf8_char(password);
+
+		password = str_from(password, len ? len : 1);
+	}
+	return n;
+}
+
+/* It is his server: he may, and is told. */
+static void warn_of_short(struct str password)
+{
+	if (length_of(password) < LIMIT_PASSWORD_GOOD)
+		fprintf(stderr,
+		    "godwit: warning: a password of fewer than %zu characters is guessed easily; "
+		    "\"godwit account passwd\" sets a longer one\n",
+		    LIMIT_PASSWORD_GOOD);
+}
+
 bool cli_prompt_asks(const struct cli *cli)
 {
 	return !cli_args_has(&cli->args, "password-stdin") && !getenv("GODWIT_PASSWORD");
@@ -149,10 +173,9 @@ int cli_prompt_password(
 		code = from_terminal(kind, whose, out);
 	}
 	if (code == EX_OK && out->n == before)
-		code = cli_fail(EX_DATAERR,
-		    kind == CLI_PROMPT_NEW
-			? "the password is empty; choose one of at least %zu characters"
-			: "the password is empty; give one of 1 to %zu octets",
-		    kind == CLI_PROMPT_NEW ? LIMIT_PASSWORD_MIN : LIMIT_PASSWORD);
+		code = cli_fail(EX_DATAERR, "the password is empty; give one of 1 to %zu octets",
+		    LIMIT_PASSWORD);
+	if (code == EX_OK && kind == CLI_PROMPT_NEW)
+		warn_of_short(str_from(buf_view(out), before));
 	return code;
 }

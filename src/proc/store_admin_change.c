@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/utf8.h"
 #include "proc/admin_address.h"
 #include "proc/store_admin_job.h"
 
@@ -209,19 +208,6 @@ static void hashed(struct password_job *job)
 	admin_job_ready(job->ctx);
 }
 
-/* Characters; each octet of what is no UTF-8 counts as one. */
-static size_t length_of(struct str password)
-{
-	size_t n = 0;
-
-	for (; password.n; n++) {
-		size_t len = utf8_char(password);
-
-		password = str_from(password, len ? len : 1);
-	}
-	return n;
-}
-
 /* account add and account passwd: the password is hashed first. */
 enum admin_step admin_change_password(struct admin_job *j)
 {
@@ -234,10 +220,6 @@ enum admin_step admin_change_password(struct admin_job *j)
 		return admin_job_finish(j, EX_USAGE,
 		    "a password has 1 to %zu octets and no NUL; choose another one",
 		    LIMIT_PASSWORD);
-	if (length_of(password) < LIMIT_PASSWORD_MIN)
-		return admin_job_finish(j, EX_DATAERR,
-		    "a password of fewer than %zu characters is guessed too easily; choose a longer one",
-		    LIMIT_PASSWORD_MIN);
 	j->change.send_only = str_eq(admin_arg(j, 2), STR("send-only"));
 	p->kind = PASSWORD_HASH;
 	ip_parse(STR("127.0.0.1"), &p->ip);

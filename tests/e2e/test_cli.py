@@ -82,8 +82,9 @@ def test_whole_administration(make_server, running):
     assert len(server.json("alias", "list")) == 1
     server.command("account", "disable", f"alice@{DOMAIN}")
     server.command("account", "enable", f"alice@{DOMAIN}")
-    server.command("account", "passwd", f"alice@{DOMAIN}", "--password-stdin", stdin="seven77\n", status=65)
-    server.command("account", "passwd", f"alice@{DOMAIN}", "--password-stdin", stdin="eight888\n")
+    for password, short in (("x", True), ("\u00fcn\u00efc\u00f6de", True), ("eight888", False)):
+        done = server.command("account", "passwd", f"alice@{DOMAIN}", "--password-stdin", stdin=password + "\n")
+        assert ("fewer than 8 characters" in done.stderr) is short, done.stderr
     server.command("account", "passwd", f"alice@{DOMAIN}", "--password-stdin", stdin="another one\n")
     told = server.command("test-delivery", "--from", "a@b.test", "--to", f"alice@{DOMAIN}", stdin="Subject: x\n\nx\n")
     assert f"alice@{DOMAIN}" in told.stdout
