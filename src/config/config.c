@@ -172,28 +172,6 @@ static int check_queue(const struct check *k)
 	    later_line(k, at_fault[status].one, at_fault[status].other), queue_policy_text(status));
 }
 
-/* A warning that would come when the message is returned already is never sent. */
-static bool warns_too_late(const struct queue_policy *p)
-{
-	return p->n_warn > 0 && p->warn[p->n_warn - 1] >= p->lifetime;
-}
-
-static const char too_late[] =
-    "a time of delay_warning is not before the end of lifetime, when the message is returned: give an "
-    "earlier one, or a longer lifetime";
-
-/* Those that are the default go with any lifetime. */
-static int check_warnings(const struct check *k)
-{
-	struct queue_policy policy;
-
-	config_queue_policy(k->c, NULL, &policy);
-	if (!place_of(k, "queue.delay_warning")->line || !warns_too_late(&policy))
-		return 0;
-	return err_set(k->e, "%s:%u: queue: %s", k->file,
-	    later_line(k, "queue.delay_warning", "queue.lifetime"), too_late);
-}
-
 /* Its parts fit together with those of queue that it leaves as they are. */
 static int check_destination(const struct check *k, const struct config_destination *d)
 {
@@ -208,13 +186,10 @@ static int check_destination(const struct check *k, const struct config_destinat
 			    k->file, line, STR_FMT(d->domain));
 	config_queue_policy(k->c, d, &policy);
 	status = queue_policy_check(&policy);
-	if (status != QUEUE_POLICY_OK)
-		return err_set(k->e, "%s:%u: destinations, %.*s, together with queue: %s", k->file,
-		    line, STR_FMT(d->domain), queue_policy_text(status));
-	if (d->delay_warning.n && warns_too_late(&policy))
-		return err_set(k->e, "%s:%u: destinations, %.*s: %s", k->file, line,
-		    STR_FMT(d->domain), too_late);
-	return 0;
+	if (status == QUEUE_POLICY_OK)
+		return 0;
+	return err_set(k->e, "%s:%u: destinations, %.*s, together with queue: %s", k->file, line,
+	    STR_FMT(d->domain), queue_policy_text(status));
 }
 
 static int check_destinations(const struct check *k)
@@ -259,8 +234,8 @@ static int check_routes(const struct check *k)
 
 static int check_whole(const struct check *k)
 {
-	static int (*const checks[])(const struct check *) = {check_set, check_ports, check_queue,
-	    check_warnings, check_routes, check_destinations, check_source};
+	static int (*const checks[])(const struct check *) = {
+	    check_set, check_ports, check_queue, check_routes, check_destinations, check_source};
 
 	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
 		if (checks[i](k) < 0)

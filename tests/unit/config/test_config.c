@@ -170,32 +170,6 @@ static void test_routes_of_senders(void **state)
 	config_unref(&c);
 }
 
-/* Warnings that nobody asked for, or not for this destination, are in the way of no lifetime. */
-static void test_warnings_behind_the_end(void **state)
-{
-	static const char *const good[] = {
-	    "queue = { lifetime = \"1h\"; };",
-	    "queue = { lifetime = \"1h\"; delay_warning = []; };",
-	    "queue = { lifetime = \"1h\"; delay_warning = [\"59m\"]; };",
-	    "destinations = ( { domain = \"x.test\"; lifetime = \"1h\"; } );",
-	    "queue = { delay_warning = [\"4h\", \"2d\"]; };\n"
-	    "destinations = ( { domain = \"x.test\"; lifetime = \"1d\"; },\n"
-	    " { domain = \"y.test\"; lifetime = \"1h\"; delay_warning = [\"0\"]; },\n"
-	    " { domain = \"z.test\"; lifetime = \"10d\"; delay_warning = [\"9d\"]; } );",
-	};
-
-	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-		struct config_snapshot *c;
-		struct buf text;
-
-		buf_init(&text, 4 * KIB);
-		buf_printf(&text, "%s%s\n", HOST, good[i]);
-		c = parse(buf_cstr(&text));
-		config_unref(&c);
-		buf_fini(&text);
-	}
-}
-
 /* What a destination does not say is as in queue; all of it reaches the other processes. */
 static void test_destinations(void **state)
 {
@@ -294,7 +268,6 @@ int main(void)
 	    cmocka_unit_test(test_queue),
 	    cmocka_unit_test(test_routes),
 	    cmocka_unit_test(test_routes_of_senders),
-	    cmocka_unit_test(test_warnings_behind_the_end),
 	    cmocka_unit_test(test_destinations),
 	    cmocka_unit_test(test_login_of_a_route),
 	    cmocka_unit_test(test_manual),

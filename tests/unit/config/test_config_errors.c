@@ -138,17 +138,6 @@ static const struct {
     {HOST "queue = {\n lifetime = \"1m\";\n retry = [\"1h\"]; };", "f:4: " TOO_SHORT},
     {"queue = {\n delay_warning = [\"2h\",\n \"1h\"]; };\n" HOST,
 	"f:2: each time of queue.delay_warning must be longer than the one before it"},
-#define TOO_LATE                                                                                   \
-	"a time of delay_warning is not before the end of lifetime, when the message is "          \
-	"returned: give an earlier one, or a longer lifetime"
-    {HOST "queue = {\n lifetime = \"2h\";\n delay_warning = [\"1h\", \"2h\"]; };",
-	"f:4: queue: " TOO_LATE},
-    {HOST "queue = {\n delay_warning = [\"6d\"];\n };", "f:3: queue: " TOO_LATE},
-    {HOST "destinations = ( { domain = \"x.test\"; delay_warning = [\"6d\"]; } );",
-	"f:2: destinations, x.test: " TOO_LATE},
-    {HOST
-	"destinations = ( { domain = \"x.test\"; lifetime = \"1h\"; delay_warning = [\"2h\"]; } );",
-	"f:2: destinations, x.test: " TOO_LATE},
     {"\nroutes = ( { domain = \"x.test\"; host = \"y.test\"; } );",
 	"f:2: routes: port is missing; a group is written like { domain = \"example.org\"; host = \"192.0.2.1\"; port = 25; }"},
     {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; tls = \"no\"; } );",
