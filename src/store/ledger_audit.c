@@ -205,14 +205,20 @@ static enum db_code check_messages(struct db *db, struct ledger_audit *a, int64_
 
 /* ---- accounts ---- */
 
+/* Damaged counters may be anything: what they leave, and whether that is nothing, is asked without an overflow. */
+static int64_t less(int64_t value, int64_t by)
+{
+	return (int64_t)((uint64_t)value - (uint64_t)by);
+}
+
 static enum db_code check_account(
     struct db *db, struct ledger_audit *a, int64_t account, int64_t messages, int64_t octets)
 {
 	struct db_query *q = db_begin_query(db, SQL_AUDIT_MAILBOXES, DB_ARGS(db_int(account)));
 
 	while (db_step(q) == DB_ROW) {
-		messages -= db_col_int(q, 2);
-		octets -= db_col_int(q, 3);
+		messages = less(messages, db_col_int(q, 2));
+		octets = less(octets, db_col_int(q, 3));
 		if (db_col_int(q, 0) != db_col_int(q, 2) || db_col_int(q, 1) != db_col_int(q, 3))
 			find(a, (struct ledger_finding){.fault = LEDGER_MAILBOX_COUNTS,
 				    .message = 0,
