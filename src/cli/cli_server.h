@@ -31,9 +31,9 @@ struct cli_server {
 };
 
 /*
- * Reads the options of CLI_SERVER and CLI_PASSWORD, looks the name up, asks for the password of
- * --user. implicit_port: one of the above. login_needed: --user must be there. EX_OK, or an exit code after saying why; end it with
- * cli_server_fini() either way.
+ * Reads the options of CLI_SERVER and CLI_PASSWORD, looks the name up, asks for the password of --user.
+ * implicit_port: one of the above. login_needed: --user must be there. EX_OK, or an exit code after saying
+ * why; end it with cli_server_fini() either way.
  */
 int cli_server_init(
     struct cli_server *s, const struct cli *cli, uint16_t implicit_port, bool login_needed);
@@ -48,8 +48,8 @@ void cli_server_fini(struct cli_server *s);
 bool cli_server_plaintext(const struct cli_server *s, const struct net_addr *to);
 
 /*
- * Milliseconds to wait for a greeting from there, 0: no less than usual. Where STARTTLS is expected, a server that waits for TLS
- * says nothing; port 25 gets its time, since servers make strangers wait there.
+ * Milliseconds to wait for a greeting from there, 0: no less than usual. Where STARTTLS is expected, a
+ * server that waits for TLS says nothing; port 25 gets its time, since servers make strangers wait there.
  */
 int64_t cli_server_patience(const struct cli_server *s, const struct net_addr *to);
 

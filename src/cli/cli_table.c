@@ -1,6 +1,7 @@
 /*
  * Rows are cells in order, `columns` of them each, the head being the first row; behind the cells of a
- * row, but not of the head, its lines below. Kept cells live in one buffer; a cell that is too wide once streaming has begun only pushes its own row's rest.
+ * row, but not of the head, its lines below. Kept cells live in one buffer; a cell that is too wide once
+ * streaming has begun only pushes its own row's rest.
  */
 #include "cli/cli_table.h"
 

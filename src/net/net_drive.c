@@ -1,8 +1,9 @@
 /*
- * The pump: carry out effects, offer input, hand output to the stream up to its mark, until nothing
- * moves; then set the deadline. Input comes before output, and an engine may keep output for a while, so
- * that the answers to what was pipelined leave in one write. It never runs inside itself: a call from inside asks it for another round. Input
- * is fed only from the stream's read callback, so its octets are kept in one place.
+ * The pump: carry out effects, offer input, hand output to the stream up to its mark, until nothing moves;
+ * then set the deadline. Input comes before output, and an engine may keep output for a while, so that the
+ * answers to what was pipelined leave in one write. It never runs inside itself: a call from inside asks
+ * it for another round. Input is fed only from the stream's read callback, so its octets are kept in one
+ * place.
  */
 #include "net/net_drive.h"
 

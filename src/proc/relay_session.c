@@ -385,7 +385,10 @@ static bool is_same_route(const struct rs_route *a, const struct rs_route *b)
 	       str_eq(a->user, b->user) && str_eq(a->password, b->password);
 }
 
-/* One at a host (empty: at any), that no job has at this moment; destination: only if it has that one, NULL: of any. callouts: one for these. */
+/*
+ * One at a host (empty: at any), that no job has at this moment; destination: only if it has that one,
+ * NULL: of any. callouts: one for these.
+ */
 static struct relay_session *find_idle(struct relay *relay, struct str place,
     const struct rs_route *route, const struct str *destination, bool callouts)
 {

@@ -44,7 +44,10 @@ static void wake(void *ctx)
 
 /* ---- housekeeping ---- */
 
-/* Said once until it works again: it is tried again every second. A full disk, and a lane that is closed, are said elsewhere. */
+/*
+ * Said once until it works again: it is tried again every second. A full disk, and a lane that is closed,
+ * are said elsewhere.
+ */
 static void log_tending(struct store_process *sp, const struct lane_op *op)
 {
 	struct str why = str_of_c(op->result == LANE_FAILED ? op->err.text : "");

@@ -1,5 +1,6 @@
 /*
- * The message that warns the owner of a mailbox, or the postmaster of a domain, that is nearly full. From typed fields only.
+ * The message that warns the owner of a mailbox, or the postmaster of a domain, that is nearly full. From
+ * typed fields only.
  */
 #ifndef QUEUE_QUOTA_H
 #define QUEUE_QUOTA_H

@@ -42,8 +42,9 @@ struct queue_schedule {
  * the warning and the return that have become due meanwhile; these then wait until the first step
  * of the policy after the start, or the attempt.
  *
- * next_attempt is not before the entry's not_before nor, while the destination fails, its next
- * probe, nor before the end of its wait for a host, and always before accepted + lifetime. expires is accepted + lifetime.
+ * next_attempt is not before the entry's not_before nor, while the destination fails, its next probe, nor
+ * before the end of its wait for a host, and always before accepted + lifetime. expires is accepted +
+ * lifetime.
  *
  * With QUEUE_BY_RETURN both are bound by by_time too, strictly: nothing is sent behind it. With
  * QUEUE_BY_NOTIFY by_time is a time of warning beside those of the policy.

@@ -1,7 +1,8 @@
 /*
- * Compaction: a mostly dead pack is read whole, so that nothing goes with it that lies nowhere else; what still
- * lives of it is copied to the current one, in slices; then the pack goes. Each round is one request to the readers, which looks for a pack, examines a part of it or reads a slice of
- * it, and one to the writer lane, which moves it. docs/invariants/pack.md has the rules.
+ * Compaction: a mostly dead pack is read whole, so that nothing goes with it that lies nowhere else; what
+ * still lives of it is copied to the current one, in slices; then the pack goes. Each round is one request
+ * to the readers, which looks for a pack, examines a part of it or reads a slice of it, and one to the
+ * writer lane, which moves it. docs/invariants/pack.md has the rules.
  */
 #ifndef STORE_COMPACT_H
 #define STORE_COMPACT_H

@@ -52,8 +52,9 @@ enum datadir_code {
 enum datadir_code datadir_create(const char *path, struct err *e);
 
 /*
- * Opens and locks it, which sentences call name, makes it the working directory of the process, and makes the reserve when it
- * is missing and there is room. whom: the process that those who find it locked are told to stop. *d_r is untouched on failure; e names the cure.
+ * Opens and locks it, which sentences call name, makes it the working directory of the process, and makes
+ * the reserve when it is missing and there is room. whom: the process that those who find it locked are
+ * told to stop. *d_r is untouched on failure; e names the cure.
  */
 enum datadir_code datadir_open(
     const char *path, const char *name, pid_t whom, struct datadir *d_r, struct err *e);

@@ -26,8 +26,9 @@ struct placing {
 bool placing_failed(struct placing *p, enum db_code code);
 
 /*
- * The copy of an account (t, not one elsewhere), in the mailbox that item (PLAN_MAILBOX; NULL: INBOX) names; nothing when
- * the account has one already. *mailbox_r: the name of the new copy's mailbox, empty without one.
+ * The copy of an account (t, not one elsewhere), in the mailbox that item (PLAN_MAILBOX; NULL: INBOX)
+ * names; nothing when the account has one already. *mailbox_r: the name of the new copy's mailbox, empty
+ * without one.
  */
 void placing_copy(struct placing *p, const struct directory_target *t, const struct plan_item *item,
     struct str *mailbox_r);

@@ -1,5 +1,6 @@
 /*
- * Mailboxes: snapshots, entries, contents, and taking messages out (keywords: mailbox_keywords.h). docs/invariants/mailbox.md.
+ * Mailboxes: snapshots, entries, contents, and taking messages out (keywords: mailbox_keywords.h).
+ * docs/invariants/mailbox.md.
  *
  * A snapshot is (highest uid, modseq): the rows with uid <= it that were not expunged at that modseq.
  * It holds no transaction and no lock; two at once on a mailbox know nothing of each other. A

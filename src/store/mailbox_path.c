@@ -225,8 +225,6 @@ static enum db_code list_lost(struct db *db, struct listing *l, int64_t account)
 	while (code == DB_ROW && l->n < LISTED_MAX) {
 		code = db_get_int(
 		    db, SQL_MAILBOX_OF_MEMBERS, DB_ARGS(db_int(account), db_int(mailbox)), &next);
-		if (code == DB_ROW && next <= mailbox)
-			return DB_OK; /* rows that lie in another order lead back */
 		mailbox = next;
 		if (code == DB_ROW && !has(l, mailbox))
 			add_lost(l, mailbox);

@@ -23,6 +23,7 @@
 #define BLOBS         (LIMIT_SLICE_ROWS / 2)
 #define DROPPED       ((size_t)200) /* packs looked at */
 #define SEALED        ((size_t)200) /* rows of emails, each of some KB */
+#define HEADS         8             /* of single packs, each somewhere else on the disk */
 #define PART          50            /* recipients or events of a message */
 #define FOLDED        STR("folded") /* in meta: all recipients in ledger_day */
 #define ROWS_A_PART   (PART * 4 + 8) /* an event, its dialogue twice, a pack; and the message's own */
@@ -31,6 +32,7 @@ struct slice {
 	struct maintain *m;
 	struct db *db;
 	int64_t now;
+	int heads; /* of single packs that were read */
 	enum db_code code;
 };
 
@@ -62,6 +64,12 @@ static bool get(
 	return code == DB_ROW;
 }
 
+/* Others wait for the commit meanwhile. */
+static bool has_enough(const struct slice *s)
+{
+	return s->code != DB_OK || s->heads >= HEADS;
+}
+
 /* ---- blobs ---- */
 
 /* As its file says: a row that a bit flipped in may say so of another pack, or of content that somebody has. */
@@ -74,6 +82,7 @@ static bool holds_nothing_else(struct slice *s, int64_t pack)
 	enum needed needed = NEEDED_UNKNOWN;
 	enum blob_code code = blob_raw(blobs, pack, 0, bytes, sizeof bytes, NULL);
 
+	s->heads++;
 	if (code == BLOB_GONE)
 		return true;
 	if (code != BLOB_OK || !pack_head_get(bytes, &head) || !head.single || head.pack != pack ||
@@ -142,14 +151,14 @@ static void purge_blobs(struct slice *s)
 {
 	int64_t blobs[BLOBS];
 	struct db_query *q = db_begin_query(s->db, SQL_BLOB_UNUSED, DB_ARGS(db_int(BLOBS)));
-	size_t n = 0;
+	size_t n = 0, done = 0;
 
 	while (n < BLOBS && db_step(q) == DB_ROW)
 		blobs[n++] = db_col_int(q, 0);
 	failed(s, db_end(q));
-	for (size_t i = 0; i < n && s->code == DB_OK; i++)
-		delete_blob(s, blobs[i]);
-	s->m->more = n == BLOBS;
+	while (done < n && !has_enough(s))
+		delete_blob(s, blobs[done++]);
+	s->m->more = n == BLOBS || done < n;
 }
 
 /* ---- copies ---- */
@@ -174,20 +183,20 @@ static void purge_copy(struct slice *s, const struct copy *c)
 	unref_blob(s, blob);
 }
 
-/* The copies that a query names, at most COPIES; true when there were as many. */
+/* The copies that a query names, at most COPIES; true: there may be others. */
 static bool purge_copies(struct slice *s, enum sql_id id, int64_t arg)
 {
 	struct copy copies[COPIES];
 	struct db_query *q = db_begin_query(s->db, id, DB_ARGS(db_int(arg), db_int(COPIES)));
-	size_t n = 0;
+	size_t n = 0, done = 0;
 
 	for (; n < COPIES && db_step(q) == DB_ROW; n++)
 		copies[n] = (struct copy){
 		    db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2), db_col_int(q, 3)};
 	failed(s, db_end(q));
-	for (size_t i = 0; i < n && s->code == DB_OK; i++)
-		purge_copy(s, &copies[i]);
-	return n == COPIES;
+	while (done < n && !has_enough(s))
+		purge_copy(s, &copies[done++]);
+	return n == COPIES || done < n;
 }
 
 static void purge_expunged(struct slice *s)

@@ -1,7 +1,8 @@
 /*
  * Housekeeping in slices of at most LIMIT_SLICE_ROWS rows a commit: what was expunged before the undelete
- * window goes, then its blobs; blobs that the queue has done with; removed accounts; destinations long unused; history older than its time becomes daily sums; the
- * search index of the trace follows the messages; rows of version 1 are sealed.
+ * window goes, then its blobs; blobs that the queue has done with; removed accounts; destinations long
+ * unused; history older than its time becomes daily sums; the search index of the trace follows the
+ * messages; rows of version 1 are sealed.
  */
 #ifndef STORE_MAINTAIN_H
 #define STORE_MAINTAIN_H

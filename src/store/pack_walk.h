@@ -41,9 +41,9 @@ struct pack_walk {
 void pack_walk_begin(struct pack_walk *w, int64_t pack, int64_t end);
 
 /*
- * Reads on, about so many octets, and past blocks that the disk does not give: as damage. BLOB_OK: *done_r tells whether the pack has ended. BLOB_GONE,
- * BLOB_DAMAGED (its file ends too early), BLOB_IO: BLOB_FULL: the file
- * cannot be read for a reason that says nothing of its octets, e says why.
+ * Reads on, about so many octets, and past blocks that the disk does not give: as damage. BLOB_OK: *done_r
+ * tells whether the pack has ended. BLOB_GONE, BLOB_DAMAGED (its file ends too early), BLOB_IO, BLOB_FULL:
+ * the file cannot be read for a reason that says nothing of its octets, e says why.
  */
 enum blob_code pack_walk_step(struct pack_walk *w, int64_t octets, bool *done_r, struct err *e);
 

@@ -65,7 +65,10 @@ static enum db_code commit_point(
 
 	if (code == DB_OK)
 		code = recover_put_point(db, point, sequence);
-	/* their files went when the packs were opened; those above all rows keep their numbers from being given again */
+	/*
+	 * their files went when the packs were opened; those above all rows keep their numbers from being
+	 * given again
+	 */
 	if (code == DB_OK)
 		code = db_exec(db, SQL_DROPPED_CLEAR, DB_ARGS(db_int(highest)), NULL);
 	if (code == DB_OK)

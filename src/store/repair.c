@@ -1,7 +1,8 @@
 /*
- * In this order, so that nothing that can be saved is given up: indexes become what their tables say; rows of emails become what was written; packs get their rows back and are read;
- * blobs that lost their row or place get it back; what is damaged or lost is given up; rows are put right; sound messages leave the packs
- * that are damaged. docs/invariants/pack.md.
+ * In this order, so that nothing that can be saved is given up: indexes become what their tables say; rows
+ * of emails become what was written; packs get their rows back and are read; blobs that lost their row or
+ * place get it back; what is damaged or lost is given up; rows are put right; sound messages leave the
+ * packs that are damaged. docs/invariants/pack.md.
  */
 #include "store/repair_work.h"
 

@@ -1,8 +1,9 @@
 /*
- * Puts right what store/verify.h finds, in a store that nobody else uses, whose pages are sound. Messages whose content is
- * damaged or lost go out of their mailboxes and the queue, what is left of them into quarantine/; their
- * ledger rows say "discarded: damaged", so that the books balance. All others stay as they are, with
- * their ids and uids. Each change is a commit of its own, and doing all of it again is right.
+ * Puts right what store/verify.h finds, in a store that nobody else uses, whose pages are sound. Messages
+ * whose content is damaged or lost go out of their mailboxes and the queue, what is left of them into
+ * quarantine/; their ledger rows say "discarded: damaged", so that the books balance. All others stay as
+ * they are, with their ids and uids. Each change is a commit of its own, and doing all of it again is
+ * right.
  */
 #ifndef STORE_REPAIR_H
 #define STORE_REPAIR_H

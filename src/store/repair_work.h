@@ -1,4 +1,4 @@
-/* What the files of the repair share (repair.c, repair_database.c, repair_packs.c, repair_accounts.c, repair_emails.c). */
+/* What the files of the repair share (repair.c and repair_*.c). */
 #ifndef STORE_REPAIR_WORK_H
 #define STORE_REPAIR_WORK_H
 

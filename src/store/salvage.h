@@ -23,9 +23,9 @@ struct salvage {
 };
 
 /*
- * The directory at path, which sentences call name, and which nobody else may use. Afterwards it has a store.db that can be opened; the
- * old one lies in quarantine/. Broken off anywhere, it may be run again. False with err set. The working
- * directory stays.
+ * The directory at path, which sentences call name, and which nobody else may use. Afterwards it has a
+ * store.db that can be opened; the old one lies in quarantine/. Broken off anywhere, it may be run again.
+ * False with err set. The working directory stays.
  */
 bool salvage_run(struct salvage *s, const char *path, const char *name);
 

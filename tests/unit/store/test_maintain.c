@@ -247,6 +247,30 @@ static void a_pack_whose_row_came_back_stays(void **state)
 	assert_true(has_file(pack));
 }
 
+/* Each is somewhere else on the disk, and who delivers waits for the slice. */
+static void few_large_messages_go_at_a_time(void **state)
+{
+	struct maintain_config cfg = {0, NEVER, rig.blobs};
+	struct maintain *m = mem_new(struct maintain);
+	int64_t last = 0;
+
+	for (int i = 0; i < 20; i++)
+		last = send_large();
+	expunge_all(ann);
+	rig.now += 1;
+	maintain_init(m, &cfg);
+	m->op.done = rig_nothing;
+	do {
+		lane_run_one(rig.lane, &m->op, rig.now);
+		assert_int_equal(m->op.result, LANE_DONE);
+		assert_in_range(m->ndropped, 0, 8);
+	} while (m->more);
+	mem_free(m);
+	assert_int_equal(count("blob"), 0);
+	assert_int_equal(count("pack WHERE single = 1"), 0);
+	assert_false(has_file(last));
+}
+
 /* The server dies while a backup holds the files: what was deleted goes at the next start. */
 static void a_dropped_file_that_is_held(void **state)
 {
@@ -437,6 +461,7 @@ int main(void)
 	    T(the_pack_that_is_appended_to_stays),
 	    T(a_large_message_that_somebody_has_stays),
 	    T(a_pack_whose_row_came_back_stays),
+	    T(few_large_messages_go_at_a_time),
 	    T(a_dropped_file_that_is_held),
 	    T(what_was_dropped_is_forgotten),
 	    T(a_large_message_is_folded_in_parts),
