@@ -9,32 +9,27 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "store/db_layer.h"
 #include "store/db_vfs.h"
 #include "store/sql.h"
 
 #define LAYER "godwit-look"
 
 struct file {
-	sqlite3_file base;
-	sqlite3_file *real; /* NULL: an empty one */
-	uint8_t **index;    /* of the log, in parts */
+	struct db_layer_file below;
+	uint8_t **index; /* of the log, in parts */
 	int parts;
 };
 
 static struct {
 	pthread_once_t once;
-	sqlite3_vfs *unix_vfs;
 	sqlite3_vfs vfs;
+	sqlite3_io_methods methods;
 } layer = {.once = PTHREAD_ONCE_INIT};
 
 static struct file *file_of(sqlite3_file *f)
 {
 	return (struct file *)(void *)f;
-}
-
-static sqlite3_file *real_of(sqlite3_file *f)
-{
-	return file_of(f)->real;
 }
 
 static int shm_unmap(sqlite3_file *f, int remove)
@@ -77,13 +72,15 @@ static void shm_barrier(sqlite3_file *f)
 static int file_close(sqlite3_file *f)
 {
 	(void)shm_unmap(f, 0);
-	return real_of(f) ? real_of(f)->pMethods->xClose(real_of(f)) : SQLITE_OK;
+	return db_layer_close(f);
 }
 
 static int file_read(sqlite3_file *f, void *p, int n, sqlite3_int64 off)
 {
-	if (real_of(f))
-		return real_of(f)->pMethods->xRead(real_of(f), p, n, off);
+	sqlite3_file *real = file_of(f)->below.real;
+
+	if (real)
+		return real->pMethods->xRead(real, p, n, off);
 	memset(p, 0, (size_t)n);
 	return SQLITE_IOERR_SHORT_READ;
 }
@@ -103,87 +100,29 @@ static int file_sync(sqlite3_file *f, int flags)
 	return SQLITE_OK;
 }
 
-static int file_size(sqlite3_file *f, sqlite3_int64 *size_r)
-{
-	*size_r = 0;
-	return real_of(f) ? real_of(f)->pMethods->xFileSize(real_of(f), size_r) : SQLITE_OK;
-}
-
-static int file_lock(sqlite3_file *f, int level)
-{
-	return real_of(f) ? real_of(f)->pMethods->xLock(real_of(f), level) : SQLITE_OK;
-}
-
-static int file_unlock(sqlite3_file *f, int level)
-{
-	return real_of(f) ? real_of(f)->pMethods->xUnlock(real_of(f), level) : SQLITE_OK;
-}
-
-static int file_check_lock(sqlite3_file *f, int *result_r)
-{
-	*result_r = 0;
-	return real_of(f) ? real_of(f)->pMethods->xCheckReservedLock(real_of(f), result_r)
-			  : SQLITE_OK;
-}
-
-static int file_control(sqlite3_file *f, int op, void *arg)
-{
-	return real_of(f) ? real_of(f)->pMethods->xFileControl(real_of(f), op, arg)
-			  : SQLITE_NOTFOUND;
-}
-
-static int file_sector_size(sqlite3_file *f)
-{
-	return real_of(f) ? real_of(f)->pMethods->xSectorSize(real_of(f)) : 4096;
-}
-
-static int file_device(sqlite3_file *f)
-{
-	return real_of(f) ? real_of(f)->pMethods->xDeviceCharacteristics(real_of(f)) : 0;
-}
-
-static const sqlite3_io_methods methods = {
-    .iVersion = 2,
-    .xClose = file_close,
-    .xRead = file_read,
-    .xWrite = file_write,
-    .xTruncate = file_truncate,
-    .xSync = file_sync,
-    .xFileSize = file_size,
-    .xLock = file_lock,
-    .xUnlock = file_unlock,
-    .xCheckReservedLock = file_check_lock,
-    .xFileControl = file_control,
-    .xSectorSize = file_sector_size,
-    .xDeviceCharacteristics = file_device,
-    .xShmMap = shm_map,
-    .xShmLock = shm_lock,
-    .xShmBarrier = shm_barrier,
-    .xShmUnmap = shm_unmap,
-};
-
 #define WRITES                                                                                     \
 	(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE |                      \
 	    SQLITE_OPEN_DELETEONCLOSE)
 
 static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *flags_r)
 {
+	sqlite3_vfs *below = db_layer_unix(vfs);
 	struct file *file = file_of(f);
+	sqlite3_file *real = (sqlite3_file *)(void *)(file + 1);
 	int rc = SQLITE_OK, there = 1, got = SQLITE_OPEN_READONLY;
 
-	*file = (struct file){.real = (sqlite3_file *)(void *)(file + 1)};
+	*file = (struct file){0};
 	if (!name)
 		return SQLITE_CANTOPEN;
 	if (flags & SQLITE_OPEN_WAL)
-		rc = layer.unix_vfs->xAccess(layer.unix_vfs, name, SQLITE_ACCESS_EXISTS, &there);
+		rc = below->xAccess(below, name, SQLITE_ACCESS_EXISTS, &there);
 	if (rc == SQLITE_OK && there)
-		rc = layer.unix_vfs->xOpen(layer.unix_vfs, name, file->real,
-		    (flags & ~WRITES) | SQLITE_OPEN_READONLY, &got);
-	else
-		file->real = NULL;
+		rc = below->xOpen(
+		    below, name, real, (flags & ~WRITES) | SQLITE_OPEN_READONLY, &got);
 	if (rc != SQLITE_OK)
 		return rc;
-	file->base.pMethods = &methods;
+	file->below.real = there ? real : NULL;
+	f->pMethods = &layer.methods;
 	if (flags_r)
 		*flags_r = got;
 	return SQLITE_OK;
@@ -195,35 +134,21 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
 	return SQLITE_OK;
 }
 
-static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *result_r)
-{
-	return layer.unix_vfs->xAccess(layer.unix_vfs, name, flags, result_r);
-}
-
-/* As it is, like all names of databases (store/db_vfs.h). */
-static int vfs_full_name(sqlite3_vfs *vfs, const char *name, int max, char *out)
-{
-	size_t n = strlen(name);
-
-	if (n >= (size_t)max)
-		return SQLITE_CANTOPEN;
-	memcpy(out, name, n + 1);
-	return SQLITE_OK;
-}
-
 static void register_layer(void)
 {
 	(void)db_vfs_name(); /* SQLite's own settings come before its first use */
-	layer.unix_vfs = sqlite3_vfs_find("unix");
-	MUST(layer.unix_vfs);
-	layer.vfs = *layer.unix_vfs;
-	layer.vfs.zName = LAYER;
-	layer.vfs.pNext = NULL;
-	layer.vfs.szOsFile = (int)sizeof(struct file) + layer.unix_vfs->szOsFile;
+	db_layer_init(&layer.vfs, &layer.methods, LAYER, sizeof(struct file));
 	layer.vfs.xOpen = vfs_open;
 	layer.vfs.xDelete = vfs_delete;
-	layer.vfs.xAccess = vfs_access;
-	layer.vfs.xFullPathname = vfs_full_name;
+	layer.methods.xClose = file_close;
+	layer.methods.xRead = file_read;
+	layer.methods.xWrite = file_write;
+	layer.methods.xTruncate = file_truncate;
+	layer.methods.xSync = file_sync;
+	layer.methods.xShmMap = shm_map;
+	layer.methods.xShmLock = shm_lock;
+	layer.methods.xShmBarrier = shm_barrier;
+	layer.methods.xShmUnmap = shm_unmap;
 	MUST(sqlite3_vfs_register(&layer.vfs, 0) == SQLITE_OK);
 }
 

@@ -1,26 +1,24 @@
 /*
- * A thin layer over SQLite's unix files. Each file is ours in front and the unix one behind it in
- * the same allocation; each method asks the hook and passes on. Locks and shared memory are
- * passed on as they are.
+ * A thin layer over SQLite's unix files: what changes a file or reads it asks the hook before it is passed on, as
+ * all else is.
  */
 #include "store/db_vfs.h"
 
 #include "base/mem.h"
+#include "store/db_layer.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <sqlite3.h>
 
 struct file {
-	sqlite3_file base;
+	struct db_layer_file below;
 	const char *name; /* SQLite's own; lives as long as the file is open */
-	sqlite3_file *real;
 };
 
 static struct {
 	pthread_once_t once;
-	sqlite3_vfs *unix_vfs;
 	sqlite3_vfs vfs;
+	sqlite3_io_methods methods;
 	db_io_hook *hook;
 	void *ctx;
 } layer = {.once = PTHREAD_ONCE_INIT};
@@ -47,12 +45,7 @@ static struct file *file_of(sqlite3_file *f)
 
 static sqlite3_file *real_of(sqlite3_file *f)
 {
-	return file_of(f)->real;
-}
-
-static int file_close(sqlite3_file *f)
-{
-	return real_of(f)->pMethods->xClose(real_of(f));
+	return file_of(f)->below.real;
 }
 
 static int file_read(sqlite3_file *f, void *p, int n, sqlite3_int64 off)
@@ -83,41 +76,6 @@ static int file_sync(sqlite3_file *f, int flags)
 	return rc ? rc : noted(real_of(f)->pMethods->xSync(real_of(f), flags));
 }
 
-static int file_size(sqlite3_file *f, sqlite3_int64 *size_r)
-{
-	return real_of(f)->pMethods->xFileSize(real_of(f), size_r);
-}
-
-static int file_lock(sqlite3_file *f, int level)
-{
-	return real_of(f)->pMethods->xLock(real_of(f), level);
-}
-
-static int file_unlock(sqlite3_file *f, int level)
-{
-	return real_of(f)->pMethods->xUnlock(real_of(f), level);
-}
-
-static int file_check_lock(sqlite3_file *f, int *result_r)
-{
-	return real_of(f)->pMethods->xCheckReservedLock(real_of(f), result_r);
-}
-
-static int file_control(sqlite3_file *f, int op, void *arg)
-{
-	return real_of(f)->pMethods->xFileControl(real_of(f), op, arg);
-}
-
-static int file_sector_size(sqlite3_file *f)
-{
-	return real_of(f)->pMethods->xSectorSize(real_of(f));
-}
-
-static int file_device(sqlite3_file *f)
-{
-	return real_of(f)->pMethods->xDeviceCharacteristics(real_of(f));
-}
-
 static int file_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **p_r)
 {
 	int rc = extend ? ask(&(struct db_io){DB_IO_SHM, file_of(f)->name, NULL, size, page}) : 0;
@@ -140,78 +98,44 @@ static int file_shm_unmap(sqlite3_file *f, int remove)
 	return real_of(f)->pMethods->xShmUnmap(real_of(f), remove);
 }
 
-static const sqlite3_io_methods methods = {
-    .iVersion = 2, /* no xFetch: pages are read, not mapped, so that an I/O error is no signal */
-    .xClose = file_close,
-    .xRead = file_read,
-    .xWrite = file_write,
-    .xTruncate = file_truncate,
-    .xSync = file_sync,
-    .xFileSize = file_size,
-    .xLock = file_lock,
-    .xUnlock = file_unlock,
-    .xCheckReservedLock = file_check_lock,
-    .xFileControl = file_control,
-    .xSectorSize = file_sector_size,
-    .xDeviceCharacteristics = file_device,
-    .xShmMap = file_shm_map,
-    .xShmLock = file_shm_lock,
-    .xShmBarrier = file_shm_barrier,
-    .xShmUnmap = file_shm_unmap,
-};
-
 static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *flags_r)
 {
+	sqlite3_vfs *below = db_layer_unix(vfs);
 	struct file *file = file_of(f);
+	sqlite3_file *real = (sqlite3_file *)(void *)(file + 1);
 	int rc = ask(&(struct db_io){DB_IO_OPEN, name ? name : "", NULL, 0, 0});
 
-	file->base.pMethods = NULL;
-	file->name = name ? name : "";
-	file->real = (sqlite3_file *)(void *)(file + 1);
+	*file = (struct file){.below.real = real, .name = name ? name : ""};
 	if (rc == SQLITE_OK)
-		rc = noted(layer.unix_vfs->xOpen(layer.unix_vfs, name, file->real, flags, flags_r));
+		rc = noted(below->xOpen(below, name, real, flags, flags_r));
 	if (rc == SQLITE_OK)
-		file->base.pMethods = &methods;
+		f->pMethods = &layer.methods;
 	return rc;
 }
 
 static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
 {
+	sqlite3_vfs *below = db_layer_unix(vfs);
 	int rc = ask(&(struct db_io){DB_IO_DELETE, name, NULL, 0, 0});
 
-	return rc ? rc : layer.unix_vfs->xDelete(layer.unix_vfs, name, sync_dir);
-}
-
-static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *result_r)
-{
-	return layer.unix_vfs->xAccess(layer.unix_vfs, name, flags, result_r);
-}
-
-/* As it is: the process has its working directory in the data directory and may see no more. */
-static int vfs_full_name(sqlite3_vfs *vfs, const char *name, int max, char *out)
-{
-	size_t n = strlen(name);
-
-	if (n >= (size_t)max)
-		return SQLITE_CANTOPEN;
-	memcpy(out, name, n + 1);
-	return SQLITE_OK;
+	return rc ? rc : below->xDelete(below, name, sync_dir);
 }
 
 static void register_layer(void)
 {
 	/* Without statistics an allocation takes no global lock; refused when SQLite runs already. */
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-	layer.unix_vfs = sqlite3_vfs_find("unix");
-	MUST(layer.unix_vfs);
-	layer.vfs = *layer.unix_vfs;
-	layer.vfs.zName = "godwit";
-	layer.vfs.pNext = NULL;
-	layer.vfs.szOsFile = (int)sizeof(struct file) + layer.unix_vfs->szOsFile;
+	db_layer_init(&layer.vfs, &layer.methods, "godwit", sizeof(struct file));
 	layer.vfs.xOpen = vfs_open;
 	layer.vfs.xDelete = vfs_delete;
-	layer.vfs.xAccess = vfs_access;
-	layer.vfs.xFullPathname = vfs_full_name;
+	layer.methods.xRead = file_read;
+	layer.methods.xWrite = file_write;
+	layer.methods.xTruncate = file_truncate;
+	layer.methods.xSync = file_sync;
+	layer.methods.xShmMap = file_shm_map;
+	layer.methods.xShmLock = file_shm_lock;
+	layer.methods.xShmBarrier = file_shm_barrier;
+	layer.methods.xShmUnmap = file_shm_unmap;
 	MUST(sqlite3_vfs_register(&layer.vfs, 0) == SQLITE_OK);
 }
 
