@@ -17,6 +17,29 @@
 /* The role of the mailbox of that number (enum mailbox_role). */
 #define MAILBOX_ROLE(id) "CASE WHEN " id " BETWEEN 1 AND 6 THEN " id " ELSE 0 END"
 
+/*
+ * What a row of account (a) or domain (d) may hold: its own limit, that of the configuration, which
+ * stands in meta, or all there is (store/quota.h).
+ */
+#define QUOTA_OF(column, name)                                                                     \
+	"(CASE WHEN " column " > 0 THEN " column " WHEN " column                                   \
+	" < 0 THEN 9223372036854775807 ELSE (SELECT value FROM meta WHERE name = '" name "') END)"
+#define ACCOUNT_BYTES_MAX    QUOTA_OF("a.quota_bytes", "quota_account_bytes")
+#define ACCOUNT_MESSAGES_MAX QUOTA_OF("a.quota_messages", "quota_account_messages")
+#define DOMAIN_BYTES_MAX     QUOTA_OF("d.quota_bytes", "quota_domain_bytes")
+#define DOMAIN_MESSAGES_MAX  QUOTA_OF("d.quota_messages", "quota_domain_messages")
+
+/* The mark of the warning for such usage: due from 90 %, given again only after less than 80 %. */
+#define MARK_OF(mark, bytes, max_bytes, messages, max_messages)                                    \
+	"CASE WHEN " mark " = 0 AND (" bytes " >= " max_bytes " - " max_bytes " / 10 OR " messages \
+	" >= " max_messages " - " max_messages " / 10) THEN 1 WHEN " mark " <> 0 AND " bytes       \
+	" < " max_bytes " - " max_bytes " / 5 AND " messages " < " max_messages " - " max_messages \
+	" / 5 THEN 0 ELSE " mark " END"
+#define QUOTA_MARK(bytes, messages)                                                                \
+	MARK_OF("a.quota_warned", bytes, ACCOUNT_BYTES_MAX, messages, ACCOUNT_MESSAGES_MAX)
+#define DOMAIN_MARK(bytes, messages)                                                               \
+	MARK_OF("d.quota_warned", bytes, DOMAIN_BYTES_MAX, messages, DOMAIN_MESSAGES_MAX)
+
 /* ---- packs: how far each is committed (store/pack.c, store/lane.c) ---- */
 
 SQL(PACK_LIST, "SELECT pack, generation, single, end_offset, sequence FROM pack ORDER BY pack")
@@ -106,175 +129,7 @@ SQL(CALLOUT_FORGET_OTHERS,
     "DELETE FROM callout WHERE (domain, local) IN (SELECT c.domain, c.local FROM callout c"
     " WHERE c.domain NOT IN (SELECT d.name FROM domain d WHERE d.relay = 1) LIMIT $1)")
 
-/* ---- domains, accounts, aliases (store/directory*.c) ---- */
-
-/*
- * What a row of account (a) or domain (d) may hold: its own limit, that of the configuration, which
- * stands in meta, or all there is (store/quota.h).
- */
-#define QUOTA_OF(column, name)                                                                     \
-	"(CASE WHEN " column " > 0 THEN " column " WHEN " column                                   \
-	" < 0 THEN 9223372036854775807 ELSE (SELECT value FROM meta WHERE name = '" name "') END)"
-#define ACCOUNT_BYTES_MAX    QUOTA_OF("a.quota_bytes", "quota_account_bytes")
-#define ACCOUNT_MESSAGES_MAX QUOTA_OF("a.quota_messages", "quota_account_messages")
-#define DOMAIN_BYTES_MAX     QUOTA_OF("d.quota_bytes", "quota_domain_bytes")
-#define DOMAIN_MESSAGES_MAX  QUOTA_OF("d.quota_messages", "quota_domain_messages")
-
-/* The mark of the warning for such usage: due from 90 %, given again only after less than 80 %. */
-#define MARK_OF(mark, bytes, max_bytes, messages, max_messages)                                    \
-	"CASE WHEN " mark " = 0 AND (" bytes " >= " max_bytes " - " max_bytes " / 10 OR " messages \
-	" >= " max_messages " - " max_messages " / 10) THEN 1 WHEN " mark " <> 0 AND " bytes       \
-	" < " max_bytes " - " max_bytes " / 5 AND " messages " < " max_messages " - " max_messages \
-	" / 5 THEN 0 ELSE " mark " END"
-#define QUOTA_MARK(bytes, messages)                                                                \
-	MARK_OF("a.quota_warned", bytes, ACCOUNT_BYTES_MAX, messages, ACCOUNT_MESSAGES_MAX)
-#define DOMAIN_MARK(bytes, messages)                                                               \
-	MARK_OF("d.quota_warned", bytes, DOMAIN_BYTES_MAX, messages, DOMAIN_MESSAGES_MAX)
-
-#define ACCOUNT_COLUMNS                                                                            \
-	"SELECT a.id, a.state, a.send_only, a.used_bytes, a.used_messages, a.quota_bytes,"         \
-	" a.quota_messages, a.local, a.domain, " ACCOUNT_BYTES_MAX ", " ACCOUNT_MESSAGES_MAX       \
-	", d.used_bytes, d.used_messages, " DOMAIN_BYTES_MAX ", " DOMAIN_MESSAGES_MAX              \
-	" FROM account a JOIN domain d ON d.name = a.domain "
-
-SQL(DOMAIN_GET, "SELECT created FROM domain WHERE name = $1")
-
-/* The only one with mailboxes here; no row when there are more. */
-SQL(DOMAIN_FIRST, "SELECT name FROM domain WHERE relay = 0 ORDER BY created, name LIMIT 1")
-
-/* enum directory_kind */
-SQL(DOMAIN_KIND, "SELECT relay FROM domain WHERE name = $1")
-
-SQL(DOMAIN_SET_KIND, "UPDATE domain SET relay = $2 WHERE name = $1")
-
-SQL(DOMAIN_ADD, "INSERT INTO domain (name, created, used_bytes, used_messages, quota_bytes,"
-		" quota_messages, relay) VALUES ($1, $2, 0, 0, 0, 0, $3)")
-
-SQL(DOMAIN_DELETE, "DELETE FROM domain WHERE name = $1")
-
-SQL(DOMAIN_ACCOUNTS, "SELECT count(*) FROM account WHERE domain = $1")
-
-SQL(DOMAIN_ALIASES, "SELECT count(DISTINCT local) FROM alias WHERE domain = $1")
-
-SQL(DOMAIN_LIST, "SELECT d.name, d.created,"
-		 " (SELECT count(*) FROM account a WHERE a.domain = d.name),"
-		 " (SELECT count(DISTINCT l.local) FROM alias l WHERE l.domain = d.name),"
-		 " d.used_bytes, d.used_messages, " DOMAIN_BYTES_MAX ", " DOMAIN_MESSAGES_MAX
-		 ", d.relay FROM domain d WHERE d.name > $1 ORDER BY d.name LIMIT $2")
-
-SQL(ACCOUNT_BY_ADDRESS, ACCOUNT_COLUMNS "WHERE a.domain = $1 AND a.local = $2")
-
-/* The same, when it has that number. */
-SQL(ACCOUNT_KNOWN, ACCOUNT_COLUMNS "WHERE a.id = $1 AND a.domain = $2 AND a.local = $3")
-
-/* The oldest that take mail. */
-SQL(ACCOUNTS_FIRST, ACCOUNT_COLUMNS "WHERE a.state = 0 AND a.send_only = 0 ORDER BY a.id LIMIT $1")
-
-/* The oldest that has mailboxes, disabled or one that only sends. */
-SQL(ACCOUNT_ANY, ACCOUNT_COLUMNS "WHERE a.state < 2 ORDER BY a.id LIMIT 1")
-
-SQL(ACCOUNT_LOGIN, "SELECT a.id, a.state, a.send_only, c.hash FROM account a"
-		   " LEFT JOIN credential c ON c.account = a.id AND c.kind = 0 AND c.name = ''"
-		   " WHERE a.domain = $1 AND a.local = $2")
-
-SQL(ACCOUNT_ADD,
-    "INSERT INTO account (id, domain, local, state, send_only, created, modseq, used_bytes,"
-    " used_messages, quota_bytes, quota_messages, quota_warned)"
-    " VALUES ($1, $2, $3, 0, $4, $5, 1, 0, 0, $6, $7, 0)")
-
-SQL(ACCOUNT_SET_REMOVED, "UPDATE account SET domain = '', local = $2, state = $3,"
-			 " used_bytes = 0, used_messages = 0 WHERE id = $1")
-
-SQL(MAILBOX_RESET, "UPDATE mailbox SET messages = 0, octets = 0 WHERE account = $1")
-
-SQL(ACCOUNT_SET_STATE, "UPDATE account SET state = $2 WHERE id = $1")
-
-SQL(ACCOUNT_SET_LANGUAGE, "UPDATE account SET language = $2 WHERE id = $1")
-
-SQL(ACCOUNT_ADDRESS, "SELECT local || '@' || domain FROM account WHERE id = $1")
-
-SQL(ACCOUNT_LANGUAGE, "SELECT language FROM account WHERE id = $1")
-
-SQL(ACCOUNT_SET_SEND_ONLY, "UPDATE account SET send_only = $2 WHERE id = $1")
-
-/* -2: as it is (QUOTA_KEEP). */
-SQL(ACCOUNT_SET_QUOTA,
-    "UPDATE account SET quota_bytes = CASE WHEN $2 = CAST(-2 AS bigint) THEN quota_bytes ELSE $2 END,"
-    " quota_messages = CASE WHEN $3 = CAST(-2 AS bigint) THEN quota_messages ELSE $3 END WHERE id = $1")
-
-SQL(DOMAIN_SET_QUOTA,
-    "UPDATE domain SET quota_bytes = CASE WHEN $2 = CAST(-2 AS bigint) THEN quota_bytes ELSE $2 END,"
-    " quota_messages = CASE WHEN $3 = CAST(-2 AS bigint) THEN quota_messages ELSE $3 END WHERE name = $1")
-
-SQL(DOMAIN_MARK_QUOTA, "UPDATE domain AS d SET quota_warned = " DOMAIN_MARK(
-			   "d.used_bytes", "d.used_messages") " WHERE d.name = $1")
-
-SQL(ACCOUNT_MARK_QUOTA, "UPDATE account AS a SET quota_warned = " QUOTA_MARK(
-			    "a.used_bytes", "a.used_messages") " WHERE a.id = $1")
-
-/* All but the removed ones. */
-#define ACCOUNT_LIST_COLUMNS                                                                       \
-	"SELECT a.id, a.domain, a.local, a.state, a.send_only, a.created, a.used_bytes,"           \
-	" a.used_messages, " ACCOUNT_BYTES_MAX ", " ACCOUNT_MESSAGES_MAX                           \
-	", a.language FROM account a "
-SQL(ACCOUNT_LIST, ACCOUNT_LIST_COLUMNS "WHERE a.domain <> '' AND (a.domain, a.local) > ($1, $2)"
-				       " ORDER BY a.domain, a.local LIMIT $3")
-
-/* Those of the domain $1, as the others. */
-SQL(ACCOUNT_LIST_OF, ACCOUNT_LIST_COLUMNS "WHERE a.domain = $1 AND a.local > $2"
-					  " ORDER BY a.local LIMIT $3")
-
-SQL(CREDENTIAL_SET,
-    "INSERT INTO credential (account, kind, name, hash, created) VALUES ($1, $2, $3, $4, $5)"
-    " ON CONFLICT (account, kind, name)"
-    " DO UPDATE SET hash = excluded.hash, created = excluded.created")
-
-SQL(CREDENTIAL_DELETE, "DELETE FROM credential WHERE account = $1")
-
-SQL(ALIAS_TARGETS, "SELECT target_local, target_domain FROM alias"
-		   " WHERE domain = $1 AND local = $2 ORDER BY target_domain, target_local")
-
-SQL(ALIAS_ADD, "INSERT INTO alias (domain, local, target_domain, target_local, created)"
-	       " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING")
-
-SQL(ALIAS_DELETE, "DELETE FROM alias WHERE domain = $1 AND local = $2"
-		  " AND target_domain = $3 AND target_local = $4")
-
-SQL(ALIAS_DELETE_ALL, "DELETE FROM alias WHERE domain = $1 AND local = $2")
-
-/* Those that lead into the domain $1. */
-SQL(ALIAS_INTO, "SELECT domain, local, target_local, created FROM alias WHERE target_domain = $1")
-
-/* Every name of an account or alias. */
-SQL(DIRECTORY_NAMES, "SELECT domain, local FROM account WHERE domain <> '' UNION"
-		     " SELECT domain, local FROM alias")
-
-/* How many there are of that name. */
-SQL(DIRECTORY_NAMED, "SELECT (SELECT count(*) FROM account WHERE domain = $1 AND local = $2)"
-		     " + (SELECT count(*) FROM alias WHERE domain = $1 AND local = $2)")
-
-SQL(ACCOUNT_RENAME, "UPDATE account SET local = $3 WHERE domain = $1 AND local = $2")
-
-SQL(ALIAS_RENAME, "UPDATE alias SET local = $3 WHERE domain = $1 AND local = $2")
-
-SQL(DOMAINS_OF_KIND, "SELECT name FROM domain WHERE relay = $1")
-
-/* An alias elsewhere that leads to this address. */
-SQL(ALIAS_LEADING_TO, "SELECT local, domain FROM alias WHERE target_domain = $1"
-		      " AND target_local = $2 AND NOT (domain = $1 AND local = $2) LIMIT 1")
-
-/* An alias elsewhere that leads into this domain. */
-SQL(ALIAS_LEADING_INTO, "SELECT local, domain FROM alias WHERE target_domain = $1"
-			" AND domain <> $1 LIMIT 1")
-
-SQL(ALIAS_LIST, "SELECT domain, local, target_domain, target_local, created FROM alias"
-		" WHERE (domain, local, target_domain, target_local) > ($1, $2, $3, $4)"
-		" ORDER BY domain, local, target_domain, target_local LIMIT $5")
-
-/* Those of the domain $1. */
-SQL(ALIAS_LIST_OF, "SELECT domain, local, target_domain, target_local, created FROM alias"
-		   " WHERE domain = $1 AND (local, target_domain, target_local) > ($2, $3, $4)"
-		   " ORDER BY local, target_domain, target_local LIMIT $5")
+/* ---- what administrators change (store/admin_log.c) ---- */
 
 /* The newest before $1. */
 SQL(ADMIN_LOG_LIST, "SELECT id, time, who, what FROM admin_log WHERE id < $1"
@@ -487,213 +342,6 @@ SQL(QUOTA_DOMAIN_WARNED,
 /* From the mark $2 to $3. */
 SQL(QUOTA_WARNED, "UPDATE account SET quota_warned = $3 WHERE id = $1 AND quota_warned = $2")
 
-/* ---- delivery (store/deliver*.c) ---- */
-
-SQL(MESSAGE_ACCEPTED, "SELECT accepted FROM message WHERE id = $1")
-
-SQL(MESSAGE_SENDER, "SELECT reverse_path FROM message WHERE id = $1")
-
-SQL(MESSAGE_ADD,
-    "INSERT INTO message (id, accepted, reverse_path, peer, helo, protocol, account, size, blob,"
-    " recipients, header_id, envid, ret, flags)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)")
-
-SQL(BLOB_GET, "SELECT pack, pos, length FROM blob WHERE id = $1")
-
-SQL(BLOB_ADD, "INSERT INTO blob (id, pack, pos, length, refs) VALUES ($1, $2, $3, $4, $5)")
-
-/*
- * Takes room in the account, or gives no row when there is none. $3: 1: whatever the quota; $4: 1: also
- * when it takes no mail.
- */
-SQL(ACCOUNT_CHARGE,
-    "UPDATE account AS a SET modseq = a.modseq + 1, used_bytes = a.used_bytes + $2,"
-    " used_messages = a.used_messages + 1,"
-    " quota_warned = " QUOTA_MARK("a.used_bytes + $2",
-	"a.used_messages + 1") " WHERE a.id = $1 AND ((a.state = 0 AND a.send_only = 0)"
-			       " OR ($4 = CAST(1 AS bigint) AND a.domain <> '')) AND ($3 = CAST(1 AS bigint) OR (a.used_bytes + $2 <= " ACCOUNT_BYTES_MAX
-			       " AND a.used_messages < " ACCOUNT_MESSAGES_MAX
-			       " AND EXISTS (SELECT 1 FROM domain d WHERE d.name = a.domain AND d.used_bytes + $2 <= " DOMAIN_BYTES_MAX
-			       " AND d.used_messages < " DOMAIN_MESSAGES_MAX "))) RETURNING modseq")
-
-SQL(MAILBOX_BY_ROLE, "SELECT id FROM mailbox WHERE account = $1 AND role = $2 ORDER BY id LIMIT 1")
-
-SQL(MAILBOX_BY_NAME,
-    "SELECT id FROM mailbox WHERE account = $1 AND parent = 0 AND name = $2 ORDER BY id LIMIT 1")
-
-SQL(MAILBOX_PUT_IN,
-    "UPDATE mailbox SET uidnext = uidnext + 1, modseq = $3, messages = messages + 1,"
-    " octets = octets + $4 WHERE account = $1 AND id = $2 RETURNING uidnext")
-
-SQL(EMAIL_MODSEQ, "SELECT modseq FROM email WHERE account = $1 AND id = $2")
-
-SQL(EMAIL_ADD,
-    "INSERT INTO email (account, id, blob, prefix, thread, received, size, keywords, modseq,"
-    " links, summary, seal) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11)")
-
-SQL(MEMBERSHIP_ADD,
-    "INSERT INTO membership (account, mailbox, uid, email, size, modseq, created, origin,"
-    " expunged_modseq, expunged_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0)")
-
-SQL(CHANGE_ADD, "INSERT INTO change (account, modseq, type, id, op) VALUES ($1, $2, $3, $4, $5)")
-
-SQL(QUEUE_ADD,
-    "INSERT INTO queue (shard, message, recipient, destination, address, accepted, not_before,"
-    " token, bounce, held, report, warned, notify, orcpt, attempts, last_attempt, last_problem,"
-    " last_status, last_reply, last_remote, priority, hold_until, by_kind, by_time, by_trace,"
-    " tier, forwarder)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $6, 0, $7, 0, $8, $9, $10, $11, 0, 0, 0, $12, $13, '', $14, $15,"
-    " $16, $17, $18, $19, $20)")
-
-/*
- * Makes it known at $3, or has it looked at when it waits for longer. $5: since when it counts as due:
- * before those for which more is waiting already (QUEUE_FRESH_MS).
- */
-SQL(DESTINATION_ADD,
-    "INSERT INTO destination (shard, name, due, turn, sessions, failures, failing_since,"
-    " next_probe, last_try, last_problem, last_status, last_reply, last_remote, standing)"
-    " VALUES ($1, $2, $5, 0, $4, 0, 0, 0, 0, 0, 0, '', '', 1)"
-    " ON CONFLICT (shard, name) DO UPDATE SET due = CASE WHEN destination.failures > 0"
-    " AND destination.next_probe > $3 THEN destination.next_probe"
-    " WHEN destination.waits > $3 THEN destination.waits ELSE excluded.due END WHERE destination.due > $3")
-
-/* ---- ledger and audit (store/ledger*.c) ---- */
-
-SQL(LEDGER_ADD, "INSERT INTO ledger (message, recipient, address, state, account, detail, time,"
-		" purged) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)")
-
-/* $3: the state it must have. */
-SQL(LEDGER_SETTLE, "UPDATE ledger SET state = $4, account = $5, detail = $6, time = $7"
-		   " WHERE message = $1 AND recipient = $2 AND state = $3")
-
-/* ---- trace (store/trace.c) ---- */
-
-/* One row of values, for which SQLite sets no savepoint. */
-SQL(TRACE_ADD, "INSERT INTO trace (message, seq, time, recipient, kind, text, dialogue)"
-	       " VALUES ($1, (SELECT coalesce(max(seq), 0) + 1 FROM trace WHERE message = $1),"
-	       " $2, $3, $4, $5, $6)")
-
-SQL(MESSAGE_GET,
-    "SELECT accepted, reverse_path, peer, helo, protocol, account, size, recipients,"
-    " header_id, coalesce((SELECT a.local || '@' || a.domain FROM account a"
-    " WHERE a.id = message.account AND a.domain <> ''), '') FROM message WHERE id = $1")
-
-/* Ledger and events of a message in one order: time, ledger first, number in its table. But the attempt
- * (kind 6) that ends a recipient's way has the time of what the ledger says of it (anything but
- * state 4, queued), and comes before. */
-SQL(TRACE_TIMELINE,
-    "SELECT time, 0, recipient, recipient, state, address, detail, 0, 1 FROM ledger"
-    " WHERE message = $1"
-    " UNION ALL SELECT t.time, 1, t.seq, t.recipient, t.kind, coalesce(l.address, ''), t.text,"
-    " t.dialogue, CASE WHEN t.kind = 6 AND l.state <> 4 THEN 0 ELSE 2 END"
-    " FROM trace t LEFT JOIN ledger l ON l.message = t.message"
-    " AND l.recipient = t.recipient WHERE t.message = $1 ORDER BY 1, 9, 3")
-
-SQL(MESSAGE_NEWEST, "SELECT id FROM message ORDER BY id DESC LIMIT $1")
-
-/* What is searched in those that the index, whose mark is $1, does not know yet. */
-SQL(MESSAGES_LATE,
-    "SELECT m.id, m.reverse_path, m.header_id, coalesce(l.address, '') FROM message m"
-    " LEFT JOIN ledger l ON l.message = m.id WHERE m.id > $1 ORDER BY m.id DESC")
-
-/* ... and in those that it knows. */
-SQL(MESSAGES_KEYS, "SELECT id, reverse_path, header_id FROM message WHERE id <= $1")
-
-SQL(LEDGERS_ADDRESSES, "SELECT message, address FROM ledger WHERE message <= $1")
-
-SQL(TRACE_INDEX_DAY, "SELECT day FROM trace_index WHERE day < $1 ORDER BY day DESC LIMIT 1")
-
-SQL(TRACE_INDEX_FIND, "SELECT message FROM trace_index WHERE day = $1 AND hash = $2"
-		      " ORDER BY message DESC")
-
-SQL(TRACE_INDEX_ADD, "INSERT INTO trace_index (day, hash, message) VALUES ($1, $2, $3)"
-		     " ON CONFLICT DO NOTHING")
-
-SQL(TRACE_INDEX_DELETE, "DELETE FROM trace_index WHERE day = $1 AND hash = $2 AND message = $3")
-
-SQL(MESSAGE_NEXT, "SELECT id FROM message WHERE id > $1 ORDER BY id LIMIT 1")
-
-SQL(MESSAGE_KEYS, "SELECT reverse_path, header_id FROM message WHERE id = $1")
-
-SQL(NEWEST_ID, "SELECT CAST(coalesce(max(id), 0) AS bigint) FROM (SELECT max(id) AS id FROM message"
-	       " UNION ALL SELECT max(id) AS id FROM blob) AS newest")
-
-SQL(LEDGER_HAS, "SELECT time FROM ledger WHERE message = $1 AND recipient = $2")
-
-SQL(LEDGER_ADDRESSES, "SELECT address FROM ledger WHERE message = $1")
-
-/* ---- audit (store/ledger_audit.c) ---- */
-
-/* And the sum of all that was folded, for a day that is not there is told by nothing else. */
-SQL(LEDGER_DAYS,
-    "SELECT d.day, d.messages, d.accepted, d.mailbox, d.relayed, d.bounced, d.discarded,"
-    " m.value FROM (SELECT 1 AS one) o LEFT JOIN ledger_day d ON 1 = 1"
-    " LEFT JOIN meta m ON m.name = 'folded' ORDER BY d.day")
-
-SQL(AUDIT_MESSAGES, "SELECT id, recipients FROM message WHERE id > $1 ORDER BY id LIMIT $2")
-
-/* What the ledger says of each recipient, and whether the rows are there that it speaks of. */
-SQL(AUDIT_LEDGER,
-    "SELECT l.recipient, l.state, l.account, l.purged,"
-    " CASE WHEN e.id IS NULL THEN 0 ELSE 1 END, CASE WHEN q.message IS NULL THEN 0 ELSE 1 END,"
-    " CASE WHEN b.id IS NULL THEN 0 ELSE 1 END FROM ledger l"
-    " LEFT JOIN email e ON e.account = l.account AND e.id = l.message AND l.state = 0"
-    " LEFT JOIN queue q ON q.shard = 0 AND q.message = l.message AND q.recipient = l.recipient"
-    " LEFT JOIN blob b ON b.id = l.message WHERE l.message = $1")
-
-SQL(AUDIT_STRAYS, "SELECT DISTINCT l.message FROM ledger l WHERE l.message > $1 AND l.message <= $2"
-		  " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = l.message)")
-
-/* With whether they have a password. */
-SQL(AUDIT_ACCOUNTS, "SELECT id, used_messages, used_bytes, CASE WHEN EXISTS (SELECT 1 FROM credential c"
-		    " WHERE c.account = account.id AND c.kind = 0) THEN 1 ELSE 0 END FROM account"
-		    " WHERE id > $1 AND domain <> '' ORDER BY id LIMIT $2")
-
-/* What waits behind ($1, $2), with whether its destination is there. */
-SQL(AUDIT_QUEUE,
-    "SELECT q.message, q.recipient, CASE WHEN q.destination = '' OR EXISTS (SELECT 1 FROM destination d"
-    " WHERE d.shard = q.shard AND d.name = q.destination) THEN 1 ELSE 0 END FROM queue q"
-    " WHERE q.shard = 0 AND (q.message, q.recipient) > ($1, $2) ORDER BY q.message, q.recipient LIMIT $3")
-
-/* The next pack behind $1 that blobs lie in, with whether it has a row. */
-SQL(AUDIT_PACK,
-    "SELECT n.pack, CASE WHEN EXISTS (SELECT 1 FROM pack p WHERE p.pack = n.pack) THEN 1 ELSE 0 END"
-    " FROM (SELECT pack FROM blob WHERE pack > $1 ORDER BY pack LIMIT 1) n")
-
-SQL(AUDIT_CONTENT, "SELECT id, pos, refs FROM blob WHERE pack = $1 AND pos > $2 ORDER BY pos LIMIT $3")
-
-/* Whose sums are not those of their accounts. */
-SQL(AUDIT_DOMAINS, "SELECT d.name FROM domain d WHERE d.used_bytes <>"
-		   " (SELECT CAST(coalesce(sum(a.used_bytes), 0) AS bigint) FROM account a"
-		   " WHERE a.domain = d.name) OR d.used_messages <>"
-		   " (SELECT CAST(coalesce(sum(a.used_messages), 0) AS bigint) FROM account a"
-		   " WHERE a.domain = d.name) ORDER BY d.name")
-
-/* Messages whose mailboxes are not as many as they say. */
-SQL(AUDIT_LINKS,
-    "SELECT e.id FROM email e LEFT JOIN (SELECT m.email AS id, count(*) AS n FROM membership m"
-    " WHERE m.account = $1 GROUP BY m.email) c ON c.id = e.id WHERE e.account = $1"
-    " AND e.links <> coalesce(c.n, 0) ORDER BY e.id")
-
-SQL(LEDGER_LAST_DAY, "SELECT max(day) FROM ledger_day HAVING count(*) > 0")
-
-/*
- * What was taken and has no row: the index of the trace knows it, or an account has it, and its id is from $1
- * on, where nothing was folded yet.
- */
-SQL(AUDIT_GONE,
-    "SELECT t.message FROM trace_index t WHERE NOT EXISTS (SELECT 1 FROM message m WHERE m.id = t.message)"
-    " AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.message = t.message) UNION SELECT e.id FROM email e"
-    " WHERE e.id >= $1 AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = e.id)"
-    " AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.message = e.id) ORDER BY 1")
-
-SQL(AUDIT_MAILBOXES, "SELECT m.messages, m.octets,"
-		     " (SELECT count(*) FROM membership s WHERE s.account = m.account"
-		     " AND s.mailbox = m.id AND s.expunged_modseq = 0),"
-		     " (SELECT CAST(coalesce(sum(s.size), 0) AS bigint) FROM membership s"
-		     " WHERE s.account = m.account AND s.mailbox = m.id AND s.expunged_modseq = 0)"
-		     " FROM mailbox m WHERE m.account = $1")
-
 /* ---- maintenance (store/maintain.c) ---- */
 
 SQL(PURGE_EXPUNGED, "SELECT account, mailbox, uid, email FROM membership"
@@ -790,6 +438,15 @@ SQL(STATUS_QUEUE, "SELECT count(*) FROM queue")
 /* The oldest by its id, which is that of its acceptance. */
 SQL(STATUS_QUEUE_OLDEST, "SELECT accepted FROM queue WHERE shard = 0 ORDER BY message LIMIT 1")
 
+#include "store/sql_statements_delivery.h"
+#include "store/sql_statements_directory.h"
+#include "store/sql_statements_ledger.h"
+#include "store/sql_statements_queue.h"
+#include "store/sql_statements_repair.h"
+#include "store/sql_statements_verify.h"
+
+#undef EMAIL_SEALED
+#undef MEMBER_FITS
 #undef QUOTA_OF
 #undef ACCOUNT_BYTES_MAX
 #undef ACCOUNT_MESSAGES_MAX
@@ -798,12 +455,3 @@ SQL(STATUS_QUEUE_OLDEST, "SELECT accepted FROM queue WHERE shard = 0 ORDER BY me
 #undef MARK_OF
 #undef QUOTA_MARK
 #undef DOMAIN_MARK
-#undef ACCOUNT_COLUMNS
-#undef ACCOUNT_LIST_COLUMNS
-
-#include "store/sql_statements_queue.h"
-#include "store/sql_statements_repair.h"
-#include "store/sql_statements_verify.h"
-
-#undef EMAIL_SEALED
-#undef MEMBER_FITS
