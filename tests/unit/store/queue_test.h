@@ -18,6 +18,12 @@ int queue_test_teardown(void **state);
 
 bool has(struct str text, const char *part);
 
+/* What is said of the first recipient of a message that waits (queue_tell); in the arena. */
+struct str explained(int64_t message);
+
+/* Lets ann's mailbox hold a message, and no other. */
+void fill_anns_mailbox(void);
+
 /* Worlds: all is taken; no connection; not now; no such user; and one where bob is known, carl not yet, and others
  * are not. */
 qrig_world all_well, refused, greylisted, unknown, some;

@@ -243,6 +243,24 @@ bool rig_send(struct rig *r, const char *from, const char *to, const char *text,
 	return accepted;
 }
 
+int64_t rig_send_large(struct rig *r, const char *to)
+{
+	struct deliver *d = rig_message(r, "x@else.test", "");
+	struct blob_upload *u = NULL;
+	int64_t pack;
+
+	rig_to(d, to);
+	assert_int_equal(blob_upload_begin(r->blobs, d->message_id, BLOB_PLAIN, &u, NULL), BLOB_OK);
+	assert_int_equal(blob_upload_write(r->blobs, u, STR("text\r\n"), NULL), BLOB_OK);
+	assert_int_equal(blob_upload_finish(r->blobs, u, &d->upload_pos, NULL), BLOB_OK);
+	d->upload = u;
+	pack = d->upload_pos.pack;
+	assert_true(rig_run(r, d));
+	blob_upload_free(r->blobs, &u);
+	deliver_free(&d);
+	return pack;
+}
+
 struct mailbox_snapshot rig_snapshot(struct rig *r, int64_t account, int64_t mailbox)
 {
 	struct mailbox_snapshot s;
@@ -295,6 +313,14 @@ int64_t rig_expunge(struct rig *r, const struct mailbox_snapshot *s, int64_t fir
 	mailbox_expunge_fini(&x);
 	ranges_fini(&numbers);
 	return expunged;
+}
+
+void rig_expunge_all(struct rig *r, int64_t account)
+{
+	struct mailbox_snapshot s = rig_snapshot(r, account, MAILBOX_INBOX);
+
+	rig_expunge(r, &s, 1, mailbox_snapshot_count(&s));
+	mailbox_snapshot_fini(&s);
 }
 
 int rig_maintain(struct rig *r, int64_t undelete_ms, int64_t history_ms)

@@ -63,6 +63,9 @@ bool rig_run(struct rig *r, struct deliver *d);
 /* All of that for one recipient: accepted. *id_r (may be NULL): the message's id. */
 bool rig_send(struct rig *r, const char *from, const char *to, const char *text, int64_t *id_r);
 
+/* A large message to one of ours, in a pack of its own; the pack's number. */
+int64_t rig_send_large(struct rig *r, const char *to);
+
 /* The finished snapshot of an account's mailbox. */
 struct mailbox_snapshot rig_snapshot(struct rig *r, int64_t account, int64_t mailbox);
 
@@ -72,6 +75,9 @@ struct str rig_read(
 
 /* Expunges numbers first to last of the snapshot; how many went. */
 int64_t rig_expunge(struct rig *r, const struct mailbox_snapshot *s, int64_t first, int64_t last);
+
+/* Expunges all of an account's INBOX. */
+void rig_expunge_all(struct rig *r, int64_t account);
 
 /* Slices of maintenance until there is nothing to do; their number. */
 int rig_maintain(struct rig *r, int64_t undelete_ms, int64_t history_ms);

@@ -424,32 +424,9 @@ static void a_pack_without_a_file_stays(void **state)
 	expect_tenths();
 }
 
-/* Number of its pack. */
-static int64_t send_large(void)
-{
-	struct deliver *d = rig_message(&rig, "x@else.test", "");
-	struct blob_upload *u = NULL;
-	int64_t pack;
-
-	rig_to(d, "ann@a.test");
-	assert_int_equal(
-	    blob_upload_begin(rig.blobs, d->message_id, BLOB_PLAIN, &u, NULL), BLOB_OK);
-	assert_int_equal(blob_upload_write(rig.blobs, u, STR("text\r\n"), NULL), BLOB_OK);
-	assert_int_equal(blob_upload_finish(rig.blobs, u, &d->upload_pos, NULL), BLOB_OK);
-	d->upload = u;
-	pack = d->upload_pos.pack;
-	assert_true(rig_run(&rig, d));
-	blob_upload_free(rig.blobs, &u);
-	deliver_free(&d);
-	return pack;
-}
-
 static void expunge_all(void)
 {
-	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
-
-	rig_expunge(&rig, &s, 1, mailbox_snapshot_count(&s));
-	mailbox_snapshot_fini(&s);
+	rig_expunge_all(&rig, ann);
 	rig.now += 1;
 	rig_maintain(&rig, 0, NEVER);
 }
@@ -472,7 +449,7 @@ static void the_one_that_is_appended_to_stays(void **state)
 
 	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", text_of(1), NULL));
 	expunge_all();
-	large = send_large();
+	large = rig_send_large(&rig, "ann@a.test");
 	assert_true(large > active);
 	rig_sql(&rig, "UPDATE pack SET single = 0");
 	compact_all();
@@ -496,7 +473,7 @@ static void a_delivery_puts_the_row_right(void **state)
 /* As housekeeping leaves one whose file it has doubts about. */
 static void a_pack_of_one_message_goes_as_others_do(void **state)
 {
-	int64_t large = send_large();
+	int64_t large = rig_send_large(&rig, "ann@a.test");
 
 	rig_sql(&rig, "UPDATE pack SET single = 0");
 	expunge_all();

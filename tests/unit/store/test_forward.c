@@ -4,11 +4,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "queue_rig.h"
+#include "queue_test.h"
 
 #include "base/limits.h"
 #include "store/forward.h"
-#include "store/queue_tell.h"
 #include "store/trace.h"
 
 #define OWNER   77
@@ -16,9 +15,6 @@
 #define LONG    "a23456789b123456789c123456789d123456789e123456789@s.test"
 #define LETTER  "Subject: hello\r\n\r\nwords\r\n"
 #define REFUSED "5.1.1 who?"
-
-static struct qrig q;
-static struct arena *arena;
 
 static void make_key(void)
 {
@@ -42,8 +38,7 @@ static void add_relay_domain(const char *name)
 
 static int setup(void **state)
 {
-	arena = arena_new();
-	qrig_open(&q);
+	queue_test_setup(state);
 	q.rig.directory.srs = true;
 	q.rig.directory.hostname = STR("mx.a.test");
 	make_key();
@@ -52,14 +47,6 @@ static int setup(void **state)
 	rig_alias(&q.rig, "team@b.test", "other@else.test");
 	add_relay_domain("r.test");
 	rig_alias(&q.rig, "backup@a.test", "out@r.test");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_must_balance(&q.rig);
-	qrig_close(&q);
-	arena_free(&arena);
 	return 0;
 }
 
@@ -103,11 +90,6 @@ static struct str path_of(const char *from, const char *to)
 	q.world = NULL;
 	rig_sql(&q.rig, "UPDATE ledger SET state = 3; DELETE FROM blob; DELETE FROM queue");
 	return s;
-}
-
-static bool has(struct str text, struct str part)
-{
-	return str_find_str(text, part) < text.n;
 }
 
 /* What an address is: its class, with the first target. */
@@ -376,26 +358,6 @@ static void reports_only(void **state)
 
 /* ---- what is told ---- */
 
-static struct str explained(int64_t message)
-{
-	struct queue_rows rows;
-	struct queue_message m;
-	struct buf b;
-	struct str text;
-
-	assert_int_equal(
-	    queue_rows_get(q.rig.db, arena, q.rig.now, SQL_QUEUE_OF_MESSAGE,
-		DB_ARGS(db_int(QUEUE_SHARD), db_int(message), db_int(-1), db_int(1)), &rows),
-	    DB_OK);
-	assert_int_equal(rows.n, 1);
-	assert_int_equal(queue_message_get(q.rig.db, arena, message, &m), DB_ROW);
-	buf_init(&b, 16 * KIB);
-	queue_tell(&b, q.rig.db, &q.cfg, rows.v, &m, q.rig.now);
-	text = arena_str(arena, buf_view(&b));
-	buf_fini(&b);
-	return text;
-}
-
 static void take_text(void *ctx, const struct trace_event *e)
 {
 	struct buf *b = ctx;
@@ -425,24 +387,24 @@ static struct qrig_answer refuses(const struct queue_job *job, const struct queu
 static void explained_and_traced(void **state)
 {
 	int64_t id = comes_to(BOB, "info@a.test"), null = comes_to("", "info@a.test");
-	struct str now;
+	const char *now;
 
 	assert_true(
-	    has(explained(id), STR("It is sent on for info@a.test with the reverse path SRS0=")));
+	    has(explained(id), "It is sent on for info@a.test with the reverse path SRS0="));
 	assert_true(has(explained(null),
-	    STR("It is sent on for info@a.test with the reverse path that it came with.")));
+	    "It is sent on for info@a.test with the reverse path that it came with."));
 	qrig_lease(&q, OWNER, QRIG_JOBS);
-	now = arena_str(arena, q.lease.jobs[0].reverse_path);
+	now = arena_cstr(arena, q.lease.jobs[0].reverse_path);
 	q.rig.directory.srs = false; /* what is under way is under way */
 	assert_true(has(explained(id), now));
 	q.world = refuses;
 	for (size_t i = 0; i < q.lease.n; i++)
 		qrig_settle(&q, OWNER, &q.lease.jobs[i]);
 	q.rig.directory.srs = true;
-	assert_true(has(traced(id), STR("sent on for info@a.test with the reverse path SRS0=")));
+	assert_true(has(traced(id), "sent on for info@a.test with the reverse path SRS0="));
 	assert_true(has(traced(id), now));
-	assert_false(has(traced(null), STR("sent on for")));
-	assert_false(has(explained(id), STR("sent on"))); /* it is returned now */
+	assert_false(has(traced(null), "sent on for"));
+	assert_false(has(explained(id), "sent on")); /* it is returned now */
 	qrig_tend(&q);
 }
 
@@ -476,24 +438,26 @@ static void the_mark_of_the_forwarder(void **state)
 	assert_int_equal(qrig_count(&q, "queue WHERE forwarder = 'Info+x@a.test'"), 1);
 }
 
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, queue_test_teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(whose_path_is_ours, setup, teardown),
-	    cmocka_unit_test_setup_teardown(only_what_is_sent_on, setup, teardown),
-	    cmocka_unit_test_setup_teardown(the_same_for_a_week, setup, teardown),
-	    cmocka_unit_test_setup_teardown(a_job_for_each_alias, setup, teardown),
-	    cmocka_unit_test_setup_teardown(back_to_the_sender, setup, teardown),
-	    cmocka_unit_test_setup_teardown(only_what_was_made_here, setup, teardown),
-	    cmocka_unit_test_setup_teardown(not_for_ever_to_others, setup, teardown),
-	    cmocka_unit_test_setup_teardown(before_subaddresses, setup, teardown),
-	    cmocka_unit_test_setup_teardown(a_message_that_was_forgotten, setup, teardown),
-	    cmocka_unit_test_setup_teardown(a_sender_who_is_ours_by_now, setup, teardown),
-	    cmocka_unit_test_setup_teardown(without_the_key, setup, teardown),
-	    cmocka_unit_test_setup_teardown(reports_only, setup, teardown),
-	    cmocka_unit_test_setup_teardown(explained_and_traced, setup, teardown),
-	    cmocka_unit_test_setup_teardown(our_report_goes_straight, setup, teardown),
-	    cmocka_unit_test_setup_teardown(the_mark_of_the_forwarder, setup, teardown),
+	    TEST(whose_path_is_ours),
+	    TEST(only_what_is_sent_on),
+	    TEST(the_same_for_a_week),
+	    TEST(a_job_for_each_alias),
+	    TEST(back_to_the_sender),
+	    TEST(only_what_was_made_here),
+	    TEST(not_for_ever_to_others),
+	    TEST(before_subaddresses),
+	    TEST(a_message_that_was_forgotten),
+	    TEST(a_sender_who_is_ours_by_now),
+	    TEST(without_the_key),
+	    TEST(reports_only),
+	    TEST(explained_and_traced),
+	    TEST(our_report_goes_straight),
+	    TEST(the_mark_of_the_forwarder),
 	};
 
 	return cmocka_run_group_tests_name("store/forward", tests, NULL, NULL);

@@ -127,14 +127,6 @@ static size_t prefix_of(const char *p)
 	return str_find_str(str_of_c(p), STR("text"));
 }
 
-static void expunge_all(void)
-{
-	struct mailbox_snapshot s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
-
-	rig_expunge(&rig, &s, 1, mailbox_snapshot_count(&s));
-	mailbox_snapshot_fini(&s);
-}
-
 static void old_and_still_there(void **state)
 {
 	int64_t id;
@@ -144,7 +136,7 @@ static void old_and_still_there(void **state)
 	p = text(1);
 	assert_int_equal(run(of_old(id, p, prefix_of(p))), IMPORT_THERE);
 	assert_int_equal(count(), 1);
-	expunge_all();
+	rig_expunge_all(&rig, ann);
 	assert_int_equal(run(of_old(id, p, prefix_of(p))), IMPORT_TAKEN);
 	assert_string_equal(text(1), p);
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM email"), 1);
@@ -159,7 +151,7 @@ static void old_and_purged(void **state)
 
 	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", &id));
 	p = text(1);
-	expunge_all();
+	rig_expunge_all(&rig, ann);
 	rig.now += 2 * DAY_MS;
 	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM email"), 0);
@@ -178,7 +170,7 @@ static void old_and_folded(void **state)
 
 	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", &id));
 	p = text(1);
-	expunge_all();
+	rig_expunge_all(&rig, ann);
 	rig.now += 100 * DAY_MS;
 	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM message"), 0);
@@ -231,17 +223,17 @@ static void its_trace_says_so(void **state)
 	assert_int_equal(run(im), IMPORT_TAKEN);
 	assert_true(str_has_prefix_i(
 	    told(id), STR("imported by an administrator, 11 octets, for 1 recipient")));
-	expunge_all();
+	rig_expunge_all(&rig, ann);
 	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", &id));
 	p = text(1);
 	buf_init(&want, KIB);
 	buf_str(&want, told(id));
-	expunge_all();
+	rig_expunge_all(&rig, ann);
 	assert_int_equal(run(restored(id, p)), IMPORT_TAKEN);
 	buf_printf(&want, "%s%s", deleted, back);
 	assert_true(str_eq(told(id), buf_view(&want)));
 	assert_int_equal(run(restored(id, p)), IMPORT_THERE);
-	expunge_all();
+	rig_expunge_all(&rig, ann);
 	rig.now += 2 * DAY_MS;
 	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
 	assert_int_equal(run(restored(id, p)), IMPORT_TAKEN);
@@ -250,10 +242,10 @@ static void its_trace_says_so(void **state)
 	rig.now += 100 * DAY_MS;
 	rig_maintain(&rig, 200 * DAY_MS, 90 * DAY_MS); /* the history goes, the mail stays */
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM trace"), 0);
-	expunge_all();
+	rig_expunge_all(&rig, ann);
 	assert_int_equal(run(restored(id, p)), IMPORT_TAKEN);
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM trace"), 0);
-	expunge_all();
+	rig_expunge_all(&rig, ann);
 	rig.now += 2 * DAY_MS;
 	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
 	assert_int_equal(run(restored(id, p)), IMPORT_TAKEN);
@@ -325,7 +317,7 @@ static void recognises(void **state)
 	import_known_add(&k, 99, 8, digest);
 	assert_int_equal(import_known_alike(&k, 8, digest)->email, 99);
 	import_known_fini(&k);
-	expunge_all();
+	rig_expunge_all(&rig, ann);
 	import_known_init(&k, ann, MAILBOX_INBOX);
 	assert_int_equal(import_known_scan(rig.db, &k), DB_OK);
 	assert_false(import_known_lacks(&k, 7));
@@ -400,7 +392,7 @@ static void as_of_a_moment(void **state)
 	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", NULL));
 	t1 = rig.now;
 	rig.now += HOUR_MS;
-	expunge_all();
+	rig_expunge_all(&rig, ann);
 	t2 = rig.now;
 	rig.now += HOUR_MS;
 	assert_int_equal(run(message("1")), IMPORT_TAKEN);

@@ -44,14 +44,6 @@ static void send_to_both(void)
 	deliver_free(&d);
 }
 
-static void expunge_all(int64_t account)
-{
-	struct mailbox_snapshot s = rig_snapshot(&rig, account, MAILBOX_INBOX);
-
-	rig_expunge(&rig, &s, 1, mailbox_snapshot_count(&s));
-	mailbox_snapshot_fini(&s);
-}
-
 static int64_t count(const char *what)
 {
 	char select[80];
@@ -63,7 +55,7 @@ static int64_t count(const char *what)
 static void expunged_mail_stays_for_its_window(void **state)
 {
 	send_to_both();
-	expunge_all(ann);
+	rig_expunge_all(&rig, ann);
 	rig.now += 14 * DAY_MS;
 	rig_maintain(&rig, 14 * DAY_MS, NEVER);
 	assert_int_equal(count("membership"), 2);
@@ -73,7 +65,7 @@ static void expunged_mail_stays_for_its_window(void **state)
 	assert_int_equal(count("membership"), 1);
 	assert_int_equal(count("email"), 1);
 	assert_int_equal(rig_number(&rig, "SELECT refs FROM blob"), 1); /* bob's */
-	expunge_all(bob);
+	rig_expunge_all(&rig, bob);
 	rig.now += 1;
 	rig_maintain(&rig, 0, NEVER);
 	assert_int_equal(count("email"), 0);
@@ -86,8 +78,8 @@ static void a_full_disk_is_made_room_on(void **state)
 {
 	rig.disk_full = true;
 	send_to_both();
-	expunge_all(ann);
-	expunge_all(bob);
+	rig_expunge_all(&rig, ann);
+	rig_expunge_all(&rig, bob);
 	rig.now += 1;
 	rig_maintain(&rig, 0, NEVER);
 	assert_int_equal(count("email"), 0);
@@ -127,8 +119,8 @@ static void rows_without_a_seal_are_sealed(void **state)
 static void a_pack_with_others_stays(void **state)
 {
 	send_to_both();
-	expunge_all(ann);
-	expunge_all(bob);
+	rig_expunge_all(&rig, ann);
+	rig_expunge_all(&rig, bob);
 	rig.now += 1;
 	send_to_both();
 	rig_sql(&rig, "UPDATE pack SET single = 1");
@@ -152,8 +144,8 @@ static void many_go_in_slices(void **state)
 
 	for (int i = 0; i < 100; i++)
 		send_to_both();
-	expunge_all(ann);
-	expunge_all(bob);
+	rig_expunge_all(&rig, ann);
+	rig_expunge_all(&rig, bob);
 	rig.now += 1;
 	maintain_init(m, &cfg);
 	assert_true(m->op.frees);
@@ -171,26 +163,6 @@ static void many_go_in_slices(void **state)
 	assert_int_equal(count("blob"), 0);
 }
 
-/* Number of the pack. */
-static int64_t send_large(void)
-{
-	struct deliver *d = rig_message(&rig, "x@else.test", "");
-	struct blob_upload *u = NULL;
-	int64_t pack;
-
-	rig_to(d, "ann@a.test");
-	assert_int_equal(
-	    blob_upload_begin(rig.blobs, d->message_id, BLOB_PLAIN, &u, NULL), BLOB_OK);
-	assert_int_equal(blob_upload_write(rig.blobs, u, STR("text\r\n"), NULL), BLOB_OK);
-	assert_int_equal(blob_upload_finish(rig.blobs, u, &d->upload_pos, NULL), BLOB_OK);
-	d->upload = u;
-	pack = d->upload_pos.pack;
-	assert_true(rig_run(&rig, d));
-	blob_upload_free(rig.blobs, &u);
-	deliver_free(&d);
-	return pack;
-}
-
 static bool has_file(int64_t pack)
 {
 	char name[PACK_NAME_MAX];
@@ -205,8 +177,8 @@ static void the_pack_that_is_appended_to_stays(void **state)
 	int64_t active = blob_active(rig.blobs);
 
 	send_to_both();
-	expunge_all(ann);
-	expunge_all(bob);
+	rig_expunge_all(&rig, ann);
+	rig_expunge_all(&rig, bob);
 	rig.now += 1;
 	rig_sql(&rig, "UPDATE pack SET single = 1");
 	rig_maintain(&rig, 0, NEVER);
@@ -218,7 +190,7 @@ static void the_pack_that_is_appended_to_stays(void **state)
 /* As if a bit had flipped: a large message that somebody has counts as one that nobody needs. */
 static void a_large_message_that_somebody_has_stays(void **state)
 {
-	int64_t pack = send_large();
+	int64_t pack = rig_send_large(&rig, "ann@a.test");
 
 	rig_sql(&rig, "CREATE TABLE kept AS SELECT * FROM blob; UPDATE blob SET refs = 0");
 	rig.now += 1;
@@ -234,7 +206,7 @@ static void a_large_message_that_somebody_has_stays(void **state)
 /* An append came by after the slice that found it empty. */
 static void a_pack_whose_row_came_back_stays(void **state)
 {
-	int64_t pack = send_large();
+	int64_t pack = rig_send_large(&rig, "ann@a.test");
 	struct maintain_config cfg = {0, NEVER, rig.blobs};
 	struct maintain *m = mem_new(struct maintain);
 
@@ -255,8 +227,8 @@ static void few_large_messages_go_at_a_time(void **state)
 	int64_t last = 0;
 
 	for (int i = 0; i < 20; i++)
-		last = send_large();
-	expunge_all(ann);
+		last = rig_send_large(&rig, "ann@a.test");
+	rig_expunge_all(&rig, ann);
 	rig.now += 1;
 	maintain_init(m, &cfg);
 	m->op.done = rig_nothing;
@@ -274,11 +246,11 @@ static void few_large_messages_go_at_a_time(void **state)
 /* The server dies while a backup holds the files: what was deleted goes at the next start. */
 static void a_dropped_file_that_is_held(void **state)
 {
-	int64_t pack = send_large();
+	int64_t pack = rig_send_large(&rig, "ann@a.test");
 	char name[PACK_NAME_MAX];
 
 	blob_hold(rig.blobs);
-	expunge_all(ann);
+	rig_expunge_all(&rig, ann);
 	rig.now += 1;
 	rig_maintain(&rig, 0, NEVER);
 	assert_int_equal(count("pack WHERE single = 1"), 0);
@@ -290,20 +262,20 @@ static void a_dropped_file_that_is_held(void **state)
 	assert_int_not_equal(access(name, F_OK), 0);
 	/* a copy of the database of that time drops this number: never is it given again */
 	rig_restart(&rig);
-	assert_true(send_large() > pack);
+	assert_true(rig_send_large(&rig, "ann@a.test") > pack);
 }
 
 /* A dropped pack is known until its file is gone, and while its number lies above all that are in use. */
 static void what_was_dropped_is_forgotten(void **state)
 {
-	int64_t pack = send_large(), last;
+	int64_t pack = rig_send_large(&rig, "ann@a.test"), last;
 
 	blob_hold(rig.blobs);
-	expunge_all(ann);
+	rig_expunge_all(&rig, ann);
 	rig.now += 1;
 	rig_maintain(&rig, 0, NEVER);
 	assert_int_equal(count("dropped"), 1);
-	last = send_large();
+	last = rig_send_large(&rig, "ann@a.test");
 	assert_true(last > pack);
 	rig.now += 2 * HOUR_MS;
 	rig_maintain(&rig, NEVER, NEVER);
@@ -312,14 +284,14 @@ static void what_was_dropped_is_forgotten(void **state)
 	rig.now += 2 * HOUR_MS;
 	rig_maintain(&rig, NEVER, NEVER);
 	assert_int_equal(count("dropped"), 0);
-	expunge_all(ann);
+	rig_expunge_all(&rig, ann);
 	rig.now += 1;
 	rig_maintain(&rig, 0, NEVER);
 	rig.now += 2 * HOUR_MS;
 	rig_maintain(&rig, NEVER, NEVER);
 	assert_int_equal(count("dropped"), 1); /* the last of all */
 	rig_restart(&rig);
-	assert_true(send_large() > last);
+	assert_true(rig_send_large(&rig, "ann@a.test") > last);
 }
 
 static void a_removed_account_goes_whole(void **state)

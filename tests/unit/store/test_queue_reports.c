@@ -272,8 +272,7 @@ static void report_that_is_refused(void **state)
 	int64_t full, gone;
 
 	q.world = unknown;
-	qrig_send_one(&q, "carl@b.test", "ann@a.test"); /* one that fills it */
-	rig_quota(&q.rig, "ann@a.test", 0, 1);
+	fill_anns_mailbox();
 	full = qrig_send_one(&q, "ann@a.test", "bob@b.test");
 	qrig_work(&q);
 	assert_int_equal(qrig_state(&q, full, 0), LEDGER_QUEUED);
@@ -307,8 +306,7 @@ static void report_that_is_taken_out(void **state)
 	int64_t id;
 
 	q.world = all_well;
-	qrig_send_one(&q, "carl@b.test", "ann@a.test"); /* one that fills it */
-	rig_quota(&q.rig, "ann@a.test", 0, 1);
+	fill_anns_mailbox();
 	id = qrig_send(
 	    &q, "ann@a.test", QUEUE_NOTIFY_SUCCESS, (const char *const[]){"bob@b.test", NULL});
 	qrig_work(&q);

@@ -7,7 +7,6 @@
 #include "queue_test.h"
 
 #include "base/limits.h"
-#include "store/queue_tell.h"
 #include "store/trace.h"
 
 static void take_story(void *ctx, const struct trace_event *e)
@@ -80,25 +79,6 @@ static int64_t comes_to(const char *alias, const char *from)
 	assert_true(rig_run(&q.rig, d));
 	deliver_free(&d);
 	return id;
-}
-
-static struct str explained(int64_t message)
-{
-	struct queue_rows rows;
-	struct queue_message m;
-	struct buf b;
-	struct str text;
-
-	assert_int_equal(
-	    queue_rows_get(q.rig.db, arena, q.rig.now, SQL_QUEUE_OF_MESSAGE,
-		DB_ARGS(db_int(QUEUE_SHARD), db_int(message), db_int(-1), db_int(1)), &rows),
-	    DB_OK);
-	assert_int_equal(queue_message_get(q.rig.db, arena, message, &m), DB_ROW);
-	buf_init(&b, 16 * KIB);
-	queue_tell(&b, q.rig.db, &q.cfg, rows.v, &m, q.rig.now);
-	text = arena_str(arena, buf_view(&b));
-	buf_fini(&b);
-	return text;
 }
 
 /* It has no sender who would ever hear that the alias leads nowhere: the postmaster does. */

@@ -7,7 +7,6 @@
 #include "queue_test.h"
 
 #include "store/queue_change.h"
-#include "store/queue_tell.h"
 
 static int setup(void **state)
 {
@@ -27,35 +26,13 @@ static int64_t change(enum queue_change_verb verb, int64_t message)
 	return c.changed;
 }
 
-/* What is said of the first recipient of a message. */
-static struct str explained(int64_t message)
-{
-	struct queue_rows rows;
-	struct queue_message m;
-	struct buf b;
-	struct str text;
-
-	assert_int_equal(
-	    queue_rows_get(q.rig.db, arena, q.rig.now, SQL_QUEUE_OF_MESSAGE,
-		DB_ARGS(db_int(QUEUE_SHARD), db_int(message), db_int(-1), db_int(1)), &rows),
-	    DB_OK);
-	assert_int_equal(rows.n, 1);
-	assert_int_equal(queue_message_get(q.rig.db, arena, message, &m), DB_ROW);
-	buf_init(&b, 16 * 1024);
-	queue_tell(&b, q.rig.db, &q.cfg, rows.v, &m, q.rig.now);
-	text = arena_str(arena, buf_view(&b));
-	buf_fini(&b);
-	return text;
-}
-
 /* He has it, and his sender has no room for the report of it. */
 static void told_later_of_success(void **state)
 {
 	int64_t id;
 
 	q.world = all_well;
-	qrig_send_one(&q, "carl@b.test", "ann@a.test"); /* one that fills it */
-	rig_quota(&q.rig, "ann@a.test", 0, 1);
+	fill_anns_mailbox();
 	id = qrig_send(
 	    &q, "ann@a.test", QUEUE_NOTIFY_SUCCESS, (const char *const[]){"bob@b.test", NULL});
 	qrig_work(&q);
