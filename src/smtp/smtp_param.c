@@ -201,7 +201,10 @@ static bool read_notify(struct target *t, struct str value)
 	return !(set & SMTP_NOTIFY_NEVER) || set == SMTP_NOTIFY_NEVER;
 }
 
-/* Passed on as it was given [RFC 3461 5.2.1]. addr-type ";" xtext, or utf-8 ";" utf-8-addr-xtext or -unitext [RFC 3461 4.2, 6533 3]. */
+/*
+ * Passed on as it was given [RFC 3461 5.2.1]. addr-type ";" xtext, or utf-8 ";" utf-8-addr-xtext or -unitext
+ * [RFC 3461 4.2, 6533 3].
+ */
 static bool read_orcpt(struct target *t, struct str value)
 {
 	struct cur c = cur_of(value);

@@ -247,9 +247,9 @@ static int64_t generation_at(struct packs *p, int fd, const struct blob_pos *pos
 }
 
 /*
- * Does the row tell what lies in the file? It may be cut short, which is another matter, unless nothing is missing. Records
- * that were appended with a lower generation than those before them would be lost to whoever reads the file alone, so
- * the one of the last blob counts too.
+ * Does the row tell what lies in the file? It may be cut short, which is another matter, unless nothing is missing.
+ * Records that were appended with a lower generation than those before them would be lost to whoever reads the file
+ * alone, so the one of the last blob counts too.
  */
 static bool fits(struct opening *o, int fd, int64_t size, const struct blob_point *row)
 {

@@ -26,7 +26,10 @@ void memory_load_open(struct disk *d, struct choices *c, bool tears);
 /* Has a write been decided upon as torn since the state was loaded? */
 bool memory_is_torn(void);
 
-/* From here on SQLite's files are these (and once a state was loaded, those of system calls too), and its random numbers of this seed; before SQLite is used. */
+/*
+ * From here on SQLite's files are these (and once a state was loaded, those of system calls too), and its random
+ * numbers of this seed; before SQLite is used.
+ */
 void memory_take_sqlite(uint32_t seed);
 
 /* SQLite draws the random numbers of this seed in place of others: without memory, likewise. */

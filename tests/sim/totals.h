@@ -1,4 +1,7 @@
-/* What all weeks together came to: each is a process of its own, which leaves its sums where the first one finds them. */
+/*
+ * What all weeks together came to: each is a process of its own, which leaves its sums where the first one finds
+ * them.
+ */
 #ifndef SIM_TOTALS_H
 #define SIM_TOTALS_H
 
