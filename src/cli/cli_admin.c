@@ -588,6 +588,7 @@ static int check_address(const struct cli *cli, const char *option, struct str a
 
 int cli_admin_test_delivery(struct cli *cli)
 {
+	enum cli_spool_status status;
 	struct cli_spool spool;
 	struct err e;
 	int code;
@@ -599,8 +600,10 @@ int cli_admin_test_delivery(struct cli *cli)
 		code = check_address(cli, "to", STR("postmaster"));
 	if (code != EX_OK)
 		return code;
-	if (cli_spool_read(&spool, STDIN_FILENO, false, &e) != CLI_SPOOL_OK)
-		return cli_fail(EX_DATAERR, "%s", e.text);
+	status = cli_spool_read(&spool, STDIN_FILENO, false, &e);
+	if (status != CLI_SPOOL_OK)
+		return cli_fail(
+		    status == CLI_SPOOL_TOO_LARGE ? EX_DATAERR : EX_IOERR, "%s", e.text);
 	code = test_delivery(cli, &spool);
 	cli_spool_fini(&spool);
 	return code;

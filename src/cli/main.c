@@ -1,9 +1,12 @@
 /*
  * The godwit command: one table of its commands. Called by the name sendmail it is `godwit sendmail`.
- * SIGPIPE is ignored: a reader that goes away is an ordinary error of writing.
+ * SIGPIPE is ignored: a reader that goes away is an ordinary error of writing. Descriptors 0 to 2 are never
+ * those of a socket or of a file of ours: where they are closed, /dev/null takes their place.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "cli/cli_admin.h"
 #include "cli/cli_backup.h"
@@ -131,11 +134,29 @@ static int finish(int code)
 	return cli_fail(EX_IOERR, "cannot write to standard output: %s", err_reason(errno));
 }
 
+/* What is read from a closed standard input is an error and no empty message: that one is opened for writing. */
+static bool fill(int fd)
+{
+	if (fcntl(fd, F_GETFD) >= 0)
+		return true;
+	return open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDWR) == fd;
+}
+
+/* In this order: open(2) gives the lowest number that is free. */
+static bool fill_standard_descriptors(void)
+{
+	return fill(STDIN_FILENO) && fill(STDOUT_FILENO) && fill(STDERR_FILENO);
+}
+
 int main(int argc, char **argv)
 {
 	size_t count = argc > 1 ? (size_t)argc - 1 : 0;
 
 	signal(SIGPIPE, SIG_IGN);
+	if (!fill_standard_descriptors())
+		return cli_fail(EX_OSERR,
+		    "cannot open /dev/null in place of a standard descriptor: %s",
+		    err_reason(errno));
 	if (argc > 0 && is_called(argv[0], STR("sendmail")))
 		return finish(cli_sendmail_main(count, argv + 1));
 	if (count > 0 && str_eq(str_of_c(argv[1]), STR("--version"))) {
