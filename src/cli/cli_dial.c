@@ -92,9 +92,24 @@ static void put_target(struct buf *b, const struct cli_dial *d)
 		buf_byte(b, ')');
 }
 
+/* What to do about a server that cannot be reached. */
+static void put_cure(struct buf *b, const struct cli_dial *d, const char *why)
+{
+	if (!d->to->path[0])
+		buf_lit(b, "does it run, and is the port right?");
+	else if (str_eq(str_of_c(why), str_of_c(uv_strerror(UV_EACCES))))
+		buf_printf(b,
+		    "it may well run: a mode on the way keeps you out; \"namei -l %s\" shows which, and its "
+		    "owner lets you through a directory with chmod a+x",
+		    d->to->path);
+	else
+		buf_lit(b,
+		    "start it with \"godwit serve\", or name its data directory with --data DIR");
+}
+
 void cli_dial_closed(struct cli_dial *d, enum net_end end, const char *why)
 {
-	struct buf target;
+	struct buf target, cure;
 
 	d->drive = NULL;
 	if (end == NET_END_CONNECT && d->to + 1 < d->server->addrs + d->server->naddrs) {
@@ -105,13 +120,14 @@ void cli_dial_closed(struct cli_dial *d, enum net_end end, const char *why)
 		return;
 	d->failed = EX_TEMPFAIL;
 	buf_init(&target, LIMIT_ERR_TEXT);
+	buf_init(&cure, LIMIT_ERR_TEXT);
 	put_target(&target, d);
+	put_cure(&cure, d, why);
 	if (end == NET_END_CONNECT)
 		err_set(&d->why, "cannot reach the server at %s: %s; %s", buf_cstr(&target), why,
-		    d->to->path[0] ? "start it with \"godwit serve\", or name its data directory "
-				     "with --data DIR"
-				   : "does it run, and is the port right?");
+		    buf_cstr(&cure));
 	else
 		err_set(&d->why, "the connection to %s broke: %s", buf_cstr(&target), why);
 	buf_fini(&target);
+	buf_fini(&cure);
 }

@@ -232,13 +232,15 @@ static int make_config(struct init *in)
 static int make_parent(const char *path, struct err *e)
 {
 	struct str s = str_of_c(path);
+	mode_t before = umask(0); /* the caller's could lock them out */
 	struct buf parent;
 	int result = 0;
 
 	buf_init(&parent, 4096);
 	buf_str(&parent, str_sub(s, 0, str_rfind(s, '/')));
-	if (mkdir(buf_cstr(&parent), 0711) < 0 && errno != EEXIST)
+	if (mkdir(buf_cstr(&parent), DATADIR_MODE) < 0 && errno != EEXIST)
 		result = err_sys(e, errno, "cannot make the directory %s", buf_cstr(&parent));
+	umask(before);
 	buf_fini(&parent);
 	return result;
 }

@@ -16,6 +16,7 @@
 #include "cli/cli_init.h"
 #include "cli/cli_progress.h"
 #include "cli/cli_text.h"
+#include "store/datadir.h"
 #include "store/restore.h"
 
 #define COPY ((size_t)256 * 1024)
@@ -93,11 +94,11 @@ static void say_damaged(struct restoring *r, const char *name)
 	    "%s in the backup differs from its checksum; it is restored as it is", name);
 }
 
-static int open_to(const struct restoring *r, const char *name, mode_t mode)
+static int open_to(const struct restoring *r, const char *name)
 {
 	if (r->verify)
 		return open("/dev/null", O_WRONLY | O_CLOEXEC);
-	return openat(r->target, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	return openat(r->target, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 }
 
 /* One of the files; the database must be what it was. */
@@ -113,8 +114,9 @@ static int copy_file(struct restoring *r, const struct cli_manifest_file *f)
 	buf_printf(&from_name, "%.*s/%.*s", STR_FMT(r->m->files), STR_FMT(f->name));
 	buf_str(&to_name, f->name);
 	from = openat(r->source, buf_cstr(&from_name), O_RDONLY | O_CLOEXEC);
-	to = open_to(r, buf_cstr(&to_name), is_database ? 0600 : f->mode);
-	if (from < 0 || to < 0 || !copy_octets(r, from, to, f->size, &sum))
+	to = open_to(r, buf_cstr(&to_name));
+	if (from < 0 || to < 0 || !copy_octets(r, from, to, f->size, &sum) ||
+	    (!r->verify && fchmod(to, is_database ? 0600 : f->mode) < 0))
 		code = cannot(r, from < 0 ? "read" : "restore", buf_cstr(&to_name));
 	else if (sum != f->sum && is_database)
 		code = cli_fail(EX_DATAERR,
@@ -145,7 +147,7 @@ static int copy_pack(struct restoring *r, size_t i, size_t *next_r)
 	cli_backup_pack_name(&from_name, r->m->packs, r->m->part[i].pack);
 	cli_backup_pack_name(&to_name, STR("packs"), r->m->part[i].pack);
 	from = openat(r->source, buf_cstr(&from_name), O_RDONLY | O_CLOEXEC);
-	to = open_to(r, buf_cstr(&to_name), 0600);
+	to = open_to(r, buf_cstr(&to_name));
 	for (size_t k = i; from >= 0 && to >= 0 && k < *next_r && code == EX_OK; k++) {
 		const struct cli_manifest_part *p = &r->m->part[k];
 
@@ -220,7 +222,8 @@ static int open_target(struct restoring *r)
 	/* the mark is on the disk before anything that it is about */
 	if (mark < 0 || fchmod(r->target, 0700) < 0 || fsync(r->target) < 0 ||
 	    (mkdirat(r->target, "packs", 0700) < 0 && errno != EEXIST) ||
-	    (mkdirat(r->target, "tls", 0700) < 0 && errno != EEXIST))
+	    (mkdirat(r->target, "tls", DATADIR_MODE) < 0 && errno != EEXIST) ||
+	    fchmodat(r->target, "tls", DATADIR_MODE, 0) < 0)
 		return cli_fail(
 		    EX_CANTCREAT, "cannot write into %s: %s", r->dir, err_reason(errno));
 	close(mark);

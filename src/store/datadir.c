@@ -18,9 +18,6 @@
 
 /* ---- creation ---- */
 
-/* Others may pass through to the sockets in run/, and see nothing on the way. */
-#define DIR_MODE 0711
-
 static void count_entry(void *ctx, const char *name)
 {
 	int *n = ctx;
@@ -55,12 +52,24 @@ static int make_dir(struct fsio *fs, const char *name, mode_t mode, struct err *
 	return err_sys(e, -code, "cannot make the directory %s", name);
 }
 
+/* Not set later by name, which could be another file's by then: the directory may be an ordinary user's. */
+int datadir_make_run(int dirfd, struct err *e)
+{
+	mode_t before = umask(0);
+	int code = mkdirat(dirfd, DATADIR_RUN, 0755) < 0 ? errno : 0;
+
+	umask(before);
+	if (code == 0 || code == EEXIST)
+		return 0;
+	return err_sys(e, code, "cannot make the directory %s", DATADIR_RUN);
+}
+
 /* The lock last: where it is, the rest is too. */
 static int furnish(struct fsio *fs, struct err *e)
 {
 	int fd;
 
-	if (make_dir(fs, DATADIR_PACKS, 0700, e) < 0 || make_dir(fs, DATADIR_RUN, 0755, e) < 0)
+	if (make_dir(fs, DATADIR_PACKS, 0700, e) < 0 || datadir_make_run(fs->dirfd, e) < 0)
 		return -1;
 	fd = fs->ops->open(fs, LOCK_NAME, O_RDWR | O_CREAT, 0600);
 	if (fd < 0)
@@ -82,7 +91,7 @@ enum datadir_code datadir_create(const char *path, struct err *e)
 	struct fsio fs;
 	int dirfd;
 
-	if (mkdir(path, DIR_MODE) < 0 && errno != EEXIST) {
+	if (mkdir(path, DATADIR_MODE) < 0 && errno != EEXIST) {
 		if (errno == ENOENT)
 			err_set(
 			    e, "cannot make the directory %s: make the one above it first", path);
@@ -97,7 +106,7 @@ enum datadir_code datadir_create(const char *path, struct err *e)
 	}
 	fsio_init(&fs, dirfd);
 	code = check_contents(&fs, path, e);
-	if (code == DATADIR_OK && (fchmod(dirfd, DIR_MODE) < 0 || furnish(&fs, e) < 0))
+	if (code == DATADIR_OK && (fchmod(dirfd, DATADIR_MODE) < 0 || furnish(&fs, e) < 0))
 		code = DATADIR_FAILED;
 	close(dirfd);
 	return code;

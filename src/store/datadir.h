@@ -23,6 +23,9 @@
 #define DATADIR_PACKS "packs"
 #define DATADIR_RUN   "run"
 
+/* Of what others pass through, to the sockets in run/ and to the certificate, seeing nothing on the way. */
+#define DATADIR_MODE 0711
+
 enum datadir_reserve {
 	RESERVE_NONE,  /* there never was room for one */
 	RESERVE_HELD,  /* the file is there */
@@ -50,6 +53,9 @@ enum datadir_code {
  * is DATADIR_FOREIGN.
  */
 enum datadir_code datadir_create(const char *path, struct err *e);
+
+/* Makes run/ where it is missing, in its mode whatever the umask. 0, or -1 with e set. No other thread runs. */
+int datadir_make_run(int dirfd, struct err *e);
 
 /*
  * Opens and locks it, which sentences call name, makes it the working directory of the process, and makes

@@ -76,9 +76,8 @@ static int change_database(
 static int furnish(const char *dir, struct err *e)
 {
 	int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), lock = -1;
-	bool good = dirfd >= 0 && fchmod(dirfd, 0711) == 0 &&
-		    (mkdirat(dirfd, DATADIR_RUN, 0755) == 0 || errno == EEXIST) &&
-		    syncfs(dirfd) == 0;
+	bool good = dirfd >= 0 && fchmod(dirfd, DATADIR_MODE) == 0 &&
+		    datadir_make_run(dirfd, e) == 0 && syncfs(dirfd) == 0;
 
 	if (good)
 		lock = openat(dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);

@@ -346,6 +346,29 @@ def test_modes_of_the_data_directory(server):
     assert os.stat(server.key).st_mode & 0o077 == 0
 
 
+def modes(folder):
+    return {os.path.relpath(os.path.join(where, name), folder): os.lstat(os.path.join(where, name)).st_mode & 0o777
+            for where, folders, files in os.walk(folder) for name in (".", *folders, *files)}
+
+
+MODES = {".": 0o711, "run": 0o755, "tls": 0o711, "packs": 0o700, "godwit.conf": 0o644, "lock": 0o600,
+         "store.db": 0o600, os.path.join("tls", "key.pem"): 0o600, os.path.join("tls", "certificate.pem"): 0o644}
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077, 0], ids=oct)
+def test_modes_do_not_come_from_the_umask(tmp_path, mask):
+    """Of init and of restore: whoever made the directory, ordinary users get to the socket and the certificate."""
+    data, again, before = tmp_path / "data", tmp_path / "again", os.umask(mask)
+    try:
+        for words in (["init", "--hostname", "a.test", "--data", data], ["backup", tmp_path / "backup", "--data", data],
+                      ["restore", tmp_path / "backup", "--data", again]):
+            subprocess.run([binary_path(), *words], check=True, stdout=subprocess.DEVNULL, timeout=60)
+    finally:
+        os.umask(before)
+    for folder in (data, again):
+        assert {name: modes(folder).get(name) for name in MODES} == MODES
+
+
 # Somebody without rights: nobody, where root runs the tests, else whoever runs them.
 WITHOUT_RIGHTS = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.getuid() == 0 else []
 

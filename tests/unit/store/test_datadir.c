@@ -50,6 +50,13 @@ static void test_create(void **state)
 		snprintf(name, sizeof name, "%s/lock", home);
 		assert_int_equal(mode_of(name), 0600);
 	}
+	/* whatever the umask */
+	snprintf(name, sizeof name, "%s/run", home);
+	assert_int_equal(rmdir(name), 0);
+	umask(077);
+	assert_int_equal(datadir_create(home, &err), DATADIR_OK);
+	assert_int_equal(umask(022), 077);
+	assert_int_equal(mode_of(name), 0755);
 	/* an empty one that somebody made */
 	snprintf(name, sizeof name, "%s-2", home);
 	mkdir(name, 0755);
