@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "config/options.h"
 #include "proc/admin_call.h"
+#include "proc/preflight.h"
 #include "proc/process.h"
 #include "proc/supervisor.h"
 
@@ -100,19 +101,22 @@ static void print_text(struct cli *cli, const struct config_snapshot *c)
 
 int cli_serve_check_config(struct cli *cli)
 {
-	struct config_snapshot *c = NULL;
+	struct preflight p = {NULL};
 	struct err e = {""};
 	int code = admin_find_directory(cli_data_dir(cli), &e);
 
-	if (code != EX_NOINPUT) /* the configuration itself may be read by all */
-		code = config_check(cli_data_dir(cli), &c, &e) < 0 ? EX_CONFIG : EX_OK;
+	if (code != EX_NOINPUT) { /* the configuration itself may be read by all */
+		uint64_t number = code == EX_OK ? 1 : 0;
+
+		code = preflight_load(cli_data_dir(cli), number, &p, &e) < 0 ? EX_CONFIG : EX_OK;
+	}
 	if (cli_args_has(&cli->args, "json"))
-		print_json(cli, c, e.text);
+		print_json(cli, p.config, e.text);
 	else
-		print_text(cli, c);
+		print_text(cli, p.config);
 	if (code != EX_OK)
 		cli_fail(code, "%s", e.text);
-	config_unref(&c);
+	preflight_fini(&p);
 	return code;
 }
 

@@ -294,37 +294,6 @@ int config_load(
 	return rc;
 }
 
-static int check_file(
-    const struct config_snapshot *c, struct str path, enum config_file_kind kind, struct err *e)
-{
-	struct buf full, content;
-	int rc;
-
-	buf_init(&full, 2 * LIMIT_CONFIG_STRING);
-	buf_init(&content, LIMIT_CONFIG_FILE);
-	rc = config_file_read(config_path(c, path, &full), kind, &content, e);
-	buf_fini(&full);
-	buf_wipe(&content);
-	return rc;
-}
-
-int config_check(const char *dir, struct config_snapshot **snapshot_r, struct err *e)
-{
-	struct config_snapshot *c;
-	int rc = config_load(dir, 0, &c, e);
-
-	if (rc < 0)
-		return rc;
-	rc = check_file(c, c->tls_certificate, CONFIG_FILE_CERTIFICATE, e);
-	if (rc == 0)
-		rc = check_file(c, c->tls_key, CONFIG_FILE_SECRET, e);
-	if (rc == 0)
-		*snapshot_r = c;
-	else
-		config_unref(&c);
-	return rc;
-}
-
 /* ---- questions ---- */
 static size_t copy_steps(const struct config_durations *from, int64_t to[LIMIT_QUEUE_STEPS])
 {

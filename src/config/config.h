@@ -221,12 +221,6 @@ struct config_entry {
 void config_each(const struct config_snapshot *c, bool all,
     void (*each)(const struct config_entry *entry, void *ctx), void *ctx);
 
-/*
- * Everything that can be checked without starting: the file, its mode, the certificate and key files
- * and their modes. 0 and the first reference in *snapshot_r; or -1 with a sentence.
- */
-int config_check(const char *dir, struct config_snapshot **snapshot_r, struct err *e);
-
 /* What init knows. */
 struct config_initial {
 	const char *hostname;

@@ -28,13 +28,19 @@ struct tls_ctx {
 	size_t ticket_count;
 };
 
-int tls_err(struct err *e, const char *what)
+/* The oldest error in OpenSSL's queue, which is emptied. */
+static const char *take_reason(void)
 {
 	unsigned long code = ERR_get_error();
 	const char *reason = code ? ERR_reason_error_string(code) : NULL;
 
 	ERR_clear_error();
-	return err_set(e, "%s: %s", what, reason ? reason : "broken");
+	return reason ? reason : "broken";
+}
+
+int tls_err(struct err *e, const char *what)
+{
+	return err_set(e, "%s: %s", what, take_reason());
 }
 
 /* ---- life ---- */
@@ -106,48 +112,63 @@ static int no_passphrase(char *buf, int size, int rw, void *user)
 }
 
 /* The certificates behind the first one. */
-static int load_chain(SSL_CTX *ssl, BIO *bio, struct err *e)
+static int load_chain(SSL_CTX *ssl, BIO *bio, const char *name, struct err *e)
 {
 	X509 *x;
 
 	while ((x = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)))
 		if (!SSL_CTX_add0_chain_cert(ssl, x)) {
 			X509_free(x);
-			return tls_err(e, "the certificate's chain cannot be used");
+			return err_set(e, "%s: the certificate's chain cannot be used: %s", name,
+			    take_reason());
 		}
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		return tls_err(e, "the certificate's chain cannot be read");
+		return err_set(e,
+		    "%s: what stands behind the first certificate cannot be read (%s): put its chain "
+		    "there in PEM, or nothing",
+		    name, take_reason());
 	ERR_clear_error();
 	return 0;
 }
 
-static int load_certificate(SSL_CTX *ssl, struct str pem, struct err *e)
+static int load_certificate(SSL_CTX *ssl, struct tls_pem certificate, struct err *e)
 {
-	BIO *bio = pem_bio(pem);
+	BIO *bio = pem_bio(certificate.text);
 	X509 *x = PEM_read_bio_X509_AUX(bio, NULL, no_passphrase, NULL);
 	int rc;
 
 	if (!x)
-		rc = tls_err(e, "there is no readable PEM certificate");
+		rc = err_set(e,
+		    "%s holds no certificate in PEM that can be read (%s): put the server's own there, "
+		    "then its chain",
+		    certificate.name, take_reason());
 	else if (!SSL_CTX_use_certificate(ssl, x))
-		rc = tls_err(e, "the certificate cannot be used");
+		rc = err_set(e, "%s: the certificate cannot be used (%s): have another one issued",
+		    certificate.name, take_reason());
 	else
-		rc = load_chain(ssl, bio, e);
+		rc = load_chain(ssl, bio, certificate.name, e);
 	X509_free(x);
 	BIO_free(bio);
 	return rc;
 }
 
-static int load_key(SSL_CTX *ssl, struct str pem, struct err *e)
+static int load_key(
+    SSL_CTX *ssl, struct tls_pem key_pem, const char *certificate_name, struct err *e)
 {
-	BIO *bio = pem_bio(pem);
+	BIO *bio = pem_bio(key_pem.text);
 	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
 	int rc = 0;
 
 	if (!key)
-		rc = tls_err(e, "there is no readable PEM key (it must not be encrypted)");
+		rc = err_set(e,
+		    "%s holds no key in PEM that can be read (%s): put the certificate's key there, and "
+		    "not encrypted",
+		    key_pem.name, take_reason());
 	else if (!SSL_CTX_use_PrivateKey(ssl, key))
-		rc = tls_err(e, "the key does not belong to the certificate");
+		rc = err_set(e,
+		    "%s is not the key of the certificate in %s (%s): put the two there that belong "
+		    "together",
+		    key_pem.name, certificate_name, take_reason());
 	EVP_PKEY_free(key);
 	BIO_free(bio);
 	return rc;
@@ -283,13 +304,14 @@ void tls_set_alpn(SSL *ssl, const char *name)
 
 /* ---- the two kinds ---- */
 struct tls_ctx *tls_server_new(
-    struct str certificate, struct str key, struct str tickets, struct err *e)
+    struct tls_pem certificate, struct tls_pem key, struct str tickets, struct err *e)
 {
 	struct tls_ctx *ctx = ctx_new(TLS_server_method(), false);
 	static const uint8_t name[] = "godwit";
 
 	ERR_clear_error();
-	if (load_certificate(ctx->ssl, certificate, e) < 0 || load_key(ctx->ssl, key, e) < 0) {
+	if (load_certificate(ctx->ssl, certificate, e) < 0 ||
+	    load_key(ctx->ssl, key, certificate.name, e) < 0) {
 		tls_unref(&ctx);
 		return NULL;
 	}

@@ -18,13 +18,20 @@
 
 struct tls_ctx;
 
+/* A file's content in PEM [RFC 7468], and what a sentence calls the file. */
+struct tls_pem {
+	struct str text;
+	const char *name;
+};
+
 /*
- * A server's context. certificate: PEM, the server's own first, then its chain; key: PEM, not
- * encrypted. tickets: 0 to TLS_TICKET_KEYS keys; none: no session tickets. NULL with a sentence
- * (certificate and key that do not belong together, expired is no error). The bytes are copied.
+ * A server's context. certificate: the server's own first, then its chain; key: not encrypted.
+ * tickets: 0 to TLS_TICKET_KEYS keys; none: no session tickets. NULL with a sentence that begins with
+ * the name of what is wrong (certificate and key that do not belong together, expired is no error). The
+ * bytes are copied.
  */
 struct tls_ctx *tls_server_new(
-    struct str certificate, struct str key, struct str tickets, struct err *e);
+    struct tls_pem certificate, struct tls_pem key, struct str tickets, struct err *e);
 
 /* Other ticket keys from now on, for new and open connections alike. Aborts on a wrong length. */
 void tls_server_set_tickets(struct tls_ctx *ctx, struct str tickets);

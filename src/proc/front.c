@@ -87,7 +87,8 @@ static struct front_config *config_new(const struct sc_start *start, struct err 
 		err_set(e, "the supervisor sent a configuration that cannot be read");
 		return NULL;
 	}
-	c->tls = tls_server_new(start->certificate, start->key, start->tickets, e);
+	c->tls = tls_server_new((struct tls_pem){start->certificate, "the certificate"},
+	    (struct tls_pem){start->key, "the key"}, start->tickets, e);
 	if (!c->tls) {
 		config_unref(&c->snapshot);
 		mem_free(c);

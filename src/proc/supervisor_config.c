@@ -3,51 +3,24 @@
  * complete and tried before it takes the place of what was there.
  */
 #include "base/mem.h"
-#include "config/config_file.h"
-#include "net/tls.h"
+#include "proc/preflight.h"
 #include "proc/supervisor_priv.h"
-
-static int read_pem(struct supervisor *sv, const struct config_snapshot *c, struct str name,
-    enum config_file_kind kind, struct buf *out, struct err *e)
-{
-	struct buf path;
-	int r;
-
-	buf_init(&path, 4096);
-	r = config_file_read(config_path(c, name, &path), kind, out, e);
-	buf_fini(&path);
-	return r;
-}
 
 /* Reads everything anew; on failure what was there stays. */
 int supervisor_config_load(struct supervisor *sv, struct err *e)
 {
 	uint64_t number = sv->config ? sv->config->number + 1 : 1;
-	struct config_snapshot *c = NULL;
-	struct buf certificate, key;
-	struct tls_ctx *trial = NULL;
+	struct preflight fresh;
 
-	buf_init(&certificate, 128 * KIB);
-	buf_init(&key, 128 * KIB);
-	if (config_load(sv->dir, number, &c, e))
+	if (preflight_load(sv->dir, number, &fresh, e))
 		return -1;
-	if (read_pem(sv, c, c->tls_certificate, CONFIG_FILE_CERTIFICATE, &certificate, e) ||
-	    read_pem(sv, c, c->tls_key, CONFIG_FILE_SECRET, &key, e) ||
-	    !(trial = tls_server_new(
-		  buf_view(&certificate), buf_view(&key), buf_view(&sv->tickets), e))) {
-		config_unref(&c);
-		buf_fini(&certificate);
-		buf_wipe(&key);
-		return -1;
-	}
-	tls_unref(&trial);
 	config_unref(&sv->config);
 	buf_fini(&sv->certificate);
 	buf_wipe(&sv->key);
-	sv->config = c;
-	sv->certificate = certificate;
-	sv->key = key;
-	log_setup("supervisor", (enum log_level)c->log_level);
+	sv->config = fresh.config;
+	sv->certificate = fresh.certificate;
+	sv->key = fresh.key;
+	log_setup("supervisor", (enum log_level)sv->config->log_level);
 	return 0;
 }
 

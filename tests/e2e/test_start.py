@@ -232,10 +232,35 @@ def test_key_that_others_can_read(make_server):
     assert "key" in serve(server, status=78)
 
 
+def refused(server, says):
+    """check-config says what serve says."""
+    assert server.command("check-config", status=78).stderr == f"godwit: {says}\n"
+    assert f'text="{says}"' in serve(server, status=78).replace('\\"', '"')
+
+
+@pytest.mark.parametrize("content", ["", "nonsense\n"])
+@pytest.mark.parametrize("name, what, cure", [
+    ("certificate", "certificate in PEM that can be read (no start line)", "the server's own there, then its chain"),
+    ("key", "key in PEM that can be read (unsupported)", "the certificate's key there, and not encrypted")])
+def test_a_certificate_or_key_that_is_none(make_server, name, what, cure, content):
+    server = make_server(start=False)
+    path = getattr(server, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(content)
+    refused(server, f"{path} (tls_{name}) holds no {what}: put {cure}")
+
+
+def test_a_certificate_that_is_another_file(make_server):
+    server = make_server('tls_certificate = "/etc/passwd";', start=False)
+    refused(server, "/etc/passwd (tls_certificate) holds no certificate in PEM that can be read (no start line): put "
+            "the server's own there, then its chain")
+
+
 def test_key_of_another_certificate(make_server):
     server, other = make_server(start=False), make_server(start=False)
     shutil.copyfile(other.key, server.key)
-    assert "key" in serve(server, status=78)
+    refused(server, f"{server.key} (tls_key) is not the key of the certificate in {server.certificate} "
+            "(tls_certificate) (key values mismatch): put the two there that belong together")
 
 
 @pytest.mark.parametrize("damage", [b"", b"SQLite format 3\0" + b"x" * 5000, b"nonsense" * 1000])
@@ -322,6 +347,7 @@ def test_the_unprivileged_user_does_not_lead_root(make_server, what):
     os.chown(path, pwd.getpwnam("godwit").pw_uid, -1)
     done = server.command("serve", status=78)
     assert f"{path} belongs to another user" in done.stderr and f"run chown 0 {path}" in done.stderr
+    assert f"{path} belongs to another user" in server.command("check-config", status=78).stderr
     server.command("account", "list")  # as him, not as root
 
 

@@ -123,6 +123,7 @@ def test_broken_certificate_keeps_the_old_one(make_server):
     with open(server.certificate, "w", encoding="utf-8") as file:
         file.write("nonsense\n")
     server.reload()
-    wait_for("a log line", lambda: "certificate" in server.new_log())
+    says = f'event=reload-refused text="{server.certificate} (tls_certificate) holds no certificate in PEM'
+    wait_for("the refusal", lambda: says in server.new_log())
     assert served_certificate(server) == old
     reader.quit()

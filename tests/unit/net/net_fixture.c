@@ -258,8 +258,8 @@ void identity_fini(struct identity *id)
 struct tls_ctx *identity_server(const struct identity *id)
 {
 	struct err e;
-	struct tls_ctx *ctx = tls_server_new(
-	    buf_view(&id->certificate), buf_view(&id->key), (struct str){NULL, 0}, &e);
+	struct tls_ctx *ctx = tls_server_new((struct tls_pem){buf_view(&id->certificate), "C"},
+	    (struct tls_pem){buf_view(&id->key), "K"}, (struct str){NULL, 0}, &e);
 
 	if (!ctx)
 		fail_msg("%s", e.text);

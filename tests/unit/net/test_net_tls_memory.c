@@ -65,8 +65,8 @@ static int make_client(const struct work *w)
 static int make_server(const struct work *w)
 {
 	struct err e = {0};
-	struct tls_ctx *ctx = tls_server_new(
-	    buf_view(&w->id.certificate), buf_view(&w->id.key), STR(""), &e);
+	struct tls_ctx *ctx = tls_server_new((struct tls_pem){buf_view(&w->id.certificate), "C"},
+	    (struct tls_pem){buf_view(&w->id.key), "K"}, STR(""), &e);
 	int outcome = ctx ? DONE : REFUSED;
 
 	tls_unref(&ctx);

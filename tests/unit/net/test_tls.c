@@ -35,8 +35,8 @@ static int teardown(void **state)
 static struct tls_ctx *server_of(struct world *w)
 {
 	struct err e;
-	struct tls_ctx *ctx = tls_server_new(
-	    buf_view(&w->id.certificate), buf_view(&w->id.key), buf_view(&w->tickets), &e);
+	struct tls_ctx *ctx = tls_server_new((struct tls_pem){buf_view(&w->id.certificate), "C"},
+	    (struct tls_pem){buf_view(&w->id.key), "K"}, buf_view(&w->tickets), &e);
 
 	if (!ctx)
 		fail_msg("%s", e.text);
@@ -217,7 +217,8 @@ static void refused(struct str certificate, struct str key, const char *want)
 	struct str none = {NULL, 0};
 	struct err e;
 
-	assert_null(tls_server_new(certificate, key, none, &e));
+	assert_null(tls_server_new(
+	    (struct tls_pem){certificate, "C"}, (struct tls_pem){key, "K"}, none, &e));
 	if (strncmp(e.text, want, strlen(want)) != 0)
 		fail_msg("got \"%s\", want \"%s\"", e.text, want);
 }
@@ -231,15 +232,17 @@ static void test_bad_files(void **state)
 	struct buf broken;
 
 	identity_init(&other);
-	refused(none, key, "there is no readable PEM certificate: ");
-	refused(key, key, "there is no readable PEM certificate: ");
-	refused(certificate, none, "there is no readable PEM key (it must not be encrypted): ");
-	refused(certificate, STR("garbage"), "there is no readable PEM key");
-	refused(certificate, buf_view(&other.key), "the key does not belong to the certificate: ");
+	refused(none, key, "C holds no certificate in PEM that can be read (no start line): put ");
+	refused(key, key, "C holds no certificate in PEM that can be read (no start line): put ");
+	refused(certificate, none, "K holds no key in PEM that can be read (");
+	refused(certificate, STR("garbage"), "K holds no key in PEM that can be read (");
+	refused(certificate, buf_view(&other.key),
+	    "K is not the key of the certificate in C (key values mismatch): put the two");
 	buf_init(&broken, TLS_PEM_MAX);
 	buf_str(&broken, certificate);
 	buf_lit(&broken, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-	refused(buf_view(&broken), key, "the certificate's chain cannot be read: ");
+	refused(
+	    buf_view(&broken), key, "C: what stands behind the first certificate cannot be read (");
 	buf_fini(&broken);
 	identity_fini(&other);
 }
@@ -257,7 +260,8 @@ static void test_encrypted_key(void **state)
 			     bio, key, EVP_aes_128_cbc(), (const uint8_t *)"x", 1, NULL, NULL),
 	    1);
 	n = BIO_get_mem_data(bio, &p);
-	refused(buf_view(&w->id.certificate), str_of(p, (size_t)n), "there is no readable PEM key");
+	refused(buf_view(&w->id.certificate), str_of(p, (size_t)n),
+	    "K holds no key in PEM that can be read (");
 	BIO_free(bio);
 	EVP_PKEY_free(key);
 }

@@ -1,0 +1,82 @@
+#include "proc/preflight.h"
+
+#include "config/config_file.h"
+#include "net/tls.h"
+
+#define PEM_MAX (128 * KIB)
+
+/* A file that an option names, for sentences about it too. */
+struct pem_file {
+	struct buf *content;
+	struct buf name; /* "/var/lib/godwit/tls/key.pem (tls_key)" */
+};
+
+static int read_pem(const struct config_snapshot *c, struct str path, const char *option,
+    enum config_file_kind kind, struct pem_file *file, struct err *e)
+{
+	struct buf full;
+	int rc;
+
+	buf_init(&full, 2 * LIMIT_CONFIG_STRING);
+	rc = config_file_read(config_path(c, path, &full), kind, file->content, e);
+	buf_printf(&file->name, "%s (%s)", buf_cstr(&full), option);
+	buf_fini(&full);
+	return rc;
+}
+
+static struct tls_pem pem_of(struct pem_file *file)
+{
+	return (struct tls_pem){buf_view(file->content), buf_cstr(&file->name)};
+}
+
+static int try_pair(struct pem_file *certificate, struct pem_file *key, struct err *e)
+{
+	struct tls_ctx *trial = tls_server_new(
+	    pem_of(certificate), pem_of(key), (struct str){NULL, 0}, e);
+	int rc = trial ? 0 : -1;
+
+	tls_unref(&trial);
+	return rc;
+}
+
+static int load_tls(struct preflight *p, struct err *e)
+{
+	const struct config_snapshot *c = p->config;
+	struct pem_file certificate = {.content = &p->certificate}, key = {.content = &p->key};
+	int rc;
+
+	buf_init(&certificate.name, 3 * LIMIT_CONFIG_STRING);
+	buf_init(&key.name, 3 * LIMIT_CONFIG_STRING);
+	rc = read_pem(
+	    c, c->tls_certificate, "tls_certificate", CONFIG_FILE_CERTIFICATE, &certificate, e);
+	if (rc == 0)
+		rc = read_pem(c, c->tls_key, "tls_key", CONFIG_FILE_SECRET, &key, e);
+	if (rc == 0)
+		rc = try_pair(&certificate, &key, e);
+	buf_fini(&certificate.name);
+	buf_fini(&key.name);
+	return rc;
+}
+
+int preflight_load(const char *dir, uint64_t number, struct preflight *p_r, struct err *e)
+{
+	struct preflight p = {NULL};
+
+	if (config_load(dir, number, &p.config, e) < 0)
+		return -1;
+	buf_init(&p.certificate, PEM_MAX);
+	buf_init(&p.key, PEM_MAX);
+	if (load_tls(&p, e) < 0) {
+		preflight_fini(&p);
+		return -1;
+	}
+	*p_r = p;
+	return 0;
+}
+
+void preflight_fini(struct preflight *p)
+{
+	config_unref(&p->config);
+	buf_fini(&p->certificate);
+	buf_wipe(&p->key);
+}
