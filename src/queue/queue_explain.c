@@ -204,7 +204,7 @@ static void why_sessions(struct telling *t)
 
 static void why_turn(struct telling *t)
 {
-	put_wait_for(t, QUEUE_PHRASE_WAIT_TURN, buf_view(&t->target), STR(""), t->x->now);
+	put_wait_for(t, t->x->full ? QUEUE_PHRASE_WAIT_FULL : QUEUE_PHRASE_WAIT_TURN, buf_view(&t->target), STR(""), t->x->now);
 }
 
 static bool is_host_down(const struct telling *t)
@@ -301,7 +301,9 @@ static void next(struct telling *t)
 		phrase = QUEUE_PHRASE_NEXT_FREE;
 	else if (t->schedule.next_attempt == QUEUE_NEVER && t->hold != QUEUE_HOLD_PROBE)
 		return;
-	if (t->hold == QUEUE_HOLD_OWN && queue_destination_is_failing(&t->destination))
+	if (t->hold == QUEUE_HOLD_NONE && t->x->full)
+		phrase = QUEUE_PHRASE_NEXT_ROOM;
+	else if (t->hold == QUEUE_HOLD_OWN && queue_destination_is_failing(&t->destination))
 		phrase = QUEUE_PHRASE_NEXT_IF_UP;
 	else if (t->hold == QUEUE_HOLD_OWN &&
 		 queue_destination_room(&t->destination, t->x->active, t->x->now) == 0)

@@ -37,6 +37,7 @@ struct queue_explain {
 	int64_t under_way;   /* a session has the message since then; 0: none */
 	int64_t held;        /* an administrator holds it back since then; 0: he does not */
 	size_t active;       /* sessions to the destination */
+	bool full; /* no further one to it for now, because of all those to whomever */
 	struct queue_entry entry;
 	struct queue_destination destination;
 	/* While it waits for a host: which, whom else it serves (empty: nobody is known), its state. */

@@ -69,6 +69,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "%1 waits because its mail server %2 has as many connections as it may have at present (%4).",
 	[QUEUE_PHRASE_HOST_SERVES] = "%1, which also serves %2,",
 	[QUEUE_PHRASE_WAIT_TURN] = "%1 waits for its turn; %2 can be tried at once.",
+	[QUEUE_PHRASE_WAIT_FULL] = "%1 waits because this server has as many connections to others open as it may have for now.",
 	[QUEUE_PHRASE_WAIT_HELD] = "%1 waits for the time that is set for it.",
 	[QUEUE_PHRASE_WAIT_NO_RESOLVER] =
 	    "%1 waits because this server could not look up %2: its resolver was not running (last %5).",
@@ -101,6 +102,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_NEXT] = "The next attempt is %3.",
 	[QUEUE_PHRASE_NEXT_REACH] = "The next attempt to reach %2 is %3.",
 	[QUEUE_PHRASE_NEXT_NOW] = "The next attempt is due now.",
+	[QUEUE_PHRASE_NEXT_ROOM] = "It goes as soon as this server may open another connection.",
 	[QUEUE_PHRASE_NEXT_FREE] = "It goes as soon as one of them is free.",
 	[QUEUE_PHRASE_NEXT_PROBE] =
 	    "An attempt with another message is under way; if %2 answers it, this one follows.",

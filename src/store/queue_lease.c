@@ -7,7 +7,8 @@
  *    after its job is due now, behind the others.
  * 3. Each step of the loop gives out a job or moves a destination behind now: it ends.
  * 4. Of the attempts under way only a share goes to destinations that have never been tried, and to
- *    those that fail: where nobody answers, an attempt lasts for minutes.
+ *    those that fail: where nobody answers, an attempt lasts for minutes. The last of them are for who has
+ *    none: a hundred servers that were well and are slow now would have all of them, five each.
  * 5. A lease counts at the host that its destination went to last, until it is known to go elsewhere
  *    (store/queue_way.h). Where that has as many as it may, the destination gets in line for it.
  */
@@ -22,7 +23,9 @@
 #define FIRST_ROWS   4            /* most often the first row is the job */
 #define LINED_UP_MAX 100          /* in one commit: others want to write too */
 #define SCAN_ROWS    (2 * QUEUE_JOB_RECIPIENTS)
+#define KEPT         (QUEUE_JOBS_MAX / 5) /* attempts, for destinations that have none */
 #define HOLD_MS      SECOND_MS /* until what has expired was returned */
+#define SHARE_MS     (5 * SECOND_MS) /* until one that has its share is looked at again */
 #define MISSING_MS   HOUR_MS   /* a message that cannot be read is looked at again */
 
 /* One run of the request. */
@@ -33,6 +36,7 @@ struct leasing {
 	struct queue_place place;
 	size_t
 	    room[QUEUE_STANDINGS]; /* attempts that may be added, by what is known of the place */
+	size_t all;                /* the same, whatever is known */
 	size_t lined_up;           /* destinations that were sent to the line of their host */
 	enum db_code code;
 };
@@ -278,6 +282,12 @@ static bool is_due_all_the_same(struct leasing *g)
 	return !failed(g, queue_first(g->db, g->place.name, &first)) && first <= g->now;
 }
 
+/* Invariant 4. What it has may last for long: somebody else's is not taken for more. */
+static bool has_its_share(size_t active, size_t left)
+{
+	return active > 0 && left <= KEPT;
+}
+
 /* A job for the destination whose turn it is, if one may go. */
 static void serve(struct leasing *g)
 {
@@ -290,6 +300,10 @@ static void serve(struct leasing *g)
 	if (failed(g, queue_place_active(g->db, g->place.name, &active)) ||
 	    queue_destination_room(&g->place.state, (size_t)active, g->now) == 0)
 		return;
+	if (has_its_share((size_t)active, g->all - g->l->n)) {
+		g->place.hold = g->now + SHARE_MS;
+		return;
+	}
 	job.rows = choose_job(g, &ready);
 	if (g->code != DB_OK || (job.rows.n > 0 && is_in_line(g, &job.host)))
 		return;
@@ -411,14 +425,13 @@ static enum lane_exec lease_exec(struct lane_op *op, struct db *db, int64_t now)
 {
 	struct queue_lease *l = LIST_ENTRY(op, struct queue_lease, op);
 	struct leasing g = {.l = l, .db = db, .now = now};
-	size_t all;
 
 	arena_reset(l->arena, false);
 	l->jobs = arena_array(l->arena, l->room, sizeof *l->jobs);
 	l->n = l->used = 0;
 	failed(&g, rooms_of(db, g.room));
-	all = g.room[QUEUE_STANDING_GOOD];
-	while (g.code == DB_OK && l->n < l->room && l->n < all && l->used < l->bytes &&
+	g.all = g.room[QUEUE_STANDING_GOOD];
+	while (g.code == DB_OK && l->n < l->room && l->n < g.all && l->used < l->bytes &&
 	       g.lined_up < LINED_UP_MAX && serve_next(&g))
 		;
 	return g.code == DB_OK ? LANE_KEEP : LANE_BROKEN;
@@ -501,6 +514,16 @@ enum db_code queue_attempt_wake(struct db *db, int64_t *when_r)
 	}
 	if (code == DB_OK)
 		*when_r = first;
+	return code;
+}
+
+enum db_code queue_attempt_room(
+    struct db *db, enum queue_standing standing, size_t active, bool *room_r)
+{
+	size_t rooms[QUEUE_STANDINGS];
+	enum db_code code = rooms_of(db, rooms);
+
+	*room_r = rooms[standing] > 0 && !has_its_share(active, rooms[QUEUE_STANDING_GOOD]);
 	return code;
 }
 

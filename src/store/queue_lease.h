@@ -84,6 +84,13 @@ enum db_code queue_lease_wake(struct db *db, int64_t *when_r);
 /* When the first attempt may be due that there is room for; QUEUE_NEVER: nothing waits that may go. */
 enum db_code queue_attempt_wake(struct db *db, int64_t *when_r);
 
+/*
+ * Whether a destination with so many attempts under way may have another, as far as all that are under way
+ * allow it: *room_r.
+ */
+enum db_code queue_attempt_room(
+    struct db *db, enum queue_standing standing, size_t active, bool *room_r);
+
 struct queue_lease_row {
 	int64_t token, owner, message;
 	struct str destination;

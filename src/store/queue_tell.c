@@ -137,6 +137,15 @@ static struct str route_of(
 	return queue_routing_host(&cfg->routing, domain, mime_local_address_key(a, sender));
 }
 
+/* What cannot be read is no reason. */
+static bool is_full(struct db *db, const struct queue_destination *d, size_t active)
+{
+	bool room;
+
+	return queue_attempt_room(db, queue_destination_standing(d), active, &room) == DB_OK &&
+	       !room;
+}
+
 void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
     const struct queue_row *row, const struct queue_message *m, int64_t now)
 {
@@ -173,6 +182,7 @@ void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
 	queue_destination_init(&x.destination, 0);
 	if (p.has_place)
 		x.destination = p.place.state;
+	x.full = is_full(db, &x.destination, x.active);
 	queue_explain_put(out, &x);
 	queue_picture_fini(&p);
 }

@@ -40,9 +40,16 @@ void sim_audit(void);
 
 /* ---- explain.c ---- */
 
+/* What is known of his destination and of him. */
+struct sim_facts {
+	size_t active, sessions;
+	int64_t out; /* attempts under way, to whomever */
+	int64_t failures, attempts;
+};
+
 /* What the queue says of a row now, as a claim; fails when a sentence is not true. */
-struct sim_claim sim_explain(const struct sim_rcpt *r, const struct queue_row *row, size_t active,
-    size_t sessions, int64_t failures);
+struct sim_claim sim_explain(
+    const struct sim_rcpt *r, const struct queue_row *row, const struct sim_facts *f);
 
 /* The claim from before and that of now, when nothing has happened in between. */
 void sim_compare_claims(

@@ -13,12 +13,6 @@ struct sim_moment sim_moment_behind(struct str text, const char *words);
 
 bool sim_has(struct str text, const char *words);
 
-/* What is known of his destination and of him. */
-struct sim_facts {
-	size_t active, sessions;
-	int64_t failures, attempts;
-};
-
 /* Each sentence about what was wished, who is told, and what came before is true. */
 void sim_check_words(const struct sim_rcpt *r, const struct sim_claim *c, struct str text,
     const struct sim_facts *f);

@@ -146,6 +146,8 @@ static void check_turn(
 	if (sim_has(text, " waits for its turn; ") && c->next == SIM_N_NOW)
 		SIM_MUST(f->failures == 0 && f->active < f->sessions,
 		    "%s cannot be tried at once: %.*s", r->dest->name, STR_FMT(text));
+	SIM_MUST(!sim_has(text, " as many connections to others ") || f->out >= CONNS_SHARE,
+	    "%lld jobs are out, and explain says: %.*s", (long long)f->out, STR_FMT(text));
 	SIM_MUST(!sim_has(text, "its resolver was not running") || sim_world.deaths > 0,
 	    "the resolver has always been there: %.*s", STR_FMT(text));
 }
@@ -177,6 +179,8 @@ static const char *const same[][QUEUE_LANGS] = {
     {" as many connections as it may have ", "的连接数目前已达上限", "的連線數目前已達上限"},
     {"its mail server ", "它的邮件服务器", "它的郵件伺服器"},
     {", which also serves ", "（也为", "（也為"},
+    {" as many connections to others ", "对外的连接数目前已达总上限", "對外的連線數目前已達總上限"},
+    {" may open another connection", "一能再开连接就会发送", "一能再開連線就會傳送"},
     {" waits for its turn; ", "正在排队", "正在排隊"},
     {" waits for the time that is set for it", "正在等待为它设定的时间", "正在等待為它設定的時間"},
     {"its resolver was not running", "域名解析进程没有运行", "網域名稱解析行程沒有執行"},

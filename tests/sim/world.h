@@ -20,6 +20,8 @@
 #define SIM_ALIASES      "a.test" /* "d3.a.test" is a domain of ours whose mail is sent on to d3.test */
 #define SESSIONS_MAX     20       /* connections to one host */
 #define CONNS_MAX        500      /* in all */
+#define CONNS_SHARE      200      /* of them, for who never answered, or fails */
+#define CONNS_KEPT       100      /* and for who has none */
 
 /* Where in a session. */
 enum sim_stage {

@@ -202,6 +202,11 @@ static void test_may_go(void **state)
 	expect(&x,
 	    "bob@b.test waits for its turn; b.test can be tried at once. The next attempt is due "
 	    "now. " RETURNED);
+	x.full = true;
+	expect(&x,
+	    "bob@b.test waits because this server has as many connections to others open as it may "
+	    "have for now. It goes as soon as this server may open another connection. " RETURNED);
+	x.full = false;
 	x.active = 5;
 	expect(&x,
 	    "bob@b.test waits because b.test has as many connections as it may have at present "

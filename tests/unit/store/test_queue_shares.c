@@ -90,6 +90,30 @@ static void the_failing_leave_room(void **state)
 	assert_int_equal(qrig_count(&q, "destination WHERE standing = 0"), 303);
 }
 
+/* A hundred servers that are well and slow, with as many attempts each as they may have. */
+static void the_last_are_for_who_has_none(void **state)
+{
+	const size_t kept = 100, all = 500;
+
+	send_to("slow", 110);
+	send_to("good", 1);
+	deliver_all();
+	for (int i = 0; i < 6; i++)
+		send_to("slow", 110);
+	q.rig.now += MINUTE_MS;
+	for (size_t n = all - kept; n > 0; n -= q.lease.n)
+		assert_true(qrig_lease(&q, OWNER, QRIG_JOBS) > 0);
+	leased(0, "");
+	send_to("good", 2);
+	leased(2, "good");
+	q.rig.now += MINUTE_MS; /* they are looked at again */
+	leased(0, "");
+	assert_int_equal(qrig_count(&q, "lease"), all - kept + 2);
+	qrig_release(&q, NULL, 0);
+	deliver_all();
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+}
+
 /* What has just come does not wait for a round of all that have a backlog. */
 static void the_young_go_first(void **state)
 {
@@ -145,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(the_untried_leave_room),
 	    T(the_failing_leave_room),
+	    T(the_last_are_for_who_has_none),
 	    T(the_young_go_first),
 	    T(jobs_are_whole),
 	};
