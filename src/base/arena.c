@@ -23,10 +23,9 @@ struct arena {
 
 static struct block *block_new(size_t size, struct block *next)
 {
-	struct block *b = mem_alloc(sizeof *b + size);
+	struct block *b = mem_resize(NULL, sizeof *b + size); /* what is given of it is cleared */
 
-	b->size = size;
-	b->next = next;
+	*b = (struct block){.next = next, .size = size};
 	return b;
 }
 
@@ -73,7 +72,6 @@ void arena_reset(struct arena *a, bool wipe)
 			mem_free(b);
 	}
 	if (keep) {
-		memset(keep->bytes, 0, keep->used);
 		keep->used = 0;
 		keep->next = NULL;
 	}
@@ -94,6 +92,7 @@ void *arena_alloc(struct arena *a, size_t n)
 		a->head = b;
 	}
 	p = b->bytes + b->used;
+	memset(p, 0, n);
 	b->used += n;
 	a->used += n;
 	return p;
