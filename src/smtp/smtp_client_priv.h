@@ -78,6 +78,7 @@ struct smtp_client {
 	enum client_state state;
 	bool tls;
 	bool authenticated;
+	bool auth_cancelled; /* "*" was said: no challenge may follow */
 	bool dirty; /* the server may hold a transaction: RSET before the next */
 	bool lost;  /* the session is over as soon as the pending effect is done */
 	bool finished;

@@ -206,10 +206,22 @@ void smtp_client_tls_done(struct smtp_client *c, const struct smtp_client_result
 	say_ehlo(c);
 }
 
-void smtp_client_on_auth(struct smtp_client *c, const struct smtp_reply *r)
+/* The response to a challenge; to one too many "*", which the server answers with 501 [RFC 4954 4]. */
+static void answer_challenge(struct smtp_client *c)
 {
 	struct buf line;
 
+	buf_init(&line, 2 * LIMIT_SMTP_AUTH_LINE);
+	buf_reserve(&line, 2 * LIMIT_SMTP_AUTH_LINE);
+	c->auth_cancelled = sasl_client_next(&c->sasl, &line) != SASL_CLIENT_OK;
+	if (c->auth_cancelled)
+		buf_lit(&line, "*");
+	smtp_client_command(c, buf_view(&line), true);
+	buf_wipe(&line);
+}
+
+void smtp_client_on_auth(struct smtp_client *c, const struct smtp_reply *r)
+{
 	if (c->out.n == 0)
 		buf_wipe(&c->out);
 	if (r->code == 235) {
@@ -218,16 +230,13 @@ void smtp_client_on_auth(struct smtp_client *c, const struct smtp_reply *r)
 		smtp_client_wait(c, SMTP_CLIENT_READY);
 		return;
 	}
-	if (r->code != 334) {
+	if (r->code != 334)
 		refused(c, r);
-		return;
-	}
-	buf_init(&line, 2 * LIMIT_SMTP_AUTH_LINE);
-	buf_reserve(&line, 2 * LIMIT_SMTP_AUTH_LINE);
-	if (sasl_client_next(&c->sasl, &line) != SASL_CLIENT_OK)
-		buf_lit(&line, "*"); /* a challenge too many: cancelled, the server answers 501 */
-	smtp_client_command(c, buf_view(&line), true);
-	buf_wipe(&line);
+	else if (c->auth_cancelled)
+		smtp_client_fail_own(c, SMTP_OUTCOME_TEMPORARY, (struct smtp_status){4, 5, 0},
+		    STR("the server goes on with AUTH although it was cancelled"));
+	else
+		answer_challenge(c);
 }
 
 void smtp_client_quit(struct smtp_client *c)

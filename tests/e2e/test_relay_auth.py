@@ -12,6 +12,7 @@ from smtp_peer import CLOSE, EXTENSIONS, HANG, RESET
 
 SECRET = "open sesame"
 TAKEN = b"235 2.7.0 welcome\r\n"
+CHALLENGE = b"334 bW9yZQ==\r\n"
 ANSWERS = {
     "454": (b"454 4.7.0 not now\r\n", "454 4.7.0"),
     "535": (b"535 5.7.8 who?\r\n", "535 5.7.8"),
@@ -20,6 +21,7 @@ ANSWERS = {
     "close": (CLOSE, "connection lost"),
     "reset": (RESET, "connection lost"),
     "nonsense": (b"banana\r\n", "no SMTP reply"),
+    "challenges": (CHALLENGE, "no SMTP reply"),
     "megabyte": (b"x" * 1_000_000, "no SMTP reply"),
     "silence": (HANG, "no answer in time"),
 }
@@ -73,7 +75,8 @@ def test_login_that_fails(net, name, request):
     if name == "silence":
         net.reload('timeouts = { relay_command = "4s"; };')
         request.addfinalizer(lambda: net.reload('timeouts = { relay_command = "5m"; };'))
-    peer = net.peer(extensions=(*EXTENSIONS, "AUTH PLAIN"), tls=net.context, AUTH=[answer, TAKEN])
+    peer = net.peer(extensions=(*EXTENSIONS, "AUTH PLAIN"), tls=net.context, AUTH=[answer, TAKEN],
+                    **{"*": CHALLENGE})
     net.names.answers[f"{name}.hub.test"] = [("A", peer.address)]
     number = net.send(f"bob@x{name}.test")
     assert net.wait_attempt(number) == (0, 0, 1), net.trace(number)
