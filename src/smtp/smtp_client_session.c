@@ -18,7 +18,10 @@ static void say_ehlo(struct smtp_client *c)
 	say_helo(c, c->cfg->lmtp ? "LHLO " : "EHLO ", ON_EHLO);
 }
 
-/* A refusal that ends the session. */
+/*
+ * A refusal that ends the session, or a reply that is none to what was said: whose the next ones would be
+ * nobody knows.
+ */
 static void refused(struct smtp_client *c, const struct smtp_reply *r)
 {
 	struct smtp_verdict v = smtp_client_verdict(c->arena, smtp_client_stage(c), r);
@@ -26,9 +29,10 @@ static void refused(struct smtp_client *c, const struct smtp_reply *r)
 	smtp_client_fail(c, &v, true);
 }
 
+/* Of those that are no refusal only 220 is one [RFC 5321 4.3.2]. */
 void smtp_client_on_greeting(struct smtp_client *c, const struct smtp_reply *r)
 {
-	if (r->code / 100 != 2) {
+	if (r->code != 220) {
 		refused(c, r);
 		return;
 	}
@@ -153,6 +157,7 @@ static void secure(struct smtp_client *c)
 		    STR("the server does not offer STARTTLS, and TLS is required"));
 }
 
+/* Only 250 is the answer: 220 may be a second greeting, behind which each reply would be taken for the next. */
 void smtp_client_on_ehlo(struct smtp_client *c, const struct smtp_reply *r)
 {
 	struct str first;
@@ -162,7 +167,7 @@ void smtp_client_on_ehlo(struct smtp_client *c, const struct smtp_reply *r)
 		say_helo(c, "HELO ", ON_HELO);
 		return;
 	}
-	if (r->code / 100 != 2) {
+	if (r->code != 250) {
 		refused(c, r);
 		return;
 	}
@@ -176,7 +181,7 @@ void smtp_client_on_ehlo(struct smtp_client *c, const struct smtp_reply *r)
 
 void smtp_client_on_helo(struct smtp_client *c, const struct smtp_reply *r)
 {
-	if (r->code / 100 != 2) {
+	if (r->code != 250) {
 		refused(c, r);
 		return;
 	}
