@@ -308,11 +308,24 @@ static void on_rset(struct smtp_client *c, const struct smtp_reply *r)
 		    STR("the server does not end a transaction (RSET)"));
 }
 
+/*
+ * A reply to MAIL or RCPT that neither takes nor refuses [RFC 5321 4.3.2]: with it the server has lost the
+ * thread, and would get a message without content for the 354 that may follow. Behind DATA nothing is said
+ * any more, it would be content.
+ */
+static bool is_astray(struct smtp_client *c, const struct smtp_verdict *v)
+{
+	if (v->reply.code / 100 != 3)
+		return false;
+	smtp_client_fail(c, v, c->msg.sent <= step_data(c));
+	return true;
+}
+
 static void on_mail(struct smtp_client *c, const struct smtp_reply *r)
 {
 	struct smtp_verdict v = smtp_client_verdict(c->msg.arena, SMTP_STAGE_MAIL, r);
 
-	if (v.outcome == SMTP_OUTCOME_ACCEPTED)
+	if (is_astray(c, &v) || v.outcome == SMTP_OUTCOME_ACCEPTED)
 		return;
 	smtp_client_decide_all(c, &v);
 	c->msg.stopped = true;
@@ -323,6 +336,8 @@ static void on_rcpt(struct smtp_client *c, size_t i, const struct smtp_reply *r)
 {
 	struct smtp_verdict v = smtp_client_verdict(c->msg.arena, SMTP_STAGE_RCPT, r);
 
+	if (is_astray(c, &v))
+		return;
 	if (r->code == 552 && (r->status.class == 0 || r->status.subject == 5))
 		v.outcome = SMTP_OUTCOME_TEMPORARY;
 	if (v.outcome != SMTP_OUTCOME_ACCEPTED || c->msg.m->no_content) {
