@@ -64,6 +64,13 @@ bool ip_is_loopback(const struct ip *ip)
 	return ip_is_v4(ip) ? ip->b[12] == 127 : ip_eq(ip, &one);
 }
 
+bool ip_is_any(const struct ip *ip)
+{
+	static const struct ip any4 = {{[10] = 0xff, [11] = 0xff}}, any6;
+
+	return ip_eq(ip, &any4) || ip_eq(ip, &any6);
+}
+
 bool ip_eq(const struct ip *a, const struct ip *b)
 {
 	return memcmp(a->b, b->b, 16) == 0;

@@ -21,6 +21,9 @@ bool ip_net_parse(struct str s, struct ip_net *net_r);
 
 bool ip_is_v4(const struct ip *ip);
 bool ip_is_loopback(const struct ip *ip);
+
+/* 0.0.0.0 or ::, which stand for all addresses of their family. */
+bool ip_is_any(const struct ip *ip);
 bool ip_eq(const struct ip *a, const struct ip *b);
 bool ip_in(const struct ip *ip, const struct ip_net *net);
 

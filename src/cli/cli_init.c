@@ -150,7 +150,7 @@ static bool is_asked(const struct init *in, const struct ip *listen)
 	return false;
 }
 
-/* --listen says the same addresses as the configuration, whatever their order and number; or nothing. */
+/* --listen says the same addresses as the configuration, whatever their order and form; or nothing. */
 static bool has_listen(const struct init *in, const struct config_snapshot *c)
 {
 	for (size_t i = 0; in->listen[i]; i++)

@@ -200,6 +200,41 @@ static int check_destinations(const struct check *k)
 	return 0;
 }
 
+/* Sockets of one family get in each other's way: IPv6 ones take no IPv4 [RFC 3493 5.3], so the families do not. */
+static int check_listen_pair(const struct check *k, const struct ip *one, const struct ip *later)
+{
+	bool v4 = ip_is_v4(later), any = ip_is_any(one);
+	struct buf address;
+	unsigned line;
+
+	if (ip_is_v4(one) != v4 || (!ip_eq(one, later) && !any && !ip_is_any(later)))
+		return 0;
+	line = place_of(k, "listen")->element[later - k->c->listen.v];
+	buf_init(&address, 64);
+	ip_put(&address, any ? later : one);
+	if (ip_eq(one, later))
+		err_set(k->e, "%s:%u: listen has %s twice%s; leave one of them out", k->file, line,
+		    buf_cstr(&address), v4 ? " (it may be written with ::ffff: too)" : "");
+	else
+		err_set(k->e,
+		    "%s:%u: listen has %s, which is all addresses of IPv%c, and %s beside it; leave one "
+		    "of them out",
+		    k->file, line, v4 ? "0.0.0.0" : "::", v4 ? '4' : '6', buf_cstr(&address));
+	buf_fini(&address);
+	return -1;
+}
+
+static int check_listen(const struct check *k)
+{
+	const struct config_ips *listen = &k->c->listen;
+
+	for (size_t i = 1; i < listen->n; i++)
+		for (size_t other = 0; other < i; other++)
+			if (check_listen_pair(k, &listen->v[other], &listen->v[i]) < 0)
+				return -1;
+	return 0;
+}
+
 static int check_source(const struct check *k)
 {
 	const struct ip *v = k->c->relay_source.v;
@@ -234,8 +269,8 @@ static int check_routes(const struct check *k)
 
 static int check_whole(const struct check *k)
 {
-	static int (*const checks[])(const struct check *) = {
-	    check_set, check_ports, check_queue, check_routes, check_destinations, check_source};
+	static int (*const checks[])(const struct check *) = {check_set, check_listen, check_ports,
+	    check_queue, check_routes, check_destinations, check_source};
 
 	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
 		if (checks[i](k) < 0)

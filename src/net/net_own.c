@@ -7,17 +7,10 @@
 #include "base/mem.h"
 #include "net/net_addr.h"
 
-static bool is_all(const struct ip *ip)
-{
-	static const struct ip all4 = {{[10] = 0xff, [11] = 0xff}}, all6;
-
-	return ip_eq(ip, &all4) || ip_eq(ip, &all6);
-}
-
 bool net_own_is_open(const struct ip *listen, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (is_all(&listen[i]))
+		if (ip_is_any(&listen[i]))
 			return true;
 	return false;
 }
@@ -40,10 +33,10 @@ size_t net_own_expand(const struct ip *listen, size_t count, const struct ip *in
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (!is_all(&listen[i]))
+		if (!ip_is_any(&listen[i]))
 			n = add(out_r, n, max, &listen[i]);
 	for (size_t i = 0; i < count; i++)
-		for (size_t k = 0; is_all(&listen[i]) && k < interface_count; k++)
+		for (size_t k = 0; ip_is_any(&listen[i]) && k < interface_count; k++)
 			if (ip_is_v4(&interfaces[k]) == ip_is_v4(&listen[i]))
 				n = add(out_r, n, max, &interfaces[k]);
 	return n;

@@ -52,12 +52,25 @@ static void networks_with_host_bits_are_refused(void **state)
 	assert_int_equal(net.bits, 104);
 }
 
+static void all_of_a_family(void **state)
+{
+	static const char *const none[] = {"127.0.0.1", "0.0.0.1", "::1", "1::"};
+	struct ip ip;
+
+	assert_true(ip_parse(STR("0.0.0.0"), &ip) && ip_is_any(&ip));
+	assert_true(ip_parse(STR("::ffff:0.0.0.0"), &ip) && ip_is_any(&ip));
+	assert_true(ip_parse(STR("::"), &ip) && ip_is_any(&ip));
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		assert_true(ip_parse(str_of_c(none[i]), &ip) && !ip_is_any(&ip));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(network_keeps_the_first_bits),
 	    cmocka_unit_test(network_of_all_bits_is_the_address),
 	    cmocka_unit_test(networks_with_host_bits_are_refused),
+	    cmocka_unit_test(all_of_a_family),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
