@@ -1,10 +1,15 @@
 #include "proc/preflight.h"
 
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "config/config_file.h"
 #include "net/tls.h"
 
 #define PEM_MAX (128 * KIB)
 
+/* ---- certificate and key ---- */
 /* A file that an option names, for sentences about it too. */
 struct pem_file {
 	struct buf *content;
@@ -58,6 +63,54 @@ static int load_tls(struct preflight *p, struct err *e)
 	return rc;
 }
 
+/* ---- system users ---- */
+static const struct passwd *find_user(
+    const struct config_snapshot *c, const char *option, struct str name, struct err *e)
+{
+	const struct passwd *pw = getpwnam((const char *)name.p);
+
+	if (pw && pw->pw_uid != 0)
+		return pw;
+	if (pw)
+		err_set(e,
+		    "%s/godwit.conf: %s names %s, who may do everything; name a user of the server's own",
+		    (const char *)c->dir.p, option, pw->pw_name);
+	else
+		err_set(e,
+		    "%s/godwit.conf: %s: there is no system user %.*s; create it with: useradd --system "
+		    "--shell /usr/sbin/nologin %.*s",
+		    (const char *)c->dir.p, option, STR_FMT(name), STR_FMT(name));
+	return NULL;
+}
+
+/* Who talks to the network must not be who owns the mail. */
+static int check_users(const struct config_snapshot *c, struct err *e)
+{
+	const char *dir = (const char *)c->dir.p;
+	const struct passwd *pw;
+	struct stat st;
+	uid_t store;
+
+	if (geteuid() != 0)
+		return 0;
+	pw = find_user(c, "user_store", c->user_store, e);
+	if (!pw)
+		return -1;
+	store = pw->pw_uid;
+	if (stat(dir, &st) == 0 && st.st_uid != store)
+		return err_set(e, "%s does not belong to the user %s; cure: chown -R %s %s", dir,
+		    pw->pw_name, pw->pw_name, dir);
+	pw = find_user(c, "user_net", c->user_net, e);
+	if (!pw)
+		return -1;
+	if (pw->pw_uid == store)
+		return err_set(e,
+		    "%s/godwit.conf: user_store and user_net are both %s; name two users, so that the "
+		    "processes that talk to the network cannot read the mail",
+		    dir, pw->pw_name);
+	return 0;
+}
+
 int preflight_load(const char *dir, uint64_t number, struct preflight *p_r, struct err *e)
 {
 	struct preflight p = {NULL};
@@ -66,7 +119,7 @@ int preflight_load(const char *dir, uint64_t number, struct preflight *p_r, stru
 		return -1;
 	buf_init(&p.certificate, PEM_MAX);
 	buf_init(&p.key, PEM_MAX);
-	if (load_tls(&p, e) < 0) {
+	if (load_tls(&p, e) < 0 || check_users(p.config, e) < 0) {
 		preflight_fini(&p);
 		return -1;
 	}

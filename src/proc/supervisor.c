@@ -10,9 +10,7 @@
 #include "proc/supervisor.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -182,26 +180,6 @@ static void init_timer(struct supervisor *sv, uv_timer_t *timer)
 }
 
 /* ---- start ---- */
-static int check_owner(struct supervisor *sv, struct err *e)
-{
-	const char *user = (const char *)sv->config->user_store.p;
-	struct passwd *pw;
-	struct stat st;
-
-	if (geteuid() != 0)
-		return 0;
-	pw = getpwnam(user);
-	if (!pw)
-		return err_set(e,
-		    "there is no system user %s; create it with: useradd --system --shell "
-		    "/usr/sbin/nologin %s",
-		    user, user);
-	if (stat(".", &st) == 0 && st.st_uid != pw->pw_uid)
-		return err_set(e, "%s does not belong to the user %s; cure: chown -R %s %s",
-		    sv->dir, user, user, sv->dir);
-	return 0;
-}
-
 static int fail(const struct err *e, int code)
 {
 	log_note(LOG_ERROR, "cannot-serve", e->text);
@@ -282,8 +260,6 @@ int supervisor_main(const char *dir)
 	if (enter(&sv, dir, &e)) {
 		code = fail(&e, EX_NOINPUT);
 	} else if (supervisor_config_load(&sv, &e)) {
-		code = fail(&e, EX_CONFIG);
-	} else if (check_owner(&sv, &e)) {
 		code = fail(&e, EX_CONFIG);
 	} else {
 		plan_children(&sv);

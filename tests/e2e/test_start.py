@@ -313,6 +313,30 @@ def test_a_role_by_hand(server, role):
 
 
 @ROOT_ONLY
+@pytest.mark.parametrize("options, says", [
+    ('user_store = "no-such-user";', "user_store: there is no system user no-such-user; create it with: useradd "
+     "--system --shell /usr/sbin/nologin no-such-user"),
+    ('user_net = "no-such-user";', "user_net: there is no system user no-such-user; create it with: useradd "
+     "--system --shell /usr/sbin/nologin no-such-user"),
+    ('user_net = "root";', "user_net names root, who may do everything; name a user of the server's own"),
+    ('user_store = "root";', "user_store names root, who may do everything; name a user of the server's own"),
+    ('user_net = "godwit";', "user_store and user_net are both godwit; name two users, so that the processes that "
+     "talk to the network cannot read the mail"),
+], ids=lambda v: v[:22])
+def test_system_users(make_server, options, says):
+    server = make_server(start=False)
+    server.configure(options)
+    refused(server, f"{server.config_path}: {says}")
+
+
+@ROOT_ONLY
+def test_a_data_directory_of_another_user(make_server):
+    server = make_server(start=False)
+    server.configure('user_store = "nobody";')
+    refused(server, f"{server.data} does not belong to the user nobody; cure: chown -R nobody {server.data}")
+
+
+@ROOT_ONLY
 def test_privileges_are_dropped(server):
     for role, user in (("store", "godwit"), ("mx", "godwit-net"), ("user", "godwit-net")):
         entry = pwd.getpwnam(user)

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +33,19 @@ static void put_file(const char *name, unsigned mode, struct str content)
 	buf_fini(&path);
 }
 
+#define USERS "hostname = \"mail.x.org\"; user_store = \"nobody\"; user_net = \"daemon\";\n"
+
+static void put_config(const char *more)
+{
+	struct buf text;
+
+	buf_init(&text, KIB);
+	buf_lit(&text, USERS);
+	buf_c(&text, more);
+	put_file("godwit.conf", 0644, buf_view(&text));
+	buf_fini(&text);
+}
+
 /* A certificate, its key; only what is named is written. */
 static void put_pair(const char *certificate_name, const char *key_name)
 {
@@ -58,8 +72,10 @@ static int make_dir(void **state)
 	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
 	if (!mkdtemp(dir) || mkdir(in_dir(&b, "tls"), 0700) < 0)
 		return -1;
+	if (geteuid() == 0 && chown(dir, getpwnam("nobody")->pw_uid, (gid_t)-1) < 0)
+		return -1;
 	buf_fini(&b);
-	put_file("godwit.conf", 0644, STR("hostname = \"mail.x.org\";\n"));
+	put_config("");
 	put_pair("tls/certificate.pem", "tls/key.pem");
 	return 0;
 }
@@ -111,7 +127,7 @@ static void test_good(void **state)
 
 static void test_options(void **state)
 {
-	put_file("godwit.conf", 0644, STR("hostname = \"mail.x.org\";\nports = 5;\n"));
+	put_config("ports = 5;\n");
 	refused("@/godwit.conf:2: ports is a group: ports = { ... };");
 }
 
@@ -121,8 +137,7 @@ static void test_no_certificate(void **state)
 	refused(
 	    "@/tls/certificate.pem (tls_certificate) holds no certificate in PEM that can be read "
 	    "(no start line): put the server's own there, then its chain");
-	put_file("godwit.conf", 0644,
-	    STR("hostname = \"mail.x.org\";\ntls_certificate = \"tls/none.pem\";\n"));
+	put_config("tls_certificate = \"tls/none.pem\";\n");
 	refused("@/tls/none.pem does not exist; put the certificate there, or name its file with "
 		"tls_certificate in godwit.conf");
 }
@@ -145,6 +160,27 @@ static void test_key_of_another(void **state)
 	    "(tls_certificate) (key values mismatch): put the two there that belong together");
 }
 
+static void test_users(void **state)
+{
+	if (geteuid() != 0)
+		skip();
+	put_file("godwit.conf", 0644, STR("hostname = \"mail.x.org\"; user_store = \"nobodyy\";"));
+	refused(
+	    "@/godwit.conf: user_store: there is no system user nobodyy; create it with: useradd "
+	    "--system --shell /usr/sbin/nologin nobodyy");
+	put_file("godwit.conf", 0644, STR("hostname = \"mail.x.org\"; user_store = \"daemon\";"));
+	refused("@ does not belong to the user daemon; cure: chown -R daemon @");
+	put_file("godwit.conf", 0644,
+	    STR("hostname = \"x\"; user_store = \"nobody\"; user_net = \"root\";"));
+	refused("@/godwit.conf: user_net names root, who may do everything; name a user of the "
+		"server's own");
+	put_file("godwit.conf", 0644,
+	    STR("hostname = \"x\"; user_store = \"nobody\"; user_net = \"nobody\";"));
+	refused(
+	    "@/godwit.conf: user_store and user_net are both nobody; name two users, so that the "
+	    "processes that talk to the network cannot read the mail");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +189,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_no_certificate, make_dir, remove_dir),
 	    cmocka_unit_test_setup_teardown(test_no_key, make_dir, remove_dir),
 	    cmocka_unit_test_setup_teardown(test_key_of_another, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(test_users, make_dir, remove_dir),
 	};
 
 	return cmocka_run_group_tests_name("proc/preflight", tests, NULL, NULL);
