@@ -43,6 +43,20 @@ struct config_place {
 int config_read_text(struct config_box *box, const char *file, struct str text,
     struct config_place *places, struct err *e);
 
+/* ---- config_scan.c ---- */
+
+/* Said behind a number that is written in another way. */
+#define CONFIG_WHOLE_NUMBER ": write it as a whole number, with digits alone"
+
+/*
+ * Looks for what libconfig must not see. 0, and the text as libconfig is to read it behind what out has, at most twice as
+ * long and in the same lines; or -1 with file, line and a sentence.
+ */
+int config_scan(const char *file, struct str text, struct buf *out, struct err *e);
+
+/* Says of the line, where libconfig found a name for the second time, where the first one is. Gives -1. */
+int config_stands_twice(const char *file, struct str text, unsigned line, struct err *e);
+
 /* The value of one option in the file's syntax. */
 void config_put_option(const struct config_snapshot *c, const struct option *o, struct buf *out);
 

@@ -1,10 +1,6 @@
-/*
- * The file's text into a snapshot, by libconfig and the table of options. libconfig 1.5 cuts integers
- * that do not fit 32 bits without a word and follows @include; both are looked for before it reads.
- */
+/* The file's text into a snapshot, by config_scan, libconfig and the table of options. */
 #include <libconfig.h>
 
-#include "base/ascii.h"
 #include "base/mem.h"
 #include "base/near.h"
 #include "config/config_priv.h"
@@ -15,152 +11,6 @@ struct reader {
 	struct config_place *places; /* NULL: nobody asks */
 	struct err *e;
 };
-
-/* ---- before libconfig ---- */
-struct scan {
-	struct str text;
-	size_t at;
-	unsigned line;
-	struct str name, group; /* the last word that is no number, and that before the last "{" */
-};
-
-static int peek(const struct scan *s, size_t ahead)
-{
-	return s->at + ahead < s->text.n ? s->text.p[s->at + ahead] : -1;
-}
-
-static void step(struct scan *s)
-{
-	if (peek(s, 0) == '\n')
-		s->line++;
-	s->at++;
-}
-
-static void skip_line(struct scan *s)
-{
-	while (peek(s, 0) >= 0 && peek(s, 0) != '\n')
-		step(s);
-}
-
-static void skip_comment(struct scan *s)
-{
-	step(s);
-	step(s);
-	while (peek(s, 0) >= 0 && !(peek(s, 0) == '*' && peek(s, 1) == '/'))
-		step(s);
-	step(s);
-	step(s);
-}
-
-static void skip_string(struct scan *s)
-{
-	step(s);
-	while (peek(s, 0) >= 0 && peek(s, 0) != '"') {
-		if (peek(s, 0) == '\\')
-			step(s);
-		step(s);
-	}
-	step(s);
-}
-
-static bool is_word_char(int c)
-{
-	return c >= 0 && (ascii_is_alnum((uint8_t)c) || c == '_' || c == '.');
-}
-
-static struct str take_word(struct scan *s)
-{
-	size_t begin = s->at;
-
-	while (is_word_char(peek(s, 0)))
-		step(s);
-	return str_sub(s->text, begin, s->at - begin);
-}
-
-/* Ten digits may be more than 32 bits hold; no option's number has as many. */
-static bool is_long_number(struct str word)
-{
-	return word.n >= 9 && ascii_is_digit(word.p[0]);
-}
-
-/* The option whose value the scan is in, or NULL. */
-static const struct option *option_at(const struct scan *s)
-{
-	struct buf full;
-	const struct option *o;
-
-	buf_init(&full, LIMIT_CONFIG_STRING);
-	if (s->group.n)
-		buf_printf(&full, "%.*s.", STR_FMT(str_sub(s->group, 0, 60)));
-	buf_str(&full, str_sub(s->name, 0, 60));
-	o = options_find(buf_view(&full));
-	buf_fini(&full);
-	return o;
-}
-
-static int too_large(const struct scan *s, const struct reader *r, struct str number)
-{
-	const struct option *o = option_at(s);
-	struct buf range;
-
-	number = str_sub(number, 0, 40);
-	if (!o)
-		return err_set(r->e, "%s:%u: the number %.*s of %.*s is too large", r->file,
-		    s->line, STR_FMT(number), STR_FMT(str_sub(s->name, 0, 60)));
-	buf_init(&range, KIB);
-	option_put_range(o, &range);
-	err_set(r->e, "%s:%u: %s must be %s, and not %.*s%s%s", r->file, s->line, o->name,
-	    buf_cstr(&range), STR_FMT(number), o->initial ? "; the default is " : "",
-	    o->initial ? o->initial : "");
-	buf_fini(&range);
-	return -1;
-}
-
-static int scan_word(struct scan *s, const struct reader *r)
-{
-	struct str word = take_word(s);
-
-	if (is_long_number(word))
-		return too_large(s, r, word);
-	if (!ascii_is_digit(word.p[0]))
-		s->name = word;
-	return 0;
-}
-
-/* One step over whatever stands here. 0, or -1 when it is something libconfig must not see. */
-static int scan_one(struct scan *s, const struct reader *r)
-{
-	int c = peek(s, 0);
-
-	if (c == '#' || (c == '/' && peek(s, 1) == '/')) {
-		skip_line(s);
-	} else if (c == '/' && peek(s, 1) == '*') {
-		skip_comment(s);
-	} else if (c == '"') {
-		skip_string(s);
-	} else if (is_word_char(c)) {
-		return scan_word(s, r);
-	} else if (c == '@' || c == 0) {
-		return err_set(r->e, "%s:%u: %s", r->file, s->line,
-		    c ? "@include is not supported: write all options into this file"
-		      : "the file holds a NUL octet: it is no text");
-	} else {
-		if (c == '{' || c == '}')
-			s->group = c == '{' ? s->name : (struct str){NULL, 0};
-		step(s);
-	}
-	return 0;
-}
-
-static int check_tokens(const struct reader *r, struct str text)
-{
-	struct scan s = {.text = text, .line = 1};
-
-	while (s.at < text.n)
-		if (scan_one(&s, r) < 0)
-			return -1;
-	return 0;
-}
 
 /* ---- values ---- */
 /* What stands in the file, for the message. */
@@ -414,86 +264,6 @@ static int read_group(const struct reader *r, const config_setting_t *group, str
 	return 0;
 }
 
-/* ---- an option that stands twice ---- */
-
-#define DEPTH 8 /* groups within groups: more than any option has */
-
-/* The name of a setting, and where the group begins that it is in, 0: in none. */
-struct named {
-	struct str name;
-	size_t group;
-	unsigned line;
-};
-
-struct naming {
-	const struct reader *reader;
-	struct scan scan;
-	size_t groups[DEPTH];
-	size_t depth;
-};
-
-static void count_group(struct naming *g, int c)
-{
-	if (c == '{' && g->depth++ < DEPTH)
-		g->groups[g->depth - 1] = g->scan.at;
-	else if (c == '}' && g->depth > 0)
-		g->depth--;
-}
-
-static bool is_named(struct scan s)
-{
-	while (peek(&s, 0) == ' ' || peek(&s, 0) == '\t')
-		step(&s);
-	return peek(&s, 0) == '=' || peek(&s, 0) == ':';
-}
-
-/* The next name; false: there is none. */
-static bool next_name(struct naming *g, struct named *named_r)
-{
-	while (g->scan.at < g->scan.text.n) {
-		struct scan was = g->scan;
-		size_t group = g->depth == 0
-				   ? 0
-				   : g->groups[g->depth < DEPTH ? g->depth - 1 : DEPTH - 1];
-
-		count_group(g, peek(&was, 0));
-		if (scan_one(&g->scan, g->reader) < 0)
-			return false;
-		*named_r = (struct named){take_word(&was), group, was.line};
-		if (named_r->name.n && is_named(g->scan))
-			return true;
-	}
-	return false;
-}
-
-/* The first name in or behind a line, or (twin) the first that is that one again. False: there is none. */
-static bool find_name(const struct reader *r, struct str text, unsigned line,
-    const struct named *twin, struct named *named_r)
-{
-	struct naming g = {.reader = r, .scan = {.text = text, .line = 1}};
-
-	while (next_name(&g, named_r))
-		if (twin ? str_eq(named_r->name, twin->name) && named_r->group == twin->group
-			 : named_r->line >= line)
-			return true;
-	return false;
-}
-
-/* The second setting of a name stands in a line: tells where the first one is. */
-static int stands_twice(const struct reader *r, struct str text, unsigned line)
-{
-	struct named second, first;
-
-	if (!find_name(r, text, line, NULL, &second) || second.line != line ||
-	    !find_name(r, text, 0, &second, &first) || first.line == line)
-		return err_set(
-		    r->e, "%s:%u: an option stands twice here: write it once", r->file, line);
-	return err_set(r->e,
-	    "%s:%u: %.*s stands twice, first in line %u: write it once, and what belongs to a group into its "
-	    "one { }",
-	    r->file, line, STR_FMT(second.name), first.line);
-}
-
 static int read_all(const struct reader *r, config_t *lib, const char *text)
 {
 	if (config_read_string(lib, text) != CONFIG_TRUE) {
@@ -501,7 +271,7 @@ static int read_all(const struct reader *r, config_t *lib, const char *text)
 		int line = config_error_line(lib);
 
 		if (strstr(why, "duplicate"))
-			return stands_twice(r, str_of_c(text), (unsigned)line);
+			return config_stands_twice(r->file, str_of_c(text), (unsigned)line, r->e);
 		return err_set(r->e,
 		    "%s:%d: %s; an option is written as name = value; with texts in "
 		    "\"quotes\"",
@@ -514,13 +284,17 @@ int config_read_text(struct config_box *box, const char *file, struct str text,
     struct config_place *places, struct err *e)
 {
 	const struct reader r = {box, file, places, e};
+	struct buf scanned;
 	config_t lib;
 	int rc;
 
-	if (check_tokens(&r, text) < 0)
-		return -1;
-	config_init(&lib);
-	rc = read_all(&r, &lib, arena_cstr(box->arena, text));
-	config_destroy(&lib);
+	buf_init(&scanned, 2 * text.n); /* a mark for each number of nine digits */
+	rc = config_scan(file, text, &scanned, e);
+	if (rc == 0) {
+		config_init(&lib);
+		rc = read_all(&r, &lib, buf_cstr(&scanned));
+		config_destroy(&lib);
+	}
+	buf_fini(&scanned);
 	return rc;
 }

@@ -94,6 +94,27 @@ static void test_values(void **state)
 	config_unref(&c);
 }
 
+/* What 32 bits do not hold, with libconfig's mark and without; and what only looks like it. */
+static void test_large_numbers(void **state)
+{
+	struct config_snapshot *c = parse(
+	    HOST "quota = { account_messages = 200000000; domain_messages = 1000000000000;\n"
+		 "account_bytes = 5000000000; domain_bytes = 1125899906842624L; };\n"
+		 "message_size_limit = 524288000\nmin_free = 000000001000LL;\n"
+		 "pack_size = /* 1 */ +1073741824; # 9999999999\n"
+		 "postmaster = \"4294967297@b\";");
+
+	assert_int_equal(c->quota.account_messages, 200000000);
+	assert_int_equal(c->quota.domain_messages, INT64_C(1000000000000));
+	assert_int_equal(c->quota.account_bytes, INT64_C(5000000000));
+	assert_int_equal(c->quota.domain_bytes, INT64_C(1) << 50);
+	assert_int_equal(c->message_size_limit, 524288000);
+	assert_int_equal(c->min_free, 1000);
+	assert_int_equal(c->pack_size, 1073741824);
+	assert_string_equal(c->postmaster.p, "4294967297@b");
+	config_unref(&c);
+}
+
 static void test_queue(void **state)
 {
 	struct config_snapshot *c = parse(
@@ -265,6 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_values),
+	    cmocka_unit_test(test_large_numbers),
 	    cmocka_unit_test(test_queue),
 	    cmocka_unit_test(test_routes),
 	    cmocka_unit_test(test_routes_of_senders),

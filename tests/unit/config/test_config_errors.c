@@ -34,6 +34,25 @@ static const struct {
 	"f:1: port_offset must be a number from 0 to 65535, and not \"5\"; the default is 0"},
     {"port_offset = 1.5;",
 	"f:1: port_offset must be a number from 0 to 65535, and not 1.5; the default is 0"},
+    {"recipients_max = 1000000.0;",
+	"f:1: recipients_max must be a number from 1 to 10000, and not 1000000.0: write it as a whole "
+	"number, with digits alone; the default is 1000"},
+    {"recipients_max = 0x00000010;",
+	"f:1: recipients_max must be a number from 1 to 10000, and not 0x00000010: write it as a whole "
+	"number, with digits alone; the default is 1000"},
+    {"recipients_max = 1000000000b = 5;",
+	"f:1: recipients_max must be a number from 1 to 10000, and not 1000000000b: write it as a whole "
+	"number, with digits alone; the default is 1000"},
+    {"recipients_max = 200000000;",
+	"f:1: recipients_max must be a number from 1 to 10000, and not 200000000; the default is 1000"},
+    {"recipients_max = -4294967297;",
+	"f:1: recipients_max must be a number from 1 to 10000, and not -4294967297; the default is 1000"},
+    {"quota = { account_messages = 1000000000001; };",
+	"f:1: quota.account_messages must be a number from 0 to 1000000000000, and not 1000000000001; the "
+	"default is 0"},
+    {"recipients_max = 9223372036854775808;",
+	"f:1: recipients_max must be a number from 1 to 10000, and not 9223372036854775808; the default is "
+	"1000"},
     {"port_offset = true;",
 	"f:1: port_offset must be a number from 0 to 65535, and not true; the default is 0"},
     {"port_offset = [1];",
@@ -68,9 +87,13 @@ static const struct {
     {"ports = { smtp = 25;\n  pop3 = 99999999999999; };",
 	"f:2: ports.pop3 must be a number from 0 to 65535, and not 99999999999999; the default is 110"},
     {"ports = { smtp = 25; };\nrecipients_max : 99999999999999L;",
-	"f:2: recipients_max must be a number from 1 to 10000, and not 99999999999999L; the default is 1000"},
-    {"routes = ( { port = 99999999999999; } );",
-	"f:1: the number 99999999999999 of port is too large"},
+	"f:2: recipients_max must be a number from 1 to 10000, and not 99999999999999; the default is 1000"},
+    {"routes = ( { port = 9223372036854775808; } );",
+	"f:1: the number 9223372036854775808 of port is too large"},
+    {"routes = ( { port = 25.000000; } );",
+	"f:1: the number 25.000000 of port is no whole number with digits alone"},
+    {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 4294967321; } );",
+	"f:1: routes: port must be a number from 1 to 65535, and not 4294967321"},
     {"undelete = 5;",
 	"f:1: undelete must be a time from 0 to 3650d in quotes, like \"90s\", \"5m\", \"4h\" or "
 	"\"14d\", and not 5; the default is \"14d\""},

@@ -1,0 +1,252 @@
+/*
+ * The file's text before libconfig reads it, and again when it found a name twice. libconfig 1.5 cuts integers that
+ * do not fit 32 bits without a word unless an L stands behind them, and follows @include: both are looked for here.
+ */
+#include "base/ascii.h"
+#include "config/config_priv.h"
+
+struct scan {
+	const char *file;
+	struct str text;
+	size_t at;
+	unsigned line;
+	struct str name, group; /* the last word that is no number, and that before the last "{" */
+	struct buf *out; /* the text up to copied as libconfig is to read it; NULL: nobody asks */
+	size_t copied;
+	struct err *e;
+};
+
+static int peek(const struct scan *s, size_t ahead)
+{
+	return s->at + ahead < s->text.n ? s->text.p[s->at + ahead] : -1;
+}
+
+static void step(struct scan *s)
+{
+	if (peek(s, 0) == '\n')
+		s->line++;
+	s->at++;
+}
+
+static void skip_line(struct scan *s)
+{
+	while (peek(s, 0) >= 0 && peek(s, 0) != '\n')
+		step(s);
+}
+
+static void skip_comment(struct scan *s)
+{
+	step(s);
+	step(s);
+	while (peek(s, 0) >= 0 && !(peek(s, 0) == '*' && peek(s, 1) == '/'))
+		step(s);
+	step(s);
+	step(s);
+}
+
+static void skip_string(struct scan *s)
+{
+	step(s);
+	while (peek(s, 0) >= 0 && peek(s, 0) != '"') {
+		if (peek(s, 0) == '\\')
+			step(s);
+		step(s);
+	}
+	step(s);
+}
+
+static bool is_word_char(int c)
+{
+	return c >= 0 && (ascii_is_alnum((uint8_t)c) || c == '_' || c == '.');
+}
+
+static struct str take_word(struct scan *s)
+{
+	size_t begin = s->at;
+
+	while (is_word_char(peek(s, 0)))
+		step(s);
+	return str_sub(s->text, begin, s->at - begin);
+}
+
+/* The option whose value the scan is in, or NULL. */
+static const struct option *option_at(const struct scan *s)
+{
+	struct buf full;
+	const struct option *o;
+
+	buf_init(&full, LIMIT_CONFIG_STRING);
+	if (s->group.n)
+		buf_printf(&full, "%.*s.", STR_FMT(str_sub(s->group, 0, 60)));
+	buf_str(&full, str_sub(s->name, 0, 60));
+	o = options_find(buf_view(&full));
+	buf_fini(&full);
+	return o;
+}
+
+/* plain: of digits alone, so it is too large. */
+static int bad_number(const struct scan *s, struct str number, bool plain)
+{
+	const struct option *o = option_at(s);
+	struct buf range;
+
+	number = str_sub(number, 0, 40);
+	if (!o)
+		return err_set(s->e, "%s:%u: the number %.*s of %.*s is %s", s->file, s->line,
+		    STR_FMT(number), STR_FMT(str_sub(s->name, 0, 60)),
+		    plain ? "too large" : "no whole number with digits alone");
+	buf_init(&range, KIB);
+	option_put_range(o, &range);
+	err_set(s->e, "%s:%u: %s must be %s, and not %.*s%s%s%s", s->file, s->line, o->name,
+	    buf_cstr(&range), STR_FMT(number), plain ? "" : CONFIG_WHOLE_NUMBER,
+	    o->initial ? "; the default is " : "", o->initial ? o->initial : "");
+	buf_fini(&range);
+	return -1;
+}
+
+/* Eight digits fit 32 bits. What has more is marked as of 64. */
+static int scan_number(struct scan *s, struct str word)
+{
+	size_t digits = 0;
+	struct str mark;
+	bool plain;
+	uint64_t n;
+
+	while (digits < word.n && ascii_is_digit(word.p[digits]))
+		digits++;
+	mark = str_from(word, digits);
+	plain = mark.n == 0 || str_eq(mark, STR("L")) || str_eq(mark, STR("LL"));
+	if (word.n <= 8)
+		return 0;
+	if (!plain || !str_to_u64(str_sub(word, 0, digits), INT64_MAX, &n))
+		return bad_number(s, word, plain);
+	if (s->out && mark.n == 0) {
+		buf_str(s->out, str_sub(s->text, s->copied, s->at - s->copied));
+		buf_byte(s->out, 'L');
+		s->copied = s->at;
+	}
+	return 0;
+}
+
+static int scan_word(struct scan *s)
+{
+	struct str word = take_word(s);
+
+	if (ascii_is_digit(word.p[0]))
+		return scan_number(s, word);
+	s->name = word;
+	return 0;
+}
+
+/* One step over whatever stands here. 0, or -1 when it is something libconfig must not see. */
+static int scan_one(struct scan *s)
+{
+	int c = peek(s, 0);
+
+	if (c == '#' || (c == '/' && peek(s, 1) == '/')) {
+		skip_line(s);
+	} else if (c == '/' && peek(s, 1) == '*') {
+		skip_comment(s);
+	} else if (c == '"') {
+		skip_string(s);
+	} else if (is_word_char(c)) {
+		return scan_word(s);
+	} else if (c == '@' || c == 0) {
+		return err_set(s->e, "%s:%u: %s", s->file, s->line,
+		    c ? "@include is not supported: write all options into this file"
+		      : "the file holds a NUL octet: it is no text");
+	} else {
+		if (c == '{' || c == '}')
+			s->group = c == '{' ? s->name : (struct str){NULL, 0};
+		step(s);
+	}
+	return 0;
+}
+
+int config_scan(const char *file, struct str text, struct buf *out, struct err *e)
+{
+	struct scan s = {.file = file, .text = text, .line = 1, .out = out, .e = e};
+
+	while (s.at < text.n)
+		if (scan_one(&s) < 0)
+			return -1;
+	buf_str(out, str_from(text, s.copied));
+	return 0;
+}
+
+/* ---- an option that stands twice ---- */
+
+#define DEPTH 8 /* groups within groups: more than any option has */
+
+/* The name of a setting, and where the group begins that it is in, 0: in none. */
+struct named {
+	struct str name;
+	size_t group;
+	unsigned line;
+};
+
+struct naming {
+	struct scan scan;
+	size_t groups[DEPTH];
+	size_t depth;
+};
+
+static void count_group(struct naming *g, int c)
+{
+	if (c == '{' && g->depth++ < DEPTH)
+		g->groups[g->depth - 1] = g->scan.at;
+	else if (c == '}' && g->depth > 0)
+		g->depth--;
+}
+
+static bool is_named(struct scan s)
+{
+	while (peek(&s, 0) == ' ' || peek(&s, 0) == '\t')
+		step(&s);
+	return peek(&s, 0) == '=' || peek(&s, 0) == ':';
+}
+
+/* The next name; false: there is none. */
+static bool next_name(struct naming *g, struct named *named_r)
+{
+	while (g->scan.at < g->scan.text.n) {
+		struct scan was = g->scan;
+		size_t group = g->depth == 0
+				   ? 0
+				   : g->groups[g->depth < DEPTH ? g->depth - 1 : DEPTH - 1];
+
+		count_group(g, peek(&was, 0));
+		if (scan_one(&g->scan) < 0)
+			return false;
+		*named_r = (struct named){take_word(&was), group, was.line};
+		if (named_r->name.n && is_named(g->scan))
+			return true;
+	}
+	return false;
+}
+
+/* The first name in or behind a line, or (twin) the first that is that one again. False: there is none. */
+static bool find_name(
+    struct str text, unsigned line, const struct named *twin, struct named *named_r)
+{
+	struct naming g = {.scan = {.text = text, .line = 1}};
+
+	while (next_name(&g, named_r))
+		if (twin ? str_eq(named_r->name, twin->name) && named_r->group == twin->group
+			 : named_r->line >= line)
+			return true;
+	return false;
+}
+
+int config_stands_twice(const char *file, struct str text, unsigned line, struct err *e)
+{
+	struct named second, first;
+
+	if (!find_name(text, line, NULL, &second) || second.line != line ||
+	    !find_name(text, 0, &second, &first) || first.line == line)
+		return err_set(e, "%s:%u: an option stands twice here: write it once", file, line);
+	return err_set(e,
+	    "%s:%u: %.*s stands twice, first in line %u: write it once, and what belongs to a group into its "
+	    "one { }",
+	    file, line, STR_FMT(second.name), first.line);
+}
