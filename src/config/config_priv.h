@@ -54,6 +54,9 @@ int config_read_text(struct config_box *box, const char *file, struct str text,
  */
 int config_scan(const char *file, struct str text, struct buf *out, struct err *e);
 
+/* Says that there is no option of that name in the line, and which one may be meant. Gives -1. */
+int config_no_option(const char *file, unsigned line, struct str name, struct err *e);
+
 /* Says of the line, where libconfig found a name for the second time, where the first one is. Gives -1. */
 int config_stands_twice(const char *file, struct str text, unsigned line, struct err *e);
 

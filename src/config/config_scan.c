@@ -1,6 +1,7 @@
 /*
  * The file's text before libconfig reads it, and again when it found a name twice. libconfig 1.5 cuts integers that
- * do not fit 32 bits without a word unless an L stands behind them, and follows @include: both are looked for here.
+ * do not fit 32 bits without a word unless an L stands behind them, follows @include, and takes a name with a dot in it
+ * for two: all three are looked for here.
  */
 #include "base/ascii.h"
 #include "config/config_priv.h"
@@ -128,6 +129,24 @@ static int scan_number(struct scan *s, struct str word)
 	return 0;
 }
 
+static bool is_named(struct scan s)
+{
+	while (peek(&s, 0) == ' ' || peek(&s, 0) == '\t')
+		step(&s);
+	return peek(&s, 0) == '=' || peek(&s, 0) == ':';
+}
+
+/* "ports.smtp = 25;": as messages name it, not as it is written. */
+static int dotted_name(const struct scan *s, struct str name)
+{
+	struct str leaf, group = str_split(name, '.', &leaf);
+
+	if (!options_find(name))
+		return config_no_option(s->file, s->line, name, s->e);
+	return err_set(s->e, "%s:%u: %.*s is written in its group: %.*s = { %.*s = ...; };",
+	    s->file, s->line, STR_FMT(name), STR_FMT(group), STR_FMT(leaf));
+}
+
 static int scan_word(struct scan *s)
 {
 	struct str word = take_word(s);
@@ -135,6 +154,8 @@ static int scan_word(struct scan *s)
 	if (ascii_is_digit(word.p[0]))
 		return scan_number(s, word);
 	s->name = word;
+	if (str_find(word, '.') < word.n && is_named(*s))
+		return dotted_name(s, word);
 	return 0;
 }
 
@@ -174,6 +195,25 @@ int config_scan(const char *file, struct str text, struct buf *out, struct err *
 	return 0;
 }
 
+/* ---- names that there are not ---- */
+int config_no_option(const char *file, unsigned line, struct str name, struct err *e)
+{
+	struct str leaf, near = options_nearest(name), group = str_split(near, '.', &leaf);
+
+	name = str_sub(name, 0, 60);
+	if (!near.n)
+		return err_set(e,
+		    "%s:%u: there is no option %.*s; \"godwit check-config --all\" lists those there are",
+		    file, line, STR_FMT(name));
+	if (leaf.n)
+		return err_set(e,
+		    "%s:%u: there is no option %.*s; did you mean %.*s in the group %.*s = { ... }?",
+		    file, line, STR_FMT(name), STR_FMT(leaf), STR_FMT(group));
+	return err_set(e, "%s:%u: there is no option %.*s; did you mean %.*s%s?", file, line,
+	    STR_FMT(name), STR_FMT(near),
+	    str_find(name, '.') < name.n ? ", which is in no group" : "");
+}
+
 /* ---- an option that stands twice ---- */
 
 #define DEPTH 8 /* groups within groups: more than any option has */
@@ -197,13 +237,6 @@ static void count_group(struct naming *g, int c)
 		g->groups[g->depth - 1] = g->scan.at;
 	else if (c == '}' && g->depth > 0)
 		g->depth--;
-}
-
-static bool is_named(struct scan s)
-{
-	while (peek(&s, 0) == ' ' || peek(&s, 0) == '\t')
-		step(&s);
-	return peek(&s, 0) == '=' || peek(&s, 0) == ':';
 }
 
 /* The next name; false: there is none. */

@@ -198,20 +198,7 @@ static int read_at(const struct reader *r, const struct option *group, const str
 	return 0;
 }
 
-/* ---- names ---- */
-static int unknown(const struct reader *r, struct str name, const config_setting_t *set)
-{
-	struct str near = options_nearest(name);
-	unsigned line = config_setting_source_line(set);
-
-	if (near.n)
-		return err_set(r->e, "%s:%u: there is no option %.*s; did you mean %.*s?", r->file,
-		    line, STR_FMT(name), STR_FMT(near));
-	return err_set(r->e,
-	    "%s:%u: there is no option %.*s; \"godwit check-config --all\" lists those there are",
-	    r->file, line, STR_FMT(name));
-}
-
+/* ---- settings ---- */
 static int read_group(const struct reader *r, const config_setting_t *group, struct str prefix);
 
 /* For what is found wrong only when all is read. */
@@ -235,7 +222,7 @@ static int read_setting(const struct reader *r, struct str name, const config_se
 		return read_at(r, NULL, o, set, config_at(&r->box->c, o));
 	}
 	if (!options_is_group(name))
-		return unknown(r, name, set);
+		return config_no_option(r->file, config_setting_source_line(set), name, r->e);
 	if (config_setting_type(set) != CONFIG_TYPE_GROUP)
 		return err_set(r->e, "%s:%u: %.*s is a group: %.*s = { ... };", r->file,
 		    config_setting_source_line(set), STR_FMT(name), STR_FMT(name));

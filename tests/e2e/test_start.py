@@ -154,7 +154,7 @@ def test_init_with_an_address_twice(tmp_path):
      "1000"),
     ('trusted_networks = ["10.0.0.0/33"];', "trusted_networks must be a list in brackets of a network in quotes, "
      'like "10.0.0.0/8" or "2001:db8::/32", and not "10.0.0.0/33"; the default is []'),
-    ("ports = { smtpp = 25; };", "there is no option ports.smtpp; did you mean ports.smtp?"),
+    ("ports = { smtpp = 25; };", "there is no option ports.smtpp; did you mean smtp in the group ports = { ... }?"),
     ("ports = 25;", "ports is a group: ports = { ... };"),
     ("hostname = ;", 'syntax error; an option is written as name = value; with texts in "quotes"'),
     ("}", 'syntax error; an option is written as name = value; with texts in "quotes"'),
