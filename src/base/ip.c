@@ -31,11 +31,11 @@ static void mask(struct ip *ip, unsigned bits)
 	}
 }
 
-bool ip_net_parse(struct str s, struct ip_net *net_r)
+/* Host bits and all. */
+static bool parse_net(struct str s, struct ip_net *net_r)
 {
 	struct str bits_text, addr_text = str_split(s, '/', &bits_text);
 	struct ip_net net;
-	struct ip masked;
 	uint64_t bits;
 
 	if (!ip_parse(addr_text, &net.addr))
@@ -44,9 +44,23 @@ bool ip_net_parse(struct str s, struct ip_net *net_r)
 	if (addr_text.n < s.n && !str_to_u64(bits_text, bits, &bits))
 		return false;
 	net.bits = (uint8_t)(ip_is_v4(&net.addr) ? bits + 96 : bits);
-	masked = net.addr;
-	mask(&masked, net.bits);
-	if (!ip_eq(&masked, &net.addr))
+	*net_r = net;
+	return true;
+}
+
+bool ip_net_parse_masked(struct str s, struct ip_net *net_r)
+{
+	if (!parse_net(s, net_r))
+		return false;
+	mask(&net_r->addr, net_r->bits);
+	return true;
+}
+
+bool ip_net_parse(struct str s, struct ip_net *net_r)
+{
+	struct ip_net net;
+
+	if (!parse_net(s, &net) || !ip_in(&net.addr, &net))
 		return false;
 	*net_r = net;
 	return true;

@@ -19,6 +19,9 @@ bool ip_parse(struct str s, struct ip *ip_r);
 /* "10.0.0.0/8", "2001:db8::/32" or a single address. False for host bits set or bits too many. */
 bool ip_net_parse(struct str s, struct ip_net *net_r);
 
+/* The same, but host bits are cleared. */
+bool ip_net_parse_masked(struct str s, struct ip_net *net_r);
+
 bool ip_is_v4(const struct ip *ip);
 bool ip_is_loopback(const struct ip *ip);
 

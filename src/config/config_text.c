@@ -13,6 +13,18 @@ struct reader {
 };
 
 /* ---- values ---- */
+/* 1e3 is no whole number to libconfig, so it must not look like one. */
+static void put_float(double number, struct buf *out)
+{
+	struct str text;
+
+	buf_printf(out, "%g", number);
+	text = buf_view(out);
+	if (str_find(text, '.') == text.n && str_find(text, 'e') == text.n &&
+	    str_find(text, 'n') == text.n)
+		buf_lit(out, ".0");
+}
+
 /* What stands in the file, for the message. */
 static void put_found(const config_setting_t *set, struct buf *out)
 {
@@ -27,7 +39,7 @@ static void put_found(const config_setting_t *set, struct buf *out)
 		buf_i64(out, config_setting_get_int64(set));
 		break;
 	case CONFIG_TYPE_FLOAT:
-		buf_printf(out, "%g", config_setting_get_float(set));
+		put_float(config_setting_get_float(set), out);
 		break;
 	case CONFIG_TYPE_BOOL:
 		buf_c(out, config_setting_get_bool(set) ? "true" : "false");
@@ -40,6 +52,21 @@ static void put_found(const config_setting_t *set, struct buf *out)
 	}
 }
 
+/* What makes of a value that is nearly right a right one. */
+static void put_cure(const struct option *o, const config_setting_t *set, struct buf *out)
+{
+	union option_value v;
+
+	if (config_setting_type(set) == CONFIG_TYPE_FLOAT && o->type == OPTION_NUMBER)
+		buf_lit(out, CONFIG_WHOLE_NUMBER);
+	if (config_setting_type(set) != CONFIG_TYPE_STRING || o->type != OPTION_NETWORK ||
+	    !ip_net_parse_masked(str_of_c(config_setting_get_string(set)), &v.net))
+		return;
+	buf_lit(out, ": the bits behind its prefix must be 0, as in \"");
+	option_put_plain(OPTION_NETWORK, &v, out);
+	buf_byte(out, '"');
+}
+
 /* group: the option that the one is a member of; NULL: none. */
 static int wrong_value(const struct reader *r, const struct option *group, const struct option *o,
     const config_setting_t *set)
@@ -49,6 +76,7 @@ static int wrong_value(const struct reader *r, const struct option *group, const
 	buf_init(&found, 256);
 	buf_init(&range, KIB);
 	put_found(set, &found);
+	put_cure(o, set, &found);
 	option_put_range(o, &range);
 	err_set(r->e, "%s:%u: %s%s%s must be %s, and not %s%s%s", r->file,
 	    config_setting_source_line(set), group ? group->name : "", group ? ": " : "", o->name,

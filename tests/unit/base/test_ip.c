@@ -50,6 +50,10 @@ static void networks_with_host_bits_are_refused(void **state)
 	assert_int_equal(net.bits, 7);
 	assert_true(ip_net_parse(STR("10.0.0.0/8"), &net));
 	assert_int_equal(net.bits, 104);
+	assert_false(ip_net_parse_masked(STR("10.0.0.1/33"), &net));
+	assert_true(ip_net_parse_masked(STR("10.1.2.3/15"), &net));
+	assert_true(ip_eq(&net.addr, &(struct ip){{[10] = 0xff, [11] = 0xff, [12] = 10}}));
+	assert_int_equal(net.bits, 111);
 }
 
 static void all_of_a_family(void **state)

@@ -48,7 +48,11 @@ static const struct {
     {"port_offset = \"5\";",
 	"f:1: port_offset must be a number from 0 to 65535, and not \"5\"; the default is 0"},
     {"port_offset = 1.5;",
-	"f:1: port_offset must be a number from 0 to 65535, and not 1.5; the default is 0"},
+	"f:1: port_offset must be a number from 0 to 65535, and not 1.5: write it as a whole number, with digits alone; "
+	"the default is 0"},
+    {"recipients_max = 1e3;",
+	"f:1: recipients_max must be a number from 1 to 10000, and not 1000.0: write it as a whole number, "
+	"with digits alone; the default is 1000"},
     {"recipients_max = 1000000.0;",
 	"f:1: recipients_max must be a number from 1 to 10000, and not 1000000.0: write it as a whole "
 	"number, with digits alone; the default is 1000"},
@@ -141,7 +145,15 @@ static const struct {
 	"\"192.0.2.1\" or \"::1\", and not \"localhost\"; the default is [\"0.0.0.0\", \"::\"]"},
     {"trusted_networks = [\"10.0.0.1/8\"];",
 	"f:1: trusted_networks must be a list in brackets of a network in quotes, like \"10.0.0.0/8\" "
-	"or \"2001:db8::/32\", and not \"10.0.0.1/8\"; the default is []"},
+	"or \"2001:db8::/32\", and not \"10.0.0.1/8\": the bits behind its prefix "
+	"must be 0, as in \"10.0.0.0/8\"; the default is []"},
+    {"trusted_networks = [\"2001:db8::1/32\"];",
+	"f:1: trusted_networks must be a list in brackets of a network in quotes, like \"10.0.0.0/8\" "
+	"or \"2001:db8::/32\", and not \"2001:db8::1/32\": the bits behind its prefix must be 0, as in "
+	"\"2001:db8::/32\"; the default is []"},
+    {"trusted_networks = [\"10.0.0.1/33\"];",
+	"f:1: trusted_networks must be a list in brackets of a network in quotes, like \"10.0.0.0/8\" "
+	"or \"2001:db8::/32\", and not \"10.0.0.1/33\"; the default is []"},
     {"subaddress_separator = \"@\";",
 	"f:1: subaddress_separator must be a text in quotes of at most 1 printable characters out of "
 	"+-_=.#~, and not \"@\"; the default is \"+\""},
