@@ -178,7 +178,7 @@ static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *
 
 	for (size_t i = 0; i < rows->n; i++)
 		v[i] = recipient_of(r, &rows->v[i]);
-	if (r->has_lang)
+	if (r->has_lang && !r->to_postmaster)
 		lang = r->lang;
 	else if (!r->to_postmaster)
 		queue_lang_of_message(original, &lang);

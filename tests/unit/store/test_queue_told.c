@@ -108,10 +108,25 @@ static void behind_an_alias(void **state)
 	assert_int_equal(q.reports, 1);
 }
 
+/* Whoever's message it tells of: his account's language is not the postmaster's. */
+static void postmaster_in_the_servers_language(void **state)
+{
+	q.world = unknown;
+	rig_sql(&q.rig, "UPDATE account SET language = 'zh-hant'");
+	qrig_send_one(&q, "nobody@a.test", "bob@b.test");
+	rig_sql(&q.rig, "UPDATE message SET account = 1"); /* ann logged in to send it */
+	qrig_work(&q);
+	assert_int_equal(q.reports, 1);
+	assert_true(
+	    has(qrig_mail(&q, arena), "Subject: A message could not be delivered, and its sender"));
+	assert_true(has(qrig_mail(&q, arena), "A message of nobody@a.test, taken "));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(trace_says_who_is_told),
+	    T(postmaster_in_the_servers_language),
 	    T(trace_says_how_long_it_took),
 	    T(behind_an_alias),
 	};
