@@ -109,6 +109,8 @@ static enum db_code read_rows(struct queue_report *r, struct db *db)
 	r->is_warning = r->rows.n == 0;
 	if (g.code == DB_OK && r->is_warning)
 		keep_due(&g, &all, QUEUE_DUE_WARNING);
+	if (r->is_warning)
+		r->untold = false; /* what failed was taken out in between */
 	r->nothing = r->rows.n == 0;
 	return g.code;
 }

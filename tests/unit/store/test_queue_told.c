@@ -122,11 +122,46 @@ static void postmaster_in_the_servers_language(void **state)
 	assert_true(has(qrig_mail(&q, arena), "A message of nobody@a.test, taken "));
 }
 
+/* Reads and writes what is due of a message whose report was refused a moment ago. */
+static void report_untold(int64_t message)
+{
+	struct queue_report *r = queue_report_new();
+
+	r->cfg = q.cfg;
+	r->blobs = q.rig.blobs;
+	r->message = message;
+	r->report_id = id_make(&q.rig.ids, q.rig.now);
+	r->now = q.rig.now;
+	r->untold = true;
+	queue_report_prepare(r);
+	reader_run(&r->read, q.rig.db);
+	assert_int_equal(r->read.result, DB_OK);
+	qrig_run(&q, &r->op);
+	assert_int_equal(r->warned, 1);
+	queue_report_free(&r);
+}
+
+/* What had failed was taken out in between: the delay of another recipient is for the sender all the same. */
+static void delay_is_told_to_the_sender(void **state)
+{
+	int64_t id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+
+	q.world = greylisted;
+	qrig_work(&q);
+	q.rig.now += 4 * HOUR_MS;
+	report_untold(id);
+	assert_true(has(qrig_mail(&q, arena), "Subject: Your message has not been delivered yet"));
+	assert_int_equal(
+	    qrig_count(&q, "trace WHERE text LIKE 'the sender is told of the delay by %'"), 1);
+	assert_int_equal(qrig_count(&q, "message WHERE protocol = 'postmaster'"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(trace_says_who_is_told),
 	    T(postmaster_in_the_servers_language),
+	    T(delay_is_told_to_the_sender),
 	    T(trace_says_how_long_it_took),
 	    T(behind_an_alias),
 	};
