@@ -61,6 +61,7 @@ enum queue_due {
 	QUEUE_DUE_RETURN,
 	QUEUE_DUE_WARNING,
 	QUEUE_DUE_ATTEMPT, /* as far as queue_destination_hold() lets him */
+	QUEUE_DUE_PLACE,   /* the same of one who has a mailbox here: store/queue_due.h */
 };
 
 enum queue_due queue_schedule_due(const struct queue_schedule *s, int64_t now);

@@ -59,6 +59,16 @@ static int64_t warning_meanwhile(const struct queue_schedule *s)
 							  : QUEUE_NEVER;
 }
 
+/* His not_before is never behind what is next of him (store/queue_here.c). */
+static enum queue_due due_here(
+    const struct queue_config *cfg, const struct queue_row *row, int64_t now)
+{
+	struct queue_schedule s = queue_row_schedule(cfg, row, NULL);
+	enum queue_due due = queue_schedule_due(&s, now);
+
+	return due == QUEUE_DUE_RETURN || due == QUEUE_DUE_WARNING ? due : QUEUE_DUE_PLACE;
+}
+
 enum queue_due queue_row_due(const struct queue_config *cfg, const struct queue_row *row,
     const struct queue_place *place, int64_t now)
 {
@@ -66,8 +76,12 @@ enum queue_due queue_row_due(const struct queue_config *cfg, const struct queue_
 
 	if (row->held)
 		return QUEUE_DUE_NOTHING;
+	if (row->report != QUEUE_REPORT_NONE && row->entry.not_before > now)
+		return QUEUE_DUE_NOTHING;
+	if (row->report == QUEUE_REPORT_HERE)
+		return due_here(cfg, row, now);
 	if (row->report != QUEUE_REPORT_NONE)
-		return row->entry.not_before <= now ? QUEUE_DUE_RETURN : QUEUE_DUE_NOTHING;
+		return QUEUE_DUE_RETURN;
 	s = queue_row_schedule(cfg, row, place);
 	if (row->token == 0)
 		return queue_schedule_due(&s, now);

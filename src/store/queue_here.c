@@ -90,12 +90,21 @@ static void settle(struct placing_here *p, const struct queue_row *row, int64_t 
 	p->r->placed++;
 }
 
+/* Tried again, and looked at no later than his sender is to be warned, or he ends. */
+static void try_later(struct placing_here *p, struct queue_row *row)
+{
+	struct queue_schedule s;
+
+	queue_schedule_refused(&row->entry, &p->r->cfg.policy, p->now);
+	s = queue_row_schedule(&p->r->cfg, row, NULL);
+	row->entry.not_before = queue_schedule_wake(&s);
+}
+
 static void refuse(struct placing_here *p, struct queue_row *row, const struct plan_reject *why)
 {
 	struct queue_attempt attempt = {.stage = QUEUE_STAGE_RCPT,
 	    .code = why->code,
 	    .status = {why->class, why->subject, why->detail}};
-	int64_t lifetime = queue_policy_lifetime(&p->r->cfg.policy, row->entry.bounce);
 	struct buf reply;
 
 	buf_init(&reply, LIMIT_QUEUE_REPLY);
@@ -104,10 +113,8 @@ static void refuse(struct placing_here *p, struct queue_row *row, const struct p
 	    QUEUE_PROBLEM_NONE, queue_result_of(&attempt).status, buf_view(&reply), STR("")};
 	if (why->code >= 500)
 		queue_row_finish(row, QUEUE_REPORT_FAILED);
-	else if (p->now >= row->entry.accepted + lifetime)
-		queue_row_finish(row, QUEUE_REPORT_EXPIRED);
 	else
-		queue_schedule_refused(&row->entry, &p->r->cfg.policy, p->now);
+		try_later(p, row);
 	failed(p, queue_row_set(p->db, row));
 	buf_fini(&reply);
 }

@@ -7,7 +7,8 @@
 /*
  * Puts the message into the mailbox of each of r->rows, in the writer lane: the recipient's ledger row
  * is settled and his queue row gone, or only tells; one who cannot have it now is tried again by the
- * policy until his lifetime is over; one who cannot have it at all waits for his report.
+ * policy, his not_before being no later than his next warning and his end; one who cannot have it at all
+ * waits for his report.
  */
 enum db_code queue_here_place(struct queue_report *r, struct db *db, int64_t now);
 

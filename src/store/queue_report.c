@@ -62,6 +62,12 @@ static bool is_late(const struct queue_report *r, const struct queue_row *row)
 	return row->entry.by == QUEUE_BY_RETURN && row->entry.by_time <= r->now;
 }
 
+/* What became of him is not known yet, wherever his mailbox is. */
+static bool is_waiting(const struct queue_row *row)
+{
+	return row->report == QUEUE_REPORT_NONE || row->report == QUEUE_REPORT_HERE;
+}
+
 /* Keeps the rows for which `want` is due, at most as many as a report holds. */
 static void keep_due(struct reading *g, const struct queue_rows *all, enum queue_due want)
 {
@@ -77,25 +83,13 @@ static void keep_due(struct reading *g, const struct queue_rows *all, enum queue
 			continue;
 		if (row.report == QUEUE_REPORT_NONE)
 			complete(g, &row);
-		if (row.report == QUEUE_REPORT_NONE && want == QUEUE_DUE_RETURN)
+		if (is_waiting(&row) && want == QUEUE_DUE_RETURN)
 			row.report = is_late(r, &row) ? QUEUE_REPORT_LATE : QUEUE_REPORT_EXPIRED;
 		r->rows.v[r->rows.n++] = row;
 	}
 }
 
-/* Those to be put into mailboxes are a request of their own, before all others. True: there are. */
-static bool keep_kind(struct queue_rows *rows, enum queue_report_kind kind)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < rows->n; i++) {
-		if (rows->v[i].report == kind)
-			rows->v[n++] = rows->v[i];
-	}
-	rows->n = n ? n : rows->n;
-	return n > 0;
-}
-
+/* Those to be put into mailboxes are a request of their own, before all others. */
 static enum db_code read_rows(struct queue_report *r, struct db *db)
 {
 	struct reading g = {.r = r, .db = db, .code = DB_OK};
@@ -104,8 +98,10 @@ static enum db_code read_rows(struct queue_report *r, struct db *db)
 	g.code = queue_rows_get(db, r->arena, r->now, SQL_QUEUE_OF_MESSAGE,
 	    DB_ARGS(db_int(QUEUE_SHARD), db_int(r->message), db_int(-1), db_int(INT64_MAX)), &all);
 	if (g.code == DB_OK)
+		keep_due(&g, &all, QUEUE_DUE_PLACE);
+	r->is_here = r->rows.n > 0;
+	if (g.code == DB_OK && !r->is_here)
 		keep_due(&g, &all, QUEUE_DUE_RETURN);
-	r->is_here = keep_kind(&r->rows, QUEUE_REPORT_HERE);
 	r->is_warning = r->rows.n == 0;
 	if (g.code == DB_OK && r->is_warning)
 		keep_due(&g, &all, QUEUE_DUE_WARNING);
@@ -183,7 +179,8 @@ static bool is_as_read(struct reporting *g, const struct queue_row *row)
 		    db_col_int(q, 3) == (int64_t)row->entry.by;
 
 	if (same && db_col_int(q, 1) != (int64_t)row->report)
-		same = db_col_int(q, 1) == QUEUE_REPORT_NONE &&
+		same = (db_col_int(q, 1) == QUEUE_REPORT_NONE ||
+			   db_col_int(q, 1) == QUEUE_REPORT_HERE) &&
 		       (row->report == QUEUE_REPORT_EXPIRED || row->report == QUEUE_REPORT_LATE);
 	failed(g, db_end(q));
 	return same && g->code == DB_OK;

@@ -286,6 +286,30 @@ def test_told_when_late(net, client, sender):
     net.wait_gone(number)
 
 
+def test_late_at_a_full_mailbox(net, client, sender):
+    """Released into a mailbox here that was filled meanwhile: as of what goes elsewhere."""
+    server, bob = net.server, net.server.mailbox()
+    server.command("account", "quota", bob, "--messages", "1")
+    told = client.hand_in(bob, options=["HOLDFOR=3", "BY=4;N"], fields=b"X-Which: told\r\n")
+    returned = client.hand_in(bob, options=["HOLDFOR=3", "BY=4;R"], fields=b"X-Which: returned\r\n")
+    net.send(bob)
+    report_of(net, sender, 2)
+    found = {}
+    for count in (1, 2):
+        about, one = blocks(report_of(net, sender, count))
+        assert about["Deliver-By-Date"]
+        found[one["Action"]] = one["Status"]
+    assert found == {"delayed": "4.4.7", "failed": "5.4.7"}
+    net.wait_gone(returned)
+    assert net.queue(told)[0]["deliver_by_else"] == "notified"
+    server.command("account", "quota", bob, "--messages", "none")
+    net.retry(told)
+    net.wait_gone(told)
+    assert count_of(server, sender) == 2
+    assert re.findall(rb"X-Which: (\w+)", b"".join(mail_of(server, bob))) == [b"told"]
+    server.command("audit")
+
+
 @pytest.mark.parametrize("offers, options, relayed", [(True, "BY=600;R", False), (True, "BY=600;RT", True),
                                                       (False, "BY=600;N", True)])
 def test_time_travels_along(net, client, sender, offers, options, relayed):

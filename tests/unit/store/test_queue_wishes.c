@@ -162,7 +162,99 @@ static void mailbox_that_does_not_take_it(void **state)
 	assert_true(has(qrig_mail(&q, arena), "Action: failed"));
 }
 
-/* Whose account's mailbox has a message. */
+/* For bob, whose mailbox is full; released in a day. by_time: from then on. */
+static int64_t released_into_a_full_mailbox(enum queue_by by, int64_t by_time)
+{
+	int64_t id;
+
+	qrig_send_one(&q, "ann@a.test", "bob@a.test"); /* one that fills it */
+	q.wish = (struct queue_wish){
+	    .hold_for = DAY_MS, .by = by, .by_time = by ? DAY_MS + by_time : 0};
+	id = qrig_send_one(&q, "ann@a.test", "bob@a.test");
+	rig_quota(&q.rig, "bob@a.test", 0, 1);
+	return id;
+}
+
+/* Not a moment behind the time that its sender set, though there is room by then. */
+static void full_mailbox_returns_it_when_late(void **state)
+{
+	int64_t release = q.rig.now + DAY_MS, late = release + 100 * MINUTE_MS;
+	int64_t id = released_into_a_full_mailbox(QUEUE_BY_RETURN, 100 * MINUTE_MS);
+
+	qrig_live(&q, release + HOUR_MS);
+	assert_true(has(explained(id), "the mailbox does not take the message (452 4.2.2"));
+	qrig_live(&q, late - 1);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	assert_int_equal(qrig_wake(&q), late);
+	rig_quota(&q.rig, "bob@a.test", -1, -1);
+	qrig_live(&q, late);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_int_equal(q.reports, 1);
+	assert_int_equal(q.warnings, 0);
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+	assert_true(has(qrig_mail(&q, arena), "Action: failed\r\nStatus: 5.4.7\r\n"));
+	assert_true(has(qrig_mail(&q, arena), "\r\nDeliver-By-Date: "));
+	assert_true(has(qrig_mail(&q, arena), "You wanted"));
+}
+
+static void full_mailbox_tells_when_late(void **state)
+{
+	int64_t release = q.rig.now + DAY_MS, late = release + 100 * MINUTE_MS;
+	int64_t id = released_into_a_full_mailbox(QUEUE_BY_NOTIFY, 100 * MINUTE_MS);
+
+	qrig_live(&q, late - 1);
+	assert_int_equal(q.warnings, 0);
+	qrig_live(&q, late);
+	assert_int_equal(q.warnings, 1);
+	assert_true(has(qrig_mail(&q, arena), "Action: delayed\r\nStatus: 4.4.7\r\n"));
+	assert_true(has(qrig_mail(&q, arena), "\r\nDeliver-By-Date: "));
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	rig_quota(&q.rig, "bob@a.test", -1, -1);
+	qrig_live(&q, late + HOUR_MS);
+	assert_int_equal(q.warnings, 1);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_MAILBOX);
+}
+
+/* As of any that waits; both count from the release on. */
+static void full_mailbox_warns_and_ends(void **state)
+{
+	int64_t release = q.rig.now + DAY_MS;
+	int64_t id = released_into_a_full_mailbox(QUEUE_BY_NONE, 0);
+
+	qrig_live(&q, release + 4 * HOUR_MS - 1);
+	assert_int_equal(q.warnings, 0);
+	qrig_live(&q, release + 4 * HOUR_MS);
+	assert_int_equal(q.warnings, 1);
+	assert_true(has(qrig_mail(&q, arena), "Action: delayed\r\nStatus: 4.2.2\r\n"));
+	qrig_live(&q, release + 5 * DAY_MS - 1);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	assert_int_equal(qrig_wake(&q), release + 5 * DAY_MS);
+	qrig_live(&q, release + 5 * DAY_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_int_equal(q.warnings, 1);
+	assert_int_equal(q.reports, 2);
+	assert_true(has(qrig_mail(&q, arena), "Action: failed\r\n"));
+	assert_true(has(qrig_mail(&q, arena), "The mailbox bob@a.test is full."));
+}
+
+/* Its time ended then: one attempt first, as of any. */
+static void full_mailbox_while_the_server_was_off(void **state)
+{
+	int64_t release = q.rig.now + DAY_MS;
+	int64_t full = released_into_a_full_mailbox(QUEUE_BY_NONE, 0), room;
+
+	q.rig.now = release + 6 * DAY_MS;
+	qrig_restart(&q);
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, full, 0), LEDGER_BOUNCED);
+	rig_quota(&q.rig, "bob@a.test", -1, -1);
+	room = qrig_send_one(&q, "ann@a.test", "bob@a.test");
+	q.rig.now += 7 * DAY_MS;
+	qrig_restart(&q);
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, room, 0), LEDGER_MAILBOX);
+}
+
 static int64_t holder(int64_t message)
 {
 	char select[100];
@@ -479,6 +571,10 @@ int main(void)
 	    T(life_begins_at_release),
 	    T(held_for_a_mailbox_here),
 	    T(mailbox_that_does_not_take_it),
+	    T(full_mailbox_returns_it_when_late),
+	    T(full_mailbox_tells_when_late),
+	    T(full_mailbox_warns_and_ends),
+	    T(full_mailbox_while_the_server_was_off),
 	    T(postmaster_never_refuses_it),
 	    T(cancelled_and_released),
 	    T(held_by_both),
