@@ -259,6 +259,11 @@ static void why_host(struct telling *t)
 	    STR(""), t->x->now);
 }
 
+static void why_here(struct telling *t)
+{
+	put_wait(t, QUEUE_PHRASE_HERE_REFUSED, t->x->last_reply, t->x->now);
+}
+
 static void why(struct telling *t)
 {
 	static void (*const reasons[])(struct telling * t) = {
@@ -270,7 +275,9 @@ static void why(struct telling *t)
 	    [QUEUE_HOLD_HOST] = why_host,
 	};
 
-	if (t->hold == QUEUE_HOLD_NONE && queue_destination_is_failing(&t->destination))
+	if (t->x->here)
+		why_here(t);
+	else if (t->hold == QUEUE_HOLD_NONE && queue_destination_is_failing(&t->destination))
 		why_failing(t);
 	else
 		reasons[t->hold](t);
@@ -380,15 +387,6 @@ static void backup(struct telling *t)
 	put_wait(t, QUEUE_PHRASE_BACKUP, STR(""), t->x->now);
 }
 
-/* He waits for his time, or for the mailbox to take it. */
-static void put_here(struct telling *t)
-{
-	bool waits = t->entry.attempts == 0;
-
-	put_wait(t, waits ? QUEUE_PHRASE_WAIT_HERE : QUEUE_PHRASE_HERE_REFUSED, t->x->last_reply,
-	    t->entry.not_before);
-}
-
 /* ---- what became of him ---- */
 
 static void put_fate(struct telling *t)
@@ -456,8 +454,8 @@ static void tell(struct telling *t)
 {
 	const struct queue_explain *x = t->x;
 
-	if (x->here && !x->held) {
-		put_here(t);
+	if (x->here && !x->held && t->entry.attempts == 0) {
+		put_wait(t, QUEUE_PHRASE_WAIT_HERE, STR(""), t->entry.not_before);
 	} else if (x->end != QUEUE_EXPLAIN_WAITS && !x->held) {
 		put_fate(t);
 		put_report(t);

@@ -76,7 +76,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WAIT_RELEASE] = "%1 waits because its sender wants it to be sent %5 at the earliest.",
 	[QUEUE_PHRASE_WAIT_HERE] = "%1 waits because its sender wants it to be delivered %5 at the earliest; then it goes into the mailbox.",
 	[QUEUE_PHRASE_HERE_REFUSED] =
-	    "%1 waits because the mailbox does not take the message (%3); it is tried again %5.",
+	    "%1 waits because the mailbox does not take the message (%3).",
 	[QUEUE_PHRASE_BY_RETURN] = "Its sender wants it to be returned if it is not delivered by then.",
 	[QUEUE_PHRASE_BY_NOTIFY] = "Its sender wants to be told if it is not delivered by then.",
 	[QUEUE_PHRASE_SENT_AS] =

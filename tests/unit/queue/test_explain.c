@@ -412,6 +412,17 @@ static void test_words_before_times(void **state)
 	expect(&x,
 	    "bob@b.test waits because its sender wants it to be delivered at 20:30 at the earliest; then "
 	    "it goes into the mailbox.");
+	x.entry.attempts = 1;
+	x.last_reply = STR("452 4.2.2 full");
+	expect(&x,
+	    "bob@b.test waits because the mailbox does not take the message (452 4.2.2 full). The next "
+	    "attempt is at 20:30. " RETURNED " " WARNED);
+	x.entry.by = QUEUE_BY_RETURN;
+	x.entry.by_time = x.entry.not_before;
+	expect(&x,
+	    "bob@b.test waits because the mailbox does not take the message (452 4.2.2 full). No further "
+	    "attempt is planned; it will be returned to alice@a.test at 20:30. Its sender wants it to be "
+	    "returned if it is not delivered by then.");
 	x = picture();
 	x.backup = true;
 	x.entry.warn = false;

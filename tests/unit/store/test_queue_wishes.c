@@ -183,8 +183,11 @@ static void full_mailbox_returns_it_when_late(void **state)
 
 	qrig_live(&q, release + HOUR_MS);
 	assert_true(has(explained(id), "the mailbox does not take the message (452 4.2.2"));
+	assert_true(has(explained(id), "it will be returned to ann@a.test "));
+	assert_true(has(explained(id), "wants it to be returned if it is not delivered by then"));
 	qrig_live(&q, late - 1);
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	assert_true(has(explained(id), "No further attempt is planned"));
 	assert_int_equal(qrig_wake(&q), late);
 	rig_quota(&q.rig, "bob@a.test", -1, -1);
 	qrig_live(&q, late);
@@ -203,6 +206,7 @@ static void full_mailbox_tells_when_late(void **state)
 	int64_t id = released_into_a_full_mailbox(QUEUE_BY_NOTIFY, 100 * MINUTE_MS);
 
 	qrig_live(&q, late - 1);
+	assert_true(has(explained(id), "wants to be told if it is not delivered by then"));
 	assert_int_equal(q.warnings, 0);
 	qrig_live(&q, late);
 	assert_int_equal(q.warnings, 1);
@@ -222,10 +226,13 @@ static void full_mailbox_warns_and_ends(void **state)
 	int64_t id = released_into_a_full_mailbox(QUEUE_BY_NONE, 0);
 
 	qrig_live(&q, release + 4 * HOUR_MS - 1);
+	assert_true(has(explained(id), "it will be returned to ann@a.test "));
+	assert_true(has(explained(id), "ann@a.test is told of the delay"));
 	assert_int_equal(q.warnings, 0);
 	qrig_live(&q, release + 4 * HOUR_MS);
 	assert_int_equal(q.warnings, 1);
 	assert_true(has(qrig_mail(&q, arena), "Action: delayed\r\nStatus: 4.2.2\r\n"));
+	assert_false(has(explained(id), "is told of the delay"));
 	qrig_live(&q, release + 5 * DAY_MS - 1);
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
 	assert_int_equal(qrig_wake(&q), release + 5 * DAY_MS);
