@@ -140,3 +140,17 @@ def test_connections_of_a_destination(net):
     peer.go_on.set()
     peer.wait_taken(3)
     assert len(peer.sessions) == 1
+
+
+def test_a_new_connection_after_100_messages(net):
+    """However many wait for a host: over each connection it is given so many at most."""
+    peer = net.peer()
+    destinations(net, f'{{ domain = "{peer.domain}"; connections = 1; }}')
+    peer.down()
+    numbers = [net.send(f"bob@{peer.domain}") for _ in range(205)]
+    net.wait_attempt(numbers[0])
+    peer.up()
+    net.retry(peer.domain)
+    peer.wait_taken(205)
+    assert [sum(command.startswith("MAIL") for command in session.commands) for session in peer.sessions] == \
+        [100, 100, 5]
