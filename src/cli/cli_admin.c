@@ -123,7 +123,8 @@ const struct cli_command cli_admin_alias_commands[] = {
 	.flags = CLI_DATA, .exits = CLI_EXITS_NAMES, .min_operands = 2, .max_operands = 2,
 	.code = ADMIN_ALIAS_ADD,
 	.more = "ADDRESS may be @DOMAIN: whatever else is unknown there. An alias may have many\n"
-		"targets; add them one by one."},
+		"targets; add them one by one.\n\n"
+		"Of an account it takes all mail, unless the account is one of its targets."},
     {"list", "[DOMAIN]", "Lists aliases.", cli_admin, .flags = CLI_DATA | CLI_JSON,
 	.exits = CLI_EXITS_NAMES, .max_operands = 1, .code = ADMIN_ALIAS_LIST},
     {"remove", "ADDRESS [TARGET]", "Removes one target of an alias, or all of them.", cli_admin,

@@ -120,7 +120,8 @@ static enum admin_step change_done(struct admin_job *j)
 	if (c->dry)
 		return admin_job_finish(j, EX_OK, "%s", "");
 	forget_logins(j);
-	return admin_job_finish(j, EX_OK, "%s", done_text(c->verb));
+	return admin_job_finish(j, EX_OK, "%s%s%s", done_text(c->verb),
+	    c->warning.text[0] ? "\nwarning: " : "", c->warning.text);
 }
 
 static void lane_done(struct lane_op *op)

@@ -163,6 +163,7 @@ struct directory_change {
 	bool refused; /* nothing was changed; why tells in one sentence */
 	struct err why;
 	enum directory_missing missing;
+	struct err warning; /* of what follows from a change that was made; empty: nothing */
 	int64_t account; /* the one that was added or changed */
 	char separator;  /* directory_change.c's own */
 };

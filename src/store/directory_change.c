@@ -484,6 +484,17 @@ static void settle_target(struct change *x)
 	failed(x, db_end(q));
 }
 
+/* It may be meant so, to lead mail elsewhere; but whoever has the mailbox gets nothing more. */
+static void warn_of_hidden(struct change *x)
+{
+	if (!find_account(x) || !alias_hides_account(x))
+		return;
+	err_set(&x->c->warning,
+	    "%.*s is an account and no longer gets its mail; to keep a copy: "
+	    "godwit alias add %.*s %.*s",
+	    STR_FMT(x->address), STR_FMT(x->address), STR_FMT(x->address));
+}
+
 /* Tried by doing: the new row is there when its ways are walked, and undone with the refusal. */
 static enum lane_exec alias_add(struct change *x)
 {
@@ -514,6 +525,7 @@ static enum lane_exec alias_add(struct change *x)
 		    "an alias %.*s to %.*s would lead in a circle, or too far; name another "
 		    "target",
 		    STR_FMT(x->address), STR_FMT(x->target));
+	warn_of_hidden(x);
 	err_set(&x->done, "alias %.*s to %.*s added", STR_FMT(x->address), STR_FMT(x->target));
 	return LANE_KEEP;
 }
@@ -541,6 +553,7 @@ static enum lane_exec alias_remove(struct change *x)
 		return refuse_missing(x, DIRECTORY_MISSING_ACCOUNT,
 		    "there is no alias %.*s; those there are: godwit alias list",
 		    STR_FMT(x->address));
+	warn_of_hidden(x);
 	err_set(&x->done, "alias %.*s removed", STR_FMT(x->address));
 	return LANE_KEEP;
 }
@@ -576,6 +589,7 @@ static enum lane_exec change_exec(struct lane_op *op, struct db *db, int64_t now
 	enum lane_exec result;
 
 	c->refused = false;
+	c->warning = (struct err){""};
 	c->account = 0;
 	x.address = directory_text(x.arena, c->local, c->domain);
 	x.target_local = c->target_local;

@@ -207,6 +207,19 @@ def test_test_delivery_reads_addresses_as_smtp_does(server, mailbox):
             assert ("refused with 550" in told) == (code == "550"), (spelt, code, told)
 
 
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_an_alias_that_takes_all_mail_of_an_account_is_warned_of(make_server, running):
+    server = make_server(start=running, accounts=["alice", "bob"])
+    alice, bob = f"alice@{DOMAIN}", f"bob@{DOMAIN}"
+    warned = (f"\nwarning: {alice} is an account and no longer gets its mail; to keep a copy: "
+              f"godwit alias add {alice} {alice}\n")
+    assert server.command("alias", "add", alice, bob).stdout == "alias added" + warned
+    assert server.command("alias", "add", alice, alice).stdout == "alias added\n"
+    assert server.command("alias", "remove", alice, alice).stdout == "alias removed" + warned
+    assert server.command("alias", "remove", alice).stdout == "alias removed\n"
+    assert "takes all mail" in server.command("alias", "add", "--help").stdout
+
+
 def test_test_delivery_for_programs(make_server):
     server = make_server('trusted_networks = ["127.0.0.0/8"];\n'
                          'routes = ( { domain = "routed.test"; host = "127.0.0.1"; port = 1; } );', accounts=["alice"])

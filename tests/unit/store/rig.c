@@ -97,7 +97,7 @@ static void nothing(struct lane_op *op)
 {
 }
 
-static struct err last_refusal;
+static struct err last_refusal, last_warning;
 
 static void split(struct arena *a, const char *text, struct str *local, struct str *domain)
 {
@@ -139,7 +139,13 @@ const char *rig_change(
 	run_change(r, &c);
 	arena_free(&a);
 	last_refusal = c.why;
+	last_warning = c.warning;
 	return c.refused ? last_refusal.text : "";
+}
+
+const char *rig_warning(void)
+{
+	return last_warning.text;
 }
 
 void rig_domain(struct rig *r, const char *name)

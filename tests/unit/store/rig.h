@@ -51,6 +51,9 @@ void rig_domain_quota(struct rig *r, const char *domain, int64_t bytes, int64_t 
 const char *rig_change(
     struct rig *r, enum directory_verb verb, const char *address, const char *target);
 
+/* What the last rig_change() warned of, or "". */
+const char *rig_warning(void);
+
 /* A message from `from` with the text, to nobody yet, id and time from the rig. */
 struct deliver *rig_message(struct rig *r, const char *from, const char *text);
 

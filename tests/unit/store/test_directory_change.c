@@ -64,6 +64,34 @@ static void changes_explain_themselves(void **state)
 	    "target");
 }
 
+/* Legal, and said. */
+static void aliases_that_hide_an_account_are_warned_of(void **state)
+{
+	static const char hidden[] = "ann@a.test is an account and no longer gets its mail; to keep a "
+				     "copy: godwit alias add ann@a.test ann@a.test";
+	static const struct {
+		enum directory_verb verb;
+		const char *address, *target, *want;
+	} rows[] = {
+	    {DIRECTORY_ALIAS_ADD, "info@a.test", "ann@a.test", ""},
+	    {DIRECTORY_ALIAS_ADD, "@a.test", "ann@a.test", ""},
+	    {DIRECTORY_ALIAS_ADD, "ann@a.test", "bob@a.test", hidden},
+	    {DIRECTORY_ALIAS_ADD, "ann@a.test", "ann@a.test", ""},
+	    {DIRECTORY_ALIAS_ADD, "ann@a.test", "far@else.test", ""},
+	    {DIRECTORY_ALIAS_REMOVE, "ann@a.test", "far@else.test", ""},
+	    {DIRECTORY_ALIAS_REMOVE, "ann@a.test", "ann@a.test", hidden},
+	    {DIRECTORY_ALIAS_REMOVE, "ann@a.test", "bob@a.test", ""},
+	    {DIRECTORY_ALIAS_REMOVE, "info@a.test", NULL, ""},
+	};
+
+	people();
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		assert_string_equal(
+		    rig_change(&rig, rows[i].verb, rows[i].address, rows[i].target), "");
+		assert_string_equal(rig_warning(), rows[i].want);
+	}
+}
+
 static void removed_things_are_gone(void **state)
 {
 	int64_t value = 0;
@@ -189,6 +217,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(changes_explain_themselves),
+	    T(aliases_that_hide_an_account_are_warned_of),
 	    T(removed_things_are_gone),
 	    T(relay_domains_have_no_mailboxes),
 	    T(words_that_are_none),
