@@ -365,7 +365,10 @@ static void smtp_start(struct front_session *s, bool tls, int64_t now)
 	struct buf ip;
 
 	buf_init(&ip, 64);
-	ip_put(&ip, &s->ip);
+	if (s->listener == FS_LISTENER_SENDMAIL)
+		buf_lit(&ip, "localhost");
+	else
+		ip_put(&ip, &s->ip);
 	peer.ip = buf_view(&ip);
 	s->u.smtp = m;
 	m->session = s;

@@ -229,6 +229,13 @@ class Local:
         return line.decode()
 
 
+def test_it_is_greeted_by_the_name_of_this_machine(server):
+    with Local(server) as local:
+        name = local.reply().split()[1]
+        local.socket.sendall(b"HELO c.test\r\n")
+        assert local.reply() == f"250 {name} greets localhost\r\n"
+
+
 LOCAL = 250  # LIMIT_STORE_LOCAL
 SESSION = ["EHLO c.test", "MAIL FROM:<cron@example.test>", "RCPT TO:<{mailbox}>", "DATA",
            "Subject: never\r\n\r\nhalf a mess", "age\r\n."]
