@@ -110,8 +110,10 @@ static enum cli_header_status take_rcpts(struct work *w, const struct mime_field
 	struct mime_address_list list;
 
 	if (f->too_long) {
-		err_set(
-		    w->e, "the field %.*s is too long to take recipients from", STR_FMT(f->name));
+		err_set(w->e,
+		    "the field %.*s has more than %zu octets, too many to take recipients from; leave "
+		    "out -t and name the recipients as arguments",
+		    STR_FMT(f->name), LIMIT_MIME_FIELD);
 		return CLI_HEADER_TOO_LONG;
 	}
 	if (mime_address_parse(w->a, arena_str(w->a, f->body), LIMIT_SMTP_RCPT_MAX, &list) !=

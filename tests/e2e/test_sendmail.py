@@ -57,6 +57,14 @@ def test_recipients_from_the_header(server, mailbox):
     assert b"\nbcc:" not in mail_of(server, hidden)[0].lower()
 
 
+def test_a_field_that_is_too_long_for_t(server, mailbox):
+    text = f"To: {mailbox}".encode() + b",\n (a comment that goes on for long) " * 2_000 + f"{mailbox}\n\nx\n".encode()
+    told = sendmail(server, "-t", text=text, status=65)
+    assert "To has more than 65536 octets" in told and "name the recipients as arguments" in told
+    sendmail(server, mailbox, text=text)
+    assert count_of(server, mailbox) == 1
+
+
 def test_a_dot_ends_the_message_without_i(server, mailbox):
     sendmail(server, mailbox, text=b"Subject: x\n\none\n.\ntwo\n")
     assert parsed(server, mailbox).get_content() == "one\n"

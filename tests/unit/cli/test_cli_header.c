@@ -135,6 +135,9 @@ static void test_long_field(void **state)
 	memcpy(text.p, "To    ", 6);
 	make(&m, buf_cstr(&text), true, true);
 	assert_int_equal(m.status, CLI_HEADER_TOO_LONG);
+	assert_string_equal(m.e.text,
+	    "the field To has more than 65536 octets, too many to take recipients from; leave out -t "
+	    "and name the recipients as arguments");
 	drop(&m);
 	buf_fini(&text);
 }
