@@ -165,9 +165,11 @@ static int submit(struct mail_send *m)
 		code = read_text(m);
 	if (code == EX_OK)
 		code = cli_submit_run(&job);
-	if (job.accepted.n)
-		printf("%s: %.*s\n", code == EX_OK ? "Sent" : "Sent to the others",
-		    STR_FMT(job.accepted));
+	while (job.accepted.n) {
+		struct str words = str_split(job.accepted, '\n', &job.accepted);
+
+		printf("%s: %.*s\n", code == EX_OK ? "Sent" : "Sent to the others", STR_FMT(words));
+	}
 	cli_server_fini(&server);
 	return code;
 }

@@ -1,6 +1,7 @@
 /*
  * The SMTP client engine on a connection: compose at the first READY, content piece by piece, verdicts
- * at REPORT, QUIT at the second READY.
+ * at REPORT. At the next READY the recipients for whom the server had no room get a transaction of their
+ * own; when there are none, QUIT.
  */
 #include "cli/cli_submit.h"
 
@@ -18,9 +19,12 @@ struct session {
 	struct smtp_client *client;
 	struct buf helo;
 	bool composed, reported, handshake;
+	bool again; /* the transaction is not the message's first */
 	struct smtp_client_message message;
 	struct cli_content content;
-	uint64_t at; /* octets of the content that are sent */
+	uint64_t at;                   /* octets of the content that are sent */
+	struct smtp_client_rcpt *left; /* for another transaction; in the job's arena */
+	size_t n_left;
 	int code;
 };
 
@@ -78,51 +82,155 @@ static void note_code(struct session *s, const struct smtp_verdict *v)
 		s->code = code;
 }
 
-static void refuse(struct session *s, const struct smtp_path *rcpt, const struct smtp_verdict *v)
+/* "the message to bob@example.org and the 9 behind it"; n 0: to all that it was for. */
+static void put_message_to(struct buf *b, const struct smtp_client_rcpt *rcpts, size_t n)
+{
+	buf_lit(b, "the message");
+	if (n > 0) {
+		buf_lit(b, " to ");
+		smtp_path_put(b, &rcpts[0].path);
+	}
+	if (n > 1)
+		buf_printf(b, " and the %zu behind it", n - 1);
+}
+
+static void refuse(
+    struct session *s, const struct smtp_client_rcpt *rcpts, size_t n, const struct smtp_verdict *v)
 {
 	static const char *const words[] = {
 	    [SMTP_OUTCOME_TEMPORARY] = "was not accepted for now",
 	    [SMTP_OUTCOME_PERMANENT] = "was refused",
 	    [SMTP_OUTCOME_UNSURE] = "may or may not have been accepted",
 	};
-	struct buf who, why;
+	struct buf what, why;
 
-	buf_init(&who, 4 * LIMIT_SMTP_PATH);
+	buf_init(&what, 8 * LIMIT_SMTP_PATH);
 	buf_init(&why, 4 * SMTP_REPLY_MAX);
-	if (rcpt)
-		smtp_path_put(&who, rcpt);
+	put_message_to(&what, rcpts, n);
 	put_reply(&why, &v->reply);
 	note_code(s, v);
-	cli_fail(s->code, "%s%s %s: %s", rcpt ? "the message to " : "the message",
-	    rcpt ? buf_cstr(&who) : "", words[v->outcome], buf_cstr(&why));
-	buf_fini(&who);
+	cli_fail(s->code, "%s %s: %s", buf_cstr(&what), words[v->outcome], buf_cstr(&why));
+	buf_fini(&what);
 	buf_fini(&why);
+}
+
+/* Too many recipients for one transaction: the others go in another one [RFC 5321 4.5.3.1.10]. */
+static bool is_left(const struct smtp_verdict *v)
+{
+	const struct smtp_status *status = &v->reply.status;
+
+	return v->outcome == SMTP_OUTCOME_TEMPORARY && v->stage == SMTP_STAGE_RCPT &&
+	       (v->reply.code == 552 || (status->subject == 5 && status->detail == 3));
+}
+
+/* Unless nobody else was decided about: then another transaction would go no better. */
+static void keep_left(struct session *s, const struct smtp_client_effect *e)
+{
+	s->left = arena_array(s->job->arena, e->verdict_count, sizeof *s->left);
+	s->n_left = 0;
+	for (size_t i = 0; i < e->verdict_count; i++)
+		if (is_left(&e->verdicts[i]))
+			s->left[s->n_left++] = s->message.rcpts[i];
+	if (s->n_left == e->verdict_count)
+		s->n_left = 0;
+}
+
+static bool is_same_refusal(const struct smtp_verdict *a, const struct smtp_verdict *b)
+{
+	return a->stage == b->stage && a->outcome == b->outcome && a->reply.code == b->reply.code &&
+	       str_eq(a->reply.text, b->reply.text);
+}
+
+/* What the message as a whole was refused with, several recipients or not; NULL: it was not. */
+static const struct smtp_verdict *common_refusal(const struct smtp_client_effect *e)
+{
+	const struct smtp_verdict *first = NULL;
+
+	for (size_t i = 0; i < e->verdict_count; i++) {
+		const struct smtp_verdict *v = &e->verdicts[i];
+
+		if (is_left(v))
+			continue;
+		if (v->outcome == SMTP_OUTCOME_ACCEPTED || v->stage == SMTP_STAGE_RCPT ||
+		    (first && !is_same_refusal(first, v)))
+			return NULL;
+		first = v;
+	}
+	return e->verdict_count > 1 ? first : NULL;
+}
+
+/* The server's words, once for each transaction. */
+static void note_accepted(struct session *s, const struct smtp_reply *r)
+{
+	struct buf text;
+
+	buf_init(&text, s->job->accepted.n + 1 + 4 * SMTP_REPLY_MAX);
+	buf_str(&text, s->job->accepted);
+	if (text.n)
+		buf_byte(&text, '\n');
+	put_reply(&text, r);
+	s->job->accepted = arena_str(s->job->arena, buf_view(&text));
+	buf_fini(&text);
+}
+
+static void report_each(struct session *s, const struct smtp_client_effect *e)
+{
+	bool accepted = false;
+
+	for (size_t i = 0; i < e->verdict_count; i++) {
+		const struct smtp_verdict *v = &e->verdicts[i];
+
+		if (v->outcome == SMTP_OUTCOME_ACCEPTED) {
+			if (!accepted)
+				note_accepted(s, &v->reply);
+			accepted = true;
+		} else if (s->n_left == 0 || !is_left(v)) {
+			refuse(s, &s->message.rcpts[i], 1, v);
+		}
+	}
 }
 
 static void report(struct session *s, const struct smtp_client_effect *e)
 {
-	struct buf text;
+	const struct smtp_verdict *common = common_refusal(e);
 
 	s->reported = true;
-	buf_init(&text, 4 * SMTP_REPLY_MAX);
-	for (size_t i = 0; i < e->verdict_count; i++) {
-		if (e->verdicts[i].outcome != SMTP_OUTCOME_ACCEPTED) {
-			refuse(s, &s->message.rcpts[i].path, &e->verdicts[i]);
-		} else if (text.n == 0) {
-			put_reply(&text, &e->verdicts[i].reply);
-			s->job->accepted = arena_str(s->job->arena, buf_view(&text));
-		}
-	}
-	buf_fini(&text);
+	if (!common || common->outcome == SMTP_OUTCOME_UNSURE)
+		keep_left(s, e);
+	if (common)
+		refuse(s, s->message.rcpts, s->again ? e->verdict_count - s->n_left : 0, common);
+	else
+		report_each(s, e);
+}
+
+/* The session ended before they had their turn. */
+static void give_up_left(struct session *s, const struct smtp_verdict *v)
+{
+	if (s->n_left)
+		refuse(s, s->left, s->n_left, v);
+	s->n_left = 0;
 }
 
 /* ---- effects ---- */
+
+/* The same message once more, to those who are left. */
+static void begin_again(struct session *s, struct smtp_client_result *result)
+{
+	s->again = true;
+	s->message.rcpts = s->left;
+	s->message.rcpt_count = s->n_left;
+	s->n_left = 0;
+	s->at = 0;
+	result->next = &s->message;
+}
 
 /* The first word of the greeting is the server's name [RFC 5321 4.2]. */
 static void ready(struct session *s, struct smtp_client_result *result)
 {
 	struct str rest, name;
 
+	if (s->n_left)
+		begin_again(s, result);
 	if (s->composed)
 		return;
 	s->composed = true;
@@ -177,8 +285,10 @@ static bool is_wrong_port(struct session *s, const struct smtp_verdict *v)
 
 static void closed_early(struct session *s, const struct smtp_client_effect *e)
 {
+	if (!s->dial.failed)
+		give_up_left(s, &e->verdict);
 	if (!s->reported && !s->dial.failed && !is_wrong_port(s, &e->verdict))
-		refuse(s, NULL, &e->verdict);
+		refuse(s, NULL, 0, &e->verdict);
 	s->reported |= !s->dial.failed;
 }
 
@@ -306,6 +416,7 @@ static void begin(void *ctx)
 int cli_submit_run(struct cli_submit *job)
 {
 	struct session s = {.job = job};
+	struct smtp_verdict broken = {.outcome = SMTP_OUTCOME_TEMPORARY};
 
 	buf_init(&s.helo, 256);
 	find_helo(&s.helo);
@@ -313,6 +424,8 @@ int cli_submit_run(struct cli_submit *job)
 	if (!s.reported)
 		s.code = cli_fail(s.dial.failed ? s.dial.failed : EX_TEMPFAIL, "%s",
 		    s.dial.failed ? s.dial.why.text : cli_server_closed(job->server));
+	broken.reply.text = str_of_c(s.dial.why.text);
+	give_up_left(&s, &broken);
 	smtp_client_free(&s.client);
 	buf_fini(&s.helo);
 	return s.code;

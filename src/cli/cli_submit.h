@@ -27,12 +27,14 @@ struct cli_submit {
 	int (*compose)(void *ctx, struct str hostname, struct smtp_client_message *message_r,
 	    struct cli_content *content_r);
 	void *ctx;
-	struct str accepted; /* after success: the server's words, in arena */
+	/* after success: the server's words, a line for each transaction, in arena */
+	struct str accepted;
 	struct arena *arena; /* the caller's, for what is kept */
 };
 
 /*
- * Connects, sends, says on standard error which recipients were refused and why. EX_OK when the
+ * Connects, sends, in as many transactions as the server wants for all recipients, and says on standard error
+ * which were refused and why, in one line where the message was refused as a whole. EX_OK when the
  * server took the message for all recipients; else the exit code of the gravest refusal, EX_TEMPFAIL
  * when the server cannot be reached or breaks off.
  */

@@ -345,6 +345,15 @@ def test_mail_of_a_data_directory(server, mailbox):
     assert done.returncode not in (0, 70) and "certificate" in done.stderr
 
 
+def test_mail_to_more_than_the_server_takes_at_once(make_server):
+    server = make_server("recipients_max = 2;", accounts=["ann", "bob", "carl", "dan", "eve"])
+    everybody = [f"{name}@{DOMAIN}" for name in ("ann", "bob", "carl", "dan", "eve")]
+    done = server.command("mail", "send", "--user", everybody[0], "--from", everybody[0], "--to", ",".join(everybody),
+                          stdin="Hello\n", env={"GODWIT_PASSWORD": PASSWORD})
+    assert done.stdout.count("Sent: 250 ") == 3 and done.stderr == "", done
+    assert [count_of(server, user) for user in everybody] == [1] * 5
+
+
 def test_mail_to_a_server_that_is_not_there(server):
     done = server.command("mail", "list", "--server", "localhost:1", "--user", "x", data=False,
                           status=None, env={"GODWIT_PASSWORD": "x"})

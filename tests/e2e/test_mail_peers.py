@@ -92,6 +92,51 @@ def test_send_to_some_only():
     assert "d@c.test" not in done.stderr and "taken" in done.stdout
 
 
+ONE_AT_A_TIME = [GREETING, LINE, b"250-x\r\n250 LIMITS RCPTMAX=1\r\n"]
+MAIL_AND_RCPT = [LINE, b"250 2.1.0 ok\r\n", LINE, b"250 2.1.5 ok\r\n"]
+CONTENT = [LINE, b"354 go\r\n", BODY]
+QUIT = [LINE, b"221 bye\r\n"]
+
+
+@pytest.mark.parametrize("script", [
+    ONE_AT_A_TIME + MAIL_AND_RCPT,
+    TO_DATA[:3] + MAIL_AND_RCPT + [LINE, b"452 4.5.3 too many\r\n"],
+    TO_DATA[:3] + MAIL_AND_RCPT + [LINE, b"552 too many\r\n"],
+], ids=["announced", "452", "552"])
+def test_those_for_whom_there_is_no_room_get_another_transaction(script):
+    done = play(script + CONTENT + [b"250 2.0.0 one\r\n"] + MAIL_AND_RCPT + CONTENT +
+                [b"250 2.0.0 two\r\n"] + QUIT, *SEND)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert done.stdout == "Sent: 250 2.0.0 one\nSent: 250 2.0.0 two\n"
+
+
+@pytest.mark.parametrize("script, says", [
+    ([b"421 4.3.2 going down\r\n"], "421 4.3.2 going down"),
+    ([], "the server closed the connection"),
+    ([LINE, b"451 4.3.0 not now\r\n"] + QUIT, "451 4.3.0 not now"),
+], ids=["says why", "closes", "refuses"])
+def test_a_server_that_goes_before_all_have_had_their_turn(script, says):
+    done = play(ONE_AT_A_TIME + MAIL_AND_RCPT + CONTENT + [b"250 2.0.0 one\r\n"] + script, *SEND, "--to", "e@c.test")
+    assert done.returncode == 75 and done.stdout == "Sent to the others: 250 2.0.0 one\n", done
+    assert done.stderr == f"godwit: the message to d@c.test and the 1 behind it was not accepted for now: {says}\n"
+
+
+def test_a_server_with_room_for_nobody():
+    done = play(TO_DATA[:5] + [LINE, b"452 4.5.3 too many\r\n"] * 2 + QUIT, *SEND)
+    assert done.returncode == 75 and done.stdout == "" and done.stderr.count("4.5.3 too many") == 2, done
+
+
+@pytest.mark.parametrize("script, said", [
+    ([LINE, b"530 5.7.0 say AUTH first\r\n"], "was refused: 530 5.7.0 say AUTH first"),
+    (MAIL_AND_RCPT + CONTENT + [b"550 5.6.0 bad\r\n"], "was refused: 550 5.6.0 bad"),
+], ids=["sender", "content"])
+def test_a_message_that_is_refused_as_a_whole_is_said_once(script, said):
+    done = play(ONE_AT_A_TIME + script + QUIT, *SEND)
+    assert done.returncode in (65, 77) and done.stdout == ""
+    many = play(TO_DATA[:3] + script[:4] + [LINE, b"250 2.1.5 ok\r\n"] * (len(script) > 2) + script[4:] + QUIT, *SEND)
+    assert done.stderr == many.stderr == f"godwit: the message {said}\n"
+
+
 def test_password_is_not_sent_where_no_login_is_offered():
     done = play([GREETING, LINE, b"250 x\r\n", LINE, b"221 bye\r\n"], *SEND, "--user", "me")
     assert done.returncode == 77 and "authentication" in done.stderr
