@@ -63,6 +63,17 @@ int cli_submit_exit(const struct smtp_verdict *v)
 	return v->stage == SMTP_STAGE_RCPT && !s->class ? EX_NOUSER : EX_UNAVAILABLE;
 }
 
+/* The engine does not know how the server was named. */
+static bool put_too_large(const struct session *s, struct buf *b, const struct smtp_reply *r)
+{
+	if (r->code || r->status.subject != 3 || r->status.detail != 4)
+		return false;
+	buf_printf(b, "it has %llu octets, and %s takes no more than %llu",
+	    (unsigned long long)s->message.params.size, (const char *)s->job->server->name.p,
+	    (unsigned long long)smtp_client_facts(s->client)->size_limit);
+	return true;
+}
+
 /* "550 5.1.1 no such mailbox", or our own side's sentence. */
 static void put_reply(struct buf *b, const struct smtp_reply *r)
 {
@@ -107,7 +118,10 @@ static void refuse(
 	buf_init(&what, 8 * LIMIT_SMTP_PATH);
 	buf_init(&why, 4 * SMTP_REPLY_MAX);
 	put_message_to(&what, rcpts, n);
-	put_reply(&why, &v->reply);
+	if (!put_too_large(s, &why, &v->reply))
+		put_reply(&why, &v->reply);
+	if (v->reply.code == 530 && s->job->server->user.n == 0 && !s->dial.to->path[0])
+		buf_lit(&why, " (log in with --user NAME)");
 	note_code(s, v);
 	cli_fail(s->code, "%s %s: %s", buf_cstr(&what), words[v->outcome], buf_cstr(&why));
 	buf_fini(&what);

@@ -1,6 +1,7 @@
 """`godwit mail` against scripted servers: odd, broken and hostile ones. None may hang or crash it."""
 
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -127,14 +128,21 @@ def test_a_server_with_room_for_nobody():
 
 
 @pytest.mark.parametrize("script, said", [
-    ([LINE, b"530 5.7.0 say AUTH first\r\n"], "was refused: 530 5.7.0 say AUTH first"),
+    ([LINE, b"530 5.7.0 say AUTH first\r\n"], "was refused: 530 5.7.0 say AUTH first (log in with --user NAME)"),
     (MAIL_AND_RCPT + CONTENT + [b"550 5.6.0 bad\r\n"], "was refused: 550 5.6.0 bad"),
-], ids=["sender", "content"])
+], ids=["login", "content"])
 def test_a_message_that_is_refused_as_a_whole_is_said_once(script, said):
     done = play(ONE_AT_A_TIME + script + QUIT, *SEND)
     assert done.returncode in (65, 77) and done.stdout == ""
     many = play(TO_DATA[:3] + script[:4] + [LINE, b"250 2.1.5 ok\r\n"] * (len(script) > 2) + script[4:] + QUIT, *SEND)
     assert done.stderr == many.stderr == f"godwit: the message {said}\n"
+
+
+def test_a_message_that_is_too_large_for_the_server():
+    done = play([GREETING, LINE, b"250-x\r\n250 SIZE 100\r\n"] + QUIT, *SEND)
+    assert done.returncode == 69
+    assert re.fullmatch(r"godwit: the message was refused: it has \d+ octets, and 127.0.0.1 takes no more than 100\n",
+                        done.stderr), done
 
 
 def test_password_is_not_sent_where_no_login_is_offered():
