@@ -30,6 +30,7 @@ void dot_in_init(struct dot_in *d, bool dots, bool normalize)
 static void put_bare(struct dot_in *d, uint8_t c, struct buf *out)
 {
 	d->bare = true;
+	d->bare_cr |= c == '\r';
 	if (d->normalize)
 		buf_lit(out, "\r\n");
 	else

@@ -18,6 +18,7 @@ struct dot_in {
 	bool dots;      /* undo dot-stuffing and look for the end; false: line rules only */
 	bool normalize; /* turn a bare LF or CR into CRLF instead of only noting it */
 	bool bare;      /* a bare CR or LF was seen */
+	bool bare_cr;   /* a bare CR */
 };
 
 void dot_in_init(struct dot_in *d, bool dots, bool normalize);

@@ -83,8 +83,9 @@ const struct cli_command cli_admin_account_commands[] = {
     {"add", "ADDRESS", "Makes an account with a mailbox.", cli_admin_account_add,
 	.options = account_add_options, .flags = CLI_DATA | CLI_PASSWORD, .exits = CLI_EXITS_NAMES,
 	.min_operands = 1, .max_operands = 1,
-	.more = "For example:\n  godwit account add bob@example.org\n\n"
-		"A password should have eight characters or more; long ones are better than odd ones."},
+	.more =
+	    "For example:\n  godwit account add bob@example.org\n\n"
+	    "A password should have eight characters or more; long ones are better than odd ones."},
     {"list", "[DOMAIN]", "Lists accounts.", cli_admin, .flags = CLI_DATA | CLI_JSON,
 	.exits = CLI_EXITS_NAMES, .max_operands = 1, .code = ADMIN_ACCOUNT_LIST},
     {"passwd", "ADDRESS", "Changes the password.", cli_admin_account_passwd,
@@ -543,7 +544,7 @@ static int test_delivery(struct cli *cli, const struct cli_spool *spool)
 	const char *ip = cli_args_value(&cli->args, "ip");
 	struct str from = str_of_c(cli_args_value(&cli->args, "from"));
 	bool is_json = cli_args_has(&cli->args, "json");
-	struct str args[6] = {
+	struct str args[7] = {
 	    str_eq(from, STR("<>")) ? STR("") : from,
 	    str_of_c(cli_args_value(&cli->args, "to")),
 	    ip ? str_of_c(ip) : STR("192.0.2.1"),
@@ -560,8 +561,9 @@ static int test_delivery(struct cli *cli, const struct cli_spool *spool)
 		args[3] = header_of(buf_view(&head));
 		args[4] = buf_view(&size);
 		args[5] = is_json ? STR("json") : STR("");
+		args[6] = spool->has_bare_cr ? STR("bare-cr") : STR("");
 		code = request(cli, is_json ? CLI_RECORDS_CARD : CLI_RECORDS_LIST,
-		    ADMIN_TEST_DELIVERY, args, 6);
+		    ADMIN_TEST_DELIVERY, args, 7);
 	}
 	buf_fini(&head);
 	buf_fini(&size);

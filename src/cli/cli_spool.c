@@ -158,6 +158,7 @@ enum cli_spool_status cli_spool_read(struct cli_spool *s_r, int in, bool dot_end
 	buf_init(&r.out, 64 * KIB);
 	status = read_all(&r);
 	buf_fini(&r.out);
+	r.spool.has_bare_cr = r.lines.bare_cr;
 	if (status == CLI_SPOOL_OK)
 		*s_r = r.spool;
 	else

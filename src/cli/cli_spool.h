@@ -12,6 +12,7 @@ struct cli_spool {
 	int fd;
 	uint64_t size; /* octets */
 	bool has_8bit;
+	bool has_bare_cr; /* it came with a CR that had no LF behind it */
 };
 
 enum cli_spool_status {

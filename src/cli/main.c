@@ -72,6 +72,8 @@ static const struct cli_command commands[] = {
 	.more =
 	    "For example:\n"
 	    "  godwit test-delivery --from a@example.net --to bob@example.org < message\n\n"
+	    "Its lines may end as in files here, with LF alone, which stands for CRLF; a CR alone is refused as\n"
+	    "by the server.\n\n"
 	    "With --json one object: \"action\" (mailbox, relay, redirect, discard or reject), the \"mailbox\",\n"
 	    "\"code\", \"status\" and \"reason\" of a refusal, \"sent_on_as\", the reverse path of what an alias\n"
 	    "sends on; \"targets\", unless it is refused: accounts, and addresses elsewhere with their\n"

@@ -32,7 +32,8 @@ enum admin_command {
 	ADMIN_TRACE,           /* (message id, address, Message-ID, or "" for the newest; limit;
 	                        * "dialogue" or "") */
 	ADMIN_AUDIT,           /* () */
-	ADMIN_TEST_DELIVERY,   /* (from, to, ip, header of the message, size, "json" or nothing) */
+	ADMIN_TEST_DELIVERY, /* (from, to, ip, header of the message, size, "json" or "", "bare-cr": it
+	                        * has one, or "") */
 	ADMIN_QUEUE_LIST, /* (message id, address or domain; recipient or his domain; sender or his
 	                   * domain or "<>"; age: "" for any; so the next six) */
 	ADMIN_QUEUE_EXPLAIN,

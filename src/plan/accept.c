@@ -23,6 +23,8 @@ static const struct plan_reject no_relay = REFUSAL(550, 5, 7, 1,
     "this server does not relay for you: log in first, or use the mail server of that domain");
 static const struct plan_reject too_large = REFUSAL(
     552, 5, 3, 4, "the message is larger than this server takes");
+static const struct plan_reject bare_line_end = REFUSAL(
+    550, 5, 6, 0, "The message has a bare CR or LF, end each line with CRLF [RFC 5321 2.3.8]");
 static const struct plan_reject too_many_hops = REFUSAL(
     554, 5, 4, 6, "more than 100 Received fields: the message goes in circles");
 static const struct plan_reject delivered_before = REFUSAL(
@@ -141,10 +143,12 @@ static enum verdict stage_envelope(const struct accept_input *in, const struct a
 static enum verdict stage_data(const struct accept_input *in, const struct accept_recipient *r,
     struct plan_item *item, struct arena *a)
 {
-	if (in->received_fields > LIMIT_RECEIVED_FIELDS)
-		return refuse(item, &too_many_hops);
 	if (in->size_limit && in->size > in->size_limit)
 		return refuse(item, &too_large);
+	if (in->bare)
+		return refuse(item, &bare_line_end);
+	if (in->received_fields > LIMIT_RECEIVED_FIELDS)
+		return refuse(item, &too_many_hops);
 	if (r->delivered)
 		return refuse(item, &delivered_before);
 	return CONTINUE;

@@ -57,6 +57,7 @@ struct accept_input {
 	uint64_t size;            /* octets */
 	uint64_t size_limit;      /* 0: none */
 	uint32_t received_fields; /* Received fields it came with, ours not counted */
+	bool bare; /* it has a bare CR or LF, and not from one for whom they become CRLF */
 };
 
 /*

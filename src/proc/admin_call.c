@@ -271,7 +271,8 @@ static int with_store(
 	struct admin_context ctx = {.hostname = config->hostname,
 	    .own = &own,
 	    .trusted = &config->trusted_networks,
-	    .size_limit = (uint64_t)config->message_size_limit};
+	    .size_limit = (uint64_t)config->message_size_limit,
+	    .normalize = config->bare_newline == CONFIG_BARE_NORMALIZE};
 	struct directory_config directory = {
 	    .separator = config->subaddress_separator.n ? (char)config->subaddress_separator.p[0]
 							: (char)0,

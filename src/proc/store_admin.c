@@ -179,7 +179,7 @@ static const struct {
     [ADMIN_ALIAS_REMOVE] = {1, 2, admin_change_alias},
     [ADMIN_TRACE] = {0, 3, admin_trace},
     [ADMIN_AUDIT] = {0, 0, admin_audit},
-    [ADMIN_TEST_DELIVERY] = {5, 6, admin_test_delivery},
+    [ADMIN_TEST_DELIVERY] = {5, 7, admin_test_delivery},
     [ADMIN_QUEUE_LIST] = {0, 4, admin_queue_list},
     [ADMIN_QUEUE_EXPLAIN] = {0, 4, admin_queue_explain},
     [ADMIN_QUEUE_RETRY] = {0, 4, admin_queue_change},

@@ -27,6 +27,7 @@ struct admin_context {
 	const struct own_list *own;
 	const struct config_nets *trusted;
 	uint64_t size_limit; /* of a message */
+	bool normalize;      /* a bare CR or LF of one who may relay becomes CRLF */
 	struct queue_config queue;
 	struct id_maker *ids;              /* of what is imported */
 	void (*queue_changed)(void *user); /* more may be due; or NULL */

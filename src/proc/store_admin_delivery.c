@@ -1,6 +1,6 @@
 /*
  * The admin command test-delivery: what would become of a message, decided by what decides it when one comes
- * (plan/accept.h). Arguments: from, to, ip, header, size, and "json" for programs.
+ * (plan/accept.h). Arguments: from, to, ip, header, size, "json" for programs, and "bare-cr" when it has one.
  *
  * People read sentences. Programs get a record of the plan, then a record for each target and each fact.
  */
@@ -328,6 +328,7 @@ enum admin_step admin_test_delivery(struct admin_job *j)
 	for (size_t i = 0; admin_arg(j, 2).n && i < nets->n; i++)
 		in.trusted |= ip_in(&in.peer, &nets->v[i]);
 	in.size_limit = j->ctx->size_limit;
+	in.bare = admin_arg(j, 6).n > 0 && !(in.trusted && j->ctx->normalize);
 	read_header(j, &in, &r);
 	plan = accept_run(&in, j->arena);
 	(is_for_programs(j) ? put_for_programs : put_for_people)(

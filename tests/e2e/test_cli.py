@@ -207,6 +207,40 @@ def test_test_delivery_reads_addresses_as_smtp_does(server, mailbox):
             assert ("refused with 550" in told) == (code == "550"), (spelt, code, told)
 
 
+def replied_to(server, to, message):
+    with Wire(server) as wire:
+        wire.hello()
+        for command in ("MAIL FROM:<a@b.test>", f"RCPT TO:<{to}>", "DATA"):
+            assert wire.say(command)[:1] in "23"
+        wire.send(message + b".\r\n")
+        return wire.reply().strip()
+
+
+@pytest.mark.parametrize("newline", ["refuse", "normalize"])
+def test_test_delivery_of_a_bare_cr(make_server, newline):
+    """Said as the server says it, and of those to whom it says it; line ends of files here are none."""
+    server = make_server(f'trusted_networks = ["127.0.0.0/8"]; bare_newline = "{newline}";', accounts=["alice"])
+    to = f"alice@{DOMAIN}"
+    bare = letter(body=("one\rtwo",))
+
+    def plan(text, ip):
+        return json.loads(server.command("test-delivery", "--json", "--from", "a@b.test", "--to", to, "--ip", ip,
+                                         stdin=text.decode()).stdout)
+
+    def check():
+        for ip, refused in (("192.0.2.1", True), ("127.0.0.1", newline == "refuse")):
+            told = plan(bare, ip)
+            assert (told["action"], told["code"]) == (("reject", 550) if refused else ("mailbox", 0)), (ip, told)
+            assert plan(letter().replace(b"\r\n", b"\n"), ip)["action"] == "mailbox"
+        return told
+
+    told, reply = check(), replied_to(server, to, bare)
+    assert reply.startswith("250") or reply == f"550 {told['status']} {told['reason']}", reply
+    assert reply.startswith("250") == (told["action"] == "mailbox")
+    server.stop()
+    check()
+
+
 @pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
 def test_an_alias_that_takes_all_mail_of_an_account_is_warned_of(make_server, running):
     server = make_server(start=running, accounts=["alice", "bob"])

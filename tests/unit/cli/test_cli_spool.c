@@ -35,12 +35,16 @@ static void test_lines(void **state)
 {
 	static const struct {
 		const char *in, *kept, *dot_ends;
+		bool bare_cr, bare_cr_to_dot;
 	} rows[] = {
 	    {"", "", ""},
 	    {"a", "a\r\n", "a\r\n"},
 	    {"a\nb\n", "a\r\nb\r\n", "a\r\nb\r\n"},
 	    {"a\r\nb\r\n", "a\r\nb\r\n", "a\r\nb\r\n"},
-	    {"a\rb", "a\r\nb\r\n", "a\r\nb\r\n"},
+	    {"a\rb", "a\r\nb\r\n", "a\r\nb\r\n", true, true},
+	    {"a\r", "a\r\n", "a\r\n", true, true},
+	    {"a\r\r\n", "a\r\n\r\n", "a\r\n\r\n", true, true},
+	    {"a\n.\nb\rc\n", "a\r\n.\r\nb\r\nc\r\n", "a\r\n", true, false},
 	    {"a\n.\nb\n", "a\r\n.\r\nb\r\n", "a\r\n"},
 	    {"a\r\n.\r\nb\r\n", "a\r\n.\r\nb\r\n", "a\r\n"},
 	    {".\nb\n", ".\r\nb\r\n", ""},
@@ -48,7 +52,7 @@ static void test_lines(void **state)
 	    {"a\n.b\n", "a\r\n.b\r\n", "a\r\n.b\r\n"},
 	    {"a.\nb\n", "a.\r\nb\r\n", "a.\r\nb\r\n"},
 	    {"a\n.", "a\r\n.\r\n", "a\r\n.\r\n"},
-	    {"a\n.\rb\n", "a\r\n.\r\nb\r\n", "a\r\n.\r\nb\r\n"},
+	    {"a\n.\rb\n", "a\r\n.\r\nb\r\n", "a\r\n.\r\nb\r\n", true, true},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -60,6 +64,8 @@ static void test_lines(void **state)
 			assert_string_equal(
 			    buf_cstr(&out), dot_ends ? rows[i].dot_ends : rows[i].kept);
 			assert_false(spool.has_8bit);
+			assert_int_equal(
+			    spool.has_bare_cr, dot_ends ? rows[i].bare_cr_to_dot : rows[i].bare_cr);
 			buf_fini(&out);
 			cli_spool_fini(&spool);
 		}

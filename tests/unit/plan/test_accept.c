@@ -17,6 +17,7 @@ static const struct {
 	enum plan_action action;
 	unsigned code, class, subject, detail;
 	const char *sender;
+	bool bare;
 } cases[] = {
     {{.class = ACCEPT_LOCAL}, .action = PLAN_MAILBOX},
     {{.class = ACCEPT_LOCAL}, .size = 100, .size_limit = 100, .received = 100,
@@ -50,6 +51,7 @@ static const struct {
     {{.class = ACCEPT_LOCAL, .delivered = true}, true, false, NULL, 0, 0, 1, PLAN_REJECT, 554, 5, 4,
 	6},
     {{.class = ACCEPT_LOCAL}, false, false, NULL, 101, 100, 0, PLAN_REJECT, 552, 5, 3, 4},
+    {{.class = ACCEPT_LOCAL}, true, false, NULL, 0, 0, 101, PLAN_REJECT, 550, 5, 6, 0, NULL, true},
     {{.class = ACCEPT_LOCAL}, false, false, "too many connections", 0, 0, 0, PLAN_REJECT, 451, 4, 7,
 	0},
     /* the first stage that refuses is the one that is told */
@@ -71,6 +73,7 @@ static struct accept_input input_of(size_t i)
 	    .size_limit = cases[i].size_limit,
 	    .received_fields = cases[i].received,
 	    .reverse_path = str_of_c(cases[i].sender),
+	    .bare = cases[i].bare,
 	};
 }
 
