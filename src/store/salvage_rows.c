@@ -31,7 +31,7 @@ struct range {
 struct copying {
 	struct salvage_rows *r;
 	struct db *to;
-	struct arena *arena; /* of a table */
+	struct arena *arena; /* of the tables */
 	struct table t;
 	sqlite3_stmt *put;
 	struct range ranges[2 * PROBES + 1]; /* that no scan has reached */
@@ -124,12 +124,13 @@ void salvage_rows_pack(
 
 /* ---- rows ---- */
 
-static enum db_code commit_some(struct copying *c)
+static enum db_code commit_some(struct copying *c, int64_t rows)
 {
 	bool all;
 	enum db_code code;
 
-	if (++c->uncommitted < ROWS_A_COMMIT)
+	c->uncommitted += rows;
+	if (c->uncommitted < ROWS_A_COMMIT)
 		return DB_OK;
 	c->uncommitted = 0;
 	code = db_commit(c->to);
@@ -142,6 +143,7 @@ static enum db_code commit_some(struct copying *c)
 static void put_row(struct copying *c, sqlite3_stmt *row)
 {
 	int columns = sqlite3_column_count(row) - 1, rc = SQLITE_OK;
+	int64_t rows;
 
 	for (int i = 0; i < columns && rc == SQLITE_OK; i++)
 		rc = sqlite3_bind_value(c->put, i + 1, sqlite3_column_value(row, i));
@@ -149,8 +151,9 @@ static void put_row(struct copying *c, sqlite3_stmt *row)
 		rc = sqlite3_step(c->put);
 	(void)sqlite3_reset(c->put);
 	if (rc == SQLITE_DONE) {
-		c->r->rows += sqlite3_changes64(c->to->sqlite);
-		c->code = commit_some(c);
+		rows = sqlite3_changes64(c->to->sqlite); /* 0: it is there already */
+		c->r->rows += rows;
+		c->code = commit_some(c, rows);
 	} else if ((rc & 0xff) != SQLITE_CONSTRAINT && (rc & 0xff) != SQLITE_MISMATCH) {
 		c->code = db_fail(c->to, rc, "a row taken over");
 	}
@@ -265,30 +268,59 @@ static const char tables[] =
     " FROM pragma_table_list l WHERE l.schema = 'main' AND l.type = 'table'"
     " AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND l.name <> 'pack'";
 
+/* All of them, before rows are copied: a statement that is under way keeps a checkpoint from its work. */
+static struct table *list_tables(struct copying *c, size_t *n_r)
+{
+	struct table *v = NULL;
+	sqlite3_stmt *list = NULL;
+	size_t n = 0;
+	int rc = sqlite3_prepare_v2(c->to->sqlite, tables, -1, &list, NULL);
+
+	while (rc == SQLITE_OK && (rc = sqlite3_step(list)) == SQLITE_ROW) {
+		v = mem_resize(v, (n + 1) * sizeof *v);
+		v[n++] = (struct table){text_of(c, list, 0), text_of(c, list, 1),
+		    text_of(c, list, 2), text_of(c, list, 3), text_of(c, list, 4),
+		    text_of(c, list, 5), sqlite3_column_int64(list, 6) != 0};
+		rc = SQLITE_OK;
+	}
+	sqlite3_finalize(list);
+	if (rc != SQLITE_DONE)
+		c->code = db_fail(c->to, rc, "the list of tables");
+	*n_r = n;
+	return v;
+}
+
+static void copy_tables(struct copying *c)
+{
+	size_t n;
+	struct table *v = list_tables(c, &n);
+
+	if (c->code == DB_OK)
+		c->code = db_begin(c->to);
+	for (size_t i = 0; i < n && c->code == DB_OK; i++) {
+		c->t = v[i];
+		if (prepare_put(c))
+			copy_table(c);
+		sqlite3_finalize(c->put);
+		c->put = NULL;
+	}
+	mem_free(v);
+	if (c->code == DB_OK)
+		c->code = db_commit(c->to);
+}
+
 enum db_code salvage_rows_copy(struct salvage_rows *r, struct db *to)
 {
 	struct copying *c = mem_new(struct copying);
-	sqlite3_stmt *list = NULL;
-	int rc = r->old ? sqlite3_prepare_v2(to->sqlite, tables, -1, &list, NULL) : SQLITE_OK;
 	enum db_code code;
 
 	c->r = r;
 	c->to = to;
 	r->has_index = r->old != NULL;
 	c->arena = arena_new();
-	c->code = rc == SQLITE_OK ? db_begin(to) : db_fail(to, rc, "the list of tables");
-	while (list && c->code == DB_OK && sqlite3_step(list) == SQLITE_ROW) {
-		c->t = (struct table){text_of(c, list, 0), text_of(c, list, 1), text_of(c, list, 2),
-		    text_of(c, list, 3), text_of(c, list, 4), text_of(c, list, 5),
-		    sqlite3_column_int64(list, 6) != 0};
-		if (prepare_put(c))
-			copy_table(c);
-		sqlite3_finalize(c->put);
-		c->put = NULL;
-	}
-	sqlite3_finalize(list);
-	if (c->code == DB_OK)
-		c->code = db_commit(to);
+	c->code = DB_OK;
+	if (r->old)
+		copy_tables(c);
 	code = c->code;
 	if (code != DB_OK)
 		err_set(&r->err, "%s", db_error(to));
