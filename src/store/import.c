@@ -4,7 +4,8 @@
  * 1. Email, message and blob have one id, as those of deliveries, so that the audit is the same.
  * 2. A new one has a message row of its own with one recipient, whose ledger row says "mailbox".
  * 3. One with an old id takes its place in the history that is there: its ledger row is no longer purged,
- *    or it gets one more, and its trace says so; only where the history has been folded a new message row begins.
+ *    or it gets one more, and its trace says so; only where the history has been folded, or its message row was
+ *    lost, a new message row begins. It counts the ledger rows that there are.
  * 4. An old id whose blob is there is refused when the content has another length.
  */
 #include "store/import.h"
@@ -51,15 +52,20 @@ static enum db_code must_get(
 
 /* ---- history ---- */
 
+/* With one recipient for each ledger row that there is. */
 static enum db_code add_message(struct db *db, const struct import *im, int64_t now)
 {
-	enum db_code code = db_exec(db, SQL_MESSAGE_ADD,
-	    DB_ARGS(db_int(im->id), db_int(now), db_text(STR("")), db_text(STR("local")),
-		db_text(STR("")), db_text(im->protocol), db_int(0), db_int(length_of(im)),
-		db_int(im->id), db_int(1), db_text(im->header_id), db_text(STR("")), db_int(0),
-		db_int(0)),
-	    NULL);
+	int64_t recipients = 0;
+	enum db_code code = must_get(
+	    db, SQL_LEDGER_RECIPIENTS, DB_ARGS(db_int(im->id)), &recipients);
 
+	if (code == DB_OK)
+		code = db_exec(db, SQL_MESSAGE_ADD,
+		    DB_ARGS(db_int(im->id), db_int(now), db_text(STR("")), db_text(STR("local")),
+			db_text(STR("")), db_text(im->protocol), db_int(0), db_int(length_of(im)),
+			db_int(im->id), db_int(recipients), db_text(im->header_id),
+			db_text(STR("")), db_int(0), db_int(0)),
+		    NULL);
 	return code == DB_OK ? trace_index_late(db, im->id) : code;
 }
 
@@ -95,27 +101,47 @@ static enum db_code tell_if_there(struct db *db, const struct import *im, int64_
 	return code == DB_ROW ? tell(db, im, now) : code;
 }
 
-/* Invariant 3. */
-static enum db_code add_history(struct db *db, const struct import *im, int64_t now)
+/* Behind those that there are: what was damaged may have left gaps between their numbers. */
+static enum db_code next_recipient(struct db *db, int64_t message, int64_t *recipient_r)
+{
+	struct db_query *q = db_begin_query(
+	    db, SQL_LEDGER_LAST, DB_ARGS(db_int(message), db_int(1)));
+	int64_t last = db_step(q) == DB_ROW ? db_col_int(q, 0) : -1;
+
+	*recipient_r = last >= 0 && last < INT64_MAX ? last + 1 : 0;
+	return db_end(q);
+}
+
+/* *added_r: one more, for none of those that there are was purged from this account. */
+static enum db_code hold_row(struct db *db, const struct import *im, int64_t now, bool *added_r)
 {
 	struct ledger_row row = {
 	    im->id, 0, im->address, LEDGER_MAILBOX, im->account, im->name, now};
-	int64_t accepted, changes = 0;
-	enum db_code code = db_get_int(
-	    db, SQL_MESSAGE_ACCEPTED, DB_ARGS(db_int(im->id)), &accepted);
+	int64_t changes = 0;
+	enum db_code code = db_exec(
+	    db, SQL_LEDGER_UNPURGED, DB_ARGS(db_int(im->id), db_int(im->account)), &changes);
 
-	if (code == DB_OK) {
-		code = add_message(db, im, now);
-	} else if (code == DB_ROW) {
-		code = db_exec(db, SQL_LEDGER_UNPURGED,
-		    DB_ARGS(db_int(im->id), db_int(im->account)), &changes);
-		if (code == DB_OK && changes == 0)
-			code = must_get(
-			    db, SQL_MESSAGE_RECIPIENT, DB_ARGS(db_int(im->id)), &row.recipient);
-		if (code == DB_OK)
-			code = tell(db, im, now);
-	}
-	return code == DB_OK && changes == 0 ? ledger_add(db, &row) : code;
+	*added_r = changes == 0;
+	if (code == DB_OK && *added_r)
+		code = next_recipient(db, im->id, &row.recipient);
+	return code == DB_OK && *added_r ? ledger_add(db, &row) : code;
+}
+
+/* Invariant 3. */
+static enum db_code add_history(struct db *db, const struct import *im, int64_t now)
+{
+	int64_t accepted;
+	bool added = false;
+	enum db_code code = hold_row(db, im, now, &added);
+
+	if (code == DB_OK)
+		code = db_get_int(db, SQL_MESSAGE_ACCEPTED, DB_ARGS(db_int(im->id)), &accepted);
+	if (code == DB_OK)
+		return add_message(db, im, now);
+	if (code == DB_ROW)
+		code = added ? db_exec(db, SQL_MESSAGE_RECIPIENT, DB_ARGS(db_int(im->id)), NULL)
+			     : DB_OK;
+	return code == DB_OK ? tell(db, im, now) : code;
 }
 
 /* ---- the blob ---- */

@@ -319,8 +319,9 @@ SQL(BLOB_REF, "UPDATE blob SET refs = refs + 1 WHERE id = $1 AND length = $2 RET
 SQL(LEDGER_UNPURGED, "UPDATE ledger SET purged = 0 WHERE message = $1 AND account = $2"
 		     " AND state = 0")
 
-SQL(MESSAGE_RECIPIENT, "UPDATE message SET recipients = recipients + 1 WHERE id = $1"
-		       " RETURNING recipients - 1")
+SQL(MESSAGE_RECIPIENT, "UPDATE message SET recipients = recipients + 1 WHERE id = $1")
+
+SQL(LEDGER_RECIPIENTS, "SELECT count(*) FROM ledger WHERE message = $1")
 
 SQL(META_PUT, "INSERT INTO meta (name, value) VALUES ($1, $2)"
 	      " ON CONFLICT (name) DO UPDATE SET value = excluded.value")

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "ann.h"
+#include "damage.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -30,7 +31,8 @@ static struct import *message(const char *text)
 	return im;
 }
 
-static enum import_result run(struct import *im)
+/* Into a store whose books need not balance. */
+static enum import_result run_on_damage(struct import *im)
 {
 	enum import_result result;
 
@@ -39,6 +41,13 @@ static enum import_result run(struct import *im)
 	assert_int_equal(im->op.result, LANE_DONE);
 	result = im->result;
 	import_free(&im);
+	return result;
+}
+
+static enum import_result run(struct import *im)
+{
+	enum import_result result = run_on_damage(im);
+
 	rig_must_balance(&rig);
 	return result;
 }
@@ -283,6 +292,87 @@ static void old_but_other(void **state)
 	assert_int_equal(count(), 0);
 }
 
+/* ---- ids whose history is damaged ---- */
+
+#define OF_ANN " WHERE account = (SELECT id FROM account WHERE local = 'ann');"
+
+/* A message to her and to another; its id. */
+static int64_t send_to_two(void)
+{
+	struct deliver *d = rig_message(&rig, "x@else.test", "text\r\n");
+	int64_t id;
+
+	(void)rig_account(&rig, "bob@a.test");
+	rig_to(d, "ann@a.test");
+	rig_to(d, "bob@a.test");
+	assert_true(rig_run(&rig, d));
+	id = d->message_id;
+	deliver_free(&d);
+	return id;
+}
+
+/* Both have it, and the ledger has the one row of each. */
+static void must_be_of_two(const char *p)
+{
+	assert_string_equal(text(1), p);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM email"), 2);
+	assert_int_equal(rig_number(&rig, "SELECT recipients FROM message"), 2);
+	assert_int_equal(
+	    rig_number(&rig, "SELECT count(*) FROM ledger WHERE state = 0 AND purged = 0"), 2);
+	damage_must_be_none(&rig);
+}
+
+/* The repair counts one recipient; that one has the number 1. */
+static void old_and_a_gap_in_the_ledger(void **state)
+{
+	int64_t id = send_to_two();
+	const char *p = text(1);
+
+	flip_change(&rig, "DELETE FROM ledger WHERE recipient = 0;"
+			  "DELETE FROM email" OF_ANN "DELETE FROM membership" OF_ANN);
+	(void)damage_repair(&rig);
+	assert_int_equal(rig_number(&rig, "SELECT recipient FROM ledger"), 1);
+	assert_int_equal(run(restored(id, p)), IMPORT_TAKEN);
+	assert_int_equal(rig_number(&rig, "SELECT max(recipient) FROM ledger"), 2);
+	must_be_of_two(p);
+}
+
+/* The ledger says that she has it. */
+static void old_without_message_row(void **state)
+{
+	int64_t id = send_to_two();
+	const char *p = text(1);
+
+	flip_change(
+	    &rig, "DELETE FROM message; DELETE FROM email" OF_ANN "DELETE FROM membership" OF_ANN);
+	assert_int_equal(run_on_damage(restored(id, p)), IMPORT_TAKEN);
+	assert_int_equal(rig_number(&rig, "SELECT recipients FROM message"), 2);
+	(void)damage_repair(&rig);
+	must_be_of_two(p);
+}
+
+/* The ledger says that she had it, or nothing of her. */
+static void old_and_purged_without_message_row(void **state)
+{
+	static const char *const changes[] = {
+	    "DELETE FROM message", "DELETE FROM message; DELETE FROM ledger WHERE recipient = 0"};
+
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		int64_t id = send_to_two();
+		const char *p = text(1);
+
+		rig_expunge_all(&rig, ann);
+		rig.now += 2 * DAY_MS;
+		rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
+		flip_change(&rig, changes[i]);
+		rig_count_rows(&rig);
+		assert_int_equal(run(restored(id, p)), IMPORT_TAKEN);
+		must_be_of_two(p);
+		ann_teardown(NULL);
+		ann_setup(NULL);
+	}
+}
+
 /* ---- what is known ---- */
 
 static void recognises(void **state)
@@ -417,6 +507,9 @@ int main(void)
 	    T(its_trace_says_so),
 	    T(old_and_with_another),
 	    T(old_but_other),
+	    T(old_and_a_gap_in_the_ledger),
+	    T(old_without_message_row),
+	    T(old_and_purged_without_message_row),
 	    T(recognises),
 	    T(mailboxes_by_path),
 	    T(as_of_a_moment),

@@ -685,11 +685,21 @@ static void an_interrupted_attempt_is_repeated(void **state)
 	assert_int_equal(access("quarantine/0000000001.pack", F_OK), 0);
 }
 
-static bool adopt(void *ctx)
+static bool adopt(int64_t messages)
 {
 	struct adopt a = {.account = ann, .address = STR("ann@a.test")};
 
-	return adopt_run(&a, &store) && a.taken == MESSAGES - 1;
+	return adopt_run(&a, &store) && a.taken == messages;
+}
+
+static bool adopt_one(void *ctx)
+{
+	return adopt(1);
+}
+
+static bool adopt_all_but_one(void *ctx)
+{
+	return adopt(MESSAGES - 1);
 }
 
 /* Whatever knew of them is gone; but of one the ledger knows that it was relayed, and is over. */
@@ -700,7 +710,7 @@ static void what_nothing_knows_is_taken_in(void **state)
 	    "UPDATE ledger SET state = 1 WHERE message = (SELECT min(id) FROM message);"
 	    "DELETE FROM message WHERE id > (SELECT min(id) FROM message);"
 	    "DELETE FROM ledger WHERE message > (SELECT min(message) FROM ledger)");
-	run(adopt);
+	run(adopt_all_but_one);
 	damage_must_be_none(&rig);
 	assert_int_equal(live(), 0);
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM membership s JOIN mailbox m"
@@ -710,6 +720,25 @@ static void what_nothing_knows_is_taken_in(void **state)
 	assert_int_equal(
 	    rig_number(&rig, "SELECT count(*) FROM ledger WHERE state = 0 AND purged = 0"),
 	    MESSAGES - 1);
+}
+
+/* Its row of the ledger, which says that it was purged, is that of the one that is there again. */
+static void what_was_purged_and_lost_its_row_is_taken_in(void **state)
+{
+	rig_expunge_all(&rig, ann);
+	rig.now += 2 * DAY_MS;
+	flip_change(&rig, "CREATE TEMP TABLE kept AS SELECT * FROM blob");
+	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
+	assert_int_equal(
+	    rig_number(&rig, "SELECT count(*) FROM ledger WHERE purged > 0"), MESSAGES);
+	flip_change(&rig,
+	    "DELETE FROM message WHERE id = (SELECT min(id) FROM kept); INSERT INTO blob"
+	    " SELECT id, pack, pos, length, 0 FROM kept ORDER BY id LIMIT 1");
+	run(adopt_one);
+	damage_must_be_none(&rig);
+	assert_int_equal(rig_number(&rig, "SELECT id FROM email"), ids[0]);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM ledger"), MESSAGES);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM ledger WHERE purged = 0"), 1);
 }
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -740,6 +769,7 @@ int main(void)
 	    T(a_pack_that_cannot_be_opened),
 	    T(an_interrupted_attempt_is_repeated),
 	    T(what_nothing_knows_is_taken_in),
+	    T(what_was_purged_and_lost_its_row_is_taken_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
