@@ -164,7 +164,8 @@ static const struct {
 
 static void print_exits(const struct cli_command *c)
 {
-	unsigned may = (c->exits ? c->exits : CLI_EXITS_STORE) | CLI_EXIT(EX_USAGE);
+	unsigned may = (c->exits ? c->exits : CLI_EXITS_STORE) | CLI_EXIT(EX_USAGE) |
+		       CLI_EXIT(EX_OSERR);
 
 	printf("\nExit codes:\n");
 	for (size_t i = 0; i < sizeof exits / sizeof *exits; i++)

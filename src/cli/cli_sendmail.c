@@ -38,8 +38,8 @@ static const char help[] =
     "Bcc is removed; Date, From and Message-ID are added where they are missing. Other\n"
     "options of the classic sendmail are accepted and mean nothing here.\n"
     "Exit codes: 0 sent, 64 wrong command line, 65 bad content, 67 no such mailbox,\n"
-    "68 no such domain, 69 refused, 74 the message cannot be read, 75 not now (the server\n"
-    "is down), 77 not permitted.\n";
+    "68 no such domain, 69 refused, 71 the operating system refuses, 74 the message cannot\n"
+    "be read, 75 not now (the server is down), 77 not permitted.\n";
 
 struct sendmail {
 	struct cli_sendmail_args args;

@@ -1,7 +1,8 @@
 /*
  * The godwit command: one table of its commands. Called by the name sendmail it is `godwit sendmail`.
- * SIGPIPE is ignored: a reader that goes away is an ordinary error of writing. Descriptors 0 to 2 are never
- * those of a socket or of a file of ours: where they are closed, /dev/null takes their place.
+ * SIGPIPE and SIGXFSZ are ignored: a reader that goes away, and a file that may not grow, are ordinary errors
+ * of writing. Descriptors 0 to 2 are never those of a socket or of a file of ours: where they are closed,
+ * /dev/null takes their place.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,8 @@
 #include "cli/cli_serve.h"
 #include "cli/cli_store.h"
 #include "ipc/admin.h"
+
+#define DESCRIPTORS ((size_t)16) /* what a command has at least */
 
 #define CLI_EXITS_INIT                                                                             \
 	(CLI_EXIT(EX_CANTCREAT) | CLI_EXIT(EX_TEMPFAIL) | CLI_EXIT(EX_NOPERM) | CLI_EXIT(EX_CONFIG))
@@ -150,15 +153,34 @@ static bool fill_standard_descriptors(void)
 	return fill(STDIN_FILENO) && fill(STDOUT_FILENO) && fill(STDERR_FILENO);
 }
 
+/* Without those that its loop needs libuv aborts, and nobody would hear why. */
+static bool has_room_for_descriptors(void)
+{
+	int fds[DESCRIPTORS];
+	size_t n = 0;
+	bool good;
+
+	while (n < DESCRIPTORS && (fds[n] = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0)
+		n++;
+	good = n == DESCRIPTORS;
+	while (n > 0)
+		close(fds[--n]);
+	return good;
+}
+
 int main(int argc, char **argv)
 {
 	size_t count = argc > 1 ? (size_t)argc - 1 : 0;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	if (!fill_standard_descriptors())
 		return cli_fail(EX_OSERR,
 		    "cannot open /dev/null in place of a standard descriptor: %s",
 		    err_reason(errno));
+	if (!has_room_for_descriptors())
+		return cli_fail(
+		    EX_OSERR, "cannot open even %zu files: %s", DESCRIPTORS, err_reason(errno));
 	if (argc > 0 && is_called(argv[0], STR("sendmail")))
 		return finish(cli_sendmail_main(count, argv + 1));
 	if (count > 0 && str_eq(str_of_c(argv[1]), STR("--version"))) {

@@ -1,4 +1,5 @@
-"""Standard descriptors that are closed: nothing else of the program gets their numbers."""
+"""Standard descriptors that are closed: nothing else of the program gets their numbers. What a process may open
+and write, where that is little."""
 
 import os
 import subprocess
@@ -74,3 +75,27 @@ def test_test_delivery_without_a_message(server, mailbox):
     done = run(server, {0}, "test-delivery", "--to", mailbox)
     assert done.returncode == 74 and b"cannot read the message from standard input: " in done.stderr, done
     assert done.stdout == b""
+
+
+def limited(limit, server, *words):
+    line = ["sh", "-c", f'ulimit {limit}; exec "$@"', "sh", server.binary, *words]
+    return subprocess.run(line, input=MESSAGE, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize("most", [4, 7, 10])
+def test_too_few_descriptors(server, mailbox, most):
+    """No library aborts for it, before or behind a delivery."""
+    for words in (["sendmail", "--data", server.data, mailbox], ["domain", "list", "--data", server.data],
+                  ["mail", "list", "--server", "127.0.0.1:1", "--user", mailbox], ["serve", "--data", server.data]):
+        done = limited(f"-n {most}", server, *words)
+        assert done.returncode == 71 and b"Too many open files (raise the limit: ulimit -n)" in done.stderr, done
+    assert count_of(server, mailbox) == 0
+
+
+def test_files_that_may_not_grow(make_server):
+    """An error of writing as others, and no signal that ends the command."""
+    server = make_server(start=False)
+    done = limited("-f 10", server, "domain", "add", "a.test", "--data", server.data)
+    assert done.returncode == 74 and done.stderr.startswith(b"godwit: "), done
+    assert [one["domain"] for one in server.json("domain", "list")] == [DOMAIN]
+    server.command("store", "verify")
