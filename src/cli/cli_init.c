@@ -34,7 +34,7 @@ struct init {
 	struct config_initial initial;
 	const char *listen[LISTEN_MAX + 1];
 	struct config_snapshot *config;
-	bool made_config, made_certificate;
+	bool made_config, made_certificate, made_run;
 };
 
 /* As the option of the configuration that it becomes. */
@@ -370,7 +370,9 @@ int cli_init_set_owner(const char *dir)
 static void say_done(const struct init *in, bool had_store)
 {
 	if (had_store && !in->made_config && !in->made_certificate) {
-		printf("%s is a data directory already; nothing was changed.\n", in->dir);
+		printf("%s is a data directory already; %s.\n", in->dir,
+		    in->made_run ? DATADIR_RUN " was missing and was made, nothing else was changed"
+				 : "nothing was changed");
 		return;
 	}
 	printf("Made the data directory %s for %.*s.\n", in->dir, STR_FMT(in->config->hostname));
@@ -388,8 +390,10 @@ static void say_done(const struct init *in, bool had_store)
 static int make(struct init *in)
 {
 	bool had_store = exists_in(in->dir, DATADIR_DB);
-	int code = make_store(in, had_store);
+	int code;
 
+	in->made_run = !exists_in(in->dir, DATADIR_RUN);
+	code = make_store(in, had_store);
 	if (code == EX_OK)
 		code = make_config(in);
 	if (code == EX_OK)

@@ -48,6 +48,7 @@ int supervisor_listen_bind(struct supervisor *sv, struct err *e)
 	    bind_tcp(sv, p->smtps, FS_LISTENER_SMTPS, SC_ROLE_USER, e) ||
 	    bind_tcp(sv, p->pop3, FS_LISTENER_POP3, SC_ROLE_USER, e) ||
 	    bind_tcp(sv, p->pop3s, FS_LISTENER_POP3S, SC_ROLE_USER, e) ||
+	    datadir_make_run(AT_FDCWD, e) ||
 	    bind_unix(sv, SUPERVISOR_LOCAL_SOCKET, 0666, FS_LISTENER_SENDMAIL, SC_ROLE_USER, e) ||
 	    bind_unix(sv, SUPERVISOR_ADMIN_SOCKET, 0600, SC_LISTENER_ADMIN, SC_ROLE_STORE, e))
 		return -1;

@@ -52,14 +52,34 @@ static int make_dir(struct fsio *fs, const char *name, mode_t mode, struct err *
 	return err_sys(e, -code, "cannot make the directory %s", name);
 }
 
-/* Not set later by name, which could be another file's by then: the directory may be an ordinary user's. */
+/* 0 or an errno value. */
+static int give_run_to_owner(int dirfd)
+{
+	int fd = openat(dirfd, DATADIR_RUN, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	int code = 0;
+
+	if (fd < 0)
+		return errno;
+	if (fstatat(dirfd, ".", &st, 0) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0)
+		code = errno;
+	close(fd);
+	return code;
+}
+
+/* Its mode is not set later by name, which could be another file's by then: the directory may be an ordinary
+ * user's. */
 int datadir_make_run(int dirfd, struct err *e)
 {
 	mode_t before = umask(0);
 	int code = mkdirat(dirfd, DATADIR_RUN, 0755) < 0 ? errno : 0;
 
 	umask(before);
-	if (code == 0 || code == EEXIST)
+	if (code == EEXIST)
+		return 0;
+	if (code == 0 && geteuid() == 0)
+		code = give_run_to_owner(dirfd);
+	if (code == 0)
 		return 0;
 	return err_sys(e, code, "cannot make the directory %s", DATADIR_RUN);
 }

@@ -54,7 +54,10 @@ enum datadir_code {
  */
 enum datadir_code datadir_create(const char *path, struct err *e);
 
-/* Makes run/ where it is missing, in its mode whatever the umask. 0, or -1 with e set. No other thread runs. */
+/*
+ * Makes run/ where it is missing, in its mode whatever the umask, and, as root, for the directory's owner. 0,
+ * or -1 with e set. No other thread runs.
+ */
 int datadir_make_run(int dirfd, struct err *e);
 
 /*

@@ -429,6 +429,28 @@ def test_modes_do_not_come_from_the_umask(tmp_path, mask):
         assert {name: modes(folder).get(name) for name in MODES} == MODES
 
 
+def test_a_directory_without_run(make_server):
+    """Whoever finds it missing makes it as it was, and init says so."""
+    server = make_server(start=False)
+    run = os.path.join(server.data, "run")
+    owner = os.stat(server.data)
+    for find in ("init", "serve"):
+        os.rmdir(run)
+        before = os.umask(0o077)
+        try:
+            if find == "init":
+                done = server.command("init", "--hostname", server.hostname)
+                assert "run was missing and was made, nothing else was changed" in done.stdout
+            else:
+                server.start()
+        finally:
+            os.umask(before)
+        made = os.stat(run)
+        assert (made.st_mode & 0o777, made.st_uid, made.st_gid) == (0o755, owner.st_uid, owner.st_gid)
+    server.mark()
+    server.command("status")
+
+
 # Somebody without rights: nobody, where root runs the tests, else whoever runs them.
 WITHOUT_RIGHTS = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.getuid() == 0 else []
 
