@@ -1,12 +1,16 @@
 #include "base/mem.h"
 
+#include <poll.h>
 #include <stdint.h>
 #include <unistd.h>
 
-/* n: what snprintf() gave. */
+/* n: what snprintf() gave. Nobody waits for a reader who stands still. */
 static _Noreturn void last_words(const char *text, size_t room, int n)
 {
-	if (n > 0 && write(STDERR_FILENO, text, (size_t)n < room ? (size_t)n : room) < 0)
+	struct pollfd to = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	if (n > 0 && poll(&to, 1, 0) != 0 &&
+	    write(STDERR_FILENO, text, (size_t)n < room ? (size_t)n : room) < 0)
 		abort();
 	abort();
 }

@@ -1,7 +1,7 @@
 /*
  * The log: one event, one line on stderr, key=value. Text from outside is escaped and cut; a line is
- * written with one write(2), so that lines of several processes do not mix. Passwords have no way in:
- * there is no function that takes one.
+ * written with one write(2), so that lines of several processes do not mix. Where its reader stands still, lines
+ * are left out, and a later one says how many. Passwords have no way in: there is no function that takes one.
  *
  *   log_open(LOG_INFO, "delivered"); log_id("id", id); log_str("to", to); log_close();
  */

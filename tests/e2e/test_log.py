@@ -1,4 +1,9 @@
-"""The log: every line about a message has its id, whatever becomes of the message."""
+"""The log: every line about a message has its id, whatever becomes of the message; and nobody waits for its reader."""
+
+import contextlib
+import fcntl
+import os
+import re
 
 import pytest
 from conftest import DOMAIN
@@ -119,3 +124,40 @@ def test_the_end_of_a_connection_says_why(server):
     for port, why in ("smtp", '"Too many errors, closing the connection"'), ("pop3", '"too many errors"'), ("smtp", "Goodbye"):
         wait_for(why, lambda port=port, why=why: any(
             f"listener={port} " in line and line.endswith(f" why={why}") for line in lines_of(server, "disconnected")))
+
+
+def test_a_reader_who_stands_still_stops_nobody(make_server):
+    """What there is no room for is left out, and told of when there is room again."""
+    server = make_server(accounts=["ann"], start=False)
+    path, words, text = os.path.join(server.folder, "log"), server.serve_words(), b""
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    server.serve_words = lambda: ["sh", "-c", 'exec "$@" 2>"$0"', path, *words]
+
+    def connect(times):
+        for _ in range(times):
+            for port in ("smtp", "pop3"):
+                with Wire(server, port) as wire:
+                    wire.say("QUIT")
+
+    def left_out():
+        nonlocal text
+        connect(1)
+        with contextlib.suppress(BlockingIOError):
+            text += os.read(reader, 65536)
+        return re.search(rb" process=mx event=log-dropped lines=(\d+)\n", text)
+
+    try:
+        server.start(wait=False)
+        server.wait_ready()
+        server.mark()
+        connect(100)
+        deliver(server, ANN)
+        assert len(mail_of(server, ANN)) == 1
+        assert int(wait_for("a word about lines that are missing", left_out)[1]) > 50
+        assert all(re.match(rb"\d{4}-\S+Z level=", line) for line in text.split(b"\n")[:-1])
+        connect(100)
+        assert server.stop() == 0
+    finally:
+        os.close(reader)

@@ -4,10 +4,14 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/mem.h"
 #include "proc/log.h"
 
 /* Standard error of this program, while a line is written. */
@@ -188,6 +192,79 @@ static void test_levels(void **state)
 	    STR(" level=warn process=mx event=kept text=\"one sentence\"\n")));
 }
 
+static void log_lines(unsigned n)
+{
+	while (n--)
+		log_note(LOG_INFO, "refused", "a line as others");
+}
+
+/* The pipe that is standard error, as far as it is filled. */
+static struct str drain(int fd, uint8_t *to, size_t size)
+{
+	ssize_t n = read(fd, to, size);
+
+	return str_of(to, n > 0 ? (size_t)n : 0);
+}
+
+static size_t count_lines(struct str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += s.p[i] == '\n';
+	return n;
+}
+
+/* Nobody waits for who does not read: lines are left out whole, and counted. */
+static void test_reader_stands_still(void **state)
+{
+	static uint8_t octets[2 * MIB];
+	int fds[2], before = dup(STDERR_FILENO);
+	struct str got, line, rest;
+	struct buf want;
+	size_t there;
+
+	assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+	assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0);
+	assert_int_equal(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+	log_lines(5000);
+	got = drain(fds[0], octets, sizeof octets);
+	there = count_lines(got);
+	assert_true(there > 0 && there < 5000 && got.p[got.n - 1] == '\n');
+	log_lines(2);
+	got = drain(fds[0], octets, sizeof octets);
+	assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
+	close(before);
+	close(fds[0]);
+	close(fds[1]);
+	assert_int_equal(count_lines(got), 3);
+	line = str_split(got, '\n', &rest);
+	buf_init(&want, KIB);
+	buf_printf(&want, " level=warn process=godwit event=log-dropped lines=%zu", 5000 - there);
+	assert_true(str_eq(str_from(line, str_find(line, ' ')), buf_view(&want)));
+	buf_fini(&want);
+}
+
+/* Nor does who dies of a bug. */
+static void test_last_words(void **state)
+{
+	int fds[2], status = 0;
+	pid_t child;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		dup2(fds[1], STDERR_FILENO);
+		log_lines(5000);
+		mem_bug("here.c", 1, "a bug");
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -196,6 +273,8 @@ int main(void)
 	    cmocka_unit_test(test_long_values_are_cut),
 	    cmocka_unit_test(test_full_line),
 	    cmocka_unit_test(test_levels),
+	    cmocka_unit_test(test_reader_stands_still),
+	    cmocka_unit_test(test_last_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
