@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "base/mem.h"
+#include "memory.h"
 #include "store/db_vfs.h"
 
 #define NAME  "sim"
@@ -216,6 +217,7 @@ const char *db_vfs_name(void)
 		return NAME;
 	MUST(sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK);
 	MUST(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
+	MUST(sqlite3_config(SQLITE_CONFIG_MALLOC, sim_memory()) == SQLITE_OK);
 	MUST(sqlite3_config(SQLITE_CONFIG_MMAP_SIZE, (sqlite3_int64)ROOM, (sqlite3_int64)ROOM) ==
 	     SQLITE_OK);
 	MUST(sqlite3_initialize() == SQLITE_OK);
