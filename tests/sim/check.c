@@ -5,6 +5,7 @@
 #include "check.h"
 
 #include <sqlite3.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -62,7 +63,8 @@ static const char *const texts[QUERIES] = {
 		 " WHERE shard = 0 AND name = ?1"),
     [Q_ACTIVE] = "SELECT count(*) FROM lease WHERE shard = 0 AND destination = ?1",
     [Q_OUT] = "SELECT count(*) FROM lease",
-    [Q_HOSTS] = "SELECT host, count(*) FROM lease WHERE host <> '' GROUP BY host",
+    [Q_HOSTS] = ("SELECT host, count(*) FROM lease WHERE shard = 0 AND host <> '' AND host IN"
+		 " (SELECT host FROM lease WHERE shard = 0 AND destination = ?1) GROUP BY host"),
     [Q_ENDED] = "SELECT state, detail FROM ledger WHERE message = ?1 AND recipient = ?2",
 };
 
@@ -80,6 +82,7 @@ static struct {
 	int64_t commits;
 	int64_t idle_since;        /* mono: the beginning of commits that change nothing */
 	int64_t idle, out;         /* out: jobs */
+	int64_t came, waiting;     /* rows: ever, now */
 	struct sim_rcpt **written; /* rows that the lane has written */
 	struct sim_rcpt **changed; /* explanations, by this commit */
 	size_t nwritten, nchanged;
@@ -162,6 +165,15 @@ static void read_place(struct sim_dest *d)
 	*p = is;
 }
 
+/* A host has more jobs only by one whose lease was written, and so its destination. */
+static void check_hosts(const struct sim_dest *d)
+{
+	bind_name(Q_HOSTS, d);
+	while (next_row(Q_HOSTS))
+		SIM_MUST(number_at(Q_HOSTS, 1) <= SESSIONS_MAX, "%.*s has %lld jobs out at once",
+		    STR_FMT(text_at(Q_HOSTS, 0)), (long long)number_at(Q_HOSTS, 1));
+}
+
 /* Those that were written; and those of the commit before have not changed any more. */
 static void read_places(void)
 {
@@ -180,9 +192,8 @@ static void read_places(void)
 	check.hosts = false;
 	SIM_MUST(count_of(Q_OUT) == check.out, "jobs are out for whom nobody knows");
 	SIM_MUST(check.out <= CONNS_MAX, "%lld jobs are out at once", (long long)check.out);
-	while (next_row(Q_HOSTS))
-		SIM_MUST(number_at(Q_HOSTS, 1) <= SESSIONS_MAX, "%.*s has %lld jobs out at once",
-		    STR_FMT(text_at(Q_HOSTS, 0)), (long long)number_at(Q_HOSTS, 1));
+	for (size_t i = 0; i < check.nmoved; i++)
+		check_hosts(check.moved[i]);
 }
 
 static struct place *place_of(const struct sim_rcpt *r)
@@ -217,6 +228,9 @@ static void begin_row(struct sim_rcpt *r, int64_t accepted)
 	r->accepted_wall = accepted;
 	r->jumped = sim_jumped();
 	list_push(&sim_world.queued, &r->link);
+	list_push(&r->dest->queued, &r->beside);
+	r->place = check.came++;
+	check.waiting++;
 	r->dest->waits++;
 }
 
@@ -344,6 +358,8 @@ static void end_row(struct sim_rcpt *r)
 	SIM_MUST(r->state != SIM_S_RELAYED || r->taken > 0,
 	    "%s was relayed, says the ledger; nobody took the message", r->address);
 	list_remove(&r->link);
+	list_remove(&r->beside);
+	check.waiting--;
 	r->dest->waits--;
 	sim_say("check  %s: %s", r->address, ledger_state_name((enum ledger_state)state));
 }
@@ -480,10 +496,41 @@ void sim_check_store(void)
 	    sqlite3_errmsg(writer));
 }
 
-/* Those that were written; and who waits for a destination that changed has another explanation. */
+static int by_place(const void *a, const void *b)
+{
+	const struct sim_rcpt *const *x = a, *const *y = b;
+
+	return (*x)->place < (*y)->place ? -1 : (*x)->place > (*y)->place;
+}
+
+/* Who waits for a destination that changed has another explanation. As they came into the queue. */
+static void add_waiting(void)
+{
+	size_t first = check.nchanged, lists = 0;
+
+	for (size_t i = 0; i < check.nmoved; i++) {
+		const struct sim_dest *d = check.moved[i];
+
+		if (!check.places[d - sim_world.dests].changed)
+			continue;
+		LIST_FOREACH(&d->queued, it)
+		{
+			struct sim_rcpt *r = LIST_ENTRY(it, struct sim_rcpt, beside);
+
+			if (r->scan != check.scan)
+				add_changed(r);
+		}
+		lists++;
+	}
+	if (lists > 1)
+		qsort(
+		    check.changed + first, check.nchanged - first, sizeof *check.changed, by_place);
+}
+
 static void read_written(void)
 {
-	int64_t waiting = 0, there;
+	bool any = check.nwritten > 0;
+	int64_t there;
 
 	check.nchanged = 0;
 	for (size_t i = 0; i < check.nwritten; i++) {
@@ -494,17 +541,12 @@ static void read_written(void)
 			end_row(r);
 	}
 	check.nwritten = 0;
-	LIST_FOREACH(&sim_world.queued, it)
-	{
-		struct sim_rcpt *r = LIST_ENTRY(it, struct sim_rcpt, link);
-
-		if (place_of(r)->changed && r->scan != check.scan)
-			add_changed(r);
-		waiting++;
-	}
+	add_waiting();
+	if (!any)
+		return;
 	there = count_of(Q_COUNT);
-	SIM_MUST(there == waiting, "%lld recipients are in the queue, and %lld should be",
-	    (long long)there, (long long)waiting);
+	SIM_MUST(there == check.waiting, "%lld recipients are in the queue, and %lld should be",
+	    (long long)there, (long long)check.waiting);
 }
 
 /* ---- explanations ---- */

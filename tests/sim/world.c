@@ -56,6 +56,7 @@ struct sim_rcpt *sim_rcpt_new(struct sim_dest *dest)
 		w->rcpts = mem_resize(w->rcpts, w->room * sizeof *w->rcpts);
 	}
 	list_init(&r->link);
+	list_init(&r->beside);
 	r->index = w->nrcpts;
 	snprintf(r->address, sizeof r->address, "r%zu@%s", w->nrcpts, dest->name);
 	r->dest = dest;
@@ -341,6 +342,7 @@ static struct sim_dest *add_dest(enum sim_example example)
 	MUST(n < SIM_DESTS_MAX);
 	snprintf(d->name, sizeof d->name, "d%zu.test", n);
 	d->example = example;
+	list_init(&d->queued);
 	return d;
 }
 

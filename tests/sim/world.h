@@ -157,7 +157,8 @@ struct sim_dest {
 	int64_t last_result; /* of one, when it was committed; by the wall clock */
 	int64_t touched;     /* anything of it was committed: mono */
 	struct sim_lesson lesson;
-	int64_t waits;   /* recipients in the queue */
+	struct list queued; /* of its recipients */
+	int64_t waits;      /* so many */
 	size_t sessions; /* TCP connections to its hosts */
 	unsigned
 	    waited; /* recipients that were refused twice, and for how many seconds they then wait */
@@ -218,7 +219,9 @@ struct sim_claim {
 };
 
 struct sim_rcpt {
-	struct list link; /* of those in the queue */
+	struct list link;   /* of those in the queue */
+	struct list beside; /* of those for his destination */
+	int64_t place;      /* among all that ever came into it */
 	char address[64];
 	struct sim_dest *dest;
 	enum sim_destiny destiny;
