@@ -31,6 +31,7 @@ struct place {
 	bool changed;
 	bool woken;   /* it answered, or is to be probed earlier */
 	bool freed;   /* it no longer waited for its hosts, at any time of this commit */
+	bool tried;   /* it has learned of an attempt */
 	bool written; /* it, or a lease of it, by the lane */
 };
 
@@ -159,6 +160,7 @@ static void read_place(struct sim_dest *d)
 		     is.waits != p->waits || is.active != p->active;
 	is.most = is.sessions > p->sessions ? is.sessions : p->sessions;
 	is.woken = p->failures > 0 && (is.failures == 0 || is.next_probe < p->next_probe);
+	is.tried = is.last_try != p->last_try;
 	is.freed = is.waits < p->waits || p->least < p->waits;
 	if (is.changed)
 		d->touched = clock_mono();
@@ -180,7 +182,7 @@ static void read_places(void)
 	for (size_t i = 0; i < check.nmoved; i++) {
 		struct place *p = &check.places[check.moved[i] - sim_world.dests];
 
-		p->changed = p->woken = p->freed = false;
+		p->changed = p->woken = p->freed = p->tried = false;
 		p->most = p->sessions;
 	}
 	check.nmoved = check.nwrote;
@@ -258,10 +260,14 @@ static void lease_begun(struct sim_rcpt *r, const struct seen *was, const struct
 	r->leased = d->last_lease = clock_mono();
 }
 
-/* By a result, or because it was lost. */
+/*
+ * By a result, or because it was lost: what was reported while the store was away, for as long as a lease lives, tells
+ * it nothing any more.
+ */
 static void lease_over(struct sim_rcpt *r)
 {
-	if (r->reported >= r->leased)
+	if (r->reported >= r->leased &&
+	    (place_of(r)->tried || clock_mono() - r->leased < QUEUE_LEASE_MS))
 		r->dest->last_result = clock_now();
 }
 
