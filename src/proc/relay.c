@@ -13,7 +13,8 @@
 #include "proc/process.h"
 #include "proc/relay.h"
 
-#define TEND_MS 5000
+#define TEND_MS       5000
+#define DRAIN_TEND_MS 500
 /* The supervisor starts another resolver within seconds; a job keeps one of the places until then. */
 #define WITHOUT_MS 10000
 
@@ -72,6 +73,8 @@ static void on_tend(uv_timer_t *timer)
 	}
 	if (!relay_link(r->resolver))
 		relay_session_routes_without(r);
+	if (r->draining)
+		relay_session_drain_rest(r);
 	finish_if_idle(r);
 }
 
@@ -199,6 +202,8 @@ static int relay_ready(void *ctx, struct err *e)
 static void drain(struct relay *r)
 {
 	r->draining = true;
+	r->drained = clock_mono();
+	uv_timer_start(&r->tend, on_tend, DRAIN_TEND_MS, DRAIN_TEND_MS);
 	ipc_call_cancel(&r->lease);
 	relay_session_drain(r);
 	relay_job_resend(r); /* whoever waits for the timer */

@@ -40,6 +40,7 @@ struct relay {
 	int64_t extended; /* when the leases were, monotonic */
 	struct own_list own;
 	bool draining;
+	int64_t drained; /* since when, monotonic */
 };
 
 /* ---- relay.c ---- */
@@ -148,6 +149,13 @@ void relay_session_routes_without(struct relay *relay);
 
 /* Ends sessions that are idle or ask; the others end after their message. */
 void relay_session_drain(struct relay *relay);
+
+/*
+ * From time to time after that: a session in which nothing moves before its content is left for the next start, and
+ * whatever is there still when the supervisor will not wait much longer. Store hears of those alone whose message
+ * may be delivered, or was refused to somebody: an attempt that left nothing behind is none.
+ */
+void relay_session_drain_rest(struct relay *relay);
 
 /* ---- relay_way.c ---- */
 

@@ -16,6 +16,10 @@
 
 #define ROUTE_MS (5 * MINUTE_MS) /* far more than the resolver takes for all lookups */
 
+/* Of a relay that is to stop: the supervisor waits for 30 seconds, and store ends after it. */
+#define STILL_MS (5 * SECOND_MS)  /* a session waits so long for one answer before its content */
+#define REST_MS  (20 * SECOND_MS) /* and for anything: the kernel hides how content moves */
+
 /* ---- the end ---- */
 static void on_timer_closed(uv_handle_t *h)
 {
@@ -49,6 +53,16 @@ NET_DRIVE_CALLBACKS(smtp_client, engine_of)
 static void on_unsent(void *ctx, size_t n)
 {
 	smtp_client_unsent(engine_of(ctx), n);
+}
+
+static void on_eof(void *ctx, int64_t now)
+{
+	struct relay_session *s = ctx;
+
+	if (s->left)
+		smtp_client_leave(s->engine, now);
+	else
+		drive_eof(s, now);
 }
 
 static void on_tick(void *ctx, int64_t now)
@@ -298,7 +312,7 @@ static const struct net_drive_engine drive_engine = {
     .wants = drive_wants,
     .deadline = drive_deadline,
     .tick = on_tick,
-    .eof = drive_eof,
+    .eof = on_eof,
     .effects = relay_talk_effects,
     .connected = on_connected,
     .secured = on_secured,
@@ -564,5 +578,27 @@ void relay_session_drain(struct relay *relay)
 		} else if (!s->drive) { /* it is still looking for the way */
 			relay_session_let_go(s);
 		}
+	}
+}
+
+/* It does not come to its end by itself, or not in time. */
+static bool is_to_be_left(const struct relay_session *s, int64_t now)
+{
+	if (now - s->relay->drained >= REST_MS)
+		return true;
+	return !smtp_client_is_at_content(s->engine) &&
+	       now - smtp_client_moved(s->engine) >= STILL_MS;
+}
+
+void relay_session_drain_rest(struct relay *relay)
+{
+	LIST_FOREACH(&relay->sessions, it)
+	{
+		struct relay_session *s = LIST_ENTRY(it, struct relay_session, link);
+
+		if (s->left || !s->drive || !s->engine || !is_to_be_left(s, clock_mono()))
+			continue;
+		s->left = s->timed_out = true;
+		net_drive_close(s->drive);
 	}
 }

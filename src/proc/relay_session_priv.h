@@ -48,6 +48,7 @@ struct relay_session {
 	bool timed_out; /* the deadline at hand has passed */
 	bool ready;     /* the server was ready for a message */
 	bool again;     /* the kept connection ended: another one to the same hop */
+	bool left;      /* it is ended by us, for we stop */
 	unsigned messages;
 	int64_t connected; /* when, by the clock that does not jump */
 	int64_t carried;   /* the message that the connection had last; 0: none */

@@ -263,13 +263,16 @@ static bool is_for_data(struct relay_session *s)
 	return true;
 }
 
-/* The host has said nothing about any recipient and cannot have the message; there is another one. */
+/*
+ * The host has said nothing about any recipient and cannot have the message; there is another one, or the next start
+ * of this server.
+ */
 static bool may_go_on(struct relay_session *s, const struct smtp_client_effect *e)
 {
 	for (size_t i = 0; i < e->verdict_count; i++)
 		if (!relay_attempt_is_open(&e->verdicts[i], s->timed_out))
 			return false;
-	return s->hop + 1 < s->route.nhops;
+	return s->left || s->hop + 1 < s->route.nhops;
 }
 
 static void report_job(struct relay_session *s, const struct smtp_client_effect *e)

@@ -19,7 +19,7 @@
 #include "net/tls.h"
 #include "proc/supervisor_priv.h"
 
-#define DRAIN_MS      30000 /* what is in flight may take this long */
+#define DRAIN_MS      30000 /* what is in flight may take this long; the relay gives up before */
 #define IMPATIENT_MS  1000
 #define TICKET_KEY_MS (12 * HOUR_MS)
 

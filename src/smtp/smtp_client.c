@@ -491,6 +491,24 @@ void smtp_client_eof(struct smtp_client *c, int64_t now)
 	fail_broken(c, (struct smtp_status){4, 4, 2}, STR("the server closed the connection"));
 }
 
+void smtp_client_leave(struct smtp_client *c, int64_t now)
+{
+	MUST(c->magic == MAGIC);
+	c->now = now;
+	fail_broken(c, (struct smtp_status){4, 4, 2},
+	    STR("this server was to stop before the other one answered"));
+}
+
+int64_t smtp_client_moved(const struct smtp_client *c)
+{
+	return c->since;
+}
+
+bool smtp_client_is_at_content(const struct smtp_client *c)
+{
+	return smtp_client_stage(c) == SMTP_STAGE_BODY;
+}
+
 const struct smtp_server_facts *smtp_client_facts(const struct smtp_client *c)
 {
 	return &c->facts;

@@ -191,6 +191,18 @@ int64_t smtp_client_deadline(const struct smtp_client *c);
 void smtp_client_tick(struct smtp_client *c, int64_t now);
 void smtp_client_eof(struct smtp_client *c, int64_t now);
 
+/*
+ * Instead of eof(): this side closes the connection, and waits no longer. What is under way is reported as with a time
+ * that is over.
+ */
+void smtp_client_leave(struct smtp_client *c, int64_t now);
+
+/* When something last moved: a whole reply, octets that went out, a done(). */
+int64_t smtp_client_moved(const struct smtp_client *c);
+
+/* The content of the message under way is being sent, or its end answered. */
+bool smtp_client_is_at_content(const struct smtp_client *c);
+
 /* Valid after the first READY. */
 const struct smtp_server_facts *smtp_client_facts(const struct smtp_client *c);
 

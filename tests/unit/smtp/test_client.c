@@ -435,6 +435,32 @@ static void test_timeouts(void **state)
 	}
 }
 
+/* Whoever cannot wait any longer leaves: it may be delivered if it was said to its end, and is for later else. */
+static void test_leave(void **state)
+{
+	for (int ended = 0; ended < 2; ended++) {
+		struct fixture f;
+
+		start(&f);
+		say(&f, "220 hi\r\n250 mx.test\r\n");
+		send_next(&f);
+		say(&f, "250 ok\r\n");
+		f.now += 17;
+		say(&f, "250 ok\r\n");
+		if (ended) {
+			say(&f, "354 ok\r\n");
+			give(&f, STR("x"), true);
+			flush(&f);
+		}
+		assert_true(smtp_client_moved(f.c) == f.now);
+		assert_int_equal(smtp_client_is_at_content(f.c), ended);
+		smtp_client_leave(f.c, ++f.now);
+		expect_end(&f, ended ? SMTP_OUTCOME_UNSURE : SMTP_OUTCOME_TEMPORARY,
+		    ended ? SMTP_STAGE_BODY : SMTP_STAGE_DATA);
+		stop(&f);
+	}
+}
+
 #define TIME(member) offsetof(struct smtp_client_timeouts, member)
 
 static int64_t time_at(const struct smtp_client_timeouts *t, size_t member)
@@ -611,6 +637,7 @@ int main(void)
 	    cmocka_unit_test(test_failure_at_body),
 	    cmocka_unit_test(test_idle),
 	    cmocka_unit_test(test_timeouts),
+	    cmocka_unit_test(test_leave),
 	    cmocka_unit_test(test_minutes),
 	    cmocka_unit_test(test_each_wait),
 	    cmocka_unit_test(test_slow_server),
