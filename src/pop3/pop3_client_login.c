@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "pop3/pop3_client_state.h"
 
+#define CAPA_LINES_MAX   100
 #define AUTH_COMMAND_MAX ((size_t)255) /* with its initial response [RFC 5034 4] */
 
 static void ask_capa(struct pop3_client *c);
@@ -55,6 +56,11 @@ static void capa_line(struct pop3_client *c, struct str line)
 	struct str args;
 	struct str tag = str_split(line, ' ', &args);
 
+	if (++c->capa_lines > CAPA_LINES_MAX) {
+		pop3_client_fail(
+		    c, POP3_CODE_NONE, "the server's list of capabilities does not end", STR(""));
+		return;
+	}
 	if (str_eq_i(tag, STR("SASL")))
 		take_mechanisms(c, args);
 	if (str_eq_i(tag, STR("EXPIRE")))
@@ -112,6 +118,7 @@ static void expect_capa(struct pop3_client *c, const struct pop3_reply *r)
 static void ask_capa(struct pop3_client *c)
 {
 	c->capa = (struct pop3_capa){0};
+	c->capa_lines = 0;
 	buf_clear(&c->mechanisms);
 	pop3_client_say(c, STR("CAPA"), expect_capa);
 }

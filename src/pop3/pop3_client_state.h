@@ -52,6 +52,7 @@ struct pop3_client {
 	pop3_next *after; /* what follows done(), may be NULL */
 
 	struct pop3_capa capa;
+	unsigned capa_lines;
 	struct buf mechanisms; /* of SASL, as the server lists them */
 	struct sasl_client sasl;
 
