@@ -9,6 +9,7 @@
 #include "store/copy.h"
 #include "store/ledger.h"
 #include "store/mailbox.h"
+#include "store/queue_due.h"
 #include "store/summary.h"
 #include "store/trace.h"
 
@@ -160,7 +161,10 @@ enum db_code queue_here_place(struct queue_report *r, struct db *db, int64_t now
 {
 	struct placing_here p = {.r = r, .db = db, .now = now, .code = DB_OK};
 
-	for (size_t i = 0; i < r->rows.n && p.code == DB_OK; i++)
-		place(&p, r->rows.v[i]);
+	for (size_t i = 0; i < r->rows.n && p.code == DB_OK; i++) {
+		/* else its time came since it was read: the next look sees that */
+		if (queue_row_due(&r->cfg, &r->rows.v[i], NULL, now) == QUEUE_DUE_PLACE)
+			place(&p, r->rows.v[i]);
+	}
 	return p.code;
 }

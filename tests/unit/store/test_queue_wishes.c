@@ -200,6 +200,31 @@ static void full_mailbox_returns_it_when_late(void **state)
 	assert_true(has(qrig_mail(&q, arena), "You wanted"));
 }
 
+/* There is room, but its time comes between the reading of the row and the writer lane. */
+static void late_while_it_is_placed(void **state)
+{
+	int64_t release = q.rig.now + DAY_MS, late = release + 100 * MINUTE_MS;
+	int64_t id = released_into_a_full_mailbox(QUEUE_BY_RETURN, 100 * MINUTE_MS);
+	struct queue_report *r = queue_report_new();
+
+	qrig_live(&q, release);
+	rig_quota(&q.rig, "bob@a.test", -1, -1);
+	q.rig.now = late - 1;
+	r->cfg = q.cfg;
+	r->message = id;
+	r->now = q.rig.now;
+	queue_report_prepare(r);
+	reader_run(&r->read, q.rig.db);
+	assert_int_equal(r->read.result, DB_OK);
+	assert_false(r->nothing);
+	q.rig.now = late;
+	qrig_run(&q, &r->op);
+	assert_int_equal(r->placed, 0);
+	queue_report_free(&r);
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+}
+
 static void full_mailbox_tells_when_late(void **state)
 {
 	int64_t release = q.rig.now + DAY_MS, late = release + 100 * MINUTE_MS;
@@ -579,6 +604,7 @@ int main(void)
 	    T(held_for_a_mailbox_here),
 	    T(mailbox_that_does_not_take_it),
 	    T(full_mailbox_returns_it_when_late),
+	    T(late_while_it_is_placed),
 	    T(full_mailbox_tells_when_late),
 	    T(full_mailbox_warns_and_ends),
 	    T(full_mailbox_while_the_server_was_off),
