@@ -50,8 +50,8 @@ void smtp_server_config_init(struct smtp_server_config *cfg, enum smtp_role role
 
 /* What is known of the other side. ip is copied. */
 struct smtp_peer {
-	struct str ip;       /* as text, or what stands for it, for the answer to EHLO; empty: not shown */
-	bool tls;            /* implicit TLS is already active */
+	struct str ip; /* as text, or a name instead, for the answer to EHLO; empty: not shown */
+	bool tls;      /* implicit TLS is already active */
 	bool plaintext_auth; /* AUTH is allowed without TLS */
 	int64_t wall; /* the time of day at smtp_server_new()'s now, milliseconds since 1970 */
 };

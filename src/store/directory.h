@@ -164,8 +164,8 @@ struct directory_change {
 	struct err why;
 	enum directory_missing missing;
 	struct err warning; /* of what follows from a change that was made; empty: nothing */
-	int64_t account; /* the one that was added or changed */
-	char separator;  /* directory_change.c's own */
+	int64_t account;    /* the one that was added or changed */
+	char separator;     /* directory_change.c's own */
 };
 
 /* Sets op.exec and the defaults of the answer. op.done is the caller's to set. */

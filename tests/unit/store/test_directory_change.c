@@ -67,8 +67,9 @@ static void changes_explain_themselves(void **state)
 /* Legal, and said. */
 static void aliases_that_hide_an_account_are_warned_of(void **state)
 {
-	static const char hidden[] = "ann@a.test is an account and no longer gets its mail; to keep a "
-				     "copy: godwit alias add ann@a.test ann@a.test";
+	static const char hidden[] =
+	    "ann@a.test is an account and no longer gets its mail; to keep a "
+	    "copy: godwit alias add ann@a.test ann@a.test";
 	static const struct {
 		enum directory_verb verb;
 		const char *address, *target, *want;
