@@ -90,8 +90,9 @@ static void say_damaged(struct restoring *r, const char *name)
 {
 	r->damaged++;
 	cli_progress_clear(&r->progress);
-	(void)cli_fail(EX_DATAERR,
-	    "%s in the backup differs from its checksum; it is restored as it is", name);
+	(void)cli_fail(EX_DATAERR, "%s in the backup differs from its checksum; %s", name,
+	    r->verify ? "remove that file, and the next backup copies it again"
+		      : "it is restored as it is");
 }
 
 static int open_to(const struct restoring *r, const char *name)

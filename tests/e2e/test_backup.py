@@ -421,7 +421,8 @@ def test_damage_is_found(make_server, restore, tmp_path):
     data = pack.read_bytes()
     pack.write_bytes(data.replace(b"Subject: number 0", b"subject: number 0"))
     done = server.command("restore", str(target), "--verify", status=65)
-    assert "differs from its checksum" in done.stderr
+    assert f"{packs}/{pack.name} in the backup differs from its checksum; remove that file, and the next" in done.stderr
+    assert "restored as it is" not in done.stderr
     done = server.command("restore", str(target), "--account", ann, status=65)
     assert "message " in done.stderr and "damaged" in done.stderr
     assert "3 were there already; 1 message of the backup is damaged" in done.stdout
