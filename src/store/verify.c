@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "mime/mime_summary.h"
 #include "store/db_check.h"
+#include "store/trace.h"
 
 #define ROWS_A_STEP INT64_C(256)
 
@@ -25,7 +26,7 @@ static void add_summary(struct verify *v, struct verify_finding *f, struct str s
 	if (summary.n == 0 || mime_summary_read(v->arena, summary, &m) != MIME_SUMMARY_OK)
 		return;
 	f->subject = first_text(&m, MIME_SUBJECT);
-	f->header_id = first_text(&m, MIME_MESSAGE_ID);
+	f->header_id = trace_bare_id(first_text(&m, MIME_MESSAGE_ID));
 }
 
 static void add_account(

@@ -16,7 +16,7 @@ struct verify_finding {
 	int64_t message;      /* 0: none that is known */
 	struct str account;   /* address; empty: none */
 	int64_t mailbox, uid; /* 0: none */
-	struct str header_id; /* Message-ID; empty: not known */
+	struct str header_id; /* Message-ID without <>; empty: not known */
 	struct str subject;   /* likewise */
 	int64_t pack, offset; /* 0: not in a pack */
 	bool compares;        /* stored and expected mean something */

@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import json
 import os
 import random
 import re
@@ -217,6 +218,24 @@ def test_repair_saves_all_others(filled, request):
         before = after
     deliver(filled, ANN, letter("afterwards"))
     assert len(all_mail(filled)) == len(before) + 1
+
+
+def change(database, *statements):
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        for statement in statements:
+            assert db.execute(statement).rowcount == 1, statement
+        db.commit()
+
+
+def test_a_message_is_named_in_one_way(filled):
+    """By what the message itself says, and by the row of its history."""
+    deliver(filled, ANN, letter("last").replace(b"Subject:", b"Message-ID: <one@else.test>\r\nSubject:"))
+    change(at_rest(filled),
+           "UPDATE membership SET size = size + 1 WHERE email = (SELECT max(id) FROM email)",
+           "DELETE FROM ledger WHERE message = (SELECT max(id) FROM email)")
+    found = json.loads(verify(filled, 65).stdout)
+    names = [(finding["message_id"], finding["subject"] != "") for finding in found if finding["id"]]
+    assert set(names) == {("one@else.test", True), ("one@else.test", False)}, found
 
 
 def test_repair_needs_the_store_alone(filled):
