@@ -148,6 +148,8 @@ static enum admin_step audit_done(struct admin_job *j, const struct ledger_audit
 {
 	const struct ledger_day *t = &a->total;
 
+	if (a->findings && a->findings == a->no_credential)
+		return admin_job_finish(j, EX_DATAERR, ADMIN_NO_PASSWORD, (long long)a->findings);
 	if (a->findings)
 		return admin_job_finish(j, EX_DATAERR,
 		    "the books do not balance: %lld findings, named above; look at them with `godwit "

@@ -9,6 +9,11 @@
 #include "store/ledger.h"
 #include "store/queue_change.h"
 
+/* Says what helps when nothing is found but accounts without a password: a long long, how many. */
+#define ADMIN_NO_PASSWORD                                                                          \
+	"%lld findings, named above: accounts without a password, which no repair gives back; "    \
+	"`godwit account passwd` sets one"
+
 #define ADMIN_PAGE        ((size_t)100)
 #define ADMIN_TRACE_MAX   ((size_t)1000)
 #define ADMIN_CHANGED_MAX ((size_t)1000) /* recipients that a change of the queue names */

@@ -225,6 +225,9 @@ static enum admin_step verify_done(struct admin_job *j, const struct verifying *
 		return admin_job_finish(j, EX_OK,
 		    "nothing is damaged: %lld packs with %lld MB and the database were read%s",
 		    (long long)x->v.packs, (long long)(x->v.octets / (int64_t)MIB), aside);
+	if (x->v.findings == x->v.no_credential)
+		return admin_job_finish(
+		    j, EX_DATAERR, ADMIN_NO_PASSWORD "%s", (long long)x->v.findings, aside);
 	return admin_job_finish(j, EX_DATAERR,
 	    "%lld findings%s; stop the server and run `godwit store %s`, or bring back a backup%s",
 	    (long long)x->v.findings,

@@ -101,6 +101,7 @@ struct ledger_audit {
 	/* the answer */
 	struct ledger_day total;
 	int64_t findings;
+	int64_t no_credential; /* of them, LEDGER_NO_CREDENTIAL: no repair gives a password */
 	bool complete;
 	/* ledger.c's own */
 	int stage;

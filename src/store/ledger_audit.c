@@ -54,6 +54,7 @@ bool ledger_fault_is_of_rows(enum ledger_fault fault)
 static void find(struct ledger_audit *a, struct ledger_finding finding)
 {
 	a->findings++;
+	a->no_credential += finding.fault == LEDGER_NO_CREDENTIAL;
 	if (a->on_finding)
 		a->on_finding(a->ctx, &finding);
 }

@@ -40,7 +40,8 @@ struct verify {
 	/* the answer */
 	int64_t findings;
 	int64_t beyond; /* of them, those that no repair helps against: only store/salvage.h does */
-	int64_t indexes; /* and those of indexes */
+	int64_t indexes;       /* and those of indexes */
+	int64_t no_credential; /* and accounts without a password: no repair gives one */
 	bool complete;
 	enum verify_stage stage;
 	int64_t octets, octets_all; /* of the packs, read and to read */

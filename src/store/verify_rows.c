@@ -110,6 +110,7 @@ enum db_code verify_rule(struct verify *v, size_t i, bool *more_r)
 		    .expected = db_col_int(q, 5),
 		    .compares = rules[i].compares};
 
+		v->no_credential += rules[i].query == SQL_VERIFY_CREDENTIAL;
 		verify_found(v, f, db_col_int(q, 0));
 	}
 	return db_end(q);

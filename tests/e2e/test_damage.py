@@ -238,6 +238,18 @@ def test_a_message_is_named_in_one_way(filled):
     assert set(names) == {("one@else.test", True), ("one@else.test", False)}, found
 
 
+def test_what_no_repair_gives_back_names_what_does(filled):
+    """A password; with anything else beside it the repair comes first."""
+    database = at_rest(filled)
+    change(database, "DELETE FROM credential WHERE account = 1")
+    for command in ("store", "verify"), ("audit",):
+        told = filled.command(*command, status=65).stderr
+        assert "1 findings" in told and "godwit account passwd" in told and "repair`" not in told
+    change(database, "DELETE FROM alias")
+    for command in ("store", "verify"), ("audit",):
+        assert "`godwit store repair`" in filled.command(*command, status=65).stderr
+
+
 def test_repair_needs_the_store_alone(filled):
     assert "stop it" in filled.command("store", "repair", status=69).stderr
 
