@@ -209,8 +209,8 @@ static enum admin_step export_next(struct admin_job *j)
 	buf_clear(&x->out);
 	if (x->read.op.result != DB_OK)
 		return admin_job_finish(j, EX_IOERR,
-		    "the database cannot be read: %s; what was exported before is not all: stop the"
-		    " server and run `godwit store verify`",
+		    "what was exported before is not all: run `godwit store verify`; the database"
+		    " cannot be read: %s",
 		    x->read.op.err.text);
 	if (!x->done) {
 		j->next = submit; /* once what there is has been sent */
