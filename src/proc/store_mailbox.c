@@ -143,7 +143,21 @@ struct open_task {
 	struct task task;
 	int64_t account;
 	bool begun, missing;
+	bool is_short; /* rows are lost: `lack` and `owner` tell of it */
+	struct mailbox_short lack;
+	struct mailbox_named owner;
 };
+
+/* The user would not learn of it: fewer messages look like any other mailbox. */
+static enum db_code look_for_lost(struct open_task *o, struct db *db)
+{
+	enum db_code code = mailbox_snapshot_short(db, &o->task.view->snapshot, &o->lack);
+
+	if (code != DB_ROW)
+		return code;
+	o->is_short = true;
+	return mailbox_name_owner(db, o->account, &o->owner);
+}
 
 static enum db_code open_run(struct reader_op *op, struct db *db)
 {
@@ -160,7 +174,19 @@ static enum db_code open_run(struct reader_op *op, struct db *db)
 	if (code != DB_ROW)
 		return code;
 	o->begun = true;
-	return mailbox_snapshot_scan(db, &o->task.view->snapshot, SCAN_ROWS);
+	code = mailbox_snapshot_scan(db, &o->task.view->snapshot, SCAN_ROWS);
+	return code == DB_OK && o->task.view->snapshot.complete ? look_for_lost(o, db) : code;
+}
+
+static void log_short(const struct open_task *o)
+{
+	log_open(LOG_ERROR, "mailbox-short");
+	log_str("account", mailbox_named_address(&o->owner));
+	log_text("mailbox", mailbox_role_name(MAILBOX_INBOX));
+	log_num("counted", o->lack.counted);
+	log_num("found", o->lack.found);
+	log_text("cure", DB_CURE);
+	log_close();
 }
 
 static void end_open(struct ipc_request *r, const struct fs_open_reply *reply)
@@ -194,6 +220,8 @@ static void open_done(struct reader_op *op)
 		    .count = (uint64_t)mailbox_snapshot_count(s),
 		    .octets = (uint64_t)s->octets};
 		o->task.view->ready = true;
+		if (o->is_short)
+			log_short(o);
 	}
 	end_open(o->task.request, &reply);
 	task_fini(&o->task);

@@ -71,6 +71,11 @@ enum db_code db_script(struct db *db, const char *sql);
  */
 enum db_code db_damaged(struct db *db, const char *what);
 
+/* What helps when rows or pages of the database are damaged. Short, for values of the log are cut. */
+#define DB_CURE                                                                                    \
+	"stop the server and run `godwit store repair`, or, if that cannot, `godwit store salvage" \
+	" ADDRESS`"
+
 /* What failed last on this connection, and its class. Valid until the next failure. */
 const char *db_error(const struct db *db);
 

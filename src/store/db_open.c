@@ -90,13 +90,9 @@ const char *db_error(const struct db *db)
 	return db->err.text;
 }
 
-/* Short, for values of the log are cut. */
 const char *db_cure(const struct db *db)
 {
-	return db->code == DB_CORRUPT
-		   ? "; stop the server and run `godwit store repair`, or, if that cannot, `godwit "
-		     "store salvage ADDRESS`"
-		   : "";
+	return db->code == DB_CORRUPT ? "; " DB_CURE : "";
 }
 
 enum db_code db_error_code(const struct db *db)

@@ -34,6 +34,7 @@ struct mailbox_snapshot {
 	int64_t mailbox;
 	int64_t uid_limit; /* highest uid it may hold */
 	int64_t modseq;
+	int64_t counted; /* messages, by the mailbox's counter, when it was begun */
 	int64_t octets;  /* of the messages scanned so far; of all when complete */
 	int64_t scanned; /* uids up to this one are in `uids` */
 	bool complete;
@@ -49,6 +50,19 @@ enum db_code mailbox_snapshot_begin(
 
 /* Reads up to max_rows further rows; in any number of transactions, whatever happens between them. */
 enum db_code mailbox_snapshot_scan(struct db *db, struct mailbox_snapshot *s, int64_t max_rows);
+
+struct mailbox_short {
+	int64_t counted; /* messages, by the mailbox's counter */
+	int64_t found;
+};
+
+/*
+ * Whether a complete snapshot has fewer messages than its mailbox counts, for rows are lost: pages of the database
+ * may hide them without an error. DB_ROW and *short_r; DB_OK, untouched, when it has them all; else the failure.
+ * Where fewer were found, perhaps for some were purged meanwhile, all are counted again, in this read transaction.
+ */
+enum db_code mailbox_snapshot_short(
+    struct db *db, const struct mailbox_snapshot *s, struct mailbox_short *short_r);
 
 /* Frees its memory. */
 void mailbox_snapshot_fini(struct mailbox_snapshot *s);

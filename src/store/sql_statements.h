@@ -155,8 +155,10 @@ SQL(EMAIL_UNSEALED, "SELECT " EMAIL_SEALED " FROM email e WHERE e.seal = 0 AND e
 
 SQL(EMAIL_SEAL, "UPDATE email SET seal = $3 WHERE account = $1 AND id = $2")
 
-SQL(SNAPSHOT_BEGIN, "SELECT m.uidnext, a.modseq FROM mailbox m JOIN account a ON a.id = m.account"
-		    " WHERE m.account = $1 AND m.id = $2")
+/* Of a removed account rows go before their mailbox: it counts none. */
+SQL(SNAPSHOT_BEGIN,
+    "SELECT m.uidnext, a.modseq, CASE WHEN a.domain = '' THEN 0 ELSE m.messages END"
+    " FROM mailbox m JOIN account a ON a.id = m.account WHERE m.account = $1 AND m.id = $2")
 
 SQL(SNAPSHOT_SCAN, "SELECT uid, size, expunged_modseq FROM membership"
 		   " WHERE account = $1 AND mailbox = $2 AND uid > $3 AND uid <= $4"

@@ -220,6 +220,36 @@ def test_repair_saves_all_others(filled, request):
     assert len(all_mail(filled)) == len(before) + 1
 
 
+def hide_members(database):
+    """A bit in the number of entries of a leaf: those that it no longer counts are found by nobody."""
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        pages = [page for page, in db.execute("SELECT pageno FROM dbstat WHERE name = 'membership' AND pagetype = 'leaf'")]
+    with open(database, "rb") as file:
+        for page in pages:
+            file.seek((page - 1) * 4096 + 4)
+            entries = file.read(1)[0]
+            if entries > 8:
+                flip(database, (page - 1) * 4096 + 4, entries.bit_length() - 1)
+                return
+    assert False, pages
+
+
+def test_a_mailbox_without_some_of_its_messages_is_told(make_server):
+    """Once in a session; for the user there are only fewer of them."""
+    server = make_server(accounts=("ann",))
+    for n in range(40):
+        deliver(server, ANN, letter(f"number {n}"))
+    assert len(messages(server, ANN)) == 40
+    assert "mailbox-short" not in server.new_log()
+    hide_members(at_rest(server))
+    server.start()
+    server.mark()
+    found = len(messages(server, ANN))
+    assert 0 < found < 40
+    line, = [line for line in server.new_log().splitlines() if "event=mailbox-short" in line]
+    assert f"account={ANN} mailbox=INBOX counted=40 found={found} cure=" in line and "godwit store repair" in line
+
+
 def change(database, *statements):
     with contextlib.closing(sqlite3.connect(database)) as db:
         for statement in statements:

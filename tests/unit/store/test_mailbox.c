@@ -102,6 +102,111 @@ static void a_scan_in_pieces_is_one_moment(void **state)
 	mailbox_snapshot_fini(&fast);
 }
 
+/* ---- messages that cannot be found ---- */
+
+static void scan_to_the_end(struct mailbox_snapshot *s)
+{
+	while (!s->complete)
+		assert_int_equal(mailbox_snapshot_scan(rig.db, s, 2), DB_OK);
+}
+
+/* A scan of her 6 messages, two of which it has read. */
+static struct mailbox_snapshot begun_scan(void)
+{
+	struct mailbox_snapshot s;
+
+	ann_send(6);
+	assert_int_equal(mailbox_snapshot_begin(rig.db, ann, MAILBOX_INBOX, &s), DB_ROW);
+	assert_int_equal(mailbox_snapshot_scan(rig.db, &s, 2), DB_OK);
+	assert_int_equal(s.counted, 6);
+	return s;
+}
+
+static void hide(const char *where)
+{
+	char sql[256];
+
+	snprintf(sql, sizeof sql,
+	    "CREATE TABLE hidden AS SELECT * FROM membership WHERE %s;"
+	    "DELETE FROM membership WHERE %s",
+	    where, where);
+	rig_sql(&rig, sql);
+}
+
+static void show(void)
+{
+	rig_sql(&rig, "INSERT INTO membership SELECT * FROM hidden; DROP TABLE hidden");
+}
+
+static void others_at_work_are_no_loss(void **state)
+{
+	struct mailbox_snapshot s = begun_scan();
+	struct mailbox_short lack;
+
+	ann_expunge(4, 5);
+	ann_expunge(1, 1);
+	ann_send(2);
+	scan_to_the_end(&s);
+	assert_int_equal(mailbox_snapshot_count(&s), 6);
+	assert_int_equal(mailbox_snapshot_short(rig.db, &s, &lack), DB_OK);
+	mailbox_snapshot_fini(&s);
+}
+
+static void what_is_purged_during_a_scan_is_no_loss(void **state)
+{
+	struct mailbox_snapshot s = begun_scan();
+	struct mailbox_short lack;
+
+	ann_expunge(4, 5);
+	rig.now += 2;
+	rig_maintain(&rig, 0, INT64_MAX / 2);
+	scan_to_the_end(&s);
+	assert_int_equal(mailbox_snapshot_count(&s), 4);
+	assert_int_equal(mailbox_snapshot_short(rig.db, &s, &lack), DB_OK);
+	mailbox_snapshot_fini(&s);
+}
+
+/* The mail of a removed account goes in slices, before the account does. */
+static void a_removed_account_is_no_loss(void **state)
+{
+	struct mailbox_snapshot s = begun_scan();
+	struct mailbox_short lack;
+
+	rig_change(&rig, DIRECTORY_ACCOUNT_REMOVE, "ann@a.test", NULL);
+	hide("uid = 4");
+	scan_to_the_end(&s);
+	assert_int_equal(mailbox_snapshot_count(&s), 5);
+	assert_int_equal(mailbox_snapshot_short(rig.db, &s, &lack), DB_OK);
+	show();
+	mailbox_snapshot_fini(&s);
+}
+
+static void lost_rows_are_a_loss(void **state)
+{
+	struct mailbox_snapshot s = begun_scan();
+	struct mailbox_short lack;
+
+	hide("uid > 3 AND uid < 6");
+	scan_to_the_end(&s);
+	assert_int_equal(mailbox_snapshot_short(rig.db, &s, &lack), DB_ROW);
+	assert_int_equal(lack.counted, 6);
+	assert_int_equal(lack.found, 4);
+	mailbox_snapshot_fini(&s);
+	ann_send(1);
+	ann_expunge(1, 2);
+	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	assert_int_equal(mailbox_snapshot_short(rig.db, &s, &lack), DB_ROW);
+	assert_int_equal(lack.counted, 5);
+	assert_int_equal(lack.found, 3);
+	mailbox_snapshot_fini(&s);
+	show();
+	s = rig_snapshot(&rig, ann, MAILBOX_INBOX);
+	assert_int_equal(mailbox_snapshot_short(rig.db, &s, &lack), DB_OK);
+	mailbox_snapshot_fini(&s);
+}
+
+/* ---- contents ---- */
+
 static void reads_from_any_offset(void **state)
 {
 	struct mailbox_snapshot s;
@@ -238,6 +343,10 @@ int main(void)
 	    T(an_empty_mailbox),
 	    T(two_snapshots_at_once),
 	    T(a_scan_in_pieces_is_one_moment),
+	    T(others_at_work_are_no_loss),
+	    T(what_is_purged_during_a_scan_is_no_loss),
+	    T(a_removed_account_is_no_loss),
+	    T(lost_rows_are_a_loss),
 	    T(reads_from_any_offset),
 	    T(expunging_is_all_or_nothing),
 	    T(every_change_has_its_modseq),
