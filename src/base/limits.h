@@ -123,6 +123,7 @@
 #define LIMIT_DSN_ORIGINAL      (1 * MIB)      /* a message that a report returns whole */
 #define LIMIT_DSN_HEADER        (32 * KIB)     /* of a header that a report returns */
 #define LIMIT_DSN               (24 * MIB)     /* a report */
+#define LIMIT_DSN_POSTMASTER    100 /* in a day, of mail without a sender: strangers may cause it */
 #define LIMIT_QUEUE_HOSTS       10             /* of a domain that are tried [RFC 5321 5.1] */
 #define LIMIT_QUEUE_ADDRESSES   20             /* of them all, in one attempt */
 #define LIMIT_OWN_ADDRESSES     ((size_t)4096) /* of this machine */

@@ -134,15 +134,15 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "be "
 	    "given up, at the latest %2; it has no sender who could be told.",
 	[QUEUE_PHRASE_POSTMASTER_IF] =
-	    "If none succeeds, it will be given up %2, and the postmaster is told of it.",
+	    "If none succeeds, it will be given up %2, and the postmaster is told of it, unless he was told of too many within a day.",
 	[QUEUE_PHRASE_POSTMASTER_THEN] =
 	    "No further attempt is planned; it will be given up %2, and the postmaster is told of "
-	    "it.",
+	    "it, unless he was told of too many within a day.",
 	[QUEUE_PHRASE_POSTMASTER_NOW] =
-	    "It is now being given up, and the postmaster is told of it.",
+	    "It is now being given up, and the postmaster is told of it, unless he was told of too many within a day.",
 	[QUEUE_PHRASE_POSTMASTER_LATE] =
 	    "Its time ended while the server was not running: unless an attempt succeeds, it will "
-	    "be given up, at the latest %2, and the postmaster is told of it.",
+	    "be given up, at the latest %2, and the postmaster is told of it, unless he was told of too many within a day.",
 	[QUEUE_PHRASE_SILENT_IF] =
 	    "If none succeeds, it will be given up %2; %1 asked not to be told.",
 	[QUEUE_PHRASE_SILENT_THEN] =

@@ -27,6 +27,7 @@ struct queue_report {
 	int64_t report_id; /* of the report, if one is made: an id of our own that is not in use */
 	int64_t now;       /* for the reading */
 	bool untold;       /* its sender cannot be told of what failed: the postmaster is, once */
+	bool enough;       /* LIMIT_DSN_POSTMASTER: of mail without a sender nobody is told */
 	/* the answer of the reading */
 	bool nothing;
 	/* the answer */

@@ -5,6 +5,7 @@
 #include "store/queue_run.h"
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
 #define WAIT_MAX   MINUTE_MS        /* it looks at the clock at least so often: clocks jump */
@@ -57,6 +58,17 @@ static bool is_good(struct queue_run *r, const char *what, enum db_code code)
 
 /* ---- reports ---- */
 
+static bool is_enough(struct queue_run *r)
+{
+	int64_t now = time_of(r).mono;
+
+	if (now - r->postmaster_since >= DAY_MS) {
+		r->postmaster_since = now;
+		r->postmaster_told = 0;
+	}
+	return r->postmaster_told >= LIMIT_DSN_POSTMASTER;
+}
+
 static void report_over(struct queue_report *report)
 {
 	struct queue_run *r = report->user;
@@ -80,6 +92,8 @@ static void report_done(struct lane_op *op)
 		begin_report(r, report->message, true);
 	else if (!report->stale)
 		r->world->reported(r->ctx, report);
+	r->postmaster_told += op->result == LANE_DONE && report->told &&
+			      report->about.reverse_path.n == 0;
 	report_over(report);
 }
 
@@ -110,6 +124,7 @@ static void begin_report(struct queue_run *r, int64_t message, bool untold)
 	report->blobs = r->blobs;
 	report->message = message;
 	report->untold = untold;
+	report->enough = is_enough(r);
 	report->report_id = id_make(r->ids, now);
 	report->now = now;
 	queue_report_prepare(report);

@@ -307,3 +307,17 @@ def test_a_loop_of_two_servers_ends_in_one_report(net, home, other):
     assert path_of(report) == "" and report.recipients == [f"<carol@{home.domain}>"] and b"5.4.6" in report.content
     assert len(home.taken) == 1
     other.command("audit")
+
+
+# ---- the last one: the postmaster is told of nothing more behind it ----
+
+def test_strangers_do_not_fill_the_postmasters_mailbox(net, away):
+    """Of mail without a sender he is told a hundred times in a day; of the rest the trace tells."""
+    away.answers["RCPT"] = b"550 5.1.1 who?\r\n"
+    numbers = [send(net, "", away.alias) for _ in range(103)]
+    wait_for("an empty queue", lambda: not net.queue())
+    untold = "nobody is told: it has no sender, and the postmaster was told of 100 others within a day"
+    assert untold in net.trace(numbers[-1])
+    told = [mail for mail in mail_of(net.server, ALICE) if b"Subject: A message without a sender" in mail]
+    assert len(told) == 100
+    assert "discarded" not in net.trace(numbers[-1])

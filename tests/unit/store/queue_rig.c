@@ -170,6 +170,7 @@ static void report(struct qrig *q, int64_t message, bool untold)
 	r->report_id = id_make(&q->rig.ids, q->rig.now);
 	r->now = q->rig.now;
 	r->untold = untold;
+	r->enough = q->enough;
 	queue_report_prepare(r);
 	reader_run(&r->read, q->rig.db);
 	assert_int_equal(r->read.result, DB_OK);

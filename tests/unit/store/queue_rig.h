@@ -33,6 +33,7 @@ struct qrig {
 	struct queue_lease lease; /* the last one: its jobs live until the next */
 	bool leased;
 	bool audits; /* after each step (the default) */
+	bool enough; /* the postmaster was told of enough */
 	/* what happened */
 	int64_t attempts; /* recipients tried */
 	int64_t jobs;

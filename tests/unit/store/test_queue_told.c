@@ -89,7 +89,7 @@ static void behind_an_alias(void **state)
 	rig_alias(&q.rig, "info@a.test", "out@else.test");
 	q.world = unknown;
 	id = comes_to("info@a.test", "");
-	assert_true(has(explained(id), "and the postmaster is told of it."));
+	assert_true(has(explained(id), "and the postmaster is told of it, unless he was told of too many"));
 	qrig_work(&q);
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
 	assert_int_equal(q.reports, 1);
@@ -156,6 +156,26 @@ static void delay_is_told_to_the_sender(void **state)
 	assert_int_equal(qrig_count(&q, "message WHERE protocol = 'postmaster'"), 0);
 }
 
+/* Strangers may send any number of them. */
+static void enough_behind_an_alias(void **state)
+{
+	int64_t id;
+
+	rig_alias(&q.rig, "info@a.test", "out@else.test");
+	q.world = unknown;
+	q.enough = true;
+	id = comes_to("info@a.test", "");
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_int_equal(q.reports, 0);
+	assert_int_equal(qrig_count(&q, "trace WHERE text LIKE 'nobody is told: it has no sender, and the"
+					" postmaster was told of 100 others%'"),
+	    1);
+	qrig_send_one(&q, "ann@a.test", "x@b.test"); /* a sender is told whatever strangers do */
+	qrig_work(&q);
+	assert_int_equal(q.reports, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +184,7 @@ int main(void)
 	    T(delay_is_told_to_the_sender),
 	    T(trace_says_how_long_it_took),
 	    T(behind_an_alias),
+	    T(enough_behind_an_alias),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
