@@ -88,19 +88,26 @@ enum db_code mailbox_path_find(struct db *db, int64_t account, struct str path, 
 
 /* ---- making ---- */
 
+/* Never the number of a role, even where those mailboxes were lost. */
+static int64_t number_behind(int64_t last)
+{
+	return last < MAILBOX_ROLES ? MAILBOX_ROLES : last + 1;
+}
+
 static enum db_code make_child(struct db *db, const struct mailbox_make *m, struct str name,
     int64_t modseq, int64_t now, int64_t *mailbox)
 {
-	int64_t last = 0;
+	int64_t last = 0, number;
 	enum db_code code = db_get_int(db, SQL_MAILBOX_LAST, DB_ARGS(db_int(m->account)), &last);
 
 	if (code != DB_ROW)
 		return code == DB_OK ? DB_ERROR : code;
+	number = number_behind(last);
 	code = db_exec(db, SQL_MAILBOX_ADD_CHILD,
-	    DB_ARGS(db_int(m->account), db_int(last + 1), db_int(*mailbox), db_text(name),
+	    DB_ARGS(db_int(m->account), db_int(number), db_int(*mailbox), db_text(name),
 		db_int(now / SECOND_MS), db_int(modseq), db_int(now)),
 	    NULL);
-	*mailbox = last + 1;
+	*mailbox = number;
 	if (code == DB_OK)
 		code = db_exec(db, SQL_CHANGE_ADD,
 		    DB_ARGS(db_int(m->account), db_int(modseq), db_int(CHANGE_MAILBOX),

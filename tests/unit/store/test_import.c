@@ -459,6 +459,16 @@ static void mailboxes_by_path(void **state)
 	    mailbox_path_is_valid(STR("1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19/20/21")));
 }
 
+/* Those of roles, lost and not made again: their numbers stay free. */
+static void a_mailbox_has_no_number_of_a_role(void **state)
+{
+	flip_change(&rig, "DELETE FROM mailbox WHERE id > 1");
+	(void)damage_repair(&rig);
+	assert_int_equal(make("Work"), MAILBOX_ROLES);
+	assert_int_equal(make("Work/A"), MAILBOX_ROLES + 1);
+	damage_must_be_none(&rig);
+}
+
 /* How many there were. */
 static int64_t at(int64_t moment)
 {
@@ -512,6 +522,7 @@ int main(void)
 	    T(old_and_purged_without_message_row),
 	    T(recognises),
 	    T(mailboxes_by_path),
+	    T(a_mailbox_has_no_number_of_a_role),
 	    T(as_of_a_moment),
 	};
 
