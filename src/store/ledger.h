@@ -60,6 +60,7 @@ enum ledger_fault {
 	LEDGER_LINKS,          /* not in as many mailboxes as it should be; account is set */
 	LEDGER_GONE,           /* taken, and neither message nor ledger have a row of it */
 	LEDGER_NO_CREDENTIAL,  /* nobody can log in to the account; account is set */
+	LEDGER_NO_ACCOUNT,     /* mailboxes of an account without a row; account is set */
 	LEDGER_NO_DESTINATION, /* the queue row's destination has no row; recipient is set */
 	LEDGER_NO_PACK,        /* its blob lies in a pack without a row; pack is set */
 	LEDGER_NO_FILE,        /* its blob lies in a pack whose file is gone; pack is set */

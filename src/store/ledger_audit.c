@@ -32,6 +32,7 @@ static const char *const fault_texts[LEDGER_ROWS] = {
     [LEDGER_LINKS] = "it is not in as many mailboxes as it should be",
     [LEDGER_GONE] = "it was taken, and its rows in the ledger are gone",
     [LEDGER_NO_CREDENTIAL] = "the account has no password (godwit account passwd sets one)",
+    [LEDGER_NO_ACCOUNT] = "the account is not there, and mailboxes of it are",
     [LEDGER_NO_DESTINATION] = "waits for a destination that is not there",
     [LEDGER_NO_PACK] = "its content lies in a pack that has no row",
     [LEDGER_NO_FILE] = "its content lies in a pack whose file is not there",
@@ -246,6 +247,18 @@ static enum db_code check_links(struct db *db, struct ledger_audit *a, int64_t a
 	return db_end(q);
 }
 
+/* Accounts that only their mailboxes tell of. */
+static enum db_code check_lost_accounts(struct db *db, struct ledger_audit *a)
+{
+	struct db_query *q = db_begin_query(db, SQL_AUDIT_LOST_ACCOUNTS, DB_NO_ARGS);
+
+	while (db_step(q) == DB_ROW)
+		find(a,
+		    (struct ledger_finding){
+			.fault = LEDGER_NO_ACCOUNT, .recipient = -1, .account = db_col_int(q, 0)});
+	return db_end(q);
+}
+
 static enum db_code check_domains(struct db *db, struct ledger_audit *a)
 {
 	struct db_query *q = db_begin_query(db, SQL_AUDIT_DOMAINS, DB_NO_ARGS);
@@ -277,6 +290,8 @@ static enum db_code check_accounts(struct db *db, struct ledger_audit *a, int64_
 	code = code == DB_OK ? end : code;
 	if (code == DB_OK && rows < max)
 		code = check_domains(db, a);
+	if (code == DB_OK && rows < max)
+		code = check_lost_accounts(db, a);
 	if (code == DB_OK && rows < max) {
 		a->stage = STAGE_QUEUE;
 		a->waiting = INT64_MIN;

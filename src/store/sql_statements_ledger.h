@@ -112,6 +112,9 @@ SQL(AUDIT_DOMAINS, "SELECT d.name FROM domain d WHERE d.used_bytes <>"
 		   " (SELECT CAST(coalesce(sum(a.used_messages), 0) AS bigint) FROM account a"
 		   " WHERE a.domain = d.name) ORDER BY d.name")
 
+SQL(AUDIT_LOST_ACCOUNTS, "SELECT DISTINCT b.account FROM mailbox b LEFT JOIN account a"
+			 " ON a.id = b.account WHERE a.id IS NULL ORDER BY b.account")
+
 /* Messages whose mailboxes are not as many as they say. */
 SQL(AUDIT_LINKS,
     "SELECT e.id FROM email e LEFT JOIN (SELECT m.email AS id, count(*) AS n FROM membership m"

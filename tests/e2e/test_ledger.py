@@ -81,6 +81,14 @@ def test_whatever_is_removed_by_hand_is_named(make_server):
         assert ident in done.stdout, (table, done.stdout)
         assert ANN in done.stdout or table != "membership", done.stdout
         put_back(db, table, kept)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        number = db.execute("SELECT id FROM account WHERE local = 'ann'").fetchone()[0]
+        kept = db.execute("SELECT * FROM account").fetchall()
+        db.execute("DELETE FROM account")
+        db.commit()
+        done = server.command("audit", status=65)
+        assert re.search(rf"account {number}\b.* the account is not there", done.stdout), done.stdout
+        put_back(db, "account", kept)
     for table, told in COUNTED.items():
         db = sqlite3.connect(path)
         kept = db.execute(f"SELECT * FROM {table}").fetchall()

@@ -73,6 +73,7 @@ static void whatever_is_removed_is_named(void **state)
 		{[LEDGER_MAILBOX_COUNTS] = 1, [LEDGER_ACCOUNT_COUNTS] = 1, [LEDGER_LINKS] = 1}},
 	    {"UPDATE account SET used_bytes = used_bytes + 1 WHERE local = 'ann'",
 		{[LEDGER_ACCOUNT_COUNTS] = 1, [LEDGER_DOMAIN_COUNTS] = 1}},
+	    {"DELETE FROM account WHERE local = 'ann'", {[LEDGER_NO_ACCOUNT] = 1}},
 	    {"UPDATE domain SET used_messages = used_messages + 1", {[LEDGER_DOMAIN_COUNTS] = 1}},
 	    {"UPDATE mailbox SET messages = 2 WHERE account = 1 AND id = 3",
 		{[LEDGER_MAILBOX_COUNTS] = 1}},
