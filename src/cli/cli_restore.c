@@ -207,6 +207,7 @@ static int open_target(struct restoring *r)
 {
 	int mark;
 
+	umask(022); /* modes are as they stand here */
 	if (mkdir(r->dir, 0700) < 0 && errno != EEXIST)
 		return cli_fail(
 		    EX_CANTCREAT, "cannot make the directory %s: %s", r->dir, err_reason(errno));
@@ -223,8 +224,7 @@ static int open_target(struct restoring *r)
 	/* the mark is on the disk before anything that it is about */
 	if (mark < 0 || fchmod(r->target, 0700) < 0 || fsync(r->target) < 0 ||
 	    (mkdirat(r->target, "packs", 0700) < 0 && errno != EEXIST) ||
-	    (mkdirat(r->target, "tls", DATADIR_MODE) < 0 && errno != EEXIST) ||
-	    fchmodat(r->target, "tls", DATADIR_MODE, 0) < 0)
+	    (mkdirat(r->target, "tls", DATADIR_MODE) < 0 && errno != EEXIST))
 		return cli_fail(
 		    EX_CANTCREAT, "cannot write into %s: %s", r->dir, err_reason(errno));
 	close(mark);

@@ -260,6 +260,7 @@ NOTHING(fdatasync, (int fd), (fd))
 NOTHING(syncfs, (int fd), (fd))
 NOTHING(sync_file_range, (int fd, off_t off, off_t n, unsigned flags), (fd, off, n, flags))
 NOTHING(fchmod, (int fd, mode_t mode), (fd, mode))
+NOTHING(fchown, (int fd, uid_t user, gid_t group), (fd, user, group))
 NOTHING(flock, (int fd, int what), (fd, what))
 
 /* ---- looking ---- */
