@@ -49,8 +49,8 @@ int config_read_text(struct config_box *box, const char *file, struct str text,
 #define CONFIG_WHOLE_NUMBER ": write it as a whole number, with digits alone"
 
 /*
- * Looks for what libconfig must not see. 0, and the text as libconfig is to read it behind what out has, at most twice as
- * long and in the same lines; or -1 with file, line and a sentence.
+ * Looks for what libconfig must not see. 0, and the text as libconfig is to read it behind what out has,
+ * at most twice as long and in the same lines; or -1 with file, line and a sentence.
  */
 int config_scan(const char *file, struct str text, struct buf *out, struct err *e);
 

@@ -11,8 +11,9 @@ struct preflight {
 };
 
 /*
- * Reads the configuration of the data directory, number as config_load() wants it, certificate and key. These two
- * must belong together; for root the system users must be there, two of them, the directory the store's. 0 and *p_r, which preflight_fini() ends; or -1 with a sentence that names file and cure.
+ * Reads the configuration of the data directory, number as config_load() wants it, certificate and key.
+ * These two must belong together; for root the system users must be there, two of them, the directory the
+ * store's. 0 and *p_r, which preflight_fini() ends; or -1 with a sentence that names file and cure.
  */
 int preflight_load(const char *dir, uint64_t number, struct preflight *p_r, struct err *e);
 

@@ -204,7 +204,8 @@ static void why_sessions(struct telling *t)
 
 static void why_turn(struct telling *t)
 {
-	put_wait_for(t, t->x->full ? QUEUE_PHRASE_WAIT_FULL : QUEUE_PHRASE_WAIT_TURN, buf_view(&t->target), STR(""), t->x->now);
+	put_wait_for(t, t->x->full ? QUEUE_PHRASE_WAIT_FULL : QUEUE_PHRASE_WAIT_TURN,
+	    buf_view(&t->target), STR(""), t->x->now);
 }
 
 static bool is_host_down(const struct telling *t)

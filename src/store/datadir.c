@@ -67,8 +67,10 @@ static int give_run_to_owner(int dirfd)
 	return code;
 }
 
-/* Its mode is not set later by name, which could be another file's by then: the directory may be an ordinary
- * user's. */
+/*
+ * Its mode is not set later by name, which could be another file's by then: the directory may be an ordinary
+ * user's.
+ */
 int datadir_make_run(int dirfd, struct err *e)
 {
 	mode_t before = umask(0);

@@ -296,7 +296,8 @@ void queue_report_compose(struct queue_report *r)
 	err_set(&r->why,
 	    r->about.reverse_path.n ? "its sender asked for no report" : "it has no sender");
 	if (rows.n > 0 && r->about.reverse_path.n == 0 && r->enough)
-		err_set(&r->why, "it has no sender, and the postmaster was told of %d others within a day",
+		err_set(&r->why,
+		    "it has no sender, and the postmaster was told of %d others within a day",
 		    LIMIT_DSN_POSTMASTER);
 	else if (rows.n > 0)
 		make(r, rows);

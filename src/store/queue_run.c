@@ -58,6 +58,7 @@ static bool is_good(struct queue_run *r, const char *what, enum db_code code)
 
 /* ---- reports ---- */
 
+/* Of mail without a sender the postmaster has been told often enough for a day. */
 static bool is_enough(struct queue_run *r)
 {
 	int64_t now = time_of(r).mono;

@@ -63,11 +63,11 @@ struct queue_run {
 
 	struct queue_due_list due; /* messages whose turn comes, from due_at on */
 	size_t due_at;
-	size_t reports;     /* under way */
+	size_t reports;           /* under way */
 	int64_t postmaster_since; /* mono: since then, for a day, ... */
 	int postmaster_told;      /* ... he has had so many of mail without a sender */
-	int64_t times_at;   /* mono: until then nothing is due by its age ... */
-	int64_t times_wake; /* wall: ... unless it is this late */
+	int64_t times_at;         /* mono: until then nothing is due by its age ... */
+	int64_t times_wake;       /* wall: ... unless it is this late */
 
 	struct queue_release release;
 	bool releasing;
