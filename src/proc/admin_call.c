@@ -128,20 +128,26 @@ static void online_credit(struct ipc_call *ipc)
 	/* the loop looks at it */
 }
 
-/* Moves bytes until the call ends or the server goes. */
+/*
+ * Moves bytes until the call ends or the server goes. One that goes behind its answer reads no more: credit cannot
+ * be sent to it then, and the answer is there to be read all the same.
+ */
 static void online_loop(struct online *o, struct ipc_link *link, int fd)
 {
 	const char *why = NULL;
+	bool deaf = false;
 
 	while (!o->ended && !o->broken) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
-		enum ipc_sock s;
+		enum ipc_sock s = IPC_SOCK_OK;
 
 		feed(o);
-		s = ipc_sock_flush(fd, link);
+		if (!deaf)
+			s = ipc_sock_flush(fd, link);
+		deaf = deaf || s == IPC_SOCK_CLOSED;
 		if (s == IPC_SOCK_AGAIN)
 			p.events |= POLLOUT;
-		if (s == IPC_SOCK_CLOSED || (poll(&p, 1, -1) < 0 && errno != EINTR))
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
 			return;
 		if (p.revents & (POLLIN | POLLHUP | POLLERR)) {
 			s = ipc_sock_read(fd, link, &why);

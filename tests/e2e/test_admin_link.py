@@ -1,12 +1,20 @@
 """The admin socket by its frames: what a command uses stays while the configuration changes."""
 
+import fcntl
 import os
+import shutil
 import signal
 import socket
 import struct
+import subprocess
+import termios
 
 import pytest
-from server import wait_for
+from conftest import new_folder
+from ipc_frames import CHUNK, HEAD, REPLY, text
+from ipc_frames import frame as any_frame
+from server import binary_path, wait_for
+from wire import TIMEOUT
 
 REQUEST, STATUS = 0, 0
 
@@ -53,3 +61,42 @@ def test_end_of_the_server_before_an_answer(make_server):
     ends = [line for line in server.new_log().split("\n") if "event=exited" in line]
     assert len(ends) == len(others) + 1
     assert all("status=0 signal=0" in line for line in ends)
+
+
+def unread(link):
+    """Octets that the other side has not read yet."""
+    return struct.unpack("i", fcntl.ioctl(link, termios.TIOCOUTQ, bytes(4)))[0]
+
+
+def is_waiting(process):
+    with open(f"/proc/{process.pid}/stat", encoding="ascii") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0] in "SZ"
+
+
+@pytest.fixture
+def folder():
+    folder = new_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_an_answer_behind_which_nobody_reads(folder):
+    """Whoever answers may be gone before the credit for his last records comes."""
+    os.mkdir(os.path.join(folder, "run"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.settimeout(TIMEOUT)
+        listener.bind(os.path.join(folder, "run", "admin.sock"))
+        listener.listen()
+        with subprocess.Popen([binary_path(), "domain", "list", "--data", folder], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT) as command:
+            link, _ = listener.accept()
+            with link:
+                link.settimeout(TIMEOUT)
+                size, _, _, kind, number = HEAD.unpack(link.recv(HEAD.size, socket.MSG_WAITALL))
+                link.recv(size, socket.MSG_WAITALL)
+                link.shutdown(socket.SHUT_RD)
+                link.sendall(any_frame(CHUNK, kind, bytes(3), number=number))  # the beginning of a record
+                wait_for("the chunk to be read", lambda: unread(link) == 0 and is_waiting(command))
+                link.sendall(any_frame(REPLY, kind, b"\x45" + text(b"in my own words"), number=number))
+            output, _ = command.communicate(timeout=TIMEOUT)
+    assert (command.returncode, output) == (0x45, b"godwit: in my own words\n")
