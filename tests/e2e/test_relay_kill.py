@@ -53,8 +53,10 @@ class Transfers:
 
     def __init__(self, net):
         self.net = net
-        self.peers = {step: net.peer(**{step: [HANG]})
-                      for step in ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "end")}
+        # first, and its next message is the first: the connection is kept for some seconds
+        self.peers = {"RSET": net.peer(RCPT=[b"550 5.1.1 who?\r\n"], RSET=[HANG])}
+        self.peers |= {step: net.peer(**{step: [HANG]})
+                       for step in ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "end")}
         self.peers["plain RCPT"] = net.peer(extensions=("8BITMIME",), RCPT=[HANG])
         self.peers["content"] = net.peer(content=[half_of_it])
         self.peers["STARTTLS"] = net.peer(tls=net.tls(), STARTTLS=[HANG])
@@ -63,7 +65,6 @@ class Transfers:
         self.peers["RCPT over TLS"] = net.peer(tls=net.tls(), RCPT=[HANG])
         self.peers["chunk"] = net.peer(extensions=CHUNKING, chunk=[HANG])
         self.peers["last chunk"] = net.peer(extensions=CHUNKING, end=[HANG])
-        self.peers["RSET"] = net.peer(RCPT=[b"550 5.1.1 who?\r\n"], RSET=[HANG])
         assert net.wait_attempt(net.send(f"nobody@{self.peers['RSET'].domain}")) == (0, 1, 0)
         self.numbers = {}
         for step, peer in self.peers.items():
