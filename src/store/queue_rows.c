@@ -171,6 +171,7 @@ void queue_row_let_go(struct queue_row *row, int64_t now)
 		row->entry.accepted += now - since;
 	row->entry.not_before = row->entry.accepted;
 	row->held = 0;
+	settle(&row->entry, now); /* nobody did so while it was held */
 }
 
 void queue_row_send_now(struct queue_row *row, int64_t now)

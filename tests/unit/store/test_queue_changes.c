@@ -20,6 +20,22 @@ static int64_t change(enum queue_change_verb verb, const char *to, const char *f
 	return c.changed;
 }
 
+/* What the clock says of mail that is held is settled when it is released: it goes at once. */
+static void released_after_the_clock_was_set_back(void **state)
+{
+	struct queue_clock c;
+	int64_t id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+
+	assert_int_equal(change(QUEUE_CHANGE_HOLD, "", "", 0), 1);
+	q.rig.now -= 10 * HOUR_MS;
+	queue_clock_init(&c);
+	qrig_run(&q, &c.op);
+	queue_clock_fini(&c);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, "", "", 0), 1);
+	qrig_live(&q, q.rig.now + MINUTE_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+}
+
 /* Held for ten days it is neither tried nor returned; these days do not count. */
 static void held_and_released(void **state)
 {
@@ -151,6 +167,7 @@ static void listed_as_of_one_moment(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    T(released_after_the_clock_was_set_back),
 	    T(held_and_released),
 	    T(returned_by_hand),
 	    T(chosen_by_filters),
