@@ -67,13 +67,14 @@ static bool is_enough(struct queue_run *r)
 		r->postmaster_since = now;
 		r->postmaster_told = 0;
 	}
-	return r->postmaster_told >= LIMIT_DSN_POSTMASTER;
+	return r->postmaster_told + r->postmaster_asked >= LIMIT_DSN_POSTMASTER;
 }
 
 static void report_over(struct queue_report *report)
 {
 	struct queue_run *r = report->user;
 
+	r->postmaster_asked -= !report->enough;
 	queue_report_free(&report);
 	r->reports--;
 	r->busy--;
@@ -126,6 +127,7 @@ static void begin_report(struct queue_run *r, int64_t message, bool untold)
 	report->message = message;
 	report->untold = untold;
 	report->enough = is_enough(r);
+	r->postmaster_asked += !report->enough;
 	report->report_id = id_make(r->ids, now);
 	report->now = now;
 	queue_report_prepare(report);

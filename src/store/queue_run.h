@@ -66,6 +66,7 @@ struct queue_run {
 	size_t reports;           /* under way */
 	int64_t postmaster_since; /* mono: since then, for a day, ... */
 	int postmaster_told;      /* ... he has had so many of mail without a sender */
+	int postmaster_asked;     /* reports under way that may be such ones */
 	int64_t times_at;         /* mono: until then nothing is due by its age ... */
 	int64_t times_wake;       /* wall: ... unless it is this late */
 
