@@ -24,9 +24,9 @@
 #define LINED_UP_MAX 100          /* in one commit: others want to write too */
 #define SCAN_ROWS    (2 * QUEUE_JOB_RECIPIENTS)
 #define KEPT         (QUEUE_JOBS_MAX / 5) /* attempts, for destinations that have none */
-#define HOLD_MS      SECOND_MS /* until what has expired was returned */
-#define SHARE_MS     (5 * SECOND_MS) /* until one that has its share is looked at again */
-#define MISSING_MS   HOUR_MS   /* a message that cannot be read is looked at again */
+#define HOLD_MS      SECOND_MS            /* until what has expired was returned */
+#define SHARE_MS     (5 * SECOND_MS)      /* until one that has its share is looked at again */
+#define MISSING_MS   HOUR_MS              /* a message that cannot be read is looked at again */
 
 /* One run of the request. */
 struct leasing {
@@ -68,7 +68,8 @@ static struct queue_rows choose(const struct leasing *g, struct queue_rows rows)
 
 	while (i < rows.n && !may_go(g, &rows.v[i]))
 		i++;
-	chosen.v = rows.v + i;
+	if (i < rows.n)
+		chosen.v = &rows.v[i];
 	while (i < rows.n && chosen.n < QUEUE_JOB_RECIPIENTS && may_go(g, &rows.v[i]) &&
 	       rows.v[i].message == chosen.v[0].message) {
 		if (str_eq(rows.v[i].forwarder, chosen.v[0].forwarder))
