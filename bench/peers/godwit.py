@@ -3,7 +3,7 @@
 import subprocess
 
 import server as godwit  # tools/server.py
-from peers.peer import DOMAIN, HOST, PASSWORD, SINK_DOMAIN, Peer, process_table
+from peers.peer import DOMAIN, HOST, PASSWORD, SINK_DOMAIN, Peer
 
 
 class Godwit(Peer):
@@ -30,8 +30,7 @@ class Godwit(Peer):
         self.ports = {"smtp": self.server.ports["smtp"], "relay": self.server.ports["smtp"],
                       "pop3": self.server.ports["pop3"]}
 
-        if not any("relay" in words for pid, (_, words) in process_table().items()
-                   if pid in self.pids()):
+        if not any("relay" in godwit.words_of(pid) for pid in self.pids()):
             self.loads = "ACE"
 
     def route(self):

@@ -15,7 +15,7 @@ BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(BENCH)
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 
-from server import ServerError, process_table, wait_for  # noqa: E402 (tools/server.py)
+from server import ServerError, parents, wait_for  # noqa: E402 (tools/server.py)
 
 HOST = "127.0.0.1"
 DOMAIN = "bench.test"
@@ -84,7 +84,7 @@ class Peer:
     def pids(self):
         """Numbers of all its processes, by tree."""
         children = {}
-        for pid, (parent, _) in process_table().items():
+        for pid, parent in parents().items():
             children.setdefault(parent, []).append(pid)
         found = []
         for process in self.processes:
@@ -134,12 +134,12 @@ class Peer:
 def end_processes(pids):
     """Ends what is left of a tree whose root has gone."""
     for pid in pids:
-        if pid in process_table():
+        if pid in parents():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-    wait_for("the end of processes", lambda: not set(pids) & set(process_table()))
+    wait_for("the end of processes", lambda: not set(pids) & set(parents()))
 
 
 def free_port():

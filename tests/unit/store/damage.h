@@ -26,7 +26,7 @@ void damage_must_be_none(struct rig *r);
 struct repair damage_repair(struct rig *r);
 
 /*
- * Some bits of each column flip, one at a time, in rows that flip_keep() has kept: each must be found, unless the
+ * Some bits of each column flip (more in the long form), one at a time, in rows that flip_keep() has kept: each must be found, unless the
  * column says why not. `then` (may be NULL) is called while it is flipped.
  */
 void damage_each_column(

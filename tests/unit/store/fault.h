@@ -47,6 +47,9 @@ struct fault {
 	    [256]; /* calls that change something, a letter each (fault.c), repeated ones once */
 };
 
+/* Of what can fail, each `step`th is tried; every one in the long form of the tests, which sets EVERY_FAULT. */
+int64_t fault_step(int64_t step);
+
 /* Over the current directory, nothing failing; hooks the database. One at a time. */
 void fault_init(struct fault *f);
 

@@ -1,8 +1,8 @@
 /*
  * A day of one account with the n-th call that changes something failing, for every n: what was
  * answered is there after a restart, what was not answered is there whole or not at all, and the audit
- * balances. Every call fails once by itself; every seventh also for good, and for want of space, and
- * every one in the long form of the tests, which sets EVERY_FAULT.
+ * balances. Every second call fails once by itself; some also for good, and for want of space; every one in the
+ * long form.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,13 +45,11 @@ static bool day_with_failure(enum fault_kind kind, int64_t n, bool lasting, bool
 
 static void any_call_may_fail(void **state)
 {
-	int64_t step = getenv("EVERY_FAULT") ? 1 : 7;
-
 	for (int how = 0; how < 4; how++) {
 		int64_t n = 1;
 
 		while (day_with_failure(FAULT_ANY, n, how & 1, how & 2))
-			n += how ? step : 1;
+			n += fault_step(how ? 11 : 2);
 		print_message("about %lld calls, failing %s %s\n", (long long)n - 1,
 		    how & 1 ? "for good" : "once", how & 2 ? "for want of space" : "by itself");
 		assert_true(n > 20);

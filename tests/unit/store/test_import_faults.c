@@ -1,6 +1,6 @@
 /*
- * Imports, restores and undeletes with the n-th call that changes something failing, for every n: what
- * was answered is there after a restart, what was refused is not, done again it is there once, and the
+ * Imports, restores and undeletes with the n-th call that changes something failing, for some n, and every one in
+ * the long form: what was answered is there after a restart, what was refused is not, done again it is there once, and the
  * audit balances throughout. And each without each of its tables.
  */
 #include <stdarg.h>
@@ -161,7 +161,7 @@ static void any_call_may_fail(void **state)
 		int64_t n = 1;
 
 		while (life_with_failure(n, how & 1, how & 2))
-			n += how ? 5 : 1;
+			n += fault_step(how ? 7 : 2);
 		assert_true(n > 10);
 	}
 }

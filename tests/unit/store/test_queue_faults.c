@@ -1,6 +1,6 @@
 /*
- * A life in the queue with the n-th call that changes something failing, for every fifth n, and every one in the
- * long form of the tests, which sets EVERY_FAULT: what was answered holds after a restart, what was not can be said
+ * A life in the queue with the n-th call that changes something failing, for some n, and every one in the long
+ * form: what was answered holds after a restart, what was not can be said
  * again, and in the end each recipient has come to what the other server said, once. Then each request with each of
  * its tables missing.
  */
@@ -172,10 +172,10 @@ static bool life_with_failure(int64_t n, bool lasting, bool full)
 static void any_call_may_fail(void **state)
 {
 	for (int how = 0; how < 4; how++) {
-		int64_t step = getenv("EVERY_FAULT") ? 1 : 5, n = 1;
+		int64_t n = 1;
 
 		while (life_with_failure(n, how & 1, how & 2))
-			n += how ? 2 * step + 9 : step;
+			n += fault_step(how ? 19 : 5);
 		print_message("about %lld calls, failing %s %s\n", (long long)n - 1,
 		    how & 1 ? "for good" : "once", how & 2 ? "for want of space" : "by itself");
 		assert_true(n > 20);
