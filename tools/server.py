@@ -91,22 +91,35 @@ def wait_for(what, condition):
         time.sleep(0.01)
 
 
-def process_table():
-    """{pid: (parent pid, words of the command line)} of this machine."""
-    table = {}
+def read_of(pid, name):
+    """A small file of a process; None when it has ended meanwhile. Asked for hundreds of times in a test, thus bare."""
+    try:
+        fd = os.open(f"/proc/{pid}/{name}", os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return os.read(fd, 65536)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def parents():
+    """{pid: parent pid} of this machine's processes, without those that have ended and are not waited for."""
+    found = {}
     for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
-                rest = file.read().rpartition(")")[2].split()
-            with open(f"/proc/{name}/cmdline", encoding="utf-8", errors="replace") as file:
-                words = re.split(r"[\0 :]+", file.read())
-        except OSError:
-            continue  # it has ended meanwhile
-        if rest[0] != "Z":
-            table[int(name)] = (int(rest[1]), words)
-    return table
+        stat = read_of(name, "stat") if name.isdigit() else None
+        if stat:
+            state, parent = stat.rpartition(b")")[2].split(None, 2)[:2]
+            if state != b"Z":
+                found[int(name)] = int(parent)
+    return found
+
+
+def words_of(pid):
+    """Of a process's command line, or of the title that it gave itself."""
+    return re.split(r"[\0 :]+", (read_of(pid, "cmdline") or b"").decode(errors="replace"))
 
 
 def kill_if_there(pid):
@@ -194,13 +207,13 @@ class Server:
         return [self.binary, "serve", "--data", self.data]
 
     def start(self, wait=True):
-        before = len(self.log())
+        before = len(self.log_octets())
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.serve_words(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if wait:
             self.wait_ready()
             # One of several fronts may greet while another is still on its way: who kills it then ends the server.
-            wait_for("all fronts", lambda: " event=ready " in self.log()[before:])
+            wait_for("all fronts", lambda: " event=ready " in self.log(before))
 
     def wait_ready(self, names=("smtp", "submission", "pop3")):
         """Every listener greets."""
@@ -222,11 +235,11 @@ class Server:
 
     def processes(self):
         """{pid: role} of all processes of this server; the supervisor's role is "supervisor"."""
-        table = process_table()
+        table = parents()
         top = self.process.pid
         found = {top: "supervisor"} if top in table else {}
-        found.update({pid: next((w for w in words if w in ROLES), "?")
-                      for pid, (parent, words) in table.items() if parent == top})
+        found.update({pid: next((word for word in words_of(pid) if word in ROLES), "?")
+                      for pid, parent in table.items() if parent == top})
         return found
 
     def pids(self, role):
@@ -246,7 +259,7 @@ class Server:
         for pid in pids:
             kill_if_there(pid)  # a child goes with the supervisor
         self.process.wait()
-        wait_for("the end of all processes", lambda: not set(pids) & set(process_table()))
+        wait_for("the end of all processes", lambda: not set(pids) & set(parents()))
         self.process = None
 
     def reload(self):
@@ -264,18 +277,22 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill_all()
             raise ServerError("the server did not stop when asked to") from None
-        wait_for("the end of all processes", lambda: not set(pids) & set(process_table()))
+        wait_for("the end of all processes", lambda: not set(pids) & set(parents()))
         self.process = None
         return status
 
-    def log(self):
-        """Its whole lines: one that is being written may be read in part."""
+    def log_octets(self, start=0):
+        """Its whole lines behind so many octets: one that is being written may be read in part."""
         try:
-            with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            with open(self.log_path, "rb") as file:
+                file.seek(start)
                 text = file.read()
-                return text[:text.rfind("\n") + 1]
+                return text[:text.rfind(b"\n") + 1]
         except FileNotFoundError:
-            return ""
+            return b""
+
+    def log(self, start=0):
+        return self.log_octets(start).decode(errors="replace")
 
     def message_count(self):
         return self.json("status")["mailbox_messages"]

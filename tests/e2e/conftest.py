@@ -88,7 +88,7 @@ class TestServer(godwit.Server):
 
     def mark(self):
         """What is sound from here on is compared with now."""
-        self.log_seen = len(self.log())
+        self.log_seen += len(self.log_octets(self.log_seen))
         self.seen_processes = godwit.wait_for("all processes", self.whole) if self.process else None
 
     def whole(self):
@@ -107,7 +107,7 @@ class TestServer(godwit.Server):
             return False
 
     def new_log(self):
-        return self.log()[self.log_seen:]
+        return self.log(self.log_seen)
 
     def trouble(self, kills=False, expected=None):
         """Sentences about what is not sound, since mark(). expected: a regex of lines that may be there."""

@@ -13,7 +13,7 @@ import threading
 
 import pytest
 from conftest import DOMAIN, PASSWORD
-from server import process_table, wait_for
+from server import parents, wait_for
 from wire import Wire, count_of, deliver, letter, mail_of, pop3, without_trace
 
 ALICE = f"alice@{DOMAIN}"
@@ -171,7 +171,7 @@ def test_children_die_with_the_supervisor(make_server):
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait()
 
-    wait_for("the end of the children", lambda: not children & set(process_table()))
+    wait_for("the end of the children", lambda: not children & set(parents()))
     server.start()
     deliver(server, ALICE)
     assert count_of(server, ALICE) == 1

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 from conftest import DOMAIN, PASSWORD
-from server import HOST, process_table, wait_for
+from server import HOST, parents, wait_for
 from wire import TIMEOUT, Wire, count_of, deliver, letter, mail_of, pop3, without_trace
 from world import world  # noqa: F401 (fixture)
 
@@ -105,7 +105,7 @@ def is_stopping(server):
 
 def nothing_is_left(server, pids):
     """It starts again, and has what it had."""
-    assert not set(pids) & set(process_table())
+    assert not set(pids) & set(parents())
     server.start()
     assert count_of(server, ALICE) == 1
     server.mark()

@@ -15,7 +15,7 @@ import mta
 import pytest
 from conftest import DOMAIN, PASSWORD, TROUBLE, TestServer, check_soundness, new_folder
 from server import HOST, wait_for
-from wire import mail_of, without_trace
+from wire import fetch, mail_of, pop3, without_trace
 
 ANN = f"ann@{DOMAIN}"
 QUEUE = 'queue = { retry = ["1s"]; };'
@@ -59,6 +59,7 @@ class Pair:
         self.server = TestServer(self.folder)
         self.server.create([DOMAIN], {ANN: PASSWORD})
         self.other = kind(self.folder, self.server.ports["smtp"])
+        self.fetched = {}  # of ann's messages, by UIDL
 
     def start(self):
         self.other.start()
@@ -98,8 +99,18 @@ class Pair:
         assert len(found) == 1
         return found[0][found[0].index(message[:46]):]
 
+    def mail_here(self):
+        """All of ann's; each is fetched once."""
+        client = pop3(self.server, ANN)
+        uids = [line.split()[1] for line in client.uidl()[1]]
+        for number, uid in enumerate(uids, 1):
+            if uid not in self.fetched:
+                self.fetched[uid] = fetch(client, number)
+        client.quit()
+        return [self.fetched[uid] for uid in uids]
+
     def copies_here(self, message):
-        return [m for m in mail_of(self.server, ANN) if message[:46] in m]
+        return [m for m in self.mail_here() if message[:46] in m]
 
     def arrives_here(self, message):
         """The same of ann's mailbox."""
@@ -113,7 +124,7 @@ class Pair:
     def reports(self, words):
         """Reports in ann's mailbox that have these words."""
         return [email.message_from_bytes(m, policy=email.policy.default)
-                for m in mail_of(self.server, ANN) if b"message/delivery-status" in m and words in m]
+                for m in self.mail_here() if b"message/delivery-status" in m and words in m]
 
     def dialogue(self, message):
         """Of the transfer of a message, once it has been taken."""

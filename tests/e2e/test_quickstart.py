@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from conftest import new_folder
-from server import HOST, ROOT, process_table, wait_for
+from server import HOST, ROOT, parents, wait_for, words_of
 from wire import count_of, submit
 
 QUICKSTART = os.path.join(ROOT, "quickstart")
@@ -210,7 +210,7 @@ def test_demo_of_what_is_not_so(folder, what, long):
 
 def nobody_names(folder):
     """No process has it in its command line."""
-    return not [words for _, words in process_table().values() if any(folder in word for word in words)]
+    return not [pid for pid in parents() if any(folder in word for word in words_of(pid))]
 
 
 def test_demo(folder):

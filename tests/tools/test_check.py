@@ -97,8 +97,14 @@ def test_notes_of_pytest(tmp_path):
     assert check.count_pytest(str(xml)).notes == ["test_a: 7 kills"]
 
 
-def sum_of(result, budget=10.0, again=False, clock=None, monkeypatch=None):
-    one = check.Check({"x": (budget, None)}, long=False)
+def slowness_of(*milliseconds):
+    slowness = check.Slowness()  # never started
+    slowness.samples = [one / 1000 for one in milliseconds]
+    return slowness
+
+
+def sum_of(result, budget=10.0, again=False, clock=None, monkeypatch=None, slow=1):
+    one = check.Check({"x": (budget, None)}, False, slowness_of(slow))
     if clock:
         monkeypatch.setattr(check.time, "monotonic", lambda: clock.pop(0))
     result.again = again
@@ -125,6 +131,29 @@ def test_what_others_take_of_the_processors_is_not_counted(monkeypatch, capsys):
         assert ("and 5 s that others had the processors" in capsys.readouterr().out) == (others == 5)
 
 
+def test_slower_processors_have_more_time(monkeypatch, capsys):
+    for slow, failed in ((2, 0), (1.5, 1), (1, 1), (0.1, 1)):
+        assert sum_of(check.Result(5), 10.0, clock=[0, 18], monkeypatch=monkeypatch, slow=slow) == (5, failed, 0)
+        assert ("took 18 s: the processors are 2.0 times slower" in capsys.readouterr().out) == (slow == 2)
+
+
+def test_slowness_is_of_the_time_since():
+    slowness = slowness_of(9, 9, 2, 4)
+    assert slowness.since(2) == pytest.approx(3)
+    assert slowness.since(4) == pytest.approx(4)  # none since: the last one
+    assert slowness_of().since(0) == slowness_of(0.2).since(0) == 1
+
+
+def test_slowness_is_measured():
+    slowness = check.Slowness()
+    slowness.start()
+    end = time.monotonic() + 60
+    while not slowness.samples:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert 0 < slowness.samples[0] < 1
+
+
 def test_what_runs_and_is_not_ours_is_of_others():
     """What was started here is seen as ours when it has ended: this one never ends by itself."""
     before, end = check.seconds_of_others(), time.monotonic() + 60
@@ -139,7 +168,7 @@ def test_what_runs_and_is_not_ours_is_of_others():
 
 
 def test_no_budget_is_a_failure():
-    one = check.Check({}, long=False)
+    one = check.Check({}, False, slowness_of())
     one.run("x", lambda: check.Result(5))
     assert (one.passed, one.failed) == (0, 1)
 
@@ -147,7 +176,7 @@ def test_no_budget_is_a_failure():
 def test_only_in_long():
     ran = []
     for long, want in ((False, []), (True, ["x"])):
-        one = check.Check({"x": (None, 9.0)}, long)
+        one = check.Check({"x": (None, 9.0)}, long, slowness_of())
         one.run("x", lambda: ran.append("x") or check.Result(1))
         assert ran == want
 
