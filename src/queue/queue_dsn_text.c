@@ -77,12 +77,23 @@ static void say_forwarded(struct writer *w, const struct queue_dsn_recipient *r)
 	buf_fini(&alias);
 }
 
+/* Of one who was never tried there may be more to say than that he had no turn. */
+static enum queue_phrase why_of(
+    const struct queue_dsn_recipient *r, const struct queue_reason *reason)
+{
+	if (reason->why != QUEUE_PHRASE_WHY_UNTRIED)
+		return reason->why;
+	if (r->here)
+		return QUEUE_PHRASE_WHY_OFF;
+	return r->under_way ? QUEUE_PHRASE_WHY_SLOW : reason->why;
+}
+
 /* The postmaster is not the sender: what would be said of his domain, address or rights is not. */
-static enum queue_phrase why_failed(const struct writer *w, const struct queue_reason *reason)
+static enum queue_phrase why_failed(const struct writer *w, enum queue_phrase why)
 {
 	if (!w->d->postmaster)
-		return reason->why;
-	switch (reason->why) {
+		return why;
+	switch (why) {
 	case QUEUE_PHRASE_WHY_SENDER_ADDRESS:
 	case QUEUE_PHRASE_WHY_UNPROVEN:
 	case QUEUE_PHRASE_WHY_RESTRICTED:
@@ -90,7 +101,7 @@ static enum queue_phrase why_failed(const struct writer *w, const struct queue_r
 	case QUEUE_PHRASE_WHY_LOCAL:
 		return QUEUE_PHRASE_WHY_LOCAL_HERE;
 	default:
-		return reason->why;
+		return why;
 	}
 }
 
@@ -98,7 +109,7 @@ static void say_failed(struct writer *w, const struct queue_dsn_recipient *r,
     const struct queue_reason *reason, const struct str *args, size_t n)
 {
 	say_forwarded(w, r);
-	say(w, why_failed(w, reason), args, n);
+	say(w, why_failed(w, why_of(r, reason)), args, n);
 	if (r->late)
 		say(w, QUEUE_PHRASE_LATE, QUEUE_ARGS(when(w, w->d->deliver_by)));
 	if (r->expired)
@@ -107,18 +118,10 @@ static void say_failed(struct writer *w, const struct queue_dsn_recipient *r,
 		say(w, reason->advice, args, n);
 }
 
-/* Of one who is being tried, and was never before, there is more to say than that he had no turn. */
-static enum queue_phrase why_delayed(
-    const struct queue_dsn_recipient *r, const struct queue_reason *reason)
-{
-	return r->under_way && reason->why == QUEUE_PHRASE_WHY_UNTRIED ? QUEUE_PHRASE_WHY_SLOW
-								       : reason->why;
-}
-
 static void say_delayed(struct writer *w, const struct queue_dsn_recipient *r,
     const struct queue_reason *reason, const struct str *args, size_t n)
 {
-	say(w, why_delayed(r, reason), args, n);
+	say(w, why_of(r, reason), args, n);
 	if (w->d->deliver_by)
 		say(w, QUEUE_PHRASE_LATE_DELAYED, QUEUE_ARGS(when(w, w->d->deliver_by)));
 	if (r->retry_until)

@@ -284,6 +284,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "The message has not had its turn yet with %3.",
 	[QUEUE_PHRASE_WHY_SLOW] =
 	    "The message is being sent to %3, and that takes very long.",
+	[QUEUE_PHRASE_WHY_OFF] =
+	    "When it was time to put the message into the mailbox, this server was not running, or could not do so.",
 	[QUEUE_PHRASE_DO_CHECK_ADDRESS] =
 	    "Please check the spelling of the address, or ask the recipient for the right one.",
 	[QUEUE_PHRASE_DO_CHECK_DOMAIN] =

@@ -189,6 +189,7 @@ const char *const queue_phrase_zh_hans[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WHY_OTHER] = "%3 拒收了这封邮件。",
 	[QUEUE_PHRASE_WHY_UNTRIED] = "还没有轮到把这封邮件发给 %3。",
 	[QUEUE_PHRASE_WHY_SLOW] = "这封邮件正在发往 %3，但传输非常缓慢。",
+	[QUEUE_PHRASE_WHY_OFF] = "到了该放入邮箱的时间，本服务器没有运行，或者无法放入。",
 	[QUEUE_PHRASE_DO_CHECK_ADDRESS] = "请检查地址的拼写，或向收件人询问正确的地址。",
 	[QUEUE_PHRASE_DO_CHECK_DOMAIN] = "请检查地址中 @ 之后部分的拼写。",
 	[QUEUE_PHRASE_DO_SEND_LATER] = "请稍后重新发送，或用其他方式联系收件人。",

@@ -189,6 +189,7 @@ const char *const queue_phrase_zh_hant[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WHY_OTHER] = "%3 拒收了這封郵件。",
 	[QUEUE_PHRASE_WHY_UNTRIED] = "還沒有輪到把這封郵件傳送到 %3。",
 	[QUEUE_PHRASE_WHY_SLOW] = "這封郵件正在傳送到 %3，但傳輸非常緩慢。",
+	[QUEUE_PHRASE_WHY_OFF] = "到了該放入信箱的時間，本伺服器沒有執行，或者無法放入。",
 	[QUEUE_PHRASE_DO_CHECK_ADDRESS] = "請檢查地址的拼字，或向收件者詢問正確的地址。",
 	[QUEUE_PHRASE_DO_CHECK_DOMAIN] = "請檢查地址中 @ 之後部分的拼字。",
 	[QUEUE_PHRASE_DO_SEND_LATER] = "請稍後重新傳送，或用其他方式聯絡收件者。",

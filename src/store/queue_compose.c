@@ -100,6 +100,7 @@ static struct queue_dsn_recipient recipient_of(
 	    .status = row->last.status,
 	    .problem = row->last.problem,
 	    .under_way = row->token != 0,
+	    .here = row->destination.n == 0,
 	    .expired = row->report == QUEUE_REPORT_EXPIRED,
 	    .late = row->report == QUEUE_REPORT_LATE || is_warned_of_time(r, row),
 	    .forwarder = row->forwarder,

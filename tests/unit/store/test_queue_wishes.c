@@ -532,6 +532,22 @@ static void late_while_the_server_was_off(void **state)
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
 }
 
+/* Of mail for a mailbox here no other server is blamed. */
+static void late_before_its_release_was_seen(void **state)
+{
+	int64_t id;
+
+	q.dsn = true;
+	q.wish = (struct queue_wish){
+	    .hold_for = HOUR_MS, .by = QUEUE_BY_RETURN, .by_time = 2 * HOUR_MS};
+	id = qrig_send_one(&q, "ann@a.test", "bob@a.test");
+	q.rig.now += DAY_MS;
+	qrig_restart(&q);
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_true(has(qrig_mail(&q, arena), "When it was time to put the message"));
+}
+
 /* Passed on to who does not know of the time, or with a trace: told; NEVER: not. */
 static void relaying_is_told(void **state)
 {
@@ -618,6 +634,7 @@ int main(void)
 	    T(warned_of_the_end_that_is_set),
 	    T(told_when_late),
 	    T(late_while_the_server_was_off),
+	    T(late_before_its_release_was_seen),
 	    T(relaying_is_told),
 	    T(strangers_may_not),
 	};
