@@ -84,6 +84,7 @@
 #define LIMIT_CONFIG_LIST     1000
 #define LIMIT_RELAY_SOURCES   2 /* one address of each family */
 #define LIMIT_CONFIG_SNAPSHOT (1 * MIB)
+#define LIMIT_LISTENERS       ((size_t)62) /* addresses times ports that are listened on */
 
 /* store */
 #define LIMIT_ADMIT_ENTRIES       ((size_t)65536) /* addresses and networks remembered */
@@ -124,8 +125,8 @@
 #define LIMIT_DSN_HEADER        (32 * KIB)     /* of a header that a report returns */
 #define LIMIT_DSN               (24 * MIB)     /* a report */
 #define LIMIT_DSN_POSTMASTER    100 /* in a day, of mail without a sender: strangers may cause it */
-#define LIMIT_QUEUE_HOSTS       10             /* of a domain that are tried [RFC 5321 5.1] */
-#define LIMIT_QUEUE_ADDRESSES   20             /* of them all, in one attempt */
+#define LIMIT_QUEUE_HOSTS       10  /* of a domain that are tried [RFC 5321 5.1] */
+#define LIMIT_QUEUE_ADDRESSES   20  /* of them all, in one attempt */
 #define LIMIT_OWN_ADDRESSES     ((size_t)4096) /* of this machine */
 
 /* DNS */

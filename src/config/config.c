@@ -137,12 +137,27 @@ static int check_port(const struct check *k, size_t i)
 	return 0;
 }
 
+static int check_listeners(const struct check *k)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < PORTS; i++)
+		n += port_at(k->c, i) != 0;
+	if (k->c->listen.n * n <= LIMIT_LISTENERS)
+		return 0;
+	return err_set(k->e,
+	    "%s:%u: listen has %zu addresses, which makes %zu sockets with %zu ports; there may be %zu: name fewer addresses, "
+	    "or \"0.0.0.0\" and \"::\" for all of this machine",
+	    k->file, place_of(k, "listen")->line, k->c->listen.n, k->c->listen.n * n, n,
+	    LIMIT_LISTENERS);
+}
+
 static int check_ports(const struct check *k)
 {
 	for (size_t i = 0; i < PORTS; i++)
 		if (check_port(k, i) < 0)
 			return -1;
-	return 0;
+	return check_listeners(k);
 }
 
 static int check_queue(const struct check *k)

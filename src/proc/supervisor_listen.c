@@ -21,14 +21,10 @@ static int bind_tcp(
 {
 	const struct config_snapshot *c = sv->config;
 
-	for (size_t i = 0; port && i < c->listen.n; i++) {
-		if (sv->listener_count == SUPERVISOR_LISTENERS - 2)
-			return err_set(e, "too many addresses to listen on; at most %d sockets",
-			    SUPERVISOR_LISTENERS);
+	for (size_t i = 0; port && i < c->listen.n; i++)
 		if (add_listener(sv, net_listen_tcp(&c->listen.v[i], config_port(c, port), e),
 			(uint8_t)kind, role))
 			return -1;
-	}
 	return 0;
 }
 

@@ -10,8 +10,8 @@
 #include "proc/watchdog.h"
 #include "store/datadir.h"
 
-#define SUPERVISOR_CHILDREN     132 /* 64 fronts of each kind, and the others */
-#define SUPERVISOR_LISTENERS    64
+#define SUPERVISOR_CHILDREN     132                   /* 64 fronts of each kind, and the others */
+#define SUPERVISOR_LISTENERS    (LIMIT_LISTENERS + 2) /* and two Unix sockets */
 #define SUPERVISOR_ADMIN_SOCKET DATADIR_RUN "/admin.sock"
 #define SUPERVISOR_LOCAL_SOCKET DATADIR_RUN "/sendmail.sock"
 

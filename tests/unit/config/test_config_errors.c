@@ -235,6 +235,11 @@ static const struct {
     {HOST "listen = [\"::ffff:127.0.0.1\", \"127.0.0.1\"];",
 	"f:2: listen has 127.0.0.1 twice (it may be written with ::ffff: too); leave one of them out"},
     {HOST "listen = [\"::1\", \"::1\"];", "f:2: listen has ::1 twice; leave one of them out"},
+    {HOST
+	"listen = [\"127.0.0.1\", \"127.0.0.2\", \"127.0.0.3\", \"127.0.0.4\", \"127.0.0.5\", \"127.0.0.6\", \"127.0.0.7\", "
+	"\"127.0.0.8\", \"127.0.0.9\", \"127.0.0.10\", \"127.0.0.11\", \"127.0.0.12\", \"127.0.0.13\"];",
+	"f:2: listen has 13 addresses, which makes 65 sockets with 5 ports; there may be 62: name fewer addresses, or "
+	"\"0.0.0.0\" and \"::\" for all of this machine"},
     {HOST "listen = [\"::\", \"0.0.0.0\",\n \"127.0.0.1\"];",
 	"f:3: listen has 0.0.0.0, which is all addresses of IPv4, and 127.0.0.1 beside it; leave one of them out"},
     {HOST "listen = [\"2001:db8::1\",\n \"::\"];",
