@@ -211,6 +211,7 @@ static void on_deadline(void *user)
 
 	if (!is_running(d))
 		return;
+	tell_unsent(d);
 	d->engine->tick(d->ctx, clock_mono());
 	net_drive_pump(d);
 }

@@ -331,7 +331,8 @@ static void do_closed(struct relay_session *s, const struct smtp_client_effect *
 	}
 	s->busy = false;
 	smtp_client_done(s->engine, NULL, clock_mono());
-	if (s->timed_out && s->drive) /* nobody is there to read what is left to say */
+	/* nobody is there to read what is left to say, or nobody shall */
+	if ((s->timed_out || smtp_client_facts(s->engine)->taken_back) && s->drive)
 		net_drive_close(s->drive);
 }
 

@@ -17,6 +17,7 @@
 #define LINE_MAX    (4 * KIB)
 #define TEXT_MAX    (8 * KIB)
 #define REPLY_LINES 512
+#define CODE_LEN    4 /* and what stands behind it */
 
 void smtp_client_config_init(struct smtp_client_config *cfg)
 {
@@ -215,8 +216,10 @@ void smtp_client_fail_own(
 /* What is left to say cannot be said any more; with the end of data in it, nothing was delivered. */
 static void drop_output(struct smtp_client *c)
 {
-	if (smtp_client_is_ahead(c) && c->state == ON_END)
+	if (smtp_client_is_ahead(c) && c->state == ON_END) {
 		c->state = ON_CONTENT;
+		c->facts.taken_back = true;
+	}
 	buf_clear(&c->out);
 }
 
@@ -287,16 +290,32 @@ static void on_nonsense(struct smtp_client *c)
 	    STR("the server sent what is no SMTP reply"));
 }
 
-/* Adds a line's text to the reply; false: it does not belong to it. */
-static bool gather(struct smtp_client *c, const struct smtp_reply *part)
+static bool is_same(const struct smtp_status *a, const struct smtp_status *b)
 {
+	return a->class == b->class && a->subject == b->subject && a->detail == b->detail;
+}
+
+/* The reply's status is the first that a line has; another one stays in the text. Each should have the same [RFC 2034 4]. */
+static struct str text_of(struct smtp_client *c, struct str line, const struct smtp_reply *part)
+{
+	if (c->lines == 0 || c->status.class == 0)
+		c->status = part->status;
+	if (part->status.class == 0 || is_same(&part->status, &c->status))
+		return part->text;
+	return str_from(line, CODE_LEN);
+}
+
+/* Adds a line's text to the reply; false: it does not belong to it. */
+static bool gather(struct smtp_client *c, struct str line, const struct smtp_reply *part)
+{
+	struct str text;
+
 	if (c->lines > 0 && part->code != c->code)
 		return false;
-	if (c->lines == 0)
-		c->status = part->status;
+	text = text_of(c, line, part);
 	if (c->lines > 0 && buf_room(&c->text) > 0)
 		buf_byte(&c->text, '\n');
-	buf_str(&c->text, str_sub(part->text, 0, buf_room(&c->text)));
+	buf_str(&c->text, str_sub(text, 0, buf_room(&c->text)));
 	c->code = part->code;
 	return ++c->lines <= REPLY_LINES;
 }
@@ -307,7 +326,7 @@ static void on_line(struct smtp_client *c, struct str line)
 	enum smtp_reply_line kind = smtp_reply_parse(line, &part);
 
 	note(c, "S: ", str_sub(line, 0, LIMIT_SMTP_REPLY_LINE));
-	if (kind == SMTP_REPLY_LINE_BAD || !gather(c, &part)) {
+	if (kind == SMTP_REPLY_LINE_BAD || !gather(c, line, &part)) {
 		on_nonsense(c);
 		return;
 	}

@@ -468,6 +468,28 @@ static void test_unsent(void **state)
 	until_closed(w);
 }
 
+/* A deadline too hears of what has left since the client was heard the last time. */
+static void test_unsent_at_the_deadline(void **state)
+{
+	struct world *w = *state;
+
+	w->n.a.take = 0;
+	say(w, "many 400000\n");
+	while (!w->n.a.offered)
+		uv_run(&w->n.loop, UV_RUN_ONCE);
+	w->s.unsent = 1; /* as it was once */
+	w->n.a.take = SIZE_MAX;
+	net_stream_resume(w->n.a.s);
+	while (net_stream_pending(net_drive_stream(w->s.d)) > 0 || w->s.many > 0)
+		uv_run(&w->n.loop, UV_RUN_ONCE);
+	w->s.deadline = clock_mono();
+	net_drive_pump(w->s.d);
+	while (!w->s.ticks)
+		uv_run(&w->n.loop, UV_RUN_ONCE);
+	assert_int_equal(w->s.unsent, 0);
+	until_closed(w);
+}
+
 /* Nothing consumed although reading was wanted: kept, not asked again and again. */
 static void test_nothing_consumed(void **state)
 {
@@ -635,6 +657,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_one_octet_at_a_time, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_slow_client, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_unsent, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_unsent_at_the_deadline, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_nothing_consumed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_deadline, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_eof, setup, teardown),

@@ -240,6 +240,7 @@ static void test_reply_before_the_end(void **state)
 			smtp_client_feed(f.c, STR("250 taken\r\n"), f.now);
 			expect_end(&f, SMTP_OUTCOME_TEMPORARY, SMTP_STAGE_BODY);
 			assert_int_equal(smtp_client_out(f.c).n, 0);
+			assert_true(smtp_client_facts(f.c)->taken_back);
 			stop(&f);
 			end_early(&f, chunked, behind);
 			smtp_client_feed(f.c, STR("550 no\r\n"), f.now);
