@@ -24,7 +24,7 @@ static const struct cli_option list_options[] = {
 
 static const struct cli_option read_options[] = {
     {"raw", 0, NULL, "Prints the message exactly as the server gives it, octet by octet."},
-    {"delete", 0, NULL, "Deletes the message after it was read."},
+    {"delete", 0, NULL, "Deletes the message after it was written."},
     {0},
 };
 
@@ -45,9 +45,11 @@ const struct cli_command cli_mail_commands[] = {
 	.more = "For example:\n"
 		"  godwit mail list --server mail.example.org:995 --user bob@example.org"},
     {"read", "NUMBER", "Prints one message.", cli_mail_read, .options = read_options,
-	.flags = CLI_SERVER | CLI_PASSWORD | CLI_DATA, .exits = CLI_EXITS_MAIL, .min_operands = 1,
-	.max_operands = 1,
-	.more = "For example:\n"
-		"  godwit mail read 3 --server mail.example.org:995 --user bob@example.org"},
+	.flags = CLI_SERVER | CLI_PASSWORD | CLI_DATA, .exits = CLI_EXITS_MAIL | CLI_EXIT(EX_IOERR),
+	.min_operands = 1, .max_operands = 1,
+	.more =
+	    "For example:\n"
+	    "  godwit mail read 3 --server mail.example.org:995 --user bob@example.org\n\n"
+	    "A message that could not be written to standard output is not deleted, and stays unread."},
     {0},
 };

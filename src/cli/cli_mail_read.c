@@ -1,7 +1,16 @@
-/* `mail read`: one message, decoded or exactly as it is, and deleted if wanted. */
+/*
+ * `mail read`: one message, decoded or exactly as it is, and deleted if wanted; but not before all of it has been
+ * written.
+ */
 #include "cli/cli_mail.h"
 
+#include <errno.h>
+#include <stdio_ext.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "base/limits.h"
+#include "cli/cli_descriptors.h"
 #include "cli/cli_pop3.h"
 #include "cli/cli_records.h"
 #include "cli/cli_show.h"
@@ -10,6 +19,7 @@ enum step {
 	READ_IT,
 	DELETE_IT,
 	LEAVE,
+	BREAK_OFF,
 	LEFT
 };
 
@@ -19,7 +29,7 @@ struct mail_read {
 	enum step step; /* what is to be asked next */
 	bool waiting;   /* for an answer */
 	struct buf message;
-	bool too_large;
+	int unwritten; /* why the message could not be written, as errno; else 0 */
 	int code;
 };
 
@@ -34,7 +44,18 @@ static void more(void *ctx, struct cli_pop3 *p)
 
 	if (m->waiting || m->step == LEFT)
 		return;
+	if (m->step == BREAK_OFF) {
+		m->step = LEFT;
+		cli_pop3_break_off(p);
+		return;
+	}
 	m->waiting = cli_pop3_ask(p, requests[m->step], m->step == LEAVE ? 0 : m->number, 0);
+}
+
+static void write_out(struct mail_read *m, struct str s)
+{
+	if (!m->unwritten && s.n && fwrite(s.p, 1, s.n, stdout) != s.n)
+		m->unwritten = errno;
 }
 
 static void content(void *ctx, struct str piece)
@@ -42,7 +63,7 @@ static void content(void *ctx, struct str piece)
 	struct mail_read *m = ctx;
 
 	if (m->raw)
-		fwrite(piece.p, 1, piece.n, stdout);
+		write_out(m, piece);
 	else
 		buf_str(&m->message, piece);
 }
@@ -51,17 +72,49 @@ static void show(struct mail_read *m)
 {
 	struct buf out;
 
-	if (m->raw)
-		return;
-	if (m->message.overflow) {
-		m->code = cli_fail(
-		    EX_DATAERR, "the message is too large to be shown; save it with --raw > FILE");
-		return;
-	}
 	buf_init(&out, LIMIT_CLI_OUT);
 	cli_show_message(&out, buf_view(&m->message));
-	cli_records_flush_stdout(&out);
+	if (m->message.overflow || out.overflow)
+		m->code = cli_fail(
+		    EX_DATAERR, "the message is too large to be shown; save it with --raw > FILE");
+	else
+		write_out(m, buf_view(&out));
 	buf_fini(&out);
+}
+
+/* 0 or an errno value. What may be deleted then is on the disk, where it goes into a file. */
+static int flush_stdout(void)
+{
+	struct stat st;
+
+	if (fflush(stdout) != 0)
+		return errno;
+	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) && fsync(STDOUT_FILENO) < 0)
+		return errno;
+	return 0;
+}
+
+/* A reader that goes away early has seen what he wanted, unless all of it is to be deleted. */
+static bool is_lost(const struct mail_read *m)
+{
+	return m->unwritten && (m->delete || m->unwritten != EPIPE);
+}
+
+/* What is in the way of writing is said here, once, and what is left in the buffer is dropped. */
+static void end_message(struct mail_read *m)
+{
+	if (!m->raw)
+		show(m);
+	if (!m->unwritten)
+		m->unwritten = flush_stdout();
+	if (!m->unwritten)
+		return;
+	m->code = EX_IOERR;
+	if (is_lost(m))
+		cli_fail(m->code, "the message could not be written to standard output: %s%s",
+		    err_reason(m->unwritten), m->delete ? "; it was not deleted" : "");
+	__fpurge(stdout);
+	clearerr(stdout);
 }
 
 static void result(void *ctx, const struct pop3_client_event *e)
@@ -75,10 +128,12 @@ static void result(void *ctx, const struct pop3_client_event *e)
 			e->code, e->request.type == POP3_REQ_RETR ? EX_NOINPUT : EX_UNAVAILABLE),
 		    "the server refuses: ", e);
 	} else if (e->request.type == POP3_REQ_RETR) {
-		show(m);
+		end_message(m);
 	}
 	if (e->request.type == POP3_REQ_QUIT)
 		m->step = LEFT;
+	else if (is_lost(m))
+		m->step = BREAK_OFF;
 	else if (m->step == READ_IT && m->delete &&m->code == EX_OK)
 		m->step = DELETE_IT;
 	else
@@ -100,6 +155,10 @@ int cli_mail_read(struct cli *cli)
 		return cli_fail(EX_USAGE,
 		    "\"%s\" is no message number; `godwit mail list` shows them",
 		    cli->args.operands[0]);
+	if (m.delete &&!cli_descriptors_had_stdout())
+		return cli_fail(EX_IOERR,
+		    "standard output is closed: the message would be deleted without having been written; "
+		    "leave out --delete, or name a file with > FILE");
 	buf_init(&m.message, LIMIT_CLI_MESSAGE);
 	code = cli_server_init(&server, cli, CLI_PORT_POP3S, true);
 	if (code == EX_OK)

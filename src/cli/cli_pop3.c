@@ -13,6 +13,7 @@ struct cli_pop3 {
 	struct pop3_client_config cfg;
 	struct pop3_client *client;
 	bool handshake, ready, ended;
+	bool broken_off; /* by us */
 	int code;
 };
 
@@ -21,6 +22,12 @@ bool cli_pop3_ask(struct cli_pop3 *p, enum pop3_request_type type, uint64_t numb
 	struct pop3_request r = {.type = type, .number = number, .lines = lines};
 
 	return pop3_client_request(p->client, &r, clock_mono());
+}
+
+void cli_pop3_break_off(struct cli_pop3 *p)
+{
+	p->ended = p->broken_off = true;
+	net_drive_close(p->dial.drive);
 }
 
 const struct pop3_capa *cli_pop3_capa(const struct cli_pop3 *p)
@@ -56,7 +63,7 @@ int cli_pop3_exit(enum pop3_code code, int otherwise)
 static void ended(struct cli_pop3 *p, const struct pop3_client_event *e)
 {
 	p->ended = true;
-	if (e->ok || p->dial.failed)
+	if (e->ok || p->broken_off || p->dial.failed)
 		return;
 	if (e->mute && cli_server_mute(p->server, &p->code))
 		return;

@@ -28,6 +28,12 @@ int cli_pop3_run(
 /* Asks. False when nothing can be asked now: more() will be called again. */
 bool cli_pop3_ask(struct cli_pop3 *p, enum pop3_request_type type, uint64_t number, uint64_t lines);
 
+/*
+ * Breaks off without QUIT: the server carries out no deletion and takes nothing for read. Nothing is called
+ * any more, and cli_pop3_run() gives EX_OK.
+ */
+void cli_pop3_break_off(struct cli_pop3 *p);
+
 /* What the server said it can do. */
 const struct pop3_capa *cli_pop3_capa(const struct cli_pop3 *p);
 

@@ -1,8 +1,7 @@
 /*
  * The godwit command: one table of its commands. Called by the name sendmail it is `godwit sendmail`.
  * SIGPIPE and SIGXFSZ are ignored: a reader that goes away, and a file that may not grow, are ordinary errors
- * of writing. Descriptors 0 to 2 are never those of a socket or of a file of ours: where they are closed,
- * /dev/null takes their place.
+ * of writing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +10,7 @@
 
 #include "cli/cli_admin.h"
 #include "cli/cli_backup.h"
+#include "cli/cli_descriptors.h"
 #include "cli/cli_export.h"
 #include "cli/cli_import.h"
 #include "cli/cli_init.h"
@@ -139,20 +139,6 @@ static int finish(int code)
 	return cli_fail(EX_IOERR, "cannot write to standard output: %s", err_reason(errno));
 }
 
-/* What is read from a closed standard input is an error and no empty message: that one is opened for writing. */
-static bool fill(int fd)
-{
-	if (fcntl(fd, F_GETFD) >= 0)
-		return true;
-	return open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDWR) == fd;
-}
-
-/* In this order: open(2) gives the lowest number that is free. */
-static bool fill_standard_descriptors(void)
-{
-	return fill(STDIN_FILENO) && fill(STDOUT_FILENO) && fill(STDERR_FILENO);
-}
-
 /* Without those that its loop needs libuv aborts, and nobody would hear why. */
 static bool has_room_for_descriptors(void)
 {
@@ -174,7 +160,7 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	if (!fill_standard_descriptors())
+	if (!cli_descriptors_fill())
 		return cli_fail(EX_OSERR,
 		    "cannot open /dev/null in place of a standard descriptor: %s",
 		    err_reason(errno));

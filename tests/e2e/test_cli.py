@@ -1,6 +1,7 @@
 """The godwit command: every command's help, wrong input, with and without a running server."""
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -377,6 +378,38 @@ def test_mail_of_a_data_directory(server, mailbox):
     done = server.command("mail", "list", "--user", mailbox, "--ca", other, status=None,
                           env={"GODWIT_PASSWORD": PASSWORD})
     assert done.returncode not in (0, 70) and "certificate" in done.stderr
+
+
+NOWHERE = {"full": ">/dev/full", "reader gone": ">&0", "closed": ">&-"}
+
+
+def read_to(server, mailbox, where, *words):
+    """`mail read 1` whose output goes where a shell says; its standard input is a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return subprocess.run(["sh", "-c", f'"$@" {where}', "sh", server.binary, "mail", "read", "1",
+                               "--user", mailbox, "--data", server.data, *words], stdin=writer, text=True,
+                              capture_output=True, timeout=60, env={**os.environ, "GODWIT_PASSWORD": PASSWORD})
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.parametrize("size", [10, 30000])
+def test_mail_that_could_not_be_written_is_not_deleted(server, mailbox, tmp_path, size):
+    deliver(server, mailbox, letter(body=["x" * 70] * (size // 70)))
+    for name, where in NOWHERE.items():
+        for words in ((), ("--raw",)):
+            done = read_to(server, mailbox, where, "--delete", *words)
+            says = "standard output is closed" if name == "closed" else "it was not deleted"
+            assert (done.returncode, done.stderr.count("\n")) == (74, 1) and says in done.stderr, done
+            assert [row["flags"] for row in server.json("flags", mailbox)] == [""], (name, words)
+    assert "No space left" in read_to(server, mailbox, ">/dev/full").stderr
+    assert [row["flags"] for row in server.json("flags", mailbox)] == [""]
+    written = tmp_path / "message"
+    done = read_to(server, mailbox, f">{written}", "--delete", "--raw")
+    assert (done.returncode, done.stderr, count_of(server, mailbox)) == (0, "", 0)
+    assert written.stat().st_size > size
 
 
 def test_mail_to_more_than_the_server_takes_at_once(make_server):
