@@ -75,3 +75,33 @@ void utf8_put(struct buf *b, uint32_t code)
 	}
 	buf_byte(b, (uint8_t)(0x80 | (code & 0x3f)));
 }
+
+/* Octets of the character at the head of s that may stand in a line as it is; 0: none may. */
+static size_t shown(struct str s)
+{
+	size_t n = utf8_char(s);
+
+	if (n == 1)
+		return s.p[0] >= ' ' && s.p[0] != 0x7f ? 1 : 0;
+	return n && !utf8_is_hidden(str_sub(s, 0, n)) ? n : 0;
+}
+
+void utf8_put_quoted(struct buf *b, struct str s)
+{
+	buf_byte(b, '"');
+	while (s.n) {
+		size_t n = shown(s);
+
+		if (s.p[0] == '"' || s.p[0] == '\\')
+			buf_byte(b, '\\');
+		if (n) {
+			buf_str(b, str_sub(s, 0, n));
+		} else {
+			n = 1;
+			buf_lit(b, "\\x");
+			buf_hex(b, str_sub(s, 0, 1));
+		}
+		s = str_from(s, n);
+	}
+	buf_byte(b, '"');
+}

@@ -22,4 +22,10 @@ bool utf8_is_hidden(struct str c);
 /* Appends one code point (at most U+10FFFF, no surrogate: else U+FFFD). */
 void utf8_put(struct buf *b, uint32_t code);
 
+/*
+ * Appends s in quotes and in one line: characters that show as they are, quotes and backslashes behind a
+ * backslash, octets of all else as \xHH. At most 4 octets for each, and 2.
+ */
+void utf8_put_quoted(struct buf *b, struct str s);
+
 #endif

@@ -3,7 +3,10 @@
 
 #include "base/mem.h"
 #include "base/near.h"
+#include "base/utf8.h"
 #include "config/config_priv.h"
+
+#define SHOWN_MAX ((size_t)60) /* octets of a text that is quoted */
 
 struct reader {
 	struct config_box *box;
@@ -25,14 +28,22 @@ static void put_float(double number, struct buf *out)
 		buf_lit(out, ".0");
 }
 
+/* The text's beginning, of whole characters. */
+static void put_text(struct str text, struct buf *out)
+{
+	size_t n = text.n < SHOWN_MAX ? text.n : SHOWN_MAX;
+
+	while (n && n < text.n && (text.p[n] & 0xc0) == 0x80)
+		n--;
+	utf8_put_quoted(out, str_sub(text, 0, n));
+}
+
 /* What stands in the file, for the message. */
 static void put_found(const config_setting_t *set, struct buf *out)
 {
-	const char *text = config_setting_get_string(set);
-
 	switch (config_setting_type(set)) {
 	case CONFIG_TYPE_STRING:
-		buf_printf(out, "\"%.60s\"", text);
+		put_text(str_of_c(config_setting_get_string(set)), out);
 		break;
 	case CONFIG_TYPE_INT:
 	case CONFIG_TYPE_INT64:
@@ -73,7 +84,7 @@ static int wrong_value(const struct reader *r, const struct option *group, const
 {
 	struct buf found, range;
 
-	buf_init(&found, 256);
+	buf_init(&found, KIB);
 	buf_init(&range, KIB);
 	put_found(set, &found);
 	put_cure(o, set, &found);

@@ -67,37 +67,6 @@ static bool is_plain(struct str s)
 	return s.n > 0;
 }
 
-/* Octets of the character at the head of s that may stand in a line as it is; 0: none may. */
-static size_t shown(struct str s)
-{
-	size_t n = utf8_char(s);
-
-	if (n == 1)
-		return s.p[0] >= ' ' && s.p[0] != 0x7f ? 1 : 0;
-	return n && !utf8_is_hidden(str_sub(s, 0, n)) ? n : 0;
-}
-
-/* Quoted: characters that show are as they are, octets of all others \xHH. */
-static void put_quoted(struct str s)
-{
-	buf_byte(&line, '"');
-	while (s.n) {
-		size_t n = shown(s);
-
-		if (s.p[0] == '"' || s.p[0] == '\\')
-			buf_byte(&line, '\\');
-		if (n) {
-			buf_str(&line, str_sub(s, 0, n));
-		} else {
-			n = 1;
-			buf_lit(&line, "\\x");
-			buf_hex(&line, str_sub(s, 0, 1));
-		}
-		s = str_from(s, n);
-	}
-	buf_byte(&line, '"');
-}
-
 void log_str(const char *key, struct str value)
 {
 	struct str cut = str_sub(value, 0, LIMIT_LOG_VALUE);
@@ -108,7 +77,7 @@ void log_str(const char *key, struct str value)
 	if (is_plain(cut))
 		buf_str(&line, cut);
 	else
-		put_quoted(cut);
+		utf8_put_quoted(&line, cut);
 	if (cut.n < value.n)
 		buf_lit(&line, "...");
 }

@@ -162,7 +162,13 @@ static const struct {
 	"default is \"godwit-net\""},
     {"postmaster = \"a\\x07\";",
 	"f:1: postmaster must be a text in quotes of at most 320 printable characters, and not "
-	"\"a\x07\"; the default is \"\""},
+	"\"a\\x07\"; the default is \"\""},
+    {"hostname = \"a\\nb\\\"\\xc3\xe2\x80\x8b\";",
+	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not "
+	"\"a\\x0ab\\\"\\xc3\\xe2\\x80\\x8b\""},
+    {"hostname = \"A2345678901234567890123456789012345678901234567890123456789\xc3\xa4\";",
+	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not "
+	"\"A2345678901234567890123456789012345678901234567890123456789\""},
     {"hostname = mail.example.org;",
 	"f:1: syntax error; an option is written as name = value; with texts in \"quotes\""},
     {"# one\n@include \"/etc/passwd\"",
