@@ -63,41 +63,6 @@ static void put_found(const config_setting_t *set, struct buf *out)
 	}
 }
 
-/* What makes of a value that is nearly right a right one. */
-static void put_cure(const struct option *o, const config_setting_t *set, struct buf *out)
-{
-	union option_value v;
-
-	if (config_setting_type(set) == CONFIG_TYPE_FLOAT && o->type == OPTION_NUMBER)
-		buf_lit(out, CONFIG_WHOLE_NUMBER);
-	if (config_setting_type(set) != CONFIG_TYPE_STRING || o->type != OPTION_NETWORK ||
-	    !ip_net_parse_masked(str_of_c(config_setting_get_string(set)), &v.net))
-		return;
-	buf_lit(out, ": the bits behind its prefix must be 0, as in \"");
-	option_put_plain(OPTION_NETWORK, &v, out);
-	buf_byte(out, '"');
-}
-
-/* group: the option that the one is a member of; NULL: none. */
-static int wrong_value(const struct reader *r, const struct option *group, const struct option *o,
-    const config_setting_t *set)
-{
-	struct buf found, range;
-
-	buf_init(&found, KIB);
-	buf_init(&range, KIB);
-	put_found(set, &found);
-	put_cure(o, set, &found);
-	option_put_range(o, &range);
-	err_set(r->e, "%s:%u: %s%s%s must be %s, and not %s%s%s", r->file,
-	    config_setting_source_line(set), group ? group->name : "", group ? ": " : "", o->name,
-	    buf_cstr(&range), buf_cstr(&found), o->initial && !group ? "; the default is " : "",
-	    o->initial && !group ? o->initial : "");
-	buf_fini(&found);
-	buf_fini(&range);
-	return -1;
-}
-
 static bool read_single(
     const struct reader *r, const struct option *o, const config_setting_t *set, void *at)
 {
@@ -122,6 +87,47 @@ static bool read_single(
 	if (ok)
 		option_value_store(o->type, at, &v);
 	return ok;
+}
+
+/* What makes of a value that is nearly right a right one. */
+static void put_cure(
+    const struct reader *r, const struct option *o, const config_setting_t *set, struct buf *out)
+{
+	int type = config_setting_type(set);
+	union option_value v;
+
+	if (type == CONFIG_TYPE_FLOAT && o->type == OPTION_NUMBER) {
+		buf_lit(out, CONFIG_WHOLE_NUMBER);
+	} else if (o->list && read_single(r, o, set, &v)) {
+		buf_lit(out, ": write it in brackets, [");
+		put_found(set, out);
+		buf_byte(out, ']');
+	} else if (type == CONFIG_TYPE_STRING && o->type == OPTION_NETWORK &&
+		   ip_net_parse_masked(str_of_c(config_setting_get_string(set)), &v.net)) {
+		buf_lit(out, ": the bits behind its prefix must be 0, as in \"");
+		option_put_plain(OPTION_NETWORK, &v, out);
+		buf_byte(out, '"');
+	}
+}
+
+/* group: the option that the one is a member of; NULL: none. */
+static int wrong_value(const struct reader *r, const struct option *group, const struct option *o,
+    const config_setting_t *set)
+{
+	struct buf found, range;
+
+	buf_init(&found, KIB);
+	buf_init(&range, KIB);
+	put_found(set, &found);
+	put_cure(r, o, set, &found);
+	option_put_range(o, &range);
+	err_set(r->e, "%s:%u: %s%s%s must be %s, and not %s%s%s", r->file,
+	    config_setting_source_line(set), group ? group->name : "", group ? ": " : "", o->name,
+	    buf_cstr(&range), buf_cstr(&found), o->initial && !group ? "; the default is " : "",
+	    o->initial && !group ? o->initial : "");
+	buf_fini(&found);
+	buf_fini(&range);
+	return -1;
 }
 
 static int read_at(const struct reader *r, const struct option *group, const struct option *o,

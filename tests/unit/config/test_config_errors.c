@@ -154,6 +154,23 @@ static const struct {
     {"trusted_networks = [\"10.0.0.1/33\"];",
 	"f:1: trusted_networks must be a list in brackets of a network in quotes, like \"10.0.0.0/8\" "
 	"or \"2001:db8::/32\", and not \"10.0.0.1/33\"; the default is []"},
+#define NETWORKS                                                                                   \
+	"f:1: trusted_networks must be a list in brackets of a network in quotes, like "           \
+	"\"10.0.0.0/8\" or \"2001:db8::/32\", and not "
+    {"trusted_networks = \"10.0.0.0/8\";",
+	NETWORKS "\"10.0.0.0/8\": write it in brackets, [\"10.0.0.0/8\"]; the default is []"},
+    {"trusted_networks = \"10.0.0.1/8\";",
+	NETWORKS "\"10.0.0.1/8\": the bits behind its prefix must be 0, as in \"10.0.0.0/8\"; the "
+		 "default is []"},
+    {"trusted_networks = \"home\";", NETWORKS "\"home\"; the default is []"},
+    {"trusted_networks = ([\"10.0.0.0/8\"]);", NETWORKS "a list; the default is []"},
+    {"listen = \"::1\";",
+	"f:1: listen must be a list in brackets of at least 1, each an address in quotes, like "
+	"\"192.0.2.1\" or \"::1\", and not \"::1\": write it in brackets, [\"::1\"]; the default is "
+	"[\"0.0.0.0\", \"::\"]"},
+    {"relay_source = \"192.0.2.1\";",
+	"f:1: relay_source must be a list in brackets of an address in quotes, like \"192.0.2.1\" or "
+	"\"::1\", and not \"192.0.2.1\": write it in brackets, [\"192.0.2.1\"]; the default is []"},
     {"subaddress_separator = \"@\";",
 	"f:1: subaddress_separator must be a text in quotes of at most 1 printable characters out of "
 	"+-_=.#~, and not \"@\"; the default is \"+\""},
@@ -179,8 +196,8 @@ static const struct {
 	"f:1: relay_port must be a number from 1 to 65535, and not true; the default is 25"},
     {"queue = { retry = \"5m\"; };",
 	"f:1: queue.retry must be a list in brackets of at least 1, each a time from 1s to 1d in "
-	"quotes, like \"90s\", \"5m\", \"4h\" or \"14d\", and not \"5m\"; the default is [\"5m\", "
-	"\"15m\", \"30m\"]"},
+	"quotes, like \"90s\", \"5m\", \"4h\" or \"14d\", and not \"5m\": write it in brackets, "
+	"[\"5m\"]; the default is [\"5m\", \"15m\", \"30m\"]"},
     {"queue = { delay_warning = [\"61d\"]; };",
 	"f:1: queue.delay_warning must be a list in brackets of a time from 1s to 60d in "
 	"quotes, like \"90s\", \"5m\", \"4h\" or \"14d\", and not \"61d\"; the default is [\"4h\"]"},
