@@ -98,6 +98,8 @@ static void put_cure(
 
 	if (type == CONFIG_TYPE_FLOAT && o->type == OPTION_NUMBER) {
 		buf_lit(out, CONFIG_WHOLE_NUMBER);
+	} else if (type == CONFIG_TYPE_GROUP && o->type == OPTION_GROUP) {
+		buf_lit(out, ": write it in parentheses, ( { ... } )");
 	} else if (o->list && read_single(r, o, set, &v)) {
 		buf_lit(out, ": write it in brackets, [");
 		put_found(set, out);
@@ -120,7 +122,7 @@ static int wrong_value(const struct reader *r, const struct option *group, const
 	buf_init(&range, KIB);
 	put_found(set, &found);
 	put_cure(r, o, set, &found);
-	option_put_range(o, &range);
+	option_put_shape(o, &range);
 	err_set(r->e, "%s:%u: %s%s%s must be %s, and not %s%s%s", r->file,
 	    config_setting_source_line(set), group ? group->name : "", group ? ": " : "", o->name,
 	    buf_cstr(&range), buf_cstr(&found), o->initial && !group ? "; the default is " : "",

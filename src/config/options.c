@@ -388,12 +388,10 @@ static void put_words(const struct option *o, struct buf *out)
 	}
 }
 
-/* A group like { ... }; also with tls, ... */
 static void put_members(const struct group *g, struct buf *out)
 {
 	const char *gap = "; its parts are ";
 
-	buf_printf(out, "a group like %s", g->example);
 	for (size_t i = 0; i < g->count; i++) {
 		buf_printf(out, "%s%s (", gap, g->members[i].name);
 		option_put_range(&g->members[i], out);
@@ -423,7 +421,7 @@ static void put_single_range(const struct option *o, struct buf *out)
 		buf_lit(out, "true or false");
 		break;
 	case OPTION_GROUP:
-		put_members(o->group, out);
+		buf_printf(out, "a group like %s", o->group->example);
 		break;
 	case OPTION_HOST:
 	case OPTION_DOMAIN:
@@ -454,7 +452,7 @@ static void put_single_range(const struct option *o, struct buf *out)
 	}
 }
 
-void option_put_range(const struct option *o, struct buf *out)
+void option_put_shape(const struct option *o, struct buf *out)
 {
 	if (o->list) {
 		buf_c(out, o->type == OPTION_GROUP ? "a list in parentheses of "
@@ -463,6 +461,13 @@ void option_put_range(const struct option *o, struct buf *out)
 			buf_printf(out, "at least %lld, each ", (long long)o->least);
 	}
 	put_single_range(o, out);
+}
+
+void option_put_range(const struct option *o, struct buf *out)
+{
+	option_put_shape(o, out);
+	if (o->type == OPTION_GROUP)
+		put_members(o->group, out);
 }
 
 void options_put_manual(struct buf *out)

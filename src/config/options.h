@@ -78,6 +78,9 @@ struct str option_leaf(const struct option *o);
 /* What is allowed, for people: "a size from 64K to 2047M in quotes, like \"50M\"". */
 void option_put_range(const struct option *o, struct buf *out);
 
+/* The same without the parts of a group, which are many words. */
+void option_put_shape(const struct option *o, struct buf *out);
+
 /* All options as a manual page's text: name, default, range and sentence of each. */
 void options_put_manual(struct buf *out);
 

@@ -213,6 +213,13 @@ static const struct {
 	"f:2: each time of queue.delay_warning must be longer than the one before it"},
     {"\nroutes = ( { domain = \"x.test\"; host = \"y.test\"; } );",
 	"f:2: routes: port is missing; a group is written like { domain = \"example.org\"; host = \"192.0.2.1\"; port = 25; }"},
+#define ROUTES                                                                                     \
+	"f:1: routes must be a list in parentheses of a group like { domain = \"example.org\"; "   \
+	"host = \"192.0.2.1\"; port = 25; }, and not "
+    {"routes = { domain = \"x.test\"; host = \"y.test\"; port = 25; };",
+	ROUTES "a group { }: write it in parentheses, ( { ... } ); the default is ()"},
+    {"routes = \"y.test\";", ROUTES "\"y.test\"; the default is ()"},
+    {"routes = [\"y.test\"];", ROUTES "\"y.test\"; the default is ()"},
     {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 25; tls = \"no\"; } );",
 	"f:1: routes: tls must be one of \"may\", \"require\" (or \"encrypt\"), \"verify\", \"none\", and "
 	"not \"no\""},
