@@ -19,6 +19,7 @@ static void put_single(const struct option *o, const void *at, struct buf *out)
 	case OPTION_DOMAIN:
 	case OPTION_TARGET:
 	case OPTION_SENDER:
+	case OPTION_ADDRESS:
 	case OPTION_SERVER:
 		wire_str(out, v.text);
 		break;
@@ -109,6 +110,7 @@ static void get_single(const struct option *o, struct cur *c, struct arena *a, v
 	case OPTION_DOMAIN:
 	case OPTION_TARGET:
 	case OPTION_SENDER:
+	case OPTION_ADDRESS:
 	case OPTION_SERVER:
 		v.text = get_text(c, a);
 		break;

@@ -111,15 +111,19 @@ static bool is_server(struct str s)
 	       (address.n == s.n || (str_to_u64(port, 65535, &n) && n > 0));
 }
 
-/* "example.org" or "alice@example.org"; all else of a local part is written as it is in mail. */
-static bool is_sender(struct str s)
+/* "alice@example.org"; all else of a local part is written as it is in mail. */
+static bool is_address(struct str s)
 {
 	size_t at = str_rfind(s, '@');
 
-	if (at == s.n)
-		return is_host(s);
-	return at > 0 && s.n <= LIMIT_ADDRESS && !str_has_cntrl(s) && utf8_is_valid(s) &&
-	       is_host(str_from(s, at + 1));
+	return at > 0 && at < s.n && s.n <= LIMIT_ADDRESS && !str_has_cntrl(s) &&
+	       utf8_is_valid(s) && is_host(str_from(s, at + 1));
+}
+
+/* That, or "example.org". */
+static bool is_sender(struct str s)
+{
+	return str_rfind(s, '@') == s.n ? is_host(s) : is_address(s);
 }
 
 /* Names and addresses of machines and people, all in lower case. */
@@ -136,6 +140,8 @@ static bool name_is_good(const struct option *o, struct str s)
 		return is_host(s) || ip_parse(s, &ip);
 	case OPTION_SENDER:
 		return is_sender(s);
+	case OPTION_ADDRESS:
+		return is_address(s);
 	case OPTION_SERVER:
 		return is_server(s);
 	default:
@@ -189,7 +195,8 @@ bool option_parse_text(
 		break;
 	case OPTION_STRING:
 	case OPTION_FILE:
-		ok = text_is_good(o, s);
+	case OPTION_ADDRESS:
+		ok = o->type == OPTION_ADDRESS ? name_is_good(o, s) : text_is_good(o, s);
 		if (ok)
 			v.text = str_of(arena_cstr(a, s), s.n);
 		break;
@@ -264,6 +271,7 @@ void option_put_plain(enum option_type type, const union option_value *v, struct
 	case OPTION_DOMAIN:
 	case OPTION_TARGET:
 	case OPTION_SENDER:
+	case OPTION_ADDRESS:
 	case OPTION_SERVER:
 		buf_str(out, v->text);
 		break;
@@ -376,6 +384,7 @@ static size_t size_of(enum option_type type)
 	    [OPTION_DOMAIN] = sizeof(struct str),
 	    [OPTION_TARGET] = sizeof(struct str),
 	    [OPTION_SENDER] = sizeof(struct str),
+	    [OPTION_ADDRESS] = sizeof(struct str),
 	    [OPTION_SERVER] = sizeof(struct str),
 	    [OPTION_ENUM] = sizeof(int),
 	    [OPTION_BOOL] = sizeof(int),

@@ -144,7 +144,7 @@ const struct option options[] = {
 	{"srs", AT(srs), BOOL, .initial = "true",
 	    .sentence = "Whether mail that an alias sends on to another server goes with a reverse path of this server "
 	        "(SRS), so that SPF passes there; what is returned finds its sender."},
-	{"postmaster", AT(postmaster), TEXT(OPTION_STRING, 0, LIMIT_ADDRESS), .initial = "\"\"",
+	{"postmaster", AT(postmaster), TEXT(OPTION_ADDRESS, 0, LIMIT_ADDRESS), .initial = "\"\"",
 	    .sentence = "Address of the account that gets mail for postmaster. Empty: the first account."},
 	{"pop3_marks_seen", AT(pop3_marks_seen), BOOL, .initial = "true",
 	    .sentence = "Whether messages that a POP3 program has fetched whole and leaves here are marked as seen when it says goodbye."},
@@ -435,6 +435,10 @@ static void put_single_range(const struct option *o, struct buf *out)
 	case OPTION_SENDER:
 		buf_lit(out, "a domain or an address in quotes, like \"example.org\" or "
 			     "\"alice@example.org\"");
+		break;
+	case OPTION_ADDRESS:
+		buf_lit(out, "an address in quotes, like \"bob@example.org\", its domain in ASCII "
+			     "(xn--...); or \"\"");
 		break;
 	case OPTION_SERVER:
 		buf_lit(out,

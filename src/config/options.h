@@ -19,6 +19,7 @@ enum option_type {
 	OPTION_DOMAIN,   /* the same, or "*" */
 	OPTION_TARGET,   /* the same, or an address as text */
 	OPTION_SENDER,   /* struct str: a domain, or local@domain, lower case; or empty */
+	OPTION_ADDRESS,  /* struct str: local@domain as it is written; or empty */
 	OPTION_SERVER,   /* struct str: an address, or address and port: "192.0.2.1@53"; or empty */
 	OPTION_ENUM,     /* int: index into words */
 	OPTION_IP,       /* struct ip */

@@ -177,9 +177,16 @@ static const struct {
     {"user_net = \"\";",
 	"f:1: user_net must be a text in quotes of 1 to 32 printable characters, and not \"\"; the "
 	"default is \"godwit-net\""},
-    {"postmaster = \"a\\x07\";",
-	"f:1: postmaster must be a text in quotes of at most 320 printable characters, and not "
-	"\"a\\x07\"; the default is \"\""},
+#define POSTMASTER                                                                                 \
+	"f:1: postmaster must be an address in quotes, like \"bob@example.org\", its domain in "   \
+	"ASCII (xn--...); or \"\", and not "
+    {"postmaster = \"a\\x07\";", POSTMASTER "\"a\\x07\"; the default is \"\""},
+    {"postmaster = \"bob\";", POSTMASTER "\"bob\"; the default is \"\""},
+    {"postmaster = \"@a.test\";", POSTMASTER "\"@a.test\"; the default is \"\""},
+    {"postmaster = \"bob@\";", POSTMASTER "\"bob@\"; the default is \"\""},
+    {"postmaster = \"bob@a_b\";", POSTMASTER "\"bob@a_b\"; the default is \"\""},
+    {"postmaster = \"bob@\xc3\xa4.test\";",
+	POSTMASTER "\"bob@\xc3\xa4.test\"; the default is \"\""},
     {"hostname = \"a\\nb\\\"\\xc3\xe2\x80\x8b\";",
 	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not "
 	"\"a\\x0ab\\\"\\xc3\\xe2\\x80\\x8b\""},
@@ -321,9 +328,9 @@ static void test_comments_and_strings(void **state)
 	struct config_snapshot *c = parse("# @include 5000000000\n"
 					  "// @ 5000000000\n"
 					  "/* @ 5000000000 * / \n */\n"
-					  "postmaster = \"a\\\"5000000000@b\\\\\";\n" HOST);
+					  "user_net = \"a\\\"5000000000@b\\\\\";\n" HOST);
 
-	assert_string_equal(c->postmaster.p, "a\"5000000000@b\\");
+	assert_string_equal(c->user_net.p, "a\"5000000000@b\\");
 	config_unref(&c);
 }
 
