@@ -245,25 +245,56 @@ static int make_parent(const char *path, struct err *e)
 	return result;
 }
 
+/* A key that is there is used: it may be the administrator's, who waits for its certificate. */
+static int sign_with(
+    const char *key, struct str hostname, struct buf *certificate_pem, struct err *e)
+{
+	struct buf key_pem;
+	int result;
+
+	buf_init(&key_pem, TLS_PEM_MAX);
+	result = config_file_read(key, CONFIG_FILE_SECRET, &key_pem, e);
+	if (result == 0)
+		result = tls_self_signed_with(hostname, clock_now(),
+		    (struct tls_pem){buf_view(&key_pem), key}, certificate_pem, e);
+	buf_wipe(&key_pem);
+	return result;
+}
+
+static int make_key(
+    const char *key, struct str hostname, struct buf *certificate_pem, struct err *e)
+{
+	struct buf key_pem;
+	int result;
+
+	buf_init(&key_pem, TLS_PEM_MAX);
+	result = tls_self_signed(hostname, clock_now(), certificate_pem, &key_pem, e);
+	if (result == 0)
+		result = make_parent(key, e);
+	if (result == 0)
+		result = config_file_create(key, 0600, buf_view(&key_pem), e);
+	buf_wipe(&key_pem);
+	return result;
+}
+
+/* The key first: broken off between the two, this goes on with it. */
 static int write_pair(const struct init *in, const char *certificate, const char *key)
 {
-	struct buf certificate_pem, key_pem;
+	struct buf certificate_pem;
+	struct stat st;
 	struct err e;
 	int result;
 
 	buf_init(&certificate_pem, TLS_PEM_MAX);
-	buf_init(&key_pem, TLS_PEM_MAX);
-	result = tls_self_signed(in->config->hostname, clock_now(), &certificate_pem, &key_pem, &e);
-	if (result == 0)
-		result = make_parent(key, &e);
+	if (lstat(key, &st) == 0)
+		result = sign_with(key, in->config->hostname, &certificate_pem, &e);
+	else
+		result = make_key(key, in->config->hostname, &certificate_pem, &e);
 	if (result == 0)
 		result = make_parent(certificate, &e);
 	if (result == 0)
-		result = config_file_create(key, 0600, buf_view(&key_pem), &e);
-	if (result == 0)
 		result = config_file_create(certificate, 0644, buf_view(&certificate_pem), &e);
 	buf_fini(&certificate_pem);
-	buf_wipe(&key_pem);
 	return result == 0 ? EX_OK : cli_fail(EX_CANTCREAT, "%s", e.text);
 }
 
@@ -280,7 +311,6 @@ static int make_certificate(struct init *in)
 	config_path(c, c->tls_key, &key);
 	if (c->tls_certificate.n && c->tls_certificate.p[0] != '/' && c->tls_key.p[0] != '/' &&
 	    access(buf_cstr(&certificate), F_OK) < 0) {
-		unlink(buf_cstr(&key)); /* of an init that was interrupted between the two */
 		code = write_pair(in, buf_cstr(&certificate), buf_cstr(&key));
 		in->made_certificate = code == EX_OK;
 	}

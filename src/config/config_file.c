@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -131,24 +132,51 @@ static int sync_parent(const char *path)
 	return rc;
 }
 
+/* Never over another file. A file system without hard links is asked whether there is one. */
+static int put_in_place(const char *from, const char *to)
+{
+	if (link(from, to) == 0)
+		return unlink(from);
+	if (errno != EPERM && errno != EOPNOTSUPP)
+		return -1;
+	if (access(to, F_OK) < 0)
+		return rename(from, to);
+	errno = EEXIST;
+	return -1;
+}
+
+static int fill(
+    const char *path, const char *written, int fd, unsigned mode, struct str content, struct err *e)
+{
+	if (write_all(fd, content) < 0 || fchmod(fd, mode) < 0)
+		return err_sys(e, errno, "cannot write %s", path);
+	if (put_in_place(written, path) == 0)
+		return 0;
+	if (errno == EEXIST)
+		return err_set(e, "%s is there already; it is left as it is", path);
+	return err_sys(e, errno, "cannot create %s", path);
+}
+
+/* Under another name until it is whole. */
 int config_file_create(const char *path, unsigned mode, struct str content, struct err *e)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int rc;
+	struct buf written;
+	int fd, rc;
 
-	if (fd < 0 && errno == EEXIST)
-		return err_set(e, "%s is there already; it is left as it is", path);
-	if (fd < 0)
-		return err_sys(e, errno, "cannot create %s", path);
-	rc = write_all(fd, content);
-	if (rc == 0)
-		rc = fchmod(fd, mode);
-	if (rc < 0)
-		err_sys(e, errno, "cannot write %s", path);
-	close(fd);
+	buf_init(&written, LIMIT_CONFIG_STRING);
+	buf_printf(&written, "%s.XXXXXX", path);
+	buf_byte(&written, 0);
+	fd = mkostemp((char *)written.p, O_CLOEXEC);
+	if (fd < 0) {
+		rc = err_sys(e, errno, "cannot create %s", path);
+	} else {
+		rc = fill(path, (const char *)written.p, fd, mode, content, e);
+		if (rc < 0)
+			unlink((const char *)written.p);
+		close(fd);
+	}
 	if (rc == 0 && sync_parent(path) < 0)
 		rc = err_sys(e, errno, "cannot sync the directory of %s", path);
-	if (rc < 0)
-		unlink(path);
+	buf_fini(&written);
 	return rc;
 }

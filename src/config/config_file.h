@@ -19,7 +19,10 @@ enum config_file_kind {
  */
 int config_file_read(const char *path, enum config_file_kind kind, struct buf *out, struct err *e);
 
-/* Creates a file (never replaces one) with this mode, written and synced. 0, or -1 with a sentence. */
+/*
+ * Creates a file (never replaces one) with this mode, written and synced: whole or, whatever interrupts it, not at
+ * all. 0, or -1 with a sentence.
+ */
 int config_file_create(const char *path, unsigned mode, struct str content, struct err *e);
 
 #endif

@@ -152,25 +152,32 @@ static int load_certificate(SSL_CTX *ssl, struct tls_pem certificate, struct err
 	return rc;
 }
 
-static int load_key(
-    SSL_CTX *ssl, struct tls_pem key_pem, const char *certificate_name, struct err *e)
+EVP_PKEY *tls_read_key(struct tls_pem key_pem, struct err *e)
 {
 	BIO *bio = pem_bio(key_pem.text);
 	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-	int rc = 0;
 
 	if (!key)
-		rc = err_set(e,
+		err_set(e,
 		    "%s holds no key in PEM that can be read (%s): put the certificate's key there, and "
 		    "not encrypted",
 		    key_pem.name, take_reason());
-	else if (!SSL_CTX_use_PrivateKey(ssl, key))
+	BIO_free(bio);
+	return key;
+}
+
+static int load_key(
+    SSL_CTX *ssl, struct tls_pem key_pem, const char *certificate_name, struct err *e)
+{
+	EVP_PKEY *key = tls_read_key(key_pem, e);
+	int rc = key ? 0 : -1;
+
+	if (key && !SSL_CTX_use_PrivateKey(ssl, key))
 		rc = err_set(e,
 		    "%s is not the key of the certificate in %s (%s): put the two there that belong "
 		    "together",
 		    key_pem.name, certificate_name, take_reason());
 	EVP_PKEY_free(key);
-	BIO_free(bio);
 	return rc;
 }
 

@@ -53,6 +53,9 @@ bool tls_is_client(const struct tls_ctx *ctx);
 /* OpenSSL's own; for net/ only. */
 SSL_CTX *tls_ssl_ctx(struct tls_ctx *ctx);
 
+/* The private key in key, to be freed; NULL with a sentence. For net/ only. */
+EVP_PKEY *tls_read_key(struct tls_pem key, struct err *e);
+
 /*
  * Application protocols a server stream accepts: a client that offers some by ALPN, none of them ours,
  * is refused [RFC 7301; RFC 9325 3.7]. name: "smtp", "pop3", or NULL to refuse all; static.
@@ -68,6 +71,10 @@ void tls_tickets_rotate(struct buf *keys);
  */
 int tls_self_signed(
     struct str hostname, int64_t now, struct buf *certificate, struct buf *key, struct err *e);
+
+/* The same with the key that is in key, of whatever kind it is. */
+int tls_self_signed_with(struct str hostname, int64_t now, struct tls_pem key,
+    struct buf *certificate, struct err *e);
 
 /* Makes OpenSSL load whatever it loads lazily (random state, error texts, algorithms). Before a sandbox. */
 void tls_warm_up(void);

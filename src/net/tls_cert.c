@@ -74,13 +74,14 @@ static bool set_extensions(X509 *x, struct str hostname)
 	return ok;
 }
 
+/* The digest is the one of the key's kind; some have none. */
 static bool fill(X509 *x, EVP_PKEY *key, struct str hostname, int64_t now)
 {
 	return X509_set_version(x, X509_VERSION_3) && set_serial(x) &&
 	       ASN1_TIME_set(X509_getm_notBefore(x), (time_t)((now - DAY_MS) / SECOND_MS)) &&
 	       ASN1_TIME_set(X509_getm_notAfter(x), (time_t)((now + VALID_MS) / SECOND_MS)) &&
 	       X509_set_pubkey(x, key) && set_names(x, hostname) && set_extensions(x, hostname) &&
-	       X509_sign(x, key, EVP_sha256()) > 0;
+	       X509_sign(x, key, NULL) > 0;
 }
 
 static void take_bio(BIO *bio, struct buf *out)
@@ -92,18 +93,25 @@ static void take_bio(BIO *bio, struct buf *out)
 	mem_wipe(p, (size_t)n);
 }
 
-static bool put_pem(X509 *x, EVP_PKEY *key, struct buf *certificate_out, struct buf *key_out)
+static bool put_certificate(X509 *x, struct buf *out)
 {
-	BIO *a = BIO_new(BIO_s_mem()), *b = BIO_new(BIO_s_mem());
-	bool ok = a && b && PEM_write_bio_X509(a, x) &&
-		  PEM_write_bio_PrivateKey(b, key, NULL, NULL, 0, NULL, NULL);
+	BIO *bio = BIO_new(BIO_s_mem());
+	bool ok = bio && PEM_write_bio_X509(bio, x);
 
-	if (ok) {
-		take_bio(a, certificate_out);
-		take_bio(b, key_out);
-	}
-	BIO_free(a);
-	BIO_free(b);
+	if (ok)
+		take_bio(bio, out);
+	BIO_free(bio);
+	return ok;
+}
+
+static bool put_key(EVP_PKEY *key, struct buf *out)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	bool ok = bio && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
+
+	if (ok)
+		take_bio(bio, out);
+	BIO_free(bio);
 	return ok;
 }
 
@@ -120,22 +128,57 @@ static bool is_host_name(struct str s)
 	return s.n > 0 && s.n <= 253;
 }
 
+static int check_name(struct str hostname, struct err *e)
+{
+	if (is_host_name(hostname))
+		return 0;
+	return err_set(e, "no certificate can be made for \"%.*s\": it is no host name",
+	    STR_FMT(str_sub(hostname, 0, 100)));
+}
+
+static int make(
+    EVP_PKEY *key, struct str hostname, int64_t now, struct buf *certificate, struct err *e)
+{
+	X509 *x = X509_new();
+	int rc = 0;
+
+	if (!key || !x || !fill(x, key, hostname, now) || !put_certificate(x, certificate))
+		rc = tls_err(e, "the certificate cannot be made");
+	X509_free(x);
+	return rc;
+}
+
 int tls_self_signed(
     struct str hostname, int64_t now, struct buf *certificate, struct buf *key, struct err *e)
 {
+	size_t before = certificate->n;
 	EVP_PKEY *pkey;
-	X509 *x;
-	int rc = 0;
+	int rc;
 
-	if (!is_host_name(hostname))
-		return err_set(e, "no certificate can be made for \"%.*s\": it is no host name",
-		    STR_FMT(str_sub(hostname, 0, 100)));
+	if (check_name(hostname, e) < 0)
+		return -1;
 	ERR_clear_error();
 	pkey = EVP_EC_gen("P-256");
-	x = X509_new();
-	if (!pkey || !x || !fill(x, pkey, hostname, now) || !put_pem(x, pkey, certificate, key))
-		rc = tls_err(e, "the certificate cannot be made");
-	X509_free(x);
+	rc = make(pkey, hostname, now, certificate, e);
+	if (rc == 0 && !put_key(pkey, key)) {
+		certificate->n = before;
+		rc = tls_err(e, "the certificate's key cannot be made");
+	}
+	EVP_PKEY_free(pkey);
+	return rc;
+}
+
+int tls_self_signed_with(
+    struct str hostname, int64_t now, struct tls_pem key, struct buf *certificate, struct err *e)
+{
+	EVP_PKEY *pkey;
+	int rc;
+
+	if (check_name(hostname, e) < 0)
+		return -1;
+	ERR_clear_error();
+	pkey = tls_read_key(key, e);
+	rc = pkey ? make(pkey, hostname, now, certificate, e) : -1;
 	EVP_PKEY_free(pkey);
 	return rc;
 }

@@ -131,6 +131,42 @@ def test_init_again_where_addresses_are_written_in_another_way(make_server):
     assert "--listen, so nothing was changed" in server.command(*same, "--listen", "192.0.2.1", status=73).stderr
 
 
+def openssl(*words):
+    return subprocess.run(["openssl", *words], check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+@pytest.mark.parametrize("kind", ["made by init", "ED25519"])
+def test_init_keeps_a_key_without_a_certificate(make_server, kind):
+    """As it is while somebody signs the certificate: what init makes for the meantime fits the key."""
+    server = make_server(start=False)
+    os.unlink(server.certificate)
+    if kind == "ED25519":
+        os.unlink(server.key)
+        openssl("genpkey", "-algorithm", kind, "-out", server.key)
+        os.chmod(server.key, 0o600)
+    with open(server.key, "rb") as file:
+        before = file.read()
+    server.command("init", "--hostname", server.hostname)
+    with open(server.key, "rb") as file:
+        assert file.read() == before
+    assert openssl("x509", "-in", server.certificate, "-noout", "-pubkey") == openssl("pkey", "-in", server.key, "-pubout")
+    assert sorted(os.listdir(os.path.dirname(server.key))) == ["certificate.pem", "key.pem"]
+    server.start()
+    server.mark()
+
+
+def test_init_leaves_a_key_that_it_cannot_read(make_server):
+    server = make_server(start=False)
+    os.unlink(server.certificate)
+    with open(server.key, "w", encoding="utf-8") as file:
+        file.write("half a key")
+    done = server.command("init", "--hostname", server.hostname, status=73)
+    assert f"{server.key} holds no key in PEM that can be read" in done.stderr
+    with open(server.key, encoding="utf-8") as file:
+        assert file.read() == "half a key"
+    assert os.listdir(os.path.dirname(server.key)) == ["key.pem"]
+
+
 def test_init_with_an_address_twice(tmp_path):
     server = TestServer(str(tmp_path))
     words = ("init", "--hostname", "mail.example.test", "--listen", "127.0.0.1", "--listen")

@@ -347,6 +347,46 @@ static void test_self_signed(void **state)
 	buf_wipe(&key);
 }
 
+/* The administrator's key may be of any kind. */
+static void test_self_signed_with_a_key(void **state)
+{
+	static const char *const kinds[] = {"ED25519", "RSA", "EC"};
+	struct buf certificate;
+	struct err e;
+
+	buf_init(&certificate, TLS_PEM_MAX);
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		EVP_PKEY *key = i == 0   ? EVP_PKEY_Q_keygen(NULL, NULL, kinds[i])
+				: i == 1 ? EVP_PKEY_Q_keygen(NULL, NULL, kinds[i], (size_t)2048)
+					 : EVP_PKEY_Q_keygen(NULL, NULL, kinds[i], "P-384");
+		BIO *bio = BIO_new(BIO_s_mem());
+		struct tls_pem pem = {.name = "K"};
+		char *p;
+		X509 *x;
+
+		assert_int_equal(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+		pem.text.n = (size_t)BIO_get_mem_data(bio, &p);
+		pem.text.p = (const uint8_t *)p;
+		buf_clear(&certificate);
+		assert_int_equal(
+		    tls_self_signed_with(STR("mail.y.test"), clock_now(), pem, &certificate, &e),
+		    0);
+		x = parse(buf_view(&certificate));
+		assert_int_equal(X509_self_signed(x, 1), 1);
+		assert_int_equal(X509_check_private_key(x, key), 1);
+		X509_free(x);
+		BIO_free(bio);
+		EVP_PKEY_free(key);
+	}
+	buf_clear(&certificate);
+	assert_int_equal(tls_self_signed_with(STR("mail.y.test"), clock_now(),
+			     (struct tls_pem){STR("garbage"), "K"}, &certificate, &e),
+	    -1);
+	assert_non_null(strstr(e.text, "K holds no key in PEM that can be read ("));
+	assert_int_equal(certificate.n, 0);
+	buf_fini(&certificate);
+}
+
 static void test_self_signed_names(void **state)
 {
 	static const char long_name[] =
@@ -387,6 +427,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_chain, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_client_files, setup, teardown),
 	    cmocka_unit_test(test_self_signed),
+	    cmocka_unit_test(test_self_signed_with_a_key),
 	    cmocka_unit_test(test_self_signed_names),
 	};
 
