@@ -481,7 +481,7 @@ int cli_admin_undelete(struct cli *cli)
 	struct err e;
 	int code;
 
-	if (since.n && cli_time_parse(since, clock_now(), &ms, &e) < 0)
+	if (since.n && cli_time_parse(since, clock_now(), CLI_TIME_AGO, &ms, &e) < 0)
 		return cli_fail(EX_USAGE, "--since: %s", e.text);
 	buf_init(&moment, 24);
 	buf_i64(&moment, ms);

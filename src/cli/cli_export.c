@@ -232,7 +232,7 @@ static int read_moment(const struct cli *cli, struct buf *moment, struct err *e)
 
 	if (text.n == 0)
 		return 0;
-	if (cli_time_parse(text, clock_now(), &ms, e) < 0)
+	if (cli_time_parse(text, clock_now(), CLI_TIME_AGO, &ms, e) < 0)
 		return -1;
 	buf_i64(moment, ms);
 	return 0;

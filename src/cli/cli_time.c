@@ -1,4 +1,4 @@
-/* Moments: a date with or without time, or so long ago. */
+/* Moments: a date with or without time, or so long ago or from now. */
 #include "cli/cli_time.h"
 
 #include <time.h>
@@ -8,7 +8,7 @@
 #include "base/cur.h"
 
 /* "90m"; false when it is no such thing. */
-static bool read_ago(struct str text, int64_t now, int64_t *ms_r)
+static bool read_span(struct str text, int64_t *ms_r)
 {
 	static const struct {
 		uint8_t letter;
@@ -21,7 +21,7 @@ static bool read_ago(struct str text, int64_t now, int64_t *ms_r)
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
 		if (text.p[text.n - 1] != units[i].letter)
 			continue;
-		*ms_r = now - (int64_t)n * units[i].ms;
+		*ms_r = (int64_t)n * units[i].ms;
 		return true;
 	}
 	return false;
@@ -59,16 +59,20 @@ static bool read_date(struct cur *c, struct tm *tm)
 	return !c->bad;
 }
 
-int cli_time_parse(struct str text, int64_t now, int64_t *ms_r, struct err *e)
+int cli_time_parse(
+    struct str text, int64_t now, enum cli_time_way way, int64_t *ms_r, struct err *e)
 {
 	struct cur c = cur_of(text);
 	struct tm tm = {.tm_isdst = -1};
 	bool utc;
+	int64_t span;
 	time_t t = -1;
 	int day;
 
-	if (read_ago(text, now, ms_r))
+	if (read_span(text, &span)) {
+		*ms_r = way == CLI_TIME_AGO ? now - span : now + span;
 		return 0;
+	}
 	if (read_date(&c, &tm)) {
 		utc = cur_try(&c, 'Z');
 		day = tm.tm_mday;
@@ -80,8 +84,8 @@ int cli_time_parse(struct str text, int64_t now, int64_t *ms_r, struct err *e)
 	if (t < 0)
 		return err_set(e,
 		    "\"%.*s\" is no moment; write it like 2026-11-23, \"2026-11-23 19:54\", or 12h or 3d "
-		    "for so long ago",
-		    STR_FMT(str_sub(text, 0, 64)));
+		    "for so long %s",
+		    STR_FMT(str_sub(text, 0, 64)), way == CLI_TIME_AGO ? "ago" : "from now");
 	*ms_r = (int64_t)t * SECOND_MS;
 	return 0;
 }

@@ -8,16 +8,13 @@
 #include "base/limits.h"
 #include "cli/cli_time.h"
 
-/* A span is so long from now on, as it is so long ago elsewhere. */
 static int moment(const char *option, const char *text, int64_t now, int64_t *ms_r, struct err *e)
 {
 	int64_t ms;
 	struct err why;
 
-	if (cli_time_parse(str_of_c(text), now, &ms, &why) < 0)
+	if (cli_time_parse(str_of_c(text), now, CLI_TIME_AHEAD, &ms, &why) < 0)
 		return err_set(e, "%s: %s", option, why.text);
-	if (!strchr(text, '-'))
-		ms = now + (now - ms);
 	if (ms <= now)
 		return err_set(e, "%s: %s has passed", option, text);
 	*ms_r = ms;

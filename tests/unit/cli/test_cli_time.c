@@ -12,12 +12,17 @@
 
 #define NOW INT64_C(1795463673000) /* 2026-11-23T19:54:33Z */
 
-static int64_t parse(const char *text)
+static int64_t parse_way(const char *text, enum cli_time_way way)
 {
 	int64_t ms = -1;
 	struct err e = {""};
 
-	return cli_time_parse(str_of_c(text), NOW, &ms, &e) == 0 ? ms : -1;
+	return cli_time_parse(str_of_c(text), NOW, way, &ms, &e) == 0 ? ms : -1;
+}
+
+static int64_t parse(const char *text)
+{
+	return parse_way(text, CLI_TIME_AGO);
 }
 
 static void test_moments(void **state)
@@ -33,6 +38,8 @@ static void test_moments(void **state)
 	assert_int_equal(parse("3d"), NOW - 3 * DAY_MS);
 	assert_int_equal(parse("12h"), NOW - 12 * HOUR_MS);
 	assert_int_equal(parse("0s"), NOW);
+	assert_int_equal(parse_way("12h", CLI_TIME_AHEAD), NOW + 12 * HOUR_MS);
+	assert_int_equal(parse_way("2026-11-23T19:54:33Z", CLI_TIME_AHEAD), NOW);
 }
 
 static void test_no_moments(void **state)
@@ -47,11 +54,23 @@ static void test_no_moments(void **state)
 	}
 }
 
+static void test_cure(void **state)
+{
+	int64_t ms;
+	struct err e;
+
+	assert_int_equal(cli_time_parse(STR("yesterday"), NOW, CLI_TIME_AGO, &ms, &e), -1);
+	assert_non_null(strstr(e.text, "or 12h or 3d for so long ago"));
+	assert_int_equal(cli_time_parse(STR("yesterday"), NOW, CLI_TIME_AHEAD, &ms, &e), -1);
+	assert_non_null(strstr(e.text, "or 12h or 3d for so long from now"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_moments),
 	    cmocka_unit_test(test_no_moments),
+	    cmocka_unit_test(test_cure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
