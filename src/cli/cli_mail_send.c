@@ -56,6 +56,24 @@ static int read_envelope(struct mail_send *m)
 	return code;
 }
 
+static int apply_wish(struct mail_send *m, struct smtp_client_message *message)
+{
+	struct err e;
+
+	if (cli_wish_apply(&m->wish, m->arena, clock_now(), message, &e) < 0)
+		return cli_fail(EX_USAGE, "%s", e.text);
+	return EX_OK;
+}
+
+/* Before anything is read or sent, on a message that goes nowhere. */
+static int check_wish(struct mail_send *m)
+{
+	struct smtp_client_rcpt rcpt = {0};
+	struct smtp_client_message message = {.rcpts = &rcpt, .rcpt_count = 1};
+
+	return apply_wish(m, &message);
+}
+
 /* Everything from a descriptor. 0, or -1 and errno (EFBIG above the buffer's maximum). */
 static int read_all(int fd, struct buf *out)
 {
@@ -146,9 +164,10 @@ static int compose(void *ctx, struct str hostname, struct smtp_client_message *m
 	    (cli_compose_path(m->arena, &m->mail.from.v[0], hostname, &reverse, &e) < 0 ||
 		cli_compose_envelope(m->arena, &reverse, lists, 3, hostname,
 		    str_sub(content_r->head, 0, str_find_str(content_r->head, STR("\r\n\r\n"))),
-		    str_has_8bit(content_r->head), content_r->head.n, message_r, &e) < 0 ||
-		cli_wish_apply(&m->wish, m->arena, clock_now(), message_r, &e) < 0))
+		    str_has_8bit(content_r->head), content_r->head.n, message_r, &e) < 0))
 		code = cli_fail(EX_DATAERR, "%s", e.text);
+	if (code == EX_OK)
+		code = apply_wish(m, message_r);
 	buf_fini(&id);
 	return code;
 }
@@ -194,6 +213,8 @@ int cli_mail_send(struct cli *cli)
 	    .priority = given(cli, "priority"),
 	    .notify = given(cli, "notify")};
 	code = read_envelope(&m);
+	if (code == EX_OK)
+		code = check_wish(&m);
 	if (code == EX_OK)
 		code = read_files(&m);
 	if (code == EX_OK)

@@ -306,6 +306,16 @@ MAIL = r"""
    say to whom with --to ADDRESS
 64 mail send --from a@a.test --to 'a b@a.test'
    --to: "a b@a.test" is no mail address; write it like bob@example.org
+64 mail send --from a@a.test --to b@a.test --priority 99
+   99 is no priority; it goes from -9 to 9, 0 is that of most mail
+64 mail send --from a@a.test --to b@a.test --notify foo
+   foo says not of what to tell you; it is never, or some of success,failure,delay
+64 mail send --from a@a.test --to b@a.test --hold-until yesterday
+   --hold-until: "yesterday" is no moment; write it like 2026-11-23, "2026-11-23 19:54", or 12h or 3d for so long from now
+64 mail send --from a@a.test --to b@a.test --deliver-by 2020-01-01
+   --deliver-by: 2020-01-01 has passed
+64 mail send --from a@a.test --to b@a.test --deliver-by 1h --tell-by 1h
+   --deliver-by and --tell-by exclude each other: say what is to become of the message at one time
 66 mail send --from a@a.test --to b@a.test --attach {none}
    cannot attach {none}: {what_path}
 64 mail list                                                    | GODWIT_DATA={none}
