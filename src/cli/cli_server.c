@@ -210,14 +210,20 @@ bool cli_server_plaintext(const struct cli_server *s, const struct net_addr *to)
 	return s->insecure || to->path[0] || ip_is_loopback(&to->ip);
 }
 
+/* May it be a server that speaks TLS from the start, which nobody expects? A Unix socket has none. */
+static bool may_wait_for_tls(const struct cli_server *s)
+{
+	return s->tls != CLI_TLS_IMPLICIT && !s->addrs[0].path[0];
+}
+
 int64_t cli_server_patience(const struct cli_server *s, const struct net_addr *to)
 {
-	return s->tls == CLI_TLS_STARTTLS && to->port != PORT_SMTP ? GREETING_MS : 0;
+	return may_wait_for_tls(s) && to->port != PORT_SMTP ? GREETING_MS : 0;
 }
 
 bool cli_server_mute(const struct cli_server *s, int *code_r)
 {
-	if (s->tls != CLI_TLS_STARTTLS)
+	if (!may_wait_for_tls(s))
 		return false;
 	*code_r = cli_fail(EX_UNAVAILABLE,
 	    "the server says nothing; is this a port with TLS from the start? Then add --tls implicit");
@@ -226,7 +232,7 @@ bool cli_server_mute(const struct cli_server *s, int *code_r)
 
 const char *cli_server_closed(const struct cli_server *s)
 {
-	return s->tls == CLI_TLS_STARTTLS
+	return may_wait_for_tls(s)
 		   ? "the server closed the connection; if it speaks TLS from the start, say --tls implicit"
 		   : "the server closed the connection";
 }

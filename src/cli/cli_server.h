@@ -48,8 +48,9 @@ void cli_server_fini(struct cli_server *s);
 bool cli_server_plaintext(const struct cli_server *s, const struct net_addr *to);
 
 /*
- * Milliseconds to wait for a greeting from there, 0: no less than usual. Where STARTTLS is expected, a
- * server that waits for TLS says nothing; port 25 gets its time, since servers make strangers wait there.
+ * Milliseconds to wait for a greeting from there, 0: no less than usual. Where no TLS, or STARTTLS, is
+ * expected, a server that waits for TLS says nothing; port 25 gets its time, since servers make strangers wait
+ * there.
  */
 int64_t cli_server_patience(const struct cli_server *s, const struct net_addr *to);
 

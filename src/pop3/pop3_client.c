@@ -82,7 +82,7 @@ void pop3_client_fail(
 	buf_wipe(&c->out);
 	pop3_client_emit(c, POP3_CLIENT_CLOSED, NULL);
 	c->event.code = code;
-	c->event.mute = !c->greeted;
+	c->event.mute = !c->spoke;
 	c->event.text = buf_view(&c->text);
 	c->over = true;
 }
@@ -184,6 +184,7 @@ size_t pop3_client_feed(struct pop3_client *c, struct str in, int64_t now)
 	size_t used = 0;
 
 	check(c);
+	c->spoke |= in.n > 0;
 	while (used < in.n && can_read(c)) {
 		struct str rest = str_from(in, used);
 

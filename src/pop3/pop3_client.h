@@ -74,7 +74,7 @@ struct pop3_client_event {
 	struct pop3_request request;
 	bool ok;                /* RESULT: +OK. CLOSED: the end was asked for with QUIT */
 	enum pop3_code code;    /* RESULT, CLOSED: of the server's -ERR */
-	bool mute;              /* CLOSED: not a line has come from the server */
+	bool mute;              /* CLOSED: not an octet has come from the server */
 	bool foreign;           /* CLOSED: its first line was none of POP3 */
 	struct str text;        /* RESULT: the server's words. CLOSED and not ok: a sentence */
 	uint64_t count, octets; /* RESULT of STAT */

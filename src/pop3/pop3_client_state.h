@@ -33,6 +33,7 @@ enum pop3_reading_as {
 struct pop3_client {
 	uint32_t magic;
 	const struct pop3_client_config *cfg;
+	bool spoke;   /* an octet has come */
 	bool greeted; /* a line has come */
 	bool tls, ready, quitting, eof;
 	bool over;     /* POP3_CLIENT_CLOSED was emitted: nothing is read or sent any more */
