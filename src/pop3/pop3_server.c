@@ -384,6 +384,14 @@ void pop3_server_shutdown(struct pop3_server *s, int64_t now)
 	take_leave(s, &going_down, now);
 }
 
+void pop3_server_no_store(struct pop3_server *s, int64_t now)
+{
+	static const struct pop3_farewell away = {
+	    STR_INIT("the mail store does not answer, try again in a minute"), "store away"};
+
+	take_leave(s, &away, now);
+}
+
 void pop3_server_logout(struct pop3_server *s, int64_t now)
 {
 	static const struct pop3_farewell ended = {

@@ -152,6 +152,9 @@ void pop3_server_eof(struct pop3_server *s, int64_t now);
 /* The server goes down: the command under way is finished, then -ERR [SYS/TEMP] and the end. */
 void pop3_server_shutdown(struct pop3_server *s, int64_t now);
 
+/* The same, because the mail store went away, or is silent. */
+void pop3_server_no_store(struct pop3_server *s, int64_t now);
+
 /* The same, because the account may no longer do what it could at its login. Nothing is deleted or marked. */
 void pop3_server_logout(struct pop3_server *s, int64_t now);
 

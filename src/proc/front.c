@@ -419,7 +419,7 @@ static void on_store_down(struct peer *p, const char *why)
 			front_admission_void(s);
 			continue;
 		}
-		s->protocol->shutdown(s);
+		s->protocol->no_store(s);
 		net_drive_pump(s->drive);
 	}
 }
@@ -451,7 +451,7 @@ static void on_patience(uv_timer_t *timer)
 			continue;
 		}
 		s->protocol->lose(s);
-		s->protocol->shutdown(s);
+		s->protocol->no_store(s);
 		net_drive_pump(s->drive);
 	}
 }

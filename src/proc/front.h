@@ -60,8 +60,9 @@ struct front_protocol {
 	/* Adds to a line of the log which message it is about, if any. NULL: the front does not know. */
 	void (*log_message)(const struct front_session *s);
 
-	/* The server goes down; or its login is over. */
+	/* It ends: the server goes down; there is no store for it; its login is over. */
 	void (*shutdown)(struct front_session *s);
+	void (*no_store)(struct front_session *s);
 	void (*logout)(struct front_session *s);
 
 	/* Why the engine has ended the session, for the log; empty: it has not, or without a word. */

@@ -362,6 +362,11 @@ static void pop3_shutdown(struct front_session *s)
 	pop3_server_shutdown(s->u.pop3->engine, front_now());
 }
 
+static void pop3_no_store(struct front_session *s)
+{
+	pop3_server_no_store(s->u.pop3->engine, front_now());
+}
+
 static void pop3_logout(struct front_session *s)
 {
 	pop3_server_logout(s->u.pop3->engine, front_now());
@@ -391,6 +396,7 @@ const struct front_protocol front_pop3_protocol = {
     .waits = pop3_waits,
     .lose = pop3_lose,
     .shutdown = pop3_shutdown,
+    .no_store = pop3_no_store,
     .logout = pop3_logout,
     .end_reason = pop3_end_reason,
     .end = pop3_end,

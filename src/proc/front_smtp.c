@@ -402,6 +402,11 @@ static void smtp_shutdown(struct front_session *s)
 	smtp_server_shutdown(s->u.smtp->engine, front_now());
 }
 
+static void smtp_no_store(struct front_session *s)
+{
+	smtp_server_no_store(s->u.smtp->engine, front_now());
+}
+
 static void smtp_logout(struct front_session *s)
 {
 	smtp_server_logout(s->u.smtp->engine, front_now());
@@ -436,6 +441,7 @@ const struct front_protocol front_smtp_protocol = {
     .store_back = front_message_store_back,
     .log_message = smtp_log_message,
     .shutdown = smtp_shutdown,
+    .no_store = smtp_no_store,
     .logout = smtp_logout,
     .end_reason = smtp_end_reason,
     .end = smtp_end,

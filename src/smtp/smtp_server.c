@@ -449,6 +449,14 @@ void smtp_server_shutdown(struct smtp_server *s, int64_t now)
 	take_leave(s, &going_down, now);
 }
 
+void smtp_server_no_store(struct smtp_server *s, int64_t now)
+{
+	static const struct smtp_reply away = {
+	    421, {4, 3, 0}, STR_INIT("The mail store does not answer, come again")};
+
+	take_leave(s, &away, now);
+}
+
 void smtp_server_logout(struct smtp_server *s, int64_t now)
 {
 	static const struct smtp_reply ended = {

@@ -180,6 +180,9 @@ void smtp_server_eof(struct smtp_server *s, int64_t now);
  */
 void smtp_server_shutdown(struct smtp_server *s, int64_t now);
 
+/* The same with 421 4.3.0: the mail store went away, or is silent, and this session with it. */
+void smtp_server_no_store(struct smtp_server *s, int64_t now);
+
 /* The same with 421 4.7.0: the account of this session may no longer do what it could at its login. */
 void smtp_server_logout(struct smtp_server *s, int64_t now);
 

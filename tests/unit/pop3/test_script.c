@@ -169,7 +169,7 @@ static void session_done(void *e, struct str result)
 	pop3_server_done(s->server, &r, s->now);
 }
 
-/* eof, shutdown, logout, tick early (not yet), tick due */
+/* eof, shutdown, no-store, logout, tick early (not yet), tick due */
 static void session_event(void *e, struct str word, struct str value)
 {
 	struct session *s = e;
@@ -178,6 +178,8 @@ static void session_event(void *e, struct str word, struct str value)
 		pop3_server_eof(s->server, s->now);
 	} else if (str_eq(word, STR("shutdown"))) {
 		pop3_server_shutdown(s->server, s->now);
+	} else if (str_eq(word, STR("no-store"))) {
+		pop3_server_no_store(s->server, s->now);
 	} else if (str_eq(word, STR("logout"))) {
 		pop3_server_logout(s->server, s->now);
 	} else {

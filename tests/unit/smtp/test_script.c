@@ -225,6 +225,8 @@ static void event(void *ctx, struct str word, struct str value)
 		smtp_server_eof(t->s, t->now);
 	} else if (str_eq(word, STR("shutdown"))) {
 		smtp_server_shutdown(t->s, t->now);
+	} else if (str_eq(word, STR("no-store"))) {
+		smtp_server_no_store(t->s, t->now);
 	} else if (str_eq(word, STR("logout"))) {
 		smtp_server_logout(t->s, t->now);
 	} else {
