@@ -139,18 +139,15 @@ static bool needs_restart(const struct config_snapshot *a, const struct config_s
 static void on_reload_signal(uv_signal_t *handle, int signum)
 {
 	struct supervisor *sv = handle->data;
-	struct config_snapshot *old = config_ref(sv->config);
 	struct err e;
 
 	if (supervisor_config_load(sv, &e)) {
 		log_note(LOG_ERROR, "reload-refused", e.text);
-		config_unref(&old);
 		return;
 	}
-	if (needs_restart(old, sv->config))
+	if (needs_restart(sv->started, sv->config))
 		log_note(LOG_WARN, "restart-needed",
 		    "addresses, ports, users and numbers of processes change at the next start");
-	config_unref(&old);
 	supervisor_config_tell_all(sv);
 	own_watch_set(&sv->own, sv->config->listen.v, sv->config->listen.n);
 	log_open(LOG_INFO, "reloaded");
@@ -229,6 +226,7 @@ static void release(struct supervisor *sv)
 	supervisor_listen_close(sv);
 	own_watch_fini(&sv->own);
 	config_unref(&sv->config);
+	config_unref(&sv->started);
 	buf_fini(&sv->certificate);
 	buf_wipe(&sv->key);
 	buf_wipe(&sv->tickets);
@@ -262,6 +260,7 @@ int supervisor_main(const char *dir)
 	} else if (supervisor_config_load(&sv, &e)) {
 		code = fail(&e, EX_CONFIG);
 	} else {
+		sv.started = config_ref(sv.config);
 		plan_children(&sv);
 		code = run(&sv);
 	}

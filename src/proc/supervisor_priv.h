@@ -36,6 +36,7 @@ struct supervisor {
 	uv_loop_t *loop;
 	char *dir;
 	struct config_snapshot *config;
+	struct config_snapshot *started; /* that of the start, as which it listens */
 	struct buf certificate, key, tickets;
 	struct spawn store;
 	struct spawn children[SUPERVISOR_CHILDREN]; /* all but store */

@@ -38,6 +38,17 @@ def test_reload_of_a_broken_file_changes_nothing(make_server):
     deliver(server, ALICE)
 
 
+def test_a_restart_is_needed_while_what_runs_differs(make_server):
+    """What counts is what the server started with, not what was read last."""
+    server = make_server()
+    for reload, (processes, needed) in enumerate(((2, True), (2, True), (1, False)), start=2):
+        before = len(server.log())
+        server.configure(f"mx_processes = {processes};")
+        server.reload()
+        wait_for("the reload", lambda: f"event=reloaded number={reload}\n" in server.log())
+        assert ("event=restart-needed" in server.log()[before:]) == needed, (processes, server.log()[before:])
+
+
 def test_graceful_end_finishes_what_is_in_flight(make_server):
     server = make_server(accounts=["alice"])
     idle, busy = Wire(server), Wire(server)
