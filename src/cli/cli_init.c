@@ -1,17 +1,18 @@
 /*
  * Makes what is missing, in an order that can be taken up again after any interruption: directory and
- * store, configuration, certificate, and last (as root) the ownership. What is there stays as it is.
+ * store, configuration, certificate, and last (as root, whose directory it is until then) the ownership. What is
+ * there stays as it is. In a directory that has an owner already root makes the store's part as its owner; and all
+ * of it, where that is an ordinary user and not the server's.
  */
 #include "cli/cli_init.h"
 
 #include <errno.h>
-#include <fts.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "cli/cli_owner.h"
 #include "config/config.h"
 #include "config/config_file.h"
 #include "config/option_value.h"
@@ -29,12 +30,19 @@ const struct cli_option cli_init_options[] = {
     {0},
 };
 
+/* Of the store, in the order of sentences. */
+static const char *const parts[] = {
+    DATADIR_DB, DATADIR_PACKS, DATADIR_RUN, DATADIR_LOCK, DATADIR_RESERVE};
+#define PARTS (sizeof parts / sizeof *parts)
+
 struct init {
 	const char *dir;
 	struct config_initial initial;
 	const char *listen[LISTEN_MAX + 1];
 	struct config_snapshot *config;
-	bool made_config, made_certificate, made_run;
+	bool had_config;
+	bool had[PARTS];
+	bool made_certificate;
 };
 
 /* As the option of the configuration that it becomes. */
@@ -195,7 +203,21 @@ static int check_present(const struct init *in, const struct cli *cli)
 	return code;
 }
 
-static int make_store(const struct init *in, bool had_store)
+/* What is there before anything is made. */
+static void look(struct init *in)
+{
+	in->had_config = exists_in(in->dir, "godwit.conf");
+	for (size_t i = 0; i < PARTS; i++)
+		in->had[i] = exists_in(in->dir, parts[i]);
+}
+
+/* It has a database. */
+static bool had_store(const struct init *in)
+{
+	return in->had[0];
+}
+
+static int make_store(const struct init *in)
 {
 	static const int codes[] = {
 	    [DATADIR_MISSING] = EX_CANTCREAT,
@@ -207,7 +229,7 @@ static int make_store(const struct init *in, bool had_store)
 	enum datadir_code code = store_create(in->dir, &e);
 
 	/* who holds the lock has opened the store: there is nothing to complete */
-	if (code == DATADIR_OK || (code == DATADIR_LOCKED && had_store))
+	if (code == DATADIR_OK || (code == DATADIR_LOCKED && had_store(in)))
 		return EX_OK;
 	return cli_fail(codes[code], "%s", e.text);
 }
@@ -216,11 +238,9 @@ static int make_config(struct init *in)
 {
 	struct err e;
 
-	if (!exists_in(in->dir, "godwit.conf")) {
-		if (config_write_default(in->dir, &in->initial, &e) < 0)
-			return cli_fail(EX_CANTCREAT, "%s", e.text);
-		in->made_config = true;
-	}
+	if (!exists_in(in->dir, "godwit.conf") &&
+	    config_write_default(in->dir, &in->initial, &e) < 0)
+		return cli_fail(EX_CANTCREAT, "%s", e.text);
 	if (config_load(in->dir, 0, &in->config, &e) < 0)
 		return cli_fail(EX_CONFIG, "%s", e.text);
 	return EX_OK;
@@ -319,119 +339,71 @@ static int make_certificate(struct init *in)
 	return code;
 }
 
-/* ---- ownership ---- */
-
-/* The administrator's own files stay his: the configuration and the private key. */
-static bool is_admins(const FTSENT *f)
-{
-	struct str name = str_of_c(f->fts_name);
-
-	return f->fts_level == 1 && (str_eq(name, STR("godwit.conf")) || str_eq(name, STR("tls")));
-}
-
-/* The directory itself goes last: it tells that everything below was handed over. */
-static int hand_over(const char *dir, const struct passwd *pw, struct err *e)
-{
-	char *copy = strdup(dir);
-	char *const roots[] = {copy, NULL};
-	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-	int result = fts ? 0 : err_sys(e, errno, "cannot read %s", dir);
-	FTSENT *f;
-
-	while (result == 0 && (f = fts_read(fts)) != NULL) {
-		if (is_admins(f))
-			fts_set(fts, f, FTS_SKIP);
-		else if (f->fts_info != FTS_D && lchown(f->fts_accpath, pw->pw_uid, pw->pw_gid) < 0)
-			result = err_sys(
-			    e, errno, "cannot give %s to the user %s", f->fts_path, pw->pw_name);
-	}
-	if (fts)
-		fts_close(fts);
-	free(copy);
-	return result;
-}
-
-/* The store's system user when started as root; NULL otherwise. Fails when there is no such user. */
-static int find_owner(const struct init *in, const struct passwd **pw_r)
-{
-	struct str user = in->config->user_store;
-
-	*pw_r = NULL;
-	if (geteuid() != 0 || user.n == 0)
-		return EX_OK;
-	*pw_r = getpwnam((const char *)user.p);
-	if (*pw_r)
-		return EX_OK;
-	return cli_fail(EX_CONFIG,
-	    "there is no system user %.*s; make it with: useradd --system --user-group --no-create-home "
-	    "--shell /usr/sbin/nologin %.*s, then run this command again",
-	    STR_FMT(user), STR_FMT(user));
-}
-
-static int set_owner(const struct init *in)
-{
-	const struct passwd *pw;
-	struct stat st;
-	struct err e;
-	int code = find_owner(in, &pw);
-
-	if (code != EX_OK || !pw)
-		return code;
-	if (stat(in->dir, &st) == 0 && st.st_uid == pw->pw_uid)
-		return EX_OK;
-	return hand_over(in->dir, pw, &e) < 0 ? cli_fail(EX_NOPERM, "%s", e.text) : EX_OK;
-}
-
-int cli_init_set_owner(const char *dir)
-{
-	struct init in = {.dir = dir};
-	struct err e;
-	int code;
-
-	if (config_load(dir, 0, &in.config, &e) < 0)
-		return cli_fail(EX_CONFIG, "%s", e.text);
-	code = set_owner(&in);
-	config_unref(&in.config);
-	return code;
-}
-
 /* ---- all of it ---- */
 
-static void say_done(const struct init *in, bool had_store)
+static void put_made(struct buf *made, size_t *n, const char *name)
 {
-	if (had_store && !in->made_config && !in->made_certificate) {
-		printf("%s is a data directory already; %s.\n", in->dir,
-		    in->made_run ? DATADIR_RUN " was missing and was made, nothing else was changed"
-				 : "nothing was changed");
-		return;
-	}
-	printf("Made the data directory %s for %.*s.\n", in->dir, STR_FMT(in->config->hostname));
+	buf_printf(made, "%s%s", *n ? ", " : "", name);
+	++*n;
+}
+
+/* Of a directory that was one already. */
+static void say_completed(const struct init *in)
+{
+	struct buf made;
+	size_t n = 0;
+
+	buf_init(&made, 8 * KIB);
+	for (size_t i = 0; i < PARTS; i++)
+		if (!in->had[i] && exists_in(in->dir, parts[i]))
+			put_made(&made, &n, parts[i]);
+	if (in->made_certificate)
+		put_made(&made, &n, (const char *)in->config->tls_certificate.p);
+	if (n == 0)
+		printf("%s is a data directory already; nothing was changed.\n", in->dir);
+	else
+		printf(
+		    "%s is a data directory already; %s %s missing and %s made, nothing else was "
+		    "changed.\n",
+		    in->dir, buf_cstr(&made), n > 1 ? "were" : "was", n > 1 ? "were" : "was");
+	buf_fini(&made);
+}
+
+static void say_done(const struct init *in)
+{
+	bool is_new = !had_store(in) || !in->had_config;
+
+	if (is_new)
+		printf("Made the data directory %s for %.*s.\n", in->dir,
+		    STR_FMT(in->config->hostname));
+	else
+		say_completed(in);
 	if (in->made_certificate)
 		printf(
 		    "TLS works with a certificate signed by itself; the paths of your own go into "
 		    "%s/godwit.conf.\n",
 		    in->dir);
-	printf(
-	    "Next: godwit domain add DOMAIN --data %s; godwit account add USER@DOMAIN --data %s; "
-	    "godwit serve --data %s\n",
-	    in->dir, in->dir, in->dir);
+	if (is_new)
+		printf(
+		    "Next: godwit domain add DOMAIN --data %s; godwit account add USER@DOMAIN --data %s; "
+		    "godwit serve --data %s\n",
+		    in->dir, in->dir, in->dir);
 }
 
 static int make(struct init *in)
 {
-	bool had_store = exists_in(in->dir, DATADIR_DB);
 	int code;
 
-	in->made_run = !exists_in(in->dir, DATADIR_RUN);
-	code = make_store(in, had_store);
+	look(in);
+	code = make_store(in);
 	if (code == EX_OK)
 		code = make_config(in);
 	if (code == EX_OK)
 		code = make_certificate(in);
 	if (code == EX_OK)
-		code = set_owner(in);
+		code = cli_owner_give(in->dir, in->config);
 	if (code == EX_OK)
-		say_done(in, had_store);
+		say_done(in);
 	config_unref(&in->config);
 	return code;
 }
@@ -443,6 +415,8 @@ int cli_init(struct cli *cli)
 
 	if (code == EX_OK)
 		code = check_initial(&in);
+	if (code == EX_OK)
+		code = cli_owner_become_user(in.dir);
 	if (code == EX_OK)
 		code = check_present(&in, cli);
 	return code == EX_OK ? make(&in) : code;

@@ -8,7 +8,4 @@ extern const struct cli_option cli_init_options[];
 
 int cli_init(struct cli *cli);
 
-/* As root: gives a data directory to the user its configuration names. The exit code; told. */
-int cli_init_set_owner(const char *dir);
-
 #endif

@@ -13,7 +13,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "cli/cli_backup.h"
-#include "cli/cli_init.h"
+#include "cli/cli_owner.h"
 #include "cli/cli_progress.h"
 #include "cli/cli_text.h"
 #include "store/datadir.h"
@@ -244,7 +244,7 @@ static int complete(struct restoring *r)
 	snprintf(who, sizeof who, "uid %u, offline", (unsigned)getuid());
 	if (restore_complete(r->dir, r->m->store, str_of_c(who), clock_now(), &e) < 0)
 		return cli_fail(EX_CANTCREAT, "%s", e.text);
-	code = cli_init_set_owner(r->dir);
+	code = cli_owner_give_restored(r->dir);
 	if (code != EX_OK)
 		return code;
 	buf_init(&size, 64);

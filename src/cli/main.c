@@ -35,7 +35,9 @@ static const struct cli_command commands[] = {
 	    "For example:\n"
 	    "  godwit init --data /var/lib/godwit --hostname mail.example.org\n\n"
 	    "Run again, it makes what is missing and changes nothing else. With options that are not those\n"
-	    "of the configuration that is there it does nothing, and says so: edit godwit.conf instead."},
+	    "of the configuration that is there it does nothing, and says so: edit godwit.conf instead.\n\n"
+	    "A directory that is root's becomes that of the user user_store names; one that has another owner\n"
+	    "stays his, with what is made in it. A private key is never replaced or removed."},
     {"serve", "", "Runs the server in the foreground, until Ctrl-C or SIGTERM.", cli_serve,
 	.flags = CLI_DATA, .exits = CLI_EXITS_SERVE,
 	.more =

@@ -5,6 +5,7 @@
 #include "store/datadir.h"
 
 #include "base/buf.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,9 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCK_NAME    "lock"
-#define RESERVE_NAME "reserve"
-#define RESERVE_NEW  "reserve.new"
+#define RESERVE_NEW "reserve.new"
 
 /* ---- creation ---- */
 
@@ -34,7 +33,7 @@ static enum datadir_code check_contents(struct fsio *fs, const char *path, struc
 		err_sys(e, -code, "cannot read the directory %s", path);
 		return DATADIR_MISSING;
 	}
-	if (entries == 0 || faccessat(fs->dirfd, LOCK_NAME, F_OK, 0) == 0)
+	if (entries == 0 || faccessat(fs->dirfd, DATADIR_LOCK, F_OK, 0) == 0)
 		return DATADIR_OK;
 	err_set(e,
 	    "%s holds other files and is no data directory: name a directory that is empty or does"
@@ -50,6 +49,30 @@ static int make_dir(struct fsio *fs, const char *name, mode_t mode, struct err *
 	if (code == 0 || code == -EEXIST)
 		return 0;
 	return err_sys(e, -code, "cannot make the directory %s", name);
+}
+
+int datadir_become_owner(int dirfd, struct datadir_self *self_r, struct err *e)
+{
+	struct datadir_self self = {geteuid(), getegid()};
+	struct stat st;
+
+	*self_r = self;
+	if (self.uid != 0)
+		return 0;
+	if (fstatat(dirfd, ".", &st, 0) < 0)
+		return err_sys(e, errno, "cannot look at the data directory");
+	if (st.st_uid == 0)
+		return 0;
+	if (setegid(st.st_gid) == 0 && seteuid(st.st_uid) == 0)
+		return 0;
+	err_sys(e, errno, "cannot become the owner of the data directory");
+	datadir_become_self(&self);
+	return -1;
+}
+
+void datadir_become_self(const struct datadir_self *self)
+{
+	MUST(seteuid(self->uid) == 0 && setegid(self->gid) == 0);
 }
 
 /* 0 or an errno value. */
@@ -89,17 +112,32 @@ int datadir_make_run(int dirfd, struct err *e)
 /* The lock last: where it is, the rest is too. */
 static int furnish(struct fsio *fs, struct err *e)
 {
+	bool had_db = faccessat(fs->dirfd, DATADIR_DB, F_OK, 0) == 0;
 	int fd;
 
-	if (make_dir(fs, DATADIR_PACKS, 0700, e) < 0 || datadir_make_run(fs->dirfd, e) < 0)
+	if (!had_db && make_dir(fs, DATADIR_PACKS, 0700, e) < 0)
 		return -1;
-	fd = fs->ops->open(fs, LOCK_NAME, O_RDWR | O_CREAT, 0600);
+	if (datadir_make_run(fs->dirfd, e) < 0)
+		return -1;
+	fd = fs->ops->open(fs, DATADIR_LOCK, O_RDWR | O_CREAT, 0600);
 	if (fd < 0)
-		return err_sys(e, -fd, "cannot make the file %s", LOCK_NAME);
+		return err_sys(e, -fd, "cannot make the file %s", DATADIR_LOCK);
 	fs->ops->close(fs, fd);
 	if (fs->ops->sync_dir(fs, ".") < 0)
 		return err_set(e, "cannot sync the data directory");
 	return 0;
+}
+
+static int furnish_as_owner(struct fsio *fs, struct err *e)
+{
+	struct datadir_self self;
+	int result;
+
+	if (datadir_become_owner(fs->dirfd, &self, e) < 0)
+		return -1;
+	result = furnish(fs, e);
+	datadir_become_self(&self);
+	return result;
 }
 
 static int open_dir(const char *path)
@@ -128,7 +166,7 @@ enum datadir_code datadir_create(const char *path, struct err *e)
 	}
 	fsio_init(&fs, dirfd);
 	code = check_contents(&fs, path, e);
-	if (code == DATADIR_OK && (fchmod(dirfd, DATADIR_MODE) < 0 || furnish(&fs, e) < 0))
+	if (code == DATADIR_OK && (fchmod(dirfd, DATADIR_MODE) < 0 || furnish_as_owner(&fs, e) < 0))
 		code = DATADIR_FAILED;
 	close(dirfd);
 	return code;
@@ -165,7 +203,7 @@ static enum datadir_code take_lock(int fd, const char *path, pid_t whom, struct 
 		return DATADIR_OK;
 	}
 	if (errno != EWOULDBLOCK) {
-		err_sys(e, errno, "cannot lock %s/%s", path, LOCK_NAME);
+		err_sys(e, errno, "cannot lock %s/%s", path, DATADIR_LOCK);
 		return DATADIR_FAILED;
 	}
 	err_set(e,
@@ -177,7 +215,7 @@ static enum datadir_code take_lock(int fd, const char *path, pid_t whom, struct 
 static enum datadir_code open_lock(
     int dirfd, const char *path, pid_t whom, int *fd_r, struct err *e)
 {
-	int fd = openat(dirfd, LOCK_NAME, O_RDWR | O_CLOEXEC);
+	int fd = openat(dirfd, DATADIR_LOCK, O_RDWR | O_CLOEXEC);
 	enum datadir_code code;
 
 	if (fd < 0 && errno == ENOENT) {
@@ -208,7 +246,7 @@ static enum datadir_code open_lock(
 
 static bool has_reserve(int dirfd)
 {
-	return faccessat(dirfd, RESERVE_NAME, F_OK, 0) == 0;
+	return faccessat(dirfd, DATADIR_RESERVE, F_OK, 0) == 0;
 }
 
 /* Under another name until it is whole; a file system that cannot reserve goes without. */
@@ -225,7 +263,7 @@ static void make_reserve(struct datadir *d)
 	code = fs->ops->allocate(fs, fd, 0, (int64_t)LIMIT_RESERVE);
 	fs->ops->close(fs, fd);
 	if (code == 0)
-		code = fs->ops->rename(fs, RESERVE_NEW, RESERVE_NAME);
+		code = fs->ops->rename(fs, RESERVE_NEW, DATADIR_RESERVE);
 	if (code == 0)
 		d->reserve = RESERVE_HELD;
 	else
@@ -234,7 +272,7 @@ static void make_reserve(struct datadir *d)
 
 bool datadir_release_reserve(struct datadir *d)
 {
-	if (d->reserve != RESERVE_HELD || d->fs.ops->unlink(&d->fs, RESERVE_NAME) < 0)
+	if (d->reserve != RESERVE_HELD || d->fs.ops->unlink(&d->fs, DATADIR_RESERVE) < 0)
 		return false;
 	d->reserve = RESERVE_GIVEN;
 	return true;

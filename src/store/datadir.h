@@ -18,10 +18,12 @@
 #include "base/err.h"
 #include "store/fsio.h"
 
-#define DATADIR_DB    "store.db"
-#define DATADIR_COPY  "backup.db"
-#define DATADIR_PACKS "packs"
-#define DATADIR_RUN   "run"
+#define DATADIR_DB      "store.db"
+#define DATADIR_COPY    "backup.db"
+#define DATADIR_PACKS   "packs"
+#define DATADIR_RUN     "run"
+#define DATADIR_LOCK    "lock"
+#define DATADIR_RESERVE "reserve"
 
 /* Of what others pass through, to the sockets in run/ and to the certificate, seeing nothing on the way. */
 #define DATADIR_MODE 0711
@@ -49,10 +51,27 @@ enum datadir_code {
 
 /*
  * Makes the directory (mode 0711: others may pass through to run/) and what belongs in it, or
- * completes one that is empty or was made before. Sets e on failure; a directory with foreign files
- * is DATADIR_FOREIGN.
+ * completes one that is empty or was made before, as its owner. Not packs/ beside a database, which may know
+ * of mail in it. Sets e on failure; a directory with foreign files is DATADIR_FOREIGN.
  */
 enum datadir_code datadir_create(const char *path, struct err *e);
+
+/* Who the process was before it became the directory's owner. */
+struct datadir_self {
+	uid_t uid;
+	gid_t gid;
+};
+
+/*
+ * As root, the process is the owner of the directory, for what it makes and what it may, from here to
+ * datadir_become_self(): nothing in it becomes root's that its owner must use, and no link in it leads root
+ * elsewhere. Else does nothing. 0, or -1 with e set and nothing changed. dirfd may be AT_FDCWD. No other
+ * thread runs.
+ */
+int datadir_become_owner(int dirfd, struct datadir_self *self_r, struct err *e);
+
+/* Aborts when that fails. */
+void datadir_become_self(const struct datadir_self *self);
 
 /*
  * Makes run/ where it is missing, in its mode whatever the umask, and, as root, for the directory's owner. 0,

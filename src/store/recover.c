@@ -2,6 +2,7 @@
 #include "store/recover.h"
 
 #include "base/mem.h"
+#include "store/pack_format.h"
 
 #define SEQUENCE_MAX (INT64_MAX / 2) /* none is as high, but in a damaged row */
 
@@ -36,6 +37,17 @@ static enum db_code read_rows(struct db *db, struct rows *rows)
 	while (db_step(q) == DB_ROW)
 		add_row(rows, q);
 	return db_end(q);
+}
+
+bool recover_knows_content(struct db *db)
+{
+	struct rows rows = {0};
+	bool knows = read_rows(db, &rows) != DB_OK;
+
+	for (size_t i = 0; i < rows.n; i++)
+		knows |= rows.v[i].end > (int64_t)PACK_HEAD;
+	mem_free(rows.v);
+	return knows;
 }
 
 static enum db_code read_dropped(struct db *db, struct rows *rows)

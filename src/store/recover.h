@@ -13,6 +13,9 @@
 bool recover_packs(struct db *db, const struct pack_config *config, struct blob_store **blobs_r,
     int64_t *sequence_r, struct err *e);
 
+/* Does the database know of content in packs? Also when it cannot tell. */
+bool recover_knows_content(struct db *db);
+
 /* Stores a point in the open transaction. */
 enum db_code recover_put_point(struct db *db, const struct blob_point *point, int64_t sequence);
 

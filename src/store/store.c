@@ -5,6 +5,7 @@
  */
 #include "store/store.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <sys/stat.h>
@@ -178,13 +179,39 @@ static bool open_readers(struct store *s, struct err *e)
 	return s->passwords != NULL;
 }
 
+/*
+ * Where it is missing, and only where nothing was in it: an empty one would make a store of which all mail is
+ * lost look whole.
+ */
+static bool make_packs(struct store *s, struct err *e)
+{
+	struct fsio *fs = &s->dir.fs;
+	int code;
+
+	if (faccessat(fs->dirfd, DATADIR_PACKS, F_OK, 0) == 0)
+		return true;
+	if (recover_knows_content(s->db)) {
+		err_set(e,
+		    "the folder " DATADIR_PACKS " is missing, and the database " DATADIR_DB
+		    " knows of mail in it: put it back where it was, or bring back a backup; without either, "
+		    "make it, empty, for the owner of the directory, and run `godwit store repair`");
+		return false;
+	}
+	code = fs->ops->make_dir(fs, DATADIR_PACKS, 0700);
+	if (code == 0)
+		code = fs->ops->sync_dir(fs, ".");
+	if (code < 0)
+		err_sys(e, -code, "cannot make the directory " DATADIR_PACKS);
+	return code == 0;
+}
+
 static bool open_all(struct store *s, bool create, struct err *e)
 {
 	struct pack_config packs = {
 	    .fs = &s->dir.fs, .dir = DATADIR_PACKS, .pack_size = s->cfg.pack_size};
 	int64_t sequence;
 
-	if (!open_database(s, create, e))
+	if (!open_database(s, create, e) || (create && !make_packs(s, e)))
 		return false;
 	(void)s->dir.fs.ops->unlink(
 	    &s->dir.fs, DATADIR_COPY); /* of a backup that a crash broke off */
@@ -241,14 +268,24 @@ void store_close(struct store **sp)
 	*sp = NULL;
 }
 
-/* Opens it once, so that everything is there: also after a crash in the middle of that. */
+/* Opens it once, as its owner, so that everything is there: also after a crash in the middle of that. */
 static enum datadir_code complete(const char *path, struct err *e)
 {
 	struct store_config cfg = store_defaults(STORE_OFFLINE);
+	struct datadir_self self;
 	enum datadir_code code;
-	struct store *s = open_store(path, &cfg, true, &code, e);
+	struct store *s;
 
+	cfg.name = path;
+	if (chdir(path) < 0) {
+		err_sys(e, errno, "cannot enter the data directory %s", path);
+		return DATADIR_MISSING;
+	}
+	if (datadir_become_owner(AT_FDCWD, &self, e) < 0)
+		return DATADIR_FAILED;
+	s = open_store(".", &cfg, true, &code, e);
 	store_close(&s);
+	datadir_become_self(&self);
 	return code;
 }
 

@@ -66,8 +66,9 @@ struct store {
 struct store_config store_defaults(enum store_mode mode);
 
 /*
- * Makes a data directory with an empty store in it, or completes one; an existing store stays as it
- * is. The codes, modes and sentences of datadir_create(). The working directory stays.
+ * Makes a data directory with an empty store in it, or completes one, as its owner; an existing store stays as
+ * it is, and packs/ is not made anew where the database knows of mail in it. The codes, modes and sentences of
+ * datadir_create(). The working directory stays.
  */
 enum datadir_code store_create(const char *path, struct err *e);
 

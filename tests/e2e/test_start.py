@@ -149,7 +149,8 @@ def test_init_keeps_a_key_without_a_certificate(make_server, kind):
     server.command("init", "--hostname", server.hostname)
     with open(server.key, "rb") as file:
         assert file.read() == before
-    assert openssl("x509", "-in", server.certificate, "-noout", "-pubkey") == openssl("pkey", "-in", server.key, "-pubout")
+    assert openssl("x509", "-in", server.certificate, "-noout", "-pubkey") == openssl("pkey", "-in", server.key,
+                                                                                   "-pubout")
     assert sorted(os.listdir(os.path.dirname(server.key))) == ["certificate.pem", "key.pem"]
     server.start()
     server.mark()
@@ -485,6 +486,88 @@ def test_a_directory_without_run(make_server):
         assert (made.st_mode & 0o777, made.st_uid, made.st_gid) == (0o755, owner.st_uid, owner.st_gid)
     server.mark()
     server.command("status")
+
+
+def owners(server):
+    return {os.path.relpath(os.path.join(where, name), server.data): os.lstat(os.path.join(where, name)).st_uid
+            for where, folders, files in os.walk(server.data) for name in (".", *folders, *files)}
+
+
+def test_what_init_makes_again_is_its_owners(make_server):
+    """And it is said, all of it; the server starts."""
+    server = make_server(start=False)
+    before = owners(server)
+    for gone, said in ((["packs"], "packs was missing and was made"),
+                       (["packs", "reserve", "run", "tls/certificate.pem"],
+                        "packs, run, reserve, tls/certificate.pem were missing and were made")):
+        for name in gone:
+            path = os.path.join(server.data, name)
+            (shutil.rmtree if os.path.isdir(path) else os.unlink)(path)
+        assert f"; {said}, nothing else was changed" in server.command("init", "--hostname", server.hostname).stdout
+        after = owners(server)
+        assert {name: owner for name, owner in after.items() if not name.startswith("packs/")} == {
+            name: owner for name, owner in before.items() if not name.startswith("packs/")}
+        assert {owner for name, owner in after.items() if name.startswith("packs")} == {before["packs"]}
+    server.start()
+    server.mark()
+
+
+def test_init_makes_no_empty_packs_for_lost_ones(make_server):
+    server = make_server(accounts=["alice"])
+    deliver(server, f"alice@{DOMAIN}")
+    assert server.stop() == 0
+    kept = os.path.join(os.path.dirname(server.data), "kept")
+    os.rename(os.path.join(server.data, "packs"), kept)
+    done = server.command("init", "--hostname", server.hostname, status=73)
+    assert "the folder packs is missing, and the database store.db knows of mail in it: put it back" in done.stderr
+    assert not os.path.exists(os.path.join(server.data, "packs"))
+    os.rename(kept, os.path.join(server.data, "packs"))
+    assert "nothing was changed" in server.command("init", "--hostname", server.hostname).stdout
+    server.start()
+    server.mark()
+    assert count_of(server, f"alice@{DOMAIN}") == 1
+
+
+@ROOT_ONLY
+def test_init_by_root_in_the_directory_of_an_ordinary_user():
+    """It stays his, and so does what is made in it."""
+    folder, nobody = new_folder(), pwd.getpwnam("nobody")
+    try:
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        shutil.copy(binary_path(), os.path.join(folder, "godwit"))
+        server = TestServer(folder)
+        same = ("init", "--hostname", "mail.example.test", "--data", server.data)
+        subprocess.run([*WITHOUT_RIGHTS, os.path.join(folder, "godwit"), *same], check=True, timeout=60,
+                       stdout=subprocess.DEVNULL)
+        assert "nothing was changed" in server.command(*same[:3]).stdout
+        before = owners(server)
+        assert set(before.values()) == {nobody.pw_uid}
+        shutil.rmtree(os.path.join(server.data, "run"))
+        shutil.rmtree(os.path.join(server.data, "tls"))
+        os.unlink(os.path.join(server.data, "godwit.conf"))
+        server.command(*same[:3])
+        assert owners(server) == before
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("user", ["nobody", "godwit"])
+def test_a_directory_that_was_empty_and_somebodys(tmp_path, user):
+    """Whoever root makes a store for, by init or by restore, can use it."""
+    uid, first = pwd.getpwnam(user).pw_uid, TestServer(new_folder())
+    first.command("init", "--hostname", "mail.example.test")
+    first.command("backup", str(tmp_path / "backup"))
+    for words in (("init", "--hostname", "mail.example.test"), ("restore", str(tmp_path / "backup"))):
+        shutil.rmtree(first.data)
+        os.mkdir(first.data)
+        os.chown(first.data, uid, -1)
+        first.command(*words)
+        roots = {name for name, owner in owners(first).items() if owner == 0}
+        admins = {name for name in owners(first) if name.startswith(("godwit.conf", "tls"))}
+        assert roots == (admins if user == "godwit" else set())
+        assert set(owners(first).values()) <= {0, uid}
+    shutil.rmtree(os.path.dirname(first.data))
 
 
 # Somebody without rights: nobody, where root runs the tests, else whoever runs them.

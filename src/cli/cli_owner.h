@@ -1,0 +1,19 @@
+/*
+ * Whose a data directory is that root makes: the user's that its configuration names, unless it was somebody's
+ * before. None of these does anything for others than root. They give an exit code; told.
+ */
+#ifndef CLI_CLI_OWNER_H
+#define CLI_CLI_OWNER_H
+
+#include "config/config.h"
+
+/* Before anything is made: in the directory of an ordinary user, and not the server's, goes on as he. */
+int cli_owner_become_user(const char *dir);
+
+/* All but the administrator's files to the store's user, where the directory is root's so far. */
+int cli_owner_give(const char *dir, const struct config_snapshot *c);
+
+/* The same of one in which all was made by root, who may have found it empty and another's. */
+int cli_owner_give_restored(const char *dir);
+
+#endif
