@@ -43,6 +43,9 @@ const char *db_code_name(enum db_code code);
  */
 enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e);
 
+/* Is there a database of that name? One of no octets is none. True also when that cannot be found out. */
+bool db_is_there(const char *name);
+
 /*
  * Closes it; the last writer of a clean shutdown checkpoints. Readers first, then the writer. Takes
  * NULL, sets NULL. Aborts when a query is still in use.

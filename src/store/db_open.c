@@ -386,6 +386,14 @@ static enum db_code open_file(struct db *db, const char *name, int flags)
 	return rc == SQLITE_OK ? configure(db) : db_fail(db, rc, name);
 }
 
+bool db_is_there(const char *name)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find(db_vfs_name());
+	int there = 0;
+
+	return vfs->xAccess(vfs, name, SQLITE_ACCESS_EXISTS, &there) != SQLITE_OK || there;
+}
+
 enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |

@@ -198,9 +198,10 @@ static enum blob_code scan(struct opening *o, struct err *e)
 	}
 	if (o->n == 0 && o->foreign) {
 		err_set(e,
-		    "packs: %s holds %lld packs with messages of which the database knows nothing:"
-		    " put back the database that belongs to them, or move them away",
-		    p->dir, (long long)o->foreign);
+		    "packs: %s holds %lld pack%s with messages of which the database knows nothing:"
+		    " put back the database that belongs to them, have them taken in by"
+		    " `godwit store salvage ADDRESS`, or move them away",
+		    p->dir, (long long)o->foreign, o->foreign == 1 ? "" : "s");
 		return BLOB_DAMAGED;
 	}
 	set_aside(o);

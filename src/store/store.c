@@ -82,6 +82,14 @@ static enum db_code open_writer(struct store *s, struct err *e)
  */
 static bool open_database(struct store *s, bool create, struct err *e)
 {
+	if (!create && !db_is_there(DATADIR_DB)) {
+		err_set(e,
+		    "the database " DATADIR_DB
+		    " is missing or empty; stop everything that uses it and run"
+		    " `godwit store salvage ADDRESS`, which makes it anew from what " DATADIR_PACKS
+		    " holds, or restore it from a backup");
+		return false;
+	}
 	if (open_writer(s, e) != DB_OK)
 		return false;
 	if (has_schema(s->db)) {
@@ -95,9 +103,9 @@ static bool open_database(struct store *s, bool create, struct err *e)
 	if (create)
 		err_set(e, "cannot make the database: %s", db_error(s->db));
 	else
-		err_set(e, "the database " DATADIR_DB
-			   " is empty or damaged; stop everything that uses it and run"
-			   " `godwit store salvage ADDRESS`, or restore it from a backup");
+		err_set(e,
+		    "the database " DATADIR_DB " is damaged; stop everything that uses it and run"
+		    " `godwit store salvage ADDRESS`, or restore it from a backup");
 	db_close(&s->db);
 	return false;
 }

@@ -91,6 +91,17 @@ def test_it_must_be_alone(filled):
     assert "godwit store salvage" in filled.command("audit", status=None).stderr
 
 
+def test_a_command_makes_no_database(make_server):
+    """Where there is none it says what makes one, also when there was no mail yet."""
+    server = make_server(start=False)
+    remove_database(server)
+    said = server.command("status", status=None).stderr
+    assert "store.db is missing or empty" in said and "godwit store salvage ADDRESS" in said
+    assert not any(map(os.path.exists, files_of(server)))
+    server.command("store", "salvage", CHIEF)
+    assert [row["account"] for row in server.json("account", "list")] == [CHIEF]
+
+
 def test_without_database(filled, tmp_path):
     """Nothing tells of accounts any more: all comes to the one that is named, and it goes on from there."""
     assert filled.stop() == 0

@@ -90,6 +90,15 @@ static void test_missing_pack(void **state)
 	assert_int_equal(packs_check(3, third), BLOB_OK);
 }
 
+static void test_one_foreign_pack(void **state)
+{
+	packs_add(1, 50000);
+	blob_store_free(&rig.store);
+	rig.nrows = 0;
+	assert_int_equal(packs_try_open(PACKS_SMALL), BLOB_DAMAGED);
+	assert_non_null(strstr(rig.err.text, " holds 1 pack with messages"));
+}
+
 static void test_foreign_packs(void **state)
 {
 	struct blob_pos first = packs_add(1, 50000), second = packs_add(2, 50000);
@@ -99,7 +108,8 @@ static void test_foreign_packs(void **state)
 	blob_store_free(&rig.store);
 	rig.nrows = 0;
 	assert_int_equal(packs_try_open(PACKS_SMALL), BLOB_DAMAGED);
-	assert_non_null(strstr(rig.err.text, "knows nothing"));
+	assert_non_null(strstr(
+	    rig.err.text, " holds 2 packs with messages of which the database knows nothing"));
 	assert_true(packs_size_of(first.pack) > 0);
 	/* one that knows some: the others are set aside */
 	rig.rows[rig.nrows++] = (struct blob_point){first.pack, 1, false, 50128};
@@ -447,6 +457,7 @@ int main(void)
 	    T(test_generations_rise),
 	    T(test_missing_pack),
 	    T(test_foreign_packs),
+	    T(test_one_foreign_pack),
 	    T(test_unknown_large_messages),
 	    T(test_an_older_database),
 	    T(test_commits_against_the_order_of_numbers),

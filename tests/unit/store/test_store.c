@@ -276,6 +276,25 @@ static void an_emptied_database_is_refused(void **state)
 	MUST(chdir("..") == 0);
 }
 
+/* Nor is one that is gone, and looking for it makes none. */
+static void a_missing_database_is_refused(void **state)
+{
+	struct err e = {""};
+	struct store_config cfg = store_defaults(STORE_OFFLINE);
+	enum datadir_code code = DATADIR_OK;
+	struct stat st;
+
+	assert_int_equal(store_create("data", &e), DATADIR_OK);
+	assert_int_equal(unlink("data/" DATADIR_DB), 0);
+	assert_null(store_open("data", &cfg, &code, &e));
+	assert_int_equal(code, DATADIR_FAILED);
+	assert_non_null(strstr(e.text, DATADIR_DB " is missing or empty; "));
+	assert_int_equal(stat(DATADIR_DB, &st), -1);
+	MUST(chdir("..") == 0);
+	assert_int_equal(store_create("data", &e), DATADIR_OK);
+	close_store(&(struct store *){open_store(STORE_OFFLINE)});
+}
+
 static void full_below_min_free(void **state)
 {
 	struct err e = {""};
@@ -320,6 +339,7 @@ int main(void)
 	    T(creating_again_changes_nothing),
 	    T(only_one_uses_it),
 	    T(an_emptied_database_is_refused),
+	    T(a_missing_database_is_refused),
 	    T(full_below_min_free),
 	    T(passwords_in_both_modes),
 	};
