@@ -88,7 +88,7 @@ int cli_owner_give(const char *dir, const struct config_snapshot *c)
 	if (geteuid() != 0 || (stat(dir, &st) == 0 && st.st_uid != 0))
 		return EX_OK;
 	code = find_owner(c, &pw);
-	if (code != EX_OK || !pw)
+	if (code != EX_OK || !pw || pw->pw_uid == 0)
 		return code;
 	return hand_over(dir, pw->pw_uid, pw->pw_gid, false, &e) < 0
 		   ? cli_fail(EX_NOPERM, "%s", e.text)
