@@ -518,13 +518,40 @@ enum db_code queue_attempt_wake(struct db *db, int64_t *when_r)
 	return code;
 }
 
-enum db_code queue_attempt_room(
-    struct db *db, enum queue_standing standing, size_t active, bool *room_r)
+/* Of those that there is room for, how many have their turn before: some of them in a moment, as it may be itself. */
+static enum db_code count_before(struct db *db, const struct queue_place *place,
+    const size_t rooms[QUEUE_STANDINGS], int64_t now, size_t *n_r)
 {
-	size_t rooms[QUEUE_STANDINGS];
-	enum db_code code = rooms_of(db, rooms);
+	enum db_code code = DB_ROW;
+	int64_t until = place->due > now && place->due <= now + SHARE_MS ? place->due : now;
 
-	*room_r = rooms[standing] > 0 && !has_its_share(active, rooms[QUEUE_STANDING_GOOD]);
+	*n_r = 0;
+	for (int i = 0; i < QUEUE_STANDINGS && code == DB_ROW; i++) {
+		int64_t n = 0;
+
+		if (rooms[i] > 0)
+			code = db_get_int(db, SQL_DESTINATION_BEFORE,
+			    DB_ARGS(db_int(QUEUE_SHARD), db_int(i), db_int(until),
+				db_int(place->due), db_int(place->turn), db_text(place->name)),
+			    &n);
+		*n_r += (size_t)n;
+	}
+	return code == DB_ROW ? DB_OK : code;
+}
+
+enum db_code queue_attempt_room(
+    struct db *db, const struct queue_place *place, size_t active, int64_t now, bool *room_r)
+{
+	size_t rooms[QUEUE_STANDINGS], before = 0, room;
+	enum db_code code = rooms_of(db, rooms);
+	size_t more = rest_of(rooms[QUEUE_STANDING_GOOD], KEPT);
+
+	room = rooms[queue_destination_standing(&place->state)];
+	if (active > 0 && room > more)
+		room = more;
+	if (code == DB_OK && room > 0)
+		code = count_before(db, place, rooms, now, &before);
+	*room_r = before < room;
 	return code;
 }
 

@@ -85,11 +85,11 @@ enum db_code queue_lease_wake(struct db *db, int64_t *when_r);
 enum db_code queue_attempt_wake(struct db *db, int64_t *when_r);
 
 /*
- * Whether a destination with so many attempts under way may have another, as far as all that are under way
- * allow it: *room_r.
+ * Whether a destination with so many attempts under way may have another now, as far as all that are under way
+ * allow it, and those whose turn comes first: *room_r.
  */
 enum db_code queue_attempt_room(
-    struct db *db, enum queue_standing standing, size_t active, bool *room_r);
+    struct db *db, const struct queue_place *place, size_t active, int64_t now, bool *room_r);
 
 struct queue_lease_row {
 	int64_t token, owner, message;

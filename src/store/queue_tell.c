@@ -138,11 +138,11 @@ static struct str route_of(
 }
 
 /* What cannot be read is no reason. */
-static bool is_full(struct db *db, const struct queue_destination *d, size_t active)
+static bool is_full(struct db *db, const struct queue_picture *p, int64_t now)
 {
 	bool room;
 
-	return queue_attempt_room(db, queue_destination_standing(d), active, &room) == DB_OK &&
+	return p->has_place && queue_attempt_room(db, &p->place, p->active, now, &room) == DB_OK &&
 	       !room;
 }
 
@@ -182,7 +182,7 @@ void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
 	queue_destination_init(&x.destination, 0);
 	if (p.has_place)
 		x.destination = p.place.state;
-	x.full = is_full(db, &x.destination, x.active);
+	x.full = is_full(db, &p, now);
 	queue_explain_put(out, &x);
 	queue_picture_fini(&p);
 }
