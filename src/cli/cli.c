@@ -165,7 +165,7 @@ static const struct {
 static void print_exits(const struct cli_command *c)
 {
 	unsigned may = (c->exits ? c->exits : CLI_EXITS_STORE) | CLI_EXIT(EX_USAGE) |
-		       CLI_EXIT(EX_OSERR);
+		       CLI_EXIT(EX_OSERR) | CLI_EXIT(EX_IOERR); /* what it prints */
 
 	printf("\nExit codes:\n");
 	for (size_t i = 0; i < sizeof exits / sizeof *exits; i++)

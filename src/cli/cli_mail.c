@@ -45,8 +45,8 @@ const struct cli_command cli_mail_commands[] = {
 	.more = "For example:\n"
 		"  godwit mail list --server mail.example.org:995 --user bob@example.org"},
     {"read", "NUMBER", "Prints one message.", cli_mail_read, .options = read_options,
-	.flags = CLI_SERVER | CLI_PASSWORD | CLI_DATA, .exits = CLI_EXITS_MAIL | CLI_EXIT(EX_IOERR),
-	.min_operands = 1, .max_operands = 1,
+	.flags = CLI_SERVER | CLI_PASSWORD | CLI_DATA, .exits = CLI_EXITS_MAIL, .min_operands = 1,
+	.max_operands = 1,
 	.more =
 	    "For example:\n"
 	    "  godwit mail read 3 --server mail.example.org:995 --user bob@example.org\n\n"

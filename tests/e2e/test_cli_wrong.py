@@ -510,10 +510,11 @@ def test_restore_says_what_is_wrong(server, tmp_path, mailbox):
 
 def test_exit_codes_are_in_the_help():
     for words, codes in ((["domain", "add"], (0, 64, 65, 66, 67, 68, 69, 71, 74, 75, 77, 78)),
-                         (["init"], (0, 64, 71, 73, 75, 77, 78)),
-                         (["serve"], (0, 64, 66, 69, 70, 71, 77, 78)),
+                         (["init"], (0, 64, 71, 73, 74, 75, 77, 78)),
+                         (["serve"], (0, 64, 66, 69, 70, 71, 74, 77, 78)),
+                         (["check-config"], (0, 64, 66, 71, 74, 78)),
                          (["sendmail"], (0, 64, 65, 67, 68, 69, 71, 74, 75, 77)),
-                         (["mail", "send"], (0, 64, 65, 66, 67, 68, 69, 71, 75, 77, 78)),
+                         (["mail", "send"], (0, 64, 65, 66, 67, 68, 69, 71, 74, 75, 77, 78)),
                          (["status"], (0, 64, 66, 69, 71, 74, 75, 77, 78))):
         assert exit_codes()[tuple(words)] == list(codes), words
     assert len(exit_codes()) > 40
