@@ -13,9 +13,11 @@
 #include "base/dot.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "cli/cli_text.h"
 #include "mime/mime_keywords.h"
 #include "mime/mime_maildir.h"
 #include "mime/mime_mbox.h"
+#include "store/mailbox_path.h"
 
 #define PIECE ((size_t)16 * 1024)
 
@@ -56,7 +58,7 @@ static void leave_out(struct importing *im, const char *what, const char *why)
 {
 	im->left_out++;
 	cli_progress_clear(&im->feed.progress);
-	(void)cli_fail(EX_DATAERR, "%s is left out: %s", what, why);
+	cli_import_say_left_out(what, why);
 }
 
 static void begin(struct importing *im)
@@ -342,6 +344,10 @@ static bool pump(void *ctx)
 
 static void say_done(const struct importing *im)
 {
+	struct buf also;
+
+	buf_init(&also, KIB);
+	cli_text_also(&also, im->sources.left_out, "mailbox is left out", "mailboxes are left out");
 	printf(
 	    "%lld message%s imported", (long long)im->feed.taken, im->feed.taken == 1 ? "" : "s");
 	if (im->feed.there)
@@ -351,7 +357,8 @@ static void say_done(const struct importing *im)
 		    "; %lld are marked as deleted there and were left out", (long long)im->deleted);
 	if (im->left_out)
 		printf("; %lld could not be read or are empty", (long long)im->left_out);
-	printf("\n");
+	printf("%s\n", buf_cstr(&also));
+	buf_fini(&also);
 }
 
 static void importing_fini(struct importing *im)
@@ -372,9 +379,12 @@ int cli_import(struct cli *cli)
 	struct importing im = {.fd = -1, .with_deleted = cli_args_has(&cli->args, "with-deleted")};
 	struct admin_request request = {.command = ADMIN_IMPORT, .nargs = 8};
 	const char *mailbox = cli_args_value(&cli->args, "mailbox");
+	const char *trouble = mailbox ? mailbox_path_trouble(str_of_c(mailbox)) : NULL;
 	struct err e = {""};
 	int code;
 
+	if (trouble)
+		return cli_fail(EX_USAGE, "--mailbox: the name %s", trouble);
 	request.args[0] = str_of_c(cli->args.operands[0]);
 	if (cli_import_find(&im.sources, cli->args.operands[1], mailbox ? mailbox : "", &e) < 0) {
 		cli_import_sources_fini(&im.sources);
@@ -387,7 +397,7 @@ int cli_import(struct cli *cli)
 	code = cli_feed_call(&im.feed, cli_data_dir(cli), &request);
 	if (code != EX_USAGE && code != EX_NOUSER && code != EX_NOINPUT) /* it was begun */
 		say_done(&im);
-	if (code == EX_OK && im.left_out)
+	if (code == EX_OK && (im.left_out || im.sources.left_out))
 		code = EX_DATAERR;
 	importing_fini(&im);
 	return code;

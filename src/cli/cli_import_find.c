@@ -9,7 +9,9 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "cli/cli_import.h"
+#include "cli/cli_text.h"
 #include "mime/mime_maildir.h"
+#include "store/mailbox_path.h"
 
 #define DEPTH_MAX 20
 
@@ -59,9 +61,40 @@ static char *copy(struct str s)
 	return p;
 }
 
+void cli_import_say_left_out(const char *path, const char *why)
+{
+	struct buf b;
+
+	buf_init(&b, 16 * KIB);
+	cli_text_put(&b, str_of_c(path));
+	(void)cli_fail(EX_DATAERR, "%s is left out: %s", buf_cstr(&b), why);
+	buf_fini(&b);
+}
+
+static void leave_out(struct cli_import_sources *s, const char *path, const char *why)
+{
+	s->left_out++;
+	cli_import_say_left_out(path, why);
+}
+
+static void leave_out_unnamed(struct cli_import_sources *s, const char *path, const char *trouble)
+{
+	struct err why;
+
+	err_set(&why, "the name of its mailbox %s", trouble);
+	leave_out(s, path, why.text);
+}
+
+/* mailbox: empty for the INBOX. */
 static void add(
     struct cli_import_sources *s, enum cli_import_kind kind, const char *path, struct str mailbox)
 {
+	const char *trouble = mailbox.n ? mailbox_path_trouble(mailbox) : NULL;
+
+	if (trouble) {
+		leave_out_unnamed(s, path, trouble);
+		return;
+	}
 	if (s->n == s->cap) {
 		s->cap = s->cap ? s->cap * 2 : 16;
 		s->v = mem_resize(s->v, s->cap * sizeof *s->v);
@@ -122,22 +155,35 @@ static struct str name_of(struct str file)
 static int find(
     struct cli_import_sources *s, const char *path, struct str mailbox, int depth, struct err *e);
 
+/* ".Work.Projects" in a Maildir. */
+static void add_folder(
+    struct cli_import_sources *s, const char *path, struct str file, struct str mailbox)
+{
+	struct buf below, folder;
+
+	buf_init(&below, 16 * KIB);
+	buf_init(&folder, KIB);
+	if (mime_maildir_folder_read(&folder, file)) {
+		join(&below, mailbox, buf_view(&folder));
+		add(s, CLI_IMPORT_MAILDIR, path, buf_view(&below));
+	}
+	buf_fini(&below);
+	buf_fini(&folder);
+}
+
 /* A Maildir's folders: ".Work.Projects", or directories that are Maildirs themselves. */
 static int find_entry(struct cli_import_sources *s, const char *path, const char *name,
     struct str mailbox, int depth, struct err *e)
 {
-	struct buf full, below, folder;
+	struct buf full, below;
 	struct str file = str_of_c(name);
 	int result = 0;
 
 	buf_init(&full, 16 * KIB);
-	buf_init(&below, 4096);
-	buf_init(&folder, 4096);
+	buf_init(&below, 16 * KIB);
 	buf_printf(&full, "%s/%s", path, name);
-	if (file.p[0] == '.' && is_maildir(buf_cstr(&full)) &&
-	    mime_maildir_folder_read(&folder, file)) {
-		join(&below, mailbox, buf_view(&folder));
-		add(s, CLI_IMPORT_MAILDIR, buf_cstr(&full), buf_view(&below));
+	if (file.p[0] == '.' && is_maildir(buf_cstr(&full))) {
+		add_folder(s, buf_cstr(&full), file, mailbox);
 	} else if (file.p[0] != '.' && is_dir(buf_cstr(&full))) {
 		join(&below, mailbox, name_of(file));
 		result = find(s, buf_cstr(&full), buf_view(&below), depth + 1, e);
@@ -147,7 +193,6 @@ static int find_entry(struct cli_import_sources *s, const char *path, const char
 	}
 	buf_fini(&full);
 	buf_fini(&below);
-	buf_fini(&folder);
 	return result;
 }
 
@@ -186,7 +231,7 @@ int cli_import_find(
 		add(s, CLI_IMPORT_MBOX, path, str_of_c(mailbox));
 	else if (find(s, path, str_of_c(mailbox), 0, e) < 0)
 		return -1;
-	return s->n
+	return s->n || s->left_out
 		   ? 0
 		   : err_set(e,
 			 "%s holds no mail that is known here: it must be an mbox file, a Maildir (with "

@@ -30,20 +30,25 @@ static const struct {
     {STR_INIT("Archives"), MAILBOX_ARCHIVE},
 };
 
-bool mailbox_path_is_valid(struct str path)
+_Static_assert(MAILBOX_PATH_MAX == 1000 && MAILBOX_DEPTH_MAX == 20, "the texts say so");
+
+const char *mailbox_path_trouble(struct str path)
 {
-	int depth = 0;
+	int parts = 1;
 
-	if (path.n == 0 || path.n > MAILBOX_PATH_MAX || !utf8_is_valid(path) || str_has_cntrl(path))
-		return false;
-	for (size_t at = 0; at <= path.n; depth++) {
-		size_t n = str_find(str_from(path, at), '/');
-
-		if (n == 0)
-			return false;
-		at += n + 1;
-	}
-	return path.p[path.n - 1] != '/' && depth <= MAILBOX_DEPTH_MAX;
+	if (path.n == 0)
+		return "is empty";
+	if (path.n > MAILBOX_PATH_MAX)
+		return "is longer than 1000 octets";
+	if (!utf8_is_valid(path))
+		return "is not UTF-8";
+	if (str_has_cntrl(path))
+		return "has control characters";
+	if (path.p[0] == '/' || path.p[path.n - 1] == '/' || str_find_str(path, STR("//")) < path.n)
+		return "has an empty part, before, behind or between its slashes";
+	for (size_t i = 0; i < path.n; i++)
+		parts += path.p[i] == '/';
+	return parts > MAILBOX_DEPTH_MAX ? "has more than 20 parts" : NULL;
 }
 
 /* A child of parent; DB_OK when there is none. */

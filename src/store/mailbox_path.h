@@ -14,8 +14,16 @@
  */
 enum db_code mailbox_path_find(struct db *db, int64_t account, struct str path, int64_t *mailbox_r);
 
-/* UTF-8 without control characters, no empty part, within the limits. */
-bool mailbox_path_is_valid(struct str path);
+/*
+ * Why no mailbox can have that path, to go on from "the name": "is not UTF-8". NULL when one can: UTF-8 without
+ * control characters, no empty part, within the limits.
+ */
+const char *mailbox_path_trouble(struct str path);
+
+static inline bool mailbox_path_is_valid(struct str path)
+{
+	return !mailbox_path_trouble(path);
+}
 
 /* Finds it, or makes what is missing, as a request to the writer lane. */
 struct mailbox_make {

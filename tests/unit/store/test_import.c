@@ -449,14 +449,40 @@ static void mailboxes_by_path(void **state)
 	assert_int_equal(n, MAILBOX_ROLES - 1 + 4);
 	assert_false(torn);
 	assert_true(str_eq(list[n - 2].path, STR("Work/A/B")));
-	assert_true(mailbox_path_is_valid(STR("a/b")));
-	assert_false(mailbox_path_is_valid(STR("")));
-	assert_false(mailbox_path_is_valid(STR("/a")));
-	assert_false(mailbox_path_is_valid(STR("a//b")));
-	assert_false(mailbox_path_is_valid(STR("a/")));
-	assert_false(mailbox_path_is_valid(STR("a\n")));
-	assert_false(
-	    mailbox_path_is_valid(STR("1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19/20/21")));
+}
+
+static void what_no_mailbox_can_be_called(void **state)
+{
+	static const struct {
+		const char *path, *trouble;
+	} cases[] = {
+	    {"a", NULL},
+	    {"a/b", NULL},
+	    {"Entw\xc3\xbcrfe", NULL},
+	    {"1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19/20", NULL},
+	    {"", "empty"},
+	    {"/", "empty part"},
+	    {"/a", "empty part"},
+	    {"a//b", "empty part"},
+	    {"a/", "empty part"},
+	    {"a\n", "control characters"},
+	    {"Entw\xfcrfe", "not UTF-8"},
+	    {"1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19/20/21", "20 parts"},
+	};
+	uint8_t longest[MAILBOX_PATH_MAX + 1];
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct str path = str_of_c(cases[i].path);
+		const char *trouble = mailbox_path_trouble(path);
+
+		assert_int_equal(mailbox_path_is_valid(path), !cases[i].trouble);
+		assert_int_equal(!trouble, !cases[i].trouble);
+		if (trouble && !strstr(trouble, cases[i].trouble))
+			fail_msg("%s: %s", cases[i].path, trouble);
+	}
+	memset(longest, 'a', sizeof longest);
+	assert_true(mailbox_path_is_valid(str_of(longest, MAILBOX_PATH_MAX)));
+	assert_non_null(mailbox_path_trouble(str_of(longest, sizeof longest)));
 }
 
 /* Those of roles, lost and not made again: their numbers stay free. */
@@ -522,6 +548,7 @@ int main(void)
 	    T(old_and_purged_without_message_row),
 	    T(recognises),
 	    T(mailboxes_by_path),
+	    T(what_no_mailbox_can_be_called),
 	    T(a_mailbox_has_no_number_of_a_role),
 	    T(as_of_a_moment),
 	};

@@ -1,0 +1,54 @@
+"""Names of mailboxes on their way in and out: one that cannot be is told, and keeps nothing else back."""
+
+import os
+
+import pytest
+
+from wire import letter
+
+LINE = b"From - Mon Nov 23 19:54:33 2026\n"
+
+
+def mbox(path, subject):
+    with open(path, "wb") as file:
+        file.write(LINE + b"Subject: %s\n\nx\n\n" % subject.encode())
+
+
+def maildir(path, subject):
+    for sub in (b"cur", b"new", b"tmp"):
+        os.makedirs(os.path.join(os.fsencode(path), sub))
+    with open(os.path.join(os.fsencode(path), b"new/1700000000.x"), "wb") as file:
+        file.write(b"Subject: %s\n\nx\n" % subject.encode())
+
+
+def mailboxes(server, user):
+    return [row["mailbox"] for row in server.json("flags", user)]
+
+
+def test_files_of_an_import_that_cannot_be_mailboxes(server, mailbox, tmp_path):
+    tree = os.fsencode(tmp_path / "Mail")
+    deep = tree + b"/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19/20"
+    os.makedirs(deep)
+    for name in (b"Alpha", b"Entw\xfcrfe", b"a\x1b[31mb", b"Zeta", deep[len(tree) + 1:] + b"/21"):
+        mbox(tree + b"/" + name, "x")
+    done = server.command("import", mailbox, os.fsdecode(tree), status=65)
+    assert mailboxes(server, mailbox) == ["Alpha", "Zeta"]
+    assert "2 messages imported; 3 mailboxes are left out" in done.stdout
+    said = done.stderr.splitlines()
+    assert len(said) == 3 and all(" is left out: the name of its mailbox " in line for line in said)
+    assert "/20/21 is" in said[0] and "20 parts" in said[0]
+    assert "/Entw\ufffdrfe is" in said[1] and "not UTF-8" in said[1]
+    assert "/a [31mb is" in said[2] and "control characters" in said[2]
+    for name in (b"Alpha", b"Zeta"):
+        os.unlink(tree + b"/" + name)
+    done = server.command("import", mailbox, os.fsdecode(tree), status=65)
+    assert "0 messages imported; 3 mailboxes are left out" in done.stdout
+
+
+@pytest.mark.parametrize("name, why", [
+    ("/a", "empty part"), ("a/", "empty part"), ("a//b", "empty part"), ("a\tb", "control"),
+    ("L\udcfct", "UTF-8"), ("a" * 1001, "1000 octets"), ("/".join("x" * 21), "20 parts")])
+def test_no_name_to_import_into(server, mailbox, tmp_path, name, why):
+    mbox(tmp_path / "x", "x")
+    done = server.command("import", mailbox, str(tmp_path / "x"), "--mailbox", name, status=64)
+    assert "--mailbox: the name " in done.stderr and why in done.stderr
