@@ -166,6 +166,8 @@ static void add_folder(
 	if (mime_maildir_folder_read(&folder, file)) {
 		join(&below, mailbox, buf_view(&folder));
 		add(s, CLI_IMPORT_MAILDIR, path, buf_view(&below));
+	} else {
+		leave_out(s, path, "its name is none that a folder of a Maildir can have");
 	}
 	buf_fini(&below);
 	buf_fini(&folder);

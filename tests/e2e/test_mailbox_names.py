@@ -45,6 +45,18 @@ def test_files_of_an_import_that_cannot_be_mailboxes(server, mailbox, tmp_path):
     assert "0 messages imported; 3 mailboxes are left out" in done.stdout
 
 
+def test_folders_of_an_import_that_cannot_be_mailboxes(server, mailbox, tmp_path):
+    tree = os.fsencode(tmp_path / "Maildir")
+    names = (b".", b".A", b".L\xfct", b"..x", b".a..b", b".a.", b".&!-", b".Z")
+    for name in names:
+        maildir(os.path.join(tree, name), "x")
+    done = server.command("import", mailbox, os.fsdecode(tree), status=65)
+    assert mailboxes(server, mailbox) == ["INBOX", "A", "Z"]
+    assert "3 messages imported; 5 mailboxes are left out" in done.stdout
+    for name in ("..x", ".a..b", ".a.", ".&!-", ".L\ufffdt"):
+        assert f"/{name} is left out: " in done.stderr, name
+
+
 @pytest.mark.parametrize("name, why", [
     ("/a", "empty part"), ("a/", "empty part"), ("a//b", "empty part"), ("a\tb", "control"),
     ("L\udcfct", "UTF-8"), ("a" * 1001, "1000 octets"), ("/".join("x" * 21), "20 parts")])
