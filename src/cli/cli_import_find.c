@@ -152,8 +152,16 @@ static struct str name_of(struct str file)
 	return file;
 }
 
-static int find(
-    struct cli_import_sources *s, const char *path, struct str mailbox, int depth, struct err *e);
+/* A directory on the way down, and the one that it is in. */
+struct way {
+	const struct way *up;
+	dev_t device;
+	ino_t inode;
+	int depth;
+};
+
+static int find(struct cli_import_sources *s, const char *path, struct str mailbox,
+    const struct way *up, struct err *e);
 
 /* ".Work.Projects" in a Maildir. */
 static void add_folder(
@@ -175,7 +183,7 @@ static void add_folder(
 
 /* A Maildir's folders: ".Work.Projects", or directories that are Maildirs themselves. */
 static int find_entry(struct cli_import_sources *s, const char *path, const char *name,
-    struct str mailbox, int depth, struct err *e)
+    struct str mailbox, const struct way *way, struct err *e)
 {
 	struct buf full, below;
 	struct str file = str_of_c(name);
@@ -188,7 +196,7 @@ static int find_entry(struct cli_import_sources *s, const char *path, const char
 		add_folder(s, buf_cstr(&full), file, mailbox);
 	} else if (file.p[0] != '.' && is_dir(buf_cstr(&full))) {
 		join(&below, mailbox, name_of(file));
-		result = find(s, buf_cstr(&full), buf_view(&below), depth + 1, e);
+		result = find(s, buf_cstr(&full), buf_view(&below), way, e);
 	} else if (file.p[0] != '.' && is_mbox(buf_cstr(&full))) {
 		join(&below, mailbox, name_of(file));
 		add(s, CLI_IMPORT_MBOX, buf_cstr(&full), buf_view(&below));
@@ -205,18 +213,45 @@ static bool is_inside(const char *name)
 	return str_eq(s, STR("cur")) || str_eq(s, STR("new")) || str_eq(s, STR("tmp"));
 }
 
-static int find(
-    struct cli_import_sources *s, const char *path, struct str mailbox, int depth, struct err *e)
+/* A link that leads back up gives nothing new: that it is passed over is told, not counted. */
+static bool may_enter(struct cli_import_sources *s, const char *path, struct way *way)
 {
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return true; /* reading it tells why */
+	for (const struct way *up = way->up; up; up = up->up) {
+		if (up->device == st.st_dev && up->inode == st.st_ino) {
+			cli_import_say_left_out(path, "it is a directory that it lies in itself");
+			return false;
+		}
+	}
+	if (way->depth > DEPTH_MAX) {
+		leave_out(s, path, "it lies more than 20 directories deep");
+		return false;
+	}
+	way->device = st.st_dev;
+	way->inode = st.st_ino;
+	return true;
+}
+
+static int find(struct cli_import_sources *s, const char *path, struct str mailbox,
+    const struct way *up, struct err *e)
+{
+	struct way way = {.up = up, .depth = up ? up->depth + 1 : 0};
 	struct dirent **v = NULL;
 	bool maildir = is_maildir(path);
-	int n = depth > DEPTH_MAX ? 0 : entries(path, &v, e), result = n < 0 ? -1 : 0;
+	int n, result;
 
+	if (!may_enter(s, path, &way))
+		return 0;
+	n = entries(path, &v, e);
+	result = n < 0 ? -1 : 0;
 	if (maildir)
 		add(s, CLI_IMPORT_MAILDIR, path, mailbox);
 	for (int i = 0; i < n; i++) {
 		if (result == 0 && !(maildir && is_inside(v[i]->d_name)))
-			result = find_entry(s, path, v[i]->d_name, mailbox, depth, e);
+			result = find_entry(s, path, v[i]->d_name, mailbox, &way, e);
 		free(v[i]);
 	}
 	free(v);
@@ -231,7 +266,7 @@ int cli_import_find(
 		return err_sys(e, errno, "cannot read %s", path);
 	if (!is_dir(path))
 		add(s, CLI_IMPORT_MBOX, path, str_of_c(mailbox));
-	else if (find(s, path, str_of_c(mailbox), 0, e) < 0)
+	else if (find(s, path, str_of_c(mailbox), NULL, e) < 0)
 		return -1;
 	return s->n || s->left_out
 		   ? 0

@@ -57,6 +57,30 @@ def test_folders_of_an_import_that_cannot_be_mailboxes(server, mailbox, tmp_path
         assert f"/{name} is left out: " in done.stderr, name
 
 
+def test_links_that_lead_back_up_are_not_followed(server, mailbox, tmp_path):
+    tree = tmp_path / "Mail"
+    (tree / "Work").mkdir(parents=True)
+    (tmp_path / "more").mkdir()
+    for path in (tree / "A", tree / "Work" / "B", tmp_path / "more" / "C"):
+        mbox(path, "x")
+    (tree / "self").symlink_to(".")
+    (tree / "Work" / "top").symlink_to(tree)
+    for name in ("one", "two"):
+        (tree / name).symlink_to(tmp_path / "more")
+    done = server.command("import", mailbox, str(tree))
+    assert mailboxes(server, mailbox) == ["A", "Work/B", "one/C", "two/C"]
+    said = done.stderr.splitlines()
+    assert len(said) == 2 and "/Work/top is left out: " in said[0] and "/Mail/self is left out: " in said[1]
+
+
+def test_directories_too_deep_are_told(server, mailbox, tmp_path):
+    (tmp_path / "Mail" / "/".join("1" * 21)).mkdir(parents=True)
+    mbox(tmp_path / "Mail" / "A", "x")
+    mbox(tmp_path / "Mail" / "/".join("1" * 21) / "B", "x")
+    done = server.command("import", mailbox, str(tmp_path / "Mail"), status=65)
+    assert mailboxes(server, mailbox) == ["A"] and "1/1 is left out: it lies more than 20" in done.stderr
+
+
 @pytest.mark.parametrize("name, why", [
     ("/a", "empty part"), ("a/", "empty part"), ("a//b", "empty part"), ("a\tb", "control"),
     ("L\udcfct", "UTF-8"), ("a" * 1001, "1000 octets"), ("/".join("x" * 21), "20 parts")])
