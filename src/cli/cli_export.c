@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/limits.h"
+#include "base/mem.h"
 #include "cli/cli_progress.h"
 #include "cli/cli_text.h"
 #include "cli/cli_time.h"
@@ -161,6 +162,7 @@ static bool on_record(void *ctx, struct str bytes)
 	struct exporting *x = ctx;
 	struct record r;
 
+	MUST(!x->failed);
 	read_record(bytes, &r);
 	x->failed = take(x, &r) < 0;
 	cli_progress_show(&x->progress, "exporting", x->count, x->bytes);

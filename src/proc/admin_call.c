@@ -72,6 +72,8 @@ static void online_chunk(struct ipc_call *ipc, struct str bytes)
 {
 	struct online *o = (struct online *)(void *)ipc;
 
+	if (o->broken)
+		return; /* others of what was read together */
 	buf_str(&o->records, bytes);
 	if (o->records.overflow || !give_records(o->call, &o->records))
 		o->broken = true;
@@ -211,6 +213,7 @@ static int run_job(struct admin_call *call, const struct admin_context *ctx)
 	struct admin_reply reply;
 	enum admin_step step;
 	struct buf request;
+	bool broken = false;
 
 	buf_init(&request, 4 * ADMIN_ARG_MAX);
 	admin_request_put(&request, call->request);
@@ -218,7 +221,9 @@ static int run_job(struct admin_call *call, const struct admin_context *ctx)
 	MUST(job);
 	do {
 		step = admin_job_step(job);
-		give_records(call, admin_job_out(job));
+		broken = broken || !give_records(call, admin_job_out(job));
+		if (broken)
+			buf_clear(admin_job_out(job)); /* it ends in its own way, unheard */
 	} while (step != ADMIN_STEP_DONE);
 	reply = admin_job_reply(job);
 	buf_clear(call->text);

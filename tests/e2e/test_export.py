@@ -201,6 +201,23 @@ def test_refusals(server, mailbox, tmp_path):
     assert not (tmp_path / "y").exists() and not (tmp_path / "y.part").exists()
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_the_first_failure_is_told(make_server, tmp_path, running):
+    """Not one that comes of it while what has come by then is gone through."""
+    server = make_server(accounts=("ann",))
+    big_mbox(tmp_path / "mbox", 300)
+    (tmp_path / "one").write_bytes(b"From a@b Mon Nov 23 19:54:33 2026\nSubject: x\n\n" + b"some text\n" * 9000)
+    server.command("import", f"ann@{DOMAIN}", str(tmp_path / "one"))
+    server.command("import", f"ann@{DOMAIN}", str(tmp_path / "mbox"), "--mailbox", "Work")
+    if not running:
+        assert server.stop() == 0
+    (tmp_path / "dir" / "cur").mkdir(parents=True)
+    (tmp_path / "dir" / ".Work").write_text("in the way")
+    done = server.command("export", f"ann@{DOMAIN}", "--maildir", str(tmp_path / "dir"), status=73)
+    said, = done.stderr.splitlines()
+    assert f"cannot make the directory {tmp_path}/dir/.Work/cur: Not a directory" in said
+
+
 def test_undelete_and_as_of(either, tmp_path):
     server, ann = either, f"ann@{DOMAIN}"
     fill(server, ann, 5)
