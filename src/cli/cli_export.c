@@ -29,6 +29,7 @@ struct exporting {
 	struct cli_progress progress;
 	struct cli_export_message message;
 	struct buf keywords, path; /* of the message, of the mailbox */
+	struct buf other;          /* name that the mailbox goes under, until it was told */
 	int64_t count, bytes;
 	int64_t damaged, mailboxes; /* messages that are left out; mailboxes with other damage */
 	bool in_damaged;            /* the mailbox at hand is counted */
@@ -71,19 +72,36 @@ static void read_record(struct str bytes, struct record *r)
 	}
 }
 
+static void say(struct exporting *x, struct buf *b)
+{
+	cli_progress_clear(&x->progress);
+	(void)cli_fail(EX_DATAERR, "%s", buf_cstr(b));
+}
+
+static void say_other(struct exporting *x)
+{
+	struct buf b;
+
+	if (x->other.n == 0)
+		return;
+	buf_init(&b, 16 * KIB);
+	cli_text_put(&b, buf_view(&x->path));
+	buf_lit(&b, " is written to ");
+	cli_text_put(&b, buf_view(&x->other));
+	buf_lit(&b, ": no file can have its own name, or that of another mailbox has it");
+	say(x, &b);
+	buf_clear(&x->other);
+	buf_fini(&b);
+}
+
 static int begin(struct exporting *x, const struct record *r)
 {
+	say_other(x);
 	buf_clear(&x->keywords);
 	buf_str(&x->keywords, r->keywords);
 	x->message = (struct cli_export_message){
 	    r->id, r->size, r->received, buf_view(&x->keywords)};
 	return x->format->begin(x->state, &x->message, &x->e);
-}
-
-static void say(struct exporting *x, struct buf *b)
-{
-	cli_progress_clear(&x->progress);
-	(void)cli_fail(EX_DATAERR, "%s", buf_cstr(b));
 }
 
 /* Which one is left out, and why. */
@@ -140,7 +158,12 @@ static int begin_mailbox(struct exporting *x, struct str path)
 	x->in_damaged = false;
 	buf_clear(&x->path);
 	buf_str(&x->path, path);
-	return x->format->mailbox(x->state, path, &x->e);
+	buf_clear(&x->other);
+	if (x->format->mailbox(x->state, path, &x->other, &x->e) < 0)
+		return -1;
+	if (x->format->has_empty)
+		say_other(x);
+	return 0;
 }
 
 static int take(struct exporting *x, const struct record *r)
@@ -255,6 +278,7 @@ int cli_export(struct cli *cli)
 	buf_init(&moment, 24);
 	buf_init(&x.keywords, 64 * KIB);
 	buf_init(&x.path, 4 * KIB);
+	buf_init(&x.other, 8 * KIB);
 	cli_progress_init(&x.progress);
 	if (read_moment(cli, &moment, &e) < 0)
 		code = cli_fail(EX_USAGE, "--as-of: %s", e.text);
@@ -263,5 +287,6 @@ int cli_export(struct cli *cli)
 	buf_fini(&moment);
 	buf_fini(&x.keywords);
 	buf_fini(&x.path);
+	buf_fini(&x.other);
 	return code;
 }

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "cli/cli_export.h"
+#include "cli/cli_export_name.h"
 #include "mime/mime_keywords.h"
 #include "mime/mime_lf.h"
 #include "mime/mime_maildir.h"
@@ -128,7 +129,24 @@ static int end_folder(struct maildir *m, struct err *e)
 	return result;
 }
 
-static int maildir_mailbox(void *state, struct str path, struct err *e)
+/* ".Work.Projects" in the directory; *other as in struct cli_export_format. */
+static void name_folder(struct maildir *m, struct str path, struct buf *other)
+{
+	struct buf name;
+
+	buf_init(&name, 16 * KIB);
+	mime_maildir_folder_put(&name, path);
+	if (!cli_export_name_fits(path, buf_view(&name), CLI_EXPORT_NAME_MAX)) {
+		buf_clear(&name);
+		cli_export_name_other(&name, path, CLI_EXPORT_NAME_MAX, mime_maildir_folder_put);
+		buf_str(other, buf_view(&name));
+	}
+	buf_byte(&m->folder, '/');
+	buf_str(&m->folder, buf_view(&name));
+	buf_fini(&name);
+}
+
+static int maildir_mailbox(void *state, struct str path, struct buf *other, struct err *e)
 {
 	struct maildir *m = state;
 
@@ -136,10 +154,8 @@ static int maildir_mailbox(void *state, struct str path, struct err *e)
 		return -1;
 	buf_clear(&m->folder);
 	buf_str(&m->folder, buf_view(&m->dir));
-	if (!str_eq_i(path, STR("INBOX"))) {
-		buf_byte(&m->folder, '/');
-		mime_maildir_folder_put(&m->folder, path);
-	}
+	if (!str_eq_i(path, STR("INBOX")))
+		name_folder(m, path, other);
 	return make_folder(m, e);
 }
 
@@ -290,4 +306,4 @@ static int maildir_close(void **state, bool whole, struct err *e)
 }
 
 const struct cli_export_format cli_export_maildir = {
-    maildir_open, maildir_mailbox, maildir_begin, maildir_data, maildir_end, maildir_close};
+    maildir_open, maildir_mailbox, maildir_begin, maildir_data, maildir_end, maildir_close, true};

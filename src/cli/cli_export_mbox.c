@@ -10,14 +10,17 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "cli/cli_export.h"
+#include "cli/cli_export_name.h"
 #include "mime/mime_mbox.h"
 
 #define FLUSH_AT (64 * KIB)
+#define PART     STR(".part")
 
 struct mbox {
 	struct buf file; /* what --mbox named */
 	struct buf name; /* of the mailbox at hand; empty: none is open */
 	struct buf part;
+	struct buf made; /* names that mailboxes have got, each with a NUL behind it */
 	int fd;
 	int64_t size;    /* written */
 	int64_t message; /* where the message at hand begins */
@@ -58,6 +61,7 @@ static int mbox_open(void **state_r, const char *path, struct err *e)
 	buf_init(&m->file, 4096);
 	buf_init(&m->name, 8192);
 	buf_init(&m->part, 8192);
+	buf_init(&m->made, 64 * MIB);
 	buf_init(&m->head, 64 * KIB);
 	buf_init(&m->out, 64 * MIB);
 	buf_c(&m->file, path);
@@ -67,19 +71,64 @@ static int mbox_open(void **state_r, const char *path, struct err *e)
 
 /* ---- a mailbox ---- */
 
-/* FILE, or FILE.NAME with what a name of a file cannot hold as "_". */
-static void name_mailbox(struct mbox *m, struct str path)
+/* What stands behind FILE. */
+static void put_name(struct buf *b, struct str path)
 {
+	buf_byte(b, '.');
+	for (size_t i = 0; i < path.n; i++)
+		buf_byte(b, path.p[i] == '/' ? '.' : path.p[i]);
+}
+
+/* Whether another mailbox has the name. A file system may take two cases of a letter for one. */
+static bool is_made(struct mbox *m)
+{
+	struct str rest = buf_view(&m->made);
+
+	while (rest.n > 0)
+		if (str_eq_i(str_split(rest, 0, &rest), buf_view(&m->name)))
+			return access(buf_cstr(&m->name), F_OK) == 0;
+	return false;
+}
+
+/* Octets that FILE and ".part" leave for what stands between them. */
+static size_t room(const struct mbox *m)
+{
+	size_t slash = str_rfind(buf_view(&m->file), '/');
+	size_t taken = m->file.n - (slash < m->file.n ? slash + 1 : 0) + PART.n;
+
+	return taken < CLI_EXPORT_NAME_MAX ? CLI_EXPORT_NAME_MAX - taken : 0;
+}
+
+/* FILE for the INBOX, else FILE.NAME or what is like it; *other as in struct cli_export_format. */
+static void name_mailbox(struct mbox *m, struct str path, struct buf *other)
+{
+	struct str behind;
+
 	m->inbox = str_eq_i(path, STR("INBOX"));
 	buf_clear(&m->name);
 	buf_str(&m->name, buf_view(&m->file));
 	if (!m->inbox)
-		buf_byte(&m->name, '.');
-	for (size_t i = 0; i < path.n && !m->inbox; i++)
-		buf_byte(&m->name, path.p[i] == '/' ? '.' : path.p[i]);
+		put_name(&m->name, path);
+	behind = str_from(buf_view(&m->name), m->file.n);
+	if (!m->inbox && (!cli_export_name_fits(path, behind, room(m)) ||
+			     str_has_suffix_i(behind, PART) || is_made(m))) {
+		m->name.n = m->file.n;
+		cli_export_name_other(&m->name, path, room(m), put_name);
+		buf_str(other, buf_view(&m->name));
+	}
 	buf_clear(&m->part);
 	buf_str(&m->part, buf_view(&m->name));
-	buf_lit(&m->part, ".part");
+	buf_str(&m->part, PART);
+}
+
+/* It is whole: the name is its own. */
+static int settle(struct mbox *m)
+{
+	if (rename(buf_cstr(&m->part), buf_cstr(&m->name)) < 0)
+		return -1;
+	buf_str(&m->made, buf_view(&m->name));
+	buf_byte(&m->made, 0);
+	return 0;
 }
 
 static int close_mailbox(struct mbox *m, bool whole, struct err *e)
@@ -88,8 +137,7 @@ static int close_mailbox(struct mbox *m, bool whole, struct err *e)
 
 	if (m->fd < 0)
 		return 0;
-	if (whole && (fsync(m->fd) < 0 || ((m->messages || m->inbox) &&
-					      rename(buf_cstr(&m->part), buf_cstr(&m->name)) < 0)))
+	if (whole && (fsync(m->fd) < 0 || ((m->messages || m->inbox) && settle(m) < 0)))
 		result = err_sys(e, errno, "cannot complete %s", buf_cstr(&m->name));
 	close(m->fd);
 	m->fd = -1;
@@ -98,13 +146,13 @@ static int close_mailbox(struct mbox *m, bool whole, struct err *e)
 	return result;
 }
 
-static int mbox_mailbox(void *state, struct str path, struct err *e)
+static int mbox_mailbox(void *state, struct str path, struct buf *other, struct err *e)
 {
 	struct mbox *m = state;
 
 	if (close_mailbox(m, true, e) < 0)
 		return -1;
-	name_mailbox(m, path);
+	name_mailbox(m, path, other);
 	if (access(buf_cstr(&m->name), F_OK) == 0)
 		return err_set(
 		    e, "%s is there already; name a file that is not", buf_cstr(&m->name));
@@ -192,6 +240,7 @@ static int mbox_close(void **state, bool whole, struct err *e)
 	buf_fini(&m->file);
 	buf_fini(&m->name);
 	buf_fini(&m->part);
+	buf_fini(&m->made);
 	buf_fini(&m->head);
 	buf_fini(&m->out);
 	mem_free(m);
@@ -200,4 +249,4 @@ static int mbox_close(void **state, bool whole, struct err *e)
 }
 
 const struct cli_export_format cli_export_mbox = {
-    mbox_open, mbox_mailbox, mbox_begin, mbox_data, mbox_end, mbox_close};
+    mbox_open, mbox_mailbox, mbox_begin, mbox_data, mbox_end, mbox_close, false};

@@ -81,6 +81,64 @@ def test_directories_too_deep_are_told(server, mailbox, tmp_path):
     assert mailboxes(server, mailbox) == ["A"] and "1/1 is left out: it lies more than 20" in done.stderr
 
 
+WIDE = "\u00fc" * 120  # over 255 octets as a folder of a Maildir
+LONG = "/".join(n * 70 for n in "abcdefgh")
+NAMES = ["a.b", "a/b", "Sent.part", WIDE, WIDE + "x", LONG, "Z"]
+
+
+@pytest.fixture
+def named(server, mailbox, tmp_path):
+    """An account with a message in each of NAMES, and in Sent; its mail as (mailbox, subject)."""
+    for number, name in enumerate([*NAMES, "Sent"]):
+        mbox(tmp_path / "one", f"number {number}")
+        server.command("import", mailbox, str(tmp_path / "one"), "--mailbox", name)
+    return mailbox
+
+
+def subjects(directory):
+    """{subject: path below the directory, up to the name that a mailbox has} of its files."""
+    found = {}
+    for where, _, files in os.walk(directory):
+        for name in files:
+            with open(os.path.join(where, name), encoding="utf-8") as file:
+                found.update((line[9:].strip(), os.path.relpath(os.path.join(where, name), directory).split("/")[0])
+                             for line in file if line.startswith("Subject: "))
+    return found
+
+
+def test_mailboxes_whose_names_no_file_can_have(server, named, tmp_path):
+    (tmp_path / "out").mkdir()
+    done = server.command("export", named, "--mbox", str(tmp_path / "out" / "x"))
+    assert "8 messages exported" in done.stdout
+    files = subjects(tmp_path / "out")
+    assert files["number 0"] == "x.a.b" and files["number 6"] == "x.Z" and files["number 7"] == "x.Sent"
+    assert files["number 3"] == f"x.{WIDE}" and files["number 4"] == f"x.{WIDE}x"
+    others = [files[f"number {n}"] for n in (1, 2, 5)]
+    said = done.stderr.splitlines()
+    assert len(said) == 3 and all(f"/{name}: " in line for name, line in zip(others, said))
+    assert f"{NAMES[1]} is written to " in said[0] and others[0].startswith("x.a.b~")
+    assert others[1].startswith("x.Sent.part~") and others[2].startswith("x.aaa")
+    done = server.command("import", other := server.mailbox(), str(tmp_path / "out"))
+    assert "8 messages imported" in done.stdout and len(set(mailboxes(server, other))) == 8
+
+
+def test_folders_whose_names_no_file_can_have(server, named, tmp_path):
+    done = server.command("export", named, "--maildir", str(tmp_path / "out"))
+    assert "8 messages exported" in done.stdout
+    assert len(done.stderr.splitlines()) == 7  # those of LONG that it lies in, too
+    folders = subjects(tmp_path / "out")
+    assert len(set(folders.values())) == 8
+    for number in (3, 4, 5):
+        assert f" is written to {folders[f'number {number}']}: " in done.stderr
+    again = server.command("export", named, "--maildir", str(tmp_path / "out"))
+    assert again.stderr == done.stderr and subjects(tmp_path / "out") == folders
+    server.command("import", other := server.mailbox(), str(tmp_path / "out"))
+    there = mailboxes(server, other)
+    assert len(there) == 8 and {*NAMES, "Sent"} - set(there) == {WIDE, WIDE + "x", LONG}
+    assert sum(name.startswith("\u00fc" * 80) for name in there) == 2
+    assert any(name.startswith("/".join(n * 70 for n in "abc") + "/d") for name in there)
+
+
 @pytest.mark.parametrize("name, why", [
     ("/a", "empty part"), ("a/", "empty part"), ("a//b", "empty part"), ("a\tb", "control"),
     ("L\udcfct", "UTF-8"), ("a" * 1001, "1000 octets"), ("/".join("x" * 21), "20 parts")])

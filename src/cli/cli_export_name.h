@@ -1,0 +1,19 @@
+/* Names of files for mailboxes whose own no file can have. */
+#ifndef CLI_CLI_EXPORT_NAME_H
+#define CLI_CLI_EXPORT_NAME_H
+
+#include "base/buf.h"
+
+#define CLI_EXPORT_NAME_MAX ((size_t)255) /* octets of one in a directory */
+
+/* Whether what was made of a mailbox's path can be a name of at most max octets. */
+bool cli_export_name_fits(struct str path, struct str name, size_t max);
+
+/*
+ * Appends another one, of at most max octets where that leaves room for the mark: the path, shortened and without
+ * what a name cannot have, with "~" and a number behind it that is the same each time, as put() writes it.
+ */
+void cli_export_name_other(
+    struct buf *name, struct str path, size_t max, void (*put)(struct buf *b, struct str path));
+
+#endif
