@@ -1,9 +1,10 @@
 /*
  * A Maildir: each message is written to tmp/ and moved to cur/ when it is whole, with the moment of its
- * arrival as the file's time. Names are always the same for the same message, so an export that was broken
- * off goes on where it was. Keywords beyond Maildir's own letters are letters of a list of the folder,
- * "dovecot-keywords".
+ * arrival as the file's time. Names are always the same for the same message but for the letters of its
+ * flags, so an export that was broken off goes on where it was, and a message that has other flags now is
+ * renamed. Keywords beyond Maildir's own letters are letters of a list of the folder, "dovecot-keywords".
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -26,6 +27,8 @@ struct maildir {
 	struct buf folder;   /* the one at hand */
 	struct buf tmp, cur; /* the message at hand */
 	struct buf host;
+	struct dirent **old; /* what the folder held, in order */
+	int nold;
 	struct buf keywords; /* of the folder, each with a blank behind it */
 	size_t nkeywords;
 	int fd;
@@ -103,6 +106,63 @@ static int maildir_open(void **state_r, const char *path, struct err *e)
 
 /* ---- a folder ---- */
 
+static int not_hidden(const struct dirent *d)
+{
+	return d->d_name[0] != '.';
+}
+
+/* As strcmp() has it, so that names that begin alike stand together. */
+static int by_octets(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void forget_old(struct maildir *m)
+{
+	for (int i = 0; i < m->nold; i++)
+		free(m->old[i]);
+	free(m->old);
+	m->old = NULL;
+	m->nold = 0;
+}
+
+/* What an earlier export has left in the folder. */
+static int read_old(struct maildir *m, struct err *e)
+{
+	struct buf cur;
+
+	forget_old(m);
+	buf_init(&cur, 16 * KIB);
+	buf_printf(&cur, "%s/cur", buf_cstr(&m->folder));
+	m->nold = scandir(buf_cstr(&cur), &m->old, not_hidden, by_octets);
+	if (m->nold < 0)
+		(void)err_sys(e, errno, "cannot read the directory %s", buf_cstr(&cur));
+	buf_fini(&cur);
+	if (m->nold >= 0)
+		return 0;
+	m->nold = 0;
+	return -1;
+}
+
+/* The name that the message has there with other flags; NULL: none. */
+static const char *old_name(const struct maildir *m, struct str name)
+{
+	struct str base = str_sub(name, 0, str_rfind(name, ':') + 1);
+	int low = 0, high = m->nold;
+
+	while (low < high) {
+		int middle = low + (high - low) / 2;
+
+		if (strncmp(m->old[middle]->d_name, (const char *)base.p, base.n) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < m->nold && str_has_prefix(str_of_c(m->old[low]->d_name), base)
+		   ? m->old[low]->d_name
+		   : NULL;
+}
+
 /* "0 $junk" for the letter a, and so on. */
 static int end_folder(struct maildir *m, struct err *e)
 {
@@ -156,7 +216,7 @@ static int maildir_mailbox(void *state, struct str path, struct buf *other, stru
 	buf_str(&m->folder, buf_view(&m->dir));
 	if (!str_eq_i(path, STR("INBOX")))
 		name_folder(m, path, other);
-	return make_folder(m, e);
+	return make_folder(m, e) < 0 ? -1 : read_old(m, e);
 }
 
 /* The letter of the list that stands for a keyword; 0 when the list is full. */
@@ -177,6 +237,22 @@ static uint8_t letter_of(struct maildir *m, struct str keyword)
 }
 
 /* ---- a message ---- */
+
+/* Whether an earlier export has left it there: under its name then, if it was under another. */
+static bool is_there(struct maildir *m, struct str name)
+{
+	const char *old = old_name(m, name);
+	struct buf path;
+	bool there;
+
+	if (!old || access(buf_cstr(&m->cur), F_OK) == 0)
+		return old;
+	buf_init(&path, 16 * KIB);
+	buf_printf(&path, "%s/cur/%s", buf_cstr(&m->folder), old);
+	there = rename(buf_cstr(&path), buf_cstr(&m->cur)) == 0;
+	buf_fini(&path);
+	return there;
+}
 
 /* Letters of the folder's list, behind those that every Maildir has. */
 static void put_letters(struct maildir *m, struct buf *name, struct str keywords)
@@ -211,8 +287,8 @@ static int maildir_begin(void *state, const struct cli_export_message *meta, str
 	buf_printf(&m->tmp, "%s/tmp/%s", buf_cstr(&m->folder), buf_cstr(&name));
 	buf_clear(&m->cur);
 	buf_printf(&m->cur, "%s/cur/%s", buf_cstr(&m->folder), buf_cstr(&name));
+	m->there = is_there(m, buf_view(&name));
 	buf_fini(&name);
-	m->there = access(buf_cstr(&m->cur), F_OK) == 0;
 	if (m->there)
 		return 0;
 	m->fd = open(buf_cstr(&m->tmp), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -293,6 +369,7 @@ static int maildir_close(void **state, bool whole, struct err *e)
 		result = err_sys(e, errno, "cannot complete %s", buf_cstr(&m->dir));
 	if (dir >= 0)
 		close(dir);
+	forget_old(m);
 	buf_fini(&m->dir);
 	buf_fini(&m->folder);
 	buf_fini(&m->tmp);

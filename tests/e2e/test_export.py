@@ -201,6 +201,24 @@ def test_refusals(server, mailbox, tmp_path):
     assert not (tmp_path / "y").exists() and not (tmp_path / "y.part").exists()
 
 
+def test_a_maildir_that_is_exported_to_again_has_the_flags_of_now(server, mailbox, tmp_path):
+    big_mbox(tmp_path / "mbox", 3)
+    server.command("import", mailbox, str(tmp_path / "mbox"))
+
+    def export():
+        server.command("export", mailbox, "--maildir", str(tmp_path / "dir"))
+        return sorted(os.listdir(tmp_path / "dir" / "cur"))
+
+    first = export()
+    ids = [row["id"] for row in server.json("flags", mailbox)]
+    server.command("flags", mailbox, "--message-id", ids[1], "--add", "seen work")
+    (changed,) = set(after := export()) - set(first)
+    assert len(after) == 3 and ids[1] in changed and changed.endswith(":2,Sa")
+    assert export() == after
+    server.command("flags", mailbox, "--message-id", ids[1], "--remove", "seen work")
+    assert export() == first
+
+
 @pytest.mark.parametrize("running", [True, False])
 def test_the_first_failure_is_told(make_server, tmp_path, running):
     """Not one that comes of it while what has come by then is gone through."""
