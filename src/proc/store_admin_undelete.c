@@ -47,6 +47,8 @@ static enum admin_step slice_done(struct admin_job *j)
 		return admin_job_finish(j, EX_TEMPFAIL, "%lld messages were brought back, then: %s",
 		    (long long)u->restored, u->slice.op.err.text);
 	u->restored += u->slice.restored;
+	if (!u->slice.more && u->restored == 0)
+		return over(j); /* nothing was changed, so there is nothing to be recorded */
 	if (!u->slice.more)
 		return admin_job_note(j, over, "%lld deleted messages of %.*s brought back",
 		    (long long)u->restored, STR_FMT(admin_arg(j, 0)));

@@ -229,6 +229,12 @@ def test_each_change_is_in_the_record(make_server, tmp_path):
         seen = now
 
 
+def test_undelete_of_nothing_is_not_in_the_record(server, mailbox):
+    before = server.json("ledger")
+    server.command("undelete", mailbox, status=66)
+    assert server.json("ledger") == before
+
+
 def commands(server, *group):
     """Names of commands, or of those of a group, as the help lists them."""
     text = server.command(*group, "--help", data=False).stdout.partition("Commands:")[2]
