@@ -28,6 +28,7 @@ struct queue_dsn_recipient {
 	enum queue_problem problem; /* of the last attempt; NONE: the server replied */
 	bool under_way;             /* DELAYED: it is being tried */
 	bool here;                  /* it was to go into a mailbox of this server */
+	bool silent;                /* of a failure his sender will not be told: NOTIFY */
 	bool expired;               /* FAILED: because the lifetime is over; reported as 4.4.7 */
 	bool
 	    late; /* because deliver_by has passed: FAILED is reported as 5.4.7, DELAYED as 4.4.7 */

@@ -125,7 +125,10 @@ static void say_delayed(struct writer *w, const struct queue_dsn_recipient *r,
 	if (w->d->deliver_by)
 		say(w, QUEUE_PHRASE_LATE_DELAYED, QUEUE_ARGS(when(w, w->d->deliver_by)));
 	if (r->retry_until)
-		say(w, QUEUE_PHRASE_KEEPS_TRYING_UNTIL, QUEUE_ARGS(when(w, r->retry_until)));
+		say(w,
+		    r->silent ? QUEUE_PHRASE_KEEPS_TRYING_SILENT
+			      : QUEUE_PHRASE_KEEPS_TRYING_UNTIL,
+		    QUEUE_ARGS(when(w, r->retry_until)));
 	else
 		say(w, QUEUE_PHRASE_KEEPS_TRYING, NULL, 0);
 }
@@ -207,7 +210,10 @@ static void put_recipient(struct writer *w, const struct queue_dsn_recipient *r)
 	if (r->action == QUEUE_DSN_DELAYED)
 		say_delayed(w, r, &reason, names.args, 5);
 	if (r->action == QUEUE_DSN_RELAYED && w->d->deliver_by)
-		say(w, QUEUE_PHRASE_LATE_RELAYED, QUEUE_ARGS(when(w, w->d->deliver_by)));
+		say(w,
+		    r->last_attempt > w->d->deliver_by ? QUEUE_PHRASE_LATE_RELAYED_BEHIND
+						       : QUEUE_PHRASE_LATE_RELAYED,
+		    QUEUE_ARGS(when(w, w->d->deliver_by)));
 	flush(w, STR("    "));
 	if (r->action == QUEUE_DSN_FAILED || r->action == QUEUE_DSN_DELAYED)
 		quote(w, r);

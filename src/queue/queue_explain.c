@@ -204,7 +204,11 @@ static void why_sessions(struct telling *t)
 
 static void why_turn(struct telling *t)
 {
-	put_wait_for(t, t->x->full ? QUEUE_PHRASE_WAIT_FULL : QUEUE_PHRASE_WAIT_TURN,
+	int full = (int)t->x->full - (int)QUEUE_EXPLAIN_FULL;
+
+	put_wait_for(t,
+	    full < 0 ? QUEUE_PHRASE_WAIT_TURN
+		     : (enum queue_phrase)((int)QUEUE_PHRASE_WAIT_FULL + full),
 	    buf_view(&t->target), STR(""), t->x->now);
 }
 
@@ -309,7 +313,7 @@ static void next(struct telling *t)
 		phrase = QUEUE_PHRASE_NEXT_FREE;
 	else if (t->schedule.next_attempt == QUEUE_NEVER && t->hold != QUEUE_HOLD_PROBE)
 		return;
-	if (t->hold == QUEUE_HOLD_NONE && t->x->full)
+	if (t->hold == QUEUE_HOLD_NONE && t->x->full != QUEUE_EXPLAIN_ROOM)
 		phrase = QUEUE_PHRASE_NEXT_ROOM;
 	else if (t->hold == QUEUE_HOLD_OWN && queue_destination_is_failing(&t->destination))
 		phrase = QUEUE_PHRASE_NEXT_IF_UP;
@@ -473,7 +477,8 @@ static void tell(struct telling *t)
 		why(t);
 		next(t);
 		how(t);
-		by(t, QUEUE_BY_RETURN, t->schedule.expires, QUEUE_PHRASE_BY_RETURN);
+		by(t, QUEUE_BY_RETURN, t->schedule.expires,
+		    x->notify_failure ? QUEUE_PHRASE_BY_RETURN : QUEUE_PHRASE_BY_END);
 		warning(t);
 		backup(t);
 	}

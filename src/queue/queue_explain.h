@@ -16,6 +16,15 @@ enum queue_explain_end {
 };
 
 /* What is known about one recipient, all at the same moment. Texts may hold anything. */
+/* Why there may be no further session to it for now, whatever itself is allowed. */
+enum queue_explain_full {
+	QUEUE_EXPLAIN_ROOM,         /* there may be */
+	QUEUE_EXPLAIN_FULL,         /* all that there may be are open, or as good as */
+	QUEUE_EXPLAIN_FULL_UNKNOWN, /* those to destinations never tried */
+	QUEUE_EXPLAIN_FULL_FAILING, /* those to failing ones */
+	QUEUE_EXPLAIN_FULL_KEPT     /* the rest is for destinations that have none */
+};
+
 struct queue_explain {
 	enum queue_lang lang;
 	struct queue_zone zone;
@@ -37,7 +46,7 @@ struct queue_explain {
 	int64_t under_way;   /* a session has the message since then; 0: none */
 	int64_t held;        /* an administrator holds it back since then; 0: he does not */
 	size_t active;       /* sessions to the destination */
-	bool full; /* no further one to it for now, because of all those to whomever */
+	enum queue_explain_full full;
 	struct queue_entry entry;
 	struct queue_destination destination;
 	/* While it waits for a host: which, whom else it serves (empty: nobody is known), its state. */

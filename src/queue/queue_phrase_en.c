@@ -70,6 +70,12 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_HOST_SERVES] = "%1, which also serves %2,",
 	[QUEUE_PHRASE_WAIT_TURN] = "%1 waits for its turn; %2 can be tried at once.",
 	[QUEUE_PHRASE_WAIT_FULL] = "%1 waits because this server has as many connections to others open as it may have for now.",
+	[QUEUE_PHRASE_WAIT_FULL_UNKNOWN] =
+	    "%1 waits because this server has as many connections to servers that it never reached before as it may have for now.",
+	[QUEUE_PHRASE_WAIT_FULL_FAILING] =
+	    "%1 waits because this server has as many connections to servers that could not be reached lately as it may have for now.",
+	[QUEUE_PHRASE_WAIT_FULL_KEPT] =
+	    "%1 waits because the connections that this server may still open are kept for mail to others.",
 	[QUEUE_PHRASE_WAIT_HELD] = "%1 waits for the time that is set for it.",
 	[QUEUE_PHRASE_WAIT_NO_RESOLVER] =
 	    "%1 waits because this server could not look up %2: its resolver was not running (last %5).",
@@ -78,6 +84,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_HERE_REFUSED] =
 	    "%1 waits because the mailbox does not take the message (%3).",
 	[QUEUE_PHRASE_BY_RETURN] = "Its sender wants it to be returned if it is not delivered by then.",
+	[QUEUE_PHRASE_BY_END] = "Its sender wants it not to be sent later than that.",
 	[QUEUE_PHRASE_BY_NOTIFY] = "Its sender wants to be told if it is not delivered by then.",
 	[QUEUE_PHRASE_SENT_AS] =
 	    "It is sent on for %1 with the reverse path %2, because the next server asks the domain of the "
@@ -199,6 +206,11 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_LATE_DELAYED] = "You wanted it to be delivered %1 at the latest.",
 	[QUEUE_PHRASE_LATE_RELAYED] =
 	    "It was passed on before the time by which you wanted it to be delivered, %1.",
+	[QUEUE_PHRASE_LATE_RELAYED_BEHIND] =
+	    "It was passed on after the time by which you wanted it to be delivered, %1.",
+	[QUEUE_PHRASE_KEEPS_TRYING_SILENT] =
+	    "It will be tried again. You need not send it again. If no attempt succeeds, it will be given up %1; you asked not "
+	    "to be told of that.",
 	[QUEUE_PHRASE_KEEPS_TRYING] = "It will be tried again. You need not send it again.",
 	/* %1 when */
 	[QUEUE_PHRASE_KEEPS_TRYING_UNTIL] =

@@ -101,6 +101,7 @@ static struct queue_dsn_recipient recipient_of(
 	    .problem = row->last.problem,
 	    .under_way = row->token != 0,
 	    .here = row->destination.n == 0,
+	    .silent = row->notify != 0 && !(row->notify & QUEUE_NOTIFY_FAILURE),
 	    .expired = row->report == QUEUE_REPORT_EXPIRED,
 	    .late = row->report == QUEUE_REPORT_LATE || is_warned_of_time(r, row),
 	    .forwarder = row->forwarder,

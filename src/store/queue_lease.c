@@ -518,40 +518,52 @@ enum db_code queue_attempt_wake(struct db *db, int64_t *when_r)
 	return code;
 }
 
-/* Of those that there is room for, how many have their turn before: some of them in a moment, as it may be itself. */
+/* Of each standing, as far as there is room for it, how many have their turn before. */
 static enum db_code count_before(struct db *db, const struct queue_place *place,
-    const size_t rooms[QUEUE_STANDINGS], int64_t now, size_t *n_r)
+    const size_t rooms[QUEUE_STANDINGS], int64_t now, size_t counts_r[QUEUE_STANDINGS])
 {
-	enum db_code code = DB_ROW;
+	/* some of them in a moment, as it may be itself */
 	int64_t until = place->due > now && place->due <= now + SHARE_MS ? place->due : now;
+	enum db_code code = DB_ROW;
 
-	*n_r = 0;
 	for (int i = 0; i < QUEUE_STANDINGS && code == DB_ROW; i++) {
 		int64_t n = 0;
 
 		if (rooms[i] > 0)
 			code = db_get_int(db, SQL_DESTINATION_BEFORE,
 			    DB_ARGS(db_int(QUEUE_SHARD), db_int(i), db_int(until),
-				db_int(place->due), db_int(place->turn), db_text(place->name)),
+				db_int(place->due), db_int(place->turn), db_text(place->name),
+				db_int((int64_t)rooms[i])),
 			    &n);
-		*n_r += (size_t)n;
+		counts_r[i] = (size_t)n;
 	}
 	return code == DB_ROW ? DB_OK : code;
 }
 
-enum db_code queue_attempt_room(
-    struct db *db, const struct queue_place *place, size_t active, int64_t now, bool *room_r)
+enum db_code queue_attempt_full(struct db *db, const struct queue_place *place, size_t active,
+    int64_t now, enum queue_explain_full *full_r)
 {
-	size_t rooms[QUEUE_STANDINGS], before = 0, room;
+	static const enum queue_explain_full whose[QUEUE_STANDINGS] = {
+	    [QUEUE_STANDING_GOOD] = QUEUE_EXPLAIN_FULL,
+	    [QUEUE_STANDING_UNKNOWN] = QUEUE_EXPLAIN_FULL_UNKNOWN,
+	    [QUEUE_STANDING_FAILING] = QUEUE_EXPLAIN_FULL_FAILING,
+	};
+	enum queue_standing standing = queue_destination_standing(&place->state);
+	size_t rooms[QUEUE_STANDINGS], counts[QUEUE_STANDINGS] = {0}, all, before = 0;
 	enum db_code code = rooms_of(db, rooms);
-	size_t more = rest_of(rooms[QUEUE_STANDING_GOOD], KEPT);
 
-	room = rooms[queue_destination_standing(&place->state)];
-	if (active > 0 && room > more)
-		room = more;
-	if (code == DB_OK && room > 0)
-		code = count_before(db, place, rooms, now, &before);
-	*room_r = before < room;
+	if (code == DB_OK)
+		code = count_before(db, place, rooms, now, counts);
+	for (int i = 0; i < QUEUE_STANDINGS; i++)
+		before += counts[i];
+	all = rooms[QUEUE_STANDING_GOOD];
+	*full_r = QUEUE_EXPLAIN_ROOM;
+	if (before >= all)
+		*full_r = QUEUE_EXPLAIN_FULL;
+	else if (counts[standing] >= rooms[standing])
+		*full_r = whose[standing];
+	else if (active > 0 && all - before <= KEPT)
+		*full_r = QUEUE_EXPLAIN_FULL_KEPT;
 	return code;
 }
 

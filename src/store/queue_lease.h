@@ -6,6 +6,7 @@
 #define STORE_QUEUE_LEASE_H
 
 #include "base/clock.h"
+#include "queue/queue_explain.h"
 #include "store/lane.h"
 #include "store/queue.h"
 
@@ -86,10 +87,10 @@ enum db_code queue_attempt_wake(struct db *db, int64_t *when_r);
 
 /*
  * Whether a destination with so many attempts under way may have another now, as far as all that are under way
- * allow it, and those whose turn comes first: *room_r.
+ * allow it, and those whose turn comes first: *full_r.
  */
-enum db_code queue_attempt_room(
-    struct db *db, const struct queue_place *place, size_t active, int64_t now, bool *room_r);
+enum db_code queue_attempt_full(struct db *db, const struct queue_place *place, size_t active,
+    int64_t now, enum queue_explain_full *full_r);
 
 struct queue_lease_row {
 	int64_t token, owner, message;

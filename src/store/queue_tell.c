@@ -138,12 +138,13 @@ static struct str route_of(
 }
 
 /* What cannot be read is no reason. */
-static bool is_full(struct db *db, const struct queue_picture *p, int64_t now)
+static enum queue_explain_full full_of(struct db *db, const struct queue_picture *p, int64_t now)
 {
-	bool room;
+	enum queue_explain_full full;
 
-	return p->has_place && queue_attempt_room(db, &p->place, p->active, now, &room) == DB_OK &&
-	       !room;
+	if (p->has_place && queue_attempt_full(db, &p->place, (size_t)p->active, now, &full) == DB_OK)
+		return full;
+	return QUEUE_EXPLAIN_ROOM;
 }
 
 void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
@@ -182,7 +183,7 @@ void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
 	queue_destination_init(&x.destination, 0);
 	if (p.has_place)
 		x.destination = p.place.state;
-	x.full = is_full(db, &p, now);
+	x.full = full_of(db, &p, now);
 	queue_explain_put(out, &x);
 	queue_picture_fini(&p);
 }

@@ -127,9 +127,10 @@ SQL(DESTINATION_SET,
 SQL(DESTINATION_READY, "SELECT name, due, turn FROM destination WHERE shard = $1 AND standing = $2"
 		       " AND due <= $3 ORDER BY due, turn, name LIMIT 1")
 
-/* How many of the standing $2 that are due at $3 have their turn before it. */
-SQL(DESTINATION_BEFORE, "SELECT count(*) FROM destination WHERE shard = $1 AND standing = $2"
-			" AND due <= $3 AND (due, turn, name) < ($4, $5, $6)")
+/* How many of the standing $2 that are due at $3 have their turn before it: up to $7. */
+SQL(DESTINATION_BEFORE,
+    "SELECT count(*) FROM (SELECT 1 FROM destination WHERE shard = $1 AND standing = $2"
+    " AND due <= $3 AND (due, turn, name) < ($4, $5, $6) LIMIT $7) AS b")
 
 SQL(DESTINATION_WAKE, "SELECT due FROM destination WHERE shard = $1 AND standing = $2"
 		      " ORDER BY due LIMIT 1")

@@ -31,12 +31,18 @@ static void check_release(const struct sim_rcpt *r, struct str text)
 	    "the sender of %s did not wish it to be sent then: %.*s", r->address, STR_FMT(text));
 }
 
+static bool wants_failure(const struct sim_rcpt *r)
+{
+	return r->notify == 0 || (r->notify & QUEUE_NOTIFY_FAILURE);
+}
+
 /* The time is said by the sentence before; a clock that jumps moves it. */
 static void check_by(const struct sim_rcpt *r, const struct sim_claim *c, struct str text)
 {
-	static const char returned[] =
-	    "Its sender wants it to be returned if it is not delivered by then.",
-			  told[] = "Its sender wants to be told if it is not delivered by then.";
+	static const char told[] = "Its sender wants to be told if it is not delivered by then.";
+	const char *returned =
+	    wants_failure(r) ? "Its sender wants it to be returned if it is not delivered by then."
+			     : "Its sender wants it not to be sent later than that.";
 	int64_t when = r->accepted_wall - r->hold + r->by_in;
 	struct sim_moment end = {c->ends_at, c->ends_span}, warning = {c->warns_at, c->warns_span};
 
@@ -70,7 +76,7 @@ static enum told told_of(const struct sim_rcpt *r)
 		return TOLD_POSTMASTER;
 	if (r->sender < 0 && !r->stranger)
 		return TOLD_NOBODY;
-	return r->notify == 0 || (r->notify & QUEUE_NOTIFY_FAILURE) ? TOLD_SENDER : TOLD_SILENT;
+	return wants_failure(r) ? TOLD_SENDER : TOLD_SILENT;
 }
 
 static void check_told(const struct sim_rcpt *r, const struct sim_claim *c, struct str text)
@@ -140,14 +146,26 @@ static void check_attempts(const struct sim_rcpt *r, struct str text, const stru
 	    "%s was not refused last then: %.*s", r->address, STR_FMT(text));
 }
 
+/* How many jobs must be out at least; others may be about to take what is free. */
+static const struct {
+	const char *words;
+	int64_t out;
+} full[] = {
+    {" as many connections to others open ", CONNS_MAX - CONNS_KEPT},
+    {" may still open are kept ", CONNS_MAX - 2 * CONNS_KEPT},
+    {" that it never reached before ", CONNS_SHARE / 2},
+    {" that could not be reached lately ", CONNS_SHARE / 2},
+};
+
 static void check_turn(
     const struct sim_rcpt *r, const struct sim_claim *c, struct str text, const struct sim_facts *f)
 {
 	if (sim_has(text, " waits for its turn; ") && c->next == SIM_N_NOW)
 		SIM_MUST(f->failures == 0 && f->active < f->sessions,
 		    "%s cannot be tried at once: %.*s", r->dest->name, STR_FMT(text));
-	SIM_MUST(!sim_has(text, " as many connections to others ") || f->out >= CONNS_SHARE,
-	    "%lld jobs are out, and explain says: %.*s", (long long)f->out, STR_FMT(text));
+	for (size_t i = 0; i < sizeof full / sizeof *full; i++)
+		SIM_MUST(!sim_has(text, full[i].words) || f->out >= full[i].out,
+		    "%lld jobs are out, and explain says: %.*s", (long long)f->out, STR_FMT(text));
 	SIM_MUST(!sim_has(text, "its resolver was not running") || sim_world.deaths > 0,
 	    "the resolver has always been there: %.*s", STR_FMT(text));
 }
@@ -180,6 +198,10 @@ static const char *const same[][QUEUE_LANGS] = {
     {"its mail server ", "它的邮件服务器", "它的郵件伺服器"},
     {", which also serves ", "（也为", "（也為"},
     {" as many connections to others ", "对外的连接数目前已达总上限", "對外的連線數目前已達總上限"},
+    {" that it never reached before ", "留给从未连接成功", "留給從未連線成功"},
+    {" that could not be reached lately ", "留给近来无法连接", "留給近來無法連線"},
+    {" may still open are kept ", "还能开的连接留给", "還能開的連線留給"},
+    {" not to be sent later than that", "此后不再发送", "此後不再傳送"},
     {" may open another connection", "一能再开连接就会发送", "一能再開連線就會傳送"},
     {" waits for its turn; ", "正在排队", "正在排隊"},
     {" waits for the time that is set for it", "正在等待为它设定的时间", "正在等待為它設定的時間"},

@@ -194,19 +194,31 @@ static void test_own(void **state)
 	    "(last at 20:01:00). The next attempt is at 20:05. " RETURNED);
 }
 
+#define ROOM " It goes as soon as this server may open another connection. " RETURNED
+
 static void test_may_go(void **state)
 {
+	static const char *const full[] = {
+	    "bob@b.test waits because this server has as many connections to others open as it may "
+	    "have for now." ROOM,
+	    "bob@b.test waits because this server has as many connections to servers that it never "
+	    "reached before as it may have for now." ROOM,
+	    "bob@b.test waits because this server has as many connections to servers that could not "
+	    "be reached lately as it may have for now." ROOM,
+	    "bob@b.test waits because the connections that this server may still open are kept for "
+	    "mail to others." ROOM,
+	};
 	struct queue_explain x = picture();
 
 	x.entry.warn = false;
 	expect(&x,
 	    "bob@b.test waits for its turn; b.test can be tried at once. The next attempt is due "
 	    "now. " RETURNED);
-	x.full = true;
-	expect(&x,
-	    "bob@b.test waits because this server has as many connections to others open as it may "
-	    "have for now. It goes as soon as this server may open another connection. " RETURNED);
-	x.full = false;
+	for (size_t i = 0; i < sizeof full / sizeof *full; i++) {
+		x.full = (enum queue_explain_full)(1 + i);
+		expect(&x, full[i]);
+	}
+	x.full = QUEUE_EXPLAIN_ROOM;
 	x.active = 5;
 	expect(&x,
 	    "bob@b.test waits because b.test has as many connections as it may have at present "

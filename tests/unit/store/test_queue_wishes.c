@@ -517,6 +517,35 @@ static void told_when_late(void **state)
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
 }
 
+/* It goes all the same, and nobody is told that it was in time. */
+static void passed_on_when_late(void **state)
+{
+	q.world = greylisted;
+	q.wish = (struct queue_wish){.by = QUEUE_BY_NOTIFY, .by_time = HOUR_MS};
+	(void)qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	qrig_live(&q, q.rig.now + 2 * HOUR_MS);
+	q.world = all_well;
+	q.dsn = true;
+	qrig_live(&q, q.rig.now + HOUR_MS);
+	assert_true(has(qrig_mail(&q, arena), "Action: relayed"));
+	assert_true(has(qrig_mail(&q, arena), "It was passed on after the time"));
+}
+
+/* Who wants to hear of delays alone is promised no return. */
+static void told_of_the_delay_alone(void **state)
+{
+	static const char *const to[] = {"carl@b.test", NULL};
+
+	q.world = greylisted;
+	q.wish = (struct queue_wish){.by = QUEUE_BY_RETURN, .by_time = 20 * HOUR_MS};
+	assert_true(has(explained(qrig_send(&q, "ann@a.test", QUEUE_NOTIFY_DELAY, to)),
+	    "Its sender wants it not to be sent later than that."));
+	qrig_live(&q, q.rig.now + 5 * HOUR_MS);
+	assert_int_equal(q.warnings, 1);
+	assert_true(has(qrig_mail(&q, arena), "you asked not"));
+	assert_false(has(qrig_mail(&q, arena), "returned"));
+}
+
 /* A day off: nothing is sent behind the time, what was to be returned is. */
 static void late_while_the_server_was_off(void **state)
 {
@@ -633,6 +662,8 @@ int main(void)
 	    T(returned_when_late),
 	    T(warned_of_the_end_that_is_set),
 	    T(told_when_late),
+	    T(passed_on_when_late),
+	    T(told_of_the_delay_alone),
 	    T(late_while_the_server_was_off),
 	    T(late_before_its_release_was_seen),
 	    T(relaying_is_told),
