@@ -201,7 +201,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	/* %1 span, %2 when last */
 	[QUEUE_PHRASE_EXPIRED] = "It was tried for %1, the last time %2, and has been given up.",
 	[QUEUE_PHRASE_EXPIRED_UNTRIED] = "It could not be sent for %1 and has been given up.",
-	[QUEUE_PHRASE_LATE] = "You wanted it to be delivered %1 at the latest; that was not possible, and it is not "
+	[QUEUE_PHRASE_LATE] = "It was to be delivered %1 at the latest; that was not possible, and it is not "
 	    "tried any more.",
 	[QUEUE_PHRASE_LATE_DELAYED] = "You wanted it to be delivered %1 at the latest.",
 	[QUEUE_PHRASE_LATE_RELAYED] =
@@ -256,8 +256,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WHY_ENDED] =
 	    "An administrator of this mail server has ended the attempts to send it.",
 	[QUEUE_PHRASE_WHY_NO_TIMES] =
-	    "You wanted it back rather than late, and %3 cannot be told so.",
-	[QUEUE_PHRASE_WHY_TIME_SHORT] = "Too little was left of the time that you set for %3 to deliver it.",
+	    "It was to come back rather than be late, and %3 cannot be told so.",
+	[QUEUE_PHRASE_WHY_TIME_SHORT] = "Too little was left of the time that was set for %3 to deliver it.",
 	[QUEUE_PHRASE_WHY_NO_MAILBOX] = "According to %3 there is no mailbox %1.",
 	[QUEUE_PHRASE_WHY_BAD_ADDRESS] =
 	    "According to %3 the address %1 is not one that it can deliver to.",

@@ -271,7 +271,7 @@ def test_returned_when_late(net, client, sender):
     report = report_of(net, sender)
     about, one = blocks(report)
     assert about["Deliver-By-Date"] and one["Action"] == "failed" and one["Status"] == "5.4.7"
-    assert "You wanted it to be delivered" in " ".join(next(report.iter_parts()).get_content().split())
+    assert "It was to be delivered" in " ".join(next(report.iter_parts()).get_content().split())
     net.wait_gone(number)
 
 
