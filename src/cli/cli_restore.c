@@ -55,8 +55,14 @@ static bool write_all(int fd, struct str s)
 	return true;
 }
 
-/* size octets from where `from` stands; their sum. False: they are not there, or cannot be written. */
-static bool copy_octets(struct restoring *r, int from, int to, int64_t size, uint64_t *sum_r)
+enum copied {
+	COPY_DONE,
+	COPY_UNREAD,    /* the backup does not give them; errno, ENODATA at the end of the file */
+	COPY_UNWRITTEN, /* the target does not take them; errno */
+};
+
+/* size octets from where `from` stands; their sum. */
+static enum copied copy_octets(struct restoring *r, int from, int to, int64_t size, uint64_t *sum_r)
 {
 	XXH3_64bits_reset(r->hash);
 	while (size > 0) {
@@ -65,110 +71,183 @@ static bool copy_octets(struct restoring *r, int from, int to, int64_t size, uin
 
 		if (n <= 0) {
 			errno = n == 0 ? ENODATA : errno;
-			return false;
+			return COPY_UNREAD;
 		}
 		XXH3_64bits_update(r->hash, r->bytes, (size_t)n);
 		if (!write_all(to, str_of(r->bytes, (size_t)n)))
-			return false;
+			return COPY_UNWRITTEN;
 		size -= n;
 		r->copied += n;
 		cli_progress_show(&r->progress, "restored", -1, r->copied);
 	}
 	*sum_r = XXH3_64bits_digest(r->hash);
-	return true;
+	return COPY_DONE;
 }
 
-static int cannot(struct restoring *r, const char *what, const char *name)
+/* A file on its way. */
+struct copy {
+	struct buf from_name, to_name;
+	int from, to;
+};
+
+static void copy_init(struct copy *c)
+{
+	*c = (struct copy){.from = -1, .to = -1};
+	buf_init(&c->from_name, 4096);
+	buf_init(&c->to_name, 4096);
+}
+
+static void copy_fini(struct copy *c)
+{
+	if (c->from >= 0)
+		close(c->from);
+	if (c->to >= 0)
+		close(c->to);
+	buf_fini(&c->from_name);
+	buf_fini(&c->to_name);
+}
+
+static void open_from(const struct restoring *r, struct copy *c)
+{
+	c->from = openat(r->source, buf_cstr(&c->from_name), O_RDONLY | O_CLOEXEC);
+}
+
+/* What the target does not take ends the restore, from errno. */
+static int cannot_write(struct restoring *r, struct copy *c)
 {
 	int code = errno;
 
 	cli_progress_clear(&r->progress);
-	return cli_fail(EX_IOERR, "cannot %s %s: %s", what, name, err_reason(code));
+	if (r->verify)
+		return cli_fail(EX_IOERR, "cannot write /dev/null: %s", err_reason(code));
+	return cli_fail(EX_IOERR,
+	    "cannot write %s/%s: %s; the restore is broken off, run it again when that is mended",
+	    r->dir, buf_cstr(&c->to_name), err_reason(code));
 }
 
-static void say_damaged(struct restoring *r, const char *name)
+static int open_to(struct restoring *r, struct copy *c)
+{
+	c->to = r->verify ? open("/dev/null", O_WRONLY | O_CLOEXEC)
+			  : openat(r->target, buf_cstr(&c->to_name),
+				O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	return c->to < 0 ? cannot_write(r, c) : EX_OK;
+}
+
+static void say_damaged(struct restoring *r, struct copy *c)
 {
 	r->damaged++;
 	cli_progress_clear(&r->progress);
-	(void)cli_fail(EX_DATAERR, "%s in the backup differs from its checksum; %s", name,
+	(void)cli_fail(EX_DATAERR, "%s in the backup differs from its checksum; %s",
+	    buf_cstr(&c->from_name),
 	    r->verify ? "remove that file, and the next backup copies it again"
 		      : "it is restored as it is");
 }
 
-static int open_to(const struct restoring *r, const char *name)
+/* From errno: it is not there, ends too early, or its disk does not give it. then: what comes of it. */
+static int say_unread(struct restoring *r, struct copy *c, const char *then)
 {
-	if (r->verify)
-		return open("/dev/null", O_WRONLY | O_CLOEXEC);
-	return openat(r->target, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int code = errno;
+
+	r->damaged++;
+	cli_progress_clear(&r->progress);
+	return cli_fail(EX_DATAERR, "cannot read %s in the backup: %s; %s", buf_cstr(&c->from_name),
+	    code == ENODATA ? "it ends too early" : err_reason(code),
+	    r->verify ? "remove what is there of it, and the next backup copies it again" : then);
+}
+
+static bool is_database(const struct cli_manifest_file *f)
+{
+	return str_eq(f->name, STR("store.db"));
+}
+
+/* Without the database and the configuration nothing is restored; else it goes on. */
+static int unread(struct restoring *r, const struct cli_manifest_file *f, struct copy *c)
+{
+	bool needed = is_database(f) || str_eq(f->name, STR("godwit.conf"));
+	int code = say_unread(r, c,
+	    needed ? "nothing can be restored without it: use another backup"
+		   : "the rest is restored without it");
+
+	return needed && !r->verify ? code : EX_OK;
+}
+
+static int copy_content(struct restoring *r, const struct cli_manifest_file *f, struct copy *c)
+{
+	uint64_t sum = 0;
+	enum copied copied = copy_octets(r, c->from, c->to, f->size, &sum);
+
+	if (copied == COPY_UNREAD)
+		return unread(r, f, c);
+	if (copied == COPY_UNWRITTEN ||
+	    (!r->verify && fchmod(c->to, is_database(f) ? 0600 : f->mode) < 0))
+		return cannot_write(r, c);
+	if (sum != f->sum && is_database(f))
+		return cli_fail(EX_DATAERR,
+		    "the database in the backup %s is damaged; use another backup", r->source_path);
+	if (sum != f->sum)
+		say_damaged(r, c);
+	return EX_OK;
 }
 
 /* One of the files; the database must be what it was. */
 static int copy_file(struct restoring *r, const struct cli_manifest_file *f)
 {
-	bool is_database = str_eq(f->name, STR("store.db"));
-	struct buf from_name, to_name;
-	int from, to, code = EX_OK;
+	struct copy c;
+	int code;
+
+	copy_init(&c);
+	buf_printf(&c.from_name, "%.*s/%.*s", STR_FMT(r->m->files), STR_FMT(f->name));
+	buf_str(&c.to_name, f->name);
+	open_from(r, &c);
+	code = c.from < 0 ? unread(r, f, &c) : open_to(r, &c);
+	if (c.to >= 0)
+		code = copy_content(r, f, &c);
+	copy_fini(&c);
+	return code;
+}
+
+#define UNREAD_PACK "what can be read of it is restored"
+
+/* Parts i to next; what is there of them is worth having. */
+static int copy_parts(struct restoring *r, size_t i, size_t next, struct copy *c)
+{
+	enum copied copied = COPY_DONE;
+	bool good = true;
 	uint64_t sum = 0;
 
-	buf_init(&from_name, 4096);
-	buf_init(&to_name, 4096);
-	buf_printf(&from_name, "%.*s/%.*s", STR_FMT(r->m->files), STR_FMT(f->name));
-	buf_str(&to_name, f->name);
-	from = openat(r->source, buf_cstr(&from_name), O_RDONLY | O_CLOEXEC);
-	to = open_to(r, buf_cstr(&to_name));
-	if (from < 0 || to < 0 || !copy_octets(r, from, to, f->size, &sum) ||
-	    (!r->verify && fchmod(to, is_database ? 0600 : f->mode) < 0))
-		code = cannot(r, from < 0 ? "read" : "restore", buf_cstr(&to_name));
-	else if (sum != f->sum && is_database)
-		code = cli_fail(EX_DATAERR,
-		    "the database in the backup %s is damaged; use another backup", r->source_path);
-	else if (sum != f->sum)
-		say_damaged(r, buf_cstr(&to_name));
-	if (from >= 0)
-		close(from);
-	if (to >= 0)
-		close(to);
-	buf_fini(&from_name);
-	buf_fini(&to_name);
-	return code;
+	for (; i < next && copied == COPY_DONE; i++) {
+		const struct cli_manifest_part *p = &r->m->part[i];
+
+		copied = copy_octets(r, c->from, c->to, p->to - p->from, &sum);
+		good = good && sum == p->sum;
+	}
+	if (copied == COPY_UNWRITTEN)
+		return cannot_write(r, c);
+	if (copied == COPY_UNREAD)
+		(void)say_unread(r, c, UNREAD_PACK);
+	else if (!good)
+		say_damaged(r, c);
+	return EX_OK;
 }
 
 /* All parts of the pack that part i begins; *next_r the part behind them. */
 static int copy_pack(struct restoring *r, size_t i, size_t *next_r)
 {
-	struct buf from_name, to_name;
+	struct copy c;
 	int64_t end = 0;
-	int from, to, code = EX_OK;
-	uint64_t sum = 0;
-	bool good = true;
+	int code;
 
 	*next_r = cli_manifest_pack(r->m, i, &end);
-	buf_init(&from_name, 4096);
-	buf_init(&to_name, 4096);
-	cli_backup_pack_name(&from_name, r->m->packs, r->m->part[i].pack);
-	cli_backup_pack_name(&to_name, STR("packs"), r->m->part[i].pack);
-	from = openat(r->source, buf_cstr(&from_name), O_RDONLY | O_CLOEXEC);
-	to = open_to(r, buf_cstr(&to_name));
-	for (size_t k = i; from >= 0 && to >= 0 && k < *next_r && code == EX_OK; k++) {
-		const struct cli_manifest_part *p = &r->m->part[k];
-
-		if (!copy_octets(r, from, to, p->to - p->from, &sum))
-			code = errno == ENODATA ? EX_DATAERR
-						: cannot(r, "write", buf_cstr(&to_name));
-		good = good && code == EX_OK && sum == p->sum;
-	}
-	if (to < 0)
-		code = cannot(r, "make", buf_cstr(&to_name));
-	else if (from < 0 || code == EX_DATAERR || !good) {
-		say_damaged(r, buf_cstr(&from_name));
-		code = EX_OK; /* what is there of it is worth having */
-	}
-	if (from >= 0)
-		close(from);
-	if (to >= 0)
-		close(to);
-	buf_fini(&from_name);
-	buf_fini(&to_name);
+	copy_init(&c);
+	cli_backup_pack_name(&c.from_name, r->m->packs, r->m->part[i].pack);
+	cli_backup_pack_name(&c.to_name, STR("packs"), r->m->part[i].pack);
+	open_from(r, &c);
+	if (c.from < 0)
+		(void)say_unread(r, &c, UNREAD_PACK);
+	code = open_to(r, &c);
+	if (c.from >= 0 && c.to >= 0)
+		code = copy_parts(r, i, *next_r, &c);
+	copy_fini(&c);
 	return code;
 }
 

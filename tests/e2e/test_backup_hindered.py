@@ -1,0 +1,69 @@
+"""Backups and restores with something in their way: disks that take or give no more, files that are none, each
+other."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import DOMAIN, new_folder
+from test_backup import MARK, Restored, backup
+from test_export import fill, messages
+
+ANN = f"ann@{DOMAIN}"
+
+
+@pytest.fixture
+def other(make_server):
+    """A server without a data directory, for what is restored."""
+    made = Restored(make_server(start=False), new_folder())
+    yield made
+    if made.process:
+        assert made.stop() == 0
+    shutil.rmtree(made.folder, ignore_errors=True)
+
+
+def pack_names(target):
+    [packs] = [name for name in os.listdir(target) if name.startswith("packs")]
+    return [f"{packs}/{name}" for name in sorted(os.listdir(target / packs))]
+
+
+def test_a_target_that_takes_no_more_ends_a_restore(make_server, other, tmp_path):
+    """It is no data directory then, and the backup is not said to be damaged."""
+    server = make_server(accounts=("ann",))
+    (tmp_path / "mbox").write_bytes(b"From a@b Mon Nov 23 19:54:33 2026\nSubject: large\n\n" + (b"z" * 70 + b"\n") * 43000)
+    server.command("import", ANN, str(tmp_path / "mbox"))
+    backup(server, tmp_path / "backup")
+    limited = ["sh", "-c", "trap '' XFSZ; ulimit -f 4096; exec \"$@\"", "sh"]
+    words = [server.binary, "restore", str(tmp_path / "backup"), "--data", other.data]
+    done = subprocess.run(limited + words, capture_output=True, text=True, check=False)
+    assert done.returncode == 74, done
+    assert f"cannot write {other.data}/packs/" in done.stderr and "File too large" in done.stderr
+    assert "in the backup" not in done.stderr and done.stdout == ""
+    assert os.path.exists(os.path.join(other.data, MARK)) and not os.path.exists(os.path.join(other.data, "lock"))
+    other.command("restore", str(tmp_path / "backup"))
+    assert len(other.json("flags", ANN)) == 1
+
+
+def test_what_a_backup_does_not_give_is_named(server, other, tmp_path):
+    user, target = server.mailbox(), tmp_path / "backup"
+    fill(server, user, 3)
+    backup(server, target)
+    names = pack_names(target)
+    os.truncate(target / names[0], 100)
+    os.unlink(target / names[1])
+    [files] = [name for name in os.listdir(target) if name.startswith("files")]
+    os.unlink(target / files / "tls" / "key.pem")
+    for words in (("--verify",), ()):
+        done = other.command("restore", str(target), *words, data=not words, status=65)
+        assert f"cannot read {names[0]} in the backup: it ends too early" in done.stderr
+        assert f"cannot read {names[1]} in the backup: No such file" in done.stderr
+        assert f"cannot read {files}/tls/key.pem in the backup: No such file" in done.stderr
+        assert done.stderr.count("remove what is there of it") == (3 if words else 0)
+    assert not os.path.exists(os.path.join(other.data, "tls/key.pem"))
+    assert other.json("account", "list")
+    os.unlink(target / files / "godwit.conf")
+    shutil.rmtree(other.data)
+    assert "nothing can be restored without it" in other.command("restore", str(target), status=65).stderr
+    assert not os.path.exists(os.path.join(other.data, "lock"))
