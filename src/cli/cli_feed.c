@@ -130,7 +130,7 @@ int cli_feed_call(struct cli_feed *f, const char *dir, const struct admin_reques
 	buf_init(&text, LIMIT_IPC_PAYLOAD);
 	code = admin_call(&call);
 	cli_progress_clear(&f->progress);
-	if (code != EX_OK)
+	if (code != EX_OK && code != f->quiet)
 		(void)cli_fail(code, "%s", buf_cstr(&text));
 	buf_fini(&text);
 	return code;

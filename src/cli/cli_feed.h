@@ -17,6 +17,7 @@ struct cli_feed {
 	int64_t taken, there, bytes;
 	struct cli_progress progress;
 	const char *doing; /* for the progress: "importing" */
+	int quiet;         /* an exit code that is not told, or 0 */
 
 	/* Puts more in: some messages or a piece of one. False at the end. */
 	bool (*pump)(void *ctx);
@@ -36,7 +37,7 @@ void cli_feed_bytes(struct cli_feed *f, struct str bytes);
 bool cli_feed_end(struct cli_feed *f, int64_t received, struct str keywords, struct str summary);
 void cli_feed_drop(struct cli_feed *f);
 
-/* Calls the admin command with it. The exit code; a failure has been told. request: an ADMIN_IMPORT. */
+/* Calls the admin command with it. The exit code; a failure has been told, but that of f->quiet. request: an ADMIN_IMPORT. */
 int cli_feed_call(struct cli_feed *f, const char *dir, const struct admin_request *request);
 
 #endif

@@ -54,6 +54,8 @@ struct restoring {
 	bool hidden;                /* there may be mailboxes that are not known */
 	bool unsure;                /* the message that is wanted may be one that cannot be read */
 	struct buf held;            /* lines about those */
+	bool looking;               /* nothing goes up: is it in an account that is not here? */
+	struct str gone;            /* the first such account that has it, or empty */
 	bool failed;                /* the backup's database cannot be read */
 };
 
@@ -162,6 +164,8 @@ static void begin(struct restoring *r)
 	struct err e = {""};
 
 	r->found++;
+	if (r->looking)
+		return;
 	content.size -= (int64_t)content.prefix.n;
 	content.prefix = STR(""); /* it goes apart */
 	if (r->row.why.n)
@@ -268,7 +272,40 @@ static struct str limit(struct arena *a, int64_t n)
 	return n > 0 ? number(a, n) : n == QUOTA_NONE ? STR("none") : STR("default");
 }
 
-/* make: the account too, when it is not there. */
+static void begin_account(struct restoring *r)
+{
+	r->at = 0;
+	r->in_mailbox = false;
+}
+
+/* In an account that is not here: is the message that is wanted among its mail? */
+static void look(struct restoring *r, struct str address)
+{
+	int64_t found = r->found;
+
+	r->looking = true;
+	begin_account(r);
+	while (r->found == found && pump(r))
+		continue;
+	if (r->found > found && r->gone.n == 0)
+		r->gone = address;
+	r->found = found;
+	r->looking = false;
+}
+
+static void put_args(struct restoring *r, const struct owner *o, bool make, struct str *args)
+{
+	args[0] = directory_text(r->arena, o->local, o->domain);
+	args[1] = number(r->arena, r->m->store);
+	args[2] = make ? o->hash : STR("");
+	args[3] = o->send_only ? STR("send-only") : STR("");
+	args[4] = limit(r->arena, o->quota_bytes);
+	args[5] = limit(r->arena, o->quota_messages);
+	args[6] = o->language;
+	args[7] = o->disabled ? STR("disabled") : STR("");
+}
+
+/* make: the account too, when it is not there. Otherwise EX_NOUSER, which has not been told. */
 static int restore_account(struct restoring *r, const struct owner *o, bool make)
 {
 	struct admin_request request = {.command = ADMIN_IMPORT, .nargs = 8};
@@ -276,20 +313,13 @@ static int restore_account(struct restoring *r, const struct owner *o, bool make
 	bool torn;
 
 	r->account = o->id;
-	r->at = 0;
-	r->in_mailbox = false;
+	begin_account(r);
 	if (mailbox_path_list(r->db, r->arena, o->id, &r->list, &r->nlist, &torn) != DB_OK)
 		return cli_fail(
 		    EX_DATAERR, "the backup's database cannot be read: %s", db_error(r->db));
-	request.args[0] = directory_text(r->arena, o->local, o->domain);
-	request.args[1] = number(r->arena, r->m->store);
-	request.args[2] = make ? o->hash : STR("");
-	request.args[3] = o->send_only ? STR("send-only") : STR("");
-	request.args[4] = limit(r->arena, o->quota_bytes);
-	request.args[5] = limit(r->arena, o->quota_messages);
-	request.args[6] = o->language;
-	request.args[7] = o->disabled ? STR("disabled") : STR("");
+	put_args(r, o, make, request.args);
 	cli_feed_init(&r->feed, "restoring", pump, r);
+	r->feed.quiet = make ? 0 : EX_NOUSER;
 	if (torn)
 		say_or_hold(r, request.args[0], STR(MAILBOX_HIDDEN_TEXT));
 	r->hidden = r->hidden || (torn && !is_search(r));
@@ -375,6 +405,22 @@ static bool has_message(struct restoring *r, int64_t account)
 	       live > 0;
 }
 
+/* Of one that is not here any more nothing comes back; the others may have the message. */
+static int search_account(struct restoring *r, const struct owner *o)
+{
+	const int64_t found = r->found, damaged = r->damaged;
+	const size_t held = r->held.n;
+	int code = restore_account(r, o, false);
+
+	if (code != EX_NOUSER)
+		return code;
+	r->found = found; /* what went up before the answer came */
+	r->damaged = damaged;
+	r->held.n = held;
+	look(r, directory_text(r->arena, o->local, o->domain));
+	return EX_OK;
+}
+
 static int every_account(struct restoring *r)
 {
 	struct owner *v = arena_array(r->arena, ACCOUNTS_PAGE, sizeof *v);
@@ -392,7 +438,7 @@ static int every_account(struct restoring *r)
 			domain = v[i].domain;
 			local = v[i].local;
 			if (has_message(r, v[i].id))
-				code = restore_account(r, &v[i], false);
+				code = search_account(r, &v[i]);
 		}
 	}
 	return code;
@@ -425,6 +471,12 @@ static int not_found(struct restoring *r)
 
 	while (lines.n)
 		say(r, str_split(lines, '\n', &lines));
+	if (r->gone.n)
+		return cli_fail(EX_NOUSER,
+		    "the message was in %.*s, an account that is not there any more; to make it again with "
+		    "this message: godwit restore %s --message-id '%s' --account %.*s",
+		    STR_FMT(r->gone), r->cli->args.operands[0],
+		    cli_args_value(&r->cli->args, "message-id"), STR_FMT(r->gone));
 	if (r->unsure)
 		return cli_fail(EX_DATAERR,
 		    "the backup has no such message among those that can be read; an older or newer "

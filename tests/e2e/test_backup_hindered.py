@@ -2,6 +2,7 @@
 other."""
 
 import os
+import shlex
 import shutil
 import subprocess
 
@@ -9,7 +10,8 @@ import pytest
 
 from conftest import DOMAIN, new_folder
 from test_backup import MARK, Restored, backup
-from test_export import fill, messages
+from test_export import fill
+from wire import deliver
 
 ANN = f"ann@{DOMAIN}"
 
@@ -67,3 +69,25 @@ def test_what_a_backup_does_not_give_is_named(server, other, tmp_path):
     shutil.rmtree(other.data)
     assert "nothing can be restored without it" in other.command("restore", str(target), status=65).stderr
     assert not os.path.exists(os.path.join(other.data, "lock"))
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_removed_account_does_not_hide_the_others(make_server, tmp_path, running):
+    """A search for one message passes it over; it is named where only it had the message."""
+    server, zoe, target = make_server(accounts=("ann", "bob", "zoe")), f"zoe@{DOMAIN}", str(tmp_path / "backup")
+    deliver(server, [ANN, zoe], b"Message-ID: <both@x>\r\nSubject: both\r\n\r\nx\r\n")
+    deliver(server, f"bob@{DOMAIN}", b"Message-ID: <bob@x>\r\nSubject: Bob's\r\n\r\nx\r\n")
+    [id_both] = [row["id"] for row in server.json("flags", zoe)]
+    backup(server, target)
+    for name in (ANN, f"bob@{DOMAIN}"):
+        server.command("account", "remove", name)
+    if not running:
+        server.stop()
+    done = server.command("restore", target, "--message-id", "<both@x>")
+    assert (done.stdout, done.stderr) == ("0 messages restored; 1 were there already\n", "")
+    assert "1 were there" in server.command("restore", target, "--message-id", id_both).stdout
+    done = server.command("restore", target, "--message-id", "<bob@x>", status=67)
+    cure = f"godwit restore {target} --message-id '<bob@x>' --account bob@{DOMAIN}"
+    assert done.stderr.count("\n") == 1 and f"was in bob@{DOMAIN}" in done.stderr and cure in done.stderr
+    server.command("restore", target, "--message-id", "<none@x>", status=66)
+    assert "1 message restored" in server.command(*shlex.split(cure)[1:]).stdout
