@@ -12,6 +12,9 @@ int cli_restore(struct cli *cli);
 
 /* ---- inside ---- */
 
+/* In the backup: locked by who writes it, and shared by those who read it. */
+#define CLI_BACKUP_LOCK "lock"
+
 /* The mail of one account, or one message, into the data directory that is there. */
 int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source);
 

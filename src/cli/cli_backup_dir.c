@@ -139,8 +139,7 @@ int cli_backup_copy_files(struct backup *b)
 
 static bool belongs(const struct cli_manifest *m, struct str name)
 {
-	return str_eq(name, m->packs) || str_eq(name, m->files) ||
-	       str_eq(name, STR(CLI_MANIFEST_NAME)) || str_eq(name, STR("lock"));
+	return str_eq(name, m->packs) || str_eq(name, m->files);
 }
 
 static void remove_below(int dirfd, const char *name)
@@ -216,8 +215,9 @@ static bool may_hold(struct backup *b)
 	while (dir && (d = readdir(dir)) != NULL) {
 		struct str s = str_of_c(d->d_name);
 
-		good = good && (s.p[0] == '.' || is_ours(s) || belongs(&b->old, s) ||
-				   str_eq(s, STR("manifest.new")));
+		good = good &&
+		       (s.p[0] == '.' || is_ours(s) || str_eq(s, STR(CLI_MANIFEST_NAME)) ||
+			   str_eq(s, STR("manifest.new")) || str_eq(s, STR(CLI_BACKUP_LOCK)));
 	}
 	if (dir)
 		closedir(dir);
@@ -246,16 +246,11 @@ static bool is_inside(int dirfd, const char *data)
 	return inside;
 }
 
-int cli_backup_open(struct backup *b)
+/* Makes it, unless it is there. */
+static int open_directory(struct backup *b)
 {
-	struct err e = {""};
-	int lock, code;
-	bool made;
+	bool made = mkdir(b->path, 0700) == 0;
 
-	code = admin_find_directory(b->data, &e);
-	if (code != EX_OK)
-		return cli_fail(code, "%s", e.text);
-	made = mkdir(b->path, 0700) == 0;
 	if (!made && errno != EEXIST)
 		return cli_fail(
 		    EX_CANTCREAT, "cannot make the directory %s: %s", b->path, err_reason(errno));
@@ -271,23 +266,50 @@ int cli_backup_open(struct backup *b)
 		    "elsewhere, best on another disk",
 		    b->path);
 	}
-	switch (cli_manifest_read(&b->old, b->dirfd, b->path, &e)) {
-	case CLI_MANIFEST_BAD:
-		return cli_fail(EX_DATAERR, "%s: name another directory", e.text);
-	case CLI_MANIFEST_OK:
-		b->has_old = true;
-		break;
-	case CLI_MANIFEST_NONE:
-		break;
-	}
 	if (!may_hold(b))
 		return cli_fail(EX_CANTCREAT,
 		    "%s holds other files: name a directory that is empty or holds a backup",
 		    b->path);
-	lock = openat(b->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
-		return cli_fail(EX_TEMPFAIL, "another backup into %s is under way", b->path);
-	return EX_OK; /* the lock is held until the process ends */
+	return EX_OK;
+}
+
+/* Held until the process ends. */
+static int take_lock(const struct backup *b)
+{
+	int lock = openat(b->dirfd, CLI_BACKUP_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
+		return EX_OK;
+	if (lock >= 0 && errno == EWOULDBLOCK)
+		return cli_fail(EX_TEMPFAIL,
+		    "another backup into %s is under way, or a restore from it", b->path);
+	return cli_fail(EX_CANTCREAT, "cannot %s %s/" CLI_BACKUP_LOCK ": %s",
+	    lock < 0 ? "open" : "lock", b->path, err_reason(errno));
+}
+
+/* Under the lock: nobody else may put another one in its place from here on. */
+static int read_manifest(struct backup *b)
+{
+	struct err e = {""};
+	enum cli_manifest_code code = cli_manifest_read(&b->old, b->dirfd, b->path, &e);
+
+	if (code == CLI_MANIFEST_BAD)
+		return cli_fail(EX_DATAERR, "%s: name another directory", e.text);
+	b->has_old = code == CLI_MANIFEST_OK;
+	return EX_OK;
+}
+
+int cli_backup_open(struct backup *b)
+{
+	struct err e = {""};
+	int code = admin_find_directory(b->data, &e);
+
+	if (code != EX_OK)
+		return cli_fail(code, "%s", e.text);
+	code = open_directory(b);
+	if (code == EX_OK)
+		code = take_lock(b);
+	return code == EX_OK ? read_manifest(b) : code;
 }
 
 int cli_backup_name_files(struct backup *b)

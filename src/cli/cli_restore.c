@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -401,16 +402,27 @@ static int run_command(struct cli *cli, const struct cli_manifest *m, int source
 	return restore_all(m, source, path, cli_data_dir(cli));
 }
 
-int cli_restore(struct cli *cli)
+/*
+ * Until the process ends no backup takes away what is restored. A copy of a backup may have no lock, or one that
+ * cannot be taken where it lies; nobody writes there.
+ */
+static int take_lock(int source, const char *path)
 {
-	const char *path = cli->args.operands[0];
-	int source = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), code;
+	int lock = openat(source, CLI_BACKUP_LOCK, O_RDONLY | O_CLOEXEC);
+
+	if (lock < 0 || flock(lock, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return EX_OK;
+	close(lock);
+	return cli_fail(
+	    EX_TEMPFAIL, "a backup into %s is under way; run this again when it is complete", path);
+}
+
+static int restore_from(struct cli *cli, int source, const char *path)
+{
 	struct cli_manifest m;
 	struct err e = {""};
+	int code;
 
-	if (source < 0)
-		return cli_fail(
-		    EX_NOINPUT, "cannot open the backup %s: %s", path, err_reason(errno));
 	cli_manifest_init(&m);
 	switch (cli_manifest_read(&m, source, path, &e)) {
 	case CLI_MANIFEST_NONE:
@@ -425,6 +437,20 @@ int cli_restore(struct cli *cli)
 		code = run_command(cli, &m, source);
 	}
 	cli_manifest_fini(&m);
+	return code;
+}
+
+int cli_restore(struct cli *cli)
+{
+	const char *path = cli->args.operands[0];
+	int source = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), code;
+
+	if (source < 0)
+		return cli_fail(
+		    EX_NOINPUT, "cannot open the backup %s: %s", path, err_reason(errno));
+	code = take_lock(source, path);
+	if (code == EX_OK)
+		code = restore_from(cli, source, path);
 	close(source);
 	return code;
 }

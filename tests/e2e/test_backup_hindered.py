@@ -1,6 +1,8 @@
 """Backups and restores with something in their way: disks that take or give no more, files that are none, each
 other."""
 
+import contextlib
+import fcntl
 import os
 import shlex
 import shutil
@@ -91,3 +93,38 @@ def test_a_removed_account_does_not_hide_the_others(make_server, tmp_path, runni
     assert done.stderr.count("\n") == 1 and f"was in bob@{DOMAIN}" in done.stderr and cure in done.stderr
     server.command("restore", target, "--message-id", "<none@x>", status=66)
     assert "1 message restored" in server.command(*shlex.split(cure)[1:]).stdout
+
+
+@contextlib.contextmanager
+def locked(target, how=fcntl.LOCK_EX):
+    with open(target / "lock", "rb") as file:
+        fcntl.flock(file, how)
+        yield
+
+
+def test_one_at_a_time(server, other, tmp_path):
+    """Who writes a backup is alone; who only reads keeps writers out, and reads what nobody takes away."""
+    user, target = server.mailbox(), tmp_path / "backup"
+    backup(server, target)
+    manifest = (target / "manifest").read_bytes()
+    with locked(target):
+        (target / "manifest").write_bytes(b"half of one")  # whatever it is by now: it belongs to who holds the lock
+        done = server.command("backup", str(target), status=75)
+        assert f"another backup into {target} is under way" in done.stderr
+        for words in (), ("--account", user):
+            done = other.command("restore", str(target), *words, status=75)
+            assert f"a backup into {target} is under way" in done.stderr
+        (target / "manifest").write_bytes(manifest)
+        assert not os.path.exists(other.data)
+    with locked(target, fcntl.LOCK_SH):
+        assert "or a restore from it" in server.command("backup", str(target), status=75).stderr
+        server.command("restore", str(target), "--verify", data=False)
+    os.unlink(target / "lock")  # as of a copy
+    other.command("restore", str(target))
+    assert not os.path.exists(target / "lock")
+
+
+def test_what_is_wrong_with_the_lock_is_told(server, tmp_path):
+    (tmp_path / "backup" / "lock").mkdir(parents=True)
+    done = server.command("backup", str(tmp_path / "backup"), status=73)
+    assert f"cannot open {tmp_path}/backup/lock: Is a directory" in done.stderr
