@@ -250,12 +250,15 @@ static int complete(struct backup *b)
 		return cli_fail(EX_CANTCREAT, "%s", e.text);
 	cli_backup_clean_packs(b);
 	cli_backup_clean(b, &b->new);
-	buf_init(&size, 64);
+	buf_init(&size, 256);
 	cli_text_bytes(&size, b->copied);
-	printf("backup complete: %lld octets (%s) copied%s\n", (long long)b->copied,
-	    buf_cstr(&size), b->new.lost ? "; some packs are not whole" : "");
+	buf_lit(&size, ") copied");
+	if (b->new.lost)
+		buf_lit(&size, "; some packs are not whole");
+	cli_text_also(&size, b->left_out, "file is left out", "files are left out");
+	printf("backup complete: %lld octets (%s\n", (long long)b->copied, buf_cstr(&size));
 	buf_fini(&size);
-	return b->new.lost ? EX_DATAERR : EX_OK;
+	return b->new.lost || b->left_out ? EX_DATAERR : EX_OK;
 }
 
 static int run(struct cli *cli, struct backup *b)

@@ -1,6 +1,6 @@
 /*
- * The directory of a backup: what may be in it, what is to go, and the administrator's files. Only what
- * bears our names and no manifest needs is ever removed.
+ * The directory of a backup: what may be in it, and what is to go. Only what bears our names and no manifest
+ * needs is ever removed.
  */
 #include "cli/cli_backup_dir.h"
 
@@ -11,10 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "proc/admin_call.h"
-
-#define COPY ((size_t)64 * 1024)
 
 int cli_backup_fail(struct backup *b, const char *what, struct str name)
 {
@@ -68,70 +65,6 @@ int cli_backup_make_dir(struct backup *b, struct str name)
 	if (mkdirat(b->dirfd, buf_cstr(&path), 0700) < 0 && errno != EEXIST)
 		result = cli_backup_fail(b, "make", name);
 	buf_fini(&path);
-	return result;
-}
-
-/* ---- the administrator's files ---- */
-
-static int copy_file(struct backup *b, const char *name)
-{
-	struct cli_manifest_file f = {.name = str_of_c(name)};
-	uint8_t *bytes = mem_alloc(COPY);
-	struct buf path;
-	struct stat st;
-	ssize_t n = -1;
-	int from;
-
-	buf_init(&path, 8192);
-	buf_printf(&path, "%s/%s", b->data, name);
-	from = open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
-	b->at = 0;
-	XXH3_64bits_reset(b->hash);
-	b->fd = from < 0 ? -1 : cli_backup_file(b, b->new.files, name, false);
-	if (b->fd >= 0 && fstat(from, &st) == 0)
-		while ((n = read(from, bytes, COPY)) > 0 &&
-		       cli_backup_write(b, str_of(bytes, (size_t)n)) == 0)
-			continue;
-	if (n != 0 && !b->failed) {
-		b->failed = true;
-		err_sys(&b->e, errno, "cannot read %s", buf_cstr(&path));
-	} else if (n == 0) {
-		f.mode = st.st_mode & 0777;
-		f.size = b->at;
-		f.sum = XXH3_64bits_digest(b->hash);
-		cli_manifest_add_file(&b->new, &f);
-	}
-	if (from >= 0)
-		close(from);
-	if (b->fd >= 0)
-		close(b->fd);
-	b->fd = -1;
-	buf_fini(&path);
-	mem_free(bytes);
-	return b->failed ? -1 : 0;
-}
-
-/* godwit.conf and what lies in tls/. */
-int cli_backup_copy_files(struct backup *b)
-{
-	struct buf name;
-	struct dirent *d;
-	DIR *dir;
-	int result = copy_file(b, "godwit.conf");
-
-	buf_init(&name, 8192);
-	buf_printf(&name, "%s/tls", b->data);
-	dir = opendir(buf_cstr(&name));
-	while (result == 0 && dir && (d = readdir(dir)) != NULL) {
-		if (d->d_name[0] == '.')
-			continue;
-		buf_clear(&name);
-		buf_printf(&name, "tls/%s", d->d_name);
-		result = copy_file(b, buf_cstr(&name));
-	}
-	if (dir)
-		closedir(dir);
-	buf_fini(&name);
 	return result;
 }
 
@@ -310,21 +243,6 @@ int cli_backup_open(struct backup *b)
 	if (code == EX_OK)
 		code = take_lock(b);
 	return code == EX_OK ? read_manifest(b) : code;
-}
-
-int cli_backup_name_files(struct backup *b)
-{
-	struct buf name;
-
-	buf_init(&name, 64);
-	buf_printf(&name, "files-%lld", (long long)b->new.created);
-	b->new.files = arena_str(b->new.arena, buf_view(&name));
-	buf_clear(&name);
-	buf_printf(&name, "files-%lld/tls", (long long)b->new.created);
-	if (cli_backup_make_dir(b, b->new.files) == 0)
-		cli_backup_make_dir(b, buf_view(&name));
-	buf_fini(&name);
-	return b->failed ? -1 : 0;
 }
 
 /* ---- what is there of packs ---- */

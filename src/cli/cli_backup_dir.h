@@ -27,6 +27,7 @@ struct backup {
 	struct buf have;
 	size_t told; /* of it */
 
+	int64_t left_out; /* of the administrator's files; they have been named */
 	bool failed;
 	struct err e;
 };

@@ -27,6 +27,11 @@ void cli_manifest_fini(struct cli_manifest *m)
 	*m = (struct cli_manifest){0};
 }
 
+bool cli_manifest_is_name(struct str s)
+{
+	return s.n > 0 && s.p[0] != '/' && str_find_str(s, STR("..")) == s.n && !str_has_cntrl(s);
+}
+
 void cli_manifest_add_file(struct cli_manifest *m, const struct cli_manifest_file *f)
 {
 	if (m->nfiles == m->files_cap) {
@@ -164,14 +169,10 @@ static uint64_t hex(struct line *l)
 	return n;
 }
 
-/* A name below the backup: no way out of it. */
 static struct str name(struct line *l)
 {
-	struct str s = l->rest;
-
-	l->bad = l->bad || s.n == 0 || s.p[0] == '/' || str_find_str(s, STR("..")) < s.n ||
-		 str_has_cntrl(s);
-	return s;
+	l->bad = l->bad || !cli_manifest_is_name(l->rest);
+	return l->rest;
 }
 
 static void read_file(struct cli_manifest *m, struct line *l)

@@ -44,6 +44,9 @@ struct cli_manifest {
 void cli_manifest_init(struct cli_manifest *m);
 void cli_manifest_fini(struct cli_manifest *m);
 
+/* A name that may stand in a manifest: no way out of the backup. */
+bool cli_manifest_is_name(struct str s);
+
 /* name is copied. */
 void cli_manifest_add_file(struct cli_manifest *m, const struct cli_manifest_file *f);
 void cli_manifest_add_part(struct cli_manifest *m, const struct cli_manifest_part *p);

@@ -4,8 +4,10 @@ other."""
 import contextlib
 import fcntl
 import os
+import pathlib
 import shlex
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -128,3 +130,44 @@ def test_what_is_wrong_with_the_lock_is_told(server, tmp_path):
     (tmp_path / "backup" / "lock").mkdir(parents=True)
     done = server.command("backup", str(tmp_path / "backup"), status=73)
     assert f"cannot open {tmp_path}/backup/lock: Is a directory" in done.stderr
+
+
+def make_socket(path):
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+@pytest.mark.parametrize("name,make,why", [
+    ("old", os.mkdir, "it is a directory"),
+    ("dangling.pem", lambda path: os.symlink("nothing", path), "it is missing, or a link to what is"),
+    ("pipe", os.mkfifo, "it is no file"),
+    ("socket", make_socket, "it is no file"),
+    ("a..b.pem", lambda path: path.write_text("x"), 'its name has ".." or control characters in it'),
+], ids=["directory", "link", "pipe", "socket", "name"])
+def test_what_is_no_file_is_left_out_by_name(server, tmp_path, name, make, why):
+    """Beside the keys; all else is in the backup, and the backup is one."""
+    odd = pathlib.Path(server.data, "tls", name)
+    make(odd)
+    try:
+        done = server.command("backup", str(tmp_path / "backup"), status=65)
+    finally:
+        (odd.rmdir if odd.is_dir() else odd.unlink)()
+    assert done.stderr == f"godwit: tls/{name} is not in the backup: {why}\n"
+    assert done.stdout.startswith("backup complete: ") and done.stdout.endswith(" copied; 1 file is left out\n")
+    server.command("restore", str(tmp_path / "backup"), "--verify", data=False)
+    assert len(list((tmp_path / "backup").glob("files-*/tls/key.pem"))) == 1
+
+
+def test_keys_that_cannot_be_listed_end_a_backup(make_server, tmp_path):
+    server, target = make_server(), tmp_path / "backup"
+    backup(server, target)
+    before = (target / "manifest").read_bytes()
+    tls = pathlib.Path(server.data, "tls")
+    tls.rename(tmp_path / "tls")
+    tls.write_text("no directory")
+    done = server.command("backup", str(target), status=74)
+    assert f"cannot read {tls}: Not a directory" in done.stderr and done.stdout == ""
+    assert (target / "manifest").read_bytes() == before
+    tls.unlink()
+    backup(server, target)  # one without any keys
+    (tmp_path / "tls").rename(tls)
