@@ -59,7 +59,7 @@ void cli_backup_clean_packs(struct backup *b);
 /* How far a pack of the old manifest is there; 0 when its file is missing or shorter than that. */
 int64_t cli_backup_has(struct backup *b, int64_t pack, int64_t end);
 
-/* The directory for the files of this backup; then godwit.conf and tls/ into it. 0 or -1. */
+/* The directory for the files of this backup; then godwit.conf, tls/ and what it names beside itself into it. 0 or -1. */
 int cli_backup_name_files(struct backup *b);
 int cli_backup_copy_files(struct backup *b);
 

@@ -166,9 +166,66 @@ static int copy_tls(struct backup *b)
 	return result;
 }
 
+/*
+ * Whether the path names something right in the data directory, and no link; *name_r is then its last part. The
+ * directory is the store's user's: what his links lead to is not for the backup.
+ */
+static bool is_beside(const struct backup *b, struct buf *path, const char **name_r)
+{
+	const char *text = buf_cstr(path), *slash = strrchr(text, '/');
+	struct stat data, above, st = {0};
+
+	if (!slash || stat(b->data, &data) < 0 || (lstat(text, &st) == 0 && S_ISLNK(st.st_mode)))
+		return false;
+	*name_r = slash + 1;
+	path->p[slash - text] = '\0';
+	return stat(text, &above) == 0 && above.st_dev == data.st_dev &&
+	       above.st_ino == data.st_ino;
+}
+
+static bool is_copied(const struct backup *b, struct str name)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < b->new.nfiles; i++)
+		found = found || str_eq(b->new.file[i].name, name);
+	return found;
+}
+
+static int copy_named(struct backup *b, const struct config_snapshot *c, struct str value)
+{
+	const char *name;
+	struct buf path;
+	int result = 0;
+
+	buf_init(&path, 8 * KIB);
+	config_path(c, value, &path);
+	if (value.n && is_beside(b, &path, &name) && !is_copied(b, str_of_c(name)))
+		result = copy_file(b, name, O_NOFOLLOW);
+	buf_fini(&path);
+	return result;
+}
+
+static int copy_named_files(struct backup *b)
+{
+	struct config_snapshot *c = NULL;
+	struct err e = {""};
+	int result;
+
+	if (config_load(b->data, 0, &c, &e) < 0)
+		return leave_out(b, "what godwit.conf names beside itself", e.text);
+	result = copy_named(b, c, c->tls_certificate);
+	if (result == 0)
+		result = copy_named(b, c, c->tls_key);
+	for (size_t i = 0; result == 0 && i < c->routes.n; i++)
+		result = copy_named(b, c, c->routes.v[i].password_file);
+	config_unref(&c);
+	return result;
+}
+
 int cli_backup_copy_files(struct backup *b)
 {
-	if (copy_config(b) < 0)
+	if (copy_config(b) < 0 || copy_tls(b) < 0)
 		return -1;
-	return copy_tls(b);
+	return copy_named_files(b);
 }

@@ -171,3 +171,34 @@ def test_keys_that_cannot_be_listed_end_a_backup(make_server, tmp_path):
     tls.unlink()
     backup(server, target)  # one without any keys
     (tmp_path / "tls").rename(tls)
+
+
+ROUTE = 'routes = ( {{ domain = "*"; host = "192.0.2.1"; port = 587; tls = "verify"; user = "u"; password_file = "{}"; }} );'
+
+
+def test_passwords_of_routes_come_along(make_server, other, tmp_path):
+    """Where they lie beside godwit.conf, however it names them; what lies elsewhere stays there."""
+    server = make_server()
+    here, away = pathlib.Path(server.data, "provider.password"), tmp_path / "away.password"
+    for path in here, away:
+        path.write_text("a secret\n")
+        path.chmod(0o600)
+    for name in here.name, str(here):
+        server.configure(ROUTE.format(name))
+        backup(server, tmp_path / "backup")
+        [copy] = (tmp_path / "backup").glob("files-*/*.password")
+        assert copy.read_text() == "a secret\n"
+    other.command("restore", str(tmp_path / "backup"))
+    restored = pathlib.Path(other.data, here.name)
+    assert restored.read_text() == "a secret\n" and restored.stat().st_mode & 0o777 == 0o600
+    here.unlink()
+    assert f"{here.name} is not in the backup: it is missing" in server.command(
+        "backup", str(tmp_path / "backup"), status=65).stderr
+    here.symlink_to(away)
+    backup(server, tmp_path / "backup")
+    server.configure(ROUTE.format(away))
+    backup(server, tmp_path / "backup")
+    assert not list((tmp_path / "backup").glob("files-*/*.password"))
+    server.configure("no option = 1;")
+    assert "what godwit.conf names beside itself is not in the backup: " in server.command(
+        "backup", str(tmp_path / "backup"), status=65).stderr
