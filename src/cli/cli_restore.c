@@ -252,12 +252,17 @@ static int copy_pack(struct restoring *r, size_t i, size_t *next_r)
 	return code;
 }
 
+/* The database comes after the small files: with godwit.conf there, commands get as far as to the mark. */
 static int copy_all(struct restoring *r)
 {
 	int code = EX_OK;
 
 	for (size_t i = 0; i < r->m->nfiles && code == EX_OK; i++)
-		code = copy_file(r, &r->m->file[i]);
+		if (!is_database(&r->m->file[i]))
+			code = copy_file(r, &r->m->file[i]);
+	for (size_t i = 0; i < r->m->nfiles && code == EX_OK; i++)
+		if (is_database(&r->m->file[i]))
+			code = copy_file(r, &r->m->file[i]);
 	for (size_t i = 0; i < r->m->nparts && code == EX_OK;)
 		code = copy_pack(r, i, &i);
 	return code;

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "store/restore.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,29 @@
 #include <unistd.h>
 
 #define RESERVE_NEW "reserve.new"
+
+/* A restore's mark lies in it, and no lock yet. */
+static bool is_half_restored(int dirfd, const char *path, struct err *e)
+{
+	if (faccessat(dirfd, RESTORE_MARK, F_OK, 0) < 0 ||
+	    faccessat(dirfd, DATADIR_LOCK, F_OK, 0) == 0)
+		return false;
+	err_set(e,
+	    "%s is not restored in full: a restore into it is under way, or was broken off and is to be run "
+	    "again with: godwit restore BACKUP --data %s",
+	    path, path);
+	return true;
+}
+
+bool datadir_is_half_restored(const char *path, struct err *e)
+{
+	int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool half = dirfd >= 0 && is_half_restored(dirfd, path, e);
+
+	if (dirfd >= 0)
+		close(dirfd);
+	return half;
+}
 
 /* ---- creation ---- */
 
@@ -219,8 +243,9 @@ static enum datadir_code open_lock(
 	enum datadir_code code;
 
 	if (fd < 0 && errno == ENOENT) {
-		err_set(
-		    e, "%s is no data directory: make one with: godwit init --data %s", path, path);
+		if (!is_half_restored(dirfd, path, e))
+			err_set(e, "%s is no data directory: make one with: godwit init --data %s",
+			    path, path);
 		return DATADIR_FOREIGN;
 	}
 	if (fd < 0 && errno == EROFS) {

@@ -202,3 +202,18 @@ def test_passwords_of_routes_come_along(make_server, other, tmp_path):
     server.configure("no option = 1;")
     assert "what godwit.conf names beside itself is not in the backup: " in server.command(
         "backup", str(tmp_path / "backup"), status=65).stderr
+
+
+@pytest.mark.parametrize("words,status", [
+    (["serve"], 78), (["check-config"], 78), (["status"], 65), (["account", "list"], 65), (["backup", "elsewhere"], 65),
+    (["init", "--hostname", "a.test"], 73)], ids=lambda words: words[0] if isinstance(words, list) else "")
+def test_what_is_restored_in_part_is_told_as_such(server, other, tmp_path, words, status):
+    """However early the restore ended."""
+    backup(server, tmp_path / "backup")
+    [database] = (tmp_path / "backup").glob("files-*/store.db")
+    os.truncate(database, 4096)
+    other.command("restore", str(tmp_path / "backup"), status=None)
+    words = [str(tmp_path / word) if word == "elsewhere" else word for word in words]
+    done = other.command(*words, status=status)
+    assert f"{other.data} is not restored in full" in done.stderr, done.stderr
+    assert f"godwit restore BACKUP --data {other.data}" in done.stderr
