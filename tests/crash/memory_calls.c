@@ -174,6 +174,17 @@ CALL(int, open64, (const char *name, int flags, ...))
 	return WRAP(openat64)(AT_FDCWD, name, flags, mode);
 }
 
+/* What open() becomes in an optimised build where its flags are no constant. */
+CALL(int, __open64_2, (const char *name, int flags))
+{
+	return WRAP(openat64)(AT_FDCWD, name, flags);
+}
+
+CALL(int, __openat64_2, (int dirfd, const char *name, int flags))
+{
+	return WRAP(openat64)(dirfd, name, flags);
+}
+
 CALL(int, close, (int fd))
 {
 	if (!is_memory(fd))
