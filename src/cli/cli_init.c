@@ -191,7 +191,7 @@ static int check_present(const struct init *in, const struct cli *cli)
 	const char *option;
 	int code = EX_OK;
 
-	if (datadir_is_half_restored(in->dir, &e))
+	if (datadir_lacks_lock(in->dir, &e))
 		return cli_fail(EX_CANTCREAT, "%s", e.text);
 	if (!exists_in(in->dir, "godwit.conf") || config_load(in->dir, 0, &c, &e) < 0)
 		return EX_OK;

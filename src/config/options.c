@@ -175,7 +175,8 @@ const struct option options[] = {
 	{"limits.connections_per_network", AT(limits.connections_per_network), NUMBER(1, 1000000), .initial = "500",
 	    .sentence = "Connections at a time from one network (IPv4 /24, IPv6 /56)."},
 	{"limits.auth_failures", AT(limits.auth_failures), NUMBER(0, 1000000), .initial = "10",
-	    .sentence = "Wrong passwords from one address within ban_time, then it is banned for that time. 0: never."},
+	    .sentence = "Wrong passwords from one address within ban_time, then it is banned for that time. This machine and "
+		"trusted networks never are. 0: nobody is."},
 	{"limits.ban_time", AT(limits.ban_time), DURATION(SECOND_MS, 30 * DAY_MS), .initial = "\"15m\"",
 	    .sentence = "How long an address that guesses passwords is kept out."},
 	{"limits.gather", AT(limits.gather), SIZE(MIB, LIMIT_GATHER_BUDGET), .initial = "\"64M\"",

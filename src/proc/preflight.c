@@ -116,7 +116,7 @@ int preflight_load(const char *dir, uint64_t number, struct preflight *p_r, stru
 {
 	struct preflight p = {NULL};
 
-	if (datadir_is_half_restored(dir, e) || config_load(dir, number, &p.config, e) < 0)
+	if (datadir_lacks_lock(dir, e) || config_load(dir, number, &p.config, e) < 0)
 		return -1;
 	buf_init(&p.certificate, PEM_MAX);
 	buf_init(&p.key, PEM_MAX);

@@ -16,27 +16,34 @@
 
 #define RESERVE_NEW "reserve.new"
 
-/* A restore's mark lies in it, and no lock yet. */
-static bool is_half_restored(int dirfd, const char *path, struct err *e)
+/* Something that is one does without its lock, which is not made anew unasked: a server may hold the old one. */
+static bool lacks_lock(int dirfd, const char *path, struct err *e)
 {
-	if (faccessat(dirfd, RESTORE_MARK, F_OK, 0) < 0 ||
-	    faccessat(dirfd, DATADIR_LOCK, F_OK, 0) == 0)
+	if (faccessat(dirfd, DATADIR_LOCK, F_OK, 0) == 0)
 		return false;
-	err_set(e,
-	    "%s is not restored in full: a restore into it is under way, or was broken off and is to be run "
-	    "again with: godwit restore BACKUP --data %s",
-	    path, path);
+	if (faccessat(dirfd, RESTORE_MARK, F_OK, 0) == 0)
+		err_set(e,
+		    "%s is not restored in full: a restore into it is under way, or was broken off and is to be run "
+		    "again with: godwit restore BACKUP --data %s",
+		    path, path);
+	else if (faccessat(dirfd, DATADIR_DB, F_OK, 0) == 0)
+		err_set(e,
+		    "%s has lost the file that keeps a second server off it: stop a server that may still run on it, "
+		    "then make the file as the owner of the directory with: touch %s/" DATADIR_LOCK,
+		    path, path);
+	else
+		return false;
 	return true;
 }
 
-bool datadir_is_half_restored(const char *path, struct err *e)
+bool datadir_lacks_lock(const char *path, struct err *e)
 {
 	int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool half = dirfd >= 0 && is_half_restored(dirfd, path, e);
+	bool lacks = dirfd >= 0 && lacks_lock(dirfd, path, e);
 
 	if (dirfd >= 0)
 		close(dirfd);
-	return half;
+	return lacks;
 }
 
 /* ---- creation ---- */
@@ -59,10 +66,11 @@ static enum datadir_code check_contents(struct fsio *fs, const char *path, struc
 	}
 	if (entries == 0 || faccessat(fs->dirfd, DATADIR_LOCK, F_OK, 0) == 0)
 		return DATADIR_OK;
-	err_set(e,
-	    "%s holds other files and is no data directory: name a directory that is empty or does"
-	    " not exist",
-	    path);
+	if (!lacks_lock(fs->dirfd, path, e))
+		err_set(e,
+		    "%s holds other files and is no data directory: name a directory that is empty or does"
+		    " not exist",
+		    path);
 	return DATADIR_FOREIGN;
 }
 
@@ -133,20 +141,19 @@ int datadir_make_run(int dirfd, struct err *e)
 	return err_sys(e, code, "cannot make the directory %s", DATADIR_RUN);
 }
 
-/* The lock last: where it is, the rest is too. */
+/* The lock first: broken off behind it, this is known for ours and goes on. */
 static int furnish(struct fsio *fs, struct err *e)
 {
 	bool had_db = faccessat(fs->dirfd, DATADIR_DB, F_OK, 0) == 0;
-	int fd;
+	int fd = fs->ops->open(fs, DATADIR_LOCK, O_RDWR | O_CREAT, 0600);
 
+	if (fd < 0)
+		return err_sys(e, -fd, "cannot make the file %s", DATADIR_LOCK);
+	fs->ops->close(fs, fd);
 	if (!had_db && make_dir(fs, DATADIR_PACKS, 0700, e) < 0)
 		return -1;
 	if (datadir_make_run(fs->dirfd, e) < 0)
 		return -1;
-	fd = fs->ops->open(fs, DATADIR_LOCK, O_RDWR | O_CREAT, 0600);
-	if (fd < 0)
-		return err_sys(e, -fd, "cannot make the file %s", DATADIR_LOCK);
-	fs->ops->close(fs, fd);
 	if (fs->ops->sync_dir(fs, ".") < 0)
 		return err_set(e, "cannot sync the data directory");
 	return 0;
@@ -243,7 +250,7 @@ static enum datadir_code open_lock(
 	enum datadir_code code;
 
 	if (fd < 0 && errno == ENOENT) {
-		if (!is_half_restored(dirfd, path, e))
+		if (!lacks_lock(dirfd, path, e))
 			err_set(e, "%s is no data directory: make one with: godwit init --data %s",
 			    path, path);
 		return DATADIR_FOREIGN;

@@ -56,8 +56,8 @@ enum datadir_code {
  */
 enum datadir_code datadir_create(const char *path, struct err *e);
 
-/* A restore into it was begun and did not end: no data directory yet. e is set then, with the cure. */
-bool datadir_is_half_restored(const char *path, struct err *e);
+/* A restore into it did not end, or the lock beside its database was lost. e is set then, with the cure. */
+bool datadir_lacks_lock(const char *path, struct err *e);
 
 /* Who the process was before it became the directory's owner. */
 struct datadir_self {

@@ -528,6 +528,38 @@ def test_init_makes_no_empty_packs_for_lost_ones(make_server):
     assert count_of(server, f"alice@{DOMAIN}") == 1
 
 
+def test_a_lost_lock(make_server):
+    """A server that had it may still run, so that nobody makes it anew unasked."""
+    server = make_server(accounts=["alice"])
+    deliver(server, f"alice@{DOMAIN}")
+    assert server.stop() == 0
+    lock = os.path.join(server.data, "lock")
+    os.unlink(lock)
+    cure = (f"{server.data} has lost the file that keeps a second server off it: stop a server that may still run on "
+            f"it, then make the file as the owner of the directory with: touch {lock}")
+    for command, status in ((("init", "--hostname", server.hostname), 73), (("status",), 65), (("serve",), 78)):
+        assert cure in server.command(*command, status=status).stderr
+        assert not os.path.exists(lock)
+    with open(lock, "xb"):
+        pass
+    os.chown(lock, os.stat(server.data).st_uid, os.stat(server.data).st_gid)
+    server.start()
+    server.mark()
+    assert count_of(server, f"alice@{DOMAIN}") == 1
+
+
+def test_init_that_was_broken_off(tmp_path):
+    """With nothing but the lock made, it is ours and goes on."""
+    server = TestServer(str(tmp_path))
+    server.command("init", "--hostname", "mail.example.test")
+    for name in os.listdir(server.data):
+        path = os.path.join(server.data, name)
+        if name != "lock":
+            (shutil.rmtree if os.path.isdir(path) else os.unlink)(path)
+    server.command("init", "--hostname", "mail.example.test")
+    assert {"lock", "packs", "run", "store.db", "godwit.conf"} <= set(os.listdir(server.data))
+
+
 @ROOT_ONLY
 def test_init_by_root_in_the_directory_of_an_ordinary_user():
     """It stays his, and so does what is made in it."""
