@@ -25,7 +25,7 @@ enum step {
 
 struct mail_read {
 	uint64_t number;
-	bool raw, delete;
+	bool raw, deletes;
 	enum step step; /* what is to be asked next */
 	bool waiting;   /* for an answer */
 	struct buf message;
@@ -97,7 +97,7 @@ static int flush_stdout(void)
 /* A reader that goes away early has seen what he wanted, unless all of it is to be deleted. */
 static bool is_lost(const struct mail_read *m)
 {
-	return m->unwritten && (m->delete || m->unwritten != EPIPE);
+	return m->unwritten && (m->deletes || m->unwritten != EPIPE);
 }
 
 /* What is in the way of writing is said here, once, and what is left in the buffer is dropped. */
@@ -112,7 +112,7 @@ static void end_message(struct mail_read *m)
 	m->code = EX_IOERR;
 	if (is_lost(m))
 		cli_fail(m->code, "the message could not be written to standard output: %s%s",
-		    err_reason(m->unwritten), m->delete ? "; it was not deleted" : "");
+		    err_reason(m->unwritten), m->deletes ? "; it was not deleted" : "");
 	__fpurge(stdout);
 	clearerr(stdout);
 }
@@ -134,7 +134,7 @@ static void result(void *ctx, const struct pop3_client_event *e)
 		m->step = LEFT;
 	else if (is_lost(m))
 		m->step = BREAK_OFF;
-	else if (m->step == READ_IT && m->delete &&m->code == EX_OK)
+	else if (m->step == READ_IT && m->deletes && m->code == EX_OK)
 		m->step = DELETE_IT;
 	else
 		m->step = LEAVE;
@@ -146,7 +146,7 @@ int cli_mail_read(struct cli *cli)
 {
 	struct mail_read m = {
 	    .raw = cli_args_has(&cli->args, "raw"),
-	    .delete = cli_args_has(&cli->args, "delete"),
+	    .deletes = cli_args_has(&cli->args, "delete"),
 	};
 	struct cli_server server;
 	int code;
@@ -155,7 +155,7 @@ int cli_mail_read(struct cli *cli)
 		return cli_fail(EX_USAGE,
 		    "\"%s\" is no message number; `godwit mail list` shows them",
 		    cli->args.operands[0]);
-	if (m.delete &&!cli_descriptors_had_stdout())
+	if (m.deletes && !cli_descriptors_had_stdout())
 		return cli_fail(EX_IOERR,
 		    "standard output is closed: the message would be deleted without having been written; "
 		    "leave out --delete, or name a file with > FILE");

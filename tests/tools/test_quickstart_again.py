@@ -36,8 +36,17 @@ def a_checkout(folder):
     (data / "first-accounts").write_text("alice@example.test a\nbob@example.test b\n")
 
 
-def test_what_is_there_is_found_among_much(tmp_path):
+def run(tmp_path, *words):
     a_checkout(tmp_path)
     env = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
-    done = subprocess.run([tmp_path / "quickstart"], env=env, text=True, capture_output=True, timeout=60)
+    return subprocess.run([tmp_path / "quickstart", *words], env=env, text=True, capture_output=True, timeout=60)
+
+
+def test_what_is_there_is_found_among_much(tmp_path):
+    done = run(tmp_path)
     assert done.returncode == 3, (done.stdout, done.stderr)  # it came to serve
+
+
+def test_the_same_offset_with_zeros_in_front(tmp_path):
+    done = run(tmp_path, "--port-offset", "0010000")
+    assert done.returncode == 3, (done.stdout, done.stderr)
