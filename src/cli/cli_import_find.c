@@ -39,18 +39,23 @@ static bool is_maildir(const char *path)
 	return is_below(path, "cur") || is_below(path, "new");
 }
 
-/* Begins with "From ". */
-static bool is_mbox(const char *path)
+/* Begins with "From ". -1: it could not be read, and errno says why. */
+static int is_mbox(const char *path)
 {
 	char head[5] = "";
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	bool found = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-		     read(fd, head, 5) == 5 && memcmp(head, "From ", 5) == 0;
+	int fd, n, code;
 
-	if (fd >= 0)
-		close(fd);
-	return found;
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -1;
+	n = (int)read(fd, head, sizeof head);
+	code = errno;
+	close(fd);
+	errno = code;
+	return n < 0 ? -1 : n == (int)sizeof head && memcmp(head, "From ", sizeof head) == 0;
 }
 
 static char *copy(struct str s)
@@ -75,6 +80,14 @@ static void leave_out(struct cli_import_sources *s, const char *path, const char
 {
 	s->left_out++;
 	cli_import_say_left_out(path, why);
+}
+
+static void leave_out_unread(struct cli_import_sources *s, const char *path, int code)
+{
+	struct err why;
+
+	err_set(&why, "it cannot be read: %s", err_reason(code));
+	leave_out(s, path, why.text);
 }
 
 static void leave_out_unnamed(struct cli_import_sources *s, const char *path, const char *trouble)
@@ -122,12 +135,15 @@ static int not_hidden(const struct dirent *d)
 	return !str_eq(name, STR(".")) && !str_eq(name, STR(".."));
 }
 
-/* Entries in order, to be freed with free(). */
-static int entries(const char *path, struct dirent ***v_r, struct err *e)
+/* Entries in order, to be freed with free(). -1: errno. */
+static int entries(const char *path, struct dirent ***v_r)
 {
-	int n = scandir(path, v_r, not_hidden, alphasort);
+	return scandir(path, v_r, not_hidden, alphasort);
+}
 
-	return n < 0 ? err_sys(e, errno, "cannot read the directory %s", path) : n;
+static int unreadable(struct err *e, const char *path)
+{
+	return err_sys(e, errno, "cannot read the directory %s", path);
 }
 
 /* "mailbox/name", or the one that is not empty. */
@@ -181,6 +197,16 @@ static void add_folder(
 	buf_fini(&folder);
 }
 
+static void find_file(struct cli_import_sources *s, const char *path, struct str mailbox)
+{
+	int found = is_mbox(path);
+
+	if (found < 0)
+		leave_out_unread(s, path, errno);
+	else if (found)
+		add(s, CLI_IMPORT_MBOX, path, mailbox);
+}
+
 /* A Maildir's folders: ".Work.Projects", or directories that are Maildirs themselves. */
 static int find_entry(struct cli_import_sources *s, const char *path, const char *name,
     struct str mailbox, const struct way *way, struct err *e)
@@ -197,9 +223,9 @@ static int find_entry(struct cli_import_sources *s, const char *path, const char
 	} else if (file.p[0] != '.' && is_dir(buf_cstr(&full))) {
 		join(&below, mailbox, name_of(file));
 		result = find(s, buf_cstr(&full), buf_view(&below), way, e);
-	} else if (file.p[0] != '.' && is_mbox(buf_cstr(&full))) {
+	} else if (file.p[0] != '.') {
 		join(&below, mailbox, name_of(file));
-		add(s, CLI_IMPORT_MBOX, buf_cstr(&full), buf_view(&below));
+		find_file(s, buf_cstr(&full), buf_view(&below));
 	}
 	buf_fini(&full);
 	buf_fini(&below);
@@ -241,12 +267,15 @@ static int find(struct cli_import_sources *s, const char *path, struct str mailb
 	struct way way = {.up = up, .depth = up ? up->depth + 1 : 0};
 	struct dirent **v = NULL;
 	bool maildir = is_maildir(path);
-	int n, result;
+	int n, result = 0;
 
 	if (!may_enter(s, path, &way))
 		return 0;
-	n = entries(path, &v, e);
-	result = n < 0 ? -1 : 0;
+	n = entries(path, &v);
+	if (n < 0 && !up)
+		return unreadable(e, path);
+	if (n < 0)
+		leave_out_unread(s, path, errno);
 	if (maildir)
 		add(s, CLI_IMPORT_MAILDIR, path, mailbox);
 	for (int i = 0; i < n; i++) {
@@ -287,7 +316,9 @@ static int list_one(const char *maildir, const char *sub, char ***list, size_t *
 	buf_init(&path, 16 * KIB);
 	buf_printf(&path, "%s/%s", maildir, sub);
 	if (is_dir(buf_cstr(&path)))
-		found = entries(buf_cstr(&path), &v, e);
+		found = entries(buf_cstr(&path), &v);
+	if (found < 0)
+		unreadable(e, buf_cstr(&path));
 	*list = mem_resize(*list, (*n + (size_t)(found > 0 ? found : 0) + 1) * sizeof **list);
 	for (int i = 0; i < found; i++) {
 		buf_clear(&path);

@@ -1,6 +1,7 @@
 """Names of mailboxes on their way in and out: one that cannot be is told, and keeps nothing else back."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -71,6 +72,28 @@ def test_links_that_lead_back_up_are_not_followed(server, mailbox, tmp_path):
     assert mailboxes(server, mailbox) == ["A", "Work/B", "one/C", "two/C"]
     said = done.stderr.splitlines()
     assert len(said) == 2 and "/Work/top is left out: " in said[0] and "/Mail/self is left out: " in said[1]
+
+
+def test_what_an_import_cannot_read_is_told(server, mailbox, tmp_path):
+    """And the rest comes in. Root without its capabilities is bound by the modes of its files, as others are."""
+    tree = tmp_path / "Mail"
+    (tree / "Closed").mkdir(parents=True)
+    for name in ("A", "B", "Closed/C", "Z"):
+        mbox(tree / name, "x")
+    (tree / "gone").symlink_to("nowhere")
+    (tree / "B").chmod(0)
+    (tree / "Closed").chmod(0)
+    bound = ["setpriv", "--bounding-set=-all"] if os.getuid() == 0 else []
+    done = subprocess.run([*bound, server.binary, "import", mailbox, str(tree), "--data", server.data], text=True,
+                          capture_output=True, timeout=60)
+    (tree / "Closed").chmod(0o700)
+    assert done.returncode == 65 and mailboxes(server, mailbox) == ["A", "Z"], done
+    assert "2 messages imported; 3 mailboxes are left out" in done.stdout
+    said = done.stderr.splitlines()
+    assert [line.split(str(tree))[1].split(" (")[0] for line in said] == [
+        "/B is left out: it cannot be read: Permission denied",
+        "/Closed is left out: it cannot be read: Permission denied",
+        "/gone is left out: it cannot be read: No such file or directory"]
 
 
 def test_directories_too_deep_are_told(server, mailbox, tmp_path):
