@@ -42,6 +42,9 @@ struct pack_config {
 enum blob_code pack_open(const struct pack_config *config, const struct blob_point *committed,
     size_t n, struct blob_store **store_r, struct blob_point *point_r, struct err *e);
 
+/* Does a pack in this directory, which may be missing, hold a record? Also when that cannot be told. */
+bool pack_is_content_in(struct fsio *fs, const char *dir);
+
 /* The packs of a backup, for reading only: nothing is looked for, removed or made. */
 struct blob_store *pack_open_reader(const struct pack_config *config);
 

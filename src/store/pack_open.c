@@ -67,17 +67,17 @@ enum content {
 };
 
 /* What is in the file? */
-static enum content look_into(struct packs *p, const char *name)
+static enum content look_into(struct fsio *fs, const char *name)
 {
 	uint8_t bytes[PACK_HEAD + PACK_RECORD];
 	struct pack_head head;
 	struct pack_record record;
-	int fd = p->fs->ops->open(p->fs, name, O_RDONLY, 0), code;
+	int fd = fs->ops->open(fs, name, O_RDONLY, 0), code;
 
 	if (fd < 0)
 		return CONTENT_UNKNOWN;
-	code = fsio_read_all(p->fs, fd, bytes, sizeof bytes, 0);
-	p->fs->ops->close(p->fs, fd);
+	code = fsio_read_all(fs, fd, bytes, sizeof bytes, 0);
+	fs->ops->close(fs, fd);
 	if (code < 0)
 		return code == -ENODATA ? CONTENT_NONE : CONTENT_UNKNOWN;
 	if (!pack_head_get(bytes, &head))
@@ -104,7 +104,7 @@ static void clean_up(struct opening *o, int64_t pack)
 	bool kept;
 
 	pack_name_put(name, o->p->dir, pack);
-	content = look_into(o->p, name);
+	content = look_into(o->p->fs, name);
 	if (o->config->is_named && o->config->is_named(o->config->ctx, pack)) {
 		o->unlisted += !o->look_only;
 		return;
@@ -155,6 +155,32 @@ static void on_entry(void *ctx, const char *name)
 		o->present[row] = true;
 	else
 		clean_up(o, pack);
+}
+
+struct content_search {
+	struct fsio *fs;
+	const char *dir;
+	bool found;
+};
+
+static void look_for_content(void *ctx, const char *entry)
+{
+	struct content_search *c = ctx;
+	int64_t pack = pack_name_get(entry);
+	char name[PACK_NAME_MAX];
+
+	if (pack == 0 || c->found)
+		return;
+	pack_name_put(name, c->dir, pack);
+	c->found = look_into(c->fs, name) != CONTENT_NONE;
+}
+
+bool pack_is_content_in(struct fsio *fs, const char *dir)
+{
+	struct content_search c = {fs, dir, false};
+	int code = fs->ops->each(fs, dir, look_for_content, &c);
+
+	return c.found || (code < 0 && code != -ENOENT);
 }
 
 /* Renaming one of two names of a file to the other changes nothing: then the first one goes. */

@@ -76,16 +76,22 @@ static enum db_code open_writer(struct store *s, struct err *e)
 	return code;
 }
 
+/* It was there: its log, which SQLite removes where it makes a new one, or mail that it told of. */
+static bool has_lost_database(struct store *s)
+{
+	return db_is_there(DATADIR_DB "-wal") || pack_is_content_in(&s->dir.fs, DATADIR_PACKS);
+}
+
 /*
  * The writer. Its schema is made only when the store is: an empty database beside packs has lost what
  * it held, and beginning anew would free the packs.
  */
 static bool open_database(struct store *s, bool create, struct err *e)
 {
-	if (!create && !db_is_there(DATADIR_DB)) {
+	if (!db_is_there(DATADIR_DB) && (!create || has_lost_database(s))) {
 		err_set(e,
 		    "the database " DATADIR_DB
-		    " is missing or empty; stop everything that uses it and run"
+		    " is missing or empty; put it back where it was, or stop everything that uses it and run"
 		    " `godwit store salvage ADDRESS`, which makes it anew from what " DATADIR_PACKS
 		    " holds, or restore it from a backup");
 		return false;
@@ -219,7 +225,7 @@ static bool open_all(struct store *s, bool create, struct err *e)
 	    .fs = &s->dir.fs, .dir = DATADIR_PACKS, .pack_size = s->cfg.pack_size};
 	int64_t sequence;
 
-	if (!open_database(s, create, e) || (create && !make_packs(s, e)))
+	if (!open_database(s, create, e) || !make_packs(s, e))
 		return false;
 	(void)s->dir.fs.ops->unlink(
 	    &s->dir.fs, DATADIR_COPY); /* of a backup that a crash broke off */

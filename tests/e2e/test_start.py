@@ -518,11 +518,34 @@ def test_init_makes_no_empty_packs_for_lost_ones(make_server):
     assert server.stop() == 0
     kept = os.path.join(os.path.dirname(server.data), "kept")
     os.rename(os.path.join(server.data, "packs"), kept)
-    done = server.command("init", "--hostname", server.hostname, status=73)
-    assert "the folder packs is missing, and the database store.db knows of mail in it: put it back" in done.stderr
+    for command, status in ((("init", "--hostname", server.hostname), 73), (("status",), 74), (("serve",), 69)):
+        done = server.command(*command, status=status)
+        assert "the folder packs is missing, and the database store.db knows of mail in it: put it back" in done.stderr
     assert not os.path.exists(os.path.join(server.data, "packs"))
     os.rename(kept, os.path.join(server.data, "packs"))
     assert "nothing was changed" in server.command("init", "--hostname", server.hostname).stdout
+    server.start()
+    server.mark()
+    assert count_of(server, f"alice@{DOMAIN}") == 1
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_init_makes_no_database_in_the_place_of_one_that_was_lost(make_server, killed):
+    """SQLite would remove the log of the old one, with all that was accepted since the last checkpoint."""
+    server = make_server(accounts=["alice"])
+    deliver(server, f"alice@{DOMAIN}")
+    if killed:
+        server.kill_all()
+    else:
+        assert server.stop() == 0
+    path, kept = os.path.join(server.data, "store.db"), os.path.join(os.path.dirname(server.data), "kept")
+    os.rename(path, kept)
+    before = {name: os.stat(os.path.join(server.data, name)).st_size for name in os.listdir(server.data)}
+    assert ("store.db-wal" in before) == killed
+    done = server.command("init", "--hostname", server.hostname, status=73)
+    assert "the database store.db is missing or empty; put it back where it was, or " in done.stderr
+    assert {name: os.stat(os.path.join(server.data, name)).st_size for name in os.listdir(server.data)} == before
+    os.rename(kept, path)
     server.start()
     server.mark()
     assert count_of(server, f"alice@{DOMAIN}") == 1
