@@ -243,7 +243,8 @@ static int make_config(struct init *in)
 	if (!exists_in(in->dir, "godwit.conf") &&
 	    config_write_default(in->dir, &in->initial, &e) < 0)
 		return cli_fail(EX_CANTCREAT, "%s", e.text);
-	if (config_load(in->dir, 0, &in->config, &e) < 0)
+	/* root, who makes files where it says, reads his own only, as for a start */
+	if (config_load(in->dir, geteuid() == 0, &in->config, &e) < 0)
 		return cli_fail(EX_CONFIG, "%s", e.text);
 	return EX_OK;
 }

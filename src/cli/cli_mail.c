@@ -50,6 +50,7 @@ const struct cli_command cli_mail_commands[] = {
 	.more =
 	    "For example:\n"
 	    "  godwit mail read 3 --server mail.example.org:995 --user bob@example.org\n\n"
-	    "A message that could not be written to standard output is not deleted, and stays unread."},
+	    "A message that could not be written to standard output is not deleted, and stays unread; a reader that\n"
+	    "goes away early, as head does, has seen what it wanted, and only keeps it from being deleted."},
     {0},
 };

@@ -155,10 +155,11 @@ int cli_mail_read(struct cli *cli)
 		return cli_fail(EX_USAGE,
 		    "\"%s\" is no message number; `godwit mail list` shows them",
 		    cli->args.operands[0]);
-	if (m.deletes && !cli_descriptors_had_stdout())
+	if (!cli_descriptors_had_stdout())
 		return cli_fail(EX_IOERR,
-		    "standard output is closed: the message would be deleted without having been written; "
-		    "leave out --delete, or name a file with > FILE");
+		    "standard output is closed: the message would be %s without having been written; name a file "
+		    "with > FILE",
+		    m.deletes ? "deleted" : "marked as read");
 	buf_init(&m.message, LIMIT_CLI_MESSAGE);
 	code = cli_server_init(&server, cli, CLI_PORT_POP3S, true);
 	if (code == EX_OK)

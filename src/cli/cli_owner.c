@@ -22,7 +22,7 @@ static bool is_admins(const FTSENT *f)
 
 /*
  * Its owner may be at work there: what stands at the name by now is not followed, and a file that has another
- * name elsewhere stays whose it is.
+ * name elsewhere stays whose it is: EMLINK.
  */
 static int give(const char *name, uid_t uid, gid_t gid)
 {
@@ -31,20 +31,30 @@ static int give(const char *name, uid_t uid, gid_t gid)
 
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) == 0)
-		result = st.st_nlink > 1 && !S_ISDIR(st.st_mode)
-			     ? 0
-			     : fchownat(fd, "", uid, gid, AT_EMPTY_PATH);
+	if (fstat(fd, &st) == 0 && st.st_nlink > 1 && !S_ISDIR(st.st_mode) && st.st_uid != uid)
+		errno = EMLINK;
+	else
+		result = fchownat(fd, "", uid, gid, AT_EMPTY_PATH);
 	close(fd);
 	return result;
+}
+
+static int cannot_give(const char *path, uid_t uid, int code, struct err *e)
+{
+	if (code == EMLINK)
+		return err_set(e,
+		    "%s has another name elsewhere, whose owner would change too: put a copy in its place, then "
+		    "run this command again",
+		    path);
+	return err_sys(e, code, "cannot give %s to the user with the id %u", path, (unsigned)uid);
 }
 
 /* The directory itself goes last: it tells that everything below was handed over. */
 static int hand_over(const char *dir, uid_t uid, gid_t gid, bool with_admins, struct err *e)
 {
-	char *copy = strdup(dir);
-	char *const roots[] = {copy, NULL};
-	FTS *fts = fts_open(roots, FTS_PHYSICAL, NULL);
+	char *whole = realpath(dir, NULL); /* a link to it is as good as itself */
+	char *const roots[] = {whole, NULL};
+	FTS *fts = whole ? fts_open(roots, FTS_PHYSICAL, NULL) : NULL;
 	int result = fts ? 0 : err_sys(e, errno, "cannot read %s", dir);
 	FTSENT *f;
 
@@ -52,12 +62,11 @@ static int hand_over(const char *dir, uid_t uid, gid_t gid, bool with_admins, st
 		if (!with_admins && is_admins(f))
 			fts_set(fts, f, FTS_SKIP);
 		else if (f->fts_info != FTS_D && give(f->fts_accpath, uid, gid) < 0)
-			result = err_sys(e, errno, "cannot give %s to the user with the id %u",
-			    f->fts_path, (unsigned)uid);
+			result = cannot_give(f->fts_path, uid, errno, e);
 	}
 	if (fts)
 		fts_close(fts);
-	free(copy);
+	free(whole);
 	return result;
 }
 

@@ -8,7 +8,7 @@
 #include "proc/admin_call.h"
 
 #define NAME_MAX_LEN ((size_t)255)
-#define GREETING_MS  (5 * SECOND_MS)
+#define GREETING_MS  (10 * SECOND_MS)
 #define PORT_SMTP    25
 
 static const struct {
@@ -225,8 +225,9 @@ bool cli_server_mute(const struct cli_server *s, int *code_r)
 {
 	if (!may_wait_for_tls(s))
 		return false;
-	*code_r = cli_fail(EX_UNAVAILABLE,
-	    "the server says nothing; is this a port with TLS from the start? Then add --tls implicit");
+	*code_r = cli_fail(EX_TEMPFAIL,
+	    "the server does not greet: try again later, or, if this is a port with TLS from the start, "
+	    "add --tls implicit");
 	return true;
 }
 

@@ -149,7 +149,7 @@ static void on_reload_signal(uv_signal_t *handle, int signum)
 		log_note(LOG_WARN, "restart-needed",
 		    "addresses, ports, users and numbers of processes change at the next start");
 	supervisor_config_tell_all(sv);
-	own_watch_set(&sv->own, sv->config->listen.v, sv->config->listen.n);
+	own_watch_set(&sv->own, sv->started->listen.v, sv->started->listen.n);
 	log_open(LOG_INFO, "reloaded");
 	log_num("number", (int64_t)sv->config->number);
 	log_close();
@@ -208,7 +208,7 @@ static int run(struct supervisor *sv)
 	uv_timer_start(&sv->rotate, on_rotate, TICKET_KEY_MS, TICKET_KEY_MS);
 	supervisor_watch_start(sv);
 	own_watch_init(&sv->own, sv->loop, supervisor_config_own_changed);
-	own_watch_set(&sv->own, sv->config->listen.v, sv->config->listen.n);
+	own_watch_set(&sv->own, sv->started->listen.v, sv->started->listen.n);
 	supervisor_advance(sv);
 	uv_run(sv->loop, UV_RUN_DEFAULT);
 	if (sv->bound) { /* else they may be another server's */

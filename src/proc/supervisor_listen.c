@@ -19,7 +19,7 @@ static int add_listener(struct supervisor *sv, int fd, uint8_t kind, enum sc_rol
 static int bind_tcp(
     struct supervisor *sv, int64_t port, enum fs_listener kind, enum sc_role role, struct err *e)
 {
-	const struct config_snapshot *c = sv->config;
+	const struct config_snapshot *c = sv->started;
 
 	for (size_t i = 0; port && i < c->listen.n; i++)
 		if (add_listener(sv, net_listen_tcp(&c->listen.v[i], config_port(c, port), e),
@@ -36,7 +36,7 @@ static int bind_unix(struct supervisor *sv, const char *path, mode_t mode, uint8
 
 int supervisor_listen_bind(struct supervisor *sv, struct err *e)
 {
-	const struct config_ports *p = &sv->config->ports;
+	const struct config_ports *p = &sv->started->ports;
 
 	if (bind_tcp(sv, p->smtp, FS_LISTENER_SMTP, SC_ROLE_MX, e) ||
 	    bind_tcp(sv, p->lmtp, FS_LISTENER_LMTP, SC_ROLE_MX, e) ||

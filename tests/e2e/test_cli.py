@@ -404,6 +404,8 @@ def test_mail_that_could_not_be_written_is_not_deleted(server, mailbox, tmp_path
             says = "standard output is closed" if name == "closed" else "it was not deleted"
             assert (done.returncode, done.stderr.count("\n")) == (74, 1) and says in done.stderr, done
             assert [row["flags"] for row in server.json("flags", mailbox)] == [""], (name, words)
+    done = read_to(server, mailbox, ">&-")
+    assert done.returncode == 74 and "would be marked as read without" in done.stderr, done
     assert "No space left" in read_to(server, mailbox, ">/dev/full").stderr
     assert [row["flags"] for row in server.json("flags", mailbox)] == [""]
     written = tmp_path / "message"

@@ -607,6 +607,48 @@ def test_init_by_root_in_the_directory_of_an_ordinary_user():
 
 
 @ROOT_ONLY
+def test_init_by_root_of_a_directory_by_the_name_of_a_link(make_server, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    server = TestServer(str(tmp_path))
+    server.data = str(tmp_path / "link")
+    server.command("init", "--hostname", "mail.example.test")
+    server.data = str(tmp_path / "real")
+    made = owners(server)
+    assert {made["."], made["store.db"], made["packs"]} == {pwd.getpwnam("godwit").pw_uid}
+    assert {made["godwit.conf"], made["tls"]} == {0}
+
+
+@ROOT_ONLY
+def test_init_by_root_of_files_that_have_other_names(make_server, tmp_path):
+    """A copy made of links, as programs for backups make them, would change its owner too."""
+    server = make_server(start=False)
+    subprocess.run(["chown", "-R", "0:0", server.data], check=True)
+    path = os.path.join(server.data, "store.db")
+    os.link(path, os.path.join(server.folder, "snapshot"))
+    done = server.command("init", "--hostname", server.hostname, status=77)
+    assert f"{path} has another name elsewhere, whose owner would change too: put a copy in its place" in done.stderr
+    os.unlink(os.path.join(server.folder, "snapshot"))
+    server.command("init", "--hostname", server.hostname)
+    server.start()
+    server.mark()
+
+
+@ROOT_ONLY
+def test_init_by_root_makes_nothing_where_another_says(make_server):
+    """The directory is the store's user's, who could put a configuration of his own there."""
+    server = make_server(start=False)
+    os.mkdir(os.path.join(server.folder, "elsewhere"))
+    os.unlink(server.config_path)
+    with open(server.config_path, "w", encoding="utf-8") as file:
+        file.write(f'hostname = "{server.hostname}"; tls_certificate = "../elsewhere/c"; tls_key = "../elsewhere/k";\n')
+    os.chown(server.config_path, pwd.getpwnam("godwit").pw_uid, -1)
+    done = server.command("init", "--hostname", server.hostname, status=78)
+    assert f"run chown 0 {server.config_path}" in done.stderr
+    assert not os.listdir(os.path.join(server.folder, "elsewhere"))
+
+
+@ROOT_ONLY
 @pytest.mark.parametrize("user", ["nobody", "godwit"])
 def test_a_directory_that_was_empty_and_somebodys(tmp_path, user):
     """Whoever root makes a store for, by init or by restore, can use it."""
