@@ -1,6 +1,7 @@
 /*
  * mbox files: each mailbox goes to FILE.part and gets its name when it is whole, so that a file of that
- * name is complete. A mailbox without messages makes no file, except the INBOX.
+ * name is complete. A mailbox without messages makes no file, except the INBOX. The directory may be another
+ * user's: no link in it is followed, and what has one of our names there is not written to.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@ struct mbox {
 	struct buf name; /* of the mailbox at hand; empty: none is open */
 	struct buf part;
 	struct buf made; /* names that mailboxes have got, each with a NUL behind it */
+	int dirfd;       /* where all of them are */
 	int fd;
 	int64_t size;    /* written */
 	int64_t message; /* where the message at hand begins */
@@ -50,13 +52,62 @@ static int flush(struct mbox *m, struct err *e)
 	return 0;
 }
 
+/* The name in the directory that a path ends with. */
+static const char *base(struct buf *path)
+{
+	size_t slash = str_rfind(buf_view(path), '/');
+	const char *name = buf_cstr(path) + (slash < path->n ? slash + 1 : 0);
+
+	return *name ? name : ".";
+}
+
+static bool is_there(struct mbox *m, struct buf *path)
+{
+	struct stat st;
+
+	return fstatat(m->dirfd, base(path), &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int refuse(struct buf *path, struct err *e)
+{
+	return err_set(e, "%s is there already; name a file that is not", buf_cstr(path));
+}
+
+/* Of what --mbox named. */
+static int open_dir(struct mbox *m, struct err *e)
+{
+	struct str file = buf_view(&m->file);
+	size_t slash = str_rfind(file, '/');
+	struct buf dir;
+
+	buf_init(&dir, 4096);
+	buf_str(&dir, slash < file.n ? str_sub(file, 0, slash + 1) : STR("."));
+	m->dirfd = open(buf_cstr(&dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (m->dirfd < 0)
+		(void)err_sys(e, errno, "cannot open the directory %s", buf_cstr(&dir));
+	buf_fini(&dir);
+	return m->dirfd < 0 ? -1 : 0;
+}
+
+static void mbox_fini(struct mbox *m)
+{
+	if (m->dirfd >= 0)
+		close(m->dirfd);
+	buf_fini(&m->w.name);
+	buf_fini(&m->file);
+	buf_fini(&m->name);
+	buf_fini(&m->part);
+	buf_fini(&m->made);
+	buf_fini(&m->head);
+	buf_fini(&m->out);
+	mem_free(m);
+}
+
 static int mbox_open(void **state_r, const char *path, struct err *e)
 {
-	struct mbox *m;
+	struct mbox *m = mem_new(struct mbox);
+	int result;
 
-	if (access(path, F_OK) == 0)
-		return err_set(e, "%s is there already; name a file that is not", path);
-	m = mem_new(struct mbox);
 	m->fd = -1;
 	buf_init(&m->file, 4096);
 	buf_init(&m->name, 8192);
@@ -65,8 +116,14 @@ static int mbox_open(void **state_r, const char *path, struct err *e)
 	buf_init(&m->head, 64 * KIB);
 	buf_init(&m->out, 64 * MIB);
 	buf_c(&m->file, path);
-	*state_r = m;
-	return 0;
+	result = open_dir(m, e);
+	if (result == 0 && is_there(m, &m->file))
+		result = refuse(&m->file, e);
+	if (result == 0)
+		*state_r = m;
+	else
+		mbox_fini(m);
+	return result;
 }
 
 /* ---- a mailbox ---- */
@@ -86,7 +143,7 @@ static bool is_made(struct mbox *m)
 
 	while (rest.n > 0)
 		if (str_eq_i(str_split(rest, 0, &rest), buf_view(&m->name)))
-			return access(buf_cstr(&m->name), F_OK) == 0;
+			return is_there(m, &m->name);
 	return false;
 }
 
@@ -124,7 +181,7 @@ static void name_mailbox(struct mbox *m, struct str path, struct buf *other)
 /* It is whole: the name is its own. */
 static int settle(struct mbox *m)
 {
-	if (rename(buf_cstr(&m->part), buf_cstr(&m->name)) < 0)
+	if (renameat(m->dirfd, base(&m->part), m->dirfd, base(&m->name)) < 0)
 		return -1;
 	buf_str(&m->made, buf_view(&m->name));
 	buf_byte(&m->made, 0);
@@ -142,8 +199,16 @@ static int close_mailbox(struct mbox *m, bool whole, struct err *e)
 	close(m->fd);
 	m->fd = -1;
 	if (!whole || (!m->messages && !m->inbox))
-		unlink(buf_cstr(&m->part));
+		(void)unlinkat(m->dirfd, base(&m->part), 0);
 	return result;
+}
+
+/* Anew, whatever was there: what an export left that was broken off, or another's link. */
+static int make_part(struct mbox *m, struct err *e)
+{
+	(void)unlinkat(m->dirfd, base(&m->part), 0);
+	m->fd = openat(m->dirfd, base(&m->part), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return m->fd >= 0 ? 0 : err_sys(e, errno, "cannot make %s", buf_cstr(&m->part));
 }
 
 static int mbox_mailbox(void *state, struct str path, struct buf *other, struct err *e)
@@ -153,14 +218,10 @@ static int mbox_mailbox(void *state, struct str path, struct buf *other, struct 
 	if (close_mailbox(m, true, e) < 0)
 		return -1;
 	name_mailbox(m, path, other);
-	if (access(buf_cstr(&m->name), F_OK) == 0)
-		return err_set(
-		    e, "%s is there already; name a file that is not", buf_cstr(&m->name));
-	m->fd = open(buf_cstr(&m->part), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (m->fd < 0)
-		return err_sys(e, errno, "cannot make %s", buf_cstr(&m->part));
+	if (is_there(m, &m->name))
+		return refuse(&m->name, e);
 	m->size = m->messages = 0;
-	return 0;
+	return make_part(m, e);
 }
 
 /* ---- a message ---- */
@@ -236,14 +297,7 @@ static int mbox_close(void **state, bool whole, struct err *e)
 	struct mbox *m = *state;
 	int result = close_mailbox(m, whole, e);
 
-	buf_fini(&m->w.name);
-	buf_fini(&m->file);
-	buf_fini(&m->name);
-	buf_fini(&m->part);
-	buf_fini(&m->made);
-	buf_fini(&m->head);
-	buf_fini(&m->out);
-	mem_free(m);
+	mbox_fini(m);
 	*state = NULL;
 	return result;
 }

@@ -1,0 +1,40 @@
+"""Export into a directory of somebody who has put links there: none is followed, so that root can write there."""
+
+import os
+
+import pytest
+
+from test_export import big_mbox
+
+
+@pytest.fixture
+def filled(server, mailbox, tmp_path):
+    """An account with mail in INBOX and Sent, and a file and a directory that links can lead to."""
+    big_mbox(tmp_path / "mbox", 3)
+    for name in ("INBOX", "Sent"):
+        server.command("import", mailbox, str(tmp_path / "mbox"), "--mailbox", name)
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "out").mkdir()
+    return mailbox
+
+
+def is_untouched(tmp_path):
+    return (tmp_path / "victim").read_text() == "mine" and not os.listdir(tmp_path / "other")
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_an_mbox_goes_to_a_file_of_its_own(server, filled, tmp_path, link):
+    for name in ("f.part", "f.Sent.part"):
+        getattr(tmp_path / "out" / name, link)(tmp_path / "victim")
+    server.command("export", filled, "--mbox", str(tmp_path / "out" / "f"))
+    assert is_untouched(tmp_path) and sorted(os.listdir(tmp_path / "out")) == ["f", "f.Sent"]
+    for name in ("f", "f.Sent"):
+        assert not (tmp_path / "out" / name).is_symlink()
+        assert (tmp_path / "out" / name).read_bytes().count(b"\nSubject: ") == 3
+
+
+def test_a_link_that_leads_nowhere_has_its_name(server, filled, tmp_path):
+    (tmp_path / "out" / "f.Sent").symlink_to(tmp_path / "none")
+    done = server.command("export", filled, "--mbox", str(tmp_path / "out" / "f"), status=73)
+    assert "f.Sent is there already" in done.stderr and not (tmp_path / "none").exists()
