@@ -198,7 +198,7 @@ static void name_folder(struct maildir *m, struct str path, struct buf *other)
 	mime_maildir_folder_put(&name, path);
 	if (!cli_export_name_fits(path, buf_view(&name), CLI_EXPORT_NAME_MAX)) {
 		buf_clear(&name);
-		cli_export_name_other(&name, path, CLI_EXPORT_NAME_MAX, mime_maildir_folder_put);
+		cli_export_name_other(&name, path, 0, CLI_EXPORT_NAME_MAX, mime_maildir_folder_put);
 		buf_str(other, buf_view(&name));
 	}
 	buf_byte(&m->folder, '/');

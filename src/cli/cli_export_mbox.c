@@ -156,21 +156,35 @@ static size_t room(const struct mbox *m)
 	return taken < CLI_EXPORT_NAME_MAX ? CLI_EXPORT_NAME_MAX - taken : 0;
 }
 
+/* Whether the name at hand, FILE and what is behind it, can be that of a file for the path. */
+static bool fits(struct mbox *m, struct str path)
+{
+	struct str behind = str_from(buf_view(&m->name), m->file.n);
+
+	return m->inbox ||
+	       (cli_export_name_fits(path, behind, room(m)) && !str_has_suffix_i(behind, PART));
+}
+
+static void name_other(struct mbox *m, struct str path)
+{
+	uint32_t n = 0;
+
+	do {
+		m->name.n = m->file.n;
+		cli_export_name_other(&m->name, path, n++, room(m), put_name);
+	} while (is_made(m));
+}
+
 /* FILE for the INBOX, else FILE.NAME or what is like it; *other as in struct cli_export_format. */
 static void name_mailbox(struct mbox *m, struct str path, struct buf *other)
 {
-	struct str behind;
-
 	m->inbox = str_eq_i(path, STR("INBOX"));
 	buf_clear(&m->name);
 	buf_str(&m->name, buf_view(&m->file));
 	if (!m->inbox)
 		put_name(&m->name, path);
-	behind = str_from(buf_view(&m->name), m->file.n);
-	if (!m->inbox && (!cli_export_name_fits(path, behind, room(m)) ||
-			     str_has_suffix_i(behind, PART) || is_made(m))) {
-		m->name.n = m->file.n;
-		cli_export_name_other(&m->name, path, room(m), put_name);
+	if (!fits(m, path) || is_made(m)) {
+		name_other(m, path);
 		buf_str(other, buf_view(&m->name));
 	}
 	buf_clear(&m->part);

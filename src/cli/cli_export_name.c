@@ -21,10 +21,10 @@ static void cut(struct buf *text)
 		text->n--;
 }
 
-void cli_export_name_other(
-    struct buf *name, struct str path, size_t max, void (*put)(struct buf *b, struct str path))
+void cli_export_name_other(struct buf *name, struct str path, uint32_t n, size_t max,
+    void (*put)(struct buf *b, struct str path))
 {
-	uint32_t mark = (uint32_t)hash_bytes(&(struct hash_key){0}, path);
+	uint32_t mark = (uint32_t)hash_bytes(&(struct hash_key){0}, path) + n;
 	size_t begin = name->n;
 	struct buf head, whole;
 

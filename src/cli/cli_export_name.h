@@ -11,9 +11,10 @@ bool cli_export_name_fits(struct str path, struct str name, size_t max);
 
 /*
  * Appends another one, of at most max octets where that leaves room for the mark: the path, shortened and without
- * what a name cannot have, with "~" and a number behind it that is the same each time, as put() writes it.
+ * what a name cannot have, with "~" and a number behind it that is the same each time, as put() writes it. n: 0, 1
+ * and so on, for mailboxes whose paths are the same.
  */
-void cli_export_name_other(
-    struct buf *name, struct str path, size_t max, void (*put)(struct buf *b, struct str path));
+void cli_export_name_other(struct buf *name, struct str path, uint32_t n, size_t max,
+    void (*put)(struct buf *b, struct str path));
 
 #endif

@@ -259,3 +259,24 @@ def test_one_message_of_a_backup_that_has_lost_its_row(server, tmp_path):
     done = restored(ident, 65)
     assert f"message {ident} is left out: its row is lost" in done.stderr
     assert done.stdout == "0 messages restored; 1 message of the backup is damaged\n"
+
+
+@pytest.fixture
+def alike(server, tmp_path):
+    """A server with mailboxes whose parents are lost, so that some have the same name; one message in each."""
+    names = ["A/Lists", "B/Inbox", "B/Lists", "C/Lists", "Z"]
+    for n, name in enumerate(names):
+        (tmp_path / "one").write_text(f"From a@b Mon Nov 23 19:54:33 2026\nSubject: {COUNT + n}\n\nx\n")
+        server.command("import", ANN, str(tmp_path / "one"), "--mailbox", name)
+    change(database(server), "DELETE FROM mailbox WHERE name IN ('A', 'B', 'C')")
+    return server
+
+
+def test_mailboxes_that_have_the_same_name_have_files_of_their_own(alike, tmp_path):
+    found, said = exported(alike, tmp_path, 0)
+    assert found == list(range(COUNT + 5))
+    names = re.findall(r"^godwit: (.*) is written to .*/(.*): ", said, re.MULTILINE)
+    assert [name for name, _ in names] == ["Inbox", "Lists", "Lists"]
+    assert len({file for _, file in names}) == 3
+    assert re.fullmatch(r"out\.mbox\.Inbox~\w{8}", names[0][1]) and all("Lists~" in file for _, file in names[1:])
+    assert exported(alike, tmp_path, 0) == (found, said)
