@@ -306,11 +306,21 @@ static int mbox_end(void *state, bool whole, struct err *e)
 	return 0;
 }
 
+/* Where a file system does so for a directory. */
+static int sync_names(struct mbox *m, struct err *e)
+{
+	if (fsync(m->dirfd) == 0 || errno == EINVAL)
+		return 0;
+	return err_sys(e, errno, "cannot complete %s", buf_cstr(&m->file));
+}
+
 static int mbox_close(void **state, bool whole, struct err *e)
 {
 	struct mbox *m = *state;
 	int result = close_mailbox(m, whole, e);
 
+	if (whole && result == 0)
+		result = sync_names(m, e);
 	mbox_fini(m);
 	*state = NULL;
 	return result;
