@@ -186,10 +186,22 @@ static void wind_up(struct smtp_client *c)
 	smtp_client_wait(c, SMTP_CLIENT_CLOSED);
 }
 
+/* What is left to say cannot be said any more; with the end of data in it, nothing was delivered. */
+static void drop_output(struct smtp_client *c)
+{
+	if (smtp_client_is_ahead(c) && c->state == ON_END) {
+		c->state = ON_CONTENT;
+		c->facts.taken_back = true;
+	}
+	buf_clear(&c->out);
+}
+
 void smtp_client_fail(struct smtp_client *c, const struct smtp_verdict *why, bool polite)
 {
 	if (c->lost || c->state == ON_NOTHING)
 		return;
+	if (c->state == ON_END && smtp_client_is_ahead(c))
+		drop_output(c); /* or it would go out whole yet, and be taken */
 	c->lost = true;
 	c->end = *why;
 	c->end.reply = smtp_reply_copy(c->arena, &why->reply);
@@ -211,16 +223,6 @@ void smtp_client_fail_own(
 		      c->state != ON_NOTHING;
 
 	smtp_client_fail(c, &v, polite);
-}
-
-/* What is left to say cannot be said any more; with the end of data in it, nothing was delivered. */
-static void drop_output(struct smtp_client *c)
-{
-	if (smtp_client_is_ahead(c) && c->state == ON_END) {
-		c->state = ON_CONTENT;
-		c->facts.taken_back = true;
-	}
-	buf_clear(&c->out);
 }
 
 void smtp_client_unsent(struct smtp_client *c, size_t n)
