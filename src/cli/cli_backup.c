@@ -6,6 +6,8 @@
 #include "cli/cli_backup_dir.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -102,25 +104,45 @@ static int take_store(struct backup *b, const struct record *r)
 
 /* ---- packs ---- */
 
-/* The parts that are there already. */
-static void keep_parts(struct backup *b, const struct record *r)
+/* The parts that are there already and stay. How far all that are there reach. */
+static int64_t keep_parts(struct backup *b, const struct record *r)
 {
+	int64_t end = 0;
+
 	while (!b->anew && b->old_at < b->old.nparts && b->old.part[b->old_at].pack <= r->pack) {
 		const struct cli_manifest_part *p = &b->old.part[b->old_at++];
 
-		if (p->pack == r->pack && p->to <= r->from)
+		if (p->pack != r->pack)
+			continue;
+		end = p->to;
+		if (p->to <= r->from)
 			cli_manifest_add_part(&b->new, p);
 	}
+	return end;
+}
+
+/* Behind the end lies what an interrupted backup left. */
+static int cut_file(struct backup *b, int64_t end)
+{
+	struct stat st;
+
+	if (fstat(b->fd, &st) < 0 || (st.st_size > end && ftruncate(b->fd, end) < 0))
+		return cli_backup_fail(b, "write", b->new.packs);
+	b->kept = st.st_size < end ? st.st_size : end;
+	return 0;
 }
 
 static int begin_pack(struct backup *b, const struct record *r)
 {
+	int64_t end = keep_parts(b, r);
 	struct buf name;
 
-	keep_parts(b, r);
-	b->part = (struct cli_manifest_part){
-	    r->pack, r->generation, r->from, r->end, r->single != 0, 0};
+	b->part = (struct cli_manifest_part){.pack = r->pack,
+	    .generation = r->generation,
+	    .from = r->from,
+	    .single = r->single != 0};
 	b->at = r->from;
+	b->kept = 0;
 	XXH3_64bits_reset(b->hash);
 	if (r->from == r->end)
 		return 0;
@@ -128,12 +150,29 @@ static int begin_pack(struct backup *b, const struct record *r)
 	cli_backup_pack_name(&name, STR(""), r->pack);
 	b->fd = cli_backup_file(b, b->new.packs, buf_cstr(&name) + 1, true);
 	buf_fini(&name);
-	/* what an interrupted backup left behind the end */
-	if (b->fd >= 0 && ftruncate(b->fd, r->from) < 0)
-		return cli_backup_fail(b, "write", b->new.packs);
-	return b->fd < 0 ? -1 : 0;
+	return b->fd < 0 ? -1 : cut_file(b, end);
 }
 
+/* What the server's disk does not give: as an earlier backup read it, else zeros. */
+static int take_hole(struct backup *b, int64_t size)
+{
+	uint8_t bytes[4096];
+
+	b->part.holes = true;
+	while (size > 0) {
+		size_t n = size < (int64_t)sizeof bytes ? (size_t)size : sizeof bytes;
+
+		memset(bytes, 0, n);
+		if (pread(b->fd, bytes, n, b->at) < 0)
+			memset(bytes, 0, n);
+		if (cli_backup_write(b, str_of(bytes, n)) < 0)
+			return -1;
+		size -= (int64_t)n;
+	}
+	return 0;
+}
+
+/* As far as it came: what is behind a hole or before the end of a file that was cut short is worth having. */
 static int end_pack(struct backup *b, const struct record *r)
 {
 	if (r->problem.n) {
@@ -141,7 +180,11 @@ static int end_pack(struct backup *b, const struct record *r)
 		cli_progress_clear(&b->progress);
 		(void)cli_fail(EX_DATAERR, "pack %lld is not whole in the backup: %.*s",
 		    (long long)b->part.pack, STR_FMT(r->problem));
-	} else if (b->part.from < b->part.to) {
+	}
+	if (b->at < b->kept && take_hole(b, b->kept - b->at) < 0)
+		return -1;
+	b->part.to = b->at;
+	if (b->part.from < b->part.to) {
 		b->part.sum = XXH3_64bits_digest(b->hash);
 		cli_manifest_add_part(&b->new, &b->part);
 	}
@@ -159,6 +202,8 @@ static int take(struct backup *b, const struct record *r)
 		return begin_pack(b, r);
 	if (str_eq(r->type, STR("end")))
 		return end_pack(b, r);
+	if (str_eq(r->type, STR("hole")))
+		return take_hole(b, r->size);
 	if (!str_eq(r->type, STR("data")))
 		return 0;
 	if (cli_backup_write(b, r->bytes) < 0)
@@ -181,17 +226,17 @@ static bool on_record(void *ctx, struct str bytes)
 	return true;
 }
 
-/* Pack and end of what is there, in order. */
+/* Pack and end of what is there without holes, in order. */
 static void put_have(struct backup *b)
 {
 	int64_t end = 0;
 
 	for (size_t i = 0; i < b->old.nparts;) {
-		int64_t pack = b->old.part[i].pack;
+		int64_t pack = b->old.part[i].pack, sound = cli_manifest_sound_end(&b->old, i);
 
 		i = cli_manifest_pack(&b->old, i, &end);
 		wire_i64(&b->have, pack);
-		wire_i64(&b->have, cli_backup_has(b, pack, end));
+		wire_i64(&b->have, cli_backup_has(b, pack, end) ? sound : 0);
 	}
 }
 
@@ -258,6 +303,11 @@ static int complete(struct backup *b)
 	cli_text_also(&size, b->left_out, "file is left out", "files are left out");
 	printf("backup complete: %lld octets (%s\n", (long long)b->copied, buf_cstr(&size));
 	buf_fini(&size);
+	if (b->new.lost)
+		(void)cli_fail(EX_DATAERR,
+		    "what is not whole in the backup is damaged in %s: `godwit store verify` names the "
+		    "messages; stop the server and run `godwit store repair`, then make another backup",
+		    b->data);
 	return b->new.lost || b->left_out ? EX_DATAERR : EX_OK;
 }
 

@@ -31,7 +31,7 @@ int cli_backup_file(struct backup *b, struct str dir, const char *name, bool app
 	buf_byte(&path, '/');
 	buf_c(&path, name);
 	fd = openat(b->dirfd, buf_cstr(&path),
-	    O_WRONLY | O_CREAT | O_CLOEXEC | (append ? 0 : O_TRUNC), 0600);
+	    O_CREAT | O_CLOEXEC | (append ? O_RDWR : O_WRONLY | O_TRUNC), 0600);
 	if (fd < 0)
 		cli_backup_fail(b, "make", buf_view(&path));
 	buf_fini(&path);
@@ -247,7 +247,7 @@ int cli_backup_open(struct backup *b)
 
 /* ---- what is there of packs ---- */
 
-int64_t cli_backup_has(struct backup *b, int64_t pack, int64_t end)
+bool cli_backup_has(struct backup *b, int64_t pack, int64_t end)
 {
 	struct buf name;
 	struct stat st;
@@ -257,10 +257,9 @@ int64_t cli_backup_has(struct backup *b, int64_t pack, int64_t end)
 	cli_backup_pack_name(&name, b->old.packs, pack);
 	there = fstatat(b->dirfd, buf_cstr(&name), &st, 0) == 0 && st.st_size >= end;
 	buf_fini(&name);
-	if (there)
-		return end;
-	(void)cli_fail(EX_DATAERR,
-	    "pack %lld of the backup is missing or cut short there; it is copied again",
-	    (long long)pack);
-	return 0;
+	if (!there)
+		(void)cli_fail(EX_DATAERR,
+		    "pack %lld of the backup is missing or cut short there; it is copied again",
+		    (long long)pack);
+	return there;
 }

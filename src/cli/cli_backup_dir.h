@@ -22,6 +22,7 @@ struct backup {
 	struct cli_manifest_part part;
 	int64_t size; /* of the database's copy */
 	int64_t at;
+	int64_t kept; /* so far the pack's file holds what earlier backups read */
 
 	/* what the server is told */
 	struct buf have;
@@ -35,7 +36,7 @@ struct backup {
 /* Sets the failure from errno; gives -1. */
 int cli_backup_fail(struct backup *b, const char *what, struct str name);
 
-/* A file below the backup, empty unless append; -1 with the failure set. */
+/* A file below the backup, to be written; empty unless append, then also to be read. -1 with the failure set. */
 int cli_backup_file(struct backup *b, struct str dir, const char *name, bool append);
 
 /* Writes at b->at of b->fd and into the checksum; 0 or -1. */
@@ -56,8 +57,8 @@ void cli_backup_clean(struct backup *b, const struct cli_manifest *m);
 /* Packs that the new manifest does not name any more go. */
 void cli_backup_clean_packs(struct backup *b);
 
-/* How far a pack of the old manifest is there; 0 when its file is missing or shorter than that. */
-int64_t cli_backup_has(struct backup *b, int64_t pack, int64_t end);
+/* Is a pack of the old manifest there up to that end? That its file is missing or shorter is told. */
+bool cli_backup_has(struct backup *b, int64_t pack, int64_t end);
 
 /* The directory for the files of this backup; then godwit.conf, tls/ and what it names beside itself into it. 0 or -1. */
 int cli_backup_name_files(struct backup *b);

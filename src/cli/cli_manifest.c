@@ -14,6 +14,12 @@
 #define TEXT_MAX (1024 * MIB)
 #define NEW_NAME "manifest.new"
 
+/* The third number of a part. */
+enum {
+	PART_SINGLE = 1,
+	PART_HOLES = 2,
+};
+
 void cli_manifest_init(struct cli_manifest *m)
 {
 	*m = (struct cli_manifest){.arena = arena_new()};
@@ -60,6 +66,16 @@ size_t cli_manifest_pack(const struct cli_manifest *m, size_t i, int64_t *end_r)
 	return next;
 }
 
+int64_t cli_manifest_sound_end(const struct cli_manifest *m, size_t i)
+{
+	int64_t end = 0;
+	size_t next = cli_manifest_pack(m, i, &end);
+
+	while (i < next && !m->part[i].holes)
+		i++;
+	return i < next ? m->part[i].from : end;
+}
+
 /* ---- writing ---- */
 
 static void put_hex(struct buf *b, uint64_t n)
@@ -95,7 +111,9 @@ static void put_text(struct buf *b, const struct cli_manifest *m)
 		const struct cli_manifest_part *p = &m->part[i];
 
 		buf_printf(b, "part %lld %lld %d %lld %lld ", (long long)p->pack,
-		    (long long)p->generation, p->single, (long long)p->from, (long long)p->to);
+		    (long long)p->generation,
+		    (p->single ? PART_SINGLE : 0) | (p->holes ? PART_HOLES : 0), (long long)p->from,
+		    (long long)p->to);
 		put_hex(b, p->sum);
 		buf_byte(b, '\n');
 	}
@@ -202,10 +220,13 @@ static bool follows(const struct cli_manifest *m, const struct cli_manifest_part
 static void read_part(struct cli_manifest *m, struct line *l)
 {
 	struct cli_manifest_part p = {0};
+	int64_t flags;
 
 	p.pack = number(l);
 	p.generation = number(l);
-	p.single = number(l) != 0;
+	flags = number(l);
+	p.single = (flags & PART_SINGLE) != 0;
+	p.holes = (flags & PART_HOLES) != 0;
 	p.from = number(l);
 	p.to = number(l);
 	p.sum = hex(l);

@@ -8,6 +8,7 @@
  * 3. The copy is looked through before anything of it is sent: the one who asks keeps what he has until he
  *    has all, and what he has may be the last sound one.
  * 4. The readers' threads do all that waits for the disk, a piece at a time.
+ * 5. What the disk does not give of a pack is told as a hole, and what lies behind it is sent.
  */
 #include <fcntl.h>
 #include <sodium.h>
@@ -23,6 +24,7 @@
 #define PROGRESS   ((int64_t)(16 * MIB))
 #define PIECE      ((size_t)192 * KIB)
 #define READ       ((size_t)60 * KIB)
+#define BLOCK      ((size_t)4096) /* what a disk that fails is asked for at a time */
 
 /* A pack as the database has it, and as far as the asker has it. */
 struct entry {
@@ -53,6 +55,9 @@ struct backing {
 	int64_t size, at;
 	size_t pack;
 	bool in_pack, done;
+	int64_t unread;  /* octets of the pack that the disk does not give */
+	int64_t hole;    /* where the first of them lies */
+	int64_t careful; /* until there it is read block by block */
 	struct buf out;
 	uint8_t bytes[READ];
 
@@ -258,11 +263,14 @@ static enum db_code put_database(struct backing *b, struct err *e)
 	return DB_OK;
 }
 
-static void end_pack(struct backing *b, const char *problem)
+static void end_pack(struct backing *b, struct err *problem)
 {
 	size_t at = begin_record(b, "end");
 
-	admin_record_text(&b->out, "problem", str_of_c(problem));
+	if (b->unread && !problem->text[0])
+		err_set(problem, "the disk does not give %lld octets of it, the first at %lld",
+		    (long long)b->unread, (long long)b->hole);
+	admin_record_text(&b->out, "problem", str_of_c(problem->text));
 	admin_record_end(&b->out, at);
 	b->in_pack = false;
 	b->pack++;
@@ -281,6 +289,49 @@ static void begin_pack(struct backing *b)
 	admin_record_end(&b->out, at);
 	b->in_pack = true;
 	b->at = e->have;
+	b->unread = 0;
+	b->careful = 0;
+}
+
+static void put_hole(struct backing *b, size_t n)
+{
+	size_t at = begin_record(b, "hole");
+
+	put_number(b, "size", (int64_t)n);
+	admin_record_end(&b->out, at);
+	if (b->unread == 0)
+		b->hole = b->at;
+	b->unread += (int64_t)n;
+}
+
+/* Of n octets those in the first block. */
+static size_t in_block(int64_t at, size_t n)
+{
+	size_t left = BLOCK - (size_t)(at % (int64_t)BLOCK);
+
+	return n < left ? n : left;
+}
+
+/*
+ * *n octets, or fewer where the disk does not give all of them or the file ends before. BLOB_UNREADABLE: it gives
+ * none of these *n. BLOB_DAMAGED: the file ends here.
+ */
+static enum blob_code read_pack(struct backing *b, int64_t pack, size_t *n, struct err *why)
+{
+	enum blob_code code;
+	size_t fewer;
+
+	if (b->at < b->careful)
+		*n = in_block(b->at, *n);
+	while ((code = blob_raw(b->store->blobs, pack, b->at, b->bytes, *n, why)) != BLOB_OK) {
+		fewer = code == BLOB_DAMAGED ? *n / 2 : in_block(b->at, *n);
+		if ((code != BLOB_DAMAGED && code != BLOB_UNREADABLE) || fewer == *n || fewer == 0)
+			break;
+		if (code == BLOB_UNREADABLE)
+			b->careful = b->at + (int64_t)*n;
+		*n = fewer;
+	}
+	return code;
 }
 
 static void put_pack(struct backing *b)
@@ -289,23 +340,31 @@ static void put_pack(struct backing *b)
 	int64_t left = e->point.end - b->at;
 	size_t n = left < (int64_t)READ ? (size_t)left : READ;
 	struct err why = {""};
+	enum blob_code code;
 
 	if (left <= 0) {
-		end_pack(b, "");
-	} else if (blob_raw(b->store->blobs, e->point.pack, b->at, b->bytes, n, &why) != BLOB_OK) {
-		end_pack(b, why.text);
-	} else {
-		put_data(b, n);
-		b->at += (int64_t)n;
+		end_pack(b, &why);
+		return;
 	}
+	code = read_pack(b, e->point.pack, &n, &why);
+	if (code == BLOB_OK)
+		put_data(b, n);
+	else if (code == BLOB_UNREADABLE)
+		put_hole(b, n);
+	else
+		end_pack(b, &why);
+	if (b->in_pack)
+		b->at += (int64_t)n;
 }
 
 static enum db_code send_run(struct reader_op *op, struct db *db)
 {
 	struct backing *b = LIST_ENTRY(op, struct backing, read.op);
+	int64_t unread = b->unread;
 	enum db_code code = DB_OK;
 
-	while (code == DB_OK && !b->done && b->out.n < PIECE) {
+	/* a disk that fails may take long: each hole ends the piece */
+	while (code == DB_OK && !b->done && b->out.n < PIECE && b->unread <= unread) {
 		if (!b->in_pack && b->pack == 0 && b->at < b->size)
 			code = put_database(b, &op->err);
 		else if (b->in_pack)

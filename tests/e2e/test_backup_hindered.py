@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import socket
@@ -12,8 +13,8 @@ import subprocess
 
 import pytest
 
-from conftest import DOMAIN, new_folder
-from test_backup import MARK, Restored, backup
+from conftest import DOMAIN, new_folder, preload
+from test_backup import MARK, Restored, backup, rows
 from test_export import fill
 from wire import deliver
 
@@ -217,3 +218,95 @@ def test_what_is_restored_in_part_is_told_as_such(server, other, tmp_path, words
     done = other.command(*words, status=status)
     assert f"{other.data} is not restored in full" in done.stderr, done.stderr
     assert f"godwit restore BACKUP --data {other.data}" in done.stderr
+
+
+# ---- packs that are not whole ----
+
+CURE = "`godwit store verify` names the messages"
+
+
+@pytest.fixture
+def hundred(make_server, tmp_path):
+    """A server that does not run; .pack: the file that all of its mail lies in; .end: as far as that is committed."""
+    server = make_server(accounts=("ann",))
+    (tmp_path / "hundred").write_text("".join(
+        f"From a@b Mon Nov 23 19:54:33 2026\nSubject: number {n}.\n\n{'z' * 400}\n\n" for n in range(100)))
+    server.command("import", ANN, str(tmp_path / "hundred"))
+    assert server.stop() == 0
+    [[number, server.end]] = rows(server, "SELECT pack, end_offset FROM pack WHERE single = 0", tmp_path)
+    server.pack = pathlib.Path(server.data, f"packs/{number:010}.pack")
+    return server
+
+
+def bad_sectors(server, *places):
+    return {**preload("sectors"),
+            "GODWIT_TEST_SECTORS": " ".join(f"{server.pack.stat().st_ino}:{at}" for at in places)}
+
+
+def copy_of(server, target):
+    return next(target.glob(f"packs-*/{server.pack.name}"))
+
+
+def touched(server, start, size=4096):
+    """How many messages have some of these octets."""
+    data = server.pack.read_bytes()
+    heads = [at for at in range(64, server.end, 8) if data[at:at + 4] == b"GWrc"] + [server.end]
+    return sum(1 for head, after in zip(heads, heads[1:]) if head < start + size and after > start)
+
+
+def restored(server, source, tmp_path, status):
+    """Numbers of the messages that a restore of the backup has."""
+    folder = new_folder()
+    other = Restored(server, folder)
+    other.command("restore", str(source), status=status)
+    other.command("export", ANN, "--mbox", os.path.join(folder, "out"), status=None)
+    with open(os.path.join(folder, "out"), encoding="ascii") as file:
+        found = re.findall(r"Subject: number (\d+)\.", file.read())
+    assert other.command("store", "verify", "--rate", "0", status=None).returncode == (0 if len(found) == 100 else 65)
+    shutil.rmtree(folder)
+    return len(found)
+
+
+def test_a_pack_that_was_cut_short_is_there_as_far_as_it_goes(hundred, tmp_path):
+    server, target = hundred, tmp_path / "backup"
+    os.truncate(server.pack, server.end - 164)
+    for _ in range(2):
+        done = server.command("backup", str(target), status=65)
+        assert f"pack {int(server.pack.stem)} is not whole in the backup: " in done.stderr and CURE in done.stderr
+        assert "some packs are not whole" in done.stdout
+        assert copy_of(server, target).read_bytes() == server.pack.read_bytes()
+        said = server.command("restore", str(target), "--verify", data=False)
+        assert "some packs could not be read in full" in said.stdout and said.stderr == ""
+    assert restored(server, target, tmp_path, 65) == 99
+
+
+def test_sectors_of_a_pack_that_cannot_be_read_cost_what_lies_there(hundred, tmp_path):
+    """Nothing behind them; and as soon as the disk gives them, they come into the backup."""
+    server, target = hundred, tmp_path / "backup"
+    done = server.command("backup", str(target), env=bad_sectors(server, 8192, 20480), status=65)
+    assert "the disk does not give 8192 octets of it, the first at 8192" in done.stderr and CURE in done.stderr
+    said = server.command("restore", str(target), "--verify", data=False)
+    assert "some packs could not be read in full" in said.stdout and said.stderr == ""
+    lost = touched(server, 8192) + touched(server, 20480)
+    assert restored(server, target, tmp_path, 65) == 100 - lost < 90
+    assert server.command("backup", str(target), status=0).stderr == ""
+    assert "some packs" not in server.command("restore", str(target), "--verify", data=False).stdout
+    assert restored(server, target, tmp_path, 0) == 100
+    done = server.command("backup", str(target), env=bad_sectors(server, 8192))  # what is there is not asked for again
+    assert done.stderr == ""
+
+
+def test_what_an_earlier_backup_read_stays(hundred, tmp_path):
+    """Whatever else the disk does not give when the rest is asked for again."""
+    server, target = hundred, tmp_path / "backup"
+    server.command("backup", str(target), env=bad_sectors(server, 8192), status=65)
+    server.command("backup", str(target), env=bad_sectors(server, 20480), status=65)
+    assert copy_of(server, target).read_bytes() == server.pack.read_bytes()[:server.end]
+    assert restored(server, target, tmp_path, 65) == 100
+    kept = server.pack.rename(tmp_path / "kept")
+    done = server.command("backup", str(target), status=65)
+    assert f"pack {int(server.pack.stem)} is not whole in the backup: " in done.stderr
+    kept.rename(server.pack)
+    server.command("restore", str(target), "--verify", data=False)
+    assert restored(server, target, tmp_path, 65) == 100
+    assert server.command("backup", str(target)).stderr == ""

@@ -81,6 +81,10 @@ static void write_example(void)
 	cli_manifest_add_part(&m, &(struct cli_manifest_part){1, 65536, 0, 100, false, 1});
 	cli_manifest_add_part(&m, &(struct cli_manifest_part){1, 65537, 100, 250, false, 2});
 	cli_manifest_add_part(&m, &(struct cli_manifest_part){7, 0, 0, 64, true, 3});
+	cli_manifest_add_part(&m, &(struct cli_manifest_part){8, 0, 0, 64, true, 4, true});
+	cli_manifest_add_part(&m, &(struct cli_manifest_part){9, 0, 0, 64, false, 5});
+	cli_manifest_add_part(&m, &(struct cli_manifest_part){9, 0, 64, 72, false, 6, true});
+	cli_manifest_add_part(&m, &(struct cli_manifest_part){9, 0, 72, 80, false, 7});
 	assert_int_equal(cli_manifest_write(&m, dirfd_, &e), 0);
 	cli_manifest_fini(&m);
 }
@@ -105,13 +109,19 @@ static void there_and_back(void **state)
 	assert_int_equal(m.file[1].mode, 0640);
 	assert_int_equal(m.file[1].size, 12);
 	assert_true(m.file[1].sum == UINT64_MAX);
-	assert_int_equal(m.nparts, 3);
+	assert_int_equal(m.nparts, 7);
 	assert_int_equal(cli_manifest_pack(&m, 0, &end), 2);
 	assert_int_equal(end, 250);
 	assert_int_equal(cli_manifest_pack(&m, 2, &end), 3);
 	assert_int_equal(end, 64);
 	assert_int_equal(m.part[1].generation, 65537);
-	assert_true(m.part[2].single);
+	assert_true(m.part[2].single && !m.part[2].holes);
+	assert_true(m.part[3].single && m.part[3].holes);
+	assert_true(!m.part[5].single && m.part[5].holes);
+	assert_int_equal(cli_manifest_sound_end(&m, 0), 250);
+	assert_int_equal(cli_manifest_sound_end(&m, 2), 64);
+	assert_int_equal(cli_manifest_sound_end(&m, 3), 0);
+	assert_int_equal(cli_manifest_sound_end(&m, 4), 64);
 	cli_manifest_fini(&m);
 }
 
