@@ -270,15 +270,20 @@ static int copy_all(struct restoring *r)
 
 /* ---- the directory ---- */
 
-/* Empty but for what a restore that was broken off left. */
+static bool is_there(int target, const char *name)
+{
+	return faccessat(target, name, F_OK, 0) == 0;
+}
+
+/* Empty but for what a restore that was broken off left. With a lock it is a data directory, whatever else it has. */
 static bool may_hold(int target)
 {
 	DIR *dir;
 	struct dirent *d;
 	bool good = true;
 
-	if (faccessat(target, RESTORE_MARK, F_OK, 0) == 0)
-		return true;
+	if (is_there(target, DATADIR_LOCK) || is_there(target, RESTORE_MARK))
+		return !is_there(target, DATADIR_LOCK);
 	dir = fdopendir(openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	while (dir && (d = readdir(dir)) != NULL)
 		good = good && (str_eq(str_of_c(d->d_name), STR(".")) ||

@@ -350,6 +350,7 @@ enum datadir_code datadir_open(
 		close(dirfd);
 		return code;
 	}
+	(void)unlinkat(dirfd, RESTORE_MARK, 0); /* of a restore that ended right behind the lock */
 	d_r->dirfd = dirfd;
 	d_r->lockfd = lockfd;
 	fsio_init(&d_r->fs, dirfd);

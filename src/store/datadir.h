@@ -84,7 +84,8 @@ int datadir_make_run(int dirfd, struct err *e);
 
 /*
  * Opens and locks it, which sentences call name, makes it the working directory of the process, and makes
- * the reserve when it is missing and there is room. whom: the process that those who find it locked are
+ * the reserve when it is missing and there is room. Removes the mark of a restore, which is complete where there is a
+ * lock. whom: the process that those who find it locked are
  * told to stop. *d_r is untouched on failure; e names the cure.
  */
 enum datadir_code datadir_open(

@@ -73,6 +73,13 @@ static int change_database(
 	return code == DB_OK ? 0 : -1;
 }
 
+/* Whoever has opened the data directory meanwhile has done the same. */
+static bool remove_mark(int dirfd)
+{
+	return unlinkat(dirfd, RESTORE_MARK, 0) == 0 || errno == ENOENT;
+}
+
+/* Broken off between the lock and the mark, it is a data directory: datadir_open() removes the mark. */
 static int furnish(const char *dir, struct err *e)
 {
 	int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), lock = -1;
@@ -80,9 +87,8 @@ static int furnish(const char *dir, struct err *e)
 		    datadir_make_run(dirfd, e) == 0 && syncfs(dirfd) == 0;
 
 	if (good)
-		lock = openat(dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	good = good && lock >= 0 && fsync(dirfd) == 0 && unlinkat(dirfd, RESTORE_MARK, 0) == 0 &&
-	       fsync(dirfd) == 0;
+		lock = openat(dirfd, DATADIR_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	good = good && lock >= 0 && fsync(dirfd) == 0 && remove_mark(dirfd) && fsync(dirfd) == 0;
 	if (!good)
 		err_sys(e, errno, "cannot complete the data directory %s", dir);
 	if (lock >= 0)

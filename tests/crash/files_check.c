@@ -179,7 +179,12 @@ uint64_t files_check_restore(void *ctx, const char *p, size_t n, bool whole)
 	if (!whole)
 		return 0;
 	if (is_there("restored/lock")) {
+		if (run(WORDS("restore", "--data=restored", "backup")) != EX_CANTCREAT)
+			promises_broken("backup.md 6: a restore goes into a data directory");
 		check_in("restored", &said);
+		must_run("backup.md 6", WORDS("audit", "--data=restored"));
+		if (is_there("restored/restoring"))
+			promises_broken("backup.md 6: a data directory keeps the mark");
 		return 0;
 	}
 	if (has_said(&said, "ok restore\n"))
