@@ -2,7 +2,6 @@
  * Restore. Everything: each file is compared with its checksum on its way into a directory that gets its
  * lock, and so becomes a data directory, at the very end; broken off, it is begun again in the same place.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -16,8 +15,8 @@
 #include "cli/cli_backup.h"
 #include "cli/cli_owner.h"
 #include "cli/cli_progress.h"
+#include "cli/cli_restore_target.h"
 #include "cli/cli_text.h"
-#include "store/datadir.h"
 #include "store/restore.h"
 
 #define COPY ((size_t)256 * 1024)
@@ -32,8 +31,9 @@ const struct cli_option cli_restore_options[] = {
 
 struct restoring {
 	const struct cli_manifest *m;
-	int source, target;
-	const char *source_path, *dir;
+	int source;
+	const char *source_path;
+	struct cli_restore_target target;
 	XXH3_state_t *hash;
 	uint8_t *bytes;
 	struct cli_progress progress;
@@ -123,14 +123,13 @@ static int cannot_write(struct restoring *r, struct copy *c)
 		return cli_fail(EX_IOERR, "cannot write /dev/null: %s", err_reason(code));
 	return cli_fail(EX_IOERR,
 	    "cannot write %s/%s: %s; the restore is broken off, run it again when that is mended",
-	    r->dir, buf_cstr(&c->to_name), err_reason(code));
+	    r->target.path, buf_cstr(&c->to_name), err_reason(code));
 }
 
 static int open_to(struct restoring *r, struct copy *c)
 {
 	c->to = r->verify ? open("/dev/null", O_WRONLY | O_CLOEXEC)
-			  : openat(r->target, buf_cstr(&c->to_name),
-				O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+			  : cli_restore_target_file(&r->target, buf_cstr(&c->to_name));
 	return c->to < 0 ? cannot_write(r, c) : EX_OK;
 }
 
@@ -268,61 +267,7 @@ static int copy_all(struct restoring *r)
 	return code;
 }
 
-/* ---- the directory ---- */
-
-static bool is_there(int target, const char *name)
-{
-	return faccessat(target, name, F_OK, 0) == 0;
-}
-
-/* Empty but for what a restore that was broken off left. With a lock it is a data directory, whatever else it has. */
-static bool may_hold(int target)
-{
-	DIR *dir;
-	struct dirent *d;
-	bool good = true;
-
-	if (is_there(target, DATADIR_LOCK) || is_there(target, RESTORE_MARK))
-		return !is_there(target, DATADIR_LOCK);
-	dir = fdopendir(openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	while (dir && (d = readdir(dir)) != NULL)
-		good = good && (str_eq(str_of_c(d->d_name), STR(".")) ||
-				   str_eq(str_of_c(d->d_name), STR("..")));
-	if (dir)
-		closedir(dir);
-	return good;
-}
-
-static int open_target(struct restoring *r)
-{
-	int mark;
-
-	umask(022); /* modes are as they stand here */
-	if (mkdir(r->dir, 0700) < 0 && errno != EEXIST)
-		return cli_fail(
-		    EX_CANTCREAT, "cannot make the directory %s: %s", r->dir, err_reason(errno));
-	r->target = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (r->target < 0)
-		return cli_fail(
-		    EX_CANTCREAT, "cannot open the directory %s: %s", r->dir, err_reason(errno));
-	if (!may_hold(r->target))
-		return cli_fail(EX_CANTCREAT,
-		    "%s is not empty: name with --data a directory that is empty or not there; for one "
-		    "account into this one: --account ADDRESS",
-		    r->dir);
-	mark = openat(r->target, RESTORE_MARK, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	/* the mark is on the disk before anything that it is about */
-	if (mark < 0 || fchmod(r->target, 0700) < 0 || fsync(r->target) < 0 ||
-	    (mkdirat(r->target, "packs", 0700) < 0 && errno != EEXIST) ||
-	    (mkdirat(r->target, "tls", DATADIR_MODE) < 0 && errno != EEXIST))
-		return cli_fail(
-		    EX_CANTCREAT, "cannot write into %s: %s", r->dir, err_reason(errno));
-	close(mark);
-	/* of a restore that was broken off: a log of another database must not be taken for ours */
-	(void)unlinkat(r->target, "store.db-wal", 0);
-	(void)unlinkat(r->target, "store.db-shm", 0);
-	return EX_OK;
-}
+/* ---- the end ---- */
 
 static int complete(struct restoring *r)
 {
@@ -332,15 +277,15 @@ static int complete(struct restoring *r)
 	int code;
 
 	snprintf(who, sizeof who, "uid %u, offline", (unsigned)getuid());
-	if (restore_complete(r->dir, r->m->store, str_of_c(who), clock_now(), &e) < 0)
+	if (restore_complete(r->target.path, r->m->store, str_of_c(who), clock_now(), &e) < 0)
 		return cli_fail(EX_CANTCREAT, "%s", e.text);
-	code = cli_owner_give_restored(r->dir);
+	code = cli_owner_give_restored(r->target.path);
 	if (code != EX_OK)
 		return code;
 	buf_init(&size, 64);
 	cli_text_bytes(&size, r->copied);
 	printf("restored %s into %s; start it with: godwit serve --data %s\n", buf_cstr(&size),
-	    r->dir, r->dir);
+	    r->target.path, r->target.path);
 	buf_fini(&size);
 	return r->damaged || r->m->lost ? EX_DATAERR : EX_OK;
 }
@@ -361,7 +306,7 @@ static int verified(struct restoring *r)
 
 static int run(struct restoring *r)
 {
-	int code = r->verify ? EX_OK : open_target(r);
+	int code = r->verify ? EX_OK : cli_restore_target_open(&r->target);
 
 	if (code == EX_OK)
 		code = copy_all(r);
@@ -377,18 +322,16 @@ static int restore_all(
 {
 	struct restoring r = {.m = m,
 	    .source = source,
-	    .target = -1,
 	    .source_path = source_path,
-	    .dir = dir,
 	    .verify = !dir,
 	    .hash = XXH3_createState(),
 	    .bytes = mem_alloc(COPY)};
 	int code;
 
 	cli_progress_init(&r.progress);
+	cli_restore_target_init(&r.target, dir);
 	code = run(&r);
-	if (r.target >= 0)
-		close(r.target);
+	cli_restore_target_close(&r.target);
 	XXH3_freeState(r.hash);
 	mem_free(r.bytes);
 	return code;

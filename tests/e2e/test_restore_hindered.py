@@ -45,3 +45,70 @@ def test_a_data_directory_with_a_mark_is_one(make_server, tmp_path, running):
     assert (now.st_ino, now.st_mtime_ns) == (config.st_ino, config.st_mtime_ns)
     server.stop()
     assert len(server.json("account", "list")) == 1 and not mark.exists()
+
+
+def begun(other):
+    """The target of a restore that was broken off at its beginning; its mark."""
+    mark = pathlib.Path(other.data, MARK)
+    mark.parent.mkdir()
+    mark.touch()
+    return mark
+
+
+def test_one_restore_at_a_time(server, other, tmp_path):
+    backup(server, tmp_path / "backup")
+    with open(begun(other), "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = other.command("restore", str(tmp_path / "backup"), status=75)
+    assert f"another restore into {other.data} is under way" in done.stderr and os.listdir(other.data) == [MARK]
+    other.command("restore", str(tmp_path / "backup"))
+    assert MARK not in os.listdir(other.data)
+
+
+def test_of_a_restore_of_another_backup_nothing_stays(server, other, tmp_path):
+    backup(server, tmp_path / "backup")
+    data = begun(other).parent
+    for name in "tls/other.pem", "packs/0000099999.pack", "store.db-wal":
+        (data / name).parent.mkdir(exist_ok=True)
+        (data / name).write_bytes(b"x" * 5000)
+    other.command("restore", str(tmp_path / "backup"))
+    assert sorted(os.listdir(data / "tls")) == sorted(os.listdir(os.path.join(server.data, "tls")))
+    assert not (data / "packs/0000099999.pack").exists() and not (data / "store.db-wal").exists()
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+@pytest.mark.parametrize("name", ["godwit.conf", "store.db"])
+def test_links_of_the_owner_lead_root_nowhere(server, other, tmp_path, name, link):
+    """To files: they are gone then."""
+    backup(server, tmp_path / "backup")
+    victim = pathlib.Path(other.folder, "victim")
+    victim.write_text("root's\n")
+    data = begun(other).parent
+    link(victim, data / name)
+    shutil.chown(data, "nobody", "nogroup")
+    other.command("restore", str(tmp_path / "backup"))
+    assert victim.read_text() == "root's\n" and victim.stat().st_uid == 0
+    assert (data / name).is_file() and not (data / name).is_symlink()
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("name", ["packs", "tls", MARK])
+def test_directories_that_are_links_are_none(server, other, tmp_path, name):
+    backup(server, tmp_path / "backup")
+    victim = pathlib.Path(other.folder, "victim")
+    victim.mkdir()
+    (victim / "other.pem").write_text("root's\n")
+    mark = begun(other)
+    if name == MARK:
+        mark.unlink()
+        mark.symlink_to(victim / "none")
+        (victim / "none").touch()
+    else:
+        (mark.parent / name).symlink_to(victim)
+    shutil.chown(mark.parent, "nobody", "nogroup")
+    before = all_in(victim)
+    done = other.command("restore", str(tmp_path / "backup"), status=73)
+    assert f"cannot make {other.data}/{name}: " in done.stderr and all_in(victim) == before
+    (mark.parent / name).unlink()
+    other.command("restore", str(tmp_path / "backup"))

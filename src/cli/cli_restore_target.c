@@ -1,0 +1,197 @@
+/*
+ * The target of a restore. One restore at a time holds the mark; with a lock it is a data directory, and no
+ * target. It may be an ordinary user's while root restores: files are made, never opened, below directories
+ * that are no links, so that he leads nothing elsewhere.
+ */
+#include "cli/cli_restore_target.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "store/datadir.h"
+#include "store/restore.h"
+
+/* ---- may it be one ---- */
+
+static bool is_there(int dirfd, const char *name)
+{
+	return faccessat(dirfd, name, F_OK, 0) == 0;
+}
+
+/* Calls fn for each entry. */
+static void each(int dirfd, void (*fn)(void *ctx, int dirfd, const char *name), void *ctx)
+{
+	DIR *dir = fdopendir(openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct dirent *d;
+
+	while (dir && (d = readdir(dir)) != NULL)
+		if (!str_eq(str_of_c(d->d_name), STR(".")) &&
+		    !str_eq(str_of_c(d->d_name), STR("..")))
+			fn(ctx, dirfd, d->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+static void find_entry(void *ctx, int dirfd, const char *name)
+{
+	bool *found = ctx;
+
+	*found = true;
+}
+
+/* Empty but for what a restore that was broken off left. With a lock it is a data directory, whatever else it has. */
+static bool may_hold(int target)
+{
+	bool found = false;
+
+	if (is_there(target, DATADIR_LOCK) || is_there(target, RESTORE_MARK))
+		return !is_there(target, DATADIR_LOCK);
+	each(target, find_entry, &found);
+	return !found;
+}
+
+/* ---- one restore at a time ---- */
+
+static int refuse(const struct cli_restore_target *t)
+{
+	return cli_fail(EX_CANTCREAT,
+	    "%s is not empty: name with --data a directory that is empty or not there; for one "
+	    "account into this one: --account ADDRESS",
+	    t->path);
+}
+
+static int cannot_make(const struct cli_restore_target *t, const char *name)
+{
+	return cli_fail(EX_CANTCREAT, "cannot make %s/%s: %s", t->path, name, err_reason(errno));
+}
+
+/* Not the mark of a restore that was completed meanwhile. */
+static bool is_in_place(const struct cli_restore_target *t)
+{
+	struct stat held, there;
+
+	return fstat(t->mark, &held) == 0 &&
+	       fstatat(t->dirfd, RESTORE_MARK, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+}
+
+/* Nothing of the directory changes before it is known to be ours. */
+static int take_mark(struct cli_restore_target *t)
+{
+	bool held;
+
+	t->mark = openat(t->dirfd, RESTORE_MARK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (t->mark < 0)
+		return cannot_make(t, RESTORE_MARK);
+	held = flock(t->mark, LOCK_EX | LOCK_NB) == 0;
+	if (!held && errno != EWOULDBLOCK)
+		return cli_fail(EX_CANTCREAT, "cannot lock %s/" RESTORE_MARK ": %s", t->path,
+		    err_reason(errno));
+	if (!held || !is_in_place(t))
+		return cli_fail(EX_TEMPFAIL,
+		    "another restore into %s is under way; run this again if that does not "
+		    "complete it",
+		    t->path);
+	return is_there(t->dirfd, DATADIR_LOCK) ? refuse(t) : EX_OK;
+}
+
+/* ---- what is below ---- */
+
+static void remove_entry(void *ctx, int dirfd, const char *name)
+{
+	(void)unlinkat(dirfd, name, 0);
+}
+
+/* Of a restore that was broken off, and may have been of another backup, nothing stays. */
+static int make_below(struct cli_restore_target *t, const char *name, mode_t mode, int *fd_r)
+{
+	if (mkdirat(t->dirfd, name, mode) < 0 && errno != EEXIST)
+		return cannot_make(t, name);
+	*fd_r = openat(t->dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*fd_r < 0)
+		return cannot_make(t, name);
+	each(*fd_r, remove_entry, NULL);
+	return EX_OK;
+}
+
+static int furnish(struct cli_restore_target *t)
+{
+	int code;
+
+	/* the mark is on the disk before anything that it is about */
+	if (fchmod(t->dirfd, 0700) < 0 || fsync(t->dirfd) < 0)
+		return cli_fail(
+		    EX_CANTCREAT, "cannot write into %s: %s", t->path, err_reason(errno));
+	code = make_below(t, DATADIR_PACKS, 0700, &t->packs);
+	if (code == EX_OK)
+		code = make_below(t, "tls", DATADIR_MODE, &t->tls);
+	/* a log of another database must not be taken for ours */
+	(void)unlinkat(t->dirfd, DATADIR_DB "-wal", 0);
+	(void)unlinkat(t->dirfd, DATADIR_DB "-shm", 0);
+	return code;
+}
+
+/* ---- all of it ---- */
+
+void cli_restore_target_init(struct cli_restore_target *t, const char *path)
+{
+	*t = (struct cli_restore_target){path, -1, -1, -1, -1};
+}
+
+int cli_restore_target_open(struct cli_restore_target *t)
+{
+	int code;
+
+	umask(022); /* modes are as they stand here */
+	if (mkdir(t->path, 0700) < 0 && errno != EEXIST)
+		return cli_fail(
+		    EX_CANTCREAT, "cannot make the directory %s: %s", t->path, err_reason(errno));
+	t->dirfd = open(t->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->dirfd < 0)
+		return cli_fail(
+		    EX_CANTCREAT, "cannot open the directory %s: %s", t->path, err_reason(errno));
+	if (!may_hold(t->dirfd))
+		return refuse(t);
+	code = take_mark(t);
+	return code == EX_OK ? furnish(t) : code;
+}
+
+/* The directory a file is made in; *name becomes its name there. */
+static int place_of(const struct cli_restore_target *t, const char **name)
+{
+	const struct {
+		struct str head;
+		int fd;
+	} below[] = {{STR(DATADIR_PACKS "/"), t->packs}, {STR("tls/"), t->tls}};
+
+	for (size_t i = 0; i < sizeof below / sizeof *below; i++)
+		if (str_has_prefix(str_of_c(*name), below[i].head)) {
+			*name += below[i].head.n;
+			return below[i].fd;
+		}
+	return t->dirfd;
+}
+
+int cli_restore_target_file(const struct cli_restore_target *t, const char *name)
+{
+	int dirfd = place_of(t, &name);
+
+	(void)unlinkat(dirfd, name, 0);
+	return openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+void cli_restore_target_close(struct cli_restore_target *t)
+{
+	int *fds[] = {&t->packs, &t->tls, &t->dirfd, &t->mark};
+
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
