@@ -19,7 +19,8 @@
 #include "cli/cli_text.h"
 #include "store/restore.h"
 
-#define COPY ((size_t)256 * 1024)
+#define COPY  ((size_t)256 * 1024)
+#define BLOCK 4096
 
 const struct cli_option cli_restore_options[] = {
     {"account", 0, "ADDRESS",
@@ -43,53 +44,71 @@ struct restoring {
 
 /* ---- copying ---- */
 
-static bool write_all(int fd, struct str s)
-{
-	while (s.n > 0) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno != EINTR)
-			return false;
-		if (n > 0)
-			s = str_from(s, (size_t)n);
-	}
-	return true;
-}
-
 enum copied {
 	COPY_DONE,
 	COPY_UNREAD,    /* the backup does not give them; errno, ENODATA at the end of the file */
 	COPY_UNWRITTEN, /* the target does not take them; errno */
 };
 
-/* size octets from where `from` stands; their sum. */
-static enum copied copy_octets(struct restoring *r, int from, int to, int64_t size, uint64_t *sum_r)
+/* A file on its way. */
+struct copy {
+	struct buf from_name, to_name;
+	int from, to;
+};
+
+static bool write_all(int fd, struct str s, int64_t at)
 {
-	XXH3_64bits_reset(r->hash);
-	while (size > 0) {
-		size_t want = size < (int64_t)COPY ? (size_t)size : COPY;
-		ssize_t n = read(from, r->bytes, want);
+	while (s.n > 0) {
+		ssize_t n = pwrite(fd, s.p, s.n, at);
+
+		if (n < 0 && errno != EINTR)
+			return false;
+		if (n > 0) {
+			s = str_from(s, (size_t)n);
+			at += n;
+		}
+	}
+	return true;
+}
+
+/* Where the block of a disk ends that is at hand. */
+static int64_t block_end(int64_t at, int64_t end)
+{
+	int64_t next = (at / BLOCK + 1) * BLOCK;
+
+	return next < end ? next : end;
+}
+
+/* Up to as many as there is room for; what stands before a block that cannot be read, block by block. */
+static ssize_t read_some(struct restoring *r, int from, int64_t at, int64_t end)
+{
+	size_t want = end - at < (int64_t)COPY ? (size_t)(end - at) : COPY;
+	ssize_t n = pread(from, r->bytes, want, at);
+
+	if (n < 0 && errno == EIO)
+		n = pread(from, r->bytes, (size_t)(block_end(at, end) - at), at);
+	return n;
+}
+
+/* Octets from *at to end; what is not copied begins at *at then. */
+static enum copied copy_octets(struct restoring *r, struct copy *c, int64_t *at, int64_t end)
+{
+	while (*at < end) {
+		ssize_t n = read_some(r, c->from, *at, end);
 
 		if (n <= 0) {
 			errno = n == 0 ? ENODATA : errno;
 			return COPY_UNREAD;
 		}
 		XXH3_64bits_update(r->hash, r->bytes, (size_t)n);
-		if (!write_all(to, str_of(r->bytes, (size_t)n)))
+		if (!r->verify && !write_all(c->to, str_of(r->bytes, (size_t)n), *at))
 			return COPY_UNWRITTEN;
-		size -= n;
+		*at += n;
 		r->copied += n;
 		cli_progress_show(&r->progress, "restored", -1, r->copied);
 	}
-	*sum_r = XXH3_64bits_digest(r->hash);
 	return COPY_DONE;
 }
-
-/* A file on its way. */
-struct copy {
-	struct buf from_name, to_name;
-	int from, to;
-};
 
 static void copy_init(struct copy *c)
 {
@@ -119,8 +138,6 @@ static int cannot_write(struct restoring *r, struct copy *c)
 	int code = errno;
 
 	cli_progress_clear(&r->progress);
-	if (r->verify)
-		return cli_fail(EX_IOERR, "cannot write /dev/null: %s", err_reason(code));
 	return cli_fail(EX_IOERR,
 	    "cannot write %s/%s: %s; the restore is broken off, run it again when that is mended",
 	    r->target.path, buf_cstr(&c->to_name), err_reason(code));
@@ -128,8 +145,9 @@ static int cannot_write(struct restoring *r, struct copy *c)
 
 static int open_to(struct restoring *r, struct copy *c)
 {
-	c->to = r->verify ? open("/dev/null", O_WRONLY | O_CLOEXEC)
-			  : cli_restore_target_file(&r->target, buf_cstr(&c->to_name));
+	if (r->verify)
+		return EX_OK;
+	c->to = cli_restore_target_file(&r->target, buf_cstr(&c->to_name));
 	return c->to < 0 ? cannot_write(r, c) : EX_OK;
 }
 
@@ -173,18 +191,22 @@ static int unread(struct restoring *r, const struct cli_manifest_file *f, struct
 
 static int copy_content(struct restoring *r, const struct cli_manifest_file *f, struct copy *c)
 {
-	uint64_t sum = 0;
-	enum copied copied = copy_octets(r, c->from, c->to, f->size, &sum);
+	enum copied copied;
+	int64_t at = 0;
+	bool good;
 
+	XXH3_64bits_reset(r->hash);
+	copied = copy_octets(r, c, &at, f->size);
 	if (copied == COPY_UNREAD)
 		return unread(r, f, c);
 	if (copied == COPY_UNWRITTEN ||
 	    (!r->verify && fchmod(c->to, is_database(f) ? 0600 : f->mode) < 0))
 		return cannot_write(r, c);
-	if (sum != f->sum && is_database(f))
+	good = XXH3_64bits_digest(r->hash) == f->sum;
+	if (!good && is_database(f))
 		return cli_fail(EX_DATAERR,
 		    "the database in the backup %s is damaged; use another backup", r->source_path);
-	if (sum != f->sum)
+	if (!good)
 		say_damaged(r, c);
 	return EX_OK;
 }
@@ -200,7 +222,7 @@ static int copy_file(struct restoring *r, const struct cli_manifest_file *f)
 	buf_str(&c.to_name, f->name);
 	open_from(r, &c);
 	code = c.from < 0 ? unread(r, f, &c) : open_to(r, &c);
-	if (c.to >= 0)
+	if (c.from >= 0 && code == EX_OK)
 		code = copy_content(r, f, &c);
 	copy_fini(&c);
 	return code;
@@ -208,24 +230,52 @@ static int copy_file(struct restoring *r, const struct cli_manifest_file *f)
 
 #define UNREAD_PACK "what can be read of it is restored"
 
+/* What a copy of a pack has met. */
+struct met {
+	bool differing;
+	int error; /* of the first octets that could not be read; 0: none */
+};
+
+static void meet_unread(struct met *met)
+{
+	if (met->error == 0)
+		met->error = errno;
+}
+
+/* A block that its disk does not give is passed over, and stays a hole. */
+static enum copied copy_part(
+    struct restoring *r, struct copy *c, const struct cli_manifest_part *p, struct met *met)
+{
+	enum copied copied;
+	int64_t at = p->from;
+
+	XXH3_64bits_reset(r->hash);
+	while ((copied = copy_octets(r, c, &at, p->to)) == COPY_UNREAD && errno == EIO) {
+		meet_unread(met);
+		at = block_end(at, p->to);
+		if (!r->verify && ftruncate(c->to, at) < 0)
+			return COPY_UNWRITTEN;
+	}
+	if (copied == COPY_UNREAD)
+		meet_unread(met);
+	met->differing = met->differing || XXH3_64bits_digest(r->hash) != p->sum;
+	return copied;
+}
+
 /* Parts i to next; what is there of them is worth having. */
 static int copy_parts(struct restoring *r, size_t i, size_t next, struct copy *c)
 {
 	enum copied copied = COPY_DONE;
-	bool good = true;
-	uint64_t sum = 0;
+	struct met met = {0};
 
-	for (; i < next && copied == COPY_DONE; i++) {
-		const struct cli_manifest_part *p = &r->m->part[i];
-
-		copied = copy_octets(r, c->from, c->to, p->to - p->from, &sum);
-		good = good && sum == p->sum;
-	}
+	for (; i < next && copied == COPY_DONE; i++)
+		copied = copy_part(r, c, &r->m->part[i], &met);
 	if (copied == COPY_UNWRITTEN)
 		return cannot_write(r, c);
-	if (copied == COPY_UNREAD)
+	errno = met.error;
+	if (met.error)
 		(void)say_unread(r, c, UNREAD_PACK);
-	else if (!good)
+	else if (met.differing)
 		say_damaged(r, c);
 	return EX_OK;
 }
@@ -245,7 +295,7 @@ static int copy_pack(struct restoring *r, size_t i, size_t *next_r)
 	if (c.from < 0)
 		(void)say_unread(r, &c, UNREAD_PACK);
 	code = open_to(r, &c);
-	if (c.from >= 0 && c.to >= 0)
+	if (c.from >= 0 && code == EX_OK)
 		code = copy_parts(r, i, *next_r, &c);
 	copy_fini(&c);
 	return code;

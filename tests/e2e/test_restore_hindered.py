@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from conftest import DOMAIN, new_folder
+from conftest import DOMAIN, new_folder, preload
 from test_backup import MARK, Restored, backup
 from test_export import fill, messages
 from wire import deliver, letter
@@ -112,3 +112,24 @@ def test_directories_that_are_links_are_none(server, other, tmp_path, name):
     assert f"cannot make {other.data}/{name}: " in done.stderr and all_in(victim) == before
     (mark.parent / name).unlink()
     other.command("restore", str(tmp_path / "backup"))
+
+
+def test_bad_sectors_of_a_pack_cost_what_is_in_them(make_server, other, tmp_path, monkeypatch):
+    """Also one at its end."""
+    server = make_server(accounts=("ann",))
+    for n in range(12):
+        deliver(server, ANN, letter(f"number {n}", ["x" * 70] * 100))
+    backup(server, tmp_path / "backup")
+    [pack, *_] = sorted((tmp_path / "backup").glob("packs-*/*.pack"))
+    content = bytearray(pack.read_bytes())
+    bad = 16384, len(content) // 4096 * 4096
+    monkeypatch.setenv("GODWIT_TEST_SECTORS", " ".join(f"{pack.stat().st_ino}:{at}" for at in bad))
+    monkeypatch.setenv("LD_PRELOAD", preload("sectors")["LD_PRELOAD"])
+    for words in (("--verify",), ()):
+        done = other.command("restore", str(tmp_path / "backup"), *words, data=not words, status=65)
+        assert f"cannot read {pack.parent.name}/{pack.name} in the backup: Input/output error" in done.stderr
+        assert done.stderr.count("\n") == 1
+    for at in bad:
+        content[at:at + 4096] = bytes(len(content[at:at + 4096]))
+    assert pathlib.Path(other.data, "packs", pack.name).read_bytes() == content
+    assert len(other.json("flags", ANN)) == 12
