@@ -178,7 +178,7 @@ static bool is_database(const struct cli_manifest_file *f)
 	return str_eq(f->name, STR("store.db"));
 }
 
-/* Without the database and the configuration nothing is restored; else it goes on. */
+/* Without the database and the configuration nothing is restored; else it goes on, without what there is of the file. */
 static int unread(struct restoring *r, const struct cli_manifest_file *f, struct copy *c)
 {
 	bool needed = is_database(f) || str_eq(f->name, STR("godwit.conf"));
@@ -186,6 +186,8 @@ static int unread(struct restoring *r, const struct cli_manifest_file *f, struct
 	    needed ? "nothing can be restored without it: use another backup"
 		   : "the rest is restored without it");
 
+	if (c->to >= 0)
+		cli_restore_target_remove(&r->target, buf_cstr(&c->to_name));
 	return needed && !r->verify ? code : EX_OK;
 }
 
@@ -203,7 +205,7 @@ static int copy_content(struct restoring *r, const struct cli_manifest_file *f, 
 	    (!r->verify && fchmod(c->to, is_database(f) ? 0600 : f->mode) < 0))
 		return cannot_write(r, c);
 	good = XXH3_64bits_digest(r->hash) == f->sum;
-	if (!good && is_database(f))
+	if (!good && is_database(f) && !r->verify)
 		return cli_fail(EX_DATAERR,
 		    "the database in the backup %s is damaged; use another backup", r->source_path);
 	if (!good)
@@ -319,6 +321,18 @@ static int copy_all(struct restoring *r)
 
 /* ---- the end ---- */
 
+/* What the backup never had is told too. */
+static int how_good(const struct restoring *r)
+{
+	if (r->m->lost)
+		return cli_fail(EX_DATAERR,
+		    "%lld pack%s could not be read in full when the backup was made, and what is missing of "
+		    "%s is not in it; an older backup may have it",
+		    (long long)r->m->lost, r->m->lost == 1 ? "" : "s",
+		    r->m->lost == 1 ? "it" : "them");
+	return r->damaged ? EX_DATAERR : EX_OK;
+}
+
 static int complete(struct restoring *r)
 {
 	struct err e = {""};
@@ -337,21 +351,19 @@ static int complete(struct restoring *r)
 	printf("restored %s into %s; start it with: godwit serve --data %s\n", buf_cstr(&size),
 	    r->target.path, r->target.path);
 	buf_fini(&size);
-	return r->damaged || r->m->lost ? EX_DATAERR : EX_OK;
+	return how_good(r);
 }
 
 static int verified(struct restoring *r)
 {
 	struct buf size;
 
-	if (r->damaged)
-		return EX_DATAERR;
 	buf_init(&size, 64);
 	cli_text_bytes(&size, r->copied);
-	printf("the backup is as it was written: %s compared%s\n", buf_cstr(&size),
-	    r->m->lost ? "; some packs could not be read in full when it was made" : "");
+	if (!r->damaged)
+		printf("the backup is as it was written: %s compared\n", buf_cstr(&size));
 	buf_fini(&size);
-	return EX_OK;
+	return how_good(r);
 }
 
 static int run(struct restoring *r)
@@ -405,17 +417,21 @@ static int run_command(struct cli *cli, const struct cli_manifest *m, int source
 	return restore_all(m, source, path, cli_data_dir(cli));
 }
 
+static bool is_writing(int fd)
+{
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 /*
- * Until the process ends no backup takes away what is restored. A copy of a backup may have no lock, or one that
- * cannot be taken where it lies; nobody writes there.
+ * Until the process ends no backup takes away what is restored. A copy of a backup may have no lock, or none that
+ * can be taken where it lies: the directory itself has one.
  */
-static int take_lock(int source, const char *path)
+static int take_locks(int source, const char *path)
 {
 	int lock = openat(source, CLI_BACKUP_LOCK, O_RDONLY | O_CLOEXEC);
 
-	if (lock < 0 || flock(lock, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+	if (!is_writing(lock) && !is_writing(source))
 		return EX_OK;
-	close(lock);
 	return cli_fail(
 	    EX_TEMPFAIL, "a backup into %s is under way; run this again when it is complete", path);
 }
@@ -451,7 +467,7 @@ int cli_restore(struct cli *cli)
 	if (source < 0)
 		return cli_fail(
 		    EX_NOINPUT, "cannot open the backup %s: %s", path, err_reason(errno));
-	code = take_lock(source, path);
+	code = take_locks(source, path);
 	if (code == EX_OK)
 		code = restore_from(cli, source, path);
 	close(source);

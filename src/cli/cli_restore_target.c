@@ -177,6 +177,13 @@ static int place_of(const struct cli_restore_target *t, const char **name)
 	return t->dirfd;
 }
 
+void cli_restore_target_remove(const struct cli_restore_target *t, const char *name)
+{
+	int dirfd = place_of(t, &name);
+
+	(void)unlinkat(dirfd, name, 0);
+}
+
 int cli_restore_target_file(const struct cli_restore_target *t, const char *name)
 {
 	int dirfd = place_of(t, &name);

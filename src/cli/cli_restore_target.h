@@ -19,6 +19,8 @@ int cli_restore_target_open(struct cli_restore_target *t);
 /* Makes a file ("tls/key.pem") anew and opens it for writing: a descriptor, or -1 with errno. */
 int cli_restore_target_file(const struct cli_restore_target *t, const char *name);
 
+void cli_restore_target_remove(const struct cli_restore_target *t, const char *name);
+
 void cli_restore_target_close(struct cli_restore_target *t);
 
 #endif

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from conftest import DOMAIN, new_folder, preload
-from test_backup import MARK, Restored, backup
+from test_backup import MARK, Restored, backup, fill_large
 from test_export import fill, messages
 from wire import deliver, letter
 
@@ -133,3 +133,55 @@ def test_bad_sectors_of_a_pack_cost_what_is_in_them(make_server, other, tmp_path
         content[at:at + 4096] = bytes(len(content[at:at + 4096]))
     assert pathlib.Path(other.data, "packs", pack.name).read_bytes() == content
     assert len(other.json("flags", ANN)) == 12
+
+
+def test_packs_that_a_backup_never_had_are_told(make_server, other, tmp_path):
+    server = make_server(accounts=("ann",))
+    fill_large(server, ANN, 1, tmp_path)
+    for pack in pathlib.Path(server.data, "packs").iterdir():
+        if pack.stat().st_size > 100_000:
+            pack.unlink()
+    server.command("backup", str(tmp_path / "backup"), status=65)
+    for words in (("--verify",), ()):
+        done = other.command("restore", str(tmp_path / "backup"), *words, data=not words, status=65)
+        assert done.stderr.startswith("godwit: 1 pack could not be read in full when the backup was made"), done
+    assert done.stdout.startswith("restored ")
+
+
+def files_of(target):
+    [files] = target.glob("files-*")
+    return files
+
+
+def test_what_ends_too_early_is_left_out(server, other, tmp_path):
+    """Of the keys, half a one would be in the way."""
+    backup(server, tmp_path / "backup")
+    os.truncate(files_of(tmp_path / "backup") / "tls/key.pem", 20)
+    done = other.command("restore", str(tmp_path / "backup"), status=65)
+    assert "key.pem in the backup: it ends too early; the rest is restored without it" in done.stderr
+    assert os.listdir(os.path.join(other.data, "tls")) == ["certificate.pem"]
+
+
+def test_a_damaged_database_does_not_end_a_comparison(server, tmp_path):
+    user = server.mailbox()
+    fill(server, user, 2)
+    backup(server, tmp_path / "backup")
+    database = files_of(tmp_path / "backup") / "store.db"
+    database.write_bytes(database.read_bytes()[:-1] + b"\1")
+    [pack, *_] = sorted((tmp_path / "backup").glob("packs-*/*.pack"))
+    os.truncate(pack, 100)
+    done = server.command("restore", str(tmp_path / "backup"), "--verify", data=False, status=65)
+    assert f"{database.parent.name}/store.db in the backup differs from its checksum" in done.stderr
+    assert f"{pack.name} in the backup: it ends too early" in done.stderr and done.stderr.count("\n") == 2
+
+
+def test_who_writes_a_backup_holds_its_directory(server, other, tmp_path):
+    """Also where a copy of one has no lock in it."""
+    backup(server, tmp_path / "backup")
+    os.unlink(tmp_path / "backup/lock")
+    fd = os.open(tmp_path / "backup", os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    done = other.command("restore", str(tmp_path / "backup"), status=75)
+    assert f"a backup into {tmp_path}/backup is under way" in done.stderr
+    os.close(fd)
+    other.command("restore", str(tmp_path / "backup"))
