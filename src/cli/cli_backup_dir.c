@@ -1,6 +1,6 @@
 /*
  * The directory of a backup: what may be in it, and what is to go. Only what bears our names and no manifest
- * needs is ever removed.
+ * needs is ever removed. It may be another user's: below it no link is followed.
  */
 #include "cli/cli_backup_dir.h"
 
@@ -13,28 +13,59 @@
 
 #include "proc/admin_call.h"
 
+static const char *reason(int code)
+{
+	return code == ELOOP || code == ENOTDIR
+		   ? "a link stands there, or a file, and links are not followed"
+		   : err_reason(code);
+}
+
 int cli_backup_fail(struct backup *b, const char *what, struct str name)
 {
+	int code = errno;
+
 	b->failed = true;
-	return err_sys(&b->e, errno, "cannot %s %.*s in %s", what, STR_FMT(name), b->path);
+	return err_set(
+	    &b->e, "cannot %s %.*s in %s: %s", what, STR_FMT(name), b->path, reason(code));
 }
 
 /* ---- files of the backup ---- */
 
+/* The directory that has the last part of a path below the backup; *last gets that part. -1: errno. */
+static int open_above(const struct backup *b, struct str path, struct buf *last)
+{
+	int fd = openat(b->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), next;
+
+	buf_str(last, str_split(path, '/', &path));
+	while (fd >= 0 && path.n > 0) {
+		next = openat(fd, buf_cstr(last), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		close(fd);
+		fd = next;
+		buf_clear(last);
+		buf_str(last, str_split(path, '/', &path));
+	}
+	return fd;
+}
+
 int cli_backup_file(struct backup *b, struct str dir, const char *name, bool append)
 {
-	struct buf path;
-	int fd;
+	int flags = O_CREAT | O_NOFOLLOW | O_CLOEXEC | (append ? O_RDWR : O_WRONLY | O_EXCL);
+	struct buf path, last;
+	int above, fd;
 
 	buf_init(&path, 4096);
+	buf_init(&last, 4096);
 	buf_str(&path, dir);
 	buf_byte(&path, '/');
 	buf_c(&path, name);
-	fd = openat(b->dirfd, buf_cstr(&path),
-	    O_CREAT | O_CLOEXEC | (append ? O_RDWR : O_WRONLY | O_TRUNC), 0600);
+	above = open_above(b, buf_view(&path), &last);
+	fd = above < 0 ? -1 : openat(above, buf_cstr(&last), flags, 0600);
 	if (fd < 0)
 		cli_backup_fail(b, "make", buf_view(&path));
+	if (above >= 0)
+		close(above);
 	buf_fini(&path);
+	buf_fini(&last);
 	return fd;
 }
 
@@ -57,14 +88,16 @@ int cli_backup_write(struct backup *b, struct str s)
 
 int cli_backup_make_dir(struct backup *b, struct str name)
 {
-	struct buf path;
-	int result = 0;
+	struct buf last;
+	int above, result = 0;
 
-	buf_init(&path, 4096);
-	buf_str(&path, name);
-	if (mkdirat(b->dirfd, buf_cstr(&path), 0700) < 0 && errno != EEXIST)
+	buf_init(&last, 4096);
+	above = open_above(b, name, &last);
+	if (above < 0 || (mkdirat(above, buf_cstr(&last), 0700) < 0 && errno != EEXIST))
 		result = cli_backup_fail(b, "make", name);
-	buf_fini(&path);
+	if (above >= 0)
+		close(above);
+	buf_fini(&last);
 	return result;
 }
 
@@ -117,25 +150,36 @@ void cli_backup_clean(struct backup *b, const struct cli_manifest *m)
 		closedir(dir);
 }
 
+static void remove_pack(const struct backup *b, int64_t pack)
+{
+	struct buf name, last;
+	int above;
+
+	buf_init(&name, 4096);
+	buf_init(&last, 4096);
+	cli_backup_pack_name(&name, b->old.packs, pack);
+	above = open_above(b, buf_view(&name), &last);
+	if (above >= 0) {
+		(void)unlinkat(above, buf_cstr(&last), 0);
+		close(above);
+	}
+	buf_fini(&name);
+	buf_fini(&last);
+}
+
 /* Packs that the new manifest does not name any more. */
 void cli_backup_clean_packs(struct backup *b)
 {
-	struct buf name;
 	int64_t end = 0, pack;
 
-	buf_init(&name, 4096);
 	for (size_t i = 0, k = 0; i < b->old.nparts && !b->anew;) {
 		pack = b->old.part[i].pack;
 		i = cli_manifest_pack(&b->old, i, &end);
 		while (k < b->new.nparts && b->new.part[k].pack < pack)
 			k++;
-		if (k < b->new.nparts && b->new.part[k].pack == pack)
-			continue;
-		buf_clear(&name);
-		cli_backup_pack_name(&name, b->old.packs, pack);
-		(void)unlinkat(b->dirfd, buf_cstr(&name), 0);
+		if (k == b->new.nparts || b->new.part[k].pack != pack)
+			remove_pack(b, pack);
 	}
-	buf_fini(&name);
 }
 
 /* It is empty, or a backup. */
@@ -209,7 +253,8 @@ static int open_directory(struct backup *b)
 /* Held until the process ends. */
 static int take_lock(const struct backup *b)
 {
-	int lock = openat(b->dirfd, CLI_BACKUP_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int lock = openat(
+	    b->dirfd, CLI_BACKUP_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
 		return EX_OK;
@@ -217,7 +262,7 @@ static int take_lock(const struct backup *b)
 		return cli_fail(EX_TEMPFAIL,
 		    "another backup into %s is under way, or a restore from it", b->path);
 	return cli_fail(EX_CANTCREAT, "cannot %s %s/" CLI_BACKUP_LOCK ": %s",
-	    lock < 0 ? "open" : "lock", b->path, err_reason(errno));
+	    lock < 0 ? "open" : "lock", b->path, reason(errno));
 }
 
 /* Under the lock: nobody else may put another one in its place from here on. */

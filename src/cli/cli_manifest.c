@@ -137,10 +137,12 @@ static int write_all(int fd, struct str s)
 
 int cli_manifest_write(const struct cli_manifest *m, int dirfd, struct err *e)
 {
-	int fd = openat(dirfd, NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	struct buf b;
 	bool good;
+	int fd;
 
+	(void)unlinkat(dirfd, NEW_NAME, 0); /* of a backup that was broken off, or a link */
+	fd = openat(dirfd, NEW_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	buf_init(&b, TEXT_MAX);
 	put_text(&b, m);
 	good = fd >= 0 && !b.overflow && write_all(fd, buf_view(&b)) == 0 && fsync(fd) == 0 &&

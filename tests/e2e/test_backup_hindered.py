@@ -310,3 +310,35 @@ def test_what_an_earlier_backup_read_stays(hundred, tmp_path):
     server.command("restore", str(target), "--verify", data=False)
     assert restored(server, target, tmp_path, 65) == 100
     assert server.command("backup", str(target)).stderr == ""
+
+
+# ---- links in the directory of the backup, which may be another user's ----
+
+LINK = "a link stands there, or a file, and links are not followed"
+
+
+def test_nothing_is_written_through_links(make_server, tmp_path):
+    server, target, away = make_server(accounts=("ann",)), tmp_path / "backup", tmp_path / "away"
+    deliver(server, ANN, b"Subject: first\r\n\r\nx\r\n")
+    target.mkdir()
+    (target / "lock").symlink_to(away)
+    done = server.command("backup", str(target), status=73)
+    assert f"cannot open {target}/lock: {LINK}" in done.stderr and not away.exists()
+    (target / "lock").unlink()
+    away.write_text("somebody's")
+    (target / "manifest.new").symlink_to(away)
+    backup(server, target)
+    assert away.read_text() == "somebody's" and not (target / "manifest").is_symlink()
+    [packs] = target.glob("packs-*")
+    for linked in *packs.iterdir(), packs:
+        kept = linked.rename(tmp_path / linked.name)
+        linked.symlink_to(kept)
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*.pack")}
+        deliver(server, ANN, b"Subject: new\r\n\r\nx\r\n")
+        done = server.command("backup", str(target), status=73)
+        assert "cannot make packs-" in done.stderr and LINK in done.stderr, done.stderr
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*.pack")} == before
+        linked.unlink()
+        kept.rename(linked)
+    backup(server, target)
+    server.command("restore", str(target), "--verify", data=False)
