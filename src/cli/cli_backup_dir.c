@@ -250,13 +250,19 @@ static int open_directory(struct backup *b)
 	return EX_OK;
 }
 
+/* A restore from a copy without a lock holds the directory itself, where directories can be locked. */
+static bool lock_directory(const struct backup *b)
+{
+	return flock(b->dirfd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
 /* Held until the process ends. */
 static int take_lock(const struct backup *b)
 {
 	int lock = openat(
 	    b->dirfd, CLI_BACKUP_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
+	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0 && lock_directory(b))
 		return EX_OK;
 	if (lock >= 0 && errno == EWOULDBLOCK)
 		return cli_fail(EX_TEMPFAIL,

@@ -125,6 +125,11 @@ def test_one_at_a_time(server, other, tmp_path):
     os.unlink(target / "lock")  # as of a copy
     other.command("restore", str(target))
     assert not os.path.exists(target / "lock")
+    held = os.open(target, os.O_RDONLY | os.O_DIRECTORY)  # as a restore holds it
+    fcntl.flock(held, fcntl.LOCK_SH)
+    assert "or a restore from it" in server.command("backup", str(target), status=75).stderr
+    os.close(held)
+    backup(server, target)
 
 
 def test_what_is_wrong_with_the_lock_is_told(server, tmp_path):
