@@ -182,7 +182,7 @@ def builds_tests(build):
 def build(name):
     """Configures what is not, and builds. (status, output)"""
     compiler, options = BUILDS[name]
-    env = {"CC": compiler, "CC_LD": "mold"}
+    env = {"CC": compiler, "CC_LD": "lld"}
     configure = []
     if not os.path.exists(os.path.join(ROOT, name, "build.ninja")):
         configure = ["meson", "setup", name, "-Dtests=enabled", *options]

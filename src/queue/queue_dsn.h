@@ -27,7 +27,6 @@ struct queue_dsn_recipient {
 	    status; /* of the last attempt, as queue_result_of() has it; class 0: none */
 	enum queue_problem problem; /* of the last attempt; NONE: the server replied */
 	bool under_way;             /* DELAYED: it is being tried */
-	bool here;                  /* it was to go into a mailbox of this server */
 	bool silent;                /* of a failure his sender will not be told: NOTIFY */
 	bool expired;               /* FAILED: because the lifetime is over; reported as 4.4.7 */
 	bool

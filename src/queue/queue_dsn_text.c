@@ -83,8 +83,6 @@ static enum queue_phrase why_of(
 {
 	if (reason->why != QUEUE_PHRASE_WHY_UNTRIED)
 		return reason->why;
-	if (r->here)
-		return QUEUE_PHRASE_WHY_OFF;
 	return r->under_way ? QUEUE_PHRASE_WHY_SLOW : reason->why;
 }
 

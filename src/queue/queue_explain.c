@@ -459,8 +459,11 @@ static void tell(struct telling *t)
 {
 	const struct queue_explain *x = t->x;
 
-	if (x->here && !x->held && t->entry.attempts == 0) {
-		put_wait(t, QUEUE_PHRASE_WAIT_HERE, STR(""), t->entry.not_before);
+	if (x->here && !x->held && t->entry.attempts == 0 && x->now < t->schedule.expires) {
+		put_wait(t,
+		    t->entry.not_before > x->now ? QUEUE_PHRASE_WAIT_HERE
+						 : QUEUE_PHRASE_WAIT_HERE_NOW,
+		    STR(""), t->entry.not_before);
 	} else if (x->end != QUEUE_EXPLAIN_WAITS && !x->held) {
 		put_fate(t);
 		put_report(t);

@@ -15,16 +15,17 @@ enum queue_explain_end {
 	QUEUE_EXPLAIN_EXPANDED,  /* an alias: it was sent on */
 };
 
-/* What is known about one recipient, all at the same moment. Texts may hold anything. */
 /* Why there may be no further session to it for now, whatever itself is allowed. */
 enum queue_explain_full {
 	QUEUE_EXPLAIN_ROOM,         /* there may be */
-	QUEUE_EXPLAIN_FULL,         /* all that there may be are open, or as good as */
+	QUEUE_EXPLAIN_FULL,         /* all that there may be are open */
 	QUEUE_EXPLAIN_FULL_UNKNOWN, /* those to destinations never tried */
 	QUEUE_EXPLAIN_FULL_FAILING, /* those to failing ones */
-	QUEUE_EXPLAIN_FULL_KEPT     /* the rest is for destinations that have none */
+	QUEUE_EXPLAIN_FULL_KEPT,    /* the rest is for destinations that have none */
+	QUEUE_EXPLAIN_FULL_BEHIND   /* those whose turn comes first are to have what is left */
 };
 
+/* What is known about one recipient, all at the same moment. Texts may hold anything. */
 struct queue_explain {
 	enum queue_lang lang;
 	struct queue_zone zone;

@@ -76,11 +76,14 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "%1 waits because this server has as many connections to servers that could not be reached lately as it may have for now.",
 	[QUEUE_PHRASE_WAIT_FULL_KEPT] =
 	    "%1 waits because the connections that this server may still open are kept for mail to others.",
+	[QUEUE_PHRASE_WAIT_FULL_BEHIND] =
+	    "%1 waits because mail to others has its turn before it, and this server may not open so many connections.",
 	[QUEUE_PHRASE_WAIT_HELD] = "%1 waits for the time that is set for it.",
 	[QUEUE_PHRASE_WAIT_NO_RESOLVER] =
 	    "%1 waits because this server could not look up %2: its resolver was not running (last %5).",
 	[QUEUE_PHRASE_WAIT_RELEASE] = "%1 waits because its sender wants it to be sent %5 at the earliest.",
 	[QUEUE_PHRASE_WAIT_HERE] = "%1 waits because its sender wants it to be delivered %5 at the earliest; then it goes into the mailbox.",
+	[QUEUE_PHRASE_WAIT_HERE_NOW] = "%1 goes into the mailbox as soon as this server can put it there.",
 	[QUEUE_PHRASE_HERE_REFUSED] =
 	    "%1 waits because the mailbox does not take the message (%3).",
 	[QUEUE_PHRASE_BY_RETURN] = "Its sender wants it to be returned if it is not delivered by then.",
@@ -297,7 +300,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WHY_SLOW] =
 	    "The message is being sent to %3, and that takes very long.",
 	[QUEUE_PHRASE_WHY_OFF] =
-	    "When it was time to put the message into the mailbox, this server was not running, or could not do so.",
+	    "The message was not put into the mailbox in time: this server was not running, could not do so, or an "
+	    "administrator held the message back.",
 	[QUEUE_PHRASE_DO_CHECK_ADDRESS] =
 	    "Please check the spelling of the address, or ask the recipient for the right one.",
 	[QUEUE_PHRASE_DO_CHECK_DOMAIN] =

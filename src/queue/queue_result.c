@@ -76,6 +76,7 @@ static const struct {
     [QUEUE_PROBLEM_TIME_SHORT] = {"too little time left", ALWAYS(FINAL(ANSWERED, 5, 4, 7))},
     [QUEUE_PROBLEM_TOO_MANY] = {"too many recipients for one transaction",
 	ALWAYS(NOW(ANSWERED, 4, 5, 3))},
+    [QUEUE_PROBLEM_OFF] = {"not put into the mailbox in time", ALWAYS(FINAL(NONE, 5, 4, 7))},
 };
 
 static struct queue_result of_problem(enum queue_problem problem, enum queue_stage stage)

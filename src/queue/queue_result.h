@@ -47,6 +47,7 @@ enum queue_problem {
 	QUEUE_PROBLEM_NO_TIMES,    /* the next server knows of no time to deliver by */
 	QUEUE_PROBLEM_TIME_SHORT,  /* it wants more of it than is left, or none is */
 	QUEUE_PROBLEM_TOO_MANY,    /* more recipients than it takes at once: not tried yet */
+	QUEUE_PROBLEM_OFF,         /* for a mailbox here, and not put there while there was time */
 	QUEUE_PROBLEMS
 };
 

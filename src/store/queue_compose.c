@@ -80,6 +80,8 @@ static struct str route_of(const struct queue_report *r, const struct queue_row 
 	struct str address = mime_local_address_key(r->arena, row->address);
 	struct str domain = str_from(address, str_rfind(address, '@') + 1), host;
 
+	if (row->last.problem == QUEUE_PROBLEM_OFF)
+		return STR("");
 	if (row->destination.n)
 		domain = queue_routing_domain(row->destination);
 	host = queue_routing_host(
@@ -100,7 +102,6 @@ static struct queue_dsn_recipient recipient_of(
 	    .status = row->last.status,
 	    .problem = row->last.problem,
 	    .under_way = row->token != 0,
-	    .here = row->destination.n == 0,
 	    .silent = row->notify != 0 && !(row->notify & QUEUE_NOTIFY_FAILURE),
 	    .expired = row->report == QUEUE_REPORT_EXPIRED,
 	    .late = row->report == QUEUE_REPORT_LATE || is_warned_of_time(r, row),

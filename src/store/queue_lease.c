@@ -523,7 +523,7 @@ static enum db_code count_before(struct db *db, const struct queue_place *place,
     const size_t rooms[QUEUE_STANDINGS], int64_t now, size_t counts_r[QUEUE_STANDINGS])
 {
 	/* some of them in a moment, as it may be itself */
-	int64_t until = place->due > now && place->due <= now + SHARE_MS ? place->due : now;
+	int64_t until = place->due <= now + SHARE_MS ? place->due : now;
 	enum db_code code = DB_ROW;
 
 	for (int i = 0; i < QUEUE_STANDINGS && code == DB_ROW; i++) {
@@ -558,12 +558,15 @@ enum db_code queue_attempt_full(struct db *db, const struct queue_place *place, 
 		before += counts[i];
 	all = rooms[QUEUE_STANDING_GOOD];
 	*full_r = QUEUE_EXPLAIN_ROOM;
-	if (before >= all)
+	if (all == 0)
 		*full_r = QUEUE_EXPLAIN_FULL;
-	else if (counts[standing] >= rooms[standing])
+	else if (rooms[standing] == 0)
 		*full_r = whose[standing];
-	else if (active > 0 && all - before <= KEPT)
+	else if (active > 0 && all <= KEPT)
 		*full_r = QUEUE_EXPLAIN_FULL_KEPT;
+	else if (before >= all || counts[standing] >= rooms[standing] ||
+		 (active > 0 && all - before <= KEPT))
+		*full_r = QUEUE_EXPLAIN_FULL_BEHIND;
 	return code;
 }
 

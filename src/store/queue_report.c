@@ -68,6 +68,12 @@ static bool is_waiting(const struct queue_row *row)
 	return row->report == QUEUE_REPORT_NONE || row->report == QUEUE_REPORT_HERE;
 }
 
+/* He waits for a mailbox here, and it was never tried: it is kept in words, for a report that is put off. */
+static bool is_of_mailbox(const struct queue_row *row)
+{
+	return row->report == QUEUE_REPORT_HERE && row->entry.attempts == 0;
+}
+
 /* Keeps the rows for which `want` is due, at most as many as a report holds. */
 static void keep_due(struct reading *g, const struct queue_rows *all, enum queue_due want)
 {
@@ -83,6 +89,8 @@ static void keep_due(struct reading *g, const struct queue_rows *all, enum queue
 			continue;
 		if (row.report == QUEUE_REPORT_NONE)
 			complete(g, &row);
+		if (want != QUEUE_DUE_PLACE && is_of_mailbox(&row))
+			row.last.problem = QUEUE_PROBLEM_OFF;
 		if (is_waiting(&row) && want == QUEUE_DUE_RETURN)
 			row.report = is_late(r, &row) ? QUEUE_REPORT_LATE : QUEUE_REPORT_EXPIRED;
 		r->rows.v[r->rows.n++] = row;

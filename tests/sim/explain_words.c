@@ -201,6 +201,7 @@ static const char *const same[][QUEUE_LANGS] = {
     {" that it never reached before ", "留给从未连接成功", "留給從未連線成功"},
     {" that could not be reached lately ", "留给近来无法连接", "留給近來無法連線"},
     {" may still open are kept ", "还能开的连接留给", "還能開的連線留給"},
+    {" may not open so many connections", "不能同时开那么多连接", "不能同時開那麼多連線"},
     {" not to be sent later than that", "此后不再发送", "此後不再傳送"},
     {" may open another connection", "一能再开连接就会发送", "一能再開連線就會傳送"},
     {" waits for its turn; ", "正在排队", "正在排隊"},

@@ -207,6 +207,8 @@ static void test_may_go(void **state)
 	    "be reached lately as it may have for now." ROOM,
 	    "bob@b.test waits because the connections that this server may still open are kept for "
 	    "mail to others." ROOM,
+	    "bob@b.test waits because mail to others has its turn before it, and this server may not open so "
+	    "many connections." ROOM,
 	};
 	struct queue_explain x = picture();
 
@@ -424,6 +426,9 @@ static void test_words_before_times(void **state)
 	expect(&x,
 	    "bob@b.test waits because its sender wants it to be delivered at 20:30 at the earliest; then "
 	    "it goes into the mailbox.");
+	x.now = x.entry.not_before;
+	expect(&x, "bob@b.test goes into the mailbox as soon as this server can put it there.");
+	x.now = MON;
 	x.entry.attempts = 1;
 	x.last_reply = STR("452 4.2.2 full");
 	expect(&x,

@@ -171,7 +171,7 @@ static void test_reasons(void **state)
 		struct queue_reason r = queue_reason_of(
 		    (enum queue_problem)i, (struct queue_status){5, 0, 0}, STR(""));
 
-		assert_in_range(r.why, QUEUE_PHRASE_WHY_UNREACHABLE, QUEUE_PHRASE_WHY_UNTRIED);
+		assert_in_range(r.why, QUEUE_PHRASE_WHY_UNREACHABLE, QUEUE_PHRASE_WHY_OFF);
 		assert_in_range(
 		    r.advice, QUEUE_PHRASE_DO_CHECK_ADDRESS, QUEUE_PHRASE_DO_OTHER_ADDRESS);
 	}

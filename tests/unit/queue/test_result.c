@@ -92,6 +92,7 @@ static const struct {
     {QUEUE_PROBLEM_NO_TIMES, BOTH(QUEUE_FAILED, ANSWERED, "5.3.3")},
     {QUEUE_PROBLEM_TIME_SHORT, BOTH(QUEUE_FAILED, ANSWERED, "5.4.7")},
     {QUEUE_PROBLEM_TOO_MANY, BOTH(QUEUE_RETRY_NOW, ANSWERED, "4.5.3")},
+    {QUEUE_PROBLEM_OFF, BOTH(QUEUE_FAILED, NONE, "5.4.7")},
 };
 
 static void expect(const struct queue_attempt *a, enum queue_outcome outcome,

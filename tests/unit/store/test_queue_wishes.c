@@ -562,6 +562,54 @@ static void late_while_the_server_was_off(void **state)
 }
 
 /* Of mail for a mailbox here no other server is blamed. */
+/* The reason is kept with a report that finds no room. */
+static void reports_of_the_untried_that_are_put_off(void **state)
+{
+	static const struct {
+		const char *to, *says;
+	} rows[] = {{"carl@b.test", "has not had its turn yet"},
+	    {"bob@a.test", "The message was not put into the mailbox in time: "}};
+
+	q.world = all_well;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		int64_t id;
+
+		fill_anns_mailbox();
+		q.wish = (struct queue_wish){
+		    .hold_for = i ? HOUR_MS / 2 : 0, .by = QUEUE_BY_RETURN, .by_time = HOUR_MS};
+		id = qrig_send_one(&q, "ann@a.test", rows[i].to);
+		q.wish = (struct queue_wish){0};
+		q.rig.now += DAY_MS;
+		qrig_restart(&q);
+		qrig_work(&q);
+		assert_int_not_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+		rig_quota(&q.rig, "ann@a.test", 0, 0);
+		qrig_live(&q, q.rig.now + DAY_MS);
+		assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+		assert_true(has(qrig_mail(&q, arena), rows[i].says));
+	}
+}
+
+/* What an administrator held behind its time is told as what it is. */
+static void held_here_behind_its_time(void **state)
+{
+	int64_t id;
+
+	q.world = all_well;
+	q.wish = (struct queue_wish){
+	    .hold_for = HOUR_MS, .by = QUEUE_BY_RETURN, .by_time = 2 * HOUR_MS};
+	id = qrig_send_one(&q, "ann@a.test", "bob@a.test");
+	q.wish = (struct queue_wish){0};
+	assert_true(has(explained(id), "at the earliest; then it goes into the mailbox"));
+	assert_int_equal(change(QUEUE_CHANGE_HOLD, id), 1);
+	qrig_live(&q, q.rig.now + 3 * HOUR_MS);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, id), 1);
+	assert_true(has(explained(id), "could not be delivered in time"));
+	qrig_live(&q, q.rig.now + HOUR_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_true(has(qrig_mail(&q, arena), "an administrator held the message back"));
+}
+
 static void late_before_its_release_was_seen(void **state)
 {
 	int64_t id;
@@ -574,7 +622,8 @@ static void late_before_its_release_was_seen(void **state)
 	qrig_restart(&q);
 	qrig_work(&q);
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
-	assert_true(has(qrig_mail(&q, arena), "When it was time to put the message"));
+	assert_true(
+	    has(qrig_mail(&q, arena), "The message was not put into the mailbox in time: "));
 }
 
 /* Passed on to who does not know of the time, or with a trace: told; NEVER: not. */
@@ -666,6 +715,8 @@ int main(void)
 	    T(told_of_the_delay_alone),
 	    T(late_while_the_server_was_off),
 	    T(late_before_its_release_was_seen),
+	    T(reports_of_the_untried_that_are_put_off),
+	    T(held_here_behind_its_time),
 	    T(relaying_is_told),
 	    T(strangers_may_not),
 	};
