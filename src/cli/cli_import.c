@@ -41,7 +41,7 @@ struct importing {
 	/* Maildir */
 	char **files;
 	size_t file;
-	struct buf keywords; /* of the folder: "a $junk" a line */
+	struct buf keywords; /* list of the folder */
 	struct buf name;     /* path of the file at hand */
 	struct dot_in lines;
 	struct buf text;
@@ -154,7 +154,6 @@ static bool read_mbox(struct importing *im)
 
 /* ---- Maildir ---- */
 
-/* The folder's list of keywords: "0 $junk" means that the letter a stands for $junk. */
 static void read_keywords(struct importing *im)
 {
 	char *line = NULL;
@@ -166,33 +165,11 @@ static void read_keywords(struct importing *im)
 	buf_printf(&im->name, "%s/dovecot-keywords", source(im)->path);
 	buf_clear(&im->keywords);
 	f = fopen(buf_cstr(&im->name), "re");
-	while (f && (n = getline(&line, &cap, f)) > 0) {
-		struct str word, number = str_split(str_of(line, (size_t)n), ' ', &word);
-		uint64_t letter;
-
-		if (!str_to_u64(number, 25, &letter))
-			continue;
-		buf_byte(&im->keywords, (uint8_t)('a' + letter));
-		buf_byte(&im->keywords, ' ');
-		buf_str(&im->keywords, str_trim(word));
-		buf_byte(&im->keywords, '\n');
-	}
+	while (f && (n = getline(&line, &cap, f)) > 0)
+		buf_add(&im->keywords, line, (size_t)n);
 	free(line);
 	if (f)
 		fclose(f);
-}
-
-/* The word that a letter of the list stands for; empty: none. */
-static struct str word_of(struct importing *im, uint8_t letter)
-{
-	struct str rest = buf_view(&im->keywords), line;
-
-	while (rest.n > 0) {
-		line = str_split(rest, '\n', &rest);
-		if (line.n > 2 && line.p[0] == letter)
-			return str_from(line, 2);
-	}
-	return STR("");
 }
 
 static void add_letters(struct importing *im, struct str name, struct buf *words)
@@ -201,7 +178,7 @@ static void add_letters(struct importing *im, struct str name, struct buf *words
 
 	for (size_t i = at + 1; i < name.n; i++) {
 		buf_byte(words, ' ');
-		buf_str(words, word_of(im, name.p[i]));
+		buf_str(words, mime_maildir_keyword(buf_view(&im->keywords), name.p[i]));
 	}
 }
 

@@ -63,6 +63,66 @@ void mime_maildir_name_read(struct str name, struct buf *keywords, int64_t *time
 		      : 0;
 }
 
+/* ---- a folder's keywords ---- */
+
+/* The next line that says something; false at the end. */
+static bool next_keyword(struct str *list, uint8_t *letter_r, struct str *word_r)
+{
+	while (list->n > 0) {
+		struct str line = str_split(*list, '\n', list), word;
+		uint64_t number;
+
+		if (!str_to_u64(str_split(line, ' ', &word), MIME_MAILDIR_LETTERS - 1, &number))
+			continue;
+		*letter_r = (uint8_t)('a' + number);
+		*word_r = str_trim(word);
+		if (word_r->n > 0)
+			return true;
+	}
+	return false;
+}
+
+struct str mime_maildir_keyword(struct str list, uint8_t letter)
+{
+	struct str word;
+	uint8_t at;
+
+	while (next_keyword(&list, &at, &word))
+		if (at == letter)
+			return word;
+	return STR("");
+}
+
+uint8_t mime_maildir_letter(struct str list, struct str keyword)
+{
+	struct str word;
+	uint8_t letter;
+
+	while (next_keyword(&list, &letter, &word))
+		if (str_eq_i(word, keyword))
+			return letter;
+	return 0;
+}
+
+uint8_t mime_maildir_letter_add(struct buf *list, struct str keyword)
+{
+	struct str rest = buf_view(list), word;
+	uint8_t letter, next = 'a';
+
+	while (next_keyword(&rest, &letter, &word))
+		if (letter >= next)
+			next = (uint8_t)(letter + 1);
+	if (next == 'a' + MIME_MAILDIR_LETTERS)
+		return 0;
+	if (list->n && list->p[list->n - 1] != '\n')
+		buf_byte(list, '\n');
+	buf_u64(list, (uint64_t)(next - 'a'));
+	buf_byte(list, ' ');
+	buf_str(list, keyword);
+	buf_byte(list, '\n');
+	return list->overflow ? 0 : next;
+}
+
 /* ---- folders: modified UTF-7 ---- */
 
 static const struct str digits = STR_INIT(

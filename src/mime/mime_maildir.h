@@ -1,6 +1,6 @@
 /*
  * Names in a Maildir: of a message "UNIQUE:2,FLAGS", of a folder ".Work.Projects" (Maildir++) with
- * what is not ASCII in modified UTF-7 [RFC 3501 5.1.3].
+ * what is not ASCII in modified UTF-7 [RFC 3501 5.1.3]; and the keywords of a folder.
  */
 #ifndef MIME_MAILDIR_H
 #define MIME_MAILDIR_H
@@ -21,6 +21,21 @@ void mime_maildir_name_put(struct buf *b, int64_t received, int64_t id, struct s
  * flag T, appended to *keywords; *time_r the milliseconds it begins with, 0 when it begins otherwise.
  */
 void mime_maildir_name_read(struct str name, struct buf *keywords, int64_t *time_r);
+
+/*
+ * The list of a folder's own keywords, "dovecot-keywords": a line "0 $junk" says that the letter a in names of its
+ * messages stands for $junk, and so on to z. Lines that say nothing of the kind are passed over.
+ */
+#define MIME_MAILDIR_LETTERS 26
+
+/* The keyword that a letter stands for; empty: none. */
+struct str mime_maildir_keyword(struct str list, uint8_t letter);
+
+/* The letter that stands for a keyword; 0: none. */
+uint8_t mime_maildir_letter(struct str list, struct str keyword);
+
+/* Appends a keyword that has none to the list, under the letter behind those that are taken; 0: there is none. */
+uint8_t mime_maildir_letter_add(struct buf *list, struct str keyword);
 
 /* Appends ".Work.Projects" for "Work/Projects" (UTF-8). */
 void mime_maildir_folder_put(struct buf *b, struct str path);

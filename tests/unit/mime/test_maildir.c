@@ -88,6 +88,36 @@ static void test_no_folders(void **state)
 	buf_fini(&b);
 }
 
+static void test_letters(void **state)
+{
+	struct str list = STR("0 $junk\n2  two \r\n26 x\n-1 x\n\n3\n4 \nx y\n1 one");
+	struct buf b;
+
+	assert_true(str_eq(mime_maildir_keyword(list, 'a'), STR("$junk")));
+	assert_true(str_eq(mime_maildir_keyword(list, 'b'), STR("one")));
+	assert_true(str_eq(mime_maildir_keyword(list, 'c'), STR("two")));
+	for (int letter = 0; letter < 256; letter++)
+		if (letter < 'a' || letter > 'c')
+			assert_int_equal(mime_maildir_keyword(list, (uint8_t)letter).n, 0);
+	assert_int_equal(mime_maildir_letter(list, STR("$JUNK")), 'a');
+	assert_int_equal(mime_maildir_letter(list, STR("x")), 0);
+	assert_int_equal(mime_maildir_letter(list, STR("")), 0);
+
+	buf_init(&b, KIB);
+	assert_int_equal(mime_maildir_letter_add(&b, STR("x")), 'a');
+	expect_text("first", buf_view(&b), "0 x\n");
+	buf_lit(&b, "8 y"); /* without its end */
+	for (int letter = 'j'; letter <= 'z'; letter++)
+		assert_int_equal(mime_maildir_letter_add(&b, STR("z")), letter);
+	assert_int_equal(mime_maildir_letter_add(&b, STR("z")), 0);
+	assert_true(str_has_prefix(buf_view(&b), STR("0 x\n8 y\n9 z\n10 z\n")));
+	assert_true(str_has_suffix_i(buf_view(&b), STR("\n25 z\n")));
+	buf_fini(&b);
+	buf_init(&b, 2);
+	assert_int_equal(mime_maildir_letter_add(&b, STR("x")), 0);
+	buf_fini(&b);
+}
+
 /* At every split. */
 static void test_line_ends(void **state)
 {
@@ -113,6 +143,7 @@ int main(void)
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_folders),
 	    cmocka_unit_test(test_no_folders),
+	    cmocka_unit_test(test_letters),
 	    cmocka_unit_test(test_line_ends),
 	};
 
