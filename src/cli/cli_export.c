@@ -33,8 +33,9 @@ struct exporting {
 	int64_t count, bytes;
 	int64_t damaged, mailboxes; /* messages that are left out; mailboxes with other damage */
 	bool in_damaged;            /* the mailbox at hand is counted */
-	bool hidden;                /* there may be mailboxes that are not known */
-	bool failed;                /* writing did */
+	int64_t cut, cut_here; /* messages without some of their keywords; in the mailbox at hand */
+	bool hidden;           /* there may be mailboxes that are not known */
+	bool failed;           /* writing did */
 	struct err e;
 };
 
@@ -94,14 +95,38 @@ static void say_other(struct exporting *x)
 	buf_fini(&b);
 }
 
+/* Once the mailbox has ended. */
+static void say_cut(struct exporting *x)
+{
+	struct buf b;
+
+	if (x->cut_here == 0)
+		return;
+	buf_init(&b, 8 * KIB);
+	cli_text_put(&b, buf_view(&x->path));
+	buf_printf(&b,
+	    ": keywords of %lld message%s are left out: a folder of a Maildir can have 26; export "
+	    "it with --mbox, which has all",
+	    (long long)x->cut_here, x->cut_here == 1 ? "" : "s");
+	say(x, &b);
+	x->cut += x->cut_here;
+	x->cut_here = 0;
+	buf_fini(&b);
+}
+
 static int begin(struct exporting *x, const struct record *r)
 {
+	bool cut = false;
+	int result;
+
 	say_other(x);
 	buf_clear(&x->keywords);
 	buf_str(&x->keywords, r->keywords);
 	x->message = (struct cli_export_message){
 	    r->id, r->size, r->received, buf_view(&x->keywords)};
-	return x->format->begin(x->state, &x->message, &x->e);
+	result = x->format->begin(x->state, &x->message, &cut, &x->e);
+	x->cut_here += cut;
+	return result;
 }
 
 /* Which one is left out, and why. */
@@ -155,6 +180,7 @@ static int end(struct exporting *x, const struct record *r)
 
 static int begin_mailbox(struct exporting *x, struct str path)
 {
+	say_cut(x);
 	x->in_damaged = false;
 	buf_clear(&x->path);
 	buf_str(&x->path, path);
@@ -211,6 +237,7 @@ static int call(struct cli *cli, struct exporting *x, struct str moment)
 	request.args[2] = moment;
 	buf_init(&text, LIMIT_IPC_PAYLOAD);
 	code = admin_call(&call);
+	say_cut(x);
 	cli_progress_clear(&x->progress);
 	if (x->failed)
 		code = cli_fail(EX_CANTCREAT, "%s", x->e.text);
@@ -228,6 +255,8 @@ static void print_end(const struct exporting *x)
 	buf_printf(&b, "%lld message%s exported", (long long)x->count, x->count == 1 ? "" : "s");
 	cli_text_also(&b, x->damaged, "other is damaged", "others are damaged");
 	cli_text_also(&b, x->mailboxes, "mailbox is damaged", "mailboxes are damaged");
+	cli_text_also(&b, x->cut, "message lacks some of its keywords",
+	    "messages lack some of their keywords");
 	if (x->hidden)
 		buf_lit(&b, "; mailboxes may be left out");
 	printf("%s\n", buf_cstr(&b));
@@ -246,7 +275,8 @@ static int run(struct cli *cli, struct exporting *x, const char *path, struct st
 		code = cli_fail(EX_CANTCREAT, "%s", e.text);
 	if (code == EX_OK)
 		print_end(x);
-	return code == EX_OK && (x->damaged || x->mailboxes || x->hidden) ? EX_DATAERR : code;
+	return code == EX_OK && (x->damaged || x->mailboxes || x->cut || x->hidden) ? EX_DATAERR
+										    : code;
 }
 
 /* The moment as an argument; empty: now. */

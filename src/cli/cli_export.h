@@ -22,7 +22,8 @@ struct cli_export_format {
 	int (*open)(void **state_r, const char *path, struct err *e);
 	/* *other: the name it goes under where that is not made of its own as usual; else left as it is. */
 	int (*mailbox)(void *state, struct str path, struct buf *other, struct err *e);
-	int (*begin)(void *state, const struct cli_export_message *m, struct err *e);
+	/* *cut: whether keywords of it are left out. */
+	int (*begin)(void *state, const struct cli_export_message *m, bool *cut, struct err *e);
 	int (*data)(void *state, struct str bytes, struct err *e);
 	int (*end)(void *state, bool whole, struct err *e); /* not whole: nothing of it may stay */
 	int (*close)(void **state, bool whole, struct err *e);

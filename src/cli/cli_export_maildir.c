@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,69 +15,52 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "cli/cli_export.h"
+#include "cli/cli_export_folder.h"
 #include "cli/cli_export_name.h"
 #include "mime/mime_keywords.h"
 #include "mime/mime_lf.h"
 #include "mime/mime_maildir.h"
 
 #define FLUSH_AT (64 * KIB)
-#define LETTERS  26
 
 struct maildir {
 	struct buf dir;
-	struct buf folder;   /* the one at hand */
-	struct buf tmp, cur; /* the message at hand */
+	int fd;                          /* of it; -1: it is not open yet */
+	struct cli_export_folder folder; /* the one at hand */
+	struct buf made; /* names of folders that mailboxes have got, each with a NUL behind it */
 	struct buf host;
-	struct dirent **old; /* what the folder held, in order */
-	int nold;
-	struct buf keywords; /* of the folder, each with a blank behind it */
-	size_t nkeywords;
-	int fd;
-	bool there; /* the message is, from an earlier export */
+
+	/* the message at hand */
+	struct buf name;
+	const char *old; /* its name from an earlier export; NULL: none */
+	bool there;      /* and it is whole */
+	int file;
 	struct cli_export_message meta;
 	struct mime_lf lf;
 	struct buf out;
 };
 
-static int make_dir(const char *path, struct err *e)
+static bool is_a_beginning(const char *name)
 {
-	if (mkdir(path, 0700) == 0 || errno == EEXIST)
-		return 0;
-	return err_sys(e, errno, "cannot make the directory %s", path);
-}
-
-/* FOLDER/cur and so on. */
-static int make_folder(struct maildir *m, struct err *e)
-{
-	static const char *const names[] = {"", "/cur", "/new", "/tmp"};
-	struct buf path;
-	int result = 0;
-
-	buf_init(&path, 8192);
-	for (size_t i = 0; i < 4 && result == 0; i++) {
-		buf_clear(&path);
-		buf_str(&path, buf_view(&m->folder));
-		buf_c(&path, names[i]);
-		result = make_dir(buf_cstr(&path), e);
-	}
-	buf_fini(&path);
-	return result;
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "lost+found") == 0;
 }
 
 /* Empty, not there yet, or a Maildir. */
 static bool may_hold(const char *path)
 {
-	struct buf cur;
+	DIR *dir = opendir(path);
+	struct dirent *d;
+	bool empty = true;
 	struct stat st;
-	bool good;
 
-	if (stat(path, &st) < 0 || rmdir(path) == 0)
-		return true;
-	buf_init(&cur, 8192);
-	buf_printf(&cur, "%s/cur", path);
-	good = stat(buf_cstr(&cur), &st) == 0 && S_ISDIR(st.st_mode);
-	buf_fini(&cur);
-	return good;
+	if (!dir)
+		return errno != ENOTDIR;
+	while ((d = readdir(dir)) != NULL)
+		empty = empty && is_a_beginning(d->d_name);
+	empty = empty ||
+		(fstatat(dirfd(dir), "cur", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode));
+	closedir(dir);
+	return empty;
 }
 
 static int maildir_open(void **state_r, const char *path, struct err *e)
@@ -89,13 +73,12 @@ static int maildir_open(void **state_r, const char *path, struct err *e)
 		    "%s is a file or holds other files; name a directory that is empty or not there",
 		    path);
 	m = mem_new(struct maildir);
-	m->fd = -1;
+	m->fd = m->file = -1;
+	cli_export_folder_init(&m->folder);
 	buf_init(&m->dir, 4096);
-	buf_init(&m->folder, 8192);
-	buf_init(&m->tmp, 16384);
-	buf_init(&m->cur, 16384);
+	buf_init(&m->made, 64 * MIB);
 	buf_init(&m->host, 256);
-	buf_init(&m->keywords, 16 * KIB);
+	buf_init(&m->name, 4096);
 	buf_init(&m->out, 64 * MIB);
 	buf_c(&m->dir, path);
 	(void)gethostname(host, sizeof host - 1);
@@ -106,157 +89,93 @@ static int maildir_open(void **state_r, const char *path, struct err *e)
 
 /* ---- a folder ---- */
 
-static int not_hidden(const struct dirent *d)
+/* Its own folder is there with the first mailbox, whichever that is: else it would be no Maildir. */
+static int open_top(struct maildir *m, struct err *e)
 {
-	return d->d_name[0] != '.';
-}
+	const char *path = buf_cstr(&m->dir);
 
-/* As strcmp() has it, so that names that begin alike stand together. */
-static int by_octets(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static void forget_old(struct maildir *m)
-{
-	for (int i = 0; i < m->nold; i++)
-		free(m->old[i]);
-	free(m->old);
-	m->old = NULL;
-	m->nold = 0;
-}
-
-/* What an earlier export has left in the folder. */
-static int read_old(struct maildir *m, struct err *e)
-{
-	struct buf cur;
-
-	forget_old(m);
-	buf_init(&cur, 16 * KIB);
-	buf_printf(&cur, "%s/cur", buf_cstr(&m->folder));
-	m->nold = scandir(buf_cstr(&cur), &m->old, not_hidden, by_octets);
-	if (m->nold < 0)
-		(void)err_sys(e, errno, "cannot read the directory %s", buf_cstr(&cur));
-	buf_fini(&cur);
-	if (m->nold >= 0)
+	if (m->fd >= 0)
 		return 0;
-	m->nold = 0;
-	return -1;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "cannot make the directory %s", path);
+	m->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (m->fd < 0)
+		return err_sys(e, errno, "cannot open the directory %s", path);
+	return cli_export_folder_open(&m->folder, m->fd, ".", buf_view(&m->dir), e);
 }
 
-/* The name that the message has there with other flags; NULL: none. */
-static const char *old_name(const struct maildir *m, struct str name)
+static bool is_made(const struct maildir *m, struct str name)
 {
-	struct str base = str_sub(name, 0, str_rfind(name, ':') + 1);
-	int low = 0, high = m->nold;
+	struct str rest = buf_view(&m->made);
 
-	while (low < high) {
-		int middle = low + (high - low) / 2;
-
-		if (strncmp(m->old[middle]->d_name, (const char *)base.p, base.n) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < m->nold && str_has_prefix(str_of_c(m->old[low]->d_name), base)
-		   ? m->old[low]->d_name
-		   : NULL;
+	while (rest.n > 0)
+		if (str_eq(str_split(rest, 0, &rest), name))
+			return true;
+	return false;
 }
 
-/* "0 $junk" for the letter a, and so on. */
-static int end_folder(struct maildir *m, struct err *e)
+/* ".Work.Projects", or "." for the INBOX; *other as in struct cli_export_format. */
+static void name_folder(struct maildir *m, struct str path, struct buf *name, struct buf *other)
 {
-	struct str words = buf_view(&m->keywords), word;
+	bool inbox = str_eq_i(path, STR("INBOX")), fits;
+	uint32_t n = 0;
+
+	if (inbox)
+		buf_byte(name, '.');
+	else
+		mime_maildir_folder_put(name, path);
+	fits = inbox || cli_export_name_fits(path, buf_view(name), CLI_EXPORT_NAME_MAX);
+	if (fits && !is_made(m, buf_view(name)))
+		return;
+	do {
+		buf_clear(name);
+		cli_export_name_other(
+		    name, path, n++, CLI_EXPORT_NAME_MAX, mime_maildir_folder_put);
+	} while (is_made(m, buf_view(name)));
+	buf_str(other, buf_view(name));
+}
+
+static int open_folder(struct maildir *m, struct buf *name, struct err *e)
+{
 	struct buf path;
-	FILE *f;
-	int result = 0;
+	int result;
 
-	if (m->nkeywords == 0)
-		return 0;
 	buf_init(&path, 8192);
-	buf_str(&path, buf_view(&m->folder));
-	buf_lit(&path, "/dovecot-keywords");
-	f = fopen(buf_cstr(&path), "we");
-	for (size_t i = 0; f && i < m->nkeywords; i++) {
-		word = str_split(words, ' ', &words);
-		fprintf(f, "%zu %.*s\n", i, STR_FMT(word));
+	buf_str(&path, buf_view(&m->dir));
+	if (!str_eq(buf_view(name), STR("."))) {
+		buf_byte(&path, '/');
+		buf_str(&path, buf_view(name));
 	}
-	if (!f || fclose(f) != 0)
-		result = err_sys(e, errno, "cannot write %s", buf_cstr(&path));
+	cli_export_folder_close(&m->folder);
+	result = cli_export_folder_open(&m->folder, m->fd, buf_cstr(name), buf_view(&path), e);
 	buf_fini(&path);
-	m->nkeywords = 0;
-	buf_clear(&m->keywords);
 	return result;
-}
-
-/* ".Work.Projects" in the directory; *other as in struct cli_export_format. */
-static void name_folder(struct maildir *m, struct str path, struct buf *other)
-{
-	struct buf name;
-
-	buf_init(&name, 16 * KIB);
-	mime_maildir_folder_put(&name, path);
-	if (!cli_export_name_fits(path, buf_view(&name), CLI_EXPORT_NAME_MAX)) {
-		buf_clear(&name);
-		cli_export_name_other(&name, path, 0, CLI_EXPORT_NAME_MAX, mime_maildir_folder_put);
-		buf_str(other, buf_view(&name));
-	}
-	buf_byte(&m->folder, '/');
-	buf_str(&m->folder, buf_view(&name));
-	buf_fini(&name);
 }
 
 static int maildir_mailbox(void *state, struct str path, struct buf *other, struct err *e)
 {
 	struct maildir *m = state;
+	struct buf name;
+	int result;
 
-	if (end_folder(m, e) < 0)
+	if (open_top(m, e) < 0 || cli_export_folder_settle(&m->folder, e) < 0)
 		return -1;
-	buf_clear(&m->folder);
-	buf_str(&m->folder, buf_view(&m->dir));
-	if (!str_eq_i(path, STR("INBOX")))
-		name_folder(m, path, other);
-	return make_folder(m, e) < 0 ? -1 : read_old(m, e);
-}
-
-/* The letter of the list that stands for a keyword; 0 when the list is full. */
-static uint8_t letter_of(struct maildir *m, struct str keyword)
-{
-	struct str words = buf_view(&m->keywords), word;
-
-	for (size_t i = 0; i < m->nkeywords; i++) {
-		word = str_split(words, ' ', &words);
-		if (str_eq(word, keyword))
-			return (uint8_t)('a' + i);
-	}
-	if (m->nkeywords == LETTERS)
-		return 0;
-	buf_str(&m->keywords, keyword);
-	buf_byte(&m->keywords, ' ');
-	return (uint8_t)('a' + m->nkeywords++);
+	buf_init(&name, 16 * KIB);
+	name_folder(m, path, &name, other);
+	buf_str(&m->made, buf_view(&name));
+	buf_byte(&m->made, 0);
+	result = open_folder(m, &name, e);
+	buf_fini(&name);
+	return result;
 }
 
 /* ---- a message ---- */
 
-/* Whether an earlier export has left it there: under its name then, if it was under another. */
-static bool is_there(struct maildir *m, struct str name)
+/* Letters of the folder's list, behind those that every Maildir has. False when that is full. */
+static bool put_letters(struct maildir *m, struct str keywords)
 {
-	const char *old = old_name(m, name);
-	struct buf path;
-	bool there;
+	bool all = true;
 
-	if (!old || access(buf_cstr(&m->cur), F_OK) == 0)
-		return old;
-	buf_init(&path, 16 * KIB);
-	buf_printf(&path, "%s/cur/%s", buf_cstr(&m->folder), old);
-	there = rename(buf_cstr(&path), buf_cstr(&m->cur)) == 0;
-	buf_fini(&path);
-	return there;
-}
-
-/* Letters of the folder's list, behind those that every Maildir has. */
-static void put_letters(struct maildir *m, struct buf *name, struct str keywords)
-{
 	while (keywords.n > 0) {
 		struct str word = str_split(keywords, ' ', &keywords);
 		struct buf known;
@@ -265,34 +184,33 @@ static void put_letters(struct maildir *m, struct buf *name, struct str keywords
 		buf_init(&known, 16);
 		mime_keywords_letters(&known, MIME_LETTERS_MAILDIR, word);
 		if (known.n == 0)
-			letter = letter_of(m, word);
+			letter = cli_export_folder_letter(&m->folder, word);
 		if (letter)
-			buf_byte(name, letter);
+			buf_byte(&m->name, letter);
+		all = all && (known.n || letter);
 		buf_fini(&known);
 	}
+	return all;
 }
 
-static int maildir_begin(void *state, const struct cli_export_message *meta, struct err *e)
+static int maildir_begin(
+    void *state, const struct cli_export_message *meta, bool *cut, struct err *e)
 {
 	struct maildir *m = state;
-	struct buf name;
 
 	m->meta = *meta;
 	m->lf = (struct mime_lf){0};
-	buf_init(&name, 4096);
-	mime_maildir_name_put(&name, meta->received, meta->id, buf_view(&m->host),
+	buf_clear(&m->name);
+	mime_maildir_name_put(&m->name, meta->received, meta->id, buf_view(&m->host),
 	    (uint64_t)meta->size, meta->keywords);
-	put_letters(m, &name, meta->keywords);
-	buf_clear(&m->tmp);
-	buf_printf(&m->tmp, "%s/tmp/%s", buf_cstr(&m->folder), buf_cstr(&name));
-	buf_clear(&m->cur);
-	buf_printf(&m->cur, "%s/cur/%s", buf_cstr(&m->folder), buf_cstr(&name));
-	m->there = is_there(m, buf_view(&name));
-	buf_fini(&name);
-	if (m->there)
-		return 0;
-	m->fd = open(buf_cstr(&m->tmp), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	return m->fd >= 0 ? 0 : err_sys(e, errno, "cannot make %s", buf_cstr(&m->tmp));
+	*cut = !put_letters(m, meta->keywords);
+	m->old = cli_export_folder_old(&m->folder, buf_view(&m->name));
+	m->there = m->old && cli_export_folder_is_whole(&m->folder, m->old, meta->size);
+	if (!m->there)
+		m->file = cli_export_folder_make(&m->folder, buf_view(&m->name), e);
+	else if (!str_eq(str_of_c(m->old), buf_view(&m->name)))
+		return cli_export_folder_wait(&m->folder, m->old, buf_view(&m->name), false, e);
+	return m->there || m->file >= 0 ? 0 : -1;
 }
 
 static int flush(struct maildir *m, struct err *e)
@@ -300,10 +218,10 @@ static int flush(struct maildir *m, struct err *e)
 	struct str s = buf_view(&m->out);
 
 	while (s.n > 0) {
-		ssize_t n = write(m->fd, s.p, s.n);
+		ssize_t n = write(m->file, s.p, s.n);
 
 		if (n < 0 && errno != EINTR)
-			return err_sys(e, errno, "cannot write %s", buf_cstr(&m->tmp));
+			return err_sys(e, errno, "cannot write to %s", buf_cstr(&m->folder.path));
 		if (n > 0)
 			s = str_from(s, (size_t)n);
 	}
@@ -321,61 +239,62 @@ static int maildir_data(void *state, struct str bytes, struct err *e)
 	return m->out.n < FLUSH_AT ? 0 : flush(m, e);
 }
 
-/* The file has its time and its place. */
-static int settle(struct maildir *m, struct err *e)
+/* As the moment of its arrival. */
+static void set_time(struct maildir *m)
 {
 	struct timespec time = {.tv_sec = m->meta.received / SECOND_MS,
 	    .tv_nsec = m->meta.received % SECOND_MS * 1000000};
 	struct timespec times[2] = {time, time};
 
 	if (m->meta.received >= 0)
-		(void)futimens(m->fd, times);
-	if (rename(buf_cstr(&m->tmp), buf_cstr(&m->cur)) < 0)
-		return err_sys(e, errno, "cannot make %s", buf_cstr(&m->cur));
-	return 0;
+		(void)futimens(m->file, times);
+}
+
+static void close_file(struct maildir *m, bool whole)
+{
+	if (m->file < 0)
+		return;
+	close(m->file);
+	m->file = -1;
+	if (!whole)
+		cli_export_folder_drop(&m->folder, buf_view(&m->name));
 }
 
 static int maildir_end(void *state, bool whole, struct err *e)
 {
 	struct maildir *m = state;
-	int result = 0;
+	bool good = whole;
 
 	if (m->there)
 		return 0;
 	mime_lf_end(&m->lf, &m->out);
 	if (whole)
-		result = flush(m, e);
+		good = flush(m, e) == 0;
 	buf_clear(&m->out);
-	if (whole && result == 0)
-		result = settle(m, e);
-	else
-		unlink(buf_cstr(&m->tmp));
-	close(m->fd);
-	m->fd = -1;
-	return result;
+	if (good)
+		set_time(m);
+	close_file(m, good);
+	if (good)
+		good = cli_export_folder_wait(&m->folder, m->old, buf_view(&m->name), true, e) == 0;
+	return good || !whole ? 0 : -1;
 }
 
 static int maildir_close(void **state, bool whole, struct err *e)
 {
 	struct maildir *m = *state;
-	int result = end_folder(m, e), dir;
+	int result;
 
-	if (m->fd >= 0) {
-		unlink(buf_cstr(&m->tmp));
-		close(m->fd);
-	}
-	dir = open(buf_cstr(&m->dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (whole && result == 0 && dir >= 0 && syncfs(dir) < 0)
+	close_file(m, false);
+	result = cli_export_folder_settle(&m->folder, e);
+	if (whole && result == 0 && m->fd >= 0 && syncfs(m->fd) < 0)
 		result = err_sys(e, errno, "cannot complete %s", buf_cstr(&m->dir));
-	if (dir >= 0)
-		close(dir);
-	forget_old(m);
+	if (m->fd >= 0)
+		close(m->fd);
+	cli_export_folder_fini(&m->folder);
 	buf_fini(&m->dir);
-	buf_fini(&m->folder);
-	buf_fini(&m->tmp);
-	buf_fini(&m->cur);
+	buf_fini(&m->made);
 	buf_fini(&m->host);
-	buf_fini(&m->keywords);
+	buf_fini(&m->name);
 	buf_fini(&m->out);
 	mem_free(m);
 	*state = NULL;

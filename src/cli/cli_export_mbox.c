@@ -260,13 +260,13 @@ static void start(struct mbox *m)
 	buf_clear(&m->head);
 }
 
-static int mbox_begin(void *state, const struct cli_export_message *meta, struct err *e)
+static int mbox_begin(void *state, const struct cli_export_message *meta, bool *cut, struct err *e)
 {
 	struct mbox *m = state;
 
 	m->message = m->size;
 	m->meta = *meta;
-	m->started = false;
+	m->started = *cut = false;
 	return 0;
 }
 

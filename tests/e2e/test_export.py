@@ -233,7 +233,7 @@ def test_the_first_failure_is_told(make_server, tmp_path, running):
     (tmp_path / "dir" / ".Work").write_text("in the way")
     done = server.command("export", f"ann@{DOMAIN}", "--maildir", str(tmp_path / "dir"), status=73)
     said, = done.stderr.splitlines()
-    assert f"cannot make the directory {tmp_path}/dir/.Work/cur: Not a directory" in said
+    assert f"{tmp_path}/dir/.Work is a file or a link where a directory is to be" in said
 
 
 def test_undelete_and_as_of(either, tmp_path):

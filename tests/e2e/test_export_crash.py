@@ -20,6 +20,8 @@ def filled(server, mailbox, tmp_path):
         for n in range(COUNT)))
     for name in ("INBOX", "Work"):
         server.command("import", mailbox, str(tmp_path / "mbox"), "--mailbox", name)
+    for n, row in enumerate(server.json("flags", mailbox)):
+        server.command("flags", mailbox, "--message-id", row["id"], "--add", "alpha" if n % 2 == 0 else "beta")
     return mailbox
 
 
@@ -28,7 +30,7 @@ def explore(*words):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("form", ["--mbox"])
+@pytest.mark.parametrize("form", ["--mbox", "--maildir"])
 def test_a_power_cut_leaves_what_has_its_name_whole(server, filled, tmp_path, form):
     recording, work = tmp_path / "recording", tmp_path / "work"
     (work / "out").mkdir(parents=True)

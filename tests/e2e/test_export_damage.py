@@ -280,3 +280,12 @@ def test_mailboxes_that_have_the_same_name_have_files_of_their_own(alike, tmp_pa
     assert len({file for _, file in names}) == 3
     assert re.fullmatch(r"out\.mbox\.Inbox~\w{8}", names[0][1]) and all("Lists~" in file for _, file in names[1:])
     assert exported(alike, tmp_path, 0) == (found, said)
+
+
+def test_mailboxes_that_have_the_same_name_have_folders_of_their_own(alike, tmp_path):
+    for _ in range(2):
+        done = alike.command("export", ANN, "--maildir", str(tmp_path / "out"))
+        others = re.findall(r"^godwit: (.*) is written to (.*): ", done.stderr, re.MULTILINE)
+        assert [name for name, _ in others] == ["Inbox", "Lists", "Lists"]
+        assert [len(os.listdir(tmp_path / "out" / folder / "cur")) for _, folder in others] == [1, 1, 1]
+        assert len(os.listdir(tmp_path / "out" / "cur")) == COUNT

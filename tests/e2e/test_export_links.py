@@ -38,3 +38,37 @@ def test_a_link_that_leads_nowhere_has_its_name(server, filled, tmp_path):
     (tmp_path / "out" / "f.Sent").symlink_to(tmp_path / "none")
     done = server.command("export", filled, "--mbox", str(tmp_path / "out" / "f"), status=73)
     assert "f.Sent is there already" in done.stderr and not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("link", [".Sent", ".Sent/cur", ".Sent/new", ".Sent/tmp", "new", "tmp"])
+def test_a_folder_that_is_a_link_is_refused(server, filled, tmp_path, link):
+    for name in ("cur", *([".Sent"] if "/" in link else [])):
+        (tmp_path / "out" / name).mkdir()
+    (tmp_path / "out" / link).symlink_to(tmp_path / "other")
+    done = server.command("export", filled, "--maildir", str(tmp_path / "out"), status=73)
+    assert f"/out/{link} is a file or a link" in done.stderr and is_untouched(tmp_path)
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_a_message_of_a_maildir_goes_to_a_file_of_its_own(server, filled, tmp_path, link):
+    """Whatever has its name in tmp/, its name in cur/ or that of the list of keywords."""
+    server.command("flags", filled, "--mailbox", "INBOX", "--add", "work")
+
+    def export():
+        server.command("export", filled, "--maildir", str(tmp_path / "out"))
+
+    export()
+    names = os.listdir(tmp_path / "out" / "cur")
+    files = ["dovecot-keywords", f"cur/{names[0]}"]
+    links = [*files, *(f"tmp/{name}" for name in names), *(f"tmp/{name.rpartition(':')[0]}" for name in names)]
+    for name in links:
+        (tmp_path / "out" / name).unlink(missing_ok=True)
+    (tmp_path / "out" / "cur" / names[1]).unlink()
+    for name in links:
+        getattr(tmp_path / "out" / name, link)(tmp_path / "victim")
+    export()
+    assert is_untouched(tmp_path) and sorted(os.listdir(tmp_path / "out" / "cur")) == sorted(names)
+    assert (tmp_path / "out" / "dovecot-keywords").read_text().endswith("0 work\n")
+    for name in names:
+        assert (tmp_path / "out" / "cur" / name).read_bytes().startswith(b"Return-Path: ") or \
+            (tmp_path / "out" / "cur" / name).read_bytes().startswith(b"Subject: ")

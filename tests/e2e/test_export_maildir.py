@@ -1,0 +1,115 @@
+"""A Maildir that is exported to: what an earlier export, or somebody else, has left there, and what it cannot hold."""
+
+import os
+import re
+
+import pytest
+
+from test_export import big_mbox
+
+
+@pytest.fixture
+def filled(server, mailbox, tmp_path):
+    big_mbox(tmp_path / "mbox", 5)
+    server.command("import", mailbox, str(tmp_path / "mbox"))
+    return mailbox
+
+
+def export(server, mailbox, path, *more, status=0):
+    return server.command("export", mailbox, "--maildir", str(path), *more, status=status)
+
+
+def files(path):
+    """{name: (inode, content)} of cur/."""
+    found = {}
+    for name in os.listdir(path / "cur"):
+        with open(path / "cur" / name, "rb") as file:
+            found[name] = os.fstat(file.fileno()).st_ino, file.read()
+    return found
+
+
+def test_a_message_that_is_not_whole_is_written_anew(server, filled, tmp_path):
+    """As a power cut leaves files: empty, cut, or of zeros."""
+    export(server, filled, tmp_path / "out")
+    before = files(tmp_path / "out")
+    names = sorted(before)
+    paths = [tmp_path / "out" / "cur" / name for name in names]
+    paths[0].write_bytes(b"")
+    paths[1].write_bytes(before[names[1]][1][:-100])
+    paths[2].write_bytes(bytes(len(before[names[2]][1])))
+    paths[3].unlink()
+    paths[3].symlink_to(tmp_path / "nowhere")
+    export(server, filled, tmp_path / "out")
+    after = files(tmp_path / "out")
+    assert {name: data for name, (_, data) in after.items()} == {name: data for name, (_, data) in before.items()}
+    assert after[names[4]] == before[names[4]] and not paths[3].is_symlink()
+    assert not os.listdir(tmp_path / "out" / "tmp")
+
+
+def test_so_is_one_whose_flags_have_changed(server, filled, tmp_path):
+    export(server, filled, tmp_path / "out")
+    name = sorted(before := files(tmp_path / "out"))[2]
+    (tmp_path / "out" / "cur" / name).write_bytes(b"")
+    server.command("flags", filled, "--mailbox", "INBOX", "--add", "seen")
+    export(server, filled, tmp_path / "out")
+    after = files(tmp_path / "out")
+    assert {name: data for name, (_, data) in after.items()} == {name + "S": data for name, (_, data) in before.items()}
+
+
+def test_what_was_broken_off_is_no_hindrance(server, filled, tmp_path):
+    export(server, filled, tmp_path / "out")
+    before = files(tmp_path / "out")
+    for name in before:
+        os.rename(tmp_path / "out" / "cur" / name, tmp_path / "out" / "tmp" / name.partition(":")[0])
+    export(server, filled, tmp_path / "out")
+    assert not os.listdir(tmp_path / "out" / "tmp")
+    assert sorted(data for _, data in files(tmp_path / "out").values()) == sorted(data for _, data in before.values())
+
+
+def test_one_mailbox_makes_a_maildir_too(server, filled, tmp_path):
+    server.command("import", filled, str(tmp_path / "mbox"), "--mailbox", "Work")
+    for _ in range(2):
+        export(server, filled, tmp_path / "out", "--mailbox", "Work")
+        assert sorted(os.listdir(tmp_path / "out")) == [".Work", "cur", "new", "tmp"]
+    assert len(os.listdir(tmp_path / "out" / ".Work" / "cur")) == 5
+
+
+def test_an_empty_directory_stays_whose_it_is(server, filled, tmp_path):
+    path = tmp_path / "out"
+    path.mkdir(mode=0o750)
+    (path / "lost+found").mkdir()
+    if os.getuid() == 0:
+        os.chown(path, 65534, 65534)
+    before = path.stat()
+    export(server, filled, path)
+    after = path.stat()
+    assert (after.st_ino, after.st_mode, after.st_uid) == (before.st_ino, before.st_mode, before.st_uid)
+    assert len(files(path)) == 5
+
+
+def test_keywords_that_a_maildir_has_no_letter_for_are_told(server, filled, tmp_path):
+    ids = [row["id"] for row in server.json("flags", filled)]
+    for n, words in enumerate((range(20), range(26), range(28), range(26, 30))):
+        server.command("flags", filled, "--message-id", ids[n], "--add", ",".join(f"k{word:02}" for word in words))
+    for _ in range(2):
+        done = export(server, filled, tmp_path / "out", status=65)
+        assert done.stdout == "5 messages exported; 2 messages lack some of their keywords\n"
+        assert done.stderr.count("\n") == 1 and "INBOX: keywords of 2 messages are left out" in done.stderr
+    letters = sorted(name.rpartition(",")[2] for name in files(tmp_path / "out"))
+    every = "abcdefghijklmnopqrstuvwxyz"
+    assert letters == ["", "", every[:20], every, every]
+    assert (tmp_path / "out" / "dovecot-keywords").read_text() == "".join(f"{n} k{n:02}\n" for n in range(26))
+
+
+def test_letters_of_an_earlier_export_stay(server, filled, tmp_path):
+    """Its names have them, also those of messages that are there no more."""
+    (tmp_path / "out" / "cur").mkdir(parents=True)
+    (tmp_path / "out" / "cur" / "1.x:2,a").write_text("Subject: x\n")
+    (tmp_path / "out" / "dovecot-keywords").write_text("0 beta\n1 Work\nno line of it\n2 gamma")
+    ids = [row["id"] for row in server.json("flags", filled)]
+    for n, words in enumerate(("alpha", "beta", "work,seen")):
+        server.command("flags", filled, "--message-id", ids[n], "--add", words)
+    export(server, filled, tmp_path / "out")
+    assert (tmp_path / "out" / "dovecot-keywords").read_text() == "0 beta\n1 Work\nno line of it\n2 gamma\n3 alpha\n"
+    found = [re.search(rf"G{id}\b.*,(.*)", " ".join(files(tmp_path / "out")).replace(" ", "\n"))[1] for id in ids]
+    assert found == ["d", "a", "Sb", "", ""]
