@@ -99,8 +99,10 @@ static int check_users(const struct config_snapshot *c, struct err *e)
 		return -1;
 	store = pw->pw_uid;
 	if (stat(dir, &st) == 0 && st.st_uid != store)
-		return err_set(e, "%s does not belong to the user %s; cure: chown -R %s %s", dir,
-		    pw->pw_name, pw->pw_name, dir);
+		return err_set(e,
+		    "%s does not belong to the user %s; cure: chown -R %s %s && chown -R root "
+		    "%s/godwit.conf %s/tls",
+		    dir, pw->pw_name, pw->pw_name, dir, dir, dir);
 	pw = find_user(c, "user_net", c->user_net, e);
 	if (!pw)
 		return -1;

@@ -169,7 +169,8 @@ static void test_users(void **state)
 	    "@/godwit.conf: user_store: there is no system user nobodyy; create it with: useradd "
 	    "--system --shell /usr/sbin/nologin nobodyy");
 	put_file("godwit.conf", 0644, STR("hostname = \"mail.x.org\"; user_store = \"daemon\";"));
-	refused("@ does not belong to the user daemon; cure: chown -R daemon @");
+	refused("@ does not belong to the user daemon; cure: chown -R daemon @ && chown -R root "
+		"@/godwit.conf @/tls");
 	put_file("godwit.conf", 0644,
 	    STR("hostname = \"x\"; user_store = \"nobody\"; user_net = \"root\";"));
 	refused("@/godwit.conf: user_net names root, who may do everything; name a user of the "
