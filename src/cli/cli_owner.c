@@ -140,19 +140,61 @@ int cli_owner_become_user(const char *dir)
 	return code;
 }
 
-int cli_owner_give_restored(const char *dir)
+/* Whose a restored directory is to be; of the id 0: it stays as it is. */
+struct owner {
+	uid_t uid;
+	gid_t gid;
+	bool with_admins;
+};
+
+/* Where its configuration is not accepted: the user's whom it would be without one, if there is one. */
+static int owner_by_config(const struct config_snapshot *c, struct owner *o_r)
+{
+	const struct passwd *pw = NULL;
+	int code = EX_OK;
+
+	if (c)
+		code = find_owner(c, &pw);
+	else
+		pw = getpwnam(USER_STORE);
+	if (pw)
+		*o_r = (struct owner){pw->pw_uid, pw->pw_gid, false};
+	return code;
+}
+
+static int find_restored(const char *dir, struct owner *o_r)
 {
 	struct config_snapshot *c = NULL;
 	struct stat st;
 	struct err e;
 	int code = EX_OK;
 
-	if (config_load(dir, 0, &c, &e) < 0)
-		return cli_fail(EX_CONFIG, "%s", e.text);
-	if (geteuid() != 0 || stat(dir, &st) < 0 || st.st_uid == 0)
-		code = cli_owner_give(dir, c);
-	else if (hand_over(dir, st.st_uid, st.st_gid, !is_store_user(c, st.st_uid), &e) < 0)
-		code = cli_fail(EX_NOPERM, "%s", e.text);
+	*o_r = (struct owner){0};
+	if (geteuid() != 0)
+		return EX_OK;
+	(void)config_load(dir, 0, &c, &e); /* what is wrong with it is told later */
+	if (stat(dir, &st) < 0 || st.st_uid == 0)
+		code = owner_by_config(c, o_r);
+	else
+		*o_r = (struct owner){st.st_uid, st.st_gid, !is_store_user(c, st.st_uid)};
 	config_unref(&c);
+	return code;
+}
+
+int cli_owner_check_restored(const char *dir)
+{
+	struct owner o;
+
+	return find_restored(dir, &o);
+}
+
+int cli_owner_give_restored(const char *dir)
+{
+	struct owner o;
+	struct err e;
+	int code = find_restored(dir, &o);
+
+	if (code == EX_OK && o.uid != 0 && hand_over(dir, o.uid, o.gid, o.with_admins, &e) < 0)
+		code = cli_fail(EX_NOPERM, "%s", e.text);
 	return code;
 }

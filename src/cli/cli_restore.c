@@ -17,6 +17,7 @@
 #include "cli/cli_progress.h"
 #include "cli/cli_restore_target.h"
 #include "cli/cli_text.h"
+#include "config/config.h"
 #include "store/restore.h"
 
 #define COPY  ((size_t)256 * 1024)
@@ -303,17 +304,29 @@ static int copy_pack(struct restoring *r, size_t i, size_t *next_r)
 	return code;
 }
 
-/* The database comes after the small files: with godwit.conf there, commands get as far as to the mark. */
-static int copy_all(struct restoring *r)
+/* The files, or the database that is among them. */
+static int copy_files(struct restoring *r, bool database)
 {
 	int code = EX_OK;
 
 	for (size_t i = 0; i < r->m->nfiles && code == EX_OK; i++)
-		if (!is_database(&r->m->file[i]))
+		if (is_database(&r->m->file[i]) == database)
 			code = copy_file(r, &r->m->file[i]);
-	for (size_t i = 0; i < r->m->nfiles && code == EX_OK; i++)
-		if (is_database(&r->m->file[i]))
-			code = copy_file(r, &r->m->file[i]);
+	return code;
+}
+
+/*
+ * The database comes after the small files: with godwit.conf there, commands get as far as to the mark, and it is
+ * known whether there is the user whose all is to be.
+ */
+static int copy_all(struct restoring *r)
+{
+	int code = copy_files(r, false);
+
+	if (code == EX_OK && !r->verify)
+		code = cli_owner_check_restored(r->target.path);
+	if (code == EX_OK)
+		code = copy_files(r, true);
 	for (size_t i = 0; i < r->m->nparts && code == EX_OK;)
 		code = copy_pack(r, i, &i);
 	return code;
@@ -333,25 +346,47 @@ static int how_good(const struct restoring *r)
 	return r->damaged ? EX_DATAERR : EX_OK;
 }
 
+/* It may be of another version; with the rest all is well. */
+static int check_config(const struct restoring *r)
+{
+	struct config_snapshot *c = NULL;
+	struct err e = {""};
+
+	if (config_load(r->target.path, 0, &c, &e) < 0)
+		return cli_fail(EX_CONFIG, "%s; mend that before the start", e.text);
+	config_unref(&c);
+	return EX_OK;
+}
+
+static void print_end(const struct restoring *r)
+{
+	const char *dir = r->target.path;
+	struct buf size;
+
+	buf_init(&size, 64);
+	cli_text_bytes(&size, r->copied);
+	printf("restored %s into %s; start it with: godwit serve --data %s\n", buf_cstr(&size), dir,
+	    dir);
+	buf_fini(&size);
+}
+
+/* All is handed over as long as the mark is there: what is in the way of that is mended, and the restore run again. */
 static int complete(struct restoring *r)
 {
 	struct err e = {""};
-	struct buf size;
 	char who[40];
-	int code;
+	int code = cli_owner_give_restored(r->target.path), config;
 
-	snprintf(who, sizeof who, "uid %u, offline", (unsigned)getuid());
-	if (restore_complete(r->target.path, r->m->store, str_of_c(who), clock_now(), &e) < 0)
-		return cli_fail(EX_CANTCREAT, "%s", e.text);
-	code = cli_owner_give_restored(r->target.path);
 	if (code != EX_OK)
 		return code;
-	buf_init(&size, 64);
-	cli_text_bytes(&size, r->copied);
-	printf("restored %s into %s; start it with: godwit serve --data %s\n", buf_cstr(&size),
-	    r->target.path, r->target.path);
-	buf_fini(&size);
-	return how_good(r);
+	config = check_config(r);
+	snprintf(who, sizeof who, "uid %u, offline", (unsigned)getuid());
+	if (restore_complete(
+		r->target.dirfd, r->target.path, r->m->store, str_of_c(who), clock_now(), &e) < 0)
+		return cli_fail(EX_CANTCREAT, "%s", e.text);
+	print_end(r);
+	code = how_good(r);
+	return config == EX_OK ? code : config;
 }
 
 static int verified(struct restoring *r)

@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "base/limits.h"
 #include "store/admin_log.h"
 #include "store/datadir.h"
 #include "store/db.h"
@@ -51,16 +49,12 @@ static enum db_code record(struct db *db, struct str who, int64_t now)
 	return code;
 }
 
-static int change_database(
-    const char *dir, int64_t source, struct str who, int64_t now, struct err *e)
+static int change_database(int64_t source, struct str who, int64_t now, struct err *e)
 {
 	struct db *db = NULL;
-	struct buf path;
 	enum db_code code;
 
-	buf_init(&path, 8192);
-	buf_printf(&path, "%s/" DATADIR_DB, dir);
-	code = sodium_init() < 0 ? DB_ERROR : db_open(buf_cstr(&path), DB_WRITER, &db, e);
+	code = sodium_init() < 0 ? DB_ERROR : db_open(DATADIR_DB, DB_WRITER, &db, e);
 	if (code == DB_OK) {
 		code = restore_identity(db, source, now);
 		if (code == DB_OK)
@@ -69,7 +63,6 @@ static int change_database(
 			err_set(e, "%s", db_error(db));
 	}
 	db_close(&db);
-	buf_fini(&path);
 	return code == DB_OK ? 0 : -1;
 }
 
@@ -80,27 +73,35 @@ static bool remove_mark(int dirfd)
 }
 
 /* Broken off between the lock and the mark, it is a data directory: datadir_open() removes the mark. */
-static int furnish(const char *dir, struct err *e)
+static int furnish(int dirfd, const char *name, struct err *e)
 {
-	int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), lock = -1;
-	bool good = dirfd >= 0 && fchmod(dirfd, DATADIR_MODE) == 0 &&
-		    datadir_make_run(dirfd, e) == 0 && syncfs(dirfd) == 0;
+	int lock = -1;
+	bool good = fchmod(dirfd, DATADIR_MODE) == 0 && datadir_make_run(dirfd, e) == 0 &&
+		    syncfs(dirfd) == 0;
 
 	if (good)
 		lock = openat(dirfd, DATADIR_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	good = good && lock >= 0 && fsync(dirfd) == 0 && remove_mark(dirfd) && fsync(dirfd) == 0;
 	if (!good)
-		err_sys(e, errno, "cannot complete the data directory %s", dir);
+		err_sys(e, errno, "cannot complete the data directory %s", name);
 	if (lock >= 0)
 		close(lock);
-	if (dirfd >= 0)
-		close(dirfd);
 	return good ? 0 : -1;
 }
 
-int restore_complete(const char *dir, int64_t source, struct str who, int64_t now, struct err *e)
+int restore_complete(
+    int dirfd, const char *name, int64_t source, struct str who, int64_t now, struct err *e)
 {
-	if (change_database(dir, source, who, now, e) < 0)
+	struct datadir_self self;
+	int result;
+
+	if (fchdir(dirfd) < 0)
+		return err_sys(e, errno, "cannot enter the directory %s", name);
+	if (datadir_become_owner(dirfd, &self, e) < 0)
 		return -1;
-	return furnish(dir, e);
+	result = change_database(source, who, now, e);
+	if (result == 0)
+		result = furnish(dirfd, name, e);
+	datadir_become_self(&self);
+	return result;
 }

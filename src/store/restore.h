@@ -14,12 +14,14 @@
 #define RESTORE_MARK "restoring"
 
 /*
- * The directory has store.db and packs/ as they were in the backup of the store `source`. Gives what is in
+ * The directory, which sentences call name, has store.db and packs/ as they were in the backup of the store
+ * `source`. Makes it the working directory of the process. As its owner, where root is called: gives what is in
  * it an identity of its own, that knows whose ids it has up to now; then makes what belongs in a data
  * directory, the lock last, and takes the mark away. who: for the record of what administrators did. 0, or
- * -1 with e set: doing it again is right.
+ * -1 with e set: doing it again is right. No other thread runs.
  */
-int restore_complete(const char *dir, int64_t source, struct str who, int64_t now, struct err *e);
+int restore_complete(
+    int dirfd, const char *name, int64_t source, struct str who, int64_t now, struct err *e);
 
 /* That identity, in a transaction of its own. libsodium is initialised. */
 enum db_code restore_identity(struct db *db, int64_t source, int64_t now);

@@ -5,6 +5,7 @@ import fcntl
 import os
 import pathlib
 import shutil
+import subprocess
 
 import pytest
 
@@ -185,3 +186,37 @@ def test_who_writes_a_backup_holds_its_directory(server, other, tmp_path):
     assert f"a backup into {tmp_path}/backup is under way" in done.stderr
     os.close(fd)
     other.command("restore", str(tmp_path / "backup"))
+
+
+@ROOT_ONLY
+def test_the_user_is_missed_before_the_rest_comes(make_server, other, tmp_path):
+    """Made as the sentence says, he has it all when the same command is run again."""
+    server = make_server(start=False)
+    server.configure('user_store = "no-such-user";')
+    backup(server, tmp_path / "backup")
+    done = other.command("restore", str(tmp_path / "backup"), status=78)
+    assert "there is no system user no-such-user; make it with: useradd " in done.stderr
+    assert sorted(os.listdir(other.data)) == ["godwit.conf", "packs", MARK, "tls"]
+    users = pathlib.Path("/etc/passwd").read_text() + "no-such-user:x:4242:65534::/:/usr/sbin/nologin\n"
+    (tmp_path / "passwd").write_text(users)
+    with_him = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"', tmp_path / "passwd"]
+    subprocess.run([*with_him, other.binary, "restore", tmp_path / "backup", "--data", other.data], check=True)
+    owners = {name: os.stat(os.path.join(other.data, name)).st_uid for name in os.listdir(other.data)}
+    assert owners == {"godwit.conf": 0, "lock": 4242, "packs": 4242, "run": 4242, "store.db": 4242, "tls": 0}
+
+
+def test_a_configuration_that_is_not_accepted_is_mended_in_place(make_server, other, tmp_path):
+    """As of another version. All else is as it is to be."""
+    server = make_server(accounts=("ann",))
+    config = pathlib.Path(server.config_path)
+    config.write_text("no_option = 1;\n" + config.read_text())
+    server.command("backup", str(tmp_path / "backup"), status=65)
+    done = other.command("restore", str(tmp_path / "backup"), status=78)
+    assert f"{other.config_path}:1: there is no option no_option" in done.stderr
+    assert done.stderr.endswith("; mend that before the start\n") and done.stdout.startswith("restored ")
+    config = pathlib.Path(other.config_path)
+    config.write_text(config.read_text().replace("no_option = 1;\n", ""))
+    server.stop()
+    other.ports = server.ports
+    other.start()
+    assert len(other.json("account", "list")) == 1
