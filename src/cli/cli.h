@@ -27,12 +27,13 @@ struct cli {
 /* The exit codes of a command, for its help; 0 and EX_USAGE are everybody's. */
 #define CLI_EXIT(code) (1u << ((code)-EX__BASE))
 #define CLI_EXITS_STORE                                                                            \
-	(CLI_EXIT(EX_NOINPUT) | CLI_EXIT(EX_UNAVAILABLE) | CLI_EXIT(EX_IOERR) |                    \
-	    CLI_EXIT(EX_TEMPFAIL) | CLI_EXIT(EX_NOPERM) | CLI_EXIT(EX_CONFIG))
+	(CLI_EXIT(EX_DATAERR) | CLI_EXIT(EX_NOINPUT) | CLI_EXIT(EX_UNAVAILABLE) |                  \
+	    CLI_EXIT(EX_IOERR) | CLI_EXIT(EX_TEMPFAIL) | CLI_EXIT(EX_NOPERM) |                     \
+	    CLI_EXIT(EX_CONFIG))
 #define CLI_EXITS_FILES /* what takes or gives files */                                            \
-	(CLI_EXITS_STORE | CLI_EXIT(EX_DATAERR) | CLI_EXIT(EX_NOUSER) | CLI_EXIT(EX_CANTCREAT))
+	(CLI_EXITS_STORE | CLI_EXIT(EX_NOUSER) | CLI_EXIT(EX_CANTCREAT))
 #define CLI_EXITS_NAMES /* what changes or lists domains, accounts, aliases */                     \
-	(CLI_EXITS_STORE | CLI_EXIT(EX_DATAERR) | CLI_EXIT(EX_NOUSER) | CLI_EXIT(EX_NOHOST))
+	(CLI_EXITS_STORE | CLI_EXIT(EX_NOUSER) | CLI_EXIT(EX_NOHOST))
 #define CLI_EXITS_SERVER                                                                           \
 	(CLI_EXIT(EX_NOINPUT) | CLI_EXIT(EX_NOHOST) | CLI_EXIT(EX_UNAVAILABLE) |                   \
 	    CLI_EXIT(EX_TEMPFAIL) | CLI_EXIT(EX_NOPERM))

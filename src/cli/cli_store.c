@@ -91,13 +91,12 @@ static int verify(struct cli *cli)
 
 const struct cli_command cli_store_commands[] = {
     {"verify", "", "Reads everything and names what is damaged.", verify, .options = verify_options,
-	.flags = CLI_DATA | CLI_JSON, .exits = CLI_EXITS_STORE | CLI_EXIT(EX_DATAERR),
+	.flags = CLI_DATA | CLI_JSON, .exits = CLI_EXITS_STORE,
 	.more =
 	    "Changes nothing; while the server runs, or while it is stopped. The exit code is 0 when\n"
 	    "nothing is damaged, 65 when something is."},
     {"repair", "", "Saves what can be saved of a damaged store; the server must be stopped.",
-	cli_admin, .flags = CLI_DATA | CLI_JSON, .exits = CLI_EXITS_STORE | CLI_EXIT(EX_DATAERR),
-	.code = ADMIN_REPAIR,
+	cli_admin, .flags = CLI_DATA | CLI_JSON, .exits = CLI_EXITS_STORE, .code = ADMIN_REPAIR,
 	.more =
 	    "Messages whose content is damaged or lost are taken out of their mailboxes and out of the\n"
 	    "queue; what is left of them is written to quarantine/ in the data directory, and the\n"
@@ -114,7 +113,7 @@ const struct cli_command cli_store_commands[] = {
 	    "these in."},
     {"discard", "NUMBER|all", "Removes a pack that is set aside, or all of them.", cli_admin,
 	.flags = CLI_DATA | CLI_JSON, .min_operands = 1, .max_operands = 1,
-	.exits = CLI_EXITS_STORE | CLI_EXIT(EX_DATAERR), .code = ADMIN_DISCARD,
+	.exits = CLI_EXITS_STORE, .code = ADMIN_DISCARD,
 	.more =
 	    "Those with messages that are missed stay, and those that cannot be read: `unread` of `godwit\n"
 	    "store aside` tells why. What is removed is gone for good: look there before."},

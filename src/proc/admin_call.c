@@ -359,6 +359,9 @@ static int call_offline(struct admin_call *call, int serve_fd)
 
 	if (exit_code != EX_OK)
 		return fail(call, exit_code, "%s", e.text);
+	/* before a configuration is missed that may still come */
+	if (datadir_lacks_lock(call->dir, &e))
+		return fail(call, EX_DATAERR, "%s", e.text);
 	if (config_load(call->dir, 0, &config, &e))
 		return fail(call, EX_CONFIG, "%s", e.text);
 	became = become_owner(call->dir, &e);

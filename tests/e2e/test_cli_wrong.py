@@ -515,7 +515,7 @@ def test_exit_codes_are_in_the_help():
                          (["check-config"], (0, 64, 66, 71, 74, 78)),
                          (["sendmail"], (0, 64, 65, 67, 68, 69, 71, 74, 75, 77)),
                          (["mail", "send"], (0, 64, 65, 66, 67, 68, 69, 71, 74, 75, 77, 78)),
-                         (["status"], (0, 64, 66, 69, 71, 74, 75, 77, 78))):
+                         (["status"], (0, 64, 65, 66, 69, 71, 74, 75, 77, 78))):
         assert exit_codes()[tuple(words)] == list(codes), words
     assert len(exit_codes()) > 40
     for words, codes in exit_codes().items():

@@ -11,6 +11,7 @@ import pytest
 
 from conftest import DOMAIN, new_folder, preload
 from test_backup import MARK, Restored, backup, fill_large
+from test_cli_wrong import codes_for
 from test_export import fill, messages
 from wire import deliver, letter
 
@@ -220,3 +221,14 @@ def test_a_configuration_that_is_not_accepted_is_mended_in_place(make_server, ot
     other.ports = server.ports
     other.start()
     assert len(other.json("account", "list")) == 1
+
+
+@pytest.mark.parametrize("words,status", [
+    (["serve"], 78), (["check-config"], 78), (["status"], 65), (["account", "list"], 65), (["backup", "elsewhere"], 65),
+    (["export", ANN, "--mbox", "elsewhere"], 65), (["init", "--hostname", "a.test"], 73)],
+    ids=lambda words: words[0] if isinstance(words, list) else "")
+def test_what_has_nothing_but_the_mark_is_told_as_half_restored(other, tmp_path, words, status):
+    begun(other)
+    done = other.command(*[str(tmp_path / word) if word == "elsewhere" else word for word in words], status=status)
+    assert f"{other.data} is not restored in full" in done.stderr, done.stderr
+    assert status in codes_for(words)
