@@ -201,12 +201,11 @@ static bool may_hold(struct backup *b)
 	return good;
 }
 
-/* Is it below the data directory, or that itself? */
-static bool is_inside(int dirfd, const char *data)
+bool cli_backup_is_inside(int dirfd, const char *path)
 {
 	struct stat top = {0}, at, above;
 	int fd = dup(dirfd);
-	bool inside = false, more = fd >= 0 && stat(data, &top) == 0 && fstat(fd, &at) == 0;
+	bool inside = false, more = fd >= 0 && stat(path, &top) == 0 && fstat(fd, &at) == 0;
 
 	while (more && !inside) {
 		int up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -235,7 +234,7 @@ static int open_directory(struct backup *b)
 	if (b->dirfd < 0)
 		return cli_fail(
 		    EX_CANTCREAT, "cannot open the directory %s: %s", b->path, err_reason(errno));
-	if (is_inside(b->dirfd, b->data)) {
+	if (cli_backup_is_inside(b->dirfd, b->data)) {
 		if (made)
 			rmdir(b->path);
 		return cli_fail(EX_CANTCREAT,

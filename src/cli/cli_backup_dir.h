@@ -51,6 +51,9 @@ int cli_backup_make_dir(struct backup *b, struct str name);
  */
 int cli_backup_open(struct backup *b);
 
+/* Is a directory below another one, or that itself? */
+bool cli_backup_is_inside(int dirfd, const char *path);
+
 /* Directories of ours that the manifest does not name go: of backups before, or broken off. */
 void cli_backup_clean(struct backup *b, const struct cli_manifest *m);
 

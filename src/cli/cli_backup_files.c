@@ -1,11 +1,12 @@
 /*
  * The administrator's files in a backup: godwit.conf, what lies in tls/, and what godwit.conf names beside
- * itself. What is no file is named and left out; a file that cannot be read ends the backup, so that the one
- * before, which has it, stays.
+ * itself. What is no file is named and left out; what godwit.conf names elsewhere, and what lies deeper in tls/,
+ * is noted. A file that cannot be read ends the backup, so that the one before, which has it, stays.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -43,6 +44,20 @@ static int leave_out(struct backup *b, const char *name, const char *why)
 	b->left_out++;
 	cli_progress_clear(&b->progress);
 	(void)cli_fail(EX_DATAERR, "%s is not in the backup: %s", buf_cstr(&text), why);
+	buf_fini(&text);
+	return 0;
+}
+
+/* What nobody expects in the backup. */
+static int note(struct backup *b, const char *name, const char *what)
+{
+	struct buf text;
+
+	buf_init(&text, 8 * KIB);
+	buf_lit(&text, "note: ");
+	cli_text_put(&text, str_of_c(name));
+	cli_progress_clear(&b->progress);
+	fprintf(stderr, "%s%s\n", buf_cstr(&text), what);
 	buf_fini(&text);
 	return 0;
 }
@@ -132,6 +147,13 @@ static int copy_config(struct backup *b)
 	return result;
 }
 
+static bool is_directory(DIR *dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dirfd(dir), name, &st, 0) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int copy_tls_from(struct backup *b, DIR *dir)
 {
 	struct buf name;
@@ -140,11 +162,13 @@ static int copy_tls_from(struct backup *b, DIR *dir)
 
 	buf_init(&name, 512);
 	while (result == 0 && (errno = 0, d = readdir(dir)) != NULL) {
-		if (d->d_name[0] == '.')
+		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
 			continue;
 		buf_clear(&name);
 		buf_printf(&name, "tls/%s", d->d_name);
-		result = copy_file(b, buf_cstr(&name), 0);
+		result = is_directory(dir, d->d_name)
+			     ? note(b, buf_cstr(&name), " is a directory and is not in the backup")
+			     : copy_file(b, buf_cstr(&name), 0);
 	}
 	code = errno;
 	buf_fini(&name);
@@ -166,22 +190,7 @@ static int copy_tls(struct backup *b)
 	return result;
 }
 
-/*
- * Whether the path names something right in the data directory, and no link; *name_r is then its last part. The
- * directory is the store's user's: what his links lead to is not for the backup.
- */
-static bool is_beside(const struct backup *b, struct buf *path, const char **name_r)
-{
-	const char *text = buf_cstr(path), *slash = strrchr(text, '/');
-	struct stat data, above, st = {0};
-
-	if (!slash || stat(b->data, &data) < 0 || (lstat(text, &st) == 0 && S_ISLNK(st.st_mode)))
-		return false;
-	*name_r = slash + 1;
-	path->p[slash - text] = '\0';
-	return stat(text, &above) == 0 && above.st_dev == data.st_dev &&
-	       above.st_ino == data.st_ino;
-}
+/* ---- what godwit.conf names ---- */
 
 static bool is_copied(const struct backup *b, struct str name)
 {
@@ -192,33 +201,96 @@ static bool is_copied(const struct backup *b, struct str name)
 	return found;
 }
 
-static int copy_named(struct backup *b, const struct config_snapshot *c, struct str value)
+enum place {
+	PLACE_BESIDE, /* right in the data directory */
+	PLACE_TLS,    /* right in tls/, all of which has been copied or named */
+	PLACE_DEEPER, /* below tls/ */
+	PLACE_ELSEWHERE,
+};
+
+static bool is_same(const struct stat *a, const struct stat *b)
 {
-	const char *name;
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* By what directories are, not by how they are written. */
+static enum place place_of(const struct backup *b, const char *directory)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat at, data, tls;
+	enum place place = PLACE_ELSEWHERE;
 	struct buf path;
-	int result = 0;
 
 	buf_init(&path, 8 * KIB);
-	config_path(c, value, &path);
-	if (value.n && is_beside(b, &path, &name) && !is_copied(b, str_of_c(name)))
-		result = copy_file(b, name, O_NOFOLLOW);
+	buf_printf(&path, "%s/tls", b->data);
+	if (fd < 0 || fstat(fd, &at) < 0)
+		place = PLACE_ELSEWHERE;
+	else if (stat(b->data, &data) == 0 && is_same(&at, &data))
+		place = PLACE_BESIDE;
+	else if (stat(buf_cstr(&path), &tls) == 0 && is_same(&at, &tls))
+		place = PLACE_TLS;
+	else if (cli_backup_is_inside(fd, buf_cstr(&path)))
+		place = PLACE_DEEPER;
+	if (fd >= 0)
+		close(fd);
 	buf_fini(&path);
-	return result;
+	return place;
+}
+
+/*
+ * The data directory is the store's user's: what his links lead to is not for the backup. All else that
+ * is not in it is told.
+ */
+static int copy_named(struct backup *b, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct buf directory;
+	enum place place;
+
+	buf_init(&directory, 8 * KIB);
+	buf_str(&directory, str_sub(str_of_c(path), 0, (size_t)(slash - path) + 1));
+	place = place_of(b, buf_cstr(&directory));
+	buf_fini(&directory);
+	if (place == PLACE_TLS || (place == PLACE_BESIDE && is_copied(b, str_of_c(slash + 1))))
+		return 0;
+	if (place == PLACE_BESIDE)
+		return copy_file(b, slash + 1, O_NOFOLLOW);
+	if (place == PLACE_DEEPER)
+		return leave_out(b, path, "it lies in a directory below tls/");
+	return note(b, path, ", which godwit.conf names, lies elsewhere and is not in the backup");
+}
+
+static struct str named(const struct config_snapshot *c, size_t i)
+{
+	const struct str tls[] = {c->tls_certificate, c->tls_key};
+
+	return i < 2 ? tls[i] : c->routes.v[i - 2].password_file;
+}
+
+/* Each once. */
+static bool is_anew(const struct config_snapshot *c, size_t i)
+{
+	size_t before = 0;
+
+	while (before < i && !str_eq(named(c, before), named(c, i)))
+		before++;
+	return before == i && named(c, i).n > 0;
 }
 
 static int copy_named_files(struct backup *b)
 {
 	struct config_snapshot *c = NULL;
 	struct err e = {""};
-	int result;
+	struct buf path;
+	int result = 0;
 
 	if (config_load(b->data, 0, &c, &e) < 0)
 		return leave_out(b, "what godwit.conf names beside itself", e.text);
-	result = copy_named(b, c, c->tls_certificate);
-	if (result == 0)
-		result = copy_named(b, c, c->tls_key);
-	for (size_t i = 0; result == 0 && i < c->routes.n; i++)
-		result = copy_named(b, c, c->routes.v[i].password_file);
+	buf_init(&path, 8 * KIB);
+	for (size_t i = 0; result == 0 && i < c->routes.n + 2; i++)
+		if (is_anew(c, i))
+			result = copy_named(b, config_path(c, named(c, i), &path));
+	buf_fini(&path);
 	config_unref(&c);
 	return result;
 }

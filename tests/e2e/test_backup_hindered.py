@@ -144,12 +144,11 @@ def make_socket(path):
 
 
 @pytest.mark.parametrize("name,make,why", [
-    ("old", os.mkdir, "it is a directory"),
     ("dangling.pem", lambda path: os.symlink("nothing", path), "it is missing, or a link to what is"),
     ("pipe", os.mkfifo, "it is no file"),
     ("socket", make_socket, "it is no file"),
     ("a..b.pem", lambda path: path.write_text("x"), 'its name has ".." or control characters in it'),
-], ids=["directory", "link", "pipe", "socket", "name"])
+], ids=["link", "pipe", "socket", "name"])
 def test_what_is_no_file_is_left_out_by_name(server, tmp_path, name, make, why):
     """Beside the keys; all else is in the backup, and the backup is one."""
     odd = pathlib.Path(server.data, "tls", name)
@@ -157,7 +156,7 @@ def test_what_is_no_file_is_left_out_by_name(server, tmp_path, name, make, why):
     try:
         done = server.command("backup", str(tmp_path / "backup"), status=65)
     finally:
-        (odd.rmdir if odd.is_dir() else odd.unlink)()
+        odd.unlink()
     assert done.stderr == f"godwit: tls/{name} is not in the backup: {why}\n"
     assert done.stdout.startswith("backup complete: ") and done.stdout.endswith(" copied; 1 file is left out\n")
     server.command("restore", str(tmp_path / "backup"), "--verify", data=False)
@@ -182,6 +181,9 @@ def test_keys_that_cannot_be_listed_end_a_backup(make_server, tmp_path):
 ROUTE = 'routes = ( {{ domain = "*"; host = "192.0.2.1"; port = 587; tls = "verify"; user = "u"; password_file = "{}"; }} );'
 
 
+NOTE = "note: {}, which godwit.conf names, lies elsewhere and is not in the backup\n"
+
+
 def test_passwords_of_routes_come_along(make_server, other, tmp_path):
     """Where they lie beside godwit.conf, however it names them; what lies elsewhere stays there."""
     server = make_server()
@@ -201,9 +203,10 @@ def test_passwords_of_routes_come_along(make_server, other, tmp_path):
     assert f"{here.name} is not in the backup: it is missing" in server.command(
         "backup", str(tmp_path / "backup"), status=65).stderr
     here.symlink_to(away)
-    backup(server, tmp_path / "backup")
+    assert server.command("backup", str(tmp_path / "backup"), status=65).stderr == (
+        f"godwit: {here.name} is not in the backup: it is a link\n")
     server.configure(ROUTE.format(away))
-    backup(server, tmp_path / "backup")
+    assert server.command("backup", str(tmp_path / "backup")).stderr == NOTE.format(away)
     assert not list((tmp_path / "backup").glob("files-*/*.password"))
     server.configure("no option = 1;")
     assert "what godwit.conf names beside itself is not in the backup: " in server.command(
@@ -353,3 +356,39 @@ def test_nothing_is_written_through_links(make_server, tmp_path):
         kept.rename(linked)
     backup(server, target)
     server.command("restore", str(target), "--verify", data=False)
+
+
+# ---- what lies in tls/, and what godwit.conf names ----
+
+def names_tls(server, certificate, key):
+    server.configure(f'tls_certificate = "{certificate}";\ntls_key = "{key}";')
+
+
+def test_files_with_a_dot_in_front_come_along(make_server, other, tmp_path):
+    server = make_server()
+    os.rename(server.key, os.path.join(server.data, "tls/.key.pem"))
+    names_tls(server, "tls/certificate.pem", "tls/.key.pem")
+    assert server.command("backup", str(tmp_path / "backup")).stderr == ""
+    other.command("restore", str(tmp_path / "backup"))
+    with open(os.path.join(server.data, "tls/.key.pem"), "rb") as file:
+        assert pathlib.Path(other.data, "tls/.key.pem").read_bytes() == file.read()
+
+
+def test_what_is_named_elsewhere_is_noted_once(make_server, tmp_path):
+    """What is in the backup is not, however it is named; what lies deeper in tls/ is missed."""
+    server, away = make_server(), tmp_path / "away"
+    shutil.copytree(os.path.join(server.data, "tls"), away)
+    names_tls(server, away / "certificate.pem", away / "certificate.pem")
+    done = server.command("backup", str(tmp_path / "backup"))
+    assert done.stderr == NOTE.format(away / "certificate.pem") and "left out" not in done.stdout
+    (tmp_path / "link").symlink_to(os.path.join(server.data, "tls"))
+    names_tls(server, tmp_path / "link/certificate.pem", f"{server.data}/../data/tls/key.pem")
+    assert server.command("backup", str(tmp_path / "backup")).stderr == ""
+    (pathlib.Path(server.data) / "tls" / "old" / "older").mkdir(parents=True)
+    noted = "note: tls/old is a directory and is not in the backup\n"
+    assert server.command("backup", str(tmp_path / "backup")).stderr == noted
+    os.rename(server.key, os.path.join(server.data, "tls/old/older/key.pem"))
+    names_tls(server, "tls/certificate.pem", "tls/old/older/key.pem")
+    done = server.command("backup", str(tmp_path / "backup"), status=65)
+    assert done.stderr == noted + (f"godwit: {server.data}/tls/old/older/key.pem is not in the backup: "
+                                   "it lies in a directory below tls/\n")
