@@ -257,7 +257,10 @@ static int copy_named(struct backup *b, const char *path)
 		return copy_file(b, slash + 1, O_NOFOLLOW);
 	if (place == PLACE_DEEPER)
 		return leave_out(b, path, "it lies in a directory below tls/");
-	return note(b, path, ", which godwit.conf names, lies elsewhere and is not in the backup");
+	return note(b, path,
+	    access(path, F_OK) < 0 && errno == ENOENT
+		? ", which godwit.conf names, is missing, and so not in the backup"
+		: ", which godwit.conf names, lies elsewhere and is not in the backup");
 }
 
 static struct str named(const struct config_snapshot *c, size_t i)

@@ -174,7 +174,8 @@ def test_keys_that_cannot_be_listed_end_a_backup(make_server, tmp_path):
     assert f"cannot read {tls}: Not a directory" in done.stderr and done.stdout == ""
     assert (target / "manifest").read_bytes() == before
     tls.unlink()
-    backup(server, target)  # one without any keys
+    done = server.command("backup", str(target))  # one without any keys
+    assert done.stderr.count("tls/") == done.stderr.count(", which godwit.conf names, is missing, and so not in the") == 2
     (tmp_path / "tls").rename(tls)
 
 
