@@ -37,16 +37,18 @@ struct importing {
 	/* mbox */
 	struct mime_mbox_reader *mbox;
 	int64_t date;
+	int64_t octets, messages; /* read of it, begun in it */
+	bool in_message;
 
 	/* Maildir */
 	char **files;
 	size_t file;
 	struct buf keywords; /* list of the folder */
-	struct buf name;     /* path of the file at hand */
 	struct dot_in lines;
 	struct buf text;
 
 	int fd;
+	struct buf name; /* what is at hand: a file's path, which message of it */
 };
 
 static const struct cli_import_source *source(const struct importing *im)
@@ -68,13 +70,19 @@ static void begin(struct importing *im)
 	cli_feed_begin(&im->feed, &begin);
 }
 
+static void feed_end(struct importing *im, int64_t received, struct str keywords)
+{
+	if (!cli_feed_end(&im->feed, received, keywords, STR("")))
+		leave_out(im, buf_cstr(&im->name), "it is empty");
+}
+
 /* With "$deleted" among the keywords it is dropped, unless that is wanted; the word itself goes. */
 static void end(struct importing *im, int64_t received, struct str keywords)
 {
 	struct buf kept;
 
 	if (!mime_keywords_has(keywords, STR("$deleted"))) {
-		im->left_out += !cli_feed_end(&im->feed, received, keywords, STR(""));
+		feed_end(im, received, keywords);
 		return;
 	}
 	if (!im->with_deleted) {
@@ -92,7 +100,7 @@ static void end(struct importing *im, int64_t received, struct str keywords)
 			buf_byte(&kept, ' ');
 		buf_str(&kept, word);
 	}
-	im->left_out += !cli_feed_end(&im->feed, received, buf_view(&kept), STR(""));
+	feed_end(im, received, buf_view(&kept));
 	buf_fini(&kept);
 }
 
@@ -103,6 +111,9 @@ static void on_begin(void *ctx, struct str sender, int64_t date)
 	struct importing *im = ctx;
 
 	im->date = date;
+	im->in_message = true;
+	buf_clear(&im->name);
+	buf_printf(&im->name, "message %lld of %s", (long long)++im->messages, source(im)->path);
 	begin(im);
 }
 
@@ -115,6 +126,7 @@ static void on_end(void *ctx, struct str keywords)
 {
 	struct importing *im = ctx;
 
+	im->in_message = false;
 	end(im, im->date, keywords);
 }
 
@@ -123,11 +135,37 @@ static bool open_mbox(struct importing *im)
 	struct mime_mbox_sink sink = {on_begin, on_bytes, on_end, im};
 
 	im->fd = open(source(im)->path, O_RDONLY | O_CLOEXEC);
+	im->octets = im->messages = 0;
+	im->in_message = false;
 	if (im->fd < 0)
 		leave_out(im, source(im)->path, err_reason(errno));
 	else
 		im->mbox = mime_mbox_reader_new(&sink);
 	return im->fd >= 0;
+}
+
+/* The message at hand may go on: it is not taken as if it were whole, but once the file can be read. */
+static void break_off(struct importing *im, int code)
+{
+	struct buf b;
+
+	if (im->in_message)
+		cli_feed_drop(&im->feed);
+	im->left_out++;
+	buf_init(&b, 16 * KIB);
+	cli_text_put(&b, str_of_c(source(im)->path));
+	cli_progress_clear(&im->feed.progress);
+	(void)cli_fail(EX_DATAERR, "%s is read only up to octet %lld%s: %s", buf_cstr(&b),
+	    (long long)im->octets, im->in_message ? ", and the message there is left out" : "",
+	    err_reason(code));
+	buf_fini(&b);
+}
+
+static void close_mbox(struct importing *im)
+{
+	mime_mbox_reader_free(&im->mbox);
+	close(im->fd);
+	im->fd = -1;
 }
 
 /* False at the end of the file. */
@@ -136,19 +174,18 @@ static bool read_mbox(struct importing *im)
 	uint8_t bytes[PIECE];
 	ssize_t n = read(im->fd, bytes, sizeof bytes);
 
+	if (n > 0 && mime_mbox_feed(im->mbox, str_of(bytes, (size_t)n))) {
+		im->octets += n;
+		return true;
+	}
 	if (n < 0)
-		leave_out(im, source(im)->path, err_reason(errno));
-	if (n > 0 && !mime_mbox_feed(im->mbox, str_of(bytes, (size_t)n))) {
+		break_off(im, errno);
+	else if (n > 0)
 		leave_out(im, source(im)->path,
 		    "it does not begin with \"From \", so it is no mbox file");
-		n = 0;
-	}
-	if (n > 0)
-		return true;
-	mime_mbox_finish(im->mbox);
-	mime_mbox_reader_free(&im->mbox);
-	close(im->fd);
-	im->fd = -1;
+	else
+		mime_mbox_finish(im->mbox);
+	close_mbox(im);
 	return false;
 }
 
