@@ -296,13 +296,14 @@ def test_a_pack_that_was_cut_short_is_there_as_far_as_it_goes(hundred, tmp_path)
     assert restored(server, target, tmp_path, 65) == 99
 
 
-def test_sectors_of_a_pack_that_cannot_be_read_cost_what_lies_there(hundred, tmp_path):
+@pytest.mark.parametrize("first", [0, 8192], ids=["head", "records"])
+def test_sectors_of_a_pack_that_cannot_be_read_cost_what_lies_there(hundred, tmp_path, first):
     """Nothing behind them; and as soon as the disk gives them, they come into the backup."""
     server, target = hundred, tmp_path / "backup"
-    done = server.command("backup", str(target), env=bad_sectors(server, 8192, 20480), status=65)
-    assert "the disk does not give 8192 octets of it, the first at 8192" in done.stderr and CURE in done.stderr
+    done = server.command("backup", str(target), env=bad_sectors(server, first, 20480), status=65)
+    assert f"the disk does not give 8192 octets of it, the first at {first}\n" in done.stderr and CURE in done.stderr
     as_written(server, target, lost=True)
-    lost = touched(server, 8192) + touched(server, 20480)
+    lost = touched(server, first) + touched(server, 20480)
     assert restored(server, target, tmp_path, 65) == 100 - lost < 90
     assert server.command("backup", str(target), status=0).stderr == ""
     as_written(server, target, lost=False)
