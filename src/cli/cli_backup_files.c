@@ -251,16 +251,17 @@ static int copy_named(struct backup *b, const char *path)
 	buf_str(&directory, str_sub(str_of_c(path), 0, (size_t)(slash - path) + 1));
 	place = place_of(b, buf_cstr(&directory));
 	buf_fini(&directory);
-	if (place == PLACE_TLS || (place == PLACE_BESIDE && is_copied(b, str_of_c(slash + 1))))
-		return 0;
 	if (place == PLACE_BESIDE)
-		return copy_file(b, slash + 1, O_NOFOLLOW);
+		return is_copied(b, str_of_c(slash + 1)) ? 0 : copy_file(b, slash + 1, O_NOFOLLOW);
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return note(
+		    b, path, ", which godwit.conf names, is missing, and so not in the backup");
 	if (place == PLACE_DEEPER)
 		return leave_out(b, path, "it lies in a directory below tls/");
-	return note(b, path,
-	    access(path, F_OK) < 0 && errno == ENOENT
-		? ", which godwit.conf names, is missing, and so not in the backup"
-		: ", which godwit.conf names, lies elsewhere and is not in the backup");
+	return place == PLACE_TLS
+		   ? 0
+		   : note(b, path,
+			 ", which godwit.conf names, lies elsewhere and is not in the backup");
 }
 
 static struct str named(const struct config_snapshot *c, size_t i)
