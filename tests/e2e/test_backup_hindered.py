@@ -389,6 +389,7 @@ def test_what_is_named_elsewhere_is_noted_once(make_server, tmp_path):
     names_tls(server, "tls/certificate.pem", "tls/none.pem")
     assert server.command("backup", str(tmp_path / "backup")).stderr == (
         f"note: {server.data}/tls/none.pem, which godwit.conf names, is missing, and so not in the backup\n")
+    names_tls(server, "tls/certificate.pem", "tls/key.pem")
     (pathlib.Path(server.data) / "tls" / "old" / "older").mkdir(parents=True)
     noted = "note: tls/old is a directory and is not in the backup\n"
     assert server.command("backup", str(tmp_path / "backup")).stderr == noted
