@@ -20,7 +20,6 @@ enum queue_explain_full {
 	QUEUE_EXPLAIN_ROOM,         /* there may be */
 	QUEUE_EXPLAIN_FULL,         /* all that there may be are open */
 	QUEUE_EXPLAIN_FULL_UNKNOWN, /* those to destinations never tried */
-	QUEUE_EXPLAIN_FULL_FAILING, /* those to failing ones */
 	QUEUE_EXPLAIN_FULL_KEPT,    /* the rest is for destinations that have none */
 	QUEUE_EXPLAIN_FULL_BEHIND   /* those whose turn comes first are to have what is left */
 };

@@ -72,8 +72,6 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WAIT_FULL] = "%1 waits because this server has as many connections to others open as it may have for now.",
 	[QUEUE_PHRASE_WAIT_FULL_UNKNOWN] =
 	    "%1 waits because this server has as many connections to servers that it never reached before as it may have for now.",
-	[QUEUE_PHRASE_WAIT_FULL_FAILING] =
-	    "%1 waits because this server has as many connections to servers that could not be reached lately as it may have for now.",
 	[QUEUE_PHRASE_WAIT_FULL_KEPT] =
 	    "%1 waits because the connections that this server may still open are kept for mail to others.",
 	[QUEUE_PHRASE_WAIT_FULL_BEHIND] =

@@ -58,7 +58,6 @@ const char *const queue_phrase_zh_hans[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WAIT_TURN] = "发往 %1 的邮件正在排队；随时可以尝试 %2。",
 	[QUEUE_PHRASE_WAIT_FULL] = "发往 %1 的邮件正在等待，因为本服务器对外的连接数目前已达总上限。",
 	[QUEUE_PHRASE_WAIT_FULL_UNKNOWN] = "发往 %1 的邮件正在等待，因为本服务器留给从未连接成功的服务器的连接目前都已占用。",
-	[QUEUE_PHRASE_WAIT_FULL_FAILING] = "发往 %1 的邮件正在等待，因为本服务器留给近来无法连接的服务器的连接目前都已占用。",
 	[QUEUE_PHRASE_WAIT_FULL_KEPT] = "发往 %1 的邮件正在等待，因为本服务器还能开的连接留给发往别处的邮件。",
 	[QUEUE_PHRASE_WAIT_FULL_BEHIND] = "发往 %1 的邮件正在等待，因为其他邮件排在它前面，而本服务器不能同时开那么多连接。",
 	[QUEUE_PHRASE_WAIT_HELD] = "发往 %1 的邮件正在等待为它设定的时间。",

@@ -58,7 +58,6 @@ const char *const queue_phrase_zh_hant[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_WAIT_TURN] = "發往 %1 的郵件正在排隊；隨時可以嘗試 %2。",
 	[QUEUE_PHRASE_WAIT_FULL] = "發往 %1 的郵件正在等待，因為本伺服器對外的連線數目前已達總上限。",
 	[QUEUE_PHRASE_WAIT_FULL_UNKNOWN] = "發往 %1 的郵件正在等待，因為本伺服器留給從未連線成功的伺服器的連線目前都已占用。",
-	[QUEUE_PHRASE_WAIT_FULL_FAILING] = "發往 %1 的郵件正在等待，因為本伺服器留給近來無法連線的伺服器的連線目前都已占用。",
 	[QUEUE_PHRASE_WAIT_FULL_KEPT] = "發往 %1 的郵件正在等待，因為本伺服器還能開的連線留給發往別處的郵件。",
 	[QUEUE_PHRASE_WAIT_FULL_BEHIND] = "發往 %1 的郵件正在等待，因為其他郵件排在它前面，而本伺服器不能同時開那麼多連線。",
 	[QUEUE_PHRASE_WAIT_HELD] = "發往 %1 的郵件正在等待為它設定的時間。",

@@ -300,7 +300,7 @@ void queue_report_compose(struct queue_report *r)
 	    r->about.reverse_path.n ? "its sender asked for no report" : "it has no sender");
 	if (rows.n > 0 && r->about.reverse_path.n == 0 && r->enough)
 		err_set(&r->why,
-		    "it has no sender, and the postmaster was told of %d others within a day",
+		    "it has no sender, and the postmaster is told of %d such within a day, and no more",
 		    LIMIT_DSN_POSTMASTER);
 	else if (rows.n > 0)
 		make(r, rows);

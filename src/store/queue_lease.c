@@ -546,7 +546,7 @@ enum db_code queue_attempt_full(struct db *db, const struct queue_place *place, 
 	static const enum queue_explain_full whose[QUEUE_STANDINGS] = {
 	    [QUEUE_STANDING_GOOD] = QUEUE_EXPLAIN_FULL,
 	    [QUEUE_STANDING_UNKNOWN] = QUEUE_EXPLAIN_FULL_UNKNOWN,
-	    [QUEUE_STANDING_FAILING] = QUEUE_EXPLAIN_FULL_FAILING,
+	    [QUEUE_STANDING_FAILING] = QUEUE_EXPLAIN_FULL, /* it is told as what it is */
 	};
 	enum queue_standing standing = queue_destination_standing(&place->state);
 	size_t rooms[QUEUE_STANDINGS], counts[QUEUE_STANDINGS] = {0}, all, before = 0;

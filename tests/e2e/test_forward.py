@@ -316,7 +316,7 @@ def test_strangers_do_not_fill_the_postmasters_mailbox(net, away):
     away.answers["RCPT"] = b"550 5.1.1 who?\r\n"
     numbers = [send(net, "", away.alias) for _ in range(103)]
     wait_for("an empty queue", lambda: not net.queue())
-    untold = "nobody is told: it has no sender, and the postmaster was told of 100 others within a day"
+    untold = "nobody is told: it has no sender, and the postmaster is told of 100 such within a day, and no more"
     assert untold in net.trace(numbers[-1])
     told = [mail for mail in mail_of(net.server, ALICE) if b"Subject: A message without a sender" in mail]
     assert len(told) == 100

@@ -154,7 +154,6 @@ static const struct {
     {" as many connections to others open ", CONNS_MAX - CONNS_KEPT},
     {" may still open are kept ", CONNS_MAX - 2 * CONNS_KEPT},
     {" that it never reached before ", CONNS_SHARE / 2},
-    {" that could not be reached lately ", CONNS_SHARE / 2},
 };
 
 static void check_turn(
@@ -199,7 +198,6 @@ static const char *const same[][QUEUE_LANGS] = {
     {", which also serves ", "（也为", "（也為"},
     {" as many connections to others ", "对外的连接数目前已达总上限", "對外的連線數目前已達總上限"},
     {" that it never reached before ", "留给从未连接成功", "留給從未連線成功"},
-    {" that could not be reached lately ", "留给近来无法连接", "留給近來無法連線"},
     {" may still open are kept ", "还能开的连接留给", "還能開的連線留給"},
     {" may not open so many connections", "不能同时开那么多连接", "不能同時開那麼多連線"},
     {" not to be sent later than that", "此后不再发送", "此後不再傳送"},

@@ -203,8 +203,6 @@ static void test_may_go(void **state)
 	    "have for now." ROOM,
 	    "bob@b.test waits because this server has as many connections to servers that it never "
 	    "reached before as it may have for now." ROOM,
-	    "bob@b.test waits because this server has as many connections to servers that could not "
-	    "be reached lately as it may have for now." ROOM,
 	    "bob@b.test waits because the connections that this server may still open are kept for "
 	    "mail to others." ROOM,
 	    "bob@b.test waits because mail to others has its turn before it, and this server may not open so "

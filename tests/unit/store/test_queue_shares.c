@@ -24,15 +24,24 @@ static int setup(void **state)
 	return 0;
 }
 
-/* A message to each of n destinations. */
-static void send_to(const char *name, int n)
+/* A message to each of n destinations. The last one. */
+static int64_t send_to(const char *name, int n)
 {
 	char address[64];
+	int64_t id = 0;
 
 	for (int i = 0; i < n; i++) {
 		snprintf(address, sizeof address, "x@%s%d.test", name, i);
-		qrig_send_one(&q, "ann@a.test", address);
+		id = qrig_send_one(&q, "ann@a.test", address);
 	}
+	return id;
+}
+
+static void is_told(int64_t id, const char *why)
+{
+	assert_true(has(explained(id), why));
+	assert_true(
+	    has(explained(id), "It goes as soon as this server may open another connection."));
 }
 
 /* All that may go now goes. */
@@ -52,14 +61,16 @@ static void leased(size_t n, const char *first)
 
 static void the_untried_leave_room(void **state)
 {
-	int64_t when;
+	int64_t when, last;
 
 	send_to("good", 1);
 	deliver_all();
-	send_to("new", 300);
+	last = send_to("new", 300);
 	q.rig.now += MINUTE_MS;
+	is_told(last, " has its turn before it");
 	leased(SHARE, "new0.test");
 	leased(0, "");
+	is_told(last, " to servers that it never reached before ");
 	assert_int_equal(queue_attempt_wake(q.rig.db, &when), DB_OK);
 	assert_true(when == QUEUE_NEVER); /* so that nobody asks in vain again and again */
 	send_to("good", 1);
@@ -94,12 +105,13 @@ static void the_failing_leave_room(void **state)
 static void the_last_are_for_who_has_none(void **state)
 {
 	const size_t kept = 100, all = 500;
+	int64_t last = 0;
 
 	send_to("slow", 110);
 	send_to("good", 1);
 	deliver_all();
 	for (int i = 0; i < 6; i++)
-		send_to("slow", 110);
+		last = send_to("slow", 110);
 	q.rig.now += MINUTE_MS;
 	for (size_t n = all - kept; n > 0; n -= q.lease.n)
 		assert_true(qrig_lease(&q, OWNER, QRIG_JOBS) > 0);
@@ -109,6 +121,12 @@ static void the_last_are_for_who_has_none(void **state)
 	q.rig.now += MINUTE_MS; /* they are looked at again */
 	leased(0, "");
 	assert_int_equal(qrig_count(&q, "lease"), all - kept + 2);
+	is_told(last, " may still open are kept for mail to others");
+	send_to("new", 120);
+	leased(kept - 2, "new0.test");
+	is_told(send_to("late", 1), " as many connections to others open ");
+	assert_true(
+	    qrig_settle(&q, OWNER, &q.lease.jobs[0])); /* so many are not released at once */
 	qrig_release(&q, NULL, 0);
 	deliver_all();
 	assert_int_equal(qrig_count(&q, "queue"), 0);
