@@ -340,6 +340,7 @@ class Slowness(threading.Thread):
     done twice in a second. A machine may be old, or two of its processors one that is shared."""
 
     MEANT = 0.001  # seconds that the work takes where the budgets hold as they stand
+    MOST = 4.0
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -353,9 +354,10 @@ class Slowness(threading.Thread):
             time.sleep(0.5)
 
     def since(self, n):
-        """Behind so many samples; never below 1: who is faster has room to spare."""
+        """Behind so many samples; from 1, for who is faster has room to spare, to MOST: what is slower is no place
+        for this."""
         taken = self.samples[n:] or self.samples[-1:] or [self.MEANT]
-        return max(1.0, sum(taken) / len(taken) / self.MEANT)
+        return min(self.MOST, max(1.0, sum(taken) / len(taken) / self.MEANT))
 
 
 class Check:

@@ -141,6 +141,7 @@ def test_slowness_is_of_the_time_since():
     slowness = slowness_of(9, 9, 2, 4)
     assert slowness.since(2) == pytest.approx(3)
     assert slowness.since(4) == pytest.approx(4)  # none since: the last one
+    assert slowness_of(9).since(0) == 4  # and no more than that, however slow
     assert slowness_of().since(0) == slowness_of(0.2).since(0) == 1
 
 
