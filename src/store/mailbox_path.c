@@ -164,10 +164,11 @@ static struct str path_of(
 	struct str path;
 
 	buf_init(&b, 2 * MAILBOX_PATH_MAX);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; parent != 0 && i < n; i++) {
 		if (list[i].mailbox == parent) {
 			buf_str(&b, list[i].path);
 			buf_byte(&b, '/');
+			break;
 		}
 	}
 	buf_str(&b, name);
@@ -180,7 +181,15 @@ struct listing {
 	struct arena *a;
 	struct mailbox_listed *v;
 	size_t n, cap;
+	bool full; /* and there are more */
 };
+
+/* False when the list is full. */
+static bool has_room(struct listing *l)
+{
+	l->full = l->n == LISTED_MAX;
+	return !l->full;
+}
 
 static struct mailbox_listed *add(struct listing *l)
 {
@@ -218,7 +227,7 @@ static enum db_code list_rows(struct db *db, struct listing *l, int64_t account)
 {
 	struct db_query *q = db_begin_query(db, SQL_MAILBOX_LIST, DB_ARGS(db_int(account)));
 
-	while (l->n < LISTED_MAX && db_step(q) == DB_ROW) {
+	while (db_step(q) == DB_ROW && has_room(l)) {
 		struct mailbox_listed *m = add(l);
 
 		m->mailbox = db_col_int(q, 0);
@@ -234,11 +243,11 @@ static enum db_code list_lost(struct db *db, struct listing *l, int64_t account)
 	int64_t mailbox = INT64_MIN, next = 0;
 	enum db_code code = DB_ROW;
 
-	while (code == DB_ROW && l->n < LISTED_MAX) {
+	while (code == DB_ROW && !l->full) {
 		code = db_get_int(
 		    db, SQL_MAILBOX_OF_MEMBERS, DB_ARGS(db_int(account), db_int(mailbox)), &next);
 		mailbox = next;
-		if (code == DB_ROW && !has(l, mailbox))
+		if (code == DB_ROW && !has(l, mailbox) && has_room(l))
 			add_lost(l, mailbox);
 	}
 	return code == DB_ROW ? DB_OK : code;
@@ -266,7 +275,7 @@ enum db_code mailbox_path_list(struct db *db, struct arena *a, int64_t account,
 	if (l.n)
 		memcpy(*list_r, l.v, l.n * sizeof *l.v);
 	*n_r = l.n;
-	*torn_r = torn;
+	*torn_r = torn || l.full;
 	mem_free(l.v);
 	return code;
 }

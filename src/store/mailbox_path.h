@@ -45,11 +45,13 @@ struct mailbox_listed {
 
 #define MAILBOX_LOST_TEXT "the mailbox has lost its row in the database, and its name"
 
-#define MAILBOX_HIDDEN_TEXT "mailboxes may be left out: rows in the database cannot be read"
+#define MAILBOX_HIDDEN_TEXT                                                                        \
+	"mailboxes may be left out: rows in the database cannot be read, or there are more than "  \
+	"100000"
 
 /*
  * All mailboxes of an account, in the arena, parents before their children; behind them those that are lost.
- * *torn_r: pages could not be read, and hide what is on them.
+ * *torn_r: there are others, or may be: pages could not be read, or there are more than are listed.
  */
 enum db_code mailbox_path_list(struct db *db, struct arena *a, int64_t account,
     struct mailbox_listed **list_r, size_t *n_r, bool *torn_r);

@@ -347,6 +347,33 @@ static void mailboxes_on_pages_that_cannot_be_read(void **state)
 	assert_true(torn);
 }
 
+/* More than the list holds; then, of the last one, only a message. */
+static void mailboxes_beyond_those_that_are_listed(void **state)
+{
+	size_t few;
+	bool torn = true;
+	char sql[400];
+
+	few = list(&torn);
+	snprintf(sql, sizeof sql,
+	    "WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < %zu)"
+	    " INSERT INTO mailbox SELECT %lld, i, 0, 'm' || i, 0, 1, 1, 1, 0, 0, 0 FROM n",
+	    100 + 100000 - few - 1, (long long)ann);
+	flip_change(&rig, sql);
+	assert_int_equal(list(&torn), 100000);
+	assert_false(torn);
+	fill(1);
+	flip_change(&rig, "UPDATE membership SET mailbox = 33 WHERE uid = 1");
+	assert_int_equal(list(&torn), 100000);
+	assert_true(torn);
+	flip_change(&rig, "UPDATE membership SET mailbox = 100 WHERE uid = 1;"
+			  "INSERT INTO mailbox SELECT account, 33, 0, 'x', 0, 1, 1, 1, 0, 0, 0"
+			  " FROM mailbox WHERE id = 1");
+	torn = false;
+	assert_int_equal(list(&torn), 100000);
+	assert_true(torn);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -361,6 +388,7 @@ int main(void)
 	    T(uids_up_to_the_highest),
 	    T(what_is_counted_and_not_there),
 	    T(mailboxes_on_pages_that_cannot_be_read),
+	    T(mailboxes_beyond_those_that_are_listed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
