@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "cli/cli_backup.h"
+#include "cli/cli_export_name.h"
 #include "cli/cli_feed.h"
 #include "cli/cli_restore_db.h"
 #include "cli/cli_text.h"
@@ -44,6 +45,8 @@ struct restoring {
 	struct mailbox_listed *list;
 	size_t nlist, at;
 	bool in_mailbox, in_damaged; /* in_damaged: it is counted */
+	struct buf path;             /* of the mailbox that its mail goes to */
+	bool renamed;                /* it is another one, which is still to be told */
 	struct mailbox_at walk;      /* of the mailbox at hand */
 	struct mailbox_source *source;
 	struct mailbox_at_row row;
@@ -154,9 +157,44 @@ static void say_of_mailbox(struct restoring *r, struct str what, int64_t missing
 	say_or_hold(r, r->list[r->at].path, what);
 }
 
+static void put_flat(struct buf *b, struct str path)
+{
+	for (size_t i = 0; i < path.n; i++)
+		buf_byte(b, path.p[i] == '/' ? '-' : path.p[i]);
+}
+
+/* The mailbox's own path, or another where no mailbox can have that, as in a damaged database. */
+static void name_mailbox(struct restoring *r)
+{
+	struct str path = r->list[r->at].path;
+
+	buf_clear(&r->path);
+	r->renamed = !mailbox_path_is_valid(path);
+	if (r->renamed)
+		cli_export_name_other(&r->path, path, 0, MAILBOX_PATH_MAX, put_flat);
+	else
+		buf_str(&r->path, path);
+}
+
+static void say_renamed(struct restoring *r)
+{
+	struct str path = r->list[r->at].path;
+	struct buf b;
+
+	buf_init(&b, 8 * KIB);
+	cli_text_put(&b, path);
+	buf_printf(
+	    &b, ": the name %s; what is in this mailbox goes into ", mailbox_path_trouble(path));
+	buf_str(&b, buf_view(&r->path));
+	count_of_mailbox(r, 0);
+	say(r, buf_view(&b));
+	buf_fini(&b);
+	r->renamed = false;
+}
+
 static void begin(struct restoring *r)
 {
-	struct admin_feed_begin begin = {.path = r->list[r->at].path,
+	struct admin_feed_begin begin = {.path = buf_view(&r->path),
 	    .id = r->row.message.email,
 	    .length = r->row.message.pos.length,
 	    .prefix = r->row.message.prefix};
@@ -166,6 +204,8 @@ static void begin(struct restoring *r)
 	r->found++;
 	if (r->looking)
 		return;
+	if (r->renamed)
+		say_renamed(r);
 	content.size -= (int64_t)content.prefix.n;
 	content.prefix = STR(""); /* it goes apart */
 	if (r->row.why.n)
@@ -209,6 +249,7 @@ static void take_row(struct restoring *r)
 static void begin_mailbox(struct restoring *r)
 {
 	r->in_damaged = false;
+	name_mailbox(r);
 	mailbox_at_begin(&r->walk, r->account, r->list[r->at].mailbox, MAILBOX_NOW);
 	if (r->list[r->at].lost)
 		say_of_mailbox(r, STR(MAILBOX_LOST_TEXT), 0);
@@ -408,7 +449,7 @@ static bool has_message(struct restoring *r, int64_t account)
 /* Of one that is not here any more nothing comes back; the others may have the message. */
 static int search_account(struct restoring *r, const struct owner *o)
 {
-	const int64_t found = r->found, damaged = r->damaged;
+	const int64_t found = r->found, damaged = r->damaged, mailboxes = r->mailboxes;
 	const size_t held = r->held.n;
 	int code = restore_account(r, o, false);
 
@@ -416,6 +457,7 @@ static int search_account(struct restoring *r, const struct owner *o)
 		return code;
 	r->found = found; /* what went up before the answer came */
 	r->damaged = damaged;
+	r->mailboxes = mailboxes;
 	r->held.n = held;
 	look(r, directory_text(r->arena, o->local, o->domain));
 	return EX_OK;
@@ -525,6 +567,7 @@ int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source)
 	if (!id_parse(which, &r.id))
 		r.header_id = trace_bare_id(which);
 	buf_init(&r.held, HELD_MAX);
+	buf_init(&r.path, 2 * MAILBOX_PATH_MAX);
 	code = open_backup(&r, source);
 	if (code == EX_OK) {
 		code = address ? one_account(&r, address) : every_account(&r);
@@ -535,5 +578,6 @@ int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source)
 	arena_free(&r.arena);
 	arena_free(&r.row_arena);
 	buf_fini(&r.held);
+	buf_fini(&r.path);
 	return code;
 }

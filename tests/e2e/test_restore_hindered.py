@@ -1,10 +1,12 @@
 """Restores of everything with something in their way: what lies in the target already, another restore, the target's
 owner, disks that do not give it all, users and options that are not there."""
 
+import contextlib
 import fcntl
 import os
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 
 import pytest
@@ -232,3 +234,27 @@ def test_what_has_nothing_but_the_mark_is_told_as_half_restored(other, tmp_path,
     done = other.command(*[str(tmp_path / word) if word == "elsewhere" else word for word in words], status=status)
     assert f"{other.data} is not restored in full" in done.stderr, done.stderr
     assert status in codes_for(words)
+
+
+@pytest.mark.parametrize("name,new,trouble", [
+    ("a\tb", "a b~", "has control characters"), (b"\xfcber", "\ufffdber~", "is not UTF-8"),
+    ("/".join("a" * 21), "-".join("a" * 21), "has more than 20 parts"), ("", "~", "is empty")],
+    ids=["control", "octets", "deep", "empty"])
+def test_a_damaged_name_of_a_mailbox_keeps_no_mail_back(make_server, tmp_path, name, new, trouble):
+    """Neither its own nor others'."""
+    server = make_server(accounts=("ann",))
+    for mailbox in "Alpha", "Beta", "Gamma":
+        (tmp_path / mailbox).write_text(f"From a@b Mon Nov 23 19:54:33 2026\nSubject: {mailbox}\n\nx\n")
+        server.command("import", ANN, str(tmp_path / mailbox), "--mailbox", mailbox)
+    backup(server, tmp_path / "backup")
+    with contextlib.closing(sqlite3.connect(files_of(tmp_path / "backup") / "store.db")) as db:
+        db.execute("UPDATE mailbox SET name = CAST(? AS TEXT) WHERE name = 'Beta'", (name,))
+        db.commit()
+    server.command("account", "remove", ANN)
+    for again in False, True:
+        done = server.command("restore", str(tmp_path / "backup"), "--account", ANN, status=65)
+        assert f": the name {trouble}; what is in this mailbox goes into {new}" in done.stderr, done.stderr
+        assert done.stderr.count("\n") == 1 and "; 1 mailbox of the backup is damaged" in done.stdout
+        assert done.stdout.startswith("0 messages restored; 3 were" if again else "3 messages restored;")
+        found = sorted(row["mailbox"] for row in server.json("flags", ANN))
+        assert len(found) == 3 and {"Alpha", "Gamma"} < set(found) and any(one.startswith(new) for one in found)
