@@ -507,6 +507,40 @@ static int open_backup(struct restoring *r, int source)
 	return code;
 }
 
+/* A word as a shell reads it. */
+static void put_word(struct buf *b, struct str s)
+{
+	buf_lit(b, " '");
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\'')
+			buf_lit(b, "'\\'");
+		buf_byte(b, s.p[i]);
+	}
+	buf_byte(b, '\'');
+}
+
+static int say_gone(const struct restoring *r)
+{
+	const struct cli *cli = r->cli;
+	struct buf b;
+	int code;
+
+	buf_init(&b, 64 * KIB);
+	put_word(&b, str_of_c(cli->args.operands[0]));
+	buf_lit(&b, " --message-id");
+	put_word(&b, str_of_c(cli_args_value(&cli->args, "message-id")));
+	buf_lit(&b, " --account");
+	put_word(&b, r->gone);
+	buf_lit(&b, " --data");
+	put_word(&b, str_of_c(cli_data_dir(cli)));
+	code = cli_fail(EX_NOUSER,
+	    "the message was in %.*s, an account that is not there any more; to make it again with "
+	    "this message: godwit restore%s",
+	    STR_FMT(r->gone), buf_cstr(&b));
+	buf_fini(&b);
+	return code;
+}
+
 static int not_found(struct restoring *r)
 {
 	struct str lines = buf_view(&r->held);
@@ -514,11 +548,7 @@ static int not_found(struct restoring *r)
 	while (lines.n)
 		say(r, str_split(lines, '\n', &lines));
 	if (r->gone.n)
-		return cli_fail(EX_NOUSER,
-		    "the message was in %.*s, an account that is not there any more; to make it again with "
-		    "this message: godwit restore %s --message-id '%s' --account %.*s",
-		    STR_FMT(r->gone), r->cli->args.operands[0],
-		    cli_args_value(&r->cli->args, "message-id"), STR_FMT(r->gone));
+		return say_gone(r);
 	if (r->unsure)
 		return cli_fail(EX_DATAERR,
 		    "the backup has no such message among those that can be read; an older or newer "

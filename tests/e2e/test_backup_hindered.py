@@ -79,7 +79,7 @@ def test_what_a_backup_does_not_give_is_named(server, other, tmp_path):
 @pytest.mark.parametrize("running", [True, False])
 def test_a_removed_account_does_not_hide_the_others(make_server, tmp_path, running):
     """A search for one message passes it over; it is named where only it had the message."""
-    server, zoe, target = make_server(accounts=("ann", "bob", "zoe")), f"zoe@{DOMAIN}", str(tmp_path / "backup")
+    server, zoe, target = make_server(accounts=("ann", "bob", "zoe")), f"zoe@{DOMAIN}", str(tmp_path / "Ann's backup")
     deliver(server, [ANN, zoe], b"Message-ID: <both@x>\r\nSubject: both\r\n\r\nx\r\n")
     deliver(server, f"bob@{DOMAIN}", b"Message-ID: <bob@x>\r\nSubject: Bob's\r\n\r\nx\r\n")
     [id_both] = [row["id"] for row in server.json("flags", zoe)]
@@ -92,10 +92,11 @@ def test_a_removed_account_does_not_hide_the_others(make_server, tmp_path, runni
     assert (done.stdout, done.stderr) == ("0 messages restored; 1 were there already\n", "")
     assert "1 were there" in server.command("restore", target, "--message-id", id_both).stdout
     done = server.command("restore", target, "--message-id", "<bob@x>", status=67)
-    cure = f"godwit restore {target} --message-id '<bob@x>' --account bob@{DOMAIN}"
+    quoted = target.replace("'", r"'\''")
+    cure = f"godwit restore '{quoted}' --message-id '<bob@x>' --account 'bob@{DOMAIN}' --data '{server.data}'"
     assert done.stderr.count("\n") == 1 and f"was in bob@{DOMAIN}" in done.stderr and cure in done.stderr
     server.command("restore", target, "--message-id", "<none@x>", status=66)
-    assert "1 message restored" in server.command(*shlex.split(cure)[1:]).stdout
+    assert "1 message restored" in server.command(*shlex.split(cure)[1:], data=False).stdout
 
 
 @contextlib.contextmanager
