@@ -6,6 +6,7 @@ import re
 import pytest
 
 from test_export import big_mbox
+from wire import deliver, letter
 
 
 @pytest.fixture
@@ -46,7 +47,21 @@ def test_a_message_that_is_not_whole_is_written_anew(server, filled, tmp_path):
     assert not os.listdir(tmp_path / "out" / "tmp")
 
 
-def test_so_is_one_whose_flags_have_changed(server, filled, tmp_path):
+def test_a_message_that_is_whole_stays_as_it_is(server, filled, tmp_path):
+    """Delivered or imported, with whatever line ends: it has its octets and its lines."""
+    (tmp_path / "one").mkdir()
+    for sub, data in (("cur", b"no end"), ("new", b"Subject: x\r\n\r\n\r\n\rx\r\r\n\n\0\n\r")):
+        (tmp_path / "one" / sub).mkdir()
+        (tmp_path / "one" / sub / "1.x").write_bytes(data)
+    server.command("import", filled, str(tmp_path / "one"))
+    deliver(server, filled, letter("delivered", (".", "", "From x", "")))
+    export(server, filled, tmp_path / "out")
+    before = files(tmp_path / "out")
+    export(server, filled, tmp_path / "out")
+    assert files(tmp_path / "out") == before and len(before) == 8
+
+
+def test_one_whose_flags_have_changed_is_written_anew_too(server, filled, tmp_path):
     export(server, filled, tmp_path / "out")
     name = sorted(before := files(tmp_path / "out"))[2]
     (tmp_path / "out" / "cur" / name).write_bytes(b"")
