@@ -76,9 +76,9 @@ static bool remove_mark(int dirfd)
 static int furnish(int dirfd, const char *name, struct err *e)
 {
 	int lock = -1;
-	bool good = fchmod(dirfd, DATADIR_MODE) == 0 && datadir_make_run(dirfd, e) == 0 &&
-		    syncfs(dirfd) == 0;
+	bool good = fchmod(dirfd, DATADIR_MODE) == 0 && datadir_make_run(dirfd, e) == 0;
 
+	good = good && syncfs(dirfd) == 0;
 	if (good)
 		lock = openat(dirfd, DATADIR_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	good = good && lock >= 0 && fsync(dirfd) == 0 && remove_mark(dirfd) && fsync(dirfd) == 0;
