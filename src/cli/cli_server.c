@@ -6,6 +6,7 @@
 #include "cli/cli_prompt.h"
 #include "config/config.h"
 #include "proc/admin_call.h"
+#include "store/datadir.h"
 
 #define NAME_MAX_LEN ((size_t)255)
 #define GREETING_MS  (10 * SECOND_MS)
@@ -107,7 +108,8 @@ static int take_config(struct cli_server *s, const struct cli *cli, bool pop3)
 	struct err e;
 	int code;
 
-	if (config_load(cli_data_dir(cli), 0, &c, &e) < 0)
+	if (datadir_lacks_lock(cli_data_dir(cli), &e) ||
+	    config_load(cli_data_dir(cli), 0, &c, &e) < 0)
 		return cli_fail(EX_CONFIG, "%s", e.text);
 	buf_init(&certificate, 4 * KIB);
 	config_path(c, c->tls_certificate, &certificate);

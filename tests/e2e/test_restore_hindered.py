@@ -227,7 +227,8 @@ def test_a_configuration_that_is_not_accepted_is_mended_in_place(make_server, ot
 
 @pytest.mark.parametrize("words,status", [
     (["serve"], 78), (["check-config"], 78), (["status"], 65), (["account", "list"], 65), (["backup", "elsewhere"], 65),
-    (["export", ANN, "--mbox", "elsewhere"], 65), (["init", "--hostname", "a.test"], 73)],
+    (["export", ANN, "--mbox", "elsewhere"], 65), (["init", "--hostname", "a.test"], 73),
+    (["mail", "list", "--user", ANN], 78)],
     ids=lambda words: words[0] if isinstance(words, list) else "")
 def test_what_has_nothing_but_the_mark_is_told_as_half_restored(other, tmp_path, words, status):
     begun(other)
