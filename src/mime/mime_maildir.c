@@ -28,7 +28,7 @@ void mime_maildir_name_put(struct buf *b, int64_t received, int64_t id, struct s
 	id_put(b, id);
 	buf_byte(b, '.');
 	put_host(b, host);
-	buf_lit(b, ",S=");
+	buf_lit(b, ",W="); /* what Dovecot calls the size with CRLF; S= is that of the file */
 	buf_u64(b, size);
 	buf_lit(b, ":2,");
 	mime_keywords_letters(b, MIME_LETTERS_MAILDIR, keywords);

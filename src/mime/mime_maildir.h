@@ -11,7 +11,7 @@
 
 /*
  * Appends the name of a message: seconds, id and host make it unique, and the same ones give the same
- * name again; then its size and the letters for its keywords.
+ * name again; then its size, of lines with CRLF, and the letters for its keywords.
  */
 void mime_maildir_name_put(struct buf *b, int64_t received, int64_t id, struct str host,
     uint64_t size, struct str keywords);

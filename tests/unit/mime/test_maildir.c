@@ -38,7 +38,7 @@ static void test_names(void **state)
 	buf_clear(&b);
 	mime_maildir_name_put(
 	    &b, INT64_C(1795463673999), 77, STR("a.b/c:d"), 1234, STR("$draft $seen x"));
-	expect_text("name", buf_view(&b), "1795463673.G000000000002d.a.b_c_d,S=1234:2,DS");
+	expect_text("name", buf_view(&b), "1795463673.G000000000002d.a.b_c_d,W=1234:2,DS");
 	buf_fini(&b);
 }
 
