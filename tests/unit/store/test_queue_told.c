@@ -169,7 +169,7 @@ static void enough_behind_an_alias(void **state)
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
 	assert_int_equal(q.reports, 0);
 	assert_int_equal(qrig_count(&q, "trace WHERE text LIKE 'nobody is told: it has no sender, and the"
-					" postmaster was told of 100 others%'"),
+					" postmaster is told of 100 such %'"),
 	    1);
 	qrig_send_one(&q, "ann@a.test", "x@b.test"); /* a sender is told whatever strangers do */
 	qrig_work(&q);
