@@ -220,6 +220,9 @@ static int find_entry(struct cli_import_sources *s, const char *path, const char
 	buf_printf(&full, "%s/%s", path, name);
 	if (file.p[0] == '.' && is_maildir(buf_cstr(&full))) {
 		add_folder(s, buf_cstr(&full), file, mailbox);
+	} else if (file.p[0] == '.' && is_dir(buf_cstr(&full)) &&
+		   access(buf_cstr(&full), R_OK | X_OK) < 0) {
+		leave_out_unread(s, buf_cstr(&full), errno); /* it may be one */
 	} else if (file.p[0] != '.' && is_dir(buf_cstr(&full))) {
 		join(&below, mailbox, name_of(file));
 		result = find(s, buf_cstr(&full), buf_view(&below), way, e);
@@ -274,7 +277,9 @@ static int find(struct cli_import_sources *s, const char *path, struct str mailb
 	n = entries(path, &v);
 	if (n < 0 && !up)
 		return unreadable(e, path);
-	if (n < 0)
+	if (n < 0 && maildir)
+		leave_out(s, path, "it cannot be read, so that its folders are not found");
+	else if (n < 0)
 		leave_out_unread(s, path, errno);
 	if (maildir)
 		add(s, CLI_IMPORT_MAILDIR, path, mailbox);

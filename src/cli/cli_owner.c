@@ -17,7 +17,9 @@ static bool is_admins(const FTSENT *f)
 {
 	struct str name = str_of_c(f->fts_name);
 
-	return f->fts_level == 1 && (str_eq(name, STR("godwit.conf")) || str_eq(name, STR("tls")));
+	return f->fts_level == 1 &&
+	       (str_eq(name, STR("godwit.conf")) || str_has_prefix(name, STR("godwit.conf.")) ||
+		   str_eq(name, STR("tls")));
 }
 
 /*

@@ -20,7 +20,7 @@ struct cli_pop3_handler {
 /*
  * Connects, logs in, and runs the session to its end. EX_OK when the server answered QUIT with +OK;
  * else an exit code after saying why: EX_NOPERM for a wrong name or password, EX_TEMPFAIL when the
- * server cannot be reached or breaks off, EX_UNAVAILABLE when it refuses, does not greet or does not speak POP3.
+ * server cannot be reached, does not greet or breaks off, EX_UNAVAILABLE when it refuses or does not speak POP3.
  */
 int cli_pop3_run(
     const struct cli_server *server, const struct cli_pop3_handler *handler, void *ctx);

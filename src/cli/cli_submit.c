@@ -310,6 +310,7 @@ static void carry_out(struct session *s, const struct smtp_client_effect *e)
 {
 	struct smtp_client_result result = {0};
 	struct buf piece;
+	bool over;
 
 	buf_init(&piece, LIMIT_BODY_CHUNK);
 	switch (e->kind) {
@@ -328,8 +329,12 @@ static void carry_out(struct session *s, const struct smtp_client_effect *e)
 	case SMTP_CLIENT_STARTTLS:
 		break;
 	}
+	over = e->kind == SMTP_CLIENT_CLOSED;
 	smtp_client_done(s->client, &result, clock_mono());
 	buf_fini(&piece);
+	if (over && smtp_client_facts(s->client)->taken_back && s->dial.drive)
+		net_drive_close(
+		    s->dial.drive); /* or what is said to have failed went out whole yet */
 }
 
 static void effects(void *ctx)

@@ -111,7 +111,7 @@ static void fail_without_bdat(struct smtp_client *c, const struct smtp_verdict *
 {
 	c->facts.bdat_unknown = true;
 	c->msg.stopped = true;
-	smtp_client_fail(c, v, true);
+	smtp_client_fail(c, v, !smtp_client_is_ahead(c)); /* QUIT would stand in what was cut off */
 }
 
 void smtp_client_on_chunk(struct smtp_client *c, const struct smtp_reply *r)
@@ -123,12 +123,12 @@ void smtp_client_on_chunk(struct smtp_client *c, const struct smtp_reply *r)
 		smtp_client_on_nothing(c, r);
 		return;
 	}
-	if (g->chunks == 1 && c->state == ON_CHUNKS && smtp_client_is_ahead(c)) {
-		smtp_client_on_early(c, r);
+	if (is_bdat_unknown(c, r)) { /* it answers the command, whatever of the chunk has left */
+		fail_without_bdat(c, &v);
 		return;
 	}
-	if (is_bdat_unknown(c, r)) {
-		fail_without_bdat(c, &v);
+	if (g->chunks == 1 && c->state == ON_CHUNKS && smtp_client_is_ahead(c)) {
+		smtp_client_on_early(c, r);
 		return;
 	}
 	g->chunks--;
@@ -176,12 +176,12 @@ void smtp_client_on_end(struct smtp_client *c, const struct smtp_reply *r)
 		smtp_client_on_chunk(c, r);
 		return;
 	}
-	if (smtp_client_is_ahead(c)) {
-		smtp_client_on_early(c, r);
-		return;
-	}
 	if (is_bdat_unknown(c, r)) {
 		fail_without_bdat(c, &v);
+		return;
+	}
+	if (smtp_client_is_ahead(c)) {
+		smtp_client_on_early(c, r);
 		return;
 	}
 	if (c->cfg->lmtp) {

@@ -26,7 +26,9 @@ static bool lacks_lock(int dirfd, const char *path, struct err *e)
 		    "%s is not restored in full: a restore into it is under way, or was broken off and is to be run "
 		    "again with: godwit restore BACKUP --data %s",
 		    path, path);
-	else if (faccessat(dirfd, DATADIR_DB, F_OK, 0) == 0)
+	else if (faccessat(dirfd, DATADIR_DB, F_OK, 0) == 0 ||
+		 faccessat(dirfd, DATADIR_DB "-wal", F_OK, 0) == 0 ||
+		 faccessat(dirfd, DATADIR_PACKS, F_OK, 0) == 0)
 		err_set(e,
 		    "%s has lost the file that keeps a second server off it: stop a server that may still run on it, "
 		    "then make the file as the owner of the directory with: touch %s/" DATADIR_LOCK,
@@ -72,15 +74,6 @@ static enum datadir_code check_contents(struct fsio *fs, const char *path, struc
 		    " not exist",
 		    path);
 	return DATADIR_FOREIGN;
-}
-
-static int make_dir(struct fsio *fs, const char *name, mode_t mode, struct err *e)
-{
-	int code = fs->ops->make_dir(fs, name, mode);
-
-	if (code == 0 || code == -EEXIST)
-		return 0;
-	return err_sys(e, -code, "cannot make the directory %s", name);
 }
 
 int datadir_become_owner(int dirfd, struct datadir_self *self_r, struct err *e)
@@ -144,14 +137,11 @@ int datadir_make_run(int dirfd, struct err *e)
 /* The lock first: broken off behind it, this is known for ours and goes on. */
 static int furnish(struct fsio *fs, struct err *e)
 {
-	bool had_db = faccessat(fs->dirfd, DATADIR_DB, F_OK, 0) == 0;
 	int fd = fs->ops->open(fs, DATADIR_LOCK, O_RDWR | O_CREAT, 0600);
 
 	if (fd < 0)
 		return err_sys(e, -fd, "cannot make the file %s", DATADIR_LOCK);
 	fs->ops->close(fs, fd);
-	if (!had_db && make_dir(fs, DATADIR_PACKS, 0700, e) < 0)
-		return -1;
 	if (datadir_make_run(fs->dirfd, e) < 0)
 		return -1;
 	if (fs->ops->sync_dir(fs, ".") < 0)

@@ -18,12 +18,13 @@
 #include "base/err.h"
 #include "store/fsio.h"
 
-#define DATADIR_DB      "store.db"
-#define DATADIR_COPY    "backup.db"
-#define DATADIR_PACKS   "packs"
-#define DATADIR_RUN     "run"
-#define DATADIR_LOCK    "lock"
-#define DATADIR_RESERVE "reserve"
+#define DATADIR_DB       "store.db"
+#define DATADIR_COPY     "backup.db"
+#define DATADIR_SALVAGED "salvaged.db" /* of a salvage that a crash broke off: store.db to be */
+#define DATADIR_PACKS    "packs"
+#define DATADIR_RUN      "run"
+#define DATADIR_LOCK     "lock"
+#define DATADIR_RESERVE  "reserve"
 
 /* Of what others pass through, to the sockets in run/ and to the certificate, seeing nothing on the way. */
 #define DATADIR_MODE 0711
@@ -51,8 +52,8 @@ enum datadir_code {
 
 /*
  * Makes the directory (mode 0711: others may pass through to run/) and what belongs in it, or
- * completes one that is empty or was made before, as its owner. Not packs/ beside a database, which may know
- * of mail in it. Sets e on failure; a directory with foreign files is DATADIR_FOREIGN.
+ * completes one that is empty or was made before, as its owner. Not packs/, which the store makes
+ * where it knows of no mail in it. Sets e on failure; a directory with foreign files is DATADIR_FOREIGN.
  */
 enum datadir_code datadir_create(const char *path, struct err *e);
 

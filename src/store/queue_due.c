@@ -66,6 +66,8 @@ static enum queue_due due_here(
 	struct queue_schedule s = queue_row_schedule(cfg, row, NULL);
 	enum queue_due due = queue_schedule_due(&s, now);
 
+	if (due == QUEUE_DUE_WARNING && row->entry.attempts == 0)
+		return QUEUE_DUE_PLACE; /* of what need not be late nobody is warned */
 	return due == QUEUE_DUE_RETURN || due == QUEUE_DUE_WARNING ? due : QUEUE_DUE_PLACE;
 }
 

@@ -25,7 +25,6 @@
 #include "store/salvage_rows.h"
 
 #define UNDER_WAY "salvage.db"
-#define COMPLETE  "salvaged.db"
 
 struct work {
 	struct salvage *s;
@@ -291,7 +290,7 @@ static bool seal(struct work *w)
 	if (fd >= 0)
 		fs->ops->close(fs, fd);
 	if (code >= 0)
-		code = fs->ops->rename(fs, UNDER_WAY, COMPLETE);
+		code = fs->ops->rename(fs, UNDER_WAY, DATADIR_SALVAGED);
 	if (code >= 0)
 		code = fs->ops->sync_dir(fs, ".");
 	return fs_good(w, code, "the new database cannot be completed");
@@ -342,7 +341,7 @@ static bool take_place(struct work *w)
 	if (code >= 0)
 		code = fs->ops->sync_dir(fs, QUARANTINE);
 	if (code >= 0)
-		code = fs->ops->rename(fs, COMPLETE, DATADIR_DB);
+		code = fs->ops->rename(fs, DATADIR_SALVAGED, DATADIR_DB);
 	if (code >= 0)
 		code = fs->ops->sync_dir(fs, ".");
 	return fs_good(w, code, "the new database cannot take the place of the old one");
@@ -350,7 +349,7 @@ static bool take_place(struct work *w)
 
 static bool run(struct work *w)
 {
-	if (faccessat(w->dir.dirfd, COMPLETE, F_OK, 0) != 0 && !build(w))
+	if (faccessat(w->dir.dirfd, DATADIR_SALVAGED, F_OK, 0) != 0 && !build(w))
 		return false;
 	if (!take_place(w))
 		return false;

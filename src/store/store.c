@@ -76,10 +76,11 @@ static enum db_code open_writer(struct store *s, struct err *e)
 	return code;
 }
 
-/* It was there: its log, which SQLite removes where it makes a new one, or mail that it told of. */
+/* It was there: its log, which SQLite removes where it makes a new one, one that is to be it, or mail that it told of. */
 static bool has_lost_database(struct store *s)
 {
-	return db_is_there(DATADIR_DB "-wal") || pack_is_content_in(&s->dir.fs, DATADIR_PACKS);
+	return db_is_there(DATADIR_DB "-wal") || db_is_there(DATADIR_SALVAGED) ||
+	       pack_is_content_in(&s->dir.fs, DATADIR_PACKS);
 }
 
 /*

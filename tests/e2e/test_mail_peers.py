@@ -1,5 +1,6 @@
 """`godwit mail` against scripted servers: odd, broken and hostile ones. None may hang or crash it."""
 
+import contextlib
 import os
 import re
 import socket
@@ -192,6 +193,38 @@ def test_what_is_refused_after_the_login(words, answer, status):
     done = play(LOGIN + [LINE, answer + b"\r\n", LINE, b"+OK\r\n"], *words)
     assert done.returncode == status, done
     assert done.stderr == f"godwit: the server refuses: {answer[5:].decode().split('] ')[-1]}\n"
+
+
+@pytest.mark.parametrize("reply", [b"421 4.3.2 closing", b"250 2.0.0 taken"], ids=["421", "250"])
+def test_a_server_that_answers_before_it_has_the_message(reply):
+    """What is said to have failed does not go out whole behind that: a second try would be a second message."""
+    came = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 300)
+
+        def serve():
+            connection = listener.accept()[0]
+            for line in (GREETING, b"250 mail.odd.test\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n"):
+                connection.sendall(line)
+                if not line.startswith(b"354"):
+                    connection.recv(4096)
+            time.sleep(1)  # the kernel has taken what it takes
+            connection.sendall(reply + b"\r\n")
+            time.sleep(0.5)
+            with contextlib.suppress(OSError):
+                while octets := connection.recv(65536):
+                    came.append(octets)
+            connection.close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        done = subprocess.run(
+            [binary_path(), *SEND[:6], "--server", f"127.0.0.1:{listener.getsockname()[1]}", "--tls", "none"],
+            input="a line of a message that is larger than buffers\n" * 1300, text=True, capture_output=True, timeout=60)
+        thread.join(60)
+    assert done.returncode == 75, done
+    assert 10_000 < len(b"".join(came)) < 60_000 and not b"".join(came).endswith(b"\r\n.\r\n")
 
 
 def test_list_of_an_empty_mailbox():

@@ -81,6 +81,7 @@ def test_what_an_import_cannot_read_is_told(server, mailbox, tmp_path):
     for name in ("A", "B", "Closed/C", "Z"):
         mbox(tree / name, "x")
     (tree / "gone").symlink_to("nowhere")
+    (tree / ".Work").mkdir(mode=0)
     (tree / "B").chmod(0)
     (tree / "Closed").chmod(0)
     bound = ["setpriv", "--bounding-set=-all"] if os.getuid() == 0 else []
@@ -88,9 +89,10 @@ def test_what_an_import_cannot_read_is_told(server, mailbox, tmp_path):
                           capture_output=True, timeout=60)
     (tree / "Closed").chmod(0o700)
     assert done.returncode == 65 and mailboxes(server, mailbox) == ["A", "Z"], done
-    assert "2 messages imported; 3 mailboxes are left out" in done.stdout
+    assert "2 messages imported; 4 mailboxes are left out" in done.stdout
     said = done.stderr.splitlines()
     assert [line.split(str(tree))[1].split(" (")[0] for line in said] == [
+        "/.Work is left out: it cannot be read: Permission denied",
         "/B is left out: it cannot be read: Permission denied",
         "/Closed is left out: it cannot be read: Permission denied",
         "/gone is left out: it cannot be read: No such file or directory"]

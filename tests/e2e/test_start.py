@@ -545,12 +545,16 @@ def test_init_makes_no_database_in_the_place_of_one_that_was_lost(make_server, k
         assert server.stop() == 0
     path, kept = os.path.join(server.data, "store.db"), os.path.join(os.path.dirname(server.data), "kept")
     os.rename(path, kept)
+    if killed:  # no less is lost when all else is away
+        os.rename(os.path.join(server.data, "packs"), f"{kept}-packs")
     before = {name: os.stat(os.path.join(server.data, name)).st_size for name in os.listdir(server.data)}
     assert ("store.db-wal" in before) == killed
     done = server.command("init", "--hostname", server.hostname, status=73)
     assert "the database store.db is missing or empty; put it back where it was, or " in done.stderr
     assert {name: os.stat(os.path.join(server.data, name)).st_size for name in os.listdir(server.data)} == before
     os.rename(kept, path)
+    if killed:
+        os.rename(f"{kept}-packs", os.path.join(server.data, "packs"))
     server.start()
     server.mark()
     assert count_of(server, f"alice@{DOMAIN}") == 1
@@ -631,6 +635,7 @@ def test_init_by_root_of_files_that_have_other_names(make_server, tmp_path):
     subprocess.run(["chown", "-R", "0:0", server.data], check=True)
     path = os.path.join(server.data, "store.db")
     os.link(path, os.path.join(server.folder, "snapshot"))
+    os.link(server.config_path, f"{server.config_path}.Ab12Cd")  # left by an init that was broken off
     done = server.command("init", "--hostname", server.hostname, status=77)
     assert f"{path} has another name elsewhere, whose owner would change too: put a copy in its place" in done.stderr
     os.unlink(os.path.join(server.folder, "snapshot"))

@@ -242,6 +242,7 @@ static void test_reply_before_the_end(void **state)
 	    {"451 later\r\n", SMTP_OUTCOME_TEMPORARY},
 	    {"550 no\r\n", SMTP_OUTCOME_PERMANENT},
 	    {"what is this\r\n", SMTP_OUTCOME_TEMPORARY},
+	    {"500 unknown command\r\n", SMTP_OUTCOME_PERMANENT},
 	};
 
 	for (int way = 0; way < 4; way++)
@@ -253,6 +254,8 @@ static void test_reply_before_the_end(void **state)
 			expect_end(&f, rows[i].outcome, SMTP_STAGE_BODY);
 			assert_int_equal(smtp_client_out(f.c).n, 0);
 			assert_true(smtp_client_facts(f.c)->taken_back);
+			assert_int_equal(smtp_client_facts(f.c)->bdat_unknown,
+			    (way & 1) && !strncmp(rows[i].says, "500", 3));
 			stop(&f);
 		}
 }

@@ -43,8 +43,6 @@ static void test_create(void **state)
 	for (int again = 0; again < 2; again++) {
 		assert_int_equal(datadir_create(home, &err), DATADIR_OK);
 		assert_int_equal(mode_of(home), 0711);
-		snprintf(name, sizeof name, "%s/packs", home);
-		assert_int_equal(mode_of(name), 0700);
 		snprintf(name, sizeof name, "%s/run", home);
 		assert_int_equal(mode_of(name), 0755);
 		snprintf(name, sizeof name, "%s/lock", home);

@@ -89,7 +89,8 @@ static void behind_an_alias(void **state)
 	rig_alias(&q.rig, "info@a.test", "out@else.test");
 	q.world = unknown;
 	id = comes_to("info@a.test", "");
-	assert_true(has(explained(id), "and the postmaster is told of it, unless he was told of too many"));
+	assert_true(
+	    has(explained(id), "and the postmaster is told of it, unless he was told of too many"));
 	qrig_work(&q);
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
 	assert_int_equal(q.reports, 1);
@@ -168,8 +169,9 @@ static void enough_behind_an_alias(void **state)
 	qrig_work(&q);
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
 	assert_int_equal(q.reports, 0);
-	assert_int_equal(qrig_count(&q, "trace WHERE text LIKE 'nobody is told: it has no sender, and the"
-					" postmaster is told of 100 such %'"),
+	assert_int_equal(
+	    qrig_count(&q, "trace WHERE text LIKE 'nobody is told: it has no sender, and the"
+			   " postmaster is told of 100 such %'"),
 	    1);
 	qrig_send_one(&q, "ann@a.test", "x@b.test"); /* a sender is told whatever strangers do */
 	qrig_work(&q);

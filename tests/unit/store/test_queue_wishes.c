@@ -561,7 +561,6 @@ static void late_while_the_server_was_off(void **state)
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
 }
 
-/* Of mail for a mailbox here no other server is blamed. */
 /* The reason is kept with a report that finds no room. */
 static void reports_of_the_untried_that_are_put_off(void **state)
 {
@@ -610,6 +609,22 @@ static void held_here_behind_its_time(void **state)
 	assert_true(has(qrig_mail(&q, arena), "an administrator held the message back"));
 }
 
+/* Nobody is told that it is late when it is in time. */
+static void told_by_the_time_of_its_release(void **state)
+{
+	int64_t id;
+
+	q.world = all_well;
+	q.wish = (struct queue_wish){
+	    .hold_for = HOUR_MS, .by = QUEUE_BY_NOTIFY, .by_time = HOUR_MS};
+	id = qrig_send_one(&q, "ann@a.test", "bob@a.test");
+	q.wish = (struct queue_wish){0};
+	qrig_live(&q, q.rig.now + 2 * HOUR_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_MAILBOX);
+	assert_int_equal(q.reports, 0);
+}
+
+/* Of mail for a mailbox here no other server is blamed. */
 static void late_before_its_release_was_seen(void **state)
 {
 	int64_t id;
@@ -715,6 +730,7 @@ int main(void)
 	    T(told_of_the_delay_alone),
 	    T(late_while_the_server_was_off),
 	    T(late_before_its_release_was_seen),
+	    T(told_by_the_time_of_its_release),
 	    T(reports_of_the_untried_that_are_put_off),
 	    T(held_here_behind_its_time),
 	    T(relaying_is_told),

@@ -285,6 +285,8 @@ static void a_missing_database_is_refused(void **state)
 	struct stat st;
 
 	assert_int_equal(store_create("data", &e), DATADIR_OK);
+	assert_int_equal(stat("data/" DATADIR_PACKS, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
 	assert_int_equal(unlink("data/" DATADIR_DB), 0);
 	assert_null(store_open("data", &cfg, &code, &e));
 	assert_int_equal(code, DATADIR_FAILED);
