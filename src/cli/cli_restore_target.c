@@ -16,46 +16,38 @@
 #include "store/datadir.h"
 #include "store/restore.h"
 
+static bool is_one_of(const char *name, const char *const *names)
+{
+	while (*names && !str_eq(str_of_c(name), str_of_c(*names)))
+		names++;
+	return *names;
+}
+
+typedef int entry_fn(struct cli_restore_target *t, int dirfd, const char *name);
+
+/* Calls fn for each entry until it ends with another code than EX_OK, which is given back. */
+static int each(struct cli_restore_target *t, int dirfd, entry_fn *fn)
+{
+	DIR *dir = fdopendir(openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct dirent *d;
+	int code = EX_OK;
+
+	if (!dir)
+		return cli_fail(
+		    EX_CANTCREAT, "cannot read what is in %s: %s", t->path, err_reason(errno));
+	while (code == EX_OK && (d = readdir(dir)) != NULL)
+		if (!is_one_of(d->d_name, (const char *const[]){".", "..", NULL}))
+			code = fn(t, dirfd, d->d_name);
+	closedir(dir);
+	return code;
+}
+
 /* ---- may it be one ---- */
 
 static bool is_there(int dirfd, const char *name)
 {
 	return faccessat(dirfd, name, F_OK, 0) == 0;
 }
-
-/* Calls fn for each entry. */
-static void each(int dirfd, void (*fn)(void *ctx, int dirfd, const char *name), void *ctx)
-{
-	DIR *dir = fdopendir(openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	struct dirent *d;
-
-	while (dir && (d = readdir(dir)) != NULL)
-		if (!str_eq(str_of_c(d->d_name), STR(".")) &&
-		    !str_eq(str_of_c(d->d_name), STR("..")))
-			fn(ctx, dirfd, d->d_name);
-	if (dir)
-		closedir(dir);
-}
-
-static void find_entry(void *ctx, int dirfd, const char *name)
-{
-	bool *found = ctx;
-
-	*found = true;
-}
-
-/* Empty but for what a restore that was broken off left. With a lock it is a data directory, whatever else it has. */
-static bool may_hold(int target)
-{
-	bool found = false;
-
-	if (is_there(target, DATADIR_LOCK) || is_there(target, RESTORE_MARK))
-		return !is_there(target, DATADIR_LOCK);
-	each(target, find_entry, &found);
-	return !found;
-}
-
-/* ---- one restore at a time ---- */
 
 static int refuse(const struct cli_restore_target *t)
 {
@@ -64,6 +56,21 @@ static int refuse(const struct cli_restore_target *t)
 	    "account into this one: --account ADDRESS",
 	    t->path);
 }
+
+static int refuse_entry(struct cli_restore_target *t, int dirfd, const char *name)
+{
+	return refuse(t);
+}
+
+/* Empty but for what a restore that was broken off left. With a lock it is a data directory, whatever else it has. */
+static int may_hold(struct cli_restore_target *t)
+{
+	if (is_there(t->dirfd, DATADIR_LOCK))
+		return refuse(t);
+	return is_there(t->dirfd, RESTORE_MARK) ? EX_OK : each(t, t->dirfd, refuse_entry);
+}
+
+/* ---- one restore at a time ---- */
 
 static int cannot_make(const struct cli_restore_target *t, const char *name)
 {
@@ -102,23 +109,56 @@ static int take_mark(struct cli_restore_target *t)
 
 /* ---- what is below ---- */
 
-static void remove_entry(void *ctx, int dirfd, const char *name)
+static int open_below(int dirfd, const char *name)
 {
-	(void)unlinkat(dirfd, name, 0);
+	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Of a restore that was broken off, and may have been of another backup, nothing stays. */
+static int cannot_remove(const struct cli_restore_target *t, const char *name)
+{
+	return cli_fail(EX_CANTCREAT,
+	    "cannot remove %s in %s, which a restore that was broken off is to have left there: %s",
+	    name, t->path, err_reason(errno));
+}
+
+/* A file, a link, or a directory with nothing in it. */
+static int remove_entry(struct cli_restore_target *t, int dirfd, const char *name)
+{
+	if (unlinkat(dirfd, name, 0) == 0 ||
+	    (errno == EISDIR && unlinkat(dirfd, name, AT_REMOVEDIR) == 0))
+		return EX_OK;
+	return cannot_remove(t, name);
+}
+
+/* What lies in a directory of a restore goes before it. */
+static int remove_at_top(struct cli_restore_target *t, int dirfd, const char *name)
+{
+	int fd, code = EX_OK;
+
+	if (is_one_of(name, (const char *const[]){RESTORE_MARK, NULL}))
+		return EX_OK;
+	fd = is_one_of(name, (const char *const[]){DATADIR_PACKS, "tls", NULL})
+		 ? open_below(dirfd, name)
+		 : -1;
+	if (fd >= 0) {
+		code = each(t, fd, remove_entry);
+		close(fd);
+	}
+	return code == EX_OK ? remove_entry(t, dirfd, name) : code;
+}
+
 static int make_below(struct cli_restore_target *t, const char *name, mode_t mode, int *fd_r)
 {
-	if (mkdirat(t->dirfd, name, mode) < 0 && errno != EEXIST)
+	if (mkdirat(t->dirfd, name, mode) < 0)
 		return cannot_make(t, name);
-	*fd_r = openat(t->dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (*fd_r < 0)
-		return cannot_make(t, name);
-	each(*fd_r, remove_entry, NULL);
-	return EX_OK;
+	*fd_r = open_below(t->dirfd, name);
+	return *fd_r < 0 ? cannot_make(t, name) : EX_OK;
 }
 
+/*
+ * Of a restore that was broken off, and may have been of another backup, nothing stays: a database would be read with
+ * the journal or the log of another one.
+ */
 static int furnish(struct cli_restore_target *t)
 {
 	int code;
@@ -127,12 +167,11 @@ static int furnish(struct cli_restore_target *t)
 	if (fchmod(t->dirfd, 0700) < 0 || fsync(t->dirfd) < 0)
 		return cli_fail(
 		    EX_CANTCREAT, "cannot write into %s: %s", t->path, err_reason(errno));
-	code = make_below(t, DATADIR_PACKS, 0700, &t->packs);
+	code = each(t, t->dirfd, remove_at_top);
+	if (code == EX_OK)
+		code = make_below(t, DATADIR_PACKS, 0700, &t->packs);
 	if (code == EX_OK)
 		code = make_below(t, "tls", DATADIR_MODE, &t->tls);
-	/* a log of another database must not be taken for ours */
-	(void)unlinkat(t->dirfd, DATADIR_DB "-wal", 0);
-	(void)unlinkat(t->dirfd, DATADIR_DB "-shm", 0);
 	return code;
 }
 
@@ -155,9 +194,9 @@ int cli_restore_target_open(struct cli_restore_target *t)
 	if (t->dirfd < 0)
 		return cli_fail(
 		    EX_CANTCREAT, "cannot open the directory %s: %s", t->path, err_reason(errno));
-	if (!may_hold(t->dirfd))
-		return refuse(t);
-	code = take_mark(t);
+	code = may_hold(t);
+	if (code == EX_OK)
+		code = take_mark(t);
 	return code == EX_OK ? furnish(t) : code;
 }
 

@@ -172,6 +172,21 @@ static void must_be_refused(const char *dir, const char *what)
 		promises_broken("%s", what);
 }
 
+/* From the lock on it is what the backup held. */
+static void check_locked(const struct said *all)
+{
+	struct said said = said_by_backup(all);
+
+	if (run(WORDS("restore", "--data=restored", "backup")) != EX_CANTCREAT)
+		promises_broken("backup.md 6: a restore goes into a data directory");
+	check_in("restored", &said);
+	must_run("backup.md 6", WORDS("audit", "--data=restored"));
+	if (is_there("restored/restoring"))
+		promises_broken("backup.md 6: a data directory keeps the mark");
+	mem_free(said.p);
+}
+
+/* What is half restored gives way to another backup, whose database is larger. */
 uint64_t files_check_restore(void *ctx, const char *p, size_t n, bool whole)
 {
 	struct said said = {(char *)(uintptr_t)p, n};
@@ -179,18 +194,13 @@ uint64_t files_check_restore(void *ctx, const char *p, size_t n, bool whole)
 	if (!whole)
 		return 0;
 	if (is_there("restored/lock")) {
-		if (run(WORDS("restore", "--data=restored", "backup")) != EX_CANTCREAT)
-			promises_broken("backup.md 6: a restore goes into a data directory");
-		check_in("restored", &said);
-		must_run("backup.md 6", WORDS("audit", "--data=restored"));
-		if (is_there("restored/restoring"))
-			promises_broken("backup.md 6: a data directory keeps the mark");
+		check_locked(&said);
 		return 0;
 	}
 	if (has_said(&said, "ok restore\n"))
 		promises_broken("backup.md 6: what was restored is no data directory");
 	must_be_refused("restored", "backup.md 6: what is half restored is taken for whole");
-	must_run("backup.md 6", WORDS("restore", "--data=restored", "backup"));
+	must_run("backup.md 6", WORDS("restore", "--data=restored", "larger"));
 	check_restored("restored", &said);
 	return 0;
 }

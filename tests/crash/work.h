@@ -37,6 +37,7 @@ void work_send_away(void);
 void work_send_batch(void);
 void work_send_many(void);
 void work_send_large(void);
+void work_send_pages(void);
 void work_send_fill(void);
 void work_send_marked(void);
 void work_full(void);
@@ -64,6 +65,7 @@ qrig_world work_world;
 /* work_files.c: whole directories */
 void work_enter(void); /* data/, which is made when it is not there */
 void work_backup_all(void);
+void work_backup_larger(void);
 void work_restore_all(void);
 void work_spoil_message(void);
 void work_spoil_database(void);

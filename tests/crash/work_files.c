@@ -66,6 +66,13 @@ void work_backup_all(void)
 	rig_resume(&work.rig);
 }
 
+/* Another one, into another directory. */
+void work_backup_larger(void)
+{
+	command("another", WORDS("backup", "--data=data", "larger"));
+	rig_resume(&work.rig);
+}
+
 void work_restore_all(void)
 {
 	command("restore", WORDS("restore", "--data=restored", "backup"));

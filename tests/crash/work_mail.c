@@ -9,6 +9,7 @@
 
 #define LARGE 24000 /* a pack of its own; the run does not care for more octets */
 #define BATCH 4
+#define PAGES 16
 
 /* The answer: what is promised is promised here. */
 static void answered(struct lane_op *op)
@@ -131,6 +132,13 @@ void work_send_many(void)
 {
 	send_and_free(message(
 	    (unsigned)chance_pick(8), 1 + chance_pick(12), STORE_TEXT_MIN + chance_pick(300)));
+}
+
+/* The database has more pages then. */
+void work_send_pages(void)
+{
+	for (int i = 0; i < PAGES; i++)
+		send_and_free(message(7, 0, STORE_TEXT_MIN));
 }
 
 void work_send_away(void)
