@@ -398,7 +398,7 @@ def exported(server, folder, user):
     if folder.exists():
         shutil.rmtree(folder)
     done = server.command("export", user, "--maildir", str(folder), status=None)
-    files = glob.glob(str(folder / "**" / "*,S=*"), recursive=True)
+    files = glob.glob(str(folder / "**" / "*,W=*"), recursive=True)
     assert files or done.returncode
     mails = set()
     for path in files:
