@@ -9,6 +9,8 @@
 
 #include "base/ascii.h"
 #include "base/mem.h"
+#include "store/datadir.h"
+#include "store/restore.h"
 
 #define FORMAT   1
 #define TEXT_MAX (1024 * MIB)
@@ -33,9 +35,30 @@ void cli_manifest_fini(struct cli_manifest *m)
 	*m = (struct cli_manifest){0};
 }
 
+/* The name of a file or directory in its own. */
+static bool is_part(struct str s)
+{
+	return s.n > 0 && str_find(s, '/') == s.n && !str_eq(s, STR(".")) &&
+	       str_find_str(s, STR("..")) == s.n && !str_has_cntrl(s);
+}
+
+/* What a restore, or whoever opens the data directory, gives a meaning of its own. */
+static bool is_reserved(struct str s)
+{
+	static const char *const names[] = {DATADIR_COPY, DATADIR_SALVAGED, DATADIR_PACKS,
+	    DATADIR_RUN, DATADIR_LOCK, DATADIR_RESERVE, RESTORE_MARK, "tls"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (str_eq(s, str_of_c(names[i])))
+			return true;
+	return str_has_prefix(s, STR(DATADIR_DB "-"));
+}
+
 bool cli_manifest_is_name(struct str s)
 {
-	return s.n > 0 && s.p[0] != '/' && str_find_str(s, STR("..")) == s.n && !str_has_cntrl(s);
+	if (str_has_prefix(s, STR("tls/")))
+		return is_part(str_from(s, 4));
+	return is_part(s) && !is_reserved(s);
 }
 
 void cli_manifest_add_file(struct cli_manifest *m, const struct cli_manifest_file *f)
@@ -189,9 +212,15 @@ static uint64_t hex(struct line *l)
 	return n;
 }
 
-static struct str name(struct line *l)
+static struct str file_name(struct line *l)
 {
 	l->bad = l->bad || !cli_manifest_is_name(l->rest);
+	return l->rest;
+}
+
+static struct str directory(struct line *l)
+{
+	l->bad = l->bad || !is_part(l->rest);
 	return l->rest;
 }
 
@@ -202,7 +231,7 @@ static void read_file(struct cli_manifest *m, struct line *l)
 	f.mode = (unsigned)number(l) & 0777;
 	f.size = number(l);
 	f.sum = hex(l);
-	f.name = name(l);
+	f.name = file_name(l);
 	if (!l->bad)
 		cli_manifest_add_file(m, &f);
 }
@@ -255,9 +284,9 @@ static bool read_line(struct cli_manifest *m, struct str text)
 	else if (str_eq(what, STR("hostname")))
 		m->hostname = arena_str(m->arena, l.rest);
 	else if (str_eq(what, STR("packs")))
-		m->packs = arena_str(m->arena, name(&l));
+		m->packs = arena_str(m->arena, directory(&l));
 	else if (str_eq(what, STR("files")))
-		m->files = arena_str(m->arena, name(&l));
+		m->files = arena_str(m->arena, directory(&l));
 	else
 		l.bad = true;
 	return !l.bad;
@@ -295,7 +324,9 @@ static bool parse(struct cli_manifest *m, struct str text, const char *path, str
 		return false;
 	while (text.n > 0) {
 		if (!read_line(m, str_split(text, '\n', &text))) {
-			err_set(e, "the manifest of the backup %s makes no sense", path);
+			err_set(e,
+			    "the manifest of the backup %s is damaged: what stands in it makes no sense",
+			    path);
 			return false;
 		}
 	}

@@ -45,7 +45,7 @@ struct cli_manifest {
 void cli_manifest_init(struct cli_manifest *m);
 void cli_manifest_fini(struct cli_manifest *m);
 
-/* A name that may stand in a manifest: no way out of the backup. */
+/* A file that a manifest may name: right in the data directory or in tls/, and none of the store's but its database. */
 bool cli_manifest_is_name(struct str s);
 
 /* name is copied. */

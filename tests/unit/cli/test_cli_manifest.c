@@ -147,8 +147,9 @@ static void nonsense(void **state)
 {
 	static const char *const lines[] = {"store x", "unknown 1", "packs ../x", "packs /x",
 	    "files ", "file 384 1 0000000000000000 ../../x", "file 384 1 000000000000000g x",
-	    "file 384 -1 0000000000000000 x", "part 1 0 0 5 10 0000000000000000",
-	    "part 1 0 0 0 0 0000000000000000", "part 0 0 0 0 9 0000000000000000"};
+	    "file 384 -1 0000000000000000 x", "packs x/y", "packs .", "files x/y", "files ..",
+	    "part 1 0 0 5 10 0000000000000000", "part 1 0 0 0 0 0000000000000000",
+	    "part 0 0 0 0 9 0000000000000000"};
 	struct buf b;
 
 	buf_init(&b, KIB);
@@ -168,6 +169,24 @@ static void nonsense(void **state)
 	buf_fini(&b);
 }
 
+/* A restore makes these files, as root. */
+static void names(void **state)
+{
+	static const char *const good[] = {
+	    "store.db", "godwit.conf", "relay.password", "tls/key.pem", "tls/lock"};
+	static const char *const bad[] = {"", ".", "..", "/x", "x/y", "x/", "tls", "tls/", "tls/.",
+	    "tls/..", "tls/x/y", "tls//x", "packs", "packs/0000000001.pack", "run", "lock",
+	    "restoring", "reserve", "backup.db", "salvaged.db", "store.db-wal", "store.db-shm",
+	    "store.db-journal", "x\ny", "x\x7f"};
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+		if (!cli_manifest_is_name(str_of_c(good[i])))
+			fail_msg("\"%s\" is refused", good[i]);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (cli_manifest_is_name(str_of_c(bad[i])))
+			fail_msg("\"%s\" is taken", bad[i]);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -176,6 +195,7 @@ int main(void)
 	    T(there_and_back),
 	    T(every_change_is_found),
 	    T(nonsense),
+	    T(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
