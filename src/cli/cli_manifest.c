@@ -9,6 +9,7 @@
 
 #include "base/ascii.h"
 #include "base/mem.h"
+#include "cli/cli_below.h"
 #include "store/datadir.h"
 #include "store/restore.h"
 
@@ -333,7 +334,8 @@ static bool parse(struct cli_manifest *m, struct str text, const char *path, str
 	return true;
 }
 
-static bool read_all(int fd, struct buf *b)
+/* 0 or an errno value. */
+static int read_all(int fd, struct buf *b)
 {
 	ssize_t n = 1;
 
@@ -341,26 +343,29 @@ static bool read_all(int fd, struct buf *b)
 		uint8_t *p = buf_reserve(b, 64 * KIB);
 
 		if (!p)
-			return false;
+			return EFBIG;
 		n = read(fd, p, 64 * KIB);
 		if (n > 0)
 			buf_advance(b, (size_t)n);
 	}
-	return n == 0;
+	return n == 0 ? 0 : errno;
 }
 
 enum cli_manifest_code cli_manifest_read(
     struct cli_manifest *m, int dirfd, const char *path, struct err *e)
 {
-	int fd = openat(dirfd, CLI_MANIFEST_NAME, O_RDONLY | O_CLOEXEC);
+	int fd = cli_below_file(dirfd, STR(CLI_MANIFEST_NAME));
 	enum cli_manifest_code code = CLI_MANIFEST_BAD;
 	struct buf b;
+	int failed;
 
 	if (fd < 0 && errno == ENOENT)
 		return CLI_MANIFEST_NONE;
 	buf_init(&b, TEXT_MAX);
-	if (fd < 0 || !read_all(fd, &b))
-		err_sys(e, errno, "cannot read %s/" CLI_MANIFEST_NAME, path);
+	failed = fd < 0 ? errno : read_all(fd, &b);
+	if (failed)
+		err_set(
+		    e, "cannot read %s/" CLI_MANIFEST_NAME ": %s", path, cli_below_reason(failed));
 	else if (parse(m, buf_view(&b), path, e))
 		code = CLI_MANIFEST_OK;
 	if (fd >= 0)

@@ -13,6 +13,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "cli/cli_backup.h"
+#include "cli/cli_below.h"
 #include "cli/cli_owner.h"
 #include "cli/cli_progress.h"
 #include "cli/cli_restore_target.h"
@@ -130,7 +131,7 @@ static void copy_fini(struct copy *c)
 
 static void open_from(const struct restoring *r, struct copy *c)
 {
-	c->from = openat(r->source, buf_cstr(&c->from_name), O_RDONLY | O_CLOEXEC);
+	c->from = cli_below_file(r->source, buf_view(&c->from_name));
 }
 
 /* What the target does not take ends the restore, from errno. */
@@ -170,7 +171,7 @@ static int say_unread(struct restoring *r, struct copy *c, const char *then)
 	r->damaged++;
 	cli_progress_clear(&r->progress);
 	return cli_fail(EX_DATAERR, "cannot read %s in the backup: %s; %s", buf_cstr(&c->from_name),
-	    code == ENODATA ? "it ends too early" : err_reason(code),
+	    code == ENODATA ? "it ends too early" : cli_below_reason(code),
 	    r->verify ? "remove what is there of it, and the next backup copies it again" : then);
 }
 
@@ -463,7 +464,7 @@ static bool is_writing(int fd)
  */
 static int take_locks(int source, const char *path)
 {
-	int lock = openat(source, CLI_BACKUP_LOCK, O_RDONLY | O_CLOEXEC);
+	int lock = cli_below_file(source, STR(CLI_BACKUP_LOCK));
 
 	if (!is_writing(lock) && !is_writing(source))
 		return EX_OK;

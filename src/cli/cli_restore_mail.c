@@ -3,22 +3,24 @@
  * lie, and each message goes through the import of the server, with the id it had. An account that is not
  * there any more is made, with its password and settings of the time.
  */
-#include <fcntl.h>
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/id.h"
 #include "base/mem.h"
 #include "cli/cli_backup.h"
+#include "cli/cli_below.h"
 #include "cli/cli_export_name.h"
 #include "cli/cli_feed.h"
 #include "cli/cli_restore_db.h"
 #include "cli/cli_text.h"
 #include "proc/admin_address.h"
-#include "store/quota.h"
+#include "store/datadir.h"
 #include "store/directory.h"
 #include "store/mailbox_at.h"
 #include "store/mailbox_path.h"
 #include "store/pack.h"
+#include "store/quota.h"
 #include "store/summary.h"
 #include "store/trace.h"
 
@@ -30,6 +32,8 @@ struct restoring {
 	struct cli *cli;
 	const struct cli_manifest *m;
 	struct fsio fs;
+	struct fsio_ops ops; /* its */
+	int files;           /* the directory of the database */
 	struct cli_restore_db database;
 	struct db *db; /* its */
 	struct blob_store *blobs;
@@ -488,20 +492,64 @@ static int every_account(struct restoring *r)
 
 /* ---- the backup ---- */
 
-static int open_backup(struct restoring *r, int source)
+static int open_packed(struct fsio *fs, const char *name, int flags, mode_t mode)
+{
+	int fd = cli_below_file(fs->dirfd, str_of_c(name));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static void open_packs(struct restoring *r, int source)
 {
 	struct pack_config packs = {.fs = &r->fs, .dir = arena_cstr(r->arena, r->m->packs)};
-	struct err e = {""};
-	struct buf name;
-	int code = EX_OK;
 
 	fsio_init(&r->fs, source);
-	buf_init(&name, 4096);
-	buf_printf(&name, "%s/%.*s/store.db", r->cli->args.operands[0], STR_FMT(r->m->files));
+	r->ops = *r->fs.ops;
+	r->ops.open = open_packed;
+	r->fs.ops = &r->ops;
+	r->blobs = pack_open_reader(&packs);
+}
+
+/* SQLite takes names only: it gets one that leads to the directory that was opened, whatever is at its own by now. */
+static void put_name(const struct restoring *r, struct buf *b)
+{
+	buf_printf(b, "/proc/self/fd/%d/" DATADIR_DB, r->files);
+}
+
+/* In sentences its own stands. */
+static int cannot_open(const struct restoring *r, struct str why)
+{
+	const char *path = r->cli->args.operands[0];
+	struct buf name;
+	size_t at, n;
+
+	buf_init(&name, 64);
+	put_name(r, &name);
+	at = str_find_str(why, buf_view(&name));
+	n = at < why.n ? name.n : 0;
+	buf_fini(&name);
+	if (n == 0)
+		return cli_fail(EX_DATAERR, "%s/%.*s/" DATADIR_DB ": %.*s", path,
+		    STR_FMT(r->m->files), STR_FMT(why));
+	return cli_fail(EX_DATAERR, "%.*s%s/%.*s/" DATADIR_DB "%.*s", STR_FMT(str_sub(why, 0, at)),
+	    path, STR_FMT(r->m->files), STR_FMT(str_from(why, at + n)));
+}
+
+static int open_database(struct restoring *r, int source)
+{
+	struct err e = {""};
+	struct buf name;
+	int fd, code = EX_OK;
+
+	r->files = cli_below_directory(source, r->m->files);
+	fd = r->files < 0 ? -1 : cli_below_file(r->files, STR(DATADIR_DB));
+	if (fd < 0)
+		return cannot_open(r, str_of_c(cli_below_reason(errno)));
+	close(fd);
+	buf_init(&name, 64);
+	put_name(r, &name);
 	if (cli_restore_db_open(&r->database, buf_cstr(&name), &e) < 0)
-		code = cli_fail(EX_DATAERR, "%s", e.text);
-	else
-		r->blobs = pack_open_reader(&packs);
+		code = cannot_open(r, str_of_c(e.text));
 	r->db = r->database.db;
 	buf_fini(&name);
 	return code;
@@ -591,20 +639,24 @@ int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source)
 {
 	const char *address = cli_args_value(&cli->args, "account");
 	struct str which = str_of_c(cli_args_value(&cli->args, "message-id"));
-	struct restoring r = {.cli = cli, .m = m, .arena = arena_new(), .row_arena = arena_new()};
+	struct restoring r = {
+	    .cli = cli, .m = m, .files = -1, .arena = arena_new(), .row_arena = arena_new()};
 	int code;
 
 	if (!id_parse(which, &r.id))
 		r.header_id = trace_bare_id(which);
 	buf_init(&r.held, HELD_MAX);
 	buf_init(&r.path, 2 * MAILBOX_PATH_MAX);
-	code = open_backup(&r, source);
+	code = open_database(&r, source);
 	if (code == EX_OK) {
+		open_packs(&r, source);
 		code = address ? one_account(&r, address) : every_account(&r);
 		code = over(&r, code);
 	}
 	blob_store_free(&r.blobs);
 	cli_restore_db_close(&r.database);
+	if (r.files >= 0)
+		close(r.files);
 	arena_free(&r.arena);
 	arena_free(&r.row_arena);
 	buf_fini(&r.held);

@@ -155,6 +155,60 @@ def test_directories_that_are_links_are_none(server, other, tmp_path, name):
     assert not (mark.parent / "packs").is_symlink() and not (mark.parent / "tls").is_symlink()
 
 
+def part_of(target, name):
+    """files-*/NAME; the first pack; or what lies beside them."""
+    found = {"pack": "packs-*/*.pack", "packs": "packs-*", "files": "files-*"}.get(name, f"files-*/{name}")
+    return sorted(target.glob(found))[0] if name not in ("manifest", "lock") else target / name
+
+
+def to_link(part):
+    moved = part.parent.parent / f"moved-{part.name}"
+    part.rename(moved)
+    part.symlink_to(moved)
+
+
+def to_pipe(part):
+    part.unlink()
+    os.mkfifo(part)
+
+
+NO_FILE = "a link stands there, or what is no file: links are not followed"
+
+
+@pytest.mark.parametrize("change", [to_link, to_pipe])
+@pytest.mark.parametrize("name,status", [
+    ("manifest", 65), ("lock", 0), ("godwit.conf", 65), ("store.db", 65), ("tls/key.pem", 65), ("pack", 65),
+    ("files", 65), ("packs", 65)], ids=lambda value: value if isinstance(value, str) else "")
+def test_only_files_of_the_backup_are_restored(make_server, other, tmp_path, name, status, change):
+    """Whoever it belongs to is given nothing of others, and keeps nobody waiting."""
+    server = make_server(accounts=("ann",))
+    deliver(server, ANN, letter("kept", ["x"]))
+    backup(server, tmp_path / "backup")
+    part = part_of(tmp_path / "backup", name)
+    if part.is_dir() and change == to_pipe:
+        pytest.skip("a directory")
+    change(part)
+    for words in ("--verify",), ():
+        done = other.command("restore", str(tmp_path / "backup"), *words, data=not words, status=status)
+        assert (NO_FILE in done.stderr) == (name != "lock"), done.stderr
+    assert ("restored" in done.stdout) == (name in ("lock", "tls/key.pem", "pack", "packs"))
+    if name in ("manifest", "store.db", "files", "pack", "packs"):
+        server.command("account", "remove", ANN)
+        done = server.command("restore", str(tmp_path / "backup"), "--account", ANN, status=65)
+        assert f"{part.name}/store.db" not in done.stderr or name == "files"
+        assert NO_FILE in done.stderr if "pack" not in name else "1 message of the backup is damaged" in done.stdout
+
+
+def test_a_damaged_database_is_named_as_it_is_called(make_server, tmp_path):
+    """Not as it is opened."""
+    server = make_server(accounts=("ann",))
+    backup(server, tmp_path / "backup")
+    database = part_of(tmp_path / "backup", "store.db")
+    database.write_bytes(b"no database" + database.read_bytes()[11:])
+    done = server.command("restore", str(tmp_path / "backup"), "--account", ANN, status=65)
+    assert f"the database {database} is damaged" in done.stderr and "/proc/" not in done.stderr
+
+
 def test_bad_sectors_of_a_pack_cost_what_is_in_them(make_server, other, tmp_path, monkeypatch):
     """Also one at its end."""
     server = make_server(accounts=("ann",))
