@@ -1,76 +1,133 @@
 #include "cli/cli_owner.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "store/datadir.h"
 
 #define USER_STORE "godwit" /* the default of user_store */
+#define DEPTH_MAX  16       /* of what is handed over */
+
+/* Whose a directory is to be; of the id 0: it stays as it is. */
+struct owner {
+	uid_t uid;
+	gid_t gid;
+	bool with_admins; /* the administrator's files too */
+};
+
+/* ---- handing over ---- */
+
+/* By descriptors: its owner, or that of the directory above, may be at work there, and put links in its place. */
+struct handing {
+	struct owner to;
+	struct buf path; /* of what is at hand, for sentences */
+	struct err *e;
+};
 
 /* The administrator's own files stay his: the configuration and the private key. */
-static bool is_admins(const FTSENT *f)
+static bool is_admins(struct str name)
 {
-	struct str name = str_of_c(f->fts_name);
-
-	return f->fts_level == 1 &&
-	       (str_eq(name, STR("godwit.conf")) || str_has_prefix(name, STR("godwit.conf.")) ||
-		   str_eq(name, STR("tls")));
+	return str_eq(name, STR("godwit.conf")) || str_has_prefix(name, STR("godwit.conf.")) ||
+	       str_eq(name, STR("tls"));
 }
 
-/*
- * Its owner may be at work there: what stands at the name by now is not followed, and a file that has another
- * name elsewhere stays whose it is: EMLINK.
- */
-static int give(const char *name, uid_t uid, gid_t gid)
+static bool stays(const struct handing *h, const char *name, int depth)
 {
-	int fd = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC), result = -1;
-	struct stat st;
-
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) == 0 && st.st_nlink > 1 && !S_ISDIR(st.st_mode) && st.st_uid != uid)
-		errno = EMLINK;
-	else
-		result = fchownat(fd, "", uid, gid, AT_EMPTY_PATH);
-	close(fd);
-	return result;
+	if (str_eq(str_of_c(name), STR(".")) || str_eq(str_of_c(name), STR("..")))
+		return true;
+	return depth == 1 && !h->to.with_admins && is_admins(str_of_c(name));
 }
 
-static int cannot_give(const char *path, uid_t uid, int code, struct err *e)
+/* From errno. */
+static int cannot_give(struct handing *h)
 {
+	int code = errno;
+
 	if (code == EMLINK)
-		return err_set(e,
+		return err_set(h->e,
 		    "%s has another name elsewhere, whose owner would change too: put a copy in its place, then "
 		    "run this command again",
-		    path);
-	return err_sys(e, code, "cannot give %s to the user with the id %u", path, (unsigned)uid);
+		    buf_cstr(&h->path));
+	return err_sys(h->e, code, "cannot give %s to the user with the id %u", buf_cstr(&h->path),
+	    (unsigned)h->to.uid);
 }
 
-/* The directory itself goes last: it tells that everything below was handed over. */
-static int hand_over(const char *dir, uid_t uid, gid_t gid, bool with_admins, struct err *e)
+/* A file that has another name elsewhere stays whose it is: EMLINK. */
+static int give(struct handing *h, int fd, const struct stat *st)
 {
-	char *whole = realpath(dir, NULL); /* a link to it is as good as itself */
-	char *const roots[] = {whole, NULL};
-	FTS *fts = whole ? fts_open(roots, FTS_PHYSICAL, NULL) : NULL;
-	int result = fts ? 0 : err_sys(e, errno, "cannot read %s", dir);
-	FTSENT *f;
+	if (st->st_nlink > 1 && !S_ISDIR(st->st_mode) && st->st_uid != h->to.uid)
+		errno = EMLINK;
+	else if (fchownat(fd, "", h->to.uid, h->to.gid, AT_EMPTY_PATH) == 0)
+		return 0;
+	return cannot_give(h);
+}
 
-	while (result == 0 && (f = fts_read(fts)) != NULL) {
-		if (!with_admins && is_admins(f))
-			fts_set(fts, f, FTS_SKIP);
-		else if (f->fts_info != FTS_D && give(f->fts_accpath, uid, gid) < 0)
-			result = cannot_give(f->fts_path, uid, errno, e);
-	}
-	if (fts)
-		fts_close(fts);
-	free(whole);
+static int give_below(struct handing *h, int dirfd, int depth);
+
+static int give_entry(struct handing *h, int dirfd, const char *name, int depth)
+{
+	size_t above = h->path.n;
+	int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), result = 0;
+	struct stat st;
+
+	buf_printf(&h->path, "/%s", name);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		result = cannot_give(h);
+	else if (S_ISDIR(st.st_mode))
+		result = give_below(h, fd, depth + 1);
+	if (result == 0)
+		result = give(h, fd, &st);
+	if (fd >= 0)
+		close(fd);
+	h->path.n = above;
 	return result;
 }
+
+static int give_below(struct handing *h, int dirfd, int depth)
+{
+	DIR *dir = NULL;
+	struct dirent *d;
+	int result = 0;
+
+	if (depth > DEPTH_MAX)
+		errno = ENAMETOOLONG;
+	else
+		dir = fdopendir(openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (!dir)
+		return cannot_give(h);
+	while (result == 0 && (errno = 0, d = readdir(dir)) != NULL)
+		if (!stays(h, d->d_name, depth))
+			result = give_entry(h, dirfd, d->d_name, depth);
+	if (result == 0 && errno)
+		result = cannot_give(h);
+	closedir(dir);
+	return result;
+}
+
+/* The directory itself goes last: it tells that everything below was handed over. An exit code; told. */
+static int hand_over(int dirfd, const char *dir, const struct owner *to)
+{
+	struct err e = {""};
+	struct handing h = {.to = *to, .e = &e};
+	struct stat st;
+	int result;
+
+	buf_init(&h.path, 64 * KIB);
+	buf_c(&h.path, dir);
+	result = fstat(dirfd, &st) < 0 ? cannot_give(&h) : give_below(&h, dirfd, 1);
+	if (result == 0)
+		result = give(&h, dirfd, &st);
+	buf_fini(&h.path);
+	return result < 0 ? cli_fail(EX_NOPERM, "%s", e.text) : EX_OK;
+}
+
+/* ---- to whom ---- */
 
 /* The store's system user; NULL when none is named. Fails when there is no such user. */
 static int find_owner(const struct config_snapshot *c, const struct passwd **pw_r)
@@ -89,21 +146,40 @@ static int find_owner(const struct config_snapshot *c, const struct passwd **pw_
 	    STR_FMT(user), STR_FMT(user));
 }
 
-int cli_owner_give(const char *dir, const struct config_snapshot *c)
+/* Another one may have been put in its place: it is given only where there is what was made. */
+static bool is_to_give(int dirfd)
 {
-	const struct passwd *pw;
 	struct stat st;
-	struct err e;
-	int code;
 
-	if (geteuid() != 0 || (stat(dir, &st) == 0 && st.st_uid != 0))
-		return EX_OK;
-	code = find_owner(c, &pw);
+	return fstat(dirfd, &st) == 0 && st.st_uid == 0 &&
+	       faccessat(dirfd, DATADIR_DB, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int give_new(int dirfd, const char *dir, const struct config_snapshot *c)
+{
+	const struct passwd *pw = NULL;
+	int code = EX_OK;
+
+	if (is_to_give(dirfd))
+		code = find_owner(c, &pw);
 	if (code != EX_OK || !pw || pw->pw_uid == 0)
 		return code;
-	return hand_over(dir, pw->pw_uid, pw->pw_gid, false, &e) < 0
-		   ? cli_fail(EX_NOPERM, "%s", e.text)
-		   : EX_OK;
+	return hand_over(dirfd, dir, &(struct owner){pw->pw_uid, pw->pw_gid, false});
+}
+
+int cli_owner_give(const char *dir, const struct config_snapshot *c)
+{
+	int dirfd, code;
+
+	if (geteuid() != 0)
+		return EX_OK;
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return cli_fail(
+		    EX_CANTCREAT, "cannot open the directory %s: %s", dir, err_reason(errno));
+	code = give_new(dirfd, dir, c);
+	close(dirfd);
+	return code;
 }
 
 /* Is he the store's user, who has no use for the administrator's files? c: NULL where there is none yet. */
@@ -142,12 +218,7 @@ int cli_owner_become_user(const char *dir)
 	return code;
 }
 
-/* Whose a restored directory is to be; of the id 0: it stays as it is. */
-struct owner {
-	uid_t uid;
-	gid_t gid;
-	bool with_admins;
-};
+/* ---- what was restored ---- */
 
 /* Where its configuration is not accepted: the user's whom it would be without one, if there is one. */
 static int owner_by_config(const struct config_snapshot *c, struct owner *o_r)
@@ -164,7 +235,7 @@ static int owner_by_config(const struct config_snapshot *c, struct owner *o_r)
 	return code;
 }
 
-static int find_restored(const char *dir, struct owner *o_r)
+static int find_restored(int dirfd, const char *dir, struct owner *o_r)
 {
 	struct config_snapshot *c = NULL;
 	struct stat st;
@@ -174,8 +245,8 @@ static int find_restored(const char *dir, struct owner *o_r)
 	*o_r = (struct owner){0};
 	if (geteuid() != 0)
 		return EX_OK;
-	(void)config_load(dir, 0, &c, &e); /* what is wrong with it is told later */
-	if (stat(dir, &st) < 0 || st.st_uid == 0)
+	(void)config_load_at(dirfd, dir, &c, &e); /* what is wrong with it is told later */
+	if (fstat(dirfd, &st) < 0 || st.st_uid == 0)
 		code = owner_by_config(c, o_r);
 	else
 		*o_r = (struct owner){st.st_uid, st.st_gid, !is_store_user(c, st.st_uid)};
@@ -183,20 +254,17 @@ static int find_restored(const char *dir, struct owner *o_r)
 	return code;
 }
 
-int cli_owner_check_restored(const char *dir)
+int cli_owner_check_restored(int dirfd, const char *dir)
 {
 	struct owner o;
 
-	return find_restored(dir, &o);
+	return find_restored(dirfd, dir, &o);
 }
 
-int cli_owner_give_restored(const char *dir)
+int cli_owner_give_restored(int dirfd, const char *dir)
 {
 	struct owner o;
-	struct err e;
-	int code = find_restored(dir, &o);
+	int code = find_restored(dirfd, dir, &o);
 
-	if (code == EX_OK && o.uid != 0 && hand_over(dir, o.uid, o.gid, o.with_admins, &e) < 0)
-		code = cli_fail(EX_NOPERM, "%s", e.text);
-	return code;
+	return code == EX_OK && o.uid != 0 ? hand_over(dirfd, dir, &o) : code;
 }

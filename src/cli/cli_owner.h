@@ -14,12 +14,12 @@ int cli_owner_become_user(const char *dir);
 int cli_owner_give(const char *dir, const struct config_snapshot *c);
 
 /*
- * The same of one in which all was made by root, who may have found it empty and another's; also where its
- * configuration is not accepted, which is not told here.
+ * The same of one that is open, which sentences call dir, and in which all was made by root, who may have found it
+ * empty and another's; also where its configuration is not accepted, which is not told here.
  */
-int cli_owner_give_restored(const char *dir);
+int cli_owner_give_restored(int dirfd, const char *dir);
 
 /* Whether there is that user: as soon as the configuration is there. */
-int cli_owner_check_restored(const char *dir);
+int cli_owner_check_restored(int dirfd, const char *dir);
 
 #endif

@@ -325,7 +325,7 @@ static int copy_all(struct restoring *r)
 	int code = copy_files(r, false);
 
 	if (code == EX_OK && !r->verify)
-		code = cli_owner_check_restored(r->target.path);
+		code = cli_owner_check_restored(r->target.dirfd, r->target.path);
 	if (code == EX_OK)
 		code = copy_files(r, true);
 	for (size_t i = 0; i < r->m->nparts && code == EX_OK;)
@@ -353,7 +353,7 @@ static int check_config(const struct restoring *r)
 	struct config_snapshot *c = NULL;
 	struct err e = {""};
 
-	if (config_load(r->target.path, 0, &c, &e) < 0)
+	if (config_load_at(r->target.dirfd, r->target.path, &c, &e) < 0)
 		return cli_fail(EX_CONFIG, "%s; mend that before the start", e.text);
 	config_unref(&c);
 	return EX_OK;
@@ -376,7 +376,7 @@ static int complete(struct restoring *r)
 {
 	struct err e = {""};
 	char who[40];
-	int code = cli_owner_give_restored(r->target.path), config;
+	int code = cli_owner_give_restored(r->target.dirfd, r->target.path), config;
 
 	if (code != EX_OK)
 		return code;

@@ -326,22 +326,35 @@ int config_parse(const char *dir, const char *file, struct str text, uint64_t nu
 	return rc;
 }
 
-int config_load(
-    const char *dir, uint64_t number, struct config_snapshot **snapshot_r, struct err *e)
+/* dirfd: of the directory, where only that counts; -1: dir is its name. */
+static int load(
+    int dirfd, const char *dir, uint64_t number, struct config_snapshot **snapshot_r, struct err *e)
 {
+	enum config_file_kind kind = number ? CONFIG_FILE_OPTIONS : CONFIG_FILE_PUBLIC;
 	struct buf path, text;
 	int rc;
 
 	buf_init(&path, LIMIT_CONFIG_STRING);
 	buf_init(&text, LIMIT_CONFIG_FILE);
 	buf_printf(&path, "%s/godwit.conf", dir);
-	rc = config_file_read(
-	    buf_cstr(&path), number ? CONFIG_FILE_OPTIONS : CONFIG_FILE_PUBLIC, &text, e);
+	rc = dirfd < 0 ? config_file_read(buf_cstr(&path), kind, &text, e)
+		       : config_file_read_at(dirfd, "godwit.conf", buf_cstr(&path), kind, &text, e);
 	if (rc == 0)
 		rc = config_parse(dir, buf_cstr(&path), buf_view(&text), number, snapshot_r, e);
 	buf_fini(&path);
 	buf_fini(&text);
 	return rc;
+}
+
+int config_load(
+    const char *dir, uint64_t number, struct config_snapshot **snapshot_r, struct err *e)
+{
+	return load(-1, dir, number, snapshot_r, e);
+}
+
+int config_load_at(int dirfd, const char *dir, struct config_snapshot **snapshot_r, struct err *e)
+{
+	return load(dirfd, dir, 0, snapshot_r, e);
 }
 
 /* ---- questions ---- */

@@ -190,6 +190,9 @@ struct config_snapshot {
 int config_load(
     const char *dir, uint64_t number, struct config_snapshot **snapshot_r, struct err *e);
 
+/* The same for a command, of a directory that is open and that sentences call dir; the file may not be a link. */
+int config_load_at(int dirfd, const char *dir, struct config_snapshot **snapshot_r, struct err *e);
+
 /* The same from text, named as file in errors. */
 int config_parse(const char *dir, const char *file, struct str text, uint64_t number,
     struct config_snapshot **snapshot_r, struct err *e);

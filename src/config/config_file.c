@@ -77,11 +77,15 @@ static int explain_open(const char *path, enum config_file_kind kind, int code, 
 	return err_sys(e, code, "cannot open %s", path);
 }
 
-int config_file_read(const char *path, enum config_file_kind kind, struct buf *out, struct err *e)
+#define READING (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+/* fd: what opening it gave. */
+static int read_opened(
+    int fd, const char *path, enum config_file_kind kind, struct buf *out, struct err *e)
 {
 	size_t before = out->n;
 	struct stat st;
-	int rc, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int rc;
 
 	if (fd < 0)
 		return explain_open(path, kind, errno, e);
@@ -95,6 +99,17 @@ int config_file_read(const char *path, enum config_file_kind kind, struct buf *o
 	if (rc < 0)
 		out->n = before;
 	return rc;
+}
+
+int config_file_read(const char *path, enum config_file_kind kind, struct buf *out, struct err *e)
+{
+	return read_opened(open(path, READING), path, kind, out, e);
+}
+
+int config_file_read_at(int dirfd, const char *name, const char *path, enum config_file_kind kind,
+    struct buf *out, struct err *e)
+{
+	return read_opened(openat(dirfd, name, READING | O_NOFOLLOW), path, kind, out, e);
 }
 
 /* ---- writing ---- */

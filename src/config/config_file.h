@@ -19,6 +19,10 @@ enum config_file_kind {
  */
 int config_file_read(const char *path, enum config_file_kind kind, struct buf *out, struct err *e);
 
+/* The same of a name right in the directory dirfd, which may not be a link; sentences call the file path. */
+int config_file_read_at(int dirfd, const char *name, const char *path, enum config_file_kind kind,
+    struct buf *out, struct err *e);
+
 /*
  * Creates a file (never replaces one) with this mode, written and synced: whole or, whatever interrupts it, not at
  * all. 0, or -1 with a sentence.

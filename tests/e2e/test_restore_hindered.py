@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import pwd
 import shutil
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ import subprocess
 import pytest
 
 from conftest import DOMAIN, new_folder, preload
+from server import wait_for
 from test_backup import MARK, Restored, backup, fill_large
 from test_cli_wrong import codes_for
 from test_export import fill
@@ -127,6 +129,44 @@ def test_links_of_the_owner_lead_root_nowhere(server, other, tmp_path, name, lin
     other.command("restore", str(tmp_path / "backup"))
     assert victim.read_text() == "root's\n" and victim.stat().st_uid == 0
     assert (data / name).is_file() and not (data / name).is_symlink()
+
+
+@contextlib.contextmanager
+def stopped_where_it_tells(other, source):
+    """A restore that has something to tell, until what takes it reads on."""
+    out, into = os.pipe()
+    os.set_blocking(into, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(into, b"\n" * 4096)
+    os.set_blocking(into, True)
+    with subprocess.Popen([other.binary, "restore", source, "--data", other.data], stderr=into) as process:
+        os.close(into)
+        yield process
+        with open(out, "rb") as file:
+            assert b"differs from its checksum" in file.read()
+
+
+@ROOT_ONLY
+def test_another_directory_by_the_name_of_the_target_is_not_handed_over(server, other, tmp_path):
+    """Whoever has the directory above can put one there meanwhile."""
+    backup(server, tmp_path / "backup")
+    certificate = part_of(tmp_path / "backup", "tls/certificate.pem")
+    certificate.write_bytes(certificate.read_bytes().replace(b"M", b"N"))
+    data, moved, victim = (pathlib.Path(name) for name in (other.data, f"{other.data}.moved", f"{other.folder}/victim"))
+    victim.mkdir()
+    (victim / "one").write_text("root's\n")
+    (victim / "godwit.conf").write_text('hostname = "mail.example.test";\nuser_store = "nobody";\n')
+    with stopped_where_it_tells(other, tmp_path / "backup") as process:
+        wait_for("the certificate", lambda: (data / "tls/certificate.pem").exists())
+        data.rename(moved)
+        data.symlink_to(victim)
+    assert process.returncode == 65
+    assert {path.stat().st_uid for path in (victim, *victim.iterdir())} == {0}
+    user = pwd.getpwnam("godwit").pw_uid
+    owners = {path.name: path.stat().st_uid for path in (moved, *moved.iterdir())}
+    assert owners == {moved.name: user, "godwit.conf": 0, "lock": user, "packs": user, "run": user, "store.db": user,
+                      "tls": 0}
 
 
 @ROOT_ONLY
