@@ -34,20 +34,43 @@ void mime_maildir_name_put(struct buf *b, int64_t received, int64_t id, struct s
 	mime_keywords_letters(b, MIME_LETTERS_MAILDIR, keywords);
 }
 
-/* Behind "2," at the end; file systems without ":" have another sign before it. */
-static struct str letters_of(struct str name)
+static bool is_letters(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!ascii_is_alpha(s.p[i]))
+			return false;
+	return true;
+}
+
+/* Where ":2," is; the name's n when it has none. */
+static size_t info_at(struct str name)
 {
 	size_t at = str_rfind(name, ',');
 
-	if (at < 2 || at == name.n || name.p[at - 1] != '2' ||
-	    str_find(STR(":;!-"), name.p[at - 2]) == 4)
-		return STR("");
-	return str_from(name, at + 1);
+	if (at < 2 || at == name.n || name.p[at - 1] != '2')
+		return name.n;
+	if (name.p[at - 2] == ':')
+		return at - 2;
+	return str_find(STR(";!-"), name.p[at - 2]) < 3 && is_letters(str_from(name, at + 1))
+		   ? at - 2
+		   : name.n;
+}
+
+struct str mime_maildir_base(struct str name)
+{
+	return str_sub(name, 0, info_at(name));
+}
+
+struct str mime_maildir_letters(struct str name)
+{
+	size_t at = info_at(name);
+
+	return at < name.n ? str_from(name, at + 3) : STR("");
 }
 
 void mime_maildir_name_read(struct str name, struct buf *keywords, int64_t *time_r)
 {
-	struct str letters = letters_of(name);
+	struct str letters = mime_maildir_letters(name);
 	struct str first = str_sub(name, 0, str_find(name, '.'));
 	uint64_t seconds = 0;
 	struct buf words;

@@ -23,6 +23,13 @@ void mime_maildir_name_put(struct buf *b, int64_t received, int64_t id, struct s
 void mime_maildir_name_read(struct str name, struct buf *keywords, int64_t *time_r);
 
 /*
+ * A name of others in two parts: what stays the same when flags change, and the letters behind ":2,". File systems
+ * without ":" have another sign before the 2; as that may be part of a host's name, only letters may follow it.
+ */
+struct str mime_maildir_base(struct str name);
+struct str mime_maildir_letters(struct str name);
+
+/*
  * The list of a folder's own keywords, "dovecot-keywords": a line "0 $junk" says that the letter a in names of its
  * messages stands for $junk, and so on to z. Lines that say nothing of the kind are passed over.
  */

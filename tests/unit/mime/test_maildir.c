@@ -17,6 +17,11 @@ static void test_names(void **state)
 	    {"1795463673.x;2,RSTabc", "$answered $deleted $seen", INT64_C(1795463673000)},
 	    {"1795463673.x!2,PD", "$draft $forwarded", INT64_C(1795463673000)},
 	    {"1795463673.x:1,S", "", INT64_C(1795463673000)},
+	    {"1795463673.host-2,S=15", "", INT64_C(1795463673000)},
+	    {"1795463673.host-2,S=15:2,F", "$flagged", INT64_C(1795463673000)},
+	    {"1795463673.host!2,S=15", "", INT64_C(1795463673000)},
+	    {"1795463673.x-2,Sa", "$seen", INT64_C(1795463673000)},
+	    {"1795463673.x:2,S,3", "", INT64_C(1795463673000)},
 	    {"message.eml", "", 0},
 	    {"99999999999999999999.x:2,S", "$seen", 0},
 	    {"12", "", 0},
@@ -39,6 +44,26 @@ static void test_names(void **state)
 	mime_maildir_name_put(
 	    &b, INT64_C(1795463673999), 77, STR("a.b/c:d"), 1234, STR("$draft $seen x"));
 	expect_text("name", buf_view(&b), "1795463673.G000000000002d.a.b_c_d,W=1234:2,DS");
+	buf_fini(&b);
+}
+
+/* The base, a line, the letters. */
+static void test_parts(void **state)
+{
+	static const char *const cases[][2] = {{"1.x:2,Sa", "1.x\nSa"}, {"1.x:2,", "1.x\n"},
+	    {"1.x", "1.x\n"}, {"1.x!2,a", "1.x\na"}, {"1.x-2,a", "1.x\na"}, {"1.x;2,", "1.x\n"},
+	    {"1.host-2,S=15", "1.host-2,S=15\n"}, {"1.x:1,a", "1.x:1,a\n"}, {"2,a", "2,a\n"},
+	    {"", "\n"}};
+	struct buf b;
+
+	buf_init(&b, KIB);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		buf_clear(&b);
+		buf_str(&b, mime_maildir_base(str_of_c(cases[i][0])));
+		buf_byte(&b, '\n');
+		buf_str(&b, mime_maildir_letters(str_of_c(cases[i][0])));
+		expect_text(cases[i][0], buf_view(&b), cases[i][1]);
+	}
 	buf_fini(&b);
 }
 
@@ -141,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_parts),
 	    cmocka_unit_test(test_folders),
 	    cmocka_unit_test(test_no_folders),
 	    cmocka_unit_test(test_letters),
