@@ -5,7 +5,6 @@
 #include "cli/cli_import.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +19,7 @@
 #include "store/mailbox_path.h"
 
 #define PIECE ((size_t)16 * 1024)
+#define LIST  "dovecot-keywords"
 
 const struct cli_option cli_import_options[] = {
     {"mailbox", 0, "NAME", "Puts it into this mailbox, or below it (default: INBOX)."},
@@ -41,6 +41,7 @@ struct importing {
 	bool in_message;
 
 	/* Maildir */
+	int dir;
 	char **files;
 	size_t file;
 	struct buf keywords; /* list of the folder */
@@ -134,11 +135,11 @@ static bool open_mbox(struct importing *im)
 {
 	struct mime_mbox_sink sink = {on_begin, on_bytes, on_end, im};
 
-	im->fd = open(source(im)->path, O_RDONLY | O_CLOEXEC);
+	im->fd = cli_import_open_source(&im->sources, source(im));
 	im->octets = im->messages = 0;
 	im->in_message = false;
 	if (im->fd < 0)
-		leave_out(im, source(im)->path, err_reason(errno));
+		leave_out(im, source(im)->path, cli_import_why(errno));
 	else
 		im->mbox = mime_mbox_reader_new(&sink);
 	return im->fd >= 0;
@@ -191,31 +192,39 @@ static bool read_mbox(struct importing *im)
 
 /* ---- Maildir ---- */
 
-static void read_keywords(struct importing *im)
+/* To its end. 0, or an error's number. */
+static int read_all(int fd, struct buf *b)
 {
-	char *line = NULL;
-	size_t cap = 0;
+	uint8_t bytes[4096];
 	ssize_t n;
-	FILE *f;
 
-	buf_clear(&im->name);
-	buf_printf(&im->name, "%s/dovecot-keywords", source(im)->path);
-	buf_clear(&im->keywords);
-	f = fopen(buf_cstr(&im->name), "re");
-	while (f && (n = getline(&line, &cap, f)) > 0)
-		buf_add(&im->keywords, line, (size_t)n);
-	free(line);
-	if (f)
-		fclose(f);
+	while ((n = read(fd, bytes, sizeof bytes)) > 0)
+		buf_add(b, bytes, (size_t)n);
+	return n < 0 ? errno : b->overflow ? EFBIG : 0;
 }
 
-static void add_letters(struct importing *im, struct str name, struct buf *words)
+/* The messages come in without their keywords where it cannot be read. */
+static void read_keywords(struct importing *im)
 {
-	size_t at = str_rfind(name, ',');
+	int fd = cli_import_open_file(im->dir, LIST);
+	int code = fd < 0 ? errno : read_all(fd, &im->keywords);
 
-	for (size_t i = at + 1; i < name.n; i++) {
+	if (code && code != ENOENT) {
+		buf_clear(&im->keywords);
+		buf_clear(&im->name);
+		buf_printf(&im->name, "%s/" LIST, source(im)->path);
+		leave_out(im, buf_cstr(&im->name), cli_import_why(code));
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The keywords of the letters that only this folder has. */
+static void add_letters(struct importing *im, struct str letters, struct buf *words)
+{
+	for (size_t i = 0; i < letters.n; i++) {
 		buf_byte(words, ' ');
-		buf_str(words, mime_maildir_keyword(buf_view(&im->keywords), name.p[i]));
+		buf_str(words, mime_maildir_keyword(buf_view(&im->keywords), letters.p[i]));
 	}
 }
 
@@ -230,8 +239,7 @@ static void end_file(struct importing *im, const struct stat *st)
 	buf_init(&words, 16 * KIB);
 	buf_init(&keywords, MIME_KEYWORDS_OUT);
 	mime_maildir_name_read(name, &words, &named);
-	if (words.n || str_find(name, ':') < name.n || str_find(name, ';') < name.n)
-		add_letters(im, name, &words);
+	add_letters(im, mime_maildir_letters(name), &words);
 	mime_keywords_put(&keywords, buf_view(&words));
 	end(im, named > 0 && named / SECOND_MS < written / SECOND_MS ? named : written,
 	    buf_view(&keywords));
@@ -251,24 +259,56 @@ static void put_lines(struct importing *im, struct str bytes)
 	}
 }
 
+/* Whether the message has another file in the list, in cur. */
+static bool is_listed(const struct importing *im, struct str base)
+{
+	for (size_t i = 0; im->files[i]; i++) {
+		struct str file = str_of_c(im->files[i]);
+
+		if (i != im->file && str_has_prefix(file, STR("cur/")) &&
+		    str_eq(mime_maildir_base(str_from(file, 4)), base))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The file is gone: another program has seen the message, or changed its flags, and so moved it. -1: errno, 0 when it
+ * comes, or came, under the other name.
+ */
+static int open_moved(struct importing *im)
+{
+	struct str base = mime_maildir_base(str_from(str_of_c(im->files[im->file]), 4));
+	char *moved;
+
+	errno = 0;
+	if (is_listed(im, base))
+		return -1;
+	moved = cli_import_list_moved(im->dir, im->files[im->file]);
+	errno = ENOENT;
+	if (!moved)
+		return -1;
+	mem_free(im->files[im->file]);
+	im->files[im->file] = moved;
+	return cli_import_open_file(im->dir, moved);
+}
+
 static bool open_file(struct importing *im)
 {
-	struct stat st;
-
+	im->fd = cli_import_open_file(im->dir, im->files[im->file]);
+	if (im->fd < 0 && errno == ENOENT)
+		im->fd = open_moved(im);
+	if (im->fd < 0 && errno == 0)
+		return false;
 	buf_clear(&im->name);
 	buf_printf(&im->name, "%s/%s", source(im)->path, im->files[im->file]);
-	im->fd = open(buf_cstr(&im->name), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (im->fd >= 0 && fstat(im->fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		dot_in_init(&im->lines, false, true);
-		begin(im);
-		return true;
+	if (im->fd < 0) {
+		leave_out(im, buf_cstr(&im->name), cli_import_why(errno));
+		return false;
 	}
-	if (im->fd < 0)
-		leave_out(im, buf_cstr(&im->name), err_reason(errno));
-	else
-		close(im->fd);
-	im->fd = -1;
-	return false;
+	dot_in_init(&im->lines, false, true);
+	begin(im);
+	return true;
 }
 
 static void close_file(struct importing *im, bool whole)
@@ -290,17 +330,33 @@ static void close_file(struct importing *im, bool whole)
 	im->file++;
 }
 
+static void close_maildir(struct importing *im)
+{
+	cli_import_list_free(im->files);
+	im->files = NULL;
+	if (im->dir >= 0)
+		close(im->dir);
+	im->dir = -1;
+}
+
 static bool open_maildir(struct importing *im)
 {
-	struct err e = {""};
+	struct err e;
 
-	im->files = cli_import_list(source(im)->path, &e);
 	im->file = 0;
-	if (!im->files)
-		leave_out(im, source(im)->path, e.text);
+	buf_clear(&im->keywords);
+	im->dir = cli_import_open_source(&im->sources, source(im));
+	if (im->dir < 0)
+		err_set(&e, "%s", cli_import_why(errno));
 	else
+		im->files = cli_import_list(im->dir, &e);
+	if (im->files) {
 		read_keywords(im);
-	return im->files;
+		return true;
+	}
+	leave_out(im, source(im)->path, e.text);
+	close_maildir(im);
+	return false;
 }
 
 /* A piece of the file at hand, or the next one. False when all were. */
@@ -310,8 +366,7 @@ static bool read_maildir(struct importing *im)
 	ssize_t n;
 
 	if (!im->files[im->file]) {
-		cli_import_list_free(im->files);
-		im->files = NULL;
+		close_maildir(im);
 		return false;
 	}
 	if (im->fd < 0 && !open_file(im)) {
@@ -378,7 +433,7 @@ static void say_done(const struct importing *im)
 static void importing_fini(struct importing *im)
 {
 	mime_mbox_reader_free(&im->mbox);
-	cli_import_list_free(im->files);
+	close_maildir(im);
 	if (im->fd >= 0)
 		close(im->fd);
 	buf_fini(&im->keywords);
@@ -390,7 +445,8 @@ static void importing_fini(struct importing *im)
 
 int cli_import(struct cli *cli)
 {
-	struct importing im = {.fd = -1, .with_deleted = cli_args_has(&cli->args, "with-deleted")};
+	struct importing im = {
+	    .fd = -1, .dir = -1, .with_deleted = cli_args_has(&cli->args, "with-deleted")};
 	struct admin_request request = {.command = ADMIN_IMPORT, .nargs = 8};
 	const char *mailbox = cli_args_value(&cli->args, "mailbox");
 	const char *trouble = mailbox ? mailbox_path_trouble(str_of_c(mailbox)) : NULL;

@@ -1,4 +1,7 @@
-/* What a directory holds: Maildirs in both layouts, mbox files, Thunderbird's ".sbd" directories. */
+/*
+ * What a directory holds: Maildirs in both layouts, mbox files, Thunderbird's ".sbd" directories. Everything below it is
+ * opened in a directory that is open, and no link is followed.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,46 +18,24 @@
 
 #define DEPTH_MAX 20
 
-static bool is_dir(const char *path)
+static bool is_below(int dir, const char *name)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
-static bool is_below(const char *dir, const char *name)
+static bool is_maildir(int dir)
 {
-	struct buf b;
-	bool found;
-
-	buf_init(&b, 16 * KIB);
-	buf_printf(&b, "%s/%s", dir, name);
-	found = is_dir(buf_cstr(&b));
-	buf_fini(&b);
-	return found;
-}
-
-static bool is_maildir(const char *path)
-{
-	return is_below(path, "cur") || is_below(path, "new");
+	return is_below(dir, "cur") || is_below(dir, "new");
 }
 
 /* Begins with "From ". -1: it could not be read, and errno says why. */
-static int is_mbox(const char *path)
+static int is_mbox(int fd)
 {
 	char head[5] = "";
-	struct stat st;
-	int fd, n, code;
+	ssize_t n = read(fd, head, sizeof head);
 
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		return 0;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return -1;
-	n = (int)read(fd, head, sizeof head);
-	code = errno;
-	close(fd);
-	errno = code;
 	return n < 0 ? -1 : n == (int)sizeof head && memcmp(head, "From ", sizeof head) == 0;
 }
 
@@ -86,7 +67,10 @@ static void leave_out_unread(struct cli_import_sources *s, const char *path, int
 {
 	struct err why;
 
-	err_set(&why, "it cannot be read: %s", err_reason(code));
+	if (code == ELOOP)
+		err_set(&why, "%s", cli_import_why(code));
+	else
+		err_set(&why, "it cannot be read: %s", cli_import_why(code));
 	leave_out(s, path, why.text);
 }
 
@@ -112,8 +96,11 @@ static void add(
 		s->cap = s->cap ? s->cap * 2 : 16;
 		s->v = mem_resize(s->v, s->cap * sizeof *s->v);
 	}
-	s->v[s->n++] = (struct cli_import_source){
-	    kind, copy(str_of_c(path)), copy(mailbox.n ? mailbox : STR("INBOX"))};
+	s->v[s->n] = (struct cli_import_source){.kind = kind,
+	    .path = copy(str_of_c(path)),
+	    .mailbox = copy(mailbox.n ? mailbox : STR("INBOX"))};
+	s->v[s->n].below = s->v[s->n].path + s->prefix;
+	s->n++;
 }
 
 void cli_import_sources_fini(struct cli_import_sources *s)
@@ -123,27 +110,18 @@ void cli_import_sources_fini(struct cli_import_sources *s)
 		mem_free(s->v[i].mailbox);
 	}
 	mem_free(s->v);
-	*s = (struct cli_import_sources){0};
+	if (s->top >= 0)
+		close(s->top);
+	*s = (struct cli_import_sources){.top = -1};
 }
 
 /* ---- directories ---- */
 
-static int not_hidden(const struct dirent *d)
+static int not_dots(const struct dirent *d)
 {
 	struct str name = str_of_c(d->d_name);
 
 	return !str_eq(name, STR(".")) && !str_eq(name, STR(".."));
-}
-
-/* Entries in order, to be freed with free(). -1: errno. */
-static int entries(const char *path, struct dirent ***v_r)
-{
-	return scandir(path, v_r, not_hidden, alphasort);
-}
-
-static int unreadable(struct err *e, const char *path)
-{
-	return err_sys(e, errno, "cannot read the directory %s", path);
 }
 
 /* "mailbox/name", or the one that is not empty. */
@@ -168,16 +146,15 @@ static struct str name_of(struct str file)
 	return file;
 }
 
-/* A directory on the way down, and the one that it is in. */
-struct way {
-	const struct way *up;
-	dev_t device;
-	ino_t inode;
+/* A directory on the way down. */
+struct place {
+	int fd;
+	const char *path;
+	struct str mailbox;
 	int depth;
 };
 
-static int find(struct cli_import_sources *s, const char *path, struct str mailbox,
-    const struct way *up, struct err *e);
+static void find(struct cli_import_sources *s, const struct place *in);
 
 /* ".Work.Projects" in a Maildir. */
 static void add_folder(
@@ -197,162 +174,130 @@ static void add_folder(
 	buf_fini(&folder);
 }
 
-static void find_file(struct cli_import_sources *s, const char *path, struct str mailbox)
+static void find_file(
+    struct cli_import_sources *s, const struct place *in, int fd, const char *path, struct str file)
 {
-	int found = is_mbox(path);
+	int found = is_mbox(fd);
+	struct buf below;
 
+	buf_init(&below, 16 * KIB);
+	join(&below, in->mailbox, name_of(file));
 	if (found < 0)
 		leave_out_unread(s, path, errno);
 	else if (found)
-		add(s, CLI_IMPORT_MBOX, path, mailbox);
+		add(s, CLI_IMPORT_MBOX, path, buf_view(&below));
+	buf_fini(&below);
+}
+
+static void find_dir(
+    struct cli_import_sources *s, const struct place *in, int fd, const char *path, struct str file)
+{
+	struct buf below;
+
+	buf_init(&below, 16 * KIB);
+	join(&below, in->mailbox, name_of(file));
+	find(s, &(struct place){fd, path, buf_view(&below), in->depth + 1});
+	buf_fini(&below);
 }
 
 /* A Maildir's folders: ".Work.Projects", or directories that are Maildirs themselves. */
-static int find_entry(struct cli_import_sources *s, const char *path, const char *name,
-    struct str mailbox, const struct way *way, struct err *e)
+static void find_opened(
+    struct cli_import_sources *s, const struct place *in, int fd, const char *path, struct str file)
 {
-	struct buf full, below;
-	struct str file = str_of_c(name);
-	int result = 0;
+	bool hidden = file.p[0] == '.';
+	struct stat st;
 
-	buf_init(&full, 16 * KIB);
-	buf_init(&below, 16 * KIB);
-	buf_printf(&full, "%s/%s", path, name);
-	if (file.p[0] == '.' && is_maildir(buf_cstr(&full))) {
-		add_folder(s, buf_cstr(&full), file, mailbox);
-	} else if (file.p[0] == '.' && is_dir(buf_cstr(&full)) &&
-		   access(buf_cstr(&full), R_OK | X_OK) < 0) {
-		leave_out_unread(s, buf_cstr(&full), errno); /* it may be one */
-	} else if (file.p[0] != '.' && is_dir(buf_cstr(&full))) {
-		join(&below, mailbox, name_of(file));
-		result = find(s, buf_cstr(&full), buf_view(&below), way, e);
-	} else if (file.p[0] != '.') {
-		join(&below, mailbox, name_of(file));
-		find_file(s, buf_cstr(&full), buf_view(&below));
-	}
-	buf_fini(&full);
-	buf_fini(&below);
-	return result;
+	if (fstat(fd, &st) < 0)
+		leave_out_unread(s, path, errno);
+	else if (S_ISDIR(st.st_mode) && !hidden)
+		find_dir(s, in, fd, path, file);
+	else if (S_ISDIR(st.st_mode) && is_maildir(fd))
+		add_folder(s, path, file, in->mailbox);
+	else if (S_ISDIR(st.st_mode) && faccessat(fd, ".", R_OK | X_OK, 0) < 0)
+		leave_out_unread(s, path, errno); /* it may be one */
+	else if (S_ISREG(st.st_mode) && !hidden)
+		find_file(s, in, fd, path, file);
 }
 
+/* Whether there may be mail in what has the name. A link is looked at so that it is told. */
+static bool may_be_mail(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode) ||
+	       S_ISLNK(st.st_mode) || (S_ISREG(st.st_mode) && name[0] != '.');
+}
+
+static void find_entry(struct cli_import_sources *s, const struct place *in, const char *name)
+{
+	struct buf path;
+	int fd;
+
+	if (!may_be_mail(in->fd, name))
+		return;
+	buf_init(&path, 16 * KIB);
+	buf_printf(&path, "%s/%s", in->path, name);
+	fd = cli_import_open(in->fd, name);
+	if (fd < 0)
+		leave_out_unread(s, buf_cstr(&path), errno);
+	else
+		find_opened(s, in, fd, buf_cstr(&path), str_of_c(name));
+	if (fd >= 0)
+		close(fd);
+	buf_fini(&path);
+}
+
+/* What is read, or not, with the Maildir that it is in. */
 static bool is_inside(const char *name)
 {
 	struct str s = str_of_c(name);
 
-	return str_eq(s, STR("cur")) || str_eq(s, STR("new")) || str_eq(s, STR("tmp"));
+	return str_eq(s, STR("cur")) || str_eq(s, STR("new")) || str_eq(s, STR("tmp")) ||
+	       str_eq(s, STR("dovecot-keywords"));
 }
 
-/* A link that leads back up gives nothing new: that it is passed over is told, not counted. */
-static bool may_enter(struct cli_import_sources *s, const char *path, struct way *way)
+static void find(struct cli_import_sources *s, const struct place *in)
 {
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return true; /* reading it tells why */
-	for (const struct way *up = way->up; up; up = up->up) {
-		if (up->device == st.st_dev && up->inode == st.st_ino) {
-			cli_import_say_left_out(path, "it is a directory that it lies in itself");
-			return false;
-		}
-	}
-	if (way->depth > DEPTH_MAX) {
-		leave_out(s, path, "it lies more than 20 directories deep");
-		return false;
-	}
-	way->device = st.st_dev;
-	way->inode = st.st_ino;
-	return true;
-}
-
-static int find(struct cli_import_sources *s, const char *path, struct str mailbox,
-    const struct way *up, struct err *e)
-{
-	struct way way = {.up = up, .depth = up ? up->depth + 1 : 0};
 	struct dirent **v = NULL;
-	bool maildir = is_maildir(path);
-	int n, result = 0;
+	bool maildir = is_maildir(in->fd);
+	int n;
 
-	if (!may_enter(s, path, &way))
-		return 0;
-	n = entries(path, &v);
-	if (n < 0 && !up)
-		return unreadable(e, path);
+	if (in->depth > DEPTH_MAX) {
+		leave_out(s, in->path, "it lies more than 20 directories deep");
+		return;
+	}
+	n = scandirat(in->fd, ".", &v, not_dots, alphasort);
 	if (n < 0 && maildir)
-		leave_out(s, path, "it cannot be read, so that its folders are not found");
+		leave_out(s, in->path, "it cannot be read, so that its folders are not found");
 	else if (n < 0)
-		leave_out_unread(s, path, errno);
+		leave_out_unread(s, in->path, errno);
 	if (maildir)
-		add(s, CLI_IMPORT_MAILDIR, path, mailbox);
+		add(s, CLI_IMPORT_MAILDIR, in->path, in->mailbox);
 	for (int i = 0; i < n; i++) {
-		if (result == 0 && !(maildir && is_inside(v[i]->d_name)))
-			result = find_entry(s, path, v[i]->d_name, mailbox, &way, e);
+		if (!(maildir && is_inside(v[i]->d_name)))
+			find_entry(s, in, v[i]->d_name);
 		free(v[i]);
 	}
 	free(v);
-	return result;
 }
 
 int cli_import_find(
     struct cli_import_sources *s, const char *path, const char *mailbox, struct err *e)
 {
-	*s = (struct cli_import_sources){0};
-	if (access(path, R_OK) < 0)
+	struct stat st;
+
+	*s = (struct cli_import_sources){
+	    .top = open(path, O_RDONLY | O_CLOEXEC), .prefix = str_of_c(path).n};
+	if (s->top < 0 || fstat(s->top, &st) < 0)
 		return err_sys(e, errno, "cannot read %s", path);
-	if (!is_dir(path))
+	if (S_ISDIR(st.st_mode))
+		find(s, &(struct place){s->top, path, str_of_c(mailbox), 0});
+	else
 		add(s, CLI_IMPORT_MBOX, path, str_of_c(mailbox));
-	else if (find(s, path, str_of_c(mailbox), NULL, e) < 0)
-		return -1;
 	return s->n || s->left_out
 		   ? 0
 		   : err_set(e,
 			 "%s holds no mail that is known here: it must be an mbox file, a Maildir (with "
 			 "cur and new), or a directory of such",
 			 path);
-}
-
-/* ---- files of a Maildir ---- */
-
-static int list_one(const char *maildir, const char *sub, char ***list, size_t *n, struct err *e)
-{
-	struct dirent **v = NULL;
-	struct buf path;
-	int found = 0;
-
-	buf_init(&path, 16 * KIB);
-	buf_printf(&path, "%s/%s", maildir, sub);
-	if (is_dir(buf_cstr(&path)))
-		found = entries(buf_cstr(&path), &v);
-	if (found < 0)
-		unreadable(e, buf_cstr(&path));
-	*list = mem_resize(*list, (*n + (size_t)(found > 0 ? found : 0) + 1) * sizeof **list);
-	for (int i = 0; i < found; i++) {
-		buf_clear(&path);
-		buf_printf(&path, "%s/%s", sub, v[i]->d_name);
-		if (v[i]->d_name[0] != '.')
-			(*list)[(*n)++] = copy(buf_view(&path));
-		free(v[i]);
-	}
-	(*list)[*n] = NULL;
-	free(v);
-	buf_fini(&path);
-	return found < 0 ? -1 : 0;
-}
-
-char **cli_import_list(const char *maildir, struct err *e)
-{
-	char **list = NULL;
-	size_t n = 0;
-
-	if (list_one(maildir, "cur", &list, &n, e) == 0 &&
-	    list_one(maildir, "new", &list, &n, e) == 0)
-		return list;
-	cli_import_list_free(list);
-	return NULL;
-}
-
-void cli_import_list_free(char **list)
-{
-	for (size_t i = 0; list && list[i]; i++)
-		mem_free(list[i]);
-	mem_free(list);
 }

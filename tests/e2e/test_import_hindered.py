@@ -1,10 +1,15 @@
-"""Import from files that cannot be read to their end, or hold nothing."""
+"""Import from files that cannot be read to their end, hold nothing, lead elsewhere or go elsewhere meanwhile."""
 
 import os
 import re
+import signal
+import subprocess
 
-from conftest import preload
-from test_export import big_mbox, contents
+import pytest
+
+from conftest import DOMAIN, preload
+from server import wait_for
+from test_export import big_mbox, contents, flags, grown
 
 
 def bad_sector(path, offset):
@@ -45,3 +50,106 @@ def test_messages_without_an_octet_are_named(server, mailbox, tmp_path):
     said = done.stderr.splitlines()
     assert len(said) == 2 and said[0].endswith(f"{tmp_path}/Mail/Dir/new/2.b is left out: it is empty")
     assert said[1].endswith(f"message 2 of {tmp_path}/Mail/mbox is left out: it is empty")
+
+
+LINK = "it is a link, and links are not followed"
+
+
+def maildir(path, **files):
+    """NAME=TEXT: a message in new/."""
+    for sub in ("cur", "new", "tmp"):
+        (path / sub).mkdir(parents=True)
+    for name, text in files.items():
+        (path / "new" / name).write_text(text)
+    return path
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    """Mail of others that links can lead to."""
+    path = tmp_path / "theirs"
+    maildir(path / "Dir", x="Subject: theirs\n\nx\n")
+    big_mbox(path / "box", 1)
+    (path / "list").write_text("0 theirs\n")
+    return path
+
+
+@pytest.mark.parametrize("link, to", [
+    ("new/2", "Dir/new/x"), ("cur/2:2,S", "box"), ("new/2", "none"), (".Sent", "Dir"), ("box", "box"), ("more", "."),
+    (".Sent/cur", "Dir/new"), (".hidden", "box"), ("self", "../mine"), ("dovecot-keywords", "list")])
+def test_links_in_a_maildir_are_told_and_lead_nowhere(server, mailbox, tmp_path, theirs, link, to):
+    tree = maildir(tmp_path / "mine", one="Subject: mine\n\nx\n")
+    if "Sent/" in link:
+        (tree / ".Sent" / "new").mkdir(parents=True)
+    (tree / link).symlink_to(theirs / to)
+    (tree / "new" / "one").rename(tree / "cur" / "one:2,a")
+    done = server.command("import", mailbox, str(tree), status=65)
+    told, = done.stderr.splitlines()
+    assert f"{tree}/{link.partition('/cur')[0] if 'Sent' in link else link} is left out: " in told and LINK in told
+    assert "1 message imported; 1 " in done.stdout and contents(server, mailbox) == [b"Subject: mine\r\n\r\nx\r\n"]
+    assert flags(server, mailbox) == [""]
+
+
+def test_what_is_named_may_be_a_link(server, mailbox, tmp_path, theirs):
+    for number, to in enumerate(("Dir", "box")):
+        (tmp_path / f"link{number}").symlink_to(theirs / to)
+        assert server.command("import", mailbox, str(tmp_path / f"link{number}")).stdout == "1 message imported\n"
+    assert server.command("import", mailbox, str(tmp_path / "link0") + "//").stdout == \
+        "0 messages imported; 1 were there already\n"
+
+
+def test_links_between_directories_have_no_end(server, mailbox, tmp_path):
+    """Each is followed in none, else what is found doubles with each step down."""
+    for name in "abcd":
+        (tmp_path / "Mail" / name).mkdir(parents=True)
+        for other in "abcd":
+            (tmp_path / "Mail" / name / f"to-{other}").symlink_to(f"../{other}")
+    big_mbox(tmp_path / "Mail" / "box", 1)
+    done = server.command("import", mailbox, str(tmp_path / "Mail"), status=65)
+    assert done.stdout == "1 message imported; 16 mailboxes are left out\n" and done.stderr.count(LINK) == 16
+
+
+def test_fifos_hold_nothing_up(server, mailbox, tmp_path):
+    tree = maildir(tmp_path / "dir", one="Subject: x\n\nx\n")
+    for name in ("dovecot-keywords", "new/fifo", "box"):
+        os.mkfifo(tree / name)
+    done = server.command("import", mailbox, str(tree), status=65)
+    assert done.stdout == "1 message imported; 2 could not be read or are empty\n"
+    assert [line.split(f"{tree}/")[1] for line in done.stderr.splitlines()] == [
+        "dovecot-keywords is left out: it is no file", "new/fifo is left out: it is no file"]
+
+
+def test_a_list_of_keywords_that_cannot_be_read_is_told(server, mailbox, tmp_path):
+    tree = maildir(tmp_path / "dir", one="Subject: x\n\nx\n")
+    (tree / "dovecot-keywords").write_text("0 work\n" + "x" * 70000)
+    done = server.command("import", mailbox, str(tree), status=65)
+    assert f"{tree}/dovecot-keywords is left out: " in done.stderr and len(contents(server, mailbox)) == 1
+
+
+@pytest.mark.parametrize("sub, after", [("new", "1700000000.x:2,S"), ("cur", "1700000000.x:2,FS")])
+def test_a_message_that_is_moved_meanwhile_comes_in(make_server, tmp_path, sub, after):
+    """As mail programs do it, when they have seen it in new/ and when its flags change."""
+    server = make_server(accounts=("ann",))
+    tree = maildir(tmp_path / "dir", **{f"1600000000.{n:05}": f"Subject: {n}\n\n" + "x\n" * 500 for n in range(4000)})
+    for name in os.listdir(tree / "new"):
+        (tree / "new" / name).rename(tree / "cur" / f"{name}:2,")
+    before = tree / sub / ("1700000000.x" if sub == "new" else "1700000000.x:2,")
+    before.write_text("Subject: moved\n\nx\n")
+    words = [server.binary, "import", f"ann@{DOMAIN}", str(tree), "--data", server.data]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for("the first messages", lambda: grown(server) > 300000)
+    process.send_signal(signal.SIGSTOP)  # it must not be done before
+    before.rename(tree / "cur" / after)
+    process.send_signal(signal.SIGCONT)
+    assert process.communicate()[0] == "4001 messages imported\n" and process.returncode == 0
+    assert flags(server, f"ann@{DOMAIN}")[-1] == {"S": "$seen", "FS": "$flagged $seen"}[after[after.index(",") + 1:]]
+
+
+def test_letters_of_keywords_are_read_as_those_of_flags(server, mailbox, tmp_path):
+    """Whatever the sign before them is; and what stands in a host's name are none."""
+    tree = maildir(tmp_path / "dir")
+    (tree / "dovecot-keywords").write_text("0 work\n")
+    for n, name in enumerate(("x:2,a", "x;2,a", "x!2,a", "x-2,a", "host-2,S=15", "host-2,Sa")):
+        (tree / "cur" / f"170000000{n}.{name}").write_text(f"Subject: {n}\n\nx\n")
+    server.command("import", mailbox, str(tree))
+    assert sorted(flags(server, mailbox)) == ["", "$seen work"] + ["work"] * 4

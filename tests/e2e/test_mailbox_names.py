@@ -58,7 +58,8 @@ def test_folders_of_an_import_that_cannot_be_mailboxes(server, mailbox, tmp_path
         assert f"/{name} is left out: " in done.stderr, name
 
 
-def test_links_that_lead_back_up_are_not_followed(server, mailbox, tmp_path):
+def test_links_are_not_followed(server, mailbox, tmp_path):
+    """Wherever they lead: up, out of what is named, or nowhere."""
     tree = tmp_path / "Mail"
     (tree / "Work").mkdir(parents=True)
     (tmp_path / "more").mkdir()
@@ -66,12 +67,13 @@ def test_links_that_lead_back_up_are_not_followed(server, mailbox, tmp_path):
         mbox(path, "x")
     (tree / "self").symlink_to(".")
     (tree / "Work" / "top").symlink_to(tree)
-    for name in ("one", "two"):
-        (tree / name).symlink_to(tmp_path / "more")
-    done = server.command("import", mailbox, str(tree))
-    assert mailboxes(server, mailbox) == ["A", "Work/B", "one/C", "two/C"]
-    said = done.stderr.splitlines()
-    assert len(said) == 2 and "/Work/top is left out: " in said[0] and "/Mail/self is left out: " in said[1]
+    (tree / "one").symlink_to(tmp_path / "more")
+    (tree / "two").symlink_to("nowhere")
+    done = server.command("import", mailbox, str(tree), status=65)
+    assert mailboxes(server, mailbox) == ["A", "Work/B"]
+    assert "2 messages imported; 4 mailboxes are left out" in done.stdout
+    assert [line.split("/Mail/")[1] for line in done.stderr.splitlines()] == [
+        f"{name} is left out: it is a link, and links are not followed" for name in ("Work/top", "one", "self", "two")]
 
 
 def test_what_an_import_cannot_read_is_told(server, mailbox, tmp_path):
@@ -95,7 +97,7 @@ def test_what_an_import_cannot_read_is_told(server, mailbox, tmp_path):
         "/.Work is left out: it cannot be read: Permission denied",
         "/B is left out: it cannot be read: Permission denied",
         "/Closed is left out: it cannot be read: Permission denied",
-        "/gone is left out: it cannot be read: No such file or directory"]
+        "/gone is left out: it is a link, and links are not followed"]
 
 
 def test_directories_too_deep_are_told(server, mailbox, tmp_path):
