@@ -21,7 +21,7 @@
 #include "config/config.h"
 #include "store/restore.h"
 
-#define COPY  ((size_t)256 * 1024)
+#define COPY  ((int64_t)256 * 1024)
 #define BLOCK 4096
 
 const struct cli_option cli_restore_options[] = {
@@ -56,6 +56,7 @@ enum copied {
 struct copy {
 	struct buf from_name, to_name;
 	int from, to;
+	int64_t by_blocks; /* up to here: a read of more at once has failed */
 };
 
 static bool write_all(int fd, struct str s, int64_t at)
@@ -81,22 +82,26 @@ static int64_t block_end(int64_t at, int64_t end)
 	return next < end ? next : end;
 }
 
-/* Up to as many as there is room for; what stands before a block that cannot be read, block by block. */
-static ssize_t read_some(struct restoring *r, int from, int64_t at, int64_t end)
+/* Up to as many as there is room for; where not all of those can be read, each block is asked for once. */
+static ssize_t read_some(struct restoring *r, struct copy *c, int64_t at, int64_t end)
 {
-	size_t want = end - at < (int64_t)COPY ? (size_t)(end - at) : COPY;
-	ssize_t n = pread(from, r->bytes, want, at);
+	int64_t block = block_end(at, end), whole = end - at < COPY ? end : at + COPY;
+	ssize_t n;
 
-	if (n < 0 && errno == EIO)
-		n = pread(from, r->bytes, (size_t)(block_end(at, end) - at), at);
-	return n;
+	if (at >= c->by_blocks && whole > block) {
+		n = pread(c->from, r->bytes, (size_t)(whole - at), at);
+		if (n >= 0 || errno != EIO)
+			return n;
+		c->by_blocks = whole;
+	}
+	return pread(c->from, r->bytes, (size_t)(block - at), at);
 }
 
 /* Octets from *at to end; what is not copied begins at *at then. */
 static enum copied copy_octets(struct restoring *r, struct copy *c, int64_t *at, int64_t end)
 {
 	while (*at < end) {
-		ssize_t n = read_some(r, c->from, *at, end);
+		ssize_t n = read_some(r, c, *at, end);
 
 		if (n <= 0) {
 			errno = n == 0 ? ENODATA : errno;
@@ -188,7 +193,7 @@ static int unread(struct restoring *r, const struct cli_manifest_file *f, struct
 	    needed ? "nothing can be restored without it: use another backup"
 		   : "the rest is restored without it");
 
-	if (c->to >= 0)
+	if (!r->verify)
 		cli_restore_target_remove(&r->target, buf_cstr(&c->to_name));
 	return needed && !r->verify ? code : EX_OK;
 }
@@ -423,7 +428,7 @@ static int restore_all(
 	    .source_path = source_path,
 	    .verify = !dir,
 	    .hash = XXH3_createState(),
-	    .bytes = mem_alloc(COPY)};
+	    .bytes = mem_alloc((size_t)COPY)};
 	int code;
 
 	cli_progress_init(&r.progress);

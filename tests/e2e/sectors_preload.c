@@ -1,7 +1,7 @@
 /*
  * Loaded with LD_PRELOAD into a command: a disk with sectors that cannot be read. GODWIT_TEST_SECTORS names them as
  * INODE:OFFSET, with blanks between them; a read of that file that touches the 4096 octets there fails with EIO,
- * whatever its name has become.
+ * whatever its name has become. The file that GODWIT_TEST_FAILED names gets an octet for each.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -35,26 +35,36 @@ static bool is_bad(int fd, size_t n, int64_t off)
 	return false;
 }
 
+static ssize_t fail(void)
+{
+	const char *name = getenv("GODWIT_TEST_FAILED");
+	FILE *file = name ? fopen(name, "a") : NULL;
+
+	if (file) {
+		fputc('x', file);
+		fclose(file);
+	}
+	errno = EIO;
+	return -1;
+}
+
 ssize_t pread(int fd, void *p, size_t n, off_t off)
 {
 	if (!is_bad(fd, n, off))
 		return REAL(pread)(fd, p, n, off);
-	errno = EIO;
-	return -1;
+	return fail();
 }
 
 ssize_t pread64(int fd, void *p, size_t n, off64_t off)
 {
 	if (!is_bad(fd, n, off))
 		return REAL(pread64)(fd, p, n, off);
-	errno = EIO;
-	return -1;
+	return fail();
 }
 
 ssize_t read(int fd, void *p, size_t n)
 {
 	if (!is_bad(fd, n, getenv("GODWIT_TEST_SECTORS") ? lseek(fd, 0, SEEK_CUR) : -1))
 		return REAL(read)(fd, p, n);
-	errno = EIO;
-	return -1;
+	return fail();
 }

@@ -270,6 +270,21 @@ def test_bad_sectors_of_a_pack_cost_what_is_in_them(make_server, other, tmp_path
     assert len(other.json("flags", ANN)) == 12
 
 
+def test_a_bad_sector_is_asked_for_twice_at_most(make_server, tmp_path, monkeypatch):
+    """With what stands before it, and alone: a failing disk takes its time for each."""
+    server = make_server(accounts=("ann",))
+    for n in range(3):
+        deliver(server, ANN, letter(f"number {n}", [f"{line:070}" for line in range(2000)]))
+    backup(server, tmp_path / "backup")
+    [pack, *_] = sorted((tmp_path / "backup").glob("packs-*/*.pack"), key=lambda path: -path.stat().st_size)
+    assert pack.stat().st_size > 256 * 1024
+    monkeypatch.setenv("GODWIT_TEST_SECTORS", f"{pack.stat().st_ino}:{252 * 1024}")
+    monkeypatch.setenv("GODWIT_TEST_FAILED", str(tmp_path / "failed"))
+    monkeypatch.setenv("LD_PRELOAD", preload("sectors")["LD_PRELOAD"])
+    server.command("restore", str(tmp_path / "backup"), "--verify", data=False, status=65)
+    assert (tmp_path / "failed").stat().st_size == 2
+
+
 def test_packs_that_a_backup_never_had_are_told(make_server, other, tmp_path):
     server = make_server(accounts=("ann",))
     fill_large(server, ANN, 1, tmp_path)
