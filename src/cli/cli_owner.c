@@ -41,6 +41,8 @@ static bool stays(const struct handing *h, const char *name, int depth)
 {
 	if (str_eq(str_of_c(name), STR(".")) || str_eq(str_of_c(name), STR("..")))
 		return true;
+	if (depth == 1 && str_eq(str_of_c(name), STR("lost+found"))) /* the file system's */
+		return true;
 	return depth == 1 && !h->to.with_admins && is_admins(str_of_c(name));
 }
 

@@ -57,9 +57,12 @@ static int refuse(const struct cli_restore_target *t)
 	    t->path);
 }
 
+/* The file system's own, as one that was just made has it. */
+#define LOST "lost+found"
+
 static int refuse_entry(struct cli_restore_target *t, int dirfd, const char *name)
 {
-	return refuse(t);
+	return is_one_of(name, (const char *const[]){LOST, NULL}) ? EX_OK : refuse(t);
 }
 
 /* Empty but for what a restore that was broken off left. With a lock it is a data directory, whatever else it has. */
@@ -135,7 +138,7 @@ static int remove_at_top(struct cli_restore_target *t, int dirfd, const char *na
 {
 	int fd, code = EX_OK;
 
-	if (is_one_of(name, (const char *const[]){RESTORE_MARK, NULL}))
+	if (is_one_of(name, (const char *const[]){RESTORE_MARK, LOST, NULL}))
 		return EX_OK;
 	fd = is_one_of(name, (const char *const[]){DATADIR_PACKS, "tls", NULL})
 		 ? open_below(dirfd, name)

@@ -354,6 +354,18 @@ def test_the_user_is_missed_before_the_rest_comes(make_server, other, tmp_path):
     assert owners == {"godwit.conf": 0, "lock": 4242, "packs": 4242, "run": 4242, "store.db": 4242, "tls": 0}
 
 
+def test_a_file_system_that_was_just_made_is_empty(server, other, tmp_path):
+    """What is its own stays in it, and stays whose it is."""
+    backup(server, tmp_path / "backup")
+    lost = pathlib.Path(other.data, "lost+found")
+    lost.mkdir(mode=0o700, parents=True)
+    for _ in range(2):
+        done = other.command("restore", str(tmp_path / "backup"))
+        assert lost.is_dir() and lost.stat().st_uid == os.getuid() and done.stdout.startswith("restored ")
+        os.unlink(os.path.join(other.data, "lock"))
+        pathlib.Path(other.data, MARK).touch()
+
+
 def test_a_configuration_that_is_not_accepted_is_mended_in_place(make_server, other, tmp_path):
     """As of another version. All else is as it is to be."""
     server = make_server(accounts=("ann",))
