@@ -367,13 +367,16 @@ static int check_config(const struct restoring *r)
 static void print_end(const struct restoring *r)
 {
 	const char *dir = r->target.path;
-	struct buf size;
+	struct buf size, word;
 
 	buf_init(&size, 64);
+	buf_init(&word, 32 * KIB);
 	cli_text_bytes(&size, r->copied);
+	cli_text_word(&word, str_of_c(dir));
 	printf("restored %s into %s; start it with: godwit serve --data %s\n", buf_cstr(&size), dir,
-	    dir);
+	    buf_cstr(&word));
 	buf_fini(&size);
+	buf_fini(&word);
 }
 
 /* All is handed over as long as the mark is there: what is in the way of that is mended, and the restore run again. */

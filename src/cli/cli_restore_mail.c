@@ -61,6 +61,8 @@ struct restoring {
 	bool hidden;                /* there may be mailboxes that are not known */
 	bool unsure;                /* the message that is wanted may be one that cannot be read */
 	struct buf held;            /* lines about those */
+	bool waiting;               /* the account may be one that is not here: lines wait */
+	struct buf lines;           /* which */
 	bool looking;               /* nothing goes up: is it in an account that is not here? */
 	struct str gone;            /* the first such account that has it, or empty */
 	bool failed;                /* the backup's database cannot be read */
@@ -87,8 +89,20 @@ static bool is_wanted(struct restoring *r)
 	return str_eq_i(facts.header_id, r->header_id);
 }
 
+static void keep(struct buf *lines, struct str line)
+{
+	if (lines->n + line.n >= HELD_MAX)
+		return;
+	buf_str(lines, line);
+	buf_byte(lines, '\n');
+}
+
 static void say(struct restoring *r, struct str line)
 {
+	if (r->waiting) {
+		keep(&r->lines, line);
+		return;
+	}
 	cli_progress_clear(&r->feed.progress);
 	(void)cli_fail(EX_DATAERR, "%.*s", STR_FMT(line));
 }
@@ -97,10 +111,16 @@ static void say(struct restoring *r, struct str line)
 static void hold(struct restoring *r, struct str line)
 {
 	r->unsure = true;
-	if (r->held.n + line.n >= HELD_MAX)
-		return;
-	buf_str(&r->held, line);
-	buf_byte(&r->held, '\n');
+	keep(&r->held, line);
+}
+
+static void say_each(struct restoring *r, struct buf *kept)
+{
+	struct str lines = buf_view(kept);
+
+	while (lines.n)
+		say(r, str_split(lines, '\n', &lines));
+	buf_clear(kept);
 }
 
 static void leave_out(struct restoring *r, struct str why)
@@ -455,10 +475,16 @@ static int search_account(struct restoring *r, const struct owner *o)
 {
 	const int64_t found = r->found, damaged = r->damaged, mailboxes = r->mailboxes;
 	const size_t held = r->held.n;
-	int code = restore_account(r, o, false);
+	int code;
 
-	if (code != EX_NOUSER)
+	r->waiting = true;
+	code = restore_account(r, o, false);
+	r->waiting = false;
+	if (code != EX_NOUSER) {
+		say_each(r, &r->lines);
 		return code;
+	}
+	buf_clear(&r->lines);
 	r->found = found; /* what went up before the answer came */
 	r->damaged = damaged;
 	r->mailboxes = mailboxes;
@@ -555,18 +581,6 @@ static int open_database(struct restoring *r, int source)
 	return code;
 }
 
-/* A word as a shell reads it. */
-static void put_word(struct buf *b, struct str s)
-{
-	buf_lit(b, " '");
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '\'')
-			buf_lit(b, "'\\'");
-		buf_byte(b, s.p[i]);
-	}
-	buf_byte(b, '\'');
-}
-
 static int say_gone(const struct restoring *r)
 {
 	const struct cli *cli = r->cli;
@@ -574,16 +588,16 @@ static int say_gone(const struct restoring *r)
 	int code;
 
 	buf_init(&b, 64 * KIB);
-	put_word(&b, str_of_c(cli->args.operands[0]));
-	buf_lit(&b, " --message-id");
-	put_word(&b, str_of_c(cli_args_value(&cli->args, "message-id")));
-	buf_lit(&b, " --account");
-	put_word(&b, r->gone);
-	buf_lit(&b, " --data");
-	put_word(&b, str_of_c(cli_data_dir(cli)));
+	cli_text_word(&b, str_of_c(cli->args.operands[0]));
+	buf_lit(&b, " --message-id ");
+	cli_text_word(&b, str_of_c(cli_args_value(&cli->args, "message-id")));
+	buf_lit(&b, " --account ");
+	cli_text_word(&b, r->gone);
+	buf_lit(&b, " --data ");
+	cli_text_word(&b, str_of_c(cli_data_dir(cli)));
 	code = cli_fail(EX_NOUSER,
 	    "the message was in %.*s, an account that is not there any more; to make it again with "
-	    "this message: godwit restore%s",
+	    "this message: godwit restore %s",
 	    STR_FMT(r->gone), buf_cstr(&b));
 	buf_fini(&b);
 	return code;
@@ -591,10 +605,7 @@ static int say_gone(const struct restoring *r)
 
 static int not_found(struct restoring *r)
 {
-	struct str lines = buf_view(&r->held);
-
-	while (lines.n)
-		say(r, str_split(lines, '\n', &lines));
+	say_each(r, &r->held);
 	if (r->gone.n)
 		return say_gone(r);
 	if (r->unsure)
@@ -646,6 +657,7 @@ int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source)
 	if (!id_parse(which, &r.id))
 		r.header_id = trace_bare_id(which);
 	buf_init(&r.held, HELD_MAX);
+	buf_init(&r.lines, HELD_MAX);
 	buf_init(&r.path, 2 * MAILBOX_PATH_MAX);
 	code = open_database(&r, source);
 	if (code == EX_OK) {
@@ -660,6 +672,7 @@ int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source)
 	arena_free(&r.arena);
 	arena_free(&r.row_arena);
 	buf_fini(&r.held);
+	buf_fini(&r.lines);
 	buf_fini(&r.path);
 	return code;
 }

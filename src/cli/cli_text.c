@@ -180,3 +180,14 @@ void cli_text_also(struct buf *b, int64_t n, const char *one, const char *many)
 	if (n)
 		buf_printf(b, "; %lld %s", (long long)n, n == 1 ? one : many);
 }
+
+void cli_text_word(struct buf *b, struct str s)
+{
+	buf_byte(b, '\'');
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\'')
+			buf_lit(b, "'\\'");
+		buf_byte(b, s.p[i]);
+	}
+	buf_byte(b, '\'');
+}

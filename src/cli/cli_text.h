@@ -16,6 +16,9 @@ void cli_text_put(struct buf *b, struct str s);
 /* The same, but LF, CRLF and tabs stay (line ends as LF): for the body of a message. */
 void cli_text_put_lines(struct buf *b, struct str s);
 
+/* Appends s as one word of a command, in the quotes of a shell. */
+void cli_text_word(struct buf *b, struct str s);
+
 /* Columns that s takes on a terminal: 2 for wide East Asian characters and emoji, 0 for marks. */
 size_t cli_text_width(struct str s);
 

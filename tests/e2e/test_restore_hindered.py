@@ -6,6 +6,8 @@ import fcntl
 import os
 import pathlib
 import pwd
+import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -366,6 +368,14 @@ def test_a_file_system_that_was_just_made_is_empty(server, other, tmp_path):
         pathlib.Path(other.data, MARK).touch()
 
 
+def test_the_command_that_starts_it_is_quoted(server, other, tmp_path):
+    backup(server, tmp_path / "backup")
+    other.data = os.path.join(other.folder, "Ann's data")
+    done = other.command("restore", str(tmp_path / "backup"))
+    [command] = re.findall("start it with: (.*)", done.stdout)
+    assert shlex.split(command) == ["godwit", "serve", "--data", other.data]
+
+
 def test_a_configuration_that_is_not_accepted_is_mended_in_place(make_server, other, tmp_path):
     """As of another version. All else is as it is to be."""
     server = make_server(accounts=("ann",))
@@ -417,3 +427,21 @@ def test_a_damaged_name_of_a_mailbox_keeps_no_mail_back(make_server, tmp_path, n
         assert done.stdout.startswith("0 messages restored; 3 were" if again else "3 messages restored;")
         found = sorted(row["mailbox"] for row in server.json("flags", ANN))
         assert len(found) == 3 and {"Alpha", "Gamma"} < set(found) and any(one.startswith(new) for one in found)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_of_an_account_that_is_gone_no_names_are_told(make_server, tmp_path, running):
+    """Nothing of it goes anywhere."""
+    server = make_server(accounts=("ann", "bob"))
+    (tmp_path / "Beta").write_text("From a@b Mon Nov 23 19:54:33 2026\nMessage-ID: <one@x>\n\nx\n")
+    for user in ANN, f"bob@{DOMAIN}":
+        server.command("import", user, str(tmp_path / "Beta"), "--mailbox", "Beta")
+    backup(server, tmp_path / "backup")
+    with contextlib.closing(sqlite3.connect(files_of(tmp_path / "backup") / "store.db")) as db:
+        db.execute("UPDATE mailbox SET name = CAST('a\tb' AS TEXT) WHERE name = 'Beta'")
+        db.commit()
+    server.command("account", "remove", ANN)
+    if not running:
+        assert server.stop() == 0
+    done = server.command("restore", str(tmp_path / "backup"), "--message-id", "<one@x>", status=65)
+    assert done.stderr.count("goes into") == 1 and "1 mailbox of the backup is damaged" in done.stdout, done

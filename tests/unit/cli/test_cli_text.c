@@ -118,6 +118,24 @@ static void test_time_is_local(void **state)
 	buf_fini(&b);
 }
 
+/* As a shell reads it again. */
+static void test_words(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+	    {"", "''"}, {"a b", "'a b'"}, {"Ann's", "'Ann'\\''s'"}, {"$x`y`\\", "'$x`y`\\'"}};
+	struct buf b;
+
+	buf_init(&b, 100);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		buf_clear(&b);
+		cli_text_word(&b, str_of_c(rows[i].text));
+		assert_string_equal(buf_cstr(&b), rows[i].want);
+	}
+	buf_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +143,7 @@ int main(void)
 	    cmocka_unit_test(test_lines),
 	    cmocka_unit_test(test_width),
 	    cmocka_unit_test(test_bytes),
+	    cmocka_unit_test(test_words),
 	    cmocka_unit_test(test_time_is_local),
 	};
 
