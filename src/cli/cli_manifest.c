@@ -172,7 +172,7 @@ int cli_manifest_write(const struct cli_manifest *m, int dirfd, struct err *e)
 	good = fd >= 0 && !b.overflow && write_all(fd, buf_view(&b)) == 0 && fsync(fd) == 0 &&
 	       renameat(dirfd, NEW_NAME, dirfd, CLI_MANIFEST_NAME) == 0 && fsync(dirfd) == 0;
 	if (!good)
-		err_sys(e, errno, "cannot write the manifest of the backup");
+		err_sys(e, b.overflow ? EFBIG : errno, "cannot write the manifest of the backup");
 	if (fd >= 0)
 		close(fd);
 	buf_fini(&b);

@@ -73,20 +73,26 @@ static bool remove_mark(int dirfd)
 }
 
 /* Broken off between the lock and the mark, it is a data directory: datadir_open() removes the mark. */
+static bool put_lock(int dirfd)
+{
+	int lock = openat(dirfd, DATADIR_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (lock < 0)
+		return false;
+	close(lock);
+	return fsync(dirfd) == 0 && remove_mark(dirfd) && fsync(dirfd) == 0;
+}
+
 static int furnish(int dirfd, const char *name, struct err *e)
 {
-	int lock = -1;
-	bool good = fchmod(dirfd, DATADIR_MODE) == 0 && datadir_make_run(dirfd, e) == 0;
+	bool good = fchmod(dirfd, DATADIR_MODE) == 0;
 
+	if (good && datadir_make_run(dirfd, e) < 0)
+		return -1;
 	good = good && syncfs(dirfd) == 0;
-	if (good)
-		lock = openat(dirfd, DATADIR_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	good = good && lock >= 0 && fsync(dirfd) == 0 && remove_mark(dirfd) && fsync(dirfd) == 0;
-	if (!good)
-		err_sys(e, errno, "cannot complete the data directory %s", name);
-	if (lock >= 0)
-		close(lock);
-	return good ? 0 : -1;
+	if (good && put_lock(dirfd))
+		return 0;
+	return err_sys(e, errno, "cannot complete the data directory %s", name);
 }
 
 int restore_complete(

@@ -351,6 +351,8 @@ def test_the_user_is_missed_before_the_rest_comes(make_server, other, tmp_path):
     users = pathlib.Path("/etc/passwd").read_text() + "no-such-user:x:4242:65534::/:/usr/sbin/nologin\n"
     (tmp_path / "passwd").write_text(users)
     with_him = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"', tmp_path / "passwd"]
+    if subprocess.run([*with_him, "true"], check=False).returncode != 0:
+        pytest.skip("mounting is not allowed here")
     subprocess.run([*with_him, other.binary, "restore", tmp_path / "backup", "--data", other.data], check=True)
     owners = {name: os.stat(os.path.join(other.data, name)).st_uid for name in os.listdir(other.data)}
     assert owners == {"godwit.conf": 0, "lock": 4242, "packs": 4242, "run": 4242, "store.db": 4242, "tls": 0}
