@@ -155,11 +155,11 @@ class Server:
 
     # ---- commands ----
 
-    def command(self, *words, stdin="", status=0, env=None, data=True):
-        """Runs `godwit WORDS --data DIR`. status: the exit status it must have, None for any."""
+    def command(self, *words, stdin="", status=0, env=None, data=True, patience=PATIENCE):
+        """Runs `godwit WORDS --data DIR`. status: the exit status it must have, None for any. patience: seconds."""
         line = [self.binary, *words] + (["--data", self.data] if data else [])
         done = subprocess.run(line, input=stdin, text=True, capture_output=True,
-                              env={**os.environ, **(env or {})}, timeout=PATIENCE)
+                              env={**os.environ, **(env or {})}, timeout=patience)
         if status is not None and done.returncode != status:
             raise ServerError(f"godwit {' '.join(words)}: exit {done.returncode}, not {status}\n"
                               f"{done.stdout}{done.stderr}")

@@ -40,6 +40,11 @@ bool watch_is_hung(const struct watch *w, int64_t patience)
 	return w->asked && w->silent >= patience << w->doubled;
 }
 
+bool watch_is_slow(const struct watch *w, int64_t patience)
+{
+	return w->asked && w->silent * 2 >= patience << w->doubled;
+}
+
 void watch_ended(struct watch *w)
 {
 	if (w->doubled < DOUBLED_MAX)
@@ -59,7 +64,7 @@ bool watch_answered(struct watch *w)
 	return true;
 }
 
-bool watchdog_is_machine(unsigned hung, unsigned watched)
+bool watchdog_is_machine(unsigned slow, unsigned watched)
 {
-	return hung > 1 && hung * 2 > watched;
+	return slow > 1 && slow * 2 > watched;
 }

@@ -37,13 +37,16 @@ bool watch_pass(struct watch *w, int64_t passed);
 /* It has used up its patience. */
 bool watch_is_hung(const struct watch *w, int64_t patience);
 
+/* It has used up half of it: not all are asked at the same time. */
+bool watch_is_slow(const struct watch *w, int64_t patience);
+
 /* It is ended for that. */
 void watch_ended(struct watch *w);
 
 /* It has answered. False: nobody asked. */
 bool watch_answered(struct watch *w);
 
-/* So many at once say something about the machine, and nothing about them. */
-bool watchdog_is_machine(unsigned hung, unsigned watched);
+/* So many at once say something about the machine, and nothing about them, the one that is hung included. */
+bool watchdog_is_machine(unsigned slow, unsigned watched);
 
 #endif

@@ -27,7 +27,10 @@ static void test_silence(void **state)
 	assert_true(watch_pass(&w, 100000)); /* before it was asked no time counts */
 	assert_false(watch_pass(&w, 30000));
 	assert_false(watch_is_hung(&w, PATIENCE));
+	assert_true(watch_is_slow(&w, PATIENCE));
+	assert_false(watch_is_slow(&w, PATIENCE + 1));
 	assert_true(watch_answered(&w));
+	assert_false(watch_is_slow(&w, PATIENCE));
 	assert_false(watch_answered(&w)); /* nobody asked */
 	assert_int_equal(ticks_until_hung(&w), 5);
 }
