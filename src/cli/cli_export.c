@@ -34,6 +34,7 @@ struct exporting {
 	int64_t damaged, mailboxes; /* messages that are left out; mailboxes with other damage */
 	bool in_damaged;            /* the mailbox at hand is counted */
 	int64_t cut, cut_here; /* messages without some of their keywords; in the mailbox at hand */
+	bool unsure;           /* messages of the mailbox at hand may not have come */
 	bool hidden;           /* there may be mailboxes that are not known */
 	bool failed;           /* writing did */
 	struct err e;
@@ -105,12 +106,29 @@ static void say_cut(struct exporting *x)
 	buf_init(&b, 8 * KIB);
 	cli_text_put(&b, buf_view(&x->path));
 	buf_printf(&b,
-	    ": keywords of %lld message%s are left out: a folder of a Maildir can have 26; export "
-	    "it with --mbox, which has all",
+	    ": keywords of %lld message%s are left out: a folder of a Maildir has letters for 26, "
+	    "and none is free; export it with --mbox, which has all",
 	    (long long)x->cut_here, x->cut_here == 1 ? "" : "s");
 	say(x, &b);
 	x->cut += x->cut_here;
 	x->cut_here = 0;
+	buf_fini(&b);
+}
+
+/* Nothing is deleted: it may be the only copy of what was deleted by mistake. */
+static void say_gone(struct exporting *x)
+{
+	int64_t n = x->format->gone && !x->unsure && x->path.n ? x->format->gone(x->state) : 0;
+	struct buf b;
+
+	if (n == 0)
+		return;
+	buf_init(&b, 8 * KIB);
+	cli_text_put(&b, buf_view(&x->path));
+	buf_printf(&b,
+	    ": %lld message%s of an earlier export %s there that the mailbox does not have",
+	    (long long)n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
+	say(x, &b);
 	buf_fini(&b);
 }
 
@@ -155,6 +173,7 @@ static int say_of_mailbox(struct exporting *x, struct str what, int64_t missing)
 	struct buf b;
 
 	x->damaged += missing;
+	x->unsure = true;
 	x->hidden = x->hidden || x->path.n == 0;
 	x->mailboxes += missing == 0 && x->path.n && !x->in_damaged;
 	x->in_damaged = x->in_damaged || missing == 0;
@@ -181,7 +200,8 @@ static int end(struct exporting *x, const struct record *r)
 static int begin_mailbox(struct exporting *x, struct str path)
 {
 	say_cut(x);
-	x->in_damaged = false;
+	say_gone(x);
+	x->in_damaged = x->unsure = false;
 	buf_clear(&x->path);
 	buf_str(&x->path, path);
 	buf_clear(&x->other);
@@ -238,6 +258,8 @@ static int call(struct cli *cli, struct exporting *x, struct str moment)
 	buf_init(&text, LIMIT_IPC_PAYLOAD);
 	code = admin_call(&call);
 	say_cut(x);
+	if (code == EX_OK && !x->failed)
+		say_gone(x);
 	cli_progress_clear(&x->progress);
 	if (x->failed)
 		code = cli_fail(EX_CANTCREAT, "%s", x->e.text);

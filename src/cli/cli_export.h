@@ -27,6 +27,8 @@ struct cli_export_format {
 	int (*data)(void *state, struct str bytes, struct err *e);
 	int (*end)(void *state, bool whole, struct err *e); /* not whole: nothing of it may stay */
 	int (*close)(void **state, bool whole, struct err *e);
+	/* Messages of earlier exports where the mailbox at hand goes, of which it had none so far. NULL: never any. */
+	int64_t (*gone)(const void *state);
 	bool has_empty; /* a mailbox without messages is written, too */
 };
 

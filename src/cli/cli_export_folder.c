@@ -1,6 +1,6 @@
 /*
  * A folder on the disk. Messages are synced before they get their names, many at a time, so that what has one in cur/
- * is whole whatever happens; and the list of keywords before a name has a letter of it. Files are made anew and
+ * is whole whatever happens; and the list of keywords is written before a name can have a letter of it. Files are made anew and
  * directories stay open: no link leads out of it.
  */
 #include "cli/cli_export_folder.h"
@@ -21,7 +21,8 @@
 #define LIST_NEW    "dovecot-keywords.new"
 
 struct cli_export_waiting {
-	const char *old; /* NULL: none */
+	struct cli_export_names old;
+	const char *whole; /* that of them which holds it; NULL: none */
 	char *name;
 	bool written;
 };
@@ -77,13 +78,28 @@ static int by_octets(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+static uint32_t letters_of(struct str name)
+{
+	struct str s = mime_maildir_letters(name);
+	uint32_t letters = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] >= 'a' && s.p[i] <= 'z')
+			letters |= UINT32_C(1) << (s.p[i] - 'a');
+	return letters;
+}
+
 static int read_old(struct cli_export_folder *f, struct err *e)
 {
 	f->nold = scandirat(f->cur, ".", &f->old, not_hidden, by_octets);
-	if (f->nold >= 0)
-		return 0;
-	f->nold = 0;
-	return err_sys(e, errno, "cannot read the directory %s/cur", buf_cstr(&f->path));
+	if (f->nold < 0) {
+		f->nold = 0;
+		return err_sys(e, errno, "cannot read the directory %s/cur", buf_cstr(&f->path));
+	}
+	f->met = mem_alloc((size_t)f->nold + 1);
+	for (int i = 0; i < f->nold; i++)
+		f->letters |= letters_of(str_of_c(f->old[i]->d_name));
+	return 0;
 }
 
 /* To its end. */
@@ -107,8 +123,10 @@ static int read_keywords(struct cli_export_folder *f, struct err *e)
 
 	if (fd < 0 && errno != ENOENT && errno != ELOOP)
 		result = -1;
-	else if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		f->list = st;
 		result = read_all(fd, &f->keywords);
+	}
 	if (result < 0)
 		(void)err_sys(e, errno, "cannot read %s/" LIST, buf_cstr(&f->path));
 	if (fd >= 0)
@@ -141,23 +159,53 @@ static struct str base_of(struct str name)
 	return str_sub(name, 0, str_rfind(name, ':'));
 }
 
-const char *cli_export_folder_old(const struct cli_export_folder *f, struct str name)
+/* "SECONDS.Gid.": what the names of a message all begin with. Empty: it is none of an export. */
+static struct str mark_of(struct str name)
 {
-	struct str base = str_sub(
-	    name, 0, base_of(name).n + 1); /* so that none goes on with a digit */
+	size_t seconds = str_find(name, '.'), id = str_find(str_from(name, seconds + 1), '.');
+	struct str rest = str_from(name, seconds + 1);
+	uint64_t n;
+
+	if (id >= rest.n || rest.p[0] != 'G' ||
+	    !str_to_u64(str_sub(name, 0, seconds), INT64_MAX, &n))
+		return STR("");
+	return str_sub(name, 0, seconds + 1 + id + 1);
+}
+
+static int find_first(const struct cli_export_folder *f, struct str mark)
+{
 	int low = 0, high = f->nold;
 
 	while (low < high) {
 		int middle = low + (high - low) / 2;
 
-		if (strncmp(f->old[middle]->d_name, (const char *)base.p, base.n) < 0)
+		if (strncmp(f->old[middle]->d_name, (const char *)mark.p, mark.n) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < f->nold && str_has_prefix(str_of_c(f->old[low]->d_name), base)
-		   ? f->old[low]->d_name
-		   : NULL;
+	return low;
+}
+
+struct cli_export_names cli_export_folder_old(struct cli_export_folder *f, struct str name)
+{
+	struct str mark = mark_of(name);
+	struct cli_export_names names = {find_first(f, mark), 0};
+	int i = names.first;
+
+	for (; i < f->nold && str_has_prefix(str_of_c(f->old[i]->d_name), mark); i++)
+		f->met[i] = true;
+	names.n = i - names.first;
+	return names;
+}
+
+int64_t cli_export_folder_gone(const struct cli_export_folder *f)
+{
+	int64_t n = 0;
+
+	for (int i = 0; i < f->nold; i++)
+		n += !f->met[i] && mark_of(str_of_c(f->old[i]->d_name)).n > 0;
+	return n;
 }
 
 /* Octets and line ends of a file. -1: it cannot be read to its end. */
@@ -176,7 +224,7 @@ static int64_t read_size(int fd)
 }
 
 /* Of zeros, which a power cut may leave, none ends a line. */
-bool cli_export_folder_is_whole(const struct cli_export_folder *f, const char *name, int64_t size)
+static bool is_whole(const struct cli_export_folder *f, const char *name, int64_t size)
 {
 	int fd = openat(f->cur, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
@@ -190,15 +238,69 @@ bool cli_export_folder_is_whole(const struct cli_export_folder *f, const char *n
 	return whole;
 }
 
-uint8_t cli_export_folder_letter(struct cli_export_folder *f, struct str keyword)
+const char *cli_export_folder_whole(const struct cli_export_folder *f,
+    const struct cli_export_names *names, struct str name, int64_t size)
 {
-	uint8_t letter = mime_maildir_letter(buf_view(&f->keywords), keyword);
+	const char *whole = NULL;
 
-	if (letter)
-		return letter;
-	letter = mime_maildir_letter_add(&f->keywords, keyword);
-	f->keywords_changed = f->keywords_changed || letter;
-	return letter;
+	for (int i = 0; i < names->n; i++) {
+		const char *old = f->old[names->first + i]->d_name;
+		bool same = str_eq(str_of_c(old), name);
+
+		if ((same || !whole) && is_whole(f, old, size))
+			whole = old;
+	}
+	return whole;
+}
+
+/* ---- keywords ---- */
+
+static int write_all(int fd, struct str s)
+{
+	while (s.n > 0) {
+		ssize_t n = write(fd, s.p, s.n);
+
+		if (n < 0 && errno != EINTR)
+			return -1;
+		if (n > 0)
+			s = str_from(s, (size_t)n);
+	}
+	return 0;
+}
+
+/* As it was: root may export into the Maildir of a user, whose programs go on to write it. */
+static void keep_owner(const struct cli_export_folder *f, int fd)
+{
+	if (f->list.st_nlink && fchown(fd, f->list.st_uid, f->list.st_gid) == 0)
+		(void)fchmod(fd, f->list.st_mode & 0666);
+}
+
+static int write_keywords(struct cli_export_folder *f, struct err *e)
+{
+	bool good;
+	int fd;
+
+	(void)unlinkat(f->dir, LIST_NEW, 0);
+	fd = openat(f->dir, LIST_NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		keep_owner(f, fd);
+	good = fd >= 0 && write_all(fd, buf_view(&f->keywords)) == 0 && fsync(fd) == 0 &&
+	       renameat(f->dir, LIST_NEW, f->dir, LIST) == 0;
+	if (!good)
+		(void)err_sys(e, errno, "cannot write %s/" LIST, buf_cstr(&f->path));
+	if (fd >= 0)
+		close(fd);
+	return good ? 0 : -1;
+}
+
+int cli_export_folder_letter(
+    struct cli_export_folder *f, struct str keyword, uint8_t *letter_r, struct err *e)
+{
+	*letter_r = mime_maildir_letter(buf_view(&f->keywords), keyword);
+	if (*letter_r)
+		return 0;
+	*letter_r = mime_maildir_letter_add(&f->keywords, keyword, f->letters);
+	return *letter_r ? write_keywords(f, e) : 0;
 }
 
 /* ---- messages ---- */
@@ -253,58 +355,29 @@ void cli_export_folder_drop(struct cli_export_folder *f, struct str name)
 	buf_fini(&tmp);
 }
 
-int cli_export_folder_wait(
-    struct cli_export_folder *f, const char *old, struct str name, bool written, struct err *e)
+int cli_export_folder_wait(struct cli_export_folder *f, const struct cli_export_names *old,
+    const char *whole, struct str name, struct err *e)
 {
 	struct cli_export_waiting *w = &f->waiting[f->nwaiting++];
 
-	*w = (struct cli_export_waiting){old, mem_alloc(name.n + 1), written};
+	*w = (struct cli_export_waiting){*old, whole, mem_alloc(name.n + 1), !whole};
 	memcpy(w->name, name.p, name.n);
 	return f->nwaiting < WAITING_MAX ? 0 : cli_export_folder_settle(f, e);
 }
 
 /* ---- names ---- */
 
-static int write_all(int fd, struct str s)
-{
-	while (s.n > 0) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno != EINTR)
-			return -1;
-		if (n > 0)
-			s = str_from(s, (size_t)n);
-	}
-	return 0;
-}
-
-static int write_keywords(struct cli_export_folder *f, struct err *e)
-{
-	bool good;
-	int fd;
-
-	if (!f->keywords_changed)
-		return 0;
-	(void)unlinkat(f->dir, LIST_NEW, 0);
-	fd = openat(f->dir, LIST_NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	good = fd >= 0 && write_all(fd, buf_view(&f->keywords)) == 0 && fsync(fd) == 0 &&
-	       renameat(f->dir, LIST_NEW, f->dir, LIST) == 0;
-	if (!good)
-		(void)err_sys(e, errno, "cannot write %s/" LIST, buf_cstr(&f->path));
-	if (fd >= 0)
-		close(fd);
-	f->keywords_changed = !good;
-	return good ? 0 : -1;
-}
-
 static int move(struct cli_export_folder *f, const char *from, const struct cli_export_waiting *w)
 {
-	if (!w->written)
-		return renameat(f->cur, w->old, f->cur, w->name);
-	if (renameat(f->tmp, from, f->cur, w->name) < 0)
+	if (w->written ? renameat(f->tmp, from, f->cur, w->name)
+		       : renameat(f->cur, w->whole, f->cur, w->name))
 		return -1;
-	if (w->old && strcmp(w->old, w->name) != 0)
-		(void)unlinkat(f->cur, w->old, 0);
+	for (int i = 0; i < w->old.n; i++) {
+		const char *old = f->old[w->old.first + i]->d_name;
+
+		if (strcmp(old, w->name) != 0)
+			(void)unlinkat(f->cur, old, 0);
+	}
 	return 0;
 }
 
@@ -333,9 +406,9 @@ static void forget_waiting(struct cli_export_folder *f)
 
 int cli_export_folder_settle(struct cli_export_folder *f, struct err *e)
 {
-	int result = f->nwaiting ? write_keywords(f, e) : 0;
+	int result = 0;
 
-	if (result == 0 && f->nwaiting && syncfs(f->dir) < 0)
+	if (f->nwaiting && syncfs(f->dir) < 0)
 		result = err_sys(e, errno, "cannot complete %s", buf_cstr(&f->path));
 	for (size_t i = 0; result == 0 && i < f->nwaiting; i++) {
 		result = name_one(f, &f->waiting[i], e);
@@ -360,10 +433,13 @@ void cli_export_folder_close(struct cli_export_folder *f)
 	for (int i = 0; i < f->nold; i++)
 		free(f->old[i]);
 	free(f->old);
+	mem_free(f->met);
 	f->old = NULL;
+	f->met = NULL;
 	f->nold = 0;
+	f->letters = 0;
+	f->list = (struct stat){0};
 	buf_clear(&f->keywords);
-	f->keywords_changed = false;
 	close_one(&f->tmp);
 	close_one(&f->cur);
 	close_one(&f->dir);

@@ -3,6 +3,7 @@
 #define CLI_CLI_EXPORT_FOLDER_H
 
 #include <dirent.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -14,8 +15,10 @@ struct cli_export_folder {
 	int dir, tmp, cur;   /* open: whatever is put in their places leads nowhere */
 	struct dirent **old; /* what cur/ held, in order */
 	int nold;
+	bool *met;           /* of each, whether the mailbox has its message */
 	struct buf keywords; /* the list: "0 $junk" means that the letter a stands for $junk */
-	bool keywords_changed;
+	uint32_t letters;    /* those that names in cur/ have, a bit each */
+	struct stat list;    /* whose the list was; st_nlink 0: there was none */
 	struct cli_export_waiting *waiting;
 	size_t nwaiting;
 };
@@ -30,25 +33,43 @@ void cli_export_folder_init(struct cli_export_folder *f);
 int cli_export_folder_open(
     struct cli_export_folder *f, int at, const char *name, struct str path, struct err *e);
 
-/* The name that a message of this one has there, with whatever flags; NULL: none. Borrowed until it is closed. */
-const char *cli_export_folder_old(const struct cli_export_folder *f, struct str name);
+/*
+ * The names that a message of this one has there, with whatever host, size and flags: an export that was broken off and
+ * other programs may leave several. They count as met.
+ */
+struct cli_export_names {
+	int first, n;
+};
 
-/* Whether a file of cur/ holds all of a message that has so many octets with its lines ended by CRLF. */
-bool cli_export_folder_is_whole(const struct cli_export_folder *f, const char *name, int64_t size);
+struct cli_export_names cli_export_folder_old(struct cli_export_folder *f, struct str name);
 
-/* The letter for a keyword, which is put into the list if need be; 0 when that is full. */
-uint8_t cli_export_folder_letter(struct cli_export_folder *f, struct str keyword);
+/*
+ * The one of them that holds all of a message that has so many octets with its lines ended by CRLF, the name itself
+ * before others; NULL: none. Borrowed until it is closed.
+ */
+const char *cli_export_folder_whole(const struct cli_export_folder *f,
+    const struct cli_export_names *names, struct str name, int64_t size);
+
+/* Messages there that an export has written, and that were not met. */
+int64_t cli_export_folder_gone(const struct cli_export_folder *f);
+
+/*
+ * The letter for a keyword, which is put into the list if need be, on the disk; *letter_r is 0 when that is full. 0, or
+ * -1 with *e set.
+ */
+int cli_export_folder_letter(
+    struct cli_export_folder *f, struct str keyword, uint8_t *letter_r, struct err *e);
 
 /* A new file in tmp/ for the message. The descriptor, or -1 with *e set. */
 int cli_export_folder_make(struct cli_export_folder *f, struct str name, struct err *e);
 void cli_export_folder_drop(struct cli_export_folder *f, struct str name);
 
 /*
- * The message gets its name once it is safe on the disk: the file in tmp/ (written), or the old one, of which nothing
- * stays under its name then. old: NULL when there is none. 0, or -1 with *e set.
+ * The message gets its name once it is safe on the disk: the file that is whole under another one, or that in tmp/ when
+ * whole is NULL. Of its old names no other stays then. 0, or -1 with *e set.
  */
-int cli_export_folder_wait(
-    struct cli_export_folder *f, const char *old, struct str name, bool written, struct err *e);
+int cli_export_folder_wait(struct cli_export_folder *f, const struct cli_export_names *old,
+    const char *whole, struct str name, struct err *e);
 
 /* All that wait get their names. After a failure none waits any more. 0, or -1 with *e set. */
 int cli_export_folder_settle(struct cli_export_folder *f, struct err *e);

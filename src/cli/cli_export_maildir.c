@@ -27,13 +27,13 @@ struct maildir {
 	struct buf dir;
 	int fd;                          /* of it; -1: it is not open yet */
 	struct cli_export_folder folder; /* the one at hand */
-	struct buf made; /* names of folders that mailboxes have got, each with a NUL behind it */
+	struct cli_export_made made;     /* names of folders */
 	struct buf host;
 
 	/* the message at hand */
 	struct buf name;
-	const char *old; /* its name from an earlier export; NULL: none */
-	bool there;      /* and it is whole */
+	struct cli_export_names old; /* its names from an earlier export */
+	bool there;                  /* and one of them is whole */
 	int file;
 	struct cli_export_message meta;
 	struct mime_lf lf;
@@ -76,7 +76,7 @@ static int maildir_open(void **state_r, const char *path, struct err *e)
 	m->fd = m->file = -1;
 	cli_export_folder_init(&m->folder);
 	buf_init(&m->dir, 4096);
-	buf_init(&m->made, 64 * MIB);
+	cli_export_made_init(&m->made, false);
 	buf_init(&m->host, 256);
 	buf_init(&m->name, 4096);
 	buf_init(&m->out, 64 * MIB);
@@ -104,16 +104,6 @@ static int open_top(struct maildir *m, struct err *e)
 	return cli_export_folder_open(&m->folder, m->fd, ".", buf_view(&m->dir), e);
 }
 
-static bool is_made(const struct maildir *m, struct str name)
-{
-	struct str rest = buf_view(&m->made);
-
-	while (rest.n > 0)
-		if (str_eq(str_split(rest, 0, &rest), name))
-			return true;
-	return false;
-}
-
 /* ".Work.Projects", or "." for the INBOX; *other as in struct cli_export_format. */
 static void name_folder(struct maildir *m, struct str path, struct buf *name, struct buf *other)
 {
@@ -125,13 +115,13 @@ static void name_folder(struct maildir *m, struct str path, struct buf *name, st
 	else
 		mime_maildir_folder_put(name, path);
 	fits = inbox || cli_export_name_fits(path, buf_view(name), CLI_EXPORT_NAME_MAX);
-	if (fits && !is_made(m, buf_view(name)))
+	if (fits && !cli_export_made_has(&m->made, buf_view(name)))
 		return;
 	do {
 		buf_clear(name);
 		cli_export_name_other(
 		    name, path, n++, CLI_EXPORT_NAME_MAX, mime_maildir_folder_put);
-	} while (is_made(m, buf_view(name)));
+	} while (cli_export_made_has(&m->made, buf_view(name)));
 	buf_str(other, buf_view(name));
 }
 
@@ -162,8 +152,7 @@ static int maildir_mailbox(void *state, struct str path, struct buf *other, stru
 		return -1;
 	buf_init(&name, 16 * KIB);
 	name_folder(m, path, &name, other);
-	buf_str(&m->made, buf_view(&name));
-	buf_byte(&m->made, 0);
+	cli_export_made_add(&m->made, buf_view(&name));
 	result = open_folder(m, &name, e);
 	buf_fini(&name);
 	return result;
@@ -171,46 +160,66 @@ static int maildir_mailbox(void *state, struct str path, struct buf *other, stru
 
 /* ---- a message ---- */
 
-/* Letters of the folder's list, behind those that every Maildir has. False when that is full. */
-static bool put_letters(struct maildir *m, struct str keywords)
+static bool is_of_every_maildir(struct str keyword)
 {
-	bool all = true;
+	struct buf b;
+	bool known;
 
+	buf_init(&b, 16);
+	mime_keywords_letters(&b, MIME_LETTERS_MAILDIR, keyword);
+	known = b.n > 0;
+	buf_fini(&b);
+	return known;
+}
+
+/* Letters of the folder's list, behind those that every Maildir has. *cut: it has none for all. */
+static int put_letters(struct maildir *m, struct str keywords, bool *cut, struct err *e)
+{
+	*cut = false;
 	while (keywords.n > 0) {
 		struct str word = str_split(keywords, ' ', &keywords);
-		struct buf known;
-		uint8_t letter = 0;
+		uint8_t letter;
 
-		buf_init(&known, 16);
-		mime_keywords_letters(&known, MIME_LETTERS_MAILDIR, word);
-		if (known.n == 0)
-			letter = cli_export_folder_letter(&m->folder, word);
+		if (is_of_every_maildir(word))
+			continue;
+		if (cli_export_folder_letter(&m->folder, word, &letter, e) < 0)
+			return -1;
 		if (letter)
 			buf_byte(&m->name, letter);
-		all = all && (known.n || letter);
-		buf_fini(&known);
+		else
+			*cut = true;
 	}
-	return all;
+	return 0;
+}
+
+/* One that is there already gets its name of now. */
+static int go_on(struct maildir *m, const char *whole, struct err *e)
+{
+	if (m->old.n == 1 && str_eq(str_of_c(whole), buf_view(&m->name)))
+		return 0;
+	return cli_export_folder_wait(&m->folder, &m->old, whole, buf_view(&m->name), e);
 }
 
 static int maildir_begin(
     void *state, const struct cli_export_message *meta, bool *cut, struct err *e)
 {
 	struct maildir *m = state;
+	const char *whole;
 
 	m->meta = *meta;
 	m->lf = (struct mime_lf){0};
 	buf_clear(&m->name);
 	mime_maildir_name_put(&m->name, meta->received, meta->id, buf_view(&m->host),
 	    (uint64_t)meta->size, meta->keywords);
-	*cut = !put_letters(m, meta->keywords);
+	if (put_letters(m, meta->keywords, cut, e) < 0)
+		return -1;
 	m->old = cli_export_folder_old(&m->folder, buf_view(&m->name));
-	m->there = m->old && cli_export_folder_is_whole(&m->folder, m->old, meta->size);
-	if (!m->there)
-		m->file = cli_export_folder_make(&m->folder, buf_view(&m->name), e);
-	else if (!str_eq(str_of_c(m->old), buf_view(&m->name)))
-		return cli_export_folder_wait(&m->folder, m->old, buf_view(&m->name), false, e);
-	return m->there || m->file >= 0 ? 0 : -1;
+	whole = cli_export_folder_whole(&m->folder, &m->old, buf_view(&m->name), meta->size);
+	m->there = whole;
+	if (whole)
+		return go_on(m, whole, e);
+	m->file = cli_export_folder_make(&m->folder, buf_view(&m->name), e);
+	return m->file < 0 ? -1 : 0;
 }
 
 static int flush(struct maildir *m, struct err *e)
@@ -275,7 +284,8 @@ static int maildir_end(void *state, bool whole, struct err *e)
 		set_time(m);
 	close_file(m, good);
 	if (good)
-		good = cli_export_folder_wait(&m->folder, m->old, buf_view(&m->name), true, e) == 0;
+		good = cli_export_folder_wait(&m->folder, &m->old, NULL, buf_view(&m->name), e) ==
+		       0;
 	return good || !whole ? 0 : -1;
 }
 
@@ -292,7 +302,7 @@ static int maildir_close(void **state, bool whole, struct err *e)
 		close(m->fd);
 	cli_export_folder_fini(&m->folder);
 	buf_fini(&m->dir);
-	buf_fini(&m->made);
+	cli_export_made_fini(&m->made);
 	buf_fini(&m->host);
 	buf_fini(&m->name);
 	buf_fini(&m->out);
@@ -301,5 +311,12 @@ static int maildir_close(void **state, bool whole, struct err *e)
 	return result;
 }
 
-const struct cli_export_format cli_export_maildir = {
-    maildir_open, maildir_mailbox, maildir_begin, maildir_data, maildir_end, maildir_close, true};
+static int64_t maildir_gone(const void *state)
+{
+	const struct maildir *m = state;
+
+	return cli_export_folder_gone(&m->folder);
+}
+
+const struct cli_export_format cli_export_maildir = {maildir_open, maildir_mailbox, maildir_begin,
+    maildir_data, maildir_end, maildir_close, maildir_gone, true};

@@ -21,8 +21,9 @@ struct mbox {
 	struct buf file; /* what --mbox named */
 	struct buf name; /* of the mailbox at hand; empty: none is open */
 	struct buf part;
-	struct buf made; /* names that mailboxes have got, each with a NUL behind it */
-	int dirfd;       /* where all of them are */
+	struct cli_export_made
+	    made;  /* names of files; a file system may take two cases of a letter for one */
+	int dirfd; /* where all of them are */
 	int fd;
 	int64_t size;    /* written */
 	int64_t message; /* where the message at hand begins */
@@ -97,7 +98,7 @@ static void mbox_fini(struct mbox *m)
 	buf_fini(&m->file);
 	buf_fini(&m->name);
 	buf_fini(&m->part);
-	buf_fini(&m->made);
+	cli_export_made_fini(&m->made);
 	buf_fini(&m->head);
 	buf_fini(&m->out);
 	mem_free(m);
@@ -112,7 +113,7 @@ static int mbox_open(void **state_r, const char *path, struct err *e)
 	buf_init(&m->file, 4096);
 	buf_init(&m->name, 8192);
 	buf_init(&m->part, 8192);
-	buf_init(&m->made, 64 * MIB);
+	cli_export_made_init(&m->made, true);
 	buf_init(&m->head, 64 * KIB);
 	buf_init(&m->out, 64 * MIB);
 	buf_c(&m->file, path);
@@ -136,15 +137,10 @@ static void put_name(struct buf *b, struct str path)
 		buf_byte(b, path.p[i] == '/' ? '.' : path.p[i]);
 }
 
-/* Whether another mailbox has the name. A file system may take two cases of a letter for one. */
+/* Whether another mailbox has the name. */
 static bool is_made(struct mbox *m)
 {
-	struct str rest = buf_view(&m->made);
-
-	while (rest.n > 0)
-		if (str_eq_i(str_split(rest, 0, &rest), buf_view(&m->name)))
-			return is_there(m, &m->name);
-	return false;
+	return cli_export_made_has(&m->made, buf_view(&m->name)) && is_there(m, &m->name);
 }
 
 /* Octets that FILE and ".part" leave for what stands between them. */
@@ -197,8 +193,7 @@ static int settle(struct mbox *m)
 {
 	if (renameat(m->dirfd, base(&m->part), m->dirfd, base(&m->name)) < 0)
 		return -1;
-	buf_str(&m->made, buf_view(&m->name));
-	buf_byte(&m->made, 0);
+	cli_export_made_add(&m->made, buf_view(&m->name));
 	return 0;
 }
 
@@ -327,4 +322,4 @@ static int mbox_close(void **state, bool whole, struct err *e)
 }
 
 const struct cli_export_format cli_export_mbox = {
-    mbox_open, mbox_mailbox, mbox_begin, mbox_data, mbox_end, mbox_close, false};
+    mbox_open, mbox_mailbox, mbox_begin, mbox_data, mbox_end, mbox_close, NULL, false};

@@ -3,6 +3,7 @@
 #define CLI_CLI_EXPORT_NAME_H
 
 #include "base/buf.h"
+#include "base/hash.h"
 
 #define CLI_EXPORT_NAME_MAX ((size_t)255) /* octets of one in a directory */
 
@@ -16,5 +17,16 @@ bool cli_export_name_fits(struct str path, struct str name, size_t max);
  */
 void cli_export_name_other(struct buf *name, struct str path, uint32_t n, size_t max,
     void (*put)(struct buf *b, struct str path));
+
+/* Names that mailboxes have got. */
+struct cli_export_made {
+	struct hash_table table;
+	bool fold; /* two cases of a letter are one */
+};
+
+void cli_export_made_init(struct cli_export_made *made, bool fold);
+void cli_export_made_fini(struct cli_export_made *made);
+void cli_export_made_add(struct cli_export_made *made, struct str name);
+bool cli_export_made_has(const struct cli_export_made *made, struct str name);
 
 #endif

@@ -127,23 +127,38 @@ uint8_t mime_maildir_letter(struct str list, struct str keyword)
 	return 0;
 }
 
-uint8_t mime_maildir_letter_add(struct buf *list, struct str keyword)
+/* The letter for a new keyword; 0: none. */
+static uint8_t free_letter(struct str list, uint32_t names)
 {
-	struct str rest = buf_view(list), word;
 	uint8_t letter, next = 'a';
+	struct str word;
 
-	while (next_keyword(&rest, &letter, &word))
+	while (next_keyword(&list, &letter, &word)) {
+		names |= UINT32_C(1) << (letter - 'a');
 		if (letter >= next)
 			next = (uint8_t)(letter + 1);
-	if (next == 'a' + MIME_MAILDIR_LETTERS)
+	}
+	if (next < 'a' + MIME_MAILDIR_LETTERS)
+		return next;
+	for (uint8_t i = 0; i < MIME_MAILDIR_LETTERS; i++)
+		if (!(names >> i & 1))
+			return (uint8_t)('a' + i);
+	return 0;
+}
+
+uint8_t mime_maildir_letter_add(struct buf *list, struct str keyword, uint32_t names)
+{
+	uint8_t letter = free_letter(buf_view(list), names);
+
+	if (letter == 0)
 		return 0;
 	if (list->n && list->p[list->n - 1] != '\n')
 		buf_byte(list, '\n');
-	buf_u64(list, (uint64_t)(next - 'a'));
+	buf_u64(list, (uint64_t)(letter - 'a'));
 	buf_byte(list, ' ');
 	buf_str(list, keyword);
 	buf_byte(list, '\n');
-	return list->overflow ? 0 : next;
+	return list->overflow ? 0 : letter;
 }
 
 /* ---- folders: modified UTF-7 ---- */

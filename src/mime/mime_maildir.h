@@ -41,8 +41,11 @@ struct str mime_maildir_keyword(struct str list, uint8_t letter);
 /* The letter that stands for a keyword; 0: none. */
 uint8_t mime_maildir_letter(struct str list, struct str keyword);
 
-/* Appends a keyword that has none to the list, under the letter behind those that are taken; 0: there is none. */
-uint8_t mime_maildir_letter_add(struct buf *list, struct str keyword);
+/*
+ * Appends a keyword that has none to the list, under the letter behind those that are taken or, when that was z, under
+ * one between them that no name has: names is a bit for each letter from a on that names have. 0: there is none.
+ */
+uint8_t mime_maildir_letter_add(struct buf *list, struct str keyword, uint32_t names);
 
 /* Appends ".Work.Projects" for "Work/Projects" (UTF-8). */
 void mime_maildir_folder_put(struct buf *b, struct str path);

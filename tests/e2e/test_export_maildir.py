@@ -128,3 +128,84 @@ def test_letters_of_an_earlier_export_stay(server, filled, tmp_path):
     assert (tmp_path / "out" / "dovecot-keywords").read_text() == "0 beta\n1 Work\nno line of it\n2 gamma\n3 alpha\n"
     found = [re.search(rf"G{id}\b.*,(.*)", " ".join(files(tmp_path / "out")).replace(" ", "\n"))[1] for id in ids]
     assert found == ["d", "a", "Sb", "", ""]
+
+
+def test_an_export_goes_on_with_what_another_host_has_begun(server, filled, tmp_path):
+    """Or an earlier version, that called the size S=: the message is the same, and gets its name of now."""
+    export(server, filled, tmp_path / "out")
+    before = files(tmp_path / "out")
+    for name in before:
+        other = re.sub(r"\.[^.]*,W=(\d+)", r".other-host,S=\1", name.replace(os.uname().nodename, "h"))
+        assert other != name
+        os.rename(tmp_path / "out" / "cur" / name, tmp_path / "out" / "cur" / other)
+    done = export(server, filled, tmp_path / "out")
+    assert files(tmp_path / "out") == before and done.stderr == ""
+
+
+def test_of_several_names_of_a_message_one_stays(server, filled, tmp_path):
+    """Whichever of them is whole, as an export leaves them that was broken off between two of its steps."""
+    export(server, filled, tmp_path / "out")
+    cur, before = tmp_path / "out" / "cur", files(tmp_path / "out")
+    first, second, third = sorted(before)[:3]
+    (cur / (first + "S")).write_bytes(before[first][1])
+    (cur / second).rename(cur / (second + "S"))
+    (cur / second).write_bytes(b"")
+    for letter in "FS":
+        (cur / (third + letter)).write_bytes(b"")
+    done = export(server, filled, tmp_path / "out")
+    assert files(tmp_path / "out") == before and done.stderr == ""
+
+
+def test_messages_of_an_earlier_export_are_told_and_stay(server, filled, tmp_path):
+    export(server, filled, tmp_path / "out")
+    before = files(tmp_path / "out")
+    for n in (1, 2):
+        (tmp_path / "out" / "cur" / f"160000000{n}.G000000000000{n}.host,W=9:2,").write_bytes(b"S: x\n\nx\n")
+    (tmp_path / "out" / "cur" / "1600000003.x.host:2,").write_bytes(b"S: of another program\n\nx\n")
+    done = export(server, filled, tmp_path / "out")
+    assert "INBOX: 2 messages of an earlier export are there that the mailbox does not have\n" in done.stderr
+    assert done.stdout == "5 messages exported\n" and len(files(tmp_path / "out")) == 8
+    assert before.items() <= files(tmp_path / "out").items()
+
+
+def test_the_list_of_keywords_is_written_though_no_name_changes(server, filled, tmp_path):
+    server.command("flags", filled, "--mailbox", "INBOX", "--add", "work")
+    export(server, filled, tmp_path / "out")
+    before = files(tmp_path / "out")
+    (tmp_path / "out" / "dovecot-keywords").unlink()
+    export(server, filled, tmp_path / "out")
+    assert files(tmp_path / "out") == before and (tmp_path / "out" / "dovecot-keywords").read_text() == "0 work\n"
+
+
+def test_letters_between_others_are_used(server, filled, tmp_path):
+    """But for one that a name has: it would get the new keyword."""
+    (tmp_path / "out" / "cur").mkdir(parents=True)
+    (tmp_path / "out" / "cur" / "1.x:2,b").write_text("Subject: x\n")
+    (tmp_path / "out" / "dovecot-keywords").write_text("25 last\n0 first\n")
+    server.command("flags", filled, "--mailbox", "INBOX", "--add", "work")
+    export(server, filled, tmp_path / "out")
+    assert (tmp_path / "out" / "dovecot-keywords").read_text() == "25 last\n0 first\n2 work\n"
+    assert sorted(name[-3:] for name in files(tmp_path / "out")) == ["2,b", *["2,c"] * 5]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="gives files to another user")
+def test_the_list_of_keywords_stays_its_owners(server, filled, tmp_path):
+    (tmp_path / "out" / "cur").mkdir(parents=True)
+    path = tmp_path / "out" / "dovecot-keywords"
+    path.write_text("0 first\n")
+    os.chown(path, 65534, 65534)
+    path.chmod(0o640)
+    server.command("flags", filled, "--mailbox", "INBOX", "--add", "work")
+    export(server, filled, tmp_path / "out")
+    assert path.read_text() == "0 first\n1 work\n"
+    assert (path.stat().st_uid, path.stat().st_gid, path.stat().st_mode & 0o777) == (65534, 65534, 0o640)
+
+
+def test_messages_that_are_whole_stay_when_the_list_cannot_be_written(server, filled, tmp_path):
+    """As on a disk that is full by then: here a directory has the place where it is made."""
+    ids = [row["id"] for row in server.json("flags", filled)]
+    server.command("flags", filled, "--message-id", ids[3], "--add", "work")
+    (tmp_path / "out" / "dovecot-keywords.new").mkdir(parents=True)
+    (tmp_path / "out" / "cur").mkdir()
+    done = export(server, filled, tmp_path / "out", status=73)
+    assert "dovecot-keywords" in done.stderr and len(files(tmp_path / "out")) == 3

@@ -129,17 +129,20 @@ static void test_letters(void **state)
 	assert_int_equal(mime_maildir_letter(list, STR("")), 0);
 
 	buf_init(&b, KIB);
-	assert_int_equal(mime_maildir_letter_add(&b, STR("x")), 'a');
+	assert_int_equal(mime_maildir_letter_add(&b, STR("x"), 0), 'a');
 	expect_text("first", buf_view(&b), "0 x\n");
 	buf_lit(&b, "8 y"); /* without its end */
 	for (int letter = 'j'; letter <= 'z'; letter++)
-		assert_int_equal(mime_maildir_letter_add(&b, STR("z")), letter);
-	assert_int_equal(mime_maildir_letter_add(&b, STR("z")), 0);
+		assert_int_equal(mime_maildir_letter_add(&b, STR("z"), 0), letter);
 	assert_true(str_has_prefix(buf_view(&b), STR("0 x\n8 y\n9 z\n10 z\n")));
 	assert_true(str_has_suffix_i(buf_view(&b), STR("\n25 z\n")));
+	assert_int_equal(mime_maildir_letter_add(&b, STR("u"), 0x3e), 'g'); /* names have b to f */
+	assert_int_equal(mime_maildir_letter_add(&b, STR("v"), 0x3e), 'h');
+	assert_int_equal(mime_maildir_letter_add(&b, STR("w"), 0x3e), 0);
+	assert_true(str_has_suffix_i(buf_view(&b), STR("\n25 z\n6 u\n7 v\n")));
 	buf_fini(&b);
 	buf_init(&b, 2);
-	assert_int_equal(mime_maildir_letter_add(&b, STR("x")), 0);
+	assert_int_equal(mime_maildir_letter_add(&b, STR("x"), 0), 0);
 	buf_fini(&b);
 }
 
