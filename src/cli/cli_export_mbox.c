@@ -212,11 +212,15 @@ static int close_mailbox(struct mbox *m, bool whole, struct err *e)
 	return result;
 }
 
-/* Anew, whatever was there: what an export left that was broken off, or another's link. */
+/* What has the name may be of an export that was broken off, another's link, or anybody's file: it stays. */
 static int make_part(struct mbox *m, struct err *e)
 {
-	(void)unlinkat(m->dirfd, base(&m->part), 0);
 	m->fd = openat(m->dirfd, base(&m->part), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (m->fd < 0 && errno == EEXIST)
+		return err_set(e,
+		    "%s is there already, perhaps of an export that was broken off; take it away, "
+		    "or name another file",
+		    buf_cstr(&m->part));
 	return m->fd >= 0 ? 0 : err_sys(e, errno, "cannot make %s", buf_cstr(&m->part));
 }
 

@@ -23,15 +23,25 @@ def is_untouched(tmp_path):
     return (tmp_path / "victim").read_text() == "mine" and not os.listdir(tmp_path / "other")
 
 
-@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
-def test_an_mbox_goes_to_a_file_of_its_own(server, filled, tmp_path, link):
-    for name in ("f.part", "f.Sent.part"):
+@pytest.mark.parametrize("name", ["f.part", "f.Sent.part"])
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to", "rename"])
+def test_what_has_the_name_of_a_file_before_it_is_whole_stays(server, filled, tmp_path, link, name):
+    """A link, or somebody's own file."""
+    (tmp_path / "mine").write_text("mine")
+    if link == "rename":
+        (tmp_path / "mine").rename(tmp_path / "out" / name)
+    else:
         getattr(tmp_path / "out" / name, link)(tmp_path / "victim")
+    done = server.command("export", filled, "--mbox", str(tmp_path / "out" / "f"), status=73)
+    assert f"{name} is there already" in done.stderr
+    assert is_untouched(tmp_path) and (tmp_path / "out" / name).read_text() == "mine"
+    (tmp_path / "out" / name).unlink()
+    for file in os.listdir(tmp_path / "out"):
+        (tmp_path / "out" / file).unlink()
     server.command("export", filled, "--mbox", str(tmp_path / "out" / "f"))
-    assert is_untouched(tmp_path) and sorted(os.listdir(tmp_path / "out")) == ["f", "f.Sent"]
-    for name in ("f", "f.Sent"):
-        assert not (tmp_path / "out" / name).is_symlink()
-        assert (tmp_path / "out" / name).read_bytes().count(b"\nSubject: ") == 3
+    assert sorted(os.listdir(tmp_path / "out")) == ["f", "f.Sent"]
+    for file in ("f", "f.Sent"):
+        assert (tmp_path / "out" / file).read_bytes().count(b"\nSubject: ") == 3
 
 
 def test_a_link_that_leads_nowhere_has_its_name(server, filled, tmp_path):
