@@ -1,6 +1,8 @@
 /* Mailboxes by path. A name is unique among the children of its parent; 0 is the parent of the top. */
 #include "store/mailbox_path.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -156,33 +158,53 @@ void mailbox_make_init(struct mailbox_make *m, int64_t account, struct str path)
 
 /* ---- listing ---- */
 
-/* "parent's path/name"; a parent that is not there counts as the top. */
-static struct str path_of(
-    struct arena *a, const struct mailbox_listed *list, size_t n, int64_t parent, struct str name)
-{
-	struct buf b;
-	struct str path;
-
-	buf_init(&b, 2 * MAILBOX_PATH_MAX);
-	for (size_t i = 0; parent != 0 && i < n; i++) {
-		if (list[i].mailbox == parent) {
-			buf_str(&b, list[i].path);
-			buf_byte(&b, '/');
-			break;
-		}
-	}
-	buf_str(&b, name);
-	path = arena_str(a, buf_view(&b));
-	buf_fini(&b);
-	return path;
-}
-
 struct listing {
 	struct arena *a;
 	struct mailbox_listed *v;
 	size_t n, cap;
-	bool full; /* and there are more */
+	size_t rows;    /* of them: the first ones */
+	bool unordered; /* rows do not ascend, as in a damaged database */
+	bool full;      /* and there are more */
 };
+
+static int by_mailbox(const void *a, const void *b)
+{
+	int64_t left = ((const struct mailbox_listed *)a)->mailbox;
+	int64_t right = ((const struct mailbox_listed *)b)->mailbox;
+
+	return (left > right) - (left < right);
+}
+
+/* A row of the list; NULL: none. */
+static const struct mailbox_listed *find_row(const struct listing *l, int64_t mailbox)
+{
+	struct mailbox_listed key = {.mailbox = mailbox};
+
+	if (!l->unordered)
+		return l->rows ? bsearch(&key, l->v, l->rows, sizeof *l->v, by_mailbox) : NULL;
+	for (size_t i = 0; i < l->rows; i++)
+		if (l->v[i].mailbox == mailbox)
+			return &l->v[i];
+	return NULL;
+}
+
+/* "parent's path/name"; a parent that is not there counts as the top. */
+static struct str path_of(const struct listing *l, int64_t parent, struct str name)
+{
+	const struct mailbox_listed *up = parent ? find_row(l, parent) : NULL;
+	struct buf b;
+	struct str path;
+
+	buf_init(&b, 2 * MAILBOX_PATH_MAX);
+	if (up) {
+		buf_str(&b, up->path);
+		buf_byte(&b, '/');
+	}
+	buf_str(&b, name);
+	path = arena_str(l->a, buf_view(&b));
+	buf_fini(&b);
+	return path;
+}
 
 /* False when the list is full. */
 static bool has_room(struct listing *l)
@@ -199,14 +221,6 @@ static struct mailbox_listed *add(struct listing *l)
 	}
 	l->v[l->n] = (struct mailbox_listed){0};
 	return &l->v[l->n++];
-}
-
-static bool has(const struct listing *l, int64_t mailbox)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i].mailbox == mailbox)
-			return true;
-	return false;
 }
 
 /* As what a repair makes of it. */
@@ -233,7 +247,9 @@ static enum db_code list_rows(struct db *db, struct listing *l, int64_t account)
 		m->mailbox = db_col_int(q, 0);
 		m->parent = db_col_int(q, 1);
 		m->name = arena_str(l->a, db_col_str(q, 2));
-		m->path = path_of(l->a, l->v, l->n - 1, m->parent, m->name);
+		m->path = path_of(l, m->parent, m->name);
+		l->unordered = l->unordered || (l->rows && by_mailbox(m - 1, m) >= 0);
+		l->rows = l->n;
 	}
 	return db_end(q);
 }
@@ -247,7 +263,7 @@ static enum db_code list_lost(struct db *db, struct listing *l, int64_t account)
 		code = db_get_int(
 		    db, SQL_MAILBOX_OF_MEMBERS, DB_ARGS(db_int(account), db_int(mailbox)), &next);
 		mailbox = next;
-		if (code == DB_ROW && !has(l, mailbox) && has_room(l))
+		if (code == DB_ROW && !find_row(l, mailbox) && has_room(l))
 			add_lost(l, mailbox);
 	}
 	return code == DB_ROW ? DB_OK : code;
