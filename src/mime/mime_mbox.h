@@ -5,7 +5,9 @@
  *
  * Flags travel in fields at the end of the header, as other programs write them (Status, X-Status,
  * X-Keywords), behind our own X-Godwit-Status: where that stands, reading takes out it and what
- * follows and nothing else, so that what we wrote comes back octet by octet.
+ * follows and nothing else, so that what we wrote comes back octet by octet; but for what the format cannot say: a
+ * last line without an end comes back with one. And readers look at no line's whole length: one with more than a
+ * thousand ">" in front of "From " comes back with one more.
  */
 #ifndef MIME_MBOX_H
 #define MIME_MBOX_H

@@ -4,6 +4,7 @@
  *
  * 1. A blank line is held back: in front of a "From " line it belongs to the format.
  * 2. A line is held as far as LINE_HELD; a longer one is text, whatever it begins with.
+ * 3. Of a header that is longer than what can be held back, the fields of flags at its end are.
  */
 #include "mime/mime_mbox.h"
 
@@ -26,8 +27,10 @@ struct mime_mbox_reader {
 	bool long_line;    /* its beginning was let go */
 	bool open;         /* inside a message */
 	bool in_header;
-	bool blank; /* a blank line is held back */
-	bool loose; /* "From " lines of this file have no date that can be read */
+	bool torn;   /* the beginning of the header was given */
+	bool inside; /* what is held of it begins inside of a line */
+	bool blank;  /* a blank line is held back */
+	bool loose;  /* "From " lines of this file have no date that can be read */
 	bool bad;
 };
 
@@ -127,13 +130,13 @@ static void words_of(struct buf *words, struct str field)
 	}
 }
 
-/* Where the last field of a header begins; its n when it is empty. */
+/* Where the last field of a header, which may lack its line end, begins; its n when it is empty. */
 static size_t last_field(struct str header)
 {
 	size_t at = header.n;
 
 	while (at > 0) {
-		size_t line = at - 2; /* in front of the CRLF */
+		size_t line = header.p[at - 1] == '\n' ? at - 2 : at; /* in front of the CRLF */
 
 		while (line > 0 && header.p[line - 1] != '\n')
 			line--;
@@ -144,14 +147,24 @@ static size_t last_field(struct str header)
 	return at;
 }
 
+/* The same; n also when that field is none of flags. */
+static size_t last_status(const struct mime_mbox_reader *r, struct str header)
+{
+	size_t at = last_field(header);
+
+	if (at == header.n || (at == 0 && r->inside))
+		return header.n;
+	return mime_mbox_is_status(str_from(header, at)) ? at : header.n;
+}
+
 /* The trailing fields are taken off; true when ours was among them: what stands before is the message's. */
 static bool take_trailing(struct mime_mbox_reader *r, struct str *header)
 {
 	while (header->n > 0) {
-		size_t at = last_field(*header);
+		size_t at = last_status(r, *header);
 		struct str field = str_from(*header, at);
 
-		if (!mime_mbox_is_status(field))
+		if (field.n == 0)
 			return false;
 		if (is_named(field, own))
 			buf_clear(&r->words); /* it says all */
@@ -184,25 +197,59 @@ static void give(struct mime_mbox_reader *r, struct str bytes)
 		r->sink.bytes(r->sink.ctx, bytes);
 }
 
-/* The header is complete: all of it, or what fits. */
-static void end_header(struct mime_mbox_reader *r, bool whole)
+/* It is complete, or what is held of it is its end. */
+static void end_header(struct mime_mbox_reader *r)
 {
 	struct str header = buf_view(&r->header);
 
 	r->in_header = false;
-	if (whole && !take_trailing(r, &header))
+	if (!take_trailing(r, &header) && !r->torn)
 		take_leading(r, &header);
 	give(r, header);
 	buf_clear(&r->header);
 }
 
+/* The first n octets that are held of a header are the message's, whatever follows. */
+static void tear(struct mime_mbox_reader *r, size_t n)
+{
+	if (n == 0)
+		return;
+	give(r, str_sub(buf_view(&r->header), 0, n));
+	r->torn = true;
+	r->inside = r->header.p[n - 1] != '\n';
+	buf_drop(&r->header, n);
+}
+
+/* All but the fields of flags at its end. */
+static size_t behind_other_fields(const struct mime_mbox_reader *r)
+{
+	struct str rest = buf_view(&r->header);
+	size_t at;
+
+	while ((at = last_status(r, rest)) < rest.n)
+		rest = str_sub(rest, 0, at);
+	return rest.n;
+}
+
+/* A piece of the header, of which there may be more than can be held. */
+static void hold(struct mime_mbox_reader *r, struct str bytes)
+{
+	if (bytes.n > buf_room(&r->header))
+		tear(r, behind_other_fields(r));
+	if (bytes.n > buf_room(&r->header))
+		tear(r, r->header.n);
+	for (; bytes.n > buf_room(&r->header); bytes = str_from(bytes, buf_room(&r->header))) {
+		give(r, str_sub(bytes, 0, buf_room(&r->header)));
+		r->torn = r->inside = true;
+	}
+	buf_str(&r->header, bytes);
+}
+
 /* A piece of the message, line ends included. */
 static void put(struct mime_mbox_reader *r, struct str bytes)
 {
-	if (r->in_header && bytes.n > buf_room(&r->header))
-		end_header(r, false);
 	if (r->in_header)
-		buf_str(&r->header, bytes);
+		hold(r, bytes);
 	else
 		give(r, bytes);
 }
@@ -213,7 +260,7 @@ static void put_blank(struct mime_mbox_reader *r)
 		return;
 	r->blank = false;
 	if (r->in_header)
-		end_header(r, true);
+		end_header(r);
 	put(r, STR("\r\n"));
 }
 
@@ -224,7 +271,7 @@ static void end_message(struct mime_mbox_reader *r)
 	if (!r->open)
 		return;
 	if (r->in_header)
-		end_header(r, true);
+		end_header(r);
 	buf_init(&keywords, MIME_KEYWORDS_OUT);
 	mime_keywords_put(&keywords, buf_view(&r->words));
 	r->open = r->blank = false;
@@ -334,6 +381,7 @@ static bool begins(struct mime_mbox_reader *r, struct str line)
 		return false;
 	end_message(r);
 	r->open = r->in_header = true;
+	r->torn = r->inside = false;
 	buf_clear(&r->words);
 	r->sink.begin(r->sink.ctx, from.sender, from.date);
 	return true;
