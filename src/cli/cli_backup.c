@@ -1,7 +1,7 @@
 /*
  * Backup: takes from the server what the directory does not have and puts a new manifest in the place of
  * the old one when all of it is on the disk. Until then everything the old one names stays as it is: packs
- * only grow behind its ends, all else has new names.
+ * only grow behind its ends and in its holes, which no backup has read; all else has new names.
  */
 #include "cli/cli_backup_dir.h"
 
@@ -14,6 +14,9 @@
 #include "base/wire.h"
 #include "cli/cli_text.h"
 #include "proc/admin_call.h"
+
+#define BLOCK  ((size_t)4096) /* what a disk that fails gives or not */
+#define SECTOR ((size_t)512)
 
 void cli_backup_pack_name(struct buf *b, struct str dir, int64_t pack)
 {
@@ -104,94 +107,230 @@ static int take_store(struct backup *b, const struct record *r)
 
 /* ---- packs ---- */
 
-/* The parts that are there already and stay. How far all that are there reach. */
-static int64_t keep_parts(struct backup *b, const struct record *r)
+/* The next of the old manifest's parts of the pack at hand, or NULL. */
+static const struct cli_manifest_part *old_part(const struct backup *b)
 {
-	int64_t end = 0;
+	bool more = !b->anew && b->old_at < b->old.nparts &&
+		    b->old.part[b->old_at].pack == b->part.pack;
 
-	while (!b->anew && b->old_at < b->old.nparts && b->old.part[b->old_at].pack <= r->pack) {
-		const struct cli_manifest_part *p = &b->old.part[b->old_at++];
-
-		if (p->pack != r->pack)
-			continue;
-		end = p->to;
-		if (p->to <= r->from)
-			cli_manifest_add_part(&b->new, p);
-	}
-	return end;
+	return more ? &b->old.part[b->old_at] : NULL;
 }
 
-/* Behind the end lies what an interrupted backup left. */
-static int cut_file(struct backup *b, int64_t end)
+/* The old parts that end up to there stay. */
+static void keep_parts(struct backup *b, int64_t end)
 {
-	struct stat st;
+	const struct cli_manifest_part *p;
 
+	for (; (p = old_part(b)) != NULL && p->to <= end; b->old_at++)
+		cli_manifest_add_part(&b->new, p);
+}
+
+/* Is a part to be asked for again? there: the size of its file. */
+static bool is_lacking(const struct cli_manifest_part *p, int64_t there)
+{
+	return p->holes || p->to > there;
+}
+
+static int no_sense(struct backup *b)
+{
+	b->failed = true;
+	return err_set(&b->e, "the server does not send what it was asked for; is it of another "
+			      "version? Restart it, then run this again");
+}
+
+/* Octets that are asked for follow: of a part that is lacking, or behind all that there are. */
+static int begin_range(struct backup *b, int64_t from)
+{
+	const struct cli_manifest_part *p;
+
+	keep_parts(b, from);
+	p = old_part(b);
+	if (p && (p->from != from || !is_lacking(p, b->there)))
+		return no_sense(b);
+	b->to = p ? p->to : b->pack_end;
+	b->kept = !p ? 0 : p->to < b->there ? p->to : b->there;
+	if (p)
+		b->old_at++;
+	b->part.from = b->at = from;
+	b->part.holes = false;
+	XXH3_64bits_reset(b->hash);
+	return 0;
+}
+
+/* What there is of the pack's file; behind the end lies what an interrupted backup left. */
+static int open_pack(struct backup *b)
+{
+	struct buf name;
+	struct stat st = {0};
+	int64_t end = 0;
+
+	if (old_part(b))
+		(void)cli_manifest_pack(&b->old, b->old_at, &end);
+	buf_init(&name, 64);
+	cli_backup_pack_name(&name, STR(""), b->part.pack);
+	b->fd = cli_backup_file(b, b->new.packs, buf_cstr(&name) + 1, true);
+	buf_fini(&name);
+	if (b->fd < 0)
+		return -1;
 	if (fstat(b->fd, &st) < 0 || (st.st_size > end && ftruncate(b->fd, end) < 0))
 		return cli_backup_fail(b, "write", b->new.packs);
-	b->kept = st.st_size < end ? st.st_size : end;
+	b->there = st.st_size < end ? st.st_size : end;
 	return 0;
 }
 
 static int begin_pack(struct backup *b, const struct record *r)
 {
-	int64_t end = keep_parts(b, r);
-	struct buf name;
-
-	b->part = (struct cli_manifest_part){.pack = r->pack,
-	    .generation = r->generation,
-	    .from = r->from,
-	    .single = r->single != 0};
-	b->at = r->from;
-	b->kept = 0;
-	XXH3_64bits_reset(b->hash);
-	if (r->from == r->end)
-		return 0;
-	buf_init(&name, 64);
-	cli_backup_pack_name(&name, STR(""), r->pack);
-	b->fd = cli_backup_file(b, b->new.packs, buf_cstr(&name) + 1, true);
-	buf_fini(&name);
-	return b->fd < 0 ? -1 : cut_file(b, end);
+	while (b->old_at < b->old.nparts && b->old.part[b->old_at].pack < r->pack)
+		b->old_at++;
+	b->part = (struct cli_manifest_part){
+	    .pack = r->pack, .generation = r->generation, .single = r->single != 0};
+	b->there = 0;
+	b->pack_end = r->end;
+	b->first = b->new.nparts;
+	if (r->from < r->end && open_pack(b) < 0)
+		return -1;
+	return begin_range(b, r->from);
 }
 
-/* What the server's disk does not give: as an earlier backup read it, else zeros. */
+/* The part at hand ends where the copy is, and the next one begins. */
+static void end_part(struct backup *b)
+{
+	b->part.to = b->at;
+	b->part.sum = b->part.holes ? 0 : XXH3_64bits_digest(b->hash);
+	if (b->part.from < b->part.to)
+		cli_manifest_add_part(&b->new, &b->part);
+	b->part.from = b->at;
+	XXH3_64bits_reset(b->hash);
+}
+
+/* Holes are parts of their own. */
+static void turn(struct backup *b, bool holes)
+{
+	if (b->part.holes != holes)
+		end_part(b);
+	b->part.holes = holes;
+}
+
+/* What nobody has read: the file has zeros there, or what it had. */
+static void pass_over(struct backup *b, int64_t size)
+{
+	turn(b, true);
+	b->at += size;
+}
+
+/* The beginning of some octets up to where a block ends. */
+static struct str in_block(const struct backup *b, struct str s)
+{
+	return str_sub(s, 0, BLOCK - (size_t)(b->at % (int64_t)BLOCK));
+}
+
+/* Zeros of a sector or more: what there is where a disk was copied to another one and could not be read. */
+static bool is_blank(struct str s)
+{
+	return s.n >= SECTOR && s.p[0] == 0 && memcmp(s.p, s.p + 1, s.n - 1) == 0;
+}
+
+/* Where a disk gave nothing, zeros are no news. */
+static int take_octets(struct backup *b, struct str s)
+{
+	if ((int64_t)s.n > b->to - b->at)
+		return no_sense(b);
+	while (s.n > 0) {
+		bool doubted = b->at < b->kept;
+		struct str piece = doubted ? in_block(b, s) : s;
+
+		s = str_from(s, piece.n);
+		if (doubted && is_blank(piece)) {
+			pass_over(b, (int64_t)piece.n);
+			continue;
+		}
+		turn(b, false);
+		if (cli_backup_write(b, piece) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int take_hole(struct backup *b, int64_t size)
 {
-	uint8_t bytes[4096];
+	if (size > b->to - b->at)
+		return no_sense(b);
+	pass_over(b, size);
+	return 0;
+}
 
-	b->part.holes = true;
-	while (size > 0) {
-		size_t n = size < (int64_t)sizeof bytes ? (size_t)size : sizeof bytes;
+/* What the server did not give of it stays as it is. */
+static void end_range(struct backup *b)
+{
+	if (b->at < b->kept)
+		pass_over(b, b->kept - b->at);
+	end_part(b);
+}
 
-		memset(bytes, 0, n);
-		if (pread(b->fd, bytes, n, b->at) < 0)
-			memset(bytes, 0, n);
-		if (cli_backup_write(b, str_of(bytes, n)) < 0)
-			return -1;
-		size -= (int64_t)n;
+static int seek(struct backup *b, const struct record *r)
+{
+	end_range(b);
+	return begin_range(b, r->from);
+}
+
+/* That a pack is not whole. */
+static void tell_lost(struct backup *b, struct str problem)
+{
+	int64_t lost = 0, at = 0;
+	struct buf text;
+
+	for (size_t i = b->new.nparts; i-- > b->first;) {
+		const struct cli_manifest_part *p = &b->new.part[i];
+
+		lost += p->holes ? p->to - p->from : 0;
+		at = p->holes ? p->from : at;
 	}
+	if (lost == 0 && problem.n == 0)
+		return;
+	buf_init(&text, 8 * KIB);
+	buf_str(&text, problem);
+	if (problem.n == 0)
+		buf_printf(&text, "no backup has read %lld octets of it, the first at %lld",
+		    (long long)lost, (long long)at);
+	b->new.lost++;
+	cli_progress_clear(&b->progress);
+	(void)cli_fail(EX_DATAERR, "pack %lld is not whole in the backup: %s",
+	    (long long)b->part.pack, buf_cstr(&text));
+	buf_fini(&text);
+}
+
+/* With the hole that it may end in. */
+static int stretch(struct backup *b)
+{
+	struct stat st;
+
+	if (fstat(b->fd, &st) < 0 || (st.st_size < b->at && ftruncate(b->fd, b->at) < 0))
+		return cli_backup_fail(b, "write", b->new.packs);
 	return 0;
 }
 
 /* As far as it came: what is behind a hole or before the end of a file that was cut short is worth having. */
 static int end_pack(struct backup *b, const struct record *r)
 {
-	if (r->problem.n) {
-		b->new.lost++;
-		cli_progress_clear(&b->progress);
-		(void)cli_fail(EX_DATAERR, "pack %lld is not whole in the backup: %.*s",
-		    (long long)b->part.pack, STR_FMT(r->problem));
-	}
-	if (b->at < b->kept && take_hole(b, b->kept - b->at) < 0)
+	end_range(b);
+	if (b->fd >= 0 && stretch(b) < 0)
 		return -1;
-	b->part.to = b->at;
-	if (b->part.from < b->part.to) {
-		b->part.sum = XXH3_64bits_digest(b->hash);
-		cli_manifest_add_part(&b->new, &b->part);
-	}
+	keep_parts(b, b->there);
+	tell_lost(b, r->problem);
 	if (b->fd >= 0)
 		close(b->fd);
 	b->fd = -1;
 	return 0;
+}
+
+/* Of the database, which comes first, or a pack. */
+static int take_data(struct backup *b, struct str bytes)
+{
+	if (b->new.nfiles > 0)
+		return take_octets(b, bytes);
+	if (cli_backup_write(b, bytes) < 0)
+		return -1;
+	return b->at == b->size ? end_database(b) : 0;
 }
 
 static int take(struct backup *b, const struct record *r)
@@ -200,15 +339,15 @@ static int take(struct backup *b, const struct record *r)
 		return take_store(b, r);
 	if (str_eq(r->type, STR("pack")))
 		return begin_pack(b, r);
+	if (str_eq(r->type, STR("seek")))
+		return seek(b, r);
 	if (str_eq(r->type, STR("end")))
 		return end_pack(b, r);
 	if (str_eq(r->type, STR("hole")))
 		return take_hole(b, r->size);
-	if (!str_eq(r->type, STR("data")))
-		return 0;
-	if (cli_backup_write(b, r->bytes) < 0)
-		return -1;
-	return b->new.nfiles == 0 && b->at == b->size ? end_database(b) : 0;
+	if (str_eq(r->type, STR("data")))
+		return take_data(b, r->bytes);
+	return 0;
 }
 
 static bool on_record(void *ctx, struct str bytes)
@@ -226,29 +365,41 @@ static bool on_record(void *ctx, struct str bytes)
 	return true;
 }
 
-/* Pack and end of what is there without holes, in order. */
-static void put_have(struct backup *b)
+static void put_place(struct backup *b, int64_t pack, int64_t place)
+{
+	wire_i64(&b->places, pack);
+	wire_i64(&b->places, place);
+}
+
+/* From and up to where parts are lacking, and from where on what is new is wanted. */
+static void put_places(struct backup *b)
 {
 	int64_t end = 0;
 
-	for (size_t i = 0; i < b->old.nparts;) {
-		int64_t pack = b->old.part[i].pack, sound = cli_manifest_sound_end(&b->old, i);
+	for (size_t i = 0, next; i < b->old.nparts; i = next) {
+		int64_t pack = b->old.part[i].pack, there;
 
-		i = cli_manifest_pack(&b->old, i, &end);
-		wire_i64(&b->have, pack);
-		wire_i64(&b->have, cli_backup_has(b, pack, end) ? sound : 0);
+		next = cli_manifest_pack(&b->old, i, &end);
+		there = cli_backup_has(b, pack, end);
+		for (; i < next; i++) {
+			if (!is_lacking(&b->old.part[i], there))
+				continue;
+			put_place(b, pack, b->old.part[i].from);
+			put_place(b, pack, b->old.part[i].to);
+		}
+		put_place(b, pack, end);
 	}
 }
 
 static size_t tell(void *ctx, uint8_t *p, size_t n, bool *last_r)
 {
 	struct backup *b = ctx;
-	struct str part = str_sub(str_from(buf_view(&b->have), b->told), 0, n);
+	struct str part = str_sub(str_from(buf_view(&b->places), b->told), 0, n);
 
 	if (part.n > 0)
 		memcpy(p, part.p, part.n);
 	b->told += part.n;
-	*last_r = b->told == b->have.n;
+	*last_r = b->told == b->places.n;
 	return part.n;
 }
 
@@ -271,7 +422,7 @@ static int call(struct cli *cli, struct backup *b)
 	buf_init(&store, 24);
 	buf_i64(&store, b->old.store);
 	request.args[0] = buf_view(&store);
-	put_have(b);
+	put_places(b);
 	code = admin_call(&call);
 	cli_progress_clear(&b->progress);
 	if (b->failed)
@@ -343,7 +494,7 @@ int cli_backup(struct cli *cli)
 	cli_manifest_init(&b.old);
 	cli_manifest_init(&b.new);
 	cli_progress_init(&b.progress);
-	buf_init(&b.have, 16 * CLI_MANIFEST_PARTS);
+	buf_init(&b.places, 48 * (size_t)CLI_MANIFEST_PARTS);
 	(void)gethostname(host, sizeof host - 1);
 	b.new.hostname = str_of_c(host);
 	code = run(cli, &b);
@@ -352,7 +503,7 @@ int cli_backup(struct cli *cli)
 	if (b.dirfd >= 0)
 		close(b.dirfd);
 	XXH3_freeState(b.hash);
-	buf_fini(&b.have);
+	buf_fini(&b.places);
 	cli_manifest_fini(&b.old);
 	cli_manifest_fini(&b.new);
 	return code;

@@ -297,19 +297,19 @@ int cli_backup_open(struct backup *b)
 
 /* ---- what is there of packs ---- */
 
-bool cli_backup_has(struct backup *b, int64_t pack, int64_t end)
+int64_t cli_backup_has(struct backup *b, int64_t pack, int64_t end)
 {
 	struct buf name;
 	struct stat st;
-	bool there;
+	int64_t size;
 
 	buf_init(&name, 4096);
 	cli_backup_pack_name(&name, b->old.packs, pack);
-	there = fstatat(b->dirfd, buf_cstr(&name), &st, 0) == 0 && st.st_size >= end;
+	size = fstatat(b->dirfd, buf_cstr(&name), &st, 0) == 0 ? st.st_size : 0;
 	buf_fini(&name);
-	if (!there)
+	if (size < end)
 		(void)cli_fail(EX_DATAERR,
 		    "pack %lld of the backup is missing or cut short there; it is copied again",
 		    (long long)pack);
-	return there;
+	return size;
 }

@@ -22,10 +22,14 @@ struct backup {
 	struct cli_manifest_part part;
 	int64_t size; /* of the database's copy */
 	int64_t at;
-	int64_t kept; /* so far the pack's file holds what earlier backups read */
+	int64_t there;    /* the size that the pack's file had */
+	int64_t pack_end; /* in the server */
+	int64_t to;       /* of what is asked for */
+	int64_t kept;     /* up to there the file has had something in its place */
+	size_t first;     /* of the pack's parts in the new manifest */
 
-	/* what the server is told */
-	struct buf have;
+	/* what the server is told: pairs of a pack and a place, from or up to which it is asked for */
+	struct buf places;
 	size_t told; /* of it */
 
 	int64_t left_out; /* of the administrator's files; they have been named */
@@ -60,8 +64,8 @@ void cli_backup_clean(struct backup *b, const struct cli_manifest *m);
 /* Packs that the new manifest does not name any more go. */
 void cli_backup_clean_packs(struct backup *b);
 
-/* Is a pack of the old manifest there up to that end? That its file is missing or shorter is told. */
-bool cli_backup_has(struct backup *b, int64_t pack, int64_t end);
+/* How long the file of a pack is that ends there by the old manifest. That it is missing or shorter is told. */
+int64_t cli_backup_has(struct backup *b, int64_t pack, int64_t end);
 
 /* The directory for the files of this backup; then godwit.conf, tls/ and what it names beside itself into it. 0 or -1. */
 int cli_backup_name_files(struct backup *b);

@@ -90,16 +90,6 @@ size_t cli_manifest_pack(const struct cli_manifest *m, size_t i, int64_t *end_r)
 	return next;
 }
 
-int64_t cli_manifest_sound_end(const struct cli_manifest *m, size_t i)
-{
-	int64_t end = 0;
-	size_t next = cli_manifest_pack(m, i, &end);
-
-	while (i < next && !m->part[i].holes)
-		i++;
-	return i < next ? m->part[i].from : end;
-}
-
 /* ---- writing ---- */
 
 static void put_hex(struct buf *b, uint64_t n)

@@ -17,8 +17,9 @@
 struct cli_manifest_part {
 	int64_t pack, generation, from, to;
 	bool single;
-	uint64_t sum;
-	bool holes; /* the disk did not give all of it: the next backup asks for it again */
+	uint64_t sum; /* of a hole nothing */
+	bool
+	    holes; /* no backup has read it, and nothing is said of what is there: the next asks for it again */
 };
 
 struct cli_manifest_file {
@@ -54,9 +55,6 @@ void cli_manifest_add_part(struct cli_manifest *m, const struct cli_manifest_par
 
 /* How far pack i's parts reach: the index behind them, *end_r where the last one ends. */
 size_t cli_manifest_pack(const struct cli_manifest *m, size_t i, int64_t *end_r);
-
-/* Where the first of pack i's parts that has holes begins; without such a one, where the last one ends. */
-int64_t cli_manifest_sound_end(const struct cli_manifest *m, size_t i);
 
 enum cli_manifest_code {
 	CLI_MANIFEST_OK,

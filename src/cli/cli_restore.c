@@ -267,7 +267,7 @@ static enum copied copy_part(
 	}
 	if (copied == COPY_UNREAD)
 		meet_unread(met);
-	met->differing = met->differing || XXH3_64bits_digest(r->hash) != p->sum;
+	met->differing = met->differing || (!p->holes && XXH3_64bits_digest(r->hash) != p->sum);
 	return copied;
 }
 

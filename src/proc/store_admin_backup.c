@@ -9,6 +9,8 @@
  *    has all, and what he has may be the last sound one.
  * 4. The readers' threads do all that waits for the disk, a piece at a time.
  * 5. What the disk does not give of a pack is told as a hole, and what lies behind it is sent.
+ * 6. The asker names places of packs: from the first on he wants the octets, up to the second, from the third on,
+ *    and so on; from the last on, where what he has ends, up to the end. Of a pack without places he wants all.
  */
 #include <fcntl.h>
 #include <sodium.h>
@@ -26,20 +28,14 @@
 #define READ       ((size_t)60 * KIB)
 #define BLOCK      ((size_t)4096) /* what a disk that fails is asked for at a time */
 
-/* A pack as the database has it, and as far as the asker has it. */
-struct entry {
-	struct blob_point point;
-	int64_t have;
-};
-
 struct backing {
 	struct admin_read read;
 	struct store *store;
 
-	/* what the asker has */
-	int64_t (*have)[2]; /* pack, end; by rising pack */
-	size_t nhave;
-	bool anew;
+	/* what the asker wants */
+	int64_t (*places)[2]; /* pack, place; rising */
+	size_t nplaces, place;
+	bool anew; /* all of it */
 
 	/* the moment */
 	int64_t id, parent;
@@ -47,14 +43,16 @@ struct backing {
 	struct db_copy *copy;
 	bool copied;  /* ... and is to be checked */
 	int64_t told; /* of it, to the asker */
-	struct entry *packs;
+	struct blob_point *packs;
 	size_t npacks;
 
 	/* what is sent */
 	int fd; /* the copy, without a name; -1 */
 	int64_t size, at;
 	size_t pack;
+	int64_t to; /* of the pack at hand, from at */
 	bool in_pack, done;
+	bool waited;     /* for a disk that fails */
 	int64_t unread;  /* octets of the pack that the disk does not give */
 	int64_t hole;    /* where the first of them lies */
 	int64_t careful; /* until there it is read block by block */
@@ -82,7 +80,7 @@ static void backing_fini(struct admin_job *j)
 		close(b->fd);
 	blob_release(b->store->blobs);
 	b->store->backing_up = false;
-	mem_free(b->have);
+	mem_free(b->places);
 	mem_free(b->packs);
 	buf_fini(&b->out);
 	mem_free(b);
@@ -113,36 +111,43 @@ static void put_data(struct backing *b, size_t n)
 
 /* ---- the moment ---- */
 
-/* How far the asker has it; asked for rising packs. */
-static int64_t end_had(const struct backing *b, int64_t pack, size_t *at)
+/* The next place that the asker names of a pack, asked for rising packs; -1: there is none. */
+static int64_t next_place(struct backing *b, int64_t pack)
 {
-	while (*at < b->nhave && b->have[*at][0] < pack)
-		++*at;
-	return *at < b->nhave && b->have[*at][0] == pack ? b->have[*at][1] : 0;
+	while (b->place < b->nplaces && b->places[b->place][0] < pack)
+		b->place++;
+	return b->place < b->nplaces && b->places[b->place][0] == pack ? b->places[b->place++][1]
+								       : -1;
+}
+
+/* Does the asker have more than there is? Then it is the copy of another history. */
+static bool has_more(struct backing *b, const struct blob_point *p)
+{
+	int64_t place, last = -1;
+
+	while ((place = next_place(b, p->pack)) >= 0)
+		last = place;
+	return last > p->end;
 }
 
 static enum db_code read_packs(struct backing *b)
 {
 	struct db_query *q = db_begin_query(b->db, SQL_PACK_LIST, DB_NO_ARGS);
-	size_t cap = 0, at = 0;
+	size_t cap = 0;
 
 	for (; db_step(q) == DB_ROW; b->npacks++) {
-		struct entry *e;
+		struct blob_point *p;
 
 		if (b->npacks == cap) {
 			cap = cap ? cap * 2 : 64;
 			b->packs = mem_resize(b->packs, cap * sizeof *b->packs);
 		}
-		e = &b->packs[b->npacks];
-		e->point = (struct blob_point){
+		p = &b->packs[b->npacks];
+		*p = (struct blob_point){
 		    db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2) != 0, db_col_int(q, 3)};
-		e->have = b->anew ? 0 : end_had(b, e->point.pack, &at);
-		/* more than there is: it is the copy of another history */
-		if (e->have > e->point.end)
-			b->anew = true;
+		b->anew = has_more(b, p) || b->anew;
 	}
-	for (size_t i = 0; i < b->npacks && b->anew; i++)
-		b->packs[i].have = 0;
+	b->place = b->anew ? b->nplaces : 0;
 	return db_end(q);
 }
 
@@ -276,21 +281,44 @@ static void end_pack(struct backing *b, struct err *problem)
 	b->pack++;
 }
 
+/* The next octets of the pack that the asker wants; false: no more. */
+static bool next_range(struct backing *b, int64_t from)
+{
+	const struct blob_point *p = &b->packs[b->pack];
+	int64_t to;
+
+	if (from < 0)
+		return false;
+	to = next_place(b, p->pack);
+	b->at = from;
+	b->to = to < 0 || to > p->end ? p->end : to;
+	b->careful = 0;
+	return true;
+}
+
 static void begin_pack(struct backing *b)
 {
-	const struct entry *e = &b->packs[b->pack];
+	const struct blob_point *p = &b->packs[b->pack];
+	int64_t from = next_place(b, p->pack);
 	size_t at = begin_record(b, "pack");
 
-	put_number(b, "pack", e->point.pack);
-	put_number(b, "generation", e->point.generation);
-	put_number(b, "single", e->point.single);
-	put_number(b, "from", e->have);
-	put_number(b, "end", e->point.end);
+	next_range(b, from < 0 ? 0 : from);
+	put_number(b, "pack", p->pack);
+	put_number(b, "generation", p->generation);
+	put_number(b, "single", p->single);
+	put_number(b, "from", b->at);
+	put_number(b, "end", p->end);
 	admin_record_end(&b->out, at);
 	b->in_pack = true;
-	b->at = e->have;
 	b->unread = 0;
-	b->careful = 0;
+}
+
+static void put_seek(struct backing *b)
+{
+	size_t at = begin_record(b, "seek");
+
+	put_number(b, "from", b->at);
+	admin_record_end(&b->out, at);
 }
 
 static void put_hole(struct backing *b, size_t n)
@@ -302,6 +330,7 @@ static void put_hole(struct backing *b, size_t n)
 	if (b->unread == 0)
 		b->hole = b->at;
 	b->unread += (int64_t)n;
+	b->waited = true;
 }
 
 /* Of n octets those in the first block. */
@@ -334,19 +363,13 @@ static enum blob_code read_pack(struct backing *b, int64_t pack, size_t *n, stru
 	return code;
 }
 
-static void put_pack(struct backing *b)
+static void put_octets(struct backing *b, int64_t pack)
 {
-	const struct entry *e = &b->packs[b->pack];
-	int64_t left = e->point.end - b->at;
+	int64_t left = b->to - b->at;
 	size_t n = left < (int64_t)READ ? (size_t)left : READ;
 	struct err why = {""};
-	enum blob_code code;
+	enum blob_code code = read_pack(b, pack, &n, &why);
 
-	if (left <= 0) {
-		end_pack(b, &why);
-		return;
-	}
-	code = read_pack(b, e->point.pack, &n, &why);
 	if (code == BLOB_OK)
 		put_data(b, n);
 	else if (code == BLOB_UNREADABLE)
@@ -357,14 +380,27 @@ static void put_pack(struct backing *b)
 		b->at += (int64_t)n;
 }
 
+static void put_pack(struct backing *b)
+{
+	int64_t pack = b->packs[b->pack].pack;
+	struct err none = {""};
+
+	if (b->at < b->to)
+		put_octets(b, pack);
+	else if (next_range(b, next_place(b, pack)))
+		put_seek(b);
+	else
+		end_pack(b, &none);
+}
+
 static enum db_code send_run(struct reader_op *op, struct db *db)
 {
 	struct backing *b = LIST_ENTRY(op, struct backing, read.op);
-	int64_t unread = b->unread;
 	enum db_code code = DB_OK;
 
 	/* a disk that fails may take long: each hole ends the piece */
-	while (code == DB_OK && !b->done && b->out.n < PIECE && b->unread <= unread) {
+	b->waited = false;
+	while (code == DB_OK && !b->done && b->out.n < PIECE && !b->waited) {
 		if (!b->in_pack && b->pack == 0 && b->at < b->size)
 			code = put_database(b, &op->err);
 		else if (b->in_pack)
@@ -481,18 +517,18 @@ static enum admin_step identify(struct admin_job *j)
 	return admin_job_wait(j);
 }
 
-/* ---- what the asker has: pairs of 64-bit numbers, pack and end ---- */
+/* ---- what the asker wants: pairs of 64-bit numbers, pack and place ---- */
 
-static enum admin_step take_have(struct admin_job *j)
+static enum admin_step take_places(struct admin_job *j)
 {
 	struct backing *b = j->stream;
 	struct cur c = cur_of(admin_job_in(j));
 	size_t n = admin_job_in(j).n / 16;
 
-	b->have = mem_resize(b->have, (b->nhave + n + 1) * sizeof *b->have);
-	for (size_t i = 0; i < n; i++, b->nhave++) {
-		b->have[b->nhave][0] = cur_i64(&c);
-		b->have[b->nhave][1] = cur_i64(&c);
+	b->places = mem_resize(b->places, (b->nplaces + n + 1) * sizeof *b->places);
+	for (size_t i = 0; i < n; i++, b->nplaces++) {
+		b->places[b->nplaces][0] = cur_i64(&c);
+		b->places[b->nplaces][1] = cur_i64(&c);
 	}
 	admin_job_take(j, n * 16);
 	if (j->in_ended)
@@ -516,6 +552,6 @@ enum admin_step admin_backup(struct admin_job *j)
 	blob_hold(b->store->blobs);
 	j->stream = b;
 	j->stream_fini = backing_fini;
-	j->next = take_have;
+	j->next = take_places;
 	return ADMIN_STEP_MORE;
 }

@@ -280,7 +280,7 @@ def restored(server, source, tmp_path, status):
     other.command("export", ANN, "--mbox", os.path.join(folder, "out"), status=None)
     with open(os.path.join(folder, "out"), encoding="ascii") as file:
         found = re.findall(r"Subject: number (\d+)\.", file.read())
-    assert other.command("store", "verify", "--rate", "0", status=None).returncode == (0 if len(found) == 100 else 65)
+    assert other.command("store", "verify", "--rate", "0", status=None).returncode == status
     shutil.rmtree(folder)
     return len(found)
 
@@ -314,19 +314,104 @@ def test_sectors_of_a_pack_that_cannot_be_read_cost_what_lies_there(hundred, tmp
 
 
 def test_what_an_earlier_backup_read_stays(hundred, tmp_path):
-    """Whatever else the disk does not give when the rest is asked for again."""
+    """Whatever else the disk does not give when the rest is asked for again: only that is asked for."""
     server, target = hundred, tmp_path / "backup"
     server.command("backup", str(target), env=bad_sectors(server, 8192), status=65)
-    server.command("backup", str(target), env=bad_sectors(server, 20480), status=65)
-    assert copy_of(server, target).read_bytes() == server.pack.read_bytes()[:server.end]
-    assert restored(server, target, tmp_path, 65) == 100
+    before = copy_of(server, target).read_bytes()
+    server.command("backup", str(target), env=bad_sectors(server, 8192, 20480), status=65)
+    assert copy_of(server, target).read_bytes() == before
+    as_written(server, target, lost=True)
     kept = server.pack.rename(tmp_path / "kept")
     done = server.command("backup", str(target), status=65)
     assert f"pack {int(server.pack.stem)} is not whole in the backup: " in done.stderr
     kept.rename(server.pack)
+    assert copy_of(server, target).read_bytes() == before
     as_written(server, target, lost=True)
-    assert restored(server, target, tmp_path, 65) == 100
+    assert restored(server, target, tmp_path, 65) == 100 - touched(server, 8192)
+    assert server.command("backup", str(target), env=bad_sectors(server, 20480)).stderr == ""
+    assert copy_of(server, target).read_bytes() == server.pack.read_bytes()[:server.end]
+    as_written(server, target, lost=False)
+    assert restored(server, target, tmp_path, 0) == 100
+
+
+def zeroed(path, *places):
+    """As a program leaves it that copies a disk that fails to a sound one."""
+    before = path.read_bytes()
+    with open(path, "r+b") as file:
+        for at in places:
+            file.seek(at)
+            file.write(bytes(4096))
+    return before
+
+
+def test_zeros_of_a_copied_disk_are_no_news(hundred, tmp_path):
+    """They take the place of nothing that was read, and what was not read is missed as before."""
+    server, target = hundred, tmp_path / "backup"
+    server.command("backup", str(target), env=bad_sectors(server, 8192), status=65)
+    before = copy_of(server, target).read_bytes()
+    sound = zeroed(server.pack, 8192, 20480)
+    for _ in range(2):
+        done = server.command("backup", str(target), status=65)
+        assert ("is not whole in the backup: no backup has read 4096 octets of it, the first at 8192\n"
+                in done.stderr), done.stderr
+        assert copy_of(server, target).read_bytes() == before
+        as_written(server, target, lost=True)
+    server.pack.write_bytes(sound)
+    assert restored(server, target, tmp_path, 65) == 100 - touched(server, 8192)
     assert server.command("backup", str(target)).stderr == ""
+    assert copy_of(server, target).read_bytes() == sound[:server.end]
+
+
+@contextlib.contextmanager
+def broken_off(server):
+    """What ends a backup when all packs are copied."""
+    tls = pathlib.Path(server.data, "tls")
+    tls.rename(tls.with_name("aside"))
+    tls.write_text("no directory")
+    yield
+    tls.unlink()
+    tls.with_name("aside").rename(tls)
+
+
+def test_a_hole_that_a_broken_off_backup_fills_is_no_damage(hundred, tmp_path):
+    server, target = hundred, tmp_path / "backup"
+    server.command("backup", str(target), env=bad_sectors(server, 8192, 20480), status=65)
+    with broken_off(server):
+        server.command("backup", str(target), env=bad_sectors(server, 20480), status=74)
+    as_written(server, target, lost=True)
+    assert restored(server, target, tmp_path, 65) == 100 - touched(server, 20480)
+    server.command("backup", str(target), env=bad_sectors(server, 8192), status=65)
+    assert copy_of(server, target).read_bytes() == server.pack.read_bytes()[:server.end]
+    assert server.command("backup", str(target)).stderr == ""
+    as_written(server, target, lost=False)
+
+
+def import_numbers(server, numbers, tmp_path):
+    (tmp_path / "more").write_text("".join(
+        f"From a@b Mon Nov 23 19:54:33 2026\nSubject: number {n}.\n\n{'y' * 400}\n\n" for n in numbers))
+    server.command("import", ANN, str(tmp_path / "more"))
+
+
+def test_a_hole_does_not_hide_another_history(hundred, tmp_path):
+    """Of a data directory that was put back to what it was once, all is copied anew, and beside what is there."""
+    server, target = hundred, tmp_path / "backup"
+    backup(server, tmp_path / "identity")
+    shutil.copytree(server.data, tmp_path / "then")
+    import_numbers(server, range(100, 200), tmp_path)
+    server.command("backup", str(target), env=bad_sectors(server, 8192), status=65)
+    lost = touched(server, 8192)
+    before = copy_of(server, target).read_bytes()
+    shutil.rmtree(server.data)
+    shutil.copytree(tmp_path / "then", server.data)
+    import_numbers(server, range(200, 250), tmp_path)
+    with broken_off(server):
+        server.command("backup", str(target), status=74)
+    assert restored(server, target, tmp_path, 65) == 200 - lost
+    assert before in [path.read_bytes() for path in target.glob(f"packs-*/{server.pack.name}")]
+    assert server.command("backup", str(target)).stderr == ""
+    assert len(list(target.glob("packs-*"))) == 1
+    as_written(server, target, lost=False)
+    assert restored(server, target, tmp_path, 0) == 150
 
 
 # ---- links in the directory of the backup, which may be another user's ----
