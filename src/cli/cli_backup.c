@@ -434,6 +434,20 @@ static int call(struct cli *cli, struct backup *b)
 	return code;
 }
 
+/*
+ * In this order: what the backup has is brought back only where it is missed, and the next backup forgets what the
+ * store has given up.
+ */
+static void tell_cure(const struct backup *b)
+{
+	(void)cli_fail(EX_DATAERR,
+	    "what is not whole in the backup is damaged in %s: `godwit store verify` names the messages. "
+	    "See to the disk; then stop the server, run `godwit store repair`, bring back what a backup "
+	    "has of them (`godwit restore %s --account ADDRESS`), and only then make another backup "
+	    "into %s: it no longer has what the store has not",
+	    b->data, b->path, b->path);
+}
+
 static int complete(struct backup *b)
 {
 	struct err e = {""};
@@ -455,10 +469,7 @@ static int complete(struct backup *b)
 	printf("backup complete: %lld octets (%s\n", (long long)b->copied, buf_cstr(&size));
 	buf_fini(&size);
 	if (b->new.lost)
-		(void)cli_fail(EX_DATAERR,
-		    "what is not whole in the backup is damaged in %s: `godwit store verify` names the "
-		    "messages; stop the server and run `godwit store repair`, then make another backup",
-		    b->data);
+		tell_cure(b);
 	return b->new.lost || b->left_out ? EX_DATAERR : EX_OK;
 }
 

@@ -345,10 +345,9 @@ static int how_good(const struct restoring *r)
 {
 	if (r->m->lost)
 		return cli_fail(EX_DATAERR,
-		    "%lld pack%s could not be read in full when the backup was made, and what is missing of "
-		    "%s is not in it; an older backup may have it",
-		    (long long)r->m->lost, r->m->lost == 1 ? "" : "s",
-		    r->m->lost == 1 ? "it" : "them");
+		    "%lld pack%s could not be read in full when the backup was made, and may not be whole in "
+		    "it; another backup may have what is missing",
+		    (long long)r->m->lost, r->m->lost == 1 ? "" : "s");
 	return r->damaged ? EX_DATAERR : EX_OK;
 }
 

@@ -362,6 +362,21 @@ def test_zeros_of_a_copied_disk_are_no_news(hundred, tmp_path):
     assert copy_of(server, target).read_bytes() == sound[:server.end]
 
 
+def test_the_cure_that_is_named_keeps_what_only_the_backup_has(hundred, tmp_path):
+    """Its commands, one after the other."""
+    server, target = hundred, tmp_path / "backup"
+    server.command("backup", str(target), env=bad_sectors(server, 8192), status=65)
+    lost = touched(server, 8192)
+    zeroed(server.pack, 8192, 20480)
+    done = server.command("backup", str(target), status=65)
+    cure = re.findall(r"`godwit ([^`]*)`", done.stderr)
+    assert [words.split()[0] for words in cure] == ["store", "store", "restore"] and "only then make another" in done.stderr
+    for words in cure:
+        server.command(*shlex.split(words.replace("ADDRESS", ANN)), status=None)
+    assert server.command("backup", str(target)).stderr == ""
+    assert restored(server, target, tmp_path, 0) == 100 - lost
+
+
 @contextlib.contextmanager
 def broken_off(server):
     """What ends a backup when all packs are copied."""
