@@ -16,7 +16,8 @@
 #include "cli/cli_text.h"
 #include "config/config.h"
 
-#define COPY ((size_t)64 * 1024)
+#define COPY    ((size_t)64 * 1024)
+#define MISSING "it is missing, or a link to what is"
 
 int cli_backup_name_files(struct backup *b)
 {
@@ -118,8 +119,7 @@ static int copy_file(struct backup *b, const char *name, int flags)
 	if (fd < 0 && errno == ENXIO)
 		return leave_out(b, name, "it is no file");
 	if (fd < 0 && (errno == ENOENT || errno == ELOOP))
-		return leave_out(b, name,
-		    errno == ENOENT ? "it is missing, or a link to what is" : "it is a link");
+		return leave_out(b, name, errno == ENOENT ? MISSING : "it is a link");
 	if (fd < 0)
 		return fail(b, name);
 	if (fstat(fd, &st) < 0)
@@ -245,6 +245,7 @@ static int copy_named(struct backup *b, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	struct buf directory;
+	struct stat st;
 	enum place place;
 
 	buf_init(&directory, 8 * KIB);
@@ -253,9 +254,11 @@ static int copy_named(struct backup *b, const char *path)
 	buf_fini(&directory);
 	if (place == PLACE_BESIDE)
 		return is_copied(b, str_of_c(slash + 1)) ? 0 : copy_file(b, slash + 1, O_NOFOLLOW);
-	if (access(path, F_OK) < 0 && errno == ENOENT)
-		return note(
-		    b, path, ", which godwit.conf names, is missing, and so not in the backup");
+	if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return place != PLACE_ELSEWHERE
+			   ? leave_out(b, path, MISSING)
+			   : note(b, path,
+				 ", which godwit.conf names, is missing, and so not in the backup");
 	if (place == PLACE_DEEPER)
 		return leave_out(b, path, "it lies in a directory below tls/");
 	return place == PLACE_TLS

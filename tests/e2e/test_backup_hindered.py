@@ -488,8 +488,11 @@ def test_what_is_named_elsewhere_is_noted_once(make_server, tmp_path):
     names_tls(server, tmp_path / "link/certificate.pem", f"{server.data}/../data/tls/key.pem")
     assert server.command("backup", str(tmp_path / "backup")).stderr == ""
     names_tls(server, "tls/certificate.pem", "tls/none.pem")
+    assert server.command("backup", str(tmp_path / "backup"), status=65).stderr == (
+        f"godwit: {server.data}/tls/none.pem is not in the backup: it is missing, or a link to what is\n")
+    names_tls(server, tmp_path / "none.pem", "tls/key.pem")
     assert server.command("backup", str(tmp_path / "backup")).stderr == (
-        f"note: {server.data}/tls/none.pem, which godwit.conf names, is missing, and so not in the backup\n")
+        f"note: {tmp_path}/none.pem, which godwit.conf names, is missing, and so not in the backup\n")
     names_tls(server, "tls/certificate.pem", "tls/key.pem")
     (pathlib.Path(server.data) / "tls" / "old" / "older").mkdir(parents=True)
     noted = "note: tls/old is a directory and is not in the backup\n"
