@@ -12,9 +12,12 @@
 #include <unistd.h>
 
 #include "proc/admin_call.h"
+#include "store/datadir.h"
 
 static const char *reason(int code)
 {
+	if (code == EMLINK || code == ENXIO)
+		return "what stands there is no file, or has another name too, and is not written to";
 	return code == ELOOP || code == ENOTDIR
 		   ? "a link stands there, or a file, and links are not followed"
 		   : err_reason(code);
@@ -47,9 +50,23 @@ static int open_above(const struct backup *b, struct str path, struct buf *last)
 	return fd;
 }
 
+/* Of the backup alone: who may write there may have given somebody else's file a name in it. -1: errno. */
+static int only_of_backup(int fd)
+{
+	struct stat st;
+	int result = fd < 0 ? -1 : fstat(fd, &st);
+
+	if (result < 0 || (S_ISREG(st.st_mode) && st.st_nlink <= 1))
+		return result < 0 ? -1 : fd;
+	close(fd);
+	errno = EMLINK;
+	return -1;
+}
+
 int cli_backup_file(struct backup *b, struct str dir, const char *name, bool append)
 {
-	int flags = O_CREAT | O_NOFOLLOW | O_CLOEXEC | (append ? O_RDWR : O_WRONLY | O_EXCL);
+	int flags = O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_WRONLY |
+		    (append ? 0 : O_EXCL);
 	struct buf path, last;
 	int above, fd;
 
@@ -59,7 +76,7 @@ int cli_backup_file(struct backup *b, struct str dir, const char *name, bool app
 	buf_byte(&path, '/');
 	buf_c(&path, name);
 	above = open_above(b, buf_view(&path), &last);
-	fd = above < 0 ? -1 : openat(above, buf_cstr(&last), flags, 0600);
+	fd = above < 0 ? -1 : only_of_backup(openat(above, buf_cstr(&last), flags, 0600));
 	if (fd < 0)
 		cli_backup_fail(b, "make", buf_view(&path));
 	if (above >= 0)

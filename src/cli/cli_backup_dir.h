@@ -40,7 +40,7 @@ struct backup {
 /* Sets the failure from errno; gives -1. */
 int cli_backup_fail(struct backup *b, const char *what, struct str name);
 
-/* A file below the backup, to be written; empty unless append, then also to be read. -1 with the failure set. */
+/* A file below the backup, to be written; empty unless append. -1 with the failure set. */
 int cli_backup_file(struct backup *b, struct str dir, const char *name, bool append);
 
 /* Writes at b->at of b->fd and into the checksum; 0 or -1. */

@@ -461,6 +461,26 @@ def test_nothing_is_written_through_links(make_server, tmp_path):
     server.command("restore", str(target), "--verify", data=False)
 
 
+def test_nothing_is_written_into_files_that_have_other_names(make_server, tmp_path):
+    """Nor into what is no file."""
+    server, target, away = make_server(accounts=("ann",)), tmp_path / "backup", tmp_path / "away"
+    deliver(server, ANN, b"Subject: first\r\n\r\nx\r\n")
+    backup(server, target)
+    away.write_bytes(b"somebody's" * 10000)
+    [pack] = target.glob("packs-*/*")
+    for make in lambda: os.link(away, pack), lambda: os.mkfifo(pack):
+        kept = pack.rename(tmp_path / "kept")
+        make()
+        deliver(server, ANN, b"Subject: new\r\n\r\nx\r\n")
+        done = server.command("backup", str(target), status=73)
+        assert "what stands there is no file, or has another name too" in done.stderr, done.stderr
+        assert away.read_bytes() == b"somebody's" * 10000
+        pack.unlink()
+        kept.rename(pack)
+    backup(server, target)
+    server.command("restore", str(target), "--verify", data=False)
+
+
 # ---- what lies in tls/, and what godwit.conf names ----
 
 def names_tls(server, certificate, key):
