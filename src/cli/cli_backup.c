@@ -479,7 +479,8 @@ static int run(struct cli *cli, struct backup *b)
 
 	if (code != EX_OK)
 		return code;
-	cli_backup_clean(b, &b->old);
+	if (b->has_old) /* else what is there may be all that is left of a backup whose manifest was lost */
+		cli_backup_clean(b, &b->old);
 	b->new.created = clock_now();
 	if (b->has_old && b->new.created <= b->old.created)
 		b->new.created = b->old.created + 1; /* names are new whatever the clock does */
@@ -488,7 +489,9 @@ static int run(struct cli *cli, struct backup *b)
 	if (code == EX_OK && cli_backup_copy_files(b) < 0)
 		code = cli_fail(EX_IOERR, "%s", b->e.text);
 	if (code == EX_OK)
-		code = complete(b);
+		return complete(b);
+	if (!b->has_old)
+		cli_backup_drop(b);
 	return code;
 }
 

@@ -167,6 +167,21 @@ void cli_backup_clean(struct backup *b, const struct cli_manifest *m)
 		closedir(dir);
 }
 
+void cli_backup_drop(struct backup *b)
+{
+	const struct str names[] = {b->new.packs, b->new.files};
+	struct buf name;
+
+	buf_init(&name, 64);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		buf_clear(&name);
+		buf_str(&name, names[i]);
+		if (name.n > 0)
+			remove_below(b->dirfd, buf_cstr(&name));
+	}
+	buf_fini(&name);
+}
+
 static void remove_pack(const struct backup *b, int64_t pack)
 {
 	struct buf name, last;
@@ -306,6 +321,8 @@ int cli_backup_open(struct backup *b)
 
 	if (code != EX_OK)
 		return cli_fail(code, "%s", e.text);
+	if (datadir_lacks_lock(b->data, &e))
+		return cli_fail(EX_DATAERR, "%s", e.text);
 	code = open_directory(b);
 	if (code == EX_OK)
 		code = take_lock(b);

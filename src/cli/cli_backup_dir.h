@@ -61,6 +61,9 @@ bool cli_backup_is_inside(int dirfd, const char *path);
 /* Directories of ours that the manifest does not name go: of backups before, or broken off. */
 void cli_backup_clean(struct backup *b, const struct cli_manifest *m);
 
+/* What a first backup made goes: no manifest will name it. */
+void cli_backup_drop(struct backup *b);
+
 /* Packs that the new manifest does not name any more go. */
 void cli_backup_clean_packs(struct backup *b);
 

@@ -481,6 +481,32 @@ def test_nothing_is_written_into_files_that_have_other_names(make_server, tmp_pa
     server.command("restore", str(target), "--verify", data=False)
 
 
+# ---- what is there before a backup, and stays when none comes of it ----
+
+def test_packs_without_a_manifest_stay_until_there_is_another(hundred, tmp_path):
+    server, target = hundred, tmp_path / "backup"
+    backup(server, target)
+    manifest = (target / "manifest").read_bytes()
+    before = {path: path.read_bytes() for path in target.glob("*-*/*") if path.is_file()}
+    (target / "manifest").unlink()
+    with broken_off(server):
+        server.command("backup", str(target), status=74)
+    assert {path: path.read_bytes() for path in target.glob("*-*/*") if path.is_file()} == before
+    (target / "manifest").write_bytes(manifest)
+    as_written(server, target, lost=False)
+    (target / "manifest").unlink()
+    backup(server, target)
+    assert not any(path.exists() for path in before)
+    assert restored(server, target, tmp_path, 0) == 100
+
+
+def test_nothing_is_made_for_what_is_no_data_directory(hundred, tmp_path):
+    os.rename(os.path.join(hundred.data, "lock"), tmp_path / "lock")
+    done = hundred.command("backup", str(tmp_path / "backup"), status=65)
+    assert "has lost the file" in done.stderr and not (tmp_path / "backup").exists()
+    os.rename(tmp_path / "lock", os.path.join(hundred.data, "lock"))
+
+
 # ---- what lies in tls/, and what godwit.conf names ----
 
 def names_tls(server, certificate, key):
