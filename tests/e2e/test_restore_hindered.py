@@ -14,25 +14,16 @@ import subprocess
 
 import pytest
 
-from conftest import DOMAIN, new_folder, preload
+from conftest import DOMAIN, preload
 from server import wait_for
-from test_backup import MARK, Restored, backup, fill_large
+from test_backup import MARK, backup, fill_large
+from test_backup_hindered import other  # noqa: F401 (a fixture)
 from test_cli_wrong import codes_for
 from test_export import fill
 from wire import deliver, letter
 
 ANN = f"ann@{DOMAIN}"
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
-
-
-@pytest.fixture
-def other(make_server):
-    """A server without a data directory, for what is restored."""
-    made = Restored(make_server(start=False), new_folder())
-    yield made
-    if made.process:
-        assert made.stop() == 0
-    shutil.rmtree(made.folder, ignore_errors=True)
 
 
 def all_in(folder):
