@@ -47,6 +47,7 @@ int config_read_text(struct config_box *box, const char *file, struct str text,
 
 /* Said behind a number that is written in another way. */
 #define CONFIG_WHOLE_NUMBER ": write it as a whole number, with digits alone"
+#define CONFIG_QUOTES       ": write it in quotes"
 
 /*
  * Looks for what libconfig must not see. 0, and the text as libconfig is to read it behind what out has,

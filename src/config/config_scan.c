@@ -85,6 +85,13 @@ static const struct option *option_at(const struct scan *s)
 	return o;
 }
 
+static const char *cure_of(const struct option *o, bool plain)
+{
+	if (plain)
+		return "";
+	return o->type == OPTION_NUMBER ? CONFIG_WHOLE_NUMBER : CONFIG_QUOTES;
+}
+
 /* plain: of digits alone, so it is too large. */
 static int bad_number(const struct scan *s, struct str number, bool plain)
 {
@@ -99,7 +106,7 @@ static int bad_number(const struct scan *s, struct str number, bool plain)
 	buf_init(&range, KIB);
 	option_put_range(o, &range);
 	err_set(s->e, "%s:%u: %s must be %s, and not %.*s%s%s%s", s->file, s->line, o->name,
-	    buf_cstr(&range), STR_FMT(number), plain ? "" : CONFIG_WHOLE_NUMBER,
+	    buf_cstr(&range), STR_FMT(number), cure_of(o, plain),
 	    o->initial ? "; the default is " : "", o->initial ? o->initial : "");
 	buf_fini(&range);
 	return -1;

@@ -50,6 +50,9 @@ static const struct {
     {"port_offset = 1.5;",
 	"f:1: port_offset must be a number from 0 to 65535, and not 1.5: write it as a whole number, with digits alone; "
 	"the default is 0"},
+    {"listen = [127.0.0.1];",
+	"f:1: listen must be a list in brackets of at least 1, each an address in quotes, like \"192.0.2.1\" or \"::1\", "
+	"and not 127.0.0.1: write it in quotes; the default is [\"0.0.0.0\", \"::\"]"},
     {"recipients_max = 1e3;",
 	"f:1: recipients_max must be a number from 1 to 10000, and not 1000.0: write it as a whole number, "
 	"with digits alone; the default is 1000"},
