@@ -8,20 +8,21 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define NAME_MAX_ 4096
+#define PART_MAX 4096
 
 /* Right in it. */
-static int open_part(int dirfd, struct str name, int flags)
+static int open_part(int dirfd, struct str name)
 {
 	struct buf b;
 	int fd = -1;
 
-	buf_init(&b, NAME_MAX_);
+	buf_init(&b, PART_MAX);
 	buf_str(&b, name);
-	if (b.overflow || str_eq(name, STR("..")) || str_find(name, '/') < name.n)
+	if (b.overflow || str_eq(name, STR("..")))
 		errno = ENOENT;
 	else
-		fd = openat(dirfd, buf_cstr(&b), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | flags);
+		fd = openat(
+		    dirfd, buf_cstr(&b), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	buf_fini(&b);
 	return fd;
 }
@@ -30,53 +31,54 @@ static void close_keeping_errno(int fd)
 {
 	int code = errno;
 
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	errno = code;
+}
+
+int cli_below_open(int dirfd, struct str path)
+{
+	int in = dirfd, fd;
+
+	do {
+		fd = open_part(in, path.n ? str_split(path, '/', &path) : STR("."));
+		if (in != dirfd)
+			close_keeping_errno(in);
+		in = fd;
+	} while (fd >= 0 && path.n > 0);
+	return fd;
+}
+
+/* The same descriptor, or -1 with this errno in its place. */
+static int only(int fd, mode_t kind, int code)
+{
+	struct stat st;
+
+	if (fd < 0 || (fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == kind))
+		return fd;
+	close(fd);
+	errno = code;
+	return -1;
 }
 
 int cli_below_directory(int dirfd, struct str path)
 {
-	int fd = open_part(dirfd, STR("."), O_DIRECTORY), next;
-
-	while (fd >= 0 && path.n > 0) {
-		next = open_part(fd, str_split(path, '/', &path), O_DIRECTORY);
-		close_keeping_errno(fd);
-		fd = next;
-	}
-	return fd;
-}
-
-/* The same descriptor, or -1 in its place. */
-static int only_regular(int fd)
-{
-	struct stat st;
-
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd;
-	if (fd >= 0) {
-		close(fd);
-		errno = ELOOP;
-	}
-	return -1;
+	return only(cli_below_open(dirfd, path), S_IFDIR, ENOTDIR);
 }
 
 int cli_below_file(int dirfd, struct str path)
 {
-	size_t slash = str_rfind(path, '/');
-	struct str above = slash < path.n ? str_sub(path, 0, slash) : STR("");
-	int in = cli_below_directory(dirfd, above), fd = -1;
-
-	if (in >= 0)
-		fd = open_part(in, str_from(path, above.n ? slash + 1 : 0), O_NONBLOCK | O_NOCTTY);
-	fd = only_regular(fd);
-	close_keeping_errno(in);
-	return fd;
+	return only(cli_below_open(dirfd, path), S_IFREG, ENOTSUP);
 }
 
 const char *cli_below_reason(int code)
 {
-	return code == ELOOP || code == ENOTDIR || code == ENXIO
-		   ? "a link stands there, or what is no file: links are not followed"
-		   : err_reason(code);
+	switch (code) {
+	case ELOOP:
+		return "it is a link, and links are not followed";
+	case ENOTSUP:
+	case ENXIO:
+		return "it is no file";
+	default:
+		return err_reason(code);
+	}
 }

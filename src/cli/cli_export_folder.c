@@ -14,6 +14,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "cli/cli_write.h"
 #include "mime/mime_maildir.h"
 
 #define WAITING_MAX ((size_t)1000)
@@ -255,19 +256,6 @@ const char *cli_export_folder_whole(const struct cli_export_folder *f,
 
 /* ---- keywords ---- */
 
-static int write_all(int fd, struct str s)
-{
-	while (s.n > 0) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno != EINTR)
-			return -1;
-		if (n > 0)
-			s = str_from(s, (size_t)n);
-	}
-	return 0;
-}
-
 /* As it was: root may export into the Maildir of a user, whose programs go on to write it. */
 static void keep_owner(const struct cli_export_folder *f, int fd)
 {
@@ -284,7 +272,7 @@ static int write_keywords(struct cli_export_folder *f, struct err *e)
 	fd = openat(f->dir, LIST_NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd >= 0)
 		keep_owner(f, fd);
-	good = fd >= 0 && write_all(fd, buf_view(&f->keywords)) == 0 && fsync(fd) == 0 &&
+	good = fd >= 0 && cli_write_all(fd, buf_view(&f->keywords)) == 0 && fsync(fd) == 0 &&
 	       renameat(f->dir, LIST_NEW, f->dir, LIST) == 0;
 	if (!good)
 		(void)err_sys(e, errno, "cannot write %s/" LIST, buf_cstr(&f->path));

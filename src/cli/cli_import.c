@@ -12,6 +12,7 @@
 #include "base/dot.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "cli/cli_below.h"
 #include "cli/cli_text.h"
 #include "mime/mime_keywords.h"
 #include "mime/mime_maildir.h"
@@ -139,7 +140,7 @@ static bool open_mbox(struct importing *im)
 	im->octets = im->messages = 0;
 	im->in_message = false;
 	if (im->fd < 0)
-		leave_out(im, source(im)->path, cli_import_why(errno));
+		leave_out(im, source(im)->path, cli_below_reason(errno));
 	else
 		im->mbox = mime_mbox_reader_new(&sink);
 	return im->fd >= 0;
@@ -206,14 +207,14 @@ static int read_all(int fd, struct buf *b)
 /* The messages come in without their keywords where it cannot be read. */
 static void read_keywords(struct importing *im)
 {
-	int fd = cli_import_open_file(im->dir, LIST);
+	int fd = cli_below_file(im->dir, str_of_c(LIST));
 	int code = fd < 0 ? errno : read_all(fd, &im->keywords);
 
 	if (code && code != ENOENT) {
 		buf_clear(&im->keywords);
 		buf_clear(&im->name);
 		buf_printf(&im->name, "%s/" LIST, source(im)->path);
-		leave_out(im, buf_cstr(&im->name), cli_import_why(code));
+		leave_out(im, buf_cstr(&im->name), cli_below_reason(code));
 	}
 	if (fd >= 0)
 		close(fd);
@@ -290,12 +291,12 @@ static int open_moved(struct importing *im)
 		return -1;
 	mem_free(im->files[im->file]);
 	im->files[im->file] = moved;
-	return cli_import_open_file(im->dir, moved);
+	return cli_below_file(im->dir, str_of_c(moved));
 }
 
 static bool open_file(struct importing *im)
 {
-	im->fd = cli_import_open_file(im->dir, im->files[im->file]);
+	im->fd = cli_below_file(im->dir, str_of_c(im->files[im->file]));
 	if (im->fd < 0 && errno == ENOENT)
 		im->fd = open_moved(im);
 	if (im->fd < 0 && errno == 0)
@@ -303,7 +304,7 @@ static bool open_file(struct importing *im)
 	buf_clear(&im->name);
 	buf_printf(&im->name, "%s/%s", source(im)->path, im->files[im->file]);
 	if (im->fd < 0) {
-		leave_out(im, buf_cstr(&im->name), cli_import_why(errno));
+		leave_out(im, buf_cstr(&im->name), cli_below_reason(errno));
 		return false;
 	}
 	dot_in_init(&im->lines, false, true);
@@ -347,7 +348,7 @@ static bool open_maildir(struct importing *im)
 	buf_clear(&im->keywords);
 	im->dir = cli_import_open_source(&im->sources, source(im));
 	if (im->dir < 0)
-		err_set(&e, "%s", cli_import_why(errno));
+		err_set(&e, "%s", cli_below_reason(errno));
 	else
 		im->files = cli_import_list(im->dir, &e);
 	if (im->files) {

@@ -46,23 +46,11 @@ void cli_import_sources_fini(struct cli_import_sources *s);
 /* Tells that a file or a directory is left out. */
 void cli_import_say_left_out(const char *path, const char *why);
 
-/* ---- inside: opening, cli_import_open.c ---- */
+/* ---- inside ---- */
 
-/*
- * Opens what is below a directory to read it; a FIFO does not hold it up. -1: errno, ELOOP where anything on the way
- * is a link.
- */
-int cli_import_open(int at, const char *below);
-
-/* The same for what must be a file: -1 with ENOTSUP when it is none. */
-int cli_import_open_file(int at, const char *below);
-
-/* The same for a source. */
+/* Opens a source to read it: a descriptor, or -1 with errno as from cli_below_open(). */
 int cli_import_open_source(
     const struct cli_import_sources *s, const struct cli_import_source *source);
-
-/* Why it could not be opened or read. Borrowed as from err_reason(). */
-const char *cli_import_why(int code);
 
 /* ---- inside: a Maildir's files, cli_import_list.c ---- */
 

@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "cli/cli_below.h"
 #include "cli/cli_import.h"
 #include "cli/cli_text.h"
 #include "mime/mime_maildir.h"
@@ -68,9 +69,9 @@ static void leave_out_unread(struct cli_import_sources *s, const char *path, int
 	struct err why;
 
 	if (code == ELOOP)
-		err_set(&why, "%s", cli_import_why(code));
+		err_set(&why, "%s", cli_below_reason(code));
 	else
-		err_set(&why, "it cannot be read: %s", cli_import_why(code));
+		err_set(&why, "it cannot be read: %s", cli_below_reason(code));
 	leave_out(s, path, why.text);
 }
 
@@ -113,6 +114,19 @@ void cli_import_sources_fini(struct cli_import_sources *s)
 	if (s->top >= 0)
 		close(s->top);
 	*s = (struct cli_import_sources){.top = -1};
+}
+
+int cli_import_open_source(
+    const struct cli_import_sources *s, const struct cli_import_source *source)
+{
+	struct str below = str_of_c(source->below);
+
+	while (below.n && below.p[0] == '/')
+		below = str_from(below, 1);
+	if (!below.n)
+		return fcntl(s->top, F_DUPFD_CLOEXEC, 0);
+	return source->kind == CLI_IMPORT_MBOX ? cli_below_file(s->top, below)
+					       : cli_below_directory(s->top, below);
 }
 
 /* ---- directories ---- */
@@ -237,7 +251,7 @@ static void find_entry(struct cli_import_sources *s, const struct place *in, con
 		return;
 	buf_init(&path, 16 * KIB);
 	buf_printf(&path, "%s/%s", in->path, name);
-	fd = cli_import_open(in->fd, name);
+	fd = cli_below_open(in->fd, str_of_c(name));
 	if (fd < 0)
 		leave_out_unread(s, buf_cstr(&path), errno);
 	else

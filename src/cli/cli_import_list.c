@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "cli/cli_below.h"
 #include "cli/cli_import.h"
 #include "mime/mime_maildir.h"
 
@@ -29,7 +30,7 @@ static char *join(const char *sub, const char *name)
 /* Entries in order, to be freed with free(). None where there is no such directory. -1: errno. */
 static int entries(int maildir, const char *sub, struct dirent ***v_r)
 {
-	int dir = cli_import_open(maildir, sub), n;
+	int dir = cli_below_open(maildir, str_of_c(sub)), n;
 
 	if (dir < 0)
 		return errno == ENOENT ? 0 : -1;
@@ -46,7 +47,7 @@ static char **list_one(int maildir, const char *sub, struct err *e)
 	char **list;
 
 	if (n < 0) {
-		err_set(e, "%s in it cannot be read: %s", sub, cli_import_why(errno));
+		err_set(e, "%s in it cannot be read: %s", sub, cli_below_reason(errno));
 		return NULL;
 	}
 	list = mem_alloc(((size_t)n + 1) * sizeof *list);

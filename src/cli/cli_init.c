@@ -308,6 +308,10 @@ static int write_pair(const struct init *in, const char *certificate, const char
 	struct err e;
 	int result;
 
+	if (lstat(certificate, &st) == 0)
+		return cli_fail(EX_CANTCREAT,
+		    "%s is a link to a file that is not there: put the certificate there, or remove the link",
+		    certificate);
 	buf_init(&certificate_pem, TLS_PEM_MAX);
 	if (lstat(key, &st) == 0)
 		result = sign_with(key, in->config->hostname, &certificate_pem, &e);

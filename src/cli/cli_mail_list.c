@@ -20,6 +20,7 @@ struct mail_list {
 	bool size_asked;      /* LIST of next is under way, TOP is not yet */
 	uint64_t octets;      /* of the message whose TOP comes next */
 	struct buf header;
+	uint64_t top; /* octets of TOP so far */
 	bool is_json;
 	struct cli_records records;
 	int code;
@@ -42,6 +43,12 @@ static void more(void *ctx, struct cli_pop3 *p)
 {
 	struct mail_list *l = ctx;
 
+	if (l->top > LIMIT_CLI_MESSAGE && l->code == EX_OK) {
+		l->code = cli_fail(EX_UNAVAILABLE,
+		    "the server goes on without end where the header of a message was asked for");
+		cli_pop3_break_off(p);
+		return;
+	}
 	if (!l->stat_asked) {
 		l->has_top = cli_pop3_capa(p)->top || !cli_pop3_capa(p)->known;
 		l->stat_asked = cli_pop3_ask(p, POP3_REQ_STAT, 0, 0);
@@ -63,6 +70,7 @@ static void content(void *ctx, struct str piece)
 	struct mail_list *l = ctx;
 
 	buf_str(&l->header, str_sub(piece, 0, buf_room(&l->header)));
+	l->top += piece.n;
 }
 
 /* A text column, cut for people, whole for programs. */
@@ -97,6 +105,7 @@ static void put_row(struct mail_list *l, uint64_t number)
 	cli_show_head_fini(&head);
 	buf_fini(&record);
 	buf_clear(&l->header);
+	l->top = 0;
 }
 
 static void result(void *ctx, const struct pop3_client_event *e)

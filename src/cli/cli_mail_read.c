@@ -42,13 +42,12 @@ static void more(void *ctx, struct cli_pop3 *p)
 	};
 	struct mail_read *m = ctx;
 
-	if (m->waiting || m->step == LEFT)
-		return;
 	if (m->step == BREAK_OFF) {
 		m->step = LEFT;
 		cli_pop3_break_off(p);
-		return;
 	}
+	if (m->waiting || m->step == LEFT)
+		return;
 	m->waiting = cli_pop3_ask(p, requests[m->step], m->step == LEAVE ? 0 : m->number, 0);
 }
 
@@ -58,14 +57,26 @@ static void write_out(struct mail_read *m, struct str s)
 		m->unwritten = errno;
 }
 
+static void tell_too_large(struct mail_read *m)
+{
+	m->code = cli_fail(
+	    EX_DATAERR, "the message is too large to be shown; save it with --raw > FILE");
+}
+
+/* What is too large to be shown may have no end. */
 static void content(void *ctx, struct str piece)
 {
 	struct mail_read *m = ctx;
 
-	if (m->raw)
+	if (m->raw) {
 		write_out(m, piece);
-	else
-		buf_str(&m->message, piece);
+		return;
+	}
+	buf_str(&m->message, piece);
+	if (m->message.overflow && m->step == READ_IT) {
+		tell_too_large(m);
+		m->step = BREAK_OFF;
+	}
 }
 
 static void show(struct mail_read *m)
@@ -74,9 +85,8 @@ static void show(struct mail_read *m)
 
 	buf_init(&out, LIMIT_CLI_OUT);
 	cli_show_message(&out, buf_view(&m->message));
-	if (m->message.overflow || out.overflow)
-		m->code = cli_fail(
-		    EX_DATAERR, "the message is too large to be shown; save it with --raw > FILE");
+	if (out.overflow)
+		tell_too_large(m);
 	else
 		write_out(m, buf_view(&out));
 	buf_fini(&out);

@@ -10,6 +10,7 @@
 #include "base/ascii.h"
 #include "base/mem.h"
 #include "cli/cli_below.h"
+#include "cli/cli_write.h"
 #include "store/datadir.h"
 #include "store/restore.h"
 
@@ -136,19 +137,6 @@ static void put_text(struct buf *b, const struct cli_manifest *m)
 	buf_byte(b, '\n');
 }
 
-static int write_all(int fd, struct str s)
-{
-	while (s.n) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno != EINTR)
-			return -1;
-		if (n > 0)
-			s = str_from(s, (size_t)n);
-	}
-	return 0;
-}
-
 int cli_manifest_write(const struct cli_manifest *m, int dirfd, struct err *e)
 {
 	struct buf b;
@@ -159,7 +147,7 @@ int cli_manifest_write(const struct cli_manifest *m, int dirfd, struct err *e)
 	fd = openat(dirfd, NEW_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	buf_init(&b, TEXT_MAX);
 	put_text(&b, m);
-	good = fd >= 0 && !b.overflow && write_all(fd, buf_view(&b)) == 0 && fsync(fd) == 0 &&
+	good = fd >= 0 && !b.overflow && cli_write_all(fd, buf_view(&b)) == 0 && fsync(fd) == 0 &&
 	       renameat(dirfd, NEW_NAME, dirfd, CLI_MANIFEST_NAME) == 0 && fsync(dirfd) == 0;
 	if (!good)
 		err_sys(e, b.overflow ? EFBIG : errno, "cannot write the manifest of the backup");

@@ -11,6 +11,7 @@
 
 #include "base/dot.h"
 #include "base/limits.h"
+#include "cli/cli_write.h"
 
 /* Looks for a line that holds a single dot. */
 enum dot_search {
@@ -53,24 +54,11 @@ static size_t search_dot(struct reading *r, struct str in)
 	return i;
 }
 
-static int write_all(int fd, struct str s)
-{
-	while (s.n) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno != EINTR)
-			return -1;
-		if (n > 0)
-			s = str_from(s, (size_t)n);
-	}
-	return 0;
-}
-
 static enum cli_spool_status flush(struct reading *r)
 {
 	struct str s = buf_view(&r->out);
 
-	if (write_all(r->spool.fd, s) < 0) {
+	if (cli_write_all(r->spool.fd, s) < 0) {
 		err_sys(r->e, errno, "cannot keep the message in a temporary file");
 		return CLI_SPOOL_FAILED;
 	}

@@ -13,6 +13,9 @@
 
 #define DRIVE_MAGIC 0x6e647276u
 
+/* An engine that takes nothing so often in a row has a bug: it is not fed for ever. */
+#define IDLE_MAX 16
+
 struct net_drive {
 	uint32_t magic;
 	const struct net_drive_engine *engine;
@@ -148,29 +151,36 @@ static void tell_unsent(struct net_drive *d)
 		d->engine->unsent(d->ctx, net_stream_unsent(d->stream));
 }
 
-/* What is fed may make effects, whose results may let more be fed. */
+/* False when it took nothing: it may have had an effect to be carried out first. */
+static bool feed(struct net_drive *d, struct str in, size_t *used)
+{
+	size_t n;
+
+	tell_unsent(d);
+	n = d->engine->feed(d->ctx, str_from(in, *used), clock_mono());
+	*used += n;
+	d->has_more = *used < in.n;
+	run_effects(d);
+	return n > 0;
+}
+
+/*
+ * What is fed may make effects, and when the engine has said what it has to, it may take more. Nobody comes back for
+ * what is left while the engine takes input.
+ */
 static size_t feed_all(struct net_drive *d, struct str in)
 {
 	size_t used = 0;
+	int idle = 0;
 
 	d->has_more = in.n > 0;
 	d->pumping = true;
-	while (used < in.n && takes_input(d)) {
-		size_t n;
-
-		tell_unsent(d);
-		n = d->engine->feed(d->ctx, str_from(in, used), clock_mono());
-
-		used += n;
-		d->has_more = used < in.n;
-		run_effects(d);
-		if (!takes_input(d))
-			run_engine(d); /* when it has said what it has to, it may take more */
-		if (n == 0)
-			break;
-	}
-	if (!d->closed)
-		run_engine(d);
+	do {
+		while (used < in.n && idle < IDLE_MAX && takes_input(d))
+			idle = feed(d, in, &used) ? 0 : idle + 1;
+		if (!d->closed)
+			run_engine(d);
+	} while (used < in.n && idle < IDLE_MAX && takes_input(d));
 	d->pumping = false;
 	return used;
 }

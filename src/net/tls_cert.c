@@ -136,13 +136,24 @@ static int check_name(struct str hostname, struct err *e)
 	    STR_FMT(str_sub(hostname, 0, 100)));
 }
 
+/* As a start will ask: a short key, for one, is no good to OpenSSL. */
+static bool is_usable(X509 *x)
+{
+	SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
+	bool usable = ssl && SSL_CTX_use_certificate(ssl, x);
+
+	SSL_CTX_free(ssl);
+	return usable;
+}
+
 static int make(
     EVP_PKEY *key, struct str hostname, int64_t now, struct buf *certificate, struct err *e)
 {
 	X509 *x = X509_new();
 	int rc = 0;
 
-	if (!key || !x || !fill(x, key, hostname, now) || !put_certificate(x, certificate))
+	if (!key || !x || !fill(x, key, hostname, now) || !is_usable(x) ||
+	    !put_certificate(x, certificate))
 		rc = tls_err(e, "the certificate cannot be made");
 	X509_free(x);
 	return rc;
@@ -172,13 +183,17 @@ int tls_self_signed_with(
     struct str hostname, int64_t now, struct tls_pem key, struct buf *certificate, struct err *e)
 {
 	EVP_PKEY *pkey;
+	struct err why;
 	int rc;
 
 	if (check_name(hostname, e) < 0)
 		return -1;
 	ERR_clear_error();
 	pkey = tls_read_key(key, e);
-	rc = pkey ? make(pkey, hostname, now, certificate, e) : -1;
+	rc = pkey ? make(pkey, hostname, now, certificate, &why) : -1;
+	if (pkey && rc < 0)
+		err_set(e, "%s: %s; put another key there, or remove it and one is made", key.name,
+		    why.text);
 	EVP_PKEY_free(pkey);
 	return rc;
 }

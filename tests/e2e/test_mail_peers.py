@@ -195,6 +195,20 @@ def test_what_is_refused_after_the_login(words, answer, status):
     assert done.stderr == f"godwit: the server refuses: {answer[5:].decode().split('] ')[-1]}\n"
 
 
+@pytest.mark.parametrize("words, answers, status, says", [
+    (READ, [], 65, "the message is too large to be shown; save it with --raw > FILE"),
+    (LIST, [b"+OK 1 100\r\n", LINE, b"+OK 1 100\r\n", LINE], 69,
+     "the server goes on without end where the header of a message was asked for"),
+], ids=["read", "list"])
+def test_a_message_without_end(words, answers, status, says):
+    """Nobody waits for it."""
+    script = LOGIN + [LINE, *answers, b"+OK\r\n", *[b"X: y\r\n" * 100_000] * 1000]
+    began = time.monotonic()
+    done = play(script, *words)
+    assert (done.returncode, done.stderr) == (status, f"godwit: {says}\n")
+    assert time.monotonic() - began < 30
+
+
 @pytest.mark.parametrize("reply", [b"421 4.3.2 closing", b"250 2.0.0 taken"], ids=["421", "250"])
 def test_a_server_that_answers_before_it_has_the_message(reply):
     """What is said to have failed does not go out whole behind that: a second try would be a second message."""

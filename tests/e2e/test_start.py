@@ -168,6 +168,26 @@ def test_init_leaves_a_key_that_it_cannot_read(make_server):
     assert os.listdir(os.path.dirname(server.key)) == ["key.pem"]
 
 
+def test_init_leaves_what_it_could_not_serve_with(make_server):
+    """A key that a start would refuse, and a certificate that is to come."""
+    server = make_server(start=False)
+    os.unlink(server.certificate)
+    openssl("genrsa", "-out", server.key, "1024")
+    done = server.command("init", "--hostname", server.hostname, status=73)
+    assert f"{server.key}: the certificate cannot be made: ee key too small; put another key there, or remove it and " \
+        "one is made" in done.stderr
+    os.unlink(server.key)
+    os.symlink("../fullchain.pem", server.certificate)
+    done = server.command("init", "--hostname", server.hostname, status=73)
+    assert f"{server.certificate} is a link to a file that is not there: put the certificate there, or remove the " \
+        "link" in done.stderr
+    assert os.listdir(os.path.dirname(server.key)) == ["certificate.pem"]
+    os.unlink(server.certificate)
+    server.command("init", "--hostname", server.hostname)
+    server.start()
+    server.mark()
+
+
 def test_init_with_an_address_twice(tmp_path):
     server = TestServer(str(tmp_path))
     words = ("init", "--hostname", "mail.example.test", "--listen", "127.0.0.1", "--listen")

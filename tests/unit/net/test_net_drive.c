@@ -1,7 +1,7 @@
 /*
  * The driver with an engine made for it: lines in, lines out. "echo X" answers at once, "late X" by an
- * effect that is done at once, "wait X" by one that the test finishes, "keep X" likewise, with all output
- * kept until then, "many N" with N octets that come
+ * effect that is done at once, "full" by one that comes when more is fed, of which nothing is taken, "wait X" by one
+ * that the test finishes, "keep X" likewise, with all output kept until then, "many N" with N octets that come
  * piece by piece from an effect, "hops X" after three effects without output, "tls" starts TLS, "quit"
  * says bye and wants to close.
  */
@@ -28,6 +28,7 @@ struct session {
 	size_t many;
 	bool quit;
 	bool stubborn; /* tells the driver to read, consumes nothing */
+	bool full;     /* the next feed takes nothing, and has an effect */
 	int64_t deadline;
 	int ticks, eofs, fed, writes;
 	size_t unsent; /* as it was told the last time */
@@ -71,6 +72,8 @@ static void command(struct session *s)
 		buf_byte(&s->out, '\n');
 	} else if (starts(s, "late ")) {
 		effect(s, LATER);
+	} else if (starts(s, "full ")) {
+		s->full = true;
 	} else if (starts(s, "wait ")) {
 		effect(s, WAIT);
 	} else if (starts(s, "keep ")) {
@@ -105,7 +108,14 @@ static size_t feed(void *ctx, struct str in, int64_t now)
 	enter(s);
 	assert_true(reads(s));
 	s->fed++;
-	while (i < in.n && reads(s) && !s->stubborn) {
+	if (s->full) {
+		s->full = false;
+		effect(s, LATER);
+		buf_lit(&s->words, "emptied");
+		s->inside = false;
+		return 0;
+	}
+	while (i < in.n && reads(s) && !s->stubborn && !s->full) {
 		if (in.p[i] == '\n')
 			command(s);
 		else
@@ -338,6 +348,16 @@ static void test_effects_at_once(void **state)
 	say(w, "late 1\necho 2\nlate 3\nlate 4\nquit\necho never\n");
 	until_closed(w);
 	assert_got(&w->n.a, "1\n2\n3\n4\nbye\n");
+}
+
+/* Nobody else comes back for what an engine did not take as it was full. */
+static void test_effects_where_nothing_is_taken(void **state)
+{
+	struct world *w = *state;
+
+	say(w, "full \nfull \necho 2\nquit\n");
+	until_closed(w);
+	assert_got(&w->n.a, "emptied\nemptied\n2\nbye\n");
 }
 
 /* What is answered in one turn leaves in one write, also what was kept behind an effect. */
@@ -651,6 +671,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_echo, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_effects_where_nothing_is_taken, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_one_write_a_turn, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_effects_at_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_effect_pending, setup, teardown),

@@ -347,6 +347,31 @@ static void test_self_signed(void **state)
 	buf_wipe(&key);
 }
 
+/* A certificate that a start would refuse is not made. */
+static void test_self_signed_with_a_short_key(void **state)
+{
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024);
+	BIO *bio = BIO_new(BIO_s_mem());
+	struct tls_pem pem = {.name = "K"};
+	struct buf certificate;
+	struct err e;
+	char *p;
+
+	buf_init(&certificate, TLS_PEM_MAX);
+	assert_int_equal(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+	pem.text.n = (size_t)BIO_get_mem_data(bio, &p);
+	pem.text.p = (const uint8_t *)p;
+	assert_int_equal(
+	    tls_self_signed_with(STR("mail.y.test"), clock_now(), pem, &certificate, &e), -1);
+	assert_string_equal(e.text,
+	    "K: the certificate cannot be made: ee key too small; put another key there, "
+	    "or remove it and one is made");
+	assert_int_equal(certificate.n, 0);
+	BIO_free(bio);
+	EVP_PKEY_free(key);
+	buf_fini(&certificate);
+}
+
 /* The administrator's key may be of any kind. */
 static void test_self_signed_with_a_key(void **state)
 {
@@ -428,6 +453,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_client_files, setup, teardown),
 	    cmocka_unit_test(test_self_signed),
 	    cmocka_unit_test(test_self_signed_with_a_key),
+	    cmocka_unit_test(test_self_signed_with_a_short_key),
 	    cmocka_unit_test(test_self_signed_names),
 	};
 
