@@ -338,7 +338,11 @@ static int make_certificate(struct init *in)
 	config_path(c, c->tls_key, &key);
 	if (c->tls_certificate.n && c->tls_certificate.p[0] != '/' && c->tls_key.p[0] != '/' &&
 	    access(buf_cstr(&certificate), F_OK) < 0) {
-		code = write_pair(in, buf_cstr(&certificate), buf_cstr(&key));
+		code = cli_owner_check_links(buf_cstr(&certificate), "the certificate");
+		if (code == EX_OK)
+			code = cli_owner_check_links(buf_cstr(&key), "its key");
+		if (code == EX_OK)
+			code = write_pair(in, buf_cstr(&certificate), buf_cstr(&key));
 		in->made_certificate = code == EX_OK;
 	}
 	buf_fini(&certificate);
@@ -424,6 +428,8 @@ int cli_init(struct cli *cli)
 		code = check_initial(&in);
 	if (code == EX_OK)
 		code = cli_owner_become_user(in.dir);
+	if (code == EX_OK)
+		code = cli_owner_check_links(in.dir, "the data directory");
 	if (code == EX_OK)
 		code = check_present(&in, cli);
 	return code == EX_OK ? make(&in) : code;

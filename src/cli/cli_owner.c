@@ -95,14 +95,20 @@ static int give_below(struct handing *h, int dirfd, int depth)
 {
 	DIR *dir = NULL;
 	struct dirent *d;
-	int result = 0;
+	int fd = -1, result = 0;
 
 	if (depth > DEPTH_MAX)
 		errno = ENAMETOOLONG;
 	else
-		dir = fdopendir(openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	if (!dir)
-		return cannot_give(h);
+		fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		dir = fdopendir(fd);
+	if (!dir) {
+		result = cannot_give(h);
+		if (fd >= 0)
+			close(fd);
+		return result;
+	}
 	while (result == 0 && (errno = 0, d = readdir(dir)) != NULL)
 		if (!stays(h, d->d_name, depth))
 			result = give_entry(h, dirfd, d->d_name, depth);
@@ -217,6 +223,36 @@ int cli_owner_become_user(const char *dir)
 	if (code == EX_OK && !is_store_user(c, st.st_uid))
 		code = become(dir, &st);
 	config_unref(&c);
+	return code;
+}
+
+/* ---- what leads there ---- */
+
+static int check_part(const char *part, const char *what)
+{
+	struct stat st;
+
+	if (lstat(part, &st) < 0 || !S_ISLNK(st.st_mode) || st.st_uid == 0)
+		return EX_OK;
+	return cli_fail(EX_CANTCREAT,
+	    "%s is a link of the user with the id %u, who may let it lead anywhere: name %s without it",
+	    part, (unsigned)st.st_uid, what);
+}
+
+int cli_owner_check_links(const char *path, const char *what)
+{
+	struct str s = str_of_c(path);
+	struct buf part;
+	int code = EX_OK;
+
+	buf_init(&part, 64 * KIB);
+	for (size_t i = 1; geteuid() == 0 && code == EX_OK && i <= s.n; i++)
+		if (i == s.n || s.p[i] == '/') {
+			buf_clear(&part);
+			buf_str(&part, str_sub(s, 0, i));
+			code = check_part(buf_cstr(&part), what);
+		}
+	buf_fini(&part);
 	return code;
 }
 

@@ -10,6 +10,12 @@
 /* Before anything is made: in the directory of an ordinary user, and not the server's, goes on as he. */
 int cli_owner_become_user(const char *dir);
 
+/*
+ * Links of others on the way to a path, which root is not to follow where he makes something; what: of the cure, "the
+ * data directory".
+ */
+int cli_owner_check_links(const char *path, const char *what);
+
 /* All but the administrator's files to the store's user, where the directory is root's so far. */
 int cli_owner_give(const char *dir, const struct config_snapshot *c);
 

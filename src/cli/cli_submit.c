@@ -424,6 +424,8 @@ static void begin(void *ctx)
 	if (patience)
 		s->cfg.timeouts.greeting = patience;
 	s->cfg.helo = buf_view(&s->helo);
+	s->cfg.chunk =
+	    0; /* some offer CHUNKING and do not know BDAT, and nobody comes back here with DATA */
 	s->cfg.tls = server->tls == CLI_TLS_STARTTLS ? SMTP_TLS_REQUIRE : SMTP_TLS_NONE;
 	s->cfg.tls_active = s->dial.tls;
 	s->cfg.plaintext_auth = cli_server_plaintext(server, s->dial.to);

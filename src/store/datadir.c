@@ -16,6 +16,17 @@
 
 #define RESERVE_NEW "reserve.new"
 
+static void tell_lost_lock(int dirfd, const char *path, struct err *e)
+{
+	struct stat st = {.st_uid = geteuid(), .st_gid = getegid()};
+
+	(void)fstat(dirfd, &st);
+	err_set(e,
+	    "%s has lost the file that keeps a second server off it: stop a server that may still run on it, "
+	    "then make the file with: install -m 600 -o %u -g %u /dev/null %s/" DATADIR_LOCK,
+	    path, (unsigned)st.st_uid, (unsigned)st.st_gid, path);
+}
+
 /* Something that is one does without its lock, which is not made anew unasked: a server may hold the old one. */
 static bool lacks_lock(int dirfd, const char *path, struct err *e)
 {
@@ -27,12 +38,8 @@ static bool lacks_lock(int dirfd, const char *path, struct err *e)
 		    "again with: godwit restore BACKUP --data %s",
 		    path, path);
 	else if (faccessat(dirfd, DATADIR_DB, F_OK, 0) == 0 ||
-		 faccessat(dirfd, DATADIR_DB "-wal", F_OK, 0) == 0 ||
-		 faccessat(dirfd, DATADIR_PACKS, F_OK, 0) == 0)
-		err_set(e,
-		    "%s has lost the file that keeps a second server off it: stop a server that may still run on it, "
-		    "then make the file as the owner of the directory with: touch %s/" DATADIR_LOCK,
-		    path, path);
+		 faccessat(dirfd, DATADIR_DB "-wal", F_OK, 0) == 0)
+		tell_lost_lock(dirfd, path, e);
 	else
 		return false;
 	return true;
@@ -50,25 +57,50 @@ bool datadir_lacks_lock(const char *path, struct err *e)
 
 /* ---- creation ---- */
 
-static void count_entry(void *ctx, const char *name)
-{
-	int *n = ctx;
+struct contents {
+	bool any, has_lock, has_mail, has_foreign;
+};
 
-	++*n;
+static bool is_of_mail(struct str name)
+{
+	return str_eq(name, STR(DATADIR_PACKS)) || str_has_prefix(name, STR(DATADIR_DB)) ||
+	       str_has_prefix(name, STR(DATADIR_SALVAGED));
 }
 
-/* Something of ours lies in it, or nothing at all. */
+/* Of what is made before there may be mail in it. */
+static bool is_of_new(struct str name)
+{
+	return str_eq(name, STR(DATADIR_LOCK)) || str_eq(name, STR(DATADIR_RUN)) ||
+	       str_has_prefix(name, STR(DATADIR_RESERVE)) ||
+	       str_has_prefix(name, STR("godwit.conf")) || str_eq(name, STR("tls"));
+}
+
+static void look_at_entry(void *ctx, const char *name)
+{
+	struct contents *c = ctx;
+	struct str s = str_of_c(name);
+
+	if (str_eq(s, STR("lost+found"))) /* a file system of its own has it */
+		return;
+	c->any = true;
+	c->has_lock |= str_eq(s, STR(DATADIR_LOCK));
+	c->has_mail |= is_of_mail(s);
+	c->has_foreign |= !is_of_mail(s) && !is_of_new(s);
+}
+
+/* It is one, is on the way to be one, or holds nothing at all. */
 static enum datadir_code check_contents(struct fsio *fs, const char *path, struct err *e)
 {
-	int entries = 0, code = fs->ops->each(fs, ".", count_entry, &entries);
+	struct contents c = {0};
+	int code = fs->ops->each(fs, ".", look_at_entry, &c);
 
 	if (code < 0) {
 		err_sys(e, -code, "cannot read the directory %s", path);
 		return DATADIR_MISSING;
 	}
-	if (entries == 0 || faccessat(fs->dirfd, DATADIR_LOCK, F_OK, 0) == 0)
+	if (!c.any || (c.has_lock && (c.has_mail || !c.has_foreign)))
 		return DATADIR_OK;
-	if (!lacks_lock(fs->dirfd, path, e))
+	if (c.has_lock || !lacks_lock(fs->dirfd, path, e))
 		err_set(e,
 		    "%s holds other files and is no data directory: name a directory that is empty or does"
 		    " not exist",
@@ -233,6 +265,22 @@ static enum datadir_code take_lock(int fd, const char *path, pid_t whom, struct 
 	return DATADIR_LOCKED;
 }
 
+/* A lock that root made by hand is not for the server's user. */
+static void tell_unusable(int dirfd, const char *path, int code, struct err *e)
+{
+	struct stat lock, dir;
+
+	if (code == EACCES && fstatat(dirfd, DATADIR_LOCK, &lock, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstat(dirfd, &dir) == 0 && lock.st_uid != dir.st_uid)
+		err_set(e,
+		    "the file " DATADIR_LOCK
+		    " is not of the owner of the data directory: run chown %u:%u " DATADIR_LOCK
+		    " there",
+		    (unsigned)dir.st_uid, (unsigned)dir.st_gid);
+	else
+		err_sys(e, code, "cannot use the data directory %s", path);
+}
+
 static enum datadir_code open_lock(
     int dirfd, const char *path, pid_t whom, int *fd_r, struct err *e)
 {
@@ -253,7 +301,7 @@ static enum datadir_code open_lock(
 		return DATADIR_FAILED;
 	}
 	if (fd < 0) {
-		err_sys(e, errno, "cannot use the data directory %s", path);
+		tell_unusable(dirfd, path, errno, e);
 		return DATADIR_MISSING;
 	}
 	code = take_lock(fd, path, whom, e);

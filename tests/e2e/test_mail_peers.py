@@ -146,6 +146,12 @@ def test_a_message_that_is_too_large_for_the_server():
                         done.stderr), done
 
 
+def test_a_server_that_offers_chunking_and_does_not_know_it():
+    script = [*TO_DATA[:2], b"250-mail.odd.test\r\n250 CHUNKING\r\n", *TO_DATA[3:], b"250 2.0.0 taken\r\n", *QUIT]
+    done = play(script, *SEND)
+    assert done.returncode == 0, done
+
+
 def test_password_is_not_sent_where_no_login_is_offered():
     done = play([GREETING, LINE, b"250 x\r\n", LINE, b"221 bye\r\n"], *SEND, "--user", "me")
     assert done.returncode == 77 and "authentication" in done.stderr

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import pwd
 import re
 import shutil
@@ -588,13 +589,20 @@ def test_a_lost_lock(make_server):
     lock = os.path.join(server.data, "lock")
     os.unlink(lock)
     cure = (f"{server.data} has lost the file that keeps a second server off it: stop a server that may still run on "
-            f"it, then make the file as the owner of the directory with: touch {lock}")
+            f"it, then make the file with: ")
     for command, status in ((("init", "--hostname", server.hostname), 73), (("status",), 65), (("serve",), 78)):
-        assert cure in server.command(*command, status=status).stderr
+        said = server.command(*command, status=status).stderr
+        assert cure in said
         assert not os.path.exists(lock)
-    with open(lock, "xb"):
-        pass
-    os.chown(lock, os.stat(server.data).st_uid, os.stat(server.data).st_gid)
+    command = said.split(cure)[1].strip().strip("\"").split()
+    assert command[0] == "install" and command[-1] == lock
+    subprocess.run(command, check=True, timeout=60)
+    if os.getuid() == 0:
+        os.chown(lock, 0, 0)
+        owner = os.stat(server.data)
+        assert "the file lock is not of the owner of the data directory: run chown " \
+            f"{owner.st_uid}:{owner.st_gid} lock there" in server.command("serve", status=None).stderr
+        os.chown(lock, owner.st_uid, owner.st_gid)
     server.start()
     server.mark()
     assert count_of(server, f"alice@{DOMAIN}") == 1
@@ -633,6 +641,56 @@ def test_init_by_root_in_the_directory_of_an_ordinary_user():
         assert owners(server) == before
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def tree(folder):
+    return {path: (path.stat().st_uid, path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
+            for path in [folder, *folder.rglob("*")]}
+
+
+@pytest.mark.parametrize("name", ["lock", "packs"])
+def test_init_in_a_directory_with_a_name_of_ours(tmp_path, name):
+    """Other programs have locks too, and root may be led to theirs."""
+    server = TestServer(str(tmp_path))
+    os.makedirs(os.path.join(server.data, "info"))
+    for file in (name, "status", "info/x.postinst"):
+        pathlib.Path(server.data, file).write_bytes(b"x")
+    before = tree(pathlib.Path(server.data))
+    done = server.command("init", "--hostname", "mail.example.test", status=73)
+    assert f"{server.data} holds other files and is no data directory: name a directory that is empty" in done.stderr
+    assert tree(pathlib.Path(server.data)) == before
+
+
+def test_init_on_a_file_system_of_its_own(tmp_path):
+    server = TestServer(str(tmp_path))
+    os.makedirs(os.path.join(server.data, "lost+found"))
+    assert server.command("init", "--hostname", "mail.example.test").stdout.startswith("Made the data directory")
+
+
+@ROOT_ONLY
+def test_init_by_root_follows_no_links_of_others(make_server, tmp_path):
+    """Neither to the data directory nor in it."""
+    nobody = pwd.getpwnam("nobody")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "data").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    os.lchown(tmp_path / "link", nobody.pw_uid, nobody.pw_gid)
+    server = TestServer(str(tmp_path))
+    same = ("init", "--hostname", "mail.example.test", "--data")
+    for name in "link", "link/data", "link/new":
+        done = server.command(*same, str(tmp_path / name), data=False, status=73)
+        assert f"{tmp_path}/link is a link of the user with the id {nobody.pw_uid}, who may let it lead anywhere: name " \
+            "the data directory without it" in done.stderr
+    assert os.listdir(tmp_path / "real") == ["data"] and not os.listdir(tmp_path / "real" / "data")
+    server = make_server(start=False)
+    tls = os.path.dirname(server.key)
+    shutil.rmtree(tls)
+    os.symlink(tmp_path / "real", tls)
+    owner = os.stat(server.data)
+    os.lchown(tls, owner.st_uid, owner.st_gid)
+    done = server.command("init", "--hostname", server.hostname, status=73)
+    assert f"{tls} is a link of the user" in done.stderr and "name the certificate without it" in done.stderr
+    assert os.listdir(tmp_path / "real") == ["data"]
 
 
 @ROOT_ONLY

@@ -74,6 +74,25 @@ static void test_create_refuses(void **state)
 	assert_int_equal(datadir_create(name, &err), DATADIR_MISSING); /* a file */
 	snprintf(name, sizeof name, "%s/no/such", home);
 	assert_int_equal(datadir_create(name, &err), DATADIR_FAILED);
+	/* others have files of that name too */
+	snprintf(name, sizeof name, "%s/" DATADIR_LOCK, home);
+	close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(datadir_create(home, &err), DATADIR_FOREIGN);
+	assert_int_equal(mode_of(home), 0700);
+}
+
+/* A file system of its own, and what an interruption leaves. */
+static void test_create_beside(void **state)
+{
+	static const char *const names[] = {"lost+found", "tls", "godwit.conf.abcdef"};
+	char name[400];
+
+	mkdir(home, 0700);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		snprintf(name, sizeof name, "%s/%s", home, names[i]);
+		assert_int_equal(mkdir(name, 0700), 0);
+		assert_int_equal(datadir_create(home, &err), DATADIR_OK);
+	}
 }
 
 static void test_open_refuses(void **state)
@@ -227,6 +246,7 @@ int main(void)
 	    T(test_file_operations),
 	    T(test_create),
 	    T(test_create_refuses),
+	    T(test_create_beside),
 	    T(test_open_refuses),
 	    T(test_one_at_a_time),
 	    T(test_room),
