@@ -131,6 +131,7 @@ void rs_job_put(struct buf *b, const struct rs_job *job)
 	wire_str(b, job->envid);
 	wire_u64(b, job->size);
 	wire_u32(b, job->attempts);
+	wire_bool(b, job->brief);
 	wire_u32(b, job->recipient_count);
 	wire_str(b, job->recipients);
 }
@@ -154,6 +155,7 @@ bool rs_job_next(struct cur *c, struct rs_job *job_r)
 	j.envid = cur_str(c, LIMIT_SMTP_PARAM);
 	j.size = cur_u64(c);
 	j.attempts = cur_u32(c);
+	j.brief = cur_bool(c);
 	j.recipient_count = cur_u32(c);
 	j.recipients = cur_str(c, LIMIT_ENVELOPE);
 	if (j.recipient_count == 0 || j.recipient_count > RS_RECIPIENTS_MAX)

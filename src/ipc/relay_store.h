@@ -78,6 +78,7 @@ struct rs_job {
 	struct str envid;         /* decoded; empty: none */
 	uint64_t size;            /* octets of the content */
 	uint32_t attempts;        /* failures before this one, of host or recipient: for the log */
+	bool brief;               /* who is silent is not waited for */
 	uint32_t recipient_count; /* 1 to RS_RECIPIENTS_MAX */
 	struct str recipients;    /* encoded, read by rs_recipient_next() */
 };

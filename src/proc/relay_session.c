@@ -518,7 +518,7 @@ static void session_start(struct relay *relay, struct relay_job *job)
 	s->arena = arena_new();
 	s->destination = arena_str(s->arena, job->job.destination);
 	s->callouts = job->callout > 0;
-	s->times = relay_times_of(&s->config->timeouts, s->callouts);
+	s->times = relay_times_of(&s->config->timeouts, s->callouts || job->job.brief);
 	s->routed = job->job.route;
 	s->routed.host = arena_str(s->arena, s->routed.host);
 	s->routed.user = arena_str(s->arena, s->routed.user);

@@ -6,6 +6,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "proc/relay_session_priv.h"
+#include "proc/relay_times.h"
 
 #define IDLE_MS      2000 /* an open connection waits so long for another message */
 #define MESSAGES_MAX 100  /* over one connection */
@@ -218,7 +219,8 @@ void relay_talk_give(struct relay_session *s)
 	note_kept(s);
 	s->idle = false;
 	s->busy = false;
-	s->messages++;
+	if (s->messages++ > 0 && !s->callouts) /* it has spoken: it may take its time */
+		s->cfg.timeouts = relay_times_of(&s->config->timeouts, false).talk;
 	s->timed_out = false;
 	uv_timer_stop(&s->timer);
 	put_priority(s);

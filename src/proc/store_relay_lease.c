@@ -123,6 +123,7 @@ static void put_job(
 	    .by_time = job->rows.v[0].entry.by_time,
 	    .by_trace = job->rows.v[0].by_trace,
 	    .attempts = job->attempts,
+	    .brief = job->brief,
 	    .recipient_count = (uint32_t)job->rows.n,
 	};
 

@@ -8,7 +8,8 @@
  * 3. Each step of the loop gives out a job or moves a destination behind now: it ends.
  * 4. Of the attempts under way only a share goes to destinations that have never been tried, and to
  *    those that fail: where nobody answers, an attempt lasts for minutes. The last of them are for who has
- *    none: a hundred servers that were well and are slow now would have all of them, five each.
+ *    none: a hundred servers that were well and are slow now would have all of them, five each. Where half the
+ *    share of those never tried is out, further ones are brief: who is silent then is not waited for.
  * 5. A lease counts at the host that its destination went to last, until it is known to go elsewhere
  *    (store/queue_way.h). Where that has as many as it may, the destination gets in line for it.
  */
@@ -190,12 +191,20 @@ static void leave_lines(struct leasing *g)
 	failed(g, queue_host_leave(g->db, g->place.name));
 }
 
+/* Invariant 4. */
+static bool is_brief(const struct leasing *g, enum queue_standing standing)
+{
+	return standing == QUEUE_STANDING_UNKNOWN &&
+	       g->room[standing] <= queue_standing_share(standing, QUEUE_JOBS_MAX) / 2;
+}
+
 static void give_out(struct leasing *g, struct queue_job job)
 {
 	struct str path = other_path(g, &job);
 	enum queue_standing standing = queue_destination_standing(&g->place.state);
 
 	job.token = new_token(g);
+	job.brief = is_brief(g, standing);
 	job.attempts = g->place.state.failures + job.rows.v[0].entry.attempts;
 	job.reverse_path = path.n ? path : job.message.reverse_path;
 	take_rows(g, &job.rows, job.token);

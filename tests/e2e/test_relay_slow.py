@@ -1,5 +1,8 @@
 """Hosts that take their time: they hold up nobody else, nor do they hold on to anything."""
 
+import socket
+import time
+
 from relay_net import net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
 from smtp_peer import HANG
@@ -17,6 +20,22 @@ def test_slow_destination_delays_nobody_else(net):
     waiting = {row["id"] for row in net.queue(slow.domain)}
     assert waiting == set(held) and not any(net.attempts(number) for number in held)
     assert 1 <= len(slow.sessions) <= 5
+
+
+def test_silence_at_first_contact_delays_nobody_else_for_long(net):
+    """More hosts that do not greet than there are attempts for those never tried: the last of them are not waited for."""
+    addresses = [net.address() for _ in range(250)]
+    listeners = [socket.create_server((address, net.port)) for address in addresses]
+    try:
+        silent = net.send(*[f"bob@{net.domain(address)}" for address in addresses])
+        wait_for("all attempts there are", lambda: sum(row["state"] == "under way" for row in net.queue()) >= 200)
+        began = time.monotonic()
+        assert net.wait_attempt(net.send(f"bob@{net.peer().domain}")) == (1, 0, 0)
+        assert time.monotonic() - began < 40
+        assert net.server.new_log().count(f"event=attempt id={silent} ") >= 50
+    finally:
+        for each in listeners:
+            each.close()
 
 
 def test_destinations_that_refuse_delay_nobody_else(net):

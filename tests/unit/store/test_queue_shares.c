@@ -69,6 +69,8 @@ static void the_untried_leave_room(void **state)
 	q.rig.now += MINUTE_MS;
 	is_told(last, " has its turn before it");
 	leased(SHARE, "new0.test");
+	for (size_t i = 0; i < SHARE; i++) /* who is silent is not waited for when half of them are out */
+		assert_int_equal(q.lease.jobs[i].brief, i >= SHARE / 2);
 	leased(0, "");
 	is_told(last, " to servers that it never reached before ");
 	assert_int_equal(queue_attempt_wake(q.rig.db, &when), DB_OK);
@@ -90,6 +92,8 @@ static void the_failing_leave_room(void **state)
 	assert_int_equal(qrig_count(&q, "destination WHERE standing = 2"), 300);
 	q.rig.now += HOUR_MS;
 	leased(SHARE, "dead");
+	for (size_t i = 0; i < SHARE; i++)
+		assert_false(q.lease.jobs[i].brief);
 	leased(0, "");
 	send_to("new", 3); /* a share of their own */
 	leased(3, "new0.test");
