@@ -24,24 +24,29 @@ static void end_hung(struct spawn *s)
 	spawn_kill(s);
 }
 
-/* What is to be done about it: all that is slow begins anew where the machine is, else who hangs is ended. */
-static void judge(struct spawn *s, int64_t patience, bool machine)
+static void judge(struct supervisor *sv, struct watch *const *watched, size_t count)
 {
-	if (!is_watched(s))
-		return;
-	if (machine && watch_is_slow(&s->watch, patience))
-		s->watch.silent = 0;
-	else if (watch_is_hung(&s->watch, patience))
-		end_hung(s);
+	int64_t patience = sv->config->timeouts.process;
+
+	if (watchdog_judge(watched, count, patience))
+		log_note(LOG_WARN, "machine-slow",
+		    "most processes do not answer at the same time: the machine may have no time "
+		    "for them, so they are given three times as long before they are ended");
+	for (size_t i = 0; i <= sv->child_count; i++) {
+		struct spawn *s = nth_child(sv, i);
+
+		if (is_watched(s) && watch_is_hung(&s->watch, patience))
+			end_hung(s);
+	}
 }
 
 static void on_watch(uv_timer_t *timer)
 {
 	struct supervisor *sv = timer->data;
+	struct watch *watched[SUPERVISOR_CHILDREN + 1];
 	int64_t patience = sv->config->timeouts.process;
 	int64_t passed = watchdog_tick(&sv->watchdog, clock_mono(), patience);
-	unsigned watched = 0, slow = 0, hung = 0;
-	bool machine;
+	size_t count = 0;
 
 	uv_timer_start(timer, on_watch, (uint64_t)watchdog_step(patience), 0);
 	for (size_t i = 0; i <= sv->child_count; i++) {
@@ -51,17 +56,9 @@ static void on_watch(uv_timer_t *timer)
 			continue;
 		if (watch_pass(&s->watch, passed))
 			spawn_tell(s, SC_PING, (struct str){NULL, 0}, -1);
-		watched++;
-		slow += watch_is_slow(&s->watch, patience);
-		hung += watch_is_hung(&s->watch, patience);
+		watched[count++] = &s->watch;
 	}
-	machine = hung && watchdog_is_machine(slow, watched);
-	if (machine)
-		log_note(LOG_WARN, "machine-slow",
-		    "most processes do not answer at the same time: the machine has no time for "
-		    "them, so they are left alone");
-	for (size_t i = 0; hung && i <= sv->child_count; i++)
-		judge(nth_child(sv, i), patience, machine);
+	judge(sv, watched, count);
 }
 
 void supervisor_watch_start(struct supervisor *sv)

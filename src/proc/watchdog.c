@@ -3,6 +3,7 @@
 #define STEPS         4 /* ticks within a patience */
 #define DOUBLED_MAX   4
 #define ANSWERS_TRUST 64 /* answers in a row that take one doubling back */
+#define EXCUSED_TIMES 3  /* its patience that an excused one has */
 
 int64_t watchdog_step(int64_t patience)
 {
@@ -20,6 +21,7 @@ int64_t watchdog_tick(struct watchdog *d, int64_t now, int64_t patience)
 void watch_begin(struct watch *w)
 {
 	w->asked = false;
+	w->excused = false;
 	w->silent = 0;
 	w->answers = 0;
 }
@@ -37,7 +39,7 @@ bool watch_pass(struct watch *w, int64_t passed)
 
 bool watch_is_hung(const struct watch *w, int64_t patience)
 {
-	return w->asked && w->silent >= patience << w->doubled;
+	return w->asked && w->silent >= (patience << w->doubled) * (w->excused ? EXCUSED_TIMES : 1);
 }
 
 bool watch_is_slow(const struct watch *w, int64_t patience)
@@ -57,6 +59,7 @@ bool watch_answered(struct watch *w)
 	if (!w->asked)
 		return false;
 	w->asked = false;
+	w->excused = false;
 	if (w->doubled && ++w->answers >= ANSWERS_TRUST) {
 		w->doubled--;
 		w->answers = 0;
@@ -64,7 +67,29 @@ bool watch_answered(struct watch *w)
 	return true;
 }
 
-bool watchdog_is_machine(unsigned slow, unsigned watched)
+/* So many at once say something about the machine; one alone never does. */
+static bool is_machine(struct watch *const *w, size_t count, int64_t patience)
 {
-	return slow > 1 && slow * 2 > watched;
+	size_t slow = 0, hung = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		slow += watch_is_slow(w[i], patience);
+		hung += watch_is_hung(w[i], patience);
+	}
+	return hung && slow > 1 && slow * 2 > count;
+}
+
+bool watchdog_judge(struct watch *const *w, size_t count, int64_t patience)
+{
+	bool excused = false;
+
+	if (!is_machine(w, count, patience))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!watch_is_slow(w[i], patience) || w[i]->excused)
+			continue;
+		w[i]->excused = true;
+		excused = true;
+	}
+	return excused;
 }

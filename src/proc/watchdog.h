@@ -2,12 +2,14 @@
  * Does a process still answer? Pure: time comes in. A process that is asked and stays silent for its
  * patience is hung. Only time that passed in ticks that came in time counts, so that a machine that
  * was suspended or had no time for us blames nobody; each process that is ended doubles its own
- * patience, so that one that is merely slow is not ended again and again.
+ * patience, so that one that is merely slow is not ended again and again. Where most are slow at once
+ * the machine may have no time for them: they are given more, but once, for they may hang all the same.
  */
 #ifndef PROC_WATCHDOG_H
 #define PROC_WATCHDOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct watchdog {
@@ -17,6 +19,7 @@ struct watchdog {
 /* What is known of one process. */
 struct watch {
 	bool asked;       /* and it has not answered yet */
+	bool excused;     /* by the machine, until it answers: it has three times its patience */
 	int64_t silent;   /* milliseconds that count since it was asked */
 	unsigned doubled; /* how often its patience was */
 	unsigned answers; /* since then */
@@ -34,10 +37,10 @@ void watch_begin(struct watch *w);
 /* Time has passed. True: it shall be asked now. */
 bool watch_pass(struct watch *w, int64_t passed);
 
-/* It has used up its patience. */
+/* It has used up its patience; after watchdog_judge(): it is to be ended. */
 bool watch_is_hung(const struct watch *w, int64_t patience);
 
-/* It has used up half of it: not all are asked at the same time. */
+/* It has used up half of what it has without an excuse: not all are asked at the same time. */
 bool watch_is_slow(const struct watch *w, int64_t patience);
 
 /* It is ended for that. */
@@ -46,7 +49,10 @@ void watch_ended(struct watch *w);
 /* It has answered. False: nobody asked. */
 bool watch_answered(struct watch *w);
 
-/* So many at once say something about the machine, and nothing about them, the one that is hung included. */
-bool watchdog_is_machine(unsigned slow, unsigned watched);
+/*
+ * Judges all that are watched, after watch_pass(). When one is hung and most are slow, those that are slow are
+ * excused. Who is hung afterwards is to be ended. True: one is excused that was not before.
+ */
+bool watchdog_judge(struct watch *const *w, size_t count, int64_t patience);
 
 #endif

@@ -4,6 +4,7 @@ import contextlib
 import os
 import select
 import signal
+import time
 
 import pytest
 from conftest import DOMAIN
@@ -112,6 +113,26 @@ def test_a_slow_machine_is_left_alone(make_server):
     with stopped_processes(pids):
         wait_for("the remark", lambda: "event=machine-slow" in server.new_log())
     deliver(server, ALICE)
+
+
+@pytest.mark.kills
+def test_a_majority_that_hangs_is_ended(make_server):
+    """One after the other: it looks like a machine that has no time, but only for so long."""
+    server = make_server('timeouts = { process = "3s"; };', accounts=["alice"])
+    before = server.processes()
+    hanging = {role: server.pids(role)[0] for role in ("mx", "user", "resolver")}
+    with contextlib.ExitStack() as stack:
+        for pid in hanging.values():
+            stack.enter_context(stopped_processes([pid]))
+            time.sleep(0.7)  # nothing happens meanwhile: the next is asked one tick later
+        for role, pid in hanging.items():
+            wait_for(f"another {role}", lambda: server.pids(role) not in ([], [pid]))
+    for role, pid in hanging.items():
+        assert f"event=process-hung role={role} pid={pid}" in server.new_log()
+    assert set(before) - set(hanging.values()) <= set(server.processes())
+    wait_for("a greeting", lambda: server.greets("smtp") and server.greets("pop3"))
+    deliver(server, ALICE)
+    assert count_of(server, ALICE) == 1
 
 
 def test_processes_work_outside_of_the_data_directory(make_server):
