@@ -160,9 +160,10 @@ struct smtp_server_facts {
 	size_t rcpt_max;     /* LIMITS RCPTMAX [RFC 9422 4]; 0: none told */
 	size_t mail_max;     /* LIMITS MAILMAX: messages of one session; 0: none told */
 	bool bdat_unknown;   /* it offers CHUNKING and does not know BDAT; set before the REPORT */
-	bool taken_back; /* the end of data may lie in the stream and must not leave: no flush */
-	size_t injected; /* octets dropped behind the answer to STARTTLS; until TLS is active */
-	struct str auth; /* mechanisms, separated by spaces */
+	bool
+	    taken_back; /* what lies in the stream must not leave, the end of data or what reads as commands: no flush */
+	size_t injected;     /* octets dropped behind the answer to STARTTLS; until TLS is active */
+	struct str auth;     /* mechanisms, separated by spaces */
 	struct str greeting; /* its text; after STARTTLS the first line of the answer to EHLO */
 };
 

@@ -109,9 +109,12 @@ static bool is_bdat_unknown(const struct smtp_client *c, const struct smtp_reply
 
 static void fail_without_bdat(struct smtp_client *c, const struct smtp_verdict *v)
 {
+	bool ahead = smtp_client_is_ahead(c);
+
 	c->facts.bdat_unknown = true;
+	c->facts.taken_back |= ahead;
 	c->msg.stopped = true;
-	smtp_client_fail(c, v, !smtp_client_is_ahead(c)); /* QUIT would stand in what was cut off */
+	smtp_client_fail(c, v, !ahead); /* QUIT would stand in what was cut off */
 }
 
 void smtp_client_on_chunk(struct smtp_client *c, const struct smtp_reply *r)

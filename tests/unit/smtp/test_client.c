@@ -291,6 +291,21 @@ static void test_reply_before_a_chunk(void **state)
 	stop(&f);
 }
 
+/* Who does not know BDAT would read as commands what the message holds. */
+static void test_bdat_unknown_before_a_chunk(void **state)
+{
+	struct fixture f;
+
+	start(&f);
+	go_to_chunks(&f, 4);
+	give(&f, STR("hi\r\nMAIL FROM:<x@y.test>"), false);
+	smtp_client_feed(f.c, STR("500 unknown command\r\n"), f.now);
+	assert_int_equal(smtp_client_out(f.c).n, 0);
+	assert_true(smtp_client_facts(f.c)->bdat_unknown);
+	assert_true(smtp_client_facts(f.c)->taken_back);
+	stop(&f);
+}
+
 /* The same for each octet of the last chunk. */
 static void test_unsent_chunk(void **state)
 {
@@ -643,6 +658,7 @@ int main(void)
 	    cmocka_unit_test(test_reply_before_the_end),
 	    cmocka_unit_test(test_reply_behind_the_end),
 	    cmocka_unit_test(test_reply_before_a_chunk),
+	    cmocka_unit_test(test_bdat_unknown_before_a_chunk),
 	    cmocka_unit_test(test_unsent_chunk),
 	    cmocka_unit_test(test_refused_at_body),
 	    cmocka_unit_test(test_unasked_at_chunks),
