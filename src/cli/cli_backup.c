@@ -30,7 +30,7 @@ void cli_backup_pack_name(struct buf *b, struct str dir, int64_t pack)
 
 struct record {
 	struct str type, bytes, problem;
-	int64_t id, parent, anew, size, pack, generation, single, from, end;
+	int64_t id, parent, mark, anew, size, pack, generation, single, from, end;
 };
 
 static void read_record(struct str bytes, struct record *r)
@@ -46,8 +46,8 @@ static void read_record(struct str bytes, struct record *r)
 			int64_t *number;
 		} fields[] = {{"type", &r->type, NULL}, {"bytes", &r->bytes, NULL},
 		    {"problem", &r->problem, NULL}, {"id", NULL, &r->id},
-		    {"parent", NULL, &r->parent}, {"anew", NULL, &r->anew},
-		    {"size", NULL, &r->size}, {"pack", NULL, &r->pack},
+		    {"parent", NULL, &r->parent}, {"mark", NULL, &r->mark},
+		    {"anew", NULL, &r->anew}, {"size", NULL, &r->size}, {"pack", NULL, &r->pack},
 		    {"generation", NULL, &r->generation}, {"single", NULL, &r->single},
 		    {"from", NULL, &r->from}, {"end", NULL, &r->end}};
 
@@ -95,6 +95,7 @@ static int take_store(struct backup *b, const struct record *r)
 	}
 	b->anew = r->anew || !b->has_old;
 	b->new.store = r->id;
+	b->new.mark = r->mark || b->anew ? r->mark : b->old.mark;
 	b->size = r->size;
 	buf_init(&name, 64);
 	buf_printf(&name, "packs-%lld", (long long)b->new.created);
@@ -407,8 +408,8 @@ static size_t tell(void *ctx, uint8_t *p, size_t n, bool *last_r)
 
 static int call(struct cli *cli, struct backup *b)
 {
-	struct admin_request request = {.command = ADMIN_BACKUP, .nargs = 1};
-	struct buf text, store;
+	struct admin_request request = {.command = ADMIN_BACKUP, .nargs = 2};
+	struct buf text, store, mark;
 	struct admin_call call = {.dir = cli_data_dir(cli),
 	    .request = &request,
 	    .record = on_record,
@@ -421,7 +422,10 @@ static int call(struct cli *cli, struct backup *b)
 	buf_init(&text, LIMIT_IPC_PAYLOAD);
 	buf_init(&store, 24);
 	buf_i64(&store, b->old.store);
+	buf_init(&mark, 24);
+	buf_i64(&mark, b->old.mark);
 	request.args[0] = buf_view(&store);
+	request.args[1] = buf_view(&mark);
 	put_places(b);
 	code = admin_call(&call);
 	cli_progress_clear(&b->progress);
@@ -431,6 +435,7 @@ static int call(struct cli *cli, struct backup *b)
 		(void)cli_fail(code, "%s", buf_cstr(&text));
 	buf_fini(&text);
 	buf_fini(&store);
+	buf_fini(&mark);
 	return code;
 }
 

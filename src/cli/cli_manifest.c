@@ -108,8 +108,10 @@ static void put_word(struct buf *b, const char *name, struct str value)
 
 static void put_text(struct buf *b, const struct cli_manifest *m)
 {
-	buf_printf(b, "godwit-backup %d\nstore %lld\ncreated %lld\nlost %lld\n", FORMAT,
-	    (long long)m->store, (long long)m->created, (long long)m->lost);
+	buf_printf(b, "godwit-backup %d\nstore %lld", FORMAT, (long long)m->store);
+	if (m->mark)
+		buf_printf(b, " %lld", (long long)m->mark); /* an earlier version reads over it */
+	buf_printf(b, "\ncreated %lld\nlost %lld\n", (long long)m->created, (long long)m->lost);
 	put_word(b, "hostname", m->hostname);
 	put_word(b, "packs", m->packs);
 	put_word(b, "files", m->files);
@@ -245,6 +247,12 @@ static void read_part(struct cli_manifest *m, struct line *l)
 		cli_manifest_add_part(m, &p);
 }
 
+static void read_store(struct cli_manifest *m, struct line *l)
+{
+	m->store = number(l);
+	m->mark = l->rest.n > 0 ? number(l) : 0;
+}
+
 static bool read_line(struct cli_manifest *m, struct str text)
 {
 	struct line l = {.rest = text};
@@ -255,7 +263,7 @@ static bool read_line(struct cli_manifest *m, struct str text)
 	else if (str_eq(what, STR("file")))
 		read_file(m, &l);
 	else if (str_eq(what, STR("store")))
-		m->store = number(&l);
+		read_store(m, &l);
 	else if (str_eq(what, STR("created")))
 		m->created = number(&l);
 	else if (str_eq(what, STR("lost")))

@@ -32,6 +32,7 @@ struct cli_manifest_file {
 struct cli_manifest {
 	struct arena *arena; /* of the strings */
 	int64_t store;       /* the identity of what was backed up */
+	int64_t mark;        /* of the moment, in its history; 0: none */
 	int64_t created;
 	struct str hostname;
 	struct str packs; /* directory of the packs */

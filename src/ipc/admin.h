@@ -51,10 +51,10 @@ enum admin_command {
 	ADMIN_IMPORT, /* (address, store the ids are of or "", and to make the account: hash or "",
 	               * "send-only" or "", quota as of ADMIN_ACCOUNT_QUOTA, language or "", "disabled" or
 	               * ""), a feed of frames as below: a record for each message */
-	ADMIN_BACKUP, /* (store that the asker has packs of, or ""), a feed of pairs (pack, place): from the
-	               * first place of a pack on he wants it, up to the second, and so on:
-	               * records "progress", "store", "data" of the database, then for each pack "pack",
-	               * "data" and "hole" of what he wants, "seek" where that goes on elsewhere, "end" */
+	ADMIN_BACKUP, /* (store that the asker has packs of, or "", and the mark of their moment, or 0), a feed of
+	               * pairs (pack, place): from the first place of a pack on he wants it, up to the second,
+	               * and so on: records "progress", "store", "data" of the database, then for each pack
+	               * "pack", "data" and "hole" of what he wants, "seek" where that goes on elsewhere, "end" */
 	ADMIN_ACCOUNT_QUOTA, /* (address, octets or "none", "default", "" as it is; messages likewise) */
 	ADMIN_DOMAIN_QUOTA,     /* (domain, likewise) */
 	ADMIN_ACCOUNT_LANGUAGE, /* (address, a language tag or "auto") */

@@ -189,7 +189,7 @@ static const struct {
     [ADMIN_QUEUE_CANCEL] = {0, 4, admin_queue_change},
     [ADMIN_QUEUE_BOUNCE] = {0, 4, admin_queue_change},
     [ADMIN_QUEUE_SUMMARY] = {0, 0, admin_queue_summary},
-    [ADMIN_BACKUP] = {1, 1, admin_backup},
+    [ADMIN_BACKUP] = {2, 2, admin_backup},
     [ADMIN_UNDELETE] = {3, 3, admin_undelete},
     [ADMIN_EXPORT] = {3, 3, admin_export},
     [ADMIN_IMPORT] = {8, 8, admin_import},

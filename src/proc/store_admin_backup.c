@@ -11,6 +11,8 @@
  * 5. What the disk does not give of a pack is told as a hole, and what lies behind it is sent.
  * 6. The asker names places of packs: from the first on he wants the octets, up to the second, from the third on,
  *    and so on; from the last on, where what he has ends, up to the end. Of a pack without places he wants all.
+ * 7. A mark of the moment is committed once the packs' ends are read: a store that has it has that moment behind it.
+ *    What the asker has is of another history when its mark is none of the moment's.
  */
 #include <fcntl.h>
 #include <sodium.h>
@@ -21,6 +23,7 @@
 #include "base/mem.h"
 #include "proc/store_admin_job.h"
 #include "store/db_copy.h"
+#include "store/history.h"
 
 #define COPY_PAGES 256
 #define PROGRESS   ((int64_t)(16 * MIB))
@@ -35,12 +38,15 @@ struct backing {
 	/* what the asker wants */
 	int64_t (*places)[2]; /* pack, place; rising */
 	size_t nplaces, place;
-	bool anew; /* all of it */
+	int64_t had; /* the mark of what he has; 0: none */
+	bool anew;   /* all of it */
 
 	/* the moment */
 	int64_t id, parent;
 	struct db *db; /* a reader of its own, in a transaction until the copy is made */
 	struct db_copy *copy;
+	bool marked;  /* that was tried */
+	int64_t mark; /* 0: the store could not write it */
 	bool copied;  /* ... and is to be checked */
 	int64_t told; /* of it, to the asker */
 	struct blob_point *packs;
@@ -59,8 +65,8 @@ struct backing {
 	struct buf out;
 	uint8_t bytes[READ];
 
-	/* the store's identity, when it has none yet */
-	struct lane_op identify;
+	/* the store's identity, when it has none yet, then the mark */
+	struct lane_op write;
 };
 
 static void close_db(struct backing *b)
@@ -151,6 +157,16 @@ static enum db_code read_packs(struct backing *b)
 	return db_end(q);
 }
 
+/* Was the store where what the asker has is from? Of what was made without a mark its ends tell, as far as they do. */
+static enum db_code read_history(struct backing *b)
+{
+	bool has = true;
+	enum db_code code = b->had ? history_has(b->db, b->had, &has) : DB_OK;
+
+	b->anew = b->anew || !has;
+	return code == DB_OK ? read_packs(b) : code;
+}
+
 static enum db_code has_room(struct backing *b, int64_t size, struct err *e)
 {
 	int64_t free_bytes = datadir_free_bytes(&b->store->dir);
@@ -173,7 +189,7 @@ static enum db_code begin_copy(struct backing *b, struct err *e)
 		return code == DB_CORRUPT ? DB_IO : code;
 	code = db_begin(b->db);
 	if (code == DB_OK)
-		code = read_packs(b); /* this reads, so that the moment is fixed from here on */
+		code = read_history(b); /* this reads, so that the moment is fixed from here on */
 	if (code == DB_OK)
 		code = db_size(b->db, &size);
 	if (code != DB_OK) {
@@ -192,6 +208,7 @@ static void put_store(struct backing *b)
 
 	put_number(b, "id", b->id);
 	put_number(b, "parent", b->parent);
+	put_number(b, "mark", b->mark);
 	admin_record_number(&b->out, ADMIN_BOOL, "anew", b->anew);
 	put_number(b, "size", b->size);
 	admin_record_end(&b->out, at);
@@ -415,7 +432,47 @@ static enum db_code send_run(struct reader_op *op, struct db *db)
 
 /* ---- in the loop ---- */
 
+static void written(struct lane_op *op)
+{
+	admin_job_back(LIST_ENTRY(op, struct backing, write)->read.job);
+}
+
+static enum admin_step write_row(struct admin_job *j,
+    enum lane_exec (*exec)(struct lane_op *op, struct db *db, int64_t now),
+    enum admin_step (*next)(struct admin_job *j))
+{
+	struct backing *b = j->stream;
+
+	b->write = (struct lane_op){.exec = exec, .done = written};
+	list_init(&b->write.link);
+	j->ready = false;
+	j->out_there++;
+	j->next = next;
+	store_write(j->ctx->store, &b->write);
+	return admin_job_wait(j);
+}
+
 static enum admin_step backup_next(struct admin_job *j);
+static enum admin_step submit(struct admin_job *j);
+
+static enum lane_exec mark_exec(struct lane_op *op, struct db *db, int64_t now)
+{
+	struct backing *b = LIST_ENTRY(op, struct backing, write);
+
+	return history_put(db, &b->mark) == DB_OK ? LANE_KEEP : LANE_BROKEN;
+}
+
+/* A store that cannot write any more needs its backup most: it is made without a mark. */
+static enum admin_step was_marked(struct admin_job *j)
+{
+	struct backing *b = j->stream;
+
+	if (!j->ready)
+		return admin_job_wait(j);
+	if (b->write.result != LANE_DONE)
+		b->mark = 0;
+	return submit(j);
+}
 
 static enum admin_step submit(struct admin_job *j)
 {
@@ -423,7 +480,10 @@ static enum admin_step submit(struct admin_job *j)
 
 	if (b->fd >= 0)
 		return admin_job_read(j, &b->read, send_run, backup_next);
-	return admin_job_read(j, &b->read, b->copied ? check_run : copy_run, backup_next);
+	if (!b->copy || b->marked)
+		return admin_job_read(j, &b->read, b->copied ? check_run : copy_run, backup_next);
+	b->marked = true;
+	return write_row(j, mark_exec, was_marked);
 }
 
 static enum admin_step failed(struct admin_job *j, const struct reader_op *op)
@@ -456,14 +516,9 @@ static enum admin_step backup_next(struct admin_job *j)
 
 /* ---- the store's identity: what a backup is of ---- */
 
-static void identified(struct lane_op *op)
-{
-	admin_job_back(LIST_ENTRY(op, struct backing, identify)->read.job);
-}
-
 static enum lane_exec identify_exec(struct lane_op *op, struct db *db, int64_t now)
 {
-	struct backing *b = LIST_ENTRY(op, struct backing, identify);
+	struct backing *b = LIST_ENTRY(op, struct backing, write);
 	enum db_code code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(STR("store"))), &b->id);
 
 	if (code == DB_ROW)
@@ -482,6 +537,7 @@ static enum admin_step has_identity(struct admin_job *j)
 
 	(void)db_get_int(j->ctx->db, SQL_META_GET, DB_ARGS(db_text(STR("parent"))), &b->parent);
 	b->anew = admin_arg_number(j, 0) != b->id;
+	b->had = admin_arg_number(j, 1);
 	return submit(j);
 }
 
@@ -491,8 +547,8 @@ static enum admin_step was_identified(struct admin_job *j)
 
 	if (!j->ready)
 		return admin_job_wait(j);
-	if (b->identify.result != LANE_DONE)
-		return admin_job_finish(j, EX_TEMPFAIL, "%s", b->identify.err.text);
+	if (b->write.result != LANE_DONE)
+		return admin_job_finish(j, EX_TEMPFAIL, "%s", b->write.err.text);
 	return has_identity(j);
 }
 
@@ -507,14 +563,7 @@ static enum admin_step identify(struct admin_job *j)
 		return has_identity(j);
 	if (code != DB_OK)
 		return admin_job_db_failed(j);
-	list_init(&b->identify.link);
-	b->identify.exec = identify_exec;
-	b->identify.done = identified;
-	j->ready = false;
-	j->out_there++;
-	j->next = was_identified;
-	store_write(j->ctx->store, &b->identify);
-	return admin_job_wait(j);
+	return write_row(j, identify_exec, was_identified);
 }
 
 /* ---- what the asker wants: pairs of 64-bit numbers, pack and place ---- */

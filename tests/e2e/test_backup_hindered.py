@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import socket
+import sqlite3
 import subprocess
 
 import pytest
@@ -407,18 +408,28 @@ def import_numbers(server, numbers, tmp_path):
     server.command("import", ANN, str(tmp_path / "more"))
 
 
-def test_a_hole_does_not_hide_another_history(hundred, tmp_path):
+@contextlib.contextmanager
+def put_back(server, tmp_path, what=""):
+    """What is made of the data directory meanwhile, or of a file of it, is gone afterwards."""
+    here, then = pathlib.Path(server.data, what), tmp_path / "then"
+    subprocess.run(["cp", "-a", here, then], check=True)
+    yield
+    shutil.rmtree(here) if here.is_dir() else here.unlink()
+    then.rename(here)
+
+
+# fewer than were there, as many, and more: whether its packs end before those of the backup, there, or behind them
+@pytest.mark.parametrize("count", [50, 100, 200])
+def test_a_hole_does_not_hide_another_history(hundred, tmp_path, count):
     """Of a data directory that was put back to what it was once, all is copied anew, and beside what is there."""
     server, target = hundred, tmp_path / "backup"
     backup(server, tmp_path / "identity")
-    shutil.copytree(server.data, tmp_path / "then")
-    import_numbers(server, range(100, 200), tmp_path)
-    server.command("backup", str(target), env=bad_sectors(server, 8192), status=65)
-    lost = touched(server, 8192)
-    before = copy_of(server, target).read_bytes()
-    shutil.rmtree(server.data)
-    shutil.copytree(tmp_path / "then", server.data)
-    import_numbers(server, range(200, 250), tmp_path)
+    with put_back(server, tmp_path):
+        import_numbers(server, range(100, 200), tmp_path)
+        server.command("backup", str(target), env=bad_sectors(server, 8192), status=65)
+        lost = touched(server, 8192)
+        before = copy_of(server, target).read_bytes()
+    import_numbers(server, range(200, 200 + count), tmp_path)
     with broken_off(server):
         server.command("backup", str(target), status=74)
     assert restored(server, target, tmp_path, 65) == 200 - lost
@@ -426,6 +437,87 @@ def test_a_hole_does_not_hide_another_history(hundred, tmp_path):
     assert server.command("backup", str(target)).stderr == ""
     assert len(list(target.glob("packs-*"))) == 1
     as_written(server, target, lost=False)
+    assert restored(server, target, tmp_path, 0) == 100 + count
+
+
+@pytest.mark.parametrize("what", ["", "store.db"])
+@pytest.mark.parametrize("later", [False, True], ids=["last", "last but one"])
+def test_another_history_that_has_grown_past_the_first(hundred, tmp_path, what, later):
+    """A data directory that was put back, or its database alone: also when the last part of a pack is the same."""
+    server, target = hundred, tmp_path / "backup"
+    backup(server, target)
+    with put_back(server, tmp_path, what):
+        import_numbers(server, range(100, 200), tmp_path)
+        backup(server, target)
+        if later:
+            import_numbers(server, range(400, 500), tmp_path)
+            backup(server, target)
+    import_numbers(server, range(200, 300), tmp_path)
+    if later:
+        import_numbers(server, range(400, 500), tmp_path)
+    import_numbers(server, range(500, 600), tmp_path)
+    assert server.command("backup", str(target)).stderr == ""
+    as_written(server, target, lost=False)
+    assert restored(server, target, tmp_path, 0) == (400 if later else 300)
+
+
+def test_backups_into_several_directories_go_on(hundred, tmp_path):
+    """What was put back to what it was after a backup goes on from it, and each directory from its own."""
+    server, one, two = hundred, tmp_path / "one", tmp_path / "two"
+    for target in one, two, two:
+        backup(server, target)
+    names = {target: pack_names(target) for target in (one, two)}
+    with put_back(server, tmp_path):
+        import_numbers(server, range(100, 200), tmp_path)
+    import_numbers(server, range(200, 250), tmp_path)
+    for target in one, two, one:
+        backup(server, target)
+        assert pack_names(target) == names[target]
+        assert restored(server, target, tmp_path, 0) == 150
+
+
+@pytest.mark.parametrize("larger", [0, 14000])
+def test_the_number_of_a_pack_that_is_given_again(hundred, tmp_path, larger):
+    """To another large message, that is as long as the first, or longer."""
+    server, target = hundred, tmp_path / "backup"
+
+    def import_large(letter, lines):
+        (tmp_path / "large").write_text(
+            f"From a@b Mon Nov 23 19:54:33 2026\nSubject: number {letter}.\n\n" + (letter * 70 + "\n") * lines + "\n")
+        server.command("import", ANN, str(tmp_path / "large"))
+
+    backup(server, target)
+    with put_back(server, tmp_path):
+        import_large("1", 43000)
+        backup(server, target)
+    import_large("2", 43000 + larger)
+    assert server.command("backup", str(target)).stderr == ""
+    for path in target.glob("packs-*/*"):
+        assert path.read_bytes() == server.pack.with_name(path.name).read_bytes()[:path.stat().st_size]
+    assert restored(server, target, tmp_path, 0) == 101
+
+
+def change(server, statement):
+    with contextlib.closing(sqlite3.connect(os.path.join(server.data, "store.db"))) as db:
+        db.execute(statement)
+
+
+def test_what_cannot_be_marked_is_backed_up_all_the_same(hundred, tmp_path):
+    """And goes on from the mark that it was given before."""
+    server, target = hundred, tmp_path / "backup"
+    backup(server, target)
+    names, [store] = pack_names(target), re.findall("^store .*", (target / "manifest").read_text(), re.M)
+    import_numbers(server, range(100, 150), tmp_path)
+    change(server, "CREATE TRIGGER refuse BEFORE INSERT ON meta WHEN new.name = 'backups' "
+                   "BEGIN SELECT raise(ABORT, 'not now'); END")
+    for _ in range(2):
+        backup(server, target)
+        assert pack_names(target) == names and f"\n{store}\n" in (target / "manifest").read_text()
+    backup(server, tmp_path / "another")
+    assert re.search(r"^store \d+$", (tmp_path / "another" / "manifest").read_text(), re.M)
+    change(server, "DROP TRIGGER refuse")
+    backup(server, target)
+    assert pack_names(target) == names and f"\n{store}\n" not in (target / "manifest").read_text()
     assert restored(server, target, tmp_path, 0) == 150
 
 

@@ -70,6 +70,7 @@ static void write_example(void)
 
 	cli_manifest_init(&m);
 	m.store = 77;
+	m.mark = 78;
 	m.created = INT64_C(1795463673000);
 	m.hostname = STR("mail.example.org");
 	m.packs = STR("packs-1");
@@ -100,6 +101,7 @@ static void there_and_back(void **state)
 	cli_manifest_init(&m);
 	assert_int_equal(cli_manifest_read(&m, dirfd_, path, &e), CLI_MANIFEST_OK);
 	assert_int_equal(m.store, 77);
+	assert_int_equal(m.mark, 78);
 	assert_int_equal(m.created, INT64_C(1795463673000));
 	assert_int_equal(m.lost, 3);
 	assert_true(str_eq(m.hostname, STR("mail.example.org")));
@@ -141,11 +143,11 @@ static void every_change_is_found(void **state)
 /* What a right checksum may not hide. */
 static void nonsense(void **state)
 {
-	static const char *const lines[] = {"store x", "unknown 1", "packs ../x", "packs /x",
-	    "files ", "file 384 1 0000000000000000 ../../x", "file 384 1 000000000000000g x",
-	    "file 384 -1 0000000000000000 x", "packs x/y", "packs .", "files x/y", "files ..",
-	    "part 1 0 0 5 10 0000000000000000", "part 1 0 0 0 0 0000000000000000",
-	    "part 0 0 0 0 9 0000000000000000"};
+	static const char *const lines[] = {"store x", "store 1 x", "unknown 1", "packs ../x",
+	    "packs /x", "files ", "file 384 1 0000000000000000 ../../x",
+	    "file 384 1 000000000000000g x", "file 384 -1 0000000000000000 x", "packs x/y",
+	    "packs .", "files x/y", "files ..", "part 1 0 0 5 10 0000000000000000",
+	    "part 1 0 0 0 0 0000000000000000", "part 0 0 0 0 9 0000000000000000"};
 	struct buf b;
 
 	buf_init(&b, KIB);

@@ -1,0 +1,25 @@
+/*
+ * The marks of backups: which of them a store has behind it. A store that was put back to an earlier state
+ * has its identity still, and may have grown since; the marks of what came after that state it has not.
+ * docs/invariants/backup.md.
+ */
+#ifndef STORE_HISTORY_H
+#define STORE_HISTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/db.h"
+
+#define HISTORY_MARKS 4096 /* that are kept: of as many backups */
+
+/*
+ * In a transaction of the caller's: a new mark, above 0, whose commit must come after the moment that it stands for, and
+ * takes the place of the oldest one. *mark_r stays as it was unless DB_OK. libsodium is initialised.
+ */
+enum db_code history_put(struct db *db, int64_t *mark_r);
+
+/* Is the moment that a mark stands for one of this store's? DB_OK with *has_r set, or a failure. */
+enum db_code history_has(struct db *db, int64_t mark, bool *has_r);
+
+#endif
