@@ -182,36 +182,62 @@ void cli_backup_drop(struct backup *b)
 	buf_fini(&name);
 }
 
-static void remove_pack(const struct backup *b, int64_t pack)
+static bool names_pack(const struct cli_manifest *m, int64_t pack)
 {
-	struct buf name, last;
-	int above;
+	size_t from = 0, to = m->nparts;
 
-	buf_init(&name, 4096);
-	buf_init(&last, 4096);
-	cli_backup_pack_name(&name, b->old.packs, pack);
-	above = open_above(b, buf_view(&name), &last);
-	if (above >= 0) {
-		(void)unlinkat(above, buf_cstr(&last), 0);
-		close(above);
+	while (from < to) {
+		size_t half = from + (to - from) / 2;
+
+		if (m->part[half].pack < pack)
+			from = half + 1;
+		else
+			to = half;
 	}
-	buf_fini(&name);
-	buf_fini(&last);
+	return from < m->nparts && m->part[from].pack == pack;
 }
 
-/* Packs that the new manifest does not name any more. */
+/* The pack that a file of the backup is of, by its name; 0: none. */
+static int64_t pack_of(const char *name)
+{
+	struct str s = str_of_c(name);
+	struct buf its_own;
+	uint64_t n = 0;
+
+	if (!str_to_u64(str_sub(s, 0, str_find(s, '.')), INT64_MAX, &n))
+		return 0;
+	buf_init(&its_own, 64);
+	cli_backup_pack_name(&its_own, STR(""), (int64_t)n);
+	if (!str_eq(str_from(buf_view(&its_own), 1), s))
+		n = 0;
+	buf_fini(&its_own);
+	return (int64_t)n;
+}
+
+/*
+ * Of the directory, not of the manifest before: a backup that was broken off may have begun packs that
+ * the store has dropped since, which no manifest ever named.
+ */
 void cli_backup_clean_packs(struct backup *b)
 {
-	int64_t end = 0, pack;
+	struct buf name;
+	int fd;
+	DIR *dir;
+	struct dirent *d;
 
-	for (size_t i = 0, k = 0; i < b->old.nparts && !b->anew;) {
-		pack = b->old.part[i].pack;
-		i = cli_manifest_pack(&b->old, i, &end);
-		while (k < b->new.nparts && b->new.part[k].pack < pack)
-			k++;
-		if (k == b->new.nparts || b->new.part[k].pack != pack)
-			remove_pack(b, pack);
+	buf_init(&name, 4096);
+	buf_str(&name, b->new.packs);
+	fd = openat(b->dirfd, buf_cstr(&name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	while (dir && (d = readdir(dir)) != NULL) {
+		int64_t pack = pack_of(d->d_name);
+
+		if (pack > 0 && !names_pack(&b->new, pack))
+			(void)unlinkat(fd, d->d_name, 0);
 	}
+	if (dir)
+		closedir(dir);
+	buf_fini(&name);
 }
 
 /* It is empty, or a backup. */

@@ -64,7 +64,7 @@ void cli_backup_clean(struct backup *b, const struct cli_manifest *m);
 /* What a first backup made goes: no manifest will name it. */
 void cli_backup_drop(struct backup *b);
 
-/* Packs that the new manifest does not name any more go. */
+/* Files of packs that the new manifest, which is on the disk, does not name go. */
 void cli_backup_clean_packs(struct backup *b);
 
 /* How long the file of a pack is that ends there by the old manifest. That it is missing or shorter is told. */

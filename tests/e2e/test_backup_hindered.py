@@ -476,21 +476,23 @@ def test_backups_into_several_directories_go_on(hundred, tmp_path):
         assert restored(server, target, tmp_path, 0) == 150
 
 
+def import_large(server, tmp_path, letter, lines):
+    """A message that has a pack of its own."""
+    (tmp_path / "large").write_text(
+        f"From a@b Mon Nov 23 19:54:33 2026\nSubject: number {letter}.\n\n" + (letter * 70 + "\n") * lines + "\n")
+    server.command("import", ANN, str(tmp_path / "large"))
+
+
 @pytest.mark.parametrize("larger", [0, 14000])
 def test_the_number_of_a_pack_that_is_given_again(hundred, tmp_path, larger):
     """To another large message, that is as long as the first, or longer."""
     server, target = hundred, tmp_path / "backup"
 
-    def import_large(letter, lines):
-        (tmp_path / "large").write_text(
-            f"From a@b Mon Nov 23 19:54:33 2026\nSubject: number {letter}.\n\n" + (letter * 70 + "\n") * lines + "\n")
-        server.command("import", ANN, str(tmp_path / "large"))
-
     backup(server, target)
     with put_back(server, tmp_path):
-        import_large("1", 43000)
+        import_large(server, tmp_path, "1", 43000)
         backup(server, target)
-    import_large("2", 43000 + larger)
+    import_large(server, tmp_path, "2", 43000 + larger)
     assert server.command("backup", str(target)).stderr == ""
     for path in target.glob("packs-*/*"):
         assert path.read_bytes() == server.pack.with_name(path.name).read_bytes()[:path.stat().st_size]
@@ -589,6 +591,23 @@ def test_packs_without_a_manifest_stay_until_there_is_another(hundred, tmp_path)
     (target / "manifest").unlink()
     backup(server, target)
     assert not any(path.exists() for path in before)
+    assert restored(server, target, tmp_path, 0) == 100
+
+
+def test_a_pack_that_only_a_broken_off_backup_saw_goes(hundred, tmp_path):
+    """With the next one; what bears no name of a pack is somebody's."""
+    server, target = hundred, tmp_path / "backup"
+    backup(server, target)
+    before = pack_names(target)
+    with put_back(server, tmp_path):
+        import_large(server, tmp_path, "1", 43000)
+        with broken_off(server):
+            server.command("backup", str(target), status=74)
+    assert len(pack_names(target)) == len(before) + 1
+    for name in "9.pack", "0000000009.pack.orphan", "0000000009.packs":
+        (target / before[0]).with_name(name).write_text("somebody's")
+    backup(server, target)
+    assert len(pack_names(target)) == len(before) + 3 and set(before) < set(pack_names(target))
     assert restored(server, target, tmp_path, 0) == 100
 
 
