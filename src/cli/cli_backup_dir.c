@@ -240,7 +240,7 @@ void cli_backup_clean_packs(struct backup *b)
 	buf_fini(&name);
 }
 
-/* It is empty, or a backup. */
+/* It is empty, or a backup; lost+found: the file system's. */
 static bool may_hold(struct backup *b)
 {
 	DIR *dir = fdopendir(openat(b->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -250,9 +250,9 @@ static bool may_hold(struct backup *b)
 	while (dir && (d = readdir(dir)) != NULL) {
 		struct str s = str_of_c(d->d_name);
 
-		good = good &&
-		       (s.p[0] == '.' || is_ours(s) || str_eq(s, STR(CLI_MANIFEST_NAME)) ||
-			   str_eq(s, STR("manifest.new")) || str_eq(s, STR(CLI_BACKUP_LOCK)));
+		good = good && (s.p[0] == '.' || is_ours(s) || str_eq(s, STR(CLI_MANIFEST_NAME)) ||
+				   str_eq(s, STR("manifest.new")) ||
+				   str_eq(s, STR(CLI_BACKUP_LOCK)) || str_eq(s, STR("lost+found")));
 	}
 	if (dir)
 		closedir(dir);

@@ -140,6 +140,18 @@ def test_what_is_wrong_with_the_lock_is_told(server, tmp_path):
     assert f"cannot open {tmp_path}/backup/lock: Is a directory" in done.stderr
 
 
+def test_a_file_system_of_its_own(server, tmp_path):
+    """That was just made has a directory in it, which is nobody's."""
+    lost = tmp_path / "backup" / "lost+found"
+    lost.mkdir(parents=True)
+    for _ in range(2):
+        backup(server, tmp_path / "backup")
+    server.command("restore", str(tmp_path / "backup"), "--verify", data=False)
+    assert lost.is_dir()
+    (tmp_path / "backup" / "found").mkdir()
+    assert "holds other files" in server.command("backup", str(tmp_path / "backup"), status=73).stderr
+
+
 def make_socket(path):
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(str(path))
