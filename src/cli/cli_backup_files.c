@@ -18,6 +18,9 @@
 
 #define COPY    ((size_t)64 * 1024)
 #define MISSING "it is missing, or a link to what is"
+#define RESERVED                                                                                   \
+	"the data directory uses that name for a file of its own; give it another name, also in "  \
+	"godwit.conf"
 
 int cli_backup_name_files(struct backup *b)
 {
@@ -113,6 +116,8 @@ static int copy_file(struct backup *b, const char *name, int flags)
 	struct stat st;
 	int fd, result;
 
+	if (cli_manifest_is_reserved(str_of_c(name)))
+		return leave_out(b, name, RESERVED);
 	if (!cli_manifest_is_name(str_of_c(name)))
 		return leave_out(b, name, "its name has \"..\" or control characters in it");
 	fd = open_file(b, name, flags);

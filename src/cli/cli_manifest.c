@@ -44,8 +44,7 @@ static bool is_part(struct str s)
 	       str_find_str(s, STR("..")) == s.n && !str_has_cntrl(s);
 }
 
-/* What a restore, or whoever opens the data directory, gives a meaning of its own. */
-static bool is_reserved(struct str s)
+bool cli_manifest_is_reserved(struct str s)
 {
 	static const char *const names[] = {DATADIR_COPY, DATADIR_SALVAGED, DATADIR_PACKS,
 	    DATADIR_RUN, DATADIR_LOCK, DATADIR_RESERVE, RESTORE_MARK, "tls"};
@@ -60,7 +59,7 @@ bool cli_manifest_is_name(struct str s)
 {
 	if (str_has_prefix(s, STR("tls/")))
 		return is_part(str_from(s, 4));
-	return is_part(s) && !is_reserved(s);
+	return is_part(s) && !cli_manifest_is_reserved(s);
 }
 
 void cli_manifest_add_file(struct cli_manifest *m, const struct cli_manifest_file *f)

@@ -50,6 +50,9 @@ void cli_manifest_fini(struct cli_manifest *m);
 /* A file that a manifest may name: right in the data directory or in tls/, and none of the store's but its database. */
 bool cli_manifest_is_name(struct str s);
 
+/* What lies right in a data directory under this name has a meaning of its own to a restore, or to whoever opens it. */
+bool cli_manifest_is_reserved(struct str s);
+
 /* name is copied. */
 void cli_manifest_add_file(struct cli_manifest *m, const struct cli_manifest_file *f);
 void cli_manifest_add_part(struct cli_manifest *m, const struct cli_manifest_part *p);

@@ -646,6 +646,17 @@ def test_files_with_a_dot_in_front_come_along(make_server, other, tmp_path):
         assert pathlib.Path(other.data, "tls/.key.pem").read_bytes() == file.read()
 
 
+@pytest.mark.parametrize("name", ["reserve", "run", "lock", "tls", "store.db-wal"])
+def test_a_name_of_the_data_directory_is_left_out(make_server, tmp_path, name):
+    """Told as what it is."""
+    server = make_server()
+    server.configure(ROUTE.format(name))
+    server.stop()
+    done = server.command("backup", str(tmp_path / "backup"), status=65)
+    assert done.stderr == (f"godwit: {name} is not in the backup: the data directory uses that name for a file of its "
+                           "own; give it another name, also in godwit.conf\n")
+
+
 def test_what_is_named_elsewhere_is_noted_once(make_server, tmp_path):
     """What is in the backup is not, however it is named; what lies deeper in tls/ is missed."""
     server, away = make_server(), tmp_path / "away"

@@ -183,6 +183,11 @@ static void names(void **state)
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		if (cli_manifest_is_name(str_of_c(bad[i])))
 			fail_msg("\"%s\" is taken", bad[i]);
+	assert_true(cli_manifest_is_reserved(STR("reserve")));
+	assert_true(cli_manifest_is_reserved(STR("store.db-x")));
+	assert_false(cli_manifest_is_reserved(STR("store.db")));
+	assert_false(cli_manifest_is_reserved(STR("tls/lock")));
+	assert_false(cli_manifest_is_reserved(STR("x..y")));
 }
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
