@@ -461,6 +461,7 @@ static int complete(struct backup *b)
 	if (syncfs(b->dirfd) < 0)
 		return cli_fail(
 		    EX_IOERR, "cannot write %s to the disk: %s", b->path, err_reason(errno));
+	cli_backup_end(b);
 	if (cli_manifest_write(&b->new, b->dirfd, &e) < 0)
 		return cli_fail(EX_CANTCREAT, "%s", e.text);
 	cli_backup_clean_packs(b);
@@ -478,24 +479,32 @@ static int complete(struct backup *b)
 	return b->new.lost || b->left_out ? EX_DATAERR : EX_OK;
 }
 
+static int make(struct cli *cli, struct backup *b)
+{
+	int code;
+
+	if ((!b->has_old && cli_backup_begin(b) < 0) || cli_backup_name_files(b) < 0)
+		return cli_fail(EX_CANTCREAT, "%s", b->e.text);
+	code = call(cli, b);
+	if (code == EX_OK && cli_backup_copy_files(b) < 0)
+		code = cli_fail(EX_IOERR, "%s", b->e.text);
+	return code == EX_OK ? complete(b) : code;
+}
+
 static int run(struct cli *cli, struct backup *b)
 {
 	int code = cli_backup_open(b);
 
 	if (code != EX_OK)
 		return code;
+	cli_backup_drop_begun(b);
 	if (b->has_old) /* else what is there may be all that is left of a backup whose manifest was lost */
 		cli_backup_clean(b, &b->old);
 	b->new.created = clock_now();
 	if (b->has_old && b->new.created <= b->old.created)
 		b->new.created = b->old.created + 1; /* names are new whatever the clock does */
-	code = cli_backup_name_files(b) < 0 ? cli_fail(EX_CANTCREAT, "%s", b->e.text)
-					    : call(cli, b);
-	if (code == EX_OK && cli_backup_copy_files(b) < 0)
-		code = cli_fail(EX_IOERR, "%s", b->e.text);
-	if (code == EX_OK)
-		return complete(b);
-	if (!b->has_old)
+	code = make(cli, b);
+	if (!b->has_old && code != EX_OK)
 		cli_backup_drop(b);
 	return code;
 }

@@ -11,8 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/cli_write.h"
 #include "proc/admin_call.h"
 #include "store/datadir.h"
+
+#define BEGUN "begun"
 
 static const char *reason(int code)
 {
@@ -167,20 +170,80 @@ void cli_backup_clean(struct backup *b, const struct cli_manifest *m)
 		closedir(dir);
 }
 
-void cli_backup_drop(struct backup *b)
+/* ---- a first backup under way: BEGUN has the moment that its directories bear in their names ---- */
+
+static void remove_of(const struct backup *b, int64_t moment)
 {
-	const struct str names[] = {b->new.packs, b->new.files};
+	static const char *const what[] = {"packs", "files"};
 	struct buf name;
 
 	buf_init(&name, 64);
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+	for (size_t i = 0; i < sizeof what / sizeof *what; i++) {
 		buf_clear(&name);
-		buf_str(&name, names[i]);
-		if (name.n > 0)
-			remove_below(b->dirfd, buf_cstr(&name));
+		buf_printf(&name, "%s-%lld", what[i], (long long)moment);
+		remove_below(b->dirfd, buf_cstr(&name));
 	}
 	buf_fini(&name);
 }
+
+/* The moment; 0: none is under way. */
+static int64_t moment_begun(const struct backup *b)
+{
+	int fd = openat(b->dirfd, BEGUN, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	uint8_t text[24];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+	uint64_t moment = 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0 || !str_to_u64(str_of(text, (size_t)n), INT64_MAX, &moment))
+		return 0;
+	return (int64_t)moment;
+}
+
+void cli_backup_drop_begun(struct backup *b)
+{
+	int64_t moment = moment_begun(b);
+
+	if (!b->has_old && moment > 0)
+		remove_of(b, moment);
+	(void)unlinkat(b->dirfd, BEGUN, 0);
+}
+
+int cli_backup_begin(struct backup *b)
+{
+	int fd = openat(b->dirfd, BEGUN, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct buf text;
+	int result = 0;
+
+	buf_init(&text, 24);
+	buf_i64(&text, b->new.created);
+	if (fd < 0 || cli_write_all(fd, buf_view(&text)) < 0 || fsync(fd) < 0 ||
+	    fsync(b->dirfd) < 0)
+		result = cli_backup_fail(b, "make", STR(BEGUN));
+	if (fd >= 0)
+		close(fd);
+	buf_fini(&text);
+	return result;
+}
+
+void cli_backup_end(struct backup *b)
+{
+	if (unlinkat(b->dirfd, BEGUN, 0) == 0)
+		(void)fsync(b->dirfd);
+}
+
+void cli_backup_drop(struct backup *b)
+{
+	struct stat st;
+
+	if (fstatat(b->dirfd, CLI_MANIFEST_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+		return;
+	remove_of(b, b->new.created);
+	(void)unlinkat(b->dirfd, BEGUN, 0);
+}
+
+/* ---- files of packs that nothing names ---- */
 
 static bool names_pack(const struct cli_manifest *m, int64_t pack)
 {
@@ -251,7 +314,7 @@ static bool may_hold(struct backup *b)
 		struct str s = str_of_c(d->d_name);
 
 		good = good && (s.p[0] == '.' || is_ours(s) || str_eq(s, STR(CLI_MANIFEST_NAME)) ||
-				   str_eq(s, STR("manifest.new")) ||
+				   str_eq(s, STR("manifest.new")) || str_eq(s, STR(BEGUN)) ||
 				   str_eq(s, STR(CLI_BACKUP_LOCK)) || str_eq(s, STR("lost+found")));
 	}
 	if (dir)

@@ -61,7 +61,16 @@ bool cli_backup_is_inside(int dirfd, const char *path);
 /* Directories of ours that the manifest does not name go: of backups before, or broken off. */
 void cli_backup_clean(struct backup *b, const struct cli_manifest *m);
 
-/* What a first backup made goes: no manifest will name it. */
+/*
+ * A first backup, of which no manifest says yet what belongs to it, is marked as under way from before it makes
+ * anything (0, or -1 with the failure set) until before its manifest is put in its place. What one that was
+ * broken off has left goes at the beginning of the next.
+ */
+int cli_backup_begin(struct backup *b);
+void cli_backup_end(struct backup *b);
+void cli_backup_drop_begun(struct backup *b);
+
+/* What a first backup made that has failed goes, unless there is a manifest. */
 void cli_backup_drop(struct backup *b);
 
 /* Files of packs that the new manifest, which is on the disk, does not name go. */

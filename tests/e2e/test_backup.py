@@ -251,6 +251,38 @@ def test_killed_backups_leave_the_one_before(make_server, restore, tmp_path, kil
     audit(last)
 
 
+@pytest.mark.kills
+def test_what_a_first_backup_has_left_that_was_killed_goes(make_server, restore, tmp_path):
+    """Before the next one begins, which may have no room beside it; what may be of another one stays until there is one."""
+    server, target = make_server(accounts=("ann",)), tmp_path / "backup"
+    ann = f"ann@{DOMAIN}"
+    fill(server, ann, 3)
+    fill_large(server, ann, 24, tmp_path)
+    for _ in range(20):  # one may be too fast
+        shutil.rmtree(target, ignore_errors=True)
+        process = subprocess.Popen([server.binary, "backup", str(target), "--data", server.data],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        at_once("some packs", lambda: len(list(target.glob("packs-*/*"))) > 2)
+        kill_command(server, process)
+        process.communicate()
+        if not (target / "manifest").exists():
+            break
+    assert len(list(target.glob("*-*"))) == 2
+    (target / "packs-1").mkdir()
+    tls = os.path.join(server.data, "tls")
+    os.rename(tls, tls + " aside")
+    with open(tls, "w", encoding="ascii"):
+        server.command("backup", str(target), status=74)  # it cannot be listed
+    assert sorted(os.listdir(target)) == ["lock", "packs-1"]
+    os.unlink(tls)
+    os.rename(tls + " aside", tls)
+    backup(server, target)
+    assert sorted(name.partition("-")[0] for name in os.listdir(target)) == ["files", "lock", "manifest", "packs"]
+    assert not (target / "packs-1").exists()
+    everything = messages(server, ann)
+    assert messages(restore(server, target), ann) == everything
+
+
 def test_killed_restores_are_begun_again(make_server, tmp_path):
     server = make_server(accounts=("ann",))
     ann = f"ann@{DOMAIN}"
