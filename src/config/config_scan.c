@@ -1,10 +1,13 @@
 /*
  * The file's text before libconfig reads it, and again when it found a name twice. libconfig 1.5 cuts integers that
  * do not fit 32 bits without a word unless an L stands behind them, follows @include, and takes a name with a dot in it
- * for two: all three are looked for here.
+ * for two: all three are looked for here, and texts without quotes, of which it says only that the syntax is wrong.
  */
 #include "base/ascii.h"
 #include "config/config_priv.h"
+
+#define SHOWN_MAX ((size_t)60)  /* octets of a value that is quoted */
+#define BARE_MAX  ((size_t)256) /* octets that are looked at for a text without quotes */
 
 struct scan {
 	const char *file;
@@ -85,11 +88,36 @@ static const struct option *option_at(const struct scan *s)
 	return o;
 }
 
-static const char *cure_of(const struct option *o, bool plain)
+/* Would the option take it in quotes? */
+static bool is_text_of(const struct option *o, struct str s)
 {
+	struct arena *a = arena_new();
+	union option_value v;
+	bool taken = option_parse_text(o, s, a, &v);
+
+	arena_free(&a);
+	return taken;
+}
+
+static const char *cure_of(const struct option *o, struct str number, bool plain)
+{
+	if (is_text_of(o, number))
+		return CONFIG_QUOTES;
+	return o->type == OPTION_NUMBER && !plain ? CONFIG_WHOLE_NUMBER : "";
+}
+
+/* Of what stands in a list of groups. */
+static int bad_number_of_member(const struct scan *s, struct str number, bool plain)
+{
+	struct str name = str_sub(s->name, 0, 60);
+
+	number = str_sub(number, 0, SHOWN_MAX);
 	if (plain)
-		return "";
-	return o->type == OPTION_NUMBER ? CONFIG_WHOLE_NUMBER : CONFIG_QUOTES;
+		return err_set(s->e, "%s:%u: the number %.*s of %.*s is too large", s->file,
+		    s->line, STR_FMT(number), STR_FMT(name));
+	return err_set(s->e,
+	    "%s:%u: %.*s of %.*s is no whole number with digits alone; write texts in quotes",
+	    s->file, s->line, STR_FMT(number), STR_FMT(name));
 }
 
 /* plain: of digits alone, so it is too large. */
@@ -98,22 +126,47 @@ static int bad_number(const struct scan *s, struct str number, bool plain)
 	const struct option *o = option_at(s);
 	struct buf range;
 
-	number = str_sub(number, 0, 40);
 	if (!o)
-		return err_set(s->e, "%s:%u: the number %.*s of %.*s is %s", s->file, s->line,
-		    STR_FMT(number), STR_FMT(str_sub(s->name, 0, 60)),
-		    plain ? "too large" : "no whole number with digits alone");
+		return bad_number_of_member(s, number, plain);
 	buf_init(&range, KIB);
 	option_put_range(o, &range);
 	err_set(s->e, "%s:%u: %s must be %s, and not %.*s%s%s%s", s->file, s->line, o->name,
-	    buf_cstr(&range), STR_FMT(number), cure_of(o, plain),
+	    buf_cstr(&range), STR_FMT(str_sub(number, 0, SHOWN_MAX)), cure_of(o, number, plain),
 	    o->initial ? "; the default is " : "", o->initial ? o->initial : "");
 	buf_fini(&range);
 	return -1;
 }
 
-/* Eight digits fit 32 bits. What has more is marked as of 64. */
-static int scan_number(struct scan *s, struct str word)
+/* What somebody may have forgotten the quotes of; a comment ends it. */
+static bool is_bare(const struct scan *s)
+{
+	int c = peek(s, 0), next = peek(s, 1);
+
+	if (c == '/')
+		return next != '/' && next != '*';
+	return is_word_char(c) || c == ':' || c == '@' || c == '-';
+}
+
+static struct str bare_text(const struct scan *s)
+{
+	struct scan ahead = *s;
+
+	while (ahead.at - s->at < BARE_MAX && is_bare(&ahead))
+		step(&ahead);
+	return str_sub(s->text, s->at, ahead.at - s->at);
+}
+
+/* "192.0.2.1", "::1", "192.0.2.1@53", "10.0.0.0/8": no value of libconfig's. */
+static bool is_address(struct str s)
+{
+	size_t bits = str_find(s, '/'), port = str_find(s, '@');
+	struct ip ip;
+
+	return ip_parse(str_sub(s, 0, bits < port ? bits : port), &ip);
+}
+
+/* Eight digits fit 32 bits. What has more is marked as of 64. bare: the word, and what may belong to it. */
+static int scan_number(struct scan *s, struct str word, struct str bare)
 {
 	size_t digits = 0;
 	struct str mark;
@@ -124,6 +177,8 @@ static int scan_number(struct scan *s, struct str word)
 		digits++;
 	mark = str_from(word, digits);
 	plain = mark.n == 0 || str_eq(mark, STR("L")) || str_eq(mark, STR("LL"));
+	if (!(plain && bare.n == word.n) && option_at(s) && is_text_of(option_at(s), bare))
+		return bad_number(s, bare, false);
 	if (word.n <= 8)
 		return 0;
 	if (!plain || !str_to_u64(str_sub(word, 0, digits), INT64_MAX, &n))
@@ -156,10 +211,13 @@ static int dotted_name(const struct scan *s, struct str name)
 
 static int scan_word(struct scan *s)
 {
-	struct str word = take_word(s);
+	struct str bare = bare_text(s), word;
 
+	if (is_address(bare))
+		return bad_number(s, bare, false);
+	word = take_word(s);
 	if (ascii_is_digit(word.p[0]))
-		return scan_number(s, word);
+		return scan_number(s, word, bare);
 	s->name = word;
 	if (str_find(word, '.') < word.n && is_named(*s))
 		return dotted_name(s, word);
@@ -179,6 +237,8 @@ static int scan_one(struct scan *s)
 		skip_string(s);
 	} else if (is_word_char(c)) {
 		return scan_word(s);
+	} else if (c == ':' && is_address(bare_text(s))) {
+		return bad_number(s, bare_text(s), false);
 	} else if (c == '@' || c == 0) {
 		return err_set(s->e, "%s:%u: %s", s->file, s->line,
 		    c ? "@include is not supported: write all options into this file"

@@ -101,7 +101,8 @@ static void test_large_numbers(void **state)
 	    HOST "quota = { account_messages = 200000000; domain_messages = 1000000000000;\n"
 		 "account_bytes = 5000000000; domain_bytes = 1125899906842624L; };\n"
 		 "message_size_limit = 524288000\nmin_free = 000000001000LL;\n"
-		 "pack_size = /* 1 */ +1073741824; # 9999999999\n"
+		 "pack_size = /* 1 */ +1073741824; # 9999999999 ::1\n"
+		 "compact_rate=0x10000/* 1.1.1.1 */;undelete:\"3d\";port_offset:1;\n"
 		 "postmaster = \"4294967297@b\";");
 
 	assert_int_equal(c->quota.account_messages, 200000000);
@@ -111,6 +112,8 @@ static void test_large_numbers(void **state)
 	assert_int_equal(c->message_size_limit, 524288000);
 	assert_int_equal(c->min_free, 1000);
 	assert_int_equal(c->pack_size, 1073741824);
+	assert_int_equal(c->compact_rate, 65536);
+	assert_int_equal(c->port_offset, 1);
 	assert_string_equal(c->postmaster.p, "4294967297@b");
 	config_unref(&c);
 }

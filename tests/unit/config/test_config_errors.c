@@ -53,6 +53,52 @@ static const struct {
     {"listen = [127.0.0.1];",
 	"f:1: listen must be a list in brackets of at least 1, each an address in quotes, like \"192.0.2.1\" or \"::1\", "
 	"and not 127.0.0.1: write it in quotes; the default is [\"0.0.0.0\", \"::\"]"},
+#define LISTEN                                                                                     \
+	"f:1: listen must be a list in brackets of at least 1, each an address in quotes, like "   \
+	"\"192.0.2.1\" or \"::1\", and not "
+#define LISTEN_QUOTES ": write it in quotes; the default is [\"0.0.0.0\", \"::\"]"
+    {"listen = [0.0.0.0];", LISTEN "0.0.0.0" LISTEN_QUOTES},
+    {"listen = [10.0.0.1];", LISTEN "10.0.0.1" LISTEN_QUOTES},
+    {"listen = [ ::1 ];", LISTEN "::1" LISTEN_QUOTES},
+    {"listen = [::];", LISTEN "::" LISTEN_QUOTES},
+    {"listen:[fe80::1];", LISTEN "fe80::1" LISTEN_QUOTES},
+    {"listen = [2001:db8:1:2:3:4:5:6];", LISTEN "2001:db8:1:2:3:4:5:6" LISTEN_QUOTES},
+    {"listen = [::1/64];", LISTEN "::1/64; the default is [\"0.0.0.0\", \"::\"]"},
+    {"listen = [10.0.0.256];", LISTEN "10.0.0.256; the default is [\"0.0.0.0\", \"::\"]"},
+    {"dns_server = 1.1.1.1;", SERVER "1.1.1.1: write it in quotes; the default is \"\""},
+    {"dns_server:1.1.1.1@53;", SERVER "1.1.1.1@53: write it in quotes; the default is \"\""},
+    {"dns_server = ::1//;", SERVER "::1: write it in quotes; the default is \"\""},
+    {"dns_server = ::1/**/;", SERVER "::1: write it in quotes; the default is \"\""},
+    {"plaintext_auth = 127.0.0.1;",
+	"f:1: plaintext_auth must be one of \"never\", \"loopback\", \"always\", and not 127.0.0.1; "
+	"the default is \"loopback\""},
+    {"hostname = 127.0.0.1;",
+	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not 127.0.0.1"},
+    {"hostname = 1-a.example.org;",
+	"f:1: hostname must be a host name in quotes, like \"mail.example.org\", and not "
+	"1-a.example.org: write it in quotes"},
+    {"port_offset = 1.1.1.1;",
+	"f:1: port_offset must be a number from 0 to 65535, and not 1.1.1.1: write it as a whole number, "
+	"with digits alone; the default is 0"},
+    {"pop3_marks_seen = 123456789abc;",
+	"f:1: pop3_marks_seen must be true or false, and not 123456789abc; the default is true"},
+    {"queue = { retry = [10000000.5]; };",
+	"f:1: queue.retry must be a list in brackets of at least 1, each a time from 1s to 1d in "
+	"quotes, like \"90s\", \"5m\", \"4h\" or \"14d\", and not 10000000.5; the default is [\"5m\", "
+	"\"15m\", \"30m\"]"},
+    {"undelete = 14d;",
+	"f:1: undelete must be a time from 0 to 3650d in quotes, like \"90s\", \"5m\", \"4h\" or "
+	"\"14d\", and not 14d: write it in quotes; the default is \"14d\""},
+    {"message_size_limit = 500000000M;",
+	"f:1: message_size_limit must be a size from 64K to 2047M in quotes, like \"50M\", and not "
+	"500000000M; the default is \"50M\""},
+    {"message_size_limit = 000000050M;",
+	"f:1: message_size_limit must be a size from 64K to 2047M in quotes, like \"50M\", and not "
+	"000000050M: write it in quotes; the default is \"50M\""},
+    {"routes = ( { domain = \"x.test\"; host = 127.0.0.1; port = 25; } );",
+	"f:1: 127.0.0.1 of host is no whole number with digits alone; write texts in quotes"},
+    {"routes = ( { domain = \"x.test\"; host = ::1; port = 25; } );",
+	"f:1: ::1 of host is no whole number with digits alone; write texts in quotes"},
     {"recipients_max = 1e3;",
 	"f:1: recipients_max must be a number from 1 to 10000, and not 1000.0: write it as a whole number, "
 	"with digits alone; the default is 1000"},
@@ -113,7 +159,7 @@ static const struct {
     {"routes = ( { port = 9223372036854775808; } );",
 	"f:1: the number 9223372036854775808 of port is too large"},
     {"routes = ( { port = 25.000000; } );",
-	"f:1: the number 25.000000 of port is no whole number with digits alone"},
+	"f:1: 25.000000 of port is no whole number with digits alone; write texts in quotes"},
     {"routes = ( { domain = \"x.test\"; host = \"y.test\"; port = 4294967321; } );",
 	"f:1: routes: port must be a number from 1 to 65535, and not 4294967321"},
     {"undelete = 5;",
@@ -160,6 +206,9 @@ static const struct {
 #define NETWORKS                                                                                   \
 	"f:1: trusted_networks must be a list in brackets of a network in quotes, like "           \
 	"\"10.0.0.0/8\" or \"2001:db8::/32\", and not "
+    {"trusted_networks = [10.0.0.0/8];",
+	NETWORKS "10.0.0.0/8: write it in quotes; the default is []"},
+    {"trusted_networks = [10.0.0.1/8];", NETWORKS "10.0.0.1/8; the default is []"},
     {"trusted_networks = \"10.0.0.0/8\";",
 	NETWORKS "\"10.0.0.0/8\": write it in brackets, [\"10.0.0.0/8\"]; the default is []"},
     {"trusted_networks = \"10.0.0.1/8\";",
