@@ -411,7 +411,7 @@ static int verified(struct restoring *r)
 
 static int run(struct restoring *r)
 {
-	int code = r->verify ? EX_OK : cli_restore_target_open(&r->target);
+	int code = r->verify ? EX_OK : cli_restore_target_open(&r->target, r->m);
 
 	if (code == EX_OK)
 		code = copy_all(r);

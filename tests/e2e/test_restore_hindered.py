@@ -46,12 +46,17 @@ def test_a_data_directory_with_a_mark_is_one(make_server, tmp_path, running):
     assert len(server.json("account", "list")) == 1 and not mark.exists()
 
 
-def begun(other):
-    """The target of a restore that was broken off at its beginning; its mark."""
+def mark_of(other, *names):
+    """Of a restore that makes these files."""
     mark = pathlib.Path(other.data, MARK)
-    mark.parent.mkdir()
-    mark.touch()
+    mark.write_text("\n".join(["godwit-restore 1", *names, "end", ""]) if names else "")
     return mark
+
+
+def begun(other, *names):
+    """The target of a restore that was broken off at its beginning, or was to make these files; its mark."""
+    pathlib.Path(other.data).mkdir()
+    return mark_of(other, *names)
 
 
 def test_one_restore_at_a_time(server, other, tmp_path):
@@ -81,12 +86,11 @@ def test_of_a_restore_of_another_backup_nothing_stays(make_server, other, tmp_pa
     server = make_server(accounts=("ann",))
     deliver(server, ANN, letter("kept", ["x"]))
     backup(server, tmp_path / "backup")
-    data = begun(other).parent
+    data = begun(other, "tls/other.pem", "relay.password").parent
     for name in "tls/other.pem", "packs/0000099999.pack", "store.db-wal", "store.db-shm", "relay.password":
         (data / name).parent.mkdir(exist_ok=True)
         (data / name).write_bytes(b"x" * 5000)
-    for name in "run", "packs/empty":
-        (data / name).mkdir()
+    (data / "run").mkdir()
     hot_journal(data)
     other.command("restore", str(tmp_path / "backup"))
     assert sorted(os.listdir(data / "tls")) == sorted(os.listdir(os.path.join(server.data, "tls")))
@@ -95,17 +99,58 @@ def test_of_a_restore_of_another_backup_nothing_stays(make_server, other, tmp_pa
     assert len(other.json("flags", ANN)) == 1
 
 
-@pytest.mark.parametrize("name", ["letters", "packs/letters", "tls/letters"])
-def test_what_no_restore_leaves_is_not_removed(server, other, tmp_path, name):
+@pytest.mark.parametrize("theirs", [
+    "letters/", "packs/letters/", "tls/letters/", "run/letters/", "godwit.conf/", "packs/0000000001.pack/",
+    "notes", "provider.password", "key.pem", "packs/notes", "packs/1.pack", "tls/notes", "tls/godwit.conf", "run/one",
+    "packs", "tls", "run"])
+def test_what_no_restore_leaves_is_not_removed(server, other, tmp_path, theirs):
+    """Nor is anything else then."""
+    backup(server, tmp_path / "backup")
+    data = begun(other, "godwit.conf", "tls/key.pem", "store.db").parent
+    for name in theirs + "one" * theirs.endswith("/"), "store.db", "tls/key.pem", "packs/0000000007.pack":
+        if not name.startswith(f"{theirs}/"):
+            (data / name).parent.mkdir(parents=True, exist_ok=True)
+            (data / name).write_text("mine\n")
+    before, refused = all_in(data), theirs.rstrip("/")
+    done = other.command("restore", str(tmp_path / "backup"), status=73)
+    assert f"{data} holds {refused}, which is of no restore that was broken off: take it away, or" in done.stderr
+    assert all_in(data) == before
+    (data / refused).rename(other.folder + "/theirs")
+    other.command("restore", str(tmp_path / "backup"))
+    assert sorted(os.listdir(data)) == ["godwit.conf", "lock", "packs", "run", "store.db", "tls"]
+
+
+@pytest.mark.parametrize("name", ["precious", "store.db", "tls/key.pem", "packs/0000000001.pack"])
+def test_an_empty_mark_is_of_nothing(server, other, tmp_path, name):
+    """As anyone's file of that name."""
     backup(server, tmp_path / "backup")
     data = begun(other).parent
-    (data / name).mkdir(parents=True)
-    (data / name / "one").write_text("mine\n")
+    (data / name).parent.mkdir(exist_ok=True)
+    (data / name).write_text("x\n")
+    before, theirs = all_in(data), name.partition("/")[0]
     done = other.command("restore", str(tmp_path / "backup"), status=73)
-    assert f"cannot remove letters in {data}, which a restore that was broken off is to have left" in done.stderr
-    assert "Directory not empty" in done.stderr and (data / name / "one").read_text() == "mine\n"
-    shutil.rmtree(data / name)
+    assert f"{data} holds {theirs}, which is of no restore" in done.stderr and all_in(data) == before
+    (data / theirs).rename(other.folder + "/theirs")
     other.command("restore", str(tmp_path / "backup"))
+
+
+@pytest.mark.parametrize("names", [(), ("godwit.conf",)], ids=["first", "again"])
+def test_a_mark_that_was_being_written_goes(server, other, tmp_path, names):
+    """Whatever is in it."""
+    backup(server, tmp_path / "backup")
+    data = begun(other, *names).parent
+    (data / "restoring.new").write_bytes(b"\0\xa5")
+    other.command("restore", str(tmp_path / "backup"))
+    assert sorted(os.listdir(data)) == ["godwit.conf", "lock", "packs", "run", "store.db", "tls"]
+
+
+def test_a_file_that_is_no_mark_stays(server, other, tmp_path):
+    backup(server, tmp_path / "backup")
+    mark = begun(other)
+    mark.write_text("how restoring is done\n")
+    done = other.command("restore", str(tmp_path / "backup"), status=73)
+    assert f"{mark.parent} holds {MARK}, which is of no restore" in done.stderr
+    assert mark.read_text() == "how restoring is done\n" and os.listdir(mark.parent) == [MARK]
 
 
 @ROOT_ONLY
@@ -116,7 +161,7 @@ def test_links_of_the_owner_lead_root_nowhere(server, other, tmp_path, name, lin
     backup(server, tmp_path / "backup")
     victim = pathlib.Path(other.folder, "victim")
     victim.write_text("root's\n")
-    data = begun(other).parent
+    data = begun(other, "godwit.conf").parent
     link(victim, data / name)
     shutil.chown(data, "nobody", "nogroup")
     other.command("restore", str(tmp_path / "backup"))
@@ -170,7 +215,7 @@ def test_directories_that_are_links_are_none(server, other, tmp_path, name):
     victim = pathlib.Path(other.folder, "victim")
     victim.mkdir()
     (victim / "other.pem").write_text("root's\n")
-    mark = begun(other)
+    mark = begun(other, "godwit.conf")
     if name == MARK:
         mark.unlink()
         mark.symlink_to(victim / "none")
@@ -358,7 +403,7 @@ def test_a_file_system_that_was_just_made_is_empty(server, other, tmp_path):
         done = other.command("restore", str(tmp_path / "backup"))
         assert lost.is_dir() and lost.stat().st_uid == os.getuid() and done.stdout.startswith("restored ")
         os.unlink(os.path.join(other.data, "lock"))
-        pathlib.Path(other.data, MARK).touch()
+        mark_of(other, "godwit.conf", "tls/certificate.pem", "tls/key.pem")
 
 
 def test_the_command_that_starts_it_is_quoted(server, other, tmp_path):
