@@ -289,7 +289,7 @@ static bool take_frame(struct str *text, struct err *e, const char *path)
 	if (!str_eq(first, STR("godwit-backup 1"))) {
 		err_set(e,
 		    str_has_prefix(first, STR("godwit-backup "))
-			? "%s is a backup of a newer version of godwit: use that version"
+			? "%s is a backup of a newer version of godwit, which alone reads it"
 			: "%s/" CLI_MANIFEST_NAME " is no manifest of a backup",
 		    path);
 		return false;

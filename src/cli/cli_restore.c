@@ -57,6 +57,7 @@ struct copy {
 	struct buf from_name, to_name;
 	int from, to;
 	int64_t by_blocks; /* up to here: a read of more at once has failed */
+	bool pack;
 };
 
 static bool write_all(int fd, struct str s, int64_t at)
@@ -158,14 +159,33 @@ static int open_to(struct restoring *r, struct copy *c)
 	return c->to < 0 ? cannot_write(r, c) : EX_OK;
 }
 
+/*
+ * For who compares only. Of a pack the backup may have the only copy that is any good; where it lacks octets it loses
+ * nothing by the next backup, nor with what each backup copies.
+ */
+static const char *what_helps(const struct copy *c, int code)
+{
+	if (!c->pack)
+		return "the next backup copies it anew";
+	if (code == ENOENT || code == ENODATA)
+		return "the next backup copies again what is missing";
+	return "make a new backup into another directory; or, where \"godwit store verify\" finds "
+	       "nothing damaged, remove that file, and the next backup into this one copies it again";
+}
+
 static void say_damaged(struct restoring *r, struct copy *c)
 {
 	r->damaged++;
 	cli_progress_clear(&r->progress);
 	(void)cli_fail(EX_DATAERR, "%s in the backup differs from its checksum; %s",
-	    buf_cstr(&c->from_name),
-	    r->verify ? "remove that file, and the next backup copies it again"
-		      : "it is restored as it is");
+	    buf_cstr(&c->from_name), r->verify ? what_helps(c, 0) : "it is restored as it is");
+}
+
+static const char *why_unread(int code)
+{
+	if (code == ENOENT)
+		return "it is missing";
+	return code == ENODATA ? "it ends too early" : cli_below_reason(code);
 }
 
 /* From errno: it is not there, ends too early, or its disk does not give it. then: what comes of it. */
@@ -176,8 +196,7 @@ static int say_unread(struct restoring *r, struct copy *c, const char *then)
 	r->damaged++;
 	cli_progress_clear(&r->progress);
 	return cli_fail(EX_DATAERR, "cannot read %s in the backup: %s; %s", buf_cstr(&c->from_name),
-	    code == ENODATA ? "it ends too early" : cli_below_reason(code),
-	    r->verify ? "remove what is there of it, and the next backup copies it again" : then);
+	    why_unread(code), r->verify ? what_helps(c, code) : then);
 }
 
 static bool is_database(const struct cli_manifest_file *f)
@@ -185,13 +204,14 @@ static bool is_database(const struct cli_manifest_file *f)
 	return str_eq(f->name, STR("store.db"));
 }
 
+#define REST "the rest is restored without it"
+
 /* Without the database and the configuration nothing is restored; else it goes on, without what there is of the file. */
 static int unread(struct restoring *r, const struct cli_manifest_file *f, struct copy *c)
 {
 	bool needed = is_database(f) || str_eq(f->name, STR("godwit.conf"));
-	int code = say_unread(r, c,
-	    needed ? "nothing can be restored without it: use another backup"
-		   : "the rest is restored without it");
+	int code = say_unread(
+	    r, c, needed ? "nothing can be restored without it: use another backup" : REST);
 
 	if (!r->verify)
 		cli_restore_target_remove(&r->target, buf_cstr(&c->to_name));
@@ -237,8 +257,6 @@ static int copy_file(struct restoring *r, const struct cli_manifest_file *f)
 	return code;
 }
 
-#define UNREAD_PACK "what can be read of it is restored"
-
 /* What a copy of a pack has met. */
 struct met {
 	bool differing;
@@ -283,7 +301,7 @@ static int copy_parts(struct restoring *r, size_t i, size_t next, struct copy *c
 		return cannot_write(r, c);
 	errno = met.error;
 	if (met.error)
-		(void)say_unread(r, c, UNREAD_PACK);
+		(void)say_unread(r, c, "what can be read of it is restored");
 	else if (met.differing)
 		say_damaged(r, c);
 	return EX_OK;
@@ -298,11 +316,12 @@ static int copy_pack(struct restoring *r, size_t i, size_t *next_r)
 
 	*next_r = cli_manifest_pack(r->m, i, &end);
 	copy_init(&c);
+	c.pack = true;
 	cli_backup_pack_name(&c.from_name, r->m->packs, r->m->part[i].pack);
 	cli_backup_pack_name(&c.to_name, STR("packs"), r->m->part[i].pack);
 	open_from(r, &c);
 	if (c.from < 0)
-		(void)say_unread(r, &c, UNREAD_PACK);
+		(void)say_unread(r, &c, REST);
 	code = open_to(r, &c);
 	if (c.from >= 0 && code == EX_OK)
 		code = copy_parts(r, i, *next_r, &c);
@@ -493,7 +512,7 @@ static int restore_from(struct cli *cli, int source, const char *path)
 		    path);
 		break;
 	case CLI_MANIFEST_BAD:
-		code = cli_fail(EX_DATAERR, "%s", e.text);
+		code = cli_fail(EX_DATAERR, "%s; name another backup", e.text);
 		break;
 	default:
 		code = run_command(cli, &m, source);

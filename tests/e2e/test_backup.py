@@ -453,7 +453,8 @@ def test_damage_is_found(make_server, restore, tmp_path):
     data = pack.read_bytes()
     pack.write_bytes(data.replace(b"Subject: number 0", b"subject: number 0"))
     done = server.command("restore", str(target), "--verify", status=65)
-    assert f"{packs}/{pack.name} in the backup differs from its checksum; remove that file, and the next" in done.stderr
+    assert f"{packs}/{pack.name} in the backup differs from its checksum; make a new backup into another " \
+        "directory; or, where \"godwit store verify\" finds nothing damaged, remove that file, and the next" in done.stderr
     assert "restored as it is" not in done.stderr
     done = server.command("restore", str(target), "--account", ann, status=65)
     assert "message " in done.stderr and "damaged" in done.stderr
@@ -461,6 +462,8 @@ def test_damage_is_found(make_server, restore, tmp_path):
     manifest = (target / "manifest").read_bytes()
     (target / "manifest").write_bytes(manifest.replace(b"store ", b"Store ", 1))
     assert "damaged" in server.command("backup", str(target), status=65).stderr
+    assert f"the manifest of the backup {target} is damaged; name another backup\n" in server.command(
+        "restore", str(target), "--verify", status=65).stderr
     (target / "manifest").write_bytes(manifest)
     (tmp_path / "no").mkdir()
     (tmp_path / "no" / "file").write_text("x")
