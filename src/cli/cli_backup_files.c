@@ -17,7 +17,7 @@
 #include "config/config.h"
 
 #define COPY    ((size_t)64 * 1024)
-#define MISSING "it is missing, or a link to what is"
+#define MISSING "it is missing, or a link to what is: put it there, and run this command again"
 #define RESERVED                                                                                   \
 	"the data directory uses that name for a file of its own; give it another name, also in "  \
 	"godwit.conf"

@@ -164,7 +164,8 @@ def make_socket(path):
 
 
 @pytest.mark.parametrize("name,make,why", [
-    ("dangling.pem", lambda path: os.symlink("nothing", path), "it is missing, or a link to what is"),
+    ("dangling.pem", lambda path: os.symlink("nothing", path),
+     "it is missing, or a link to what is: put it there, and run this command again"),
     ("pipe", os.mkfifo, "it is no file"),
     ("socket", make_socket, "it is no file"),
     ("a..b.pem", lambda path: path.write_text("x"), 'its name has ".." or control characters in it'),
@@ -675,7 +676,8 @@ def test_what_is_named_elsewhere_is_noted_once(make_server, tmp_path):
     assert server.command("backup", str(tmp_path / "backup")).stderr == ""
     names_tls(server, "tls/certificate.pem", "tls/none.pem")
     assert server.command("backup", str(tmp_path / "backup"), status=65).stderr == (
-        f"godwit: {server.data}/tls/none.pem is not in the backup: it is missing, or a link to what is\n")
+        f"godwit: {server.data}/tls/none.pem is not in the backup: it is missing, or a link to what is: put it there, and run this "
+        "command again\n")
     names_tls(server, tmp_path / "none.pem", "tls/key.pem")
     assert server.command("backup", str(tmp_path / "backup")).stderr == (
         f"note: {tmp_path}/none.pem, which godwit.conf names, is missing, and so not in the backup\n")
