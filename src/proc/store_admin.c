@@ -147,6 +147,7 @@ size_t admin_job_taken(struct admin_job *j)
 
 bool admin_job_abandon(struct admin_job *j)
 {
+	j->abandoned = true;
 	if (j->wants_in)
 		j->waiting = j->wants_in = false;
 	j->waiting = j->waiting || j->out_there > 0;

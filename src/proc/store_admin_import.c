@@ -5,6 +5,8 @@
  * 1. One message is taken apart at a time, in the states of `next`: its mailbox is made, what that has is
  *    read, its content comes, what is alike is compared, its file is synced, it is submitted.
  * 2. Whatever was answered is durable; a broken-off import is begun again and finds what is there.
+ * 3. One job at a time for an account, for each knows of what the mailbox had before and of its own alone. One
+ *    whose asker has gone is in nobody's way: what it left in the lane is done before its successor reads.
  */
 #include <sysexits.h>
 
@@ -39,6 +41,7 @@ static void importing_fini(struct admin_job *j)
 	struct importing *im = j->stream;
 
 	MUST(im->out == 0);
+	list_remove(&im->link);
 	importing_drop(im);
 	drop_mailbox(im);
 	arena_free(&im->arena);
@@ -239,24 +242,12 @@ static void know_ids(struct importing *im)
 
 static enum admin_step begin(struct admin_job *j)
 {
-	int64_t account = admin_job_account(j, admin_arg(j, 0));
-	struct importing *im;
-	struct str local, domain;
+	struct importing *im = j->stream;
 
-	if (account == 0 || !admin_job_address(j, admin_arg(j, 0), false, &local, &domain))
+	im->account = admin_job_account(j, admin_arg(j, 0));
+	if (im->account == 0)
 		return ADMIN_STEP_DONE;
-	im = mem_new(struct importing);
-	im->job = j;
-	im->store = j->ctx->store;
-	im->account = account;
-	im->made = j->change.account == account;
-	im->address = directory_text(j->arena, local, domain);
-	im->arena = arena_new();
-	buf_init(&im->data, LIMIT_INLINE_MESSAGE + ADMIN_FEED_FRAME);
-	buf_init(&im->results, MIB);
-	j->burst = BURST;
-	j->stream = im;
-	j->stream_fini = importing_fini;
+	im->made = j->change.account == im->account;
 	know_ids(im);
 	j->next = importing_in;
 	return ADMIN_STEP_MORE;
@@ -280,19 +271,14 @@ static enum admin_step account_made(struct admin_job *j)
 	return begin(j);
 }
 
-enum admin_step admin_import(struct admin_job *j)
+static enum admin_step make_account(struct admin_job *j)
 {
 	struct directory_change *c = &j->change;
 	int64_t account = 0;
 	enum queue_lang lang;
-	enum db_code code;
-
-	if (admin_arg(j, 2).n == 0)
-		return begin(j);
-	if (!admin_job_address(j, admin_arg(j, 0), false, &c->local, &c->domain))
-		return ADMIN_STEP_DONE;
-	code = db_get_int(j->ctx->db, SQL_ACCOUNT_BY_ADDRESS,
+	enum db_code code = db_get_int(j->ctx->db, SQL_ACCOUNT_BY_ADDRESS,
 	    DB_ARGS(db_text(c->domain), db_text(c->local)), &account);
+
 	if (code == DB_ROW)
 		return begin(j);
 	if (code != DB_OK)
@@ -319,4 +305,47 @@ enum admin_step admin_import(struct admin_job *j)
 	j->out_there++;
 	store_write(j->ctx->store, &c->op);
 	return admin_job_wait(j);
+}
+
+/* ---- one at a time ---- */
+
+/* Invariant 3. */
+static bool is_in_use(const struct store *s, struct str address)
+{
+	LIST_FOREACH(&s->importing, it)
+	{
+		const struct importing *other = LIST_ENTRY(it, struct importing, link);
+
+		if (!other->job->abandoned && str_eq(other->address, address))
+			return true;
+	}
+	return false;
+}
+
+enum admin_step admin_import(struct admin_job *j)
+{
+	struct directory_change *c = &j->change;
+	struct importing *im;
+	struct str address;
+
+	if (!admin_job_address(j, admin_arg(j, 0), false, &c->local, &c->domain))
+		return ADMIN_STEP_DONE;
+	address = directory_text(j->arena, c->local, c->domain);
+	if (is_in_use(j->ctx->store, address))
+		return admin_job_finish(j, EX_TEMPFAIL,
+		    "another command is importing or restoring mail into %.*s: wait until it has ended, "
+		    "or end it, then run this again",
+		    STR_FMT(address));
+	im = mem_new(struct importing);
+	im->job = j;
+	im->store = j->ctx->store;
+	im->address = address;
+	im->arena = arena_new();
+	buf_init(&im->data, LIMIT_INLINE_MESSAGE + ADMIN_FEED_FRAME);
+	buf_init(&im->results, MIB);
+	list_push(&im->store->importing, &im->link);
+	j->burst = BURST;
+	j->stream = im;
+	j->stream_fini = importing_fini;
+	return admin_arg(j, 2).n ? make_account(j) : begin(j);
 }

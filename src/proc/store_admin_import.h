@@ -9,6 +9,7 @@
 struct importing {
 	struct admin_job *job;
 	struct store *store;
+	struct list link; /* in the store's list */
 	int64_t account;
 	bool made; /* here, as it was in the backup: it takes its mail, disabled or not */
 	struct str address;

@@ -27,7 +27,8 @@ struct admin_job {
 	void (*woken)(void *user);
 	void *user;
 	bool waiting;
-	bool ready; /* what the job waits for has come */
+	bool ready;     /* what the job waits for has come */
+	bool abandoned; /* nobody wants its answer: it submits nothing any more */
 	struct buf out;
 	struct buf text;
 	uint8_t exit_code;

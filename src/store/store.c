@@ -250,6 +250,7 @@ static struct store *open_store(const char *path, const struct store_config *cfg
 	pthread_mutex_init(&s->room_lock, NULL);
 	s->admit = admit_new(&s->cfg.admit);
 	session_table_init(&s->sessions, s->cfg.sessions_max);
+	list_init(&s->importing);
 	if (open_all(s, create, e))
 		return s;
 	*code_r = DATADIR_FAILED;

@@ -53,7 +53,8 @@ struct store {
 	struct blob_store *blobs;
 	struct admit *admit;
 	struct session_table sessions;
-	bool backing_up; /* one backup at a time */
+	bool backing_up;       /* one backup at a time */
+	struct list importing; /* jobs that put mail into accounts: one at a time for each */
 	/* server */
 	struct lane_thread *lane_thread;
 	struct reader_pool *readers;

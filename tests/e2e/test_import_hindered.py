@@ -153,3 +153,70 @@ def test_letters_of_keywords_are_read_as_those_of_flags(server, mailbox, tmp_pat
         (tree / "cur" / f"170000000{n}.{name}").write_text(f"Subject: {n}\n\nx\n")
     server.command("import", mailbox, str(tree))
     assert sorted(flags(server, mailbox)) == ["", "$seen work"] + ["work"] * 4
+
+
+@pytest.fixture
+def held(make_server, tmp_path):
+    """A server, and a function that begins a command and stops its process while mail is on its way."""
+    server = make_server(accounts=("ann", "bob"))
+    begun = []
+
+    def run(*words):
+        before = server.message_count()
+        process = subprocess.Popen([server.binary, *words, "--data", server.data],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        begun.append(process)
+        wait_for("the first messages", lambda: server.message_count() > before)
+        process.send_signal(signal.SIGSTOP)  # it must not be done before
+        return process
+
+    yield server, run
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def test_one_import_at_a_time_into_an_account(held, tmp_path):
+    """Neither knows what the other puts there. Other accounts are free, and so is this one when the first has ended."""
+    server, begin = held
+    ann, mbox, count = f"ann@{DOMAIN}", str(tmp_path / "mbox"), 6000
+    big_mbox(mbox, count)
+    first = begin("import", ann, mbox, "--mailbox", "C")
+    for address in (ann, f"ANN@{DOMAIN.upper()}"):
+        done = server.command("import", address, mbox, "--mailbox", "C", status=75)
+        assert f"another command is importing or restoring mail into {ann}: wait" in done.stderr
+    big_mbox(tmp_path / "small", 3)
+    assert server.command("import", f"bob@{DOMAIN}", str(tmp_path / "small")).stdout == "3 messages imported\n"
+    first.send_signal(signal.SIGCONT)
+    assert first.communicate()[0] == f"{count} messages imported\n" and first.returncode == 0
+    done = server.command("import", ann, mbox, "--mailbox", "C")
+    assert done.stdout == f"0 messages imported; {count} were there already\n"
+    assert server.message_count() == count + 3
+
+
+def test_what_a_client_that_went_has_left_is_not_taken_twice(held, tmp_path):
+    """Its successor comes at once, and waits for nothing but what is on its way."""
+    server, begin = held
+    ann, mbox, count = f"ann@{DOMAIN}", str(tmp_path / "mbox"), 6000
+    big_mbox(mbox, count)
+    begin("import", ann, mbox).kill()
+    wait_for("the second", lambda: server.command("import", ann, mbox, status=None).returncode == 0)
+    assert server.message_count() == count
+
+
+@pytest.mark.parametrize("second", ["restore", "import"])
+def test_one_restore_at_a_time_into_an_account(held, tmp_path, second):
+    """Also into one that the first has made."""
+    server, begin = held
+    ann, mbox, target, count = f"ann@{DOMAIN}", str(tmp_path / "mbox"), str(tmp_path / "backup"), 6000
+    big_mbox(mbox, count)
+    server.command("import", ann, mbox)
+    server.command("backup", target)
+    server.command("account", "remove", ann)
+    wait_for("the mail to go", lambda: server.message_count() == 0)
+    first = begin("restore", target, "--account", ann)
+    words = ("restore", target, "--account", ann) if second == "restore" else ("import", ann, mbox)
+    assert "another command is importing or restoring" in server.command(*words, status=75).stderr
+    first.send_signal(signal.SIGCONT)
+    assert f"{count} messages restored" in first.communicate()[0] and first.returncode == 0
+    assert server.message_count() == count
