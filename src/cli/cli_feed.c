@@ -110,8 +110,9 @@ static bool on_record(void *ctx, struct str record)
 			continue;
 		f->taken += str_eq(field.text, STR("taken"));
 		f->there += str_eq(field.text, STR("there"));
+		f->deleted += str_eq(field.text, STR("deleted"));
 	}
-	cli_progress_show(&f->progress, f->doing, f->taken + f->there, f->bytes);
+	cli_progress_show(&f->progress, f->doing, f->taken + f->there + f->deleted, f->bytes);
 	return true;
 }
 

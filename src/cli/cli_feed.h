@@ -15,6 +15,7 @@ struct cli_feed {
 	struct mime_scan *scan;
 	int64_t size; /* of the message at hand */
 	int64_t taken, there, bytes;
+	int64_t deleted; /* there before, and deleted there: not taken */
 	struct cli_progress progress;
 	const char *doing; /* for the progress: "importing" */
 	int quiet;         /* an exit code that is not told, or 0 */

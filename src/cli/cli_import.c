@@ -422,6 +422,10 @@ static void say_done(const struct importing *im)
 	    "%lld message%s imported", (long long)im->feed.taken, im->feed.taken == 1 ? "" : "s");
 	if (im->feed.there)
 		printf("; %lld were there already", (long long)im->feed.there);
+	if (im->feed.deleted)
+		printf(
+		    "; %lld were deleted here since and stay so (godwit undelete brings them back)",
+		    (long long)im->feed.deleted);
 	if (im->deleted)
 		printf(
 		    "; %lld are marked as deleted there and were left out", (long long)im->deleted);

@@ -17,7 +17,7 @@ struct importing {
 	bool ours;      /* they are ours up to `until` */
 	int64_t until;
 	int64_t number; /* messages begun */
-	int64_t taken, there;
+	int64_t taken;
 
 	/* the mailbox at hand */
 	struct arena *arena;

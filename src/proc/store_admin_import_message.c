@@ -123,7 +123,6 @@ static void one_back(struct lane_op *op)
 		im->taken++;
 		put_result(im, p->number, "taken", m->id);
 	} else if (m->result == IMPORT_THERE) {
-		im->there++;
 		put_result(im, p->number, "there", m->id);
 	} else if (m->result == IMPORT_NO_ROOM) {
 		im->no_room = true;
@@ -223,13 +222,29 @@ static enum db_code digests_run(struct reader_op *op, struct db *db)
 	return import_known_digest(&im->known, db, im->store->blobs, whole_size(im));
 }
 
-static enum admin_step skip(struct importing *im, int64_t id)
+/* Also one that was deleted here: so it was meant. */
+static enum admin_step skip(struct importing *im, const struct import_entry *e)
 {
-	im->there++;
-	put_result(im, im->number, "there", id);
+	put_result(im, im->number, e->expunged ? "deleted" : "there", e->email);
 	importing_drop(im);
 	im->job->next = importing_in;
 	return ADMIN_STEP_MORE;
+}
+
+/*
+ * What a backup of another store has, and was deleted here: that message comes back, as by undelete, which so does not
+ * bring it a second time. Its own content is used; where it is purged meanwhile the lane refuses it.
+ */
+static enum admin_step bring_back(struct importing *im, const struct import_entry *e)
+{
+	struct import *m = im->message;
+
+	blob_upload_free(im->store->blobs, &im->upload);
+	buf_clear(&im->data);
+	m->old = m->stored = true;
+	m->id = e->email;
+	m->origin = e->uid;
+	return submit(im);
 }
 
 static enum admin_step compared(struct admin_job *j)
@@ -245,8 +260,10 @@ static enum admin_step compared(struct admin_job *j)
 		return importing_read(
 		    im, digests_run, compared); /* there were more than one piece */
 	e = import_known_alike(&im->known, whole_size(im), im->digest);
+	if (e && e->expunged && im->restoring)
+		return bring_back(im, e);
 	if (e)
-		return skip(im, e->email);
+		return skip(im, e);
 	if (im->upload)
 		return importing_read(im, sync_run, synced);
 	im->message->data = arena_str(im->message->arena, buf_view(&im->data));
@@ -268,7 +285,7 @@ enum admin_step importing_end(struct importing *im, struct str payload)
 	import_hash_end(&im->hash, im->digest);
 	e = m->old ? import_known_email(&im->known, m->id) : NULL;
 	if (e && !e->expunged)
-		return skip(im, e->email);
+		return skip(im, e);
 	m->origin = e ? e->uid : 0;
 	im->job->next = compared;
 	im->op.result = DB_OK;

@@ -69,11 +69,13 @@ void import_prepare(struct import *im);
 /* ---- what a mailbox has, to recognise what comes again ---- */
 
 struct import_known {
-	struct hash_table by_size;   /* of struct import_entry: live ones without a digest */
-	struct hash_table by_digest; /* live ones with one */
+	struct hash_table
+	    by_size; /* of struct import_entry, to be compared: those without a digest */
+	struct hash_table by_digest; /* those with one */
 	struct hash_table by_email;  /* all */
 	int64_t account, mailbox;
-	int64_t uid; /* read up to here */
+	bool deleted; /* expunged ones are compared too, not the live ones alone */
+	int64_t uid;  /* read up to here */
 	bool complete;
 };
 
@@ -86,27 +88,27 @@ struct import_entry {
 	int64_t uid, email, size;
 	bool expunged; /* and not brought back yet */
 	enum {
-		IMPORT_APART, /* in neither: expunged, or unreadable */
+		IMPORT_APART, /* in neither: not compared, or unreadable */
 		IMPORT_BY_SIZE,
 		IMPORT_BY_DIGEST
 	} place;
 	uint8_t digest[IMPORT_DIGEST];
 };
 
-void import_known_init(struct import_known *k, int64_t account, int64_t mailbox);
+void import_known_init(struct import_known *k, int64_t account, int64_t mailbox, bool deleted);
 void import_known_fini(struct import_known *k);
 
 /* Reads some further rows; any thread, one at a time. */
 enum db_code import_known_scan(struct db *db, struct import_known *k);
 
-/* Whether there are live ones of that size whose digest is not known. */
+/* Whether there are some of that size to be compared whose digest is not known. */
 bool import_known_lacks(const struct import_known *k, int64_t size);
 
 /* Computes some of those from their content; in a reader's thread. What cannot be read is like nothing. */
 enum db_code import_known_digest(
     struct import_known *k, struct db *db, struct blob_store *blobs, int64_t size);
 
-/* A live one of that size and digest, NULL when there is none. */
+/* One of that size and digest, a live one if there is any; NULL when there is none. */
 struct import_entry *import_known_alike(
     const struct import_known *k, int64_t size, const uint8_t digest[IMPORT_DIGEST]);
 

@@ -21,9 +21,9 @@ static uint64_t mix(int64_t n)
 	return x ^ x >> 29;
 }
 
-void import_known_init(struct import_known *k, int64_t account, int64_t mailbox)
+void import_known_init(struct import_known *k, int64_t account, int64_t mailbox, bool deleted)
 {
-	*k = (struct import_known){.account = account, .mailbox = mailbox};
+	*k = (struct import_known){.account = account, .mailbox = mailbox, .deleted = deleted};
 	hash_init(&k->by_size);
 	hash_init(&k->by_digest);
 	hash_init(&k->by_email);
@@ -101,7 +101,7 @@ static void take_row(struct import_known *k, struct db_query *q)
 		return;
 	e->uid = k->uid;
 	e->expunged = expunged;
-	if (expunged)
+	if (expunged && !k->deleted)
 		take_out(k, e);
 	else
 		put_by_size(k, e);
@@ -139,14 +139,18 @@ struct import_entry *import_known_alike(
     const struct import_known *k, int64_t size, const uint8_t digest[IMPORT_DIGEST])
 {
 	struct hash_node *n = hash_first(&k->by_digest, digest_hash(digest));
+	struct import_entry *deleted = NULL;
 
 	for (; n; n = hash_next(n)) {
 		struct import_entry *e = HASH_ENTRY(n, struct import_entry, node);
 
-		if (e->size == size && memcmp(e->digest, digest, IMPORT_DIGEST) == 0)
+		if (e->size != size || memcmp(e->digest, digest, IMPORT_DIGEST) != 0)
+			continue;
+		if (!e->expunged)
 			return e;
+		deleted = e;
 	}
-	return NULL;
+	return deleted;
 }
 
 struct import_entry *import_known_email(const struct import_known *k, int64_t email)

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import DOMAIN, preload
 from server import wait_for
-from test_export import big_mbox, contents, flags, grown
+from test_export import audit, big_mbox, contents, delete, flags, grown, messages
 
 
 def bad_sector(path, offset):
@@ -153,6 +153,58 @@ def test_letters_of_keywords_are_read_as_those_of_flags(server, mailbox, tmp_pat
         (tree / "cur" / f"170000000{n}.{name}").write_text(f"Subject: {n}\n\nx\n")
     server.command("import", mailbox, str(tree))
     assert sorted(flags(server, mailbox)) == ["", "$seen work"] + ["work"] * 4
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_what_was_deleted_since_stays_so(server, mailbox, tmp_path, large):
+    """Imported again it does not come back, and undelete brings it back once."""
+    big_mbox(tmp_path / "mbox", 50)
+    if large:  # beyond what is held in memory
+        data = (tmp_path / "mbox").read_bytes()
+        (tmp_path / "mbox").write_bytes(data.replace(b"some text\n", b"some text\n" * 800))
+    words = ("import", mailbox, str(tmp_path / "mbox"))
+    assert server.command(*words).stdout == "50 messages imported\n"
+    before = contents(server, mailbox)
+    delete(server, mailbox, *range(1, 11))
+    say = "0 messages imported; 40 were there already; 10 were deleted here since and stay so (godwit undelete brings them back)\n"
+    assert server.command(*words).stdout == say
+    assert contents(server, mailbox) == before[10:]
+    assert "10 messages were brought back" in server.command("undelete", mailbox).stdout
+    assert server.command(*words).stdout == "0 messages imported; 50 were there already\n"
+    assert sorted(contents(server, mailbox)) == sorted(before)
+    server.command("undelete", mailbox, status=66)
+    audit(server)
+
+
+def test_what_was_deleted_and_kept_no_longer_comes_in_again(make_server, tmp_path):
+    server, ann = make_server('undelete = "0s";', ("ann",)), f"ann@{DOMAIN}"
+    big_mbox(tmp_path / "mbox", 3)
+    server.command("import", ann, str(tmp_path / "mbox"))
+    delete(server, ann, 2)
+    wait_for("it to go for good", lambda: server.command("import", ann, str(tmp_path / "mbox")).stdout ==
+             "1 message imported; 2 were there already\n")
+    audit(server)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_backup_of_another_server_brings_back_what_was_deleted_once(make_server, tmp_path, large):
+    server, other, ann = make_server(accounts=("ann",)), make_server(accounts=("ann",)), f"ann@{DOMAIN}"
+    big_mbox(tmp_path / "mbox", 6)
+    if large:
+        data = (tmp_path / "mbox").read_bytes()
+        (tmp_path / "mbox").write_bytes(data.replace(b"some text\n", b"some text\n" * 800))
+    server.command("import", ann, str(tmp_path / "mbox"))
+    server.command("backup", str(tmp_path / "backup"))
+    words = ("restore", str(tmp_path / "backup"), "--account", ann)
+    assert "6 messages restored" in other.command(*words).stdout
+    before = messages(other, ann)
+    delete(other, ann, 2, 3)
+    assert "2 messages restored; 4 were there already" in other.command(*words).stdout
+    assert sorted(messages(other, ann)) == sorted(before)  # the unique-ids that they have had here
+    other.command("undelete", ann, status=66)
+    assert "0 messages restored; 6 were there already" in other.command(*words).stdout
+    audit(other)
+    other.command("store", "verify", "--rate", "0")
 
 
 @pytest.fixture

@@ -386,7 +386,7 @@ static void recognises(void **state)
 	assert_true(rig_send(&rig, "x@else.test", "ann@a.test", "text\r\n", &id));
 	assert_int_equal(run(message("12345\r\n")), IMPORT_TAKEN);
 	assert_int_equal(run(message("12346\r\n")), IMPORT_TAKEN);
-	import_known_init(&k, ann, MAILBOX_INBOX);
+	import_known_init(&k, ann, MAILBOX_INBOX, false);
 	while (!k.complete)
 		assert_int_equal(import_known_scan(rig.db, &k), DB_OK);
 	assert_false(import_known_lacks(&k, 8));
@@ -408,11 +408,62 @@ static void recognises(void **state)
 	assert_int_equal(import_known_alike(&k, 8, digest)->email, 99);
 	import_known_fini(&k);
 	rig_expunge_all(&rig, ann);
-	import_known_init(&k, ann, MAILBOX_INBOX);
+	import_known_init(&k, ann, MAILBOX_INBOX, false);
 	assert_int_equal(import_known_scan(rig.db, &k), DB_OK);
 	assert_false(import_known_lacks(&k, 7));
 	assert_true(import_known_email(&k, id)->expunged);
 	import_known_fini(&k);
+}
+
+/* What was deleted, where that is wanted; a live one comes before it, and one that is back is live. */
+static void recognises_what_was_deleted(void **state)
+{
+	struct import_known k;
+	struct import_entry *e;
+	struct import_hash *h = import_hash_new();
+	uint8_t digest[IMPORT_DIGEST];
+	struct import *im = message("12345\r\n");
+	int64_t id = im->id;
+
+	import_hash_feed(h, STR("12345\r\n"));
+	import_hash_end(&h, digest);
+	assert_int_equal(run(im), IMPORT_TAKEN);
+	rig_expunge_all(&rig, ann);
+	import_known_init(&k, ann, MAILBOX_INBOX, true);
+	assert_int_equal(import_known_scan(rig.db, &k), DB_OK);
+	assert_true(import_known_lacks(&k, 7));
+	assert_int_equal(import_known_digest(&k, rig.db, rig.blobs, 7), DB_OK);
+	e = import_known_alike(&k, 7, digest);
+	assert_true(e && e->expunged && e->email == id && e->uid == 1);
+	for (int64_t n = 99; n < 102; n++) {
+		import_known_add(&k, n, 7, digest);
+		assert_false(import_known_alike(&k, 7, digest)->expunged);
+	}
+	import_known_fini(&k);
+
+	im = of_old(
+	    id, "12345\r\n", 0); /* as from a backup of another store: its own content comes back */
+	im->origin = 1;
+	im->stored = true;
+	im->data = STR("");
+	assert_int_equal(run(im), IMPORT_TAKEN);
+	assert_string_equal(text(1), "12345\r\n");
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM membership WHERE origin = 1"), 1);
+	import_known_init(&k, ann, MAILBOX_INBOX, true);
+	assert_int_equal(import_known_scan(rig.db, &k), DB_OK);
+	assert_int_equal(import_known_digest(&k, rig.db, rig.blobs, 7), DB_OK);
+	e = import_known_alike(&k, 7, digest);
+	assert_true(e && !e->expunged && e->email == id);
+	import_known_fini(&k);
+
+	rig_expunge_all(&rig, ann);
+	rig.now += 2 * DAY_MS;
+	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
+	im = of_old(id, "12345\r\n", 0); /* purged meanwhile */
+	im->stored = true;
+	im->data = STR("");
+	assert_int_equal(run(im), IMPORT_ID_USED);
+	assert_int_equal(count(), 0);
 }
 
 /* ---- mailboxes ---- */
@@ -547,6 +598,7 @@ int main(void)
 	    T(old_without_message_row),
 	    T(old_and_purged_without_message_row),
 	    T(recognises),
+	    T(recognises_what_was_deleted),
 	    T(mailboxes_by_path),
 	    T(what_no_mailbox_can_be_called),
 	    T(a_mailbox_has_no_number_of_a_role),
