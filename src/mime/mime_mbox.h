@@ -4,8 +4,9 @@
  * [RFC 4155]. Written exactly so, read with tolerance.
  *
  * Flags travel in fields at the end of the header, as other programs write them (Status, X-Status,
- * X-Keywords), behind our own X-Godwit-Status: where that stands, reading takes out it and what
- * follows and nothing else, so that what we wrote comes back octet by octet; but for what the format cannot say: a
+ * X-Keywords), behind our own X-Godwit-Status. Without that such fields are read wherever they stand in the header, for
+ * some programs write others behind theirs; those that are not at its end stay in the message, and do not mark it as
+ * deleted. Where ours stands, reading takes out it and what follows and nothing else, so that what we wrote comes back octet by octet; but for what the format cannot say: a
  * last line without an end comes back with one. And readers look at no line's whole length: one with more than a
  * thousand ">" in front of "From " comes back with one more.
  */
@@ -21,7 +22,7 @@ struct mime_mbox_writer {
 	struct buf name;     /* of the header field at hand */
 	struct str keywords; /* borrowed */
 	bool in_header, line_empty, cr;
-	bool first_seen, guard; /* the first field is one that a reader takes out */
+	bool first_seen, guard; /* a reader takes out the first field, or reads flags from one */
 	bool matching;          /* at the beginning of a line that may have to be quoted */
 	size_t quotes;          /* ">" held back while matching */
 	size_t matched;         /* octets of "From " held back while matching */

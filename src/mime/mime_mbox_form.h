@@ -9,4 +9,7 @@
 /* Fields that mail programs add to the end of a header in an mbox file. name: with or without ":". */
 bool mime_mbox_is_status(struct str name);
 
+/* Those among them that say something wherever they stand. */
+bool mime_mbox_is_telling(struct str name);
+
 #endif

@@ -5,6 +5,7 @@
  * 1. A blank line is held back: in front of a "From " line it belongs to the format.
  * 2. A line is held as far as LINE_HELD; a longer one is text, whatever it begins with.
  * 3. Of a header that is longer than what can be held back, the fields of flags at its end are.
+ * 4. What other fields tell of flags is noted line by line, so that it is the same however the file is cut.
  */
 #include "mime/mime_mbox.h"
 
@@ -22,13 +23,15 @@ struct mime_mbox_reader {
 	struct mime_mbox_sink sink;
 	struct buf line;   /* the one at hand, without its end */
 	struct buf header; /* of the message at hand, until it is complete */
-	struct buf words;  /* its keywords, raw */
+	struct buf words;  /* its keywords, raw: what the fields say that are taken out */
+	struct buf others; /* what all fields say, by lines that are held whole */
 	bool cr;           /* a LF next belongs to the line end before */
 	bool long_line;    /* its beginning was let go */
 	bool open;         /* inside a message */
 	bool in_header;
 	bool torn;   /* the beginning of the header was given */
 	bool inside; /* what is held of it begins inside of a line */
+	bool list;   /* the field at hand lists words, in further lines too */
 	bool blank;  /* a blank line is held back */
 	bool loose;  /* "From " lines of this file have no date that can be read */
 	bool bad;
@@ -42,6 +45,7 @@ struct mime_mbox_reader *mime_mbox_reader_new(const struct mime_mbox_sink *sink)
 	buf_init(&r->line, LINE_HELD);
 	buf_init(&r->header, LIMIT_MIME_HEADER);
 	buf_init(&r->words, WORDS_HELD);
+	buf_init(&r->others, WORDS_HELD);
 	return r;
 }
 
@@ -54,6 +58,7 @@ void mime_mbox_reader_free(struct mime_mbox_reader **rp)
 	buf_fini(&r->line);
 	buf_fini(&r->header);
 	buf_fini(&r->words);
+	buf_fini(&r->others);
 	mem_free(r);
 	*rp = NULL;
 }
@@ -62,29 +67,42 @@ void mime_mbox_reader_free(struct mime_mbox_reader **rp)
 
 static const struct str own = STR_INIT("X-Godwit-Status");
 
-bool mime_mbox_is_status(struct str name)
-{
-	static const struct str names[] = {
-	    STR_INIT("X-Godwit-Status"),
-	    STR_INIT("Status"),
-	    STR_INIT("X-Status"),
-	    STR_INIT("X-Keywords"),
-	    STR_INIT("Content-Length"),
-	    STR_INIT("Lines"),
-	    STR_INIT("X-UID"),
-	    STR_INIT("X-IMAP"),
-	    STR_INIT("X-IMAPbase"),
-	    STR_INIT("X-Mozilla-Status"),
-	    STR_INIT("X-Mozilla-Status2"),
-	    STR_INIT("X-Mozilla-Keys"),
-	};
+static const struct {
+	struct str name;
+	bool telling; /* flags, wherever it stands */
+} fields[] = {
+    {STR_INIT("X-Godwit-Status"), true},
+    {STR_INIT("Status"), true},
+    {STR_INIT("X-Status"), true},
+    {STR_INIT("X-Keywords"), true},
+    {STR_INIT("Content-Length"), false},
+    {STR_INIT("Lines"), false},
+    {STR_INIT("X-UID"), false},
+    {STR_INIT("X-IMAP"), false},
+    {STR_INIT("X-IMAPbase"), false},
+    {STR_INIT("X-Mozilla-Status"), true},
+    {STR_INIT("X-Mozilla-Status2"), false},
+    {STR_INIT("X-Mozilla-Keys"), true},
+};
 
+static bool is_among(struct str name, bool telling)
+{
 	name = str_sub(name, 0, str_find(name, ':'));
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if (str_eq_i(name, names[i]))
-			return true;
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		if (str_eq_i(name, fields[i].name))
+			return fields[i].telling || !telling;
 	}
 	return false;
+}
+
+bool mime_mbox_is_status(struct str name)
+{
+	return is_among(name, false);
+}
+
+bool mime_mbox_is_telling(struct str name)
+{
+	return is_among(name, true);
 }
 
 static bool is_named(struct str field, struct str name)
@@ -110,8 +128,8 @@ static void words_of_mozilla(struct buf *words, struct str value)
 	}
 }
 
-/* What a field says about flags. */
-static void words_of(struct buf *words, struct str field)
+/* What a field says about flags; true when it lists words. */
+static bool words_of(struct buf *words, struct str field)
 {
 	struct str value = str_trim(str_from(field, str_find(field, ':') + 1));
 
@@ -127,7 +145,9 @@ static void words_of(struct buf *words, struct str field)
 		   is_named(field, STR("X-Mozilla-Keys"))) {
 		buf_byte(words, ' ');
 		buf_str(words, value);
+		return true;
 	}
+	return false;
 }
 
 /* Where the last field of a header, which may lack its line end, begins; its n when it is empty. */
@@ -168,7 +188,7 @@ static bool take_trailing(struct mime_mbox_reader *r, struct str *header)
 			return false;
 		if (is_named(field, own))
 			buf_clear(&r->words); /* it says all */
-		words_of(&r->words, field);
+		(void)words_of(&r->words, field);
 		*header = str_sub(*header, 0, at);
 		if (is_named(field, own))
 			return true;
@@ -184,9 +204,38 @@ static void take_leading(struct mime_mbox_reader *r, struct str *header)
 
 		if (!str_has_prefix_i(field, STR("X-Mozilla-")) || !mime_mbox_is_status(field))
 			return;
-		words_of(&r->words, field);
+		(void)words_of(&r->words, field);
 		*header = str_from(*header, field.n);
 	}
+}
+
+/* A line of the header. */
+static void note_line(struct mime_mbox_reader *r, struct str line)
+{
+	if (!ascii_is_wsp(line.p[0])) {
+		r->list = words_of(&r->others, line);
+	} else if (r->list) {
+		buf_byte(&r->others, ' ');
+		buf_str(&r->others, line);
+	}
+}
+
+/*
+ * The fields that stay count as well. They may be of the message's own sender: they do not mark it as deleted, for
+ * what is marked so may be left out.
+ */
+static void take_others(struct mime_mbox_reader *r)
+{
+	struct buf all, kept;
+
+	buf_init(&all, MIME_KEYWORDS_OUT);
+	buf_init(&kept, MIME_KEYWORDS_OUT);
+	mime_keywords_put(&all, buf_view(&r->others));
+	(void)mime_keywords_change(&kept, buf_view(&all), STR("$deleted"), STR(""));
+	buf_byte(&r->words, ' ');
+	buf_str(&r->words, buf_view(&kept));
+	buf_fini(&all);
+	buf_fini(&kept);
 }
 
 /* ---- messages ---- */
@@ -203,8 +252,11 @@ static void end_header(struct mime_mbox_reader *r)
 	struct str header = buf_view(&r->header);
 
 	r->in_header = false;
-	if (!take_trailing(r, &header) && !r->torn)
-		take_leading(r, &header);
+	if (!take_trailing(r, &header)) {
+		if (!r->torn)
+			take_leading(r, &header);
+		take_others(r);
+	}
 	give(r, header);
 	buf_clear(&r->header);
 }
@@ -381,8 +433,9 @@ static bool begins(struct mime_mbox_reader *r, struct str line)
 		return false;
 	end_message(r);
 	r->open = r->in_header = true;
-	r->torn = r->inside = false;
+	r->torn = r->inside = r->list = false;
 	buf_clear(&r->words);
+	buf_clear(&r->others);
 	r->sink.begin(r->sink.ctx, from.sender, from.date);
 	return true;
 }
@@ -419,6 +472,8 @@ static void end_line(struct mime_mbox_reader *r)
 		r->blank = true;
 	} else {
 		take_text(r, line);
+		if (r->in_header)
+			note_line(r, line);
 		put(r, STR("\r\n"));
 	}
 	r->long_line = false;

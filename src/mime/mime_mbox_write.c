@@ -80,7 +80,7 @@ static void put_letters(
 		buf_byte(w->out, '\n');
 }
 
-/* Also without flags where the header begins or ends with what a reader would take out. */
+/* Also without flags where a reader would take out something, or read flags from it. */
 static void end_header(struct mime_mbox_writer *w)
 {
 	w->in_header = false;
@@ -149,8 +149,9 @@ static void end_line(struct mime_mbox_writer *w)
 		let_go(w, false);
 	if (w->in_header && w->line_empty)
 		end_header(w);
-	else if (w->in_header && !w->first_seen)
-		w->guard = mime_mbox_is_status(buf_view(&w->name));
+	else if (w->in_header)
+		w->guard = w->guard || mime_mbox_is_telling(buf_view(&w->name)) ||
+			   (!w->first_seen && mime_mbox_is_status(buf_view(&w->name)));
 	w->first_seen = true;
 	buf_byte(w->out, '\n');
 	begin_line(w);

@@ -155,6 +155,22 @@ def test_letters_of_keywords_are_read_as_those_of_flags(server, mailbox, tmp_pat
     assert sorted(flags(server, mailbox)) == ["", "$seen work"] + ["work"] * 4
 
 
+def test_flags_of_an_mbox_wherever_they_stand(server, mailbox, tmp_path):
+    """As KMail writes them, with other fields behind them. What is exported comes in again as it is."""
+    line, other = "From a@b Mon Nov 23 19:54:33 2026\n", server.mailbox()
+    (tmp_path / "mbox").write_text(
+        f"{line}Subject: 1\nStatus: RO\nX-Status: RAC\nX-KMail-SignatureState:  \n\nx\n\n"
+        f"{line}X-Keywords: work,\n\tgreen\nStatus: O\nSubject: 2\n\nx\n\n{line}X-Status: D\nSubject: 3\n\nx\n\n")
+    assert server.command("import", mailbox, str(tmp_path / "mbox")).stdout == "3 messages imported\n"
+    assert flags(server, mailbox) == ["$answered $seen", "green work", ""]
+    server.command("flags", mailbox, "--mailbox", "INBOX", "--remove", "seen")
+    server.command("export", mailbox, "--mbox", str(tmp_path / "out"))
+    assert server.command("import", other, str(tmp_path / "out")).stdout == "3 messages imported\n"
+    assert flags(server, other) == ["$answered", "green work", ""]
+    assert contents(server, other) == contents(server, mailbox)
+    assert server.command("import", mailbox, str(tmp_path / "out")).stdout == "0 messages imported; 3 were there already\n"
+
+
 @pytest.mark.parametrize("large", [False, True])
 def test_what_was_deleted_since_stays_so(server, mailbox, tmp_path, large):
     """Imported again it does not come back, and undelete brings it back once."""

@@ -114,9 +114,31 @@ static void test_files_of_others(void **state)
 		"From a Mon Nov 23 19:54:33 2026\nS: x\nStatus: RO\nX-Status: AF\nX-Keywords: Work\nX-UID: 7\n"
 		"Content-Length: 2\n\nA\n\n",
 		"[a 1795463673000|S: x\\r\\n\\r\\nA\\r\\n|$answered $flagged $seen work]"},
-	    {"Status in the middle is the message's",
+	    {"Status in front of others says something, and stays",
 		"From a Mon Nov 23 19:54:33 2026\nStatus: RO\nS: x\n\nA\n\n",
-		"[a 1795463673000|Status: RO\\r\\nS: x\\r\\n\\r\\nA\\r\\n|]"},
+		"[a 1795463673000|Status: RO\\r\\nS: x\\r\\n\\r\\nA\\r\\n|$seen]"},
+	    {"KMail",
+		"From a Mon Nov 23 19:54:33 2026\nS: x\nStatus: RO\nX-Status: ORAC\nX-KMail-EncryptionState:  \n"
+		"X-KMail-MDN-Sent:  \n\nA\n\n",
+		"[a 1795463673000|S: x\\r\\nStatus: RO\\r\\nX-Status: ORAC\\r\\nX-KMail-EncryptionState:  \\r\\n"
+		"X-KMail-MDN-Sent:  \\r\\n\\r\\nA\\r\\n|$answered $seen]"},
+	    {"words in the middle, in several lines, and what is taken out beside",
+		"From a Mon Nov 23 19:54:33 2026\nX-Keywords: one\n two\n\tthree\nS: four\n five\nX-Status: F\n\nA\n\n",
+		"[a 1795463673000|X-Keywords: one\\r\\n two\\r\\n\\x09three\\r\\nS: four\\r\\n five\\r\\n\\r\\nA\\r\\n|"
+		"$flagged one three two]"},
+	    {"what is in the middle marks nothing as deleted",
+		"From a Mon Nov 23 19:54:33 2026\nX-Status: AD\nX-Keywords: $deleted\nX-Mozilla-Status: 0009\nS: x\n\nA\n\n",
+		"[a 1795463673000|X-Status: AD\\r\\nX-Keywords: $deleted\\r\\nX-Mozilla-Status: 0009\\r\\nS: x\\r\\n\\r\\nA\\r\\n|"
+		"$answered $seen]"},
+	    {"no field of the text",
+		"From a Mon Nov 23 19:54:33 2026\nS: x\n\nStatus: R\n\nFrom b Mon Nov 23 19:54:33 2026\n\nStatus: R\n\n",
+		"[a 1795463673000|S: x\\r\\n\\r\\nStatus: R\\r\\n|][b 1795463673000|\\r\\nStatus: R\\r\\n|]"},
+	    {"nor of the message before",
+		"From a Mon Nov 23 19:54:33 2026\nX-Keywords: one\n\nFrom b Mon Nov 23 19:54:33 2026\n two\nS: x\n\n",
+		"[a 1795463673000||one][b 1795463673000| two\\r\\nS: x\\r\\n|]"},
+	    {"ours says all of what stands in front of it",
+		"From a Mon Nov 23 19:54:33 2026\nStatus: RO\nS: x\nX-Godwit-Status: a\nStatus: O\n\nA\n\n",
+		"[a 1795463673000|Status: RO\\r\\nS: x\\r\\n\\r\\nA\\r\\n|a]"},
 	    {"marked deleted", "From a Mon Nov 23 19:54:33 2026\nS: x\nX-Status: D\n\nA\n\n",
 		"[a 1795463673000|S: x\\r\\n\\r\\nA\\r\\n|$deleted]"},
 	    {"Thunderbird",
@@ -193,6 +215,10 @@ static void test_there_and_back(void **state)
 	    "S: x\r\nStatus: RO\r\n\r\nx\r\n",
 	    "S: x\r\nStatus: RO\r\n folded\r\n\r\nx\r\n",
 	    "Status: RO\r\n\r\nx\r\n",
+	    "F: a\r\nStatus: RO\r\nS: x\r\n\r\nx\r\n",
+	    "F: a\r\nX-Keywords: one\r\n two\r\nS: x\r\n\r\nx\r\n",
+	    "F: a\r\nX-Mozilla-Keys: one\r\nX-Status: AD\r\nS: x\r\n",
+	    "F: a\r\nX-Godwit-Status: mine\r\nS: x\r\n\r\nx\r\n",
 	    "X-Mozilla-Status: 0001\r\nS: x\r\n\r\nx\r\n",
 	    "S: x\r\nX-Godwit-Status: mine\r\nStatus: O\r\n\r\nx\r\n",
 	    "S: x\r\nContent-Length: 7\r\n\r\nx\r\n",
@@ -251,6 +277,27 @@ static void test_large(void **state)
 		assert_true(str_eq(str_sub(got, 0, message.n), buf_view(&message)));
 	}
 	buf_fini(&message);
+	buf_fini(&file);
+	buf_fini(&found);
+}
+
+/* What stands in front of a header that cannot be held is read all the same. */
+static void test_long_header_of_others(void **state)
+{
+	struct buf file, found;
+	struct str got;
+
+	buf_init(&file, 4 * MIB);
+	buf_init(&found, 4 * MIB);
+	buf_lit(&file, "From a Mon Nov 23 19:54:33 2026\nStatus: RO\nX-Keywords: one\n two\n");
+	while (file.n < MIB + 50000)
+		buf_lit(&file, "X: 1234567890\n");
+	buf_lit(&file, "X-Status: A\nX: 1\nX-Status: F\n\ntext\n");
+	for (size_t piece = 999; piece < 70000; piece += 46007) {
+		assert_true(read_in(&found, buf_view(&file), 0, piece));
+		got = str_from(buf_view(&found), str_rfind(buf_view(&found), '|'));
+		expect_text("words", got, "|$answered $flagged $seen one two]");
+	}
 	buf_fini(&file);
 	buf_fini(&found);
 }
@@ -389,6 +436,7 @@ int main(void)
 	    cmocka_unit_test(test_form),
 	    cmocka_unit_test(test_there_and_back),
 	    cmocka_unit_test(test_large),
+	    cmocka_unit_test(test_long_header_of_others),
 	    cmocka_unit_test(test_long_headers),
 	    cmocka_unit_test(test_keywords),
 	    cmocka_unit_test(test_keywords_change),
