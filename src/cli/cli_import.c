@@ -132,9 +132,18 @@ static void on_end(void *ctx, struct str keywords)
 	end(im, im->date, keywords);
 }
 
+/* The notes of the mail program that kept the file. */
+static void on_drop(void *ctx)
+{
+	struct importing *im = ctx;
+
+	im->in_message = false;
+	cli_feed_drop(&im->feed);
+}
+
 static bool open_mbox(struct importing *im)
 {
-	struct mime_mbox_sink sink = {on_begin, on_bytes, on_end, im};
+	struct mime_mbox_sink sink = {on_begin, on_bytes, on_end, on_drop, im};
 
 	im->fd = cli_import_open_source(&im->sources, source(im));
 	im->octets = im->messages = 0;

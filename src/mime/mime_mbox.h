@@ -46,7 +46,8 @@ void mime_mbox_write_end(struct mime_mbox_writer *w);
 struct mime_mbox_reader;
 
 /*
- * What the reader finds, in order: begin, bytes ..., end with the keywords. date is that of the "From "
+ * What the reader finds, in order: begin, bytes ..., end with the keywords; or drop in place of end, where it turned
+ * out that it is no mail but the notes of UW-IMAP in front of it. date is that of the "From "
  * line in milliseconds, MIME_MBOX_NO_DATE where it has none that can be read. keywords: in the form of
  * mime_keywords_put(), "$deleted" among them for a message that a program has only marked so. Views
  * live in the call.
@@ -57,6 +58,7 @@ struct mime_mbox_sink {
 	void (*begin)(void *ctx, struct str sender, int64_t date);
 	void (*bytes)(void *ctx, struct str bytes);
 	void (*end)(void *ctx, struct str keywords);
+	void (*drop)(void *ctx);
 	void *ctx;
 };
 

@@ -29,11 +29,14 @@ struct mime_mbox_reader {
 	bool long_line;    /* its beginning was let go */
 	bool open;         /* inside a message */
 	bool in_header;
-	bool torn;   /* the beginning of the header was given */
-	bool inside; /* what is held of it begins inside of a line */
-	bool list;   /* the field at hand lists words, in further lines too */
-	bool blank;  /* a blank line is held back */
-	bool loose;  /* "From " lines of this file have no date that can be read */
+	bool torn;         /* the beginning of the header was given */
+	bool inside;       /* what is held of it begins inside of a line */
+	bool first;        /* no message is before it */
+	bool none;         /* it is no message */
+	unsigned internal; /* which fields of no message it has */
+	bool list;         /* the field at hand lists words, in further lines too */
+	bool blank;        /* a blank line is held back */
+	bool loose;        /* "From " lines of this file have no date that can be read */
 	bool bad;
 };
 
@@ -42,6 +45,7 @@ struct mime_mbox_reader *mime_mbox_reader_new(const struct mime_mbox_sink *sink)
 	struct mime_mbox_reader *r = mem_new(struct mime_mbox_reader);
 
 	r->sink = *sink;
+	r->first = true;
 	buf_init(&r->line, LINE_HELD);
 	buf_init(&r->header, LIMIT_MIME_HEADER);
 	buf_init(&r->words, WORDS_HELD);
@@ -69,7 +73,7 @@ static const struct str own = STR_INIT("X-Godwit-Status");
 
 static const struct {
 	struct str name;
-	bool telling; /* flags, wherever it stands */
+	bool telling; /* something, wherever it stands */
 } fields[] = {
     {STR_INIT("X-Godwit-Status"), true},
     {STR_INIT("Status"), true},
@@ -78,8 +82,8 @@ static const struct {
     {STR_INIT("Content-Length"), false},
     {STR_INIT("Lines"), false},
     {STR_INIT("X-UID"), false},
-    {STR_INIT("X-IMAP"), false},
-    {STR_INIT("X-IMAPbase"), false},
+    {STR_INIT("X-IMAP"), true},
+    {STR_INIT("X-IMAPbase"), true},
     {STR_INIT("X-Mozilla-Status"), true},
     {STR_INIT("X-Mozilla-Status2"), false},
     {STR_INIT("X-Mozilla-Keys"), true},
@@ -209,11 +213,32 @@ static void take_leading(struct mime_mbox_reader *r, struct str *header)
 	}
 }
 
+/*
+ * UW-IMAP and Alpine keep what they must remember of a mailbox in front of its mail, in the form of a message that no
+ * user is to see. All three fields, each at its place in a set of bits.
+ */
+#define INTERNAL 7u
+
+static unsigned internal_of(struct str line)
+{
+	struct str value = str_trim(str_from(line, str_find(line, ':') + 1));
+
+	if (is_named(line, STR("X-IMAP")) || is_named(line, STR("X-IMAPbase")))
+		return 1;
+	if (is_named(line, STR("Subject")) &&
+	    str_eq(value, STR("DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA")))
+		return 2;
+	if (is_named(line, STR("From")) && str_has_prefix(value, STR("Mail System Internal Data ")))
+		return 4;
+	return 0;
+}
+
 /* A line of the header. */
 static void note_line(struct mime_mbox_reader *r, struct str line)
 {
 	if (!ascii_is_wsp(line.p[0])) {
 		r->list = words_of(&r->others, line);
+		r->internal |= internal_of(line);
 	} else if (r->list) {
 		buf_byte(&r->others, ' ');
 		buf_str(&r->others, line);
@@ -242,7 +267,7 @@ static void take_others(struct mime_mbox_reader *r)
 
 static void give(struct mime_mbox_reader *r, struct str bytes)
 {
-	if (bytes.n > 0)
+	if (bytes.n > 0 && !r->none)
 		r->sink.bytes(r->sink.ctx, bytes);
 }
 
@@ -256,6 +281,7 @@ static void end_header(struct mime_mbox_reader *r)
 		if (!r->torn)
 			take_leading(r, &header);
 		take_others(r);
+		r->none = r->first && r->internal == INTERNAL && !r->torn;
 	}
 	give(r, header);
 	buf_clear(&r->header);
@@ -326,8 +352,11 @@ static void end_message(struct mime_mbox_reader *r)
 		end_header(r);
 	buf_init(&keywords, MIME_KEYWORDS_OUT);
 	mime_keywords_put(&keywords, buf_view(&r->words));
-	r->open = r->blank = false;
-	r->sink.end(r->sink.ctx, buf_view(&keywords));
+	r->open = r->blank = r->first = false;
+	if (r->none)
+		r->sink.drop(r->sink.ctx);
+	else
+		r->sink.end(r->sink.ctx, buf_view(&keywords));
 	buf_fini(&keywords);
 }
 
@@ -433,7 +462,8 @@ static bool begins(struct mime_mbox_reader *r, struct str line)
 		return false;
 	end_message(r);
 	r->open = r->in_header = true;
-	r->torn = r->inside = r->list = false;
+	r->torn = r->inside = r->list = r->none = false;
+	r->internal = 0;
 	buf_clear(&r->words);
 	buf_clear(&r->others);
 	r->sink.begin(r->sink.ctx, from.sender, from.date);

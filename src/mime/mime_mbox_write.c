@@ -80,7 +80,7 @@ static void put_letters(
 		buf_byte(w->out, '\n');
 }
 
-/* Also without flags where a reader would take out something, or read flags from it. */
+/* Also without flags where a reader would take out something, or read anything from it. */
 static void end_header(struct mime_mbox_writer *w)
 {
 	w->in_header = false;

@@ -155,6 +155,20 @@ def test_letters_of_keywords_are_read_as_those_of_flags(server, mailbox, tmp_pat
     assert sorted(flags(server, mailbox)) == ["", "$seen work"] + ["work"] * 4
 
 
+def test_notes_of_the_program_that_kept_an_mbox_are_no_mail(server, mailbox, tmp_path):
+    line = "From MAILER-DAEMON Mon Nov 23 19:54:33 2026\n"
+    notes = (f"{line}Date: 23 Nov 2026 19:54:33 +0000\nFrom: Mail System Internal Data <MAILER-DAEMON@x>\n"
+             "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\nMessage-ID: <1@x>\n"
+             "X-IMAP: 1795463673 0000000001\nStatus: RO\n\n"
+             "This text is part of the internal format of your mail folder, and is not\na real message.\n\n")
+    (tmp_path / "mbox").write_text(f"{notes}{line}Subject: 1\n\nx\n\n")
+    done = server.command("import", mailbox, str(tmp_path / "mbox"))
+    assert (done.stdout, done.stderr) == ("1 message imported\n", "")
+    assert contents(server, mailbox) == [b"Subject: 1\r\n\r\nx\r\n"]
+    (tmp_path / "empty").write_text(notes)
+    assert server.command("import", mailbox, str(tmp_path / "empty")).stdout == "0 messages imported\n"
+
+
 def test_flags_of_an_mbox_wherever_they_stand(server, mailbox, tmp_path):
     """As KMail writes them, with other fields behind them. What is exported comes in again as it is."""
     line, other = "From a@b Mon Nov 23 19:54:33 2026\n", server.mailbox()

@@ -51,6 +51,11 @@ static void on_end(void *ctx, struct str keywords)
 	mime_mbox_write_end(&w);
 }
 
+/* The next one is the first that is written. */
+static void on_drop(void *ctx)
+{
+}
+
 static void found_init(struct found *f, struct buf *again)
 {
 	*f = (struct found){.again = again};
@@ -68,7 +73,7 @@ static void found_fini(struct found *f)
 
 static void read_file(struct found *f, struct str file, size_t piece)
 {
-	struct mime_mbox_sink sink = {on_begin, on_bytes, on_end, f};
+	struct mime_mbox_sink sink = {on_begin, on_bytes, on_end, on_drop, f};
 	struct mime_mbox_reader *r = mime_mbox_reader_new(&sink);
 	bool good = true;
 

@@ -38,10 +38,15 @@ static void on_end(void *ctx, struct str keywords)
 	buf_byte(ctx, ']');
 }
 
+static void on_drop(void *ctx)
+{
+	buf_lit(ctx, "no mail]");
+}
+
 /* Fed in pieces of `piece` octets, the first one of `first`. */
 static bool read_in(struct buf *found, struct str file, size_t first, size_t piece)
 {
-	struct mime_mbox_sink sink = {on_begin, on_bytes, on_end, found};
+	struct mime_mbox_sink sink = {on_begin, on_bytes, on_end, on_drop, found};
 	struct mime_mbox_reader *r = mime_mbox_reader_new(&sink);
 	bool good;
 
@@ -157,6 +162,58 @@ static void test_files_of_others(void **state)
 		expect_read(cases[i].what, str_of_c(cases[i].file), cases[i].want);
 }
 
+#define NOTES_SUBJECT "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n"
+#define NOTES_FROM    "From: Mail System Internal Data <MAILER-DAEMON@x>\n"
+#define NOTES_BEGIN   "From MAILER-DAEMON Mon Nov 23 19:54:33 2026\n"
+#define NOTES_TEXT    "Status: RO\n\nThis text is part of the internal format of your mail folder.\n\n"
+#define MAIL          "From a Mon Nov 23 19:54:33 2026\nS: x\n\nA\n\n"
+
+/* Of UW-IMAP, in front of all mail; with a field less, or of our own export, it is mail. */
+static void test_notes_in_front(void **state)
+{
+	static const struct {
+		const char *what, *file;
+		bool notes;
+	} cases[] = {
+	    {"X-IMAP", NOTES_BEGIN NOTES_FROM NOTES_SUBJECT "X-IMAP: 1311 7 $Label\n" NOTES_TEXT,
+		true},
+	    {"X-IMAPbase",
+		NOTES_BEGIN NOTES_SUBJECT "x-imapbase: 1311 7\nX: y\n" NOTES_FROM NOTES_TEXT, true},
+	    {"no X-IMAP", NOTES_BEGIN NOTES_SUBJECT NOTES_FROM NOTES_TEXT, false},
+	    {"other subject",
+		NOTES_BEGIN NOTES_FROM "Subject: Re: DON'T\nX-IMAP: 1311 7\n" NOTES_TEXT, false},
+	    {"other sender", NOTES_BEGIN NOTES_SUBJECT "From: a@b\nX-IMAP: 1311 7\n" NOTES_TEXT,
+		false},
+	    {"not the first",
+		MAIL NOTES_BEGIN NOTES_FROM NOTES_SUBJECT "X-IMAP: 1311 7\n" NOTES_TEXT, false},
+	    {"ours",
+		NOTES_BEGIN NOTES_FROM NOTES_SUBJECT
+		"X-IMAP: 1311 7\nX: y\nX-Godwit-Status: \n" NOTES_TEXT,
+		false},
+	};
+	struct buf file, found;
+
+	buf_init(&file, 4 * KIB);
+	buf_init(&found, 4 * KIB);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		buf_clear(&file);
+		buf_c(&file, cases[i].file);
+		buf_lit(&file, MAIL);
+		for (size_t first = 0; first <= file.n; first++) {
+			static const struct str all = STR_INIT(
+			    "[MAILER-DAEMON 1795463673000|no mail]"
+			    "[a 1795463673000|S: x\r\n\r\nA\r\n|]");
+
+			assert_true(read_in(&found, buf_view(&file), first, file.n));
+			if (str_eq(buf_view(&found), all) != cases[i].notes)
+				expect_text(cases[i].what, buf_view(&found),
+				    cases[i].notes ? "notes" : "mail");
+		}
+	}
+	buf_fini(&file);
+	buf_fini(&found);
+}
+
 static void test_no_mbox(void **state)
 {
 	static const char *const files[] = {"x", "Subject: x\n\nFrom a\n", "\nFro", "from a\n"};
@@ -219,6 +276,7 @@ static void test_there_and_back(void **state)
 	    "F: a\r\nX-Keywords: one\r\n two\r\nS: x\r\n\r\nx\r\n",
 	    "F: a\r\nX-Mozilla-Keys: one\r\nX-Status: AD\r\nS: x\r\n",
 	    "F: a\r\nX-Godwit-Status: mine\r\nS: x\r\n\r\nx\r\n",
+	    "F: a\r\nX-IMAP: 1 2\r\nS: x\r\n\r\nx\r\n",
 	    "X-Mozilla-Status: 0001\r\nS: x\r\n\r\nx\r\n",
 	    "S: x\r\nX-Godwit-Status: mine\r\nStatus: O\r\n\r\nx\r\n",
 	    "S: x\r\nContent-Length: 7\r\n\r\nx\r\n",
@@ -432,6 +490,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_files_of_others),
+	    cmocka_unit_test(test_notes_in_front),
 	    cmocka_unit_test(test_no_mbox),
 	    cmocka_unit_test(test_form),
 	    cmocka_unit_test(test_there_and_back),
