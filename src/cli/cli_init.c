@@ -308,10 +308,6 @@ static int write_pair(const struct init *in, const char *certificate, const char
 	struct err e;
 	int result;
 
-	if (lstat(certificate, &st) == 0)
-		return cli_fail(EX_CANTCREAT,
-		    "%s is a link to a file that is not there: put the certificate there, or remove the link",
-		    certificate);
 	buf_init(&certificate_pem, TLS_PEM_MAX);
 	if (lstat(key, &st) == 0)
 		result = sign_with(key, in->config->hostname, &certificate_pem, &e);
@@ -325,6 +321,28 @@ static int write_pair(const struct init *in, const char *certificate, const char
 	return result == 0 ? EX_OK : cli_fail(EX_CANTCREAT, "%s", e.text);
 }
 
+static int make_pair(struct init *in, const char *certificate, const char *key)
+{
+	struct stat st;
+	int why, code;
+
+	if (access(certificate, F_OK) == 0)
+		return EX_OK;
+	why = errno;
+	code = cli_owner_check_links(certificate, "the certificate");
+	if (code == EX_OK)
+		code = cli_owner_check_links(key, "its key");
+	if (code == EX_OK && lstat(certificate, &st) == 0)
+		code = cli_fail(EX_CANTCREAT,
+		    "%s is a link, and where it leads there is no file that can be read: %s; put the certificate "
+		    "there, or remove the link",
+		    certificate, err_reason(why));
+	if (code == EX_OK)
+		code = write_pair(in, certificate, key);
+	in->made_certificate = code == EX_OK;
+	return code;
+}
+
 /* A self-signed one, unless there is one already or the administrator keeps his elsewhere. */
 static int make_certificate(struct init *in)
 {
@@ -336,15 +354,8 @@ static int make_certificate(struct init *in)
 	buf_init(&key, 4096);
 	config_path(c, c->tls_certificate, &certificate);
 	config_path(c, c->tls_key, &key);
-	if (c->tls_certificate.n && c->tls_certificate.p[0] != '/' && c->tls_key.p[0] != '/' &&
-	    access(buf_cstr(&certificate), F_OK) < 0) {
-		code = cli_owner_check_links(buf_cstr(&certificate), "the certificate");
-		if (code == EX_OK)
-			code = cli_owner_check_links(buf_cstr(&key), "its key");
-		if (code == EX_OK)
-			code = write_pair(in, buf_cstr(&certificate), buf_cstr(&key));
-		in->made_certificate = code == EX_OK;
-	}
+	if (c->tls_certificate.n && c->tls_certificate.p[0] != '/' && c->tls_key.p[0] != '/')
+		code = make_pair(in, buf_cstr(&certificate), buf_cstr(&key));
 	buf_fini(&certificate);
 	buf_fini(&key);
 	return code;

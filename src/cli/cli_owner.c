@@ -228,31 +228,72 @@ int cli_owner_become_user(const char *dir)
 
 /* ---- what leads there ---- */
 
-static int check_part(const char *part, const char *what)
-{
-	struct stat st;
+#define LINKS_MAX 40 /* as of the kernel */
 
-	if (lstat(part, &st) < 0 || !S_ISLNK(st.st_mode) || st.st_uid == 0)
-		return EX_OK;
+/* What is left of a path, and what of it was looked at; both without links. */
+struct walk {
+	struct buf at, rest;
+	const char *what;
+	int links;
+};
+
+static int refuse_link(struct walk *w, uid_t uid)
+{
 	return cli_fail(EX_CANTCREAT,
 	    "%s is a link of the user with the id %u, who may let it lead anywhere: name %s without it",
-	    part, (unsigned)st.st_uid, what);
+	    buf_cstr(&w->at), (unsigned)uid, w->what);
+}
+
+/* In front of the rest, in place of its name, which goes. */
+static int follow(struct walk *w, size_t above)
+{
+	char to[4096];
+	ssize_t n = readlink(buf_cstr(&w->at), to, sizeof to);
+	struct buf rest;
+
+	if (n < 0 || n == (ssize_t)sizeof to || ++w->links > LINKS_MAX)
+		return cli_fail(
+		    EX_CANTCREAT, "the links at %s cannot be followed", buf_cstr(&w->at));
+	w->at.n = to[0] == '/' ? 0 : above;
+	buf_init(&rest, 64 * KIB);
+	buf_add(&rest, to, (size_t)n);
+	buf_byte(&rest, '/');
+	buf_str(&rest, buf_view(&w->rest));
+	buf_fini(&w->rest);
+	w->rest = rest;
+	return EX_OK;
+}
+
+/* The next name, and the slashes in front of it. */
+static int step(struct walk *w)
+{
+	struct str rest = buf_view(&w->rest);
+	size_t above = w->at.n, n = 0;
+	struct stat st;
+
+	while (n < rest.n && rest.p[n] == '/')
+		n++;
+	while (n < rest.n && rest.p[n] != '/')
+		n++;
+	buf_str(&w->at, str_sub(rest, 0, n));
+	buf_drop(&w->rest, n);
+	if (lstat(buf_cstr(&w->at), &st) < 0 || !S_ISLNK(st.st_mode))
+		return EX_OK;
+	return st.st_uid == 0 ? follow(w, above) : refuse_link(w, st.st_uid);
 }
 
 int cli_owner_check_links(const char *path, const char *what)
 {
-	struct str s = str_of_c(path);
-	struct buf part;
+	struct walk w = {.what = what};
 	int code = EX_OK;
 
-	buf_init(&part, 64 * KIB);
-	for (size_t i = 1; geteuid() == 0 && code == EX_OK && i <= s.n; i++)
-		if (i == s.n || s.p[i] == '/') {
-			buf_clear(&part);
-			buf_str(&part, str_sub(s, 0, i));
-			code = check_part(buf_cstr(&part), what);
-		}
-	buf_fini(&part);
+	buf_init(&w.at, 64 * KIB);
+	buf_init(&w.rest, 64 * KIB);
+	buf_c(&w.rest, path);
+	while (geteuid() == 0 && code == EX_OK && w.rest.n > 0)
+		code = step(&w);
+	buf_fini(&w.at);
+	buf_fini(&w.rest);
 	return code;
 }
 

@@ -11,8 +11,8 @@
 int cli_owner_become_user(const char *dir);
 
 /*
- * Links of others on the way to a path, which root is not to follow where he makes something; what: of the cure, "the
- * data directory".
+ * Links of others on the way to a path, which root is not to follow where he makes something, not by his own links
+ * either; what: of the cure, "the data directory". Whose a directory above is can put another in its place later.
  */
 int cli_owner_check_links(const char *path, const char *what);
 

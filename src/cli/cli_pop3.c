@@ -71,7 +71,7 @@ static void ended(struct cli_pop3 *p, const struct pop3_client_event *e)
 	cli_pop3_refused(p->code, e->foreign ? "this is no port for reading mail: " : "", e);
 }
 
-static void handle(struct cli_pop3 *p, const struct pop3_client_event *e)
+static void tell(struct cli_pop3 *p, const struct pop3_client_event *e)
 {
 	switch (e->type) {
 	case POP3_CLIENT_READY:
@@ -94,6 +94,13 @@ static void handle(struct cli_pop3 *p, const struct pop3_client_event *e)
 	case POP3_CLIENT_STLS:
 		break;
 	}
+}
+
+/* Of what came with the octets behind which it was broken off, nobody wants to hear. */
+static void handle(struct cli_pop3 *p, const struct pop3_client_event *e)
+{
+	if (!p->broken_off)
+		tell(p, e);
 	pop3_client_done(p->client, clock_mono());
 	if (p->ready && !p->ended)
 		p->handler->more(p->ctx, p);

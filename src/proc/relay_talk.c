@@ -219,8 +219,10 @@ void relay_talk_give(struct relay_session *s)
 	note_kept(s);
 	s->idle = false;
 	s->busy = false;
-	if (s->messages++ > 0 && !s->callouts) /* it has spoken: it may take its time */
-		s->cfg.timeouts = relay_times_of(&s->config->timeouts, false).talk;
+	if (s->messages++ > 0 && !s->callouts) { /* it has spoken: it may take its time */
+		s->times = relay_times_of(&s->config->timeouts, false);
+		s->cfg.timeouts = s->times.talk;
+	}
 	s->timed_out = false;
 	uv_timer_stop(&s->timer);
 	put_priority(s);

@@ -23,7 +23,7 @@ static void tell_lost_lock(int dirfd, const char *path, struct err *e)
 	(void)fstat(dirfd, &st);
 	err_set(e,
 	    "%s has lost the file that keeps a second server off it: stop a server that may still run on it, "
-	    "then make the file with: install -m 600 -o %u -g %u /dev/null %s/" DATADIR_LOCK,
+	    "then make the file with: install -m 600 -o %u -g %u /dev/null '%s/" DATADIR_LOCK "'",
 	    path, (unsigned)st.st_uid, (unsigned)st.st_gid, path);
 }
 

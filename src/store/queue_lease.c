@@ -8,8 +8,8 @@
  * 3. Each step of the loop gives out a job or moves a destination behind now: it ends.
  * 4. Of the attempts under way only a share goes to destinations that have never been tried, and to
  *    those that fail: where nobody answers, an attempt lasts for minutes. The last of them are for who has
- *    none: a hundred servers that were well and are slow now would have all of them, five each. Where half the
- *    share of those never tried is out, further ones are brief: who is silent then is not waited for.
+ *    none: a hundred servers that were well and are slow now would have all of them, five each. Where no
+ *    more than half the share of those never tried may be added, they are brief: who is silent is not waited for.
  * 5. A lease counts at the host that its destination went to last, until it is known to go elsewhere
  *    (store/queue_way.h). Where that has as many as it may, the destination gets in line for it.
  */

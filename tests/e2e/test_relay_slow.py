@@ -1,11 +1,13 @@
 """Hosts that take their time: they hold up nobody else, nor do they hold on to anything."""
 
+import contextlib
 import socket
 import time
 
+import pytest
 from relay_net import net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
-from smtp_peer import HANG
+from smtp_peer import CLOSE, GOOD, HANG
 
 
 def test_slow_destination_delays_nobody_else(net):
@@ -22,20 +24,43 @@ def test_slow_destination_delays_nobody_else(net):
     assert 1 <= len(slow.sessions) <= 5
 
 
-def test_silence_at_first_contact_delays_nobody_else_for_long(net):
-    """More hosts that do not greet than there are attempts for those never tried: the last of them are not waited for."""
-    addresses = [net.address() for _ in range(250)]
+@contextlib.contextmanager
+def silence(net, count, going):
+    """Mail to so many hosts that do not greet; so many attempts at them are there. Gives its id."""
+    addresses = [net.address() for _ in range(count)]
     listeners = [socket.create_server((address, net.port)) for address in addresses]
     try:
-        silent = net.send(*[f"bob@{net.domain(address)}" for address in addresses])
-        wait_for("all attempts there are", lambda: sum(row["state"] == "under way" for row in net.queue()) >= 200)
+        number = net.send(*[f"bob@{net.domain(address)}" for address in addresses])
+        wait_for("attempts", lambda: sum(row["state"] == "under way" for row in net.queue()) >= going)
+        yield number
+    finally:
+        for each in listeners:
+            each.close()
+
+
+def test_silence_at_first_contact_delays_nobody_else_for_long(net):
+    """More hosts than there are attempts for those never tried: the last of them are not waited for."""
+    with silence(net, 250, 200) as silent:
         began = time.monotonic()
         assert net.wait_attempt(net.send(f"bob@{net.peer().domain}")) == (1, 0, 0)
         assert time.monotonic() - began < 40
         assert net.server.new_log().count(f"event=attempt id={silent} ") >= 50
-    finally:
-        for each in listeners:
-            each.close()
+
+
+def test_who_has_answered_may_take_his_time(net, long):
+    """Also on another connection of a session that began while others waited."""
+    if not long:
+        pytest.skip("takes 25 seconds")
+
+    def late(session):
+        time.sleep(23)
+        session.send(GOOD["greeting"])
+
+    peer = net.peer(greeting=[GOOD["greeting"], late], MAIL=[GOOD["MAIL"], CLOSE])
+    with silence(net, 110, 110):
+        assert net.wait_attempt(net.send(f"bob@{peer.domain}")) == (1, 0, 0)
+        assert net.wait_attempt(net.send(f"bob@{peer.domain}")) == (1, 0, 0)
+    assert len(peer.sessions) == 2
 
 
 def test_destinations_that_refuse_delay_nobody_else(net):
