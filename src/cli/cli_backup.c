@@ -6,6 +6,7 @@
 #include "cli/cli_backup_dir.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,6 +83,19 @@ static int end_database(struct backup *b)
 	return 0;
 }
 
+/* While the backup before is still there. */
+static void tell_anew(struct backup *b, const struct record *r)
+{
+	cli_progress_clear(&b->progress);
+	fprintf(stderr,
+	    "note: %s does not have behind it what %s is of, for it was %s: all is copied anew. Mail that only "
+	    "the backup before has goes with it when that is complete; to keep it, end this now, and bring it "
+	    "back first (`godwit restore %s --account ADDRESS`) or name another directory\n",
+	    b->data, b->path,
+	    r->id == b->old.store ? "put back to an earlier state" : "restored from a backup",
+	    b->path);
+}
+
 /* Is this what the directory has backups of? */
 static int take_store(struct backup *b, const struct record *r)
 {
@@ -94,6 +108,8 @@ static int take_store(struct backup *b, const struct record *r)
 		    b->path, STR_FMT(b->old.hostname));
 	}
 	b->anew = r->anew || !b->has_old;
+	if (b->anew && b->has_old)
+		tell_anew(b, r);
 	b->new.store = r->id;
 	b->new.mark = r->mark || b->anew ? r->mark : b->old.mark;
 	b->size = r->size;
@@ -453,6 +469,21 @@ static void tell_cure(const struct backup *b)
 	    b->data, b->path, b->path);
 }
 
+/*
+ * Copied anew, with holes: the backup before, which may have read what the disk does not give now, is worth more. The
+ * cure brings back what it has.
+ */
+static int give_up(struct backup *b)
+{
+	cli_backup_clean(b, &b->old);
+	return cli_fail(EX_DATAERR,
+	    "%s stays the backup that it was: the new one would not be whole, and has nothing of what the one "
+	    "before has read. See to the disk of %s; then stop the server, run `godwit store repair`, bring "
+	    "back what the backup has (`godwit restore %s --account ADDRESS`), and only then make another "
+	    "backup into %s. Until then name another directory",
+	    b->path, b->data, b->path, b->path);
+}
+
 static int complete(struct backup *b)
 {
 	struct err e = {""};
@@ -488,7 +519,9 @@ static int make(struct cli *cli, struct backup *b)
 	code = call(cli, b);
 	if (code == EX_OK && cli_backup_copy_files(b) < 0)
 		code = cli_fail(EX_IOERR, "%s", b->e.text);
-	return code == EX_OK ? complete(b) : code;
+	if (code != EX_OK)
+		return code;
+	return b->anew && b->has_old && b->new.lost ? give_up(b) : complete(b);
 }
 
 static int run(struct cli *cli, struct backup *b)

@@ -437,6 +437,13 @@ def put_back(server, tmp_path, what=""):
     then.rename(here)
 
 
+def copied_anew(server, target, why="put back to an earlier state"):
+    """Told in one line."""
+    told = server.command("backup", str(target)).stderr
+    assert told.startswith(f"note: {server.data} does not have behind it what {target} is of, for it was {why}: ")
+    assert told.count("\n") == 1
+
+
 # fewer than were there, as many, and more: whether its packs end before those of the backup, there, or behind them
 @pytest.mark.parametrize("count", [50, 100, 200])
 def test_a_hole_does_not_hide_another_history(hundred, tmp_path, count):
@@ -453,7 +460,7 @@ def test_a_hole_does_not_hide_another_history(hundred, tmp_path, count):
         server.command("backup", str(target), status=74)
     assert restored(server, target, tmp_path, 65) == 200 - lost
     assert before in [path.read_bytes() for path in target.glob(f"packs-*/{server.pack.name}")]
-    assert server.command("backup", str(target)).stderr == ""
+    copied_anew(server, target)
     assert len(list(target.glob("packs-*"))) == 1
     as_written(server, target, lost=False)
     assert restored(server, target, tmp_path, 0) == 100 + count
@@ -475,9 +482,47 @@ def test_another_history_that_has_grown_past_the_first(hundred, tmp_path, what, 
     if later:
         import_numbers(server, range(400, 500), tmp_path)
     import_numbers(server, range(500, 600), tmp_path)
-    assert server.command("backup", str(target)).stderr == ""
+    copied_anew(server, target)
     as_written(server, target, lost=False)
     assert restored(server, target, tmp_path, 0) == (400 if later else 300)
+
+
+def files_in(target):
+    return {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
+
+
+def test_holes_do_not_take_the_place_of_what_another_history_has(hundred, tmp_path):
+    """What a disk does not give of a data directory that was put back; the cure that is named brings it back."""
+    server, target = hundred, tmp_path / "backup"
+    backup(server, tmp_path / "identity")
+    with put_back(server, tmp_path):
+        import_numbers(server, range(100, 150), tmp_path)
+        backup(server, target)
+    before = files_in(target)
+    for _ in range(2):
+        done = server.command("backup", str(target), env=bad_sectors(server, 8192), status=65)
+        assert f"godwit: {target} stays the backup that it was: the new one would not be whole" in done.stderr
+        assert done.stderr.count("\n") == 3 and done.stdout == ""
+        assert files_in(target) == before and len(os.listdir(target)) == 4
+    assert restored(server, target, tmp_path, 0) == 150
+    zeroed(server.pack, 8192)
+    cure = [words for words in re.findall(r"`godwit ([^`]*)`", done.stderr.splitlines()[-1])]
+    assert [words.split()[0] for words in cure] == ["store", "restore"]
+    for words in cure:
+        server.command(*shlex.split(words.replace("ADDRESS", ANN)), status=None)
+    copied_anew(server, target)
+    assert restored(server, target, tmp_path, 0) == 150
+
+
+def test_a_restored_directory_does_not_take_the_place_of_its_backup_with_holes(hundred, other, tmp_path):
+    server, target = hundred, tmp_path / "backup"
+    backup(server, target)
+    other.command("restore", str(target))
+    other.pack, before = pathlib.Path(other.data, "packs", server.pack.name), files_in(target)
+    other.command("backup", str(target), env=bad_sectors(other, 8192), status=65)
+    assert files_in(target) == before
+    copied_anew(other, target, "restored from a backup")
+    assert files_in(target) != before and restored(other, target, tmp_path, 0) == 100
 
 
 def test_backups_into_several_directories_go_on(hundred, tmp_path):
@@ -512,7 +557,7 @@ def test_the_number_of_a_pack_that_is_given_again(hundred, tmp_path, larger):
         import_large(server, tmp_path, "1", 43000)
         backup(server, target)
     import_large(server, tmp_path, "2", 43000 + larger)
-    assert server.command("backup", str(target)).stderr == ""
+    copied_anew(server, target)
     for path in target.glob("packs-*/*"):
         assert path.read_bytes() == server.pack.with_name(path.name).read_bytes()[:path.stat().st_size]
     assert restored(server, target, tmp_path, 0) == 101
