@@ -11,7 +11,8 @@
  * 5. What the disk does not give of a pack is told as a hole, and what lies behind it is sent.
  * 6. The asker names places of packs: from the first on he wants the octets, up to the second, from the third on,
  *    and so on; from the last on, where what he has ends, up to the end. Of a pack without places he wants all.
- * 7. A mark of the moment is committed once the packs' ends are read: a store that has it has that moment behind it.
+ * 7. A mark of the moment is committed once the packs' ends are read, and goes into the copy, which is of that moment: a
+ *    store that has it is there or has it behind it.
  *    What the asker has is of another history when its mark is none of the moment's.
  */
 #include <fcntl.h>
@@ -265,6 +266,8 @@ static enum db_code check_run(struct reader_op *op, struct db *db)
 	struct backing *b = LIST_ENTRY(op, struct backing, read.op);
 	enum db_code code = db_copy_check(b->copy, &op->err);
 
+	if (code == DB_OK && b->mark)
+		code = history_put_in_copy(b->copy, b->mark, &op->err);
 	if (code == DB_OK)
 		code = keep_copy(b, &op->err);
 	return code == DB_ROW ? DB_OK : code;

@@ -132,6 +132,29 @@ enum db_code db_copy_check(struct db_copy *c, struct err *e)
 	return code_of(rc);
 }
 
+/* No journal lies beside it meanwhile: of a copy that a crash broke off nothing is kept. */
+enum db_code db_copy_put(struct db_copy *c, struct str name, int64_t value, struct err *e)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc;
+
+	MUST(!c->backup);
+	rc = sqlite3_exec(c->to, "PRAGMA journal_mode = MEMORY", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(c->to,
+		    "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(stmt, 1, (const char *)name.p, (int)name.n, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(stmt, 2, value);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	if (rc != SQLITE_DONE)
+		err_set(e, "the copy of the database cannot be marked: %s", sqlite3_errmsg(c->to));
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_DONE ? DB_OK : code_of(rc);
+}
+
 void db_copy_end(struct db_copy **c)
 {
 	if (!*c)

@@ -29,6 +29,12 @@ enum db_code db_copy_check(struct db_copy *c, struct err *e);
 int64_t db_copy_size(const struct db_copy *c);
 int64_t db_copy_left(const struct db_copy *c);
 
+/*
+ * Sets a row of `meta` in a complete copy, as if the database had had it at that moment. DB_OK, or the failure, in e:
+ * nothing is to be made of the copy then.
+ */
+enum db_code db_copy_put(struct db_copy *c, struct str name, int64_t value, struct err *e);
+
 /* Closes the copy; an incomplete one stays as it is. Takes NULL, sets NULL. */
 void db_copy_end(struct db_copy **c);
 

@@ -45,6 +45,19 @@ enum db_code history_put(struct db *db, int64_t *mark_r)
 	return code;
 }
 
+/* The places in use come along: else the next mark would take this one's. */
+enum db_code history_put_in_copy(struct db_copy *c, int64_t mark, struct err *e)
+{
+	struct buf name;
+	enum db_code code = db_copy_put(c, COUNT, mark & (HISTORY_MARKS - 1), e);
+
+	put_name(&name, mark);
+	if (code == DB_OK)
+		code = db_copy_put(c, buf_view(&name), mark, e);
+	buf_fini(&name);
+	return code;
+}
+
 enum db_code history_has(struct db *db, int64_t mark, bool *has_r)
 {
 	int64_t there = 0;

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "store/db.h"
+#include "store/db_copy.h"
 
 #define HISTORY_MARKS 4096 /* that are kept: of as many backups */
 
@@ -18,6 +18,12 @@
  * takes the place of the oldest one. *mark_r stays as it was unless DB_OK. libsodium is initialised.
  */
 enum db_code history_put(struct db *db, int64_t *mark_r);
+
+/*
+ * Gives a complete copy of the database the mark of the moment that it is of, so that a store that is put back to it has that.
+ * DB_OK, or the failure, in e: nothing is to be made of the copy then.
+ */
+enum db_code history_put_in_copy(struct db_copy *c, int64_t mark, struct err *e);
 
 /* Is the moment that a mark stands for one of this store's? DB_OK with *has_r set, or a failure. */
 enum db_code history_has(struct db *db, int64_t mark, bool *has_r);

@@ -525,6 +525,34 @@ def test_a_restored_directory_does_not_take_the_place_of_its_backup_with_holes(h
     assert files_in(target) != before and restored(other, target, tmp_path, 0) == 100
 
 
+def test_what_is_put_back_to_the_database_of_its_backup_goes_on(hundred, tmp_path):
+    """With what that has read, whatever the disk gives; one put back to the database of a backup before does not."""
+    server, target = hundred, tmp_path / "backup"
+    backup(server, target)
+    [first] = target.glob("files-*/store.db")
+    first = shutil.copy(first, tmp_path / "first")
+    for more in (), range(100, 150):
+        if more:
+            import_numbers(server, more, tmp_path)
+        backup(server, target)
+    names, [last] = pack_names(target), target.glob("files-*/store.db")
+    import_numbers(server, range(200, 250), tmp_path)  # is lost
+    import_large(server, tmp_path, "300", 43000)
+    with broken_off(server):
+        server.command("backup", str(target), status=74)
+    shutil.copy(last, os.path.join(server.data, "store.db"))
+    import_numbers(server, range(150, 190), tmp_path)
+    import_large(server, tmp_path, "400", 20000)
+    for _ in range(2):
+        done = server.command("backup", str(target), env=bad_sectors(server, 8192))
+        assert done.stderr == "" and set(names) < set(pack_names(target))
+        as_written(server, target, lost=False)
+        assert restored(server, target, tmp_path, 0) == 191
+    shutil.copy(first, os.path.join(server.data, "store.db"))
+    copied_anew(server, target)
+    assert restored(server, target, tmp_path, 0) == 100
+
+
 def test_backups_into_several_directories_go_on(hundred, tmp_path):
     """What was put back to what it was after a backup goes on from it, and each directory from its own."""
     server, one, two = hundred, tmp_path / "one", tmp_path / "two"

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <unistd.h>
+
 static struct rig rig;
 
 static int setup(void **state)
@@ -68,11 +70,49 @@ static void the_last_ones(void **state)
 	    HISTORY_MARKS + 1);
 }
 
+static void open_copy(int64_t mark, struct db **db_r)
+{
+	struct db *reader = NULL;
+	struct db_copy *copy;
+	struct err e = {""};
+
+	assert_int_equal(db_open("store.db", DB_READER, &reader, &e), DB_OK);
+	assert_int_equal(db_begin(reader), DB_OK);
+	copy = db_copy_begin(reader, "copy", &e);
+	assert_non_null(copy);
+	while (db_copy_step(copy, 100, &e) == DB_ROW)
+		;
+	assert_int_equal(history_put_in_copy(copy, mark, &e), DB_OK);
+	assert_int_equal(access("copy-journal", F_OK), -1);
+	db_copy_end(&copy);
+	assert_int_equal(db_rollback(reader), DB_OK);
+	db_close(&reader);
+	assert_int_equal(db_open("copy", DB_WRITER, db_r, &e), DB_OK);
+}
+
+/* What is put back to a copy has its mark, and keeps that when it gets others. */
+static void of_a_copy(void **state)
+{
+	int64_t before = put(true), mark = put(false), other;
+	bool found[3] = {false};
+	struct db *db;
+
+	open_copy(mark, &db);
+	assert_int_equal(history_put(db, &other), DB_OK);
+	assert_int_equal(history_has(db, before, &found[0]), DB_OK);
+	assert_int_equal(history_has(db, mark, &found[1]), DB_OK);
+	assert_int_equal(history_has(db, other, &found[2]), DB_OK);
+	assert_true(found[0] && found[1] && found[2]);
+	db_close(&db);
+	assert_false(has(mark));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(those_of_its_own, setup, teardown),
 	    cmocka_unit_test_setup_teardown(the_last_ones, setup, teardown),
+	    cmocka_unit_test_setup_teardown(of_a_copy, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
