@@ -159,9 +159,10 @@ static bool is_pack(struct str name)
 }
 
 /* The database, and what SQLite makes beside it. */
-static bool is_database(struct str name)
+static bool is_database(const char *name)
 {
-	return str_eq(name, STR(DATADIR_DB)) || str_has_prefix(name, STR(DATADIR_DB "-"));
+	return is_one_of(name, (const char *const[]){DATADIR_DB, DATADIR_DB "-journal",
+				   DATADIR_DB "-wal", DATADIR_DB "-shm", NULL});
 }
 
 static bool is_listed(const struct cli_restore_target *t, const char *dir, const char *name)
@@ -199,7 +200,7 @@ static bool is_left(
 		return false;
 	if (dir && str_eq(str_of_c(dir), STR(DATADIR_PACKS)))
 		return is_pack(str_of_c(name));
-	return (!dir && is_database(str_of_c(name))) || is_listed(t, dir, name);
+	return (!dir && is_database(name)) || is_listed(t, dir, name);
 }
 
 static int open_below(int dirfd, const char *name)

@@ -102,7 +102,7 @@ def test_of_a_restore_of_another_backup_nothing_stays(make_server, other, tmp_pa
 @pytest.mark.parametrize("theirs", [
     "letters/", "packs/letters/", "tls/letters/", "run/letters/", "godwit.conf/", "packs/0000000001.pack/",
     "notes", "provider.password", "key.pem", "packs/notes", "packs/1.pack", "tls/notes", "tls/godwit.conf", "run/one",
-    "packs", "tls", "run"])
+    "packs", "tls", "run", "store.db-backup", "store.db-", "store.db-wal2"])
 def test_what_no_restore_leaves_is_not_removed(server, other, tmp_path, theirs):
     """Nor is anything else then."""
     backup(server, tmp_path / "backup")
