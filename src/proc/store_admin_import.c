@@ -144,8 +144,7 @@ static enum admin_step made(struct admin_job *j)
 		return importing_fail(im, im->make.op.err.text);
 	if (im->make.missing)
 		return importing_fail(im, "the account was removed meanwhile");
-	/* ids that are ours tell a message that was deleted; else its content does */
-	import_known_init(&im->known, im->account, im->make.mailbox, !im->ours);
+	import_known_init(&im->known, im->account, im->make.mailbox);
 	im->has_mailbox = true;
 	return importing_read(im, known_run, known_read);
 }

@@ -247,6 +247,7 @@ static enum admin_step bring_back(struct importing *im, const struct import_entr
 	return submit(im);
 }
 
+/* An id that is ours tells which message was deleted; else the content does. */
 static enum admin_step compared(struct admin_job *j)
 {
 	struct importing *im = j->stream;
@@ -260,6 +261,8 @@ static enum admin_step compared(struct admin_job *j)
 		return importing_read(
 		    im, digests_run, compared); /* there were more than one piece */
 	e = import_known_alike(&im->known, whole_size(im), im->digest);
+	if (e && e->expunged && im->message->old)
+		e = NULL;
 	if (e && e->expunged && im->restoring)
 		return bring_back(im, e);
 	if (e)

@@ -74,8 +74,7 @@ struct import_known {
 	struct hash_table by_digest; /* those with one */
 	struct hash_table by_email;  /* all */
 	int64_t account, mailbox;
-	bool deleted; /* expunged ones are compared too, not the live ones alone */
-	int64_t uid;  /* read up to here */
+	int64_t uid; /* read up to here */
 	bool complete;
 };
 
@@ -95,7 +94,7 @@ struct import_entry {
 	uint8_t digest[IMPORT_DIGEST];
 };
 
-void import_known_init(struct import_known *k, int64_t account, int64_t mailbox, bool deleted);
+void import_known_init(struct import_known *k, int64_t account, int64_t mailbox);
 void import_known_fini(struct import_known *k);
 
 /* Reads some further rows; any thread, one at a time. */

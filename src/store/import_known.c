@@ -21,9 +21,9 @@ static uint64_t mix(int64_t n)
 	return x ^ x >> 29;
 }
 
-void import_known_init(struct import_known *k, int64_t account, int64_t mailbox, bool deleted)
+void import_known_init(struct import_known *k, int64_t account, int64_t mailbox)
 {
-	*k = (struct import_known){.account = account, .mailbox = mailbox, .deleted = deleted};
+	*k = (struct import_known){.account = account, .mailbox = mailbox};
 	hash_init(&k->by_size);
 	hash_init(&k->by_digest);
 	hash_init(&k->by_email);
@@ -101,10 +101,7 @@ static void take_row(struct import_known *k, struct db_query *q)
 		return;
 	e->uid = k->uid;
 	e->expunged = expunged;
-	if (expunged && !k->deleted)
-		take_out(k, e);
-	else
-		put_by_size(k, e);
+	put_by_size(k, e);
 }
 
 enum db_code import_known_scan(struct db *db, struct import_known *k)

@@ -442,6 +442,31 @@ def test_an_account_of_another_server(make_server, tmp_path):
     assert "another data directory" in done.stderr
 
 
+def numbered(server, user, path, first, count):
+    path.write_bytes(b"".join(b"From a@b Mon Nov 23 19:54:33 2026\nSubject: %d\n\nx\n\n" % n
+                              for n in range(first, first + count)))
+    assert f"{count} messages imported" in server.command("import", user, str(path)).stdout
+
+
+def test_a_later_backup_of_the_store_it_came_from(make_server, restore, tmp_path):
+    """Of ids that were given after the two parted nothing is known, so contents tell what was deleted: it is there once."""
+    server, ann, target = make_server(accounts=("ann",)), f"ann@{DOMAIN}", str(tmp_path / "backup")
+    numbered(server, ann, tmp_path / "mbox", 1, 3)
+    backup(server, target)
+    other = restore(server, target)
+    numbered(server, ann, tmp_path / "mbox", 4, 3)  # while it is stopped, for both have the same ports
+    backup(server, target)
+    words = ("restore", target, "--account", ann)
+    assert "3 messages restored; 3 were there already" in other.command(*words).stdout
+    before = messages(other, ann)
+    delete(other, ann, 2, 5, 6)  # by its id, and by contents
+    assert "3 messages restored; 3 were there already" in other.command(*words).stdout
+    assert sorted(messages(other, ann)) == sorted(before) and len(before) == 6
+    other.command("undelete", ann, status=66)
+    assert "0 messages restored; 6 were there already" in other.command(*words).stdout
+    audit(other)
+
+
 def test_damage_is_found(make_server, restore, tmp_path):
     server = make_server(accounts=("ann",))
     ann, target = f"ann@{DOMAIN}", tmp_path / "backup"
