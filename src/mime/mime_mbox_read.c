@@ -486,6 +486,14 @@ static void take_text(struct mime_mbox_reader *r, struct str line)
 	put(r, unquote(line));
 }
 
+/* The beginning of a line that is not held whole: a field of the header is none that lists words. */
+static void take_long_text(struct mime_mbox_reader *r, struct str line)
+{
+	take_text(r, line);
+	if (r->in_header && !ascii_is_wsp(line.p[0]))
+		r->list = false;
+}
+
 static void end_line(struct mime_mbox_reader *r)
 {
 	struct str line = buf_view(&r->line);
@@ -526,7 +534,7 @@ static void add(struct mime_mbox_reader *r, struct str bytes)
 		return;
 	}
 	if (!r->long_line)
-		take_text(r, buf_view(&r->line));
+		take_long_text(r, buf_view(&r->line));
 	r->long_line = true;
 	buf_clear(&r->line);
 	put(r, bytes);

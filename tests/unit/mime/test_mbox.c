@@ -360,6 +360,39 @@ static void test_long_header_of_others(void **state)
 	buf_fini(&found);
 }
 
+/* A line that is not held ends the field before, or goes on with it; what follows it is of the field at hand. */
+static void test_long_lines_of_others(void **state)
+{
+	static const struct {
+		const char *line;
+		const char *want;
+	} cases[] = {
+	    {"References: ", "|one]"},
+	    {"X-Keywords: ", "|one]"},
+	    {" ", "|$flagged evil one words]"},
+	};
+	struct buf file, found;
+
+	buf_init(&file, 4 * KIB);
+	buf_init(&found, 4 * KIB);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		buf_clear(&file);
+		buf_lit(&file, "From a Mon Nov 23 19:54:33 2026\nX-Keywords: one\n");
+		buf_c(&file, cases[i].line);
+		for (int n = 0; n < 1300; n++)
+			buf_byte(&file, 'x');
+		buf_lit(&file, "\n evil words $flagged\nS: x\n\ntext\n");
+		for (size_t first = 0; first <= file.n; first++) {
+			assert_true(read_in(&found, buf_view(&file), first, file.n));
+			expect_text(cases[i].line,
+			    str_from(buf_view(&found), str_rfind(buf_view(&found), '|')),
+			    cases[i].want);
+		}
+	}
+	buf_fini(&file);
+	buf_fini(&found);
+}
+
 /* Fields of flags behind a header of any length around what is held back, and nothing else but them. */
 static void test_long_headers(void **state)
 {
@@ -496,6 +529,7 @@ int main(void)
 	    cmocka_unit_test(test_there_and_back),
 	    cmocka_unit_test(test_large),
 	    cmocka_unit_test(test_long_header_of_others),
+	    cmocka_unit_test(test_long_lines_of_others),
 	    cmocka_unit_test(test_long_headers),
 	    cmocka_unit_test(test_keywords),
 	    cmocka_unit_test(test_keywords_change),
