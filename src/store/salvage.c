@@ -4,12 +4,14 @@
  *    whatever interrupts, only has to take its place.
  * 3. Every record with a sound header is in the new index, without a reference: rows that hold it are
  *    counted by the repair. Of several with one id a sound one counts, of those the last.
+ * 4. A database that is there and cannot be opened is neither damaged nor gone: nothing is done.
  */
 #include "store/salvage.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -28,6 +30,7 @@
 
 struct work {
 	struct salvage *s;
+	const char *name; /* of the directory, in sentences */
 	struct datadir dir;
 	struct salvage_rows rows;
 	struct db *db;
@@ -296,10 +299,45 @@ static bool seal(struct work *w)
 	return fs_good(w, code, "the new database cannot be completed");
 }
 
+static void say_unopened(struct work *w, const char *file, int code)
+{
+	struct stat dir;
+
+	if ((code == EACCES || code == EPERM) && fstat(w->dir.dirfd, &dir) == 0)
+		err_set(&w->s->err,
+		    "nothing was changed: %s is there, but the owner of %s may not read it; as root, there, "
+		    "run chown %u:%u %s and chmod 600 %s, then run this again",
+		    file, w->name, (unsigned)dir.st_uid, (unsigned)dir.st_gid, file, file);
+	else
+		err_set(&w->s->err,
+		    "nothing was changed: %s is there, but cannot be opened: %s; mend that and run this "
+		    "again, or move the file out of %s first to go on without it",
+		    file, err_reason(code), w->name);
+}
+
+/* A link counts as what it leads to, as it does for SQLite; nothing that is there makes the opening wait. */
+static bool may_open(struct work *w, const char *file)
+{
+	int fd = openat(w->dir.dirfd, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int code = fd < 0 ? errno : 0;
+	struct stat st;
+
+	if (code == 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)))
+		code = EISDIR;
+	if (fd >= 0)
+		close(fd); /* nobody has a lock on it yet */
+	if (code == 0 || code == ENOENT)
+		return true;
+	say_unopened(w, file, code);
+	return false;
+}
+
 static bool build(struct work *w)
 {
 	bool good;
 
+	if (!may_open(w, DATADIR_DB) || !may_open(w, DATADIR_DB "-wal"))
+		return false;
 	if (!salvage_rows_open(&w->rows, DATADIR_DB)) {
 		w->s->err = w->rows.err;
 		return false;
@@ -365,6 +403,7 @@ bool salvage_run(struct salvage *s, const char *path, const char *name)
 
 	*s = (struct salvage){0};
 	w->s = s;
+	w->name = name;
 	good = datadir_open(path, name, getpid(), &w->dir, &s->err) == DATADIR_OK;
 	if (good) {
 		good = run(w);

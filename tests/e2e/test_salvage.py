@@ -292,6 +292,43 @@ def test_sectors_that_cannot_be_read(filled, tmp_path):
         assert everything({user: after[user]}) == everything({user: before[user]}) - lost
 
 
+@pytest.mark.parametrize("end", ["", "-wal"])
+def test_what_may_not_be_opened_is_not_lost(filled, end):
+    """Put back by root, and so root's: salvage says what to do and does nothing."""
+    path, owner = files_of(filled)[0] + end, os.stat(filled.data)
+    if owner.st_uid == 0:
+        pytest.skip("root may open everything")
+    assert filled.stop() == 0
+    open(path, "ab").close()
+    if os.getuid() == 0:
+        os.chown(path, 0, 0)
+        os.chmod(path, 0o600)
+    else:
+        os.chmod(path, 0)
+
+    def there():
+        return {name: os.stat(os.path.join(filled.data, name)).st_ino for name in os.listdir(filled.data)}
+    before = there()
+    said = filled.command("store", "salvage", CHIEF, status=74)
+    cure = f"chown {owner.st_uid}:{owner.st_gid} store.db{end} and chmod 600 store.db{end}"
+    assert "nothing was changed" in said.stderr and cure in said.stderr and not said.stdout
+    assert there() == before
+    os.chown(path, owner.st_uid, owner.st_gid)
+    os.chmod(path, 0o600)
+    salvage(filled)
+    assert {row["account"] for row in filled.json("account", "list")} == {ANN, BOB, CHIEF}
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("store.db", path)])
+def test_what_is_no_database_is_left_where_it_is(filled, make):
+    assert filled.stop() == 0
+    remove_database(filled)
+    make(files_of(filled)[0])
+    said = filled.command("store", "salvage", CHIEF, status=74).stderr
+    assert "nothing was changed: store.db is there, but cannot be opened" in said
+    assert os.path.lexists(files_of(filled)[0]) and not os.path.exists(os.path.join(filled.data, "quarantine"))
+
+
 def test_interrupted_anywhere(filled, tmp_path):
     """Killed again and again, and at each of its renames: nothing is lost, and meanwhile no server starts on less."""
     chance = random.Random(3)
