@@ -18,23 +18,25 @@
 
 #define LINE_HELD  ((size_t)1024)
 #define WORDS_HELD ((size_t)8192)
+#define FIELDS     ((size_t)12) /* of other programs, and ours */
 
 struct mime_mbox_reader {
 	struct mime_mbox_sink sink;
-	struct buf line;   /* the one at hand, without its end */
-	struct buf header; /* of the message at hand, until it is complete */
-	struct buf words;  /* its keywords, raw: what the fields say that are taken out */
-	struct buf others; /* what all fields say, by lines that are held whole */
-	bool cr;           /* a LF next belongs to the line end before */
-	bool long_line;    /* its beginning was let go */
-	bool open;         /* inside a message */
+	struct buf line;           /* the one at hand, without its end */
+	struct buf header;         /* of the message at hand, until it is complete */
+	struct buf words;          /* its keywords, raw: what the fields say that are taken out */
+	struct buf others[FIELDS]; /* what all fields of a name say, by lines that are held whole */
+	bool cr;                   /* a LF next belongs to the line end before */
+	bool long_line;            /* its beginning was let go */
+	bool open;                 /* inside a message */
 	bool in_header;
 	bool torn;         /* the beginning of the header was given */
 	bool inside;       /* what is held of it begins inside of a line */
 	bool first;        /* no message is before it */
 	bool none;         /* it is no message */
 	unsigned internal; /* which fields of no message it has */
-	bool list;         /* the field at hand lists words, in further lines too */
+	struct buf *list;  /* where the field at hand lists words, in further lines too; or NULL */
+	unsigned taken;    /* names of fields, by bits, that say all where they are taken out */
 	bool blank;        /* a blank line is held back */
 	bool loose;        /* "From " lines of this file have no date that can be read */
 	bool bad;
@@ -49,7 +51,8 @@ struct mime_mbox_reader *mime_mbox_reader_new(const struct mime_mbox_sink *sink)
 	buf_init(&r->line, LINE_HELD);
 	buf_init(&r->header, LIMIT_MIME_HEADER);
 	buf_init(&r->words, WORDS_HELD);
-	buf_init(&r->others, WORDS_HELD);
+	for (size_t i = 0; i < FIELDS; i++)
+		buf_init(&r->others[i], WORDS_HELD);
 	return r;
 }
 
@@ -62,7 +65,8 @@ void mime_mbox_reader_free(struct mime_mbox_reader **rp)
 	buf_fini(&r->line);
 	buf_fini(&r->header);
 	buf_fini(&r->words);
-	buf_fini(&r->others);
+	for (size_t i = 0; i < FIELDS; i++)
+		buf_fini(&r->others[i]);
 	mem_free(r);
 	*rp = NULL;
 }
@@ -74,7 +78,7 @@ static const struct str own = STR_INIT("X-Godwit-Status");
 static const struct {
 	struct str name;
 	bool telling; /* something, wherever it stands */
-} fields[] = {
+} fields[FIELDS] = {
     {STR_INIT("X-Godwit-Status"), true},
     {STR_INIT("Status"), true},
     {STR_INIT("X-Status"), true},
@@ -89,24 +93,27 @@ static const struct {
     {STR_INIT("X-Mozilla-Keys"), true},
 };
 
-static bool is_among(struct str name, bool telling)
+/* Its place among them, or FIELDS. */
+static size_t place_of(struct str name)
 {
+	size_t i = 0;
+
 	name = str_sub(name, 0, str_find(name, ':'));
-	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-		if (str_eq_i(name, fields[i].name))
-			return fields[i].telling || !telling;
-	}
-	return false;
+	while (i < FIELDS && !str_eq_i(name, fields[i].name))
+		i++;
+	return i;
 }
 
 bool mime_mbox_is_status(struct str name)
 {
-	return is_among(name, false);
+	return place_of(name) < FIELDS;
 }
 
 bool mime_mbox_is_telling(struct str name)
 {
-	return is_among(name, true);
+	size_t at = place_of(name);
+
+	return at < FIELDS && fields[at].telling;
 }
 
 static bool is_named(struct str field, struct str name)
@@ -181,6 +188,13 @@ static size_t last_status(const struct mime_mbox_reader *r, struct str header)
 	return mime_mbox_is_status(str_from(header, at)) ? at : header.n;
 }
 
+/* A field that stands where a program puts its own. */
+static void take(struct mime_mbox_reader *r, struct str field)
+{
+	(void)words_of(&r->words, field);
+	r->taken |= 1u << place_of(field);
+}
+
 /* The trailing fields are taken off; true when ours was among them: what stands before is the message's. */
 static bool take_trailing(struct mime_mbox_reader *r, struct str *header)
 {
@@ -192,7 +206,7 @@ static bool take_trailing(struct mime_mbox_reader *r, struct str *header)
 			return false;
 		if (is_named(field, own))
 			buf_clear(&r->words); /* it says all */
-		(void)words_of(&r->words, field);
+		take(r, field);
 		*header = str_sub(*header, 0, at);
 		if (is_named(field, own))
 			return true;
@@ -208,7 +222,7 @@ static void take_leading(struct mime_mbox_reader *r, struct str *header)
 
 		if (!str_has_prefix_i(field, STR("X-Mozilla-")) || !mime_mbox_is_status(field))
 			return;
-		(void)words_of(&r->words, field);
+		take(r, field);
 		*header = str_from(*header, field.n);
 	}
 }
@@ -236,18 +250,21 @@ static unsigned internal_of(struct str line)
 /* A line of the header. */
 static void note_line(struct mime_mbox_reader *r, struct str line)
 {
+	size_t at;
+
 	if (!ascii_is_wsp(line.p[0])) {
-		r->list = words_of(&r->others, line);
+		at = place_of(line);
+		r->list = at < FIELDS && words_of(&r->others[at], line) ? &r->others[at] : NULL;
 		r->internal |= internal_of(line);
 	} else if (r->list) {
-		buf_byte(&r->others, ' ');
-		buf_str(&r->others, line);
+		buf_byte(r->list, ' ');
+		buf_str(r->list, line);
 	}
 }
 
 /*
- * The fields that stay count as well. They may be of the message's own sender: they do not mark it as deleted, for
- * what is marked so may be left out.
+ * The fields that stay count as well. They may be of the message's own sender: none counts beside one of its name that
+ * a program has put in its place, and they do not mark it as deleted, for what is marked so may be left out.
  */
 static void take_others(struct mime_mbox_reader *r)
 {
@@ -255,10 +272,16 @@ static void take_others(struct mime_mbox_reader *r)
 
 	buf_init(&all, MIME_KEYWORDS_OUT);
 	buf_init(&kept, MIME_KEYWORDS_OUT);
-	mime_keywords_put(&all, buf_view(&r->others));
-	(void)mime_keywords_change(&kept, buf_view(&all), STR("$deleted"), STR(""));
-	buf_byte(&r->words, ' ');
-	buf_str(&r->words, buf_view(&kept));
+	for (size_t i = 0; i < FIELDS; i++) {
+		if (r->taken & 1u << i)
+			continue;
+		buf_clear(&all);
+		buf_clear(&kept);
+		mime_keywords_put(&all, buf_view(&r->others[i]));
+		(void)mime_keywords_change(&kept, buf_view(&all), STR("$deleted"), STR(""));
+		buf_byte(&r->words, ' ');
+		buf_str(&r->words, buf_view(&kept));
+	}
 	buf_fini(&all);
 	buf_fini(&kept);
 }
@@ -462,10 +485,12 @@ static bool begins(struct mime_mbox_reader *r, struct str line)
 		return false;
 	end_message(r);
 	r->open = r->in_header = true;
-	r->torn = r->inside = r->list = r->none = false;
-	r->internal = 0;
+	r->torn = r->inside = r->none = false;
+	r->list = NULL;
+	r->internal = r->taken = 0;
 	buf_clear(&r->words);
-	buf_clear(&r->others);
+	for (size_t i = 0; i < FIELDS; i++)
+		buf_clear(&r->others[i]);
 	r->sink.begin(r->sink.ctx, from.sender, from.date);
 	return true;
 }
@@ -491,7 +516,7 @@ static void take_long_text(struct mime_mbox_reader *r, struct str line)
 {
 	take_text(r, line);
 	if (r->in_header && !ascii_is_wsp(line.p[0]))
-		r->list = false;
+		r->list = NULL;
 }
 
 static void end_line(struct mime_mbox_reader *r)

@@ -127,6 +127,16 @@ static void test_files_of_others(void **state)
 		"X-KMail-MDN-Sent:  \n\nA\n\n",
 		"[a 1795463673000|S: x\\r\\nStatus: RO\\r\\nX-Status: ORAC\\r\\nX-KMail-EncryptionState:  \\r\\n"
 		"X-KMail-MDN-Sent:  \\r\\n\\r\\nA\\r\\n|$answered $seen]"},
+	    {"the program's own at the end counts, and none of the sender's of that name",
+		"From a Mon Nov 23 19:54:33 2026\nStatus: RO\nX-Keywords: one\n two\nX-Status: F\nS: x\nStatus: O\nX-Keywords: \n\nA\n\n",
+		"[a 1795463673000|Status: RO\\r\\nX-Keywords: one\\r\\n two\\r\\nX-Status: F\\r\\nS: x\\r\\n\\r\\nA\\r\\n|"
+		"$flagged]"},
+	    {"nor of the message after",
+		"From a Mon Nov 23 19:54:33 2026\nStatus: O\n\nFrom b Mon Nov 23 19:54:33 2026\nStatus: R\nS: x\n\n",
+		"[a 1795463673000||][b 1795463673000|Status: R\\r\\nS: x\\r\\n|$seen]"},
+	    {"Thunderbird's own in front",
+		"From - Mon Nov 23 19:54:33 2026\nX-Mozilla-Status: 0000\nS: x\nX-Mozilla-Status: 0001\nT: y\n\nA\n\n",
+		"[- 1795463673000|S: x\\r\\nX-Mozilla-Status: 0001\\r\\nT: y\\r\\n\\r\\nA\\r\\n|]"},
 	    {"words in the middle, in several lines, and what is taken out beside",
 		"From a Mon Nov 23 19:54:33 2026\nX-Keywords: one\n two\n\tthree\nS: four\n five\nX-Status: F\n\nA\n\n",
 		"[a 1795463673000|X-Keywords: one\\r\\n two\\r\\n\\x09three\\r\\nS: four\\r\\n five\\r\\n\\r\\nA\\r\\n|"
@@ -350,7 +360,7 @@ static void test_long_header_of_others(void **state)
 	buf_lit(&file, "From a Mon Nov 23 19:54:33 2026\nStatus: RO\nX-Keywords: one\n two\n");
 	while (file.n < MIB + 50000)
 		buf_lit(&file, "X: 1234567890\n");
-	buf_lit(&file, "X-Status: A\nX: 1\nX-Status: F\n\ntext\n");
+	buf_lit(&file, "X-Status: A\nX: 1\nX-Mozilla-Status: 0004\n\ntext\n");
 	for (size_t piece = 999; piece < 70000; piece += 46007) {
 		assert_true(read_in(&found, buf_view(&file), 0, piece));
 		got = str_from(buf_view(&found), str_rfind(buf_view(&found), '|'));
