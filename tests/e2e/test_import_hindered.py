@@ -1,5 +1,6 @@
 """Import from files that cannot be read to their end, hold nothing, lead elsewhere or go elsewhere meanwhile."""
 
+import glob
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import pytest
 from conftest import DOMAIN, preload
 from server import wait_for
 from test_export import audit, big_mbox, contents, delete, flags, grown, messages
+from world import HANG, SYNC, world  # noqa: F401 (fixture)
 
 
 def bad_sector(path, offset):
@@ -276,14 +278,41 @@ def test_one_import_at_a_time_into_an_account(held, tmp_path):
     assert server.message_count() == count + 3
 
 
-def test_what_a_client_that_went_has_left_is_not_taken_twice(held, tmp_path):
-    """Its successor comes at once, and waits for nothing but what is on its way."""
-    server, begin = held
-    ann, mbox, count = f"ann@{DOMAIN}", str(tmp_path / "mbox"), 6000
+def waits_for_an_answer(process, server):
+    """It has asked, and the store process, whose disk may hang, has done with it what it can."""
+    try:
+        asked = any(os.readlink(f).startswith("socket:") for f in glob.glob(f"/proc/{process.pid}/fd/*"))
+        with open(f"/proc/{process.pid}/stat") as file:
+            return asked and file.read().rpartition(")")[2].split()[0] == "S" and server.are_at_rest("store")
+    except OSError:  # a descriptor is closed meanwhile
+        return False
+
+
+def test_what_a_client_that_went_has_left_is_not_taken_twice(world, make_server, tmp_path):
+    """Its successor comes while that is on its way, and waits for nothing else."""
+    server = make_server(accounts=("ann",))
+    ann, mbox, count = f"ann@{DOMAIN}", str(tmp_path / "mbox"), 3000
     big_mbox(mbox, count)
-    begin("import", ann, mbox).kill()
-    wait_for("the second", lambda: server.command("import", ann, mbox, status=None).returncode == 0)
-    assert server.message_count() == count
+
+    def begin():
+        return subprocess.Popen([server.binary, "import", ann, mbox, "--data", server.data],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    world.fail(SYNC, error=HANG, after=10)
+    first = begin()
+    wait_for("the disk to hang", lambda: world.fired(SYNC))
+    first.kill()
+    first.communicate()
+    second = begin()
+    try:
+        wait_for("the second", lambda: second.poll() is not None or waits_for_an_answer(second, server))
+        before = server.message_count()
+        world.heal()
+        said = second.communicate()
+    finally:
+        world.heal()
+        second.kill()
+    assert second.returncode == 0 and re.fullmatch(r"\d+ messages imported; \d+ were there already\n", said[0]), said
+    assert 0 < before < count == server.message_count()
 
 
 @pytest.mark.parametrize("second", ["restore", "import"])

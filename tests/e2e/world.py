@@ -12,6 +12,7 @@ from server import binary_path
 OPEN, WRITE, SYNC, SIZE, NAME = range(5)
 ANY, LOG, DATABASE, PACK = range(4)
 KILL_BEFORE, KILL_AFTER = -1, -2  # errors that are none: the process dies
+HANG = -3  # nor this: the call waits until heal(), and goes well then
 FOR_EVER = 1 << 40
 FAULT = struct.Struct("=5q")  # error, file, after, count, fired
 CLOCKS = struct.Struct("=2q")  # wall, steady

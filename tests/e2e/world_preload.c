@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -40,8 +41,9 @@ enum file {
 
 enum {
 	KILL_BEFORE = -1,
-	KILL_AFTER = -2
-}; /* in the place of an errno */
+	KILL_AFTER = -2,
+	HANG = -3 /* until it is healed; then the call is made */
+};                /* in the place of an errno */
 
 struct fault {
 	_Atomic int64_t error; /* 0: none */
@@ -106,6 +108,8 @@ static int strikes(enum kind kind, int file)
 	f->fired++;
 	if (f->error == KILL_BEFORE)
 		kill(getpid(), SIGKILL);
+	while (f->error == HANG)
+		poll(NULL, 0, 1);
 	return (int)f->error;
 }
 
