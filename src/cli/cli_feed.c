@@ -116,6 +116,13 @@ static bool on_record(void *ctx, struct str record)
 	return true;
 }
 
+bool cli_feed_was_begun(int code, int64_t answers)
+{
+	if (code == EX_USAGE || code == EX_NOUSER || code == EX_NOINPUT)
+		return false;
+	return code != EX_TEMPFAIL || answers > 0;
+}
+
 int cli_feed_call(struct cli_feed *f, const char *dir, const struct admin_request *request)
 {
 	struct buf text;

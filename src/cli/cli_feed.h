@@ -41,4 +41,10 @@ void cli_feed_drop(struct cli_feed *f);
 /* Calls the admin command with it. The exit code; a failure has been told, but that of f->quiet. request: an ADMIN_IMPORT. */
 int cli_feed_call(struct cli_feed *f, const char *dir, const struct admin_request *request);
 
+/*
+ * Whether there is something to sum up after that exit code, and answers for so many messages: not where the command was
+ * refused, as it is while another one is at the account. What fails before the first answer counts as that.
+ */
+bool cli_feed_was_begun(int code, int64_t answers);
+
 #endif

@@ -479,7 +479,7 @@ int cli_import(struct cli *cli)
 	buf_init(&im.text, 64 * KIB);
 	cli_feed_init(&im.feed, "importing", pump, &im);
 	code = cli_feed_call(&im.feed, cli_data_dir(cli), &request);
-	if (code != EX_USAGE && code != EX_NOUSER && code != EX_NOINPUT) /* it was begun */
+	if (cli_feed_was_begun(code, im.feed.taken + im.feed.there + im.feed.deleted))
 		say_done(&im);
 	if (code == EX_OK && (im.left_out || im.sources.left_out))
 		code = EX_DATAERR;

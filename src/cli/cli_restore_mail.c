@@ -640,7 +640,7 @@ static int over(struct restoring *r, int code)
 		return cli_fail(EX_DATAERR, "the database of the backup cannot be read");
 	if (code == EX_OK && r->found == 0 && is_search(r))
 		return not_found(r);
-	if (code == EX_USAGE || code == EX_NOUSER || code == EX_NOINPUT) /* it was not begun */
+	if (!cli_feed_was_begun(code, r->taken + r->there))
 		return code;
 	print_end(r);
 	return code == EX_OK && (r->damaged || r->mailboxes || r->hidden) ? EX_DATAERR : code;

@@ -268,7 +268,7 @@ def test_one_import_at_a_time_into_an_account(held, tmp_path):
     first = begin("import", ann, mbox, "--mailbox", "C")
     for address in (ann, f"ANN@{DOMAIN.upper()}"):
         done = server.command("import", address, mbox, "--mailbox", "C", status=75)
-        assert f"another command is importing or restoring mail into {ann}: wait" in done.stderr
+        assert f"another command is importing or restoring mail into {ann}: wait" in done.stderr and not done.stdout
     big_mbox(tmp_path / "small", 3)
     assert server.command("import", f"bob@{DOMAIN}", str(tmp_path / "small")).stdout == "3 messages imported\n"
     first.send_signal(signal.SIGCONT)
@@ -327,7 +327,8 @@ def test_one_restore_at_a_time_into_an_account(held, tmp_path, second):
     wait_for("the mail to go", lambda: server.message_count() == 0)
     first = begin("restore", target, "--account", ann)
     words = ("restore", target, "--account", ann) if second == "restore" else ("import", ann, mbox)
-    assert "another command is importing or restoring" in server.command(*words, status=75).stderr
+    done = server.command(*words, status=75)
+    assert "another command is importing or restoring" in done.stderr and not done.stdout
     first.send_signal(signal.SIGCONT)
     assert f"{count} messages restored" in first.communicate()[0] and first.returncode == 0
     assert server.message_count() == count
