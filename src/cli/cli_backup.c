@@ -92,7 +92,8 @@ static void tell_anew(struct backup *b, const struct record *r)
 	    "the backup before has goes with it when that is complete; to keep it, end this now, and bring it "
 	    "back first (`godwit restore %s --account ADDRESS`) or name another directory\n",
 	    b->data, b->path,
-	    r->id == b->old.store ? "put back to an earlier state" : "restored from a backup",
+	    r->id == b->old.store ? "put back to an earlier state"
+				  : "restored from a backup, or salvaged",
 	    b->path);
 }
 

@@ -267,14 +267,18 @@ static int follow(struct walk *w, size_t above)
 /* The next name, and the slashes in front of it. */
 static int step(struct walk *w)
 {
-	struct str rest = buf_view(&w->rest);
-	size_t above = w->at.n, n = 0;
+	size_t above, n = 0;
+	struct str rest;
 	struct stat st;
 
-	while (n < rest.n && rest.p[n] == '/')
+	while (n < w->rest.n && w->rest.p[n] == '/')
 		n++;
-	while (n < rest.n && rest.p[n] != '/')
-		n++;
+	if (n > 0 && (w->at.n == 0 || w->at.p[w->at.n - 1] != '/'))
+		buf_byte(&w->at, '/');
+	above = w->at.n;
+	buf_drop(&w->rest, n);
+	rest = buf_view(&w->rest);
+	n = str_find(rest, '/');
 	buf_str(&w->at, str_sub(rest, 0, n));
 	buf_drop(&w->rest, n);
 	if (lstat(buf_cstr(&w->at), &st) < 0 || !S_ISLNK(st.st_mode))

@@ -260,13 +260,23 @@ static void change_back(struct lane_op *op)
 	admin_job_back(LIST_ENTRY(op, struct admin_job, change.op));
 }
 
+static bool has_account(struct admin_job *j)
+{
+	int64_t account = 0;
+
+	return db_get_int(j->ctx->db, SQL_ACCOUNT_BY_ADDRESS,
+		   DB_ARGS(db_text(j->change.domain), db_text(j->change.local)),
+		   &account) == DB_ROW;
+}
+
 static enum admin_step account_made(struct admin_job *j)
 {
 	if (!j->ready)
 		return admin_job_wait(j);
 	if (j->change.op.result != LANE_DONE)
 		return admin_job_finish(j, EX_TEMPFAIL, "%s", j->change.op.err.text);
-	if (j->change.refused)
+	if (j->change.refused &&
+	    !has_account(j)) /* one that was broken off may have made it meanwhile */
 		return admin_job_finish(j, EX_CANTCREAT, "%s", j->change.why.text);
 	return begin(j);
 }

@@ -315,6 +315,13 @@ static void say_unopened(struct work *w, const char *file, int code)
 		    file, err_reason(code), w->name);
 }
 
+static bool is_there(const struct work *w, const char *file)
+{
+	struct stat st;
+
+	return fstatat(w->dir.dirfd, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* A link counts as what it leads to, as it does for SQLite; nothing that is there makes the opening wait. */
 static bool may_open(struct work *w, const char *file)
 {
@@ -326,7 +333,7 @@ static bool may_open(struct work *w, const char *file)
 		code = EISDIR;
 	if (fd >= 0)
 		close(fd); /* nobody has a lock on it yet */
-	if (code == 0 || code == ENOENT)
+	if (code == 0 || (code == ENOENT && !is_there(w, file)))
 		return true;
 	say_unopened(w, file, code);
 	return false;

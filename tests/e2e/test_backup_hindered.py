@@ -521,7 +521,7 @@ def test_a_restored_directory_does_not_take_the_place_of_its_backup_with_holes(h
     other.pack, before = pathlib.Path(other.data, "packs", server.pack.name), files_in(target)
     other.command("backup", str(target), env=bad_sectors(other, 8192), status=65)
     assert files_in(target) == before
-    copied_anew(other, target, "restored from a backup")
+    copied_anew(other, target, "restored from a backup, or salvaged")
     assert files_in(target) != before and restored(other, target, tmp_path, 0) == 100
 
 

@@ -319,7 +319,8 @@ def test_what_may_not_be_opened_is_not_lost(filled, end):
     assert {row["account"] for row in filled.json("account", "list")} == {ANN, BOB, CHIEF}
 
 
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("store.db", path)])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("store.db", path),
+                                  lambda path: os.symlink("not-mounted", path)])
 def test_what_is_no_database_is_left_where_it_is(filled, make):
     assert filled.stop() == 0
     remove_database(filled)

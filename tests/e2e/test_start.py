@@ -678,11 +678,20 @@ def test_init_by_root_follows_no_links_of_others(make_server, tmp_path):
     os.lchown(tmp_path / "link", nobody.pw_uid, nobody.pw_gid)
     server = TestServer(str(tmp_path))
     same = ("init", "--hostname", "mail.example.test", "--data")
-    (tmp_path / "roots").symlink_to(f"{tmp_path}/link/")
-    for name in "link", "link/data", "link/new", "roots/new":
+    for name, to in ("roots", f"{tmp_path}/link/"), ("beside", "link"), ("here", "./link"), ("up", "real/../link"), (
+            "disk", "real"), ("real/disk", "../real"), ("real/back", "../link"):
+        (tmp_path / name).symlink_to(to)
+    (tmp_path / "real" / "data" / "link").symlink_to("..")
+    os.lchown(tmp_path / "real" / "data" / "link", nobody.pw_uid, nobody.pw_gid)
+    done = server.command(*same, f"{tmp_path}/disk/disk/data/link/new", data=False, status=73)
+    assert f"{tmp_path}/real/../real/data/link is a link of the user with the id {nobody.pw_uid}" in done.stderr
+    os.unlink(tmp_path / "real" / "data" / "link")
+    for name in "link", "link/data", "link/new", "roots/new", "beside/new", "here/new", "up/new", "disk/back/new":
         done = server.command(*same, str(tmp_path / name), data=False, status=73)
-        assert f"{tmp_path}/link is a link of the user with the id {nobody.pw_uid}, who may let it lead anywhere: name " \
+        assert f"/link is a link of the user with the id {nobody.pw_uid}, who may let it lead anywhere: name " \
             "the data directory without it" in done.stderr
+    (tmp_path / "real" / "disk").unlink()
+    (tmp_path / "real" / "back").unlink()
     assert os.listdir(tmp_path / "real") == ["data"] and not os.listdir(tmp_path / "real" / "data")
     server = make_server(start=False)
     tls = os.path.dirname(server.key)
