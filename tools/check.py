@@ -21,7 +21,7 @@ PYTHON = "/usr/bin/python3"  # Debian's: another one first in PATH has no pytest
 JOBS = "2"
 # The end-to-end tests mostly wait for others. The tests of a file stay together: they share a server.
 SPREAD = ["-n", "8", "--dist", "loadfile"]
-CRASH_SECONDS = "400"  # for each of the explorer's runs in --long
+CRASH_SECONDS = "350"  # for each of the explorer's runs in --long
 SIM_SEEDS = "10000"  # weeks of the simulation in --long: all of them
 TAIL = 60  # lines shown of a failed command
 
