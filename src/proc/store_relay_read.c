@@ -160,7 +160,7 @@ static void read_done(struct reader_op *op)
 	if (op->result != DB_OK || t->stale) {
 		if (op->result != DB_OK)
 			log_failed(t);
-		else
+		else if (!t->request->cancelled) /* else it was settled meanwhile, and given up */
 			store_relay_log_refused(t->relay, "content, without the lease");
 		read_end(t, t->stale ? RS_STALE : RS_TEMPORARY);
 		return;
