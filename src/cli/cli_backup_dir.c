@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -245,19 +246,17 @@ void cli_backup_drop(struct backup *b)
 
 /* ---- files of packs that nothing names ---- */
 
+static int by_pack(const void *key, const void *part)
+{
+	const int64_t *pack = key;
+	const struct cli_manifest_part *p = part;
+
+	return (*pack > p->pack) - (*pack < p->pack);
+}
+
 static bool names_pack(const struct cli_manifest *m, int64_t pack)
 {
-	size_t from = 0, to = m->nparts;
-
-	while (from < to) {
-		size_t half = from + (to - from) / 2;
-
-		if (m->part[half].pack < pack)
-			from = half + 1;
-		else
-			to = half;
-	}
-	return from < m->nparts && m->part[from].pack == pack;
+	return m->nparts && bsearch(&pack, m->part, m->nparts, sizeof *m->part, by_pack);
 }
 
 /* The pack that a file of the backup is of, by its name; 0: none. */

@@ -120,12 +120,15 @@ enum admin_step admin_job_wait_in(struct admin_job *j)
 
 void admin_job_take(struct admin_job *j, size_t n)
 {
-	buf_drop(&j->in, n);
+	MUST(n <= admin_job_in(j).n);
+	j->in_from += n;
 	j->in_taken += n;
 }
 
 void admin_job_feed(struct admin_job *j, struct str bytes, bool last)
 {
+	buf_drop(&j->in, j->in_from); /* not with each frame of it: many are small */
+	j->in_from = 0;
 	buf_str(&j->in, bytes);
 	MUST(!j->in.overflow);
 	j->in_ended = j->in_ended || last;

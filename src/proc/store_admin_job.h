@@ -58,7 +58,8 @@ struct admin_job {
 
 	/* streams: what came up and was not taken yet, and the command's own */
 	struct buf in;
-	size_t in_taken;
+	size_t in_from;     /* what is in front of it was taken */
+	size_t in_taken;    /* since the last credit */
 	bool in_ended;      /* nothing more comes */
 	bool wants_in;      /* it waits for more of it */
 	unsigned burst;     /* small pieces that it may do in one step, beyond the first */
@@ -89,7 +90,7 @@ enum admin_step admin_job_wait_in(struct admin_job *j);
 /* What came up; the first n octets of it were dealt with. */
 static inline struct str admin_job_in(const struct admin_job *j)
 {
-	return buf_view(&j->in);
+	return str_from(buf_view(&j->in), j->in_from);
 }
 void admin_job_take(struct admin_job *j, size_t n);
 

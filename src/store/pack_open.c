@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define GENERATION_STEP 65536           /* room for one rise at each rewind between two starts */
 #define GENERATION_MAX  (INT64_MAX / 2) /* none is as high, but in a damaged row */
@@ -44,20 +45,22 @@ static bool is_dropped(const struct opening *o, int64_t pack)
 	return false;
 }
 
+static int by_pack(const void *key, const void *row)
+{
+	const int64_t *pack = key;
+	const struct blob_point *r = row;
+
+	return (*pack > r->pack) - (*pack < r->pack);
+}
+
 /* Index of the row of a pack, n when there is none; rows are sorted. */
 static size_t row_of(const struct opening *o, int64_t pack)
 {
-	size_t lo = 0, hi = o->n;
+	const struct blob_point *row = o->n
+					   ? bsearch(&pack, o->rows, o->n, sizeof *o->rows, by_pack)
+					   : NULL;
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (o->rows[mid].pack < pack)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < o->n && o->rows[lo].pack == pack ? lo : o->n;
+	return row ? (size_t)(row - o->rows) : o->n;
 }
 
 enum content {
