@@ -271,7 +271,7 @@ static void tell_unusable(int dirfd, const char *path, int code, struct err *e)
 	struct stat lock, dir;
 
 	if (code == EACCES && fstatat(dirfd, DATADIR_LOCK, &lock, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    fstat(dirfd, &dir) == 0 && lock.st_uid != dir.st_uid)
+	    fstat(dirfd, &dir) == 0 && dir.st_uid == geteuid() && lock.st_uid != dir.st_uid)
 		err_set(e,
 		    "the file " DATADIR_LOCK
 		    " is not of the owner of the data directory: run chown %u:%u " DATADIR_LOCK
