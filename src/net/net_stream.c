@@ -122,11 +122,27 @@ static int64_t next_moment(const struct net_stream *s)
 	return at < s->heard_by ? at : s->heard_by;
 }
 
+/*
+ * The process, or the machine, stood still: what the peer said meanwhile is not read yet, for the loop looks at
+ * the time first. So there is a moment for that, once.
+ */
+static bool excuse(struct net_stream *s, int64_t now)
+{
+	int64_t at = next_moment(s);
+
+	s->excused = !s->excused && now > at && now - at >= NET_LATE_MS;
+	if (s->excused)
+		stream_timer(s, NET_EXCUSE_MS);
+	return s->excused;
+}
+
 /* Moments may have moved away while the timer ran: then it is set anew. */
 static void on_moment(struct net_stream *s)
 {
 	int64_t now = clock_mono();
 
+	if (excuse(s, now))
+		return;
 	if (s->heard_by <= now) {
 		stream_end(s, s->end, s->why);
 	} else if (s->handshake_by <= now) {

@@ -1,5 +1,9 @@
 """The relay and servers that say nothing: at each step there is a time after which it goes away."""
 
+import os
+import signal
+import time
+
 import pytest
 from relay_net import full_listener, net, shared_net  # noqa: F401 (fixtures)
 from smtp_peer import CHUNKING, EXTENSIONS, HANG
@@ -40,6 +44,28 @@ def test_silence_at_each_step(net):
         assert net.wait_attempt(numbers[step], 2) == (1, 0, 0), step
         assert len(peer.received) == (2 if step in ("end", "last chunk") else 1), step
     assert not net.queue()
+
+
+def test_who_stands_still_takes_nobody_for_silent(net):
+    """This side is not run for a while, at the final dot of one message and in the TLS handshake of another: what the
+    others say meanwhile is heard."""
+    dot = net.peer(end=HANG)
+    tls = net.peer(tls=net.tls(), STARTTLS=HANG)
+    numbers = [net.send(f"bob@{peer.domain}") for peer in (dot, tls)]
+    dot.wait_hanging()
+    tls.wait_hanging()
+    [relay] = net.server.pids("relay")
+    os.kill(relay, signal.SIGSTOP)
+    try:
+        dot.go_on.set()
+        tls.go_on.set()
+        time.sleep(4)
+    finally:
+        os.kill(relay, signal.SIGCONT)
+    for peer, number in zip((dot, tls), numbers):
+        assert net.wait_attempt(number) == (1, 0, 0), net.trace(number)
+        assert len(peer.sessions) == len(peer.received) == 1
+    assert tls.sessions[0].tls and not net.queue()
 
 
 def test_silence_at_helo_and_rset(net):

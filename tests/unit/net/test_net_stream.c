@@ -441,6 +441,21 @@ static void test_deadline(void **state)
 	assert_int_equal(n->a.deadlines, 1);
 }
 
+/* What came while the process stood still comes before a moment that passed meanwhile. */
+static void test_deadline_while_standing_still(void **state)
+{
+	struct net *n = *state;
+
+	net_pair(n);
+	net_stream_deadline(n->a.s, clock_mono() + 10);
+	say(&n->b, "250 ok");
+	usleep((10 + 2 * NET_LATE_MS) * 1000);
+	uv_run(&n->loop, UV_RUN_NOWAIT);
+	assert_int_equal(n->a.deadlines, 0);
+	assert_got(&n->a, "250 ok");
+	net_until(n, a_deadline); /* nobody moved it */
+}
+
 /* Moved away, it does not come at its old time; moved back, it does. */
 static void test_deadline_moves(void **state)
 {
@@ -494,6 +509,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_last_words, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_last_words_unread, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_deadline, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_deadline_while_standing_still, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_deadline_moves, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_warm_up, setup, teardown),
 	};
