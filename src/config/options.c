@@ -157,7 +157,8 @@ const struct option options[] = {
 	{"timeouts.relay_connect", AT(timeouts.relay_connect), DURATION(SECOND_MS, HOUR_MS), .initial = "\"30s\"",
 	    .sentence = "How long another server may take to accept a connection, and for the TLS handshake."},
 	{"timeouts.relay_command", AT(timeouts.relay_command), DURATION(SECOND_MS, HOUR_MS), .initial = "\"5m\"",
-	    .sentence = "How long another server may take for its greeting and to answer one command."},
+	    .sentence = "How long another server may take for its greeting and to answer one command. At a first attempt, "
+			"while a hundred others are under way, it has 20 seconds for all up to the content."},
 	{"timeouts.relay_data", AT(timeouts.relay_data), DURATION(SECOND_MS, HOUR_MS), .initial = "\"2m\"",
 	    .sentence = "How long another server may take to ask for the content of a message."},
 	{"timeouts.relay_body", AT(timeouts.relay_body), DURATION(SECOND_MS, HOUR_MS), .initial = "\"3m\"",

@@ -164,9 +164,12 @@ void relay_way_again(struct relay *relay);
 
 /* ---- relay_attempt.c: pure ---- */
 
-/* The verdict of the engine in the queue's terms. accepted: recipients before this one that were taken. */
+/*
+ * The verdict of the engine in the queue's terms. accepted: recipients before this one that were taken; silence: what
+ * it is where the server did not say anything.
+ */
 struct queue_attempt relay_attempt_of(
-    const struct smtp_verdict *verdict, size_t accepted, bool timed_out);
+    const struct smtp_verdict *verdict, size_t accepted, enum queue_problem silence);
 
 /*
  * Of two failures of a destination's hosts, does the one at another host outweigh this one? What is
@@ -182,7 +185,7 @@ bool relay_attempt_is_unheard(const struct queue_attempt *attempt);
  * Did the session break off without a word about this recipient, and before the message can have been
  * taken? Then the next host may have it at once, and it is not sent twice. [RFC 5321 5.1]
  */
-bool relay_attempt_is_open(const struct smtp_verdict *verdict, bool timed_out);
+bool relay_attempt_is_open(const struct smtp_verdict *verdict);
 
 /* ---- relay_job.c ---- */
 

@@ -20,7 +20,7 @@ static enum queue_stage stage_of(enum smtp_stage stage)
 }
 
 /* A verdict of our own side, by the status the engine gave it. */
-static enum queue_problem problem_of(const struct smtp_verdict *v, bool timed_out)
+static enum queue_problem problem_of(const struct smtp_verdict *v, enum queue_problem silence)
 {
 	static const struct {
 		struct smtp_status status;
@@ -43,15 +43,16 @@ static enum queue_problem problem_of(const struct smtp_verdict *v, bool timed_ou
 		    table[i].status.subject == v->reply.status.subject &&
 		    table[i].status.detail == v->reply.status.detail)
 			return table[i].problem;
-	return timed_out ? QUEUE_PROBLEM_TIMEOUT : QUEUE_PROBLEM_LOST;
+	return silence;
 }
 
-struct queue_attempt relay_attempt_of(const struct smtp_verdict *v, size_t accepted, bool timed_out)
+struct queue_attempt relay_attempt_of(
+    const struct smtp_verdict *v, size_t accepted, enum queue_problem silence)
 {
 	struct queue_attempt a = {.stage = stage_of(v->stage), .accepted = accepted};
 
 	if (v->reply.code == 0) {
-		a.problem = problem_of(v, timed_out);
+		a.problem = problem_of(v, silence);
 		return a;
 	}
 	a.code = v->reply.code;
@@ -84,15 +85,14 @@ bool relay_attempt_is_unheard(const struct queue_attempt *a)
 }
 
 /* 421 to the content may be the answer to its final dot: the host's word. */
-bool relay_attempt_is_open(const struct smtp_verdict *v, bool timed_out)
+bool relay_attempt_is_open(const struct smtp_verdict *v)
 {
-	struct queue_attempt a = relay_attempt_of(v, 0, timed_out);
+	struct queue_attempt a = relay_attempt_of(v, 0, QUEUE_PROBLEM_LOST);
 
 	if (v->outcome == SMTP_OUTCOME_UNSURE)
 		return false;
 	if (a.code)
 		return a.code == 421 && a.stage < QUEUE_STAGE_BODY;
-	return a.problem == QUEUE_PROBLEM_LOST || a.problem == QUEUE_PROBLEM_TIMEOUT ||
-	       a.problem == QUEUE_PROBLEM_GARBAGE ||
+	return a.problem == QUEUE_PROBLEM_LOST || a.problem == QUEUE_PROBLEM_GARBAGE ||
 	       a.problem == QUEUE_PROBLEM_TOO_MANY; /* his turn had not come */
 }

@@ -60,17 +60,34 @@ static void on_eof(void *ctx, int64_t now)
 	struct relay_session *s = ctx;
 
 	if (s->left)
-		smtp_client_leave(s->engine, now);
+		smtp_client_leave(
+		    s->engine, STR("this server was to stop before the other one answered"), now);
+	else if (s->silence == QUEUE_PROBLEM_BRIEF)
+		smtp_client_leave(s->engine, STR(""), now);
 	else
 		drive_eof(s, now);
+}
+
+/* Of a brief job, until the server asks for content. */
+static int64_t on_deadline(void *ctx)
+{
+	struct relay_session *s = ctx;
+	int64_t at = drive_deadline(s);
+
+	return s->brief < at && !smtp_client_is_at_content(s->engine) ? s->brief : at;
 }
 
 static void on_tick(void *ctx, int64_t now)
 {
 	struct relay_session *s = ctx;
 
-	s->timed_out = drive_deadline(s) <= now;
-	drive_tick(s, now);
+	if (drive_deadline(s) <= now) {
+		s->silence = QUEUE_PROBLEM_TIMEOUT;
+		drive_tick(s, now);
+	} else if (on_deadline(s) <= now) {
+		s->silence = QUEUE_PROBLEM_BRIEF;
+		net_drive_close(s->drive);
+	}
 }
 
 /* ---- hops ---- */
@@ -97,7 +114,8 @@ static void on_connected(void *ctx)
 		s->cfg.chunk = 0;
 	s->cfg.timeouts = s->times.talk;
 	s->engine = smtp_client_new(&s->cfg, clock_mono());
-	s->busy = s->idle = s->ready = s->timed_out = false;
+	s->busy = s->idle = s->ready = false;
+	s->silence = QUEUE_PROBLEM_LOST;
 	s->messages = 0;
 	s->connected = clock_mono();
 	s->carried = 0;
@@ -148,8 +166,8 @@ static enum queue_problem connect_problem(const struct relay_session *s, const c
 	};
 	struct str text = str_of_c(why);
 
-	if (s->timed_out)
-		return QUEUE_PROBLEM_TIMEOUT;
+	if (s->silence != QUEUE_PROBLEM_LOST)
+		return s->silence;
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		if (str_find_str(text, known[i].words) < text.n)
 			return known[i].problem;
@@ -255,6 +273,9 @@ static void go_on_after_failure(struct relay_session *s)
 {
 	if (s->relay->draining) {
 		relay_session_let_go(s);
+	} else if (s->silence == QUEUE_PROBLEM_BRIEF) { /* no time is left for the others */
+		keep_failure(s);
+		relay_session_give_up(s);
 	} else if (!choose_hop(s)) {
 		relay_way_ask(s, s->hop + 1, true);
 	} else if (s->hop < s->route.nhops) {
@@ -310,7 +331,7 @@ static const struct net_drive_engine drive_engine = {
     .out = drive_out,
     .sent = drive_sent,
     .wants = drive_wants,
-    .deadline = drive_deadline,
+    .deadline = on_deadline,
     .tick = on_tick,
     .eof = on_eof,
     .effects = relay_talk_effects,
@@ -323,8 +344,26 @@ static void on_connect_timeout(uv_timer_t *timer)
 {
 	struct relay_session *s = timer->data;
 
-	s->timed_out = true;
+	s->silence = QUEUE_PROBLEM_TIMEOUT;
 	net_drive_close(s->drive);
+}
+
+static void on_brief_end(uv_timer_t *timer)
+{
+	struct relay_session *s = timer->data;
+
+	s->silence = QUEUE_PROBLEM_BRIEF;
+	net_drive_close(s->drive);
+}
+
+static void time_connect(struct relay_session *s)
+{
+	int64_t left = s->brief - clock_mono();
+
+	if (left < s->times.connect)
+		uv_timer_start(&s->timer, on_brief_end, left > 0 ? (uint64_t)left : 0, 0);
+	else
+		uv_timer_start(&s->timer, on_connect_timeout, (uint64_t)s->times.connect, 0);
 }
 
 /* The address of ours to go from; NULL: the system chooses. */
@@ -340,8 +379,9 @@ static void try_hop(struct relay_session *s)
 {
 	const struct net_addr *to = &s->route.hops[s->hop].addr;
 
-	s->timed_out = s->ready = false;
-	uv_timer_start(&s->timer, on_connect_timeout, (uint64_t)s->times.connect, 0);
+	s->silence = QUEUE_PROBLEM_LOST;
+	s->ready = false;
+	time_connect(s);
 	s->drive = net_drive_connect(
 	    s->relay->loop, to, source_for(s->config, to), &drive_engine, s);
 }
@@ -518,7 +558,8 @@ static void session_start(struct relay *relay, struct relay_job *job)
 	s->arena = arena_new();
 	s->destination = arena_str(s->arena, job->job.destination);
 	s->callouts = job->callout > 0;
-	s->times = relay_times_of(&s->config->timeouts, s->callouts || job->job.brief);
+	s->times = relay_times_of(&s->config->timeouts, s->callouts);
+	s->brief = job->job.brief ? clock_mono() + RELAY_BRIEF_MS : INT64_MAX;
 	s->routed = job->job.route;
 	s->routed.host = arena_str(s->arena, s->routed.host);
 	s->routed.user = arena_str(s->arena, s->routed.user);
@@ -530,7 +571,7 @@ static void session_start(struct relay *relay, struct relay_job *job)
 	uv_timer_init(relay->loop, &s->timer);
 	s->timer.data = s;
 	list_push(&relay->sessions, &s->link);
-	uv_timer_start(&s->timer, on_route_timeout, ROUTE_MS, 0);
+	uv_timer_start(&s->timer, on_route_timeout, job->job.brief ? RELAY_BRIEF_MS : ROUTE_MS, 0);
 	relay_route_start(&s->route, relay, s->config, &job->job, routed);
 }
 
@@ -598,7 +639,8 @@ void relay_session_drain_rest(struct relay *relay)
 
 		if (s->left || !s->drive || !s->engine || !is_to_be_left(s, clock_mono()))
 			continue;
-		s->left = s->timed_out = true;
+		s->left = true;
+		s->silence = QUEUE_PROBLEM_TIMEOUT;
 		net_drive_close(s->drive);
 	}
 }

@@ -46,6 +46,7 @@ void relay_talk_over(struct relay_session *s)
 {
 	relay_talk_stop_reading(s);
 	buf_clear(&s->dialogue);
+	s->brief = INT64_MAX;
 	s->job = NULL;
 }
 
@@ -219,11 +220,9 @@ void relay_talk_give(struct relay_session *s)
 	note_kept(s);
 	s->idle = false;
 	s->busy = false;
-	if (s->messages++ > 0 && !s->callouts) { /* it has spoken: it may take its time */
-		s->times = relay_times_of(&s->config->timeouts, false);
-		s->cfg.timeouts = s->times.talk;
-	}
-	s->timed_out = false;
+	if (s->messages++ > 0)
+		s->brief = INT64_MAX; /* it has spoken: it may take its time */
+	s->silence = QUEUE_PROBLEM_LOST;
 	uv_timer_stop(&s->timer);
 	put_priority(s);
 	relay_job_set_time(s->job);
@@ -250,7 +249,7 @@ static void do_ready(struct relay_session *s)
 static bool is_unheard(struct relay_session *s, const struct smtp_client_effect *e)
 {
 	for (size_t i = 0; i < e->verdict_count; i++) {
-		struct queue_attempt a = relay_attempt_of(&e->verdicts[i], 0, s->timed_out);
+		struct queue_attempt a = relay_attempt_of(&e->verdicts[i], 0, s->silence);
 
 		if (a.problem != QUEUE_PROBLEM_TOO_MANY && !relay_attempt_is_unheard(&a))
 			return false;
@@ -274,9 +273,9 @@ static bool is_for_data(struct relay_session *s)
 static bool may_go_on(struct relay_session *s, const struct smtp_client_effect *e)
 {
 	for (size_t i = 0; i < e->verdict_count; i++)
-		if (!relay_attempt_is_open(&e->verdicts[i], s->timed_out))
+		if (!relay_attempt_is_open(&e->verdicts[i]))
 			return false;
-	return s->left || s->hop + 1 < s->route.nhops;
+	return s->left || (s->silence != QUEUE_PROBLEM_BRIEF && s->hop + 1 < s->route.nhops);
 }
 
 static void report_job(struct relay_session *s, const struct smtp_client_effect *e)
@@ -290,7 +289,7 @@ static void report_job(struct relay_session *s, const struct smtp_client_effect 
 		const struct smtp_verdict *v = &e->verdicts[i];
 
 		outcomes[i] = (struct rs_outcome){s->job->recipients[i].number,
-		    relay_attempt_of(v, accepted, s->timed_out), v->reply.text};
+		    relay_attempt_of(v, accepted, s->silence), v->reply.text};
 		accepted += v->stage != SMTP_STAGE_RCPT;
 	}
 	relay_job_report(s->job, &remote, outcomes, e->verdict_count);
@@ -300,6 +299,8 @@ static void report_job(struct relay_session *s, const struct smtp_client_effect 
 static void do_report(struct relay_session *s, const struct smtp_client_effect *e)
 {
 	s->again = is_for_data(s) || is_unheard(s, e);
+	if (s->again)
+		s->brief = INT64_MAX;
 	if (s->again || may_go_on(s, e))
 		relay_talk_stop_reading(s); /* the job stays for the next connection */
 	else
@@ -329,14 +330,15 @@ static void do_starttls(struct relay_session *s)
 static void do_closed(struct relay_session *s, const struct smtp_client_effect *e)
 {
 	if (s->job) {
-		struct queue_attempt a = relay_attempt_of(&e->verdict, 0, s->timed_out);
+		struct queue_attempt a = relay_attempt_of(&e->verdict, 0, s->silence);
 
 		relay_talk_remember(s, &a, e->verdict.reply.text);
 	}
 	s->busy = false;
 	smtp_client_done(s->engine, NULL, clock_mono());
 	/* nobody is there to read what is left to say, or nobody shall */
-	if ((s->timed_out || smtp_client_facts(s->engine)->taken_back) && s->drive)
+	if ((s->silence != QUEUE_PROBLEM_LOST || smtp_client_facts(s->engine)->taken_back) &&
+	    s->drive)
 		net_drive_close(s->drive);
 }
 

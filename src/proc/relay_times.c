@@ -10,7 +10,7 @@
 
 static const struct {
 	size_t wait, option;
-	bool in_brief;
+	bool in_callout;
 } rows[] = {
     {WAIT(connect), OPTION(relay_connect), true}, {WAIT(tls), OPTION(relay_connect), true},
     {WAIT(talk.greeting), OPTION(relay_command), true}, /* 4.5.3.2.1 */
@@ -29,7 +29,7 @@ int64_t relay_times_message(uint64_t size)
 	return HOUR_MS + (int64_t)(size / RATE_MIN);
 }
 
-struct relay_times relay_times_of(const struct config_timeouts *configured, bool brief)
+struct relay_times relay_times_of(const struct config_timeouts *configured, bool callout)
 {
 	struct smtp_client_config defaults;
 	struct relay_times times;
@@ -39,8 +39,8 @@ struct relay_times relay_times_of(const struct config_timeouts *configured, bool
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		int64_t ms = *(const int64_t *)((const char *)configured + rows[i].option);
 
-		if (brief && rows[i].in_brief && ms > RELAY_TIMES_BRIEF_MS)
-			ms = RELAY_TIMES_BRIEF_MS;
+		if (callout && rows[i].in_callout && ms > RELAY_BRIEF_MS)
+			ms = RELAY_BRIEF_MS;
 		*(int64_t *)((char *)&times + rows[i].wait) = ms;
 	}
 	return times;

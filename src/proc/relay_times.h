@@ -11,14 +11,14 @@ struct relay_times {
 	struct smtp_client_timeouts talk;
 };
 
-#define RELAY_TIMES_BRIEF_MS                                                                       \
-	(20 * SECOND_MS) /* for a callout and a brief job, at each step: somebody waits */
+/* Somebody waits: for each step of a callout, for all of a brief job up to its content. */
+#define RELAY_BRIEF_MS (20 * SECOND_MS)
 
 /*
- * The times of a session by the configuration; of a brief one none up to RCPT, where a callout ends, is longer than
- * RELAY_TIMES_BRIEF_MS. QUIT's is not configured: it is smtp_client_config_init()'s [RFC 5321 4.5.3.2].
+ * The times of a session by the configuration; of a callout's none up to RCPT, where it ends, is longer than
+ * RELAY_BRIEF_MS. QUIT's is not configured: it is smtp_client_config_init()'s [RFC 5321 4.5.3.2].
  */
-struct relay_times relay_times_of(const struct config_timeouts *configured, bool brief);
+struct relay_times relay_times_of(const struct config_timeouts *configured, bool callout);
 
 /*
  * The time of one message over a connection, up to its final dot, in milliseconds: an hour, and what its

@@ -34,6 +34,7 @@ static const struct queue_reason of_problem[QUEUE_PROBLEMS] = {
     [QUEUE_PROBLEM_TIME_SHORT] = REASON(TIME_SHORT, DROP_TIME),
     [QUEUE_PROBLEM_TOO_MANY] = REASON(UNTRIED, SEND_LATER),
     [QUEUE_PROBLEM_OFF] = REASON(OFF, SEND_LATER),
+    [QUEUE_PROBLEM_BRIEF] = REASON(UNREACHABLE, SEND_LATER),
 };
 
 #define ANY UINT16_MAX
@@ -103,7 +104,8 @@ struct queue_reason queue_reason_of(
 	MUST(problem < QUEUE_PROBLEMS);
 	if (problem == QUEUE_PROBLEM_NONE && status.class == 0 && reply.n == 0)
 		return (struct queue_reason)REASON(UNTRIED, SEND_LATER);
-	if (problem == QUEUE_PROBLEM_TIMEOUT && status.detail == 2) /* within the session */
+	if ((problem == QUEUE_PROBLEM_TIMEOUT || problem == QUEUE_PROBLEM_BRIEF) &&
+	    status.detail == 2) /* within the session */
 		return of_problem[QUEUE_PROBLEM_LOST];
 	if (problem == QUEUE_PROBLEM_NONE &&
 	    (FIND(exact, status, &reason) || queue_words_find(reply, status, &reason) ||

@@ -77,6 +77,8 @@ static const struct {
     [QUEUE_PROBLEM_TOO_MANY] = {"too many recipients for one transaction",
 	ALWAYS(NOW(ANSWERED, 4, 5, 3))},
     [QUEUE_PROBLEM_OFF] = {"not put into the mailbox in time", ALWAYS(FINAL(NONE, 5, 4, 7))},
+    [QUEUE_PROBLEM_BRIEF] = {"no answer in the short time of a first attempt while others wait",
+	HOST(FAILED, 4, 4, 1), OWN(BUSY, 4, 4, 2)},
 };
 
 static struct queue_result of_problem(enum queue_problem problem, enum queue_stage stage)
@@ -201,7 +203,7 @@ bool queue_result_is_of_host(const struct queue_attempt *a)
 	if (a->stage == QUEUE_STAGE_TLS || a->stage == QUEUE_STAGE_AUTH)
 		return false;
 	return a->problem != QUEUE_PROBLEM_TLS && a->problem != QUEUE_PROBLEM_NO_TLS &&
-	       a->problem != QUEUE_PROBLEM_NO_AUTH;
+	       a->problem != QUEUE_PROBLEM_NO_AUTH && a->problem != QUEUE_PROBLEM_BRIEF;
 }
 
 /* ---- text ---- */

@@ -48,6 +48,7 @@ enum queue_problem {
 	QUEUE_PROBLEM_TIME_SHORT,  /* it wants more of it than is left, or none is */
 	QUEUE_PROBLEM_TOO_MANY,    /* more recipients than it takes at once: not tried yet */
 	QUEUE_PROBLEM_OFF,         /* for a mailbox here, and not put there while there was time */
+	QUEUE_PROBLEM_BRIEF,       /* no answer in the short time that others who wait leave it */
 	QUEUE_PROBLEMS
 };
 
@@ -100,8 +101,8 @@ struct queue_result {
 struct queue_result queue_result_of(const struct queue_attempt *a);
 
 /*
- * What the attempt says, it says about the host; false: about what this destination requires of it, TLS or a
- * login, and the host may be well for others.
+ * What the attempt says, it says about the host; false: about what this destination requires of it, TLS, a
+ * login or haste, and the host may be well for others.
  */
 bool queue_result_is_of_host(const struct queue_attempt *a);
 

@@ -201,7 +201,8 @@ void smtp_client_fail(struct smtp_client *c, const struct smtp_verdict *why, boo
 	if (c->lost || c->state == ON_NOTHING)
 		return;
 	if ((c->state == ON_END || c->state == ON_CHUNKS) && smtp_client_is_ahead(c))
-		drop_output(c); /* or it would go out whole yet, and be taken, or be read as commands */
+		drop_output(
+		    c); /* or it would go out whole yet, and be taken, or be read as commands */
 	c->lost = true;
 	c->end = *why;
 	c->end.reply = smtp_reply_copy(c->arena, &why->reply);
@@ -512,12 +513,11 @@ void smtp_client_eof(struct smtp_client *c, int64_t now)
 	fail_broken(c, (struct smtp_status){4, 4, 2}, STR("the server closed the connection"));
 }
 
-void smtp_client_leave(struct smtp_client *c, int64_t now)
+void smtp_client_leave(struct smtp_client *c, struct str why, int64_t now)
 {
 	MUST(c->magic == MAGIC);
 	c->now = now;
-	fail_broken(c, (struct smtp_status){4, 4, 2},
-	    STR("this server was to stop before the other one answered"));
+	fail_broken(c, (struct smtp_status){4, 4, 2}, why);
 }
 
 int64_t smtp_client_moved(const struct smtp_client *c)

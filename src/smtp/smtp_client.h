@@ -195,9 +195,9 @@ void smtp_client_eof(struct smtp_client *c, int64_t now);
 
 /*
  * Instead of eof(): this side closes the connection, and waits no longer. What is under way is reported as with a time
- * that is over.
+ * that is over. why: its text, static.
  */
-void smtp_client_leave(struct smtp_client *c, int64_t now);
+void smtp_client_leave(struct smtp_client *c, struct str why, int64_t now);
 
 /* When something last moved: a whole reply, octets that went out, a done(). */
 int64_t smtp_client_moved(const struct smtp_client *c);

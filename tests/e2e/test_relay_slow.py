@@ -47,6 +47,25 @@ def test_silence_at_first_contact_delays_nobody_else_for_long(net):
         assert net.server.new_log().count(f"event=attempt id={silent} ") >= 50
 
 
+def test_haste_is_at_the_cost_of_nobody(net):
+    """While others wait, who is silent at first contact is left, whatever more could be tried there: a host of his
+    that is known to be well goes on with others, and nothing goes out in clear that TLS would have protected."""
+    known = net.peer(greeting=[GOOD["greeting"], HANG])
+    assert net.wait_attempt(net.send(f"bob@{known.domain}")) == (1, 0, 0)
+    wait_for("its end", lambda: known.sessions[0].commands[-1] == "QUIT")
+    shy = net.peer(tls=net.tls(), STARTTLS=HANG)
+    several = net.domain(*[net.peer(greeting=HANG).address for _ in range(3)])
+    with silence(net, 110, 110):
+        began = time.monotonic()
+        hasty = [net.send(f"bob@{name}") for name in (net.domain(known.address), shy.domain, several)]
+        assert [net.wait_attempt(number) for number in hasty] == [(0, 0, 1)] * 3
+        assert 19 < time.monotonic() - began < 40
+        assert net.wait_attempt(net.send(f"bob@{known.domain}")) == (1, 0, 0)
+    assert len(shy.sessions) == 1 and "MAIL" not in " ".join(shy.sessions[0].commands)
+    for number in hasty:
+        assert "no answer in the short time of a first attempt while others wait" in net.trace(number)
+
+
 def test_who_has_answered_may_take_his_time(net, long):
     """Also on another connection of a session that began while others waited."""
     if not long:

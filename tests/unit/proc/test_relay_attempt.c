@@ -19,7 +19,7 @@ static struct smtp_verdict own(enum smtp_stage stage, uint8_t x, uint16_t y, uin
 static void test_reply(void **state)
 {
 	struct smtp_verdict v = reply(SMTP_STAGE_RCPT, 550, (struct smtp_status){5, 1, 1});
-	struct queue_attempt a = relay_attempt_of(&v, 3, true);
+	struct queue_attempt a = relay_attempt_of(&v, 3, QUEUE_PROBLEM_TIMEOUT);
 
 	assert_int_equal(a.stage, QUEUE_STAGE_RCPT);
 	assert_int_equal(a.problem, QUEUE_PROBLEM_NONE);
@@ -51,7 +51,7 @@ static void test_stages(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct smtp_verdict v = reply(rows[i].stage, 450, (struct smtp_status){0, 0, 0});
 
-		assert_int_equal(relay_attempt_of(&v, 0, false).stage, rows[i].want);
+		assert_int_equal(relay_attempt_of(&v, 0, QUEUE_PROBLEM_LOST).stage, rows[i].want);
 	}
 }
 
@@ -78,11 +78,12 @@ static void test_problems(void **state)
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		v = own(SMTP_STAGE_MAIL, rows[i].x, rows[i].y, rows[i].z);
-		assert_int_equal(relay_attempt_of(&v, 0, false).problem, rows[i].want);
-		assert_int_equal(relay_attempt_of(&v, 0, false).code, 0);
+		assert_int_equal(relay_attempt_of(&v, 0, QUEUE_PROBLEM_LOST).problem, rows[i].want);
+		assert_int_equal(relay_attempt_of(&v, 0, QUEUE_PROBLEM_LOST).code, 0);
 	}
 	v = own(SMTP_STAGE_MAIL, 4, 4, 2);
-	assert_int_equal(relay_attempt_of(&v, 0, true).problem, QUEUE_PROBLEM_TIMEOUT);
+	assert_int_equal(
+	    relay_attempt_of(&v, 0, QUEUE_PROBLEM_TIMEOUT).problem, QUEUE_PROBLEM_TIMEOUT);
 }
 
 static const struct queue_attempt refused = {.stage = QUEUE_STAGE_CONNECT,
@@ -136,26 +137,25 @@ static void test_open(void **state)
 		enum smtp_stage at = (enum smtp_stage)stage;
 
 		v = own(at, 4, 4, 2);
-		assert_true(relay_attempt_is_open(&v, false));
-		assert_true(relay_attempt_is_open(&v, true));
+		assert_true(relay_attempt_is_open(&v));
 		v.outcome = SMTP_OUTCOME_UNSURE;
-		assert_false(relay_attempt_is_open(&v, false));
+		assert_false(relay_attempt_is_open(&v));
 		v = own(at, 4, 5, 0);
-		assert_true(relay_attempt_is_open(&v, false));
+		assert_true(relay_attempt_is_open(&v));
 		v = own(at, 4, 5, 3); /* more recipients than the host takes at once */
-		assert_true(relay_attempt_is_open(&v, false));
+		assert_true(relay_attempt_is_open(&v));
 		v = own(at, 4, 3, 0); /* our own side */
-		assert_false(relay_attempt_is_open(&v, false));
+		assert_false(relay_attempt_is_open(&v));
 		v = own(at, 5, 6, 7);
-		assert_false(relay_attempt_is_open(&v, false));
+		assert_false(relay_attempt_is_open(&v));
 		v = reply(at, 421, (struct smtp_status){4, 3, 2});
-		assert_int_equal(relay_attempt_is_open(&v, false), stage < SMTP_STAGE_BODY);
+		assert_int_equal(relay_attempt_is_open(&v), stage < SMTP_STAGE_BODY);
 		v = reply(at, 450, (struct smtp_status){4, 2, 0});
-		assert_false(relay_attempt_is_open(&v, false));
+		assert_false(relay_attempt_is_open(&v));
 		v = reply(at, 550, (struct smtp_status){5, 1, 1});
-		assert_false(relay_attempt_is_open(&v, false));
+		assert_false(relay_attempt_is_open(&v));
 		v = reply(at, 250, (struct smtp_status){2, 0, 0});
-		assert_false(relay_attempt_is_open(&v, false));
+		assert_false(relay_attempt_is_open(&v));
 	}
 }
 

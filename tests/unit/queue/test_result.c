@@ -93,6 +93,7 @@ static const struct {
     {QUEUE_PROBLEM_TIME_SHORT, BOTH(QUEUE_FAILED, ANSWERED, "5.4.7")},
     {QUEUE_PROBLEM_TOO_MANY, BOTH(QUEUE_RETRY_NOW, ANSWERED, "4.5.3")},
     {QUEUE_PROBLEM_OFF, BOTH(QUEUE_FAILED, NONE, "5.4.7")},
+    {QUEUE_PROBLEM_BRIEF, QUEUE_RETRY_HOST, QUEUE_RETRY, E(FAILED), E(BUSY), "4.4.1", "4.4.2"},
 };
 
 static void expect(const struct queue_attempt *a, enum queue_outcome outcome,
@@ -150,11 +151,11 @@ static void test_all_codes(void **state)
 		}
 }
 
-/* Whatever goes wrong with TLS or the login: it is not asked of the host for others. */
+/* Whatever goes wrong with TLS, the login, or for haste: it is not asked of the host for others. */
 static void test_of_host(void **state)
 {
 	static const enum queue_problem about_us[] = {
-	    QUEUE_PROBLEM_TLS, QUEUE_PROBLEM_NO_TLS, QUEUE_PROBLEM_NO_AUTH};
+	    QUEUE_PROBLEM_TLS, QUEUE_PROBLEM_NO_TLS, QUEUE_PROBLEM_NO_AUTH, QUEUE_PROBLEM_BRIEF};
 	struct queue_attempt a = {.code = 454};
 
 	for (int stage = 0; stage < QUEUE_STAGES; stage++) {

@@ -481,7 +481,7 @@ static void test_leave(void **state)
 		}
 		assert_true(smtp_client_moved(f.c) == f.now);
 		assert_int_equal(smtp_client_is_at_content(f.c), ended);
-		smtp_client_leave(f.c, ++f.now);
+		smtp_client_leave(f.c, STR("to stop"), ++f.now);
 		expect_end(&f, ended ? SMTP_OUTCOME_UNSURE : SMTP_OUTCOME_TEMPORARY,
 		    ended ? SMTP_STAGE_BODY : SMTP_STAGE_DATA);
 		stop(&f);
