@@ -2,6 +2,7 @@
  * The file's text before libconfig reads it, and again when it found a name twice. libconfig 1.5 cuts integers that
  * do not fit 32 bits without a word unless an L stands behind them, follows @include, and takes a name with a dot in it
  * for two: all three are looked for here, and texts without quotes, of which it says only that the syntax is wrong.
+ * What the file's end, a NUL too, cuts off within a comment or a text in quotes it drops without a word.
  */
 #include "base/ascii.h"
 #include "config/config_priv.h"
@@ -38,25 +39,38 @@ static void skip_line(struct scan *s)
 		step(s);
 }
 
-static void skip_comment(struct scan *s)
+static int skip_comment(struct scan *s)
 {
+	unsigned begin = s->line;
+
 	step(s);
 	step(s);
 	while (peek(s, 0) >= 0 && !(peek(s, 0) == '*' && peek(s, 1) == '/'))
 		step(s);
+	if (peek(s, 0) < 0)
+		return err_set(s->e,
+		    "%s:%u: the comment that begins here is never closed: end it with */", s->file,
+		    begin);
 	step(s);
 	step(s);
+	return 0;
 }
 
-static void skip_string(struct scan *s)
+/* No option takes more than a line; libconfig would go on to the next quote, of another option. */
+static int skip_string(struct scan *s)
 {
 	step(s);
-	while (peek(s, 0) >= 0 && peek(s, 0) != '"') {
-		if (peek(s, 0) == '\\')
+	while (peek(s, 0) >= 0 && peek(s, 0) != '"' && peek(s, 0) != '\n') {
+		if (peek(s, 0) == '\\' && peek(s, 1) != '\n')
 			step(s);
 		step(s);
 	}
+	if (peek(s, 0) != '"')
+		return err_set(s->e,
+		    "%s:%u: a text in quotes is not closed in this line: end it with \"", s->file,
+		    s->line);
 	step(s);
+	return 0;
 }
 
 static bool is_word_char(int c)
@@ -232,17 +246,17 @@ static int scan_one(struct scan *s)
 	if (c == '#' || (c == '/' && peek(s, 1) == '/')) {
 		skip_line(s);
 	} else if (c == '/' && peek(s, 1) == '*') {
-		skip_comment(s);
+		return skip_comment(s);
 	} else if (c == '"') {
-		skip_string(s);
+		return skip_string(s);
 	} else if (is_word_char(c)) {
 		return scan_word(s);
 	} else if (c == ':' && is_address(bare_text(s))) {
 		return bad_number(s, bare_text(s), false);
-	} else if (c == '@' || c == 0) {
-		return err_set(s->e, "%s:%u: %s", s->file, s->line,
-		    c ? "@include is not supported: write all options into this file"
-		      : "the file holds a NUL octet: it is no text");
+	} else if (c == '@') {
+		return err_set(s->e,
+		    "%s:%u: @include is not supported: write all options into this file", s->file,
+		    s->line);
 	} else {
 		if (c == '{' || c == '}')
 			s->group = c == '{' ? s->name : (struct str){NULL, 0};
@@ -251,10 +265,24 @@ static int scan_one(struct scan *s)
 	return 0;
 }
 
+/* Anywhere, for libconfig takes it for the end. */
+static int refuse_nul(struct scan s)
+{
+	size_t nul = str_find(s.text, 0);
+
+	while (s.at < nul)
+		step(&s);
+	return nul == s.text.n ? 0
+			       : err_set(s.e, "%s:%u: the file holds a NUL octet: it is no text",
+				     s.file, s.line);
+}
+
 int config_scan(const char *file, struct str text, struct buf *out, struct err *e)
 {
 	struct scan s = {.file = file, .text = text, .line = 1, .out = out, .e = e};
 
+	if (refuse_nul(s) < 0)
+		return -1;
 	while (s.at < text.n)
 		if (scan_one(&s) < 0)
 			return -1;

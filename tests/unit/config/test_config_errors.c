@@ -249,6 +249,22 @@ static const struct {
 	"f:1: syntax error; an option is written as name = value; with texts in \"quotes\""},
     {"# one\n@include \"/etc/passwd\"",
 	"f:2: @include is not supported: write all options into this file"},
+#define COMMENT "the comment that begins here is never closed: end it with */"
+    {HOST "/* old\nplaintext_auth = \"never\";\n", "f:2: " COMMENT},
+    {HOST "undelete = \"3d\"; /* one */ /* two\n\n", "f:2: " COMMENT},
+    {HOST "\n/*", "f:3: " COMMENT},
+    {HOST "/*/\n", "f:2: " COMMENT},
+    {HOST "/* old *", "f:2: " COMMENT},
+#define TEXT "a text in quotes is not closed in this line: end it with \""
+    {HOST "\"plaintext_auth = never;", "f:2: " TEXT},
+    {HOST "user_net = \"net;\nuser_store = \"store\";\n", "f:2: " TEXT},
+    {HOST "user_net = \"net\\\";\n", "f:2: " TEXT},
+    {HOST "user_net = \"net\\", "f:2: " TEXT},
+    {HOST "user_net = \"net\\\n\";", "f:2: " TEXT},
+    {"hostname = \"mail.example.org;\nuser_net = \"net\";\n", "f:1: " TEXT},
+    {HOST "/* @include \"a */\n  @include \"b\"",
+	"f:3: @include is not supported: write all options into this file"},
+    {HOST "/* old\n@include \"b\"", "f:2: " COMMENT},
     {"relay_allow_private = 1;",
 	"f:1: relay_allow_private must be true or false, and not 1; the default is false"},
     {"relay_port = true;",
@@ -367,11 +383,16 @@ static void test_errors(void **state)
 
 static void test_nul(void **state)
 {
-	struct config_snapshot *c = NULL;
-	struct err e;
+	static const struct str texts[] = {STR_INIT(HOST "\0x"), STR_INIT(HOST "# \0\n"),
+	    STR_INIT(HOST "/* \0 */\nport_offset = x;"), STR_INIT(HOST "user_net = \"a\0\";")};
 
-	assert_int_equal(config_parse("/d", "f", STR(HOST "\0x"), 0, &c, &e), -1);
-	assert_string_equal(e.text, "f:2: the file holds a NUL octet: it is no text");
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct config_snapshot *c = NULL;
+		struct err e;
+
+		assert_int_equal(config_parse("/d", "f", texts[i], 0, &c, &e), -1);
+		assert_string_equal(e.text, "f:2: the file holds a NUL octet: it is no text");
+	}
 }
 
 /* What the look before libconfig must not mistake for code. */
