@@ -45,6 +45,11 @@ int config_read_text(struct config_box *box, const char *file, struct str text,
 
 /* ---- config_scan.c ---- */
 
+/* A name or a number as messages show it, for "%.*s%s": cut, and marked where it is. */
+#define CONFIG_SHOWN_MAX ((size_t)60)
+#define CONFIG_SHOWN_FMT(s)                                                                        \
+	STR_FMT(str_sub(s, 0, CONFIG_SHOWN_MAX)), (s).n > CONFIG_SHOWN_MAX ? "..." : ""
+
 /* Said behind a number that is written in another way. */
 #define CONFIG_WHOLE_NUMBER ": write it as a whole number, with digits alone"
 #define CONFIG_QUOTES       ": write it in quotes"

@@ -7,8 +7,7 @@
 #include "base/ascii.h"
 #include "config/config_priv.h"
 
-#define SHOWN_MAX ((size_t)60)  /* octets of a value that is quoted */
-#define BARE_MAX  ((size_t)256) /* octets that are looked at for a text without quotes */
+#define BARE_MAX ((size_t)256) /* octets that are looked at for a text without quotes */
 
 struct scan {
 	const char *file;
@@ -123,15 +122,12 @@ static const char *cure_of(const struct option *o, struct str number, bool plain
 /* Of what stands in a list of groups. */
 static int bad_number_of_member(const struct scan *s, struct str number, bool plain)
 {
-	struct str name = str_sub(s->name, 0, 60);
-
-	number = str_sub(number, 0, SHOWN_MAX);
 	if (plain)
-		return err_set(s->e, "%s:%u: the number %.*s of %.*s is too large", s->file,
-		    s->line, STR_FMT(number), STR_FMT(name));
+		return err_set(s->e, "%s:%u: the number %.*s%s of %.*s%s is too large", s->file,
+		    s->line, CONFIG_SHOWN_FMT(number), CONFIG_SHOWN_FMT(s->name));
 	return err_set(s->e,
-	    "%s:%u: %.*s of %.*s is no whole number with digits alone; write texts in quotes",
-	    s->file, s->line, STR_FMT(number), STR_FMT(name));
+	    "%s:%u: %.*s%s of %.*s%s is no whole number with digits alone; write texts in quotes",
+	    s->file, s->line, CONFIG_SHOWN_FMT(number), CONFIG_SHOWN_FMT(s->name));
 }
 
 /* plain: of digits alone, so it is too large. */
@@ -144,8 +140,8 @@ static int bad_number(const struct scan *s, struct str number, bool plain)
 		return bad_number_of_member(s, number, plain);
 	buf_init(&range, KIB);
 	option_put_range(o, &range);
-	err_set(s->e, "%s:%u: %s must be %s, and not %.*s%s%s%s", s->file, s->line, o->name,
-	    buf_cstr(&range), STR_FMT(str_sub(number, 0, SHOWN_MAX)), cure_of(o, number, plain),
+	err_set(s->e, "%s:%u: %s must be %s, and not %.*s%s%s%s%s", s->file, s->line, o->name,
+	    buf_cstr(&range), CONFIG_SHOWN_FMT(number), cure_of(o, number, plain),
 	    o->initial ? "; the default is " : "", o->initial ? o->initial : "");
 	buf_fini(&range);
 	return -1;
@@ -295,17 +291,16 @@ int config_no_option(const char *file, unsigned line, struct str name, struct er
 {
 	struct str leaf, near = options_nearest(name), group = str_split(near, '.', &leaf);
 
-	name = str_sub(name, 0, 60);
 	if (!near.n)
 		return err_set(e,
-		    "%s:%u: there is no option %.*s; \"godwit check-config --all\" lists those there are",
-		    file, line, STR_FMT(name));
+		    "%s:%u: there is no option %.*s%s; \"godwit check-config --all\" lists those there are",
+		    file, line, CONFIG_SHOWN_FMT(name));
 	if (leaf.n)
 		return err_set(e,
-		    "%s:%u: there is no option %.*s; did you mean %.*s in the group %.*s = { ... }?",
-		    file, line, STR_FMT(name), STR_FMT(leaf), STR_FMT(group));
-	return err_set(e, "%s:%u: there is no option %.*s; did you mean %.*s%s?", file, line,
-	    STR_FMT(name), STR_FMT(near),
+		    "%s:%u: there is no option %.*s%s; did you mean %.*s in the group %.*s = { ... }?",
+		    file, line, CONFIG_SHOWN_FMT(name), STR_FMT(leaf), STR_FMT(group));
+	return err_set(e, "%s:%u: there is no option %.*s%s; did you mean %.*s%s?", file, line,
+	    CONFIG_SHOWN_FMT(name), STR_FMT(near),
 	    str_find(name, '.') < name.n ? ", which is in no group" : "");
 }
 
@@ -374,7 +369,7 @@ int config_stands_twice(const char *file, struct str text, unsigned line, struct
 	    !find_name(text, 0, &second, &first) || first.line == line)
 		return err_set(e, "%s:%u: an option stands twice here: write it once", file, line);
 	return err_set(e,
-	    "%s:%u: %.*s stands twice, first in line %u: write it once, and what belongs to a group into its "
+	    "%s:%u: %.*s%s stands twice, first in line %u: write it once, and what belongs to a group into its "
 	    "one { }",
-	    file, line, STR_FMT(second.name), first.line);
+	    file, line, CONFIG_SHOWN_FMT(second.name), first.line);
 }

@@ -6,8 +6,6 @@
 #include "base/utf8.h"
 #include "config/config_priv.h"
 
-#define SHOWN_MAX ((size_t)60) /* octets of a text that is quoted */
-
 struct reader {
 	struct config_box *box;
 	const char *file;
@@ -31,7 +29,7 @@ static void put_float(double number, struct buf *out)
 /* The text's beginning, of whole characters. */
 static void put_text(struct str text, struct buf *out)
 {
-	size_t n = text.n < SHOWN_MAX ? text.n : SHOWN_MAX;
+	size_t n = text.n < CONFIG_SHOWN_MAX ? text.n : CONFIG_SHOWN_MAX;
 
 	while (n && n < text.n && (text.p[n] & 0xc0) == 0x80)
 		n--;
@@ -148,15 +146,15 @@ static const struct option *find_member(const struct group *g, const char *name)
 static int unknown_member(
     const struct reader *r, const struct option *o, const config_setting_t *member)
 {
+	struct str name = str_of_c(config_setting_name(member)), found;
 	struct near n;
-	struct str found;
 
-	near_init(&n, str_of_c(config_setting_name(member)));
+	near_init(&n, name);
 	for (size_t i = 0; i < o->group->count; i++)
 		near_offer(&n, str_of_c(o->group->members[i].name));
 	found = near_found(&n);
-	return err_set(r->e, "%s:%u: %s: there is no \"%s\" in a group%s%.*s%s", r->file,
-	    config_setting_source_line(member), o->name, config_setting_name(member),
+	return err_set(r->e, "%s:%u: %s: there is no \"%.*s%s\" in a group%s%.*s%s", r->file,
+	    config_setting_source_line(member), o->name, CONFIG_SHOWN_FMT(name),
 	    found.n ? "; did you mean " : " like ",
 	    STR_FMT(found.n ? found : str_of_c(o->group->example)), found.n ? "?" : "");
 }
@@ -284,7 +282,7 @@ static int read_group(const struct reader *r, const config_setting_t *group, str
 		struct buf name;
 		int rc;
 
-		buf_init(&name, 256);
+		buf_init(&name, LIMIT_CONFIG_FILE); /* a name is as long as its text */
 		if (prefix.n) {
 			buf_str(&name, prefix);
 			buf_byte(&name, '.');

@@ -27,6 +27,27 @@ static const struct {
 	"f:3: ports.smtp is written in its group: ports = { smtp = ...; };"},
     {"ports = {\n ports.smtp = 2525; };",
 	"f:2: ports.smtp is written in its group: ports = { smtp = ...; };"},
+#define LONG60 "a23456789_b23456789_c23456789_d23456789_e23456789_f23456789_"
+#define LONG   LONG60 LONG60 LONG60 LONG60 LONG60 LONG60 LONG60 LONG60 LONG60 LONG60
+    {HOST LONG " = 1;", "f:2: there is no option " LONG60
+			"...; \"godwit check-config --all\" lists those there are"},
+    {HOST LONG60 " = 1;",
+	"f:2: there is no option " LONG60 "; \"godwit check-config --all\" lists those there are"},
+    {HOST LONG ".a = 1;", "f:2: there is no option " LONG60
+			  "...; \"godwit check-config --all\" lists those there are"},
+    {HOST "quota = {\n " LONG " = 1; };",
+	"f:3: there is no option quota.a23456789_b23456789_c23456789_d23456789_e23456789_f234...; \"godwit check-config --all\" lists those there are"},
+    {HOST LONG " = 1;\n" LONG " = 2;",
+	"f:3: " LONG60
+	"... stands twice, first in line 2: write it once, and what belongs to a group into its one { }"},
+    {HOST "routes = ( { " LONG " = 1; } );",
+	"f:2: routes: there is no \"" LONG60
+	"...\" in a group like { domain = \"example.org\"; host = \"192.0.2.1\"; port = 25; }"},
+    {HOST "routes = ( { " LONG " = 5000000000000000000000; } );",
+	"f:2: the number 5000000000000000000000 of " LONG60 "... is too large"},
+    {HOST "routes = ( { " LONG " = 1.000000000; } );",
+	"f:2: 1.000000000 of " LONG60
+	"... is no whole number with digits alone; write texts in quotes"},
     {"port.smtpp\t= 2525;",
 	"f:1: there is no option port.smtpp; did you mean smtp in the group ports = { ... }?"},
     {"a.b.c = 1;",
