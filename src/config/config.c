@@ -160,6 +160,45 @@ static int check_ports(const struct check *k)
 	return check_listeners(k);
 }
 
+/* d: of whose warnings it is one; NULL: of those of queue. */
+static int never_comes(const struct check *k, unsigned line, const struct config_destination *d,
+    int64_t warning, int64_t lifetime)
+{
+	struct buf when, end;
+
+	buf_init(&when, 64);
+	buf_init(&end, 64);
+	option_put_plain(OPTION_DURATION, &(union option_value){.number = warning}, &when);
+	option_put_plain(OPTION_DURATION, &(union option_value){.number = lifetime}, &end);
+	err_set(k->e,
+	    "%s:%u: %s%.*s%sthe delay_warning of %s never comes, for a message is returned after %s at the "
+	    "latest: name a shorter time, or make the lifetime longer",
+	    k->file, line, d ? "destinations, " : "", STR_FMT(d ? d->domain : STR("")),
+	    d ? ": " : "", buf_cstr(&when), buf_cstr(&end));
+	buf_fini(&when);
+	buf_fini(&end);
+	return -1;
+}
+
+/* Those of the defaults need not come; those that are written must for one destination at least. */
+static int check_warnings(const struct check *k)
+{
+	const struct config_durations *warn = &k->c->queue.delay_warning;
+	const struct config_place *place = place_of(k, "queue.delay_warning");
+	int64_t longest = k->c->queue.lifetime;
+
+	for (size_t i = 0; i < k->c->destinations.n; i++) {
+		const struct config_destination *d = &k->c->destinations.v[i];
+
+		if (d->delay_warning.n == 0 && d->lifetime > longest)
+			longest = d->lifetime;
+	}
+	for (size_t i = 0; place->line && i < warn->n; i++)
+		if (warn->v[i] >= longest)
+			return never_comes(k, place->element[i], NULL, warn->v[i], longest);
+	return 0;
+}
+
 static int check_queue(const struct check *k)
 {
 	static const struct {
@@ -182,7 +221,7 @@ static int check_queue(const struct check *k)
 	config_queue_policy(k->c, NULL, &policy);
 	status = queue_policy_check(&policy);
 	if (status == QUEUE_POLICY_OK)
-		return 0;
+		return check_warnings(k);
 	return err_set(k->e, "%s:%u: %s", k->file,
 	    later_line(k, at_fault[status].one, at_fault[status].other), queue_policy_text(status));
 }
@@ -201,10 +240,13 @@ static int check_destination(const struct check *k, const struct config_destinat
 			    k->file, line, STR_FMT(d->domain));
 	config_queue_policy(k->c, d, &policy);
 	status = queue_policy_check(&policy);
-	if (status == QUEUE_POLICY_OK)
-		return 0;
-	return err_set(k->e, "%s:%u: destinations, %.*s, together with queue: %s", k->file, line,
-	    STR_FMT(d->domain), queue_policy_text(status));
+	if (status != QUEUE_POLICY_OK)
+		return err_set(k->e, "%s:%u: destinations, %.*s, together with queue: %s", k->file,
+		    line, STR_FMT(d->domain), queue_policy_text(status));
+	for (size_t i = 0; i < d->delay_warning.n; i++)
+		if (d->delay_warning.v[i] >= policy.lifetime)
+			return never_comes(k, line, d, d->delay_warning.v[i], policy.lifetime);
+	return 0;
 }
 
 static int check_destinations(const struct check *k)

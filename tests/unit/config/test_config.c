@@ -143,6 +143,29 @@ static void test_queue(void **state)
 	config_unref(&c);
 }
 
+/* Only a warning that somebody wrote must come, and to one destination is enough. */
+static void test_warnings_that_never_come(void **state)
+{
+	static const char *const texts[] = {
+	    HOST "queue = { lifetime = \"2h\"; };",
+	    HOST "queue = { lifetime = \"2h\"; retry = [\"1m\"]; delay_warning = [\"119m\"]; };",
+	    HOST "queue = { lifetime = \"2h\"; delay_warning = []; };",
+	    HOST "queue = { delay_warning = [\"3d\"]; bounce_lifetime = \"1d\"; };",
+	    HOST "queue = { delay_warning = [\"3d\"]; };\n"
+		 "destinations = ( { domain = \"x.test\"; lifetime = \"2h\"; } );",
+	    HOST "queue = { delay_warning = [\"9d\"]; };\n"
+		 "destinations = ( { domain = \"x.test\"; lifetime = \"10d\"; } );",
+	    HOST "destinations = ( { domain = \"x.test\"; lifetime = \"10d\"; delay_warning = "
+		 "[\"9d\"]; }, { domain = \"y.test\"; delay_warning = [\"0\"]; } );",
+	};
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct config_snapshot *c = parse(texts[i]);
+
+		config_unref(&c);
+	}
+}
+
 static void test_routes(void **state)
 {
 	struct config_snapshot *c = parse(
@@ -291,6 +314,7 @@ int main(void)
 	    cmocka_unit_test(test_values),
 	    cmocka_unit_test(test_large_numbers),
 	    cmocka_unit_test(test_queue),
+	    cmocka_unit_test(test_warnings_that_never_come),
 	    cmocka_unit_test(test_routes),
 	    cmocka_unit_test(test_routes_of_senders),
 	    cmocka_unit_test(test_destinations),

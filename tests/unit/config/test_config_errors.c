@@ -307,6 +307,25 @@ static const struct {
     {HOST "queue = {\n lifetime = \"1m\";\n retry = [\"1h\"]; };", "f:4: " TOO_SHORT},
     {"queue = {\n delay_warning = [\"2h\",\n \"1h\"]; };\n" HOST,
 	"f:2: each time of queue.delay_warning must be longer than the one before it"},
+#define NEVER(lifetime)                                                                            \
+	"never comes, for a message is returned after " lifetime                                   \
+	" at the latest: name a shorter time, "                                                    \
+	"or make the lifetime longer"
+    {HOST "queue = {\n delay_warning = [\"9d\"]; };", "f:3: the delay_warning of 9d " NEVER("5d")},
+    {HOST "queue = {\n delay_warning = [\"5d\"]; };", "f:3: the delay_warning of 5d " NEVER("5d")},
+    {HOST "queue = {\n delay_warning = [\"1h\",\n \"2h\",\n \"3h\"];\n lifetime = \"2h\"; };",
+	"f:4: the delay_warning of 2h " NEVER("2h")},
+    {HOST "queue = { delay_warning = [\"9d\"]; };\n"
+	  "destinations = ( { domain = \"x.test\"; lifetime = \"9d\"; }, { domain = \"y.test\"; "
+	  "lifetime = \"20d\"; delay_warning = [\"0\"]; } );",
+	"f:2: the delay_warning of 9d " NEVER("9d")},
+    {HOST "destinations = ( { domain = \"x.test\"; },\n"
+	  "{ domain = \"y.test\"; delay_warning = [\"1d\", \"6d\"]; } );",
+	"f:3: destinations, y.test: the delay_warning of 6d " NEVER("5d")},
+    {HOST
+	"queue = { lifetime = \"10d\"; };\n"
+	"destinations = ( { domain = \"y.test\"; lifetime = \"2h\"; delay_warning = [\"6d\"]; } );",
+	"f:3: destinations, y.test: the delay_warning of 6d " NEVER("2h")},
     {"\nroutes = ( { domain = \"x.test\"; host = \"y.test\"; } );",
 	"f:2: routes: port is missing; a group is written like { domain = \"example.org\"; host = \"192.0.2.1\"; port = 25; }"},
 #define ROUTES                                                                                     \
