@@ -20,7 +20,7 @@ static const struct cli_option json_options[] = {
 };
 static const struct cli_option password_options[] = {
     {"password-stdin", 0, NULL,
-	"Reads the password from the first line of standard input (else it comes from the "
+	"Reads the password as one line from standard input (else it comes from the "
 	"environment's GODWIT_PASSWORD, else it is asked for)."},
     {0},
 };

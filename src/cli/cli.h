@@ -21,6 +21,7 @@ struct cli {
 #define CLI_PASSWORD 4u  /* --password-stdin */
 #define CLI_SERVER   8u  /* --server, --tls ...: connections to a mail server */
 #define CLI_COUNTS   16u /* with CLI_JSON: programs get numbers and names, people a sentence */
+#define CLI_STDIN    32u /* with CLI_PASSWORD: standard input has more than the password */
 
 #define CLI_ANY_OPERANDS SIZE_MAX
 

@@ -33,7 +33,7 @@ static const struct cli_option read_options[] = {
 
 const struct cli_command cli_mail_commands[] = {
     {"send", "", "Sends a message; its text comes from standard input.", cli_mail_send,
-	.options = send_options, .flags = CLI_SERVER | CLI_PASSWORD | CLI_DATA,
+	.options = send_options, .flags = CLI_SERVER | CLI_PASSWORD | CLI_STDIN | CLI_DATA,
 	.exits = CLI_EXITS_MAIL,
 	.more =
 	    "For example:\n"

@@ -116,6 +116,31 @@ static int from_terminal(enum cli_prompt_kind kind, const char *whose, struct bu
 	return code;
 }
 
+/* Of a terminal nobody asks: its end would have to be typed. */
+static bool goes_on(int fd)
+{
+	uint8_t c;
+
+	return !isatty(fd) && read(fd, &c, 1) > 0;
+}
+
+static int from_stdin(const struct cli *cli, struct buf *out)
+{
+	size_t before = out->n;
+
+	if (cli_prompt_line(STDIN_FILENO, out) < 0)
+		return cli_fail(EX_USAGE,
+		    "--password-stdin needs the password as one line of at most %zu octets on standard "
+		    "input",
+		    LIMIT_PASSWORD);
+	if ((cli->command->flags & CLI_STDIN) || !goes_on(STDIN_FILENO))
+		return EX_OK;
+	out->n = before;
+	return cli_fail(EX_USAGE,
+	    "--password-stdin takes one line, and on standard input more stands behind it; give the "
+	    "password alone there");
+}
+
 static int from_environment(const char *text, struct buf *out)
 {
 	if (strlen(text) > LIMIT_PASSWORD)
@@ -162,11 +187,7 @@ int cli_prompt_password(
 	int code = EX_OK;
 
 	if (cli_args_has(&cli->args, "password-stdin")) {
-		if (cli_prompt_line(STDIN_FILENO, out) < 0)
-			code = cli_fail(EX_USAGE,
-			    "--password-stdin needs the password as one line of at most %zu octets "
-			    "on standard input",
-			    LIMIT_PASSWORD);
+		code = from_stdin(cli, out);
 	} else if (env) {
 		code = from_environment(env, out);
 	} else {

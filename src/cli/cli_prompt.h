@@ -12,9 +12,10 @@ enum cli_prompt_kind {
 
 /*
  * Appends the password to out (initialised with a maximum of at least LIMIT_PASSWORD; wipe it
- * afterwards): with --password-stdin the first line of standard input, else the environment's
- * GODWIT_PASSWORD, else what is typed at the terminal without echo. The command must have the flag
- * CLI_PASSWORD. Gives EX_OK, or an exit code after saying why; out is untouched then.
+ * afterwards): with --password-stdin the line on standard input, which must be all of it unless the
+ * command has the flag CLI_STDIN, else the environment's GODWIT_PASSWORD, else what is typed at the
+ * terminal without echo. The command must have the flag CLI_PASSWORD. Gives EX_OK, or an exit code
+ * after saying why; out is untouched then.
  */
 int cli_prompt_password(
     const struct cli *cli, enum cli_prompt_kind kind, const char *whose, struct buf *out);

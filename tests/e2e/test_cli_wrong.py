@@ -12,7 +12,7 @@ import shlex
 import subprocess
 
 import pytest
-from conftest import DOMAIN
+from conftest import DOMAIN, PASSWORD
 from server import binary_path
 
 LONG = "/" + "a" * 120
@@ -537,6 +537,35 @@ def test_an_offline_command_names_the_directory_in_use(make_server):
     finally:
         holder.stdin.close()
         holder.wait()
+
+
+@pytest.mark.parametrize("rest", ["another\n", "\n", "x"])
+def test_more_than_a_password_on_standard_input(server, mailbox, rest):
+    """Only the text of "mail send" may stand behind it. The old password stays."""
+    for words in (("account", "add", f"more@{DOMAIN}"), ("account", "passwd", mailbox),
+                  ("mail", "list", "--user", mailbox), ("mail", "read", "1", "--user", mailbox)):
+        done = server.command(*words, "--password-stdin", stdin=f"{PASSWORD}2\n{rest}", status=64)
+        assert (done.stderr, done.stdout) == (
+            "godwit: --password-stdin takes one line, and on standard input more stands behind it; give the "
+            "password alone there\n", "")
+    assert not [row for row in server.json("account", "list") if row["account"] == f"more@{DOMAIN}"]
+    server.command("mail", "send", "--user", mailbox, "--from", mailbox, "--to", mailbox, "--password-stdin",
+                   stdin=f"{PASSWORD}\n{rest}")
+    for end in ("", "\n", "\r\n"):
+        server.command("mail", "list", "--user", mailbox, "--password-stdin", stdin=PASSWORD + end)
+
+
+def test_a_password_typed_at_a_terminal_ends_with_its_line(server, mailbox):
+    """Nobody must type the end of the input behind it."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, f"{PASSWORD}\n".encode())
+        done = subprocess.run([binary_path(), "mail", "list", "--user", mailbox, "--password-stdin", "--data",
+                               server.data], stdin=theirs, text=True, capture_output=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def at_a_terminal(*words):
