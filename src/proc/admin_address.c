@@ -20,8 +20,8 @@ bool admin_domain_parse(struct arena *a, struct str text, struct str *domain_r, 
 	if (good)
 		*domain_r = arena_str(a, buf_view(&b));
 	else
-		err_set(e, "\"%.*s\" is no domain name; write it like example.org",
-		    STR_FMT(str_sub(text, 0, SHOWN)));
+		err_set(e, "%s%.*s%s is no domain name; write it like example.org",
+		    ERR_QUOTED(str_sub(text, 0, SHOWN)));
 	buf_fini(&b);
 	return good;
 }
@@ -35,8 +35,8 @@ bool admin_address_parse(struct arena *a, struct str text, bool catch_all, struc
 	bool good;
 
 	if (at == text.n) {
-		err_set(e, "\"%.*s\" is no address; write it like bob@example.org",
-		    STR_FMT(str_sub(text, 0, SHOWN)));
+		err_set(e, "%s%.*s%s is no address; write it like bob@example.org",
+		    ERR_QUOTED(str_sub(text, 0, SHOWN)));
 		return false;
 	}
 	if (!admin_domain_parse(a, str_from(text, at + 1), &domain, e))

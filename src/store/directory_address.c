@@ -54,10 +54,11 @@ bool directory_address(struct arena *a, struct str text, bool catch_all, struct 
 		   key = mime_local_key(a, local);
 
 	if (at == text.n)
-		err_set(e, "\"%.*s\" is no address; write it like bob@example.org", STR_FMT(text));
+		err_set(
+		    e, "%s%.*s%s is no address; write it like bob@example.org", ERR_QUOTED(text));
 	else if (local.n == 0 && !catch_all)
-		err_set(e, "\"%.*s\" has nothing before the @; write it like bob@example.org",
-		    STR_FMT(text));
+		err_set(e, "%s%.*s%s has nothing before the @; write it like bob@example.org",
+		    ERR_QUOTED(text));
 	else if (!utf8_is_valid(local))
 		err_set(e, "the part before the @ is not in UTF-8; write it in the encoding UTF-8");
 	else if (local.n > LIMIT_SMTP_LOCAL_PART || key.n > LIMIT_SMTP_LOCAL_PART)
@@ -65,11 +66,11 @@ bool directory_address(struct arena *a, struct str text, bool catch_all, struct 
 		    LIMIT_SMTP_LOCAL_PART);
 	else if (!is_plain_local(local) || !is_plain_local(key)) /* U+037E is a ";" */
 		err_set(e,
-		    "\"%.*s\" cannot stand before the @ of an address; write it like bob@example.org",
-		    STR_FMT(local));
+		    "%s%.*s%s cannot stand before the @ of an address; write it like bob@example.org",
+		    ERR_QUOTED(local));
 	else if (!directory_is_domain(domain))
 		err_set(
-		    e, "\"%.*s\" is no domain name; write it like example.org", STR_FMT(domain));
+		    e, "%s%.*s%s is no domain name; write it like example.org", ERR_QUOTED(domain));
 	else {
 		*local_r = key;
 		*domain_r = arena_lower(a, domain);

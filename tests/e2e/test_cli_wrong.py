@@ -151,6 +151,20 @@ NAMES = r"""
    "@{domain}" has nothing before the @; write it like bob@example.org
 64 account add a@b@{domain}
    "a@b" cannot stand before the @ of an address; write it like bob@example.org
+64 account add '"q q"@{domain}'
+   "q q" cannot stand before the @ of an address; write it like bob@example.org
+64 account add 'q q@{domain}'
+   "q q" cannot stand before the @ of an address; write it like bob@example.org
+64 account add 'a"b@{domain}'
+   a"b cannot stand before the @ of an address; write it like bob@example.org
+64 alias add '"q q"@{domain}' first@{domain}
+   "q q" cannot stand before the @ of an address; write it like bob@example.org
+64 account add '"q q"'
+   "q q" is no address; write it like bob@example.org
+64 account add 'bob@"a.test"'
+   "a.test" is no domain name; write it like example.org
+64 domain add '"a.test"'
+   "a.test" is no domain name; write it like example.org
 64 account add bob@{domain}
    there is no terminal to ask for the password; give it with --password-stdin or in the environment's GODWIT_PASSWORD
 64 account add bob@{domain} --password-stdin
