@@ -43,8 +43,14 @@ const char *db_code_name(enum db_code code);
  */
 enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e);
 
-/* Is there a database of that name? One of no octets is none. True also when that cannot be found out. */
+/*
+ * Is there a database of that name? One of no octets is none. True also when that cannot be found out, and for a
+ * link, which db_open() refuses.
+ */
 bool db_is_there(const char *name);
+
+/* Is the database or its log a link? Links are not followed: e is then the sentence with the cure, else as it was. */
+bool db_has_link(const char *name, struct err *e);
 
 /*
  * Closes it; the last writer of a clean shutdown checkpoints. Readers first, then the writer. Takes

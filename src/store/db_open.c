@@ -5,6 +5,7 @@
 #include "store/db_internal.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -363,10 +364,40 @@ static void make_private(const char *name)
 		close(fd); /* if not, SQLite finds out why */
 }
 
+static bool is_link(const char *name)
+{
+	struct stat st;
+
+	return lstat(name, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+bool db_has_link(const char *name, struct err *e)
+{
+	static const char *const ends[] = {"", "-wal", "-journal"};
+	bool found = false;
+	struct buf file;
+
+	buf_init(&file, 8 * KIB);
+	for (size_t i = 0; i < sizeof ends / sizeof *ends && !found; i++) {
+		buf_clear(&file);
+		buf_printf(&file, "%s%s", name, ends[i]);
+		found = is_link(buf_cstr(&file));
+		if (found)
+			err_set(e,
+			    "%s is a link, and links are not followed: move the file that it leads to here "
+			    "(mv)%s",
+			    buf_cstr(&file), i == 0 ? ", with its -wal if it has one" : "");
+	}
+	buf_fini(&file);
+	return found;
+}
+
 static void explain(struct db *db, const char *name, struct err *e)
 {
 	int rc = db->sqlite ? sqlite3_errcode(db->sqlite) : SQLITE_OK;
 
+	if (db->code == DB_IO && db_has_link(name, e))
+		return;
 	if (rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT)
 		err_set(e,
 		    "the database %s is damaged (%s); stop the server and run `godwit store salvage ADDRESS`,"
@@ -391,7 +422,8 @@ bool db_is_there(const char *name)
 	sqlite3_vfs *vfs = sqlite3_vfs_find(db_vfs_name());
 	int there = 0;
 
-	return vfs->xAccess(vfs, name, SQLITE_ACCESS_EXISTS, &there) != SQLITE_OK || there;
+	return is_link(name) ||
+	       vfs->xAccess(vfs, name, SQLITE_ACCESS_EXISTS, &there) != SQLITE_OK || there;
 }
 
 enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e)

@@ -582,6 +582,25 @@ def test_init_makes_no_database_in_the_place_of_one_that_was_lost(make_server, k
     assert count_of(server, f"alice@{DOMAIN}") == 1
 
 
+@pytest.mark.parametrize("to", ["../kept", "not-mounted"])
+def test_a_database_that_is_a_link(make_server, to):
+    """Whatever it leads to, each command says that it is one, and what to do."""
+    server = make_server(accounts=["alice"], start=False)
+    path, kept = os.path.join(server.data, "store.db"), os.path.join(os.path.dirname(server.data), "kept")
+    os.rename(path, kept)
+    os.symlink(to, path)
+    before = sorted(os.listdir(server.data))
+    for command, status in ((("serve",), 69), (("init", "--hostname", server.hostname), 73), (("status",), 74),
+                            (("store", "verify"), 74), (("account", "list"), 74)):
+        said = server.command(*command, status=None)
+        assert said.returncode == status, (command, said)
+        assert "store.db is a link, and links are not followed: move the file that it leads to here (mv)" in said.stderr
+        assert "database file" not in said.stderr and "missing" not in said.stderr
+    assert os.path.islink(path) and sorted(os.listdir(server.data)) == before
+    os.rename(kept, path)
+    assert server.json("account", "list")
+
+
 def test_a_lost_lock(make_server):
     """A server that had it may still run, so that nobody makes it anew unasked."""
     server = make_server(accounts=["alice"])
