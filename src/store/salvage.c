@@ -315,17 +315,22 @@ static void say_unopened(struct work *w, const char *file, int code)
 		    file, err_reason(code), w->name);
 }
 
-static bool is_there(const struct work *w, const char *file)
+/* A link is refused here as it is where databases are opened, for what it leads to may be a good one. */
+static bool has_link(struct work *w)
 {
-	struct stat st;
+	struct err e;
 
-	return fstatat(w->dir.dirfd, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!db_has_link(DATADIR_DB, &e))
+		return false;
+	err_set(&w->s->err, "nothing was changed: %s", e.text);
+	return true;
 }
 
-/* A link counts as what it leads to, as it does for SQLite; nothing that is there makes the opening wait. */
+/* Nothing that is there makes the opening wait. */
 static bool may_open(struct work *w, const char *file)
 {
-	int fd = openat(w->dir.dirfd, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = openat(
+	    w->dir.dirfd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	int code = fd < 0 ? errno : 0;
 	struct stat st;
 
@@ -333,7 +338,7 @@ static bool may_open(struct work *w, const char *file)
 		code = EISDIR;
 	if (fd >= 0)
 		close(fd); /* nobody has a lock on it yet */
-	if (code == 0 || (code == ENOENT && !is_there(w, file)))
+	if (code == 0 || code == ENOENT)
 		return true;
 	say_unopened(w, file, code);
 	return false;
@@ -343,7 +348,7 @@ static bool build(struct work *w)
 {
 	bool good;
 
-	if (!may_open(w, DATADIR_DB) || !may_open(w, DATADIR_DB "-wal"))
+	if (has_link(w) || !may_open(w, DATADIR_DB) || !may_open(w, DATADIR_DB "-wal"))
 		return false;
 	if (!salvage_rows_open(&w->rows, DATADIR_DB)) {
 		w->s->err = w->rows.err;

@@ -319,8 +319,7 @@ def test_what_may_not_be_opened_is_not_lost(filled, end):
     assert {row["account"] for row in filled.json("account", "list")} == {ANN, BOB, CHIEF}
 
 
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("store.db", path),
-                                  lambda path: os.symlink("not-mounted", path)])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
 def test_what_is_no_database_is_left_where_it_is(filled, make):
     assert filled.stop() == 0
     remove_database(filled)
@@ -328,6 +327,29 @@ def test_what_is_no_database_is_left_where_it_is(filled, make):
     said = filled.command("store", "salvage", CHIEF, status=74).stderr
     assert "nothing was changed: store.db is there, but cannot be opened" in said
     assert os.path.lexists(files_of(filled)[0]) and not os.path.exists(os.path.join(filled.data, "quarantine"))
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-journal"])
+@pytest.mark.parametrize("to", ["../kept{end}", "{folder}/kept{end}", "store.db{end}", "not-mounted"])
+def test_links_are_left_where_they_are(filled, end, to):
+    """Where one leads there may be a good database, or its log."""
+    if end:
+        filled.kill_all()
+    else:
+        assert filled.stop() == 0
+    path, folder = files_of(filled)[0] + end, os.path.dirname(filled.data)
+    if os.path.exists(path):
+        os.rename(path, os.path.join(folder, "kept" + end))
+    os.symlink(to.format(end=end, folder=folder), path)
+    before = sorted(os.listdir(filled.data))
+    said = filled.command("store", "salvage", CHIEF, status=74)
+    assert f"nothing was changed: store.db{end} is a link, and links are not followed: move" in said.stderr
+    assert os.path.islink(path) and sorted(os.listdir(filled.data)) == before and not said.stdout
+    os.unlink(path)
+    if end != "-journal":
+        os.rename(os.path.join(folder, "kept" + end), path)
+    salvage(filled)
+    assert {row["account"] for row in filled.json("account", "list")} == {ANN, BOB, CHIEF}
 
 
 def test_interrupted_anywhere(filled, tmp_path):
