@@ -242,6 +242,10 @@ void cli_backup_drop(struct backup *b)
 		return;
 	remove_of(b, b->new.created);
 	(void)unlinkat(b->dirfd, BEGUN, 0);
+	if (b->made_lock)
+		(void)unlinkat(b->dirfd, CLI_BACKUP_LOCK, 0); /* held: see is_linked() */
+	if (b->made)
+		(void)rmdir(b->path); /* unless somebody has put something there */
 }
 
 /* ---- files of packs that nothing names ---- */
@@ -345,9 +349,8 @@ bool cli_backup_is_inside(int dirfd, const char *path)
 /* Makes it, unless it is there. */
 static int open_directory(struct backup *b)
 {
-	bool made = mkdir(b->path, 0700) == 0;
-
-	if (!made && errno != EEXIST)
+	b->made = mkdir(b->path, 0700) == 0;
+	if (!b->made && errno != EEXIST)
 		return cli_fail(
 		    EX_CANTCREAT, "cannot make the directory %s: %s", b->path, err_reason(errno));
 	b->dirfd = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -355,7 +358,7 @@ static int open_directory(struct backup *b)
 		return cli_fail(
 		    EX_CANTCREAT, "cannot open the directory %s: %s", b->path, err_reason(errno));
 	if (cli_backup_is_inside(b->dirfd, b->data)) {
-		if (made)
+		if (b->made)
 			rmdir(b->path);
 		return cli_fail(EX_CANTCREAT,
 		    "%s lies in the data directory and would be lost with it; name a directory "
@@ -375,13 +378,27 @@ static bool lock_directory(const struct backup *b)
 	return flock(b->dirfd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
-/* Held until the process ends. */
-static int take_lock(const struct backup *b)
+/* A backup that failed has removed the lock it made, while it held it: one that was opened before is nobody's. */
+static bool is_linked(int lock)
 {
+	struct stat st;
+
+	if (fstat(lock, &st) == 0 && st.st_nlink > 0)
+		return true;
+	errno = EWOULDBLOCK;
+	return false;
+}
+
+/* Held until the process ends. */
+static int take_lock(struct backup *b)
+{
+	bool there = faccessat(b->dirfd, CLI_BACKUP_LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	int lock = openat(
 	    b->dirfd, CLI_BACKUP_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0 && lock_directory(b))
+	b->made_lock = lock >= 0 && !there;
+	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0 && is_linked(lock) &&
+	    lock_directory(b))
 		return EX_OK;
 	if (lock >= 0 && errno == EWOULDBLOCK)
 		return cli_fail(EX_TEMPFAIL,

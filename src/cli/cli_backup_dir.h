@@ -10,6 +10,7 @@
 struct backup {
 	const char *path, *data;
 	int dirfd;
+	bool made, made_lock; /* the directory and the lock in it, by this backup */
 	struct cli_manifest old, new;
 	bool has_old, anew;
 	size_t old_at; /* parts of the old one that were looked at */
@@ -70,7 +71,7 @@ int cli_backup_begin(struct backup *b);
 void cli_backup_end(struct backup *b);
 void cli_backup_drop_begun(struct backup *b);
 
-/* What a first backup made that has failed goes, unless there is a manifest. */
+/* What a first backup made that has failed goes, with the directory and its lock, unless there is a manifest. */
 void cli_backup_drop(struct backup *b);
 
 /* Files of packs that the new manifest, which is on the disk, does not name go. */

@@ -710,6 +710,23 @@ def test_nothing_is_made_for_what_is_no_data_directory(hundred, tmp_path):
     os.rename(tmp_path / "lock", os.path.join(hundred.data, "lock"))
 
 
+@pytest.mark.parametrize("there", [[], ["lock"], [".hidden"]])
+def test_a_first_backup_that_fails_leaves_nothing(make_server, tmp_path, there):
+    """But what was there before."""
+    server, new, old = make_server(start=False), tmp_path / "new", tmp_path / "old"
+    old.mkdir()
+    for name in there:
+        (old / name).touch()
+    os.rename(os.path.join(server.data, "store.db"), tmp_path / "store.db")
+    for target in new, old:
+        assert "store.db is missing" in server.command("backup", str(target), status=74).stderr
+    assert not new.exists() and os.listdir(old) == there
+    os.rename(tmp_path / "store.db", os.path.join(server.data, "store.db"))
+    for target in new, old:
+        backup(server, target)
+        assert (target / "lock").exists()
+
+
 # ---- what lies in tls/, and what godwit.conf names ----
 
 def names_tls(server, certificate, key):
