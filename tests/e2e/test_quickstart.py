@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from conftest import new_folder
-from server import HOST, ROOT, parents, wait_for, words_of
+from server import HOST, ROOT, free_offset, parents, wait_for, words_of
 from wire import count_of, submit
 
 QUICKSTART = os.path.join(ROOT, "quickstart")
@@ -148,6 +148,42 @@ def test_it_ends_when_the_server_cannot_start(folder):
                                "--port-offset", str(offset)], text=True, capture_output=True,
                               timeout=60)
         assert done.returncode == 69 and "in use" in done.stderr
+
+
+def make_data(folder, changes):
+    """What a visit before has made, with its configuration changed; gives the offset of its ports."""
+    data, offset = os.path.join(folder, "the mail"), free_offset(more=(2525,))
+    subprocess.run([os.path.join(ROOT, "build", "godwit"), "init", "--data", data, "--hostname", "mail.example.test",
+                    "--listen", HOST, "--port-offset", str(offset)], check=True, stdout=subprocess.DEVNULL)
+    path = os.path.join(data, "godwit.conf")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    for before, after in changes.items():
+        assert before in text
+        text = text.replace(before, after)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return offset
+
+
+def test_ports_that_were_changed(folder):
+    offset = make_data(folder, {"#smtp = 25;": "smtp : 2525;", "#pop3 = 110;": "pop3 = 0;",
+                                "port_offset =": "port_offset:"})
+    with Visitor(folder, "--port-offset", str(offset)) as visitor:
+        said = without_log(visitor.said())
+        assert f"  SMTP from other servers  {HOST}:{offset + 2525}\n" in said
+        assert f"  POP3                     {HOST}:{offset + 995} TLS\n" in said and "STLS" not in said
+        assert "Hello" in [run(command) for command in visitor.commands()][2]
+
+
+@pytest.mark.parametrize("before, after, status, says", [
+    ("#pop3s = 995;", "pop3s = 0;", 78, "ports.pop3s is 0"),
+    (f'listen = ["{HOST}"]', 'listen = ["127.0.0.2"]', 69, "(ports.smtp); see its log above, and listen in ")])
+def test_it_ends_when_a_port_does_not_answer(folder, before, after, status, says):
+    make_data(folder, {before: after})
+    done = subprocess.run([QUICKSTART, "--data", os.path.join(folder, "the mail")], text=True, capture_output=True,
+                          timeout=60)
+    assert done.returncode == status and says in done.stderr and "Godwit is running" not in done.stdout, done
 
 
 @pytest.mark.parametrize("words, status", [(["--nonsense"], 64), (["--port-offset"], 64),

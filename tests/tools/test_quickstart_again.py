@@ -8,12 +8,15 @@ from loader import ROOT
 
 MUCH = "seq -f '{\"name\": \"more%g.example\"},' 30000"  # more than a pipe holds
 
+OPTIONS = "".join(f', {{"name": "ports.{name}", "value": "1"}}' for name in ("smtp", "submission", "pop3", "pop3s"))
+
 GODWIT = f"""#!/bin/sh
 set -e
 trap '' PIPE
 case "$1 $2" in
 "domain list") echo '[{{"domain": "example.test"}},' && {MUCH} && echo ']' ;;
 "account list") echo '[{{"account": "alice@example.test"}}, {{"account": "bob@example.test"}},' && {MUCH} ;;
+"check-config --data") echo '{{"options": [{{"name": "port_offset", "value": "10000"}}{OPTIONS}]}}' ;;
 "serve --data") exit 3 ;;
 *) echo "not asked for: $*" >&2 && exit 65 ;;
 esac 2>/dev/null || exit 74
