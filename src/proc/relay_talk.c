@@ -278,13 +278,26 @@ static bool may_go_on(struct relay_session *s, const struct smtp_client_effect *
 	return s->left || (s->silence != QUEUE_PROBLEM_BRIEF && s->hop + 1 < s->route.nhops);
 }
 
+/* Why it may come there twice. */
+static void note_unsure(struct relay_session *s, const struct smtp_client_effect *e)
+{
+	for (size_t i = 0; i < e->verdict_count; i++)
+		if (e->verdicts[i].outcome == SMTP_OUTCOME_UNSURE) {
+			buf_lit(&s->dialogue,
+			    "* all of the content went out, and no answer came: it may have the message\n");
+			return;
+		}
+}
+
 static void report_job(struct relay_session *s, const struct smtp_client_effect *e)
 {
 	struct rs_outcome *outcomes = arena_array(
 	    s->job->arena, e->verdict_count, sizeof *outcomes);
-	struct relay_remote remote = remote_of(s);
+	struct relay_remote remote;
 	size_t accepted = 0;
 
+	note_unsure(s, e);
+	remote = remote_of(s);
 	for (size_t i = 0; i < e->verdict_count; i++) {
 		const struct smtp_verdict *v = &e->verdicts[i];
 

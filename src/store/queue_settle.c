@@ -47,6 +47,7 @@ static void trace(
 {
 	const struct queue_settle *s = t->s;
 	struct trace_attempt attempt = {.outcome = outcome,
+	    .broken = outcome == QUEUE_RETRY && !queue_result_is_reply(reply),
 	    .server = s->remote,
 	    .ip = s->remote_ip,
 	    .tls = s->tls,

@@ -8,6 +8,9 @@
 #define WITHIN ", within "
 #define AFTER  ", after "
 
+/* Instead of "refused for now by "; older programs put that for both. */
+#define BROKEN "broken off with "
+
 /* With a server that was spoken to, and without. */
 static const struct {
 	const char *with, *without;
@@ -33,7 +36,10 @@ void trace_attempt_put(struct buf *b, const struct trace_attempt *a)
 {
 	bool server = a->server.n || a->ip.n;
 
-	buf_c(b, server ? words[a->outcome].with : words[a->outcome].without);
+	if (server && a->broken)
+		buf_lit(b, BROKEN);
+	else
+		buf_c(b, server ? words[a->outcome].with : words[a->outcome].without);
 	trace_attempt_put_server(b, a->server, a->ip);
 	if (a->tls.n) {
 		buf_lit(b, " over ");
@@ -73,6 +79,10 @@ static struct str until(struct str *s, const char *const *ends)
 
 static bool read_words(struct str *s, struct trace_attempt *a, bool *server_r)
 {
+	*server_r = a->broken = take(s, BROKEN);
+	a->outcome = QUEUE_RETRY;
+	if (a->broken)
+		return true;
 	for (int i = 0; i < QUEUE_OUTCOMES; i++) {
 		a->outcome = (enum queue_outcome)i;
 		*server_r = take(s, words[i].with);

@@ -10,6 +10,7 @@
 
 struct trace_attempt {
 	enum queue_outcome outcome;
+	bool broken;       /* RETRY: not for what the server said */
 	struct str server; /* name; empty: none was spoken to */
 	struct str ip;     /* as text; empty: likewise, or it is the name */
 	struct str tls;    /* "TLSv1.3 TLS_AES_256_GCM_SHA384, certificate verified"; empty: none */

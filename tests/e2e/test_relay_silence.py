@@ -35,7 +35,10 @@ def test_silence_at_each_step(net):
         [row] = net.queue(number)
         assert row["state"] == ("unreachable" if step in EARLY else "waiting"), (step, row)
         assert "no answer in time" in row["last_reply"], (step, row)
-        assert "no answer in time" in net.trace(number)
+        trace = net.trace(number)
+        assert "no answer in time" in trace
+        assert ("broken off with mx0" in trace) == (step not in EARLY), (step, trace)
+        assert ("it may have the message" in trace) == (step in ("end", "last chunk")), (step, trace)
     for each in sockets:
         each.close()
     silent["connect"] = net.peer(address)

@@ -126,6 +126,7 @@ static void expect_attempt(const struct trace_attempt *a, const char *more, cons
 	buf_c(&b, more);
 	assert_true(trace_attempt_read(buf_view(&b), &is));
 	assert_int_equal(is.outcome, a->outcome);
+	assert_int_equal(is.broken, a->broken);
 	assert_true(str_eq(is.server, a->server));
 	assert_true(str_eq(is.ip, a->ip));
 	assert_true(str_eq(is.tls, a->tls));
@@ -147,6 +148,10 @@ static void attempts_are_read_again(void **state)
 	    "refused for now by mx.b.test [2001:db8::7] over TLSv1.3 TLS_AES_128_GCM_SHA256,"
 	    " certificate verified, after 31.204 s");
 	a.tls = STR("");
+	a.broken = true;
+	expect_attempt(
+	    &a, ": no answer in time", "broken off with mx.b.test [2001:db8::7], after 31.204 s");
+	a.broken = false;
 	a.took = -1;
 	expect_attempt(&a, said, "refused for now by mx.b.test [2001:db8::7]");
 	a.outcome = QUEUE_DELIVERED;
