@@ -281,6 +281,7 @@ static int look(struct memory_file *f, struct stat *st)
 	if (!f)
 		return fail(ENOENT);
 	*st = (struct stat){.st_mode = f->is_dir ? S_IFDIR | 0700 : S_IFREG | 0600,
+	    .st_nlink = f->is_dir ? 2 : f->links,
 	    .st_size = f->is_dir ? 0 : (off_t)memory_size(f),
 	    .st_ino = f->number + 1,
 	    .st_uid = geteuid()};
