@@ -5,12 +5,15 @@
 #include "cli/cli_prompt.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/limits.h"
 #include "base/utf8.h"
+
+#define MORE_MS 100 /* who writes the line and more writes it at once */
 
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 #define ENDING (sizeof ending / sizeof *ending)
@@ -116,12 +119,13 @@ static int from_terminal(enum cli_prompt_kind kind, const char *whose, struct bu
 	return code;
 }
 
-/* Of a terminal nobody asks: its end would have to be typed. */
+/* Who keeps a pipe open is not waited for, nor is anybody at a terminal. */
 static bool goes_on(int fd)
 {
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 	uint8_t c;
 
-	return !isatty(fd) && read(fd, &c, 1) > 0;
+	return !isatty(fd) && poll(&p, 1, MORE_MS) > 0 && read(fd, &c, 1) > 0;
 }
 
 static int from_stdin(const struct cli *cli, struct buf *out)

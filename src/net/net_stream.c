@@ -130,10 +130,11 @@ static bool excuse(struct net_stream *s, int64_t now)
 {
 	int64_t at = next_moment(s);
 
-	s->excused = !s->excused && now > at && now - at >= NET_LATE_MS;
-	if (s->excused)
-		stream_timer(s, NET_EXCUSE_MS);
-	return s->excused;
+	if (at == s->excused || now < at || now - at < NET_LATE_MS)
+		return false;
+	s->excused = at;
+	stream_timer(s, NET_EXCUSE_MS);
+	return true;
 }
 
 /* Moments may have moved away while the timer ran: then it is set anew. */
@@ -228,7 +229,7 @@ static struct net_stream *stream_new(
 	s->state = STREAM_CONNECTING;
 	s->handler = handler;
 	s->user = user;
-	s->deadline = s->handshake_by = s->heard_by = INT64_MAX;
+	s->deadline = s->handshake_by = s->heard_by = s->excused = INT64_MAX;
 	buf_init(&s->in, LIMIT_NET_READ);
 	buf_init(&s->raw, LIMIT_NET_READ);
 	buf_init(&s->out, LIMIT_NET_QUEUE);

@@ -27,7 +27,7 @@ struct net_stream {
 	uv_timer_t timer;
 	int open_handles;
 	int64_t deadline;
-	bool excused; /* its moment came late */
+	int64_t excused; /* the moment that was put off last, for it came late */
 
 	/* input */
 	struct buf in;  /* plain octets the handler did not consume */

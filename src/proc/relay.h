@@ -130,8 +130,11 @@ void relay_route_again(struct relay_route *route);
 /* There has been no resolver for too long: if it waits for one, done() is called. */
 void relay_route_without(struct relay_route *route);
 
-/* The resolver has been silent for too long about a route that is under way: done() is called. */
-void relay_route_give_up(struct relay_route *route);
+/*
+ * The resolver has been silent for too long about a route that is under way: done() is called. brief: for one that had
+ * little time.
+ */
+void relay_route_give_up(struct relay_route *route, bool brief);
 
 /* Ends a route that is under way, and frees its memory. */
 void relay_route_fini(struct relay_route *route);

@@ -314,11 +314,16 @@ void relay_route_start(struct relay_route *r, struct relay *relay,
 		ask(r, r->domain, DNS_MX, got_mx);
 }
 
-void relay_route_give_up(struct relay_route *r)
+void relay_route_give_up(struct relay_route *r, bool brief)
 {
+	bool hasty = brief && !r->waits;
+
 	ipc_call_cancel(&r->call);
 	r->waits = false;
-	finish(r, QUEUE_PROBLEM_NO_RESOLVER, "it does not answer");
+	if (hasty)
+		finish(r, QUEUE_PROBLEM_BRIEF, "the DNS has not told where its mail goes");
+	else
+		finish(r, QUEUE_PROBLEM_NO_RESOLVER, "it does not answer");
 }
 
 void relay_route_fini(struct relay_route *r)

@@ -273,9 +273,9 @@ static void go_on_after_failure(struct relay_session *s)
 {
 	if (s->relay->draining) {
 		relay_session_let_go(s);
-	} else if (s->silence == QUEUE_PROBLEM_BRIEF) { /* no time is left for the others */
-		keep_failure(s);
-		relay_session_give_up(s);
+	} else if (s->silence == QUEUE_PROBLEM_BRIEF) { /* no time is left for another host */
+		relay_talk_fail(s);
+		session_free(s);
 	} else if (!choose_hop(s)) {
 		relay_way_ask(s, s->hop + 1, true);
 	} else if (s->hop < s->route.nhops) {
@@ -429,7 +429,9 @@ static void routed(struct relay_route *route, enum queue_problem problem, struct
 
 static void on_route_timeout(uv_timer_t *timer)
 {
-	relay_route_give_up(&((struct relay_session *)timer->data)->route);
+	struct relay_session *s = timer->data;
+
+	relay_route_give_up(&s->route, s->brief != INT64_MAX);
 }
 
 /* ---- connections that are open ---- */

@@ -43,15 +43,15 @@ struct relay_session {
 	struct smtp_client *engine;
 	struct smtp_client_config cfg;
 	struct buf dialogue;
-	bool busy; /* the engine's pending effect is being carried out */
-	bool idle; /* it is READY, and there is no job */
-	enum queue_problem
-	    silence; /* what it is if nothing is said: TIMEOUT or BRIEF when a time is over */
-	int64_t
-	    brief; /* up to then it is waited for content to be asked for; INT64_MAX: as configured */
+	bool busy;  /* the engine's pending effect is being carried out */
+	bool idle;  /* it is READY, and there is no job */
 	bool ready; /* the server was ready for a message */
 	bool again; /* the kept connection ended: another one to the same hop */
 	bool left;  /* it is ended by us, for we stop */
+
+	/* What it is when nothing is said: LOST, or TIMEOUT or BRIEF once that time is over. */
+	enum queue_problem silence;
+	int64_t brief; /* until then the content must be asked for; INT64_MAX: as configured */
 	unsigned messages;
 	int64_t connected; /* when, by the clock that does not jump */
 	int64_t carried;   /* the message that the connection had last; 0: none */

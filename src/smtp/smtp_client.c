@@ -200,9 +200,9 @@ void smtp_client_fail(struct smtp_client *c, const struct smtp_verdict *why, boo
 {
 	if (c->lost || c->state == ON_NOTHING)
 		return;
+	/* or it would go out whole yet, and be taken, or be read as commands */
 	if ((c->state == ON_END || c->state == ON_CHUNKS) && smtp_client_is_ahead(c))
-		drop_output(
-		    c); /* or it would go out whole yet, and be taken, or be read as commands */
+		drop_output(c);
 	c->lost = true;
 	c->end = *why;
 	c->end.reply = smtp_reply_copy(c->arena, &why->reply);

@@ -305,6 +305,18 @@ static void keep_line(struct settling *t, struct queue_place *place)
 		failed(t, queue_host_leave(t->db, place->name));
 }
 
+/* A host may be well that was silent for a short time; but if it was down, this was its probe. */
+static bool is_for_host(struct settling *t, struct str name)
+{
+	const struct queue_attempt *a = &t->teller->attempt;
+	struct queue_host host;
+
+	if (a->problem != QUEUE_PROBLEM_BRIEF)
+		return queue_result_is_of_host(a);
+	return !failed(t, queue_host_get(t->db, t->s->scratch, t->now, name, &host)) &&
+	       queue_destination_is_failing(&host.state);
+}
+
 /* Where the attempt counted there is room for another. A host that failed was told before. */
 static void teach_host(struct settling *t, const struct queue_lease_row *lease)
 {
@@ -316,7 +328,7 @@ static void teach_host(struct settling *t, const struct queue_lease_row *lease)
 
 	if (t->code != DB_OK || lease->host.n == 0)
 		return;
-	if (t->teller && t->s->remote.n && queue_result_is_of_host(&t->teller->attempt)) {
+	if (t->teller && t->s->remote.n && is_for_host(t, lease->host)) {
 		lesson.last = last_of(t, t->teller);
 		failed(t, queue_host_teach(t->db, t->s->scratch, &lesson, t->now));
 	}

@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 from conftest import DOMAIN, PASSWORD
-from server import binary_path
+from server import PATIENCE, binary_path
 
 LONG = "/" + "a" * 120
 NAME300 = ".".join(["a" * 59] * 5)  # 299 octets, of which messages show 80; each label is allowed
@@ -567,6 +567,18 @@ def test_more_than_a_password_on_standard_input(server, mailbox, rest):
                    stdin=f"{PASSWORD}\n{rest}")
     for end in ("", "\n", "\r\n"):
         server.command("mail", "list", "--user", mailbox, "--password-stdin", stdin=PASSWORD + end)
+
+
+def test_who_keeps_standard_input_open_is_not_waited_for(server, mailbox):
+    process = subprocess.Popen([server.binary, "account", "passwd", mailbox, "--password-stdin", "--data", server.data],
+                               stdin=subprocess.PIPE)
+    process.stdin.write(f"{PASSWORD}\n".encode())
+    process.stdin.flush()
+    try:
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.stdin.close()
 
 
 def test_a_password_typed_at_a_terminal_ends_with_its_line(server, mailbox):

@@ -551,19 +551,43 @@ static void test_resolvers_die_of_it(void **state)
 	expect_problem(QUEUE_PROBLEM_DNS, "gave no answer");
 }
 
-static void test_resolver_is_silent(void **state)
+static void silence(bool brief)
 {
 	f.silent = true;
 	start((const struct row[]){{0}}, "a.test", "", 0);
 	carry_all();
 	assert_int_equal(f.done, 0);
-	relay_route_give_up(&f.route);
+	relay_route_give_up(&f.route, brief);
 	assert_int_equal(f.done, 1);
-	expect_problem(QUEUE_PROBLEM_NO_RESOLVER, "does not answer");
+	if (brief)
+		expect_problem(QUEUE_PROBLEM_BRIEF, "the DNS has not told");
+	else
+		expect_problem(QUEUE_PROBLEM_NO_RESOLVER, "does not answer");
 	carry_all(); /* the cancel */
 	ipc_request_end(f.open, STR(""));
 	carry_all();
 	assert_int_equal(f.done, 1);
+}
+
+static void test_resolver_is_silent(void **state)
+{
+	silence(false);
+}
+
+/* It may be well, and look for what takes longer than there is time. */
+static void test_resolver_is_silent_for_a_short_time(void **state)
+{
+	silence(true);
+}
+
+/* But where there is none, that is no attempt. */
+static void test_no_resolver_for_a_short_time(void **state)
+{
+	f.relay.resolver = NULL;
+	start((const struct row[]){{0}}, "a.test", "", 0);
+	relay_route_give_up(&f.route, true);
+	assert_int_equal(f.done, 1);
+	expect_problem(QUEUE_PROBLEM_NO_RESOLVER, "does not answer");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
@@ -590,6 +614,8 @@ int main(void)
 	    T(test_resolver_dies),
 	    T(test_resolvers_die_of_it),
 	    T(test_resolver_is_silent),
+	    T(test_resolver_is_silent_for_a_short_time),
+	    T(test_no_resolver_for_a_short_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

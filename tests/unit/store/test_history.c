@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-
 static struct rig rig;
 
 static int setup(void **state)

@@ -365,6 +365,28 @@ static void what_one_requires_is_not_about_the_host(void **state)
 	assert_int_equal(world.delivered, 1);
 }
 
+/* One that was silent for the short time of a first attempt may be well; one that was down has been probed. */
+static void haste_takes_no_host_for_down(void **state)
+{
+	send_to("a", 1);
+	assert_int_equal(begin(1), 1);
+	answer = qrig_problem(QUEUE_PROBLEM_BRIEF);
+	settle(&attempts[0]);
+	assert_int_equal(qrig_count(&q, "destination WHERE failures = 1"), 1);
+	assert_int_equal(qrig_count(&q, "host WHERE failures > 0"), 0);
+	for (int failures = 1; failures <= 2; failures++) {
+		q.rig.now += DAY_MS;
+		assert_int_equal(begin(1), 1);
+		answer = qrig_problem(failures == 1 ? QUEUE_PROBLEM_TIMEOUT : QUEUE_PROBLEM_BRIEF);
+		if (failures == 1)
+			assert_int_equal(ask(&attempts[0], attempts[0].n, true), QUEUE_WAY_NONE);
+		settle(&attempts[0]);
+		assert_int_equal(rig_number(&q.rig, "SELECT failures FROM host"), failures);
+		assert_true(rig_number(&q.rig, "SELECT next_probe FROM host") > q.rig.now);
+	}
+	answer = qrig_ok();
+}
+
 /* No relay of ours does so; but it counts there all the same. */
 static void a_host_that_failed_is_named_again(void **state)
 {
@@ -457,7 +479,8 @@ static void who_fails_at_once_waits_in_line(void **state)
 		settle(&attempts[0]);
 	answer = qrig_ok();
 	assert_int_equal(qrig_count(&q, "host_wait"), 1);
-	assert_int_equal(qrig_count(&q, "destination d JOIN host h ON h.next_probe = d.next_probe"), 1);
+	assert_int_equal(
+	    qrig_count(&q, "destination d JOIN host h ON h.next_probe = d.next_probe"), 1);
 	world.down[0] = false;
 	q.rig.now += SECOND_MS;
 	c.filter.recipient = STR("a0.test");
@@ -657,6 +680,7 @@ int main(void)
 	    CASE(another_host_does_not_wait),
 	    CASE(a_recipient_says_nothing_about_the_host),
 	    CASE(what_one_requires_is_not_about_the_host),
+	    CASE(haste_takes_no_host_for_down),
 	    CASE(a_host_that_failed_is_named_again),
 	    CASE(who_is_turned_away_waits_for_a_connection),
 	    CASE(the_dead_leave_their_place),
