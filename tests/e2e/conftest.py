@@ -31,11 +31,11 @@ LIBRARIES = os.path.join(os.path.dirname(os.path.abspath(godwit.binary_path())),
 
 
 def preload(*names):
-    """Values of the environment that load these libraries (NAME_preload.c) into servers and commands. An ordinary
-    user's processes are always open to him."""
-    names = [*names, *(["open"] if os.getuid() else [])]
+    """Values of the environment that load these libraries (NAME_preload.c) into servers and commands. Passwords are
+    always cheap, and an ordinary user's processes open to him."""
+    names = [*names, "cheap", *(["open"] if os.getuid() else [])]
     return {"LD_PRELOAD": ":".join(os.path.join(LIBRARIES, f"lib{name}.so") for name in names),
-            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"} if names else {}
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
 
 
 os.environ.update(preload())
@@ -46,6 +46,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "rare: ./check leaves the test to ./check --long")
     config.addinivalue_line("markers", "kills: the test ends processes of the server")
     config.addinivalue_line("markers", "violates: the test makes the server log a violation")
     config.addinivalue_line("markers", "out_of_memory: the test takes a process's memory away")

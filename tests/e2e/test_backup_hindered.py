@@ -19,6 +19,8 @@ from test_backup import MARK, Restored, backup, rows
 from test_export import fill
 from wire import deliver
 
+pytestmark = pytest.mark.rare
+
 ANN = f"ann@{DOMAIN}"
 
 

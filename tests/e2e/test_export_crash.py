@@ -8,6 +8,8 @@ import pytest
 
 from conftest import LIBRARIES
 
+pytestmark = pytest.mark.rare
+
 EXPLORER = os.path.join(os.path.dirname(LIBRARIES), "crash", "crash_explore")
 CHECK = os.path.join(os.path.dirname(__file__), "export_left.py")
 COUNT = 4

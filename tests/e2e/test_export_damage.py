@@ -13,6 +13,8 @@ import pytest
 from conftest import DOMAIN
 from test_export import big_mbox
 
+pytestmark = pytest.mark.rare
+
 ANN = f"ann@{DOMAIN}"
 COUNT = 600
 PAGE = 4096

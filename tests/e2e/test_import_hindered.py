@@ -13,6 +13,8 @@ from server import wait_for
 from test_export import audit, big_mbox, contents, delete, flags, grown, messages
 from world import HANG, SYNC, world  # noqa: F401 (fixture)
 
+pytestmark = pytest.mark.rare
+
 
 def bad_sector(path, offset):
     return {**preload("sectors"), "GODWIT_TEST_SECTORS": f"{os.stat(path).st_ino}:{offset}"}

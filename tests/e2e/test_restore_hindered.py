@@ -22,6 +22,8 @@ from test_cli_wrong import codes_for
 from test_export import fill
 from wire import deliver, letter
 
+pytestmark = pytest.mark.rare
+
 ANN = f"ann@{DOMAIN}"
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
 

@@ -153,6 +153,7 @@ def test_slowness_is_measured():
         assert time.monotonic() < end
         time.sleep(0.01)
     assert 0 < slowness.samples[0] < 1
+    assert 0 < slowness.compute() < 1 and 0 < slowness.start_process() < 1
 
 
 def test_what_runs_and_is_not_ours_is_of_others():
