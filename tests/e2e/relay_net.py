@@ -152,8 +152,8 @@ class Net:
     def is_emptied(self):
         """Whether there is nothing any more. What waits is removed, and what is under way will wait, or be gone."""
         rows = self.queue()
-        for row in rows:
-            self.server.command("queue", "remove", row["id"], status=None)
+        for number in {row["id"] for row in rows}:
+            self.server.command("queue", "remove", number, status=None)
         return not rows
 
     def reload(self, options):

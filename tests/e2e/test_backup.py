@@ -20,6 +20,8 @@ from server import wait_for
 from test_export import audit, contents, delete, fill, messages
 from wire import deliver, letter, pop3
 
+pytestmark = pytest.mark.rare
+
 
 MARK = "restoring"  # of a directory that is not complete
 

@@ -146,6 +146,7 @@ def are_given_up(server, packs):
     return not packs & rows and said >= len(packs)
 
 
+@pytest.mark.rare
 def test_space_comes_back_under_load(make_server, world):
     server = make_server(OPTIONS, accounts=("ann", "bob"))
     for n in range(COUNT):

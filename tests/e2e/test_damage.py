@@ -17,6 +17,8 @@ from server import wait_for
 from test_export import contents, delete, messages
 from wire import deliver, letter
 
+pytestmark = pytest.mark.rare
+
 ANN, BOB = f"ann@{DOMAIN}", f"bob@{DOMAIN}"
 
 

@@ -15,6 +15,8 @@ from conftest import DOMAIN, PASSWORD
 from server import wait_for
 from wire import Wire, deliver, letter
 
+pytestmark = pytest.mark.rare
+
 
 def messages(server, user):
     """Every message of the INBOX by POP3: [(unique-id, octets)]."""

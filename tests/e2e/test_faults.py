@@ -23,6 +23,8 @@ from smtp_peer import HANG, Peer
 from wire import Wire, count_of, deliver, letter, message_id, pop3
 from world import LOG, OPEN, PACK, SYNC, WRITE, memory, world  # noqa: F401 (fixtures)
 
+pytestmark = pytest.mark.rare
+
 ALICE = f"alice@{DOMAIN}"
 
 

@@ -179,6 +179,7 @@ SILENT = ("godwit: the server does not greet: try again later, or, if this is a 
           "add --tls implicit\n")
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("words, tls", [(SEND, "none"), (LIST, "starttls"), (READ, "none")],
                          ids=["send", "list", "read"])
 @pytest.mark.parametrize("script", [[], [LINE]], ids=["closes", "waits"])
@@ -202,6 +203,7 @@ def test_what_is_refused_after_the_login(words, answer, status):
     assert done.stderr == f"godwit: the server refuses: {answer[5:].decode().split('] ')[-1]}\n"
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("words, answers, status, says", [
     (READ, [], 65, "the message is too large to be shown; save it with --raw > FILE"),
     (LIST, [b"+OK 1 100\r\n", LINE, b"+OK 1 100\r\n", LINE], 69,

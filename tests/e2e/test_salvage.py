@@ -16,6 +16,8 @@ from test_damage import flip, packs, repair, verify
 from test_export import contents, delete
 from wire import deliver, letter, without_trace
 
+pytestmark = pytest.mark.rare
+
 ANN, BOB, ALL, CHIEF = (f"{name}@{DOMAIN}" for name in ("ann", "bob", "all", "chief"))
 PAGE = 4096
 

@@ -18,6 +18,8 @@ sys.path.insert(0, DATA)
 
 import make_version  # noqa: E402
 
+pytestmark = pytest.mark.rare
+
 ANN, BOB = "ann@example.test", "bob@example.test"
 FIRST_PASSWORD = "secret"  # of version 1
 
