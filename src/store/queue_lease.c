@@ -198,6 +198,20 @@ static bool is_brief(const struct leasing *g, enum queue_standing standing)
 	       g->room[standing] <= queue_standing_share(standing, QUEUE_JOBS_MAX) / 2;
 }
 
+/* Mostly there are few, and room for hundreds. */
+static void add_job(struct queue_lease *l, const struct queue_job *job)
+{
+	if (l->n == l->jobs_room) {
+		struct queue_job *old = l->jobs;
+
+		l->jobs_room = l->jobs_room ? 2 * l->jobs_room : 8;
+		l->jobs = arena_array(l->arena, l->jobs_room, sizeof *l->jobs);
+		if (l->n)
+			memcpy(l->jobs, old, l->n * sizeof *l->jobs);
+	}
+	l->jobs[l->n++] = *job;
+}
+
 static void give_out(struct leasing *g, struct queue_job job)
 {
 	struct str path = other_path(g, &job);
@@ -222,7 +236,7 @@ static void give_out(struct leasing *g, struct queue_job job)
 	g->room[standing]--;
 	g->place.turn = job.token;
 	g->l->used += text_of(&job);
-	g->l->jobs[g->l->n++] = job;
+	add_job(g->l, &job);
 }
 
 /* Never so by the invariants; but one message may not hold up all others. */
@@ -437,8 +451,8 @@ static enum lane_exec lease_exec(struct lane_op *op, struct db *db, int64_t now)
 	struct leasing g = {.l = l, .db = db, .now = now};
 
 	arena_reset(l->arena, false);
-	l->jobs = arena_array(l->arena, l->room, sizeof *l->jobs);
-	l->n = l->used = 0;
+	l->jobs = NULL;
+	l->n = l->jobs_room = l->used = 0;
 	failed(&g, rooms_of(db, g.room));
 	g.all = g.room[QUEUE_STANDING_GOOD];
 	while (g.code == DB_OK && l->n < l->room && l->n < g.all && l->used < l->bytes &&

@@ -21,7 +21,7 @@ struct queue_job {
 	struct str reverse_path; /* that it goes with; the message's may be another */
 	struct queue_rows rows;  /* 1 to QUEUE_JOB_RECIPIENTS, with the same forwarder */
 	uint32_t attempts;       /* failures of destination and recipient so far */
-	bool brief;              /* others wait for it, which was never tried, to be silent or not */
+	bool brief; /* others wait for it, which was never tried, to be silent or not */
 };
 
 /*
@@ -40,7 +40,7 @@ struct queue_lease {
 	size_t n;
 	/* queue_lease.c's own */
 	struct arena *arena;
-	size_t used;
+	size_t jobs_room, used;
 };
 
 /* op.done is the caller's. */
@@ -98,7 +98,7 @@ struct queue_lease_row {
 	struct str destination;
 	int64_t begun, expiry;
 	struct str reverse_path; /* in the place of the message's; empty: that one */
-	struct str host; /* at which it counts; empty: none is known yet */
+	struct str host;         /* at which it counts; empty: none is known yet */
 };
 
 /* A lease, text in the arena. DB_ROW; DB_OK: there is none. */
