@@ -21,6 +21,7 @@ PYTHON = "/usr/bin/python3"  # Debian's: another one first in PATH has no pytest
 JOBS = "2"
 # The end-to-end tests mostly wait for others. The tests of a file stay together: they share a server.
 SPREAD = ["-n", "8", "--dist", "loadfile"]
+SPREAD_ASAN = ["-n", "4", "--dist", "loadfile"]  # it computes more than it waits, and a test's times are for one that goes on
 CRASH_SECONDS = "350"  # for each of the explorer's runs in --long
 SIM_SEEDS = "10000"  # weeks of the simulation in --long: all of them
 TAIL = 60  # lines shown of a failed command
@@ -271,7 +272,7 @@ def suite_e2e(long):
 
 def suite_e2e_asan():
     binary = os.path.join(ROOT, "build-asan", "godwit")
-    result = pytest_run("tests/e2e", {**SANITIZER_ENV, "GODWIT": binary}, SPREAD)
+    result = pytest_run("tests/e2e", {**SANITIZER_ENV, "GODWIT": binary}, SPREAD_ASAN)
     result.again = True
     return result
 

@@ -75,8 +75,8 @@ static inline bool stream_is_open(const struct net_stream *s)
 #define NET_HANDSHAKE_MS (30 * 1000)
 #define NET_FLUSH_MS     (30 * 1000) /* for the last words to get out */
 #define NET_LINGER_MS    (2 * 1000)  /* for the peer to close too, or to be heard out */
-#define NET_LATE_MS      100         /* no timer of a process that runs comes so late */
-#define NET_EXCUSE_MS    1000        /* to read what came while it did not run */
+#define NET_LATE_MS      250         /* no timer of a process that runs comes so late */
+#define NET_EXCUSE_MS    500         /* to read what came while it did not run */
 
 /* Lets the timer fire in so many milliseconds; replaces what it was set to. */
 void stream_timer(struct net_stream *s, int64_t ms);

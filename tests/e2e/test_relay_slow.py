@@ -1,6 +1,7 @@
 """Hosts that take their time: they hold up nobody else, nor do they hold on to anything."""
 
 import contextlib
+import re
 import socket
 import time
 
@@ -56,14 +57,14 @@ def test_haste_is_at_the_cost_of_nobody(net):
     shy = net.peer(tls=net.tls(), STARTTLS=HANG)
     several = net.domain(*[net.peer(greeting=HANG).address for _ in range(3)])
     with silence(net, 110, 110):
-        began = time.monotonic()
         hasty = [net.send(f"bob@{name}") for name in (net.domain(known.address), shy.domain, several)]
         assert [net.wait_attempt(number) for number in hasty] == [(0, 0, 1)] * 3
-        assert 19 < time.monotonic() - began < 40
         assert net.wait_attempt(net.send(f"bob@{known.domain}")) == (1, 0, 0)
     assert len(shy.sessions) == 1 and "MAIL" not in " ".join(shy.sessions[0].commands)
     for number in hasty:
-        assert "no answer in the short time of a first attempt while others wait" in net.trace(number)
+        trace = net.trace(number)
+        assert "no answer in the short time of a first attempt while others wait" in trace
+        assert 19 < float(re.search(r"after ([\d.]+) s", trace)[1]) < 40, trace  # by the server's own clock
 
 
 def test_who_has_answered_may_take_his_time(net, long):
