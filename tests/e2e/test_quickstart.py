@@ -173,7 +173,7 @@ def test_ports_that_were_changed(folder):
         said = without_log(visitor.said())
         assert f"  SMTP from other servers  {HOST}:{offset + 2525}\n" in said
         assert f"  POP3                     {HOST}:{offset + 995} TLS\n" in said and "STLS" not in said
-        assert "Hello" in [run(command) for command in visitor.commands()][2]
+        assert "Hello" in [run(command) for command in visitor.commands()][1]
 
 
 @pytest.mark.parametrize("before, after, status, says", [
