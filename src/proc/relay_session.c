@@ -421,6 +421,7 @@ static void routed(struct relay_route *route, enum queue_problem problem, struct
 			relay_way_ask(s, 0, false);
 		return;
 	}
+	s->hop = s->route.nhops; /* some may be known already, and none was spoken to */
 	relay_talk_remember(
 	    s, &(struct queue_attempt){.stage = QUEUE_STAGE_LOOKUP, .problem = problem}, text);
 	relay_talk_fail(s);

@@ -284,7 +284,7 @@ static void note_unsure(struct relay_session *s, const struct smtp_client_effect
 	for (size_t i = 0; i < e->verdict_count; i++)
 		if (e->verdicts[i].outcome == SMTP_OUTCOME_UNSURE) {
 			buf_lit(&s->dialogue,
-			    "* all of the content went out, and no answer came: it may have the message\n");
+			    "* all of the content went out, and what became of it was not said: it may have the message\n");
 			return;
 		}
 }

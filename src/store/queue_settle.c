@@ -42,12 +42,19 @@ static bool failed(struct settling *t, enum db_code code)
 
 /* ---- the trace ---- */
 
-static void trace(
-    struct settling *t, const struct queue_row *row, enum queue_outcome outcome, struct str reply)
+/* Within the session, and not by an answer. */
+static bool is_broken(const struct queue_attempt *a, enum queue_outcome outcome)
+{
+	return outcome == QUEUE_RETRY && a->problem != QUEUE_PROBLEM_NONE &&
+	       a->stage > QUEUE_STAGE_CONNECT;
+}
+
+static void trace(struct settling *t, const struct queue_row *row, const struct queue_attempt *a,
+    enum queue_outcome outcome, struct str reply)
 {
 	const struct queue_settle *s = t->s;
 	struct trace_attempt attempt = {.outcome = outcome,
-	    .broken = outcome == QUEUE_RETRY && !queue_result_is_reply(reply),
+	    .broken = is_broken(a, outcome),
 	    .server = s->remote,
 	    .ip = s->remote_ip,
 	    .tls = s->tls,
@@ -245,7 +252,8 @@ static void settle_row(struct settling *t, struct queue_row *row)
 	if (is_his(row, result.outcome))
 		row->last = last;
 	if (o->attempt.problem != QUEUE_PROBLEM_NO_RESOLVER) /* which is none, and comes often */
-		trace(t, row, result.outcome, last.reply);   /* the attempt, then what came of it */
+		trace(t, row, &o->attempt, result.outcome, last.reply);
+	/* the attempt, then what came of it */
 	if (t->code == DB_OK)
 		actions[result.outcome](t, row);
 	learn(t, o, result.event);
@@ -313,6 +321,9 @@ static bool is_for_host(struct settling *t, struct str name)
 
 	if (a->problem != QUEUE_PROBLEM_BRIEF)
 		return queue_result_is_of_host(a);
+	if (a->stage < QUEUE_STAGE_CONNECT || a->stage == QUEUE_STAGE_TLS ||
+	    a->stage == QUEUE_STAGE_AUTH)
+		return false; /* nobody was there yet, or it is about what is required of it */
 	return !failed(t, queue_host_get(t->db, t->s->scratch, t->now, name, &host)) &&
 	       queue_destination_is_failing(&host.state);
 }

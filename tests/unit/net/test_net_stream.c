@@ -441,19 +441,36 @@ static void test_deadline(void **state)
 	assert_int_equal(n->a.deadlines, 1);
 }
 
-/* What came while the process stood still comes before a moment that passed meanwhile. */
+static void turn(struct net *n)
+{
+	for (int i = 0; i < 10; i++) {
+		usleep(1000);
+		uv_run(&n->loop, UV_RUN_NOWAIT);
+	}
+}
+
+/* What came while the process stood still comes before a moment that passed meanwhile; each is put off once. */
 static void test_deadline_while_standing_still(void **state)
 {
 	struct net *n = *state;
+	int64_t at = clock_mono() + 10;
 
 	net_pair(n);
-	net_stream_deadline(n->a.s, clock_mono() + 10);
+	net_stream_deadline(n->a.s, at);
 	say(&n->b, "250 ok");
 	usleep((10 + 2 * NET_LATE_MS) * 1000);
 	uv_run(&n->loop, UV_RUN_NOWAIT);
 	assert_int_equal(n->a.deadlines, 0);
 	assert_got(&n->a, "250 ok");
 	net_until(n, a_deadline); /* nobody moved it */
+	net_stream_deadline(n->a.s, at);
+	turn(n);
+	assert_int_equal(n->a.deadlines, 2);
+	net_stream_deadline(n->a.s, at + 1);
+	turn(n);
+	assert_int_equal(n->a.deadlines, 2);
+	n->a.deadlines = 0;
+	net_until(n, a_deadline);
 }
 
 /* Moved away, it does not come at its old time; moved back, it does. */
