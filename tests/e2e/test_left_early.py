@@ -114,6 +114,7 @@ def is_kept(server):  # noqa: F811
                for line in server.new_log().splitlines())
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("owed,how", [  # a Unix socket knows no reset
     (owed, how) for owed in OWED for how in ("close", "reset") if how == "close" or OWED[owed][0] != "sendmail"])
 def test_a_client_leaves_before_its_answer(server, owed, how):  # noqa: F811

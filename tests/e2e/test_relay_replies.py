@@ -198,6 +198,7 @@ def test_refused_connection(net):
 
 # ---- what is no SMTP ----
 
+@pytest.mark.rare
 @pytest.mark.parametrize("octets", [b"banana\r\n", b"\0\xff\x80\r\n", b"600 too high\r\n", b"2500 too long\r\n",
                                     b"150 too low\r\n", b"\r\n", MEGABYTE, b"250-so\r\n550 or so\r\n",
                                     b"250-and so on\r\n" * 2000],

@@ -62,6 +62,7 @@ class Transfers:
         self.net.server.command("audit")
 
 
+@pytest.mark.rare
 def test_order_to_stop_where_nobody_goes_on(net):
     """Slow content, and a late answer to its end, are waited for; what does not move is left for the next start."""
     transfers = Transfers(net)
