@@ -251,9 +251,9 @@ static void settle_row(struct settling *t, struct queue_row *row)
 	last = last_of(t, o);
 	if (is_his(row, result.outcome))
 		row->last = last;
-	if (o->attempt.problem != QUEUE_PROBLEM_NO_RESOLVER) /* which is none, and comes often */
+	/* the attempt, then what came of it; without a resolver there is none, and that comes often */
+	if (o->attempt.problem != QUEUE_PROBLEM_NO_RESOLVER)
 		trace(t, row, &o->attempt, result.outcome, last.reply);
-	/* the attempt, then what came of it */
 	if (t->code == DB_OK)
 		actions[result.outcome](t, row);
 	learn(t, o, result.event);
