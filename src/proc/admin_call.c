@@ -300,6 +300,7 @@ static int with_store(
 	ctx.ids = &ids;
 	ctx.who = str_of_c(call->who);
 	cfg.name = call->dir;
+	cfg.undelete_ms = config->undelete;
 	cfg.min_free = config->min_free;
 	cfg.pack_size = config->pack_size;
 	cfg.quota = store_quota_defaults(config);

@@ -108,6 +108,15 @@ static void check_room(struct store_process *sp)
 	log_close();
 }
 
+static struct maintain_config maintain_of(const struct store_process *sp)
+{
+	return (struct maintain_config){
+	    .undelete_ms = sp->config->undelete,
+	    .history_ms = sp->config->history,
+	    .blobs = sp->store->blobs,
+	};
+}
+
 static void on_tend(uv_timer_t *timer)
 {
 	struct store_process *sp = timer->data;
@@ -126,6 +135,7 @@ static void on_tend(uv_timer_t *timer)
 	if (sp->tending)
 		return;
 	sp->tending = true;
+	sp->maintain.cfg = maintain_of(sp); /* as it is now: nothing is under way */
 	sp->maintain.full = full;
 	store_write(sp->store, &sp->maintain.op);
 }
@@ -165,15 +175,6 @@ static struct admit_config admit_of(const struct config_snapshot *c)
 	};
 }
 
-static struct maintain_config maintain_of(const struct store_process *sp)
-{
-	return (struct maintain_config){
-	    .undelete_ms = sp->config->undelete,
-	    .history_ms = sp->config->history,
-	    .blobs = sp->store->blobs,
-	};
-}
-
 static struct store_config store_config_of(struct store_process *sp)
 {
 	struct store_config cfg = store_defaults(STORE_SERVER);
@@ -184,7 +185,6 @@ static struct store_config store_config_of(struct store_process *sp)
 	cfg.quota = store_quota_defaults(sp->config);
 	cfg.sessions_max = SESSIONS_MAX;
 	cfg.undelete_ms = sp->config->undelete;
-	cfg.history_ms = sp->config->history;
 	cfg.min_free = sp->config->min_free;
 	cfg.pack_size = sp->config->pack_size;
 	cfg.wake = wake;
@@ -320,9 +320,8 @@ static void set_config(struct store_process *sp, struct str payload)
 	admit_configure(sp->store->admit, &admit);
 	sp->store->cfg.directory = sp->directory;
 	sp->store->cfg.min_free = fresh->min_free;
+	sp->store->cfg.undelete_ms = fresh->undelete;
 	store_quota_configure(&sp->quota);
-	if (!sp->tending)
-		sp->maintain.cfg = maintain_of(sp);
 	log_setup("store", (enum log_level)fresh->log_level);
 	log_open(LOG_INFO, "config");
 	log_num("number", (int64_t)fresh->number);

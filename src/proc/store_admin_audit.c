@@ -14,8 +14,9 @@
 struct auditing {
 	struct admin_read read;
 	struct ledger_audit audit;
-	struct db *db;  /* of the piece at hand */
-	struct buf out; /* a piece's records: the reader's thread has the job's own not */
+	int64_t unnamed; /* findings that were only counted */
+	struct db *db;   /* of the piece at hand */
+	struct buf out;  /* a piece's records: the reader's thread has the job's own not */
 };
 
 /* ---- in a reader's thread ---- */
@@ -88,8 +89,10 @@ static void put_finding(void *ctx, const struct ledger_finding *f)
 	struct auditing *x = ctx;
 	size_t at;
 
-	if (x->out.n > LIMIT_IPC_PAYLOAD - 64 * KIB)
-		return; /* it is counted; when these are put right the others are named */
+	if (x->out.n > LIMIT_IPC_PAYLOAD - 64 * KIB) {
+		x->unnamed++; /* when the others are put right they are named */
+		return;
+	}
 	at = admin_record_begin(&x->out);
 	admin_record_text(&x->out, "type", STR("finding"));
 	if (f->message)
@@ -144,18 +147,19 @@ static enum admin_step submit(struct admin_job *j)
 	return admin_job_read(j, &x->read, audit_run, audit_next);
 }
 
-static enum admin_step audit_done(struct admin_job *j, const struct ledger_audit *a)
+static enum admin_step audit_done(struct admin_job *j, const struct auditing *x)
 {
+	const struct ledger_audit *a = &x->audit;
 	const struct ledger_day *t = &a->total;
 
 	if (a->findings && a->findings == a->no_credential)
 		return admin_job_finish(j, EX_DATAERR, ADMIN_NO_PASSWORD, (long long)a->findings);
 	if (a->findings)
 		return admin_job_finish(j, EX_DATAERR,
-		    "the books do not balance: %lld findings, named above; look at them with `godwit "
+		    "the books do not balance: %lld findings, %snamed above; look at them with `godwit "
 		    "store verify`, then stop the server and run `godwit store repair`, or bring back a "
 		    "backup",
-		    (long long)a->findings);
+		    (long long)a->findings, x->unnamed ? "of which not all are " : "");
 	return admin_job_finish(j, EX_OK,
 	    "the books balance: %lld recipients accepted = %lld in mailboxes + %lld relayed + %lld "
 	    "bounced + %lld discarded + %lld queued",
@@ -176,7 +180,7 @@ static enum admin_step audit_next(struct admin_job *j)
 		return admin_job_finish(
 		    j, EX_IOERR, "the database cannot be read: %s", x->read.op.err.text);
 	if (x->audit.complete)
-		return audit_done(j, &x->audit);
+		return audit_done(j, x);
 	j->next = submit;
 	return ADMIN_STEP_MORE;
 }

@@ -8,11 +8,16 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "proc/store_admin_job.h"
+#include "store/maintain.h"
 #include "store/mailbox_at.h"
 #include "store/mailbox_path.h"
 
 #define PIECE ((size_t)192 * KIB) /* of the answer, filled in one go */
 #define READ  ((size_t)48 * KIB)
+
+#define TOO_OLD                                                                                    \
+	"the moment of --as-of lies before the time that deleted mail is kept (undelete in "       \
+	"godwit.conf); an older state may be in a backup"
 
 struct exporting {
 	struct admin_read read;
@@ -23,6 +28,7 @@ struct exporting {
 	struct mailbox_listed *list;
 	size_t n, at;
 	bool listed, in_mailbox, found, done;
+	bool purged; /* of the moment not all is there any more */
 	struct arena *row_arena;
 	struct mailbox_at walk; /* of the mailbox at hand */
 	struct mailbox_at_row row;
@@ -168,13 +174,27 @@ static enum db_code list_mailboxes(struct exporting *x, struct db *db)
 	return code;
 }
 
+/* The window may have been shorter before. */
+static enum db_code begin(struct exporting *x, struct db *db)
+{
+	int64_t purged = INT64_MIN;
+	enum db_code code = DB_OK;
+
+	if (x->moment != MAILBOX_NOW)
+		code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(MAINTAIN_PURGED)), &purged);
+	if (code != DB_OK && code != DB_ROW)
+		return code;
+	x->purged = x->done = x->moment < purged;
+	return x->done ? DB_OK : list_mailboxes(x, db);
+}
+
 static enum db_code export_run(struct reader_op *op, struct db *db)
 {
 	struct exporting *x = LIST_ENTRY(op, struct exporting, read.op);
 	enum db_code code = DB_OK;
 
 	if (!x->listed)
-		code = list_mailboxes(x, db);
+		code = begin(x, db);
 	x->pause = false;
 	mailbox_at_turn(&x->walk);
 	while (code == DB_OK && !x->done && !x->pause && x->out.n < PIECE) {
@@ -216,6 +236,8 @@ static enum admin_step export_next(struct admin_job *j)
 		j->next = submit; /* once what there is has been sent */
 		return ADMIN_STEP_MORE;
 	}
+	if (x->purged)
+		return admin_job_finish(j, EX_USAGE, TOO_OLD);
 	if (!x->found && x->only.n)
 		return admin_job_finish(j, EX_NOINPUT,
 		    "there is no mailbox %.*s; without --mailbox all of them are exported",
@@ -236,8 +258,7 @@ static bool take_moment(struct admin_job *j, int64_t *moment_r)
 		return true;
 	admin_job_finish(j, EX_USAGE,
 	    moment > now ? "the moment of --as-of lies in the future; name one that is past"
-			 : "the moment of --as-of lies before the time that deleted mail is kept "
-			   "(undelete in godwit.conf); an older state may be in a backup");
+			 : TOO_OLD);
 	return false;
 }
 

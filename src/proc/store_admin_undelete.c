@@ -10,7 +10,7 @@
 struct undeleting {
 	struct undelete slice;
 	struct admin_job *job;
-	int64_t restored;
+	int64_t restored, left;
 };
 
 static void undeleting_fini(struct admin_job *j)
@@ -24,11 +24,12 @@ static enum admin_step over(struct admin_job *j)
 
 	if (!j->ready)
 		return admin_job_wait(j);
-	if (u->slice.no_room)
+	if (u->left)
 		return admin_job_finish(j, EX_CANTCREAT,
-		    "%lld %s brought back; for more the account has no room (or it is disabled, or may "
-		    "only send): see godwit account list, then run this again",
-		    (long long)u->restored, u->restored == 1 ? "message was" : "messages were");
+		    "%lld %s brought back; for %lld more the account has no room (or it is disabled, or "
+		    "may only send): see godwit account list, then run this again",
+		    (long long)u->restored, u->restored == 1 ? "message was" : "messages were",
+		    (long long)u->left);
 	if (u->restored == 0)
 		return admin_job_finish(j, EX_NOINPUT,
 		    "nothing that fits was deleted within the time that deleted mail is kept (undelete in "
@@ -47,6 +48,7 @@ static enum admin_step slice_done(struct admin_job *j)
 		return admin_job_finish(j, EX_TEMPFAIL, "%lld messages were brought back, then: %s",
 		    (long long)u->restored, u->slice.op.err.text);
 	u->restored += u->slice.restored;
+	u->left += u->slice.left;
 	if (!u->slice.more && u->restored == 0)
 		return over(j); /* nothing was changed, so there is nothing to be recorded */
 	if (!u->slice.more)

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "store/db_internal.h"
+#include "store/db_vfs.h"
 
 /* The bytes of text live until db_end. */
 static void note_after(struct db_query *q, const struct db_value *args)
@@ -26,6 +27,7 @@ struct db_query *db_begin_query(
 	struct db_query *q = &db->queries[id];
 
 	BUG_ON((size_t)id >= SQL_COUNT || q->busy);
+	db_vfs_forget();
 	q->busy = true;
 	q->finished = false;
 	q->failed = DB_OK;
@@ -227,8 +229,10 @@ int64_t *db_hint(struct db *db, uint64_t hash)
 
 enum db_code db_script(struct db *db, const char *sql)
 {
-	int rc = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
+	int rc;
 
+	db_vfs_forget();
+	rc = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
 	return rc == SQLITE_OK ? DB_OK : db_fail(db, rc, "script");
 }
 
@@ -308,6 +312,7 @@ enum db_code db_checkpoint(struct db *db, bool *all_r)
 	int in_log = 0, copied = 0, rc;
 
 	BUG_ON(db->role != DB_WRITER || db_in_transaction(db));
+	db_vfs_forget();
 	rc = sqlite3_wal_checkpoint_v2(
 	    db->sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
 	if (rc != SQLITE_OK)

@@ -160,9 +160,11 @@ enum db_code db_control(struct db *db, enum db_control what)
 	    [DB_DO_ROLLBACK_TO] = "ROLLBACK TO op",
 	};
 	sqlite3_stmt **stmt = &db->controls[what];
-	int rc = *stmt ? SQLITE_OK : prepare_text(db, texts[what], stmt);
 	enum db_code code = DB_OK;
+	int rc;
 
+	db_vfs_forget();
+	rc = *stmt ? SQLITE_OK : prepare_text(db, texts[what], stmt);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(*stmt);
 	if (rc != SQLITE_DONE)
@@ -413,6 +415,7 @@ static enum db_code open_file(struct db *db, const char *name, int flags)
 
 	if (db->role == DB_WRITER)
 		make_private(name);
+	db_vfs_forget();
 	rc = sqlite3_open_v2(name, &db->sqlite, flags, db_vfs_name());
 	return rc == SQLITE_OK ? configure(db) : db_fail(db, rc, name);
 }

@@ -28,7 +28,7 @@ static _Thread_local int last_errno;
 /* Keeps the reason of a failure that is no end of a file. */
 static int noted(int rc)
 {
-	if (rc != SQLITE_OK)
+	if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
 		last_errno = errno;
 	return rc;
 }
@@ -52,7 +52,7 @@ static int file_read(sqlite3_file *f, void *p, int n, sqlite3_int64 off)
 {
 	int rc = ask(&(struct db_io){DB_IO_READ, file_of(f)->name, NULL, n, off});
 
-	return rc ? rc : real_of(f)->pMethods->xRead(real_of(f), p, n, off);
+	return rc ? rc : noted(real_of(f)->pMethods->xRead(real_of(f), p, n, off));
 }
 
 static int file_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 off)
@@ -148,6 +148,11 @@ const char *db_vfs_name(void)
 int db_vfs_errno(void)
 {
 	return last_errno;
+}
+
+void db_vfs_forget(void)
+{
+	last_errno = 0;
 }
 
 void db_vfs_hook(db_io_hook *hook, void *ctx)

@@ -33,10 +33,11 @@ typedef int db_io_hook(void *ctx, const struct db_io *io);
 const char *db_vfs_name(void);
 
 /*
- * What the system said of the last write, truncate, sync or open of this thread that failed, 0 for none: SQLite
- * has one code for all of it.
+ * What the system said of the last read, write, truncate, sync or open of this thread that failed since
+ * db_vfs_forget(), 0 for none: SQLite has one code for all of it.
  */
 int db_vfs_errno(void);
+void db_vfs_forget(void);
 
 /* Sets the hook of the whole process, NULL for none; while no connection is in use elsewhere. */
 void db_vfs_hook(db_io_hook *hook, void *ctx);

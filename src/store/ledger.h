@@ -64,8 +64,10 @@ enum ledger_fault {
 	LEDGER_NO_DESTINATION, /* the queue row's destination has no row; recipient is set */
 	LEDGER_NO_PACK,        /* its blob lies in a pack without a row; pack is set */
 	LEDGER_NO_FILE,        /* its blob lies in a pack whose file is gone; pack is set */
-	LEDGER_NO_COUNTERS,    /* rows of meta are gone; there, should are set */
-	LEDGER_ROWS,           /* + enum rows_table: has not as many rows as it should */
+	LEDGER_REFERENCES,  /* what refers to a blob is gone, or more does; there, should are set */
+	LEDGER_NO_LEASE,    /* the queue row is leased, and the lease has no row */
+	LEDGER_NO_COUNTERS, /* rows of meta are gone; there, should are set */
+	LEDGER_ROWS,        /* + enum rows_table: has not as many rows as it should */
 	LEDGER_FAULTS = LEDGER_ROWS + ROWS_TABLES
 };
 
@@ -86,7 +88,7 @@ struct ledger_finding {
 	struct str domain;     /* valid in the call */
 	int64_t day;           /* its first millisecond, 0: none */
 	int64_t pack;          /* 0: none */
-	int64_t there, should; /* LEDGER_ROWS, LEDGER_NO_COUNTERS: how many rows */
+	int64_t there, should; /* LEDGER_ROWS, LEDGER_NO_COUNTERS, LEDGER_REFERENCES: how many */
 };
 
 /*

@@ -1,6 +1,6 @@
 /*
  * The audit: days folded into sums, then messages in the order of their ids, then accounts, the queue,
- * the packs. Each message is held against its ledger rows, these against the rows they speak of.
+ * the packs, what refers to them. Each message is held against its ledger rows, these against the rows they speak of.
  */
 #include "store/ledger.h"
 
@@ -14,6 +14,7 @@ enum stage {
 	STAGE_ACCOUNTS,
 	STAGE_QUEUE,
 	STAGE_PACKS,
+	STAGE_REFERENCES,
 	STAGE_ROWS,
 };
 
@@ -36,6 +37,8 @@ static const char *const fault_texts[LEDGER_ROWS] = {
     [LEDGER_NO_DESTINATION] = "waits for a destination that is not there",
     [LEDGER_NO_PACK] = "its content lies in a pack that has no row",
     [LEDGER_NO_FILE] = "its content lies in a pack whose file is not there",
+    [LEDGER_REFERENCES] = "not as many rows refer to its content as should",
+    [LEDGER_NO_LEASE] = "is being sent under a lease that is not there",
     [LEDGER_NO_COUNTERS] = "counters of the store are missing",
 };
 
@@ -334,7 +337,7 @@ static enum db_code next_pack(struct db *db, struct ledger_audit *a)
 		a->lost = !has_row || (a->has_file && !a->has_file(a->ctx, a->pack));
 		a->pos = INT64_MIN;
 	} else {
-		a->stage = STAGE_ROWS;
+		a->stage = STAGE_REFERENCES;
 	}
 	return db_end(q);
 }
@@ -372,17 +375,28 @@ static enum db_code check_packs(struct db *db, struct ledger_audit *a, int64_t m
 	return code;
 }
 
-/* One whose counter of rows is gone would be taken for whole. */
-static enum db_code check_counters(struct db *db, struct ledger_audit *a)
+/* Whatever a rule of store/verify.h finds. */
+static enum db_code name_all(
+    struct db *db, struct ledger_audit *a, enum sql_id rule, enum ledger_fault fault)
 {
-	struct db_query *q = db_begin_query(db, SQL_VERIFY_META, DB_NO_ARGS);
+	struct db_query *q = db_begin_query(db, rule, DB_NO_ARGS);
 
 	while (db_step(q) == DB_ROW)
-		find(a, (struct ledger_finding){.fault = LEDGER_NO_COUNTERS,
+		find(a, (struct ledger_finding){.fault = fault,
+			    .message = db_col_int(q, 1),
 			    .recipient = -1,
 			    .there = db_col_int(q, 4),
 			    .should = db_col_int(q, 5)});
 	return db_end(q);
+}
+
+/* Rows of the queue that only tell are missed by their content alone. */
+static enum db_code check_references(struct db *db, struct ledger_audit *a)
+{
+	enum db_code code = name_all(db, a, SQL_VERIFY_BLOB_REFS, LEDGER_REFERENCES);
+
+	a->stage = STAGE_ROWS;
+	return code == DB_OK ? name_all(db, a, SQL_VERIFY_QUEUE_LEASE, LEDGER_NO_LEASE) : code;
 }
 
 /* ---- rows that nothing else would miss ---- */
@@ -419,7 +433,9 @@ static enum db_code check_rows(struct db *db, struct ledger_audit *a)
 {
 	enum rows_table table = (enum rows_table)a->table;
 	int64_t there = 0, should = 0;
-	enum db_code code = a->table == 0 ? check_counters(db, a) : DB_OK;
+	/* one whose counter of rows is gone would be taken for whole */
+	enum db_code code = a->table == 0 ? name_all(db, a, SQL_VERIFY_META, LEDGER_NO_COUNTERS)
+					  : DB_OK;
 
 	if (code == DB_OK)
 		code = rows_count(db, table, &there, &should);
@@ -450,6 +466,8 @@ enum db_code ledger_audit_step(struct db *db, struct ledger_audit *a, int64_t ma
 		return check_queue(db, a, max);
 	case STAGE_PACKS:
 		return check_packs(db, a, max);
+	case STAGE_REFERENCES:
+		return check_references(db, a);
 	case STAGE_ROWS:
 		return check_rows(db, a);
 	}

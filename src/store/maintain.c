@@ -199,9 +199,22 @@ static bool purge_copies(struct slice *s, enum sql_id id, int64_t arg)
 	return n == COPIES || done < n;
 }
 
+/* A mailbox as of a moment before is not to be had any more, however long the window is from now on. */
+static void note_purged(struct slice *s, int64_t before)
+{
+	int64_t was = 0;
+
+	if (!get(s, SQL_META_GET, DB_ARGS(db_text(MAINTAIN_PURGED)), &was) || was < before)
+		exec(s, SQL_META_PUT, DB_ARGS(db_text(MAINTAIN_PURGED), db_int(before)));
+}
+
 static void purge_expunged(struct slice *s)
 {
-	s->m->more = purge_copies(s, SQL_PURGE_EXPUNGED, s->now - s->m->cfg.undelete_ms);
+	int64_t before = s->now - s->m->cfg.undelete_ms, rows = s->m->rows;
+
+	s->m->more = purge_copies(s, SQL_PURGE_EXPUNGED, before);
+	if (s->m->rows > rows)
+		note_purged(s, before);
 }
 
 /* ---- removed accounts ---- */

@@ -17,6 +17,9 @@ struct maintain_config {
 
 #define MAINTAIN_TASKS 10
 
+/* In meta: what was expunged before that moment is gone; no row: nothing is. */
+#define MAINTAIN_PURGED STR("purged")
+
 /* A request to the writer lane that does one slice; submit it again when idle, at once while more. */
 struct maintain {
 	struct lane_op op;

@@ -70,19 +70,12 @@ enum db_code recover_put_point(struct db *db, const struct blob_point *point, in
 	    NULL);
 }
 
-static enum db_code commit_point(
-    struct db *db, const struct blob_point *point, int64_t sequence, int64_t highest)
+static enum db_code commit_point(struct db *db, const struct blob_point *point, int64_t sequence)
 {
 	enum db_code code = db_begin(db);
 
 	if (code == DB_OK)
 		code = recover_put_point(db, point, sequence);
-	/*
-	 * their files went when the packs were opened; those above all rows keep their numbers from being
-	 * given again
-	 */
-	if (code == DB_OK)
-		code = db_exec(db, SQL_DROPPED_CLEAR, DB_ARGS(db_int(highest)), NULL);
 	if (code == DB_OK)
 		code = db_commit(db);
 	if (code != DB_OK)
@@ -120,7 +113,6 @@ bool recover_packs(struct db *db, const struct pack_config *config, struct blob_
 	enum db_code code = read_rows(db, &rows);
 	struct pack_config with = *config;
 	bool opened = false;
-	int64_t highest = 0;
 
 	if (code == DB_OK)
 		code = read_dropped(db, &rows);
@@ -131,14 +123,10 @@ bool recover_packs(struct db *db, const struct pack_config *config, struct blob_
 	with.ctx = db;
 	if (code == DB_OK)
 		opened = pack_open(&with, rows.v, rows.n, &blobs, &point, e) == BLOB_OK;
-	if (opened)
-		highest = point.pack;
-	if (rows.n && rows.v[rows.n - 1].pack > highest)
-		highest = rows.v[rows.n - 1].pack;
 	mem_free(rows.v);
 	mem_free(rows.dropped);
 	if (opened)
-		code = commit_point(db, &point, rows.sequence, highest);
+		code = commit_point(db, &point, rows.sequence);
 	if (code != DB_OK) {
 		err_set(e, "%s%s", db_error(db), db_cure(db));
 		blob_store_free(&blobs);

@@ -92,8 +92,6 @@ SQL(DROPPED_OLD, "SELECT pack FROM dropped WHERE pack < (SELECT max(p.pack) FROM
 
 SQL(DROPPED_FORGET, "DELETE FROM dropped WHERE pack = $1")
 
-SQL(DROPPED_CLEAR, "DELETE FROM dropped WHERE pack <= $1")
-
 /* ---- counters of the store ---- */
 
 SQL(META_NEXT, "UPDATE meta SET value = value + 1 WHERE name = $1 RETURNING value")

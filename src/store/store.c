@@ -34,7 +34,6 @@ struct store_config store_defaults(enum store_mode mode)
 	    .sessions_max = 20000,
 	    .readers = 2,
 	    .undelete_ms = 14 * DAY_MS,
-	    .history_ms = 90 * DAY_MS,
 	    .min_free = (int64_t)(256 * MIB),
 	};
 }

@@ -35,8 +35,7 @@ struct store_config {
 	size_t sessions_max;
 	unsigned readers; /* threads */
 	struct quota_defaults quota;
-	int64_t undelete_ms;
-	int64_t history_ms;
+	int64_t undelete_ms;          /* how long deleted mail is kept */
 	int64_t min_free;             /* bytes of disk below which no mail is taken */
 	int64_t pack_size;            /* 0: the default of store/pack.h */
 	void (*wake)(void *wake_ctx); /* any thread: call store_reap() soon */

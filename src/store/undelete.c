@@ -49,7 +49,7 @@ static enum db_code tell(struct db *db, const struct undelete *u, int64_t email,
 	return code;
 }
 
-/* DB_OK, also when the account does not take it: u->no_room. */
+/* DB_OK, also when the account does not take it: one that is smaller may still fit. */
 static enum db_code bring_back(struct db *db, struct undelete *u, const struct row *r, int64_t now)
 {
 	struct copy_place place = {.account = u->account,
@@ -61,7 +61,7 @@ static enum db_code bring_back(struct db *db, struct undelete *u, const struct r
 	enum db_code code = copy_link(db, &place);
 
 	if (code == DB_OK)
-		u->no_room = true;
+		u->left++;
 	if (code != DB_ROW)
 		return code;
 	u->restored++;
@@ -75,13 +75,12 @@ static enum lane_exec undelete_exec(struct lane_op *op, struct db *db, int64_t n
 	size_t n = 0;
 	enum db_code code = read_rows(db, u, rows, &n);
 
-	u->restored = 0;
-	u->no_room = false;
+	u->restored = u->left = 0;
 	u->found = (int64_t)n;
 	u->next = n ? rows[n - 1].at : u->after;
-	for (size_t i = 0; i < n && code == DB_OK && !u->no_room; i++)
+	for (size_t i = 0; i < n && code == DB_OK; i++)
 		code = bring_back(db, u, &rows[i], now);
-	u->more = n == UNDELETE_SLICE && !u->no_room;
+	u->more = n == UNDELETE_SLICE;
 	if (code != DB_OK)
 		return LANE_BROKEN;
 	return u->restored ? LANE_KEEP : LANE_UNDO;

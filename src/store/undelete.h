@@ -26,9 +26,8 @@ struct undelete {
 	/* the answer */
 	bool more;
 	struct undelete_at next;
-	int64_t found;    /* that fitted and could be brought back */
-	int64_t restored; /* of them; fewer when the account takes no more */
-	bool no_room;     /* its quota, or it is disabled or send-only */
+	int64_t found;          /* that fitted and could be brought back */
+	int64_t restored, left; /* of them; left: its quota, or it is disabled or send-only */
 };
 
 /* Sets op.exec; op.done is the caller's. */

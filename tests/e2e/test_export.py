@@ -6,7 +6,9 @@ import re
 import poplib
 import pty
 import signal
+import sqlite3
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -262,6 +264,46 @@ def test_undelete_and_as_of(either, tmp_path):
     delete(server, ann, 1, 2)
     assert "1 message was" in server.command("undelete", ann, "--message-id", after[1][0]).stdout
     assert after[1] in messages(server, ann)
+
+
+def reconfigured(server, option):
+    seen = server.log().count("process=store event=config")
+    server.configure(option)
+    if server.process:
+        server.reload()
+        wait_for("the new configuration", lambda: server.log().count("process=store event=config") > seen)
+
+
+def purged(server):
+    with contextlib.closing(sqlite3.connect(f"file:{server.data}/store.db?mode=ro", uri=True)) as db:
+        return db.execute("SELECT count(*) FROM membership WHERE expunged_at > 0").fetchone() == (0,)
+
+
+def test_as_of_within_what_is_kept(either, tmp_path):
+    """As godwit.conf has it now, and never a moment of which something is gone."""
+    server, ann, day = either, f"ann@{DOMAIN}", 86400
+    fill(server, ann, 2)
+    server.settle()
+
+    def export(ago, status=0):
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - ago))
+        target = tempfile.mkdtemp(dir=tmp_path)
+        return server.command("export", ann, "--as-of", moment, "--mbox", f"{target}/mbox", status=status).stderr
+
+    for window, too_old, good in (("1d", 2 * day, day // 2), ("60d", 61 * day, 30 * day)):
+        reconfigured(server, f'undelete = "{window}";')
+        assert "undelete in godwit.conf" in export(too_old, status=64)
+        export(good)
+    started(server)
+    reconfigured(server, 'undelete = "0";')
+    delete(server, ann, 1)
+    wait_for("the purge", lambda: purged(server))
+    done = time.time()
+    server.settle()
+    reconfigured(server, 'undelete = "60d";')
+    assert "undelete in godwit.conf" in export(30 * day, status=64)
+    wait_for("the next second", lambda: int(time.time()) > done)
+    export(0)
 
 
 def test_quota_is_kept(make_server, tmp_path):

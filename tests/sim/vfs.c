@@ -245,3 +245,7 @@ int db_vfs_errno(void)
 {
 	return 0;
 }
+
+void db_vfs_forget(void)
+{
+}

@@ -155,6 +155,7 @@ static void the_dead_goes_and_the_living_stays(void **state)
 	expect_tenths();
 	rig_restart(&rig);
 	expect_tenths();
+	rig_maintain(&rig, NEVER, NEVER);
 	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM dropped"), 0);
 }
 

@@ -8,7 +8,9 @@
 #include "scratch.h"
 #include "store/db.h"
 
+#include <signal.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -320,6 +322,32 @@ static void test_io_failures(void **state)
 	assert_int_equal(add_domain(writer, "x.test", 1), DB_OK);
 }
 
+static void limit_files(rlim_t size)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = size;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* The system's words belong to the failure that they are told with, not to one before it. */
+static void test_reason_of_a_failure(void **state)
+{
+	struct fault f;
+
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	limit_files(1);
+	assert_int_equal(add_domain(writer, "x.test", 1), DB_IO);
+	limit_files(RLIM_INFINITY);
+	assert_non_null(strstr(db_error(writer), "File too large"));
+	fault_init(&f);
+	fault_set(&f, FAULT_DB_WRITE, 1, false, false);
+	assert_int_equal(add_domain(writer, "x.test", 1), DB_IO);
+	fault_fini(&f);
+	assert_null(strstr(db_error(writer), "File too large"));
+}
+
 static void test_identity(void **state)
 {
 	struct db *db = NULL;
@@ -460,6 +488,7 @@ int main(void)
 	    T(test_distrusted_writer_leaves_the_log),
 	    T(test_full),
 	    T(test_io_failures),
+	    T(test_reason_of_a_failure),
 	    T(test_identity),
 	    T(test_newer_version),
 	    T(test_flipped_identity),

@@ -140,10 +140,8 @@ static void refusals(void **state)
 	static const struct {
 		const char *to, *want;
 	} rows[] = {
-	    {"nobody@a.test", "550 5.1.1"},
-	    {"x@else.test", "550 5.7.1"},
-	    {"off@a.test", "550 5.2.1"},
-	    {"send@a.test", "550 5.2.1"},
+	    {"nobody@a.test", "550 5.1.1"}, {"x@else.test", "550 5.7.1"},
+	    {"off@a.test", "550 5.2.1"}, {"send@a.test", "550 5.2.1"},
 	    {"full@a.test", "552 5.2.3"}, /* nor will it ever */
 	};
 

@@ -57,9 +57,14 @@ static void whatever_is_removed_is_named(void **state)
 		const char *sql;
 		int64_t want[LEDGER_FAULTS];
 	} rows[] = {
-	    {"DELETE FROM email WHERE id = (SELECT min(id) FROM email)", {[LEDGER_NO_EMAIL] = 1}},
+	    {"DELETE FROM email WHERE id = (SELECT min(id) FROM email)",
+		{[LEDGER_NO_EMAIL] = 1, [LEDGER_REFERENCES] = 1}},
 	    {"DELETE FROM queue WHERE message = (SELECT max(id) FROM message)",
-		{[LEDGER_NO_QUEUE] = 1}},
+		{[LEDGER_NO_QUEUE] = 1, [LEDGER_REFERENCES] = 1}},
+	    {"UPDATE blob SET refs = refs + 1 WHERE id = (SELECT max(id) FROM message)",
+		{[LEDGER_REFERENCES] = 1}},
+	    {"UPDATE queue SET token = 4711 WHERE message = (SELECT max(id) FROM message)",
+		{[LEDGER_NO_LEASE] = 1}},
 	    {"DELETE FROM blob WHERE id = (SELECT min(id) FROM blob)", {[LEDGER_NO_BLOB] = 2}},
 	    {"DELETE FROM ledger WHERE message = (SELECT min(id) FROM message) AND recipient = 0",
 		{[LEDGER_COUNT] = 1}},
@@ -146,7 +151,8 @@ static void settles_once(void **state)
 
 	assert_int_equal(ledger_settle(rig.db, &row, &changed), DB_OK);
 	assert_true(changed);
-	rig_sql(&rig, "DELETE FROM queue WHERE message = (SELECT min(id) FROM message)");
+	rig_sql(&rig, "DELETE FROM queue WHERE message = (SELECT min(id) FROM message);"
+		      "UPDATE blob SET refs = refs - 1 WHERE id = (SELECT min(id) FROM message)");
 	row.state = LEDGER_BOUNCED;
 	assert_int_equal(ledger_settle(rig.db, &row, &changed), DB_OK);
 	assert_false(changed);

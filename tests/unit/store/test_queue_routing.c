@@ -133,7 +133,8 @@ static void few_connections(void **state)
 /* Mail of one sender by another way is another destination: what it meets concerns no other. */
 static struct qrig_answer smart_is_down(const struct queue_job *job, const struct queue_row *row)
 {
-	return str_eq(job->destination, STR("b.test via smart.test")) ? refused(job, row) : qrig_ok();
+	return str_eq(job->destination, STR("b.test via smart.test")) ? refused(job, row)
+								      : qrig_ok();
 }
 
 static void ways_of_senders(void **state)

@@ -69,7 +69,8 @@ static void the_untried_leave_room(void **state)
 	q.rig.now += MINUTE_MS;
 	is_told(last, " has its turn before it");
 	leased(SHARE, "new0.test");
-	for (size_t i = 0; i < SHARE; i++) /* who is silent is not waited for when half of them are out */
+	for (size_t i = 0; i < SHARE;
+	     i++) /* who is silent is not waited for when half of them are out */
 		assert_int_equal(q.lease.jobs[i].brief, i >= SHARE / 2);
 	leased(0, "");
 	is_told(last, " to servers that it never reached before ");

@@ -112,7 +112,8 @@ static void each_statement_is_known(void **state)
 			kind = SQL_ORDER_FROM;
 		if (at < 0 || id == SQL_EXPUNGE_NAMES) /* of one interval, all at once */
 			continue;
-		if (id == SQL_MAILBOX_AT_ROWS) /* rows as they lie: store/mailbox_at.c looks itself */
+		if (id ==
+		    SQL_MAILBOX_AT_ROWS) /* rows as they lie: store/mailbox_at.c looks itself */
 			continue;
 		must_be_listed(s, o, kind, s->sqlite + at, keys);
 		known++;

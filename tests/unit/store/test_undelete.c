@@ -14,7 +14,7 @@
 /* All slices; the messages that came back. */
 static int64_t undelete(struct undelete u)
 {
-	int64_t restored = 0;
+	int64_t restored = 0, left = 0;
 
 	u.account = ann;
 	undelete_init(&u);
@@ -23,9 +23,10 @@ static int64_t undelete(struct undelete u)
 		lane_run_one(rig.lane, &u.op, rig.now);
 		assert_int_equal(u.op.result, LANE_DONE);
 		restored += u.restored;
+		left += u.left;
 		u.after = u.next;
 	} while (u.more);
-	return u.no_room ? -restored - 1 : restored;
+	return left ? -restored - left : restored;
 }
 
 static void comes_back_as_it_was(void **state)
@@ -173,6 +174,20 @@ static void keeps_the_quota(void **state)
 	assert_int_equal(undelete((struct undelete){0}), -1);
 }
 
+/* One that is too large keeps none back that fits. */
+static void goes_on_behind_a_large_one(void **state)
+{
+	int64_t size;
+
+	ann_send(3);
+	size = rig_number(&rig, "SELECT max(size) FROM email");
+	ann_expunge(1, 3);
+	rig_sql(&rig, "UPDATE membership SET size = 1000000 WHERE uid = 1");
+	rig_quota(&rig, "ann@a.test", 10 * size, 0);
+	assert_int_equal(undelete((struct undelete){0}), -3);
+	assert_int_equal(ann_live(), 2);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, ann_setup, ann_teardown)
 
 int main(void)
@@ -184,6 +199,7 @@ int main(void)
 	    T(outlives_the_window_of_its_origin),
 	    T(chooses),
 	    T(keeps_the_quota),
+	    T(goes_on_behind_a_large_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
