@@ -9,6 +9,7 @@
  */
 #include "record.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -47,10 +49,19 @@ static bool recording(void)
 }
 
 /* A recording with a hole proves nothing. */
+static void stop(const char *why)
+{
+	struct iovec iov[] = {{(char *)(uintptr_t) "the recorder: ", 14},
+	    {(char *)(uintptr_t)why, strlen(why)}, {(char *)(uintptr_t) "\n", 1}};
+
+	(void)!REAL(writev)(STDERR_FILENO, iov, 3);
+	abort();
+}
+
 static void put(const struct iovec *iov, int n, size_t all)
 {
 	if (REAL(writev)(record_fd, iov, n) != (ssize_t)all)
-		abort();
+		stop("the recording cannot be written");
 }
 
 static void note(struct record_head head, const char *name, size_t name_n, const void *data)
@@ -121,16 +132,6 @@ static bool is_ours(int fd, struct stat *st)
 
 /* ---- what happened to a file ---- */
 
-static void note_file(enum record_kind kind, int fd, int64_t off, int64_t n, const void *data)
-{
-	struct stat st;
-
-	if (is_ours(fd, &st))
-		note((struct record_head){kind, 0, st.st_ino, off, n}, "", 0, data);
-	else if (recording() && kind == RECORD_WRITE && fd == STDOUT_FILENO)
-		note((struct record_head){.kind = RECORD_SAY, .n = n}, "", 0, data);
-}
-
 static void note_sync(int fd)
 {
 	char path[PATH_MAX];
@@ -145,6 +146,19 @@ static void note_sync(int fd)
 		note((struct record_head){.kind = RECORD_SYNC, .ino = st.st_ino}, "", 0, NULL);
 }
 
+static void note_file(enum record_kind kind, int fd, int64_t off, int64_t n, const void *data)
+{
+	struct stat st;
+
+	if (is_ours(fd, &st)) {
+		note((struct record_head){kind, 0, st.st_ino, off, n}, "", 0, data);
+		if (fcntl(fd, F_GETFL) & O_DSYNC) /* O_SYNC has its bit */
+			note_sync(fd);
+	} else if (recording() && kind == RECORD_WRITE && fd == STDOUT_FILENO) {
+		note((struct record_head){.kind = RECORD_SAY, .n = n}, "", 0, data);
+	}
+}
+
 static void note_name(enum record_kind kind, int dirfd, const char *name)
 {
 	char path[PATH_MAX];
@@ -157,7 +171,21 @@ static void note_name(enum record_kind kind, int dirfd, const char *name)
 		note((struct record_head){.kind = kind, .ino = st.st_ino}, in, strlen(in), NULL);
 }
 
-/* A file that came from outside would be without its content: say so by stopping. */
+/* Names are kept as paths: those below would stay behind. One that is empty has none. */
+static bool is_full_directory(int dirfd, const char *name)
+{
+	int fd = REAL(openat)(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int n = 0;
+
+	while (dir && n <= 2 && readdir(dir))
+		n++; /* "." and ".." too */
+	if (dir)
+		closedir(dir);
+	return n > 2;
+}
+
+/* A file that came from outside would be without its content. */
 static void note_rename(int fromfd, const char *from, int tofd, const char *to)
 {
 	char a[PATH_MAX], b[PATH_MAX], both[2 * PATH_MAX];
@@ -166,9 +194,11 @@ static void note_rename(int fromfd, const char *from, int tofd, const char *to)
 	struct record_head head = {.kind = RECORD_RENAME};
 
 	if (!source && target)
-		abort();
+		stop("a file is renamed into the directory from outside, which cannot be followed");
 	if (!source)
 		return;
+	if (is_full_directory(tofd, to))
+		stop("a directory with files in it is renamed, which cannot be followed");
 	if (!target) {
 		head.kind = RECORD_UNNAME;
 		note(head, source, strlen(source), NULL);
@@ -241,6 +271,21 @@ OPEN(open64, (const char *name, int flags, ...), AT_FDCWD)
 OPEN(openat, (int dirfd, const char *name, int flags, ...), dirfd)
 OPEN(openat64, (int dirfd, const char *name, int flags, ...), dirfd)
 
+#define TEMPORARY(function, first, call, flags)                                                    \
+	int function first                                                                         \
+	{                                                                                          \
+		PASS(int, call, note_open(r, AT_FDCWD, name, (flags) | O_CREAT, false));           \
+	}
+
+TEMPORARY(mkstemp, (char *name), REAL(mkstemp)(name), 0)
+TEMPORARY(mkstemp64, (char *name), REAL(mkstemp)(name), 0)
+TEMPORARY(mkostemp, (char *name, int flags), REAL(mkostemp)(name, flags), flags)
+TEMPORARY(mkostemp64, (char *name, int flags), REAL(mkostemp)(name, flags), flags)
+TEMPORARY(mkstemps, (char *name, int n), REAL(mkstemps)(name, n), 0)
+TEMPORARY(mkstemps64, (char *name, int n), REAL(mkstemps)(name, n), 0)
+TEMPORARY(mkostemps, (char *name, int n, int flags), REAL(mkostemps)(name, n, flags), flags)
+TEMPORARY(mkostemps64, (char *name, int n, int flags), REAL(mkostemps)(name, n, flags), flags)
+
 int creat(const char *name, mode_t mode)
 {
 	return open_noting(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode);
@@ -284,7 +329,7 @@ static void note_vector(int fd, const struct iovec *iov, int n, int64_t off, ssi
 	size_t at = 0;
 
 	if (!all)
-		abort();
+		stop("there is no memory");
 	for (int i = 0; i < n && at < (size_t)put_n; i++) {
 		size_t left = (size_t)put_n - at;
 		size_t take = iov[i].iov_len < left ? iov[i].iov_len : left;
@@ -310,6 +355,75 @@ ssize_t pwritev(int fd, const struct iovec *iov, int n, off_t off)
 ssize_t pwritev64(int fd, const struct iovec *iov, int n, off64_t off)
 {
 	return pwritev(fd, iov, n, off);
+}
+
+ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t off, int flags)
+{
+	PASS(ssize_t, REAL(pwritev2)(fd, iov, n, off, flags), {
+		note_vector(fd, iov, n, off == -1 ? went_to(fd, r) : placed_at(fd, off, r), r);
+		if (flags & (RWF_DSYNC | RWF_SYNC))
+			note_sync(fd);
+	});
+}
+
+ssize_t pwritev64v2(int fd, const struct iovec *iov, int n, off64_t off, int flags)
+{
+	return pwritev2(fd, iov, n, off, flags);
+}
+
+/* What the kernel put there by itself, read again. */
+static void note_copied(int fd, int64_t off, ssize_t n)
+{
+	char name[64], *p = malloc((size_t)n + 1);
+	struct stat st;
+	int in;
+
+	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	if (n > 0 && is_ours(fd, &st)) {
+		in = REAL(open)(name, O_RDONLY | O_CLOEXEC);
+		if (!p || in < 0 || pread(in, p, (size_t)n, off) != n)
+			stop("what was copied into a file cannot be read again");
+		close(in);
+		note_file(RECORD_WRITE, fd, off, n, p);
+	}
+	free(p);
+}
+
+ssize_t copy_file_range(int infd, off64_t *in, int outfd, off64_t *out, size_t n, unsigned flags)
+{
+	PASS(ssize_t, REAL(copy_file_range)(infd, in, outfd, out, n, flags),
+	    note_copied(outfd, out ? *out - r : went_to(outfd, r), r));
+}
+
+ssize_t sendfile(int outfd, int infd, off_t *in, size_t n)
+{
+	PASS(ssize_t, REAL(sendfile)(outfd, infd, in, n), note_copied(outfd, went_to(outfd, r), r));
+}
+
+ssize_t sendfile64(int outfd, int infd, off64_t *in, size_t n)
+{
+	return sendfile(outfd, infd, in, n);
+}
+
+/* By its name, so it is opened for its number. */
+static void note_truncated(const char *name, int64_t n)
+{
+	int fd = recording() ? REAL(open)(name, O_RDONLY | O_CLOEXEC) : -1;
+
+	if (fd < 0)
+		return;
+	note_file(RECORD_SIZE, fd, 0, n, NULL);
+	close(fd);
+}
+
+int truncate(const char *name, off_t n)
+{
+	PASS(int, REAL(truncate)(name, n), note_truncated(name, n));
+}
+
+int truncate64(const char *name, off64_t n)
+{
+	return truncate(name, n);
 }
 
 int ftruncate(int fd, off_t n)
@@ -372,6 +486,15 @@ int syncfs(int fd)
 	    if (recording()) note((struct record_head){.kind = RECORD_SYNC_ALL}, "", 0, NULL));
 }
 
+void sync(void)
+{
+	pthread_mutex_lock(&lock);
+	REAL(sync)();
+	if (recording())
+		note((struct record_head){.kind = RECORD_SYNC_ALL}, "", 0, NULL);
+	pthread_mutex_unlock(&lock);
+}
+
 int unlinkat(int dirfd, const char *name, int flags)
 {
 	PASS(int, REAL(unlinkat)(dirfd, name, flags), note_name(RECORD_UNNAME, dirfd, name));
@@ -402,6 +525,19 @@ int renameat(int fromfd, const char *from, int tofd, const char *to)
 	PASS(int, REAL(renameat)(fromfd, from, tofd, to), note_rename(fromfd, from, tofd, to));
 }
 
+static void note_renamed(int fromfd, const char *from, int tofd, const char *to, unsigned flags)
+{
+	if (recording() && (flags & ~(unsigned)RENAME_NOREPLACE))
+		stop("renameat2() with flags other than RENAME_NOREPLACE cannot be followed");
+	note_rename(fromfd, from, tofd, to);
+}
+
+int renameat2(int fromfd, const char *from, int tofd, const char *to, unsigned flags)
+{
+	PASS(int, REAL(renameat2)(fromfd, from, tofd, to, flags),
+	    note_renamed(fromfd, from, tofd, to, flags));
+}
+
 int rename(const char *from, const char *to)
 {
 	return renameat(AT_FDCWD, from, AT_FDCWD, to);
@@ -415,4 +551,16 @@ int mkdirat(int dirfd, const char *name, mode_t mode)
 int mkdir(const char *name, mode_t mode)
 {
 	return mkdirat(AT_FDCWD, name, mode);
+}
+
+char *mkdtemp(char *name)
+{
+	char *made;
+
+	pthread_mutex_lock(&lock);
+	made = REAL(mkdtemp)(name);
+	if (made)
+		note_name(RECORD_MKDIR, AT_FDCWD, made);
+	pthread_mutex_unlock(&lock);
+	return made;
 }

@@ -1,13 +1,18 @@
 /*
  * A program for the explorer's own test: saves a number over and over, as a new file in the old one's
  * place, and says each one that is safe. "right" syncs what it must, "no-file" not the octets, "no-name" not
- * the directory. "check" is the other half: run in a state, it compares with what was said.
+ * the directory. "others" does so by calls that are used more seldom, "no-flag" by the same without syncing
+ * the octets; "moves" renames a directory. "check" is the other half: run in a state, it compares with what
+ * was said.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define ROUNDS 4
@@ -29,6 +34,40 @@ static int save(int number, int sync_file, int sync_name)
 	close(dir);
 	n = snprintf(text, sizeof text, "saved %d\n", number);
 	return write(STDOUT_FILENO, text, (size_t)n) != n;
+}
+
+/* Into a file with a name that was free, partly by the kernel alone. */
+static int save_otherwise(int number, int flag)
+{
+	char text[64], name[] = "new.XXXXXX";
+	int n = snprintf(text, sizeof text, "the number is %d\n", number);
+	struct iovec iov = {text, 4};
+	int from = memfd_create("text", 0), fd = mkostemp(name, flag);
+	int dir = open(".", O_RDONLY | O_DIRECTORY);
+
+	if (from < 0 || fd < 0 || dir < 0 || write(from, text, (size_t)n) != n)
+		return 1;
+	if (pwritev2(fd, &iov, 1, -1, 0) != 4 || lseek(from, 4, SEEK_SET) != 4)
+		return 1;
+	if (sendfile(fd, from, NULL, (size_t)n - 4) != n - 4 || truncate(name, n) != 0)
+		return 1;
+	if (renameat2(AT_FDCWD, name, AT_FDCWD, "data", 0) != 0 || fsync(dir) != 0)
+		return 1;
+	close(from);
+	close(fd);
+	close(dir);
+	n = snprintf(text, sizeof text, "saved %d\n", number);
+	return write(STDOUT_FILENO, text, (size_t)n) != n;
+}
+
+static int move_directory(void)
+{
+	int fd;
+
+	if (mkdir("old", 0700) != 0 || (fd = open("old/file", O_WRONLY | O_CREAT, 0600)) < 0)
+		return 1;
+	close(fd);
+	return rename("old", "new") != 0;
 }
 
 /* The number behind the last of these words in the file. */
@@ -66,7 +105,15 @@ int main(int argc, char **argv)
 		return 2;
 	if (strcmp(argv[1], "check") == 0)
 		return check();
+	if (strcmp(argv[1], "moves") == 0)
+		return move_directory();
 	for (int i = 1; i <= ROUNDS && !failed; i++)
-		failed = save(i, strcmp(argv[1], "no-file") != 0, strcmp(argv[1], "no-name") != 0);
+		if (strcmp(argv[1], "others") == 0)
+			failed = save_otherwise(i, O_SYNC);
+		else if (strcmp(argv[1], "no-flag") == 0)
+			failed = save_otherwise(i, 0);
+		else
+			failed = save(
+			    i, strcmp(argv[1], "no-file") != 0, strcmp(argv[1], "no-name") != 0);
 	return failed;
 }
