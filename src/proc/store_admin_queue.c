@@ -119,7 +119,7 @@ static const char *state_of(const struct queue_row *row, const struct queue_pict
 		return "under way";
 	if (row->held)
 		return "held";
-	if (queue_schedule_is_held(&row->entry, clock_now()))
+	if (queue_row_is_scheduled(row, clock_now()))
 		return "scheduled";
 	if (row->report == QUEUE_REPORT_HERE)
 		return "waiting";
@@ -146,7 +146,7 @@ static struct str reply_of(const struct queue_row *row, const struct queue_pictu
 {
 	struct queue_down down;
 
-	if (!queue_schedule_is_held(&row->entry, clock_now()) && queue_picture_is_down(p, &down))
+	if (!queue_row_is_scheduled(row, clock_now()) && queue_picture_is_down(p, &down))
 		return down.last.reply;
 	return row->last.reply;
 }

@@ -38,7 +38,7 @@ struct queue_dsn_recipient {
 	int64_t
 	    since; /* he might be tried: behind the arrival if he was held back; 0: from then on */
 	int64_t last_attempt; /* of his own or his destination's; 0: none */
-	int64_t retry_until;  /* DELAYED: when it will expire; 0: not told */
+	int64_t end;          /* of his time; 0: not told */
 };
 
 struct queue_dsn {

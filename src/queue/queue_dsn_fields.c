@@ -152,7 +152,7 @@ static void put_recipient(struct buf *b, const struct queue_dsn_recipient *r, bo
 	put_diagnostic(b, replied ? STR("smtp; ") : STR("x-godwit; "), r->reply, utf8);
 	put_date(b, STR("Last-Attempt-Date"), r->last_attempt);
 	if (r->action == QUEUE_DSN_DELAYED)
-		put_date(b, STR("Will-Retry-Until"), r->retry_until);
+		put_date(b, STR("Will-Retry-Until"), r->end);
 }
 
 void queue_dsn_fields(struct buf *b, const struct queue_dsn *d, bool utf8)

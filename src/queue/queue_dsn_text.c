@@ -50,13 +50,21 @@ static struct str when(struct writer *w, int64_t ms)
 
 /* ---- one recipient ---- */
 
+/* A report that could not be placed at once is of a later date. */
+static int64_t tried_until(const struct queue_dsn *d, const struct queue_dsn_recipient *r)
+{
+	int64_t until = r->end > r->last_attempt ? r->end : r->last_attempt;
+
+	return r->end && until < d->date ? until : d->date;
+}
+
 static void say_expired(struct writer *w, const struct queue_dsn_recipient *r)
 {
 	int64_t since = r->since ? r->since : w->d->arrival;
 	struct buf span;
 
 	buf_init(&span, KIB);
-	queue_phrase_put_span(&span, w->d->lang, w->d->date - since);
+	queue_phrase_put_span(&span, w->d->lang, tried_until(w->d, r) - since);
 	if (r->last_attempt)
 		say(w, QUEUE_PHRASE_EXPIRED, QUEUE_ARGS(buf_view(&span), when(w, r->last_attempt)));
 	else
@@ -122,11 +130,10 @@ static void say_delayed(struct writer *w, const struct queue_dsn_recipient *r,
 	say(w, why_of(r, reason), args, n);
 	if (w->d->deliver_by)
 		say(w, QUEUE_PHRASE_LATE_DELAYED, QUEUE_ARGS(when(w, w->d->deliver_by)));
-	if (r->retry_until)
+	if (r->end)
 		say(w,
-		    r->silent ? QUEUE_PHRASE_KEEPS_TRYING_SILENT
-			      : QUEUE_PHRASE_KEEPS_TRYING_UNTIL,
-		    QUEUE_ARGS(when(w, r->retry_until)));
+		    r->silent ? QUEUE_PHRASE_KEEPS_TRYING_SILENT : QUEUE_PHRASE_KEEPS_TRYING_UNTIL,
+		    QUEUE_ARGS(when(w, r->end)));
 	else
 		say(w, QUEUE_PHRASE_KEEPS_TRYING, NULL, 0);
 }

@@ -232,7 +232,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	/* %1 recipient, %2 his domain, %3 the server, %4 the same at the beginning, %5 what is looked up */
 	[QUEUE_PHRASE_WHY_UNREACHABLE] = "%4 could not be reached.",
 	[QUEUE_PHRASE_WHY_BROKEN] =
-	    "%4 stopped answering before it had taken the message.",
+	    "%4 stopped answering before it had confirmed that it took the message.",
 	[QUEUE_PHRASE_WHY_GARBAGE] = "What answers for %5 does not behave like a mail server.",
 	[QUEUE_PHRASE_WHY_TLS] =
 	    "The connection to %3 could not be secured, and without that the message is not sent.",

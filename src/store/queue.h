@@ -177,6 +177,13 @@ static inline bool queue_row_only_tells(const struct queue_row *row)
 	return row->report >= QUEUE_REPORT_DELIVERED;
 }
 
+/* Does he wait for the time that his sender set, whose attempts are not over? */
+static inline bool queue_row_is_scheduled(const struct queue_row *row, int64_t now)
+{
+	return (row->report == QUEUE_REPORT_NONE || row->report == QUEUE_REPORT_HERE) &&
+	       queue_schedule_is_held(&row->entry, now);
+}
+
 /*
  * The earliest not_before of those that wait for a destination, unleased; DB_OK: nobody does. Of those
  * whose attempts are over or who wait for a mailbox here it is '', and their priority always 0.

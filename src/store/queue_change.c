@@ -230,7 +230,7 @@ static const struct {
 
 static bool concerns(enum queue_change_verb verb, const struct queue_row *row, int64_t now)
 {
-	bool later = queue_schedule_is_held(&row->entry, now);
+	bool later = queue_row_is_scheduled(row, now);
 
 	if (verb == QUEUE_CHANGE_CANCEL || (verb == QUEUE_CHANGE_RELEASE && !row->held))
 		return later;

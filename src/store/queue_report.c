@@ -341,6 +341,17 @@ static void end_rows(struct reporting *g)
 	buf_fini(&b);
 }
 
+/* When the time of the last of them began: later than the message came if it was held back. */
+static int64_t begun(const struct queue_report *r)
+{
+	int64_t last = r->about.accepted;
+
+	for (size_t i = 0; i < r->rows.n; i++)
+		if (last < r->rows.v[i].entry.accepted)
+			last = r->rows.v[i].entry.accepted;
+	return last;
+}
+
 /* Invariant 3: as long as a report itself may live, behind the end of the message's time. */
 static bool may_put_off(const struct reporting *g)
 {
@@ -350,7 +361,7 @@ static bool may_put_off(const struct reporting *g)
 	for (size_t i = 0; i < cfg->routing.n_specials; i++)
 		if (lifetime < cfg->routing.specials[i].policy.lifetime)
 			lifetime = cfg->routing.specials[i].policy.lifetime;
-	return g->now < g->r->about.accepted + lifetime + cfg->policy.bounce_lifetime;
+	return g->now < begun(g->r) + lifetime + cfg->policy.bounce_lifetime;
 }
 
 static void put_off(struct reporting *g)

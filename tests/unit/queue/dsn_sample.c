@@ -74,7 +74,7 @@ static void delayed(struct dsn_sample *s)
 	s->recipients[0].problem = QUEUE_PROBLEM_REFUSED;
 	s->recipients[0].status = (struct queue_status){4, 4, 1};
 	s->recipients[0].reply = STR("connection refused");
-	s->recipients[0].retry_until = ARRIVAL + 5 * DAY_MS;
+	s->recipients[0].end = ARRIVAL + 5 * DAY_MS;
 	s->dsn.date = ARRIVAL + 4 * HOUR_MS;
 }
 
@@ -84,7 +84,7 @@ static void expired(struct dsn_sample *s)
 	s->recipients[0].action = QUEUE_DSN_FAILED;
 	s->recipients[0].expired = true;
 	s->recipients[0].last_attempt = ARRIVAL + 5 * DAY_MS - 9 * MINUTE_MS;
-	s->dsn.date = ARRIVAL + 5 * DAY_MS;
+	s->dsn.date = ARRIVAL + 6 * DAY_MS; /* his mailbox was full */
 }
 
 /* Through the host of a route, which is down, not there, says no itself, and could not reach his server. */

@@ -299,6 +299,55 @@ static void report_that_is_refused(void **state)
 	assert_int_equal(qrig_state(&q, full, 0), LEDGER_BOUNCED);
 }
 
+/* Of mail that was held back it is put off as long as of other mail. */
+static void report_of_what_was_scheduled(void **state)
+{
+	int64_t release = q.rig.now + 10 * DAY_MS, id;
+
+	q.world = unknown;
+	q.wish.hold_for = 10 * DAY_MS;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	q.wish.hold_for = 0;
+	fill_anns_mailbox();
+	qrig_live(&q, release + DAY_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	assert_int_equal(qrig_count(&q, "message WHERE protocol = 'postmaster'"), 0);
+	rig_quota(&q.rig, "ann@a.test", 0, 0);
+	qrig_live(&q, q.rig.now + HOUR_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_true(has(qrig_mail(&q, arena), "Final-Recipient: rfc822; bob@b.test"));
+}
+
+/* Given up before its time: what is left is its report, which can be neither released nor cancelled. */
+static void report_of_what_was_given_up(void **state)
+{
+	struct queue_change c = {.verb = QUEUE_CHANGE_BOUNCE, .who = STR("root")};
+	int64_t id;
+
+	q.wish.hold_for = 10 * DAY_MS;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	q.wish.hold_for = 0;
+	fill_anns_mailbox();
+	c.filter.message = id;
+	queue_change_init(&c);
+	qrig_run(&q, &c.op);
+	assert_int_equal(c.changed, 1);
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	for (int i = 0; i < 2; i++) {
+		c = (struct queue_change){
+		    .verb = i ? QUEUE_CHANGE_RELEASE : QUEUE_CHANGE_CANCEL, .who = STR("root")};
+		c.filter.message = id;
+		queue_change_init(&c);
+		qrig_run(&q, &c.op);
+		assert_int_equal(c.changed, 0);
+	}
+	rig_quota(&q.rig, "ann@a.test", 0, 0);
+	qrig_live(&q, q.rig.now + HOUR_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_true(has(qrig_mail(&q, arena), "Final-Recipient: rfc822; bob@b.test"));
+}
+
 /* Of what has arrived only the report can be taken out. */
 static void report_that_is_taken_out(void **state)
 {
@@ -481,6 +530,8 @@ int main(void)
 	    T(success_is_reported_when_nobody_else_does),
 	    T(report_that_is_refused),
 	    T(report_with_a_damaged_date),
+	    T(report_of_what_was_scheduled),
+	    T(report_of_what_was_given_up),
 	    T(report_that_is_taken_out),
 	    T(words_to_others_are_not_told),
 	    T(warned_of_while_it_is_tried),
