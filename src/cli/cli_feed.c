@@ -32,8 +32,10 @@ void cli_feed_begin(struct cli_feed *f, const struct admin_feed_begin *m)
 
 void cli_feed_bytes(struct cli_feed *f, struct str bytes)
 {
-	mime_scan_feed(f->scan, bytes);
 	f->size += (int64_t)bytes.n;
+	if (f->size > (int64_t)LIMIT_MESSAGE_SIZE)
+		return; /* it is dropped at its end */
+	mime_scan_feed(f->scan, bytes);
 	while (bytes.n > 0) {
 		struct str part = str_sub(bytes, 0, DATA_MAX);
 
@@ -55,15 +57,17 @@ static int64_t own_date(const struct mime_message *m)
 	return e && e->has_date ? e->date.ms : clock_now();
 }
 
-bool cli_feed_end(struct cli_feed *f, int64_t received, struct str keywords, struct str summary)
+const char *cli_feed_end(
+    struct cli_feed *f, int64_t received, struct str keywords, struct str summary)
 {
 	const struct mime_message *m = mime_scan_finish(f->scan);
 	struct admin_feed_end end = {.received = received, .keywords = keywords};
 	struct buf b;
 
-	if (f->size == 0) {
+	if (f->size == 0 || f->size > (int64_t)LIMIT_MESSAGE_SIZE) {
 		cli_feed_drop(f);
-		return false;
+		return f->size == 0 ? "it is empty"
+				    : "it is larger than the 2 GiB that a message may have";
 	}
 	if (received == MIME_MBOX_NO_DATE)
 		end.received = own_date(m);
@@ -74,7 +78,7 @@ bool cli_feed_end(struct cli_feed *f, int64_t received, struct str keywords, str
 	admin_feed_end_put(&f->up, &end);
 	buf_fini(&b);
 	mime_scan_free(&f->scan);
-	return true;
+	return NULL;
 }
 
 /* ---- the call ---- */

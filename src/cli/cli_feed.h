@@ -33,9 +33,10 @@ void cli_feed_bytes(struct cli_feed *f, struct str bytes);
 
 /*
  * received: MIME_MBOX_NO_DATE (INT64_MIN) for the message's own date, or now. summary: empty for what the
- * scan finds. An empty message is dropped: false.
+ * scan finds. NULL, or why it is dropped instead: an empty message, or one above LIMIT_MESSAGE_SIZE.
  */
-bool cli_feed_end(struct cli_feed *f, int64_t received, struct str keywords, struct str summary);
+const char *cli_feed_end(
+    struct cli_feed *f, int64_t received, struct str keywords, struct str summary);
 void cli_feed_drop(struct cli_feed *f);
 
 /* Calls the admin command with it. The exit code; a failure has been told, but that of f->quiet. request: an ADMIN_IMPORT. */

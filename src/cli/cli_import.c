@@ -74,8 +74,10 @@ static void begin(struct importing *im)
 
 static void feed_end(struct importing *im, int64_t received, struct str keywords)
 {
-	if (!cli_feed_end(&im->feed, received, keywords, STR("")))
-		leave_out(im, buf_cstr(&im->name), "it is empty");
+	const char *why = cli_feed_end(&im->feed, received, keywords, STR(""));
+
+	if (why)
+		leave_out(im, buf_cstr(&im->name), why);
 }
 
 /* With "$deleted" among the keywords it is dropped, unless that is wanted; the word itself goes. */
@@ -439,7 +441,7 @@ static void say_done(const struct importing *im)
 		printf(
 		    "; %lld are marked as deleted there and were left out", (long long)im->deleted);
 	if (im->left_out)
-		printf("; %lld could not be read or are empty", (long long)im->left_out);
+		printf("; %lld could not be read, are empty or too large", (long long)im->left_out);
 	printf("%s\n", buf_cstr(&also));
 	buf_fini(&also);
 }
