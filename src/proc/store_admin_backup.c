@@ -16,7 +16,6 @@
  *    What the asker has is of another history when its mark is none of the moment's.
  */
 #include <fcntl.h>
-#include <sodium.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -440,21 +439,6 @@ static void written(struct lane_op *op)
 	admin_job_back(LIST_ENTRY(op, struct backing, write)->read.job);
 }
 
-static enum admin_step write_row(struct admin_job *j,
-    enum lane_exec (*exec)(struct lane_op *op, struct db *db, int64_t now),
-    enum admin_step (*next)(struct admin_job *j))
-{
-	struct backing *b = j->stream;
-
-	b->write = (struct lane_op){.exec = exec, .done = written};
-	list_init(&b->write.link);
-	j->ready = false;
-	j->out_there++;
-	j->next = next;
-	store_write(j->ctx->store, &b->write);
-	return admin_job_wait(j);
-}
-
 static enum admin_step backup_next(struct admin_job *j);
 static enum admin_step submit(struct admin_job *j);
 
@@ -477,6 +461,19 @@ static enum admin_step was_marked(struct admin_job *j)
 	return submit(j);
 }
 
+static enum admin_step write_mark(struct admin_job *j)
+{
+	struct backing *b = j->stream;
+
+	b->write = (struct lane_op){.exec = mark_exec, .done = written};
+	list_init(&b->write.link);
+	j->ready = false;
+	j->out_there++;
+	j->next = was_marked;
+	store_write(j->ctx->store, &b->write);
+	return admin_job_wait(j);
+}
+
 static enum admin_step submit(struct admin_job *j)
 {
 	struct backing *b = j->stream;
@@ -486,7 +483,7 @@ static enum admin_step submit(struct admin_job *j)
 	if (!b->copy || b->marked)
 		return admin_job_read(j, &b->read, b->copied ? check_run : copy_run, backup_next);
 	b->marked = true;
-	return write_row(j, mark_exec, was_marked);
+	return write_mark(j);
 }
 
 static enum admin_step failed(struct admin_job *j, const struct reader_op *op)
@@ -519,21 +516,6 @@ static enum admin_step backup_next(struct admin_job *j)
 
 /* ---- the store's identity: what a backup is of ---- */
 
-static enum lane_exec identify_exec(struct lane_op *op, struct db *db, int64_t now)
-{
-	struct backing *b = LIST_ENTRY(op, struct backing, write);
-	enum db_code code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(STR("store"))), &b->id);
-
-	if (code == DB_ROW)
-		return LANE_UNDO;
-	randombytes_buf(&b->id, sizeof b->id);
-	b->id = (b->id & INT64_MAX) | 1;
-	if (code == DB_OK)
-		code = db_exec(
-		    db, SQL_META_PUT, DB_ARGS(db_text(STR("store")), db_int(b->id)), NULL);
-	return code == DB_OK ? LANE_KEEP : LANE_BROKEN;
-}
-
 static enum admin_step has_identity(struct admin_job *j)
 {
 	struct backing *b = j->stream;
@@ -544,18 +526,7 @@ static enum admin_step has_identity(struct admin_job *j)
 	return submit(j);
 }
 
-static enum admin_step was_identified(struct admin_job *j)
-{
-	struct backing *b = j->stream;
-
-	if (!j->ready)
-		return admin_job_wait(j);
-	if (b->write.result != LANE_DONE)
-		return admin_job_finish(j, EX_TEMPFAIL, "%s", b->write.err.text);
-	return has_identity(j);
-}
-
-/* Where it has one nothing is written: a store that cannot write any more needs its backup most. */
+/* Nothing is written for it: a store that cannot write any more needs its backup most. */
 static enum admin_step identify(struct admin_job *j)
 {
 	struct backing *b = j->stream;
@@ -566,7 +537,9 @@ static enum admin_step identify(struct admin_job *j)
 		return has_identity(j);
 	if (code != DB_OK)
 		return admin_job_db_failed(j);
-	return write_row(j, identify_exec, was_identified);
+	return admin_job_finish(j, EX_DATAERR,
+	    "the number that stands for this store is not in the database: restart the server, "
+	    "which makes one, then run this again");
 }
 
 /* ---- what the asker wants: pairs of 64-bit numbers, pack and place ---- */

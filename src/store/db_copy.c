@@ -1,6 +1,7 @@
 /* Copies of the database. Their file is written without syncs: whoever keeps it syncs it. */
 #include "store/db_copy.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -39,8 +40,12 @@ struct db_copy *db_copy_begin(struct db *from, const char *name, struct err *e)
 	struct db_copy *c = mem_new(struct db_copy);
 
 	MUST(from->role == DB_READER && db_in_transaction(from));
-	if (make_file(name) &&
-	    sqlite3_open_v2(name, &c->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+	if (!make_file(name)) {
+		err_sys(e, errno, "cannot copy the database to %s", name);
+		mem_free(c);
+		return NULL;
+	}
+	if (sqlite3_open_v2(name, &c->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
 		db_vfs_name()) == SQLITE_OK &&
 	    sqlite3_exec(c->to, "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF", NULL, NULL,
 		NULL) == SQLITE_OK)

@@ -22,6 +22,17 @@ static enum db_code put(struct db *db, struct str name, int64_t value)
 	return db_exec(db, SQL_META_PUT, DB_ARGS(db_text(name), db_int(value)), NULL);
 }
 
+enum db_code history_identify(struct db *db)
+{
+	int64_t id;
+	enum db_code code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(STR("store"))), &id);
+
+	if (code != DB_OK)
+		return code == DB_ROW ? DB_OK : code;
+	randombytes_buf(&id, sizeof id);
+	return put(db, STR("store"), (id & INT64_MAX) | 1);
+}
+
 enum db_code history_put(struct db *db, int64_t *mark_r)
 {
 	int64_t count = 0, mark;

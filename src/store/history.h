@@ -1,6 +1,7 @@
 /*
- * The marks of backups: which of them a store has behind it. A store that was put back to an earlier state
- * has its identity still, and may have grown since; the marks of what came after that state it has not.
+ * What a backup is of: the store's identity, and the marks of backups: which of them it has behind it. A store
+ * that was put back to an earlier state has its identity still, and may have grown since; the marks of what
+ * came after that state it has not.
  * docs/invariants/backup.md.
  */
 #ifndef STORE_HISTORY_H
@@ -12,6 +13,9 @@
 #include "store/db_copy.h"
 
 #define HISTORY_MARKS 4096 /* that are kept: of as many backups */
+
+/* Makes the number that stands for the store, above 0, if it has none. In a transaction of the writer. */
+enum db_code history_identify(struct db *db);
 
 /*
  * In a transaction of the caller's: a new mark, above 0, whose commit must come after the moment that it stands for, and

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/forward.h"
+#include "store/history.h"
 #include "store/migrate.h"
 #include "store/recover.h"
 
@@ -116,7 +117,7 @@ static bool open_database(struct store *s, bool create, struct err *e)
 	return false;
 }
 
-/* What the store itself has to hold: the limits of the configuration, a key for return addresses. */
+/* What the store itself has to hold: the configuration's limits, a key for return addresses, its identity. */
 static bool set_up(struct store *s, struct err *e)
 {
 	enum db_code code = db_begin(s->db);
@@ -125,6 +126,8 @@ static bool set_up(struct store *s, struct err *e)
 		code = quota_set_defaults(s->db, &s->cfg.quota);
 	if (code == DB_OK)
 		code = forward_key_make(s->db);
+	if (code == DB_OK)
+		code = history_identify(s->db);
 	if (code == DB_OK)
 		code = db_commit(s->db);
 	if (code != DB_OK)

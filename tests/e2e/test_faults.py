@@ -100,7 +100,7 @@ def test_the_disk_fails_under_load(make_server, world, what, long):
 
 
 @pytest.mark.parametrize("kind, error", [(SYNC, errno.EIO), (SYNC, errno.ENOSPC), (WRITE, errno.EIO)])
-def test_a_large_message_meets_a_failing_disk(make_server, world, kind, error):
+def test_a_large_message_meets_a_failing_disk(make_server, world, tmp_path, kind, error):
     """It is not the lane that meets the failure, and yet nothing is written behind it."""
     server = make_server(accounts=["alice"])
     deliver(server, ALICE)
@@ -111,6 +111,7 @@ def test_a_large_message_meets_a_failing_disk(make_server, world, kind, error):
     must_be_closed(server, ALICE, 1)
     line = re.search("event=upload-failed .*", server.new_log())[0]
     assert "see to the disk, then restart the server" in line, line
+    server.command("backup", str(tmp_path / "backup"))  # its first one
     assert server.stop() == 0
     server.start()
     server.mark()
@@ -223,7 +224,7 @@ def ext4():
     shutil.rmtree(folder)
 
 
-def test_a_file_system_turns_read_only_under_load(make_server, ext4):
+def test_a_file_system_turns_read_only_under_load(make_server, ext4, tmp_path):
     server = make_server(start=False, folder=ext4.folder)
     server.folder = os.path.dirname(ext4.folder)
     server.log_path = os.path.join(server.folder, "server.log")  # elsewhere: it shall go on
@@ -237,6 +238,8 @@ def test_a_file_system_turns_read_only_under_load(make_server, ext4):
         wait_for("the log to say it", lambda: "event=store-closed" in server.new_log())
     assert "Read-only file system" in server.new_log()
     must_be_closed(server, users[0], count_of(server, users[0]))
+    # its copy of the database would lie there
+    assert "Read-only file system" in server.command("backup", str(tmp_path / "backup"), status=74).stderr
     assert server.stop() == 0
     ext4.unmount()
     Ext4.run("e2fsck", "-p", "-f", ext4.image, good=(0, 1))
