@@ -317,6 +317,19 @@ def suite_fuzzing(seconds=45):
     return result
 
 
+NEED_NO_BUILD = {"packages", "layers", "sizes", "tools", "builds", "fuzzing"}
+NEED_ASAN = {"asan", "e2e-asan"}
+
+
+def prepare(suites):
+    """Brings up to date what suites need that are run without `builds` before them."""
+    suites = set(suites) - NEED_NO_BUILD
+    for name, needed in (("build", suites - NEED_ASAN), ("build-asan", suites & NEED_ASAN)):
+        status, output = build(name) if needed else (0, "")
+        if status != 0:
+            sys.exit(f"{tail(output)}\n./check: {name} cannot be built")
+
+
 # Suites that are no Meson suites, in the order of their running. Meson's own come where None stands.
 def plan(long):
     suites = [("layers", lambda: suite_tool("layers")), ("sizes", lambda: suite_tool("sizes")),
@@ -441,6 +454,8 @@ def main():
     if unknown:
         sys.exit(f"./check: there is no suite {unknown[0]}; ./check --list names them")
 
+    if "builds" not in args.suite:
+        prepare(args.suite)
     slowness = Slowness()
     slowness.start()
     check = Check(budgets, args.long, slowness)

@@ -193,3 +193,19 @@ def test_bad_budget(tmp_path):
     (tmp_path / "budgets").write_text("# fine\nunit many 5\n")
     with pytest.raises(SystemExit, match="budgets:2"):
         check.read_budgets(str(tmp_path / "budgets"))
+
+
+@pytest.mark.parametrize("suites, want", [
+    ([], []), (["layers", "tools"], []), (["unit"], ["build"]), (["sizes", "e2e", "asan"], ["build", "build-asan"]),
+])
+def test_what_a_suite_needs_is_built(monkeypatch, suites, want):
+    built = []
+    monkeypatch.setattr(check, "build", lambda name: built.append(name) or (0, ""))
+    check.prepare(suites)
+    assert built == want
+
+
+def test_a_build_that_fails_is_told(monkeypatch):
+    monkeypatch.setattr(check, "build", lambda name: (1, "unit.c:7: error: no\n"))
+    with pytest.raises(SystemExit, match="(?s)error: no.*build cannot be built"):
+        check.prepare(["unit"])
