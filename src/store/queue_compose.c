@@ -296,6 +296,7 @@ static void make(struct queue_report *r, struct queue_rows rows)
 		r->deliver = deliver_of(r, buf_view(&b), &facts);
 	else
 		err_set(&r->why, "a report about it would be too large");
+	r->unsendable = !r->deliver;
 	buf_fini(&b);
 }
 
@@ -303,6 +304,7 @@ void queue_report_compose(struct queue_report *r)
 {
 	struct queue_rows rows = told(r);
 
+	r->unsendable = false;
 	r->to_postmaster = r->untold || (r->about.reverse_path.n == 0 && rows.n > 0);
 	err_set(&r->why,
 	    r->about.reverse_path.n ? "its sender asked for no report" : "it has no sender");

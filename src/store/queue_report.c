@@ -381,10 +381,10 @@ static void put_off(struct reporting *g)
 	note(g, "", str_of_c(g->r->why.text));
 }
 
-/* Of what failed somebody is to know: there was a report, and nobody has it [RFC 5321 6.1]. */
+/* Of what failed somebody is to know: there was to be a report, and nobody has it [RFC 5321 6.1]. */
 static bool is_for_postmaster(const struct queue_report *r)
 {
-	if (!r->deliver || r->to_postmaster)
+	if (r->to_postmaster || (!r->deliver && !r->unsendable))
 		return false;
 	for (size_t i = 0; i < r->rows.n; i++)
 		if (r->rows.v[i].report != QUEUE_REPORT_RELAYED &&

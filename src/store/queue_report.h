@@ -50,6 +50,7 @@ struct queue_report {
 	enum queue_lang lang; /* of its sender's account; else the server's */
 	bool has_lang;
 	struct deliver *deliver; /* the report; NULL: none */
+	bool unsendable;         /* there was to be one, and it cannot be made */
 };
 
 struct queue_report *queue_report_new(void);

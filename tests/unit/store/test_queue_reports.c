@@ -299,6 +299,22 @@ static void report_that_is_refused(void **state)
 	assert_int_equal(qrig_state(&q, full, 0), LEDGER_BOUNCED);
 }
 
+/* No report goes to what is no address: the postmaster has it. */
+static void report_to_no_address(void **state)
+{
+	int64_t id;
+
+	q.world = unknown;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	rig_sql(
+	    &q.rig, "UPDATE message SET reverse_path = 'ann' WHERE reverse_path = 'ann@a.test'");
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_int_equal(qrig_count(&q, "message WHERE protocol = 'postmaster'"), 1);
+	assert_true(has(qrig_mail(&q, arena), "A message of ann, taken "));
+	assert_true(has(qrig_mail(&q, arena), "Final-Recipient: rfc822; bob@b.test"));
+}
+
 /* Of mail that was held back it is put off as long as of other mail. */
 static void report_of_what_was_scheduled(void **state)
 {
@@ -530,6 +546,7 @@ int main(void)
 	    T(success_is_reported_when_nobody_else_does),
 	    T(report_that_is_refused),
 	    T(report_with_a_damaged_date),
+	    T(report_to_no_address),
 	    T(report_of_what_was_scheduled),
 	    T(report_of_what_was_given_up),
 	    T(report_that_is_taken_out),
