@@ -8,9 +8,8 @@
 #define ORCPT_MAX    (2 * LIMIT_SMTP_PARAM)
 #define TLS_MAX      LIMIT_LOG_VALUE
 #define HOST_MAX     LIMIT_SMTP_DOMAIN
-#define PLACE_MAX    (HOST_MAX + 6) /* a host and its port */
-#define HOSTS_MAX    (RS_HOSTS_MAX * (PLACE_MAX + 16))
-#define WAY_MAX      (HOSTS_MAX + RS_TEXT_MAX + 2 * PLACE_MAX)
+#define HOSTS_MAX    (RS_HOSTS_MAX * (RS_PLACE_MAX + 16))
+#define WAY_MAX      (HOSTS_MAX + RS_TEXT_MAX + 2 * RS_PLACE_MAX)
 #define ASK          IPC_BY_ASKER
 #define CALLOUT_MAX                                                                                \
 	(LIMIT_QUEUE_DESTINATION + HOST_MAX + LIMIT_USER_NAME + LIMIT_PASSWORD + LIMIT_SMTP_PATH + \
@@ -142,7 +141,7 @@ bool rs_job_next(struct cur *c, struct rs_job *job_r)
 
 	j.destination = cur_str(c, LIMIT_QUEUE_DESTINATION);
 	j.route = get_route(c);
-	j.host = cur_str(c, PLACE_MAX);
+	j.host = cur_str(c, RS_PLACE_MAX);
 	j.reverse_path = cur_str(c, LIMIT_SMTP_PATH);
 	j.eightbit = cur_bool(c);
 	j.utf8 = cur_bool(c);
@@ -229,13 +228,13 @@ static struct queue_attempt get_attempt(struct cur *c)
 
 void rs_host_put(struct buf *b, const struct rs_host *h)
 {
-	wire_str(b, str_sub(h->name, 0, PLACE_MAX));
+	wire_str(b, str_sub(h->name, 0, RS_PLACE_MAX));
 	wire_u8(b, h->level);
 }
 
 bool rs_host_next(struct cur *c, struct rs_host *h_r)
 {
-	struct rs_host h = {.name = cur_str(c, PLACE_MAX)};
+	struct rs_host h = {.name = cur_str(c, RS_PLACE_MAX)};
 
 	h.level = cur_u8(c);
 	if (h.name.n == 0)
@@ -246,7 +245,7 @@ bool rs_host_next(struct cur *c, struct rs_host *h_r)
 void rs_way_put(struct buf *b, const struct rs_way *w)
 {
 	put_lease(b, &w->lease);
-	wire_str(b, str_sub(w->failed, 0, PLACE_MAX));
+	wire_str(b, str_sub(w->failed, 0, RS_PLACE_MAX));
 	put_attempt(b, &w->attempt);
 	wire_str(b, str_sub(w->text, 0, RS_TEXT_MAX));
 	wire_u32(b, w->count);
@@ -258,7 +257,7 @@ bool rs_way_get(struct str payload, struct rs_way *w_r)
 	struct cur c = cur_of(payload);
 	struct rs_way w = {.lease = get_lease(&c)};
 
-	w.failed = cur_str(&c, PLACE_MAX);
+	w.failed = cur_str(&c, RS_PLACE_MAX);
 	w.attempt = get_attempt(&c);
 	w.text = cur_str(&c, RS_TEXT_MAX);
 	w.count = cur_u32(&c);

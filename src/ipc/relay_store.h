@@ -42,6 +42,9 @@ extern const struct ipc_edge rs_edge;
 #define RS_DIALOGUE_MAX   (64 * KIB)
 #define RS_CALLOUTS_MAX   100 /* under way in one relay */
 
+/* What a host counts as: its name, its port, what a route asks for; see queue_routing_server(). */
+#define RS_PLACE_MAX (LIMIT_SMTP_DOMAIN + LIMIT_USER_NAME + 16)
+
 struct rs_lease {
 	int64_t message;
 	int64_t token; /* never used again */
@@ -95,7 +98,7 @@ struct rs_recipient {
 #define RS_HOSTS_MAX LIMIT_QUEUE_HOSTS
 
 struct rs_host {
-	struct str name; /* ":port" behind it where that is not the usual one */
+	struct str name; /* what it counts as */
 	uint8_t level;   /* how many of the hosts have a better preference */
 };
 

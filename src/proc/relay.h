@@ -74,10 +74,9 @@ struct relay_job {
 /* Where mail of a job goes: filled by relay_route_start(). */
 struct relay_hop {
 	struct net_addr addr;
-	struct str host; /* its name; empty: none */
-	struct str
-	    place; /* as store counts it: the name, and the port where that is not the usual one */
-	uint8_t level; /* how many of the hosts have a better preference */
+	struct str host;  /* its name; empty: none */
+	struct str place; /* what store counts it as */
+	uint8_t level;    /* how many of the hosts have a better preference */
 };
 
 struct relay_route {
@@ -91,6 +90,7 @@ struct relay_route {
 	struct str domain;
 	uint16_t port;
 	bool usual;             /* ... which is the one that others have too */
+	struct str asks;        /* what else is behind the name of a hop's place */
 	struct queue_self self; /* which addresses are no targets; they are in the arena */
 	uint64_t seed;
 	struct queue_mx_hosts hosts;

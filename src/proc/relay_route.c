@@ -96,10 +96,11 @@ static void add_hop(struct relay_route *r, const struct ip *ip, struct str host,
 	struct relay_hop *hop = &r->hops[r->nhops++];
 	struct buf place;
 
-	buf_init(&place, LIMIT_SMTP_DOMAIN + 8);
+	buf_init(&place, RS_PLACE_MAX);
 	buf_str(&place, host);
 	if (!r->usual)
 		buf_printf(&place, ":%u", (unsigned)r->port);
+	buf_str(&place, r->asks);
 	*hop = (struct relay_hop){
 	    net_addr_ip(ip, r->port), host, arena_str(r->arena, buf_view(&place)), (uint8_t)level};
 	buf_fini(&place);
@@ -289,6 +290,28 @@ static struct queue_self self_of(
 	};
 }
 
+/* What a route asks of its host, in words of a place: queue_routing_server(). A login is only with verified TLS. */
+static struct str asked_by(struct arena *a, const struct rs_route *route)
+{
+	struct buf b;
+	struct str asks;
+
+	if (route->host.n == 0)
+		return STR(""); /* what one domain demands says nothing about the hosts of others */
+	buf_init(&b, LIMIT_USER_NAME + 16);
+	if (route->user.n) {
+		buf_lit(&b, " as ");
+		buf_str(&b, route->user);
+	} else if (route->tls == CONFIG_ROUTE_REQUIRE) {
+		buf_lit(&b, " by TLS");
+	} else if (route->tls == CONFIG_ROUTE_VERIFY) {
+		buf_lit(&b, " by verified TLS");
+	}
+	asks = arena_str(a, buf_view(&b));
+	buf_fini(&b);
+	return asks;
+}
+
 void relay_route_start(struct relay_route *r, struct relay *relay,
     const struct config_snapshot *config, const struct rs_job *job,
     void (*done)(struct relay_route *, enum queue_problem, struct str))
@@ -302,6 +325,7 @@ void relay_route_start(struct relay_route *r, struct relay *relay,
 	r->domain = arena_str(r->arena, queue_routing_domain(job->destination));
 	r->port = job->route.host.n ? job->route.port : (uint16_t)config->relay_port;
 	r->usual = r->port == config->relay_port;
+	r->asks = asked_by(r->arena, &job->route);
 	r->seed = hash_bytes(&key, r->domain) ^ (uint64_t)job->lease.token;
 	queue_mx_addresses_init(&r->addresses);
 	if (job->route.host.n)

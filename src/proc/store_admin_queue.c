@@ -347,7 +347,7 @@ static void put_place(struct admin_job *j, struct arena *a, const struct queue_p
 	admin_record_number(&j->out, ADMIN_TIME, "next_probe", next_probe(j, p, d, active));
 	admin_record_number(&j->out, ADMIN_INT, "sessions", active);
 	admin_record_number(&j->out, ADMIN_INT, "sessions_max", p->state.limit);
-	admin_record_text(&j->out, "waits_for", host.name);
+	admin_record_text(&j->out, "waits_for", queue_routing_server(host.name));
 	admin_record_text(&j->out, "last_reply", d->last_reply);
 	admin_record_end(&j->out, at);
 	j->found++;

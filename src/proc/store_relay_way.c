@@ -62,7 +62,7 @@ static bool copy_hosts(struct queue_way *w, const struct rs_way *m)
 		if (!rs_host_next(&c, &h))
 			return false;
 		hosts[i] = (struct queue_way_host){
-		    store_relay_clean(w->arena, h.name, LIMIT_SMTP_DOMAIN + 6), h.level};
+		    store_relay_clean(w->arena, h.name, RS_PLACE_MAX), h.level};
 		if (hosts[i].name.n == 0)
 			return false;
 	}
@@ -82,7 +82,7 @@ static bool fill(struct queue_way *w, struct store_relay *r, struct str payload)
 	w->owner = r->owner;
 	w->message = m.lease.message;
 	w->token = m.lease.token;
-	w->failed = store_relay_clean(w->arena, m.failed, LIMIT_SMTP_DOMAIN + 6);
+	w->failed = store_relay_clean(w->arena, m.failed, RS_PLACE_MAX);
 	w->attempt = m.attempt;
 	w->text = arena_str(w->arena, m.text);
 	return w->n > 0 || w->failed.n > 0; /* cleaned, a name may be empty */

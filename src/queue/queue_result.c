@@ -198,12 +198,16 @@ struct queue_result queue_result_of(const struct queue_attempt *a)
 	return of_problem(QUEUE_PROBLEM_GARBAGE, a->stage);
 }
 
-bool queue_result_is_of_host(const struct queue_attempt *a)
+static bool is_of_tls_or_login(const struct queue_attempt *a)
 {
-	if (a->stage == QUEUE_STAGE_TLS || a->stage == QUEUE_STAGE_AUTH)
-		return false;
-	return a->problem != QUEUE_PROBLEM_TLS && a->problem != QUEUE_PROBLEM_NO_TLS &&
-	       a->problem != QUEUE_PROBLEM_NO_AUTH && a->problem != QUEUE_PROBLEM_BRIEF;
+	return a->stage == QUEUE_STAGE_TLS || a->stage == QUEUE_STAGE_AUTH ||
+	       a->problem == QUEUE_PROBLEM_TLS || a->problem == QUEUE_PROBLEM_NO_TLS ||
+	       a->problem == QUEUE_PROBLEM_NO_AUTH;
+}
+
+bool queue_result_is_of_host(const struct queue_attempt *a, bool asked)
+{
+	return a->problem != QUEUE_PROBLEM_BRIEF && (asked || !is_of_tls_or_login(a));
 }
 
 /* ---- text ---- */

@@ -102,9 +102,10 @@ struct queue_result queue_result_of(const struct queue_attempt *a);
 
 /*
  * What the attempt says, it says about the host; false: about what this destination requires of it, TLS, a
- * login or haste, and the host may be well for others.
+ * login or haste, and the host may be well for others. asked: all mail that goes to what the host counts as
+ * (queue_routing_asks_more()) requires the same TLS and login.
  */
-bool queue_result_is_of_host(const struct queue_attempt *a);
+bool queue_result_is_of_host(const struct queue_attempt *a, bool asked);
 
 /* The problem as a noun: "connection refused"; "" for NONE. Static, English, for logs and rows. */
 const char *queue_result_problem(enum queue_problem problem);

@@ -73,6 +73,16 @@ struct str queue_routing_host(
 	return best ? best->host : STR("");
 }
 
+struct str queue_routing_server(struct str place)
+{
+	return str_sub(place, 0, str_find(place, ' '));
+}
+
+bool queue_routing_asks_more(struct str place)
+{
+	return str_find(place, ' ') < place.n;
+}
+
 bool queue_routing_is_host(struct str host, struct str named)
 {
 	return named.n && str_has_prefix_i(host, named) &&

@@ -46,6 +46,16 @@ struct str queue_routing_name(
 struct str queue_routing_host(
     const struct queue_routing *r, struct str domain, struct str reverse_path);
 
+/*
+ * A host counts under its name, with ":port" behind it where that is not the usual one. One of a route that asks
+ * for a login or for TLS has that behind a blank ("smart.test:587 as us"): so what becomes of it there is not held
+ * against mail that goes without, nor against another login. The server is what stands before the blank.
+ */
+struct str queue_routing_server(struct str place);
+
+/* Does something stand behind it? */
+bool queue_routing_asks_more(struct str place);
+
 /* Is a host, which may have its port with it, the one that is named? */
 bool queue_routing_is_host(struct str host, struct str named);
 

@@ -317,12 +317,13 @@ static void keep_line(struct settling *t, struct queue_place *place)
 static bool is_for_host(struct settling *t, struct str name)
 {
 	const struct queue_attempt *a = &t->teller->attempt;
+	bool asked = queue_routing_asks_more(name);
 	struct queue_host host;
 
 	if (a->problem != QUEUE_PROBLEM_BRIEF)
-		return queue_result_is_of_host(a);
-	if (a->stage < QUEUE_STAGE_CONNECT || a->stage == QUEUE_STAGE_TLS ||
-	    a->stage == QUEUE_STAGE_AUTH)
+		return queue_result_is_of_host(a, asked);
+	if (a->stage < QUEUE_STAGE_CONNECT ||
+	    (!asked && (a->stage == QUEUE_STAGE_TLS || a->stage == QUEUE_STAGE_AUTH)))
 		return false; /* nobody was there yet, or it is about what is required of it */
 	return !failed(t, queue_host_get(t->db, t->s->scratch, t->now, name, &host)) &&
 	       queue_destination_is_failing(&host.state);

@@ -66,7 +66,7 @@ bool queue_place_is_down(
 	if (!queue_destination_is_failing(&host->state))
 		return false;
 	*down_r = (struct queue_down){host->last, host->state.last_try};
-	down_r->last.remote = host->name;
+	down_r->last.remote = queue_routing_server(host->name);
 	return true;
 }
 
@@ -142,7 +142,8 @@ static enum queue_explain_full full_of(struct db *db, const struct queue_picture
 {
 	enum queue_explain_full full;
 
-	if (p->has_place && queue_attempt_full(db, &p->place, (size_t)p->active, now, &full) == DB_OK)
+	if (p->has_place &&
+	    queue_attempt_full(db, &p->place, (size_t)p->active, now, &full) == DB_OK)
 		return full;
 	return QUEUE_EXPLAIN_ROOM;
 }
@@ -168,7 +169,7 @@ void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
 	    .under_way = p.under_way,
 	    .held = row->held,
 	    .active = (size_t)p.active,
-	    .host = p.host.name,
+	    .host = queue_routing_server(p.host.name),
 	    .host_serves = p.host_serves,
 	    .host_active = (size_t)p.host_active,
 	    .host_state = p.host.state,

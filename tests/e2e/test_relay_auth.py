@@ -2,6 +2,7 @@
 to AUTH, nothing is sent without, and the message waits."""
 
 import os
+import re
 import ssl
 import subprocess
 
@@ -28,6 +29,8 @@ ANSWERS = {
 
 
 KILLED = ("relay", "store")
+MANY = 20  # domains of a route
+ROUTED = {f"many{code}.hub.test": [f"many{code}n{n}.test" for n in range(MANY)] for code in ("535", "454")}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +52,10 @@ def login_net(tmp_path_factory):
     os.chown(path, os.stat(os.path.join(net.server.data, "store.db")).st_uid, -1)
     net.server.configure("routes = ( " + ", ".join(
         f'{{ domain = "x{name}.test"; host = "{name}.hub.test"; port = {net.port}; tls = "verify"; '
-        f'user = "us"; password_file = "secret"; }}' for name in (*ANSWERS, "injected", "bare", *KILLED)) + " );")
+        f'user = "us"; password_file = "secret"; }}' for name in (*ANSWERS, "injected", "bare", *KILLED)) + "".join(
+            f', {{ domain = "{domain}"; host = "{host}"; port = {net.port}; tls = "verify"; user = "us"; '
+            'password_file = "secret"; }' for host, domains in ROUTED.items() for domain in domains) + "".join(
+                f', {{ domain = "open.{host}"; host = "{host}"; port = {net.port}; }}' for host in ROUTED) + " );")
     net.server.stop()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(certificate))
@@ -87,6 +93,40 @@ def test_login_that_fails(net, name, request):
     assert net.wait_attempt(number, 2) == (1, 0, 0), net.trace(number)
     assert len(peer.sessions) == 2 and all(session.tls for session in peer.sessions)
     assert "C: (secret)" in net.trace(number) and SECRET not in net.trace(number) + net.server.new_log()
+
+
+def logins(*peers):
+    return sum(command.startswith("AUTH") for peer in peers for command in peer.commands)
+
+
+@pytest.mark.parametrize("code", ["535", "454"])
+def test_a_login_is_refused_once_for_all_domains(net, code):
+    """An account is not locked because mail for many domains waits. Mail that goes there without is not held up."""
+    host, answer, says = f"many{code}.hub.test", *ANSWERS[code]
+    first, *others = ROUTED[host]
+    peer = net.peer(extensions=(*EXTENSIONS, "AUTH PLAIN"), tls=net.context, AUTH=answer)
+    net.names.answers[host] = [("A", peer.address)]
+    begun = net.send(f"bob@{first}")
+    assert net.wait_attempt(begun) == (0, 0, 1)
+    number = net.send(*(f"bob@{domain}" for domain in others))
+    wait_for("all to know", lambda: [row["state"] for row in net.queue(number)] == ["unreachable"] * len(others))
+    assert logins(peer) == 1 and net.attempts(number) == []
+    # They are told of it, and of the host by its name
+    for row in net.server.json("queue", "summary"):
+        assert row["waits_for"] in ("", host) and says in row["last_reply"], row
+    for row in net.server.json("queue", "explain", number):
+        assert re.search(rf"the server {host} through which mail for many\S+ is sent takes no mail at present \(it "
+                         rf'answered "{says}', row["explanation"]), row
+    net.retry(begun)
+    assert net.wait_attempt(begun, 2) == (0, 0, 1)
+    assert logins(peer) == 2 and net.attempts(number) == []
+    net.wait_gone(net.send(f"bob@open.{host}"))
+    assert logins(peer) == 2
+    peer.answers["AUTH"] = TAKEN
+    net.retry(begun)
+    net.wait_gone(begun)
+    net.wait_gone(number)
+    assert len(peer.taken) == MANY + 1
 
 
 @pytest.mark.kills

@@ -66,6 +66,26 @@ def test_wrong_password_waits(make_server, provider, monkeypatch):
     assert provider.json("queue", "list") == []
 
 
+def test_wrong_password_for_many_domains(make_server, provider, monkeypatch):
+    """One login is refused, not one for each; put right, it is one retry for all."""
+    monkeypatch.setenv("SSL_CERT_FILE", provider.certificate)
+    server = customer_of(make_server, provider, LOGIN, secret="guess")
+    recipients = [f"bob@{n}.elsewhere.test" for n in range(20)]
+    submit(server, ANN, recipients[:1], letter())
+    waiting(server)
+    submit(server, ANN, recipients[1:], letter())
+    wait_for("all to know", lambda: [row["state"] for row in server.json("queue", "list")] == ["unreachable"] * 20)
+    assert provider.new_log().count("event=login-failed ") == 1, provider.new_log()
+    assert {row["waits_for"] for row in server.json("queue", "summary")} <= {
+        "", f"localhost:{provider.ports['submission']}"}
+    with open(os.path.join(server.data, SECRET), "w", encoding="utf-8") as file:
+        file.write(PASSWORD + "\n")
+    server.reload()
+    server.command("queue", "retry", recipients[3])
+    wait_for("an empty queue", lambda: server.json("queue", "list") == [])
+    assert sorted(row["recipient"] for row in provider.json("queue", "list")) == sorted(recipients)
+
+
 def test_certificate_of_nobody_gets_nothing(make_server, provider):
     server = customer_of(make_server, provider, LOGIN)
     submit(server, ANN, [BOB], letter())

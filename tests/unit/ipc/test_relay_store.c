@@ -111,6 +111,34 @@ static void test_sizes(void **state)
 	assert_int_equal(got_called.text.n, RS_TEXT_MAX);
 }
 
+/* The same of a way with as many hosts as there may be. */
+static void test_way_sizes(void **state)
+{
+	static uint8_t fill[2 * RS_TEXT_MAX];
+	struct rs_way m = {.lease = {1, 1},
+	    .failed = str_of(fill, RS_PLACE_MAX),
+	    .text = str_of(fill, sizeof fill),
+	    .count = RS_HOSTS_MAX};
+	struct rs_host host = {.name = str_of(fill, RS_PLACE_MAX)};
+	struct buf hosts;
+	struct rs_way got;
+	struct cur c;
+
+	buf_init(&hosts, LIMIT_IPC_PAYLOAD);
+	for (int i = 0; i < RS_HOSTS_MAX; i++)
+		rs_host_put(&hosts, &host);
+	m.hosts = buf_view(&hosts);
+	rs_way_put(&b, &m);
+	assert_true(b.n <= rs_edge.types[RS_WAY].max);
+	assert_true(rs_way_get(buf_view(&b), &got));
+	assert_int_equal(got.failed.n, RS_PLACE_MAX);
+	c = cur_of(got.hosts);
+	for (int i = 0; i < RS_HOSTS_MAX; i++)
+		assert_true(rs_host_next(&c, &host) && host.name.n == RS_PLACE_MAX);
+	assert_true(cur_done(&c));
+	buf_fini(&hosts);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -120,6 +148,7 @@ int main(void)
 	    T(test_called),
 	    T(test_called_refused),
 	    T(test_sizes),
+	    T(test_way_sizes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

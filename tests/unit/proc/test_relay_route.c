@@ -317,6 +317,40 @@ static void test_routes(void **state)
 	expect_hops("hub.test=127.0.0.1:587");
 }
 
+/* Where a route asks for more than others do, its host is another one. */
+static void test_places(void **state)
+{
+	static const struct {
+		struct rs_route route;
+		const char *want;
+	} table[] = {
+	    {{.host = STR_INIT("10.0.0.1"), .port = 25}, "10.0.0.1"},
+	    {{.host = STR_INIT("10.0.0.1"), .port = 587}, "10.0.0.1:587"},
+	    {{.host = STR_INIT("10.0.0.1"), .port = 587, .tls = CONFIG_ROUTE_NONE}, "10.0.0.1:587"},
+	    {{.host = STR_INIT("10.0.0.1"), .port = 25, .tls = CONFIG_ROUTE_REQUIRE},
+		"10.0.0.1 by TLS"},
+	    {{.host = STR_INIT("10.0.0.1"), .port = 587, .tls = CONFIG_ROUTE_VERIFY},
+		"10.0.0.1:587 by verified TLS"},
+	    {{.host = STR_INIT("10.0.0.1"),
+		 .port = 587,
+		 .tls = CONFIG_ROUTE_VERIFY,
+		 .user = STR_INIT("us"),
+		 .password = STR_INIT("secret")},
+		"10.0.0.1:587 as us"},
+	    {{.tls = CONFIG_ROUTE_VERIFY}, "[192.88.99.1]"},
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct rs_job job = {
+		    .lease = {1, 1}, .destination = STR("[192.88.99.1]"), .route = table[i].route};
+
+		relay_route_start(&f.route, &f.relay, &f.config, &job, on_done);
+		assert_int_equal(f.route.nhops, 1);
+		assert_true(str_eq(f.route.hops[0].place, str_of_c(table[i].want)));
+		relay_route_fini(&f.route);
+	}
+}
+
 /* ---- no way ---- */
 static void test_problems(void **state)
 {
@@ -602,6 +636,7 @@ int main(void)
 	    T(test_many_addresses_hide_no_backup),
 	    T(test_literals),
 	    T(test_routes),
+	    T(test_places),
 	    T(test_problems),
 	    T(test_ourselves_by_other_names),
 	    T(test_ourselves_by_address),

@@ -151,7 +151,8 @@ static void test_all_codes(void **state)
 		}
 }
 
-/* Whatever goes wrong with TLS, the login, or for haste: it is not asked of the host for others. */
+/* Whatever goes wrong with TLS, the login, or for haste: it is not asked of the host for others,
+ * unless they ask for the same. */
 static void test_of_host(void **state)
 {
 	static const enum queue_problem about_us[] = {
@@ -168,7 +169,9 @@ static void test_of_host(void **state)
 			for (size_t i = 0; i < sizeof about_us / sizeof about_us[0]; i++)
 				of_host &= problem != (int)about_us[i];
 			a.problem = (enum queue_problem)problem;
-			assert_int_equal(queue_result_is_of_host(&a), of_host);
+			assert_int_equal(queue_result_is_of_host(&a, false), of_host);
+			assert_int_equal(
+			    queue_result_is_of_host(&a, true), problem != QUEUE_PROBLEM_BRIEF);
 		}
 	}
 }

@@ -83,6 +83,28 @@ static void hosts(void **state)
 	arena_free(&a);
 }
 
+/* What hosts count as. */
+static void places(void **state)
+{
+	static const struct {
+		const char *place, *server;
+		bool more;
+	} cases[] = {
+	    {"mx.test", "mx.test", false},
+	    {"mx.test:587", "mx.test:587", false},
+	    {"mx.test:587 as us", "mx.test:587", true},
+	    {"[IPv6:2a00::1]:587 by verified TLS", "[IPv6:2a00::1]:587", true},
+	    {"", "", false},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct str place = str_of_c(cases[i].place);
+
+		assert_true(str_eq(queue_routing_server(place), str_of_c(cases[i].server)));
+		assert_int_equal(queue_routing_asks_more(place), cases[i].more);
+	}
+}
+
 /* Rows whose attempts are over have no destination, whoever sent them. */
 static void none_for_nowhere(void **state)
 {
@@ -126,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(names),
 	    cmocka_unit_test(hosts),
+	    cmocka_unit_test(places),
 	    cmocka_unit_test(none_for_nowhere),
 	    cmocka_unit_test(tiers),
 	    cmocka_unit_test(copies),

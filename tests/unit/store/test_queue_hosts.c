@@ -20,8 +20,10 @@ static struct qrig q;
 /* ---- the world: "a3.test" goes by mx.a, "ab3.test" by mx.a and then mx.b, and so on ---- */
 
 static struct {
-	bool down[HOSTS]; /* mx.a, mx.b */
-	bool away[HOSTS]; /* 421 in place of a greeting */
+	const char *names[HOSTS]; /* mx.a, mx.b */
+	bool down[HOSTS];
+	bool away[HOSTS];                         /* 421 in place of a greeting */
+	const struct qrig_answer *refuses[HOSTS]; /* NULL: it does not */
 	int64_t tries[HOSTS];
 	int64_t open[HOSTS], most[HOSTS];
 	int64_t refused; /* 4xx to recipients */
@@ -32,7 +34,7 @@ static struct {
 static struct queue_way_host hosts_of(char letter)
 {
 	return (struct queue_way_host){
-	    letter == 'a' ? STR("mx.a") : STR("mx.b"), (uint8_t)(letter - 'a')};
+	    str_of_c(world.names[letter - 'a']), (uint8_t)(letter - 'a')};
 }
 
 static struct qrig_answer answer;
@@ -46,6 +48,8 @@ static int setup(void **state)
 {
 	qrig_open(&q);
 	memset(&world, 0, sizeof world);
+	world.names[0] = "mx.a";
+	world.names[1] = "mx.b";
 	q.audits = false; /* of thousands of messages, after each step */
 	q.world = world_answer;
 	answer = qrig_ok();
@@ -86,7 +90,7 @@ static size_t nattempts;
 
 static size_t number_of(const struct queue_way_host *h)
 {
-	return str_eq(h->name, STR("mx.b"));
+	return str_eq(h->name, str_of_c(world.names[1]));
 }
 
 static enum queue_way_answer ask(struct attempt *t, size_t from, bool told)
@@ -169,9 +173,10 @@ static void go_on(void)
 	struct attempt *t = &attempts[0];
 	size_t h = number_of(&t->hosts[t->at]);
 
-	if (world.down[h] || world.away[h]) {
-		answer = world.down[h] ? qrig_problem(QUEUE_PROBLEM_TIMEOUT)
-				       : qrig_reply(QUEUE_STAGE_GREETING, 421, "4.3.2 no");
+	if (world.down[h] || world.away[h] || world.refuses[h]) {
+		answer = world.down[h]   ? qrig_problem(QUEUE_PROBLEM_TIMEOUT)
+			 : world.away[h] ? qrig_reply(QUEUE_STAGE_GREETING, 421, "4.3.2 no")
+					 : *world.refuses[h];
 		if (ask(t, t->at + 1, true) != QUEUE_WAY_GO)
 			settle(t);
 		answer = qrig_ok();
@@ -363,6 +368,77 @@ static void what_one_requires_is_not_about_the_host(void **state)
 	assert_int_equal(qrig_count(&q, "destination WHERE failures > 0"), 1);
 	work();
 	assert_int_equal(world.delivered, 1);
+}
+
+/*
+ * Where all mail of a host is by a route that asks for a login or for TLS: one attempt at each step, not one for
+ * each domain; mail that goes there without is not held up.
+ */
+static void what_a_route_requires_is_probed_once(void **state)
+{
+	const struct qrig_answer kinds[] = {
+	    qrig_reply(QUEUE_STAGE_AUTH, 535, "5.7.8 who?"),
+	    qrig_reply(QUEUE_STAGE_AUTH, 454, "4.7.0 not now"),
+	    qrig_problem(QUEUE_PROBLEM_NO_AUTH),
+	    qrig_problem(QUEUE_PROBLEM_TLS),
+	};
+
+	world.names[0] = "mx.a as us";
+	world.names[1] = "mx.a";
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		int64_t before = world.delivered, tried = world.tries[0], begun = q.rig.now;
+
+		world.refuses[0] = &kinds[i];
+		send_to("a", 50);
+		send_to("b", 50);
+		work();
+		assert_in_range(world.tries[0] - tried, 1, QUEUE_SESSIONS_MAX);
+		assert_int_equal(world.delivered - before, 50);
+		live(begun + DAY_MS);
+		assert_in_range(world.tries[0] - tried, 40, 50 + QUEUE_SESSIONS_MAX);
+		assert_int_equal(qrig_count(&q, "host WHERE failures > 0"), 1);
+		world.refuses[0] = NULL;
+		live(q.rig.now + 33 * MINUTE_MS);
+		assert_int_equal(world.delivered - before, 100);
+	}
+}
+
+/* What has the right password now is tried at once for one domain, and then goes for all. */
+static void a_login_that_is_right_again(void **state)
+{
+	const struct qrig_answer refused = qrig_reply(QUEUE_STAGE_AUTH, 535, "5.7.8 who?");
+	struct queue_change c = {.verb = QUEUE_CHANGE_RETRY, .who = STR("root")};
+
+	world.names[0] = "mx.a as us";
+	world.refuses[0] = &refused;
+	send_to("a", 20);
+	live(q.rig.now + 3 * HOUR_MS);
+	assert_int_equal(world.delivered, 0);
+	world.refuses[0] = NULL;
+	c.filter.recipient = STR("a7.test");
+	queue_change_init(&c);
+	qrig_run(&q, &c.op);
+	work();
+	assert_int_equal(world.delivered, 20);
+}
+
+/* Whoever it was for, a probe of the login that ends for haste was the probe. */
+static void haste_in_a_login(void **state)
+{
+	const struct qrig_answer refused = qrig_reply(QUEUE_STAGE_AUTH, 535, "5.7.8 who?");
+
+	world.names[0] = "mx.a as us";
+	world.refuses[0] = &refused;
+	send_to("a", 1);
+	work();
+	q.rig.now += DAY_MS;
+	assert_int_equal(begin(1), 1);
+	answer = qrig_problem(QUEUE_PROBLEM_BRIEF);
+	answer.attempt.stage = QUEUE_STAGE_AUTH;
+	settle(&attempts[0]);
+	answer = qrig_ok();
+	assert_int_equal(rig_number(&q.rig, "SELECT failures FROM host"), 2);
+	assert_true(rig_number(&q.rig, "SELECT next_probe FROM host") > q.rig.now);
 }
 
 /* One that was silent for the short time of a first attempt may be well; one that was down has been probed. */
@@ -680,6 +756,9 @@ int main(void)
 	    CASE(another_host_does_not_wait),
 	    CASE(a_recipient_says_nothing_about_the_host),
 	    CASE(what_one_requires_is_not_about_the_host),
+	    CASE(what_a_route_requires_is_probed_once),
+	    CASE(a_login_that_is_right_again),
+	    CASE(haste_in_a_login),
 	    CASE(haste_takes_no_host_for_down),
 	    CASE(a_host_that_failed_is_named_again),
 	    CASE(who_is_turned_away_waits_for_a_connection),
