@@ -230,12 +230,31 @@ static bool is_same_host(const struct relay_session *s, size_t hop)
 	       str_eq(s->route.hops[hop].place, s->route.hops[s->hop].place);
 }
 
+/* The others of its addresses would say the same: a password that is wrong is not tried at each of them. */
+static bool is_login_refused(const struct relay_session *s)
+{
+	const struct queue_attempt *a = &s->last.attempt;
+
+	return a->stage == QUEUE_STAGE_AUTH && a->code / 100 == 5;
+}
+
+/* The one behind the hop at hand. */
+static size_t next_hop(const struct relay_session *s)
+{
+	size_t hop = s->hop + 1;
+
+	while (is_login_refused(s) && is_same_host(s, hop))
+		hop++;
+	return hop;
+}
+
 /*
  * The hop for the next connection: the same once more, or the one behind it. False: the host has failed,
  * and which is next is to be asked.
  */
 static bool choose_hop(struct relay_session *s)
 {
+	size_t next = next_hop(s);
 	bool same = true;
 
 	if (s->again) {
@@ -245,8 +264,8 @@ static bool choose_hop(struct relay_session *s)
 	} else {
 		keep_failure(s);
 		s->plain = s->unchunked = false;
-		same = s->callouts || is_same_host(s, s->hop + 1);
-		s->hop += same;
+		same = s->callouts || is_same_host(s, next);
+		s->hop = same ? next : s->hop;
 	}
 	s->tls[0] = 0;
 	return same;
@@ -277,7 +296,7 @@ static void go_on_after_failure(struct relay_session *s)
 		relay_talk_fail(s);
 		session_free(s);
 	} else if (!choose_hop(s)) {
-		relay_way_ask(s, s->hop + 1, true);
+		relay_way_ask(s, next_hop(s), true);
 	} else if (s->hop < s->route.nhops) {
 		note_next(s);
 		try_hop(s);

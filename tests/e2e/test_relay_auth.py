@@ -31,6 +31,7 @@ ANSWERS = {
 KILLED = ("relay", "store")
 MANY = 20  # domains of a route
 ROUTED = {f"many{code}.hub.test": [f"many{code}n{n}.test" for n in range(MANY)] for code in ("535", "454")}
+ADDRESSES = ("two535", "two454")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def login_net(tmp_path_factory):
     os.chown(path, os.stat(os.path.join(net.server.data, "store.db")).st_uid, -1)
     net.server.configure("routes = ( " + ", ".join(
         f'{{ domain = "x{name}.test"; host = "{name}.hub.test"; port = {net.port}; tls = "verify"; '
-        f'user = "us"; password_file = "secret"; }}' for name in (*ANSWERS, "injected", "bare", *KILLED)) + "".join(
+        f'user = "us"; password_file = "secret"; }}' for name in (*ANSWERS, "injected", "bare", *ADDRESSES, *KILLED)) + "".join(
             f', {{ domain = "{domain}"; host = "{host}"; port = {net.port}; tls = "verify"; user = "us"; '
             'password_file = "secret"; }' for host, domains in ROUTED.items() for domain in domains) + "".join(
                 f', {{ domain = "open.{host}"; host = "{host}"; port = {net.port}; }}' for host in ROUTED) + " );")
@@ -127,6 +128,16 @@ def test_a_login_is_refused_once_for_all_domains(net, code):
     net.wait_gone(begun)
     net.wait_gone(number)
     assert len(peer.taken) == MANY + 1
+
+
+@pytest.mark.parametrize("name, tried", zip(ADDRESSES, (1, 2)))
+def test_a_login_that_is_refused_at_one_address(net, name, tried):
+    """What is wrong with it is wrong at the others too; what is so for now may be so at one machine."""
+    peers = [net.peer(extensions=(*EXTENSIONS, "AUTH PLAIN"), tls=net.context, AUTH=ANSWERS[name[3:]][0])
+             for _ in range(2)]
+    net.names.answers[f"{name}.hub.test"] = [("A", peer.address) for peer in peers]
+    assert net.wait_attempt(net.send(f"bob@x{name}.test")) == (0, 0, 1)
+    assert logins(*peers) == tried
 
 
 @pytest.mark.kills
