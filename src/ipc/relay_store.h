@@ -38,6 +38,7 @@ extern const struct ipc_edge rs_edge;
 #define RS_RECIPIENTS_MAX 100       /* of one job */
 #define RS_JOBS_MAX       500       /* under way in one relay */
 #define RS_ROOM_MAX       1000      /* jobs asked for at once */
+#define RS_GIVE_MAX       50        /* jobs in one reply: others want to commit too */
 #define RS_TEXT_MAX       (4 * KIB) /* one reply of another server */
 #define RS_DIALOGUE_MAX   (64 * KIB)
 #define RS_CALLOUTS_MAX   100 /* under way in one relay */

@@ -31,6 +31,7 @@ static void got_jobs(struct ipc_call *call, enum ipc_end end, struct str payload
 	struct cur c = cur_of(payload);
 	struct rs_job job;
 
+	r->asked = 0;
 	if (end != IPC_REPLIED)
 		return;
 	while (cur_left(&c) && rs_job_next(&c, &job)) {
@@ -48,15 +49,18 @@ static void got_jobs(struct ipc_call *call, enum ipc_end end, struct str payload
 
 void relay_want_jobs(struct relay *r)
 {
-	size_t room = r->job_count < RELAY_JOBS_MAX ? RELAY_JOBS_MAX - r->job_count : 0;
+	size_t held = r->job_count + r->callout_count;
+	size_t room = held < RELAY_JOBS_MAX ? RELAY_JOBS_MAX - held : 0;
 	struct ipc_link *link = relay_link(r->store);
 	struct buf payload;
 
 	finish_if_idle(r);
+	relay_callout_turn(r);
 	if (!link || r->lease.link || r->draining || room == 0)
 		return;
 	buf_init(&payload, 64);
 	rs_lease_put(&payload, (uint32_t)room);
+	r->asked = room < RS_GIVE_MAX ? room : RS_GIVE_MAX;
 	r->lease = (struct ipc_call){.on_end = got_jobs};
 	ipc_call_start(link, &r->lease, RS_LEASE, buf_view(&payload), -1);
 	buf_fini(&payload);
@@ -192,7 +196,8 @@ static int relay_ready(void *ctx, struct err *e)
 		return err_set(e, "the system gives no random numbers");
 	r->owner = (r->owner & INT64_MAX) | 1;
 	uv_timer_init(r->loop, &r->tend);
-	r->tend.data = r;
+	uv_timer_init(r->loop, &r->turn);
+	r->tend.data = r->turn.data = r;
 	r->extended = clock_mono();
 	r->no_lookups = clock_mono() + WITHOUT_MS;
 	uv_timer_start(&r->tend, on_tend, TEND_MS, TEND_MS);

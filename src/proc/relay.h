@@ -30,12 +30,15 @@ struct relay {
 	    no_lookups; /* monotonic: from then on nothing waits for a resolver that is not there */
 	int64_t owner;  /* of our leases */
 	struct ipc_call lease; /* the long poll for jobs */
+	size_t asked;          /* so many of them its reply may bring; 0: there is none */
 	struct list sessions;
 	struct list jobs; /* of struct relay_job: all that is held under a lease */
 	size_t job_count;
 	struct list callouts; /* of them too: questions whether a recipient is taken */
 	size_t callout_count;
-	struct list results; /* of them: reports that wait for store */
+	size_t callouts_waiting; /* of these, until a connection for them may be opened */
+	uv_timer_t turn;         /* some of these may be able to go */
+	struct list results;     /* of them: reports that wait for store */
 	uv_timer_t tend;
 	int64_t extended; /* when the leases were, monotonic */
 	struct own_list own;
@@ -159,6 +162,11 @@ void relay_session_drain(struct relay *relay);
  * may be delivered, or was refused to somebody: an attempt that left nothing behind is none.
  */
 void relay_session_drain_rest(struct relay *relay);
+
+/* ---- relay_callout.c ---- */
+
+/* One that waits may be able to go: they are looked at soon, not before this returns. */
+void relay_callout_turn(struct relay *relay);
 
 /* ---- relay_way.c ---- */
 

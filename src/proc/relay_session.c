@@ -30,6 +30,7 @@ static void session_free(struct relay_session *s)
 {
 	MUST(!s->drive && !s->job);
 	ipc_call_cancel(&s->way);
+	s->relay->callouts_waiting -= s->waits;
 	relay_route_fini(&s->route);
 	smtp_client_free(&s->engine);
 	buf_fini(&s->dialogue);
@@ -297,10 +298,12 @@ static void go_on_after_failure(struct relay_session *s)
 		session_free(s);
 	} else if (!choose_hop(s)) {
 		relay_way_ask(s, next_hop(s), true);
-	} else if (s->hop < s->route.nhops) {
+	} else if (!s->callouts) {
 		note_next(s);
 		try_hop(s);
-	} else { /* a callout's: store is not asked for them, they have no job there */
+	} else if (s->hop < s->route.nhops) {
+		relay_callout_go(s);
+	} else {
 		relay_session_give_up(s);
 	}
 }
@@ -435,7 +438,7 @@ static void routed(struct relay_route *route, enum queue_problem problem, struct
 	if (problem == QUEUE_PROBLEM_NONE) {
 		keep_trouble(s);
 		if (s->callouts)
-			try_hop(s);
+			relay_callout_go(s);
 		else
 			relay_way_ask(s, 0, false);
 		return;
@@ -558,7 +561,7 @@ void relay_session_go(struct relay_session *s, size_t hop)
 	struct relay_session *other;
 
 	s->hop = hop;
-	other = find_idle(s->relay, s->route.hops[hop].place, &s->routed, NULL, false);
+	other = find_idle(s->relay, s->route.hops[hop].place, &s->routed, NULL, s->callouts);
 	if (s->has_kept)
 		note_next(s);
 	if (other) {

@@ -5,7 +5,6 @@
 #include "proc/log.h"
 #include "proc/store_relay_priv.h"
 
-#define GIVE_MAX    50        /* jobs in one request to the lane: others want to commit too */
 #define REPLY_BYTES (1 * MIB) /* of texts in one reply; the last job may pass it */
 
 _Static_assert(QUEUE_LEASE_MS == RS_LEASE_MS, "both sides of the edge know how long a lease lives");
@@ -226,7 +225,7 @@ void store_relay_give(struct store_relay *r)
 	g->arena = arena_new();
 	g->lease.cfg = store_queue_config(r->queue, g->arena);
 	g->lease.owner = r->owner;
-	g->lease.room = r->room < GIVE_MAX ? r->room : GIVE_MAX;
+	g->lease.room = r->room < RS_GIVE_MAX ? r->room : RS_GIVE_MAX;
 	g->lease.bytes = REPLY_BYTES;
 	queue_lease_init(&g->lease);
 	g->lease.op.done = lease_done;

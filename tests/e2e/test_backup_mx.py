@@ -213,6 +213,57 @@ def test_many_who_ask(net):
         reply == UNVERIFIED for reply in replies.values()) >= 10
 
 
+def at_one_primary(net, name, count, **answers):
+    """A primary of several relay domains, and these."""
+    peer = net.peer(**answers)
+    net.names.answers[f"mx.{name}.test"] = [("A", peer.address)]
+    domains = [f"{name}{n}.test" for n in range(count)]
+    for domain in domains:
+        net.names.answers[domain] = [("MX", 10, f"mx.{name}.test"), ("MX", 99, OURSELVES)]
+        net.server.command("domain", "add", domain, "--relay")
+    return peer, domains
+
+
+def test_many_domains_of_one_primary(net):
+    """Few connections to it, whichever domains the questions are about; the others wait for these, and have their answers."""
+    peer, domains = at_one_primary(net, "primary", 4, RCPT=[HANG] * 20)
+    other = relay_domain(net)
+    replies = {}
+
+    def ask(address):
+        replies[address] = rcpt(net, address)[0]
+
+    threads = [threading.Thread(target=ask, args=(f"u{n}@{domain}",)) for domain in domains for n in range(2)]
+    for thread in threads:
+        thread.start()
+    wait_for("four questions", lambda: len(peer.hanging) == 4)
+    wait_for("all who ask", lambda: net.server.new_log().count("event=connected listener=smtp") == 8)
+    assert rcpt(net, f"bob@{other.domain}")[0].startswith("250")  # it holds up no other
+    peer.go_on.set()
+    for thread in threads:
+        thread.join()
+    assert all(reply.startswith("250") for reply in replies.values()) and len(replies) == 8, replies
+    assert len(peer.sessions) == 4 and len(set(asked(peer))) == len(asked(peer)) == 8
+
+
+def test_a_question_that_waits_in_vain(net):
+    """The primary is busy with others: it is not taken for down, and mail to it goes."""
+    peer, domains = at_one_primary(net, "busy", 2, RCPT=[HANG] * 4)
+    net.reload('callout = { wait = "1s"; };\ntimeouts = { relay_connect = "1s"; };')
+    try:
+        assert rcpt(net, *(f"u{n}@{domains[0]}" for n in range(4))) == [UNVERIFIED] * 4
+        assert len(peer.hanging) == 4
+        assert rcpt(net, f"bob@{domains[1]}") == [UNVERIFIED]
+        wait_verdict(net, f"bob@{domains[1]}", "unsure")
+        assert "as many questions" in net.server.new_log()
+        submit(net.server, ALICE, [f"eve@{domains[1]}"])
+        peer.wait_taken()
+    finally:
+        peer.go_on.set()
+        net.reload(NET_OPTIONS + '\ntimeouts = { relay_connect = "30s"; };')
+    assert rcpt(net, f"carl@{domains[1]}")[0].startswith("250")
+
+
 @pytest.mark.kills
 def test_a_relay_that_dies_while_it_asks(net):
     peer = relay_domain(net, RCPT=[HANG])

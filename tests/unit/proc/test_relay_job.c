@@ -240,6 +240,16 @@ static void test_next_store_comes_first(void **state)
 	ipc_request_end(first, STR(""));
 }
 
+/* What callouts have is not asked for. */
+static void test_callouts_take_room(void **state)
+{
+	f.relay.callout_count = 30;
+	relay_want_jobs(&f.relay);
+	carry_all();
+	assert_int_equal(f.room, RELAY_JOBS_MAX - 30);
+	assert_int_equal(f.relay.asked, RS_GIVE_MAX);
+}
+
 static void test_abandoned(void **state)
 {
 	relay_job_abandon(take("bob@b.test"));
@@ -268,6 +278,7 @@ int main(void)
 	    T(test_not_said_twice),
 	    T(test_store_dies_with_it),
 	    T(test_next_store_comes_first),
+	    T(test_callouts_take_room),
 	    T(test_abandoned),
 	    T(test_address_that_is_none),
 	};
