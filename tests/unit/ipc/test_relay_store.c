@@ -1,4 +1,4 @@
-/* Callouts over the edge between relay and store: there and back, cut, and what cannot be. */
+/* Over the edge between relay and store: there and back, cut, and what cannot be. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +19,63 @@ static int tear_down(void **state)
 {
 	buf_fini(&b);
 	return 0;
+}
+
+/* Each of its truths by itself: none stands for another. */
+static void test_job(void **state)
+{
+	for (int i = 0; i < 5; i++) {
+		struct rs_recipient to = {3, STR("bob@a.test"), 2, STR("rfc822;b@a.test")}, got_to;
+		struct rs_job m = {.lease = {11, 12},
+		    .destination = STR("a.test via smart.test"),
+		    .route = {.host = STR("smart.test"), .port = 587, .user = STR("us")},
+		    .host = STR("smart.test:587 as us"),
+		    .reverse_path = STR("ann@b.test"),
+		    .eightbit = i == 0,
+		    .utf8 = i == 1,
+		    .ret = 1,
+		    .priority = -4,
+		    .has_priority = i == 2,
+		    .by = QUEUE_BY_NOTIFY,
+		    .by_time = 99,
+		    .by_trace = i == 3,
+		    .envid = STR("e"),
+		    .size = 5,
+		    .attempts = 6,
+		    .brief = i == 4,
+		    .recipient_count = 1};
+		struct rs_job got;
+		struct buf recipients;
+		struct cur c;
+
+		buf_init(&recipients, LIMIT_ENVELOPE);
+		rs_recipient_put(&recipients, &to);
+		m.recipients = buf_view(&recipients);
+		buf_clear(&b);
+		rs_job_put(&b, &m);
+		c = cur_of(buf_view(&b));
+		assert_true(rs_job_next(&c, &got) && cur_done(&c));
+		assert_true(got.lease.message == 11 && got.lease.token == 12);
+		assert_true(str_eq(got.destination, m.destination) && str_eq(got.host, m.host));
+		assert_true(str_eq(got.route.host, m.route.host) && got.route.port == 587);
+		assert_true(str_eq(got.reverse_path, m.reverse_path) && str_eq(got.envid, m.envid));
+		assert_int_equal(got.eightbit, i == 0);
+		assert_int_equal(got.utf8, i == 1);
+		assert_int_equal(got.has_priority, i == 2);
+		assert_int_equal(got.by_trace, i == 3);
+		assert_int_equal(got.brief, i == 4);
+		assert_true(got.ret == 1 && got.priority == -4 && got.by == QUEUE_BY_NOTIFY);
+		assert_true(got.by_time == 99 && got.size == 5 && got.attempts == 6);
+		c = cur_of(got.recipients);
+		assert_true(rs_recipient_next(&c, &got_to) && cur_done(&c));
+		assert_true(str_eq(got_to.address, to.address) && str_eq(got_to.orcpt, to.orcpt));
+		assert_true(got_to.number == 3 && got_to.notify == 2);
+		for (size_t n = 0; n < b.n; n++) {
+			c = cur_of(str_of(b.p, n));
+			assert_false(rs_job_next(&c, &got));
+		}
+		buf_fini(&recipients);
+	}
 }
 
 static void test_callout(void **state)
@@ -144,6 +201,7 @@ static void test_way_sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    T(test_job),
 	    T(test_callout),
 	    T(test_called),
 	    T(test_called_refused),
