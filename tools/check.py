@@ -325,6 +325,8 @@ def prepare(suites):
     """Brings up to date what suites need that are run without `builds` before them."""
     suites = set(suites) - NEED_NO_BUILD
     for name, needed in (("build", suites - NEED_ASAN), ("build-asan", suites & NEED_ASAN)):
+        if needed:
+            print(f"{name} is brought up to date for {', '.join(sorted(needed))}", flush=True)
         status, output = build(name) if needed else (0, "")
         if status != 0:
             sys.exit(f"{tail(output)}\n./check: {name} cannot be built")
@@ -455,7 +457,7 @@ def main():
         sys.exit(f"./check: there is no suite {unknown[0]}; ./check --list names them")
 
     if "builds" not in args.suite:
-        prepare(args.suite)
+        prepare(name for name in args.suite if budgets[name][args.long] is not None)
     slowness = Slowness()
     slowness.start()
     check = Check(budgets, args.long, slowness)

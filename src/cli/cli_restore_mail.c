@@ -244,6 +244,7 @@ static void begin(struct restoring *r)
 static void go_on(struct restoring *r)
 {
 	uint8_t *bytes = mem_alloc(READ);
+	const char *why = NULL;
 	size_t got = 0;
 	enum blob_code code = mailbox_source_read(r->source, bytes, READ, &got);
 
@@ -255,8 +256,10 @@ static void go_on(struct restoring *r)
 		cli_feed_drop(&r->feed);
 		leave_out(r, STR("its content in the backup is damaged"));
 	} else if (got == 0) {
-		(void)cli_feed_end(&r->feed, r->row.received, r->row.keywords, r->row.summary);
+		why = cli_feed_end(&r->feed, r->row.received, r->row.keywords, r->row.summary);
 	}
+	if (why)
+		leave_out(r, str_of_c(why));
 	mem_free(bytes);
 }
 

@@ -174,18 +174,15 @@ static enum db_code list_mailboxes(struct exporting *x, struct db *db)
 	return code;
 }
 
-/* The window may have been shorter before. */
-static enum db_code begin(struct exporting *x, struct db *db)
+/* Something of it may be gone already, or by now: the window was shorter before, or ended meanwhile. */
+static enum db_code check_moment(struct exporting *x, struct db *db)
 {
 	int64_t purged = INT64_MIN;
-	enum db_code code = DB_OK;
+	enum db_code code = db_get_int(
+	    db, SQL_META_GET, DB_ARGS(db_text(MAINTAIN_PURGED)), &purged);
 
-	if (x->moment != MAILBOX_NOW)
-		code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(MAINTAIN_PURGED)), &purged);
-	if (code != DB_OK && code != DB_ROW)
-		return code;
-	x->purged = x->done = x->moment < purged;
-	return x->done ? DB_OK : list_mailboxes(x, db);
+	x->purged = x->moment < purged;
+	return code == DB_ROW ? DB_OK : code;
 }
 
 static enum db_code export_run(struct reader_op *op, struct db *db)
@@ -193,8 +190,12 @@ static enum db_code export_run(struct reader_op *op, struct db *db)
 	struct exporting *x = LIST_ENTRY(op, struct exporting, read.op);
 	enum db_code code = DB_OK;
 
+	if (x->moment != MAILBOX_NOW)
+		code = check_moment(x, db);
+	if (code != DB_OK || x->purged)
+		return code;
 	if (!x->listed)
-		code = begin(x, db);
+		code = list_mailboxes(x, db);
 	x->pause = false;
 	mailbox_at_turn(&x->walk);
 	while (code == DB_OK && !x->done && !x->pause && x->out.n < PIECE) {
@@ -232,12 +233,13 @@ static enum admin_step export_next(struct admin_job *j)
 		    "what was exported before is not all: run `godwit store verify`; the database"
 		    " cannot be read: %s",
 		    x->read.op.err.text);
+	if (x->purged)
+		return admin_job_finish(j, EX_USAGE, "%s" TOO_OLD,
+		    x->listed ? "what was exported before is not all: " : "");
 	if (!x->done) {
 		j->next = submit; /* once what there is has been sent */
 		return ADMIN_STEP_MORE;
 	}
-	if (x->purged)
-		return admin_job_finish(j, EX_USAGE, TOO_OLD);
 	if (!x->found && x->only.n)
 		return admin_job_finish(j, EX_NOINPUT,
 		    "there is no mailbox %.*s; without --mailbox all of them are exported",

@@ -208,10 +208,11 @@ enum admin_step admin_queue_list(struct admin_job *j)
 
 /* ---- show ---- */
 
-static int64_t until_of(const struct admin_job *j, const struct queue_row *row)
+static int64_t until_of(struct admin_job *j, const struct queue_row *row)
 {
-	return queue_schedule_end(
-	    queue_config_policy(&j->ctx->queue, row->destination), &row->entry);
+	struct str domain = queue_row_domain(j->arena, row);
+
+	return queue_schedule_end(queue_config_policy(&j->ctx->queue, domain), &row->entry);
 }
 
 static void put_message(

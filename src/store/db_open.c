@@ -178,9 +178,11 @@ enum db_code db_control(struct db *db, enum db_control what)
 static enum db_code ask_int(struct db *db, const char *sql, int64_t *value_r)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sqlite3_prepare_v2(db->sqlite, sql, -1, &stmt, NULL);
 	enum db_code code = DB_OK;
+	int rc;
 
+	db_vfs_forget();
+	rc = sqlite3_prepare_v2(db->sqlite, sql, -1, &stmt, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW)

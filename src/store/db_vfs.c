@@ -80,7 +80,7 @@ static int file_shm_map(sqlite3_file *f, int page, int size, int extend, void vo
 {
 	int rc = extend ? ask(&(struct db_io){DB_IO_SHM, file_of(f)->name, NULL, size, page}) : 0;
 
-	return rc ? rc : real_of(f)->pMethods->xShmMap(real_of(f), page, size, extend, p_r);
+	return rc ? rc : noted(real_of(f)->pMethods->xShmMap(real_of(f), page, size, extend, p_r));
 }
 
 static int file_shm_lock(sqlite3_file *f, int off, int n, int flags)

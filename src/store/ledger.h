@@ -65,7 +65,7 @@ enum ledger_fault {
 	LEDGER_NO_PACK,        /* its blob lies in a pack without a row; pack is set */
 	LEDGER_NO_FILE,        /* its blob lies in a pack whose file is gone; pack is set */
 	LEDGER_REFERENCES,  /* what refers to a blob is gone, or more does; there, should are set */
-	LEDGER_NO_LEASE,    /* the queue row is leased, and the lease has no row */
+	LEDGER_NO_LEASE,    /* the queue row's lease has no row; recipient is set */
 	LEDGER_NO_COUNTERS, /* rows of meta are gone; there, should are set */
 	LEDGER_ROWS,        /* + enum rows_table: has not as many rows as it should */
 	LEDGER_FAULTS = LEDGER_ROWS + ROWS_TABLES

@@ -1,6 +1,6 @@
 /*
  * The audit: days folded into sums, then messages in the order of their ids, then accounts, the queue,
- * the packs, what refers to them. Each message is held against its ledger rows, these against the rows they speak of.
+ * the packs. Each message is held against its ledger rows, these against the rows they speak of.
  */
 #include "store/ledger.h"
 
@@ -14,7 +14,6 @@ enum stage {
 	STAGE_ACCOUNTS,
 	STAGE_QUEUE,
 	STAGE_PACKS,
-	STAGE_REFERENCES,
 	STAGE_ROWS,
 };
 
@@ -157,10 +156,26 @@ static void check_row(struct ledger_audit *a, int64_t message, struct db_query *
 	find_if((email || queue) && !blob, a, f, LEDGER_NO_BLOB);
 }
 
+/* Rows of the queue that only tell have none in the ledger: their content misses them. */
+static enum db_code check_references(struct db *db, struct ledger_audit *a, int64_t message)
+{
+	struct db_query *q = db_begin_query(db, SQL_AUDIT_REFERENCES, DB_ARGS(db_int(message)));
+
+	while (db_step(q) == DB_ROW)
+		find_if(db_col_int(q, 0) != db_col_int(q, 1), a,
+		    (struct ledger_finding){.message = message,
+			.recipient = -1,
+			.there = db_col_int(q, 0),
+			.should = db_col_int(q, 1)},
+		    LEDGER_REFERENCES);
+	return db_end(q);
+}
+
 static enum db_code check_message(
     struct db *db, struct ledger_audit *a, int64_t message, int64_t recipients)
 {
 	struct db_query *q = db_begin_query(db, SQL_AUDIT_LEDGER, DB_ARGS(db_int(message)));
+	enum db_code code;
 	int64_t rows = 0;
 
 	begin_day(a, id_time(message) / DAY_MS);
@@ -172,7 +187,8 @@ static enum db_code check_message(
 		find(a,
 		    (struct ledger_finding){
 			.fault = LEDGER_COUNT, .message = message, .recipient = -1, .account = 0});
-	return db_end(q);
+	code = db_end(q);
+	return code == DB_OK ? check_references(db, a, message) : code;
 }
 
 /* Ledger rows of ids behind `from` up to `to` that belong to no message. */
@@ -316,6 +332,9 @@ static enum db_code check_queue(struct db *db, struct ledger_audit *a, int64_t m
 		find_if(db_col_int(q, 2) == 0, a,
 		    (struct ledger_finding){.message = a->waiting, .recipient = a->recipient},
 		    LEDGER_NO_DESTINATION);
+		find_if(db_col_int(q, 3) == 0, a,
+		    (struct ledger_finding){.message = a->waiting, .recipient = a->recipient},
+		    LEDGER_NO_LEASE);
 	}
 	if (rows < max) {
 		a->stage = STAGE_PACKS;
@@ -337,7 +356,7 @@ static enum db_code next_pack(struct db *db, struct ledger_audit *a)
 		a->lost = !has_row || (a->has_file && !a->has_file(a->ctx, a->pack));
 		a->pos = INT64_MIN;
 	} else {
-		a->stage = STAGE_REFERENCES;
+		a->stage = STAGE_ROWS;
 	}
 	return db_end(q);
 }
@@ -375,28 +394,17 @@ static enum db_code check_packs(struct db *db, struct ledger_audit *a, int64_t m
 	return code;
 }
 
-/* Whatever a rule of store/verify.h finds. */
-static enum db_code name_all(
-    struct db *db, struct ledger_audit *a, enum sql_id rule, enum ledger_fault fault)
+/* One whose counter of rows is gone would be taken for whole. */
+static enum db_code check_counters(struct db *db, struct ledger_audit *a)
 {
-	struct db_query *q = db_begin_query(db, rule, DB_NO_ARGS);
+	struct db_query *q = db_begin_query(db, SQL_VERIFY_META, DB_NO_ARGS);
 
 	while (db_step(q) == DB_ROW)
-		find(a, (struct ledger_finding){.fault = fault,
-			    .message = db_col_int(q, 1),
+		find(a, (struct ledger_finding){.fault = LEDGER_NO_COUNTERS,
 			    .recipient = -1,
 			    .there = db_col_int(q, 4),
 			    .should = db_col_int(q, 5)});
 	return db_end(q);
-}
-
-/* Rows of the queue that only tell are missed by their content alone. */
-static enum db_code check_references(struct db *db, struct ledger_audit *a)
-{
-	enum db_code code = name_all(db, a, SQL_VERIFY_BLOB_REFS, LEDGER_REFERENCES);
-
-	a->stage = STAGE_ROWS;
-	return code == DB_OK ? name_all(db, a, SQL_VERIFY_QUEUE_LEASE, LEDGER_NO_LEASE) : code;
 }
 
 /* ---- rows that nothing else would miss ---- */
@@ -433,9 +441,7 @@ static enum db_code check_rows(struct db *db, struct ledger_audit *a)
 {
 	enum rows_table table = (enum rows_table)a->table;
 	int64_t there = 0, should = 0;
-	/* one whose counter of rows is gone would be taken for whole */
-	enum db_code code = a->table == 0 ? name_all(db, a, SQL_VERIFY_META, LEDGER_NO_COUNTERS)
-					  : DB_OK;
+	enum db_code code = a->table == 0 ? check_counters(db, a) : DB_OK;
 
 	if (code == DB_OK)
 		code = rows_count(db, table, &there, &should);
@@ -466,8 +472,6 @@ enum db_code ledger_audit_step(struct db *db, struct ledger_audit *a, int64_t ma
 		return check_queue(db, a, max);
 	case STAGE_PACKS:
 		return check_packs(db, a, max);
-	case STAGE_REFERENCES:
-		return check_references(db, a);
 	case STAGE_ROWS:
 		return check_rows(db, a);
 	}

@@ -33,6 +33,8 @@ struct slice {
 	struct db *db;
 	int64_t now;
 	int heads; /* of single packs that were read */
+	int64_t
+	    purged; /* when the copy that was purged last was expunged; 0: none was, or it was not */
 	enum db_code code;
 };
 
@@ -164,7 +166,7 @@ static void purge_blobs(struct slice *s)
 /* ---- copies ---- */
 
 struct copy {
-	int64_t account, mailbox, uid, email;
+	int64_t account, mailbox, uid, email, expunged;
 };
 
 static void purge_copy(struct slice *s, const struct copy *c)
@@ -191,30 +193,48 @@ static bool purge_copies(struct slice *s, enum sql_id id, int64_t arg)
 	size_t n = 0, done = 0;
 
 	for (; n < COPIES && db_step(q) == DB_ROW; n++)
-		copies[n] = (struct copy){
-		    db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2), db_col_int(q, 3)};
+		copies[n] = (struct copy){db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2),
+		    db_col_int(q, 3), db_col_int(q, 4)};
 	failed(s, db_end(q));
 	while (done < n && !has_enough(s))
 		purge_copy(s, &copies[done++]);
+	if (done > 0)
+		s->purged = copies[done - 1].expunged;
 	return n == COPIES || done < n;
 }
 
-/* A mailbox as of a moment before is not to be had any more, however long the window is from now on. */
-static void note_purged(struct slice *s, int64_t before)
+static enum db_code put_purged(struct db *db, int64_t until)
 {
-	int64_t was = 0;
+	return db_exec(db, SQL_META_PUT, DB_ARGS(db_text(MAINTAIN_PURGED), db_int(until)), NULL);
+}
 
-	if (!get(s, SQL_META_GET, DB_ARGS(db_text(MAINTAIN_PURGED)), &was) || was < before)
-		exec(s, SQL_META_PUT, DB_ARGS(db_text(MAINTAIN_PURGED), db_int(before)));
+enum db_code maintain_begin(struct db *db, int64_t undelete_ms, int64_t now)
+{
+	int64_t value = 0, messages = 0, folded = 0;
+	enum db_code code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(MAINTAIN_PURGED)), &value);
+
+	if (code == DB_OK)
+		code = db_get_int(
+		    db, SQL_META_GET, DB_ARGS(db_text(STR("rows_message"))), &messages);
+	else
+		return code == DB_ROW ? DB_OK : code;
+	if (code == DB_OK || code == DB_ROW)
+		code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(STR("folded"))), &folded);
+	if (code != DB_OK && code != DB_ROW)
+		return code;
+	return put_purged(db, messages || folded ? now - undelete_ms : 0);
 }
 
 static void purge_expunged(struct slice *s)
 {
-	int64_t before = s->now - s->m->cfg.undelete_ms, rows = s->m->rows;
+	int64_t until = 0;
 
-	s->m->more = purge_copies(s, SQL_PURGE_EXPUNGED, before);
-	if (s->m->rows > rows)
-		note_purged(s, before);
+	s->m->more = purge_copies(s, SQL_PURGE_EXPUNGED, s->now - s->m->cfg.undelete_ms);
+	if (!s->purged ||
+	    (get(s, SQL_META_GET, DB_ARGS(db_text(MAINTAIN_PURGED)), &until) && until >= s->purged))
+		return;
+	if (s->code == DB_OK)
+		failed(s, put_purged(s->db, s->purged));
 }
 
 /* ---- removed accounts ---- */
@@ -384,7 +404,7 @@ static void forget_dropped(struct slice *s)
 {
 	int64_t packs[DROPPED], ago = s->now - s->m->forgot_dropped;
 	struct db_query *q;
-	size_t n = 0;
+	size_t n = 0, looked;
 
 	if (ago >= 0 && ago < HOUR_MS)
 		return;
@@ -393,10 +413,11 @@ static void forget_dropped(struct slice *s)
 		packs[n++] = db_col_int(q, 0);
 	if (failed(s, db_end(q)))
 		return;
+	looked = n;
 	n = blob_gone(s->m->cfg.blobs, packs, n);
 	for (size_t i = 0; i < n; i++)
 		exec(s, SQL_DROPPED_FORGET, DB_ARGS(db_int(packs[i])));
-	if (n < DROPPED)
+	if (n == 0 || looked < DROPPED)
 		s->m->forgot_dropped = s->now;
 }
 

@@ -17,8 +17,11 @@ struct maintain_config {
 
 #define MAINTAIN_TASKS 10
 
-/* In meta: what was expunged before that moment is gone; no row: nothing is. */
+/* In meta: the latest moment at which something was expunged that is gone. A mailbox as of before is not to be had. */
 #define MAINTAIN_PURGED STR("purged")
+
+/* Where that is not known yet: whatever the window may have let go by now. In a transaction of the writer. */
+enum db_code maintain_begin(struct db *db, int64_t undelete_ms, int64_t now);
 
 /* A request to the writer lane that does one slice; submit it again when idle, at once while more. */
 struct maintain {

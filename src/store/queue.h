@@ -152,6 +152,9 @@ struct queue_status queue_status_of(int64_t number);
 enum db_code queue_rows_get(struct db *db, struct arena *a, int64_t now, enum sql_id id,
     const struct db_value *args, size_t n, struct queue_rows *rows_r);
 
+/* Of whose mail his is: his destination's domain or, where his attempts are over, his address's; in the arena. */
+struct str queue_row_domain(struct arena *a, const struct queue_row *row);
+
 /* His attempts are over: he waits for his report. To be written with queue_row_set(). */
 void queue_row_finish(struct queue_row *row, enum queue_report_kind report);
 

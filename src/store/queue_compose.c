@@ -71,17 +71,6 @@ static bool is_warned_of_time(const struct queue_report *r, const struct queue_r
 	return r->is_warning && row->entry.by == QUEUE_BY_NOTIFY && row->entry.by_time <= r->now;
 }
 
-/* His destination's, or, where his attempts are over, his address's. */
-static struct str domain_of(const struct queue_report *r, const struct queue_row *row)
-{
-	struct str address;
-
-	if (row->destination.n)
-		return queue_routing_domain(row->destination);
-	address = mime_local_address_key(r->arena, row->address);
-	return str_from(address, str_rfind(address, '@') + 1);
-}
-
 /*
  * The host that was named for his mail, as far as the last attempt was with it: what a server here or his own
  * answered is told of that one.
@@ -92,7 +81,7 @@ static struct str route_of(const struct queue_report *r, const struct queue_row 
 
 	if (row->last.problem == QUEUE_PROBLEM_OFF)
 		return STR("");
-	host = queue_routing_host(&r->cfg.routing, domain_of(r, row),
+	host = queue_routing_host(&r->cfg.routing, queue_row_domain(r->arena, row),
 	    mime_local_address_key(r->arena, r->about.reverse_path));
 	if (row->last.remote.n)
 		return queue_routing_is_host(row->last.remote, host) ? host : STR("");
@@ -104,7 +93,7 @@ static struct queue_dsn_recipient recipient_of(
     const struct queue_report *r, const struct queue_row *row)
 {
 	int64_t end = queue_schedule_end(
-	    queue_config_policy(&r->cfg, domain_of(r, row)), &row->entry);
+	    queue_config_policy(&r->cfg, queue_row_domain(r->arena, row)), &row->entry);
 
 	return (struct queue_dsn_recipient){
 	    .address = row->address,

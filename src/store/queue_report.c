@@ -342,13 +342,16 @@ static void end_rows(struct reporting *g)
 }
 
 /* When the time of the last of them began: later than the message came if it was held back. */
-static int64_t begun(const struct queue_report *r)
+static int64_t begun(const struct reporting *g)
 {
-	int64_t last = r->about.accepted;
+	int64_t last = g->r->about.accepted;
 
-	for (size_t i = 0; i < r->rows.n; i++)
-		if (last < r->rows.v[i].entry.accepted)
-			last = r->rows.v[i].entry.accepted;
+	for (size_t i = 0; i < g->r->rows.n; i++) {
+		int64_t since = g->r->rows.v[i].entry.accepted;
+
+		if (last < since && since <= g->now)
+			last = since;
+	}
 	return last;
 }
 
@@ -361,7 +364,7 @@ static bool may_put_off(const struct reporting *g)
 	for (size_t i = 0; i < cfg->routing.n_specials; i++)
 		if (lifetime < cfg->routing.specials[i].policy.lifetime)
 			lifetime = cfg->routing.specials[i].policy.lifetime;
-	return g->now < begun(g->r) + lifetime + cfg->policy.bounce_lifetime;
+	return g->now < begun(g) + lifetime + cfg->policy.bounce_lifetime;
 }
 
 static void put_off(struct reporting *g)

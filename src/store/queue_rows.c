@@ -9,6 +9,7 @@
  */
 #include "base/hash.h"
 #include "base/mem.h"
+#include "mime/mime_local.h"
 #include "mime/mime_trace.h"
 #include "store/deliver.h"
 #include "store/queue.h"
@@ -144,6 +145,16 @@ enum db_code queue_rows_get(struct db *db, struct arena *a, int64_t now, enum sq
 	if (code == DB_OK)
 		*rows_r = rows;
 	return code;
+}
+
+struct str queue_row_domain(struct arena *a, const struct queue_row *row)
+{
+	struct str address;
+
+	if (row->destination.n)
+		return queue_routing_domain(row->destination);
+	address = mime_local_address_key(a, row->address);
+	return str_from(address, str_rfind(address, '@') + 1);
 }
 
 void queue_row_finish(struct queue_row *row, enum queue_report_kind report)

@@ -76,6 +76,8 @@ static enum db_code commit_point(struct db *db, const struct blob_point *point, 
 
 	if (code == DB_OK)
 		code = recover_put_point(db, point, sequence);
+	if (code == DB_OK) /* taken in again by a repair */
+		code = db_exec(db, SQL_DROPPED_KNOWN, DB_NO_ARGS, NULL);
 	if (code == DB_OK)
 		code = db_commit(db);
 	if (code != DB_OK)

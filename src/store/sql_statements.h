@@ -90,6 +90,8 @@ SQL(DROPPED_LIST, "SELECT pack FROM dropped ORDER BY pack")
 SQL(DROPPED_OLD, "SELECT pack FROM dropped WHERE pack < (SELECT max(p.pack) FROM pack p)"
 		 " ORDER BY pack LIMIT $1")
 
+SQL(DROPPED_KNOWN, "DELETE FROM dropped WHERE pack IN (SELECT p.pack FROM pack p)")
+
 SQL(DROPPED_FORGET, "DELETE FROM dropped WHERE pack = $1")
 
 /* ---- counters of the store ---- */
@@ -345,12 +347,13 @@ SQL(QUOTA_WARNED, "UPDATE account SET quota_warned = $3 WHERE id = $1 AND quota_
 
 /* ---- maintenance (store/maintain.c) ---- */
 
-SQL(PURGE_EXPUNGED, "SELECT account, mailbox, uid, email FROM membership"
+SQL(PURGE_EXPUNGED, "SELECT account, mailbox, uid, email, expunged_at FROM membership"
 		    " WHERE expunged_at > 0 AND expunged_at < $1"
 		    " ORDER BY expunged_at, account, mailbox, uid LIMIT $2")
 
-SQL(PURGE_ACCOUNT, "SELECT account, mailbox, uid, email FROM membership WHERE account = $1"
-		   " ORDER BY mailbox, uid LIMIT $2")
+SQL(PURGE_ACCOUNT,
+    "SELECT account, mailbox, uid, email, expunged_at FROM membership WHERE account = $1"
+    " ORDER BY mailbox, uid LIMIT $2")
 
 SQL(MEMBERSHIP_DELETE, "DELETE FROM membership WHERE account = $1 AND mailbox = $2 AND uid = $3")
 

@@ -92,10 +92,18 @@ SQL(AUDIT_ACCOUNTS, "SELECT id, used_messages, used_bytes, CASE WHEN EXISTS (SEL
 		    " WHERE c.account = account.id AND c.kind = 0) THEN 1 ELSE 0 END FROM account"
 		    " WHERE id > $1 AND domain <> '' ORDER BY id LIMIT $2")
 
-/* What waits behind ($1, $2), with whether its destination is there. */
+/* How many rows refer to the message's content, and how many it knows of. */
+SQL(AUDIT_REFERENCES,
+    "SELECT (SELECT count(*) FROM queue q WHERE q.shard = 0 AND q.message = b.id) + (SELECT count(*)"
+    " FROM email e WHERE e.id = b.id AND e.account IN (SELECT l.account FROM ledger l"
+    " WHERE l.message = b.id)), b.refs FROM blob b WHERE b.id = $1")
+
+/* What waits behind ($1, $2), with whether its destination is there, and the lease if it is under one. */
 SQL(AUDIT_QUEUE,
     "SELECT q.message, q.recipient, CASE WHEN q.destination = '' OR EXISTS (SELECT 1 FROM destination d"
-    " WHERE d.shard = q.shard AND d.name = q.destination) THEN 1 ELSE 0 END FROM queue q"
+    " WHERE d.shard = q.shard AND d.name = q.destination) THEN 1 ELSE 0 END,"
+    " CASE WHEN q.token = 0 OR EXISTS (SELECT 1 FROM lease l WHERE l.shard = q.shard"
+    " AND l.token = q.token) THEN 1 ELSE 0 END FROM queue q"
     " WHERE q.shard = 0 AND (q.message, q.recipient) > ($1, $2) ORDER BY q.message, q.recipient LIMIT $3")
 
 /* The next pack behind $1 that blobs lie in, with whether it has a row. */

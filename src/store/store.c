@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "store/forward.h"
 #include "store/history.h"
+#include "store/maintain.h"
 #include "store/migrate.h"
 #include "store/recover.h"
 
@@ -117,7 +118,7 @@ static bool open_database(struct store *s, bool create, struct err *e)
 	return false;
 }
 
-/* What the store itself has to hold: the configuration's limits, a key for return addresses, its identity. */
+/* What the store itself has to hold, by its configuration and for ever. */
 static bool set_up(struct store *s, struct err *e)
 {
 	enum db_code code = db_begin(s->db);
@@ -128,6 +129,8 @@ static bool set_up(struct store *s, struct err *e)
 		code = forward_key_make(s->db);
 	if (code == DB_OK)
 		code = history_identify(s->db);
+	if (code == DB_OK)
+		code = maintain_begin(s->db, s->cfg.undelete_ms, clock_now());
 	if (code == DB_OK)
 		code = db_commit(s->db);
 	if (code != DB_OK)

@@ -152,7 +152,7 @@ static void note_file(enum record_kind kind, int fd, int64_t off, int64_t n, con
 
 	if (is_ours(fd, &st)) {
 		note((struct record_head){kind, 0, st.st_ino, off, n}, "", 0, data);
-		if (fcntl(fd, F_GETFL) & O_DSYNC) /* O_SYNC has its bit */
+		if (kind == RECORD_WRITE && (fcntl(fd, F_GETFL) & O_DSYNC)) /* O_SYNC has its bit */
 			note_sync(fd);
 	} else if (recording() && kind == RECORD_WRITE && fd == STDOUT_FILENO) {
 		note((struct record_head){.kind = RECORD_SAY, .n = n}, "", 0, data);
@@ -182,6 +182,8 @@ static bool is_full_directory(int dirfd, const char *name)
 		n++; /* "." and ".." too */
 	if (dir)
 		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
 	return n > 2;
 }
 
@@ -357,10 +359,19 @@ ssize_t pwritev64(int fd, const struct iovec *iov, int n, off64_t off)
 	return pwritev(fd, iov, n, off);
 }
 
+static int64_t placed_by(int fd, int64_t off, ssize_t n, int flags)
+{
+	struct stat st;
+
+	if (off == -1)
+		return went_to(fd, n);
+	return (flags & RWF_APPEND) && fstat(fd, &st) == 0 ? st.st_size - n : placed_at(fd, off, n);
+}
+
 ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t off, int flags)
 {
 	PASS(ssize_t, REAL(pwritev2)(fd, iov, n, off, flags), {
-		note_vector(fd, iov, n, off == -1 ? went_to(fd, r) : placed_at(fd, off, r), r);
+		note_vector(fd, iov, n, placed_by(fd, off, r, flags), r);
 		if (flags & (RWF_DSYNC | RWF_SYNC))
 			note_sync(fd);
 	});
@@ -371,33 +382,32 @@ ssize_t pwritev64v2(int fd, const struct iovec *iov, int n, off64_t off, int fla
 	return pwritev2(fd, iov, n, off, flags);
 }
 
-/* What the kernel put there by itself, read again. */
-static void note_copied(int fd, int64_t off, ssize_t n)
+/* What the kernel took from one file and put into the other by itself, read again. */
+static void note_copied(int outfd, int64_t out, int infd, int64_t in, ssize_t n)
 {
-	char name[64], *p = malloc((size_t)n + 1);
 	struct stat st;
-	int in;
+	char *p;
 
-	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-	if (n > 0 && is_ours(fd, &st)) {
-		in = REAL(open)(name, O_RDONLY | O_CLOEXEC);
-		if (!p || in < 0 || pread(in, p, (size_t)n, off) != n)
-			stop("what was copied into a file cannot be read again");
-		close(in);
-		note_file(RECORD_WRITE, fd, off, n, p);
-	}
+	if (n == 0 || !(is_ours(outfd, &st) || (recording() && outfd == STDOUT_FILENO)))
+		return;
+	p = malloc((size_t)n);
+	if (!p || pread(infd, p, (size_t)n, in) != n)
+		stop("what was copied from a file cannot be read again");
+	note_file(RECORD_WRITE, outfd, out, n, p);
 	free(p);
 }
 
 ssize_t copy_file_range(int infd, off64_t *in, int outfd, off64_t *out, size_t n, unsigned flags)
 {
 	PASS(ssize_t, REAL(copy_file_range)(infd, in, outfd, out, n, flags),
-	    note_copied(outfd, out ? *out - r : went_to(outfd, r), r));
+	    note_copied(outfd, out ? *out - r : went_to(outfd, r), infd,
+		in ? *in - r : went_to(infd, r), r));
 }
 
 ssize_t sendfile(int outfd, int infd, off_t *in, size_t n)
 {
-	PASS(ssize_t, REAL(sendfile)(outfd, infd, in, n), note_copied(outfd, went_to(outfd, r), r));
+	PASS(ssize_t, REAL(sendfile)(outfd, infd, in, n),
+	    note_copied(outfd, went_to(outfd, r), infd, in ? *in - r : went_to(infd, r), r));
 }
 
 ssize_t sendfile64(int outfd, int infd, off64_t *in, size_t n)
@@ -405,15 +415,13 @@ ssize_t sendfile64(int outfd, int infd, off64_t *in, size_t n)
 	return sendfile(outfd, infd, in, n);
 }
 
-/* By its name, so it is opened for its number. */
 static void note_truncated(const char *name, int64_t n)
 {
-	int fd = recording() ? REAL(open)(name, O_RDONLY | O_CLOEXEC) : -1;
+	char path[PATH_MAX];
+	struct stat st;
 
-	if (fd < 0)
-		return;
-	note_file(RECORD_SIZE, fd, 0, n, NULL);
-	close(fd);
+	if (recording() && path_of(AT_FDCWD, name, path) && stat(name, &st) == 0)
+		note((struct record_head){RECORD_SIZE, 0, st.st_ino, 0, n}, "", 0, NULL);
 }
 
 int truncate(const char *name, off_t n)
@@ -527,7 +535,10 @@ int renameat(int fromfd, const char *from, int tofd, const char *to)
 
 static void note_renamed(int fromfd, const char *from, int tofd, const char *to, unsigned flags)
 {
-	if (recording() && (flags & ~(unsigned)RENAME_NOREPLACE))
+	char path[PATH_MAX];
+
+	if (recording() && (flags & ~(unsigned)RENAME_NOREPLACE) &&
+	    (path_of(fromfd, from, path) || path_of(tofd, to, path)))
 		stop("renameat2() with flags other than RENAME_NOREPLACE cannot be followed");
 	note_rename(fromfd, from, tofd, to);
 }

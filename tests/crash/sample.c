@@ -1,8 +1,8 @@
 /*
  * A program for the explorer's own test: saves a number over and over, as a new file in the old one's
  * place, and says each one that is safe. "right" syncs what it must, "no-file" not the octets, "no-name" not
- * the directory. "others" does so by calls that are used more seldom, "no-flag" by the same without syncing
- * the octets; "moves" renames a directory. "check" is the other half: run in a state, it compares with what
+ * the directory. "others" does so by calls that are used more seldom, "by-flag" into a file that is opened to be
+ * synced by each write, "no-flag" into one that is not; "moves" renames a directory. "check" is the other half: run in a state, it compares with what
  * was said.
  */
 #include <fcntl.h>
@@ -36,11 +36,12 @@ static int save(int number, int sync_file, int sync_name)
 	return write(STDOUT_FILENO, text, (size_t)n) != n;
 }
 
-/* Into a file with a name that was free, partly by the kernel alone. */
-static int save_otherwise(int number, int flag)
+/* Into a file with a name that was free, partly by the kernel alone; `sync` cuts it to what it should be, durably. */
+static int save_otherwise(int number, int flag, int sync)
 {
 	char text[64], name[] = "new.XXXXXX";
-	int n = snprintf(text, sizeof text, "the number is %d\n", number);
+	int n = snprintf(text, sizeof text, "the number is %d\nthe number is 0\n", number);
+	int much = sync ? n : n - 16;
 	struct iovec iov = {text, 4};
 	int from = memfd_create("text", 0), fd = mkostemp(name, flag);
 	int dir = open(".", O_RDONLY | O_DIRECTORY);
@@ -49,7 +50,9 @@ static int save_otherwise(int number, int flag)
 		return 1;
 	if (pwritev2(fd, &iov, 1, -1, 0) != 4 || lseek(from, 4, SEEK_SET) != 4)
 		return 1;
-	if (sendfile(fd, from, NULL, (size_t)n - 4) != n - 4 || truncate(name, n) != 0)
+	if (sendfile(fd, from, NULL, (size_t)much - 4) != much - 4)
+		return 1;
+	if (sync && (truncate(name, n - 16) != 0 || fsync(fd) != 0))
 		return 1;
 	if (renameat2(AT_FDCWD, name, AT_FDCWD, "data", 0) != 0 || fsync(dir) != 0)
 		return 1;
@@ -109,9 +112,11 @@ int main(int argc, char **argv)
 		return move_directory();
 	for (int i = 1; i <= ROUNDS && !failed; i++)
 		if (strcmp(argv[1], "others") == 0)
-			failed = save_otherwise(i, O_SYNC);
+			failed = save_otherwise(i, 0, 1);
+		else if (strcmp(argv[1], "by-flag") == 0)
+			failed = save_otherwise(i, O_SYNC, 0);
 		else if (strcmp(argv[1], "no-flag") == 0)
-			failed = save_otherwise(i, 0);
+			failed = save_otherwise(i, 0, 0);
 		else
 			failed = save(
 			    i, strcmp(argv[1], "no-file") != 0, strcmp(argv[1], "no-name") != 0);

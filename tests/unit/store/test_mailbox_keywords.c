@@ -213,18 +213,19 @@ static void as_many_as_there_may_be(void **state)
 
 #define MANY (2 * MAILBOX_KEYWORDS_SLICE + 100)
 
-/* Messages that share one content. */
+/* Messages whose contents lie at one place. */
 static void fill(void)
 {
 	ann_send(1);
 	rig_sql(&rig,
 	    "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n LIMIT 1099)"
-	    " INSERT INTO email SELECT account, i, blob, prefix, thread, received, size, keywords, 1,"
+	    " INSERT INTO email SELECT account, i, i, prefix, thread, received, size, keywords, 1,"
 	    " 1, summary, 0 FROM email, n;"
 	    "INSERT INTO membership SELECT 1, 1, e.id, e.id, size, 1, 0, 0, 0, 0 FROM email e"
 	    " WHERE e.id < 5000;"
 	    "INSERT INTO change SELECT 1, 1, 1, id, 1 FROM email WHERE id < 5000;"
-	    "UPDATE blob SET refs = 1100;"
+	    "INSERT INTO blob SELECT e.id, b.pack, b.pos, b.length, 1 FROM email e, blob b"
+	    " WHERE e.id < 5000;"
 	    "UPDATE mailbox SET uidnext = 1101, messages = 1100, octets = octets * 1100 WHERE id = 1;"
 	    "UPDATE account SET used_bytes = used_bytes * 1100, used_messages = 1100;"
 	    "UPDATE domain SET used_bytes = used_bytes * 1100, used_messages = 1100");
