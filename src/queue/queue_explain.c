@@ -35,21 +35,37 @@ static struct buf cleaned(struct str s, size_t max)
 	return b;
 }
 
+static bool is_host_down(const struct telling *t)
+{
+	return queue_destination_is_failing(&t->x->host_state);
+}
+
 /*
- * What holds it back for longest: where its own time and a later probe both do, the probe is what
- * will tell.
+ * Where its own time and a later one of the destination both hold it back, the destination is what will
+ * tell; unless its own time comes too late whatever that tells.
  */
-static enum queue_hold hold_of(const struct telling *t)
+static enum queue_hold longest(const struct telling *t)
 {
 	const struct queue_destination *d = &t->destination;
-	enum queue_hold hold = queue_destination_hold(
-	    d, t->x->active, t->entry.not_before, t->x->now);
+	int64_t own = t->entry.not_before;
+	enum queue_hold hold = queue_destination_hold(d, t->x->active, own, t->x->now);
 
-	if (hold == QUEUE_HOLD_OWN && d->waits > t->x->now && d->waits >= t->entry.not_before)
+	if (hold != QUEUE_HOLD_OWN || own >= queue_schedule_end(t->x->policy, &t->entry))
+		return hold;
+	if (d->waits > t->x->now && d->waits >= own)
 		return QUEUE_HOLD_HOST;
-	if (hold == QUEUE_HOLD_OWN && queue_destination_is_failing(d) &&
-	    d->next_probe >= t->entry.not_before)
+	if (queue_destination_is_failing(d) && d->next_probe >= own)
 		return t->x->active > 0 ? QUEUE_HOLD_PROBE : QUEUE_HOLD_PROBE_TIME;
+	return hold;
+}
+
+/* One that fails and is in the line of a host that is up again has its turn there. */
+static enum queue_hold hold_of(const struct telling *t)
+{
+	enum queue_hold hold = longest(t);
+
+	if (hold == QUEUE_HOLD_PROBE_TIME && t->x->hosts > 0 && !is_host_down(t))
+		return QUEUE_HOLD_HOST;
 	return hold;
 }
 
@@ -212,11 +228,6 @@ static void why_turn(struct telling *t)
 	    buf_view(&t->target), STR(""), t->x->now);
 }
 
-static bool is_host_down(const struct telling *t)
-{
-	return queue_destination_is_failing(&t->x->host_state);
-}
-
 /* The host that it waits for is that of the route. */
 static bool is_of_route(const struct telling *t)
 {
@@ -297,30 +308,63 @@ static void put_next(struct telling *t, enum queue_phrase phrase, int64_t time)
 	    QUEUE_ARGS(buf_view(&t->recipient), buf_view(&t->target), when(t, time)));
 }
 
+/* It goes earlier, should one of its hosts answer for another domain. */
+static bool is_woken_by_host(const struct telling *t)
+{
+	return t->x->hosts > 0 && is_host_down(t) &&
+	       (t->hold == QUEUE_HOLD_HOST || t->hold == QUEUE_HOLD_PROBE_TIME);
+}
+
+/* It goes with what happens elsewhere, whenever that is. */
+static bool is_woken(const struct telling *t)
+{
+	return t->hold == QUEUE_HOLD_PROBE || is_woken_by_host(t) ||
+	       (t->hold == QUEUE_HOLD_HOST && !is_host_down(t));
+}
+
+static enum queue_phrase next_by_host(const struct telling *t)
+{
+	/* the sentence before has named it, and it is the only one */
+	bool that = t->x->hosts == 1 && (t->hold == QUEUE_HOLD_HOST || is_of_route(t));
+
+	if (t->schedule.next_attempt == QUEUE_NEVER)
+		return that ? QUEUE_PHRASE_ONLY_HOST : QUEUE_PHRASE_ONLY_HOSTS;
+	if (!that)
+		return QUEUE_PHRASE_NEXT_REACH_HOSTS;
+	return t->hold == QUEUE_HOLD_HOST ? QUEUE_PHRASE_NEXT_HOST : QUEUE_PHRASE_NEXT_REACH_HOST;
+}
+
+static enum queue_phrase next_of_own(const struct telling *t)
+{
+	if (queue_destination_is_failing(&t->destination))
+		return QUEUE_PHRASE_NEXT_IF_UP;
+	if (queue_destination_room(&t->destination, t->x->active, t->x->now) == 0)
+		return QUEUE_PHRASE_NEXT_IF_FREE;
+	return QUEUE_PHRASE_NEXT;
+}
+
 static void next(struct telling *t)
 {
 	static const enum queue_phrase phrases[] = {
 	    [QUEUE_HOLD_NONE] = QUEUE_PHRASE_NEXT_NOW,
-	    [QUEUE_HOLD_OWN] = QUEUE_PHRASE_NEXT,
 	    [QUEUE_HOLD_PROBE_TIME] = QUEUE_PHRASE_NEXT_REACH,
 	    [QUEUE_HOLD_PROBE] = QUEUE_PHRASE_NEXT_PROBE,
 	    [QUEUE_HOLD_SESSIONS] = QUEUE_PHRASE_NEXT_FREE,
-	    [QUEUE_HOLD_HOST] = QUEUE_PHRASE_NEXT_HOST,
+	    [QUEUE_HOLD_HOST] = QUEUE_PHRASE_NEXT_FREE,
 	};
 	enum queue_phrase phrase = phrases[t->hold];
 
-	if (t->hold == QUEUE_HOLD_HOST && !is_host_down(t))
-		phrase = QUEUE_PHRASE_NEXT_FREE;
-	else if (t->schedule.next_attempt == QUEUE_NEVER && t->hold != QUEUE_HOLD_PROBE)
+	if (t->schedule.next_attempt == QUEUE_NEVER && !is_woken(t))
 		return;
-	if (t->hold == QUEUE_HOLD_NONE && t->x->full != QUEUE_EXPLAIN_ROOM)
+	if (is_woken_by_host(t))
+		phrase = next_by_host(t);
+	else if (t->hold == QUEUE_HOLD_OWN)
+		phrase = next_of_own(t);
+	else if (t->hold == QUEUE_HOLD_NONE && t->x->full != QUEUE_EXPLAIN_ROOM)
 		phrase = QUEUE_PHRASE_NEXT_ROOM;
-	else if (t->hold == QUEUE_HOLD_OWN && queue_destination_is_failing(&t->destination))
-		phrase = QUEUE_PHRASE_NEXT_IF_UP;
-	else if (t->hold == QUEUE_HOLD_OWN &&
-		 queue_destination_room(&t->destination, t->x->active, t->x->now) == 0)
-		phrase = QUEUE_PHRASE_NEXT_IF_FREE;
 	put_next(t, phrase, t->schedule.next_attempt);
+	if (is_woken(t) && t->entry.not_before > t->x->now)
+		put_next(t, QUEUE_PHRASE_NOT_BEFORE, t->entry.not_before);
 }
 
 /* ---- how it ends ---- */
@@ -358,8 +402,7 @@ static void how(struct telling *t)
 {
 	if (is_late(t))
 		put_ending(t, ENDING_LATE);
-	else if (t->schedule.next_attempt == QUEUE_NEVER &&
-		 (t->hold != QUEUE_HOLD_HOST || is_host_down(t)))
+	else if (t->schedule.next_attempt == QUEUE_NEVER && !is_woken(t))
 		put_ending(t, ENDING_THEN);
 	else
 		put_ending(t, ENDING_IF);

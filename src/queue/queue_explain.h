@@ -49,8 +49,12 @@ struct queue_explain {
 	enum queue_explain_full full;
 	struct queue_entry entry;
 	struct queue_destination destination;
-	/* While it waits for a host: which, whom else it serves (empty: nobody is known), its state. */
+	/*
+	 * While it waits for hosts, or fails and is in their lines: one of them, whom else it serves (empty:
+	 * nobody is known), its state; and how many there are, each of which wakes it.
+	 */
 	struct str host, host_serves;
+	size_t hosts;
 	size_t host_active; /* sessions to it, for whichever domain */
 	struct queue_destination host_state;
 	const struct queue_policy *policy;

@@ -116,9 +116,18 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "An attempt with another message is under way; if %2 answers it, this one follows.",
 	[QUEUE_PHRASE_NEXT_HOST] =
 	    "The next attempt is %3, or as soon as that server answers for another domain.",
+	[QUEUE_PHRASE_NEXT_REACH_HOST] =
+	    "The next attempt to reach %2 is %3, or as soon as that server answers for another domain.",
+	[QUEUE_PHRASE_NEXT_REACH_HOSTS] =
+	    "The next attempt to reach %2 is %3, or as soon as one of its mail servers answers for another domain.",
+	[QUEUE_PHRASE_ONLY_HOST] =
+	    "A further attempt follows only if that server answers for another domain.",
+	[QUEUE_PHRASE_ONLY_HOSTS] =
+	    "A further attempt follows only if one of its mail servers answers for another domain.",
 	[QUEUE_PHRASE_NEXT_IF_UP] = "The next attempt is %3, if %2 can be reached by then.",
 	[QUEUE_PHRASE_NEXT_IF_FREE] =
 	    "The next attempt is %3, if a connection to %2 is free by then.",
+	[QUEUE_PHRASE_NOT_BEFORE] = "It is tried %3 at the earliest.",
 	/* %1 sender, %2 when */
 	[QUEUE_PHRASE_WARNING] = "If it still waits %2, %1 is told of the delay.",
 

@@ -93,8 +93,13 @@ const char *const queue_phrase_zh_hans[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_NEXT_FREE] = "一有空闲的连接就会发送。",
 	[QUEUE_PHRASE_NEXT_PROBE] = "正在用另一封邮件尝试；如果 %2 作出答复，这一封随后发送。",
 	[QUEUE_PHRASE_NEXT_HOST] = "下一次尝试在 %3；如果该服务器在此之前为其他域应答，就会立即尝试。",
+	[QUEUE_PHRASE_NEXT_REACH_HOST] = "下一次尝试连接 %2 在 %3；如果该服务器在此之前为其他域应答，就会立即尝试。",
+	[QUEUE_PHRASE_NEXT_REACH_HOSTS] = "下一次尝试连接 %2 在 %3；如果它的某台邮件服务器在此之前为其他域应答，就会立即尝试。",
+	[QUEUE_PHRASE_ONLY_HOST] = "只有当该服务器为其他域应答时，才会再次尝试。",
+	[QUEUE_PHRASE_ONLY_HOSTS] = "只有当它的某台邮件服务器为其他域应答时，才会再次尝试。",
 	[QUEUE_PHRASE_NEXT_IF_UP] = "如果届时能够连接 %2，下一次尝试在 %3。",
 	[QUEUE_PHRASE_NEXT_IF_FREE] = "如果届时有到 %2 的空闲连接，下一次尝试在 %3。",
+	[QUEUE_PHRASE_NOT_BEFORE] = "最早在 %3 尝试发送它。",
 	[QUEUE_PHRASE_WARNING] = "如果到 %2 它仍在等待，会把延误告知 %1。",
 
 	[QUEUE_PHRASE_RETURN_IF] = "如果都不成功，将在 %2 退回给 %1。",

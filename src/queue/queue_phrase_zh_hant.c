@@ -93,8 +93,13 @@ const char *const queue_phrase_zh_hant[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_NEXT_FREE] = "一有空閒的連線就會傳送。",
 	[QUEUE_PHRASE_NEXT_PROBE] = "正在用另一封郵件嘗試；如果 %2 作出回覆，這一封隨後傳送。",
 	[QUEUE_PHRASE_NEXT_HOST] = "下一次嘗試在 %3；如果該伺服器在此之前為其他網域回應，就會立即嘗試。",
+	[QUEUE_PHRASE_NEXT_REACH_HOST] = "下一次嘗試連線到 %2 在 %3；如果該伺服器在此之前為其他網域回應，就會立即嘗試。",
+	[QUEUE_PHRASE_NEXT_REACH_HOSTS] = "下一次嘗試連線到 %2 在 %3；如果它的某台郵件伺服器在此之前為其他網域回應，就會立即嘗試。",
+	[QUEUE_PHRASE_ONLY_HOST] = "只有當該伺服器為其他網域回應時，才會再次嘗試。",
+	[QUEUE_PHRASE_ONLY_HOSTS] = "只有當它的某台郵件伺服器為其他網域回應時，才會再次嘗試。",
 	[QUEUE_PHRASE_NEXT_IF_UP] = "如果屆時能夠連線到 %2，下一次嘗試在 %3。",
 	[QUEUE_PHRASE_NEXT_IF_FREE] = "如果屆時有到 %2 的空閒連線，下一次嘗試在 %3。",
+	[QUEUE_PHRASE_NOT_BEFORE] = "最早在 %3 嘗試傳送它。",
 	[QUEUE_PHRASE_WARNING] = "如果到 %2 它仍在等待，會把延誤告知 %1。",
 
 	[QUEUE_PHRASE_RETURN_IF] = "如果都不成功，將在 %2 退回給 %1。",

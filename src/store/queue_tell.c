@@ -18,36 +18,50 @@ static bool says_more(const struct queue_host *a, const struct queue_host *b)
 	return a->state.last_try > b->state.last_try;
 }
 
-struct queue_host queue_host_waited_for(
-    struct db *db, struct arena *a, const struct queue_place *place, int64_t now)
+static struct queue_host no_host(void)
 {
-	struct queue_host found = {.name = STR("")}, host;
+	struct queue_host none = {.name = STR("")};
+
+	queue_destination_init(&none.state, 0);
+	return none;
+}
+
+/* Of those in whose lines it is; *n_r: how many there are. */
+static struct queue_host host_of_lines(
+    struct db *db, struct arena *a, const struct queue_place *place, int64_t now, size_t *n_r)
+{
+	struct queue_host found = no_host(), host;
 	struct str names[LIMIT_QUEUE_HOSTS];
 	size_t n = 0;
 
-	queue_destination_init(&found.state, 0);
-	if (place->state.waits == 0 || queue_host_waits(db, a, place->name, names, &n) != DB_OK)
+	*n_r = 0;
+	if (queue_host_waits(db, a, place->name, names, &n) != DB_OK)
 		return found;
 	for (size_t i = 0; i < n; i++)
 		if (queue_host_get(db, a, now, names[i], &host) == DB_OK &&
 		    says_more(&host, &found))
 			found = host;
+	*n_r = n;
 	return found;
+}
+
+struct queue_host queue_host_waited_for(
+    struct db *db, struct arena *a, const struct queue_place *place, int64_t now)
+{
+	size_t n;
+
+	return place->state.waits ? host_of_lines(db, a, place, now, &n) : no_host();
 }
 
 struct queue_host queue_host_of_place(
     struct db *db, struct arena *a, const struct queue_place *place, int64_t now)
 {
-	struct queue_host none = {.name = STR("")};
-
-	queue_destination_init(&none.state, 0);
-	return place->state.waits > now ? queue_host_waited_for(db, a, place, now) : none;
+	return place->state.waits > now ? queue_host_waited_for(db, a, place, now) : no_host();
 }
 
 static void look_at_host(struct queue_picture *p, struct db *db, int64_t now)
 {
-	p->host_serves = STR("");
-	p->host = queue_host_of_place(db, p->arena, &p->place, now);
+	p->host = host_of_lines(db, p->arena, &p->place, now, &p->hosts);
 	if (p->host.name.n == 0)
 		return;
 	if (queue_host_active(db, p->host.name, &p->host_active) != DB_OK)
@@ -96,10 +110,10 @@ static struct str sent_as(struct queue_picture *p, struct db *db, const struct q
 struct queue_picture queue_picture_of(struct db *db, const struct queue_config *cfg,
     const struct queue_row *row, const struct queue_message *m, int64_t now)
 {
-	struct queue_picture p = {.arena = arena_new()};
+	struct queue_picture p = {.arena = arena_new(), .host = no_host(), .host_serves = STR("")};
 
 	p.has_place = queue_place_get(db, p.arena, now, row->destination, &p.place) == DB_ROW;
-	if (p.has_place)
+	if (p.has_place && p.place.state.waits > now)
 		look_at_host(&p, db, now);
 	if (queue_place_active(db, row->destination, &p.active) != DB_OK)
 		p.active = 0;
@@ -148,10 +162,21 @@ static enum queue_explain_full full_of(struct db *db, const struct queue_picture
 	return QUEUE_EXPLAIN_ROOM;
 }
 
-void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
+/* While it fails it may be in lines too: whoever is told why it waits is to know who wakes it. */
+static struct queue_picture told_of(struct db *db, const struct queue_config *cfg,
     const struct queue_row *row, const struct queue_message *m, int64_t now)
 {
 	struct queue_picture p = queue_picture_of(db, cfg, row, m, now);
+
+	if (p.has_place && queue_destination_is_failing(&p.place.state))
+		look_at_host(&p, db, now);
+	return p;
+}
+
+void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
+    const struct queue_row *row, const struct queue_message *m, int64_t now)
+{
+	struct queue_picture p = told_of(db, cfg, row, m, now);
 	struct queue_explain x = {
 	    .lang = cfg->lang,
 	    .zone = cfg->zone,
@@ -171,6 +196,7 @@ void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
 	    .active = (size_t)p.active,
 	    .host = queue_routing_server(p.host.name),
 	    .host_serves = p.host_serves,
+	    .hosts = p.hosts,
 	    .host_active = (size_t)p.host_active,
 	    .host_state = p.host.state,
 	    .entry = row->entry,

@@ -19,6 +19,7 @@ struct queue_picture {
 	struct str sent_as; /* the reverse path in the place of the sender's; empty: his own */
 	/* The destination waits for a host; its name is empty otherwise. */
 	struct queue_host host;
+	size_t hosts;           /* in whose lines it is */
 	struct str host_serves; /* another domain; empty: none is known */
 	int64_t host_active;    /* sessions to it */
 };

@@ -30,6 +30,7 @@ static void change(struct sim_rcpt *r, enum queue_change_verb verb)
 	c->op.done = changed;
 	r->touched = true;
 	sim_world.touches++;
+	sim_world.touched = clock_mono();
 	sim_say("admin  verb %d for %s", (int)verb, r->address);
 	sim_write(&c->op);
 }

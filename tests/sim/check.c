@@ -27,11 +27,10 @@
 struct place {
 	int64_t sessions, failures, next_probe, last_try, waits, active;
 	int64_t most;  /* sessions, at any time of this commit */
-	int64_t least; /* waits, likewise: of what was written */
+	int64_t least; /* waits, likewise: of what was written while it did not fail */
 	bool changed;
-	bool woken;   /* it answered, or is to be probed earlier */
-	bool freed;   /* it no longer waited for its hosts, at any time of this commit */
-	bool tried;   /* it has learned of an attempt */
+	bool woken; /* it answered, or is to be probed earlier, or waits for its hosts no longer */
+	bool tried; /* it has learned of an attempt */
 	bool failing; /* as the lane has written it last */
 	bool probed;  /* then it was given to the relay */
 	bool written; /* it, or a lease of it, by the lane */
@@ -142,6 +141,17 @@ static int64_t count_of(enum query q)
 	return n;
 }
 
+static void wake_claims(const struct sim_dest *d)
+{
+	LIST_FOREACH(&d->queued, it)
+	{
+		const struct sim_rcpt *r = LIST_ENTRY(it, struct sim_rcpt, beside);
+
+		if (!r->token)
+			sim_claim_woken(r, check.rows[r->index].not_before);
+	}
+}
+
 static void read_place(struct sim_dest *d)
 {
 	struct place *p = &check.places[d - sim_world.dests], is = {.least = INT64_MAX};
@@ -161,14 +171,16 @@ static void read_place(struct sim_dest *d)
 		     is.next_probe != p->next_probe || is.last_try != p->last_try ||
 		     is.waits != p->waits || is.active != p->active;
 	is.most = is.sessions > p->sessions ? is.sessions : p->sessions;
-	is.woken = p->failures > 0 && (is.failures == 0 || is.next_probe < p->next_probe);
+	is.woken = p->failures > 0 ? is.failures == 0 || is.next_probe < p->next_probe
+				   : p->waits > clock_now() && p->least <= clock_now();
 	is.failing = is.failures > 0;
 	is.probed = p->probed;
 	is.tried = is.last_try != p->last_try;
-	is.freed = is.waits < p->waits || p->least < p->waits;
 	if (is.changed)
 		d->touched = clock_mono();
 	*p = is;
+	if (is.woken)
+		wake_claims(d);
 }
 
 /* Those that were written; and those of the commit before have not changed any more. */
@@ -177,7 +189,7 @@ static void read_places(void)
 	for (size_t i = 0; i < check.nmoved; i++) {
 		struct place *p = &check.places[check.moved[i] - sim_world.dests];
 
-		p->changed = p->woken = p->freed = p->tried = p->probed = false;
+		p->changed = p->woken = p->tried = p->probed = false;
 		p->most = p->sessions;
 	}
 	check.nmoved = check.nwrote;
@@ -248,7 +260,7 @@ static void lease_begun(struct sim_rcpt *r, const struct seen *was, const struct
 	SIM_MUST(p->failures == 0 || !p->probed || p->active == 1,
 	    "%s is down, and is tried by %lld jobs at once", d->name, (long long)p->active);
 	if (was->token == 0 && was->r)
-		sim_claim_tried(r, p->woken || was->not_before != is->not_before, p->freed);
+		sim_claim_tried(r, p->woken);
 	if (d->last_lease != clock_mono() || d->leases == 0) {
 		d->leases++;
 		d->probes += sim_dest_is_down(d);
@@ -436,8 +448,9 @@ static void on_place(sqlite3_context *context, int n, sqlite3_value **args)
 	struct sim_dest *d = &sim_world.dests[p - check.places];
 	int64_t waits = sqlite3_value_int64(args[1]);
 
-	p->least = waits < p->least ? waits : p->least;
 	p->failing = sqlite3_value_int64(args[5]) > 0;
+	if (!p->failing)
+		p->least = waits < p->least ? waits : p->least;
 	check_concurrency(&d->lesson, args + 2, d->name);
 }
 
@@ -743,6 +756,8 @@ void sim_logged(const struct sim_event *event)
 		event->to->reported = clock_mono();
 		sim_traffic_reported();
 	}
+	if (strcmp(event->name, "clock-set-back") == 0)
+		sim_world.moved = clock_mono();
 	for (size_t i = 0; i < sizeof never / sizeof *never; i++)
 		SIM_MUST(strcmp(event->name, never[i]) != 0, "%s: %s", event->name,
 		    event->why ? event->why : "");

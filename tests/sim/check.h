@@ -55,11 +55,11 @@ struct sim_claim sim_explain(
 void sim_compare_claims(
     const struct sim_rcpt *r, const struct sim_claim *was, const struct sim_claim *is);
 
-/*
- * He is being tried now. touched: his destination was woken with the same commit; freed: it no longer waits
- * for its hosts.
- */
-void sim_claim_tried(const struct sim_rcpt *r, bool touched, bool freed);
+/* He is being tried now. woken: his destination was, with the same commit. */
+void sim_claim_tried(const struct sim_rcpt *r, bool woken);
+
+/* His destination may be tried earlier than it was to be; he himself not before that time, by the wall. */
+void sim_claim_woken(const struct sim_rcpt *r, int64_t not_before);
 
 /* His sender was warned, or he was returned because his time is over. */
 void sim_claim_warned(const struct sim_rcpt *r);

@@ -12,7 +12,8 @@
 #include "store.h"
 #include "store/queue_tell.h"
 
-#define LATE_MS (2 * MINUTE_MS) /* what is due has begun by then */
+#define LATE_MS  (2 * MINUTE_MS) /* what is due has begun by then */
+#define TOUCH_MS (5 * SECOND_MS) /* what an administrator wants is written by then */
 
 /* ---- times ---- */
 
@@ -111,6 +112,21 @@ bool sim_has(struct str text, const char *words)
 
 /* ---- sentences ---- */
 
+/* That no attempt follows is said alone. */
+static void check_never(struct str text)
+{
+	static const char *const words[] = {"An attempt with another message is under way",
+	    "It goes as soon as ", "It is tried ", "The next attempt ",
+	    "A further attempt follows "};
+
+	if (!sim_has(text, "No further attempt is planned"))
+		return;
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		SIM_MUST(!sim_has(text, words[i]),
+		    "explain says that an attempt follows, and that none does: %.*s",
+		    STR_FMT(text));
+}
+
 static void read_next(const struct sim_rcpt *r, struct str text, struct sim_claim *c)
 {
 	static const struct {
@@ -128,12 +144,16 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 	    {"It goes as soon as one of them is free", SIM_N_SESSION},
 	    {"It goes as soon as this server may open another connection", SIM_N_SESSION},
 	    {"The next attempt is due now", SIM_N_NOW},
+	    {"A further attempt follows only if ", SIM_N_HOST},
 	    {"No further attempt is planned", SIM_N_NEVER},
 	};
 	char reach[80];
 	struct sim_moment m;
 
+	check_never(text);
 	c->late = sim_has(text, "Its time ended while the server was not running");
+	c->wakes = sim_has(text, " answers for another domain.");
+	c->earliest = sim_moment_behind(text, "It is tried ").at;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		if (sim_has(text, table[i].words)) {
 			c->next = table[i].next;
@@ -151,6 +171,7 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 	c->next = SIM_N_AT;
 	c->next_at = m.at;
 	c->next_span = m.span;
+	c->own = !c->wakes && !sim_has(text, reach);
 	c->if_able = sim_has(text, "can be reached by then") || sim_has(text, "is free by then");
 }
 
@@ -243,7 +264,7 @@ static void check_host(const struct sim_rcpt *r, struct sim_claim *c, struct str
 		h = &r->dest->server->hosts[0];
 	SIM_MUST(h || r->dest->example == SIM_X_LIES, "%.*s is no server of %s: %.*s",
 	    STR_FMT(name), r->dest->name, STR_FMT(text));
-	if (sim_has(text, "or as soon as that server answers for another domain"))
+	if (sim_has(text, " that server answers for another domain"))
 		c->host = h;
 	if (!sim_has(text, ", which also serves ") || !h)
 		return;
@@ -305,7 +326,7 @@ static void check_sent_on(const struct sim_rcpt *r, const struct sim_claim *c,
 struct sim_claim sim_explain(
     const struct sim_rcpt *r, const struct queue_row *row, const struct sim_facts *f)
 {
-	struct sim_claim c = {.made = clock_mono(), .touches = sim_world.touches};
+	struct sim_claim c = {.made = clock_mono()};
 	struct arena *a = arena_new();
 	struct queue_config cfg = store_queue_config(sim_store()->queue, a);
 	struct queue_message m;
@@ -347,19 +368,62 @@ bool sim_was_up_since(int64_t mono)
 	       sim_world.last_start + 2 * SECOND_MS < mono;
 }
 
-/* The mail server that he waited for has answered since, or an administrator has sent him to see. */
-static bool may_be_free(const struct sim_claim *c)
+/*
+ * An administrator has had his will since, or all that waits was moved along with a clock that was set back; or
+ * just before, and it was about to be written.
+ */
+static bool is_touched(const struct sim_claim *c)
 {
-	return !c->host || c->host->good >= c->made || c->touches != sim_world.touches;
+	return sim_world.touched + TOUCH_MS >= c->made || sim_world.moved + TOUCH_MS >= c->made;
 }
 
-void sim_claim_tried(const struct sim_rcpt *r, bool touched, bool freed)
+/* A mail server has answered since. */
+static bool is_good(const struct sim_host *h, const struct sim_claim *c)
+{
+	return h->good >= c->made;
+}
+
+/* The one that he waited for, or any of his: as it was said. */
+static bool is_any_good(const struct sim_rcpt *r)
+{
+	const struct sim_dest *d = r->dest;
+	const struct sim_claim *c = &r->claim;
+
+	if (c->host || !c->wakes)
+		return c->host && is_good(c->host, c);
+	for (size_t i = 0; i < d->nhosts; i++)
+		if (is_good(&d->hosts[i], c))
+			return true;
+	return d->server && is_good(&d->server->hosts[0], c);
+}
+
+void sim_claim_woken(const struct sim_rcpt *r, int64_t not_before)
 {
 	const struct sim_claim *c = &r->claim;
 
-	if (touched || c->next == SIM_N_UNKNOWN || (freed && may_be_free(c)))
+	if (c->next == SIM_N_UNKNOWN || is_touched(c))
 		return;
-	SIM_MUST(c->next != SIM_N_NEVER && c->next != SIM_N_ENDING && c->next != SIM_N_HELD,
+	SIM_MUST(c->next != SIM_N_NEVER || not_before >= c->ends_at,
+	    "%s may go, though explain said that no attempt would follow", r->address);
+	SIM_MUST(c->next != SIM_N_HOST || is_any_good(r),
+	    "%s may go, though none of his mail servers has answered", r->address);
+	if (c->next == SIM_N_AT && !c->own && clock_now() < c->next_at)
+		SIM_MUST(is_any_good(r), "%s may go %lld s before the time that explain said",
+		    r->address, (long long)((c->next_at - clock_now()) / SECOND_MS));
+}
+
+void sim_claim_tried(const struct sim_rcpt *r, bool woken)
+{
+	const struct sim_claim *c = &r->claim;
+
+	if (c->next == SIM_N_UNKNOWN || is_touched(c))
+		return;
+	SIM_MUST(clock_now() >= c->earliest, "%s is tried %lld s before his own time, says explain",
+	    r->address, (long long)((c->earliest - clock_now()) / SECOND_MS));
+	if (woken && !c->own && is_any_good(r))
+		return;
+	SIM_MUST(c->next != SIM_N_NEVER && c->next != SIM_N_ENDING && c->next != SIM_N_HELD &&
+		     c->next != SIM_N_HOST,
 	    "%s is tried, though explain said that no attempt would follow", r->address);
 	if (c->next != SIM_N_AT)
 		return;

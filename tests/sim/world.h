@@ -198,6 +198,7 @@ enum sim_next {
 	SIM_N_NOW,
 	SIM_N_SESSION, /* when one is free */
 	SIM_N_PROBE,   /* when another has been answered */
+	SIM_N_HOST,    /* when a mail server of his has answered another domain, and only then */
 	SIM_N_NEVER,   /* no more attempts */
 	SIM_N_ENDING,  /* it is being returned */
 	SIM_N_HELD,
@@ -209,11 +210,12 @@ struct sim_claim {
 	int64_t next_span;
 	int64_t ends_at, ends_span; /* 0: nothing was said */
 	int64_t warns_at, warns_span;
-	int64_t made;    /* mono */
-	int64_t since;   /* mono: the next has been the same */
-	int64_t touches; /* of an administrator, by then */
-	const struct sim_host
-	    *host;    /* earlier, should it answer for another domain; NULL: not so */
+	int64_t made;     /* mono */
+	int64_t since;    /* mono: the next has been the same */
+	int64_t earliest; /* not before, by the wall, whatever else happens */
+	bool wakes;       /* earlier, should a mail server of his answer for another domain: */
+	const struct sim_host *host; /* that one; NULL: any of them */
+	bool own;                    /* the next is at his own time */
 	bool if_able; /* the next only if it can be reached, or a connection is free */
 	bool late;    /* its time ended while nothing ran */
 };
@@ -288,6 +290,8 @@ struct sim_world {
 	bool jumps;                 /* the clock jumps in this seed */
 	bool kills;
 	int64_t touches; /* of an administrator */
+	int64_t touched; /* the last of them: mono */
+	int64_t moved;   /* what waits, along with a clock that was set back: mono, the last time */
 	bool crowded;    /* there are so many that all connections are in use at once */
 };
 

@@ -81,6 +81,47 @@ static void test_failing(void **state)
 	expect(&x, CLOSING "The next attempt is due now. " RETURNED);
 }
 
+#define REACH_HOSTS                                                                                \
+	"The next attempt to reach b.test is at 20:32, or as soon as one of its mail servers "     \
+	"answers for another domain. "
+
+/* It was tried itself, and a server of it may answer others earlier. */
+static void test_failing_in_line(void **state)
+{
+	struct queue_explain x = unreachable();
+
+	x.destination.last_reply = STR("421 4.3.2 closing");
+	x.destination.failures = 1;
+	x.entry.warn = false;
+	x.host = STR("mx.example.net");
+	x.host_serves = STR("c.test");
+	x.hosts = 1;
+	x.host_state = x.destination;
+	expect(&x, CLOSING REACH_HOSTS RETURNED);
+	x.hosts = 2;
+	x.entry.attempts = 1; /* his own time is between them */
+	x.entry.last_attempt = SIM_START;
+	x.entry.not_before = SIM_START + 20 * MINUTE_MS;
+	expect(&x, CLOSING REACH_HOSTS "It is tried at 20:20 at the earliest. " RETURNED);
+	x.entry.not_before = SIM_START + 40 * MINUTE_MS;
+	x.last_reply = STR("450 4.7.1 greylisted");
+	expect(&x,
+	    "bob@b.test waits because b.test has not accepted the message yet (it answered \"450 4.7.1 "
+	    "greylisted\", 1 attempt, last at 20:00). The next attempt is at 20:40, if b.test can be "
+	    "reached by then. " RETURNED);
+	x.entry.not_before = x.entry.attempts = 0;
+	x.active = 1;
+	expect(&x, CLOSING "An attempt with another message is under way; if b.test "
+			   "answers it, this one follows. " RETURNED);
+	x.active = 0;
+	queue_destination_init(&x.host_state, 2); /* others go there already, as many as may */
+	x.host_active = 20;
+	expect(&x,
+	    "bob@b.test waits because its mail server mx.example.net, which also serves c.test, has as many "
+	    "connections as it may have at present (20 connections). It goes as soon as one of them is "
+	    "free. " RETURNED);
+}
+
 /* b.test is up; its mail server, by what others have found out, is not. Seen at 20:02. */
 static struct queue_explain host_is_down(struct str host)
 {
@@ -89,6 +130,7 @@ static struct queue_explain host_is_down(struct str host)
 	x.entry.warn = false;
 	x.destination.waits = SIM_START + 32 * MINUTE_MS;
 	x.host = host;
+	x.hosts = 1;
 	x.host_serves = STR("c.test");
 	queue_destination_init(&x.host_state, 2);
 	x.host_state.failures = 3;
@@ -116,8 +158,12 @@ static void test_host(void **state)
 	expect(&x, HOST_CLOSING RETURNED);
 	x.entry.attempts = 1; /* his own time is before that of the host */
 	x.entry.not_before = SIM_START + 5 * MINUTE_MS;
-	expect(&x, HOST_CLOSING RETURNED);
+	expect(&x, HOST_CLOSING "It is tried at 20:05 at the earliest. " RETURNED);
 	x.entry.not_before = x.entry.attempts = 0;
+	x.hosts = 2;
+	expect(&x,
+	    "bob@b.test waits because its mail server mx.example.net takes no mail at present (it answered "
+	    "\"421 4.3.2 closing\", 3 attempts, last at 20:00). " REACH_HOSTS RETURNED);
 	queue_destination_init(&x.host_state, 2);
 	x.host_serves = STR("c.test");
 	x.host_active = 20;
@@ -179,7 +225,7 @@ static void test_own(void **state)
 	    "bob@b.test waits because b.test could not be reached (no answer in time, 1 attempt, "
 	    "last at 20:01). An attempt with another message is under way; if b.test answers it, "
 	    "this one "
-	    "follows. " RETURNED);
+	    "follows. It is tried at 20:05:00 at the earliest. " RETURNED);
 	x.active = 0;
 	x.now = MON;
 	x.destination = picture().destination;
@@ -258,6 +304,50 @@ static void test_endings(void **state)
 	expect(&x, "bob@b.test could not be delivered in time. It is now being given up and has no "
 		   "sender who "
 		   "could be told.");
+}
+
+#define LAST                                                                                       \
+	"bob@b.test waits because b.test could not be reached (connection refused, 3 attempts, "   \
+	"last at 19:50:00). "
+#define LAST_RETURN "it will be returned to alice@a.test at 20:00."
+
+/* No probe is left in its life, and yet it may go. */
+static void test_endings_that_others_turn(void **state)
+{
+	struct queue_explain x = unreachable();
+	int64_t end = SIM_START + 5 * DAY_MS;
+
+	x.destination.next_probe = end;
+	x.destination.last_try = x.now = end - 10 * MINUTE_MS;
+	x.active = 1;
+	expect(&x,
+	    LAST "An attempt with another message is under way; if b.test answers it, this one "
+		 "follows. If none succeeds, " LAST_RETURN);
+	x.entry.attempts = 1;
+	x.entry.last_attempt = x.now;
+	x.entry.not_before = end; /* too late, whatever that attempt comes to */
+	x.last_reply = STR("450 4.7.1 greylisted");
+	expect(&x,
+	    "bob@b.test waits because b.test has not accepted the message yet (it answered \"450 4.7.1 "
+	    "greylisted\", 1 attempt, last at 19:50:00). No further attempt is planned; " LAST_RETURN);
+	x.entry.not_before = x.entry.attempts = x.active = 0;
+	x.host = STR("mx.example.net");
+	x.hosts = 1;
+	x.host_state = x.destination;
+	expect(&x,
+	    LAST "A further attempt follows only if one of its mail servers answers for another "
+		 "domain. If none succeeds, " LAST_RETURN);
+	x.destination = picture().destination;
+	x.destination.waits = end;
+	expect(&x,
+	    "bob@b.test waits because its mail server mx.example.net could not be reached (connection "
+	    "refused, 3 attempts, last at 19:50:00). A further attempt follows only if that server answers "
+	    "for another domain. If none succeeds, " LAST_RETURN);
+	x.entry.not_before = end;
+	x.entry.attempts = 1;
+	expect(&x,
+	    "bob@b.test waits because b.test has not accepted the message yet (it answered \"450 4.7.1 "
+	    "greylisted\", 1 attempt, last at 19:50:00). No further attempt is planned; " LAST_RETURN);
 }
 
 /* Nothing is left to be tried: of each, what became of it, and what of its report. */
@@ -345,6 +435,14 @@ static void test_route(void **state)
 	    "bob@b.test waits because the connection to the server smart.test through which mail for "
 	    "b.test is sent could not be used (login failed: 535 no, 3 attempts, last at 20:02). The "
 	    "next attempt to reach smart.test is at 20:32. " RETURNED);
+	x.host_state = x.destination;
+	x.host = STR("smart.test");
+	x.hosts = 1;
+	expect(&x,
+	    "bob@b.test waits because the connection to the server smart.test through which mail for "
+	    "b.test is sent could not be used (login failed: 535 no, 3 attempts, last at 20:02). The "
+	    "next attempt to reach smart.test is at 20:32, or as soon as that server answers for another "
+	    "domain. " RETURNED);
 	x = host_is_down(STR("smart.test:2525"));
 	x.route = STR("smart.test");
 	expect(&x,
@@ -500,11 +598,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_failing),
+	    cmocka_unit_test(test_failing_in_line),
 	    cmocka_unit_test(test_host),
 	    cmocka_unit_test(test_zone),
 	    cmocka_unit_test(test_own),
 	    cmocka_unit_test(test_may_go),
 	    cmocka_unit_test(test_endings),
+	    cmocka_unit_test(test_endings_that_others_turn),
 	    cmocka_unit_test(test_fates),
 	    cmocka_unit_test(test_fates_of_no_sender),
 	    cmocka_unit_test(test_route),

@@ -706,6 +706,29 @@ static void it_is_told_who_holds_up_whom(void **state)
 	expect("a0.test",
 	    "x@a0.test waits because a0.test could not be reached (no answer in time, 1 "
 	    "attempt, last ");
+	expect("a0.test", ", or as soon as one of its mail servers answers for another domain.");
+}
+
+/* One that wants to be tried seldom goes as soon as its host answers another. */
+static void who_fails_goes_when_it_is_told(void **state)
+{
+	struct queue_special special = {.domain = STR("a0.test"), .sessions = QUEUE_SESSIONS_MAX};
+	int64_t begun = q.rig.now;
+
+	special.policy = q.cfg.policy;
+	special.policy.retry[0] = 8 * HOUR_MS;
+	special.policy.n_retry = 1;
+	q.cfg.routing.specials = &special;
+	q.cfg.routing.n_specials = 1;
+	world.down[0] = true;
+	send_to("a", 2);
+	live(begun + HOUR_MS);
+	expect("a0.test", "The next attempt to reach a0.test is ");
+	expect("a0.test", ", or as soon as one of its mail servers answers for another domain.");
+	world.down[0] = false;
+	live(begun + 2 * HOUR_MS);
+	assert_int_equal(world.delivered, 2);
+	q.cfg.routing.n_specials = 0;
 }
 
 /* The newest mail that ann has, and what must be in it and what not. */
@@ -772,6 +795,7 @@ int main(void)
 	    CASE(a_stale_question_changes_nothing),
 	    CASE(hosts_are_forgotten),
 	    CASE(it_is_told_who_holds_up_whom),
+	    CASE(who_fails_goes_when_it_is_told),
 	    CASE(reports_tell_of_the_host),
 	};
 
