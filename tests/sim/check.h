@@ -61,7 +61,7 @@ void sim_claim_tried(const struct sim_rcpt *r, bool woken);
 /* His destination may be tried earlier than it was to be; he himself not before that time, by the wall. */
 void sim_claim_woken(const struct sim_rcpt *r, int64_t not_before);
 
-/* His sender was warned, or he was returned because his time is over. */
+/* His sender was warned, as explained before, or he was returned because his time is over. */
 void sim_claim_warned(const struct sim_rcpt *r);
 void sim_claim_returned(const struct sim_rcpt *r);
 

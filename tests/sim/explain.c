@@ -13,6 +13,7 @@
 #include "store/queue_tell.h"
 
 #define LATE_MS  (2 * MINUTE_MS) /* what is due has begun by then */
+#define TOLD_MS  (5 * SECOND_MS) /* what is due to be told is written by then */
 #define TOUCH_MS (5 * SECOND_MS) /* what an administrator wants is written by then */
 
 /* ---- times ---- */
@@ -468,8 +469,15 @@ static void check_moment(const struct sim_rcpt *r, int64_t at, int64_t span, con
 
 void sim_claim_warned(const struct sim_rcpt *r)
 {
-	if (r->claim.next != SIM_N_UNDER_WAY && r->claim.warns_span)
-		check_moment(r, r->claim.warns_at, r->claim.warns_span, "was told of the delay");
+	const struct sim_claim *c = &r->claim;
+
+	if (c->next == SIM_N_UNKNOWN || c->next == SIM_N_UNDER_WAY)
+		return;
+	if (c->warns_span)
+		check_moment(r, c->warns_at, c->warns_span, "was told of the delay");
+	else /* it was due while he was tried or held, or we were not there, and is told at once */
+		SIM_MUST(clock_mono() < c->made + TOLD_MS || !sim_was_up_since(c->made),
+		    "the delay of %s was told, and explain did not say that before", r->address);
 }
 
 void sim_claim_returned(const struct sim_rcpt *r)
@@ -495,6 +503,18 @@ static void check_waiting(const struct sim_rcpt *r)
 	    (long long)((clock_mono() - due) / SECOND_MS));
 }
 
+/* What explain said would be told or returned, and it stands: so nothing of it has happened. */
+static void check_untold(const struct sim_rcpt *r, int64_t at, int64_t span, const char *what)
+{
+	int64_t due = mono_of(at + span);
+
+	if (r->claim.next == SIM_N_UNKNOWN || span == 0 || clock_mono() < due + LATE_MS ||
+	    !sim_was_up_since(due))
+		return;
+	sim_fail("%s was to be %s %lld s ago, explain said", r->address, what,
+	    (long long)((clock_mono() - due) / SECOND_MS));
+}
+
 static void check_under_way(const struct sim_rcpt *r)
 {
 	int64_t before = clock_mono() - MINUTE_MS;
@@ -514,9 +534,12 @@ void sim_check_overdue(void)
 	{
 		const struct sim_rcpt *r = LIST_ENTRY(it, struct sim_rcpt, link);
 
-		if (!r->token)
-			check_waiting(r);
-		else
+		if (r->token) {
 			check_under_way(r);
+			continue;
+		}
+		check_waiting(r);
+		check_untold(r, r->claim.warns_at, r->claim.warns_span, "told of as late");
+		check_untold(r, r->claim.ends_at, r->claim.ends_span, "returned");
 	}
 }
