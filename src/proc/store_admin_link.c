@@ -46,7 +46,8 @@ struct admin_context store_admin_context(struct store_process *sp)
 	    .trusted = &sp->config->trusted_networks,
 	    .size_limit = (uint64_t)sp->config->message_size_limit,
 	    .normalize = sp->config->bare_newline == CONFIG_BARE_NORMALIZE,
-	    .queue = store_queue_settings(sp->config, &sp->directory, &sp->routing, sp->started),
+	    .queue = store_queue_settings(
+		sp->config, &sp->directory, &sp->routing, queue_run_since(&sp->queue->run)),
 	    .ids = &sp->import_ids,
 	    .queue_changed = on_queue_changed,
 	    .logins_over = on_logins_over,

@@ -74,7 +74,7 @@ struct queue_config store_queue_config(struct store_queue *q, struct arena *a)
 {
 	struct directory_config *directory = arena_obj(a, struct directory_config);
 	struct queue_config cfg = store_queue_settings(
-	    q->sp->config, directory, &q->sp->routing, q->sp->started);
+	    q->sp->config, directory, &q->sp->routing, queue_run_since(&q->run));
 
 	*directory = q->sp->directory;
 	directory->postmaster = arena_str(a, directory->postmaster);

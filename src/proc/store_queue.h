@@ -41,7 +41,7 @@ void store_queue_reconfigured(struct store_queue *q);
 /* What is special about destinations, in the arena; texts are borrowed from the configuration. */
 struct queue_routing store_queue_routing(const struct config_snapshot *c, struct arena *a);
 
-/* The queue's settings of a configuration, from which they borrow. started: of the scheduler. */
+/* The queue's settings of a configuration, from which they borrow. started: as in store/queue.h. */
 struct queue_config store_queue_settings(const struct config_snapshot *c,
     const struct directory_config *directory, const struct queue_routing *routing, int64_t started);
 

@@ -85,7 +85,8 @@ void store_quota_turn(struct store_quota *q)
 
 	if (q->warning)
 		return;
-	cfg = store_queue_settings(sp->config, &sp->directory, &sp->routing, sp->started);
+	cfg = store_queue_settings(
+	    sp->config, &sp->directory, &sp->routing, queue_run_since(&sp->queue->run));
 	code = quota_warning_next(sp->db, &cfg, q->after, id_make(&sp->queue->ids, now), now, &w);
 	if (code != DB_ROW) {
 		q->after = 0; /* from the first one again, next time */

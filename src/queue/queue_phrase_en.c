@@ -137,7 +137,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "No further attempt is planned; it will be returned to %1 %2.",
 	[QUEUE_PHRASE_RETURN_NOW] = "It is now being returned to %1.",
 	[QUEUE_PHRASE_RETURN_LATE] =
-	    "Its time ended while the server was not running: unless an attempt succeeds, it will "
+	    "Its time ended while the server was not running, or as its clock was set ahead: unless an attempt succeeds, it will "
 	    "be "
 	    "returned to %1, at the latest %2.",
 	[QUEUE_PHRASE_NULL_IF] =
@@ -147,7 +147,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "told.",
 	[QUEUE_PHRASE_NULL_NOW] = "It is now being given up and has no sender who could be told.",
 	[QUEUE_PHRASE_NULL_LATE] =
-	    "Its time ended while the server was not running: unless an attempt succeeds, it will "
+	    "Its time ended while the server was not running, or as its clock was set ahead: unless an attempt succeeds, it will "
 	    "be "
 	    "given up, at the latest %2; it has no sender who could be told.",
 	[QUEUE_PHRASE_POSTMASTER_IF] =
@@ -158,7 +158,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_POSTMASTER_NOW] =
 	    "It is now being given up, and the postmaster is told of it, unless he was told of too many within a day.",
 	[QUEUE_PHRASE_POSTMASTER_LATE] =
-	    "Its time ended while the server was not running: unless an attempt succeeds, it will "
+	    "Its time ended while the server was not running, or as its clock was set ahead: unless an attempt succeeds, it will "
 	    "be given up, at the latest %2, and the postmaster is told of it, unless he was told of too many within a day.",
 	[QUEUE_PHRASE_SILENT_IF] =
 	    "If none succeeds, it will be given up %2; %1 asked not to be told.",
@@ -166,7 +166,7 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "No further attempt is planned; it will be given up %2, and %1 asked not to be told.",
 	[QUEUE_PHRASE_SILENT_NOW] = "It is now being given up; %1 asked not to be told.",
 	[QUEUE_PHRASE_SILENT_LATE] =
-	    "Its time ended while the server was not running: unless an attempt succeeds, it will "
+	    "Its time ended while the server was not running, or as its clock was set ahead: unless an attempt succeeds, it will "
 	    "be "
 	    "given up, at the latest %2; %1 asked not to be told.",
 

@@ -1,7 +1,7 @@
 /*
  * The schedule. The attempts that count for a recipient are his own refusals and the probes of his
  * destination; whichever lets him wait longer decides. Invariant: next_attempt is QUEUE_NEVER or
- * before accepted + lifetime.
+ * before expires.
  */
 #include "queue/queue_schedule.h"
 
@@ -11,7 +11,7 @@
 
 /*
  * When something is done that is due at a time: then, or, if that passed while the scheduler was
- * not running and an attempt was due before it, a first step after the start.
+ * not running or as the clock went ahead, and an attempt was due before it, a first step after that.
  */
 static int64_t unless_missed(
     const struct queue_policy *p, int64_t due, int64_t attempt, int64_t started)
@@ -29,24 +29,27 @@ static int64_t next_warning(
 	return e->by == QUEUE_BY_NOTIFY && e->by_time < when ? e->by_time : when;
 }
 
+static int64_t max_of(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 struct queue_schedule queue_schedule_of(const struct queue_policy *p, const struct queue_entry *e,
     const struct queue_destination *d, int64_t started)
 {
 	int64_t end = e->accepted + queue_policy_lifetime(p, e->bounce);
-	struct queue_schedule s = {.next_attempt = e->not_before};
+	int64_t attempt = max_of(e->not_before, e->accepted);
+	struct queue_schedule s;
 
-	if (s.next_attempt < e->accepted)
-		s.next_attempt = e->accepted;
-	if (queue_destination_is_failing(d) && s.next_attempt < d->next_probe)
-		s.next_attempt = d->next_probe;
-	if (s.next_attempt < d->waits)
-		s.next_attempt = d->waits;
-	if (s.next_attempt >= end || (e->by == QUEUE_BY_RETURN && s.next_attempt >= e->by_time))
-		s.next_attempt = QUEUE_NEVER;
-	s.expires = unless_missed(p, end, s.next_attempt, started);
+	if (queue_destination_is_failing(d))
+		attempt = max_of(attempt, d->next_probe);
+	s.expires = unless_missed(p, end, attempt, started);
 	if (e->by == QUEUE_BY_RETURN && e->by_time < s.expires)
 		s.expires = e->by_time;
-	s.next_warning = next_warning(p, e, s.next_attempt, started);
+	s.next_attempt = max_of(attempt, d->waits); /* its turn is to come yet: none was made */
+	if (s.next_attempt >= s.expires)
+		s.next_attempt = QUEUE_NEVER;
+	s.next_warning = next_warning(p, e, attempt, started);
 	if (s.next_warning >= s.expires)
 		s.next_warning = QUEUE_NEVER;
 	return s;
@@ -114,6 +117,12 @@ void queue_schedule_warned(struct queue_entry *e, const struct queue_policy *p, 
 bool queue_schedule_is_held(const struct queue_entry *e, int64_t now)
 {
 	return e->hold_until > now && e->accepted == e->hold_until && e->last_attempt <= now;
+}
+
+void queue_schedule_move_on(struct queue_entry *e, int64_t by, int64_t now)
+{
+	if (e->accepted < now)
+		e->accepted = min_of(e->accepted + by, now);
 }
 
 bool queue_schedule_settle(struct queue_entry *e, int64_t now)

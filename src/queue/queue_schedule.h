@@ -38,13 +38,13 @@ struct queue_schedule {
 
 /*
  * d: where he goes to, settled as the entry is. started: since when the scheduler has been
- * running, for what could not be done while it was not: an attempt that was missed comes before
- * the warning and the return that have become due meanwhile; these then wait until the first step
- * of the policy after the start, or the attempt.
+ * running and the clock has not gone ahead, for what could not be done before: an attempt that was
+ * missed comes before the warning and the return that have become due meanwhile; these then wait until
+ * the first step of the policy after that, or the attempt.
  *
  * next_attempt is not before the entry's not_before nor, while the destination fails, its next probe, nor
- * before the end of its wait for a host, and always before accepted + lifetime. expires is accepted +
- * lifetime.
+ * before the end of its wait for a host, and always before expires, which is accepted + lifetime, or that
+ * first step.
  *
  * With QUEUE_BY_RETURN both are bound by by_time too, strictly: nothing is sent behind it. With
  * QUEUE_BY_NOTIFY by_time is a time of warning beside those of the policy.
@@ -92,5 +92,8 @@ void queue_schedule_warned(struct queue_entry *e, const struct queue_policy *p, 
  * and so that the lifetime ends. True: something changed and the row is to be written.
  */
 bool queue_schedule_settle(struct queue_entry *e, int64_t now);
+
+/* The clock, which was behind, has gone ahead by so much since he was accepted: his lifetime ends so much later. */
+void queue_schedule_move_on(struct queue_entry *e, int64_t by, int64_t now);
 
 #endif

@@ -55,7 +55,7 @@ enum queue_notify {
 struct queue_config {
 	struct queue_policy policy; /* of destinations about which routing says nothing */
 	struct queue_routing routing;
-	int64_t started;     /* since when the scheduler has been running */
+	int64_t started;     /* since when all that is due can have been done: queue_run_since() */
 	struct str hostname; /* of reports */
 	int64_t return_size; /* octets; a message up to this is returned whole */
 	enum queue_lang lang;

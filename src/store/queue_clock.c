@@ -1,7 +1,8 @@
 /*
  * Recipients first, then hosts, then destinations, which then know what is due; slice by slice, so that no
  * commit grows with the queue. Destinations that were tried in what is now the future are the last: as long
- * as one is left, whoever starts anew begins all this again.
+ * as one is left, whoever starts anew begins all this again. Moving on is not: what is left of it when the
+ * process ends has its attempt, as after each start, and ends then.
  */
 #include "store/queue_clock.h"
 
@@ -34,6 +35,19 @@ enum db_code queue_clock_is_ahead(struct db *db, int64_t now, bool *ahead_r)
 	return DB_OK;
 }
 
+static enum db_code set_rows(struct queue_clock *c, struct db *db, const struct queue_rows *rows)
+{
+	enum db_code code = DB_OK;
+
+	for (size_t i = 0; i < rows->n && code == DB_OK; i++) {
+		code = queue_row_set(db, &rows->v[i]);
+		c->next.message = rows->v[i].message;
+		c->next.recipient = rows->v[i].recipient;
+	}
+	c->moved += rows->n;
+	return code;
+}
+
 /* What is read is settled already. */
 static enum db_code settle_rows(struct queue_clock *c, struct db *db, struct arena *a, int64_t now)
 {
@@ -44,15 +58,25 @@ static enum db_code settle_rows(struct queue_clock *c, struct db *db, struct are
 		db_int(LIMIT_SLICE_ROWS)),
 	    &rows);
 
-	for (size_t i = 0; i < rows.n && code == DB_OK; i++) {
-		code = queue_row_set(db, &rows.v[i]);
-		at->message = rows.v[i].message;
-		at->recipient = rows.v[i].recipient;
-	}
-	c->moved += rows.n;
 	if (rows.n < LIMIT_SLICE_ROWS)
 		at->part++;
-	return code;
+	return code == DB_OK ? set_rows(c, db, &rows) : code;
+}
+
+static enum db_code move_rows_on(struct queue_clock *c, struct db *db, struct arena *a, int64_t now)
+{
+	struct queue_rows rows = {NULL, 0};
+	struct queue_clock_at *at = &c->next;
+	enum db_code code = queue_rows_get(db, a, now, SQL_QUEUE_BETWEEN,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(at->message), db_int(at->recipient),
+		db_int(c->late.from), db_int(c->late.until), db_int(LIMIT_SLICE_ROWS)),
+	    &rows);
+
+	for (size_t i = 0; i < rows.n; i++)
+		queue_schedule_move_on(&rows.v[i].entry, c->late.by, now);
+	if (rows.n < LIMIT_SLICE_ROWS)
+		at->part = QUEUE_CLOCK_PARTS;
+	return code == DB_OK ? set_rows(c, db, &rows) : code;
 }
 
 static enum db_code settle_host(struct db *db, struct arena *a, int64_t now, struct str name)
@@ -108,7 +132,9 @@ static enum lane_exec clock_exec(struct lane_op *op, struct db *db, int64_t now)
 	c->moved = 0;
 	if (c->next.since == 0)
 		c->next.since = now;
-	if (c->next.part == QUEUE_CLOCK_ROWS)
+	if (c->late.by)
+		code = move_rows_on(c, db, a, now);
+	else if (c->next.part == QUEUE_CLOCK_ROWS)
 		code = settle_rows(c, db, a, now);
 	while (code == DB_OK && c->next.part < QUEUE_CLOCK_PARTS && c->moved < LIMIT_SLICE_ROWS)
 		code = settle_one(c, db, a, now);

@@ -1,7 +1,8 @@
 /*
  * When the clock was set back: whatever lies in what is now the future is moved, so that of each wait
  * is left what was left of it. What is read from rows reads so anyway (store/queue.h); this makes it so
- * in the rows, whose indexes say what is due.
+ * in the rows, whose indexes say what is due. When it goes ahead again what was moved is as old as it was
+ * before, and so is what came in between.
  */
 #ifndef STORE_QUEUE_CLOCK_H
 #define STORE_QUEUE_CLOCK_H
@@ -28,14 +29,20 @@ struct queue_clock_at {
 	int64_t since;              /* the clock, as the first slice saw it */
 };
 
+/* The clock was behind by so much: rows accepted at these times and between them move on. by 0: it was not. */
+struct queue_clock_late {
+	int64_t by, from, until;
+};
+
 /*
  * A request to the writer lane, a slice of at most LIMIT_SLICE_ROWS rows at a time: submitted again, after
  * queue_clock_go_on(), while more.
  */
 struct queue_clock {
 	struct lane_op op;
-	/* input: where the slice before ended */
-	struct queue_clock_at at;
+	/* input */
+	struct queue_clock_late late;
+	struct queue_clock_at at; /* where the slice before ended */
 	/* the answer */
 	bool more;
 	size_t moved; /* rows, in this slice */
@@ -44,7 +51,7 @@ struct queue_clock {
 	struct arena *arena; /* of names */
 };
 
-/* op.done is the caller's, to be set after. */
+/* op.done is the caller's, to be set after, and late, unless the clock was set back. */
 void queue_clock_init(struct queue_clock *c);
 
 /* Makes ready for the next slice. */

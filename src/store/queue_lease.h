@@ -101,6 +101,16 @@ struct queue_lease_row {
 	struct str host;         /* at which it counts; empty: none is known yet */
 };
 
+/*
+ * It was given long before all that is due could be done (queue_config.started): the connection broke while the
+ * machine slept, and that nobody answered tells nothing of now. Another attempt follows.
+ */
+static inline bool queue_lease_is_outslept(
+    const struct queue_lease_row *lease, const struct queue_config *cfg, int64_t now)
+{
+	return lease->begun + HOUR_MS < cfg->started && cfg->started <= now;
+}
+
 /* A lease, text in the arena. DB_ROW; DB_OK: there is none. */
 enum db_code queue_lease_get(
     struct db *db, struct arena *a, int64_t token, struct queue_lease_row *row_r);

@@ -15,6 +15,7 @@
 #define VOID_MS    SECOND_MS        /* relays that are there have greeted by then */
 #define TIMES_MS   SECOND_MS        /* warnings and returns are looked for so often at most */
 #define JUMP_MS    (2 * SECOND_MS)  /* the clock was set by more than that */
+#define BEHIND_MAX (INT64_MAX / 4)  /* it was set back while nobody ran, by whatever it was */
 
 static struct queue_time time_of(const struct queue_run *r)
 {
@@ -171,9 +172,14 @@ static bool find_due(struct queue_run *r)
 	return good;
 }
 
-/* A list is worked off before the next is made, so that no message is in it twice. */
+/*
+ * A list is worked off before the next is made, so that no message is in it twice. How old those are that
+ * follow the clock is not known yet.
+ */
 static void make_reports(struct queue_run *r)
 {
+	if (r->moving)
+		return;
 	if (r->due_at == r->due.n && (r->reports > 0 || !find_due(r)))
 		return;
 	while (r->due_at < r->due.n && r->reports < QUEUE_RUN_REPORTS &&
@@ -245,6 +251,8 @@ void queue_run_greeted(struct queue_run *r)
 
 /* ---- the clock ---- */
 
+static void move_what_is_to(struct queue_run *r);
+
 static void move_rows(struct queue_run *r)
 {
 	r->moving = true;
@@ -266,31 +274,86 @@ static void clock_done(struct lane_op *op)
 	if (op->result != LANE_DONE)
 		queue_run_failed(r, "clock", op);
 	queue_clock_fini(&r->clock);
+	move_what_is_to(r);
 	again(r);
 }
 
-static void follow_clock(struct queue_run *r)
+/* One after the other. What was not moved when the clock was set back is not moved on either. */
+static void move_what_is_to(struct queue_run *r)
 {
-	if (r->moving)
+	if (r->moving || (!r->set_back && r->late.by == 0))
 		return;
-	r->world->clock_set_back(r->ctx);
 	queue_clock_init(&r->clock);
+	if (!r->set_back) {
+		r->clock.late = r->late;
+		r->late.by = 0;
+	}
+	r->set_back = false;
 	r->clock.op.done = clock_done;
 	move_rows(r);
 }
 
-static void watch_clock(struct queue_run *r)
+/* Of a clock that went ahead within a day this is the correction: as far as that, it is not behind. */
+static void note_back(struct queue_run *r, int64_t from, int64_t by)
+{
+	int64_t right = r->last.mono - r->ahead_at < DAY_MS ? min_of(by, r->ahead) : 0;
+
+	r->world->clock_set_back(r->ctx);
+	r->set_back = true;
+	r->ahead -= right;
+	if (by == right)
+		return;
+	r->behind_from = r->behind ? min_of(r->behind_from, from) : from;
+	r->behind = min_of(r->behind + by - right, BEHIND_MAX);
+}
+
+/*
+ * What has become due may have been missed, as before a start. As far as the clock was set back before,
+ * this makes it good: what was moved then, and what came since, moves along.
+ */
+static void note_ahead(struct queue_run *r, struct queue_time now, int64_t by)
+{
+	int64_t late = min_of(by, r->behind);
+
+	/* A lease that seems to be over is not: who has it extends it long before this. */
+	r->spared = now.mono + QUEUE_LEASE_MS;
+	r->since = now.wall;
+	r->ahead = by - late + (now.mono - r->ahead_at < DAY_MS ? r->ahead : 0);
+	r->ahead_at = now.mono;
+	if (late == 0)
+		return;
+	if (r->late.by == 0)
+		r->late = (struct queue_clock_late){0, r->behind_from, now.wall - by};
+	r->late.by += late;
+	r->behind = r->behind == BEHIND_MAX ? 0 : r->behind - late;
+	r->behind_from += late;
+}
+
+static void note_clock(struct queue_run *r)
 {
 	struct queue_time now = time_of(r);
 	int64_t ahead = (now.wall - r->last.wall) - (now.mono - r->last.mono);
+	int64_t from = r->last.wall + ahead; /* had it been set back just behind the last look */
 
-	if (ahead < -JUMP_MS)
-		follow_clock(r);
-	/* A lease that seems to be over is not: who has it extends it long before this. */
-	if (ahead > JUMP_MS)
-		r->spared = now.mono + QUEUE_LEASE_MS;
-	r->begun = min_of(r->begun, now.wall);
 	r->last = now;
+	r->begun = min_of(r->begun, now.wall);
+	r->since = min_of(r->since, now.wall);
+	if (ahead < -JUMP_MS)
+		note_back(r, from, -ahead);
+	if (ahead > JUMP_MS)
+		note_ahead(r, now, ahead);
+}
+
+static void watch_clock(struct queue_run *r)
+{
+	note_clock(r);
+	move_what_is_to(r);
+}
+
+int64_t queue_run_since(struct queue_run *r)
+{
+	note_clock(r);
+	return r->since;
 }
 
 /* ---- tiers ---- */
@@ -358,7 +421,7 @@ static void begin_what_is_due(struct queue_run *r, int64_t *wake_r)
 	if (r->attempt <= time_of(r).wall && r->world->somebody_waits(r->ctx))
 		r->world->give(r->ctx);
 	*wake_r = min_of(*wake_r, r->releasing ? QUEUE_NEVER : lease_wake(r, lease));
-	*wake_r = min_of(*wake_r, r->reports ? QUEUE_NEVER : r->due.wake);
+	*wake_r = min_of(*wake_r, r->reports || r->moving ? QUEUE_NEVER : r->due.wake);
 }
 
 /* By the wall clock: when something is due, as far as the last look saw. */
@@ -423,12 +486,13 @@ void queue_run_init(struct queue_run *r)
 	bool ahead = false;
 
 	r->last = time_of(r);
-	r->begun = r->last.wall;
+	r->begun = r->since = r->last.wall;
 	r->due.wake = QUEUE_NEVER;
 	r->unsorted = true;
 	r->void_at = QUEUE_NEVER; /* not before a relay is here */
 	r->spared = r->last.mono +
 		    QUEUE_LEASE_MS; /* the clock may have been set while nobody ran */
 	if (is_good(r, "clock", queue_clock_is_ahead(r->db, r->last.wall, &ahead)) && ahead)
-		follow_clock(r);
+		note_back(r, r->last.wall, BEHIND_MAX);
+	move_what_is_to(r);
 }

@@ -78,7 +78,14 @@ struct queue_run {
 	int64_t begun; /* wall: leases given out before are void unless their owner has kept them */
 
 	struct queue_clock clock;
-	bool moving; /* the clock was set back, and rows follow */
+	bool moving;                  /* the clock was set, and rows follow */
+	bool set_back;                /* it was, and they are to follow */
+	struct queue_clock_late late; /* it went ahead again: these are to follow */
+	int64_t behind;               /* so far it was set back and has not gone ahead since ... */
+	int64_t behind_from;          /* wall: ... to this time, or later ones */
+	int64_t ahead;                /* so far it went ahead otherwise, and was not set back ... */
+	int64_t ahead_at;             /* mono: ... then, the last time */
+	int64_t since;                /* wall: see queue_run_since() */
 	struct queue_time last;
 
 	int64_t
@@ -102,6 +109,13 @@ int64_t queue_run_turn(struct queue_run *r);
  * which something is due.
  */
 int64_t queue_run_tick(struct queue_run *r);
+
+/*
+ * Since when all that is due can have been done, by the wall clock, for queue_schedule_of(): since the start,
+ * or since the clock went ahead of the steady one, for then the machine slept, or the clock was wrong. It is the
+ * same for all who ask, from the moment of the jump on.
+ */
+int64_t queue_run_since(struct queue_run *r);
 
 /* The settings have changed. A turn is to follow. */
 void queue_run_reconfigured(struct queue_run *r);

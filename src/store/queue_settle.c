@@ -24,6 +24,7 @@ struct settling {
 	int64_t now;
 	struct queue_message message;
 	int64_t begun;                      /* when it had its lease */
+	bool outslept;                      /* queue_lease_is_outslept() */
 	struct str sent_as;                 /* the reverse path that it went with; empty: its own */
 	enum queue_event event;             /* what the destination learns */
 	const struct queue_verdict *teller; /* whose outcome says it */
@@ -163,7 +164,7 @@ static void refused(struct settling *t, struct queue_row *row)
 		queue_schedule_postponed(&row->entry, t->now);
 	else if (is_interrupted(t, row))
 		queue_schedule_interrupted(&row->entry, policy, t->now);
-	else
+	else if (!t->outslept)
 		queue_schedule_refused(&row->entry, policy, t->now);
 	failed(t, queue_row_set(t->db, row));
 }
@@ -196,9 +197,15 @@ static const unsigned weights[QUEUE_EVENTS] = {
     [QUEUE_EVENT_SUCCESS] = 5,
 };
 
+static bool is_failure(enum queue_event event)
+{
+	return event == QUEUE_EVENT_FAILED || event == QUEUE_EVENT_BUSY ||
+	       event == QUEUE_EVENT_TURNED_AWAY;
+}
+
 static void learn(struct settling *t, const struct queue_verdict *o, enum queue_event event)
 {
-	if (weights[event] <= weights[t->event])
+	if (weights[event] <= weights[t->event] || (t->outslept && is_failure(event)))
 		return;
 	t->event = event;
 	t->teller = o;
@@ -388,6 +395,7 @@ static void settle(struct settling *t, const struct queue_lease_row *lease)
 
 	t->sent_as = lease->reverse_path;
 	t->begun = lease->begun;
+	t->outslept = queue_lease_is_outslept(lease, &t->s->cfg, t->now);
 	if (code == DB_OK)
 		code = db_damaged(t->db, "a message that was tried is not there");
 	if (failed(t, code) ||

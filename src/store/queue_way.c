@@ -90,6 +90,7 @@ static void teach_failure(struct asking *a)
 	count_at(a, STR(""));
 	if (a->code == DB_OK &&
 	    queue_result_is_of_host(&a->w->attempt, queue_routing_asks_more(a->w->failed)) &&
+	    !queue_lease_is_outslept(&a->lease, &a->w->cfg, a->now) &&
 	    !failed(a, queue_host_teach(a->db, a->w->scratch, &lesson, a->now)) &&
 	    is_to_be_waited_for(result.event))
 		failed(a, queue_host_line_up(a->db, a->w->failed, &a->place, a->now));

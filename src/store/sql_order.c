@@ -57,6 +57,7 @@ static const struct sql_order orders[SQL_COUNT] = {
     [SQL_QUEUE_ACCEPTED_NEXT] = BEHIND(1, {0, 5}),
     [SQL_QUEUE_AHEAD] = BEHIND(2, {0, 2}, {1, 3}),
     [SQL_QUEUE_ALL] = BEHIND(2, {0, 2}, {1, 3}),
+    [SQL_QUEUE_BETWEEN] = BEHIND(2, {0, 2}, {1, 3}),
     [SQL_QUEUE_BY_NEXT] = BEHIND(1, {0, 2}),
     [SQL_QUEUE_CLASS_NEXT] = BEHIND(1, {0, 4}),
     [SQL_QUEUE_OF_MESSAGE] = BEHIND(1, {1, 3}),

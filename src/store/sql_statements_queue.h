@@ -55,6 +55,12 @@ SQL(QUEUE_AHEAD, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
 		 " AND (q.accepted > $4 OR q.last_attempt > $4)"
 		 " ORDER BY q.message, q.recipient LIMIT $5")
 
+/* Those behind ($2, $3) that wait, accepted from $4 until $5. */
+SQL(QUEUE_BETWEEN, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
+		   " AND (q.message, q.recipient) > ($2, $3)"
+		   " AND q.accepted >= $4 AND q.accepted <= $5 AND q.report IN (0, 4)"
+		   " ORDER BY q.message, q.recipient LIMIT $6")
+
 /* The first accepted later than $5. */
 SQL(QUEUE_ACCEPTED_NEXT, "SELECT accepted FROM queue WHERE shard = $1 AND tier = $2"
 			 " AND bounce = $3 AND warned = $4 AND report = 0 AND held = 0"

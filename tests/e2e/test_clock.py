@@ -1,4 +1,4 @@
-"""The wall clock jumps a day, ahead and back: ids rise, sessions live, the queue goes on."""
+"""The wall clock jumps, ahead and back: ids rise, sessions live, the queue goes on, and nothing is lost for its age."""
 
 import random
 import sqlite3
@@ -16,6 +16,9 @@ OPTIONS = """routes = ( {{ domain = "*"; host = "{host}"; port = {port}; }} );
 queue = {{ retry = ["1s"]; lifetime = "10d"; delay_warning = []; }};
 trusted_networks = ["127.0.0.0/8"];
 """
+
+
+HOURLY = OPTIONS.replace('"1s"', '"1h"').replace('"10d"', '"5d"')
 
 
 @pytest.fixture
@@ -122,3 +125,61 @@ def test_what_waited_while_the_clock_was_ahead(server, world, peer):
     server.mark()
     wait_for("an empty queue", lambda: queue_is_empty(server))
     assert len(peer.taken) == 1
+
+
+def number_of(server, what):
+    db = sqlite3.connect(f"file:{server.data}/store.db?mode=ro", uri=True)
+    number = db.execute(f"SELECT {what}").fetchone()[0]
+    db.close()
+    return number
+
+
+def attempts(server, number):
+    return server.new_log().count(f"event=attempt id={number}")
+
+
+def test_a_week_asleep(make_server, world, peer):
+    """The host is up again when the machine is: what waited gets there, and nobody is told that it did not."""
+    server = make_server(HOURLY.format(host=peer.address, port=peer.port), accounts=["alice"])
+    peer.answers.update(MAIL=b"451 4.3.0 later\r\n")
+    waits = [message_id(deliver(server, f"{n}@away.test", sender=ALICE)) for n in range(3)]
+    for number in waits:
+        wait_for("an attempt", lambda number=number: attempts(server, number) == 1)
+    del peer.answers["MAIL"]
+    world.set_clock(6 * DAY)
+    new = send(server, "new@away.test")
+    wait_for("an empty queue", lambda: queue_is_empty(server))
+    assert len(peer.taken) == 4, new
+    assert mail_of(server, ALICE) == []
+    server.command("audit")
+
+
+def test_a_week_asleep_and_still_away(make_server, world, peer):
+    """It is tried, then returned."""
+    server = make_server(HOURLY.format(host=peer.address, port=peer.port), accounts=["alice"])
+    peer.answers.update(MAIL=b"451 4.3.0 later\r\n")
+    waits = message_id(deliver(server, "x@away.test", sender=ALICE))
+    wait_for("an attempt", lambda: attempts(server, waits) == 1)
+    world.set_clock(6 * DAY)
+    send(server)
+    wait_for("an empty queue", lambda: queue_is_empty(server))
+    assert attempts(server, waits) == 2
+    assert sum(b"Action: failed" in message for message in mail_of(server, ALICE)) == 1
+
+
+def test_set_back_and_corrected(make_server, world, peer):
+    """It has five days as before, whatever the clock was for a while."""
+    server = make_server(HOURLY.format(host=peer.address, port=peer.port), accounts=["alice"])
+    peer.answers.update(MAIL=b"451 4.3.0 later\r\n")
+    waits = message_id(deliver(server, "x@away.test", sender=ALICE))
+    wait_for("an attempt", lambda: attempts(server, waits) == 1)
+    before = number_of(server, "max(accepted) FROM queue")
+    world.set_clock(-6 * DAY)
+    send(server)
+    wait_for("it to move along", lambda: number_of(server, "max(accepted) FROM queue") < before)
+    world.set_clock(0)
+    send(server)
+    wait_for("an attempt", lambda: attempts(server, waits) == 2)
+    [told] = server.json("queue", "explain", waits)
+    assert f"If none succeeds, it will be returned to {ALICE} on " in told["explanation"], told
+    assert "clock was set" not in told["explanation"], told

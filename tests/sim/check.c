@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "leap.h"
 #include "log.h"
 #include "net.h"
 #include "store.h"
@@ -305,6 +306,8 @@ static void look_at_row(struct seen *was, const struct seen *is)
 		count_wait(r->dest, is->not_before - is->last);
 	if (was->r && (is->warned > was->warned || is->by > was->by))
 		sim_claim_warned(r);
+	if (was->r && is->warned > was->warned)
+		sim_leap_warned(r);
 	if (is->held && !was->held)
 		r->held_wall = clock_now();
 	if (is->last != was->last)
@@ -369,6 +372,8 @@ static void end_row(struct sim_rcpt *r)
 		lease_over(r);
 	if (expired)
 		sim_claim_returned(r);
+	if (expired)
+		sim_leap_returned(r);
 	SIM_MUST(r->state != SIM_S_RELAYED || r->taken > 0,
 	    "%s was relayed, says the ledger; nobody took the message", r->address);
 	list_remove(&r->link);
@@ -712,7 +717,7 @@ void sim_excuse(struct sim_rcpt *r, enum sim_excuse why)
 static void check_wait(const struct sim_rcpt *r)
 {
 	int64_t since = r->released > r->accepted ? r->released : r->accepted;
-	int64_t limit = 20 * SECOND_MS + (r->hold ? sim_world.shifted : 0);
+	int64_t limit = 20 * SECOND_MS + (r->hold ? sim_world.shifted + sim_leapt_back() : 0);
 
 	SIM_MUST(clock_mono() - since < limit || !sim_was_up_since(since),
 	    "%s waited for %lld seconds, though nothing was wrong with his server", r->address,

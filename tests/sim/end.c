@@ -1,6 +1,7 @@
 /* The end of a seed: what became of each recipient, by what his destination is an example of. */
 #include "base/mem.h"
 #include "check.h"
+#include "leap.h"
 #include "net.h"
 #include "store.h"
 
@@ -34,10 +35,14 @@ static void check_stranger(const struct sim_rcpt *r)
 	    want);
 }
 
-/* The time for which an administrator held him back is not of his life: that may outlast the week. */
+/*
+ * The time for which an administrator held him back is not of his life, nor is that by which the clock was set back:
+ * that may outlast the week.
+ */
 static bool may_wait_yet(const struct sim_rcpt *r)
 {
-	return r->held > 0 && clock_mono() < r->accepted + LIFE_MS + r->held + slack();
+	return sim_leap_may_wait(r) ||
+	       (r->held > 0 && clock_mono() < r->accepted + LIFE_MS + r->held + slack());
 }
 
 /* What holds for everybody. */
@@ -58,9 +63,11 @@ static void check_any(const struct sim_rcpt *r)
 	    "the sender of %s was told %d times that it was relayed", r->address, r->told_relayed);
 }
 
-/* Who waits for longer than the time of the warning is warned of, once. */
+/* Who waits for longer than the time of the warning is warned of, once. By his age, if the clock leaps: leap.c. */
 static void check_warning(const struct sim_rcpt *r, int64_t waited)
 {
+	if (sim_leaps_of(r) > 0)
+		return;
 	if (waited > 4 * HOUR_MS + slack())
 		SIM_MUST(r->told_delayed == (wants(r, QUEUE_NOTIFY_DELAY) ? 1 : 0),
 		    "%s waited for %lld hours, and his sender was told of it %d times", r->address,
@@ -75,7 +82,7 @@ static void check_down_long(const struct sim_rcpt *r)
 	int64_t up = sim_server_of(r->dest)->up_at;
 
 	up = up > r->accepted ? up : r->accepted;
-	if (r->destiny != SIM_WELCOME || r->sender < 0)
+	if (r->destiny != SIM_WELCOME || r->sender < 0 || r->overtaken || sim_leap_held(r))
 		return; /* without a sender it lives for two days only */
 	SIM_MUST(r->state == SIM_S_RELAYED && r->told_failed == 0,
 	    "%s was not delivered, though his server "
@@ -91,7 +98,11 @@ static void check_down_forever(const struct sim_rcpt *r)
 {
 	int64_t took = r->told_failed_at - r->accepted_wall, lived = r->ended - r->accepted;
 
+	if (r->state == SIM_S_QUEUED && may_wait_yet(r))
+		return;
 	SIM_MUST(r->state == SIM_S_BOUNCED, "%s was not returned", r->address);
+	if (sim_leaps_of(r) > 0)
+		return; /* by his age: leap.c */
 	check_warning(r, r->ended - r->accepted);
 	if (r->sender < 0 && !r->stranger)
 		SIM_MUST(lived >= NULL_MS - sim_world.shifted &&
@@ -107,7 +118,7 @@ static void check_down_forever(const struct sim_rcpt *r)
 
 static void check_delivered(const struct sim_rcpt *r, int64_t within)
 {
-	if (r->destiny != SIM_WELCOME)
+	if (r->destiny != SIM_WELCOME || r->overtaken || sim_leap_held(r))
 		return;
 	SIM_MUST(r->state == SIM_S_RELAYED, "%s was not delivered", r->address);
 	SIM_MUST(r->taken_at - r->accepted <= within + slack(),
@@ -117,7 +128,7 @@ static void check_delivered(const struct sim_rcpt *r, int64_t within)
 
 static void check_destiny(const struct sim_rcpt *r)
 {
-	if (r->destiny != SIM_WELCOME)
+	if (r->destiny != SIM_WELCOME && !(r->state == SIM_S_QUEUED && may_wait_yet(r)))
 		SIM_MUST(
 		    r->state == SIM_S_BOUNCED && r->taken == 0, "%s was to be refused", r->address);
 }
@@ -173,7 +184,7 @@ static void check_probes(const struct sim_dest *d)
 {
 	int64_t days = d->example == SIM_X_DOWN_FOREVER ? 7 : d->example == SIM_X_DOWN_LONG ? 4 : 0;
 	int64_t most = 10 + days * DAY_MS / (27 * MINUTE_MS) +
-		       6 * (sim_world.deaths + sim_world.touches);
+		       6 * (sim_world.deaths + sim_world.touches + (int64_t)sim_leaps());
 
 	SIM_MUST(days == 0 || d->probes <= most, "%s was tried %lld times while it was down",
 	    d->name, (long long)d->probes);

@@ -179,6 +179,11 @@ uint64_t sim_events(void)
 	return loop.events;
 }
 
+uint64_t sim_seed(void)
+{
+	return loop.seed;
+}
+
 /* ---- the clocks that the program under test reads ---- */
 
 void sim_loop_init(uint64_t seed)

@@ -45,6 +45,7 @@ void sim_post_to(struct sim_process *process, int64_t delay, void (*fn)(void *ct
 /* Carries out what is due, until that time of clock_mono(); `after` is called behind each event. */
 void sim_run(int64_t until, void (*after)(void));
 uint64_t sim_events(void);
+uint64_t sim_seed(void);
 
 /* 0 to n - 1; n above 0. */
 uint64_t sim_random(uint64_t n);

@@ -215,6 +215,7 @@ void sim_store_start(void)
 	sp->arena = arena_new();
 	sp->routing = store_queue_routing(sp->config, sp->arena);
 	sp->started = clock_now();
+	sim_world.opened = clock_mono();
 	cfg.directory = sp->directory;
 	cfg.pack_size = (int64_t)MIB;
 	cfg.min_free = 0;

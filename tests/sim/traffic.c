@@ -5,6 +5,8 @@
 
 #include "base/mem.h"
 #include "check.h"
+#include "explain.h"
+#include "leap.h"
 #include "proc/store_queue.h"
 #include "store.h"
 #include "store/deliver.h"
@@ -51,7 +53,14 @@ static void add_recipient(struct deliver *d, struct sim_dest *dest, unsigned not
 static void sent(struct lane_op *op)
 {
 	struct deliver *d = LIST_ENTRY(op, struct deliver, op);
+	struct sim_rcpt *reported = d->accepted ? NULL : d->user;
 
+	/* of a return address, by which a report comes */
+	if (reported && sim_leaps() && sim_has(d->refusal.text, "was forwarded too long ago")) {
+		reported->returned--;
+		deliver_free(&d);
+		return;
+	}
 	SIM_MUST(d->accepted, "a message was refused: %.*s", STR_FMT(d->refusal.text));
 	deliver_free(&d);
 	store_queue_kick(sim_store()->queue); /* as store_take.c does */
@@ -207,6 +216,7 @@ static void report_comes(void *ctx)
 	struct sim_rcpt *r = ctx;
 	struct str path = str_of_c(r->path);
 	size_t at = str_rfind(path, '@');
+	struct deliver *d;
 
 	if (!sim_store()) {
 		sim_post(SECOND_MS, report_comes, r);
@@ -214,8 +224,10 @@ static void report_comes(void *ctx)
 	}
 	if (r->touched) /* an administrator returned it too */
 		return;
-	hand_in(stranger_writes(
-	    STR(""), str_sub(path, 0, at), str_from(path, at + 1), str_of_c(r->stranger->address)));
+	d = stranger_writes(
+	    STR(""), str_sub(path, 0, at), str_from(path, at + 1), str_of_c(r->stranger->address));
+	d->user = r;
+	hand_in(d);
 }
 
 void sim_traffic_taken(struct sim_rcpt *r)
@@ -431,6 +443,7 @@ void sim_traffic_plan(void)
 		plan_deaths();
 	if (sim_world.jumps)
 		plan_jumps();
+	sim_leap_plan(sim_seed());
 	if (sim_chance(25))
 		sim_admin_plan();
 	sim_set(&looking, 10 * MINUTE_MS, look, NULL);

@@ -159,7 +159,7 @@ struct sim_dest {
 	struct sim_lesson lesson;
 	struct list queued; /* of its recipients */
 	int64_t waits;      /* so many */
-	size_t sessions; /* TCP connections to its hosts */
+	size_t sessions;    /* TCP connections to its hosts */
 	unsigned
 	    waited; /* recipients that were refused twice, and for how many seconds they then wait */
 	uint16_t wait_of[SIM_WAITS];
@@ -257,6 +257,7 @@ struct sim_rcpt {
 	/* what his sender was told */
 	int told_delayed, told_failed, told_relayed;
 	int64_t told_failed_at; /* by the wall */
+	bool overtaken;         /* he was returned as the clock leapt over his end (leap.c) */
 	bool touched;           /* by an administrator */
 	int64_t released;       /* by one who had held him; 0: never */
 	int64_t held;           /* for how long at most, all in all */
@@ -286,6 +287,7 @@ struct sim_world {
 	int64_t last_start;         /* one of them came back */
 	int64_t lost_at;            /* a relay was, and the store did not learn of it; 0: never */
 	int64_t shifted;            /* by how much the clock has jumped, there and back */
+	int64_t opened;             /* the store was: mono, the last time */
 	int64_t deaths;             /* of processes of ours */
 	bool jumps;                 /* the clock jumps in this seed */
 	bool kills;

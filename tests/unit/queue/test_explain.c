@@ -567,7 +567,7 @@ static void test_late(void **state)
 	expect(&x,
 	    "bob@b.test waits for its turn; b.test can be tried at once. The next attempt is due "
 	    "now. "
-	    "Its time ended while the server was not running: unless an attempt succeeds, it will "
+	    "Its time ended while the server was not running, or as its clock was set ahead: unless an attempt succeeds, it will "
 	    "be "
 	    "returned to alice@a.test, at the latest at 20:05.");
 }

@@ -307,6 +307,37 @@ static void test_due_at_start(void **state)
 	sim_free(&s);
 }
 
+/* Nor does he who waits for a host yet lose the attempt: it is for the first step. */
+static void test_missed_and_in_line(void **state)
+{
+	struct sim *s = paused(5 * DAY_MS, sim_refused);
+	struct queue_schedule plan;
+
+	s->destination.failures = 0;
+	s->destination.waits = s->started + MINUTE_MS;
+	plan = queue_schedule_of(&s->policy, &s->entry, &s->destination, s->started);
+	assert_int_equal(plan.next_attempt, s->started + MINUTE_MS);
+	assert_int_equal(plan.expires, s->started + 5 * MINUTE_MS);
+	s->destination.waits = s->started + 5 * MINUTE_MS;
+	plan = queue_schedule_of(&s->policy, &s->entry, &s->destination, s->started);
+	assert_int_equal(plan.next_attempt, QUEUE_NEVER);
+	assert_int_equal(plan.expires, s->started + 5 * MINUTE_MS);
+	sim_free(&s);
+}
+
+static void test_move_on(void **state)
+{
+	struct queue_entry e = {.accepted = 1000};
+
+	queue_schedule_move_on(&e, 500, 2000);
+	assert_int_equal(e.accepted, 1500);
+	queue_schedule_move_on(&e, 600, 2000);
+	assert_int_equal(e.accepted, 2000);
+	e.accepted = 3000; /* as its sender wishes */
+	queue_schedule_move_on(&e, 600, 2000);
+	assert_int_equal(e.accepted, 3000);
+}
+
 static void test_settle(void **state)
 {
 	struct queue_entry e = {.accepted = 1000, .last_attempt = 2000, .not_before = 2500};
@@ -458,6 +489,8 @@ int main(void)
 	    cmocka_unit_test(test_off_beyond_warning),
 	    cmocka_unit_test(test_due_at_start),
 	    cmocka_unit_test(test_settle),
+	    cmocka_unit_test(test_missed_and_in_line),
+	    cmocka_unit_test(test_move_on),
 	    cmocka_unit_test(test_own_time_and_probe),
 	};
 

@@ -1,0 +1,267 @@
+/*
+ * A leap ahead lets whoever waits grow older, and a leap back younger, by as much of it as he is old. What made good
+ * a leap back does neither, unless the store that knew of that is no more. By this age he is warned and returned;
+ * and if a leap brought him there, not before he or a probe of his destination was tried behind it, or for a first
+ * step nobody could be.
+ */
+#include "leap.h"
+
+#include "check.h"
+
+#define LEAPS    8
+#define LIFE_MS  (5 * DAY_MS)
+#define OWN_MS   (3 * DAY_MS) /* with a schedule of its own */
+#define NULL_MS  (2 * DAY_MS) /* without a sender */
+#define WARN_MS  (4 * HOUR_MS)
+#define STEP_MS  (5 * MINUTE_MS)
+#define OWN_STEP (2 * MINUTE_MS)
+#define LATE_MS  (31 * MINUTE_MS) /* what has no attempt before its end is returned then */
+#define SLACK_MS (2 * MINUTE_MS)  /* until the store has looked at the clock */
+#define SEEN_MS  (90 * SECOND_MS) /* what ends before that it may never see */
+
+struct leap {
+	int64_t at; /* mono */
+	int64_t by;
+	int64_t good;   /* of it: set back before */
+	int64_t behind; /* before it, as far as the store knows */
+};
+
+/* What one leap did to somebody. */
+struct age {
+	int64_t is, leapt; /* of it: by the last one that made him older ... */
+	int64_t leapt_at;  /* ... then, mono; 0: none did */
+};
+
+static struct {
+	uint64_t chance;
+	struct leap v[LEAPS];
+	size_t n;
+	int64_t behind, behind_at; /* set back and not made good; since when */
+	int64_t ahead, ahead_at;   /* gone ahead, and not set back */
+	int64_t again;             /* what follows a leap after a while */
+	bool busy;
+} leaps;
+
+/* ---- chance ---- */
+
+static uint64_t draw(uint64_t n)
+{
+	uint64_t z = leaps.chance += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return (z ^ (z >> 31)) % n;
+}
+
+static int64_t draw_between(int64_t min, int64_t max)
+{
+	return min + (int64_t)draw((uint64_t)(max - min) + 1);
+}
+
+/* ---- leaps ---- */
+
+static int64_t min_of(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The store that saw it set back is still there. */
+static bool is_known(void)
+{
+	return leaps.behind > 0 && sim_world.opened < leaps.behind_at;
+}
+
+static void leap(int64_t by)
+{
+	struct leap *l = &leaps.v[leaps.n++];
+	int64_t ahead, right;
+
+	*l = (struct leap){clock_mono(), by, 0, is_known() ? leaps.behind : 0};
+	ahead = sim_world.opened < leaps.ahead_at && l->at - leaps.ahead_at < DAY_MS ? leaps.ahead
+										     : 0;
+	if (by < 0) {
+		right = min_of(-by, ahead);
+		leaps.ahead -= right;
+		leaps.behind = l->behind - by - right;
+		leaps.behind_at = l->at;
+	} else {
+		l->good = min_of(by, l->behind);
+		leaps.behind = l->behind - l->good;
+		leaps.ahead = ahead + by - l->good;
+		leaps.ahead_at = l->at;
+	}
+	sim_say("the clock leaps by %lld s", (long long)(by / SECOND_MS));
+	sim_jump(by);
+	sim_forget_claims();
+}
+
+static void leap_again(void *ctx)
+{
+	leap(leaps.again);
+	leaps.busy = false;
+}
+
+static void leap_first(void *ctx)
+{
+	int64_t by = draw_between(DAY_MS, 7 * DAY_MS);
+	int64_t wrong = draw(2) ? draw_between(SEEN_MS, 5 * MINUTE_MS)
+				: draw_between(5 * MINUTE_MS, 12 * HOUR_MS);
+	bool back = draw(2), corrected = draw(3) > 0;
+
+	if (leaps.busy || leaps.n + 2 > LEAPS)
+		return;
+	leap(back ? -by : by);
+	if (!corrected)
+		return;
+	leaps.busy = true;
+	leaps.again = back ? by : -by;
+	sim_post(wrong, leap_again, NULL);
+}
+
+void sim_leap_plan(uint64_t seed)
+{
+	leaps.chance = ~seed;
+	if (draw(12))
+		return;
+	sim_world.jumps = true;
+	for (int64_t n = draw_between(1, 3); n > 0; n--)
+		sim_post(draw_between(HOUR_MS, 5 * DAY_MS), leap_first, NULL);
+}
+
+size_t sim_leaps(void)
+{
+	return leaps.n;
+}
+
+static int64_t end_of(const struct sim_rcpt *r)
+{
+	return r->state == SIM_S_QUEUED ? clock_mono() : r->ended;
+}
+
+size_t sim_leaps_of(const struct sim_rcpt *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < leaps.n; i++)
+		n += leaps.v[i].at >= r->accepted - r->hold && leaps.v[i].at <= end_of(r);
+	return n;
+}
+
+int64_t sim_leapt_back(void)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < leaps.n; i++)
+		sum -= min_of(leaps.v[i].by, 0);
+	return sum;
+}
+
+/* ---- who waits ---- */
+
+/* By the wall, as far as what he was moved by lets it count. */
+static struct age age_of(const struct sim_rcpt *r)
+{
+	int64_t from = r->accepted, by;
+	bool moved = true; /* when it was set back; or he came since */
+	struct age age = {0, 0, 0};
+
+	for (size_t i = 0; i < leaps.n; i++) {
+		const struct leap *l = &leaps.v[i];
+
+		if (l->at < r->accepted)
+			continue;
+		age.is += l->at - from;
+		from = l->at;
+		if (l->by < 0) {
+			moved = age.is < -l->by || (moved && l->behind > 0);
+			age.is = age.is + l->by > 0 ? age.is + l->by : 0;
+			continue;
+		}
+		by = l->by - (moved ? l->good : 0);
+		age.is += by;
+		if (by > 0)
+			age = (struct age){age.is, by, l->at};
+	}
+	age.is += clock_mono() - from;
+	return age;
+}
+
+bool sim_leap_held(const struct sim_rcpt *r)
+{
+	const struct leap *l = leaps.v;
+
+	for (size_t i = 0; r->hold && i < leaps.n; i++)
+		if (l[i].at >= r->accepted - r->hold && (l[i].at < r->accepted || l[i].by < 0))
+			return true;
+	return false;
+}
+
+/* Nor has an administrator, or his sender, made his life another. */
+static bool is_plain(const struct sim_rcpt *r)
+{
+	return sim_leaps_of(r) > 0 && !r->touched && !r->by && !sim_leap_held(r);
+}
+
+static int64_t life_of(const struct sim_rcpt *r)
+{
+	int64_t life = r->dest->connections ? OWN_MS : LIFE_MS;
+
+	return r->sender < 0 && !r->stranger ? min_of(life, NULL_MS) : life;
+}
+
+void sim_leap_warned(const struct sim_rcpt *r)
+{
+	if (is_plain(r))
+		SIM_MUST(age_of(r).is >= WARN_MS - sim_world.shifted - SLACK_MS,
+		    "the sender of %s was told of a delay of %lld minutes", r->address,
+		    (long long)(age_of(r).is / MINUTE_MS));
+}
+
+/* He or a probe of his destination was, or it was not for us that nobody could. */
+static bool was_tried(const struct sim_rcpt *r, int64_t since)
+{
+	int64_t step = r->dest->connections ? OWN_STEP : STEP_MS;
+
+	return r->leased >= since || r->dest->last_lease >= since || clock_mono() >= since + step ||
+	       !sim_was_up_since(since);
+}
+
+/* At the end of his life, or when a leap has brought him there. */
+static void check_in_time(const struct sim_rcpt *r, const struct age *age)
+{
+	int64_t over = age->is - life_of(r), since = clock_mono() - age->leapt_at;
+
+	if (age->leapt_at)
+		over = min_of(over, since);
+	SIM_MUST(over < LATE_MS + SLACK_MS + sim_world.shifted + sim_world.down,
+	    "%s is returned %lld minutes too late", r->address, (long long)(over / MINUTE_MS));
+}
+
+void sim_leap_returned(struct sim_rcpt *r)
+{
+	struct age age = age_of(r);
+	int64_t life = life_of(r);
+
+	r->overtaken = sim_leap_held(r);
+	if (!is_plain(r))
+		return;
+	SIM_MUST(age.is >= life - sim_world.shifted - SLACK_MS,
+	    "%s is %lld minutes old, and is returned", r->address, (long long)(age.is / MINUTE_MS));
+	if (r->dest->example == SIM_X_DOWN_FOREVER)
+		check_in_time(r, &age);
+	if (age.is - age.leapt >= life + sim_world.shifted)
+		return;
+	r->overtaken = true;
+	SIM_MUST(was_tried(r, age.leapt_at), "%s is returned because of a leap of the clock",
+	    r->address);
+	SIM_MUST(r->dest->example != SIM_X_HEALTHY || r->destiny != SIM_WELCOME,
+	    "%s is returned because of a leap of the clock, though his server is well", r->address);
+}
+
+bool sim_leap_may_wait(const struct sim_rcpt *r)
+{
+	if (sim_leaps_of(r) == 0 || sim_leapt_back() == 0)
+		return false;
+	return sim_leap_held(r) || r->touched ||
+	       age_of(r).is < life_of(r) + LATE_MS + SLACK_MS + sim_world.shifted + sim_world.down;
+}

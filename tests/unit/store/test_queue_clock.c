@@ -1,0 +1,403 @@
+/* The scheduler, and a clock that is set while mail waits. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "queue_test.h"
+#include "store/queue_run.h"
+
+#define OWNER   7
+#define PENDING 8
+
+/* Requests are carried out when the scheduler has ended its turn. */
+static struct {
+	struct queue_run run;
+	int64_t mono;
+	struct lane_op *writes[PENDING];
+	struct reader_op *reads[PENDING];
+	size_t nwrites, nreads;
+	int set_back;
+} s;
+
+static struct queue_time world_time(void *ctx)
+{
+	return (struct queue_time){q.rig.now, s.mono};
+}
+
+static void world_write(void *ctx, struct lane_op *op)
+{
+	assert_in_range(s.nwrites, 0, PENDING - 1);
+	s.writes[s.nwrites++] = op;
+}
+
+static void world_read(void *ctx, struct reader_op *op)
+{
+	assert_in_range(s.nreads, 0, PENDING - 1);
+	s.reads[s.nreads++] = op;
+}
+
+static struct queue_config world_config(void *ctx, struct arena *a)
+{
+	q.cfg.started = queue_run_since(&s.run);
+	return q.cfg;
+}
+
+static bool yes(void *ctx)
+{
+	return true;
+}
+
+static bool no(void *ctx)
+{
+	return false;
+}
+
+static bool nobody(void *ctx, int64_t *owners_r, size_t *n_r)
+{
+	*n_r = 0;
+	return true;
+}
+
+static void nothing(void *ctx)
+{
+}
+
+static void on_failed(void *ctx, const char *what, const char *why)
+{
+	fail_msg("%s: %s", what, why);
+}
+
+static void on_reported(void *ctx, const struct queue_report *r)
+{
+	q.warnings += r->warned;
+}
+
+static void on_released(void *ctx, int64_t count)
+{
+}
+
+static void on_set_back(void *ctx)
+{
+	s.set_back++;
+}
+
+static const struct queue_run_world world = {
+    .time = world_time,
+    .write = world_write,
+    .read = world_read,
+    .config = world_config,
+    .is_accepting = yes,
+    .is_ending = no,
+    .owners = nobody,
+    .somebody_waits = no,
+    .give = nothing,
+    .again = nothing,
+    .failed = on_failed,
+    .reported = on_reported,
+    .released = on_released,
+    .clock_set_back = on_set_back,
+};
+
+static void carry_out(void)
+{
+	if (s.nreads) {
+		struct reader_op *op = s.reads[--s.nreads];
+
+		reader_run(op, q.rig.db);
+		op->done(op);
+	} else {
+		struct lane_op *op = s.writes[0];
+
+		memmove(s.writes, s.writes + 1, --s.nwrites * sizeof *s.writes);
+		lane_run_one(q.rig.lane, op, q.rig.now);
+	}
+}
+
+/* What is due, but attempts. */
+static void turn(void)
+{
+	do {
+		queue_run_turn(&s.run);
+		while (s.nwrites || s.nreads)
+			carry_out();
+	} while (s.run.due_at < s.run.due.n);
+}
+
+static void pass(int64_t ms)
+{
+	q.rig.now += ms;
+	s.mono += ms;
+}
+
+/* And the attempts, which the world answers. */
+static void work(void)
+{
+	turn();
+	q.cfg.started = queue_run_since(&s.run);
+	qrig_lease(&q, OWNER, QRIG_JOBS);
+	for (size_t i = 0; i < q.lease.n; i++)
+		assert_true(qrig_settle(&q, OWNER, &q.lease.jobs[i]));
+	pass(2 * SECOND_MS); /* it does not look for what is too old all the time */
+	turn();
+}
+
+static void start(void)
+{
+	memset(&s, 0, sizeof s);
+	s.mono = DAY_MS;
+	s.run = (struct queue_run){
+	    .world = &world, .db = q.rig.db, .blobs = q.rig.blobs, .ids = &q.rig.ids};
+	queue_run_init(&s.run);
+}
+
+/* By the steady clock; the scheduler looks at least once a minute, and here once an hour. */
+static void live(int64_t ms)
+{
+	for (int64_t hour = 0; hour < ms / HOUR_MS; hour++) {
+		pass(HOUR_MS);
+		work();
+	}
+}
+
+/* Of the first or last message; times are whole minutes here, but for the turns. */
+static void expect_accepted(const char *which, int64_t when)
+{
+	char select[80];
+
+	snprintf(select, sizeof select, "SELECT %s(accepted) FROM queue", which);
+	assert_in_range(rig_number(&q.rig, select), when - MINUTE_MS, when);
+}
+
+/* A machine that slept: who is up again has the mail, and nobody is told anything. */
+static void slept_for_six_days(void **state)
+{
+	int64_t id, other;
+
+	start();
+	q.world = greylisted;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	other = qrig_send_one(&q, "ann@a.test", "carl@c.test");
+	live(HOUR_MS);
+	q.rig.now += 6 * DAY_MS;
+	turn();
+	q.cfg.started = queue_run_since(&s.run);
+	assert_int_equal(q.cfg.started, q.rig.now);
+	assert_true(has(explained(id), "as its clock was set ahead: unless an attempt succeeds"));
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	q.world = some;
+	work();
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+	assert_int_equal(qrig_state(&q, other, 0), LEDGER_BOUNCED); /* it was tried */
+	assert_int_equal(q.warnings, 0);
+	assert_int_equal(qrig_mails(&q), 1);
+}
+
+/* Nobody takes jobs: the return comes with the first step behind the leap. */
+static void slept_and_nothing_is_tried(void **state)
+{
+	int64_t id;
+
+	start();
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	pass(HOUR_MS);
+	q.rig.now += 6 * DAY_MS;
+	turn();
+	assert_int_equal(s.run.wake, q.rig.now + 5 * MINUTE_MS);
+	pass(5 * MINUTE_MS - 1);
+	turn();
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	pass(1);
+	turn();
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+}
+
+/* A probe, or an attempt with him, that was under way then and broke off is not the one that he has behind it. */
+static void slept_in_an_attempt(void **state)
+{
+	int64_t first, second;
+
+	start();
+	q.world = refused;
+	first = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	second = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	live(4 * HOUR_MS);
+	pass(HOUR_MS);
+	turn();
+	assert_int_equal(qrig_lease(&q, OWNER, QRIG_JOBS), 1);
+	q.rig.now += 6 * DAY_MS;
+	q.cfg.started = queue_run_since(&s.run);
+	assert_true(qrig_settle(&q, OWNER, &q.lease.jobs[0]));
+	turn();
+	q.world = all_well;
+	work();
+	work();
+	assert_int_equal(qrig_state(&q, first, 0), LEDGER_RELAYED);
+	assert_int_equal(qrig_state(&q, second, 0), LEDGER_RELAYED);
+}
+
+/* The same of one who was to be refused for now. */
+static void slept_in_his_attempt(void **state)
+{
+	int64_t id;
+
+	start();
+	q.world = greylisted;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	assert_int_equal(qrig_lease(&q, OWNER, QRIG_JOBS), 1);
+	q.rig.now += 6 * DAY_MS;
+	q.cfg.started = queue_run_since(&s.run);
+	assert_true(qrig_settle(&q, OWNER, &q.lease.jobs[0]));
+	turn();
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	work();
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+}
+
+/* It has its five days, the hour in which the clock was wrong among them. */
+static void set_back_and_corrected(void **state)
+{
+	int64_t id, began;
+
+	start();
+	q.world = greylisted;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	live(HOUR_MS);
+	began = q.rig.now;
+	q.rig.now -= 6 * DAY_MS;
+	work();
+	assert_int_equal(s.set_back, 1);
+	expect_accepted("min", q.rig.now);
+	live(HOUR_MS);
+	q.rig.now += 6 * DAY_MS;
+	work();
+	expect_accepted("min", began);
+	assert_int_equal(q.warnings, 0);
+	live(5 * DAY_MS - 2 * HOUR_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	assert_int_equal(q.warnings, 1);
+	live(HOUR_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+}
+
+/* And what came while it was wrong, be it put right in two steps; what came before that is older than it. */
+static void corrected_in_two_steps(void **state)
+{
+	int64_t began, was;
+
+	start();
+	q.world = greylisted;
+	was = q.rig.now;
+	qrig_send_one(&q, "ann@a.test", "old@b.test");
+	live(2 * DAY_MS);
+	began = q.rig.now;
+	q.rig.now -= DAY_MS;
+	work();
+	expect_accepted("min", was);
+	pass(HOUR_MS);
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	for (int i = 0; i < 2; i++) {
+		q.rig.now += 12 * HOUR_MS;
+		work();
+	}
+	expect_accepted("min", was);
+	expect_accepted("max", began + HOUR_MS + 2 * SECOND_MS);
+	q.rig.now += 3 * DAY_MS; /* and this was a sleep */
+	turn();
+	expect_accepted("max", began + HOUR_MS + 2 * SECOND_MS);
+}
+
+/* It went ahead, and that was the fault: nothing but the attempt comes of it. */
+static void ahead_and_corrected(void **state)
+{
+	int64_t id, was;
+
+	start();
+	q.world = greylisted;
+	was = q.rig.now;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	live(HOUR_MS);
+	q.rig.now += 6 * DAY_MS;
+	turn();
+	pass(MINUTE_MS);
+	q.rig.now -= 6 * DAY_MS;
+	turn();
+	assert_int_equal(queue_run_since(&s.run), q.rig.now);
+	expect_accepted("min", was);
+	live(4 * DAY_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	live(DAY_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+}
+
+/* It began in the past, as it has no battery, and was put right later. */
+static void began_in_the_past(void **state)
+{
+	int64_t id, began;
+
+	start();
+	q.world = greylisted;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	live(HOUR_MS);
+	q.rig.now -= 1000 * DAY_MS;
+	start();
+	turn();
+	began = q.rig.now;
+	expect_accepted("min", began);
+	pass(MINUTE_MS);
+	q.rig.now += 1000 * DAY_MS;
+	work();
+	expect_accepted("min", q.rig.now - MINUTE_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+}
+
+/* Set again while rows still follow: each of it is followed, slice by slice. */
+static void many_follow(void **state)
+{
+	int64_t began;
+
+	start();
+	for (int i = 0; i < 12; i++) {
+		struct deliver *d = rig_message(&q.rig, "ann@a.test", "x\r\n");
+		char to[64];
+
+		d->may_relay = true;
+		for (int n = 0; n < LIMIT_SLICE_ROWS / 10; n++) {
+			snprintf(to, sizeof to, "r%d@b.test", n);
+			rig_to(d, to)->action = PLAN_RELAY;
+		}
+		assert_true(rig_run(&q.rig, d));
+		deliver_free(&d);
+	}
+	turn();
+	pass(HOUR_MS);
+	began = q.rig.now;
+	q.rig.now -= 6 * DAY_MS;
+	queue_run_turn(&s.run);
+	assert_int_equal(s.nwrites, 1);
+	carry_out();
+	assert_int_equal(s.nwrites, 1); /* there is another slice */
+	q.rig.now += 6 * DAY_MS;
+	turn();
+	assert_int_equal(qrig_count(&q, "queue WHERE report = 0"), 12 * LIMIT_SLICE_ROWS / 10);
+	assert_true(rig_number(&q.rig, "SELECT max(accepted) FROM queue") <= began);
+	assert_true(
+	    rig_number(&q.rig, "SELECT min(accepted) FROM queue") >= began - HOUR_MS - SECOND_MS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(slept_for_six_days),
+	    T(slept_and_nothing_is_tried),
+	    T(slept_in_an_attempt),
+	    T(slept_in_his_attempt),
+	    T(set_back_and_corrected),
+	    T(corrected_in_two_steps),
+	    T(ahead_and_corrected),
+	    T(began_in_the_past),
+	    T(many_follow),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
