@@ -23,6 +23,8 @@
 #include "store/deliver.h"
 
 #define TEND_MS      1000
+#define JUMP_MS      (5 * MINUTE_MS) /* the clock went ahead by more than that: it may be wrong */
+#define SPARE_MS     HOUR_MS         /* within that somebody has set it right */
 #define SESSIONS_MAX 100000
 #define LOCK_WAIT_MS 3000
 
@@ -117,6 +119,21 @@ static struct maintain_config maintain_of(const struct store_process *sp)
 	};
 }
 
+/* Whoever was gone for long finds his mail as it was; that a clock is ahead for a second costs nobody any. */
+static void check_clock(struct store_process *sp)
+{
+	int64_t ahead = clock_now() - clock_mono(), jump = ahead - sp->clock.ahead;
+
+	sp->clock.ahead = ahead;
+	if (jump <= JUMP_MS)
+		return;
+	sp->clock.until = clock_mono() + SPARE_MS;
+	log_open(LOG_WARN, "clock-went-ahead");
+	log_num("seconds", jump / SECOND_MS);
+	log_text("then", "for an hour no deleted mail and no history goes because of its age");
+	log_close();
+}
+
 static void on_tend(uv_timer_t *timer)
 {
 	struct store_process *sp = timer->data;
@@ -126,6 +143,7 @@ static void on_tend(uv_timer_t *timer)
 		return;
 	check_lane(sp);
 	check_room(sp);
+	check_clock(sp);
 	uv_timer_start(&sp->tend, on_tend, TEND_MS, TEND_MS);
 	if (sp->lane_closed)
 		return;
@@ -137,6 +155,7 @@ static void on_tend(uv_timer_t *timer)
 	sp->tending = true;
 	sp->maintain.cfg = maintain_of(sp); /* as it is now: nothing is under way */
 	sp->maintain.full = full;
+	sp->maintain.spares = clock_mono() < sp->clock.until;
 	store_write(sp->store, &sp->maintain.op);
 }
 
@@ -200,6 +219,7 @@ static void start_tending(struct store_process *sp)
 	sp->maintain.op.done = tend_done;
 	uv_timer_init(sp->loop, &sp->tend);
 	sp->tend.data = sp;
+	sp->clock.ahead = clock_now() - clock_mono();
 	uv_timer_start(&sp->tend, on_tend, TEND_MS, TEND_MS);
 	sp->compact = store_compact_new(sp);
 }

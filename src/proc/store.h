@@ -43,6 +43,10 @@ struct store_process {
 	uint64_t next_link;
 	uv_async_t wake;
 	uv_timer_t tend;
+	struct {
+		int64_t ahead; /* the clock, of the steady one, when it was last looked at */
+		int64_t until; /* by the steady one: it went ahead, and nothing goes for its age */
+	} clock;
 	uv_check_t finish; /* looks for the end of a drain in each turn */
 	struct net_acceptor *admin_socket;
 	bool tending;

@@ -453,14 +453,15 @@ static void seal_emails(struct slice *s)
 
 static const struct {
 	void (*run)(struct slice *s);
-	bool frees; /* less is stored afterwards: done on a full disk too */
+	bool frees;  /* less is stored afterwards: done on a full disk too */
+	bool by_age; /* what goes, goes because of the clock, and is missed */
 } tasks[MAINTAIN_TASKS] = {
-    {purge_expunged, true},
+    {purge_expunged, true, .by_age = true},
     {purge_blobs, true},
     {purge_accounts, true},
-    {fold_history, true},
+    {fold_history, true, .by_age = true},
     {forget_destinations, true},
-    {forget_admin_log, true},
+    {forget_admin_log, true, .by_age = true},
     {forget_callouts, true},
     {forget_dropped, true},
     {index_trace, false},
@@ -480,7 +481,7 @@ static enum lane_exec maintain_exec(struct lane_op *op, struct db *db, int64_t n
 		unsigned task = m->task++ % MAINTAIN_TASKS;
 
 		m->more = false;
-		if (tasks[task].frees || !m->full)
+		if ((tasks[task].frees || !m->full) && !(tasks[task].by_age && m->spares))
 			tasks[task].run(&s);
 	}
 	if (m->rows > 0)

@@ -2,7 +2,8 @@
  * Housekeeping in slices of at most LIMIT_SLICE_ROWS rows a commit: what was expunged before the undelete
  * window goes, then its blobs; blobs that the queue has done with; removed accounts; destinations long
  * unused; history older than its time becomes daily sums; the search index of the trace follows the
- * messages; rows of version 1 are sealed.
+ * messages; rows of version 1 are sealed. What went cannot be had back: a caller whose clock may be wrong
+ * has what goes for its age alone spared.
  */
 #ifndef STORE_MAINTAIN_H
 #define STORE_MAINTAIN_H
@@ -27,7 +28,8 @@ enum db_code maintain_begin(struct db *db, int64_t undelete_ms, int64_t now);
 struct maintain {
 	struct lane_op op;
 	struct maintain_config cfg;
-	bool full; /* the caller's: the disk is, so only what frees something is done */
+	bool full;   /* the caller's: the disk is, so only what frees something is done */
+	bool spares; /* likewise: the clock went ahead, so expunged mail and history stay */
 	/* the answer */
 	int64_t rows; /* handled by this slice */
 	bool more;    /* there was more to do than fits */

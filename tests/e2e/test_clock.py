@@ -183,3 +183,23 @@ def test_set_back_and_corrected(make_server, world, peer):
     [told] = server.json("queue", "explain", waits)
     assert f"If none succeeds, it will be returned to {ALICE} on " in told["explanation"], told
     assert "clock was set" not in told["explanation"], told
+
+
+def test_deleted_mail_outlives_a_clock_that_is_ahead(make_server, world):
+    """Housekeeping goes on: an account that was removed goes."""
+    server = make_server('undelete = "14d";', accounts=["alice", "bob"])
+    send(server)
+    with Wire(server, "pop3") as reader:
+        reader.pop3_login(ALICE)
+        reader.say("DELE 1")
+        assert reader.say("QUIT").startswith("+OK")
+    assert number_of(server, "count(*) FROM membership WHERE expunged_at > 0") == 1
+    before = number_of(server, "count(*) FROM account")
+    world.set_clock(100 * DAY)
+    wait_for("it to be seen", lambda: "event=clock-went-ahead" in server.new_log())
+    server.command("account", "remove", f"bob@{DOMAIN}")
+    wait_for("the account to go", lambda: number_of(server, "count(*) FROM account") < before)
+    world.set_clock(0)
+    assert number_of(server, "count(*) FROM membership WHERE expunged_at > 0") == 1
+    assert "1 message was" in server.command("undelete", ALICE).stdout
+    assert server.new_log().count("event=clock-went-ahead") == 1
