@@ -88,9 +88,10 @@ SQL(AUDIT_STRAYS, "SELECT DISTINCT l.message FROM ledger l WHERE l.message > $1 
 		  " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = l.message)")
 
 /* With whether they have a password. */
-SQL(AUDIT_ACCOUNTS, "SELECT id, used_messages, used_bytes, CASE WHEN EXISTS (SELECT 1 FROM credential c"
-		    " WHERE c.account = account.id AND c.kind = 0) THEN 1 ELSE 0 END FROM account"
-		    " WHERE id > $1 AND domain <> '' ORDER BY id LIMIT $2")
+SQL(AUDIT_ACCOUNTS,
+    "SELECT id, used_messages, used_bytes, CASE WHEN EXISTS (SELECT 1 FROM credential c"
+    " WHERE c.account = account.id AND c.kind = 0) THEN 1 ELSE 0 END FROM account"
+    " WHERE id > $1 AND domain <> '' ORDER BY id LIMIT $2")
 
 /* How many rows refer to the message's content, and how many it knows of. */
 SQL(AUDIT_REFERENCES,
@@ -111,7 +112,8 @@ SQL(AUDIT_PACK,
     "SELECT n.pack, CASE WHEN EXISTS (SELECT 1 FROM pack p WHERE p.pack = n.pack) THEN 1 ELSE 0 END"
     " FROM (SELECT pack FROM blob WHERE pack > $1 ORDER BY pack LIMIT 1) n")
 
-SQL(AUDIT_CONTENT, "SELECT id, pos, refs FROM blob WHERE pack = $1 AND pos > $2 ORDER BY pos LIMIT $3")
+SQL(AUDIT_CONTENT,
+    "SELECT id, pos, refs FROM blob WHERE pack = $1 AND pos > $2 ORDER BY pos LIMIT $3")
 
 /* Whose sums are not those of their accounts. */
 SQL(AUDIT_DOMAINS, "SELECT d.name FROM domain d WHERE d.used_bytes <>"
