@@ -135,6 +135,7 @@ static void set_store(struct relay *r, int fd)
 	if (fd < 0)
 		return;
 	ipc_call_cancel(&r->lease);
+	r->asked = 0;
 	relay_job_forget_link(r);
 	peer_close(&r->store);
 	r->store = peer_new(r->loop, &store_link, fd, r);
@@ -210,6 +211,7 @@ static void drain(struct relay *r)
 	r->drained = clock_mono();
 	uv_timer_start(&r->tend, on_tend, DRAIN_TEND_MS, DRAIN_TEND_MS);
 	ipc_call_cancel(&r->lease);
+	r->asked = 0;
 	relay_session_drain(r);
 	relay_job_resend(r); /* whoever waits for the timer */
 	finish_if_idle(r);

@@ -23,8 +23,7 @@
 #include "store/deliver.h"
 
 #define TEND_MS      1000
-#define JUMP_MS      (5 * MINUTE_MS) /* the clock went ahead by more than that: it may be wrong */
-#define SPARE_MS     HOUR_MS         /* within that somebody has set it right */
+#define SPARE_MS     HOUR_MS /* within that somebody has set it right */
 #define SESSIONS_MAX 100000
 #define LOCK_WAIT_MS 3000
 
@@ -125,7 +124,7 @@ static void check_clock(struct store_process *sp)
 	int64_t ahead = clock_now() - clock_mono(), jump = ahead - sp->clock.ahead;
 
 	sp->clock.ahead = ahead;
-	if (jump <= JUMP_MS)
+	if (jump <= MAINTAIN_LEAP_MS)
 		return;
 	sp->clock.until = clock_mono() + SPARE_MS;
 	log_open(LOG_WARN, "clock-went-ahead");
@@ -156,6 +155,7 @@ static void on_tend(uv_timer_t *timer)
 	sp->maintain.cfg = maintain_of(sp); /* as it is now: nothing is under way */
 	sp->maintain.full = full;
 	sp->maintain.spares = clock_mono() < sp->clock.until;
+	sp->maintain.asked = clock_now();
 	store_write(sp->store, &sp->maintain.op);
 }
 

@@ -10,13 +10,27 @@
 #define SOON_MS MINUTE_MS /* and up to as much again, so that many do not come together */
 
 /*
- * When something is done that is due at a time: then, or, if that passed while the scheduler was
- * not running or as the clock went ahead, and an attempt was due before it, a first step after that.
+ * When he is warned who is to be at a time: then, or, if that passed while the scheduler was not running or as
+ * the clock went ahead, and an attempt was due before it, a first step after that.
  */
 static int64_t unless_missed(
     const struct queue_policy *p, int64_t due, int64_t attempt, int64_t started)
 {
 	return attempt < due && due <= started ? started + p->retry[0] : due;
+}
+
+/*
+ * When it is returned whose time is over: then, or, if that passed meanwhile, a step later, and if so did that, a
+ * whole step after that, however often it is tried in it: the first attempt may come before this machine has its
+ * network again.
+ */
+static int64_t end_of(const struct queue_policy *p, int64_t end, int64_t started)
+{
+	int64_t step = p->retry[p->n_retry - 1];
+
+	if (end > started)
+		return end;
+	return (end + step > started ? end : started) + step;
 }
 
 static int64_t next_warning(
@@ -43,7 +57,7 @@ struct queue_schedule queue_schedule_of(const struct queue_policy *p, const stru
 
 	if (queue_destination_is_failing(d))
 		attempt = max_of(attempt, d->next_probe);
-	s.expires = unless_missed(p, end, attempt, started);
+	s.expires = end_of(p, end, started);
 	if (e->by == QUEUE_BY_RETURN && e->by_time < s.expires)
 		s.expires = e->by_time;
 	s.next_attempt = max_of(attempt, d->waits); /* its turn is to come yet: none was made */

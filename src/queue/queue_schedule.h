@@ -39,12 +39,12 @@ struct queue_schedule {
 /*
  * d: where he goes to, settled as the entry is. started: since when the scheduler has been
  * running and the clock has not gone ahead, for what could not be done before: an attempt that was
- * missed comes before the warning and the return that have become due meanwhile; these then wait until
- * the first step of the policy after that, or the attempt.
+ * missed comes before a warning that has become due meanwhile, which then waits until the first step of
+ * the policy after that, or the attempt. A life that ended meanwhile goes on for the last step of the policy.
  *
  * next_attempt is not before the entry's not_before nor, while the destination fails, its next probe, nor
- * before the end of its wait for a host, and always before expires, which is accepted + lifetime, or that
- * first step.
+ * before the end of its wait for a host, and always before expires, which is accepted + lifetime, or the
+ * end of that step.
  *
  * With QUEUE_BY_RETURN both are bound by by_time too, strictly: nothing is sent behind it. With
  * QUEUE_BY_NOTIFY by_time is a time of warning beside those of the policy.

@@ -472,6 +472,8 @@ static enum lane_exec maintain_exec(struct lane_op *op, struct db *db, int64_t n
 {
 	struct maintain *m = LIST_ENTRY(op, struct maintain, op);
 	struct slice s = {.m = m, .db = db, .now = now};
+	/* the clock may have gone ahead on the way here */
+	bool spares = m->spares || (m->asked && now > m->asked + MAINTAIN_LEAP_MS);
 
 	m->rows = 0;
 	m->more = false;
@@ -481,7 +483,7 @@ static enum lane_exec maintain_exec(struct lane_op *op, struct db *db, int64_t n
 		unsigned task = m->task++ % MAINTAIN_TASKS;
 
 		m->more = false;
-		if ((tasks[task].frees || !m->full) && !(tasks[task].by_age && m->spares))
+		if ((tasks[task].frees || !m->full) && !(tasks[task].by_age && spares))
 			tasks[task].run(&s);
 	}
 	if (m->rows > 0)

@@ -18,6 +18,9 @@ struct maintain_config {
 
 #define MAINTAIN_TASKS 10
 
+#define MAINTAIN_LEAP_MS                                                                           \
+	(5 * MINUTE_MS) /* a clock that goes ahead by more than this is not trusted */
+
 /* In meta: the latest moment at which something was expunged that is gone. A mailbox as of before is not to be had. */
 #define MAINTAIN_PURGED STR("purged")
 
@@ -28,8 +31,9 @@ enum db_code maintain_begin(struct db *db, int64_t undelete_ms, int64_t now);
 struct maintain {
 	struct lane_op op;
 	struct maintain_config cfg;
-	bool full;   /* the caller's: the disk is, so only what frees something is done */
-	bool spares; /* likewise: the clock went ahead, so expunged mail and history stay */
+	bool full;     /* the caller's: the disk is, so only what frees something is done */
+	bool spares;   /* likewise: the clock went ahead, so expunged mail and history stay */
+	int64_t asked; /* likewise: by the clock then; 0: not told */
 	/* the answer */
 	int64_t rows; /* handled by this slice */
 	bool more;    /* there was more to do than fits */

@@ -15,6 +15,8 @@
 #define VOID_MS    SECOND_MS        /* relays that are there have greeted by then */
 #define TIMES_MS   SECOND_MS        /* warnings and returns are looked for so often at most */
 #define JUMP_MS    (2 * SECOND_MS)  /* the clock was set by more than that */
+#define BEHIND_MS  (7 * DAY_MS)     /* what it was set back by is not put right later */
+#define LEAP_MS    MINUTE_MS        /* ... and by this what has become due may have been missed */
 #define BEHIND_MAX (INT64_MAX / 4)  /* it was set back while nobody ran, by whatever it was */
 
 static struct queue_time time_of(const struct queue_run *r)
@@ -304,6 +306,7 @@ static void note_back(struct queue_run *r, int64_t from, int64_t by)
 	if (by == right)
 		return;
 	r->behind_from = r->behind ? min_of(r->behind_from, from) : from;
+	r->behind_at = r->last.mono;
 	r->behind = min_of(r->behind + by - right, BEHIND_MAX);
 }
 
@@ -313,11 +316,13 @@ static void note_back(struct queue_run *r, int64_t from, int64_t by)
  */
 static void note_ahead(struct queue_run *r, struct queue_time now, int64_t by)
 {
-	int64_t late = min_of(by, r->behind);
+	bool known = now.mono - r->behind_at < BEHIND_MS;
+	int64_t late = known ? min_of(by, r->behind) : 0;
 
 	/* A lease that seems to be over is not: who has it extends it long before this. */
 	r->spared = now.mono + QUEUE_LEASE_MS;
-	r->since = now.wall;
+	if (by >= LEAP_MS)
+		r->since = now.wall;
 	r->ahead = by - late + (now.mono - r->ahead_at < DAY_MS ? r->ahead : 0);
 	r->ahead_at = now.mono;
 	if (late == 0)

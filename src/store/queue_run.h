@@ -83,6 +83,7 @@ struct queue_run {
 	struct queue_clock_late late; /* it went ahead again: these are to follow */
 	int64_t behind;               /* so far it was set back and has not gone ahead since ... */
 	int64_t behind_from;          /* wall: ... to this time, or later ones */
+	int64_t behind_at;            /* mono: ... then, the last time */
 	int64_t ahead;                /* so far it went ahead otherwise, and was not set back ... */
 	int64_t ahead_at;             /* mono: ... then, the last time */
 	int64_t since;                /* wall: see queue_run_since() */

@@ -160,9 +160,9 @@ static void refused(struct settling *t, struct queue_row *row)
 {
 	const struct queue_policy *policy = queue_config_policy(&t->s->cfg, row->destination);
 
-	if (row->last.problem == QUEUE_PROBLEM_NO_RESOLVER)
+	if (!t->outslept && row->last.problem == QUEUE_PROBLEM_NO_RESOLVER)
 		queue_schedule_postponed(&row->entry, t->now);
-	else if (is_interrupted(t, row))
+	else if (!t->outslept && is_interrupted(t, row))
 		queue_schedule_interrupted(&row->entry, policy, t->now);
 	else if (!t->outslept)
 		queue_schedule_refused(&row->entry, policy, t->now);

@@ -569,7 +569,8 @@ static void test_late(void **state)
 	    "now. "
 	    "Its time ended while the server was not running, or as its clock was set ahead: unless an attempt succeeds, it will "
 	    "be "
-	    "returned to alice@a.test, at the latest at 20:05.");
+	    "returned to alice@a.test, at the latest at 20:30. If it still waits at 20:05, "
+	    "alice@a.test is told of the delay.");
 }
 
 /* Texts of others neither break the line nor reach the terminal. */

@@ -255,9 +255,9 @@ static void test_off_beyond_lifetime(void **state)
 
 	s = paused(6 * DAY_MS, sim_refused);
 	sim_run(s, SIM_START + 30 * DAY_MS);
-	assert_int_equal(s->n_attempts, 5);
-	assert_int_equal(s->returned, SIM_START + 6 * DAY_MS);
-	assert_int_equal(s->n_warnings, 0);
+	assert_int_equal(s->n_attempts, 6); /* at once, and a step later */
+	assert_int_equal(s->returned, SIM_START + 6 * DAY_MS + 30 * MINUTE_MS);
+	assert_int_equal(s->n_warnings, 1);
 	sim_free(&s);
 }
 
@@ -269,8 +269,10 @@ static void test_off_and_starved(void **state)
 	    &s->policy, &s->entry, &s->destination, s->started);
 
 	assert_int_equal(queue_schedule_due(&plan, s->started), QUEUE_DUE_ATTEMPT);
-	assert_int_equal(plan.expires, s->started + 5 * MINUTE_MS);
-	assert_int_equal(queue_schedule_due(&plan, plan.expires - 1), QUEUE_DUE_ATTEMPT);
+	assert_int_equal(plan.expires, s->started + 30 * MINUTE_MS);
+	assert_int_equal(plan.next_warning, s->started + 5 * MINUTE_MS);
+	assert_int_equal(queue_schedule_due(&plan, plan.next_warning - 1), QUEUE_DUE_ATTEMPT);
+	assert_int_equal(queue_schedule_due(&plan, plan.expires - 1), QUEUE_DUE_WARNING);
 	assert_int_equal(queue_schedule_due(&plan, plan.expires), QUEUE_DUE_RETURN);
 	sim_free(&s);
 }
@@ -301,13 +303,17 @@ static void test_due_at_start(void **state)
 	struct queue_schedule plan = queue_schedule_of(
 	    &s->policy, &s->entry, &s->destination, s->started);
 
-	assert_int_equal(plan.expires, SIM_START + 5 * DAY_MS + 5 * MINUTE_MS);
+	assert_int_equal(plan.expires, SIM_START + 5 * DAY_MS + 30 * MINUTE_MS);
 	plan = queue_schedule_of(&s->policy, &s->entry, &s->destination, s->started - 1);
 	assert_int_equal(plan.expires, SIM_START + 5 * DAY_MS);
+	/* started once more meanwhile, it has no more than that */
+	plan = queue_schedule_of(
+	    &s->policy, &s->entry, &s->destination, s->started + 29 * MINUTE_MS);
+	assert_int_equal(plan.expires, SIM_START + 5 * DAY_MS + 30 * MINUTE_MS);
 	sim_free(&s);
 }
 
-/* Nor does he who waits for a host yet lose the attempt: it is for the first step. */
+/* Nor does he who waits for a host yet lose the attempt: it is for a whole step. */
 static void test_missed_and_in_line(void **state)
 {
 	struct sim *s = paused(5 * DAY_MS, sim_refused);
@@ -317,11 +323,11 @@ static void test_missed_and_in_line(void **state)
 	s->destination.waits = s->started + MINUTE_MS;
 	plan = queue_schedule_of(&s->policy, &s->entry, &s->destination, s->started);
 	assert_int_equal(plan.next_attempt, s->started + MINUTE_MS);
-	assert_int_equal(plan.expires, s->started + 5 * MINUTE_MS);
-	s->destination.waits = s->started + 5 * MINUTE_MS;
+	assert_int_equal(plan.expires, s->started + 30 * MINUTE_MS);
+	s->destination.waits = s->started + 30 * MINUTE_MS;
 	plan = queue_schedule_of(&s->policy, &s->entry, &s->destination, s->started);
 	assert_int_equal(plan.next_attempt, QUEUE_NEVER);
-	assert_int_equal(plan.expires, s->started + 5 * MINUTE_MS);
+	assert_int_equal(plan.expires, s->started + 30 * MINUTE_MS);
 	sim_free(&s);
 }
 

@@ -169,6 +169,13 @@ static void expect_accepted(const char *which, int64_t when)
 	assert_in_range(rig_number(&q.rig, select), when - MINUTE_MS, when);
 }
 
+static enum queue_problem problem;
+
+static struct qrig_answer not_yet(const struct queue_job *job, const struct queue_row *row)
+{
+	return qrig_problem(problem);
+}
+
 /* A machine that slept: who is up again has the mail, and nobody is told anything. */
 static void slept_for_six_days(void **state)
 {
@@ -188,12 +195,38 @@ static void slept_for_six_days(void **state)
 	q.world = some;
 	work();
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+	assert_int_equal(qrig_state(&q, other, 0), LEDGER_QUEUED);
+	pass(30 * MINUTE_MS);
+	work();
 	assert_int_equal(qrig_state(&q, other, 0), LEDGER_BOUNCED); /* it was tried */
-	assert_int_equal(q.warnings, 0);
-	assert_int_equal(qrig_mails(&q), 1);
+	assert_int_equal(q.warnings, 1);
+	assert_int_equal(qrig_mails(&q), 2);
 }
 
-/* Nobody takes jobs: the return comes with the first step behind the leap. */
+/* The network is not there yet, or our resolver, or we are not able to: that was not all. */
+static void slept_and_not_ready(void **state)
+{
+	static const enum queue_problem not_ready[] = {QUEUE_PROBLEM_UNREACHABLE, QUEUE_PROBLEM_DNS,
+	    QUEUE_PROBLEM_NO_RESOLVER, QUEUE_PROBLEM_LOCAL};
+
+	for (size_t i = 0; i < sizeof not_ready / sizeof *not_ready; i++) {
+		int64_t id;
+
+		start();
+		problem = not_ready[i];
+		id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+		q.rig.now += 6 * DAY_MS;
+		q.world = not_yet;
+		work();
+		assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+		q.world = all_well;
+		pass(6 * MINUTE_MS);
+		work();
+		assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+	}
+}
+
+/* Nobody takes jobs: the return comes a step behind the leap. */
 static void slept_and_nothing_is_tried(void **state)
 {
 	int64_t id;
@@ -203,8 +236,8 @@ static void slept_and_nothing_is_tried(void **state)
 	pass(HOUR_MS);
 	q.rig.now += 6 * DAY_MS;
 	turn();
-	assert_int_equal(s.run.wake, q.rig.now + 5 * MINUTE_MS);
-	pass(5 * MINUTE_MS - 1);
+	assert_int_equal(s.run.wake, q.rig.now + 5 * MINUTE_MS); /* the warning */
+	pass(30 * MINUTE_MS - 1);
 	turn();
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
 	pass(1);
@@ -250,8 +283,9 @@ static void slept_in_his_attempt(void **state)
 	assert_true(qrig_settle(&q, OWNER, &q.lease.jobs[0]));
 	turn();
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	q.world = all_well;
 	work();
-	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
 }
 
 /* It has its five days, the hour in which the clock was wrong among them. */
@@ -389,6 +423,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(slept_for_six_days),
+	    T(slept_and_not_ready),
 	    T(slept_and_nothing_is_tried),
 	    T(slept_in_an_attempt),
 	    T(slept_in_his_attempt),
