@@ -363,6 +363,8 @@ static void next(struct telling *t)
 	else if (t->hold == QUEUE_HOLD_NONE && t->x->full != QUEUE_EXPLAIN_ROOM)
 		phrase = QUEUE_PHRASE_NEXT_ROOM;
 	put_next(t, phrase, t->schedule.next_attempt);
+	if (t->hold == QUEUE_HOLD_HOST && is_woken_by_host(t) && t->x->active > 0)
+		put_next(t, QUEUE_PHRASE_NEXT_PROBE, 0); /* at another of its hosts */
 	if (is_woken(t) && t->entry.not_before > t->x->now)
 		put_next(t, QUEUE_PHRASE_NOT_BEFORE, t->entry.not_before);
 }

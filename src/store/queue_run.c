@@ -17,6 +17,7 @@
 #define JUMP_MS    (2 * SECOND_MS)  /* the clock was set by more than that */
 #define BEHIND_MS  (7 * DAY_MS)     /* what it was set back by is not put right later */
 #define LEAP_MS    MINUTE_MS        /* ... and by this what has become due may have been missed */
+#define BACK_MS    (12 * HOUR_MS)   /* ... nor what matters little to a life of days */
 #define BEHIND_MAX (INT64_MAX / 4)  /* it was set back while nobody ran, by whatever it was */
 
 static struct queue_time time_of(const struct queue_run *r)
@@ -303,7 +304,7 @@ static void note_back(struct queue_run *r, int64_t from, int64_t by)
 	r->world->clock_set_back(r->ctx);
 	r->set_back = true;
 	r->ahead -= right;
-	if (by == right)
+	if (by - right < BACK_MS)
 		return;
 	r->behind_from = r->behind ? min_of(r->behind_from, from) : from;
 	r->behind_at = r->last.mono;

@@ -154,9 +154,10 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 	check_never(text);
 	c->late = sim_has(text, "Its time ended while the server was not running");
 	c->wakes = sim_has(text, " answers for another domain.");
+	c->follows = sim_has(text, "An attempt with another message is under way");
 	c->earliest = sim_moment_behind(text, "It is tried ").at;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-		if (sim_has(text, table[i].words)) {
+		if (sim_has(text, table[i].words) && !(table[i].next == SIM_N_PROBE && c->wakes)) {
 			c->next = table[i].next;
 			return;
 		}
@@ -297,9 +298,9 @@ static void check_why(const struct sim_rcpt *r, struct sim_claim *c, struct str 
 		SIM_MUST(active >= sessions && active > 0,
 		    "%zu of %zu connections are in use, and explain says: %.*s", active, sessions,
 		    STR_FMT(text));
-	if (c->next == SIM_N_PROBE)
-		SIM_MUST(failing && active > 0, "nobody tries %s, and explain says: %.*s",
-		    r->dest->name, STR_FMT(text));
+	if (c->follows)
+		SIM_MUST((failing || c->wakes) && active > 0,
+		    "nobody tries %s, and explain says: %.*s", r->dest->name, STR_FMT(text));
 	if (c->next == SIM_N_UNDER_WAY)
 		SIM_MUST(r->token, "%s is not being tried, and explain says: %.*s", r->address,
 		    STR_FMT(text));
@@ -390,7 +391,7 @@ static bool is_any_good(const struct sim_rcpt *r)
 	const struct sim_dest *d = r->dest;
 	const struct sim_claim *c = &r->claim;
 
-	if (c->host || !c->wakes)
+	if (!c->follows && (c->host || !c->wakes))
 		return c->host && is_good(c->host, c);
 	for (size_t i = 0; i < d->nhosts; i++)
 		if (is_good(&d->hosts[i], c))

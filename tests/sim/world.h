@@ -215,6 +215,7 @@ struct sim_claim {
 	int64_t earliest; /* not before, by the wall, whatever else happens */
 	bool wakes;       /* earlier, should a mail server of his answer for another domain: */
 	const struct sim_host *host; /* that one; NULL: any of them */
+	bool follows;                /* likewise, with an attempt that is under way there */
 	bool own;                    /* the next is at his own time */
 	bool if_able; /* the next only if it can be reached, or a connection is free */
 	bool late;    /* its time ended while nothing ran */

@@ -454,6 +454,13 @@ static void test_route(void **state)
 	    "bob@b.test waits because its mail server smart.test.example, which also serves c.test, could "
 	    "not be reached (no answer in time, 3 attempts, last at 20:00). The next attempt is at 20:32, "
 	    "or as soon as that server answers for another domain. " RETURNED);
+	x.active = 1; /* at another of its hosts */
+	expect(&x,
+	    "bob@b.test waits because its mail server smart.test.example, which also serves c.test, could "
+	    "not be reached (no answer in time, 3 attempts, last at 20:00). The next attempt is at 20:32, "
+	    "or as soon as that server answers for another domain. An attempt with another message is "
+	    "under way; if smart.test answers it, this one follows. " RETURNED);
+	x.active = 0;
 	x.host_state.failures = 0;
 	x.host = STR("SMART.test");
 	x.host_active = 20;
