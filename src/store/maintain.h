@@ -18,8 +18,7 @@ struct maintain_config {
 
 #define MAINTAIN_TASKS 10
 
-#define MAINTAIN_LEAP_MS                                                                           \
-	(5 * MINUTE_MS) /* a clock that goes ahead by more than this is not trusted */
+#define MAINTAIN_LEAP_MS (5 * MINUTE_MS) /* a clock that goes ahead by more is not trusted */
 
 /* In meta: the latest moment at which something was expunged that is gone. A mailbox as of before is not to be had. */
 #define MAINTAIN_PURGED STR("purged")

@@ -15,9 +15,9 @@
 #define VOID_MS    SECOND_MS        /* relays that are there have greeted by then */
 #define TIMES_MS   SECOND_MS        /* warnings and returns are looked for so often at most */
 #define JUMP_MS    (2 * SECOND_MS)  /* the clock was set by more than that */
-#define BEHIND_MS  (7 * DAY_MS)     /* what it was set back by is not put right later */
-#define LEAP_MS    MINUTE_MS        /* ... and by this what has become due may have been missed */
-#define BACK_MS    (12 * HOUR_MS)   /* ... nor what matters little to a life of days */
+#define LEAP_MS    MINUTE_MS        /* ... and by this, what has become due may have been missed */
+#define BACK_MS    (12 * HOUR_MS)   /* set back by less matters little to a life of days */
+#define BEHIND_MS  (7 * DAY_MS)     /* what it was set back by is not put right later than this */
 #define BEHIND_MAX (INT64_MAX / 4)  /* it was set back while nobody ran, by whatever it was */
 
 static struct queue_time time_of(const struct queue_run *r)

@@ -15,6 +15,7 @@
 #define WARN_MS  (4 * HOUR_MS)
 #define STEP_MS  (5 * MINUTE_MS)
 #define OWN_STEP (2 * MINUTE_MS)
+#define LAST_MS  (30 * MINUTE_MS)
 #define LATE_MS  (31 * MINUTE_MS) /* what has no attempt before its end is returned then */
 #define SLACK_MS (2 * MINUTE_MS)  /* until the store has looked at the clock */
 #define SEEN_MS  (90 * SECOND_MS) /* what ends before that it may never see */
@@ -231,10 +232,21 @@ static void check_in_time(const struct sim_rcpt *r, const struct age *age)
 {
 	int64_t over = age->is - life_of(r), since = clock_mono() - age->leapt_at;
 
-	if (age->leapt_at)
-		over = min_of(over, since);
+	if (age->leapt_at) /* the step begins anew with a store that is started in it */
+		over = min_of(over, min_of(since, clock_mono() - sim_world.opened));
 	SIM_MUST(over < LATE_MS + SLACK_MS + sim_world.shifted + sim_world.down,
 	    "%s is returned %lld minutes too late", r->address, (long long)(over / MINUTE_MS));
+}
+
+/* Whom a leap has brought well beyond his end has a whole last step behind it. */
+static void check_step(const struct sim_rcpt *r, const struct age *age)
+{
+	int64_t since = clock_mono() - age->leapt_at, beyond = age->is - since - life_of(r);
+
+	SIM_MUST(beyond < HOUR_MS + sim_world.shifted || r->dest->connections ||
+		     since >= LAST_MS - SLACK_MS,
+	    "%s is returned %lld minutes behind a leap of the clock", r->address,
+	    (long long)(since / MINUTE_MS));
 }
 
 void sim_leap_returned(struct sim_rcpt *r)
@@ -254,6 +266,7 @@ void sim_leap_returned(struct sim_rcpt *r)
 	r->overtaken = true;
 	SIM_MUST(was_tried(r, age.leapt_at), "%s is returned because of a leap of the clock",
 	    r->address);
+	check_step(r, &age);
 	SIM_MUST(r->dest->example != SIM_X_HEALTHY || r->destiny != SIM_WELCOME,
 	    "%s is returned because of a leap of the clock, though his server is well", r->address);
 }
