@@ -104,6 +104,19 @@ void *arena_array(struct arena *a, size_t count, size_t size)
 	return arena_alloc(a, count * size);
 }
 
+void *arena_grow(struct arena *a, void *v, size_t n, size_t *capacity, size_t size)
+{
+	void *wider;
+
+	if (n < *capacity)
+		return v;
+	*capacity = *capacity ? *capacity * 2 : 8;
+	wider = arena_array(a, *capacity, size);
+	if (n)
+		memcpy(wider, v, n * size);
+	return wider;
+}
+
 struct str arena_str(struct arena *a, struct str s)
 {
 	uint8_t *p = arena_alloc(a, s.n);

@@ -24,6 +24,9 @@ void *arena_alloc(struct arena *a, size_t n);
 /* count zeroed elements; aborts on overflow. */
 void *arena_array(struct arena *a, size_t count, size_t size);
 
+/* As mem_grow(), in the arena; what is new is zeroed. */
+void *arena_grow(struct arena *a, void *v, size_t n, size_t *capacity, size_t size);
+
 #define arena_obj(a, type) ((type *)arena_alloc((a), sizeof(type)))
 
 /* A copy of the bytes; of the bytes with a NUL behind them. */

@@ -49,6 +49,15 @@ void *mem_array(size_t count, size_t size)
 	return mem_alloc(count * size);
 }
 
+void *mem_grow(void *v, size_t n, size_t *capacity, size_t size)
+{
+	if (n < *capacity)
+		return v;
+	*capacity = *capacity ? *capacity * 2 : 8;
+	MUST(*capacity <= SIZE_MAX / 2 / size);
+	return mem_resize(v, *capacity * size);
+}
+
 void *mem_resize(void *p, size_t n)
 {
 	void *q = realloc(p, n ? n : 1);

@@ -16,6 +16,12 @@ void *mem_array(size_t count, size_t size);
 /* realloc; new bytes are not zeroed. Aborts when there is none. */
 void *mem_resize(void *p, size_t n);
 
+/*
+ * v, an array of n elements of that size, with room for one more: it doubles when *capacity is n, from 8 on. What is
+ * new is not zeroed. Aborts when there is no memory, and on overflow.
+ */
+void *mem_grow(void *v, size_t n, size_t *capacity, size_t size);
+
 /* free; takes NULL. */
 void mem_free(void *p);
 

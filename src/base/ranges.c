@@ -51,10 +51,7 @@ static size_t lower(const struct ranges *r, int64_t value)
 
 static void grow(struct ranges *r)
 {
-	if (r->n < r->cap)
-		return;
-	r->cap = r->cap ? r->cap * 2 : 8;
-	r->v = mem_resize(r->v, r->cap * sizeof *r->v);
+	r->v = mem_grow(r->v, r->n, &r->cap, sizeof *r->v);
 }
 
 static void insert(struct ranges *r, size_t at, int64_t value)

@@ -93,10 +93,7 @@ static void add(
 		leave_out_unnamed(s, path, trouble);
 		return;
 	}
-	if (s->n == s->cap) {
-		s->cap = s->cap ? s->cap * 2 : 16;
-		s->v = mem_resize(s->v, s->cap * sizeof *s->v);
-	}
+	s->v = mem_grow(s->v, s->n, &s->cap, sizeof *s->v);
 	s->v[s->n] = (struct cli_import_source){.kind = kind,
 	    .path = copy(str_of_c(path)),
 	    .mailbox = copy(mailbox.n ? mailbox : STR("INBOX"))};

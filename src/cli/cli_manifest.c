@@ -64,20 +64,14 @@ bool cli_manifest_is_name(struct str s)
 
 void cli_manifest_add_file(struct cli_manifest *m, const struct cli_manifest_file *f)
 {
-	if (m->nfiles == m->files_cap) {
-		m->files_cap = m->files_cap ? m->files_cap * 2 : 16;
-		m->file = mem_resize(m->file, m->files_cap * sizeof *m->file);
-	}
+	m->file = mem_grow(m->file, m->nfiles, &m->files_cap, sizeof *m->file);
 	m->file[m->nfiles] = *f;
 	m->file[m->nfiles++].name = arena_str(m->arena, f->name);
 }
 
 void cli_manifest_add_part(struct cli_manifest *m, const struct cli_manifest_part *p)
 {
-	if (m->nparts == m->parts_cap) {
-		m->parts_cap = m->parts_cap ? m->parts_cap * 2 : 256;
-		m->part = mem_resize(m->part, m->parts_cap * sizeof *m->part);
-	}
+	m->part = mem_grow(m->part, m->nparts, &m->parts_cap, sizeof *m->part);
 	m->part[m->nparts++] = *p;
 }
 

@@ -197,10 +197,7 @@ static bool keep_recipient(struct front_session *s, const struct smtp_rcpt *rcpt
 		m->recipients.n = before;
 		m->recipients.overflow = false;
 	} else {
-		if (m->count == m->cap) {
-			m->cap = m->cap ? m->cap * 2 : 4;
-			m->classes = mem_resize(m->classes, m->cap * sizeof *m->classes);
-		}
+		m->classes = mem_grow(m->classes, m->count, &m->cap, sizeof *m->classes);
 		m->classes[m->count++] = (struct accept_recipient){
 		    .address = arena_str(m->arena, r.address),
 		    .class = class,

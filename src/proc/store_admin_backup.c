@@ -144,10 +144,7 @@ static enum db_code read_packs(struct backing *b)
 	for (; db_step(q) == DB_ROW; b->npacks++) {
 		struct blob_point *p;
 
-		if (b->npacks == cap) {
-			cap = cap ? cap * 2 : 64;
-			b->packs = mem_resize(b->packs, cap * sizeof *b->packs);
-		}
+		b->packs = mem_grow(b->packs, b->npacks, &cap, sizeof *b->packs);
 		p = &b->packs[b->npacks];
 		*p = (struct blob_point){
 		    db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2) != 0, db_col_int(q, 3)};

@@ -20,10 +20,7 @@ struct numbers {
 
 static void add(struct numbers *l, int64_t number)
 {
-	if (l->n == l->cap) {
-		l->cap = l->cap ? l->cap * 2 : 64;
-		l->v = mem_resize(l->v, l->cap * sizeof *l->v);
-	}
+	l->v = mem_grow(l->v, l->n, &l->cap, sizeof *l->v);
 	l->v[l->n++] = number;
 }
 

@@ -46,7 +46,7 @@ static void meet(struct directory_walk *w, struct directory_address a)
 		w->trouble = true;
 		return;
 	}
-	w->met = directory_walk_grow(w->arena, w->met, w->nmet, &w->capacity, sizeof *w->met);
+	w->met = arena_grow(w->arena, w->met, w->nmet, &w->capacity, sizeof *w->met);
 	w->met[w->nmet++] = a;
 }
 
@@ -73,7 +73,7 @@ static bool follow_alias(
 	while (db_step(q) == DB_ROW && n < LIMIT_ALIAS_TARGETS) {
 		struct str local = db_col_str(q, 0);
 
-		to = directory_walk_grow(w->arena, to, n, &capacity, sizeof *to);
+		to = arena_grow(w->arena, to, n, &capacity, sizeof *to);
 		to[n++] = address_of(w, local.n ? arena_str(w->arena, local) : from->spelt,
 		    arena_str(w->arena, db_col_str(q, 1)), from->depth + 1);
 	}

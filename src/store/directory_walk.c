@@ -5,22 +5,9 @@
 
 /* ---- what the walk found ---- */
 
-void *directory_walk_grow(struct arena *a, void *v, size_t n, size_t *capacity, size_t size)
-{
-	void *wider;
-
-	if (n < *capacity)
-		return v;
-	*capacity = *capacity ? *capacity * 2 : 8;
-	wider = arena_array(a, *capacity, size);
-	if (n)
-		memcpy(wider, v, n * size);
-	return wider;
-}
-
 void directory_walk_add(struct directory_walk *w, struct directory_target target)
 {
-	w->targets = directory_walk_grow(
+	w->targets = arena_grow(
 	    w->arena, w->targets, w->ntargets, &w->target_capacity, sizeof *w->targets);
 	w->targets[w->ntargets++] = target;
 }

@@ -48,9 +48,6 @@ struct directory_found {
 
 /* ---- what it finds ---- */
 
-/* v, an array of n elements in the arena, with room for one more. */
-void *directory_walk_grow(struct arena *a, void *v, size_t n, size_t *capacity, size_t size);
-
 void directory_walk_add(struct directory_walk *w, struct directory_target target);
 
 /* One that takes nothing; the first names the class of the answer when nobody takes the message. */

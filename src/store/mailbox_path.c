@@ -215,10 +215,7 @@ static bool has_room(struct listing *l)
 
 static struct mailbox_listed *add(struct listing *l)
 {
-	if (l->n == l->cap) {
-		l->cap = l->cap ? l->cap * 2 : 16;
-		l->v = mem_resize(l->v, l->cap * sizeof *l->v);
-	}
+	l->v = mem_grow(l->v, l->n, &l->cap, sizeof *l->v);
 	l->v[l->n] = (struct mailbox_listed){0};
 	return &l->v[l->n++];
 }

@@ -201,14 +201,7 @@ static bool is_brief(const struct leasing *g, enum queue_standing standing)
 /* Mostly there are few, and room for hundreds. */
 static void add_job(struct queue_lease *l, const struct queue_job *job)
 {
-	if (l->n == l->jobs_room) {
-		struct queue_job *old = l->jobs;
-
-		l->jobs_room = l->jobs_room ? 2 * l->jobs_room : 8;
-		l->jobs = arena_array(l->arena, l->jobs_room, sizeof *l->jobs);
-		if (l->n)
-			memcpy(l->jobs, old, l->n * sizeof *l->jobs);
-	}
+	l->jobs = arena_grow(l->arena, l->jobs, l->n, &l->jobs_room, sizeof *l->jobs);
 	l->jobs[l->n++] = *job;
 }
 

@@ -131,14 +131,7 @@ enum db_code queue_rows_get(struct db *db, struct arena *a, int64_t now, enum sq
 	enum db_code code;
 
 	while (db_step(q) == DB_ROW) {
-		if (rows.n == room) {
-			struct queue_row *old = rows.v;
-
-			room = room ? 2 * room : 16;
-			rows.v = arena_array(a, room, sizeof *rows.v);
-			if (rows.n)
-				memcpy(rows.v, old, rows.n * sizeof *rows.v);
-		}
+		rows.v = arena_grow(a, rows.v, rows.n, &room, sizeof *rows.v);
 		rows.v[rows.n++] = get_row(q, a, now);
 	}
 	code = db_end(q);

@@ -18,10 +18,7 @@ static void add_row(struct rows *rows, struct db_query *q)
 {
 	int64_t sequence = db_col_int(q, 4);
 
-	if (rows->n == rows->cap) {
-		rows->cap = rows->cap ? rows->cap * 2 : 64;
-		rows->v = mem_resize(rows->v, rows->cap * sizeof *rows->v);
-	}
+	rows->v = mem_grow(rows->v, rows->n, &rows->cap, sizeof *rows->v);
 	rows->v[rows->n++] = (struct blob_point){.pack = db_col_int(q, 0),
 	    .generation = db_col_int(q, 1),
 	    .single = db_col_int(q, 2) != 0,

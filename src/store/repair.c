@@ -21,10 +21,7 @@ void repair_add(struct repair_list *l, int64_t n)
 {
 	if (l->n && l->v[l->n - 1] == n)
 		return;
-	if (l->n == l->cap) {
-		l->cap = l->cap ? l->cap * 2 : 64;
-		l->v = mem_resize(l->v, l->cap * sizeof *l->v);
-	}
+	l->v = mem_grow(l->v, l->n, &l->cap, sizeof *l->v);
 	l->v[l->n++] = n;
 }
 

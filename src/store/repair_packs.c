@@ -15,10 +15,7 @@
 
 static void add_place(struct repair_work *w, const struct pack_record *r)
 {
-	if (w->nfound == w->found_cap) {
-		w->found_cap = w->found_cap ? w->found_cap * 2 : 64;
-		w->found = mem_resize(w->found, w->found_cap * sizeof *w->found);
-	}
+	w->found = mem_grow(w->found, w->nfound, &w->found_cap, sizeof *w->found);
 	w->found[w->nfound] = (struct repair_place){
 	    r->id, {r->pack, r->offset, r->length}, w->nfound};
 	w->nfound++;

@@ -59,10 +59,7 @@ size_t size_after(const struct event *e, size_t n)
 
 static void add_step(struct steps *s, const struct event *e)
 {
-	if (s->n == s->cap) {
-		s->cap = s->cap ? s->cap * 2 : 16;
-		s->v = mem_resize(s->v, s->cap * sizeof *s->v);
-	}
+	s->v = mem_grow(s->v, s->n, &s->cap, sizeof *s->v);
 	s->v[s->n++] = e;
 }
 
@@ -79,10 +76,7 @@ static size_t find_file(struct disk *d, uint64_t ino)
 
 static size_t add_file(struct disk *d, uint64_t ino)
 {
-	if (d->n == d->cap) {
-		d->cap = d->cap ? d->cap * 2 : 64;
-		d->files = mem_resize(d->files, d->cap * sizeof *d->files);
-	}
+	d->files = mem_grow(d->files, d->n, &d->cap, sizeof *d->files);
 	d->files[d->n] = (struct file){.ino = ino};
 	return d->n++;
 }
@@ -113,10 +107,7 @@ static void set_name(struct names *names, const char *path, size_t n, size_t fil
 	drop_name(names, path, n);
 	memcpy(new.path, path, n);
 	new.path[n] = '\0';
-	if (names->n == names->cap) {
-		names->cap = names->cap ? names->cap * 2 : 16;
-		names->v = mem_resize(names->v, names->cap * sizeof *names->v);
-	}
+	names->v = mem_grow(names->v, names->n, &names->cap, sizeof *names->v);
 	names->v[names->n++] = new;
 }
 

@@ -108,10 +108,7 @@ void recording_read(struct recording *r, const char *file)
 	}
 	close(fd);
 	for (size_t at = 0; at < size;) {
-		if (r->n == cap) {
-			cap = cap ? cap * 2 : 1024;
-			r->events = mem_resize(r->events, cap * sizeof *r->events);
-		}
+		r->events = mem_grow(r->events, r->n, &cap, sizeof *r->events);
 		at = parse(r, at, size, &r->events[r->n++]);
 	}
 }
