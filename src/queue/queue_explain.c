@@ -50,7 +50,7 @@ static enum queue_hold longest(const struct telling *t)
 	int64_t own = t->entry.not_before;
 	enum queue_hold hold = queue_destination_hold(d, t->x->active, own, t->x->now);
 
-	if (hold != QUEUE_HOLD_OWN || own >= queue_schedule_end(t->x->policy, &t->entry))
+	if (hold != QUEUE_HOLD_OWN || own >= t->schedule.expires)
 		return hold;
 	if (d->waits > t->x->now && d->waits >= own)
 		return QUEUE_HOLD_HOST;
@@ -328,7 +328,7 @@ static enum queue_phrase next_by_host(const struct telling *t)
 	bool that = t->x->hosts == 1 && (t->hold == QUEUE_HOLD_HOST || is_of_route(t));
 
 	if (t->schedule.next_attempt == QUEUE_NEVER)
-		return that ? QUEUE_PHRASE_ONLY_HOST : QUEUE_PHRASE_ONLY_HOSTS;
+		return that ? QUEUE_PHRASE_NONE_BUT_HOST : QUEUE_PHRASE_NONE_BUT_HOSTS;
 	if (!that)
 		return QUEUE_PHRASE_NEXT_REACH_HOSTS;
 	return t->hold == QUEUE_HOLD_HOST ? QUEUE_PHRASE_NEXT_HOST : QUEUE_PHRASE_NEXT_REACH_HOST;

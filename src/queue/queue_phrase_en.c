@@ -120,10 +120,12 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "The next attempt to reach %2 is %3, or as soon as that server answers for another domain.",
 	[QUEUE_PHRASE_NEXT_REACH_HOSTS] =
 	    "The next attempt to reach %2 is %3, or as soon as one of its mail servers answers for another domain.",
-	[QUEUE_PHRASE_ONLY_HOST] =
-	    "A further attempt follows only if that server answers for another domain.",
-	[QUEUE_PHRASE_ONLY_HOSTS] =
-	    "A further attempt follows only if one of its mail servers answers for another domain.",
+	[QUEUE_PHRASE_NONE_BUT_HOST] =
+	    "No other attempt is due; one follows at once if that server answers for another "
+	    "domain.",
+	[QUEUE_PHRASE_NONE_BUT_HOSTS] =
+	    "No other attempt is due; one follows at once if one of its mail servers answers for "
+	    "another domain.",
 	[QUEUE_PHRASE_NEXT_IF_UP] = "The next attempt is %3, if %2 can be reached by then.",
 	[QUEUE_PHRASE_NEXT_IF_FREE] =
 	    "The next attempt is %3, if a connection to %2 is free by then.",

@@ -145,7 +145,7 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 	    {"It goes as soon as one of them is free", SIM_N_SESSION},
 	    {"It goes as soon as this server may open another connection", SIM_N_SESSION},
 	    {"The next attempt is due now", SIM_N_NOW},
-	    {"A further attempt follows only if ", SIM_N_HOST},
+	    {"one follows at once if ", SIM_N_HOST},
 	    {"No further attempt is planned", SIM_N_NEVER},
 	};
 	char reach[80];

@@ -226,7 +226,7 @@ static const char *const same[][QUEUE_LANGS] = {
     {" that server answers ", "该服务器", "該伺服器"},
     {" one of its mail servers answers ", "它的某台邮件服务器", "它的某台郵件伺服器"},
     {" answers for another domain", "为其他域应答", "為其他網域回應"},
-    {"A further attempt follows only if ", "才会再次尝试", "才會再次嘗試"},
+    {"one follows at once if ", "会马上再试", "會馬上再試"},
     {"It is tried ", "尝试发送它", "嘗試傳送它"},
     {" can be reached by then", "如果届时能够连接", "如果屆時能夠連線到"},
     {" is free by then", "如果届时有到", "如果屆時有到"},
