@@ -212,7 +212,8 @@ static int64_t until_of(struct admin_job *j, const struct queue_row *row)
 {
 	struct str domain = queue_row_domain(j->arena, row);
 
-	return queue_schedule_end(queue_config_policy(&j->ctx->queue, domain), &row->entry);
+	return queue_schedule_end(
+	    queue_config_policy(&j->ctx->queue, domain), &row->entry, j->ctx->queue.started);
 }
 
 static void put_message(

@@ -333,6 +333,7 @@ void store_queue_free(struct store_queue **q)
 	while (list_pop(&(*q)->relays))
 		; /* they end with their links */
 	dialogue_packer_free(&(*q)->packer);
+	queue_run_fini(&(*q)->run);
 	uv_close((uv_handle_t *)&(*q)->timer, on_timer_closed);
 	*q = NULL;
 }

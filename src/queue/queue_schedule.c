@@ -9,38 +9,59 @@
 
 #define SOON_MS MINUTE_MS /* and up to as much again, so that many do not come together */
 
-/*
- * When he is warned who is to be at a time: then, or, if that passed while the scheduler was not running or as
- * the clock went ahead, and an attempt was due before it, a first step after that.
- */
-static int64_t unless_missed(
-    const struct queue_policy *p, int64_t due, int64_t attempt, int64_t started)
+static int64_t min_of(int64_t a, int64_t b)
 {
-	return attempt < due && due <= started ? started + p->retry[0] : due;
+	return a < b ? a : b;
+}
+
+/* For two attempts, with the longest wait between them: the first may come before this machine has its network again. */
+static int64_t grace_of(const struct queue_policy *p)
+{
+	int64_t last = p->retry[p->n_retry - 1];
+
+	return p->retry[0] + last + last / 10;
 }
 
 /*
- * When it is returned whose time is over: then, or, if that passed meanwhile, a step later, and if so did that, a
- * whole step after that, however often it is tried in it: the first attempt may come before this machine has its
- * network again.
+ * When he is returned whose life ends at a time. Where that passed while nothing ran or as the clock went ahead:
+ *
+ *   not long before the start, as in a restart    a last step later: he was tried until then
+ *   earlier                                       a grace behind the start, as long as his life at most
  */
-static int64_t end_of(const struct queue_policy *p, int64_t end, int64_t started)
+static int64_t returned_at(const struct queue_policy *p, int64_t life, int64_t end, int64_t started)
 {
-	int64_t step = p->retry[p->n_retry - 1];
+	int64_t last = p->retry[p->n_retry - 1];
 
 	if (end > started)
 		return end;
-	return (end + step > started ? end : started) + step;
+	if (started - end <= min_of(p->retry[0], last / 2))
+		return end + min_of(last, life);
+	return started + min_of(grace_of(p), life);
 }
 
-static int64_t next_warning(
-    const struct queue_policy *p, const struct queue_entry *e, int64_t attempt, int64_t started)
+int64_t queue_schedule_end(
+    const struct queue_policy *p, const struct queue_entry *e, int64_t started)
 {
-	int64_t when = QUEUE_NEVER;
+	int64_t life = queue_policy_lifetime(p, e->bounce);
+	int64_t end = returned_at(p, life, e->accepted + life, started);
 
-	if (!e->bounce && e->warn && e->warnings < p->n_warn)
-		when = unless_missed(p, e->accepted + p->warn[e->warnings], attempt, started);
-	return e->by == QUEUE_BY_NOTIFY && e->by_time < when ? e->by_time : when;
+	return e->by == QUEUE_BY_RETURN && e->by_time < end ? e->by_time : end;
+}
+
+/*
+ * A warning whose time passed meanwhile waits for a first step, so that what could not be tried is; of a life that
+ * ended meanwhile there is none: what becomes of it is told soon enough.
+ */
+static int64_t next_warning(
+    const struct queue_policy *p, const struct queue_entry *e, int64_t started)
+{
+	int64_t life = queue_policy_lifetime(p, e->bounce), when = QUEUE_NEVER;
+
+	if (!e->bounce && e->warn && e->warnings < p->n_warn && e->accepted + life > started)
+		when = e->accepted + p->warn[e->warnings];
+	if (when <= started)
+		when = started + p->retry[0];
+	return e->by == QUEUE_BY_NOTIFY ? min_of(when, e->by_time) : when;
 }
 
 static int64_t max_of(int64_t a, int64_t b)
@@ -51,29 +72,18 @@ static int64_t max_of(int64_t a, int64_t b)
 struct queue_schedule queue_schedule_of(const struct queue_policy *p, const struct queue_entry *e,
     const struct queue_destination *d, int64_t started)
 {
-	int64_t end = e->accepted + queue_policy_lifetime(p, e->bounce);
-	int64_t attempt = max_of(e->not_before, e->accepted);
 	struct queue_schedule s;
 
+	s.expires = queue_schedule_end(p, e, started);
+	s.next_attempt = max_of(max_of(e->not_before, e->accepted), d->waits);
 	if (queue_destination_is_failing(d))
-		attempt = max_of(attempt, d->next_probe);
-	s.expires = end_of(p, end, started);
-	if (e->by == QUEUE_BY_RETURN && e->by_time < s.expires)
-		s.expires = e->by_time;
-	s.next_attempt = max_of(attempt, d->waits); /* its turn is to come yet: none was made */
+		s.next_attempt = max_of(s.next_attempt, d->next_probe);
 	if (s.next_attempt >= s.expires)
 		s.next_attempt = QUEUE_NEVER;
-	s.next_warning = next_warning(p, e, attempt, started);
+	s.next_warning = next_warning(p, e, started);
 	if (s.next_warning >= s.expires)
 		s.next_warning = QUEUE_NEVER;
 	return s;
-}
-
-int64_t queue_schedule_end(const struct queue_policy *p, const struct queue_entry *e)
-{
-	int64_t end = e->accepted + queue_policy_lifetime(p, e->bounce);
-
-	return e->by == QUEUE_BY_RETURN && e->by_time < end ? e->by_time : end;
 }
 
 enum queue_due queue_schedule_due(const struct queue_schedule *s, int64_t now)
@@ -83,11 +93,6 @@ enum queue_due queue_schedule_due(const struct queue_schedule *s, int64_t now)
 	if (now >= s->next_warning)
 		return QUEUE_DUE_WARNING;
 	return now >= s->next_attempt ? QUEUE_DUE_ATTEMPT : QUEUE_DUE_NOTHING;
-}
-
-static int64_t min_of(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
 }
 
 int64_t queue_schedule_wake(const struct queue_schedule *s)

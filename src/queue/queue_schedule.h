@@ -37,14 +37,12 @@ struct queue_schedule {
 };
 
 /*
- * d: where he goes to, settled as the entry is. started: since when the scheduler has been
- * running and the clock has not gone ahead, for what could not be done before: an attempt that was
- * missed comes before a warning that has become due meanwhile, which then waits until the first step of
- * the policy after that, or the attempt. A life that ended meanwhile goes on for the last step of the policy.
+ * d: where he goes to, settled as the entry is. started: since when the scheduler has been running and the
+ * clock has not gone ahead: what could not be done before is made up for. A warning that has become due meanwhile waits
+ * for the first step of the policy behind it, and a life that ended meanwhile goes on for two attempts.
  *
  * next_attempt is not before the entry's not_before nor, while the destination fails, its next probe, nor
- * before the end of its wait for a host, and always before expires, which is accepted + lifetime, or the
- * end of that step.
+ * before the end of its wait for a host, and always before expires.
  *
  * With QUEUE_BY_RETURN both are bound by by_time too, strictly: nothing is sent behind it. With
  * QUEUE_BY_NOTIFY by_time is a time of warning beside those of the policy.
@@ -52,8 +50,10 @@ struct queue_schedule {
 struct queue_schedule queue_schedule_of(const struct queue_policy *p, const struct queue_entry *e,
     const struct queue_destination *d, int64_t started);
 
-/* Until when he is tried: accepted + lifetime, or the earlier end that his sender set. */
-int64_t queue_schedule_end(const struct queue_policy *p, const struct queue_entry *e);
+/* Until when he is tried, and returned then: accepted + lifetime, or what is said above; or the earlier end that his sender
+ * set. */
+int64_t queue_schedule_end(
+    const struct queue_policy *p, const struct queue_entry *e, int64_t started);
 
 /* What is due now, in this order; one at a time. */
 enum queue_due {

@@ -93,7 +93,8 @@ static struct queue_dsn_recipient recipient_of(
     const struct queue_report *r, const struct queue_row *row)
 {
 	int64_t end = queue_schedule_end(
-	    queue_config_policy(&r->cfg, queue_row_domain(r->arena, row)), &row->entry);
+	    queue_config_policy(&r->cfg, queue_row_domain(r->arena, row)), &row->entry,
+	    r->cfg.started);
 
 	return (struct queue_dsn_recipient){
 	    .address = row->address,

@@ -16,7 +16,7 @@
 #define TIMES_MS   SECOND_MS        /* warnings and returns are looked for so often at most */
 #define JUMP_MS    (2 * SECOND_MS)  /* the clock was set by more than that */
 #define LEAP_MS    MINUTE_MS        /* ... and by this, what has become due may have been missed */
-#define BACK_MS    (12 * HOUR_MS)   /* set back by less matters little to a life of days */
+#define BACK_MS    (5 * MINUTE_MS)  /* set back by less, it need not be put right */
 #define BEHIND_MS  (7 * DAY_MS)     /* what it was set back by is not put right later than this */
 #define BEHIND_MAX (INT64_MAX / 4)  /* it was set back while nobody ran, by whatever it was */
 
@@ -259,6 +259,7 @@ static void move_what_is_to(struct queue_run *r);
 static void move_rows(struct queue_run *r)
 {
 	r->moving = true;
+	r->unmoved = false;
 	r->busy++;
 	write_op(r, &r->clock.op);
 }
@@ -268,22 +269,28 @@ static void clock_done(struct lane_op *op)
 	struct queue_run *r = LIST_ENTRY(op, struct queue_run, clock.op);
 
 	r->busy--;
-	r->moving = false;
-	if (op->result == LANE_DONE && r->clock.more && !r->world->is_ending(r->ctx)) {
+	if (op->result != LANE_DONE) {
+		queue_run_failed(r, "clock", op);
+		r->unmoved = true;
+		again(r);
+		return;
+	}
+	if (r->clock.more && !r->world->is_ending(r->ctx)) {
 		queue_clock_go_on(&r->clock);
 		move_rows(r);
 		return;
 	}
-	if (op->result != LANE_DONE)
-		queue_run_failed(r, "clock", op);
+	r->moving = false;
 	queue_clock_fini(&r->clock);
 	move_what_is_to(r);
 	again(r);
 }
 
-/* One after the other. What was not moved when the clock was set back is not moved on either. */
+/* One after the other; a slice that failed, once more. */
 static void move_what_is_to(struct queue_run *r)
 {
+	if (r->unmoved && r->paused <= time_of(r).mono)
+		move_rows(r);
 	if (r->moving || (!r->set_back && r->late.by == 0))
 		return;
 	queue_clock_init(&r->clock);
@@ -296,6 +303,12 @@ static void move_what_is_to(struct queue_run *r)
 	move_rows(r);
 }
 
+/* It was set back, and may be put right yet. */
+static bool is_behind(const struct queue_run *r)
+{
+	return r->behind > 0 && r->last.mono - r->behind_at < BEHIND_MS;
+}
+
 /* Of a clock that went ahead within a day this is the correction: as far as that, it is not behind. */
 static void note_back(struct queue_run *r, int64_t from, int64_t by)
 {
@@ -303,6 +316,8 @@ static void note_back(struct queue_run *r, int64_t from, int64_t by)
 
 	r->world->clock_set_back(r->ctx);
 	r->set_back = true;
+	if (!is_behind(r))
+		r->behind = 0;
 	r->ahead -= right;
 	if (by - right < BACK_MS)
 		return;
@@ -311,19 +326,18 @@ static void note_back(struct queue_run *r, int64_t from, int64_t by)
 	r->behind = min_of(r->behind + by - right, BEHIND_MAX);
 }
 
-/*
- * What has become due may have been missed, as before a start. As far as the clock was set back before,
- * this makes it good: what was moved then, and what came since, moves along.
- */
+/* One that seems to be over is not: who has it extends it long before this. */
+static void spare_leases(struct queue_run *r, struct queue_time now)
+{
+	r->spared = now.mono + QUEUE_LEASE_MS;
+}
+
+/* As far as the clock was set back before, this makes it good: what was moved then, and what came since, moves along. */
 static void note_ahead(struct queue_run *r, struct queue_time now, int64_t by)
 {
-	bool known = now.mono - r->behind_at < BEHIND_MS;
-	int64_t late = known ? min_of(by, r->behind) : 0;
+	int64_t late = is_behind(r) ? min_of(by, r->behind) : 0;
 
-	/* A lease that seems to be over is not: who has it extends it long before this. */
-	r->spared = now.mono + QUEUE_LEASE_MS;
-	if (by >= LEAP_MS)
-		r->since = now.wall;
+	spare_leases(r, now);
 	r->ahead = by - late + (now.mono - r->ahead_at < DAY_MS ? r->ahead : 0);
 	r->ahead_at = now.mono;
 	if (late == 0)
@@ -335,11 +349,19 @@ static void note_ahead(struct queue_run *r, struct queue_time now, int64_t by)
 	r->behind_from += late;
 }
 
+/* The clock went ahead, or this process stood still: what has become due meanwhile could not be done. */
+static void note_missed(struct queue_run *r, struct queue_time now)
+{
+	spare_leases(r, now);
+	r->since = now.wall;
+}
+
 static void note_clock(struct queue_run *r)
 {
 	struct queue_time now = time_of(r);
 	int64_t ahead = (now.wall - r->last.wall) - (now.mono - r->last.mono);
 	int64_t from = r->last.wall + ahead; /* had it been set back just behind the last look */
+	bool frozen = now.mono - r->last.mono >= WAIT_MAX + LEAP_MS;
 
 	r->last = now;
 	r->begun = min_of(r->begun, now.wall);
@@ -348,6 +370,8 @@ static void note_clock(struct queue_run *r)
 		note_back(r, from, -ahead);
 	if (ahead > JUMP_MS)
 		note_ahead(r, now, ahead);
+	if (frozen || ahead >= LEAP_MS)
+		note_missed(r, now);
 }
 
 static void watch_clock(struct queue_run *r)
@@ -412,6 +436,14 @@ static int64_t lease_wake(const struct queue_run *r, int64_t expiry)
 	return now.mono < r->spared ? now.wall + r->spared - now.mono : expiry;
 }
 
+/* By the wall clock: when a report is due. While none may be begun, as on a full disk, it is asked again and again. */
+static int64_t report_wake(const struct queue_run *r)
+{
+	if (r->reports || r->moving)
+		return QUEUE_NEVER;
+	return r->due_at < r->due.n ? time_of(r).wall + TIMES_MS : r->due.wake;
+}
+
 /* *wake_r: the first moment at which anything but attempts is due, by the wall clock. */
 static void begin_what_is_due(struct queue_run *r, int64_t *wake_r)
 {
@@ -427,7 +459,7 @@ static void begin_what_is_due(struct queue_run *r, int64_t *wake_r)
 	if (r->attempt <= time_of(r).wall && r->world->somebody_waits(r->ctx))
 		r->world->give(r->ctx);
 	*wake_r = min_of(*wake_r, r->releasing ? QUEUE_NEVER : lease_wake(r, lease));
-	*wake_r = min_of(*wake_r, r->reports || r->moving ? QUEUE_NEVER : r->due.wake);
+	*wake_r = min_of(*wake_r, report_wake(r));
 }
 
 /* By the wall clock: when something is due, as far as the last look saw. */
@@ -501,4 +533,9 @@ void queue_run_init(struct queue_run *r)
 	if (is_good(r, "clock", queue_clock_is_ahead(r->db, r->last.wall, &ahead)) && ahead)
 		note_back(r, r->last.wall, BEHIND_MAX);
 	move_what_is_to(r);
+}
+
+void queue_run_fini(struct queue_run *r)
+{
+	queue_clock_fini(&r->clock);
 }

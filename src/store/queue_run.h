@@ -77,15 +77,22 @@ struct queue_run {
 	    spared; /* mono: until then no lease expires, for its owner must first hear of the clock */
 	int64_t begun; /* wall: leases given out before are void unless their owner has kept them */
 
+	/*
+	 * When the clock is set, what is dated by it follows, so that nobody is older or younger for it. On the 9th
+	 * it is set back to the 2nd: what is dated later moves to the 2nd (set_back); behind is 7 days, behind_from
+	 * the 2nd. When it is put right, what is dated from the 2nd on, and came meanwhile, moves on by 7 days (late).
+	 * What goes ahead and is set back within a day was no set-back (ahead).
+	 */
 	struct queue_clock clock;
-	bool moving;                  /* the clock was set, and rows follow */
-	bool set_back;                /* it was, and they are to follow */
-	struct queue_clock_late late; /* it went ahead again: these are to follow */
-	int64_t behind;               /* so far it was set back and has not gone ahead since ... */
-	int64_t behind_from;          /* wall: ... to this time, or later ones */
-	int64_t behind_at;            /* mono: ... then, the last time */
-	int64_t ahead;                /* so far it went ahead otherwise, and was not set back ... */
-	int64_t ahead_at;             /* mono: ... then, the last time */
+	bool moving;   /* rows follow */
+	bool unmoved;  /* ... but a slice of them failed, and is to be written again */
+	bool set_back; /* they are to follow it back */
+	struct queue_clock_late late; /* they are to follow it ahead, if late.by is not 0 */
+	int64_t behind;               /* it was set back by so much in all, and not put right */
+	int64_t behind_from;          /* wall: the earliest time that it was set back to */
+	int64_t behind_at;            /* mono: when it was set back last */
+	int64_t ahead;                /* it went ahead by so much in all, and was not set back */
+	int64_t ahead_at;             /* mono: when it went ahead last */
 	int64_t since;                /* wall: see queue_run_since() */
 	struct queue_time last;
 
@@ -102,6 +109,9 @@ struct queue_run {
 /* world, ctx, db, blobs, ids are set; the rest is zero. Then turns may begin. */
 void queue_run_init(struct queue_run *r);
 
+/* Not while requests are out. */
+void queue_run_fini(struct queue_run *r);
+
 /* Something may have changed: begins what is due. Milliseconds until the next tick, above 0. */
 int64_t queue_run_turn(struct queue_run *r);
 
@@ -113,8 +123,8 @@ int64_t queue_run_tick(struct queue_run *r);
 
 /*
  * Since when all that is due can have been done, by the wall clock, for queue_schedule_of(): since the start,
- * or since the clock went ahead of the steady one, for then the machine slept, or the clock was wrong. It is the
- * same for all who ask, from the moment of the jump on.
+ * or since the clock went ahead of the steady one, for then the machine slept, or the clock was wrong, or since this
+ * process stood still. It is the same for all who ask, from the moment of the jump on.
  */
 int64_t queue_run_since(struct queue_run *r);
 

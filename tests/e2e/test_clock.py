@@ -155,15 +155,15 @@ def test_a_week_asleep(make_server, world, peer):
 
 
 def test_a_week_asleep_and_still_away(make_server, world, peer):
-    """It is tried for a whole step of the schedule, then returned."""
-    server = make_server(HOURLY.replace('"1h"', '"5s"').format(host=peer.address, port=peer.port), accounts=["alice"])
+    """It is tried once more when the network may be there again, then returned."""
+    server = make_server(HOURLY.replace('"1h"', '"1s", "5s"').format(host=peer.address, port=peer.port), accounts=["alice"])
     peer.answers.update(MAIL=b"451 4.3.0 later\r\n")
     waits = message_id(deliver(server, "x@away.test", sender=ALICE))
     wait_for("an attempt", lambda: attempts(server, waits) == 1)
     world.set_clock(6 * DAY)
     send(server)
     wait_for("an empty queue", lambda: queue_is_empty(server))
-    assert attempts(server, waits) in (2, 3)
+    assert attempts(server, waits) >= 3
     assert sum(b"Action: failed" in message for message in mail_of(server, ALICE)) == 1
 
 

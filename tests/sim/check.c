@@ -368,6 +368,7 @@ static void end_row(struct sim_rcpt *r)
 		   : state == LEDGER_BOUNCED ? SIM_S_BOUNCED
 					     : SIM_S_DISCARDED;
 	r->ended = clock_mono();
+	r->opened = sim_world.opened;
 	if (was->token)
 		lease_over(r);
 	if (expired)

@@ -7,8 +7,11 @@
 
 #define STEP_MS  (33 * MINUTE_MS) /* the longest wait between two attempts, chance included */
 #define LIFE_MS  (5 * DAY_MS)
-#define NULL_MS  (2 * DAY_MS)    /* without a sender */
-#define SLACK_MS (6 * MINUTE_MS) /* for an attempt, and for all that wait to go */
+#define NULL_MS  (2 * DAY_MS)     /* without a sender */
+#define SLACK_MS (6 * MINUTE_MS)  /* for an attempt, and for all that wait to go */
+#define LATE_MS  (31 * MINUTE_MS) /* behind his end he is returned */
+#define OFF_MS   (5 * MINUTE_MS)  /* or, where a store was started later than that behind it, ... */
+#define GRACE_MS (39 * MINUTE_MS) /* ... then */
 
 static bool wants(const struct sim_rcpt *r, unsigned what)
 {
@@ -94,6 +97,17 @@ static void check_down_long(const struct sim_rcpt *r)
 	check_warning(r, r->taken_at - r->accepted);
 }
 
+/* How old he is at most when he is returned. */
+static int64_t oldest(const struct sim_rcpt *r, int64_t life)
+{
+	int64_t late = life + LATE_MS + sim_world.shifted + sim_world.down;
+	int64_t started = r->opened - r->accepted;
+
+	if (started > life + OFF_MS - sim_world.shifted && started + GRACE_MS > late)
+		return started + GRACE_MS;
+	return late;
+}
+
 static void check_down_forever(const struct sim_rcpt *r)
 {
 	int64_t took = r->told_failed_at - r->accepted_wall, lived = r->ended - r->accepted;
@@ -105,8 +119,7 @@ static void check_down_forever(const struct sim_rcpt *r)
 		return; /* by his age: leap.c */
 	check_warning(r, r->ended - r->accepted);
 	if (r->sender < 0 && !r->stranger)
-		SIM_MUST(lived >= NULL_MS - sim_world.shifted &&
-			     lived <= NULL_MS + 31 * MINUTE_MS + sim_world.shifted + sim_world.down,
+		SIM_MUST(lived >= NULL_MS - sim_world.shifted && lived <= oldest(r, NULL_MS),
 		    "%s was given up after %lld minutes", r->address,
 		    (long long)(lived / MINUTE_MS));
 	if (!wants(r, QUEUE_NOTIFY_FAILURE))
@@ -114,8 +127,7 @@ static void check_down_forever(const struct sim_rcpt *r)
 	if (sim_leaps() > 0)
 		took =
 		    lived; /* the time in the report's id stays ahead of a clock that leapt back */
-	SIM_MUST(took >= LIFE_MS - sim_world.shifted &&
-		     took <= LIFE_MS + 31 * MINUTE_MS + sim_world.shifted + sim_world.down,
+	SIM_MUST(took >= LIFE_MS - sim_world.shifted && took <= oldest(r, LIFE_MS),
 	    "%s was returned after %lld minutes", r->address, (long long)(took / MINUTE_MS));
 }
 

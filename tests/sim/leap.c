@@ -15,8 +15,9 @@
 #define WARN_MS  (4 * HOUR_MS)
 #define STEP_MS  (5 * MINUTE_MS)
 #define OWN_STEP (2 * MINUTE_MS)
-#define LAST_MS  (30 * MINUTE_MS)
-#define LATE_MS  (31 * MINUTE_MS) /* what has no attempt before its end is returned then */
+#define GRACE_MS (38 * MINUTE_MS) /* for whom a leap has brought beyond his end: two attempts */
+#define OFF_MS   (5 * MINUTE_MS)  /* ... by more than this */
+#define LATE_MS  (GRACE_MS + MINUTE_MS)
 #define SLACK_MS (2 * MINUTE_MS)  /* until the store has looked at the clock */
 #define SEEN_MS  (90 * SECOND_MS) /* what ends before that it may never see */
 
@@ -238,13 +239,13 @@ static void check_in_time(const struct sim_rcpt *r, const struct age *age)
 	    "%s is returned %lld minutes too late", r->address, (long long)(over / MINUTE_MS));
 }
 
-/* Whom a leap has brought well beyond his end has a whole last step behind it. */
+/* Whom a leap has brought well beyond his end has time for two attempts behind it. */
 static void check_step(const struct sim_rcpt *r, const struct age *age)
 {
 	int64_t since = clock_mono() - age->leapt_at, beyond = age->is - since - life_of(r);
 
-	SIM_MUST(beyond < HOUR_MS + sim_world.shifted || r->dest->connections ||
-		     since >= LAST_MS - SLACK_MS,
+	SIM_MUST(beyond <= OFF_MS + SLACK_MS + sim_world.shifted || r->dest->connections ||
+		     since >= GRACE_MS - SLACK_MS,
 	    "%s is returned %lld minutes behind a leap of the clock", r->address,
 	    (long long)(since / MINUTE_MS));
 }

@@ -245,7 +245,8 @@ struct sim_rcpt {
 	int64_t accepted_wall;
 	int64_t jumped; /* sim_jumped() then */
 	enum sim_state state;
-	int64_t ended; /* mono */
+	int64_t ended;  /* mono */
+	int64_t opened; /* mono: the store was, the last time before that */
 	/* at his server */
 	int64_t seen;           /* RCPT, first; 0: never */
 	int64_t refused_at;     /* the last time he was refused for now */

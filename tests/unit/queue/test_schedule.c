@@ -233,53 +233,75 @@ static void test_accepted_in_future(void **state)
 }
 
 /* Runs for an hour, is off until back, runs on. */
-static struct sim *paused(int64_t back, struct queue_attempt (*then)(const struct sim *s))
+static struct sim *paused(
+    uint64_t seed, int64_t back, struct queue_attempt (*then)(const struct sim *s))
 {
-	struct sim *s = sim_new(5);
+	struct sim *s = sim_new(seed);
 
 	sim_run(s, SIM_START + HOUR_MS);
-	assert_int_equal(s->n_attempts, 4);
 	s->time = s->started = SIM_START + back;
 	s->answer = then;
 	return s;
 }
 
+/* What it would be now, was it started at a time. */
+static struct queue_schedule plan_of(const struct sim *s, int64_t started)
+{
+	return queue_schedule_of(&s->policy, &s->entry, &s->destination, started);
+}
+
+#define GRACE_MS (38 * MINUTE_MS) /* the first step, and the last with its tenth */
+
 static void test_off_beyond_lifetime(void **state)
 {
-	struct sim *s = paused(6 * DAY_MS, sim_taken);
+	struct sim *s = paused(5, 6 * DAY_MS, sim_taken);
 
 	sim_run(s, SIM_START + 30 * DAY_MS);
 	assert_int_equal(s->delivered, SIM_START + 6 * DAY_MS);
 	assert_int_equal(s->n_warnings, 0);
 	sim_free(&s);
+}
 
-	s = paused(6 * DAY_MS, sim_refused);
-	sim_run(s, SIM_START + 30 * DAY_MS);
-	assert_int_equal(s->n_attempts, 6); /* at once, and a step later */
-	assert_int_equal(s->returned, SIM_START + 6 * DAY_MS + 30 * MINUTE_MS);
-	assert_int_equal(s->n_warnings, 1);
-	sim_free(&s);
+/* At once, and when this machine has its network again, whatever chance adds to a step. */
+static void test_off_beyond_lifetime_and_refused(void **state)
+{
+	static const size_t steps[] = {3, 1};
+
+	for (uint64_t seed = 0; seed < 2 * SEEDS; seed++) {
+		struct sim *s = paused(
+		    seed, 6 * DAY_MS, seed / 2 % 2 ? sim_refused : sim_greylisted);
+		size_t before = s->n_attempts;
+		int64_t last = s->policy.retry[2], first;
+
+		s->policy.n_retry = steps[seed % 2];
+		s->policy.retry[0] = first = seed % 2 ? last : s->policy.retry[0];
+		sim_run(s, SIM_START + 30 * DAY_MS);
+		assert_in_range(s->n_attempts - before, 2, 4);
+		assert_int_equal(s->attempts[before], SIM_START + 6 * DAY_MS);
+		assert_int_equal(s->returned, SIM_START + 6 * DAY_MS + first + last + last / 10);
+		assert_int_equal(s->n_warnings, 0);
+		sim_free(&s);
+	}
 }
 
 /* Nobody has time for it: it is returned all the same. */
 static void test_off_and_starved(void **state)
 {
-	struct sim *s = paused(6 * DAY_MS, sim_refused);
-	struct queue_schedule plan = queue_schedule_of(
-	    &s->policy, &s->entry, &s->destination, s->started);
+	struct sim *s = paused(5, 6 * DAY_MS, sim_refused);
+	struct queue_schedule plan = plan_of(s, s->started);
 
+	assert_int_equal(plan.expires, s->started + GRACE_MS);
+	assert_int_equal(plan.next_warning, QUEUE_NEVER);
 	assert_int_equal(queue_schedule_due(&plan, s->started), QUEUE_DUE_ATTEMPT);
-	assert_int_equal(plan.expires, s->started + 30 * MINUTE_MS);
-	assert_int_equal(plan.next_warning, s->started + 5 * MINUTE_MS);
-	assert_int_equal(queue_schedule_due(&plan, plan.next_warning - 1), QUEUE_DUE_ATTEMPT);
-	assert_int_equal(queue_schedule_due(&plan, plan.expires - 1), QUEUE_DUE_WARNING);
+	assert_int_equal(queue_schedule_due(&plan, plan.expires - 1), QUEUE_DUE_ATTEMPT);
 	assert_int_equal(queue_schedule_due(&plan, plan.expires), QUEUE_DUE_RETURN);
 	sim_free(&s);
 }
 
+/* Behind the first step, in which he may have been tried. */
 static void test_off_beyond_warning(void **state)
 {
-	struct sim *s = paused(30 * HOUR_MS, sim_refused);
+	struct sim *s = paused(5, 30 * HOUR_MS, sim_refused);
 
 	s->policy.n_warn = 3;
 	s->policy.warn[1] = 24 * HOUR_MS;
@@ -288,46 +310,53 @@ static void test_off_beyond_warning(void **state)
 	assert_int_equal(s->entry.warnings, 3);
 	assert_int_equal(s->attempts[4], SIM_START + 30 * HOUR_MS);
 	assert_int_equal(s->n_warnings, 2);
-	assert_int_equal(s->warnings[0], SIM_START + 30 * HOUR_MS);
+	assert_int_equal(s->warnings[0], SIM_START + 30 * HOUR_MS + 5 * MINUTE_MS);
 	assert_int_equal(s->warnings[1], SIM_START + 48 * HOUR_MS);
 	sim_free(&s);
 }
 
-/*
- * What became due just when the scheduler started waits for the attempt, what is due later does
- * not.
- */
+/* He was tried until his end, or nearly: started once more within a step, he has no more than that. */
 static void test_due_at_start(void **state)
 {
-	struct sim *s = paused(5 * DAY_MS, sim_refused);
-	struct queue_schedule plan = queue_schedule_of(
-	    &s->policy, &s->entry, &s->destination, s->started);
+	struct sim *s = paused(5, 5 * DAY_MS, sim_refused);
+	int64_t end = SIM_START + 5 * DAY_MS, restarted = end + 5 * MINUTE_MS;
 
-	assert_int_equal(plan.expires, SIM_START + 5 * DAY_MS + 30 * MINUTE_MS);
-	plan = queue_schedule_of(&s->policy, &s->entry, &s->destination, s->started - 1);
-	assert_int_equal(plan.expires, SIM_START + 5 * DAY_MS);
-	/* started once more meanwhile, it has no more than that */
-	plan = queue_schedule_of(
-	    &s->policy, &s->entry, &s->destination, s->started + 29 * MINUTE_MS);
-	assert_int_equal(plan.expires, SIM_START + 5 * DAY_MS + 30 * MINUTE_MS);
+	assert_int_equal(plan_of(s, end - 1).expires, end);
+	assert_int_equal(plan_of(s, end).expires, end + 30 * MINUTE_MS);
+	assert_int_equal(plan_of(s, restarted).expires, end + 30 * MINUTE_MS);
+	assert_int_equal(plan_of(s, restarted + 1).expires, restarted + 1 + GRACE_MS);
+	assert_int_equal(plan_of(s, end + 29 * MINUTE_MS).expires, end + 29 * MINUTE_MS + GRACE_MS);
 	sim_free(&s);
 }
 
-/* Nor does he who waits for a host yet lose the attempt: it is for a whole step. */
+/* What waits for days between attempts, and lives for hours, does not live for days behind a start. */
+static void test_grace_of_a_short_life(void **state)
+{
+	struct sim *s = paused(5, 2 * DAY_MS, sim_refused);
+
+	s->policy.lifetime = 2 * HOUR_MS;
+	s->policy.retry[2] = DAY_MS;
+	assert_int_equal(plan_of(s, s->started).expires, s->started + 2 * HOUR_MS);
+	s->policy.lifetime = 2 * DAY_MS - MINUTE_MS;
+	assert_int_equal(plan_of(s, s->started).expires, s->started + DAY_MS - MINUTE_MS);
+	sim_free(&s);
+}
+
+/* Nor does he who waits for a host yet lose the attempt. */
 static void test_missed_and_in_line(void **state)
 {
-	struct sim *s = paused(5 * DAY_MS, sim_refused);
+	struct sim *s = paused(5, 6 * DAY_MS, sim_refused);
 	struct queue_schedule plan;
 
 	s->destination.failures = 0;
 	s->destination.waits = s->started + MINUTE_MS;
-	plan = queue_schedule_of(&s->policy, &s->entry, &s->destination, s->started);
+	plan = plan_of(s, s->started);
 	assert_int_equal(plan.next_attempt, s->started + MINUTE_MS);
-	assert_int_equal(plan.expires, s->started + 30 * MINUTE_MS);
-	s->destination.waits = s->started + 30 * MINUTE_MS;
-	plan = queue_schedule_of(&s->policy, &s->entry, &s->destination, s->started);
+	assert_int_equal(plan.expires, s->started + GRACE_MS);
+	s->destination.waits = s->started + GRACE_MS;
+	plan = plan_of(s, s->started);
 	assert_int_equal(plan.next_attempt, QUEUE_NEVER);
-	assert_int_equal(plan.expires, s->started + 30 * MINUTE_MS);
+	assert_int_equal(plan.expires, s->started + GRACE_MS);
 	sim_free(&s);
 }
 
@@ -491,6 +520,8 @@ int main(void)
 	    cmocka_unit_test(test_clock_set_back),
 	    cmocka_unit_test(test_accepted_in_future),
 	    cmocka_unit_test(test_off_beyond_lifetime),
+	    cmocka_unit_test(test_off_beyond_lifetime_and_refused),
+	    cmocka_unit_test(test_grace_of_a_short_life),
 	    cmocka_unit_test(test_off_and_starved),
 	    cmocka_unit_test(test_off_beyond_warning),
 	    cmocka_unit_test(test_due_at_start),

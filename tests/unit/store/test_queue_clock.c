@@ -18,6 +18,8 @@ static struct {
 	struct reader_op *reads[PENDING];
 	size_t nwrites, nreads;
 	int set_back;
+	int failed; /* of requests that the disk was too full for */
+	bool full;
 } s;
 
 static struct queue_time world_time(void *ctx)
@@ -43,9 +45,9 @@ static struct queue_config world_config(void *ctx, struct arena *a)
 	return q.cfg;
 }
 
-static bool yes(void *ctx)
+static bool is_accepting(void *ctx)
 {
-	return true;
+	return !s.full;
 }
 
 static bool no(void *ctx)
@@ -65,7 +67,9 @@ static void nothing(void *ctx)
 
 static void on_failed(void *ctx, const char *what, const char *why)
 {
-	fail_msg("%s: %s", what, why);
+	if (strcmp(why, "full") != 0)
+		fail_msg("%s: %s", what, why);
+	s.failed++;
 }
 
 static void on_reported(void *ctx, const struct queue_report *r)
@@ -87,7 +91,7 @@ static const struct queue_run_world world = {
     .write = world_write,
     .read = world_read,
     .config = world_config,
-    .is_accepting = yes,
+    .is_accepting = is_accepting,
     .is_ending = no,
     .owners = nobody,
     .somebody_waits = no,
@@ -114,6 +118,16 @@ static void carry_out(void)
 	}
 }
 
+static void find_no_room(void)
+{
+	struct lane_op *op = s.writes[0];
+
+	memmove(s.writes, s.writes + 1, --s.nwrites * sizeof *s.writes);
+	op->result = LANE_FULL;
+	err_set(&op->err, "full");
+	op->done(op);
+}
+
 /* What is due, but attempts. */
 static void turn(void)
 {
@@ -121,7 +135,7 @@ static void turn(void)
 		queue_run_turn(&s.run);
 		while (s.nwrites || s.nreads)
 			carry_out();
-	} while (s.run.due_at < s.run.due.n);
+	} while (!s.full && s.run.due_at < s.run.due.n);
 }
 
 static void pass(int64_t ms)
@@ -151,12 +165,15 @@ static void start(void)
 	queue_run_init(&s.run);
 }
 
-/* By the steady clock; the scheduler looks at least once a minute, and here once an hour. */
+/* By the steady clock. The scheduler looks at least once a minute; attempts are made once an hour. */
 static void live(int64_t ms)
 {
-	for (int64_t hour = 0; hour < ms / HOUR_MS; hour++) {
-		pass(HOUR_MS);
-		work();
+	for (int64_t minute = 1; minute <= ms / MINUTE_MS; minute++) {
+		pass(MINUTE_MS);
+		if (minute % 60 == 0)
+			work();
+		else
+			turn();
 	}
 }
 
@@ -196,11 +213,10 @@ static void slept_for_six_days(void **state)
 	work();
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
 	assert_int_equal(qrig_state(&q, other, 0), LEDGER_QUEUED);
-	pass(30 * MINUTE_MS);
-	work();
+	live(HOUR_MS);
 	assert_int_equal(qrig_state(&q, other, 0), LEDGER_BOUNCED); /* it was tried */
-	assert_int_equal(q.warnings, 1);
-	assert_int_equal(qrig_mails(&q), 2);
+	assert_int_equal(q.warnings, 0);
+	assert_int_equal(qrig_mails(&q), 1);
 }
 
 /* The network is not there yet, or our resolver, or we are not able to: that was not all. */
@@ -233,16 +249,15 @@ static void slept_and_nothing_is_tried(void **state)
 
 	start();
 	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
-	pass(HOUR_MS);
 	q.rig.now += 6 * DAY_MS;
 	turn();
-	assert_int_equal(s.run.wake, q.rig.now + 5 * MINUTE_MS); /* the warning */
-	pass(30 * MINUTE_MS - 1);
-	turn();
-	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
-	pass(1);
-	turn();
+	for (int i = 0; i < 38; i++) {
+		assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+		pass(MINUTE_MS);
+		turn();
+	}
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_int_equal(q.warnings, 0);
 }
 
 /* A probe, or an attempt with him, that was under way then and broke off is not the one that he has behind it. */
@@ -341,6 +356,81 @@ static void corrected_in_two_steps(void **state)
 	expect_accepted("max", began + HOUR_MS + 2 * SECOND_MS);
 }
 
+/* Also by hours only, which are much of the time until a warning. */
+static void set_back_by_hours_and_corrected(void **state)
+{
+	start();
+	q.world = greylisted;
+	live(HOUR_MS);
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	q.rig.now -= 11 * HOUR_MS;
+	work();
+	live(HOUR_MS);
+	q.rig.now += 11 * HOUR_MS;
+	work();
+	live(2 * HOUR_MS);
+	assert_int_equal(q.warnings, 0);
+	live(2 * HOUR_MS);
+	assert_int_equal(q.warnings, 1);
+}
+
+/* What was not put right within a week is the time; a later set-back is for itself. */
+static void set_back_and_left(void **state)
+{
+	int64_t id;
+
+	start();
+	q.world = greylisted;
+	q.rig.now -= DAY_MS;
+	turn();
+	for (int day = 0; day < 8; day++)
+		live(DAY_MS);
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	live(HOUR_MS);
+	q.rig.now -= HOUR_MS;
+	turn();
+	q.rig.now += 5 * DAY_MS + 20 * HOUR_MS; /* an hour of it puts it right */
+	turn();
+	live(HOUR_MS);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+}
+
+/* This process stood still, and both clocks went on: what could not be tried is, before it is returned. */
+static void stood_still(void **state)
+{
+	int64_t id;
+
+	start();
+	q.world = greylisted;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	live(HOUR_MS);
+	pass(6 * DAY_MS);
+	turn();
+	assert_int_equal(queue_run_since(&s.run), q.rig.now);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	q.world = all_well;
+	work();
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+}
+
+/* Reports that the disk has no room for wait, and nobody asks a thousand times a second whether it has. */
+static void no_room_for_reports(void **state)
+{
+	int64_t id;
+
+	start();
+	q.world = unknown;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	s.full = true;
+	work();
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	assert_in_range(queue_run_turn(&s.run), SECOND_MS, MINUTE_MS);
+	assert_in_range(queue_run_tick(&s.run), SECOND_MS, MINUTE_MS);
+	s.full = false;
+	turn();
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+}
+
 /* It went ahead, and that was the fault: nothing but the attempt comes of it. */
 static void ahead_and_corrected(void **state)
 {
@@ -385,12 +475,8 @@ static void began_in_the_past(void **state)
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
 }
 
-/* Set again while rows still follow: each of it is followed, slice by slice. */
-static void many_follow(void **state)
+static void send_more_than_a_slice(void)
 {
-	int64_t began;
-
-	start();
 	for (int i = 0; i < 12; i++) {
 		struct deliver *d = rig_message(&q.rig, "ann@a.test", "x\r\n");
 		char to[64];
@@ -403,6 +489,15 @@ static void many_follow(void **state)
 		assert_true(rig_run(&q.rig, d));
 		deliver_free(&d);
 	}
+}
+
+/* Set again while rows still follow: each of it is followed, slice by slice. */
+static void many_follow(void **state)
+{
+	int64_t began;
+
+	start();
+	send_more_than_a_slice();
 	turn();
 	pass(HOUR_MS);
 	began = q.rig.now;
@@ -419,6 +514,37 @@ static void many_follow(void **state)
 	    rig_number(&q.rig, "SELECT min(accepted) FROM queue") >= began - HOUR_MS - SECOND_MS);
 }
 
+/* A slice that finds no room is written when there is some, and those before it do not follow twice. */
+static void follow_when_there_is_room(void **state)
+{
+	int64_t by[] = {-6 * DAY_MS, 6 * DAY_MS};
+	int64_t began;
+
+	start();
+	send_more_than_a_slice();
+	turn();
+	pass(MINUTE_MS);
+	began = q.rig.now;
+	for (size_t i = 0; i < 2; i++) {
+		q.rig.now += by[i];
+		queue_run_turn(&s.run);
+		carry_out();
+		find_no_room();
+		turn();
+		assert_int_equal(s.failed, i + 1); /* it waits */
+		assert_true(s.run.moving);
+		pass(MINUTE_MS);
+		turn();
+		assert_false(s.run.moving);
+	}
+	assert_int_equal(rig_number(&q.rig, "SELECT min(accepted) FROM queue"), began);
+	assert_int_equal(rig_number(&q.rig, "SELECT max(accepted) FROM queue"), began + MINUTE_MS);
+	q.rig.now -= 6 * DAY_MS;
+	queue_run_turn(&s.run);
+	find_no_room();
+	queue_run_fini(&s.run);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -429,9 +555,14 @@ int main(void)
 	    T(slept_in_his_attempt),
 	    T(set_back_and_corrected),
 	    T(corrected_in_two_steps),
+	    T(set_back_by_hours_and_corrected),
+	    T(set_back_and_left),
+	    T(stood_still),
+	    T(no_room_for_reports),
 	    T(ahead_and_corrected),
 	    T(began_in_the_past),
 	    T(many_follow),
+	    T(follow_when_there_is_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
