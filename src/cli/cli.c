@@ -211,7 +211,7 @@ static struct str operand_name(const struct cli_command *c, size_t index)
 	return name;
 }
 
-/* An empty operand is most often a variable that was not set: it must not mean "all". */
+/* An empty or blank operand is most often a variable that was not set: it must not mean "all". */
 static int check_operands(const struct cli_command *c, const char *path, const struct cli_args *a)
 {
 	const char *space = *c->operands ? " " : "";
@@ -220,7 +220,7 @@ static int check_operands(const struct cli_command *c, const char *path, const s
 		return cli_fail(EX_USAGE, "\"%s\" is one word too many; write: %s%s%s [options]",
 		    a->operands[c->max_operands], path, space, c->operands);
 	for (size_t i = 0; i < a->noperands; i++)
-		if (!*a->operands[i])
+		if (str_trim(str_of_c(a->operands[i])).n == 0)
 			return cli_fail(EX_USAGE, "%.*s is empty; write: %s%s%s",
 			    STR_FMT(operand_name(c, i)), path, space, c->operands);
 	if (a->noperands < c->min_operands)

@@ -76,7 +76,7 @@ static enum cli_parsed give(struct parse *p, const struct cli_option *o, const c
 
 	if (o->value && !o->many && was_given(p->a, o))
 		wrong = "was given twice; give it once";
-	else if (o->value && !o->may_be_empty && !*value)
+	else if (o->value && !o->may_be_empty && str_trim(str_of_c(value)).n == 0)
 		wrong = "has an empty value; write";
 	if (wrong) {
 		err_set(p->e, "the option --%s %s: --%s %s", o->name, wrong, o->name, o->value);

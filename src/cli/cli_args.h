@@ -14,7 +14,7 @@ struct cli_option {
 	const char *value;    /* how the help names its value; NULL for a flag */
 	const char *sentence; /* what it does, for the help */
 	bool many;            /* may be given several times */
-	bool may_be_empty; /* "" is a value; else it is refused: most often a variable was unset */
+	bool may_be_empty;    /* so may be blank; else refused: most often a variable was unset */
 };
 
 #define CLI_OPTION_SETS 5

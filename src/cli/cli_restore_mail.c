@@ -657,8 +657,7 @@ int cli_restore_mail(struct cli *cli, const struct cli_manifest *m, int source)
 	    .cli = cli, .m = m, .files = -1, .arena = arena_new(), .row_arena = arena_new()};
 	int code;
 
-	if (!id_parse(which, &r.id))
-		r.header_id = trace_bare_id(which);
+	MUST(trace_choose(which, &r.id, &r.header_id)); /* a blank one is refused (cli_args.c) */
 	buf_init(&r.held, HELD_MAX);
 	buf_init(&r.lines, HELD_MAX);
 	buf_init(&r.path, 2 * MAILBOX_PATH_MAX);

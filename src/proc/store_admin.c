@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "proc/store_admin_job.h"
+#include "store/trace.h"
 
 /* ---- replies ---- */
 enum admin_step admin_job_finish(struct admin_job *j, uint8_t code, const char *fmt, ...)
@@ -38,6 +39,14 @@ int64_t admin_arg_number(const struct admin_job *j, size_t i)
 
 	(void)str_to_u64(admin_arg(j, i), INT64_MAX, &n);
 	return (int64_t)n;
+}
+
+bool admin_job_choose(struct admin_job *j, size_t i, int64_t *id_r, struct str *header_id_r)
+{
+	if (trace_choose(admin_arg(j, i), id_r, header_id_r))
+		return true;
+	admin_job_finish(j, EX_USAGE, "which message? write its id here, or its Message-ID");
+	return false;
 }
 
 /* ---- waiting ---- */

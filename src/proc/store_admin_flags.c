@@ -11,7 +11,6 @@
 #include "proc/store_admin_job.h"
 #include "store/mailbox_keywords.h"
 #include "store/mailbox_path.h"
-#include "store/trace.h"
 
 #define ROWS 200 /* messages looked at in one go */
 
@@ -288,19 +287,19 @@ static bool take_keywords(struct admin_job *j, size_t arg, struct buf *words)
 
 enum admin_step admin_flags(struct admin_job *j)
 {
-	int64_t account = admin_job_account(j, admin_arg(j, 0));
-	struct str which = admin_arg(j, 2);
+	int64_t account = admin_job_account(j, admin_arg(j, 0)), email;
+	struct str header_id;
 	struct flagging *x;
 
-	if (account == 0)
+	if (account == 0 || !admin_job_choose(j, 2, &email, &header_id))
 		return ADMIN_STEP_DONE;
 	x = mem_new(struct flagging);
 	j->stream = x;
 	j->stream_fini = flagging_fini;
 	x->account = account;
 	x->only = admin_arg(j, 1);
-	if (!id_parse(which, &x->email))
-		x->header_id = trace_bare_id(which);
+	x->email = email;
+	x->header_id = header_id;
 	x->changes = admin_arg(j, 3).n > 0 || admin_arg(j, 4).n > 0;
 	x->arena = arena_new();
 	x->row_arena = arena_new();

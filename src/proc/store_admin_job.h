@@ -122,6 +122,9 @@ bool admin_job_limit(struct admin_job *j, struct str text, int64_t *limit_r);
 /* The account of an address, 0 with the reply set. */
 int64_t admin_job_account(struct admin_job *j, struct str text);
 
+/* Argument i as trace_choose() takes it. False with the reply set. */
+bool admin_job_choose(struct admin_job *j, size_t i, int64_t *id_r, struct str *header_id_r);
+
 /* Argument i as a decimal number, 0 when it is none. */
 int64_t admin_arg_number(const struct admin_job *j, size_t i);
 

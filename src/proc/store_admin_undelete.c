@@ -1,10 +1,8 @@
 /* The admin command undelete: slices of the lane until everything that fits is back. */
 #include <sysexits.h>
 
-#include "base/id.h"
 #include "base/mem.h"
 #include "proc/store_admin_job.h"
-#include "store/trace.h"
 #include "store/undelete.h"
 
 struct undeleting {
@@ -68,18 +66,18 @@ static void lane_done(struct lane_op *op)
 
 enum admin_step admin_undelete(struct admin_job *j)
 {
-	struct str which = admin_arg(j, 1);
-	int64_t account = admin_job_account(j, admin_arg(j, 0));
+	int64_t account = admin_job_account(j, admin_arg(j, 0)), email;
+	struct str header_id;
 	struct undeleting *u;
 
-	if (account == 0)
+	if (account == 0 || !admin_job_choose(j, 1, &email, &header_id))
 		return ADMIN_STEP_DONE;
 	u = mem_new(struct undeleting);
 	u->job = j;
 	u->slice.account = account;
 	u->slice.since = admin_arg_number(j, 2);
-	if (!id_parse(which, &u->slice.email))
-		u->slice.header_id = trace_bare_id(which);
+	u->slice.email = email;
+	u->slice.header_id = header_id;
 	undelete_init(&u->slice);
 	u->slice.op.done = lane_done;
 	j->stream = u;

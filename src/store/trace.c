@@ -194,6 +194,15 @@ struct str trace_bare_id(struct str id)
 	return id;
 }
 
+bool trace_choose(struct str which, int64_t *id_r, struct str *header_id_r)
+{
+	*id_r = 0;
+	*header_id_r = STR("");
+	if (!id_parse(str_trim(which), id_r))
+		*header_id_r = trace_bare_id(which);
+	return which.n == 0 || *id_r || header_id_r->n;
+}
+
 static int64_t key_hash(struct str key)
 {
 	/* stored: the same for ever */

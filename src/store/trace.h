@@ -47,6 +47,12 @@ enum db_code trace_message(struct db *db, int64_t message, trace_fn *fn, void *c
 struct str trace_bare_id(struct str id);
 
 /*
+ * A message as an administrator names it: *id_r, else *header_id_r without <>; of an empty `which`, for any, neither. False
+ * with neither: it is blank, and names none. *header_id_r is a view of it.
+ */
+bool trace_choose(struct str which, int64_t *id_r, struct str *header_id_r);
+
+/*
  * Ids of the newest messages that match, newest first, at most max: a message id (13 characters), an
  * address (sender or recipient, in any spelling: mime/mime_local.h), a Message-ID with or without <>; empty: any.
  */

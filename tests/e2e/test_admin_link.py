@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,7 +12,7 @@ import termios
 
 import pytest
 from conftest import new_folder
-from ipc_frames import CHUNK, HEAD, REPLY, text
+from ipc_frames import CHUNK, HEAD, REPLY, ROOT, read_frame, text
 from ipc_frames import frame as any_frame
 from server import binary_path, wait_for
 from wire import TIMEOUT
@@ -39,6 +40,22 @@ def test_reload_between_a_command_and_its_answer(make_server):
         answer = admin.recv(65536)
     assert b"mail.example.test" in answer or b"another.example.test" in answer
     assert server.pids("store") == [store] and server.pids("mx") == [mx]
+
+
+def number_of(command):
+    with open(os.path.join(ROOT, "src", "ipc", "admin.h"), encoding="utf-8") as file:
+        return re.findall(r"^\tADMIN_(\w+),", file.read(), re.MULTILINE).index(command)
+
+
+@pytest.mark.parametrize("command, words", [("UNDELETE", [" ", "0"]), ("FLAGS", ["", " \t", "", "seen"])])
+def test_a_blank_name_of_a_message_is_not_any(server, mailbox, command, words):
+    with socket.socket(socket.AF_UNIX) as admin:
+        admin.settimeout(TIMEOUT)
+        admin.connect(os.path.join(server.data, "run", "admin.sock"))
+        arguments = [text(word.encode()) for word in [mailbox, *words]]
+        admin.sendall(frame(bytes([number_of(command), len(arguments)]) + b"".join(arguments)))
+        kind, _, _, answer = read_frame(admin)
+    assert (kind, answer) == (REPLY, b"\x40" + text(b"which message? write its id here, or its Message-ID"))
 
 
 @pytest.mark.kills

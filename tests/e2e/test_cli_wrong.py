@@ -250,12 +250,16 @@ MESSAGES = r"""
    say which: a message id, an address or a domain, or --to, --from, --older
 64 queue bounce ''
    WHICH is empty; write: godwit queue bounce [WHICH]
+64 queue bounce ' '
+   WHICH is empty; write: godwit queue bounce [WHICH]
 64 queue remove --to ''
    the option --to has an empty value; write: --to ADDRESS
 64 undelete bob
    "bob" is no address; write it like bob@example.org
 67 undelete nobody@{domain}
    there is no account nobody@{domain}; those there are: godwit account list
+64 undelete first@{domain} --message-id ' '
+   the option --message-id has an empty value; write: --message-id ID
 64 undelete first@{domain} --since yesterday
    --since: "yesterday" is no moment; write it like 2026-11-23, "2026-11-23 19:54", or 12h or 3d for so long ago
 64 flags bob
@@ -268,6 +272,10 @@ MESSAGES = r"""
    --add: "(odd" cannot be a flag: use letters, digits and signs other than ( ) {{ ] % * " \, at most 255
 64 flags first@{domain} --mailbox INBOX --remove '\Deleted'
    --remove: \Deleted is no flag that is kept here: deleting is the mail program's, and godwit undelete brings back
+64 flags first@{domain} --message-id ' ' --add seen
+   the option --message-id has an empty value; write: --message-id ID
+66 flags first@{domain} --message-id '<>' --add seen
+   no message matches <>; godwit flags without --message-id lists those that are there
 66 flags first@{domain} --mailbox Nope --add seen
    there is no mailbox Nope; without --mailbox all of them are meant
 66 flags first@{domain} --message-id '<none@x>' --add seen
@@ -514,6 +522,9 @@ def test_restore_says_what_is_wrong(server, tmp_path, mailbox):
             (("--account", "bob"), 64, '"bob" is no address; write it like bob@example.org'),
             (("--account", f"nobody@{DOMAIN}"), 67,
              f"the backup has no account nobody@{DOMAIN}; an older backup may have it"),
+            (("--message-id", " "), 64, "the option --message-id has an empty value; write: --message-id ID"),
+            (("--message-id", "< >"), 66,
+             "the backup has no such message; an older or newer backup may have it"),
             (("--message-id", "x"), 66,
              "the backup has no such message; an older or newer backup may have it"),
             (("--verify", "--account", mailbox), 64,

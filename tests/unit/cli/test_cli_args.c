@@ -93,6 +93,7 @@ static void test_refused(void **state)
 			      "(write --option=value when it begins with dashes)"},
 	    {"--quiet=yes", "the option --quiet takes no value"},
 	    {"--from=", "the option --from has an empty value; write: --from ADDRESS"},
+	    {"--from \t", "the option --from has an empty value; write: --from ADDRESS"},
 	    {"--from a --from b",
 		"the option --from was given twice; give it once: --from ADDRESS"},
 	    {"-fa --from=a", "the option --from was given twice; give it once: --from ADDRESS"},

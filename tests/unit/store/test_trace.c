@@ -395,6 +395,38 @@ static void a_late_message_is_found(void **state)
 	assert_string_equal(found("late@else.test", &id, 1), "0 ");
 }
 
+/* What is blank is not "any". */
+static void chooses_by_what_is_written(void **state)
+{
+	static const struct {
+		const char *which;
+		bool good;
+		int64_t id;
+		const char *header_id;
+	} rows[] = {
+	    {"", true, 0, ""},
+	    {"0000000000001", true, 1, ""},
+	    {" 0000000000001\t", true, 1, ""},
+	    {"<0000000000001>", true, 0, "0000000000001"},
+	    {" <Tea@x> ", true, 0, "Tea@x"},
+	    {"Tea@x", true, 0, "Tea@x"},
+	    {"<>", true, 0, "<>"},
+	    {"< >", true, 0, " "},
+	    {" ", false, 0, ""},
+	    {"\t\r\n", false, 0, ""},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		int64_t id = 7;
+		struct str header_id = STR("before");
+
+		assert_int_equal(
+		    trace_choose(str_of_c(rows[i].which), &id, &header_id), rows[i].good);
+		assert_int_equal(id, rows[i].id);
+		assert_true(str_eq(header_id, str_of_c(rows[i].header_id)));
+	}
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -410,6 +442,7 @@ int main(void)
 	    T(finds_by_both_spellings_of_a_domain),
 	    T(finds_by_any_spelling),
 	    T(a_late_message_is_found),
+	    T(chooses_by_what_is_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
