@@ -78,15 +78,9 @@ static bool is_search(const struct restoring *r)
 
 static bool is_wanted(struct restoring *r)
 {
-	struct summary_facts facts;
-	struct str summary = r->row.summary;
-
 	if (r->id)
 		return r->row.message.email == r->id;
-	if (r->header_id.n == 0)
-		return true;
-	summary_facts(r->row_arena, &summary, 1, &facts);
-	return str_eq_i(facts.header_id, r->header_id);
+	return r->header_id.n == 0 || summary_is_of(r->row_arena, r->row.summary, r->header_id);
 }
 
 static void keep(struct buf *lines, struct str line)

@@ -11,6 +11,7 @@
 #include "proc/store_admin_job.h"
 #include "store/mailbox_keywords.h"
 #include "store/mailbox_path.h"
+#include "store/summary.h"
 
 #define ROWS 200 /* messages looked at in one go */
 
@@ -70,6 +71,26 @@ static void put_row(struct flagging *x, const struct mailbox_keywords_row *row)
 	buf_fini(&id);
 }
 
+/* A message of the mailbox at hand, unless it is of another Message-ID than is meant. */
+static enum db_code take_row(
+    struct flagging *x, struct db *db, const struct mailbox_keywords_row *row)
+{
+	bool is_meant = true;
+	enum db_code code = DB_OK;
+
+	if (x->header_id.n)
+		code = summary_email_is_of(
+		    db, x->row_arena, x->account, row->email, x->header_id, &is_meant);
+	if (code != DB_OK || !is_meant)
+		return code;
+	x->found++;
+	if (x->changes)
+		ranges_add(&x->uids[x->at], row->uid);
+	else
+		put_row(x, row);
+	return DB_OK;
+}
+
 /* The next message of the mailbox at hand; behind the last one the next mailbox. */
 static enum db_code look_at_one(struct flagging *x, struct db *db)
 {
@@ -77,16 +98,11 @@ static enum db_code look_at_one(struct flagging *x, struct db *db)
 	enum db_code code;
 
 	arena_reset(x->row_arena, false);
-	code = mailbox_keywords_next(db, x->row_arena, x->account, x->list[x->at].mailbox, x->uid,
-	    x->email, x->header_id, &row);
+	code = mailbox_keywords_next(
+	    db, x->row_arena, x->account, x->list[x->at].mailbox, x->uid, x->email, &row);
 	if (code == DB_ROW) {
 		x->uid = row.uid;
-		x->found++;
-		if (x->changes)
-			ranges_add(&x->uids[x->at], row.uid);
-		else
-			put_row(x, &row);
-		return DB_OK;
+		return take_row(x, db, &row);
 	}
 	x->at++;
 	x->uid = 0;

@@ -241,11 +241,10 @@ void mailbox_keywords_fini(struct mailbox_keywords *k)
 /* ---- what there is ---- */
 
 enum db_code mailbox_keywords_next(struct db *db, struct arena *a, int64_t account, int64_t mailbox,
-    int64_t after, int64_t email, struct str header_id, struct mailbox_keywords_row *row_r)
+    int64_t after, int64_t email, struct mailbox_keywords_row *row_r)
 {
 	struct db_query *q = db_begin_query(db, SQL_KEYWORDS_NEXT,
-	    DB_ARGS(db_int(account), db_int(mailbox), db_int(after), db_int(email),
-		db_text(header_id)));
+	    DB_ARGS(db_int(account), db_int(mailbox), db_int(after), db_int(email)));
 	enum db_code found = db_step(q), code;
 	struct mailbox_keywords_row row = {0};
 

@@ -70,10 +70,10 @@ struct mailbox_keywords_row {
 };
 
 /*
- * The first live message behind uid `after`, with its keywords in the arena. email: only this one, 0: any;
- * header_id: only of this Message-ID, empty: any. DB_ROW; DB_OK behind the last.
+ * The first live message behind uid `after`, with its keywords in the arena. email: only this one, 0: any.
+ * DB_ROW; DB_OK behind the last.
  */
 enum db_code mailbox_keywords_next(struct db *db, struct arena *a, int64_t account, int64_t mailbox,
-    int64_t after, int64_t email, struct str header_id, struct mailbox_keywords_row *row_r);
+    int64_t after, int64_t email, struct mailbox_keywords_row *row_r);
 
 #endif

@@ -226,6 +226,13 @@ SQL(EXPUNGE_TELL,
     " WHERE account = $1 AND mailbox = $2 AND uid >= $3 AND uid <= $4 AND expunged_modseq = $5) s"
     " JOIN message x ON x.id = s.email")
 
+/* ---- what a message says of itself (store/summary.c) ---- */
+
+/* And the Message-ID that its history has, as long as that is kept. */
+SQL(EMAIL_SUMMARY,
+    "SELECT e.summary, coalesce((SELECT h.header_id FROM message h WHERE h.id = e.id), '')"
+    " FROM email e WHERE e.account = $1 AND e.id = $2")
+
 /* ---- keywords (store/mailbox_keywords.c) ---- */
 
 SQL(KEYWORDS_LIST,
@@ -233,13 +240,12 @@ SQL(KEYWORDS_LIST,
     " ON e.account = m.account AND e.id = m.email WHERE m.account = $1 AND m.mailbox = $2"
     " AND m.uid >= $3 AND m.uid <= $4 AND m.expunged_modseq = 0 ORDER BY m.uid LIMIT $5")
 
-/* Behind uid $3; $4: only this email, 0: any; $5: only of this Message-ID, '': any. */
+/* Behind uid $3; $4: only this email, 0: any. */
 SQL(KEYWORDS_NEXT,
     "SELECT m.uid, e.id, e.received, e.size, e.keywords FROM membership m JOIN email e"
     " ON e.account = m.account AND e.id = m.email WHERE m.account = $1 AND m.mailbox = $2"
     " AND m.uid > $3 AND m.expunged_modseq = 0 AND (m.email = $4 OR $4 = 0)"
-    " AND ($5 = '' OR EXISTS (SELECT 1 FROM message x WHERE x.id = m.email"
-    " AND lower(x.header_id) = lower($5))) ORDER BY m.uid LIMIT 1")
+    " ORDER BY m.uid LIMIT 1")
 
 /* Nothing when it was changed with this modseq already. */
 SQL(KEYWORDS_PUT, "UPDATE email SET keywords = $3, modseq = $4, seal = $5 WHERE account = $1"
@@ -256,11 +262,10 @@ SQL(UNDELETE_LIST,
     "SELECT m.mailbox, m.uid, m.email, m.size, (SELECT count(*) FROM message h WHERE h.id = m.email)"
     " FROM membership m WHERE m.account = $1"
     " AND (m.mailbox, m.uid) > ($2, $3) AND m.expunged_at > 0 AND m.expunged_at >= $4"
-    " AND (m.email = $5 OR $5 = 0) AND ($6 = '' OR EXISTS (SELECT 1 FROM message x"
-    " WHERE x.id = m.email AND lower(x.header_id) = lower($6)))"
+    " AND (m.email = $5 OR $5 = 0)"
     " AND NOT EXISTS (SELECT 1 FROM membership s WHERE s.account = m.account"
     " AND s.mailbox = m.mailbox AND s.origin = m.uid AND s.origin > 0)"
-    " ORDER BY m.mailbox, m.uid LIMIT $7")
+    " ORDER BY m.mailbox, m.uid LIMIT $6")
 
 SQL(EMAIL_LINK, "UPDATE email SET links = links + 1, modseq = $3 WHERE account = $1 AND id = $2")
 

@@ -37,3 +37,34 @@ void summary_facts(struct arena *a, struct str *summary, int64_t id, struct summ
 	if (header_id.n <= LIMIT_SMTP_LINE && utf8_is_valid(header_id) && !str_has_cntrl(header_id))
 		facts_r->header_id = header_id;
 }
+
+static struct str header_id_of(struct arena *a, struct str summary)
+{
+	struct summary_facts facts;
+
+	summary_facts(a, &summary, 1, &facts);
+	return facts.header_id;
+}
+
+bool summary_is_of(struct arena *a, struct str summary, struct str header_id)
+{
+	return str_eq_i(header_id_of(a, summary), header_id);
+}
+
+enum db_code summary_email_is_of(struct db *db, struct arena *a, int64_t account, int64_t email,
+    struct str header_id, bool *is_r)
+{
+	struct db_query *q = db_begin_query(
+	    db, SQL_EMAIL_SUMMARY, DB_ARGS(db_int(account), db_int(email)));
+	struct str own = STR("");
+	bool found = db_step(q) == DB_ROW, is;
+	enum db_code code;
+
+	if (found)
+		own = header_id_of(a, db_col_str(q, 0));
+	is = found && str_eq_i(own.n ? own : db_col_str(q, 1), header_id);
+	code = db_end(q);
+	if (code == DB_OK)
+		*is_r = is;
+	return code;
+}

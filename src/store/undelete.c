@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "store/copy.h"
+#include "store/summary.h"
 #include "store/trace.h"
 
 struct row {
@@ -19,7 +20,7 @@ static enum db_code read_rows(
 {
 	struct db_query *q = db_begin_query(db, SQL_UNDELETE_LIST,
 	    DB_ARGS(db_int(u->account), db_int(u->after.mailbox), db_int(u->after.uid),
-		db_int(u->since), db_int(u->email), db_text(u->header_id), db_int(UNDELETE_SLICE)));
+		db_int(u->since), db_int(u->email), db_int(UNDELETE_SLICE)));
 	size_t n = 0;
 
 	for (; n < UNDELETE_SLICE && db_step(q) == DB_ROW; n++)
@@ -68,6 +69,36 @@ static enum db_code bring_back(struct db *db, struct undelete *u, const struct r
 	return r->has_history ? tell(db, u, r->email, now) : DB_OK;
 }
 
+/* Of the Message-ID that is meant, if one is. */
+static enum db_code is_wanted(
+    struct db *db, const struct undelete *u, const struct row *r, bool *wanted_r)
+{
+	struct arena *a;
+	enum db_code code;
+
+	*wanted_r = true;
+	if (u->header_id.n == 0)
+		return DB_OK;
+	a = arena_new();
+	code = summary_email_is_of(db, a, u->account, r->email, u->header_id, wanted_r);
+	arena_free(&a);
+	return code;
+}
+
+static enum db_code bring_back_all(
+    struct db *db, struct undelete *u, const struct row *rows, size_t n, int64_t now)
+{
+	enum db_code code = DB_OK;
+	bool wanted;
+
+	for (size_t i = 0; i < n && code == DB_OK; i++) {
+		code = is_wanted(db, u, &rows[i], &wanted);
+		if (code == DB_OK && wanted)
+			code = bring_back(db, u, &rows[i], now);
+	}
+	return code;
+}
+
 static enum lane_exec undelete_exec(struct lane_op *op, struct db *db, int64_t now)
 {
 	struct undelete *u = LIST_ENTRY(op, struct undelete, op);
@@ -76,10 +107,9 @@ static enum lane_exec undelete_exec(struct lane_op *op, struct db *db, int64_t n
 	enum db_code code = read_rows(db, u, rows, &n);
 
 	u->restored = u->left = 0;
-	u->found = (int64_t)n;
 	u->next = n ? rows[n - 1].at : u->after;
-	for (size_t i = 0; i < n && code == DB_OK; i++)
-		code = bring_back(db, u, &rows[i], now);
+	if (code == DB_OK)
+		code = bring_back_all(db, u, rows, n, now);
 	u->more = n == UNDELETE_SLICE;
 	if (code != DB_OK)
 		return LANE_BROKEN;

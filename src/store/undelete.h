@@ -8,7 +8,7 @@
 
 #include "store/lane.h"
 
-#define UNDELETE_SLICE 50 /* messages a commit */
+#define UNDELETE_SLICE 50 /* messages looked at in one commit */
 
 /*
  * A slice as a request to the writer lane. Zero it, set the inputs, then undelete_init(); while more,
@@ -26,8 +26,7 @@ struct undelete {
 	/* the answer */
 	bool more;
 	struct undelete_at next;
-	int64_t found;          /* that fitted and could be brought back */
-	int64_t restored, left; /* of them; left: its quota, or it is disabled or send-only */
+	int64_t restored, left; /* left: its quota, or it is disabled or send-only */
 };
 
 /* Sets op.exec; op.done is the caller's. */

@@ -266,6 +266,22 @@ def test_undelete_and_as_of(either, tmp_path):
     assert after[1] in messages(server, ann)
 
 
+def test_messages_are_chosen_by_what_they_say_themselves(make_server):
+    """Not by their history alone, which ends before they do, and may have been made anew without it."""
+    server, ann = make_server(accounts=("ann",)), f"ann@{DOMAIN}"
+    for n in range(3):
+        deliver(server, ann, b"Message-ID: <%d@x>\r\nSubject: %d\r\n\r\nx\r\n" % (n, n))
+    delete(server, ann, 2)
+    assert server.stop() == 0
+    with contextlib.closing(sqlite3.connect(os.path.join(server.data, "store.db"))) as db:
+        db.execute("UPDATE message SET header_id = ''")
+        db.commit()
+    server.command("flags", ann, "--message-id", "1@x", "--add", "work", status=66)
+    assert "1 of 1 message changed" in server.command("flags", ann, "--message-id", "<2@X>", "--add", "work").stdout
+    assert flags(server, ann) == ["", "work"]
+    assert "1 message was brought back" in server.command("undelete", ann, "--message-id", "1@X").stdout
+
+
 def reconfigured(server, option):
     seen = server.log().count("process=store event=config")
     server.configure(option)

@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "mime/mime_scan.h"
+#include "mime/mime_summary.h"
 #include "scratch.h"
 #include "store/db_internal.h"
 #include "store/migrate.h"
@@ -224,6 +226,19 @@ struct plan_item *rig_to(struct deliver *d, const char *address)
 	to->domain = str_from(text, at + 1);
 	d->plan.items[d->plan.n].recipient = (uint32_t)d->plan.n;
 	return &d->plan.items[d->plan.n++];
+}
+
+void rig_add_summary(struct deliver *d)
+{
+	struct mime_scan *scan = mime_scan_new();
+	struct buf b;
+
+	buf_init(&b, LIMIT_SUMMARY);
+	mime_scan_feed(scan, d->data);
+	mime_summary_put(&b, mime_scan_finish(scan), LIMIT_SUMMARY);
+	d->summary = arena_str(d->arena, buf_view(&b));
+	buf_fini(&b);
+	mime_scan_free(&scan);
 }
 
 bool rig_run(struct rig *r, struct deliver *d)

@@ -60,6 +60,9 @@ struct deliver *rig_message(struct rig *r, const char *from, const char *text);
 /* One recipient more, with the plan to put it into a mailbox. Its plan item, to be changed. */
 struct plan_item *rig_to(struct deliver *d, const char *address);
 
+/* Gives it the summary that a front makes of its text. */
+void rig_add_summary(struct deliver *d);
+
 /* Runs it through the lane; op.result is LANE_DONE. accepted. */
 bool rig_run(struct rig *r, struct deliver *d);
 

@@ -7,8 +7,6 @@
 #include "rig.h"
 
 #include "base/mem.h"
-#include "mime/mime_scan.h"
-#include "mime/mime_summary.h"
 #include "store/pack.h"
 
 #define TEXT "From: a\r\n\r\nhello\r\n"
@@ -420,28 +418,13 @@ static void nonsense_is_refused(void **state)
 	}
 }
 
-static struct str summary_of(struct arena *a, const char *text)
-{
-	struct mime_scan *scan = mime_scan_new();
-	struct buf b;
-	struct str summary;
-
-	buf_init(&b, LIMIT_SUMMARY);
-	mime_scan_feed(scan, str_of_c(text));
-	mime_summary_put(&b, mime_scan_finish(scan), LIMIT_SUMMARY);
-	summary = arena_str(a, buf_view(&b));
-	buf_fini(&b);
-	mime_scan_free(&scan);
-	return summary;
-}
-
 static int64_t thread_of(const char *text)
 {
 	struct deliver *d = rig_message(&rig, "x@else.test", text);
 	int64_t thread;
 
 	rig_to(d, "ann@a.test");
-	d->summary = summary_of(d->arena, text);
+	rig_add_summary(d);
 	assert_true(rig_run(&rig, d));
 	thread = d->thread;
 	deliver_free(&d);

@@ -14,8 +14,6 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "mime/mime_scan.h"
-#include "mime/mime_summary.h"
 #include "store/email_seal.h"
 #include "store/mailbox_keywords.h"
 #include "store/mailbox_path.h"
@@ -87,21 +85,13 @@ static void expunge(void)
 	assert_int_equal(u.restored, 1);
 }
 
-/* With the summary that a front makes of it. */
 static void send_to(const char *to, const char *text)
 {
 	struct deliver *d = rig_message(&rig, "x@else.test", text);
-	struct mime_scan *scan = mime_scan_new();
-	struct buf b;
 
-	buf_init(&b, LIMIT_SUMMARY);
-	mime_scan_feed(scan, str_of_c(text));
-	mime_summary_put(&b, mime_scan_finish(scan), LIMIT_SUMMARY);
-	d->summary = arena_str(arena, buf_view(&b));
+	rig_add_summary(d);
 	rig_to(d, to);
 	assert_true(rig_run(&rig, d));
-	mime_scan_free(&scan);
-	buf_fini(&b);
 	deliver_free(&d);
 }
 

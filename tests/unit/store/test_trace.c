@@ -8,8 +8,6 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "mime/mime_scan.h"
-#include "mime/mime_summary.h"
 #include "store/trace.h"
 #include "store/trace_attempt.h"
 
@@ -32,19 +30,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void add_summary(struct deliver *d)
-{
-	struct mime_scan *scan = mime_scan_new();
-	struct buf b;
-
-	buf_init(&b, LIMIT_SUMMARY);
-	mime_scan_feed(scan, d->data);
-	mime_summary_put(&b, mime_scan_finish(scan), LIMIT_SUMMARY);
-	d->summary = arena_str(d->arena, buf_view(&b));
-	buf_fini(&b);
-	mime_scan_free(&scan);
-}
-
 static int64_t send(const char *from, const char *to, const char *text)
 {
 	struct deliver *d = rig_message(&rig, from, text);
@@ -54,7 +39,7 @@ static int64_t send(const char *from, const char *to, const char *text)
 	rig_to(d, to);
 	if (!str_has_suffix_i(str_of_c(to), STR("@a.test")))
 		d->plan.items[0].action = PLAN_RELAY;
-	add_summary(d);
+	rig_add_summary(d);
 	assert_true(rig_run(&rig, d));
 	deliver_free(&d);
 	return id;

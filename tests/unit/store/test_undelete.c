@@ -160,6 +160,43 @@ static void chooses(void **state)
 	assert_int_equal(ann_live(), 3);
 }
 
+static void send_with_summary(const char *text)
+{
+	struct deliver *d = rig_message(&rig, "x@else.test", text);
+
+	rig_add_summary(d);
+	rig_to(d, "ann@a.test");
+	assert_true(rig_run(&rig, d));
+	deliver_free(&d);
+}
+
+/* By what the message itself says: its history goes before it, or says less since a repair. */
+static void chooses_without_a_history(void **state)
+{
+	send_with_summary("Message-ID: <One@X>\r\n\r\n");
+	send_with_summary("Message-ID: <two@x>\r\n\r\n");
+	rig_sql(&rig, "UPDATE message SET header_id = ''");
+	ann_expunge(1, 2);
+	assert_int_equal(undelete((struct undelete){.header_id = STR("three@x")}), 0);
+	assert_int_equal(undelete((struct undelete){.header_id = STR("two@X")}), 1);
+	rig.now += 2 * DAY_MS;
+	rig_maintain(&rig, 90 * DAY_MS, DAY_MS);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM message"), 0);
+	assert_int_equal(undelete((struct undelete){.header_id = STR("two@x")}), 0);
+	assert_int_equal(undelete((struct undelete){.header_id = STR("one@x")}), 1);
+	assert_int_equal(ann_live(), 2);
+}
+
+/* Slices in which nothing fits are passed over. */
+static void chooses_among_many(void **state)
+{
+	ann_send(2 * UNDELETE_SLICE);
+	send_with_summary("Message-ID: <one@x>\r\n\r\n");
+	ann_expunge(1, 2 * UNDELETE_SLICE + 1);
+	assert_int_equal(undelete((struct undelete){.header_id = STR("one@x")}), 1);
+	assert_int_equal(ann_live(), 1);
+}
+
 static void keeps_the_quota(void **state)
 {
 	ann_send(3);
@@ -198,6 +235,8 @@ int main(void)
 	    T(comes_back_once),
 	    T(outlives_the_window_of_its_origin),
 	    T(chooses),
+	    T(chooses_without_a_history),
+	    T(chooses_among_many),
 	    T(keeps_the_quota),
 	    T(goes_on_behind_a_large_one),
 	};
