@@ -104,6 +104,7 @@ static void noted(struct lane_op *op)
 enum admin_step admin_job_note(
     struct admin_job *j, enum admin_step (*next)(struct admin_job *j), const char *fmt, ...)
 {
+	int64_t before = j->note.op.result == LANE_DONE ? j->note.id : 0;
 	struct err text;
 	va_list ap;
 
@@ -111,6 +112,7 @@ enum admin_step admin_job_note(
 	vsnprintf(text.text, sizeof text.text, fmt, ap);
 	va_end(ap);
 	admin_log_init(&j->note, j->who, arena_str(j->arena, str_of_c(text.text)));
+	j->note.replaces = before;
 	j->note.op.done = noted;
 	j->ready = false;
 	j->next = next;

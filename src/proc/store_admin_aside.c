@@ -24,6 +24,7 @@ struct looking {
 		int64_t pack, size;
 	} * chosen; /* to be discarded */
 	size_t nchosen;
+	int64_t chosen_octets;
 	struct err err, why; /* of the last one that could not be removed, or read */
 	struct buf out;
 };
@@ -49,17 +50,20 @@ static void choose(struct looking *x, const struct aside_pack *p)
 	x->chosen = mem_resize(x->chosen, (x->nchosen + 1) * sizeof *x->chosen);
 	x->chosen[x->nchosen].pack = p->pack;
 	x->chosen[x->nchosen++].size = p->size;
+	x->chosen_octets += p->size;
 }
 
-/* In the last turn, so that whoever breaks off before has removed none without a record of it. */
-static void discard_chosen(struct looking *x)
+static enum db_code discard_run(struct reader_op *op, struct db *db)
 {
+	struct looking *x = LIST_ENTRY(op, struct looking, read.op);
+
 	for (size_t i = 0; i < x->nchosen; i++) {
 		if (!aside_discard(&x->read.job->ctx->store->dir.fs, x->chosen[i].pack, &x->err))
 			continue;
 		x->discarded++;
 		x->freed += x->chosen[i].size;
 	}
+	return DB_OK;
 }
 
 static void on_pack(void *ctx, const struct aside_pack *p)
@@ -91,8 +95,6 @@ static enum db_code look_run(struct reader_op *op, struct db *db)
 	else
 		code = aside_begin(
 		    &x->read.job->ctx->store->dir.fs, db, on_pack, x, &x->aside, &op->err);
-	if (x->complete)
-		discard_chosen(x);
 	return code;
 }
 
@@ -148,6 +150,43 @@ static enum admin_step discarded(struct admin_job *j)
 	    (long long)x->discarded, (long long)(x->freed / (int64_t)MIB));
 }
 
+static enum admin_step discard_done(struct admin_job *j)
+{
+	const struct looking *x = j->stream;
+
+	if (!j->ready)
+		return admin_job_wait(j);
+	return admin_job_note(j, discarded, "packs set aside discarded: %lld, with %lld octets",
+	    (long long)x->discarded, (long long)x->freed);
+}
+
+/* On a full disk without a record of it: there is room for one behind it. */
+static enum admin_step discard_noted(struct admin_job *j)
+{
+	struct looking *x = j->stream;
+
+	if (!j->ready)
+		return admin_job_wait(j);
+	if (j->note.op.result != LANE_DONE && j->note.op.result != LANE_FULL)
+		return admin_job_finish(
+		    j, EX_IOERR, "no pack was removed: %s", j->note.op.err.text);
+	return admin_job_read(j, &x->read, discard_run, discard_done);
+}
+
+/* The record tells of it before: nobody may be here any more to tell behind it. */
+static enum admin_step discard(struct admin_job *j)
+{
+	const struct looking *x = j->stream;
+
+	if (x->packs == 0)
+		return admin_job_finish(j, EX_DATAERR, "no such pack is set aside");
+	if (x->nchosen == 0)
+		return discarded(j);
+	return admin_job_note(j, discard_noted,
+	    "packs set aside to be discarded: %zu, with %lld octets", x->nchosen,
+	    (long long)x->chosen_octets);
+}
+
 static enum admin_step look_done(struct admin_job *j);
 
 /* A piece in a reader's thread: others have their turn in between. */
@@ -169,14 +208,8 @@ static enum admin_step look_done(struct admin_job *j)
 		return admin_job_finish(j, EX_IOERR, "%s", x->read.op.err.text);
 	if (!x->complete)
 		return look_on(j);
-	if (x->discards && x->packs == 0)
-		return admin_job_finish(j, EX_DATAERR, "no such pack is set aside");
-	if (x->discarded)
-		return admin_job_note(j, discarded,
-		    "packs set aside discarded: %lld, with %lld octets", (long long)x->discarded,
-		    (long long)x->freed);
 	if (x->discards)
-		return discarded(j);
+		return discard(j);
 	while (x->out.n - rest.n < LIMIT_IPC_PAYLOAD / 2 && admin_record_next(&rest, &record) == 1)
 		;
 	buf_str(&j->out, str_sub(buf_view(&x->out), 0, x->out.n - rest.n));

@@ -32,8 +32,9 @@ struct flagging {
 	struct buf out;
 	struct ranges *uids; /* to be changed, of each mailbox */
 	struct mailbox_keywords keywords;
-	bool changing; /* keywords is one under way */
-	int64_t changed, full;
+	bool changing;            /* keywords is one under way */
+	struct admin_tally tally; /* what was changed */
+	int64_t full;
 };
 
 static void flagging_fini(struct admin_job *j)
@@ -142,17 +143,15 @@ static enum db_code find_run(struct reader_op *op, struct db *db)
 
 static enum admin_step over(struct admin_job *j)
 {
-	struct flagging *x = j->stream;
+	const struct flagging *x = j->stream;
 
-	if (!j->ready)
-		return admin_job_wait(j);
 	if (x->full > 0)
 		return admin_job_finish(j, EX_CANTCREAT,
 		    "%lld changed; %lld would have more flags than a message may have and stayed as they "
 		    "were: take some away from them first",
-		    (long long)x->changed, (long long)x->full);
-	return admin_job_finish(j, EX_OK, "%lld of %lld message%s changed", (long long)x->changed,
-	    (long long)x->found, x->found == 1 ? "" : "s");
+		    (long long)x->tally.count, (long long)x->full);
+	return admin_job_finish(j, EX_OK, "%lld of %lld message%s changed",
+	    (long long)x->tally.count, (long long)x->found, x->found == 1 ? "" : "s");
 }
 
 /* " +seen", for the record. */
@@ -165,24 +164,21 @@ static void put_signed(struct buf *b, char sign, struct str words)
 	}
 }
 
-static enum admin_step note(struct admin_job *j)
+static void begin_tally(struct admin_job *j)
 {
 	struct flagging *x = j->stream;
-	struct buf words;
-	enum admin_step step;
+	struct buf b;
 
-	if (x->changed == 0) {
-		j->ready = true;
-		return over(j);
-	}
-	buf_init(&words, 4 * MIME_KEYWORDS_OUT);
-	put_signed(&words, '+', buf_view(&x->add));
-	put_signed(&words, '-', buf_view(&x->remove));
-	step = admin_job_note(j, over, "flags of %lld message%s of %.*s changed:%s",
-	    (long long)x->changed, x->changed == 1 ? "" : "s", STR_FMT(admin_arg(j, 0)),
-	    buf_cstr(&words));
-	buf_fini(&words);
-	return step;
+	buf_init(&b, 4 * MIME_KEYWORDS_OUT);
+	buf_lit(&b, "changed:");
+	put_signed(&b, '+', buf_view(&x->add));
+	put_signed(&b, '-', buf_view(&x->remove));
+	x->tally.who = j->who;
+	x->tally.head = STR("flags of");
+	x->tally.noun = STR("message");
+	x->tally.whose = admin_arg(j, 0);
+	x->tally.tail = arena_str(j->arena, buf_view(&b));
+	buf_fini(&b);
 }
 
 static enum admin_step change_next(struct admin_job *j);
@@ -196,8 +192,8 @@ static enum admin_step slice_done(struct admin_job *j)
 		return admin_job_wait(j);
 	if (x->keywords.op.result != LANE_DONE)
 		return admin_job_finish(j, EX_TEMPFAIL, "%lld messages were changed, then: %s",
-		    (long long)x->changed, x->keywords.op.err.text);
-	x->changed += x->keywords.changed.count;
+		    (long long)x->tally.count, x->keywords.op.err.text);
+	admin_tally_go_on(&x->tally);
 	x->full += x->keywords.full.count;
 	more = mailbox_keywords_go_on(&x->keywords);
 	if (!more) {
@@ -224,12 +220,13 @@ static enum admin_step change_next(struct admin_job *j)
 	while (x->at < x->n && x->uids[x->at].n == 0)
 		x->at++;
 	if (x->at == x->n)
-		return note(j);
+		return over(j);
 	mailbox_keywords_init(&x->keywords, x->account, x->list[x->at].mailbox);
 	x->keywords.uids = x->uids[x->at];
 	ranges_init(&x->uids[x->at]);
 	x->keywords.remove = buf_view(&x->remove);
 	x->keywords.add = buf_view(&x->add);
+	x->keywords.tally = &x->tally;
 	x->keywords.op.done = slice_back;
 	x->changing = true;
 	j->next = slice_done;
@@ -269,6 +266,7 @@ static enum admin_step found_all(struct admin_job *j)
 	if (!x->changes)
 		return admin_job_finish(j, EX_OK, "%s", "");
 	x->at = 0;
+	begin_tally(j);
 	return change_next(j);
 }
 

@@ -18,6 +18,7 @@ struct importing {
 	int64_t until;
 	int64_t number; /* messages begun */
 	int64_t taken;
+	bool noted; /* the record of administrators tells of it */
 
 	/* the mailbox at hand */
 	struct arena *arena;

@@ -66,7 +66,7 @@ enum admin_step importing_finish(struct admin_job *j)
 	struct importing *im = j->stream;
 
 	j->next = importing_finish;
-	if (j->out_there == 0 && im->taken == 0)
+	if (j->out_there == 0 && !im->noted)
 		return over(j);
 	if (j->out_there == 0)
 		return admin_job_note(j, over, "%lld messages %s to %.*s", (long long)im->taken,
@@ -110,6 +110,12 @@ enum admin_step importing_read(struct importing *im,
 
 /* ---- the lane ---- */
 
+static void not_stored(struct importing *im, int64_t number, const struct lane_op *op)
+{
+	err_set(
+	    &im->trouble, "message %lld could not be stored: %s", (long long)number, op->err.text);
+}
+
 static void one_back(struct lane_op *op)
 {
 	struct import *m = LIST_ENTRY(op, struct import, op);
@@ -117,8 +123,7 @@ static void one_back(struct lane_op *op)
 	struct importing *im = p->im;
 
 	if (op->result != LANE_DONE) {
-		err_set(&im->trouble, "message %lld could not be stored: %s", (long long)p->number,
-		    op->err.text);
+		not_stored(im, p->number, op);
 	} else if (m->result == IMPORT_TAKEN) {
 		im->taken++;
 		put_result(im, p->number, "taken", m->id);
@@ -161,7 +166,7 @@ static int64_t whole_size(const struct importing *im)
 	return im->size + (int64_t)im->message->prefix.n;
 }
 
-static enum admin_step submit(struct importing *im)
+static enum admin_step put_in_lane(struct importing *im)
 {
 	struct import *m = im->message;
 	struct passage *p = mem_new(struct passage);
@@ -183,6 +188,28 @@ static enum admin_step submit(struct importing *im)
 	im->job->next = wait_for_room;
 	store_write(im->store, &m->op);
 	return ADMIN_STEP_MORE;
+}
+
+static enum admin_step noted(struct admin_job *j)
+{
+	struct importing *im = j->stream;
+
+	if (!j->ready)
+		return admin_job_wait(j);
+	im->noted = j->note.op.result == LANE_DONE;
+	if (im->noted)
+		return put_in_lane(im);
+	not_stored(im, im->number, &j->note.op);
+	return importing_finish(j);
+}
+
+/* The record tells of it before anything is there: nobody may be here any more to tell how much it became. */
+static enum admin_step submit(struct importing *im)
+{
+	if (im->noted)
+		return put_in_lane(im);
+	return admin_job_note(im->job, noted, "%s of mail to %.*s begun",
+	    im->restoring ? "restore" : "import", STR_FMT(im->address));
 }
 
 /* ---- a whole message ---- */

@@ -108,7 +108,10 @@ enum admin_step admin_job_read(struct admin_job *j, struct admin_read *r,
     enum db_code (*run)(struct reader_op *op, struct db *db),
     enum admin_step (*next)(struct admin_job *j));
 
-/* Writes what was done into the record of administrators, then goes on with `next`. */
+/*
+ * Writes what is done into the record of administrators, in the place of what the job wrote before, then goes on with
+ * `next`.
+ */
 enum admin_step admin_job_note(struct admin_job *j, enum admin_step (*next)(struct admin_job *j),
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -7,8 +7,9 @@
 
 struct undeleting {
 	struct undelete slice;
+	struct admin_tally tally; /* what was brought back */
 	struct admin_job *job;
-	int64_t restored, left;
+	int64_t left;
 };
 
 static void undeleting_fini(struct admin_job *j)
@@ -18,22 +19,20 @@ static void undeleting_fini(struct admin_job *j)
 
 static enum admin_step over(struct admin_job *j)
 {
-	struct undeleting *u = j->stream;
+	const struct undeleting *u = j->stream;
+	long long restored = u->tally.count;
 
-	if (!j->ready)
-		return admin_job_wait(j);
 	if (u->left)
 		return admin_job_finish(j, EX_CANTCREAT,
 		    "%lld %s brought back; for %lld more the account has no room (or it is disabled, or "
 		    "may only send): see godwit account list, then run this again",
-		    (long long)u->restored, u->restored == 1 ? "message was" : "messages were",
-		    (long long)u->left);
-	if (u->restored == 0)
+		    restored, restored == 1 ? "message was" : "messages were", (long long)u->left);
+	if (restored == 0)
 		return admin_job_finish(j, EX_NOINPUT,
 		    "nothing that fits was deleted within the time that deleted mail is kept (undelete in "
 		    "godwit.conf), or it is back already");
-	return admin_job_finish(j, EX_OK, "%lld %s brought back", (long long)u->restored,
-	    u->restored == 1 ? "message was" : "messages were");
+	return admin_job_finish(j, EX_OK, "%lld %s brought back", restored,
+	    restored == 1 ? "message was" : "messages were");
 }
 
 static enum admin_step slice_done(struct admin_job *j)
@@ -44,14 +43,11 @@ static enum admin_step slice_done(struct admin_job *j)
 		return admin_job_wait(j);
 	if (u->slice.op.result != LANE_DONE)
 		return admin_job_finish(j, EX_TEMPFAIL, "%lld messages were brought back, then: %s",
-		    (long long)u->restored, u->slice.op.err.text);
-	u->restored += u->slice.restored;
+		    (long long)u->tally.count, u->slice.op.err.text);
+	admin_tally_go_on(&u->tally);
 	u->left += u->slice.left;
-	if (!u->slice.more && u->restored == 0)
-		return over(j); /* nothing was changed, so there is nothing to be recorded */
 	if (!u->slice.more)
-		return admin_job_note(j, over, "%lld deleted messages of %.*s brought back",
-		    (long long)u->restored, STR_FMT(admin_arg(j, 0)));
+		return over(j);
 	u->slice.after = u->slice.next;
 	j->ready = false;
 	j->out_there++;
@@ -78,6 +74,11 @@ enum admin_step admin_undelete(struct admin_job *j)
 	u->slice.since = admin_arg_number(j, 2);
 	u->slice.email = email;
 	u->slice.header_id = header_id;
+	u->slice.tally = &u->tally;
+	u->tally.who = j->who;
+	u->tally.noun = STR("deleted message");
+	u->tally.whose = admin_arg(j, 0);
+	u->tally.tail = STR("brought back");
 	undelete_init(&u->slice);
 	u->slice.op.done = lane_done;
 	j->stream = u;

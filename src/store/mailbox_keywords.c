@@ -173,13 +173,15 @@ static void begin_answer(struct mailbox_keywords *k)
 	ranges_clear(&k->full);
 }
 
-static enum lane_exec keywords_slice(struct mailbox_keywords *k, struct db *db)
+static enum lane_exec keywords_slice(struct mailbox_keywords *k, struct db *db, int64_t now)
 {
 	struct slice s = {.db = db, .k = k, .arena = arena_new()};
 	enum db_code code;
 
 	s.rows = arena_array(s.arena, MAILBOX_KEYWORDS_SLICE, sizeof *s.rows);
 	code = run_slice(&s);
+	if (code == DB_OK && k->tally)
+		code = admin_tally_put(db, now, k->tally, k->changed.count);
 	arena_free(&s.arena);
 	if (code != DB_OK)
 		return LANE_BROKEN;
@@ -199,7 +201,7 @@ static enum lane_exec keywords_exec(struct lane_op *op, struct db *db, int64_t n
 	if (deleted == LANE_BROKEN || k->missing)
 		return deleted;
 	if (!is_over(k) && (!k->expunge || mailbox_expunge_is_last(k->expunge)))
-		changed = keywords_slice(k, db);
+		changed = keywords_slice(k, db, now);
 	return changed == LANE_UNDO ? deleted : changed;
 }
 

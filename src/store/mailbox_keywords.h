@@ -8,6 +8,7 @@
 #ifndef STORE_MAILBOX_KEYWORDS_H
 #define STORE_MAILBOX_KEYWORDS_H
 
+#include "store/admin_log.h"
 #include "store/mailbox.h"
 
 #define MAILBOX_KEYWORDS_SLICE 500 /* messages looked at in one commit */
@@ -30,6 +31,7 @@ struct mailbox_keywords {
 	bool conditional; /* only where nothing changed since: UNCHANGEDSINCE [RFC 7162 3.1.3] */
 	int64_t unchanged_since;         /* modseq */
 	struct mailbox_expunge *expunge; /* NULL, or mailbox_keywords_after()'s */
+	struct admin_tally *tally; /* the record of it, where there is no expunge, borrowed; NULL: none */
 
 	/* ---- the answer, of one slice ---- */
 	bool missing;           /* the account or mailbox is gone: nothing was done */

@@ -143,6 +143,8 @@ SQL(ADMIN_LOG_FORGET,
 
 SQL(ADMIN_LOG_ADD, "INSERT INTO admin_log (id, time, who, what) VALUES ($1, $2, $3, $4)")
 
+SQL(ADMIN_LOG_PUT, "UPDATE admin_log SET what = $2 WHERE id = $1")
+
 /* ---- mailboxes (store/mailbox*.c) ---- */
 
 SQL(MAILBOX_ADD,

@@ -110,6 +110,8 @@ static enum lane_exec undelete_exec(struct lane_op *op, struct db *db, int64_t n
 	u->next = n ? rows[n - 1].at : u->after;
 	if (code == DB_OK)
 		code = bring_back_all(db, u, rows, n, now);
+	if (code == DB_OK && u->tally)
+		code = admin_tally_put(db, now, u->tally, u->restored);
 	u->more = n == UNDELETE_SLICE;
 	if (code != DB_OK)
 		return LANE_BROKEN;

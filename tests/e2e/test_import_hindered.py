@@ -291,7 +291,7 @@ def waits_for_an_answer(process, server):
 
 
 def test_what_a_client_that_went_has_left_is_not_taken_twice(world, make_server, tmp_path):
-    """Its successor comes while that is on its way, and waits for nothing else."""
+    """Its successor comes while that is on its way, and waits for nothing else. The record tells of both."""
     server = make_server(accounts=("ann",))
     ann, mbox, count = f"ann@{DOMAIN}", str(tmp_path / "mbox"), 3000
     big_mbox(mbox, count)
@@ -315,6 +315,9 @@ def test_what_a_client_that_went_has_left_is_not_taken_twice(world, make_server,
         second.kill()
     assert second.returncode == 0 and re.fullmatch(r"\d+ messages imported; \d+ were there already\n", said[0]), said
     assert 0 < before < count == server.message_count()
+    taken, _, _ = said[0].partition(" messages")
+    assert [row["what"] for row in server.json("ledger")[:2]] == [
+        f"{taken} messages imported to {ann}", f"import of mail to {ann} begun"]
 
 
 @pytest.mark.parametrize("second", ["restore", "import"])

@@ -6,11 +6,13 @@ import re
 import shutil
 import smtplib
 import sqlite3
+import subprocess
 
 from conftest import DOMAIN
 from server import wait_for
 from test_export import delete
 from wire import deliver, letter
+from world import HANG, LOG, SYNC, world  # noqa: F401 (fixture)
 
 ANN = f"ann@{DOMAIN}"
 
@@ -177,7 +179,7 @@ COMMANDS = [
     ("flags x@new.test --message-id <one@x> --remove work", None),
     ("flags x@new.test --message-id <one@x> --add seen,work --remove flagged",
      "flags of 1 message of x@new.test changed: +$seen +work -$flagged"),
-    ("undelete x@new.test", "1 deleted messages of x@new.test brought back"),
+    ("undelete x@new.test", "1 deleted message of x@new.test brought back"),
     ("export x@new.test --mbox {tmp}/x.mbox", None),
     ("import x@new.test {tmp}/other.mbox", "1 messages imported to x@new.test"),
     ("backup {tmp}/backup", None),
@@ -192,6 +194,31 @@ COMMANDS = [
     ("restore {tmp}/backup --account x@new.test", "account x@new.test added"),
     ("domain remove example.test", "domain example.test removed"),
 ]
+
+
+def set_aside(server):
+    """An empty pack that nothing knows; its path."""
+    path = os.path.join(server.data, "packs", "0000000999.pack.orphan")
+    with open(path, "wb"):
+        shutil.chown(path, os.stat(os.path.dirname(path)).st_uid)
+    return path
+
+
+def test_nothing_is_discarded_before_the_record_tells(world, make_server):
+    """And whoever ends the command then finds it there."""
+    server = make_server()
+    path = set_aside(server)
+    world.fail(SYNC, error=HANG, file=LOG)
+    with subprocess.Popen([server.binary, "store", "discard", "all", "--data", server.data]) as command:
+        try:
+            wait_for("the disk to hang", lambda: world.fired(SYNC))
+            assert os.path.exists(path)
+        finally:
+            command.kill()
+            world.heal()
+    wait_for("the record", lambda: server.json("ledger")[0]["what"].startswith("packs set aside"))
+    what = server.json("ledger")[0]["what"]
+    assert what == f"packs set aside {'to be ' if os.path.exists(path) else ''}discarded: 1, with 0 octets"
 
 
 def test_each_change_is_in_the_record(make_server, tmp_path):
@@ -209,9 +236,7 @@ def test_each_change_is_in_the_record(make_server, tmp_path):
         if line.startswith("undelete"):
             delete(server, "x@new.test", 1, password="a secret")
         if line == "store aside":
-            path = os.path.join(server.data, "packs", "0000000999.pack.orphan")
-            with open(path, "wb"):
-                shutil.chown(path, os.stat(os.path.dirname(path)).st_uid)
+            set_aside(server)
         if line.startswith("queue hold"):
             wait_for_failures(server, 2)  # the retry
         if line.startswith("queue cancel"):

@@ -266,6 +266,37 @@ static void many_in_slices(void **state)
 	assert_string_equal(keywords(4), "$seen");
 }
 
+/* Slice by slice, in one row. */
+static void the_record_has_what_is_committed(void **state)
+{
+	struct admin_tally tally = {.who = STR("root"),
+	    .head = STR("flags of"),
+	    .noun = STR("message"),
+	    .whose = STR("ann"),
+	    .tail = STR("changed")};
+
+	fill();
+	begin(1, 2 * MAILBOX_KEYWORDS_SLICE, "", "$seen");
+	k.tally = &tally;
+	assert_true(run());
+	admin_tally_go_on(&tally);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM admin_log WHERE who = 'root'"
+					  " AND what = 'flags of 500 messages of ann changed'"),
+	    1);
+	assert_false(run());
+	admin_tally_go_on(&tally);
+	mailbox_keywords_fini(&k);
+	begin(1, 1, "", "$seen"); /* as it is already */
+	k.tally = &tally;
+	assert_false(run());
+	admin_tally_go_on(&tally);
+	mailbox_keywords_fini(&k);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM admin_log WHERE who = 'root'"
+					  " AND what = 'flags of 1000 messages of ann changed'"),
+	    1);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM admin_log WHERE who = 'root'"), 1);
+}
+
 /* The lane may take a batch back and run its requests again. */
 static void done_again_after_it_was_taken_back(void **state)
 {
@@ -447,6 +478,7 @@ int main(void)
 	    T(only_where_nothing_changed_since),
 	    T(as_many_as_there_may_be),
 	    T(many_in_slices),
+	    T(the_record_has_what_is_committed),
 	    T(done_again_after_it_was_taken_back),
 	    T(belong_to_the_email),
 	    T(deletes_and_marks_in_one_commit),

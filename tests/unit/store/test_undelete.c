@@ -197,6 +197,84 @@ static void chooses_among_many(void **state)
 	assert_int_equal(ann_live(), 1);
 }
 
+static void one_slice(struct undelete *u)
+{
+	lane_run_one(rig.lane, &u->op, rig.now);
+	u->after = u->next;
+}
+
+static int64_t records(const char *what)
+{
+	char select[200];
+
+	snprintf(select, sizeof select,
+	    "SELECT count(*) FROM admin_log WHERE who = 'root' AND what LIKE '%s'", what);
+	return rig_number(&rig, select);
+}
+
+/* Each slice with its commit: nobody may be there any more to tell behind the last one. */
+static void the_record_has_what_is_committed(void **state)
+{
+	struct admin_tally tally = {.who = STR("root"),
+	    .noun = STR("message"),
+	    .whose = STR("ann"),
+	    .tail = STR("brought back")};
+	struct undelete u = {.account = ann, .tally = &tally};
+
+	ann_send(2 * UNDELETE_SLICE + 1);
+	ann_expunge(1, 2 * UNDELETE_SLICE + 1);
+	undelete_init(&u);
+	u.op.done = rig_nothing;
+	one_slice(&u);
+	admin_tally_go_on(&tally);
+	assert_int_equal(records("50 messages of ann brought back"), 1);
+	rig_sql(&rig, "ALTER TABLE email RENAME TO hidden");
+	lane_run_one(rig.lane, &u.op, rig.now);
+	assert_int_equal(u.op.result, LANE_FAILED);
+	rig_sql(&rig, "ALTER TABLE hidden RENAME TO email");
+	assert_int_equal(records("50 messages of ann brought back"), 1);
+	assert_string_equal(rig_change(&rig, DIRECTORY_ALIAS_ADD, "b@a.test", "ann@a.test"), "");
+	one_slice(&u);
+	admin_tally_go_on(&tally);
+	one_slice(&u);
+	admin_tally_go_on(&tally);
+	assert_int_equal(tally.count, 2 * UNDELETE_SLICE + 1);
+	assert_int_equal(records("101 messages of ann brought back"), 1);
+	assert_int_equal(records("%"), 1);
+	u.after = (struct undelete_at){0};
+	one_slice(&u);
+	admin_tally_go_on(&tally);
+	assert_int_equal(tally.count, 2 * UNDELETE_SLICE + 1);
+}
+
+/* Nothing was done, so nothing is told; a row that is gone is no reason to tell nothing. */
+static void the_record_of_little(void **state)
+{
+	struct admin_tally tally = {.who = STR("root"),
+	    .head = STR("all"),
+	    .noun = STR("message"),
+	    .whose = STR("ann"),
+	    .tail = STR("back")};
+	struct undelete u = {.account = ann, .tally = &tally};
+
+	undelete_init(&u);
+	u.op.done = rig_nothing;
+	one_slice(&u);
+	admin_tally_go_on(&tally);
+	assert_int_equal(records("%"), 0);
+	ann_send(2);
+	ann_expunge(1, 1);
+	one_slice(&u);
+	admin_tally_go_on(&tally);
+	assert_int_equal(records("all 1 message of ann back"), 1);
+	rig_sql(&rig, "UPDATE admin_log SET id = -1 WHERE who = 'root'");
+	ann_expunge(1, 1);
+	one_slice(&u);
+	assert_int_equal(records("all 2 messages of ann back"), 1);
+	rig_sql(&rig, "DELETE FROM admin_log WHERE id = -1");
+	rig_count_rows(&rig);
+}
+
 static void keeps_the_quota(void **state)
 {
 	ann_send(3);
@@ -237,6 +315,8 @@ int main(void)
 	    T(chooses),
 	    T(chooses_without_a_history),
 	    T(chooses_among_many),
+	    T(the_record_has_what_is_committed),
+	    T(the_record_of_little),
 	    T(keeps_the_quota),
 	    T(goes_on_behind_a_large_one),
 	};
