@@ -32,8 +32,9 @@ const char *err_reason(int code)
 	    {EDQUOT, "Disk quota exceeded (make room, or raise the quota of this user)"},
 	    {EROFS, "Read-only file system (name another place, or mount it for writing)"},
 	    {EIO, "Input/output error (the disk may be failing; the kernel's log says more)"},
-	    {EMFILE, "Too many open files (raise the limit: ulimit -n)"},
+	    {EMFILE, "Too many open files (raise the limit: ulimit -n, LimitNOFILE=)"},
 	    {ENFILE, "Too many open files in system (raise fs.file-max: sysctl)"},
+	    {ENOMEM, "Cannot allocate memory (give the machine more)"},
 	};
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)

@@ -23,7 +23,7 @@ enum accept_class {
 	ACCEPT_SEND_ONLY,     /* the account only sends */
 	ACCEPT_OVER_QUOTA,    /* the mailbox is full */
 	ACCEPT_TOO_LARGE,     /* the message is larger than all that the mailbox may hold */
-	ACCEPT_NO_ROOM,       /* the disk is full */
+	ACCEPT_NO_ROOM,       /* the disk is full, or no file or memory is to be had */
 	ACCEPT_CLOSED,        /* the disk failed, and nothing is written until a restart */
 	ACCEPT_TROUBLE,       /* store could not say: try again later */
 	ACCEPT_BACKUP,        /* of a relay domain: taken from everybody, for its own server */

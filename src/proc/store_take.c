@@ -528,15 +528,13 @@ static const struct plan_reject restarted = {
     451, 4, 3, 0, STR_INIT("The mail store was restarted, please send the message again")};
 static const struct plan_reject ended = {
     451, 4, 7, 0, STR_INIT("This login has ended, log in again and send the message again")};
-static const struct plan_reject no_room = {
-    452, 4, 3, 1, STR_INIT("The server is short of room, try again later")};
 
 /* The disk's state, or the limits of what is under way at once. */
 static const struct plan_reject *why_no_room(const struct store_front *f)
 {
 	const struct plan_reject *no = accept_refusal(store_room(f->sp->store), true, true);
 
-	return no ? no : &no_room;
+	return no ? no : accept_refusal(ACCEPT_NO_ROOM, true, true);
 }
 
 void store_take_deliver(struct store_front *f, struct ipc_request *r, struct str payload)

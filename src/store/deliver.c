@@ -35,8 +35,6 @@ static const struct plan_reject changed = REFUSAL(
     451, 4, 3, 0, "a recipient was accepted but is refused by now: send it again");
 static const struct plan_reject not_permitted = REFUSAL(
     550, 5, 7, 1, "this message may not be sent on to that address");
-static const struct plan_reject disk_full = REFUSAL(
-    452, 4, 3, 1, "the server's disk is full: try again later");
 static const struct plan_reject trouble = REFUSAL(
     451, 4, 3, 0, "the server could not store the message: try again later");
 
@@ -62,7 +60,7 @@ void deliver_free(struct deliver **d)
 
 const struct plan_reject *deliver_trouble(enum lane_result result)
 {
-	return result == LANE_FULL ? &disk_full : &trouble;
+	return result == LANE_FULL ? accept_refusal(ACCEPT_NO_ROOM, true, true) : &trouble;
 }
 
 /* ---- recipients ---- */

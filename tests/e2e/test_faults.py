@@ -144,14 +144,18 @@ def test_no_file_can_be_opened(make_server, world):
     server = make_server('pack_size = "1M";', accounts=["alice"])
     small, large = letter("small", ["x" * 70] * 1500), letter("large", ["x" * 70] * 6000)
     world.fail(OPEN, file=PACK, error=errno.EMFILE)
-    replies = [attempt(server, message=small)[:3] for _ in range(12)]
-    assert replies == sorted(replies) and set(replies) == {"250", "452"}, replies
-    assert attempt(server, message=large).startswith("452 ")
-    wait_for("the log to say it", lambda: "Too many open files" in server.new_log())
+    replies = [attempt(server, message=small) for _ in range(12)]
+    codes = [reply[:3] for reply in replies]
+    assert codes == sorted(codes) and set(codes) == {"250", "452"}, replies
+    assert replies[-1] == "452 4.3.1 the server is short of room, try again later"
+    assert attempt(server, message=large).startswith("452 4.3.1 ")
+    for event, cure in (("not-stored", "raise the limit"), ("upload-failed", "more open files")):
+        line = wait_for("the log to say it", lambda: re.search(f"event={event} .*", server.new_log()))[0]
+        assert "Too many open files" in line and cure in line, line
     world.heal()
     assert attempt(server, message=small).startswith("250 ")
     assert attempt(server, message=large).startswith("250 ")
-    assert count_of(server, ALICE) == replies.count("250") + 2
+    assert count_of(server, ALICE) == codes.count("250") + 2
     server.command("audit")
 
 
