@@ -548,6 +548,7 @@ bool deliver_prepare(struct deliver *d)
 	d->config.postmaster = arena_str(d->arena, d->directory->postmaster);
 	d->config.hostname = arena_str(d->arena, d->directory->hostname);
 	d->config.no_quota = d->no_quota;
+	d->config.message = d->message_id;
 	if (d->routing)
 		queue_routing_copy(d->routing, d->arena, &d->special);
 	summary_facts(d->scratch, &d->summary, d->message_id, &facts);

@@ -22,6 +22,7 @@ struct directory_config {
 	struct str postmaster; /* address of the account for postmaster; empty: the first one */
 	struct str hostname;   /* of the server: its postmaster and root are that account too */
 	bool no_quota;         /* full mailboxes take it too */
+	int64_t message;       /* who has a copy of it needs no room for another; 0: none */
 	bool as_named;         /* an alias of postmaster that leads nowhere is not stood in for */
 	bool srs; /* what an alias sends on has a reverse path of ours (store/forward.h) */
 };

@@ -25,10 +25,26 @@ static bool has_room(const struct directory_usage *u, int64_t size)
 	return u->bytes + (size ? size : 1) <= u->max_bytes && u->messages < u->max_messages;
 }
 
-static bool is_full(const struct directory_walk *w, const struct directory_found *row)
+/* By another of his addresses: he gets no second copy. */
+static bool has_it(struct directory_walk *w, const struct directory_found *row)
+{
+	int64_t modseq;
+	enum db_code code;
+
+	if (!w->cfg->message)
+		return false;
+	code = db_get_int(
+	    w->db, SQL_EMAIL_MODSEQ, DB_ARGS(db_int(row->id), db_int(w->cfg->message)), &modseq);
+	if (code != DB_ROW)
+		directory_walk_failed(w, code);
+	return code == DB_ROW;
+}
+
+static bool is_full(struct directory_walk *w, const struct directory_found *row)
 {
 	return !w->cfg->no_quota &&
-	       (!has_room(&row->own, w->size) || !has_room(&row->domains, w->size));
+	       (!has_room(&row->own, w->size) || !has_room(&row->domains, w->size)) &&
+	       !has_it(w, row);
 }
 
 static void note_full(struct directory_walk *w, const struct directory_found *row)
@@ -43,7 +59,7 @@ bool directory_walk_takes_mail(const struct directory_found *row)
 	return row->state == DIRECTORY_ACTIVE && !row->send_only;
 }
 
-bool directory_walk_takes_this(const struct directory_walk *w, const struct directory_found *row)
+bool directory_walk_takes_this(struct directory_walk *w, const struct directory_found *row)
 {
 	return directory_walk_takes_mail(row) && !is_full(w, row);
 }

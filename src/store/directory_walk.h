@@ -57,7 +57,7 @@ void directory_walk_leave_out(struct directory_walk *w, enum accept_class class)
 bool directory_walk_takes_mail(const struct directory_found *row);
 
 /* The same, and there is room for this message. */
-bool directory_walk_takes_this(const struct directory_walk *w, const struct directory_found *row);
+bool directory_walk_takes_this(struct directory_walk *w, const struct directory_found *row);
 
 struct directory_target directory_walk_target(
     const struct directory_walk *w, const struct directory_found *row, struct str detail);

@@ -127,16 +127,17 @@ static void refuse(struct placing_here *p, struct queue_row *row, const struct p
 static bool find_target(struct placing_here *p, const struct queue_row *row, size_t prefix,
     struct directory_answer *answer_r)
 {
-	const struct directory_config *cfg = p->r->cfg.directory;
+	struct directory_config cfg = *p->r->cfg.directory;
 	int64_t size = p->r->about.size + (int64_t)prefix;
 	size_t at = str_rfind(row->address, '@');
 
-	if (failed(p, directory_account(p->db, cfg, p->r->arena, str_sub(row->address, 0, at),
+	cfg.message = p->r->about.id;
+	if (failed(p, directory_account(p->db, &cfg, p->r->arena, str_sub(row->address, 0, at),
 			  str_from(row->address, at + 1), size, answer_r)))
 		return false;
 	return answer_r->count > 0 || row->forwarder.n == 0 ||
 	       !failed(p, directory_postmaster(
-			      p->db, cfg, p->r->arena, row->forwarder, size, p->now, answer_r));
+			      p->db, &cfg, p->r->arena, row->forwarder, size, p->now, answer_r));
 }
 
 static void place(struct placing_here *p, struct queue_row row)

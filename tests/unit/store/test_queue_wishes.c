@@ -162,6 +162,23 @@ static void mailbox_that_does_not_take_it(void **state)
 	assert_true(has(qrig_mail(&q, arena), "Action: failed"));
 }
 
+/* By two addresses into one mailbox, which has room for one. */
+static void one_copy_needs_room_once(void **state)
+{
+	int64_t release = q.rig.now + DAY_MS, id;
+
+	q.wish.hold_for = DAY_MS;
+	rig_alias(&q.rig, "info@a.test", "bob@a.test");
+	rig_quota(&q.rig, "bob@a.test", 0, 1);
+	id = qrig_send(
+	    &q, "ann@a.test", 0, (const char *const[]){"bob@a.test", "info@a.test", NULL});
+	qrig_live(&q, release);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_MAILBOX);
+	assert_int_equal(qrig_state(&q, id, 1), LEDGER_MAILBOX);
+	assert_int_equal(qrig_count(&q, "membership WHERE account = 2"), 1);
+	assert_int_equal(qrig_count(&q, "queue"), 0);
+}
+
 /* For bob, whose mailbox is full; released in a day. by_time: from then on. */
 static int64_t released_into_a_full_mailbox(enum queue_by by, int64_t by_time)
 {
@@ -713,6 +730,7 @@ int main(void)
 	    T(held_until_its_time),
 	    T(life_begins_at_release),
 	    T(held_for_a_mailbox_here),
+	    T(one_copy_needs_room_once),
 	    T(mailbox_that_does_not_take_it),
 	    T(full_mailbox_returns_it_when_late),
 	    T(late_while_it_is_placed),

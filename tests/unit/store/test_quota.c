@@ -88,6 +88,43 @@ static void octets_of_a_domain(void **state)
 	assert_true(takes("bob@a.test"));
 }
 
+/* Both lead to ann. each: with a reply for each. */
+static struct deliver *to_two_of_hers(bool each)
+{
+	struct deliver *d = rig_message(&rig, "x@else.test", "text\r\n");
+
+	d->each = each;
+	rig_to(d, "ann@a.test");
+	rig_to(d, "info@a.test");
+	return d;
+}
+
+/* To one account by two addresses: one copy, that fits. */
+static void one_copy_needs_room_once(void **state)
+{
+	int64_t size;
+	struct deliver *d;
+
+	rig_alias(&rig, "info@a.test", "ann@a.test");
+	assert_true(takes("ann@a.test"));
+	size = rig_number(&rig, "SELECT size FROM email");
+	rig_quota(&rig, "ann@a.test", 2 * size, QUOTA_KEEP);
+	d = to_two_of_hers(false);
+	rig_to(d, "bob@a.test");
+	assert_true(rig_run(&rig, d));
+	assert_int_equal(d->copies, 2);
+	deliver_free(&d);
+	rig_quota(&rig, "ann@a.test", QUOTA_NONE, QUOTA_KEEP);
+	rig_domain_quota(&rig, "a.test", QUOTA_KEEP, 4);
+	d = to_two_of_hers(true);
+	assert_true(rig_run(&rig, d));
+	assert_true(d->results[0].accepted && d->results[1].accepted);
+	deliver_free(&d);
+	d = to_two_of_hers(true);
+	assert_false(rig_run(&rig, d));
+	deliver_free(&d);
+}
+
 static void defaults_are_for_those_without(void **state)
 {
 	set_defaults((struct quota_defaults){.account_messages = 1});
@@ -251,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(a_domain_has_its_own),
 	    T(octets_of_a_domain),
+	    T(one_copy_needs_room_once),
 	    T(defaults_are_for_those_without),
 	    T(warned_once_a_crossing),
 	    T(goes_into_a_full_mailbox),
