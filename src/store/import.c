@@ -127,6 +127,14 @@ static enum db_code hold_row(struct db *db, const struct import *im, int64_t now
 	return code == DB_OK && *added_r ? ledger_add(db, &row) : code;
 }
 
+/* The message that is there has one more. */
+static enum db_code count_recipient(struct db *db, const struct import *im)
+{
+	enum db_code code = db_exec(db, SQL_MESSAGE_RECIPIENT, DB_ARGS(db_int(im->id)), NULL);
+
+	return code == DB_OK ? trace_index_recipient(db, im->id, im->address) : code;
+}
+
 /* Invariant 3. */
 static enum db_code add_history(struct db *db, const struct import *im, int64_t now)
 {
@@ -139,8 +147,7 @@ static enum db_code add_history(struct db *db, const struct import *im, int64_t 
 	if (code == DB_OK)
 		return add_message(db, im, now);
 	if (code == DB_ROW)
-		code = added ? db_exec(db, SQL_MESSAGE_RECIPIENT, DB_ARGS(db_int(im->id)), NULL)
-			     : DB_OK;
+		code = added ? count_recipient(db, im) : DB_OK;
 	return code == DB_OK ? tell(db, im, now) : code;
 }
 

@@ -3,7 +3,7 @@
  *
  * The index has a mark (meta 'trace_index'): every message with an id up to it is in the index, none
  * above it is. Messages may commit in another order than their ids; one that comes late, below the
- * mark, is indexed with its delivery.
+ * mark, is indexed with its delivery, and a recipient that it gets later as he is added.
  */
 #include "store/trace.h"
 
@@ -263,6 +263,17 @@ static enum db_code index_message(struct db *db, enum sql_id what, int64_t messa
 	return code;
 }
 
+static enum db_code index_address(
+    struct db *db, enum sql_id what, int64_t message, struct str address, int64_t *rows)
+{
+	struct indexing x = {.db = db, .arena = arena_new(), .what = what, .message = message};
+	enum db_code code = index_text(&x, address);
+
+	arena_free(&x.arena);
+	*rows += x.rows;
+	return code;
+}
+
 enum db_code trace_index_drop(struct db *db, int64_t message, int64_t *rows)
 {
 	return index_message(db, SQL_TRACE_INDEX_DELETE, message, rows);
@@ -270,13 +281,7 @@ enum db_code trace_index_drop(struct db *db, int64_t message, int64_t *rows)
 
 enum db_code trace_index_forget(struct db *db, int64_t message, struct str address, int64_t *rows)
 {
-	struct indexing x = {
-	    .db = db, .arena = arena_new(), .what = SQL_TRACE_INDEX_DELETE, .message = message};
-	enum db_code code = index_text(&x, address);
-
-	arena_free(&x.arena);
-	*rows += x.rows;
-	return code;
+	return index_address(db, SQL_TRACE_INDEX_DELETE, message, address, rows);
 }
 
 static enum db_code read_mark(struct db *db, int64_t *mark_r)
@@ -296,6 +301,16 @@ enum db_code trace_index_late(struct db *db, int64_t message)
 	if (code != DB_OK || message > mark)
 		return code;
 	return index_message(db, SQL_TRACE_INDEX_ADD, message, &rows);
+}
+
+enum db_code trace_index_recipient(struct db *db, int64_t message, struct str address)
+{
+	int64_t mark = 0, rows = 0;
+	enum db_code code = read_mark(db, &mark);
+
+	if (code != DB_OK || message > mark)
+		return code;
+	return index_address(db, SQL_TRACE_INDEX_ADD, message, address, &rows);
 }
 
 enum db_code trace_index_slice(struct db *db, int64_t *rows_r, bool *more_r)

@@ -74,7 +74,10 @@ enum db_code trace_index_forget(struct db *db, int64_t message, struct str addre
 /* For the migration from version 1, whose index knew the case of ASCII letters alone. */
 enum db_code trace_index_fold(struct db *db);
 
-/* For deliver.c: a message whose id lies behind the index's mark is indexed with its delivery. */
+/* A message whose id lies behind the index's mark is indexed with its delivery or import. */
 enum db_code trace_index_late(struct db *db, int64_t message);
+
+/* The same for one recipient more of a message that is there. */
+enum db_code trace_index_recipient(struct db *db, int64_t message, struct str address);
 
 #endif

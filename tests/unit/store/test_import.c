@@ -281,6 +281,39 @@ static void old_and_with_another(void **state)
 	assert_int_equal(run(of_old(id + 1, "text\r\n", 0)), IMPORT_TAKEN);
 }
 
+/* The newest that trace finds by what is given; 0: none. */
+static int64_t found(const char *what)
+{
+	int64_t id = 0;
+	size_t n;
+
+	assert_int_equal(trace_find(rig.db, str_of_c(what), &id, 1, &n), DB_OK);
+	return n ? id : 0;
+}
+
+/* Its account was made anew, and it had come by another address; the index knows the message. */
+static void found_by_whom_it_has_come_to(void **state)
+{
+	int64_t id;
+	const char *p;
+
+	rig_alias(&rig, "info@a.test", "ann@a.test");
+	assert_true(rig_send(&rig, "x@else.test", "info@a.test", "text\r\n", &id));
+	p = text(1);
+	rig_maintain(&rig, 14 * DAY_MS, 90 * DAY_MS);
+	assert_int_equal(found("info@a.test"), id);
+	assert_int_equal(found("ann@a.test"), 0);
+	assert_string_equal(rig_change(&rig, DIRECTORY_ALIAS_REMOVE, "info@a.test", NULL), "");
+	assert_string_equal(rig_change(&rig, DIRECTORY_ACCOUNT_REMOVE, "ann@a.test", NULL), "");
+	rig_maintain(&rig, 14 * DAY_MS, 90 * DAY_MS);
+	ann = rig_account(&rig, "ann@a.test");
+	assert_int_equal(run(of_old(id, p, prefix_of(p))), IMPORT_TAKEN);
+	assert_int_equal(found("ann@a.test"), id);
+	rig.now += 100 * DAY_MS;
+	rig_maintain(&rig, 14 * DAY_MS, 90 * DAY_MS);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM trace_index"), 0);
+}
+
 /* The id of other content is never used. */
 static void old_but_other(void **state)
 {
@@ -591,6 +624,7 @@ int main(void)
 	    T(old_and_still_there),
 	    T(old_and_purged),
 	    T(old_and_folded),
+	    T(found_by_whom_it_has_come_to),
 	    T(its_trace_says_so),
 	    T(old_and_with_another),
 	    T(old_but_other),
