@@ -136,6 +136,21 @@ static size_t prefix_of(const char *p)
 	return str_find_str(str_of_c(p), STR("text"));
 }
 
+/* A message to her and to another; its id. */
+static int64_t send_to_two(void)
+{
+	struct deliver *d = rig_message(&rig, "x@else.test", "text\r\n");
+	int64_t id;
+
+	(void)rig_account(&rig, "bob@a.test");
+	rig_to(d, "ann@a.test");
+	rig_to(d, "bob@a.test");
+	assert_true(rig_run(&rig, d));
+	id = d->message_id;
+	deliver_free(&d);
+	return id;
+}
+
 static void old_and_still_there(void **state)
 {
 	int64_t id;
@@ -188,6 +203,32 @@ static void old_and_folded(void **state)
 	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
 	rig_must_balance(&rig);
 	assert_string_equal(text(1), p);
+}
+
+/* Another account has it still, and the ledger knows of neither: what comes back is told of one of two. */
+static void old_and_folded_with_another(void **state)
+{
+	int64_t id = send_to_two(), faults[LEDGER_FAULTS];
+	const char *p = text(1);
+
+	rig_expunge_all(&rig, ann);
+	rig.now += 100 * DAY_MS;
+	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM message"), 0);
+	assert_int_equal(run(of_old(id, p, prefix_of(p))), IMPORT_TAKEN);
+	assert_int_equal(rig_number(&rig, "SELECT refs FROM blob"), 2);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM ledger"), 1);
+	damage_must_be_none(&rig);
+	rig_sql(&rig, "UPDATE blob SET refs = 0");
+	rig_audit(&rig, faults);
+	assert_int_equal(faults[LEDGER_REFERENCES], 1);
+	rig_sql(&rig, "UPDATE blob SET refs = 3"); /* who counts them all sees it */
+	rig_audit(&rig, faults);
+	assert_int_equal(faults[LEDGER_REFERENCES], 0);
+	assert_int_equal(damage_count(&rig), 1);
+	rig_sql(&rig, "UPDATE blob SET refs = 2");
+	rig_maintain(&rig, DAY_MS, 90 * DAY_MS);
+	damage_must_be_none(&rig);
 }
 
 static void put_event(void *ctx, const struct trace_event *e)
@@ -328,21 +369,6 @@ static void old_but_other(void **state)
 /* ---- ids whose history is damaged ---- */
 
 #define OF_ANN " WHERE account = (SELECT id FROM account WHERE local = 'ann');"
-
-/* A message to her and to another; its id. */
-static int64_t send_to_two(void)
-{
-	struct deliver *d = rig_message(&rig, "x@else.test", "text\r\n");
-	int64_t id;
-
-	(void)rig_account(&rig, "bob@a.test");
-	rig_to(d, "ann@a.test");
-	rig_to(d, "bob@a.test");
-	assert_true(rig_run(&rig, d));
-	id = d->message_id;
-	deliver_free(&d);
-	return id;
-}
 
 /* Both have it, and the ledger has the one row of each. */
 static void must_be_of_two(const char *p)
@@ -624,6 +650,7 @@ int main(void)
 	    T(old_and_still_there),
 	    T(old_and_purged),
 	    T(old_and_folded),
+	    T(old_and_folded_with_another),
 	    T(found_by_whom_it_has_come_to),
 	    T(its_trace_says_so),
 	    T(old_and_with_another),

@@ -361,6 +361,23 @@ static void history_becomes_sums(void **state)
 	assert_int_equal(count("email"), 4); /* mail is not history */
 }
 
+#define MANY 200
+
+/* Each of the many accounts has a copy; its rows in the ledger are 0 to MANY - 1. */
+static void send_to_many(void)
+{
+	struct deliver *d = rig_message(&rig, "x@else.test", "text\r\n");
+	char address[32];
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(address, sizeof address, "u%d@a.test", i);
+		(void)rig_account(&rig, address);
+		rig_to(d, address);
+	}
+	assert_true(rig_run(&rig, d));
+	deliver_free(&d);
+}
+
 /* A message with far more recipients and events than a commit may touch: at no time a sum is wrong. */
 static void a_large_message_is_folded_in_parts(void **state)
 {
@@ -368,9 +385,9 @@ static void a_large_message_is_folded_in_parts(void **state)
 	struct maintain *m = mem_new(struct maintain);
 	int slices = 0;
 
-	send_to_both();
+	send_to_many();
 	rig_sql(&rig,
-	    "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 1199)"
+	    "WITH RECURSIVE n (i) AS (SELECT 200 UNION ALL SELECT i + 1 FROM n WHERE i < 1199)"
 	    " INSERT INTO ledger SELECT (SELECT id FROM message), i, 'r' || i || '@else.test', 1 + i % 3,"
 	    " 0, '', 0, 0 FROM n;"
 	    "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 700)"
@@ -392,14 +409,14 @@ static void a_large_message_is_folded_in_parts(void **state)
 		rig_must_balance(&rig);
 		assert_int_equal(total.messages, 1);
 		assert_int_equal(total.accepted, 1200);
-		assert_int_equal(total.in[LEDGER_MAILBOX], 2);
+		assert_int_equal(total.in[LEDGER_MAILBOX], MANY);
 	}
 	assert_true(slices > 5);
 	assert_int_equal(count("ledger"), 0);
 	assert_int_equal(count("trace"), 0);
 	assert_int_equal(count("trace_index"), 0);
-	assert_int_equal(rig_number(&rig, "SELECT relayed FROM ledger_day"), 399);
-	assert_int_equal(rig_number(&rig, "SELECT bounced + discarded FROM ledger_day"), 799);
+	assert_int_equal(rig_number(&rig, "SELECT relayed FROM ledger_day"), 333);
+	assert_int_equal(rig_number(&rig, "SELECT bounced + discarded FROM ledger_day"), 667);
 	mem_free(m);
 }
 
