@@ -135,7 +135,8 @@ const struct cli_command cli_admin_alias_commands[] = {
 };
 
 static const struct cli_option queue_options[] = {
-    {"to", 0, "ADDRESS", "Only recipients with this address, or in this domain."},
+    {"to", 0, "ADDRESS",
+	"Only recipients with this address or in this domain, or behind an alias that is."},
     {"from", 0, "ADDRESS", "Only of this sender, or of this domain; <> for reports without one."},
     {"older", 0, "AGE", "Only what has waited so long: 90s, 30m, 4h, 2d."},
     {0},
@@ -144,9 +145,10 @@ static const struct cli_option queue_options[] = {
 static const struct cli_view queue_list_view = {
     .columns = STR_INIT("id since next state recipient sender"), .below = STR_INIT("last_reply")};
 
-#define WHICH                                                                                       \
-	"WHICH is a message id, an address (of recipient or sender) or a domain. Capitals do not\n" \
-	"count in addresses; where they tell two mailboxes apart, choose by the id."
+#define WHICH                                                                                           \
+	"WHICH is a message id, an address (of recipient or sender, or of an alias that leads to the\n" \
+	"recipient) or a domain. Capitals do not count in addresses; where they tell two mailboxes\n"   \
+	"apart, choose by the id."
 #define CHOOSE .options = queue_options, .max_operands = 1, .more = WHICH
 #define CHANGE                                                                                          \
 	.flags = CLI_DATA | CLI_JSON | CLI_COUNTS, .options = queue_options, .max_operands = 1,         \

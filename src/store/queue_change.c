@@ -23,9 +23,11 @@ static bool is_about(struct str filter, struct str address)
 	return str_eq_i(filter, queue_text_domain(address));
 }
 
+/* To where it goes, or to the address here that it was written to. */
 static bool is_to(struct str filter, const struct queue_row *row)
 {
-	return str_eq(filter, row->destination) || is_about(filter, row->address);
+	return str_eq(filter, row->destination) || is_about(filter, row->address) ||
+	       is_about(filter, row->forwarder);
 }
 
 static bool is_from(struct str filter, struct str sender)

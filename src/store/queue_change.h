@@ -10,11 +10,11 @@
  * A-label form; empty: any.
  */
 struct queue_filter {
-	int64_t message; /* 0: of any */
-	struct str text; /* of the recipient or of the sender */
-	struct str recipient;
-	struct str sender; /* "<>": the null one */
-	int64_t before;    /* waits since then or longer; 0: however long */
+	int64_t message;      /* 0: of any */
+	struct str text;      /* of the recipient or of the sender */
+	struct str recipient; /* his own, or of the alias that leads to him */
+	struct str sender;    /* "<>": the null one */
+	int64_t before;       /* waits since then or longer; 0: however long */
 };
 
 /* sender: of the row's message. */

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "store/forward.h"
+#include "store/queue_change.h"
 #include "store/trace.h"
 
 #define OWNER   77
@@ -438,6 +439,44 @@ static void the_mark_of_the_forwarder(void **state)
 	assert_int_equal(qrig_count(&q, "queue WHERE forwarder = 'Info+x@a.test'"), 1);
 }
 
+/* ---- the address that was written to ---- */
+
+static void count_row(void *ctx, const struct queue_row *row, const struct queue_message *m)
+{
+	++*(int *)ctx;
+}
+
+/* How many rows of the queue fit it. */
+static int listed(const char *to)
+{
+	struct queue_filter by_recipient = {.recipient = str_of_c(to)};
+	struct queue_filter by_any = {.text = str_of_c(to)};
+	struct queue_at at = queue_filter_start(&by_any);
+	int n = 0, any = 0;
+	bool more;
+
+	assert_int_equal(
+	    queue_list(q.rig.db, &by_recipient, q.rig.now, 100, &at, &more, count_row, &n), DB_OK);
+	at = queue_filter_start(&by_any);
+	assert_int_equal(
+	    queue_list(q.rig.db, &by_any, q.rig.now, 100, &at, &more, count_row, &any), DB_OK);
+	assert_int_equal(n, any);
+	return n;
+}
+
+static void the_queue_is_listed_by_it(void **state)
+{
+	rig_alias(&q.rig, "info@a.test", "out2@else.test");
+	comes(BOB, (const char *const[]){"Info@a.test", "team@b.test", NULL});
+	qrig_send_one(&q, BOB, "carl@else.test");
+	assert_int_equal(listed("info@a.test"), 2);
+	assert_int_equal(listed("out2@else.test"), 1);
+	assert_int_equal(listed("team@b.test"), 1);
+	assert_int_equal(listed("a.test"), 2);
+	assert_int_equal(listed("else.test"), 4);
+	assert_int_equal(listed("nobody@a.test"), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, queue_test_teardown)
 
 int main(void)
@@ -458,6 +497,7 @@ int main(void)
 	    TEST(explained_and_traced),
 	    TEST(our_report_goes_straight),
 	    TEST(the_mark_of_the_forwarder),
+	    TEST(the_queue_is_listed_by_it),
 	};
 
 	return cmocka_run_group_tests_name("store/forward", tests, NULL, NULL);
