@@ -200,6 +200,19 @@ static void add_row(struct placing *p, int64_t number, struct way way,
 	p->refs++;
 }
 
+/* Keeps what was written, for the trace: the row has where it goes. */
+static void note_sent_on(struct placing *p, int64_t number, struct str written)
+{
+	struct trace_event event = {.message = p->d->message_id,
+	    .time = p->now,
+	    .kind = TRACE_SENT_ON,
+	    .recipient = number,
+	    .text = written};
+
+	if (p->code == DB_OK)
+		placing_failed(p, trace_append(p->db, &event));
+}
+
 void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
     struct str forwarder, const struct deliver_recipient *from, const struct plan_reject *refused)
 {
@@ -213,6 +226,8 @@ void placing_queue(struct placing *p, int64_t number, struct str domain, struct 
 	announce(p, name);
 	add_row(p, number, (struct way){name, address, forwarder}, from,
 	    refused ? QUEUE_REPORT_FAILED : QUEUE_REPORT_NONE, refused);
+	if (forwarder.n)
+		note_sent_on(p, number, from->address);
 	p->d->queued++;
 }
 

@@ -18,7 +18,7 @@ struct placing {
 	int64_t extra;          /* numbers given behind those of the recipients */
 	int64_t refs;           /* emails and queue rows that hold the blob */
 	struct str destination; /* of the last queue row: its destination row is there */
-	struct str sender;      /* as routes by senders are compared; made when it is first needed */
+	struct str sender; /* as routes by senders are compared; made when it is first needed */
 	enum db_code code; /* the first failure of the database; every step after it does nothing */
 };
 
@@ -35,7 +35,7 @@ void placing_copy(struct placing *p, const struct directory_target *t, const str
 
 /*
  * A queue row for recipient number: waiting for domain or, refused for good, to be returned. forwarder:
- * the alias that leads to him, empty: none.
+ * the alias that leads to him, which the trace then tells; empty: none.
  */
 void placing_queue(struct placing *p, int64_t number, struct str domain, struct str address,
     struct str forwarder, const struct deliver_recipient *from, const struct plan_reject *refused);

@@ -265,7 +265,7 @@ static void purge_accounts(struct slice *s)
 
 /* ---- history ---- */
 
-/* Some of a message's events, with their dialogues; true: there are others. */
+/* Some of a message's events, with their dialogues and what they are found by; true: there are others. */
 static bool forget_events(struct slice *s, int64_t message)
 {
 	int64_t dialogues[PART], last = 0, before;
@@ -276,6 +276,9 @@ static bool forget_events(struct slice *s, int64_t message)
 	for (; n < PART && db_step(q) == DB_ROW; n++) {
 		last = db_col_int(q, 0);
 		dialogues[n] = db_col_int(q, 1);
+		if (s->code == DB_OK && db_col_int(q, 2) == TRACE_SENT_ON)
+			failed(
+			    s, trace_index_forget(s->db, message, db_col_str(q, 3), &s->m->rows));
 	}
 	failed(s, db_end(q));
 	for (size_t i = 0; i < n && s->code == DB_OK; i++)

@@ -415,7 +415,8 @@ SQL(FOLD_DAY,
     " SELECT $1, 1, max(m.recipients), " FOLD_STATES
     " FROM message m LEFT JOIN ledger l ON l.message = m.id WHERE m.id = $2" FOLD_ADD)
 
-SQL(TRACE_FIRST, "SELECT seq, dialogue FROM trace WHERE message = $1 ORDER BY seq LIMIT $2")
+SQL(TRACE_FIRST, "SELECT seq, dialogue, kind, text FROM trace WHERE message = $1"
+		 " ORDER BY seq LIMIT $2")
 
 SQL(TRACE_DELETE, "DELETE FROM trace WHERE message = $1 AND seq <= $2")
 

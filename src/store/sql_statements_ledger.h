@@ -37,7 +37,9 @@ SQL(MESSAGE_NEWEST, "SELECT id FROM message ORDER BY id DESC LIMIT $1")
 /* What is searched in those that the index, whose mark is $1, does not know yet. */
 SQL(MESSAGES_LATE,
     "SELECT m.id, m.reverse_path, m.header_id, coalesce(l.address, '') FROM message m"
-    " LEFT JOIN ledger l ON l.message = m.id WHERE m.id > $1 ORDER BY m.id DESC")
+    " LEFT JOIN ledger l ON l.message = m.id WHERE m.id > $1 UNION ALL"
+    " SELECT t.message, '', '', t.text FROM trace t WHERE t.message > $1 AND t.kind = 8"
+    " ORDER BY 1 DESC")
 
 /* ... and in those that it knows. */
 SQL(MESSAGES_KEYS, "SELECT id, reverse_path, header_id FROM message WHERE id <= $1")
@@ -63,7 +65,9 @@ SQL(NEWEST_ID, "SELECT CAST(coalesce(max(id), 0) AS bigint) FROM (SELECT max(id)
 
 SQL(LEDGER_HAS, "SELECT time FROM ledger WHERE message = $1 AND recipient = $2")
 
-SQL(LEDGER_ADDRESSES, "SELECT address FROM ledger WHERE message = $1")
+/* Addresses that recipients were written to as, and those that it was sent on to (kind 8: of their aliases). */
+SQL(RECIPIENT_KEYS, "SELECT address FROM ledger WHERE message = $1 UNION ALL"
+		    " SELECT text FROM trace WHERE message = $1 AND kind = 8")
 
 /* ---- audit (store/ledger_audit.c) ---- */
 

@@ -413,7 +413,8 @@ SQL(REPAIR_REFS,
 SQL(REPAIR_TRACE_INDEX,
     "DELETE FROM trace_index WHERE (SELECT count(*) FROM trace_index) <> coalesce((SELECT value FROM meta"
     " WHERE name = 'rows_trace_index'), -1) OR (SELECT count(*) FROM message) <> coalesce((SELECT value"
-    " FROM meta WHERE name = 'rows_message'), -1)")
+    " FROM meta WHERE name = 'rows_message'), -1) OR (SELECT count(*) FROM trace) <> coalesce((SELECT value"
+    " FROM meta WHERE name = 'rows_trace'), -1)")
 
 SQL(REPAIR_TRACE_MARK, "UPDATE meta SET value = 0 WHERE name = 'trace_index' AND NOT EXISTS"
 		       " (SELECT 1 FROM trace_index)")

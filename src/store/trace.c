@@ -28,6 +28,7 @@ static const char *const kind_names[TRACE_KINDS] = {
     [TRACE_QUEUED] = "queued",
     [TRACE_ATTEMPT] = "attempt",
     [TRACE_NOTICE] = "notice",
+    [TRACE_SENT_ON] = "sent-on",
 };
 
 /* What a ledger row tells as an event; its detail follows the words. */
@@ -42,7 +43,8 @@ static const struct {
     [LEDGER_QUEUED] = {TRACE_QUEUED, "in the queue, for "},
 };
 
-_Static_assert(TRACE_ATTEMPT == 6 && LEDGER_QUEUED == 4, "SQL_TRACE_TIMELINE names them so");
+_Static_assert(
+    TRACE_ATTEMPT == 6 && TRACE_SENT_ON == 8 && LEDGER_QUEUED == 4, "statements name them so");
 
 const char *trace_kind_name(enum trace_kind kind)
 {
@@ -159,6 +161,8 @@ static void tell_row(struct db_query *q, int64_t message, struct buf *b, trace_f
 		buf_c(b, ledger_events[kind].words);
 	} else {
 		event.kind = kind >= 0 && kind < TRACE_KINDS ? (enum trace_kind)kind : TRACE_NOTICE;
+		if (event.kind == TRACE_SENT_ON)
+			buf_lit(b, "sent on for ");
 	}
 	buf_str(b, db_col_str(q, 6));
 	event.text = buf_view(b);
@@ -257,7 +261,7 @@ static enum db_code index_message(struct db *db, enum sql_id what, int64_t messa
 	enum db_code code = index_rows(&x, SQL_MESSAGE_KEYS, 2);
 
 	if (code == DB_OK)
-		code = index_rows(&x, SQL_LEDGER_ADDRESSES, 1);
+		code = index_rows(&x, SQL_RECIPIENT_KEYS, 1);
 	arena_free(&x.arena);
 	*rows_r += x.rows;
 	return code;
@@ -432,7 +436,7 @@ static enum db_code search_message(struct search *s, int64_t message)
 	enum db_code code = look_at(s, message, SQL_MESSAGE_KEYS, 2, &is_it);
 
 	if (code == DB_OK)
-		code = look_at(s, message, SQL_LEDGER_ADDRESSES, 1, &is_it);
+		code = look_at(s, message, SQL_RECIPIENT_KEYS, 1, &is_it);
 	if (code == DB_OK && is_it)
 		s->ids[s->n++] = message;
 	return code;
@@ -464,7 +468,7 @@ static enum db_code search_index(struct search *s)
 	return code;
 }
 
-/* Those the index does not know yet: a row for each recipient. */
+/* Those the index does not know yet: a row for each recipient, and for each alias. */
 static enum db_code search_late(struct search *s)
 {
 	int64_t mark = 0;

@@ -18,6 +18,7 @@ enum trace_kind {
 	TRACE_QUEUED,  /* from the ledger, while it waits */
 	TRACE_ATTEMPT, /* written: a delivery attempt and what it came to */
 	TRACE_NOTICE,  /* written: anything else */
+	TRACE_SENT_ON, /* written: the address that his alias was written to as */
 	TRACE_KINDS
 };
 
@@ -30,7 +31,7 @@ struct trace_event {
 	enum trace_kind kind;
 	int64_t recipient;  /* its number, -1: the message as a whole */
 	struct str address; /* of the recipient, or the reverse-path */
-	struct str text;    /* a sentence */
+	struct str text;    /* a sentence; of one to append that is SENT_ON: the address alone */
 	int64_t dialogue;   /* blob of the SMTP dialogue, 0: none */
 };
 
@@ -54,7 +55,8 @@ bool trace_choose(struct str which, int64_t *id_r, struct str *header_id_r);
 
 /*
  * Ids of the newest messages that match, newest first, at most max: a message id (13 characters), an
- * address (sender or recipient, in any spelling: mime/mime_local.h), a Message-ID with or without <>; empty: any.
+ * address (of the sender, a recipient, or an alias that leads to him, in any spelling: mime/mime_local.h), a
+ * Message-ID with or without <>; empty: any.
  */
 enum db_code trace_find(struct db *db, struct str what, int64_t *ids, size_t max, size_t *n_r);
 
@@ -68,7 +70,7 @@ enum db_code trace_index_slice(struct db *db, int64_t *rows_r, bool *more_r);
 /* Takes a message out of the index; before its rows go. *rows grows by the rows looked for. */
 enum db_code trace_index_drop(struct db *db, int64_t message, int64_t *rows);
 
-/* The same for one of its recipients. */
+/* The same for one address of its recipients. */
 enum db_code trace_index_forget(struct db *db, int64_t message, struct str address, int64_t *rows);
 
 /* For the migration from version 1, whose index knew the case of ASCII letters alone. */

@@ -210,6 +210,23 @@ def test_explained_while_it_waits(net, home, away):
     assert path_of(away.wait_taken()[0]) == address
 
 
+def test_found_by_the_address_that_was_written_to(net, home, away):
+    away.answers["RCPT"] = [b"450 4.2.1 not now\r\n"]
+    number = send(net, f"carol@{home.domain}", away.alias)
+    net.wait_attempt(number)
+    for address in (away.alias, away.target):
+        assert [row["id"] for row in net.queue(address)] == [number]
+        assert "It is sent on for" in net.server.command("queue", "explain", address).stdout
+        assert {row["id"] for row in net.server.json("trace", address)} == {number}
+    [event] = [row for row in net.server.json("trace", away.alias) if row["event"] == "sent-on"]
+    assert event["address"] == away.target and event["text"] == f"sent on for {away.alias}"
+    assert net.server.json("queue", "hold", away.alias)["changed"] == 1
+    assert net.server.json("queue", "release", "--to", away.alias)["changed"] == 1
+    away.wait_taken()
+    net.wait_gone(number)
+    assert {row["id"] for row in net.server.json("trace", away.alias)} == {number}
+
+
 def test_our_own_report_goes_straight_to_the_sender(net, home, away):
     away.answers["RCPT"] = b"550 5.1.1 who?\r\n"
     number = send(net, f"carol@{home.domain}", away.alias)

@@ -404,7 +404,7 @@ static void explained_and_traced(void **state)
 	q.rig.directory.srs = true;
 	assert_true(has(traced(id), "sent on for info@a.test with the reverse path SRS0="));
 	assert_true(has(traced(id), now));
-	assert_false(has(traced(null), "sent on for"));
+	assert_false(has(traced(null), "with the reverse path"));
 	assert_false(has(explained(id), "sent on")); /* it is returned now */
 	qrig_tend(&q);
 }
@@ -477,6 +477,54 @@ static void the_queue_is_listed_by_it(void **state)
 	assert_int_equal(listed("nobody@a.test"), 0);
 }
 
+/* Is this the message, the only one, that is found? */
+static bool is_found(const char *by, int64_t message)
+{
+	int64_t ids[4];
+	size_t n = 0;
+
+	assert_int_equal(trace_find(q.rig.db, str_of_c(by), ids, 4, &n), DB_OK);
+	return n == 1 && ids[0] == message;
+}
+
+/* Whatever became of it, until its history ends. */
+static void the_trace_is_found_by_it(void **state)
+{
+	int64_t id = comes_to(BOB, "Info@a.test"), other = comes_to(BOB, "team@b.test");
+
+	for (int i = 0; i < 2; i++) {
+		assert_true(is_found("info@A.test", id) && is_found("out@else.test", id));
+		assert_true(is_found("team@b.test", other));
+		assert_false(is_found("nobody@a.test", id));
+		rig_maintain(&q.rig, INT64_MAX / 2, INT64_MAX / 2); /* indexed */
+	}
+	assert_true(has(traced(id), "\nin the queue, for else.test\nsent on for Info@a.test\n"));
+	q.world = all_well;
+	qrig_work(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+	assert_true(is_found("info@a.test", id));
+	assert_true(has(traced(id), "sent on for Info@a.test\n"));
+	q.rig.now += 2 * DAY_MS;
+	rig_maintain(&q.rig, DAY_MS, DAY_MS);
+	assert_int_equal(qrig_count(&q, "message"), 0);
+	assert_int_equal(qrig_count(&q, "trace"), 0);
+	assert_int_equal(qrig_count(&q, "trace_index"), 0);
+}
+
+/* One whose id lies behind the index's mark is in the index at once. */
+static void the_trace_of_a_late_one_is_found_by_it(void **state)
+{
+	struct deliver *late = rig_message(&q.rig, BOB, LETTER);
+	int64_t id = late->message_id;
+
+	comes_to(BOB, "team@b.test");
+	rig_maintain(&q.rig, INT64_MAX / 2, INT64_MAX / 2);
+	rig_to(late, "info@a.test");
+	assert_true(rig_run(&q.rig, late));
+	deliver_free(&late);
+	assert_true(is_found("info@a.test", id));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, queue_test_teardown)
 
 int main(void)
@@ -498,6 +546,8 @@ int main(void)
 	    TEST(our_report_goes_straight),
 	    TEST(the_mark_of_the_forwarder),
 	    TEST(the_queue_is_listed_by_it),
+	    TEST(the_trace_is_found_by_it),
+	    TEST(the_trace_of_a_late_one_is_found_by_it),
 	};
 
 	return cmocka_run_group_tests_name("store/forward", tests, NULL, NULL);

@@ -209,6 +209,25 @@ static void history_is_made_anew(void **state)
 	assert_int_equal(found_id, ids[MESSAGES - 1]);
 }
 
+/* What a lost event was found by goes with it: else it would stay in the index for ever. */
+static void the_index_knows_no_lost_aliases(void **state)
+{
+	int64_t id;
+
+	rig_alias(&rig, "away@a.test", "x@else.test");
+	assert_true(rig_send(&rig, "y@else.test", "away@a.test", "\r\n", &id));
+	rig_maintain(&rig, INT64_MAX / 2, INT64_MAX / 2);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM trace_index"
+					  " WHERE message = (SELECT max(id) FROM message)"),
+	    3);
+	flip_change(&rig, "DELETE FROM trace");
+	run(NULL);
+	rig_maintain(&rig, INT64_MAX / 2, INT64_MAX / 2);
+	assert_int_equal(rig_number(&rig, "SELECT count(*) FROM trace_index"
+					  " WHERE message = (SELECT max(id) FROM message)"),
+	    2);
+}
+
 /* Of a message with the content the row of which is gone the uid and everything else stay. */
 static void uids_stay(void **state)
 {
@@ -750,6 +769,7 @@ int main(void)
 	    T(rows_are_made_anew),
 	    T(lost_changes_are_said_to_be),
 	    T(history_is_made_anew),
+	    T(the_index_knows_no_lost_aliases),
 	    T(uids_stay),
 	    T(a_pack_that_was_set_aside_comes_back),
 	    T(a_pack_set_aside_that_cannot_be_opened),
