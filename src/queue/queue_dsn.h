@@ -31,7 +31,7 @@ struct queue_dsn_recipient {
 	bool expired;               /* FAILED: because the lifetime is over; reported as 4.4.7 */
 	bool
 	    late; /* because deliver_by has passed: FAILED is reported as 5.4.7, DELAYED as 4.4.7 */
-	struct str forwarder;  /* the alias that it was sent on for; told to the postmaster alone */
+	struct str forwarder;  /* the alias that it was written to, and sent on for; empty: none */
 	struct str route;      /* the host that is named for his mail, and had it; empty: none */
 	struct str remote_mta; /* name of the server that was tried: told if it replied */
 	struct str reply;      /* "550 5.1.1 ...", or what we met, "connection refused"; or empty */

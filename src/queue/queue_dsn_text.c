@@ -72,16 +72,16 @@ static void say_expired(struct writer *w, const struct queue_dsn_recipient *r)
 	buf_fini(&span);
 }
 
-/* The postmaster alone is to know whom an alias leads to. */
-static void say_forwarded(struct writer *w, const struct queue_dsn_recipient *r)
+/* Who wrote to an alias may not know where it leads. That is no secret: the fields tell it as well. */
+static void say_forwarded(struct writer *w, const struct queue_dsn_recipient *r, struct str address)
 {
 	struct buf alias;
 
-	if (!w->d->sent_on || r->forwarder.n == 0)
+	if (r->forwarder.n == 0)
 		return;
 	buf_init(&alias, QUEUE_DSN_ADDRESS);
 	queue_text_clean(&alias, r->forwarder, QUEUE_DSN_ADDRESS, true);
-	say(w, QUEUE_PHRASE_FORWARDED, QUEUE_ARGS(buf_view(&alias)));
+	say(w, QUEUE_PHRASE_FORWARDED, QUEUE_ARGS(buf_view(&alias), address));
 	buf_fini(&alias);
 }
 
@@ -114,7 +114,6 @@ static enum queue_phrase why_failed(const struct writer *w, enum queue_phrase wh
 static void say_failed(struct writer *w, const struct queue_dsn_recipient *r,
     const struct queue_reason *reason, const struct str *args, size_t n)
 {
-	say_forwarded(w, r);
 	say(w, why_failed(w, why_of(r, reason)), args, n);
 	if (r->late)
 		say(w, QUEUE_PHRASE_LATE, QUEUE_ARGS(when(w, w->d->deliver_by)));
@@ -210,6 +209,7 @@ static void put_recipient(struct writer *w, const struct queue_dsn_recipient *r)
 	names_init(&names, w->d->lang, r, r->route.n && !reason.of_domain);
 	buf_str(&w->paragraph, names.args[0]);
 	flush(w, STR(""));
+	say_forwarded(w, r, names.args[0]);
 	if (r->action == QUEUE_DSN_FAILED)
 		say_failed(w, r, &reason, names.args, 5);
 	if (r->action == QUEUE_DSN_DELAYED)

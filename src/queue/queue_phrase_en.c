@@ -206,7 +206,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_OPENING_NO_SENDER] =
 	    "A message without a sender, as reports are, taken %1, could not be sent on to where an alias leads. "
 	    "Nobody else can be told, so it goes to you, the postmaster. The message was for:",
-	[QUEUE_PHRASE_FORWARDED] = "It was sent on for %1.", /* %1 alias */
+	/* %1 alias, %2 where it leads */
+	[QUEUE_PHRASE_FORWARDED] = "The message was written to %1, which sends its mail on to %2.",
 	[QUEUE_PHRASE_MESSAGE_HEADER] = "The header of the message is attached, its content is not.",
 	[QUEUE_PHRASE_FROM_NAME] = "Mail delivery at %1",        /* %1 host */
 	[QUEUE_PHRASE_GREETING] = "This is the mail server %1.", /* %1 host */

@@ -173,6 +173,27 @@ struct way {
 	struct str domain, address, forwarder;
 };
 
+/*
+ * What a row for `address` has as ORCPT: the sender's, else what he wrote, where that is something else
+ * [RFC 3461 5.2.1].
+ */
+static struct str original_of(
+    struct placing *p, const struct deliver_recipient *from, struct str address)
+{
+	struct str written = from->address, original;
+	struct buf b;
+
+	if (from->orcpt.n || from->domain.n == 0 || written.n > LIMIT_ADDRESS ||
+	    str_eq(written, address))
+		return from->orcpt;
+	buf_init(&b, LIMIT_SMTP_PARAM);
+	buf_str(&b, str_has_8bit(written) ? STR("utf-8;") : STR("rfc822;"));
+	buf_str(&b, written);
+	original = arena_str(p->d->scratch, buf_view(&b));
+	buf_fini(&b);
+	return original;
+}
+
 /* A row of the queue; refused, report: when nothing is tried any more. */
 static void add_row(struct placing *p, int64_t number, struct way way,
     const struct deliver_recipient *from, enum queue_report_kind report,
@@ -190,9 +211,9 @@ static void add_row(struct placing *p, int64_t number, struct way way,
 	    DB_ARGS(db_int(QUEUE_SHARD), db_int(p->d->message_id), db_int(number),
 		db_text(way.domain), db_text(way.address), db_int(life > p->now ? life : p->now),
 		db_int(p->d->reverse_path.n == 0), db_int(report),
-		db_int(warnings_done(from->notify)), db_int(from->notify), db_text(from->orcpt),
-		db_int(queue_status_number(status)), db_text(buf_view(&reply)),
-		db_int(way.domain.n ? w->priority : 0), db_int(life),
+		db_int(warnings_done(from->notify)), db_int(from->notify),
+		db_text(original_of(p, from, way.address)), db_int(queue_status_number(status)),
+		db_text(buf_view(&reply)), db_int(way.domain.n ? w->priority : 0), db_int(life),
 		db_int(by_kind(p, from->notify)), db_int(w->by ? p->now + w->by_time : 0),
 		db_int(w->by_trace), db_int(queue_routing_tier(&p->d->special, way.domain)),
 		db_text(way.forwarder)));

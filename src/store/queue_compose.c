@@ -89,6 +89,15 @@ static struct str route_of(const struct queue_report *r, const struct queue_row 
 											  : host;
 }
 
+/* The alias that it was written to, if it was sent on for one: a mailbox here has a postmaster in that place. */
+static struct str forwarder_of(const struct queue_row *row)
+{
+	bool here = row->report == QUEUE_REPORT_HERE || queue_row_only_tells(row) ||
+		    row->last.problem == QUEUE_PROBLEM_OFF;
+
+	return here ? STR("") : row->forwarder;
+}
+
 static struct queue_dsn_recipient recipient_of(
     const struct queue_report *r, const struct queue_row *row)
 {
@@ -106,7 +115,7 @@ static struct queue_dsn_recipient recipient_of(
 	    .silent = row->notify != 0 && !(row->notify & QUEUE_NOTIFY_FAILURE),
 	    .expired = row->report == QUEUE_REPORT_EXPIRED,
 	    .late = row->report == QUEUE_REPORT_LATE || is_warned_of_time(r, row),
-	    .forwarder = row->forwarder,
+	    .forwarder = forwarder_of(row),
 	    .route = route_of(r, row),
 	    .remote_mta = row->last.remote,
 	    .reply = row->last.reply,

@@ -227,12 +227,21 @@ def test_found_by_the_address_that_was_written_to(net, home, away):
     assert {row["id"] for row in net.server.json("trace", away.alias)} == {number}
 
 
+def test_next_server_is_told_the_address_that_was_written_to(net, home, away):
+    away.extensions = (*away.extensions, "DSN")
+    send(net, f"carol@{home.domain}", away.alias)
+    away.wait_taken()
+    assert f"RCPT TO:<{away.target}> ORCPT=rfc822;{away.alias}" in away.commands
+
+
 def test_our_own_report_goes_straight_to_the_sender(net, home, away):
     away.answers["RCPT"] = b"550 5.1.1 who?\r\n"
     number = send(net, f"carol@{home.domain}", away.alias)
     [report] = home.wait_taken()
     assert path_of(report) == "" and report.recipients == [f"<carol@{home.domain}>"]
-    assert away.target.encode() in report.content
+    text = " ".join(report.content.decode().split())
+    assert f"Original-Recipient: rfc822;{away.alias} Final-Recipient: rfc822; {away.target}" in text
+    assert f"The message was written to {away.alias}, which sends its mail on to {away.target}." in text
     net.wait_gone(number)
 
 
@@ -241,7 +250,7 @@ def test_postmaster_hears_of_what_has_no_sender(net, away):
     away.answers["RCPT"] = b"550 5.1.1 who?\r\n"
     number = send(net, "", away.alias)
     net.wait_gone(number)
-    told = f"It was sent on for {away.alias}.".encode()
+    told = f"The message was written to {away.alias},".encode()
     [report] = [mail for mail in mail_of(net.server, ALICE) if told in mail]
     assert report.startswith(b"Return-Path: <>") and b"5.1.1 who?" in report
     assert "it has no sender; the postmaster is told by message " in net.trace(number)

@@ -85,6 +85,7 @@ static void test_largest(void **state)
 	    .action = QUEUE_DSN_FAILED,
 	    .problem = QUEUE_PROBLEM_NO_SMTPUTF8,
 	    .expired = true,
+	    .forwarder = buf_view(&s->text),
 	    .remote_mta = buf_view(&s->text),
 	    .reply = buf_view(&s->text),
 	    .last_attempt = 1};
@@ -204,18 +205,38 @@ static void test_servers_in_chinese(void **state)
 	dsn_sample_free(&s);
 }
 
-/* The postmaster hears which alias it was, nobody else does. */
+/* The alias was written to, and he to whom it leads may be a stranger to the sender. */
+static void test_behind_an_alias(void **state)
+{
+	static const char sent_on[] =
+	    "bob@b.test The message was written to info@a.test, which sends its mail on to bob@b.test.";
+	struct dsn_sample *s = dsn_sample_new();
+
+	s->recipients[0].forwarder = STR("info@a.test");
+	expect_says(s, QUEUE_LANG_EN, sent_on);
+	expect_says(s, QUEUE_LANG_EN, "on to bob@b.test. According to the mail server of b.test");
+	expect_says(s, QUEUE_LANG_ZH_HANS,
+	    "bob@b.test 这封邮件是写给 info@a.test 的，该地址的邮件会转发到 bob@b.test。");
+	expect_says(s, QUEUE_LANG_ZH_HANT,
+	    "bob@b.test 這封郵件是寫給 info@a.test 的，該地址的郵件會轉寄到 bob@b.test。");
+	s->recipients[0].action = QUEUE_DSN_DELAYED;
+	expect_says(s, QUEUE_LANG_EN, sent_on);
+	s->recipients[0].action = QUEUE_DSN_RELAYED;
+	expect_says(s, QUEUE_LANG_EN, sent_on);
+	dsn_sample_free(&s);
+}
+
 static void test_sent_on(void **state)
 {
 	struct dsn_sample *s = dsn_sample_new();
 
 	s->recipients[0].forwarder = STR("info@a.test");
-	expect_says(s, QUEUE_LANG_EN, "bob@b.test According to the mail server of b.test there");
 	s->dsn.postmaster = s->dsn.sent_on = true;
 	expect_says(s, QUEUE_LANG_EN, "Subject: A message without a sender could not be sent on");
 	expect_says(s, QUEUE_LANG_EN,
 	    "A message without a sender, as reports are, taken on Monday 23 November 2026 at 20:00 UTC,");
-	expect_says(s, QUEUE_LANG_EN, "bob@b.test It was sent on for info@a.test. According to");
+	expect_says(
+	    s, QUEUE_LANG_EN, "written to info@a.test, which sends its mail on to bob@b.test.");
 	expect_says(s, QUEUE_LANG_EN, "The header of the message is attached");
 	s->dsn.sent_on = false;
 	s->dsn.untold = STR("carl@c.test");
@@ -254,6 +275,7 @@ int main(void)
 	    cmocka_unit_test(test_boundary),
 	    cmocka_unit_test(test_original),
 	    cmocka_unit_test(test_servers_in_chinese),
+	    cmocka_unit_test(test_behind_an_alias),
 	    cmocka_unit_test(test_sent_on),
 	    cmocka_unit_test(test_said_to_the_postmaster),
 	    cmocka_unit_test(test_names),

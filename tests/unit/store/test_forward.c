@@ -525,6 +525,55 @@ static void the_trace_of_a_late_one_is_found_by_it(void **state)
 	assert_true(is_found("info@a.test", id));
 }
 
+/* A message of ann to an alias, with ORCPT (empty: none), is refused there: what she is told. */
+static struct str told(const char *to, struct str orcpt)
+{
+	struct deliver *d = rig_message(&q.rig, "ann@a.test", LETTER);
+
+	rig_to(d, to);
+	d->recipients[0].orcpt = orcpt;
+	assert_true(rig_run(&q.rig, d));
+	deliver_free(&d);
+	q.world = refuses;
+	qrig_work(&q);
+	return qrig_mail(&q, arena);
+}
+
+static void the_report_names_it(void **state)
+{
+	struct str report = told("Info@a.test", STR(""));
+
+	assert_true(has(report, "Original-Recipient: rfc822;Info@a.test\r\n"
+				"Final-Recipient: rfc822; out@else.test\r\n"));
+	assert_true(has(report, "The message was written to Info@a.test, which sends its"));
+	report = told("info@a.test", STR("rfc822;first@x.test"));
+	assert_true(has(report, "Original-Recipient: rfc822;first@x.test\r\n"));
+	assert_true(has(report, "The message was written to info@a.test, which sends its"));
+	rig_alias(&q.rig, "j\u00f6rg@a.test", "out@else.test");
+	report = told("j\u00f6rg@a.test", STR(""));
+	assert_true(has(report, "Original-Recipient: utf-8;j\u00f6rg@a.test\r\n"
+				"Final-Recipient: rfc822; out@else.test\r\n"));
+}
+
+/* Only where it goes to another address, of others as well as of ours. */
+static void the_row_keeps_it(void **state)
+{
+	struct deliver *d = rig_message(&q.rig, "ann@a.test", LETTER);
+
+	rig_alias(&q.rig, "all@a.test", "ann@a.test");
+	d->may_relay = true;
+	d->wish.hold_until = q.rig.now + HOUR_MS;
+	rig_to(d, "all@a.test");
+	rig_to(d, "ann@a.test");
+	rig_to(d, "info@a.test");
+	rig_to(d, "carl@else.test")->action = PLAN_RELAY;
+	assert_true(rig_run(&q.rig, d));
+	deliver_free(&d);
+	assert_int_equal(qrig_count(&q, "queue WHERE orcpt = 'rfc822;all@a.test'"), 1);
+	assert_int_equal(qrig_count(&q, "queue WHERE orcpt = 'rfc822;info@a.test'"), 1);
+	assert_int_equal(qrig_count(&q, "queue WHERE orcpt = ''"), 2);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, queue_test_teardown)
 
 int main(void)
@@ -548,6 +597,8 @@ int main(void)
 	    TEST(the_queue_is_listed_by_it),
 	    TEST(the_trace_is_found_by_it),
 	    TEST(the_trace_of_a_late_one_is_found_by_it),
+	    TEST(the_report_names_it),
+	    TEST(the_row_keeps_it),
 	};
 
 	return cmocka_run_group_tests_name("store/forward", tests, NULL, NULL);
