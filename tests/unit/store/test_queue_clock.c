@@ -242,7 +242,7 @@ static void slept_and_not_ready(void **state)
 	}
 }
 
-/* Nobody takes jobs: the return comes a step behind the leap. */
+/* Nobody takes jobs: the return comes when there was time for two attempts. */
 static void slept_and_nothing_is_tried(void **state)
 {
 	int64_t id;
