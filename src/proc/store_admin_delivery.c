@@ -71,7 +71,8 @@ static bool take_apart(struct admin_job *j, struct wanted *w)
 		path.local = to = str_sub(to, 1, to.n - 2);
 	buf_init(&b, LIMIT_SMTP_DOMAIN);
 	good = (str_eq_i(to, STR("postmaster")) ||
-		   smtp_mailbox_parse(to, true, j->arena, &path) == SMTP_PATH_OK) &&
+		   (smtp_mailbox_parse(to, true, j->arena, &path) == SMTP_PATH_OK &&
+		       path.local.n <= LIMIT_SMTP_LOCAL_PART)) &&
 	       put_domain(j, &b, &path) && !b.overflow;
 	*w = (struct wanted){to, path.local, arena_str(j->arena, buf_view(&b)),
 	    is_here(j, &path) && !smtp_path_is_postmaster(&path)};

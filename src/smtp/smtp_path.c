@@ -356,7 +356,7 @@ enum smtp_path_status smtp_mailbox_parse(
 
 	mailbox(&c, a, &path);
 	cur_end(&c);
-	return settle(&c, utf8, s.n, LIMIT_SMTP_LOCAL_PART, &path, path_r);
+	return settle(&c, utf8, s.n, LIMIT_ADDRESS, &path, path_r);
 }
 
 enum smtp_path_status smtp_domain_parse(

@@ -13,7 +13,8 @@
 
 /*
  * A path or mailbox in canonical form. local: without quotes and backslashes, case kept; at most
- * LIMIT_SMTP_LOCAL_PART octets (reverse-path: see smtp_path_reverse()), without control characters.
+ * LIMIT_SMTP_LOCAL_PART octets in a forward-path, else as of smtp_path_reverse(); without control
+ * characters.
  * domain: ASCII in lower case, U-labels as they came, at most LIMIT_SMTP_DOMAIN octets; for a
  * literal the text of its address, "192.0.2.1" or, mapped, "::ffff:192.0.2.1", as it was said to be
  * IPv4 or IPv6; empty for <> and for <postmaster>.
@@ -50,7 +51,10 @@ enum smtp_path_status smtp_path_reverse(
 enum smtp_path_status smtp_path_forward(
     struct cur *c, bool utf8, struct arena *a, struct smtp_path *path_r);
 
-/* The whole of s as Mailbox, without brackets: `bob@example.org` [RFC 5321 4.1.2]. */
+/*
+ * The whole of s as Mailbox, without brackets: `bob@example.org` [RFC 5321 4.1.2]. As long as in a
+ * reverse-path, for it may be a sender's, to whom reports go.
+ */
 enum smtp_path_status smtp_mailbox_parse(
     struct str s, bool utf8, struct arena *a, struct smtp_path *path_r);
 

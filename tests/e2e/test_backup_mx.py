@@ -82,6 +82,19 @@ def test_mail_goes_to_the_primary(net):
     assert "250 2.1.5 ok" in story
 
 
+def test_a_sender_with_a_long_local_part(net):
+    """As those of mailing lists are: his mail goes on, and his report comes to him."""
+    home, peer = net.peer(), relay_domain(net, end=[b"554 5.7.1 not this\r\n"])
+    sender = f"bounces+{'1234567-' * 10}bob=example.net@{home.domain}"
+    refused = net.send(f"bob@{peer.domain}", sender=sender)
+    report, = home.wait_taken()
+    assert report.recipients == [f"<{sender}>"] and b"554 5.7.1 not this" in report.content
+    net.wait_gone(refused)
+    net.send(f"bob@{peer.domain}", sender=sender)
+    message, = peer.wait_taken()
+    assert message.mail.startswith(f"<{sender}>")
+
+
 def test_two_mailboxes_of_the_primary_are_two(net):
     """Its local parts are its own business: only what is spelt the same has had the message."""
     peer = relay_domain(net, "--no-verify")

@@ -208,6 +208,13 @@ def test_test_delivery_reads_addresses_as_smtp_does(server, mailbox):
             assert ("refused with 550" in told) == (code == "550"), (spelt, code, told)
 
 
+def test_test_delivery_measures_addresses_as_smtp_does(server, mailbox):
+    long = f"{'a' * 65}@elsewhere.test"
+    assert "INBOX" in server.command("test-delivery", "--from", long, "--to", mailbox, stdin=letter().decode()).stdout
+    done = server.command("test-delivery", "--from", long, "--to", long, stdin=letter().decode(), status=64)
+    assert f'--to: "{long}" is no address' in done.stderr
+
+
 def replied_to(server, to, message):
     with Wire(server) as wire:
         wire.hello()

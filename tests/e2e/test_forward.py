@@ -99,7 +99,7 @@ def test_after_a_restart(net, home, away):
     comes_back(net, address, home, f"carol@{home.domain}")
 
 
-SENDERS = {"long": ("a" * 60, ()), "quoted": ('"carol @ c"', ()), "utf8": ("c\u00e4rol", ("SMTPUTF8",))}
+SENDERS = {"long": ("a" * 60, ()), "longer": ("a" * 100, ()), "quoted": ('"carol @ c"', ()), "utf8": ("c\u00e4rol", ("SMTPUTF8",))}
 
 
 @pytest.mark.parametrize("local, options", SENDERS.values(), ids=SENDERS)

@@ -28,6 +28,15 @@ def parsed(server, mailbox):
     return email.message_from_bytes(got.replace(b"\r\n", b"\n"), policy=email.policy.default)
 
 
+def test_local_parts_as_long_as_in_smtp(server, mailbox):
+    """A sender's may be longer than 64 octets, a recipient's may not."""
+    sender = f"list-bounces+{'0123456789' * 8}@lists.test"
+    sendmail(server, "-f", sender, mailbox, text=b"Subject: x\n\nx\n")
+    assert parsed(server, mailbox)["Return-Path"] == f"<{sender}>"
+    said = sendmail(server, "-f", sender, sender, text=b"Subject: x\n\nx\n", status=67)
+    assert "5.1.3" in said, said
+
+
 def test_recipients_as_arguments(server, mailbox):
     sendmail(server, "-f", "cron@example.test", mailbox, text=b"Subject: cron\n\nline\n.hidden\n")
     got = parsed(server, mailbox)

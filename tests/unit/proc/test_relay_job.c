@@ -117,10 +117,14 @@ static int down(void **state)
 }
 
 /* ---- jobs ---- */
+/* As recipient and as sender. */
 static struct relay_job *take(const char *address)
 {
 	struct rs_recipient r = {.number = 3, .address = str_of_c(address)};
-	struct rs_job job = {.lease = {7, 9}, .destination = STR("b.test"), .recipient_count = 1};
+	struct rs_job job = {.lease = {7, 9},
+	    .destination = STR("b.test"),
+	    .reverse_path = r.address,
+	    .recipient_count = 1};
 	struct relay_job *j;
 	struct buf b;
 
@@ -267,6 +271,22 @@ static void test_address_that_is_none(void **state)
 	assert_int_equal(f.outcome.attempt.problem, QUEUE_PROBLEM_LOCAL);
 }
 
+/* What MAIL takes is sent on, and reports go to it [RFC 5321 4.5.3.1.1]. */
+static void test_long_local_part(void **state)
+{
+	char address[128];
+	struct relay_job *j;
+
+	memset(address, 'a', 100);
+	memcpy(address + 100, "@b.test", sizeof "@b.test");
+	j = take(address);
+	assert_non_null(j);
+	assert_int_equal(j->message.reverse.local.n, 100);
+	relay_job_abandon(j);
+	carry_all();
+	assert_int_equal(f.results, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -281,6 +301,7 @@ int main(void)
 	    T(test_callouts_take_room),
 	    T(test_abandoned),
 	    T(test_address_that_is_none),
+	    T(test_long_local_part),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
