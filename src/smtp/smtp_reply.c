@@ -54,6 +54,12 @@ struct smtp_reply smtp_reply_copy(struct arena *a, const struct smtp_reply *r)
 	return copy;
 }
 
+/* 2, 4 or 5 [RFC 3463 2], and that of the code. */
+static bool is_class_of(uint8_t class, uint16_t code)
+{
+	return class == code / 100 && class != 3;
+}
+
 /* Takes "2.1.5 " off the front of the text when it is a status of that class. */
 static void split_status(struct smtp_reply *r)
 {
@@ -67,7 +73,7 @@ static void split_status(struct smtp_reply *r)
 	st.detail = (uint16_t)cur_number(&c, 999);
 	if (cur_left(&c) && !cur_sp(&c))
 		cur_fail(&c);
-	if (c.bad || st.class != r->code / 100)
+	if (c.bad || !is_class_of(st.class, r->code))
 		return;
 	r->status = st;
 	r->text = cur_rest(&c);

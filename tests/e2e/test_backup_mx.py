@@ -422,12 +422,13 @@ def test_kinds_of_domains(net):
     assert kind() is None
 
 
-@pytest.mark.parametrize("said", [b"250 ok\r\n", b"250 2.1.5 caf\xe9 \x1b[31m\r\n", b"x" * 3000 + b"\r\n",
-                                  b"550-" + b"long " * 500 + b"\r\n550 \xff\xfe end\r\n"],
-                         ids=("plain", "controls", "endless", "long"))
+@pytest.mark.parametrize("said", [b"250 ok\r\n", b"354 3.0.0 go on\r\n", b"250 2.1.5 caf\xe9 \x1b[31m\r\n",
+                                  b"x" * 3000 + b"\r\n", b"550-" + b"long " * 500 + b"\r\n550 \xff\xfe end\r\n"],
+                         ids=("plain", "no status", "controls", "endless", "long"))
 def test_strange_words(net, said):
     """Whatever the primary says, the sender gets one reply that he can read."""
     peer = relay_domain(net, RCPT=[said])
     reply, = rcpt(net, f"bob@{peer.domain}")
     assert reply[:3] == {b"2": "250", b"5": "550"}.get(said[:1], "450")
     assert reply.isascii() and reply.isprintable() and len(reply) <= 510
+    wait_verdict(net, f"bob@{peer.domain}", {"2": "taken", "5": "refused"}.get(reply[0], "unsure"))

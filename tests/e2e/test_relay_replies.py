@@ -55,25 +55,29 @@ REFUSALS = [
     ("greeting", b"554 5.7.1 not you\r\n", UNREACHABLE),
     ("greeting", b"521 5.3.2 no mail here\r\n", RETURNED),
     ("greeting", b"250 2.0.0 what\r\n", UNREACHABLE),
+    ("greeting", b"354 3.0.0 what\r\n", UNREACHABLE),
     ("EHLO", b"451 4.3.0 not now\r\n", UNREACHABLE),
     ("EHLO", b"220 again\r\n", UNREACHABLE),
     ("MAIL", b"450 4.2.0 not now\r\n", WAITING),
     ("MAIL", b"550 5.7.1 not you\r\n", RETURNED),
     ("MAIL", b"354 what\r\n", WAITING),
+    ("MAIL", b"354 3.0.0 what\r\n", WAITING),  # there is no such status
     ("RCPT", b"450 4.2.1 not now\r\n", WAITING),
     ("RCPT", b"550 5.1.1 not him\r\n", RETURNED),
     ("RCPT", b"354 what\r\n", WAITING),
+    ("RCPT", b"354 3.0.0 what\r\n", WAITING),
     ("DATA", b"451 4.3.0 not now\r\n", WAITING),
     ("DATA", b"554 5.7.1 not this\r\n", RETURNED),
     ("DATA", b"250 2.0.0 what\r\n", WAITING),
     ("end", b"452 4.3.1 not now\r\n", WAITING),
     ("end", b"550 5.6.0 not this\r\n", RETURNED),
     ("end", b"354 go on\r\n", WAITING),
+    ("end", b"354 3.0.0 go on\r\n", WAITING),
 ]
 
 
 @pytest.mark.parametrize("extensions", [EXTENSIONS, PLAIN], ids=["pipelining", "plain"])
-@pytest.mark.parametrize("step, reply, outcome", REFUSALS, ids=[f"{s}-{r[:3].decode()}" for s, r, _ in REFUSALS])
+@pytest.mark.parametrize("step, reply, outcome", REFUSALS, ids=[f"{s}-{r.decode().strip()}" for s, r, _ in REFUSALS])
 def test_refusal(net, step, reply, outcome, extensions):
     peer = net.peer(extensions=extensions, **{step: [reply]})
     number = net.send(f"bob@{peer.domain}")

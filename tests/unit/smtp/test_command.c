@@ -132,6 +132,7 @@ static const struct {
     {STR_INIT("550 5.1.1x"), SMTP_REPLY_LINE_LAST, {550, {0}, STR_INIT("5.1.1x")}},
     {STR_INIT("550 5.1.1000 x"), SMTP_REPLY_LINE_LAST, {550, {0}, STR_INIT("5.1.1000 x")}},
     {STR_INIT("354 go"), SMTP_REPLY_LINE_LAST, {354, {0}, STR_INIT("go")}},
+    {STR_INIT("354 3.0.0 go"), SMTP_REPLY_LINE_LAST, {354, {0}, STR_INIT("3.0.0 go")}},
     {STR_INIT("199 x"), SMTP_REPLY_LINE_BAD, {0}},
     {STR_INIT("600 x"), SMTP_REPLY_LINE_BAD, {0}},
     {STR_INIT("25 x"), SMTP_REPLY_LINE_BAD, {0}},
