@@ -342,6 +342,14 @@ bool rs_result_get(struct str payload, struct rs_result *r_r)
 	FINISH(c, r, r_r);
 }
 
+bool rs_result_lease(struct str payload, struct rs_lease *lease_r)
+{
+	struct cur c = cur_of(payload);
+	struct rs_lease l = get_lease(&c);
+
+	FINISH_NEXT(&c, l, lease_r);
+}
+
 void rs_callout_put(struct buf *b, const struct rs_callout *m)
 {
 	wire_i64(b, m->number);
@@ -380,6 +388,16 @@ bool rs_called_get(struct str payload, struct rs_called *m_r)
 	if (m.number <= 0)
 		cur_fail(&c);
 	FINISH(c, m, m_r);
+}
+
+bool rs_called_number(struct str payload, int64_t *number_r)
+{
+	struct cur c = cur_of(payload);
+	int64_t number = cur_i64(&c);
+
+	if (number <= 0)
+		cur_fail(&c);
+	FINISH_NEXT(&c, number, number_r);
 }
 
 void rs_verdict_put(struct buf *b, enum rs_verdict v)

@@ -211,11 +211,13 @@ void rs_outcome_put(struct buf *b, const struct rs_outcome *o);
 bool rs_outcome_next(struct cur *outcomes, struct rs_outcome *o_r);
 void rs_result_put(struct buf *b, const struct rs_result *r);
 bool rs_result_get(struct str payload, struct rs_result *r_r);
+bool rs_result_lease(struct str payload, struct rs_lease *lease_r); /* whatever the rest is */
 void rs_callout_put(struct buf *b, const struct rs_callout *m);
 bool rs_callout_get(struct str payload, struct rs_callout *m_r);
 void rs_called_put(struct buf *b, const struct rs_called *m);
 bool rs_called_get(struct str payload, struct rs_called *m_r);
-void rs_verdict_put(struct buf *b, enum rs_verdict v); /* replies of RS_READ and RS_RESULT */
+bool rs_called_number(struct str payload, int64_t *number_r); /* whatever the rest is */
+void rs_verdict_put(struct buf *b, enum rs_verdict v);        /* replies of RS_READ and RS_RESULT */
 bool rs_verdict_get(struct str payload, enum rs_verdict *v_r);
 
 #endif

@@ -143,6 +143,14 @@ static bool copy_outcomes(struct queue_settle *s, const struct rs_result *m)
 	return cur_done(&c);
 }
 
+static void fill_lease(struct queue_settle *s, struct store_relay *r, const struct rs_lease *lease)
+{
+	s->cfg = store_queue_config(r->queue, s->arena);
+	s->owner = r->owner;
+	s->message = lease->message;
+	s->token = lease->token;
+}
+
 /* Everything of the result, copied. False: malformed. */
 static bool fill(struct queue_settle *s, struct store_relay *r, struct str payload)
 {
@@ -150,10 +158,7 @@ static bool fill(struct queue_settle *s, struct store_relay *r, struct str paylo
 
 	if (!rs_result_get(payload, &m) || !copy_outcomes(s, &m))
 		return false;
-	s->cfg = store_queue_config(r->queue, s->arena);
-	s->owner = r->owner;
-	s->message = m.lease.message;
-	s->token = m.lease.token;
+	fill_lease(s, r, &m.lease);
 	s->remote = store_relay_clean(s->arena, m.remote_name, LIMIT_SMTP_DOMAIN);
 	s->remote_ip = ip_text(s->arena, &m.remote_ip);
 	s->tls = store_relay_clean(s->arena, m.tls, LIMIT_LOG_VALUE);
@@ -164,13 +169,31 @@ static bool fill(struct queue_settle *s, struct store_relay *r, struct str paylo
 	return true;
 }
 
+/* Of a malformed one the lease: it ends all the same, as an attempt that came to nothing. False: none is named. */
+static bool fill_unread(struct queue_settle *s, struct store_relay *r, struct str payload)
+{
+	static const struct queue_verdict trouble = {QUEUE_VERDICT_OF_ALL,
+	    {.stage = QUEUE_STAGE_LOOKUP, .problem = QUEUE_PROBLEM_LOCAL},
+	    STR_INIT("what became of it cannot be read")};
+	struct rs_lease lease;
+
+	if (!rs_result_lease(payload, &lease))
+		return false;
+	fill_lease(s, r, &lease);
+	s->outcomes = &trouble;
+	s->n = 1;
+	return true;
+}
+
 static void take_result(struct store_relay *r, struct ipc_request *request, struct str payload)
 {
 	struct queue_settle *s = queue_settle_new();
 	struct settling *t;
+	bool read = fill(s, r, payload);
 
-	if (!fill(s, r, payload)) {
+	if (!read)
 		store_relay_log_refused(r, "a result that cannot be read");
+	if (!read && !fill_unread(s, r, payload)) {
 		store_relay_end(request, RS_STALE);
 		queue_settle_free(&s);
 		return;
@@ -245,9 +268,14 @@ static void take_hello(struct store_relay *r, struct str payload)
 
 static void take_called(struct store_relay *r, struct str payload)
 {
-	struct rs_called m;
+	/* one that cannot be read ends its question too */
+	struct rs_called m = {
+	    .attempt = {.stage = QUEUE_STAGE_LOOKUP, .problem = QUEUE_PROBLEM_LOCAL}};
+	bool read = rs_called_get(payload, &m);
 
-	if (!rs_called_get(payload, &m) || !store_callouts_called(r->sp->callouts, r, &m))
+	if (!read)
+		rs_called_number(payload, &m.number);
+	if (!store_callouts_called(r->sp->callouts, r, &m) || !read)
 		store_relay_log_refused(r, "to answer a callout that it does not have");
 }
 

@@ -95,7 +95,7 @@ void store_relay_take_way(struct store_relay *r, struct ipc_request *request, st
 
 	if (!fill(w, r, payload)) {
 		store_relay_log_refused(r, "a way that cannot be read");
-		end_without(request, RS_WAY_STALE);
+		end_without(request, RS_WAY_LATER); /* a result follows, which ends the lease */
 		queue_way_free(&w);
 		return;
 	}

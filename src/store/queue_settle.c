@@ -236,7 +236,8 @@ static struct queue_last last_of(struct settling *t, const struct queue_verdict 
 static const struct queue_verdict *outcome_of(const struct queue_settle *s, int64_t recipient)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		if (s->outcomes[i].recipient == recipient)
+		if (s->outcomes[i].recipient == recipient ||
+		    s->outcomes[i].recipient == QUEUE_VERDICT_OF_ALL)
 			return &s->outcomes[i];
 	}
 	return NULL;

@@ -6,8 +6,10 @@
 #include "store/lane.h"
 #include "store/queue.h"
 
+#define QUEUE_VERDICT_OF_ALL (-1)
+
 struct queue_verdict {
-	int64_t recipient;
+	int64_t recipient; /* or QUEUE_VERDICT_OF_ALL */
 	struct queue_attempt attempt;
 	struct str text; /* of the reply, or more about the problem; may hold anything */
 };

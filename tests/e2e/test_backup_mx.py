@@ -6,9 +6,11 @@ import time
 
 import pytest
 from conftest import DOMAIN
+from ipc_frames import EVENT, frame, read_frame
 from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
 from smtp_peer import HANG
+from test_relay_taken_over import CALLED, CALLOUT, stopped
 from wire import Wire, letter, mail_of, submit
 
 NET_OPTIONS = 'trusted_networks = [];\ncallout = { wait = "30s"; unverified = "defer"; };'
@@ -285,6 +287,22 @@ def test_a_relay_that_dies_while_it_asks(net):
     thread.join()
     assert replies[0].startswith("250")
     assert len(asked(peer)) == 2
+
+
+@pytest.mark.kills
+def test_an_answer_that_cannot_be_read_ends_the_question(net):
+    """Else it were out until the relay dies, and four of them would be all there are for a domain."""
+    peer = relay_domain(net)
+    bob = f"bob@{peer.domain}"
+    with stopped(net) as link, Wire(net.server) as wire:
+        wire.hello()
+        assert wire.say("MAIL FROM:<carol@stranger.test>").startswith("250")
+        wire.send(f"RCPT TO:<{bob}>\r\n")
+        kind, its, _, question = read_frame(link)
+        assert (kind, its) == (EVENT, CALLOUT)
+        link.sendall(frame(EVENT, CALLED, question[:8] + b"?", number=0))
+        wait_verdict(net, bob, "unsure")
+        assert wire.reply() == UNVERIFIED
 
 
 @pytest.mark.kills

@@ -182,8 +182,8 @@ def way(message, token, hosts=(b"mx.evil.test",), failed=b"", count=None):
 
 
 def test_ways_for_what_it_has_no_lease_for(net):
-    """Answered as stale; a host that it says has failed is none that anybody knows of."""
-    stale = 3
+    """Answered as stale, or not at all; a host that it says has failed is none that anybody knows of."""
+    stale, later = 3, 4
     peer = net.peer(RCPT=b"450 4.2.1 later\r\n")
     number = net.send(f"bob@{peer.domain}")
     net.wait_attempt(number)
@@ -193,7 +193,7 @@ def test_ways_for_what_it_has_no_lease_for(net):
         for payload in (b"", bytes(16), way(number, 1, hosts=()), way(number, 1, count=11),
                         way(number, 1, count=2), way(number, 1, hosts=(b"",)), way(number, 1) + b"x",
                         way(number, 1, failed=b" ", hosts=()), way(number, 1, hosts=(b" ",))):
-            assert ask(link, WAY, payload) == (stale, 0), payload
+            assert ask(link, WAY, payload) == (later, 0), payload
     assert net.server.new_log().count('what="a way that cannot be read"') == 9
     works(net)
 
@@ -221,6 +221,23 @@ def test_what_it_has_a_lease_for_is_all_it_can_spoil(net):
     wait_for("the relay's own result to be stale", lambda: "event=lease-stale" in net.server.new_log())
     assert [row["id"] for row in net.queue()] == [waits]
     works(net)
+
+
+def test_a_result_that_cannot_be_read_ends_its_lease(net):
+    """Its message waits as after any attempt that came to nothing, and not until the lease runs out."""
+    peer = net.peer(MAIL=[HANG])
+    number = net.send(f"bob@{peer.domain}")
+    peer.wait_hanging()
+    with stopped(net) as link:
+        verdicts = [ask(link, RESULT, result(number, token, outcome(0, 999), 1))[0] for token in TOKENS]
+        assert sorted(verdicts)[:2] == [DONE, STALE]
+        [row] = net.queue(number)
+        assert row["state"] == "waiting" and "what became of it cannot be read" in row["last_reply"], row
+    assert net.attempts(number) == [(0, 0, 1)]
+    peer.go_on.set()
+    wait_for("the relay's own result to be stale", lambda: "event=lease-stale" in net.server.new_log())
+    net.retry(number)
+    net.wait_gone(number)
 
 
 def test_random_frames_never_harm_the_store(net, long):
