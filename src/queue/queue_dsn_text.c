@@ -236,12 +236,15 @@ static bool has_action(const struct queue_dsn *d, enum queue_dsn_action action)
 	return false;
 }
 
+/* Where a time was set it is told of all that is passed on, to servers that will report too. */
 static enum queue_phrase opening(const struct queue_dsn *d, enum queue_dsn_action action)
 {
 	if (d->untold.n)
 		return QUEUE_PHRASE_OPENING_UNTOLD;
 	if (d->postmaster)
 		return d->sent_on ? QUEUE_PHRASE_OPENING_NO_SENDER : QUEUE_PHRASE_OPENING_DOUBLE;
+	if (action == QUEUE_DSN_RELAYED && d->deliver_by)
+		return QUEUE_PHRASE_OPENING_PASSED_ON;
 	return (enum queue_phrase)((int)QUEUE_PHRASE_OPENING_FAILED + (int)action);
 }
 

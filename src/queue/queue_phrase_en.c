@@ -189,6 +189,8 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	    "delivery, for:",
 	[QUEUE_PHRASE_OPENING_EXPANDED] =
 	    "The message that it took from you %1 was sent on to all addresses behind:",
+	[QUEUE_PHRASE_OPENING_PASSED_ON] =
+	    "The message that it took from you %1 was passed on to the next server, for:",
 	[QUEUE_PHRASE_SUBJECT_DOUBLE] = "A report could not be delivered",
 	[QUEUE_PHRASE_OPENING_DOUBLE] =
 	    "A report of this server, made %1, could not be delivered to the sender of whose mail it "

@@ -129,6 +129,7 @@ const char *const queue_phrase_zh_hans[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_OPENING_DELIVERED] = "%1 从您这里收下的邮件已送达：",
 	[QUEUE_PHRASE_OPENING_RELAYED] = "%1 从您这里收下的邮件已转交给一台不会报告投递结果的服务器，收件人为：",
 	[QUEUE_PHRASE_OPENING_EXPANDED] = "%1 从您这里收下的邮件已转发给以下地址所代表的所有收件人：",
+	[QUEUE_PHRASE_OPENING_PASSED_ON] = "%1 从您这里收下的邮件已转交给下一台服务器，收件人为：",
 	[QUEUE_PHRASE_SUBJECT_DOUBLE] = "一封报告无法送达",
 	[QUEUE_PHRASE_OPENING_DOUBLE] = "本服务器在 %1 发出的一封投递报告无法送达原邮件的发件人，因此转给您这位邮件管理员。它的收件人为：",
 	[QUEUE_PHRASE_DOUBLE_FULL] = "附件是该报告。",

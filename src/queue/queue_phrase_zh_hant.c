@@ -129,6 +129,7 @@ const char *const queue_phrase_zh_hant[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_OPENING_DELIVERED] = "%1 從您這裡收下的郵件已送達：",
 	[QUEUE_PHRASE_OPENING_RELAYED] = "%1 從您這裡收下的郵件已轉交給一台不會報告投遞結果的伺服器，收件者為：",
 	[QUEUE_PHRASE_OPENING_EXPANDED] = "%1 從您這裡收下的郵件已轉發給以下地址所代表的所有收件者：",
+	[QUEUE_PHRASE_OPENING_PASSED_ON] = "%1 從您這裡收下的郵件已轉交給下一台伺服器，收件者為：",
 	[QUEUE_PHRASE_SUBJECT_DOUBLE] = "一封報告無法送達",
 	[QUEUE_PHRASE_OPENING_DOUBLE] = "本伺服器在 %1 發出的一封投遞報告無法送達原郵件的寄件者，因此轉給您這位郵件管理員。它的收件者為：",
 	[QUEUE_PHRASE_DOUBLE_FULL] = "附件是該報告。",

@@ -49,6 +49,11 @@ def blocks(report):
     return list(report.iter_parts())[1].get_payload()
 
 
+def words_of(report):
+    """The part for people, its lines joined."""
+    return " ".join(next(report.iter_parts()).get_content().split())
+
+
 # ---- parameters travel along ----
 
 def test_parameters_go_to_the_next_server(net, sender):
@@ -73,6 +78,7 @@ def test_relayed_where_nobody_reports_further(net, sender):
     about, one = blocks(report)
     assert about["Original-Envelope-Id"] == "number=1"
     assert one["Action"] == "relayed" and one["Status"] == "2.0.0"
+    assert "was passed on to a server that will not report its delivery, for:" in words_of(report)
     assert one["Original-Recipient"] == "rfc822;first@x.test"
     assert one["Final-Recipient"] == f"rfc822; bob@{peer.domain}"
     assert not any("NOTIFY" in command or "ENVID" in command for command in peer.commands)
@@ -94,8 +100,8 @@ def test_delivered_into_a_mailbox(net, sender):
     assert about["Reporting-MTA"] == "dns; mail.example.test"
     assert one["Action"] == "delivered" and one["Status"] == "2.0.0"
     assert one["Final-Recipient"] == f"rfc822; {bob}" and one["Original-Recipient"] == f"rfc822;{bob}"
-    text, _, original = report.iter_parts()
-    assert "was delivered to" in " ".join(text.get_content().split())
+    _, _, original = report.iter_parts()
+    assert "was delivered to" in words_of(report)
     assert original.get_content_type() == "text/rfc822-headers"  # RET=FULL is about failures
     assert count_of(net.server, bob) == 4
     assert "the sender is told by message" in net.trace(number)
@@ -169,8 +175,8 @@ def test_report_that_cannot_be_delivered_goes_to_the_postmaster(net):
     hand_in(net, f"carol@{home.domain}", f"bob@{away.domain}", content=letter(subject="the first letter"))
     report = report_of(net, ALICE, before + 1)
     assert report["Subject"] == "A report could not be delivered"
-    text, fields, original = report.iter_parts()
-    words = " ".join(text.get_content().split())
+    _, fields, original = report.iter_parts()
+    words = words_of(report)
     assert "goes to you, the postmaster" in words and "go away" in words
     assert fields.get_payload()[1]["Final-Recipient"] == f"rfc822; carol@{home.domain}"
     assert "the first letter" in original.as_string() and f"bob@{away.domain}" in original.as_string()

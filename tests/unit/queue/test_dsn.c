@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "dsn_sample.h"
 #include "queue/queue_dsn_part.h"
@@ -226,6 +227,21 @@ static void test_behind_an_alias(void **state)
 	dsn_sample_free(&s);
 }
 
+/* Told for the sake of the time that its sender set: that server may report too. */
+static void test_passed_on(void **state)
+{
+	struct dsn_sample *s = dsn_sample_new();
+
+	s->recipients[0].action = QUEUE_DSN_RELAYED;
+	expect_says(
+	    s, QUEUE_LANG_EN, "was passed on to a server that will not report its delivery, for:");
+	s->dsn.deliver_by = s->dsn.date + HOUR_MS;
+	expect_says(s, QUEUE_LANG_EN, "was passed on to the next server, for:");
+	expect_says(s, QUEUE_LANG_ZH_HANS, "已转交给下一台服务器，");
+	expect_says(s, QUEUE_LANG_ZH_HANT, "已轉交給下一台伺服器，");
+	dsn_sample_free(&s);
+}
+
 static void test_sent_on(void **state)
 {
 	struct dsn_sample *s = dsn_sample_new();
@@ -276,6 +292,7 @@ int main(void)
 	    cmocka_unit_test(test_original),
 	    cmocka_unit_test(test_servers_in_chinese),
 	    cmocka_unit_test(test_behind_an_alias),
+	    cmocka_unit_test(test_passed_on),
 	    cmocka_unit_test(test_sent_on),
 	    cmocka_unit_test(test_said_to_the_postmaster),
 	    cmocka_unit_test(test_names),
