@@ -323,12 +323,20 @@ static void do_report(struct relay_session *s, const struct smtp_client_effect *
 	smtp_client_done(s->engine, NULL, clock_mono());
 }
 
-/* The server's name for SNI; an address has none. */
+/* What its certificate is to be for: the address, where that alone was named. */
 static const char *server_name(struct relay_session *s)
 {
-	struct str host = s->route.hops[s->hop].host;
+	const struct relay_hop *hop = &s->route.hops[s->hop];
+	const char *name;
+	struct buf b;
 
-	return str_has_prefix(host, STR("[")) ? NULL : arena_cstr(s->arena, host);
+	if (!str_has_prefix(hop->host, STR("[")))
+		return arena_cstr(s->arena, hop->host);
+	buf_init(&b, 64);
+	ip_put(&b, &hop->addr.ip);
+	name = arena_cstr(s->arena, buf_view(&b));
+	buf_fini(&b);
+	return name;
 }
 
 static void do_starttls(struct relay_session *s)

@@ -28,6 +28,12 @@ def delivered(net, peer, tls):
     return net.trace(number)
 
 
+def restart(net):
+    assert net.server.stop() == 0
+    net.server.start()
+    net.server.mark()
+
+
 def test_used_where_offered(net):
     peer = net.peer(tls=net.tls())
     assert "certificate not verified" in delivered(net, peer, True)
@@ -53,6 +59,17 @@ def test_the_trace_says_when_and_over_what(net):
     assert "* TLSv1.3 TLS_" in net.trace(numbers[0]) and "* on the connection" not in net.trace(numbers[0])
     assert f"* on the connection of {numbers[0]} to mx0.{peer.domain} [{peer.address}] over TLSv1.3 TLS_" in \
         net.trace(numbers[1])
+
+
+def test_a_certificate_is_for_the_address_that_was_named(net, monkeypatch):
+    """Where there is no name, one that is trusted may still be anybody's."""
+    peer = net.peer(tls=net.tls())
+    peer.domain = f"[{peer.address}]"
+    monkeypatch.setenv("SSL_CERT_FILE", net.server.certificate)
+    restart(net)
+    assert "certificate not verified" in delivered(net, peer, True)
+    monkeypatch.undo()
+    restart(net)
 
 
 def test_only_what_is_said_over_tls_counts(net):
