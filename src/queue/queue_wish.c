@@ -6,7 +6,10 @@
 int64_t queue_wish_release(const struct queue_wish *w, int64_t accepted)
 {
 	int64_t when = w->hold_for ? accepted + w->hold_for : w->hold_until;
+	int64_t last = accepted + QUEUE_HOLD_MAX;
 
+	if (when > last)
+		when = last;
 	return when > accepted ? when : 0;
 }
 

@@ -34,7 +34,7 @@ struct queue_wish {
 	bool by_trace; /* each server that passes it on reports */
 };
 
-/* When it is released; 0: at once. */
+/* When it is released, QUEUE_HOLD_MAX from its acceptance at the latest; 0: at once. */
 int64_t queue_wish_release(const struct queue_wish *w, int64_t accepted);
 
 /* Is each value in its range? */

@@ -88,6 +88,21 @@ static void held_until_its_time(void **state)
 	assert_int_equal(q.reports + q.warnings, 0);
 }
 
+/* A front that is taken over asks for more than there is. */
+static void held_no_longer_than_may_be(void **state)
+{
+	int64_t start = q.rig.now, id;
+
+	q.world = all_well;
+	q.wish.hold_until = INT64_MAX;
+	id = qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	qrig_live(&q, start + QUEUE_HOLD_MAX - 1);
+	assert_int_equal(q.jobs, 0);
+	qrig_live(&q, start + QUEUE_HOLD_MAX + MINUTE_MS);
+	assert_int_equal(q.jobs, 1);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
+}
+
 /* The time it is tried for, and the warning, count from its release. */
 static void life_begins_at_release(void **state)
 {
@@ -728,6 +743,7 @@ int main(void)
 	    T(told_later_of_success),
 	    T(told_of_the_route),
 	    T(held_until_its_time),
+	    T(held_no_longer_than_may_be),
 	    T(life_begins_at_release),
 	    T(held_for_a_mailbox_here),
 	    T(one_copy_needs_room_once),
