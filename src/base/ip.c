@@ -21,6 +21,18 @@ bool ip_parse(struct str s, struct ip *ip_r)
 	return true;
 }
 
+bool ip_parse_literal(struct str s, struct ip *ip_r)
+{
+	struct str inside;
+
+	if (s.n < 3 || s.p[0] != '[' || s.p[s.n - 1] != ']')
+		return false;
+	inside = str_sub(s, 1, s.n - 2);
+	if (str_has_prefix_i(inside, STR("IPv6:")))
+		inside = str_from(inside, 5);
+	return ip_parse(inside, ip_r);
+}
+
 /* Clears the bits behind the first `bits`. */
 static void mask(struct ip *ip, unsigned bits)
 {

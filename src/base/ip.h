@@ -16,6 +16,9 @@ struct ip_net {
 /* "192.0.2.1" or "2001:db8::1", nothing else. False: *ip_r untouched. */
 bool ip_parse(struct str s, struct ip *ip_r);
 
+/* The same in brackets, as in "bob@[192.0.2.1]"; an IPv6 address behind "IPv6:", or bare. */
+bool ip_parse_literal(struct str s, struct ip *ip_r);
+
 /* "10.0.0.0/8", "2001:db8::/32" or a single address. False for host bits set or bits too many. */
 bool ip_net_parse(struct str s, struct ip_net *net_r);
 

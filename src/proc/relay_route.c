@@ -258,19 +258,6 @@ static void take_routed_host(struct relay_route *r, struct str host)
 	next_host(r);
 }
 
-/* "[192.0.2.1]" or "[IPv6:...]" [RFC 5321 4.1.3]. */
-static bool is_literal(struct str domain, struct ip *ip_r)
-{
-	struct str inside;
-
-	if (domain.n < 3 || domain.p[0] != '[' || domain.p[domain.n - 1] != ']')
-		return false;
-	inside = str_sub(domain, 1, domain.n - 2);
-	if (str_has_prefix_i(inside, STR("IPv6:")))
-		inside = str_from(inside, 5);
-	return ip_parse(inside, ip_r);
-}
-
 static struct queue_self self_of(
     struct arena *a, const struct relay *relay, const struct config_snapshot *config)
 {
@@ -330,7 +317,7 @@ void relay_route_start(struct relay_route *r, struct relay *relay,
 	queue_mx_addresses_init(&r->addresses);
 	if (job->route.host.n)
 		take_routed_host(r, arena_str(r->arena, job->route.host));
-	else if (is_literal(r->domain, &ip))
+	else if (ip_parse_literal(r->domain, &ip))
 		take_address(r, &ip);
 	else if (!dns_name_is_valid(r->domain))
 		finish(r, QUEUE_PROBLEM_NXDOMAIN, "it is no domain name");

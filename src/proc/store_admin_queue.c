@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/ip.h"
 #include "config/option_value.h"
 #include "mime/mime_idn.h"
 #include "proc/admin_address.h"
@@ -21,11 +22,12 @@ static bool refuse(struct admin_job *j, struct str text, const char *why)
 /* An address or a domain. False: it is neither. */
 static bool take_name(struct admin_job *j, struct str text, struct str *name_r)
 {
+	struct ip literal;
 	struct buf b;
 	bool good = true;
 
 	buf_init(&b, text.n + LIMIT_SMTP_DOMAIN);
-	if (text.n == 0 || str_find(text, '@') < text.n)
+	if (text.n == 0 || str_find(text, '@') < text.n || ip_parse_literal(text, &literal))
 		buf_lower(&b, admin_address_spelt(j->arena, text));
 	else
 		good = mime_idn_to_ascii(&b, text) == MIME_IDN_OK;

@@ -2,6 +2,7 @@
 #include "store/queue_change.h"
 
 #include "base/id.h"
+#include "base/ip.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "mime/mime_local.h"
@@ -12,6 +13,16 @@
 
 /* ---- filters ---- */
 
+/* A literal is the same with its tag and without: destinations have none. */
+static bool is_domain(struct str filter, struct str domain)
+{
+	struct ip wanted, ip;
+
+	if (ip_parse_literal(filter, &wanted) && ip_parse_literal(domain, &ip))
+		return ip_eq(&wanted, &ip);
+	return str_eq_i(filter, domain);
+}
+
 /*
  * However it is spelt, though elsewhere two spellings may be two mailboxes: an administrator types what he
  * was told, is told what was chosen, and chooses exactly by the id.
@@ -20,7 +31,7 @@ static bool is_about(struct str filter, struct str address)
 {
 	if (str_find(filter, '@') < filter.n)
 		return mime_local_address_eq(filter, address);
-	return str_eq_i(filter, queue_text_domain(address));
+	return is_domain(filter, queue_text_domain(address));
 }
 
 /* To where it goes, or to the address here that it was written to. */

@@ -52,6 +52,20 @@ def test_filters(waiting):
     assert "nothing in the queue matches" in done.stderr
 
 
+def test_address_literals(waiting):
+    """As the summary names them, and as they were written."""
+    send(waiting, ANN, "bob@[192.0.2.1]", "bob@[IPv6:2001:DB8::1]")
+    wait_for("both of them to be down", lambda: [
+        (d["state"], d["sessions"]) for d in waiting.json("queue", "summary")] == [("unreachable", 0)] * 4)
+    shown = {d["destination"] for d in waiting.json("queue", "summary")}
+    assert {"[192.0.2.1]", "[2001:db8::1]"} < shown
+    for name, address in (("[192.0.2.1]", "bob@[192.0.2.1]"), ("[2001:db8::1]", "bob@[IPv6:2001:db8::1]"),
+                          ("[IPv6:2001:db8:0::1]", "bob@[IPv6:2001:db8::1]")):
+        assert recipients(waiting, name) == recipients(waiting, "--to", name) == [address]
+    assert "1 recipient" in waiting.command("queue", "retry", "[192.0.2.1]").stdout
+    assert "nothing in the queue matches" in waiting.command("queue", "list", "[192.0.2.2]", status=66).stderr
+
+
 def test_list_fits_a_terminal(waiting):
     """However long the addresses are; what does not fit is told by show, and to programs."""
     host = ".".join(["a-rather-long-label"] * 5) + ".test"

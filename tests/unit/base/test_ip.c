@@ -68,6 +68,22 @@ static void all_of_a_family(void **state)
 		assert_true(ip_parse(str_of_c(none[i]), &ip) && !ip_is_any(&ip));
 }
 
+static void literals(void **state)
+{
+	static const char *const none[] = {"", "[", "[]", "192.0.2.1", "[192.0.2.1", "192.0.2.1]",
+	    "[IPv6:]", "[x.test]", "[IPv4:192.0.2.1]"};
+	struct ip ip, want;
+
+	assert_true(ip_parse(STR("192.0.2.1"), &want));
+	assert_true(ip_parse_literal(STR("[192.0.2.1]"), &ip) && ip_eq(&ip, &want));
+	assert_true(ip_parse(STR("2001:db8::1"), &want));
+	assert_true(ip_parse_literal(STR("[ipv6:2001:DB8::1]"), &ip) && ip_eq(&ip, &want));
+	assert_true(ip_parse_literal(STR("[2001:db8:0::1]"), &ip) && ip_eq(&ip, &want));
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		assert_false(ip_parse_literal(str_of_c(none[i]), &ip));
+	assert_true(ip_eq(&ip, &want));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -75,6 +91,7 @@ int main(void)
 	    cmocka_unit_test(network_of_all_bits_is_the_address),
 	    cmocka_unit_test(networks_with_host_bits_are_refused),
 	    cmocka_unit_test(all_of_a_family),
+	    cmocka_unit_test(literals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
