@@ -175,6 +175,22 @@ static struct str postmaster_of(struct queue_report *r)
 	return directory_text(r->arena, STR("postmaster"), r->cfg.hostname);
 }
 
+/* For a field of the report: a domain that DNS knows in ASCII keeps it from no server. */
+static struct str sender_written(struct queue_report *r)
+{
+	struct str path = r->about.reverse_path;
+	size_t at = str_rfind(path, '@');
+	struct str local = str_sub(path, 0, at);
+	struct buf b;
+
+	buf_init(&b, LIMIT_SMTP_DOMAIN);
+	if (str_has_8bit(path) && !str_has_8bit(local) &&
+	    mime_idn_to_ascii(&b, str_from(path, at + 1)) == MIME_IDN_OK)
+		path = directory_text(r->arena, local, buf_view(&b));
+	buf_fini(&b);
+	return path;
+}
+
 static bool is_sent_on(const struct queue_report *r)
 {
 	return r->to_postmaster && !r->untold && !queue_message_is_report(&r->about);
@@ -195,7 +211,7 @@ static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *
 	return (struct queue_dsn){
 	    .lang = lang,
 	    .zone = r->cfg.zone,
-	    .sender = r->to_postmaster ? postmaster_of(r) : r->about.reverse_path,
+	    .sender = r->to_postmaster ? postmaster_of(r) : sender_written(r),
 	    .postmaster = r->to_postmaster,
 	    .untold = r->untold ? r->about.reverse_path : STR(""),
 	    .sent_on = is_sent_on(r),

@@ -86,6 +86,18 @@ def test_relayed_where_nobody_reports_further(net, sender):
     assert count_of(net.server, sender) == 1
 
 
+def test_a_sender_at_a_domain_in_unicode(net):
+    """Any server takes his report: it has his domain as DNS does."""
+    home, peer = net.peer(extensions=("8BITMIME",)), net.peer(RCPT=b"550 5.1.1 who?\r\n")
+    ascii = "bücher.test".encode("idna").decode()
+    net.names.answers[ascii] = net.names.answers[home.domain]
+    number = hand_in(net, "carol@bücher.test", f"bob@{peer.domain}", options=["SMTPUTF8"], content=letter())
+    [report] = home.wait_taken()
+    assert report.recipients == [f"<carol@{ascii}>"] and "SMTPUTF8" not in report.mail
+    assert f"\r\nTo: carol@{ascii}\r\n".encode() in report.content
+    net.wait_gone(number)
+
+
 # ---- success here ----
 
 def test_delivered_into_a_mailbox(net, sender):
