@@ -127,6 +127,7 @@ def test_connections_of_an_address_and_of_a_network(server, port, refused):
 
     wires = [connected(first, quiet=port.endswith("s")) for _ in range(3)]  # also without a handshake
     assert all(wire.greeting is None or wire.greeting[:3] in ("220", "+OK") for wire in wires)
+    wait_for("all of them", lambda: server.json("status")["connections"] == 3)
     with connected(first) as late:
         assert late.greeting.startswith(refused)
         assert "your address has 3 connections open, which is the limit" in late.greeting
