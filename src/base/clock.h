@@ -28,5 +28,6 @@ void clock_put_iso_ms(struct buf *b, int64_t ms);
 /* Reads the system's clocks. Not for engines: they are given now. */
 int64_t clock_now(void);  /* wall clock */
 int64_t clock_mono(void); /* milliseconds that never go back, for durations */
+int64_t clock_boot(void); /* the same, and it goes on while the machine sleeps */
 
 #endif

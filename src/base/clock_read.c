@@ -23,3 +23,8 @@ int64_t clock_mono(void)
 {
 	return read_clock(CLOCK_MONOTONIC);
 }
+
+int64_t clock_boot(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}

@@ -210,14 +210,6 @@ enum admin_step admin_queue_list(struct admin_job *j)
 
 /* ---- show ---- */
 
-static int64_t until_of(struct admin_job *j, const struct queue_row *row)
-{
-	struct str domain = queue_row_domain(j->arena, row);
-
-	return queue_schedule_end(
-	    queue_config_policy(&j->ctx->queue, domain), &row->entry, j->ctx->queue.started);
-}
-
 static void put_message(
     struct admin_job *j, const struct queue_row *row, const struct queue_message *m)
 {
@@ -226,7 +218,8 @@ static void put_message(
 	admin_put_id(j, "id", m->id);
 	admin_record_text(&j->out, "sender", sender_of(m));
 	admin_record_number(&j->out, ADMIN_TIME, "since", m->accepted);
-	admin_record_number(&j->out, ADMIN_TIME, "until", until_of(j, row));
+	admin_record_number(
+	    &j->out, ADMIN_TIME, "until", queue_row_end(&j->ctx->queue, j->arena, row));
 	admin_record_number(&j->out, ADMIN_BYTES, "size", m->size);
 	admin_record_text(&j->out, "message_id", m->header_id);
 	admin_record_text(&j->out, "envelope_id", m->envid);
@@ -249,7 +242,8 @@ static void put_recipient(void *ctx, const struct queue_row *row, const struct q
 	admin_record_number(&j->out, ADMIN_INT, "attempts",
 	    row->entry.attempts + (p.has_place ? p.place.state.failures : 0));
 	admin_record_number(&j->out, ADMIN_TIME, "next", next_of(j, row, &p));
-	admin_record_number(&j->out, ADMIN_TIME, "until", until_of(j, row));
+	admin_record_number(
+	    &j->out, ADMIN_TIME, "until", queue_row_end(&j->ctx->queue, j->arena, row));
 	admin_record_number(&j->out, ADMIN_INT, "warnings",
 	    row->entry.warnings < LIMIT_QUEUE_STEPS ? row->entry.warnings : 0);
 	admin_record_text(&j->out, "last_server", row->last.remote);

@@ -89,7 +89,7 @@ struct queue_config store_queue_config(struct store_queue *q, struct arena *a)
 
 static struct queue_time time_now(void *ctx)
 {
-	return (struct queue_time){clock_now(), clock_mono()};
+	return (struct queue_time){clock_now(), clock_boot()};
 }
 
 static void run_write(void *ctx, struct lane_op *op)

@@ -402,10 +402,10 @@ static bool is_late(const struct telling *t)
 
 static void how(struct telling *t)
 {
-	if (is_late(t))
-		put_ending(t, ENDING_LATE);
-	else if (t->schedule.next_attempt == QUEUE_NEVER && !is_woken(t))
+	if (t->schedule.next_attempt == QUEUE_NEVER && !is_woken(t))
 		put_ending(t, ENDING_THEN);
+	else if (is_late(t))
+		put_ending(t, ENDING_LATE);
 	else
 		put_ending(t, ENDING_IF);
 }

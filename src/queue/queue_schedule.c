@@ -7,34 +7,40 @@
 
 #include "base/clock.h"
 
-#define SOON_MS MINUTE_MS /* and up to as much again, so that many do not come together */
+#define SOON_MS MINUTE_MS       /* and up to as much again, so that many do not come together */
+#define WARN_MS (5 * MINUTE_MS) /* a warning that was missed comes so soon at the latest */
 
 static int64_t min_of(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
 
-/* For two attempts, with the longest wait between them: the first may come before this machine has its network again. */
+/*
+ * For two attempts, of which the first may come before this machine has its network again: until the first, which may
+ * take a third of a step, and the longest wait behind it.
+ */
 static int64_t grace_of(const struct queue_policy *p)
 {
 	int64_t last = p->retry[p->n_retry - 1];
 
-	return p->retry[0] + last + last / 10;
+	return p->retry[0] + last / 3 + last + last / 10;
 }
 
 /*
- * When he is returned whose life ends at a time. Where that passed while nothing ran or as the clock went ahead:
+ * When he is returned whose life ends at a time:
  *
- *   not long before the start, as in a restart    a last step later: he was tried until then
- *   earlier                                       a grace behind the start, as long as his life at most
+ *   well behind the start       then
+ *   not long before or after    a last step later; mostly it was a restart, and he was tried until then
+ *   before it                   a grace behind the start, as long as his life at most
  */
 static int64_t returned_at(const struct queue_policy *p, int64_t life, int64_t end, int64_t started)
 {
 	int64_t last = p->retry[p->n_retry - 1];
+	int64_t near = min_of(min_of(p->retry[0], last / 2), life / 2);
 
-	if (end > started)
+	if (end > started + near)
 		return end;
-	if (started - end <= min_of(p->retry[0], last / 2))
+	if (end >= started - near)
 		return end + min_of(last, life);
 	return started + min_of(grace_of(p), life);
 }
@@ -49,7 +55,7 @@ int64_t queue_schedule_end(
 }
 
 /*
- * A warning whose time passed meanwhile waits for a first step, so that what could not be tried is; of a life that
+ * A warning whose time passed meanwhile waits for a moment, so that what could not be tried is; of a life that
  * ended meanwhile there is none: what becomes of it is told soon enough.
  */
 static int64_t next_warning(
@@ -60,7 +66,7 @@ static int64_t next_warning(
 	if (!e->bounce && e->warn && e->warnings < p->n_warn && e->accepted + life > started)
 		when = e->accepted + p->warn[e->warnings];
 	if (when <= started)
-		when = started + p->retry[0];
+		when = started + min_of(p->retry[0], WARN_MS);
 	return e->by == QUEUE_BY_NOTIFY ? min_of(when, e->by_time) : when;
 }
 

@@ -15,14 +15,14 @@ int64_t queue_wish_release(const struct queue_wish *w, int64_t accepted)
 
 bool queue_wish_is_valid(const struct queue_wish *w)
 {
-	int64_t by = w->by_time < 0 ? -w->by_time : w->by_time;
+	int64_t by_most = QUEUE_BY_MAX * SECOND_MS;
 
 	if (w->hold_for < 0 || w->hold_for > QUEUE_HOLD_MAX || w->hold_until < 0 ||
 	    (w->hold_for && w->hold_until))
 		return false;
 	if (w->priority < QUEUE_PRIORITY_LAST || w->priority > QUEUE_PRIORITY_MOST)
 		return false;
-	return w->by < QUEUE_BY_TOLD && by <= QUEUE_BY_MAX * SECOND_MS &&
+	return w->by < QUEUE_BY_TOLD && w->by_time >= -by_most && w->by_time <= by_most &&
 	       (w->by != QUEUE_BY_RETURN || w->by_time > 0);
 }
 

@@ -173,6 +173,12 @@ struct way {
 	struct str domain, address, forwarder;
 };
 
+/* Not longer than the parameter may be: in xtext an octet of UTF-8 takes three at most [RFC 6533 3]. */
+static bool fits_in_orcpt(struct str address)
+{
+	return (str_has_8bit(address) ? 3 : 1) * address.n <= LIMIT_SMTP_PARAM;
+}
+
 /*
  * What a row for `address` has as ORCPT: the sender's, else what he wrote, where that is something else
  * [RFC 3461 5.2.1].
@@ -183,8 +189,8 @@ static struct str original_of(
 	struct str written = from->address, original;
 	struct buf b;
 
-	if (from->orcpt.n || from->domain.n == 0 || written.n > LIMIT_ADDRESS ||
-	    str_eq(written, address))
+	if (from->orcpt.n || from->domain.n == 0 || str_eq(written, address) ||
+	    !fits_in_orcpt(written))
 		return from->orcpt;
 	buf_init(&b, LIMIT_SMTP_PARAM);
 	buf_str(&b, str_has_8bit(written) ? STR("utf-8;") : STR("rfc822;"));

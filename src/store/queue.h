@@ -216,6 +216,9 @@ enum db_code queue_place_set(struct db *db, struct queue_place *place, int64_t n
 enum db_code queue_message_get(
     struct db *db, struct arena *a, int64_t id, struct queue_message *m_r);
 
+/* Until when he is or was tried (queue_schedule_end()); of who is held, or is over, nothing that was missed counts. */
+int64_t queue_row_end(const struct queue_config *cfg, struct arena *a, const struct queue_row *row);
+
 /* The next attempt, warning or return of a recipient; place: where he goes to, NULL: unknown. */
 struct queue_schedule queue_row_schedule(
     const struct queue_config *cfg, const struct queue_row *row, const struct queue_place *place);

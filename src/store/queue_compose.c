@@ -101,10 +101,6 @@ static struct str forwarder_of(const struct queue_row *row)
 static struct queue_dsn_recipient recipient_of(
     const struct queue_report *r, const struct queue_row *row)
 {
-	int64_t end = queue_schedule_end(
-	    queue_config_policy(&r->cfg, queue_row_domain(r->arena, row)), &row->entry,
-	    r->cfg.started);
-
 	return (struct queue_dsn_recipient){
 	    .address = row->address,
 	    .original = row->orcpt,
@@ -121,7 +117,7 @@ static struct queue_dsn_recipient recipient_of(
 	    .reply = row->last.reply,
 	    .last_attempt = row->entry.last_attempt,
 	    .since = row->entry.accepted,
-	    .end = end,
+	    .end = queue_row_end(&r->cfg, r->arena, row),
 	};
 }
 

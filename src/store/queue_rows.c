@@ -152,6 +152,8 @@ struct str queue_row_domain(struct arena *a, const struct queue_row *row)
 
 void queue_row_finish(struct queue_row *row, enum queue_report_kind report)
 {
+	if (row->report == QUEUE_REPORT_HERE) /* it names who may have it here */
+		row->forwarder = STR("");
 	row->destination = STR("");
 	row->report = report;
 	row->token = 0;
@@ -193,7 +195,7 @@ enum db_code queue_row_set(struct db *db, const struct queue_row *r)
 		db_int(r->entry.attempts), db_int(r->entry.last_attempt), db_int(r->last.problem),
 		db_int(queue_status_number(r->last.status)), db_text(r->last.reply),
 		db_text(r->last.remote), db_int(r->held), db_int(r->entry.hold_until),
-		db_int(r->entry.by), db_int(r->priority)),
+		db_int(r->entry.by), db_int(r->priority), db_text(r->forwarder)),
 	    NULL);
 }
 
@@ -397,6 +399,14 @@ bool queue_message_is_report(const struct queue_message *m)
 	static const struct str report = QUEUE_PROTOCOL_REPORT;
 
 	return m->reverse_path.n == 0 && str_eq(m->protocol, report);
+}
+
+int64_t queue_row_end(const struct queue_config *cfg, struct arena *a, const struct queue_row *row)
+{
+	bool runs = !row->held && (row->destination.n || row->report == QUEUE_REPORT_HERE);
+
+	return queue_schedule_end(queue_config_policy(cfg, queue_row_domain(a, row)), &row->entry,
+	    runs ? cfg->started : 0);
 }
 
 struct queue_schedule queue_row_schedule(

@@ -269,13 +269,14 @@ static void clock_done(struct lane_op *op)
 	struct queue_run *r = LIST_ENTRY(op, struct queue_run, clock.op);
 
 	r->busy--;
-	if (op->result != LANE_DONE) {
+	if (op->result != LANE_DONE)
 		queue_run_failed(r, "clock", op);
+	if (op->result == LANE_FULL) {
 		r->unmoved = true;
 		again(r);
 		return;
 	}
-	if (r->clock.more && !r->world->is_ending(r->ctx)) {
+	if (op->result == LANE_DONE && r->clock.more && !r->world->is_ending(r->ctx)) {
 		queue_clock_go_on(&r->clock);
 		move_rows(r);
 		return;
@@ -286,7 +287,7 @@ static void clock_done(struct lane_op *op)
 	again(r);
 }
 
-/* One after the other; a slice that failed, once more. */
+/* One after the other; a slice that found no room, once more. */
 static void move_what_is_to(struct queue_run *r)
 {
 	if (r->unmoved && r->paused <= time_of(r).mono)
@@ -349,7 +350,7 @@ static void note_ahead(struct queue_run *r, struct queue_time now, int64_t by)
 	r->behind_from += late;
 }
 
-/* The clock went ahead, or this process stood still: what has become due meanwhile could not be done. */
+/* The clock went ahead, or the machine slept, or this process stood still: what has become due meanwhile was missed. */
 static void note_missed(struct queue_run *r, struct queue_time now)
 {
 	spare_leases(r, now);

@@ -15,7 +15,7 @@
 
 #define QUEUE_RUN_REPORTS 8 /* under way at once */
 
-/* By the wall, which jumps, and for durations, which does not. Milliseconds. */
+/* By the wall, which jumps, and for durations, which does not, and goes on in a sleep of the machine. Milliseconds. */
 struct queue_time {
 	int64_t wall, mono;
 };
@@ -85,7 +85,7 @@ struct queue_run {
 	 */
 	struct queue_clock clock;
 	bool moving;   /* rows follow */
-	bool unmoved;  /* ... but a slice of them failed, and is to be written again */
+	bool unmoved;  /* ... but a slice of them found no room, and is to be written again */
 	bool set_back; /* they are to follow it back */
 	struct queue_clock_late late; /* they are to follow it ahead, if late.by is not 0 */
 	int64_t behind;               /* it was set back by so much in all, and not put right */
@@ -123,8 +123,7 @@ int64_t queue_run_tick(struct queue_run *r);
 
 /*
  * Since when all that is due can have been done, by the wall clock, for queue_schedule_of(): since the start,
- * or since the clock went ahead of the steady one, for then the machine slept, or the clock was wrong, or since this
- * process stood still. It is the same for all who ask, from the moment of the jump on.
+ * or since the clock went ahead of the steady one, or since the machine slept or this process stood still. It is the same for all who ask, from the moment of the jump on.
  */
 int64_t queue_run_since(struct queue_run *r);
 

@@ -92,7 +92,7 @@ SQL(QUEUE_SET,
     "UPDATE queue SET destination = $4, accepted = $5, not_before = $6, token = $7, report = $8,"
     " warned = $9, attempts = $10, last_attempt = $11, last_problem = $12, last_status = $13,"
     " last_reply = $14, last_remote = $15, held = $16, hold_until = $17, by_kind = $18,"
-    " priority = $19 WHERE shard = $1 AND message = $2 AND recipient = $3")
+    " priority = $19, forwarder = $20 WHERE shard = $1 AND message = $2 AND recipient = $3")
 
 SQL(QUEUE_WARNED, "UPDATE queue SET warned = $4, by_kind = $5 WHERE shard = $1 AND message = $2"
 		  " AND recipient = $3")

@@ -7,6 +7,7 @@ ours.
 import json
 import os
 import ssl
+import subprocess
 
 import pytest
 from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
@@ -61,13 +62,30 @@ def test_the_trace_says_when_and_over_what(net):
         net.trace(numbers[1])
 
 
-def test_a_certificate_is_for_the_address_that_was_named(net, monkeypatch):
+def certificate_for(address, folder):
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=hub",
+                    "-addext", f"subjectAltName=IP:{address}"], check=True, capture_output=True)
+    folder.chmod(0o755)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context, str(certificate)
+
+
+def test_a_certificate_is_for_the_address_that_was_named(net, monkeypatch, tmp_path_factory):
     """Where there is no name, one that is trusted may still be anybody's."""
     peer = net.peer(tls=net.tls())
-    peer.domain = f"[{peer.address}]"
+    other = net.peer()
+    other.tls, trusted = certificate_for(other.address, tmp_path_factory.mktemp("address"))
+    for one in (peer, other):
+        one.domain = f"[{one.address}]"
     monkeypatch.setenv("SSL_CERT_FILE", net.server.certificate)
     restart(net)
     assert "certificate not verified" in delivered(net, peer, True)
+    monkeypatch.setenv("SSL_CERT_FILE", trusted)
+    restart(net)
+    assert "certificate verified" in delivered(net, other, True)
     monkeypatch.undo()
     restart(net)
 

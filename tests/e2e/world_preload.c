@@ -292,7 +292,8 @@ int clock_gettime(clockid_t id, struct timespec *t)
 
 	if (world && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
 		ns = world->clock_ns;
-	else if (world && (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE))
+	else if (world &&
+		 (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE || id == CLOCK_BOOTTIME))
 		ns = world->steady_ns;
 	if (ns == 0)
 		return result;

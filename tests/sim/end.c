@@ -11,7 +11,7 @@
 #define SLACK_MS (6 * MINUTE_MS)  /* for an attempt, and for all that wait to go */
 #define LATE_MS  (31 * MINUTE_MS) /* behind his end he is returned */
 #define OFF_MS   (5 * MINUTE_MS)  /* or, where a store was started later than that behind it, ... */
-#define GRACE_MS (39 * MINUTE_MS) /* ... then */
+#define GRACE_MS (49 * MINUTE_MS) /* ... then */
 
 static bool wants(const struct sim_rcpt *r, unsigned what)
 {

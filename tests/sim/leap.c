@@ -15,7 +15,7 @@
 #define WARN_MS  (4 * HOUR_MS)
 #define STEP_MS  (5 * MINUTE_MS)
 #define OWN_STEP (2 * MINUTE_MS)
-#define GRACE_MS (38 * MINUTE_MS) /* for whom a leap has brought beyond his end: two attempts */
+#define GRACE_MS (48 * MINUTE_MS) /* for whom a leap has brought beyond his end: two attempts */
 #define OFF_MS   (5 * MINUTE_MS)  /* ... by more than this */
 #define LATE_MS  (GRACE_MS + MINUTE_MS)
 #define SLACK_MS (2 * MINUTE_MS)  /* until the store has looked at the clock */

@@ -214,6 +214,11 @@ int64_t clock_mono(void)
 	return loop.now;
 }
 
+int64_t clock_boot(void)
+{
+	return loop.now;
+}
+
 /* ---- what is said ---- */
 
 static __attribute__((format(printf, 2, 0))) void put_line(

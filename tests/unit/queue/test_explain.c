@@ -576,7 +576,7 @@ static void test_late(void **state)
 	    "now. "
 	    "Its time ended while the server was not running, or as its clock was set ahead: unless an attempt succeeds, it will "
 	    "be "
-	    "returned to alice@a.test, at the latest at 20:38.");
+	    "returned to alice@a.test, at the latest at 20:48.");
 }
 
 /* Texts of others neither break the line nor reach the terminal. */

@@ -250,7 +250,8 @@ static struct queue_schedule plan_of(const struct sim *s, int64_t started)
 	return queue_schedule_of(&s->policy, &s->entry, &s->destination, started);
 }
 
-#define GRACE_MS (38 * MINUTE_MS) /* the first step, and the last with its tenth */
+/* The first step, a third of the last for an attempt, and the last with its tenth. */
+#define GRACE_MS (48 * MINUTE_MS)
 
 static void test_off_beyond_lifetime(void **state)
 {
@@ -278,7 +279,7 @@ static void test_off_beyond_lifetime_and_refused(void **state)
 		sim_run(s, SIM_START + 30 * DAY_MS);
 		assert_in_range(s->n_attempts - before, 2, 4);
 		assert_int_equal(s->attempts[before], SIM_START + 6 * DAY_MS);
-		assert_int_equal(s->returned, SIM_START + 6 * DAY_MS + first + last + last / 10);
+		assert_int_equal(s->returned, s->started + first + last / 3 + last + last / 10);
 		assert_int_equal(s->n_warnings, 0);
 		sim_free(&s);
 	}
@@ -315,16 +316,16 @@ static void test_off_beyond_warning(void **state)
 	sim_free(&s);
 }
 
-/* He was tried until his end, or nearly: started once more within a step, he has no more than that. */
+/* Near a start he has a last step more, and no more than that if it is started once more in it. */
 static void test_due_at_start(void **state)
 {
 	struct sim *s = paused(5, 5 * DAY_MS, sim_refused);
-	int64_t end = SIM_START + 5 * DAY_MS, restarted = end + 5 * MINUTE_MS;
+	int64_t end = SIM_START + 5 * DAY_MS, near = 5 * MINUTE_MS;
 
-	assert_int_equal(plan_of(s, end - 1).expires, end);
-	assert_int_equal(plan_of(s, end).expires, end + 30 * MINUTE_MS);
-	assert_int_equal(plan_of(s, restarted).expires, end + 30 * MINUTE_MS);
-	assert_int_equal(plan_of(s, restarted + 1).expires, restarted + 1 + GRACE_MS);
+	assert_int_equal(plan_of(s, end - near - 1).expires, end);
+	assert_int_equal(plan_of(s, end - near).expires, end + 30 * MINUTE_MS);
+	assert_int_equal(plan_of(s, end + near).expires, end + 30 * MINUTE_MS);
+	assert_int_equal(plan_of(s, end + near + 1).expires, end + near + 1 + GRACE_MS);
 	assert_int_equal(plan_of(s, end + 29 * MINUTE_MS).expires, end + 29 * MINUTE_MS + GRACE_MS);
 	sim_free(&s);
 }
@@ -339,6 +340,8 @@ static void test_grace_of_a_short_life(void **state)
 	assert_int_equal(plan_of(s, s->started).expires, s->started + 2 * HOUR_MS);
 	s->policy.lifetime = 2 * DAY_MS - MINUTE_MS;
 	assert_int_equal(plan_of(s, s->started).expires, s->started + DAY_MS - MINUTE_MS);
+	s->policy.lifetime = 2 * MINUTE_MS; /* nor is he returned at it */
+	assert_true(plan_of(s, SIM_START + 3 * MINUTE_MS).expires >= SIM_START + 4 * MINUTE_MS);
 	sim_free(&s);
 }
 

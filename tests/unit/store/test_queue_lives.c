@@ -345,7 +345,7 @@ static void off_for_a_week(void **state)
 	qrig_work(&q);
 	q.rig.now += 7 * DAY_MS;
 	qrig_restart(&q);
-	qrig_live(&q, q.rig.now + 38 * MINUTE_MS - 1); /* still not: it has another attempt */
+	qrig_live(&q, q.rig.now + 48 * MINUTE_MS - 1); /* still not: it has another attempt */
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
 	qrig_live(&q, q.rig.now + 1);
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);

@@ -309,7 +309,7 @@ static void full_mailbox_while_the_server_was_off(void **state)
 
 	q.rig.now = release + 6 * DAY_MS;
 	qrig_restart(&q);
-	qrig_live(&q, q.rig.now + 38 * MINUTE_MS - 1);
+	qrig_live(&q, q.rig.now + 48 * MINUTE_MS - 1);
 	assert_int_equal(qrig_state(&q, full, 0), LEDGER_QUEUED);
 	qrig_live(&q, q.rig.now + 1);
 	assert_int_equal(qrig_state(&q, full, 0), LEDGER_BOUNCED);
@@ -329,6 +329,20 @@ static int64_t holder(int64_t message)
 	    "SELECT account FROM membership WHERE email = %lld AND expunged_modseq = 0",
 	    (long long)message);
 	return rig_number(&q.rig, select);
+}
+
+/* Who has his mail is no alias that it was sent on for. */
+static void postmaster_bounced(void **state)
+{
+	int64_t id;
+
+	q.wish.hold_for = DAY_MS;
+	id = qrig_send_one(&q, "ann@a.test", "postmaster@a.test");
+	assert_int_equal(change(QUEUE_CHANGE_BOUNCE, id), 1);
+	qrig_tend(&q);
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	assert_true(has(qrig_mail(&q, arena), "Action: failed\r\n"));
+	assert_false(has(qrig_mail(&q, arena), "sends its"));
 }
 
 /* His is kept whatever became of the account since: by who has his mail now, full or disabled. */
@@ -753,6 +767,7 @@ int main(void)
 	    T(full_mailbox_tells_when_late),
 	    T(full_mailbox_warns_and_ends),
 	    T(full_mailbox_while_the_server_was_off),
+	    T(postmaster_bounced),
 	    T(postmaster_never_refuses_it),
 	    T(cancelled_and_released),
 	    T(held_by_both),
