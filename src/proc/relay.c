@@ -71,8 +71,8 @@ static void on_tend(uv_timer_t *timer)
 	struct relay *r = timer->data;
 
 	relay_job_resend(r);
-	if (clock_mono() - r->extended >= RS_LEASE_MS / 2) {
-		r->extended = clock_mono();
+	if (clock_boot() - r->extended >= RS_LEASE_MS / 2) {
+		r->extended = clock_boot();
 		relay_job_extend(r);
 	}
 	if (!relay_link(r->resolver))
@@ -199,7 +199,7 @@ static int relay_ready(void *ctx, struct err *e)
 	uv_timer_init(r->loop, &r->tend);
 	uv_timer_init(r->loop, &r->turn);
 	r->tend.data = r->turn.data = r;
-	r->extended = clock_mono();
+	r->extended = clock_boot();
 	r->no_lookups = clock_mono() + WITHOUT_MS;
 	uv_timer_start(&r->tend, on_tend, TEND_MS, TEND_MS);
 	return 0;

@@ -40,7 +40,7 @@ struct relay {
 	uv_timer_t turn;         /* some of these may be able to go */
 	struct list results;     /* of them: reports that wait for store */
 	uv_timer_t tend;
-	int64_t extended; /* when the leases were, monotonic */
+	int64_t extended; /* when the leases were; clock_boot(), for they expire by the wall */
 	struct own_list own;
 	bool draining;
 	int64_t drained; /* since when, monotonic */

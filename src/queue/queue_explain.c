@@ -396,8 +396,9 @@ static void put_ending(struct telling *t, enum ending ending)
 /* Its time is over, and yet it has not expired: it could not be tried while the server was off. */
 static bool is_late(const struct telling *t)
 {
-	return t->x->now >=
-	       t->entry.accepted + queue_policy_lifetime(t->x->policy, t->entry.bounce);
+	int64_t end = t->entry.accepted + queue_policy_lifetime(t->x->policy, t->entry.bounce);
+
+	return t->x->now >= end && t->x->started >= end;
 }
 
 static void how(struct telling *t)

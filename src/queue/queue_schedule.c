@@ -7,8 +7,9 @@
 
 #include "base/clock.h"
 
-#define SOON_MS MINUTE_MS       /* and up to as much again, so that many do not come together */
-#define WARN_MS (5 * MINUTE_MS) /* a warning that was missed comes so soon at the latest */
+#define SOON_MS MINUTE_MS /* and up to as much again, so that many do not come together */
+#define NEAR_MS                                                                                    \
+	(5 * MINUTE_MS) /* a start is near; a warning that was missed comes so soon at the latest */
 
 static int64_t min_of(int64_t a, int64_t b)
 {
@@ -36,7 +37,7 @@ static int64_t grace_of(const struct queue_policy *p)
 static int64_t returned_at(const struct queue_policy *p, int64_t life, int64_t end, int64_t started)
 {
 	int64_t last = p->retry[p->n_retry - 1];
-	int64_t near = min_of(min_of(p->retry[0], last / 2), life / 2);
+	int64_t near = min_of(min_of(NEAR_MS, p->retry[0]), min_of(last, life) / 2);
 
 	if (end > started + near)
 		return end;
@@ -66,7 +67,7 @@ static int64_t next_warning(
 	if (!e->bounce && e->warn && e->warnings < p->n_warn && e->accepted + life > started)
 		when = e->accepted + p->warn[e->warnings];
 	if (when <= started)
-		when = started + min_of(p->retry[0], WARN_MS);
+		when = started + min_of(p->retry[0], NEAR_MS);
 	return e->by == QUEUE_BY_NOTIFY ? min_of(when, e->by_time) : when;
 }
 

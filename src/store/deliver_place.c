@@ -6,6 +6,7 @@
  */
 #include "store/deliver_place.h"
 
+#include "base/ascii.h"
 #include "base/limits.h"
 #include "mime/mime_local.h"
 #include "store/callout.h"
@@ -173,10 +174,17 @@ struct way {
 	struct str domain, address, forwarder;
 };
 
-/* Not longer than the parameter may be: in xtext an octet of UTF-8 takes three at most [RFC 6533 3]. */
+/* Not longer than the parameter may be, however it is encoded: "\\x{2B}", and seven octets for two [RFC 6533 3]. */
 static bool fits_in_orcpt(struct str address)
 {
-	return (str_has_8bit(address) ? 3 : 1) * address.n <= LIMIT_SMTP_PARAM;
+	size_t n = STR("rfc822;").n;
+
+	for (size_t i = 0; i < address.n; i++) {
+		bool is_plain = ascii_is_alnum(address.p[i]) || strchr(".-_@", address.p[i]);
+
+		n += address.p[i] >= 0x80 ? 4 : is_plain ? 1 : 6;
+	}
+	return n <= LIMIT_SMTP_PARAM;
 }
 
 /*

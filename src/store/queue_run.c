@@ -18,6 +18,7 @@
 #define LEAP_MS    MINUTE_MS        /* ... and by this, what has become due may have been missed */
 #define BACK_MS    (5 * MINUTE_MS)  /* set back by less, it need not be put right */
 #define BEHIND_MS  (7 * DAY_MS)     /* what it was set back by is not put right later than this */
+#define MOVES      10               /* so often at most, but for want of room */
 #define BEHIND_MAX (INT64_MAX / 4)  /* it was set back while nobody ran, by whatever it was */
 
 static struct queue_time time_of(const struct queue_run *r)
@@ -271,7 +272,7 @@ static void clock_done(struct lane_op *op)
 	r->busy--;
 	if (op->result != LANE_DONE)
 		queue_run_failed(r, "clock", op);
-	if (op->result == LANE_FULL) {
+	if (op->result == LANE_FULL || (op->result != LANE_DONE && ++r->unmoved_times < MOVES)) {
 		r->unmoved = true;
 		again(r);
 		return;
@@ -287,7 +288,7 @@ static void clock_done(struct lane_op *op)
 	again(r);
 }
 
-/* One after the other; a slice that found no room, once more. */
+/* One after the other; a slice that failed, once more, but what cannot be read must not hold up all reports. */
 static void move_what_is_to(struct queue_run *r)
 {
 	if (r->unmoved && r->paused <= time_of(r).mono)
@@ -295,6 +296,7 @@ static void move_what_is_to(struct queue_run *r)
 	if (r->moving || (!r->set_back && r->late.by == 0))
 		return;
 	queue_clock_init(&r->clock);
+	r->unmoved_times = 0;
 	if (!r->set_back) {
 		r->clock.late = r->late;
 		r->late.by = 0;

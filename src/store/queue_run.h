@@ -84,9 +84,10 @@ struct queue_run {
 	 * What goes ahead and is set back within a day was no set-back (ahead).
 	 */
 	struct queue_clock clock;
-	bool moving;   /* rows follow */
-	bool unmoved;  /* ... but a slice of them found no room, and is to be written again */
-	bool set_back; /* they are to follow it back */
+	bool moving;       /* rows follow */
+	bool unmoved;      /* ... but a slice of them failed, and is to be written again */
+	int unmoved_times; /* it failed so often, and not for want of room */
+	bool set_back;     /* they are to follow it back */
 	struct queue_clock_late late; /* they are to follow it ahead, if late.by is not 0 */
 	int64_t behind;               /* it was set back by so much in all, and not put right */
 	int64_t behind_from;          /* wall: the earliest time that it was set back to */

@@ -541,6 +541,12 @@ static void follow_when_there_is_room(void **state)
 	assert_int_equal(rig_number(&q.rig, "SELECT max(accepted) FROM queue"), began + MINUTE_MS);
 	q.rig.now -= 6 * DAY_MS;
 	queue_run_turn(&s.run);
+	for (int i = 1; i < 10; i++) {
+		end_write(LANE_FAILED);
+		assert_true(s.run.moving);
+		pass(6 * SECOND_MS);
+		queue_run_turn(&s.run);
+	}
 	end_write(LANE_FAILED);
 	assert_false(s.run.moving); /* what cannot be read would hold up all reports for ever */
 	q.rig.now -= 6 * DAY_MS;
