@@ -7,6 +7,7 @@
 #include "leap.h"
 
 #include "check.h"
+#include "store.h"
 
 #define LEAPS    8
 #define LIFE_MS  (5 * DAY_MS)
@@ -21,11 +22,19 @@
 #define SLACK_MS (2 * MINUTE_MS)  /* until the store has looked at the clock */
 #define SEEN_MS  (90 * SECOND_MS) /* what ends before that it may never see */
 
+/* What a store that is always there knows. */
+struct known {
+	int64_t behind, behind_at; /* set back and not made good; since when */
+	int64_t ahead, ahead_at;   /* gone ahead, and not set back */
+};
+
 struct leap {
 	int64_t at; /* mono */
 	int64_t by;
 	int64_t good;   /* of it: set back before */
 	int64_t behind; /* before it, as far as the store knows */
+	bool was_down;  /* the store */
+	struct known before;
 };
 
 /* What one leap did to somebody. */
@@ -38,9 +47,8 @@ static struct {
 	uint64_t chance;
 	struct leap v[LEAPS];
 	size_t n;
-	int64_t behind, behind_at; /* set back and not made good; since when */
-	int64_t ahead, ahead_at;   /* gone ahead, and not set back */
-	int64_t again;             /* what follows a leap after a while */
+	struct known known;
+	int64_t again; /* what follows a leap after a while */
 	bool busy;
 } leaps;
 
@@ -70,7 +78,7 @@ static int64_t min_of(int64_t a, int64_t b)
 /* The store that saw it set back is still there. */
 static bool is_known(void)
 {
-	return leaps.behind > 0 && sim_world.opened < leaps.behind_at;
+	return leaps.known.behind > 0 && sim_world.opened < leaps.known.behind_at;
 }
 
 static void leap(int64_t by)
@@ -78,28 +86,38 @@ static void leap(int64_t by)
 	struct leap *l = &leaps.v[leaps.n++];
 	int64_t ahead, right;
 
-	*l = (struct leap){clock_mono(), by, 0, is_known() ? leaps.behind : 0};
-	ahead = sim_world.opened < leaps.ahead_at && l->at - leaps.ahead_at < DAY_MS ? leaps.ahead
-										     : 0;
+	*l = (struct leap){clock_mono(), by, 0, is_known() ? leaps.known.behind : 0,
+	    !sim_store_is_up(), leaps.known};
+	ahead = sim_world.opened < leaps.known.ahead_at && l->at - leaps.known.ahead_at < DAY_MS
+		    ? leaps.known.ahead
+		    : 0;
 	if (by < 0) {
 		right = min_of(-by, ahead);
-		leaps.ahead -= right;
-		leaps.behind = l->behind - by - right;
-		leaps.behind_at = l->at;
+		leaps.known.ahead -= right;
+		leaps.known.behind = l->behind - by - right;
+		leaps.known.behind_at = l->at;
 	} else {
 		l->good = min_of(by, l->behind);
-		leaps.behind = l->behind - l->good;
-		leaps.ahead = ahead + by - l->good;
-		leaps.ahead_at = l->at;
+		leaps.known.behind = l->behind - l->good;
+		leaps.known.ahead = ahead + by - l->good;
+		leaps.known.ahead_at = l->at;
 	}
 	sim_say("the clock leaps by %lld s", (long long)(by / SECOND_MS));
 	sim_jump(by);
 	sim_forget_claims();
 }
 
+/* A store that was down since before the last one sees neither. */
 static void leap_again(void *ctx)
 {
+	const struct leap *last = &leaps.v[leaps.n - 1];
+	bool unseen = last->was_down && sim_world.opened < last->at;
+
 	leap(leaps.again);
+	if (unseen) {
+		leaps.n -= 2;
+		leaps.known = last->before;
+	}
 	leaps.busy = false;
 }
 

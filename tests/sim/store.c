@@ -282,6 +282,11 @@ void sim_relay_start(void)
 	start_resolver_link();
 }
 
+bool sim_store_is_up(void)
+{
+	return store_life && store_life->alive;
+}
+
 bool sim_relay_is_up(void)
 {
 	return relay != NULL;

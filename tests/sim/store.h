@@ -23,6 +23,7 @@ void sim_relay_hang_ends(void);
 
 /* At last the store does learn of it. */
 void sim_relay_lost_ends(void *ctx);
+bool sim_store_is_up(void);
 bool sim_relay_is_up(void);
 bool sim_relay_has(int64_t message); /* under a lease */
 
