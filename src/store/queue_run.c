@@ -312,18 +312,21 @@ static bool is_behind(const struct queue_run *r)
 	return r->behind > 0 && r->last.mono - r->behind_at < BEHIND_MS;
 }
 
-/* Of a clock that went ahead within a day this is the correction: as far as that, it is not behind. */
+/*
+ * Of a clock that went ahead within a day this is the correction: as far as that, it is not behind. It makes forgotten
+ * a smaller one before, whose rows are others.
+ */
 static void note_back(struct queue_run *r, int64_t from, int64_t by)
 {
 	int64_t right = r->last.mono - r->ahead_at < DAY_MS ? min_of(by, r->ahead) : 0;
 
 	r->world->clock_set_back(r->ctx);
 	r->set_back = true;
-	if (!is_behind(r))
-		r->behind = 0;
 	r->ahead -= right;
 	if (by - right < BACK_MS)
 		return;
+	if (!is_behind(r) || by - right > r->behind)
+		r->behind = 0;
 	r->behind_from = r->behind ? min_of(r->behind_from, from) : from;
 	r->behind_at = r->last.mono;
 	r->behind = min_of(r->behind + by - right, BEHIND_MAX);

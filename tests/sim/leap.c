@@ -39,8 +39,9 @@ struct leap {
 
 /* What one leap did to somebody. */
 struct age {
-	int64_t is, leapt; /* of it: by the last one that made him older ... */
-	int64_t leapt_at;  /* ... then, mono; 0: none did */
+	int64_t is,
+	    leapt; /* of it: by the last one that made him older, and those just before ... */
+	int64_t leapt_at; /* ... then, mono; 0: none did */
 };
 
 static struct {
@@ -94,7 +95,7 @@ static void leap(int64_t by)
 	if (by < 0) {
 		right = min_of(-by, ahead);
 		leaps.known.ahead -= right;
-		leaps.known.behind = l->behind - by - right;
+		leaps.known.behind = (-by - right > l->behind ? 0 : l->behind) - by - right;
 		leaps.known.behind_at = l->at;
 	} else {
 		l->good = min_of(by, l->behind);
@@ -183,6 +184,7 @@ static struct age age_of(const struct sim_rcpt *r)
 {
 	int64_t from = r->accepted, by;
 	bool moved = true; /* when it was set back; or he came since */
+	bool goes_on;      /* it leaps before all is done that the leap before has brought */
 	struct age age = {0, 0, 0};
 
 	for (size_t i = 0; i < leaps.n; i++) {
@@ -198,9 +200,10 @@ static struct age age_of(const struct sim_rcpt *r)
 			continue;
 		}
 		by = l->by - (moved ? l->good : 0);
+		goes_on = age.leapt_at && l->at - age.leapt_at < GRACE_MS;
 		age.is += by;
 		if (by > 0)
-			age = (struct age){age.is, by, l->at};
+			age = (struct age){age.is, by + (goes_on ? age.leapt : 0), l->at};
 	}
 	age.is += clock_mono() - from;
 	return age;
