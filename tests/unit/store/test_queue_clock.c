@@ -170,9 +170,10 @@ static void live(int64_t ms)
 {
 	for (int64_t minute = 1; minute <= ms / MINUTE_MS; minute++) {
 		pass(MINUTE_MS);
+		queue_run_tick(&s.run);
 		if (minute % 60 == 0)
 			work();
-		else
+		else if (s.nwrites || s.nreads)
 			turn();
 	}
 }

@@ -76,9 +76,9 @@ static void a_long_line_costs_little(void **state)
 	int64_t changed, most = 0;
 
 	hosts.down[0] = true;
-	hosts_send("a", 1000);
+	hosts_send("a", 400);
 	hosts_work();
-	assert_int_equal(qrig_count(&q, "host_wait"), 1000);
+	assert_int_equal(qrig_count(&q, "host_wait"), 400);
 	hosts.down[0] = false;
 	q.rig.now += 6 * MINUTE_MS;
 	hosts_begin(1);
@@ -89,7 +89,7 @@ static void a_long_line_costs_little(void **state)
 		most = changed > most ? changed : most;
 		hosts_begin(QRIG_JOBS);
 	}
-	assert_int_equal(hosts.delivered, 1000);
+	assert_int_equal(hosts.delivered, 400);
 	assert_in_range(most, 5, 100);
 }
 

@@ -402,7 +402,7 @@ static void run_seed(uint64_t seed)
 
 static void does_what_the_model_does(void **state)
 {
-	static const uint64_t seeds[] = {1, 20261123, 0x9e3779b97f4a7c15};
+	static const uint64_t seeds[] = {20261123, 0x9e3779b97f4a7c15};
 
 	for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
 		print_message("seed %llu\n", (unsigned long long)seeds[i]);
