@@ -375,6 +375,29 @@ static void set_back_by_hours_and_corrected(void **state)
 	assert_int_equal(q.warnings, 1);
 }
 
+/* By a little before, which nobody puts right: what came behind that did not follow the larger step, in no direction. */
+static void set_back_by_little_and_by_more(void **state)
+{
+	int64_t came;
+
+	start();
+	q.world = greylisted;
+	q.rig.now -= 6 * MINUTE_MS;
+	turn();
+	live(HOUR_MS);
+	came = q.rig.now;
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	live(2 * HOUR_MS);
+	q.rig.now -= HOUR_MS;
+	work();
+	expect_accepted("min", came);
+	live(10 * MINUTE_MS);
+	q.rig.now += HOUR_MS;
+	work();
+	expect_accepted("min", came);
+	assert_int_equal(q.warnings, 0);
+}
+
 /* What was not put right within a week is the time; a later set-back is for itself. */
 static void set_back_and_left(void **state)
 {
@@ -567,6 +590,7 @@ int main(void)
 	    T(set_back_and_corrected),
 	    T(corrected_in_two_steps),
 	    T(set_back_by_hours_and_corrected),
+	    T(set_back_by_little_and_by_more),
 	    T(set_back_and_left),
 	    T(stood_still),
 	    T(no_room_for_reports),
