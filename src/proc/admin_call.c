@@ -293,12 +293,12 @@ static int with_store(
 	};
 	enum datadir_code code = DATADIR_FAILED;
 	struct id_maker ids;
-	struct salvage salvaged;
+	struct salvage salvaged = {.who = str_of_c(call->who)};
 	struct err e = {""};
 	int exit_code;
 
 	ctx.ids = &ids;
-	ctx.who = str_of_c(call->who);
+	ctx.who = salvaged.who;
 	cfg.name = call->dir;
 	cfg.undelete_ms = config->undelete;
 	cfg.min_free = config->min_free;

@@ -187,10 +187,14 @@ static enum admin_step run(struct repairing *x)
 
 	x->repair.on_message = on_message;
 	x->repair.ctx = x;
+	x->repair.who = j->who;
+	x->repair.what = j->ctx->salvaged ? STR(SALVAGE_BEGUN) : STR("store repair begun");
+	x->repair.record = j->ctx->salvaged ? j->ctx->salvaged->record : 0;
 	j->stream = x;
 	j->stream_fini = repairing_fini;
 	if (!repair_run(&x->repair, j->ctx->store))
 		return failed(x, what);
+	j->note.id = x->repair.record; /* which what was done takes the place of */
 	if (j->ctx->salvaged)
 		return admin_job_note(j, over,
 		    "store salvaged: %lld messages recovered, %lld given up",

@@ -33,6 +33,13 @@ enum db_code admin_log_put(
 	return code == DB_OK && changes == 0 ? add(db, now, who, what, id_r) : code;
 }
 
+enum db_code admin_log_renumber(struct db *db)
+{
+	enum db_code code = db_exec(db, SQL_REPAIR_META_ADMIN, DB_NO_ARGS, NULL);
+
+	return code == DB_OK ? db_exec(db, SQL_REPAIR_META_ADMIN_LOW, DB_NO_ARGS, NULL) : code;
+}
+
 enum db_code admin_log_list(
     struct db *db, int64_t before, size_t max, size_t *n_r, admin_log_fn *fn, void *ctx)
 {

@@ -11,6 +11,9 @@ enum db_code admin_log_add(struct db *db, int64_t now, struct str who, struct st
 enum db_code admin_log_put(
     struct db *db, int64_t now, struct str who, struct str what, int64_t replaces, int64_t *id_r);
 
+/* Puts right the number that the next row gets, where it is lost, or that of a row that is there. */
+enum db_code admin_log_renumber(struct db *db);
+
 /* The newest rows before the id (INT64_MAX: of all), at most max. *n_r: rows given. */
 typedef void admin_log_fn(void *ctx, int64_t id, int64_t time, struct str who, struct str what);
 enum db_code admin_log_list(

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/admin_log.h"
 #include "store/adopt.h"
 #include "store/change.h"
 #include "store/compact.h"
@@ -131,13 +132,12 @@ static bool give_up_all(struct repair_work *w)
 /* ---- rows ---- */
 
 static const enum sql_id first_fixes[] = {SQL_REPAIR_META, SQL_REPAIR_META_QUOTA,
-    SQL_REPAIR_META_ADMIN, SQL_REPAIR_META_ADMIN_LOW, SQL_REPAIR_META_INDEX, SQL_REPAIR_DAY,
-    SQL_REPAIR_META_FOLDED, SQL_REPAIR_META_ACCOUNT, SQL_REPAIR_ADMIN_LOG, SQL_REPAIR_DOMAIN,
-    SQL_REPAIR_PACK_SINGLE, SQL_REPAIR_MESSAGE_BLOB, SQL_REPAIR_LEDGER_STATE,
-    SQL_REPAIR_ACCOUNT_WORDS, SQL_REPAIR_DOMAIN_WORDS, SQL_REPAIR_MAILBOX_ID, SQL_REPAIR_INBOX_ID,
-    SQL_REPAIR_MAILBOX_INBOX, SQL_REPAIR_MAILBOX_ROLE, SQL_REPAIR_MAILBOX_PARENT,
-    SQL_REPAIR_VALIDITY_BIRTH, SQL_REPAIR_CREATED_BIRTH, SQL_REPAIR_UID, SQL_REPAIR_UID_MAILBOX,
-    SQL_REPAIR_UID_NONE, SQL_REPAIR_NOT_EXPUNGED, SQL_REPAIR_ORIGIN};
+    SQL_REPAIR_META_INDEX, SQL_REPAIR_DAY, SQL_REPAIR_META_FOLDED, SQL_REPAIR_META_ACCOUNT,
+    SQL_REPAIR_ADMIN_LOG, SQL_REPAIR_DOMAIN, SQL_REPAIR_PACK_SINGLE, SQL_REPAIR_MESSAGE_BLOB,
+    SQL_REPAIR_LEDGER_STATE, SQL_REPAIR_ACCOUNT_WORDS, SQL_REPAIR_DOMAIN_WORDS,
+    SQL_REPAIR_MAILBOX_ID, SQL_REPAIR_INBOX_ID, SQL_REPAIR_MAILBOX_INBOX, SQL_REPAIR_MAILBOX_ROLE,
+    SQL_REPAIR_MAILBOX_PARENT, SQL_REPAIR_VALIDITY_BIRTH, SQL_REPAIR_CREATED_BIRTH, SQL_REPAIR_UID,
+    SQL_REPAIR_UID_MAILBOX, SQL_REPAIR_UID_NONE, SQL_REPAIR_NOT_EXPUNGED, SQL_REPAIR_ORIGIN};
 
 static const enum sql_id fixes[] = {SQL_REPAIR_MEMBER_CHANGE, SQL_REPAIR_MEMBER,
     SQL_REPAIR_LEDGER_COPY, SQL_REPAIR_LEDGER_QUEUE, SQL_REPAIR_QUEUE_FINAL,
@@ -189,6 +189,16 @@ static enum db_code count_refs(struct repair_work *w, struct db *db, int64_t now
 	static const enum sql_id refs[] = {SQL_REPAIR_REFS_NONE, SQL_REPAIR_REFS};
 
 	return run_fixes(db, refs, sizeof refs / sizeof *refs);
+}
+
+/* Before any row changes: whoever ends the command leaves this. */
+static enum db_code begin_record(struct repair_work *w, struct db *db, int64_t now)
+{
+	struct repair *r = w->r;
+	enum db_code code = admin_log_renumber(db);
+
+	return code == DB_OK ? admin_log_put(db, now, r->who, r->what, r->record, &r->record)
+			     : code;
 }
 
 /* What everything else hangs on. */
@@ -306,10 +316,10 @@ bool repair_run(struct repair *r, struct store *s)
 
 	w->r = r;
 	w->s = s;
-	good = repair_database(w) && repair_emails(w) && repair_return_packs(w) &&
-	       repair_name_packs(w) && repair_read_packs(w) && repair_change(w, repair_index) &&
-	       give_up_all(w) && repair_change(w, fix_first) && remake(w) &&
-	       (!r->recover || r->recover(r->ctx)) && repair_change(w, fix_rows) &&
+	good = repair_database(w) && repair_change(w, begin_record) && repair_emails(w) &&
+	       repair_return_packs(w) && repair_name_packs(w) && repair_read_packs(w) &&
+	       repair_change(w, repair_index) && give_up_all(w) && repair_change(w, fix_first) &&
+	       remake(w) && (!r->recover || r->recover(r->ctx)) && repair_change(w, fix_rows) &&
 	       repair_change(w, count_rows) && empty_packs(w);
 	mem_free(w->bad.v);
 	mem_free(w->lost.v);

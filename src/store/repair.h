@@ -8,6 +8,7 @@
 #ifndef STORE_REPAIR_H
 #define STORE_REPAIR_H
 
+#include "base/str.h"
 #include "store/store.h"
 
 struct repair {
@@ -19,6 +20,8 @@ struct repair {
 	 */
 	bool (*recover)(void *ctx);
 	void *ctx;
+	struct str who, what; /* the row of the record of administrators, as all this begins */
+	int64_t record;       /* its id; before: of one whose place it takes, or 0 */
 	/* the answer */
 	int64_t damaged;  /* messages given up */
 	int64_t indexed;  /* blobs found in the packs whose rows were lost */

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "store/admin_log.h"
 #include "store/datadir.h"
 #include "store/migrate.h"
 #include "store/pack.h"
@@ -255,6 +256,24 @@ static bool change_identity(struct work *w)
 	return db_good(w, code);
 }
 
+/* Its count is of the rows that were taken over, and grows with it. */
+static bool write_record(struct work *w)
+{
+	enum db_code code = db_begin(w->db);
+
+	if (code == DB_OK)
+		code = admin_log_renumber(w->db);
+	if (code == DB_OK)
+		code = admin_log_put(
+		    w->db, clock_now(), w->s->who, STR(SALVAGE_BEGUN), 0, &w->s->record);
+	if (code == DB_OK)
+		code = db_exec(
+		    w->db, SQL_META_ADD, DB_ARGS(db_text(STR("rows_admin_log")), db_int(1)), NULL);
+	if (code == DB_OK)
+		code = db_commit(w->db);
+	return db_good(w, code);
+}
+
 static bool copy_rows(struct work *w)
 {
 	if (salvage_rows_copy(&w->rows, w->db) != DB_OK) {
@@ -355,7 +374,7 @@ static bool build(struct work *w)
 		return false;
 	}
 	good = list_packs(w) && make_database(w) && copy_rows(w) && bring_up(w) && index_packs(w) &&
-	       change_identity(w) && seal(w);
+	       change_identity(w) && write_record(w) && seal(w);
 	salvage_rows_close(&w->rows);
 	if (w->db)
 		db_distrust(w->db);
@@ -413,7 +432,7 @@ bool salvage_run(struct salvage *s, const char *path, const char *name)
 	int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool good;
 
-	*s = (struct salvage){0};
+	*s = (struct salvage){.who = s->who};
 	w->s = s;
 	w->name = name;
 	good = datadir_open(path, name, getpid(), &w->dir, &s->err) == DATADIR_OK;

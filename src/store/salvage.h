@@ -9,10 +9,15 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/str.h"
+
+#define SALVAGE_BEGUN "store salvage begun"
 
 struct salvage {
+	struct str who; /* for the record of administrators */
 	/* the answer */
-	int64_t rows; /* taken over from the old database */
+	int64_t record; /* the id of the row there; 0: an attempt before has written one */
+	int64_t rows;   /* taken over from the old database */
 	int64_t
 	    tables; /* of it that could not be read in full; 0 with no rows: nothing could be read */
 	int64_t packs;   /* read */

@@ -1,6 +1,7 @@
 """The books: a table by day, what is missing is named, who changed what."""
 
 import contextlib
+import glob
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import smtplib
 import sqlite3
 import subprocess
 
+import pytest
 from conftest import DOMAIN
 from server import wait_for
 from test_export import delete
@@ -252,6 +254,37 @@ def test_each_change_is_in_the_record(make_server, tmp_path):
         else:
             assert not new, (line, new)
         seen = now
+
+
+@pytest.mark.parametrize("command", ["salvage", "repair"])
+def test_what_was_broken_off_is_in_the_record(make_server, command):
+    """And stays there beside what is done at last, which takes the place of its own beginning only."""
+    server = make_server()
+    add = f"account {ANN} added"
+    server.command("account", "add", ANN, "--password-stdin", stdin="a secret\n")
+    deliver(server, ANN, letter("to be damaged"))
+    assert server.stop() == 0
+    flip_text(server, b"to be damaged")
+    place = os.path.join(server.data, "quarantine")
+    with open(place, "wb"):
+        pass  # no folder can be made there
+    line = ("store", command, *([ANN] if command == "salvage" else []))
+    server.command(*line, status=74)
+    os.unlink(place)
+    if command == "repair":
+        assert [row["what"] for row in server.json("ledger")][:2] == ["store repair begun", add]
+    server.command(*line)
+    what = [row["what"] for row in server.json("ledger")]
+    assert what[0].startswith(f"store {'salvaged' if command == 'salvage' else 'repaired'}: ")
+    assert what[1:3] == [f"store {command} begun", add]
+
+
+def flip_text(server, text):
+    (path,) = glob.glob(os.path.join(server.data, "packs", "*.pack"))
+    with open(path, "r+b") as file:
+        at = file.read().index(text)
+        file.seek(at)
+        file.write(text[:1].swapcase())
 
 
 def test_undelete_of_nothing_is_not_in_the_record(server, mailbox):

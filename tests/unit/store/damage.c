@@ -58,7 +58,7 @@ void damage_must_be_none(struct rig *r)
 struct repair damage_repair(struct rig *r)
 {
 	struct store store = damage_store(r);
-	struct repair repair = {0};
+	struct repair repair = {.who = STR("damage.c"), .what = STR("repair")};
 
 	if (!repair_run(&repair, &store))
 		fail_msg("%s", repair.err.text);
