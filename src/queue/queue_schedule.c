@@ -27,6 +27,12 @@ static int64_t grace_of(const struct queue_policy *p)
 	return p->retry[0] + last / 3 + last + last / 10;
 }
 
+/* A life that ends no farther than this from a start ends with it. */
+static int64_t near_of(const struct queue_policy *p, int64_t life)
+{
+	return min_of(min_of(NEAR_MS, p->retry[0]), min_of(p->retry[p->n_retry - 1], life) / 2);
+}
+
 /*
  * When he is returned whose life ends at a time:
  *
@@ -37,7 +43,7 @@ static int64_t grace_of(const struct queue_policy *p)
 static int64_t returned_at(const struct queue_policy *p, int64_t life, int64_t end, int64_t started)
 {
 	int64_t last = p->retry[p->n_retry - 1];
-	int64_t near = min_of(min_of(NEAR_MS, p->retry[0]), min_of(last, life) / 2);
+	int64_t near = near_of(p, life);
 
 	if (end > started + near)
 		return end;
@@ -57,14 +63,15 @@ int64_t queue_schedule_end(
 
 /*
  * A warning whose time passed meanwhile waits for a moment, so that what could not be tried is; of a life that
- * ended meanwhile there is none: what becomes of it is told soon enough.
+ * ended meanwhile, or ends with the start, there is none: what becomes of it is told soon enough.
  */
 static int64_t next_warning(
     const struct queue_policy *p, const struct queue_entry *e, int64_t started)
 {
 	int64_t life = queue_policy_lifetime(p, e->bounce), when = QUEUE_NEVER;
 
-	if (!e->bounce && e->warn && e->warnings < p->n_warn && e->accepted + life > started)
+	if (!e->bounce && e->warn && e->warnings < p->n_warn &&
+	    e->accepted + life > started + near_of(p, life))
 		when = e->accepted + p->warn[e->warnings];
 	if (when <= started)
 		when = started + min_of(p->retry[0], NEAR_MS);

@@ -63,17 +63,37 @@ static enum db_code settle_rows(struct queue_clock *c, struct db *db, struct are
 	return code == DB_OK ? set_rows(c, db, &rows) : code;
 }
 
+static void move_on(const struct queue_clock *c, struct queue_entry *e, int64_t now)
+{
+	for (const struct queue_clock_late *l = c->late; l < c->late + c->nlate; l++)
+		if (e->accepted >= l->from && e->accepted <= l->until)
+			queue_schedule_move_on(e, l->by, now);
+}
+
+/* All that may move. */
+static struct queue_clock_late span_of(const struct queue_clock *c)
+{
+	struct queue_clock_late span = c->late[0];
+
+	for (const struct queue_clock_late *l = c->late; l < c->late + c->nlate; l++) {
+		span.from = l->from < span.from ? l->from : span.from;
+		span.until = l->until > span.until ? l->until : span.until;
+	}
+	return span;
+}
+
 static enum db_code move_rows_on(struct queue_clock *c, struct db *db, struct arena *a, int64_t now)
 {
 	struct queue_rows rows = {NULL, 0};
 	struct queue_clock_at *at = &c->next;
+	struct queue_clock_late span = span_of(c);
 	enum db_code code = queue_rows_get(db, a, now, SQL_QUEUE_BETWEEN,
 	    DB_ARGS(db_int(QUEUE_SHARD), db_int(at->message), db_int(at->recipient),
-		db_int(c->late.from), db_int(c->late.until), db_int(LIMIT_SLICE_ROWS)),
+		db_int(span.from), db_int(span.until), db_int(LIMIT_SLICE_ROWS)),
 	    &rows);
 
 	for (size_t i = 0; i < rows.n; i++)
-		queue_schedule_move_on(&rows.v[i].entry, c->late.by, now);
+		move_on(c, &rows.v[i].entry, now);
 	if (rows.n < LIMIT_SLICE_ROWS)
 		at->part = QUEUE_CLOCK_PARTS;
 	return code == DB_OK ? set_rows(c, db, &rows) : code;
@@ -132,7 +152,7 @@ static enum lane_exec clock_exec(struct lane_op *op, struct db *db, int64_t now)
 	c->moved = 0;
 	if (c->next.since == 0)
 		c->next.since = now;
-	if (c->late.by)
+	if (c->nlate)
 		code = move_rows_on(c, db, a, now);
 	else if (c->next.part == QUEUE_CLOCK_ROWS)
 		code = settle_rows(c, db, a, now);

@@ -29,10 +29,12 @@ struct queue_clock_at {
 	int64_t since;              /* the clock, as the first slice saw it */
 };
 
-/* The clock was behind by so much: rows accepted at these times and between them move on. by 0: it was not. */
+/* The clock was behind by so much: rows accepted at these times and between them move on. */
 struct queue_clock_late {
 	int64_t by, from, until;
 };
+
+#define QUEUE_CLOCK_LATES 8
 
 /*
  * A request to the writer lane, a slice of at most LIMIT_SLICE_ROWS rows at a time: submitted again, after
@@ -41,8 +43,10 @@ struct queue_clock_late {
 struct queue_clock {
 	struct lane_op op;
 	/* input */
-	struct queue_clock_late late;
-	struct queue_clock_at at; /* where the slice before ended */
+	struct queue_clock_late
+	    late[QUEUE_CLOCK_LATES]; /* each of a row that those before have moved */
+	size_t nlate;                /* 0: it was set back */
+	struct queue_clock_at at;    /* where the slice before ended */
 	/* the answer */
 	bool more;
 	size_t moved; /* rows, in this slice */
@@ -51,7 +55,7 @@ struct queue_clock {
 	struct arena *arena; /* of names */
 };
 
-/* op.done is the caller's, to be set after, and late, unless the clock was set back. */
+/* op.done is the caller's, to be set after, and late. */
 void queue_clock_init(struct queue_clock *c);
 
 /* Makes ready for the next slice. */

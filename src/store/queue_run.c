@@ -18,7 +18,7 @@
 #define LEAP_MS    MINUTE_MS        /* ... and by this, what has become due may have been missed */
 #define BACK_MS    (5 * MINUTE_MS)  /* set back by less, it need not be put right */
 #define BEHIND_MS  (7 * DAY_MS)     /* what it was set back by is not put right later than this */
-#define MOVES      10               /* so often at most, but for want of room */
+#define MOVE_MS    HOUR_MS          /* so long reports wait for it, but for want of room */
 #define BEHIND_MAX (INT64_MAX / 4)  /* it was set back while nobody ran, by whatever it was */
 
 static struct queue_time time_of(const struct queue_run *r)
@@ -176,13 +176,22 @@ static bool find_due(struct queue_run *r)
 	return good;
 }
 
-/*
- * A list is worked off before the next is made, so that no message is in it twice. How old those are that
- * follow the clock is not known yet.
- */
+/* What cannot be written for long must not hold up all reports for ever. */
+static bool is_given_up(const struct queue_run *r)
+{
+	return r->unmoved_since && time_of(r).mono - r->unmoved_since >= MOVE_MS;
+}
+
+/* How old those are that follow the clock is not known yet. */
+static bool awaits_rows(const struct queue_run *r)
+{
+	return r->moving && !is_given_up(r);
+}
+
+/* A list is worked off before the next is made, so that no message is in it twice. */
 static void make_reports(struct queue_run *r)
 {
-	if (r->moving)
+	if (awaits_rows(r))
 		return;
 	if (r->due_at == r->due.n && (r->reports > 0 || !find_due(r)))
 		return;
@@ -265,6 +274,21 @@ static void move_rows(struct queue_run *r)
 	write_op(r, &r->clock.op);
 }
 
+static void note_unmoved(struct queue_run *r, enum lane_result result)
+{
+	int64_t now = time_of(r).mono;
+
+	r->unmoved = result != LANE_DONE;
+	r->unmoved_until = 0;
+	if (!r->unmoved || result == LANE_FULL) {
+		r->unmoved_since = 0;
+		return;
+	}
+	if (r->unmoved_since == 0)
+		r->unmoved_since = now;
+	r->unmoved_until = now + (is_given_up(r) ? LOOK_MAX : WAIT_MAX);
+}
+
 static void clock_done(struct lane_op *op)
 {
 	struct queue_run *r = LIST_ENTRY(op, struct queue_run, clock.op);
@@ -272,12 +296,12 @@ static void clock_done(struct lane_op *op)
 	r->busy--;
 	if (op->result != LANE_DONE)
 		queue_run_failed(r, "clock", op);
-	if (op->result == LANE_FULL || (op->result != LANE_DONE && ++r->unmoved_times < MOVES)) {
-		r->unmoved = true;
+	note_unmoved(r, op->result);
+	if (r->unmoved) {
 		again(r);
 		return;
 	}
-	if (op->result == LANE_DONE && r->clock.more && !r->world->is_ending(r->ctx)) {
+	if (r->clock.more && !r->world->is_ending(r->ctx)) {
 		queue_clock_go_on(&r->clock);
 		move_rows(r);
 		return;
@@ -288,34 +312,40 @@ static void clock_done(struct lane_op *op)
 	again(r);
 }
 
-/* One after the other; a slice that failed, once more, but what cannot be read must not hold up all reports. */
+/* One after the other; a slice that failed, once more. */
 static void move_what_is_to(struct queue_run *r)
 {
-	if (r->unmoved && r->paused <= time_of(r).mono)
+	int64_t now = time_of(r).mono;
+
+	if (r->unmoved && r->paused <= now && r->unmoved_until <= now)
 		move_rows(r);
-	if (r->moving || (!r->set_back && r->late.by == 0))
+	if (r->moving || (!r->set_back && r->nlate == 0))
 		return;
 	queue_clock_init(&r->clock);
-	r->unmoved_times = 0;
 	if (!r->set_back) {
-		r->clock.late = r->late;
-		r->late.by = 0;
+		memcpy(r->clock.late, r->late, sizeof r->late);
+		r->clock.nlate = r->nlate;
+		r->nlate = 0;
 	}
 	r->set_back = false;
 	r->clock.op.done = clock_done;
 	move_rows(r);
 }
 
-/* It was set back, and may be put right yet. */
-static bool is_behind(const struct queue_run *r)
+/* One more; the two that are oldest become one, where there are too many. */
+static void put_back(struct queue_run *r, struct queue_run_back b)
 {
-	return r->behind > 0 && r->last.mono - r->behind_at < BEHIND_MS;
+	struct queue_run_back *v = r->back;
+
+	if (r->nback == QUEUE_RUN_BACKS) {
+		v[1].by = min_of(v[0].by + v[1].by, BEHIND_MAX);
+		v[1].from = min_of(v[0].from, v[1].from);
+		memmove(v, v + 1, --r->nback * sizeof *v);
+	}
+	v[r->nback++] = b;
 }
 
-/*
- * Of a clock that went ahead within a day this is the correction: as far as that, it is not behind. It makes forgotten
- * a smaller one before, whose rows are others.
- */
+/* Of a clock that went ahead within a day this is the correction: as far as that, it is not behind. */
 static void note_back(struct queue_run *r, int64_t from, int64_t by)
 {
 	int64_t right = r->last.mono - r->ahead_at < DAY_MS ? min_of(by, r->ahead) : 0;
@@ -323,13 +353,8 @@ static void note_back(struct queue_run *r, int64_t from, int64_t by)
 	r->world->clock_set_back(r->ctx);
 	r->set_back = true;
 	r->ahead -= right;
-	if (by - right < BACK_MS)
-		return;
-	if (!is_behind(r) || by - right > r->behind)
-		r->behind = 0;
-	r->behind_from = r->behind ? min_of(r->behind_from, from) : from;
-	r->behind_at = r->last.mono;
-	r->behind = min_of(r->behind + by - right, BEHIND_MAX);
+	if (by - right >= BACK_MS)
+		put_back(r, (struct queue_run_back){by - right, from, r->last.mono});
 }
 
 /* One that seems to be over is not: who has it extends it long before this. */
@@ -338,21 +363,55 @@ static void spare_leases(struct queue_run *r, struct queue_time now)
 	r->spared = now.mono + QUEUE_LEASE_MS;
 }
 
+/* One more; there are too many only where rows have no chance to follow meanwhile. */
+static void put_late(struct queue_run *r, struct queue_clock_late l)
+{
+	struct queue_clock_late *last = &r->late[QUEUE_CLOCK_LATES - 1];
+
+	if (r->nlate < QUEUE_CLOCK_LATES) {
+		r->late[r->nlate++] = l;
+		return;
+	}
+	last->by += l.by;
+	last->from = min_of(last->from, l.from);
+}
+
+/* It was `wall`, and goes ahead by so much at most: how much puts the last step back right. */
+static int64_t put_right(struct queue_run *r, int64_t wall, int64_t by)
+{
+	struct queue_run_back *b = &r->back[r->nback - 1];
+	int64_t part = min_of(by, b->by);
+
+	put_late(r, (struct queue_clock_late){part, b->from, wall});
+	if (part == b->by || b->by == BEHIND_MAX) {
+		r->nback--;
+		return part;
+	}
+	b->by -= part;
+	b->from += part;
+	return part;
+}
+
+/* What is not put right by then is the time. */
+static void forget_old(struct queue_run *r, int64_t mono)
+{
+	size_t n = 0;
+
+	while (n < r->nback && mono - r->back[n].at >= BEHIND_MS)
+		n++;
+	r->nback -= n;
+	memmove(r->back, r->back + n, r->nback * sizeof *r->back);
+}
+
 /* As far as the clock was set back before, this makes it good: what was moved then, and what came since, moves along. */
 static void note_ahead(struct queue_run *r, struct queue_time now, int64_t by)
 {
-	int64_t late = is_behind(r) ? min_of(by, r->behind) : 0;
-
 	spare_leases(r, now);
-	r->ahead = by - late + (now.mono - r->ahead_at < DAY_MS ? r->ahead : 0);
+	forget_old(r, now.mono);
+	while (by > 0 && r->nback > 0)
+		by -= put_right(r, now.wall - by, by);
+	r->ahead = by + (now.mono - r->ahead_at < DAY_MS ? r->ahead : 0);
 	r->ahead_at = now.mono;
-	if (late == 0)
-		return;
-	if (r->late.by == 0)
-		r->late = (struct queue_clock_late){0, r->behind_from, now.wall - by};
-	r->late.by += late;
-	r->behind = r->behind == BEHIND_MAX ? 0 : r->behind - late;
-	r->behind_from += late;
 }
 
 /* The clock went ahead, or the machine slept, or this process stood still: what has become due meanwhile was missed. */
@@ -445,7 +504,7 @@ static int64_t lease_wake(const struct queue_run *r, int64_t expiry)
 /* By the wall clock: when a report is due. While none may be begun, as on a full disk, it is asked again and again. */
 static int64_t report_wake(const struct queue_run *r)
 {
-	if (r->reports || r->moving)
+	if (r->reports || awaits_rows(r))
 		return QUEUE_NEVER;
 	return r->due_at < r->due.n ? time_of(r).wall + TIMES_MS : r->due.wake;
 }

@@ -14,6 +14,7 @@
 #include "store/queue_tiers.h"
 
 #define QUEUE_RUN_REPORTS 8 /* under way at once */
+#define QUEUE_RUN_BACKS   4 /* steps back of the clock that are told apart */
 
 /* By the wall, which jumps, and for durations, which does not, and goes on in a sleep of the machine. Milliseconds. */
 struct queue_time {
@@ -52,6 +53,13 @@ struct queue_run_world {
 	void (*clock_set_back)(void *ctx);
 };
 
+/* The clock was set back, and as far as this is not put right. */
+struct queue_run_back {
+	int64_t by;
+	int64_t from; /* wall: to this time */
+	int64_t at;   /* mono: then */
+};
+
 struct queue_run {
 	const struct queue_run_world *world;
 	void *ctx;
@@ -79,22 +87,25 @@ struct queue_run {
 
 	/*
 	 * When the clock is set, what is dated by it follows, so that nobody is older or younger for it. On the 9th
-	 * it is set back to the 2nd: what is dated later moves to the 2nd (set_back); behind is 7 days, behind_from
-	 * the 2nd. When it is put right, what is dated from the 2nd on, and came meanwhile, moves on by 7 days (late).
-	 * What goes ahead and is set back within a day was no set-back (ahead).
+	 * it is set back to the 2nd: what is dated later moves to the 2nd (set_back); back says 7 days, from the 2nd.
+	 * When it is put right, what is dated from the 2nd on, and came meanwhile, moves on by 7 days (late). Of several
+	 * steps back the last one is put right first, for what came between them follows those before only. What goes
+	 * ahead and is set back within a day was no set-back (ahead).
 	 */
 	struct queue_clock clock;
-	bool moving;       /* rows follow */
-	bool unmoved;      /* ... but a slice of them failed, and is to be written again */
-	int unmoved_times; /* it failed so often, and not for want of room */
+	bool moving;           /* rows follow */
+	bool unmoved;          /* ... but a slice of them failed, and is to be written again ... */
+	int64_t unmoved_until; /* mono: ... not before this */
+	int64_t
+	    unmoved_since; /* mono: it fails since then, and not for want of room; 0: it does not */
 	bool set_back;     /* they are to follow it back */
-	struct queue_clock_late late; /* they are to follow it ahead, if late.by is not 0 */
-	int64_t behind;               /* it was set back by so much in all, and not put right */
-	int64_t behind_from;          /* wall: the earliest time that it was set back to */
-	int64_t behind_at;            /* mono: when it was set back last */
-	int64_t ahead;                /* it went ahead by so much in all, and was not set back */
-	int64_t ahead_at;             /* mono: when it went ahead last */
-	int64_t since;                /* wall: see queue_run_since() */
+	struct queue_clock_late late[QUEUE_CLOCK_LATES]; /* they are to follow it ahead */
+	size_t nlate;
+	struct queue_run_back back[QUEUE_RUN_BACKS];
+	size_t nback;
+	int64_t ahead;    /* it went ahead by so much in all, and was not set back */
+	int64_t ahead_at; /* mono: when it went ahead last */
+	int64_t since;    /* wall: see queue_run_since() */
 	struct queue_time last;
 
 	int64_t

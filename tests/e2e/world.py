@@ -15,7 +15,7 @@ KILL_BEFORE, KILL_AFTER = -1, -2  # errors that are none: the process dies
 HANG = -3  # nor this: the call waits until heal(), and goes well then
 FOR_EVER = 1 << 40
 FAULT = struct.Struct("=5q")  # error, file, after, count, fired
-CLOCKS = struct.Struct("=2q")  # wall, steady
+CLOCKS = struct.Struct("=3q")  # wall, steady, the same and on in a sleep
 MEMORY, MEMORY_AT = struct.Struct("=16s2q"), 2048  # role, after, fired
 
 
@@ -55,8 +55,13 @@ class World:
         """So much ahead of the true time, or behind it."""
         self.page[:8] = struct.pack("=q", int(seconds * 1_000_000_000))
 
+    def sleep(self, seconds):
+        """The whole machine: its steady clock stands still."""
+        wall, steady, boot = CLOCKS.unpack_from(self.page)
+        CLOCKS.pack_into(self.page, 0, wall + int(seconds * 1_000_000_000), steady, boot + int(seconds * 1_000_000_000))
+
     def let_pass(self, seconds):
-        """By both clocks, as if the whole machine had slept."""
+        """By all clocks: whoever runs stood still, and the machine did not."""
         moved = (old + int(seconds * 1_000_000_000) for old in CLOCKS.unpack_from(self.page))
         CLOCKS.pack_into(self.page, 0, *moved)
 

@@ -56,6 +56,7 @@ struct fault {
 static struct world {
 	_Atomic int64_t clock_ns;  /* added to the wall clock */
 	_Atomic int64_t steady_ns; /* added to the clock that never goes back */
+	_Atomic int64_t boot_ns;   /* ... and goes on in a sleep */
 	struct fault faults[KINDS];
 } * world;
 
@@ -292,9 +293,10 @@ int clock_gettime(clockid_t id, struct timespec *t)
 
 	if (world && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
 		ns = world->clock_ns;
-	else if (world &&
-		 (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE || id == CLOCK_BOOTTIME))
+	else if (world && (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE))
 		ns = world->steady_ns;
+	else if (world && id == CLOCK_BOOTTIME)
+		ns = world->boot_ns;
 	if (ns == 0)
 		return result;
 	ns += t->tv_sec * INT64_C(1000000000) + t->tv_nsec;

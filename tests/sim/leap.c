@@ -24,16 +24,16 @@
 
 /* What a store that is always there knows. */
 struct known {
-	int64_t behind, behind_at; /* set back and not made good; since when */
-	int64_t ahead, ahead_at;   /* gone ahead, and not set back */
+	int64_t behind[LEAPS];   /* of each leap back what is not made good */
+	int64_t ahead, ahead_at; /* gone ahead, and not set back */
 };
 
 struct leap {
 	int64_t at; /* mono */
 	int64_t by;
-	int64_t good;   /* of it: set back before */
-	int64_t behind; /* before it, as far as the store knows */
-	bool was_down;  /* the store */
+	int64_t
+	    good[LEAPS]; /* of it: what makes good each of those back before, the last one first */
+	bool was_down;   /* the store */
 	struct known before;
 };
 
@@ -76,33 +76,48 @@ static int64_t min_of(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* The store that saw it set back is still there. */
-static bool is_known(void)
+/* The store that saw it is still there. */
+static bool is_known(const struct leap *l)
 {
-	return leaps.known.behind > 0 && sim_world.opened < leaps.known.behind_at;
+	return sim_world.opened < l->at;
+}
+
+static void leap_back(struct leap *l, int64_t ahead)
+{
+	int64_t right = min_of(-l->by, ahead), left = -l->by - right;
+
+	leaps.known.ahead -= right;
+	leaps.known.behind[l - leaps.v] = left < OFF_MS ? 0 : left;
+}
+
+static void leap_ahead(struct leap *l, int64_t ahead)
+{
+	int64_t left = l->by;
+
+	for (size_t i = (size_t)(l - leaps.v); i-- > 0 && is_known(&leaps.v[i]);) {
+		l->good[i] = min_of(left, leaps.known.behind[i]);
+		leaps.known.behind[i] -= l->good[i];
+		left -= l->good[i];
+	}
+	leaps.known.ahead = ahead + left;
+	leaps.known.ahead_at = l->at;
 }
 
 static void leap(int64_t by)
 {
 	struct leap *l = &leaps.v[leaps.n++];
-	int64_t ahead, right;
+	int64_t ahead;
 
-	*l = (struct leap){clock_mono(), by, 0, is_known() ? leaps.known.behind : 0,
-	    !sim_store_is_up(), leaps.known};
+	*l = (struct leap){
+	    .at = clock_mono(), .by = by, .was_down = !sim_store_is_up(), .before = leaps.known};
+	leaps.known.behind[l - leaps.v] = 0;
 	ahead = sim_world.opened < leaps.known.ahead_at && l->at - leaps.known.ahead_at < DAY_MS
 		    ? leaps.known.ahead
 		    : 0;
-	if (by < 0) {
-		right = min_of(-by, ahead);
-		leaps.known.ahead -= right;
-		leaps.known.behind = (-by - right > l->behind ? 0 : l->behind) - by - right;
-		leaps.known.behind_at = l->at;
-	} else {
-		l->good = min_of(by, l->behind);
-		leaps.known.behind = l->behind - l->good;
-		leaps.known.ahead = ahead + by - l->good;
-		leaps.known.ahead_at = l->at;
-	}
+	if (by < 0)
+		leap_back(l, ahead);
+	else
+		leap_ahead(l, ahead);
 	sim_say("the clock leaps by %lld s", (long long)(by / SECOND_MS));
 	sim_jump(by);
 	sim_forget_claims();
@@ -122,6 +137,17 @@ static void leap_again(void *ctx)
 	leaps.busy = false;
 }
 
+/* By another step, which is made good with the first. */
+static void leap_further(void *ctx)
+{
+	int64_t by = draw_between(DAY_MS, 7 * DAY_MS);
+
+	if (!sim_store_is_up())
+		return;
+	leap(-by);
+	leaps.again += by;
+}
+
 static void leap_first(void *ctx)
 {
 	int64_t by = draw_between(DAY_MS, 7 * DAY_MS);
@@ -129,13 +155,15 @@ static void leap_first(void *ctx)
 				: draw_between(5 * MINUTE_MS, 12 * HOUR_MS);
 	bool back = draw(2), corrected = draw(3) > 0;
 
-	if (leaps.busy || leaps.n + 2 > LEAPS)
+	if (leaps.busy || leaps.n + 3 > LEAPS)
 		return;
 	leap(back ? -by : by);
 	if (!corrected)
 		return;
 	leaps.busy = true;
 	leaps.again = back ? by : -by;
+	if (back && draw(3) == 0)
+		sim_post(wrong / 2, leap_further, NULL);
 	sim_post(wrong, leap_again, NULL);
 }
 
@@ -179,27 +207,39 @@ int64_t sim_leapt_back(void)
 
 /* ---- who waits ---- */
 
+/* Of what he is moved by, when it goes ahead. */
+static int64_t made_good(const struct leap *l, const bool *moved)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < LEAPS; i++)
+		sum += moved[i] ? l->good[i] : 0;
+	return sum;
+}
+
 /* By the wall, as far as what he was moved by lets it count. */
 static struct age age_of(const struct sim_rcpt *r)
 {
 	int64_t from = r->accepted, by;
-	bool moved = true; /* when it was set back; or he came since */
-	bool goes_on;      /* it leaps before all is done that the leap before has brought */
+	bool moved[LEAPS] = {false}; /* with each that went back; or he came since */
+	bool goes_on; /* it leaps before all is done that the leap before has brought */
 	struct age age = {0, 0, 0};
 
 	for (size_t i = 0; i < leaps.n; i++) {
 		const struct leap *l = &leaps.v[i];
 
-		if (l->at < r->accepted)
+		moved[i] = l->at < r->accepted;
+		if (moved[i])
 			continue;
 		age.is += l->at - from;
 		from = l->at;
-		if (l->by < 0) {
-			moved = age.is < -l->by || (moved && l->behind > 0);
+		if (l->by < 0) { /* he begins anew, and so came since all of them */
+			for (size_t k = 0; k <= i && age.is < -l->by; k++)
+				moved[k] = true;
 			age.is = age.is + l->by > 0 ? age.is + l->by : 0;
 			continue;
 		}
-		by = l->by - (moved ? l->good : 0);
+		by = l->by - made_good(l, moved);
 		goes_on = age.leapt_at && l->at - age.leapt_at < GRACE_MS;
 		age.is += by;
 		if (by > 0)

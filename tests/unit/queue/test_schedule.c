@@ -327,6 +327,9 @@ static void test_due_at_start(void **state)
 	assert_int_equal(plan_of(s, end + near).expires, end + 30 * MINUTE_MS);
 	assert_int_equal(plan_of(s, end + near + 1).expires, end + near + 1 + GRACE_MS);
 	assert_int_equal(plan_of(s, end + 29 * MINUTE_MS).expires, end + 29 * MINUTE_MS + GRACE_MS);
+	s->entry.warnings = 0; /* and his sender is told once */
+	assert_int_equal(plan_of(s, end - near - 1).next_warning, end - 1);
+	assert_int_equal(plan_of(s, end - near).next_warning, QUEUE_NEVER);
 	sim_free(&s);
 }
 

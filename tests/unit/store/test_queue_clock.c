@@ -187,6 +187,15 @@ static void expect_accepted(const char *which, int64_t when)
 	assert_in_range(rig_number(&q.rig, select), when - MINUTE_MS, when);
 }
 
+static int64_t row_number(const char *column, int64_t message)
+{
+	char select[80];
+
+	snprintf(select, sizeof select, "SELECT %s FROM queue WHERE message = %lld", column,
+	    (long long)message);
+	return rig_number(&q.rig, select);
+}
+
 static enum queue_problem problem;
 
 static struct qrig_answer not_yet(const struct queue_job *job, const struct queue_row *row)
@@ -194,8 +203,8 @@ static struct qrig_answer not_yet(const struct queue_job *job, const struct queu
 	return qrig_problem(problem);
 }
 
-/* A machine that slept: who is up again has the mail, and nobody is told anything. */
-static void slept_for_six_days(void **state)
+/* The clock went ahead: who is up again by then has the mail, and nobody is told anything. */
+static void ahead_by_six_days(void **state)
 {
 	int64_t id, other;
 
@@ -221,7 +230,7 @@ static void slept_for_six_days(void **state)
 }
 
 /* The network is not there yet, or our resolver, or we are not able to: that was not all. */
-static void slept_and_not_ready(void **state)
+static void ahead_and_not_ready(void **state)
 {
 	static const enum queue_problem not_ready[] = {QUEUE_PROBLEM_UNREACHABLE, QUEUE_PROBLEM_DNS,
 	    QUEUE_PROBLEM_NO_RESOLVER, QUEUE_PROBLEM_LOCAL};
@@ -244,7 +253,7 @@ static void slept_and_not_ready(void **state)
 }
 
 /* Nobody takes jobs: the return comes when there was time for two attempts. */
-static void slept_and_nothing_is_tried(void **state)
+static void ahead_and_nothing_is_tried(void **state)
 {
 	int64_t id;
 
@@ -262,7 +271,7 @@ static void slept_and_nothing_is_tried(void **state)
 }
 
 /* A probe, or an attempt with him, that was under way then and broke off is not the one that he has behind it. */
-static void slept_in_an_attempt(void **state)
+static void ahead_in_an_attempt(void **state)
 {
 	int64_t first, second;
 
@@ -286,7 +295,7 @@ static void slept_in_an_attempt(void **state)
 }
 
 /* The same of one who was to be refused for now. */
-static void slept_in_his_attempt(void **state)
+static void ahead_in_his_attempt(void **state)
 {
 	int64_t id;
 
@@ -375,27 +384,101 @@ static void set_back_by_hours_and_corrected(void **state)
 	assert_int_equal(q.warnings, 1);
 }
 
-/* By a little before, which nobody puts right: what came behind that did not follow the larger step, in no direction. */
-static void set_back_by_little_and_by_more(void **state)
+/* By two steps, and put right in one: nobody is older, whichever of them is the larger. */
+static void set_back_twice(void **state)
 {
-	int64_t came;
+	static const int64_t steps[][2] = {
+	    {5 * DAY_MS, 5 * DAY_MS + HOUR_MS}, {3 * DAY_MS, 2 * DAY_MS}};
+
+	for (size_t i = 0; i < 2; i++) {
+		int64_t id, came;
+
+		start();
+		q.world = greylisted;
+		id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+		came = q.rig.now;
+		for (size_t k = 0; k < 2; k++) {
+			live(HOUR_MS);
+			q.rig.now -= steps[i][k];
+			work();
+		}
+		live(HOUR_MS);
+		q.rig.now += steps[i][0] + steps[i][1];
+		work();
+		assert_in_range(row_number("accepted", id), came, q.rig.now);
+		assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
+	}
+}
+
+/* What came between two steps follows the one before it only. */
+static void came_between(void **state)
+{
+	static const int64_t steps[][2] = {{6 * MINUTE_MS, HOUR_MS}, {3 * DAY_MS, 2 * HOUR_MS}};
+
+	for (size_t i = 0; i < 2; i++) {
+		int64_t id, came;
+
+		start();
+		q.world = greylisted;
+		q.rig.now -= steps[i][0];
+		turn();
+		live(HOUR_MS);
+		id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+		came = q.rig.now;
+		live(3 * HOUR_MS);
+		q.rig.now -= steps[i][1];
+		work();
+		live(10 * MINUTE_MS);
+		q.rig.now += steps[i][1];
+		work();
+		assert_in_range(row_number("accepted", id), came - SECOND_MS, came);
+		q.rig.now += steps[i][0];
+		work();
+		assert_in_range(
+		    row_number("accepted", id), came + steps[i][0] - SECOND_MS, came + steps[i][0]);
+	}
+}
+
+/* More of them than are told apart. */
+static void set_back_often(void **state)
+{
+	int64_t id, came;
 
 	start();
 	q.world = greylisted;
-	q.rig.now -= 6 * MINUTE_MS;
-	turn();
-	live(HOUR_MS);
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
 	came = q.rig.now;
+	for (int i = 0; i < 6; i++) {
+		live(10 * MINUTE_MS);
+		q.rig.now -= DAY_MS;
+		work();
+	}
+	for (int i = 0; i < 6; i++) {
+		q.rig.now += DAY_MS;
+		work();
+	}
+	assert_in_range(row_number("accepted", id), came, q.rig.now);
+	assert_int_equal(s.run.nback, 0);
+}
+
+/* The machine slept, by which both clocks go on: what is set back and put right behind it is so still. */
+static void slept_and_set_back(void **state)
+{
+	int64_t began;
+
+	start();
+	q.world = greylisted;
+	pass(8 * HOUR_MS);
+	turn();
 	qrig_send_one(&q, "ann@a.test", "bob@b.test");
-	live(2 * HOUR_MS);
-	q.rig.now -= HOUR_MS;
+	live(HOUR_MS);
+	began = q.rig.now;
+	q.rig.now -= 6 * DAY_MS;
 	work();
-	expect_accepted("min", came);
-	live(10 * MINUTE_MS);
-	q.rig.now += HOUR_MS;
+	live(HOUR_MS);
+	q.rig.now += 6 * DAY_MS;
 	work();
-	expect_accepted("min", came);
-	assert_int_equal(q.warnings, 0);
+	expect_accepted("min", began);
 }
 
 /* What was not put right within a week is the time; a later set-back is for itself. */
@@ -542,7 +625,7 @@ static void many_follow(void **state)
 static void follow_when_there_is_room(void **state)
 {
 	int64_t by[] = {-6 * DAY_MS, 6 * DAY_MS};
-	int64_t began;
+	int64_t began, id;
 
 	start();
 	send_more_than_a_slice();
@@ -565,14 +648,24 @@ static void follow_when_there_is_room(void **state)
 	assert_int_equal(rig_number(&q.rig, "SELECT max(accepted) FROM queue"), began + MINUTE_MS);
 	q.rig.now -= 6 * DAY_MS;
 	queue_run_turn(&s.run);
-	for (int i = 1; i < 10; i++) {
-		end_write(LANE_FAILED);
+	q.world = unknown;
+	for (int i = 0; i < 60; i++) {
 		assert_true(s.run.moving);
-		pass(6 * SECOND_MS);
+		assert_int_equal(s.nwrites, 1);
+		end_write(LANE_FAILED);
+		pass(MINUTE_MS);
 		queue_run_turn(&s.run);
 	}
 	end_write(LANE_FAILED);
-	assert_false(s.run.moving); /* what cannot be read would hold up all reports for ever */
+	id = qrig_send_one(&q, "ann@a.test", "bob@c.test");
+	pass(MINUTE_MS);
+	work();
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED); /* reports do not wait for ever */
+	assert_true(s.run.moving);
+	pass(10 * MINUTE_MS);
+	turn();
+	assert_false(s.run.moving); /* nor is it forgotten */
+	assert_true(rig_number(&q.rig, "SELECT max(accepted) FROM queue") <= q.rig.now);
 	q.rig.now -= 6 * DAY_MS;
 	queue_run_turn(&s.run);
 	end_write(LANE_FULL);
@@ -582,15 +675,18 @@ static void follow_when_there_is_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(slept_for_six_days),
-	    T(slept_and_not_ready),
-	    T(slept_and_nothing_is_tried),
-	    T(slept_in_an_attempt),
-	    T(slept_in_his_attempt),
+	    T(ahead_by_six_days),
+	    T(ahead_and_not_ready),
+	    T(ahead_and_nothing_is_tried),
+	    T(ahead_in_an_attempt),
+	    T(ahead_in_his_attempt),
 	    T(set_back_and_corrected),
 	    T(corrected_in_two_steps),
 	    T(set_back_by_hours_and_corrected),
-	    T(set_back_by_little_and_by_more),
+	    T(set_back_twice),
+	    T(came_between),
+	    T(set_back_often),
+	    T(slept_and_set_back),
 	    T(set_back_and_left),
 	    T(stood_still),
 	    T(no_room_for_reports),
