@@ -31,14 +31,15 @@ struct mailbox_keywords {
 	bool conditional; /* only where nothing changed since: UNCHANGEDSINCE [RFC 7162 3.1.3] */
 	int64_t unchanged_since;         /* modseq */
 	struct mailbox_expunge *expunge; /* NULL, or mailbox_keywords_after()'s */
-	struct admin_tally *tally; /* the record of it, where there is no expunge, borrowed; NULL: none */
+	struct admin_tally
+	    *tally; /* the record of it, where there is no expunge, borrowed; NULL: none */
 
 	/* ---- the answer, of one slice ---- */
-	bool missing;           /* the account or mailbox is gone: nothing was done */
-	int64_t modseq;         /* of the messages changed; 0: none was */
-	struct ranges changed;  /* uids */
-	struct ranges modified; /* left as they are: changed since unchanged_since */
-	struct ranges full;     /* left as they are: they would have too many keywords */
+	bool missing;               /* the account or mailbox is gone: nothing was done */
+	int64_t modseq;             /* of the messages changed; 0: none was */
+	struct ranges changed;      /* uids */
+	struct ranges modified;     /* left as they are: changed since unchanged_since */
+	struct ranges full;         /* left as they are: they would have too many keywords */
 	struct mailbox_named named; /* of those changed */
 	/* ---- of all slices that were committed ---- */
 	int64_t total; /* messages changed */
