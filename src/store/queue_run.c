@@ -264,8 +264,6 @@ void queue_run_greeted(struct queue_run *r)
 
 /* ---- the clock ---- */
 
-static void move_what_is_to(struct queue_run *r);
-
 static void move_rows(struct queue_run *r)
 {
 	r->moving = true;
@@ -289,6 +287,20 @@ static void note_unmoved(struct queue_run *r, enum lane_result result)
 	r->unmoved_until = now + (is_given_up(r) ? LOOK_MAX : WAIT_MAX);
 }
 
+static bool is_to_move(const struct queue_run *r)
+{
+	return r->set_back || r->nlate > 0;
+}
+
+static void end_moving(struct queue_run *r)
+{
+	r->moving = r->unmoved = false;
+	r->unmoved_since = 0;
+	queue_clock_fini(&r->clock);
+}
+
+static void move_what_is_to(struct queue_run *r);
+
 static void clock_done(struct lane_op *op)
 {
 	struct queue_run *r = LIST_ENTRY(op, struct queue_run, clock.op);
@@ -306,20 +318,21 @@ static void clock_done(struct lane_op *op)
 		move_rows(r);
 		return;
 	}
-	r->moving = false;
-	queue_clock_fini(&r->clock);
+	end_moving(r);
 	move_what_is_to(r);
 	again(r);
 }
 
-/* One after the other; a slice that failed, once more. */
+/* One after the other; a slice that failed, once more, until what was given up gives way to the next. */
 static void move_what_is_to(struct queue_run *r)
 {
 	int64_t now = time_of(r).mono;
 
+	if (r->unmoved && is_given_up(r) && is_to_move(r))
+		end_moving(r);
 	if (r->unmoved && r->paused <= now && r->unmoved_until <= now)
 		move_rows(r);
-	if (r->moving || (!r->set_back && r->nlate == 0))
+	if (r->moving || !is_to_move(r))
 		return;
 	queue_clock_init(&r->clock);
 	if (!r->set_back) {
@@ -345,7 +358,21 @@ static void put_back(struct queue_run *r, struct queue_run_back b)
 	v[r->nback++] = b;
 }
 
-/* Of a clock that went ahead within a day this is the correction: as far as that, it is not behind. */
+/* What is not put right by then is the time. */
+static void forget_old(struct queue_run *r, int64_t mono)
+{
+	size_t n = 0;
+
+	while (n < r->nback && mono - r->back[n].at >= BEHIND_MS)
+		n++;
+	r->nback -= n;
+	memmove(r->back, r->back + n, r->nback * sizeof *r->back);
+}
+
+/*
+ * Of a clock that went ahead within a day this is the correction: as far as that, it is not behind. By a little, it is
+ * no step of its own, but what followed those before follows it.
+ */
 static void note_back(struct queue_run *r, int64_t from, int64_t by)
 {
 	int64_t right = r->last.mono - r->ahead_at < DAY_MS ? min_of(by, r->ahead) : 0;
@@ -353,8 +380,13 @@ static void note_back(struct queue_run *r, int64_t from, int64_t by)
 	r->world->clock_set_back(r->ctx);
 	r->set_back = true;
 	r->ahead -= right;
-	if (by - right >= BACK_MS)
+	forget_old(r, r->last.mono);
+	if (by - right >= BACK_MS) {
 		put_back(r, (struct queue_run_back){by - right, from, r->last.mono});
+		return;
+	}
+	for (size_t i = 0; i < r->nback; i++)
+		r->back[i].from = min_of(r->back[i].from, from);
 }
 
 /* One that seems to be over is not: who has it extends it long before this. */
@@ -374,6 +406,7 @@ static void put_late(struct queue_run *r, struct queue_clock_late l)
 	}
 	last->by += l.by;
 	last->from = min_of(last->from, l.from);
+	last->until = l.until;
 }
 
 /* It was `wall`, and goes ahead by so much at most: how much puts the last step back right. */
@@ -390,17 +423,6 @@ static int64_t put_right(struct queue_run *r, int64_t wall, int64_t by)
 	b->by -= part;
 	b->from += part;
 	return part;
-}
-
-/* What is not put right by then is the time. */
-static void forget_old(struct queue_run *r, int64_t mono)
-{
-	size_t n = 0;
-
-	while (n < r->nback && mono - r->back[n].at >= BEHIND_MS)
-		n++;
-	r->nback -= n;
-	memmove(r->back, r->back + n, r->nback * sizeof *r->back);
 }
 
 /* As far as the clock was set back before, this makes it good: what was moved then, and what came since, moves along. */

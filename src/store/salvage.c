@@ -256,7 +256,6 @@ static bool change_identity(struct work *w)
 	return db_good(w, code);
 }
 
-/* Its count is of the rows that were taken over, and grows with it. */
 static bool write_record(struct work *w)
 {
 	enum db_code code = db_begin(w->db);
@@ -266,9 +265,6 @@ static bool write_record(struct work *w)
 	if (code == DB_OK)
 		code = admin_log_put(
 		    w->db, clock_now(), w->s->who, STR(SALVAGE_BEGUN), 0, &w->s->record);
-	if (code == DB_OK)
-		code = db_exec(
-		    w->db, SQL_META_ADD, DB_ARGS(db_text(STR("rows_admin_log")), db_int(1)), NULL);
 	if (code == DB_OK)
 		code = db_commit(w->db);
 	return db_good(w, code);

@@ -218,9 +218,8 @@ def test_nothing_is_discarded_before_the_record_tells(world, make_server):
         finally:
             command.kill()
             world.heal()
-    wait_for("the record", lambda: server.json("ledger")[0]["what"].startswith("packs set aside"))
-    what = server.json("ledger")[0]["what"]
-    assert what == f"packs set aside {'to be ' if os.path.exists(path) else ''}discarded: 1, with 0 octets"
+    wait_for("the record to be true", lambda: server.json("ledger")[0]["what"] ==
+             f"packs set aside {'to be ' if os.path.exists(path) else ''}discarded: 1, with 0 octets")
 
 
 def test_each_change_is_in_the_record(make_server, tmp_path):
@@ -264,6 +263,7 @@ def test_what_was_broken_off_is_in_the_record(make_server, command):
     server.command("account", "add", ANN, "--password-stdin", stdin="a secret\n")
     deliver(server, ANN, letter("to be damaged"))
     assert server.stop() == 0
+    forget_oldest(server)
     flip_text(server, b"to be damaged")
     place = os.path.join(server.data, "quarantine")
     with open(place, "wb"):
@@ -276,7 +276,15 @@ def test_what_was_broken_off_is_in_the_record(make_server, command):
     server.command(*line)
     what = [row["what"] for row in server.json("ledger")]
     assert what[0].startswith(f"store {'salvaged' if command == 'salvage' else 'repaired'}: ")
-    assert what[1:3] == [f"store {command} begun", add]
+    assert what[1:] == [f"store {command} begun", add]
+
+
+def forget_oldest(server):
+    """All of the record but the last row, as time does."""
+    with contextlib.closing(sqlite3.connect(f"{server.data}/store.db")) as db:
+        gone = db.execute("DELETE FROM admin_log WHERE id < (SELECT max(id) FROM admin_log)").rowcount
+        db.execute("UPDATE meta SET value = value - ? WHERE name = 'rows_admin_log'", (gone,))
+        db.commit()
 
 
 def flip_text(server, text):

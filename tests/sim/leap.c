@@ -31,9 +31,9 @@ struct known {
 struct leap {
 	int64_t at; /* mono */
 	int64_t by;
-	int64_t
-	    good[LEAPS]; /* of it: what makes good each of those back before, the last one first */
-	bool was_down;   /* the store */
+	int64_t good[LEAPS]; /* of it: makes good those back before, the last one first */
+	bool was_down;       /* the store */
+	bool unsure;         /* ... or went soon: what it knows is chance */
 	struct known before;
 };
 
@@ -79,7 +79,14 @@ static int64_t min_of(int64_t a, int64_t b)
 /* The store that saw it is still there. */
 static bool is_known(const struct leap *l)
 {
-	return sim_world.opened < l->at;
+	return sim_store_is_up() && sim_world.opened < l->at;
+}
+
+static void look_at_store(void *ctx)
+{
+	struct leap *l = ctx;
+
+	l->unsure = l->was_down || !sim_store_is_up() || sim_world.opened >= l->at;
 }
 
 static void leap_back(struct leap *l, int64_t ahead)
@@ -111,13 +118,16 @@ static void leap(int64_t by)
 	*l = (struct leap){
 	    .at = clock_mono(), .by = by, .was_down = !sim_store_is_up(), .before = leaps.known};
 	leaps.known.behind[l - leaps.v] = 0;
-	ahead = sim_world.opened < leaps.known.ahead_at && l->at - leaps.known.ahead_at < DAY_MS
+	ahead = sim_store_is_up() && sim_world.opened < leaps.known.ahead_at &&
+			l->at - leaps.known.ahead_at < DAY_MS
 		    ? leaps.known.ahead
 		    : 0;
 	if (by < 0)
 		leap_back(l, ahead);
 	else
 		leap_ahead(l, ahead);
+	l->unsure = l->was_down;
+	sim_post(SLACK_MS, look_at_store, l);
 	sim_say("the clock leaps by %lld s", (long long)(by / SECOND_MS));
 	sim_jump(by);
 	sim_forget_claims();
@@ -249,6 +259,15 @@ static struct age age_of(const struct sim_rcpt *r)
 	return age;
 }
 
+/* What became of him is a matter of chance. */
+static bool is_unsure(const struct sim_rcpt *r)
+{
+	for (size_t i = 0; i < leaps.n; i++)
+		if (leaps.v[i].unsure && leaps.v[i].at >= r->accepted - r->hold)
+			return true;
+	return false;
+}
+
 bool sim_leap_held(const struct sim_rcpt *r)
 {
 	const struct leap *l = leaps.v;
@@ -262,7 +281,7 @@ bool sim_leap_held(const struct sim_rcpt *r)
 /* Nor has an administrator, or his sender, made his life another. */
 static bool is_plain(const struct sim_rcpt *r)
 {
-	return sim_leaps_of(r) > 0 && !r->touched && !r->by && !sim_leap_held(r);
+	return sim_leaps_of(r) > 0 && !r->touched && !r->by && !sim_leap_held(r) && !is_unsure(r);
 }
 
 static int64_t life_of(const struct sim_rcpt *r)
@@ -316,7 +335,7 @@ void sim_leap_returned(struct sim_rcpt *r)
 	struct age age = age_of(r);
 	int64_t life = life_of(r);
 
-	r->overtaken = sim_leap_held(r);
+	r->overtaken = sim_leap_held(r) || is_unsure(r);
 	if (!is_plain(r))
 		return;
 	SIM_MUST(age.is >= life - sim_world.shifted - SLACK_MS,
@@ -337,6 +356,6 @@ bool sim_leap_may_wait(const struct sim_rcpt *r)
 {
 	if (sim_leaps_of(r) == 0 || sim_leapt_back() == 0)
 		return false;
-	return sim_leap_held(r) || r->touched ||
+	return sim_leap_held(r) || is_unsure(r) || r->touched ||
 	       age_of(r).is < life_of(r) + LATE_MS + SLACK_MS + sim_world.shifted + sim_world.down;
 }

@@ -461,6 +461,46 @@ static void set_back_often(void **state)
 	assert_int_equal(s.run.nback, 0);
 }
 
+/* A correction of a wrong correction: what moved with the first moves with both. */
+static void set_back_by_more_and_by_little(void **state)
+{
+	int64_t id, came;
+
+	start();
+	q.world = greylisted;
+	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	came = q.rig.now;
+	live(HOUR_MS);
+	q.rig.now -= 6 * DAY_MS;
+	work();
+	live(MINUTE_MS);
+	q.rig.now -= 4 * MINUTE_MS;
+	work();
+	live(HOUR_MS);
+	q.rig.now += 6 * DAY_MS + 4 * MINUTE_MS;
+	work();
+	assert_in_range(row_number("accepted", id), came, q.rig.now);
+}
+
+/* One before that nobody put right in a week, and more than are told apart since then. */
+static void an_old_step_and_more(void **state)
+{
+	start();
+	q.world = greylisted;
+	q.rig.now -= DAY_MS;
+	turn();
+	live(8 * DAY_MS);
+	for (int i = 0; i < 4; i++) {
+		q.rig.now -= HOUR_MS;
+		turn();
+		live(MINUTE_MS);
+	}
+	q.rig.now += 5 * HOUR_MS;
+	turn();
+	assert_int_equal(s.run.nback, 0);
+	assert_in_range(s.run.ahead, HOUR_MS - SECOND_MS, HOUR_MS + SECOND_MS);
+}
+
 /* The machine slept, by which both clocks go on: what is set back and put right behind it is so still. */
 static void slept_and_set_back(void **state)
 {
@@ -666,6 +706,18 @@ static void follow_when_there_is_room(void **state)
 	turn();
 	assert_false(s.run.moving); /* nor is it forgotten */
 	assert_true(rig_number(&q.rig, "SELECT max(accepted) FROM queue") <= q.rig.now);
+	began = q.rig.now;
+	q.rig.now -= 6 * DAY_MS;
+	queue_run_turn(&s.run);
+	end_write(LANE_FAILED);
+	pass(2 * HOUR_MS);
+	queue_run_turn(&s.run);
+	end_write(LANE_FAILED);
+	q.rig.now += 6 * DAY_MS;
+	pass(MINUTE_MS);
+	turn(); /* what was given up does not hold up what came behind it */
+	assert_false(s.run.moving);
+	assert_true(rig_number(&q.rig, "SELECT min(accepted) FROM queue") >= began - DAY_MS);
 	q.rig.now -= 6 * DAY_MS;
 	queue_run_turn(&s.run);
 	end_write(LANE_FULL);
@@ -686,6 +738,8 @@ int main(void)
 	    T(set_back_twice),
 	    T(came_between),
 	    T(set_back_often),
+	    T(set_back_by_more_and_by_little),
+	    T(an_old_step_and_more),
 	    T(slept_and_set_back),
 	    T(set_back_and_left),
 	    T(stood_still),
