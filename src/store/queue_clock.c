@@ -27,12 +27,15 @@ enum db_code queue_clock_is_ahead(struct db *db, int64_t now, bool *ahead_r)
 	struct arena *a = arena_new();
 	struct str name;
 	enum db_code code = first_of(db, SQL_DESTINATION_AHEAD, STR(""), now, a, &name);
+	int64_t newest = 0;
 
 	arena_free(&a);
-	if (code != DB_OK && code != DB_ROW)
-		return code;
 	*ahead_r = code == DB_ROW;
-	return DB_OK;
+	if (code == DB_OK)
+		code = db_get_int(
+		    db, SQL_QUEUE_NEWEST_AHEAD, DB_ARGS(db_int(QUEUE_SHARD), db_int(now)), &newest);
+	*ahead_r = *ahead_r || newest > 0;
+	return code == DB_ROW ? DB_OK : code;
 }
 
 static enum db_code set_rows(struct queue_clock *c, struct db *db, const struct queue_rows *rows)

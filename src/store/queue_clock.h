@@ -10,7 +10,7 @@
 #include "store/lane.h"
 #include "store/queue.h"
 
-/* *ahead_r: an attempt was made later than now. */
+/* *ahead_r: something was tried later than now, or came then: whatever it is, the clock was set back. */
 enum db_code queue_clock_is_ahead(struct db *db, int64_t now, bool *ahead_r);
 
 /* In this order. */

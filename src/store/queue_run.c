@@ -50,6 +50,7 @@ void queue_run_failed(struct queue_run *r, const char *what, const struct lane_o
 	if (!op)
 		err_set(&why, "%s%s", db_error(r->db), db_cure(r->db));
 	r->world->failed(r->ctx, what, op ? op->err.text : why.text);
+	r->unmoved_until = 0; /* what may be over now: rows come before all else */
 	r->paused = time_of(r).mono + (op && op->result == LANE_FULL ? PAUSE_FULL : PAUSE_MS);
 }
 
@@ -179,7 +180,7 @@ static bool find_due(struct queue_run *r)
 /* What cannot be written for long must not hold up all reports for ever. */
 static bool is_given_up(const struct queue_run *r)
 {
-	return r->unmoved_since && time_of(r).mono - r->unmoved_since >= MOVE_MS;
+	return r->given_up || (r->unmoved_since && time_of(r).mono - r->unmoved_since >= MOVE_MS);
 }
 
 /* How old those are that follow the clock is not known yet. */
@@ -284,7 +285,8 @@ static void note_unmoved(struct queue_run *r, enum lane_result result)
 	}
 	if (r->unmoved_since == 0)
 		r->unmoved_since = now;
-	r->unmoved_until = now + (is_given_up(r) ? LOOK_MAX : WAIT_MAX);
+	r->given_up = is_given_up(r);
+	r->unmoved_until = now + (r->given_up ? LOOK_MAX : WAIT_MAX);
 }
 
 static bool is_to_move(const struct queue_run *r)
@@ -319,17 +321,23 @@ static void clock_done(struct lane_op *op)
 		return;
 	}
 	end_moving(r);
+	r->given_up = false;
 	move_what_is_to(r);
 	again(r);
 }
 
-/* One after the other; a slice that failed, once more, until what was given up gives way to the next. */
+/*
+ * One after the other; a slice that failed, once more. To be set back can be given up for what comes next, for what is
+ * read is settled anyway.
+ */
 static void move_what_is_to(struct queue_run *r)
 {
 	int64_t now = time_of(r).mono;
 
-	if (r->unmoved && is_given_up(r) && is_to_move(r))
+	if (r->unmoved && is_given_up(r) && r->clock.nlate == 0 && is_to_move(r)) {
+		r->given_up = true;
 		end_moving(r);
+	}
 	if (r->unmoved && r->paused <= now && r->unmoved_until <= now)
 		move_rows(r);
 	if (r->moving || !is_to_move(r))
@@ -416,12 +424,12 @@ static int64_t put_right(struct queue_run *r, int64_t wall, int64_t by)
 	int64_t part = min_of(by, b->by);
 
 	put_late(r, (struct queue_clock_late){part, b->from, wall});
-	if (part == b->by || b->by == BEHIND_MAX) {
-		r->nback--;
-		return part;
-	}
-	b->by -= part;
 	b->from += part;
+	if (b->by != BEHIND_MAX)
+		b->by -= part;
+	else if (part >= BACK_MS)
+		b->by = 0;
+	r->nback -= b->by == 0;
 	return part;
 }
 
@@ -432,8 +440,11 @@ static void note_ahead(struct queue_run *r, struct queue_time now, int64_t by)
 	forget_old(r, now.mono);
 	while (by > 0 && r->nback > 0)
 		by -= put_right(r, now.wall - by, by);
-	r->ahead = by + (now.mono - r->ahead_at < DAY_MS ? r->ahead : 0);
-	r->ahead_at = now.mono;
+	if (r->ahead == 0 || now.mono - r->ahead_at >= DAY_MS) {
+		r->ahead = 0;
+		r->ahead_at = now.mono;
+	}
+	r->ahead += by;
 }
 
 /* The clock went ahead, or the machine slept, or this process stood still: what has become due meanwhile was missed. */

@@ -98,13 +98,14 @@ struct queue_run {
 	int64_t unmoved_until; /* mono: ... not before this */
 	int64_t
 	    unmoved_since; /* mono: it fails since then, and not for want of room; 0: it does not */
-	bool set_back;     /* they are to follow it back */
+	bool given_up; /* it did so for long: until all have followed, reports do not wait for it */
+	bool set_back; /* they are to follow it back */
 	struct queue_clock_late late[QUEUE_CLOCK_LATES]; /* they are to follow it ahead */
 	size_t nlate;
 	struct queue_run_back back[QUEUE_RUN_BACKS];
 	size_t nback;
 	int64_t ahead;    /* it went ahead by so much in all, and was not set back */
-	int64_t ahead_at; /* mono: when it went ahead last */
+	int64_t ahead_at; /* mono: when that began */
 	int64_t since;    /* wall: see queue_run_since() */
 	struct queue_time last;
 

@@ -25,7 +25,7 @@
 /* What a store that is always there knows. */
 struct known {
 	int64_t behind[LEAPS];   /* of each leap back what is not made good */
-	int64_t ahead, ahead_at; /* gone ahead, and not set back */
+	int64_t ahead, ahead_at; /* gone ahead, and not set back; since when */
 };
 
 struct leap {
@@ -106,8 +106,9 @@ static void leap_ahead(struct leap *l, int64_t ahead)
 		leaps.known.behind[i] -= l->good[i];
 		left -= l->good[i];
 	}
+	if (ahead == 0)
+		leaps.known.ahead_at = l->at;
 	leaps.known.ahead = ahead + left;
-	leaps.known.ahead_at = l->at;
 }
 
 static void leap(int64_t by)

@@ -616,6 +616,8 @@ static void began_in_the_past(void **state)
 	began = q.rig.now;
 	expect_accepted("min", began);
 	pass(MINUTE_MS);
+	q.rig.now += 3 * SECOND_MS; /* this is not that */
+	work();
 	q.rig.now += 1000 * DAY_MS;
 	work();
 	expect_accepted("min", q.rig.now - MINUTE_MS);
@@ -659,6 +661,36 @@ static void many_follow(void **state)
 	assert_true(rig_number(&q.rig, "SELECT max(accepted) FROM queue") <= began);
 	assert_true(
 	    rig_number(&q.rig, "SELECT min(accepted) FROM queue") >= began - HOUR_MS - SECOND_MS);
+}
+
+/* Though it is set again and again, and none of it can be followed; and what it is put right by is not forgotten. */
+static void expect_reports_go_on(void)
+{
+	int64_t id, was;
+
+	q.rig.now -= DAY_MS;
+	turn();
+	was = rig_number(&q.rig, "SELECT max(accepted) FROM queue");
+	q.rig.now += DAY_MS;
+	queue_run_turn(&s.run);
+	for (int i = 0; i < 5; i++) {
+		end_write(LANE_FAILED);
+		pass(30 * MINUTE_MS);
+		q.rig.now -= 3 * SECOND_MS;
+		queue_run_turn(&s.run);
+	}
+	end_write(LANE_FAILED);
+	pass(MINUTE_MS);
+	q.world = unknown;
+	id = qrig_send_one(&q, "ann@a.test", "bob@d.test");
+	work();
+	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
+	pass(10 * MINUTE_MS);
+	turn();
+	assert_false(s.run.moving);
+	assert_false(s.run.given_up);
+	assert_true(
+	    rig_number(&q.rig, "SELECT max(accepted) FROM queue") >= was + DAY_MS - MINUTE_MS);
 }
 
 /* A slice that finds no room is written when there is some, and those before it do not follow twice. */
@@ -718,6 +750,7 @@ static void follow_when_there_is_room(void **state)
 	turn(); /* what was given up does not hold up what came behind it */
 	assert_false(s.run.moving);
 	assert_true(rig_number(&q.rig, "SELECT min(accepted) FROM queue") >= began - DAY_MS);
+	expect_reports_go_on();
 	q.rig.now -= 6 * DAY_MS;
 	queue_run_turn(&s.run);
 	end_write(LANE_FULL);

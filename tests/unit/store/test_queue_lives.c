@@ -289,6 +289,25 @@ static void clock_back_a_day(void **state)
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
 }
 
+/* Nothing was tried yet, or waits for a mailbox here: that came in what is now the future, but for what is to. */
+static void clock_back_before_attempts(void **state)
+{
+	bool ahead = true;
+
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	assert_int_equal(queue_clock_is_ahead(q.rig.db, q.rig.now, &ahead), DB_OK);
+	assert_false(ahead);
+	assert_int_equal(queue_clock_is_ahead(q.rig.db, q.rig.now - DAY_MS, &ahead), DB_OK);
+	assert_true(ahead);
+	rig_sql(&q.rig, "UPDATE queue SET hold_until = accepted");
+	assert_int_equal(queue_clock_is_ahead(q.rig.db, q.rig.now - DAY_MS, &ahead), DB_OK);
+	assert_false(ahead);
+	rig_sql(&q.rig,
+	    "UPDATE queue SET destination = '', report = 4, accepted = 1, last_attempt = accepted");
+	assert_int_equal(queue_clock_is_ahead(q.rig.db, q.rig.now - DAY_MS, &ahead), DB_OK);
+	assert_true(ahead);
+}
+
 #define AHEAD "9000000000000000"
 #define MANY                                                                                       \
 	"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)"          \
@@ -397,6 +416,7 @@ int main(void)
 	    T(a_busy_destination_does_not_hold_up_another),
 	    T(many_recipients_make_several_jobs),
 	    T(clock_back_a_day),
+	    T(clock_back_before_attempts),
 	    T(clock_back_slice_by_slice),
 	    T(off_for_a_week),
 	    T(a_shorter_lifetime_holds_at_once),
