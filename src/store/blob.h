@@ -149,7 +149,8 @@ static inline bool blob_is_dirty(const struct blob_store *b)
 /*
  * Everything appended and attached so far is on stable storage when it returns BLOB_OK. May run in
  * another thread while nobody appends. After a failure nothing written since the last commit may be
- * trusted, and syncing again proves nothing: stop writing.
+ * trusted, and syncing again proves nothing: stop writing. But BLOB_FULL: what was appended is to be taken back
+ * (blob_rewind), for a sync was not tried, and another time it may go well.
  */
 static inline enum blob_code blob_sync(struct blob_store *b, struct err *e)
 {

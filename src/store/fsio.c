@@ -85,7 +85,7 @@ static int real_sync_dir(struct fsio *fs, const char *dir)
 	int result, fd = real_open(fs, dir, O_RDONLY | O_DIRECTORY, 0);
 
 	if (fd < 0)
-		return fd;
+		return fd == -ENOMEM ? -ENOBUFS : fd; /* which fsync never gives */
 	RETRY(result, fsync(fd));
 	result = checked(result);
 	close(fd);

@@ -30,7 +30,10 @@ struct fsio_ops {
 	ssize_t (*write)(struct fsio *fs, int fd, const struct iovec *iov, int niov, int64_t off);
 	/* The bytes of the file, and what is needed to find them, are on stable storage. */
 	int (*sync)(struct fsio *fs, int fd);
-	/* The names in a directory are on stable storage. */
+	/*
+	 * The names in a directory are on stable storage. -EMFILE, -ENFILE and, for want of memory, -ENOBUFS:
+	 * the directory could not be opened, no sync was tried, and it may be asked for again.
+	 */
 	int (*sync_dir)(struct fsio *fs, const char *dir);
 	/* Starts writing these bytes back; promises nothing. */
 	int (*flush)(struct fsio *fs, int fd, int64_t off, int64_t n);

@@ -303,10 +303,14 @@ static enum outcome attempt(struct lane *l, struct list *batch, int64_t now)
 	good = exec_all(l, batch, now);
 	if (dirty)
 		synced = finish_sync(l);
-	if (synced != BLOB_OK)
+	if (synced != BLOB_OK && synced != BLOB_FULL)
 		return close_lane(l, "the sync failed");
 	if (has_closed(l))
 		return UNKNOWN;
+	if (synced == BLOB_FULL) { /* none was tried */
+		l->why = LANE_FULL;
+		return take_back(l);
+	}
 	return good ? commit(l, batch) : take_back(l);
 }
 

@@ -213,19 +213,16 @@ static bool is_dirty(const struct blob_store *b)
 static enum blob_code sync_all(struct blob_store *b, struct err *e)
 {
 	struct packs *p = packs_of(b);
-	int code = 0;
+	enum blob_code code = BLOB_OK;
 
 	LIST_FOREACH(&p->written, it)
 	if (sync_file(p, LIST_ENTRY(it, struct pack_file, written), e) != BLOB_OK)
 		return BLOB_IO;
 	if (p->dir_unsynced)
-		code = p->fs->ops->sync_dir(p->fs, p->dir);
-	if (code < 0) {
-		err_sys(e, -code, "packs: cannot sync the directory %s", p->dir);
-		return BLOB_IO;
-	}
-	p->dir_unsynced = false;
-	return BLOB_OK;
+		code = pack_sync_dir(p, e);
+	if (code == BLOB_OK)
+		p->dir_unsynced = false;
+	return code;
 }
 
 static void points(const struct blob_store *b, blob_point_fn *fn, void *ctx)

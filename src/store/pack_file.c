@@ -145,15 +145,24 @@ static int write_head(struct packs *p, int fd, int64_t id)
 	return fsio_write_all(p->fs, fd, &iov, 1, 0);
 }
 
+enum blob_code pack_sync_dir(struct packs *p, struct err *e)
+{
+	int code = p->fs->ops->sync_dir(p->fs, p->dir);
+
+	if (code == 0)
+		return BLOB_OK;
+	err_sys(
+	    e, code == -ENOBUFS ? ENOMEM : -code, "packs: cannot sync the directory %s", p->dir);
+	return code == -EMFILE || code == -ENFILE || code == -ENOBUFS ? BLOB_FULL : BLOB_IO;
+}
+
 /* The file and its name are on the disk; of a sync no failure is harmless, not even a full disk. */
 static enum blob_code sync_new(struct packs *p, int fd, int64_t id, struct err *e)
 {
 	int code = p->fs->ops->sync(p->fs, fd);
 
 	if (code == 0)
-		code = p->fs->ops->sync_dir(p->fs, p->dir);
-	if (code == 0)
-		return BLOB_OK;
+		return pack_sync_dir(p, e);
 	pack_fail(e, code, "sync", id);
 	return BLOB_IO;
 }

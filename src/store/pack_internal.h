@@ -81,6 +81,9 @@ static inline struct packs *packs_of(const struct blob_store *b)
 /* Class of a negative errno, with the story in e. */
 enum blob_code pack_fail(struct err *e, int code, const char *what, int64_t pack);
 
+/* The names of packs are on the disk. Of its failures only one to open the directory is harmless: BLOB_FULL. */
+enum blob_code pack_sync_dir(struct packs *p, struct err *e);
+
 /* Adds to the counts of files and committed bytes. */
 void pack_count(struct packs *p, int64_t packs, int64_t bytes);
 

@@ -66,6 +66,8 @@ static bool strikes(struct fault *f, enum fault_kind kind)
 
 static int error_of(const struct fault *f)
 {
+	if (f->error)
+		return -f->error;
 	return f->full ? -ENOSPC : -EIO;
 }
 
@@ -213,6 +215,7 @@ void fault_set(struct fault *f, enum fault_kind kind, int64_t n, bool lasting, b
 	f->at = n;
 	f->lasting = lasting;
 	f->full = full;
+	f->error = 0;
 	f->seen = f->fired = 0;
 }
 

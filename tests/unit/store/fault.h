@@ -37,6 +37,7 @@ struct fault {
 	int64_t at;               /* the call that fails, from 1 */
 	bool lasting;             /* every later one too */
 	bool full;                /* as a full disk, else as an I/O error */
+	int error;                /* of the files, in the place of these; fault_set() clears it */
 	uint64_t bad_file;        /* its inode; 0: none */
 	int64_t bad_from, bad_to; /* reads of it that touch these octets fail with bad_error */
 	int bad_error;            /* negative errno */

@@ -7,6 +7,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
+
 #include "lane_rig.h"
 
 /* What fails, how, and what the lane makes of it. */
@@ -64,6 +66,78 @@ static void test_failed_sync_of_a_batch(void **state)
 		assert_int_equal(t[i]->op.result, LANE_CLOSED);
 	assert_int_equal(rig.fault.calls[FAULT_FS_SYNC], 1);
 	assert_non_null(strstr(lane_rig_stats().reason.text, "the sync failed"));
+	lane_rig_verify();
+}
+
+/* Adds a row and a large message to it. */
+static struct test_op *add_upload(struct list *batch)
+{
+	static uint8_t large[100000];
+	struct test_op *t = lane_rig_add(batch, PLAIN, 100);
+	struct blob_upload *u = NULL;
+	struct blob_pos pos;
+
+	assert_int_equal(
+	    blob_upload_begin(rig.blobs, 1000000 + t->id, BLOB_PLAIN, &u, &rig.err), BLOB_OK);
+	assert_int_equal(
+	    blob_upload_write(rig.blobs, u, str_of(large, sizeof large), &rig.err), BLOB_OK);
+	assert_int_equal(blob_upload_finish(rig.blobs, u, &pos, &rig.err), BLOB_OK);
+	t->op.upload = u;
+	return t;
+}
+
+/* The directory of packs cannot even be opened: no sync was tried, and all goes on when it can be again. */
+static void test_no_descriptor_for_a_sync(void **state)
+{
+	static const int errors[] = {EMFILE, ENFILE, ENOBUFS};
+	struct list batch;
+
+	list_init(&batch);
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+		struct test_op *t = add_upload(&batch), *other = lane_rig_add(&batch, PLAIN, 100);
+
+		fault_set(&rig.fault, FAULT_FS_SYNC_DIR, 1, true, false);
+		rig.fault.error = errors[i];
+		lane_rig_run(&batch);
+		assert_int_equal(t->op.result, LANE_FULL);
+		assert_true(t->op.err.text[0] != '\0');
+		/* the name of the large one may still be unsynced */
+		assert_int_equal(other->op.result, LANE_FULL);
+		blob_upload_free(rig.blobs, &t->op.upload);
+		assert_false(lane_rig_stats().closed);
+		fault_set(&rig.fault, FAULT_NONE, 0, false, false);
+		fault_clear(&rig.fault);
+		assert_int_equal(lane_rig_run_one(PLAIN)->op.result, LANE_DONE);
+		assert_int_equal(rig.fault.calls[FAULT_FS_SYNC_DIR], 1);
+		t = add_upload(&batch);
+		lane_rig_run(&batch);
+		assert_int_equal(t->op.result, LANE_DONE);
+		blob_upload_free(rig.blobs, &t->op.upload);
+	}
+	lane_rig_verify();
+}
+
+/* The same where a new pack is begun. */
+static void test_no_descriptor_for_the_sync_of_a_new_pack(void **state)
+{
+	enum lane_result result = LANE_DONE;
+	struct list batch;
+
+	list_init(&batch);
+	fault_set(&rig.fault, FAULT_FS_SYNC_DIR, 1, true, false);
+	rig.fault.error = EMFILE;
+	for (int i = 0; i < 40 && result == LANE_DONE; i++) {
+		struct test_op *t = lane_rig_add(&batch, PLAIN, 2900);
+
+		lane_rig_run(&batch);
+		result = t->op.result;
+	}
+	assert_int_equal(result, LANE_FULL);
+	assert_false(lane_rig_stats().closed);
+	fault_set(&rig.fault, FAULT_NONE, 0, false, false);
+	lane_rig_add(&batch, PLAIN, 2900);
+	lane_rig_run(&batch);
+	assert_int_equal(rig.ops[rig.next_id - 1].op.result, LANE_DONE);
 	lane_rig_verify();
 }
 
@@ -186,6 +260,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_failures),
 	    T(test_failed_sync_of_a_batch),
+	    T(test_no_descriptor_for_a_sync),
+	    T(test_no_descriptor_for_the_sync_of_a_new_pack),
 	    T(test_full_disk_while_appending),
 	    T(test_every_call_failing),
 	    T(test_failing_starts),
