@@ -43,6 +43,9 @@ const char *db_code_name(enum db_code code);
  */
 enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e);
 
+/* Is it a file that db_open() leaves as it is for being none of ours? e is then its sentence. Changes nothing. */
+bool db_is_foreign(const char *name, struct err *e);
+
 /*
  * Is there a database of that name? One of no octets is none. True also when that cannot be found out, and for a
  * link, which db_open() refuses.

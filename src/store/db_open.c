@@ -431,13 +431,9 @@ bool db_is_there(const char *name)
 	       vfs->xAccess(vfs, name, SQLITE_ACCESS_EXISTS, &there) != SQLITE_OK || there;
 }
 
-enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e)
+static struct db *new_db(enum db_role role)
 {
-	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
-		    (role == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-				       : SQLITE_OPEN_READONLY);
 	struct db *db = mem_new(struct db);
-	enum db_code code;
 
 	db->magic = DB_MAGIC;
 	db->role = role;
@@ -445,7 +441,28 @@ enum db_code db_open(const char *name, enum db_role role, struct db **db_r, stru
 		db->queries[i].db = db;
 		db->queries[i].id = (enum sql_id)i;
 	}
-	code = role == DB_WRITER ? look(db, name) : DB_OK;
+	return db;
+}
+
+bool db_is_foreign(const char *name, struct err *e)
+{
+	struct db *db = new_db(DB_WRITER);
+	bool foreign = look(db, name) != DB_OK;
+
+	if (foreign)
+		explain(db, name, e);
+	db_close(&db);
+	return foreign;
+}
+
+enum db_code db_open(const char *name, enum db_role role, struct db **db_r, struct err *e)
+{
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+		    (role == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+				       : SQLITE_OPEN_READONLY);
+	struct db *db = new_db(role);
+	enum db_code code = role == DB_WRITER ? look(db, name) : DB_OK;
+
 	if (code == DB_OK)
 		code = open_file(db, name, flags);
 	if (code == DB_OK) {

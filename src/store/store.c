@@ -15,11 +15,13 @@
 #include "base/mem.h"
 #include "store/forward.h"
 #include "store/history.h"
+#include "store/log_rewrite.h"
 #include "store/maintain.h"
 #include "store/migrate.h"
 #include "store/recover.h"
 
 #define ROOM_CHECK_MS SECOND_MS
+#define LOG           DATADIR_DB "-wal"
 
 struct store_config store_defaults(enum store_mode mode)
 {
@@ -77,10 +79,27 @@ static enum db_code open_writer(struct store *s, struct err *e)
 	return code;
 }
 
+/* Before anything is built on what the log holds; where files are copied when written that too needs room. */
+static bool make_log_durable(struct store *s, struct err *e)
+{
+	int code;
+
+	if (!db_is_there(LOG))
+		return true;
+	if (db_is_foreign(DATADIR_DB, e))
+		return false;
+	code = log_rewrite(&s->dir.fs, LOG, e);
+	if ((code == -ENOSPC || code == -EDQUOT) && datadir_release_reserve(&s->dir))
+		code = log_rewrite(&s->dir.fs, LOG, e);
+	if (code == -ELOOP)
+		(void)db_has_link(DATADIR_DB, e); /* says more */
+	return code == 0;
+}
+
 /* It was there: its log, which SQLite removes where it makes a new one, one that is to be it, or mail that it told of. */
 static bool has_lost_database(struct store *s)
 {
-	return db_is_there(DATADIR_DB "-wal") || db_is_there(DATADIR_SALVAGED) ||
+	return db_is_there(LOG) || db_is_there(DATADIR_SALVAGED) ||
 	       pack_is_content_in(&s->dir.fs, DATADIR_PACKS);
 }
 
@@ -98,7 +117,7 @@ static bool open_database(struct store *s, bool create, struct err *e)
 		    " holds, or restore it from a backup");
 		return false;
 	}
-	if (open_writer(s, e) != DB_OK)
+	if (!make_log_durable(s, e) || open_writer(s, e) != DB_OK)
 		return false;
 	if (has_schema(s->db)) {
 		if (migrate(s->db, DATADIR_DB, migrations(), sql_schema()->version, e) == DB_OK)
@@ -421,7 +440,7 @@ void store_sizes(struct store *s, struct store_sizes *sizes_r)
 
 	blob_counts(s->blobs, &packs);
 	*sizes_r = (struct store_sizes){.database = file_size(s, DATADIR_DB),
-	    .log = file_size(s, DATADIR_DB "-wal"),
+	    .log = file_size(s, LOG),
 	    .packs = packs.bytes,
 	    .pack_files = packs.packs};
 }

@@ -139,6 +139,22 @@ def test_read_only_at_the_start(make_server, world):
     assert count_of(server, ALICE) == 2
 
 
+@pytest.mark.kills
+def test_a_start_brings_the_log_to_the_disk(make_server, world):
+    """What a sync that failed left in the kernel's memory only is trusted when it is written anew, and not before."""
+    server = make_server(accounts=["alice"])
+    deliver(server, ALICE)
+    world.fail(SYNC, file=LOG)
+    server.kill("store")
+    line = wait_for("the reason", lambda: re.search("event=child-failed .*", server.new_log()))[0]
+    assert "cannot write the database's log store.db-wal to the disk once more" in line, line
+    assert "mend the cause and start again" in line and "Input/output error" in line, line
+    world.heal()
+    server.wait_ready()
+    deliver(server, ALICE)
+    assert count_of(server, ALICE) == 2
+
+
 def test_no_file_can_be_opened(make_server, world):
     """No message is taken that needs a new one; once there is one to be had, all goes on by itself."""
     server = make_server('pack_size = "1M";', accounts=["alice"])
