@@ -368,7 +368,7 @@ bool store_callouts_called(
 
 		if (q->number != m->number || q->relay != relay)
 			continue;
-		decide(q, callout_judge(&m->attempt), words_of(q->arena, m));
+		decide(q, callout_judge(&m->attempt, m->text), words_of(q->arena, m));
 		send_pending(c);
 		return true;
 	}

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "queue/queue_reason.h"
 
 static const struct {
 	int64_t refresh, expires; /* how long after it was asked */
@@ -60,9 +61,14 @@ static bool is_unrouted(enum queue_problem problem)
 	       problem == QUEUE_PROBLEM_LOOP;
 }
 
-/* A refusal of the recipient, not of us, of the moment or of the size of his mailbox [RFC 3463 3.2, 3.3]. */
-static bool is_unknown(const struct queue_attempt *a)
+/*
+ * A refusal of the recipient, not of us, of the moment or of the size of his mailbox [RFC 3463 3.2, 3.3]. Large
+ * providers say it with other codes, as 5.4.1 and 5.7.1: then it is the words that tell.
+ */
+static bool is_unknown(const struct queue_attempt *a, struct str text)
 {
+	if (queue_reason_of(a->problem, a->status, text).why == QUEUE_PHRASE_WHY_NO_MAILBOX)
+		return true;
 	if (a->status.class != 5)
 		return a->code == 550 || a->code == 551 || a->code == 553;
 	return a->status.subject == 1 || (a->status.subject == 2 && a->status.detail == 1);
@@ -72,7 +78,7 @@ static bool is_unknown(const struct queue_attempt *a)
  * Only the reply to RCPT is about the recipient: what is said to us before it, as to the empty
  * reverse-path, is not; 421 is not either, whatever it answers.
  */
-struct callout_lesson callout_judge(const struct queue_attempt *a)
+struct callout_lesson callout_judge(const struct queue_attempt *a, struct str text)
 {
 	struct callout_lesson lesson = {.verdict = CALLOUT_UNSURE};
 
@@ -87,8 +93,10 @@ struct callout_lesson callout_judge(const struct queue_attempt *a)
 	} else if (a->code / 100 == 2) {
 		lesson.verdict = CALLOUT_GOOD;
 	} else if (a->code / 100 == 5) {
-		lesson.verdict = is_unknown(a) ? CALLOUT_REFUSED : CALLOUT_UNSURE;
-		lesson.host = a->status.class == 5 &&
+		bool unknown = is_unknown(a, text);
+
+		lesson.verdict = unknown ? CALLOUT_REFUSED : CALLOUT_UNSURE;
+		lesson.host = !unknown && a->status.class == 5 &&
 			      a->status.subject == 7; /* it does not want us */
 	}
 	return lesson;

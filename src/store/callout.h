@@ -50,7 +50,8 @@ struct callout_lesson {
 	bool unrouted; /* the same: there is no server, mail for it would come back at once */
 };
 
-struct callout_lesson callout_judge(const struct queue_attempt *a);
+/* text: of the reply, behind its codes. */
+struct callout_lesson callout_judge(const struct queue_attempt *a, struct str text);
 
 /* Appends "relay domain: its server took this recipient when it was asked at ..." and its like. */
 void callout_put(struct buf *b, const struct callout *known, bool verified);

@@ -181,6 +181,16 @@ def test_the_null_path_is_refused(net):
     wait_verdict(net, f"bob@{peer.domain}", "unsure")
 
 
+@pytest.mark.parametrize("said", [
+    "550 5.4.1 Recipient address rejected: Access denied. [X.prod.protection.outlook.com]",
+    "550 5.7.1 <nobody>: Recipient address rejected: User unknown", "554 no such user"], ids=lambda said: said[:9])
+def test_unknown_by_the_words(net, said):
+    """Whatever its codes: strangers are told, and the others of the domain are asked for as before."""
+    peer = relay_domain(net, RCPT=[said.encode() + b"\r\n"])
+    refused, taken = rcpt(net, f"nobody@{peer.domain}", f"bob@{peer.domain}")
+    assert refused == REFUSED + said and taken.startswith("250")
+
+
 def test_a_primary_that_hangs(net):
     """The sender waits for a moment only; the answer is kept for when he comes again."""
     peer = relay_domain(net, RCPT=[HANG])

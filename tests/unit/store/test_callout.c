@@ -189,13 +189,28 @@ static void a_dictionary_does_not_fill_it(void **state)
 	assert_int_equal(count(CALLOUT_UNSURE), CALLOUT_OTHER_MAX);
 }
 
+struct said {
+	struct queue_attempt attempt;
+	enum callout_verdict verdict;
+	bool host, unrouted;
+	const char *text;
+};
+
+static void judge(const struct said *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct callout_lesson got = callout_judge(
+		    &rows[i].attempt, str_of_c(rows[i].text ? rows[i].text : ""));
+
+		if (got.verdict != rows[i].verdict || got.host != rows[i].host ||
+		    got.unrouted != rows[i].unrouted)
+			fail_msg("row %zu: %d %d %d", i, got.verdict, got.host, got.unrouted);
+	}
+}
+
 static void judges_what_was_said(void **state)
 {
-	static const struct {
-		struct queue_attempt attempt;
-		enum callout_verdict verdict;
-		bool host, unrouted;
-	} rows[] = {
+	static const struct said rows[] = {
 	    {{.stage = QUEUE_STAGE_RCPT, .code = 250}, CALLOUT_GOOD, false, false},
 	    {{.stage = QUEUE_STAGE_RCPT, .code = 251}, CALLOUT_GOOD, false, false},
 	    {{.stage = QUEUE_STAGE_RCPT, .code = 550}, CALLOUT_REFUSED, false, false},
@@ -262,13 +277,40 @@ static void judges_what_was_said(void **state)
 		false, false},
 	};
 
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct callout_lesson got = callout_judge(&rows[i].attempt);
+	judge(rows, sizeof rows / sizeof *rows);
+}
 
-		if (got.verdict != rows[i].verdict || got.host != rows[i].host ||
-		    got.unrouted != rows[i].unrouted)
-			fail_msg("row %zu: %d %d %d", i, got.verdict, got.host, got.unrouted);
-	}
+static void judges_by_the_words(void **state)
+{
+	static const struct said rows[] = {
+	    {{.stage = QUEUE_STAGE_RCPT, .code = 550, .status = {5, 4, 1}}, CALLOUT_REFUSED, false,
+		false,
+		"Recipient address rejected: Access denied. [X.prod.protection.outlook.com]"},
+	    {{.stage = QUEUE_STAGE_RCPT, .code = 550, .status = {5, 4, 1}}, CALLOUT_UNSURE, false,
+		false, "no answer from host"},
+	    {{.stage = QUEUE_STAGE_RCPT, .code = 550, .status = {5, 7, 1}}, CALLOUT_REFUSED, false,
+		false, "<bob@r.test>: Recipient address rejected: User unknown"},
+	    {{.stage = QUEUE_STAGE_RCPT, .code = 550, .status = {5, 7, 1}}, CALLOUT_UNSURE, true,
+		false, "<bob@r.test>: Recipient address rejected: Access denied"},
+	    {{.stage = QUEUE_STAGE_RCPT, .code = 550, .status = {5, 7, 1}}, CALLOUT_UNSURE, true,
+		false, "blocked using a blocklist, user unknown"},
+	    {{.stage = QUEUE_STAGE_RCPT, .code = 550, .status = {5, 5, 0}}, CALLOUT_REFUSED, false,
+		false, "Requested action not taken: mailbox unavailable"},
+	    {{.stage = QUEUE_STAGE_RCPT, .code = 554}, CALLOUT_REFUSED, false, false,
+		"no such user"},
+	    {{.stage = QUEUE_STAGE_RCPT, .code = 552}, CALLOUT_UNSURE, false, false,
+		"mailbox not found: quota exceeded"},
+	    {{.stage = QUEUE_STAGE_RCPT, .code = 552, .status = {5, 2, 2}}, CALLOUT_UNSURE, false,
+		false, "no such user"},
+	    {{.stage = QUEUE_STAGE_RCPT, .code = 554, .status = {4, 7, 1}}, CALLOUT_UNSURE, false,
+		false, "no such user"},
+	    {{.stage = QUEUE_STAGE_RCPT, .code = 450}, CALLOUT_UNSURE, false, false,
+		"no such user"},
+	    {{.stage = QUEUE_STAGE_RCPT, .code = 421}, CALLOUT_UNSURE, true, false, "no such user"},
+	    {{.stage = QUEUE_STAGE_MAIL, .code = 550}, CALLOUT_UNSURE, true, false, "no such user"},
+	};
+
+	judge(rows, sizeof rows / sizeof *rows);
 }
 
 static void time_takes_it(void **state)
@@ -329,6 +371,7 @@ int main(void)
 	    T(it_outlives_the_server),
 	    T(a_dictionary_does_not_fill_it),
 	    T(judges_what_was_said),
+	    T(judges_by_the_words),
 	    T(time_takes_it),
 	    T(a_domain_that_is_verified_no_more_takes_it),
 	    T(a_message_for_a_relay_domain),
