@@ -61,6 +61,7 @@ void smtp_client_free(struct smtp_client **cp)
 	smtp_client_message_end(c);
 	line_in_fini(&c->line);
 	buf_wipe(&c->out);
+	smtp_client_secret_forget(c);
 	buf_fini(&c->text);
 	arena_free(&c->arena);
 	mem_wipe(c, sizeof *c);
@@ -151,7 +152,7 @@ void smtp_client_command(struct smtp_client *c, struct str line, bool secret)
 	MUST(buf_reserve(&c->out, line.n + 2)); /* at once: a secret is not copied when it grows */
 	buf_str(&c->out, line);
 	buf_lit(&c->out, "\r\n");
-	note(c, "C: ", secret ? STR("(secret)") : line);
+	note(c, "C: ", secret ? STR(SMTP_CLIENT_SECRET) : line);
 }
 
 void smtp_client_wait(struct smtp_client *c, enum smtp_client_effect_kind kind)
@@ -323,7 +324,7 @@ static bool gather(struct smtp_client *c, struct str line, const struct smtp_rep
 	return ++c->lines <= REPLY_LINES;
 }
 
-static void on_line(struct smtp_client *c, struct str line)
+static void take_line(struct smtp_client *c, struct str line)
 {
 	struct smtp_reply part;
 	enum smtp_reply_line kind = smtp_reply_parse(line, &part);
@@ -339,6 +340,17 @@ static void on_line(struct smtp_client *c, struct str line)
 	c->lines = 0;
 	on_reply(c, &part);
 	buf_clear(&c->text);
+}
+
+static void on_line(struct smtp_client *c, struct str line)
+{
+	struct buf b;
+
+	buf_init(&b, 2 * LINE_MAX);
+	take_line(c, smtp_client_secret_hide(c, line, &b));
+	buf_fini(&b);
+	if (c->state != ON_AUTH)
+		smtp_client_secret_forget(c);
 }
 
 /* Replies are read now. */

@@ -5,6 +5,7 @@
  * smtp_client_session.c  greeting, EHLO, STARTTLS, AUTH, QUIT
  * smtp_client_message.c  one message: envelope with pipelining, verdicts
  * smtp_client_content.c  its content by DATA or BDAT
+ * smtp_client_secret.c   the responses of AUTH, where the server repeats them
  */
 #ifndef SMTP_CLIENT_PRIV_H
 #define SMTP_CLIENT_PRIV_H
@@ -79,8 +80,8 @@ struct smtp_client {
 	bool tls;
 	bool authenticated;
 	bool auth_cancelled; /* "*" was said: no challenge may follow */
-	bool dirty; /* the server may hold a transaction: RSET before the next */
-	bool lost;  /* the session is over as soon as the pending effect is done */
+	bool dirty;          /* the server may hold a transaction: RSET before the next */
+	bool lost;           /* the session is over as soon as the pending effect is done */
 	bool finished;
 
 	struct line_in line;
@@ -98,6 +99,7 @@ struct smtp_client {
 	struct arena *arena; /* the session's */
 	struct smtp_server_facts facts;
 	struct sasl_client sasl;
+	struct buf secrets; /* responses of the exchange that is under way, a line each */
 	struct client_message msg;
 	int64_t now;
 	int64_t since; /* last sign of life that counts */
@@ -145,6 +147,16 @@ void smtp_client_on_auth(struct smtp_client *c, const struct smtp_reply *r);
 void smtp_client_on_quit(struct smtp_client *c, const struct smtp_reply *r);
 void smtp_client_tls_done(struct smtp_client *c, const struct smtp_client_result *r);
 void smtp_client_quit(struct smtp_client *c);
+
+/* smtp_client_secret.c */
+#define SMTP_CLIENT_SECRET "(secret)" /* stands in its place */
+
+/* A response of AUTH, as it goes out; forget: the exchange is over. */
+void smtp_client_secret_keep(struct smtp_client *c, struct str response);
+void smtp_client_secret_forget(struct smtp_client *c);
+
+/* The line of a server, or a copy in b without what is kept; b: empty, for twice as many octets. */
+struct str smtp_client_secret_hide(const struct smtp_client *c, struct str line, struct buf *b);
 
 /* smtp_client_message.c */
 void smtp_client_message_begin(struct smtp_client *c, const struct smtp_client_message *m);

@@ -108,8 +108,12 @@ static void say_auth(struct smtp_client *c)
 	buf_lit(&line, "AUTH ");
 	buf_str(&line, sasl_client_mechanism(&c->sasl));
 	if (sasl_client_has_initial(&c->sasl)) {
+		size_t at;
+
 		buf_byte(&line, ' ');
+		at = line.n;
 		sasl_client_next(&c->sasl, &line);
+		smtp_client_secret_keep(c, str_from(buf_view(&line), at));
 	}
 	smtp_client_command(c, buf_view(&line), true);
 	buf_wipe(&line);
@@ -221,6 +225,8 @@ static void answer_challenge(struct smtp_client *c)
 	c->auth_cancelled = sasl_client_next(&c->sasl, &line) != SASL_CLIENT_OK;
 	if (c->auth_cancelled)
 		buf_lit(&line, "*");
+	else
+		smtp_client_secret_keep(c, buf_view(&line));
 	smtp_client_command(c, buf_view(&line), true);
 	buf_wipe(&line);
 }

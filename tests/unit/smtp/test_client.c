@@ -11,6 +11,13 @@
 #include "base/limits.h"
 #include "smtp/smtp_client.h"
 
+/* bob and his password, in base 64 */
+#define PLAIN "AGJvYgBzZWNyZXQsIHNlY3JldA=="
+#define USER  "Ym9i"
+#define LOGIN "c2VjcmV0LCBzZWNyZXQ="
+
+static const char *const hidden[] = {PLAIN, "AGJVYGBZ", USER, LOGIN, "secret, secret"};
+
 struct fixture {
 	struct smtp_client_config cfg;
 	struct smtp_client *c;
@@ -99,6 +106,64 @@ static void expect_end(struct fixture *f, enum smtp_outcome outcome, enum smtp_s
 	smtp_client_done(f->c, NULL, f->now);
 	assert_int_equal(smtp_client_wants(f->c), SMTP_WANTS_CLOSE);
 	assert_true(smtp_client_deadline(f->c) == SMTP_NEVER);
+}
+
+/* What is kept of an answer to AUTH: in the conversation, and as the reason. */
+static void must_hide(const char *offered, const char *const *says, const char *kept)
+{
+	struct fixture f;
+	struct buf dialogue, text;
+
+	start(&f);
+	buf_init(&dialogue, MIB);
+	buf_init(&text, KIB);
+	f.cfg.user = STR("bob");
+	f.cfg.password = STR("secret, secret");
+	f.cfg.plaintext_auth = true;
+	f.cfg.dialogue = &dialogue;
+	say(&f, "220 hi\r\n");
+	buf_printf(&text, "250-mx.test\r\n250 AUTH %s\r\n", offered);
+	say(&f, buf_cstr(&text));
+	for (size_t i = 0; says[i]; i++)
+		say(&f, says[i]);
+	assert_int_equal(asked(&f), SMTP_CLIENT_CLOSED);
+	buf_clear(&text);
+	buf_str(&text, smtp_client_effect(f.c)->verdict.reply.text);
+	assert_string_equal(buf_cstr(&text), kept);
+	for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
+		if (str_find_str(buf_view(&dialogue), str_of_c(hidden[i])) < dialogue.n)
+			fail_msg("%s: %s", kept, buf_cstr(&dialogue));
+	buf_fini(&dialogue);
+	buf_fini(&text);
+	stop(&f);
+}
+
+static void test_secret_is_repeated(void **state)
+{
+	static const char nonsense[] = "the server sent what is no SMTP reply";
+	static const struct {
+		const char *offered, *says[4], *kept;
+	} rows[] = {
+	    {"PLAIN", {"500 5.5.1 Command unrecognized: \"AUTH PLAIN " PLAIN "\"\r\n"},
+		"Command unrecognized: \"AUTH PLAIN (secret)\""},
+	    {"PLAIN", {"500-" PLAIN PLAIN "\r\n", "500 x" PLAIN "\r\n"},
+		"(secret)(secret)\nx(secret)"},
+	    {"PLAIN", {"500 what is AGJVYGBZ\r\n"}, "what is (secret)"}, /* a part, and louder */
+	    {"PLAIN", {"334 go on\r\n", "501 5.5.2 AUTH PLAIN " PLAIN "?\r\n"},
+		"AUTH PLAIN (secret)?"},
+	    {"PLAIN", {"421 4.3.2 bye " PLAIN "\r\n"}, "bye (secret)"},
+	    {"PLAIN", {PLAIN "\r\n"}, nonsense},
+	    {"PLAIN", {"535 bob may not use \"secret, secret\"\r\n"},
+		"bob may not use \"(secret)\""},
+	    {"LOGIN",
+		{"334 user\r\n", "334-" USER "\r\n334 it is\r\n", "500 " USER " " LOGIN "\r\n"},
+		"(secret) (secret)"},
+	    {"LOGIN", {"334 user\r\n", "500 " USER "\r\n"}, "(secret)"},
+	    {"LOGIN", {"334 user\r\n", "334 word\r\n", LOGIN "\r\n"}, nonsense},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		must_hide(rows[i].offered, rows[i].says, rows[i].kept);
 }
 
 static const char evil[] = "250-evil\r\n250 AUTH PLAIN\r\n";
@@ -650,6 +715,7 @@ static void test_slow_chunks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_secret_is_repeated),
 	    cmocka_unit_test(test_injection),
 	    cmocka_unit_test(test_injection_is_dropped),
 	    cmocka_unit_test(test_line_without_end),
