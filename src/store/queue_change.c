@@ -5,6 +5,7 @@
 #include "base/ip.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "mime/mime_idn.h"
 #include "mime/mime_local.h"
 #include "queue/queue_text.h"
 #include "store/admin_log.h"
@@ -13,6 +14,21 @@
 
 /* ---- filters ---- */
 
+/* The filter has A-labels; an address stands as its sender wrote it. */
+static bool is_name(struct str filter, struct str domain)
+{
+	struct buf b;
+	bool same = str_eq_i(filter, domain);
+
+	if (same || !str_has_8bit(domain))
+		return same;
+	buf_init(&b, LIMIT_SMTP_DOMAIN);
+	same = mime_idn_to_ascii(&b, domain) == MIME_IDN_OK && !b.overflow &&
+	       str_eq_i(filter, buf_view(&b));
+	buf_fini(&b);
+	return same;
+}
+
 /* A literal is the same with its tag and without: destinations have none. */
 static bool is_domain(struct str filter, struct str domain)
 {
@@ -20,7 +36,7 @@ static bool is_domain(struct str filter, struct str domain)
 
 	if (ip_parse_literal(filter, &wanted) && ip_parse_literal(domain, &ip))
 		return ip_eq(&wanted, &ip);
-	return str_eq_i(filter, domain);
+	return is_name(filter, domain);
 }
 
 /*

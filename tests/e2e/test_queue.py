@@ -25,11 +25,11 @@ def waiting(make_server):
     return server
 
 
-def send(server, sender, *to):
+def send(server, sender, *to, login=None, options=()):
     with smtplib.SMTP("127.0.0.1", server.ports["submission"], timeout=30) as client:
         client.starttls()
-        client.login(sender, PASSWORD)
-        client.sendmail(sender, to, MESSAGE)
+        client.login(login or sender, PASSWORD)
+        client.sendmail(sender, to, MESSAGE, options)
 
 
 def recipients(server, *which):
@@ -50,6 +50,17 @@ def test_filters(waiting):
     assert recipients(waiting, "--older", "0s") == everyone
     done = waiting.command("queue", "list", "--older", "1d", status=66)
     assert "nothing in the queue matches" in done.stderr
+
+
+def test_a_domain_in_its_own_letters(waiting):
+    """The address stands as it was written; the domain is one in both spellings."""
+    sender, address = "ann@bücher.test", "bob@three.test"
+    waiting.command("domain", "add", "bücher.test")
+    waiting.command("alias", "add", sender, ANN)
+    send(waiting, sender, address, login=ANN, options=["SMTPUTF8"])
+    assert waiting.json("queue", "list", "three.test")[0]["sender"] == sender
+    for name in ("bücher.test", "BÜCHER.test", "xn--bcher-kva.test"):
+        assert recipients(waiting, name) == recipients(waiting, "--from", name) == [address]
 
 
 def test_address_literals(waiting):

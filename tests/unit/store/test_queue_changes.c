@@ -102,6 +102,28 @@ static void chosen_by_filters(void **state)
 	assert_int_equal(change(QUEUE_CHANGE_RETRY, "nobody@b.test", "", 0), 0);
 }
 
+static bool fits(const char *domain, const char *address, const char *sender)
+{
+	const struct queue_filter f = {.text = str_of_c(domain)};
+	const struct queue_row row = {.destination = STR("x.test"), .address = str_of_c(address)};
+
+	return queue_filter_fits(&f, &row, str_of_c(sender));
+}
+
+/* Addresses stand as they were written; a filter's domain has A-labels. */
+static void a_domain_is_one_in_both_spellings(void **state)
+{
+	assert_true(fits("xn--bcher-kva.example", "bob@b.test", "ann@bücher.example"));
+	assert_true(fits("xn--bcher-kva.example", "bob@BÜCHER.Example", "ann@a.test"));
+	assert_true(fits("xn--bcher-kva.example", "bob@XN--bcher-kva.example", "ann@a.test"));
+	assert_false(fits("xn--bcher-kva.example", "bob@bücher.test", "ann@a.test"));
+	assert_false(fits("xn--bcher-kva.example",
+	    "bob@b\xfc"
+	    "cher.example",
+	    "ann@a.test"));
+	assert_true(fits("a.test", "bob@bücher.example", "ann@A.test"));
+}
+
 /* Whose names there is room for are named, whether or not they are still there. */
 static void changed_by_name(void **state)
 {
@@ -172,6 +194,7 @@ int main(void)
 	    T(held_and_released),
 	    T(returned_by_hand),
 	    T(chosen_by_filters),
+	    T(a_domain_is_one_in_both_spellings),
 	    T(changed_by_name),
 	    T(listed_as_of_one_moment),
 	};
