@@ -176,7 +176,7 @@ const struct cli_command cli_admin_queue_commands[] = {
     {"hold", "[WHICH]", "Neither tries nor returns it until it is released.", cli_admin_queue,
 	.code = ADMIN_QUEUE_HOLD, CHANGE},
     {"release", "[WHICH]",
-	"Lets go what is held, or was to be sent later; without a choice, everything.",
+	"Lets go what is held, without a choice all of it; by its id, also what is scheduled.",
 	cli_admin_queue, .code = ADMIN_QUEUE_RELEASE, CHANGE},
     {"remove", "[WHICH]", "Removes it, without a report to the sender.", cli_admin_queue,
 	.code = ADMIN_QUEUE_REMOVE, CHANGE},

@@ -393,7 +393,7 @@ static const struct {
 	"held, or to be sent later: release them first"},
     {ADMIN_QUEUE_HOLD, QUEUE_CHANGE_HOLD, false, "held", "held already, or being reported"},
     {ADMIN_QUEUE_RELEASE, QUEUE_CHANGE_RELEASE, true, "released",
-	"neither held nor to be sent later"},
+	"not held; what is to be sent later is released by its id only"},
     {ADMIN_QUEUE_CANCEL, QUEUE_CHANGE_CANCEL, false, "cancelled: it will not be sent",
 	"not waiting for a time that its sender set: see \"godwit queue remove\""},
     {ADMIN_QUEUE_REMOVE, QUEUE_CHANGE_REMOVE, false, "removed from the queue", ""},

@@ -257,12 +257,16 @@ static const struct {
     [QUEUE_CHANGE_BOUNCE] = {bounce, true, true, false, "given up"},
 };
 
-static bool concerns(enum queue_change_verb verb, const struct queue_row *row, int64_t now)
+/* Before the time that its sender set, mail goes only if it was chosen by itself: not with what else is let go. */
+static bool concerns(const struct queue_change *c, const struct queue_row *row, int64_t now)
 {
+	enum queue_change_verb verb = c->verb;
 	bool later = queue_row_is_scheduled(row, now);
 
-	if (verb == QUEUE_CHANGE_CANCEL || (verb == QUEUE_CHANGE_RELEASE && !row->held))
+	if (verb == QUEUE_CHANGE_CANCEL)
 		return later;
+	if (verb == QUEUE_CHANGE_RELEASE && !row->held)
+		return later && c->filter.message;
 	if (verb == QUEUE_CHANGE_RETRY && later)
 		return false;
 	if (row->report != QUEUE_REPORT_NONE && row->report != QUEUE_REPORT_HERE)
@@ -285,7 +289,7 @@ static enum db_code change_row(struct walk *w, struct queue_change *c, struct qu
 
 	if (code != DB_OK || !queue_filter_fits(&c->filter, row, w->message.reverse_path))
 		return code;
-	if (!concerns(c->verb, row, w->now)) {
+	if (!concerns(c, row, w->now)) {
 		c->kept++;
 		return DB_OK;
 	}

@@ -43,7 +43,8 @@ enum queue_change_verb {
 	QUEUE_CHANGE_RETRY,   /* may go now, whatever was to be waited for; his destination too */
 	QUEUE_CHANGE_HOLD,    /* is neither tried nor returned until he is released */
 	QUEUE_CHANGE_RELEASE, /* no longer held: may go now; the time he was held does not count. Who
-			       * waits for the time that his sender set may go now, before it */
+			       * waits for the time that his sender set may go now, before it, if
+			       * he is chosen by his message */
 	QUEUE_CHANGE_REMOVE,  /* is discarded, nobody is told */
 	QUEUE_CHANGE_CANCEL,  /* the same of those only who wait for such a time */
 	QUEUE_CHANGE_BOUNCE,  /* is returned to the sender now */

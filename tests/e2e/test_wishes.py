@@ -121,6 +121,10 @@ def test_released_early(net, client):
     number = client.hand_in(f"carl@{peer.domain}", bob, options=["HOLDFOR=86400"])
     assert "0 recipients may be tried now; 2 others are held, or to be sent later" in \
         net.server.command("queue", "retry", number).stdout
+    for which in ((), ("--to", bob), (peer.domain,), ("--from", client.sender)):
+        said = net.server.command("queue", "release", *which).stdout
+        assert said.startswith("0 recipients released; ") and "released by its id only" in said, said
+    assert [row["state"] for row in net.queue(number)] == ["scheduled"] * 2
     assert "2 recipients released" in net.server.command("queue", "release", number).stdout
     peer.wait_taken()
     wait_for("bob's copy", lambda: count_of(net.server, bob) == 1)

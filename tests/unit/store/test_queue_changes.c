@@ -84,6 +84,32 @@ static void returned_by_hand(void **state)
 	assert_true(has(qrig_mail(&q, arena), "Status: 5.0.0"));
 }
 
+/* What its sender wants to go later is not let go with what was held, but by its id. */
+static void scheduled_is_not_let_go_with_others(void **state)
+{
+	struct queue_change c = {.verb = QUEUE_CHANGE_RELEASE, .who = STR("root")};
+	int64_t start = q.rig.now;
+
+	q.world = greylisted;
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	q.wish.hold_for = DAY_MS;
+	c.filter.message = qrig_send_one(&q, "ann@a.test", "carl@b.test");
+	assert_int_equal(change(QUEUE_CHANGE_HOLD, "bob@b.test", "", 0), 1);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, "", "", 0), 1);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, "carl@b.test", "", 0), 0);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, "b.test", "", 0), 0);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, "", "ann@a.test", start + DAY_MS), 0);
+	/* held, then let go, it waits for its time as before */
+	assert_int_equal(change(QUEUE_CHANGE_HOLD, "", "ann@a.test", 0), 2);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, "", "", 0), 2);
+	assert_int_equal(change(QUEUE_CHANGE_RELEASE, "", "", 0), 0);
+	assert_int_equal(change(QUEUE_CHANGE_CANCEL, "nobody@b.test", "", 0), 0);
+	queue_change_init(&c);
+	qrig_run(&q, &c.op);
+	assert_int_equal(c.changed, 1);
+	assert_int_equal(change(QUEUE_CHANGE_CANCEL, "carl@b.test", "", 0), 0);
+}
+
 static void chosen_by_filters(void **state)
 {
 	int64_t start = q.rig.now;
@@ -193,6 +219,7 @@ int main(void)
 	    T(released_after_the_clock_was_set_back),
 	    T(held_and_released),
 	    T(returned_by_hand),
+	    T(scheduled_is_not_let_go_with_others),
 	    T(chosen_by_filters),
 	    T(a_domain_is_one_in_both_spellings),
 	    T(changed_by_name),
