@@ -61,6 +61,8 @@ static const struct row rows[] = {
 	"too many messages", "receiving mail too quickly"),
     ROW(0, TOO_MUCH, SEND_LATER, "receiving mail at a rate", "unusual rate", "too many recipients",
 	"exceeded the limit", "too many sessions", "sending too"),
+    ROW(0, TOO_MUCH, SEND_LATER, "too many invalid", "too many unknown", "too many bad",
+	"too many failed", "too many non"),
     ROW(0, NO_RELAY, ASK_THEIR_ADMIN, "relay access denied", "relaying denied",
 	"relay not permitted", "relaying not allowed", "unable to relay", "not permitted to relay"),
     ROW(0, NO_RELAY, ASK_THEIR_ADMIN, "relay denied", "we do not relay", "does not relay",

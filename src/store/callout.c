@@ -61,17 +61,59 @@ static bool is_unrouted(enum queue_problem problem)
 	       problem == QUEUE_PROBLEM_LOOP;
 }
 
+/* Whatever the code: these can be about the recipient only. */
+static bool names_unknown(struct str text)
+{
+	static const char *const words[] = {"user unknown", "unknown user", "no such user",
+	    "no such recipient", "recipient not found", "recipientnotfound", "user not found",
+	    "no such mailbox"};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		for (struct str s = text; s.n; s = str_from(s, 1))
+			if (str_has_prefix_i(s, str_of_c(words[i])))
+				return true;
+	return false;
+}
+
+/* By its words it is about us, the moment or the size of his mailbox; a bare 550 is that too. */
+static bool is_of_another(enum queue_phrase why)
+{
+	static const enum queue_phrase others[] = {QUEUE_PHRASE_WHY_TOO_MUCH,
+	    QUEUE_PHRASE_WHY_BLOCKLISTED, QUEUE_PHRASE_WHY_UNPROVEN, QUEUE_PHRASE_WHY_IDENTITY,
+	    QUEUE_PHRASE_WHY_GREYLISTED, QUEUE_PHRASE_WHY_TLS, QUEUE_PHRASE_WHY_NO_RELAY,
+	    QUEUE_PHRASE_WHY_MAILBOX_FULL, QUEUE_PHRASE_WHY_SPAM};
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (why == others[i])
+			return true;
+	return false;
+}
+
+/* What Microsoft says of those it does not know: 5.4.1 and 5.5.0. */
+static bool is_vague(const struct queue_status *s)
+{
+	return (s->subject == 4 && s->detail == 1) || (s->subject == 5 && s->detail == 0);
+}
+
 /*
- * A refusal of the recipient, not of us, of the moment or of the size of his mailbox [RFC 3463 3.2, 3.3]. Large
- * providers say it with other codes, as 5.4.1 and 5.7.1: then it is the words that tell.
+ * A refusal of the recipient [RFC 3463 3.2, 3.3]. Large providers say it with other codes, as 5.4.1 and 5.7.1: then
+ * it is the words that tell, and only such as say nothing else, for it is kept for days.
  */
 static bool is_unknown(const struct queue_attempt *a, struct str text)
 {
-	if (queue_reason_of(a->problem, a->status, text).why == QUEUE_PHRASE_WHY_NO_MAILBOX)
+	const struct queue_status *s = &a->status;
+	enum queue_phrase why;
+
+	if (s->class == 5 && (s->subject == 1 || (s->subject == 2 && s->detail == 1)))
 		return true;
-	if (a->status.class != 5)
-		return a->code == 550 || a->code == 551 || a->code == 553;
-	return a->status.subject == 1 || (a->status.subject == 2 && a->status.detail == 1);
+	why = queue_reason_of(a->problem, *s, text).why;
+	if (is_of_another(why))
+		return false;
+	if (s->class != 4 && names_unknown(text))
+		return true;
+	if (s->class == 5)
+		return why == QUEUE_PHRASE_WHY_NO_MAILBOX && is_vague(s);
+	return a->code == 550 || a->code == 551 || a->code == 553;
 }
 
 /*

@@ -55,11 +55,14 @@ SQL(QUEUE_AHEAD, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"
 		 " AND (q.accepted > $4 OR q.last_attempt > $4)"
 		 " ORDER BY q.message, q.recipient LIMIT $5")
 
-/* Of the newest, and of those that wait for no destination, how many lie later than $2 against their sender's wish. */
+/*
+ * Of the newest, and of those that wait for no destination, how many lie later than $2 against their sender's wish.
+ * Not of those that are held, whose times stand still.
+ */
 SQL(QUEUE_NEWEST_AHEAD,
     "SELECT count(*) FROM (SELECT n.* FROM (SELECT accepted, hold_until, last_attempt FROM queue"
-    " WHERE shard = $1 ORDER BY message DESC LIMIT 1000) n UNION ALL SELECT h.* FROM (SELECT accepted,"
-    " hold_until, last_attempt FROM queue WHERE shard = $1 AND destination = '' LIMIT 1000) h) q"
+    " WHERE shard = $1 AND held = 0 ORDER BY message DESC LIMIT 1000) n UNION ALL SELECT h.* FROM (SELECT accepted,"
+    " hold_until, last_attempt FROM queue WHERE shard = $1 AND destination = '' AND held = 0 LIMIT 1000) h) q"
     " WHERE (q.accepted > $2 AND q.accepted <> q.hold_until) OR q.last_attempt > $2")
 
 /* Those behind ($2, $3) that wait, accepted from $4 until $5. */

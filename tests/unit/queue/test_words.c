@@ -85,6 +85,7 @@ static const struct reply replies[] = {
 	RCPT(554, 5, 2, 2, FAILED, MAILBOX_FULL, TELL_RECIPIENT, "mailbox full; STOREDRV.Deliver.Exception:QuotaExceededException"),
 	BODY(554, 5, 4, 14, FAILED, LOOP, ASK_OWN_ADMIN, "Hop count exceeded - possible mail loop"),
 	RCPT(450, 4, 7, 320, RETRY, LATER, SEND_LATER, "Certificate validation failed"),
+	RCPT(550, 5, 7, 1, FAILED, TOO_MUCH, SEND_LATER, "Too many invalid recipients"),
 	RCPT(550, 5, 7, 705, FAILED, TOO_MUCH, SEND_LATER, "Access denied, tenant has exceeded the limit of outgoing mail"),
 
 	/* Yahoo and AOL */

@@ -302,8 +302,11 @@ static void clock_back_before_attempts(void **state)
 	rig_sql(&q.rig, "UPDATE queue SET hold_until = accepted");
 	assert_int_equal(queue_clock_is_ahead(q.rig.db, q.rig.now - DAY_MS, &ahead), DB_OK);
 	assert_false(ahead);
+	rig_sql(&q.rig, "UPDATE queue SET hold_until = 0, held = 1");
+	assert_int_equal(queue_clock_is_ahead(q.rig.db, q.rig.now - DAY_MS, &ahead), DB_OK);
+	assert_false(ahead);
 	rig_sql(&q.rig,
-	    "UPDATE queue SET destination = '', report = 4, accepted = 1, last_attempt = accepted");
+	    "UPDATE queue SET held = 0, destination = '', report = 4, accepted = 1, last_attempt = accepted");
 	assert_int_equal(queue_clock_is_ahead(q.rig.db, q.rig.now - DAY_MS, &ahead), DB_OK);
 	assert_true(ahead);
 }
