@@ -10,9 +10,9 @@
 #include "store/fsio.h"
 
 /*
- * Writes all octets of the log name back in their place and syncs them and the data directory. 0, also for
- * a log that is empty or not there, or a negative errno with e set. It may be called again after a failure;
- * the octets stay what they are. Under the directory's lock, before the database is opened.
+ * Writes the octets of the log name, as far as SQLite would believe it, back in their place, and syncs them and the
+ * data directory. 0, also for a log that is empty or not there, or a negative errno with e set. It may be called again
+ * after a failure; the octets stay what they are. Under the directory's lock, before the database is opened.
  */
 int log_rewrite(struct fsio *fs, const char *name, struct err *e);
 

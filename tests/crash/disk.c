@@ -6,7 +6,8 @@
  * or losing each write's sectors gives.
  *
  * A sector is torn at 512 octets; the octets beside a write are never touched, which is what SQLite's
- * unix layer assumes too (SQLITE_IOCAP_POWERSAFE_OVERWRITE).
+ * unix layer assumes too (SQLITE_IOCAP_POWERSAFE_OVERWRITE). What writes the octets that the disk has already leaves
+ * it as it is, whatever of it gets there: it is no step.
  */
 #include "disk_internal.h"
 
@@ -178,6 +179,16 @@ static void sync_file(struct file *f)
 	f->since.n = 0;
 }
 
+static void add_file_step(struct file *f, const struct event *e)
+{
+	size_t off = (size_t)e->head.off, n = (size_t)e->head.n;
+	bool same = e->head.kind == RECORD_WRITE && f->since.n == 0 && n > 0 &&
+		    off + n <= f->synced.n && memcmp(f->synced.p + off, e->data, n) == 0;
+
+	if (!same)
+		add_step(&f->since, e);
+}
+
 /* Is the (last) path of the step in this directory? */
 static bool is_in(const struct event *e, const char *dir, size_t dir_n)
 {
@@ -246,7 +257,7 @@ void disk_do(struct disk *d, const struct event *e)
 	case RECORD_WRITE:
 	case RECORD_SIZE:
 	case RECORD_ALLOCATE:
-		add_step(&d->files[find_file(d, e->head.ino)].since, e);
+		add_file_step(&d->files[find_file(d, e->head.ino)], e);
 		break;
 	case RECORD_SYNC:
 		sync_file(&d->files[find_file(d, e->head.ino)]);
