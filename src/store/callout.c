@@ -75,13 +75,14 @@ static bool names_unknown(struct str text)
 	return false;
 }
 
-/* By its words it is about us, the moment or the size of his mailbox; a bare 550 is that too. */
+/* By its words it is about us, the moment, the sender or the size of his mailbox; a bare 550 is that too. */
 static bool is_of_another(enum queue_phrase why)
 {
 	static const enum queue_phrase others[] = {QUEUE_PHRASE_WHY_TOO_MUCH,
 	    QUEUE_PHRASE_WHY_BLOCKLISTED, QUEUE_PHRASE_WHY_UNPROVEN, QUEUE_PHRASE_WHY_IDENTITY,
 	    QUEUE_PHRASE_WHY_GREYLISTED, QUEUE_PHRASE_WHY_TLS, QUEUE_PHRASE_WHY_NO_RELAY,
-	    QUEUE_PHRASE_WHY_MAILBOX_FULL, QUEUE_PHRASE_WHY_SPAM};
+	    QUEUE_PHRASE_WHY_MAILBOX_FULL, QUEUE_PHRASE_WHY_SPAM, QUEUE_PHRASE_WHY_TOO_LARGE,
+	    QUEUE_PHRASE_WHY_RESTRICTED, QUEUE_PHRASE_WHY_SENDER_ADDRESS};
 
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		if (why == others[i])
@@ -99,21 +100,38 @@ static bool is_vague(const struct queue_status *s)
  * A refusal of the recipient [RFC 3463 3.2, 3.3]. Large providers say it with other codes, as 5.4.1 and 5.7.1: then
  * it is the words that tell, and only such as say nothing else, for it is kept for days.
  */
-static bool is_unknown(const struct queue_attempt *a, struct str text)
+static bool is_unknown(const struct queue_attempt *a, enum queue_phrase why, struct str text)
 {
 	const struct queue_status *s = &a->status;
-	enum queue_phrase why;
 
-	if (s->class == 5 && (s->subject == 1 || (s->subject == 2 && s->detail == 1)))
-		return true;
-	why = queue_reason_of(a->problem, *s, text).why;
 	if (is_of_another(why))
 		return false;
+	if (s->class == 5 && (s->subject == 1 || (s->subject == 2 && s->detail == 1)))
+		return true;
 	if (s->class != 4 && names_unknown(text))
 		return true;
 	if (s->class == 5)
 		return why == QUEUE_PHRASE_WHY_NO_MAILBOX && is_vague(s);
 	return a->code == 550 || a->code == 551 || a->code == 553;
+}
+
+/* It does not want us. Of words about him or his group that is not said. */
+static bool is_of_us(const struct queue_attempt *a, enum queue_phrase why)
+{
+	return a->status.class == 5 && a->status.subject == 7 &&
+	       why != QUEUE_PHRASE_WHY_NO_MAILBOX && why != QUEUE_PHRASE_WHY_RESTRICTED;
+}
+
+/* A refusal for good of what RCPT named, or of who asked. */
+static void judge_refusal(
+    struct callout_lesson *lesson, const struct queue_attempt *a, struct str text)
+{
+	enum queue_phrase why = queue_reason_of(a->problem, a->status, text).why;
+
+	if (is_unknown(a, why, text))
+		lesson->verdict = CALLOUT_REFUSED;
+	else
+		lesson->host = is_of_us(a, why);
 }
 
 /*
@@ -135,11 +153,7 @@ struct callout_lesson callout_judge(const struct queue_attempt *a, struct str te
 	} else if (a->code / 100 == 2) {
 		lesson.verdict = CALLOUT_GOOD;
 	} else if (a->code / 100 == 5) {
-		bool unknown = is_unknown(a, text);
-
-		lesson.verdict = unknown ? CALLOUT_REFUSED : CALLOUT_UNSURE;
-		lesson.host = !unknown && a->status.class == 5 &&
-			      a->status.subject == 7; /* it does not want us */
+		judge_refusal(&lesson, a, text);
 	}
 	return lesson;
 }
