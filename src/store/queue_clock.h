@@ -1,6 +1,6 @@
 /*
- * When the clock was set back: whatever lies in what is now the future is moved, so that of each wait
- * is left what was left of it. What is read from rows reads so anyway (store/queue.h); this makes it so
+ * When the clock was set back: whatever lies in what is now the future is moved, and a wait that is under way begins
+ * anew. What is read from rows reads so anyway (store/queue.h); this makes it so
  * in the rows, whose indexes say what is due. When it goes ahead again what was moved is as old as it was
  * before, and so is what came in between.
  */

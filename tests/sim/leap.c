@@ -207,6 +207,15 @@ size_t sim_leaps_of(const struct sim_rcpt *r)
 	return n;
 }
 
+int64_t sim_leaps_back(int64_t from, int64_t until)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < leaps.n; i++)
+		n += leaps.v[i].by < 0 && leaps.v[i].at >= from && leaps.v[i].at <= until;
+	return n;
+}
+
 int64_t sim_leapt_back(void)
 {
 	int64_t sum = 0;

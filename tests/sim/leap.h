@@ -21,6 +21,9 @@ int64_t sim_leapt_back(void);
 void sim_leap_warned(const struct sim_rcpt *r);
 void sim_leap_returned(struct sim_rcpt *r);
 
+/* How often it leapt back between these times of the steady clock. */
+int64_t sim_leaps_back(int64_t from, int64_t until);
+
 /* His life was to begin at a time of the wall's, and the clock leapt before, or back to before. */
 bool sim_leap_held(const struct sim_rcpt *r);
 
