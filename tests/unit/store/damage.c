@@ -81,7 +81,7 @@ void damage_each_column(
     struct rig *r, const struct flip_column *columns, size_t n, void (*then)(void))
 {
 	assert_int_equal(damage_count(r), 0);
-	for (size_t i = 0; i < n * BITS; i += (size_t)fault_step(3))
+	for (size_t i = 0; i < n * BITS; i += (size_t)fault_step(5))
 		flip_column(r, &columns[i / BITS], false, then);
 	for (size_t i = 0; i < n * SIGNS; i++)
 		flip_column(r, &columns[i / SIGNS], true, then);

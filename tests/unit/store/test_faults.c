@@ -49,7 +49,7 @@ static void any_call_may_fail(void **state)
 		int64_t n = 1;
 
 		while (day_with_failure(FAULT_ANY, n, how & 1, how & 2))
-			n += fault_step(how ? 11 : 2);
+			n += fault_step(how ? 11 : 3);
 		print_message("about %lld calls, failing %s %s\n", (long long)n - 1,
 		    how & 1 ? "for good" : "once", how & 2 ? "for want of space" : "by itself");
 		assert_true(n > 20);
