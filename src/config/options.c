@@ -224,7 +224,7 @@ const struct option options[] = {
 	        "where port 25 is closed and a provider takes the mail. With sender, only for mail from that address or domain."},
 	{"destinations", AT(destinations), GROUP(destination_group), LIST(0, LIMIT_CONFIG_LIST), .initial = "()",
 	    .sentence = "How mail to a domain is sent where it differs from all other: TLS, retries, lifetime, delay warning "
-	        "([\"0\"]: none), and connections with mail at a time."},
+	        "([\"0\"]: none), and connections at a time."},
 	{"relay_allow_private", AT(relay_allow_private), BOOL, .initial = "false",
 	    .sentence = "Whether mail may be sent to servers at loopback, private and other special addresses that DNS names. "
 	        "Those in routes always may."},

@@ -82,12 +82,22 @@ static void put_lease(struct buf *b, const struct rs_lease *l)
 	wire_i64(b, l->token);
 }
 
-static struct rs_lease get_lease(struct cur *c)
+static struct rs_lease get_any_lease(struct cur *c)
 {
 	struct rs_lease l = {cur_i64(c), 0};
 
 	l.token = cur_i64(c);
-	if (l.message <= 0 || l.token <= 0)
+	if (l.message < 0 || l.token <= 0)
+		cur_fail(c);
+	return l;
+}
+
+/* Of a message. */
+static struct rs_lease get_lease(struct cur *c)
+{
+	struct rs_lease l = get_any_lease(c);
+
+	if (l.message == 0)
 		cur_fail(c);
 	return l;
 }
@@ -255,7 +265,7 @@ void rs_way_put(struct buf *b, const struct rs_way *w)
 bool rs_way_get(struct str payload, struct rs_way *w_r)
 {
 	struct cur c = cur_of(payload);
-	struct rs_way w = {.lease = get_lease(&c)};
+	struct rs_way w = {.lease = get_any_lease(&c)};
 
 	w.failed = cur_str(&c, RS_PLACE_MAX);
 	w.attempt = get_attempt(&c);

@@ -26,7 +26,7 @@ enum rs_type {
 	RS_RESULT,  /* what became of a job: replied once that is durable */
 	RS_CALLOUT, /* event of store: would the server of a domain take a recipient? */
 	RS_CALLED,  /* event: what it said */
-	RS_WAY,     /* which of its hosts a job may go to: asked before a connection is opened */
+	RS_WAY, /* which of its hosts a job or a callout may go to: asked before a connection is opened */
 	RS_TYPES
 };
 
@@ -47,8 +47,8 @@ extern const struct ipc_edge rs_edge;
 #define RS_PLACE_MAX (LIMIT_SMTP_DOMAIN + LIMIT_USER_NAME + 16)
 
 struct rs_lease {
-	int64_t message;
-	int64_t token; /* never used again */
+	int64_t message; /* 0, only in RS_WAY: a callout */
+	int64_t token;   /* never used again */
 };
 
 /* ---- RS_LEASE ---- */
@@ -119,6 +119,7 @@ enum rs_way_verdict {
 	RS_WAY_NONE,  /* to none of those that are left: the result is what failed before */
 	RS_WAY_STALE, /* the lease is not the asker's (any more) */
 	RS_WAY_LATER, /* store cannot tell now: as RS_TEMPORARY */
+	RS_WAY_SOON,  /* of a callout: to none now, and it is to be asked again soon */
 	RS_WAY_VERDICTS
 };
 
@@ -174,7 +175,7 @@ struct rs_outcome {
  */
 
 struct rs_callout {
-	int64_t number; /* above 0; names it in the answer */
+	int64_t number; /* above 0; names it in the answer, and as a lease of message 0 in RS_WAY */
 	struct str destination;
 	struct rs_route route;
 	struct str address; /* as in an SMTP path, without <> */

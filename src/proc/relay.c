@@ -31,7 +31,6 @@ static void got_jobs(struct ipc_call *call, enum ipc_end end, struct str payload
 	struct cur c = cur_of(payload);
 	struct rs_job job;
 
-	r->asked = 0;
 	if (end != IPC_REPLIED)
 		return;
 	while (cur_left(&c) && rs_job_next(&c, &job)) {
@@ -55,12 +54,10 @@ void relay_want_jobs(struct relay *r)
 	struct buf payload;
 
 	finish_if_idle(r);
-	relay_callout_turn(r);
 	if (!link || r->lease.link || r->draining || room == 0)
 		return;
 	buf_init(&payload, 64);
 	rs_lease_put(&payload, (uint32_t)room);
-	r->asked = room < RS_GIVE_MAX ? room : RS_GIVE_MAX;
 	r->lease = (struct ipc_call){.on_end = got_jobs};
 	ipc_call_start(link, &r->lease, RS_LEASE, buf_view(&payload), -1);
 	buf_fini(&payload);
@@ -135,7 +132,6 @@ static void set_store(struct relay *r, int fd)
 	if (fd < 0)
 		return;
 	ipc_call_cancel(&r->lease);
-	r->asked = 0;
 	relay_job_forget_link(r);
 	peer_close(&r->store);
 	r->store = peer_new(r->loop, &store_link, fd, r);
@@ -144,6 +140,7 @@ static void set_store(struct relay *r, int fd)
 	ipc_event(r->store->link, RS_HELLO, buf_view(&b), -1);
 	buf_fini(&b);
 	relay_job_extend(r); /* what is not kept never arrived here, and is given out again */
+	relay_session_forget_callouts(r);
 	relay_way_again(r);
 	relay_job_resend(r);
 	relay_want_jobs(r);
@@ -197,8 +194,7 @@ static int relay_ready(void *ctx, struct err *e)
 		return err_set(e, "the system gives no random numbers");
 	r->owner = (r->owner & INT64_MAX) | 1;
 	uv_timer_init(r->loop, &r->tend);
-	uv_timer_init(r->loop, &r->turn);
-	r->tend.data = r->turn.data = r;
+	r->tend.data = r;
 	r->extended = clock_boot();
 	r->no_lookups = clock_mono() + WITHOUT_MS;
 	uv_timer_start(&r->tend, on_tend, TEND_MS, TEND_MS);
@@ -211,7 +207,6 @@ static void drain(struct relay *r)
 	r->drained = clock_mono();
 	uv_timer_start(&r->tend, on_tend, DRAIN_TEND_MS, DRAIN_TEND_MS);
 	ipc_call_cancel(&r->lease);
-	r->asked = 0;
 	relay_session_drain(r);
 	relay_job_resend(r); /* whoever waits for the timer */
 	finish_if_idle(r);

@@ -30,15 +30,12 @@ struct relay {
 	    no_lookups; /* monotonic: from then on nothing waits for a resolver that is not there */
 	int64_t owner;  /* of our leases */
 	struct ipc_call lease; /* the long poll for jobs */
-	size_t asked;          /* so many of them its reply may bring; 0: there is none */
 	struct list sessions;
 	struct list jobs; /* of struct relay_job: all that is held under a lease */
 	size_t job_count;
 	struct list callouts; /* of them too: questions whether a recipient is taken */
 	size_t callout_count;
-	size_t callouts_waiting; /* of these, until a connection for them may be opened */
-	uv_timer_t turn;         /* some of these may be able to go */
-	struct list results;     /* of them: reports that wait for store */
+	struct list results; /* of them: reports that wait for store */
 	uv_timer_t tend;
 	int64_t extended; /* when the leases were; clock_boot(), for they expire by the wall */
 	struct own_list own;
@@ -58,13 +55,16 @@ static inline struct ipc_link *relay_link(const struct peer *peer)
 	return peer ? peer->link : NULL;
 }
 
-/* One job: the message, its recipients, what became of them; or a callout, which has one recipient, no content
- * and no lease. */
+/*
+ * One job: the message, its recipients, what became of them; or a callout, which has one recipient and no content;
+ * its number is the token of its lease.
+ */
 struct relay_job {
 	struct list link;   /* in relay's jobs, or its callouts */
 	struct list result; /* in relay's results, once it is to be reported */
 	struct relay *relay;
 	int64_t callout;     /* its number; 0: it is a message */
+	bool forgotten;      /* the store that asked is gone, and nobody waits for it */
 	struct arena *arena; /* of all below */
 	struct rs_job job;
 	struct rs_recipient *recipients;
@@ -147,6 +147,9 @@ void relay_route_fini(struct relay_route *route);
 /* Takes a job: a session that is idle at its destination goes on with it, or a new one begins. */
 void relay_session_take(struct relay *relay, struct relay_job *job);
 
+/* There is another store: callouts that the one before asked for end without an answer. */
+void relay_session_forget_callouts(struct relay *relay);
+
 /* There is another resolver: those that look for their way go on. */
 void relay_session_routes_again(struct relay *relay);
 
@@ -162,11 +165,6 @@ void relay_session_drain(struct relay *relay);
  * may be delivered, or was refused to somebody: an attempt that left nothing behind is none.
  */
 void relay_session_drain_rest(struct relay *relay);
-
-/* ---- relay_callout.c ---- */
-
-/* One that waits may be able to go: they are looked at soon, not before this returns. */
-void relay_callout_turn(struct relay *relay);
 
 /* ---- relay_way.c ---- */
 

@@ -171,7 +171,7 @@ static void send_called(struct relay_job *j, const struct rs_outcome *o)
 
 	buf_init(&b, RS_TEXT_MAX + 64);
 	rs_called_put(&b, &m);
-	if (link)
+	if (link && !j->forgotten)
 		ipc_event(link, RS_CALLED, buf_view(&b), -1);
 	buf_fini(&b);
 	job_free(j);
@@ -180,8 +180,10 @@ static void send_called(struct relay_job *j, const struct rs_outcome *o)
 static struct relay_job *callout_new(struct relay *relay, const struct rs_callout *callout)
 {
 	struct rs_recipient r = {.address = callout->address};
-	struct rs_job job = {
-	    .destination = callout->destination, .route = callout->route, .recipient_count = 1};
+	struct rs_job job = {.lease = {0, callout->number},
+	    .destination = callout->destination,
+	    .route = callout->route,
+	    .recipient_count = 1};
 	struct relay_job *j;
 	struct buf b;
 

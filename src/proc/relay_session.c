@@ -30,7 +30,6 @@ static void session_free(struct relay_session *s)
 {
 	MUST(!s->drive && !s->job);
 	ipc_call_cancel(&s->way);
-	s->relay->callouts_waiting -= s->waits;
 	relay_route_fini(&s->route);
 	smtp_client_free(&s->engine);
 	buf_fini(&s->dialogue);
@@ -265,7 +264,7 @@ static bool choose_hop(struct relay_session *s)
 	} else {
 		keep_failure(s);
 		s->plain = s->unchunked = false;
-		same = s->callouts || is_same_host(s, next);
+		same = is_same_host(s, next);
 		s->hop = same ? next : s->hop;
 	}
 	s->tls[0] = 0;
@@ -291,20 +290,16 @@ static void note_next(struct relay_session *s)
 /* The connection has ended while a job is left. */
 static void go_on_after_failure(struct relay_session *s)
 {
-	if (s->relay->draining) {
+	if (s->relay->draining || s->job->forgotten) {
 		relay_session_let_go(s);
 	} else if (s->silence == QUEUE_PROBLEM_BRIEF) { /* no time is left for another host */
 		relay_talk_fail(s);
 		session_free(s);
 	} else if (!choose_hop(s)) {
 		relay_way_ask(s, next_hop(s), true);
-	} else if (!s->callouts) {
+	} else {
 		note_next(s);
 		try_hop(s);
-	} else if (s->hop < s->route.nhops) {
-		relay_callout_go(s);
-	} else {
-		relay_session_give_up(s);
 	}
 }
 
@@ -437,10 +432,7 @@ static void routed(struct relay_route *route, enum queue_problem problem, struct
 
 	if (problem == QUEUE_PROBLEM_NONE) {
 		keep_trouble(s);
-		if (s->callouts)
-			relay_callout_go(s);
-		else
-			relay_way_ask(s, 0, false);
+		relay_way_ask(s, 0, false);
 		return;
 	}
 	s->hop = s->route.nhops; /* some may be known already, and none was spoken to */
@@ -605,8 +597,8 @@ void relay_session_take(struct relay *relay, struct relay_job *job)
 	const struct rs_job *j = &job->job;
 	struct relay_session *s = NULL;
 
-	if (j->host.n || job->callout)
-		s = find_idle(relay, j->host, &j->route, &j->destination, job->callout > 0);
+	if (j->host.n)
+		s = find_idle(relay, j->host, &j->route, &j->destination, false);
 	if (!s) {
 		session_start(relay, job);
 		return;
@@ -616,6 +608,22 @@ void relay_session_take(struct relay *relay, struct relay_job *job)
 	keep_trouble(s);
 	relay_talk_give(s);
 	net_drive_pump(s->drive);
+}
+
+void relay_session_forget_callouts(struct relay *relay)
+{
+	LIST_FOREACH(&relay->sessions, it)
+	{
+		struct relay_session *s = LIST_ENTRY(it, struct relay_session, link);
+
+		if (!s->callouts || !s->job)
+			continue;
+		s->job->forgotten = true;
+		if (s->drive)
+			net_drive_close(s->drive);
+		else
+			relay_session_let_go(s);
+	}
 }
 
 void relay_session_routes_again(struct relay *relay)

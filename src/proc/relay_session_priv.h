@@ -3,7 +3,6 @@
  *
  * relay_session.c  its life: jobs, routes, hops, connections
  * relay_way.c      which of its hosts it may go to
- * relay_callout.c  the same for callouts, which store is not asked for
  * relay_talk.c     what it says over a connection: the engine's effects, content, results
  */
 #ifndef PROC_RELAY_SESSION_PRIV_H
@@ -30,11 +29,11 @@ struct relay_session {
 	struct str destination;
 	struct rs_route routed; /* the server that the administrator names for it, if any */
 	bool callouts;          /* it carries those, and no messages */
-	bool waits;             /* it may not go to the hop at hand yet */
 	struct relay_times times;
 	struct relay_route route;
 	struct ipc_call way;        /* RS_WAY */
 	bool asks;                  /* no answer is there yet */
+	int64_t patience;           /* until then a callout asks again where there is no room */
 	size_t from;                /* about the hosts of the hops from there on */
 	bool tells;                 /* of the failure of the hop at hand */
 	size_t asked[RS_HOSTS_MAX]; /* the first hop of each host that it was asked about */
@@ -78,11 +77,6 @@ struct relay_session {
  * store learns. One of what follows comes of it, not before this returns.
  */
 void relay_way_ask(struct relay_session *s, size_t from, bool told);
-
-/* ---- relay_callout.c ---- */
-
-/* Goes to the hop at hand when there is room there, if that is in time; not before this returns. */
-void relay_callout_go(struct relay_session *s);
 
 /* ---- relay_session.c: the answers ---- */
 

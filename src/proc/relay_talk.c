@@ -242,7 +242,6 @@ static void do_ready(struct relay_session *s)
 	} else {
 		s->idle = true;
 		uv_timer_start(&s->timer, on_idle_timeout, IDLE_MS, 0);
-		relay_callout_turn(s->relay);
 	}
 }
 

@@ -2,14 +2,57 @@
  * Which of its hosts a session may go to: store is asked, which knows what all sessions for all
  * destinations have found out. A host is asked about once, with all its addresses. What a store that has
  * gone did not answer is asked again: had it ended the lease, the next one says so.
+ *
+ * A callout for which there is no room asks again, for as long as for any step of its; then the question has no
+ * answer, which says nothing about the host.
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "proc/relay_session_priv.h"
+
+#define SOON_MS 100 /* until a callout asks again */
 
 /* What is kept is about a host that could not be looked up. */
 static bool is_of_no_hop(const struct relay_session *s)
 {
 	return s->kept.hop >= s->route.nhops;
+}
+
+static void ask(struct relay_session *s);
+
+/* Our own trouble, whatever a host before has said: none is taken for down. */
+static void give_up_without(struct relay_session *s, enum queue_stage stage, struct str why)
+{
+	relay_talk_remember(
+	    s, &(struct queue_attempt){.stage = stage, .problem = QUEUE_PROBLEM_LOCAL}, why);
+	s->kept = s->last;
+	relay_session_give_up(s);
+}
+
+static void on_soon(uv_timer_t *timer)
+{
+	struct relay_session *s = timer->data;
+
+	s->asks = true;
+	s->tells = false; /* it was told */
+	ask(s);
+}
+
+static void wait_for_room(struct relay_session *s)
+{
+	if (clock_mono() >= s->patience)
+		give_up_without(s, QUEUE_STAGE_CONNECT,
+		    STR("there are as many connections to it as there may be at a time"));
+	else
+		uv_timer_start(&s->timer, on_soon, SOON_MS, 0);
+}
+
+static void lose(struct relay_session *s)
+{
+	if (s->callouts) /* store waits for its answer */
+		give_up_without(s, QUEUE_STAGE_CONNECT, STR("it may not be asked any more"));
+	else
+		relay_session_let_go(s);
 }
 
 static void got_answer(struct ipc_call *call, enum ipc_end end, struct str payload)
@@ -27,19 +70,19 @@ static void got_answer(struct ipc_call *call, enum ipc_end end, struct str paylo
 	case RS_WAY_GO:
 		relay_session_go(s, s->asked[a.chosen]);
 		break;
+	case RS_WAY_SOON:
+		wait_for_room(s);
+		break;
 	case RS_WAY_WAIT:
 	case RS_WAY_STALE:
-		relay_session_let_go(s);
+		lose(s);
 		break;
 	default:
-		if (!s->has_kept || (a.verdict == RS_WAY_LATER && is_of_no_hop(s))) {
-			relay_talk_remember(s,
-			    &(struct queue_attempt){
-				.stage = QUEUE_STAGE_LOOKUP, .problem = QUEUE_PROBLEM_LOCAL},
+		if (!s->has_kept || (a.verdict == RS_WAY_LATER && (s->callouts || is_of_no_hop(s))))
+			give_up_without(s, QUEUE_STAGE_LOOKUP,
 			    STR("our store cannot tell which server to go to"));
-			s->kept = s->last;
-		}
-		relay_session_give_up(s);
+		else
+			relay_session_give_up(s);
 	}
 }
 
@@ -87,6 +130,7 @@ static void ask(struct relay_session *s)
 void relay_way_ask(struct relay_session *s, size_t from, bool told)
 {
 	uv_timer_stop(&s->timer);
+	s->patience = clock_mono() + s->times.connect;
 	s->asks = true;
 	s->from = from;
 	s->tells = told;

@@ -8,6 +8,7 @@
 #include "mime/mime_idn.h"
 #include "proc/admin_address.h"
 #include "proc/store_admin_job.h"
+#include "store/queue_callout.h"
 #include "store/queue_due.h"
 #include "store/queue_tell.h"
 
@@ -333,6 +334,7 @@ static void put_place(struct admin_job *j, struct arena *a, const struct queue_p
 		sums[1] = db_col_int(q, 1);
 	}
 	if (db_end(q) != DB_OK || queue_place_active(j->ctx->db, p->name, &active) != DB_OK ||
+	    queue_callout_open_for(j->ctx->db, p->name, p->state.limit, &active) != DB_OK ||
 	    (sums[0] == 0 && active == 0))
 		return;
 	at = admin_record_begin(&j->out);

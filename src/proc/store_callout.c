@@ -2,7 +2,7 @@
  * Questions to the servers of relay domains.
  *
  * 1. A question is there from the first RCPT that needs it until its answer is kept: pending, out at a
- *    relay, or decided. One that is out ends only with the relay's answer or the relay.
+ *    relay, or decided. One that is out has a lease, and ends only with the relay's answer or the relay.
  * 2. A request waits at one question, holds its front, and is answered once: by the answer, after
  *    callout.wait, or when its session goes.
  * 3. A server that could not be asked is left alone for DOWN_MS, and one that the queue knows to be down until
@@ -83,6 +83,7 @@ static void not_out(struct store_callout_question *q)
 {
 	if (!q->relay)
 		return;
+	store_callout_lease_end(q);
 	q->relay->callouts--;
 	q->place->out--;
 	q->relay = NULL;
@@ -148,25 +149,43 @@ static struct store_relay *free_relay(const struct store_callouts *c)
 	return best;
 }
 
-static void send_to(struct store_callout_question *q, struct store_relay *relay)
+static void send_out(struct store_callout_question *q)
 {
 	struct rs_callout m = {
 	    .number = q->number, .destination = q->place->name, .address = q->address};
 	struct buf b, password;
-	int64_t full = clock_mono() - STORE_CALLOUT_BURST_MS;
 
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	buf_init(&password, LIMIT_PASSWORD + 1);
 	m.route = store_relay_route(q->callouts->sp->config, m.destination, STR(""), &password);
 	rs_callout_put(&b, &m);
-	ipc_event(relay->peer->link, RS_CALLOUT, buf_view(&b), -1);
+	ipc_event(q->relay->peer->link, RS_CALLOUT, buf_view(&b), -1);
 	buf_wipe(&password);
 	buf_wipe(&b);
+}
+
+void store_callout_begun(struct store_callout_question *q, bool good)
+{
+	static const struct callout_lesson nothing = {.verdict = CALLOUT_UNSURE};
+
+	if (!good)
+		decide(q, nothing, STR("it was not asked"));
+	else if (q->number && q->relay->peer && q->relay->peer->link)
+		send_out(q);
+	else
+		not_out(q); /* there will be room, or another relay */
+}
+
+static void begin(struct store_callout_question *q, struct store_relay *relay)
+{
+	int64_t full = clock_mono() - STORE_CALLOUT_BURST_MS;
+
 	q->relay = relay;
 	q->place->paced = (q->place->paced > full ? q->place->paced : full) +
 			  STORE_CALLOUT_SPACING_MS;
 	q->place->out++;
 	relay->callouts++;
+	store_callout_lease_begin(q);
 }
 
 static void send_pending(struct store_callouts *c)
@@ -184,7 +203,7 @@ static void send_pending(struct store_callouts *c)
 		if (q->place->out < SESSIONS_MAX && q->place->paced <= now)
 			relay = free_relay(c);
 		if (relay)
-			send_to(q, relay);
+			begin(q, relay);
 	}
 }
 
@@ -250,7 +269,6 @@ static struct store_callout_question *question_new(struct store_callouts *c,
 	q->known = *known;
 	q->known.reply = arena_str(q->arena, known->reply);
 	q->network = *network;
-	q->number = ++c->number;
 	q->asked = clock_mono();
 	list_init(&q->waiters);
 	list_push(&c->questions, &q->link);
@@ -366,7 +384,7 @@ bool store_callouts_called(
 		struct store_callout_question *q = LIST_ENTRY(
 		    it, struct store_callout_question, link);
 
-		if (q->number != m->number || q->relay != relay)
+		if (q->begin || q->number != m->number || q->relay != relay)
 			continue;
 		decide(q, callout_judge(&m->attempt, m->text), words_of(q->arena, m));
 		send_pending(c);
@@ -395,8 +413,9 @@ void store_callouts_gone(struct store_callouts *c, struct store_relay *relay)
 
 		if (q->relay != relay)
 			continue;
+		q->tries += !q->begin; /* else it never heard of it */
 		not_out(q);
-		if (++q->tries >= TRIES_MAX)
+		if (q->tries >= TRIES_MAX)
 			decide(q, nothing, STR("it was not asked"));
 	}
 	send_pending(c);
@@ -452,7 +471,6 @@ struct store_callouts *store_callouts_new(struct store_process *sp)
 	struct store_callouts *c = mem_new(struct store_callouts);
 
 	c->sp = sp;
-	c->number = clock_now() << 20;
 	list_init(&c->questions);
 	hash_init(&c->places);
 	uv_timer_init(sp->loop, &c->timer);

@@ -3,6 +3,7 @@
 #define PROC_STORE_CALLOUT_PRIV_H
 
 #include "proc/store_callout.h"
+#include "proc/store_relay_priv.h"
 #include "store/callout.h"
 
 #define STORE_CALLOUT_SPACING_MS 100 /* questions of one domain, after a burst */
@@ -28,8 +29,10 @@ struct store_callout_question {
 	struct str local, address;
 	struct callout known; /* from before */
 	struct ip network;    /* that it was asked for first */
-	int64_t number, asked;
-	struct store_relay *relay; /* where it is out */
+	int64_t number;       /* the token of its lease, once it is out; else 0 */
+	int64_t asked;
+	struct store_relay *relay;         /* where it is out */
+	struct store_callout_begin *begin; /* its lease is not there yet */
 	unsigned tries;
 	struct list waiters;
 	bool decided;
@@ -41,13 +44,26 @@ struct store_callout_question {
 struct store_callouts {
 	struct store_process *sp;
 	struct list questions;
-	size_t question_count, waiter_count, settling;
+	size_t question_count, waiter_count;
+	size_t settling; /* requests that the lane has */
 	struct hash_table places;
-	int64_t number; /* of the last question; those of a store before this one are below */
 	uv_timer_t timer;
 	bool ticking;
 	bool draining;
 };
+
+/* ---- store_callout.c ---- */
+
+/* It has its lease, or there was no room for one (number 0); good: the lane was well. */
+void store_callout_begun(struct store_callout_question *q, bool good);
+
+/* ---- store_callout_lease.c ---- */
+
+/* For its relay; store_callout_begun() follows, unless it ends before. */
+void store_callout_lease_begin(struct store_callout_question *q);
+
+/* It is not out any more. */
+void store_callout_lease_end(struct store_callout_question *q);
 
 /* ---- store_callout_place.c ---- */
 

@@ -1,4 +1,4 @@
-/* RS_WAY: which of its hosts a job may go to, and what became of the one before. */
+/* RS_WAY: which of its hosts a job or a callout may go to, and what became of the one before. */
 #include "base/mem.h"
 #include "proc/log.h"
 #include "proc/store_relay_priv.h"
@@ -31,6 +31,7 @@ static void way_done(struct lane_op *op)
 	    [QUEUE_WAY_WAIT] = RS_WAY_WAIT,
 	    [QUEUE_WAY_NONE] = RS_WAY_NONE,
 	    [QUEUE_WAY_STALE] = RS_WAY_STALE,
+	    [QUEUE_WAY_SOON] = RS_WAY_SOON,
 	};
 	struct queue_way *w = LIST_ENTRY(op, struct queue_way, op);
 	struct way_task *t = w->user;

@@ -181,6 +181,15 @@ static enum db_code first_in_line(
 	return code == DB_OK ? found : code;
 }
 
+enum db_code queue_host_is_awaited(struct db *db, struct arena *a, struct str name, bool *awaited_r)
+{
+	struct str destination;
+	enum db_code code = first_in_line(db, a, name, &destination);
+
+	*awaited_r = code == DB_ROW;
+	return code == DB_ROW ? DB_OK : code;
+}
+
 /* *goes_r: it has something to send now. */
 static enum db_code wake_one(
     struct db *db, struct arena *a, struct str name, int64_t now, bool *goes_r)

@@ -25,6 +25,10 @@ enum db_code queue_host_get(
 /* Leases that count at a host. */
 enum db_code queue_host_active(struct db *db, struct str name, int64_t *active_r);
 
+/* Is a destination in line for it? */
+enum db_code queue_host_is_awaited(
+    struct db *db, struct arena *a, struct str name, bool *awaited_r);
+
 /* The destinations' hosts that it waits for, at most LIMIT_QUEUE_HOSTS, texts in the arena. */
 enum db_code queue_host_waits(
     struct db *db, struct arena *a, struct str destination, struct str *hosts_r, size_t *n_r);

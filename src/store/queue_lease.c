@@ -149,15 +149,13 @@ static void take_rows(struct leasing *g, struct queue_rows *rows, int64_t token)
 	rows->n = n;
 }
 
-static int64_t new_token(struct leasing *g)
+enum db_code queue_lease_token(struct db *db, int64_t *token_r)
 {
-	int64_t token = 0;
-	enum db_code code = db_get_int(g->db, SQL_META_NEXT, DB_ARGS(db_text(LEASE)), &token);
+	enum db_code code = db_get_int(db, SQL_META_NEXT, DB_ARGS(db_text(LEASE)), token_r);
 
 	if (code == DB_OK)
-		code = db_damaged(g->db, "the counter of leases is not there");
-	failed(g, code);
-	return token;
+		code = db_damaged(db, "the counter of leases is not there");
+	return code == DB_ROW ? DB_OK : code;
 }
 
 static size_t text_of(const struct queue_job *job)
@@ -210,7 +208,7 @@ static void give_out(struct leasing *g, struct queue_job job)
 	struct str path = other_path(g, &job);
 	enum queue_standing standing = queue_destination_standing(&g->place.state);
 
-	job.token = new_token(g);
+	failed(g, queue_lease_token(g->db, &job.token));
 	job.brief = is_brief(g, standing);
 	job.attempts = g->place.state.failures + job.rows.v[0].entry.attempts;
 	job.reverse_path = path.n ? path : job.message.reverse_path;
@@ -299,10 +297,26 @@ static bool is_due_all_the_same(struct leasing *g)
 	return !failed(g, queue_first(g->db, g->place.name, &first)) && first <= g->now;
 }
 
-/* Invariant 4. What it has may last for long: somebody else's is not taken for more. */
-static bool has_its_share(size_t active, size_t left)
+/* Callouts are not what it has to share. */
+static enum db_code count_messages(struct db *db, struct str destination, size_t *n_r)
 {
-	return active > 0 && left <= KEPT;
+	int64_t n = 0;
+	enum db_code code = db_get_int(
+	    db, SQL_LEASE_COUNT_MESSAGES, DB_ARGS(db_int(QUEUE_SHARD), db_text(destination)), &n);
+
+	*n_r = (size_t)n;
+	return code == DB_ROW ? DB_OK : code;
+}
+
+/* Invariant 4. What it has may last for long: somebody else's is not taken for more. */
+static bool has_its_share(struct leasing *g, size_t active)
+{
+	size_t messages = 0;
+
+	if (active == 0 || g->all - g->l->n > KEPT)
+		return false;
+	failed(g, count_messages(g->db, g->place.name, &messages));
+	return messages > 0;
 }
 
 /* A job for the destination whose turn it is, if one may go. */
@@ -317,7 +331,7 @@ static void serve(struct leasing *g)
 	if (failed(g, queue_place_active(g->db, g->place.name, &active)) ||
 	    queue_destination_room(&g->place.state, (size_t)active, g->now) == 0)
 		return;
-	if (has_its_share((size_t)active, g->all - g->l->n)) {
+	if (has_its_share(g, (size_t)active)) {
 		g->place.hold = g->now + SHARE_MS;
 		return;
 	}
@@ -435,6 +449,15 @@ static enum db_code rooms_of(struct db *db, size_t rooms_r[QUEUE_STANDINGS])
 		if (i != QUEUE_STANDING_GOOD && rest_of(share, counts[i]) < all)
 			rooms_r[i] = rest_of(share, counts[i]);
 	}
+	return code;
+}
+
+enum db_code queue_lease_room(struct db *db, size_t *room_r)
+{
+	size_t rooms[QUEUE_STANDINGS];
+	enum db_code code = rooms_of(db, rooms);
+
+	*room_r = rooms[QUEUE_STANDING_GOOD];
 	return code;
 }
 
@@ -568,6 +591,8 @@ enum db_code queue_attempt_full(struct db *db, const struct queue_place *place, 
 	size_t rooms[QUEUE_STANDINGS], counts[QUEUE_STANDINGS] = {0}, all, before = 0;
 	enum db_code code = rooms_of(db, rooms);
 
+	if (code == DB_OK && active > 0)
+		code = count_messages(db, place->name, &active);
 	if (code == DB_OK)
 		code = count_before(db, place, rooms, now, counts);
 	for (int i = 0; i < QUEUE_STANDINGS; i++)
@@ -603,7 +628,7 @@ static bool is_over(const struct queue_release *r, const struct queue_lease_row 
 	return r->others;
 }
 
-static enum db_code release(
+enum db_code queue_lease_end(
     struct db *db, struct arena *a, const struct queue_lease_row *lease, int64_t now)
 {
 	struct queue_place place;
@@ -656,7 +681,7 @@ static enum lane_exec release_exec(struct lane_op *op, struct db *db, int64_t no
 	r->more = n == LIMIT_SLICE_ROWS;
 	for (size_t i = 0; i < n && code == DB_OK; i++) {
 		if (is_over(r, &rows[i], now)) {
-			code = release(db, a, &rows[i], now);
+			code = queue_lease_end(db, a, &rows[i], now);
 			r->released++;
 		} else if (rows[i].expiry > now + QUEUE_LEASE_MS) {
 			code = shorten(db, &rows[i], now);

@@ -94,7 +94,8 @@ enum db_code queue_attempt_full(struct db *db, const struct queue_place *place, 
     int64_t now, enum queue_explain_full *full_r);
 
 struct queue_lease_row {
-	int64_t token, owner, message;
+	int64_t token, owner;
+	int64_t message; /* 0: a callout (store/queue_callout.h) */
 	struct str destination;
 	int64_t begun, expiry;
 	struct str reverse_path; /* in the place of the message's; empty: that one */
@@ -114,5 +115,17 @@ static inline bool queue_lease_is_outslept(
 /* A lease, text in the arena. DB_ROW; DB_OK: there is none. */
 enum db_code queue_lease_get(
     struct db *db, struct arena *a, int64_t token, struct queue_lease_row *row_r);
+
+/* How many leases may be added in all. */
+enum db_code queue_lease_room(struct db *db, size_t *room_r);
+
+/* Only in the writer lane, what follows. */
+
+/* A token that was never used. */
+enum db_code queue_lease_token(struct db *db, int64_t *token_r);
+
+/* Takes a lease back: its recipients are free, and whoever waits for its host may go. */
+enum db_code queue_lease_end(
+    struct db *db, struct arena *a, const struct queue_lease_row *lease, int64_t now);
 
 #endif

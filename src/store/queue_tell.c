@@ -5,6 +5,7 @@
 #include "queue/queue_explain.h"
 #include "store/directory.h"
 #include "store/forward.h"
+#include "store/queue_callout.h"
 #include "store/queue_lease.h"
 #include "store/queue_report.h"
 
@@ -64,7 +65,8 @@ static void look_at_host(struct queue_picture *p, struct db *db, int64_t now)
 	p->host = host_of_lines(db, p->arena, &p->place, now, &p->hosts);
 	if (p->host.name.n == 0)
 		return;
-	if (queue_host_active(db, p->host.name, &p->host_active) != DB_OK)
+	if (queue_host_active(db, p->host.name, &p->host_active) != DB_OK ||
+	    queue_callout_open_at(db, p->host.name, p->host.state.limit, &p->host_active) != DB_OK)
 		p->host_active = 0;
 	(void)queue_host_serves(db, p->arena, &p->host, p->place.name, &p->host_serves);
 }
@@ -115,7 +117,9 @@ struct queue_picture queue_picture_of(struct db *db, const struct queue_config *
 	p.has_place = queue_place_get(db, p.arena, now, row->destination, &p.place) == DB_ROW;
 	if (p.has_place && p.place.state.waits > now)
 		look_at_host(&p, db, now);
-	if (queue_place_active(db, row->destination, &p.active) != DB_OK)
+	if (queue_place_active(db, row->destination, &p.active) != DB_OK ||
+	    (p.has_place && queue_callout_open_for(
+				db, row->destination, p.place.state.limit, &p.active) != DB_OK))
 		p.active = 0;
 	p.sent_as = sent_as(&p, db, cfg, row, m, now);
 	return p;

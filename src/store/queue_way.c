@@ -8,6 +8,7 @@
 #include "store/queue_way.h"
 
 #include "base/mem.h"
+#include "store/queue_callout.h"
 #include "store/queue_host.h"
 #include "store/queue_lease.h"
 
@@ -27,6 +28,7 @@ struct asking {
 	size_t nblocked;
 	bool full;     /* one of them is up, and has no room */
 	size_t soon;   /* the first that is down and to be probed soon; NONE: there is none */
+	size_t turn;   /* of a callout: the first where it may wait for its turn, or NONE */
 	bool probes;   /* the chosen one is down */
 	int64_t until; /* the first of them may be gone to */
 	enum db_code code;
@@ -42,6 +44,11 @@ static bool failed(struct asking *a, enum db_code code)
 static const struct queue_policy *policy_of(const struct asking *a)
 {
 	return queue_config_policy(&a->w->cfg, a->lease.destination);
+}
+
+static bool is_callout(const struct asking *a)
+{
+	return a->lease.message == 0;
 }
 
 /* ---- the one before ---- */
@@ -151,14 +158,32 @@ static bool is_soon(const struct asking *a, const struct queue_destination *d, i
 	       d->next_probe - a->now <= (d->next_probe - d->last_try) / SOON;
 }
 
+static bool callout_may_go(struct asking *a, const struct queue_host *host, size_t i)
+{
+	struct queue_callout_room room;
+
+	if (failed(a, queue_callout_room(
+			  a->db, a->w->scratch, &a->w->cfg, &a->lease, host, a->now, &room)))
+		return false;
+	if (room.goes)
+		return true;
+	if (room.waits && a->turn == NONE)
+		a->turn = i;
+	block(a, host, i);
+	return false;
+}
+
 static bool may_go(struct asking *a, size_t i)
 {
 	struct str name = a->w->hosts[i].name;
 	struct queue_host host;
 	int64_t active = 0;
 
-	if (failed(a, queue_host_get(a->db, a->w->scratch, a->now, name, &host)) ||
-	    failed(a, queue_host_active(a->db, name, &active)))
+	if (failed(a, queue_host_get(a->db, a->w->scratch, a->now, name, &host)))
+		return false;
+	if (is_callout(a))
+		return callout_may_go(a, &host, i);
+	if (failed(a, queue_host_active(a->db, name, &active)))
 		return false;
 	active -= str_eq(a->lease.host, name);
 	a->probes = queue_destination_is_failing(&host.state);
@@ -253,10 +278,24 @@ static void give_back(struct asking *a)
 	failed(a, queue_place_set(a->db, &a->place, a->now));
 }
 
-static void answer(struct asking *a)
+/* A callout that may go nowhere now waits, if one of the hosts is up. */
+static void answer_callout(struct asking *a)
 {
-	struct str was = a->lease.host;
+	bool goes = choose_due(a);
+	size_t to = goes ? a->w->chosen : a->turn;
+	struct str host = to == NONE ? STR("") : a->w->hosts[to].name;
 
+	if (goes)
+		a->w->answer = QUEUE_WAY_GO;
+	else
+		a->w->answer = a->full ? QUEUE_WAY_SOON : QUEUE_WAY_NONE;
+	if (a->code == DB_OK)
+		failed(a, queue_callout_move(a->db, a->w->scratch, &a->lease, host, goes, a->now));
+	a->lease.host = host;
+}
+
+static void answer_job(struct asking *a)
+{
 	teach_failure(a);
 	if (a->code != DB_OK)
 		return;
@@ -268,9 +307,19 @@ static void answer(struct asking *a)
 	} else if (a->code == DB_OK) {
 		give_back(a);
 	}
+}
+
+static void answer(struct asking *a)
+{
+	struct str was = a->lease.host;
+
+	if (is_callout(a))
+		answer_callout(a);
+	else
+		answer_job(a);
 	/* where it counted before there is room for another */
 	if (a->code == DB_OK && was.n &&
-	    !(a->w->answer == QUEUE_WAY_GO && str_eq(was, a->w->hosts[a->w->chosen].name))) {
+	    (a->w->answer == QUEUE_WAY_WAIT || !str_eq(was, a->lease.host))) {
 		a->w->frees = true;
 		failed(a, queue_host_wake(a->db, a->w->scratch, was, a->now));
 	}
@@ -280,7 +329,7 @@ static void answer(struct asking *a)
 static enum lane_exec way_exec(struct lane_op *op, struct db *db, int64_t now)
 {
 	struct queue_way *w = LIST_ENTRY(op, struct queue_way, op);
-	struct asking a = {.w = w, .db = db, .now = now, .soon = NONE};
+	struct asking a = {.w = w, .db = db, .now = now, .soon = NONE, .turn = NONE};
 	enum db_code found;
 
 	arena_reset(w->scratch, false);
@@ -294,7 +343,7 @@ static enum lane_exec way_exec(struct lane_op *op, struct db *db, int64_t now)
 		return LANE_UNDO;
 	if (found == DB_ROW)
 		found = queue_place_get(db, w->scratch, now, a.lease.destination, &a.place);
-	if (found == DB_OK)
+	if (found == DB_OK && !is_callout(&a))
 		found = db_damaged(db, "a destination that is being tried is not there");
 	if (!failed(&a, found))
 		answer(&a);

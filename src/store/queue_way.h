@@ -1,5 +1,5 @@
 /*
- * Which of its hosts a job may go to. A relay looks up the hosts of a destination and asks before it
+ * Which of its hosts a job or a callout may go to. A relay looks up the hosts of a destination and asks before it
  * goes to one: only here is known whether that is down, whichever domain found out, and how many
  * sessions it has, for whichever domain.
  */
@@ -19,12 +19,15 @@ enum queue_way_answer {
 	QUEUE_WAY_WAIT, /* to none now: the lease has ended, and the destination waits for its hosts */
 	QUEUE_WAY_NONE, /* to none of those that are left, after one failed: its result is to be told */
 	QUEUE_WAY_STALE, /* the lease is not the asker's (any more): nothing was changed */
+	QUEUE_WAY_SOON,  /* of a callout, which waits for its turn: it is to ask again soon */
 };
 
 /*
  * A request to the writer lane. A host that is down is passed over; of one that has as many sessions as
  * it may only those of the same level are tried instead. A host that answered with a failure is told
  * here, so that others learn of it at once.
+ *
+ * A callout (message 0) goes to none that is down while mail waits for it, and teaches nothing of any.
  */
 struct queue_way {
 	struct lane_op op;

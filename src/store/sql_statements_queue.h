@@ -242,7 +242,31 @@ SQL(LEASE_FORWARDER, "SELECT forwarder FROM queue WHERE shard = $1 AND message =
 
 SQL(LEASE_DELETE, "DELETE FROM lease WHERE shard = $1 AND token = $2")
 
-SQL(LEASE_COUNT, "SELECT count(*) FROM lease WHERE shard = $1 AND destination = $2")
+/* Of callouts those that are on their way to a host. */
+SQL(LEASE_COUNT, "SELECT count(*) FROM lease WHERE shard = $1 AND destination = $2"
+		 " AND (message <> 0 OR host <> '')")
+
+SQL(LEASE_COUNT_MESSAGES, "SELECT count(*) FROM lease WHERE shard = $1 AND destination = $2"
+			  " AND message <> 0")
+
+/* Those that go; and the callouts, going or waiting; beside one of these. */
+#define LEASE_CALLOUTS                                                                             \
+	"SELECT coalesce(sum(CASE WHEN begun > 0 THEN 1 ELSE 0 END), 0),"                          \
+	" coalesce(sum(CASE WHEN message = 0 AND host <> '' THEN 1 ELSE 0 END), 0) FROM lease"
+
+SQL(LEASE_CALLOUTS, LEASE_CALLOUTS " WHERE shard = $1 AND destination = $2 AND token <> $3")
+
+SQL(LEASE_CALLOUTS_HOST, LEASE_CALLOUTS " WHERE shard = $1 AND host = $2 AND token <> $3")
+
+/* Callouts that count, and wait. */
+SQL(LEASE_WAITING, "SELECT count(*) FROM lease WHERE shard = $1 AND destination = $2"
+		   " AND host <> '' AND begun = 0")
+
+SQL(LEASE_WAITING_HOST, "SELECT count(*) FROM lease WHERE shard = $1 AND host = $2 AND begun = 0")
+
+SQL(LEASE_CALLOUT_MOVE, "UPDATE lease SET host = $3, begun = $4 WHERE shard = $1 AND token = $2")
+
+#undef LEASE_CALLOUTS
 
 SQL(LEASE_EXTEND, "UPDATE lease SET expiry = $4 WHERE shard = $1 AND token = $2 AND owner = $3"
 		  " AND message = $5")

@@ -280,13 +280,52 @@ def test_a_question_that_waits_in_vain(net):
         assert len(peer.hanging) == 4
         assert rcpt(net, f"bob@{domains[1]}") == [UNVERIFIED]
         wait_verdict(net, f"bob@{domains[1]}", "unsure")
-        assert "as many questions" in net.server.new_log()
+        assert "as many connections" in net.server.new_log()
         submit(net.server, ALICE, [f"eve@{domains[1]}"])
         peer.wait_taken()
     finally:
         peer.go_on.set()
         net.reload(NET_OPTIONS + '\ntimeouts = { relay_connect = "30s"; };')
     assert rcpt(net, f"carl@{domains[1]}")[0].startswith("250")
+
+
+@pytest.fixture
+def one_by_one(net):
+    """A primary that one connection at a time may go to."""
+    def make(**answers):
+        peer = relay_domain(net, **answers)
+        net.reload(f'{NET_OPTIONS}\ndestinations = ( {{ domain = "{peer.domain}"; connections = 1; }} );')
+        return peer
+    yield make
+    net.reload(NET_OPTIONS)
+
+
+def test_a_question_waits_for_mail(net, one_by_one):
+    """Its connection is one of those that the primary may have, mail included."""
+    peer = one_by_one(end=[HANG])
+    submit(net.server, ALICE, [f"bob@{peer.domain}"])
+    peer.wait_hanging()
+    replies = []
+    thread = threading.Thread(target=lambda: replies.extend(rcpt(net, f"carl@{peer.domain}")))
+    thread.start()
+    wait_for("the stranger", lambda: "event=connected listener=smtp " in net.server.new_log())
+    time.sleep(0.5)  # it asks for its turn, five times
+    assert len(peer.sessions) == 1 and not replies
+    peer.go_on.set()
+    thread.join()
+    assert replies[0].startswith("250") and len(peer.taken) == 1
+
+
+def test_mail_waits_for_a_question(net, one_by_one):
+    peer = one_by_one(RCPT=[HANG])
+    thread, replies = ask_hanging(net, peer)
+    submit(net.server, ALICE, [f"carl@{peer.domain}"])
+    time.sleep(0.5)  # it would have gone
+    assert len(peer.sessions) == 1 and not replies
+    peer.go_on.set()
+    thread.join()
+    message, = peer.wait_taken()
+    assert replies[0].startswith("250") and message.recipients == [f"<carl@{peer.domain}>"]
 
 
 @pytest.mark.kills
@@ -297,6 +336,21 @@ def test_a_relay_that_dies_while_it_asks(net):
     thread.join()
     assert replies[0].startswith("250")
     assert len(asked(peer)) == 2
+
+
+@pytest.mark.kills
+def test_a_store_that_dies_while_it_asks(net):
+    """The relay ends what nobody waits for any more: the next store knows nothing of that connection."""
+    peer = relay_domain(net, RCPT=[HANG])
+    thread, replies = ask_hanging(net, peer)
+    net.server.kill("store")
+    wait_for("the connection to end", lambda: not peer.hanging)
+    thread.join()
+    assert replies[0][:1] in ("4", "")
+    net.server.wait_ready()
+    assert rcpt(net, f"bob@{peer.domain}")[0].startswith("250")
+    assert len(asked(peer)) == 2
+    assert "relay-refused" not in net.server.new_log()
 
 
 @pytest.mark.kills

@@ -72,7 +72,12 @@ static const struct {
     {"destination.md (failing): so does a host", "host WHERE (failures > 0) <> (next_probe > 0)"},
     {"destination.md (waiting): it does not fail", "destination WHERE failures > 0 AND waits <> 0"},
     {"destination.md 6: leases at a host",
-	"(SELECT host FROM lease WHERE host <> '' GROUP BY shard, host HAVING count(*) > 20)"},
+	"(SELECT host FROM lease WHERE host <> '' AND begun > 0 GROUP BY shard, host"
+	" HAVING count(*) > 20)"},
+    {"lease.md 13: callouts at a host",
+	"(SELECT host FROM lease WHERE host <> '' AND message = 0 GROUP BY shard, host"
+	" HAVING count(*) > 4)"},
+    {"lease.md 13: only callouts wait", "lease WHERE begun = 0 AND message <> 0"},
     {"destination.md 11: leases in all", "(SELECT count(*) AS n FROM lease) WHERE n > 500"},
     {"queue-entry.md 3, destination.md 1: a row has its destination",
 	"queue q LEFT JOIN destination d ON d.shard = q.shard AND d.name = q.destination"
@@ -82,7 +87,7 @@ static const struct {
 	" WHERE q.token <> 0 AND (l.token IS NULL OR l.message <> q.message"
 	" OR l.destination <> q.destination)"},
     {"queue-entry.md (leased): a lease has rows",
-	"lease l WHERE NOT EXISTS (SELECT 1 FROM queue q WHERE q.shard = l.shard"
+	"lease l WHERE l.message <> 0 AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.shard = l.shard"
 	" AND q.message = l.message AND q.token = l.token)"},
     {"lease.md 2: no token is above the counter",
 	"lease WHERE token > (SELECT value FROM meta WHERE name = 'lease')"},
