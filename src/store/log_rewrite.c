@@ -59,11 +59,11 @@ static uint32_t little(const uint8_t *p)
 
 static void add(struct walk *w, const uint8_t *p, size_t n)
 {
-	uint32_t (*word)(const uint8_t *p) = big(w->head) & 1 ? big : little;
+	bool is_big = big(w->head) & 1;
 
 	for (size_t i = 0; i < n; i += 8) {
-		w->sum[0] += word(p + i) + w->sum[1];
-		w->sum[1] += word(p + i + 4) + w->sum[0];
+		w->sum[0] += (is_big ? big(p + i) : little(p + i)) + w->sum[1];
+		w->sum[1] += (is_big ? big(p + i + 4) : little(p + i + 4)) + w->sum[0];
 	}
 }
 
