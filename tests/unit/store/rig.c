@@ -13,13 +13,16 @@
 #include "mime/mime_scan.h"
 #include "mime/mime_summary.h"
 #include "scratch.h"
+#include "store/datadir.h"
 #include "store/db_internal.h"
+#include "store/log_rewrite.h"
 #include "store/migrate.h"
 #include "store/pack.h"
 #include "store/recover.h"
 
 #define NOON INT64_C(1795435200000) /* 2026-11-23 12:00:00 UTC */
 
+/* In the order of store.c. */
 static void open_store(struct rig *r)
 {
 	struct fsio *fs = r->fault ? &r->fault->fs : &r->fs;
@@ -28,6 +31,8 @@ static void open_store(struct rig *r)
 	struct err e = {""};
 	int64_t sequence;
 
+	if (log_rewrite(&r->fs, DATADIR_DB "-wal", &e) < 0)
+		fail_msg("%s", e.text);
 	r->db = scratch_db();
 	if (migrate(r->db, "store.db", migrations(), sql_schema()->version, &e) != DB_OK)
 		fail_msg("%s", e.text);
