@@ -274,6 +274,22 @@ void disk_do(struct disk *d, const struct event *e)
 	}
 }
 
+void disk_start_again(struct disk *d, const struct recording *r)
+{
+	for (size_t i = 0; i < d->n; i++)
+		d->files[i].ino = 0;
+	for (size_t i = 0; i < r->n && r->events[i].head.kind != RECORD_START; i++) {
+		const struct event *e = &r->events[i];
+		struct name *name;
+
+		if (e->head.kind != RECORD_NAME)
+			continue;
+		name = find_name(&d->image, e->name, e->head.name_n);
+		MUST(name && d->files[name->file].ino == 0); /* nothing has two names */
+		d->files[name->file].ino = e->head.ino;
+	}
+}
+
 size_t disk_pending(const struct disk *d)
 {
 	size_t n = d->since.n;

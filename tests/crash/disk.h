@@ -77,4 +77,16 @@ uint64_t disk_number(struct disk *d);
 /* Writes the image chosen last into an empty directory. */
 void disk_write(struct disk *d, const char *directory);
 
+/*
+ * A program starts on the image chosen last, which was DISK_ALL, while the machine lives on: what is not synced stays
+ * so. From here on files have the numbers of its recording; what that holds before RECORD_START is not to be done.
+ */
+void disk_start_again(struct disk *d, const struct recording *r);
+
+/*
+ * This sync fails, of a file or of all. The kernel counts the steps as written all the same: what the disk has of them,
+ * which is drawn, is all it will ever get, unless somebody writes the octets once more. Of the image only the names are left.
+ */
+void disk_fail_sync(struct disk *d, const struct event *e, uint64_t seed);
+
 #endif

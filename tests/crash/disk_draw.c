@@ -184,6 +184,22 @@ uint64_t disk_choose(struct disk *d, unsigned variant, uint64_t seed)
 	return disk_number(d);
 }
 
+void disk_fail_sync(struct disk *d, const struct event *e, uint64_t seed)
+{
+	struct choice c = {.random = seed};
+
+	for (size_t i = 0; i < d->n; i++) {
+		struct file *f = &d->files[i];
+
+		if (e->head.kind == RECORD_SYNC && e->head.ino != f->ino)
+			continue;
+		redraw(&c, f->since.n);
+		choose_file(f, &c);
+		bytes_copy(&f->synced, &f->image);
+		f->since.n = 0;
+	}
+}
+
 /* ---- writing ---- */
 
 static void write_file(const char *path, const struct bytes *b)

@@ -18,7 +18,7 @@ struct steps {
 };
 
 struct file {
-	uint64_t ino; /* 0: replaced by a newer one of the same number */
+	uint64_t ino; /* 0: nobody can name it any more */
 	struct bytes synced;
 	struct steps since;
 	struct bytes image;

@@ -203,14 +203,52 @@ static bool is_new(struct run *r, uint64_t image)
 	return true;
 }
 
+/* ---- moments ---- */
+
+/* NULL: the end. */
+static const struct event *next_event(const struct run *r)
+{
+	return r->moment < r->recording.n ? &r->recording.events[r->moment] : NULL;
+}
+
+static bool is_elsewhere(const struct run *r)
+{
+	const struct event *e = &r->recording.events[r->moment];
+	const char *prefix = r->x->elsewhere;
+	char name[256];
+
+	snprintf(name, sizeof name, "%.*s", (int)e->head.name_n, e->name);
+	if (e->head.kind == RECORD_SYNC)
+		recording_name(&r->recording, r->moment, e->head.ino, name, sizeof name);
+	return prefix && strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* Is the unsynced about to become less, or a promise made? */
+static bool is_peak(const struct run *r)
+{
+	const struct event *event = next_event(r);
+	uint32_t next = event ? event->head.kind : RECORD_SYNC_ALL;
+
+	if (next == RECORD_SYNC || next == RECORD_SYNC_DIR)
+		return !is_elsewhere(r);
+	return next == RECORD_SYNC_ALL || next == RECORD_SAY ||
+	       (r->moment && r->recording.events[r->moment - 1].head.kind == RECORD_SAY);
+}
+
 /* ---- drawn states ---- */
 
 /* What happens after the state, if anything; false: the end. */
 static bool go_on(struct run *r, const char *second)
 {
 	struct explore *x = r->x;
+	struct explore_state state = {.disk = r->disk,
+	    .variant = r->at->variant,
+	    .moment = r->moment,
+	    .next = next_event(r),
+	    .said = r->said,
+	    .said_n = r->said_n};
 
-	if (x->after && !x->after(x, r->disk, r->said, r->said_n, second, r->at->second))
+	if (x->after && !x->after(x, &state, second, r->at->second))
 		wrong("");
 	return true;
 }
@@ -237,8 +275,13 @@ static bool visit(struct run *r, unsigned variant)
 
 	if (is_late(r))
 		return false;
-	if (variant == DISK_ALL && !x->sample)
-		return !sum_up(r, true) || go_on(r, NULL);
+	r->at->variant = variant;
+	if (variant == DISK_ALL && !x->sample) {
+		bool different = sum_up(r, true);
+
+		/* What it looks like may be as before, while more or less of it is synced. */
+		return !(different || is_peak(r)) || go_on(r, NULL);
+	}
 	if (!is_new(r, disk_choose(r->disk, variant, x->seed + r->moment)))
 		return true;
 	sum = check(r, variant, true);
@@ -329,33 +372,7 @@ static bool visit_only(struct run *r)
 	return false;
 }
 
-/* ---- moments ---- */
-
-static bool is_elsewhere(const struct run *r)
-{
-	const struct event *e = &r->recording.events[r->moment];
-	const char *prefix = r->x->elsewhere;
-	char name[256];
-
-	snprintf(name, sizeof name, "%.*s", (int)e->head.name_n, e->name);
-	if (e->head.kind == RECORD_SYNC)
-		recording_name(&r->recording, r->moment, e->head.ino, name, sizeof name);
-	return prefix && strncmp(name, prefix, strlen(prefix)) == 0;
-}
-
-/* Is the unsynced about to become less, or a promise made? */
-static bool is_peak(const struct run *r)
-{
-	uint32_t next;
-
-	if (r->moment == r->recording.n)
-		return true;
-	next = r->recording.events[r->moment].head.kind;
-	if (next == RECORD_SYNC || next == RECORD_SYNC_DIR)
-		return !is_elsewhere(r);
-	return next == RECORD_SYNC_ALL || next == RECORD_SAY ||
-	       (r->moment && r->recording.events[r->moment - 1].head.kind == RECORD_SAY);
-}
+/* ---- all that a moment has ---- */
 
 static bool visit_sample(struct run *r)
 {
@@ -407,9 +424,17 @@ static void hear(struct run *r, const struct event *e)
 /* What was there before the program is no crash. */
 static void start(struct run *r)
 {
+	struct explore *x = r->x;
+
+	r->disk = x->before ? x->before : disk_new();
+	if (x->failed_sync)
+		disk_fail_sync(r->disk, x->failed_sync, x->seed);
+	if (x->before)
+		disk_start_again(r->disk, &r->recording);
 	do {
 		MUST(r->moment < r->recording.n);
-		disk_do(r->disk, &r->recording.events[r->moment]);
+		if (!x->before)
+			disk_do(r->disk, &r->recording.events[r->moment]);
 	} while (r->recording.events[r->moment++].head.kind != RECORD_START);
 	r->answered = r->first = r->moment;
 }
@@ -432,7 +457,6 @@ static void work(void *ctx)
 	recording_read(&r.recording, x->recording);
 	if (x->swallow)
 		recording_swallow(&r.recording, x->swallow);
-	r.disk = disk_new();
 	r.sums = mem_array(r.recording.n + 1, sizeof *r.sums);
 	r.said = mem_alloc(x->said_n + 1);
 	if (x->said_n)

@@ -15,6 +15,16 @@ typedef uint64_t explore_check(void *ctx, const char *said, size_t n, bool whole
 
 #define EXPLORE_NAME 2048
 
+/* One that was drawn. */
+struct explore_state {
+	struct disk *disk; /* its image */
+	unsigned variant;
+	size_t moment;
+	const struct event *next; /* after the moment; NULL: the recording ends */
+	const char *said;
+	size_t said_n;
+};
+
 struct explore {
 	const char *recording; /* file */
 	const char *scratch;   /* directory for the states, or to be in while they are in memory */
@@ -40,8 +50,14 @@ struct explore {
 	 * After each good state that was drawn; false, with the name of a state of its own in name, when it has
 	 * found a wrong one. second: the name of one to be looked at, or NULL. May be NULL.
 	 */
-	bool (*after)(struct explore *x, struct disk *d, const char *said, size_t n,
-	    const char *second, char *name);
+	bool (*after)(
+	    struct explore *x, const struct explore_state *state, const char *second, char *name);
+	/*
+	 * The recording is of a program that started on this disk's image, DISK_ALL, while the machine lived on;
+	 * failed_sync: after this one had failed, or NULL. before NULL: what was there at first is on the disk.
+	 */
+	struct disk *before;
+	const struct event *failed_sync;
 
 	int64_t states;          /* different ones checked */
 	int64_t moments;         /* of the recording */

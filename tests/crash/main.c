@@ -184,6 +184,8 @@ static void parse_one(struct options *o, const char *name, const char *value)
 		o->steps = number_of(value);
 	else if (strcmp(name, "--second-every") == 0)
 		o->second_every = number_of(value);
+	else if (strcmp(name, "--killed-every") == 0)
+		o->killed_every = number_of(value);
 	else if (strcmp(name, "--draws") == 0)
 		o->draws = o->drawn = (unsigned)number_of(value);
 	else if (strcmp(name, "--state") == 0)
@@ -296,7 +298,8 @@ static int command(struct options *o, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.seed = 1, .seeds = 1, .steps = 30, .draws = 3, .second_every = 60};
+	struct options o = {
+	    .seed = 1, .seeds = 1, .steps = 30, .draws = 3, .second_every = 60, .killed_every = 2};
 	int result;
 
 	work(argc, argv);

@@ -11,7 +11,7 @@
 
 struct options {
 	uint64_t seed;
-	int64_t seeds, seconds, steps, second_every;
+	int64_t seeds, seconds, steps, second_every, killed_every;
 	unsigned draws, drawn; /* drawn: it was given */
 	const char *swallow, *second_swallow, *state;
 	const char *
@@ -25,6 +25,7 @@ struct options {
 /* Of this process and those below it. */
 struct counts {
 	int64_t all, drawn, recordings, second;
+	int64_t killed, failed; /* second ones after a kill, and of those after a failed sync */
 };
 
 extern struct counts *main_counts;

@@ -22,7 +22,7 @@ enum record_kind {
 	RECORD_SYNC_DIR, /* the names in this directory are ('' is the topmost) */
 	RECORD_SYNC_ALL, /* everything is */
 	RECORD_SAY,      /* the program wrote this to its standard output */
-	RECORD_START,    /* what came before was there when the program started, durably */
+	RECORD_START,    /* what came before was there when the program started */
 	RECORD_KINDS
 };
 

@@ -10,7 +10,7 @@
 #include "store_run.h"
 
 #define SECOND_STEPS 5
-#define SECOND_TRIES 40 /* states of each second crash */
+#define SECOND_TRIES 20 /* states of each second crash */
 
 static bool record_store(const char *dir, const char *file, uint64_t seed, int64_t n, int times)
 {
@@ -30,44 +30,85 @@ static uint64_t check_store(void *ctx, const char *said, size_t n, bool whole)
 	return store_check(said, n, whole);
 }
 
-/* The seed of what happens after a state: the state itself. */
-static uint64_t seed_after(const struct explore *x, struct disk *d)
+/* The seed of what happens after a state: the state itself, and when it was. */
+static uint64_t seed_after(const struct explore *x, const struct explore_state *state)
 {
-	return x->seed * 1000003 + disk_number(d) % 1000003;
+	return x->seed * 1000003 + disk_number(state->disk) % 1000003 + state->moment * 7919;
 }
 
-/* The store works on in a state, and the machine dies again. */
-static bool second_crash(struct explore *first, struct disk *d, const char *said, size_t n,
-    const char *second, char *name)
+/* The program was killed, and the machine lived on? */
+static bool is_killed(const struct explore_state *state)
+{
+	return state->variant == DISK_ALL;
+}
+
+/* At a sync of a file? That is when most may be lost, and the program may have been killed by its failure. */
+static bool is_killed_at_sync(const struct explore_state *state)
+{
+	const struct event *e = state->next;
+
+	return is_killed(state) && e &&
+	       (e->head.kind == RECORD_SYNC || e->head.kind == RECORD_SYNC_ALL);
+}
+
+/* Every second of those had failed. */
+static const struct event *failed_sync(const struct explore_state *state, uint64_t seed)
+{
+	bool failed = is_killed_at_sync(state) && (seed * 0x9e3779b97f4a7c15) >> 63;
+
+	return failed ? state->next : NULL;
+}
+
+static bool is_wanted(const struct options *o, const struct explore_state *state, uint64_t seed)
+{
+	int64_t every = is_killed_at_sync(state) ? o->killed_every : o->second_every;
+
+	return seed % (uint64_t)every == 0;
+}
+
+static void count_second(const struct explore *x)
+{
+	main_counts->drawn += x->states;
+	main_counts->second++;
+	main_counts->killed += x->before != NULL;
+	main_counts->failed += x->failed_sync != NULL;
+}
+
+/* The store works on in a state, and the machine dies, for the second time unless it lived on. */
+static bool second_crash(
+    struct explore *first, const struct explore_state *state, const char *second, char *name)
 {
 	const struct options *o = first->ctx;
+	uint64_t seed = seed_after(first, state);
 	struct explore x = {.recording = main_places[SECOND],
 	    .scratch = main_places[STATE],
 	    .check = check_store,
 	    .in_memory = true,
-	    .seed = seed_after(first, d),
-	    .said = said,
-	    .said_n = n,
+	    .seed = seed,
+	    .said = state->said,
+	    .said_n = state->said_n,
 	    .sample = SECOND_TRIES,
 	    .draws = 4,
 	    .state = second,
 	    .swallow = o->second_swallow,
+	    .before = is_killed(state) ? state->disk : NULL,
+	    .failed_sync = failed_sync(state, seed),
 	    .deadline = first->deadline};
 
-	if (first->state ? !second : x.seed % (uint64_t)o->second_every != 0)
+	if (first->state ? !second : !is_wanted(o, state, seed))
 		return true;
 	explore_wipe(main_places[SECOND_RUN]);
-	disk_write(d, main_places[SECOND_RUN]);
+	disk_write(state->disk, main_places[SECOND_RUN]);
 	if (!record_store(main_places[SECOND_RUN], x.recording, x.seed, SECOND_STEPS, 1)) {
 		fprintf(stderr, "the store does not work on after the crash\n");
 		snprintf(name, EXPLORE_NAME, "run");
 		return false;
 	}
 	(void)explore_run(&x);
-	main_counts->drawn += x.states;
-	main_counts->second++;
+	count_second(&x);
 	if (x.failed) {
-		fprintf(stderr, "%s(after a second crash)\n", x.words);
+		fprintf(stderr, "%s(after a second crash%s)\n", x.words,
+		    x.failed_sync ? ", and a sync that failed before the first" : "");
 		snprintf(name, EXPLORE_NAME, "%s", x.name);
 	}
 	return !x.failed;
@@ -115,9 +156,11 @@ int runs_store(const struct options *o)
 	} while (!x.failed && !x.late && !o->state &&
 		 (o->seconds || seed < o->seed + (uint64_t)o->seeds));
 	if (!o->fails)
-		printf("%lld crash states explored, drawn: %lld recordings, %lld second crashes\n",
+		printf("%lld crash states explored, drawn: %lld recordings, %lld second crashes"
+		       " (after a kill: %lld, and a failed sync: %lld)\n",
 		    (long long)main_counts->drawn, (long long)main_counts->recordings,
-		    (long long)main_counts->second);
+		    (long long)main_counts->second, (long long)main_counts->killed,
+		    (long long)main_counts->failed);
 	snprintf(how, sizeof how, "store --steps %lld --draws %u --seed %llu", (long long)o->steps,
 	    o->draws, (unsigned long long)seed - 1);
 	return main_judge(o, &x, how, "");
