@@ -131,6 +131,7 @@ static void explore_store(const struct options *o, struct explore *x, uint64_t s
 	    .swallow = o->swallow,
 	    .draws = o->draws,
 	    .state = o->state,
+	    .answered = o->answered,
 	    .deadline = o->seconds ? x->deadline : 0,
 	    .after = o->second_every ? second_crash : NULL,
 	    .peaks = o->fails};
