@@ -97,11 +97,15 @@ SQL(AUDIT_ACCOUNTS,
     " WHERE c.account = account.id AND c.kind = 0) THEN 1 ELSE 0 END FROM account"
     " WHERE id > $1 AND domain <> '' ORDER BY id LIMIT $2")
 
-/* How many rows refer to the message's content, and how many it knows of. */
+/*
+ * How many rows refer to the message's content, and how many it knows of. Of most messages no account has a copy: the
+ * list of accounts, for which SQLite makes a table each time, is asked for where there is one.
+ */
 SQL(AUDIT_REFERENCES,
-    "SELECT (SELECT count(*) FROM queue q WHERE q.shard = 0 AND q.message = b.id) + (SELECT count(*)"
-    " FROM email e WHERE e.id = b.id AND e.account IN (SELECT l.account FROM ledger l"
-    " WHERE l.message = b.id)), b.refs FROM blob b WHERE b.id = $1")
+    "SELECT (SELECT count(*) FROM queue q WHERE q.shard = 0 AND q.message = b.id)"
+    " + CASE WHEN EXISTS (SELECT 1 FROM ledger l WHERE l.message = b.id AND l.account <> 0)"
+    " THEN (SELECT count(*) FROM email e WHERE e.id = b.id AND e.account IN (SELECT l.account"
+    " FROM ledger l WHERE l.message = b.id)) ELSE 0 END, b.refs FROM blob b WHERE b.id = $1")
 
 /* What waits behind ($1, $2), with whether its destination is there, and the lease if it is under one. */
 SQL(AUDIT_QUEUE,
