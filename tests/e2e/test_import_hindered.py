@@ -1,6 +1,5 @@
 """Import from files that cannot be read to their end, hold nothing, lead elsewhere or go elsewhere meanwhile."""
 
-import glob
 import os
 import re
 import signal
@@ -280,16 +279,6 @@ def test_one_import_at_a_time_into_an_account(held, tmp_path):
     assert server.message_count() == count + 3
 
 
-def waits_for_an_answer(process, server):
-    """It has asked, and the store process, whose disk may hang, has done with it what it can."""
-    try:
-        asked = any(os.readlink(f).startswith("socket:") for f in glob.glob(f"/proc/{process.pid}/fd/*"))
-        with open(f"/proc/{process.pid}/stat") as file:
-            return asked and file.read().rpartition(")")[2].split()[0] == "S" and server.are_at_rest("store")
-    except OSError:  # a descriptor is closed meanwhile
-        return False
-
-
 def test_what_a_client_that_went_has_left_is_not_taken_twice(world, make_server, tmp_path):
     """Its successor comes while that is on its way, and waits for nothing else. The record tells of both."""
     server = make_server(accounts=("ann",))
@@ -306,7 +295,7 @@ def test_what_a_client_that_went_has_left_is_not_taken_twice(world, make_server,
     first.communicate()
     second = begin()
     try:
-        wait_for("the second", lambda: second.poll() is not None or waits_for_an_answer(second, server))
+        wait_for("the second", lambda: second.poll() is not None or server.has_asked(second))
         before = server.message_count()
         world.heal()
         said = second.communicate()

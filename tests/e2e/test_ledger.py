@@ -213,7 +213,8 @@ def test_nothing_is_discarded_before_the_record_tells(world, make_server):
     world.fail(SYNC, error=HANG, file=LOG)
     with subprocess.Popen([server.binary, "store", "discard", "all", "--data", server.data]) as command:
         try:
-            wait_for("the disk to hang", lambda: world.fired(SYNC))
+            wait_for("the disk to hang", lambda: world.fired(SYNC))  # with a commit of its own, or of another
+            wait_for("the command to have asked", lambda: server.has_asked(command))
             assert os.path.exists(path)
         finally:
             command.kill()
