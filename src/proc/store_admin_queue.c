@@ -141,7 +141,9 @@ static int64_t next_of(
 	if (row->token || row->held || row->report != QUEUE_REPORT_NONE)
 		return 0;
 	s = queue_row_schedule(&j->ctx->queue, row, p->has_place ? &p->place : NULL);
-	return s.next_attempt == QUEUE_NEVER ? s.expires : s.next_attempt;
+	if (s.next_attempt == QUEUE_NEVER)
+		return s.expires;
+	return s.next_attempt > p->hosts_due ? s.next_attempt : p->hosts_due;
 }
 
 /* What held it back last: himself, his destination, or its host. */
@@ -306,15 +308,16 @@ enum admin_step admin_queue_explain(struct admin_job *j)
  * When it is tried next while it is down: not before somebody may be sent to it. 0: it is up, it is being tried
  * now, or nobody may be sent at all.
  */
-static int64_t next_probe(struct admin_job *j, const struct queue_place *p,
+static int64_t next_probe(struct admin_job *j, struct arena *a, const struct queue_place *p,
     const struct queue_destination *d, int64_t active)
 {
-	int64_t first, when, now = clock_now();
+	int64_t first, when, now = clock_now(), due = queue_hosts_due(j->ctx->db, a, p, now);
 
 	if (!queue_destination_is_failing(d) ||
 	    queue_first(j->ctx->db, p->name, &first) != DB_ROW || first == QUEUE_NEVER)
 		return 0;
 	when = d->next_probe > first ? d->next_probe : first;
+	when = when > due ? when : due;
 	return when > now ? when : active ? 0 : now;
 }
 
@@ -344,7 +347,7 @@ static void put_place(struct admin_job *j, struct arena *a, const struct queue_p
 	admin_record_text(
 	    &j->out, "state", queue_destination_is_failing(d) ? STR("unreachable") : STR("up"));
 	admin_record_number(&j->out, ADMIN_INT, "failures", d->failures);
-	admin_record_number(&j->out, ADMIN_TIME, "next_probe", next_probe(j, p, d, active));
+	admin_record_number(&j->out, ADMIN_TIME, "next_probe", next_probe(j, a, p, d, active));
 	admin_record_number(&j->out, ADMIN_INT, "sessions", active);
 	admin_record_number(&j->out, ADMIN_INT, "sessions_max", p->state.limit);
 	admin_record_text(&j->out, "waits_for", queue_routing_server(host.name));

@@ -75,11 +75,18 @@ static void put_route(const struct telling *t, struct buf *b, struct str host)
 	queue_phrase_put(b, t->x->lang, QUEUE_PHRASE_ROUTE, QUEUE_ARGS(host, buf_view(&t->domain)));
 }
 
+/* The host that it waits for is that of the route. */
+static bool is_of_route(const struct telling *t)
+{
+	return queue_routing_is_host(t->x->host, t->x->route);
+}
+
 static void find_way(struct telling *t)
 {
 	bool routed = t->x->route.n > 0;
+	struct str server = is_of_route(t) ? t->x->host : t->x->route; /* with its port, if known */
 
-	t->target = cleaned(routed ? t->x->route : t->x->domain, LIMIT_SMTP_PATH);
+	t->target = cleaned(routed ? server : t->x->domain, LIMIT_SMTP_PATH);
 	buf_init(&t->where, 2 * PIECE);
 	if (routed)
 		put_route(t, &t->where, buf_view(&t->target));
@@ -179,9 +186,17 @@ static enum queue_phrase why_down(struct str last_reply, enum queue_phrase first
 	return is_unusable(last_reply) ? (enum queue_phrase)((int)first + 1) : first;
 }
 
+static void why_host(struct telling *t);
+
+/* Where all mail for it goes through one server, what is known of that is what is told. */
 static void why_failing(struct telling *t)
 {
 	const struct queue_destination *d = &t->destination;
+
+	if (is_of_route(t) && is_host_down(t)) {
+		why_host(t);
+		return;
+	}
 
 	count(t, QUEUE_PHRASE_ATTEMPT, d->failures);
 	put_wait_for(t, why_down(d->last_reply, QUEUE_PHRASE_WAIT_UNREACHABLE), buf_view(&t->where),
@@ -226,12 +241,6 @@ static void why_turn(struct telling *t)
 	    full < 0 ? QUEUE_PHRASE_WAIT_TURN
 		     : (enum queue_phrase)((int)QUEUE_PHRASE_WAIT_FULL + full),
 	    buf_view(&t->target), STR(""), t->x->now);
-}
-
-/* The host that it waits for is that of the route. */
-static bool is_of_route(const struct telling *t)
-{
-	return queue_routing_is_host(t->x->host, t->x->route);
 }
 
 /* "mx.example.net, which also serves a.test," */
@@ -322,6 +331,29 @@ static bool is_woken(const struct telling *t)
 	       (t->hold == QUEUE_HOLD_HOST && !is_host_down(t));
 }
 
+/*
+ * Somebody else has found its hosts to be down since: when it has its turn none of them may be tried. If that is by a
+ * moment only, it goes that much later.
+ */
+static bool is_turn_only(const struct telling *t)
+{
+	return t->schedule.next_attempt != QUEUE_NEVER &&
+	       t->x->hosts_due > t->schedule.next_attempt + MINUTE_MS;
+}
+
+static void put_turn(struct telling *t)
+{
+	struct buf first;
+
+	buf_init(&first, PIECE);
+	buf_str(&first, when(t, t->schedule.next_attempt));
+	join(t);
+	queue_phrase_put(t->out, t->x->lang, QUEUE_PHRASE_NEXT_TURN,
+	    QUEUE_ARGS(buf_view(&t->recipient), buf_view(&t->target), buf_view(&first),
+		when(t, t->x->hosts_due)));
+	buf_fini(&first);
+}
+
 static enum queue_phrase next_by_host(const struct telling *t)
 {
 	/* the sentence before has named it, and it is the only one */
@@ -362,7 +394,10 @@ static void next(struct telling *t)
 		phrase = next_of_own(t);
 	else if (t->hold == QUEUE_HOLD_NONE && t->x->full != QUEUE_EXPLAIN_ROOM)
 		phrase = QUEUE_PHRASE_NEXT_ROOM;
-	put_next(t, phrase, t->schedule.next_attempt);
+	if (is_woken_by_host(t) && is_turn_only(t))
+		put_turn(t);
+	else
+		put_next(t, phrase, t->schedule.next_attempt);
 	if (t->hold == QUEUE_HOLD_HOST && is_woken_by_host(t) && t->x->active > 0)
 		put_next(t, QUEUE_PHRASE_NEXT_PROBE, 0); /* at another of its hosts */
 	if (is_woken(t) && t->entry.not_before > t->x->now)

@@ -55,6 +55,8 @@ struct queue_explain {
 	 */
 	struct str host, host_serves;
 	size_t hosts;
+	int64_t
+	    hosts_due; /* while all of these are down: when the first of them may be tried again; 0 */
 	size_t host_active; /* sessions to it, for whichever domain */
 	struct queue_destination host_state;
 	const struct queue_policy *policy;

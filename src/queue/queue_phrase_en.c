@@ -115,11 +115,18 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_NEXT_PROBE] =
 	    "An attempt with another message is under way; if %2 answers it, this one follows.",
 	[QUEUE_PHRASE_NEXT_HOST] =
-	    "The next attempt is %3, or as soon as that server answers for another domain.",
+	    "The next attempt is %3, or as soon as that server answers for another domain."
+    " An attempt for another domain that fails before puts it off.",
 	[QUEUE_PHRASE_NEXT_REACH_HOST] =
-	    "The next attempt to reach %2 is %3, or as soon as that server answers for another domain.",
+	    "The next attempt to reach %2 is %3, or as soon as that server answers for another domain."
+    " An attempt for another domain that fails before puts it off.",
 	[QUEUE_PHRASE_NEXT_REACH_HOSTS] =
-	    "The next attempt to reach %2 is %3, or as soon as one of its mail servers answers for another domain.",
+	    "The next attempt to reach %2 is %3, or as soon as one of its mail servers answers for another domain."
+    " An attempt for another domain that fails before puts it off.",
+	/* %4: when one of those servers is tried again */
+	[QUEUE_PHRASE_NEXT_TURN] =
+	    "Its turn comes %3, when %2 is looked up anew; its servers that are known are tried again %4 at the "
+	    "earliest, or as soon as one of them answers for another domain.",
 	[QUEUE_PHRASE_NONE_BUT_HOST] =
 	    "No other attempt is due; one follows at once if that server answers for another "
 	    "domain.",

@@ -27,31 +27,45 @@ static struct queue_host no_host(void)
 	return none;
 }
 
-/* Of those in whose lines it is; *n_r: how many there are. */
-static struct queue_host host_of_lines(
-    struct db *db, struct arena *a, const struct queue_place *place, int64_t now, size_t *n_r)
-{
-	struct queue_host found = no_host(), host;
-	struct str names[LIMIT_QUEUE_HOSTS];
-	size_t n = 0;
+/* Those in whose lines it is. */
+struct lines {
+	struct queue_host host; /* of which is to be spoken */
+	size_t n;
+	int64_t due; /* as queue_hosts_due() */
+};
 
-	*n_r = 0;
-	if (queue_host_waits(db, a, place->name, names, &n) != DB_OK)
-		return found;
-	for (size_t i = 0; i < n; i++)
-		if (queue_host_get(db, a, now, names[i], &host) == DB_OK &&
-		    says_more(&host, &found))
-			found = host;
-	*n_r = n;
-	return found;
+static struct lines look_at_lines(
+    struct db *db, struct arena *a, const struct queue_place *place, int64_t now)
+{
+	struct lines l = {.host = no_host()};
+	struct str names[LIMIT_QUEUE_HOSTS];
+	struct queue_host host;
+
+	if (queue_host_waits(db, a, place->name, names, &l.n) != DB_OK)
+		l.n = 0;
+	for (size_t i = 0; i < l.n; i++) {
+		if (queue_host_get(db, a, now, names[i], &host) != DB_OK)
+			continue;
+		if (l.due == 0 || host.state.next_probe < l.due)
+			l.due = host.state.next_probe;
+		if (says_more(&host, &l.host))
+			l.host = host;
+	}
+	if (!queue_destination_is_failing(&l.host.state)) /* of several one that is up */
+		l.due = 0;
+	return l;
+}
+
+int64_t queue_hosts_due(
+    struct db *db, struct arena *a, const struct queue_place *place, int64_t now)
+{
+	return look_at_lines(db, a, place, now).due;
 }
 
 struct queue_host queue_host_waited_for(
     struct db *db, struct arena *a, const struct queue_place *place, int64_t now)
 {
-	size_t n;
-
-	return place->state.waits ? host_of_lines(db, a, place, now, &n) : no_host();
+	return place->state.waits ? look_at_lines(db, a, place, now).host : no_host();
 }
 
 struct queue_host queue_host_of_place(
@@ -62,7 +76,11 @@ struct queue_host queue_host_of_place(
 
 static void look_at_host(struct queue_picture *p, struct db *db, int64_t now)
 {
-	p->host = host_of_lines(db, p->arena, &p->place, now, &p->hosts);
+	struct lines l = look_at_lines(db, p->arena, &p->place, now);
+
+	p->host = l.host;
+	p->hosts = l.n;
+	p->hosts_due = l.due;
 	if (p->host.name.n == 0)
 		return;
 	if (queue_host_active(db, p->host.name, &p->host_active) != DB_OK ||
@@ -115,8 +133,9 @@ struct queue_picture queue_picture_of(struct db *db, const struct queue_config *
 	struct queue_picture p = {.arena = arena_new(), .host = no_host(), .host_serves = STR("")};
 
 	p.has_place = queue_place_get(db, p.arena, now, row->destination, &p.place) == DB_ROW;
-	if (p.has_place && p.place.state.waits > now)
-		look_at_host(&p, db, now);
+	if (p.has_place &&
+	    (p.place.state.waits > now || queue_destination_is_failing(&p.place.state)))
+		look_at_host(&p, db, now); /* while it fails it may be in lines too */
 	if (queue_place_active(db, row->destination, &p.active) != DB_OK ||
 	    (p.has_place && queue_callout_open_for(
 				db, row->destination, p.place.state.limit, &p.active) != DB_OK))
@@ -166,21 +185,10 @@ static enum queue_explain_full full_of(struct db *db, const struct queue_picture
 	return QUEUE_EXPLAIN_ROOM;
 }
 
-/* While it fails it may be in lines too: whoever is told why it waits is to know who wakes it. */
-static struct queue_picture told_of(struct db *db, const struct queue_config *cfg,
-    const struct queue_row *row, const struct queue_message *m, int64_t now)
-{
-	struct queue_picture p = queue_picture_of(db, cfg, row, m, now);
-
-	if (p.has_place && queue_destination_is_failing(&p.place.state))
-		look_at_host(&p, db, now);
-	return p;
-}
-
 void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
     const struct queue_row *row, const struct queue_message *m, int64_t now)
 {
-	struct queue_picture p = told_of(db, cfg, row, m, now);
+	struct queue_picture p = queue_picture_of(db, cfg, row, m, now);
 	struct queue_explain x = {
 	    .lang = cfg->lang,
 	    .zone = cfg->zone,
@@ -201,6 +209,7 @@ void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
 	    .host = queue_routing_server(p.host.name),
 	    .host_serves = p.host_serves,
 	    .hosts = p.hosts,
+	    .hosts_due = p.hosts_due,
 	    .host_active = (size_t)p.host_active,
 	    .host_state = p.host.state,
 	    .entry = row->entry,

@@ -19,7 +19,9 @@ struct queue_picture {
 	struct str sent_as; /* the reverse path in the place of the sender's; empty: his own */
 	/* The destination waits for a host; its name is empty otherwise. */
 	struct queue_host host;
-	size_t hosts;           /* in whose lines it is */
+	size_t hosts; /* in whose lines it is */
+	int64_t
+	    hosts_due; /* all of these are down: when the first of them may be tried again; else 0 */
 	struct str host_serves; /* another domain; empty: none is known */
 	int64_t host_active;    /* sessions to it */
 };
@@ -44,6 +46,10 @@ struct queue_host queue_host_of_place(
 
 /* The same, and the one that it waited for until its turn came, as long as it has not gone to any since. */
 struct queue_host queue_host_waited_for(
+    struct db *db, struct arena *a, const struct queue_place *place, int64_t now);
+
+/* When the first of the hosts that it waits for may be tried again, if all are down; 0: one is up, or there is none. */
+int64_t queue_hosts_due(
     struct db *db, struct arena *a, const struct queue_place *place, int64_t now);
 
 /* What cannot be read is left out. */

@@ -482,6 +482,7 @@ static void on_host(sqlite3_context *context, int n, sqlite3_value **args)
 
 	if (!h)
 		return;
+	h->told = clock_mono();
 	if (sqlite3_value_int64(args[1]) == 0)
 		h->good = clock_mono();
 	check_concurrency(&h->lesson, args + 2, h->name);
@@ -605,6 +606,7 @@ static void explain(struct sim_rcpt *r, bool touched)
 	MUST(db_rollback(db) == DB_OK);
 	if (!touched)
 		sim_compare_claims(r, &r->claim, &is);
+	sim_claim_replaced(r);
 	is.since = r->claim.next == is.next ? r->claim.since : clock_mono();
 	r->claim = is;
 	arena_free(&a);
@@ -623,6 +625,7 @@ static void explain_some(void)
 			left--;
 			explain(r, true);
 		} else {
+			sim_claim_replaced(r);
 			r->claim.next = SIM_N_UNKNOWN;
 		}
 		r->claimed = check.scan;

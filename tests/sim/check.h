@@ -58,6 +58,9 @@ void sim_compare_claims(
 /* He is being tried now. woken: his destination was, with the same commit. */
 void sim_claim_tried(const struct sim_rcpt *r, bool woken);
 
+/* His claim goes: whether the attempt that it named was made is looked at all the same (sim_check_overdue). */
+void sim_claim_replaced(struct sim_rcpt *r);
+
 /* His destination may be tried earlier than it was to be; he himself not before that time, by the wall. */
 void sim_claim_woken(const struct sim_rcpt *r, int64_t not_before);
 

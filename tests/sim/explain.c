@@ -165,6 +165,9 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 	m = sim_moment_behind(text, reach);
 	if (!m.span)
 		m = sim_moment_behind(text, "The next attempt is ");
+	c->turn = sim_has(text, "Its turn comes ");
+	if (c->turn)
+		m = sim_moment_behind(text, "Its turn comes ");
 	if (!m.span && c->late) { /* no attempt is left to be told of */
 		c->next = SIM_N_NEVER;
 		return;
@@ -504,6 +507,42 @@ static void check_waiting(const struct sim_rcpt *r)
 	    (long long)((clock_mono() - due) / SECOND_MS));
 }
 
+void sim_claim_replaced(struct sim_rcpt *r)
+{
+	const struct sim_claim *c = &r->claim;
+
+	if (c->next != SIM_N_AT || !c->wakes || c->turn || clock_now() < c->next_at ||
+	    is_touched(c) || r->promised_by)
+		return;
+	r->promised = c->made;
+	r->promised_by = clock_mono();
+}
+
+static bool is_any_tried(const struct sim_dest *d, int64_t since)
+{
+	const struct sim_dest *of = d->server ? d->server : d;
+
+	for (size_t i = 0; i < of->nhosts; i++)
+		if (of->hosts[i].last_try >= since || of->hosts[i].told >= since)
+			return true;
+	return false;
+}
+
+/* The time that explain named has come: a server of his was tried, if it was for another domain. */
+static void check_promise(struct sim_rcpt *r)
+{
+	int64_t by = r->promised_by;
+
+	if (by == 0 || (clock_mono() < by + LATE_MS && !is_any_tried(r->dest, r->promised)))
+		return;
+	r->promised_by = 0;
+	if (!sim_was_up_since(by) || r->touched || r->dest->ndns > 0 || sim_jumped() > r->jumped)
+		return;
+	SIM_MUST(is_any_tried(r->dest, r->promised),
+	    "%s was to be tried %lld s ago, explain said, and no server of his was", r->address,
+	    (long long)((clock_mono() - by) / SECOND_MS));
+}
+
 /* What explain said would be told or returned, and it stands: so nothing of it has happened. */
 static void check_untold(const struct sim_rcpt *r, int64_t at, int64_t span, const char *what)
 {
@@ -533,8 +572,9 @@ void sim_check_overdue(void)
 {
 	LIST_FOREACH(&sim_world.queued, it)
 	{
-		const struct sim_rcpt *r = LIST_ENTRY(it, struct sim_rcpt, link);
+		struct sim_rcpt *r = LIST_ENTRY(it, struct sim_rcpt, link);
 
+		check_promise(r);
 		if (r->token) {
 			check_under_way(r);
 			continue;

@@ -227,6 +227,8 @@ static const char *const same[][QUEUE_LANGS] = {
     {" one of its mail servers answers ", "它的某台邮件服务器", "它的某台郵件伺服器"},
     {" answers for another domain", "为其他域应答", "為其他網域回應"},
     {"one follows at once if ", "会马上再试", "會馬上再試"},
+    {" puts it off", "这次尝试会推迟", "這次嘗試會延後"},
+    {"Its turn comes ", "届时会重新查询", "屆時會重新查詢"},
     {"It is tried ", "尝试发送它", "嘗試傳送它"},
     {" can be reached by then", "如果届时能够连接", "如果屆時能夠連線到"},
     {" is free by then", "如果届时有到", "如果屆時有到"},

@@ -88,7 +88,8 @@ struct sim_host {
 	int64_t probes; /* tries while nobody gets through to it, by whichever address */
 	int64_t phase, phase_tries; /* of one that comes and goes: while it is away this time */
 	struct sim_lesson lesson;
-	int64_t good; /* our store has written that it answers: mono, the last time */
+	/* mono, the last time that our store has written what became of an attempt; that it answers */
+	int64_t told, good;
 };
 
 enum sim_dns_kind {
@@ -217,6 +218,7 @@ struct sim_claim {
 	const struct sim_host *host; /* that one; NULL: any of them */
 	bool follows;                /* likewise, with an attempt that is under way there */
 	bool own;                    /* the next is at his own time */
+	bool turn;    /* then he has his turn only: no server that is known is tried */
 	bool if_able; /* the next only if it can be reached, or a connection is free */
 	bool late;    /* its time ended while nothing ran */
 };
@@ -248,6 +250,9 @@ struct sim_rcpt {
 	int64_t ended;  /* mono */
 	int64_t opened; /* mono: the store was, the last time before that */
 	/* at his server */
+	int64_t
+	    promised; /* mono: since then explain had said that one of his servers would be tried ... */
+	int64_t promised_by;    /* mono: ... by then; 0: nothing is left of it */
 	int64_t seen;           /* RCPT, first; 0: never */
 	int64_t refused_at;     /* the last time he was refused for now */
 	int taken;              /* how often */

@@ -4,7 +4,8 @@
 #include "base/mem.h"
 #include "queue/queue_explain.h"
 
-#define MON (SIM_START + 2 * MINUTE_MS) /* Monday, 20:02 */
+#define PUTS_OFF "An attempt for another domain that fails before puts it off. "
+#define MON      (SIM_START + 2 * MINUTE_MS) /* Monday, 20:02 */
 
 static struct queue_policy policy;
 
@@ -83,7 +84,7 @@ static void test_failing(void **state)
 
 #define REACH_HOSTS                                                                                \
 	"The next attempt to reach b.test is at 20:32, or as soon as one of its mail servers "     \
-	"answers for another domain. "
+	"answers for another domain. " PUTS_OFF
 
 /* It was tried itself, and a server of it may answer others earlier. */
 static void test_failing_in_line(void **state)
@@ -143,7 +144,7 @@ static struct queue_explain host_is_down(struct str host)
 #define HOST_CLOSING                                                                                 \
 	"bob@b.test waits because its mail server mx.example.net takes no mail at present (it "      \
 	"answered \"421 4.3.2 closing\", 3 attempts, last at 20:00). The next attempt is at 20:32, " \
-	"or as soon as that server answers for another domain. "
+	"or as soon as that server answers for another domain. " PUTS_OFF
 
 static void test_host(void **state)
 {
@@ -152,10 +153,18 @@ static void test_host(void **state)
 	expect(&x,
 	    "bob@b.test waits because its mail server mx.example.net, which also serves c.test, could not "
 	    "be reached (no answer in time, 3 attempts, last at 20:00). The next attempt is at 20:32, or as "
-	    "soon as that server answers for another domain. " RETURNED);
+	    "soon as that server answers for another domain. " PUTS_OFF RETURNED);
+	x.hosts_due = SIM_START + 33 * MINUTE_MS; /* a minute is no matter */
 	x.host_state.last_reply = STR("421 4.3.2 closing");
 	x.host_serves = STR("");
 	expect(&x, HOST_CLOSING RETURNED);
+	x.hosts_due = SIM_START + 34 * MINUTE_MS;
+	expect(&x,
+	    "bob@b.test waits because its mail server mx.example.net takes no mail at present (it answered "
+	    "\"421 4.3.2 closing\", 3 attempts, last at 20:00). Its turn comes at 20:32, when b.test is "
+	    "looked up anew; its servers that are known are tried again at 20:34 at the earliest, or as "
+	    "soon as one of them answers for another domain. " RETURNED);
+	x.hosts_due = 0;
 	x.entry.attempts = 1; /* his own time is before that of the host */
 	x.entry.not_before = SIM_START + 5 * MINUTE_MS;
 	expect(&x, HOST_CLOSING "It is tried at 20:05 at the earliest. " RETURNED);
@@ -442,23 +451,34 @@ static void test_route(void **state)
 	    "bob@b.test waits because the connection to the server smart.test through which mail for "
 	    "b.test is sent could not be used (login failed: 535 no, 3 attempts, last at 20:02). The "
 	    "next attempt to reach smart.test is at 20:32, or as soon as that server answers for another "
+	    "domain. " PUTS_OFF RETURNED);
+	x.host = STR("smart.test:2525"); /* others have found out more about it since */
+	x.host_state.failures = 5;
+	x.host_state.last_try = SIM_START + MINUTE_MS;
+	x.hosts_due = SIM_START + 61 * MINUTE_MS;
+	expect(&x,
+	    "bob@b.test waits because the connection to the server smart.test:2525 through which mail for "
+	    "b.test is sent could not be used (login failed: 535 no, 5 attempts, last at 20:01). Its turn "
+	    "comes at 20:32, when smart.test:2525 is looked up anew; its servers that are known are tried "
+	    "again at 21:01 at the earliest, or as soon as one of them answers for another "
 	    "domain. " RETURNED);
 	x = host_is_down(STR("smart.test:2525"));
 	x.route = STR("smart.test");
 	expect(&x,
 	    "bob@b.test waits because the server smart.test:2525 through which mail for b.test is sent "
 	    "could not be reached (no answer in time, 3 attempts, last at 20:00). The next attempt is at "
-	    "20:32, or as soon as that server answers for another domain. " RETURNED);
+	    "20:32, or as soon as that server answers for another domain. " PUTS_OFF RETURNED);
 	x.host = STR("smart.test.example"); /* of before the route was named */
 	expect(&x,
 	    "bob@b.test waits because its mail server smart.test.example, which also serves c.test, could "
 	    "not be reached (no answer in time, 3 attempts, last at 20:00). The next attempt is at 20:32, "
-	    "or as soon as that server answers for another domain. " RETURNED);
+	    "or as soon as that server answers for another domain. " PUTS_OFF RETURNED);
 	x.active = 1; /* at another of its hosts */
 	expect(&x,
 	    "bob@b.test waits because its mail server smart.test.example, which also serves c.test, could "
 	    "not be reached (no answer in time, 3 attempts, last at 20:00). The next attempt is at 20:32, "
-	    "or as soon as that server answers for another domain. An attempt with another message is "
+	    "or as soon as that server answers for another domain. " PUTS_OFF
+	    "An attempt with another message is "
 	    "under way; if smart.test answers it, this one follows. " RETURNED);
 	x.active = 0;
 	x.host_state.failures = 0;

@@ -84,6 +84,30 @@ static void it_is_told_who_holds_up_whom(void **state)
 	expect("a0.test", ", or as soon as one of its mail servers answers for another domain.");
 }
 
+/* The host was tried for another domain since: when it has its turn itself that is not tried. */
+static void a_turn_is_no_attempt(void **state)
+{
+	int64_t tries;
+
+	hosts.down[0] = true;
+	hosts_send("a", 1);
+	hosts_work();
+	hosts_send("a", 2);
+	hosts_work();
+	expect("a0.test", "The next attempt to reach a0.test is ");
+	expect("a0.test", " An attempt for another domain that fails before puts it off.");
+	q.rig.now += 20 * MINUTE_MS;
+	hosts_retry("a1.test");
+	hosts_work();
+	tries = hosts.tries[0];
+	expect("a0.test", "Its turn comes ");
+	hosts_live(q.rig.now + 15 * MINUTE_MS);
+	assert_int_equal(hosts.tries[0], tries); /* it has had it */
+	expect("a0.test", "The next attempt to reach a0.test is ");
+	hosts_live(q.rig.now + 20 * MINUTE_MS);
+	assert_int_equal(hosts.tries[0], tries + 1);
+}
+
 /* One that wants to be tried seldom goes as soon as its host answers another. */
 static void who_fails_goes_when_it_is_told(void **state)
 {
@@ -147,6 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    HOSTS_CASE(told_of_the_host_that_it_waited_for),
 	    HOSTS_CASE(it_is_told_who_holds_up_whom),
+	    HOSTS_CASE(a_turn_is_no_attempt),
 	    HOSTS_CASE(who_fails_goes_when_it_is_told),
 	    HOSTS_CASE(reports_tell_of_the_host),
 	};
