@@ -42,10 +42,17 @@ static bool take_age(struct admin_job *j, struct str text)
 {
 	static const struct option age = {.type = OPTION_DURATION, .max = 3650 * DAY_MS};
 	union option_value v;
+	struct buf b;
 
-	if (text.n && !option_parse_text(&age, text, j->arena, &v))
+	if (text.n == 0)
+		return true;
+	if (!option_parse_text(&age, text, j->arena, &v))
 		return false;
-	j->filter.before = text.n ? clock_now() - v.number : 0;
+	buf_init(&b, 32);
+	option_put_plain(OPTION_DURATION, &v, &b);
+	j->filter.before = clock_now() - v.number;
+	j->filter.age = arena_str(j->arena, buf_view(&b));
+	buf_fini(&b);
 	return true;
 }
 

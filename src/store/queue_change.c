@@ -326,7 +326,7 @@ static void put_filter(struct buf *b, const struct queue_filter *f)
 		separator = ", ";
 	}
 	if (f->before)
-		buf_printf(b, "%swaiting for long", separator);
+		buf_printf(b, "%swaiting for %.*s or longer", separator, STR_FMT(f->age));
 }
 
 /* In the commit that changes them. */

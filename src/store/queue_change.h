@@ -15,6 +15,7 @@ struct queue_filter {
 	struct str recipient; /* his own, or of the alias that leads to him */
 	struct str sender;    /* "<>": the null one */
 	int64_t before;       /* waits since then or longer; 0: however long */
+	struct str age;       /* how long that is, as "4d": for the record */
 };
 
 /* sender: of the row's message. */

@@ -182,6 +182,24 @@ static void changed_by_name(void **state)
 	assert_int_equal(c.listed, 0);
 }
 
+/* The record has the age as it was asked for. */
+static void recorded_with_its_age(void **state)
+{
+	struct queue_change c = {.verb = QUEUE_CHANGE_HOLD,
+	    .filter = {.sender = STR("a.test"), .age = STR("4d")},
+	    .who = STR("root")};
+
+	q.world = greylisted;
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	c.filter.before = q.rig.now;
+	queue_change_init(&c);
+	qrig_run(&q, &c.op);
+	assert_int_equal(
+	    rig_number(&q.rig, "SELECT count(*) FROM admin_log WHERE what ="
+			       " 'queue: 1 recipient held: from a.test, waiting for 4d or longer'"),
+	    1);
+}
+
 /* What is listed goes while it is being listed, with all that was kept for it. */
 static void take_away(void *ctx, const struct queue_row *row, const struct queue_message *m)
 {
@@ -223,6 +241,7 @@ int main(void)
 	    T(chosen_by_filters),
 	    T(a_domain_is_one_in_both_spellings),
 	    T(changed_by_name),
+	    T(recorded_with_its_age),
 	    T(listed_as_of_one_moment),
 	};
 
