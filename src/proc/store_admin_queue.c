@@ -86,6 +86,10 @@ static enum admin_step none_found(struct admin_job *j)
 {
 	struct str which = str_sub(admin_arg(j, 0), 0, 255);
 
+	if (j->filter.message)
+		return admin_job_finish(j, EX_NOINPUT,
+		    "nothing in the queue matches %.*s; \"godwit trace %.*s\" tells what became of it",
+		    STR_FMT(which), STR_FMT(which));
 	return admin_job_finish(j, EX_NOINPUT,
 	    "nothing in the queue matches %.*s; \"godwit queue list\" shows what waits",
 	    STR_FMT(which.n ? which : STR("what was asked for")));

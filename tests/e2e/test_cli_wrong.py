@@ -242,6 +242,8 @@ MESSAGES = r"""
    ID is missing; write: godwit queue show ID
 64 queue show nothing
    nothing is no message id; "godwit queue list" shows those that wait
+66 queue explain 0amt9nkhm0w00
+   nothing in the queue matches 0amt9nkhm0w00; "godwit trace 0amt9nkhm0w00" tells what became of it
 64 queue list --older 5x
    5x is no age; write it like 90s, 30m, 4h or 2d
 66 queue explain nobody.test
