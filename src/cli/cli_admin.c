@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/limits.h"
 #include "cli/cli_flags.h"
 #include "cli/cli_prompt.h"
@@ -167,8 +168,12 @@ const struct cli_command cli_admin_queue_commands[] = {
 	"and what the sender wished. \"godwit queue show ID\" tells all of a message."},
     {"summary", "", "Shows for each destination how much waits, and how it is doing.", cli_admin,
 	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_QUEUE_SUMMARY},
-    {"show", "ID", "Shows a message that waits, and each of its recipients.", cli_admin_queue_show,
-	.flags = CLI_DATA | CLI_JSON, .min_operands = 1, .max_operands = 1},
+    {"show", "[WHICH]", "Shows messages that wait, with each of the recipients that were chosen.",
+	cli_admin_queue_show, .flags = CLI_DATA | CLI_JSON, .options = queue_options,
+	.max_operands = 1,
+	.more = WHICH
+	"\n\nBy an id, which is a message with all of its recipients, --json is one object; else it is an\n"
+	"array of such objects."},
     {"explain", "[WHICH]", "Says why messages wait, and what will happen when.", cli_admin_queue,
 	.flags = CLI_DATA | CLI_JSON, .code = ADMIN_QUEUE_EXPLAIN, CHOOSE},
     {"retry", "[WHICH]", "Tries now what waits; without a choice, everything.", cli_admin_queue,
@@ -454,7 +459,7 @@ int cli_admin_status(struct cli *cli)
 	return request(cli, CLI_RECORDS_CARD, ADMIN_STATUS, NULL, 0);
 }
 
-int cli_admin_queue(struct cli *cli)
+static int queue_request(struct cli *cli, enum cli_records_shape shape, enum admin_command command)
 {
 	struct str args[4] = {
 	    operand(cli, 0),
@@ -463,15 +468,21 @@ int cli_admin_queue(struct cli *cli)
 	    str_of_c(cli_args_value(&cli->args, "older")),
 	};
 
-	return request(cli, takes(cli, CLI_COUNTS) ? CLI_RECORDS_CARD : CLI_RECORDS_LIST,
-	    (enum admin_command)cli->command->code, args, 4);
+	return request(cli, shape, command, args, 4);
+}
+
+int cli_admin_queue(struct cli *cli)
+{
+	return queue_request(cli, takes(cli, CLI_COUNTS) ? CLI_RECORDS_CARD : CLI_RECORDS_LIST,
+	    (enum admin_command)cli->command->code);
 }
 
 int cli_admin_queue_show(struct cli *cli)
 {
-	struct str id = operand(cli, 0);
+	int64_t id;
+	bool one = id_parse(operand(cli, 0), &id);
 
-	return request(cli, CLI_RECORDS_CARD, ADMIN_QUEUE_SHOW, &id, 1);
+	return queue_request(cli, one ? CLI_RECORDS_CARD : CLI_RECORDS_CARDS, ADMIN_QUEUE_SHOW);
 }
 
 int cli_admin_undelete(struct cli *cli)

@@ -62,6 +62,13 @@ static int read_fields(struct str record, struct fields *f)
 	return got;
 }
 
+/* Else a record of a card belongs to a table. */
+static bool begins_card(const struct cli_records *r, const struct fields *f)
+{
+	return r->shape != CLI_RECORDS_LIST &&
+	       (r->count == 0 || (r->shape == CLI_RECORDS_CARDS && f->type.n == 0));
+}
+
 /* ---- for people ---- */
 
 static void put_value(struct buf *b, const struct admin_field *f)
@@ -246,12 +253,16 @@ static void put_row(struct cli_records *r, const struct fields *f)
 
 static void put_text(struct cli_records *r, const struct fields *f)
 {
-	if (r->shape == CLI_RECORDS_CARD && r->count == 0) {
+	bool card = begins_card(r, f);
+
+	if (r->in_table && (card || !str_eq(r->type, f->type)))
+		end_table(r);
+	if (card) {
+		if (r->count)
+			buf_byte(&r->out, '\n');
 		put_card(r, f);
 		return;
 	}
-	if (r->in_table && !str_eq(r->type, f->type))
-		end_table(r);
 	if (!r->in_table)
 		begin_table(r, f);
 	put_row(r, f);
@@ -283,10 +294,20 @@ static void open_json(struct cli_records *r)
 	if (r->is_open)
 		return;
 	r->is_open = true;
-	if (r->shape == CLI_RECORDS_LIST)
-		cli_json_array(&r->json, CLI_JSON_NO_KEY);
-	else
+	if (r->shape == CLI_RECORDS_CARD)
 		cli_json_object(&r->json, CLI_JSON_NO_KEY);
+	else
+		cli_json_array(&r->json, CLI_JSON_NO_KEY);
+}
+
+/* The one before, with what is inside it. */
+static void end_json_card(struct cli_records *r)
+{
+	if (r->in_table)
+		cli_json_end(&r->json);
+	r->in_table = false;
+	if (r->shape == CLI_RECORDS_CARDS && r->count)
+		cli_json_end(&r->json);
 }
 
 /* Begins the array of a type unless it is open: "process" gives "processes". */
@@ -313,17 +334,19 @@ static void close_json(struct cli_records *r)
 	open_json(r);
 	if (r->always.n && r->count == 1)
 		json_group(r, r->always);
-	if (r->in_table)
-		cli_json_end(&r->json);
+	end_json_card(r);
 	cli_json_end(&r->json);
 }
 
 static void put_json(struct cli_records *r, const struct fields *f)
 {
-	bool inside = r->shape == CLI_RECORDS_LIST || r->count;
+	bool card = begins_card(r, f);
+	bool inside = !card || r->shape == CLI_RECORDS_CARDS; /* an object within another */
 
 	open_json(r);
-	if (inside && r->shape == CLI_RECORDS_CARD)
+	if (card)
+		end_json_card(r);
+	else if (r->shape != CLI_RECORDS_LIST)
 		json_group(r, f->type);
 	if (inside)
 		cli_json_object(&r->json, CLI_JSON_NO_KEY);
@@ -331,7 +354,7 @@ static void put_json(struct cli_records *r, const struct fields *f)
 		cli_json_text(&r->json, STR("type"), f->type);
 	for (size_t i = 0; i < f->n; i++)
 		json_value(&r->json, &f->v[i]);
-	if (inside)
+	if (!card)
 		cli_json_end(&r->json);
 }
 

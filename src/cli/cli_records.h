@@ -15,6 +15,8 @@ enum cli_records_shape {
 	CLI_RECORDS_CARD, /* the first one: a line per field; JSON: an object. Further ones: tables,
 			   * one for each value of their field "type"; JSON: arrays inside the
 			   * object, named with the plural of the type */
+	CLI_RECORDS_CARDS, /* any number of cards: each record without a type begins one; JSON: an
+			    * array of such objects */
 };
 
 /* What of a list's records people see, where all of it would be wider than a terminal. */

@@ -44,7 +44,7 @@ enum admin_command {
 	ADMIN_QUEUE_CANCEL,
 	ADMIN_QUEUE_BOUNCE,
 	ADMIN_QUEUE_SUMMARY, /* () */
-	ADMIN_QUEUE_SHOW,    /* (message id)                1 record + recipients */
+	ADMIN_QUEUE_SHOW,    /* (as ADMIN_QUEUE_LIST): of each message 1 record + recipients */
 	ADMIN_UNDELETE, /* (address, message id or Message-ID or "", expunged since when or "") */
 	ADMIN_EXPORT,   /* (address, path of a mailbox or "" for all, as of when or "" for now):
 	               * records "mailbox", "message", "data", "end" */

@@ -212,7 +212,7 @@ static const struct {
     [ADMIN_LEDGER] = {1, 1, admin_ledger},
     [ADMIN_DOMAIN_QUOTA] = {3, 3, admin_change_quota},
     [ADMIN_ACCOUNT_LANGUAGE] = {2, 2, admin_change_language},
-    [ADMIN_QUEUE_SHOW] = {1, 1, admin_queue_show},
+    [ADMIN_QUEUE_SHOW] = {0, 4, admin_queue_show},
     [ADMIN_VERIFY] = {1, 1, admin_verify},
     [ADMIN_ACCOUNT_SEND_ONLY] = {2, 2, admin_change_send_only},
     [ADMIN_ACCOUNT_CHECK] = {2, 2, admin_check_account},

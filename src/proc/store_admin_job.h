@@ -50,6 +50,7 @@ struct admin_job {
 	/* queue */
 	struct queue_filter filter;
 	struct queue_at queue_at;
+	int64_t shown; /* the message shown last */
 	struct queue_change queue_change;
 	int64_t changed, busy, kept; /* by all slices of the change */
 	struct queue_changed *list;  /* the first of those that were changed; in the arena */

@@ -246,8 +246,10 @@ static void put_recipient(void *ctx, const struct queue_row *row, const struct q
 	struct queue_picture p = look(j, row, m);
 	size_t at;
 
-	if (j->found++ == 0)
+	if (j->shown != m->id)
 		put_message(j, row, m);
+	j->shown = m->id;
+	j->found++;
 	at = admin_record_begin(&j->out);
 	admin_record_text(&j->out, "type", STR("recipient"));
 	admin_record_text(&j->out, "recipient", row->address);
@@ -277,12 +279,6 @@ static enum admin_step show_next(struct admin_job *j)
 
 enum admin_step admin_queue_show(struct admin_job *j)
 {
-	int64_t id;
-
-	if (!id_parse(admin_arg(j, 0), &id))
-		return admin_job_finish(j, EX_USAGE,
-		    "%.*s is no message id; \"godwit queue list\" shows those that wait",
-		    STR_FMT(str_sub(admin_arg(j, 0), 0, 255)));
 	return start(j, show_next);
 }
 

@@ -238,12 +238,12 @@ MESSAGES = r"""
    --ip must be an IP address like 192.0.2.1 or 2001:db8::1, not "1.2.3"
 64 test-delivery --to first@{domain} --to bob@{domain}
    the option --to was given twice; give it once: --to ADDRESS
-64 queue show
-   ID is missing; write: godwit queue show ID
-64 queue show nothing
-   nothing is no message id; "godwit queue list" shows those that wait
+66 queue show nobody.test
+   nothing in the queue matches nobody.test; "godwit queue list" shows what waits
 66 queue explain 0amt9nkhm0w00
    nothing in the queue matches 0amt9nkhm0w00; "godwit trace 0amt9nkhm0w00" tells what became of it
+64 queue show 'a b'
+   a b is no message id, address or domain; "godwit queue list" shows those that wait
 64 queue list --older 5x
    5x is no age; write it like 90s, 30m, 4h or 2d
 66 queue explain nobody.test

@@ -100,6 +100,37 @@ def test_list_fits_a_terminal(waiting):
         assert recipient in waiting.command("queue", "show", ident).stdout
 
 
+def test_show(waiting):
+    """By an id one object, as it always was; else every message that has a recipient who was chosen, with those."""
+    one = waiting.json("queue", "list", "one.test")[0]["id"]
+    two = waiting.json("queue", "list", "--from", BEN)[0]["id"]
+    shown = waiting.json("queue", "show", one)
+    assert (shown["id"], shown["sender"]) == (one, ANN)
+    assert [row["recipient"] for row in shown["recipients"]] == ["bob@one.test", "carl@two.test"]
+    assert waiting.json("queue", "show", ANN) == [shown]
+    found = {row["id"]: [each["recipient"] for each in row["recipients"]]
+             for row in waiting.json("queue", "show", "--to", "two.test", "--older", "0s")}
+    assert found == {one: ["carl@two.test"], two: ["bob@two.test"]}
+    text = waiting.command("queue", "show").stdout
+    assert waiting.command("queue", "show", one).stdout + "\n" + waiting.command("queue", "show", two).stdout == text
+    assert len(waiting.json("queue", "show")) == 2 and waiting.json("queue", "list")
+    waiting.command("queue", "remove", ANN)
+    for command in ("show", "explain", "hold"):
+        done = waiting.command("queue", command, one, status=66)
+        assert f'nothing in the queue matches {one}; "godwit trace {one}" tells what became of it' in done.stderr
+    assert one in waiting.command("trace", one).stdout
+
+
+def test_very_many_recipients_are_shown_with_their_message(waiting):
+    """However many pages that takes."""
+    many = [f"someone{n}@many.test" for n in range(250)]
+    for sender in (ANN, BEN):
+        send(waiting, sender, *many)
+    shown = waiting.json("queue", "show", "many.test")
+    assert [(row["sender"], [each["recipient"] for each in row["recipients"]]) for row in shown] == [
+        (ANN, many), (BEN, many)]
+
+
 def test_summary(waiting):
     summary = {d["destination"]: d for d in waiting.json("queue", "summary")}
     assert {name: d["waiting"] for name, d in summary.items()} == {"one.test": 1, "two.test": 2}
@@ -210,10 +241,12 @@ def test_changes_that_break_off(waiting):
     (("list", "--older", "soon"), 64, "write it like 90s"),
     (("list", "--older", "-1d"), 64, "write it like 90s"),
     (("hold", "nobody.test"), 66, "nothing in the queue matches nobody.test"),
-    (("show", "one.test"), 64, "no message id"),
+    (("show", "nobody.test"), 66, "nothing in the queue matches nobody.test"),
+    (("show", "a b"), 64, "no message id, address or domain"),
+    (("show", "--older", "soon"), 64, "write it like 90s"),
     (("summary", "more"), 64, ""),
     (("holt", "x"), 64, "hold"),
-], ids=range(12))
+], ids=range(14))
 def test_wrong_words(server, words, status, says):
     done = server.command("queue", *words, status=status)
     assert done.stderr.startswith("godwit: ") and says in done.stderr, done.stderr

@@ -144,6 +144,32 @@ static void test_json_card_without_records(void **state)
 	}
 }
 
+static void message(struct buf *b)
+{
+	admin_record_text(b, "id", STR("0anz00000000"));
+	admin_record_number(b, ADMIN_INT, "size", 7);
+}
+
+/* Each without a type begins one, with what follows it inside. */
+static void test_cards(void **state)
+{
+	static void (*const two[])(struct buf *) = {
+	    message, process, process, disk, message, process, NULL};
+
+	run(CLI_RECORDS_CARDS, false, two,
+	    "Id                        0anz00000000\nSize                      7\n\n"
+	    "NAME   PID\nstore   77\nstore   77\n\nFREE\n   5\n\n"
+	    "Id                        0anz00000000\nSize                      7\n\n"
+	    "NAME   PID\nstore   77\n");
+	run(CLI_RECORDS_CARDS, true, two,
+	    "[\n  {\"id\": \"0anz00000000\", \"size\": 7, "
+	    "\"processes\": [{\"name\": \"store\", \"pid\": 77}, {\"name\": \"store\", \"pid\": 77}], "
+	    "\"disks\": [{\"free\": 5}]},\n"
+	    "  {\"id\": \"0anz00000000\", \"size\": 7, \"processes\": [{\"name\": \"store\", \"pid\": 77}]}\n]\n");
+	run(CLI_RECORDS_CARDS, true, none, "[]\n");
+	run(CLI_RECORDS_CARDS, false, none, "");
+}
+
 static void waiting(struct buf *b)
 {
 	admin_record_text(b, "id", STR("0anz00000000"));
@@ -226,6 +252,7 @@ int main(void)
 	    cmocka_unit_test(test_card),
 	    cmocka_unit_test(test_json_card),
 	    cmocka_unit_test(test_json_card_without_records),
+	    cmocka_unit_test(test_cards),
 	    cmocka_unit_test(test_view),
 	    cmocka_unit_test(test_failure_prints_nothing),
 	    cmocka_unit_test(test_malformed),
