@@ -399,17 +399,19 @@ static const struct {
 	enum admin_command command;
 	enum queue_change_verb verb;
 	bool of_all; /* also without any filter */
+	bool unmet;  /* what was left as it is, is not as it was asked for */
 	const char *done, *kept;
 } verbs[] = {
-    {ADMIN_QUEUE_RETRY, QUEUE_CHANGE_RETRY, true, "may be tried now",
+    {ADMIN_QUEUE_RETRY, QUEUE_CHANGE_RETRY, true, true, "may be tried now",
 	"held, or to be sent later: release them first"},
-    {ADMIN_QUEUE_HOLD, QUEUE_CHANGE_HOLD, false, "held", "held already, or being reported"},
-    {ADMIN_QUEUE_RELEASE, QUEUE_CHANGE_RELEASE, true, "released",
+    {ADMIN_QUEUE_HOLD, QUEUE_CHANGE_HOLD, false, false, "held", "held already, or being reported"},
+    {ADMIN_QUEUE_RELEASE, QUEUE_CHANGE_RELEASE, true, false, "released",
 	"not held; what is to be sent later is released by its id only"},
-    {ADMIN_QUEUE_CANCEL, QUEUE_CHANGE_CANCEL, false, "cancelled: it will not be sent",
-	"not waiting for a time that its sender set: see \"godwit queue remove\""},
-    {ADMIN_QUEUE_REMOVE, QUEUE_CHANGE_REMOVE, false, "removed from the queue", ""},
-    {ADMIN_QUEUE_BOUNCE, QUEUE_CHANGE_BOUNCE, false, "given up, and who is to know is told",
+    {ADMIN_QUEUE_CANCEL, QUEUE_CHANGE_CANCEL, false, true, "cancelled: it will not be sent",
+	"not waiting for a time that its sender set: \"godwit queue remove\" or \"godwit queue "
+	"bounce\" ends what is to be sent now"},
+    {ADMIN_QUEUE_REMOVE, QUEUE_CHANGE_REMOVE, false, false, "removed from the queue", ""},
+    {ADMIN_QUEUE_BOUNCE, QUEUE_CHANGE_BOUNCE, false, false, "given up, and who is to know is told",
 	"being reported already"},
 };
 
@@ -456,38 +458,81 @@ static void put_changed(struct admin_job *j, const struct queue_changed *c)
 	admin_record_end(&j->out, at);
 }
 
+/* "2 recipients", "1 other" */
+static void put_number(struct buf *b, int64_t n, const char *noun)
+{
+	buf_i64(b, n);
+	buf_byte(b, ' ');
+	buf_c(b, noun);
+	if (n != 1)
+		buf_byte(b, 's');
+}
+
+/* "1 recipient is held already" */
+static void put_those(struct buf *b, int64_t n, const char *noun, const char *what)
+{
+	put_number(b, n, noun);
+	buf_c(b, n == 1 ? " is " : " are ");
+	buf_c(b, what);
+}
+
 /* "; 2 others are held already" */
 static void put_others(struct buf *b, int64_t n, const char *what)
 {
 	if (n == 0)
 		return;
 	buf_lit(b, "; ");
-	buf_i64(b, n);
-	buf_c(b, n == 1 ? " other is " : " others are ");
-	buf_c(b, what);
+	put_those(b, n, "other", what);
+}
+
+static void put_changes(struct buf *b, const struct admin_job *j, size_t verb)
+{
+	put_number(b, j->changed, "recipient");
+	buf_byte(b, ' ');
+	buf_c(b, verbs[verb].done);
+	if (verbs[verb].verb == QUEUE_CHANGE_RETRY)
+		put_others(b, j->busy, "being tried at this moment");
+	put_others(b, j->kept, verbs[verb].kept);
+}
+
+static void put_no_change(struct buf *b, const struct admin_job *j, size_t verb)
+{
+	if (j->busy && verbs[verb].verb == QUEUE_CHANGE_RETRY) { /* it is as it was asked for */
+		put_those(b, j->busy, "recipient", "being tried at this moment");
+		put_others(b, j->kept, verbs[verb].kept);
+		return;
+	}
+	buf_lit(b, "nothing was changed");
+	if (j->kept == 0)
+		return;
+	buf_lit(b, ": ");
+	put_those(b, j->kept, "recipient", verbs[verb].kept);
+}
+
+/* Was it left as it is, though it is not as it was asked for? */
+static bool is_unmet(const struct admin_job *j)
+{
+	return j->changed + j->busy == 0 && verbs[verb_of(j)].unmet && has_filter(j);
 }
 
 static enum admin_step change_said(struct admin_job *j)
 {
 	size_t i = verb_of(j);
-	bool may_wait = verbs[i].verb == QUEUE_CHANGE_RETRY; /* what was asked for is under way */
+	bool again = j->busy && verbs[i].verb != QUEUE_CHANGE_RETRY;
+	uint8_t code = again ? EX_TEMPFAIL : is_unmet(j) ? EX_NOINPUT : EX_OK;
 	struct buf b;
 
 	buf_init(&b, LIMIT_ERR_TEXT);
-	if (may_wait && j->changed == 0 && j->busy) {
-		buf_i64(&b, j->busy);
-		buf_c(&b, j->busy == 1 ? " recipient is " : " recipients are ");
-		buf_lit(&b, "being tried at this moment");
-	} else {
-		buf_i64(&b, j->changed);
-		buf_c(&b, j->changed == 1 ? " recipient " : " recipients ");
-		buf_c(&b, verbs[i].done);
-		put_others(&b, may_wait ? j->busy : 0, "being tried at this moment");
+	if (j->changed)
+		put_changes(&b, j, i);
+	else
+		put_no_change(&b, j, i);
+	if (again) {
+		buf_lit(&b, "; to ");
+		put_number(&b, j->busy, "recipient");
+		buf_lit(&b, " it is being sent at this moment: try again");
 	}
-	put_others(&b, j->kept, verbs[i].kept);
-	if (j->busy && !may_wait)
-		buf_lit(&b, "; to others it is being sent at this moment: try again");
-	admin_job_finish(j, j->busy && !may_wait ? EX_TEMPFAIL : EX_OK, "%s", buf_cstr(&b));
+	admin_job_finish(j, code, "%s", buf_cstr(&b));
 	buf_fini(&b);
 	return ADMIN_STEP_DONE;
 }

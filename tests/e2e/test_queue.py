@@ -131,6 +131,20 @@ def test_very_many_recipients_are_shown_with_their_message(waiting):
         (ANN, many), (BEN, many)]
 
 
+def test_nothing_to_change(waiting):
+    """It is not said that something was done; what is as it was asked for is no failure."""
+    assert "1 recipient held" in waiting.command("queue", "hold", "carl@two.test").stdout
+    said = waiting.command("queue", "hold", "carl@two.test").stdout
+    assert said == "nothing was changed: 1 recipient is held already, or being reported\n"
+    said = waiting.command("queue", "release", "bob@one.test").stdout
+    assert said.startswith("nothing was changed: 1 recipient is not held"), said
+    said = waiting.command("queue", "cancel", "two.test", status=66).stderr
+    assert "nothing was changed: 2 recipients are not waiting for a time that its sender set" in said, said
+    assert "godwit queue remove" in said and "godwit queue bounce" in said, said
+    assert len(recipients(waiting)) == 3
+    assert waiting.json("ledger")[0]["what"] == "queue: 1 recipient held: carl@two.test"
+
+
 def test_summary(waiting):
     summary = {d["destination"]: d for d in waiting.json("queue", "summary")}
     assert {name: d["waiting"] for name, d in summary.items()} == {"one.test": 1, "two.test": 2}
@@ -184,9 +198,12 @@ def test_changes_for_programs(waiting):
     check("hold", "two.test", unchanged=2)
     check("retry", changed=("bob@one.test",), unchanged=2)
     check("release", bob, changed=(bob,))
-    check("cancel", bob, unchanged=1)
+    for words in (("cancel", bob), ("retry", carl)):
+        done = waiting.command("queue", *words, "--json", status=66)
+        assert (json.loads(done.stdout)["changed"], json.loads(done.stdout)["unchanged"]) == (0, 1), done.stdout
+        assert "nothing was changed: 1 recipient is " in done.stderr, done.stderr
     check("bounce", carl, changed=(carl,))
-    assert "changed" not in waiting.command("queue", "release").stdout
+    assert "unchanged" not in waiting.command("queue", "release").stdout
     check("remove", "--from", BEN, changed=(bob,))
     done = waiting.command("queue", "remove", "--from", BEN, "--json", status=66)
     assert not done.stdout and "nothing in the queue matches" in done.stderr

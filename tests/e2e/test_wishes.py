@@ -119,11 +119,11 @@ def test_no_probe_before_its_time(net, client):
 def test_released_early(net, client):
     peer, bob = net.peer(), net.server.mailbox()
     number = client.hand_in(f"carl@{peer.domain}", bob, options=["HOLDFOR=86400"])
-    assert "0 recipients may be tried now; 2 others are held, or to be sent later" in \
-        net.server.command("queue", "retry", number).stdout
+    assert "nothing was changed: 2 recipients are held, or to be sent later" in \
+        net.server.command("queue", "retry", number, status=66).stderr
     for which in ((), ("--to", bob), (peer.domain,), ("--from", client.sender)):
         said = net.server.command("queue", "release", *which).stdout
-        assert said.startswith("0 recipients released; ") and "released by its id only" in said, said
+        assert said.startswith("nothing was changed: ") and "released by its id only" in said, said
     assert [row["state"] for row in net.queue(number)] == ["scheduled"] * 2
     assert "2 recipients released" in net.server.command("queue", "release", number).stdout
     peer.wait_taken()
@@ -165,7 +165,7 @@ def test_cancelled(net, client):
     assert "2 recipients cancelled: it will not be sent" in net.server.command("queue", "cancel", number).stdout
     assert net.queue(number) == [] and not peer.sessions and count_of(net.server, bob) == 0
     assert "cancelled before its time by" in net.trace(number)
-    assert "0 recipients cancelled" in net.server.command("queue", "cancel", waiting).stdout
+    assert "nothing was changed: 1 recipient is not" in net.server.command("queue", "cancel", waiting, status=66).stderr
     assert net.queue(waiting)
     net.server.command("audit")
 
