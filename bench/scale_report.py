@@ -3,6 +3,8 @@
 import json
 import sys
 
+import limits
+
 MARK = "<!-- from here on: made by bench/scale -->"
 DELIVERY = ("calls", "syncs", "pages_read", "pages_written", "pack_pages")
 
@@ -133,6 +135,7 @@ def render(results, earlier=()):
         "- Counted: system calls and syncs of all processes by perf; pages of 4 KiB of database, its log and packs "
         "by strace, in a run of their own. Times depend on what else the machine did: with a load average far above "
         "the number of processors they are upper bounds."]
+    lines += ["", *table(("limits", "unit", "measured", "at most"), limits.rows(results, "scale"))]
     for name in SECTIONS:
         lines += section(name, results, earlier)
     return "\n".join(lines) + "\n"

@@ -1,11 +1,14 @@
-"""Tests of the generator and the floors: what they count is what really happened.
+"""Tests of the generator, the floors and the limits: what they count is what really happened.
 
 usage: test_tools.py LOAD FLOOR      prints "N passed, N failed"
 """
 
 import contextlib
+import copy
+import functools
 import itertools
 import json
+import operator
 import os
 import resource
 import socket
@@ -19,6 +22,7 @@ import traceback
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
 
+import limits  # noqa: E402
 from server import free_port  # noqa: E402 (tools/server.py)
 
 LOAD, FLOOR = sys.argv[1:]
@@ -282,6 +286,39 @@ def test_wrong_options():
     assert "needs a number" in run_load("smtp", "--total", "many", status=64)
     assert "needs a value" in run_load("pop3", "--to", status=64)
     assert subprocess.run([FLOOR], capture_output=True).returncode == 64
+
+
+SCALE = {
+    "mailbox": {"first_login_ms": 900, "login_to_stat": {"max": 400}, "memory": {"all": 90}, "memory_after": {"all": 400}},
+    "accounts": {"100": {"memory": {"all": 20}}, "200": {"memory": {"all": 30}}},
+    "queue": {"new_mail": {"known": {"max": 99}, "new": {"max": None}}, "first_delivery_seconds": 4.9,
+              "memory": {"all": 100}},
+    "wake": {"others": {"before": {"n": 9, "p50": 2, "max": 90}, "while it wakes": {"n": 9, "p50": 3, "max": 51}}},
+}
+RUN = {"accounts": 50, "runs": [
+    {"load": "A", "connections": 100, "peer": "godwit", "counted": True, "syncs": 0.09},
+    {"load": "A", "connections": 100, "peer": "postfix", "counted": True, "syncs": 2},
+    {"load": "A", "connections": 100, "peer": "godwit"}]}
+
+
+def test_limits():
+    """Each number that is beyond its limit is told, and no other."""
+    assert limits.beyond(SCALE, "scale") == limits.beyond(RUN, "run") == []
+    assert limits.beyond({"accounts": SCALE["accounts"]}, "scale") == []
+    assert len(limits.rows(SCALE, "scale")) + len(limits.rows(RUN, "run")) == len(limits.LIMITS)
+    for results, by, path, number, says in (
+            (SCALE, "scale", ("mailbox", "memory_after", "all"), 480, "memory of all processes: 503.3 MB, at most 500 MB"),
+            (SCALE, "scale", ("accounts", "200", "memory", "all"), 480, "503.3 MB, at most 500 MB"),
+            (SCALE, "scale", ("mailbox", "login_to_stat", "max"), 1001, "1,001 ms, at most 1,000 ms"),
+            (SCALE, "scale", ("queue", "new_mail", "new", "max"), 101, "101 ms, at most 100 ms"),
+            (SCALE, "scale", ("queue", "first_delivery_seconds"), 5.5, "5.5 s, at most 5 s"),
+            (SCALE, "scale", ("wake", "others", "while it wakes", "max"), 53, "51 ms, at most 50 ms"),
+            (RUN, "run", ("runs", 0, "syncs"), 0.11, "0.11, at most 0.1")):
+        wrong = copy.deepcopy(results)
+        *way, last = path
+        functools.reduce(operator.getitem, way, wrong)[last] = number
+        told = limits.beyond(wrong, by)
+        assert len(told) == 1 and told[0].endswith(says), (path, told)
 
 
 def main():
