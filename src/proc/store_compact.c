@@ -19,9 +19,11 @@ struct store_compact {
 	struct compact work;
 	uv_timer_t timer;
 	bool busy, stopped;
-	bool kicked;     /* in the middle of a pass: what it has looked at is looked at again */
-	int64_t dead;    /* see store_compact_dead() */
-	int64_t removed; /* that the log knows of */
+	bool kicked;        /* in the middle of a pass: what it has looked at is looked at again */
+	int64_t dead;       /* see store_compact_dead() */
+	int64_t removed;    /* that the log knows of */
+	struct err trouble; /* that was said */
+	bool troubled;      /* in this pass */
 };
 
 static void on_timer(uv_timer_t *timer);
@@ -69,6 +71,29 @@ static void tell_of_stay(const struct store_compact *c)
 	log_close();
 }
 
+/* Said once until a whole pass goes well: it is tried again in each. A lane that is closed is said elsewhere. */
+static void tell_of_trouble(struct store_compact *c, const struct err *why)
+{
+	c->troubled = true;
+	if (str_eq(str_of_c(why->text), str_of_c(c->trouble.text)))
+		return;
+	c->trouble = *why;
+	log_open(LOG_ERROR, "compaction");
+	log_text("why", why->text);
+	log_text("cure",
+	    "what was deleted for good takes its space until it goes well, and it is tried again every ten "
+	    "minutes: make room on the disk, or see to the disk (the kernel's log has the reason)");
+	log_close();
+}
+
+static void end_pass(struct store_compact *c)
+{
+	if (!c->troubled)
+		c->trouble.text[0] = '\0';
+	c->troubled = false;
+	c->dead = c->work.dead;
+}
+
 /* Files wait to go, or something was purged behind our back. */
 static int64_t next_pass(const struct store_compact *c)
 {
@@ -81,9 +106,9 @@ static void read_done(struct reader_op *op)
 
 	tell_of_stay(c);
 	if (op->result == DB_OK && c->work.complete)
-		c->dead = c->work.dead;
+		end_pass(c);
 	if (op->result != DB_OK)
-		log_note(LOG_ERROR, "compaction", op->err.text);
+		tell_of_trouble(c, &op->err);
 	if (op->result != DB_OK || c->work.complete) {
 		wait_for(c, next_pass(c));
 		c->kicked = false;
@@ -101,6 +126,8 @@ static void write_done(struct lane_op *op)
 	compact_written(&c->work, clock_mono());
 	tell(c);
 	tell_of_stay(c);
+	if (op->result == LANE_FULL || op->result == LANE_FAILED)
+		tell_of_trouble(c, &op->err);
 	wait_for(
 	    c, op->result == LANE_DONE ? pause_after(c, c->work.bytes + c->work.walked) : PASS_MS);
 }

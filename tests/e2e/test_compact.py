@@ -1,6 +1,7 @@
 """The space of deleted mail comes back while the server works: at its pace, not too early, under nobody's feet."""
 
 import contextlib
+import errno
 import os
 import re
 import socket
@@ -13,7 +14,7 @@ from conftest import DOMAIN, PASSWORD
 from load import Load, add_accounts
 from server import open_files, wait_for
 from wire import TIMEOUT, Wire, count_of, deliver, letter, mail_of, without_trace
-from world import world  # noqa: F401 (fixture)
+from world import PACK, WRITE, world  # noqa: F401 (fixture)
 
 ANN, BOB = f"ann@{DOMAIN}", f"bob@{DOMAIN}"
 RATE = 1 << 20  # octets a second
@@ -220,3 +221,33 @@ def test_mail_that_the_database_seeks_elsewhere_keeps_its_pack(make_server):
     server.start()
     server.mark()
     assert mail_of(server, ANN) == before
+
+
+def delete_first(server, user):
+    with Wire(server, "pop3") as wire:
+        wire.pop3_login(user)
+        assert wire.say("DELE 1").startswith("+OK")
+        assert wire.say("QUIT").startswith("+OK")
+
+
+def test_a_move_that_fails_is_told_once(make_server, world):
+    """With what to do about it; it is tried again whenever something is deleted, and where there is room it goes on."""
+    server = make_server(OPTIONS.replace('undelete = "1h"', 'undelete = "0s"'), accounts=("ann", "bob"))
+    for n in range(5):
+        deliver(server, [ANN], letter(str(n)))
+    for n in range(12):
+        deliver(server, [BOB], text(1))
+    world.fail(WRITE, file=PACK, error=errno.ENOSPC)
+    delete_all(server, BOB)
+    wait_for("it to be told", lambda: "event=compaction " in server.new_log())
+    for _ in range(3):
+        fired = world.fired(WRITE)
+        delete_first(server, ANN)
+        wait_for("another try", lambda fired=fired: world.fired(WRITE) > fired)
+    assert server.new_log().count("event=compaction ") == 1
+    assert re.search("event=compaction .*No space left.* cure=.*make room on the disk", server.new_log())
+    world.heal()
+    delete_first(server, ANN)
+    wait_for("a pack to go", lambda: "event=compacted" in server.new_log())
+    assert count_of(server, ANN) == 1
+    server.command("audit")

@@ -5,6 +5,7 @@
 
 #include "day.h"
 
+#include "store/compact.h"
 #include "store/mailbox_keywords.h"
 
 #define TEXT     "text of a message\r\n"
@@ -122,6 +123,27 @@ static void tend(struct rig *r)
 	lane_tend(r->lane, true);
 }
 
+/* The pack of the streamed one is emptied, and goes. */
+static void compact(struct day *d, struct rig *r)
+{
+	static struct compact c;
+	int64_t pack;
+
+	if (db_get_int(r->db, SQL_BLOB_GET, DB_ARGS(db_int(d->ids[STREAMED])), &pack) != DB_ROW)
+		return;
+	compact_init(&c, r->blobs);
+	c.write.done = nothing;
+	compact_choose(&c, pack);
+	reader_run(&c.read, r->db);
+	if (c.has_work) {
+		lane_run_one(r->lane, &c.write, r->now);
+		compact_written(&c, r->now);
+		compact_tend(&c, INT64_MAX);
+	}
+	d->compacted = c.removed == 1;
+	compact_fini(&c);
+}
+
 void day_live(struct day *d, struct rig *r, int64_t account)
 {
 	send_mail(d, r, 0);
@@ -131,6 +153,7 @@ void day_live(struct day *d, struct rig *r, int64_t account)
 	send_mail(d, r, 3);
 	mark_mail(d, r, account);
 	tend(r);
+	compact(d, r);
 	send_mail(d, r, 4);
 }
 
@@ -176,5 +199,5 @@ bool day_was_good(const struct day *d)
 	for (int i = 0; i < DAY_MAILS; i++)
 		if (!d->sent[i])
 			return false;
-	return d->deleted && d->marked;
+	return d->deleted && d->marked && d->compacted;
 }

@@ -17,6 +17,7 @@ struct day {
 	bool deleting;  /* ... or no answer that he could trust */
 	int64_t marked; /* uid of a mail that he has marked, 0: none */
 	bool marking;   /* no answer to that that he could trust */
+	bool compacted; /* the streamed one's pack is gone */
 };
 
 /* Makes the account in a new store; its number. */
