@@ -130,6 +130,7 @@ static void check_clock(struct store_process *sp)
 	log_open(LOG_WARN, "clock-went-ahead");
 	log_num("seconds", jump / SECOND_MS);
 	log_text("then", "for an hour no deleted mail and no history goes because of its age");
+	log_text("cure", STORE_CURE_CLOCK);
 	log_close();
 }
 

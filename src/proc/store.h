@@ -23,6 +23,11 @@
 	"mail is refused for now and mailboxes stay readable; see to the disk, then "              \
 	"restart the server"
 
+/* ... and when the clock was set. */
+#define STORE_CURE_CLOCK                                                                                   \
+	"if the clock is wrong now, put it right soon, before mail in the queue is returned for its age, " \
+	"and before the server is started again"
+
 struct store_process {
 	uv_loop_t *loop;
 	struct config_snapshot *config;

@@ -202,9 +202,14 @@ static void log_released(void *ctx, int64_t count)
 	log_close();
 }
 
-static void log_clock(void *ctx)
+static void log_clock(void *ctx, int64_t by)
 {
-	log_note(LOG_WARN, "clock-set-back", "what waits in the queue is moved along");
+	log_open(LOG_WARN, "clock-set-back");
+	if (by > 0)
+		log_num("seconds", by / SECOND_MS);
+	log_text("then", "what waits in the queue is moved along");
+	log_text("cure", STORE_CURE_CLOCK);
+	log_close();
 }
 
 static const struct queue_run_world world = {

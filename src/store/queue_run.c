@@ -385,7 +385,7 @@ static void note_back(struct queue_run *r, int64_t from, int64_t by)
 {
 	int64_t right = r->last.mono - r->ahead_at < DAY_MS ? min_of(by, r->ahead) : 0;
 
-	r->world->clock_set_back(r->ctx);
+	r->world->clock_set_back(r->ctx, by == BEHIND_MAX ? 0 : by);
 	r->set_back = true;
 	r->ahead -= right;
 	forget_old(r, r->last.mono);

@@ -50,7 +50,8 @@ struct queue_run_world {
 	void (*failed)(void *ctx, const char *what, const char *why);
 	void (*reported)(void *ctx, const struct queue_report *r);
 	void (*released)(void *ctx, int64_t count);
-	void (*clock_set_back)(void *ctx);
+	void (*clock_set_back)(
+	    void *ctx, int64_t by); /* 0: while nobody ran, by how much is unknown */
 };
 
 /* The clock was set back, and as far as this is not put right. */

@@ -1,6 +1,7 @@
 """The wall clock jumps, ahead and back: ids rise, sessions live, the queue goes on, and nothing is lost for its age."""
 
 import random
+import re
 import sqlite3
 
 import pytest
@@ -122,9 +123,10 @@ def test_what_waited_while_the_clock_was_ahead(server, world, peer):
     world.set_clock(0)
     del peer.answers["MAIL"]
     server.start()
-    server.mark()
     wait_for("an empty queue", lambda: queue_is_empty(server))
     assert len(peer.taken) == 1
+    assert re.search("event=clock-set-back then=.*cure=.*put it right", server.new_log())  # by how much is not known
+    server.mark()
 
 
 def number_of(server, what):
@@ -132,6 +134,11 @@ def number_of(server, what):
     number = db.execute(f"SELECT {what}").fetchone()[0]
     db.close()
     return number
+
+
+def told_of(seconds):
+    """What the log says, to the second: it is measured between two looks at two clocks."""
+    return f"({seconds - 1}|{seconds}|{seconds + 1})"
 
 
 def attempts(server, number):
@@ -180,6 +187,7 @@ def test_set_back_and_corrected(make_server, world, peer, slept):
     world.set_clock(slept - 6 * DAY)
     send(server)
     wait_for("it to move along", lambda: number_of(server, "max(accepted) FROM queue") < before)
+    assert re.search(f"event=clock-set-back seconds={told_of(6 * DAY)} .*cure=.*put it right", server.new_log())
     world.set_clock(slept)
     send(server)
     wait_for("it to move back", lambda: number_of(server, "max(accepted) FROM queue") >= before)
@@ -201,6 +209,7 @@ def test_deleted_mail_outlives_a_clock_that_is_ahead(make_server, world):
     before = number_of(server, "count(*) FROM account")
     world.set_clock(100 * DAY)
     wait_for("it to be seen", lambda: "event=clock-went-ahead" in server.new_log())
+    assert re.search(f"event=clock-went-ahead seconds={told_of(100 * DAY)} .*cure=.*put it right", server.new_log())
     server.command("account", "remove", f"bob@{DOMAIN}")
     wait_for("the account to go", lambda: number_of(server, "count(*) FROM account") < before)
     world.set_clock(0)

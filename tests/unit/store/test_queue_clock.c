@@ -81,7 +81,7 @@ static void on_released(void *ctx, int64_t count)
 {
 }
 
-static void on_set_back(void *ctx)
+static void on_set_back(void *ctx, int64_t by)
 {
 	s.set_back++;
 }
