@@ -49,3 +49,14 @@ def test_tree(tmp_path, capsys):
     (tmp_path / "src" / "base" / "b.h").write_text('#include "net/b.h"\n')
     assert layers.main([str(tmp_path)]) == 1
     assert "src/base/b.h:1: base must not include net" in capsys.readouterr().out
+
+
+def test_what_the_invariants_name_is_there(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "docs" / "invariants").mkdir(parents=True)
+    (tmp_path / "src" / "a.c").write_text("void there_is_one(void);\n")
+    page = tmp_path / "docs" / "invariants" / "a.md"
+    page.write_text("`there_is_one`, `there_is_one()`, `a phrase`, `WORD`\n")
+    assert not layers.check_cited(tmp_path)
+    page.write_text("`there_is_one`\nand [`test_a.c`: `there_is_none`]\n")
+    assert layers.check_cited(tmp_path) == ["docs/invariants/a.md:2: there is no there_is_none in src, tests, tools"]
