@@ -496,6 +496,9 @@ int cli_admin_undelete(struct cli *cli)
 
 	if (since.n && cli_time_parse(since, clock_now(), CLI_TIME_AGO, &ms, &e) < 0)
 		return cli_fail(EX_USAGE, "--since: %s", e.text);
+	if (ms > clock_now())
+		return cli_fail(
+		    EX_USAGE, "the moment of --since lies in the future; name one that is past");
 	buf_init(&moment, 24);
 	buf_i64(&moment, ms);
 	args[2] = buf_view(&moment);

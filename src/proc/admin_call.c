@@ -337,6 +337,7 @@ int admin_find_directory(const char *dir, struct err *e)
 {
 	struct stat st;
 	bool found = stat(dir, &st) == 0;
+	int code;
 
 	if (found && !S_ISDIR(st.st_mode)) {
 		err_set(e, "%s is a file; name the data directory with --data DIR", dir);
@@ -347,6 +348,11 @@ int admin_find_directory(const char *dir, struct err *e)
 	if (errno == EACCES) {
 		err_set(e, "%s belongs to somebody else; run this as root or as its owner", dir);
 		return EX_NOPERM;
+	}
+	code = errno;
+	if (code != ENOENT && code != ENOTDIR) {
+		err_sys(e, code, "cannot look at the data directory %s", dir);
+		return EX_IOERR;
 	}
 	err_set(e, "there is no data directory %s; make it with: godwit init --data %s", dir, dir);
 	return EX_NOINPUT;

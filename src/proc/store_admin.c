@@ -33,6 +33,16 @@ enum admin_step admin_job_db_failed(struct admin_job *j)
 	    db_error(j->ctx->db), db_cure(j->ctx->db));
 }
 
+struct admin_size admin_size(int64_t octets)
+{
+	bool small = octets < (int64_t)MIB;
+	struct admin_size size;
+
+	snprintf(size.text, sizeof size.text, "%lld %s",
+	    (long long)(octets / (int64_t)(small ? KIB : MIB)), small ? "KB" : "MB");
+	return size;
+}
+
 int64_t admin_arg_number(const struct admin_job *j, size_t i)
 {
 	uint64_t n = 0;

@@ -146,8 +146,8 @@ static enum admin_step discarded(struct admin_job *j)
 		return admin_job_finish(j, EX_DATAERR,
 		    "%lld packs removed; %lld stay, for what they hold is not known: %s",
 		    (long long)x->discarded, (long long)x->unread, x->why.text);
-	return admin_job_finish(j, EX_OK, "%lld packs removed, %lld MB are free again",
-	    (long long)x->discarded, (long long)(x->freed / (int64_t)MIB));
+	return admin_job_finish(j, EX_OK, "%lld packs removed, %s are free again",
+	    (long long)x->discarded, admin_size(x->freed).text);
 }
 
 static enum admin_step discard_done(struct admin_job *j)
@@ -179,7 +179,8 @@ static enum admin_step discard(struct admin_job *j)
 	const struct looking *x = j->stream;
 
 	if (x->packs == 0)
-		return admin_job_finish(j, EX_DATAERR, "no such pack is set aside");
+		return admin_job_finish(j, EX_NOINPUT,
+		    "no such pack is set aside; `godwit store aside` lists those that are");
 	if (x->nchosen == 0)
 		return discarded(j);
 	return admin_job_note(j, discard_noted,

@@ -171,9 +171,9 @@ static enum db_code has_room(struct backing *b, int64_t size, struct err *e)
 	if (free_bytes < 0 || free_bytes - size >= b->store->cfg.min_free)
 		return DB_OK;
 	err_set(e,
-	    "the data directory has no room for the copy of the database that is made first (%lld MB): "
+	    "the data directory has no room for the copy of the database that is made first (%s): "
 	    "make room, then run this again",
-	    (long long)(size >> 20));
+	    admin_size(size).text);
 	return DB_FULL;
 }
 

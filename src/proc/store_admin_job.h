@@ -132,6 +132,13 @@ bool admin_job_choose(struct admin_job *j, size_t i, int64_t *id_r, struct str *
 /* Argument i as a decimal number, 0 when it is none. */
 int64_t admin_arg_number(const struct admin_job *j, size_t i);
 
+/* For a sentence: "217 KB", from 1 MB on "3 MB". */
+struct admin_size {
+	char text[32];
+};
+
+struct admin_size admin_size(int64_t octets);
+
 /* "local", "relay" ... by enum directory_kind. */
 extern const char *const admin_kind_words[DIRECTORY_KINDS];
 

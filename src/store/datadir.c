@@ -27,10 +27,13 @@ static void tell_lost_lock(int dirfd, const char *path, struct err *e)
 	    path, (unsigned)st.st_uid, (unsigned)st.st_gid, path);
 }
 
-/* Something that is one does without its lock, which is not made anew unasked: a server may hold the old one. */
+/*
+ * Something that is one does without its lock, which is not made anew unasked: a server may hold the old one. One that
+ * is not given for another reason is not missing.
+ */
 static bool lacks_lock(int dirfd, const char *path, struct err *e)
 {
-	if (faccessat(dirfd, DATADIR_LOCK, F_OK, 0) == 0)
+	if (faccessat(dirfd, DATADIR_LOCK, F_OK, 0) == 0 || errno != ENOENT)
 		return false;
 	if (faccessat(dirfd, RESTORE_MARK, F_OK, 0) == 0)
 		err_set(e,
@@ -265,8 +268,16 @@ static enum datadir_code take_lock(int fd, const char *path, pid_t whom, struct 
 	return DATADIR_LOCKED;
 }
 
+/* One that cannot be had for want of rights is as one that is not there; all else is the disk's or the system's doing. */
+static enum datadir_code code_of(int error)
+{
+	bool missing = error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM;
+
+	return missing ? DATADIR_MISSING : DATADIR_FAILED;
+}
+
 /* A lock that root made by hand is not for the server's user. */
-static void tell_unusable(int dirfd, const char *path, int code, struct err *e)
+static enum datadir_code tell_unusable(int dirfd, const char *path, int code, struct err *e)
 {
 	struct stat lock, dir;
 
@@ -278,7 +289,8 @@ static void tell_unusable(int dirfd, const char *path, int code, struct err *e)
 		    " there",
 		    (unsigned)dir.st_uid, (unsigned)dir.st_gid);
 	else
-		err_sys(e, code, "cannot use the data directory %s", path);
+		err_sys(e, code, "cannot open %s/" DATADIR_LOCK, path);
+	return code_of(code);
 }
 
 static enum datadir_code open_lock(
@@ -300,10 +312,8 @@ static enum datadir_code open_lock(
 		    path);
 		return DATADIR_FAILED;
 	}
-	if (fd < 0) {
-		tell_unusable(dirfd, path, errno, e);
-		return DATADIR_MISSING;
-	}
+	if (fd < 0)
+		return tell_unusable(dirfd, path, errno, e);
 	code = take_lock(fd, path, whom, e);
 	if (code == DATADIR_OK)
 		*fd_r = fd;
@@ -374,13 +384,14 @@ enum datadir_code datadir_open(
 	enum datadir_code code;
 
 	if (dirfd < 0) {
+		code = code_of(errno);
 		err_sys(e, errno, "cannot open the data directory %s", name);
-		return DATADIR_MISSING;
+		return code;
 	}
 	code = open_lock(dirfd, name, whom, &lockfd, e);
 	if (code == DATADIR_OK && fchdir(dirfd) < 0) {
+		code = code_of(errno);
 		err_sys(e, errno, "cannot enter the data directory %s", name);
-		code = DATADIR_MISSING;
 	}
 	if (code != DATADIR_OK) {
 		if (lockfd >= 0)

@@ -264,6 +264,8 @@ MESSAGES = r"""
    the option --message-id has an empty value; write: --message-id ID
 64 undelete first@{domain} --since yesterday
    --since: "yesterday" is no moment; write it like 2026-11-23, "2026-11-23 19:54", or 12h or 3d for so long ago
+64 undelete first@{domain} --since 2999-01-01
+   the moment of --since lies in the future; name one that is past
 64 flags bob
    "bob" is no address; write it like bob@example.org
 67 flags nobody@{domain}
@@ -282,6 +284,10 @@ MESSAGES = r"""
    there is no mailbox Nope; without --mailbox all of them are meant
 66 flags first@{domain} --message-id '<none@x>' --add seen
    no message matches <none@x>; godwit flags without --message-id lists those that are there
+66 store discard 99
+   no such pack is set aside; `godwit store aside` lists those that are
+66 store discard all
+   no such pack is set aside; `godwit store aside` lists those that are
 64 store verify --rate x
    --rate must be a whole number from 0 to 100000, not "x"
 """
@@ -564,6 +570,18 @@ def test_an_offline_command_names_the_directory_in_use(make_server):
     finally:
         holder.stdin.close()
         holder.wait()
+
+
+def test_a_lock_that_cannot_be_opened(make_server):
+    """That the directory is there but the disk does not give it is another thing than that it is not there."""
+    server = make_server(start=False)
+    lock = os.path.join(server.data, "lock")
+    os.rename(lock, f"{lock}.true")
+    os.symlink("lock", lock)  # leads in a circle: like EIO, no matter of names or rights
+    said = server.command("account", "list", status=74).stderr
+    assert said.startswith(f"godwit: cannot open {server.data}/lock: Too many levels of symbolic links"), said
+    os.rename(f"{lock}.true", lock)
+    server.command("account", "list")
 
 
 @pytest.mark.parametrize("rest", ["another\n", "\n", "x"])

@@ -454,7 +454,8 @@ def test_a_pack_that_nobody_knows_is_discarded(filled, tmp_path):
     status = filled.json("status")
     assert (status["packs_aside"], status["packs_aside_size"]) == (1, row["size"]), status
     assert "1 packs are set aside" in filled.command("store", "verify", "--rate", "0", status=0).stdout
-    filled.command("store", "discard", str(row["pack"] + 1), status=65)
+    said = filled.command("store", "discard", str(row["pack"] + 1), status=66).stderr
+    assert "`godwit store aside` lists those that are" in said, said
     filled.command("store", "discard", "some", status=64)
     assert len(glob.glob(os.path.join(filled.data, "packs", "*.orphan"))) == 1
     assert "1 packs removed" in filled.command("store", "discard", str(row["pack"])).stdout

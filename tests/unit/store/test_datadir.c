@@ -98,11 +98,17 @@ static void test_create_beside(void **state)
 static void test_open_refuses(void **state)
 {
 	struct datadir d = {.dirfd = -7};
+	char name[400];
 
+	snprintf(name, sizeof name, "%s/" DATADIR_LOCK, home);
 	assert_int_equal(datadir_open(home, home, getpid(), &d, &err), DATADIR_MISSING);
 	mkdir(home, 0700);
 	assert_int_equal(datadir_open(home, home, getpid(), &d, &err), DATADIR_FOREIGN);
 	assert_non_null(strstr(err.text, "godwit init"));
+	assert_int_equal(
+	    symlink(DATADIR_LOCK, name), 0); /* leads in a circle: no matter of names or rights */
+	assert_int_equal(datadir_open(home, home, getpid(), &d, &err), DATADIR_FAILED);
+	assert_non_null(strstr(err.text, strerror(ELOOP)));
 	assert_int_equal(d.dirfd, -7);
 }
 
