@@ -31,7 +31,7 @@ void cli_backup_pack_name(struct buf *b, struct str dir, int64_t pack)
 
 struct record {
 	struct str type, bytes, problem;
-	int64_t id, parent, mark, anew, size, pack, generation, single, from, end;
+	int64_t id, parent, mark, anew, size, total, pack, generation, single, from, end;
 };
 
 static void read_record(struct str bytes, struct record *r)
@@ -48,9 +48,9 @@ static void read_record(struct str bytes, struct record *r)
 		} fields[] = {{"type", &r->type, NULL}, {"bytes", &r->bytes, NULL},
 		    {"problem", &r->problem, NULL}, {"id", NULL, &r->id},
 		    {"parent", NULL, &r->parent}, {"mark", NULL, &r->mark},
-		    {"anew", NULL, &r->anew}, {"size", NULL, &r->size}, {"pack", NULL, &r->pack},
-		    {"generation", NULL, &r->generation}, {"single", NULL, &r->single},
-		    {"from", NULL, &r->from}, {"end", NULL, &r->end}};
+		    {"anew", NULL, &r->anew}, {"size", NULL, &r->size}, {"total", NULL, &r->total},
+		    {"pack", NULL, &r->pack}, {"generation", NULL, &r->generation},
+		    {"single", NULL, &r->single}, {"from", NULL, &r->from}, {"end", NULL, &r->end}};
 
 		for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
 			if (!str_eq(f.name, str_of_c(fields[i].name)))
@@ -114,6 +114,7 @@ static int take_store(struct backup *b, const struct record *r)
 	b->new.store = r->id;
 	b->new.mark = r->mark || b->anew ? r->mark : b->old.mark;
 	b->size = r->size;
+	b->total = r->total;
 	buf_init(&name, 64);
 	buf_printf(&name, "packs-%lld", (long long)b->new.created);
 	b->new.packs = b->anew ? arena_str(b->new.arena, buf_view(&name)) : b->old.packs;
@@ -377,9 +378,9 @@ static bool on_record(void *ctx, struct str bytes)
 	if (take(b, &r) < 0)
 		return false;
 	if (str_eq(r.type, STR("progress")))
-		cli_progress_show(&b->progress, "reading the database", -1, r.size);
+		cli_progress_share(&b->progress, "reading the database", r.size, r.total);
 	else
-		cli_progress_show(&b->progress, "copied", -1, b->copied);
+		cli_progress_share(&b->progress, "copied", b->copied, b->total);
 	return true;
 }
 

@@ -15,7 +15,7 @@ struct backup {
 	bool has_old, anew;
 	size_t old_at; /* parts of the old one that were looked at */
 	struct cli_progress progress;
-	int64_t copied;
+	int64_t copied, total; /* octets; total: that the server sends */
 
 	/* the file at hand */
 	int fd;

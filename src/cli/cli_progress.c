@@ -14,26 +14,51 @@ void cli_progress_init(struct cli_progress *p)
 	*p = (struct cli_progress){.shown = isatty(STDERR_FILENO) == 1};
 }
 
-void cli_progress_show(struct cli_progress *p, const char *text, int64_t count, int64_t bytes)
+/* Is it time for another one? */
+static bool is_due(struct cli_progress *p)
 {
 	int64_t now;
-	struct buf b;
 
 	if (!p->shown)
-		return;
+		return false;
 	now = clock_mono();
 	if (p->open && now - p->renewed < RENEW_MS)
-		return;
+		return false;
 	p->renewed = now;
-	p->open = true;
+	return p->open = true;
+}
+
+static void put_line(const char *text, const char *how_far)
+{
+	fprintf(stderr, "\r%s: %s\033[K", text, how_far);
+	fflush(stderr);
+}
+
+void cli_progress_show(struct cli_progress *p, const char *text, int64_t count, int64_t bytes)
+{
+	struct buf b;
+
+	if (!is_due(p))
+		return;
+	buf_init(&b, 256);
+	if (count >= 0)
+		buf_printf(&b, "%lld messages, ", (long long)count);
+	cli_text_bytes(&b, bytes);
+	put_line(text, buf_cstr(&b));
+	buf_fini(&b);
+}
+
+void cli_progress_share(struct cli_progress *p, const char *text, int64_t bytes, int64_t total)
+{
+	struct buf b;
+
+	if (!is_due(p))
+		return;
 	buf_init(&b, 256);
 	cli_text_bytes(&b, bytes);
-	if (count >= 0)
-		fprintf(
-		    stderr, "\r%s: %lld messages, %s\033[K", text, (long long)count, buf_cstr(&b));
-	else
-		fprintf(stderr, "\r%s: %s\033[K", text, buf_cstr(&b));
-	fflush(stderr);
+	buf_lit(&b, " of ");
+	cli_text_bytes(&b, total);
+	put_line(text, buf_cstr(&b));
 	buf_fini(&b);
 }
 

@@ -16,6 +16,9 @@ void cli_progress_init(struct cli_progress *p);
 /* "text: count messages, bytes"; a few times a second at most. count < 0: without it. */
 void cli_progress_show(struct cli_progress *p, const char *text, int64_t count, int64_t bytes);
 
+/* "text: bytes of total"; likewise. */
+void cli_progress_share(struct cli_progress *p, const char *text, int64_t bytes, int64_t total);
+
 /* Takes the line away, before anything else is said. */
 void cli_progress_clear(struct cli_progress *p);
 

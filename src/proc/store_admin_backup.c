@@ -199,6 +199,27 @@ static enum db_code begin_copy(struct backing *b, struct err *e)
 	return code == DB_OK && !b->copy ? DB_IO : code;
 }
 
+/* Octets of the packs that the asker will be sent, as begin_pack() and next_range() find them. */
+static int64_t to_send(struct backing *b)
+{
+	size_t place = b->place;
+	int64_t sum = 0;
+
+	for (const struct blob_point *p = b->packs; p < b->packs + b->npacks; p++) {
+		int64_t from = next_place(b, p->pack);
+
+		from = from < 0 ? 0 : from;
+		do {
+			int64_t to = next_place(b, p->pack);
+
+			to = to < 0 || to > p->end ? p->end : to;
+			sum += to > from ? to - from : 0;
+		} while ((from = next_place(b, p->pack)) >= 0);
+	}
+	b->place = place;
+	return sum;
+}
+
 static void put_store(struct backing *b)
 {
 	size_t at = begin_record(b, "store");
@@ -208,6 +229,7 @@ static void put_store(struct backing *b)
 	put_number(b, "mark", b->mark);
 	admin_record_number(&b->out, ADMIN_BOOL, "anew", b->anew);
 	put_number(b, "size", b->size);
+	put_number(b, "total", b->size + to_send(b));
 	admin_record_end(&b->out, at);
 }
 
@@ -239,6 +261,7 @@ static void put_progress(struct backing *b)
 	b->told = copied;
 	at = begin_record(b, "progress");
 	put_number(b, "size", copied);
+	put_number(b, "total", db_copy_size(b->copy));
 	admin_record_end(&b->out, at);
 }
 

@@ -5,6 +5,7 @@ import os
 import re
 import poplib
 import pty
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -424,23 +425,56 @@ def test_stopping_breaks_an_import_off(make_server, tmp_path):
     audit(server)
 
 
-def test_progress_on_a_terminal(server, mailbox, tmp_path):
-    """A line that renews itself on a terminal, nothing but the result elsewhere."""
-    big_mbox(tmp_path / "mbox", 50)
+def on_a_terminal(server, *words):
+    """What a command that is done well says on standard output, and shows on the terminal."""
     terminal, end = pty.openpty()
-    done = subprocess.run([server.binary, "import", mailbox, str(tmp_path / "mbox"),
-                           "--data", server.data], stdout=subprocess.PIPE, stderr=end, text=True)
+    done = subprocess.run([server.binary, *words], stdout=subprocess.PIPE, stderr=end, text=True,
+                          env={**os.environ, "GODWIT_DATA": server.data})
     os.close(end)
     shown = b""
     with contextlib.suppress(OSError):  # no process has the terminal open any more
         while piece := os.read(terminal, 65536):
             shown += piece
-    shown = shown.decode()
     os.close(terminal)
-    assert done.returncode == 0 and done.stdout == "50 messages imported\n"
-    assert "importing: " in shown and shown.endswith("\r\033[K")
-    again = server.command("import", mailbox, str(tmp_path / "mbox"))
+    assert done.returncode == 0, shown
+    return done.stdout, shown.decode()
+
+
+SHARE = r"[\d.]+( [KMG]B)?"
+
+
+@pytest.mark.parametrize("words, line", [
+    ("import {user} {tmp}/mbox", rf"importing: \d+ messages, {SHARE}"),
+    ("export {user} --mbox {tmp}/out", rf"exporting: \d+ messages, {SHARE}"),
+    ("backup {tmp}/backup", rf"copied: {SHARE} of {SHARE}"),
+    ("restore {tmp}/there --data {tmp}/new", rf"restored: {SHARE}"),
+    ("store verify --rate 0", rf"reading \w[\w ]*: {SHARE}"),
+], ids=lambda words: words.split()[0])
+def test_progress_on_a_terminal(server, mailbox, tmp_path, words, line):
+    """A line that renews itself on a terminal, nothing but the result elsewhere."""
+    big_mbox(tmp_path / "mbox", 50)
+    server.command("import", mailbox, str(tmp_path / "mbox"))
+    server.command("backup", str(tmp_path / "there"))
+    said, shown = on_a_terminal(server, *words.format(user=mailbox, tmp=tmp_path).split())
+    assert said and "\033" not in said
+    assert re.search(f"\r{line}\033\\[K", shown) and shown.endswith("\r\033[K"), shown
+    shutil.rmtree(tmp_path / "new", ignore_errors=True)
+    (tmp_path / "out").unlink(missing_ok=True)
+    again = subprocess.run([server.binary, *words.format(user=mailbox, tmp=tmp_path).split()], capture_output=True,
+                           text=True, check=True, env={**os.environ, "GODWIT_DATA": server.data})
     assert again.stderr == ""
+
+
+def test_a_backup_tells_its_share(server, mailbox, tmp_path):
+    """What comes is known before: of another backup into the same place only what is new."""
+    for letters in (8, 3):
+        for n in range(letters):
+            deliver(server, mailbox, letter(str(n), [f"{n:070}"] * 6000))
+        said, shown = on_a_terminal(server, "backup", str(tmp_path / "backup"))
+        copied = int(re.search(r"complete: (\d+) octets", said)[1])  # with the administrator's files
+        [number, unit] = re.search(rf"\rcopied: {SHARE} of ([\d.]+) ([KM])B\033", shown).groups()[1:]
+        total = float(number) * {"K": 1 << 10, "M": 1 << 20}[unit]
+        assert letters * 420000 < copied and 0.8 * copied < total < 1.05 * copied, (total, said)
 
 
 def test_directories_of_mail_programs(server, mailbox, tmp_path):
