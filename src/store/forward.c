@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "mime/mime_idn.h"
 #include "store/directory.h"
+#include "store/given.h"
 
 #define KEPT_MS (7 * DAY_MS) /* from its acceptance on its address bears that day */
 
@@ -32,8 +33,12 @@ enum db_code forward_key_make(struct db *db)
 	int64_t part[2];
 	enum db_code code = get_key(db, &key);
 
+	if (code == DB_ROW)
+		return given_note(db, GIVEN_SRS, true);
+	if (code == DB_OK)
+		code = given_note(db, GIVEN_SRS, false);
 	if (code != DB_OK)
-		return code == DB_ROW ? DB_OK : code;
+		return code;
 	randombytes_buf(part, sizeof part);
 	for (int i = 0; i < 2 && code == DB_OK; i++)
 		code = db_exec(

@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 #include "base/buf.h"
+#include "store/given.h"
 
 #define COUNT STR("backups")
 
@@ -27,8 +28,12 @@ enum db_code history_identify(struct db *db)
 	int64_t id;
 	enum db_code code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(STR("store"))), &id);
 
+	if (code == DB_ROW)
+		return given_note(db, GIVEN_STORE, true);
+	if (code == DB_OK)
+		code = given_note(db, GIVEN_STORE, false);
 	if (code != DB_OK)
-		return code == DB_ROW ? DB_OK : code;
+		return code;
 	randombytes_buf(&id, sizeof id);
 	return put(db, STR("store"), (id & INT64_MAX) | 1);
 }
@@ -39,7 +44,9 @@ enum db_code history_put(struct db *db, int64_t *mark_r)
 	enum db_code code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(COUNT)), &count);
 	struct buf name;
 
-	if (code != DB_ROW && code != DB_OK)
+	if (code == DB_ROW || code == DB_OK)
+		code = given_note(db, GIVEN_BACKUPS, code == DB_ROW);
+	if (code != DB_OK)
 		return code;
 	count = (count + 1) & (HISTORY_MARKS - 1);
 	do {

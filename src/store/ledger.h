@@ -67,9 +67,15 @@ enum ledger_fault {
 	LEDGER_REFERENCES,  /* what refers to a blob is gone, or more does; there, should are set */
 	LEDGER_NO_LEASE,    /* the queue row's lease has no row; recipient is set */
 	LEDGER_NO_COUNTERS, /* rows of meta are gone; there, should are set */
+	LEDGER_NO_GIVEN,    /* what meta was given once is gone, or was made anew */
 	LEDGER_ROWS,        /* + enum rows_table: has not as many rows as it should */
 	LEDGER_FAULTS = LEDGER_ROWS + ROWS_TABLES
 };
+
+/* Of LEDGER_NO_GIVEN. */
+#define LEDGER_TEXT_GIVEN                                                                                     \
+	"the store's identity, its key of return addresses, the moment up to which deleted mail is gone, or " \
+	"the count of its backups is missing, or was made anew"
 
 /* The fault in a sentence, to follow the message's or account's name. */
 const char *ledger_fault_text(enum ledger_fault fault);

@@ -39,6 +39,7 @@ static const char *const fault_texts[LEDGER_ROWS] = {
     [LEDGER_REFERENCES] = "not as many rows refer to its content as should",
     [LEDGER_NO_LEASE] = "is being sent under a lease that is not there",
     [LEDGER_NO_COUNTERS] = "counters of the store are missing",
+    [LEDGER_NO_GIVEN] = LEDGER_TEXT_GIVEN,
 };
 
 const char *ledger_fault_text(enum ledger_fault fault)
@@ -422,6 +423,15 @@ static enum db_code check_counters(struct db *db, struct ledger_audit *a)
 	return db_end(q);
 }
 
+static enum db_code check_given(struct db *db, struct ledger_audit *a)
+{
+	struct db_query *q = db_begin_query(db, SQL_VERIFY_META_GIVEN, DB_NO_ARGS);
+
+	while (db_step(q) == DB_ROW)
+		find(a, (struct ledger_finding){.fault = LEDGER_NO_GIVEN, .recipient = -1});
+	return db_end(q);
+}
+
 /* ---- rows that nothing else would miss ---- */
 
 enum db_code ledger_unfolded(struct db *db, int64_t *first_r)
@@ -458,6 +468,8 @@ static enum db_code check_rows(struct db *db, struct ledger_audit *a)
 	int64_t there = 0, should = 0;
 	enum db_code code = a->table == 0 ? check_counters(db, a) : DB_OK;
 
+	if (code == DB_OK && a->table == 0)
+		code = check_given(db, a);
 	if (code == DB_OK)
 		code = rows_count(db, table, &there, &should);
 	if (code == DB_OK && there != should) {

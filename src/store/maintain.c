@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "store/email_seal.h"
+#include "store/given.h"
 #include "store/needed.h"
 #include "store/queue.h"
 #include "store/trace.h"
@@ -213,11 +214,13 @@ enum db_code maintain_begin(struct db *db, int64_t undelete_ms, int64_t now)
 	int64_t value = 0, messages = 0, folded = 0;
 	enum db_code code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(MAINTAIN_PURGED)), &value);
 
+	if (code == DB_ROW)
+		return given_note(db, GIVEN_PURGED, true);
+	if (code == DB_OK)
+		code = given_note(db, GIVEN_PURGED, false);
 	if (code == DB_OK)
 		code = db_get_int(
 		    db, SQL_META_GET, DB_ARGS(db_text(STR("rows_message"))), &messages);
-	else
-		return code == DB_ROW ? DB_OK : code;
 	if (code == DB_OK || code == DB_ROW)
 		code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(STR("folded"))), &folded);
 	if (code != DB_OK && code != DB_ROW)

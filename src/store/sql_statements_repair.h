@@ -112,6 +112,12 @@ SQL(REPAIR_ACCOUNT_DOMAIN, "SELECT name FROM domain ORDER BY used_messages DESC,
 SQL(REPAIR_META, "INSERT INTO meta (name, value) SELECT 'lease', coalesce(max(token), 0) + 1000000"
 		 " FROM queue WHERE 1 = 1 ON CONFLICT DO NOTHING")
 
+/* What a start has made anew has been told. */
+SQL(REPAIR_META_LOST, "DELETE FROM meta WHERE name = 'lost'")
+
+SQL(REPAIR_META_BACKUPS, "INSERT INTO meta (name, value) SELECT 'backups', 0 FROM meta"
+			 " WHERE name = 'given' AND (value & 8) <> 0 ON CONFLICT DO NOTHING")
+
 SQL(REPAIR_META_ADMIN, "INSERT INTO meta (name, value) SELECT 'admin', coalesce(max(id), 0)"
 		       " FROM admin_log WHERE 1 = 1 ON CONFLICT DO NOTHING")
 

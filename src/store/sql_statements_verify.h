@@ -183,6 +183,15 @@ SQL(VERIFY_META,
     " 'rows_change', 'rows_domain', 'rows_mailbox', 'rows_message', 'rows_trace',"
     " 'rows_trace_index') HAVING count(*) < 17")
 
+/* What a store is given once (store/given.h): it is not there, or was made anew. */
+SQL(VERIFY_META_GIVEN,
+    "SELECT 0, 0, 0, 0, 0, g.value FROM meta g WHERE g.name = 'given' AND (((g.value & 1) <> 0"
+    " AND NOT EXISTS (SELECT 1 FROM meta m WHERE m.name = 'store')) OR ((g.value & 2) <> 0"
+    " AND (SELECT count(*) FROM meta m WHERE m.name IN ('srs_0', 'srs_1')) < 2) OR ((g.value & 4) <> 0"
+    " AND NOT EXISTS (SELECT 1 FROM meta m WHERE m.name = 'purged')) OR ((g.value & 8) <> 0"
+    " AND NOT EXISTS (SELECT 1 FROM meta m WHERE m.name = 'backups')))"
+    " UNION ALL SELECT 0, 0, 0, 0, 0, l.value FROM meta l WHERE l.name = 'lost' AND l.value <> 0")
+
 SQL(VERIFY_META_ACCOUNT, "SELECT max(a.id), 0, 0, 0, m.value, max(a.id) FROM account a, meta m"
 			 " WHERE m.name = 'account' GROUP BY m.value HAVING max(a.id) > m.value")
 

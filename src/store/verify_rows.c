@@ -47,6 +47,7 @@ static const struct {
     {SQL_VERIFY_QUEUE_DESTINATION, "waits for a destination that is not there", false},
     {SQL_VERIFY_QUEUE_LEASE, "is being sent under a lease that is not there", false},
     {SQL_VERIFY_META, "counters of the store are missing", true},
+    {SQL_VERIFY_META_GIVEN, LEDGER_TEXT_GIVEN, false},
     {SQL_VERIFY_META_ACCOUNT, "the next account would get a number that has been given", true},
     {SQL_VERIFY_META_ADMIN,
 	"the next change would get a number that the administrators' record has", true},

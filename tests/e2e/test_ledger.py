@@ -137,6 +137,31 @@ def test_what_others_refer_to_is_named(make_server):
     assert "the books balance" in server.command("audit").stdout
 
 
+@pytest.mark.parametrize("name", ["store", "srs_0", "srs_1", "purged", "backups"])
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_what_is_given_once_is_missed(make_server, tmp_path, name, running):
+    """Also when a start has made it anew, until a repair."""
+    server = make_server(accounts=["ann"])
+    server.command("backup", str(tmp_path / "backup"))
+    if not running:
+        server.stop()
+    with contextlib.closing(sqlite3.connect(os.path.join(server.data, "store.db"))) as db:
+        assert db.execute("DELETE FROM meta WHERE name = ?", (name,)).rowcount == 1
+        db.commit()
+    for command in (["audit"], ["store", "verify", "--rate", "0"]):
+        assert "is missing, or was made anew" in server.command(*command, status=65).stdout
+    if running:
+        server.stop()
+        server.start()
+        server.mark()
+        server.command("backup", str(tmp_path / "another"))
+        assert "is missing, or was made anew" in server.command("audit", status=65).stdout
+        server.stop()
+    server.command("store", "repair")
+    for command in (["audit"], ["store", "verify", "--rate", "0"]):
+        server.command(*command)
+
+
 # Every command that changes something, in an order in which each has something to change, and what the
 # record of changes says then. None: it changes nothing.
 COMMANDS = [

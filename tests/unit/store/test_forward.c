@@ -311,6 +311,7 @@ static void without_the_key(void **state)
 {
 	struct str good = path_of(BOB, "info@a.test");
 	int64_t key = rig_number(&q.rig, "SELECT value FROM meta WHERE name = 'srs_0'");
+	int64_t faults[LEDGER_FAULTS];
 
 	make_key(); /* there is one */
 	assert_true(rig_number(&q.rig, "SELECT value FROM meta WHERE name = 'srs_0'") == key);
@@ -318,7 +319,12 @@ static void without_the_key(void **state)
 	leads_to(good, STR(BOB));
 	rig_sql(&q.rig, "DELETE FROM meta WHERE name = 'srs_1'");
 	assert_int_equal(resolve(good).class, ACCEPT_FORGED);
+	rig_audit(&q.rig, faults);
+	assert_int_equal(faults[LEDGER_NO_GIVEN], 1);
 	make_key();
+	rig_audit(&q.rig, faults);
+	assert_int_equal(faults[LEDGER_NO_GIVEN], 1);
+	rig_sql(&q.rig, "DELETE FROM meta WHERE name = 'lost'"); /* as a repair */
 	assert_int_equal(resolve(good).class, ACCEPT_FORGED);
 	leads_to(path_of(BOB, "info@a.test"), STR(BOB));
 }
