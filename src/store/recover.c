@@ -103,15 +103,21 @@ static bool last_in(void *ctx, int64_t pack, struct blob_pos *pos_r)
 	return true;
 }
 
-bool recover_packs(struct db *db, const struct pack_config *config, struct blob_store **blobs_r,
-    int64_t *sequence_r, struct err *e)
+/* Of what went wrong with the packs. */
+static enum db_code code_of(enum blob_code code)
+{
+	return code == BLOB_FULL ? DB_FULL : DB_IO;
+}
+
+enum db_code recover_packs(struct db *db, const struct pack_config *config,
+    struct blob_store **blobs_r, int64_t *sequence_r, struct err *e)
 {
 	struct rows rows = {0};
 	struct blob_store *blobs = NULL;
 	struct blob_point point;
 	enum db_code code = read_rows(db, &rows);
 	struct pack_config with = *config;
-	bool opened = false;
+	enum blob_code opened = BLOB_IO;
 
 	if (code == DB_OK)
 		code = read_dropped(db, &rows);
@@ -121,19 +127,19 @@ bool recover_packs(struct db *db, const struct pack_config *config, struct blob_
 	with.last_in = last_in;
 	with.ctx = db;
 	if (code == DB_OK)
-		opened = pack_open(&with, rows.v, rows.n, &blobs, &point, e) == BLOB_OK;
+		opened = pack_open(&with, rows.v, rows.n, &blobs, &point, e);
 	mem_free(rows.v);
 	mem_free(rows.dropped);
-	if (opened)
+	if (opened == BLOB_OK)
 		code = commit_point(db, &point, rows.sequence);
 	if (code != DB_OK) {
 		err_set(e, "%s%s", db_error(db), db_cure(db));
 		blob_store_free(&blobs);
-		return false;
+		return code;
 	}
-	if (!opened)
-		return false;
+	if (opened != BLOB_OK)
+		return code_of(opened);
 	*blobs_r = blobs;
 	*sequence_r = rows.sequence;
-	return true;
+	return DB_OK;
 }

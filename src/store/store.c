@@ -69,31 +69,27 @@ static enum db_code create_schema(struct db *db)
 	return code;
 }
 
-/* On a full disk even opening needs room: the reserve is for that too. */
-static enum db_code open_writer(struct store *s, struct err *e)
+/* Of a call to the system: 0, or negative errno. */
+static enum db_code code_of(int code)
 {
-	enum db_code code = db_open(DATADIR_DB, DB_WRITER, &s->db, e);
-
-	if (code == DB_FULL && datadir_release_reserve(&s->dir))
-		code = db_open(DATADIR_DB, DB_WRITER, &s->db, e);
-	return code;
+	if (code == -ENOSPC || code == -EDQUOT)
+		return DB_FULL;
+	return code < 0 ? DB_IO : DB_OK;
 }
 
 /* Before anything is built on what the log holds; where files are copied when written that too needs room. */
-static bool make_log_durable(struct store *s, struct err *e)
+static enum db_code make_log_durable(struct store *s, struct err *e)
 {
 	int code;
 
 	if (!db_is_there(LOG))
-		return true;
+		return DB_OK;
 	if (db_is_foreign(DATADIR_DB, e))
-		return false;
+		return DB_CORRUPT;
 	code = log_rewrite(&s->dir.fs, LOG, e);
-	if ((code == -ENOSPC || code == -EDQUOT) && datadir_release_reserve(&s->dir))
-		code = log_rewrite(&s->dir.fs, LOG, e);
 	if (code == -ELOOP)
 		(void)db_has_link(DATADIR_DB, e); /* says more */
-	return code == 0;
+	return code_of(code);
 }
 
 /* It was there: its log, which SQLite removes where it makes a new one, one that is to be it, or mail that it told of. */
@@ -107,38 +103,39 @@ static bool has_lost_database(struct store *s)
  * The writer. Its schema is made only when the store is: an empty database beside packs has lost what
  * it held, and beginning anew would free the packs.
  */
-static bool open_database(struct store *s, bool create, struct err *e)
+static enum db_code open_database(struct store *s, bool create, struct err *e)
 {
+	enum db_code code;
+
 	if (!db_is_there(DATADIR_DB) && (!create || has_lost_database(s))) {
 		err_set(e,
 		    "the database " DATADIR_DB
 		    " is missing or empty; put it back where it was, or stop everything that uses it and run"
 		    " `godwit store salvage ADDRESS`, which makes it anew from what " DATADIR_PACKS
 		    " holds, or restore it from a backup");
-		return false;
+		return DB_CORRUPT;
 	}
-	if (!make_log_durable(s, e) || open_writer(s, e) != DB_OK)
-		return false;
-	if (has_schema(s->db)) {
-		if (migrate(s->db, DATADIR_DB, migrations(), sql_schema()->version, e) == DB_OK)
-			return true;
-		db_close(&s->db);
-		return false;
-	}
-	if (create && create_schema(s->db) == DB_OK)
-		return true;
-	if (create)
-		err_set(e, "cannot make the database: %s", db_error(s->db));
-	else
+	code = make_log_durable(s, e);
+	if (code == DB_OK)
+		code = db_open(DATADIR_DB, DB_WRITER, &s->db, e);
+	if (code != DB_OK)
+		return code;
+	if (has_schema(s->db))
+		return migrate(s->db, DATADIR_DB, migrations(), sql_schema()->version, e);
+	if (!create) {
 		err_set(e,
 		    "the database " DATADIR_DB " is damaged; stop everything that uses it and run"
 		    " `godwit store salvage ADDRESS`, or restore it from a backup");
-	db_close(&s->db);
-	return false;
+		return DB_CORRUPT;
+	}
+	code = create_schema(s->db);
+	if (code != DB_OK)
+		err_set(e, "cannot make the database: %s", db_error(s->db));
+	return code;
 }
 
 /* What the store itself has to hold, by its configuration and for ever. */
-static bool set_up(struct store *s, struct err *e)
+static enum db_code set_up(struct store *s, struct err *e)
 {
 	enum db_code code = db_begin(s->db);
 
@@ -158,7 +155,7 @@ static bool set_up(struct store *s, struct err *e)
 		    " return addresses: %s%s",
 		    db_error(s->db), db_cure(s->db));
 	db_rollback(s->db);
-	return code == DB_OK;
+	return code;
 }
 
 /* ---- opening ---- */
@@ -222,40 +219,60 @@ static bool open_readers(struct store *s, struct err *e)
  * Where it is missing, and only where nothing was in it: an empty one would make a store of which all mail is
  * lost look whole.
  */
-static bool make_packs(struct store *s, struct err *e)
+static enum db_code make_packs(struct store *s, struct err *e)
 {
 	struct fsio *fs = &s->dir.fs;
 	int code;
 
 	if (faccessat(fs->dirfd, DATADIR_PACKS, F_OK, 0) == 0)
-		return true;
+		return DB_OK;
 	if (recover_knows_content(s->db)) {
 		err_set(e,
 		    "the folder " DATADIR_PACKS " is missing, and the database " DATADIR_DB
 		    " knows of mail in it: put it back where it was, or bring back a backup; without either, "
 		    "make it, empty, for the owner of the directory, and run `godwit store repair`");
-		return false;
+		return DB_CORRUPT;
 	}
 	code = fs->ops->make_dir(fs, DATADIR_PACKS, 0700);
 	if (code == 0)
 		code = fs->ops->sync_dir(fs, ".");
 	if (code < 0)
 		err_sys(e, -code, "cannot make the directory " DATADIR_PACKS);
-	return code == 0;
+	return code_of(code);
 }
 
-static bool open_all(struct store *s, bool create, struct err *e)
+static enum db_code open_all(struct store *s, bool create, struct err *e)
 {
 	struct pack_config packs = {
 	    .fs = &s->dir.fs, .dir = DATADIR_PACKS, .pack_size = s->cfg.pack_size};
 	int64_t sequence;
+	enum db_code code = open_database(s, create, e);
 
-	if (!open_database(s, create, e) || !make_packs(s, e))
-		return false;
+	if (code == DB_OK)
+		code = make_packs(s, e);
+	if (code != DB_OK)
+		return code;
 	(void)s->dir.fs.ops->unlink(
 	    &s->dir.fs, DATADIR_COPY); /* of a backup that a crash broke off */
-	return set_up(s, e) && recover_packs(s->db, &packs, &s->blobs, &sequence, e) &&
-	       open_lane(s, sequence, e) && open_readers(s, e);
+	code = set_up(s, e);
+	if (code == DB_OK)
+		code = recover_packs(s->db, &packs, &s->blobs, &sequence, e);
+	if (code == DB_OK && !(open_lane(s, sequence, e) && open_readers(s, e)))
+		code = DB_IO;
+	return code;
+}
+
+/* On a full disk even opening needs room, at any point: the reserve is for that too. */
+static bool open_with_reserve(struct store *s, bool create, struct err *e)
+{
+	enum db_code code = open_all(s, create, e);
+
+	if (code == DB_FULL && datadir_release_reserve(&s->dir)) {
+		blob_store_free(&s->blobs);
+		db_close(&s->db);
+		code = open_all(s, create, e);
+	}
+	return code == DB_OK;
 }
 
 static struct store *open_store(const char *path, const struct store_config *cfg, bool create,
@@ -275,7 +292,7 @@ static struct store *open_store(const char *path, const struct store_config *cfg
 	s->admit = admit_new(&s->cfg.admit);
 	session_table_init(&s->sessions, s->cfg.sessions_max);
 	list_init(&s->importing);
-	if (open_all(s, create, e))
+	if (open_with_reserve(s, create, e))
 		return s;
 	*code_r = DATADIR_FAILED;
 	store_close(&s);

@@ -1,7 +1,7 @@
-"""Small disks: file systems in memory, of a size that a test gives.
+"""Small disks: file systems in memory, of a size that a test gives, or ext4 in a file.
 
-Root mounts them as they are. An ordinary user has a process hold them that is in a mount namespace of its own,
-and reaches them through its /proc/PID/root; a server must run in there.
+Root mounts them as they are. An ordinary user has a process hold those in memory that is in a mount namespace of
+its own, and reaches them through its /proc/PID/root; a server must run in there.
 """
 
 import contextlib
@@ -64,5 +64,28 @@ def small_disk(size):
     try:
         with mounted(folder, f"size={size},mode=755") as disk:
             yield disk
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def small_ext4(size, block):
+    """In a file: blocks of 1024 octets are what mke2fs chooses for small disks."""
+    if os.getuid() != 0:
+        pytest.skip("only root may mount a real file system")
+    folder = new_folder()
+    image, mounted = os.path.join(folder, "image"), os.path.join(folder, "disk")
+    os.mkdir(mounted)
+    try:
+        subprocess.run(["truncate", "-s", size, image], check=True)
+        subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-b", str(block), image], check=True)
+        done = subprocess.run(["mount", "-o", "loop", image, mounted], capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
+        os.rmdir(os.path.join(mounted, "lost+found"))
+        try:
+            yield Disk(mounted)
+        finally:
+            subprocess.run(["umount", mounted], check=True)
     finally:
         shutil.rmtree(folder)

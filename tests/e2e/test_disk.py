@@ -7,7 +7,7 @@ import re
 
 import pytest
 from conftest import DOMAIN, new_folder
-from own_disk import small_disk
+from own_disk import small_disk, small_ext4
 from server import wait_for
 from wire import Wire, count_of, deliver, letter, mail_of, pop3, without_trace
 
@@ -15,9 +15,15 @@ ALICE = f"alice@{DOMAIN}"
 MIB = 1024 * 1024
 
 
+DISKS = {
+    "memory": lambda: small_disk("900m"),
+    "ext4": lambda: small_ext4("400M", 4096),
+}
+
+
 @pytest.fixture
-def disk():
-    with small_disk("900m") as made:
+def disk(request):
+    with DISKS[getattr(request, "param", "memory")]() as made:
         yield made
 
 
@@ -193,6 +199,27 @@ def test_restart_on_a_full_disk(server, disk):
     client.dele(1)
     client.quit()
     assert count_of(server, ALICE) == 2
+
+
+@pytest.mark.parametrize("disk", DISKS, indirect=True)
+@pytest.mark.parametrize("min_free", ["20M"])
+@pytest.mark.parametrize("end", ["stop", "kill_all"])
+def test_restart_with_little_room(server, disk, long, end):
+    """Whatever it is in the start that does not fit any more: the reserve is for that too."""
+    filler = Filler(disk.folder)
+    for kib in range(0, 68, 4) if long else (4, 40):
+        wait_for("service", lambda: try_to_deliver(server, letter("one")).startswith("250"))
+        getattr(server, end)()
+        filler.leave(kib * 1024)
+        server.start()
+        server.mark()
+        client = pop3(server, ALICE)
+        assert client.stat()[0] == 1, kib
+        client.dele(1)
+        client.quit()
+        assert count_of(server, ALICE) == 0, kib
+        filler.leave(200 * MIB)
+    server.command("audit")
 
 
 PAGE = 4096

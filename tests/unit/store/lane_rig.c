@@ -36,7 +36,7 @@ static bool try_start(int64_t n)
 	mkdir("packs", 0700);
 	rig.db = scratch_db();
 	fault_set(&rig.fault, n ? FAULT_ANY : FAULT_NONE, n, false, false);
-	good = recover_packs(rig.db, &packs, &rig.blobs, &config.sequence, &rig.err);
+	good = recover_packs(rig.db, &packs, &rig.blobs, &config.sequence, &rig.err) == DB_OK;
 	fault_set(&rig.fault, FAULT_NONE, 0, false, false);
 	config.db = rig.db;
 	config.blobs = rig.blobs;

@@ -36,7 +36,7 @@ static void open_store(struct rig *r)
 	r->db = scratch_db();
 	if (migrate(r->db, "store.db", migrations(), sql_schema()->version, &e) != DB_OK)
 		fail_msg("%s", e.text);
-	if (!recover_packs(r->db, &packs, &r->blobs, &sequence, &e))
+	if (recover_packs(r->db, &packs, &r->blobs, &sequence, &e) != DB_OK)
 		fail_msg("%s", e.text);
 	lane.db = r->db;
 	lane.blobs = r->blobs;

@@ -55,7 +55,7 @@ static void listen_to_a_start(void)
 
 	rig_pause(&rig);
 	db = scratch_db();
-	assert_true(recover_packs(db, &packs, &blobs, &sequence, &told));
+	assert_int_equal(recover_packs(db, &packs, &blobs, &sequence, &told), DB_OK);
 	blob_store_free(&blobs);
 	db_close(&db);
 	rig_resume(&rig);

@@ -44,7 +44,7 @@ static void start_lane(void)
 	struct lane_thread_config config = {.wake = wake, .wake_ctx = &wake_fd};
 
 	db = scratch_db();
-	assert_true(recover_packs(db, &packs, &blobs, &config.lane.sequence, &err));
+	assert_int_equal(recover_packs(db, &packs, &blobs, &config.lane.sequence, &err), DB_OK);
 	config.lane.db = db;
 	config.lane.blobs = blobs;
 	config.lane.throttle_at = throttle_at;
