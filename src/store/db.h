@@ -88,10 +88,13 @@ enum db_code db_damaged(struct db *db, const char *what);
 	"stop the server and run `godwit store repair`, or, if that cannot, `godwit store salvage" \
 	" ADDRESS`"
 
-/* What failed last on this connection, and its class. Valid until the next failure. */
+/*
+ * What failed last on this connection, and its class. Valid until the next failure. With a reason of the system
+ * it names what helps against that, as err_sys() does.
+ */
 const char *db_error(const struct db *db);
 
-/* What helps against that, to be put behind it: empty, or begun with "; ". */
+/* What helps against damage, to be put behind it: empty for other failures, or begun with "; ". */
 const char *db_cure(const struct db *db);
 enum db_code db_error_code(const struct db *db);
 

@@ -12,15 +12,19 @@
 #define FOUND_MAX ((size_t)120)
 
 struct db_copy {
+	const char *name;
 	sqlite3 *to;
 	sqlite3_backup *backup; /* NULL: the copy is complete */
 	size_t checked;         /* tables */
 };
 
-static void failed(struct err *e, sqlite3 *to, const char *name)
+/* The copying itself leaves its code only where it returns it, and none in the connection. */
+static enum db_code failed(const struct db_copy *c, int rc, struct err *e)
 {
-	err_set(e, "cannot copy the database to %s: %s", name,
-	    to ? sqlite3_errmsg(to) : "it cannot be opened");
+	struct err where;
+
+	err_set(&where, "cannot copy the database to %s", c->name);
+	return db_tell(e, where.text, rc, sqlite3_errstr(rc));
 }
 
 /* Nobody else may read it, nor its journal. */
@@ -38,6 +42,7 @@ static bool make_file(const char *name)
 struct db_copy *db_copy_begin(struct db *from, const char *name, struct err *e)
 {
 	struct db_copy *c = mem_new(struct db_copy);
+	int rc;
 
 	MUST(from->role == DB_READER && db_in_transaction(from));
 	if (!make_file(name)) {
@@ -45,29 +50,22 @@ struct db_copy *db_copy_begin(struct db *from, const char *name, struct err *e)
 		mem_free(c);
 		return NULL;
 	}
-	if (sqlite3_open_v2(name, &c->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-		db_vfs_name()) == SQLITE_OK &&
-	    sqlite3_exec(c->to, "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF", NULL, NULL,
-		NULL) == SQLITE_OK)
+	c->name = name;
+	db_vfs_forget();
+	rc = sqlite3_open_v2(
+	    name, &c->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, db_vfs_name());
+	if (rc == SQLITE_OK)
+		rc = sqlite3_extended_result_codes(c->to, 1);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(
+		    c->to, "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
 		c->backup = sqlite3_backup_init(c->to, "main", from->sqlite, "main");
 	if (c->backup)
 		return c;
-	failed(e, c->to, name);
+	(void)failed(c, rc != SQLITE_OK ? rc : sqlite3_extended_errcode(c->to), e);
 	db_copy_end(&c);
 	return NULL;
-}
-
-static enum db_code code_of(int rc)
-{
-	switch (rc & 0xff) {
-	case SQLITE_FULL:
-		return DB_FULL;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return DB_CORRUPT;
-	default:
-		return DB_IO;
-	}
 }
 
 /* It came with the mark of a log beside it; a copy has none. */
@@ -78,22 +76,20 @@ static enum db_code complete(struct db_copy *c, struct err *e)
 	c->backup = NULL;
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(c->to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
-	if (rc == SQLITE_OK)
-		return DB_OK;
-	failed(e, c->to, "its file");
-	return code_of(rc);
+	return rc == SQLITE_OK ? DB_OK : failed(c, rc, e);
 }
 
 enum db_code db_copy_step(struct db_copy *c, int pages, struct err *e)
 {
-	int rc = sqlite3_backup_step(c->backup, pages);
+	int rc;
 
+	db_vfs_forget();
+	rc = sqlite3_backup_step(c->backup, pages);
 	if (rc == SQLITE_OK)
 		return DB_ROW;
 	if (rc == SQLITE_DONE)
 		return complete(c, e);
-	failed(e, c->to, "its file");
-	return code_of(rc);
+	return failed(c, rc, e);
 }
 
 int64_t db_copy_size(const struct db_copy *c)
@@ -126,6 +122,7 @@ enum db_code db_copy_check(struct db_copy *c, struct err *e)
 	int rc;
 
 	MUST(!c->backup);
+	db_vfs_forget();
 	rc = db_check_pages(c->to, c->checked++, on_bad, &found, &more);
 	if (found.text[0]) {
 		*e = found;
@@ -133,17 +130,18 @@ enum db_code db_copy_check(struct db_copy *c, struct err *e)
 	}
 	if (rc == SQLITE_OK)
 		return more ? DB_ROW : DB_OK;
-	err_set(e, "the copy of the database cannot be read: %s", sqlite3_errmsg(c->to));
-	return code_of(rc);
+	return db_tell(e, "the copy of the database cannot be read", rc, sqlite3_errmsg(c->to));
 }
 
 /* No journal lies beside it meanwhile: of a copy that a crash broke off nothing is kept. */
 enum db_code db_copy_put(struct db_copy *c, struct str name, int64_t value, struct err *e)
 {
 	sqlite3_stmt *stmt = NULL;
+	enum db_code code = DB_OK;
 	int rc;
 
 	MUST(!c->backup);
+	db_vfs_forget();
 	rc = sqlite3_exec(c->to, "PRAGMA journal_mode = MEMORY", NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(c->to,
@@ -155,9 +153,10 @@ enum db_code db_copy_put(struct db_copy *c, struct str name, int64_t value, stru
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	if (rc != SQLITE_DONE)
-		err_set(e, "the copy of the database cannot be marked: %s", sqlite3_errmsg(c->to));
+		code = db_tell(
+		    e, "the copy of the database cannot be marked", rc, sqlite3_errmsg(c->to));
 	sqlite3_finalize(stmt);
-	return rc == SQLITE_DONE ? DB_OK : code_of(rc);
+	return code;
 }
 
 void db_copy_end(struct db_copy **c)

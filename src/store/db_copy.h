@@ -11,7 +11,7 @@ struct db_copy;
 
 /*
  * Begins to copy what `from` (a reader in a transaction, which must stay open) sees into a new file of that
- * name; one that is there is replaced. NULL with e set on failure.
+ * name, which is borrowed; one that is there is replaced. NULL with e set on failure.
  */
 struct db_copy *db_copy_begin(struct db *from, const char *name, struct err *e);
 

@@ -50,7 +50,13 @@ struct db {
 	struct db_query queries[SQL_COUNT];
 };
 
-/* Records a failure and gives its class. Aborts when memory is out. */
+/*
+ * The class of SQLite's code, and the sentence: what was done, SQLite's words, and the reason that the system gave
+ * this thread since db_vfs_forget(), with the cure. Aborts when memory is out.
+ */
+enum db_code db_tell(struct err *e, const char *what, int rc, const char *words);
+
+/* The same of this connection, and records it. */
 enum db_code db_fail(struct db *db, int rc, const char *what);
 
 /* Prepares the statement into its slot. */

@@ -4,6 +4,7 @@
  */
 #include "store/db_internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,9 +41,18 @@ const char *db_code_name(enum db_code code)
 	return code_names[code];
 }
 
-static enum db_code classify(int rc)
+/* Of a sync SQLite cannot take back what it did: whatever the reason, that is an I/O error. */
+static bool is_without_room(int rc, int system)
 {
-	if (rc == SQLITE_IOERR_SHMSIZE) /* the log's index could not grow: the disk is full */
+	bool sync = rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC;
+
+	return (system == ENOSPC || system == EDQUOT) && !sync &&
+	       ((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN);
+}
+
+static enum db_code classify(int rc, int system)
+{
+	if (is_without_room(rc, system))
 		return DB_FULL;
 	switch (rc & 0xff) {
 	case SQLITE_BUSY:
@@ -64,20 +74,31 @@ static enum db_code classify(int rc)
 	}
 }
 
-enum db_code db_fail(struct db *db, int rc, const char *what)
+enum db_code db_tell(struct err *e, const char *what, int rc, const char *words)
 {
 	int system = db_vfs_errno();
+	enum db_code code;
 
 	if (rc == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM)
 		mem_out(0);
 	BUG_ON(rc == SQLITE_MISUSE);
-	db->code = classify(rc);
-	if (db->code == DB_IO && system) /* SQLite has one word for all of them */
-		err_sys(&db->err, system, "database: %s: %s (%d)", what, sqlite3_errmsg(db->sqlite),
-		    rc);
+	code = classify(rc, system);
+	if (code == DB_FULL)
+		err_sys(e, system == EDQUOT ? EDQUOT : ENOSPC, "%s: %s (%d)", what,
+		    sqlite3_errstr(SQLITE_FULL), rc);
+	else if (code == DB_IO && system) /* SQLite has one word for all of them */
+		err_sys(e, system, "%s: %s (%d)", what, words, rc);
 	else
-		err_set(&db->err, "database: %s: %s (%d)", what, sqlite3_errmsg(db->sqlite), rc);
-	return db->code;
+		err_set(e, "%s: %s (%d)", what, words, rc);
+	return code;
+}
+
+enum db_code db_fail(struct db *db, int rc, const char *what)
+{
+	struct err where;
+
+	err_set(&where, "database: %s", what);
+	return db->code = db_tell(&db->err, where.text, rc, sqlite3_errmsg(db->sqlite));
 }
 
 enum db_code db_damaged(struct db *db, const char *what)

@@ -1,6 +1,6 @@
 /*
  * A thin layer over SQLite's unix files: what changes a file or reads it asks the hook before it is passed on, as
- * all else is.
+ * all else is. What SQLite keeps to itself is found out below it: why a file could not be opened.
  */
 #include "store/db_vfs.h"
 
@@ -8,6 +8,7 @@
 #include "store/db_layer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 
 struct file {
@@ -23,19 +24,27 @@ static struct {
 	void *ctx;
 } layer = {.once = PTHREAD_ONCE_INIT};
 
-static _Thread_local int last_errno;
+static _Thread_local int first_errno;
+
+/* The first failure is the reason of those that follow. */
+static void note_errno(void)
+{
+	if (!first_errno)
+		first_errno = errno;
+}
 
 /* Keeps the reason of a failure that is no end of a file. */
 static int noted(int rc)
 {
 	if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
-		last_errno = errno;
+		note_errno();
 	return rc;
 }
 
 static int ask(const struct db_io *io)
 {
-	return layer.hook ? layer.hook(layer.ctx, io) : SQLITE_OK;
+	errno = 0;
+	return layer.hook ? noted(layer.hook(layer.ctx, io)) : SQLITE_OK;
 }
 
 static struct file *file_of(sqlite3_file *f)
@@ -118,7 +127,26 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
 	sqlite3_vfs *below = db_layer_unix(vfs);
 	int rc = ask(&(struct db_io){DB_IO_DELETE, name, NULL, 0, 0});
 
-	return rc ? rc : below->xDelete(below, name, sync_dir);
+	if (rc == SQLITE_OK)
+		rc = below->xDelete(below, name, sync_dir);
+	return rc == SQLITE_IOERR_DELETE_NOENT ? rc : noted(rc);
+}
+
+/* For SQLite, which tries to open a file in other ways after the first, and has the errno of the last. */
+static int open_noted(const char *name, int flags, int mode)
+{
+	int fd = open(name, flags, mode);
+
+	if (fd < 0)
+		note_errno();
+	return fd;
+}
+
+static void note_opens(sqlite3_vfs *below)
+{
+	if (below->iVersion >= 3 && below->xSetSystemCall)
+		MUST(below->xSetSystemCall(below, "open", (sqlite3_syscall_ptr)open_noted) ==
+		     SQLITE_OK);
 }
 
 static void register_layer(void)
@@ -136,6 +164,7 @@ static void register_layer(void)
 	layer.methods.xShmLock = file_shm_lock;
 	layer.methods.xShmBarrier = file_shm_barrier;
 	layer.methods.xShmUnmap = file_shm_unmap;
+	note_opens(db_layer_unix(&layer.vfs));
 	MUST(sqlite3_vfs_register(&layer.vfs, 0) == SQLITE_OK);
 }
 
@@ -147,12 +176,12 @@ const char *db_vfs_name(void)
 
 int db_vfs_errno(void)
 {
-	return last_errno;
+	return first_errno;
 }
 
 void db_vfs_forget(void)
 {
-	last_errno = 0;
+	first_errno = 0;
 }
 
 void db_vfs_hook(db_io_hook *hook, void *ctx)

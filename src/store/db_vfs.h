@@ -26,15 +26,18 @@ struct db_io {
 	int64_t off;
 };
 
-/* Called before each call: 0 lets it happen, an SQLite error code is its result instead. */
+/*
+ * Called before each call: 0 lets it happen, an SQLite error code is its result instead, with the errno that the
+ * hook sets, if it sets one.
+ */
 typedef int db_io_hook(void *ctx, const struct db_io *io);
 
 /* The name for sqlite3_open_v2; registers the layer and initialises SQLite at the first call. */
 const char *db_vfs_name(void);
 
 /*
- * What the system said of the last read, write, truncate, sync or open of this thread that failed since
- * db_vfs_forget(), 0 for none: SQLite has one code for all of it.
+ * What the system said of the first call of this thread for a file that failed since db_vfs_forget(), 0 for none:
+ * SQLite has one code for all of it.
  */
 int db_vfs_errno(void);
 void db_vfs_forget(void);

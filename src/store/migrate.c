@@ -9,6 +9,7 @@
  */
 #include "store/migrate.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -178,7 +179,7 @@ static enum db_code keep(const char *name, const char *copy, struct err *e)
 	db_close(&from);
 	if (code == DB_OK &&
 	    (sync_path(copy, O_RDONLY) < 0 || sync_path(".", O_RDONLY | O_DIRECTORY) < 0)) {
-		err_set(e, "%s cannot be synced", copy);
+		err_sys(e, errno, "%s cannot be synced", copy);
 		code = DB_IO;
 	}
 	if (code != DB_OK)
@@ -241,7 +242,7 @@ static enum db_code change_or_explain(struct db *db, const struct migrations *al
 	    "the database cannot be brought from version %d to %d: %s; it is as it was, also in"
 	    " %s: %s the program it was written by",
 	    (int)from, version, why.text[0] ? why.text : db_error(db), copy,
-	    why.text[0] ? "remove such a name with" : "make room on the disk, or use");
+	    why.text[0] ? "remove such a name with" : "mend that, or use");
 	(void)db_rollback(db);
 	return code;
 }
@@ -270,7 +271,7 @@ enum db_code migrate(
 		return change_or_explain(db, all, from, version, copy, e);
 	err_set(e,
 	    "the database must be brought from version %d to %d, and cannot be copied before: %s;"
-	    " make room on the disk, or use the program it was written by",
+	    " mend that, or use the program it was written by",
 	    (int)from, version, why.text);
 	return code;
 }

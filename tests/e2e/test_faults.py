@@ -18,7 +18,7 @@ import subprocess
 import pytest
 from conftest import DOMAIN, new_folder
 from load import Load, add_accounts
-from server import wait_for
+from server import ServerError, wait_for
 from smtp_peer import HANG, Peer
 from wire import Wire, count_of, deliver, letter, message_id, pop3
 from world import LOG, OPEN, PACK, SYNC, WRITE, memory, world  # noqa: F401 (fixtures)
@@ -153,6 +153,22 @@ def test_a_start_brings_the_log_to_the_disk(make_server, world):
     server.wait_ready()
     deliver(server, ALICE)
     assert count_of(server, ALICE) == 2
+
+
+@pytest.mark.parametrize("error, cure", [(errno.ENOSPC, "make room on the disk"), (errno.EIO, "Input/output error")])
+def test_the_log_cannot_be_made(make_server, world, error, cure):
+    """The reason is that of the first attempt: SQLite has another look, at what is not there."""
+    server = make_server(accounts=["alice"])
+    server.stop()
+    world.fail(OPEN, file=LOG, error=error)
+    with pytest.raises(ServerError):
+        server.start()
+    line = re.search("event=cannot-serve .*", server.log())[0]
+    assert cure in line and "No such file" not in line, line
+    world.heal()
+    server.start()
+    server.mark()
+    deliver(server, ALICE)
 
 
 def test_no_file_can_be_opened(make_server, world):

@@ -184,6 +184,7 @@ static int hook(void *ctx, const struct db_io *io)
 
 	if (kinds[io->kind] == FAULT_NONE || !strikes(f, kinds[io->kind]))
 		return SQLITE_OK;
+	errno = -error_of(f);
 	return f->full && io->kind == DB_IO_WRITE ? SQLITE_FULL : errors[io->kind];
 }
 

@@ -8,6 +8,7 @@
 #include "scratch.h"
 #include "store/db.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
@@ -296,16 +297,36 @@ static void test_full(void **state)
 	assert_string_equal(db_code_name(code), "DB_FULL");
 }
 
+/* The index of the log cannot grow: SQLite has a word for it that says nothing. */
+static void test_no_room_for_the_index(void **state)
+{
+	struct err e = {""};
+	struct fault f;
+
+	db_close(&writer);
+	fault_init(&f);
+	fault_set(&f, FAULT_DB_SHM, 1, true, true);
+	assert_int_equal(db_open("store.db", DB_WRITER, &writer, &e), DB_FULL);
+	assert_true(f.fired > 0);
+	fault_fini(&f);
+	assert_non_null(strstr(e.text, "make room on the disk"));
+	must_open(DB_WRITER, &writer);
+}
+
 static void test_io_failures(void **state)
 {
 	static const struct {
 		enum fault_kind kind;
 		bool full;
+		int error;
 		enum db_code want;
+		const char *cure;
 	} cases[] = {
-	    {FAULT_DB_WRITE, false, DB_IO},
-	    {FAULT_DB_WRITE, true, DB_FULL},
-	    {FAULT_DB_SYNC, false, DB_IO},
+	    {FAULT_DB_WRITE, false, EIO, DB_IO, "the disk may be failing"},
+	    {FAULT_DB_WRITE, true, ENOSPC, DB_FULL, "make room on the disk"},
+	    {FAULT_DB_WRITE, false, EDQUOT, DB_FULL, "raise the quota"},
+	    {FAULT_DB_SYNC, false, EIO, DB_IO, "the disk may be failing"},
+	    {FAULT_DB_SYNC, false, ENOSPC, DB_IO, "make room on the disk"},
 	};
 	struct fault f;
 	int64_t v;
@@ -313,7 +334,9 @@ static void test_io_failures(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		fault_init(&f);
 		fault_set(&f, cases[i].kind, 1, false, cases[i].full);
+		f.error = cases[i].error;
 		assert_int_equal(add_domain(writer, "x.test", 1), cases[i].want);
+		assert_non_null(strstr(db_error(writer), cases[i].cure));
 		assert_int_equal(f.fired, 1);
 		fault_fini(&f);
 		assert_false(db_in_transaction(writer));
@@ -493,6 +516,7 @@ int main(void)
 	    T(test_distrusted_writer_leaves_the_log),
 	    T(test_full),
 	    T(test_io_failures),
+	    T(test_no_room_for_the_index),
 	    T(test_reason_of_a_failure),
 	    T(test_identity),
 	    T(test_newer_version),

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "scratch.h"
 #include "store/db_copy.h"
 
@@ -127,6 +128,40 @@ static void replaces(void **state)
 	assert_int_equal(db_rollback(reader), DB_OK);
 }
 
+/* The file is named, and the reason with its cure. */
+static void says_why(void **state)
+{
+	static const struct {
+		enum fault_kind kind;
+		bool full;
+		enum db_code code;
+		const char *why;
+	} cases[] = {
+	    {FAULT_DB_WRITE, true, DB_FULL, "make room on the disk"},
+	    {FAULT_DB_WRITE, false, DB_IO, "Input/output error"},
+	    {FAULT_DB_READ, false, DB_IO, "Input/output error"},
+	};
+	struct db_copy *copy;
+	struct err e;
+	struct fault f;
+
+	fill(0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_int_equal(db_begin(reader), DB_OK);
+		copy = db_copy_begin(reader, "copy", &e);
+		assert_non_null(copy);
+		fault_init(&f);
+		fault_set(&f, cases[i].kind, 2, false, cases[i].full);
+		assert_int_equal(db_copy_step(copy, -1, &e), cases[i].code);
+		assert_int_equal(f.fired, 1);
+		fault_fini(&f);
+		assert_non_null(strstr(e.text, "cannot copy the database to copy: "));
+		assert_non_null(strstr(e.text, cases[i].why));
+		db_copy_end(&copy);
+		assert_int_equal(db_rollback(reader), DB_OK);
+	}
+}
+
 /* How a copy is found to be, looked through to its end or to what is damaged. */
 static enum db_code copy_and_check(struct err *e)
 {
@@ -187,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(one_moment),
 	    T(replaces),
+	    T(says_why),
 	    T(damage_is_found),
 	};
 
