@@ -1,6 +1,7 @@
 /*
  * A thin layer over SQLite's unix files: what changes a file or reads it asks the hook before it is passed on, as
- * all else is. What SQLite keeps to itself is found out below it: why a file could not be opened.
+ * all else is. What SQLite keeps to itself is found out below it: why a file could not be opened, and whether the
+ * shared memory can be written to.
  */
 #include "store/db_vfs.h"
 
@@ -10,6 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 struct file {
 	struct db_layer_file below;
@@ -85,11 +93,31 @@ static int file_sync(sqlite3_file *f, int flags)
 	return rc ? rc : noted(real_of(f)->pMethods->xSync(real_of(f), flags));
 }
 
+/*
+ * SQLite makes the file larger by an octet for each 4096. Where blocks are smaller the others are holes then, and
+ * writing into one that a full disk has no block for is a signal. A kernel before 5.14 refuses with EINVAL.
+ */
+static bool fill_holes(volatile void *p, int size)
+{
+	uintptr_t at = (uintptr_t)p, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = at - at % page;
+
+	return madvise((void *)from, at + (uintptr_t)size - from, MADV_POPULATE_WRITE) == 0 ||
+	       errno != EFAULT;
+}
+
+/* What is mapped by a call that failed here is there at the next one: each call fills. */
 static int file_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **p_r)
 {
 	int rc = extend ? ask(&(struct db_io){DB_IO_SHM, file_of(f)->name, NULL, size, page}) : 0;
 
-	return rc ? rc : noted(real_of(f)->pMethods->xShmMap(real_of(f), page, size, extend, p_r));
+	if (rc == SQLITE_OK)
+		rc = noted(real_of(f)->pMethods->xShmMap(real_of(f), page, size, extend, p_r));
+	if (rc != SQLITE_OK || !*p_r || fill_holes(*p_r, size))
+		return rc;
+	*p_r = NULL;
+	errno = ENOSPC;
+	return noted(SQLITE_IOERR_SHMSIZE);
 }
 
 static int file_shm_lock(sqlite3_file *f, int off, int n, int flags)

@@ -18,6 +18,7 @@ MIB = 1024 * 1024
 DISKS = {
     "memory": lambda: small_disk("900m"),
     "ext4": lambda: small_ext4("400M", 4096),
+    "ext4, small blocks": lambda: small_ext4("400M", 1024),
 }
 
 
@@ -225,6 +226,8 @@ def test_restart_with_little_room(server, disk, long, end):
 PAGE = 4096
 
 
+@pytest.mark.parametrize("disk", ["memory", *(pytest.param(d, marks=pytest.mark.rare) for d in DISKS if d != "memory")],
+                         indirect=True)
 @pytest.mark.parametrize("min_free", ["0"])
 def test_full_at_every_point(server, disk, long):
     """The server believes that there is room, and has a few pages more each time: what it took it has, whatever
