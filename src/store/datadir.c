@@ -350,12 +350,10 @@ static void make_reserve(struct datadir *d)
 		(void)fs->ops->unlink(fs, RESERVE_NEW);
 }
 
-/* What a file had may be had by others only when it is gone from the disk too (ext4). */
 bool datadir_release_reserve(struct datadir *d)
 {
 	if (d->reserve != RESERVE_HELD || d->fs.ops->unlink(&d->fs, DATADIR_RESERVE) < 0)
 		return false;
-	(void)d->fs.ops->sync_dir(&d->fs, ".");
 	d->reserve = RESERVE_GIVEN;
 	return true;
 }

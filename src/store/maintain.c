@@ -489,8 +489,10 @@ static enum lane_exec maintain_exec(struct lane_op *op, struct db *db, int64_t n
 		unsigned task = m->task++ % MAINTAIN_TASKS;
 
 		m->more = false;
-		if ((tasks[task].frees || !m->full) && !(tasks[task].by_age && spares))
-			tasks[task].run(&s);
+		if ((m->full && !tasks[task].frees) || (tasks[task].by_age && spares))
+			continue;
+		m->op.frees = tasks[task].frees; /* else the reserve is not for it */
+		tasks[task].run(&s);
 	}
 	if (m->rows > 0)
 		m->more = true; /* the other tasks were not looked at */

@@ -170,6 +170,26 @@ static void run_slice(struct maintain *m)
 	assert_int_equal(db_commit(rig.db), DB_OK);
 }
 
+/* What grows meets a full disk before anybody has seen that it is full. */
+static void the_reserve_is_for_what_stores_less(void **state)
+{
+	struct maintain_config cfg = {0, NEVER, rig.blobs};
+	struct maintain *m = mem_new(struct maintain);
+
+	send_to_both();
+	maintain_init(m, &cfg);
+	run_slice(m);
+	assert_true(count("trace_index") > 0);
+	assert_false(m->op.frees);
+	rig_expunge_all(&rig, ann);
+	rig.now += 1;
+	run_slice(m);
+	assert_int_equal(count("membership"), 1);
+	assert_true(m->op.frees);
+	mem_free(m);
+	rig_maintain(&rig, 0, NEVER);
+}
+
 static void many_go_in_slices(void **state)
 {
 	struct maintain_config cfg = {0, NEVER, rig.blobs};
@@ -478,6 +498,7 @@ int main(void)
 	    T(a_full_disk_is_made_room_on),
 	    T(rows_without_a_seal_are_sealed),
 	    T(a_pack_with_others_stays),
+	    T(the_reserve_is_for_what_stores_less),
 	    T(many_go_in_slices),
 	    T(a_removed_account_goes_whole),
 	    T(history_becomes_sums),
