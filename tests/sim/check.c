@@ -740,7 +740,7 @@ void sim_taken(struct sim_rcpt *r)
 	SIM_MUST(clock_mono() >= r->accepted || sim_world.jumps || r->touched,
 	    "%s has got the message %lld s before the time that its sender set", r->address,
 	    (long long)((r->accepted - clock_mono()) / SECOND_MS));
-	if (r->dest->example == SIM_X_HEALTHY && r->taken == 1)
+	if (sim_dest_is_well(r->dest) && r->taken == 1)
 		check_wait(r);
 }
 

@@ -89,7 +89,7 @@ static void check_down_long(const struct sim_rcpt *r)
 		return; /* without a sender it lives for two days only */
 	SIM_MUST(r->state == SIM_S_RELAYED && r->told_failed == 0,
 	    "%s was not delivered, though his server "
-	    "was down for no more than 3 days and 4 hours",
+	    "was there again in time",
 	    r->address);
 	steps = 1 + sim_leaps_back(up, r->taken_at); /* with each the wait begins anew */
 	SIM_MUST(r->taken_at <= up + steps * STEP_MS + slack(),
@@ -142,6 +142,34 @@ static void check_delivered(const struct sim_rcpt *r, int64_t within)
 	    (long long)((r->taken_at - r->accepted) / MINUTE_MS));
 }
 
+static void check_at_once(const struct sim_rcpt *r)
+{
+	check_delivered(r, MINUTE_MS);
+}
+
+/* Waiting would be of no use; who has no room is told so before, and waits. */
+static void check_returned(const struct sim_rcpt *r)
+{
+	if (r->destiny == SIM_FULL)
+		return;
+	SIM_MUST(r->state == SIM_S_BOUNCED && r->taken == 0,
+	    "%s was not returned, though his server will not have the message", r->address);
+	SIM_MUST(r->overtaken || sim_leap_held(r) || r->ended - r->accepted <= MINUTE_MS + slack(),
+	    "%s was returned after %lld minutes, and was refused for good before", r->address,
+	    (long long)((r->ended - r->accepted) / MINUTE_MS));
+}
+
+static void check_refused(const struct sim_rcpt *r)
+{
+	static void (*const checks[])(const struct sim_rcpt *r) = {
+	    [SIM_TAKEN] = check_at_once,
+	    [SIM_RETURNED] = check_returned,
+	    [SIM_LATER] = check_down_long,
+	};
+
+	checks[r->dest->fate](r);
+}
+
 static void check_destiny(const struct sim_rcpt *r)
 {
 	if (r->destiny != SIM_WELCOME && !(r->state == SIM_S_QUEUED && may_wait_yet(r)))
@@ -159,7 +187,10 @@ static void check_rcpt(const struct sim_rcpt *r)
 	check_destiny(r);
 	switch (r->dest->example) {
 	case SIM_X_HEALTHY:
-		check_delivered(r, MINUTE_MS);
+		check_at_once(r);
+		break;
+	case SIM_X_REFUSES:
+		check_refused(r);
 		break;
 	case SIM_X_DOWN_LONG:
 		check_down_long(r);

@@ -213,7 +213,7 @@ static void ehlo(struct sim_session *s)
 	};
 	struct buf b;
 
-	if (fails(s, SIM_EHLO))
+	if (fails(s, SIM_EHLO) || fails(s, SIM_HELO))
 		return;
 	buf_init(&b, 4 * KIB);
 	buf_printf(&b, "250-%s\r\n", s->host->name);
@@ -225,6 +225,12 @@ static void ehlo(struct sim_session *s)
 	buf_lit(&b, "250 HELP\r\n");
 	say_bytes(s, buf_view(&b));
 	buf_fini(&b);
+}
+
+static void helo(struct sim_session *s)
+{
+	if (!fails(s, SIM_HELO))
+		say(s, "250 hello");
 }
 
 static void starttls(struct sim_session *s)
@@ -385,12 +391,23 @@ static void bdat(struct sim_session *s, struct str line)
 static void chunk_over(struct sim_session *s)
 {
 	s->chunk = false;
+	if (fails(s, SIM_BDAT))
+		return;
 	if (s->refuse)
 		say(s, "554 5.5.1 no valid recipients");
 	else if (s->last)
 		dot(s);
 	else if (!fails(s, SIM_DATA))
 		say(s, "250 2.0.0 go on");
+}
+
+static void rset(struct sim_session *s)
+{
+	if (fails(s, SIM_RSET))
+		return;
+	s->mail = false;
+	s->nrcpts = 0;
+	say(s, "250 2.0.0 forgotten");
 }
 
 static void quit(struct sim_session *s)
@@ -402,8 +419,10 @@ static void quit(struct sim_session *s)
 
 static void command(struct sim_session *s, struct str line)
 {
-	if (str_has_prefix_i(line, STR("EHLO")) || str_has_prefix_i(line, STR("HELO")))
+	if (str_has_prefix_i(line, STR("EHLO")))
 		ehlo(s);
+	else if (str_has_prefix_i(line, STR("HELO")))
+		helo(s);
 	else if (str_has_prefix_i(line, STR("STARTTLS")))
 		starttls(s);
 	else if (str_has_prefix_i(line, STR("MAIL")))
@@ -414,11 +433,9 @@ static void command(struct sim_session *s, struct str line)
 		data(s);
 	else if (str_has_prefix_i(line, STR("BDAT ")))
 		bdat(s, line);
-	else if (str_has_prefix_i(line, STR("RSET"))) {
-		s->mail = false;
-		s->nrcpts = 0;
-		say(s, "250 2.0.0 forgotten");
-	} else if (str_has_prefix_i(line, STR("QUIT")))
+	else if (str_has_prefix_i(line, STR("RSET")))
+		rset(s);
+	else if (str_has_prefix_i(line, STR("QUIT")))
 		quit(s);
 	else
 		say(s, "500 5.5.2 what?");

@@ -31,13 +31,18 @@ bool sim_verbose;
 
 /* ---- chance: SplitMix64 ---- */
 
-uint64_t sim_random(uint64_t n)
+uint64_t sim_draw(uint64_t *chance, uint64_t n)
 {
-	uint64_t z = loop.chance += UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t z = *chance += UINT64_C(0x9e3779b97f4a7c15);
 
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
 	return (z ^ (z >> 31)) % n;
+}
+
+uint64_t sim_random(uint64_t n)
+{
+	return sim_draw(&loop.chance, n);
 }
 
 int64_t sim_between(int64_t min, int64_t max)

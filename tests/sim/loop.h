@@ -52,6 +52,9 @@ uint64_t sim_random(uint64_t n);
 int64_t sim_between(int64_t min, int64_t max);
 bool sim_chance(unsigned percent);
 
+/* The same from a chance of one's own, which leaves that of the seed as it is. */
+uint64_t sim_draw(uint64_t *chance, uint64_t n);
+
 /* ---- what is said ---- */
 
 extern bool sim_verbose;

@@ -27,6 +27,13 @@ static bool is_late(void)
 	return clock_mono() - sim_world.begin > 36 * HOUR_MS;
 }
 
+/* Every third one is refused before the next message, so that there is something to be forgotten. */
+static bool is_before_rset(const struct sim_rcpt *r)
+{
+	return r->dest->example == SIM_X_REFUSES && r->dest->faults[0].at == SIM_RSET &&
+	       r->index % 3 == 0;
+}
+
 static void add_recipient(struct deliver *d, struct sim_dest *dest, unsigned notify)
 {
 	struct sim_rcpt *r = sim_rcpt_new(dest);
@@ -42,6 +49,8 @@ static void add_recipient(struct deliver *d, struct sim_dest *dest, unsigned not
 	r->by_in = d->wish.by_time;
 	if (dest->example != SIM_X_BURST && sim_chance(8))
 		r->destiny = sim_chance(85) || is_late() ? SIM_UNKNOWN : SIM_FULL;
+	else if (is_before_rset(r))
+		r->destiny = SIM_UNKNOWN;
 	to->address = text;
 	to->local = str_sub(text, 0, at);
 	to->domain = str_from(text, at + 1);
@@ -276,6 +285,10 @@ static void plan_dest(struct sim_dest *d)
 		break;
 	case SIM_X_BURST:
 		plan_mail(d, sim_chance(5) ? 1000 : 120, HOUR_MS, HOUR_MS + 20 * SECOND_MS);
+		break;
+	case SIM_X_REFUSES: /* some of it over one connection */
+		plan_mail(d, 8, HOUR_MS, HOUR_MS + 8 * SECOND_MS);
+		plan_mail(d, 2, MINUTE_MS, 36 * HOUR_MS);
 		break;
 	case SIM_X_CROWD: /* once, so that it is known to be well; then all at once */
 		plan_mail(d, 1, MINUTE_MS, 2 * MINUTE_MS);

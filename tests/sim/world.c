@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "smtp/smtp_client.h"
+#include "ways.h"
 
 struct sim_world sim_world;
 
@@ -136,7 +137,7 @@ bool sim_dest_is_down(const struct sim_dest *d)
 
 /* ---- making ---- */
 
-static void add_fault(struct sim_dest *d, struct sim_fault f)
+void sim_fault_add(struct sim_dest *d, struct sim_fault f)
 {
 	MUST(d->nfaults < SIM_FAULTS);
 	d->faults[d->nfaults++] = f;
@@ -174,7 +175,7 @@ static void make_down(struct sim_dest *d, int64_t from)
 	f = down_faults[n];
 	f.from = from;
 	f.until = d->up_at;
-	add_fault(d, f);
+	sim_fault_add(d, f);
 }
 
 static const struct sim_fault troubles[] = {
@@ -221,6 +222,7 @@ static void make_trouble(struct sim_dest *d, int64_t begin)
 	while (n--) {
 		struct sim_fault f = troubles[sim_random(COUNT(troubles))];
 
+		sim_ways_trouble(&f);
 		f.from = begin + sim_between(0, 2 * DAY_MS);
 		f.until = f.from + sim_between(10 * MINUTE_MS, 3 * DAY_MS);
 		if (sim_chance(40)) {
@@ -228,7 +230,7 @@ static void make_trouble(struct sim_dest *d, int64_t begin)
 			f.period = f.until - f.from + sim_between(MINUTE_MS, 40 * MINUTE_MS);
 		}
 		f.percent = sim_chance(50) ? (unsigned)sim_between(5, 95) : 0;
-		add_fault(d, f);
+		sim_fault_add(d, f);
 	}
 	if (sim_chance(30)) {
 		int64_t from = begin + sim_between(0, 2 * DAY_MS);
@@ -246,7 +248,7 @@ static void make_flapping(struct sim_dest *d, int64_t begin)
 	f.from = begin + sim_between(MINUTE_MS, HOUR_MS);
 	f.until = f.from + sim_between(20 * MINUTE_MS, 3 * HOUR_MS);
 	f.period = f.until - f.from + sim_between(45 * MINUTE_MS, 2 * HOUR_MS);
-	add_fault(d, f);
+	sim_fault_add(d, f);
 }
 
 static void make_example(struct sim_dest *d, int64_t begin)
@@ -269,25 +271,26 @@ static void make_example(struct sim_dest *d, int64_t begin)
 		make_down(d, begin + DAY_MS);
 		break;
 	case SIM_X_BURST:
-		add_fault(d, (struct sim_fault){.kind = SIM_F_REPLY,
-				 .at = SIM_RCPT,
-				 .from = begin,
-				 .until = begin + 100 * MINUTE_MS,
-				 .text = "450 4.2.1 not now"});
+		sim_fault_add(d, (struct sim_fault){.kind = SIM_F_REPLY,
+				     .at = SIM_RCPT,
+				     .from = begin,
+				     .until = begin + 100 * MINUTE_MS,
+				     .text = "450 4.2.1 not now"});
 		break;
 	case SIM_X_GREYLIST:
-		add_fault(d, (struct sim_fault){
-				 .kind = SIM_F_GREYLIST, .from = begin, .until = sim_world.end});
+		sim_fault_add(
+		    d, (struct sim_fault){
+			   .kind = SIM_F_GREYLIST, .from = begin, .until = sim_world.end});
 		break;
 	case SIM_X_MANY:
-		add_fault(d, (struct sim_fault){.kind = SIM_F_BUSY,
-				 .from = begin,
-				 .until = sim_world.end,
-				 .limit = (unsigned)sim_between(1, 12)});
+		sim_fault_add(d, (struct sim_fault){.kind = SIM_F_BUSY,
+				     .from = begin,
+				     .until = sim_world.end,
+				     .limit = (unsigned)sim_between(1, 12)});
 		break;
 	case SIM_X_TARPIT:
-		add_fault(d, (struct sim_fault){
-				 .kind = SIM_F_TARPIT, .from = begin, .until = sim_world.end});
+		sim_fault_add(d, (struct sim_fault){
+				     .kind = SIM_F_TARPIT, .from = begin, .until = sim_world.end});
 		break;
 	case SIM_X_TROUBLE:
 		make_trouble(d, begin);
@@ -297,10 +300,11 @@ static void make_example(struct sim_dest *d, int64_t begin)
 		break;
 	case SIM_X_SLOW:
 	case SIM_X_CROWD:
-		add_fault(d,
+		sim_fault_add(d,
 		    (struct sim_fault){.kind = SIM_F_SLOW, .from = begin, .until = sim_world.end});
 		break;
 	case SIM_X_BACKED:
+	case SIM_X_REFUSES:
 		break;
 	case SIM_X_LIES:
 		add_dns(d, (enum sim_dns_kind)sim_between(SIM_D_NXDOMAIN, SIM_D_ELSEWHERE),
@@ -310,9 +314,10 @@ static void make_example(struct sim_dest *d, int64_t begin)
 }
 
 /* Public addresses, one of each family a host. */
-static void make_host(struct sim_dest *d, size_t number, size_t dest)
+void sim_host_make(struct sim_dest *d, size_t number)
 {
 	struct sim_host *h = &d->hosts[number];
+	size_t dest = (size_t)(d - sim_world.dests);
 	unsigned all = SMTP_EXT_PIPELINING | SMTP_EXT_8BITMIME | SMTP_EXT_SIZE | SMTP_EXT_DSN |
 		       SMTP_EXT_ENHANCED | SMTP_EXT_STARTTLS | SMTP_EXT_CHUNKING |
 		       SMTP_EXT_PRIORITY | SMTP_EXT_DELIVERBY;
@@ -334,7 +339,7 @@ static void make_host(struct sim_dest *d, size_t number, size_t dest)
 		h->rcpt_max = (unsigned)sim_between(1, 3);
 }
 
-static struct sim_dest *add_dest(enum sim_example example)
+struct sim_dest *sim_dest_add(enum sim_example example)
 {
 	size_t n = sim_world.ndests++;
 	struct sim_dest *d = &sim_world.dests[n];
@@ -354,35 +359,34 @@ static void make_hoster(void)
 {
 	static const enum sim_example examples[] = {
 	    SIM_X_DOWN_LONG, SIM_X_DOWN_SHORT, SIM_X_FLAPPING, SIM_X_SLOW};
-	struct sim_dest *h = add_dest(examples[sim_random(COUNT(examples))]);
+	struct sim_dest *h = sim_dest_add(examples[sim_random(COUNT(examples))]);
 
 	h->nhosts = 1;
-	make_host(h, 0, (size_t)(h - sim_world.dests));
+	sim_host_make(h, 0);
 	while (h->nfaults == 0 && h->ndns == 0)
 		make_example(h, sim_world.begin);
 	h->served = (unsigned)sim_between(5, 50);
 	for (unsigned i = 0; i < h->served; i++) {
-		struct sim_dest *d = add_dest(h->example);
+		struct sim_dest *d = sim_dest_add(h->example);
 
 		d->server = h;
 		if (h->example == SIM_X_SLOW || !sim_chance(15))
 			continue;
 		d->example = SIM_X_BACKED;
 		d->nhosts = 1;
-		make_host(d, 0, (size_t)(d - sim_world.dests));
+		sim_host_make(d, 0);
 		d->hosts[0].preference = h->hosts[0].preference + 10;
 	}
 }
 
 static void make_dest(enum sim_example example)
 {
-	struct sim_dest *d = add_dest(example);
-	size_t n = (size_t)(d - sim_world.dests);
+	struct sim_dest *d = sim_dest_add(example);
 
 	d->no_mx = sim_chance(15);
 	d->nhosts = d->no_mx ? 1 : 1 + sim_random(SIM_HOSTS_MAX);
 	for (size_t i = 0; i < d->nhosts; i++)
-		make_host(d, i, n);
+		sim_host_make(d, i);
 	make_example(d, sim_world.begin);
 	if ((example == SIM_X_TROUBLE || example == SIM_X_MANY) && sim_chance(35))
 		d->connections = (unsigned)sim_between(1, 6);
@@ -398,6 +402,7 @@ void sim_world_make(void)
 	list_init(&sim_world.queued);
 	sim_world.begin = clock_mono();
 	sim_world.end = sim_world.begin + 7 * DAY_MS;
+	sim_ways_begin(sim_seed());
 	make_dest(SIM_X_HEALTHY);
 	make_dest(SIM_X_DOWN_LONG);
 	make_dest(SIM_X_DOWN_FOREVER);
@@ -410,6 +415,7 @@ void sim_world_make(void)
 	sim_world.crowded = sim_random(200) == 0;
 	for (int i = 0; i < 110 && sim_world.crowded; i++)
 		make_dest(SIM_X_CROWD);
+	sim_ways_make();
 	sim_world.kills = sim_chance(sim_world.crowded ? 30 : 60);
 	sim_world.jumps = sim_chance(20);
 }

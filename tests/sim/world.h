@@ -27,10 +27,13 @@
 enum sim_stage {
 	SIM_GREETING,
 	SIM_EHLO,
+	SIM_HELO, /* and EHLO */
 	SIM_STARTTLS,
+	SIM_RSET,
 	SIM_MAIL,
 	SIM_RCPT,
 	SIM_DATA,
+	SIM_BDAT,
 	SIM_DOT,
 	SIM_STAGES
 };
@@ -125,6 +128,14 @@ enum sim_example {
 	SIM_X_SLOW,     /* takes up to minutes for each answer */
 	SIM_X_CROWD,    /* one of very many that are all slow */
 	SIM_X_BACKED,   /* by another's host, and if that is down by one of its own */
+	SIM_X_REFUSES,  /* one command, all the time or for hours */
+};
+
+/* What becomes of mail whose server refuses a command. */
+enum sim_fate {
+	SIM_TAKEN,    /* it goes without that command, at once */
+	SIM_RETURNED, /* at once */
+	SIM_LATER,    /* it waits for as long as that is refused */
 };
 
 #define SIM_REPLIES  64
@@ -146,7 +157,8 @@ struct sim_dest {
 	size_t nfaults;
 	struct sim_dns_fault dns[2];
 	size_t ndns;
-	int64_t up_at; /* DOWN_...: when it can be used again */
+	int64_t up_at;      /* DOWN_..., and SIM_LATER: when it can be used again */
+	enum sim_fate fate; /* REFUSES */
 	/* what happened */
 	char replies[SIM_REPLIES][120]; /* that its hosts gave */
 	size_t nreplies;
@@ -309,6 +321,11 @@ extern struct sim_world sim_world;
 /* Makes the world of a seed: destinations, their faults. */
 void sim_world_make(void);
 
+/* What it is made of; a host is made behind its destination. */
+struct sim_dest *sim_dest_add(enum sim_example example);
+void sim_host_make(struct sim_dest *d, size_t number);
+void sim_fault_add(struct sim_dest *d, struct sim_fault f);
+
 /* A new recipient in it. */
 struct sim_rcpt *sim_rcpt_new(struct sim_dest *dest);
 struct sim_rcpt *sim_rcpt_find(struct str address);
@@ -327,6 +344,12 @@ enum sim_dns_kind sim_dns_fault_now(const struct sim_dest *d);
 static inline struct sim_dest *sim_server_of(struct sim_dest *d)
 {
 	return d->server ? d->server : d;
+}
+
+/* Whatever is wrong with it keeps no mail. */
+static inline bool sim_dest_is_well(const struct sim_dest *d)
+{
+	return d->example == SIM_X_HEALTHY || (d->example == SIM_X_REFUSES && d->fate == SIM_TAKEN);
 }
 
 /* Nobody gets through to it at all. */

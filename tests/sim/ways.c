@@ -1,0 +1,98 @@
+/* Hosts that refuse a command, each with what must come of it. */
+#include "ways.h"
+
+#include "smtp/smtp_client.h"
+
+static struct {
+	uint64_t chance;
+	bool refuses; /* commands are refused */
+} ways;
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+static uint64_t draw(uint64_t n)
+{
+	return sim_draw(&ways.chance, n);
+}
+
+static int64_t draw_between(int64_t min, int64_t max)
+{
+	return min + (int64_t)draw((uint64_t)(max - min) + 1);
+}
+
+/* ---- commands that are refused ---- */
+
+static const struct {
+	struct sim_fault fault;
+	enum sim_fate fate;
+	unsigned offers, lacks; /* extensions */
+} refusals[] = {
+#define REFUSES(stage, line, fate, offers, lacks)                                                  \
+	{                                                                                          \
+		{.kind = SIM_F_REPLY, .at = stage, .text = line}, fate, offers, lacks              \
+	}
+    REFUSES(SIM_GREETING, "550 5.7.1 your address is listed", SIM_LATER, 0, 0),
+    REFUSES(SIM_GREETING, "554 5.7.1 not from there", SIM_LATER, 0, 0),
+    REFUSES(SIM_EHLO, "500 5.5.1 EHLO?", SIM_TAKEN, 0, 0), /* HELO follows [RFC 5321 4.1.4] */
+    REFUSES(SIM_EHLO, "502 5.5.1 HELO will do", SIM_TAKEN, 0, 0),
+    REFUSES(SIM_HELO, "550 5.7.1 not by that name", SIM_RETURNED, 0, 0),
+    REFUSES(SIM_HELO, "504 5.5.4 that is no name", SIM_RETURNED, 0, 0),
+    REFUSES(SIM_HELO, "451 4.4.3 that name is not known yet", SIM_LATER, 0, 0),
+    REFUSES(SIM_STARTTLS, "502 5.5.1 STARTTLS?", SIM_TAKEN, SMTP_EXT_STARTTLS, 0),
+    REFUSES(SIM_STARTTLS, "554 5.7.3 no TLS for you", SIM_TAKEN, SMTP_EXT_STARTTLS, 0),
+    REFUSES(SIM_STARTTLS, "454 4.7.0 no TLS now", SIM_TAKEN, SMTP_EXT_STARTTLS, 0),
+    REFUSES(SIM_RSET, "502 5.5.1 RSET?", SIM_TAKEN, 0, 0), /* over another connection */
+    REFUSES(SIM_RSET, "451 4.3.0 not now", SIM_TAKEN, 0, 0),
+    REFUSES(SIM_RSET, "421 4.3.2 enough", SIM_TAKEN, 0, 0),
+    REFUSES(SIM_MAIL, "553 5.1.8 no such sender", SIM_RETURNED, 0, 0),
+    REFUSES(SIM_MAIL, "452 4.3.1 the disk is full", SIM_LATER, 0, 0),
+    REFUSES(SIM_RCPT, "550 5.7.1 relaying denied", SIM_RETURNED, 0, 0),
+    REFUSES(SIM_DATA, "554 5.7.1 no mail of that kind", SIM_RETURNED, 0, SMTP_EXT_CHUNKING),
+    REFUSES(SIM_DATA, "503 5.5.1 not now", SIM_RETURNED, 0, SMTP_EXT_CHUNKING),
+    REFUSES(SIM_DATA, "452 4.3.1 the disk is full", SIM_LATER, 0, SMTP_EXT_CHUNKING),
+    REFUSES(SIM_BDAT, "500 5.5.1 BDAT?", SIM_TAKEN, SMTP_EXT_CHUNKING, 0), /* by DATA */
+    REFUSES(SIM_BDAT, "451 4.3.0 not now", SIM_LATER, SMTP_EXT_CHUNKING, 0),
+    REFUSES(SIM_BDAT, "554 5.6.0 not that", SIM_RETURNED, SMTP_EXT_CHUNKING, 0),
+    REFUSES(SIM_DOT, "550 5.7.1 not that", SIM_RETURNED, 0, 0),
+#undef REFUSES
+};
+
+void sim_ways_trouble(struct sim_fault *f)
+{
+	if (ways.refuses && draw(2))
+		*f = refusals[draw(COUNT(refusals))].fault;
+}
+
+static void make_refusing(void)
+{
+	struct sim_dest *d = sim_dest_add(SIM_X_REFUSES);
+	size_t which = draw(COUNT(refusals));
+	struct sim_fault f = refusals[which].fault;
+
+	d->nhosts = 1 + draw(SIM_HOSTS_MAX);
+	for (size_t i = 0; i < d->nhosts; i++) {
+		sim_host_make(d, i);
+		d->hosts[i].extensions |= refusals[which].offers;
+		d->hosts[i].extensions &= ~refusals[which].lacks;
+	}
+	d->fate = refusals[which].fate;
+	f.from = sim_world.begin;
+	f.until = sim_world.end;
+	if (d->fate == SIM_LATER)
+		f.until = d->up_at = sim_world.begin + draw_between(2 * HOUR_MS, DAY_MS);
+	sim_fault_add(d, f);
+}
+
+/* ---- the whole ---- */
+
+void sim_ways_begin(uint64_t seed)
+{
+	ways.chance = seed ^ UINT64_C(0x77617973); /* as leap.c's, and another */
+	ways.refuses = draw(6) == 0;
+}
+
+void sim_ways_make(void)
+{
+	if (ways.refuses)
+		make_refusing();
+}
