@@ -50,13 +50,20 @@ static void add(struct asked *q, struct dns_answer a)
 	q->result.status = DNS_OK;
 }
 
+static void add_hosts(struct asked *q, const struct sim_dest *d)
+{
+	for (size_t i = 0; i < d->nhosts; i++)
+		add(q, (struct dns_answer){.preference = (uint16_t)d->hosts[i].preference,
+			   .host = str_of_c(d->hosts[i].name)});
+}
+
+/* Hosts of its own are there for one that moves when it has moved. */
 static void add_mx(struct asked *q, const struct sim_dest *d)
 {
 	if (d->server)
-		add_mx(q, d->server);
-	for (size_t i = 0; i < d->nhosts && !d->no_mx; i++)
-		add(q, (struct dns_answer){.preference = (uint16_t)d->hosts[i].preference,
-			   .host = str_of_c(d->hosts[i].name)});
+		add_hosts(q, d->server);
+	if (!d->no_mx && (d->example != SIM_X_MOVED || d->old))
+		add_hosts(q, d);
 }
 
 static void add_addresses(struct asked *q, const struct sim_host *h)

@@ -230,7 +230,8 @@ static void check_quote(const struct sim_rcpt *r, struct str text)
 	quote = str_from(text, at + 13);
 	end = str_find(quote, '"');
 	quote = str_sub(quote, 0, end);
-	if (has_said(r->dest, quote) || has_said(sim_server_of(r->dest), quote))
+	if (has_said(r->dest, quote) || has_said(sim_server_of(r->dest), quote) ||
+	    (r->dest->old && has_said(r->dest->old, quote)))
 		return;
 	sim_fail("%s never answered what explain quotes: %.*s", d->name, STR_FMT(text));
 }
@@ -255,18 +256,17 @@ static void check_host(const struct sim_rcpt *r, struct sim_claim *c, struct str
 {
 	size_t at = str_find_str(text, STR("its mail server "));
 	struct str name = str_from(text, at + 16), other;
-	const struct sim_host *h = NULL;
+	const struct sim_host *h;
 	const struct sim_dest *d;
+	size_t n = 0;
 
 	if (at == text.n)
 		return;
 	other = str_from(name, str_find_str(name, STR(", which also serves ")) + 20);
 	name = str_sub(name, 0, str_find(name, ' '));
 	name.n -= name.p[name.n - 1] == ',';
-	for (size_t i = 0; i < r->dest->nhosts; i++)
-		h = str_eq(name, str_of_c(r->dest->hosts[i].name)) ? &r->dest->hosts[i] : h;
-	if (r->dest->server && str_eq(name, str_of_c(r->dest->server->hosts[0].name)))
-		h = &r->dest->server->hosts[0];
+	while ((h = sim_dest_host(r->dest, n)) && !str_eq(name, str_of_c(h->name)))
+		n++;
 	SIM_MUST(h || r->dest->example == SIM_X_LIES, "%.*s is no server of %s: %.*s",
 	    STR_FMT(name), r->dest->name, STR_FMT(text));
 	if (sim_has(text, " that server answers for another domain"))
@@ -274,8 +274,8 @@ static void check_host(const struct sim_rcpt *r, struct sim_claim *c, struct str
 	if (!sim_has(text, ", which also serves ") || !h)
 		return;
 	d = sim_dest_find(str_sub(other, 0, str_find(other, ',')));
-	SIM_MUST(d && d != r->dest && (d == h->dest || d->server == h->dest),
-	    "%s serves no such domain: %.*s", h->name, STR_FMT(text));
+	SIM_MUST(d && d != r->dest && sim_dest_uses(d, h->dest), "%s serves no such domain: %.*s",
+	    h->name, STR_FMT(text));
 }
 
 /* What became of him is as his server knows it, unless nobody can know. */
@@ -391,15 +391,15 @@ static bool is_good(const struct sim_host *h, const struct sim_claim *c)
 /* The one that he waited for, or any of his: as it was said. */
 static bool is_any_good(const struct sim_rcpt *r)
 {
-	const struct sim_dest *d = r->dest;
 	const struct sim_claim *c = &r->claim;
+	const struct sim_host *h;
 
 	if (!c->follows && (c->host || !c->wakes))
 		return c->host && is_good(c->host, c);
-	for (size_t i = 0; i < d->nhosts; i++)
-		if (is_good(&d->hosts[i], c))
+	for (size_t i = 0; (h = sim_dest_host(r->dest, i)); i++)
+		if (is_good(h, c))
 			return true;
-	return d->server && is_good(&d->server->hosts[0], c);
+	return false;
 }
 
 void sim_claim_woken(const struct sim_rcpt *r, int64_t not_before)

@@ -1,4 +1,4 @@
-/* Hosts that refuse a command, each with what must come of it. */
+/* Hosts that refuse a command, each with what must come of it; domains that leave a host which never comes back. */
 #include "ways.h"
 
 #include "smtp/smtp_client.h"
@@ -6,6 +6,7 @@
 static struct {
 	uint64_t chance;
 	bool refuses; /* commands are refused */
+	bool moves;   /* domains move */
 } ways;
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -83,16 +84,66 @@ static void make_refusing(void)
 	sim_fault_add(d, f);
 }
 
+/* ---- domains that move ---- */
+
+/* To a host of its own, or to those of the destination that is well. */
+static void move(void *ctx)
+{
+	struct sim_dest *d = ctx;
+
+	d->old = d->server;
+	d->server = d->nhosts ? NULL : &sim_world.dests[0];
+	sim_say("the MX of %s is another one", d->name);
+}
+
+static void make_mover(struct sim_dest *old)
+{
+	struct sim_dest *d = sim_dest_add(SIM_X_MOVED);
+	int64_t in = draw_between(2 * HOUR_MS, 3 * DAY_MS);
+
+	d->server = old;
+	d->nhosts = draw(2);
+	if (d->nhosts)
+		sim_host_make(d, 0);
+	sim_post(in, move, d);
+	d->up_at = sim_world.begin + in;
+}
+
+/* Many domains in the line of a host that is dead: some move, the others wait until they are returned. */
+static void make_moving(void)
+{
+	static const enum sim_fault_kind deaths[] = {
+	    SIM_F_REFUSE, SIM_F_NO_ANSWER, SIM_F_NO_ROUTE, SIM_F_RESET};
+	struct sim_dest *old = sim_dest_add(SIM_X_DOWN_FOREVER);
+
+	old->nhosts = 1;
+	sim_host_make(old, 0);
+	old->up_at = sim_world.end;
+	sim_fault_add(old, (struct sim_fault){.kind = deaths[draw(COUNT(deaths))],
+			       .from = sim_world.begin,
+			       .until = sim_world.end});
+	old->served = (unsigned)draw_between(1, 8);
+	for (unsigned i = 0; i < old->served; i++) {
+		if (i == 0 || draw(2))
+			make_mover(old);
+		else
+			sim_dest_add(SIM_X_DOWN_FOREVER)->server = old;
+	}
+}
+
 /* ---- the whole ---- */
 
 void sim_ways_begin(uint64_t seed)
 {
 	ways.chance = seed ^ UINT64_C(0x77617973); /* as leap.c's, and another */
 	ways.refuses = draw(6) == 0;
+	ways.moves = draw(8) == 0;
 }
 
 void sim_ways_make(void)
 {
 	if (ways.refuses)
 		make_refusing();
+	if (ways.moves)
+		make_moving();
 }

@@ -8,6 +8,8 @@
 #include "smtp/smtp_client.h"
 #include "ways.h"
 
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
 struct sim_world sim_world;
 
 /* ---- finding ---- */
@@ -78,7 +80,8 @@ bool sim_rcpt_heard(const struct sim_rcpt *r, struct str words)
 	const struct sim_dest *server = sim_server_of(r->dest);
 
 	if (is_among(r->dest->early, r->dest->nearly, words) ||
-	    is_among(server->early, server->nearly, words))
+	    is_among(server->early, server->nearly, words) ||
+	    (r->dest->old && is_among(r->dest->old->early, r->dest->old->nearly, words)))
 		return true;
 	for (size_t i = 0; i < sim_world.nrcpts; i++) {
 		const struct sim_rcpt *one = sim_world.rcpts[i];
@@ -88,6 +91,25 @@ bool sim_rcpt_heard(const struct sim_rcpt *r, struct str words)
 			return true;
 	}
 	return false;
+}
+
+bool sim_dest_uses(const struct sim_dest *d, const struct sim_dest *server)
+{
+	return d == server || d->server == server || d->old == server;
+}
+
+const struct sim_host *sim_dest_host(const struct sim_dest *d, size_t number)
+{
+	const struct sim_dest *const all[] = {d, d->server, d->old};
+
+	for (size_t i = 0; i < COUNT(all); i++) {
+		size_t n = all[i] ? all[i]->nhosts : 0;
+
+		if (number < n)
+			return &all[i]->hosts[number];
+		number -= n;
+	}
+	return NULL;
 }
 
 /* ---- faults of the moment ---- */
@@ -159,7 +181,6 @@ static const struct sim_fault down_faults[] = {
     {.kind = SIM_F_HALF_CLOSE, .at = SIM_EHLO},
     {.kind = SIM_F_GARBAGE, .at = SIM_GREETING},
 };
-#define COUNT(a) (sizeof(a) / sizeof *(a))
 
 /* Nobody gets through from `from` to d->up_at. */
 static void make_down(struct sim_dest *d, int64_t from)
@@ -304,6 +325,7 @@ static void make_example(struct sim_dest *d, int64_t begin)
 		    (struct sim_fault){.kind = SIM_F_SLOW, .from = begin, .until = sim_world.end});
 		break;
 	case SIM_X_BACKED:
+	case SIM_X_MOVED:
 	case SIM_X_REFUSES:
 		break;
 	case SIM_X_LIES:

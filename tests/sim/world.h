@@ -128,7 +128,8 @@ enum sim_example {
 	SIM_X_SLOW,     /* takes up to minutes for each answer */
 	SIM_X_CROWD,    /* one of very many that are all slow */
 	SIM_X_BACKED,   /* by another's host, and if that is down by one of its own */
-	SIM_X_REFUSES,  /* one command, all the time or for hours */
+	SIM_X_MOVED, /* by another's host, which never comes back, until its MX is changed for good */
+	SIM_X_REFUSES, /* one command, all the time or for hours */
 };
 
 /* What becomes of mail whose server refuses a command. */
@@ -148,6 +149,7 @@ struct sim_dest {
 	char name[32];
 	enum sim_example example;
 	struct sim_dest *server; /* by whose hosts it goes; NULL: by its own */
+	struct sim_dest *old;    /* by whose hosts it went before it moved; NULL: it did not */
 	unsigned served;         /* by its hosts: other domains */
 	struct sim_host hosts[SIM_HOSTS_MAX];
 	size_t nhosts;
@@ -157,7 +159,7 @@ struct sim_dest {
 	size_t nfaults;
 	struct sim_dns_fault dns[2];
 	size_t ndns;
-	int64_t up_at;      /* DOWN_..., and SIM_LATER: when it can be used again */
+	int64_t up_at;      /* DOWN_..., MOVED and SIM_LATER: when it can be used again */
 	enum sim_fate fate; /* REFUSES */
 	/* what happened */
 	char replies[SIM_REPLIES][120]; /* that its hosts gave */
@@ -345,6 +347,12 @@ static inline struct sim_dest *sim_server_of(struct sim_dest *d)
 {
 	return d->server ? d->server : d;
 }
+
+/* It goes, or once went, by the hosts of that one. */
+bool sim_dest_uses(const struct sim_dest *d, const struct sim_dest *server);
+
+/* Of all these hosts the one of that number; NULL: there are no more. */
+const struct sim_host *sim_dest_host(const struct sim_dest *d, size_t number);
 
 /* Whatever is wrong with it keeps no mail. */
 static inline bool sim_dest_is_well(const struct sim_dest *d)
