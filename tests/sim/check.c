@@ -478,13 +478,15 @@ static void on_given(sqlite3_context *context, int n, sqlite3_value **args)
 static void on_host(sqlite3_context *context, int n, sqlite3_value **args)
 {
 	struct str name = str_of(sqlite3_value_text(args[0]), (size_t)sqlite3_value_bytes(args[0]));
-	struct sim_host *h = sim_host_find(name);
+	struct sim_host *h = sim_host_find(queue_routing_server(name));
 
 	if (!h)
 		return;
 	h->told = clock_mono();
 	if (sqlite3_value_int64(args[1]) == 0)
 		h->good = clock_mono();
+	if (queue_routing_asks_more(name)) /* with a login it is another one */
+		return;
 	check_concurrency(&h->lesson, args + 2, h->name);
 }
 

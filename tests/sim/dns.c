@@ -60,6 +60,8 @@ static void add_hosts(struct asked *q, const struct sim_dest *d)
 /* Hosts of its own are there for one that moves when it has moved. */
 static void add_mx(struct asked *q, const struct sim_dest *d)
 {
+	SIM_MUST(
+	    d->example != SIM_X_ROUTED, "the MX of %s is asked for, and it has a route", d->name);
 	if (d->server)
 		add_hosts(q, d->server);
 	if (!d->no_mx && (d->example != SIM_X_MOVED || d->old))

@@ -82,8 +82,8 @@ static void check_warning(const struct sim_rcpt *r, int64_t waited)
 
 static void check_down_long(const struct sim_rcpt *r)
 {
-	bool moved = r->dest->example == SIM_X_MOVED;
-	int64_t up = (moved ? r->dest : sim_server_of(r->dest))->up_at, steps;
+	bool own = r->dest->up_at > 0; /* whatever its server */
+	int64_t up = (own ? r->dest : sim_server_of(r->dest))->up_at, steps;
 
 	up = up > r->accepted ? up : r->accepted;
 	if (r->destiny != SIM_WELCOME || r->sender < 0 || r->overtaken || sim_leap_held(r))
@@ -191,6 +191,7 @@ static void check_rcpt(const struct sim_rcpt *r)
 		check_at_once(r);
 		break;
 	case SIM_X_REFUSES:
+	case SIM_X_ROUTED:
 		check_refused(r);
 		break;
 	case SIM_X_DOWN_LONG:

@@ -148,7 +148,7 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 	    {"one follows at once if ", SIM_N_HOST},
 	    {"No further attempt is planned", SIM_N_NEVER},
 	};
-	char reach[80];
+	char reach[120];
 	struct sim_moment m;
 
 	check_never(text);
@@ -161,7 +161,8 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 			c->next = table[i].next;
 			return;
 		}
-	snprintf(reach, sizeof reach, "The next attempt to reach %s is ", r->dest->name);
+	snprintf(reach, sizeof reach, "The next attempt to reach %s is ",
+	    r->dest->example == SIM_X_ROUTED ? r->dest->server->hosts[0].name : r->dest->name);
 	m = sim_moment_behind(text, reach);
 	if (!m.span)
 		m = sim_moment_behind(text, "The next attempt is ");
@@ -290,13 +291,36 @@ static void check_fate(const struct sim_rcpt *r, struct str text)
 		    r->address, STR_FMT(text));
 }
 
+/* A route is told of with its host, wherever that is why mail waits; and where there is none, nowhere. */
+static void check_route(const struct sim_rcpt *r, struct str text)
+{
+	bool waits = sim_has(text, " could not be reached (") ||
+		     sim_has(text, " could not be used (") ||
+		     sim_has(text, " takes no mail at present ");
+	const struct sim_dest *d = r->dest;
+	char words[160];
+
+	if (d->example != SIM_X_ROUTED) {
+		SIM_MUST(
+		    !sim_has(text, SIM_BY_ROUTE), "%s has no route: %.*s", d->name, STR_FMT(text));
+		return;
+	}
+	snprintf(words, sizeof words, "the server %s" SIM_BY_ROUTE "%s is sent",
+	    d->server->hosts[0].name, sim_dest_domain(r->dest)->name);
+	SIM_MUST(sim_has(text, waits ? words : "") &&
+		     sim_has(text, words) == sim_has(text, SIM_BY_ROUTE),
+	    "%s goes by %s: %.*s", d->name, d->server->hosts[0].name, STR_FMT(text));
+}
+
 static void check_why(const struct sim_rcpt *r, struct sim_claim *c, struct str text, size_t active,
     size_t sessions, bool failing)
 {
 	check_quote(r, text);
 	check_last(r, text, failing);
 	check_host(r, c, text);
+	check_route(r, text);
 	if (c->next == SIM_N_SESSION && !sim_has(text, "its mail server") &&
+	    !sim_has(text, SIM_BY_ROUTE) &&
 	    !sim_has(text, "It goes as soon as this server may open another connection"))
 		SIM_MUST(active >= sessions && active > 0,
 		    "%zu of %zu connections are in use, and explain says: %.*s", active, sessions,

@@ -11,6 +11,7 @@ struct sim_moment {
 /* The time behind some words; span 0: the words are not there. */
 struct sim_moment sim_moment_behind(struct str text, const char *words);
 
+#define SIM_BY_ROUTE " through which mail for "
 bool sim_has(struct str text, const char *words);
 
 /* Each sentence about what was wished, who is told, and what came before is true. */

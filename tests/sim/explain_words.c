@@ -138,8 +138,9 @@ static void check_attempts(const struct sim_rcpt *r, struct str text, const stru
 	int64_t n = attempts_in(text);
 	struct sim_moment last = sim_moment_behind(text, ", last ");
 
-	if (n == 0 || sim_has(text, "its mail server "))
-		return;
+	if (n == 0 || sim_has(text, "its mail server ") ||
+	    (!own && f->failures == 0 && sim_has(text, SIM_BY_ROUTE)))
+		return; /* those at the host */
 	SIM_MUST(n == (own ? f->attempts : f->failures), "there were %lld attempts for %s: %.*s",
 	    (long long)(own ? f->attempts : f->failures), r->address, STR_FMT(text));
 	SIM_MUST(!own || sim_world.jumps || agrees(last, r->tried_wall),
@@ -195,6 +196,7 @@ static const char *const same[][QUEUE_LANGS] = {
     {" the message could not be transferred ", "未能把它传送到", "未能把它傳送到"},
     {" as many connections as it may have ", "的连接数目前已达上限", "的連線數目前已達上限"},
     {"its mail server ", "它的邮件服务器", "它的郵件伺服器"},
+    {SIM_BY_ROUTE, "用来发送 ", "用來傳送 "},
     {", which also serves ", "（也为", "（也為"},
     {" as many connections to others ", "对外的连接数目前已达总上限", "對外的連線數目前已達總上限"},
     {" that it never reached before ", "留给从未连接成功", "留給從未連線成功"},

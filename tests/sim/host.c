@@ -24,6 +24,7 @@ struct sim_session {
 	struct sim_host *host;
 	struct buf line;
 	bool tls, mail, deaf;
+	bool login;
 	bool data;           /* content by DATA */
 	bool chunk;          /* a chunk by BDAT */
 	bool last;           /* ... the last one */
@@ -222,6 +223,8 @@ static void ehlo(struct sim_session *s)
 			buf_c(&b, words[i].word);
 	if ((s->host->extensions & SMTP_EXT_STARTTLS) && !s->tls)
 		buf_lit(&b, "250-STARTTLS\r\n");
+	if ((s->host->extensions & SMTP_EXT_AUTH) && s->tls)
+		buf_lit(&b, "250-AUTH PLAIN LOGIN\r\n");
 	buf_lit(&b, "250 HELP\r\n");
 	say_bytes(s, buf_view(&b));
 	buf_fini(&b);
@@ -237,6 +240,17 @@ static void starttls(struct sim_session *s)
 {
 	if (!fails(s, SIM_STARTTLS))
 		say(s, "220 2.0.0 go ahead");
+}
+
+/* "\0" SIM_USER "\0" SIM_PASSWORD in base 64 [RFC 4616 2] */
+static void auth(struct sim_session *s, struct str line)
+{
+	SIM_MUST(s->tls && str_eq(line, STR("AUTH PLAIN AHVzZXIAc2VjcmV0")),
+	    "%s is logged in to by other words, or in the clear", s->host->name);
+	if (fails(s, SIM_AUTH))
+		return;
+	s->login = true;
+	say(s, "235 2.7.0 welcome");
 }
 
 static struct str path_of(struct str line)
@@ -311,6 +325,8 @@ static void rcpt(struct sim_session *s, struct str line)
 		return;
 	if (s->mail)
 		check_path(s, r);
+	SIM_MUST(r->dest->login == s->login, "%s is named %s login", r->address,
+	    s->login ? "behind a" : "without a");
 	if (r->dest != s->host->dest && r->dest->server != s->host->dest)
 		say(s, "550 5.7.1 relaying denied");
 	else if (!s->mail)
@@ -425,6 +441,8 @@ static void command(struct sim_session *s, struct str line)
 		helo(s);
 	else if (str_has_prefix_i(line, STR("STARTTLS")))
 		starttls(s);
+	else if (str_has_prefix_i(line, STR("AUTH")))
+		auth(s, line);
 	else if (str_has_prefix_i(line, STR("MAIL")))
 		mail(s, line);
 	else if (str_has_prefix_i(line, STR("RCPT")))

@@ -32,6 +32,28 @@ static struct sim_process *new_life(const char *name)
 	return p;
 }
 
+/* Some go by a host of another one, which may want a login. */
+static void put_routes(struct buf *b)
+{
+	const char *between = "";
+
+	buf_lit(b, "routes = (");
+	for (size_t i = 0; i < sim_world.ndests; i++) {
+		const struct sim_dest *d = &sim_world.dests[i];
+
+		if (d->example != SIM_X_ROUTED)
+			continue;
+		buf_printf(b, "%s{ domain = \"%s\"; host = \"%s\"; port = 25;%s%s }", between,
+		    d->of ? d->of->name : d->name, d->server->hosts[0].name,
+		    d->of ? " sender = \"ann@" SIM_DOMAIN "\";" : "",
+		    d->login ? " tls = \"verify\"; user = \"" SIM_USER
+			       "\"; password_file = \"password\";"
+			     : "");
+		between = ", ";
+	}
+	buf_lit(b, ");\n");
+}
+
 /* Some destinations have a schedule and a number of connections of their own. */
 static void put_settings(struct buf *b)
 {
@@ -50,6 +72,7 @@ static void put_settings(struct buf *b)
 		between = ", ";
 	}
 	buf_lit(b, ");\n");
+	put_routes(b);
 }
 
 static struct config_snapshot *config_now(void)
@@ -98,6 +121,15 @@ ssize_t getrandom(void *p, size_t n, unsigned flags)
 }
 
 /* ---- the data directory ---- */
+
+/* Of the routes with a login; it is read for each job. */
+static void put_password(void)
+{
+	int fd = open("password", O_CREAT | O_WRONLY, 0600);
+
+	MUST(fd >= 0 && write(fd, SIM_PASSWORD "\n", sizeof SIM_PASSWORD) == sizeof SIM_PASSWORD);
+	MUST(close(fd) == 0);
+}
 
 static void nothing(struct lane_op *op)
 {
@@ -158,6 +190,7 @@ void sim_store_template(const char *dir)
 		    SIM_DOMAIN, "");
 	add_aliases(s);
 	store_close(&s);
+	put_password();
 }
 
 /* ---- the store ---- */

@@ -34,9 +34,17 @@ static bool is_before_rset(const struct sim_rcpt *r)
 	       r->index % 3 == 0;
 }
 
+/* The first sender's mail may have a route of its own. */
+static struct sim_dest *part_for(struct sim_dest *dest, int sender)
+{
+	struct sim_dest *d = sim_dest_domain(dest);
+
+	return sender == 0 && d->apart ? d->apart : d;
+}
+
 static void add_recipient(struct deliver *d, struct sim_dest *dest, unsigned notify)
 {
-	struct sim_rcpt *r = sim_rcpt_new(dest);
+	struct sim_rcpt *r = sim_rcpt_new(part_for(dest, d->user ? *(int *)d->user : -1));
 	struct deliver_recipient *to = &d->recipients[d->n++];
 	struct str text = str_of_c(r->address);
 	size_t at = str_find(text, '@');
@@ -250,10 +258,12 @@ void sim_traffic_taken(struct sim_rcpt *r)
 
 static void on_send(void *ctx)
 {
+	struct sim_dest *dest = sim_dest_domain(ctx);
+
 	if (sim_store() && sim_chance(15))
-		stranger_sends(ctx);
+		stranger_sends(dest);
 	else if (sim_store())
-		send_message(ctx);
+		send_message(dest);
 	else
 		sim_post(SECOND_MS, on_send, ctx);
 }

@@ -1,5 +1,10 @@
-/* Hosts that refuse a command, each with what must come of it; domains that leave a host which never comes back. */
+/*
+ * Hosts that refuse a command, each with what must come of it; domains that leave a host which never comes
+ * back; routes.
+ */
 #include "ways.h"
+
+#include <stdio.h>
 
 #include "smtp/smtp_client.h"
 
@@ -7,6 +12,7 @@ static struct {
 	uint64_t chance;
 	bool refuses; /* commands are refused */
 	bool moves;   /* domains move */
+	bool routes;  /* some go by a host of our choice */
 } ways;
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -131,6 +137,74 @@ static void make_moving(void)
 	}
 }
 
+/* ---- routes ---- */
+
+static const struct sim_fault barred[] = {
+    {.kind = SIM_F_REPLY, .at = SIM_AUTH, .text = "535 5.7.8 who are you?"},
+    {.kind = SIM_F_REPLY, .at = SIM_AUTH, .text = "454 4.7.0 cannot tell who you are"},
+    {.kind = SIM_F_REFUSE},
+    {.kind = SIM_F_NO_ANSWER},
+    {.kind = SIM_F_REPLY, .at = SIM_HELO, .text = "451 4.3.0 not today"},
+};
+
+static struct sim_dest *make_routed(struct sim_dest *by)
+{
+	const struct sim_fault *f = by->nfaults ? &by->faults[0] : NULL;
+	struct sim_dest *d = sim_dest_add(SIM_X_ROUTED);
+
+	d->server = by;
+	d->login = draw(2);
+	d->fate = f && (d->login || f->at != SIM_AUTH) ? SIM_LATER : SIM_TAKEN;
+	if (d->fate == SIM_LATER)
+		d->up_at = f->until;
+	return d;
+}
+
+/* Of one sender alone: what becomes of his mail is nothing to that of others, nor theirs to his. */
+static void make_apart(struct sim_dest *by)
+{
+	struct sim_dest *d = sim_dest_add(draw(2) ? SIM_X_HEALTHY : SIM_X_DOWN_FOREVER);
+
+	d->nhosts = 1;
+	sim_host_make(d, 0);
+	if (d->example == SIM_X_DOWN_FOREVER) {
+		d->up_at = sim_world.end;
+		sim_fault_add(
+		    d, (struct sim_fault){
+			   .kind = SIM_F_REFUSE, .from = sim_world.begin, .until = sim_world.end});
+	}
+	d->apart = make_routed(by);
+	d->apart->of = d;
+	snprintf(
+	    d->apart->name, sizeof d->apart->name, "%.10s via %.14s", d->name, by->hosts[0].name);
+}
+
+/* By a host that serves a domain of its own too; who does not log in there is not held up by who cannot. */
+static void make_routes(void)
+{
+	struct sim_dest *by = sim_dest_add(SIM_X_HEALTHY);
+	size_t which = draw(2 * COUNT(barred));
+	struct sim_fault f;
+
+	by->nhosts = 1;
+	sim_host_make(by, 0);
+	by->hosts[0].extensions |= SMTP_EXT_STARTTLS | SMTP_EXT_AUTH;
+	if (which < COUNT(barred)) {
+		f = barred[which];
+		f.from = sim_world.begin + draw_between(0, 2 * HOUR_MS);
+		f.until = f.from + draw_between(HOUR_MS, 2 * DAY_MS);
+		sim_fault_add(by, f);
+		if (f.at != SIM_AUTH) {
+			by->example = SIM_X_DOWN_LONG;
+			by->up_at = f.until;
+		}
+	}
+	for (uint64_t n = 1 + draw(4); n > 0; n--)
+		make_routed(by);
+	if (draw(2))
+		make_apart(by);
+}
+
 /* ---- the whole ---- */
 
 void sim_ways_begin(uint64_t seed)
@@ -138,6 +212,7 @@ void sim_ways_begin(uint64_t seed)
 	ways.chance = seed ^ UINT64_C(0x77617973); /* as leap.c's, and another */
 	ways.refuses = draw(6) == 0;
 	ways.moves = draw(8) == 0;
+	ways.routes = draw(8) == 0;
 }
 
 void sim_ways_make(void)
@@ -146,4 +221,6 @@ void sim_ways_make(void)
 		make_refusing();
 	if (ways.moves)
 		make_moving();
+	if (ways.routes)
+		make_routes();
 }

@@ -14,16 +14,20 @@ struct sim_world sim_world;
 
 /* ---- finding ---- */
 
-/* "d17.test" is the destination of that number. */
+/* "d17.test" is the destination of that number; "d17.test via mx0.d18.test" is its other part. */
 struct sim_dest *sim_dest_find(struct str name)
 {
+	struct sim_dest *d;
 	uint64_t n;
 
 	if (name.n < 2 || name.p[0] != 'd' ||
 	    !str_to_u64(str_sub(name, 1, str_find(name, '.') - 1), UINT32_MAX, &n) ||
-	    n >= sim_world.ndests || !str_eq(name, str_of_c(sim_world.dests[n].name)))
+	    n >= sim_world.ndests)
 		return NULL;
-	return &sim_world.dests[n];
+	d = &sim_world.dests[n];
+	if (d->apart && str_eq(name, str_of_c(d->apart->name)))
+		return d->apart;
+	return str_eq(name, str_of_c(d->name)) ? d : NULL;
 }
 
 /* "mx0.d7.test" */
@@ -61,7 +65,7 @@ struct sim_rcpt *sim_rcpt_new(struct sim_dest *dest)
 	list_init(&r->link);
 	list_init(&r->beside);
 	r->index = w->nrcpts;
-	snprintf(r->address, sizeof r->address, "r%zu@%s", w->nrcpts, dest->name);
+	snprintf(r->address, sizeof r->address, "r%zu@%s", w->nrcpts, sim_dest_domain(dest)->name);
 	r->dest = dest;
 	w->rcpts[w->nrcpts++] = r;
 	return r;
@@ -327,6 +331,7 @@ static void make_example(struct sim_dest *d, int64_t begin)
 	case SIM_X_BACKED:
 	case SIM_X_MOVED:
 	case SIM_X_REFUSES:
+	case SIM_X_ROUTED:
 		break;
 	case SIM_X_LIES:
 		add_dns(d, (enum sim_dns_kind)sim_between(SIM_D_NXDOMAIN, SIM_D_ELSEWHERE),

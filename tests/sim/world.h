@@ -12,6 +12,8 @@
 
 #define SIM_DOMAIN       "home.test" /* ours */
 #define SIM_RELAY_DOMAIN "d1.test"   /* of SIM_X_DOWN_LONG: we are its backup MX */
+#define SIM_USER         "user"      /* of a route with a login */
+#define SIM_PASSWORD     "secret"
 #define SIM_HOSTNAME     "mx.home.test"
 #define SIM_DESTS_MAX    200
 #define SIM_HOSTS_MAX    3 /* of a destination */
@@ -29,6 +31,7 @@ enum sim_stage {
 	SIM_EHLO,
 	SIM_HELO, /* and EHLO */
 	SIM_STARTTLS,
+	SIM_AUTH,
 	SIM_RSET,
 	SIM_MAIL,
 	SIM_RCPT,
@@ -129,6 +132,7 @@ enum sim_example {
 	SIM_X_CROWD,    /* one of very many that are all slow */
 	SIM_X_BACKED,   /* by another's host, and if that is down by one of its own */
 	SIM_X_MOVED, /* by another's host, which never comes back, until its MX is changed for good */
+	SIM_X_ROUTED,  /* by the host of a route of ours, whatever its MX */
 	SIM_X_REFUSES, /* one command, all the time or for hours */
 };
 
@@ -150,6 +154,8 @@ struct sim_dest {
 	enum sim_example example;
 	struct sim_dest *server; /* by whose hosts it goes; NULL: by its own */
 	struct sim_dest *old;    /* by whose hosts it went before it moved; NULL: it did not */
+	struct sim_dest *apart;  /* its part for mail of one sender; NULL: it has none */
+	struct sim_dest *of;     /* whose part it is; NULL: it is a domain */
 	unsigned served;         /* by its hosts: other domains */
 	struct sim_host hosts[SIM_HOSTS_MAX];
 	size_t nhosts;
@@ -160,7 +166,8 @@ struct sim_dest {
 	struct sim_dns_fault dns[2];
 	size_t ndns;
 	int64_t up_at;      /* DOWN_..., MOVED and SIM_LATER: when it can be used again */
-	enum sim_fate fate; /* REFUSES */
+	enum sim_fate fate; /* REFUSES, ROUTED */
+	bool login;         /* ROUTED: its host wants one */
 	/* what happened */
 	char replies[SIM_REPLIES][120]; /* that its hosts gave */
 	size_t nreplies;
@@ -348,6 +355,12 @@ static inline struct sim_dest *sim_server_of(struct sim_dest *d)
 	return d->server ? d->server : d;
 }
 
+/* That one, or the one of which it is a part. */
+static inline struct sim_dest *sim_dest_domain(struct sim_dest *d)
+{
+	return d->of ? d->of : d;
+}
+
 /* It goes, or once went, by the hosts of that one. */
 bool sim_dest_uses(const struct sim_dest *d, const struct sim_dest *server);
 
@@ -357,7 +370,9 @@ const struct sim_host *sim_dest_host(const struct sim_dest *d, size_t number);
 /* Whatever is wrong with it keeps no mail. */
 static inline bool sim_dest_is_well(const struct sim_dest *d)
 {
-	return d->example == SIM_X_HEALTHY || (d->example == SIM_X_REFUSES && d->fate == SIM_TAKEN);
+	bool has_fate = d->example == SIM_X_REFUSES || d->example == SIM_X_ROUTED;
+
+	return d->example == SIM_X_HEALTHY || (has_fate && d->fate == SIM_TAKEN);
 }
 
 /* Nobody gets through to it at all. */
