@@ -110,6 +110,23 @@ static enum db_code settle_host(struct db *db, struct arena *a, int64_t now, str
 	return code == DB_OK ? queue_host_set(db, &host) : code;
 }
 
+/*
+ * What it waits for its hosts may have been found out in what is now the future, without an attempt of its own: for
+ * how long there is no telling. They have their own times, which have moved along.
+ */
+static enum db_code ask_again(
+    struct db *db, struct arena *a, struct queue_place *place, int64_t now)
+{
+	struct str names[LIMIT_QUEUE_HOSTS];
+	size_t n = 0;
+	enum db_code code = queue_host_waits(db, a, place->name, names, &n);
+
+	place->state.waits = 0;
+	if (n > 0 && queue_destination_is_failing(&place->state) && place->state.next_probe > now)
+		place->state.next_probe = now;
+	return code;
+}
+
 static enum db_code settle_place(struct db *db, struct arena *a, int64_t now, struct str name)
 {
 	struct queue_place place;
@@ -117,8 +134,8 @@ static enum db_code settle_place(struct db *db, struct arena *a, int64_t now, st
 
 	if (code != DB_ROW)
 		return code;
-	place.state.waits = 0; /* for how long there is no telling: it asks again */
-	return queue_place_set(db, &place, now);
+	code = ask_again(db, a, &place, now);
+	return code == DB_OK ? queue_place_set(db, &place, now) : code;
 }
 
 static const struct {

@@ -243,7 +243,8 @@ static void check_last(const struct sim_rcpt *r, struct str text, bool failing)
 	struct sim_moment m = sim_moment_behind(text, "last ");
 	const struct sim_dest *d = r->dest;
 
-	if (!m.span || !failing || sim_world.jumps || d->last_result == 0)
+	if (!m.span || !failing || sim_world.jumps || d->last_result == 0 ||
+	    sim_has(text, SIM_BY_ROUTE)) /* that of its server, with whichever mail */
 		return;
 	if (sim_has(text, "could not be reached") || sim_has(text, "could not be used") ||
 	    sim_has(text, "takes no mail at present"))
@@ -544,10 +545,10 @@ void sim_claim_replaced(struct sim_rcpt *r)
 
 static bool is_any_tried(const struct sim_dest *d, int64_t since)
 {
-	const struct sim_dest *of = d->server ? d->server : d;
+	const struct sim_host *h;
 
-	for (size_t i = 0; i < of->nhosts; i++)
-		if (of->hosts[i].last_try >= since || of->hosts[i].told >= since)
+	for (size_t i = 0; (h = sim_dest_host(d, i)); i++)
+		if (h->last_try >= since || h->told >= since)
 			return true;
 	return false;
 }

@@ -285,18 +285,37 @@ static void a_place_in_line_has_its_time(void **state)
 	assert_int_equal(hosts.delivered, QUEUE_SESSIONS_START + 1);
 }
 
-static void a_clock_that_is_set_back(void **state)
+static void set_back(void)
 {
 	struct queue_clock clock;
 
+	queue_clock_init(&clock);
+	qrig_run(&q, &clock.op);
+	queue_clock_fini(&clock);
+}
+
+/* It had its turn while the clock was ahead, and none of its hosts could be tried: it was not tried itself. */
+static void found_out_ahead(void **state)
+{
+	hosts.down[0] = true;
+	hosts_send("a", 1);
+	hosts_work();
+	rig_sql(&q.rig, "UPDATE destination SET next_probe = next_probe + 345600000,"
+			" due = due + 345600000");
+	set_back();
+	hosts.down[0] = false;
+	hosts_live(q.rig.now + 34 * MINUTE_MS);
+	assert_int_equal(hosts.delivered, 1);
+}
+
+static void a_clock_that_is_set_back(void **state)
+{
 	hosts.down[0] = true;
 	hosts_send("a", 10);
 	hosts_live(q.rig.now + 6 * HOUR_MS);
 	hosts.down[0] = false;
 	q.rig.now -= 5 * HOUR_MS;
-	queue_clock_init(&clock);
-	qrig_run(&q, &clock.op);
-	queue_clock_fini(&clock);
+	set_back();
 	hosts_live(q.rig.now + 34 * MINUTE_MS);
 	assert_int_equal(hosts.delivered, 10);
 }
@@ -357,6 +376,7 @@ int main(void)
 	    HOSTS_CASE(hosts_have_the_common_schedule),
 	    HOSTS_CASE(a_place_in_line_has_its_time),
 	    HOSTS_CASE(a_clock_that_is_set_back),
+	    HOSTS_CASE(found_out_ahead),
 	    HOSTS_CASE(a_stale_question_changes_nothing),
 	    HOSTS_CASE(hosts_are_forgotten),
 	};
