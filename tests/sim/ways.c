@@ -211,8 +211,8 @@ void sim_ways_begin(uint64_t seed)
 {
 	ways.chance = seed ^ UINT64_C(0x77617973); /* as leap.c's, and another */
 	ways.refuses = draw(6) == 0;
-	ways.moves = draw(8) == 0;
-	ways.routes = draw(8) == 0;
+	ways.moves = draw(16) == 0;
+	ways.routes = draw(12) == 0;
 }
 
 void sim_ways_make(void)
