@@ -42,6 +42,7 @@ struct age {
 	int64_t is,
 	    leapt; /* of it: by the last one that made him older, and those just before ... */
 	int64_t leapt_at; /* ... then, mono; 0: none did */
+	bool unsure;      /* small steps decide whether he came since one that went back */
 };
 
 static struct {
@@ -243,7 +244,7 @@ static struct age age_of(const struct sim_rcpt *r)
 	int64_t from = r->accepted, by;
 	bool moved[LEAPS] = {false}; /* with each that went back; or he came since */
 	bool goes_on; /* it leaps before all is done that the leap before has brought */
-	struct age age = {0, 0, 0};
+	struct age age = {0};
 
 	for (size_t i = 0; i < leaps.n; i++) {
 		const struct leap *l = &leaps.v[i];
@@ -256,6 +257,7 @@ static struct age age_of(const struct sim_rcpt *r)
 		if (l->by < 0) { /* he begins anew, and so came since all of them */
 			for (size_t k = 0; k <= i && age.is < -l->by; k++)
 				moved[k] = true;
+			age.unsure |= llabs(age.is + l->by) < sim_world.shifted;
 			age.is = age.is + l->by > 0 ? age.is + l->by : 0;
 			continue;
 		}
@@ -263,7 +265,8 @@ static struct age age_of(const struct sim_rcpt *r)
 		goes_on = age.leapt_at && l->at - age.leapt_at < GRACE_MS;
 		age.is += by;
 		if (by > 0)
-			age = (struct age){age.is, by + (goes_on ? age.leapt : 0), l->at};
+			age = (struct age){
+			    age.is, by + (goes_on ? age.leapt : 0), l->at, age.unsure};
 	}
 	age.is += clock_mono() - from;
 	return age;
@@ -275,7 +278,7 @@ static bool is_unsure(const struct sim_rcpt *r)
 	for (size_t i = 0; i < leaps.n; i++)
 		if (leaps.v[i].unsure && leaps.v[i].at >= r->accepted - r->hold)
 			return true;
-	return false;
+	return age_of(r).unsure;
 }
 
 bool sim_leap_held(const struct sim_rcpt *r)
