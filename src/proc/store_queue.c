@@ -293,6 +293,11 @@ void store_queue_greeted(struct store_queue *q)
 	store_queue_kick(q);
 }
 
+void store_queue_kept(struct store_queue *q, int64_t token)
+{
+	queue_run_kept(&q->run, token);
+}
+
 size_t store_queue_busy(const struct store_queue *q)
 {
 	size_t busy = q->run.busy;

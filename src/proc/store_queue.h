@@ -54,6 +54,9 @@ void store_queue_gone(struct store_queue *q);
 /* A relay has greeted, or its link came. */
 void store_queue_greeted(struct store_queue *q);
 
+/* A relay extends a lease. */
+void store_queue_kept(struct store_queue *q, int64_t token);
+
 /* A request failed: its kind is not begun again for a while. */
 void store_queue_failed(struct store_queue *q, const char *what, const struct lane_op *op);
 

@@ -236,12 +236,13 @@ static void take_extend(struct store_relay *r, struct str payload)
 	struct extending *x;
 	struct rs_lease lease;
 
-	if (r->sp->draining || store_relay_is_too_busy(r, "more time, too often"))
-		return;
 	if (!rs_handle_get(payload, &lease)) {
 		store_relay_log_refused(r, "more time, by a handle that is none");
 		return;
 	}
+	store_queue_kept(r->queue, lease.token);
+	if (r->sp->draining || store_relay_is_too_busy(r, "more time, too often"))
+		return;
 	x = mem_new(struct extending);
 	x->relay = r;
 	x->extend.owner = r->owner;

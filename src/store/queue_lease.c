@@ -158,6 +158,13 @@ enum db_code queue_lease_token(struct db *db, int64_t *token_r)
 	return code == DB_ROW ? DB_OK : code;
 }
 
+enum db_code queue_lease_last(struct db *db, int64_t *token_r)
+{
+	enum db_code code = db_get_int(db, SQL_META_GET, DB_ARGS(db_text(LEASE)), token_r);
+
+	return code == DB_ROW ? DB_OK : code;
+}
+
 static size_t text_of(const struct queue_job *job)
 {
 	size_t n = job->reverse_path.n + job->message.envid.n + job->destination.n + 256;
@@ -613,18 +620,24 @@ enum db_code queue_attempt_full(struct db *db, const struct queue_place *place, 
 
 /* ---- taking back ---- */
 
+static bool is_among(const int64_t *v, size_t n, int64_t x)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (v[i] == x)
+			return true;
+	}
+	return false;
+}
+
 static bool is_over(const struct queue_release *r, const struct queue_lease_row *lease, int64_t now)
 {
 	if (lease->expiry <= now && !r->spare)
 		return true;
-	for (size_t i = 0; i < r->ntokens; i++) {
-		if (r->tokens[i] == lease->token)
-			return true;
-	}
-	for (size_t i = 0; i < r->nowners; i++) {
-		if (r->owners[i] == lease->owner)
-			return r->others && lease->expiry < r->since;
-	}
+	if (is_among(r->tokens, r->ntokens, lease->token))
+		return true;
+	if (is_among(r->owners, r->nowners, lease->owner) &&
+	    (lease->token > r->old || is_among(r->kept, r->nkept, lease->token)))
+		return false;
 	return r->others;
 }
 

@@ -60,8 +60,10 @@ struct queue_release {
 	bool others;                      /* all owners but those listed are no more */
 	int64_t owners[QUEUE_OWNERS_MAX]; /* listed */
 	size_t nowners;
-	int64_t since; /* with others: so are leases that end before, whoever has them; 0: none */
-	const int64_t *tokens; /* these leases too; borrowed */
+	int64_t old; /* with others: so are leases up to this token, whoever has them; 0: none */
+	const int64_t *kept; /* ... but not these; borrowed */
+	size_t nkept;
+	const int64_t *tokens; /* these leases are over too; borrowed */
 	size_t ntokens;
 	/* the answer */
 	int64_t released;
@@ -123,6 +125,9 @@ enum db_code queue_lease_room(struct db *db, size_t *room_r);
 
 /* A token that was never used. */
 enum db_code queue_lease_token(struct db *db, int64_t *token_r);
+
+/* The last that was given; 0: none was. */
+enum db_code queue_lease_last(struct db *db, int64_t *token_r);
 
 /* Takes a lease back: its recipients are free, and whoever waits for its host may go. */
 enum db_code queue_lease_end(

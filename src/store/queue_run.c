@@ -240,8 +240,9 @@ static void release(struct queue_run *r, int64_t expiry)
 	if (!others && (release.spare || expiry > now.wall))
 		return;
 	release.others = others;
-	release.since = r->begun +
-			QUEUE_LEASE_MS; /* given out before, and not kept: it never arrived */
+	release.old = r->given; /* and not kept: it never arrived */
+	release.kept = r->kept;
+	release.nkept = r->nkept;
 	r->release = release;
 	queue_release_init(&r->release);
 	r->release.op.done = release_done;
@@ -261,6 +262,26 @@ void queue_run_greeted(struct queue_run *r)
 {
 	if (r->void_at == QUEUE_NEVER)
 		r->void_at = time_of(r).mono + VOID_MS;
+}
+
+static bool is_kept(const struct queue_run *r, int64_t token)
+{
+	for (size_t i = 0; i < r->nkept; i++) {
+		if (r->kept[i] == token)
+			return true;
+	}
+	return false;
+}
+
+/* Requests that are out read what is there: it stays. Who says too many keeps all, until they expire. */
+void queue_run_kept(struct queue_run *r, int64_t token)
+{
+	if (token > r->given || is_kept(r, token))
+		return;
+	if (r->nkept == QUEUE_JOBS_MAX)
+		r->given = 0;
+	else
+		r->kept[r->nkept++] = token;
 }
 
 /* ---- the clock ---- */
@@ -462,7 +483,6 @@ static void note_clock(struct queue_run *r)
 	bool frozen = now.mono - r->last.mono >= WAIT_MAX + LEAP_MS;
 
 	r->last = now;
-	r->begun = min_of(r->begun, now.wall);
 	r->since = min_of(r->since, now.wall);
 	if (ahead < -JUMP_MS)
 		note_back(r, from, -ahead);
@@ -621,8 +641,10 @@ void queue_run_init(struct queue_run *r)
 {
 	bool ahead = false;
 
+	if (!is_good(r, "leases", queue_lease_last(r->db, &r->given)))
+		r->given = 0; /* they expire */
 	r->last = time_of(r);
-	r->begun = r->since = r->last.wall;
+	r->since = r->last.wall;
 	r->due.wake = QUEUE_NEVER;
 	r->unsorted = true;
 	r->void_at = QUEUE_NEVER; /* not before a relay is here */

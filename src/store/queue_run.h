@@ -84,7 +84,9 @@ struct queue_run {
 	int64_t void_at; /* mono: leases of owners that are not here by then are void; 0: done */
 	int64_t
 	    spared; /* mono: until then no lease expires, for its owner must first hear of the clock */
-	int64_t begun; /* wall: leases given out before are void unless their owner has kept them */
+	int64_t given;                /* the last lease that was given out before the start */
+	int64_t kept[QUEUE_JOBS_MAX]; /* of those, the ones that their owners have extended since */
+	size_t nkept;
 
 	/*
 	 * When the clock is set, what is dated by it follows, so that nobody is older or younger for it. On the 9th
@@ -152,6 +154,9 @@ void queue_run_gone(struct queue_run *r);
  * start that he does not extend by then. A turn is to follow.
  */
 void queue_run_greeted(struct queue_run *r);
+
+/* The owner of a lease extends it: before that is written. One from before the start is not void then. */
+void queue_run_kept(struct queue_run *r, int64_t token);
 
 /* A request failed, the owner's or its own: nothing is begun for a while. op NULL: the database. */
 void queue_run_failed(struct queue_run *r, const char *what, const struct lane_op *op);

@@ -141,9 +141,19 @@ bool qrig_settle(struct qrig *q, int64_t owner, const struct queue_job *job)
 	return !stale;
 }
 
-int64_t qrig_release_since(struct qrig *q, const int64_t *owners, size_t n, int64_t since)
+int64_t qrig_release_old(struct qrig *q, int64_t owner, int64_t old, int64_t kept)
 {
-	struct queue_release r = {.others = true, .nowners = n, .since = since};
+	struct queue_release r = {
+	    .others = true, .owners = {owner}, .nowners = 1, .old = old, .kept = &kept, .nkept = 1};
+
+	queue_release_init(&r);
+	qrig_run(q, &r.op);
+	return r.released;
+}
+
+int64_t qrig_release(struct qrig *q, const int64_t *owners, size_t n)
+{
+	struct queue_release r = {.others = true, .nowners = n};
 
 	for (size_t i = 0; i < n; i++)
 		r.owners[i] = owners[i];
@@ -151,11 +161,6 @@ int64_t qrig_release_since(struct qrig *q, const int64_t *owners, size_t n, int6
 	qrig_run(q, &r.op);
 	assert_false(r.more);
 	return r.released;
-}
-
-int64_t qrig_release(struct qrig *q, const int64_t *owners, size_t n)
-{
-	return qrig_release_since(q, owners, n, 0);
 }
 
 /* untold: its sender could not be told; the postmaster is. */

@@ -27,8 +27,8 @@ struct qrig {
 	struct rig rig;
 	struct queue_config cfg;
 	qrig_world *world;
-	bool dsn;                 /* the other servers report for themselves */
-	bool by;                  /* they know of DELIVERBY */
+	bool dsn; /* the other servers report for themselves */
+	bool by;  /* they know of DELIVERBY */
 	struct dialogue_packer *packer;
 	struct queue_lease lease; /* the last one: its jobs live until the next */
 	bool leased;
@@ -71,8 +71,8 @@ bool qrig_settle(struct qrig *q, int64_t owner, const struct queue_job *job);
 /* Leases of others than these owners (n of them) go; how many. */
 int64_t qrig_release(struct qrig *q, const int64_t *owners, size_t n);
 
-/* The same, and of those owners the leases that end before. */
-int64_t qrig_release_since(struct qrig *q, const int64_t *owners, size_t n, int64_t since);
+/* Those of others than this owner go, and his up to the token `old`, but for `kept`; how many. */
+int64_t qrig_release_old(struct qrig *q, int64_t owner, int64_t old, int64_t kept);
 
 /* All that is due beside attempts; how many messages had something. */
 int64_t qrig_tend(struct qrig *q);
