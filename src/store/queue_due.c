@@ -144,6 +144,15 @@ static void look_at(struct finding *f, const struct queue_row *row)
 		wake_at(f, s.expires < s.next_warning ? s.expires : s.next_warning);
 }
 
+/* The first SCAN_ROWS of those whose time has come. */
+static void look_at_all(struct finding *f, const struct queue_rows *rows)
+{
+	for (size_t i = 0; i < rows->n && !is_full(f); i++)
+		look_at(f, &rows->v[i]);
+	if (rows->n == SCAN_ROWS)
+		wake_at(f, f->now + SCAN_AGAIN);
+}
+
 /* The time from acceptance to what is next for a class. */
 static int64_t wait_of(const struct queue_policy *p, bool bounce, uint32_t warned)
 {
@@ -156,9 +165,7 @@ static int64_t wait_of(const struct queue_policy *p, bool bounce, uint32_t warne
 /* Rows that are looked for together. */
 struct class
 {
-	int64_t tier;
-	bool bounce;
-	uint32_t warned;
+	int64_t tier, bounce, warned;
 };
 
 /* A tier that the settings do not know (any more) is looked at row by row as if it were common. */
@@ -169,78 +176,81 @@ static const struct queue_policy *policy_of(const struct finding *f, int64_t tie
 	return s ? &s->policy : &f->cfg->policy;
 }
 
-static void find_in_class(struct finding *f, struct class c)
+/* first: the time at which the first of it was accepted. */
+static void find_in_class(struct finding *f, struct class c, int64_t first)
 {
-	int64_t wait = wait_of(policy_of(f, c.tier), c.bounce, c.warned), accepted;
+	int64_t wait = wait_of(policy_of(f, c.tier), c.bounce, (uint32_t)c.warned);
 	struct queue_rows rows = {NULL, 0};
 	enum db_code code;
 
-	if (failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_ACCEPTED,
-			  DB_ARGS(db_int(QUEUE_SHARD), db_int(c.tier), db_int(c.bounce),
-			      db_int(c.warned), db_int(f->now - wait), db_int(SCAN_ROWS)),
-			  &rows)))
-		return;
-	for (size_t i = 0; i < rows.n && !is_full(f); i++)
-		look_at(f, &rows.v[i]);
-	if (rows.n == SCAN_ROWS)
-		wake_at(f, f->now + SCAN_AGAIN);
-	code = db_get_int(f->db, SQL_QUEUE_ACCEPTED_NEXT,
-	    DB_ARGS(db_int(QUEUE_SHARD), db_int(c.tier), db_int(c.bounce), db_int(c.warned),
-		db_int(f->now - wait)),
-	    &accepted);
-	if (!failed(f, code) && code == DB_ROW)
-		wake_at(f, accepted + wait);
-}
-
-static void find_in_classes(struct finding *f, int64_t tier, bool bounce)
-{
-	int64_t warned = -1;
-
-	while (!is_full(f)) {
-		enum db_code code = db_get_int(f->db, SQL_QUEUE_CLASS_NEXT,
-		    DB_ARGS(db_int(QUEUE_SHARD), db_int(tier), db_int(bounce), db_int(warned)),
-		    &warned);
-
+	if (first <= f->now - wait) {
+		if (failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_ACCEPTED,
+				  DB_ARGS(db_int(QUEUE_SHARD), db_int(c.tier), db_int(c.bounce),
+				      db_int(c.warned), db_int(f->now - wait), db_int(SCAN_ROWS)),
+				  &rows)))
+			return;
+		look_at_all(f, &rows);
+		code = db_get_int(f->db, SQL_QUEUE_ACCEPTED_NEXT,
+		    DB_ARGS(db_int(QUEUE_SHARD), db_int(c.tier), db_int(c.bounce), db_int(c.warned),
+			db_int(f->now - wait)),
+		    &first);
 		if (failed(f, code) || code != DB_ROW)
 			return;
-		find_in_class(f, (struct class){tier, bounce, (uint32_t)warned});
 	}
+	wake_at(f, first + wait);
 }
 
-static void find_in_tiers(struct finding *f)
+/* The class behind *c, if there is any. */
+static bool next_class(struct finding *f, struct class *c, int64_t *first_r)
 {
-	int64_t tier = -1;
+	struct db_query *q = db_begin_query(f->db, SQL_QUEUE_CLASS_NEXT,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(c->tier), db_int(c->bounce), db_int(c->warned),
+		db_int(INT64_MAX)));
+	bool found = db_step(q) == DB_ROW;
 
-	while (!is_full(f)) {
-		enum db_code code = db_get_int(
-		    f->db, SQL_QUEUE_TIER_NEXT, DB_ARGS(db_int(QUEUE_SHARD), db_int(tier)), &tier);
-
-		if (failed(f, code) || code != DB_ROW)
-			return;
-		find_in_classes(f, tier, false);
-		find_in_classes(f, tier, true);
+	if (found) {
+		*c = (struct class){db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2)};
+		*first_r = db_col_int(q, 3);
 	}
+	return !failed(f, db_end(q)) && found;
+}
+
+static void find_in_classes(struct finding *f)
+{
+	struct class c = {-1, 0, 0};
+	int64_t first;
+
+	while (!is_full(f) && next_class(f, &c, &first))
+		find_in_class(f, c, first);
 }
 
 /* ---- times that senders set ---- */
+
+static bool next_by(struct finding *f, int64_t after, int64_t *next_r)
+{
+	enum db_code code = db_get_int(
+	    f->db, SQL_QUEUE_BY_NEXT, DB_ARGS(db_int(QUEUE_SHARD), db_int(after)), next_r);
+
+	return !failed(f, code) && code == DB_ROW;
+}
 
 static void find_by(struct finding *f)
 {
 	struct queue_rows rows = {NULL, 0};
 	int64_t next;
-	enum db_code code;
 
-	if (failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_BY,
-			  DB_ARGS(db_int(QUEUE_SHARD), db_int(f->now), db_int(SCAN_ROWS)), &rows)))
+	if (!next_by(f, INT64_MIN, &next))
 		return;
-	for (size_t i = 0; i < rows.n && !is_full(f); i++)
-		look_at(f, &rows.v[i]);
-	if (rows.n == SCAN_ROWS)
-		wake_at(f, f->now + SCAN_AGAIN);
-	code = db_get_int(
-	    f->db, SQL_QUEUE_BY_NEXT, DB_ARGS(db_int(QUEUE_SHARD), db_int(f->now)), &next);
-	if (!failed(f, code) && code == DB_ROW)
-		wake_at(f, next);
+	if (next <= f->now) {
+		if (failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_BY,
+				  DB_ARGS(db_int(QUEUE_SHARD), db_int(f->now), db_int(SCAN_ROWS)),
+				  &rows)))
+			return;
+		look_at_all(f, &rows);
+		if (!next_by(f, f->now, &next))
+			return;
+	}
+	wake_at(f, next);
 }
 
 enum db_code queue_due_find(struct db *db, const struct queue_config *cfg, int64_t now,
@@ -253,7 +263,7 @@ enum db_code queue_due_find(struct db *db, const struct queue_config *cfg, int64
 	if (!reports && !is_full(&f))
 		find_by(&f);
 	if (!reports)
-		find_in_tiers(&f);
+		find_in_classes(&f);
 	arena_free(&f.arena);
 	if (f.code == DB_OK)
 		*list_r = f.list;

@@ -484,6 +484,8 @@ static void note_clock(struct queue_run *r)
 
 	r->last = now;
 	r->since = min_of(r->since, now.wall);
+	if (ahead < -JUMP_MS || ahead > JUMP_MS)
+		r->lease_at = 0;
 	if (ahead < -JUMP_MS)
 		note_back(r, from, -ahead);
 	if (ahead > JUMP_MS)
@@ -546,12 +548,25 @@ void queue_run_reconfigured(struct queue_run *r)
 
 /* ---- turns ---- */
 
-/* By the wall clock: when leases may be taken back, the first of which expires then. */
-static int64_t lease_wake(const struct queue_run *r, int64_t expiry)
+/* None that is given or extended from now on expires before one that would be given now. */
+static bool find_lease(struct queue_run *r)
+{
+	int64_t now = time_of(r).wall, first = QUEUE_NEVER;
+
+	if (r->lease_at > now)
+		return true;
+	if (!is_good(r, "leases", queue_lease_wake(r->db, &first)))
+		return false;
+	r->lease_at = min_of(first, now + QUEUE_LEASE_MS);
+	return true;
+}
+
+/* By the wall clock: when leases may be taken back, the first of which may expire then. */
+static int64_t lease_wake(const struct queue_run *r)
 {
 	struct queue_time now = time_of(r);
 
-	return now.mono < r->spared ? now.wall + r->spared - now.mono : expiry;
+	return now.mono < r->spared ? now.wall + r->spared - now.mono : r->lease_at;
 }
 
 /* By the wall clock: when a report is due. While none may be begun, as on a full disk, it is asked again and again. */
@@ -565,18 +580,16 @@ static int64_t report_wake(const struct queue_run *r)
 /* *wake_r: the first moment at which anything but attempts is due, by the wall clock. */
 static void begin_what_is_due(struct queue_run *r, int64_t *wake_r)
 {
-	int64_t lease = QUEUE_NEVER;
-
 	sort_tiers(r);
-	if (!is_good(r, "leases", queue_lease_wake(r->db, &lease)))
+	if (!find_lease(r))
 		return;
-	release(r, lease);
+	release(r, r->lease_at);
 	make_reports(r);
 	if (!is_good(r, "attempts", queue_attempt_wake(r->db, &r->attempt)))
 		return;
 	if (r->attempt <= time_of(r).wall && r->world->somebody_waits(r->ctx))
 		r->world->give(r->ctx);
-	*wake_r = min_of(*wake_r, r->releasing ? QUEUE_NEVER : lease_wake(r, lease));
+	*wake_r = min_of(*wake_r, r->releasing ? QUEUE_NEVER : lease_wake(r));
 	*wake_r = min_of(*wake_r, report_wake(r));
 }
 

@@ -81,7 +81,8 @@ struct queue_run {
 
 	struct queue_release release;
 	bool releasing;
-	int64_t void_at; /* mono: leases of owners that are not here by then are void; 0: done */
+	int64_t lease_at; /* wall: no lease expires before, unless the clock is set; 0: unknown */
+	int64_t void_at;  /* mono: leases of owners that are not here by then are void; 0: done */
 	int64_t
 	    spared; /* mono: until then no lease expires, for its owner must first hear of the clock */
 	int64_t given;                /* the last lease that was given out before the start */

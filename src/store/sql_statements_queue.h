@@ -79,9 +79,11 @@ SQL(QUEUE_ACCEPTED_NEXT, "SELECT accepted FROM queue WHERE shard = $1 AND tier =
 SQL(QUEUE_FIRST, "SELECT not_before FROM queue WHERE shard = $1 AND destination = $2"
 		 " AND token = 0 AND priority = $3 ORDER BY not_before LIMIT 1")
 
-/* The number of warnings, above $4, that a row of tier $2 has behind it. */
-SQL(QUEUE_CLASS_NEXT, "SELECT warned FROM queue WHERE shard = $1 AND tier = $2 AND bounce = $3"
-		      " AND report = 0 AND held = 0 AND warned > $4 ORDER BY warned LIMIT 1")
+/* The class, its tier, kind and number of warnings, and when the first of it was accepted: behind ($2, $3, $4, $5). */
+SQL(QUEUE_CLASS_NEXT,
+    "SELECT tier, bounce, warned, accepted FROM queue WHERE shard = $1"
+    " AND report = 0 AND held = 0 AND (tier, bounce, warned, accepted) > ($2, $3, $4, $5)"
+    " ORDER BY tier, bounce, warned, accepted LIMIT 1")
 
 /* The tier, above $2, that a row has. */
 SQL(QUEUE_TIER_NEXT, "SELECT tier FROM queue WHERE shard = $1 AND report = 0 AND held = 0"

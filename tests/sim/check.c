@@ -22,7 +22,7 @@
 #define EXPLAINED     1 /* rows that changed, behind a commit */
 #define SPIN_MS       (10 * SECOND_MS)
 #define SPINS_MAX     100
-#define AUDIT_COMMITS 250 /* a whole audit behind so many */
+#define AUDIT_COMMITS 250 /* between two audits of all that there is, and one for each recipient */
 
 /* What is read of a destination. */
 struct place {
@@ -83,6 +83,7 @@ static struct {
 	size_t room;
 	uint32_t scan;
 	int64_t commits;
+	int64_t audit; /* all is looked at behind so many commits: the later, the more there is */
 	int64_t idle_since;        /* mono: the beginning of commits that change nothing */
 	int64_t idle, out;         /* out: jobs */
 	int64_t came, waiting;     /* rows: ever, now */
@@ -623,7 +624,7 @@ static void explain_some(void)
 	for (size_t i = 0; i < check.nchanged; i++) {
 		struct sim_rcpt *r = check.changed[i];
 
-		if (left && sim_random(check.nchanged - i) < left && sim_random(3)) {
+		if (left && sim_random(check.nchanged - i) < left && sim_random(2)) {
 			left--;
 			explain(r, true);
 		} else {
@@ -632,7 +633,7 @@ static void explain_some(void)
 		}
 		r->claimed = check.scan;
 	}
-	if (sim_world.nrcpts == 0 || sim_random(3))
+	if (sim_world.nrcpts == 0 || sim_random(4))
 		return;
 	any = sim_world.rcpts[sim_random(sim_world.nrcpts)];
 	if (!list_is_empty(&any->link) && any->claimed != check.scan)
@@ -684,8 +685,11 @@ void sim_committed(void)
 	(void)next_row(Q_COMMIT);
 	check_spinning();
 	explain_some();
-	if (++check.commits % AUDIT_COMMITS == 0)
+	check.commits++;
+	if (check.commits >= check.audit) {
 		sim_audit();
+		check.audit = check.commits + AUDIT_COMMITS + (int64_t)sim_world.nrcpts;
+	}
 	sim_traffic_committed();
 }
 

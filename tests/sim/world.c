@@ -392,7 +392,8 @@ static void make_hoster(void)
 	sim_host_make(h, 0);
 	while (h->nfaults == 0 && h->ndns == 0)
 		make_example(h, sim_world.begin);
-	h->served = (unsigned)sim_between(5, 50);
+	/* each asks for its way at each step: for days that takes longer than all else in a week */
+	h->served = (unsigned)sim_between(5, h->example == SIM_X_DOWN_LONG ? 10 : 50);
 	for (unsigned i = 0; i < h->served; i++) {
 		struct sim_dest *d = sim_dest_add(h->example);
 
@@ -411,7 +412,7 @@ static void make_dest(enum sim_example example)
 	struct sim_dest *d = sim_dest_add(example);
 
 	d->no_mx = sim_chance(15);
-	d->nhosts = d->no_mx ? 1 : 1 + sim_random(SIM_HOSTS_MAX);
+	d->nhosts = d->no_mx ? 1 : 1 + sim_random(1 + sim_random(SIM_HOSTS_MAX)); /* few */
 	for (size_t i = 0; i < d->nhosts; i++)
 		sim_host_make(d, i);
 	make_example(d, sim_world.begin);
