@@ -393,7 +393,7 @@ static void make_hoster(void)
 	while (h->nfaults == 0 && h->ndns == 0)
 		make_example(h, sim_world.begin);
 	/* each asks for its way at each step: for days that takes longer than all else in a week */
-	h->served = (unsigned)sim_between(5, h->example == SIM_X_DOWN_LONG ? 10 : 50);
+	h->served = (unsigned)sim_between(5, h->example == SIM_X_DOWN_LONG ? 8 : 40);
 	for (unsigned i = 0; i < h->served; i++) {
 		struct sim_dest *d = sim_dest_add(h->example);
 
@@ -438,7 +438,7 @@ void sim_world_make(void)
 		make_dest(others[sim_random(COUNT(others))]);
 	if (sim_chance(8))
 		make_dest(SIM_X_BURST);
-	if (sim_chance(25))
+	if (sim_chance(15))
 		make_hoster();
 	sim_world.crowded = sim_random(200) == 0;
 	for (int i = 0; i < 110 && sim_world.crowded; i++)
