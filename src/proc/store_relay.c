@@ -236,7 +236,7 @@ static void take_extend(struct store_relay *r, struct str payload)
 	struct extending *x;
 	struct rs_lease lease;
 
-	if (!rs_handle_get(payload, &lease)) {
+	if (r->owner == 0 || !rs_handle_get(payload, &lease)) {
 		store_relay_log_refused(r, "more time, by a handle that is none");
 		return;
 	}

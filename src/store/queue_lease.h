@@ -61,7 +61,7 @@ struct queue_release {
 	int64_t owners[QUEUE_OWNERS_MAX]; /* listed */
 	size_t nowners;
 	int64_t old; /* with others: so are leases up to this token, whoever has them; 0: none */
-	const int64_t *kept; /* ... but not these; borrowed */
+	const int64_t *kept; /* ... but not these; borrowed, unchanged until it is done */
 	size_t nkept;
 	const int64_t *tokens; /* these leases are over too; borrowed */
 	size_t ntokens;
@@ -121,13 +121,13 @@ enum db_code queue_lease_get(
 /* How many leases may be added in all. */
 enum db_code queue_lease_room(struct db *db, size_t *room_r);
 
+/* The last token that was given; 0: none was. */
+enum db_code queue_lease_last(struct db *db, int64_t *token_r);
+
 /* Only in the writer lane, what follows. */
 
 /* A token that was never used. */
 enum db_code queue_lease_token(struct db *db, int64_t *token_r);
-
-/* The last that was given; 0: none was. */
-enum db_code queue_lease_last(struct db *db, int64_t *token_r);
 
 /* Takes a lease back: its recipients are free, and whoever waits for its host may go. */
 enum db_code queue_lease_end(

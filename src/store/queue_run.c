@@ -217,6 +217,7 @@ static void release_done(struct lane_op *op)
 	if (op->result != LANE_DONE) {
 		queue_run_failed(r, "release", op);
 		r->void_at = time_of(r).mono + PAUSE_MS; /* whose are void is found out again */
+		r->unshortened = true;
 	} else if (r->release.released) {
 		r->world->released(r->ctx, r->release.released);
 	}
@@ -237,7 +238,7 @@ static void release(struct queue_run *r, int64_t expiry)
 		r->void_at = now.mono + VOID_MS;
 	}
 	release.spare = now.mono < r->spared;
-	if (!others && (release.spare || expiry > now.wall))
+	if (!others && !r->unshortened && (release.spare || expiry > now.wall))
 		return;
 	release.others = others;
 	release.old = r->given; /* and not kept: it never arrived */
@@ -247,15 +248,20 @@ static void release(struct queue_run *r, int64_t expiry)
 	queue_release_init(&r->release);
 	r->release.op.done = release_done;
 	r->releasing = true;
+	r->unshortened = false;
 	r->busy++;
 	if (others)
 		r->void_at = 0;
 	write_op(r, &r->release.op);
 }
 
+/* Those who have just greeted have their time first. */
 void queue_run_gone(struct queue_run *r)
 {
-	r->void_at = time_of(r).mono;
+	int64_t now = time_of(r).mono;
+
+	if (r->void_at < now || r->void_at == QUEUE_NEVER)
+		r->void_at = now;
 }
 
 void queue_run_greeted(struct queue_run *r)
@@ -407,7 +413,7 @@ static void note_back(struct queue_run *r, int64_t from, int64_t by)
 	int64_t right = r->last.mono - r->ahead_at < DAY_MS ? min_of(by, r->ahead) : 0;
 
 	r->world->clock_set_back(r->ctx, by == BEHIND_MAX ? 0 : by);
-	r->set_back = true;
+	r->set_back = r->unshortened = true;
 	r->ahead -= right;
 	forget_old(r, r->last.mono);
 	if (by - right >= BACK_MS) {
@@ -548,15 +554,16 @@ void queue_run_reconfigured(struct queue_run *r)
 
 /* ---- turns ---- */
 
-/* None that is given or extended from now on expires before one that would be given now. */
+/* What is given or extended from now on expires no earlier than one that was given at the last look at the clock. */
 static bool find_lease(struct queue_run *r)
 {
-	int64_t now = time_of(r).wall, first = QUEUE_NEVER;
+	int64_t now = r->last.wall, first = QUEUE_NEVER;
 
 	if (r->lease_at > now)
 		return true;
 	if (!is_good(r, "leases", queue_lease_wake(r->db, &first)))
 		return false;
+	r->unshortened &= first != QUEUE_NEVER;
 	r->lease_at = min_of(first, now + QUEUE_LEASE_MS);
 	return true;
 }
@@ -607,7 +614,7 @@ static int64_t wait_until_next(const struct queue_run *r)
 
 	if (r->paused > now.mono)
 		wait = min_of(r->paused - now.mono, WAIT_MAX);
-	else if (r->void_at && r->void_at != QUEUE_NEVER)
+	else if (r->void_at && r->void_at != QUEUE_NEVER && !r->releasing)
 		wait = min_of(wait, r->void_at - now.mono);
 	return wait > 1 ? wait : 1;
 }

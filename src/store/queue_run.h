@@ -81,6 +81,7 @@ struct queue_run {
 
 	struct queue_release release;
 	bool releasing;
+	bool unshortened; /* the clock was set back: leases may live for too long */
 	int64_t lease_at; /* wall: no lease expires before, unless the clock is set; 0: unknown */
 	int64_t void_at;  /* mono: leases of owners that are not here by then are void; 0: done */
 	int64_t

@@ -239,6 +239,7 @@ static void begin_row(struct sim_rcpt *r, int64_t accepted)
 	r->accepted = clock_mono() + r->hold; /* his life begins then */
 	r->accepted_wall = accepted;
 	r->jumped = sim_jumped();
+	r->shifted = sim_world.shifted;
 	list_push(&sim_world.queued, &r->link);
 	list_push(&r->dest->queued, &r->beside);
 	r->place = check.came++;

@@ -31,6 +31,7 @@ struct known {
 struct leap {
 	int64_t at; /* mono */
 	int64_t by;
+	int64_t shifted;     /* sim_world.shifted then */
 	int64_t good[LEAPS]; /* of it: makes good those back before, the last one first */
 	bool was_down;       /* the store */
 	bool unsure;         /* ... or went soon: what it knows is chance */
@@ -117,8 +118,11 @@ static void leap(int64_t by)
 	struct leap *l = &leaps.v[leaps.n++];
 	int64_t ahead;
 
-	*l = (struct leap){
-	    .at = clock_mono(), .by = by, .was_down = !sim_store_is_up(), .before = leaps.known};
+	*l = (struct leap){.at = clock_mono(),
+	    .by = by,
+	    .shifted = sim_world.shifted,
+	    .was_down = !sim_store_is_up(),
+	    .before = leaps.known};
 	leaps.known.behind[l - leaps.v] = 0;
 	ahead = sim_store_is_up() && sim_world.opened < leaps.known.ahead_at &&
 			l->at - leaps.known.ahead_at < DAY_MS
@@ -238,6 +242,16 @@ static int64_t made_good(const struct leap *l, const bool *moved)
 	return sum;
 }
 
+/* One that went back, or one before it, in part at least. */
+static bool is_made_good(size_t back)
+{
+	for (size_t i = back + 1; i < leaps.n; i++)
+		for (size_t k = 0; k <= back; k++)
+			if (leaps.v[i].good[k] > 0)
+				return true;
+	return false;
+}
+
 /* By the wall, as far as what he was moved by lets it count. */
 static struct age age_of(const struct sim_rcpt *r)
 {
@@ -257,7 +271,8 @@ static struct age age_of(const struct sim_rcpt *r)
 		if (l->by < 0) { /* he begins anew, and so came since all of them */
 			for (size_t k = 0; k <= i && age.is < -l->by; k++)
 				moved[k] = true;
-			age.unsure |= llabs(age.is + l->by) < sim_world.shifted;
+			age.unsure |= llabs(age.is + l->by) < l->shifted - r->shifted &&
+				      is_made_good(i);
 			age.is = age.is + l->by > 0 ? age.is + l->by : 0;
 			continue;
 		}

@@ -266,7 +266,8 @@ struct sim_rcpt {
 	int64_t by_in;         /* milliseconds from acceptance on */
 	int64_t accepted;      /* mono */
 	int64_t accepted_wall;
-	int64_t jumped; /* sim_jumped() then */
+	int64_t jumped;  /* sim_jumped() then */
+	int64_t shifted; /* sim_world.shifted then */
 	enum sim_state state;
 	int64_t ended;  /* mono */
 	int64_t opened; /* mono: the store was, the last time before that */

@@ -784,6 +784,42 @@ static void leases_of_the_future(void **state)
 	assert_int_equal(qrig_count(&q, "queue"), 0);
 }
 
+/* What is given out since the start arrives: nobody has to extend it at once. */
+static void leases_given_since_the_start(void **state)
+{
+	q.world = all_well;
+	start();
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	assert_int_equal(qrig_lease(&q, OWNER, 10), 1);
+	s.is_here = true;
+	queue_run_greeted(&s.run);
+	pass(2 * SECOND_MS);
+	turn();
+	assert_int_equal(qrig_count(&q, "lease"), 1);
+	assert_true(qrig_settle(&q, OWNER, &q.lease.jobs[0]));
+}
+
+/* Before it and behind it, they end with their half hour, though nobody asks for them to be taken back. */
+static void leases_behind_a_step_back(void **state)
+{
+	q.world = all_well;
+	start();
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	assert_int_equal(qrig_lease(&q, OWNER, 10), 1);
+	pass(MINUTE_MS);
+	turn();
+	q.rig.now -= 7 * DAY_MS;
+	turn();
+	qrig_send_one(&q, "ann@a.test", "eve@c.test");
+	assert_int_equal(qrig_lease(&q, OWNER, 10), 1);
+	for (int minute = 1; minute <= 31; minute++) {
+		assert_true(minute >= 30 || qrig_count(&q, "lease") == 2);
+		pass(MINUTE_MS);
+		turn();
+	}
+	assert_int_equal(qrig_count(&q, "lease"), 0);
+}
+
 /* Whoever says that he holds all there can be keeps what is there: it expires in its time. */
 static void more_than_there_can_be(void **state)
 {
@@ -827,6 +863,8 @@ int main(void)
 	    T(many_follow),
 	    T(follow_when_there_is_room),
 	    T(leases_of_the_future),
+	    T(leases_given_since_the_start),
+	    T(leases_behind_a_step_back),
 	    T(more_than_there_can_be),
 	};
 
