@@ -17,7 +17,8 @@
 
 #define GREY_MS   (5 * MINUTE_MS)
 #define TARPIT_MS MINUTE_MS
-#define RCPTS_MAX ((size_t)100) /* as many as a job has */
+#define END_MS    (10 * MINUTE_MS) /* so long is waited for the answer to the final dot */
+#define RCPTS_MAX ((size_t)100)    /* as many as a job has */
 
 struct sim_session {
 	struct sim_conn *conn;
@@ -38,7 +39,7 @@ struct sim_session {
 	/* taken, and the reply is on its way until then */
 	struct sim_rcpt *taken[RCPTS_MAX];
 	size_t ntaken;
-	int64_t told_at;
+	int64_t taken_at, told_at;
 };
 
 /* ---- who is where ---- */
@@ -151,8 +152,11 @@ void sim_host_end(struct sim_conn *c)
 {
 	struct sim_session *s = c->session;
 
-	if (clock_mono() - c->delay <= s->told_at)
+	if (s->ntaken > 0 && clock_mono() - c->delay <= s->told_at) {
+		SIM_MUST(c->killed || clock_mono() - s->taken_at >= END_MS - SECOND_MS,
+		    "we break off behind the final dot, and %s was to answer", s->host->name);
 		excuse(s);
+	}
 	session_over(s);
 }
 
@@ -360,6 +364,7 @@ static void data(struct sim_session *s)
 static void take(struct sim_session *s)
 {
 	s->ntaken = s->nrcpts;
+	s->taken_at = clock_mono();
 	for (size_t i = 0; i < s->nrcpts; i++) {
 		s->taken[i] = s->rcpts[i];
 		sim_taken(s->rcpts[i]);

@@ -99,6 +99,7 @@ void sim_net_kill(const struct sim_process *process)
 		if (s->state == CLOSING)
 			continue;
 		s->conn->stream = NULL;
+		s->conn->killed = true;
 		sim_post_to(&sim_outside, s->conn->delay, tell_host, s->conn);
 	}
 }

@@ -18,6 +18,7 @@ struct sim_conn {
 	struct sim_host *host;       /* NULL: nobody is at the address */
 	int64_t delay;               /* of a packet, one way */
 	int64_t last;                /* when the last packet to us arrives */
+	bool killed;                 /* ours died with its process */
 };
 
 /* ---- net.c: to us. More delay than that of the network may be asked for ---- */

@@ -94,7 +94,7 @@ static void the_failing_leave_room(void **state)
 	q.rig.now += HOUR_MS;
 	leased(SHARE, "dead");
 	for (size_t i = 0; i < SHARE; i++)
-		assert_false(q.lease.jobs[i].brief);
+		assert_int_equal(q.lease.jobs[i].brief, i >= SHARE / 2);
 	leased(0, "");
 	send_to("new", 3); /* a share of their own */
 	leased(3, "new0.test");
@@ -104,6 +104,26 @@ static void the_failing_leave_room(void **state)
 	deliver_all();
 	assert_int_equal(qrig_count(&q, "queue"), 0);
 	assert_int_equal(qrig_count(&q, "destination WHERE standing = 0"), 303);
+}
+
+/* Three of four probes of one, however late in the round, are brief; the fourth is not. */
+static void who_may_only_be_slow_is_waited_for(void **state)
+{
+	size_t patient = 0;
+
+	q.world = silent;
+	send_to("dead", SHARE);
+	deliver_all();
+	for (int64_t failures = 1; failures <= 4; failures++) {
+		assert_int_equal(qrig_count(&q, "destination WHERE failures > 0"), SHARE);
+		q.rig.now += HOUR_MS;
+		leased(SHARE, "dead");
+		for (size_t i = SHARE / 2; i < SHARE; i++)
+			patient += !q.lease.jobs[i].brief;
+		assert_int_equal(patient, failures < 4 ? 0 : SHARE - SHARE / 2);
+		for (size_t i = 0; i < q.lease.n; i++)
+			assert_true(qrig_settle(&q, OWNER, &q.lease.jobs[i]));
+	}
 }
 
 /* A hundred servers that are well and slow, with as many attempts each as they may have. */
@@ -192,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(the_untried_leave_room),
 	    T(the_failing_leave_room),
+	    T(who_may_only_be_slow_is_waited_for),
 	    T(the_last_are_for_who_has_none),
 	    T(the_young_go_first),
 	    T(jobs_are_whole),
