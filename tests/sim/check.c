@@ -19,7 +19,9 @@
 #include "store/queue_lease.h"
 #include "traffic.h"
 
-#define EXPLAINED     1 /* rows that changed, behind a commit */
+#define EXPLAINED     1               /* rows that changed, behind a commit */
+#define IDLE_MS       (2 * MINUTE_MS) /* who may go has begun by then */
+#define YOUNG_MS      DAY_MS          /* nobody's life is shorter */
 #define SPIN_MS       (10 * SECOND_MS)
 #define SPINS_MAX     100
 #define AUDIT_COMMITS 250 /* between two audits of all that there is, and one for each recipient */
@@ -29,6 +31,7 @@ struct place {
 	int64_t sessions, failures, next_probe, last_try, waits, active;
 	int64_t most;  /* sessions, at any time of this commit */
 	int64_t least; /* waits, likewise: of what was written while it did not fail */
+	int64_t room;  /* mono: since then another may go there at once; 0: none may */
 	bool changed;
 	bool woken; /* it answered, or is to be probed earlier, or waits for its hosts no longer */
 	bool tried; /* it has learned of an attempt */
@@ -154,6 +157,12 @@ static void wake_claims(const struct sim_dest *d)
 	}
 }
 
+static bool has_room(const struct sim_dest *d, const struct place *p)
+{
+	return p->failures == 0 && p->waits <= clock_now() && p->active < p->sessions &&
+	       (d->connections == 0 || p->active < d->connections);
+}
+
 static void read_place(struct sim_dest *d)
 {
 	struct place *p = &check.places[d - sim_world.dests], is = {.least = INT64_MAX};
@@ -178,6 +187,7 @@ static void read_place(struct sim_dest *d)
 	is.failing = is.failures > 0;
 	is.probed = p->probed;
 	is.tried = is.last_try != p->last_try;
+	is.room = has_room(d, &is) ? p->room ? p->room : clock_mono() : 0;
 	if (is.changed)
 		d->touched = clock_mono();
 	*p = is;
@@ -639,6 +649,32 @@ static void explain_some(void)
 	any = sim_world.rcpts[sim_random(sim_world.nrcpts)];
 	if (!list_is_empty(&any->link) && any->claimed != check.scan)
 		explain(any, false);
+}
+
+/* He may go, and so he could for a while. */
+static bool is_idle(const struct sim_rcpt *r)
+{
+	const struct seen *is = &check.rows[r->index];
+	const struct place *p = place_of(r);
+	int64_t since = clock_mono() - IDLE_MS;
+
+	return !is->token && !is->held && !is->report && is->not_before <= clock_now() - IDLE_MS &&
+	       is->accepted > clock_now() - YOUNG_MS && p->room && p->room < since &&
+	       sim_was_up_since(since);
+}
+
+/* Whatever explain says that he waits for: nobody stands still where there is room for him. */
+void sim_check_idle(void)
+{
+	if (sim_world.crowded)
+		return;
+	LIST_FOREACH(&sim_world.queued, it)
+	{
+		const struct sim_rcpt *r = LIST_ENTRY(it, struct sim_rcpt, link);
+
+		SIM_MUST(!is_idle(r), "%s may go, and has not for %lld minutes", r->address,
+		    (long long)(IDLE_MS / MINUTE_MS));
+	}
 }
 
 /* ---- the whole ---- */

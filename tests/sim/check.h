@@ -30,6 +30,9 @@ void sim_relay_dies(void);
 /* Every few minutes: what should have happened by now. */
 void sim_check_overdue(void);
 
+/* Whether somebody waits who may go. At any time. */
+void sim_check_idle(void);
+
 /* The end: what became of everybody, and what their senders were told. */
 void sim_check_end(void);
 

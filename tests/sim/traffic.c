@@ -452,6 +452,7 @@ static void plan_jumps(void)
 static void look(struct sim_timer *t)
 {
 	sim_check_overdue();
+	sim_check_idle();
 	sim_set(t, 10 * MINUTE_MS, look, NULL);
 }
 
