@@ -33,6 +33,15 @@ static int64_t near_of(const struct queue_policy *p, int64_t life)
 	return min_of(min_of(NEAR_MS, p->retry[0]), min_of(p->retry[p->n_retry - 1], life) / 2);
 }
 
+int64_t queue_schedule_spared(
+    const struct queue_policy *p, bool bounce, int64_t started, int64_t *until_r)
+{
+	int64_t life = queue_policy_lifetime(p, bounce);
+
+	*until_r = started + min_of(grace_of(p), life);
+	return started - near_of(p, life) - life;
+}
+
 /*
  * When he is returned whose life ends at a time:
  *

@@ -66,6 +66,13 @@ enum queue_due {
 
 enum queue_due queue_schedule_due(const struct queue_schedule *s, int64_t now);
 
+/*
+ * Who was accepted before the result, under that policy, ends at *until_r, and nothing of him is due before, but for a
+ * time that his sender set: his life was over well before the start, and he is given time behind it.
+ */
+int64_t queue_schedule_spared(
+    const struct queue_policy *p, bool bounce, int64_t started, int64_t *until_r);
+
 /* The first moment at which anything is due. */
 int64_t queue_schedule_wake(const struct queue_schedule *s);
 

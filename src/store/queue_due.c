@@ -176,25 +176,47 @@ static const struct queue_policy *policy_of(const struct finding *f, int64_t tie
 	return s ? &s->policy : &f->cfg->policy;
 }
 
+/* When the first of it that was accepted later than that was accepted, if there is any. */
+static bool next_in_class(
+    struct finding *f, const struct class *c, int64_t after, int64_t *accepted_r)
+{
+	enum db_code code = db_get_int(f->db, SQL_QUEUE_ACCEPTED_NEXT,
+	    DB_ARGS(db_int(QUEUE_SHARD), db_int(c->tier), db_int(c->bounce), db_int(c->warned),
+		db_int(after)),
+	    accepted_r);
+
+	return !failed(f, code) && code == DB_ROW;
+}
+
+/* Those whose time a start has put off are not looked at before it comes: they may be any number. */
+static bool skip_spared(struct finding *f, const struct class *c, int64_t *first)
+{
+	int64_t until, spared = queue_schedule_spared(
+			   policy_of(f, c->tier), c->bounce, f->cfg->started, &until);
+
+	if (*first >= spared || f->now >= until)
+		return true;
+	wake_at(f, until);
+	return next_in_class(f, c, spared - 1, first);
+}
+
 /* first: the time at which the first of it was accepted. */
 static void find_in_class(struct finding *f, struct class c, int64_t first)
 {
 	int64_t wait = wait_of(policy_of(f, c.tier), c.bounce, (uint32_t)c.warned);
 	struct queue_rows rows = {NULL, 0};
-	enum db_code code;
 
+	if (!skip_spared(f, &c, &first))
+		return;
 	if (first <= f->now - wait) {
 		if (failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_ACCEPTED,
 				  DB_ARGS(db_int(QUEUE_SHARD), db_int(c.tier), db_int(c.bounce),
-				      db_int(c.warned), db_int(f->now - wait), db_int(SCAN_ROWS)),
+				      db_int(c.warned), db_int(first), db_int(f->now - wait),
+				      db_int(SCAN_ROWS)),
 				  &rows)))
 			return;
 		look_at_all(f, &rows);
-		code = db_get_int(f->db, SQL_QUEUE_ACCEPTED_NEXT,
-		    DB_ARGS(db_int(QUEUE_SHARD), db_int(c.tier), db_int(c.bounce), db_int(c.warned),
-			db_int(f->now - wait)),
-		    &first);
-		if (failed(f, code) || code != DB_ROW)
+		if (!next_in_class(f, &c, f->now - wait, &first))
 			return;
 	}
 	wake_at(f, first + wait);

@@ -39,11 +39,11 @@ SQL(QUEUE_BY, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1 AND q.by
 SQL(QUEUE_BY_NEXT, "SELECT by_time FROM queue WHERE shard = $1 AND by_kind > 0 AND by_kind < 3"
 		   " AND report = 0 AND held = 0 AND by_time > $2 ORDER BY by_time LIMIT 1")
 
-/* Of tier $2, accepted no later than $5. */
+/* Of tier $2, accepted from $5 until $6. */
 SQL(QUEUE_ACCEPTED,
     "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1 AND q.tier = $2"
-    " AND q.bounce = $3 AND q.warned = $4 AND q.report = 0 AND q.held = 0 AND q.accepted <= $5"
-    " ORDER BY q.accepted, q.message, q.recipient LIMIT $6")
+    " AND q.bounce = $3 AND q.warned = $4 AND q.report = 0 AND q.held = 0 AND q.accepted >= $5"
+    " AND q.accepted <= $6 ORDER BY q.accepted, q.message, q.recipient LIMIT $7")
 
 /* All, behind ($2, $3). */
 SQL(QUEUE_ALL, "SELECT " QUEUE_COLUMNS " FROM queue q WHERE q.shard = $1"

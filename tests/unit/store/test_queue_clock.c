@@ -642,6 +642,32 @@ static void send_more_than_a_slice(void)
 	}
 }
 
+/* More than are looked at at once have ended while nobody ran, and are given time: who ends behind them ends in time. */
+static void many_are_spared(void **state)
+{
+	int64_t life = q.cfg.policy.lifetime, id;
+
+	start();
+	send_more_than_a_slice();
+	turn();
+	pass(HOUR_MS);
+	id = qrig_send_one(&q, "ann@a.test", "eve@c.test");
+	pass(life - 30 * MINUTE_MS);
+	start();
+	for (int minute = 0; minute < 31; minute++) {
+		assert_int_equal(
+		    qrig_state(&q, id, 0), minute < 30 ? LEDGER_QUEUED : LEDGER_BOUNCED);
+		pass(MINUTE_MS);
+		turn();
+	}
+	assert_int_equal(qrig_count(&q, "queue WHERE report = 0"), 12 * LIMIT_SLICE_ROWS / 10);
+	for (int minute = 0; minute < 18; minute++) {
+		pass(MINUTE_MS);
+		turn();
+	}
+	assert_int_equal(qrig_count(&q, "queue WHERE report = 0"), 0);
+}
+
 /* Set again while rows still follow: each of it is followed, slice by slice. */
 static void many_follow(void **state)
 {
@@ -860,6 +886,7 @@ int main(void)
 	    T(no_room_for_reports),
 	    T(ahead_and_corrected),
 	    T(began_in_the_past),
+	    T(many_are_spared),
 	    T(many_follow),
 	    T(follow_when_there_is_room),
 	    T(leases_of_the_future),
