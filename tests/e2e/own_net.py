@@ -1,7 +1,7 @@
 """Servers in a network of their own, where clients come from any address that a test names.
 
 The network has a loopback interface and nothing else. An agent inside (own_net_agent.py) gives it addresses
-and makes connections, which it hands out. Root makes a network as it is, an ordinary user in a user
+and makes connections and listeners, which it hands out. Root makes a network as it is, an ordinary user in a user
 namespace, where he may do so and the server still belongs to him.
 """
 
@@ -57,6 +57,10 @@ class Network:
         made = socket.socket(fileno=handle)
         made.settimeout(TIMEOUT)
         return made
+
+    def listen(self, address, port):
+        [handle] = self.ask(listen=[address, port])
+        return socket.socket(fileno=handle)
 
     def close(self):
         self.link.close()

@@ -1,7 +1,7 @@
-"""Inside a network of a test's own: gives it addresses and makes connections, one after the other.
+"""Inside a network of a test's own: gives it addresses, makes connections and listens, one after the other.
 
 usage: own_net_agent.py DESCRIPTOR   of a SOCK_SEQPACKET socket. Each packet asks for one thing, in JSON; the answer
-is a line end, with the connection if one was made, else an error. It ends with the socket.
+is a line end, with the connection or the listener if there is one, else an error. It ends with the socket.
 """
 
 import json
@@ -21,12 +21,17 @@ def add_address(address):
                    check=True)
 
 
+def listen(address, port):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server((address, port), family=family, backlog=128)
+
+
 def act(link, todo):
     if "address" in todo:
         add_address(todo["address"])
         link.send(b"\n")
         return
-    with connect(**todo) as made:
+    with listen(*todo["listen"]) if "listen" in todo else connect(**todo) as made:
         socket.send_fds(link, [b"\n"], [made.fileno()])
 
 

@@ -13,6 +13,7 @@ import ssl
 import struct
 import threading
 
+from own_net_agent import listen
 from server import wait_for
 
 CLOSE, RESET, HANG = "close", "reset", "hang"
@@ -203,10 +204,10 @@ class Session:
 class Peer:
     """A server at an address of its own. tls: a context, with which it offers STARTTLS. answers: by
     verb in capitals, "greeting", "content" (before it reads content or a chunk), "chunk" (one that is not
-    the last) and "end" (the final dot, the last chunk)."""
+    the last) and "end" (the final dot, the last chunk). listen: how it comes to a listener."""
 
-    def __init__(self, address, port, extensions=EXTENSIONS, tls=None, **answers):
-        self.address, self.port = address, port
+    def __init__(self, address, port, extensions=EXTENSIONS, tls=None, listen=listen, **answers):
+        self.address, self.port, self.listen = address, port, listen
         self.extensions, self.tls = extensions, tls
         self.answers = answers
         self.sessions, self.received, self.empty = [], [], []
@@ -219,8 +220,7 @@ class Peer:
 
     def up(self):
         """Listens, as at the beginning."""
-        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
-        self.listener = socket.create_server((self.address, self.port), family=family, backlog=128)
+        self.listener = self.listen(self.address, self.port)
         thread = threading.Thread(target=self.accept, args=(self.listener,))
         self.threads.append(thread)
         thread.start()

@@ -4,8 +4,10 @@ import re
 
 import pytest
 from conftest import DOMAIN
+from own_net import serving
 from relay_net import ALICE, net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
+from smtp_peer import Peer
 from wire import letter
 
 NET_OPTIONS = 'relay_source = ["127.0.0.53"]; relay_helo = "Out.example.test";'
@@ -33,6 +35,28 @@ def test_source_and_name(net):
     peer.wait_taken()
     assert peer.sessions[0].commands[0] == "EHLO out.example.test"
     assert peer.sessions[0].peer_address == "127.0.0.53"
+
+
+def test_source_of_each_family():
+    """Where there are several addresses of IPv6 too: in a network of its own."""
+    sources = "192.0.2.53", "2001:db8::53"
+    there = {"192.0.2.7": "bob@[192.0.2.7]", "2001:db8::7": "bob@[IPv6:2001:db8::7]"}
+    with serving(f'''listen = ["127.0.0.1"];
+relay_allow_private = true;
+relay_port = 2525;
+relay_source = ["{sources[0]}", "{sources[1]}"];''', addresses=[*sources, *there]) as server:
+        peers = [Peer(address, 2525, listen=server.network.listen) for address in there]
+        try:
+            for peer in peers:
+                server.command("sendmail", "-f", ALICE, there[peer.address], stdin=letter(sender=ALICE).decode(),
+                               env={"GODWIT_DATA": server.data}, data=False)
+            for peer, source in zip(peers, sources):
+                peer.wait_taken()
+                assert {session.peer_address for session in peer.sessions} == {source}
+        finally:
+            for peer in peers:
+                peer.close()
+        server.command("audit")
 
 
 def test_senders_go_their_own_ways(net):
