@@ -1,6 +1,7 @@
 """Hosts that take their time: they hold up nobody else, nor do they hold on to anything."""
 
 import contextlib
+import itertools
 import re
 import socket
 import time
@@ -8,7 +9,7 @@ import time
 import pytest
 from relay_net import net, shared_net  # noqa: F401 (fixtures)
 from server import wait_for
-from smtp_peer import CLOSE, GOOD, HANG
+from smtp_peer import CLOSE, GOOD, HANG, End
 
 
 def test_slow_destination_delays_nobody_else(net):
@@ -23,6 +24,57 @@ def test_slow_destination_delays_nobody_else(net):
     waiting = {row["id"] for row in net.queue(slow.domain)}
     assert waiting == set(held) and not any(net.attempts(number) for number in held)
     assert 1 <= len(slow.sessions) <= 5
+
+
+def drip(*parts):
+    """An answer of which one part comes now and then, again and again: it is never whole."""
+
+    def answer(session):
+        for part in itertools.cycle(parts):
+            session.send(part)
+            if session.peer.go_on.wait(0.3):
+                raise End
+    return answer
+
+
+OCTETS = drip(*(bytes([octet]) for octet in b"250-and so on\r\n"))
+LINES = drip(b"250-and so on\r\n")
+
+
+def test_tarpit_delays_nobody_else(net):
+    """It answers, but never to an end, over as many connections as it may have."""
+    pit = net.peer(greeting=OCTETS)
+    held = [net.send(f"r{n}@{pit.domain}") for n in range(20)]
+    wait_for("all connections", lambda: len(pit.sessions) == 5)
+    began = time.monotonic()
+    for _ in range(5):
+        assert net.wait_attempt(net.send(f"bob@{net.peer().domain}")) == (1, 0, 0)
+    assert time.monotonic() - began < 40
+    states = [row["state"] for row in net.queue(pit.domain)]
+    assert len(states) == 20 and states.count("under way") == len(pit.sessions) == 5
+    assert not any(net.attempts(number) for number in held)
+
+
+def test_tarpit_has_no_more_time_than_silence(net):
+    """An answer is to be whole in time; all at the same time."""
+    net.reload('timeouts = { relay_command = "3s"; relay_data = "3s"; relay_end = "3s"; };')
+    try:
+        pits = [(step, net.peer(**{step: parts})) for parts in (OCTETS, LINES)
+                for step in ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "end")]
+        numbers = [net.send(f"bob@{pit.domain}") for _, pit in pits]
+        for (step, pit), number in zip(pits, numbers):
+            assert net.wait_attempt(number) == (0, 0, 1), step
+            early = step in ("greeting", "EHLO")
+            trace = net.trace(number)
+            told = re.search(rf"{'no service at' if early else 'broken off with'} mx0\.{pit.domain} \S+, "
+                             r"after ([\d.]+) s: no answer in time", trace)
+            assert told and 2 < float(told[1]) < 40, trace  # by the server's own clock
+            assert ("it may have the message" in trace) == (step == "end"), trace
+            said = net.server.command("queue", "explain", number).stdout
+            assert f"{'could not be reached' if early else f'transferred to {pit.domain}'} (no answer in time: " in said
+            assert len(pit.sessions) == 1
+    finally:
+        net.reload("timeouts = { };")
 
 
 @contextlib.contextmanager
