@@ -645,10 +645,12 @@ static void send_more_than_a_slice(void)
 /* More than are looked at at once have ended while nobody ran, and are given time: who ends behind them ends in time. */
 static void many_are_spared(void **state)
 {
-	int64_t life = q.cfg.policy.lifetime, id;
+	int64_t life = q.cfg.policy.lifetime, id, spared;
 
 	start();
-	send_more_than_a_slice();
+	for (int64_t n = 0; n <= 1000; n = qrig_count(&q, "queue"))
+		send_more_than_a_slice();
+	spared = qrig_count(&q, "queue");
 	turn();
 	pass(HOUR_MS);
 	id = qrig_send_one(&q, "ann@a.test", "eve@c.test");
@@ -660,7 +662,7 @@ static void many_are_spared(void **state)
 		pass(MINUTE_MS);
 		turn();
 	}
-	assert_int_equal(qrig_count(&q, "queue WHERE report = 0"), 12 * LIMIT_SLICE_ROWS / 10);
+	assert_int_equal(qrig_count(&q, "queue WHERE report = 0"), spared);
 	for (int minute = 0; minute < 18; minute++) {
 		pass(MINUTE_MS);
 		turn();
