@@ -3,6 +3,7 @@ when each message came, and servers that are dead in three ways."""
 
 import os
 import re
+import resource
 import socket
 import struct
 import subprocess
@@ -14,8 +15,7 @@ from dns_server import Nsd
 from server import wait_for
 
 SINK, PEER, WAKE = "127.77.0.1", "127.77.0.2", "127.77.0.3"
-REFUSED, FULL, SILENT = "127.77.1.1", "127.77.1.2", "127.77.1.3"
-DEAD = {"refused": REFUSED, "full": FULL, "silent": SILENT}  # RST; no answer to a SYN; no greeting
+DEAD = {"refused": 81, "full": 82, "silent": 83}  # RST; no answer to a SYN; no greeting: 127.81.0.0/16 ...
 NEW = 2000  # names new0.live.test, ... that lead to the peer
 
 
@@ -23,15 +23,22 @@ def is_dead(number, share):
     return number % 100 < share
 
 
+def dead_servers(destinations, share, kinds):
+    """(number of the destination, kind, address); kinds: of DEAD, in turn."""
+    for n in range(destinations):
+        if is_dead(n, share):
+            kind = kinds[(n // 100 + n) % len(kinds)]
+            yield n, kind, f"127.{DEAD[kind]}.{n >> 8}.{n & 255}"
+
+
 def zones(destinations, share, kinds):
-    """Names as bench/fill gives them; kinds: of DEAD, in turn."""
-    dead = "".join(f"d{n} MX 10 {kinds[(n // 100 + n) % len(kinds)]}\n"
-                   for n in range(destinations) if is_dead(n, share))
-    hosts = "".join(f"{name} A {address}\n" for name, address in DEAD.items())
+    """Names as bench/fill gives them; each that is dead has a server of its own."""
+    dead = "".join(f"d{n} MX 10 h{n}\nh{n} A {address}\n"
+                   for n, _, address in dead_servers(destinations, share, kinds))
     news = "".join(f"new{n} MX 10 peer\n" for n in range(NEW))
     return {"live.test": f"* MX 10 mx\nmx A {SINK}\nknown MX 10 peer\npeer A {PEER}\n"
                          f"wake MX 10 wakes\nwakes A {WAKE}\n{news}",
-            "dead.test": hosts + dead}
+            "dead.test": dead}
 
 
 class Sink:
@@ -120,6 +127,14 @@ def silent_listener(address, port):
     return [listener]
 
 
+def dead_listeners(destinations, share, kinds, port):
+    """The sockets; of servers that refuse there are none."""
+    of = {"refused": lambda *_: [], "full": full_listener, "silent": silent_listener}
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    return [one for _, kind, address in dead_servers(destinations, share, kinds)
+            for one in of[kind](address, port)]
+
+
 class Net:
     def __init__(self, floor, folder, port, destinations=0, share=0, kinds=("refused",)):
         self.dns = Nsd(zones(destinations, share, kinds))
@@ -127,7 +142,7 @@ class Net:
         self.floor, self.folder = floor, folder
         self.sink = Sink(floor, folder, SINK, port)
         self.peer = Peer(PEER, port)
-        self.dead = full_listener(FULL, port) + silent_listener(SILENT, port)
+        self.dead = dead_listeners(destinations, share, kinds, port)
 
     def options(self):
         return (f'relay_port = {self.port};\nrelay_allow_private = true;\n'

@@ -91,7 +91,7 @@ def queue(r, args):
     new = r["new_mail"]
     return [
         f"## {args['messages']:,} messages that wait for {args['destinations']:,} destinations", "",
-        f"{args['dead']} of a hundred are dead: a third refuse connections, a third do not answer, a third accept "
+        f"{args['dead']} of a hundred are dead, each with a server of its own: a third refuse connections, a third do not answer, a third accept "
         f"and are silent. {r['waiting']:,} recipients waited when it was started again; first delivery "
         f"{r['first_delivery_seconds']:.2f} s after the start. Then {r['rate']:.0f} messages a second went to the live "
         "ones, the backlog, while new mail was handed in. From its 250 to its arrival at the other server:", "",
