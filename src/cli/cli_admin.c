@@ -194,7 +194,8 @@ const struct cli_command cli_admin_queue_commands[] = {
 
 const struct cli_option cli_admin_trace_options[] = {
     {"dialogue", 0, NULL,
-	"Shows the SMTP dialogue of each attempt; so it is for a single message."},
+	"Shows the SMTP dialogue of each attempt; so it is for a single message. What neither said "
+	"begins with \"* \", such as how many lines of a long dialogue were left out."},
     {"limit", 0, "N", "At most N messages (default 20, at most 1000)."},
     {0},
 };

@@ -32,7 +32,7 @@ static void session_free(struct relay_session *s)
 	ipc_call_cancel(&s->way);
 	relay_route_fini(&s->route);
 	smtp_client_free(&s->engine);
-	buf_fini(&s->dialogue);
+	smtp_dialogue_fini(&s->dialogue);
 	relay_talk_stop_reading(s);
 	buf_fini(&s->lead);
 	config_unref(&s->config);
@@ -125,6 +125,8 @@ static void on_connected(void *ctx)
 /* Somebody in between may have said them: an administrator wants to hear of it. */
 static void note_injected(struct relay_session *s, size_t octets)
 {
+	struct buf *b;
+
 	if (octets == 0)
 		return;
 	log_open(LOG_WARN, "plaintext-behind-starttls");
@@ -132,9 +134,10 @@ static void note_injected(struct relay_session *s, size_t octets)
 	log_ip("ip", &s->route.hops[s->hop].addr.ip);
 	log_num("octets", (int64_t)octets);
 	log_close();
-	buf_lit(&s->dialogue, "* ");
-	buf_u64(&s->dialogue, octets);
-	buf_lit(&s->dialogue, " octets before TLS were dropped\n");
+	b = smtp_dialogue_begin(&s->dialogue, "* ");
+	buf_u64(b, octets);
+	buf_lit(b, " octets before TLS were dropped");
+	smtp_dialogue_end(&s->dialogue);
 }
 
 static void on_secured(void *ctx, const struct net_tls_info *info)
@@ -146,9 +149,8 @@ static void on_secured(void *ctx, const struct net_tls_info *info)
 	snprintf(s->tls, sizeof s->tls, "%s %s, certificate %s", info->version, info->cipher,
 	    info->verified ? "verified" : "not verified");
 	note_injected(s, info->dropped + smtp_client_facts(s->engine)->injected);
-	buf_lit(&s->dialogue, "* ");
-	buf_c(&s->dialogue, s->tls);
-	buf_byte(&s->dialogue, '\n');
+	buf_c(smtp_dialogue_begin(&s->dialogue, "* "), s->tls);
+	smtp_dialogue_end(&s->dialogue);
 	s->busy = false;
 	smtp_client_done(s->engine, NULL, clock_mono());
 }
@@ -275,16 +277,18 @@ static bool choose_hop(struct relay_session *s)
 static void note_next(struct relay_session *s)
 {
 	struct relay_hop *hop = &s->route.hops[s->hop];
+	struct buf *b = smtp_dialogue_begin(&s->dialogue, "* ");
 
-	buf_lit(&s->dialogue, "* ");
-	queue_result_put_reply(&s->dialogue, &s->last.attempt, str_of_c(s->last.text));
-	buf_lit(&s->dialogue, "\n* next: ");
-	buf_str(&s->dialogue, hop->host);
-	buf_lit(&s->dialogue, " [");
-	ip_put(&s->dialogue, &hop->addr.ip);
-	buf_lit(&s->dialogue, "]");
-	buf_c(&s->dialogue, s->plain ? ", without TLS" : "");
-	buf_c(&s->dialogue, s->unchunked ? ", without BDAT\n" : "\n");
+	queue_result_put_reply(b, &s->last.attempt, str_of_c(s->last.text));
+	smtp_dialogue_end(&s->dialogue);
+	b = smtp_dialogue_begin(&s->dialogue, "* next: ");
+	buf_str(b, hop->host);
+	buf_lit(b, " [");
+	ip_put(b, &hop->addr.ip);
+	buf_lit(b, "]");
+	buf_c(b, s->plain ? ", without TLS" : "");
+	buf_c(b, s->unchunked ? ", without BDAT" : "");
+	smtp_dialogue_end(&s->dialogue);
 }
 
 /* The connection has ended while a job is left. */
@@ -489,7 +493,7 @@ static void hand_over(struct relay_session *s, struct relay_session *to)
 	to->route.hops[to->hop].addr = connected;
 	to->kept = s->kept;
 	to->has_kept = s->has_kept;
-	buf_str(&to->dialogue, buf_view(&s->dialogue));
+	smtp_dialogue_append(&to->dialogue, &s->dialogue);
 	to->job = s->job;
 	s->job = NULL;
 	session_free(s);
@@ -582,7 +586,7 @@ static void session_start(struct relay *relay, struct relay_job *job)
 	s->routed.user = arena_str(s->arena, s->routed.user);
 	s->routed.password = arena_str(s->arena, s->routed.password);
 	s->job = job;
-	buf_init(&s->dialogue, RS_DIALOGUE_MAX);
+	smtp_dialogue_init(&s->dialogue, RS_DIALOGUE_MAX);
 	buf_init(&s->held, LIMIT_IPC_CREDIT);
 	buf_init(&s->lead, LEAD_MAX);
 	uv_timer_init(relay->loop, &s->timer);

@@ -43,7 +43,7 @@ struct relay_session {
 	struct net_drive *drive;
 	struct smtp_client *engine;
 	struct smtp_client_config cfg;
-	struct buf dialogue;
+	struct smtp_dialogue dialogue;
 	bool busy;  /* the engine's pending effect is being carried out */
 	bool idle;  /* it is READY, and there is no job */
 	bool ready; /* the server was ready for a message */

@@ -20,7 +20,8 @@ static size_t messages_max(const struct relay_session *s)
 
 static struct relay_remote remote_of(struct relay_session *s)
 {
-	struct relay_remote remote = {.tls = str_of_c(s->tls), .dialogue = buf_view(&s->dialogue)};
+	struct relay_remote remote = {
+	    .tls = str_of_c(s->tls), .dialogue = smtp_dialogue_text(&s->dialogue)};
 
 	if (s->hop < s->route.nhops) {
 		remote.name = s->route.hops[s->hop].host;
@@ -45,7 +46,7 @@ void relay_talk_stop_reading(struct relay_session *s)
 void relay_talk_over(struct relay_session *s)
 {
 	relay_talk_stop_reading(s);
-	buf_clear(&s->dialogue);
+	smtp_dialogue_clear(&s->dialogue);
 	s->brief = INT64_MAX;
 	s->job = NULL;
 }
@@ -200,17 +201,19 @@ static void note_kept(struct relay_session *s)
 	const struct relay_hop *hop = &s->route.hops[s->hop];
 
 	if (s->carried) {
-		buf_lit(&s->dialogue, "* on the connection of ");
-		id_put(&s->dialogue, s->carried);
-		buf_lit(&s->dialogue, " to ");
-		buf_str(&s->dialogue, hop->host);
-		buf_lit(&s->dialogue, " [");
-		ip_put(&s->dialogue, &hop->addr.ip);
-		buf_c(&s->dialogue, s->tls[0] ? "] over " : "]");
-		buf_c(&s->dialogue, s->tls);
-		buf_lit(&s->dialogue, ", open for ");
-		buf_i64(&s->dialogue, (clock_mono() - s->connected) / SECOND_MS);
-		buf_lit(&s->dialogue, " s\n");
+		struct buf *b = smtp_dialogue_begin(&s->dialogue, "* on the connection of ");
+
+		id_put(b, s->carried);
+		buf_lit(b, " to ");
+		buf_str(b, hop->host);
+		buf_lit(b, " [");
+		ip_put(b, &hop->addr.ip);
+		buf_c(b, s->tls[0] ? "] over " : "]");
+		buf_c(b, s->tls);
+		buf_lit(b, ", open for ");
+		buf_i64(b, (clock_mono() - s->connected) / SECOND_MS);
+		buf_lit(b, " s");
+		smtp_dialogue_end(&s->dialogue);
 	}
 	s->carried = s->job->job.lease.message;
 }
@@ -283,8 +286,9 @@ static void note_unsure(struct relay_session *s, const struct smtp_client_effect
 {
 	for (size_t i = 0; i < e->verdict_count; i++)
 		if (e->verdicts[i].outcome == SMTP_OUTCOME_UNSURE) {
-			buf_lit(&s->dialogue,
-			    "* all of the content went out, and what became of it was not said: it may have the message\n");
+			buf_lit(smtp_dialogue_begin(&s->dialogue, "* "),
+			    "all of the content went out, and what became of it was not said: it may have the message");
+			smtp_dialogue_end(&s->dialogue);
 			return;
 		}
 }

@@ -138,13 +138,12 @@ static int64_t timeout(const struct smtp_client *c)
 /* A line of the conversation, for whoever keeps it. */
 static void note(struct smtp_client *c, const char *who, struct str line)
 {
-	struct buf *d = c->cfg->dialogue;
+	struct smtp_dialogue *d = c->cfg->dialogue;
 
 	if (!d)
 		return;
-	buf_c(d, who);
-	buf_str(d, line);
-	buf_byte(d, '\n');
+	buf_str(smtp_dialogue_begin(d, who), line);
+	smtp_dialogue_end(d);
 }
 
 void smtp_client_command(struct smtp_client *c, struct str line, bool secret)

@@ -9,6 +9,7 @@
 #ifndef SMTP_CLIENT_H
 #define SMTP_CLIENT_H
 
+#include "smtp/smtp_dialogue.h"
 #include "smtp/smtp_param.h"
 #include "smtp/smtp_path.h"
 #include "smtp/smtp_reply.h"
@@ -26,8 +27,8 @@ struct smtp_client_timeouts {
 };
 
 /*
- * Borrowed: outlives the session. dialogue: the conversation is appended there, "C: " or "S: "
- * before each line, secrets masked, content left out; NULL: not wanted.
+ * Borrowed: outlives the session. dialogue: the conversation is appended there, secrets
+ * masked, content left out; NULL: not wanted.
  */
 struct smtp_client_config {
 	struct str helo; /* our name: Domain or address literal */
@@ -40,7 +41,7 @@ struct smtp_client_config {
 	/* octets of one BDAT where CHUNKING is offered; 0: always DATA */
 	size_t chunk;
 	struct smtp_client_timeouts timeouts;
-	struct buf *dialogue;
+	struct smtp_dialogue *dialogue;
 };
 
 /* Everything but helo set: the RFC's times, TLS when offered, no AUTH, chunks of LIMIT_SMTP_CHUNK. */

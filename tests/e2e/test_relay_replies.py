@@ -5,6 +5,7 @@ nothing is lost, and nothing goes twice but what was broken off behind its final
 """
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -380,6 +381,31 @@ def test_each_recipient_has_his_own_answer(net, extensions):
     net.retry(number)
     assert net.wait_attempt(number, 2) == (2, 0, 0)
     assert [len(message.recipients) for message in peer.taken] == [2, 2]
+
+
+def test_long_refusals_leave_the_beginning_and_the_end_of_the_dialogue(net):
+    """16 lines of 512 octets to each of 100 recipients: what does not fit is counted, in a line of ours."""
+    def refuse(session):
+        recipient = session.commands[-1]
+        lines = [b"550-5.1.1 %02d %b" % (n, b"x" * 497) for n in range(15)]
+        return b"\r\n".join([*lines, b"550 5.1.1 not " + recipient.encode()]) + b"\r\n"
+
+    peer = net.peer(extensions=PLAIN, RCPT=refuse)
+    number = net.send(*(f"r{n}@{peer.domain}" for n in range(100)))
+    assert net.wait_attempt(number) == (0, 100, 0)
+    events = json.loads(net.server.command("trace", number, "--dialogue", "--json").stdout)
+    [dialogue] = [event["dialogue"] for event in events if event.get("dialogue")]
+    lines = dialogue.splitlines()
+    assert 64_000 < len(dialogue) <= 65_536
+    assert lines[:2] == ["S: 220 peer.test ESMTP", "C: EHLO mail.example.test"]
+    assert f"S: 550 5.1.1 not RCPT TO:<r99@{peer.domain}>" in lines
+    [mark] = [n for n, line in enumerate(lines) if not re.match(r"[CS]: ", line)]
+    left_out = int(re.fullmatch(r"\* lines left out: (\d+)", lines[mark]).group(1))
+    before = lines[:mark].index(f"C: RCPT TO:<r0@{peer.domain}>")
+    assert before + 100 * 17 == lines.index(f"S: 550 5.1.1 not RCPT TO:<r99@{peer.domain}>") + left_out
+    assert all(len(line) == 3 + 510 for line in lines if "xxx" in line)
+    assert f"* lines left out: {left_out}\n" in net.trace(number)
+    net.wait_gone(number)
 
 
 @pytest.mark.parametrize("data", [b"354 go on\r\n", b"554 5.5.1 no valid recipients\r\n", b"503 5.5.1 no\r\n"],

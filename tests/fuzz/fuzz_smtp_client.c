@@ -1,7 +1,7 @@
 /*
  * A hostile SMTP server. Octet 0 chooses the client's options, octet 1 how the input is cut, the
  * rest is what the server says; an octet 0xff hangs up there and then. Checked: the order of
- * effects, a verdict for each recipient, bounded output, an end.
+ * effects, a verdict for each recipient, bounded output, a bounded dialogue of whole lines, an end.
  */
 #include "fuzz.h"
 
@@ -9,10 +9,12 @@
 #include "base/mem.h"
 #include "smtp/smtp_client.h"
 
-#define RCPTS 3
+#define RCPTS        3
+#define DIALOGUE_MAX 512
 
 struct run {
 	struct smtp_client_config cfg;
+	struct smtp_dialogue dialogue;
 	struct smtp_client *c;
 	struct arena *arena;
 	struct smtp_client_message message;
@@ -28,6 +30,8 @@ static void start(struct run *r, uint8_t options)
 {
 	*r = (struct run){.options = options, .arena = arena_new()};
 	smtp_client_config_init(&r->cfg);
+	smtp_dialogue_init(&r->dialogue, DIALOGUE_MAX);
+	r->cfg.dialogue = &r->dialogue;
 	r->cfg.helo = STR("client.test");
 	r->cfg.lmtp = options & 1;
 	r->cfg.tls = options & 2 ? SMTP_TLS_REQUIRE : SMTP_TLS_MAY;
@@ -126,6 +130,22 @@ static void say(struct run *r, struct str in, size_t piece)
 	}
 }
 
+static void check_dialogue(struct run *r)
+{
+	struct str text = smtp_dialogue_text(&r->dialogue);
+	size_t marks = 0;
+
+	MUST(text.n <= DIALOGUE_MAX && (text.n == 0 || text.p[text.n - 1] == '\n'));
+	while (text.n) {
+		struct str line = str_split(text, '\n', &text);
+		bool mark = str_has_prefix(line, STR("* lines left out: "));
+
+		MUST(mark || str_has_prefix(line, STR("C: ")) || str_has_prefix(line, STR("S: ")));
+		marks += mark;
+	}
+	MUST(marks <= 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str in = str_of(data, size);
@@ -140,7 +160,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	smtp_client_eof(r.c, 0);
 	turn(&r);
 	MUST(r.closed && smtp_client_wants(r.c) == SMTP_WANTS_CLOSE);
+	check_dialogue(&r);
 	smtp_client_free(&r.c);
+	smtp_dialogue_fini(&r.dialogue);
 	arena_free(&r.arena);
 	return 0;
 }

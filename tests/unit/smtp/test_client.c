@@ -112,10 +112,12 @@ static void expect_end(struct fixture *f, enum smtp_outcome outcome, enum smtp_s
 static void must_hide(const char *offered, const char *const *says, const char *kept)
 {
 	struct fixture f;
-	struct buf dialogue, text;
+	struct smtp_dialogue dialogue;
+	struct buf text;
+	struct str said;
 
 	start(&f);
-	buf_init(&dialogue, MIB);
+	smtp_dialogue_init(&dialogue, MIB);
 	buf_init(&text, KIB);
 	f.cfg.user = STR("bob");
 	f.cfg.password = STR("secret, secret");
@@ -130,10 +132,11 @@ static void must_hide(const char *offered, const char *const *says, const char *
 	buf_clear(&text);
 	buf_str(&text, smtp_client_effect(f.c)->verdict.reply.text);
 	assert_string_equal(buf_cstr(&text), kept);
+	said = smtp_dialogue_text(&dialogue);
 	for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
-		if (str_find_str(buf_view(&dialogue), str_of_c(hidden[i])) < dialogue.n)
-			fail_msg("%s: %s", kept, buf_cstr(&dialogue));
-	buf_fini(&dialogue);
+		if (str_find_str(said, str_of_c(hidden[i])) < said.n)
+			fail_msg("%s: %.*s", kept, STR_FMT(said));
+	smtp_dialogue_fini(&dialogue);
 	buf_fini(&text);
 	stop(&f);
 }
@@ -164,6 +167,38 @@ static void test_secret_is_repeated(void **state)
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		must_hide(rows[i].offered, rows[i].says, rows[i].kept);
+}
+
+/* Megabytes of refusals: what was said first and last is kept. */
+static void test_long_dialogue(void **state)
+{
+	struct fixture f;
+	struct smtp_dialogue dialogue;
+	struct buf line;
+	struct str said;
+
+	start(&f);
+	smtp_dialogue_init(&dialogue, 64 * KIB);
+	buf_init(&line, 4 * KIB);
+	f.cfg.dialogue = &dialogue;
+	say(&f, "220 hi\r\n");
+	say(&f, "250 mx.test\r\n");
+	send_next(&f);
+	buf_lit(&line, "550-");
+	while (buf_room(&line) > 2)
+		buf_byte(&line, 'x');
+	buf_lit(&line, "\r\n");
+	for (size_t i = 0; i < 500; i++)
+		say(&f, buf_cstr(&line));
+	say(&f, "550 the last word\r\n");
+	said = smtp_dialogue_text(&dialogue);
+	assert_true(said.n > 63 * KIB && said.n <= 64 * KIB);
+	assert_true(str_has_prefix(said, STR("S: 220 hi\nC: EHLO ")));
+	assert_true(str_find_str(said, STR("\nS: 550 the last word\n")) < said.n);
+	assert_true(str_find_str(said, STR("\n* lines left out: ")) < said.n);
+	buf_fini(&line);
+	smtp_dialogue_fini(&dialogue);
+	stop(&f);
 }
 
 static const char evil[] = "250-evil\r\n250 AUTH PLAIN\r\n";
@@ -716,6 +751,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_secret_is_repeated),
+	    cmocka_unit_test(test_long_dialogue),
 	    cmocka_unit_test(test_injection),
 	    cmocka_unit_test(test_injection_is_dropped),
 	    cmocka_unit_test(test_line_without_end),

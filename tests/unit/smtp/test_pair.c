@@ -463,11 +463,12 @@ static void test_refused(void **state)
 static void test_facts(void **state)
 {
 	struct arena *a = arena_new();
-	struct buf dialogue;
+	struct smtp_dialogue dialogue;
+	struct str said;
 	struct pair p;
 	const struct smtp_server_facts *f;
 
-	buf_init(&dialogue, MIB);
+	smtp_dialogue_init(&dialogue, MIB);
 	setup(&p, SMTP_ROLE_SUBMISSION);
 	p.message = message_new(a, 1);
 	p.content = STR(CONTENT);
@@ -489,13 +490,13 @@ static void test_facts(void **state)
 		SMTP_EXT_FUTURERELEASE | SMTP_EXT_PRIORITY | SMTP_EXT_DELIVERBY);
 	assert_true(str_eq(f->auth, STR("PLAIN LOGIN")));
 	assert_true(str_eq(f->greeting, STR("mail.test")));
-	assert_true(str_find_str(buf_view(&dialogue), STR("C: (secret)\n")) < dialogue.n);
-	assert_true(
-	    str_find_str(buf_view(&dialogue), STR("C: BDAT 34 LAST\nS: 250 ")) < dialogue.n);
-	assert_true(str_find_str(buf_view(&dialogue), STR("DATA")) == dialogue.n);
-	assert_true(str_find_str(buf_view(&dialogue), STR("AGJvYgBzZWNyZXQ")) == dialogue.n);
-	assert_true(str_find_str(buf_view(&dialogue), STR("Subject")) == dialogue.n);
-	buf_fini(&dialogue);
+	said = smtp_dialogue_text(&dialogue);
+	assert_true(str_find_str(said, STR("C: (secret)\n")) < said.n);
+	assert_true(str_find_str(said, STR("C: BDAT 34 LAST\nS: 250 ")) < said.n);
+	assert_true(str_find_str(said, STR("DATA")) == said.n);
+	assert_true(str_find_str(said, STR("AGJvYgBzZWNyZXQ")) == said.n);
+	assert_true(str_find_str(said, STR("Subject")) == said.n);
+	smtp_dialogue_fini(&dialogue);
 	close_pair(&p);
 	arena_free(&a);
 }
