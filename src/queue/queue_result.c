@@ -77,7 +77,7 @@ static const struct {
     [QUEUE_PROBLEM_TOO_MANY] = {"too many recipients for one transaction",
 	ALWAYS(NOW(ANSWERED, 4, 5, 3))},
     [QUEUE_PROBLEM_OFF] = {"not put into the mailbox in time", ALWAYS(FINAL(NONE, 5, 4, 7))},
-    [QUEUE_PROBLEM_BRIEF] = {"no answer in the short time of a first attempt while others wait",
+    [QUEUE_PROBLEM_BRIEF] = {"no answer in the short time of an attempt while others wait",
 	HOST(FAILED, 4, 4, 1), OWN(BUSY, 4, 4, 2)},
 };
 

@@ -29,7 +29,8 @@ void smtp_dialogue_clear(struct smtp_dialogue *d);
 
 /*
  * Begins a line with who ("C: ", "S: ", "* "); what it says is to be added to the buffer that this
- * gives, without a line feed, and ended. A line of more than an eighth of max is left out.
+ * gives, without a line feed, and ended. One of more than an eighth of max is left out, and with it what
+ * is behind the beginning.
  */
 struct buf *smtp_dialogue_begin(struct smtp_dialogue *d, const char *who);
 void smtp_dialogue_end(struct smtp_dialogue *d);

@@ -10,8 +10,8 @@
  *    those that fail: where nobody answers, an attempt lasts for minutes. The last of them are for who has
  *    none: a hundred servers that were well and are slow now would have all of them, five each. Where no
  *    more than half the share of those never tried, or of those that fail, may be added, they are brief: who is silent
- *    is not waited for, or a thousand such servers had their probes later than the schedule says. Each fourth probe of
- *    one waits for it all the same: he may only be slow.
+ *    is not waited for, or a thousand such servers had their probes later than the schedule says. Each second probe of
+ *    one waits for it all the same: he may only be slow, or have another host behind one that is silent.
  * 5. A lease counts at the host that its destination went to last, until it is known to go elsewhere
  *    (store/queue_way.h). Where that has as many as it may, the destination gets in line for it.
  */
@@ -27,7 +27,7 @@
 #define LINED_UP_MAX 100          /* in one commit: others want to write too */
 #define SCAN_ROWS    (2 * QUEUE_JOB_RECIPIENTS)
 #define KEPT         (QUEUE_JOBS_MAX / 5) /* attempts, for destinations that have none */
-#define PATIENT      4                    /* of so many probes one waits for who may only be slow */
+#define PATIENT      2                    /* of so many probes one waits for who may only be slow */
 #define HOLD_MS      SECOND_MS            /* until what has expired was returned */
 #define SHARE_MS     (5 * SECOND_MS)      /* until one that has its share is looked at again */
 #define MISSING_MS   HOUR_MS              /* a message that cannot be read is looked at again */
@@ -205,7 +205,8 @@ static bool is_brief(const struct leasing *g, enum queue_standing standing)
 	if (g->room[standing] > queue_standing_share(standing, QUEUE_JOBS_MAX) / 2)
 		return false;
 	return standing == QUEUE_STANDING_UNKNOWN ||
-	       (standing == QUEUE_STANDING_FAILING && g->place.state.failures % PATIENT != 0);
+	       (standing == QUEUE_STANDING_FAILING &&
+		   (g->place.state.failures + g->place.state.seed) % PATIENT != 0);
 }
 
 /* Mostly there are few, and room for hundreds. */

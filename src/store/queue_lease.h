@@ -21,7 +21,7 @@ struct queue_job {
 	struct str reverse_path; /* that it goes with; the message's may be another */
 	struct queue_rows rows;  /* 1 to QUEUE_JOB_RECIPIENTS, with the same forwarder */
 	uint32_t attempts;       /* failures of destination and recipient so far */
-	bool brief; /* others wait for it, which was never tried, to be silent or not */
+	bool brief;              /* others wait for it, which may be silent: it is not waited for */
 };
 
 /*

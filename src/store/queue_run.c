@@ -216,7 +216,8 @@ static void release_done(struct lane_op *op)
 	r->busy--;
 	if (op->result != LANE_DONE) {
 		queue_run_failed(r, "release", op);
-		r->void_at = time_of(r).mono + PAUSE_MS; /* whose are void is found out again */
+		if (r->release.others) /* whose are void is found out again */
+			r->void_at = time_of(r).mono + PAUSE_MS;
 		r->unshortened = true;
 	} else if (r->release.released) {
 		r->world->released(r->ctx, r->release.released);

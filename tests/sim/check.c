@@ -159,7 +159,7 @@ static void wake_claims(const struct sim_dest *d)
 
 static bool has_room(const struct sim_dest *d, const struct place *p)
 {
-	return p->failures == 0 && p->waits <= clock_now() && p->active < p->sessions &&
+	return p->failures == 0 && p->active < p->sessions &&
 	       (d->connections == 0 || p->active < d->connections);
 }
 
@@ -659,7 +659,8 @@ static bool is_idle(const struct sim_rcpt *r)
 	int64_t since = clock_mono() - IDLE_MS;
 
 	return !is->token && !is->held && !is->report && is->not_before <= clock_now() - IDLE_MS &&
-	       is->accepted > clock_now() - YOUNG_MS && p->room && p->room < since &&
+	       is->accepted > clock_now() - YOUNG_MS && p->waits <= clock_now() - IDLE_MS &&
+	       p->room && p->room < since && sim_jumped_at() < since - MINUTE_MS &&
 	       sim_was_up_since(since);
 }
 

@@ -153,7 +153,8 @@ void sim_host_end(struct sim_conn *c)
 	struct sim_session *s = c->session;
 
 	if (s->ntaken > 0 && clock_mono() - c->delay <= s->told_at) {
-		SIM_MUST(c->killed || clock_mono() - s->taken_at >= END_MS - SECOND_MS,
+		SIM_MUST(c->killed || clock_mono() - c->delay == s->told_at ||
+			     clock_mono() - s->taken_at >= END_MS - SECOND_MS,
 		    "we break off behind the final dot, and %s was to answer", s->host->name);
 		excuse(s);
 	}

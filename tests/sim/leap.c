@@ -242,14 +242,16 @@ static int64_t made_good(const struct leap *l, const bool *moved)
 	return sum;
 }
 
-/* One that went back, or one before it, in part at least. */
-static bool is_made_good(size_t back)
+/* Small steps until one that went back, or one before it, was made good in part; before that they do nothing. */
+static int64_t small_steps(const struct sim_rcpt *r, size_t back)
 {
+	int64_t shifted = r->shifted;
+
 	for (size_t i = back + 1; i < leaps.n; i++)
 		for (size_t k = 0; k <= back; k++)
 			if (leaps.v[i].good[k] > 0)
-				return true;
-	return false;
+				shifted = leaps.v[i].shifted;
+	return shifted - r->shifted;
 }
 
 /* By the wall, as far as what he was moved by lets it count. */
@@ -271,8 +273,7 @@ static struct age age_of(const struct sim_rcpt *r)
 		if (l->by < 0) { /* he begins anew, and so came since all of them */
 			for (size_t k = 0; k <= i && age.is < -l->by; k++)
 				moved[k] = true;
-			age.unsure |= llabs(age.is + l->by) < l->shifted - r->shifted &&
-				      is_made_good(i);
+			age.unsure |= llabs(age.is + l->by) < small_steps(r, i);
 			age.is = age.is + l->by > 0 ? age.is + l->by : 0;
 			continue;
 		}

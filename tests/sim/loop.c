@@ -19,7 +19,7 @@ struct entry {
 
 static struct {
 	uint64_t seed, chance;
-	int64_t now, offset, jumped;
+	int64_t now, offset, jumped, jumped_at;
 	uint64_t orders, events;
 	struct entry *heap; /* from 1 on */
 	size_t n, room;
@@ -202,6 +202,12 @@ void sim_jump(int64_t by)
 {
 	loop.offset += by;
 	loop.jumped += by;
+	loop.jumped_at = loop.now;
+}
+
+int64_t sim_jumped_at(void)
+{
+	return loop.jumped_at;
 }
 
 int64_t sim_jumped(void)

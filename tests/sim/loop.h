@@ -32,7 +32,8 @@ extern struct sim_process *sim_self;
 /* The time is that of clock_mono(); the wall's is ahead of it by an offset that may jump. */
 void sim_loop_init(uint64_t seed);
 void sim_jump(int64_t by);
-int64_t sim_jumped(void); /* the sum of all jumps */
+int64_t sim_jumped(void);    /* the sum of all jumps */
+int64_t sim_jumped_at(void); /* the last one, mono; 0: there was none */
 
 /* fn is called after `delay` milliseconds; set again, it moves. A timer is zeroed before its first use. */
 void sim_set(struct sim_timer *t, int64_t delay, void (*fn)(struct sim_timer *t), void *ctx);

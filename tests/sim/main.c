@@ -103,6 +103,8 @@ static void live(uint64_t seed)
 	sim_link();
 	sim_traffic_plan();
 	sim_run(sim_world.end, NULL);
+	for (int second = 0; second < 60 && !sim_store(); second++) /* it was killed just now */
+		sim_run(clock_mono() + SECOND_MS, NULL);
 	sim_check_end();
 }
 
