@@ -16,6 +16,7 @@ from server import wait_for
 
 SINK, PEER, WAKE = "127.77.0.1", "127.77.0.2", "127.77.0.3"
 DEAD = {"refused": 81, "full": 82, "silent": 83}  # RST; no answer to a SYN; no greeting: 127.81.0.0/16 ...
+DESCRIPTORS = 10000
 NEW = 2000  # names new0.live.test, ... that lead to the peer
 
 
@@ -127,16 +128,23 @@ def silent_listener(address, port):
     return [listener]
 
 
+def allow_descriptors():
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if most < DESCRIPTORS:
+        raise SystemExit(f"the dead servers need {DESCRIPTORS} descriptors, and {most} are allowed: raise `ulimit -Hn`")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def dead_listeners(destinations, share, kinds, port):
     """The sockets; of servers that refuse there are none."""
     of = {"refused": lambda *_: [], "full": full_listener, "silent": silent_listener}
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     return [one for _, kind, address in dead_servers(destinations, share, kinds)
             for one in of[kind](address, port)]
 
 
 class Net:
     def __init__(self, floor, folder, port, destinations=0, share=0, kinds=("refused",)):
+        allow_descriptors()
         self.dns = Nsd(zones(destinations, share, kinds))
         self.port = port
         self.floor, self.folder = floor, folder

@@ -1,5 +1,6 @@
 """What is configured of single destinations and senders: routes, TLS, schedules, source and name."""
 
+import contextlib
 import re
 
 import pytest
@@ -44,18 +45,17 @@ def test_source_of_each_family():
     with serving(f'''listen = ["127.0.0.1"];
 relay_allow_private = true;
 relay_port = 2525;
-relay_source = ["{sources[0]}", "{sources[1]}"];''', addresses=[*sources, *there]) as server:
-        peers = [Peer(address, 2525, listen=server.network.listen) for address in there]
-        try:
-            for peer in peers:
-                server.command("sendmail", "-f", ALICE, there[peer.address], stdin=letter(sender=ALICE).decode(),
-                               env={"GODWIT_DATA": server.data}, data=False)
-            for peer, source in zip(peers, sources):
-                peer.wait_taken()
-                assert {session.peer_address for session in peer.sessions} == {source}
-        finally:
-            for peer in peers:
-                peer.close()
+relay_source = ["{sources[0]}", "{sources[1]}"];''', addresses=[*sources, *there]) as server, contextlib.ExitStack() as open_peers:
+        peers = []
+        for address in there:
+            peers.append(Peer(address, 2525, listen=server.network.listen))
+            open_peers.callback(peers[-1].close)
+        for peer in peers:
+            server.command("sendmail", "-f", ALICE, there[peer.address], stdin=letter(sender=ALICE).decode(),
+                           env={"GODWIT_DATA": server.data}, data=False)
+        for peer, source in zip(peers, sources):
+            peer.wait_taken()
+            assert {session.peer_address for session in peer.sessions} == {source}
         server.command("audit")
 
 
