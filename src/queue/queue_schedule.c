@@ -33,15 +33,6 @@ static int64_t near_of(const struct queue_policy *p, int64_t life)
 	return min_of(min_of(NEAR_MS, p->retry[0]), min_of(p->retry[p->n_retry - 1], life) / 2);
 }
 
-int64_t queue_schedule_spared(
-    const struct queue_policy *p, bool bounce, int64_t started, int64_t *until_r)
-{
-	int64_t life = queue_policy_lifetime(p, bounce);
-
-	*until_r = started + min_of(grace_of(p), life);
-	return started - near_of(p, life) - life;
-}
-
 /*
  * When he is returned whose life ends at a time:
  *
@@ -59,6 +50,17 @@ static int64_t returned_at(const struct queue_policy *p, int64_t life, int64_t e
 	if (end >= started - near)
 		return end + min_of(last, life);
 	return started + min_of(grace_of(p), life);
+}
+
+bool queue_schedule_is_spared(const struct queue_policy *p, bool bounce, int64_t accepted,
+    int64_t started, int64_t *until_r, int64_t *last_r)
+{
+	int64_t life = queue_policy_lifetime(p, bounce), near = near_of(p, life);
+	int64_t end = accepted + life;
+
+	*until_r = returned_at(p, life, end, started);
+	*last_r = (end < started - near ? started - near - 1 : started + near) - life;
+	return *until_r != end;
 }
 
 int64_t queue_schedule_end(

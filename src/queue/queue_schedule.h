@@ -67,11 +67,12 @@ enum queue_due {
 enum queue_due queue_schedule_due(const struct queue_schedule *s, int64_t now);
 
 /*
- * Who was accepted before the result, under that policy, ends at *until_r, and nothing of him is due before, but for a
- * time that his sender set: his life was over well before the start, and he is given time behind it.
+ * Whether a start gives time to whoever was accepted then under that policy, for his life was over before it or ends near
+ * it. If so nothing of him is due before *until_r, nor of those who were accepted between him and *last_r, but for a time
+ * that his sender set.
  */
-int64_t queue_schedule_spared(
-    const struct queue_policy *p, bool bounce, int64_t started, int64_t *until_r);
+bool queue_schedule_is_spared(const struct queue_policy *p, bool bounce, int64_t accepted,
+    int64_t started, int64_t *until_r, int64_t *last_r);
 
 /* The first moment at which anything is due. */
 int64_t queue_schedule_wake(const struct queue_schedule *s);

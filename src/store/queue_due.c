@@ -191,13 +191,16 @@ static bool next_in_class(
 /* Those whose time a start has put off are not looked at before it comes: they may be any number. */
 static bool skip_spared(struct finding *f, const struct class *c, int64_t *first)
 {
-	int64_t until, spared = queue_schedule_spared(
-			   policy_of(f, c->tier), c->bounce, f->cfg->started, &until);
+	const struct queue_policy *p = policy_of(f, c->tier);
+	int64_t until, last;
 
-	if (*first >= spared || f->now >= until)
-		return true;
-	wake_at(f, until);
-	return next_in_class(f, c, spared - 1, first);
+	while (queue_schedule_is_spared(p, c->bounce, *first, f->cfg->started, &until, &last) &&
+	       f->now < until) {
+		wake_at(f, until);
+		if (!next_in_class(f, c, last, first))
+			return false;
+	}
+	return true;
 }
 
 /* first: the time at which the first of it was accepted. */
