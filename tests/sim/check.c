@@ -287,8 +287,11 @@ static void lease_begun(struct sim_rcpt *r, const struct seen *was, const struct
  */
 static void lease_over(struct sim_rcpt *r)
 {
-	if (r->reported >= r->leased &&
-	    (place_of(r)->tried || clock_mono() - r->leased < QUEUE_LEASE_MS))
+	bool lost = r->reported < 0; /* or of our side; unless it came just before that */
+	bool old = clock_mono() - r->leased >= QUEUE_LEASE_MS;
+
+	if (place_of(r)->tried ? lost || r->reported >= r->leased
+			       : r->reported >= r->leased && !old)
 		r->dest->last_result = clock_now();
 }
 
@@ -806,7 +809,7 @@ void sim_logged(const struct sim_event *event)
 	    "queue-failed", "job-malformed", "relay-refused", "read-failed"};
 
 	if (event->to) {
-		event->to->reported = clock_mono();
+		event->to->reported = event->here ? -1 : clock_mono();
 		sim_traffic_reported();
 	}
 	if (strcmp(event->name, "clock-set-back") == 0)

@@ -19,6 +19,7 @@ struct sim_event {
 	const char *name, *why;
 	int64_t id;          /* of the message */
 	struct sim_rcpt *to; /* whom it is about */
+	bool here;           /* what was wrong with his attempt was on our side */
 	int64_t numbers[SIM_NUMBERS];
 };
 
