@@ -8,6 +8,8 @@
 #include "base/mem.h"
 
 #define SCAN_ROWS 1000
+/* Nobody was accepted then: the row is damaged, and its time never comes. */
+#define ENDLESS (QUEUE_NEVER / 2)
 /* After a scan that was cut: attempts that were missed while nobody ran come first. */
 #define SCAN_AGAIN (10 * SECOND_MS)
 /* An attempt may go on for hours. Most end within this, and say more than a warning could. */
@@ -185,7 +187,7 @@ static bool next_in_class(
 		db_int(after)),
 	    accepted_r);
 
-	return !failed(f, code) && code == DB_ROW;
+	return !failed(f, code) && code == DB_ROW && *accepted_r < ENDLESS;
 }
 
 /* Those whose time a start has put off are not looked at before it comes: they may be any number. */
@@ -209,7 +211,7 @@ static void find_in_class(struct finding *f, struct class c, int64_t first)
 	int64_t wait = wait_of(policy_of(f, c.tier), c.bounce, (uint32_t)c.warned);
 	struct queue_rows rows = {NULL, 0};
 
-	if (!skip_spared(f, &c, &first))
+	if (first >= ENDLESS || !skip_spared(f, &c, &first))
 		return;
 	if (first <= f->now - wait) {
 		if (failed(f, queue_rows_get(f->db, f->arena, f->now, SQL_QUEUE_ACCEPTED,

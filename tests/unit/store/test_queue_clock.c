@@ -681,6 +681,16 @@ static void many_end_with_the_start(void **state)
 	expect_in_time(MINUTE_MS, 29);
 }
 
+/* The row is damaged: the scheduler does not look at it again and again. */
+static void who_came_at_the_end_of_time_is_never_due(void **state)
+{
+	start();
+	qrig_send_one(&q, "ann@a.test", "bob@b.test");
+	rig_sql(&q.rig, "UPDATE queue SET accepted = 9223372036854775807");
+	turn();
+	assert_true(s.run.due.wake > q.rig.now);
+}
+
 /* Set again while rows still follow: each of it is followed, slice by slice. */
 static void many_follow(void **state)
 {
@@ -899,6 +909,7 @@ int main(void)
 	    T(no_room_for_reports),
 	    T(ahead_and_corrected),
 	    T(began_in_the_past),
+	    T(who_came_at_the_end_of_time_is_never_due),
 	    T(many_are_spared),
 	    T(many_end_with_the_start),
 	    T(many_follow),
