@@ -626,7 +626,7 @@ enum db_code queue_attempt_full(struct db *db, const struct queue_place *place, 
 
 /* ---- taking back ---- */
 
-static bool is_among(const int64_t *v, size_t n, int64_t x)
+bool queue_is_among(const int64_t *v, size_t n, int64_t x)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (v[i] == x)
@@ -639,10 +639,10 @@ static bool is_over(const struct queue_release *r, const struct queue_lease_row 
 {
 	if (lease->expiry <= now && !r->spare)
 		return true;
-	if (is_among(r->tokens, r->ntokens, lease->token))
+	if (queue_is_among(r->tokens, r->ntokens, lease->token))
 		return true;
-	if (is_among(r->owners, r->nowners, lease->owner) &&
-	    (lease->token > r->old || is_among(r->kept, r->nkept, lease->token)))
+	if (queue_is_among(r->owners, r->nowners, lease->owner) &&
+	    (lease->token > r->old || queue_is_among(r->kept, r->nkept, lease->token)))
 		return false;
 	return r->others;
 }

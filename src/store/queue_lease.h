@@ -74,6 +74,9 @@ struct queue_release {
 
 void queue_release_init(struct queue_release *r);
 
+/* One of n tokens or owners. */
+bool queue_is_among(const int64_t *v, size_t n, int64_t x);
+
 /* Lets a lease live QUEUE_LEASE_MS from now. Nothing happens if it is not the owner's. */
 struct queue_extend {
 	struct lane_op op;

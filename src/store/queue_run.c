@@ -271,19 +271,10 @@ void queue_run_greeted(struct queue_run *r)
 		r->void_at = time_of(r).mono + VOID_MS;
 }
 
-static bool is_kept(const struct queue_run *r, int64_t token)
-{
-	for (size_t i = 0; i < r->nkept; i++) {
-		if (r->kept[i] == token)
-			return true;
-	}
-	return false;
-}
-
 /* Requests that are out read what is there: it stays. Who says too many keeps all, until they expire. */
 void queue_run_kept(struct queue_run *r, int64_t token)
 {
-	if (token > r->given || is_kept(r, token))
+	if (token > r->given || queue_is_among(r->kept, r->nkept, token))
 		return;
 	if (r->nkept == QUEUE_JOBS_MAX)
 		r->given = 0;

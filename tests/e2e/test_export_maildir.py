@@ -135,8 +135,8 @@ def test_an_export_goes_on_with_what_another_host_has_begun(server, filled, tmp_
     export(server, filled, tmp_path / "out")
     before = files(tmp_path / "out")
     for name in before:
-        other = re.sub(r"\.[^.]*,W=(\d+)", r".other-host,S=\1", name.replace(os.uname().nodename, "h"))
-        assert other != name
+        other = re.sub(r",W=(\d+)", r",S=\1", name.replace(f".{os.uname().nodename},", ".other-host,"))
+        assert ".other-host,S=" in other
         os.rename(tmp_path / "out" / "cur" / name, tmp_path / "out" / "cur" / other)
     done = export(server, filled, tmp_path / "out")
     assert files(tmp_path / "out") == before and done.stderr == ""

@@ -4,181 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "queue_test.h"
-#include "store/queue_run.h"
-
-#define OWNER   7
-#define PENDING 8
-
-/* Requests are carried out when the scheduler has ended its turn. */
-static struct {
-	struct queue_run run;
-	int64_t mono;
-	struct lane_op *writes[PENDING];
-	struct reader_op *reads[PENDING];
-	size_t nwrites, nreads;
-	int set_back;
-	int failed; /* of requests that the disk was too full for */
-	bool full;
-	bool is_here; /* the owner of leases */
-} s;
-
-static struct queue_time world_time(void *ctx)
-{
-	return (struct queue_time){q.rig.now, s.mono};
-}
-
-static void world_write(void *ctx, struct lane_op *op)
-{
-	assert_in_range(s.nwrites, 0, PENDING - 1);
-	s.writes[s.nwrites++] = op;
-}
-
-static void world_read(void *ctx, struct reader_op *op)
-{
-	assert_in_range(s.nreads, 0, PENDING - 1);
-	s.reads[s.nreads++] = op;
-}
-
-static struct queue_config world_config(void *ctx, struct arena *a)
-{
-	q.cfg.started = queue_run_since(&s.run);
-	return q.cfg;
-}
-
-static bool is_accepting(void *ctx)
-{
-	return !s.full;
-}
-
-static bool no(void *ctx)
-{
-	return false;
-}
-
-static bool owners(void *ctx, int64_t *owners_r, size_t *n_r)
-{
-	owners_r[0] = OWNER;
-	*n_r = s.is_here;
-	return true;
-}
-
-static void nothing(void *ctx)
-{
-}
-
-static void on_failed(void *ctx, const char *what, const char *why)
-{
-	if (strcmp(why, "full") != 0)
-		fail_msg("%s: %s", what, why);
-	s.failed++;
-}
-
-static void on_reported(void *ctx, const struct queue_report *r)
-{
-	q.warnings += r->warned;
-}
-
-static void on_released(void *ctx, int64_t count)
-{
-}
-
-static void on_set_back(void *ctx, int64_t by)
-{
-	s.set_back++;
-}
-
-static const struct queue_run_world world = {
-    .time = world_time,
-    .write = world_write,
-    .read = world_read,
-    .config = world_config,
-    .is_accepting = is_accepting,
-    .is_ending = no,
-    .owners = owners,
-    .somebody_waits = no,
-    .give = nothing,
-    .again = nothing,
-    .failed = on_failed,
-    .reported = on_reported,
-    .released = on_released,
-    .clock_set_back = on_set_back,
-};
-
-static void carry_out(void)
-{
-	if (s.nreads) {
-		struct reader_op *op = s.reads[--s.nreads];
-
-		reader_run(op, q.rig.db);
-		op->done(op);
-	} else {
-		struct lane_op *op = s.writes[0];
-
-		memmove(s.writes, s.writes + 1, --s.nwrites * sizeof *s.writes);
-		lane_run_one(q.rig.lane, op, q.rig.now);
-	}
-}
-
-static void end_write(enum lane_result result)
-{
-	struct lane_op *op = s.writes[0];
-
-	memmove(s.writes, s.writes + 1, --s.nwrites * sizeof *s.writes);
-	op->result = result;
-	err_set(&op->err, "full");
-	op->done(op);
-}
-
-/* What is due, but attempts. */
-static void turn(void)
-{
-	do {
-		queue_run_turn(&s.run);
-		while (s.nwrites || s.nreads)
-			carry_out();
-	} while (!s.full && s.run.due_at < s.run.due.n);
-}
-
-static void pass(int64_t ms)
-{
-	q.rig.now += ms;
-	s.mono += ms;
-}
-
-/* And the attempts, which the world answers. */
-static void work(void)
-{
-	turn();
-	q.cfg.started = queue_run_since(&s.run);
-	qrig_lease(&q, OWNER, QRIG_JOBS);
-	for (size_t i = 0; i < q.lease.n; i++)
-		assert_true(qrig_settle(&q, OWNER, &q.lease.jobs[i]));
-	pass(2 * SECOND_MS); /* it does not look for what is too old all the time */
-	turn();
-}
-
-static void start(void)
-{
-	memset(&s, 0, sizeof s);
-	s.mono = DAY_MS;
-	s.run = (struct queue_run){
-	    .world = &world, .db = q.rig.db, .blobs = q.rig.blobs, .ids = &q.rig.ids};
-	queue_run_init(&s.run);
-}
-
-/* By the steady clock. The scheduler looks at least once a minute; attempts are made once an hour. */
-static void live(int64_t ms)
-{
-	for (int64_t minute = 1; minute <= ms / MINUTE_MS; minute++) {
-		pass(MINUTE_MS);
-		queue_run_tick(&s.run);
-		if (minute % 60 == 0)
-			work();
-		else if (s.nwrites || s.nreads)
-			turn();
-	}
-}
+#include "queue_run_rig.h"
 
 /* Of the first or last message; times are whole minutes here, but for the turns. */
 static void expect_accepted(const char *which, int64_t when)
@@ -562,24 +388,6 @@ static void stood_still(void **state)
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_RELAYED);
 }
 
-/* Reports that the disk has no room for wait, and nobody asks a thousand times a second whether it has. */
-static void no_room_for_reports(void **state)
-{
-	int64_t id;
-
-	start();
-	q.world = unknown;
-	id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
-	s.full = true;
-	work();
-	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
-	assert_in_range(queue_run_turn(&s.run), SECOND_MS, MINUTE_MS);
-	assert_in_range(queue_run_tick(&s.run), SECOND_MS, MINUTE_MS);
-	s.full = false;
-	turn();
-	assert_int_equal(qrig_state(&q, id, 0), LEDGER_BOUNCED);
-}
-
 /* It went ahead, and that was the fault: nothing but the attempt comes of it. */
 static void ahead_and_corrected(void **state)
 {
@@ -624,71 +432,6 @@ static void began_in_the_past(void **state)
 	work();
 	expect_accepted("min", q.rig.now - MINUTE_MS);
 	assert_int_equal(qrig_state(&q, id, 0), LEDGER_QUEUED);
-}
-
-static void send_more_than_a_slice(void)
-{
-	for (int i = 0; i < 12; i++) {
-		struct deliver *d = rig_message(&q.rig, "ann@a.test", "x\r\n");
-		char to[64];
-
-		d->may_relay = true;
-		for (int n = 0; n < LIMIT_SLICE_ROWS / 10; n++) {
-			snprintf(to, sizeof to, "r%d@b.test", n);
-			rig_to(d, to)->action = PLAN_RELAY;
-		}
-		assert_true(rig_run(&q.rig, d));
-		deliver_free(&d);
-	}
-}
-
-/*
- * More than are looked at at once ended so long before a start, and are given time until so many minutes behind it: who
- * ends half an hour behind them all ends in time.
- */
-static void expect_in_time(int64_t before, int minutes)
-{
-	int64_t life = q.cfg.policy.lifetime, id, spared;
-
-	start();
-	for (int64_t n = 0; n <= 1000; n = qrig_count(&q, "queue"))
-		send_more_than_a_slice();
-	spared = qrig_count(&q, "queue");
-	turn();
-	pass(before + 20 * MINUTE_MS);
-	id = qrig_send_one(&q, "ann@a.test", "eve@c.test");
-	pass(life - 20 * MINUTE_MS);
-	start();
-	for (int minute = 1; minute <= minutes + 1; minute++) {
-		pass(MINUTE_MS);
-		turn();
-		assert_int_equal(
-		    qrig_state(&q, id, 0), minute < 20 ? LEDGER_QUEUED : LEDGER_BOUNCED);
-		if (minute != minutes) /* so many are returned one thousand after the other */
-			assert_int_equal(
-			    qrig_count(&q, "queue WHERE report = 0 AND address LIKE 'r%'"),
-			    minute < minutes ? spared : 0);
-	}
-}
-
-static void many_are_spared(void **state)
-{
-	expect_in_time(HOUR_MS, 48);
-}
-
-static void many_end_with_the_start(void **state)
-{
-	expect_in_time(MINUTE_MS, 29);
-}
-
-/* The row is damaged: the scheduler does not look at it again and again. */
-static void who_came_at_the_end_of_time_is_never_due(void **state)
-{
-	start();
-	qrig_send_one(&q, "ann@a.test", "bob@b.test");
-	rig_sql(&q.rig, "UPDATE queue SET accepted = 9223372036854775807");
-	turn();
-	assert_true(s.run.due.wake > q.rig.now);
 }
 
 /* Set again while rows still follow: each of it is followed, slice by slice. */
@@ -808,85 +551,6 @@ static void follow_when_there_is_room(void **state)
 	queue_run_fini(&s.run);
 }
 
-/*
- * Two leases were given out while the clock was ahead, of which one never arrived; it is set back while the store is
- * off. What the owner extends stays his, the other is free as soon as he has greeted.
- */
-static void leases_of_the_future(void **state)
-{
-	q.world = all_well;
-	start();
-	qrig_send_one(&q, "ann@a.test", "bob@b.test");
-	qrig_send_one(&q, "ann@a.test", "eve@c.test");
-	assert_int_equal(qrig_lease(&q, OWNER, 10), 2);
-	q.rig.now -= DAY_MS;
-	start();
-	s.is_here = true;
-	queue_run_greeted(&s.run);
-	queue_run_kept(&s.run, q.lease.jobs[0].token);
-	pass(2 * SECOND_MS);
-	turn();
-	assert_int_equal(qrig_count(&q, "lease"), 1);
-	assert_true(qrig_settle(&q, OWNER, &q.lease.jobs[0]));
-	assert_int_equal(qrig_lease(&q, OWNER, 10), 1);
-	assert_true(qrig_settle(&q, OWNER, &q.lease.jobs[0]));
-	assert_int_equal(qrig_count(&q, "queue"), 0);
-}
-
-/* What is given out since the start arrives: nobody has to extend it at once. */
-static void leases_given_since_the_start(void **state)
-{
-	q.world = all_well;
-	start();
-	qrig_send_one(&q, "ann@a.test", "bob@b.test");
-	assert_int_equal(qrig_lease(&q, OWNER, 10), 1);
-	s.is_here = true;
-	queue_run_greeted(&s.run);
-	pass(2 * SECOND_MS);
-	turn();
-	assert_int_equal(qrig_count(&q, "lease"), 1);
-	assert_true(qrig_settle(&q, OWNER, &q.lease.jobs[0]));
-}
-
-/* Before it and behind it, they end with their half hour, though nobody asks for them to be taken back. */
-static void leases_behind_a_step_back(void **state)
-{
-	q.world = all_well;
-	start();
-	qrig_send_one(&q, "ann@a.test", "bob@b.test");
-	assert_int_equal(qrig_lease(&q, OWNER, 10), 1);
-	pass(MINUTE_MS);
-	turn();
-	q.rig.now -= 7 * DAY_MS;
-	turn();
-	qrig_send_one(&q, "ann@a.test", "eve@c.test");
-	assert_int_equal(qrig_lease(&q, OWNER, 10), 1);
-	for (int minute = 1; minute <= 31; minute++) {
-		assert_true(minute >= 30 || qrig_count(&q, "lease") == 2);
-		pass(MINUTE_MS);
-		turn();
-	}
-	assert_int_equal(qrig_count(&q, "lease"), 0);
-}
-
-/* Whoever says that he holds all there can be keeps what is there: it expires in its time. */
-static void more_than_there_can_be(void **state)
-{
-	q.world = all_well;
-	start();
-	qrig_send_one(&q, "ann@a.test", "bob@b.test");
-	assert_int_equal(qrig_lease(&q, OWNER, 10), 1);
-	start();
-	s.is_here = true;
-	queue_run_greeted(&s.run);
-	for (int64_t i = 0; i <= (int64_t)QUEUE_JOBS_MAX; i++)
-		queue_run_kept(&s.run, -i);
-	pass(2 * SECOND_MS);
-	turn();
-	assert_int_equal(qrig_count(&q, "lease"), 1);
-	assert_true(qrig_settle(&q, OWNER, &q.lease.jobs[0]));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -906,18 +570,10 @@ int main(void)
 	    T(slept_and_set_back),
 	    T(set_back_and_left),
 	    T(stood_still),
-	    T(no_room_for_reports),
 	    T(ahead_and_corrected),
 	    T(began_in_the_past),
-	    T(who_came_at_the_end_of_time_is_never_due),
-	    T(many_are_spared),
-	    T(many_end_with_the_start),
 	    T(many_follow),
 	    T(follow_when_there_is_room),
-	    T(leases_of_the_future),
-	    T(leases_given_since_the_start),
-	    T(leases_behind_a_step_back),
-	    T(more_than_there_can_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
