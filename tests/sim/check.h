@@ -17,15 +17,8 @@ void sim_check_store(void);
 /* threads.c: a batch was committed. */
 void sim_committed(void);
 
-/* host.c: his server has taken a message for him; and nobody can know whether it did. */
-void sim_taken(struct sim_rcpt *r);
-void sim_excuse(struct sim_rcpt *r, enum sim_excuse why);
-
 /* Something happened after which what was explained need not come true. */
 void sim_forget_claims(void);
-
-/* The relay is about to be killed: of what it has under way nobody will know. */
-void sim_relay_dies(void);
 
 /* Every few minutes: what should have happened by now. */
 void sim_check_overdue(void);
@@ -40,6 +33,15 @@ int64_t sim_commits(void);
 
 /* All is well with the books. */
 void sim_audit(void);
+
+/* ---- taken.c ---- */
+
+/* host.c: his server has taken a message for him; and nobody can know whether it did. */
+void sim_taken(struct sim_rcpt *r);
+void sim_excuse(struct sim_rcpt *r, enum sim_excuse why);
+
+/* The relay is about to be killed: of what it has under way nobody will know. */
+void sim_relay_dies(void);
 
 /* ---- explain.c ---- */
 
