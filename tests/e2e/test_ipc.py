@@ -134,6 +134,7 @@ class Hostile:
 def stopped(server, role, pid=None):
     """The front of this role, or that of them, taken over and silent."""
     pid = pid or server.pids(role)[0]
+    wait_for("the end of what was begun", lambda: server.are_at_rest(role, "store"))  # its sessions have numbers too
     with taken_over(server, role, pid=pid) as link:
         os.kill(pid, signal.SIGSTOP)
         try:

@@ -357,7 +357,9 @@ def test_a_damaged_database_does_not_end_a_comparison(server, tmp_path):
     fill(server, user, 2)
     backup(server, tmp_path / "backup")
     database = files_of(tmp_path / "backup") / "store.db"
-    database.write_bytes(database.read_bytes()[:-1] + b"\1")
+    octets = bytearray(database.read_bytes())
+    octets[-1] ^= 1
+    database.write_bytes(octets)
     [pack, *_] = sorted((tmp_path / "backup").glob("packs-*/*.pack"))
     os.truncate(pack, 100)
     done = server.command("restore", str(tmp_path / "backup"), "--verify", data=False, status=65)
