@@ -25,6 +25,7 @@ SPREAD_ASAN = ["-n", "4", "--dist", "loadfile"]  # it computes more than it wait
 CRASH_SECONDS = "350"  # for each of the explorer's runs in --long
 SIM_SEEDS = "10000"  # weeks of the simulation in --long: all of them
 TAIL = 60  # lines shown of a failed command
+LOG = os.path.join(ROOT, "build", "check.log")  # what was too long to be shown
 
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
@@ -58,9 +59,14 @@ def run(command, env=None):
 
 
 def tail(text):
+    """Its last lines; the log has all of them."""
     lines = text.rstrip().split("\n")
-    cut = [f"... ({len(lines) - TAIL} lines before)"] if len(lines) > TAIL else []
-    return "\n".join(cut + lines[-TAIL:])
+    if len(lines) <= TAIL:
+        return "\n".join(lines)
+    os.makedirs(os.path.dirname(LOG), exist_ok=True)
+    with open(LOG, "a", encoding="utf-8") as file:
+        file.write(text)
+    return "\n".join([f"... ({len(lines) - TAIL} lines before: {os.path.relpath(LOG, ROOT)})", *lines[-TAIL:]])
 
 
 # ---- budgets ----
@@ -254,6 +260,7 @@ def suite_asan():
 def pytest_run(folder, env=None, options=()):
     with tempfile.TemporaryDirectory() as scratch:
         xml = os.path.join(scratch, "result.xml")
+        env = {"COLUMNS": "400", **(env or {})}  # the summary has what was wrong, not the name alone
         status, output = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider",
                               "--tb=short", "-rsfE", f"--junitxml={xml}", "-o", "junit_family=xunit1", *options, folder], env)
         if not os.path.exists(xml):
