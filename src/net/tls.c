@@ -375,6 +375,8 @@ void tls_warm_up(void)
 {
 	uint8_t byte;
 
+	/* Without memory for it, OpenSSL 3.0 goes on with one of zeros: only who asks for it is told. */
+	MEM_MUST(OSSL_LIB_CTX_get0_global_default());
 	MEM_MUST(OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
 				      OPENSSL_INIT_LOAD_CONFIG,
 	    NULL));
