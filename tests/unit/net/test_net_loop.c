@@ -33,14 +33,27 @@ static void *allocate_zeros(size_t count, size_t n)
 	return fails() ? NULL : calloc(count, n);
 }
 
+/* Sanitizers need descriptors at the end. */
+static void give_back(void)
+{
+	struct rlimit room;
+
+	getrlimit(RLIMIT_NOFILE, &room);
+	room.rlim_cur = room.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &room);
+}
+
 static _Noreturn void child(long n, rlim_t files, int says)
 {
-	struct rlimit room = {files, files};
+	struct rlimit room;
 
 	signal(SIGSEGV, SIG_DFL); /* cmocka would go on with the next test */
 	dup2(says, STDERR_FILENO);
+	atexit(give_back);
 	until_failure = n;
 	uv_replace_allocator(allocate, reallocate, allocate_zeros, free);
+	getrlimit(RLIMIT_NOFILE, &room);
+	room.rlim_cur = files;
 	setrlimit(RLIMIT_NOFILE, &room);
 	_exit(net_loop() != net_loop());
 }
