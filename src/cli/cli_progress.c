@@ -2,6 +2,7 @@
 #include "cli/cli_progress.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,17 +15,19 @@ void cli_progress_init(struct cli_progress *p)
 	*p = (struct cli_progress){.shown = isatty(STDERR_FILENO) == 1};
 }
 
-/* Is it time for another one? */
-static bool is_due(struct cli_progress *p)
+/* Is it time for another one? One of another kind does not wait. */
+static bool is_due(struct cli_progress *p, const char *text)
 {
 	int64_t now;
 
 	if (!p->shown)
 		return false;
 	now = clock_mono();
-	if (p->open && now - p->renewed < RENEW_MS)
+	if (p->open && now - p->renewed < RENEW_MS &&
+	    strncmp(p->text, text, sizeof p->text - 1) == 0)
 		return false;
 	p->renewed = now;
+	snprintf(p->text, sizeof p->text, "%s", text);
 	return p->open = true;
 }
 
@@ -38,7 +41,7 @@ void cli_progress_show(struct cli_progress *p, const char *text, int64_t count, 
 {
 	struct buf b;
 
-	if (!is_due(p))
+	if (!is_due(p, text))
 		return;
 	buf_init(&b, 256);
 	if (count >= 0)
@@ -52,7 +55,7 @@ void cli_progress_share(struct cli_progress *p, const char *text, int64_t bytes,
 {
 	struct buf b;
 
-	if (!is_due(p))
+	if (!is_due(p, text))
 		return;
 	buf_init(&b, 256);
 	cli_text_bytes(&b, bytes);
