@@ -2,7 +2,7 @@
 #include "cli/cli_dial.h"
 
 #include "base/mem.h"
-#include "net/net_loop.h"
+#include "proc/event_loop.h"
 
 static void try_next(struct cli_dial *d)
 {
@@ -14,7 +14,7 @@ void cli_dial_run(struct cli_dial *d, const struct cli_server *server,
     const struct net_drive_engine *engine, void *ctx, void (*begin)(void *ctx))
 {
 	*d = (struct cli_dial){.server = server, .engine = engine, .ctx = ctx, .begin = begin};
-	net_loop_init(&d->loop);
+	event_loop_init(&d->loop);
 	try_next(d);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
 	MUST(uv_loop_close(&d->loop) == 0);

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "net/net_loop.h"
+#include "proc/event_loop.h"
 #include "proc/child.h"
 #include "proc/log.h"
 #include "proc/process.h"
@@ -590,7 +590,7 @@ static const struct child_role roles[SC_ROLES] = {
 
 int front_main(enum sc_role role)
 {
-	struct front f = {.loop = net_loop()};
+	struct front f = {.loop = event_loop()};
 	int status;
 
 	list_init(&f.sessions);

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "net/net_loop.h"
+#include "proc/event_loop.h"
 #include "proc/log.h"
 #include "proc/process.h"
 #include "proc/relay.h"
@@ -271,7 +271,7 @@ int relay_main(void)
 	struct relay r;
 	int status;
 
-	relay_init(&r, net_loop());
+	relay_init(&r, event_loop());
 	status = child_run(&relay_role, &r, r.loop);
 	config_unref(&r.config);
 	tls_unref(&r.tls);

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "ipc/relay_resolver.h"
-#include "net/net_loop.h"
+#include "proc/event_loop.h"
 #include "proc/child.h"
 #include "proc/dns_client.h"
 #include "proc/log.h"
@@ -338,7 +338,7 @@ static const struct child_role role = {
 
 int resolver_main(void)
 {
-	struct resolver rs = {.loop = net_loop()};
+	struct resolver rs = {.loop = event_loop()};
 	int status = child_run(&role, &rs, rs.loop);
 
 	dns_client_free(&rs.dns);

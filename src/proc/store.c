@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/net_listen.h"
-#include "net/net_loop.h"
+#include "proc/event_loop.h"
 #include "proc/child.h"
 #include "proc/log.h"
 #include "proc/process.h"
@@ -438,7 +438,7 @@ static const struct child_role role = {
 
 int store_main(void)
 {
-	struct store_process sp = {.loop = net_loop()};
+	struct store_process sp = {.loop = event_loop()};
 	int status;
 
 	list_init(&sp.fronts);

@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "net/net_loop.h"
+#include "proc/event_loop.h"
 #include "net/tls.h"
 #include "proc/supervisor_priv.h"
 
@@ -246,7 +246,7 @@ static int enter(struct supervisor *sv, const char *dir, struct err *e)
 
 int supervisor_main(const char *dir)
 {
-	struct supervisor sv = {.loop = net_loop()};
+	struct supervisor sv = {.loop = event_loop()};
 	struct err e;
 	int code;
 

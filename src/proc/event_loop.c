@@ -1,4 +1,4 @@
-#include "net/net_loop.h"
+#include "proc/event_loop.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 
-void net_loop_init(uv_loop_t *loop)
+void event_loop_init(uv_loop_t *loop)
 {
 	int code = uv_loop_init(loop);
 
@@ -22,13 +22,13 @@ void net_loop_init(uv_loop_t *loop)
 }
 
 /* Not uv_default_loop(): without memory that is none, and nobody is told why. */
-uv_loop_t *net_loop(void)
+uv_loop_t *event_loop(void)
 {
 	static uv_loop_t loop;
 	static bool ready;
 
 	if (!ready)
-		net_loop_init(&loop);
+		event_loop_init(&loop);
 	ready = true;
 	return &loop;
 }

@@ -1,15 +1,20 @@
 /* A process that gets no event loop ends, and says why. */
-#include "net_fixture.h"
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "net/net_loop.h"
+#include "proc/event_loop.h"
 
 static long until_failure; /* allocations */
 
@@ -55,7 +60,7 @@ static _Noreturn void child(long n, rlim_t files, int says)
 	getrlimit(RLIMIT_NOFILE, &room);
 	room.rlim_cur = files;
 	setrlimit(RLIMIT_NOFILE, &room);
-	_exit(net_loop() != net_loop());
+	_exit(event_loop() != event_loop());
 }
 
 /* With so many allocations that go well, and descriptors below so many. What it said; its status, as of waitpid(). */
