@@ -472,8 +472,8 @@ def test_a_backup_tells_its_share(server, mailbox, tmp_path):
             deliver(server, mailbox, letter(str(n), [f"{n:070}"] * 6000))
         said, shown = on_a_terminal(server, "backup", str(tmp_path / "backup"))
         copied = int(re.search(r"complete: (\d+) octets", said)[1])  # with the administrator's files
-        [number, unit] = re.search(rf"\rcopied: {SHARE} of ([\d.]+) ([KM])B\033", shown).groups()[1:]
-        total = float(number) * {"K": 1 << 10, "M": 1 << 20}[unit]
+        [number, unit] = re.search(rf"\rcopied: {SHARE} of ([\d.]+) ([KMG])B\033", shown).groups()[1:]
+        total = float(number) * {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[unit]
         assert letters * 420000 < copied and 0.8 * copied < total < 1.05 * copied, (total, said)
 
 
