@@ -5,6 +5,7 @@ a test registered there is run without a word here; one without a budget is a fa
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -465,6 +466,8 @@ def main():
 
     if "builds" not in args.suite:
         prepare(name for name in args.suite if budgets[name][args.long] is not None)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(LOG)
     slowness = Slowness()
     slowness.start()
     check = Check(budgets, args.long, slowness)

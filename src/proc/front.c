@@ -12,8 +12,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "proc/event_loop.h"
 #include "proc/child.h"
+#include "proc/event_loop.h"
 #include "proc/log.h"
 #include "proc/process.h"
 

@@ -11,9 +11,9 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "ipc/relay_resolver.h"
-#include "proc/event_loop.h"
 #include "proc/child.h"
 #include "proc/dns_client.h"
+#include "proc/event_loop.h"
 #include "proc/log.h"
 #include "proc/process.h"
 

@@ -16,8 +16,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "proc/event_loop.h"
 #include "net/tls.h"
+#include "proc/event_loop.h"
 #include "proc/supervisor_priv.h"
 
 #define DRAIN_MS      30000 /* what is in flight may take this long; the relay gives up before */
