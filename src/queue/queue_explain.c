@@ -457,7 +457,8 @@ static void by(struct telling *t, enum queue_by kind, int64_t when, enum queue_p
 
 static void warning(struct telling *t)
 {
-	if (t->schedule.next_warning == QUEUE_NEVER || t->schedule.next_warning <= t->x->now)
+	if (t->schedule.next_warning == QUEUE_NEVER || t->schedule.next_warning <= t->x->now ||
+	    t->x->sender_gone)
 		return;
 	join(t);
 	queue_phrase_put(t->out, t->x->lang, QUEUE_PHRASE_WARNING,
@@ -505,7 +506,9 @@ static void put_report(struct telling *t)
 		put_ending(t, ENDING_NOW);
 		return;
 	}
-	if (!later)
+	if (good && x->sender_gone)
+		phrase = QUEUE_PHRASE_LEAVES;
+	else if (!later)
 		phrase = QUEUE_PHRASE_REPORT_NOW;
 	else if (x->postmaster)
 		phrase = QUEUE_PHRASE_REPORT_AGAIN_POSTMASTER;

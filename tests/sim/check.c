@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "here.h"
 #include "leap.h"
 #include "store.h"
 #include "store/ledger.h"
@@ -87,6 +88,7 @@ static struct {
 	int64_t audit; /* all is looked at behind so many commits: the later, the more there is */
 	int64_t idle_since;        /* mono: the beginning of commits that change nothing */
 	int64_t idle, out;         /* out: jobs */
+	int64_t most;              /* of them at once, so far */
 	int64_t came, waiting;     /* rows: ever, now */
 	struct sim_rcpt **written; /* rows that the lane has written */
 	struct sim_rcpt **changed; /* explanations, by this commit */
@@ -210,6 +212,7 @@ static void read_places(void)
 		return;
 	check.hosts = false;
 	SIM_MUST(count_of(Q_OUT) == check.out, "jobs are out for whom nobody knows");
+	check.most = check.out > check.most ? check.out : check.most;
 	SIM_MUST(check.out <= CONNS_MAX, "%lld jobs are out at once", (long long)check.out);
 	while (next_row(Q_HOSTS))
 		SIM_MUST(number_at(Q_HOSTS, 1) <= SESSIONS_MAX, "%.*s has %lld jobs out at once",
@@ -274,7 +277,7 @@ static void lease_begun(struct sim_rcpt *r, const struct seen *was, const struct
 		sim_claim_tried(r, p->woken);
 	if (d->last_lease != clock_mono() || d->leases == 0) {
 		d->leases++;
-		d->probes += sim_dest_is_down(d);
+		d->probes += sim_dest_is_down(d) && sim_resolver_is_up();
 	}
 	r->leased = d->last_lease = clock_mono();
 }
@@ -304,6 +307,17 @@ static void count_wait(struct sim_dest *d, int64_t wait)
 	d->wait_of[second]++;
 }
 
+/* He waited for a mailbox here, or for his report. */
+static void settle_row(struct sim_rcpt *r, const struct seen *was, const struct seen *is)
+{
+	if (was->report == QUEUE_REPORT_HERE
+		? is->report != QUEUE_REPORT_HERE || is->attempts != was->attempts
+		: is->not_before != was->not_before)
+		sim_claim_settled(r);
+	if (is->report == QUEUE_REPORT_DELIVERED && was->report != is->report)
+		sim_placed(r);
+}
+
 static void look_at_row(struct seen *was, const struct seen *is)
 {
 	struct sim_rcpt *r = is->r;
@@ -315,7 +329,7 @@ static void look_at_row(struct seen *was, const struct seen *is)
 		lease_begun(r, was, is);
 	if (was->token && is->token != was->token)
 		lease_over(r);
-	if (is->attempts == 2 && was->attempts == 1)
+	if (is->attempts == 2 && was->attempts == 1 && !is->report)
 		count_wait(r->dest, is->not_before - is->last);
 	if (was->r && (is->warned > was->warned || is->by > was->by))
 		sim_claim_warned(r);
@@ -325,6 +339,10 @@ static void look_at_row(struct seen *was, const struct seen *is)
 		r->held_wall = clock_now();
 	if (is->last != was->last)
 		r->tried_wall = clock_now();
+	if (was->report)
+		settle_row(r, was, is);
+	if (is->report && is->report != QUEUE_REPORT_HERE && r->over_at == 0)
+		r->over_at = clock_mono();
 	r->token = is->token;
 }
 
@@ -365,21 +383,32 @@ static bool read_row(struct sim_rcpt *r)
 static void end_row(struct sim_rcpt *r)
 {
 	struct seen *was = &check.rows[r->index];
+	static const enum sim_state states[LEDGER_STATES] = {
+	    [LEDGER_MAILBOX] = SIM_S_DELIVERED,
+	    [LEDGER_RELAYED] = SIM_S_RELAYED,
+	    [LEDGER_BOUNCED] = SIM_S_BOUNCED,
+	    [LEDGER_DISCARDED] = SIM_S_DISCARDED,
+	};
 	int64_t state = -1;
 	bool expired = false;
 
 	sqlite3_bind_int64(check.queries[Q_ENDED], 1, r->message);
-	sqlite3_bind_int64(check.queries[Q_ENDED], 2, r->number);
-	if (next_row(Q_ENDED)) {
+	sqlite3_bind_int64(check.queries[Q_ENDED], 2, r->first);
+	if (r->tells)
+		state = LEDGER_MAILBOX; /* of those behind him */
+	else if (next_row(Q_ENDED)) {
 		state = number_at(Q_ENDED, 0);
 		expired = str_has_prefix(text_at(Q_ENDED, 1), STR("its time in the queue is over"));
 	}
 	sqlite3_reset(check.queries[Q_ENDED]);
-	SIM_MUST(state == LEDGER_RELAYED || state == LEDGER_BOUNCED || state == LEDGER_DISCARDED,
+	SIM_MUST(state >= 0 && state != LEDGER_QUEUED &&
+		     (state != LEDGER_MAILBOX || sim_is_here(r->dest)),
 	    "%s left the queue and has no final state", r->address);
-	r->state = state == LEDGER_RELAYED   ? SIM_S_RELAYED
-		   : state == LEDGER_BOUNCED ? SIM_S_BOUNCED
-					     : SIM_S_DISCARDED;
+	r->state = states[state];
+	if (r->state == SIM_S_DELIVERED && r->taken == 0 && !r->tells)
+		sim_placed(r);
+	if (was->report && !r->touched)
+		sim_claim_settled(r);
 	r->ended = clock_mono();
 	r->opened = sim_world.opened;
 	if (was->token)
@@ -407,6 +436,8 @@ static void on_touched(sqlite3_context *context, int n, sqlite3_value **args)
 	SIM_MUST(r, "%.*s is in the queue and was never written to", STR_FMT(address));
 	r->message = sqlite3_value_int64(args[1]);
 	r->number = sqlite3_value_int64(args[2]);
+	if (r->link.next == &r->link) /* of one that then only tells it is another */
+		r->first = r->number;
 	make_room();
 	if (!r->written)
 		check.written[check.nwritten++] = r;
@@ -616,8 +647,8 @@ static void explain(struct sim_rcpt *r, bool touched)
 		 &rows) == DB_OK);
 	MUST(rows.n == 1);
 	is = sim_explain(r, &rows.v[0],
-	    &(struct sim_facts){(size_t)p->active, (size_t)p->sessions, check.out, p->failures,
-		rows.v[0].entry.attempts});
+	    &(struct sim_facts){(size_t)p->active, (size_t)p->sessions, check.out, check.most,
+		p->failures, rows.v[0].entry.attempts});
 	MUST(db_rollback(db) == DB_OK);
 	if (!touched)
 		sim_compare_claims(r, &r->claim, &is);
@@ -650,6 +681,12 @@ static void explain_some(void)
 	any = sim_world.rcpts[sim_random(sim_world.nrcpts)];
 	if (!list_is_empty(&any->link) && any->claimed != check.scan)
 		explain(any, false);
+}
+
+void sim_check_ask(struct sim_rcpt *r)
+{
+	if (sim_store() && !list_is_empty(&r->link))
+		explain(r, false);
 }
 
 /* He may go, and so he could for a while. */

@@ -17,6 +17,9 @@ void sim_check_store(void);
 /* threads.c: a batch was committed. */
 void sim_committed(void);
 
+/* Somebody asks now why he waits, if he does. */
+void sim_check_ask(struct sim_rcpt *r);
+
 /* Something happened after which what was explained need not come true. */
 void sim_forget_claims(void);
 
@@ -40,6 +43,9 @@ void sim_audit(void);
 void sim_taken(struct sim_rcpt *r);
 void sim_excuse(struct sim_rcpt *r, enum sim_excuse why);
 
+/* Our own store has put it into his mailbox. */
+void sim_placed(struct sim_rcpt *r);
+
 /* The relay is about to be killed: of what it has under way nobody will know. */
 void sim_relay_dies(void);
 
@@ -48,7 +54,8 @@ void sim_relay_dies(void);
 /* What is known of his destination and of him. */
 struct sim_facts {
 	size_t active, sessions;
-	int64_t out; /* attempts under way, to whomever */
+	int64_t out;  /* attempts under way, to whomever */
+	int64_t most; /* at any time so far */
 	int64_t failures, attempts;
 };
 
@@ -72,6 +79,9 @@ void sim_claim_woken(const struct sim_rcpt *r, int64_t not_before);
 /* His sender was warned, as explained before, or he was returned because his time is over. */
 void sim_claim_warned(const struct sim_rcpt *r);
 void sim_claim_returned(const struct sim_rcpt *r);
+
+/* It was put into his mailbox here, or was to be; or his report was tried, or he is gone without one. */
+void sim_claim_settled(const struct sim_rcpt *r);
 
 /* All our processes have been there since then, and for a moment before. */
 bool sim_was_up_since(int64_t mono);

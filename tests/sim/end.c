@@ -1,6 +1,7 @@
 /* The end of a seed: what became of each recipient, by what his destination is an example of. */
 #include "base/mem.h"
 #include "check.h"
+#include "here.h"
 #include "leap.h"
 #include "net.h"
 #include "store.h"
@@ -48,18 +49,61 @@ static bool may_wait_yet(const struct sim_rcpt *r)
 	       (r->held > 0 && clock_mono() < r->accepted + LIFE_MS + r->held + slack());
 }
 
+/* The sender's mailbox is no more: what he was told before cannot be read. */
+static bool is_unread(const struct sim_rcpt *r)
+{
+	return r->sender == SIM_SHUT && sim_shut()->gone &&
+	       r->ended < sim_shut()->since + MINUTE_MS;
+}
+
+/* That it went well is told once, who wanted to hear of it; unless an administrator took it out. */
+static bool is_told(const struct sim_rcpt *r, int told, bool due)
+{
+	due = due && wants(r, QUEUE_NOTIFY_SUCCESS);
+	return told == due || (r->touched && told < due) ||
+	       (r->sender == SIM_SHUT && sim_shut()->gone);
+}
+
+static void check_told(const struct sim_rcpt *r)
+{
+	bool bounced = r->state == SIM_S_BOUNCED, here = r->state == SIM_S_DELIVERED;
+	int failed = r->told_failed + r->told_postmaster;
+
+	if (is_unread(r))
+		return;
+	SIM_MUST(failed == (bounced && wants(r, QUEUE_NOTIFY_FAILURE) ? 1 : 0),
+	    "the sender of %s was told %d times that it failed, and it %s", r->address, failed,
+	    bounced ? "did" : "did not");
+	SIM_MUST(is_told(r, r->told_delivered, here && !r->tells),
+	    "the sender of %s was told %d times that it was delivered", r->address,
+	    r->told_delivered);
+	SIM_MUST(is_told(r, r->told_expanded, r->tells),
+	    "the sender of %s was told %d times that it was sent on", r->address, r->told_expanded);
+}
+
+/* What was known of him was reported at once, or when the mailbox of his sender had room for it. */
+static void check_reported(const struct sim_rcpt *r)
+{
+	const struct sim_shut *shut = sim_shut();
+	bool put_off = r->sender == SIM_SHUT && shut->since && !shut->gone &&
+		       r->over_at < shut->until && r->ended > shut->since;
+	int64_t due = put_off ? shut->until + STEP_MS : r->over_at + MINUTE_MS;
+
+	if (r->over_at == 0 || r->state == SIM_S_QUEUED || r->touched || sim_world.jumps)
+		return;
+	SIM_MUST(r->ended <= due + slack(), "what became of %s was reported after %lld minutes",
+	    r->address, (long long)((r->ended - r->over_at) / MINUTE_MS));
+}
+
 /* What holds for everybody. */
 static void check_any(const struct sim_rcpt *r)
 {
-	bool bounced = r->state == SIM_S_BOUNCED;
-
 	SIM_MUST(r->state != SIM_S_QUEUED || may_wait_yet(r),
 	    "%s is still in the queue after a week", r->address);
-	SIM_MUST(r->taken == 0 || r->state == SIM_S_RELAYED || r->excused || r->touched,
+	SIM_MUST(r->taken == 0 || r->state == SIM_S_RELAYED || r->state == SIM_S_DELIVERED ||
+		     r->excused || r->touched,
 	    "%s has got the message, and the ledger says that he has not", r->address);
-	SIM_MUST(r->told_failed == (bounced && wants(r, QUEUE_NOTIFY_FAILURE) ? 1 : 0),
-	    "the sender of %s was told %d times that it failed, and it %s", r->address,
-	    r->told_failed, bounced ? "did" : "did not");
+	check_told(r);
 	SIM_MUST(r->told_delayed <= (wants(r, QUEUE_NOTIFY_DELAY) ? 1 + r->by : 0),
 	    "the sender of %s was told %d times of the delay", r->address, r->told_delayed);
 	SIM_MUST(r->told_relayed <= (wants(r, QUEUE_NOTIFY_SUCCESS) || r->by ? 1 : 0),
@@ -69,7 +113,7 @@ static void check_any(const struct sim_rcpt *r)
 /* Who waits for longer than the time of the warning is warned of, once. By his age, if the clock leaps: leap.c. */
 static void check_warning(const struct sim_rcpt *r, int64_t waited)
 {
-	if (sim_leaps_of(r) > 0)
+	if (sim_leaps_of(r) > 0 || r->sender == SIM_SHUT) /* what is refused is not told again */
 		return;
 	if (waited > 4 * HOUR_MS + slack())
 		SIM_MUST(r->told_delayed == (wants(r, QUEUE_NOTIFY_DELAY) ? 1 : 0),
@@ -124,7 +168,7 @@ static void check_down_forever(const struct sim_rcpt *r)
 		SIM_MUST(lived >= NULL_MS - sim_world.shifted && lived <= oldest(r, NULL_MS),
 		    "%s was given up after %lld minutes", r->address,
 		    (long long)(lived / MINUTE_MS));
-	if (!wants(r, QUEUE_NOTIFY_FAILURE))
+	if (!wants(r, QUEUE_NOTIFY_FAILURE) || r->sender == SIM_SHUT)
 		return;
 	if (sim_leaps() > 0)
 		took =
@@ -155,9 +199,19 @@ static void check_returned(const struct sim_rcpt *r)
 		return;
 	SIM_MUST(r->state == SIM_S_BOUNCED && r->taken == 0,
 	    "%s was not returned, though his server will not have the message", r->address);
-	SIM_MUST(r->overtaken || sim_leap_held(r) || r->ended - r->accepted <= MINUTE_MS + slack(),
+	SIM_MUST(r->overtaken || sim_leap_held(r) || r->sender == SIM_SHUT ||
+		     r->ended - r->accepted <= MINUTE_MS + slack(),
 	    "%s was returned after %lld minutes, and was refused for good before", r->address,
 	    (long long)((r->ended - r->accepted) / MINUTE_MS));
+}
+
+/* Who is only slow, or has another host, is waited for at each second probe. */
+static void check_silent(const struct sim_rcpt *r)
+{
+	if (r->dest->up_at)
+		check_down_long(r);
+	else
+		check_delivered(r, 2 * HOUR_MS);
 }
 
 static void check_refused(const struct sim_rcpt *r)
@@ -171,8 +225,26 @@ static void check_refused(const struct sim_rcpt *r)
 	checks[r->dest->fate](r);
 }
 
+/* Into his mailbox at once; if it was full, within one step of the schedule after it was not. */
+static void check_here(const struct sim_rcpt *r)
+{
+	int64_t since = r->room_at > r->accepted ? r->room_at : r->accepted;
+
+	if (r->tells)
+		return;
+	sim_here_check(r);
+	if (r->touched || r->by || r->destiny == SIM_UNKNOWN || sim_leap_held(r))
+		return;
+	SIM_MUST(r->state == SIM_S_DELIVERED, "%s has not got it into his mailbox", r->address);
+	SIM_MUST(r->taken_at <= since + (r->room_at ? STEP_MS : MINUTE_MS) + slack(),
+	    "%s has got it into his mailbox after %lld minutes", r->address,
+	    (long long)((r->taken_at - since) / MINUTE_MS));
+}
+
 static void check_destiny(const struct sim_rcpt *r)
 {
+	if (sim_is_here(r->dest) && r->destiny == SIM_FULL)
+		return;
 	if (r->destiny != SIM_WELCOME && !(r->state == SIM_S_QUEUED && may_wait_yet(r)))
 		SIM_MUST(
 		    r->state == SIM_S_BOUNCED && r->taken == 0, "%s was to be refused", r->address);
@@ -183,6 +255,9 @@ static void check_rcpt(const struct sim_rcpt *r)
 	check_any(r);
 	if (r->stranger)
 		check_stranger(r);
+	check_reported(r);
+	if (sim_is_here(r->dest))
+		check_here(r);
 	if (r->touched || r->by) /* an administrator had his will, or the sender wished otherwise */
 		return;
 	check_destiny(r);
@@ -219,9 +294,13 @@ static void check_rcpt(const struct sim_rcpt *r)
 	case SIM_X_MANY:
 		check_delivered(r, DAY_MS);
 		break;
+	case SIM_X_SILENT:
+		check_silent(r);
+		break;
 	case SIM_X_TARPIT:
 	case SIM_X_TROUBLE:
 	case SIM_X_LIES:
+	case SIM_X_HERE:
 		break;
 	}
 }

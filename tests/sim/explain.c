@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "here.h"
 #include "proc/store_queue.h"
 #include "store.h"
 #include "store/queue_tell.h"
@@ -128,6 +129,18 @@ static void check_never(struct str text)
 		    STR_FMT(text));
 }
 
+/* When a report that found no room is tried again, or he leaves without one. */
+static void read_again(struct str text, struct sim_claim *c)
+{
+	struct sim_moment m = sim_moment_behind(
+	    text, " could not be delivered yet; it is tried again ");
+
+	if (!m.span)
+		m = sim_moment_behind(text, "It leaves the queue ");
+	c->again_at = m.at;
+	c->again_span = m.span;
+}
+
 static void read_next(const struct sim_rcpt *r, struct str text, struct sim_claim *c)
 {
 	static const struct {
@@ -145,6 +158,7 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 	    {"It goes as soon as one of them is free", SIM_N_SESSION},
 	    {"It goes as soon as this server may open another connection", SIM_N_SESSION},
 	    {"The next attempt is due now", SIM_N_NOW},
+	    {" goes into the mailbox as soon as ", SIM_N_NOW},
 	    {"one follows at once if ", SIM_N_HOST},
 	    {"No further attempt is planned", SIM_N_NEVER},
 	};
@@ -156,6 +170,7 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 	c->wakes = sim_has(text, " answers for another domain.");
 	c->follows = sim_has(text, "An attempt with another message is under way");
 	c->earliest = sim_moment_behind(text, "It is tried ").at;
+	read_again(text, c);
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		if (sim_has(text, table[i].words) && !(table[i].next == SIM_N_PROBE && c->wakes)) {
 			c->next = table[i].next;
@@ -166,6 +181,8 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 	m = sim_moment_behind(text, reach);
 	if (!m.span)
 		m = sim_moment_behind(text, "The next attempt is ");
+	if (!m.span)
+		m = sim_moment_behind(text, "wants it to be delivered ");
 	c->turn = sim_has(text, "Its turn comes ");
 	if (c->turn)
 		m = sim_moment_behind(text, "Its turn comes ");
@@ -183,7 +200,6 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 
 static void read_end(const struct sim_rcpt *r, struct str text, struct sim_claim *c)
 {
-	static const char *const senders[] = {"ann", "bob", "eve"};
 	char words[80] = "it will be given up ";
 	struct sim_moment m;
 
@@ -193,7 +209,7 @@ static void read_end(const struct sim_rcpt *r, struct str text, struct sim_claim
 			snprintf(words, sizeof words, "returned to %s ", r->stranger->address);
 		else
 			snprintf(words, sizeof words, "returned to %s@" SIM_DOMAIN " ",
-			    senders[r->sender]);
+			    sim_senders[r->sender]);
 		if (!c->late)
 			m = sim_moment_behind(text, words);
 	}
@@ -202,7 +218,7 @@ static void read_end(const struct sim_rcpt *r, struct str text, struct sim_claim
 	c->ends_at = m.at;
 	c->ends_span = m.span;
 	SIM_MUST(m.span || c->next == SIM_N_ENDING || c->next == SIM_N_HELD ||
-		     c->next == SIM_N_UNDER_WAY,
+		     c->next == SIM_N_UNDER_WAY || sim_has(text, " into the mailbox"),
 	    "explain does not say how it ends: %.*s", STR_FMT(text));
 	m = sim_moment_behind(text, "If it still waits ");
 	c->warns_at = m.at;
@@ -287,6 +303,12 @@ static void check_fate(const struct sim_rcpt *r, struct str text)
 		SIM_MUST(r->taken == 0 || r->excused || r->touched,
 		    "his server has taken it for %s, and explain says: %.*s", r->address,
 		    STR_FMT(text));
+	if (sim_has(text, "was delivered into the mailbox"))
+		SIM_MUST(sim_is_here(r->dest) && r->taken > 0,
+		    "%s does not have it in his mailbox, and explain says: %.*s", r->address,
+		    STR_FMT(text));
+	SIM_MUST(!sim_has(text, "was sent on to all addresses behind it") || r->tells,
+	    "%s is not an alias: %.*s", r->address, STR_FMT(text));
 	if (sim_has(text, "was taken by the next server"))
 		SIM_MUST(r->taken > 0, "nobody has taken it for %s, and explain says: %.*s",
 		    r->address, STR_FMT(text));
@@ -496,17 +518,34 @@ static void check_moment(const struct sim_rcpt *r, int64_t at, int64_t span, con
 	    (long long)((clock_now() - at) / SECOND_MS));
 }
 
+/* It counts as told, and nobody is. */
+static bool is_sender_gone(const struct sim_rcpt *r)
+{
+	return r->sender == SIM_SHUT && (sim_shut()->gone || sim_shut()->unsure);
+}
+
 void sim_claim_warned(const struct sim_rcpt *r)
 {
 	const struct sim_claim *c = &r->claim;
 
-	if (c->next == SIM_N_UNKNOWN || c->next == SIM_N_UNDER_WAY)
+	if (c->next == SIM_N_UNKNOWN || c->next == SIM_N_UNDER_WAY || is_sender_gone(r))
 		return;
 	if (c->warns_span)
 		check_moment(r, c->warns_at, c->warns_span, "was told of the delay");
 	else /* it was due while he was tried or held, or we were not there, and is told at once */
 		SIM_MUST(clock_mono() < c->made + TOLD_MS || !sim_was_up_since(c->made),
 		    "the delay of %s was told, and explain did not say that before", r->address);
+}
+
+void sim_claim_settled(const struct sim_rcpt *r)
+{
+	const struct sim_claim *c = &r->claim;
+
+	if (is_touched(c))
+		return;
+	if (c->next == SIM_N_AT)
+		check_moment(r, c->next_at, c->next_span, "had his turn");
+	check_moment(r, c->again_at, c->again_span, "had his report");
 }
 
 void sim_claim_returned(const struct sim_rcpt *r)
@@ -523,7 +562,8 @@ static void check_waiting(const struct sim_rcpt *r)
 	int64_t due = c->if_able             ? INT64_MAX
 		      : c->next == SIM_N_AT  ? mono_of(c->next_at + c->next_span)
 		      : c->next == SIM_N_NOW ? c->since
-					     : INT64_MAX;
+		      : c->next == SIM_N_ENDING && !c->again_span ? c->since
+								  : INT64_MAX;
 
 	if (due == INT64_MAX || clock_mono() < due + LATE_MS || !sim_was_up_since(due))
 		return;
@@ -607,5 +647,6 @@ void sim_check_overdue(void)
 		check_waiting(r);
 		check_untold(r, r->claim.warns_at, r->claim.warns_span, "told of as late");
 		check_untold(r, r->claim.ends_at, r->claim.ends_span, "returned");
+		check_untold(r, r->claim.again_at, r->claim.again_span, "reported again");
 	}
 }

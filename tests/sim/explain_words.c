@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "explain.h"
+#include "here.h"
 #include "store.h"
 #include "store/queue_tell.h"
 
@@ -25,7 +26,9 @@ static bool is_waiting(const struct sim_claim *c)
 
 static void check_release(const struct sim_rcpt *r, struct str text)
 {
-	struct sim_moment m = sim_moment_behind(text, "its sender wants it to be sent ");
+	struct sim_moment m = sim_moment_behind(text, sim_is_here(r->dest)
+							  ? "its sender wants it to be delivered "
+							  : "its sender wants it to be sent ");
 
 	SIM_MUST(!m.span || (r->hold && (sim_world.jumps || agrees(m, r->accepted_wall))),
 	    "the sender of %s did not wish it to be sent then: %.*s", r->address, STR_FMT(text));
@@ -72,6 +75,8 @@ enum told {
 
 static enum told told_of(const struct sim_rcpt *r)
 {
+	if (r->sender == SIM_SHUT && sim_shut()->gone && wants_failure(r))
+		return TOLD_POSTMASTER;
 	if (r->of) /* a report to a stranger, ours or through the path that is ours */
 		return TOLD_POSTMASTER;
 	if (r->sender < 0 && !r->stranger)
@@ -89,6 +94,8 @@ static void check_told(const struct sim_rcpt *r, const struct sim_claim *c, stru
 	};
 	enum told told = told_of(r);
 
+	if (r->sender == SIM_SHUT && sim_shut()->unsure)
+		return;
 	for (int i = 0; i < TOLDS; i++)
 		SIM_MUST(i == (int)told || !sim_has(text, words[i]),
 		    "of %s somebody else is told: %.*s", r->address, STR_FMT(text));
@@ -146,6 +153,24 @@ static void check_attempts(const struct sim_rcpt *r, struct str text, const stru
 	    "%s was not refused last then: %.*s", r->address, STR_FMT(text));
 }
 
+/* What he cannot have now, his own mailbox does not take; or the report, that of his sender. */
+static void check_refusals(const struct sim_rcpt *r, struct str text, const struct sim_facts *f)
+{
+	const struct sim_shut *shut = sim_shut();
+
+	if (sim_has(text, " does not take the message "))
+		SIM_MUST(sim_is_here(r->dest) && r->destiny == SIM_FULL &&
+			     sim_has(text, "(452 4.2.2 this mailbox is full, try again later)"),
+		    "the mailbox of %s takes it: %.*s", r->address, STR_FMT(text));
+	if (sim_has(text, " could not be delivered yet; it is tried again ") ||
+	    sim_has(text, "It leaves the queue "))
+		SIM_MUST(r->sender == SIM_SHUT && (shut->since || shut->unsure),
+		    "the report of %s would be taken: %.*s", r->address, STR_FMT(text));
+	if (sim_has(text, "no answer in the short time of an attempt while others wait"))
+		SIM_MUST(f->most > CONNS_SHARE / 2, "nobody had to wait for %s: %.*s", r->address,
+		    STR_FMT(text));
+}
+
 /* How many jobs must be out at least; others may be about to take what is free. */
 static const struct {
 	const char *words;
@@ -179,6 +204,7 @@ void sim_check_words(
 	check_since(r, text);
 	check_attempts(r, text, f);
 	check_turn(r, c, text, f);
+	check_refusals(r, text, f);
 }
 
 /* ---- other languages ---- */
@@ -206,9 +232,16 @@ static const char *const same[][QUEUE_LANGS] = {
     {" waits for its turn; ", "正在排队", "正在排隊"},
     {" waits for the time that is set for it", "正在等待为它设定的时间", "正在等待為它設定的時間"},
     {"its resolver was not running", "域名解析进程没有运行", "網域名稱解析行程沒有執行"},
-    {" wants it to be sent ", "发件人要求不早于", "寄件者要求不早於"},
+    {" wants it to be sent ", " UTC 发送。", " UTC 傳送。"},
     {" wants it to be returned if ", "届时若未送达就退回", "屆時若未送達就退回"},
     {" wants to be told if ", "届时若未送达就告知", "屆時若未送達就告知"},
+    {" it to be delivered ", " 投递；届时会放入邮箱", " 投遞；屆時會放入信箱"},
+    {" goes into the mailbox as soon as ", "立即放入邮箱", "立即放入信箱"},
+    {" does not take the message ", "邮箱目前不收这封邮件", "信箱目前不收這封郵件"},
+    {" was delivered into the mailbox", "的邮件已放入邮箱", "的郵件已放入信箱"},
+    {" was sent on to all addresses behind it", "已转发给它所代表的所有地址",
+	"已轉寄給它所代表的所有地址"},
+    {" with the reverse path that it came with", "返回路径保持原样", "返回路徑保持原樣"},
     {"It is sent on for ", "这封邮件由", "這封郵件由"},
     {" is a relay domain", "是中继域", "是中繼網域"},
     {" was held back by an administrator ", "由管理员暂停", "由管理員暫停"},
@@ -243,7 +276,15 @@ static const char *const same[][QUEUE_LANGS] = {
     {" asked not to be told", "要求不必告知", "要求不必告知"},
 };
 
+#define SAME (sizeof same / sizeof *same)
+
+int64_t sim_told[SIM_SENTENCES];
 static unsigned count; /* explanations */
+
+const char *sim_sentence(size_t i)
+{
+	return i < SAME ? same[i][QUEUE_LANG_EN] : NULL;
+}
 
 struct numbers {
 	int64_t v[NUMBERS_MAX];
@@ -303,10 +344,14 @@ static bool are_same(struct numbers a, struct numbers b)
 
 static void check_language(struct str text, struct str other, enum queue_lang lang)
 {
-	for (size_t i = 0; i < sizeof same / sizeof *same; i++)
-		SIM_MUST(sim_has(text, same[i][QUEUE_LANG_EN]) == sim_has(other, same[i][lang]),
+	for (size_t i = 0; i < SAME; i++) {
+		bool has = sim_has(text, same[i][QUEUE_LANG_EN]);
+
+		sim_told[i] += has;
+		SIM_MUST(has == sim_has(other, same[i][lang]),
 		    "one language says \"%s\" and the other does not: %.*s %.*s", same[i][lang],
 		    STR_FMT(text), STR_FMT(other));
+	}
 	SIM_MUST(are_same(times_in(text), times_in(other)) &&
 		     are_same(days_in(text, QUEUE_LANG_EN), days_in(other, lang)),
 	    "two languages tell of other times: %.*s %.*s", STR_FMT(text), STR_FMT(other));

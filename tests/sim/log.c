@@ -41,7 +41,8 @@ void log_str(const char *key, struct str value)
 	if (strcmp(key, "to") == 0)
 		event.to = sim_rcpt_find(value);
 	if (strcmp(key, "reply") == 0)
-		event.here = str_has_prefix(value, STR("trouble on this side"));
+		event.here = str_has_prefix(value, STR("trouble on this side")) ||
+			     str_has_prefix(value, STR("no resolver on this server"));
 }
 
 void log_text(const char *key, const char *value)

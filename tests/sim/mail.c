@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "check.h"
+#include "here.h"
 #include "store.h"
 #include "store/mailbox.h"
 
@@ -14,6 +15,14 @@ static struct str line_behind(struct str text, const char *words)
 
 	text = str_from(text, at + (at < text.n ? strlen(words) : 0));
 	return str_trim(str_sub(text, 0, str_find(text, '\r')));
+}
+
+/* What is said here of a mailbox that was removed, or is full. */
+static bool is_of_mailbox(const struct sim_rcpt *r, struct str words)
+{
+	return str_eq(words, r->destiny == SIM_FULL
+				 ? STR("452 4.2.2 this mailbox is full, try again later")
+				 : STR("550 5.1.1 there is no such user here"));
 }
 
 /* What is quoted about a recipient was said to him, or to anybody. */
@@ -37,7 +46,8 @@ static void check_words(struct str block, const struct sim_rcpt *r)
 		block = str_from(block, at + fold.n);
 	}
 	buf_str(&words, str_sub(block, 0, at));
-	SIM_MUST(sim_rcpt_heard(r, buf_view(&words)),
+	SIM_MUST(sim_rcpt_heard(r, buf_view(&words)) ||
+		     (sim_is_here(r->dest) && is_of_mailbox(r, buf_view(&words))),
 	    "a report about %s quotes what was said to others: %.*s", r->address,
 	    STR_FMT(buf_view(&words)));
 	buf_fini(&words);
@@ -57,6 +67,10 @@ static void count(struct str block, int sender, int64_t when)
 		SIM_MUST(r->touched, "the postmaster was told of %s, who is well", r->address);
 		return;
 	}
+	if (r->sender == SIM_SHUT && sender == 0 && sim_shut()->gone) {
+		r->told_postmaster++;
+		return;
+	}
 	SIM_MUST(r->sender == sender, "a report about %s was sent to somebody else", r->address);
 	if (str_eq(action, STR("failed"))) {
 		r->told_failed++;
@@ -65,6 +79,10 @@ static void count(struct str block, int sender, int64_t when)
 		r->told_delayed++;
 	} else if (str_eq(action, STR("relayed"))) {
 		r->told_relayed++;
+	} else if (str_eq(action, STR("delivered"))) {
+		r->told_delivered++;
+	} else if (str_eq(action, STR("expanded"))) {
+		r->told_expanded++;
 	} else {
 		sim_fail("a report about %s has the action %.*s", r->address, STR_FMT(action));
 	}
@@ -75,6 +93,8 @@ static void read_report(struct str text, int sender, int64_t when)
 	static const struct str field = STR_INIT("Final-Recipient: ");
 	size_t at = str_find_str(text, field);
 
+	if (str_find_str(text, STR("Subject: " SIM_FILLER)) < text.n)
+		return;
 	SIM_MUST(at < text.n, "%d has mail that is no report", sender);
 	while (at < text.n) {
 		count(str_from(text, at), sender, when);
@@ -121,6 +141,7 @@ static void read_mailbox(int sender)
 
 void sim_read_mail(void)
 {
-	for (int i = 0; i < SIM_SENDERS; i++)
-		read_mailbox(i);
+	for (int i = 0; i <= SIM_SHUT; i++)
+		if (i != SIM_SHUT || !sim_shut()->gone)
+			read_mailbox(i);
 }

@@ -325,9 +325,10 @@ void net_stream_start_tls(struct net_stream *s, const struct net_tls_start *star
 
 static void connected(void *ctx)
 {
-	struct net_stream *s = ctx;
+	struct sim_conn *c = ctx;
+	struct net_stream *s = c->stream;
 
-	if (s->state != CONNECTING)
+	if (!s || s->state != CONNECTING) /* a brief attempt may be over by then */
 		return;
 	s->state = OPEN;
 	s->handler->connected(s->user);
@@ -351,7 +352,7 @@ struct net_stream *net_stream_connect(uv_loop_t *loop, const struct net_addr *to
 	c->last = clock_mono() + 2 * c->delay + 1; /* nothing comes before the connection stands */
 	switch (sim_host_connect(c, &to->ip)) {
 	case SIM_ACCEPT:
-		sim_post(2 * c->delay, connected, s);
+		sim_post(2 * c->delay, connected, c);
 		break;
 	case SIM_REFUSE:
 		end_stream(s, NET_END_CONNECT, "connection refused", 2 * c->delay);

@@ -23,6 +23,7 @@ static struct sim_process *store_life, *relay_life, *resolver_life, *lost_life, 
 static struct store_process *sp;
 static struct relay *relay;
 static struct config_snapshot *config;
+static bool resolver_is_away; /* it is dead, and not started yet */
 
 static struct sim_process *new_life(const char *name)
 {
@@ -185,9 +186,9 @@ void sim_store_template(const char *dir)
 		sim_fail("%s", e.text);
 	change(s, DIRECTORY_DOMAIN_ADD, "", SIM_DOMAIN, "");
 	change(s, DIRECTORY_DOMAIN_ADD, "", SIM_RELAY_DOMAIN, "");
-	for (int i = 0; i < SIM_SENDERS; i++)
-		change(s, DIRECTORY_ACCOUNT_ADD, (const char *[]){"ann", "bob", "eve"}[i],
-		    SIM_DOMAIN, "");
+	change(s, DIRECTORY_DOMAIN_ADD, "", SIM_HERE, "");
+	for (int i = 0; i <= SIM_SHUT; i++)
+		change(s, DIRECTORY_ACCOUNT_ADD, sim_senders[i], SIM_DOMAIN, "");
 	add_aliases(s);
 	store_close(&s);
 	put_password();
@@ -311,8 +312,10 @@ void sim_relay_start(void)
 	relay_init(relay, uv_default_loop());
 	relay->config = config_now();
 	MUST(relay_role.ready(relay, &e) == 0);
+	sim_self = &sim_outside;
 	sim_say("relay starts");
-	start_resolver_link();
+	if (!resolver_is_away)
+		start_resolver_link();
 }
 
 bool sim_store_is_up(void)
@@ -365,18 +368,24 @@ void sim_relay_lost_ends(void *ctx)
 	sim_pair_kill(lost_life);
 }
 
-static void resolver_again(void *ctx)
-{
-	if (relay)
-		start_resolver_link();
-}
-
 void sim_resolver_kill(void)
 {
 	sim_say("resolver is killed");
 	resolver_life->alive = false;
 	sim_pair_kill(resolver_life);
-	sim_post_to(&sim_outside, sim_between(100, 3000), resolver_again, NULL);
+	resolver_is_away = true;
+}
+
+void sim_resolver_start(void)
+{
+	resolver_is_away = false;
+	if (relay)
+		start_resolver_link();
+}
+
+bool sim_resolver_is_up(void)
+{
+	return !resolver_is_away;
 }
 
 void sim_link(void)

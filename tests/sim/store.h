@@ -27,8 +27,9 @@ bool sim_store_is_up(void);
 bool sim_relay_is_up(void);
 bool sim_relay_has(int64_t message); /* under a lease */
 
-/* The resolver dies and is there again. */
 void sim_resolver_kill(void);
+void sim_resolver_start(void);
+bool sim_resolver_is_up(void);
 
 /* Links the two, once both are up. */
 void sim_link(void);

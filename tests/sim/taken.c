@@ -34,18 +34,34 @@ static void check_wait(const struct sim_rcpt *r)
 	    (long long)((clock_mono() - since) / SECOND_MS));
 }
 
-void sim_taken(struct sim_rcpt *r)
+static void count(struct sim_rcpt *r)
 {
 	r->taken++;
 	r->taken_at = clock_mono();
 	sim_world.taken++;
+	SIM_MUST(clock_mono() >= r->accepted || sim_world.jumps || r->touched,
+	    "%s has got the message %lld s before the time that its sender set", r->address,
+	    (long long)((r->accepted - clock_mono()) / SECOND_MS));
+}
+
+void sim_placed(struct sim_rcpt *r)
+{
+	count(r);
+	sim_say("check  %s: in his mailbox", r->address);
+	SIM_MUST(r->taken == 1, "%s has got the message %d times", r->address, r->taken);
+	SIM_MUST(r->destiny != SIM_UNKNOWN, "%s has no mailbox any more, and the message is in it",
+	    r->address);
+	if (r->destiny == SIM_WELCOME)
+		check_wait(r);
+}
+
+void sim_taken(struct sim_rcpt *r)
+{
+	count(r);
 	sim_say("check  %s: taken by his server", r->address);
 	SIM_MUST(
 	    r->taken <= 1 + r->excused, "%s has got the message %d times", r->address, r->taken);
 	sim_world.twice[r->excuse] += r->taken > 1;
-	SIM_MUST(clock_mono() >= r->accepted || sim_world.jumps || r->touched,
-	    "%s has got the message %lld s before the time that its sender set", r->address,
-	    (long long)((r->accepted - clock_mono()) / SECOND_MS));
 	if (sim_dest_is_well(r->dest) && r->taken == 1)
 		check_wait(r);
 }

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "check.h"
 #include "explain.h"
+#include "here.h"
 #include "leap.h"
 #include "proc/store_queue.h"
 #include "store.h"
@@ -46,6 +47,7 @@ static void add_recipient(struct deliver *d, struct sim_dest *dest, unsigned not
 {
 	struct sim_rcpt *r = sim_rcpt_new(part_for(dest, d->user ? *(int *)d->user : -1));
 	struct deliver_recipient *to = &d->recipients[d->n++];
+	struct plan_item *item = &d->plan.items[d->plan.n];
 	struct str text = str_of_c(r->address);
 	size_t at = str_find(text, '@');
 
@@ -55,7 +57,9 @@ static void add_recipient(struct deliver *d, struct sim_dest *dest, unsigned not
 	r->by = d->wish.by != QUEUE_BY_NONE;
 	r->by_kind = d->wish.by;
 	r->by_in = d->wish.by_time;
-	if (dest->example != SIM_X_BURST && sim_chance(8))
+	if (sim_is_here(dest))
+		sim_here_expect(r);
+	else if (dest->example != SIM_X_BURST && sim_chance(8))
 		r->destiny = sim_chance(85) || is_late() ? SIM_UNKNOWN : SIM_FULL;
 	else if (is_before_rset(r))
 		r->destiny = SIM_UNKNOWN;
@@ -63,8 +67,8 @@ static void add_recipient(struct deliver *d, struct sim_dest *dest, unsigned not
 	to->local = str_sub(text, 0, at);
 	to->domain = str_from(text, at + 1);
 	to->notify = (uint8_t)notify;
-	d->plan.items[d->plan.n].recipient = (uint32_t)d->plan.n;
-	d->plan.items[d->plan.n++].action = PLAN_RELAY;
+	item->recipient = (uint32_t)d->plan.n++;
+	item->action = sim_is_here(dest) ? PLAN_MAILBOX : PLAN_RELAY;
 }
 
 static void sent(struct lane_op *op)
@@ -93,11 +97,13 @@ static unsigned some_notify(void)
 }
 
 /* Later, before others, or in time: as the sender of some messages wishes. */
-static void wish(struct deliver *d)
+static void wish(struct deliver *d, const struct sim_dest *dest)
 {
-	if (is_late() || !sim_chance(15))
+	if (sim_is_here(dest))
+		d->wish.hold_for = sim_here_hold();
+	else if (is_late() || !sim_chance(15))
 		return;
-	if (sim_chance(60))
+	else if (sim_chance(60))
 		d->wish.hold_for = sim_between(MINUTE_MS, 8 * HOUR_MS);
 	d->wish.priority = (int8_t)sim_between(QUEUE_PRIORITY_LAST, QUEUE_PRIORITY_MOST);
 	if (sim_chance(30)) {
@@ -127,46 +133,61 @@ static bool is_stranger(const struct sim_dest *dest)
 	return str_eq(str_of_c(dest->name), STR(SIM_RELAY_DOMAIN)) && sim_chance(50);
 }
 
+/* For a recipient: the message's own, now and then another; of mailboxes here only for what is put there later. */
+static struct sim_dest *some_dest(const struct deliver *d, struct sim_dest *own, bool stranger)
+{
+	struct sim_dest *other;
+
+	if (stranger || !sim_chance(20) || is_late())
+		return own;
+	other = &sim_world.dests[sim_random(sim_world.ndests)];
+	return sim_is_here(other) && !d->wish.hold_for ? own : other;
+}
+
+struct deliver *sim_message_new(size_t n)
+{
+	struct deliver *d = deliver_new();
+
+	d->directory = &sim_store()->directory;
+	d->routing = &sim_store()->routing;
+	d->message_id = id_make(&ids, clock_now());
+	d->recipients = arena_array(d->arena, n, sizeof *d->recipients);
+	d->n = n;
+	d->plan = plan_new(d->arena, n);
+	d->helo = STR("client." SIM_DOMAIN);
+	d->peer = STR("192.0.2.1");
+	d->protocol = STR("ESMTP");
+	return d;
+}
+
 /* A message to one destination, now and then to others too. */
 static void send_message(struct sim_dest *dest)
 {
-	static const char *const names[SIM_SENDERS] = {"ann", "bob", "eve"};
-	int sender = sim_chance(6) ? -1 : (int)sim_random(SIM_SENDERS);
-	struct deliver *d = deliver_new();
+	int sender = sim_chance(6) ? -1 : sim_here_sender((int)sim_random(SIM_SENDERS));
+	struct deliver *d = sim_message_new(MESSAGES_MAX + 1);
 	size_t n = 1 + (sim_chance(30) ? sim_random(MESSAGES_MAX) : 0);
 	unsigned notify = some_notify();
 	bool stranger = is_stranger(dest);
 
 	d->op.done = sent;
-	d->directory = &sim_store()->directory;
-	d->routing = &sim_store()->routing;
-	d->message_id = id_make(&ids, clock_now());
 	d->user = sender < 0 ? NULL : &sender;
-	d->recipients = arena_array(d->arena, MESSAGES_MAX + 1, sizeof *d->recipients);
-	d->plan = plan_new(d->arena, MESSAGES_MAX + 1);
-	d->plan.n = 0;
+	d->n = d->plan.n = 0;
 	if (!stranger)
-		wish(d);
+		wish(d, dest);
 	for (size_t i = 0; i < n; i++)
-		add_recipient(d,
-		    !stranger && sim_chance(20) && !is_late()
-			? &sim_world.dests[sim_random(sim_world.ndests)]
-			: dest,
-		    sim_chance(80) ? notify : some_notify());
+		add_recipient(
+		    d, some_dest(d, dest, stranger), sim_chance(80) ? notify : some_notify());
 	d->user = NULL;
 	if (sender >= 0) {
 		struct buf from;
 
 		buf_init(&from, 64);
-		buf_printf(&from, "%s@" SIM_DOMAIN, names[sender]);
+		buf_printf(&from, "%s@" SIM_DOMAIN, sim_senders[sender]);
 		d->reverse_path = arena_str(d->arena, buf_view(&from));
 		buf_fini(&from);
 	}
-	d->helo = STR("client." SIM_DOMAIN);
-	d->peer = STR("192.0.2.1");
-	d->protocol = STR("ESMTP");
 	d->may_relay = !stranger;
-	d->data = content(d, sender < 0 ? "MAILER-DAEMON" : names[sender]);
+	d->data = content(d, sender < 0 ? "MAILER-DAEMON" : sim_senders[sender]);
 	SIM_MUST(deliver_prepare(d), "a message was refused at once");
 	sim_write(&d->op);
 }
@@ -177,17 +198,10 @@ static void send_message(struct sim_dest *dest)
 static struct deliver *stranger_writes(
     struct str from, struct str local, struct str domain, struct str target)
 {
-	struct deliver *d = deliver_new();
-	struct deliver_recipient *to;
+	struct deliver *d = sim_message_new(1);
+	struct deliver_recipient *to = &d->recipients[0];
 
 	d->op.done = sent;
-	d->directory = &sim_store()->directory;
-	d->routing = &sim_store()->routing;
-	d->message_id = id_make(&ids, clock_now());
-	d->recipients = arena_array(d->arena, 1, sizeof *d->recipients);
-	d->n = 1;
-	d->plan = plan_new(d->arena, 1);
-	to = &d->recipients[0];
 	to->local = arena_str(d->arena, local);
 	to->domain = arena_str(d->arena, domain);
 	to->address = directory_text(d->arena, local, domain);
@@ -260,7 +274,7 @@ static void on_send(void *ctx)
 {
 	struct sim_dest *dest = sim_dest_domain(ctx);
 
-	if (sim_store() && sim_chance(15))
+	if (sim_store() && !sim_is_here(dest) && sim_chance(15))
 		stranger_sends(dest);
 	else if (sim_store())
 		send_message(dest);
@@ -296,13 +310,19 @@ static void plan_dest(struct sim_dest *d)
 	case SIM_X_BURST:
 		plan_mail(d, sim_chance(5) ? 1000 : 120, HOUR_MS, HOUR_MS + 20 * SECOND_MS);
 		break;
+	case SIM_X_SILENT: /* to all of them at once */
+		plan_mail(d, 1, 3 * HOUR_MS, 3 * HOUR_MS + 20 * SECOND_MS);
+		break;
+	case SIM_X_HERE:
+		plan_mail(d, (size_t)sim_between(3, 8), MINUTE_MS, 36 * HOUR_MS);
+		break;
 	case SIM_X_REFUSES: /* some of it over one connection */
 		plan_mail(d, 8, HOUR_MS, HOUR_MS + 8 * SECOND_MS);
 		plan_mail(d, 2, MINUTE_MS, 36 * HOUR_MS);
 		break;
 	case SIM_X_CROWD: /* once, so that it is known to be well; then all at once */
 		plan_mail(d, 1, MINUTE_MS, 2 * MINUTE_MS);
-		plan_mail(d, 6, 3 * HOUR_MS, 3 * HOUR_MS + MINUTE_MS);
+		plan_mail(d, 6, 3 * HOUR_MS - 3 * MINUTE_MS, 3 * HOUR_MS - 2 * MINUTE_MS);
 		break;
 	case SIM_X_TROUBLE: /* each may be tried for days by itself */
 		plan_mail(d, (size_t)sim_between(1, 3), MINUTE_MS, 36 * HOUR_MS);
@@ -316,7 +336,7 @@ static void plan_dest(struct sim_dest *d)
 
 static void back(void)
 {
-	if (sim_store() && sim_relay_is_up()) {
+	if (sim_store() && sim_relay_is_up() && sim_resolver_is_up()) {
 		sim_world.down += clock_mono() - sim_world.down_since;
 		sim_world.down_since = 0;
 		sim_world.last_start = clock_mono();
@@ -337,6 +357,12 @@ static void start_relay(void *ctx)
 	sim_relay_start();
 	if (sim_store())
 		sim_link();
+	back();
+}
+
+static void start_resolver(void *ctx)
+{
+	sim_resolver_start();
 	back();
 }
 
@@ -401,9 +427,10 @@ static void lose_relay(void *ctx)
 
 static void kill_resolver(void *ctx)
 {
-	sim_world.deaths++;
-	sim_world.last_start = clock_mono();
+	if (!sim_resolver_is_up())
+		return;
 	sim_resolver_kill();
+	died(start_resolver);
 }
 
 static void (*const kills[])(void *ctx) = {kill_store, kill_relay, kill_resolver, hang_relay};
@@ -468,6 +495,7 @@ void sim_traffic_plan(void)
 	if (sim_world.jumps)
 		plan_jumps();
 	sim_leap_plan(sim_seed());
+	sim_here_plan();
 	if (sim_chance(25))
 		sim_admin_plan();
 	sim_set(&looking, 10 * MINUTE_MS, look, NULL);

@@ -2,6 +2,9 @@
 #ifndef SIM_TRAFFIC_H
 #define SIM_TRAFFIC_H
 
+#include <stddef.h>
+
+struct deliver;
 struct sim_rcpt;
 
 /* Sets all events of the seed's week. */
@@ -9,6 +12,9 @@ void sim_traffic_plan(void);
 
 /* A server has taken what a stranger wrote to r: now and then it sends a report to its reverse path. */
 void sim_traffic_taken(struct sim_rcpt *r);
+
+/* A message for n recipients, from outside, which is to be filled in; done is the caller's. */
+struct deliver *sim_message_new(size_t n);
 
 /* threads.c's commits: one in so many is the last thing that a process of ours does. */
 void sim_traffic_committed(void);

@@ -13,6 +13,8 @@ static struct {
 	bool refuses; /* commands are refused */
 	bool moves;   /* domains move */
 	bool routes;  /* some go by a host of our choice */
+	bool silence; /* very many do not answer, for hours */
+	bool crowd;   /* ... and very many others are slow */
 } ways;
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -63,6 +65,11 @@ static const struct {
     REFUSES(SIM_DOT, "550 5.7.1 not that", SIM_RETURNED, 0, 0),
 #undef REFUSES
 };
+
+bool sim_ways_crowd(void)
+{
+	return ways.crowd;
+}
 
 void sim_ways_trouble(struct sim_fault *f)
 {
@@ -205,6 +212,51 @@ static void make_routes(void)
 		make_apart(by);
 }
 
+/* ---- silence ---- */
+
+#define SILENT_MS (3 * HOUR_MS)
+
+/* A domain by its host first, and then by one of its own that is well. */
+static void make_second(struct sim_dest *first)
+{
+	struct sim_dest *d = sim_dest_add(SIM_X_SILENT);
+
+	d->server = first;
+	first->served++;
+	d->nhosts = 1;
+	sim_host_make(d, 0);
+	d->hosts[0].preference = first->hosts[0].preference + 10;
+}
+
+/* One that does not answer, or is only slow. */
+static void make_silent(void)
+{
+	static const struct sim_fault silences[] = {{.kind = SIM_F_NO_ANSWER},
+	    {.kind = SIM_F_SILENT, .at = SIM_GREETING}, {.kind = SIM_F_SILENT, .at = SIM_EHLO},
+	    {.kind = SIM_F_SLOW}};
+	struct sim_dest *d = sim_dest_add(SIM_X_SILENT);
+	size_t which = draw(COUNT(silences) + 6) % COUNT(silences);
+	struct sim_fault f = silences[which];
+
+	d->nhosts = 1;
+	sim_host_make(d, 0);
+	f.from = sim_world.begin;
+	f.until = sim_world.begin + 3 * HOUR_MS + SILENT_MS;
+	if (f.kind != SIM_F_SLOW)
+		d->up_at = f.until;
+	sim_fault_add(d, f);
+	if (d->up_at && draw(8) == 0)
+		make_second(d);
+}
+
+/* More than may be waited for at once. */
+static void make_silence(void)
+{
+	sim_world.silent = true;
+	for (int i = 0; i < 250; i++)
+		make_silent();
+}
+
 /* ---- the whole ---- */
 
 void sim_ways_begin(uint64_t seed)
@@ -213,6 +265,8 @@ void sim_ways_begin(uint64_t seed)
 	ways.refuses = draw(6) == 0;
 	ways.moves = draw(16) == 0;
 	ways.routes = draw(12) == 0;
+	ways.silence = draw(100) == 0;
+	ways.crowd = ways.silence && draw(2);
 }
 
 void sim_ways_make(void)
@@ -223,4 +277,6 @@ void sim_ways_make(void)
 		make_moving();
 	if (ways.routes)
 		make_routes();
+	if (ways.silence)
+		make_silence();
 }

@@ -9,6 +9,9 @@
 /* What the week of a seed has of it. */
 void sim_ways_begin(uint64_t seed);
 
+/* A crowd of slow destinations is there too, so that all connections are in use. */
+bool sim_ways_crowd(void);
+
 /* Another fault in the place of one of trouble, if there is to be one. */
 void sim_ways_trouble(struct sim_fault *f);
 

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "here.h"
 #include "smtp/smtp_client.h"
 #include "ways.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 struct sim_world sim_world;
+
+const char *const sim_senders[] = {"ann", "bob", "eve", "flo"};
 
 /* ---- finding ---- */
 
@@ -332,6 +335,8 @@ static void make_example(struct sim_dest *d, int64_t begin)
 	case SIM_X_MOVED:
 	case SIM_X_REFUSES:
 	case SIM_X_ROUTED:
+	case SIM_X_HERE:
+	case SIM_X_SILENT:
 		break;
 	case SIM_X_LIES:
 		add_dns(d, (enum sim_dns_kind)sim_between(SIM_D_NXDOMAIN, SIM_D_ELSEWHERE),
@@ -355,7 +360,7 @@ void sim_host_make(struct sim_dest *d, size_t number)
 	else
 		snprintf(h->name, sizeof h->name, "mx%zu.d%zu.test", number, dest);
 	h->dest = d;
-	snprintf(text, sizeof text, "20.0.%zu.%zu", dest, number + 1);
+	snprintf(text, sizeof text, "20.%zu.%zu.%zu", dest / 256, dest % 256, number + 1);
 	MUST(ip_parse(str_of_c(text), &h->ip[0]));
 	snprintf(text, sizeof text, "2a00:1::%zx:%zx", dest + 1, number + 1);
 	MUST(ip_parse(str_of_c(text), &h->ip[1]));
@@ -431,6 +436,7 @@ void sim_world_make(void)
 	sim_world.begin = clock_mono();
 	sim_world.end = sim_world.begin + 7 * DAY_MS;
 	sim_ways_begin(sim_seed());
+	sim_here_begin(sim_seed());
 	make_dest(SIM_X_HEALTHY);
 	make_dest(SIM_X_DOWN_LONG);
 	make_dest(SIM_X_DOWN_FOREVER);
@@ -441,9 +447,11 @@ void sim_world_make(void)
 	if (sim_chance(15))
 		make_hoster();
 	sim_world.crowded = sim_random(200) == 0;
+	sim_world.crowded |= sim_ways_crowd();
 	for (int i = 0; i < 110 && sim_world.crowded; i++)
 		make_dest(SIM_X_CROWD);
 	sim_ways_make();
+	sim_here_make();
 	sim_world.kills = sim_chance(sim_world.crowded ? 30 : 60);
 	sim_world.jumps = sim_chance(20);
 }

@@ -15,10 +15,13 @@
 #define SIM_USER         "user"      /* of a route with a login */
 #define SIM_PASSWORD     "secret"
 #define SIM_HOSTNAME     "mx.home.test"
-#define SIM_DESTS_MAX    200
+#define SIM_HERE         "here.test" /* ours: whose mailboxes get scheduled mail */
+#define SIM_FILLER       "this fills the mailbox"
+#define SIM_DESTS_MAX    480
 #define SIM_HOSTS_MAX    3 /* of a destination */
 #define SIM_FAULTS       4
 #define SIM_SENDERS      3
+#define SIM_SHUT         3 /* one more, whose mailbox takes no reports for a while, or for good */
 #define SIM_ALIASES      "a.test" /* "d3.a.test" is a domain of ours whose mail is sent on to d3.test */
 #define SESSIONS_MAX     20       /* connections to one host */
 #define CONNS_MAX        500      /* in all */
@@ -134,6 +137,8 @@ enum sim_example {
 	SIM_X_MOVED, /* by another's host, which never comes back, until its MX is changed for good */
 	SIM_X_ROUTED,  /* by the host of a route of ours, whatever its MX */
 	SIM_X_REFUSES, /* one command, all the time or for hours */
+	SIM_X_HERE,    /* no server: mailboxes of ours */
+	SIM_X_SILENT,  /* one of very many that do not answer, for hours */
 };
 
 /* What becomes of mail whose server refuses a command. */
@@ -197,6 +202,7 @@ enum sim_destiny {
 enum sim_state {
 	SIM_S_QUEUED,
 	SIM_S_RELAYED,
+	SIM_S_DELIVERED, /* into a mailbox here */
 	SIM_S_BOUNCED,
 	SIM_S_DISCARDED,
 	SIM_STATES
@@ -222,7 +228,7 @@ enum sim_next {
 	SIM_N_PROBE,   /* when another has been answered */
 	SIM_N_HOST,    /* when a mail server of his has answered another domain, and only then */
 	SIM_N_NEVER,   /* no more attempts */
-	SIM_N_ENDING,  /* it is being returned */
+	SIM_N_ENDING,  /* it is being returned, or his report is made; or at again_at */
 	SIM_N_HELD,
 };
 
@@ -232,10 +238,11 @@ struct sim_claim {
 	int64_t next_span;
 	int64_t ends_at, ends_span; /* 0: nothing was said */
 	int64_t warns_at, warns_span;
-	int64_t made;     /* mono */
-	int64_t since;    /* mono: the next has been the same */
-	int64_t earliest; /* not before, by the wall, whatever else happens */
-	bool wakes;       /* earlier, should a mail server of his answer for another domain: */
+	int64_t again_at, again_span; /* when his report is tried again */
+	int64_t made;                 /* mono */
+	int64_t since;                /* mono: the next has been the same */
+	int64_t earliest;             /* not before, by the wall, whatever else happens */
+	bool wakes; /* earlier, should a mail server of his answer for another domain: */
 	const struct sim_host *host; /* that one; NULL: any of them */
 	bool follows;                /* likewise, with an attempt that is under way there */
 	bool own;                    /* the next is at his own time */
@@ -252,8 +259,9 @@ struct sim_rcpt {
 	struct sim_dest *dest;
 	enum sim_destiny destiny;
 	int64_t message;
-	int64_t number;
-	int sender; /* of SIM_SENDERS; -1: the null reverse-path, or: */
+	int64_t number; /* of his row */
+	int64_t first;  /* ... as it was first, and in the ledger */
+	int sender;     /* of sim_senders; -1: the null reverse-path, or: */
 	struct sim_rcpt
 	    *stranger;       /* who wrote from elsewhere, by an alias of ours; NULL: nobody did */
 	struct sim_rcpt *of; /* he is the stranger who wrote to that one */
@@ -284,14 +292,19 @@ struct sim_rcpt {
 	const char *heard[SIM_HEARD]; /* what was said to his message when he was named; static */
 	size_t nheard;
 	/* what his sender was told */
-	int told_delayed, told_failed, told_relayed;
+	int told_delayed, told_failed, told_relayed, told_delivered, told_expanded;
+	int told_postmaster;    /* that it failed, in the place of a sender who is no more */
 	int64_t told_failed_at; /* by the wall */
 	bool overtaken;         /* he was returned as the clock leapt over his end (leap.c) */
 	bool touched;           /* by an administrator */
 	int64_t released;       /* by one who had held him; 0: never */
-	int64_t held;           /* for how long at most, all in all */
-	int64_t held_wall;      /* since when, by the wall */
-	int64_t tried_wall;     /* when he was refused last: the commit, by the wall */
+	bool
+	    tells; /* an alias of ours that leads to two mailboxes: a row of his only tells of it */
+	int64_t room_at;   /* mono: his mailbox, that is full, has room again; INT64_MAX: not yet */
+	int64_t over_at;   /* mono: what became of him is known, and there is to be a report; 0 */
+	int64_t held;      /* for how long at most, all in all */
+	int64_t held_wall; /* since when, by the wall */
+	int64_t tried_wall; /* when he was refused last: the commit, by the wall */
 	/* by the database, as last looked at */
 	size_t index; /* in rcpts */
 	uint32_t scan, claimed;
@@ -324,9 +337,13 @@ struct sim_world {
 	int64_t touched; /* the last of them: mono */
 	int64_t moved;   /* what waits, along with a clock that was set back: mono, the last time */
 	bool crowded;    /* there are so many that all connections are in use at once */
+	bool silent;     /* there are so many that do not answer that others are not waited for */
 };
 
 extern struct sim_world sim_world;
+
+/* The local parts of their addresses, SIM_SENDERS and SIM_SHUT. */
+extern const char *const sim_senders[];
 
 /* Makes the world of a seed: destinations, their faults. */
 void sim_world_make(void);

@@ -426,6 +426,14 @@ static void test_fates_of_no_sender(void **state)
 	expect(&x,
 	    "bob@b.test cannot be delivered. The report of it to the postmaster could not be "
 	    "delivered yet; it is tried again at 20:07.");
+	x = picture();
+	x.domain = STR("");
+	x.end = QUEUE_EXPLAIN_RELAYED;
+	x.entry.not_before = MON;
+	x.sender_gone = x.postmaster = true; /* what went well is not for the postmaster */
+	expect(&x,
+	    "bob@b.test was taken by the next server. It leaves the queue at 20:02 at the earliest; no "
+	    "report of it is made.");
 }
 
 /* The host that is named for its mail is what is spoken of: nobody has tried the domain. */

@@ -123,6 +123,24 @@ static void postmaster_in_the_servers_language(void **state)
 	assert_true(has(qrig_mail(&q, arena), "A message of nobody@a.test, taken "));
 }
 
+/* What would tell him is refused, and that is known before. */
+static void sender_is_gone(void **state)
+{
+	int64_t id = qrig_send_one(&q, "ann@a.test", "bob@b.test");
+
+	assert_true(has(explained(id), "returned to ann@a.test"));
+	assert_true(has(explained(id), "ann@a.test is told of the delay"));
+	rig_sql(&q.rig, "UPDATE message SET reverse_path = 'nobody@a.test'");
+	assert_true(has(explained(id), "it will be given up on Saturday"));
+	assert_true(has(explained(id), "and the postmaster is told of it"));
+	assert_false(has(explained(id), "is told of the delay"));
+	rig_sql(&q.rig, "UPDATE queue SET notify = 2"); /* SUCCESS */
+	assert_true(has(explained(id), "nobody@a.test asked not to be told"));
+	rig_sql(&q.rig, "UPDATE message SET reverse_path = 'nobody@else.test'");
+	assert_true(has(explained(id), "nobody@else.test asked not to be told"));
+	assert_false(has(explained(id), "postmaster"));
+}
+
 /* Reads and writes what is due of a message whose report was refused a moment ago. */
 static void report_untold(int64_t message)
 {
@@ -183,6 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(trace_says_who_is_told),
 	    T(postmaster_in_the_servers_language),
+	    T(sender_is_gone),
 	    T(delay_is_told_to_the_sender),
 	    T(trace_says_how_long_it_took),
 	    T(behind_an_alias),
