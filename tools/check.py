@@ -93,7 +93,7 @@ def read_budgets(path):
 CMOCKA_RUNNING = re.compile(r"^\[=+\] (?:.*: )?Running (\d+) test\(s\)", re.M)
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) +\] (?:.*: )?(\d+) test\(s\)", re.M)
 STATES_LINE = re.compile(r"^(\d+) crash states explored, (all|drawn)", re.M)
-WEEKS_LINE = re.compile(r"^(?:\d+ weeks simulated|in these weeks: ).*$", re.M)
+WEEKS_LINE = re.compile(r"^(?:\d+ weeks simulated|in these weeks: |not explained in these weeks: ).*$", re.M)
 OTHERS = re.compile(r"crash/(foreign|example|replay)-")  # explored programs that are no mutations of ours
 # What a changed program printed when the change was noticed.
 CAUGHT_LINE = re.compile(r"^found: ", re.M)

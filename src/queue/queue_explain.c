@@ -423,6 +423,8 @@ static void put_ending(struct telling *t, enum ending ending)
 		first = QUEUE_PHRASE_NULL_IF;
 	else if (!t->x->notify_failure)
 		first = QUEUE_PHRASE_SILENT_IF;
+	else if (t->x->sender_refuses)
+		first = QUEUE_PHRASE_REFUSES_IF;
 	join(t);
 	queue_phrase_put(t->out, t->x->lang, (enum queue_phrase)((int)first + (int)ending),
 	    QUEUE_ARGS(buf_view(&t->sender), when(t, t->schedule.expires)));
@@ -458,7 +460,7 @@ static void by(struct telling *t, enum queue_by kind, int64_t when, enum queue_p
 static void warning(struct telling *t)
 {
 	if (t->schedule.next_warning == QUEUE_NEVER || t->schedule.next_warning <= t->x->now ||
-	    t->x->sender_gone)
+	    t->x->sender_refuses)
 		return;
 	join(t);
 	queue_phrase_put(t->out, t->x->lang, QUEUE_PHRASE_WARNING,
@@ -506,8 +508,8 @@ static void put_report(struct telling *t)
 		put_ending(t, ENDING_NOW);
 		return;
 	}
-	if (good && x->sender_gone)
-		phrase = QUEUE_PHRASE_LEAVES;
+	if (x->sender_refuses && (good || x->notify_failure))
+		phrase = good ? QUEUE_PHRASE_LEAVES : QUEUE_PHRASE_REFUSES_THEN;
 	else if (!later)
 		phrase = QUEUE_PHRASE_REPORT_NOW;
 	else if (x->postmaster)
@@ -516,7 +518,7 @@ static void put_report(struct telling *t)
 		phrase = QUEUE_PHRASE_LEAVES;
 	join(t);
 	queue_phrase_put(t->out, x->lang, phrase,
-	    QUEUE_ARGS(buf_view(&t->sender), when(t, t->entry.not_before)));
+	    QUEUE_ARGS(buf_view(&t->sender), when(t, later ? t->entry.not_before : x->now)));
 }
 
 /* ---- how it goes ---- */

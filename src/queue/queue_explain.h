@@ -33,10 +33,9 @@ struct queue_explain {
 	struct str forwarder; /* the alias that it is sent on for; empty: none */
 	struct str sent_as;   /* the reverse path that it goes with then; empty: the sender's own */
 	bool
-	    postmaster; /* if it fails, the postmaster is told: it is a report of ours, an alias's without sender, or its
-			   sender is gone, who wanted to hear of it */
-	bool
-	    sender_gone; /* his mailbox was here, and takes nothing more: what tells him is refused */
+	    postmaster; /* if it fails, the postmaster is told: it is a report of ours, or an alias's without sender */
+	/* what would tell the sender is refused here for good: the postmaster is told of what fails */
+	bool sender_refuses;
 	struct str domain; /* he is in; empty unless he waits for a destination */
 	struct str route;  /* the host that is named for its mail; empty: its own servers */
 	enum queue_explain_end

@@ -169,6 +169,15 @@ const char *const queue_phrase_en[QUEUE_PHRASES] = {
 	[QUEUE_PHRASE_POSTMASTER_LATE] =
 	    "Its time ended while the server was not running, or as its clock was set ahead: unless an attempt succeeds, it will "
 	    "be given up, at the latest %2, and the postmaster is told of it, unless he was told of too many within a day.",
+	[QUEUE_PHRASE_REFUSES_IF] =
+	    "If none succeeds, it will be given up %2, and the postmaster is told of it, because %1 takes no mail.",
+	[QUEUE_PHRASE_REFUSES_THEN] =
+	    "No further attempt is planned; it will be given up %2, and the postmaster is told of it, because %1 takes no mail.",
+	[QUEUE_PHRASE_REFUSES_NOW] =
+	    "It is now being given up, and the postmaster is told of it, because %1 takes no mail.",
+	[QUEUE_PHRASE_REFUSES_LATE] =
+	    "Its time ended while the server was not running, or as its clock was set ahead: unless an attempt succeeds, it will "
+	    "be given up, at the latest %2, and the postmaster is told of it, because %1 takes no mail.",
 	[QUEUE_PHRASE_SILENT_IF] =
 	    "If none succeeds, it will be given up %2; %1 asked not to be told.",
 	[QUEUE_PHRASE_SILENT_THEN] =

@@ -45,6 +45,28 @@ static struct queue_rows told(struct queue_report *r)
 	return rows;
 }
 
+bool queue_report_address(struct arena *a, struct str path, struct deliver_recipient *to_r)
+{
+	struct mime_address_list list;
+	struct str name;
+	struct buf domain;
+	bool good = true;
+
+	if (mime_address_parse(a, path, 1, &list) != MIME_ADDRESS_OK || list.n != 1 ||
+	    list.v[0].kind != MIME_ADDRESS_MAILBOX)
+		return false;
+	name = list.v[0].domain;
+	buf_init(&domain, LIMIT_SMTP_DOMAIN);
+	if (name.n == 0 || name.p[0] != '[') {
+		good = mime_idn_to_ascii(&domain, name) == MIME_IDN_OK;
+		name = arena_str(a, buf_view(&domain));
+	}
+	buf_fini(&domain);
+	*to_r = (struct deliver_recipient){
+	    .address = path, .local = list.v[0].local, .domain = name};
+	return good;
+}
+
 /* ---- the fields ---- */
 
 static enum queue_dsn_action action_of(const struct queue_report *r, const struct queue_row *row)
@@ -231,32 +253,12 @@ static struct queue_dsn dsn_of(struct queue_report *r, const struct queue_rows *
 
 /* ---- the message ---- */
 
-/* The parts of the reverse-path. False: it is no address that mail can go to. */
 static bool sender_of(struct queue_report *r, struct deliver_recipient *to)
 {
-	struct mime_address_list list;
-	struct buf domain;
-	bool good;
-
-	if (r->to_postmaster) {
-		*to = (struct deliver_recipient){
-		    .local = STR("postmaster"), .address = STR("postmaster")};
-		return true;
-	}
-	if (mime_address_parse(r->arena, r->about.reverse_path, 1, &list) != MIME_ADDRESS_OK ||
-	    list.n != 1 || list.v[0].kind != MIME_ADDRESS_MAILBOX)
-		return false;
-	to->address = r->about.reverse_path;
-	to->local = list.v[0].local;
-	if (list.v[0].domain.n && list.v[0].domain.p[0] == '[') {
-		to->domain = list.v[0].domain;
-		return true;
-	}
-	buf_init(&domain, LIMIT_SMTP_DOMAIN);
-	good = mime_idn_to_ascii(&domain, list.v[0].domain) == MIME_IDN_OK;
-	to->domain = arena_str(r->arena, buf_view(&domain));
-	buf_fini(&domain);
-	return good;
+	if (!r->to_postmaster)
+		return queue_report_address(r->arena, r->about.reverse_path, to);
+	*to = (struct deliver_recipient){.local = STR("postmaster"), .address = STR("postmaster")};
+	return true;
 }
 
 static struct deliver *deliver_of(

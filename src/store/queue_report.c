@@ -124,13 +124,12 @@ static enum db_code read_language(struct queue_report *r, struct db *db)
 {
 	struct directory_answer answer = {.count = 0};
 	int64_t account = r->about.account;
-	size_t at = str_rfind(r->about.reverse_path, '@');
+	struct deliver_recipient sender;
 	enum db_code code = DB_OK;
 
-	if (!account && at < r->about.reverse_path.n)
-		code = directory_resolve(db, r->cfg.directory, r->arena,
-		    str_sub(r->about.reverse_path, 0, at), str_from(r->about.reverse_path, at + 1),
-		    0, r->now, &answer);
+	if (!account && queue_report_address(r->arena, r->about.reverse_path, &sender))
+		code = directory_resolve(db, r->cfg.directory, r->arena, sender.local,
+		    sender.domain, 0, r->now, &answer);
 	if (!account && answer.count == 1)
 		account = answer.targets[0].account;
 	if (code == DB_OK && account)

@@ -68,6 +68,9 @@ void queue_report_free(struct queue_report **r);
  */
 bool queue_report_is_for_postmaster(const struct queue_message *m, const struct queue_row *row);
 
+/* A reverse path as what mail goes to, in the arena. False: it is no address that mail can go to. */
+bool queue_report_address(struct arena *a, struct str path, struct deliver_recipient *to_r);
+
 /* For queue_report.c: is what became of him told in the report? */
 bool queue_report_tells(const struct queue_report *r, const struct queue_row *row);
 

@@ -271,19 +271,22 @@ static int64_t max_of(int64_t a, int64_t b)
 
 enum db_code queue_first(struct db *db, struct str destination, int64_t *first_r)
 {
-	int64_t priority = INT64_MAX, first, found = QUEUE_NEVER;
-	bool any = false;
-	enum db_code code;
+	int64_t priority = INT64_MIN, found = QUEUE_NEVER;
+	bool any = false, more = true;
+	enum db_code code = DB_OK;
 
-	while ((code = db_get_int(db, SQL_QUEUE_PRIORITY,
-		    DB_ARGS(db_int(QUEUE_SHARD), db_text(destination), db_int(priority)),
-		    &priority)) == DB_ROW) {
-		code = db_get_int(db, SQL_QUEUE_FIRST,
-		    DB_ARGS(db_int(QUEUE_SHARD), db_text(destination), db_int(priority)), &first);
-		if (code != DB_ROW)
-			break;
-		any = true;
-		found = first < found ? first : found;
+	while (more && code == DB_OK) { /* the first of each priority */
+		struct db_query *q = db_begin_query(db, SQL_QUEUE_FIRST,
+		    DB_ARGS(db_int(QUEUE_SHARD), db_text(destination), db_int(priority),
+			db_int(INT64_MAX)));
+
+		more = db_step(q) == DB_ROW;
+		if (more) {
+			priority = db_col_int(q, 0);
+			found = db_col_int(q, 1) < found ? db_col_int(q, 1) : found;
+		}
+		any |= more;
+		code = db_end(q);
 	}
 	if (code == DB_OK && any)
 		*first_r = found;

@@ -158,17 +158,19 @@ static bool is_backup(struct db *db, struct str destination)
 	       kind != DIRECTORY_LOCAL;
 }
 
-/* His mailbox would be here: was it removed since, or takes it nothing any more? */
-static bool is_sender_gone(struct db *db, const struct queue_config *cfg, struct arena *a,
+/* What would tell him is refused here for good: his mailbox was removed, takes no mail, or never was. */
+static bool sender_refuses(struct db *db, const struct queue_config *cfg, struct arena *a,
     const struct queue_message *m, int64_t now)
 {
-	size_t at = str_rfind(m->reverse_path, '@');
 	const struct plan_reject *why;
+	struct deliver_recipient to;
 	struct directory_answer answer;
 
-	if (!cfg->directory || at == m->reverse_path.n ||
-	    directory_resolve(db, cfg->directory, a, str_sub(m->reverse_path, 0, at),
-		str_from(m->reverse_path, at + 1), 0, now, &answer) != DB_OK)
+	if (!cfg->directory || m->reverse_path.n == 0)
+		return false;
+	if (!queue_report_address(a, m->reverse_path, &to))
+		return true;
+	if (directory_resolve(db, cfg->directory, a, to.local, to.domain, 0, now, &answer) != DB_OK)
 		return false;
 	why = accept_refusal(answer.class, true, true);
 	return why && why->code >= 500;
@@ -234,8 +236,7 @@ void queue_tell(struct buf *out, struct db *db, const struct queue_config *cfg,
 	    .now = now,
 	};
 
-	x.sender_gone = is_sender_gone(db, cfg, p.arena, m, now);
-	x.postmaster |= x.sender_gone && x.notify_failure;
+	x.sender_refuses = sender_refuses(db, cfg, p.arena, m, now);
 	x.route = route_of(cfg, p.arena, x.domain, m->reverse_path);
 	x.backup = is_backup(db, row->destination);
 	queue_destination_init(&x.destination, 0);

@@ -60,6 +60,7 @@ static const struct sql_order orders[SQL_COUNT] = {
     [SQL_QUEUE_BETWEEN] = BEHIND(2, {0, 2}, {1, 3}),
     [SQL_QUEUE_BY_NEXT] = BEHIND(1, {0, 2}),
     [SQL_QUEUE_CLASS_NEXT] = BEHIND(4, {0, 2}, {1, 3}, {2, 4}, {3, 5}),
+    [SQL_QUEUE_FIRST] = BEHIND(2, {0, 3}, {1, 4}),
     [SQL_QUEUE_OF_MESSAGE] = BEHIND(1, {1, 3}),
     [SQL_QUEUE_PRIORITY] = BEFORE(1, {0, 3}),
     [SQL_QUEUE_TIER_NEXT] = BEHIND(1, {0, 2}),

@@ -76,8 +76,9 @@ SQL(QUEUE_ACCEPTED_NEXT, "SELECT accepted FROM queue WHERE shard = $1 AND tier =
 			 " AND bounce = $3 AND warned = $4 AND report = 0 AND held = 0"
 			 " AND accepted > $5 ORDER BY accepted LIMIT 1")
 
-SQL(QUEUE_FIRST, "SELECT not_before FROM queue WHERE shard = $1 AND destination = $2"
-		 " AND token = 0 AND priority = $3 ORDER BY not_before LIMIT 1")
+/* The first behind ($3, $4). */
+SQL(QUEUE_FIRST, "SELECT priority, not_before FROM queue WHERE shard = $1 AND destination = $2"
+		 " AND token = 0 AND (priority, not_before) > ($3, $4) ORDER BY priority, not_before LIMIT 1")
 
 /* The class, its tier, kind and number of warnings, and when the first of it was accepted: behind ($2, $3, $4, $5). */
 SQL(QUEUE_CLASS_NEXT,

@@ -667,7 +667,7 @@ static void explain_some(void)
 	for (size_t i = 0; i < check.nchanged; i++) {
 		struct sim_rcpt *r = check.changed[i];
 
-		if (left && sim_random(check.nchanged - i) < left && sim_random(2)) {
+		if (left && sim_random(check.nchanged - i) < left && sim_random(3) == 0) {
 			left--;
 			explain(r, true);
 		} else {
@@ -676,7 +676,7 @@ static void explain_some(void)
 		}
 		r->claimed = check.scan;
 	}
-	if (sim_world.nrcpts == 0 || sim_random(4))
+	if (sim_world.nrcpts == 0 || sim_random(6))
 		return;
 	any = sim_world.rcpts[sim_random(sim_world.nrcpts)];
 	if (!list_is_empty(&any->link) && any->claimed != check.scan)

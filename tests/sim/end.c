@@ -52,16 +52,14 @@ static bool may_wait_yet(const struct sim_rcpt *r)
 /* The sender's mailbox is no more: what he was told before cannot be read. */
 static bool is_unread(const struct sim_rcpt *r)
 {
-	return r->sender == SIM_SHUT && sim_shut()->gone &&
-	       r->ended < sim_shut()->since + MINUTE_MS;
+	return sim_sender_refuses(r) && r->ended < sim_shut()->until + MINUTE_MS;
 }
 
 /* That it went well is told once, who wanted to hear of it; unless an administrator took it out. */
 static bool is_told(const struct sim_rcpt *r, int told, bool due)
 {
 	due = due && wants(r, QUEUE_NOTIFY_SUCCESS);
-	return told == due || (r->touched && told < due) ||
-	       (r->sender == SIM_SHUT && sim_shut()->gone);
+	return told == due || (r->touched && told < due) || sim_sender_refuses(r);
 }
 
 static void check_told(const struct sim_rcpt *r)
@@ -85,8 +83,8 @@ static void check_told(const struct sim_rcpt *r)
 static void check_reported(const struct sim_rcpt *r)
 {
 	const struct sim_shut *shut = sim_shut();
-	bool put_off = r->sender == SIM_SHUT && shut->since && !shut->gone &&
-		       r->over_at < shut->until && r->ended > shut->since;
+	bool put_off = r->sender == SIM_SHUT && shut->since && r->over_at < shut->until &&
+		       r->ended > shut->since;
 	int64_t due = put_off ? shut->until + STEP_MS : r->over_at + MINUTE_MS;
 
 	if (r->over_at == 0 || r->state == SIM_S_QUEUED || r->touched || sim_world.jumps)
@@ -110,10 +108,21 @@ static void check_any(const struct sim_rcpt *r)
 	    "the sender of %s was told %d times that it was relayed", r->address, r->told_relayed);
 }
 
+/* It was refused, and is not told again; or nobody can read it any more. */
+static bool is_warning_lost(const struct sim_rcpt *r)
+{
+	const struct sim_shut *shut = sim_shut();
+	int64_t due = r->accepted + 4 * HOUR_MS;
+
+	return sim_sender_refuses(r) ||
+	       (r->sender == SIM_SHUT && shut->since && due + slack() > shut->since &&
+		   due - slack() < shut->until);
+}
+
 /* Who waits for longer than the time of the warning is warned of, once. By his age, if the clock leaps: leap.c. */
 static void check_warning(const struct sim_rcpt *r, int64_t waited)
 {
-	if (sim_leaps_of(r) > 0 || r->sender == SIM_SHUT) /* what is refused is not told again */
+	if (sim_leaps_of(r) > 0 || is_warning_lost(r))
 		return;
 	if (waited > 4 * HOUR_MS + slack())
 		SIM_MUST(r->told_delayed == (wants(r, QUEUE_NOTIFY_DELAY) ? 1 : 0),
@@ -211,7 +220,7 @@ static void check_silent(const struct sim_rcpt *r)
 	if (r->dest->up_at)
 		check_down_long(r);
 	else
-		check_delivered(r, 2 * HOUR_MS);
+		check_delivered(r, 45 * MINUTE_MS);
 }
 
 static void check_refused(const struct sim_rcpt *r)
@@ -233,7 +242,7 @@ static void check_here(const struct sim_rcpt *r)
 	if (r->tells)
 		return;
 	sim_here_check(r);
-	if (r->touched || r->by || r->destiny == SIM_UNKNOWN || sim_leap_held(r))
+	if (r->touched || r->by || r->unsure || r->destiny == SIM_UNKNOWN || sim_leap_held(r))
 		return;
 	SIM_MUST(r->state == SIM_S_DELIVERED, "%s has not got it into his mailbox", r->address);
 	SIM_MUST(r->taken_at <= since + (r->room_at ? STEP_MS : MINUTE_MS) + slack(),

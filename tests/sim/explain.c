@@ -137,6 +137,9 @@ static void read_again(struct str text, struct sim_claim *c)
 
 	if (!m.span)
 		m = sim_moment_behind(text, "It leaves the queue ");
+	SIM_MUST(!m.span || m.at + m.span + SECOND_MS > clock_now(),
+	    "explain tells of a report that is to come, and of a time that is over: %.*s",
+	    STR_FMT(text));
 	c->again_at = m.at;
 	c->again_span = m.span;
 }
@@ -521,7 +524,7 @@ static void check_moment(const struct sim_rcpt *r, int64_t at, int64_t span, con
 /* It counts as told, and nobody is. */
 static bool is_sender_gone(const struct sim_rcpt *r)
 {
-	return r->sender == SIM_SHUT && (sim_shut()->gone || sim_shut()->unsure);
+	return sim_sender_refuses(r) || (r->sender == SIM_SHUT && sim_shut()->unsure);
 }
 
 void sim_claim_warned(const struct sim_rcpt *r)

@@ -75,7 +75,7 @@ enum told {
 
 static enum told told_of(const struct sim_rcpt *r)
 {
-	if (r->sender == SIM_SHUT && sim_shut()->gone && wants_failure(r))
+	if (sim_sender_refuses(r) && wants_failure(r))
 		return TOLD_POSTMASTER;
 	if (r->of) /* a report to a stranger, ours or through the path that is ours */
 		return TOLD_POSTMASTER;
@@ -96,6 +96,8 @@ static void check_told(const struct sim_rcpt *r, const struct sim_claim *c, stru
 
 	if (r->sender == SIM_SHUT && sim_shut()->unsure)
 		return;
+	SIM_MUST(!c->warns_span || !sim_sender_refuses(r), "nobody will be told of the delay: %.*s",
+	    STR_FMT(text));
 	for (int i = 0; i < TOLDS; i++)
 		SIM_MUST(i == (int)told || !sim_has(text, words[i]),
 		    "of %s somebody else is told: %.*s", r->address, STR_FMT(text));
@@ -270,9 +272,10 @@ static const char *const same[][QUEUE_LANGS] = {
     {"If none succeeds", "如果都不成功", "如果都不成功"},
     {"No further attempt is planned", "不再安排新的尝试", "不再安排新的嘗試"},
     {"Its time ended while ", "它的期限在服务器停止运行时已过", "它的期限在伺服器停止運作時已過"},
+    {" takes no mail.", " 不收邮件，", " 不收郵件，"},
     {"returned to ", "退回给", "退回給"},
     {" no sender who could be told", "没有可以告知的发件人", "沒有可以告知的寄件者"},
-    {"the postmaster is told of it", "并将此事告知邮件管理员", "並將此事告知郵件管理員"},
+    {"the postmaster is told of it", "将此事告知邮件管理员", "將此事告知郵件管理員"},
     {" asked not to be told", "要求不必告知", "要求不必告知"},
 };
 
@@ -280,6 +283,8 @@ static const char *const same[][QUEUE_LANGS] = {
 
 int64_t sim_told[SIM_SENTENCES];
 static unsigned count; /* explanations */
+
+_Static_assert(SAME <= SIM_SENTENCES, "there are more sentences");
 
 const char *sim_sentence(size_t i)
 {

@@ -1,6 +1,6 @@
 /*
  * Mailboxes here. What is done to one, an administrator does: by a request to the lane, which is made again until
- * it is answered, for the store may die before.
+ * it is answered, for the store may die before; or until it is too late for it, and nobody knows.
  */
 #include "here.h"
 
@@ -26,7 +26,7 @@ static struct {
 
 static int64_t draw_between(int64_t min, int64_t max)
 {
-	return min + (int64_t)sim_draw(&here.chance, (uint64_t)(max - min) + 1);
+	return sim_draw_between(&here.chance, min, max);
 }
 
 /* ---- what is done to a mailbox ---- */
@@ -41,6 +41,7 @@ struct doing {
 		bool fill;        /* one is put into it before */
 		void (*done)(void *ctx);
 		void *ctx;
+		int64_t *begun; /* by the wall, the first time */
 		bool *unsure;   /* set while it is out */
 		int64_t before; /* mono: later it is not done any more */
 	} plan;
@@ -109,6 +110,9 @@ static void attempt(void *ctx)
 	    .quota_messages = x->plan.messages};
 	directory_change_init(&x->change);
 	x->change.op.done = done;
+	if (x->plan.begun)
+		*x->plan.begun = clock_now();
+	x->plan.begun = NULL;
 	if (x->plan.unsure)
 		*x->plan.unsure = true;
 	if (x->plan.fill)
@@ -132,12 +136,18 @@ static void plan(int64_t delay, struct doing_plan p)
 
 static void gone(void *ctx)
 {
-	((struct sim_rcpt *)ctx)->destiny = SIM_UNKNOWN;
+	struct sim_rcpt *r = ctx;
+
+	r->destiny = SIM_UNKNOWN;
+	r->unsure = false;
 }
 
 static void has_room(void *ctx)
 {
-	((struct sim_rcpt *)ctx)->room_at = clock_mono();
+	struct sim_rcpt *r = ctx;
+
+	r->room_at = clock_mono();
+	r->unsure = false;
 }
 
 static void full(void *ctx)
@@ -146,11 +156,13 @@ static void full(void *ctx)
 
 	r->destiny = SIM_FULL;
 	r->room_at = INT64_MAX;
+	r->unsure = false;
 	plan(r->accepted - clock_mono() + draw_between(-MINUTE_MS, 30 * HOUR_MS),
 	    (struct doing_plan){.verb = DIRECTORY_QUOTA,
 		.address = r->address,
 		.messages = QUOTA_DEFAULT,
 		.done = has_room,
+		.unsure = &r->unsure,
 		.ctx = r});
 }
 
@@ -163,7 +175,7 @@ static void ask(void *ctx)
 static void begin(void *ctx)
 {
 	struct sim_rcpt *r = ctx;
-	struct doing_plan p = {.address = r->address, .ctx = r};
+	struct doing_plan p = {.address = r->address, .unsure = &r->unsure, .ctx = r};
 
 	p.before = r->accepted - MARGIN_MS;
 	if (r->accepted > clock_mono()) /* just as it is put into the mailbox */
@@ -271,6 +283,7 @@ int sim_here_sender(int sender)
 	return here.shuts && sim_draw(&here.chance, 3) == 0 ? SIM_SHUT : sender;
 }
 
+/* Reports go again: to him, or to the postmaster. */
 static void opens(void *ctx)
 {
 	here.shut.until = clock_mono();
@@ -280,40 +293,39 @@ static void opens(void *ctx)
 static void shuts(void *ctx)
 {
 	here.shut.since = clock_mono();
-	here.shut.until = INT64_MAX;
+	here.shut.full_wall = clock_now();
+	here.shut.until = here.shut.room_wall = INT64_MAX;
 	here.shut.unsure = false;
 }
 
 static void goes(void *ctx)
 {
-	shuts(ctx);
+	if (here.shut.since == 0)
+		shuts(ctx);
+	opens(ctx);
 	here.shut.gone = true;
 }
 
+/* Full for days, or removed, or first the one and then the other. */
 static void plan_shut(void)
 {
 	static char address[40];
+	struct doing_plan full = {DIRECTORY_QUOTA, .address = address, .messages = 1, .fill = true},
+			  room = {DIRECTORY_QUOTA, .address = address, .messages = QUOTA_DEFAULT},
+			  gone = {DIRECTORY_ACCOUNT_REMOVE, .address = address};
 	int64_t since = draw_between(MINUTE_MS, 6 * HOUR_MS);
+	int64_t until = draw_between(12 * HOUR_MS, 4 * DAY_MS);
+	uint64_t how = sim_draw(&here.chance, 4);
 
 	snprintf(address, sizeof address, "%s@" SIM_DOMAIN, sim_senders[SIM_SHUT]);
-	if (sim_draw(&here.chance, 3) == 0) {
-		plan(since, (struct doing_plan){.verb = DIRECTORY_ACCOUNT_REMOVE,
-				.address = address,
-				.done = goes,
-				.unsure = &here.shut.unsure});
-		return;
-	}
-	plan(since, (struct doing_plan){.verb = DIRECTORY_QUOTA,
-			.address = address,
-			.fill = true,
-			.messages = 1,
-			.done = shuts,
-			.unsure = &here.shut.unsure});
-	plan(draw_between(12 * HOUR_MS, 4 * DAY_MS), (struct doing_plan){.verb = DIRECTORY_QUOTA,
-							 .address = address,
-							 .messages = QUOTA_DEFAULT,
-							 .done = opens,
-							 .unsure = &here.shut.unsure});
+	full.unsure = room.unsure = gone.unsure = &here.shut.unsure;
+	full.done = shuts;
+	room.done = opens;
+	room.begun = &here.shut.room_wall;
+	gone.done = goes;
+	if (how > 0)
+		plan(since, full);
+	plan(how > 0 ? until : since, how > 1 ? room : gone);
 }
 
 /* ---- the whole ---- */
@@ -334,6 +346,6 @@ void sim_here_make(void)
 
 void sim_here_plan(void)
 {
-	if (here.shuts)
+	if (here.shuts && !sim_world.jumps)
 		plan_shut();
 }

@@ -29,11 +29,18 @@ void sim_here_expect(struct sim_rcpt *r);
 /* The mailbox of that sender. */
 struct sim_shut {
 	int64_t since,
-	    until; /* mono: it takes no reports; since 0: it does, until INT64_MAX: it does not yet */
-	bool gone;   /* for it was removed: the postmaster is told in its place */
-	bool unsure; /* it is being changed at this moment */
+	    until; /* mono: it is full; until it has room, or is gone. since 0: it never was, until INT64_MAX: yet */
+	int64_t full_wall, room_wall; /* the same by the wall, as far as it is sure */
+	bool gone;                    /* it was removed: the postmaster is told of what fails */
+	bool unsure;                  /* it is being changed at this moment */
 };
 const struct sim_shut *sim_shut(void);
+
+/* Nothing is told to his sender any more. */
+static inline bool sim_sender_refuses(const struct sim_rcpt *r)
+{
+	return r->sender == SIM_SHUT && sim_shut()->gone;
+}
 
 /* The end of a week: his mailbox has the message once, if he got it. */
 void sim_here_check(const struct sim_rcpt *r);

@@ -59,16 +59,12 @@ static struct {
 
 static uint64_t draw(uint64_t n)
 {
-	uint64_t z = leaps.chance += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return (z ^ (z >> 31)) % n;
+	return sim_draw(&leaps.chance, n);
 }
 
 static int64_t draw_between(int64_t min, int64_t max)
 {
-	return min + (int64_t)draw((uint64_t)(max - min) + 1);
+	return sim_draw_between(&leaps.chance, min, max);
 }
 
 /* ---- leaps ---- */

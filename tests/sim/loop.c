@@ -40,6 +40,11 @@ uint64_t sim_draw(uint64_t *chance, uint64_t n)
 	return (z ^ (z >> 31)) % n;
 }
 
+int64_t sim_draw_between(uint64_t *chance, int64_t min, int64_t max)
+{
+	return min + (int64_t)sim_draw(chance, (uint64_t)(max - min) + 1);
+}
+
 uint64_t sim_random(uint64_t n)
 {
 	return sim_draw(&loop.chance, n);

@@ -55,6 +55,7 @@ bool sim_chance(unsigned percent);
 
 /* The same from a chance of one's own, which leaves that of the seed as it is. */
 uint64_t sim_draw(uint64_t *chance, uint64_t n);
+int64_t sim_draw_between(uint64_t *chance, int64_t min, int64_t max);
 
 /* ---- what is said ---- */
 

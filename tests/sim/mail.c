@@ -53,6 +53,14 @@ static void check_words(struct str block, const struct sim_rcpt *r)
 	buf_fini(&words);
 }
 
+/* The mailbox of the sender that is shut for a while. */
+static bool is_full(int64_t wall)
+{
+	const struct sim_shut *shut = sim_shut();
+
+	return shut->since && wall > shut->full_wall + SECOND_MS && wall < shut->room_wall;
+}
+
 /* One recipient of a report. */
 static void count(struct str block, int sender, int64_t when)
 {
@@ -67,10 +75,14 @@ static void count(struct str block, int sender, int64_t when)
 		SIM_MUST(r->touched, "the postmaster was told of %s, who is well", r->address);
 		return;
 	}
-	if (r->sender == SIM_SHUT && sender == 0 && sim_shut()->gone) {
+	if (sim_sender_refuses(r) && sender == 0) {
+		SIM_MUST(str_eq(action, STR("failed")), "the postmaster was told that %s is %.*s",
+		    r->address, STR_FMT(action));
 		r->told_postmaster++;
 		return;
 	}
+	SIM_MUST(sender != SIM_SHUT || !is_full(when),
+	    "a report about %s is in a mailbox that is full", r->address);
 	SIM_MUST(r->sender == sender, "a report about %s was sent to somebody else", r->address);
 	if (str_eq(action, STR("failed"))) {
 		r->told_failed++;

@@ -160,7 +160,7 @@ static void add_aliases(struct store *s)
 {
 	char domain[32], target[32];
 
-	for (int i = 0; i < SIM_DESTS_MAX; i++) {
+	for (int i = 0; i < SIM_ALIASED; i++) {
 		snprintf(domain, sizeof domain, "d%d." SIM_ALIASES, i);
 		snprintf(target, sizeof target, "d%d.test", i);
 		change(s, DIRECTORY_DOMAIN_ADD, "", domain, "");

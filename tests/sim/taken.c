@@ -49,8 +49,12 @@ void sim_placed(struct sim_rcpt *r)
 	count(r);
 	sim_say("check  %s: in his mailbox", r->address);
 	SIM_MUST(r->taken == 1, "%s has got the message %d times", r->address, r->taken);
+	if (r->unsure)
+		return;
 	SIM_MUST(r->destiny != SIM_UNKNOWN, "%s has no mailbox any more, and the message is in it",
 	    r->address);
+	SIM_MUST(r->destiny != SIM_FULL || r->room_at <= clock_mono(),
+	    "the mailbox of %s is full, and the message is in it", r->address);
 	if (r->destiny == SIM_WELCOME)
 		check_wait(r);
 }

@@ -270,11 +270,16 @@ void sim_traffic_taken(struct sim_rcpt *r)
 	sim_post_to(&sim_outside, sim_between(SECOND_MS, 2 * HOUR_MS), report_comes, r);
 }
 
+static bool has_alias(const struct sim_dest *d)
+{
+	return !sim_is_here(d) && d - sim_world.dests < SIM_ALIASED;
+}
+
 static void on_send(void *ctx)
 {
 	struct sim_dest *dest = sim_dest_domain(ctx);
 
-	if (sim_store() && !sim_is_here(dest) && sim_chance(15))
+	if (sim_store() && has_alias(dest) && sim_chance(15))
 		stranger_sends(dest);
 	else if (sim_store())
 		send_message(dest);
@@ -293,6 +298,10 @@ static void plan_dest(struct sim_dest *d)
 {
 	int64_t late = sim_world.end - sim_world.begin - DAY_MS;
 
+	if (d->example == SIM_X_SILENT) { /* to all of them at once */
+		plan_mail(d, 1, 3 * HOUR_MS, 3 * HOUR_MS + 20 * SECOND_MS);
+		return;
+	}
 	if (d->server) { /* what is sent to all domains of a host at once, and whenever */
 		plan_mail(d, 1, HOUR_MS, HOUR_MS + MINUTE_MS);
 		plan_mail(d, sim_random(3), MINUTE_MS, 36 * HOUR_MS);
@@ -309,9 +318,6 @@ static void plan_dest(struct sim_dest *d)
 		break;
 	case SIM_X_BURST:
 		plan_mail(d, sim_chance(5) ? 1000 : 120, HOUR_MS, HOUR_MS + 20 * SECOND_MS);
-		break;
-	case SIM_X_SILENT: /* to all of them at once */
-		plan_mail(d, 1, 3 * HOUR_MS, 3 * HOUR_MS + 20 * SECOND_MS);
 		break;
 	case SIM_X_HERE:
 		plan_mail(d, (size_t)sim_between(3, 8), MINUTE_MS, 36 * HOUR_MS);

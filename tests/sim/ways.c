@@ -26,7 +26,7 @@ static uint64_t draw(uint64_t n)
 
 static int64_t draw_between(int64_t min, int64_t max)
 {
-	return min + (int64_t)draw((uint64_t)(max - min) + 1);
+	return sim_draw_between(&ways.chance, min, max);
 }
 
 /* ---- commands that are refused ---- */
@@ -214,7 +214,7 @@ static void make_routes(void)
 
 /* ---- silence ---- */
 
-#define SILENT_MS (3 * HOUR_MS)
+#define SILENT_MS (75 * MINUTE_MS)
 
 /* A domain by its host first, and then by one of its own that is well. */
 static void make_second(struct sim_dest *first)
@@ -231,12 +231,13 @@ static void make_second(struct sim_dest *first)
 /* One that does not answer, or is only slow. */
 static void make_silent(void)
 {
-	static const struct sim_fault silences[] = {{.kind = SIM_F_NO_ANSWER},
+	/* mostly those that are waited for longest */
+	static const struct sim_fault silences[] = {{.kind = SIM_F_SILENT, .at = SIM_GREETING},
+	    {.kind = SIM_F_SILENT, .at = SIM_GREETING}, {.kind = SIM_F_SILENT, .at = SIM_GREETING},
 	    {.kind = SIM_F_SILENT, .at = SIM_GREETING}, {.kind = SIM_F_SILENT, .at = SIM_EHLO},
-	    {.kind = SIM_F_SLOW}};
+	    {.kind = SIM_F_NO_ANSWER}, {.kind = SIM_F_SLOW}};
 	struct sim_dest *d = sim_dest_add(SIM_X_SILENT);
-	size_t which = draw(COUNT(silences) + 6) % COUNT(silences);
-	struct sim_fault f = silences[which];
+	struct sim_fault f = silences[draw(COUNT(silences))];
 
 	d->nhosts = 1;
 	sim_host_make(d, 0);
@@ -252,8 +253,7 @@ static void make_silent(void)
 /* More than may be waited for at once. */
 static void make_silence(void)
 {
-	sim_world.silent = true;
-	for (int i = 0; i < 250; i++)
+	for (int i = 0; i < 220; i++)
 		make_silent();
 }
 
@@ -265,7 +265,7 @@ void sim_ways_begin(uint64_t seed)
 	ways.refuses = draw(6) == 0;
 	ways.moves = draw(16) == 0;
 	ways.routes = draw(12) == 0;
-	ways.silence = draw(100) == 0;
+	ways.silence = draw(400) == 0;
 	ways.crowd = ways.silence && draw(2);
 }
 

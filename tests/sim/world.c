@@ -446,7 +446,7 @@ void sim_world_make(void)
 		make_dest(SIM_X_BURST);
 	if (sim_chance(15))
 		make_hoster();
-	sim_world.crowded = sim_random(200) == 0;
+	sim_world.crowded = sim_random(400) == 0;
 	sim_world.crowded |= sim_ways_crowd();
 	for (int i = 0; i < 110 && sim_world.crowded; i++)
 		make_dest(SIM_X_CROWD);

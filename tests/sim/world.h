@@ -18,7 +18,8 @@
 #define SIM_HERE         "here.test" /* ours: whose mailboxes get scheduled mail */
 #define SIM_FILLER       "this fills the mailbox"
 #define SIM_DESTS_MAX    480
-#define SIM_HOSTS_MAX    3 /* of a destination */
+#define SIM_ALIASED      64 /* the first of them, to which aliases lead */
+#define SIM_HOSTS_MAX    3  /* of a destination */
 #define SIM_FAULTS       4
 #define SIM_SENDERS      3
 #define SIM_SHUT         3 /* one more, whose mailbox takes no reports for a while, or for good */
@@ -301,6 +302,7 @@ struct sim_rcpt {
 	bool
 	    tells; /* an alias of ours that leads to two mailboxes: a row of his only tells of it */
 	int64_t room_at;   /* mono: his mailbox, that is full, has room again; INT64_MAX: not yet */
+	bool unsure;       /* it is being changed at this moment, or nobody knows whether it was */
 	int64_t over_at;   /* mono: what became of him is known, and there is to be a report; 0 */
 	int64_t held;      /* for how long at most, all in all */
 	int64_t held_wall; /* since when, by the wall */
@@ -337,7 +339,6 @@ struct sim_world {
 	int64_t touched; /* the last of them: mono */
 	int64_t moved;   /* what waits, along with a clock that was set back: mono, the last time */
 	bool crowded;    /* there are so many that all connections are in use at once */
-	bool silent;     /* there are so many that do not answer that others are not waited for */
 };
 
 extern struct sim_world sim_world;

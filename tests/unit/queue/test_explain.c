@@ -429,11 +429,22 @@ static void test_fates_of_no_sender(void **state)
 	x = picture();
 	x.domain = STR("");
 	x.end = QUEUE_EXPLAIN_RELAYED;
-	x.entry.not_before = MON;
-	x.sender_gone = x.postmaster = true; /* what went well is not for the postmaster */
+	x.sender_refuses = true; /* what went well nobody is told of */
 	expect(&x,
-	    "bob@b.test was taken by the next server. It leaves the queue at 20:02 at the earliest; no "
+	    "bob@b.test was taken by the next server. It leaves the queue at 20:02:00 at the earliest; no "
 	    "report of it is made.");
+	x.end = QUEUE_EXPLAIN_FAILED;
+	expect(&x,
+	    "bob@b.test cannot be delivered. It is now being given up, and the postmaster is told of it, "
+	    "because alice@a.test takes no mail.");
+	x.entry.not_before = MON + 5 * MINUTE_MS; /* he took it then, and had no room */
+	expect(&x,
+	    "bob@b.test cannot be delivered. No further attempt is planned; it will be given up at 20:07, "
+	    "and the postmaster is told of it, because alice@a.test takes no mail.");
+	x.notify_failure = false;
+	expect(&x,
+	    "bob@b.test cannot be delivered. It leaves the queue at 20:07 at the earliest; no report of it "
+	    "is made.");
 }
 
 /* The host that is named for its mail is what is spoken of: nobody has tried the domain. */

@@ -132,13 +132,20 @@ static void sender_is_gone(void **state)
 	assert_true(has(explained(id), "ann@a.test is told of the delay"));
 	rig_sql(&q.rig, "UPDATE message SET reverse_path = 'nobody@a.test'");
 	assert_true(has(explained(id), "it will be given up on Saturday"));
-	assert_true(has(explained(id), "and the postmaster is told of it"));
+	assert_true(has(explained(id),
+	    "and the postmaster is told of it, because nobody@a.test takes no mail."));
 	assert_false(has(explained(id), "is told of the delay"));
 	rig_sql(&q.rig, "UPDATE queue SET notify = 2"); /* SUCCESS */
 	assert_true(has(explained(id), "nobody@a.test asked not to be told"));
 	rig_sql(&q.rig, "UPDATE message SET reverse_path = 'nobody@else.test'");
 	assert_true(has(explained(id), "nobody@else.test asked not to be told"));
 	assert_false(has(explained(id), "postmaster"));
+	rig_sql(&q.rig, "UPDATE queue SET notify = 0");
+	rig_sql(
+	    &q.rig, "UPDATE message SET reverse_path = '\"ann\"@a.test'"); /* the same address */
+	assert_true(has(explained(id), "is told of the delay"));
+	rig_sql(&q.rig, "UPDATE message SET reverse_path = 'ann@'"); /* none */
+	assert_true(has(explained(id), "because ann@ takes no mail"));
 }
 
 /* Reads and writes what is due of a message whose report was refused a moment ago. */
