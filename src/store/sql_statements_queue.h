@@ -245,12 +245,15 @@ SQL(LEASE_FORWARDER, "SELECT forwarder FROM queue WHERE shard = $1 AND message =
 
 SQL(LEASE_DELETE, "DELETE FROM lease WHERE shard = $1 AND token = $2")
 
+/* By the index of destinations, for which they are joined in this order: SQLite would look at all that there are. */
+#define LEASES_OF                                                                                  \
+	" FROM lease d CROSS JOIN lease l WHERE d.shard = $1 AND d.destination = $2"               \
+	" AND l.shard = d.shard AND l.token = d.token"
 /* Of callouts those that are on their way to a host. */
-SQL(LEASE_COUNT, "SELECT count(*) FROM lease WHERE shard = $1 AND destination = $2"
-		 " AND (message <> 0 OR host <> '')")
+SQL(LEASE_COUNT, "SELECT count(*)" LEASES_OF " AND (l.message <> 0 OR l.host <> '')")
 
-SQL(LEASE_COUNT_MESSAGES, "SELECT count(*) FROM lease WHERE shard = $1 AND destination = $2"
-			  " AND message <> 0")
+SQL(LEASE_COUNT_MESSAGES, "SELECT count(*)" LEASES_OF " AND l.message <> 0")
+#undef LEASES_OF
 
 /* Those that go; and the callouts, going or waiting; beside one of these. */
 #define LEASE_CALLOUTS                                                                             \

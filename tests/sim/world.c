@@ -430,7 +430,7 @@ void sim_world_make(void)
 	static const enum sim_example others[] = {SIM_X_DOWN_SHORT, SIM_X_GREYLIST, SIM_X_MANY,
 	    SIM_X_TARPIT, SIM_X_TROUBLE, SIM_X_TROUBLE, SIM_X_TROUBLE, SIM_X_TROUBLE, SIM_X_LIES,
 	    SIM_X_HEALTHY};
-	size_t n = 2 + sim_random(3);
+	size_t n = 1 + sim_random(3);
 
 	list_init(&sim_world.queued);
 	sim_world.begin = clock_mono();
