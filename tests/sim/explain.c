@@ -129,6 +129,13 @@ static void check_never(struct str text)
 		    STR_FMT(text));
 }
 
+/* What became of him is told. */
+static bool is_over(struct str text)
+{
+	return sim_has(text, " cannot be delivered") ||
+	       sim_has(text, " could not be delivered in time");
+}
+
 /* When a report that found no room is tried again, or he leaves without one. */
 static void read_again(struct str text, struct sim_claim *c)
 {
@@ -137,6 +144,8 @@ static void read_again(struct str text, struct sim_claim *c)
 
 	if (!m.span)
 		m = sim_moment_behind(text, "It leaves the queue ");
+	if (!m.span && is_over(text))
+		m = sim_moment_behind(text, "it will be given up ");
 	SIM_MUST(!m.span || m.at + m.span + SECOND_MS > clock_now(),
 	    "explain tells of a report that is to come, and of a time that is over: %.*s",
 	    STR_FMT(text));
@@ -152,6 +161,8 @@ static void read_next(const struct sim_rcpt *r, struct str text, struct sim_clai
 	} table[] = {
 	    {"is being delivered: the attempt began", SIM_N_UNDER_WAY},
 	    {"was held back by an administrator", SIM_N_HELD},
+	    {" cannot be delivered", SIM_N_ENDING},
+	    {" could not be delivered in time", SIM_N_ENDING},
 	    {"It is now being returned", SIM_N_ENDING},
 	    {"It is now being given up", SIM_N_ENDING},
 	    {" is now being made", SIM_N_ENDING},
@@ -206,6 +217,8 @@ static void read_end(const struct sim_rcpt *r, struct str text, struct sim_claim
 	char words[80] = "it will be given up ";
 	struct sim_moment m;
 
+	if (is_over(text))
+		return;
 	m = sim_moment_behind(text, words);
 	if (!m.span && (r->sender >= 0 || r->stranger)) {
 		if (r->stranger)

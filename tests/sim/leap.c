@@ -338,8 +338,11 @@ static void check_in_time(const struct sim_rcpt *r, const struct age *age)
 {
 	int64_t over = age->is - life_of(r), since = clock_mono() - age->leapt_at;
 
-	if (age->leapt_at) /* the step begins anew with a store that is started in it */
-		over = min_of(over, min_of(since, clock_mono() - sim_world.opened));
+	/* the step begins anew with a store that is started in it, or a clock that jumps */
+	since = min_of(since, clock_mono() - sim_world.opened);
+	since = min_of(since, clock_mono() - sim_jumped_at());
+	if (age->leapt_at)
+		over = min_of(over, since);
 	SIM_MUST(over < LATE_MS + SLACK_MS + sim_world.shifted + sim_world.down,
 	    "%s is returned %lld minutes too late", r->address, (long long)(over / MINUTE_MS));
 }
