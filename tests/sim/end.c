@@ -239,10 +239,10 @@ static void check_here(const struct sim_rcpt *r)
 {
 	int64_t since = r->room_at > r->accepted ? r->room_at : r->accepted;
 
-	if (r->tells)
+	if (r->tells || r->unsure)
 		return;
 	sim_here_check(r);
-	if (r->touched || r->by || r->unsure || r->destiny == SIM_UNKNOWN || sim_leap_held(r))
+	if (r->touched || r->by || r->destiny == SIM_UNKNOWN || sim_leap_held(r))
 		return;
 	SIM_MUST(r->state == SIM_S_DELIVERED, "%s has not got it into his mailbox", r->address);
 	SIM_MUST(r->taken_at <= since + (r->room_at ? STEP_MS : MINUTE_MS) + slack(),

@@ -101,7 +101,8 @@ static void check_told(const struct sim_rcpt *r, const struct sim_claim *c, stru
 	for (int i = 0; i < TOLDS; i++)
 		SIM_MUST(i == (int)told || !sim_has(text, words[i]),
 		    "of %s somebody else is told: %.*s", r->address, STR_FMT(text));
-	SIM_MUST(!c->ends_span || sim_has(text, words[told]),
+	SIM_MUST(
+	    (!c->ends_span && !sim_has(text, "it will be given up ")) || sim_has(text, words[told]),
 	    "of %s it is not said who is told: %.*s", r->address, STR_FMT(text));
 }
 
@@ -161,7 +162,7 @@ static void check_refusals(const struct sim_rcpt *r, struct str text, const stru
 	const struct sim_shut *shut = sim_shut();
 
 	if (sim_has(text, " does not take the message "))
-		SIM_MUST(sim_is_here(r->dest) && r->destiny == SIM_FULL &&
+		SIM_MUST(sim_is_here(r->dest) && (r->destiny == SIM_FULL || r->unsure) &&
 			     sim_has(text, "(452 4.2.2 this mailbox is full, try again later)"),
 		    "the mailbox of %s takes it: %.*s", r->address, STR_FMT(text));
 	if (sim_has(text, " could not be delivered yet; it is tried again ") ||

@@ -20,7 +20,8 @@ static struct str line_behind(struct str text, const char *words)
 /* What is said here of a mailbox that was removed, or is full. */
 static bool is_of_mailbox(const struct sim_rcpt *r, struct str words)
 {
-	return str_eq(words, r->destiny == SIM_FULL
+	return r->unsure ||
+	       str_eq(words, r->destiny == SIM_FULL
 				 ? STR("452 4.2.2 this mailbox is full, try again later")
 				 : STR("550 5.1.1 there is no such user here"));
 }
@@ -58,7 +59,8 @@ static bool is_full(int64_t wall)
 {
 	const struct sim_shut *shut = sim_shut();
 
-	return shut->since && wall > shut->full_wall + SECOND_MS && wall < shut->room_wall;
+	return shut->since && wall > shut->full_wall + SECOND_MS &&
+	       wall < shut->room_wall - SECOND_MS;
 }
 
 /* One recipient of a report. */
